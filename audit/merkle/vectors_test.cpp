@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -15,21 +16,29 @@ namespace {
 
 namespace json = boost::json;
 
+// The one vector where we differ, knowingly: that library calls a start from the empty tree useless and refuses it,
+// while the witness protocol needs it (proof.hpp).
+constexpr const char* empty_start = "size1-is-zero-and-size2-is-not-zero.json";
+
 std::filesystem::path vectors() {
   const char* folder = std::getenv("TRV_CONFORMANCE_DIR");
   return std::filesystem::path(folder != nullptr ? folder : TRV_SOURCE_DIR "/../shared/conformance") / "merkle" /
          "testdata";
 }
 
-// nullopt for a hash of another length; no hash of ours can be one.
+// A few vectors hold roots of another length. They become digests that equal only themselves, which keeps what the
+// vector is about; an empty one is no hash.
 std::optional<Digest> hash_of(const json::value& value) {
   if (!value.is_string()) {
     return std::nullopt;
   }
   const auto bytes = base::from_base64(std::string_view(value.as_string()));
-  Digest digest;
-  if (!bytes || bytes->size() != digest.size()) {
+  if (!bytes || bytes->empty()) {
     return std::nullopt;
+  }
+  Digest digest;
+  if (bytes->size() != digest.size()) {
+    return base::sha256(*bytes);
   }
   std::ranges::copy(*bytes, digest.begin());
   return digest;
@@ -66,7 +75,10 @@ void run_folder(const char* name, Check check) {
     std::stringstream text;
     text << stream.rdbuf();
     const json::value vector = json::parse(text.str());
-    const bool wants_error = vector.as_object().contains("wantErr") && vector.at("wantErr").as_bool();
+    bool wants_error = vector.as_object().contains("wantErr") && vector.at("wantErr").as_bool();
+    if (file.path().filename() == empty_start) {
+      wants_error = false;
+    }
     const bool holds = check(vector);
     EXPECT_EQ(holds, !wants_error) << file.path();
     ++files;
