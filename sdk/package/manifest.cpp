@@ -1,0 +1,420 @@
+#include "sdk/package/manifest.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "sdk/base/identity.hpp"
+
+namespace trv::package {
+namespace {
+
+namespace json = boost::json;
+using base::Error;
+using base::ErrorCode;
+using base::Result;
+using base::Status;
+
+constexpr std::size_t depth_max = 32;
+constexpr std::size_t expression_bytes_max = 4'096;
+
+std::unexpected<Error> wrong(std::string_view where, std::string_view what) {
+  return base::fail(ErrorCode::invalid, fmt::format("manifest: {}: {}", where.empty() ? "(whole)" : where, what));
+}
+
+std::string member_of(std::string_view where, std::string_view name) {
+  return where.empty() ? std::string(name) : fmt::format("{}.{}", where, name);
+}
+
+/// A JSON object with its place in the manifest. Hands out members by kind and refuses those nobody asked for.
+class Object {
+ public:
+  static Result<Object> of(const json::value& value, std::string where) {
+    if (!value.is_object()) return wrong(where, "must be an object");
+    return Object(value.get_object(), std::move(where));
+  }
+
+  const std::string& where() const { return where_; }
+  std::string where(std::string_view name) const { return member_of(where_, name); }
+
+  const json::value* find(std::string_view name) {
+    known_.insert(std::string(name));
+    return object_->if_contains(name);
+  }
+
+  Result<const json::value*> require(std::string_view name) {
+    const json::value* value = find(name);
+    if (value == nullptr) return wrong(where(name), "is missing");
+    return value;
+  }
+
+  Result<std::string> text(std::string_view name, std::size_t bytes_max) {
+    TRV_TRY_ASSIGN(const json::value* value, require(name));
+    return text_of(*value, where(name), bytes_max);
+  }
+
+  Result<std::string> text_or_empty(std::string_view name, std::size_t bytes_max) {
+    const json::value* value = find(name);
+    if (value == nullptr) return std::string();
+    return text_of(*value, where(name), bytes_max);
+  }
+
+  Result<std::uint16_t> number(std::string_view name) {
+    TRV_TRY_ASSIGN(const json::value* value, require(name));
+    if (!value->is_int64() || value->get_int64() < 0 || value->get_int64() > std::numeric_limits<std::uint16_t>::max())
+      return wrong(where(name), "must be an integer from 0 to 65535");
+    return static_cast<std::uint16_t>(value->get_int64());
+  }
+
+  Result<const json::array*> array_or_null(std::string_view name, std::size_t items_max) {
+    const json::value* value = find(name);
+    if (value == nullptr) return nullptr;
+    if (!value->is_array()) return wrong(where(name), "must be an array");
+    if (value->get_array().size() > items_max)
+      return base::fail(ErrorCode::too_large, fmt::format("manifest: {}: has {} items, more than {}", where(name),
+                                                          value->get_array().size(), items_max));
+    return &value->get_array();
+  }
+
+  /// A JSON Schema, as JSON text: an object or a boolean.
+  Result<std::string> schema(std::string_view name, std::string_view fallback) {
+    const json::value* value = find(name);
+    if (value == nullptr && !fallback.empty()) return std::string(fallback);
+    if (value == nullptr) return wrong(where(name), "is missing");
+    if (!value->is_object() && !value->is_bool())
+      return wrong(where(name), "must be a JSON Schema: an object or a boolean");
+    return json::serialize(*value);
+  }
+
+  Status nothing_else() const {
+    for (const auto& member : *object_)
+      if (!known_.contains(std::string(member.key())))
+        return wrong(where(std::string_view(member.key())), "is no member of this version of the manifest");
+    return {};
+  }
+
+ private:
+  Object(const json::object& object, std::string where) : object_(&object), where_(std::move(where)) {}
+
+  static Result<std::string> text_of(const json::value& value, const std::string& where, std::size_t bytes_max) {
+    if (!value.is_string()) return wrong(where, "must be a string");
+    if (value.get_string().size() > bytes_max)
+      return base::fail(ErrorCode::too_large, fmt::format("manifest: {}: is longer than {} bytes", where, bytes_max));
+    return std::string(value.get_string());
+  }
+
+  const json::object* object_;
+  std::string where_;
+  std::set<std::string, std::less<>> known_;
+};
+
+Result<std::string> label(Object& object, std::string_view name) {
+  TRV_TRY_ASSIGN(std::string text, object.text(name, 63));
+  if (!base::check_label(name, text))
+    return wrong(object.where(name), fmt::format("\"{}\" must be a label: a-z, 0-9 and '-', 1 to 63 characters", text));
+  return text;
+}
+
+Result<base::Digest> digest_of(const json::value& value, const std::string& where) {
+  const auto bad = [&] { return wrong(where, "must be a SHA-256 digest of 64 hexadecimal digits"); };
+  if (!value.is_string() || value.get_string().size() != 64) return bad();
+  const auto bytes = base::from_hex(std::string_view(value.get_string()));
+  if (!bytes) return bad();
+  base::Digest digest;
+  std::copy(bytes->begin(), bytes->end(), digest.begin());
+  return digest;
+}
+
+template <typename T, std::size_t N>
+Result<T> one_of(const std::string& text, const std::string& where,
+                 const std::array<std::pair<std::string_view, T>, N>& choices) {
+  std::string names;
+  for (const auto& [name, value] : choices) {
+    if (text == name) return value;
+    names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
+  }
+  return wrong(where, fmt::format("\"{}\" is none of {}", text, names));
+}
+
+template <typename T>
+Status unique_names(const std::vector<T>& items, std::string_view where) {
+  std::set<std::string_view> seen;
+  for (const T& item : items)
+    if (!seen.insert(item.name).second) return wrong(where, fmt::format("has \"{}\" twice", item.name));
+  return {};
+}
+
+Result<Library> parse_library(std::string_view platform, const json::value& value, ManifestForm form) {
+  TRV_TRY_ASSIGN(Object object, Object::of(value, fmt::format("libraries.{}", platform)));
+  Library library;
+  library.platform = platform;
+  TRV_TRY_ASSIGN(library.path, object.text("path", 255));
+  if (form == ManifestForm::packed) {
+    TRV_TRY_ASSIGN(const json::value* digest, object.require("sha256"));
+    TRV_TRY_ASSIGN(library.sha256, digest_of(*digest, object.where("sha256")));
+  } else {
+    (void)object.find("sha256");
+  }
+  TRV_TRY(object.nothing_else());
+  return library;
+}
+
+Result<Connection> parse_connection(const json::value& value, std::string where) {
+  TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
+  Connection connection;
+  TRV_TRY_ASSIGN(connection.name, label(object, "name"));
+  TRV_TRY_ASSIGN(connection.title, object.text("title", 120));
+  TRV_TRY_ASSIGN(connection.summary, object.text_or_empty("summary", 2'000));
+  TRV_TRY_ASSIGN(connection.base_url, object.text_or_empty("base_url", 2'000));
+  if (!connection.base_url.empty() && !connection.base_url.starts_with("https://"))
+    return wrong(object.where("base_url"), fmt::format("\"{}\" must begin with https://", connection.base_url));
+  TRV_TRY_ASSIGN(const json::array* auth, object.array_or_null("auth", 4));
+  if (auth == nullptr || auth->empty()) return wrong(object.where("auth"), "must name at least one scheme");
+  static constexpr std::array<std::pair<std::string_view, AuthScheme>, 4> schemes = {{{"none", AuthScheme::none},
+                                                                                      {"bearer", AuthScheme::bearer},
+                                                                                      {"basic", AuthScheme::basic},
+                                                                                      {"header", AuthScheme::header}}};
+  for (const json::value& scheme : *auth) {
+    if (!scheme.is_string()) return wrong(object.where("auth"), "must hold strings");
+    TRV_TRY_ASSIGN(const AuthScheme known, one_of(std::string(scheme.get_string()), object.where("auth"), schemes));
+    connection.auth.push_back(known);
+  }
+  TRV_TRY(object.nothing_else());
+  return connection;
+}
+
+Result<Operation> parse_operation(const json::value& value, std::string where) {
+  TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
+  Operation operation;
+  TRV_TRY_ASSIGN(operation.name, label(object, "name"));
+  TRV_TRY_ASSIGN(operation.title, object.text("title", 120));
+  TRV_TRY_ASSIGN(operation.summary, object.text_or_empty("summary", 2'000));
+  TRV_TRY_ASSIGN(const json::value* idempotent, object.require("idempotent"));
+  if (!idempotent->is_bool()) return wrong(object.where("idempotent"), "must be true or false");
+  operation.idempotent = idempotent->get_bool();
+  TRV_TRY_ASSIGN(operation.input, object.schema("input", ""));
+  TRV_TRY_ASSIGN(operation.output, object.schema("output", ""));
+  TRV_TRY(object.nothing_else());
+  return operation;
+}
+
+Result<Verification> parse_verification(const json::value& value, std::string where) {
+  TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
+  Verification verification;
+  TRV_TRY_ASSIGN(const std::string scheme, object.text("scheme", 40));
+  static constexpr std::array<std::pair<std::string_view, VerificationScheme>, 2> schemes = {
+      {{"none", VerificationScheme::none}, {"hmac-sha256", VerificationScheme::hmac_sha256}}};
+  TRV_TRY_ASSIGN(verification.scheme, one_of(scheme, object.where("scheme"), schemes));
+  if (verification.scheme == VerificationScheme::hmac_sha256) {
+    TRV_TRY_ASSIGN(verification.header, object.text("header", 100));
+    if (verification.header.empty()) return wrong(object.where("header"), "is empty");
+    for (char& c : verification.header) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    TRV_TRY_ASSIGN(verification.prefix, object.text_or_empty("prefix", 100));
+    TRV_TRY_ASSIGN(const std::string encoding, object.text("encoding", 40));
+    static constexpr std::array<std::pair<std::string_view, DigestEncoding>, 2> encodings = {
+        {{"hex", DigestEncoding::hex}, {"base64", DigestEncoding::base64}}};
+    TRV_TRY_ASSIGN(verification.encoding, one_of(encoding, object.where("encoding"), encodings));
+  }
+  TRV_TRY(object.nothing_else());
+  return verification;
+}
+
+Result<Webhook> parse_webhook(const json::value& value, std::string where) {
+  TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
+  Webhook webhook;
+  TRV_TRY_ASSIGN(webhook.name, label(object, "name"));
+  TRV_TRY_ASSIGN(webhook.title, object.text("title", 120));
+  TRV_TRY_ASSIGN(const json::value* verification, object.require("verification"));
+  TRV_TRY_ASSIGN(webhook.verification, parse_verification(*verification, object.where("verification")));
+  TRV_TRY_ASSIGN(webhook.delivery_id, object.text_or_empty("delivery_id", expression_bytes_max));
+  TRV_TRY_ASSIGN(const json::value* event_value, object.require("event"));
+  TRV_TRY_ASSIGN(Object event, Object::of(*event_value, object.where("event")));
+  TRV_TRY_ASSIGN(webhook.event_type, event.text("type", expression_bytes_max));
+  TRV_TRY_ASSIGN(webhook.event_source, event.text("source", expression_bytes_max));
+  TRV_TRY_ASSIGN(webhook.event_subject, event.text_or_empty("subject", expression_bytes_max));
+  TRV_TRY(event.nothing_else());
+  TRV_TRY(object.nothing_else());
+  return webhook;
+}
+
+template <typename T>
+Status parse_list(Object& manifest, std::string_view name, std::size_t items_max, std::vector<T>& out,
+                  Result<T> (*parse)(const json::value&, std::string)) {
+  TRV_TRY_ASSIGN(const json::array* items, manifest.array_or_null(name, items_max));
+  if (items == nullptr) return {};
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    TRV_TRY_ASSIGN(T item, parse((*items)[i], fmt::format("{}[{}]", name, i)));
+    out.push_back(std::move(item));
+  }
+  return unique_names(out, name);
+}
+
+Status parse_libraries(Object& object, ManifestForm form, Manifest& manifest) {
+  const json::value* libraries = object.find("libraries");
+  if (libraries == nullptr) {
+    if (form == ManifestForm::packed) return wrong("libraries", "is missing");
+    return {};
+  }
+  if (!libraries->is_object()) return wrong("libraries", "must be an object");
+  if (libraries->get_object().size() > libraries_max)
+    return base::fail(ErrorCode::too_large, fmt::format("manifest: libraries: more than {}", libraries_max));
+  for (const auto& member : libraries->get_object()) {
+    const std::string_view platform = member.key();
+    if (platform != "linux-x86_64" && platform != "linux-aarch64")
+      return wrong(member_of("libraries", platform), "is no known platform (linux-x86_64, linux-aarch64)");
+    TRV_TRY_ASSIGN(Library library, parse_library(platform, member.value(), form));
+    manifest.libraries.push_back(std::move(library));
+  }
+  if (form == ManifestForm::packed && manifest.libraries.empty()) return wrong("libraries", "is empty");
+  return {};
+}
+
+Status parse_files(Object& object, ManifestForm form, Manifest& manifest) {
+  const json::value* files = object.find("files");
+  if (form == ManifestForm::source) {
+    if (files != nullptr) return wrong("files", "is written at packing; take it out of the source manifest");
+    return {};
+  }
+  if (files == nullptr || !files->is_object()) return wrong("files", "must be an object");
+  for (const auto& member : files->get_object()) {
+    const std::string path(member.key());
+    TRV_TRY_ASSIGN(const base::Digest digest, digest_of(member.value(), member_of("files", path)));
+    manifest.files.emplace(path, digest);
+  }
+  for (const Library& library : manifest.libraries) {
+    const auto file = manifest.files.find(library.path);
+    if (file == manifest.files.end() || file->second != library.sha256)
+      return wrong(fmt::format("libraries.{}", library.platform),
+                   fmt::format("path and sha256 do not stand in files (\"{}\")", library.path));
+  }
+  return {};
+}
+
+Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
+  TRV_TRY_ASSIGN(const std::uint16_t manifest_version, object.number("manifest"));
+  if (manifest_version != 1)
+    return wrong("manifest", fmt::format("version {} is not known here; this reads version 1", manifest_version));
+  TRV_TRY_ASSIGN(manifest.id, label(object, "id"));
+  TRV_TRY_ASSIGN(manifest.version, object.text("version", 64));
+  if (!is_semantic_version(manifest.version))
+    return wrong("version", fmt::format("\"{}\" is no semantic version, such as 1.0.0", manifest.version));
+  TRV_TRY_ASSIGN(manifest.title, object.text("title", 120));
+  TRV_TRY_ASSIGN(manifest.summary, object.text("summary", 2'000));
+  TRV_TRY_ASSIGN(manifest.license, object.text("license", 120));
+
+  TRV_TRY_ASSIGN(const json::value* abi_value, object.require("abi"));
+  TRV_TRY_ASSIGN(Object abi, Object::of(*abi_value, "abi"));
+  TRV_TRY_ASSIGN(manifest.abi_major, abi.number("major"));
+  TRV_TRY_ASSIGN(manifest.abi_minor, abi.number("minor"));
+  TRV_TRY(abi.nothing_else());
+
+  TRV_TRY_ASSIGN(const std::string isolation, object.text("isolation", 40));
+  static constexpr std::array<std::pair<std::string_view, Isolation>, 2> isolations = {
+      {{"in-process", Isolation::in_process}, {"sandboxed", Isolation::sandboxed}}};
+  TRV_TRY_ASSIGN(manifest.isolation, one_of(isolation, "isolation", isolations));
+
+  TRV_TRY_ASSIGN(manifest.configuration, object.schema("configuration", R"({"type":"object"})"));
+  TRV_TRY(parse_list(object, "connections", connections_max, manifest.connections, &parse_connection));
+  TRV_TRY(parse_list(object, "operations", operations_max, manifest.operations, &parse_operation));
+  TRV_TRY(parse_list(object, "webhooks", webhooks_max, manifest.webhooks, &parse_webhook));
+  TRV_TRY(parse_libraries(object, form, manifest));
+  TRV_TRY(parse_files(object, form, manifest));
+  return object.nothing_else();
+}
+
+template <typename T>
+const T* find_by_name(const std::vector<T>& items, std::string_view name) noexcept {
+  const auto found = std::find_if(items.begin(), items.end(), [&](const T& item) { return item.name == name; });
+  return found == items.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+const Operation* Manifest::find_operation(std::string_view name) const noexcept {
+  return find_by_name(operations, name);
+}
+const Connection* Manifest::find_connection(std::string_view name) const noexcept {
+  return find_by_name(connections, name);
+}
+const Webhook* Manifest::find_webhook(std::string_view name) const noexcept {
+  return find_by_name(webhooks, name);
+}
+const Library* Manifest::find_library(std::string_view platform) const noexcept {
+  const auto found =
+      std::find_if(libraries.begin(), libraries.end(), [&](const Library& item) { return item.platform == platform; });
+  return found == libraries.end() ? nullptr : &*found;
+}
+
+Result<Manifest> parse_manifest(std::string_view text, ManifestForm form) {
+  if (text.size() > manifest_bytes_max)
+    return base::fail(ErrorCode::too_large,
+                      fmt::format("manifest: {} bytes, more than {}", text.size(), manifest_bytes_max));
+  json::parse_options options;
+  options.max_depth = depth_max;
+  boost::system::error_code failure;
+  json::value value;
+  try {
+    value = json::parse(text, failure, {}, options);
+  } catch (const std::exception& exception) {
+    return wrong("", exception.what());
+  }
+  if (failure) return wrong("", fmt::format("is no JSON text: {}", failure.message()));
+  TRV_TRY_ASSIGN(Object object, Object::of(value, ""));
+  Manifest manifest;
+  TRV_TRY(parse_members(object, form, manifest));
+  manifest.text = text;
+  return manifest;
+}
+
+std::string_view this_platform() noexcept {
+#if defined(__x86_64__)
+  return "linux-x86_64";
+#elif defined(__aarch64__)
+  return "linux-aarch64";
+#else
+#error "a platform that packages do not name yet"
+#endif
+}
+
+bool is_semantic_version(std::string_view text) noexcept {
+  if (text.size() > 64) return false;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto word = [&](char c) { return digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-'; };
+  const auto number = [&](std::string_view part) {
+    return !part.empty() && std::all_of(part.begin(), part.end(), digit) && (part.size() == 1 || part[0] != '0');
+  };
+  const auto identifiers = [&](std::string_view list, bool numbers_without_leading_zero) {
+    while (true) {
+      const std::size_t dot = list.find('.');
+      const std::string_view part = list.substr(0, dot);
+      if (part.empty() || !std::all_of(part.begin(), part.end(), word)) return false;
+      if (numbers_without_leading_zero && std::all_of(part.begin(), part.end(), digit) && !number(part)) return false;
+      if (dot == std::string_view::npos) return true;
+      list.remove_prefix(dot + 1);
+    }
+  };
+  if (const std::size_t plus = text.find('+'); plus != std::string_view::npos) {
+    if (!identifiers(text.substr(plus + 1), false)) return false;
+    text = text.substr(0, plus);
+  }
+  if (const std::size_t dash = text.find('-'); dash != std::string_view::npos) {
+    if (!identifiers(text.substr(dash + 1), true)) return false;
+    text = text.substr(0, dash);
+  }
+  const std::size_t first = text.find('.');
+  if (first == std::string_view::npos) return false;
+  const std::size_t second = text.find('.', first + 1);
+  if (second == std::string_view::npos) return false;
+  return number(text.substr(0, first)) && number(text.substr(first + 1, second - first - 1)) &&
+         number(text.substr(second + 1));
+}
+
+}  // namespace trv::package

@@ -1,0 +1,114 @@
+#pragma once
+// The manifest of a plugin package; docs/formats/package.md is its definition.
+//
+// A plain value, read from JSON text that may be hostile: bounded in size and depth, every member checked, unknown
+// members refused, errors name the member ("operations[2].name: …"). JSON Schemas are kept as JSON text and are not
+// compiled here; jq expressions are kept as text and are not parsed here. Any thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/base/digest.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::package {
+
+inline constexpr std::size_t manifest_bytes_max = 1'000'000;
+inline constexpr std::size_t operations_max = 256;
+inline constexpr std::size_t connections_max = 32;
+inline constexpr std::size_t webhooks_max = 32;
+inline constexpr std::size_t libraries_max = 8;
+
+/// A library of the plugin for one platform.
+struct Library {
+  std::string platform;      ///< "linux-x86_64", "linux-aarch64"
+  std::string path;          ///< inside the package
+  base::Digest sha256 = {};  ///< all zero in a source manifest
+  friend bool operator==(const Library&, const Library&) = default;
+};
+
+enum class Isolation { in_process, sandboxed };
+enum class AuthScheme { none, bearer, basic, header };
+enum class DigestEncoding { hex, base64 };
+
+/// A named endpoint that a tenant fills with a base URL and credentials.
+struct Connection {
+  std::string name;
+  std::string title;
+  std::string summary;
+  std::string base_url;          ///< what a tenant gets without saying otherwise; empty = the tenant must say
+  std::vector<AuthScheme> auth;  ///< what the service accepts; never empty
+};
+
+struct Operation {
+  std::string name;
+  std::string title;
+  std::string summary;
+  bool idempotent = false;  ///< repeating it has no second effect even where the service ignores the idempotency key
+  std::string input;        ///< JSON Schema 2020-12, JSON text
+  std::string output;       ///< JSON Schema 2020-12, JSON text
+};
+
+enum class VerificationScheme { none, hmac_sha256 };
+
+/// How a webhook's sender proves that it knows the shared secret.
+struct Verification {
+  VerificationScheme scheme = VerificationScheme::none;
+  std::string header;  ///< lower-case name of the header with the digest of the raw body
+  std::string prefix;  ///< stands before the digest in the header, for example "sha256="
+  DigestEncoding encoding = DigestEncoding::hex;
+};
+
+/// jq expressions on {"headers": {<lower-case name>: <value>}, "body": <parsed JSON>}.
+struct Webhook {
+  std::string name;
+  std::string title;
+  Verification verification;
+  std::string delivery_id;    ///< gives a string; the same one means the same delivery. Empty = no de-duplication
+  std::string event_type;     ///< gives a string
+  std::string event_source;   ///< gives a string
+  std::string event_subject;  ///< gives a string or null; empty = never a subject
+};
+
+struct Manifest {
+  std::string id;
+  std::string version;
+  std::string title;
+  std::string summary;
+  std::string license;
+  std::uint16_t abi_major = 0;
+  std::uint16_t abi_minor = 0;
+  std::vector<Library> libraries;
+  Isolation isolation = Isolation::sandboxed;
+  std::string configuration;  ///< JSON Schema 2020-12 of the object given to activate, JSON text
+  std::vector<Connection> connections;
+  std::vector<Operation> operations;
+  std::vector<Webhook> webhooks;
+  std::map<std::string, base::Digest, std::less<>> files;  ///< every other file of the package
+  std::string text;                                        ///< the manifest as read
+
+  /// The operation of that name, or nullptr; borrowed from the manifest.
+  [[nodiscard]] const Operation* find_operation(std::string_view name) const noexcept;
+  [[nodiscard]] const Connection* find_connection(std::string_view name) const noexcept;
+  [[nodiscard]] const Webhook* find_webhook(std::string_view name) const noexcept;
+  [[nodiscard]] const Library* find_library(std::string_view platform) const noexcept;
+};
+
+/// A source manifest lies in a plugin's folder: digests, libraries and files may be missing. In a package all must
+/// stand.
+enum class ManifestForm { source, packed };
+
+/// Errors: invalid (what is wrong and where), too_large.
+[[nodiscard]] base::Result<Manifest> parse_manifest(std::string_view json, ManifestForm form);
+
+/// The platform that this program runs on, as in the manifest.
+[[nodiscard]] std::string_view this_platform() noexcept;
+
+/// Whether `text` is a semantic version (semver.org 2.0.0) of at most 64 characters.
+[[nodiscard]] bool is_semantic_version(std::string_view text) noexcept;
+
+}  // namespace trv::package

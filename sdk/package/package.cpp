@@ -1,0 +1,339 @@
+#include "sdk/package/package.hpp"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <system_error>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::package {
+namespace {
+
+namespace json = boost::json;
+namespace filesystem = std::filesystem;
+using base::Bytes;
+using base::BytesView;
+using base::ErrorCode;
+using base::Result;
+using base::Status;
+
+constexpr std::string_view manifest_path = "manifest.json";
+
+struct ReadArchiveDeleter {
+  void operator()(archive* reader) const { archive_read_free(reader); }
+};
+struct WriteArchiveDeleter {
+  void operator()(archive* writer) const { archive_write_free(writer); }
+};
+struct EntryDeleter {
+  void operator()(archive_entry* entry) const { archive_entry_free(entry); }
+};
+using ReadArchive = std::unique_ptr<archive, ReadArchiveDeleter>;
+using WriteArchive = std::unique_ptr<archive, WriteArchiveDeleter>;
+using Entry = std::unique_ptr<archive_entry, EntryDeleter>;
+
+std::string_view reason(archive* of) {
+  const char* text = archive_error_string(of);
+  return text == nullptr ? "no reason given" : text;
+}
+
+/// Path of a regular file: relative, plain ASCII, no empty, "." or ".." part. Error: invalid.
+Status check_path(std::string_view path) {
+  const auto bad = [&](std::string_view why) {
+    std::string shown;
+    for (const char c : path.substr(0, 100))
+      shown += c >= ' ' && c <= '~' ? std::string(1, c) : fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": {}", shown, why));
+  };
+  if (path.empty() || path.size() > path_bytes_max) return bad("the path must have 1 to 99 bytes");
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+                       c == '_' || c == '-' || c == '+' || c == '/';
+    if (!plain) return bad("the path may hold only letters, digits and . _ - + /");
+  }
+  for (std::string_view rest = path;;) {
+    const std::size_t slash = rest.find('/');
+    const std::string_view part = rest.substr(0, slash);
+    if (part.empty() || part == "." || part == "..")
+      return bad("the path must be relative, without empty, . or .. parts");
+    if (slash == std::string_view::npos) return {};
+    rest.remove_prefix(slash + 1);
+  }
+}
+
+Result<File> read_entry(archive* reader, archive_entry* entry, std::size_t bytes_left) {
+  if (archive_format(reader) != ARCHIVE_FORMAT_TAR_USTAR)
+    return base::fail(ErrorCode::invalid, "package: is no plain POSIX ustar archive (extended headers are refused)");
+  const char* name = archive_entry_pathname(entry);
+  File file;
+  file.path = name == nullptr ? "" : name;
+  TRV_TRY(check_path(file.path));
+  if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr ||
+      archive_entry_symlink(entry) != nullptr)
+    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is no regular file", file.path));
+  const la_int64_t size = archive_entry_size(entry);
+  if (size < 0 || static_cast<std::uint64_t>(size) > bytes_left)
+    return base::fail(ErrorCode::too_large,
+                      fmt::format("package: file \"{}\": says it is larger than the archive", file.path));
+  file.bytes.resize(static_cast<std::size_t>(size));
+  std::size_t filled = 0;
+  while (filled < file.bytes.size()) {
+    const la_ssize_t got = archive_read_data(reader, file.bytes.data() + filled, file.bytes.size() - filled);
+    if (got <= 0)
+      return base::fail(ErrorCode::invalid,
+                        fmt::format("package: file \"{}\": ends early ({})", file.path, reason(reader)));
+    filled += static_cast<std::size_t>(got);
+  }
+  return file;
+}
+
+Result<std::vector<File>> read_entries(BytesView bytes) {
+  ReadArchive reader(archive_read_new());
+  TRV_ASSERT(reader != nullptr);
+  if (archive_read_support_format_tar(reader.get()) != ARCHIVE_OK ||
+      archive_read_open_memory(reader.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
+    return base::fail(ErrorCode::invalid, fmt::format("package: is no archive: {}", reason(reader.get())));
+  std::vector<File> files;
+  std::size_t bytes_left = bytes.size();
+  while (true) {
+    archive_entry* entry = nullptr;
+    const int status = archive_read_next_header(reader.get(), &entry);
+    if (status == ARCHIVE_EOF) break;
+    if (status != ARCHIVE_OK)
+      return base::fail(ErrorCode::invalid,
+                        fmt::format("package: entry {} cannot be read: {}", files.size() + 1, reason(reader.get())));
+    if (files.size() == entries_max)
+      return base::fail(ErrorCode::too_large, fmt::format("package: holds more than {} files", entries_max));
+    TRV_TRY_ASSIGN(File file, read_entry(reader.get(), entry, bytes_left));
+    bytes_left -= file.bytes.size();
+    files.push_back(std::move(file));
+  }
+  return files;
+}
+
+/// Sorted by path; error where one stands twice.
+Status sort_by_path(std::vector<File>& files) {
+  std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.path < b.path; });
+  const auto twice =
+      std::adjacent_find(files.begin(), files.end(), [](const File& a, const File& b) { return a.path == b.path; });
+  if (twice != files.end())
+    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": stands twice", twice->path));
+  return {};
+}
+
+Status check_digests(const Package& package) {
+  for (const File& file : package.files) {
+    const auto listed = package.manifest.files.find(file.path);
+    if (listed == package.manifest.files.end())
+      return base::fail(ErrorCode::invalid,
+                        fmt::format("package: file \"{}\": does not stand in the manifest's files", file.path));
+    if (base::sha256(file.bytes) != listed->second)
+      return base::fail(ErrorCode::corrupt,
+                        fmt::format("package: file \"{}\": its SHA-256 differs from the manifest's", file.path));
+  }
+  for (const auto& [path, digest] : package.manifest.files)
+    if (package.find_file(path) == nullptr)
+      return base::fail(ErrorCode::invalid,
+                        fmt::format("package: file \"{}\": stands in the manifest but not in the archive", path));
+  return {};
+}
+
+la_ssize_t append_to_bytes(archive*, void* out, const void* data, std::size_t size) {
+  auto& bytes = *static_cast<Bytes*>(out);
+  const auto* first = static_cast<const std::uint8_t*>(data);
+  bytes.insert(bytes.end(), first, first + size);
+  return static_cast<la_ssize_t>(size);
+}
+
+Status write_entry(archive* writer, std::string_view path, BytesView bytes) {
+  const Entry entry(archive_entry_new());
+  TRV_ASSERT(entry != nullptr);
+  archive_entry_set_pathname(entry.get(), std::string(path).c_str());
+  archive_entry_set_filetype(entry.get(), AE_IFREG);
+  archive_entry_set_perm(entry.get(), 0644);
+  archive_entry_set_mtime(entry.get(), 0, 0);
+  archive_entry_set_uid(entry.get(), 0);
+  archive_entry_set_gid(entry.get(), 0);
+  archive_entry_set_size(entry.get(), static_cast<la_int64_t>(bytes.size()));
+  if (archive_write_header(writer, entry.get()) != ARCHIVE_OK ||
+      archive_write_data(writer, bytes.data(), bytes.size()) != static_cast<la_ssize_t>(bytes.size()))
+    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": {}", path, reason(writer)));
+  return {};
+}
+
+Result<Bytes> write_archive(std::string_view manifest, const std::vector<File>& files) {
+  Bytes bytes;
+  const WriteArchive writer(archive_write_new());
+  TRV_ASSERT(writer != nullptr);
+  if (archive_write_set_format_ustar(writer.get()) != ARCHIVE_OK ||
+      archive_write_set_bytes_in_last_block(writer.get(), 1) != ARCHIVE_OK ||
+      archive_write_open(writer.get(), &bytes, nullptr, &append_to_bytes, nullptr) != ARCHIVE_OK)
+    return base::fail(ErrorCode::internal, fmt::format("package: cannot write: {}", reason(writer.get())));
+  TRV_TRY(write_entry(writer.get(), manifest_path, base::as_bytes(manifest)));
+  for (const File& file : files) TRV_TRY(write_entry(writer.get(), file.path, file.bytes));
+  if (archive_write_close(writer.get()) != ARCHIVE_OK)
+    return base::fail(ErrorCode::internal, fmt::format("package: cannot write: {}", reason(writer.get())));
+  return bytes;
+}
+
+Result<Bytes> read_disk(const filesystem::path& path) {
+  std::error_code failure;
+  const auto status = filesystem::status(path, failure);
+  if (!filesystem::exists(status))
+    return base::fail(ErrorCode::not_found, fmt::format("package: no file {}", path.string()));
+  if (!filesystem::is_regular_file(status))
+    return base::fail(ErrorCode::invalid, fmt::format("package: {} is no regular file", path.string()));
+  const std::uintmax_t size = filesystem::file_size(path, failure);
+  if (failure)
+    return base::fail(ErrorCode::unavailable, fmt::format("package: {}: {}", path.string(), failure.message()));
+  if (size > package_bytes_max)
+    return base::fail(ErrorCode::too_large,
+                      fmt::format("package: {} has {} bytes, more than {}", path.string(), size, package_bytes_max));
+  std::ifstream in(path, std::ios::binary);
+  Bytes bytes(static_cast<std::size_t>(size));
+  in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  if (!in || in.peek() != std::ifstream::traits_type::eof())
+    return base::fail(ErrorCode::unavailable, fmt::format("package: {} cannot be read whole", path.string()));
+  return bytes;
+}
+
+Status write_disk(const filesystem::path& path, BytesView bytes) {
+  const filesystem::path part = path.string() + ".part";
+  std::ofstream out(part, std::ios::binary | std::ios::trunc);
+  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  out.close();
+  std::error_code failure;
+  if (out) filesystem::rename(part, path, failure);
+  if (!out || failure) {
+    std::error_code ignored;
+    filesystem::remove(part, ignored);
+    return base::fail(ErrorCode::unavailable, fmt::format("package: cannot write {}{}{}", path.string(),
+                                                          failure ? ": " : "", failure ? failure.message() : ""));
+  }
+  return {};
+}
+
+/// The platform of an ELF shared object for 64-bit little-endian Linux. Error: invalid.
+Result<std::string_view> platform_of(BytesView library, std::string_view name) {
+  static constexpr std::uint8_t magic[] = {0x7f, 'E', 'L', 'F', 2, 1};
+  if (library.size() < 20 || !std::equal(std::begin(magic), std::end(magic), library.begin()) || library[16] != 3)
+    return base::fail(ErrorCode::invalid, fmt::format("package: library {} is no 64-bit ELF shared object", name));
+  const int machine = library[18] | library[19] << 8;
+  if (machine == 62) return "linux-x86_64";
+  if (machine == 183) return "linux-aarch64";
+  return base::fail(ErrorCode::invalid,
+                    fmt::format("package: library {} is for ELF machine {}, which is not supported", name, machine));
+}
+
+/// README.md, LICENSE and everything below docs/, where present.
+Result<std::vector<File>> read_documents(const filesystem::path& folder) {
+  std::vector<std::string> paths;
+  std::error_code failure;
+  for (const char* name : {"README.md", "LICENSE"})
+    if (filesystem::is_regular_file(folder / name, failure)) paths.emplace_back(name);
+  if (filesystem::is_directory(folder / "docs", failure)) {
+    for (auto i = filesystem::recursive_directory_iterator(folder / "docs", failure);
+         !failure && i != filesystem::recursive_directory_iterator(); i.increment(failure)) {
+      const filesystem::path path = i->path().lexically_relative(folder);
+      if (i->is_symlink())
+        return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is a symbolic link", path.string()));
+      if (i->is_regular_file()) paths.push_back(path.generic_string());
+    }
+    if (failure)
+      return base::fail(ErrorCode::unavailable,
+                        fmt::format("package: cannot list {}: {}", (folder / "docs").string(), failure.message()));
+  }
+  std::vector<File> files;
+  for (const std::string& path : paths) {
+    TRV_TRY_ASSIGN(Bytes bytes, read_disk(folder / path));
+    files.push_back({path, std::move(bytes)});
+  }
+  return files;
+}
+
+}  // namespace
+
+const Bytes* Package::find_file(std::string_view path) const noexcept {
+  const auto found = std::lower_bound(files.begin(), files.end(), path,
+                                      [](const File& file, std::string_view sought) { return file.path < sought; });
+  return found == files.end() || found->path != path ? nullptr : &found->bytes;
+}
+
+Result<Package> read(BytesView archive) {
+  if (archive.size() > package_bytes_max)
+    return base::fail(ErrorCode::too_large,
+                      fmt::format("package: {} bytes, more than {}", archive.size(), package_bytes_max));
+  TRV_TRY_ASSIGN(std::vector<File> files, read_entries(archive));
+  if (files.empty() || files.front().path != manifest_path)
+    return base::fail(ErrorCode::invalid, "package: the first file must be manifest.json");
+  Package package;
+  TRV_TRY_ASSIGN(package.manifest, parse_manifest(base::as_text(files.front().bytes), ManifestForm::packed));
+  files.erase(files.begin());
+  TRV_TRY(sort_by_path(files));
+  if (std::any_of(files.begin(), files.end(), [](const File& file) { return file.path == manifest_path; }))
+    return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": stands twice");
+  package.files = std::move(files);
+  TRV_TRY(check_digests(package));
+  package.digest = base::sha256(archive);
+  return package;
+}
+
+Result<Package> read(const filesystem::path& archive) {
+  TRV_TRY_ASSIGN(const Bytes bytes, read_disk(archive));
+  Result<Package> package = read(BytesView(bytes));
+  if (!package) return base::fail(std::move(package).error().in(archive.string()));
+  return package;
+}
+
+Result<Bytes> assemble(std::string_view source_manifest, std::vector<File> files) {
+  TRV_TRY_ASSIGN(Manifest source, parse_manifest(source_manifest, ManifestForm::source));
+  if (source.libraries.empty()) return base::fail(ErrorCode::invalid, "manifest: libraries: is missing");
+  if (files.size() >= entries_max)
+    return base::fail(ErrorCode::too_large, fmt::format("package: would hold more than {} files", entries_max));
+  TRV_TRY(sort_by_path(files));
+  json::object digests;
+  for (const File& file : files) {
+    TRV_TRY(check_path(file.path));
+    if (file.path == manifest_path)
+      return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": stands twice");
+    digests[file.path] = base::to_hex(base::sha256(file.bytes));
+  }
+  json::object manifest = json::parse(source_manifest).get_object();
+  for (const Library& library : source.libraries) {
+    if (!digests.contains(library.path))
+      return base::fail(ErrorCode::invalid, fmt::format("manifest: libraries.{}: no file \"{}\" was given",
+                                                        library.platform, library.path));
+    manifest["libraries"].get_object()[library.platform].get_object()["sha256"] = digests[library.path];
+  }
+  manifest["files"] = std::move(digests);
+  TRV_TRY_ASSIGN(Bytes archive, write_archive(json::serialize(manifest), files));
+  TRV_TRY(read(BytesView(archive)));
+  return archive;
+}
+
+Result<Package> pack(const filesystem::path& folder, const filesystem::path& library, const filesystem::path& out) {
+  TRV_TRY_ASSIGN(const Bytes source_bytes, read_disk(folder / manifest_path));
+  TRV_TRY_ASSIGN(const Manifest source, parse_manifest(base::as_text(source_bytes), ManifestForm::source));
+  TRV_TRY_ASSIGN(Bytes library_bytes, read_disk(library));
+  TRV_TRY_ASSIGN(const std::string_view platform, platform_of(library_bytes, library.string()));
+  const Library* declared = source.find_library(platform);
+  const std::string path = declared != nullptr ? declared->path : fmt::format("lib/{}/plugin.so", platform);
+
+  json::object manifest = json::parse(base::as_text(source_bytes)).get_object();
+  manifest["libraries"] = json::object{{platform, json::object{{"path", path}}}};
+
+  TRV_TRY_ASSIGN(std::vector<File> files, read_documents(folder));
+  files.push_back({path, std::move(library_bytes)});
+  TRV_TRY_ASSIGN(const Bytes archive, assemble(json::serialize(manifest), std::move(files)));
+  TRV_TRY(write_disk(out, archive));
+  return read(BytesView(archive));
+}
+
+}  // namespace trv::package
