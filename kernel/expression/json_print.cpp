@@ -1,0 +1,178 @@
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "kernel/expression/json.hpp"
+
+namespace trv::expression {
+namespace {
+
+constexpr std::string_view too_deep_text = "<skipped: too deep>";
+
+struct Level {
+  const Value* value;
+  std::size_t next = 0;
+};
+
+// Decimal where that stays short, scientific otherwise; the thresholds are jq's.
+void append_real(std::string& out, double real) {
+  std::array<char, 32> buffer;
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), real, std::chars_format::scientific).ptr;
+  std::string_view text(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
+  if (text.starts_with('-')) {
+    out += '-';
+    text.remove_prefix(1);
+  }
+  const std::size_t exponent_at = text.find('e');
+  int exponent = 0;
+  const char* exponent_text = text.data() + exponent_at + 1;
+  std::from_chars(*exponent_text == '+' ? exponent_text + 1 : exponent_text, end, exponent);
+  std::string digits(text.substr(0, 1));
+  if (exponent_at > 2) digits += text.substr(2, exponent_at - 2);
+  const int count = static_cast<int>(digits.size());
+  const int point = exponent + 1;
+  if (point <= -4 || point > count + 15) {
+    out += text.substr(0, exponent_at + 2);
+    const std::string_view tail = text.substr(exponent_at + 2);
+    out += tail;
+  } else if (point <= 0) {
+    out += "0.";
+    out.append(static_cast<std::size_t>(-point), '0');
+    out += digits;
+  } else if (point >= count) {
+    out += digits;
+    out.append(static_cast<std::size_t>(point - count), '0');
+  } else {
+    out.append(digits, 0, static_cast<std::size_t>(point));
+    out += '.';
+    out.append(digits, static_cast<std::size_t>(point));
+  }
+}
+
+void append_scalar(std::string& out, const Value& value) {
+  switch (value.kind()) {
+    case Kind::null: out += "null"; break;
+    case Kind::boolean: out += value.as_bool() ? "true" : "false"; break;
+    case Kind::number: append_json_number(out, value); break;
+    case Kind::string: append_json_string(out, value.as_string()); break;
+    case Kind::array: out += "[]"; break;
+    case Kind::object: out += "{}"; break;
+  }
+}
+
+// Without recursion: nesting is as deep as an attacker likes.
+template <bool pretty>
+bool append(std::string& out, const Value& root, const PrintLimits& limits) {
+  if (root.size() == 0) {
+    append_scalar(out, root);
+    return out.size() <= limits.bytes_max;
+  }
+  const auto new_line = [&out](std::size_t depth) {
+    if constexpr (pretty) {
+      out += '\n';
+      out.append(2 * depth, ' ');
+    }
+  };
+  std::vector<Level> levels;
+  levels.reserve(16);
+  levels.push_back({&root});
+  out += root.is_array() ? '[' : '{';
+  while (!levels.empty()) {
+    if (out.size() > limits.bytes_max) return false;
+    Level& level = levels.back();
+    const bool is_array = level.value->is_array();
+    if (level.next == level.value->size()) {
+      levels.pop_back();
+      new_line(levels.size());
+      out += is_array ? ']' : '}';
+      continue;
+    }
+    if (level.next != 0) out += ',';
+    new_line(levels.size());
+    const Value* child;
+    if (is_array) {
+      child = &level.value->at(level.next++);
+    } else {
+      const Entry& entry = level.value->entries()[level.next++];
+      append_json_string(out, entry.name());
+      out += pretty ? ": " : ":";
+      child = &entry.value;
+    }
+    if (levels.size() > limits.depth_max) {
+      append_json_string(out, too_deep_text);
+    } else if (child->size() == 0) {
+      append_scalar(out, *child);
+    } else {
+      out += child->is_array() ? '[' : '{';
+      levels.push_back({child});
+    }
+  }
+  return out.size() <= limits.bytes_max;
+}
+
+}  // namespace
+
+void append_json_number(std::string& out, const Value& number) {
+  if (number.is_int()) {
+    std::array<char, 24> buffer;
+    const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number.as_int()).ptr;
+    out.append(buffer.data(), static_cast<std::size_t>(end - buffer.data()));
+    return;
+  }
+  const double real = number.as_double();
+  if (std::isnan(real)) {
+    out += "null";
+  } else if (std::isinf(real)) {
+    out += real > 0 ? "1.7976931348623157e+308" : "-1.7976931348623157e+308";
+  } else if (real == 0) {
+    out += std::signbit(real) ? "-0" : "0";
+  } else {
+    append_real(out, real);
+  }
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  constexpr std::string_view hex = "0123456789abcdef";
+  out += '"';
+  std::size_t plain_from = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 && byte != '"' && byte != '\\' && byte != 0x7f) continue;
+    out.append(text, plain_from, i - plain_from);
+    plain_from = i + 1;
+    switch (byte) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\b': out += "\\b"; break;
+      case '\f': out += "\\f"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        out += "\\u00";
+        out += hex[byte >> 4];
+        out += hex[byte & 15];
+    }
+  }
+  out.append(text, plain_from);
+  out += '"';
+}
+
+bool append_json(std::string& out, const Value& value, const PrintLimits& limits) {
+  return append<false>(out, value, limits);
+}
+
+std::string to_json(const Value& value) {
+  std::string out;
+  out.reserve(128);
+  append<false>(out, value, {});
+  return out;
+}
+
+std::string to_json_pretty(const Value& value) {
+  std::string out;
+  append<true>(out, value, {});
+  return out;
+}
+
+}  // namespace trv::expression
