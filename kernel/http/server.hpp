@@ -1,0 +1,72 @@
+#pragma once
+// The HTTP/1.1 server: sockets in, handlers called, answers out.
+//
+// It knows nothing of tenants or workflows, and does not speak TLS. Each server thread owns its share of the
+// connections and runs the handlers of their requests. Requests of one connection are handled one after another, in
+// order.
+
+#include <spdlog/fwd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "kernel/http/request.hpp"
+#include "kernel/http/router.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/random.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::http {
+
+struct ServerOptions {
+  std::string address = "127.0.0.1";                          ///< an IPv4 or IPv6 address, not a name
+  std::uint16_t port = 0;                                     ///< 0: any free one, see Server::port
+  std::size_t threads = 1;                                    ///< 1 to 256
+  std::size_t body_bytes_max = 1'000'000;                     ///< above: 413
+  std::size_t header_bytes_max = 16 * 1024;                   ///< request line and headers; above: 431
+  base::Duration idle_timeout = std::chrono::seconds(60);     ///< between requests, and without progress of an answer
+  base::Duration request_timeout = std::chrono::seconds(30);  ///< from a request's first byte to its last; then 408
+  std::size_t connections_max = 4096;                         ///< above: 503 and close
+  std::size_t stream_bytes_max = 1'000'000;                   ///< what one event stream may have queued
+  base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
+  /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
+  std::function<void(const Request&, int status, base::Duration took)> on_answered;
+};
+
+/// start() and stop() from one thread that is not the server's own. Destroying a running server stops it without grace.
+class Server {
+ public:
+  /// `clock` and `random` outlive the server.
+  Server(ServerOptions options, Router router, const base::Clock& clock, base::Random& random,
+         std::shared_ptr<spdlog::logger> log);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Binds, listens and starts the threads. Errors: invalid for an option out of range or a bad address; conflict where
+  /// the port is in use; denied where the port needs a privilege; unavailable for the rest. May be tried again.
+  [[nodiscard]] base::Status start();
+
+  /// The bound port; 0 before start().
+  [[nodiscard]] std::uint16_t port() const noexcept;
+  /// Open connections now. Any thread.
+  [[nodiscard]] std::size_t connections() const noexcept;
+
+  /// Refuses new connections, closes idle ones and event streams, lets requests in flight be answered for at most
+  /// `grace`, then cuts the rest. Returns when all threads have ended; responders still held are then without effect.
+  void stop(base::Duration grace);
+
+ private:
+  class Running;
+  ServerOptions options_;
+  Router router_;
+  const base::Clock& clock_;
+  base::Random& random_;
+  std::shared_ptr<spdlog::logger> log_;
+  std::unique_ptr<Running> running_;
+};
+
+}  // namespace trv::http

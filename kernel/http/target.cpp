@@ -1,0 +1,192 @@
+#include "kernel/http/target.hpp"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::http {
+namespace {
+
+using base::ErrorCode;
+
+int digit_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+bool is_control(char c) noexcept {
+  return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+}
+
+/// Length of the scheme and authority of an absolute-form target; 0 for another form.
+std::size_t authority_size(std::string_view raw) noexcept {
+  std::size_t scheme = 0;
+  for (const std::string_view prefix : {"http://", "https://"}) {
+    if (raw.size() > prefix.size() && raw.starts_with(prefix)) scheme = prefix.size();
+  }
+  if (scheme == 0) return 0;
+  const auto end = raw.find_first_of("/?", scheme);
+  return end == std::string_view::npos ? raw.size() : end;
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) noexcept {
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    const unsigned char lead = byte(i);
+    if (lead < 0x80) {
+      ++i;
+      continue;
+    }
+    std::size_t more = 0;
+    unsigned char second_min = 0x80;
+    unsigned char second_max = 0xbf;
+    if (lead >= 0xc2 && lead <= 0xdf) {
+      more = 1;
+    } else if (lead >= 0xe0 && lead <= 0xef) {
+      more = 2;
+      if (lead == 0xe0) second_min = 0xa0;
+      if (lead == 0xed) second_max = 0x9f;
+    } else if (lead >= 0xf0 && lead <= 0xf4) {
+      more = 3;
+      if (lead == 0xf0) second_min = 0x90;
+      if (lead == 0xf4) second_max = 0x8f;
+    } else {
+      return false;
+    }
+    if (text.size() - i <= more) return false;
+    if (byte(i + 1) < second_min || byte(i + 1) > second_max) return false;
+    for (std::size_t k = 2; k <= more; ++k) {
+      if (byte(i + k) < 0x80 || byte(i + k) > 0xbf) return false;
+    }
+    i += more + 1;
+  }
+  return true;
+}
+
+base::Status Target::parse(std::string_view raw) {
+  TRV_EXPECTS(raw.size() <= std::numeric_limits<std::uint32_t>::max());
+  raw_ = raw;
+  decoded_.clear();
+  path_ = {};
+  segments_.clear();
+  query_.clear();
+  base::Status status = parse_parts();
+  if (!status) {
+    raw_.clear();
+    decoded_.clear();
+    path_ = {};
+    segments_.clear();
+    query_.clear();
+  }
+  return status;
+}
+
+base::Status Target::parse_parts() {
+  if (is_asterisk()) return {};
+  if (raw_.find('#') != std::string::npos) {
+    return base::fail(ErrorCode::invalid, "the request target has a fragment (#…); leave it out");
+  }
+  const std::size_t begin = authority_size(raw_);
+  const std::size_t question = raw_.find('?', begin);
+  const std::size_t end = question == std::string::npos ? raw_.size() : question;
+  path_ = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)};
+  // RFC 9112 §3.2.2: an absolute form without a path means "/".
+  const std::string_view path = begin > 0 && begin == end ? std::string_view("/") : this->path();
+  if (!path.starts_with('/')) {
+    return base::fail(ErrorCode::invalid, "the request target must be a path that begins with '/', or an http URL");
+  }
+  TRV_TRY(parse_path(path));
+  if (question != std::string::npos) TRV_TRY(parse_query(std::string_view(raw_).substr(question + 1)));
+  return {};
+}
+
+base::Status Target::parse_path(std::string_view path) {
+  while (!path.empty()) {
+    TRV_ASSERT(path.front() == '/');
+    path.remove_prefix(1);
+    const std::string_view encoded = path.substr(0, path.find('/'));
+    path.remove_prefix(encoded.size());
+    if (segments_.size() == segments_max) {
+      return base::fail(ErrorCode::invalid, fmt::format("the path has more than {} segments", segments_max));
+    }
+    TRV_TRY_ASSIGN(const Slice slice, decode(encoded, false));
+    const std::string_view decoded = view(slice, decoded_);
+    if (decoded == "." || decoded == "..") {
+      return base::fail(ErrorCode::invalid, "the path has a segment '.' or '..'; write the path that is meant");
+    }
+    segments_.push_back(slice);
+  }
+  return {};
+}
+
+base::Status Target::parse_query(std::string_view query) {
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(pair.size() < query.size() ? pair.size() + 1 : pair.size());
+    if (pair.empty()) continue;
+    if (query_.size() == query_parameters_max) {
+      return base::fail(ErrorCode::invalid, fmt::format("the query has more than {} parameters", query_parameters_max));
+    }
+    const std::size_t equals = pair.find('=');
+    TRV_TRY_ASSIGN(const Slice name, decode(pair.substr(0, equals), true));
+    Slice value;
+    if (equals != std::string_view::npos) {
+      TRV_TRY_ASSIGN(value, decode(pair.substr(equals + 1), true));
+    }
+    query_.emplace_back(name, value);
+  }
+  return {};
+}
+
+base::Result<Target::Slice> Target::decode(std::string_view text, bool in_query) {
+  const std::size_t begin = decoded_.size();
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    char c = text[i];
+    if (c == '%') {
+      const int high = i + 2 < text.size() ? digit_value(text[i + 1]) : -1;
+      const int low = i + 2 < text.size() ? digit_value(text[i + 2]) : -1;
+      if (high < 0 || low < 0) {
+        return base::fail(ErrorCode::invalid, "the request target has a '%' that two hexadecimal digits do not follow");
+      }
+      c = static_cast<char>(high * 16 + low);
+      i += 2;
+    } else if (c == '+' && in_query) {
+      c = ' ';
+    }
+    if (c == '\0' || (!in_query && is_control(c))) {
+      return base::fail(ErrorCode::invalid, fmt::format("the request target has the control character %{:02X}",
+                                                        static_cast<unsigned char>(c)));
+    }
+    decoded_.push_back(c);
+  }
+  const Slice slice{static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(decoded_.size() - begin)};
+  if (!is_utf8(view(slice, decoded_))) {
+    return base::fail(ErrorCode::invalid, "the request target has text that is not UTF-8");
+  }
+  return slice;
+}
+
+std::string_view Target::segment(std::size_t index) const noexcept {
+  TRV_EXPECTS(index < segments_.size());
+  return view(segments_[index], decoded_);
+}
+
+Field Target::query_at(std::size_t index) const noexcept {
+  TRV_EXPECTS(index < query_.size());
+  return {view(query_[index].first, decoded_), view(query_[index].second, decoded_)};
+}
+
+std::optional<std::string_view> Target::query(std::string_view name) const noexcept {
+  for (const auto& [key, value] : query_) {
+    if (view(key, decoded_) == name) return view(value, decoded_);
+  }
+  return std::nullopt;
+}
+
+}  // namespace trv::http
