@@ -1,0 +1,29 @@
+#include "events/log/batch.hpp"
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::log {
+
+void Batch::add(const record::RecordView& record) {
+  if (spans_.empty()) {
+    shard_ = record.shard();
+    epoch_ = record.epoch();
+    first_ = record.lsn();
+  } else {
+    TRV_EXPECTS(record.shard() == shard_ && record.epoch() == epoch_ && record.lsn() == last().next());
+  }
+  const std::size_t offset = memory_.append(record.stored());
+  spans_.push_back({offset, record.stored().size()});
+}
+
+base::BytesView Batch::at(std::size_t index) const noexcept {
+  TRV_EXPECTS(index < spans_.size());
+  return memory_.view(spans_[index].offset, spans_[index].size);
+}
+
+void Batch::clear() noexcept {
+  memory_.clear();
+  spans_.clear();
+}
+
+}  // namespace trv::log

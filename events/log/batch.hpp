@@ -1,0 +1,46 @@
+#pragma once
+// Records on their way into the log, in one piece of memory.
+
+#include <cstddef>
+#include <vector>
+
+#include "events/record/aligned_bytes.hpp"
+#include "events/record/position.hpp"
+#include "events/record/record.hpp"
+#include "sdk/base/bytes.hpp"
+
+namespace trv::log {
+
+/// Consecutive records of one shard and epoch. Owns a copy of their bytes. One thread at a time.
+class Batch {
+ public:
+  /// Copies the record behind the others. Contract: it follows the last one.
+  void add(const record::RecordView& record);
+  [[nodiscard]] std::size_t size() const noexcept { return spans_.size(); }
+  [[nodiscard]] bool empty() const noexcept { return spans_.empty(); }
+  /// Memory that the records take.
+  [[nodiscard]] std::size_t bytes() const noexcept { return memory_.size(); }
+  /// The stored bytes of one record, at a multiple of 8; valid until the batch grows.
+  [[nodiscard]] base::BytesView at(std::size_t index) const noexcept;
+  [[nodiscard]] record::ShardId shard() const noexcept { return shard_; }
+  [[nodiscard]] record::Epoch epoch() const noexcept { return epoch_; }
+  /// Both only when not empty.
+  [[nodiscard]] record::Lsn first() const noexcept { return first_; }
+  [[nodiscard]] record::Lsn last() const noexcept { return record::Lsn(first_.value() + spans_.size() - 1); }
+  /// Empties it and keeps its memory.
+  void clear() noexcept;
+
+ private:
+  struct Span {
+    std::size_t offset;
+    std::size_t size;
+  };
+
+  record::AlignedBytes memory_;
+  std::vector<Span> spans_;
+  record::ShardId shard_;
+  record::Epoch epoch_;
+  record::Lsn first_;
+};
+
+}  // namespace trv::log

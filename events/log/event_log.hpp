@@ -1,0 +1,106 @@
+#pragma once
+// The event log port: where shards append their records and everybody reads them.
+//
+// The log itself decides who owns a shard: a claim is an entry of the log, the first claim with an epoch wins, and
+// records of an older epoch behind it are void (docs/formats/record.md). What is asked of an engine is one durable
+// total order per shard. Implementations pass event_log_suite.hpp.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "events/log/batch.hpp"
+#include "events/record/position.hpp"
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/digest.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/base/timestamp.hpp"
+#include "sdk/base/uuid.hpp"
+
+namespace trv::log {
+
+using record::Epoch;
+using record::Lsn;
+using record::ShardId;
+
+/// The right to append to a shard, until somebody claims it again.
+struct Claim {
+  ShardId shard;
+  Epoch epoch;
+  base::Uuid nonce;
+  Lsn next;                  ///< of the first record to append
+  base::Digest last_hash{};  ///< that this record's prev_hash must be; zeros when the shard is empty
+};
+
+/// Names one append.
+struct Ticket {
+  ShardId shard;
+  std::uint64_t number = 0;
+};
+
+enum class Outcome {
+  appended,  ///< durable, and no later claim stands before it
+  lost,      ///< a later claim stands before it: it never happened. The claim is dead: claim again or step down
+};
+
+struct Settled {
+  Outcome outcome = Outcome::lost;
+  Lsn last;  ///< of the batch, when appended
+};
+
+/// lsn of the first record that can be read and of the last valid one; both 0 when there is none.
+struct Bounds {
+  Lsn first;
+  Lsn last;
+};
+
+struct StoredRecord {
+  Lsn lsn;
+  /// As stored; starts at a multiple of 8; valid until the next call of next().
+  base::BytesView bytes;
+};
+
+/// Follows one shard. next() by one thread at a time; wake() by any.
+class Reader {
+ public:
+  virtual ~Reader() = default;
+  /// The next valid record; waits up to `timeout` for it to be appended (0: does not wait). nullopt: none came in time,
+  /// or wake() was called. Void records and claims are skipped. The chain is not verified here.
+  /// Errors: corrupt where the log breaks its own rules: then the reader stays there; unavailable.
+  [[nodiscard]] virtual base::Result<std::optional<StoredRecord>> next(base::Duration timeout) = 0;
+  /// Makes a waiting next(), or else the following one that would wait, return at once.
+  virtual void wake() noexcept = 0;
+};
+
+/// claim, append and settle for one shard by one thread at a time; different shards in parallel. read and bounds by any
+/// thread. The log outlives its readers.
+class EventLog {
+ public:
+  virtual ~EventLog() = default;
+
+  /// Makes us the owner of the shard, whoever was it before. Durable on return. `node` is for people, at most 255
+  /// bytes; `nonce` is new for every call. Appends that were not settled stand before the claim or never will. Errors:
+  /// lost if somebody claimed at the same time and won; exhausted; unavailable.
+  [[nodiscard]] virtual base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce) = 0;
+
+  /// Hands over the batch, which must follow what this claim appended before. Returns at once; batches keep their
+  /// order. Nothing is durable before settle() says so; an engine may do the work as late as there. Error: conflict if
+  /// the batch does not continue the claim.
+  [[nodiscard]] virtual base::Result<Ticket> append(const Claim& claim, Batch batch) = 0;
+
+  /// Waits for the fate of an append and of all before it. Each ticket once.
+  /// Errors: exhausted when there is no room: nothing of this batch stands, the claim holds and goes on with the
+  /// batch's first lsn; cancelled when that happened to an append before it; unavailable when the fate is not known:
+  /// claim again and read to the end.
+  [[nodiscard]] virtual base::Result<Settled> settle(const Ticket& ticket) = 0;
+
+  /// Starts at `from`, at least 1; a reader at the end waits for what comes. A shard without records reads as empty.
+  /// Error: not_found if the log begins behind `from`.
+  [[nodiscard]] virtual base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from) = 0;
+
+  [[nodiscard]] virtual base::Result<Bounds> bounds(ShardId shard) = 0;
+};
+
+}  // namespace trv::log

@@ -1,0 +1,63 @@
+#pragma once
+// A fake log for tests: a stated fault model over the same rules.
+//
+// Fault model. Nothing outlives the object. On request (never by itself) it
+//  - lets a foreign node claim a shard: what was appended before and not settled lands behind that claim, physically,
+//  and
+//    is void;
+//  - fails a settle, with nothing of the batch written;
+//  - tears a batch: its first records land, the others do not, and settle reports an unknown fate;
+//  - delays every settle.
+// It never reorders, damages or forgets what it acknowledged.
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "events/log/event_log.hpp"
+#include "events/record/entry.hpp"
+
+namespace trv::log {
+
+/// Any thread.
+class InMemoryEventLog final : public EventLog {
+ public:
+  InMemoryEventLog();
+  ~InMemoryEventLog() override;
+
+  [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce) override;
+  [[nodiscard]] base::Result<Ticket> append(const Claim& claim, Batch batch) override;
+  [[nodiscard]] base::Result<Settled> settle(const Ticket& ticket) override;
+  [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from) override;
+  [[nodiscard]] base::Result<Bounds> bounds(ShardId shard) override;
+
+  /// Another node becomes owner now.
+  void lose_ownership(ShardId shard);
+  /// The next settle of the shard gives this error and writes nothing.
+  void fail_next_settle(ShardId shard, base::Error error);
+  /// The next settle of the shard writes the first `records` of its batch and says unavailable.
+  void tear_next_settle(ShardId shard, std::size_t records);
+  /// Every settle takes at least this long from now on.
+  void delay_settle(base::Duration delay);
+  /// How many settles were answered so far, of all shards.
+  [[nodiscard]] std::uint64_t settle_count() const;
+
+ private:
+  class ShardReader;
+  struct Shard;
+
+  Shard& shard_of(ShardId shard);
+  [[nodiscard]] base::Result<Settled> settle_one(Shard& shard, const Batch& batch);
+
+  mutable std::mutex mutex_;
+  std::condition_variable grown_;
+  std::map<ShardId, std::unique_ptr<Shard>> shards_;
+  base::Duration delay_{};
+  std::uint64_t settle_count_ = 0;
+};
+
+}  // namespace trv::log

@@ -1,0 +1,80 @@
+#pragma once
+// The embedded log: one LMDB environment, one append-only table per shard. The default: no server.
+
+#include <condition_variable>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "events/lmdb/env.hpp"
+#include "events/lmdb/table.hpp"
+#include "events/log/event_log.hpp"
+
+namespace trv::log {
+
+struct LmdbEventLogOptions {
+  std::uint64_t map_bytes = std::uint64_t{64} << 30;
+  unsigned shards_max = 256;
+};
+
+/// Owners in several processes are arbitrated by LMDB's write lock: an append checks, in the transaction that writes
+/// it, that no later claim stands, so void records do not come to exist. settle() writes every batch that any shard has
+/// handed over and pays one fsync for all of them.
+class LmdbEventLog final : public EventLog {
+ public:
+  /// Creates the folder where it is missing. Errors: as lmdb::Env::open.
+  [[nodiscard]] static base::Result<std::unique_ptr<LmdbEventLog>> open(const std::filesystem::path& folder,
+                                                                        const LmdbEventLogOptions& options = {});
+  ~LmdbEventLog() override;
+
+  [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce) override;
+  [[nodiscard]] base::Result<Ticket> append(const Claim& claim, Batch batch) override;
+  [[nodiscard]] base::Result<Settled> settle(const Ticket& ticket) override;
+  [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from) override;
+  [[nodiscard]] base::Result<Bounds> bounds(ShardId shard) override;
+
+  [[nodiscard]] base::Result<lmdb::EnvStats> stats() const { return env_.stats(); }
+
+ private:
+  class ShardReader;
+  struct Pending {
+    Ticket ticket;
+    Epoch epoch;
+    Batch batch;
+  };
+  using Outcomes = std::vector<base::Result<Settled>>;
+  struct Owned {
+    Epoch epoch;
+    Lsn next;
+    std::uint64_t tickets = 0;
+  };
+
+  LmdbEventLog(lmdb::Env env, lmdb::Table shards, lmdb::Table claims) noexcept;
+
+  [[nodiscard]] base::Result<std::optional<lmdb::Table>> entries_of(ShardId shard);
+  [[nodiscard]] Outcomes write(std::span<const Pending> work);
+  [[nodiscard]] base::Status write_together(std::span<const Pending> work, Outcomes& outcomes);
+  void publish() noexcept;
+
+  lmdb::Env env_;
+  lmdb::Table shards_;  // shard -> where its log ends
+  lmdb::Table claims_;  // shard, lsn after the claim -> where the claim stands
+
+  std::mutex commit_mutex_;  // one write transaction at a time; taken before any other
+  std::mutex tables_mutex_;
+  std::map<ShardId, lmdb::Table> entries_;  // position -> entry
+  std::mutex queue_mutex_;
+  std::map<ShardId, Owned> owned_;
+  std::vector<Pending> pending_;
+  std::map<std::pair<ShardId, std::uint64_t>, base::Result<Settled>> settled_;
+  std::mutex version_mutex_;
+  std::condition_variable grown_;
+  std::uint64_t version_ = 0;
+};
+
+}  // namespace trv::log

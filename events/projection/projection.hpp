@@ -1,0 +1,153 @@
+#pragma once
+// The state derived from one shard's log: an LMDB environment plus how far the log is applied, in one transaction.
+//
+// It is disposable. Its environment does not sync; after the machine went down without close() it is discarded, and a
+// snapshot or the log brings it back.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "events/lmdb/env.hpp"
+#include "events/lmdb/table.hpp"
+#include "events/log/event_log.hpp"
+#include "events/projection/projector.hpp"
+#include "events/record/position.hpp"
+#include "events/record/record.hpp"
+#include "sdk/base/digest.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::projection {
+
+/// Names this start of the machine. A port; the real one is kernel_boot_id().
+using BootIdSource = std::function<base::Result<std::string>()>;
+[[nodiscard]] base::Result<std::string> kernel_boot_id();
+
+struct ProjectionOptions {
+  std::filesystem::path folder;
+  /// Where snapshot() of earlier was told to write; used instead of starting empty when it fits. Empty: none.
+  std::filesystem::path snapshot_folder;
+  std::uint64_t map_bytes = std::uint64_t{64} << 30;
+  unsigned tables_max = 128;
+  unsigned readers_max = 512;
+  BootIdSource boot_id = kernel_boot_id;
+};
+
+/// How far the log is applied.
+struct Applied {
+  record::Lsn lsn;
+  record::Epoch epoch;
+  base::Digest last_hash{};  ///< of the record at `lsn` as stored; zeros at lsn 0
+  bool decision_complete =
+      true;  ///< false: the record at `lsn` is not the last of its decision; the log was torn there
+
+  friend bool operator==(const Applied&, const Applied&) = default;
+};
+
+/// What open() found.
+struct OpenReport {
+  enum class Kind {
+    created,    ///< there was none
+    reused,     ///< goes on where it was
+    restored,   ///< discarded; a snapshot took its place
+    discarded,  ///< discarded; starts empty
+  };
+  Kind kind = Kind::created;
+  std::string reason;  ///< why it was discarded, for people
+};
+
+struct CatchUp {
+  record::Lsn from;  ///< applied before
+  record::Lsn to;    ///< applied now
+  bool rebuilt = false;
+  std::string reason;  ///< why it was rebuilt
+};
+
+/// Told now and then how far a catch-up is.
+using Progress = std::function<void(record::Lsn applied, record::Lsn last)>;
+
+/// A write transaction over the projection, bound to the thread that began it. Aborts unless committed.
+class ProjectionTxn {
+ public:
+  /// For decide(): sees what was applied in this transaction.
+  [[nodiscard]] lmdb::WriteTxn& txn() noexcept { return txn_; }
+  [[nodiscard]] const lmdb::WriteTxn& txn() const noexcept { return txn_; }
+  [[nodiscard]] const Applied& applied() const noexcept { return applied_; }
+
+ private:
+  friend class Projection;
+  ProjectionTxn(lmdb::WriteTxn txn, const Applied& applied) noexcept : txn_(std::move(txn)), applied_(applied) {}
+
+  lmdb::WriteTxn txn_;
+  Applied applied_;
+};
+
+/// Everything but begin_read() and snapshot(): the shard's thread.
+class Projection {
+ public:
+  /// Opens what stands in the folder, or discards it when it can not be trusted (unclean end of the machine, other
+  /// projectors or layout versions, damage). The projectors are borrowed and apply in this order.
+  [[nodiscard]] static base::Result<std::unique_ptr<Projection>> open(ProjectionOptions options, record::ShardId shard,
+                                                                      std::vector<Projector*> projectors);
+  /// As close(), errors ignored: then the next open() after a restart of the machine rebuilds.
+  ~Projection();
+  Projection(const Projection&) = delete;
+  Projection& operator=(const Projection&) = delete;
+
+  [[nodiscard]] const OpenReport& open_report() const noexcept { return report_; }
+  [[nodiscard]] record::ShardId shard() const noexcept { return shard_; }
+  /// As of the last commit.
+  [[nodiscard]] const Applied& applied() const noexcept { return applied_; }
+
+  [[nodiscard]] base::Result<ProjectionTxn> begin();
+  /// Runs every projector. `stored_hash` is hash_of(record.stored()). Errors: corrupt if the record does not follow
+  /// what is applied (shard, lsn, prev_hash, epoch); what a projector says. After an error, abort the transaction.
+  [[nodiscard]] base::Status apply(ProjectionTxn& txn, const record::RecordView& record,
+                                   const base::Digest& stored_hash);
+  /// Only after the log has settled what was applied: the projection never holds what the log does not.
+  [[nodiscard]] base::Status commit(ProjectionTxn txn);
+
+  /// Any thread. Do not hold one over rebuild() or catch_up().
+  [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const { return env_->begin_read(); }
+
+  /// Applies what the log holds up to its end as of now, in bounded transactions, verifying the chain. Where the
+  /// projection contradicts the log (it is ahead, or holds another record), it is rebuilt.
+  /// Errors: of the log, of the projectors, corrupt where the chain breaks.
+  [[nodiscard]] base::Result<CatchUp> catch_up(log::EventLog& log, const Progress& progress = {});
+  /// Deletes the files and replays from lsn 1.
+  [[nodiscard]] base::Result<CatchUp> rebuild(log::EventLog& log, const Progress& progress = {});
+
+  /// SHA-256 over names, keys and values of all tables in order. Equal logs give equal digests, whatever the way.
+  [[nodiscard]] base::Result<base::Digest> content_digest() const;
+  /// Writes a copy that open() accepts as folder or as snapshot_folder; replaces what stands there once it is whole.
+  /// Any thread, one at a time.
+  [[nodiscard]] base::Status snapshot(const std::filesystem::path& folder) const;
+  /// Brings everything to the disk and marks the end as clean. Nothing may follow but the destructor.
+  [[nodiscard]] base::Status close();
+
+ private:
+  Projection(ProjectionOptions options, record::ShardId shard, std::vector<Projector*> projectors);
+
+  [[nodiscard]] base::Status open_files();
+  [[nodiscard]] base::Status start_empty();
+  [[nodiscard]] base::Status open_tables();
+  [[nodiscard]] base::Status replay(log::EventLog& log, record::Lsn last, const Progress& progress);
+  [[nodiscard]] base::Result<std::string> contradiction(log::EventLog& log, record::Lsn last);
+  [[nodiscard]] std::string layout() const;
+  [[nodiscard]] std::string stamp(bool clean) const;
+
+  ProjectionOptions options_;
+  record::ShardId shard_;
+  std::vector<Projector*> projectors_;
+  std::string boot_id_;
+  std::unique_ptr<lmdb::Env> env_;
+  lmdb::Table position_;
+  Applied applied_;
+  OpenReport report_;
+  bool closed_ = false;
+};
+
+}  // namespace trv::projection

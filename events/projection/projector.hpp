@@ -1,0 +1,29 @@
+#pragma once
+// The projector port: code that derives state from records.
+
+#include <cstdint>
+#include <string_view>
+
+#include "events/lmdb/env.hpp"
+#include "events/record/record.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::projection {
+
+/// Called by the shard's thread only. apply() is the only code that changes its tables, live and in replay alike, and
+/// depends on nothing but the record and those tables: no clock, no randomness, no other state in memory that replay
+/// would not rebuild.
+class Projector {
+ public:
+  virtual ~Projector() = default;
+  /// Short and stable, lower case, for example "instances"; its tables begin with it.
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  /// Raise it whenever the tables' content for the same log changes: older projections are then rebuilt.
+  [[nodiscard]] virtual std::uint32_t layout_version() const = 0;
+  /// Creates or opens its tables. Called whenever the environment was opened; forget what was known of another.
+  [[nodiscard]] virtual base::Status open(lmdb::WriteTxn& txn) = 0;
+  /// On error the transaction is aborted.
+  [[nodiscard]] virtual base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) = 0;
+};
+
+}  // namespace trv::projection

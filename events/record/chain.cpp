@@ -1,0 +1,40 @@
+#include "events/record/chain.hpp"
+
+#include <fmt/format.h>
+
+namespace trv::record {
+
+using base::ErrorCode;
+using base::fail;
+
+ChainVerifier ChainVerifier::from(ShardId shard, Lsn first) noexcept {
+  ChainVerifier verifier(shard);
+  if (first > Lsn(1)) {
+    verifier.last_ = Lsn(first.value() - 1);
+    verifier.trust_first_ = true;
+  }
+  return verifier;
+}
+
+base::Status ChainVerifier::accept(const RecordView& record) {
+  const auto broken = [&](std::string what) {
+    return fail(ErrorCode::corrupt, fmt::format("the chain of shard {} breaks after lsn {}: {}", shard_.value(),
+                                                last_.value(), std::move(what)));
+  };
+  if (record.shard() != shard_) return broken(fmt::format("the record is of shard {}", record.shard().value()));
+  if (record.lsn() != last_.next()) return broken(fmt::format("the record has lsn {}", record.lsn().value()));
+  if (record.epoch() < epoch_) {
+    return broken(fmt::format("epoch {} follows epoch {}", record.epoch().value(), epoch_.value()));
+  }
+  if (!trust_first_ && record.prev_hash() != last_hash_) {
+    return broken(fmt::format("the record's prev_hash is {}, but what stands before hashes to {}",
+                              base::to_hex(record.prev_hash()), base::to_hex(last_hash_)));
+  }
+  trust_first_ = false;
+  last_ = record.lsn();
+  epoch_ = record.epoch();
+  last_hash_ = hash_of(record.stored());
+  return {};
+}
+
+}  // namespace trv::record

@@ -1,0 +1,74 @@
+#pragma once
+// Entries of a log: records and claims, told apart by file identifier, and the void rule over them. For whoever
+// implements the log port. Format: docs/formats/record.md.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "events/record/position.hpp"
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/base/uuid.hpp"
+
+namespace trv::record {
+
+enum class EntryKind { record, claim };
+
+/// What the void rule must know of an entry.
+struct EntryHead {
+  EntryKind kind = EntryKind::record;
+  ShardId shard;
+  Epoch epoch;
+  Lsn lsn;  ///< 0 for a claim
+
+  friend bool operator==(const EntryHead&, const EntryHead&) = default;
+};
+
+/// Reads the head from stored bytes at any address, without a copy; bounded. It says nothing about the rest of the
+/// entry. Error: corrupt.
+[[nodiscard]] base::Result<EntryHead> peek(base::BytesView stored);
+
+struct ClaimEntry {
+  ShardId shard;
+  Epoch epoch;
+  std::string node;
+  base::Uuid nonce;
+
+  friend bool operator==(const ClaimEntry&, const ClaimEntry&) = default;
+};
+
+/// Precondition: node.size() <= 255.
+[[nodiscard]] base::Bytes encode_claim(const ClaimEntry& claim);
+/// From any address. Error: corrupt.
+[[nodiscard]] base::Result<ClaimEntry> decode_claim(base::BytesView stored);
+
+/// The void rule: fed with every entry in log order, says which count. Pure; one thread.
+class VoidRule {
+ public:
+  enum class Verdict {
+    valid,       ///< a record that counts
+    void_,       ///< a record that stands after a later claim; skip it
+    repeated,    ///< a record that was there already; skip it
+    claim_won,   ///< the shard has a new owner
+    claim_lost,  ///< somebody else holds this epoch or a later one
+  };
+
+  /// Starts at the first entry of the log, or anywhere behind it when epoch and next lsn at that place are known.
+  explicit VoidRule(ShardId shard, Epoch epoch = Epoch(0), Lsn next = Lsn(1)) noexcept
+      : shard_(shard), epoch_(epoch), next_(next) {}
+
+  /// Error: corrupt, where the entry can not stand in this log at this place; then nothing changed.
+  [[nodiscard]] base::Result<Verdict> judge(const EntryHead& head);
+
+  [[nodiscard]] Epoch epoch() const noexcept { return epoch_; }
+  /// The lsn of the next valid record.
+  [[nodiscard]] Lsn next() const noexcept { return next_; }
+
+ private:
+  ShardId shard_;
+  Epoch epoch_;
+  Lsn next_;
+};
+
+}  // namespace trv::record
