@@ -1,0 +1,39 @@
+#include "kernel/egress/broker.hpp"
+
+#include "kernel/egress/broker_loop.hpp"
+
+namespace trv::egress {
+
+base::Result<std::unique_ptr<Broker>> Broker::start(BrokerConfiguration configuration, ConnectionSource& connections,
+                                                    SecretSource& secrets, const base::Clock& clock) {
+  if (configuration.response_headers_max == 0 || configuration.response_header_bytes_max == 0 ||
+      configuration.url_limits.timeout_ms_max == 0 || configuration.url_limits.concurrency_max == 0) {
+    return base::fail(base::ErrorCode::invalid, "HTTP limits must be above 0");
+  }
+  if (!is_header_value(configuration.user_agent)) {
+    return base::fail(base::ErrorCode::invalid, "user_agent holds a control character");
+  }
+  auto loop = std::make_unique<Loop>(std::move(configuration), connections, secrets, clock);
+  TRV_TRY(loop->start());
+  return std::unique_ptr<Broker>(new Broker(std::move(loop)));
+}
+
+Broker::Broker(std::unique_ptr<Loop> loop) : loop_(std::move(loop)) {}
+Broker::~Broker() {
+  stop();
+}
+
+RequestId Broker::send(Request request, Completion completion) {
+  return loop_->post(std::move(request), std::move(completion));
+}
+void Broker::cancel(RequestId id) {
+  loop_->cancel(id);
+}
+void Broker::stop() {
+  loop_->stop();
+}
+BrokerMetrics Broker::metrics() const {
+  return loop_->metrics();
+}
+
+}  // namespace trv::egress

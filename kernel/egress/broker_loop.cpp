@@ -1,0 +1,352 @@
+#include "kernel/egress/broker_loop.hpp"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <system_error>
+
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::egress {
+namespace {
+
+using base::ErrorCode;
+
+constexpr int idle_wait_ms_max = 60'000;
+
+}  // namespace
+
+Broker::Loop::Loop(BrokerConfiguration configuration, ConnectionSource& connections, SecretSource& secrets,
+                   const base::Clock& clock)
+    : configuration_(std::move(configuration)), connections_(connections), secrets_(secrets), clock_(clock) {}
+
+Broker::Loop::~Loop() {
+  stop();
+  if (multi_ != nullptr) TRV_ASSERT(curl_multi_cleanup(multi_) == CURLM_OK);
+  if (curl_ready_) curl_global_cleanup();
+}
+
+base::Status Broker::Loop::start() {
+  curl_ready_ = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  multi_ = curl_ready_ ? curl_multi_init() : nullptr;
+  if (multi_ == nullptr) return base::fail(ErrorCode::unavailable, "the HTTP library did not start: out of memory");
+  const auto idle_max = static_cast<long>(configuration_.idle_connections_max);
+  if (curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, idle_max) != CURLM_OK) {
+    return base::fail(ErrorCode::invalid, "idle_connections_max was refused by the HTTP library");
+  }
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    return base::fail(ErrorCode::unavailable, fmt::format("no thread for HTTP: {}", error.what()));
+  }
+  return {};
+}
+
+RequestId Broker::Loop::post(Request request, Completion completion) {
+  TRV_EXPECTS(completion);
+  RequestId id = 0;
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    id = ++last_id_;
+    if (!stopping_) {
+      mailbox_.push_back({id, false, clock_.monotonic(), std::move(request), std::move(completion)});
+    }
+  }
+  if (completion) {
+    const base::Result<Response> result = base::fail(ErrorCode::cancelled, "HTTP has been stopped");
+    count(result);
+    completion(result);
+  } else {
+    wake();
+  }
+  return id;
+}
+
+void Broker::Loop::cancel(RequestId id) {
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    if (stopping_) return;
+    mailbox_.push_back({id, true, {}, {}, {}});
+  }
+  wake();
+}
+
+void Broker::Loop::wake() {
+  TRV_ASSERT(curl_multi_wakeup(multi_) == CURLM_OK);
+}
+
+void Broker::Loop::stop() {
+  const std::lock_guard stop_lock(stop_mutex_);
+  if (!thread_.joinable()) return;
+  TRV_EXPECTS(thread_.get_id() != std::this_thread::get_id());
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    stopping_ = true;
+  }
+  wake();
+  thread_.join();
+}
+
+BrokerMetrics Broker::Loop::metrics() const {
+  const std::lock_guard lock(metrics_mutex_);
+  return metrics_;
+}
+
+void Broker::Loop::run() {
+  for (;;) {
+    take_commands();
+    while (!startable_.empty()) {
+      const RequestId id = startable_.back();
+      startable_.pop_back();
+      launch(id);
+    }
+    expire();
+    int running = 0;
+    TRV_ASSERT(curl_multi_perform(multi_, &running) == CURLM_OK);
+    collect_finished();
+    {
+      const std::lock_guard lock(mailbox_mutex_);
+      if (stopping_ && mailbox_.empty()) break;
+    }
+    if (startable_.empty()) TRV_ASSERT(curl_multi_poll(multi_, nullptr, 0, wait_ms(), nullptr) == CURLM_OK);
+  }
+  while (!pending_.empty()) {
+    conclude(pending_.begin()->first, base::fail(ErrorCode::cancelled, "HTTP is being stopped"));
+    startable_.clear();
+  }
+}
+
+void Broker::Loop::take_commands() {
+  std::vector<Command> commands;
+  {
+    const std::lock_guard lock(mailbox_mutex_);
+    commands.swap(mailbox_);
+  }
+  for (Command& command : commands) {
+    if (command.is_cancel) {
+      if (pending_.contains(command.id)) {
+        conclude(command.id,
+                 base::fail(ErrorCode::cancelled, fmt::format("{}: cancelled", pending_.at(command.id).name)));
+      }
+    } else {
+      accept(std::move(command));
+    }
+  }
+}
+
+void Broker::Loop::accept(Command command) {
+  base::Result<Pending> prepared = prepare(std::move(command.request));
+  if (prepared) {
+    const std::size_t waiting = lines_[prepared->line].waiting.size();
+    if (waiting >= configuration_.waiting_max) {
+      prepared = base::fail(ErrorCode::exhausted,
+                            fmt::format("{}: {} requests wait in line already", prepared->name, waiting));
+    }
+  }
+  if (!prepared) {
+    const base::Result<Response> result = base::fail(std::move(prepared).error());
+    count(result);
+    command.completion(result);
+    return;
+  }
+  prepared->completion = std::move(command.completion);
+  prepared->deadline = command.sent_at + std::chrono::milliseconds(prepared->timeout_ms);
+  deadlines_.emplace(prepared->deadline, command.id);
+  Line& line = lines_[prepared->line];
+  const bool is_free = line.running < line.concurrency_max && line.waiting.empty();
+  pending_.emplace(command.id, *std::move(prepared));
+  if (is_free) {
+    ++line.running;
+    startable_.push_back(command.id);
+  } else {
+    line.waiting.push_back(command.id);
+  }
+  const std::lock_guard lock(metrics_mutex_);
+  ++(is_free ? metrics_.in_flight : metrics_.waiting);
+}
+
+base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
+  Pending pending;
+  ConnectionLimits limits = configuration_.url_limits;
+  bool allow_private_network = configuration_.allow_private_network;
+  if (request.connection.empty()) {
+    if (!request.plugin.empty()) {
+      return base::fail(ErrorCode::denied, fmt::format("plugin '{}' must name a connection", request.plugin));
+    }
+    pending.name = "the URL";
+    TRV_TRY_ASSIGN(pending.url, parse_absolute_url("the URL", request.url));
+    pending.name = fmt::format("host {}", pending.url.host);
+    pending.line = fmt::format("{} url {}", request.tenant.value(), pending.url.origin);
+  } else {
+    pending.name = fmt::format("connection '{}'", request.connection.substr(0, 80));
+    base::Result<Connection> found = connections_.find(request.tenant, request.connection);
+    if (!found) return base::fail(std::move(found).error().in(pending.name));
+    if (found->plugin != request.plugin) {
+      return base::fail(ErrorCode::denied,
+                        request.plugin.empty()
+                            ? fmt::format("{} belongs to plugin '{}'", pending.name, found->plugin)
+                            : fmt::format("{} is not granted to plugin '{}'", pending.name, request.plugin));
+    }
+    if (base::Status path = check_path(request.path); !path) {
+      return base::fail(std::move(path).error().in(pending.name));
+    }
+    base::Result<Url> url = append_path(found->base_url, request.path);
+    if (!url) return base::fail(std::move(url).error().in(pending.name));
+    pending.url = *std::move(url);
+    pending.name = fmt::format("{} (host {})", pending.name, pending.url.host);
+    pending.line = fmt::format("{} connection {}", request.tenant.value(), request.connection);
+    limits = found->limits;
+    allow_private_network = allow_private_network || found->allow_private_network;
+    pending.authentication = std::move(found->authentication);
+  }
+  if (base::Status checked = check_request(request); !checked) {
+    return base::fail(std::move(checked).error().in(pending.name));
+  }
+  pending.timeout_ms =
+      request.timeout_ms == 0 ? limits.timeout_ms_max : std::min(request.timeout_ms, limits.timeout_ms_max);
+  pending.rules = {.response_bytes_max = limits.response_bytes_max,
+                   .response_header_bytes_max = configuration_.response_header_bytes_max,
+                   .response_headers_max = configuration_.response_headers_max,
+                   .allow_private_network = allow_private_network,
+                   .certificate_file = configuration_.certificate_file,
+                   .user_agent = configuration_.user_agent};
+  pending.request = std::move(request);
+  lines_[pending.line].concurrency_max = std::max<std::uint32_t>(1, limits.concurrency_max);
+  return pending;
+}
+
+base::Result<std::string> Broker::Loop::credential(const base::TenantId& tenant, const Authentication& authentication) {
+  if (authentication.scheme == AuthenticationScheme::none) return std::string();
+  TRV_TRY_ASSIGN(std::string secret, secrets_.reveal(tenant, authentication.secret_reference));
+  std::string line;
+  if (!is_header_value(secret)) {
+    OPENSSL_cleanse(secret.data(), secret.size());
+    return base::fail(ErrorCode::invalid, "the secret holds a control character; set it again without line breaks");
+  }
+  switch (authentication.scheme) {
+    case AuthenticationScheme::none: break;
+    case AuthenticationScheme::bearer: line = fmt::format("Authorization: Bearer {}", secret); break;
+    case AuthenticationScheme::basic: {
+      std::string pair = fmt::format("{}:{}", authentication.user, secret);
+      line = fmt::format("Authorization: Basic {}", base::to_base64(base::as_bytes(pair)));
+      OPENSSL_cleanse(pair.data(), pair.size());
+      break;
+    }
+    case AuthenticationScheme::header: line = fmt::format("{}: {}", authentication.header, secret); break;
+  }
+  OPENSSL_cleanse(secret.data(), secret.size());
+  return line;
+}
+
+void Broker::Loop::launch(RequestId id) {
+  const auto found = pending_.find(id);
+  if (found == pending_.end()) return;
+  Pending& pending = found->second;
+  base::Result<std::string> secret_line = credential(pending.request.tenant, pending.authentication);
+  if (!secret_line) return conclude(id, base::fail(std::move(secret_line).error().in(pending.name)));
+  auto transfer = Transfer::make(pending.name, std::move(pending.url), std::move(pending.request),
+                                 *std::move(secret_line), std::move(pending.rules));
+  if (!transfer) return conclude(id, base::fail(std::move(transfer).error()));
+  pending.transfer = *std::move(transfer);
+  if (curl_multi_add_handle(multi_, pending.transfer->handle()) != CURLM_OK) {
+    pending.transfer.reset();
+    conclude(id, base::fail(ErrorCode::unavailable, fmt::format("{}: out of memory for a request", pending.name)));
+    return;
+  }
+  ids_.emplace(pending.transfer->handle(), id);
+}
+
+void Broker::Loop::collect_finished() {
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    const CURLcode code = message->data.result;
+    const auto found = ids_.find(message->easy_handle);
+    TRV_ASSERT(found != ids_.end());
+    const RequestId id = found->second;
+    conclude(id, pending_.at(id).transfer->finish(code));
+  }
+}
+
+void Broker::Loop::expire() {
+  const base::Duration now = clock_.monotonic();
+  while (!deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const RequestId id = deadlines_.begin()->second;
+    const Pending& pending = pending_.at(id);
+    conclude(id, base::fail(ErrorCode::timeout,
+                            fmt::format("{}: no whole response within {} ms{}", pending.name, pending.timeout_ms,
+                                        pending.transfer ? "" : ", all of them in line")));
+  }
+}
+
+int Broker::Loop::wait_ms() const {
+  if (deadlines_.empty()) return idle_wait_ms_max;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadlines_.begin()->first - clock_.monotonic());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, idle_wait_ms_max));
+}
+
+void Broker::Loop::conclude(RequestId id, base::Result<Response> result) {
+  auto node = pending_.extract(id);
+  TRV_EXPECTS(!node.empty());
+  Pending& pending = node.mapped();
+  deadlines_.erase({pending.deadline, id});
+  Line& line = lines_.at(pending.line);
+  const auto place = std::ranges::find(line.waiting, id);
+  const bool was_waiting = place != line.waiting.end();
+  bool starts_next = false;
+  if (was_waiting) {
+    line.waiting.erase(place);
+  } else {
+    --line.running;
+    if (!line.waiting.empty() && line.running < line.concurrency_max) {
+      startable_.push_back(line.waiting.front());
+      line.waiting.pop_front();
+      ++line.running;
+      starts_next = true;
+    }
+  }
+  if (line.running == 0 && line.waiting.empty()) lines_.erase(pending.line);
+  {
+    const std::lock_guard lock(metrics_mutex_);
+    --(was_waiting ? metrics_.waiting : metrics_.in_flight);
+    if (starts_next) {
+      --metrics_.waiting;
+      ++metrics_.in_flight;
+    }
+    if (pending.transfer != nullptr) {
+      metrics_.bytes_sent += pending.transfer->bytes_sent();
+      metrics_.bytes_received += result ? result->body.size() : pending.transfer->bytes_received();
+      metrics_.connections_opened += pending.transfer->sockets_opened();
+    }
+  }
+  if (pending.transfer != nullptr) {
+    ids_.erase(pending.transfer->handle());
+    TRV_ASSERT(curl_multi_remove_handle(multi_, pending.transfer->handle()) == CURLM_OK);
+    pending.transfer.reset();
+  }
+  count(result);
+  pending.completion(std::move(result));
+}
+
+void Broker::Loop::count(const base::Result<Response>& result) {
+  const std::lock_guard lock(metrics_mutex_);
+  if (result) {
+    ++metrics_.succeeded;
+    return;
+  }
+  switch (result.error().code()) {
+    case ErrorCode::invalid: ++metrics_.invalid; break;
+    case ErrorCode::denied: ++metrics_.denied; break;
+    case ErrorCode::not_found: ++metrics_.not_found; break;
+    case ErrorCode::too_large: ++metrics_.too_large; break;
+    case ErrorCode::exhausted: ++metrics_.exhausted; break;
+    case ErrorCode::unavailable: ++metrics_.unavailable; break;
+    case ErrorCode::timeout: ++metrics_.timeout; break;
+    case ErrorCode::cancelled: ++metrics_.cancelled; break;
+    default: ++metrics_.other; break;
+  }
+}
+
+}  // namespace trv::egress

@@ -1,0 +1,104 @@
+#pragma once
+// The broker's thread: takes requests from a mailbox, keeps the lines, runs libcurl, calls completions.
+//
+// post(), cancel(), stop() and metrics() from any thread; everything else on the loop's own thread.
+
+#include <curl/curl.h>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "kernel/egress/broker.hpp"
+#include "kernel/egress/transfer.hpp"
+
+namespace trv::egress {
+
+class Broker::Loop {
+ public:
+  Loop(BrokerConfiguration configuration, ConnectionSource& connections, SecretSource& secrets,
+       const base::Clock& clock);
+  ~Loop();
+
+  /// Errors: unavailable (no thread, no memory).
+  [[nodiscard]] base::Status start();
+  RequestId post(Request request, Completion completion);
+  void cancel(RequestId id);
+  void stop();
+  [[nodiscard]] BrokerMetrics metrics() const;
+
+ private:
+  struct Command {
+    RequestId id = 0;
+    bool is_cancel = false;
+    base::Duration sent_at{};
+    Request request;
+    Completion completion;
+  };
+  /// Requests of one (tenant, connection) or (tenant, origin).
+  struct Line {
+    std::uint32_t concurrency_max = 1;
+    std::uint32_t running = 0;
+    std::deque<RequestId> waiting;
+  };
+  /// A request from its acceptance to its completion.
+  struct Pending {
+    std::string line;
+    std::string name;  ///< stands before its errors
+    Url url;
+    Request request;
+    Completion completion;
+    Authentication authentication;
+    TransferRules rules;
+    std::uint64_t timeout_ms = 0;
+    base::Duration deadline{};
+    std::unique_ptr<Transfer> transfer;  ///< null while it waits in line
+  };
+
+  void run();
+  void take_commands();
+  void accept(Command command);
+  [[nodiscard]] base::Result<Pending> prepare(Request request);
+  [[nodiscard]] base::Result<std::string> credential(const base::TenantId& tenant,
+                                                     const Authentication& authentication);
+  void launch(RequestId id);
+  void collect_finished();
+  void expire();
+  [[nodiscard]] int wait_ms() const;
+  /// Takes the request out of every table, lets the next of its line go, and calls its completion.
+  void conclude(RequestId id, base::Result<Response> result);
+  void count(const base::Result<Response>& result);
+  void wake();
+
+  const BrokerConfiguration configuration_;
+  ConnectionSource& connections_;
+  SecretSource& secrets_;
+  const base::Clock& clock_;
+
+  CURLM* multi_ = nullptr;
+  bool curl_ready_ = false;
+  std::unordered_map<RequestId, Pending> pending_;
+  std::unordered_map<CURL*, RequestId> ids_;
+  std::unordered_map<std::string, Line> lines_;
+  std::set<std::pair<base::Duration, RequestId>> deadlines_;
+  std::vector<RequestId> startable_;
+
+  std::mutex mailbox_mutex_;
+  std::vector<Command> mailbox_;
+  bool stopping_ = false;
+  RequestId last_id_ = 0;
+
+  std::mutex stop_mutex_;
+  std::thread thread_;
+
+  mutable std::mutex metrics_mutex_;
+  BrokerMetrics metrics_;
+};
+
+}  // namespace trv::egress

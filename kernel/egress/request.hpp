@@ -1,0 +1,64 @@
+#pragma once
+// What is sent, what comes back, and the rules that a request must keep before anything touches the network.
+//
+// Plain values and pure functions; any thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/base/identity.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::egress {
+
+inline constexpr std::size_t request_headers_max = 100;
+inline constexpr std::size_t request_header_bytes_max = 16'384;  ///< all names and values together
+inline constexpr std::size_t request_body_bytes_max = 1'000'000;
+inline constexpr std::size_t url_bytes_max = 8'192;
+
+struct Header {
+  std::string name;
+  std::string value;
+  friend bool operator==(const Header&, const Header&) = default;
+};
+
+/// Either a connection and a path below its base URL, or an absolute URL (workflows' own calls; no credentials).
+struct Request {
+  base::TenantId tenant;
+  std::string plugin;      ///< who asks; empty = a workflow
+  std::string connection;  ///< empty = `url` is used
+  std::string url;         ///< absolute, http or https; only where connection and plugin are empty
+  std::string method = "GET";
+  std::string path = "/";  ///< begins with '/', may have a query; appended to the base URL's path
+  std::vector<Header> headers;
+  std::string body;
+  std::uint64_t timeout_ms = 0;  ///< from send to the last byte, time in line included; 0 = the limit
+  std::string idempotency_key;   ///< sent as Idempotency-Key where not empty
+};
+
+struct Response {
+  std::uint32_t status = 0;     ///< 100 to 599; a redirect is returned, never followed
+  std::vector<Header> headers;  ///< names in lower case, in the order they came
+  std::string body;
+};
+
+/// Method, headers and body size. A name that is the host's own (Authorization, Cookie, Host, Content-Length,
+/// Transfer-Encoding and other hop-by-hop fields) is denied; a control character in any place is invalid.
+/// Errors: invalid, denied, too_large.
+[[nodiscard]] base::Status check_request(const Request& request);
+
+/// Whether `path` stays below the base URL that it is appended to: begins with one '/', no "." or ".." segment in any
+/// spelling, no backslash, fragment, space or control character. Error: invalid.
+[[nodiscard]] base::Status check_path(std::string_view path);
+
+/// Whether `name` may be the name of an HTTP header (RFC 9110 token, at most 256 bytes).
+[[nodiscard]] bool is_header_name(std::string_view name) noexcept;
+/// Whether `value` has no control character but tab.
+[[nodiscard]] bool is_header_value(std::string_view value) noexcept;
+/// Whether the header is set by the host alone, whoever asks.
+[[nodiscard]] bool is_host_header(std::string_view name) noexcept;
+
+}  // namespace trv::egress

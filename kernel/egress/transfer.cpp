@@ -1,0 +1,215 @@
+#include "kernel/egress/transfer.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "kernel/egress/address.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::egress {
+namespace {
+
+using base::ErrorCode;
+
+bool has_header(const Request& request, std::string_view lower_name) {
+  return std::ranges::any_of(request.headers, [&](const Header& header) {
+    return std::ranges::equal(header.name, lower_name,
+                              [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
+  });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Transfer>> Transfer::make(std::string name, Url url, Request request,
+                                                       std::string credential, TransferRules rules) {
+  auto transfer =
+      std::unique_ptr<Transfer>(new Transfer(std::move(name), std::move(url), std::move(request), std::move(rules)));
+  if (transfer->handle_ == nullptr || !transfer->set_up(std::move(credential))) {
+    return base::fail(ErrorCode::unavailable, fmt::format("{}: out of memory for a request", transfer->name_));
+  }
+  return transfer;
+}
+
+Transfer::Transfer(std::string name, Url url, Request request, TransferRules rules)
+    : name_(std::move(name)),
+      url_(std::move(url)),
+      request_(std::move(request)),
+      rules_(std::move(rules)),
+      handle_(curl_easy_init()) {}
+
+Transfer::~Transfer() {
+  curl_easy_cleanup(handle_);
+  for (curl_slist* line = header_lines_; line != nullptr; line = line->next) {
+    OPENSSL_cleanse(line->data, std::strlen(line->data));
+  }
+  curl_slist_free_all(header_lines_);
+}
+
+bool Transfer::add_header_line(const std::string& line) {
+  curl_slist* longer = curl_slist_append(header_lines_, line.c_str());
+  if (longer == nullptr) return false;
+  header_lines_ = longer;
+  return true;
+}
+
+bool Transfer::set_up(std::string credential) {
+  const auto set = [this](CURLoption option, auto value) {
+    return curl_easy_setopt(handle_, option, value) == CURLE_OK;
+  };
+  bool ok = set(CURLOPT_CURLU, url_.handle.get()) && set(CURLOPT_PRIVATE, static_cast<void*>(this)) &&
+            set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_text_)) && set(CURLOPT_NOSIGNAL, 1L) &&
+            set(CURLOPT_PATH_AS_IS, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https") &&
+            set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
+            set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
+            // A proxy named in the environment would connect on our behalf, past the address check.
+            set(CURLOPT_PROXY, "") &&
+            // Without it, dropping a request whose name is still being resolved would wait for the resolver.
+            set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_TCP_KEEPALIVE, 1L) && set(CURLOPT_HTTP09_ALLOWED, 0L) &&
+            set(CURLOPT_USERAGENT, rules_.user_agent.c_str()) && set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
+            set(CURLOPT_HEADERDATA, static_cast<void*>(this)) && set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
+            set(CURLOPT_WRITEDATA, static_cast<void*>(this)) && set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) &&
+            set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this)) &&
+            set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected) && set(CURLOPT_PREREQDATA, static_cast<void*>(this));
+  if (ok && !rules_.certificate_file.empty()) ok = set(CURLOPT_CAINFO, rules_.certificate_file.c_str());
+  ok = ok && set_up_method();
+  for (const Header& header : request_.headers) {
+    // libcurl sends an empty value only when the name ends in ';' instead of ':'.
+    ok = ok && add_header_line(trimmed(header.value).empty() ? fmt::format("{};", header.name)
+                                                             : fmt::format("{}: {}", header.name, header.value));
+  }
+  if (!request_.idempotency_key.empty()) {
+    ok = ok && add_header_line(fmt::format("Idempotency-Key: {}", request_.idempotency_key));
+  }
+  // libcurl's own defaults: a form's content type on every body, and a wait before large ones.
+  if (!has_header(request_, "content-type")) ok = ok && add_header_line("Content-Type:");
+  ok = ok && add_header_line("Expect:");
+  if (!credential.empty()) {
+    ok = ok && add_header_line(credential);
+    OPENSSL_cleanse(credential.data(), credential.size());
+  }
+  return ok && set(CURLOPT_HTTPHEADER, header_lines_);
+}
+
+bool Transfer::set_up_method() {
+  const auto set = [this](CURLoption option, auto value) {
+    return curl_easy_setopt(handle_, option, value) == CURLE_OK;
+  };
+  if (request_.method == "HEAD") return set(CURLOPT_NOBODY, 1L);
+  const bool has_body =
+      !request_.body.empty() || request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";
+  if (has_body && !(set(CURLOPT_POSTFIELDS, request_.body.data()) &&
+                    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size())))) {
+    return false;
+  }
+  return set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+}
+
+std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  return transfer.take_header({data, size * count}) ? size * count : 0;
+}
+
+bool Transfer::take_header(std::string_view line) {
+  header_bytes_ += line.size();
+  if (header_bytes_ > rules_.response_header_bytes_max || response_.headers.size() >= rules_.response_headers_max) {
+    refusal_ = Refusal::headers_too_large;
+    return false;
+  }
+  while (line.ends_with('\n') || line.ends_with('\r')) line.remove_suffix(1);
+  if (line.starts_with("HTTP/")) {
+    response_.headers.clear();  // what came before belonged to an interim response
+    return true;
+  }
+  if (line.empty()) return true;
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos || !is_header_name(line.substr(0, colon))) {
+    refusal_ = Refusal::header_malformed;
+    return false;
+  }
+  std::string name(line.substr(0, colon));
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  response_.headers.push_back({std::move(name), std::string(trimmed(line.substr(colon + 1)))});
+  return true;
+}
+
+std::size_t Transfer::on_body(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::size_t bytes = size * count;
+  if (transfer.response_.body.size() + bytes > transfer.rules_.response_bytes_max) {
+    transfer.refusal_ = Refusal::body_too_large;
+    return 0;
+  }
+  transfer.response_.body.append(data, bytes);
+  return bytes;
+}
+
+curl_socket_t Transfer::on_socket(void* self, curlsocktype, curl_sockaddr* address) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  if (!transfer.rules_.allow_private_network && !is_public_address(address->addr)) {
+    transfer.refusal_ = Refusal::private_address;
+    return CURL_SOCKET_BAD;
+  }
+  ++transfer.sockets_opened_;
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+// Also called where a kept-alive connection is used again, which another connection's rules may have allowed.
+int Transfer::on_connected(void* self, char* remote, char*, int, int) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  if (transfer.rules_.allow_private_network || (remote != nullptr && is_public_address(std::string_view(remote)))) {
+    transfer.refusal_ = Refusal::none;  // one of the host's addresses may have been refused before this one
+    return CURL_PREREQFUNC_OK;
+  }
+  transfer.refusal_ = Refusal::private_address;
+  return CURL_PREREQFUNC_ABORT;
+}
+
+base::Result<Response> Transfer::finish(CURLcode code) {
+  switch (refusal_) {
+    case Refusal::none: break;
+    case Refusal::private_address:
+      return base::fail(
+          ErrorCode::denied,
+          fmt::format("{}: the host's address is private, loopback or reserved; set allow_private_network "
+                      "on the connection to reach it",
+                      name_));
+    case Refusal::body_too_large:
+      return base::fail(ErrorCode::too_large,
+                        fmt::format("{}: the response body has more than {} bytes", name_, rules_.response_bytes_max));
+    case Refusal::headers_too_large:
+      return base::fail(ErrorCode::too_large,
+                        fmt::format("{}: the response has more than {} headers or {} bytes of them", name_,
+                                    rules_.response_headers_max, rules_.response_header_bytes_max));
+    case Refusal::header_malformed:
+      return base::fail(ErrorCode::unavailable, fmt::format("{}: the response has a malformed header", name_));
+  }
+  if (code == CURLE_OK) {
+    long status = 0;
+    curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 100 || status > 599) {
+      return base::fail(ErrorCode::unavailable, fmt::format("{}: the response has the status {}", name_, status));
+    }
+    response_.status = static_cast<std::uint32_t>(status);
+    return std::move(response_);
+  }
+  // The buffer names host, port and the peer's TLS defects; it never holds header values.
+  const std::string_view why = error_text_[0] != '\0' ? std::string_view(error_text_) : curl_easy_strerror(code);
+  const ErrorCode kind = code == CURLE_OPERATION_TIMEDOUT ? ErrorCode::timeout
+                         : code == CURLE_OUT_OF_MEMORY    ? ErrorCode::exhausted
+                                                          : ErrorCode::unavailable;
+  return base::fail(kind, fmt::format("{}: {}", name_, why));
+}
+
+}  // namespace trv::egress

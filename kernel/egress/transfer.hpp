@@ -1,0 +1,71 @@
+#pragma once
+// One request on the wire: a libcurl handle with its buffers, limits and verdict. Used by the broker's thread only.
+
+#include <curl/curl.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernel/egress/connection.hpp"
+#include "kernel/egress/request.hpp"
+#include "kernel/egress/url.hpp"
+
+namespace trv::egress {
+
+/// What holds for one transfer, whatever the request says.
+struct TransferRules {
+  std::uint64_t response_bytes_max = 0;
+  std::uint64_t response_header_bytes_max = 0;
+  std::uint32_t response_headers_max = 0;
+  bool allow_private_network = false;
+  std::string certificate_file;
+  std::string user_agent;
+};
+
+class Transfer {
+ public:
+  /// `name` stands before every error: the connection and host. `credential` is one whole header line or empty; it is
+  /// wiped with the transfer. The request has been checked. Error: unavailable (out of memory).
+  [[nodiscard]] static base::Result<std::unique_ptr<Transfer>> make(std::string name, Url url, Request request,
+                                                                    std::string credential, TransferRules rules);
+  ~Transfer();
+  Transfer(const Transfer&) = delete;
+  Transfer& operator=(const Transfer&) = delete;
+
+  [[nodiscard]] CURL* handle() const noexcept { return handle_; }
+  /// What came of it, once libcurl said `code`. Called once. Errors: denied, unavailable, timeout, too_large, internal.
+  [[nodiscard]] base::Result<Response> finish(CURLcode code);
+  [[nodiscard]] std::uint64_t bytes_sent() const noexcept { return request_.body.size(); }
+  [[nodiscard]] std::uint64_t bytes_received() const noexcept { return response_.body.size(); }
+  /// Sockets that were opened for it: 0 where a kept-alive one was used.
+  [[nodiscard]] std::uint32_t sockets_opened() const noexcept { return sockets_opened_; }
+
+ private:
+  enum class Refusal { none, private_address, body_too_large, headers_too_large, header_malformed };
+
+  Transfer(std::string name, Url url, Request request, TransferRules rules);
+  bool set_up(std::string credential);
+  bool set_up_method();
+  bool add_header_line(const std::string& line);
+
+  static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
+  static curl_socket_t on_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static int on_connected(void* self, char* remote, char* local, int remote_port, int local_port);
+  bool take_header(std::string_view line);
+
+  std::string name_;
+  Url url_;
+  Request request_;
+  TransferRules rules_;
+  CURL* handle_ = nullptr;
+  curl_slist* header_lines_ = nullptr;
+  Response response_;
+  std::uint64_t header_bytes_ = 0;
+  std::uint32_t sockets_opened_ = 0;
+  Refusal refusal_ = Refusal::none;
+  char error_text_[CURL_ERROR_SIZE] = {};
+};
+
+}  // namespace trv::egress

@@ -1,0 +1,81 @@
+#include "kernel/egress/url.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/egress/request.hpp"
+
+namespace trv::egress {
+namespace {
+
+using base::ErrorCode;
+
+struct CurlTextDeleter {
+  void operator()(char* text) const noexcept { curl_free(text); }
+};
+
+// Empty where the URL has no such part.
+std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
+  char* text = nullptr;
+  if (curl_url_get(url, which, &text, flags) != CURLUE_OK || text == nullptr) return {};
+  const std::unique_ptr<char, CurlTextDeleter> owned(text);
+  return {owned.get()};
+}
+
+}  // namespace
+
+base::Result<Url> parse_absolute_url(std::string_view what, std::string_view text) {
+  if (text.size() > url_bytes_max) {
+    return base::fail(ErrorCode::too_large,
+                      fmt::format("{} has {} bytes, at most {} are allowed", what, text.size(), url_bytes_max));
+  }
+  const bool clean = std::ranges::all_of(text, [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return byte > 0x20 && byte < 0x7f && c != '\\';
+  });
+  if (!clean) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("{} holds a space, control character, backslash or a byte over 0x7e", what));
+  }
+  Url url;
+  url.handle.reset(curl_url());
+  if (url.handle == nullptr) return base::fail(ErrorCode::unavailable, "out of memory for a URL");
+  const CURLUcode code = curl_url_set(url.handle.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_PATH_AS_IS);
+  if (code != CURLUE_OK) {
+    return base::fail(ErrorCode::invalid, fmt::format("{} is not an absolute URL: {}", what, curl_url_strerror(code)));
+  }
+  const std::string scheme = part(url.handle.get(), CURLUPART_SCHEME);
+  if (scheme != "http" && scheme != "https") {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("{} has the scheme '{}'; http and https are allowed", what, scheme));
+  }
+  if (!part(url.handle.get(), CURLUPART_USER).empty() || !part(url.handle.get(), CURLUPART_PASSWORD).empty()) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("{} names a user or password; credentials belong to a connection", what));
+  }
+  url.host = part(url.handle.get(), CURLUPART_HOST);
+  if (url.host.empty()) return base::fail(ErrorCode::invalid, fmt::format("{} has no host", what));
+  url.origin = fmt::format("{}://{}:{}", scheme, url.host, part(url.handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
+  return url;
+}
+
+base::Result<Url> parse_base_url(std::string_view text) {
+  TRV_TRY_ASSIGN(Url url, parse_absolute_url("base_url", text));
+  if (text.find_first_of("?#") != std::string_view::npos) {
+    return base::fail(ErrorCode::invalid, "base_url must not have a query or fragment");
+  }
+  return url;
+}
+
+base::Result<Url> append_path(std::string_view base_url, std::string_view path) {
+  TRV_TRY_ASSIGN(const Url base, parse_base_url(base_url));
+  while (base_url.ends_with('/')) base_url.remove_suffix(1);
+  TRV_TRY_ASSIGN(Url url, parse_absolute_url("the URL", fmt::format("{}{}", base_url, path)));
+  if (url.origin != base.origin) {
+    return base::fail(ErrorCode::invalid, fmt::format("path '{}' leaves the base URL's host", path.substr(0, 200)));
+  }
+  return url;
+}
+
+}  // namespace trv::egress

@@ -1,0 +1,35 @@
+#pragma once
+// URLs as libcurl reads them: what is checked here is what is connected to. Values; any thread.
+
+#include <curl/curl.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "sdk/base/result.hpp"
+
+namespace trv::egress {
+
+struct UrlDeleter {
+  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+};
+using UrlHandle = std::unique_ptr<CURLU, UrlDeleter>;
+
+struct Url {
+  UrlHandle handle;
+  std::string host;    ///< without port; IPv6 in brackets
+  std::string origin;  ///< scheme://host:port
+};
+
+/// An absolute http or https URL without user. `what` names it in the message. Errors: invalid, too_large.
+[[nodiscard]] base::Result<Url> parse_absolute_url(std::string_view what, std::string_view text);
+
+/// A base URL: the above without query and fragment. Errors: invalid, too_large.
+[[nodiscard]] base::Result<Url> parse_base_url(std::string_view text);
+
+/// The base URL's path, then `path`, which has passed check_path. Fails where the result leaves the base URL's origin.
+/// Errors: invalid, too_large.
+[[nodiscard]] base::Result<Url> append_path(std::string_view base_url, std::string_view path);
+
+}  // namespace trv::egress
