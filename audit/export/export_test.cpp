@@ -1,42 +1,19 @@
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <fstream>
-#include <sstream>
 
 #include "audit/export/folder.hpp"
 #include "audit/export/tile.hpp"
+#include "audit/fakes/folder.hpp"
+#include "audit/fakes/in_memory_trail.hpp"
 #include "audit/merkle/proof.hpp"
-#include "audit/merkle/tree.hpp"
-#include "audit/note/checkpoint.hpp"
 
 namespace trv::exporting {
 namespace {
 
 using base::ErrorCode;
-
-// A trail in memory; it can be made to contradict itself.
-class FakeTrail final : public TrailSource {
- public:
-  explicit FakeTrail(std::uint64_t size) {
-    for (std::uint64_t i = 0; i < size; ++i) {
-      entries.push_back(base::to_bytes("{\"n\":" + std::to_string(i) + "}"));
-      EXPECT_TRUE(merkle::append(tree, i, merkle::leaf_hash(entries.back())));
-    }
-    note = note::sign_checkpoint({.origin = signing.name(), .size = size, .root = *merkle::root(tree, size)}, signing)
-               .value();
-  }
-  base::Result<std::uint64_t> size() const override { return entries.size(); }
-  base::Result<Bytes> entry(std::uint64_t index) const override { return entries.at(index); }
-  base::Result<std::string> checkpoint() const override { return note; }
-  const merkle::NodeReader& nodes() const override { return tree; }
-  note::VerifierKey key() const override { return signing.verifier(); }
-
-  std::vector<Bytes> entries;
-  merkle::InMemoryNodes tree;
-  note::SigningKey signing = note::SigningKey::from_seed("audit.example/t/acme", {7}).value();
-  std::string note;
-};
+using fakes::InMemoryTrail;
 
 TEST(Paths, group_their_digits_and_round_trip) {
   const std::pair<TileAddress, const char*> paths[] = {
@@ -100,7 +77,7 @@ TEST(Tiles, of_seventy_thousand_entries_are_those_of_the_specification) {
 }
 
 TEST(Tiles, hold_the_hashes_of_complete_subtrees) {
-  const FakeTrail trail(600);
+  const InMemoryTrail trail(600);
   const auto bytes = tile_bytes(trail.tree, tile_at(1, 0, 600));
   ASSERT_TRUE(bytes);
   const auto hashes = parse_tile(*bytes, 2);
@@ -129,7 +106,7 @@ TEST(Bundles, round_trip_up_to_the_largest_entry) {
 }
 
 TEST(Proofs, round_trip_with_and_without_extra) {
-  const FakeTrail trail(5);
+  const InMemoryTrail trail(5);
   auto proof = make_proof(trail, 3);
   ASSERT_TRUE(proof);
   EXPECT_EQ(*parse_proof(format_proof(*proof)), *proof);
@@ -140,7 +117,7 @@ TEST(Proofs, round_trip_with_and_without_extra) {
 }
 
 TEST(Proofs, of_a_single_entry_have_no_hashes) {
-  const auto proof = make_proof(FakeTrail(1), 0);
+  const auto proof = make_proof(InMemoryTrail(1), 0);
   ASSERT_TRUE(proof);
   EXPECT_TRUE(format_proof(*proof).starts_with("c2sp.org/tlog-proof@v1\nindex 0\n\naudit.example/t/acme\n1\n"));
 }
@@ -172,17 +149,12 @@ TEST(Proofs, malformed_files_are_refused_with_their_line) {
 
 class Folders : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "trv-export-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(root_); }
-  std::filesystem::path root_;
+  fakes::TemporaryFolder temporary_;
+  std::filesystem::path root_ = temporary_.path();
 };
 
 TEST_F(Folders, hold_every_tile_bundle_and_asked_proof) {
-  const FakeTrail trail(600);
+  const InMemoryTrail trail(600);
   const std::uint64_t wanted[] = {0, 599};
   std::uint64_t reported = 0;
   const auto exported =
@@ -200,7 +172,7 @@ TEST_F(Folders, hold_every_tile_bundle_and_asked_proof) {
 }
 
 TEST_F(Folders, of_an_empty_trail_hold_a_checkpoint_of_size_zero) {
-  const auto exported = write_export(root_ / "e", FakeTrail(0));
+  const auto exported = write_export(root_ / "e", InMemoryTrail(0));
   ASSERT_TRUE(exported) << exported.error().message();
   EXPECT_FALSE(std::filesystem::exists(root_ / "e" / "tile"));
   EXPECT_TRUE(std::filesystem::exists(root_ / "e" / "checkpoint"));
@@ -208,12 +180,12 @@ TEST_F(Folders, of_an_empty_trail_hold_a_checkpoint_of_size_zero) {
 
 TEST_F(Folders, that_have_files_are_left_alone) {
   std::ofstream(root_ / "mine") << "x";
-  EXPECT_EQ(write_export(root_, FakeTrail(1)).error().code(), ErrorCode::conflict);
+  EXPECT_EQ(write_export(root_, InMemoryTrail(1)).error().code(), ErrorCode::conflict);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(root_), {}), 1);
 }
 
 TEST_F(Folders, are_refused_where_the_trail_contradicts_itself) {
-  FakeTrail trail(300);
+  InMemoryTrail trail(300);
   trail.entries[257].back() ^= 1;
   const auto refused = write_export(root_ / "e", trail);
   ASSERT_FALSE(refused);
@@ -221,14 +193,14 @@ TEST_F(Folders, are_refused_where_the_trail_contradicts_itself) {
   EXPECT_NE(refused.error().message().find("257"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(root_ / "e" / "checkpoint"));
 
-  FakeTrail forged(3);
-  forged.note = FakeTrail(4).note;
+  InMemoryTrail forged(3);
+  forged.note = InMemoryTrail(4).note;
   EXPECT_EQ(write_export(root_ / "f", forged).error().code(), ErrorCode::corrupt);
 }
 
 TEST_F(Folders, cover_what_the_checkpoint_covers_and_no_more) {
-  FakeTrail trail(10);
-  trail.note = FakeTrail(7).note;
+  InMemoryTrail trail(10);
+  trail.note = InMemoryTrail(7).note;
   const auto exported = write_export(root_ / "e", trail);
   ASSERT_TRUE(exported) << exported.error().message();
   EXPECT_EQ(exported->size, 7u);
