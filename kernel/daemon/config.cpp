@@ -1,0 +1,221 @@
+#include "kernel/daemon/config.hpp"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <numeric>
+#include <variant>
+#include <vector>
+
+namespace trv::daemon {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+
+struct IntegerKey {
+  std::function<void(Config&, std::uint64_t)> set;
+  std::uint64_t min;
+  std::uint64_t max;
+};
+struct TextKey {
+  std::function<base::Status(Config&, std::string)> set;
+};
+struct SwitchKey {
+  bool Config::* field;
+};
+
+struct Key {
+  std::string_view section;
+  std::string_view name;
+  std::variant<IntegerKey, TextKey, SwitchKey> kind;
+
+  [[nodiscard]] std::string path() const { return fmt::format("{}.{}", section, name); }
+  [[nodiscard]] std::string variable() const {
+    std::string text = fmt::format("TRAV_{}_{}", section, name);
+    std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; });
+    return text;
+  }
+};
+
+TextKey plain(std::string Config::* field) {
+  return {[field](Config& config, std::string text) -> base::Status {
+    config.*field = std::move(text);
+    return {};
+  }};
+}
+
+base::Status set_log_level(Config& config, std::string text) {
+  constexpr std::array<std::string_view, 4> levels = {"debug", "info", "warning", "error"};
+  if (std::ranges::find(levels, text) == levels.end()) {
+    return fail(ErrorCode::invalid, fmt::format("'{}' is no level; use debug, info, warning or error", text));
+  }
+  config.log_level = std::move(text);
+  return {};
+}
+
+base::Status set_origin(Config& config, std::string text) {
+  const auto bad = [](char c) { return c <= ' ' || c == '+' || c == 0x7f; };
+  if (text.empty() || text.size() > 200 || std::ranges::any_of(text, bad)) {
+    return fail(ErrorCode::invalid, "must be 1 to 200 characters without spaces, control characters and '+'");
+  }
+  config.audit_origin = std::move(text);
+  return {};
+}
+
+base::Status set_data_folder(Config& config, std::string text) {
+  if (text.empty()) return fail(ErrorCode::invalid, "must not be empty");
+  config.data_folder = std::move(text);
+  return {};
+}
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> all = {
+      {"data", "folder", TextKey{set_data_folder}},
+      {"data", "map_gib", IntegerKey{[](Config& c, std::uint64_t v) { c.data_map_gib = v; }, 1, 16384}},
+      {"http", "address", plain(&Config::http_address)},
+      {"http", "port",
+       IntegerKey{[](Config& c, std::uint64_t v) { c.http_port = static_cast<std::uint16_t>(v); }, 0, 65535}},
+      {"http", "body_bytes_max",
+       IntegerKey{[](Config& c, std::uint64_t v) { c.http_body_bytes_max = v; }, 1024, 1'000'000}},
+      {"http", "threads", IntegerKey{[](Config& c, std::uint64_t v) { c.http_threads = v; }, 1, 64}},
+      {"audit", "origin", TextKey{set_origin}},
+      {"egress", "allow_private_network", SwitchKey{&Config::egress_allow_private_network}},
+      {"effects", "concurrency_max",
+       IntegerKey{[](Config& c, std::uint64_t v) { c.effects_concurrency_max = v; }, 1, 100'000}},
+      {"effects", "tries_max", IntegerKey{[](Config& c, std::uint64_t v) { c.effects_tries_max = v; }, 1, 1000}},
+      {"log", "level", TextKey{set_log_level}},
+  };
+  return all;
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t k = 0; k < b.size(); ++k) {
+      const std::size_t next = std::min({row[k] + 1, row[k + 1] + 1, diagonal + (a[i] == b[k] ? 0 : 1)});
+      diagonal = row[k + 1];
+      row[k + 1] = next;
+    }
+  }
+  return row.back();
+}
+
+std::string nearest(std::string_view path) {
+  std::string best;
+  std::size_t best_distance = path.size() / 2 + 2;
+  for (const Key& key : keys()) {
+    if (const std::size_t d = distance(path, key.path()); d < best_distance) {
+      best_distance = d;
+      best = key.path();
+    }
+  }
+  return best.empty() ? "" : fmt::format("; did you mean '{}'?", best);
+}
+
+base::Status set_integer(Config& config, const IntegerKey& key, std::int64_t value) {
+  if (value < 0 || static_cast<std::uint64_t>(value) < key.min || static_cast<std::uint64_t>(value) > key.max) {
+    return fail(ErrorCode::invalid, fmt::format("{} is out of range; use {} to {}", value, key.min, key.max));
+  }
+  key.set(config, static_cast<std::uint64_t>(value));
+  return {};
+}
+
+base::Status set_from_text(Config& config, const Key& key, const std::string& text) {
+  if (const auto* integer = std::get_if<IntegerKey>(&key.kind)) {
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size()) {
+      return fail(ErrorCode::invalid, fmt::format("'{}' is no whole number", text));
+    }
+    return set_integer(config, *integer, value);
+  }
+  if (const auto* toggle = std::get_if<SwitchKey>(&key.kind)) {
+    if (text != "true" && text != "false")
+      return fail(ErrorCode::invalid, fmt::format("'{}' is not true or false", text));
+    config.*(toggle->field) = text == "true";
+    return {};
+  }
+  return std::get<TextKey>(key.kind).set(config, text);
+}
+
+base::Status set_from_node(Config& config, const Key& key, const toml::node& node) {
+  if (const auto* integer = std::get_if<IntegerKey>(&key.kind)) {
+    const auto value = node.value_exact<std::int64_t>();
+    if (!value) return fail(ErrorCode::invalid, "must be a whole number");
+    return set_integer(config, *integer, *value);
+  }
+  if (const auto* toggle = std::get_if<SwitchKey>(&key.kind)) {
+    const auto value = node.value_exact<bool>();
+    if (!value) return fail(ErrorCode::invalid, "must be true or false");
+    config.*(toggle->field) = *value;
+    return {};
+  }
+  const auto value = node.value_exact<std::string>();
+  if (!value) return fail(ErrorCode::invalid, "must be a string");
+  return std::get<TextKey>(key.kind).set(config, *value);
+}
+
+base::Status read_table(Config& config, const toml::table& root, const std::string& file) {
+  const auto place = [&file](const toml::node& node) {
+    return fmt::format("{} line {}", file, node.source().begin.line);
+  };
+  for (const auto& [section, node] : root) {
+    const toml::table* table = node.as_table();
+    if (table == nullptr) {
+      return fail(ErrorCode::invalid,
+                  fmt::format("{}: unknown key '{}'{}", place(node), section.str(), nearest(section.str())));
+    }
+    for (const auto& [name, value] : *table) {
+      const std::string path = fmt::format("{}.{}", section.str(), name.str());
+      const auto key = std::ranges::find_if(keys(), [&](const Key& one) { return one.path() == path; });
+      if (key == keys().end()) {
+        return fail(ErrorCode::invalid, fmt::format("{}: unknown key '{}'{}", place(value), path, nearest(path)));
+      }
+      if (base::Status status = set_from_node(config, *key, value); !status) {
+        return fail(std::move(status).error().in(fmt::format("{}: key '{}'", place(value), path)));
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<Config> load_config(const std::optional<std::filesystem::path>& file, const Environment& environment) {
+  Config config;
+  if (file) {
+    try {
+      const toml::table root = toml::parse_file(file->string());
+      TRV_TRY(read_table(config, root, file->string()));
+    } catch (const toml::parse_error& error) {
+      return fail(ErrorCode::invalid,
+                  fmt::format("{} line {}: {}", file->string(), error.source().begin.line, error.description()));
+    }
+  }
+  for (const Key& key : keys()) {
+    const auto text = environment(key.variable());
+    if (!text) continue;
+    if (base::Status status = set_from_text(config, key, *text); !status) {
+      return fail(std::move(status).error().in(key.variable()));
+    }
+  }
+  if (config.data_folder.empty()) {
+    if (const auto xdg = environment("XDG_DATA_HOME"); xdg && !xdg->empty()) {
+      config.data_folder = std::filesystem::path(*xdg) / "travertine";
+    } else if (const auto home = environment("HOME"); home && !home->empty()) {
+      config.data_folder = std::filesystem::path(*home) / ".local/share/travertine";
+    } else {
+      return fail(ErrorCode::invalid, "no data folder: set data.folder in the configuration or TRAV_DATA_FOLDER");
+    }
+  }
+  return config;
+}
+
+}  // namespace trv::daemon

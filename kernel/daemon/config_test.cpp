@@ -1,0 +1,74 @@
+#include "kernel/daemon/config.hpp"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <map>
+
+namespace trv::daemon {
+namespace {
+
+Environment environment(std::map<std::string, std::string> variables) {
+  return [variables = std::move(variables)](std::string_view name) -> std::optional<std::string> {
+    const auto at = variables.find(std::string(name));
+    return at == variables.end() ? std::nullopt : std::optional(at->second);
+  };
+}
+
+std::filesystem::path file_with(std::string_view text) {
+  const std::filesystem::path path =
+      std::filesystem::path(testing::TempDir()) /
+      (std::string("config_") + testing::UnitTest::GetInstance()->current_test_info()->name() + ".toml");
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST(Config, without_a_file_everything_has_a_default) {
+  const auto config = load_config(std::nullopt, environment({{"HOME", "/root"}}));
+  ASSERT_TRUE(config);
+  EXPECT_EQ(config->data_folder, "/root/.local/share/travertine");
+  EXPECT_EQ(config->http_port, 8400);
+}
+
+TEST(Config, the_environment_wins_over_the_file) {
+  const auto file = file_with("[http]\nport = 1\naddress = \"127.0.0.2\"\n");
+  const auto config = load_config(file, environment({{"HOME", "/root"}, {"TRAV_HTTP_PORT", "0"}}));
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->http_port, 0);
+  EXPECT_EQ(config->http_address, "127.0.0.2");
+}
+
+TEST(Config, an_unknown_key_is_named_with_its_place_and_the_nearest_known_one) {
+  const auto config = load_config(file_with("[http]\nprot = 1\n"), environment({{"HOME", "/root"}}));
+  ASSERT_FALSE(config);
+  EXPECT_NE(config.error().message().find("line 2: unknown key 'http.prot'; did you mean 'http.port'?"),
+            std::string::npos)
+      << config.error().message();
+}
+
+TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_name) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"[http]\nport = 65536\n", "'http.port': 65536 is out of range; use 0 to 65535"},
+      {"[http]\nport = \"x\"\n", "'http.port': must be a whole number"},
+      {"[egress]\nallow_private_network = 1\n", "must be true or false"},
+      {"[log]\nlevel = \"loud\"\n", "'loud' is no level"},
+      {"[audit]\norigin = \"a b\"\n", "'audit.origin'"},
+      {"http = 3\n", "unknown key 'http'"},
+      {"[http\n", "line 1"},
+  };
+  for (const auto& [text, wanted] : cases) {
+    const auto config = load_config(file_with(text), environment({{"HOME", "/root"}}));
+    ASSERT_FALSE(config) << text;
+    EXPECT_NE(config.error().message().find(wanted), std::string::npos) << config.error().message();
+  }
+  const auto config = load_config(std::nullopt, environment({{"HOME", "/root"}, {"TRAV_HTTP_PORT", "80x"}}));
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message(), "TRAV_HTTP_PORT: '80x' is no whole number");
+}
+
+TEST(Config, a_missing_file_is_an_error) {
+  EXPECT_FALSE(load_config(std::filesystem::path("/nonexistent/travd.toml"), environment({{"HOME", "/root"}})));
+}
+
+}  // namespace
+}  // namespace trv::daemon

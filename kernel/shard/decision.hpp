@@ -1,0 +1,38 @@
+#pragma once
+// What a decision is given and what it gives back. Decisions are pure: state and command in, events out.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "events/record/record.hpp"
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/identity.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/base/timestamp.hpp"
+#include "sdk/base/uuid.hpp"
+
+namespace trv::shard {
+
+/// Everything that a decision may not fetch for itself. Filled by the shard before it decides.
+struct DecisionContext {
+  base::TenantId tenant;
+  std::string actor;      ///< who acts: "member:ada", "token:…", "plugin:…", "kernel"
+  base::Timestamp now;    ///< the time of everything in this decision
+  base::UuidSource& ids;  ///< ids and randomness of this decision
+  std::optional<base::Uuid> causation_id;
+  std::optional<base::Uuid> correlation_id;
+  std::string traceparent;
+};
+
+/// The events that a command leads to, in order. None: the command changed nothing.
+struct Decision {
+  std::vector<record::Draft> events;
+};
+
+/// An event of this decision; causation, correlation, actor, time and tenant come from the context.
+[[nodiscard]] record::Draft draft(const DecisionContext& context, std::string_view stream_kind,
+                                  std::string_view stream_id, std::string_view type, base::Bytes payload);
+
+}  // namespace trv::shard

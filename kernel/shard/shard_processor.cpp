@@ -1,0 +1,387 @@
+#include "kernel/shard/shard_processor.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::shard {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+
+constexpr std::size_t timers_per_batch_max = 1024;
+constexpr auto retry_wait = std::chrono::seconds(1);
+
+/// Errors of the world, not of the command: the same command may succeed later.
+bool may_pass(const base::Error& error) {
+  return error.code() == ErrorCode::unavailable || error.code() == ErrorCode::lost ||
+         error.code() == ErrorCode::exhausted;
+}
+
+}  // namespace
+
+/// One command of a batch and what became of it.
+struct ShardProcessor::Pending {
+  Command command;
+  base::Result<Applied> outcome = Applied{};
+};
+
+/// What is committed together.
+struct ShardProcessor::Batch {
+  std::vector<Pending> commands;
+  log::Batch records;
+  log::Lsn next;             ///< of the next record
+  base::Digest last_hash{};  ///< of the record before it
+
+  [[nodiscard]] std::uint64_t refused() const {
+    return static_cast<std::uint64_t>(std::ranges::count_if(commands, [](const Pending& one) { return !one.outcome; }));
+  }
+};
+
+ShardProcessor::ShardProcessor(ShardOptions options, log::EventLog& log, projection::Projection& projection,
+                               Timers& timers, Outbox& outbox, const base::Clock& clock, base::Random& random,
+                               ShardListeners listeners)
+    : options_(std::move(options)),
+      log_(log),
+      projection_(projection),
+      timers_(timers),
+      outbox_(outbox),
+      clock_(clock),
+      random_(random),
+      listeners_(std::move(listeners)),
+      ids_(random) {
+  TRV_EXPECTS(options_.batch_commands_max > 0 && options_.queue_commands_max > 0);
+  TRV_EXPECTS(projection_.shard() == options_.shard);
+}
+
+ShardProcessor::~ShardProcessor() {
+  stop();
+}
+
+base::Status ShardProcessor::start() {
+  TRV_EXPECTS(!thread_.joinable());
+  TRV_TRY(take_ownership());
+  thread_ = std::thread([this] { run(); });
+  return {};
+}
+
+void ShardProcessor::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void ShardProcessor::submit(Command command) {
+  base::Result<Applied> refused = Applied{};
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) {
+      refused = fail(ErrorCode::unavailable, "the kernel is stopping; ask again in a moment");
+    } else if (queue_.size() >= options_.queue_commands_max) {
+      refused = fail(ErrorCode::exhausted,
+                     fmt::format("{} commands are waiting already; ask again in a moment", queue_.size()));
+    } else {
+      queue_.push_back(std::move(command));
+    }
+    if (!refused) ++metrics_.refused;
+  }
+  if (!refused) {
+    command.done(refused);
+    return;
+  }
+  wake_.notify_one();
+}
+
+void ShardProcessor::poke() {
+  {
+    const std::scoped_lock lock(mutex_);
+    poked_ = true;
+  }
+  wake_.notify_one();
+}
+
+ShardMetrics ShardProcessor::metrics() const {
+  const std::scoped_lock lock(mutex_);
+  ShardMetrics metrics = metrics_;
+  metrics.queue_length = queue_.size();
+  metrics.owner = owner_;
+  return metrics;
+}
+
+bool ShardProcessor::ready() const {
+  const std::scoped_lock lock(mutex_);
+  return owner_ && !stopping_;
+}
+
+void ShardProcessor::run() {
+  for (;;) {
+    std::deque<Command> commands;
+    {
+      std::unique_lock lock(mutex_);
+      const auto something = [this] { return stopping_ || poked_ || !queue_.empty(); };
+      if (!claim_) {
+        wake_.wait_for(lock, retry_wait, something);
+      } else if (next_timer_) {
+        const base::Duration wait = *next_timer_ - clock_.now();
+        wake_.wait_for(lock, std::clamp<base::Duration>(wait, base::Duration(0), std::chrono::seconds(1)), something);
+      } else {
+        wake_.wait(lock, something);
+      }
+      poked_ = false;
+      if (stopping_) break;
+      const std::size_t count = std::min(queue_.size(), options_.batch_commands_max);
+      if (count == queue_.size()) {
+        commands.swap(queue_);
+      } else {
+        std::move(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count), std::back_inserter(commands));
+        queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(count));
+      }
+    }
+    serve(std::move(commands));
+  }
+  std::deque<Command> left;
+  {
+    const std::scoped_lock lock(mutex_);
+    left.swap(queue_);
+    owner_ = false;
+  }
+  for (Command& command : left) {
+    command.done(fail(ErrorCode::unavailable, "the kernel is stopping; ask again in a moment"));
+  }
+}
+
+base::Status ShardProcessor::take_ownership() {
+  claim_.reset();
+  const auto own = [this](bool owner) {
+    const std::scoped_lock lock(mutex_);
+    owner_ = owner;
+    if (owner) ++metrics_.claims;
+    metrics_.applied_lsn = projection_.applied().lsn.value();
+  };
+  own(false);
+  (void)outbox_.take_new();
+  TRV_TRY_ASSIGN(log::Claim claim, log_.claim(options_.shard, options_.node, ids_.next(clock_.now())));
+  TRV_TRY(projection_.catch_up(log_));
+  (void)outbox_.take_new();
+  TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
+  TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
+  claim_ = claim;
+  own(true);
+  hand_out_pending();
+  look_at_timers();
+  return {};
+}
+
+void ShardProcessor::hand_out_pending() {
+  auto txn = projection_.begin_read();
+  TRV_ASSERT(txn.has_value());
+  const auto status = outbox_.for_each_pending(*txn, [this](Effect effect) { listeners_.effect(std::move(effect)); });
+  TRV_ASSERT(status.has_value());
+}
+
+void ShardProcessor::look_at_timers() {
+  next_timer_.reset();
+  const auto txn = projection_.begin_read();
+  TRV_ASSERT(txn.has_value());
+  std::erase_if(parked_timers_, [&](const Timer& timer) {
+    const auto stands = timers_.contains(*txn, timer);
+    return stands && !*stands;
+  });
+  const auto earliest = timers_.due(*txn, base::Timestamp(INT64_MAX), parked_timers_.size() + 1);
+  if (!earliest) return;
+  const auto first =
+      std::ranges::find_if(*earliest, [this](const Timer& one) { return !parked_timers_.contains(one); });
+  if (first != earliest->end()) next_timer_ = first->due;
+}
+
+base::Result<std::deque<Command>> ShardProcessor::due_timers() {
+  std::deque<Command> commands;
+  const base::Timestamp now = clock_.now();
+  if (!next_timer_ || *next_timer_ > now) return commands;
+  TRV_TRY_ASSIGN(const auto txn, projection_.begin_read());
+  TRV_TRY_ASSIGN(const auto due, timers_.due(txn, now, timers_per_batch_max + parked_timers_.size()));
+  for (const Timer& timer : due) {
+    if (parked_timers_.contains(timer)) continue;
+    Command command = listeners_.timer(timer);
+    // A decision that leaves its timer standing would be asked for without end: it is parked until the next start.
+    command.done = [this, timer, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
+      if (outcome || !may_pass(outcome.error())) parked_timers_.insert(timer);
+      done(outcome);
+    };
+    commands.push_back(std::move(command));
+  }
+  return commands;
+}
+
+void ShardProcessor::serve(std::deque<Command> commands) {
+  if (!claim_) {
+    if (const auto owned = take_ownership(); !owned) {
+      for (Command& command : commands) command.done(fail(owned.error()));
+      return;
+    }
+  }
+  auto timers = due_timers();
+  std::size_t fired = 0;
+  if (timers) {
+    fired = timers->size();
+    std::move(timers->begin(), timers->end(), std::front_inserter(commands));
+  }
+  // A batch that cannot be applied is undone and taken apart, so that one command fails no other.
+  std::size_t together = commands.size();
+  failed_ = false;
+  while (!commands.empty()) {
+    Batch batch;
+    const std::size_t count = std::min(together, commands.size());
+    batch.commands.reserve(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      batch.commands.push_back({.command = std::move(commands.front())});
+      commands.pop_front();
+    }
+    if (!claim_) {
+      fail_all(batch, base::Error(ErrorCode::unavailable, "this node does not own the shard; ask again in a moment"));
+      continue;
+    }
+    batch.next = claim_->next;
+    batch.last_hash = claim_->last_hash;
+    auto txn = projection_.begin();
+    if (!txn) {
+      fail_all(batch, txn.error());
+      continue;
+    }
+    if (const auto applied = attempt(batch, *txn); !applied) {
+      (void)outbox_.take_new();
+      txn->txn().abort();
+      if (batch.commands.size() == 1) {
+        fail_all(batch, applied.error());
+      } else {
+        for (auto at = batch.commands.rbegin(); at != batch.commands.rend(); ++at)
+          commands.push_front(std::move(at->command));
+        together = 1;
+      }
+      continue;
+    }
+    if (const auto published = publish(batch, *std::move(txn)); !published) {
+      failed_ = true;
+      fail_all(batch, published.error());
+    } else {
+      answer(batch);
+    }
+  }
+  if (fired > 0) {
+    const std::scoped_lock lock(mutex_);
+    metrics_.timers_fired += fired;
+  }
+  look_at_timers();
+  if (!claim_ || failed_) next_timer_ = clock_.now() + retry_wait;
+}
+
+base::Status ShardProcessor::attempt(Batch& batch, projection::ProjectionTxn& txn) {
+  for (Pending& pending : batch.commands) {
+    TRV_TRY(decide(pending, batch, txn));
+  }
+  return {};
+}
+
+// A refusal is the command's outcome; an error returned here is the batch's.
+base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::ProjectionTxn& txn) {
+  Command& command = pending.command;
+  DecisionContext context{.tenant = command.tenant,
+                          .actor = command.actor,
+                          .now = clock_.now(),
+                          .ids = ids_,
+                          .causation_id = command.causation_id,
+                          .correlation_id = command.correlation_id,
+                          .traceparent = command.traceparent};
+  base::Result<Decision> decision = command.decide(txn.txn(), context);
+  if (!decision) {
+    pending.outcome = fail(std::move(decision).error());
+    return {};
+  }
+  Applied applied{.first = batch.next, .last = log::Lsn(batch.next.value() - 1)};
+  if (!decision->events.empty()) decision->events.back().decision_end = true;
+  for (const record::Draft& event : decision->events) {
+    auto encoded = encoder_.encode(
+        event, {.shard = options_.shard, .lsn = batch.next, .epoch = claim_->epoch, .prev_hash = batch.last_hash});
+    if (!encoded && applied.last < applied.first) {
+      pending.outcome = fail(std::move(encoded).error().in(event.type));
+      return {};
+    }
+    // Events of this decision are applied already: the whole batch has to be undone.
+    if (!encoded) return fail(std::move(encoded).error().in(event.type));
+    const base::Digest hash = record::hash_of(encoded->stored());
+    TRV_TRY(projection_.apply(txn, *encoded, hash));
+    batch.records.add(*encoded);
+    batch.last_hash = hash;
+    applied.last = batch.next;
+    batch.next = batch.next.next();
+  }
+  pending.outcome = applied;
+  return {};
+}
+
+base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn) {
+  if (batch.records.empty()) return {};
+  const std::size_t count = batch.records.size();
+  const auto give_up = [&](base::Error error) -> base::Status {
+    (void)outbox_.take_new();
+    txn.txn().abort();
+    return fail(std::move(error));
+  };
+  auto ticket = log_.append(*claim_, std::move(batch.records));
+  if (!ticket) {
+    claim_.reset();
+    return give_up(std::move(ticket).error());
+  }
+  auto settled = log_.settle(*ticket);
+  if (!settled && settled.error().code() == ErrorCode::exhausted) return give_up(std::move(settled).error());
+  if (!settled) {
+    claim_.reset();
+    return give_up(
+        base::Error(ErrorCode::lost, settled.error().message()).in("it is not known whether this took effect"));
+  }
+  if (settled->outcome == log::Outcome::lost) {
+    claim_.reset();
+    return give_up(base::Error(ErrorCode::lost, "another node owns this shard now; nothing was changed"));
+  }
+  TRV_ASSERT(settled->last.next() == batch.next);
+  claim_->next = batch.next;
+  claim_->last_hash = batch.last_hash;
+  std::vector<Effect> effects = outbox_.take_new();
+  if (const auto committed = projection_.commit(std::move(txn)); !committed) {
+    // The log leads: what it took is true, and the projection catches up from it.
+    claim_.reset();
+    TRV_TRY(take_ownership());
+    effects.clear();
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    ++metrics_.batches;
+    metrics_.records += count;
+    metrics_.applied_lsn = projection_.applied().lsn.value();
+  }
+  for (Effect& effect : effects) listeners_.effect(std::move(effect));
+  if (listeners_.committed) listeners_.committed(projection_.applied().lsn);
+  return {};
+}
+
+void ShardProcessor::answer(Batch& batch) {
+  {
+    const std::scoped_lock lock(mutex_);
+    metrics_.commands += batch.commands.size();
+    metrics_.refused += batch.refused();
+  }
+  for (Pending& pending : batch.commands) pending.command.done(pending.outcome);
+}
+
+void ShardProcessor::fail_all(Batch& batch, const base::Error& error) {
+  for (Pending& pending : batch.commands) pending.outcome = fail(error);
+  answer(batch);
+}
+
+}  // namespace trv::shard

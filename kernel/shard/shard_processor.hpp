@@ -1,0 +1,118 @@
+#pragma once
+// A shard: one ordered log, one projection, one writer thread. Everything that changes state goes through it:
+// decide → apply into an open transaction → append → settle → commit → reply. See docs/architecture.md.
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "events/log/event_log.hpp"
+#include "events/projection/projection.hpp"
+#include "kernel/shard/command.hpp"
+#include "kernel/shard/outbox.hpp"
+#include "kernel/shard/timers.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::shard {
+
+struct ShardOptions {
+  log::ShardId shard;
+  std::string node = "node-1";            ///< who claims the shard
+  std::size_t batch_commands_max = 4096;  ///< one group commit
+  std::size_t batch_bytes_max = std::size_t{4} << 20;
+  std::size_t queue_commands_max = 65536;  ///< more are refused as exhausted
+};
+
+/// What the shard tells the rest of the kernel. Called on the shard's thread; must not block.
+struct ShardListeners {
+  /// An effect is durable and waits to be performed. Also called at start for every effect without outcome.
+  std::function<void(Effect)> effect;
+  /// A timer is due: what to decide. The decision must cancel or move the timer.
+  std::function<Command(const Timer&)> timer;
+  /// Records up to `last` are durable and projected.
+  std::function<void(log::Lsn last)> committed;
+};
+
+struct ShardMetrics {
+  std::uint64_t commands = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t records = 0;
+  std::uint64_t batches = 0;
+  std::uint64_t claims = 0;
+  std::uint64_t timers_fired = 0;
+  std::uint64_t queue_length = 0;
+  std::uint64_t applied_lsn = 0;
+  bool owner = false;
+};
+
+class ShardProcessor {
+ public:
+  /// All references must outlive the processor. `projection` holds every projector, `timers` and `outbox` among them.
+  ShardProcessor(ShardOptions options, log::EventLog& log, projection::Projection& projection, Timers& timers,
+                 Outbox& outbox, const base::Clock& clock, base::Random& random, ShardListeners listeners);
+  ~ShardProcessor();
+  ShardProcessor(const ShardProcessor&) = delete;
+  ShardProcessor& operator=(const ShardProcessor&) = delete;
+
+  /// Claims the shard, brings the projection up to the log's end, hands out pending effects and starts the thread.
+  [[nodiscard]] base::Status start();
+  /// Finishes the batch in hand, refuses what is queued with `unavailable` and joins the thread. Idempotent.
+  void stop();
+
+  /// Any thread. The command's `done` is called exactly once, also when it is refused here.
+  void submit(Command command);
+  /// Wakes the thread to look at its timers again; for simulated clocks. Any thread.
+  void poke();
+
+  [[nodiscard]] ShardMetrics metrics() const;
+  /// True while this process owns the shard and the log takes appends. Any thread.
+  [[nodiscard]] bool ready() const;
+
+ private:
+  struct Pending;
+  struct Batch;
+
+  void run();
+  void serve(std::deque<Command> commands);
+  [[nodiscard]] base::Status take_ownership();
+  [[nodiscard]] base::Result<std::deque<Command>> due_timers();
+  [[nodiscard]] base::Status attempt(Batch& batch, projection::ProjectionTxn& txn);
+  [[nodiscard]] base::Status decide(Pending& pending, Batch& batch, projection::ProjectionTxn& txn);
+  [[nodiscard]] base::Status publish(Batch& batch, projection::ProjectionTxn txn);
+  void answer(Batch& batch);
+  void fail_all(Batch& batch, const base::Error& error);
+  void look_at_timers();
+  void hand_out_pending();
+
+  ShardOptions options_;
+  log::EventLog& log_;
+  projection::Projection& projection_;
+  Timers& timers_;
+  Outbox& outbox_;
+  const base::Clock& clock_;
+  base::Random& random_;
+  ShardListeners listeners_;
+
+  // The shard thread's own.
+  base::UuidSource ids_;
+  std::optional<log::Claim> claim_;  ///< nullopt: not the owner
+  record::RecordEncoder encoder_;
+  std::optional<base::Timestamp> next_timer_;
+  std::set<Timer> parked_timers_;  ///< whose decision left them standing; not fired again by this process
+  bool failed_ = false;            ///< the log did not take the last batch
+
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Command> queue_;
+  bool stopping_ = false;
+  bool poked_ = false;
+  bool owner_ = false;
+  ShardMetrics metrics_;
+  std::thread thread_;
+};
+
+}  // namespace trv::shard

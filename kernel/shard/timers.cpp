@@ -1,0 +1,65 @@
+#include "kernel/shard/timers.hpp"
+
+#include <algorithm>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::shard {
+namespace {
+
+constexpr std::size_t owner_bytes_max = 200;
+
+// due (big-endian, so that rows stand in order of time) ‖ tenant ‖ 0 ‖ owner
+base::Bytes key_of(const Timer& timer) {
+  TRV_EXPECTS(timer.due.ns() >= 0 && timer.owner.size() <= owner_bytes_max);
+  base::Bytes key;
+  key.reserve(8 + timer.tenant.value().size() + 1 + timer.owner.size());
+  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<std::uint8_t>(timer.due.ns() >> shift));
+  key.insert(key.end(), timer.tenant.value().begin(), timer.tenant.value().end());
+  key.push_back(0);
+  key.insert(key.end(), timer.owner.begin(), timer.owner.end());
+  return key;
+}
+
+base::Result<Timer> timer_of(base::BytesView key) {
+  const auto end = std::ranges::find(key.begin() + std::min<std::ptrdiff_t>(8, std::ssize(key)), key.end(), 0);
+  if (key.size() < 9 || end == key.end()) return base::fail(base::ErrorCode::corrupt, "timer row has no owner");
+  std::uint64_t ns = 0;
+  for (std::size_t i = 0; i < 8; ++i) ns = ns << 8 | key[i];
+  return Timer{base::Timestamp(static_cast<std::int64_t>(ns)), base::TenantId(std::string(key.begin() + 8, end)),
+               std::string(end + 1, key.end())};
+}
+
+}  // namespace
+
+base::Status Timers::open(lmdb::WriteTxn& txn) {
+  TRV_TRY_ASSIGN(table_, txn.create_table("timers"));
+  return {};
+}
+
+base::Status Timers::set(lmdb::WriteTxn& txn, const Timer& timer) const {
+  return table_.put(txn, key_of(timer), {});
+}
+
+base::Status Timers::cancel(lmdb::WriteTxn& txn, const Timer& timer) const {
+  TRV_TRY(table_.erase(txn, key_of(timer)));
+  return {};
+}
+
+base::Result<bool> Timers::contains(const lmdb::Txn& txn, const Timer& timer) const {
+  return table_.contains(txn, key_of(timer));
+}
+
+base::Result<std::vector<Timer>> Timers::due(const lmdb::Txn& txn, base::Timestamp now, std::size_t count_max) const {
+  std::vector<Timer> timers;
+  TRV_TRY(lmdb::scan(txn, table_, {}, {}, lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView) -> base::Result<lmdb::Visit> {
+                       TRV_TRY_ASSIGN(Timer timer, timer_of(key));
+                       if (timer.due > now || timers.size() == count_max) return lmdb::Visit::stop;
+                       timers.push_back(std::move(timer));
+                       return lmdb::Visit::go_on;
+                     }));
+  return timers;
+}
+
+}  // namespace trv::shard

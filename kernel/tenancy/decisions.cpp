@@ -1,0 +1,214 @@
+#include "kernel/tenancy/decisions.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "events/schema/plugin_generated.h"
+#include "events/schema/tenancy_generated.h"
+#include "sdk/base/contract.hpp"
+
+namespace trv::tenancy {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using flatbuffers::FlatBufferBuilder;
+
+template <typename Root>
+base::Bytes finished(FlatBufferBuilder& builder, flatbuffers::Offset<Root> root) {
+  builder.Finish(root);
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+Decision one(record::Draft event) {
+  Decision decision;
+  decision.events.push_back(std::move(event));
+  return decision;
+}
+
+base::Status check_text(std::string_view what, std::string_view text, std::size_t bytes_max, bool may_be_empty) {
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if ((text.empty() && !may_be_empty) || text.size() > bytes_max || std::ranges::any_of(text, control)) {
+    return fail(ErrorCode::invalid, fmt::format("{} must be {} to {} bytes without control characters", what,
+                                                may_be_empty ? 0 : 1, bytes_max));
+  }
+  return {};
+}
+
+base::Status check_base_url(std::string_view url) {
+  TRV_TRY(check_text("base_url", url, 2000, false));
+  const bool http = url.starts_with("https://") || url.starts_with("http://");
+  const std::string_view rest = http ? url.substr(url.find("//") + 2) : std::string_view();
+  const std::string_view authority = rest.substr(0, rest.find('/'));
+  if (!http || authority.empty() || rest.find_first_of("?#@ \\") != std::string_view::npos) {
+    return fail(
+        ErrorCode::invalid,
+        fmt::format("base_url '{}' must be http:// or https:// with a host, and no user, query or fragment", url));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const CreateTenant& command) {
+  TRV_TRY(base::check_label("tenant id", command.id.value()));
+  TRV_TRY(check_text("display_name", command.display_name, 200, true));
+  TRV_TRY_ASSIGN(const auto existing, store.tenant(state, command.id));
+  if (existing) return fail(ErrorCode::conflict, fmt::format("tenant '{}' exists already", command.id.value()));
+  FlatBufferBuilder builder;
+  const auto name = builder.CreateString(command.display_name);
+  return one(shard::draft(context, "tenant", command.id.value(), "trv.tenant.created",
+                          finished(builder, schema::tenancy::CreateTenantCreated(builder, name))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const AddMember& command) {
+  TRV_TRY(check_text("user", command.user, 120, false));
+  TRV_TRY_ASSIGN(const auto existing, store.member(state, context.tenant, command.user));
+  if (existing && existing->role == command.role) return Decision{};
+  FlatBufferBuilder builder;
+  const auto user = builder.CreateString(command.user);
+  const auto role = builder.CreateString(to_string(command.role));
+  return one(shard::draft(context, "member", command.user, "trv.member.added",
+                          finished(builder, schema::tenancy::CreateMemberAdded(builder, user, role))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const IssueToken& command) {
+  TRV_TRY(check_text("token name", command.name, 120, false));
+  TRV_TRY_ASSIGN(const auto existing, store.token(state, context.tenant, command.id));
+  if (existing) return fail(ErrorCode::conflict, fmt::format("token '{}' exists already", command.id));
+  if (command.expires && *command.expires <= context.now) {
+    return fail(ErrorCode::invalid, "the token would have expired already");
+  }
+  FlatBufferBuilder builder;
+  const auto id = builder.CreateString(command.id);
+  const auto name = builder.CreateString(command.name);
+  const auto role = builder.CreateString(to_string(command.role));
+  const auto hash = builder.CreateVector(command.hash.data(), command.hash.size());
+  return one(
+      shard::draft(context, "token", command.id, "trv.token.issued",
+                   finished(builder, schema::tenancy::CreateTokenIssued(builder, id, name, role, hash,
+                                                                        command.expires ? command.expires->ns() : 0))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const RevokeToken& command) {
+  TRV_TRY_ASSIGN(const auto existing, store.token(state, context.tenant, command.id));
+  if (!existing) return fail(ErrorCode::not_found, fmt::format("token '{}' not found", command.id));
+  FlatBufferBuilder builder;
+  const auto id = builder.CreateString(command.id);
+  return one(shard::draft(context, "token", command.id, "trv.token.revoked",
+                          finished(builder, schema::tenancy::CreateTokenRevoked(builder, id))));
+}
+
+Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context,
+                        const ApplyConnection& command) {
+  const Connection& connection = command.connection;
+  TRV_TRY(base::check_label("connection name", connection.name));
+  if (!connection.plugin.empty()) TRV_TRY(base::check_label("plugin", connection.plugin));
+  TRV_TRY(check_base_url(connection.base_url));
+  TRV_TRY(check_text("auth user or header", connection.user, 200, true));
+  const std::string& scheme = connection.scheme;
+  if (scheme != "none" && scheme != "bearer" && scheme != "basic" && scheme != "header") {
+    return fail(ErrorCode::invalid,
+                fmt::format("auth scheme '{}' is not known; use none, bearer, basic or header", scheme));
+  }
+  if ((scheme == "basic" || scheme == "header") && connection.user.empty()) {
+    return fail(ErrorCode::invalid,
+                fmt::format("auth scheme '{}' needs {}", scheme, scheme == "basic" ? "a user" : "a header name"));
+  }
+  if (scheme != "none" && connection.secret.empty()) {
+    return fail(ErrorCode::invalid, fmt::format("auth scheme '{}' needs a secret", scheme));
+  }
+  FlatBufferBuilder builder;
+  const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
+  const auto root = schema::tenancy::CreateConnectionApplied(
+      builder, text(connection.name), text(connection.plugin), text(connection.base_url), text(scheme),
+      text(connection.user), text(connection.secret), text(connection.webhook_secret),
+      connection.allow_private_network);
+  return one(shard::draft(context, "connection", connection.name, "trv.connection.applied", finished(builder, root)));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const RemoveConnection& command) {
+  TRV_TRY_ASSIGN(const auto existing, store.connection(state, context.tenant, command.name));
+  if (!existing) return fail(ErrorCode::not_found, fmt::format("connection '{}' not found", command.name));
+  FlatBufferBuilder builder;
+  const auto name = builder.CreateString(command.name);
+  return one(shard::draft(context, "connection", command.name, "trv.connection.removed",
+                          finished(builder, schema::tenancy::CreateConnectionRemoved(builder, name))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const InstallPackage& command) {
+  TRV_EXPECTS(context.tenant == base::system_tenant());
+  const Package& package = command.package;
+  TRV_TRY_ASSIGN(const auto existing, store.package(state, package.plugin, package.version));
+  if (existing && existing->package_sha256 == package.package_sha256) return Decision{};
+  if (existing) {
+    return fail(ErrorCode::conflict,
+                fmt::format("plugin '{}' version {} is installed with other content (package SHA-256 {}); give the new "
+                            "content a new version",
+                            package.plugin, package.version, base::to_hex(existing->package_sha256)));
+  }
+  FlatBufferBuilder builder(package.manifest.size() + 512);
+  const auto plugin = builder.CreateString(package.plugin);
+  const auto version = builder.CreateString(package.version);
+  const auto package_sha256 = builder.CreateVector(package.package_sha256.data(), package.package_sha256.size());
+  const auto library_sha256 = builder.CreateVector(package.library_sha256.data(), package.library_sha256.size());
+  const auto manifest = builder.CreateString(package.manifest);
+  const auto root =
+      schema::plugin::CreatePluginInstalled(builder, plugin, version, package_sha256, library_sha256, manifest);
+  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.installed", finished(builder, root)));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const EnablePlugin& command) {
+  TRV_TRY_ASSIGN(const auto package, store.package(state, command.plugin, command.version));
+  if (!package) {
+    return fail(ErrorCode::not_found,
+                fmt::format("plugin '{}' version '{}' is not installed", command.plugin, command.version));
+  }
+  TRV_TRY_ASSIGN(const auto existing, store.grant(state, context.tenant, command.plugin));
+  if (existing && existing->version == command.version) return Decision{};
+  FlatBufferBuilder builder;
+  const auto plugin = builder.CreateString(command.plugin);
+  const auto version = builder.CreateString(command.version);
+  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.enabled",
+                          finished(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const DisablePlugin& command) {
+  TRV_TRY_ASSIGN(const auto existing, store.grant(state, context.tenant, command.plugin));
+  if (!existing) return fail(ErrorCode::not_found, fmt::format("plugin '{}' is not enabled", command.plugin));
+  FlatBufferBuilder builder;
+  const auto plugin = builder.CreateString(command.plugin);
+  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.disabled",
+                          finished(builder, schema::plugin::CreatePluginDisabled(builder, plugin))));
+}
+
+Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const DenyAccess& command) {
+  FlatBufferBuilder builder;
+  const auto action = builder.CreateString(command.action);
+  const auto target = builder.CreateString(command.target);
+  const auto reason = builder.CreateString(command.reason);
+  const auto source = builder.CreateString(command.source);
+  return one(
+      shard::draft(context, "access", context.actor, "trv.access.denied",
+                   finished(builder, schema::tenancy::CreateAccessDenied(builder, action, target, reason, source))));
+}
+
+Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const ReadTrail& command) {
+  FlatBufferBuilder builder;
+  const auto what = builder.CreateString(command.what);
+  const auto source = builder.CreateString(command.source);
+  return one(shard::draft(context, "trail", context.tenant.value(), "trv.trail.read",
+                          finished(builder, schema::tenancy::CreateTrailRead(builder, what, command.size, source))));
+}
+
+}  // namespace trv::tenancy

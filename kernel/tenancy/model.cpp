@@ -1,0 +1,26 @@
+#include "kernel/tenancy/model.hpp"
+
+#include <fmt/format.h>
+
+namespace trv::tenancy {
+
+std::string_view to_string(Role role) noexcept {
+  return role == Role::owner ? "owner" : "viewer";
+}
+
+base::Result<Role> parse_role(std::string_view text) {
+  if (text == "owner") return Role::owner;
+  if (text == "viewer") return Role::viewer;
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("role '{}' is not known; use owner or viewer", text.substr(0, 80)));
+}
+
+bool allows(Role role, bool system, Resource resource, Verb verb) noexcept {
+  const bool of_the_platform = resource == Resource::tenants || resource == Resource::packages;
+  if (verb == Verb::write) return role == Role::owner && (system || !of_the_platform);
+  if (resource == Resource::tenants) return system;
+  if (resource == Resource::tokens) return role == Role::owner;
+  return true;
+}
+
+}  // namespace trv::tenancy

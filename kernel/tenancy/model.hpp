@@ -1,0 +1,81 @@
+#pragma once
+// What a tenant owns: plain values, as the projection knows them.
+
+#include <optional>
+#include <string>
+
+#include "sdk/base/digest.hpp"
+#include "sdk/base/identity.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/base/timestamp.hpp"
+
+namespace trv::tenancy {
+
+struct Tenant {
+  base::TenantId id;
+  std::string display_name;
+  base::Timestamp created;
+};
+
+/// Roles are sets of (resource type, verb); see allows().
+enum class Role { owner, viewer };
+
+/// "owner" or "viewer".
+[[nodiscard]] std::string_view to_string(Role role) noexcept;
+/// Error: invalid, naming the two.
+[[nodiscard]] base::Result<Role> parse_role(std::string_view text);
+
+enum class Verb { read, write };
+
+/// Resource types of the API.
+enum class Resource { tenants, members, tokens, connections, plugins, packages, workflows, instances, events, trail };
+
+/// Default deny. `system` says whether the role is held in the system tenant: only there tenants and packages can be
+/// written, and only there tenants can be listed.
+[[nodiscard]] bool allows(Role role, bool system, Resource resource, Verb verb) noexcept;
+
+struct Member {
+  std::string user;
+  Role role = Role::viewer;
+  base::Timestamp added;
+};
+
+struct Token {
+  base::TenantId tenant;
+  std::string id;
+  std::string name;
+  Role role = Role::viewer;
+  base::Digest hash{};
+  base::Timestamp issued;
+  std::optional<base::Timestamp> expires;
+};
+
+struct Connection {
+  std::string name;
+  std::string plugin;  ///< who may use it; empty = the tenant's own http calls
+  std::string base_url;
+  std::string scheme;  ///< none, bearer, basic, header
+  std::string user;    ///< user of basic, header name of header
+  std::string secret;  ///< reference into the secret store; empty = none
+  std::string webhook_secret;
+  bool allow_private_network = false;
+};
+
+/// A package that the operator installed.
+struct Package {
+  std::string plugin;
+  std::string version;
+  base::Digest package_sha256{};
+  base::Digest library_sha256{};
+  std::string manifest;  ///< JSON
+  base::Timestamp installed;
+};
+
+/// A tenant's grant of a plugin.
+struct Grant {
+  std::string plugin;
+  std::string version;
+  base::Timestamp enabled;
+};
+
+}  // namespace trv::tenancy

@@ -1,0 +1,256 @@
+#include "kernel/tenancy/tenancy_store.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "events/record/aligned_bytes.hpp"
+#include "events/schema/plugin_generated.h"
+#include "events/schema/tenancy_generated.h"
+#include "sdk/base/contract.hpp"
+
+namespace trv::tenancy {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
+// tenant ‖ 0 ‖ name: no tenant's rows can be reached with another's prefix.
+std::string scoped(std::string_view tenant, std::string_view name) {
+  std::string key(tenant);
+  key += '\0';
+  key += name;
+  return key;
+}
+
+std::string package_key(std::string_view plugin, std::string_view version) {
+  return fmt::format("{}/{}", plugin, version);
+}
+
+std::string_view text(const flatbuffers::String* value) {
+  return value == nullptr ? std::string_view() : value->string_view();
+}
+
+base::Digest digest_of(const flatbuffers::Vector<std::uint8_t>* bytes) {
+  base::Digest digest{};
+  if (bytes != nullptr && bytes->size() == digest.size()) std::copy(bytes->begin(), bytes->end(), digest.begin());
+  return digest;
+}
+
+template <typename Table>
+Result<const Table*> payload_of(base::BytesView payload) {
+  flatbuffers::Verifier verifier(payload.data(), payload.size());
+  if (!verifier.VerifyBuffer<Table>(nullptr)) return fail(ErrorCode::corrupt, "tenancy event cannot be read");
+  return flatbuffers::GetRoot<Table>(payload.data());
+}
+
+/// A row is the record as stored; what is read from it is what the event said.
+template <typename Table, typename Make>
+auto row_as(base::BytesView row, Make make)
+    -> Result<decltype(make(std::declval<const record::RecordView&>(), std::declval<const Table&>()))> {
+  TRV_TRY_ASSIGN(const record::Record stored, record::Record::decode(row));
+  TRV_TRY_ASSIGN(const Table* event, payload_of<Table>(stored->payload()));
+  return make(stored.view(), *event);
+}
+
+Result<Tenant> tenant_of(base::BytesView row) {
+  return row_as<schema::tenancy::TenantCreated>(row, [](const record::RecordView& record, const auto& event) {
+    return Tenant{base::TenantId(record.tenant()), std::string(text(event.display_name())), record.time()};
+  });
+}
+
+Result<Member> member_of(base::BytesView row) {
+  return row_as<schema::tenancy::MemberAdded>(row, [](const record::RecordView& record, const auto& event) {
+    return Member{std::string(text(event.user())), parse_role(text(event.role())).value_or(Role::viewer),
+                  record.time()};
+  });
+}
+
+Result<Token> token_of(base::BytesView row) {
+  return row_as<schema::tenancy::TokenIssued>(row, [](const record::RecordView& record, const auto& event) {
+    Token token;
+    token.tenant = base::TenantId(record.tenant());
+    token.id = text(event.token_id());
+    token.name = text(event.name());
+    token.role = parse_role(text(event.role())).value_or(Role::viewer);
+    token.hash = digest_of(event.hash());
+    token.issued = record.time();
+    if (event.expires_ns() != 0) token.expires = base::Timestamp(event.expires_ns());
+    return token;
+  });
+}
+
+Result<Connection> connection_of(base::BytesView row) {
+  return row_as<schema::tenancy::ConnectionApplied>(row, [](const record::RecordView&, const auto& event) {
+    return Connection{.name = std::string(text(event.name())),
+                      .plugin = std::string(text(event.plugin())),
+                      .base_url = std::string(text(event.base_url())),
+                      .scheme = std::string(text(event.scheme())),
+                      .user = std::string(text(event.user())),
+                      .secret = std::string(text(event.secret())),
+                      .webhook_secret = std::string(text(event.webhook_secret())),
+                      .allow_private_network = event.allow_private_network()};
+  });
+}
+
+Result<Package> package_of(base::BytesView row) {
+  return row_as<schema::plugin::PluginInstalled>(row, [](const record::RecordView& record, const auto& event) {
+    return Package{.plugin = std::string(text(event.plugin())),
+                   .version = std::string(text(event.version())),
+                   .package_sha256 = digest_of(event.package_sha256()),
+                   .library_sha256 = digest_of(event.library_sha256()),
+                   .manifest = std::string(text(event.manifest())),
+                   .installed = record.time()};
+  });
+}
+
+Result<Grant> grant_of(base::BytesView row) {
+  return row_as<schema::plugin::PluginEnabled>(row, [](const record::RecordView& record, const auto& event) {
+    return Grant{std::string(text(event.plugin())), std::string(text(event.version())), record.time()};
+  });
+}
+
+template <typename Value>
+Result<std::optional<Value>> find(const lmdb::Txn& txn, const lmdb::Table& table, const std::string& key,
+                                  Result<Value> (*parse)(base::BytesView)) {
+  if (key.size() > lmdb::key_bytes_max) return std::nullopt;
+  TRV_TRY_ASSIGN(const auto row, table.get(txn, key));
+  if (!row) return std::nullopt;
+  TRV_TRY_ASSIGN(Value value, parse(*row));
+  return std::optional<Value>(std::move(value));
+}
+
+/// Values under `prefix` whose names come after `after`.
+template <typename Value>
+Result<std::vector<Value>> list(const lmdb::Txn& txn, const lmdb::Table& table, const std::string& prefix,
+                                std::string_view after, std::size_t count_max,
+                                Result<Value> (*parse)(base::BytesView)) {
+  std::vector<Value> values;
+  const std::string from = after.empty() ? std::string() : prefix + std::string(after.substr(0, 400)) + '\0';
+  TRV_TRY(lmdb::scan(txn, table, base::as_bytes(prefix), base::as_bytes(from), lmdb::Direction::forward,
+                     [&](base::BytesView, base::BytesView row) -> Result<lmdb::Visit> {
+                       if (values.size() >= count_max) return lmdb::Visit::stop;
+                       TRV_TRY_ASSIGN(Value value, parse(row));
+                       values.push_back(std::move(value));
+                       return lmdb::Visit::go_on;
+                     }));
+  return values;
+}
+
+}  // namespace
+
+base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
+  TRV_TRY_ASSIGN(tenants_, txn.create_table("tenancy_tenants"));
+  TRV_TRY_ASSIGN(members_, txn.create_table("tenancy_members"));
+  TRV_TRY_ASSIGN(tokens_, txn.create_table("tenancy_tokens"));
+  TRV_TRY_ASSIGN(token_hashes_, txn.create_table("tenancy_token_hashes"));
+  TRV_TRY_ASSIGN(connections_, txn.create_table("tenancy_connections"));
+  TRV_TRY_ASSIGN(packages_, txn.create_table("tenancy_packages"));
+  TRV_TRY_ASSIGN(grants_, txn.create_table("tenancy_grants"));
+  return {};
+}
+
+base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  const std::string_view type = event.type();
+  const std::string_view tenant = event.tenant();
+  const std::string key = scoped(tenant, event.stream_id());
+  if (type == "trv.tenant.created") return tenants_.put(txn, tenant, event.stored());
+  if (type == "trv.member.added") return members_.put(txn, key, event.stored());
+  if (type == "trv.token.issued") {
+    TRV_TRY_ASSIGN(const Token token, token_of(event.stored()));
+    TRV_TRY(token_hashes_.put(txn, base::BytesView(token.hash), base::as_bytes(key)));
+    return tokens_.put(txn, key, event.stored());
+  }
+  if (type == "trv.token.revoked") {
+    TRV_TRY_ASSIGN(const auto token, find(txn, tokens_, key, token_of));
+    if (!token) return {};
+    TRV_TRY(token_hashes_.erase(txn, base::BytesView(token->hash)));
+    TRV_TRY(tokens_.erase(txn, key));
+    return {};
+  }
+  if (type == "trv.connection.applied") return connections_.put(txn, key, event.stored());
+  if (type == "trv.connection.removed") {
+    TRV_TRY(connections_.erase(txn, key));
+    return {};
+  }
+  if (type == "trv.plugin.installed") {
+    TRV_TRY_ASSIGN(const Package package, package_of(event.stored()));
+    return packages_.put(txn, package_key(package.plugin, package.version), event.stored());
+  }
+  if (type == "trv.plugin.enabled") return grants_.put(txn, key, event.stored());
+  if (type == "trv.plugin.disabled") {
+    TRV_TRY(grants_.erase(txn, key));
+    return {};
+  }
+  return {};
+}
+
+Result<std::optional<Tenant>> TenancyStore::tenant(const lmdb::Txn& txn, const base::TenantId& id) const {
+  if (id.empty()) return std::nullopt;
+  return find(txn, tenants_, id.value(), tenant_of);
+}
+
+Result<std::vector<Tenant>> TenancyStore::tenants(const lmdb::Txn& txn, std::string_view after,
+                                                  std::size_t count_max) const {
+  return list(txn, tenants_, "", after, count_max, tenant_of);
+}
+
+Result<std::optional<Member>> TenancyStore::member(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                   std::string_view user) const {
+  return find(txn, members_, scoped(tenant.value(), user), member_of);
+}
+
+Result<std::vector<Member>> TenancyStore::members(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                  std::string_view after, std::size_t count_max) const {
+  return list(txn, members_, scoped(tenant.value(), ""), after, count_max, member_of);
+}
+
+Result<std::optional<Token>> TenancyStore::token(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                 std::string_view id) const {
+  return find(txn, tokens_, scoped(tenant.value(), id), token_of);
+}
+
+Result<std::optional<Token>> TenancyStore::token_by_hash(const lmdb::Txn& txn, const base::Digest& hash) const {
+  TRV_TRY_ASSIGN(const auto key, token_hashes_.get(txn, base::BytesView(hash)));
+  if (!key) return std::nullopt;
+  return find(txn, tokens_, std::string(base::as_text(*key)), token_of);
+}
+
+Result<std::vector<Token>> TenancyStore::tokens(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                std::string_view after, std::size_t count_max) const {
+  return list(txn, tokens_, scoped(tenant.value(), ""), after, count_max, token_of);
+}
+
+Result<std::optional<Connection>> TenancyStore::connection(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                           std::string_view name) const {
+  return find(txn, connections_, scoped(tenant.value(), name), connection_of);
+}
+
+Result<std::vector<Connection>> TenancyStore::connections(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                          std::string_view after, std::size_t count_max) const {
+  return list(txn, connections_, scoped(tenant.value(), ""), after, count_max, connection_of);
+}
+
+Result<std::optional<Package>> TenancyStore::package(const lmdb::Txn& txn, std::string_view plugin,
+                                                     std::string_view version) const {
+  return find(txn, packages_, package_key(plugin, version), package_of);
+}
+
+Result<std::vector<Package>> TenancyStore::packages(const lmdb::Txn& txn, std::string_view after,
+                                                    std::size_t count_max) const {
+  return list(txn, packages_, "", after, count_max, package_of);
+}
+
+Result<std::optional<Grant>> TenancyStore::grant(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                 std::string_view plugin) const {
+  return find(txn, grants_, scoped(tenant.value(), plugin), grant_of);
+}
+
+Result<std::vector<Grant>> TenancyStore::grants(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                std::string_view after, std::size_t count_max) const {
+  return list(txn, grants_, scoped(tenant.value(), ""), after, count_max, grant_of);
+}
+
+}  // namespace trv::tenancy

@@ -1,0 +1,59 @@
+#pragma once
+// The projection of tenants and what they own: tables, how events change them, and how they are read.
+
+#include <vector>
+
+#include "events/lmdb/table.hpp"
+#include "events/projection/projector.hpp"
+#include "kernel/tenancy/model.hpp"
+
+namespace trv::tenancy {
+
+/// Rows begin with the tenant, so that nothing is found outside it. `open` and `apply` belong to the shard's thread;
+/// readers may be called from any thread with a transaction of their own.
+class TenancyStore final : public projection::Projector {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "tenancy"; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
+  [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
+
+  [[nodiscard]] base::Result<std::optional<Tenant>> tenant(const lmdb::Txn& txn, const base::TenantId& id) const;
+  /// In the order of their ids, those after `after`.
+  [[nodiscard]] base::Result<std::vector<Tenant>> tenants(const lmdb::Txn& txn, std::string_view after,
+                                                          std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<Member>> member(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                           std::string_view user) const;
+  [[nodiscard]] base::Result<std::vector<Member>> members(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                          std::string_view after, std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<Token>> token(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                         std::string_view id) const;
+  /// The token whose text has this SHA-256, in whatever tenant.
+  [[nodiscard]] base::Result<std::optional<Token>> token_by_hash(const lmdb::Txn& txn, const base::Digest& hash) const;
+  [[nodiscard]] base::Result<std::vector<Token>> tokens(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                        std::string_view after, std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<Connection>> connection(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                   std::string_view name) const;
+  [[nodiscard]] base::Result<std::vector<Connection>> connections(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                  std::string_view after, std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<Package>> package(const lmdb::Txn& txn, std::string_view plugin,
+                                                             std::string_view version) const;
+  /// `after` is "<plugin>/<version>".
+  [[nodiscard]] base::Result<std::vector<Package>> packages(const lmdb::Txn& txn, std::string_view after,
+                                                            std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<Grant>> grant(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                         std::string_view plugin) const;
+  [[nodiscard]] base::Result<std::vector<Grant>> grants(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                        std::string_view after, std::size_t count_max) const;
+
+ private:
+  lmdb::Table tenants_;
+  lmdb::Table members_;
+  lmdb::Table tokens_;
+  lmdb::Table token_hashes_;
+  lmdb::Table connections_;
+  lmdb::Table packages_;
+  lmdb::Table grants_;
+};
+
+}  // namespace trv::tenancy
