@@ -84,9 +84,9 @@ typedef struct trv_entry {
   const void* (*get_factory)(const char* id);
 } trv_entry;
 
-/* The one symbol that a plugin library exports. */
+/* The one symbol that a plugin library exports, also where it is compiled with -fvisibility=hidden. */
 #define TRV_ENTRY_SYMBOL "trv_entry_v1"
-extern const trv_entry trv_entry_v1;
+extern __attribute__((visibility("default"))) const trv_entry trv_entry_v1;
 
 #ifdef __cplusplus
 }
