@@ -1,0 +1,464 @@
+#pragma once
+// A host for one plugin instance in a test: it makes calls, answers requests as it is told, and notes what the plugin
+// does against the ABI. Header-only; C++20 and the standard library.
+//
+// Fault model. Nothing happens by itself: a request stays open until respond(), fail() or the end of its call, and time
+// does not pass. Bytes lent to the plugin are overwritten as soon as the call that lent them returns. Services of the
+// host may be used from any thread; everything else is for the one thread that owns the fake, but cancel(), which is
+// for any.
+//
+// faults() is empty for a plugin that keeps the ABI. Noted are: a second answer to a call, an answer to an unknown
+// call, a request for a call that is not open, an id of an open request used again, a header that is the host's, a path
+// without
+// '/', a body or output over the limit, use of the host before activate or after destroy, a failed activation without a
+// reason, a reason without a failure, a [main] function that took over a second, and a struct with a wrong size.
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/log.h"
+#include "sdk/abi/plugin.h"
+#include "sdk/conformance/exchange.hpp"
+
+namespace trv::conformance {
+
+/// Bytes lent to the plugin; overwritten on withdraw() and kept mapped, so that a plugin that still looks sees garbage.
+class LentBytes {
+ public:
+  trv_string text(std::string_view text) {
+    auto copy = std::make_unique<char[]>(text.size() + 1);
+    std::memcpy(copy.get(), text.data(), text.size());
+    lent_.push_back({std::move(copy), text.size() + 1});
+    return {lent_.back().bytes.get(), text.size()};
+  }
+  trv_bytes bytes(std::string_view content) {
+    const trv_string copy = text(content);
+    return {reinterpret_cast<const std::uint8_t*>(copy.data), copy.size};
+  }
+  /// Memory for `count` of T, which has no destructor.
+  template <typename T>
+  T* array(std::size_t count) {
+    auto memory = std::make_unique<char[]>(sizeof(T) * count + 1);
+    lent_.push_back({std::move(memory), sizeof(T) * count});
+    return reinterpret_cast<T*>(lent_.back().bytes.get());
+  }
+  trv_error* error(const CallError& error) {
+    auto* raw = array<trv_error>(1);
+    *raw = {.struct_size = sizeof(trv_error),
+            .code = error.code,
+            .retry = error.retry,
+            .status = error.status,
+            .retry_after_ms = error.retry_after_ms,
+            .message = text(error.message),
+            .detail = bytes(error.detail)};
+    return raw;
+  }
+  void withdraw() noexcept {
+    for (Block& block : lent_) std::memset(block.bytes.get(), 0xdd, block.size);
+  }
+
+ private:
+  struct Block {
+    std::unique_ptr<char[]> bytes;
+    std::size_t size;
+  };
+  std::vector<Block> lent_;
+};
+
+class FakeHost {
+ public:
+  /// Makes an instance of the plugin `id`, or of the first that the library describes. Which services to offer can be
+  /// chosen; a plugin must cope with a host that has no trv.http/1 or trv.log/1.
+  explicit FakeHost(const trv_entry& entry, std::string_view id = {}, bool offer_http = true, bool offer_log = true)
+      : entry_(entry), offer_http_(offer_http), offer_log_(offer_log) {
+    host_ = {.struct_size = sizeof(trv_host),
+             .abi_major = TRV_ABI_MAJOR,
+             .abi_minor = TRV_ABI_MINOR,
+             .context = this,
+             .get_extension = [](const trv_host* h, const char* name) { return of(h).get_extension(name); },
+             .fail_activation = [](const trv_host* h, const trv_error* e) { of(h).on_fail_activation(e); }};
+    if (entry_.init() != 0) {
+      note("init did not return 0");
+      return;
+    }
+    initialised_ = true;
+    const auto* factory = static_cast<const trv_factory*>(entry_.get_factory(TRV_FACTORY_ID));
+    if (factory == nullptr || factory->count() == 0) {
+      note("the library has no trv.factory/1 with a plugin");
+      return;
+    }
+    const std::string wanted = id.empty() ? text_of(factory->describe(0)->id) : std::string(id);
+    LentBytes lent;
+    plugin_ = factory->create(&host_, lent.text(wanted));
+    lent.withdraw();
+    if (plugin_ == nullptr) {
+      note("create returned NULL for \"" + wanted + "\"");
+      return;
+    }
+    if (plugin_->struct_size < sizeof(trv_plugin)) note("trv_plugin is too short");
+    http_ = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
+    retired_.push_back(std::move(lent));
+  }
+
+  FakeHost(const FakeHost&) = delete;
+  FakeHost& operator=(const FakeHost&) = delete;
+
+  ~FakeHost() {
+    deactivate();
+    destroy();
+    if (initialised_) entry_.deinit();
+  }
+
+  /// Whether the plugin accepted the configuration; activation_error() says why not.
+  bool activate(std::string_view configuration = "{}") {
+    if (plugin_ == nullptr) return false;
+    stage_ = Stage::activating;
+    const std::int32_t status =
+        on_main([&](LentBytes& lent) { return plugin_->activate(plugin_, lent.bytes(configuration)); });
+    if (status != 0 && !activation_error_) note("activate failed without fail_activation");
+    if (status == 0 && activation_error_) note("fail_activation was called, yet activate returned 0");
+    stage_ = status == 0 ? Stage::active : Stage::created;
+    return status == 0;
+  }
+  [[nodiscard]] const std::optional<CallError>& activation_error() const { return activation_error_; }
+
+  /// Begins a call; returns its id. Only while active.
+  std::uint64_t begin(const CallFacts& facts) {
+    const std::uint64_t call_id = ++last_call_id_;
+    {
+      const std::lock_guard lock(mutex_);
+      calls_[call_id].facts = facts;
+    }
+    on_main([&](LentBytes& lent) {
+      auto* call = lent.array<trv_call>(1);
+      *call = {.struct_size = sizeof(trv_call),
+               .attempt = facts.attempt,
+               .call_id = call_id,
+               .operation = lent.text(facts.operation),
+               .tenant = lent.text(facts.tenant),
+               .connection = lent.text(facts.connection),
+               .idempotency_key = lent.text(facts.idempotency_key),
+               .traceparent = lent.text(facts.traceparent),
+               .timeout_ms = facts.timeout_ms,
+               .input = lent.bytes(facts.input)};
+      plugin_->invoke(plugin_, call);
+      return 0;
+    });
+    return call_id;
+  }
+
+  /// Makes a call and answers its requests, in the order they were sent, with `steps`. The outcome is empty where the
+  /// plugin still waits when the steps are used up, or where it waits without an open request.
+  CallOutcome call(const CallFacts& facts, const std::vector<HttpStep>& steps = {}) {
+    const std::uint64_t call_id = begin(facts);
+    for (const HttpStep& step : steps) {
+      const std::optional<std::uint64_t> request = first_open_request(call_id);
+      if (!request) break;
+      answer(*request, step);
+    }
+    return outcome(call_id).value_or(CallOutcome{});
+  }
+
+  /// How the call ended; nullopt while it is open.
+  [[nodiscard]] std::optional<CallOutcome> outcome(std::uint64_t call_id) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = calls_.find(call_id);
+    return found == calls_.end() ? std::nullopt : found->second.outcome;
+  }
+
+  [[nodiscard]] std::optional<std::uint64_t> first_open_request(std::uint64_t call_id) const {
+    const std::lock_guard lock(mutex_);
+    for (const SentRequest& request : requests_)
+      if (request.open && request.call_id == call_id) return request.request_id;
+    return std::nullopt;
+  }
+
+  /// Every request in the order sent.
+  [[nodiscard]] std::vector<SentRequest> requests() const {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+
+  void answer(std::uint64_t request_id, const HttpStep& step) {
+    if (const auto* response = std::get_if<HttpAnswer>(&step)) return respond(request_id, *response);
+    fail(request_id, std::get<CallError>(step));
+  }
+
+  /// The request's answer arrives. Ignored where the request is not open.
+  void respond(std::uint64_t request_id, const HttpAnswer& answer) {
+    if (!close_request(request_id)) return;
+    on_main([&](LentBytes& lent) {
+      auto* headers = lent.array<trv_header>(answer.headers.size());
+      for (std::size_t i = 0; i < answer.headers.size(); ++i)
+        headers[i] = {lent.text(answer.headers[i].first), lent.text(answer.headers[i].second)};
+      auto* response = lent.array<trv_http_response>(1);
+      *response = {.struct_size = sizeof(trv_http_response),
+                   .status = static_cast<std::uint32_t>(answer.status),
+                   .header_count = static_cast<std::uint32_t>(answer.headers.size()),
+                   .reserved = 0,
+                   .headers = headers,
+                   .body = lent.bytes(answer.body)};
+      http_->on_response(plugin_, request_id, response);
+      return 0;
+    });
+  }
+
+  /// The request ends without an answer. Ignored where the request is not open.
+  void fail(std::uint64_t request_id, const CallError& error) {
+    if (!close_request(request_id)) return;
+    on_main([&](LentBytes& lent) {
+      http_->on_error(plugin_, request_id, lent.error(error));
+      return 0;
+    });
+  }
+
+  /// Any thread. What the plugin may do about it, it does when its next [main] function runs.
+  void cancel(std::uint64_t call_id) { plugin_->cancel(plugin_, call_id); }
+
+  /// Requests of ended calls end as cancelled, as with a real host. Runs after every [main] function too.
+  void settle() {
+    while (const std::optional<std::uint64_t> orphan = first_orphan()) {
+      if (!close_request(*orphan)) continue;
+      run([&](LentBytes& lent) {
+        http_->on_error(plugin_, *orphan, lent.error({.code = TRV_ERROR_CANCELLED, .message = "the call has ended"}));
+        return 0;
+      });
+    }
+  }
+
+  void deactivate() {
+    if (stage_ != Stage::active) return;
+    on_main([&](LentBytes&) {
+      plugin_->deactivate(plugin_);
+      return 0;
+    });
+    stage_ = Stage::created;
+  }
+
+  void destroy() {
+    if (plugin_ == nullptr) return;
+    run([&](LentBytes&) {
+      plugin_->destroy(plugin_);
+      return 0;
+    });
+    plugin_ = nullptr;
+    stage_ = Stage::destroyed;
+  }
+
+  [[nodiscard]] const trv_plugin* plugin() const noexcept { return plugin_; }
+  [[nodiscard]] std::vector<LogLine> log() const {
+    const std::lock_guard lock(mutex_);
+    return log_;
+  }
+  /// What the plugin did against the ABI; empty is good.
+  [[nodiscard]] std::vector<std::string> faults() const {
+    const std::lock_guard lock(mutex_);
+    return faults_;
+  }
+
+ private:
+  enum class Stage { created, activating, active, destroyed };
+  struct OpenCall {
+    CallFacts facts = {};
+    std::optional<CallOutcome> outcome = std::nullopt;
+    std::uint32_t writes = 0;
+  };
+
+  static FakeHost& of(const trv_host* host) { return *static_cast<FakeHost*>(host->context); }
+  static std::string text_of(trv_string text) {
+    return text.size == 0 ? std::string() : std::string(text.data, text.size);
+  }
+  static std::string text_of(trv_bytes bytes) {
+    return bytes.size == 0 ? std::string() : std::string(reinterpret_cast<const char*>(bytes.data), bytes.size);
+  }
+
+  void note(std::string fault) {
+    const std::lock_guard lock(mutex_);
+    faults_.push_back(std::move(fault));
+  }
+
+  template <typename F>
+  std::int32_t run(F&& main_function) {
+    LentBytes lent;
+    const auto begin = std::chrono::steady_clock::now();
+    const std::int32_t status = main_function(lent);
+    if (std::chrono::steady_clock::now() - begin > std::chrono::seconds(1))
+      note("a [main] function took over a second");
+    lent.withdraw();
+    retired_.push_back(std::move(lent));
+    return status;
+  }
+  template <typename F>
+  std::int32_t on_main(F&& main_function) {
+    const std::int32_t status = run(main_function);
+    settle();
+    return status;
+  }
+
+  const void* get_extension(const char* name) {
+    if (stage_ == Stage::created) note(std::string("get_extension(\"") + name + "\") before activate");
+    if (stage_ == Stage::destroyed) note(std::string("get_extension(\"") + name + "\") after destroy");
+    static constexpr trv_host_call call = {
+        .struct_size = sizeof(trv_host_call),
+        .complete = [](const trv_host* h, std::uint64_t call_id,
+                       trv_bytes output) { of(h).on_complete(call_id, output); },
+        .fail = [](const trv_host* h, std::uint64_t call_id, const trv_error* e) { of(h).on_fail(call_id, e); }};
+    static constexpr trv_host_log log = {.struct_size = sizeof(trv_host_log),
+                                         .write = [](const trv_host* h, std::int32_t level, std::uint64_t call_id,
+                                                     trv_string message) { of(h).on_log(level, call_id, message); }};
+    static constexpr trv_host_http http = {
+        .struct_size = sizeof(trv_host_http),
+        .send = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
+                   const trv_http_request* request) { of(h).on_send(call_id, request_id, request); }};
+    const std::string_view id = name;
+    if (id == TRV_EXT_CALL) return &call;
+    if (id == TRV_EXT_LOG && offer_log_) return &log;
+    if (id == TRV_EXT_HTTP && offer_http_) return &http;
+    return nullptr;
+  }
+
+  CallError copy(const trv_error* error) {
+    if (error == nullptr || error->struct_size < sizeof(trv_error)) {
+      note("a trv_error is missing or too short");
+      return {.code = 0, .message = {}};
+    }
+    if (error->code < TRV_ERROR_INVALID || error->code > TRV_ERROR_INTERNAL)
+      note("a trv_error has the unknown code " + std::to_string(error->code));
+    if (error->message.size == 0) note("a trv_error has no message");
+    return {.code = error->code,
+            .message = text_of(error->message),
+            .retry = error->retry,
+            .retry_after_ms = error->retry_after_ms,
+            .status = error->status,
+            .detail = text_of(error->detail)};
+  }
+
+  void on_fail_activation(const trv_error* error) {
+    if (stage_ != Stage::activating) note("fail_activation outside of activate");
+    activation_error_ = copy(error);
+  }
+
+  void on_complete(std::uint64_t call_id, trv_bytes output) {
+    if (output.size > 1'000'000) note("an output is over 1,000,000 bytes");
+    end(call_id, {.output = text_of(output)});
+  }
+  void on_fail(std::uint64_t call_id, const trv_error* error) { end(call_id, {.error = copy(error)}); }
+
+  void end(std::uint64_t call_id, CallOutcome outcome) {
+    const std::lock_guard lock(mutex_);
+    const auto found = calls_.find(call_id);
+    const std::string name = "call " + std::to_string(call_id);
+    if (stage_ == Stage::destroyed) faults_.push_back(name + " was answered after destroy");
+    if (found == calls_.end()) {
+      faults_.push_back(name + " was answered, but never made");
+    } else if (found->second.outcome) {
+      faults_.push_back(name + " was answered twice");
+    } else {
+      found->second.outcome = std::move(outcome);
+    }
+  }
+
+  void on_log(std::int32_t level, std::uint64_t call_id, trv_string message) {
+    const std::lock_guard lock(mutex_);
+    if (stage_ == Stage::destroyed) faults_.push_back("a log line was written after destroy");
+    if (level < TRV_LOG_DEBUG || level > TRV_LOG_ERROR) faults_.push_back("a log line has an unknown level");
+    log_.push_back({level, call_id, text_of(message)});
+  }
+
+  void on_send(std::uint64_t call_id, std::uint64_t request_id, const trv_http_request* raw) {
+    const std::lock_guard lock(mutex_);
+    const std::string name = "request " + std::to_string(request_id);
+    if (stage_ == Stage::destroyed) faults_.push_back(name + " was sent after destroy");
+    if (raw == nullptr || raw->struct_size < sizeof(trv_http_request)) {
+      faults_.push_back(name + ": trv_http_request is too short");
+      return;
+    }
+    SentRequest request = {.call_id = call_id,
+                           .request_id = request_id,
+                           .connection = text_of(raw->connection),
+                           .method = text_of(raw->method),
+                           .path = text_of(raw->path),
+                           .body = text_of(raw->body),
+                           .timeout_ms = raw->timeout_ms};
+    for (std::uint32_t i = 0; i < raw->header_count; ++i)
+      request.headers.emplace_back(text_of(raw->headers[i].name), text_of(raw->headers[i].value));
+    check(request, name);
+    const auto call = calls_.find(call_id);
+    if (call == calls_.end() || call->second.outcome) {
+      faults_.push_back(name + " was sent for call " + std::to_string(call_id) + ", which is not open");
+    } else if (request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS") {
+      const std::uint32_t number = ++call->second.writes;
+      request.idempotency_key = call->second.facts.idempotency_key + (number == 1 ? "" : "/" + std::to_string(number));
+    }
+    requests_.push_back(std::move(request));
+  }
+
+  void check(const SentRequest& request, const std::string& name) {
+    if (http_ == nullptr) faults_.push_back(name + " was sent by a plugin without trv.http/1");
+    if (request.method.empty()) faults_.push_back(name + " has no method");
+    if (!request.path.starts_with('/'))
+      faults_.push_back(name + ": the path \"" + request.path + "\" has no '/' first");
+    if (request.body.size() > 1'000'000) faults_.push_back(name + ": the body is over 1,000,000 bytes");
+    for (const char* own :
+         {"authorization", "cookie", "host", "content-length", "transfer-encoding", "idempotency-key"})
+      if (request.header(own)) faults_.push_back(name + ": the header " + own + " is the host's");
+    for (const auto& [key, value] : request.headers)
+      if (key.empty() || (key + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+        faults_.push_back(name + ": a header is empty or has a line break");
+    if (request.path.find_first_of(std::string_view(" \r\n\0", 4)) != std::string::npos)
+      faults_.push_back(name + ": the path has a blank or a line break");
+    for (const SentRequest& other : requests_)
+      if (other.open && other.request_id == request.request_id) faults_.push_back(name + ": the id is in use");
+  }
+
+  bool close_request(std::uint64_t request_id) {
+    const std::lock_guard lock(mutex_);
+    for (SentRequest& request : requests_)
+      if (request.open && request.request_id == request_id) {
+        request.open = false;
+        return http_ != nullptr;
+      }
+    return false;
+  }
+
+  std::optional<std::uint64_t> first_orphan() const {
+    const std::lock_guard lock(mutex_);
+    for (const SentRequest& request : requests_) {
+      if (!request.open) continue;
+      const auto call = calls_.find(request.call_id);
+      if (call == calls_.end() || call->second.outcome) return request.request_id;
+    }
+    return std::nullopt;
+  }
+
+  const trv_entry& entry_;
+  trv_host host_ = {};
+  const trv_plugin* plugin_ = nullptr;
+  const trv_plugin_http* http_ = nullptr;
+  bool offer_http_;
+  bool offer_log_;
+  bool initialised_ = false;
+  std::atomic<Stage> stage_ = Stage::created;
+  std::optional<CallError> activation_error_;
+  std::uint64_t last_call_id_ = 0;
+  std::vector<LentBytes> retired_;
+
+  mutable std::mutex mutex_;
+  std::map<std::uint64_t, OpenCall> calls_;
+  std::vector<SentRequest> requests_;
+  std::vector<LogLine> log_;
+  std::vector<std::string> faults_;
+};
+
+}  // namespace trv::conformance

@@ -1,0 +1,340 @@
+// Compiled as C++20: the layer promises to need no more.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <stdexcept>
+#include <thread>
+
+#include "sdk/conformance/fake_host.hpp"
+#include "sdk/cpp/plugin.hpp"
+
+static_assert(__cplusplus < 202302L && __cplusplus >= 202002L);
+
+namespace trv::sdk {
+namespace {
+
+using conformance::CallOutcome;
+using conformance::FakeHost;
+using conformance::HttpAnswer;
+
+int alive = 0;
+
+/// Counts what lives in coroutine frames.
+struct Counted {
+  Counted() { ++alive; }
+  Counted(const Counted&) = delete;
+  Counted& operator=(const Counted&) = delete;
+  ~Counted() { --alive; }
+};
+
+std::string large_text(char letter) {
+  return std::string(100, letter);
+}
+
+class Sample : public Plugin {
+ public:
+  static Operations<Sample> operations() {
+    return {{"echo", &Sample::echo},
+            {"fetch", &Sample::fetch},
+            {"sum", &Sample::sum},
+            {"both", &Sample::both},
+            {"throw", &Sample::throw_one},
+            {"throw-late", &Sample::throw_late},
+            {"refuse", &Sample::refuse},
+            {"huge", &Sample::huge},
+            {"abandon", &Sample::abandon},
+            {"never-ends", &Sample::loop},
+            {"throw-part", &Sample::throw_part}};
+  }
+
+  std::optional<Failure> activate(std::string_view configuration) override {
+    log(Level::info, "activating");
+    if (configuration == "throw") throw std::runtime_error("no good");
+    if (configuration != "{}") return Failure{.code = Code::invalid, .message = "configuration: must be {}"};
+    return std::nullopt;
+  }
+
+ private:
+  Task echo(Call& call) {
+    call.log(Level::debug, "echo of " + call.tenant());
+    co_return call.input();
+  }
+
+  Task fetch(Call& call) {
+    const Counted counted;
+    const auto response = co_await call.http({.method = "POST",
+                                              .path = "/things/" + large_text('p'),
+                                              .body = large_text('b') + call.input(),
+                                              .headers = {{"Accept", large_text('a')}, {"X-Second", "2"}}});
+    if (!response) co_return response.failure();
+    if (!response->ok()) co_return failure_of_status(*response, "the thing was refused");
+    co_return response->body + std::string(response->header("x-kind").value_or("none"));
+  }
+
+  Async<int> part(Call& call, std::string path) {
+    const Counted counted;
+    const auto response = co_await call.http({.path = "/" + path});
+    co_return response ? response->status : -1;
+  }
+  Task sum(Call& call) {
+    const Counted counted;
+    const int first = co_await part(call, large_text('1'));
+    const int second = co_await part(call, large_text('2'));
+    co_return std::to_string(first + second);
+  }
+
+  Task both(Call& call) {
+    auto first = call.http({.path = "/1"});
+    auto second = call.http({.path = "/2"});
+    const auto b = co_await second;
+    const auto a = co_await first;
+    co_return a->body + b->body;
+  }
+
+  Task abandon(Call& call) {
+    auto unused = call.http({.path = "/unused"});
+    co_return "done";
+  }
+
+  Task loop(Call& call) {
+    const Counted counted;
+    while (true) (void)co_await call.http({.path = "/again"});
+  }
+
+  Task throw_one(Call&) { throw std::runtime_error("broken pipe organ"); }
+  Async<std::string> broken(Call& call) {
+    (void)co_await call.http({.path = "/x"});
+    throw std::runtime_error("broken part");
+    co_return "";
+  }
+  Task throw_part(Call& call) {
+    try {
+      (void)co_await broken(call);
+    } catch (const std::runtime_error& error) {
+      co_return std::string("caught ") + error.what();
+    }
+    co_return "nothing";
+  }
+  Task throw_late(Call& call) {
+    const auto response = co_await call.http({.path = "/x"});
+    co_return response->body;
+  }
+  Task refuse(Call&) {
+    co_return Failure{.code = Code::exhausted,
+                      .message = "slow down, " + large_text('r'),
+                      .retry = Retry::safe,
+                      .retry_after_ms = 1500,
+                      .status = 429,
+                      .detail = "{}"};
+  }
+  Task huge(Call&) { co_return std::string(1'000'001, 'x'); }
+};
+
+}  // namespace
+}  // namespace trv::sdk
+
+TRV_PLUGIN(trv::sdk::Sample, "sample", "1.2.3")
+
+namespace trv::sdk {
+namespace {
+
+class SdkTest : public testing::Test {
+ protected:
+  SdkTest() : host(trv_entry_v1) { EXPECT_TRUE(host.activate()); }
+  void TearDown() override {
+    host.deactivate();
+    EXPECT_EQ(alive, 0) << "a coroutine frame was not freed";
+    host.destroy();
+    EXPECT_THAT(host.faults(), testing::IsEmpty());
+  }
+  FakeHost host;
+};
+
+TEST_F(SdkTest, an_operation_that_returns_at_once_is_answered_inside_invoke) {
+  const CallOutcome outcome = host.call({.operation = "echo", .input = R"({"a":1})"});
+  EXPECT_EQ(outcome.output, R"({"a":1})");
+  EXPECT_EQ(host.log().back().message, "echo of acme");
+}
+
+TEST_F(SdkTest, a_request_carries_what_the_author_wrote_and_its_answer_resumes_the_coroutine) {
+  const CallOutcome outcome = host.call({.operation = "fetch", .input = "7", .connection = "api"},
+                                        {HttpAnswer{201, "made ", {{"X-Kind", "thing"}}}});
+  EXPECT_EQ(outcome.output, "made thing");
+  const auto requests = host.requests();
+  ASSERT_EQ(requests.size(), 1U);
+  EXPECT_EQ(requests[0].connection, "api");
+  EXPECT_EQ(requests[0].method, "POST");
+  EXPECT_EQ(requests[0].path, "/things/" + large_text('p'));
+  EXPECT_EQ(requests[0].body, large_text('b') + "7");
+  EXPECT_EQ(requests[0].header("accept"), large_text('a'));
+  EXPECT_EQ(requests[0].header("x-second"), "2");
+  EXPECT_EQ(requests[0].idempotency_key, "acme/i1/t1/1");
+}
+
+TEST_F(SdkTest, parts_run_in_turn_and_give_their_values) {
+  const CallOutcome outcome = host.call({.operation = "sum"}, {HttpAnswer{200}, HttpAnswer{204}});
+  EXPECT_EQ(outcome.output, "404");
+  EXPECT_EQ(host.requests()[1].path, "/" + large_text('2'));
+}
+
+TEST_F(SdkTest, answers_of_two_open_requests_may_arrive_in_any_order) {
+  for (const bool first_first : {true, false}) {
+    const auto call = host.begin({.operation = "both"});
+    const auto requests = host.requests();
+    const auto first = requests[requests.size() - 2].request_id;
+    const auto second = requests[requests.size() - 1].request_id;
+    host.respond(first_first ? first : second, {.body = first_first ? "a" : "b"});
+    EXPECT_FALSE(host.outcome(call));
+    host.respond(first_first ? second : first, {.body = first_first ? "b" : "a"});
+    EXPECT_EQ(host.outcome(call)->output, "ab");
+  }
+}
+
+TEST_F(SdkTest, an_answer_that_nobody_waits_for_is_dropped) {
+  EXPECT_EQ(host.call({.operation = "abandon"}).output, "done");
+}
+
+TEST_F(SdkTest, an_unknown_operation_is_not_found) {
+  const CallOutcome outcome = host.call({.operation = "levitate"});
+  EXPECT_EQ(outcome.code(), TRV_ERROR_NOT_FOUND);
+  EXPECT_EQ(outcome.error->message, "no operation \"levitate\"");
+}
+
+TEST_F(SdkTest, an_exception_ends_its_call_as_internal_and_no_other) {
+  const auto other = host.begin({.operation = "fetch"});
+  EXPECT_EQ(host.call({.operation = "throw"}).error->message, "the plugin threw: broken pipe organ");
+  const CallOutcome late = host.call({.operation = "throw-late"}, {conformance::CallError{}});
+  EXPECT_EQ(late.code(), TRV_ERROR_INTERNAL);
+  EXPECT_EQ(host.call({.operation = "throw-part"}, {HttpAnswer{}}).output, "caught broken part");
+  host.respond(*host.first_open_request(other), {.body = ""});
+  EXPECT_EQ(host.outcome(other)->output, "none");
+}
+
+TEST_F(SdkTest, a_failure_keeps_every_field) {
+  const CallOutcome outcome = host.call({.operation = "refuse"});
+  ASSERT_TRUE(outcome.error);
+  EXPECT_EQ(outcome.error->code, TRV_ERROR_EXHAUSTED);
+  EXPECT_EQ(outcome.error->retry, TRV_RETRY_SAFE);
+  EXPECT_EQ(outcome.error->retry_after_ms, 1500U);
+  EXPECT_EQ(outcome.error->status, 429);
+  EXPECT_EQ(outcome.error->message, "slow down, " + large_text('r'));
+  EXPECT_EQ(outcome.error->detail, "{}");
+}
+
+TEST_F(SdkTest, an_error_of_the_host_reaches_the_coroutine_whole) {
+  const CallOutcome outcome =
+      host.call({.operation = "fetch"},
+                {conformance::CallError{
+                    .code = TRV_ERROR_TIMEOUT, .message = "no answer", .retry_after_ms = 20, .detail = "{}"}});
+  EXPECT_EQ(outcome.code(), TRV_ERROR_TIMEOUT);
+  EXPECT_EQ(outcome.error->message, "no answer");
+  EXPECT_EQ(outcome.error->retry, TRV_RETRY_SAFE);
+  EXPECT_EQ(outcome.error->retry_after_ms, 20U);
+}
+
+TEST_F(SdkTest, an_output_over_the_limit_is_too_large) {
+  EXPECT_EQ(host.call({.operation = "huge"}).code(), TRV_ERROR_TOO_LARGE);
+}
+
+TEST_F(SdkTest, a_cancelled_call_is_answered_at_once_and_its_frame_freed_at_the_next_main_function) {
+  const auto call = host.begin({.operation = "never-ends"});
+  EXPECT_EQ(alive, 1);
+  host.cancel(call);
+  EXPECT_EQ(host.outcome(call)->code(), TRV_ERROR_CANCELLED);
+  host.cancel(call);
+  host.cancel(9999);
+  (void)host.call({.operation = "echo"});
+  EXPECT_EQ(alive, 0);
+}
+
+TEST_F(SdkTest, a_cancelled_call_is_not_resumed_by_a_late_answer) {
+  const auto call = host.begin({.operation = "sum"});
+  const auto request = *host.first_open_request(call);
+  host.cancel(call);
+  host.respond(request, {});
+  EXPECT_EQ(host.requests().size(), 1U);
+  EXPECT_EQ(alive, 0);
+}
+
+TEST_F(SdkTest, cancel_from_another_thread_races_with_answers_and_each_call_is_answered_once) {
+  for (int i = 0; i < 50; ++i) {
+    const auto call = host.begin({.operation = "never-ends"});
+    std::thread canceller([&] { host.cancel(call); });
+    while (!host.outcome(call))
+      if (const auto request = host.first_open_request(call)) host.respond(*request, {});
+    canceller.join();
+    EXPECT_EQ(host.outcome(call)->code(), TRV_ERROR_CANCELLED);
+  }
+  host.settle();
+}
+
+TEST_F(SdkTest, open_calls_are_answered_as_cancelled_when_the_plugin_is_deactivated) {
+  const auto call = host.begin({.operation = "sum"});
+  host.deactivate();
+  EXPECT_EQ(host.outcome(call)->code(), TRV_ERROR_CANCELLED);
+}
+
+TEST(Sdk, destroy_without_deactivate_frees_open_calls) {
+  FakeHost host(trv_entry_v1);
+  ASSERT_TRUE(host.activate());
+  (void)host.begin({.operation = "sum"});
+  host.destroy();
+  EXPECT_EQ(alive, 0);
+  EXPECT_THAT(host.faults(), testing::IsEmpty());
+}
+
+TEST(Sdk, activation_that_fails_or_throws_says_why) {
+  FakeHost refused(trv_entry_v1);
+  EXPECT_FALSE(refused.activate("[]"));
+  EXPECT_EQ(refused.activation_error()->message, "configuration: must be {}");
+  FakeHost threw(trv_entry_v1);
+  EXPECT_FALSE(threw.activate("throw"));
+  EXPECT_EQ(threw.activation_error()->code, TRV_ERROR_INTERNAL);
+  EXPECT_THAT(refused.faults(), testing::IsEmpty());
+  EXPECT_THAT(threw.faults(), testing::IsEmpty());
+}
+
+TEST(Sdk, a_host_without_http_or_log_is_coped_with) {
+  FakeHost host(trv_entry_v1, {}, false, false);
+  ASSERT_TRUE(host.activate());
+  EXPECT_EQ(host.call({.operation = "fetch"}).code(), TRV_ERROR_DENIED);
+}
+
+TEST(Sdk, the_entry_describes_the_plugin_and_nothing_else) {
+  const auto* factory = static_cast<const trv_factory*>(trv_entry_v1.get_factory(TRV_FACTORY_ID));
+  ASSERT_NE(factory, nullptr);
+  EXPECT_EQ(trv_entry_v1.get_factory("trv.factory/2"), nullptr);
+  ASSERT_EQ(factory->count(), 1U);
+  EXPECT_EQ(view(factory->describe(0)->id), "sample");
+  EXPECT_EQ(view(factory->describe(0)->version), "1.2.3");
+  EXPECT_EQ(factory->describe(1), nullptr);
+}
+
+TEST(HttpFailure, retry_after_is_seconds_or_a_date_against_the_services_own_clock) {
+  EXPECT_EQ(parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT"), 784'111'777U);
+  EXPECT_EQ(parse_http_date("Thu, 29 Feb 2024 00:00:00 GMT"), 1'709'164'800U);
+  for (const char* bad :
+       {"", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun, 06 Foo 1994 08:49:37 GMT", "Sun, 00 Nov 1994 08:49:37 GMT"})
+    EXPECT_FALSE(parse_http_date(bad)) << bad;
+  const auto wait = [](const char* after, const char* date) {
+    return retry_after_ms({.status = 429, .headers = {{"retry-after", after}, {"Date", date}}});
+  };
+  EXPECT_EQ(wait("30", "x"), 30'000U);
+  EXPECT_EQ(wait("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:27 GMT"), 10'000U);
+  EXPECT_EQ(wait("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 09:49:27 GMT"), 0U);
+  EXPECT_EQ(wait("soon", "x"), 0U);
+  EXPECT_EQ(wait("-1", "x"), 0U);
+  EXPECT_EQ(wait("999999999999", "x"), retry_after_ms_max);
+}
+
+TEST(HttpFailure, a_status_tells_whether_a_retry_is_safe) {
+  EXPECT_EQ(failure_of_status({.status = 422}, "").code, Code::invalid);
+  EXPECT_EQ(failure_of_status({.status = 422}, "").retry, Retry::never);
+  EXPECT_EQ(failure_of_status({.status = 503}, "").code, Code::unavailable);
+  EXPECT_EQ(failure_of_status({.status = 503}, "").retry, Retry::safe);
+  EXPECT_EQ(failure_of_status({.status = 429}, "").code, Code::exhausted);
+}
+
+}  // namespace
+}  // namespace trv::sdk

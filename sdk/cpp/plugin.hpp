@@ -1,0 +1,142 @@
+#pragma once
+// What a plugin author includes and writes. Header-only; C++20 and the standard library.
+//
+//   class Greeter : public trv::sdk::Plugin {
+//    public:
+//     static trv::sdk::Operations<Greeter> operations() { return {{"greet", &Greeter::greet}}; }
+//
+//    private:
+//     trv::sdk::Task greet(trv::sdk::Call& call) {
+//       const auto response = co_await call.http({.path = "/greeting"});
+//       if (!response) co_return response.failure();
+//       if (!response->ok()) co_return trv::sdk::failure_of_status(*response, "greeting");
+//       co_return response->body;
+//     }
+//   };
+//   TRV_PLUGIN(Greeter, "greeter", "1.0.0")
+//
+// Everything of one instance runs serially; its members need no lock. Each call is answered exactly once: with what its
+// coroutine returns, as cancelled where the host stops it while it waits, or as internal where it throws. A coroutine
+// that is stopped is destroyed where it waits, with all that lives in it; it is not resumed.
+
+#include <optional>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "sdk/cpp/http_failure.hpp"
+#include "sdk/cpp/session.hpp"
+
+namespace trv::sdk {
+
+/// Base of the author's class, which must be default-constructible. The host may be called from activate() on.
+class Plugin {
+ public:
+  Plugin() = default;
+  Plugin(const Plugin&) = delete;
+  Plugin& operator=(const Plugin&) = delete;
+  virtual ~Plugin() = default;
+
+  /// Before the first call. `configuration` is a JSON object, borrowed. A Failure says why the plugin cannot start.
+  virtual std::optional<Failure> activate(std::string_view configuration) {
+    (void)configuration;
+    return std::nullopt;
+  }
+  /// After the last call.
+  virtual void deactivate() {}
+
+ protected:
+  /// One line for the operator's log that is about no call. Never secrets or personal data. Any thread.
+  void log(Level level, std::string_view text) const noexcept {
+    if (services_ != nullptr) services_->write_log(level, 0, text);
+  }
+
+ private:
+  template <typename P>
+  friend class PluginSession;
+  const CallServices* services_ = nullptr;
+};
+
+template <typename P>
+struct Operation {
+  std::string_view name;  ///< as in the manifest; a literal
+  Task (P::*run)(Call&);
+};
+template <typename P>
+using Operations = std::vector<Operation<P>>;
+
+/// The instance of one author's class.
+template <typename P>
+class PluginSession final : public Session {
+ public:
+  static_assert(std::is_base_of_v<Plugin, P>);
+
+  explicit PluginSession(const trv_host* host) : Session(host), operations_(P::operations()) {}
+  ~PluginSession() override = default;
+
+ protected:
+  std::optional<Failure> on_activate(std::string_view configuration) override {
+    base().services_ = this;
+    return base().activate(configuration);
+  }
+  void on_deactivate() override { base().deactivate(); }
+  std::optional<Task> start(Call& call) override {
+    for (const Operation<P>& operation : operations_)
+      if (operation.name == call.operation()) return (plugin_.*operation.run)(call);
+    return std::nullopt;
+  }
+
+ private:
+  Plugin& base() noexcept { return plugin_; }
+
+  P plugin_;
+  Operations<P> operations_;
+};
+
+/// The library's entry for one author's class; Name has the constants id and version.
+template <typename P, typename Name>
+struct Entry {
+  static constexpr trv_descriptor descriptor = {.struct_size = sizeof(trv_descriptor),
+                                                .id = {Name::id.data(), Name::id.size()},
+                                                .version = {Name::version.data(), Name::version.size()}};
+
+  static const trv_plugin* create(const trv_host* host, trv_string id) noexcept {
+    if (host == nullptr || host->struct_size < sizeof(trv_host) || host->abi_major != TRV_ABI_MAJOR) return nullptr;
+    if (view(id) != Name::id) return nullptr;
+    try {
+      return (new PluginSession<P>(host))->plugin();
+    } catch (...) {
+      return nullptr;
+    }
+  }
+
+  static constexpr trv_factory factory = {.struct_size = sizeof(trv_factory),
+                                          .count = []() noexcept -> std::uint32_t { return 1; },
+                                          .describe = [](std::uint32_t index) noexcept -> const trv_descriptor* {
+                                            return index == 0 ? &descriptor : nullptr;
+                                          },
+                                          .create = &create};
+
+  static constexpr trv_entry entry = {.struct_size = sizeof(trv_entry),
+                                      .abi_major = TRV_ABI_MAJOR,
+                                      .abi_minor = TRV_ABI_MINOR,
+                                      .init = []() noexcept -> std::int32_t { return 0; },
+                                      .deinit = []() noexcept {},
+                                      .get_factory = [](const char* id) noexcept -> const void* {
+                                        return std::string_view(id) == TRV_FACTORY_ID ? &factory : nullptr;
+                                      }};
+};
+
+}  // namespace trv::sdk
+
+/// Defines what the library exports. Once per library, outside every namespace. id and version as in the manifest.
+#define TRV_PLUGIN(Class, plugin_id, plugin_version)                                       \
+  namespace {                                                                              \
+  struct TrvPluginName {                                                                   \
+    static constexpr std::string_view id = plugin_id;                                      \
+    static constexpr std::string_view version = plugin_version;                            \
+  };                                                                                       \
+  }                                                                                        \
+  extern "C" {                                                                             \
+  constinit const trv_entry trv_entry_v1 = ::trv::sdk::Entry<Class, TrvPluginName>::entry; \
+  }

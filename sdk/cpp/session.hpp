@@ -1,0 +1,393 @@
+#pragma once
+// One activated plugin instance between the ABI and the author's class: open calls, open requests, exactly one answer
+// for each call. Authors do not use it; they write a Plugin (plugin.hpp). C++20.
+//
+// Threads: as the ABI says. Everything runs serially on [main] but cancel(), which comes from any thread and touches
+// only what mutex_ guards. The host is never called with the mutex held. Frames are destroyed on [main] only.
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/log.h"
+#include "sdk/abi/plugin.h"
+#include "sdk/cpp/call.hpp"
+#include "sdk/cpp/task.hpp"
+#include "sdk/cpp/values.hpp"
+
+namespace trv::sdk {
+
+inline constexpr std::size_t output_bytes_max = 1'000'000;
+
+[[nodiscard]] inline trv_string borrow(std::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
+[[nodiscard]] inline trv_bytes borrow_bytes(std::string_view text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+[[nodiscard]] inline std::string_view view(trv_string text) noexcept {
+  return text.size == 0 ? std::string_view() : std::string_view(text.data, text.size);
+}
+[[nodiscard]] inline std::string_view view(trv_bytes bytes) noexcept {
+  return bytes.size == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(bytes.data), bytes.size);
+}
+/// Borrowed from the failure.
+[[nodiscard]] inline trv_error borrow(const Failure& failure) noexcept {
+  return {.struct_size = sizeof(trv_error),
+          .code = static_cast<std::int32_t>(failure.code),
+          .retry = static_cast<std::int32_t>(failure.retry),
+          .status = failure.status,
+          .retry_after_ms = failure.retry_after_ms,
+          .message = borrow(std::string_view(failure.message)),
+          .detail = borrow_bytes(failure.detail)};
+}
+[[nodiscard]] inline Failure copy(const trv_error& error) {
+  if (error.struct_size < sizeof(trv_error)) return {.message = "the host reported an error without saying which"};
+  const bool known = error.code >= TRV_ERROR_INVALID && error.code <= TRV_ERROR_INTERNAL;
+  return {.code = known ? static_cast<Code>(error.code) : Code::internal,
+          .message = std::string(view(error.message)),
+          .retry = error.retry == TRV_RETRY_SAFE ? Retry::safe : Retry::never,
+          .retry_after_ms = error.retry_after_ms,
+          .status = error.status,
+          .detail = std::string(view(error.detail))};
+}
+
+class Session : public CallServices {
+ public:
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  virtual ~Session() = default;
+
+  [[nodiscard]] const trv_plugin* plugin() const noexcept { return &plugin_; }
+
+  std::uint64_t send(std::uint64_t call_id, const Request& request) final {
+    std::vector<trv_header> headers;
+    request.headers.for_each(
+        [&](const HeaderView& header) { headers.push_back({borrow(header.name), borrow(header.value)}); });
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (http_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host offers no HTTP (trv.http/1)"};
+      return request_id;
+    }
+    const std::string_view connection = request.connection.empty() ? connection_of(call_id) : request.connection;
+    const trv_http_request raw = {.struct_size = sizeof(trv_http_request),
+                                  .header_count = static_cast<std::uint32_t>(headers.size()),
+                                  .headers = headers.data(),
+                                  .connection = borrow(connection),
+                                  .method = borrow(request.method),
+                                  .path = borrow(request.path),
+                                  .body = borrow_bytes(request.body),
+                                  .timeout_ms = request.timeout_ms};
+    http_->send(host_, call_id, request_id, &raw);
+    return request_id;
+  }
+
+  bool arrived(std::uint64_t request_id) const noexcept final {
+    const auto found = requests_.find(request_id);
+    return found == requests_.end() || found->second.result.has_value();
+  }
+
+  void await(std::uint64_t request_id, std::coroutine_handle<> waiter) noexcept final {
+    requests_.find(request_id)->second.waiter = waiter;
+  }
+
+  HttpResult take(std::uint64_t request_id) final {
+    const auto found = requests_.find(request_id);
+    if (found == requests_.end()) return Failure{.message = "a response was awaited twice"};
+    HttpResult result = std::move(*found->second.result);
+    requests_.erase(found);
+    return result;
+  }
+
+  void forget(std::uint64_t request_id) noexcept final { requests_.erase(request_id); }
+
+  void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept final {
+    if (log_ != nullptr) log_->write(host_, static_cast<std::int32_t>(level), call_id, borrow(text));
+  }
+
+ protected:
+  explicit Session(const trv_host* host) noexcept : host_(host) {
+    plugin_ = {.struct_size = sizeof(trv_plugin),
+               .instance = this,
+               .activate = [](const trv_plugin* p, trv_bytes config) noexcept { return of(p).activate(config); },
+               .invoke = [](const trv_plugin* p, const trv_call* call) noexcept { of(p).invoke(*call); },
+               .cancel = [](const trv_plugin* p, std::uint64_t call_id) noexcept { of(p).cancel(call_id); },
+               .deactivate = [](const trv_plugin* p) noexcept { of(p).deactivate(); },
+               .destroy =
+                   [](const trv_plugin* p) noexcept {
+                     Session* session = &of(p);
+                     session->end_all_calls();
+                     delete session;
+                   },
+               .get_extension = [](const trv_plugin*, const char* id) noexcept { return extension(id); }};
+  }
+
+  /// The author's side. All may throw.
+  virtual std::optional<Failure> on_activate(std::string_view configuration) = 0;
+  virtual void on_deactivate() = 0;
+  /// The coroutine of the operation, not yet running; nullopt for an unknown operation.
+  virtual std::optional<Task> start(Call& call) = 0;
+
+ private:
+  struct OpenCall {
+    OpenCall(CallServices& services, Call::Facts facts) : call(services, std::move(facts)) {}
+    Call call;
+    std::optional<Task> task;
+    bool running = true;  // its coroutine is on the stack of [main], or about to be
+  };
+  using OpenCalls = std::unordered_map<std::uint64_t, std::unique_ptr<OpenCall>>;
+  struct Waiting {
+    std::uint64_t call_id = 0;
+    std::coroutine_handle<> waiter = nullptr;
+    std::optional<HttpResult> result = std::nullopt;
+  };
+
+  static Session& of(const trv_plugin* plugin) noexcept { return *static_cast<Session*>(plugin->instance); }
+
+  static const void* extension(const char* id) noexcept {
+    static constexpr trv_plugin_http http = {
+        .struct_size = sizeof(trv_plugin_http),
+        .on_response = [](const trv_plugin* p, std::uint64_t request_id,
+                          const trv_http_response* response) noexcept { of(p).on_response(request_id, *response); },
+        .on_error = [](const trv_plugin* p, std::uint64_t request_id,
+                       const trv_error* error) noexcept { of(p).on_error(request_id, *error); }};
+    return std::string_view(id) == TRV_EXT_HTTP ? &http : nullptr;
+  }
+
+  template <typename T>
+  const T* service(const char* id) const noexcept {
+    const auto* table = static_cast<const T*>(host_->get_extension(host_, id));
+    return table != nullptr && table->struct_size >= sizeof(T) ? table : nullptr;
+  }
+
+  std::int32_t activate(trv_bytes configuration) noexcept {
+    call_ = service<trv_host_call>(TRV_EXT_CALL);
+    log_ = service<trv_host_log>(TRV_EXT_LOG);
+    http_ = service<trv_host_http>(TRV_EXT_HTTP);
+    std::optional<Failure> failure;
+    if (call_ == nullptr) {
+      failure.emplace();
+      failure->message.assign("this host offers no trv.call/1");
+    } else {
+      try {
+        failure = on_activate(view(configuration));
+      } catch (...) {
+        failure = failure_of_current_exception();
+      }
+    }
+    if (!failure) return 0;
+    const trv_error error = borrow(*failure);
+    host_->fail_activation(host_, &error);
+    return 1;
+  }
+
+  void invoke(const trv_call& raw) noexcept {
+    destroy_cancelled();
+    if (call_ == nullptr) return;
+    const std::uint64_t call_id = raw.call_id;
+    std::unique_ptr<OpenCall> open;
+    try {
+      if (raw.struct_size < sizeof(trv_call)) return fail(call_id, {.message = "the host's trv_call is too short"});
+      open = std::make_unique<OpenCall>(*this, facts_of(raw));
+      OpenCall& call = *open;
+      if (!insert(call_id, open))
+        return write_log(Level::error, call_id, "the host used the id of an open call again; the second is ignored");
+      call.task = start(call.call);
+      if (call.task) return resume(call, call.task->frame());
+      open = release(call_id);
+      fail(call_id, {.code = Code::not_found, .message = "no operation \"" + call.call.operation() + "\""});
+    } catch (...) {
+      open = release(call_id);
+      fail(call_id, failure_of_current_exception());
+    }
+  }
+
+  void cancel(std::uint64_t call_id) noexcept {
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = calls_.find(call_id);
+      if (found == calls_.end()) return;
+      found->second->call.mark_cancelled();
+      if (found->second->running) return;
+      cancelled_.insert(calls_.extract(found));
+    }
+    fail_cancelled(call_id);
+  }
+
+  void deactivate() noexcept {
+    end_all_calls();
+    try {
+      on_deactivate();
+    } catch (...) {
+      write_log(Level::error, 0, failure_of_current_exception().message);
+    }
+  }
+
+  void on_response(std::uint64_t request_id, const trv_http_response& raw) noexcept {
+    try {
+      if (raw.struct_size < sizeof(trv_http_response))
+        return deliver(request_id, Failure{.message = "the host's trv_http_response is too short"});
+      Response response;
+      response.status = static_cast<int>(raw.status);
+      for (std::uint32_t i = 0; i < raw.header_count; ++i)
+        response.headers.push_back({std::string(view(raw.headers[i].name)), std::string(view(raw.headers[i].value))});
+      response.body = view(raw.body);
+      deliver(request_id, std::move(response));
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  void on_error(std::uint64_t request_id, const trv_error& raw) noexcept {
+    try {
+      deliver(request_id, copy(raw));
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  void deliver(std::uint64_t request_id, HttpResult result) noexcept {
+    destroy_cancelled();
+    const auto found = requests_.find(request_id);
+    if (found == requests_.end() || found->second.result) return;
+    found->second.result = std::move(result);
+    const std::coroutine_handle<> waiter = found->second.waiter;
+    if (!waiter) return;
+    OpenCall* call = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto open = calls_.find(found->second.call_id);
+      if (open == calls_.end()) return;
+      call = open->second.get();
+      call->running = true;
+    }
+    resume(*call, waiter);
+  }
+
+  /// Runs the call's coroutine on from `frame`, which is its own or that of a part, and answers where it ended.
+  void resume(OpenCall& call, std::coroutine_handle<> frame) noexcept {
+    const std::uint64_t call_id = call.call.id();
+    frame.resume();
+    if (call.task->done()) {
+      Outcome outcome = call.task->take_outcome();
+      release(call_id).reset();
+      answer(call_id, std::move(outcome));
+      return;
+    }
+    bool cancelled = false;
+    {
+      const std::lock_guard lock(mutex_);
+      call.running = false;
+      cancelled = call.call.cancelled();
+    }
+    if (!cancelled) return;
+    release(call_id).reset();
+    fail_cancelled(call_id);
+  }
+
+  /// Takes the call over, unless one of that id is open.
+  bool insert(std::uint64_t call_id, std::unique_ptr<OpenCall>& call) {
+    const std::lock_guard lock(mutex_);
+    return calls_.try_emplace(call_id, std::move(call)).second;
+  }
+
+  std::unique_ptr<OpenCall> release(std::uint64_t call_id) noexcept {
+    const std::lock_guard lock(mutex_);
+    const auto found = calls_.find(call_id);
+    if (found == calls_.end()) return nullptr;
+    std::unique_ptr<OpenCall> call = std::move(found->second);
+    calls_.erase(found);
+    return call;
+  }
+
+  /// Frees the frames of calls that cancel() answered.
+  void destroy_cancelled() noexcept {
+    OpenCalls dead;
+    const std::lock_guard lock(mutex_);
+    dead.swap(cancelled_);
+  }
+
+  void end_all_calls() noexcept {
+    destroy_cancelled();
+    OpenCalls open;
+    {
+      const std::lock_guard lock(mutex_);
+      open.swap(calls_);
+    }
+    for (auto& [call_id, call] : open) {
+      call.reset();
+      fail_cancelled(call_id);
+    }
+  }
+
+  void answer(std::uint64_t call_id, Outcome outcome) noexcept {
+    if (auto* failure = std::get_if<Failure>(&outcome)) return fail(call_id, *failure);
+    const std::string& output = std::get<std::string>(outcome);
+    if (output.size() > output_bytes_max) {
+      Failure failure;
+      failure.code = Code::too_large;
+      failure.message.assign("the output is over 1,000,000 bytes");
+      return fail(call_id, failure);
+    }
+    call_->complete(host_, call_id, borrow_bytes(output));
+  }
+
+  void fail(std::uint64_t call_id, const Failure& failure) noexcept {
+    const trv_error error = borrow(failure);
+    call_->fail(host_, call_id, &error);
+  }
+
+  void fail_cancelled(std::uint64_t call_id) noexcept {
+    const trv_error error = {.struct_size = sizeof(trv_error),
+                             .code = TRV_ERROR_CANCELLED,
+                             .retry = TRV_RETRY_NEVER,
+                             .status = 0,
+                             .retry_after_ms = 0,
+                             .message = borrow(std::string_view("the call was cancelled")),
+                             .detail = {}};
+    call_->fail(host_, call_id, &error);
+  }
+
+  std::string_view connection_of(std::uint64_t call_id) {
+    const std::lock_guard lock(mutex_);
+    const auto found = calls_.find(call_id);
+    return found == calls_.end() ? std::string_view() : std::string_view(found->second->call.connection());
+  }
+
+  static Call::Facts facts_of(const trv_call& raw) {
+    return {.id = raw.call_id,
+            .attempt = raw.attempt,
+            .timeout_ms = raw.timeout_ms,
+            .operation = std::string(view(raw.operation)),
+            .tenant = std::string(view(raw.tenant)),
+            .connection = std::string(view(raw.connection)),
+            .idempotency_key = std::string(view(raw.idempotency_key)),
+            .traceparent = std::string(view(raw.traceparent)),
+            .input = std::string(view(raw.input))};
+  }
+
+  trv_plugin plugin_ = {};
+  const trv_host* host_;
+  const trv_host_call* call_ = nullptr;
+  const trv_host_log* log_ = nullptr;
+  const trv_host_http* http_ = nullptr;
+
+  std::uint64_t last_request_id_ = 0;                    // [main]
+  std::unordered_map<std::uint64_t, Waiting> requests_;  // [main]
+
+  std::mutex mutex_;
+  OpenCalls calls_;      // open, not answered
+  OpenCalls cancelled_;  // answered by cancel(); their frames wait for [main] to be destroyed
+};
+
+}  // namespace trv::sdk
