@@ -1,0 +1,48 @@
+#pragma once
+// A plugin that runs in this process. It has the process's full power: for libraries that the operator trusts.
+//
+// Calls into the plugin are serial. Where nothing runs, invoke runs the plugin on the caller's thread; otherwise the
+// work waits and a PluginThreads worker does it. Deadlines hold also while the plugin hangs: the caller is answered
+// from another thread. Host services given: trv.call/1, trv.log/1, trv.http/1.
+
+#include <memory>
+#include <string>
+
+#include "kernel/egress/broker.hpp"
+#include "kernel/plugin_host/plugin_instance.hpp"
+#include "kernel/plugin_host/plugin_library.hpp"
+#include "kernel/plugin_host/plugin_threads.hpp"
+
+namespace trv::plugin_host {
+
+/// What every instance of a process shares. All outlive the instances.
+struct InstanceServices {
+  PluginThreads& threads;
+  egress::Broker& broker;
+  const base::Clock& clock;
+  LogSink log;
+};
+
+class InstanceCore;
+
+class InProcessInstance final : public PluginInstance {
+ public:
+  /// Creates and activates the plugin with `configuration`, a JSON object, on this thread.
+  /// Errors: what the plugin said when it refused; invalid (the plugin breaks the ABI).
+  [[nodiscard]] static base::Result<std::unique_ptr<InProcessInstance>> start(std::shared_ptr<PluginLibrary> library,
+                                                                              std::string configuration,
+                                                                              InstanceServices services);
+  /// Stops without grace where stop was not called.
+  ~InProcessInstance() override;
+
+  CallId invoke(CallRequest request, CallCompletion completion) override;
+  void cancel(CallId call) override;
+  [[nodiscard]] base::Status stop(base::Duration grace) override;
+  [[nodiscard]] InstanceMetrics metrics() const override;
+
+ private:
+  explicit InProcessInstance(std::shared_ptr<InstanceCore> core);
+  std::shared_ptr<InstanceCore> core_;
+};
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,119 @@
+#pragma once
+// Every plugin that this process runs: by id, then version, side by side.
+//
+// The daemon decides what is loaded (from the log) and who may call what; the host loads, routes, watches and stops.
+// Any thread.
+
+#include <map>
+#include <memory>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/egress/broker.hpp"
+#include "kernel/plugin_host/plugin_instance.hpp"
+#include "kernel/plugin_host/plugin_store.hpp"
+#include "kernel/plugin_host/plugin_threads.hpp"
+#include "kernel/plugin_host/webhook.hpp"
+#include "sdk/base/clock.hpp"
+
+namespace trv::plugin_host {
+
+struct HostConfiguration {
+  std::size_t worker_threads = 2;
+  std::uint64_t call_timeout_ms_default = 60'000;  ///< for calls that state none
+  std::uint64_t call_timeout_ms_max = 3'600'000;
+};
+
+struct OperationInfo {
+  std::string plugin;
+  std::string version;
+  package::Operation operation;
+};
+
+struct OperationCall {
+  base::TenantId tenant;
+  std::string plugin;
+  std::string version;
+  std::string operation;
+  std::string connection;
+  std::string idempotency_key;
+  std::uint32_t attempt = 1;
+  std::string traceparent;
+  std::uint64_t timeout_ms = 0;  ///< 0 = the default
+  std::string input_json;
+};
+
+/// Names an open call for cancel. Empty where the call was refused.
+struct CallHandle {
+  std::weak_ptr<PluginInstance> instance;
+  CallId call = 0;
+};
+
+struct PluginMetrics {
+  std::string plugin;
+  std::string version;
+  InstanceMetrics instance;
+};
+
+class PluginHost {
+ public:
+  /// Store, broker and clock outlive the host. Error: unavailable (no thread).
+  [[nodiscard]] static base::Result<std::unique_ptr<PluginHost>> start(HostConfiguration configuration,
+                                                                       PluginStore& store, egress::Broker& broker,
+                                                                       const base::Clock& clock, LogSink log);
+  /// Stops every plugin without grace.
+  ~PluginHost();
+  PluginHost(const PluginHost&) = delete;
+  PluginHost& operator=(const PluginHost&) = delete;
+
+  /// Verifies, maps and activates a package of the store; a package that runs already is left alone. `configuration` is
+  /// a JSON object. Errors: not_found, corrupt, invalid (the library breaks the ABI), conflict (another package with
+  /// this id and version runs), or why the plugin refused to start.
+  [[nodiscard]] base::Status load(const base::Digest& package_digest, std::string configuration = "{}");
+
+  /// Refuses new calls, drains for `grace`, ends the plugin. Errors: not_found, timeout (it hangs; given up).
+  [[nodiscard]] base::Status unload(std::string_view plugin, std::string_view version, base::Duration grace);
+
+  /// What can be called now, sorted by plugin, version and name.
+  [[nodiscard]] std::vector<OperationInfo> operations() const;
+  /// Error: not_found.
+  [[nodiscard]] base::Result<std::shared_ptr<const package::Manifest>> manifest(std::string_view plugin,
+                                                                                std::string_view version) const;
+
+  /// Begins a call. Refusals (no such plugin, version or operation: not_found; input too large) come through the
+  /// completion too, before invoke returns. See CallCompletion for its threads.
+  CallHandle invoke(OperationCall call, CallCompletion completion);
+  static void cancel(const CallHandle& handle);
+
+  /// Error: not_found.
+  [[nodiscard]] base::Result<std::shared_ptr<const WebhookDeclaration>> webhook(std::string_view plugin,
+                                                                                std::string_view version,
+                                                                                std::string_view name) const;
+
+  [[nodiscard]] std::vector<PluginMetrics> metrics() const;
+
+  /// unload of everything, one after the other, within `grace` in all. Error: timeout, names who hangs.
+  [[nodiscard]] base::Status stop(base::Duration grace);
+
+ private:
+  struct Loaded;
+  using Versions = std::map<std::string, std::shared_ptr<Loaded>, std::less<>>;
+
+  PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker, const base::Clock& clock,
+             LogSink log, std::unique_ptr<PluginThreads> threads);
+  [[nodiscard]] std::shared_ptr<Loaded> find(std::string_view plugin, std::string_view version) const;
+
+  const HostConfiguration configuration_;
+  PluginStore& store_;
+  egress::Broker& broker_;
+  const base::Clock& clock_;
+  const LogSink log_;
+  std::unique_ptr<PluginThreads> threads_;
+  std::mutex load_mutex_;
+  mutable std::shared_mutex mutex_;
+  std::map<std::string, Versions, std::less<>> plugins_;
+};
+
+}  // namespace trv::plugin_host
