@@ -1,0 +1,53 @@
+#pragma once
+// Events from outside: webhooks and CloudEvents. Each is taken once per (source, id), refused ones are facts too.
+
+#include <optional>
+#include <string>
+
+#include "events/lmdb/table.hpp"
+#include "events/projection/projector.hpp"
+#include "kernel/shard/decision.hpp"
+#include "sdk/base/digest.hpp"
+
+namespace trv::ingest {
+
+/// An event as it came in, by the attributes of CloudEvents 1.0.
+struct Received {
+  std::string id;  ///< unique within source
+  std::string source;
+  std::string type;
+  std::string subject;
+  std::optional<base::Timestamp> time;
+  std::string data;     ///< JSON
+  std::string channel;  ///< webhook:<plugin>/<name> or api
+  base::Digest body_sha256{};
+};
+
+struct Refused {
+  std::string channel;
+  std::string reason;
+  std::string source_address;
+  base::Digest body_sha256{};
+};
+
+/// Remembers which events were taken. `apply` belongs to the shard's thread.
+class IngestStore final : public projection::Projector {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "ingest"; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
+  [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
+
+  /// The id of the record that took this event before, or nullopt.
+  [[nodiscard]] base::Result<std::optional<base::Uuid>> taken(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                              std::string_view source, std::string_view id) const;
+
+ private:
+  lmdb::Table taken_;
+};
+
+/// The event's record. Whether it was taken before is asked first, with taken(). Errors: invalid attributes.
+[[nodiscard]] base::Result<record::Draft> received(const shard::DecisionContext& context, const Received& event);
+[[nodiscard]] record::Draft refused(const shard::DecisionContext& context, const Refused& event);
+
+}  // namespace trv::ingest
