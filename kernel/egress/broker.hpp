@@ -23,9 +23,9 @@ namespace trv::egress {
 
 struct BrokerConfiguration {
   bool allow_private_network = false;  ///< for every connection and for absolute URLs
-  std::string certificate_file;        ///< PEM bundle of trusted roots; empty = the system's
+  std::string certificate_file = {};   ///< PEM bundle of trusted roots; empty = the system's
   std::string user_agent = "travertine";
-  ConnectionLimits url_limits;               ///< for absolute URLs, per (tenant, origin)
+  ConnectionLimits url_limits = {};          ///< for absolute URLs, per (tenant, origin)
   std::uint32_t waiting_max = 1'000;         ///< requests in line per connection; more are refused as exhausted
   std::uint32_t idle_connections_max = 128;  ///< kept alive at once
   std::uint32_t response_headers_max = 256;
