@@ -1,0 +1,69 @@
+// `call`: an operation of a plugin as a function of the catalog `default`, or http.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/workflow/definition/compiler.hpp"
+
+namespace trv::definition {
+namespace {
+
+constexpr std::string_view other_protocols[] = {"grpc", "openapi", "asyncapi", "a2a", "mcp"};
+
+bool is_part(std::string_view text) {
+  return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+}
+
+}  // namespace
+
+TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope) {
+  PluginCall call;
+  const Node* node = fields.require("call", Node::Kind::string);
+  if (node == nullptr) return call;
+  const std::string& function = node->text;
+  Problems& problems = fields.problems();
+  if (function == "http") return compile_http(compiler, fields, scope);
+  if (std::find(std::begin(other_protocols), std::end(other_protocols), function) != std::end(other_protocols)) {
+    problems.unsupported(node->position, fmt::format("'call: {}'", function));
+    return call;
+  }
+  if (function.find("://") != std::string::npos) {
+    problems.unsupported(node->position, "a call of a function by its address");
+    return call;
+  }
+  const std::size_t at = function.find('@');
+  const std::size_t colon = function.find(':');
+  if (at == std::string::npos && colon == std::string::npos && function.find('.') == std::string::npos) {
+    problems.unsupported(node->position, fmt::format("'{}': a call of a function of 'use.functions'", function));
+    return call;
+  }
+  const auto refuse = [&] {
+    problems.add(node->position,
+                 fmt::format("'{}' names no function; write <plugin>.<operation>:<version>@default, for "
+                             "example github.create-issue:1.0.0@default",
+                             function));
+    return call;
+  };
+  if (at == std::string::npos || colon == std::string::npos || colon > at) return refuse();
+  const std::string_view name = std::string_view(function).substr(0, colon);
+  call.version = function.substr(colon + 1, at - colon - 1);
+  const std::string_view catalog = std::string_view(function).substr(at + 1);
+  const std::size_t dot = name.find('.');
+  if (dot == std::string_view::npos) return refuse();
+  call.plugin = name.substr(0, dot);
+  call.operation = name.substr(dot + 1);
+  if (!is_part(call.plugin) || !is_part(call.operation) || !Version::parse(call.version)) return refuse();
+  if (catalog != "default") {
+    problems.unsupported(node->position, fmt::format("the catalog '{}' (only 'default' is there)", catalog));
+    return call;
+  }
+  call.connection = scope.connection.empty() ? call.plugin : scope.connection;
+  const Node* with = fields.get("with", Node::Kind::mapping);
+  call.input = with == nullptr ? Template::constant(expression::Value::object()) : compiler.value(*with, Site::body);
+  return call;
+}
+
+}  // namespace trv::definition

@@ -1,0 +1,372 @@
+#include "kernel/workflow/definition/compiler.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/expression/json.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::definition {
+namespace {
+
+constexpr std::size_t task_name_bytes_max = 200;
+
+bool is_name(std::string_view text) {
+  const auto alphanumeric = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (text.empty() || text.size() > 63 || !alphanumeric(text.front()) || !alphanumeric(text.back())) return false;
+  return std::all_of(text.begin(), text.end(), [&](char c) { return alphanumeric(c) || c == '-'; });
+}
+
+std::string pointer_part(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == '~') {
+      out += "~0";
+    } else if (c == '/') {
+      out += "~1";
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+/// The properties that make a task one of its kind. `for` also has a `do`, so it stands before it.
+constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait", "raise", "try", "for", "do"};
+constexpr std::string_view unsupported_kinds[] = {"fork", "listen", "emit", "run"};
+
+}  // namespace
+
+base::Result<Definition> Compiler::run() {
+  Fields root(problems_, root_, "the definition");
+  definition_.digest = base::sha256(base::as_bytes(text_));
+  document(root);
+  use(root);
+  if (const Node* input = root.get("input")) {
+    Fields fields(problems_, *input, "'input' of the workflow");
+    fields.unsupported("schema");
+    definition_.input_from = transformation(fields.get("from"), Site::workflow_input);
+    fields.finish();
+  }
+  if (const Node* output = root.get("output")) {
+    Fields fields(problems_, *output, "'output' of the workflow");
+    fields.unsupported("schema");
+    definition_.output_as = transformation(fields.get("as"), Site::workflow_output);
+    fields.finish();
+  }
+  schedule(root);
+  unsupported_parts(root);
+  definition_.first = list(root.require("do"), no_task, "/do");
+  root.finish();
+  if (!problems_.empty()) return base::fail(problems_.first());
+
+  TRV_ENSURES(definition_.first != no_task);
+  definition_.document = constant(root_);
+  return std::move(definition_);
+}
+
+void Compiler::document(Fields& root) {
+  const Node* node = root.require("document");
+  if (node == nullptr) return;
+  Fields fields(problems_, *node, "'document'");
+  const Node* dsl = fields.require("dsl", Node::Kind::string);
+  if (dsl != nullptr) {
+    const auto version = Version::parse(dsl->text);
+    if (!version) {
+      problems_.add(dsl->position, fmt::format("'{}' is no version of the language; write '1.0.3'", dsl->text));
+    } else if (version->major != 1 || version->minor != 0) {
+      problems_.add(dsl->position, fmt::format("version {} of the language is not supported; 1.0.x is", dsl->text));
+    }
+  }
+  const auto name = [&](std::string_view field) {
+    const Node* text = fields.require(field, Node::Kind::string);
+    if (text == nullptr) return std::string();
+    if (!is_name(text->text)) {
+      problems_.add(text->position, fmt::format("'{}' of the document must be 1 to 63 letters, digits and '-', with no "
+                                                "'-' at either end, not '{}'",
+                                                field, text->text));
+    }
+    return text->text;
+  };
+  definition_.name.space = name("namespace");
+  definition_.name.name = name("name");
+  const Node* version = fields.require("version");
+  if (version != nullptr) {
+    if (!version->is_string() || !Version::parse(version->text)) {
+      problems_.add(version->position,
+                    fmt::format("'version' of the document must be a semantic version such as '1.0.0', "
+                                "not {}",
+                                version->is_string() ? "'" + version->text + "'" : to_json(*version)));
+    }
+    definition_.name.version = version->text;
+  }
+  definition_.title = fields.text("title");
+  definition_.summary = fields.text("summary");
+  (void)fields.get("tags", Node::Kind::mapping);
+  (void)fields.get("metadata", Node::Kind::mapping);
+  fields.finish();
+}
+
+void Compiler::use(Fields& root) {
+  const Node* node = root.get("use");
+  if (node == nullptr) return;
+  Fields fields(problems_, *node, "'use'");
+  for (const std::string_view name :
+       {"authentications", "catalogs", "extensions", "functions", "secrets", "timeouts"}) {
+    fields.unsupported(name);
+  }
+  errors_ = fields.get("errors", Node::Kind::mapping);
+  retries_ = fields.get("retries", Node::Kind::mapping);
+  fields.finish();
+  if (errors_ != nullptr) {
+    for (const Entry& entry : errors_->entries) {
+      (void)compile_error(*this, entry.value, fmt::format("error '{}'", entry.key));
+    }
+  }
+  if (retries_ != nullptr) {
+    // What its conditions may name depends on the `catch` that uses it; there they are compiled again.
+    for (const Entry& entry : retries_->entries) {
+      Problems conditions_come_later;
+      Fields check(conditions_come_later, entry.value, fmt::format("retry policy '{}'", entry.key));
+      if (check.get("when") == nullptr && check.get("exceptWhen") == nullptr) {
+        (void)compile_retry(*this, entry.value, fmt::format("retry policy '{}'", entry.key));
+      }
+    }
+  }
+}
+
+void Compiler::unsupported_parts(Fields& root) {
+  root.unsupported("timeout");
+  const Node* evaluate = root.get("evaluate");
+  if (evaluate == nullptr) return;
+  Fields fields(problems_, *evaluate, "'evaluate'");
+  if (const Node* language = fields.get("language", Node::Kind::string);
+      language != nullptr && language->text != "jq") {
+    problems_.unsupported(language->position, fmt::format("the expression language '{}'", language->text));
+  }
+  if (const Node* mode = fields.get("mode", Node::Kind::string); mode != nullptr && mode->text != "strict") {
+    problems_.unsupported(mode->position, fmt::format("the evaluation mode '{}'", mode->text));
+  }
+  fields.finish();
+}
+
+TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& reference, bool in_catch) {
+  if (node == nullptr) return no_task;
+  if (!node->is_sequence() || node->items.empty()) {
+    problems_.add(node->position, fmt::format("a list of tasks must be a sequence of at least one task, not {}",
+                                              node->is_sequence() ? "an empty one" : describe(node->kind)));
+    return no_task;
+  }
+  const std::size_t flows_before = pending_.size();
+  std::vector<TaskIndex> siblings;
+  for (std::size_t i = 0; i < node->items.size(); ++i) {
+    const Node& item = node->items[i];
+    if (!item.is_mapping() || item.entries.size() != 1) {
+      problems_.add(item.position, "each item of a list of tasks must be a mapping of exactly one name to its task");
+      continue;
+    }
+    const Entry& entry = item.entries.front();
+    if (entry.key.empty() || entry.key.size() > task_name_bytes_max) {
+      problems_.add(entry.position, fmt::format("a task's name must have 1 to {} bytes", task_name_bytes_max));
+    }
+    if (entry.key == "continue" || entry.key == "exit" || entry.key == "end") {
+      problems_.add(entry.position, fmt::format("'{}' is a flow directive and cannot be a task's name", entry.key));
+    }
+    for (const TaskIndex sibling : siblings) {
+      if (definition_.tasks[sibling].name == entry.key) {
+        problems_.add(entry.position, fmt::format("a task named '{}' stands in this list already", entry.key));
+      }
+    }
+    const auto index = static_cast<TaskIndex>(definition_.tasks.size());
+    Task& declared = definition_.tasks.emplace_back();
+    declared.name = entry.key;
+    declared.position = entry.position;
+    declared.parent = parent;
+    declared.in_catch = in_catch;
+    declared.reference = fmt::format("{}/{}/{}", reference, i, pointer_part(entry.key));
+    if (!siblings.empty()) definition_.tasks[siblings.back()].next = index;
+    siblings.push_back(index);
+    task(entry.value, entry, index, std::string(definition_.tasks[index].reference));
+  }
+  resolve_flows(flows_before, siblings);
+  return siblings.empty() ? no_task : siblings.front();
+}
+
+void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference) {
+  Fields fields(problems_, node, fmt::format("task '{}'", entry.key));
+  if (!node.is_mapping()) return;
+  std::string_view kind;
+  for (const std::string_view name : supported_kinds) {
+    if (kind.empty() && node.find(name) != nullptr) kind = name;
+  }
+  for (const std::string_view name : unsupported_kinds) {
+    for (const Entry& property : node.entries) {
+      if (property.key != name) continue;
+      problems_.unsupported(property.position, fmt::format("the task kind '{}'", name));
+      return;
+    }
+  }
+  if (kind.empty()) {
+    problems_.add(entry.position, fmt::format("task '{}' says not what to do; it needs one of set, switch, call, wait, "
+                                              "raise, try, for, do",
+                                              entry.key));
+    return;
+  }
+
+  std::optional<Expression> condition = expression(fields.get("if"), Site::task_input);
+  std::optional<Template> input_from;
+  std::optional<Template> output_as;
+  std::optional<Template> export_as;
+  const auto section = [&](std::string_view name, std::string_view field, Site site, std::optional<Template>& out) {
+    const Node* part = fields.get(name);
+    if (part == nullptr) return;
+    Fields part_fields(problems_, *part, fmt::format("'{}' of task '{}'", name, entry.key));
+    part_fields.unsupported("schema");
+    out = transformation(part_fields.get(field), site);
+    part_fields.finish();
+  };
+  section("input", "from", Site::task_input, input_from);
+  section("output", "as", Site::output_as, output_as);
+  section("export", "as", Site::export_as, export_as);
+  flow(fields.get("then"), index, -1);
+
+  std::string connection;
+  if (const Node* metadata = fields.get("metadata", Node::Kind::mapping)) {
+    for (const Entry& property : metadata->entries) {
+      if (property.key == "compensate") problems_.unsupported(property.position, "'metadata.compensate'");
+      if (property.key != "connection") continue;
+      if (property.value.is_string() && !property.value.text.empty()) {
+        connection = property.value.text;
+      } else {
+        problems_.add(property.value.position, "'metadata.connection' must be the name of a connection");
+      }
+    }
+  }
+  std::optional<Template> timeout;
+  if (const Node* node_timeout = fields.get("timeout")) {
+    if (kind != "call") {
+      problems_.unsupported(node_timeout->position, fmt::format("'timeout' of a {} task", kind));
+    } else if (node_timeout->is_string()) {
+      problems_.unsupported(node_timeout->position, "a named timeout");
+    } else {
+      Fields timeout_fields(problems_, *node_timeout, fmt::format("'timeout' of task '{}'", entry.key));
+      timeout = duration(timeout_fields.require("after"), Site::body);
+      timeout_fields.finish();
+    }
+  }
+
+  TaskBody compiled = body(kind, fields, {index, entry.key, reference, std::move(connection)});
+  fields.finish();
+  Task& task = definition_.tasks[index];
+  task.condition = std::move(condition);
+  task.input_from = std::move(input_from);
+  task.output_as = std::move(output_as);
+  task.export_as = std::move(export_as);
+  task.timeout = std::move(timeout);
+  task.body = std::move(compiled);
+}
+
+TaskBody Compiler::body(std::string_view kind, Fields& fields, const TaskScope& scope) {
+  if (kind == "set") return compile_set(*this, fields, scope);
+  if (kind == "switch") return compile_switch(*this, fields, scope);
+  if (kind == "call") return compile_call(*this, fields, scope);
+  if (kind == "wait") return compile_wait(*this, fields, scope);
+  if (kind == "raise") return compile_raise(*this, fields, scope);
+  if (kind == "try") return compile_try(*this, fields, scope);
+  if (kind == "for") return compile_for(*this, fields, scope);
+  TRV_ASSERT(kind == "do");
+  return compile_do(*this, fields, scope);
+}
+
+void Compiler::flow(const Node* node, TaskIndex task, int case_index) {
+  if (node == nullptr) return;
+  if (!node->is_string() || node->text.empty()) {
+    problems_.add(node->position, "'then' must be continue, exit, end or the name of a task of the same list");
+    return;
+  }
+  pending_.push_back({task, case_index, node->text, node->position});
+}
+
+void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings) {
+  for (std::size_t i = from; i < pending_.size(); ++i) {
+    const PendingFlow& pending = pending_[i];
+    Flow flow;
+    if (pending.target == "exit") {
+      flow.kind = Flow::Kind::exit;
+    } else if (pending.target == "end") {
+      flow.kind = Flow::Kind::end;
+    } else if (pending.target != "continue") {
+      flow.kind = Flow::Kind::jump;
+      std::vector<std::string_view> names = {"continue", "exit", "end"};
+      for (const TaskIndex sibling : siblings) {
+        names.push_back(definition_.tasks[sibling].name);
+        if (definition_.tasks[sibling].name == pending.target) flow.target = sibling;
+      }
+      if (flow.target == no_task) {
+        const std::string_view meant = nearest(pending.target, names);
+        problems_.add(pending.position,
+                      fmt::format("'then' names '{}', which is no task of the same list{}", pending.target,
+                                  meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
+      }
+    }
+    Task& task = definition_.tasks[pending.task];
+    if (pending.case_index < 0) {
+      task.then = flow;
+    } else if (auto* cases = std::get_if<SwitchTask>(&task.body)) {
+      cases->cases[static_cast<std::size_t>(pending.case_index)].then = flow;
+    }
+  }
+  pending_.resize(from);
+}
+
+void Compiler::declare(std::string_view name, TaskIndex owner, std::uint8_t slot, const Position& at) {
+  static constexpr std::string_view taken[] = {"context",  "input",   "output",  "task",
+                                               "workflow", "runtime", "secrets", "authorization"};
+  const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const bool named = !name.empty() && letter(name.front()) &&
+                     std::all_of(name.begin(), name.end(), [&](char c) { return letter(c) || (c >= '0' && c <= '9'); });
+  if (!named)
+    problems_.add(at, fmt::format("'{}' cannot be the name of a variable; use letters, digits and '_'", name));
+  if (std::find(std::begin(taken), std::end(taken), name) != std::end(taken)) {
+    problems_.add(at, fmt::format("the variable '${}' is the runtime's own; choose another name", name));
+  }
+  locals_.push_back({std::string(name), {Variable::local, owner, slot}});
+}
+
+namespace {
+
+const Node* named(const Node* mapping, std::string_view name) {
+  return mapping == nullptr ? nullptr : mapping->find(name);
+}
+
+std::vector<std::string_view> names_of(const Node* mapping) {
+  std::vector<std::string_view> names;
+  if (mapping == nullptr) return names;
+  for (const Entry& entry : mapping->entries) names.push_back(entry.key);
+  return names;
+}
+
+}  // namespace
+
+const Node* Compiler::named_error(std::string_view name) const {
+  return named(errors_, name);
+}
+const Node* Compiler::named_retry(std::string_view name) const {
+  return named(retries_, name);
+}
+std::vector<std::string_view> Compiler::error_names() const {
+  return names_of(errors_);
+}
+std::vector<std::string_view> Compiler::retry_names() const {
+  return names_of(retries_);
+}
+
+base::Result<Definition> compile(std::string_view text, Format format) {
+  TRV_TRY_ASSIGN(const Node root, read(text, format));
+  return Compiler(text, root).run();
+}
+
+}  // namespace trv::definition

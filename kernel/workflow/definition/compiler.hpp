@@ -1,0 +1,111 @@
+#pragma once
+// From the tree to the compiled definition. Each task kind has its own file with its own compile_… function.
+// One thread, for the time of one compilation.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/workflow/definition/definition.hpp"
+#include "kernel/workflow/definition/problems.hpp"
+
+namespace trv::definition {
+
+/// Where an expression stands; decides which variables it may name (specification, "Data Flow").
+enum class Site { workflow_input, task_input, body, output_as, export_as, workflow_output, event_filter };
+
+/// The task that is being compiled.
+struct TaskScope {
+  TaskIndex index;
+  const std::string& name;
+  const std::string& reference;
+  std::string connection;  ///< metadata.connection
+};
+
+class Compiler {
+ public:
+  /// `text` is what the tree was read from; both must outlive the compiler.
+  Compiler(std::string_view text, const Node& root) : text_(text), root_(root) {}
+
+  [[nodiscard]] base::Result<Definition> run();
+
+  [[nodiscard]] Problems& problems() noexcept { return problems_; }
+
+  /// A field that is always an expression, bare or within `${}`. nullopt when absent or a problem.
+  [[nodiscard]] std::optional<Expression> expression(const Node* node, Site site);
+  /// A field whose strings are text unless they hold `${}`. A problem gives a constant null.
+  [[nodiscard]] Template value(const Node& node, Site site);
+  [[nodiscard]] std::optional<Template> optional_value(const Node* node, Site site);
+  /// A field that is an expression when it is a string, and a template else: from, as.
+  [[nodiscard]] std::optional<Template> transformation(const Node* node, Site site);
+  /// Checked now where it is constant.
+  [[nodiscard]] std::optional<Template> duration(const Node* node, Site site);
+  [[nodiscard]] expression::Value constant(const Node& node);
+
+  /// `then` of the task or of a switch case; resolved when its scope is complete. case_index: -1 for the task's own.
+  void flow(const Node* node, TaskIndex task, int case_index);
+  /// A list of tasks, declared as children. Gives the first; no_task after a problem.
+  [[nodiscard]] TaskIndex list(const Node* node, TaskIndex parent, const std::string& reference, bool in_catch = false);
+
+  /// Declares variables for everything compiled until the matching `leave`.
+  void declare(std::string_view name, TaskIndex owner, std::uint8_t slot, const Position& at);
+  void leave(std::size_t count) { locals_.resize(locals_.size() - count); }
+
+  [[nodiscard]] const Node* named_error(std::string_view name) const;
+  [[nodiscard]] const Node* named_retry(std::string_view name) const;
+  [[nodiscard]] std::vector<std::string_view> error_names() const;
+  [[nodiscard]] std::vector<std::string_view> retry_names() const;
+
+ private:
+  struct Local {
+    std::string name;
+    VariableReference reference;
+  };
+  struct PendingFlow {
+    TaskIndex task;
+    int case_index;
+    std::string target;
+    Position position;
+  };
+
+  void document(Fields& root);
+  void use(Fields& root);
+  void schedule(Fields& root);
+  void unsupported_parts(Fields& root);
+  void task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference);
+  [[nodiscard]] TaskBody body(std::string_view kind, Fields& fields, const TaskScope& scope);
+  void resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings);
+  [[nodiscard]] std::optional<Expression> compile_text(std::string_view text, std::size_t offset, const Node& node,
+                                                       Site site);
+  [[nodiscard]] std::vector<std::pair<std::string, VariableReference>> visible(Site site) const;
+  [[nodiscard]] Position within(const Node& node, std::size_t offset, const base::Error& error) const;
+  [[nodiscard]] Template text_value(const Node& node, Site site);
+
+  std::string_view text_;
+  const Node& root_;
+  Problems problems_;
+  Definition definition_;
+  std::vector<Local> locals_;
+  std::vector<PendingFlow> pending_;
+  const Node* errors_ = nullptr;
+  const Node* retries_ = nullptr;
+};
+
+// One function for each task kind. Each reads its own properties from `fields`; the common ones are read before.
+[[nodiscard]] TaskBody compile_set(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_do(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_wait(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_for(Compiler& compiler, Fields& fields, const TaskScope& scope);
+
+/// An error of `raise` or of use.errors.
+[[nodiscard]] ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string what);
+/// A policy of `catch.retry` or of use.retries.
+[[nodiscard]] RetryPolicy compile_retry(Compiler& compiler, const Node& node, std::string what);
+
+}  // namespace trv::definition

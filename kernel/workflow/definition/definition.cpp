@@ -1,0 +1,61 @@
+#include "kernel/workflow/definition/definition.hpp"
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::definition {
+
+using expression::Value;
+
+bool Task::needs_input() const noexcept {
+  for (const std::optional<Template>* part : {&output_as, &export_as}) {
+    if (*part && ((*part)->names(Variable::input) || (*part)->names(Variable::task))) return true;
+  }
+  return false;
+}
+
+std::string_view kind_name(const Task& task) noexcept {
+  struct {
+    std::string_view operator()(const SetTask&) const { return "set"; }
+    std::string_view operator()(const DoTask&) const { return "do"; }
+    std::string_view operator()(const SwitchTask&) const { return "switch"; }
+    std::string_view operator()(const PluginCall&) const { return "call"; }
+    std::string_view operator()(const HttpCall&) const { return "call"; }
+    std::string_view operator()(const WaitTask&) const { return "wait"; }
+    std::string_view operator()(const RaiseTask&) const { return "raise"; }
+    std::string_view operator()(const TryTask&) const { return "try"; }
+    std::string_view operator()(const ForTask&) const { return "for"; }
+  } name;
+  return std::visit(name, task.body);
+}
+
+const Task& Definition::task(TaskIndex index) const {
+  TRV_EXPECTS(index < tasks.size());
+  return tasks[index];
+}
+
+Value Definition::task_definition(TaskIndex index) const {
+  const Value* at = &document;
+  std::string_view pointer = task(index).reference;
+  while (!pointer.empty() && at != nullptr) {
+    pointer.remove_prefix(1);
+    const std::size_t end = std::min(pointer.find('/'), pointer.size());
+    std::string part;
+    for (std::size_t i = 0; i < end; ++i) {
+      if (pointer[i] == '~' && i + 1 < end) {
+        part.push_back(pointer[++i] == '0' ? '~' : '/');
+      } else {
+        part.push_back(pointer[i]);
+      }
+    }
+    pointer.remove_prefix(end);
+    if (at->is_array()) {
+      const std::size_t item = std::stoul(part);
+      at = item < at->size() ? &at->at(item) : nullptr;
+    } else {
+      at = at->find(std::string_view(part));
+    }
+  }
+  return at == nullptr ? Value() : *at;
+}
+
+}  // namespace trv::definition

@@ -1,0 +1,203 @@
+#pragma once
+// A workflow definition of the Open Workflow Specification DSL 1.0.x, compiled: a flat table of tasks that an instance
+// walks by index, with every expression compiled and every constant part built. Immutable; any thread.
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "kernel/workflow/definition/duration.hpp"
+#include "kernel/workflow/definition/expression.hpp"
+#include "kernel/workflow/definition/node.hpp"
+#include "kernel/workflow/definition/version.hpp"
+#include "sdk/base/digest.hpp"
+
+namespace trv::definition {
+
+/// Where the flow goes after a task. `next` is the following sibling, or the end of the scope.
+struct Flow {
+  enum class Kind : std::uint8_t { next, exit, end, jump };
+  Kind kind = Kind::next;
+  TaskIndex target = no_task;  ///< jump: a task of the same scope
+};
+
+struct SetTask {
+  Template value;
+};
+
+struct DoTask {
+  TaskIndex first = no_task;
+};
+
+struct SwitchCase {
+  std::string name;
+  std::optional<Expression> when;  ///< none: always
+  Flow then;
+};
+
+struct SwitchTask {
+  std::vector<SwitchCase> cases;
+};
+
+/// `call: <plugin>.<operation>:<version>@default`
+struct PluginCall {
+  std::string plugin;
+  std::string operation;
+  std::string version;
+  std::string connection;  ///< metadata.connection, else the plugin's id
+  Template input;
+};
+
+/// Text with {name} in it, looked up at the top level of the input; or an expression.
+struct Endpoint {
+  struct Part {
+    bool name = false;
+    std::string text;
+  };
+  std::vector<Part> parts;
+  std::optional<Template> expression;
+};
+
+enum class HttpOutput : std::uint8_t { content, response, raw };
+[[nodiscard]] std::string_view to_string(HttpOutput output) noexcept;
+
+/// `call: http`
+struct HttpCall {
+  Template method;
+  Endpoint endpoint;
+  Template headers;
+  Template query;
+  std::optional<Template> body;
+  HttpOutput output = HttpOutput::content;
+  bool redirect = false;
+  std::string connection;  ///< metadata.connection, or empty
+};
+
+struct WaitTask {
+  Template duration;
+};
+
+struct ErrorTemplate {
+  Template type;
+  Template status;
+  std::optional<Template> instance;
+  std::optional<Template> title;
+  std::optional<Template> detail;
+};
+
+struct RaiseTask {
+  ErrorTemplate error;
+};
+
+enum class Backoff : std::uint8_t { constant, linear, exponential };
+
+struct RetryPolicy {
+  std::optional<Expression> when;
+  std::optional<Expression> except_when;
+  std::optional<Template> delay;
+  Backoff backoff = Backoff::constant;
+  std::optional<Template> jitter_from;
+  std::optional<Template> jitter_to;
+  std::optional<std::uint32_t> attempts_max;  ///< retries; the first run is not one
+  std::optional<Template> duration_max;       ///< from the first run's start
+};
+
+/// Which errors a catch is meant for; what is absent matches everything.
+struct ErrorFilter {
+  std::optional<std::string> type;
+  std::optional<std::int64_t> status;
+  std::optional<std::string> instance;
+  std::optional<std::string> title;
+  std::optional<std::string> detail;
+};
+
+struct TryTask {
+  TaskIndex first = no_task;
+  ErrorFilter errors;
+  std::string error_name = "error";
+  std::optional<Expression> when;
+  std::optional<Expression> except_when;
+  std::optional<RetryPolicy> retry;
+  TaskIndex catch_first = no_task;  ///< none: the error is swallowed
+};
+
+struct ForTask {
+  std::string item_name = "item";
+  std::string index_name = "index";
+  Template in;
+  std::optional<Expression> while_;
+  TaskIndex first = no_task;
+};
+
+using TaskBody = std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask>;
+
+struct Task {
+  std::string name;
+  std::string reference;  ///< JSON pointer, for example /do/0/greet
+  Position position;      ///< of the name
+  TaskIndex parent = no_task;
+  TaskIndex next = no_task;
+  bool in_catch = false;  ///< stands in the parent's catch.do
+  std::optional<Expression> condition;
+  std::optional<Template> input_from;
+  std::optional<Template> output_as;
+  std::optional<Template> export_as;
+  std::optional<Template> timeout;
+  Flow then;
+  TaskBody body;
+
+  /// Whether output.as or export.as can see the task's input, so that it has to be kept while the task waits.
+  [[nodiscard]] bool needs_input() const noexcept;
+};
+
+/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for.
+[[nodiscard]] std::string_view kind_name(const Task& task) noexcept;
+
+/// One attribute of an event filter. Text matches when equal, or as a regular expression over the whole of it.
+struct AttributeFilter {
+  std::string name;
+  std::optional<expression::Value> literal;
+  std::optional<Expression> expression;  ///< true for the attribute's value as `.`
+};
+
+struct EventFilter {
+  std::string type;  ///< literal type; empty = any, the attributes decide
+  std::vector<AttributeFilter> attributes;
+
+  /// Whether a CloudEvent, as an object of its attributes and `data`, passes. An expression that fails does not match.
+  [[nodiscard]] bool matches(const expression::Value& event, base::Timestamp now) const;
+};
+
+/// How a definition is found: unique within its tenant.
+struct Name {
+  std::string space;  ///< the document's namespace
+  std::string name;
+  std::string version;
+  friend bool operator==(const Name&, const Name&) = default;
+};
+
+struct Definition {
+  Name name;
+  std::string title;
+  std::string summary;
+  base::Digest digest{};            ///< SHA-256 of the text
+  std::vector<EventFilter> starts;  ///< schedule.on: any of them starts an instance
+  std::optional<Template> input_from;
+  std::optional<Template> output_as;
+  std::vector<Task> tasks;
+  TaskIndex first = no_task;
+  expression::Value document;  ///< the whole text as a value: $workflow.definition
+
+  [[nodiscard]] const Task& task(TaskIndex index) const;
+  /// $task.definition
+  [[nodiscard]] expression::Value task_definition(TaskIndex index) const;
+};
+
+/// Reads, validates and compiles. What the specification has and we do not execute yet is refused by name.
+/// Error: invalid or too_large, with line and column; of several problems the one that stands first.
+[[nodiscard]] base::Result<Definition> compile(std::string_view text, Format format);
+
+}  // namespace trv::definition

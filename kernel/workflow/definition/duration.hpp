@@ -1,0 +1,30 @@
+#pragma once
+// Lengths of time as definitions write them: ISO 8601 text or {days, hours, minutes, seconds, milliseconds}.
+
+#include <cstdint>
+#include <string_view>
+
+#include "kernel/expression/value.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/base/timestamp.hpp"
+
+namespace trv::definition {
+
+/// Calendar parts are kept apart because a month has no fixed length.
+struct CalendarDuration {
+  std::int64_t months = 0;
+  std::int64_t days = 0;
+  base::Duration rest{};
+
+  /// The time this much later, counted in UTC; the day is cut to the month's last. Error: invalid beyond the year 2262.
+  [[nodiscard]] base::Result<base::Timestamp> after(base::Timestamp start) const;
+  /// The length from `start`.
+  [[nodiscard]] base::Result<base::Duration> from(base::Timestamp start) const;
+
+  friend bool operator==(const CalendarDuration&, const CalendarDuration&) = default;
+};
+
+/// Text or object as above. Fractions are allowed from weeks down. Error: invalid; at most 100 years.
+[[nodiscard]] base::Result<CalendarDuration> duration_of(const expression::Value& value);
+
+}  // namespace trv::definition

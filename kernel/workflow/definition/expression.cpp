@@ -1,0 +1,136 @@
+#include "kernel/workflow/definition/expression.hpp"
+
+#include "kernel/expression/json.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::definition {
+
+using expression::Value;
+
+namespace {
+
+constexpr std::size_t text_bytes_max = 1'000'000;
+
+}  // namespace
+
+base::Result<Value> Expression::evaluate(const Value& input, VariableSource& source, base::Timestamp now) const {
+  if (identity_) return input;
+  std::vector<Value> values;
+  values.reserve(variables_.size());
+  for (const VariableReference& reference : variables_) values.push_back(source.variable(reference));
+  TRV_TRY_ASSIGN(std::optional<Value> first,
+                 expression::evaluate_first(program_, input, {.variables = values, .now = now}, expression_budget));
+  return first ? *std::move(first) : Value();
+}
+
+bool Expression::names(Variable variable) const noexcept {
+  for (const VariableReference& reference : variables_) {
+    if (reference.variable == variable) return true;
+  }
+  return false;
+}
+
+Template Template::constant(Value value) {
+  Template out;
+  out.constant_ = std::move(value);
+  return out;
+}
+
+Template Template::from(Expression expression) {
+  Template out;
+  out.kind_ = Kind::expression;
+  out.expression_ = std::move(expression);
+  return out;
+}
+
+Template Template::concatenation(std::vector<Template> parts) {
+  Template out;
+  out.kind_ = Kind::concatenation;
+  out.parts_ = std::move(parts);
+  return out;
+}
+
+Template Template::array(std::vector<Template> items) {
+  Template out;
+  bool constant = true;
+  for (const Template& item : items) constant = constant && item.is_constant();
+  if (constant) {
+    out.constant_ = Value::make_array(items.size());
+    for (Template& item : items) out.constant_.push_back(std::move(item.constant_));
+    return out;
+  }
+  out.kind_ = Kind::array;
+  out.parts_ = std::move(items);
+  return out;
+}
+
+Template Template::object(std::vector<std::pair<std::string, Template>> entries) {
+  Template out;
+  bool constant = true;
+  for (const auto& entry : entries) constant = constant && entry.second.is_constant();
+  if (constant) {
+    out.constant_ = Value::make_object(entries.size());
+    for (auto& entry : entries) out.constant_.set(std::string_view(entry.first), std::move(entry.second.constant_));
+    return out;
+  }
+  out.kind_ = Kind::object;
+  for (auto& entry : entries) {
+    out.keys_.push_back(std::move(entry.first));
+    out.parts_.push_back(std::move(entry.second));
+  }
+  return out;
+}
+
+const Value& Template::constant_value() const {
+  TRV_EXPECTS(is_constant());
+  return constant_;
+}
+
+bool Template::names(Variable variable) const noexcept {
+  if (expression_ && expression_->names(variable)) return true;
+  for (const Template& part : parts_) {
+    if (part.names(variable)) return true;
+  }
+  return false;
+}
+
+base::Result<Value> Template::evaluate(const Value& input, VariableSource& source, base::Timestamp now) const {
+  switch (kind_) {
+    case Kind::constant: return constant_;
+    case Kind::expression: return expression_->evaluate(input, source, now);
+    case Kind::concatenation: {
+      std::string text;
+      for (const Template& part : parts_) {
+        TRV_TRY_ASSIGN(const Value value, part.evaluate(input, source, now));
+        if (value.is_string()) {
+          text += value.as_string();
+        } else if (!expression::append_json(text, value, {.bytes_max = text_bytes_max})) {
+          text.resize(text_bytes_max + 1);
+        }
+        if (text.size() > text_bytes_max) {
+          return base::fail(base::ErrorCode::too_large, "the text with its expressions is longer than 1,000,000 bytes");
+        }
+      }
+      return Value(text);
+    }
+    case Kind::array: {
+      Value array = Value::make_array(parts_.size());
+      for (const Template& part : parts_) {
+        TRV_TRY_ASSIGN(Value value, part.evaluate(input, source, now));
+        array.push_back(std::move(value));
+      }
+      return array;
+    }
+    case Kind::object: {
+      Value object = Value::make_object(parts_.size());
+      for (std::size_t i = 0; i < parts_.size(); ++i) {
+        TRV_TRY_ASSIGN(Value value, parts_[i].evaluate(input, source, now));
+        object.set(std::string_view(keys_[i]), std::move(value));
+      }
+      return object;
+    }
+  }
+  return Value();
+}
+
+}  // namespace trv::definition

@@ -1,0 +1,84 @@
+#pragma once
+// Compiled expressions of a definition and value templates around them. Immutable; any thread.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/expression/program.hpp"
+#include "kernel/expression/value.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::definition {
+
+using TaskIndex = std::uint32_t;
+inline constexpr TaskIndex no_task = 0xFFFF'FFFF;
+
+/// What a `$name` stands for. `local` is a variable that a `for` or a `catch` declares.
+enum class Variable : std::uint8_t { context, input, output, task, workflow, runtime, authorization, local };
+
+struct VariableReference {
+  Variable variable = Variable::local;
+  TaskIndex owner = no_task;  ///< local: the task that declares it
+  std::uint8_t slot = 0;      ///< local: 0 = for's item or catch's error, 1 = for's index
+};
+
+/// Gives the values of the variables that an expression names, and no others.
+class VariableSource {
+ public:
+  virtual ~VariableSource() = default;
+  [[nodiscard]] virtual expression::Value variable(const VariableReference& reference) = 0;
+};
+
+/// One jq program with the variables that it names.
+class Expression {
+ public:
+  Expression(expression::Program program, std::vector<VariableReference> variables, bool identity)
+      : program_(std::move(program)), variables_(std::move(variables)), identity_(identity) {}
+
+  /// The first output; null where there is none. Error: invalid or too_large from the evaluator.
+  [[nodiscard]] base::Result<expression::Value> evaluate(const expression::Value& input, VariableSource& source,
+                                                         base::Timestamp now) const;
+  [[nodiscard]] bool names(Variable variable) const noexcept;
+  [[nodiscard]] const std::vector<VariableReference>& variables() const noexcept { return variables_; }
+
+ private:
+  expression::Program program_;
+  std::vector<VariableReference> variables_;
+  bool identity_;  ///< the program is `.`
+};
+
+/// A value with expressions in it. What holds none is one constant.
+class Template {
+ public:
+  [[nodiscard]] static Template constant(expression::Value value);
+  [[nodiscard]] static Template from(Expression expression);
+  /// Text parts and expressions in turn: results that are strings stand as they are, others as JSON.
+  [[nodiscard]] static Template concatenation(std::vector<Template> parts);
+  [[nodiscard]] static Template array(std::vector<Template> items);
+  [[nodiscard]] static Template object(std::vector<std::pair<std::string, Template>> entries);
+
+  [[nodiscard]] base::Result<expression::Value> evaluate(const expression::Value& input, VariableSource& source,
+                                                         base::Timestamp now) const;
+  [[nodiscard]] bool names(Variable variable) const noexcept;
+  [[nodiscard]] bool is_constant() const noexcept { return kind_ == Kind::constant; }
+  /// Contract: is_constant().
+  [[nodiscard]] const expression::Value& constant_value() const;
+
+ private:
+  enum class Kind : std::uint8_t { constant, expression, concatenation, array, object };
+
+  Kind kind_ = Kind::constant;
+  expression::Value constant_;
+  std::optional<Expression> expression_;
+  std::vector<std::string> keys_;
+  std::vector<Template> parts_;
+};
+
+/// What one evaluation within a workflow may spend.
+inline constexpr expression::Budget expression_budget{
+    .fuel = 1'000'000, .depth_max = 1'000, .memory_bytes_max = 16 * 1024 * 1024};
+
+}  // namespace trv::definition

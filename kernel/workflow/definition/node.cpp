@@ -1,0 +1,92 @@
+#include "kernel/workflow/definition/node.hpp"
+
+namespace trv::definition {
+
+const Node* Node::find(std::string_view key) const noexcept {
+  for (const Entry& entry : entries) {
+    if (entry.key == key) return &entry.value;
+  }
+  return nullptr;
+}
+
+std::string_view describe(Node::Kind kind) noexcept {
+  switch (kind) {
+    case Node::Kind::null: return "null";
+    case Node::Kind::boolean: return "a boolean";
+    case Node::Kind::integer: return "an integer";
+    case Node::Kind::number: return "a number";
+    case Node::Kind::string: return "a string";
+    case Node::Kind::sequence: return "a sequence";
+    case Node::Kind::mapping: return "a mapping";
+  }
+  return "a node";
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  out.push_back('"');
+  for (const char c : text) {
+    switch (c) {
+      case '"': out += "\\\""; break;
+      case '\\': out += "\\\\"; break;
+      case '\n': out += "\\n"; break;
+      case '\r': out += "\\r"; break;
+      case '\t': out += "\\t"; break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20) {
+          out += "\\u00";
+          out.push_back(digits[static_cast<unsigned char>(c) >> 4]);
+          out.push_back(digits[static_cast<unsigned char>(c) & 15]);
+        } else {
+          out.push_back(c);
+        }
+    }
+  }
+  out.push_back('"');
+}
+
+namespace {
+
+void append(std::string& out, const Node& node) {
+  switch (node.kind) {
+    case Node::Kind::null: out += "null"; return;
+    case Node::Kind::boolean: out += node.boolean ? "true" : "false"; return;
+    case Node::Kind::integer:
+    case Node::Kind::number: out += node.text; return;
+    case Node::Kind::string: append_json_string(out, node.text); return;
+    case Node::Kind::sequence: {
+      out.push_back('[');
+      bool first = true;
+      for (const Node& item : node.items) {
+        if (!first) out.push_back(',');
+        first = false;
+        append(out, item);
+      }
+      out.push_back(']');
+      return;
+    }
+    case Node::Kind::mapping: {
+      out.push_back('{');
+      bool first = true;
+      for (const Entry& entry : node.entries) {
+        if (!first) out.push_back(',');
+        first = false;
+        append_json_string(out, entry.key);
+        out.push_back(':');
+        append(out, entry.value);
+      }
+      out.push_back('}');
+      return;
+    }
+  }
+}
+
+}  // namespace
+
+std::string to_json(const Node& node) {
+  std::string out;
+  append(out, node);
+  return out;
+}
+
+}  // namespace trv::definition

@@ -1,0 +1,129 @@
+#include "kernel/workflow/definition/problems.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::definition {
+namespace {
+
+/// Names longer than this are never suggested; keeps the distance table small.
+constexpr std::size_t name_bytes_max = 64;
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::string_view nearest(std::string_view name, const std::vector<std::string_view>& candidates) {
+  if (name.size() > name_bytes_max) return {};
+  std::string_view best;
+  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
+  for (const std::string_view candidate : candidates) {
+    if (candidate.size() > name_bytes_max) continue;
+    if (const std::size_t steps = distance(name, candidate); steps < best_distance) {
+      best = candidate;
+      best_distance = steps;
+    }
+  }
+  return best;
+}
+
+void Problems::add(const Position& at, std::string message) {
+  const bool earlier = at.line < position_.line || (at.line == position_.line && at.column < position_.column);
+  if (first_ && !earlier) return;
+  first_ = base::Error(base::ErrorCode::invalid, std::move(message)).at(at.line, at.column);
+  position_ = at;
+}
+
+void Problems::unsupported(const Position& at, std::string_view what) {
+  add(at, fmt::format("{} is not supported yet", what));
+}
+
+base::Error Problems::first() const {
+  TRV_EXPECTS(first_.has_value());
+  return *first_;
+}
+
+Fields::Fields(Problems& problems, const Node& node, std::string what)
+    : problems_(problems), node_(node), what_(std::move(what)) {
+  if (!node.is_mapping()) {
+    problems_.add(node.position, fmt::format("{} must be a mapping, not {}", what_, describe(node.kind)));
+  }
+}
+
+const Node* Fields::get(std::string_view name) {
+  known_.push_back(name);
+  return node_.find(name);
+}
+
+const Node* Fields::require(std::string_view name) {
+  const Node* node = get(name);
+  if (node == nullptr && node_.is_mapping()) {
+    problems_.add(node_.position, fmt::format("{} needs the property '{}'", what_, name));
+  }
+  return node;
+}
+
+const Node* Fields::of_kind(std::string_view name, const Node* node, Node::Kind kind) {
+  if (node == nullptr || node->kind == kind) return node;
+  problems_.add(node->position,
+                fmt::format("'{}' of {} must be {}, not {}", name, what_, describe(kind), describe(node->kind)));
+  return nullptr;
+}
+
+const Node* Fields::get(std::string_view name, Node::Kind kind) {
+  return of_kind(name, get(name), kind);
+}
+
+const Node* Fields::require(std::string_view name, Node::Kind kind) {
+  return of_kind(name, require(name), kind);
+}
+
+std::string Fields::text(std::string_view name) {
+  const Node* node = get(name, Node::Kind::string);
+  return node == nullptr ? std::string() : node->text;
+}
+
+std::string Fields::required_text(std::string_view name) {
+  const Node* node = require(name, Node::Kind::string);
+  if (node != nullptr && node->text.empty()) {
+    problems_.add(node->position, fmt::format("'{}' of {} must not be empty", name, what_));
+  }
+  return node == nullptr ? std::string() : node->text;
+}
+
+void Fields::unsupported(std::string_view name) {
+  known_.push_back(name);
+  for (const Entry& entry : node_.entries) {
+    if (entry.key == name) problems_.unsupported(entry.position, fmt::format("'{}' of {}", name, what_));
+  }
+}
+
+void Fields::finish() {
+  for (const Entry& entry : node_.entries) {
+    if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
+    const std::string_view meant = nearest(entry.key, known_);
+    problems_.add(entry.position,
+                  meant.empty()
+                      ? fmt::format("{} has no property '{}'; it knows {}", what_, entry.key, fmt::join(known_, ", "))
+                      : fmt::format("{} has no property '{}'; did you mean '{}'?", what_, entry.key, meant));
+  }
+}
+
+}  // namespace trv::definition

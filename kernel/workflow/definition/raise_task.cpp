@@ -1,0 +1,60 @@
+// `raise`, and the errors that it and use.errors define.
+
+#include <fmt/format.h>
+
+#include "kernel/workflow/definition/compiler.hpp"
+
+namespace trv::definition {
+
+ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string what) {
+  ErrorTemplate error;
+  Problems& problems = compiler.problems();
+  Fields fields(problems, node, std::move(what));
+  if (const Node* type = fields.require("type", Node::Kind::string)) {
+    if (type->text.empty()) problems.add(type->position, "an error's type must not be empty");
+    error.type = compiler.value(*type, Site::body);
+  }
+  if (const Node* status = fields.require("status")) {
+    error.status = compiler.value(*status, Site::body);
+    const bool expression = !error.status.is_constant();
+    const expression::Value number = expression ? expression::Value(400) : error.status.constant_value();
+    if (!number.is_int() || number.as_int() < 100 || number.as_int() > 599) {
+      problems.add(status->position, "an error's status must be a whole number from 100 to 599");
+    }
+  }
+  const auto text = [&](std::string_view name) {
+    return compiler.optional_value(fields.get(name, Node::Kind::string), Site::body);
+  };
+  error.instance = text("instance");
+  error.title = text("title");
+  error.detail = text("detail");
+  fields.finish();
+  return error;
+}
+
+TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope&) {
+  RaiseTask task;
+  const Node* raise = fields.require("raise");
+  if (raise == nullptr) return task;
+  Problems& problems = fields.problems();
+  Fields parts(problems, *raise, fmt::format("'raise' of {}", fields.what()));
+  const Node* error = parts.require("error");
+  parts.finish();
+  if (error == nullptr) return task;
+  if (!error->is_string()) {
+    task.error = compile_error(compiler, *error, fmt::format("'raise.error' of {}", fields.what()));
+    return task;
+  }
+  const Node* named = compiler.named_error(error->text);
+  if (named == nullptr) {
+    const std::string_view meant = nearest(error->text, compiler.error_names());
+    problems.add(error->position,
+                 fmt::format("'use.errors' has no error '{}'{}", error->text,
+                             meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
+    return task;
+  }
+  task.error = compile_error(compiler, *named, fmt::format("error '{}'", error->text));
+  return task;
+}
+
+}  // namespace trv::definition

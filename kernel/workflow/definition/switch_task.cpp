@@ -1,0 +1,36 @@
+#include <fmt/format.h>
+
+#include "kernel/workflow/definition/compiler.hpp"
+
+namespace trv::definition {
+
+TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& scope) {
+  SwitchTask task;
+  const Node* node = fields.require("switch", Node::Kind::sequence);
+  if (node == nullptr) return task;
+  if (node->items.empty()) {
+    fields.problems().add(node->position, fmt::format("'switch' of {} needs at least one case", fields.what()));
+  }
+  for (const Node& item : node->items) {
+    if (!item.is_mapping() || item.entries.size() != 1) {
+      fields.problems().add(item.position, "each case of a switch must be a mapping of exactly one name to its case");
+      continue;
+    }
+    const Entry& entry = item.entries.front();
+    for (const SwitchCase& other : task.cases) {
+      if (other.name == entry.key) {
+        fields.problems().add(entry.position,
+                              fmt::format("a case named '{}' stands in this switch already", entry.key));
+      }
+    }
+    Fields case_fields(fields.problems(), entry.value, fmt::format("case '{}'", entry.key));
+    SwitchCase& one = task.cases.emplace_back();
+    one.name = entry.key;
+    one.when = compiler.expression(case_fields.get("when"), Site::body);
+    compiler.flow(case_fields.require("then"), scope.index, static_cast<int>(task.cases.size()) - 1);
+    case_fields.finish();
+  }
+  return task;
+}
+
+}  // namespace trv::definition

@@ -1,0 +1,74 @@
+#include <fmt/format.h>
+
+#include "kernel/workflow/definition/compiler.hpp"
+
+namespace trv::definition {
+namespace {
+
+ErrorFilter compile_filter(Problems& problems, const Node& errors, const std::string& what) {
+  ErrorFilter filter;
+  Fields fields(problems, errors, fmt::format("'catch.errors' of {}", what));
+  const Node* with = fields.get("with");
+  fields.finish();
+  if (with == nullptr) return filter;
+  Fields parts(problems, *with, fmt::format("'catch.errors.with' of {}", what));
+  const auto text = [&](std::string_view name) -> std::optional<std::string> {
+    const Node* node = parts.get(name, Node::Kind::string);
+    if (node == nullptr) return std::nullopt;
+    if (node->text.find("${") != std::string::npos) {
+      problems.unsupported(node->position, fmt::format("an expression in 'catch.errors.with.{}'", name));
+    }
+    return node->text;
+  };
+  filter.type = text("type");
+  filter.instance = text("instance");
+  filter.title = text("title");
+  filter.detail = text("detail");
+  // The schema of 1.0.3 says `details`, its text says `detail`.
+  if (auto details = text("details")) filter.detail = std::move(details);
+  if (const Node* status = parts.get("status", Node::Kind::integer)) {
+    if (status->text.size() > 4) {
+      problems.add(status->position, "'status' must be an HTTP status");
+    } else {
+      filter.status = std::stoi(status->text);
+    }
+  }
+  parts.finish();
+  return filter;
+}
+
+}  // namespace
+
+TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope) {
+  TryTask task;
+  Problems& problems = fields.problems();
+  task.first = compiler.list(fields.require("try"), scope.index, scope.reference + "/try");
+  const Node* node = fields.require("catch");
+  if (node == nullptr) return task;
+  Fields parts(problems, *node, fmt::format("'catch' of {}", fields.what()));
+  if (const Node* errors = parts.get("errors")) task.errors = compile_filter(problems, *errors, fields.what());
+  const Node* as = parts.get("as", Node::Kind::string);
+  if (as != nullptr) task.error_name = as->text;
+  parts.unsupported("then");
+  compiler.declare(task.error_name, scope.index, 0, as == nullptr ? node->position : as->position);
+  task.when = compiler.expression(parts.get("when"), Site::body);
+  task.except_when = compiler.expression(parts.get("exceptWhen"), Site::body);
+  if (const Node* retry = parts.get("retry")) {
+    if (!retry->is_string()) {
+      task.retry = compile_retry(compiler, *retry, fmt::format("'catch.retry' of {}", fields.what()));
+    } else if (const Node* named = compiler.named_retry(retry->text)) {
+      task.retry = compile_retry(compiler, *named, fmt::format("retry policy '{}'", retry->text));
+    } else {
+      const std::string_view meant = nearest(retry->text, compiler.retry_names());
+      problems.add(retry->position,
+                   fmt::format("'use.retries' has no policy '{}'{}", retry->text,
+                               meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
+    }
+  }
+  task.catch_first = compiler.list(parts.get("do"), scope.index, scope.reference + "/catch/do", true);
+  compiler.leave(1);
+  parts.finish();
+  return task;
+}
+
+}  // namespace trv::definition

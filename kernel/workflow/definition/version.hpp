@@ -1,0 +1,25 @@
+#pragma once
+// Semantic versions (semver.org 2.0.0) of definitions.
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace trv::definition {
+
+struct Version {
+  std::uint32_t major = 0;
+  std::uint32_t minor = 0;
+  std::uint32_t patch = 0;
+  std::string prerelease;  ///< without '-'; empty = a release
+
+  /// nullopt unless the text is a version of at most 64 bytes. Build metadata is accepted and not kept.
+  [[nodiscard]] static std::optional<Version> parse(std::string_view text);
+  /// Precedence by semver.org §11.
+  friend std::strong_ordering operator<=>(const Version& a, const Version& b);
+  friend bool operator==(const Version& a, const Version& b) { return (a <=> b) == 0; }
+};
+
+}  // namespace trv::definition
