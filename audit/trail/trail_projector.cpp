@@ -1,0 +1,71 @@
+#include "audit/trail/trail_projector.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "audit/trail/entry.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::trail {
+namespace {
+
+constexpr std::size_t nodes_per_append_max = 63 / stored_levels;
+
+// The subtrees that one leaf completed and that are stored.
+struct Completed {
+  std::array<std::pair<merkle::NodeAddress, base::Digest>, nodes_per_append_max> nodes;
+  std::size_t count = 0;
+};
+
+}  // namespace
+
+base::Status TrailProjector::open(lmdb::WriteTxn& txn) {
+  TRV_TRY_ASSIGN(tables_, Tables::create(txn));
+  return {};
+}
+
+base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView& record) {
+  const std::string_view tenant = record.tenant();
+  if (tenant.empty() || tenant.size() > 255 || tenant.find('\0') != std::string_view::npos) {
+    return base::fail(base::ErrorCode::invalid, fmt::format("record {} of shard {}: its tenant cannot have a trail",
+                                                            record.lsn().value(), record.shard().value()));
+  }
+  merkle::Frontier frontier;
+  TRV_TRY_ASSIGN(const auto head, tables_.size.get(txn, tenant));
+  if (head) {
+    TRV_TRY_ASSIGN(frontier, parse_frontier(tenant, *head));
+  }
+
+  value_.resize(entry_header_bytes);
+  append_entry_of(value_, record);
+  const base::BytesView value = base::as_bytes(value_);
+  const base::Digest leaf = merkle::leaf_hash(value.subspan(entry_header_bytes));
+  auto* const header = reinterpret_cast<std::uint8_t*>(value_.data());
+  put_number(header, record.lsn().value());
+  std::ranges::copy(leaf, header + 8);
+  TRV_TRY(tables_.entries.put(txn, TrailKey::entry(tenant, frontier.size()).view(), value));
+
+  Completed completed;
+  frontier.append(leaf, [&](merkle::NodeAddress address, const base::Digest& hash) {
+    if (address.level > 0 && address.level % stored_levels == 0) {
+      TRV_ASSERT(completed.count < completed.nodes.size());
+      completed.nodes[completed.count++] = {address, hash};
+    }
+  });
+  for (std::size_t i = 0; i < completed.count; ++i) {
+    const auto& [address, hash] = completed.nodes[i];
+    TRV_TRY(tables_.nodes.put(txn, TrailKey::node(tenant, address).view(), hash));
+  }
+
+  const auto edge = frontier.edge();
+  TRV_TRY_ASSIGN(const auto size, tables_.size.put_reserved(txn, tenant, 8 + edge.size() * sizeof(base::Digest)));
+  put_number(size.data(), frontier.size());
+  std::uint8_t* to = size.data() + 8;
+  for (const base::Digest& hash : edge) {
+    to = std::ranges::copy(hash, to).out;
+  }
+  return {};
+}
+
+}  // namespace trv::trail

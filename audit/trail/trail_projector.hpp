@@ -1,0 +1,29 @@
+#pragma once
+// Keeps every tenant's trail in its shard's projection: one entry for each record, in the same transaction as all other
+// state. What was not audited did not happen.
+
+#include <string>
+
+#include "audit/trail/tables.hpp"
+#include "events/projection/projector.hpp"
+
+namespace trv::trail {
+
+/// The shard's thread. A record becomes the next entry of its tenant's tree, in log order.
+class TrailProjector final : public projection::Projector {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "audit"; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
+  /// Error: corrupt where the tables are damaged; invalid for a tenant that is no key; what LMDB reports.
+  [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override;
+
+  /// After open(); for readers of the same environment, once its transaction has committed.
+  [[nodiscard]] const Tables& tables() const noexcept { return tables_; }
+
+ private:
+  Tables tables_;
+  std::string value_;  // memory that the next record uses again; holds nothing between calls
+};
+
+}  // namespace trv::trail
