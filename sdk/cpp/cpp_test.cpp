@@ -117,7 +117,7 @@ class Sample : public Plugin {
     co_return "nothing";
   }
   Task throw_late(Call& call) {
-    const auto response = co_await call.http({.path = "/x"});
+    const auto response = co_await call.http({.path = "/x", .headers = {{"X-Only", "one"}}});
     co_return response->body;
   }
   Task refuse(Call&) {

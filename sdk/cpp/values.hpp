@@ -2,6 +2,7 @@
 // The values that a plugin author handles: failures, HTTP requests and responses. All own their bytes. C++20.
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -63,7 +64,8 @@ class RequestHeaders {
   RequestHeaders(HeaderView first, HeaderView second = {}, HeaderView third = {}, HeaderView fourth = {},
                  HeaderView fifth = {}, HeaderView sixth = {}, HeaderView seventh = {}, HeaderView eighth = {}) noexcept
       : own_{first, second, third, fourth, fifth, sixth, seventh, eighth} {}
-  RequestHeaders(const std::vector<Header>& list) noexcept : list_(list) {}
+  template <std::same_as<std::vector<Header>> List>
+  RequestHeaders(const List& list) noexcept : list_(list) {}
 
   template <typename F>
   void for_each(F&& visit) const {

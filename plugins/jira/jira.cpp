@@ -1,0 +1,165 @@
+// Writes to Jira Cloud over its REST API, version 3 (developer.atlassian.com/cloud/jira/platform/rest/v3).
+
+#include <algorithm>
+#include <variant>
+
+#include "sdk/cpp/plugin.hpp"
+#include "sdk/cpp_json/json.hpp"
+
+namespace jira {
+namespace {
+
+namespace json = boost::json;
+using trv::sdk::Async;
+using trv::sdk::Call;
+using trv::sdk::Code;
+using trv::sdk::Failure;
+using trv::sdk::Header;
+using trv::sdk::Input;
+using trv::sdk::Response;
+using trv::sdk::Task;
+
+const std::vector<Header>& headers() {
+  static const std::vector<Header> list = {{"Accept", "application/json"}, {"Content-Type", "application/json"}};
+  return list;
+}
+
+/// "summary: You must specify a summary; …" from {"errorMessages": [...], "errors": {field: message}}.
+std::string reason_of(const Response& response) {
+  const auto body = trv::sdk::parse_object(response.body);
+  if (!body) return "no reason given";
+  std::string reason;
+  const auto add = [&](const std::string& part) { reason += (reason.empty() ? "" : "; ") + part; };
+  if (const json::value* messages = body->if_contains("errorMessages"); messages != nullptr && messages->is_array()) {
+    for (const json::value& message : messages->get_array())
+      if (message.is_string()) add(std::string(message.get_string()));
+  }
+  if (const json::object* errors = trv::sdk::object_of(*body, "errors")) {
+    for (const auto& error : *errors)
+      if (error.value().is_string()) add(std::string(error.key()) + ": " + std::string(error.value().get_string()));
+  }
+  return reason.empty() ? "no reason given" : reason;
+}
+
+Failure refusal(const Response& response, const std::string& target) {
+  return trv::sdk::failure_of_status(
+      response, "Jira answered " + std::to_string(response.status) + " for " + target + ": " + reason_of(response));
+}
+
+Failure unreadable(const std::string& target) {
+  return {.code = Code::unavailable, .message = "Jira answered for " + target + " with something unexpected"};
+}
+
+/// Plain text as an Atlassian document: an empty line parts paragraphs, a line break stays one. Text nodes must not be
+/// empty.
+json::object document(std::string_view text) {
+  json::array paragraphs;
+  json::array line_nodes;
+  const auto end_paragraph = [&] {
+    if (!line_nodes.empty()) paragraphs.push_back(json::object{{"type", "paragraph"}, {"content", line_nodes}});
+    line_nodes.clear();
+  };
+  while (true) {
+    const std::size_t end = text.find('\n');
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (line.empty()) {
+      end_paragraph();
+    } else {
+      if (!line_nodes.empty()) line_nodes.push_back(json::object{{"type", "hardBreak"}});
+      line_nodes.push_back(json::object{{"type", "text"}, {"text", line}});
+    }
+    if (end == std::string_view::npos) break;
+    text.remove_prefix(end + 1);
+  }
+  end_paragraph();
+  return {{"type", "doc"}, {"version", 1}, {"content", std::move(paragraphs)}};
+}
+
+bool is_number(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// The id of the transition of that name, from the answer to GET …/transitions; or why there is none.
+std::variant<std::string, Failure> find_transition(const Response& response, const std::string& issue,
+                                                   std::string_view name) {
+  const auto body = trv::sdk::parse_object(response.body);
+  const json::value* list = body ? body->if_contains("transitions") : nullptr;
+  if (list == nullptr || !list->is_array()) return unreadable(issue);
+  std::string offered;
+  for (const json::value& item : list->get_array()) {
+    const json::object* transition = item.if_object();
+    if (transition == nullptr) continue;
+    const std::string_view offered_name = trv::sdk::text_of(*transition, "name");
+    if (trv::sdk::same_header_name(offered_name, name)) return std::string(trv::sdk::text_of(*transition, "id"));
+    offered += (offered.empty() ? "\"" : ", \"") + std::string(offered_name) + "\"";
+  }
+  return Failure{.code = Code::conflict,
+                 .message = "issue " + issue + " offers no transition \"" + std::string(name) +
+                            "\" in its state; it has " + (offered.empty() ? "none" : offered)};
+}
+
+class Jira : public trv::sdk::Plugin {
+ public:
+  static trv::sdk::Operations<Jira> operations() {
+    return {{"create-issue", &Jira::create_issue}, {"transition-issue", &Jira::transition_issue}};
+  }
+
+ private:
+  Task create_issue(Call& call) {
+    Input input(call.input());
+    const std::string project = input.text("project");
+    json::object fields = {{"project", {{"key", project}}},
+                           {"issuetype", {{"name", input.text_or("issue_type", "Task")}}},
+                           {"summary", input.text("summary")}};
+    const std::string description = input.text_or("description", "");
+    const std::vector<std::string> labels = input.texts("labels");
+    if (input.failure()) co_return *input.failure();
+    if (!description.empty()) fields["description"] = document(description);
+    if (!labels.empty()) fields["labels"] = json::value_from(labels);
+    const json::object body = {{"fields", std::move(fields)}};
+
+    const auto response = co_await call.http(
+        {.method = "POST", .path = "/rest/api/3/issue", .body = json::serialize(body), .headers = headers()});
+    if (!response) co_return response.failure();
+    if (response->status != 201) co_return refusal(*response, "a new issue in " + project);
+    const auto issue = trv::sdk::parse_object(response->body);
+    if (!issue || trv::sdk::text_of(*issue, "key").empty()) co_return unreadable("a new issue in " + project);
+    co_return json::serialize(json::object{{"id", trv::sdk::text_of(*issue, "id")},
+                                           {"key", trv::sdk::text_of(*issue, "key")},
+                                           {"self", trv::sdk::text_of(*issue, "self")}});
+  }
+
+  /// The id of a transition that was named by id or by name.
+  static Async<std::variant<std::string, Failure>> transition_id(Call& call, std::string path, std::string issue,
+                                                                 std::string transition) {
+    if (is_number(transition)) co_return transition;
+    const auto response = co_await call.http({.path = path, .headers = headers()});
+    if (!response) co_return response.failure();
+    if (response->status != 200) co_return refusal(*response, issue);
+    co_return find_transition(*response, issue, transition);
+  }
+
+  Task transition_issue(Call& call) {
+    Input input(call.input());
+    const std::string path = "/rest/api/3/issue/" + input.segment("issue") + "/transitions";
+    const std::string issue = input.text("issue");
+    const std::string transition = input.text("transition");
+    if (input.failure()) co_return *input.failure();
+
+    const auto id = co_await transition_id(call, path, issue, transition);
+    if (const auto* failure = std::get_if<Failure>(&id)) co_return *failure;
+    const json::object body = {{"transition", {{"id", std::get<std::string>(id)}}}};
+
+    const auto response =
+        co_await call.http({.method = "POST", .path = path, .body = json::serialize(body), .headers = headers()});
+    if (!response) co_return response.failure();
+    if (response->status != 204) co_return refusal(*response, issue);
+    co_return json::serialize(json::object{{"issue", issue}, {"transition_id", std::get<std::string>(id)}});
+  }
+};
+
+}  // namespace
+}  // namespace jira
+
+TRV_PLUGIN(jira::Jira, "jira", "1.0.0")
