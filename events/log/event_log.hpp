@@ -62,6 +62,9 @@ struct StoredRecord {
   base::BytesView bytes;
 };
 
+/// The longest wait of Reader::next; more is cut to it.
+inline constexpr base::Duration wait_max = std::chrono::hours(24);
+
 /// Follows one shard. next() by one thread at a time; wake() by any.
 class Reader {
  public:

@@ -41,7 +41,7 @@ class LmdbEventLog final : public EventLog {
   [[nodiscard]] base::Result<lmdb::EnvStats> stats() const { return env_.stats(); }
 
  private:
-  class ShardReader;
+  friend class LmdbShardReader;
   struct Pending {
     Ticket ticket;
     Epoch epoch;

@@ -131,20 +131,20 @@ class Projection {
  private:
   Projection(ProjectionOptions options, record::ShardId shard, std::vector<Projector*> projectors);
 
-  [[nodiscard]] base::Status open_files();
-  [[nodiscard]] base::Status start_empty();
-  [[nodiscard]] base::Status open_tables();
-  [[nodiscard]] base::Status replay(log::EventLog& log, record::Lsn last, const Progress& progress);
-  [[nodiscard]] base::Result<std::string> contradiction(log::EventLog& log, record::Lsn last);
   [[nodiscard]] std::string layout() const;
-  [[nodiscard]] std::string stamp(bool clean) const;
+  [[nodiscard]] std::string reason_to_discard() const;
+  [[nodiscard]] base::Status open_or_discard();
+  [[nodiscard]] base::Status open_files();
+  [[nodiscard]] base::Status remove_files();
+  [[nodiscard]] base::Result<std::string> contradiction(log::EventLog& log, const log::Bounds& bounds);
+  [[nodiscard]] base::Status replay(log::EventLog& log, record::Lsn last, const Progress& progress);
 
   ProjectionOptions options_;
   record::ShardId shard_;
   std::vector<Projector*> projectors_;
   std::string boot_id_;
   std::unique_ptr<lmdb::Env> env_;
-  lmdb::Table position_;
+  lmdb::Table applied_row_;
   Applied applied_;
   OpenReport report_;
   bool closed_ = false;

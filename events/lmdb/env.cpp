@@ -1,0 +1,132 @@
+#include "events/lmdb/env.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <lmdb.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "events/lmdb/env_state.hpp"
+#include "events/lmdb/table.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::lmdb {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+
+namespace {
+
+Status create_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("cannot create the folder {}: {}", folder.string(), error.message()));
+  }
+  return {};
+}
+
+Status sync_path(const std::filesystem::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
+  const int cause = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (!synced) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("cannot sync {}: {}", path.string(), std::generic_category().message(cause)));
+  }
+  return {};
+}
+
+}  // namespace
+
+Env::Env(std::unique_ptr<EnvState> state) noexcept : state_(std::move(state)) {}
+Env::Env(Env&&) noexcept = default;
+
+Env& Env::operator=(Env&& other) noexcept {
+  std::swap(state_, other.state_);
+  return *this;
+}
+
+Env::~Env() {
+  if (state_ != nullptr && state_->env != nullptr) mdb_env_close(state_->env);
+}
+
+Result<Env> Env::open(const std::filesystem::path& folder, const EnvOptions& options) {
+  if (options.access == Access::read_write) TRV_TRY(create_folder(folder));
+
+  Env opened(std::make_unique<EnvState>(EnvState{.env = nullptr,
+                                                 .folder = folder,
+                                                 .map_bytes = options.map_bytes,
+                                                 .tables_max = options.tables_max,
+                                                 .readers_max = options.readers_max}));
+  EnvState& state = *opened.state_;
+  if (const int code = mdb_env_create(&state.env); code != MDB_SUCCESS) return fail(to_error(state, code, "open"));
+
+  unsigned flags = MDB_NOTLS;
+  if (options.sync == Sync::none) flags |= MDB_NOSYNC;
+  if (options.access == Access::read_only) flags |= MDB_RDONLY;
+  int code = mdb_env_set_mapsize(state.env, options.map_bytes);
+  if (code == MDB_SUCCESS) code = mdb_env_set_maxdbs(state.env, options.tables_max);
+  if (code == MDB_SUCCESS) code = mdb_env_set_maxreaders(state.env, options.readers_max);
+  if (code == MDB_SUCCESS) code = mdb_env_open(state.env, folder.c_str(), flags, 0600);
+  if (code == MDB_SUCCESS) code = mdb_reader_check(state.env, nullptr);
+  if (code != MDB_SUCCESS) return fail(to_error(state, code, "open"));
+  return opened;
+}
+
+Result<ReadTxn> Env::begin_read() const {
+  MDB_txn* txn = nullptr;
+  const int code = mdb_txn_begin(state_->env, nullptr, MDB_RDONLY, &txn);
+  if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "begin read"));
+  return ReadTxn(*state_, txn);
+}
+
+Result<WriteTxn> Env::begin_write() {
+  MDB_txn* txn = nullptr;
+  const int code = mdb_txn_begin(state_->env, nullptr, 0, &txn);
+  if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "begin write"));
+  return WriteTxn(*state_, txn);
+}
+
+Status Env::sync() {
+  const int code = mdb_env_sync(state_->env, 1);
+  if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "sync"));
+  return {};
+}
+
+Status Env::copy_to(const std::filesystem::path& folder) const {
+  TRV_TRY(create_folder(folder));
+  const std::filesystem::path file = folder / "data.mdb";
+  std::error_code error;
+  if (std::filesystem::exists(file, error)) {
+    return fail(ErrorCode::conflict, fmt::format("{} exists; copy to another folder", file.string()));
+  }
+  const int code = mdb_env_copy2(state_->env, folder.c_str(), 0);
+  if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "copy to " + folder.string()));
+  TRV_TRY(sync_path(file));
+  return sync_path(folder);
+}
+
+Result<EnvStats> Env::stats() const {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  int code = mdb_env_info(state_->env, &info);
+  if (code == MDB_SUCCESS) code = mdb_env_stat(state_->env, &stat);
+  if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "read statistics"));
+  return EnvStats{.used_bytes = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize,
+                  .map_bytes = info.me_mapsize,
+                  .readers = info.me_numreaders};
+}
+
+const std::filesystem::path& Env::folder() const noexcept {
+  return state_->folder;
+}
+
+}  // namespace trv::lmdb

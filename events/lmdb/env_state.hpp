@@ -1,0 +1,25 @@
+#pragma once
+// Shared by the sources of this folder: the environment's handle and how LMDB's codes become errors.
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+#include "sdk/base/result.hpp"
+
+struct MDB_env;
+
+namespace trv::lmdb {
+
+struct EnvState {
+  MDB_env* env = nullptr;
+  std::filesystem::path folder;
+  std::uint64_t map_bytes = 0;
+  unsigned tables_max = 0;
+  unsigned readers_max = 0;
+};
+
+/// `doing` says what failed, for example "put". Precondition: code is not success.
+[[nodiscard]] base::Error to_error(const EnvState& env, int code, std::string_view doing);
+
+}  // namespace trv::lmdb

@@ -1,0 +1,235 @@
+#include "events/log/in_memory_event_log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::log {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
+struct InMemoryEventLog::Shard {
+  explicit Shard(ShardId shard) : id(shard), rule(shard) {}
+
+  ShardId id;
+  std::vector<base::Bytes> entries;
+  record::VoidRule rule;  // over all entries
+  base::Digest last_hash{};
+  Epoch appending;
+  Lsn append_next;
+  std::uint64_t tickets = 0;
+  std::map<std::uint64_t, Batch> pending;
+  std::map<std::uint64_t, Result<Settled>> settled;
+  std::optional<base::Error> fail_next;
+  std::optional<std::size_t> tear_next;
+
+  void put(base::BytesView entry) {
+    const auto head = record::peek(entry);
+    TRV_ASSERT(head.has_value());
+    const auto verdict = rule.judge(*head);
+    TRV_ASSERT(verdict.has_value());
+    entries.emplace_back(entry.begin(), entry.end());
+    if (*verdict == record::VoidRule::Verdict::valid) last_hash = record::hash_of(entry);
+  }
+};
+
+class InMemoryEventLog::ShardReader final : public Reader {
+ public:
+  ShardReader(InMemoryEventLog& log, Shard& shard, Lsn from) : log_(log), shard_(shard), from_(from), rule_(shard.id) {}
+
+  Result<std::optional<StoredRecord>> next(base::Duration timeout) override {
+    std::unique_lock lock(log_.mutex_);
+    const auto deadline = std::chrono::steady_clock::now() + std::min(timeout, wait_max);
+    while (true) {
+      while (index_ < shard_.entries.size()) {
+        const base::Bytes& entry = shard_.entries[index_];
+        TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry));
+        TRV_TRY_ASSIGN(const record::VoidRule::Verdict verdict, rule_.judge(head));
+        ++index_;
+        if (verdict != record::VoidRule::Verdict::valid || head.lsn < from_) continue;
+        memory_ = record::AlignedBytes(entry);
+        return StoredRecord{.lsn = head.lsn, .bytes = memory_.view(0, entry.size())};
+      }
+      const bool grown =
+          log_.grown_.wait_until(lock, deadline, [&] { return woken_ || index_ < shard_.entries.size(); });
+      if (!grown || woken_) {
+        woken_ = false;
+        return std::nullopt;
+      }
+    }
+  }
+
+  void wake() noexcept override {
+    {
+      const std::lock_guard lock(log_.mutex_);
+      woken_ = true;
+    }
+    log_.grown_.notify_all();
+  }
+
+ private:
+  InMemoryEventLog& log_;
+  Shard& shard_;
+  Lsn from_;
+  record::VoidRule rule_;
+  std::size_t index_ = 0;
+  record::AlignedBytes memory_;
+  bool woken_ = false;
+};
+
+InMemoryEventLog::InMemoryEventLog() = default;
+InMemoryEventLog::~InMemoryEventLog() = default;
+
+InMemoryEventLog::Shard& InMemoryEventLog::shard_of(ShardId shard) {
+  std::unique_ptr<Shard>& slot = shards_[shard];
+  if (slot == nullptr) slot = std::make_unique<Shard>(shard);
+  return *slot;
+}
+
+Result<Claim> InMemoryEventLog::claim(ShardId id, std::string_view node, const base::Uuid& nonce) {
+  if (node.empty() || node.size() > 255) {
+    return fail(ErrorCode::invalid, fmt::format("a node's name has 1 to 255 bytes, this one has {}", node.size()));
+  }
+  const std::lock_guard lock(mutex_);
+  Shard& shard = shard_of(id);
+  shard.put(record::encode_claim(
+      {.shard = id, .epoch = shard.rule.epoch().next(), .node = std::string(node), .nonce = nonce}));
+  shard.appending = shard.rule.epoch();
+  shard.append_next = shard.rule.next();
+  grown_.notify_all();
+  return Claim{.shard = id,
+               .epoch = shard.rule.epoch(),
+               .nonce = nonce,
+               .next = shard.rule.next(),
+               .last_hash = shard.last_hash};
+}
+
+Result<Ticket> InMemoryEventLog::append(const Claim& claim, Batch batch) {
+  TRV_EXPECTS(!batch.empty());
+  const std::lock_guard lock(mutex_);
+  Shard& shard = shard_of(claim.shard);
+  if (batch.shard() != claim.shard || batch.epoch() != claim.epoch) {
+    return fail(ErrorCode::conflict,
+                fmt::format("a batch of shard {}, epoch {} is not of the claim of shard {}, epoch {}",
+                            batch.shard().value(), batch.epoch().value(), claim.shard.value(), claim.epoch.value()));
+  }
+  if (claim.epoch == shard.appending) {
+    if (batch.first() != shard.append_next) {
+      return fail(ErrorCode::conflict,
+                  fmt::format("lsn {} of shard {} does not continue at lsn {}", batch.first().value(),
+                              claim.shard.value(), shard.append_next.value()));
+    }
+    shard.append_next = batch.last().next();
+  }
+  const Ticket ticket{.shard = claim.shard, .number = ++shard.tickets};
+  shard.pending.emplace(ticket.number, std::move(batch));
+  return ticket;
+}
+
+Result<Settled> InMemoryEventLog::settle(const Ticket& ticket) {
+  std::unique_lock lock(mutex_);
+  if (delay_ > base::Duration::zero()) {
+    const base::Duration delay = delay_;
+    lock.unlock();
+    std::this_thread::sleep_for(delay);
+    lock.lock();
+  }
+  Shard& shard = shard_of(ticket.shard);
+  while (!shard.pending.empty() && shard.pending.begin()->first <= ticket.number) {
+    const auto first = shard.pending.begin();
+    Result<Settled> outcome = settle_one(shard, first->second);
+    if (!outcome && first->second.epoch() == shard.appending) {
+      shard.append_next = std::min(shard.append_next, first->second.first());
+    }
+    shard.settled.emplace(first->first, std::move(outcome));
+    shard.pending.erase(first);
+  }
+  const auto found = shard.settled.find(ticket.number);
+  if (found == shard.settled.end()) {
+    return fail(ErrorCode::invalid, fmt::format("ticket {} of shard {} is unknown or was settled before", ticket.number,
+                                                ticket.shard.value()));
+  }
+  Result<Settled> result = std::move(found->second);
+  shard.settled.erase(found);
+  ++settle_count_;
+  grown_.notify_all();
+  return result;
+}
+
+Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch) {
+  if (batch.epoch() < shard.rule.epoch()) {
+    for (std::size_t i = 0; i < batch.size(); ++i) shard.put(batch.at(i));
+    return Settled{.outcome = Outcome::lost, .last = {}};
+  }
+  if (batch.epoch() > shard.rule.epoch()) {
+    return fail(ErrorCode::conflict, fmt::format("epoch {} of shard {} was never claimed; the last is {}",
+                                                 batch.epoch().value(), shard.id.value(), shard.rule.epoch().value()));
+  }
+  if (batch.first() != shard.rule.next()) {
+    return fail(ErrorCode::cancelled,
+                fmt::format("lsn {} of shard {} can not follow lsn {}: an append before it failed",
+                            batch.first().value(), shard.id.value(), shard.rule.next().value() - 1));
+  }
+  if (shard.fail_next.has_value()) {
+    base::Error error = *std::exchange(shard.fail_next, std::nullopt);
+    return fail(std::move(error));
+  }
+  const std::optional<std::size_t> torn = std::exchange(shard.tear_next, std::nullopt);
+  const std::size_t lands = std::min(batch.size(), torn.value_or(batch.size()));
+  for (std::size_t i = 0; i < lands; ++i) shard.put(batch.at(i));
+  if (torn.has_value()) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("the connection ended while lsn {} to {} of shard {} were on the way",
+                            batch.first().value(), batch.last().value(), shard.id.value()));
+  }
+  return Settled{.outcome = Outcome::appended, .last = batch.last()};
+}
+
+Result<std::unique_ptr<Reader>> InMemoryEventLog::read(ShardId shard, Lsn from) {
+  TRV_EXPECTS(from >= Lsn(1));
+  const std::lock_guard lock(mutex_);
+  return std::make_unique<ShardReader>(*this, shard_of(shard), from);
+}
+
+Result<Bounds> InMemoryEventLog::bounds(ShardId shard) {
+  const std::lock_guard lock(mutex_);
+  const Lsn next = shard_of(shard).rule.next();
+  if (next == Lsn(1)) return Bounds{};
+  return Bounds{.first = Lsn(1), .last = Lsn(next.value() - 1)};
+}
+
+void InMemoryEventLog::lose_ownership(ShardId id) {
+  const std::lock_guard lock(mutex_);
+  Shard& shard = shard_of(id);
+  shard.put(record::encode_claim(
+      {.shard = id, .epoch = shard.rule.epoch().next(), .node = "elsewhere", .nonce = base::Uuid()}));
+  grown_.notify_all();
+}
+
+void InMemoryEventLog::fail_next_settle(ShardId shard, base::Error error) {
+  const std::lock_guard lock(mutex_);
+  shard_of(shard).fail_next = std::move(error);
+}
+
+void InMemoryEventLog::tear_next_settle(ShardId shard, std::size_t records) {
+  const std::lock_guard lock(mutex_);
+  shard_of(shard).tear_next = records;
+}
+
+void InMemoryEventLog::delay_settle(base::Duration delay) {
+  const std::lock_guard lock(mutex_);
+  delay_ = delay;
+}
+
+std::uint64_t InMemoryEventLog::settle_count() const {
+  const std::lock_guard lock(mutex_);
+  return settle_count_;
+}
+
+}  // namespace trv::log

@@ -1,0 +1,264 @@
+#include "events/log/lmdb_event_log.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "events/log/lmdb_rows.hpp"
+#include "events/log/lmdb_shard_reader.hpp"
+#include "events/record/entry.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::log {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+
+namespace {
+
+constexpr std::size_t node_bytes_max = 255;
+
+std::string entries_name(ShardId shard) {
+  return fmt::format("entries.{}", shard.value());
+}
+
+}  // namespace
+
+LmdbEventLog::LmdbEventLog(lmdb::Env env, lmdb::Table shards, lmdb::Table claims) noexcept
+    : env_(std::move(env)), shards_(shards), claims_(claims) {}
+
+LmdbEventLog::~LmdbEventLog() = default;
+
+Result<std::unique_ptr<LmdbEventLog>> LmdbEventLog::open(const std::filesystem::path& folder,
+                                                         const LmdbEventLogOptions& options) {
+  TRV_TRY_ASSIGN(lmdb::Env env, lmdb::Env::open(folder, {.map_bytes = options.map_bytes,
+                                                         .tables_max = options.shards_max + 2,
+                                                         .sync = lmdb::Sync::full}));
+  lmdb::Table shards;
+  lmdb::Table claims;
+  std::map<ShardId, lmdb::Table> entries;
+  {
+    TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env.begin_write());
+    TRV_TRY_ASSIGN(shards, txn.create_table("shards", lmdb::Keys::integer));
+    TRV_TRY_ASSIGN(claims, txn.create_table("claims"));
+    TRV_TRY(lmdb::scan(txn, shards, {}, {}, lmdb::Direction::forward,
+                       [&](base::BytesView key, base::BytesView) -> Result<lmdb::Visit> {
+                         const ShardId shard(lmdb::number_of(key));
+                         TRV_TRY_ASSIGN(entries[shard], txn.open_table(entries_name(shard), lmdb::Keys::integer));
+                         return lmdb::Visit::go_on;
+                       }));
+    TRV_TRY(txn.commit());
+  }
+  std::unique_ptr<LmdbEventLog> log(new LmdbEventLog(std::move(env), shards, claims));
+  log->entries_ = std::move(entries);
+  return log;
+}
+
+Result<std::optional<lmdb::Table>> LmdbEventLog::entries_of(ShardId shard) {
+  {
+    const std::lock_guard lock(tables_mutex_);
+    if (const auto known = entries_.find(shard); known != entries_.end()) return known->second;
+  }
+  // Another process may have made it since. LMDB lets one thread at a time open tables, hence the commit lock.
+  {
+    TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
+    TRV_TRY_ASSIGN(const auto row, shards_.get(txn, shard.value()));
+    if (!row.has_value()) return std::nullopt;
+  }
+  const std::lock_guard commit_lock(commit_mutex_);
+  TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
+  TRV_TRY_ASSIGN(const lmdb::Table table, txn.open_table(entries_name(shard), lmdb::Keys::integer));
+  TRV_TRY(txn.commit());
+  const std::lock_guard lock(tables_mutex_);
+  entries_.emplace(shard, table);
+  return table;
+}
+
+Result<Claim> LmdbEventLog::claim(ShardId shard, std::string_view node, const base::Uuid& nonce) {
+  TRV_EXPECTS(shard.value() <= UINT32_MAX);
+  if (node.empty() || node.size() > node_bytes_max) {
+    return fail(ErrorCode::invalid,
+                fmt::format("a node's name has 1 to {} bytes, this one has {}", node_bytes_max, node.size()));
+  }
+  const std::lock_guard commit_lock(commit_mutex_);
+  Claim claim{.shard = shard, .epoch = {}, .nonce = nonce, .next = {}, .last_hash = {}};
+  lmdb::Table entries;
+  {
+    TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
+    TRV_TRY_ASSIGN(entries, txn.create_table(entries_name(shard), lmdb::Keys::integer));
+    TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
+    if (end.last_record_position != 0) {
+      TRV_TRY_ASSIGN(const auto last, entries.get(txn, end.last_record_position));
+      if (!last.has_value()) {
+        return fail(ErrorCode::corrupt, fmt::format("{}: the last record of shard {}, position {}, is missing",
+                                                    env_.folder().string(), shard.value(), end.last_record_position));
+      }
+      claim.last_hash = record::hash_of(*last);
+    }
+    end.epoch = claim.epoch = end.epoch.next();
+    claim.next = end.next;
+    const base::Bytes entry =
+        record::encode_claim({.shard = shard, .epoch = claim.epoch, .node = std::string(node), .nonce = nonce});
+    TRV_TRY(entries.append(txn, end.next_position, entry));
+    const ClaimPlace place{.position = end.next_position, .epoch = end.epoch, .next = end.next};
+    TRV_TRY(place.write(txn, claims_, shard));
+    ++end.next_position;
+    TRV_TRY(end.write(txn, shards_, shard));
+    TRV_TRY(txn.commit());
+  }
+  {
+    const std::lock_guard lock(tables_mutex_);
+    entries_.insert_or_assign(shard, entries);
+  }
+  {
+    const std::lock_guard lock(queue_mutex_);
+    Owned& owned = owned_[shard];
+    owned.epoch = claim.epoch;
+    owned.next = claim.next;
+  }
+  publish();
+  return claim;
+}
+
+Result<Ticket> LmdbEventLog::append(const Claim& claim, Batch batch) {
+  TRV_EXPECTS(!batch.empty());
+  const auto refused = [&](std::string_view what) {
+    return fail(
+        ErrorCode::conflict,
+        fmt::format("a batch of shard {}, epoch {}, from lsn {}, {} (claim: shard {}, epoch {})", batch.shard().value(),
+                    batch.epoch().value(), batch.first().value(), what, claim.shard.value(), claim.epoch.value()));
+  };
+  if (batch.shard() != claim.shard || batch.epoch() != claim.epoch) return refused("is not of this claim");
+  const std::lock_guard lock(queue_mutex_);
+  Owned& owned = owned_[claim.shard];
+  if (claim.epoch > owned.epoch) {
+    owned.epoch = claim.epoch;
+    owned.next = claim.next;
+  }
+  // An older claim is told so by settle(): only the log decides who has lost.
+  if (claim.epoch == owned.epoch) {
+    if (batch.first() != owned.next) return refused(fmt::format("does not continue at lsn {}", owned.next.value()));
+    owned.next = batch.last().next();
+  }
+  const Ticket ticket{.shard = claim.shard, .number = ++owned.tickets};
+  pending_.push_back({ticket, claim.epoch, std::move(batch)});
+  return ticket;
+}
+
+Result<Settled> LmdbEventLog::settle(const Ticket& ticket) {
+  const auto take = [&]() -> std::optional<Result<Settled>> {
+    const auto found = settled_.find({ticket.shard, ticket.number});
+    if (found == settled_.end()) return std::nullopt;
+    Result<Settled> result = std::move(found->second);
+    settled_.erase(found);
+    return result;
+  };
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (auto result = take()) return *std::move(result);
+  }
+  // Whoever gets here first writes for all that wait behind.
+  const std::lock_guard commit_lock(commit_mutex_);
+  std::vector<Pending> work;
+  {
+    const std::lock_guard lock(queue_mutex_);
+    if (auto result = take()) return *std::move(result);
+    work.swap(pending_);
+  }
+  Outcomes outcomes = write(work);
+  publish();
+  const std::lock_guard lock(queue_mutex_);
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    if (!outcomes[i].has_value()) {
+      // The claim goes on where the first failed batch began.
+      Owned& owned = owned_[work[i].ticket.shard];
+      if (owned.epoch == work[i].epoch) owned.next = std::min(owned.next, work[i].batch.first());
+    }
+    settled_.emplace(std::pair(work[i].ticket.shard, work[i].ticket.number), std::move(outcomes[i]));
+  }
+  auto result = take();
+  if (!result) {
+    return fail(ErrorCode::invalid, fmt::format("ticket {} of shard {} is unknown or was settled before", ticket.number,
+                                                ticket.shard.value()));
+  }
+  return *std::move(result);
+}
+
+LmdbEventLog::Outcomes LmdbEventLog::write(std::span<const Pending> work) {
+  Outcomes outcomes;
+  if (work.empty()) return outcomes;
+  const Status status = write_together(work, outcomes);
+  if (status) return outcomes;
+  outcomes.clear();
+  if (status.error().code() != ErrorCode::exhausted || work.size() == 1) {
+    for (std::size_t i = 0; i < work.size(); ++i) outcomes.push_back(fail(status.error()));
+    return outcomes;
+  }
+  // One batch too many must not cost the others their place.
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    for (Result<Settled>& outcome : write(work.subspan(i, 1))) outcomes.push_back(std::move(outcome));
+  }
+  return outcomes;
+}
+
+Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& outcomes) {
+  TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
+  bool wrote = false;
+  for (const Pending& pending : work) {
+    const ShardId shard = pending.ticket.shard;
+    const Batch& batch = pending.batch;
+    TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
+    if (pending.epoch < end.epoch) {
+      outcomes.push_back(Settled{.outcome = Outcome::lost, .last = {}});
+      continue;
+    }
+    if (pending.epoch > end.epoch) {
+      outcomes.push_back(
+          fail(ErrorCode::conflict, fmt::format("epoch {} of shard {} was never claimed; the last is {}",
+                                                pending.epoch.value(), shard.value(), end.epoch.value())));
+      continue;
+    }
+    if (batch.first() != end.next) {
+      outcomes.push_back(
+          fail(ErrorCode::cancelled, fmt::format("lsn {} of shard {} can not follow lsn {}: an append before it failed",
+                                                 batch.first().value(), shard.value(), end.next.value() - 1)));
+      continue;
+    }
+    TRV_TRY_ASSIGN(const lmdb::Table entries, txn.open_table(entries_name(shard), lmdb::Keys::integer));
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      TRV_TRY(entries.append(txn, end.next_position + i, batch.at(i)));
+    }
+    end.next_position += batch.size();
+    end.last_record_position = end.next_position - 1;
+    end.next = batch.last().next();
+    TRV_TRY(end.write(txn, shards_, shard));
+    outcomes.push_back(Settled{.outcome = Outcome::appended, .last = batch.last()});
+    wrote = true;
+  }
+  return wrote ? txn.commit() : Status();
+}
+
+void LmdbEventLog::publish() noexcept {
+  {
+    const std::lock_guard lock(version_mutex_);
+    ++version_;
+  }
+  grown_.notify_all();
+}
+
+Result<Bounds> LmdbEventLog::bounds(ShardId shard) {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
+  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, shards_, shard));
+  if (end.last_record_position == 0) return Bounds{};
+  return Bounds{.first = Lsn(1), .last = Lsn(end.next.value() - 1)};
+}
+
+Result<std::unique_ptr<Reader>> LmdbEventLog::read(ShardId shard, Lsn from) {
+  TRV_EXPECTS(from >= Lsn(1));
+  return std::make_unique<LmdbShardReader>(*this, shard, from);
+}
+
+}  // namespace trv::log

@@ -1,0 +1,87 @@
+#include "events/log/lmdb_rows.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <cstring>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::log {
+
+using base::BytesView;
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+
+static_assert(std::endian::native == std::endian::little, "rows are stored as they stand in memory");
+
+namespace {
+
+template <std::size_t count>
+BytesView view_of(const std::array<std::uint64_t, count>& row) {
+  return {reinterpret_cast<const std::uint8_t*>(row.data()), sizeof row};
+}
+
+template <std::size_t count>
+Result<std::array<std::uint64_t, count>> row_of(BytesView bytes, record::ShardId shard, std::string_view table) {
+  std::array<std::uint64_t, count> row{};
+  if (bytes.size() != sizeof row) {
+    return fail(ErrorCode::corrupt, fmt::format("the row of shard {} in table {} of the event log has {} bytes, not {}",
+                                                shard.value(), table, bytes.size(), sizeof row));
+  }
+  std::memcpy(row.data(), bytes.data(), sizeof row);
+  return row;
+}
+
+constexpr std::size_t claim_key_bytes = 12;
+
+std::array<std::uint8_t, claim_key_bytes> claim_key(record::ShardId shard, record::Lsn lsn) {
+  std::array<std::uint8_t, claim_key_bytes> key{};
+  for (std::size_t i = 0; i < 4; ++i) key[i] = static_cast<std::uint8_t>(shard.value() >> (24 - 8 * i));
+  for (std::size_t i = 0; i < 8; ++i) key[4 + i] = static_cast<std::uint8_t>(lsn.value() >> (56 - 8 * i));
+  return key;
+}
+
+}  // namespace
+
+Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& shards, record::ShardId shard) {
+  TRV_TRY_ASSIGN(const auto bytes, shards.get(txn, shard.value()));
+  if (!bytes.has_value()) return ShardEnd{};
+  TRV_TRY_ASSIGN(const auto row, row_of<4>(*bytes, shard, "shards"));
+  const ShardEnd end{.epoch = record::Epoch(row[0]),
+                     .next = record::Lsn(row[1]),
+                     .next_position = row[2],
+                     .last_record_position = row[3]};
+  if (end.next.value() == 0 || end.last_record_position >= end.next_position) {
+    return fail(ErrorCode::corrupt,
+                fmt::format("the row of shard {} in table shards of the event log contradicts itself", shard.value()));
+  }
+  return end;
+}
+
+Status ShardEnd::write(lmdb::WriteTxn& txn, const lmdb::Table& shards, record::ShardId shard) const {
+  const std::array<std::uint64_t, 4> row{epoch.value(), next.value(), next_position, last_record_position};
+  return shards.put(txn, shard.value(), view_of(row));
+}
+
+Result<std::optional<ClaimPlace>> ClaimPlace::before(const lmdb::Txn& txn, const lmdb::Table& claims,
+                                                     record::ShardId shard, record::Lsn lsn) {
+  const auto key = claim_key(shard, lsn);
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, claims));
+  TRV_TRY_ASSIGN(const auto entry, cursor.seek_back(BytesView(key)));
+  if (!entry.has_value() || !lmdb::begins_with(entry->key, BytesView(key).first(4))) return std::nullopt;
+  TRV_TRY_ASSIGN(const auto row, row_of<2>(entry->value, shard, "claims"));
+  std::uint64_t next = 0;
+  for (const std::uint8_t byte : entry->key.subspan(4)) next = next << 8 | byte;
+  return ClaimPlace{.position = row[0], .epoch = record::Epoch(row[1]), .next = record::Lsn(next)};
+}
+
+Status ClaimPlace::write(lmdb::WriteTxn& txn, const lmdb::Table& claims, record::ShardId shard) const {
+  const std::array<std::uint64_t, 2> row{position, epoch.value()};
+  return claims.put(txn, BytesView(claim_key(shard, next)), view_of(row));
+}
+
+}  // namespace trv::log

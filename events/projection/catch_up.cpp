@@ -1,0 +1,91 @@
+// How a projection follows its log at start.
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "events/projection/projection.hpp"
+
+namespace trv::projection {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+using record::Lsn;
+
+namespace {
+
+// LMDB slows down, and may run out of room for dirty pages, in giant transactions.
+constexpr std::size_t txn_records_max = 8192;
+constexpr std::size_t txn_bytes_max = 16 << 20;
+// What bounds() reported is there; a log that does not deliver it for so long is out of order.
+constexpr std::chrono::seconds patience{30};
+
+Result<record::RecordView> next_record(log::Reader& reader, record::ShardId shard, Lsn wanted) {
+  TRV_TRY_ASSIGN(const auto stored, reader.next(patience));
+  if (!stored.has_value()) {
+    return fail(ErrorCode::timeout, fmt::format("the log of shard {} did not deliver lsn {} within {} s", shard.value(),
+                                                wanted.value(), patience.count()));
+  }
+  return record::RecordView::over(stored->bytes);
+}
+
+}  // namespace
+
+Result<std::string> Projection::contradiction(log::EventLog& log, const log::Bounds& bounds) {
+  if (applied_.lsn == Lsn(0)) return std::string();
+  if (applied_.lsn > bounds.last) {
+    return fmt::format("the projection stands at lsn {}, the log ends at {}", applied_.lsn.value(),
+                       bounds.last.value());
+  }
+  if (applied_.lsn < bounds.first) return std::string();
+  TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn));
+  TRV_TRY_ASSIGN(const record::RecordView record, next_record(*reader, shard_, applied_.lsn));
+  if (record.lsn() != applied_.lsn || record::hash_of(record.stored()) != applied_.last_hash) {
+    return fmt::format("the projection was made from another record with lsn {} than the log holds",
+                       applied_.lsn.value());
+  }
+  return std::string();
+}
+
+Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress) {
+  if (applied_.lsn >= last) return {};
+  TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn.next()));
+  while (applied_.lsn < last) {
+    TRV_TRY_ASSIGN(ProjectionTxn txn, begin());
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < txn_records_max && bytes < txn_bytes_max && txn.applied().lsn < last; ++i) {
+      TRV_TRY_ASSIGN(const record::RecordView record, next_record(*reader, shard_, txn.applied().lsn.next()));
+      TRV_TRY(apply(txn, record, record::hash_of(record.stored())));
+      bytes += record.stored().size();
+    }
+    TRV_TRY(commit(std::move(txn)));
+    if (progress) progress(applied_.lsn, last);
+  }
+  return {};
+}
+
+Result<CatchUp> Projection::catch_up(log::EventLog& log, const Progress& progress) {
+  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
+  TRV_TRY_ASSIGN(std::string reason, contradiction(log, bounds));
+  if (!reason.empty()) {
+    TRV_TRY_ASSIGN(CatchUp rebuilt, rebuild(log, progress));
+    rebuilt.reason = std::move(reason);
+    return rebuilt;
+  }
+  const Lsn from = applied_.lsn;
+  TRV_TRY(replay(log, bounds.last, progress));
+  return CatchUp{.from = from, .to = applied_.lsn, .rebuilt = false, .reason = ""};
+}
+
+Result<CatchUp> Projection::rebuild(log::EventLog& log, const Progress& progress) {
+  TRV_TRY(remove_files());
+  TRV_TRY(open_files());
+  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
+  TRV_TRY(replay(log, bounds.last, progress));
+  return CatchUp{.from = Lsn(0), .to = applied_.lsn, .rebuilt = true, .reason = "asked for"};
+}
+
+}  // namespace trv::projection

@@ -1,0 +1,258 @@
+#include "events/projection/projection.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <utility>
+
+#include "events/projection/stamp.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::projection {
+
+using base::BytesView;
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+using record::Lsn;
+
+static_assert(std::endian::native == std::endian::little, "rows are stored as they stand in memory");
+
+namespace {
+
+constexpr std::string_view applied_table = "projection.applied";
+constexpr std::string_view applied_key = "applied";
+constexpr std::size_t applied_bytes = 8 + 8 + 32 + 1;
+
+std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
+  std::array<std::uint8_t, applied_bytes> row{};
+  const std::uint64_t lsn = applied.lsn.value();
+  const std::uint64_t epoch = applied.epoch.value();
+  std::memcpy(row.data(), &lsn, 8);
+  std::memcpy(row.data() + 8, &epoch, 8);
+  std::memcpy(row.data() + 16, applied.last_hash.data(), 32);
+  row[48] = applied.decision_complete ? 1 : 0;
+  return row;
+}
+
+Result<Applied> from_row(BytesView row) {
+  if (row.size() != applied_bytes) {
+    return fail(ErrorCode::corrupt, fmt::format("the row {} of the projection has {} bytes", applied_key, row.size()));
+  }
+  Applied applied;
+  std::uint64_t lsn = 0;
+  std::uint64_t epoch = 0;
+  std::memcpy(&lsn, row.data(), 8);
+  std::memcpy(&epoch, row.data() + 8, 8);
+  std::memcpy(applied.last_hash.data(), row.data() + 16, 32);
+  applied.lsn = Lsn(lsn);
+  applied.epoch = record::Epoch(epoch);
+  applied.decision_complete = row[48] != 0;
+  return applied;
+}
+
+}  // namespace
+
+Projection::Projection(ProjectionOptions options, record::ShardId shard, std::vector<Projector*> projectors)
+    : options_(std::move(options)), shard_(shard), projectors_(std::move(projectors)) {}
+
+Projection::~Projection() {
+  if (env_ != nullptr && !closed_) {
+    // Not closed cleanly is always safe: it costs a rebuild after a restart of the machine.
+    [[maybe_unused]] const Status ignored = close();
+  }
+}
+
+Result<std::unique_ptr<Projection>> Projection::open(ProjectionOptions options, record::ShardId shard,
+                                                     std::vector<Projector*> projectors) {
+  TRV_EXPECTS(!options.folder.empty() && options.boot_id != nullptr);
+  std::unique_ptr<Projection> projection(new Projection(std::move(options), shard, std::move(projectors)));
+  TRV_TRY_ASSIGN(projection->boot_id_, projection->options_.boot_id());
+  TRV_TRY(projection->open_or_discard());
+  return projection;
+}
+
+std::string Projection::layout() const {
+  std::string text = fmt::format("shard={}", shard_.value());
+  for (const Projector* projector : projectors_) {
+    text += fmt::format(" {}={}", projector->name(), projector->layout_version());
+  }
+  return text;
+}
+
+std::string Projection::reason_to_discard() const {
+  const std::optional<Stamp> stamp = read_stamp(options_.folder);
+  if (!stamp.has_value()) return "it has no readable stamp";
+  if (stamp->layout != layout()) {
+    return fmt::format("it was made by other projectors: '{}', now '{}'", stamp->layout, layout());
+  }
+  if (!stamp->clean && stamp->boot_id != boot_id_) return "the machine went down while it was open";
+  return "";
+}
+
+Status Projection::open_or_discard() {
+  std::error_code error;
+  const bool present = std::filesystem::exists(options_.folder / "data.mdb", error);
+  if (!present) {
+    report_ = {.kind = OpenReport::Kind::created, .reason = ""};
+  } else {
+    std::string reason = reason_to_discard();
+    if (reason.empty()) {
+      const Status opened = open_files();
+      if (opened) {
+        report_ = {.kind = OpenReport::Kind::reused, .reason = ""};
+        return {};
+      }
+      if (opened.error().code() != ErrorCode::corrupt) return opened;
+      reason = opened.error().message();
+    }
+    report_ = {.kind = OpenReport::Kind::discarded, .reason = std::move(reason)};
+  }
+  TRV_TRY(remove_files());
+  if (const std::optional<Stamp> stamp = read_stamp(options_.snapshot_folder);
+      !options_.snapshot_folder.empty() && stamp.has_value() && stamp->clean && stamp->layout == layout()) {
+    std::filesystem::create_directories(options_.folder, error);
+    if (!error) {
+      std::filesystem::copy_file(options_.snapshot_folder / "data.mdb", options_.folder / "data.mdb", error);
+    }
+    if (!error && open_files()) {
+      report_.kind = OpenReport::Kind::restored;
+      return {};
+    }
+    // A snapshot that can not be used costs time only.
+    TRV_TRY(remove_files());
+  }
+  return open_files();
+}
+
+Status Projection::remove_files() {
+  env_.reset();
+  for (const char* name : {"data.mdb", "lock.mdb", "stamp", "stamp.new"}) {
+    std::error_code error;
+    std::filesystem::remove(options_.folder / name, error);
+    if (error) {
+      return fail(ErrorCode::unavailable, fmt::format("cannot remove {} of the projection in {}: {}", name,
+                                                      options_.folder.string(), error.message()));
+    }
+  }
+  return {};
+}
+
+Status Projection::open_files() {
+  std::error_code error;
+  std::filesystem::create_directories(options_.folder, error);
+  if (error) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("cannot create the folder {}: {}", options_.folder.string(), error.message()));
+  }
+  // Before the first write: from here on a crash of the machine makes the files worthless.
+  TRV_TRY(write_stamp(options_.folder, {.layout = layout(), .boot_id = boot_id_, .clean = false}));
+  TRV_TRY_ASSIGN(lmdb::Env env, lmdb::Env::open(options_.folder, {.map_bytes = options_.map_bytes,
+                                                                  .tables_max = options_.tables_max,
+                                                                  .readers_max = options_.readers_max,
+                                                                  .sync = lmdb::Sync::none}));
+  env_ = std::make_unique<lmdb::Env>(std::move(env));
+  TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_->begin_write());
+  TRV_TRY_ASSIGN(applied_row_, txn.create_table(applied_table));
+  applied_ = Applied{};
+  TRV_TRY_ASSIGN(const auto row, applied_row_.get(txn, applied_key));
+  if (row.has_value()) {
+    TRV_TRY_ASSIGN(applied_, from_row(*row));
+  }
+  for (Projector* projector : projectors_) {
+    if (Status status = projector->open(txn); !status) return fail(std::move(status).error().in(projector->name()));
+  }
+  return txn.commit();
+}
+
+Result<ProjectionTxn> Projection::begin() {
+  TRV_EXPECTS(env_ != nullptr && !closed_);
+  TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_->begin_write());
+  return ProjectionTxn(std::move(txn), applied_);
+}
+
+Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, const base::Digest& stored_hash) {
+  Applied& applied = txn.applied_;
+  const auto refused = [&](std::string_view what) {
+    return fail(ErrorCode::corrupt,
+                fmt::format("the record with lsn {} of shard {} can not follow lsn {} of shard {}: {}",
+                            record.lsn().value(), record.shard().value(), applied.lsn.value(), shard_.value(), what));
+  };
+  if (record.shard() != shard_) return refused("another shard");
+  if (record.lsn() != applied.lsn.next()) return refused("not the next lsn");
+  if (record.epoch() < applied.epoch) return refused("an older epoch");
+  if (record.prev_hash() != applied.last_hash) return refused("its prev_hash is not the hash of the record before it");
+  for (Projector* projector : projectors_) {
+    if (Status status = projector->apply(txn.txn_, record); !status) {
+      return fail(std::move(status).error().in(
+          fmt::format("projector {}, shard {}, lsn {}", projector->name(), shard_.value(), record.lsn().value())));
+    }
+  }
+  applied = Applied{.lsn = record.lsn(),
+                    .epoch = record.epoch(),
+                    .last_hash = stored_hash,
+                    .decision_complete = record.decision_end()};
+  return {};
+}
+
+Status Projection::commit(ProjectionTxn txn) {
+  TRV_TRY(applied_row_.put(txn.txn_, applied_key, BytesView(to_row(txn.applied_))));
+  TRV_TRY(txn.txn_.commit());
+  TRV_ENSURES(txn.applied_.lsn >= applied_.lsn);
+  applied_ = txn.applied_;
+  return {};
+}
+
+Status Projection::snapshot(const std::filesystem::path& folder) const {
+  TRV_EXPECTS(env_ != nullptr);
+  const std::filesystem::path fresh = folder.string() + ".new";
+  const auto failed = [&](const std::error_code& error) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("cannot write the snapshot {}: {}", folder.string(), error.message()));
+  };
+  std::error_code error;
+  std::filesystem::remove_all(fresh, error);
+  if (error) return failed(error);
+  TRV_TRY(env_->copy_to(fresh));
+  TRV_TRY(write_stamp(fresh, {.layout = layout(), .boot_id = boot_id_, .clean = true}));
+  std::filesystem::remove_all(folder, error);
+  if (!error) std::filesystem::rename(fresh, folder, error);
+  if (error) return failed(error);
+  return sync_folder(folder.parent_path().empty() ? std::filesystem::path(".") : folder.parent_path());
+}
+
+Status Projection::close() {
+  TRV_EXPECTS(env_ != nullptr && !closed_);
+  closed_ = true;
+  TRV_TRY(env_->sync());
+  return write_stamp(options_.folder, {.layout = layout(), .boot_id = boot_id_, .clean = true});
+}
+
+Result<base::Digest> Projection::content_digest() const {
+  TRV_EXPECTS(env_ != nullptr);
+  TRV_TRY_ASSIGN(lmdb::ReadTxn txn, env_->begin_read());
+  TRV_TRY_ASSIGN(const std::vector<std::string> names, txn.table_names());
+  base::Digest digest{};
+  // Lengths stand before their bytes, so that no two contents run together.
+  const auto add = [&](BytesView key, BytesView value) {
+    const std::array<std::uint64_t, 2> sizes{key.size(), value.size()};
+    digest = base::sha256({digest, {reinterpret_cast<const std::uint8_t*>(sizes.data()), sizeof sizes}, key, value});
+  };
+  for (const std::string& name : names) {
+    add(base::as_bytes(name), {});
+    Result<lmdb::Table> table = txn.open_table(name, lmdb::Keys::bytes);
+    if (!table && table.error().code() == ErrorCode::conflict) table = txn.open_table(name, lmdb::Keys::integer);
+    if (!table) return fail(table.error());
+    TRV_TRY(lmdb::scan(txn, *table, {}, {}, lmdb::Direction::forward,
+                       [&](BytesView key, BytesView value) -> Result<lmdb::Visit> {
+                         add(key, value);
+                         return lmdb::Visit::go_on;
+                       }));
+  }
+  return digest;
+}
+
+}  // namespace trv::projection

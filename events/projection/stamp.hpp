@@ -1,0 +1,29 @@
+#pragma once
+// The file beside a projection that says whether it can be trusted. It stands outside of the environment, because after
+// a crash of the machine the environment itself must not even be opened.
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "sdk/base/result.hpp"
+
+namespace trv::projection {
+
+struct Stamp {
+  std::string layout;   ///< shard, projectors and their versions
+  std::string boot_id;  ///< the start of the machine in which it was last opened
+  bool clean = false;   ///< closed, and on the disk
+
+  friend bool operator==(const Stamp&, const Stamp&) = default;
+};
+
+/// Replaces `<folder>/stamp` in one step, durable on return. Error: unavailable.
+[[nodiscard]] base::Status write_stamp(const std::filesystem::path& folder, const Stamp& stamp);
+/// nullopt where there is none that this version can read.
+[[nodiscard]] std::optional<Stamp> read_stamp(const std::filesystem::path& folder);
+
+/// Brings a folder's entries to the disk.
+[[nodiscard]] base::Status sync_folder(const std::filesystem::path& folder);
+
+}  // namespace trv::projection
