@@ -43,7 +43,7 @@ Response text(int status, std::string body) {
   return response;
 }
 
-Response json(int status, std::string body) {
+Response json_text(int status, std::string body) {
   Response response;
   response.status = status;
   response.content_type = "application/json";
@@ -52,7 +52,7 @@ Response json(int status, std::string body) {
 }
 
 Response json(int status, const boost::json::value& value) {
-  return json(status, boost::json::serialize(value));
+  return json_text(status, boost::json::serialize(value));
 }
 
 Response problem(int status, std::string_view code, std::string_view title, std::string_view detail) {

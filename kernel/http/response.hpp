@@ -31,7 +31,7 @@ struct Response {
 /// text/plain; charset=utf-8
 [[nodiscard]] Response text(int status, std::string body);
 /// application/json, from JSON text that is ready.
-[[nodiscard]] Response json(int status, std::string body);
+[[nodiscard]] Response json_text(int status, std::string body);
 /// application/json
 [[nodiscard]] Response json(int status, const boost::json::value& value);
 

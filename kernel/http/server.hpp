@@ -33,7 +33,7 @@ struct ServerOptions {
   std::size_t stream_bytes_max = 1'000'000;                   ///< what one event stream may have queued
   base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
   /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
-  std::function<void(const Request&, int status, base::Duration took)> on_answered;
+  std::function<void(const Request&, int status, base::Duration took)> on_answered = {};
 };
 
 /// start() and stop() from one thread that is not the server's own. Destroying a running server stops it without grace.
@@ -61,8 +61,8 @@ class Server {
 
  private:
   class Running;
-  ServerOptions options_;
-  Router router_;
+  std::shared_ptr<const ServerOptions> options_;
+  std::shared_ptr<const Router> router_;
   const base::Clock& clock_;
   base::Random& random_;
   std::shared_ptr<spdlog::logger> log_;

@@ -1,0 +1,249 @@
+// Requests per second of the HTTP transport with a trivial handler, keep-alive, over loopback, client and server on one
+// machine. It compares with a bare epoll loop that answers fixed bytes to every read: what sockets alone cost here.
+//
+// Prints one JSON line per figure: name, value, unit, compares_with, ratio, floor.
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <spdlog/sinks/null_sink.h>
+#include <spdlog/spdlog.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "kernel/http/server.hpp"
+
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr std::string_view request = "GET /v1/tenants/acme/instances/42 HTTP/1.1\r\nHost: bench\r\nAccept: */*\r\n\r\n";
+constexpr std::string_view fixed_answer =
+    "HTTP/1.1 200 OK\r\nDate: Thu, 01 Jan 1970 00:00:00 GMT\r\nX-Request-Id: 0000000000000000-00000000\r\n"
+    "Content-Type: application/json\r\nContent-Length: 11\r\n\r\n{\"ok\":true}";
+
+[[noreturn]] void give_up(std::string_view what) {
+  fmt::print(stderr, "http_bench: {} failed: {}\n", what, std::strerror(errno));
+  std::exit(1);
+}
+
+sockaddr_in loopback(std::uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+/// Answers `fixed_answer` to whatever a read returns, without looking at it.
+class BareServer {
+ public:
+  BareServer() : listener_(::socket(AF_INET, SOCK_STREAM, 0)), epoll_(::epoll_create1(0)) {
+    sockaddr_in address = loopback(0);
+    socklen_t size = sizeof address;
+    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 1024) != 0 ||
+        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      give_up("bare server");
+    }
+    port_ = ntohs(address.sin_port);
+    watch(listener_);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~BareServer() {
+    stopping_ = true;
+    thread_.join();
+    for (const int open : open_) ::close(open);
+    ::close(listener_);
+    ::close(epoll_);
+  }
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+ private:
+  void watch(int descriptor) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = descriptor;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) give_up("epoll_ctl");
+  }
+  void run() {
+    epoll_event events[128];
+    char bytes[4096];
+    while (!stopping_) {
+      const int count = ::epoll_wait(epoll_, events, 128, 50);
+      for (int i = 0; i < count; ++i) {
+        const int descriptor = events[i].data.fd;
+        if (descriptor == listener_) {
+          const int accepted = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK);
+          const int on = 1;
+          ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+          watch(accepted);
+          open_.push_back(accepted);
+        } else if (::recv(descriptor, bytes, sizeof bytes, 0) <= 0) {
+          ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
+        } else if (::send(descriptor, fixed_answer.data(), fixed_answer.size(), MSG_NOSIGNAL) < 0) {
+          give_up("bare answer");
+        }
+      }
+    }
+  }
+
+  int listener_;
+  int epoll_;
+  std::uint16_t port_ = 0;
+  std::vector<int> open_;
+  std::atomic<bool> stopping_{false};
+  std::thread thread_;
+};
+
+struct Load {
+  double requests_per_s = 0;
+  double p99_us = 0;
+  double server_cpu_us = 0;  ///< of the whole process but the client thread, per request
+};
+
+double cpu_us(int who) {
+  rusage usage{};
+  ::getrusage(who, &usage);
+  const auto us = [](timeval time) {
+    return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_usec);
+  };
+  return us(usage.ru_utime) + us(usage.ru_stime);
+}
+
+/// One client thread, this one, drives `connections` with one request in flight on each (or `pipelined`) for `length`.
+Load drive(std::uint16_t port, std::size_t connections, std::size_t pipelined, SteadyClock::duration length) {
+  struct Peer {
+    int socket = -1;
+    std::size_t bytes_due = 0;
+    SteadyClock::time_point sent;
+  };
+  std::string batch;
+  for (std::size_t i = 0; i < pipelined; ++i) batch += request;
+  const int epoll = ::epoll_create1(0);
+  std::vector<Peer> peers(connections);
+  std::size_t answer_bytes = 0;
+  char bytes[64 * 1024];
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    Peer& peer = peers[i];
+    peer.socket = ::socket(AF_INET, SOCK_STREAM, 0);
+    const sockaddr_in address = loopback(port);
+    if (::connect(peer.socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) give_up("connect");
+    const int on = 1;
+    ::setsockopt(peer.socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    // One request first: it tells how long an answer is, and that it is one.
+    if (::send(peer.socket, request.data(), request.size(), 0) < 0) give_up("send");
+    const ssize_t got = ::recv(peer.socket, bytes, sizeof bytes, 0);
+    if (got <= 0 || std::string_view(bytes, 15) != "HTTP/1.1 200 OK") give_up("first answer");
+    answer_bytes = static_cast<std::size_t>(got);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = i;
+    if (::epoll_ctl(epoll, EPOLL_CTL_ADD, peer.socket, &event) != 0) give_up("epoll_ctl");
+  }
+  const auto send_batch = [&](Peer& peer, SteadyClock::time_point now) {
+    if (::send(peer.socket, batch.data(), batch.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(batch.size())) {
+      give_up("send");
+    }
+    peer.bytes_due = answer_bytes * pipelined;
+    peer.sent = now;
+  };
+
+  std::vector<std::uint32_t> took_us;
+  took_us.reserve(4'000'000);
+  const double cpu_before = cpu_us(RUSAGE_SELF) - cpu_us(RUSAGE_THREAD);
+  const auto began = SteadyClock::now();
+  for (Peer& peer : peers) send_batch(peer, began);
+  std::size_t answered = 0;
+  auto now = began;
+  epoll_event events[256];
+  while (now - began < length) {
+    const int count = ::epoll_wait(epoll, events, 256, 1000);
+    if (count <= 0) give_up("waiting for answers");
+    now = SteadyClock::now();
+    for (int i = 0; i < count; ++i) {
+      Peer& peer = peers[events[i].data.u64];
+      const ssize_t got = ::recv(peer.socket, bytes, sizeof bytes, 0);
+      if (got <= 0 || static_cast<std::size_t>(got) > peer.bytes_due) give_up("reading answers");
+      peer.bytes_due -= static_cast<std::size_t>(got);
+      if (peer.bytes_due > 0) continue;
+      answered += pipelined;
+      took_us.push_back(
+          static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - peer.sent).count()));
+      send_batch(peer, now);
+    }
+  }
+  const double seconds = std::chrono::duration<double>(now - began).count();
+  const double cpu_after = cpu_us(RUSAGE_SELF) - cpu_us(RUSAGE_THREAD);
+  for (const Peer& peer : peers) ::close(peer.socket);
+  ::close(epoll);
+  std::sort(took_us.begin(), took_us.end());
+  return {static_cast<double>(answered) / seconds, static_cast<double>(took_us[took_us.size() * 99 / 100]),
+          (cpu_after - cpu_before) / static_cast<double>(answered)};
+}
+
+void print(std::string_view name, double value, std::string_view unit, std::string_view compares_with, double ratio,
+           double floor) {
+  fmt::print(
+      "{{\"name\":\"{}\",\"value\":{:.2f},\"unit\":\"{}\",\"compares_with\":\"{}\",\"ratio\":{:.3f},\"floor\":{}}}\n",
+      name, value, unit, compares_with, ratio, floor);
+}
+
+}  // namespace
+
+int main() {
+  using namespace trv;
+  constexpr auto length = std::chrono::seconds(2);
+  constexpr std::size_t connections = 64;
+
+  Load bare;
+  {
+    BareServer server;
+    bare = drive(server.port(), connections, 1, length);
+  }
+  http::Router router;
+  router.route("GET", "/v1/tenants/{tenant}/instances/{id}", [](const http::Request&, http::Responder responder) {
+    responder.send(http::json_text(200, "{\"ok\":true}"));
+  });
+  base::SystemClock clock;
+  base::SystemRandom random;
+  http::Server server({.threads = 1}, std::move(router), clock, random,
+                      std::make_shared<spdlog::logger>("bench", std::make_shared<spdlog::sinks::null_sink_mt>()));
+  if (const base::Status started = server.start(); !started) {
+    fmt::print(stderr, "http_bench: {}\n", started.error().message());
+    return 1;
+  }
+  const Load one = drive(server.port(), 1, 1, length);
+  const Load many = drive(server.port(), connections, 1, length);
+  const Load pipelined = drive(server.port(), connections, 16, length);
+  server.stop(std::chrono::seconds(1));
+
+  print("http_requests", many.requests_per_s, "requests/s", "bare epoll loop with a fixed answer, 64 connections",
+        many.requests_per_s / bare.requests_per_s, 40'000);
+  print("http_request_cpu", many.server_cpu_us, "us/request", "bare epoll loop with a fixed answer, 64 connections",
+        many.server_cpu_us / bare.server_cpu_us, 0);
+  print("http_request_p99", many.p99_us, "us", "bare epoll loop with a fixed answer, 64 connections",
+        many.p99_us / bare.p99_us, 0);
+  print("http_requests_pipelined", pipelined.requests_per_s, "requests/s", "the same without pipelining",
+        pipelined.requests_per_s / many.requests_per_s, 0);
+  print("http_requests_one_connection", one.requests_per_s, "requests/s", "64 connections",
+        one.requests_per_s / many.requests_per_s, 0);
+  return many.requests_per_s >= 40'000 ? 0 : 1;
+}

@@ -1,0 +1,189 @@
+// What the server promises against clients that are broken or mean.
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <thread>
+
+#include "kernel/http/server.hpp"
+#include "kernel/http/testing/raw_client.hpp"
+#include "kernel/http/testing/running_server.hpp"
+
+namespace trv::http {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+Router echo_router() {
+  Router router;
+  router.route("GET", "/hello", [](const Request&, Responder responder) { responder.send(text(200, "hello")); });
+  router.route("GET", "/private", [](const Request&, Responder responder) { responder.send(text(200, "private")); });
+  router.route("POST", "/echo", [](const Request& request, Responder responder) {
+    responder.send(text(200, std::string(request.body())));
+  });
+  return router;
+}
+
+class Hostile : public testing::Test {
+ protected:
+  /// The answer to `bytes` is a problem with `status`, after which the connection ends and the server lives.
+  void expect_refusal(int status, const std::string& bytes) {
+    RawClient client(running_.port());
+    client.send(bytes);
+    const RawAnswer answer = client.read_answer();
+    const std::string shown = bytes.substr(0, 120);
+    EXPECT_EQ(answer.status, status) << shown;
+    if (answer.status == 0) return;
+    EXPECT_EQ(answer.headers.at("connection"), "close") << shown;
+    EXPECT_EQ(boost::json::parse(answer.body).at("status"), answer.status) << shown;
+    EXPECT_TRUE(client.closes()) << shown;
+    RawClient other(running_.port());
+    other.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(other.read_answer().status, 200) << shown;
+  }
+
+  RunningServer running_{echo_router(), {.body_bytes_max = 10'000}};
+};
+
+TEST_F(Hostile, what_is_no_request_is_400) {
+  for (const std::string& bytes :
+       {"\x16\x03\x01\x02\x00 tls hello\r\n\r\n"s, "GET\r\n\r\n"s, "GET /hello\r\n\r\n"s, " GET / HTTP/1.1\r\n\r\n"s,
+        "GET  /hello HTTP/1.1\r\nHost: x\r\n\r\n"s, "GET /hello HTTP/1.1\r\n\r\n"s,
+        "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n"s, "GET /hello HTTP/1.1\r\nHost : x\r\n\r\n"s,
+        "GET /hello HTTP/1.1\r\nHost: x\r\nNo colon\r\n\r\n"s, "GET /hel\0lo HTTP/1.1\r\nHost: x\r\n\r\n"s,
+        "GET /hello HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n"s, "GET /hello HTTP/1.1\r\nHost: x\r\nA\0: b\r\n\r\n"s,
+        "GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n"s, "GET hello HTTP/1.1\r\nHost: x\r\n\r\n"s,
+        "CONNECT host:443 HTTP/1.1\r\nHost: x\r\n\r\n"s, "GET * HTTP/1.1\r\nHost: x\r\n\r\n"s}) {
+    expect_refusal(400, bytes);
+  }
+}
+
+TEST_F(Hostile, another_version_is_505) {
+  expect_refusal(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  expect_refusal(505, "GET /hello HTTP/1.2\r\nHost: x\r\n\r\n");
+  expect_refusal(505, "GET /hello HTTP/1.1\nHost: x\n\n\r\n\r\n");
+}
+
+TEST_F(Hostile, dot_segments_reach_no_route) {
+  for (const char* path : {"/x/../private", "/x/%2e%2e/private", "/./private", "/../private"}) {
+    expect_refusal(400, std::string("GET ") + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  }
+  RawClient client(running_.port());
+  for (const char* path :
+       {"//private", "/private/", "/x/..%2fprivate", "/private;a", "/PRIVATE", "http://h//private"}) {
+    client.send(std::string("GET ") + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.read_answer().status, 404) << path;
+  }
+}
+
+TEST_F(Hostile, an_absolute_target_is_the_same_resource) {
+  RawClient client(running_.port());
+  client.send("GET http://other.example/hello HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.read_answer().body, "hello");
+}
+
+TEST_F(Hostile, two_readings_of_a_length_are_refused) {
+  const std::string line = "POST /echo HTTP/1.1\r\nHost: x\r\n";
+  const std::string smuggled = "0\r\n\r\nGET /private HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (const char* headers :
+       {"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 5\r\n", "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: 5, 5\r\n", "Content-Length: +5\r\n", "Content-Length: -1\r\n", "Content-Length: 0x5\r\n",
+        "Content-Length: 5 5\r\n", "Content-Length:\r\n", "Content-Length: 99999999999999999999999\r\n",
+        "Transfer-Encoding: gzip\r\n", "Transfer-Encoding: chunked, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n"}) {
+    expect_refusal(400, line + headers + "\r\n" + smuggled);
+  }
+  expect_refusal(400, "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n" + smuggled);
+}
+
+TEST_F(Hostile, bad_chunks_are_400) {
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const char* chunks : {"zz\r\n", "-1\r\n", "0x5\r\nhello\r\n\r\n", "5\r\nhelloXX\r\n", "\r\n\r\n",
+                             "5 5\r\nhello\r\n", "5;\r\nhello\r\n", "5\nhello\n0\n\n\r\n"}) {
+    expect_refusal(400, head + chunks);
+  }
+  for (const char* chunks : {"ffffffffffffffff\r\n", "2711\r\n", "2710\r\n"}) {
+    expect_refusal(413, head + chunks + std::string(10'000, 'x') + "\r\n1\r\ny\r\n");
+  }
+  expect_refusal(400, head + "10000000000000000\r\n");
+  expect_refusal(431, head + "5;" + std::string(100'000, 'a'));
+}
+
+TEST_F(Hostile, a_body_over_the_limit_is_413) {
+  expect_refusal(413, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10001\r\n\r\n" + std::string(10'001, 'x'));
+  expect_refusal(413, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n");
+  RawClient client(running_.port());
+  client.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n" + std::string(10'000, 'x'));
+  EXPECT_EQ(client.read_answer().body.size(), 10'000u);
+}
+
+TEST_F(Hostile, a_head_over_the_limit_is_431) {
+  expect_refusal(431, "GET /hello HTTP/1.1\r\nHost: x\r\nA: " + std::string(1'000'000, 'a') + "\r\n\r\n");
+  expect_refusal(431, "GET /" + std::string(1'000'000, 'a') + " HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect_refusal(431, std::string(100'000, 'A'));
+  std::string many = "GET /hello HTTP/1.1\r\nHost: x\r\n";
+  for (std::size_t i = 0; i < headers_max; ++i) many += "A: b\r\n";
+  expect_refusal(431, many + "\r\n");
+}
+
+TEST_F(Hostile, an_unknown_expectation_is_417_and_a_giant_method_501) {
+  expect_refusal(417, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: magic\r\nContent-Length: 1\r\n\r\nx");
+  expect_refusal(501, std::string(100, 'A') + " /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+}
+
+TEST_F(Hostile, a_request_that_breaks_off_is_400) {
+  for (const char* bytes :
+       {"GET /hel", "GET /hello HTTP/1.1\r\nHo", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab"}) {
+    RawClient client(running_.port());
+    client.send(bytes);
+    client.end_sending();
+    EXPECT_EQ(client.read_answer().status, 400) << bytes;
+    EXPECT_TRUE(client.closes());
+  }
+}
+
+TEST(hostile_time, a_silent_connection_is_closed) {
+  RunningServer running(echo_router(), {.idle_timeout = 100ms});
+  RawClient silent(running.port());
+  EXPECT_EQ(silent.read_all(), "");
+  RawClient client(running.port());
+  client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_EQ(client.read_answer().status, 200);
+  EXPECT_EQ(client.read_all(), "");
+}
+
+TEST(hostile_time, a_slow_head_and_a_slow_body_are_408) {
+  RunningServer running(echo_router(), {.request_timeout = 150ms});
+  for (const char* bytes : {"GET /hello HT", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nab"}) {
+    RawClient client(running.port());
+    client.send(bytes);
+    std::thread dribble([&] {
+      for (int i = 0; i < 5; ++i) {
+        std::this_thread::sleep_for(60ms);
+        client.send("x");
+      }
+    });
+    EXPECT_EQ(client.read_answer().status, 408) << bytes;
+    dribble.join();
+    EXPECT_TRUE(client.closes());
+  }
+}
+
+TEST(hostile_time, a_client_that_reads_nothing_is_cut) {
+  Router router;
+  router.route("GET", "/big", [](const Request&, Responder responder) {
+    responder.send(text(200, std::string(32 * 1024 * 1024, 'x')));
+  });
+  RunningServer running(std::move(router), {.idle_timeout = 200ms});
+  RawClient client(running.port(), 4096);
+  client.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (int i = 0; i < 500 && running.server().connections() == 0; ++i) std::this_thread::sleep_for(5ms);
+  for (int i = 0; i < 500 && running.server().connections() > 0; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(running.server().connections(), 0u);
+}
+
+}  // namespace
+}  // namespace trv::http

@@ -1,0 +1,44 @@
+#include "kernel/http/responder.hpp"
+
+#include "kernel/http/stream_queue.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::http {
+
+Responder& Responder::operator=(Responder&& other) noexcept {
+  if (this != &other) {
+    if (exchange_) exchange_->drop();
+    exchange_ = std::move(other.exchange_);
+  }
+  return *this;
+}
+
+Responder::~Responder() {
+  if (exchange_) exchange_->drop();
+}
+
+const Request& Responder::request() const noexcept {
+  TRV_EXPECTS(pending());
+  return exchange_->request();
+}
+
+void Responder::send(Response response) {
+  TRV_EXPECTS(pending());
+  std::exchange(exchange_, nullptr)->answer(std::move(response));
+}
+
+void Responder::fail(const base::Error& error) {
+  TRV_EXPECTS(pending());
+  if (status_of(error.code()) == 500) exchange_->log_failure(error);
+  send(problem_of(error));
+}
+
+EventStream Responder::stream(std::vector<std::pair<std::string, std::string>> headers) {
+  TRV_EXPECTS(pending());
+  Response head;
+  head.headers = std::move(headers);
+  head.content_type = "text/event-stream";
+  return EventStream(std::exchange(exchange_, nullptr)->open_stream(std::move(head)));
+}
+
+}  // namespace trv::http

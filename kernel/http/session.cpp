@@ -1,0 +1,377 @@
+#include "kernel/http/session.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <utility>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::http {
+namespace {
+
+constexpr std::size_t input_bytes_initial = 4 * 1024;
+constexpr std::size_t input_bytes_max = 64 * 1024;
+/// Pipelined answers gather up to this before they are sent.
+constexpr std::size_t output_bytes_gathered = 128 * 1024;
+constexpr std::size_t request_id_bytes_max = 64;
+
+bool is_request_id(std::string_view text) noexcept {
+  return !text.empty() && text.size() <= request_id_bytes_max && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
+  });
+}
+
+}  // namespace
+
+Session::Session(SessionEnvironment& environment, std::string_view remote_address)
+    : environment_(environment),
+      parser_(environment.options->header_bytes_max),
+      input_(input_bytes_initial),
+      phase_began_(environment.now),
+      output_moved_(environment.now) {
+  request_.set_remote_address(remote_address);
+}
+
+Session::~Session() {
+  if (stream_) stream_->finish(StreamEnd::by_shutdown);
+}
+
+std::span<char> Session::input() {
+  if (input_begin_ == input_end_) {
+    input_begin_ = input_end_ = 0;
+  } else if (input_begin_ > 0) {
+    std::memmove(input_.data(), input_.data() + input_begin_, input_end_ - input_begin_);
+    input_end_ -= input_begin_;
+    input_begin_ = 0;
+  }
+  // A full buffer means that more is on its way, or that one line of a header is longer than it.
+  if (input_end_ == input_.size()) input_.resize(input_.size() * 2);
+  return std::span(input_).subspan(input_end_);
+}
+
+void Session::input_arrived(std::size_t size) {
+  TRV_EXPECTS(size <= input_.size() - input_end_);
+  input_end_ += size;
+  if (input_begin_ == 0 && input_end_ == input_.size() && input_.size() < input_bytes_max) {
+    input_.resize(input_.size() * 2);
+  }
+}
+
+void Session::input_ended() {
+  input_is_over_ = true;
+}
+
+bool Session::wants_input() const noexcept {
+  return !input_is_over_ &&
+         (phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body || phase_ == Phase::streaming);
+}
+
+void Session::consume(std::size_t size) noexcept {
+  input_begin_ += size;
+  TRV_ENSURES(input_begin_ <= input_end_);
+}
+
+void Session::output_sent(std::size_t size) {
+  TRV_EXPECTS(size <= output_.size() - output_begin_);
+  output_begin_ += size;
+  output_moved_ = environment_.now;
+  if (output_begin_ < output_.size()) return;
+  output_begin_ = 0;
+  output_.clear();
+  if (output_.capacity() > output_bytes_gathered) output_.shrink_to_fit();
+}
+
+bool Session::advance() {
+  for (;;) {
+    bool progress = false;
+    switch (phase_) {
+      case Phase::idle:
+      case Phase::head: progress = read_head(); break;
+      case Phase::body: progress = read_body(); break;
+      case Phase::handling: progress = take_answer(); break;
+      case Phase::streaming: return pump_stream();
+      case Phase::closing: return false;
+    }
+    if (!progress) return false;
+    if (output().size() >= output_bytes_gathered) return true;
+  }
+}
+
+bool Session::read_head() {
+  if (phase_ == Phase::idle) {
+    // RFC 9112 §2.2: empty lines before a request are read over.
+    while (unparsed().starts_with("\r\n")) consume(2);
+    if (unparsed().empty() || (unparsed() == "\r" && !input_is_over_)) {
+      if (input_is_over_ || draining_) phase_ = Phase::closing;
+      return false;
+    }
+    parser_.start(request_);
+    phase_ = Phase::head;
+    phase_began_ = request_began_ = environment_.now;
+  }
+  std::size_t consumed = 0;
+  const RequestParser::Outcome outcome = parser_.parse(unparsed(), consumed);
+  consume(consumed);
+  switch (outcome) {
+    case RequestParser::Outcome::need_more:
+      if (input_is_over_) refuse(400, "invalid", "the request ends within its head");
+      return false;
+    case RequestParser::Outcome::failed:
+      refuse(parser_.failure().status, parser_.failure().code, parser_.failure().detail);
+      return false;
+    default: head_complete(); return phase_ != Phase::closing;
+  }
+}
+
+void Session::head_complete() {
+  choose_id();
+  keep_alive_ = parser_.keep_alive();
+  const Target& target = request_.target();
+  if (target.is_asterisk() && request_.method() != "OPTIONS") {
+    return refuse(400, "invalid", "the target * is for OPTIONS only");
+  }
+  match_ = environment_.router->match(request_);
+  std::size_t body_bytes_max = environment_.options->body_bytes_max;
+  if (match_.route != nullptr) {
+    body_bytes_max = match_.route->options.body_bytes_max.value_or(body_bytes_max);
+  } else if (request_.method() == "OPTIONS" && (target.is_asterisk() || !match_.allow.empty())) {
+    early_answer_ = empty(204);
+    if (!match_.allow.empty()) early_answer_->headers.emplace_back("Allow", match_.allow);
+  } else if (!match_.allow.empty()) {
+    early_answer_ = problem(405, "method_not_allowed", reason_phrase(405),
+                            fmt::format("{} is not for this path; it takes {}", request_.method(), match_.allow))
+                        .with("Allow", std::string(match_.allow));
+  } else {
+    early_answer_ = problem(404, "not_found", reason_phrase(404), "nothing is served at this path");
+  }
+  if (!parser_.set_body_bytes_max(body_bytes_max)) {
+    return refuse(parser_.failure().status, parser_.failure().code, parser_.failure().detail);
+  }
+  phase_ = Phase::body;
+  const auto expectation = request_.header("Expect");
+  if (!expectation || parser_.is_http_1_0()) return;
+  if (!equal_ignoring_case(*expectation, "100-continue")) {
+    return refuse(417, "expectation", "the only expectation met here is 100-continue");
+  }
+  if (!parser_.has_body() || !unparsed().empty()) return;
+  if (early_answer_) {
+    // The client waits for leave to send its body, which nobody wants.
+    keep_alive_ = false;
+    unread_ = true;
+    phase_ = Phase::handling;
+  } else {
+    output_.append("HTTP/1.1 100 Continue\r\n\r\n");
+  }
+}
+
+bool Session::read_body() {
+  std::size_t consumed = 0;
+  const RequestParser::Outcome outcome = parser_.parse(unparsed(), consumed);
+  consume(consumed);
+  switch (outcome) {
+    case RequestParser::Outcome::need_more:
+      if (input_is_over_) refuse(400, "invalid", "the request ends within its body");
+      return false;
+    case RequestParser::Outcome::failed:
+      refuse(parser_.failure().status, parser_.failure().code, parser_.failure().detail);
+      return false;
+    default: break;
+  }
+  phase_ = Phase::handling;
+  phase_began_ = environment_.now;
+  if (!early_answer_) dispatch();
+  return true;
+}
+
+void Session::dispatch() {
+  TRV_EXPECTS(match_.route != nullptr);
+  // Exceptions of a handler end here; its responder, unanswered, then answers 500.
+  try {
+    match_.route->handler(request_, Responder(shared_from_this()));
+  } catch (const std::exception& exception) {
+    environment_.log->error("request {}: the handler of {} threw: {}", request_.id(), request_.route(),
+                            exception.what());
+  } catch (...) {
+    environment_.log->error("request {}: the handler of {} threw", request_.id(), request_.route());
+  }
+}
+
+void Session::answer(Response response) {
+  {
+    const std::lock_guard lock(mutex_);
+    TRV_ASSERT(!answer_ && !opened_stream_);
+    answer_ = std::move(response);
+  }
+  wake();
+}
+
+std::shared_ptr<StreamQueue> Session::open_stream(Response head) {
+  auto queue = std::make_shared<StreamQueue>(environment_.options->stream_bytes_max, shared_from_this());
+  bool gone = false;
+  {
+    const std::lock_guard lock(mutex_);
+    TRV_ASSERT(!answer_ && !opened_stream_);
+    gone = abandoned_;
+    if (!gone) {
+      answer_ = std::move(head);
+      opened_stream_ = queue;
+    }
+  }
+  if (gone) queue->finish(StreamEnd::by_peer);
+  wake();
+  return queue;
+}
+
+void Session::drop() noexcept {
+  environment_.log->error("request {}: {} {} was dropped unanswered", request_.id(), request_.method(),
+                          request_.route());
+  answer(problem_of(base::Error(base::ErrorCode::internal, "unanswered")));
+}
+
+void Session::log_failure(const base::Error& error) noexcept {
+  environment_.log->error("request {}: {} {}: {}: {}", request_.id(), request_.method(), request_.route(),
+                          to_string(error.code()), error.message());
+}
+
+bool Session::take_answer() {
+  std::optional<Response> response = std::exchange(early_answer_, std::nullopt);
+  if (!response) {
+    const std::lock_guard lock(mutex_);
+    if (!answer_) return false;
+    response = std::exchange(answer_, std::nullopt);
+    stream_ = std::exchange(opened_stream_, nullptr);
+  }
+  if (draining_) keep_alive_ = false;
+  write_answer(*response);
+  if (stream_) {
+    phase_ = Phase::streaming;
+    phase_began_ = environment_.now;
+    if (request_.method() == "HEAD") {
+      std::exchange(stream_, nullptr)->finish(StreamEnd::by_us);
+      phase_ = Phase::closing;
+    } else if (draining_) {
+      drain();
+    }
+  } else {
+    begin_next();
+  }
+  return true;
+}
+
+void Session::begin_next() {
+  if (!keep_alive_) {
+    phase_ = Phase::closing;
+    unread_ = unread_ || !unparsed().empty();
+    return;
+  }
+  request_.clear();
+  match_ = {};
+  phase_ = Phase::idle;
+  phase_began_ = environment_.now;
+  if (input_begin_ == input_end_ && input_.size() > input_bytes_initial) {
+    input_begin_ = input_end_ = 0;
+    input_ = std::vector<char>(input_bytes_initial);
+  }
+}
+
+bool Session::pump_stream() {
+  TRV_EXPECTS(stream_ != nullptr);
+  consume(unparsed().size());  // nothing may follow on this connection
+  if (input_is_over_) {
+    std::exchange(stream_, nullptr)->finish(StreamEnd::by_peer);
+    phase_ = Phase::closing;
+    return false;
+  }
+  // Taking only when all is sent keeps what waits for a slow reader in the queue, where it is counted.
+  if (!output().empty()) return true;
+  if (stream_ended_) {
+    std::exchange(stream_, nullptr)->finish(StreamEnd::by_us);
+    phase_ = Phase::closing;
+    return false;
+  }
+  stream_bytes_.clear();
+  const bool more = stream_->take(stream_bytes_);
+  if (!stream_bytes_.empty()) {
+    write_chunk(stream_bytes_);
+    phase_began_ = environment_.now;
+  }
+  if (!more) {
+    stream_ended_ = true;
+    if (!parser_.is_http_1_0()) output_.append("0\r\n\r\n");
+  }
+  return !output().empty() || stream_ended_;
+}
+
+void Session::refuse(int status, std::string_view code, std::string_view detail) {
+  if (request_.id().empty()) choose_id();
+  keep_alive_ = false;
+  unread_ = true;
+  Response response = problem(status, code, reason_phrase(status), detail);
+  write_answer(response);
+  phase_ = Phase::closing;
+}
+
+void Session::choose_id() {
+  const auto given = request_.header("X-Request-Id");
+  if (given && is_request_id(*given)) return request_.set_id(*given);
+  char text[40];
+  const auto end =
+      fmt::format_to_n(text, sizeof text, "{:016x}-{:08x}", environment_.id_prefix, ++environment_.id_count);
+  request_.set_id({text, end.size});
+}
+
+void Session::tick() {
+  const ServerOptions& options = *environment_.options;
+  const base::Duration now = environment_.now;
+  if (!output().empty() && now - output_moved_ >= options.idle_timeout) stuck_ = true;
+  switch (phase_) {
+    case Phase::idle:
+      if (output().empty() && now - phase_began_ >= options.idle_timeout) phase_ = Phase::closing;
+      break;
+    case Phase::head:
+    case Phase::body:
+      if (now - request_began_ >= options.request_timeout) {
+        refuse(408, "timeout", "the request did not arrive in time");
+      }
+      break;
+    case Phase::streaming:
+      if (now - phase_began_ >= options.heartbeat_interval && output().empty() && !stream_ended_) {
+        write_chunk(":\n\n");
+        phase_began_ = now;
+      }
+      break;
+    case Phase::handling:
+    case Phase::closing: break;
+  }
+}
+
+void Session::drain() {
+  draining_ = true;
+  if (phase_ != Phase::streaming || stream_ended_) return;
+  stream_bytes_.clear();
+  stream_->take(stream_bytes_);
+  if (!stream_bytes_.empty()) write_chunk(stream_bytes_);
+  if (!parser_.is_http_1_0()) output_.append("0\r\n\r\n");
+  stream_ended_ = true;
+  std::exchange(stream_, nullptr)->finish(StreamEnd::by_shutdown);
+  phase_ = Phase::closing;
+}
+
+void Session::abandon(StreamEnd reason) {
+  std::shared_ptr<StreamQueue> opened;
+  {
+    const std::lock_guard lock(mutex_);
+    abandoned_ = true;
+    opened = std::exchange(opened_stream_, nullptr);
+  }
+  if (opened) opened->finish(reason);
+  if (stream_) std::exchange(stream_, nullptr)->finish(reason);
+  phase_ = Phase::closing;
+}
+
+}  // namespace trv::http
