@@ -1,0 +1,71 @@
+#include "events/catalog/event_catalog.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "events/schema/effect_generated.h"
+#include "events/schema/tenancy_generated.h"
+
+namespace trv::catalog {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+
+base::BytesView view(const FlatBufferBuilder& builder) {
+  return {builder.GetBufferPointer(), builder.GetSize()};
+}
+
+TEST(EventCatalog, knows_the_events_of_every_schema) {
+  const EventCatalog catalog = EventCatalog::make();
+  for (const char* type : {"trv.tenant.created", "trv.plugin.installed", "trv.event.received", "trv.effect.requested",
+                           "trv.instance.started", "trv.task.completed"}) {
+    EXPECT_TRUE(catalog.knows(type)) << type;
+  }
+  EXPECT_FALSE(catalog.knows("trv.nothing"));
+  EXPECT_TRUE(std::ranges::is_sorted(catalog.types()));
+}
+
+TEST(EventCatalog, json_text_stands_as_json_and_64_bit_numbers_as_text) {
+  FlatBufferBuilder builder;
+  const auto key = builder.CreateString("a\"b\n");
+  const auto output = builder.CreateString("{\"n\":1}");
+  builder.Finish(schema::effect::CreateEffectSucceeded(builder, key, output, 2, 9'007'199'254'740'993));
+  const auto json = EventCatalog::make().to_json("trv.effect.succeeded", view(builder));
+  ASSERT_TRUE(json) << json.error().message();
+  EXPECT_EQ(*json, "{\"key\":\"a\\\"b\\u000a\",\"output\":{\"n\":1},\"tries\":2,\"duration_ns\":\"9007199254740993\"}");
+}
+
+TEST(EventCatalog, byte_vectors_are_hexadecimal) {
+  FlatBufferBuilder builder;
+  const std::uint8_t bytes[] = {0x00, 0xff};
+  const auto id = builder.CreateString("t1");
+  const auto hash = builder.CreateVector(bytes, 2);
+  schema::tenancy::TokenIssuedBuilder token(builder);
+  token.add_token_id(id);
+  token.add_hash(hash);
+  builder.Finish(token.Finish());
+  const auto json = EventCatalog::make().to_json("trv.token.issued", view(builder));
+  ASSERT_TRUE(json);
+  EXPECT_EQ(*json, "{\"token_id\":\"t1\",\"hash\":\"00ff\",\"expires_ns\":\"0\"}");
+}
+
+TEST(EventCatalog, an_unknown_type_is_shown_as_it_is) {
+  const auto json = EventCatalog::make().to_json("com.example.thing", base::as_bytes("\x01\x02\x03"));
+  ASSERT_TRUE(json);
+  EXPECT_EQ(*json, "{\"payload_base64\":\"AQID\"}");
+}
+
+TEST(EventCatalog, a_payload_that_does_not_fit_is_corrupt) {
+  const EventCatalog catalog = EventCatalog::make();
+  for (std::size_t size = 0; size < 64; ++size) {
+    const base::Bytes garbage(size, 0xff);
+    const auto json = catalog.to_json("trv.token.issued", garbage);
+    ASSERT_FALSE(json);
+    EXPECT_EQ(json.error().code(), base::ErrorCode::corrupt);
+  }
+}
+
+}  // namespace
+}  // namespace trv::catalog
