@@ -1,0 +1,144 @@
+#include "kernel/gateway/access.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <memory>
+
+#include "kernel/tenancy/decisions.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using tenancy::Resource;
+using tenancy::Verb;
+
+Result<tenancy::Token> authenticate(Services& services, const http::Request& request) {
+  constexpr std::string_view scheme = "Bearer ";
+  const auto header = request.header("Authorization");
+  if (!header) return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
+  if (header->size() <= scheme.size() || !http::equal_ignoring_case(header->substr(0, scheme.size()), scheme)) {
+    return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
+  }
+  const base::Digest hash = base::sha256(base::as_bytes(header->substr(scheme.size())));
+  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
+  TRV_TRY_ASSIGN(auto token, services.tenancy.token_by_hash(txn, hash));
+  if (!token || (token->expires && *token->expires <= services.clock.now())) {
+    return fail(ErrorCode::unauthenticated, "the token is not known, was revoked or has expired");
+  }
+  return *std::move(token);
+}
+
+base::Error tenant_not_found(std::string_view tenant) {
+  return {ErrorCode::not_found, fmt::format("tenant '{}' not found", tenant.substr(0, 63))};
+}
+
+/// nullopt: allowed.
+std::optional<base::Error> refusal(const tenancy::Token& token, std::optional<std::string_view> tenant,
+                                   Resource resource, Verb verb) {
+  const bool system = token.tenant == base::system_tenant();
+  const bool foreign = tenant && *tenant != token.tenant.value();
+  // The operator sees that a tenant exists, and nothing inside it.
+  if (foreign && !(system && resource == Resource::tenants && verb == Verb::read)) return tenant_not_found(*tenant);
+  const bool own_tenant = tenant && !foreign && resource == Resource::tenants && verb == Verb::read;
+  if (own_tenant || tenancy::allows(token.role, system, resource, verb)) return std::nullopt;
+  return base::Error(ErrorCode::denied, fmt::format("a token with role {} of tenant '{}' may not do this",
+                                                    tenancy::to_string(token.role), token.tenant.value()));
+}
+
+// Recorded before it is answered: what was refused is in the trail for sure.
+void record_refusal(Services& services, http::Responder responder, const tenancy::Token& token, base::Error error) {
+  const http::Request& request = responder.request();
+  const tenancy::DenyAccess denial{.action = std::string(request.method()),
+                                   .target = std::string(request.path().substr(0, 1024)),
+                                   .reason = error.message(),
+                                   .source = std::string(request.remote_address())};
+  auto held = std::make_shared<http::Responder>(std::move(responder));
+  shard::Command command;
+  command.tenant = token.tenant;
+  command.actor = "token:" + token.id;
+  command.decide = [&services, denial](const lmdb::Txn& state, shard::DecisionContext& context) {
+    return tenancy::decide(services.tenancy, state, context, denial);
+  };
+  command.done = [held, error = std::move(error)](const Result<shard::Applied>& outcome) {
+    held->fail(outcome ? error : outcome.error());
+  };
+  services.shard.submit(std::move(command));
+}
+
+}  // namespace
+
+NewToken make_token(base::Random& random) {
+  std::array<std::uint8_t, 6> id{};
+  std::array<std::uint8_t, 32> secret{};
+  random.fill(id);
+  random.fill(secret);
+  NewToken token;
+  token.id = base::to_hex(id);
+  token.text = fmt::format("trv_{}_{}", token.id, base::to_base64url(secret));
+  token.hash = base::sha256(base::as_bytes(token.text));
+  return token;
+}
+
+http::Handler guarded(Services& services, Resource resource, Verb verb, std::function<void(Call)> handler) {
+  return [&services, resource, verb, handler = std::move(handler)](const http::Request& request,
+                                                                   http::Responder responder) {
+    Result<tenancy::Token> token = authenticate(services, request);
+    if (!token) return responder.fail(token.error());
+    const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
+    const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
+    if (auto error = refusal(*token, tenant, resource, verb)) {
+      return record_refusal(services, std::move(responder), *token, *std::move(error));
+    }
+    const base::TenantId id = tenant ? base::TenantId(*tenant) : token->tenant;
+    handler(Call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id});
+  };
+}
+
+shard::Command command_of(Services& services, const Call& call) {
+  shard::Command command;
+  command.tenant = call.tenant;
+  command.actor = call.actor();
+  command.correlation_id = base::Uuid::v7(services.clock.now(), services.random);
+  command.traceparent = std::string(call.request().header("traceparent").value_or("").substr(0, 128));
+  return command;
+}
+
+void submit(Services& services, Call call,
+            std::function<Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide,
+            std::function<http::Response(const shard::Applied&)> answer) {
+  shard::Command command = command_of(services, call);
+  auto held = std::make_shared<Call>(std::move(call));
+  command.decide = std::move(decide);
+  command.done = [held, answer = std::move(answer)](const Result<shard::Applied>& outcome) {
+    if (!outcome) return held->responder.fail(outcome.error());
+    held->responder.send(answer(*outcome));
+  };
+  services.shard.submit(std::move(command));
+}
+
+Result<Page> page_of(const http::Request& request) {
+  Page page;
+  if (const auto limit = request.query("limit")) {
+    const auto [end, error] = std::from_chars(limit->data(), limit->data() + limit->size(), page.limit);
+    if (error != std::errc() || end != limit->data() + limit->size() || page.limit < 1 || page.limit > 500) {
+      return fail(ErrorCode::invalid, "limit must be a whole number from 1 to 500");
+    }
+  }
+  if (const auto cursor = request.query("cursor")) {
+    const auto position = base::from_hex(*cursor);
+    if (!position || position->size() > 512) return fail(ErrorCode::invalid, "cursor is none that a list gave");
+    page.after = std::string(position->begin(), position->end());
+  }
+  return page;
+}
+
+std::string to_cursor(std::string_view position) {
+  return base::to_hex(base::as_bytes(position));
+}
+
+}  // namespace trv::gateway

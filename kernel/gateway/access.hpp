@@ -1,0 +1,58 @@
+#pragma once
+// Who asks, in which tenant, and whether they may.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "kernel/gateway/services.hpp"
+#include "kernel/http/responder.hpp"
+#include "kernel/http/router.hpp"
+#include "kernel/tenancy/model.hpp"
+
+namespace trv::gateway {
+
+/// The text of a token: "trv_<id>_<secret>". Only its SHA-256 is kept.
+struct NewToken {
+  std::string id;
+  std::string text;
+  base::Digest hash{};
+};
+[[nodiscard]] NewToken make_token(base::Random& random);
+
+/// A request whose sender is known and may do what was asked.
+struct Call {
+  http::Responder responder;
+  tenancy::Token principal;
+  base::TenantId tenant;  ///< of the path; the principal's own where the path names none
+
+  [[nodiscard]] const http::Request& request() const { return responder.request(); }
+  /// "token:<id>", as it stands in events.
+  [[nodiscard]] std::string actor() const { return "token:" + principal.id; }
+};
+
+/// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the
+/// same 404; a role that does not allow it → 403. Refusals of a known token are events in its tenant before they are
+/// answered.
+[[nodiscard]] http::Handler guarded(Services& services, tenancy::Resource resource, tenancy::Verb verb,
+                                    std::function<void(Call)> handler);
+
+/// Decides on the shard and answers: with `answer` when it took effect, with the problem when not.
+void submit(Services& services, Call call,
+            std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide,
+            std::function<http::Response(const shard::Applied&)> answer);
+
+/// The command that a call stands for; `decide` and `done` are left to the caller.
+[[nodiscard]] shard::Command command_of(Services& services, const Call& call);
+
+struct Page {
+  std::string after;
+  std::size_t limit = 50;
+};
+/// `limit` 1 to 500 and `cursor` of a list request. Error: invalid.
+[[nodiscard]] base::Result<Page> page_of(const http::Request& request);
+
+/// A cursor is opaque to clients: it says where in the tenant's own list to go on, so a foreign one reveals nothing.
+[[nodiscard]] std::string to_cursor(std::string_view position);
+
+}  // namespace trv::gateway

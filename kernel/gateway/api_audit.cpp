@@ -1,0 +1,132 @@
+#include <fmt/format.h>
+
+#include <charconv>
+#include <memory>
+
+#include "audit/export/export.hpp"
+#include "audit/export/proof.hpp"
+#include "audit/export/tile.hpp"
+#include "audit/trail/trail.hpp"
+#include "kernel/gateway/access.hpp"
+#include "kernel/gateway/routes.hpp"
+#include "kernel/tenancy/decisions.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using tenancy::Resource;
+using tenancy::Verb;
+
+Result<note::SigningKey> key_of(const Services& services, const base::TenantId& tenant) {
+  return note::SigningKey::from_pem(fmt::format("{}/t/{}", services.audit_origin, tenant.value()),
+                                    services.audit_key_pem);
+}
+
+http::Response octets(base::Bytes bytes, bool immutable) {
+  http::Response response;
+  response.content_type = "application/octet-stream";
+  response.body.assign(bytes.begin(), bytes.end());
+  if (immutable) return std::move(response).with("Cache-Control", "private, max-age=31536000, immutable");
+  return response;
+}
+
+/// Runs `read` on the tenant's trail as it is committed now and answers with what it gives.
+template <typename Read>
+void answer_from_trail(Services& services, Call call, Read read) {
+  const auto answer = [&]() -> Result<http::Response> {
+    TRV_TRY_ASSIGN(const note::SigningKey key, key_of(services, call.tenant));
+    TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, services.projection.begin_read());
+    TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, services.trail.tables(), call.tenant, key));
+    return read(trail);
+  };
+  Result<http::Response> response = answer();
+  if (!response) return call.responder.fail(response.error());
+  call.responder.send(*std::move(response));
+}
+
+// Reading the trail is a fact of the trail: it is recorded first, and what is answered covers it.
+template <typename Read>
+void record_and_answer(Services& services, Call call, std::string_view what, Read read) {
+  shard::Command command = command_of(services, call);
+  const tenancy::ReadTrail fact{
+      .what = std::string(what), .size = 0, .source = std::string(call.request().remote_address())};
+  auto held = std::make_shared<Call>(std::move(call));
+  command.decide = [&services, fact](const lmdb::Txn& state, shard::DecisionContext& context) {
+    return tenancy::decide(services.tenancy, state, context, fact);
+  };
+  command.done = [&services, held, read](const Result<shard::Applied>& outcome) {
+    if (!outcome) return held->responder.fail(outcome.error());
+    answer_from_trail(services, std::move(*held), read);
+  };
+  services.shard.submit(std::move(command));
+}
+
+Result<http::Response> read_checkpoint(const trail::Trail& trail) {
+  TRV_TRY_ASSIGN(std::string text, trail.checkpoint());
+  return http::text(200, std::move(text));
+}
+
+Result<http::Response> read_tile(const trail::Trail& trail, std::string_view path) {
+  const auto address = exporting::TileAddress::parse(path);
+  const base::Error missing(ErrorCode::not_found, fmt::format("the trail has no '{}'", path.substr(0, 200)));
+  if (!address) return fail(missing);
+  TRV_TRY_ASSIGN(const std::uint64_t size, trail.size());
+  const bool full = address->width == exporting::tile_width;
+  if (address->kind == exporting::TileAddress::Kind::hashes) {
+    const std::uint64_t hashes = address->level < 8 ? size >> (8 * address->level) : 0;
+    if (address->index * exporting::tile_width + address->width > hashes) return fail(missing);
+    TRV_TRY_ASSIGN(base::Bytes bytes, exporting::tile_bytes(trail.nodes(), *address));
+    return octets(std::move(bytes), full);
+  }
+  if (address->index * exporting::tile_width + address->width > size) return fail(missing);
+  base::Bytes bundle;
+  for (std::uint64_t i = 0; i < address->width; ++i) {
+    TRV_TRY_ASSIGN(const base::Bytes entry, trail.entry(address->index * exporting::tile_width + i));
+    TRV_TRY(exporting::append_entry(bundle, entry));
+  }
+  return octets(std::move(bundle), full);
+}
+
+Result<http::Response> read_proof(const trail::Trail& trail, std::string_view lsn_text) {
+  std::uint64_t lsn = 0;
+  const auto [end, error] = std::from_chars(lsn_text.data(), lsn_text.data() + lsn_text.size(), lsn);
+  if (error != std::errc() || end != lsn_text.data() + lsn_text.size() || lsn == 0) {
+    return fail(ErrorCode::invalid, fmt::format("'{}' is no lsn", lsn_text.substr(0, 40)));
+  }
+  TRV_TRY_ASSIGN(const auto index, trail.index_of(log::Lsn(lsn)));
+  if (!index) return fail(ErrorCode::not_found, fmt::format("the trail has no entry for lsn {}", lsn));
+  TRV_TRY_ASSIGN(const base::Bytes entry, trail.entry(*index));
+  TRV_TRY_ASSIGN(const exporting::Proof proof, exporting::make_proof(trail, *index));
+  return http::text(200, exporting::format_proof(proof)).with("Travertine-Entry", base::to_base64(entry));
+}
+
+}  // namespace
+
+void add_audit_routes(http::Router& router, Services& services) {
+  const auto reader = [&services](std::function<void(Call)> handler) {
+    return guarded(services, Resource::trail, Verb::read, std::move(handler));
+  };
+  router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&services](Call call) {
+                 record_and_answer(services, std::move(call), "checkpoint", read_checkpoint);
+               }));
+  router.route("GET", "/v1/tenants/{tenant}/audit/key", reader([&services](Call call) {
+                 const auto key = key_of(services, call.tenant);
+                 if (!key) return call.responder.fail(key.error());
+                 call.responder.send(http::text(200, key->verifier().format() + "\n"));
+               }));
+  router.route("GET", "/v1/tenants/{tenant}/audit/tile/{path...}", reader([&services](Call call) {
+                 const std::string path = "tile/" + std::string(call.request().parameter("path"));
+                 answer_from_trail(services, std::move(call),
+                                   [&path](const trail::Trail& trail) { return read_tile(trail, path); });
+               }));
+  router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}", reader([&services](Call call) {
+                 const std::string lsn(call.request().parameter("lsn"));
+                 record_and_answer(services, std::move(call), "proof",
+                                   [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
+               }));
+}
+
+}  // namespace trv::gateway

@@ -1,0 +1,126 @@
+#include <memory>
+
+#include "kernel/gateway/body.hpp"
+#include "kernel/gateway/list.hpp"
+#include "kernel/gateway/routes.hpp"
+#include "kernel/tenancy/decisions.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using tenancy::Connection;
+using tenancy::Resource;
+using tenancy::Verb;
+
+boost::json::object to_object(const Connection& connection) {
+  boost::json::object authentication = {{"scheme", connection.scheme}};
+  if (connection.scheme == "basic") authentication["user"] = connection.user;
+  if (connection.scheme == "header") authentication["header"] = connection.user;
+  return {{"name", connection.name},
+          {"plugin", connection.plugin},
+          {"base_url", connection.base_url},
+          {"auth", std::move(authentication)},
+          {"has_secret", !connection.secret.empty()},
+          {"has_webhook_secret", !connection.webhook_secret.empty()},
+          {"allow_private_network", connection.allow_private_network}};
+}
+
+/// What a request asks for; secrets are still in the clear and go to the secret store before anything else happens.
+struct Wanted {
+  Connection connection;
+  std::optional<std::string> secret;
+  std::optional<std::string> webhook_secret;
+};
+
+base::Result<Wanted> parse(const http::Request& request) {
+  TRV_TRY_ASSIGN(const Body body, Body::parse(request.body(), {"plugin", "base_url", "auth", "secret", "webhook_secret",
+                                                               "allow_private_network"}));
+  Wanted wanted;
+  Connection& connection = wanted.connection;
+  connection.name = request.parameter("name");
+  TRV_TRY_ASSIGN(const auto plugin, body.optional_text("plugin"));
+  connection.plugin = plugin.value_or("");
+  TRV_TRY_ASSIGN(connection.base_url, body.text("base_url"));
+  TRV_TRY_ASSIGN(const auto authentication, body.optional_object("auth", {"scheme", "user", "header"}));
+  connection.scheme = "none";
+  if (authentication) {
+    TRV_TRY_ASSIGN(connection.scheme, authentication->text("scheme"));
+    TRV_TRY_ASSIGN(const auto user, authentication->optional_text("user"));
+    TRV_TRY_ASSIGN(const auto header, authentication->optional_text("header"));
+    connection.user = connection.scheme == "header" ? header.value_or("") : user.value_or("");
+  }
+  TRV_TRY_ASSIGN(wanted.secret, body.optional_text("secret"));
+  TRV_TRY_ASSIGN(wanted.webhook_secret, body.optional_text("webhook_secret"));
+  TRV_TRY_ASSIGN(connection.allow_private_network, body.flag("allow_private_network"));
+  return wanted;
+}
+
+// A secret that is not sent again is kept; one that a refused command brought is forgotten.
+void apply_connection(Services& services, Call call) {
+  auto wanted = parse(call.request());
+  if (!wanted) return call.responder.fail(wanted.error());
+  auto connection = std::make_shared<Connection>(wanted->connection);
+  std::vector<std::string> stored;
+  const auto keep = [&](const std::optional<std::string>& secret, std::string& reference) -> base::Status {
+    if (!secret) return {};
+    TRV_TRY_ASSIGN(reference, services.secrets.put(call.tenant, *secret));
+    stored.push_back(reference);
+    return {};
+  };
+  for (base::Status status :
+       {keep(wanted->secret, connection->secret), keep(wanted->webhook_secret, connection->webhook_secret)}) {
+    if (!status) return call.responder.fail(status.error());
+  }
+  shard::Command command = command_of(services, call);
+  auto held = std::make_shared<Call>(std::move(call));
+  command.decide = [&services, connection](const lmdb::Txn& state,
+                                           shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    TRV_TRY_ASSIGN(const auto before, services.tenancy.connection(state, context.tenant, connection->name));
+    if (before && connection->secret.empty() && connection->scheme != "none") connection->secret = before->secret;
+    if (before && connection->webhook_secret.empty()) connection->webhook_secret = before->webhook_secret;
+    return tenancy::decide(services.tenancy, state, context, tenancy::ApplyConnection{*connection});
+  };
+  command.done = [&services, held, connection, stored](const base::Result<shard::Applied>& outcome) {
+    if (outcome) return held->responder.send(http::json(200, boost::json::value(to_object(*connection))));
+    // `lost` may have taken effect: its secret stays.
+    if (outcome.error().code() != base::ErrorCode::lost) {
+      for (const std::string& reference : stored) (void)services.secrets.remove(held->tenant, reference);
+    }
+    held->responder.fail(outcome.error());
+  };
+  services.shard.submit(std::move(command));
+}
+
+}  // namespace
+
+void add_connection_routes(http::Router& router, Services& services) {
+  router.route("GET", "/v1/tenants/{tenant}/connections",
+               guarded(services, Resource::connections, Verb::read, [&services](Call call) {
+                 const base::TenantId tenant = call.tenant;
+                 answer_list(
+                     services, std::move(call),
+                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+                       return services.tenancy.connections(txn, tenant, after, count);
+                     },
+                     [](std::vector<Connection> connections, const Page& page) {
+                       return list_of(
+                           std::move(connections), page, [](const auto& one) { return to_object(one); },
+                           [](const auto& one) { return one.name; });
+                     });
+               }));
+  router.route("PUT", "/v1/tenants/{tenant}/connections/{name}",
+               guarded(services, Resource::connections, Verb::write,
+                       [&services](Call call) { apply_connection(services, std::move(call)); }));
+  router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
+               guarded(services, Resource::connections, Verb::write, [&services](Call call) {
+                 const tenancy::RemoveConnection remove{std::string(call.request().parameter("name"))};
+                 submit(
+                     services, std::move(call),
+                     [&services, remove](const lmdb::Txn& state, shard::DecisionContext& context) {
+                       return tenancy::decide(services.tenancy, state, context, remove);
+                     },
+                     [](const shard::Applied&) { return http::empty(204); });
+               }));
+}
+
+}  // namespace trv::gateway

@@ -1,0 +1,161 @@
+#include <boost/json/parse.hpp>
+
+#include "kernel/gateway/body.hpp"
+#include "kernel/gateway/list.hpp"
+#include "kernel/gateway/routes.hpp"
+#include "kernel/tenancy/decisions.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using tenancy::Grant;
+using tenancy::Package;
+using tenancy::Resource;
+using tenancy::Verb;
+
+constexpr std::size_t package_bytes_max = std::size_t{64} << 20;
+
+/// The manifest as it was installed: it was checked then, so what cannot be read now is damage.
+base::Result<boost::json::object> manifest_of(const Package& package) {
+  boost::system::error_code error;
+  boost::json::value value = boost::json::parse(package.manifest, error);
+  if (error || !value.is_object()) return base::fail(base::ErrorCode::corrupt, "a stored manifest cannot be read");
+  return std::move(value.as_object());
+}
+
+boost::json::object to_object(const Package& package) {
+  boost::json::object object = {{"id", package.plugin},
+                                {"version", package.version},
+                                {"package_sha256", base::to_hex(package.package_sha256)},
+                                {"library_sha256", base::to_hex(package.library_sha256)},
+                                {"installed", package.installed.to_rfc3339()}};
+  boost::json::array operations;
+  if (const auto manifest = manifest_of(package)) {
+    if (const auto* title = manifest->if_contains("title")) object["title"] = *title;
+    if (const auto* listed = manifest->if_contains("operations"); listed != nullptr && listed->is_array()) {
+      for (const auto& operation : listed->as_array()) operations.push_back(operation.at("name"));
+    }
+  }
+  object["operations"] = std::move(operations);
+  return object;
+}
+
+boost::json::object to_object(const Grant& grant) {
+  return {{"id", grant.plugin}, {"version", grant.version}, {"enabled_at", grant.enabled.to_rfc3339()}};
+}
+
+// The library is loaded before the installation becomes a fact: what does not load is refused with the reason.
+void install(Services& services, Call call) {
+  const auto installed = services.packages.install(base::as_bytes(call.request().body()));
+  if (!installed) return call.responder.fail(installed.error());
+  if (const auto loaded = services.plugins.load(installed->package_digest); !loaded) {
+    return call.responder.fail(loaded.error());
+  }
+  Package package;
+  package.plugin = installed->manifest.id;
+  package.version = installed->manifest.version;
+  package.package_sha256 = installed->package_digest;
+  package.library_sha256 = installed->library_digest;
+  package.manifest = installed->manifest.text;
+  package.installed = services.clock.now();
+  submit(
+      services, std::move(call),
+      [&services, package](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(services.tenancy, state, context, tenancy::InstallPackage{package});
+      },
+      [package](const shard::Applied& applied) {
+        const bool is_new = applied.last >= applied.first;
+        return http::json(is_new ? 201 : 200, boost::json::value(to_object(package)));
+      });
+}
+
+void show_package(Services& services, Call call) {
+  const std::string id(call.request().parameter("id"));
+  const std::string version(call.request().parameter("version"));
+  const auto txn = services.projection.begin_read();
+  if (!txn) return call.responder.fail(txn.error());
+  const auto package = services.tenancy.package(*txn, id, version);
+  if (!package) return call.responder.fail(package.error());
+  if (!*package) {
+    return call.responder.fail(
+        base::Error(base::ErrorCode::not_found, "plugin '" + id + "' version '" + version + "' is not installed"));
+  }
+  const auto manifest = manifest_of(**package);
+  if (!manifest) return call.responder.fail(manifest.error());
+  boost::json::object object = to_object(**package);
+  object["manifest"] = *manifest;
+  call.responder.send(http::json(200, boost::json::value(std::move(object))));
+}
+
+void enable(Services& services, Call call) {
+  const auto body = Body::parse(call.request().body(), {"version"});
+  if (!body) return call.responder.fail(body.error());
+  const auto version = body->text("version");
+  if (!version) return call.responder.fail(version.error());
+  const tenancy::EnablePlugin enable{.plugin = std::string(call.request().parameter("id")), .version = *version};
+  const base::Timestamp now = services.clock.now();
+  submit(
+      services, std::move(call),
+      [&services, enable](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(services.tenancy, state, context, enable);
+      },
+      [enable, now](const shard::Applied&) {
+        return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, now})));
+      });
+}
+
+void disable(Services& services, Call call) {
+  const tenancy::DisablePlugin disable{std::string(call.request().parameter("id"))};
+  submit(
+      services, std::move(call),
+      [&services, disable](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(services.tenancy, state, context, disable);
+      },
+      [](const shard::Applied&) { return http::empty(204); });
+}
+
+}  // namespace
+
+void add_plugin_routes(http::Router& router, Services& services) {
+  router.route("POST", "/v1/plugins",
+               guarded(services, Resource::packages, Verb::write,
+                       [&services](Call call) { install(services, std::move(call)); }),
+               {.body_bytes_max = package_bytes_max});
+  router.route("GET", "/v1/plugins", guarded(services, Resource::packages, Verb::read, [&services](Call call) {
+                 answer_list(
+                     services, std::move(call),
+                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+                       return services.tenancy.packages(txn, after, count);
+                     },
+                     [](std::vector<Package> packages, const Page& page) {
+                       return list_of(
+                           std::move(packages), page, [](const auto& one) { return to_object(one); },
+                           [](const auto& one) { return one.plugin + "/" + one.version; });
+                     });
+               }));
+  router.route("GET", "/v1/plugins/{id}/{version}",
+               guarded(services, Resource::packages, Verb::read,
+                       [&services](Call call) { show_package(services, std::move(call)); }));
+  router.route("GET", "/v1/tenants/{tenant}/plugins",
+               guarded(services, Resource::plugins, Verb::read, [&services](Call call) {
+                 const base::TenantId tenant = call.tenant;
+                 answer_list(
+                     services, std::move(call),
+                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+                       return services.tenancy.grants(txn, tenant, after, count);
+                     },
+                     [](std::vector<Grant> grants, const Page& page) {
+                       return list_of(
+                           std::move(grants), page, [](const auto& one) { return to_object(one); },
+                           [](const auto& one) { return one.plugin; });
+                     });
+               }));
+  router.route(
+      "PUT", "/v1/tenants/{tenant}/plugins/{id}",
+      guarded(services, Resource::plugins, Verb::write, [&services](Call call) { enable(services, std::move(call)); }));
+  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}",
+               guarded(services, Resource::plugins, Verb::write,
+                       [&services](Call call) { disable(services, std::move(call)); }));
+}
+
+}  // namespace trv::gateway

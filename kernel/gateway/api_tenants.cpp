@@ -1,0 +1,129 @@
+#include "kernel/gateway/body.hpp"
+#include "kernel/gateway/list.hpp"
+#include "kernel/gateway/routes.hpp"
+#include "kernel/tenancy/decisions.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using tenancy::Resource;
+using tenancy::Verb;
+
+boost::json::object to_object(const tenancy::Tenant& tenant) {
+  return {{"id", tenant.id.value()}, {"display_name", tenant.display_name}, {"created", tenant.created.to_rfc3339()}};
+}
+
+boost::json::object to_object(const tenancy::Member& member) {
+  return {{"user", member.user}, {"role", to_string(member.role)}, {"added", member.added.to_rfc3339()}};
+}
+
+void append(shard::Decision& decision, shard::Decision more) {
+  std::move(more.events.begin(), more.events.end(), std::back_inserter(decision.events));
+}
+
+// The tenant and its first owner token come into being together; the events stand in the new tenant.
+void create_tenant(Services& services, Call call) {
+  const auto body = Body::parse(call.request().body(), {"id", "display_name"});
+  if (!body) return call.responder.fail(body.error());
+  const auto id = body->text("id");
+  if (!id) return call.responder.fail(id.error());
+  const auto name = body->optional_text("display_name");
+  if (!name) return call.responder.fail(name.error());
+
+  const NewToken token = make_token(services.random);
+  const tenancy::CreateTenant create{.id = base::TenantId(*id), .display_name = name->value_or("")};
+  const tenancy::IssueToken issue{
+      .id = token.id, .name = "owner", .role = tenancy::Role::owner, .hash = token.hash, .expires = std::nullopt};
+  const base::Timestamp now = services.clock.now();
+  call.tenant = create.id;
+  submit(
+      services, std::move(call),
+      [&services, create, issue](const lmdb::Txn& state,
+                                 shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        TRV_TRY_ASSIGN(shard::Decision decision, tenancy::decide(services.tenancy, state, context, create));
+        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(services.tenancy, state, context, issue));
+        append(decision, std::move(issued));
+        return decision;
+      },
+      [create, token, now](const shard::Applied&) {
+        boost::json::object answer = to_object(tenancy::Tenant{create.id, create.display_name, now});
+        answer["token"] = {{"id", token.id}, {"name", "owner"}, {"role", "owner"}, {"token", token.text}};
+        return http::json(201, boost::json::value(std::move(answer)))
+            .with("Location", "/v1/tenants/" + create.id.value());
+      });
+}
+
+void show_tenant(Services& services, Call call) {
+  const auto txn = services.projection.begin_read();
+  if (!txn) return call.responder.fail(txn.error());
+  const auto tenant = services.tenancy.tenant(*txn, call.tenant);
+  if (!tenant) return call.responder.fail(tenant.error());
+  if (!*tenant) {
+    return call.responder.fail(
+        base::Error(base::ErrorCode::not_found, "tenant '" + call.tenant.value() + "' not found"));
+  }
+  call.responder.send(http::json(200, boost::json::value(to_object(**tenant))));
+}
+
+void add_member(Services& services, Call call) {
+  const auto body = Body::parse(call.request().body(), {"user", "role"});
+  if (!body) return call.responder.fail(body.error());
+  const auto user = body->text("user");
+  if (!user) return call.responder.fail(user.error());
+  const auto role_text = body->text("role");
+  if (!role_text) return call.responder.fail(role_text.error());
+  const auto role = tenancy::parse_role(*role_text);
+  if (!role) return call.responder.fail(role.error());
+  const tenancy::AddMember add{.user = *user, .role = *role};
+  const base::Timestamp now = services.clock.now();
+  submit(
+      services, std::move(call),
+      [&services, add](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(services.tenancy, state, context, add);
+      },
+      [add, now](const shard::Applied&) {
+        return http::json(201, boost::json::value(to_object(tenancy::Member{add.user, add.role, now})));
+      });
+}
+
+}  // namespace
+
+void add_tenant_routes(http::Router& router, Services& services) {
+  router.route("POST", "/v1/tenants", guarded(services, Resource::tenants, Verb::write, [&services](Call call) {
+                 create_tenant(services, std::move(call));
+               }));
+  router.route("GET", "/v1/tenants", guarded(services, Resource::tenants, Verb::read, [&services](Call call) {
+                 answer_list(
+                     services, std::move(call),
+                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+                       return services.tenancy.tenants(txn, after, count);
+                     },
+                     [](std::vector<tenancy::Tenant> tenants, const Page& page) {
+                       return list_of(
+                           std::move(tenants), page, [](const auto& one) { return to_object(one); },
+                           [](const auto& one) { return one.id.value(); });
+                     });
+               }));
+  router.route("GET", "/v1/tenants/{tenant}", guarded(services, Resource::tenants, Verb::read, [&services](Call call) {
+                 show_tenant(services, std::move(call));
+               }));
+  router.route("POST", "/v1/tenants/{tenant}/members",
+               guarded(services, Resource::members, Verb::write,
+                       [&services](Call call) { add_member(services, std::move(call)); }));
+  router.route("GET", "/v1/tenants/{tenant}/members",
+               guarded(services, Resource::members, Verb::read, [&services](Call call) {
+                 const base::TenantId tenant = call.tenant;
+                 answer_list(
+                     services, std::move(call),
+                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+                       return services.tenancy.members(txn, tenant, after, count);
+                     },
+                     [](std::vector<tenancy::Member> members, const Page& page) {
+                       return list_of(
+                           std::move(members), page, [](const auto& one) { return to_object(one); },
+                           [](const auto& one) { return one.user; });
+                     });
+               }));
+}
+
+}  // namespace trv::gateway

@@ -1,0 +1,74 @@
+#include "kernel/gateway/body.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "kernel/expression/json.hpp"
+
+namespace trv::gateway {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using expression::Value;
+
+Result<Body> Body::parse(std::string_view text, std::initializer_list<std::string_view> known) {
+  auto value = expression::parse_json(text);
+  if (!value) return fail(std::move(value).error().in("request body"));
+  if (!value->is_object()) return fail(ErrorCode::invalid, "the request body must be a JSON object");
+  Body body("", *std::move(value));
+  TRV_TRY(body.check(known));
+  return body;
+}
+
+base::Status Body::check(std::initializer_list<std::string_view> known) const {
+  for (const auto& entry : object_.entries()) {
+    const std::string_view name = entry.key.as_string();
+    if (std::ranges::find(known, name) == known.end()) {
+      return fail(ErrorCode::invalid, fmt::format("'{}{}' is not known here; known: {}", path_, name.substr(0, 80),
+                                                  fmt::join(known, ", ")));
+    }
+  }
+  return {};
+}
+
+Result<std::string> Body::text(std::string_view name) const {
+  TRV_TRY_ASSIGN(auto value, optional_text(name));
+  if (!value) return fail(ErrorCode::invalid, fmt::format("'{}{}' is missing; it must be a string", path_, name));
+  return *std::move(value);
+}
+
+Result<std::optional<std::string>> Body::optional_text(std::string_view name) const {
+  const Value* value = object_.find(name);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (!value->is_string()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be a string", path_, name));
+  return std::string(value->as_string());
+}
+
+Result<std::optional<std::int64_t>> Body::optional_integer(std::string_view name) const {
+  const Value* value = object_.find(name);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (!value->is_int()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be a whole number", path_, name));
+  return value->as_int();
+}
+
+Result<bool> Body::flag(std::string_view name) const {
+  const Value* value = object_.find(name);
+  if (value == nullptr || value->is_null()) return false;
+  if (!value->is_bool()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be true or false", path_, name));
+  return value->as_bool();
+}
+
+Result<std::optional<Body>> Body::optional_object(std::string_view name,
+                                                  std::initializer_list<std::string_view> known) const {
+  const Value* value = object_.find(name);
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (!value->is_object()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be an object", path_, name));
+  Body body(fmt::format("{}{}.", path_, name), *value);
+  TRV_TRY(body.check(known));
+  return body;
+}
+
+}  // namespace trv::gateway

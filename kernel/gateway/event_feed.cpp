@@ -1,0 +1,136 @@
+#include "kernel/gateway/event_feed.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+#include <fmt/format.h>
+
+#include "events/record/record.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::gateway {
+namespace {
+
+// So that a follower from the beginning of a long log does not keep the others waiting.
+constexpr int records_per_turn_max = 2000;
+
+}  // namespace
+
+base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const std::string data, catalog.to_json(event.type(), event.payload()));
+  boost::json::object attributes = {
+      {"specversion", "1.0"},
+      {"id", event.event_id().to_string()},
+      {"source", fmt::format("/tenants/{}/{}", event.tenant(), event.stream_kind())},
+      {"type", event.type()},
+      {"subject", event.stream_id()},
+      {"time", event.time().to_rfc3339()},
+      {"sequence", std::to_string(event.lsn().value())},
+      {"tenant", event.tenant()},
+      {"actor", event.actor()},
+  };
+  if (const auto id = event.causation_id()) attributes["causationid"] = id->to_string();
+  if (const auto id = event.correlation_id()) attributes["correlationid"] = id->to_string();
+  if (!event.traceparent().empty()) attributes["traceparent"] = event.traceparent();
+  attributes["datacontenttype"] = "application/json";
+  std::string text = boost::json::serialize(attributes);
+  text.pop_back();
+  text += ",\"data\":";
+  text += data;
+  text += '}';
+  return text;
+}
+
+EventFeed::EventFeed(log::EventLog& log, log::ShardId shard, const catalog::EventCatalog& catalog)
+    : log_(log), shard_(shard), catalog_(catalog) {}
+
+EventFeed::~EventFeed() {
+  stop();
+}
+
+void EventFeed::start() {
+  TRV_EXPECTS(!thread_.joinable());
+  thread_ = std::thread([this] { run(); });
+}
+
+void EventFeed::stop() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void EventFeed::follow(base::TenantId tenant, log::Lsn after, http::EventStream stream) {
+  auto reader = log_.read(shard_, after.next());
+  if (!reader) {
+    stream.comment(reader.error().message());
+    stream.close();
+    return;
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    arrived_.push_back({std::move(tenant), std::move(stream), *std::move(reader)});
+  }
+  changed_.notify_one();
+}
+
+void EventFeed::wake() {
+  {
+    const std::scoped_lock lock(mutex_);
+    woken_ = true;
+  }
+  changed_.notify_one();
+}
+
+std::size_t EventFeed::followers() const {
+  const std::scoped_lock lock(mutex_);
+  return count_;
+}
+
+void EventFeed::run() {
+  std::list<Follower> followers;
+  bool more = false;
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      count_ = followers.size();
+      const auto something = [this] { return stopping_ || woken_ || !arrived_.empty(); };
+      // Streams whose client went away are noticed within the second.
+      if (!more) changed_.wait_for(lock, std::chrono::seconds(1), something);
+      if (stopping_) return;
+      woken_ = false;
+      followers.splice(followers.end(), arrived_);
+    }
+    more = false;
+    std::erase_if(followers, [&](Follower& follower) { return !serve(follower, more); });
+  }
+}
+
+bool EventFeed::serve(Follower& follower, bool& more) const {
+  if (!follower.stream.is_open()) return false;
+  for (int i = 0; i < records_per_turn_max; ++i) {
+    const auto stored = follower.reader->next(base::Duration(0));
+    if (!stored) {
+      follower.stream.comment(stored.error().message());
+      return false;
+    }
+    if (!*stored) return true;
+    const auto event = record::RecordView::over((*stored)->bytes);
+    if (!event) {
+      follower.stream.comment(event.error().message());
+      return false;
+    }
+    if (event->tenant() != follower.tenant.value()) continue;
+    const auto text = to_cloud_event(catalog_, *event);
+    if (!text) {
+      follower.stream.comment(text.error().message());
+      return false;
+    }
+    if (!follower.stream.send(std::to_string(event->lsn().value()), event->type(), *text)) return false;
+  }
+  more = true;
+  return true;
+}
+
+}  // namespace trv::gateway
