@@ -79,10 +79,12 @@ void append_two_digits(char*& to, unsigned value) {
 // RFC 3339 in UTC with nine decimals, so that no record's time is rounded. The years of a Timestamp have four digits.
 void append_time(std::string& out, base::Timestamp time) {
   using namespace std::chrono;
-  const sys_time<nanoseconds> point{nanoseconds(time.ns())};
-  const auto day = floor<days>(point);
-  const year_month_day date(day);
-  const auto in_day = static_cast<std::uint64_t>((point - day).count());
+  constexpr std::int64_t day_ns = 86'400'000'000'000;
+  // Not by chrono's floor, which overflows in the first day of the range.
+  const bool before_midnight = time.ns() % day_ns < 0;
+  const std::int64_t days_since_1970 = time.ns() / day_ns - (before_midnight ? 1 : 0);
+  const auto in_day = static_cast<std::uint64_t>(time.ns() % day_ns + (before_midnight ? day_ns : 0));
+  const year_month_day date{sys_days{days(days_since_1970)}};
   const auto second = static_cast<unsigned>(in_day / 1'000'000'000);
   char text[32];
   char* to = text;
