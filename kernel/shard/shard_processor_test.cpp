@@ -1,0 +1,350 @@
+#include "kernel/shard/shard_processor.hpp"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+#include <map>
+
+#include "events/log/lmdb_event_log.hpp"
+
+namespace trv::shard {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Counts events per stream, sets a timer for "alarm" events and cancels it for "woken" ones.
+class CountingProjector final : public projection::Projector {
+ public:
+  explicit CountingProjector(Timers& timers) : timers_(timers) {}
+  std::string_view name() const override { return "counts"; }
+  std::uint32_t layout_version() const override { return 1; }
+  base::Status open(lmdb::WriteTxn& txn) override {
+    TRV_TRY_ASSIGN(table_, txn.create_table("counts"));
+    return {};
+  }
+  base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override {
+    if (event.type() == "test.poison") return base::fail(base::ErrorCode::corrupt, "poison");
+    TRV_TRY_ASSIGN(const std::uint64_t before, count(txn, event.stream_id()));
+    const std::string text = std::to_string(before + 1);
+    TRV_TRY(table_.put(txn, event.stream_id(), base::as_bytes(text)));
+    const Timer timer{
+        .due = base::Timestamp(2'000'000'000), .tenant = base::TenantId(event.tenant()), .owner = "alarm"};
+    if (event.type() == "test.alarm") return timers_.set(txn, timer);
+    if (event.type() == "test.woken") return timers_.cancel(txn, timer);
+    return {};
+  }
+  base::Result<std::uint64_t> count(const lmdb::Txn& txn, std::string_view stream) const {
+    TRV_TRY_ASSIGN(const auto value, table_.get(txn, stream));
+    if (!value) return 0;
+    return std::stoull(std::string(base::as_text(*value)));
+  }
+
+ private:
+  Timers& timers_;
+  lmdb::Table table_;
+};
+
+/// A shard on a fresh folder, with the real embedded log.
+class ShardTest : public testing::Test {
+ protected:
+  ShardTest() {
+    folder_ = std::filesystem::path(testing::TempDir()) /
+              (std::string("shard_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::remove_all(folder_);
+    std::filesystem::create_directories(folder_);
+  }
+  ~ShardTest() override {
+    shard_.reset();
+    projection_.reset();
+    log_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void open() {
+    log_ = *log::LmdbEventLog::open(folder_ / "log", {.map_bytes = std::uint64_t{1} << 30});
+    projection_ = *projection::Projection::open(
+        {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
+        {&timers_, &outbox_, &counts_});
+  }
+  void start(ShardOptions options = {}) {
+    if (!log_) open();
+    ShardListeners listeners;
+    listeners.effect = [this](Effect effect) {
+      const std::scoped_lock lock(mutex_);
+      effects_.push_back(std::move(effect));
+    };
+    listeners.timer = [this](const Timer& timer) {
+      ++timers_asked_;
+      Command command = event_command(timer.tenant.value(), timer_answer_, "woken");
+      return command;
+    };
+    listeners.committed = [this](log::Lsn last) { committed_ = last.value(); };
+    shard_ = std::make_unique<ShardProcessor>(options, *log_, *projection_, timers_, outbox_, clock_, random_,
+                                              std::move(listeners));
+    ASSERT_TRUE(shard_->start());
+  }
+  void restart() {
+    shard_.reset();
+    projection_.reset();
+    log_.reset();
+    effects_.clear();
+    start();
+  }
+
+  static Command event_command(std::string tenant, std::string type, std::string stream) {
+    Command command;
+    command.tenant = base::TenantId(std::move(tenant));
+    command.actor = "kernel";
+    command.decide = [type, stream](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+      Decision decision;
+      if (!type.empty()) decision.events.push_back(draft(context, "test", stream, type, {1, 2, 3}));
+      return decision;
+    };
+    command.done = [](const base::Result<Applied>&) {};
+    return command;
+  }
+
+  std::future<base::Result<Applied>> submit(Command command) {
+    auto promise = std::make_shared<std::promise<base::Result<Applied>>>();
+    command.done = [promise](const base::Result<Applied>& outcome) { promise->set_value(outcome); };
+    auto future = promise->get_future();
+    shard_->submit(std::move(command));
+    return future;
+  }
+  std::uint64_t count_of(std::string_view stream) {
+    const auto txn = projection_->begin_read();
+    return *counts_.count(*txn, stream);
+  }
+
+  std::filesystem::path folder_;
+  base::SimulatedClock clock_{base::Timestamp(1'000'000'000)};
+  base::SimulatedRandom random_{1};
+  Timers timers_;
+  Outbox outbox_;
+  CountingProjector counts_{timers_};
+  std::unique_ptr<log::LmdbEventLog> log_;
+  std::unique_ptr<projection::Projection> projection_;
+  std::unique_ptr<ShardProcessor> shard_;
+  std::mutex mutex_;
+  std::vector<Effect> effects_;
+  std::atomic<int> timers_asked_ = 0;
+  std::string timer_answer_ = "test.woken";
+  std::atomic<std::uint64_t> committed_ = 0;
+};
+
+TEST_F(ShardTest, a_command_that_took_effect_is_durable_and_projected_when_it_is_answered) {
+  start();
+  const auto outcome = submit(event_command("acme", "test.event", "a")).get();
+  ASSERT_TRUE(outcome) << outcome.error().message();
+  EXPECT_EQ(outcome->first, log::Lsn(1));
+  EXPECT_EQ(outcome->last, log::Lsn(1));
+  EXPECT_EQ(count_of("a"), 1U);
+  EXPECT_EQ(committed_, 1U);
+  EXPECT_EQ(log_->bounds(log::ShardId(0))->last, log::Lsn(1));
+}
+
+TEST_F(ShardTest, commands_are_decided_in_order_and_see_what_came_before_them) {
+  start();
+  std::vector<std::future<base::Result<Applied>>> futures;
+  for (std::uint64_t i = 0; i < 500; ++i) {
+    Command command = event_command("acme", "test.event", "a");
+    command.decide = [this, i](const lmdb::Txn& state, DecisionContext& context) -> base::Result<Decision> {
+      EXPECT_EQ(*counts_.count(state, "a"), i);
+      Decision decision;
+      decision.events.push_back(draft(context, "test", "a", "test.event", {}));
+      return decision;
+    };
+    futures.push_back(submit(std::move(command)));
+  }
+  for (std::size_t i = 0; i < futures.size(); ++i) EXPECT_EQ(futures[i].get()->first, log::Lsn(i + 1));
+  EXPECT_LT(shard_->metrics().batches, 500U);
+}
+
+TEST_F(ShardTest, a_refusal_changes_nothing_and_fails_no_other) {
+  start();
+  Command refused = event_command("acme", "test.event", "a");
+  refused.decide = [](const lmdb::Txn&, DecisionContext&) -> base::Result<Decision> {
+    return base::fail(base::ErrorCode::conflict, "no");
+  };
+  auto first = submit(std::move(refused));
+  auto second = submit(event_command("acme", "test.event", "a"));
+  EXPECT_EQ(first.get().error().message(), "no");
+  EXPECT_TRUE(second.get());
+  EXPECT_EQ(count_of("a"), 1U);
+}
+
+TEST_F(ShardTest, a_command_that_cannot_be_applied_fails_alone) {
+  start();
+  std::vector<std::future<base::Result<Applied>>> good;
+  std::vector<std::future<base::Result<Applied>>> bad;
+  for (int i = 0; i < 20; ++i) {
+    good.push_back(submit(event_command("acme", "test.event", "a")));
+    if (i % 5 == 0) bad.push_back(submit(event_command("acme", "test.poison", "a")));
+  }
+  for (auto& one : good) EXPECT_TRUE(one.get());
+  for (auto& one : bad) EXPECT_EQ(one.get().error().code(), base::ErrorCode::corrupt);
+  EXPECT_EQ(count_of("a"), 20U);
+  EXPECT_EQ(log_->bounds(log::ShardId(0))->last, log::Lsn(20));
+}
+
+TEST_F(ShardTest, an_event_over_the_record_limit_is_refused_and_the_shard_goes_on) {
+  start();
+  Command large = event_command("acme", "test.event", "a");
+  large.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Decision decision;
+    decision.events.push_back(draft(context, "test", "a", "test.event", {}));
+    decision.events.push_back(draft(context, "test", "a", "test.event", base::Bytes(1'100'000)));
+    return decision;
+  };
+  const auto outcome = submit(std::move(large)).get();
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code(), base::ErrorCode::too_large);
+  EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_EQ(count_of("a"), 1U);
+}
+
+TEST_F(ShardTest, a_timer_fires_once_when_it_is_due_and_survives_a_restart) {
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
+  restart();
+  shard_->poke();
+  ASSERT_TRUE(submit(event_command("acme", "", "a")).get());
+  EXPECT_EQ(timers_asked_, 0);
+  clock_.advance(2s);
+  shard_->poke();
+  while (count_of("woken") == 0) std::this_thread::yield();
+  shard_->poke();
+  ASSERT_TRUE(submit(event_command("acme", "", "a")).get());
+  EXPECT_EQ(timers_asked_, 1);
+}
+
+TEST_F(ShardTest, a_timer_whose_decision_leaves_it_standing_is_not_asked_for_without_end) {
+  timer_answer_ = "";
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
+  clock_.advance(2s);
+  for (int i = 0; i < 50; ++i) {
+    shard_->poke();
+    ASSERT_TRUE(submit(event_command("acme", "", "a")).get());
+  }
+  EXPECT_EQ(timers_asked_, 1);
+}
+
+TEST_F(ShardTest, an_effect_is_handed_out_after_it_is_durable_and_again_after_a_restart_until_it_is_settled) {
+  start();
+  Command command = event_command("acme", "", "a");
+  command.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Effect effect;
+    effect.key = "acme/1/2/1";
+    effect.owner = "1";
+    effect.kind = "plugin";
+    effect.operation = "do";
+    effect.input = "{}";
+    effect.timeout = 5s;
+    Decision decision;
+    decision.events.push_back(effect_requested(context, "instance", effect));
+    return decision;
+  };
+  ASSERT_TRUE(submit(std::move(command)).get());
+  {
+    const std::scoped_lock lock(mutex_);
+    ASSERT_EQ(effects_.size(), 1U);
+    EXPECT_EQ(effects_[0].key, "acme/1/2/1");
+    EXPECT_EQ(effects_[0].tenant, base::TenantId("acme"));
+    EXPECT_EQ(effects_[0].timeout, 5s);
+  }
+  restart();
+  ASSERT_EQ(effects_.size(), 1U);
+  Command settle = event_command("acme", "", "a");
+  settle.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Outcome outcome;
+    outcome.ok = true;
+    outcome.output = "{}";
+    Decision decision;
+    decision.events.push_back(effect_settled(context, "instance", "1", "acme/1/2/1", outcome));
+    return decision;
+  };
+  ASSERT_TRUE(submit(std::move(settle)).get());
+  const auto txn = projection_->begin_read();
+  EXPECT_EQ(*outbox_.state_of(*txn, base::TenantId("acme"), "acme/1/2/1"), EffectState::settled);
+  EXPECT_EQ(*outbox_.state_of(*txn, base::TenantId("other"), "acme/1/2/1"), EffectState::unknown);
+}
+
+TEST_F(ShardTest, settled_effects_are_not_handed_out_after_a_restart) {
+  start();
+  Command both = event_command("acme", "", "a");
+  both.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Effect effect;
+    effect.key = "k";
+    Outcome done;
+    done.ok = true;
+    done.output = "1";
+    effect.owner = "1";
+    Decision decision;
+    decision.events.push_back(effect_requested(context, "instance", effect));
+    decision.events.push_back(effect_settled(context, "instance", "1", "k", done));
+    return decision;
+  };
+  ASSERT_TRUE(submit(std::move(both)).get());
+  restart();
+  EXPECT_TRUE(effects_.empty());
+}
+
+TEST_F(ShardTest, a_shard_that_was_claimed_by_another_acknowledges_nothing_until_it_owns_it_again) {
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  ASSERT_TRUE(log_->claim(log::ShardId(0), "thief", base::Uuid::v7(clock_.now(), random_)));
+  const auto lost = submit(event_command("acme", "test.event", "a")).get();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code(), base::ErrorCode::lost);
+  EXPECT_EQ(count_of("a"), 1U);
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_EQ(count_of("a"), 2U);
+  EXPECT_EQ(shard_->metrics().claims, 2U);
+}
+
+TEST_F(ShardTest, replay_gives_the_same_projection_as_live) {
+  start();
+  base::SimulatedRandom random(99);
+  for (int i = 0; i < 300; ++i) {
+    (void)submit(event_command("t" + std::to_string(random.below(3)), "test.event", std::to_string(random.below(20))))
+        .get();
+  }
+  const auto live = projection_->content_digest();
+  shard_.reset();
+  ASSERT_TRUE(projection_->rebuild(*log_));
+  EXPECT_EQ(*projection_->content_digest(), *live);
+}
+
+TEST_F(ShardTest, commands_after_stop_are_refused) {
+  start();
+  shard_->stop();
+  EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get().error().code(), base::ErrorCode::unavailable);
+  EXPECT_FALSE(shard_->ready());
+}
+
+TEST_F(ShardTest, a_full_queue_refuses_as_exhausted) {
+  ShardOptions options;
+  options.queue_commands_max = 2;
+  start(options);
+  std::promise<void> hold;
+  Command slow = event_command("acme", "test.event", "a");
+  slow.decide = [&hold](const lmdb::Txn&, DecisionContext&) -> base::Result<Decision> {
+    hold.get_future().wait();
+    return Decision{};
+  };
+  auto first = submit(std::move(slow));
+  while (shard_->metrics().queue_length > 0) std::this_thread::yield();
+  auto second = submit(event_command("acme", "test.event", "a"));
+  auto third = submit(event_command("acme", "test.event", "a"));
+  const auto fourth = submit(event_command("acme", "test.event", "a")).get();
+  EXPECT_EQ(fourth.error().code(), base::ErrorCode::exhausted);
+  hold.set_value();
+  EXPECT_TRUE(second.get());
+  EXPECT_TRUE(third.get());
+}
+
+}  // namespace
+}  // namespace trv::shard
