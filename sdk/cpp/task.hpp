@@ -29,7 +29,7 @@ using Outcome = std::variant<std::string, Failure>;
   Failure failure;
   try {
     try {
-      throw;
+      std::rethrow_exception(std::current_exception());
     } catch (const std::exception& exception) {
       failure.message = std::string("the plugin threw: ") + exception.what();
     } catch (...) {
