@@ -154,6 +154,11 @@ Result<SigningKey> SigningKey::from_pem(std::string_view name, std::string_view 
   return of(name, std::move(key));
 }
 
+Result<SigningKey> SigningKey::named(std::string_view name) const {
+  TRV_ASSERT(EVP_PKEY_up_ref(key_.get()) == 1);
+  return of(name, PrivateKey(key_.get()));
+}
+
 std::string SigningKey::to_pem() const {
   const Owned<BIO> bio(BIO_new(BIO_s_secmem()));
   TRV_ASSERT(bio != nullptr);

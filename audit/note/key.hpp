@@ -67,6 +67,10 @@ class SigningKey {
   /// PEM PKCS#8. The text is the secret: keep it in files of mode 0600.
   [[nodiscard]] std::string to_pem() const;
 
+  /// The same secret under another name, which gives another id: one key file can sign for many origins, and a
+  /// signature of one is none of another. Error: invalid for a bad name.
+  [[nodiscard]] Result<SigningKey> named(std::string_view name) const;
+
   [[nodiscard]] const VerifierKey& verifier() const noexcept { return verifier_; }
   [[nodiscard]] const std::string& name() const noexcept { return verifier_.name(); }
   [[nodiscard]] std::uint32_t id() const noexcept { return verifier_.id(); }

@@ -87,6 +87,18 @@ TEST(Keys, a_key_survives_pem_and_other_pem_is_refused) {
   EXPECT_EQ(SigningKey::from_pem("n", std::string(20'000, 'A')).error().code(), ErrorCode::too_large);
 }
 
+TEST(Keys, one_secret_under_two_names_signs_for_each_and_not_for_the_other) {
+  const SigningKey node = key_of("node.example");
+  const auto tenant = node.named("node.example/t/acme");
+  ASSERT_TRUE(tenant);
+  EXPECT_EQ(tenant->verifier().public_key(), node.verifier().public_key());
+  EXPECT_NE(tenant->id(), node.id());
+  const std::string note = *sign("t\n", *tenant);
+  EXPECT_TRUE(open(note, std::span(&tenant->verifier(), 1)));
+  EXPECT_EQ(refusal(note, node.verifier()), ErrorCode::unauthenticated);
+  EXPECT_FALSE(node.named("two words"));
+}
+
 TEST(Notes, a_signed_text_opens_with_its_key) {
   const SigningKey key = key_of("quarry.example/ledger");
   const std::string text = "first line\n\nthird line, behind an empty one\n";
