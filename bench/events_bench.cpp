@@ -1,0 +1,275 @@
+// Speed of the embedded log and of replay. Prints one JSON object per line:
+//   {"name", "value", "unit", "compares_with", "ratio", "floor"}
+// ratio = value / value of what it compares with, in the same run on the same disk. Exit code 1 when a floor is missed.
+//
+//   events_bench [--records N] [--rounds N] [--folder F]
+
+#include <fmt/format.h>
+#include <lmdb.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "events/log/lmdb_event_log.hpp"
+#include "events/log/log_writer.hpp"
+#include "events/projection/example_projector.hpp"
+#include "events/projection/projection.hpp"
+#include "events/record/chain.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t batch_records = 256;
+constexpr std::size_t record_bytes = 256;
+const record::ShardId shard(0);
+
+bool floors_hold = true;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void report(std::string_view name, double value, std::string_view unit, std::string_view compares_with = {},
+            std::optional<double> ratio = std::nullopt, std::optional<double> floor = std::nullopt) {
+  const auto number = [](const std::optional<double>& of) { return of ? fmt::format("{:.3f}", *of) : "null"; };
+  fmt::print("{{\"name\":\"{}\",\"value\":{:.1f},\"unit\":\"{}\",\"compares_with\":{},\"ratio\":{},\"floor\":{}}}\n",
+             name, value, unit, compares_with.empty() ? "null" : fmt::format("\"{}\"", compares_with), number(ratio),
+             number(floor));
+  std::fflush(stdout);
+}
+
+/// A payload that makes an example record `record_bytes` long.
+std::size_t fitting_payload() {
+  record::RecordEncoder encoder;
+  for (std::size_t payload = 0;; ++payload) {
+    const auto record =
+        encoder.encode(record::example_draft(100'000, payload),
+                       {.shard = shard, .lsn = record::Lsn(1), .epoch = record::Epoch(1), .prev_hash = {}});
+    TRV_ASSERT(record.has_value());
+    if (record->stored().size() >= record_bytes) return record->stored().size() == record_bytes ? payload : 0;
+  }
+}
+
+/// What LMDB itself can do: one table, number keys, MDB_APPEND, a synced commit per batch.
+class BareLog {
+ public:
+  explicit BareLog(const std::filesystem::path& folder) {
+    std::filesystem::create_directories(folder);
+    check(mdb_env_create(&env_));
+    check(mdb_env_set_mapsize(env_, std::size_t{64} << 30));
+    check(mdb_env_set_maxdbs(env_, 4));
+    check(mdb_env_open(env_, folder.c_str(), MDB_NOTLS, 0600));
+    MDB_txn* txn = nullptr;
+    check(mdb_txn_begin(env_, nullptr, 0, &txn));
+    check(mdb_dbi_open(txn, "log", MDB_CREATE | MDB_INTEGERKEY, &table_));
+    check(mdb_txn_commit(txn));
+  }
+  ~BareLog() { mdb_env_close(env_); }
+  BareLog(const BareLog&) = delete;
+  BareLog& operator=(const BareLog&) = delete;
+
+  void append(const log::Batch& batch) {
+    MDB_txn* txn = nullptr;
+    check(mdb_txn_begin(env_, nullptr, 0, &txn));
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      ++position_;
+      const base::BytesView bytes = batch.at(i);
+      MDB_val key{sizeof position_, &position_};
+      MDB_val value{bytes.size(), const_cast<std::uint8_t*>(bytes.data())};
+      check(mdb_put(txn, table_, &key, &value, MDB_APPEND));
+    }
+    check(mdb_txn_commit(txn));
+  }
+
+ private:
+  static void check(int code) { TRV_ASSERT(code == MDB_SUCCESS); }
+
+  MDB_env* env_ = nullptr;
+  MDB_dbi table_ = 0;
+  std::uint64_t position_ = 0;
+};
+
+std::unique_ptr<log::LmdbEventLog> open_log(const std::filesystem::path& folder) {
+  auto log = log::LmdbEventLog::open(folder);
+  TRV_ASSERT(log.has_value());
+  return std::move(*log);
+}
+
+log::LogWriter claimed(log::EventLog& log) {
+  const auto claim = log.claim(shard, "bench", base::Uuid());
+  TRV_ASSERT(claim.has_value());
+  return log::LogWriter(*claim);
+}
+
+void append(log::EventLog& log, const log::LogWriter& writer, log::Batch batch) {
+  const auto ticket = log.append(writer.claim(), std::move(batch));
+  TRV_ASSERT(ticket.has_value());
+  const auto settled = log.settle(*ticket);
+  TRV_ASSERT(settled.has_value() && settled->outcome == log::Outcome::appended);
+}
+
+/// Both logs append the same batches in turn, so that a slow moment of the disk hits both.
+void measure_append(const std::filesystem::path& folder, int rounds) {
+  const std::size_t payload = fitting_payload();
+  BareLog bare(folder / "bare");
+  const auto log = open_log(folder / "append");
+  log::LogWriter writer = claimed(*log);
+  std::vector<double> bare_seconds;
+  std::vector<double> log_seconds;
+  std::vector<double> encode_seconds;
+  for (int i = 0; i < rounds; ++i) {
+    auto start = Clock::now();
+    log::Batch batch = writer.batch(batch_records, payload);
+    encode_seconds.push_back(seconds_since(start));
+    const auto run_bare = [&] {
+      start = Clock::now();
+      bare.append(batch);
+      bare_seconds.push_back(seconds_since(start));
+    };
+    const auto run_log = [&] {
+      log::Batch own = batch;
+      start = Clock::now();
+      append(*log, writer, std::move(own));
+      log_seconds.push_back(seconds_since(start));
+    };
+    if (i % 2 == 0) {
+      run_bare();
+      run_log();
+    } else {
+      run_log();
+      run_bare();
+    }
+  }
+  const auto rate = [](std::vector<double> seconds) {
+    std::ranges::sort(seconds);
+    return static_cast<double>(batch_records) / seconds[seconds.size() / 2];
+  };
+  const double bare_rate = rate(bare_seconds);
+  const double log_rate = rate(log_seconds);
+  report("bare LMDB append", bare_rate, "records/s, median of batches");
+  report("record encode and hash", rate(encode_seconds), "records/s, median of batches");
+  report("embedded append", log_rate, "records/s, median of batches", "bare LMDB append", log_rate / bare_rate, 0.6);
+  floors_hold = floors_hold && log_rate >= 0.6 * bare_rate;
+
+  double total_log = 0;
+  for (std::size_t i = 0; i < log_seconds.size(); ++i) total_log += log_seconds[i] + encode_seconds[i];
+  report("embedded encode, hash and append", static_cast<double>(batch_records * log_seconds.size()) / total_log,
+         "records/s, mean");
+}
+
+void fill(const std::filesystem::path& folder, std::uint64_t records) {
+  const auto log = open_log(folder);
+  log::LogWriter writer = claimed(*log);
+  while (writer.next().value() <= records) append(*log, writer, writer.batch(4096, 100));
+}
+
+projection::ProjectionOptions options_in(const std::filesystem::path& folder) {
+  projection::ProjectionOptions options;
+  options.folder = folder;
+  return options;
+}
+
+void measure_replay(const std::filesystem::path& folder, std::uint64_t records) {
+  constexpr double floor = 300'000;
+  fill(folder / "log", records);
+  const auto log = open_log(folder / "log");
+  const auto bounds = log->bounds(shard);
+  TRV_ASSERT(bounds.has_value());
+  const double count = static_cast<double>(bounds->last.value());
+  {
+    auto reader = log->read(shard, record::Lsn(1));
+    record::ChainVerifier chain(shard);
+    const auto start = Clock::now();
+    while (chain.last() < bounds->last) {
+      const auto stored = (*reader)->next(base::Duration::zero());
+      TRV_ASSERT(stored.has_value() && stored->has_value());
+      const auto view = record::RecordView::over((*stored)->bytes);
+      TRV_ASSERT(view.has_value() && chain.accept(*view).has_value());
+    }
+    report("read and verify chain", count / seconds_since(start), "records/s");
+  }
+  projection::ExampleProjector projector;
+  auto projection = projection::Projection::open(options_in(folder / "replay"), shard, {&projector});
+  TRV_ASSERT(projection.has_value());
+  const auto start = Clock::now();
+  TRV_ASSERT((*projection)->catch_up(*log).has_value());
+  const double rate = count / seconds_since(start);
+  report("replay into a projection", rate, "records/s", "floor of 300000 records/s", rate / floor, 1.0);
+  floors_hold = floors_hold && rate >= floor;
+}
+
+/// A process that holds log and projection is killed; how long until another one stands where it stood.
+void measure_restart(const std::filesystem::path& folder) {
+  constexpr double limit_seconds = 5;
+  const pid_t child = ::fork();
+  TRV_ASSERT(child >= 0);
+  if (child == 0) {
+    const auto log = open_log(folder / "log");
+    projection::ExampleProjector projector;
+    auto projection = projection::Projection::open(options_in(folder / "replay"), shard, {&projector});
+    TRV_ASSERT(projection.has_value() && (*projection)->catch_up(*log).has_value());
+    // Acknowledged by the log, not yet in the projection.
+    log::LogWriter writer = claimed(*log);
+    append(*log, writer, writer.batch(batch_records, 100));
+    ::kill(::getpid(), SIGKILL);
+  }
+  TRV_ASSERT(::waitpid(child, nullptr, 0) == child);
+  const auto start = Clock::now();
+  const auto log = open_log(folder / "log");
+  projection::ExampleProjector projector;
+  auto projection = projection::Projection::open(options_in(folder / "replay"), shard, {&projector});
+  TRV_ASSERT(projection.has_value());
+  const log::LogWriter writer = claimed(*log);
+  const auto caught_up = (*projection)->catch_up(*log);
+  TRV_ASSERT(caught_up.has_value() && !caught_up->rebuilt);
+  TRV_ASSERT(caught_up->to.next() == writer.claim().next);
+  const double seconds = seconds_since(start);
+  report("restart after kill -9", seconds * 1000, "ms", "limit of 5000 ms", seconds / limit_seconds, std::nullopt);
+  floors_hold = floors_hold && seconds <= limit_seconds;
+}
+
+int run(int argc, char** argv) {
+  std::uint64_t records = 200'000;
+  int rounds = 400;
+  std::filesystem::path folder = std::filesystem::temp_directory_path() / fmt::format("events_bench_{}", ::getpid());
+  for (int i = 1; i + 1 < argc; i += 2) {
+    const std::string_view flag = argv[i];
+    if (flag == "--records")
+      records = std::strtoull(argv[i + 1], nullptr, 10);
+    else if (flag == "--rounds")
+      rounds = static_cast<int>(std::strtol(argv[i + 1], nullptr, 10));
+    else if (flag == "--folder")
+      folder = argv[i + 1];
+  }
+  if (argc % 2 == 0 || records == 0 || rounds <= 0) {
+    fmt::print(stderr, "usage: events_bench [--records N] [--rounds N] [--folder F]\n");
+    return 2;
+  }
+  measure_append(folder, rounds);
+  measure_replay(folder, records);
+  measure_restart(folder);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  return floors_hold ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace trv::bench
+
+int main(int argc, char** argv) {
+  return trv::bench::run(argc, argv);
+}

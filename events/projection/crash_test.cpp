@@ -1,0 +1,129 @@
+// kill -9 against the embedded log and its projection: what was acknowledged is there, and replay equals live.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <thread>
+
+#include "events/log/lmdb_event_log.hpp"
+#include "events/log/log_writer.hpp"
+#include "events/projection/example_projector.hpp"
+#include "events/projection/projection.hpp"
+#include "events/record/chain.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::projection {
+namespace {
+
+using record::Lsn;
+
+const record::ShardId shard(0);
+
+ProjectionOptions options_in(const std::filesystem::path& folder) {
+  ProjectionOptions options;
+  options.folder = folder;
+  return options;
+}
+
+/// Appends, applies and reports every acknowledged lsn until it is killed. Leaves only on a failure.
+[[noreturn]] void work_until_killed(const std::filesystem::path& root, int report, std::uint64_t seed) {
+  base::SimulatedRandom random(seed);
+  ExampleProjector projector;
+  auto log = log::LmdbEventLog::open(root / "log");
+  if (!log) ::_exit(10);
+  auto projection = Projection::open(options_in(root / "projection"), shard, {&projector});
+  if (!projection) ::_exit(11);
+  const auto claim = (*log)->claim(shard, "node", base::Uuid());
+  if (!claim || !(*projection)->catch_up(**log)) ::_exit(12);
+  if ((*projection)->applied().lsn.next() != claim->next) ::_exit(13);
+  log::LogWriter writer(*claim);
+  while (true) {
+    log::Batch batch = writer.batch(1 + random.below(20), random.below(600));
+    auto txn = (*projection)->begin();
+    if (!txn) ::_exit(14);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const auto record = record::RecordView::over(batch.at(i));
+      if (!(*projection)->apply(*txn, *record, record::hash_of(batch.at(i)))) ::_exit(15);
+    }
+    const auto ticket = (*log)->append(*claim, std::move(batch));
+    const auto settled = (*log)->settle(*ticket);
+    if (!settled || settled->outcome != log::Outcome::appended) ::_exit(16);
+    if (!(*projection)->commit(std::move(*txn))) ::_exit(17);
+    const std::uint64_t last = settled->last.value();
+    if (::write(report, &last, sizeof last) != sizeof last) ::_exit(18);
+  }
+}
+
+TEST(CrashTest, what_was_acknowledged_survives_kill_9_and_replay_equals_live) {
+  constexpr int rounds = 20;
+  const std::filesystem::path root = std::filesystem::path(testing::TempDir()) / fmt::format("crash_{}", ::getpid());
+  std::filesystem::remove_all(root);
+  base::SimulatedRandom random(99);
+  std::uint64_t acknowledged = 0;
+  for (int round = 0; round < rounds; ++round) {
+    SCOPED_TRACE(round);
+    int report[2];
+    ASSERT_EQ(::pipe(report), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(report[0]);
+      work_until_killed(root, report[1], static_cast<std::uint64_t>(round));
+    }
+    ::close(report[1]);
+    // The first report means that it is at work; a pipe full of reports would hold it up, so they are drained
+    // meanwhile.
+    std::thread killer;
+    std::uint64_t last = 0;
+    while (::read(report[0], &last, sizeof last) == sizeof last) {
+      ASSERT_GT(last, acknowledged);
+      acknowledged = last;
+      if (!killer.joinable()) {
+        killer = std::thread([child, wait = std::chrono::microseconds(random.below(40'000))] {
+          std::this_thread::sleep_for(wait);
+          ::kill(child, SIGKILL);
+        });
+      }
+    }
+    if (killer.joinable()) killer.join();
+    ::close(report[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << "exit code " << WEXITSTATUS(status);
+
+    auto log = log::LmdbEventLog::open(root / "log");
+    ASSERT_TRUE(log) << log.error().message();
+    const Lsn end = (*log)->bounds(shard)->last;
+    ASSERT_GE(end, Lsn(acknowledged));
+    record::ChainVerifier chain(shard);
+    auto reader = (*log)->read(shard, Lsn(1));
+    while (chain.last() < end) {
+      const auto stored = (*reader)->next(base::Duration::zero());
+      ASSERT_TRUE(stored.has_value() && stored->has_value());
+      const base::Status status_of_chain = chain.accept(*record::RecordView::over((*stored)->bytes));
+      ASSERT_TRUE(status_of_chain) << status_of_chain.error().message();
+    }
+
+    ExampleProjector live;
+    auto projection = Projection::open(options_in(root / "projection"), shard, {&live});
+    ASSERT_TRUE(projection) << projection.error().message();
+    EXPECT_EQ((*projection)->open_report().kind, OpenReport::Kind::reused) << (*projection)->open_report().reason;
+    EXPECT_LE((*projection)->applied().lsn, end) << "the log leads";
+    const auto caught_up = (*projection)->catch_up(**log);
+    ASSERT_TRUE(caught_up) << caught_up.error().message();
+    EXPECT_FALSE(caught_up->rebuilt) << caught_up->reason;
+    ExampleProjector replayed;
+    std::filesystem::remove_all(root / "replayed");
+    auto rebuilt = Projection::open(options_in(root / "replayed"), shard, {&replayed});
+    ASSERT_TRUE(rebuilt && (*rebuilt)->catch_up(**log));
+    EXPECT_EQ(*(*projection)->content_digest(), *(*rebuilt)->content_digest());
+  }
+  std::filesystem::remove_all(root);
+}
+
+}  // namespace
+}  // namespace trv::projection

@@ -1,0 +1,330 @@
+#include "events/projection/projection.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "events/log/in_memory_event_log.hpp"
+#include "events/log/log_writer.hpp"
+#include "events/projection/example_projector.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::projection {
+namespace {
+
+using base::ErrorCode;
+using record::Lsn;
+
+const record::ShardId shard(4);
+
+class ProjectionTest : public testing::Test {
+ protected:
+  ProjectionTest() : root_(std::filesystem::path(testing::TempDir()) / fmt::format("projection_{}", ::getpid())) {
+    std::filesystem::remove_all(root_);
+    std::filesystem::create_directories(root_);
+  }
+  ~ProjectionTest() override { std::filesystem::remove_all(root_); }
+
+  ProjectionOptions options(const std::string& name, const std::string& boot_id = "boot-1") const {
+    ProjectionOptions options;
+    options.folder = root_ / name;
+    options.boot_id = [boot_id] { return boot_id; };
+    return options;
+  }
+  static std::unique_ptr<Projection> open(ProjectionOptions options, Projector& projector) {
+    auto projection = Projection::open(std::move(options), shard, {&projector});
+    EXPECT_TRUE(projection.has_value()) << projection.error().message();
+    return std::move(*projection);
+  }
+  log::LogWriter claimed() { return log::LogWriter(*log_.claim(shard, "node", base::Uuid())); }
+  void append(log::LogWriter& writer, std::size_t count) {
+    ASSERT_EQ(log_.settle(*log_.append(writer.claim(), writer.batch(count)))->outcome, log::Outcome::appended);
+  }
+  /// The live path: apply, append, settle, commit.
+  void live(Projection& projection, log::LogWriter& writer, std::size_t count) {
+    log::Batch batch = writer.batch(count, count * 7);
+    auto txn = projection.begin();
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const auto record = record::RecordView::over(batch.at(i));
+      const base::Status applied = projection.apply(*txn, *record, record::hash_of(record->stored()));
+      ASSERT_TRUE(applied) << applied.error().message();
+    }
+    ASSERT_EQ(log_.settle(*log_.append(writer.claim(), std::move(batch)))->outcome, log::Outcome::appended);
+    ASSERT_TRUE(projection.commit(std::move(*txn)));
+  }
+  /// What a killed process leaves: the files as they stand, without close().
+  void copy_files(const std::string& from, const std::string& to) {
+    std::filesystem::remove_all(root_ / to);
+    std::filesystem::create_directories(root_ / to);
+    for (const char* name : {"data.mdb", "stamp"}) {
+      std::filesystem::copy_file(root_ / from / name, root_ / to / name);
+    }
+  }
+
+  std::filesystem::path root_;
+  log::InMemoryEventLog log_;
+};
+
+class ReplayTest : public ProjectionTest, public testing::WithParamInterface<std::uint64_t> {};
+
+TEST_P(ReplayTest, replay_equals_live) {
+  base::SimulatedRandom random(GetParam());
+  ExampleProjector projector;
+  auto projection = open(options("live"), projector);
+  std::optional<base::Digest> at_snapshot;
+  log::LogWriter writer = claimed();
+  for (int decision = 0; decision < 60; ++decision) {
+    if (random.below(8) == 0) writer = claimed();
+    live(*projection, writer, 1 + random.below(20));
+    if (decision == 30) {
+      ASSERT_TRUE(projection->snapshot(root_ / "snapshot"));
+      at_snapshot = *projection->content_digest();
+    }
+  }
+  const base::Digest wanted = *projection->content_digest();
+
+  ExampleProjector replayed;
+  auto rebuilt = open(options("rebuilt"), replayed);
+  ASSERT_TRUE(rebuilt->catch_up(log_));
+  EXPECT_EQ(*rebuilt->content_digest(), wanted);
+  EXPECT_EQ(rebuilt->applied(), projection->applied());
+
+  ExampleProjector restored;
+  auto from_snapshot = open(options("snapshot"), restored);
+  EXPECT_EQ(from_snapshot->open_report().kind, OpenReport::Kind::reused);
+  EXPECT_EQ(*from_snapshot->content_digest(), *at_snapshot);
+  ASSERT_TRUE(from_snapshot->catch_up(log_));
+  EXPECT_EQ(*from_snapshot->content_digest(), wanted);
+
+  ASSERT_TRUE(projection->rebuild(log_));
+  EXPECT_EQ(*projection->content_digest(), wanted);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, ReplayTest, testing::Values(1, 2, 3));
+
+TEST_F(ProjectionTest, the_digest_catches_a_projector_that_replay_does_not_reproduce) {
+  ExampleProjector projector;
+  auto projection = open(options("live"), projector);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 3);
+  const base::Digest right = *projection->content_digest();
+  projector.salt = 1;
+  ASSERT_TRUE(projection->rebuild(log_));
+  EXPECT_NE(*projection->content_digest(), right);
+}
+
+TEST_F(ProjectionTest, what_is_not_committed_is_not_there) {
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 2);
+  const log::Batch batch = writer.batch(1);
+  {
+    auto txn = projection->begin();
+    const auto record = record::RecordView::over(batch.at(0));
+    ASSERT_TRUE(projection->apply(*txn, *record, record::hash_of(record->stored())));
+    EXPECT_EQ(*projector.stream_count(txn->txn()), 3);
+    EXPECT_EQ(txn->applied().lsn, Lsn(3));
+    auto reader = projection->begin_read();
+    EXPECT_EQ(*projector.stream_count(*reader), 2);
+  }
+  EXPECT_EQ(projection->applied().lsn, Lsn(2));
+  auto reader = projection->begin_read();
+  EXPECT_EQ(*projector.stream_count(*reader), 2);
+}
+
+TEST_F(ProjectionTest, a_record_that_does_not_follow_is_refused) {
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 2);
+  record::RecordEncoder encoder;
+  const auto refused = [&](record::ShardId of, std::uint64_t lsn, std::uint64_t epoch, const base::Digest& prev) {
+    auto txn = projection->begin();
+    const auto record = encoder.encode(
+        record::example_draft(lsn), {.shard = of, .lsn = Lsn(lsn), .epoch = record::Epoch(epoch), .prev_hash = prev});
+    const auto status = projection->apply(*txn, *record, record::hash_of(record->stored()));
+    return status ? std::string("taken") : status.error().message();
+  };
+  const base::Digest last = projection->applied().last_hash;
+  EXPECT_NE(refused(record::ShardId(9), 3, 1, last).find("another shard"), std::string::npos);
+  EXPECT_NE(refused(shard, 4, 1, last).find("not the next lsn"), std::string::npos);
+  EXPECT_NE(refused(shard, 2, 1, last).find("not the next lsn"), std::string::npos);
+  EXPECT_NE(refused(shard, 3, 1, {}).find("prev_hash"), std::string::npos);
+  EXPECT_EQ(refused(shard, 3, 1, last), "taken");
+}
+
+TEST_F(ProjectionTest, a_failing_projector_is_named_and_changes_nothing) {
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  log::LogWriter writer = claimed();
+  append(writer, 5);
+  projector.before_apply = [](const record::RecordView& record) -> base::Status {
+    if (record.lsn() == Lsn(4)) return base::fail(ErrorCode::internal, "cannot");
+    return {};
+  };
+  const auto failed = projection->catch_up(log_);
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().message(), "projector example, shard 4, lsn 4: cannot");
+  EXPECT_EQ(projection->applied().lsn, Lsn(0));
+  projector.before_apply = nullptr;
+  EXPECT_EQ(projection->catch_up(log_)->to, Lsn(5));
+}
+
+TEST_F(ProjectionTest, a_killed_process_loses_nothing_but_a_machine_that_went_down_costs_a_rebuild) {
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  EXPECT_EQ(projection->open_report().kind, OpenReport::Kind::created);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 3);
+  copy_files("p", "same-boot");
+  copy_files("p", "other-boot");
+  {
+    ExampleProjector own;
+    const auto reopened = open(options("same-boot", "boot-1"), own);
+    EXPECT_EQ(reopened->open_report().kind, OpenReport::Kind::reused);
+    EXPECT_EQ(reopened->applied(), projection->applied());
+  }
+  {
+    ExampleProjector own;
+    const auto reopened = open(options("other-boot", "boot-2"), own);
+    EXPECT_EQ(reopened->open_report().kind, OpenReport::Kind::discarded);
+    EXPECT_NE(reopened->open_report().reason.find("machine went down"), std::string::npos);
+    EXPECT_EQ(reopened->applied(), Applied{});
+    EXPECT_EQ(reopened->catch_up(log_)->to, Lsn(3));
+    EXPECT_EQ(*reopened->content_digest(), *projection->content_digest());
+  }
+  ASSERT_TRUE(projection->close());
+  projection.reset();
+  const auto reopened = open(options("p", "boot-2"), projector);
+  EXPECT_EQ(reopened->open_report().kind, OpenReport::Kind::reused) << "a clean end survives a restart of the machine";
+  EXPECT_EQ(reopened->applied().lsn, Lsn(3));
+}
+
+TEST_F(ProjectionTest, a_snapshot_saves_the_rebuild_from_the_beginning) {
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 3);
+  ASSERT_TRUE(projection->snapshot(root_ / "snapshot"));
+  ASSERT_TRUE(projection->snapshot(root_ / "snapshot")) << "a later one replaces it";
+  live(*projection, writer, 2);
+  copy_files("p", "crashed");
+
+  ProjectionOptions with_snapshot = options("crashed", "boot-2");
+  with_snapshot.snapshot_folder = root_ / "snapshot";
+  ExampleProjector own;
+  auto restored = open(with_snapshot, own);
+  EXPECT_EQ(restored->open_report().kind, OpenReport::Kind::restored);
+  EXPECT_EQ(restored->applied().lsn, Lsn(3));
+  const auto caught_up = restored->catch_up(log_);
+  EXPECT_EQ(caught_up->from, Lsn(3));
+  EXPECT_EQ(caught_up->to, Lsn(5));
+  EXPECT_EQ(*restored->content_digest(), *projection->content_digest());
+}
+
+TEST_F(ProjectionTest, what_other_projectors_made_is_discarded) {
+  ExampleProjector old(1);
+  {
+    auto projection = open(options("p"), old);
+    log::LogWriter writer = claimed();
+    live(*projection, writer, 3);
+    ASSERT_TRUE(projection->snapshot(root_ / "snapshot"));
+  }
+  ExampleProjector young(2);
+  ProjectionOptions with_snapshot = options("p");
+  with_snapshot.snapshot_folder = root_ / "snapshot";
+  const auto projection = open(with_snapshot, young);
+  EXPECT_EQ(projection->open_report().kind, OpenReport::Kind::discarded) << "the snapshot is of the old layout too";
+  EXPECT_NE(projection->open_report().reason.find("'shard=4 example=1', now 'shard=4 example=2'"), std::string::npos);
+  EXPECT_EQ(projection->catch_up(log_)->to, Lsn(3));
+}
+
+TEST_F(ProjectionTest, damaged_files_are_discarded) {
+  {
+    ExampleProjector projector;
+    auto projection = open(options("p"), projector);
+    log::LogWriter writer = claimed();
+    live(*projection, writer, 1);
+  }
+  std::ofstream(root_ / "p" / "data.mdb") << std::string(20'000, 'z');
+  {
+    ExampleProjector projector;
+    const auto projection = open(options("p"), projector);
+    EXPECT_EQ(projection->open_report().kind, OpenReport::Kind::discarded);
+    EXPECT_EQ(projection->catch_up(log_)->to, Lsn(1));
+  }
+  std::ofstream(root_ / "p" / "stamp") << "nonsense";
+  ExampleProjector projector;
+  EXPECT_NE(open(options("p"), projector)->open_report().reason.find("stamp"), std::string::npos);
+}
+
+TEST_F(ProjectionTest, a_projection_that_contradicts_its_log_is_rebuilt) {
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 3);
+
+  log::InMemoryEventLog shorter;
+  log::LogWriter other(*shorter.claim(shard, "node", base::Uuid()));
+  ASSERT_TRUE(shorter.settle(*shorter.append(other.claim(), other.batch(2, 5))));
+  auto caught_up = projection->catch_up(shorter);
+  ASSERT_TRUE(caught_up);
+  EXPECT_TRUE(caught_up->rebuilt);
+  EXPECT_NE(caught_up->reason.find("stands at lsn 3, the log ends at 2"), std::string::npos);
+  EXPECT_EQ(projection->applied().lsn, Lsn(2));
+
+  caught_up = projection->catch_up(log_);
+  ASSERT_TRUE(caught_up);
+  EXPECT_TRUE(caught_up->rebuilt);
+  EXPECT_NE(caught_up->reason.find("another record with lsn 2"), std::string::npos);
+  EXPECT_EQ(projection->applied().lsn, Lsn(3));
+}
+
+TEST_F(ProjectionTest, a_torn_decision_is_visible_after_recovery) {
+  record::RecordEncoder encoder;
+  const auto claim = log_.claim(shard, "node", base::Uuid());
+  log::Batch batch;
+  base::Digest last{};
+  for (std::uint64_t lsn = 1; lsn <= 3; ++lsn) {
+    record::Draft draft = record::example_draft(lsn);
+    draft.decision_end = lsn == 3;
+    const auto record =
+        encoder.encode(draft, {.shard = shard, .lsn = Lsn(lsn), .epoch = claim->epoch, .prev_hash = last});
+    batch.add(*record);
+    last = record::hash_of(record->stored());
+  }
+  log_.tear_next_settle(shard, 2);
+  ASSERT_FALSE(log_.settle(*log_.append(*claim, std::move(batch))));
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  EXPECT_TRUE(projection->applied().decision_complete);
+  ASSERT_TRUE(projection->catch_up(log_));
+  EXPECT_EQ(projection->applied().lsn, Lsn(2));
+  EXPECT_FALSE(projection->applied().decision_complete);
+}
+
+TEST_F(ProjectionTest, catching_up_tells_its_progress) {
+  log::LogWriter writer = claimed();
+  append(writer, 10'000);
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  std::vector<std::uint64_t> told;
+  ASSERT_TRUE(projection->catch_up(log_, [&](Lsn applied, Lsn last) {
+    EXPECT_EQ(last, Lsn(10'000));
+    told.push_back(applied.value());
+  }));
+  EXPECT_GE(told.size(), 2);
+  EXPECT_EQ(told.back(), 10'000);
+}
+
+TEST_F(ProjectionTest, the_kernels_boot_id_is_stable) {
+  EXPECT_TRUE(kernel_boot_id());
+  EXPECT_EQ(*kernel_boot_id(), *kernel_boot_id());
+}
+
+}  // namespace
+}  // namespace trv::projection
