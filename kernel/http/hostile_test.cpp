@@ -101,7 +101,7 @@ TEST_F(Hostile, two_readings_of_a_length_are_refused) {
 
 TEST_F(Hostile, bad_chunks_are_400) {
   const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const char* chunks : {"zz\r\n", "-1\r\n", "0x5\r\nhello\r\n\r\n", "5\r\nhelloXX\r\n", "\r\n\r\n",
+  for (const char* chunks : {"zz\r\nx", "-1\r\nx", "0x5\r\nhello\r\n\r\n", "5\r\nhelloXX\r\nx", "\r\n\r\nx",
                              "5 5\r\nhello\r\n", "5;\r\nhello\r\n", "5\nhello\n0\n\n\r\n"}) {
     expect_refusal(400, head + chunks);
   }

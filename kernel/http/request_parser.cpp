@@ -22,6 +22,7 @@ std::string_view view(beast::string_view text) noexcept {
 }
 
 constexpr std::size_t method_bytes_max = 32;
+constexpr std::size_t last_chunk_bytes_min = 5;
 /// A length is a claim; beyond this, memory is taken as bytes arrive.
 constexpr std::size_t reserved_bytes_max = 1024 * 1024;
 
@@ -154,6 +155,9 @@ RequestParser::Outcome RequestParser::parse(std::string_view input, std::size_t&
     if (state.head_done && state.parser->is_done()) return Outcome::done;
     beast::error_code ec;
     const std::string_view rest = input.substr(consumed);
+    // Beast asserts that a last chunk which it has begun to read comes again with more than it had. No chunked body
+    // that goes on has fewer bytes left than "0\r\n\r\n", so waiting for as many loses nothing.
+    if (state.head_done && state.parser->chunked() && rest.size() < last_chunk_bytes_min) return Outcome::need_more;
     const std::size_t used = state.parser->put(boost::asio::const_buffer(rest.data(), rest.size()), ec);
     TRV_ASSERT(used <= rest.size());
     consumed += used;

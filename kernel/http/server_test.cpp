@@ -75,6 +75,19 @@ TEST(server, a_request_may_come_byte_by_byte) {
   EXPECT_EQ(client.read_answer().body, "hello world");
 }
 
+TEST(server, an_empty_chunked_body_may_come_byte_by_byte) {
+  RunningServer running(small_router());
+  RawClient client(running.port());
+  for (const char c :
+       std::string_view("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) {
+    ASSERT_TRUE(client.send({&c, 1}));
+    std::this_thread::sleep_for(500us);
+  }
+  const RawAnswer answer = client.read_answer();
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "");
+}
+
 TEST(server, two_requests_in_one_packet_are_answered_in_order) {
   RunningServer running(small_router());
   RawClient client(running.port());
