@@ -22,6 +22,10 @@ class MemoryMeter {
     return bytes <= static_cast<std::size_t>(bytes_max_) && bytes_ + static_cast<std::int64_t>(bytes) <= bytes_max_;
   }
 
+  [[nodiscard]] std::size_t left() const noexcept {
+    return bytes_ >= bytes_max_ ? 0 : static_cast<std::size_t>(bytes_max_ - (bytes_ < 0 ? 0 : bytes_));
+  }
+
   /// The meter of this thread; null where no evaluation runs.
   [[nodiscard]] static MemoryMeter* current() noexcept { return current_; }
 

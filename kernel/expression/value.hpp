@@ -133,6 +133,7 @@ class Value {
   /// The object's value under `key`, or null; null also for every kind but object.
   [[nodiscard]] const Value* find(std::string_view key) const noexcept;
   [[nodiscard]] const Value* find(const Value& key) const noexcept;
+  [[nodiscard]] const Value* find(const char* key) const noexcept { return find(std::string_view(key)); }
 
   /// A copy of the object (or of an empty one, for null) with `key` set.
   [[nodiscard]] Value with(std::string_view key, Value value) const;
@@ -141,6 +142,7 @@ class Value {
   void push_back(Value item);
   void set(const Value& key, Value value);
   void set(std::string_view key, Value value) { set(Value(key), std::move(value)); }
+  void set(const char* key, Value value) { set(Value(key), std::move(value)); }
   /// index < size().
   void set_at(std::size_t index, Value value);
   /// Appends nulls or cuts off the end.

@@ -36,7 +36,7 @@ int rank(const Value& value) noexcept {
 
 bool enter(Effort& effort) noexcept {
   if (effort.out_of_steps || effort.too_deep) return false;
-  if (effort.depth_max <= 0) {
+  if (effort.depth_max < 0) {
     effort.too_deep = true;
     return false;
   }

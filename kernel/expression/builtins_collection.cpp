@@ -1,0 +1,409 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "kernel/expression/builtin.hpp"
+
+namespace trv::expression {
+namespace {
+
+constexpr int contains_depth_max = 10'000;
+
+bool stopped(NativeCall& call) {
+  return call.allowance().stopped() != Allowance::Stop::none;
+}
+
+Value raise_null(NativeCall& call) {
+  call.allowance().raise(call.input());
+  return {};
+}
+Value raise_argument(NativeCall& call) {
+  call.allowance().raise(call.argument(0));
+  return {};
+}
+
+template <bool sorted>
+Value keys(NativeCall& call) {
+  const Value& value = call.input();
+  if (!value.is_array() && !value.is_object()) return call.fail(fmt::format("{} has no keys", describe(value)));
+  if (!call.charge(value.size() / 4) || !call.room(value.size() * sizeof(Value))) return {};
+  Value result = Value::make_array(value.size());
+  if (value.is_array()) {
+    for (std::size_t i = 0; i < value.size(); ++i) result.push_back(Value(i));
+  } else if (sorted) {
+    for (const Entry* entry : sorted_entries(value)) result.push_back(entry->key);
+  } else {
+    for (const Entry& entry : value.entries()) result.push_back(entry.key);
+  }
+  return result;
+}
+
+Value has(NativeCall& call) {
+  const Value& value = call.input();
+  const Value& key = call.argument(0);
+  if (value.is_object() && key.is_string()) return Value(value.find(key) != nullptr);
+  if (value.is_array() && key.is_number()) {
+    const double index = std::floor(key.as_double());
+    return Value(index >= 0 && index < static_cast<double>(value.size()));
+  }
+  return call.fail(fmt::format("Cannot check whether {} has a {} key", to_string(value.kind()), to_string(key.kind())));
+}
+
+bool contains_within(const Value& whole, const Value& part, int depth, NativeCall& call) {
+  if (stopped(call) || !call.charge(1)) return false;
+  if (depth > contains_depth_max) {
+    call.fail("Containment check too deep");
+    return false;
+  }
+  if (whole.is_object() && part.is_object()) {
+    for (const Entry& entry : part.entries()) {
+      const Value* present = whole.find(entry.key);
+      if (present == nullptr || !contains_within(*present, entry.value, depth + 1, call)) return false;
+    }
+    return true;
+  }
+  if (whole.is_array() && part.is_array()) {
+    for (const Value& wanted : part.items()) {
+      bool found = false;
+      for (const Value& item : whole.items()) {
+        found = contains_within(item, wanted, depth + 1, call);
+        if (found || stopped(call)) break;
+      }
+      if (!found) return false;
+    }
+    return true;
+  }
+  if (whole.is_string() && part.is_string()) {
+    if (!call.charge(whole.as_string().size() / 32)) return false;
+    return whole.as_string().find(part.as_string()) != std::string_view::npos;
+  }
+  return apply(Operator::equal, whole, part, call.allowance()).is_truthy();
+}
+
+Value contains(NativeCall& call) {
+  const Value& whole = call.input();
+  const Value& part = call.argument(0);
+  if (whole.kind() != part.kind()) {
+    return call.fail(fmt::format("{} and {} cannot have their containment checked", describe(whole), describe(part)));
+  }
+  return Value(contains_within(whole, part, 0, call));
+}
+
+Value add_all(NativeCall& call) {
+  const Value& value = call.input();
+  Value sum;
+  if (value.is_array()) {
+    for (const Value& item : value.items()) {
+      sum = apply(Operator::add, std::move(sum), item, call.allowance());
+      if (stopped(call) || !call.charge(1)) return {};
+    }
+    return sum;
+  }
+  if (value.is_object()) {
+    for (const Entry& entry : value.entries()) {
+      sum = apply(Operator::add, std::move(sum), entry.value, call.allowance());
+      if (stopped(call) || !call.charge(1)) return {};
+    }
+    return sum;
+  }
+  return call.fail(fmt::format("Cannot iterate over {}", describe(value)));
+}
+
+Value flatten_to(const Value& value, double depth, NativeCall& call) {
+  if (!value.is_array() && !value.is_object()) {
+    return call.fail(fmt::format("Cannot iterate over {}", describe(value)));
+  }
+  struct Level {
+    const Value* value;
+    std::size_t next;
+  };
+  Value flat = Value::array();
+  std::vector<Level> levels{{&value, 0}};
+  while (!levels.empty()) {
+    Level& level = levels.back();
+    if (!call.charge(1) || !call.room(levels.capacity() * sizeof(Level) + sizeof(Value))) return {};
+    if (level.next == level.value->size()) {
+      levels.pop_back();
+      continue;
+    }
+    const std::size_t at = level.next++;
+    const Value& item = level.value->is_array() ? level.value->at(at) : level.value->entries()[at].value;
+    if (item.is_array() && static_cast<double>(levels.size()) <= depth) {
+      levels.push_back({&item, 0});
+    } else {
+      flat.push_back(item);
+    }
+  }
+  return flat;
+}
+
+Value flatten(NativeCall& call) {
+  return flatten_to(call.input(), 1e9, call);
+}
+Value flatten_depth(NativeCall& call) {
+  const Value& depth = call.argument(0);
+  if (!depth.is_number()) return call.fail("flatten depth must not be negative");
+  if (depth.as_double() < 0) return call.fail("flatten depth must not be negative");
+  return flatten_to(call.input(), depth.as_double(), call);
+}
+
+Value reverse(NativeCall& call) {
+  const Value& value = call.input();
+  if (value.is_null()) return Value::array();
+  if (value.is_string()) {
+    if (value.as_string().empty()) return Value("");
+    Value points = apply(Operator::divide, value, Value(""), call.allowance());
+    if (stopped(call)) return {};
+    std::string text;
+    for (std::size_t i = points.size(); i-- > 0;) text += points.at(i).as_string();
+    return Value(text);
+  }
+  if (!value.is_array()) return call.fail(fmt::format("Cannot reverse {}", describe(value)));
+  if (!call.charge(value.size() / 8) || !call.room(value.size() * sizeof(Value))) return {};
+  Value result = Value::make_array(value.size());
+  for (std::size_t i = value.size(); i-- > 0;) result.push_back(value.at(i));
+  return result;
+}
+
+// Positions of the array's elements in the order of their keys.
+bool sort_positions(NativeCall& call, const Value& by, std::vector<std::size_t>& positions) {
+  if (!call.room(by.size() * 3 * sizeof(std::size_t)) || !call.charge(by.size())) return false;
+  positions.resize(by.size());
+  for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = i;
+  std::stable_sort(positions.begin(), positions.end(), [&](std::size_t a, std::size_t b) {
+    int order = 0;
+    return !stopped(call) && compare_values(by.at(a), by.at(b), call.allowance(), order) && order < 0;
+  });
+  return !stopped(call);
+}
+
+bool is_keyed_array(NativeCall& call, std::string_view what) {
+  if (!call.input().is_array()) {
+    call.fail(fmt::format("{} cannot be {}, as it is not an array", describe(call.input()), what));
+    return false;
+  }
+  return true;
+}
+
+Value pick(const Value& array, const std::vector<std::size_t>& positions, NativeCall& call) {
+  if (!call.room(positions.size() * sizeof(Value))) return {};
+  Value result = Value::make_array(positions.size());
+  for (const std::size_t at : positions) result.push_back(array.at(at));
+  return result;
+}
+
+Value sort_keyed(NativeCall& call, const Value& by) {
+  std::vector<std::size_t> positions;
+  if (!is_keyed_array(call, "sorted") || !sort_positions(call, by, positions)) return {};
+  return pick(call.input(), positions, call);
+}
+Value sort(NativeCall& call) {
+  return sort_keyed(call, call.input());
+}
+Value sort_by(NativeCall& call) {
+  return sort_keyed(call, call.argument(0));
+}
+
+// Calls `take(position, same)` in key order; same says that the key equals the one before.
+template <typename Take>
+bool for_each_group(NativeCall& call, const Value& by, Take take) {
+  std::vector<std::size_t> positions;
+  if (!sort_positions(call, by, positions)) return false;
+  for (std::size_t i = 0; i < positions.size(); ++i) {
+    int order = 1;
+    if (i > 0 && !compare_values(by.at(positions[i - 1]), by.at(positions[i]), call.allowance(), order)) return false;
+    take(positions[i], order == 0);
+    if (!call.room(2 * sizeof(Value))) return false;
+  }
+  return true;
+}
+
+Value group_by(NativeCall& call) {
+  if (!is_keyed_array(call, "grouped")) return {};
+  std::vector<Value> groups;
+  for_each_group(call, call.argument(0), [&](std::size_t at, bool same) {
+    if (!same) groups.push_back(Value::array());
+    groups.back().push_back(call.input().at(at));
+  });
+  return Value::array(std::move(groups));
+}
+
+Value unique_keyed(NativeCall& call, const Value& by) {
+  if (!is_keyed_array(call, "sorted")) return {};
+  Value result = Value::array();
+  for_each_group(call, by, [&](std::size_t at, bool same) {
+    if (!same) result.push_back(call.input().at(at));
+  });
+  return result;
+}
+Value unique(NativeCall& call) {
+  return unique_keyed(call, call.input());
+}
+Value unique_by(NativeCall& call) {
+  return unique_keyed(call, call.argument(0));
+}
+
+// The first of the least, or the last of the greatest.
+template <bool greatest>
+Value extreme(NativeCall& call, const Value& by) {
+  if (!call.input().is_array()) {
+    return call.fail(fmt::format("{} and {} cannot be iterated over", describe(call.input()), describe(by)));
+  }
+  if (by.size() == 0) return {};
+  std::size_t best = 0;
+  for (std::size_t i = 1; i < by.size(); ++i) {
+    int order = 0;
+    if (!compare_values(by.at(i), by.at(best), call.allowance(), order)) return {};
+    if (greatest ? order >= 0 : order < 0) best = i;
+  }
+  return call.input().at(best);
+}
+template <bool greatest>
+Value extreme_self(NativeCall& call) {
+  return extreme<greatest>(call, call.input());
+}
+template <bool greatest>
+Value extreme_by(NativeCall& call) {
+  return extreme<greatest>(call, call.argument(0));
+}
+
+Value to_entries(NativeCall& call) {
+  const Value& object = call.input();
+  if (!object.is_object()) return call.fail(fmt::format("{} has no keys", describe(object)));
+  if (!call.charge(object.size()) || !call.room(object.size() * 6 * sizeof(Value))) return {};
+  Value result = Value::make_array(object.size());
+  for (const Entry& entry : object.entries()) {
+    Value pair = Value::make_object(2);
+    pair.set("key", entry.key);
+    pair.set("value", entry.value);
+    result.push_back(std::move(pair));
+  }
+  return result;
+}
+
+const Value* find_any(const Value& entry, std::span<const std::string_view> names, bool skip_empty) {
+  const Value* last = nullptr;
+  for (const std::string_view name : names) {
+    const Value* found = entry.find(name);
+    if (found == nullptr) continue;
+    last = found;
+    if (!skip_empty || found->is_truthy()) return found;
+    if (found->is_bool()) return found;
+  }
+  return last;
+}
+
+Value from_entries(NativeCall& call) {
+  constexpr std::array<std::string_view, 6> key_names = {"key", "k", "name", "Name", "Key", "K"};
+  constexpr std::array<std::string_view, 4> value_names = {"value", "v", "Value", "V"};
+  if (!call.input().is_array()) return call.fail(fmt::format("Cannot iterate over {}", describe(call.input())));
+  Value object = Value::object();
+  for (const Value& entry : call.input().items()) {
+    if (!entry.is_object()) return call.fail(fmt::format("Cannot index {} with \"key\"", to_string(entry.kind())));
+    if (!call.charge(1) || !call.room(sizeof(Entry))) return {};
+    const Value* found_key = find_any(entry, key_names, true);
+    const Value* found_value = find_any(entry, value_names, false);
+    const Value key = found_key == nullptr ? Value() : *found_key;
+    if (key.is_array() || key.is_object()) {
+      return call.fail(fmt::format("Cannot use {} as object key", describe(key)));
+    }
+    object.set(key.is_string() ? key : to_text(key, call.allowance()), found_value == nullptr ? Value() : *found_value);
+  }
+  return object;
+}
+
+Value transpose(NativeCall& call) {
+  const Value& rows = call.input();
+  if (!rows.is_array()) return call.fail(fmt::format("Cannot iterate over {}", describe(rows)));
+  std::size_t width = 0;
+  for (const Value& row : rows.items()) {
+    if (!row.is_array()) return call.fail(fmt::format("Cannot index {} with number", to_string(row.kind())));
+    width = std::max(width, row.size());
+  }
+  if (!call.charge(width * rows.size() / 4) || !call.room(width * (rows.size() + 2) * sizeof(Value))) return {};
+  Value columns = Value::make_array(width);
+  for (std::size_t i = 0; i < width; ++i) {
+    Value column = Value::make_array(rows.size());
+    for (const Value& row : rows.items()) column.push_back(i < row.size() ? row.at(i) : Value());
+    columns.push_back(std::move(column));
+  }
+  return columns;
+}
+
+Value set_path_native(NativeCall& call) {
+  return set_path(call.input(), call.argument(0), call.argument(1), call.allowance());
+}
+Value delete_paths_native(NativeCall& call) {
+  return delete_paths(call.input(), call.argument(0), call.allowance());
+}
+
+Value binary_search(NativeCall& call) {
+  const Value& array = call.input();
+  if (!array.is_array()) return call.fail(fmt::format("{} cannot be searched from", describe(array)));
+  std::size_t low = 0;
+  std::size_t high = array.size();
+  while (low < high) {
+    const std::size_t middle = low + (high - low) / 2;
+    int order = 0;
+    if (!compare_values(array.at(middle), call.argument(0), call.allowance(), order)) return {};
+    if (order == 0) return Value(middle);
+    if (order < 0) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return Value(-1 - static_cast<std::int64_t>(low));
+}
+
+Value to_array(NativeCall& call) {
+  return call.input().is_array() ? call.input() : Value::array({call.input()});
+}
+
+constexpr auto natives = std::to_array<Native>({
+    {"error", 0, raise_null},
+    {"error", 1, raise_argument},
+    {"keys", 0, keys<true>},
+    {"keys_unsorted", 0, keys<false>},
+    {"has", 1, has},
+    {"contains", 1, contains},
+    {"add", 0, add_all},
+    {"flatten", 0, flatten},
+    {"flatten", 1, flatten_depth},
+    {"reverse", 0, reverse},
+    {"sort", 0, sort},
+    {"_sort_by", 1, sort_by},
+    {"_group_by", 1, group_by},
+    {"unique", 0, unique},
+    {"_unique_by", 1, unique_by},
+    {"min", 0, extreme_self<false>},
+    {"max", 0, extreme_self<true>},
+    {"_min_by", 1, extreme_by<false>},
+    {"_max_by", 1, extreme_by<true>},
+    {"to_entries", 0, to_entries},
+    {"from_entries", 0, from_entries},
+    {"transpose", 0, transpose},
+    {"setpath", 2, set_path_native},
+    {"delpaths", 1, delete_paths_native},
+    {"bsearch", 1, binary_search},
+    {"toarray", 0, to_array},
+});
+
+}  // namespace
+
+std::span<const Native> collection_natives() noexcept {
+  return natives;
+}
+
+const Native* find_native(std::string_view name, int arity) noexcept {
+  for (const auto list : {collection_natives(), string_natives(), math_natives(), time_natives(), regex_natives()}) {
+    for (const Native& native : list) {
+      if (native.arity == arity && native.name == name) return &native;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace trv::expression

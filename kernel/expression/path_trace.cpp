@@ -1,0 +1,30 @@
+#include "kernel/expression/path_trace.hpp"
+
+#include <algorithm>
+#include <vector>
+
+namespace trv::expression {
+
+std::pair<Value, int> PathTrace::end() {
+  std::vector<Value> keys;
+  Step* step = last_;
+  for (; !step->first; step = step->before) keys.push_back(step->key);
+  std::reverse(keys.begin(), keys.end());
+  const int suspensions = step->suspensions;
+  PathTrace outside;
+  outside.last_ = step->before;
+  if (outside.last_ != nullptr) ++outside.last_->references;
+  *this = std::move(outside);
+  return {Value::array(std::move(keys)), suspensions};
+}
+
+void PathTrace::release() noexcept {
+  while (last_ != nullptr && --last_->references == 0) {
+    Step* before = last_->before;
+    delete last_;
+    last_ = before;
+  }
+  last_ = nullptr;
+}
+
+}  // namespace trv::expression
