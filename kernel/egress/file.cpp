@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <string>
@@ -59,10 +60,14 @@ base::Status write_new(const std::filesystem::path& path, base::BytesView bytes,
 base::Result<base::Bytes> read_file(const std::filesystem::path& path, std::size_t bytes_max) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file.get() < 0) return base::fail(disk_error("open", path, errno));
+  struct stat about{};
+  if (::fstat(file.get(), &about) != 0) return base::fail(disk_error("stat", path, errno));
   base::Bytes bytes;
   std::size_t size = 0;
   for (;;) {
-    bytes.resize(size + 4'096);
+    // One byte more than the file claims to have, so that the end is seen without growing.
+    const std::size_t claimed = std::min(static_cast<std::size_t>(about.st_size), bytes_max) + 1;
+    bytes.resize(size < claimed ? claimed : size + 4'096);
     const ssize_t count = ::read(file.get(), bytes.data() + size, bytes.size() - size);
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return base::fail(disk_error("read", path, errno));

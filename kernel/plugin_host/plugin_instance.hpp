@@ -26,6 +26,7 @@ struct CallRequest {
   std::string traceparent;       ///< W3C trace context; may be empty
   std::uint32_t attempt = 1;     ///< from 1
   std::uint64_t timeout_ms = 0;  ///< 0 = none
+  bool idempotent = false;       ///< a call that timed out may be made again
   std::string input;
 };
 
@@ -35,8 +36,8 @@ struct OperationError {
   bool may_retry = false;            ///< the same call, with the same idempotency key, may be made again
   std::uint64_t retry_after_ms = 0;  ///< 0 = the caller decides
   std::uint32_t status = 0;          ///< HTTP status of the service; 0 = none
-  std::string message;
-  std::string detail;  ///< JSON object or empty
+  std::string message = {};
+  std::string detail = {};  ///< JSON object or empty
 };
 
 /// The output, valid JSON of at most output_bytes_max, or why there is none.
@@ -54,7 +55,7 @@ struct LogLine {
   std::string_view plugin;
   std::string_view version;
   CallId call = 0;  ///< 0 = not about a call
-  std::string message;
+  std::string message = {};
 };
 /// Any thread; must not block for long and must not throw.
 using LogSink = std::function<void(const LogLine&)>;

@@ -5,8 +5,8 @@
 //   <folder>/<package sha256>/plugin.so      its library for this platform; the one path it is ever loaded from
 //
 // A package appears whole or not at all: written beside, synced, renamed; then never changed, files read-only. The
-// package's digest is the anchor: it stands in the log, and open() holds every byte against it. Two programs may share
-// a folder. Any thread.
+// package's digest is the anchor: it stands in the log, and open() holds every byte against it. The folder belongs to
+// one program. Any thread.
 
 #include <filesystem>
 #include <memory>
@@ -52,7 +52,7 @@ class PluginStore {
   /// file), unavailable.
   [[nodiscard]] base::Result<Installed> open(const base::Digest& package_digest);
 
-  /// Removes every package that is not in `referenced`. Mapped libraries live on until the process ends.
+  /// Removes everything that is not in `referenced`. Mapped libraries live on until the process ends.
   /// Returns how many went. Error: unavailable.
   [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::vector<base::Digest>& referenced);
 

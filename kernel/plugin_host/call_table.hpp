@@ -1,0 +1,118 @@
+#pragma once
+// The open calls of one instance. Not thread-safe: its owner's lock guards it.
+//
+// An id is never used twice, so an answer to a call that has ended finds nothing. A call's request stays in place while
+// it is pinned, also after the call ended, because the plugin may be reading it.
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "kernel/egress/broker.hpp"
+#include "kernel/plugin_host/plugin_instance.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+
+/// An HTTP request of a call that has not been answered.
+struct OpenRequest {
+  std::uint64_t request_id = 0;  ///< the plugin's
+  egress::RequestId sent = 0;    ///< the broker's
+};
+
+struct OpenCall {
+  CallId id = 0;  ///< 0 = ended
+  CallRequest request;
+  CallCompletion completion;
+  base::Duration deadline = base::Duration::max();
+  std::uint32_t pins = 0;
+  std::uint32_t keys_used = 0;  ///< requests of this call that carried an idempotency key
+  bool is_delivered = false;    ///< the plugin knows the call
+  bool cancel_requested = false;
+  std::vector<OpenRequest> http;
+};
+
+class CallTable {
+ public:
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+  /// A new open call, pinned once.
+  OpenCall& open(CallRequest&& request, CallCompletion&& completion, base::Duration deadline) {
+    std::uint32_t place = 0;
+    if (free_.empty()) {
+      place = static_cast<std::uint32_t>(calls_.size());
+      calls_.emplace_back();
+    } else {
+      place = free_.back();
+      free_.pop_back();
+    }
+    OpenCall& call = calls_[place];
+    TRV_ASSERT(call.id == 0 && call.pins == 0);
+    call.id = ++generation_ << place_bits | place;
+    call.request = std::move(request);
+    call.completion = std::move(completion);
+    call.deadline = deadline;
+    call.pins = 1;
+    call.keys_used = 0;
+    call.is_delivered = false;
+    call.cancel_requested = false;
+    ++size_;
+    return call;
+  }
+
+  /// The open call of this id, or nullptr.
+  [[nodiscard]] OpenCall* find(CallId id) noexcept {
+    const auto place = static_cast<std::size_t>(id & place_mask);
+    if (id == 0 || place >= calls_.size() || calls_[place].id != id) return nullptr;
+    return &calls_[place];
+  }
+
+  /// Ends a call: its completion, to be called outside the lock, and the requests still on their way.
+  [[nodiscard]] std::pair<CallCompletion, std::vector<OpenRequest>> end(OpenCall& call) {
+    TRV_EXPECTS(call.id != 0);
+    std::pair<CallCompletion, std::vector<OpenRequest>> rest(std::move(call.completion), std::move(call.http));
+    const auto place = static_cast<std::uint32_t>(call.id & place_mask);
+    call.id = 0;
+    call.http.clear();
+    --size_;
+    if (call.pins == 0) release(call, place);
+    return rest;
+  }
+
+  void unpin(OpenCall& call, std::uint32_t place) {
+    TRV_EXPECTS(call.pins > 0);
+    if (--call.pins == 0 && call.id == 0) release(call, place);
+  }
+
+  [[nodiscard]] static std::uint32_t place_of(CallId id) noexcept {
+    return static_cast<std::uint32_t>(id & place_mask);
+  }
+
+  template <typename Visit>
+  void for_each(Visit visit) {
+    for (OpenCall& call : calls_) {
+      if (call.id != 0) visit(call);
+    }
+  }
+
+ private:
+  static constexpr int place_bits = 20;
+  static constexpr CallId place_mask = (CallId{1} << place_bits) - 1;
+
+  void release(OpenCall& call, std::uint32_t place) {
+    call.request = {};
+    free_.push_back(place);
+  }
+
+  std::deque<OpenCall> calls_;  // a deque: the places stay where they are
+  std::vector<std::uint32_t> free_;
+  std::uint64_t generation_ = 0;
+  std::size_t size_ = 0;
+};
+
+/// Below 2^20, the places that an id can name.
+inline constexpr std::size_t open_calls_max = 100'000;
+
+}  // namespace trv::plugin_host

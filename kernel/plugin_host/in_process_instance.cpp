@@ -1,0 +1,36 @@
+#include "kernel/plugin_host/in_process_instance.hpp"
+
+#include "kernel/plugin_host/instance_core.hpp"
+
+namespace trv::plugin_host {
+
+base::Result<std::unique_ptr<InProcessInstance>> InProcessInstance::start(std::shared_ptr<PluginLibrary> library,
+                                                                          std::string configuration,
+                                                                          InstanceServices services) {
+  PluginThreads& threads = services.threads;
+  auto core = std::make_shared<InstanceCore>(std::move(library), std::move(services));
+  TRV_TRY(core->activate(configuration));
+  threads.watch(core);
+  return std::unique_ptr<InProcessInstance>(new InProcessInstance(std::move(core)));
+}
+
+InProcessInstance::InProcessInstance(std::shared_ptr<InstanceCore> core) : core_(std::move(core)) {}
+
+InProcessInstance::~InProcessInstance() {
+  static_cast<void>(core_->stop(base::Duration::zero()));
+}
+
+CallId InProcessInstance::invoke(CallRequest request, CallCompletion completion) {
+  return core_->invoke(std::move(request), std::move(completion));
+}
+void InProcessInstance::cancel(CallId call) {
+  core_->cancel(call);
+}
+base::Status InProcessInstance::stop(base::Duration grace) {
+  return core_->stop(grace);
+}
+InstanceMetrics InProcessInstance::metrics() const {
+  return core_->metrics();
+}
+
+}  // namespace trv::plugin_host

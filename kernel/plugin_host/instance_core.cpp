@@ -1,0 +1,350 @@
+#include "kernel/plugin_host/instance_core.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "kernel/plugin_host/payload.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::Duration;
+using base::ErrorCode;
+
+constexpr Duration plugin_answer_grace = std::chrono::seconds(1);
+constexpr Duration end_grace = std::chrono::seconds(2);
+constexpr int works_per_turn = 64;
+
+OperationError host_error(ErrorCode code, std::string message, bool may_retry = false) {
+  return {.code = code, .may_retry = may_retry, .message = std::move(message), .detail = {}};
+}
+
+}  // namespace
+
+InstanceCore::InstanceCore(std::shared_ptr<PluginLibrary> library, InstanceServices services)
+    : library_(std::move(library)), services_(std::move(services)) {
+  host_ = {.struct_size = sizeof(trv_host),
+           .abi_major = TRV_ABI_MAJOR,
+           .abi_minor = TRV_ABI_MINOR,
+           .context = this,
+           .get_extension = &InstanceCore::get_extension,
+           .fail_activation = &InstanceCore::fail_activation};
+}
+
+base::Status InstanceCore::activate(const std::string& configuration) {
+  const std::string name = fmt::format("plugin '{}' {}", library_->id(), library_->version());
+  plugin_ = library_->factory().create(&host_, borrowed(library_->id()));
+  if (plugin_ == nullptr) return base::fail(ErrorCode::invalid, fmt::format("{}: create returned NULL", name));
+  if (plugin_->struct_size < sizeof(trv_plugin) || plugin_->activate == nullptr || plugin_->invoke == nullptr ||
+      plugin_->cancel == nullptr || plugin_->deactivate == nullptr || plugin_->destroy == nullptr ||
+      plugin_->get_extension == nullptr) {
+    return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin is too small or has a null function", name));
+  }
+  const auto* http = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
+  if (http != nullptr) {
+    if (http->struct_size < sizeof(trv_plugin_http) || http->on_response == nullptr || http->on_error == nullptr) {
+      plugin_->destroy(plugin_);
+      return base::fail(ErrorCode::invalid,
+                        fmt::format("{}: its " TRV_EXT_HTTP " is too small or has a null function", name));
+    }
+    plugin_http_ = http;
+  }
+  if (plugin_->activate(plugin_, borrowed_bytes(configuration)) != 0) {
+    plugin_->destroy(plugin_);
+    const OperationError why =
+        activation_error_.value_or(host_error(ErrorCode::internal, "it refused to start without saying why"));
+    return base::fail(why.code, fmt::format("{}: {}", name, why.message));
+  }
+  return {};
+}
+
+// ---- the strand
+
+CallId InstanceCore::invoke(CallRequest request, CallCompletion completion) {
+  TRV_EXPECTS(completion);
+  const std::uint64_t timeout_ms = request.timeout_ms;
+  const Duration deadline =
+      timeout_ms == 0 ? Duration::max() : services_.clock.monotonic() + std::chrono::milliseconds(timeout_ms);
+  std::unique_lock lock(mutex_);
+  if (state_ != State::running || calls_.size() >= open_calls_max) {
+    const bool is_full = state_ == State::running;
+    lock.unlock();
+    ++failed_;
+    completion(std::unexpected(
+        is_full ? host_error(ErrorCode::exhausted,
+                             fmt::format("plugin '{}' has {} open calls", library_->id(), open_calls_max), true)
+                : host_error(ErrorCode::unavailable,
+                             fmt::format("plugin '{}' {} is stopping", library_->id(), library_->version()), true)));
+    return 0;
+  }
+  OpenCall& call = calls_.open(std::move(request), std::move(completion), deadline);
+  const CallId id = call.id;
+  const std::uint32_t place = CallTable::place_of(id);
+  const bool is_earliest = deadline < told_deadline_;
+  if (is_earliest) told_deadline_ = deadline;
+  const bool runs_here = !strand_is_busy_;
+  if (runs_here) {
+    strand_is_busy_ = true;
+    call.is_delivered = true;
+  } else {
+    queue_.push_back([this, &call, place] { run_queued(call, place); });
+  }
+  lock.unlock();
+  if (is_earliest) services_.threads.tell(deadline);
+  if (runs_here) {
+    const std::shared_ptr<InstanceCore> alive = shared_from_this();
+    hand_over(call.request, id, timeout_ms);
+    lock.lock();
+    finish_run(lock, call, place, id);
+    leave_strand(lock);
+  }
+  return id;
+}
+
+void InstanceCore::run_queued(OpenCall& call, std::uint32_t place) {
+  std::unique_lock lock(mutex_);
+  const CallId id = call.id;
+  if (id != 0) {
+    call.is_delivered = true;
+    lock.unlock();
+    std::uint64_t left_ms = 0;
+    if (call.request.timeout_ms != 0) {
+      const Duration left = call.deadline - services_.clock.monotonic();
+      left_ms = static_cast<std::uint64_t>(
+          std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+    }
+    hand_over(call.request, id, left_ms);
+    lock.lock();
+  }
+  finish_run(lock, call, place, id);
+}
+
+void InstanceCore::hand_over(const CallRequest& request, CallId id, std::uint64_t timeout_ms) {
+  const trv_call call = {.struct_size = sizeof(trv_call),
+                         .attempt = request.attempt,
+                         .call_id = id,
+                         .operation = borrowed(request.operation),
+                         .tenant = borrowed(request.tenant.value()),
+                         .connection = borrowed(request.connection),
+                         .idempotency_key = borrowed(request.idempotency_key),
+                         .traceparent = borrowed(request.traceparent),
+                         .timeout_ms = timeout_ms,
+                         .input = borrowed_bytes(request.input)};
+  plugin_->invoke(plugin_, &call);
+}
+
+void InstanceCore::finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call, std::uint32_t place, CallId id) {
+  const bool tell_again = id != 0 && call.id == id && call.cancel_requested;
+  calls_.unpin(call, place);
+  if (!tell_again) return;
+  // A cancel that came before the plugin knew the call went unheard.
+  lock.unlock();
+  plugin_->cancel(plugin_, id);
+  lock.lock();
+}
+
+void InstanceCore::leave_strand(std::unique_lock<std::mutex>&) {
+  TRV_ASSERT(strand_is_busy_);
+  if (state_ == State::abandoned) queue_.clear();
+  if (queue_.empty()) {
+    strand_is_busy_ = false;
+  } else {
+    services_.threads.post([alive = shared_from_this()] { alive->drain(); });
+  }
+}
+
+void InstanceCore::drain() {
+  std::unique_lock lock(mutex_);
+  for (int i = 0; i < works_per_turn && !queue_.empty(); ++i) {
+    Work work = std::move(queue_.front());
+    queue_.pop_front();
+    lock.unlock();
+    work();
+    work = nullptr;
+    lock.lock();
+  }
+  leave_strand(lock);
+}
+
+void InstanceCore::enqueue(Work work) {
+  const std::lock_guard lock(mutex_);
+  // Beyond the end there is no plugin, and the threads may be gone.
+  if (state_ == State::ended || state_ == State::abandoned) return;
+  queue_.push_back(std::move(work));
+  if (strand_is_busy_) return;
+  strand_is_busy_ = true;
+  services_.threads.post([alive = shared_from_this()] { alive->drain(); });
+}
+
+// ---- ends of calls
+
+bool InstanceCore::conclude(CallId id, CallOutcome outcome) {
+  std::pair<CallCompletion, std::vector<OpenRequest>> rest;
+  {
+    const std::lock_guard lock(mutex_);
+    OpenCall* call = calls_.find(id);
+    if (call == nullptr) return false;
+    rest = calls_.end(*call);
+    notify_if_stopping();
+  }
+  ++(outcome ? succeeded_ : failed_);
+  for (const OpenRequest& request : rest.second) services_.broker.cancel(request.sent);
+  rest.first(std::move(outcome));
+  return true;
+}
+
+void InstanceCore::answer(CallId id, trv_bytes output) noexcept {
+  const std::string_view text = view(output);
+  CallOutcome outcome;
+  if (text.size() > output_bytes_max) {
+    outcome = std::unexpected(host_error(
+        ErrorCode::internal,
+        fmt::format("the plugin's output has {} bytes, at most {} are allowed", text.size(), output_bytes_max)));
+  } else if (!is_json(text)) {
+    outcome = std::unexpected(host_error(ErrorCode::internal, "the plugin's output is not JSON"));
+  } else {
+    outcome = std::string(text);
+  }
+  if (!conclude(id, std::move(outcome))) ignore_answer(id);
+}
+
+void InstanceCore::answer_failed(CallId id, const trv_error* error) noexcept {
+  if (!conclude(id, std::unexpected(read_error(error)))) ignore_answer(id);
+}
+
+void InstanceCore::ignore_answer(CallId id) {
+  const std::uint64_t count = ++answers_ignored_;
+  // Powers of two: a plugin that answers for ever does not fill the log.
+  if (std::has_single_bit(count)) {
+    log(LogLevel::warning, id, fmt::format("an answer to a call that is not open was ignored ({} so far)", count));
+  }
+}
+
+void InstanceCore::cancel(CallId id) {
+  bool is_delivered = false;
+  {
+    const std::lock_guard lock(mutex_);
+    OpenCall* call = calls_.find(id);
+    if (call == nullptr) return;
+    call->cancel_requested = true;
+    is_delivered = call->is_delivered;
+    if (is_delivered) ++cancels_running_;
+  }
+  if (is_delivered) {
+    tell_plugin_to_cancel(id);
+  } else {
+    static_cast<void>(conclude(id, std::unexpected(host_error(ErrorCode::cancelled, "cancelled before it began"))));
+  }
+}
+
+// cancels_running_ has been raised: the plugin is not destroyed before it falls.
+void InstanceCore::tell_plugin_to_cancel(CallId id) {
+  services_.threads.post([alive = shared_from_this(), id] {
+    alive->plugin_->cancel(alive->plugin_, id);
+    const std::lock_guard lock(alive->mutex_);
+    --alive->cancels_running_;
+    alive->notify_if_stopping();
+  });
+}
+
+Duration InstanceCore::expire(Duration now) {
+  std::vector<CallId> due;
+  Duration next = Duration::max();
+  {
+    const std::lock_guard lock(mutex_);
+    calls_.for_each([&](const OpenCall& call) {
+      if (call.deadline <= now) {
+        due.push_back(call.id);
+      } else {
+        next = std::min(next, call.deadline);
+      }
+    });
+    told_deadline_ = next;
+  }
+  for (const CallId id : due) {
+    bool tell_plugin = false;
+    std::uint64_t timeout_ms = 0;
+    bool may_retry = false;
+    {
+      const std::lock_guard lock(mutex_);
+      OpenCall* call = calls_.find(id);
+      if (call == nullptr) continue;
+      timeout_ms = call->request.timeout_ms;
+      may_retry = call->request.idempotent;
+      tell_plugin = call->is_delivered && state_ != State::abandoned;
+      if (tell_plugin) ++cancels_running_;
+    }
+    const bool ended =
+        conclude(id, std::unexpected(host_error(ErrorCode::timeout,
+                                                fmt::format("plugin '{}' {} did not answer within {} ms",
+                                                            library_->id(), library_->version(), timeout_ms),
+                                                may_retry)));
+    if (ended) ++timed_out_;
+    if (tell_plugin) tell_plugin_to_cancel(id);
+  }
+  return next;
+}
+
+void InstanceCore::conclude_all(const OperationError& why) {
+  std::vector<CallId> open;
+  {
+    const std::lock_guard lock(mutex_);
+    calls_.for_each([&](const OpenCall& call) { open.push_back(call.id); });
+  }
+  for (const CallId id : open) static_cast<void>(conclude(id, std::unexpected(why)));
+}
+
+void InstanceCore::notify_if_stopping() noexcept {
+  if (state_ != State::running) changed_.notify_all();
+}
+
+base::Status InstanceCore::stop(Duration grace) {
+  std::unique_lock lock(mutex_);
+  if (state_ != State::running) return {};
+  state_ = State::draining;
+  changed_.wait_for(lock, grace, [this] { return calls_.size() == 0; });
+  if (calls_.size() != 0) {
+    std::vector<CallId> open;
+    calls_.for_each([&](const OpenCall& call) { open.push_back(call.id); });
+    lock.unlock();
+    for (const CallId id : open) cancel(id);
+    lock.lock();
+    changed_.wait_for(lock, plugin_answer_grace, [this] { return calls_.size() == 0; });
+    lock.unlock();
+    conclude_all(host_error(ErrorCode::cancelled, fmt::format("plugin '{}' has been stopped", library_->id())));
+    lock.lock();
+  }
+  if (changed_.wait_for(lock, plugin_answer_grace, [this] { return is_quiet(); })) {
+    lock.unlock();
+    enqueue([this] {
+      plugin_->deactivate(plugin_);
+      plugin_->destroy(plugin_);
+      const std::lock_guard inner(mutex_);
+      state_ = State::ended;
+      changed_.notify_all();
+    });
+    lock.lock();
+    if (changed_.wait_for(lock, end_grace, [this] { return state_ == State::ended; })) return {};
+  }
+  // The plugin may still call the host, for ever.
+  state_ = State::abandoned;
+  kept_for_ever_ = shared_from_this();
+  return base::fail(ErrorCode::timeout,
+                    fmt::format("plugin '{}' {} hangs and was given up", library_->id(), library_->version()));
+}
+
+InstanceMetrics InstanceCore::metrics() const {
+  const std::lock_guard lock(mutex_);
+  return {.in_flight = calls_.size(),
+          .succeeded = succeeded_,
+          .failed = failed_,
+          .timed_out = timed_out_,
+          .answers_ignored = answers_ignored_,
+          .http_requests = http_requests_};
+}
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,205 @@
+#include "kernel/plugin_host/plugin_host.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <mutex>
+
+#include "kernel/plugin_host/in_process_instance.hpp"
+#include "kernel/plugin_host/plugin_library.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+
+using base::ErrorCode;
+
+/// One version of a plugin that runs.
+struct PluginHost::Loaded {
+  std::shared_ptr<const package::Manifest> manifest;
+  base::Digest package_digest{};
+  std::shared_ptr<PluginInstance> instance;
+  std::vector<std::shared_ptr<const WebhookDeclaration>> webhooks;
+};
+
+base::Result<std::unique_ptr<PluginHost>> PluginHost::start(HostConfiguration configuration, PluginStore& store,
+                                                            egress::Broker& broker, const base::Clock& clock,
+                                                            LogSink log) {
+  if (configuration.worker_threads == 0 || configuration.worker_threads > PluginThreads::workers_max) {
+    return base::fail(ErrorCode::invalid, fmt::format("worker_threads must be 1 to {}, not {}",
+                                                      PluginThreads::workers_max, configuration.worker_threads));
+  }
+  TRV_TRY_ASSIGN(std::unique_ptr<PluginThreads> threads, PluginThreads::start(configuration.worker_threads, clock));
+  return std::unique_ptr<PluginHost>(
+      new PluginHost(configuration, store, broker, clock, std::move(log), std::move(threads)));
+}
+
+PluginHost::PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker,
+                       const base::Clock& clock, LogSink log, std::unique_ptr<PluginThreads> threads)
+    : configuration_(configuration),
+      store_(store),
+      broker_(broker),
+      clock_(clock),
+      log_(std::move(log)),
+      threads_(std::move(threads)) {}
+
+PluginHost::~PluginHost() {
+  static_cast<void>(stop(base::Duration::zero()));
+}
+
+base::Status PluginHost::load(const base::Digest& package_digest, std::string configuration) {
+  // One at a time: mapping a library runs its constructors.
+  const std::lock_guard load_lock(load_mutex_);
+  TRV_TRY_ASSIGN(Installed installed, store_.open(package_digest));
+  auto loaded = std::make_shared<Loaded>();
+  loaded->manifest = std::make_shared<const package::Manifest>(std::move(installed.manifest));
+  loaded->package_digest = package_digest;
+  const package::Manifest& manifest = *loaded->manifest;
+  if (const std::shared_ptr<Loaded> running = find(manifest.id, manifest.version)) {
+    if (running->package_digest == package_digest) return {};
+    return base::fail(ErrorCode::conflict, fmt::format("plugin '{}' {} runs already, from package {}", manifest.id,
+                                                       manifest.version, base::to_hex(running->package_digest)));
+  }
+  for (std::size_t index = 0; index < manifest.webhooks.size(); ++index) {
+    TRV_TRY_ASSIGN(WebhookDeclaration webhook, compile_webhook(manifest, index));
+    loaded->webhooks.push_back(std::make_shared<const WebhookDeclaration>(std::move(webhook)));
+  }
+  TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
+                 PluginLibrary::load(installed.library, manifest.id, manifest.version));
+  TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
+                 InProcessInstance::start(std::move(library), std::move(configuration),
+                                          {.threads = *threads_, .broker = broker_, .clock = clock_, .log = log_}));
+  loaded->instance = std::move(instance);
+  const std::unique_lock lock(mutex_);
+  plugins_[manifest.id].emplace(manifest.version, std::move(loaded));
+  return {};
+}
+
+std::shared_ptr<PluginHost::Loaded> PluginHost::find(std::string_view plugin, std::string_view version) const {
+  const std::shared_lock lock(mutex_);
+  const auto versions = plugins_.find(plugin);
+  if (versions == plugins_.end()) return nullptr;
+  const auto loaded = versions->second.find(version);
+  return loaded == versions->second.end() ? nullptr : loaded->second;
+}
+
+namespace {
+
+std::unexpected<base::Error> not_loaded(std::string_view plugin, std::string_view version) {
+  return base::fail(ErrorCode::not_found,
+                    fmt::format("plugin '{}' {} is not loaded", plugin.substr(0, 80), version.substr(0, 80)));
+}
+
+}  // namespace
+
+base::Status PluginHost::unload(std::string_view plugin, std::string_view version, base::Duration grace) {
+  std::shared_ptr<Loaded> loaded;
+  {
+    const std::unique_lock lock(mutex_);
+    const auto versions = plugins_.find(plugin);
+    if (versions == plugins_.end()) return not_loaded(plugin, version);
+    const auto found = versions->second.find(version);
+    if (found == versions->second.end()) return not_loaded(plugin, version);
+    loaded = std::move(found->second);
+    versions->second.erase(found);
+    if (versions->second.empty()) plugins_.erase(versions);
+  }
+  return loaded->instance->stop(grace);
+}
+
+std::vector<OperationInfo> PluginHost::operations() const {
+  std::vector<OperationInfo> all;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [plugin, versions] : plugins_) {
+    for (const auto& [version, loaded] : versions) {
+      const std::size_t first = all.size();
+      for (const package::Operation& operation : loaded->manifest->operations)
+        all.push_back({plugin, version, operation});
+      std::sort(all.begin() + static_cast<std::ptrdiff_t>(first), all.end(),
+                [](const OperationInfo& a, const OperationInfo& b) { return a.operation.name < b.operation.name; });
+    }
+  }
+  return all;
+}
+
+base::Result<std::shared_ptr<const package::Manifest>> PluginHost::manifest(std::string_view plugin,
+                                                                            std::string_view version) const {
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return not_loaded(plugin, version);
+  return loaded->manifest;
+}
+
+CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
+  TRV_EXPECTS(completion);
+  const auto refuse = [&](base::Error error) {
+    completion(std::unexpected(OperationError{.code = error.code(), .message = error.message(), .detail = {}}));
+    return CallHandle{};
+  };
+  const std::shared_ptr<Loaded> loaded = find(call.plugin, call.version);
+  if (loaded == nullptr) return refuse(not_loaded(call.plugin, call.version).error());
+  const package::Operation* operation = loaded->manifest->find_operation(call.operation);
+  if (operation == nullptr) {
+    return refuse({ErrorCode::not_found, fmt::format("plugin '{}' {} has no operation '{}'", call.plugin, call.version,
+                                                     call.operation.substr(0, 80))});
+  }
+  if (call.input_json.size() > input_bytes_max) {
+    return refuse({ErrorCode::too_large, fmt::format("the input of '{}' has {} bytes, at most {} are taken",
+                                                     call.operation, call.input_json.size(), input_bytes_max)});
+  }
+  const std::uint64_t timeout_ms = call.timeout_ms == 0 ? configuration_.call_timeout_ms_default : call.timeout_ms;
+  const CallId id = loaded->instance->invoke({.tenant = std::move(call.tenant),
+                                              .operation = std::move(call.operation),
+                                              .connection = std::move(call.connection),
+                                              .idempotency_key = std::move(call.idempotency_key),
+                                              .traceparent = std::move(call.traceparent),
+                                              .attempt = call.attempt,
+                                              .timeout_ms = std::min(timeout_ms, configuration_.call_timeout_ms_max),
+                                              .idempotent = operation->idempotent,
+                                              .input = std::move(call.input_json)},
+                                             std::move(completion));
+  return {.instance = loaded->instance, .call = id};
+}
+
+void PluginHost::cancel(const CallHandle& handle) {
+  if (const std::shared_ptr<PluginInstance> instance = handle.instance.lock()) instance->cancel(handle.call);
+}
+
+base::Result<std::shared_ptr<const WebhookDeclaration>> PluginHost::webhook(std::string_view plugin,
+                                                                            std::string_view version,
+                                                                            std::string_view name) const {
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return not_loaded(plugin, version);
+  for (const auto& webhook : loaded->webhooks) {
+    if (webhook->manifest.name == name) return webhook;
+  }
+  return base::fail(ErrorCode::not_found,
+                    fmt::format("plugin '{}' {} has no webhook '{}'", plugin, version, name.substr(0, 80)));
+}
+
+std::vector<PluginMetrics> PluginHost::metrics() const {
+  std::vector<PluginMetrics> all;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [plugin, versions] : plugins_) {
+    for (const auto& [version, loaded] : versions) all.push_back({plugin, version, loaded->instance->metrics()});
+  }
+  return all;
+}
+
+base::Status PluginHost::stop(base::Duration grace) {
+  std::vector<std::pair<std::string, std::string>> names;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [plugin, versions] : plugins_) {
+      for (const auto& [version, loaded] : versions) names.emplace_back(plugin, version);
+    }
+  }
+  const base::Duration end = clock_.monotonic() + grace;
+  base::Status worst;
+  for (const auto& [plugin, version] : names) {
+    const base::Duration left = std::max(base::Duration::zero(), end - clock_.monotonic());
+    base::Status stopped = unload(plugin, version, left);
+    if (!stopped && stopped.error().code() != ErrorCode::not_found && worst) worst = std::move(stopped);
+  }
+  return worst;
+}
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,528 @@
+#include "kernel/plugin_host/plugin_host.hpp"
+
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <fstream>
+#include <future>
+#include <mutex>
+#include <thread>
+
+#include "kernel/egress/file.hpp"
+#include "kernel/plugin_host/plugin_library.hpp"
+#include "sdk/package/package.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+using base::TenantId;
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+std::filesystem::path library_path(const std::string& name) {
+  return std::filesystem::path(TRV_BINARY_DIR) / "test_plugins" / (name + ".so");
+}
+
+/// A package whose library is one of the test plugins.
+base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
+                       const std::string& platform = "linux-x86_64") {
+  std::string operations;
+  for (const char* name : {"echo", "describe", "serial", "fail", "bad-error", "later", "too-late", "twice", "never",
+                           "deaf", "hang", "not-json", "nothing", "huge", "log", "fetch", "post-thrice", "escape"}) {
+    operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
+                  R"(","title":"T","idempotent":)" + (std::string_view(name) == "never" ? "true" : "false") +
+                  R"(,"input":true,"output":true})";
+  }
+  const std::string path = "lib/" + platform + "/plugin.so";
+  const std::string manifest = R"({"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S",)"
+                               R"("license":"Apache-2.0","abi":{"major":)" +
+                               std::to_string(abi_major) + R"(,"minor":0},"isolation":"in-process","libraries":{")" +
+                               platform + R"(":{"path":")" + path + R"("}},"operations":[)" + operations + "]" + more +
+                               "}";
+  auto code = egress::read_file(library_path(library), 64'000'000);
+  EXPECT_TRUE(code) << code.error().message();
+  std::vector<package::File> files;
+  files.push_back({path, *std::move(code)});
+  auto bytes = package::assemble(manifest, std::move(files));
+  EXPECT_TRUE(bytes) << bytes.error().message();
+  return bytes ? *std::move(bytes) : base::Bytes();
+}
+
+/// Answers every HTTP request on the loopback with its request line as the body; keeps the heads.
+class EchoServer {
+ public:
+  EchoServer() {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(listener_, 16), 0);
+    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    url_ = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~EchoServer() {
+    stopping_ = true;
+    thread_.join();
+    ::close(listener_);
+  }
+  [[nodiscard]] const std::string& url() const { return url_; }
+  [[nodiscard]] std::vector<std::string> heads() {
+    const std::lock_guard lock(mutex_);
+    return heads_;
+  }
+
+ private:
+  void serve() {
+    while (!stopping_) {
+      pollfd waiting{listener_, POLLIN, 0};
+      if (::poll(&waiting, 1, 10) <= 0) continue;
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      char bytes[4096];
+      const ssize_t count = ::recv(fd, bytes, sizeof bytes, 0);
+      const std::string head(bytes, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+      {
+        const std::lock_guard lock(mutex_);
+        heads_.push_back(head);
+      }
+      const std::string line = head.substr(0, head.find(" HTTP"));
+      const std::string reply =
+          "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(line.size()) + "\r\n\r\n" + line;
+      EXPECT_GT(::send(fd, reply.data(), reply.size(), MSG_NOSIGNAL), 0);
+      ::close(fd);
+    }
+  }
+  int listener_ = -1;
+  std::string url_;
+  std::atomic<bool> stopping_ = false;
+  std::mutex mutex_;
+  std::vector<std::string> heads_;
+  std::thread thread_;
+};
+
+/// One connection "api" of tenant acme, for plugin tracker unless changed; no secrets.
+class OneConnection final : public egress::ConnectionSource, public egress::SecretSource {
+ public:
+  base::Result<egress::Connection> find(const TenantId& tenant, std::string_view name) override {
+    if (tenant != TenantId("acme") || name != "api") return base::fail(ErrorCode::not_found, "no such connection");
+    return connection;
+  }
+  base::Result<std::string> reveal(const TenantId&, std::string_view) override {
+    return base::fail(ErrorCode::not_found, "no such secret");
+  }
+  egress::Connection connection{.tenant = TenantId("acme"),
+                                .name = "api",
+                                .plugin = "tracker",
+                                .base_url = "",
+                                .authentication = {},
+                                .limits = {},
+                                .allow_private_network = true};
+};
+
+class PluginHostTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = testing::TempDir() + "pluginsXXXXXX";
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+    auto store = PluginStore::open_folder(folder_ / "store", random_);
+    ASSERT_TRUE(store) << store.error().message();
+    store_ = *std::move(store);
+    auto broker = egress::Broker::start({}, source_, source_, clock_);
+    ASSERT_TRUE(broker);
+    broker_ = *std::move(broker);
+    auto host = PluginHost::start({}, *store_, *broker_, clock_, [this](const LogLine& line) {
+      const std::lock_guard lock(log_mutex_);
+      log_.push_back(line.message);
+    });
+    ASSERT_TRUE(host);
+    host_ = *std::move(host);
+  }
+  void TearDown() override {
+    host_.reset();
+    broker_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  Installed install(const base::Bytes& bytes) {
+    auto installed = store_->install(bytes);
+    EXPECT_TRUE(installed) << installed.error().message();
+    return installed ? *std::move(installed) : Installed{};
+  }
+  void load_good() {
+    const base::Status loaded = host_->load(install(package_of("good")).package_digest);
+    ASSERT_TRUE(loaded) << loaded.error().message();
+  }
+  static OperationCall call(std::string operation, std::string input = "{}", std::uint64_t timeout_ms = 5'000) {
+    OperationCall call;
+    call.tenant = TenantId("acme");
+    call.plugin = "tracker";
+    call.version = "1.2.3";
+    call.operation = std::move(operation);
+    call.connection = "api";
+    call.idempotency_key = "key";
+    call.timeout_ms = timeout_ms;
+    call.input_json = std::move(input);
+    return call;
+  }
+  std::future<CallOutcome> invoke(OperationCall request, CallHandle* handle = nullptr) {
+    auto promise = std::make_shared<std::promise<CallOutcome>>();
+    auto future = promise->get_future();
+    const CallHandle given =
+        host_->invoke(std::move(request), [promise](CallOutcome outcome) { promise->set_value(std::move(outcome)); });
+    if (handle != nullptr) *handle = given;
+    return future;
+  }
+  CallOutcome run(OperationCall request) { return invoke(std::move(request)).get(); }
+  InstanceMetrics metrics() { return host_->metrics().at(0).instance; }
+  template <typename Condition>
+  static bool eventually(Condition condition) {
+    for (int i = 0; i < 2'000; ++i) {
+      if (condition()) return true;
+      std::this_thread::sleep_for(1ms);
+    }
+    return false;
+  }
+  static void flip_byte(const std::filesystem::path& path) {
+    std::filesystem::permissions(path, std::filesystem::perms(0644));
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(1'000);
+    const int byte = file.get();
+    file.seekp(1'000);
+    file.put(static_cast<char>(byte ^ 1));
+  }
+
+  base::SystemClock clock_;
+  base::SystemRandom random_;
+  std::filesystem::path folder_;
+  OneConnection source_;
+  std::mutex log_mutex_;
+  std::vector<std::string> log_;
+  std::unique_ptr<PluginStore> store_;
+  std::unique_ptr<egress::Broker> broker_;
+  std::unique_ptr<PluginHost> host_;
+};
+
+// ---- store
+
+TEST_F(PluginHostTest, an_installed_package_can_be_opened_and_installing_again_changes_nothing) {
+  const base::Bytes bytes = package_of("good");
+  const Installed first = install(bytes);
+  EXPECT_EQ(first.package_digest, base::sha256(bytes));
+  EXPECT_EQ(first.manifest.id, "tracker");
+  EXPECT_EQ(first.library_digest, base::sha256(*egress::read_file(first.library, 64'000'000)));
+  EXPECT_EQ(install(bytes).library, first.library);
+  const auto opened = store_->open(first.package_digest);
+  ASSERT_TRUE(opened) << opened.error().message();
+  EXPECT_EQ(opened->library_digest, first.library_digest);
+  EXPECT_EQ(static_cast<int>(std::filesystem::status(first.library).permissions()), 0444);
+  EXPECT_EQ(store_->open(base::Digest{}).error().code(), ErrorCode::not_found);
+}
+
+TEST_F(PluginHostTest, a_changed_byte_in_the_store_is_refused_and_install_repairs_it) {
+  const base::Bytes bytes = package_of("good");
+  const Installed installed = install(bytes);
+  for (const char* name : {"plugin.so", "package.trvp"}) {
+    flip_byte(installed.library.parent_path() / name);
+    const base::Status loaded = host_->load(installed.package_digest);
+    ASSERT_FALSE(loaded);
+    EXPECT_EQ(loaded.error().code(), ErrorCode::corrupt);
+    EXPECT_THAT(loaded.error().message(), HasSubstr(name));
+    install(bytes);
+    EXPECT_TRUE(store_->open(installed.package_digest));
+  }
+  std::filesystem::remove(installed.library);
+  EXPECT_EQ(store_->open(installed.package_digest).error().code(), ErrorCode::corrupt);
+}
+
+TEST_F(PluginHostTest, hostile_packages_leave_nothing_behind) {
+  base::Bytes cut = package_of("good");
+  cut.resize(cut.size() / 2);
+  base::Bytes flipped = package_of("good");
+  flipped[flipped.size() / 2] ^= 1;
+  const std::string bad_jq = R"(,"webhooks":[{"name":"w","title":"T","verification":{"scheme":"none"},)"
+                             R"("event":{"type":".a |","source":"\"s\""}}])";
+  for (const base::Bytes& bytes :
+       {base::Bytes{}, base::to_bytes("not an archive"), cut, flipped, package_of("good", bad_jq),
+        package_of("good", "", 2), package_of("good", "", 1, "linux-aarch64")}) {
+    EXPECT_FALSE(store_->install(bytes));
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
+}
+
+TEST_F(PluginHostTest, unreferenced_packages_and_unfinished_installs_are_removed) {
+  const Installed kept = install(package_of("good"));
+  const Installed gone = install(package_of("other_id"));
+  std::filesystem::create_directories(folder_ / "store" / ".install-0000");
+  ASSERT_TRUE(PluginStore::open_folder(folder_ / "store", random_));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "store" / ".install-0000"));
+  EXPECT_EQ(store_->remove_unreferenced({kept.package_digest}).value(), 1U);
+  EXPECT_TRUE(store_->open(kept.package_digest));
+  EXPECT_EQ(store_->open(gone.package_digest).error().code(), ErrorCode::not_found);
+}
+
+// ---- library
+
+TEST_F(PluginHostTest, a_library_that_breaks_the_abi_is_refused_with_the_reason_and_the_host_lives) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> broken = {
+      {"no_entry", {"does not export trv_entry_v1"}},
+      {"other_abi", {"ABI 2.0", "has 1.0"}},
+      {"small_entry", {"8 bytes"}},
+      {"other_id", {"'somebody' 1.2.3", "'tracker' 1.2.3"}},
+      {"other_version", {"'tracker' 9.9.9"}},
+      {"no_factory", {"trv.factory/1"}},
+      {"no_start", {"init returned 7"}},
+  };
+  for (const auto& [name, reasons] : broken) {
+    const Installed installed = install(package_of(name));
+    const base::Status loaded = host_->load(installed.package_digest);
+    ASSERT_FALSE(loaded) << name;
+    EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
+    EXPECT_THAT(loaded.error().message(), HasSubstr(installed.library.string()));
+    for (const std::string& reason : reasons) EXPECT_THAT(loaded.error().message(), HasSubstr(reason)) << name;
+  }
+  load_good();
+  EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]");
+}
+
+TEST_F(PluginHostTest, a_file_that_is_no_library_is_refused) {
+  const std::filesystem::path path = folder_ / "text.so";
+  std::ofstream(path) << "not an ELF file";
+  const auto loaded = PluginLibrary::load(path, "tracker", "1.2.3");
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
+}
+
+TEST_F(PluginHostTest, a_plugin_may_refuse_its_configuration) {
+  const Installed installed = install(package_of("good"));
+  const base::Status loaded = host_->load(installed.package_digest, R"({"a":"refuse"})");
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
+  EXPECT_THAT(loaded.error().message(), HasSubstr("the configuration says refuse"));
+  EXPECT_TRUE(host_->load(installed.package_digest));
+}
+
+// ---- calls
+
+TEST_F(PluginHostTest, a_call_carries_its_fields_and_returns_its_output) {
+  load_good();
+  OperationCall request = call("describe", "{}", 5'000);
+  request.attempt = 3;
+  request.traceparent = "00-1-2-01";
+  EXPECT_EQ(run(std::move(request)).value(),
+            R"({"tenant":"acme","connection":"api","key":"key","trace":"00-1-2-01","attempt":3,"timeout":5000})");
+  EXPECT_EQ(run(call("echo", R"({"a":1})")).value(), R"({"a":1})");
+  EXPECT_EQ(run(call("later")).value(), "\"later\"");
+  EXPECT_EQ(metrics().succeeded, 3U);
+  EXPECT_EQ(metrics().in_flight, 0U);
+}
+
+TEST_F(PluginHostTest, an_unknown_plugin_version_or_operation_is_not_found) {
+  load_good();
+  for (auto change : std::vector<void (*)(OperationCall&)>{[](OperationCall& c) { c.plugin = "x"; },
+                                                           [](OperationCall& c) { c.version = "1.2.4"; },
+                                                           [](OperationCall& c) { c.operation = "x"; }}) {
+    OperationCall request = call("echo");
+    change(request);
+    const CallOutcome outcome = run(std::move(request));
+    ASSERT_FALSE(outcome);
+    EXPECT_EQ(outcome.error().code, ErrorCode::not_found);
+  }
+  EXPECT_EQ(run(call("echo", std::string(input_bytes_max + 1, ' '))).error().code, ErrorCode::too_large);
+}
+
+TEST_F(PluginHostTest, an_error_arrives_whole_and_printable) {
+  load_good();
+  const CallOutcome outcome = run(call("fail"));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::exhausted);
+  EXPECT_TRUE(outcome.error().may_retry);
+  EXPECT_EQ(outcome.error().retry_after_ms, 1'500U);
+  EXPECT_EQ(outcome.error().status, 429U);
+  EXPECT_EQ(outcome.error().message, "slow\\ndown");
+  EXPECT_EQ(outcome.error().detail, R"({"field":"title"})");
+  EXPECT_EQ(run(call("bad-error")).error().code, ErrorCode::internal);
+}
+
+TEST_F(PluginHostTest, output_that_is_not_json_or_too_large_is_an_internal_error) {
+  load_good();
+  for (const char* operation : {"not-json", "nothing", "huge"}) {
+    const CallOutcome outcome = run(call(operation));
+    ASSERT_FALSE(outcome) << operation;
+    EXPECT_EQ(outcome.error().code, ErrorCode::internal);
+  }
+}
+
+TEST_F(PluginHostTest, only_the_first_answer_counts) {
+  load_good();
+  EXPECT_EQ(run(call("twice")).value(), "1");
+  EXPECT_EQ(metrics().answers_ignored, 2U);
+  EXPECT_EQ(metrics().succeeded, 1U);
+  const std::lock_guard lock(log_mutex_);
+  EXPECT_THAT(log_, testing::Contains(HasSubstr("ignored")));
+}
+
+TEST_F(PluginHostTest, a_call_without_an_answer_times_out_and_may_be_retried_only_where_idempotent) {
+  load_good();
+  const CallOutcome never = run(call("never", "{}", 20));
+  ASSERT_FALSE(never);
+  EXPECT_EQ(never.error().code, ErrorCode::timeout);
+  EXPECT_TRUE(never.error().may_retry);
+  EXPECT_THAT(never.error().message, HasSubstr("20 ms"));
+  const CallOutcome deaf = run(call("deaf", "{}", 20));
+  EXPECT_EQ(deaf.error().code, ErrorCode::timeout);
+  EXPECT_FALSE(deaf.error().may_retry);
+  EXPECT_EQ(metrics().timed_out, 2U);
+  // The plugin heard the cancel and answered; too late to count.
+  EXPECT_TRUE(eventually([this] { return metrics().answers_ignored == 1; }));
+}
+
+TEST_F(PluginHostTest, a_late_answer_is_ignored_and_counted) {
+  load_good();
+  EXPECT_EQ(run(call("too-late", "{}", 10)).error().code, ErrorCode::timeout);
+  EXPECT_TRUE(eventually([this] { return metrics().answers_ignored == 1; }));
+  EXPECT_EQ(metrics().succeeded, 0U);
+}
+
+TEST_F(PluginHostTest, a_plugin_that_hangs_costs_its_own_calls_and_nobody_waits_longer_than_his_deadline) {
+  load_good();
+  std::jthread hung([this] { EXPECT_EQ(run(call("hang", "{}", 30)).error().code, ErrorCode::timeout); });
+  std::this_thread::sleep_for(10ms);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_EQ(run(call("echo", "{}", 50)).error().code, ErrorCode::timeout);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 250ms);
+  hung.join();
+  EXPECT_EQ(run(call("echo", "2")).value(), "2");
+}
+
+TEST_F(PluginHostTest, a_cancelled_call_ends_once) {
+  load_good();
+  CallHandle handle;
+  auto never = invoke(call("never"), &handle);
+  PluginHost::cancel(handle);
+  EXPECT_EQ(never.get().error().code, ErrorCode::cancelled);
+  PluginHost::cancel(handle);
+  PluginHost::cancel(CallHandle{});
+  EXPECT_EQ(metrics().in_flight, 0U);
+}
+
+TEST_F(PluginHostTest, calls_into_the_plugin_never_overlap) {
+  load_good();
+  std::atomic<int> alone = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (int t = 0; t < 4; ++t) {
+      threads.emplace_back([&] {
+        for (int i = 0; i < 25; ++i) {
+          if (run(call("serial")).value() == "true") ++alone;
+        }
+      });
+    }
+  }
+  EXPECT_EQ(alone, 100);
+}
+
+TEST_F(PluginHostTest, log_lines_are_bounded_and_escaped) {
+  load_good();
+  ASSERT_TRUE(run(call("log")));
+  const std::lock_guard lock(log_mutex_);
+  ASSERT_EQ(log_.size(), 2U);
+  EXPECT_EQ(log_[0], "one\\ntwo\\x1b[31m \\xff \xc3\xa9");
+  EXPECT_EQ(log_[1].size(), 4'096U);
+}
+
+// ---- HTTP
+
+TEST_F(PluginHostTest, a_plugin_fetches_through_its_connection) {
+  EchoServer server;
+  source_.connection.base_url = server.url() + "/base";
+  load_good();
+  EXPECT_EQ(run(call("fetch")).value(), R"({"status":200,"body":"GET /base/items?q=1","headers":2})");
+  EXPECT_THAT(server.heads().at(0), Not(HasSubstr("Idempotency-Key")));
+}
+
+TEST_F(PluginHostTest, each_unsafe_request_of_a_call_has_its_own_key) {
+  EchoServer server;
+  source_.connection.base_url = server.url();
+  load_good();
+  ASSERT_TRUE(run(call("post-thrice")));
+  const auto heads = server.heads();
+  ASSERT_EQ(heads.size(), 3U);
+  EXPECT_THAT(heads[0], HasSubstr("Idempotency-Key: key\r\n"));
+  EXPECT_THAT(heads[1], HasSubstr("Idempotency-Key: key/2\r\n"));
+  EXPECT_THAT(heads[2], HasSubstr("Idempotency-Key: key/3\r\n"));
+}
+
+TEST_F(PluginHostTest, what_is_not_granted_reaches_the_plugin_as_an_error) {
+  EchoServer server;
+  source_.connection.base_url = server.url();
+  load_good();
+  source_.connection.plugin = "somebody";
+  EXPECT_EQ(run(call("fetch")).error().code, ErrorCode::denied);
+  source_.connection.plugin = "tracker";
+  OperationCall foreign = call("fetch");
+  foreign.tenant = TenantId("other");
+  EXPECT_EQ(run(std::move(foreign)).error().code, ErrorCode::not_found);
+  OperationCall unnamed = call("fetch");
+  unnamed.connection = "";
+  EXPECT_EQ(run(std::move(unnamed)).error().code, ErrorCode::invalid);
+  EXPECT_EQ(run(call("escape")).error().code, ErrorCode::invalid);
+  EXPECT_EQ(server.heads().size(), 0U);
+}
+
+TEST_F(PluginHostTest, a_request_ends_with_its_call) {
+  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(silent, 4), 0);
+  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  source_.connection.base_url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  load_good();
+  EXPECT_EQ(run(call("fetch", "{}", 50)).error().code, ErrorCode::timeout);
+  EXPECT_TRUE(eventually([this] { return broker_->metrics().in_flight == 0; }));
+  ::close(silent);
+}
+
+// ---- life
+
+TEST_F(PluginHostTest, loading_twice_is_one_plugin_and_another_package_of_that_version_is_a_conflict) {
+  load_good();
+  load_good();
+  EXPECT_EQ(host_->metrics().size(), 1U);
+  EXPECT_EQ(host_->operations().size(), 18U);
+  EXPECT_EQ(host_->operations().front().operation.name, "bad-error");
+  const Installed other = install(package_of("good", R"(,"webhooks":[])"));
+  EXPECT_EQ(host_->load(other.package_digest).error().code(), ErrorCode::conflict);
+  EXPECT_TRUE(host_->manifest("tracker", "1.2.3"));
+  EXPECT_EQ(host_->webhook("tracker", "1.2.3", "x").error().code(), ErrorCode::not_found);
+}
+
+TEST_F(PluginHostTest, unloading_drains_then_cancels_and_the_plugin_can_come_back) {
+  load_good();
+  auto later = invoke(call("later"));
+  auto never = invoke(call("never"));
+  auto deaf = invoke(call("deaf"));
+  EXPECT_TRUE(host_->unload("tracker", "1.2.3", 50ms));
+  EXPECT_EQ(later.get().value(), "\"later\"");
+  EXPECT_EQ(never.get().error().code, ErrorCode::cancelled);
+  EXPECT_EQ(deaf.get().error().code, ErrorCode::cancelled);
+  EXPECT_EQ(run(call("echo")).error().code, ErrorCode::not_found);
+  EXPECT_EQ(host_->unload("tracker", "1.2.3", 0ms).error().code(), ErrorCode::not_found);
+  load_good();
+  EXPECT_EQ(run(call("echo", "3")).value(), "3");
+}
+
+}  // namespace
+}  // namespace trv::plugin_host

@@ -1,0 +1,170 @@
+#include "kernel/plugin_host/plugin_store.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "kernel/egress/file.hpp"
+#include "kernel/plugin_host/webhook.hpp"
+#include "sdk/abi/types.h"
+#include "sdk/package/package.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+
+constexpr std::string_view archive_name = "package.trvp";
+constexpr std::string_view library_name = "plugin.so";
+constexpr std::string_view unfinished_prefix = ".install-";
+
+base::Error disk_error(std::string_view doing, const std::filesystem::path& path, const std::error_code& error) {
+  return {ErrorCode::unavailable, fmt::format("cannot {} '{}': {}", doing, path.string(), error.message())};
+}
+
+// What the package says of itself, once its archive has been checked.
+base::Result<Installed> describe(package::Package&& package, std::filesystem::path library_path) {
+  TRV_TRY(check_manifest(package.manifest));
+  const package::Library* library = package.manifest.find_library(package::this_platform());
+  const base::Digest library_digest = library->sha256;
+  return Installed{.manifest = std::move(package.manifest),
+                   .package_digest = package.digest,
+                   .library_digest = library_digest,
+                   .library = std::move(library_path)};
+}
+
+}  // namespace
+
+base::Status check_manifest(const package::Manifest& manifest) {
+  if (manifest.abi_major != abi_major_supported) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("abi.major: the plugin was built for plugin ABI {}, this host has {}",
+                                  manifest.abi_major, abi_major_supported));
+  }
+  if (manifest.find_library(package::this_platform()) == nullptr) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("libraries: the package has no library for {}", package::this_platform()));
+  }
+  for (std::size_t index = 0; index < manifest.webhooks.size(); ++index) TRV_TRY(compile_webhook(manifest, index));
+  return {};
+}
+
+base::Result<std::unique_ptr<PluginStore>> PluginStore::open_folder(std::filesystem::path folder,
+                                                                    base::Random& random) {
+  std::error_code error;
+  folder = std::filesystem::absolute(folder, error).lexically_normal();
+  std::filesystem::create_directories(folder, error);
+  if (error) return base::fail(disk_error("make folder", folder, error));
+  std::filesystem::directory_iterator entries(folder, error);
+  if (error) return base::fail(disk_error("read folder", folder, error));
+  for (const auto& entry : entries) {
+    if (!entry.path().filename().string().starts_with(unfinished_prefix)) continue;
+    std::filesystem::remove_all(entry.path(), error);
+    if (error) return base::fail(disk_error("remove", entry.path(), error));
+  }
+  return std::unique_ptr<PluginStore>(new PluginStore(std::move(folder), random));
+}
+
+PluginStore::PluginStore(std::filesystem::path folder, base::Random& random)
+    : folder_(std::move(folder)), random_(random) {}
+
+std::filesystem::path PluginStore::folder_of(const base::Digest& package_digest) const {
+  return folder_ / base::to_hex(package_digest);
+}
+
+base::Result<Installed> PluginStore::install(base::BytesView bytes) {
+  TRV_TRY_ASSIGN(package::Package package, package::read(bytes));
+  const base::Digest digest = package.digest;
+  const std::lock_guard lock(mutex_);
+  const std::filesystem::path target = folder_of(digest);
+  std::error_code error;
+  if (std::filesystem::exists(target, error)) {
+    base::Result<Installed> standing = open(digest);
+    if (standing || standing.error().code() != ErrorCode::corrupt) return standing;
+    std::filesystem::remove_all(target, error);
+    if (error) return base::fail(disk_error("replace", target, error));
+  }
+  TRV_TRY(check_manifest(package.manifest));
+  const package::Library* library = package.manifest.find_library(package::this_platform());
+  const base::Bytes* code = package.find_file(library->path);
+  if (code == nullptr) {
+    return base::fail(ErrorCode::invalid, fmt::format("libraries: the package does not hold '{}'", library->path));
+  }
+
+  std::array<std::uint8_t, 8> name{};
+  random_.fill(name);
+  const std::filesystem::path unfinished = folder_ / fmt::format("{}{}", unfinished_prefix, base::to_hex(name));
+  const auto write = [&]() -> base::Status {
+    if (::mkdir(unfinished.c_str(), 0755) != 0) {
+      return base::fail(disk_error("make folder", unfinished, {errno, std::generic_category()}));
+    }
+    TRV_TRY(egress::write_file(unfinished / library_name, ".library", *code, 0444));
+    TRV_TRY(egress::write_file(unfinished / archive_name, ".package", bytes, 0444));
+    std::error_code rename_error;
+    std::filesystem::rename(unfinished, target, rename_error);
+    if (rename_error) return base::fail(disk_error("rename to", target, rename_error));
+    return egress::sync_folder(folder_);
+  };
+  if (base::Status written = write(); !written) {
+    std::filesystem::remove_all(unfinished, error);
+    return base::fail(std::move(written).error());
+  }
+  return describe(std::move(package), target / library_name);
+}
+
+base::Result<Installed> PluginStore::open(const base::Digest& package_digest) {
+  const std::filesystem::path folder = folder_of(package_digest);
+  const auto corrupt = [](const std::filesystem::path& path, std::string_view why) {
+    return base::fail(ErrorCode::corrupt, fmt::format("'{}' {}; install the package again", path.string(), why));
+  };
+  const std::filesystem::path archive_path = folder / archive_name;
+  base::Result<base::Bytes> archive = egress::read_file(archive_path, package::package_bytes_max);
+  if (!archive) {
+    std::error_code ignored;
+    if (archive.error().code() == ErrorCode::not_found && !std::filesystem::exists(folder, ignored)) {
+      return base::fail(ErrorCode::not_found,
+                        fmt::format("package {} is not in the store", base::to_hex(package_digest)));
+    }
+    if (archive.error().code() == ErrorCode::unavailable) return base::fail(std::move(archive).error());
+    return corrupt(archive_path, "is missing or too large");
+  }
+  if (base::sha256(*archive) != package_digest)
+    return corrupt(archive_path, "has changed: its SHA-256 is not its name");
+  TRV_TRY_ASSIGN(package::Package package, package::read(*archive));
+  const std::filesystem::path library_path = folder / library_name;
+  TRV_TRY_ASSIGN(Installed installed, describe(std::move(package), library_path));
+  const base::Result<base::Bytes> library = egress::read_file(library_path, package::package_bytes_max);
+  if (!library) {
+    if (library.error().code() == ErrorCode::unavailable) return base::fail(library.error());
+    return corrupt(library_path, "is missing or too large");
+  }
+  if (base::sha256(*library) != installed.library_digest) {
+    return corrupt(library_path, "has changed: its SHA-256 is not the manifest's");
+  }
+  return installed;
+}
+
+base::Result<std::size_t> PluginStore::remove_unreferenced(const std::vector<base::Digest>& referenced) {
+  std::vector<std::string> kept;
+  for (const base::Digest& digest : referenced) kept.push_back(base::to_hex(digest));
+  const std::lock_guard lock(mutex_);
+  std::error_code error;
+  std::vector<std::filesystem::path> doomed;
+  std::filesystem::directory_iterator entries(folder_, error);
+  if (error) return base::fail(disk_error("read folder", folder_, error));
+  for (const auto& entry : entries) {
+    if (std::ranges::find(kept, entry.path().filename().string()) == kept.end()) doomed.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : doomed) {
+    std::filesystem::remove_all(path, error);
+    if (error) return base::fail(disk_error("remove", path, error));
+  }
+  TRV_TRY(egress::sync_folder(folder_));
+  return doomed.size();
+}
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,237 @@
+// A plugin whose operations are the cases that a host must bear. Written against the C headers alone.
+
+#include "sdk/abi/plugin.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/log.h"
+
+#ifndef ENTRY_NAME
+#define ENTRY_NAME trv_entry_v1
+#endif
+#ifndef ENTRY_ABI_MAJOR
+#define ENTRY_ABI_MAJOR TRV_ABI_MAJOR
+#endif
+#ifndef ENTRY_SIZE
+#define ENTRY_SIZE sizeof(trv_entry)
+#endif
+#ifndef PLUGIN_ID
+#define PLUGIN_ID "tracker"
+#endif
+#ifndef PLUGIN_VERSION
+#define PLUGIN_VERSION "1.2.3"
+#endif
+#ifndef FACTORY_ID
+#define FACTORY_ID TRV_FACTORY_ID
+#endif
+#ifndef INIT_CODE
+#define INIT_CODE 0
+#endif
+
+namespace {
+
+trv_string text(const char* value) {
+  return {value, std::strlen(value)};
+}
+trv_bytes bytes(const std::string& value) {
+  return {reinterpret_cast<const std::uint8_t*>(value.data()), value.size()};
+}
+std::string copy(trv_string value) {
+  return {value.data, static_cast<std::size_t>(value.size)};
+}
+std::string copy(trv_bytes value) {
+  return {reinterpret_cast<const char*>(value.data), static_cast<std::size_t>(value.size)};
+}
+
+struct Plugin {
+  trv_plugin plugin{};
+  const trv_host* host = nullptr;
+  const trv_host_call* call = nullptr;
+  const trv_host_log* log = nullptr;
+  const trv_host_http* http = nullptr;
+  std::mutex mutex;
+  std::map<std::uint64_t, std::string> waiting;     // open calls by id, with their operation
+  std::map<std::uint64_t, std::uint64_t> requests;  // request id to call id
+  std::vector<std::thread> threads;
+  std::atomic<int> inside = 0;
+};
+
+Plugin& self(const trv_plugin* plugin) {
+  return *static_cast<Plugin*>(plugin->instance);
+}
+
+void fail(Plugin& p, std::uint64_t id, int code, const char* message) {
+  const std::string detail = R"({"field":"title"})";
+  const trv_error error{sizeof(trv_error), code, TRV_RETRY_SAFE, 429, 1500, text(message), bytes(detail)};
+  p.call->fail(p.host, id, &error);
+}
+
+std::int32_t activate(const trv_plugin* plugin, trv_bytes config) {
+  Plugin& p = self(plugin);
+  p.call = static_cast<const trv_host_call*>(p.host->get_extension(p.host, TRV_EXT_CALL));
+  p.log = static_cast<const trv_host_log*>(p.host->get_extension(p.host, TRV_EXT_LOG));
+  p.http = static_cast<const trv_host_http*>(p.host->get_extension(p.host, TRV_EXT_HTTP));
+  if (p.call == nullptr || p.log == nullptr || p.http == nullptr) return 1;
+  if (p.host->get_extension(p.host, "trv.unknown/1") != nullptr) return 2;
+  if (copy(config).find("refuse") != std::string::npos) {
+    const trv_error error{sizeof(trv_error), TRV_ERROR_INVALID, 0, 0, 0, text("the configuration says refuse"), {}};
+    p.host->fail_activation(p.host, &error);
+    return 3;
+  }
+  return 0;
+}
+
+void send(Plugin& p, std::uint64_t call_id, std::uint64_t request_id, const std::string& connection, const char* method,
+          const char* path) {
+  {
+    const std::lock_guard lock(p.mutex);
+    p.requests[request_id] = call_id;
+  }
+  const trv_header header{text("Accept"), text("application/json")};
+  const trv_http_request request{
+      sizeof(trv_http_request), 1, &header, {connection.data(), connection.size()}, text(method), text(path), {}, 0};
+  p.http->send(p.host, call_id, request_id, &request);
+}
+
+void invoke(const trv_plugin* plugin, const trv_call* call) {
+  Plugin& p = self(plugin);
+  const std::uint64_t id = call->call_id;
+  if (call->operation.size == 4 && std::memcmp(call->operation.data, "echo", 4) == 0) {
+    p.call->complete(p.host, id, call->input);
+    return;
+  }
+  const std::string operation = copy(call->operation);
+  const bool alone = p.inside.fetch_add(1) == 0;
+  if (operation == "describe") {
+    const std::string out = "{\"tenant\":\"" + copy(call->tenant) + "\",\"connection\":\"" + copy(call->connection) +
+                            "\",\"key\":\"" + copy(call->idempotency_key) + "\",\"trace\":\"" +
+                            copy(call->traceparent) + "\",\"attempt\":" + std::to_string(call->attempt) +
+                            ",\"timeout\":" + std::to_string(call->timeout_ms) + "}";
+    p.call->complete(p.host, id, bytes(out));
+  } else if (operation == "serial") {
+    std::this_thread::sleep_for(std::chrono::microseconds(200));
+    p.call->complete(p.host, id, bytes(alone ? "true" : "false"));
+  } else if (operation == "fail") {
+    fail(p, id, TRV_ERROR_EXHAUSTED, "slow\ndown");
+  } else if (operation == "bad-error") {
+    p.call->fail(p.host, id, nullptr);
+  } else if (operation == "later") {
+    p.threads.emplace_back([&p, id] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+      p.call->complete(p.host, id, bytes("\"later\""));
+    });
+  } else if (operation == "too-late") {
+    p.threads.emplace_back([&p, id] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      p.call->complete(p.host, id, bytes("\"too late\""));
+    });
+  } else if (operation == "twice") {
+    p.call->complete(p.host, id, bytes("1"));
+    p.call->complete(p.host, id, bytes("2"));
+    fail(p, id, TRV_ERROR_INTERNAL, "three");
+  } else if (operation == "never" || operation == "deaf") {
+    const std::lock_guard lock(p.mutex);
+    p.waiting[id] = operation;
+  } else if (operation == "hang") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    p.call->complete(p.host, id, bytes("null"));
+  } else if (operation == "not-json") {
+    p.call->complete(p.host, id, bytes("{\"a\":"));
+  } else if (operation == "nothing") {
+    p.call->complete(p.host, id, {nullptr, 0});
+  } else if (operation == "huge") {
+    p.call->complete(p.host, id, bytes("\"" + std::string(1'000'000, 'x') + "\""));
+  } else if (operation == "log") {
+    p.log->write(p.host, TRV_LOG_WARNING, id, text("one\ntwo\x1b[31m \xff \xc3\xa9"));
+    const std::string longer(10'000, 'y');
+    p.log->write(p.host, 99, 0, {longer.data(), longer.size()});
+    p.call->complete(p.host, id, bytes("null"));
+  } else if (operation == "fetch") {
+    send(p, id, id * 10, copy(call->connection), "GET", "/items?q=1");
+  } else if (operation == "post-thrice") {
+    send(p, id, id * 10 + 1, copy(call->connection), "POST", "/one");
+  } else if (operation == "escape") {
+    send(p, id, id * 10, copy(call->connection), "GET", "/../admin");
+  } else {
+    fail(p, id, TRV_ERROR_NOT_FOUND, "no such operation");
+  }
+  p.inside.fetch_sub(1);
+}
+
+void cancel(const trv_plugin* plugin, std::uint64_t id) {
+  Plugin& p = self(plugin);
+  {
+    const std::lock_guard lock(p.mutex);
+    const auto found = p.waiting.find(id);
+    if (found == p.waiting.end() || found->second == "deaf") return;
+    p.waiting.erase(found);
+  }
+  fail(p, id, TRV_ERROR_CANCELLED, "cancelled");
+}
+
+std::uint64_t take_request(Plugin& p, std::uint64_t request_id) {
+  const std::lock_guard lock(p.mutex);
+  const auto found = p.requests.find(request_id);
+  if (found == p.requests.end()) return 0;
+  const std::uint64_t id = found->second;
+  p.requests.erase(found);
+  return id;
+}
+
+void on_response(const trv_plugin* plugin, std::uint64_t request_id, const trv_http_response* response) {
+  Plugin& p = self(plugin);
+  const std::uint64_t id = take_request(p, request_id);
+  const std::uint64_t step = request_id % 10;
+  if (step == 1 || step == 2) return send(p, id, request_id + 1, "api", "POST", step == 1 ? "/two" : "/three");
+  const std::string out = "{\"status\":" + std::to_string(response->status) + ",\"body\":\"" + copy(response->body) +
+                          "\",\"headers\":" + std::to_string(response->header_count) + "}";
+  p.call->complete(p.host, id, bytes(out));
+}
+
+void on_error(const trv_plugin* plugin, std::uint64_t request_id, const trv_error* error) {
+  Plugin& p = self(plugin);
+  p.call->fail(p.host, take_request(p, request_id), error);
+}
+
+const trv_plugin_http plugin_http{sizeof(trv_plugin_http), on_response, on_error};
+
+const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
+                          [](std::uint32_t index) -> const trv_descriptor* {
+                            static const trv_descriptor descriptor{sizeof(trv_descriptor), text(PLUGIN_ID),
+                                                                   text(PLUGIN_VERSION)};
+                            return index == 0 ? &descriptor : nullptr;
+                          },
+                          [](const trv_host* host, trv_string) -> const trv_plugin* {
+                            auto* p = new Plugin;
+                            p->host = host;
+                            p->plugin = {sizeof(trv_plugin),
+                                         p,
+                                         activate,
+                                         invoke,
+                                         cancel,
+                                         [](const trv_plugin* plugin) {
+                                           for (std::thread& thread : self(plugin).threads) thread.join();
+                                           self(plugin).threads.clear();
+                                         },
+                                         [](const trv_plugin* plugin) { delete &self(plugin); },
+                                         [](const trv_plugin*, const char* id) -> const void* {
+                                           return std::strcmp(id, TRV_EXT_HTTP) == 0 ? &plugin_http : nullptr;
+                                         }};
+                            return &p->plugin;
+                          }};
+
+}  // namespace
+
+extern "C" __attribute__((visibility("default"))) const trv_entry ENTRY_NAME = {
+    ENTRY_SIZE,    ENTRY_ABI_MAJOR,
+    TRV_ABI_MINOR, [] { return std::int32_t{INIT_CODE}; },
+    [] {},         [](const char* id) -> const void* { return std::strcmp(id, FACTORY_ID) == 0 ? &factory : nullptr; }};
