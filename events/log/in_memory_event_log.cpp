@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <thread>
 #include <utility>
 
+#include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::log {
@@ -45,7 +45,7 @@ class InMemoryEventLog::ShardReader final : public Reader {
 
   Result<std::optional<StoredRecord>> next(base::Duration timeout) override {
     std::unique_lock lock(log_.mutex_);
-    const auto deadline = std::chrono::steady_clock::now() + std::min(timeout, wait_max);
+    const base::Duration deadline = clock_.monotonic() + std::min(timeout, wait_max);
     while (true) {
       while (index_ < shard_.entries.size()) {
         const base::Bytes& entry = shard_.entries[index_];
@@ -56,9 +56,9 @@ class InMemoryEventLog::ShardReader final : public Reader {
         memory_ = record::AlignedBytes(entry);
         return StoredRecord{.lsn = head.lsn, .bytes = memory_.view(0, entry.size())};
       }
-      const bool grown =
-          log_.grown_.wait_until(lock, deadline, [&] { return woken_ || index_ < shard_.entries.size(); });
-      if (!grown || woken_) {
+      log_.grown_.wait_for(lock, deadline - clock_.monotonic(),
+                           [&] { return woken_ || index_ < shard_.entries.size(); });
+      if (index_ == shard_.entries.size()) {
         woken_ = false;
         return std::nullopt;
       }
@@ -74,6 +74,7 @@ class InMemoryEventLog::ShardReader final : public Reader {
   }
 
  private:
+  const base::SystemClock clock_;  // a wait takes real time, whatever time it is in the test
   InMemoryEventLog& log_;
   Shard& shard_;
   Lsn from_;
@@ -134,12 +135,7 @@ Result<Ticket> InMemoryEventLog::append(const Claim& claim, Batch batch) {
 
 Result<Settled> InMemoryEventLog::settle(const Ticket& ticket) {
   std::unique_lock lock(mutex_);
-  if (delay_ > base::Duration::zero()) {
-    const base::Duration delay = delay_;
-    lock.unlock();
-    std::this_thread::sleep_for(delay);
-    lock.lock();
-  }
+  if (delay_ > base::Duration::zero()) delayed_.wait_for(lock, delay_, [] { return false; });
   Shard& shard = shard_of(ticket.shard);
   while (!shard.pending.empty() && shard.pending.begin()->first <= ticket.number) {
     const auto first = shard.pending.begin();

@@ -55,6 +55,7 @@ class InMemoryEventLog final : public EventLog {
 
   mutable std::mutex mutex_;
   std::condition_variable grown_;
+  std::condition_variable delayed_;  // never notified
   std::map<ShardId, std::unique_ptr<Shard>> shards_;
   base::Duration delay_{};
   std::uint64_t settle_count_ = 0;

@@ -70,7 +70,7 @@ Status LmdbShardReader::fill() {
 }
 
 Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout) {
-  const auto deadline = std::chrono::steady_clock::now() + std::min(timeout, wait_max);
+  const base::Duration deadline = clock_.monotonic() + std::min(timeout, wait_max);
   while (given_ == found_.size()) {
     std::uint64_t version = 0;
     {
@@ -82,13 +82,13 @@ Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout
     TRV_TRY(status);
 
     std::unique_lock lock(log_.version_mutex_);
-    const auto now = std::chrono::steady_clock::now();
-    if (woken_ || now >= deadline) {
+    const base::Duration left = deadline - clock_.monotonic();
+    if (woken_ || left <= base::Duration::zero()) {
       woken_ = false;
       return std::nullopt;
     }
-    const auto until = std::min(deadline, now + poll_interval);
-    log_.grown_.wait_until(lock, until, [&] { return woken_ || log_.version_ != version; });
+    log_.grown_.wait_for(lock, std::min<base::Duration>(left, poll_interval),
+                         [&] { return woken_ || log_.version_ != version; });
   }
   const Found& found = found_[given_++];
   return StoredRecord{.lsn = found.lsn, .bytes = memory_.view(found.offset, found.size)};

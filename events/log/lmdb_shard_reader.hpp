@@ -8,6 +8,7 @@
 #include "events/log/event_log.hpp"
 #include "events/record/aligned_bytes.hpp"
 #include "events/record/entry.hpp"
+#include "sdk/base/clock.hpp"
 
 namespace trv::log {
 
@@ -32,6 +33,7 @@ class LmdbShardReader final : public Reader {
   [[nodiscard]] base::Status fill();
   [[nodiscard]] base::Status find_start(const lmdb::ReadTxn& txn);
 
+  const base::SystemClock clock_;  // a wait takes real time
   LmdbEventLog& log_;
   ShardId shard_;
   Lsn from_;

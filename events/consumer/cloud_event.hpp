@@ -1,0 +1,29 @@
+#pragma once
+// A record as a CloudEvent 1.0 (cloudevents.io, version 1.0.2): the attributes, without the data.
+
+#include <cstdint>
+#include <string>
+
+#include "events/record/record.hpp"
+
+namespace trv::consumer {
+
+/// Values as they stand in the HTTP and Kafka bindings. `specversion` is "1.0". Empty: the attribute is absent.
+struct CloudEvent {
+  std::string id;        ///< the event id
+  std::string source;    ///< "/shards/<shard>/tenants/<tenant>"
+  std::string type;      ///< the record's type
+  std::string subject;   ///< "<stream kind>/<stream id>"
+  std::string time;      ///< RFC 3339
+  std::string sequence;  ///< the lsn: extension "sequence"
+  std::string epoch;     ///< extension "epoch"
+  std::string actor;     ///< extension "actor"
+  std::string causation_id;
+  std::string correlation_id;
+  std::string traceparent;  ///< extension "traceparent" (distributed tracing)
+  std::uint16_t schema_version = 1;
+};
+
+[[nodiscard]] CloudEvent to_cloud_event(const record::RecordView& record);
+
+}  // namespace trv::consumer
