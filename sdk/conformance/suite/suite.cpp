@@ -1,0 +1,404 @@
+#include "sdk/conformance/suite/suite.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "sdk/base/contract.hpp"
+#include "sdk/conformance/fake_host.hpp"
+
+namespace trv::conformance::suite {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::size_t requests_max = 32;  // of one call; more is taken for a call that never ends
+
+bool is_json(std::string_view text) {
+  boost::system::error_code failure;
+  (void)json::parse(text, failure);
+  return !failure;
+}
+
+/// An operation with one of its examples.
+struct Example {
+  std::string operation;
+  std::string input;
+};
+
+/// What a check works with, and where it puts what it found.
+struct Bench {
+  const trv_entry& entry;
+  const package::Manifest& manifest;
+  const Options& options;
+  std::vector<std::string> findings = {};
+
+  void expect(bool holds, std::string finding) {
+    if (!holds && std::find(findings.begin(), findings.end(), finding) == findings.end())
+      findings.push_back(std::move(finding));
+  }
+
+  /// Runs `use` with an activated instance, ends the instance, and takes over what the host noted.
+  void with_host(const std::function<void(FakeHost&)>& use) {
+    FakeHost host(entry, manifest.id);
+    if (host.activate(options.configuration)) {
+      use(host);
+    } else {
+      expect(false, fmt::format("cannot be activated with {}: {}", options.configuration,
+                                host.activation_error() ? host.activation_error()->message : "no reason given"));
+    }
+    host.deactivate();
+    host.destroy();
+    for (const std::string& fault : host.faults()) expect(false, fault);
+  }
+
+  std::vector<Example> examples() const {
+    std::vector<Example> all;
+    for (const package::Operation& operation : manifest.operations) {
+      const json::value schema = json::parse(operation.input);
+      const json::value* list = schema.is_object() ? schema.get_object().if_contains("examples") : nullptr;
+      if (list == nullptr || !list->is_array()) continue;
+      for (const json::value& input : list->get_array()) all.push_back({operation.name, json::serialize(input)});
+    }
+    return all;
+  }
+
+  /// The answer to request `index` of an example that shall go well.
+  HttpStep good_answer(const Example& example, std::size_t index) const {
+    const auto known = options.answers.find(example.operation);
+    if (known != options.answers.end() && index < known->second.size()) return known->second[index];
+    return HttpAnswer{};
+  }
+
+  /// Answers up to `count` requests of an open call as in the good case; whether the call is still open.
+  bool answer_good(FakeHost& host, std::uint64_t call, const Example& example, std::size_t count) const {
+    for (std::size_t i = 0; i < count; ++i) {
+      if (host.outcome(call)) return false;
+      const auto request = host.first_open_request(call);
+      if (!request) break;
+      host.answer(*request, good_answer(example, i));
+    }
+    return !host.outcome(call);
+  }
+
+  void expect_ended(const FakeHost& host, std::uint64_t call, const std::string& where) {
+    const auto outcome = host.outcome(call);
+    if (!outcome) return expect(false, where + ": the call was not answered");
+    expect(outcome->code() != TRV_ERROR_INTERNAL,
+           fmt::format("{}: failed as internal, which means a defect of the plugin: {}", where,
+                       outcome->error ? outcome->error->message : ""));
+    if (outcome->succeeded()) expect(is_json(*outcome->output), where + ": the output is no JSON");
+  }
+};
+
+std::string describe(const HttpStep& step) {
+  if (const auto* answer = std::get_if<HttpAnswer>(&step))
+    return fmt::format("answer {} with {} bytes of body", answer->status, answer->body.size());
+  return fmt::format("error {} ({})", std::get<CallError>(step).code, std::get<CallError>(step).message);
+}
+
+std::vector<HttpStep> bad_answers() {
+  std::vector<HttpStep> steps;
+  for (const int status : {400, 401, 403, 404, 409, 413, 422, 429, 500, 502, 503, 304})
+    for (const char* body : {"", "{}", "[]", "<html>"}) steps.push_back(HttpAnswer{status, body});
+  steps.push_back(HttpAnswer{429, "", {{"Retry-After", "soon"}}});
+  steps.push_back(HttpAnswer{503, "", {{"Retry-After", "99999999999999999999"}}});
+  for (const std::string& body : {std::string(), std::string("{"), std::string("[]"), std::string("null"),
+                                  std::string("\xff\xfe\0x", 4), std::string(5'000, '['), std::string(1'000'000, 'a')})
+    for (const int status : {200, 201}) steps.push_back(HttpAnswer{status, body});
+  for (const auto& [code, message] :
+       {std::pair(TRV_ERROR_UNAVAILABLE, "connection refused"), std::pair(TRV_ERROR_TIMEOUT, "no answer in time"),
+        std::pair(TRV_ERROR_DENIED, "no grant for this connection"),
+        std::pair(TRV_ERROR_NOT_FOUND, "no such connection"), std::pair(TRV_ERROR_EXHAUSTED, "rate limit"),
+        std::pair(TRV_ERROR_TOO_LARGE, "response over the limit")})
+    steps.push_back(CallError{.code = code, .message = message});
+  return steps;
+}
+
+void describes_itself_as_the_manifest_says(Bench& bench) {
+  bench.expect(bench.entry.struct_size >= sizeof(trv_entry), "trv_entry is too short");
+  bench.expect(bench.entry.abi_major == bench.manifest.abi_major && bench.entry.abi_minor == bench.manifest.abi_minor,
+               fmt::format("the library is of ABI {}.{}, the manifest says {}.{}", bench.entry.abi_major,
+                           bench.entry.abi_minor, bench.manifest.abi_major, bench.manifest.abi_minor));
+  if (bench.entry.init() != 0) return bench.expect(false, "init did not return 0");
+  bench.expect(bench.entry.get_factory("trv.conformance.unknown/1") == nullptr, "an unknown factory is not NULL");
+  const auto* factory = static_cast<const trv_factory*>(bench.entry.get_factory(TRV_FACTORY_ID));
+  if (factory == nullptr) {
+    bench.expect(false, "there is no trv.factory/1");
+  } else {
+    bool found = false;
+    for (std::uint32_t i = 0; i < factory->count(); ++i) {
+      const trv_descriptor* descriptor = factory->describe(i);
+      if (descriptor == nullptr) {
+        bench.expect(false, fmt::format("describe({}) is NULL below count()", i));
+        continue;
+      }
+      const std::string_view id(descriptor->id.data, descriptor->id.size);
+      const std::string_view version(descriptor->version.data, descriptor->version.size);
+      if (id != bench.manifest.id) continue;
+      found = true;
+      bench.expect(version == bench.manifest.version,
+                   fmt::format("the library says version {}, the manifest {}", version, bench.manifest.version));
+    }
+    bench.expect(found, fmt::format("no plugin of the library has the manifest's id \"{}\"", bench.manifest.id));
+    bench.expect(factory->describe(factory->count()) == nullptr, "describe(count()) is not NULL");
+  }
+  bench.entry.deinit();
+  FakeHost stranger(bench.entry, bench.manifest.id + "-unknown");
+  bench.expect(stranger.plugin() == nullptr, "create makes a plugin of an unknown id");
+}
+
+void init_and_deinit_are_counted(Bench& bench) {
+  bench.expect(bench.entry.init() == 0, "the first init failed");
+  bench.expect(bench.entry.init() == 0, "the second init failed");
+  bench.entry.deinit();
+  bench.with_host([](FakeHost&) {});
+  bench.entry.deinit();
+  bench.with_host([](FakeHost&) {});
+}
+
+void two_instances_live_side_by_side(Bench& bench) {
+  bench.with_host([&](FakeHost& first) {
+    bench.with_host(
+        [&](FakeHost& second) { bench.expect(first.plugin() != second.plugin(), "two instances are the same"); });
+    bench.expect(first.call({.operation = "conformance-unknown"}).code() == TRV_ERROR_NOT_FOUND,
+                 "an instance does not outlive its neighbour");
+  });
+}
+
+void garbage_configuration_is_refused_with_a_reason_or_ignored(Bench& bench) {
+  for (const std::string& text : {std::string(), std::string("{"), std::string("null"), std::string("\xff"),
+                                  std::string(100'000, '['), std::string(R"({"conformance":{"unknown":[1]}})")}) {
+    FakeHost host(bench.entry, bench.manifest.id);
+    if (!host.activate(text) && host.activation_error())
+      bench.expect(host.activation_error()->code != TRV_ERROR_INTERNAL,
+                   "refused garbage as internal: " + host.activation_error()->message);
+    host.deactivate();
+    host.destroy();
+    for (const std::string& fault : host.faults()) bench.expect(false, fault);
+  }
+}
+
+void an_unknown_operation_is_not_found(Bench& bench) {
+  bench.with_host([&](FakeHost& host) {
+    for (const char* name : {"conformance-unknown", "", "\xff"}) {
+      const CallOutcome outcome = host.call({.operation = name});
+      bench.expect(outcome.code() == TRV_ERROR_NOT_FOUND, fmt::format("operation \"{}\" gave code {}, not not_found",
+                                                                      is_json(name) ? name : "?", outcome.code()));
+    }
+  });
+}
+
+void every_operation_of_the_manifest_is_known(Bench& bench) {
+  bench.with_host([&](FakeHost& host) {
+    for (const package::Operation& operation : bench.manifest.operations) {
+      const auto call = host.begin({.operation = operation.name});
+      const auto outcome = host.outcome(call);
+      bench.expect(!outcome || outcome->code() != TRV_ERROR_NOT_FOUND,
+                   fmt::format("operation {} is in the manifest but not in the library", operation.name));
+      host.cancel(call);
+    }
+  });
+}
+
+void garbage_input_is_invalid(Bench& bench) {
+  const std::vector<std::string> garbage = {
+      "", "{", "nul", "\xff\xfe", std::string("\0{}", 3), std::string(100'000, '['), "{\"a\":1e999999}", "{} {}"};
+  const std::vector<std::string> strange = {"[]", "null", "42", "\"\"", "{}", "{\"\":null}"};
+  for (const package::Operation& operation : bench.manifest.operations) {
+    bench.with_host([&](FakeHost& host) {
+      const auto try_input = [&](const std::string& input, bool must_fail) {
+        const std::string where = fmt::format("operation {}, garbage input of {} bytes", operation.name, input.size());
+        const auto call = host.begin({.operation = operation.name, .input = input});
+        (void)bench.answer_good(host, call, {operation.name, input}, requests_max);
+        bench.expect_ended(host, call, where);
+        const CallOutcome outcome = host.outcome(call).value_or(CallOutcome{});
+        if (must_fail) bench.expect(outcome.code() == TRV_ERROR_INVALID, where + ": did not fail as invalid");
+      };
+      for (const std::string& input : garbage) try_input(input, input != "{\"a\":1e999999}");
+      for (const std::string& input : strange) try_input(input, false);
+    });
+  }
+}
+
+void examples_are_answered(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    bench.with_host([&](FakeHost& host) {
+      const auto call = host.begin({.operation = example.operation, .input = example.input});
+      (void)bench.answer_good(host, call, example, requests_max);
+      bench.expect_ended(host, call, "operation " + example.operation);
+      const CallOutcome outcome = host.outcome(call).value_or(CallOutcome{});
+      if (bench.options.answers.contains(example.operation))
+        bench.expect(outcome.succeeded(), fmt::format("operation {} failed with its own answers: {}", example.operation,
+                                                      outcome.error ? outcome.error->message : "not answered"));
+      bench.expect(outcome.code() != TRV_ERROR_INVALID || !host.requests().empty(),
+                   fmt::format("operation {} takes its own example for invalid: {}", example.operation,
+                               outcome.error ? outcome.error->message : ""));
+    });
+  }
+}
+
+void a_call_can_be_cancelled_at_every_await(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    for (std::size_t awaits = 0; awaits < requests_max; ++awaits) {
+      bool open = false;
+      bench.with_host([&](FakeHost& host) {
+        const auto call = host.begin({.operation = example.operation, .input = example.input});
+        open = bench.answer_good(host, call, example, awaits);
+        host.cancel(call);
+        host.cancel(call);
+        if (!host.outcome(call))
+          while (const auto request = host.first_open_request(call))
+            host.fail(*request, {.code = TRV_ERROR_CANCELLED, .message = "cancelled", .retry = TRV_RETRY_NEVER});
+        bench.expect_ended(host, call,
+                           fmt::format("operation {}, cancelled at await {}", example.operation, awaits + 1));
+        const auto other = host.call({.operation = "conformance-unknown"});
+        bench.expect(other.code() == TRV_ERROR_NOT_FOUND, "after a cancelled call the plugin does not answer others");
+        host.cancel(call);
+        host.cancel(0xffff'ffff);
+      });
+      if (!open) break;
+    }
+  }
+}
+
+void cancel_may_come_from_another_thread(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    bench.with_host([&](FakeHost& host) {
+      for (int i = 0; i < 50; ++i) {
+        const auto call = host.begin({.operation = example.operation, .input = example.input});
+        std::thread canceller([&] { host.cancel(call); });
+        (void)bench.answer_good(host, call, example, requests_max);
+        canceller.join();
+        host.settle();
+        bench.expect_ended(host, call, fmt::format("operation {}, cancelled from another thread", example.operation));
+      }
+    });
+  }
+}
+
+void a_deadline_ends_the_call(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    bench.with_host([&](FakeHost& host) {
+      const auto call = host.begin({.operation = example.operation, .input = example.input, .timeout_ms = 1});
+      for (std::size_t i = 0; i < requests_max && !host.outcome(call); ++i)
+        if (const auto request = host.first_open_request(call))
+          host.fail(*request, {.code = TRV_ERROR_TIMEOUT, .message = "the call's time is up"});
+      bench.expect_ended(host, call, fmt::format("operation {}, at its deadline", example.operation));
+    });
+  }
+}
+
+void a_bad_answer_at_every_request_ends_the_call(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    for (std::size_t good = 0; good < requests_max; ++good) {
+      bool reached = false;
+      for (const HttpStep& step : bad_answers()) {
+        bench.with_host([&](FakeHost& host) {
+          const auto call = host.begin({.operation = example.operation, .input = example.input});
+          if (!bench.answer_good(host, call, example, good)) return;
+          const auto request = host.first_open_request(call);
+          if (!request) return;
+          reached = true;
+          host.answer(*request, step);
+          (void)bench.answer_good(host, call, example, requests_max);
+          bench.expect_ended(host, call,
+                             fmt::format("operation {}, request {}, {}", example.operation, good + 1, describe(step)));
+        });
+      }
+      if (!reached) break;
+    }
+  }
+}
+
+void many_open_calls_do_not_mix(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    bench.with_host([&](FakeHost& host) {
+      std::vector<std::uint64_t> calls;
+      for (int i = 0; i < 100; ++i)
+        calls.push_back(host.begin({.operation = example.operation, .input = example.input}));
+      for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
+        (void)bench.answer_good(host, *call, example, requests_max);
+        bench.expect_ended(host, *call, fmt::format("operation {}, one of 100 open calls", example.operation));
+      }
+    });
+  }
+}
+
+void an_instance_with_open_calls_can_be_destroyed(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    FakeHost host(bench.entry, bench.manifest.id);
+    if (!host.activate(bench.options.configuration)) continue;
+    for (int i = 0; i < 10; ++i) (void)host.begin({.operation = example.operation, .input = example.input});
+    host.destroy();
+    for (const std::string& fault : host.faults()) bench.expect(false, fault);
+  }
+}
+
+void a_host_without_optional_services_is_coped_with(Bench& bench) {
+  FakeHost host(bench.entry, bench.manifest.id, false, false);
+  if (!host.activate(bench.options.configuration)) return;
+  for (const Example& example : bench.examples()) {
+    const auto call = host.begin({.operation = example.operation, .input = example.input});
+    bench.expect_ended(host, call, fmt::format("operation {}, without trv.http/1", example.operation));
+  }
+  host.deactivate();
+  host.destroy();
+  for (const std::string& fault : host.faults()) bench.expect(false, fault);
+}
+
+using CheckFunction = void (*)(Bench&);
+#define TRV_CHECK(name) {#name, &name}
+constexpr std::pair<std::string_view, CheckFunction> all_checks[] = {
+    TRV_CHECK(describes_itself_as_the_manifest_says),
+    TRV_CHECK(init_and_deinit_are_counted),
+    TRV_CHECK(two_instances_live_side_by_side),
+    TRV_CHECK(garbage_configuration_is_refused_with_a_reason_or_ignored),
+    TRV_CHECK(an_unknown_operation_is_not_found),
+    TRV_CHECK(every_operation_of_the_manifest_is_known),
+    TRV_CHECK(garbage_input_is_invalid),
+    TRV_CHECK(examples_are_answered),
+    TRV_CHECK(a_call_can_be_cancelled_at_every_await),
+    TRV_CHECK(cancel_may_come_from_another_thread),
+    TRV_CHECK(a_deadline_ends_the_call),
+    TRV_CHECK(a_bad_answer_at_every_request_ends_the_call),
+    TRV_CHECK(many_open_calls_do_not_mix),
+    TRV_CHECK(an_instance_with_open_calls_can_be_destroyed),
+    TRV_CHECK(a_host_without_optional_services_is_coped_with),
+};
+#undef TRV_CHECK
+
+}  // namespace
+
+std::vector<std::string_view> checks() {
+  std::vector<std::string_view> names;
+  for (const auto& [name, function] : all_checks) names.push_back(name);
+  return names;
+}
+
+std::vector<std::string> run_check(std::string_view name, const trv_entry& entry, const package::Manifest& manifest,
+                                   const Options& options) {
+  const auto* found = std::find_if(std::begin(all_checks), std::end(all_checks),
+                                   [&](const auto& check) { return check.first == name; });
+  TRV_EXPECTS(found != std::end(all_checks));
+  Bench bench = {entry, manifest, options};
+  found->second(bench);
+  return std::move(bench.findings);
+}
+
+std::vector<std::string> run_conformance(const trv_entry& entry, const package::Manifest& manifest,
+                                         const Options& options) {
+  std::vector<std::string> all;
+  for (const std::string_view name : checks())
+    for (const std::string& finding : run_check(name, entry, manifest, options))
+      all.push_back(fmt::format("{}: {}", name, finding));
+  return all;
+}
+
+}  // namespace trv::conformance::suite
