@@ -1,0 +1,228 @@
+// The suite must find what it promises to find: a plugin written by hand against the bare ABI, with one defect at a
+// time.
+
+#include "sdk/conformance/suite/suite.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <map>
+#include <string>
+
+#include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/plugin.h"
+
+namespace trv::conformance::suite {
+namespace {
+
+enum class Defect {
+  none,
+  answers_twice,
+  ignores_cancel,
+  ignores_errors,
+  keeps_borrowed_bytes,
+  uses_host_in_create,
+  wrong_version,
+  accepts_garbage,
+  unknown_operation_is_invalid,
+  requests_after_the_end,
+  fails_silently,
+};
+
+Defect defect = Defect::none;
+
+/// Holds one call at a time; forwards it as one GET and answers with {}.
+struct Instance {
+  trv_plugin plugin;
+  const trv_host* host;
+  const trv_host_call* call = nullptr;
+  const trv_host_http* http = nullptr;
+  std::map<std::uint64_t, std::uint64_t> open;  // request → call
+  std::uint64_t last_request = 0;
+  trv_string borrowed = {};
+};
+
+Instance& of(const trv_plugin* plugin) {
+  return *static_cast<Instance*>(plugin->instance);
+}
+
+void fail(Instance& self, std::uint64_t call, std::int32_t code, std::string message = "no") {
+  if (defect == Defect::fails_silently) message.clear();
+  const trv_error error = {.struct_size = sizeof(trv_error),
+                           .code = code,
+                           .retry = TRV_RETRY_NEVER,
+                           .status = 0,
+                           .retry_after_ms = 0,
+                           .message = {message.data(), message.size()},
+                           .detail = {}};
+  self.call->fail(self.host, call, &error);
+}
+
+void succeed(Instance& self, std::uint64_t call) {
+  const std::string output = defect == Defect::keeps_borrowed_bytes
+                                 ? "\"" + std::string(self.borrowed.data, self.borrowed.size) + "\""
+                                 : std::string("{}");
+  self.call->complete(self.host, call, {reinterpret_cast<const std::uint8_t*>(output.data()), output.size()});
+  if (defect == Defect::answers_twice) fail(self, call, TRV_ERROR_INVALID);
+}
+
+void send(Instance& self, std::uint64_t call) {
+  const trv_http_request request = {.struct_size = sizeof(trv_http_request),
+                                    .header_count = 0,
+                                    .headers = nullptr,
+                                    .connection = {"main", 4},
+                                    .method = {"GET", 3},
+                                    .path = {"/", 1},
+                                    .body = {},
+                                    .timeout_ms = 0};
+  self.open[++self.last_request] = call;
+  self.http->send(self.host, call, self.last_request, &request);
+}
+
+void invoke(const trv_plugin* plugin, const trv_call* call) {
+  Instance& self = of(plugin);
+  const std::string operation(call->operation.data, call->operation.size);
+  if (operation != "work")
+    return fail(self, call->call_id,
+                defect == Defect::unknown_operation_is_invalid ? TRV_ERROR_INVALID : TRV_ERROR_NOT_FOUND);
+  const std::string input(reinterpret_cast<const char*>(call->input.data), call->input.size);
+  if (input != R"({"go":true})" && defect != Defect::accepts_garbage)
+    return fail(self, call->call_id, TRV_ERROR_INVALID);
+  self.borrowed = call->operation;
+  if (self.http == nullptr) return fail(self, call->call_id, TRV_ERROR_DENIED);
+  send(self, call->call_id);
+}
+
+void on_response(const trv_plugin* plugin, std::uint64_t request, const trv_http_response* response) {
+  Instance& self = of(plugin);
+  const auto found = self.open.find(request);
+  if (found == self.open.end()) return;
+  const std::uint64_t call = found->second;
+  self.open.erase(found);
+  if (response->status >= 300) return fail(self, call, TRV_ERROR_UNAVAILABLE);
+  succeed(self, call);
+  if (defect == Defect::requests_after_the_end) send(self, call);
+}
+
+void on_error(const trv_plugin* plugin, std::uint64_t request, const trv_error* error) {
+  Instance& self = of(plugin);
+  const auto found = self.open.find(request);
+  if (found == self.open.end() || defect == Defect::ignores_errors) return;
+  const std::uint64_t call = found->second;
+  self.open.erase(found);
+  fail(self, call, error->code);
+}
+
+void cancel(const trv_plugin* plugin, std::uint64_t call) {
+  Instance& self = of(plugin);
+  if (defect == Defect::ignores_cancel || defect == Defect::ignores_errors) return;
+  for (auto i = self.open.begin(); i != self.open.end(); ++i)
+    if (i->second == call) {
+      self.open.erase(i);
+      return fail(self, call, TRV_ERROR_CANCELLED);
+    }
+}
+
+const trv_plugin* create(const trv_host* host, trv_string id) {
+  if (std::string_view(id.data, id.size) != "sample") return nullptr;
+  if (defect == Defect::uses_host_in_create) (void)host->get_extension(host, TRV_EXT_CALL);
+  static constexpr trv_plugin_http http = {
+      .struct_size = sizeof(trv_plugin_http), .on_response = &on_response, .on_error = &on_error};
+  auto* self = new Instance{.plugin = {}, .host = host, .open = {}};
+  self->plugin = {.struct_size = sizeof(trv_plugin),
+                  .instance = self,
+                  .activate =
+                      [](const trv_plugin* p, trv_bytes) {
+                        Instance& s = of(p);
+                        s.call = static_cast<const trv_host_call*>(s.host->get_extension(s.host, TRV_EXT_CALL));
+                        s.http = static_cast<const trv_host_http*>(s.host->get_extension(s.host, TRV_EXT_HTTP));
+                        return 0;
+                      },
+                  .invoke = &invoke,
+                  .cancel = &cancel,
+                  .deactivate = [](const trv_plugin*) {},
+                  .destroy = [](const trv_plugin* p) { delete &of(p); },
+                  .get_extension = [](const trv_plugin*, const char* name) -> const void* {
+                    return std::strcmp(name, TRV_EXT_HTTP) == 0 ? &http : nullptr;
+                  }};
+  return &self->plugin;
+}
+
+const trv_descriptor descriptors[] = {
+    {.struct_size = sizeof(trv_descriptor), .id = {"sample", 6}, .version = {"1.0.0", 5}},
+    {.struct_size = sizeof(trv_descriptor), .id = {"sample", 6}, .version = {"1.0.1", 5}}};
+
+const trv_factory factory = {.struct_size = sizeof(trv_factory),
+                             .count = [] { return std::uint32_t{1}; },
+                             .describe = [](std::uint32_t index) -> const trv_descriptor* {
+                               if (index != 0) return nullptr;
+                               return &descriptors[defect == Defect::wrong_version ? 1 : 0];
+                             },
+                             .create = &create};
+
+const trv_entry entry = {.struct_size = sizeof(trv_entry),
+                         .abi_major = TRV_ABI_MAJOR,
+                         .abi_minor = TRV_ABI_MINOR,
+                         .init = [] { return 0; },
+                         .deinit = [] {},
+                         .get_factory = [](const char* id) -> const void* {
+                           return std::strcmp(id, TRV_FACTORY_ID) == 0 ? &factory : nullptr;
+                         }};
+
+package::Manifest manifest() {
+  const auto parsed = package::parse_manifest(R"({
+    "manifest": 1, "id": "sample", "version": "1.0.0", "title": "Sample", "summary": "", "license": "Apache-2.0",
+    "abi": {"major": 1, "minor": 0}, "isolation": "in-process",
+    "operations": [{"name": "work", "title": "Work", "idempotent": true, "output": true,
+                    "input": {"examples": [{"go": true}]}}]})",
+                                              package::ManifestForm::source);
+  EXPECT_TRUE(parsed) << (parsed ? "" : parsed.error().message());
+  return parsed.value_or(package::Manifest());
+}
+
+std::vector<std::string> run(Defect chosen, std::string_view check) {
+  defect = chosen;
+  Options options;
+  options.answers["work"] = {HttpAnswer{}};
+  return run_check(check, entry, manifest(), options);
+}
+
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+TEST(Suite, a_plugin_without_a_defect_passes_every_check) {
+  for (const std::string_view check : checks()) {
+    if (check != "cancel_may_come_from_another_thread") {  // the sample has no lock
+      EXPECT_THAT(run(Defect::none, check), IsEmpty()) << check;
+    }
+  }
+}
+
+TEST(Suite, every_planted_defect_is_found) {
+  EXPECT_THAT(run(Defect::answers_twice, "examples_are_answered"), Contains(HasSubstr("was answered twice")));
+  EXPECT_THAT(run(Defect::ignores_errors, "a_call_can_be_cancelled_at_every_await"),
+              Contains(HasSubstr("cancelled at await 1: the call was not answered")));
+  EXPECT_THAT(run(Defect::ignores_errors, "a_deadline_ends_the_call"), Contains(HasSubstr("was not answered")));
+  EXPECT_THAT(run(Defect::ignores_errors, "a_bad_answer_at_every_request_ends_the_call"),
+              Contains(HasSubstr("request 1, error 9 (no answer in time): the call was not answered")));
+  EXPECT_THAT(run(Defect::keeps_borrowed_bytes, "examples_are_answered"), Contains(HasSubstr("the output is no JSON")));
+  EXPECT_THAT(run(Defect::uses_host_in_create, "an_unknown_operation_is_not_found"),
+              Contains(HasSubstr("before activate")));
+  EXPECT_THAT(run(Defect::wrong_version, "describes_itself_as_the_manifest_says"),
+              Contains(HasSubstr("version 1.0.1")));
+  EXPECT_THAT(run(Defect::accepts_garbage, "garbage_input_is_invalid"), Contains(HasSubstr("did not fail as invalid")));
+  EXPECT_THAT(run(Defect::unknown_operation_is_invalid, "an_unknown_operation_is_not_found"),
+              Contains(HasSubstr("gave code 1")));
+  EXPECT_THAT(run(Defect::requests_after_the_end, "examples_are_answered"), Contains(HasSubstr("which is not open")));
+  EXPECT_THAT(run(Defect::fails_silently, "garbage_input_is_invalid"), Contains(HasSubstr("has no message")));
+}
+
+TEST(Suite, a_plugin_may_wait_for_its_request_to_end_before_it_answers_a_cancelled_call) {
+  EXPECT_THAT(run(Defect::ignores_cancel, "a_call_can_be_cancelled_at_every_await"), IsEmpty());
+}
+
+}  // namespace
+}  // namespace trv::conformance::suite
