@@ -163,6 +163,9 @@ struct AttributeFilter {
   std::optional<Expression> expression;  ///< true for the attribute's value as `.`
 };
 
+/// Longer ones can not be subscribed to.
+inline constexpr std::size_t event_type_bytes_max = 200;
+
 struct EventFilter {
   std::string type;  ///< literal type; empty = any, the attributes decide
   std::vector<AttributeFilter> attributes;

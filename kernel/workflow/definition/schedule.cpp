@@ -46,6 +46,10 @@ void compile_event(Compiler& compiler, const Node& node, std::vector<EventFilter
     AttributeFilter attribute = compile_attribute(compiler, entry);
     if (entry.key == "type" && attribute.literal && !attribute.expression && attribute.literal->is_string()) {
       filter.type = attribute.literal->as_string();
+      if (filter.type.size() > event_type_bytes_max) {
+        compiler.problems().add(entry.value.position,
+                                fmt::format("an event's type has at most {} bytes", event_type_bytes_max));
+      }
     }
     filter.attributes.push_back(std::move(attribute));
   }

@@ -1,0 +1,146 @@
+// What follows every task: its output, the context, where the flow goes, and the event that tells it.
+
+#include <fmt/format.h>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::instance {
+
+using definition::Flow;
+
+namespace {
+
+/// Below the limit of a record by what surrounds the payload.
+constexpr std::size_t payload_bytes_max = 950'000;
+
+}  // namespace
+
+void Execution::complete(TaskIndex index, Value raw_output, const Value& input, Flow flow, std::int64_t started_ns,
+                         std::uint32_t attempt) {
+  const definition::Task& task = definition_.task(index);
+  Value output = std::move(raw_output);
+  scope_.input = &input;
+  if (task.output_as) {
+    Attempt<Value> transformed = evaluate(*task.output_as, output);
+    if (!transformed) return raise(index, std::move(transformed).error().error, started_ns, attempt);
+    output = *std::move(transformed);
+  }
+  Json context;
+  std::optional<Value> exported;
+  if (task.export_as) {
+    scope_.output = &output;
+    Attempt<Value> transformed = evaluate(*task.export_as, output);
+    scope_.output = nullptr;
+    if (!transformed) return raise(index, std::move(transformed).error().error, started_ns, attempt);
+    Attempt<std::string> json = checked_json(*transformed, "the context");
+    if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
+    exported = *std::move(transformed);
+    context = *std::move(json);
+  }
+  Json output_json;
+  if (!state_.data.identical(output) || !data_known_) {
+    Attempt<std::string> json = checked_json(output, "the output");
+    if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
+    output_json = *std::move(json);
+    state_.data = std::move(output);
+    data_known_ = true;
+  }
+  if (exported) context_cache_ = *std::move(exported);
+  follow(index, flow.kind == Flow::Kind::next ? task.then : flow);
+  const Move moved = move(false);
+  emit(writer_.task_completed({index, &task, attempt, started_ns}, false, output_json, context, moved));
+}
+
+void Execution::follow(TaskIndex index, Flow flow) {
+  switch (flow.kind) {
+    case Flow::Kind::next: state_.next = definition_.task(index).next; return;
+    case Flow::Kind::jump: state_.next = flow.target; return;
+    case Flow::Kind::exit: state_.next = no_task; return;
+    case Flow::Kind::end:
+      state_.next = no_task;
+      state_.frames.clear();
+      frames_known_ = 0;
+      return;
+  }
+}
+
+void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std::uint32_t attempt) {
+  const definition::Task& task = definition_.task(index);
+  if (!error.is_object()) error = Value::object();
+  if (error.find("instance") == nullptr) error.set("instance", Value(task.reference));
+  const std::string json = expression::to_json(error);
+  state_.error = std::move(error);
+  state_.next = no_task;
+  const Move moved = move(true);
+  emit(writer_.task_faulted({index, &task, attempt, started_ns}, json, moved));
+}
+
+void Execution::push(Frame frame) {
+  state_.frames.push_back(std::move(frame));
+}
+
+void Execution::pop() {
+  TRV_EXPECTS(!state_.frames.empty());
+  state_.frames.pop_back();
+  frames_known_ = std::min(frames_known_, state_.frames.size());
+}
+
+Frame& Execution::change_top() {
+  TRV_EXPECTS(!state_.frames.empty());
+  frames_known_ = std::min(frames_known_, state_.frames.size() - 1);
+  return state_.frames.back();
+}
+
+void Execution::set_data(Value data) {
+  if (!state_.data.identical(data)) data_known_ = false;
+  state_.data = std::move(data);
+}
+
+Json Execution::data_json() {
+  if (data_known_) return std::nullopt;
+  data_known_ = true;
+  return expression::to_json(state_.data);
+}
+
+Move Execution::move(bool with_data) {
+  ++state_.steps;
+  ++steps_here_;
+  if (state_.status == Status::running && state_.due_ns == 0 && steps_here_ >= steps_per_decision_max && !in_call()) {
+    // Others on the shard get their turn; a timer that is due at once brings this instance back.
+    state_.due_ns = context_.now.ns();
+  }
+  Move moved;
+  moved.keep = static_cast<std::uint32_t>(frames_known_);
+  moved.frames = std::span<const Frame>(state_.frames).subspan(frames_known_);
+  moved.next = state_.next;
+  moved.due_ns = state_.due_ns;
+  if (with_data) moved.data = data_json();
+  frames_known_ = state_.frames.size();
+  return moved;
+}
+
+void Execution::emit(record::Draft draft) {
+  const bool over_size = draft.payload.size() > payload_bytes_max;
+  const bool over_steps = state_.steps > steps_per_instance_max;
+  if (state_.status == Status::running && (over_size || over_steps)) {
+    fault(make_error(StandardError::runtime, "",
+                     over_size
+                         ? fmt::format("what the instance has to remember is larger than {} bytes", payload_bytes_max)
+                         : fmt::format("the instance has made {} steps, more than any may; look for a flow that "
+                                       "never ends",
+                                       steps_per_instance_max)));
+    return;
+  }
+  events_.push_back(std::move(draft));
+  for (Frame& frame : state_.frames) frame.told = true;
+}
+
+bool Execution::in_call() const {
+  if (state_.frames.empty()) return false;
+  const definition::TaskBody& body = definition_.task(state_.frames.back().task).body;
+  return std::holds_alternative<definition::PluginCall>(body) || std::holds_alternative<definition::HttpCall>(body);
+}
+
+}  // namespace trv::instance

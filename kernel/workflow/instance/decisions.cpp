@@ -1,0 +1,248 @@
+#include "kernel/workflow/instance/decisions.hpp"
+
+#include <fmt/format.h>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/workflow/instance/events.hpp"
+#include "kernel/workflow/instance/execution.hpp"
+
+namespace trv::instance {
+
+using base::ErrorCode;
+using expression::Value;
+
+namespace {
+
+base::Result<DefinitionPointer> compiled(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
+                                         const definition::Name& name, const base::Digest& sha256) {
+  return workflows.cache.get(tenant, sha256, [&]() -> base::Result<definition::Definition> {
+    TRV_TRY_ASSIGN(const auto stored,
+                   DefinitionStore(workflows.tables).find(txn, tenant, name.space, name.name, name.version));
+    if (!stored) {
+      return base::fail(ErrorCode::corrupt, fmt::format("the definition {}/{}:{} of an instance is gone", name.space,
+                                                        name.name, name.version));
+    }
+    return definition::compile(stored->text, stored->format);
+  });
+}
+
+/// A running instance with its definition.
+struct Opened {
+  InstanceStore::Loaded loaded;
+  DefinitionPointer definition;
+};
+
+base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                          const InstanceId& instance) {
+  TRV_TRY_ASSIGN(auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
+  if (!loaded) {
+    return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", instance.to_string()));
+  }
+  Opened opened{*std::move(loaded), nullptr};
+  TRV_TRY_ASSIGN(opened.definition,
+                 compiled(txn, context.tenant, workflows, opened.loaded.definition, opened.loaded.sha256));
+  return opened;
+}
+
+InstanceData data_of(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                     const InstanceId& instance, std::int64_t started_ns) {
+  const InstanceStore store(workflows.tables);
+  return {.started_ns = started_ns,
+          .input = [&txn, &context, store, instance] { return store.input(txn, context.tenant, instance); },
+          .context = [&txn, &context, store, instance] { return store.context(txn, context.tenant, instance); }};
+}
+
+/// Of an instance that starts in this decision: all that there is stands in the execution already.
+InstanceData data_of_new(const shard::DecisionContext& context) {
+  const auto nothing = []() -> base::Result<Value> { return Value::object(); };
+  return {.started_ns = context.now.ns(), .input = nothing, .context = nothing};
+}
+
+base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                    const InstanceId& instance, Opened opened) {
+  if (opened.loaded.state.status != Status::running) return shard::Decision{};
+  Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state),
+                      data_of(txn, context, workflows, instance, opened.loaded.started_ns));
+  TRV_TRY(execution.run());
+  return shard::Decision{execution.take_events()};
+}
+
+void append(std::vector<record::Draft>& to, std::vector<record::Draft> events) {
+  for (record::Draft& event : events) to.push_back(std::move(event));
+}
+
+base::Result<Value> parse_data(std::string_view what, std::string_view json) {
+  auto value = expression::parse_json(json, {.bytes_max = data_bytes_max, .depth_max = 256});
+  if (!value) return base::fail(std::move(value).error().in(what));
+  return *std::move(value);
+}
+
+}  // namespace
+
+std::optional<InstanceId> instance_of_effect(const base::TenantId& tenant, std::string_view key) {
+  const std::string& name = tenant.value();
+  constexpr std::size_t id_bytes = 36;
+  if (!key.starts_with(name) || key.size() < name.size() + 1 + id_bytes || key[name.size()] != '/') return std::nullopt;
+  return base::Uuid::parse(key.substr(name.size() + 1, id_bytes));
+}
+
+base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                 Workflows workflows, const ApplyDefinition& command) {
+  TRV_TRY_ASSIGN(definition::Definition compiled_now, definition::compile(command.text, command.format));
+  auto definition = std::make_shared<const definition::Definition>(std::move(compiled_now));
+  const definition::Name& name = definition->name;
+  AppliedDefinition out{{}, name, definition->digest, false};
+  TRV_TRY_ASSIGN(const auto stored,
+                 DefinitionStore(workflows.tables).find(txn, context.tenant, name.space, name.name, name.version));
+  if (stored) {
+    if (stored->sha256 != definition->digest) {
+      return base::fail(
+          ErrorCode::conflict,
+          fmt::format("{}/{} has a version {} with another text; a version never changes, so give the new "
+                      "text a new version",
+                      name.space, name.name, name.version));
+    }
+    out.existed = true;
+    return out;
+  }
+  out.decision.events.push_back(workflow_applied(context, *definition, command.format, command.text));
+  workflows.cache.put(context.tenant, std::move(definition));
+  return out;
+}
+
+base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                            const Start& command) {
+  Started out;
+  out.instance = command.instance ? *command.instance : context.ids.next(context.now);
+  if (command.instance) {
+    TRV_TRY_ASSIGN(const bool known,
+                   workflows.tables.states.contains(txn, instance_key(context.tenant.value(), *command.instance)));
+    if (known) {
+      out.existed = true;
+      return out;
+    }
+  }
+  TRV_TRY_ASSIGN(
+      const auto stored,
+      DefinitionStore(workflows.tables).find(txn, context.tenant, command.space, command.name, command.version));
+  if (!stored) {
+    return base::fail(ErrorCode::not_found, fmt::format("there is no workflow {}/{}{}{}", command.space, command.name,
+                                                        command.version.empty() ? "" : ":", command.version));
+  }
+  TRV_TRY_ASSIGN(const DefinitionPointer definition,
+                 compiled(txn, context.tenant, workflows, stored->name, stored->sha256));
+  Value input = Value::object();
+  if (!command.input.empty()) {
+    TRV_TRY_ASSIGN(input, parse_data("the input", command.input));
+  }
+  Execution execution(context, *definition, out.instance, {}, data_of_new(context));
+  TRV_TRY(execution.begin(command.trigger, input));
+  TRV_TRY(execution.run());
+  out.decision.events = execution.take_events();
+  return out;
+}
+
+base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                           Workflows workflows, const ReceivedEvent& event) {
+  Value object = Value::object({{"specversion", Value("1.0")},
+                                {"id", Value(event.id)},
+                                {"source", Value(event.source)},
+                                {"type", Value(event.type)}});
+  if (!event.subject.empty()) object.set("subject", Value(event.subject));
+  if (event.time) object.set("time", Value(event.time->to_rfc3339()));
+  if (!event.data.empty()) {
+    TRV_TRY_ASSIGN(Value data, parse_data("the event's data", event.data));
+    object.set("data", std::move(data));
+  }
+  const Value input = Value::array({object});
+  StartedByEvent out;
+  TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));
+  std::vector<DefinitionPointer> definitions;
+  std::vector<Execution> executions;
+  for (const definition::Name& name : names) {
+    TRV_TRY_ASSIGN(const auto stored,
+                   DefinitionStore(workflows.tables).find(txn, context.tenant, name.space, name.name, name.version));
+    if (!stored) return base::fail(ErrorCode::corrupt, "a subscription names a definition that is gone");
+    TRV_TRY_ASSIGN(DefinitionPointer definition, compiled(txn, context.tenant, workflows, name, stored->sha256));
+    bool passes = false;
+    for (const definition::EventFilter& filter : definition->starts)
+      passes = passes || filter.matches(object, context.now);
+    if (passes) definitions.push_back(std::move(definition));
+  }
+  // All start before any runs: a log torn within the decision then leaves instances that can be resumed.
+  executions.reserve(definitions.size());
+  for (const DefinitionPointer& definition : definitions) {
+    out.instances.push_back(context.ids.next(context.now));
+    Execution& execution =
+        executions.emplace_back(context, *definition, out.instances.back(), State{}, data_of_new(context));
+    TRV_TRY(execution.begin("event:" + event.id, input));
+    append(out.decision.events, execution.take_events());
+  }
+  for (Execution& execution : executions) {
+    TRV_TRY(execution.run());
+    append(out.decision.events, execution.take_events());
+  }
+  return out;
+}
+
+base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                    std::string_view key, const shard::Outcome& outcome) {
+  const std::optional<InstanceId> instance = instance_of_effect(context.tenant, key);
+  TRV_TRY_ASSIGN(const shard::EffectState effect, workflows.outbox.state_of(txn, context.tenant, key));
+  if (!instance || effect == shard::EffectState::unknown) {
+    return base::fail(ErrorCode::not_found, fmt::format("there is no effect '{}'", key));
+  }
+  SettledEffect out;
+  if (effect == shard::EffectState::settled) {
+    out.already_known = true;
+    return out;
+  }
+  TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, *instance));
+  shard::Outcome stored = outcome;
+  if (stored.ok && stored.output.size() > data_bytes_max) {
+    stored.ok = false;
+    stored.code = base::to_string(ErrorCode::too_large);
+    stored.message =
+        fmt::format("the operation's output has {} bytes; at most {} are kept", outcome.output.size(), data_bytes_max);
+    stored.output.clear();
+  }
+  out.decision.events.push_back(shard::effect_settled(context, instance_stream, instance->to_string(), key, stored));
+  if (opened.loaded.state.status != Status::running) return out;
+  opened.loaded.state.outcome = std::move(stored);
+  TRV_TRY_ASSIGN(shard::Decision rest, go_on(txn, context, workflows, *instance, std::move(opened)));
+  append(out.decision.events, std::move(rest.events));
+  return out;
+}
+
+base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                    const InstanceId& instance) {
+  TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, instance));
+  const std::int64_t due_ns = opened.loaded.state.due_ns;
+  if (due_ns == 0 || due_ns > context.now.ns()) return shard::Decision{};
+  return go_on(txn, context, workflows, instance, std::move(opened));
+}
+
+base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                     const InstanceId& instance, std::string_view reason) {
+  TRV_TRY_ASSIGN(const auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
+  if (!loaded) {
+    return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", instance.to_string()));
+  }
+  if (loaded->state.status != Status::running) {
+    return base::fail(
+        ErrorCode::conflict,
+        fmt::format("the instance {} has {} already", instance.to_string(),
+                    loaded->state.status == Status::cancelled ? "been cancelled" : to_string(loaded->state.status)));
+  }
+  shard::Decision decision;
+  decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
+  return decision;
+}
+
+base::Result<shard::Decision> resume(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                     const InstanceId& instance) {
+  TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, instance));
+  return go_on(txn, context, workflows, instance, std::move(opened));
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,102 @@
+#pragma once
+// What the workflow room decides: pure functions from the projection's state and a command to events. Each runs on the
+// shard's thread within the command's `decide`; a Result's error is the command's refusal. Nothing is durable before
+// the shard has settled the events.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/shard/decision.hpp"
+#include "kernel/shard/effect.hpp"
+#include "kernel/shard/outbox.hpp"
+#include "kernel/workflow/instance/definition_cache.hpp"
+#include "kernel/workflow/instance/store.hpp"
+
+namespace trv::instance {
+
+/// What decisions read besides their command. References must outlive the call.
+struct Workflows {
+  const Tables& tables;
+  DefinitionCache& cache;
+  const shard::Outbox& outbox;
+};
+
+struct ApplyDefinition {
+  std::string text;
+  definition::Format format = definition::Format::yaml;
+};
+struct AppliedDefinition {
+  shard::Decision decision;  ///< no events where it stands there already
+  definition::Name name;
+  base::Digest sha256{};
+  bool existed = false;
+};
+/// Errors: invalid or too_large with line and column; conflict where the same version has another text.
+[[nodiscard]] base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn,
+                                                               const shard::DecisionContext& context,
+                                                               Workflows workflows, const ApplyDefinition& command);
+
+struct Start {
+  std::string space;
+  std::string name;
+  std::string version;  ///< empty = latest
+  std::string input;    ///< JSON; empty = {}
+  std::string trigger = "api";
+  std::optional<InstanceId> instance;  ///< to start at most once, however often it is asked; else a new id
+};
+struct Started {
+  shard::Decision decision;  ///< no events where the given instance exists already
+  InstanceId instance;
+  bool existed = false;
+};
+/// Errors: not_found for the definition; invalid or too_large for the input.
+[[nodiscard]] base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                          Workflows workflows, const Start& command);
+
+/// A CloudEvent 1.0.
+struct ReceivedEvent {
+  std::string id;
+  std::string source;
+  std::string type;
+  std::string subject;  ///< empty: none
+  std::optional<base::Timestamp> time;
+  std::string data;  ///< JSON; empty: none
+};
+struct StartedByEvent {
+  shard::Decision decision;
+  std::vector<InstanceId> instances;  ///< one for each definition whose schedule.on lets the event pass
+};
+/// Does not look whether the event was received before. Errors: invalid or too_large for the data.
+[[nodiscard]] base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                         Workflows workflows, const ReceivedEvent& event);
+
+struct SettledEffect {
+  shard::Decision decision;
+  bool already_known = false;  ///< an outcome was accepted before; no events
+};
+/// The outcome of an effect of an instance, by its idempotency key. Error: not_found for a key that no effect of this
+/// tenant has.
+[[nodiscard]] base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                  Workflows workflows, std::string_view key,
+                                                  const shard::Outcome& outcome);
+
+/// A timer of the instance is due. No events where it is not (any more).
+[[nodiscard]] base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                  Workflows workflows, const InstanceId& instance);
+
+/// Errors: not_found; conflict where the instance has ended.
+[[nodiscard]] base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                   Workflows workflows, const InstanceId& instance,
+                                                   std::string_view reason);
+
+/// Goes on where a torn decision left off; see InstanceStore::runnable. No events where nothing is to do.
+/// Error: not_found.
+[[nodiscard]] base::Result<shard::Decision> resume(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                   Workflows workflows, const InstanceId& instance);
+
+/// The instance that an effect's idempotency key belongs to; nullopt for keys of others.
+[[nodiscard]] std::optional<InstanceId> instance_of_effect(const base::TenantId& tenant, std::string_view key);
+
+}  // namespace trv::instance

@@ -1,0 +1,33 @@
+#include "kernel/workflow/instance/definition_cache.hpp"
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::instance {
+
+base::Result<DefinitionPointer> DefinitionCache::get(
+    const base::TenantId& tenant, const base::Digest& sha256,
+    const std::function<base::Result<definition::Definition>()>& load) {
+  const auto found = entries_.find(Key(tenant.value(), sha256));
+  if (found != entries_.end()) {
+    order_.splice(order_.begin(), order_, found->second.place);
+    return found->second.definition;
+  }
+  TRV_TRY_ASSIGN(definition::Definition loaded, load());
+  auto pointer = std::make_shared<const definition::Definition>(std::move(loaded));
+  TRV_ENSURES(pointer->digest == sha256);
+  put(tenant, pointer);
+  return pointer;
+}
+
+void DefinitionCache::put(const base::TenantId& tenant, DefinitionPointer definition) {
+  Key key(tenant.value(), definition->digest);
+  if (entries_.contains(key)) return;
+  order_.push_front(key);
+  entries_.emplace(std::move(key), Entry{std::move(definition), order_.begin()});
+  while (entries_.size() > definitions_max_) {
+    entries_.erase(order_.back());
+    order_.pop_back();
+  }
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,40 @@
+#pragma once
+// Compiled definitions, kept by tenant and digest of their text. Owned by a shard's thread and used there only.
+
+#include <cstddef>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "kernel/workflow/definition/definition.hpp"
+#include "sdk/base/identity.hpp"
+
+namespace trv::instance {
+
+using DefinitionPointer = std::shared_ptr<const definition::Definition>;
+
+class DefinitionCache {
+ public:
+  explicit DefinitionCache(std::size_t definitions_max = 1'024) : definitions_max_(definitions_max) {}
+
+  /// The definition from memory, or from `load`, kept for the next time; the one unused for longest makes room.
+  [[nodiscard]] base::Result<DefinitionPointer> get(const base::TenantId& tenant, const base::Digest& sha256,
+                                                    const std::function<base::Result<definition::Definition>()>& load);
+  void put(const base::TenantId& tenant, DefinitionPointer definition);
+  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+
+ private:
+  using Key = std::pair<std::string, base::Digest>;
+  struct Entry {
+    DefinitionPointer definition;
+    std::list<Key>::iterator place;
+  };
+
+  std::size_t definitions_max_;
+  std::list<Key> order_;  ///< most recently used first
+  std::map<Key, Entry> entries_;
+};
+
+}  // namespace trv::instance

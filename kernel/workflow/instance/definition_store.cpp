@@ -1,0 +1,112 @@
+#include <algorithm>
+
+#include "kernel/workflow/instance/store.hpp"
+
+namespace trv::instance {
+namespace {
+
+/// Splits a key at its zeros.
+std::vector<std::string_view> parts_of(base::BytesView key) {
+  std::vector<std::string_view> parts;
+  std::string_view rest = base::as_text(key);
+  while (true) {
+    const std::size_t at = rest.find('\0');
+    parts.push_back(rest.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    rest.remove_prefix(at + 1);
+  }
+}
+
+bool holds_zero(std::string_view text) {
+  return text.find('\0') != std::string_view::npos;
+}
+
+base::Result<StoredDefinition> stored(definition::Name name, base::BytesView bytes, bool with_text) {
+  TRV_TRY_ASSIGN(const DefinitionRow row, decode_definition(bytes));
+  StoredDefinition out;
+  out.name = std::move(name);
+  out.sha256 = row.sha256;
+  out.format = row.format == "json" ? definition::Format::json : definition::Format::yaml;
+  out.title = row.title;
+  out.applied = base::Timestamp(row.applied_ns);
+  for (const std::string_view type : row.event_types) out.event_types.emplace_back(type);
+  if (with_text) out.text = row.text;
+  return out;
+}
+
+}  // namespace
+
+base::Result<std::optional<StoredDefinition>> DefinitionStore::find(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                    std::string_view space, std::string_view name,
+                                                                    std::string_view version) const {
+  if (holds_zero(space) || holds_zero(name) || holds_zero(version)) return std::nullopt;
+  if (space.size() + name.size() + version.size() > 256) return std::nullopt;
+  definition::Name wanted{std::string(space), std::string(name), std::string(version)};
+  if (version.empty()) {
+    TRV_TRY_ASSIGN(const auto latest, tables_.latest.get(txn, latest_key(tenant.value(), space, name)));
+    if (!latest) return std::nullopt;
+    wanted.version = base::as_text(*latest);
+  }
+  TRV_TRY_ASSIGN(const auto bytes,
+                 tables_.definitions.get(txn, definition_key(tenant.value(), space, name, wanted.version)));
+  if (!bytes) return std::nullopt;
+  TRV_TRY_ASSIGN(StoredDefinition out, stored(std::move(wanted), *bytes, true));
+  return out;
+}
+
+base::Result<std::vector<definition::Name>> DefinitionStore::subscribed(const lmdb::Txn& txn,
+                                                                        const base::TenantId& tenant,
+                                                                        std::string_view event_type) const {
+  std::vector<definition::Name> names;
+  std::vector<std::string_view> types = {std::string_view()};
+  if (!event_type.empty() && event_type.size() <= definition::event_type_bytes_max && !holds_zero(event_type)) {
+    types.push_back(event_type);
+  }
+  for (const std::string_view type : types) {
+    const std::string prefix = subscription_prefix(tenant.value(), type);
+    TRV_TRY(lmdb::scan(txn, tables_.subscriptions, base::as_bytes(prefix), {}, lmdb::Direction::forward,
+                       [&](base::BytesView key, base::BytesView version) -> base::Result<lmdb::Visit> {
+                         const auto parts = parts_of(key);
+                         if (parts.size() == 4) {
+                           definition::Name name{std::string(parts[2]), std::string(parts[3]),
+                                                 std::string(base::as_text(version))};
+                           if (std::find(names.begin(), names.end(), name) == names.end())
+                             names.push_back(std::move(name));
+                         }
+                         return lmdb::Visit::go_on;
+                       }));
+  }
+  return names;
+}
+
+base::Result<Page<StoredDefinition>> DefinitionStore::list(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                           std::string_view cursor, std::size_t count_max) const {
+  const std::string prefix = tenant_prefix(tenant.value());
+  std::string from;
+  if (!cursor.empty()) {
+    const auto bytes = base::from_hex(cursor);
+    if (!bytes || bytes->size() > lmdb::key_bytes_max - prefix.size()) {
+      return base::fail(base::ErrorCode::invalid, "the cursor is none that a list has given");
+    }
+    from = prefix + std::string(base::as_text(*bytes));
+  }
+  Page<StoredDefinition> page;
+  TRV_TRY(lmdb::scan(txn, tables_.definitions, base::as_bytes(prefix), base::as_bytes(from), lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
+                       if (page.items.size() == count_max) {
+                         page.next = base::to_hex(key.subspan(prefix.size()));
+                         return lmdb::Visit::stop;
+                       }
+                       const auto parts = parts_of(key);
+                       if (parts.size() != 4)
+                         return base::fail(base::ErrorCode::corrupt, "a definition's key has no four parts");
+                       TRV_TRY_ASSIGN(
+                           StoredDefinition item,
+                           stored({std::string(parts[1]), std::string(parts[2]), std::string(parts[3])}, value, false));
+                       page.items.push_back(std::move(item));
+                       return lmdb::Visit::go_on;
+                     }));
+  return page;
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,123 @@
+// Expressions of an instance: what their variables stand for, and what their failures are to the workflow.
+
+#include <fmt/format.h>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/workflow/instance/execution.hpp"
+
+namespace trv::instance {
+
+using definition::Variable;
+using expression::Value;
+
+namespace {
+
+Value time_value(std::int64_t ns) {
+  const base::Timestamp time(ns);
+  return Value::object(
+      {{"iso8601", Value(time.to_rfc3339())},
+       {"epoch", Value::object({{"seconds", Value(ns / 1'000'000'000)}, {"milliseconds", Value(time.ms())}})}});
+}
+
+}  // namespace
+
+std::string_view Execution::reference_of(TaskIndex index) const {
+  return index == no_task ? std::string_view() : std::string_view(definition_.task(index).reference);
+}
+
+Execution::Raised Execution::expression_error(const base::Error& error) const {
+  return {make_error(StandardError::expression, reference_of(scope_.task), error.message())};
+}
+
+Execution::Attempt<Value> Execution::evaluate(const definition::Template& part, const Value& input) {
+  base::Result<Value> result = part.evaluate(input, *this, context_.now);
+  if (!result) return std::unexpected(expression_error(result.error()));
+  return *std::move(result);
+}
+
+Execution::Attempt<Value> Execution::evaluate(const definition::Expression& part, const Value& input) {
+  base::Result<Value> result = part.evaluate(input, *this, context_.now);
+  if (!result) return std::unexpected(expression_error(result.error()));
+  return *std::move(result);
+}
+
+Execution::Attempt<base::Duration> Execution::evaluate_duration(const definition::Template& part, const Value& input) {
+  const Attempt<Value> value = evaluate(part, input);
+  if (!value) return std::unexpected(value.error());
+  const base::Result<definition::CalendarDuration> duration = definition::duration_of(*value);
+  if (!duration) return std::unexpected(expression_error(duration.error()));
+  const base::Result<base::Duration> length = duration->from(context_.now);
+  if (!length) return std::unexpected(expression_error(length.error()));
+  return *length;
+}
+
+Execution::Attempt<std::string> Execution::checked_json(const Value& value, std::string_view what) const {
+  std::string json;
+  if (expression::append_json(json, value, {.bytes_max = data_bytes_max, .depth_max = 500})) return json;
+  return std::unexpected(Raised{make_error(
+      StandardError::runtime, reference_of(scope_.task),
+      fmt::format("{} has more than {} bytes; keep large data elsewhere and pass where it is", what, data_bytes_max))});
+}
+
+Value Execution::variable(const definition::VariableReference& reference) {
+  switch (reference.variable) {
+    case Variable::context: return context_value();
+    case Variable::input: return scope_.input == nullptr ? Value() : *scope_.input;
+    case Variable::output: return scope_.output == nullptr ? Value() : *scope_.output;
+    case Variable::task: return task_value();
+    case Variable::workflow: return workflow_value();
+    case Variable::runtime:
+      return Value::object({{"name", Value("travertine")}, {"version", Value("0.1.0")}, {"metadata", Value::object()}});
+    case Variable::authorization: return {};
+    case Variable::local: return local_value(reference);
+  }
+  return {};
+}
+
+const Value& Execution::context_value() {
+  if (!context_cache_) {
+    base::Result<Value> context = instance_data_.context();
+    if (!context) failure_ = context.error();
+    context_cache_ = context ? *std::move(context) : Value::object();
+  }
+  return *context_cache_;
+}
+
+Value Execution::workflow_value() {
+  if (workflow_cache_) return *workflow_cache_;
+  if (!input_cache_) {
+    base::Result<Value> input = instance_data_.input();
+    if (!input) failure_ = input.error();
+    input_cache_ = input ? *std::move(input) : Value();
+  }
+  workflow_cache_ = Value::object({{"id", Value(instance_.to_string())},
+                                   {"definition", definition_.document},
+                                   {"input", *input_cache_},
+                                   {"startedAt", time_value(instance_data_.started_ns)}});
+  return *workflow_cache_;
+}
+
+Value Execution::task_value() const {
+  if (scope_.task == no_task) return {};
+  const definition::Task& task = definition_.task(scope_.task);
+  return Value::object({{"name", Value(task.name)},
+                        {"reference", Value(task.reference)},
+                        {"definition", definition_.task_definition(scope_.task)},
+                        {"input", scope_.raw_input == nullptr ? Value() : *scope_.raw_input},
+                        {"output", scope_.output == nullptr ? Value() : *scope_.output},
+                        {"startedAt", time_value(scope_.started_ns)}});
+}
+
+Value Execution::local_value(const definition::VariableReference& reference) const {
+  for (auto frame = state_.frames.rbegin(); frame != state_.frames.rend(); ++frame) {
+    if (frame->task != reference.owner) continue;
+    if (frame->items) {
+      if (reference.slot == 1) return Value(frame->index);
+      return frame->index < frame->items->size() ? frame->items->at(frame->index) : Value();
+    }
+    if (frame->error) return *frame->error;
+  }
+  return {};
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,183 @@
+#include "kernel/workflow/instance/events.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <algorithm>
+
+#include "events/schema/workflow_generated.h"
+#include "kernel/expression/json.hpp"
+
+namespace trv::instance {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+using flatbuffers::Offset;
+using Text = Offset<flatbuffers::String>;
+
+Text text(FlatBufferBuilder& builder, std::string_view value) {
+  return builder.CreateString(value.data(), value.size());
+}
+
+Text json(FlatBufferBuilder& builder, const Json& value) {
+  return value ? text(builder, *value) : Text();
+}
+
+Text json(FlatBufferBuilder& builder, const std::optional<expression::Value>& value) {
+  return value ? text(builder, expression::to_json(*value)) : Text();
+}
+
+Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, const Move& move) {
+  Offset<flatbuffers::Vector<Offset<schema::workflow::Frame>>> frames;
+  if (!move.frames.empty()) {
+    std::vector<Offset<schema::workflow::Frame>> offsets;
+    offsets.reserve(move.frames.size());
+    for (const Frame& frame : move.frames) {
+      const Text input = frame.told ? Text() : json(builder, frame.input);
+      const Text items = frame.told ? Text() : json(builder, frame.items);
+      const Text error = json(builder, frame.error);
+      offsets.push_back(schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input,
+                                                      items, frame.index, error));
+    }
+    frames = builder.CreateVector(offsets);
+  }
+  const Text data = json(builder, move.data);
+  return schema::workflow::CreateContinuation(builder, move.keep, frames, move.next, move.due_ns, data);
+}
+
+Offset<schema::workflow::Step> step_of(FlatBufferBuilder& builder, const StepOf& step) {
+  const Text name = text(builder, step.task->name);
+  const Text reference = text(builder, step.task->reference);
+  const Text kind = text(builder, definition::kind_name(*step.task));
+  return schema::workflow::CreateStep(builder, step.index, name, reference, kind, step.attempt, step.started_ns);
+}
+
+template <typename Root>
+base::Bytes finished(FlatBufferBuilder& builder, Offset<Root> root) {
+  builder.Finish(root);
+  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
+}
+
+std::string_view bytes_of(const base::Digest& digest) {
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+Offset<flatbuffers::Vector<std::uint8_t>> digest(FlatBufferBuilder& builder, const base::Digest& value) {
+  return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(bytes_of(value).data()), value.size());
+}
+
+}  // namespace
+
+record::Draft EventWriter::started(const definition::Definition& definition, std::string_view trigger,
+                                   std::string_view input, const Json& error, const Move& move) const {
+  FlatBufferBuilder builder(512 + input.size());
+  const Text space = text(builder, definition.name.space);
+  const Text name = text(builder, definition.name.name);
+  const Text version = text(builder, definition.name.version);
+  const auto sha256 = digest(builder, definition.digest);
+  const Text trigger_text = text(builder, trigger);
+  const Text input_text = text(builder, input);
+  const Text error_text = json(builder, error);
+  const auto moved = continuation(builder, move);
+  return shard::draft(
+      context_, instance_stream, instance_, instance_started_type,
+      finished(builder, schema::workflow::CreateInstanceStarted(builder, space, name, version, sha256, trigger_text,
+                                                                input_text, error_text, moved)));
+}
+
+record::Draft EventWriter::completed(const Json& output, std::uint64_t steps) const {
+  FlatBufferBuilder builder(64 + (output ? output->size() : 0));
+  const Text output_text = json(builder, output);
+  return shard::draft(context_, instance_stream, instance_, instance_completed_type,
+                      finished(builder, schema::workflow::CreateInstanceCompleted(builder, output_text, steps)));
+}
+
+record::Draft EventWriter::faulted(std::string_view error, std::uint64_t steps) const {
+  FlatBufferBuilder builder(64 + error.size());
+  const Text error_text = text(builder, error);
+  return shard::draft(context_, instance_stream, instance_, instance_faulted_type,
+                      finished(builder, schema::workflow::CreateInstanceFaulted(builder, error_text, steps)));
+}
+
+record::Draft EventWriter::cancelled(std::string_view reason) const {
+  FlatBufferBuilder builder(64 + reason.size());
+  const Text reason_text = text(builder, reason);
+  return shard::draft(context_, instance_stream, instance_, instance_cancelled_type,
+                      finished(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text)));
+}
+
+record::Draft EventWriter::task_started(const StepOf& step, std::string_view operation, std::string_view effect,
+                                        const Move& move) const {
+  FlatBufferBuilder builder(512);
+  const auto about = step_of(builder, step);
+  const Text operation_text = text(builder, operation);
+  const Text effect_text = text(builder, effect);
+  const auto moved = continuation(builder, move);
+  return shard::draft(
+      context_, instance_stream, instance_, task_started_type,
+      finished(builder, schema::workflow::CreateTaskStarted(builder, about, operation_text, effect_text, moved)));
+}
+
+record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) const {
+  FlatBufferBuilder builder(256);
+  const auto about = step_of(builder, step);
+  const auto moved = continuation(builder, move);
+  return shard::draft(context_, instance_stream, instance_, task_waiting_type,
+                      finished(builder, schema::workflow::CreateTaskWaiting(builder, about, moved)));
+}
+
+record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
+                                          const Move& move) const {
+  FlatBufferBuilder builder(320 + (output ? output->size() : 0) + (context ? context->size() : 0));
+  const auto about = step_of(builder, step);
+  const Text output_text = json(builder, output);
+  const Text context_text = json(builder, context);
+  const auto moved = continuation(builder, move);
+  return shard::draft(context_, instance_stream, instance_, task_completed_type,
+                      finished(builder, schema::workflow::CreateTaskCompleted(builder, about, skipped, output_text,
+                                                                              context_text, moved)));
+}
+
+record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view error, const Move& move) const {
+  FlatBufferBuilder builder(320 + error.size());
+  const auto about = step_of(builder, step);
+  const Text error_text = text(builder, error);
+  const auto moved = continuation(builder, move);
+  return shard::draft(context_, instance_stream, instance_, task_faulted_type,
+                      finished(builder, schema::workflow::CreateTaskFaulted(builder, about, error_text, moved)));
+}
+
+record::Draft EventWriter::task_retried(const StepOf& step, std::string_view error, const Move& move) const {
+  FlatBufferBuilder builder(320 + error.size());
+  const auto about = step_of(builder, step);
+  const Text error_text = text(builder, error);
+  const auto moved = continuation(builder, move);
+  return shard::draft(context_, instance_stream, instance_, task_retried_type,
+                      finished(builder, schema::workflow::CreateTaskRetried(builder, about, error_text, moved)));
+}
+
+std::vector<std::string> event_types(const definition::Definition& definition) {
+  std::vector<std::string> types;
+  for (const definition::EventFilter& filter : definition.starts) {
+    if (std::find(types.begin(), types.end(), filter.type) == types.end()) types.push_back(filter.type);
+  }
+  return types;
+}
+
+record::Draft workflow_applied(const shard::DecisionContext& context, const definition::Definition& definition,
+                               definition::Format format, std::string_view source) {
+  FlatBufferBuilder builder(512 + source.size());
+  const Text space = text(builder, definition.name.space);
+  const Text name = text(builder, definition.name.name);
+  const Text version = text(builder, definition.name.version);
+  const Text format_text = text(builder, format == definition::Format::json ? "json" : "yaml");
+  const Text source_text = text(builder, source);
+  const auto sha256 = digest(builder, definition.digest);
+  const auto types = builder.CreateVectorOfStrings(event_types(definition));
+  const Text title = text(builder, definition.title);
+  return shard::draft(
+      context, workflow_stream, definition.name.space + "/" + definition.name.name, workflow_applied_type,
+      finished(builder, schema::workflow::CreateWorkflowApplied(builder, space, name, version, format_text, source_text,
+                                                                sha256, types, title)));
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,80 @@
+#pragma once
+// The events of definitions and instances as drafts. Pure.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/shard/decision.hpp"
+#include "kernel/workflow/instance/state.hpp"
+
+namespace trv::instance {
+
+inline constexpr std::string_view workflow_applied_type = "trv.workflow.applied";
+inline constexpr std::string_view instance_started_type = "trv.instance.started";
+inline constexpr std::string_view instance_completed_type = "trv.instance.completed";
+inline constexpr std::string_view instance_faulted_type = "trv.instance.faulted";
+inline constexpr std::string_view instance_cancelled_type = "trv.instance.cancelled";
+inline constexpr std::string_view task_started_type = "trv.task.started";
+inline constexpr std::string_view task_waiting_type = "trv.task.waiting";
+inline constexpr std::string_view task_completed_type = "trv.task.completed";
+inline constexpr std::string_view task_faulted_type = "trv.task.faulted";
+inline constexpr std::string_view task_retried_type = "trv.task.retried";
+
+/// A JSON text that an event carries, or none.
+using Json = std::optional<std::string>;
+
+/// The change to where the instance stands.
+struct Move {
+  std::uint32_t keep = 0;
+  std::span<const Frame> frames;
+  TaskIndex next = no_task;
+  std::int64_t due_ns = 0;
+  Json data;
+};
+
+/// The task that an event is about.
+struct StepOf {
+  TaskIndex index = no_task;
+  const definition::Task* task = nullptr;
+  std::uint32_t attempt = 0;
+  std::int64_t started_ns = 0;
+};
+
+/// Drafts of one instance.
+class EventWriter {
+ public:
+  EventWriter(const shard::DecisionContext& context, const InstanceId& instance)
+      : context_(context), instance_(instance.to_string()) {}
+
+  [[nodiscard]] record::Draft started(const definition::Definition& definition, std::string_view trigger,
+                                      std::string_view input, const Json& error, const Move& move) const;
+  [[nodiscard]] record::Draft completed(const Json& output, std::uint64_t steps) const;
+  [[nodiscard]] record::Draft faulted(std::string_view error, std::uint64_t steps) const;
+  [[nodiscard]] record::Draft cancelled(std::string_view reason) const;
+  [[nodiscard]] record::Draft task_started(const StepOf& step, std::string_view operation, std::string_view effect,
+                                           const Move& move) const;
+  [[nodiscard]] record::Draft task_waiting(const StepOf& step, const Move& move) const;
+  [[nodiscard]] record::Draft task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
+                                             const Move& move) const;
+  [[nodiscard]] record::Draft task_faulted(const StepOf& step, std::string_view error, const Move& move) const;
+  [[nodiscard]] record::Draft task_retried(const StepOf& step, std::string_view error, const Move& move) const;
+
+  [[nodiscard]] const std::string& instance() const noexcept { return instance_; }
+
+ private:
+  const shard::DecisionContext& context_;
+  std::string instance_;
+};
+
+[[nodiscard]] record::Draft workflow_applied(const shard::DecisionContext& context,
+                                             const definition::Definition& definition, definition::Format format,
+                                             std::string_view text);
+
+/// The CloudEvent types that may start the definition, each once; an empty text stands for any type.
+[[nodiscard]] std::vector<std::string> event_types(const definition::Definition& definition);
+
+}  // namespace trv::instance

@@ -1,0 +1,206 @@
+#include "kernel/workflow/instance/execution.hpp"
+
+#include <fmt/format.h>
+
+#include "kernel/expression/json.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::instance {
+
+using definition::Flow;
+
+std::string_view to_string(Status status) noexcept {
+  switch (status) {
+    case Status::running: return "running";
+    case Status::completed: return "completed";
+    case Status::faulted: return "faulted";
+    case Status::cancelled: return "cancelled";
+  }
+  return "running";
+}
+
+Execution::Execution(const shard::DecisionContext& context, const definition::Definition& definition,
+                     const InstanceId& instance, State state, InstanceData data)
+    : context_(context),
+      definition_(definition),
+      instance_(instance),
+      writer_(context, instance),
+      state_(std::move(state)),
+      instance_data_(std::move(data)),
+      frames_known_(state_.frames.size()) {}
+
+base::Status Execution::begin(std::string_view trigger, const Value& input) {
+  TRV_EXPECTS(state_.frames.empty() && state_.steps == 0);
+  std::string input_json;
+  if (!expression::append_json(input_json, input, {.bytes_max = data_bytes_max})) {
+    return base::fail(base::ErrorCode::too_large,
+                      fmt::format("the input has more than {} bytes; keep large data elsewhere and pass where it is",
+                                  data_bytes_max));
+  }
+  input_cache_ = input;
+  context_cache_ = Value::object();
+  state_.data = input;
+  state_.next = definition_.first;
+  Json error;
+  if (definition_.input_from) {
+    scope_ = {};
+    Attempt<Value> transformed = evaluate(*definition_.input_from, input);
+    if (transformed && checked_json(*transformed, "the transformed input")) {
+      set_data(*std::move(transformed));
+    } else {
+      state_.error =
+          transformed ? checked_json(*transformed, "the transformed input").error().error : transformed.error().error;
+      error = expression::to_json(*state_.error);
+    }
+  }
+  emit(writer_.started(definition_, trigger, input_json, error, move(true)));
+  return {};
+}
+
+base::Status Execution::run() {
+  while (state_.status == Status::running && !blocked_ && !failure_) step();
+  if (failure_) return base::fail(*failure_);
+  return {};
+}
+
+void Execution::step() {
+  if (state_.due_ns != 0) {
+    if (state_.due_ns > context_.now.ns() || steps_here_ >= steps_per_decision_max) {
+      blocked_ = true;
+      return;
+    }
+    state_.due_ns = 0;
+    if (!state_.frames.empty()) {
+      if (std::holds_alternative<definition::WaitTask>(definition_.task(state_.frames.back().task).body)) {
+        settle();
+        return;
+      }
+    }
+  }
+  if (state_.error) {
+    handle_error();
+    return;
+  }
+  if (in_call()) {
+    if (state_.outcome) {
+      settle();
+    } else if (state_.requested) {
+      blocked_ = true;
+    } else {
+      request_again();
+    }
+    return;
+  }
+  if (state_.next != no_task) {
+    run_task(state_.next);
+  } else if (state_.frames.empty()) {
+    end_of_workflow();
+  } else {
+    end_of_scope();
+  }
+}
+
+void Execution::run_task(TaskIndex index) {
+  const definition::Task& task = definition_.task(index);
+  scope_ = {.task = index, .started_ns = context_.now.ns(), .raw_input = &state_.data};
+  if (task.condition) {
+    const Attempt<Value> truth = evaluate(*task.condition, state_.data);
+    if (!truth) return raise(index, truth.error().error, context_.now.ns(), 0);
+    if (!truth->is_truthy()) return skip(index);
+  }
+  Value input = state_.data;
+  if (task.input_from) {
+    Attempt<Value> transformed = evaluate(*task.input_from, state_.data);
+    if (!transformed) return raise(index, std::move(transformed).error().error, context_.now.ns(), 0);
+    input = *std::move(transformed);
+  }
+  const Value raw_input = state_.data;
+  scope_.raw_input = &raw_input;
+  scope_.input = &input;
+  std::visit([&](const auto& body) { run(index, body, input); }, task.body);
+  scope_ = {};
+}
+
+void Execution::skip(TaskIndex index) {
+  // `then` belongs to a task that ran; after a skipped one the flow goes on.
+  follow(index, {});
+  const Json output = data_json();
+  const Move moved = move(false);
+  emit(writer_.task_completed({index, &definition_.task(index), 0, context_.now.ns()}, true, output, std::nullopt,
+                              moved));
+}
+
+void Execution::end_of_scope() {
+  const Frame frame = state_.frames.back();
+  if (std::holds_alternative<definition::ForTask>(definition_.task(frame.task).body)) {
+    next_iteration();
+    return;
+  }
+  pop();
+  const Value output = state_.data;
+  const Value input = frame.input ? *frame.input : output;
+  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
+  complete(frame.task, output, input, {}, frame.started_ns, frame.attempt);
+  scope_ = {};
+}
+
+void Execution::end_of_workflow() {
+  Value output = state_.data;
+  if (definition_.output_as) {
+    scope_ = {};
+    Attempt<Value> transformed = evaluate(*definition_.output_as, state_.data);
+    if (!transformed) return fault(std::move(transformed).error().error);
+    output = *std::move(transformed);
+  }
+  const Attempt<std::string> checked = checked_json(output, "the workflow's output");
+  if (!checked) return fault(checked.error().error);
+  set_data(std::move(output));
+  const Json json = data_json();
+  state_.status = Status::completed;
+  emit(writer_.completed(json, state_.steps));
+}
+
+void Execution::fault(Value error) {
+  state_.frames.clear();
+  state_.next = no_task;
+  state_.due_ns = 0;
+  state_.status = Status::faulted;
+  const std::string json = expression::to_json(error);
+  state_.error = std::move(error);
+  emit(writer_.faulted(json, state_.steps));
+}
+
+void Execution::settle() {
+  const Frame frame = state_.frames.back();
+  const definition::Task& task = definition_.task(frame.task);
+  pop();
+  state_.requested = false;
+  const Value raw_input = state_.data;
+  const Value input = frame.input ? *frame.input : raw_input;
+  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
+  if (std::holds_alternative<definition::WaitTask>(task.body)) {
+    complete(frame.task, input, input, {}, frame.started_ns, frame.attempt);
+    scope_ = {};
+    return;
+  }
+  const shard::Outcome outcome = *std::exchange(state_.outcome, std::nullopt);
+  Attempt<Value> result = Value();
+  if (!outcome.ok) {
+    result = std::unexpected(Raised{error_of(outcome, task.reference)});
+  } else if (auto output = expression::parse_json(outcome.output); !output) {
+    result = std::unexpected(Raised{make_error(StandardError::runtime, task.reference,
+                                               "the operation's output is no JSON: " + output.error().message())});
+  } else if (const auto* http = std::get_if<definition::HttpCall>(&task.body)) {
+    result = result_of(*http, *output, task.reference);
+  } else {
+    result = *std::move(output);
+  }
+  if (result) {
+    complete(frame.task, *std::move(result), input, {}, frame.started_ns, frame.attempt);
+  } else {
+    raise(frame.task, std::move(result).error().error, frame.started_ns, frame.attempt);
+  }
+  scope_ = {};
+}
+
+}  // namespace trv::instance

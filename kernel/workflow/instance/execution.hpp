@@ -1,0 +1,137 @@
+#pragma once
+// Runs one instance to quiescence: every internal step until it waits for an outcome or a time, or has ended. Pure:
+// from a state, a definition and a context to the events; each prefix of the events is a state that can be gone on
+// from. One thread, for the time of one decision. Each task kind has its own file run_<kind>.cpp.
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/workflow/instance/error.hpp"
+#include "kernel/workflow/instance/events.hpp"
+#include "kernel/workflow/instance/state.hpp"
+
+namespace trv::instance {
+
+/// What an execution reads of its instance and does not carry in its state. Read at most once each.
+struct InstanceData {
+  std::int64_t started_ns = 0;
+  std::function<base::Result<expression::Value>()> input;    ///< as given to the instance
+  std::function<base::Result<expression::Value>()> context;  ///< the exported context; {} at first
+};
+
+class Execution final : public definition::VariableSource {
+ public:
+  /// References must outlive the execution. `state` is where the events so far have led.
+  Execution(const shard::DecisionContext& context, const definition::Definition& definition, const InstanceId& instance,
+            State state, InstanceData data);
+
+  /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
+  [[nodiscard]] base::Status begin(std::string_view trigger, const expression::Value& input);
+  /// Goes on until it waits or ends. Error: of reading the instance's data only.
+  [[nodiscard]] base::Status run();
+
+  [[nodiscard]] const State& state() const noexcept { return state_; }
+  [[nodiscard]] std::vector<record::Draft> take_events() { return std::move(events_); }
+
+  [[nodiscard]] expression::Value variable(const definition::VariableReference& reference) override;
+
+ private:
+  /// The task whose expressions are evaluated, and what they see of it.
+  struct Scope {
+    TaskIndex task = no_task;
+    std::int64_t started_ns = 0;
+    const expression::Value* raw_input = nullptr;
+    const expression::Value* input = nullptr;
+    const expression::Value* output = nullptr;
+  };
+  using Value = expression::Value;
+  /// An error of the workflow (RFC 7807), not of ours.
+  struct Raised {
+    Value error;
+  };
+  template <typename T>
+  using Attempt = std::expected<T, Raised>;
+
+  // execution.cpp: the loop
+  void step();
+  void run_task(TaskIndex index);
+  void skip(TaskIndex index);
+  void end_of_scope();
+  void end_of_workflow();
+  void settle();
+  void fault(Value error);
+
+  // One for each task kind: evaluates, then completes the task, enters its scope, waits or raises. `input` is
+  // transformed.
+  void run(TaskIndex index, const definition::SetTask& task, const Value& input);
+  void run(TaskIndex index, const definition::DoTask& task, const Value& input);
+  void run(TaskIndex index, const definition::SwitchTask& task, const Value& input);
+  void run(TaskIndex index, const definition::PluginCall& task, const Value& input);
+  void run(TaskIndex index, const definition::HttpCall& task, const Value& input);
+  void run(TaskIndex index, const definition::WaitTask& task, const Value& input);
+  void run(TaskIndex index, const definition::RaiseTask& task, const Value& input);
+  void run(TaskIndex index, const definition::TryTask& task, const Value& input);
+  void run(TaskIndex index, const definition::ForTask& task, const Value& input);
+
+  // run_call.cpp, run_http.cpp: effects and their outcomes
+  void request_again();
+  void request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments);
+  [[nodiscard]] Attempt<Value> result_of(const definition::HttpCall& call, const Value& response,
+                                         std::string_view reference) const;
+  // run_for.cpp
+  void next_iteration();
+  // run_try.cpp
+  void handle_error();
+  [[nodiscard]] Attempt<bool> catches(const Frame& frame, const definition::TryTask& task);
+  [[nodiscard]] Attempt<std::optional<base::Timestamp>> retry_at(const Frame& frame, const definition::TryTask& task);
+  void leave_to(std::size_t frame_index);
+
+  // completion.cpp: what follows every task
+  void complete(TaskIndex index, Value raw_output, const Value& input, definition::Flow flow, std::int64_t started_ns,
+                std::uint32_t attempt);
+  void follow(TaskIndex index, definition::Flow flow);
+  void raise(TaskIndex index, Value error, std::int64_t started_ns, std::uint32_t attempt);
+  void push(Frame frame);
+  void pop();
+  Frame& change_top();
+  void set_data(Value data);
+  [[nodiscard]] Move move(bool with_data);
+  void emit(record::Draft draft);
+  [[nodiscard]] Json data_json();
+  [[nodiscard]] bool in_call() const;
+
+  // evaluation.cpp
+  [[nodiscard]] Attempt<Value> evaluate(const definition::Template& part, const Value& input);
+  [[nodiscard]] Attempt<Value> evaluate(const definition::Expression& part, const Value& input);
+  [[nodiscard]] Attempt<base::Duration> evaluate_duration(const definition::Template& part, const Value& input);
+  [[nodiscard]] Attempt<std::string> checked_json(const Value& value, std::string_view what) const;
+  [[nodiscard]] Raised expression_error(const base::Error& error) const;
+  [[nodiscard]] std::string_view reference_of(TaskIndex index) const;
+  [[nodiscard]] const Value& context_value();
+  [[nodiscard]] Value workflow_value();
+  [[nodiscard]] Value task_value() const;
+  [[nodiscard]] Value local_value(const definition::VariableReference& reference) const;
+
+  const shard::DecisionContext& context_;
+  const definition::Definition& definition_;
+  InstanceId instance_;
+  EventWriter writer_;
+  State state_;
+  InstanceData instance_data_;
+  Scope scope_;
+  std::vector<record::Draft> events_;
+  std::optional<Value> context_cache_;
+  std::optional<Value> workflow_cache_;
+  std::optional<Value> input_cache_;
+  std::optional<base::Error> failure_;  ///< of instance_data_
+  std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have told
+  bool data_known_ = true;              ///< whether the events so far have told state_.data
+  bool context_known_ = true;
+  std::uint32_t steps_here_ = 0;
+  bool blocked_ = false;  ///< nothing to do before an outcome or a time
+};
+
+}  // namespace trv::instance

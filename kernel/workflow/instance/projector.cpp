@@ -1,0 +1,296 @@
+#include "kernel/workflow/instance/projector.hpp"
+
+#include <flatbuffers/flatbuffers.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "events/schema/effect_generated.h"
+#include "events/schema/workflow_generated.h"
+#include "kernel/workflow/definition/version.hpp"
+#include "kernel/workflow/instance/events.hpp"
+
+namespace trv::instance {
+
+namespace wf = schema::workflow;
+
+namespace {
+
+std::string_view text(const flatbuffers::String* value) {
+  return value == nullptr ? std::string_view() : std::string_view(value->data(), value->size());
+}
+
+base::Digest digest(const flatbuffers::Vector<std::uint8_t>* bytes) {
+  base::Digest out{};
+  if (bytes != nullptr && bytes->size() == out.size()) std::copy(bytes->begin(), bytes->end(), out.begin());
+  return out;
+}
+
+template <typename Table>
+base::Result<const Table*> payload_of(const record::RecordView& event) {
+  flatbuffers::Verifier verifier(event.payload().data(), event.payload().size());
+  if (!verifier.VerifyBuffer<Table>(nullptr)) {
+    return base::fail(base::ErrorCode::corrupt,
+                      fmt::format("the payload of {} at lsn {} cannot be read", event.type(), event.lsn().value()));
+  }
+  return flatbuffers::GetRoot<Table>(event.payload().data());
+}
+
+/// Frames that stay, then those of the event. A frame without input or items keeps those of the same task before it.
+void move(StateRow& row, const wf::Continuation* continuation) {
+  if (continuation == nullptr) return;
+  std::vector<FrameRow> before = std::move(row.frames);
+  row.frames.assign(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(
+                                                         std::min<std::size_t>(continuation->keep(), before.size())));
+  if (continuation->frames() != nullptr) {
+    for (const wf::Frame* moved : *continuation->frames()) {
+      FrameRow frame{moved->task(),        moved->attempt(),     moved->index(),      moved->started_ns(),
+                     text(moved->input()), text(moved->items()), text(moved->error())};
+      const std::size_t at = row.frames.size();
+      if (at < before.size() && before[at].task == frame.task) {
+        if (frame.input.empty()) frame.input = before[at].input;
+        if (frame.items.empty()) frame.items = before[at].items;
+      }
+      row.frames.push_back(frame);
+    }
+  }
+  row.next = continuation->next();
+  row.due_ns = continuation->due_ns();
+  if (continuation->data() != nullptr) row.data = text(continuation->data());
+}
+
+void count_run(StateRow& row, TaskIndex task, std::uint32_t run) {
+  for (TaskRuns& known : row.runs) {
+    if (known.task != task) continue;
+    known.runs = run;
+    return;
+  }
+  row.runs.push_back({task, run});
+}
+
+}  // namespace
+
+std::string timer_owner(const base::Uuid& instance) {
+  return "instance/" + instance.to_string();
+}
+
+std::optional<base::Uuid> instance_of_timer(std::string_view owner) {
+  static constexpr std::string_view prefix = "instance/";
+  if (!owner.starts_with(prefix)) return std::nullopt;
+  return base::Uuid::parse(owner.substr(prefix.size()));
+}
+
+struct WorkflowProjector::Change {
+  StateRow& row;
+  StepRow step;
+  std::string_view context;
+
+  void about(const wf::Step* of) {
+    if (of == nullptr) return;
+    step.name = text(of->name());
+    step.reference = text(of->reference());
+    step.kind = text(of->kind());
+    step.attempt = of->attempt();
+    step.started_ns = of->started_ns();
+    row.current = step.reference;
+  }
+};
+
+base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  if (event.stream_kind() == instance_stream) {
+    return event.type() == instance_started_type ? apply_started(txn, event) : apply_to_instance(txn, event);
+  }
+  if (event.type() == workflow_applied_type) return apply_definition(txn, event);
+  return {};
+}
+
+base::Status WorkflowProjector::apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* applied, payload_of<wf::WorkflowApplied>(event));
+  DefinitionRow row;
+  row.sha256 = digest(applied->sha256());
+  row.format = text(applied->format());
+  row.title = text(applied->title());
+  row.applied_ns = event.time().ns();
+  row.text = text(applied->text());
+  if (applied->event_types() != nullptr) {
+    for (const auto* type : *applied->event_types()) row.event_types.push_back(text(type));
+  }
+  encode(row, encoded_);
+  const std::string_view space = text(applied->space());
+  const std::string_view name = text(applied->name());
+  const std::string_view version = text(applied->version());
+  TRV_TRY(tables_.definitions.put(txn, definition_key(event.tenant(), space, name, version), base::as_bytes(encoded_)));
+
+  const std::string key = latest_key(event.tenant(), space, name);
+  TRV_TRY_ASSIGN(const auto latest, tables_.latest.get(txn, key));
+  if (latest) {
+    const std::string before(base::as_text(*latest));
+    const auto old_version = definition::Version::parse(before);
+    const auto new_version = definition::Version::parse(version);
+    if (old_version && new_version && *new_version < *old_version) return {};
+    // Only the latest version is started by events.
+    TRV_TRY_ASSIGN(const auto old_bytes,
+                   tables_.definitions.get(txn, definition_key(event.tenant(), space, name, before)));
+    if (old_bytes) {
+      const std::string copy(base::as_text(*old_bytes));
+      TRV_TRY_ASSIGN(const DefinitionRow old_row, decode_definition(base::as_bytes(copy)));
+      for (const std::string_view type : old_row.event_types) {
+        const std::string subscription =
+            subscription_prefix(event.tenant(), type) + key.substr(event.tenant().size() + 1);
+        TRV_TRY(tables_.subscriptions.erase(txn, subscription));
+      }
+    }
+  }
+  TRV_TRY(tables_.latest.put(txn, key, base::as_bytes(version)));
+  for (const std::string_view type : row.event_types) {
+    const std::string subscription = subscription_prefix(event.tenant(), type) + key.substr(event.tenant().size() + 1);
+    TRV_TRY(tables_.subscriptions.put(txn, subscription, base::as_bytes(version)));
+  }
+  return {};
+}
+
+base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* started, payload_of<wf::InstanceStarted>(event));
+  const auto instance = base::Uuid::parse(event.stream_id());
+  if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
+  const std::string key = instance_key(event.tenant(), *instance);
+  HeadRow head;
+  head.space = text(started->space());
+  head.name = text(started->name());
+  head.version = text(started->version());
+  head.sha256 = digest(started->sha256());
+  head.trigger = text(started->trigger());
+  head.started_ns = event.time().ns();
+  encode(head, encoded_);
+  TRV_TRY(tables_.heads.put(txn, key, base::as_bytes(encoded_)));
+  TRV_TRY(tables_.inputs.put(txn, key, base::as_bytes(text(started->input()))));
+  StateRow row;
+  row.steps = 1;
+  row.data = text(started->input());
+  row.error = text(started->error());
+  move(row, started->continuation());
+  StepRow step;
+  return write(txn, event, *instance, key, row, 0, &step);
+}
+
+base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  const auto instance = base::Uuid::parse(event.stream_id());
+  if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
+  const std::string key = instance_key(event.tenant(), *instance);
+  TRV_TRY_ASSIGN(const auto bytes, tables_.states.get(txn, key));
+  if (!bytes) {
+    return base::fail(base::ErrorCode::corrupt, fmt::format("{} at lsn {} is about an instance that never started",
+                                                            event.type(), event.lsn().value()));
+  }
+  before_.assign(base::as_text(*bytes));
+  TRV_TRY_ASSIGN(StateRow row, decode_state(base::as_bytes(before_)));
+  const std::int64_t due_before_ns = row.due_ns;
+  Change one{.row = row, .step = {}, .context = {}};
+  if (event.type().starts_with("trv.effect.")) {
+    // An outcome that comes after the end changes nothing here.
+    if (row.status != Status::running) return {};
+    TRV_TRY(change_by_effect(event, one));
+    return write(txn, event, *instance, key, row, due_before_ns, nullptr);
+  }
+  TRV_TRY(change(txn, event, one));
+  if (!one.context.empty()) TRV_TRY(tables_.contexts.put(txn, key, base::as_bytes(one.context)));
+  return write(txn, event, *instance, key, row, due_before_ns, &one.step);
+}
+
+base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView& event, Change& one) {
+  StateRow& row = one.row;
+  const std::string_view type = event.type();
+  ++row.steps;
+  row.error = {};
+  row.outcome = 0;
+  row.requested = 0;
+  if (type == task_completed_type) {
+    TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
+    one.about(completed->step());
+    if (completed->skipped()) one.step.operation = "skipped";
+    move(row, completed->continuation());
+    if (completed->output() != nullptr) row.data = text(completed->output());
+    one.context = text(completed->context());
+  } else if (type == task_started_type) {
+    TRV_TRY_ASSIGN(const auto* started, payload_of<wf::TaskStarted>(event));
+    one.about(started->step());
+    one.step.operation = text(started->operation());
+    move(row, started->continuation());
+    if (started->step() != nullptr) count_run(row, started->step()->task(), started->step()->attempt());
+  } else if (type == task_waiting_type) {
+    TRV_TRY_ASSIGN(const auto* waiting, payload_of<wf::TaskWaiting>(event));
+    one.about(waiting->step());
+    move(row, waiting->continuation());
+  } else if (type == task_faulted_type) {
+    TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::TaskFaulted>(event));
+    one.about(faulted->step());
+    one.step.error = text(faulted->error());
+    row.error = text(faulted->error());
+    move(row, faulted->continuation());
+  } else if (type == task_retried_type) {
+    TRV_TRY_ASSIGN(const auto* retried, payload_of<wf::TaskRetried>(event));
+    one.about(retried->step());
+    one.step.error = text(retried->error());
+    move(row, retried->continuation());
+  } else if (type == instance_completed_type) {
+    TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
+    if (completed->output() != nullptr) row.data = text(completed->output());
+    row.status = Status::completed;
+  } else if (type == instance_faulted_type) {
+    TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
+    row.error = text(faulted->error());
+    one.step.error = row.error;
+    row.status = Status::faulted;
+  } else if (type == instance_cancelled_type) {
+    row.status = Status::cancelled;
+  }
+  if (row.status != Status::running) {
+    row.frames.clear();
+    row.runs.clear();
+    row.next = no_task;
+    row.due_ns = 0;
+    row.current = {};
+  }
+  return {};
+}
+
+base::Status WorkflowProjector::change_by_effect(const record::RecordView& event, Change& one) {
+  StateRow& row = one.row;
+  if (event.type() == shard::effect_requested_type) {
+    row.requested = 1;
+  } else if (event.type() == shard::effect_succeeded_type) {
+    TRV_TRY_ASSIGN(const auto* succeeded, payload_of<schema::effect::EffectSucceeded>(event));
+    row.outcome = 1;
+    row.outcome_output = text(succeeded->output());
+  } else if (event.type() == shard::effect_failed_type) {
+    TRV_TRY_ASSIGN(const auto* failed, payload_of<schema::effect::EffectFailed>(event));
+    row.outcome = 2;
+    row.outcome_code = text(failed->code());
+    row.outcome_status = failed->status();
+    row.outcome_message = text(failed->message());
+    row.outcome_detail = text(failed->detail());
+  }
+  return {};
+}
+
+base::Status WorkflowProjector::write(lmdb::WriteTxn& txn, const record::RecordView& event, const base::Uuid& instance,
+                                      std::string_view key, StateRow& row, std::int64_t due_before_ns, StepRow* step) {
+  row.updated_ns = event.time().ns();
+  encode(row, encoded_);
+  TRV_TRY(tables_.states.put(txn, key, base::as_bytes(encoded_)));
+  if (due_before_ns != row.due_ns) {
+    const base::TenantId tenant(event.tenant());
+    if (due_before_ns != 0) {
+      TRV_TRY(timers_.cancel(txn, {base::Timestamp(due_before_ns), tenant, timer_owner(instance)}));
+    }
+    if (row.due_ns != 0) TRV_TRY(timers_.set(txn, {base::Timestamp(row.due_ns), tenant, timer_owner(instance)}));
+  }
+  if (step == nullptr) return {};
+  step->time_ns = event.time().ns();
+  step->type = event.type();
+  encode(*step, encoded_);
+  return tables_.steps.put(txn, step_key(event.tenant(), instance, event.lsn()), base::as_bytes(encoded_));
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,79 @@
+// `call` of a plugin's operation, and what every call shares: the effect and its key.
+
+#include <fmt/format.h>
+
+#include "kernel/workflow/instance/execution.hpp"
+
+namespace trv::instance {
+namespace {
+
+constexpr base::Duration timeout_default = std::chrono::seconds(30);
+constexpr base::Duration timeout_max = std::chrono::hours(24);
+
+}  // namespace
+
+void Execution::run(TaskIndex index, const definition::PluginCall& task, const Value& input) {
+  Attempt<Value> arguments = evaluate(task.input, input);
+  if (!arguments) return raise(index, std::move(arguments).error().error, context_.now.ns(), 0);
+  shard::Effect effect;
+  effect.kind = "plugin";
+  effect.plugin = task.plugin;
+  effect.version = task.version;
+  effect.operation = task.operation;
+  effect.connection = task.connection;
+  request(index, input, std::move(effect), *arguments);
+}
+
+// The log ended between a call's start and its effect: the call starts once more, as the same run.
+void Execution::request_again() {
+  const Frame frame = state_.frames.back();
+  pop();
+  for (TaskRuns& known : state_.runs) {
+    if (known.task == frame.task) --known.runs;
+  }
+  state_.next = frame.task;
+}
+
+void Execution::request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments) {
+  const definition::Task& task = definition_.task(index);
+  const std::int64_t now_ns = context_.now.ns();
+  Attempt<std::string> json = checked_json(arguments, "what is handed to the operation");
+  if (!json) return raise(index, std::move(json).error().error, now_ns, 0);
+  effect.timeout = timeout_default;
+  if (task.timeout) {
+    const Attempt<base::Duration> timeout = evaluate_duration(*task.timeout, input);
+    if (!timeout) return raise(index, timeout.error().error, now_ns, 0);
+    effect.timeout = std::clamp<base::Duration>(*timeout, std::chrono::milliseconds(1), timeout_max);
+  }
+  TaskRuns* runs = nullptr;
+  for (TaskRuns& known : state_.runs) {
+    if (known.task == index) runs = &known;
+  }
+  if (runs == nullptr) runs = &state_.runs.emplace_back(index, 0);
+  ++runs->runs;
+
+  effect.tenant = context_.tenant;
+  effect.owner = writer_.instance();
+  effect.task = task.reference;
+  effect.attempt = runs->runs;
+  effect.key = fmt::format("{}/{}{}/{}", context_.tenant.value(), effect.owner, effect.task, effect.attempt);
+  effect.input = *std::move(json);
+  effect.traceparent = context_.traceparent;
+  effect.requested = context_.now;
+
+  Frame frame{.task = index, .attempt = effect.attempt, .started_ns = now_ns};
+  if (task.input_from && task.needs_input()) frame.input = input;
+  push(std::move(frame));
+  state_.next = no_task;
+  const std::string operation = effect.kind == "http"
+                                    ? effect.operation
+                                    : fmt::format("{}.{}:{}", effect.plugin, effect.operation, effect.version);
+  const Move moved = move(true);
+  emit(writer_.task_started({index, &task, effect.attempt, now_ns}, operation, effect.key, moved));
+  if (state_.status == Status::running) {
+    events_.push_back(shard::effect_requested(context_, instance_stream, effect));
+    state_.requested = true;
+  }
+}
+
+}  // namespace trv::instance

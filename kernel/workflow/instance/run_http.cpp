@@ -1,0 +1,155 @@
+// `call: http`. The effect's input is {endpoint, headers, query, body, output, redirect}; its outcome is
+// {status, headers, body} where the service answered, whatever it answered.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/bytes.hpp"
+
+namespace trv::instance {
+
+using expression::Value;
+
+namespace {
+
+/// RFC 3986 §2.3: everything else is escaped, so that data never changes the address's structure.
+void append_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out.push_back(c);
+    } else {
+      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+  }
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  return out;
+}
+
+std::string upper(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  return out;
+}
+
+bool is_json_type(const Value* headers) {
+  if (headers == nullptr || !headers->is_object()) return false;
+  for (const expression::Entry& header : headers->entries()) {
+    if (lower(header.name()) != "content-type" || !header.value.is_string()) continue;
+    const std::string type = lower(header.value.as_string());
+    const std::string media = type.substr(0, type.find(';'));
+    return media.starts_with("application/json") || media.ends_with("+json") || media.starts_with("text/json");
+  }
+  return false;
+}
+
+/// The body as the workflow sees it: JSON where it is declared or stands as JSON already, else text.
+Value content_of(const Value& response) {
+  const Value* body = response.find("body");
+  if (body == nullptr) return {};
+  if (!body->is_string() || !is_json_type(response.find("headers"))) return *body;
+  if (body->as_string().empty()) return {};
+  auto parsed = expression::parse_json(body->as_string());
+  return parsed ? *std::move(parsed) : *body;
+}
+
+}  // namespace
+
+void Execution::run(TaskIndex index, const definition::HttpCall& call, const Value& input) {
+  const std::int64_t now_ns = context_.now.ns();
+  const std::string_view reference = definition_.task(index).reference;
+  const auto expression_fails = [&](std::string_view detail) {
+    raise(index, make_error(StandardError::expression, reference, detail), now_ns, 0);
+  };
+  const Attempt<Value> method = evaluate(call.method, input);
+  if (!method) return raise(index, method.error().error, now_ns, 0);
+  if (!method->is_string()) return expression_fails("the HTTP method must be a string");
+
+  std::string endpoint;
+  if (call.endpoint.expression) {
+    const Attempt<Value> value = evaluate(*call.endpoint.expression, input);
+    if (!value) return raise(index, value.error().error, now_ns, 0);
+    if (!value->is_string()) return expression_fails("the endpoint must be a string");
+    endpoint = value->as_string();
+  }
+  for (const definition::Endpoint::Part& part : call.endpoint.parts) {
+    if (!part.name) {
+      endpoint += part.text;
+      continue;
+    }
+    const Value* value = input.find(std::string_view(part.text));
+    if (value == nullptr || value->is_null()) continue;
+    if (value->is_array() || value->is_object()) {
+      return expression_fails(fmt::format("'{}' of the endpoint must be text, a number or a boolean, not {}", part.text,
+                                          expression::to_string(value->kind())));
+    }
+    append_escaped(endpoint, value->is_string() ? std::string(value->as_string()) : expression::to_json(*value));
+  }
+
+  Value arguments = Value::make_object(6);
+  arguments.set("endpoint", Value(endpoint));
+  const auto add = [&](std::string_view name, const definition::Template& part) {
+    Attempt<Value> value = evaluate(part, input);
+    if (!value) {
+      raise(index, std::move(value).error().error, now_ns, 0);
+      return false;
+    }
+    arguments.set(name, *std::move(value));
+    return true;
+  };
+  if (!add("headers", call.headers) || !add("query", call.query)) return;
+  if (call.body && !add("body", *call.body)) return;
+  arguments.set("output", Value(definition::to_string(call.output)));
+  arguments.set("redirect", Value(call.redirect));
+
+  shard::Effect effect;
+  effect.kind = "http";
+  effect.operation = upper(method->as_string());
+  effect.connection = call.connection;
+  request(index, input, std::move(effect), arguments);
+}
+
+Execution::Attempt<Value> Execution::result_of(const definition::HttpCall& call, const Value& response,
+                                               std::string_view reference) const {
+  const Value* status = response.find("status");
+  if (status == nullptr || !status->is_int()) {
+    return std::unexpected(Raised{make_error(StandardError::runtime, reference, "the HTTP response has no status")});
+  }
+  const std::int64_t code = status->as_int();
+  const bool good = (code >= 200 && code < 300) || (call.redirect && code >= 300 && code < 400);
+  if (!good) {
+    return std::unexpected(Raised{make_error(StandardError::communication, reference,
+                                             fmt::format("the service answered with status {}", code),
+                                             static_cast<std::uint32_t>(std::clamp<std::int64_t>(code, 100, 599)))});
+  }
+  switch (call.output) {
+    case definition::HttpOutput::content: return content_of(response);
+    case definition::HttpOutput::raw: {
+      const Value* body = response.find("body");
+      if (body == nullptr) return Value("");
+      return Value(base::to_base64(
+          base::as_bytes(body->is_string() ? std::string(body->as_string()) : expression::to_json(*body))));
+    }
+    case definition::HttpOutput::response: break;
+  }
+  const auto part = [&](std::string_view name) {
+    const Value* found = response.find(name);
+    return found == nullptr ? Value::object() : *found;
+  };
+  return Value::object({{"request", part("request")},
+                        {"statusCode", *status},
+                        {"headers", part("headers")},
+                        {"content", content_of(response)}});
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,24 @@
+#include "kernel/workflow/instance/execution.hpp"
+
+namespace trv::instance {
+
+void Execution::run(TaskIndex index, const definition::RaiseTask& task, const Value& input) {
+  Value error = Value::make_object(5);
+  const auto fill = [&](std::string_view name, const definition::Template& part) -> std::optional<Raised> {
+    Attempt<Value> value = evaluate(part, input);
+    if (!value) return std::move(value).error();
+    error.set(name, *std::move(value));
+    return std::nullopt;
+  };
+  std::optional<Raised> failed = fill("type", task.error.type);
+  if (!failed) failed = fill("status", task.error.status);
+  if (!failed && task.error.instance) failed = fill("instance", *task.error.instance);
+  if (!failed && task.error.title) failed = fill("title", *task.error.title);
+  if (!failed && task.error.detail) failed = fill("detail", *task.error.detail);
+  if (!failed) {
+    if (const Attempt<std::string> checked = checked_json(error, "the error"); !checked) failed = checked.error();
+  }
+  raise(index, failed ? std::move(failed->error) : std::move(error), context_.now.ns(), 0);
+}
+
+}  // namespace trv::instance

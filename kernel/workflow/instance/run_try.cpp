@@ -1,0 +1,153 @@
+// `try`: which errors it catches, when it runs again, and its catch.
+
+#include <algorithm>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/workflow/instance/execution.hpp"
+
+namespace trv::instance {
+
+using definition::Backoff;
+
+namespace {
+
+constexpr std::int64_t delay_max_ns = std::int64_t{24} * 3600 * 1'000'000'000;
+
+/// constant d, linear n·d, exponential d·2^(n-1), for the n-th retry; never over a day.
+std::int64_t backoff_ns(Backoff backoff, std::int64_t delay_ns, std::uint32_t retry) {
+  std::int64_t factor = 1;
+  if (backoff == Backoff::linear) factor = retry;
+  if (backoff == Backoff::exponential) factor = std::int64_t{1} << std::min<std::uint32_t>(retry - 1, 62);
+  std::int64_t out = 0;
+  if (__builtin_mul_overflow(delay_ns, factor, &out)) return delay_max_ns;
+  return std::clamp<std::int64_t>(out, 0, delay_max_ns);
+}
+
+}  // namespace
+
+void Execution::run(TaskIndex index, const definition::TryTask& task, const Value& input) {
+  push({.task = index, .started_ns = context_.now.ns(), .input = input});
+  set_data(input);
+  state_.next = task.first;
+}
+
+void Execution::leave_to(std::size_t frame_index) {
+  while (state_.frames.size() > frame_index + 1) pop();
+}
+
+void Execution::handle_error() {
+  for (std::size_t i = state_.frames.size(); i-- > 0;) {
+    const auto* task = std::get_if<definition::TryTask>(&definition_.task(state_.frames[i].task).body);
+    if (task == nullptr || state_.frames[i].error) continue;
+    const TaskIndex index = state_.frames[i].task;
+    // The conditions see the error by its name as the catch's tasks do.
+    Frame probe = state_.frames[i];
+    probe.error = state_.error;
+    std::vector<Frame> outer(state_.frames.begin(), state_.frames.begin() + static_cast<std::ptrdiff_t>(i));
+    outer.push_back(probe);
+    std::swap(outer, state_.frames);
+    const Value input = probe.input ? *probe.input : state_.data;
+    scope_ = {.task = index, .started_ns = probe.started_ns, .raw_input = &input, .input = &input};
+    const Attempt<bool> caught = catches(probe, *task);
+    Attempt<std::optional<base::Timestamp>> again = std::optional<base::Timestamp>();
+    if (caught && *caught && task->retry) again = retry_at(probe, *task);
+    std::swap(outer, state_.frames);
+    scope_ = {};
+    if (!caught || !again) {
+      // A condition that fails is an error of its own, for whoever stands further out.
+      state_.error = !caught ? caught.error().error : again.error().error;
+      continue;
+    }
+    if (!*caught) continue;
+
+    leave_to(i);
+    const Value error = *std::exchange(state_.error, std::nullopt);
+    set_data(input);
+    if (again->has_value()) {
+      Frame& frame = change_top();
+      ++frame.attempt;
+      state_.next = task->first;
+      state_.due_ns = **again > context_.now ? (*again)->ns() : 0;
+      const StepOf step{index, &definition_.task(index), frame.attempt, frame.started_ns};
+      const Move moved = move(true);
+      emit(writer_.task_retried(step, expression::to_json(error), moved));
+      return;
+    }
+    if (task->catch_first != no_task) {
+      change_top().error = error;
+      state_.next = task->catch_first;
+      return;
+    }
+    const Frame frame = state_.frames.back();
+    pop();
+    scope_ = {.task = index, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
+    complete(index, input, input, {}, frame.started_ns, frame.attempt);
+    scope_ = {};
+    return;
+  }
+  fault(*std::exchange(state_.error, std::nullopt));
+}
+
+Execution::Attempt<bool> Execution::catches(const Frame& frame, const definition::TryTask& task) {
+  if (!matches(task.errors, *frame.error)) return false;
+  if (task.when) {
+    const Attempt<Value> truth = evaluate(*task.when, *scope_.input);
+    if (!truth) return std::unexpected(truth.error());
+    if (!truth->is_truthy()) return false;
+  }
+  if (task.except_when) {
+    const Attempt<Value> truth = evaluate(*task.except_when, *scope_.input);
+    if (!truth) return std::unexpected(truth.error());
+    if (truth->is_truthy()) return false;
+  }
+  return true;
+}
+
+Execution::Attempt<std::optional<base::Timestamp>> Execution::retry_at(const Frame& frame,
+                                                                       const definition::TryTask& task) {
+  const definition::RetryPolicy& policy = *task.retry;
+  const Value& input = *scope_.input;
+  const std::optional<base::Timestamp> never;
+  if (policy.attempts_max && frame.attempt >= *policy.attempts_max) return never;
+  if (policy.when) {
+    const Attempt<Value> truth = evaluate(*policy.when, input);
+    if (!truth) return std::unexpected(truth.error());
+    if (!truth->is_truthy()) return never;
+  }
+  if (policy.except_when) {
+    const Attempt<Value> truth = evaluate(*policy.except_when, input);
+    if (!truth) return std::unexpected(truth.error());
+    if (truth->is_truthy()) return never;
+  }
+  const auto length = [&](const std::optional<definition::Template>& part) -> Attempt<std::int64_t> {
+    if (!part) return 0;
+    const Attempt<base::Duration> duration = evaluate_duration(*part, input);
+    if (!duration) return std::unexpected(duration.error());
+    return std::clamp<std::int64_t>(duration->count(), 0, delay_max_ns);
+  };
+  const Attempt<std::int64_t> delay_ns = length(policy.delay);
+  if (!delay_ns) return std::unexpected(delay_ns.error());
+  const Attempt<std::int64_t> from_ns = length(policy.jitter_from);
+  if (!from_ns) return std::unexpected(from_ns.error());
+  const Attempt<std::int64_t> to_ns = length(policy.jitter_to);
+  if (!to_ns) return std::unexpected(to_ns.error());
+  std::int64_t wait_ns = backoff_ns(policy.backoff, *delay_ns, frame.attempt + 1);
+  if (*to_ns > *from_ns) {
+    // Ids are the only randomness of a decision; the low half of one is drawn anew for each.
+    const base::Uuid id = context_.ids.next(context_.now);
+    const auto& bytes = id.bytes();
+    std::uint64_t drawn = 0;
+    for (std::size_t i = 9; i < 16; ++i) drawn = (drawn << 8) | bytes[i];
+    wait_ns += static_cast<std::int64_t>(drawn % static_cast<std::uint64_t>(*to_ns - *from_ns + 1));
+  }
+  wait_ns += *from_ns;
+  const base::Timestamp at = context_.now + base::Duration(wait_ns);
+  if (policy.duration_max) {
+    const Attempt<base::Duration> limit = evaluate_duration(*policy.duration_max, input);
+    if (!limit) return std::unexpected(limit.error());
+    if (at.ns() - frame.started_ns > limit->count()) return never;
+  }
+  return std::optional(at);
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,71 @@
+#pragma once
+// Where an instance stands, as a decision works with it. Plain values, one thread.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/expression/value.hpp"
+#include "kernel/shard/effect.hpp"
+#include "kernel/workflow/definition/definition.hpp"
+#include "sdk/base/uuid.hpp"
+
+namespace trv::instance {
+
+using definition::no_task;
+using definition::TaskIndex;
+using InstanceId = base::Uuid;
+
+enum class Status : std::uint8_t {
+  running = 1,  ///< also while it waits; see State::frames and due_ns
+  completed = 2,
+  faulted = 3,
+  cancelled = 4,
+};
+
+/// "running", "completed", "faulted", "cancelled".
+[[nodiscard]] std::string_view to_string(Status status) noexcept;
+
+/// A scope (do, try, for) that the instance is inside of, or, innermost only, the call or wait that it waits in.
+struct Frame {
+  TaskIndex task = no_task;
+  std::uint32_t attempt = 0;  ///< try: retries so far; call: which run of the task this is
+  std::uint32_t index = 0;    ///< for: the current item
+  std::int64_t started_ns = 0;
+  std::optional<expression::Value> input{};  ///< transformed input, where something later needs it
+  std::optional<expression::Value> items{};  ///< for
+  std::optional<expression::Value> error{};  ///< try: within its catch
+  bool told = false;                         ///< input and items stand in an event already
+};
+
+/// How often a call task has run; numbers its effects.
+struct TaskRuns {
+  TaskIndex task = no_task;
+  std::uint32_t runs = 0;
+};
+
+struct State {
+  Status status = Status::running;
+  std::uint64_t steps = 0;
+  std::int64_t due_ns = 0;    ///< goes on not before this time; 0 = no timer
+  TaskIndex next = no_task;   ///< no_task: the innermost scope has ended
+  std::vector<Frame> frames;  ///< outermost first
+  std::vector<TaskRuns> runs;
+  expression::Value data;                  ///< what the next task gets; the output once completed
+  std::optional<expression::Value> error;  ///< raised and not handled yet; the reason once faulted
+  std::optional<shard::Outcome> outcome;   ///< arrived for the innermost call and not used yet
+  bool requested = false;                  ///< the innermost call's effect is on its way
+};
+
+/// `trv.task.*` and `trv.instance.*` stand in streams of this kind.
+inline constexpr std::string_view instance_stream = "instance";
+inline constexpr std::string_view workflow_stream = "workflow";
+
+/// Most bytes of a task's output, an input, a context or an effect's input, as JSON.
+inline constexpr std::size_t data_bytes_max = 256 * 1024;
+inline constexpr std::uint32_t steps_per_decision_max = 1'000;
+inline constexpr std::uint64_t steps_per_instance_max = 1'000'000;
+
+}  // namespace trv::instance

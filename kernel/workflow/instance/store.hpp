@@ -1,0 +1,127 @@
+#pragma once
+// Reading the workflow projection: for decisions, and for whoever shows it. Everything is scoped by tenant; what
+// belongs to another tenant answers as what does not exist. Any thread, each call within the caller's transaction.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/workflow/instance/row.hpp"
+#include "kernel/workflow/instance/state.hpp"
+#include "kernel/workflow/instance/tables.hpp"
+
+namespace trv::instance {
+
+struct StoredDefinition {
+  definition::Name name;
+  base::Digest sha256{};
+  definition::Format format = definition::Format::yaml;
+  std::string title;
+  std::string text;  ///< empty in lists
+  base::Timestamp applied;
+  std::vector<std::string> event_types;
+};
+
+template <typename Item>
+struct Page {
+  std::vector<Item> items;
+  std::string next;  ///< hand back to go on; empty = that was all
+};
+
+class DefinitionStore {
+ public:
+  explicit DefinitionStore(const Tables& tables) : tables_(tables) {}
+
+  /// An empty version asks for the latest.
+  [[nodiscard]] base::Result<std::optional<StoredDefinition>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                   std::string_view space, std::string_view name,
+                                                                   std::string_view version = {}) const;
+  /// The latest versions that events of this type may start, with those that any type may start.
+  [[nodiscard]] base::Result<std::vector<definition::Name>> subscribed(const lmdb::Txn& txn,
+                                                                       const base::TenantId& tenant,
+                                                                       std::string_view event_type) const;
+  /// Every version, by namespace, name and version text. `cursor`: Page::next, or empty.
+  [[nodiscard]] base::Result<Page<StoredDefinition>> list(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                          std::string_view cursor, std::size_t count_max) const;
+
+ private:
+  const Tables& tables_;
+};
+
+struct InstanceSummary {
+  InstanceId id;
+  definition::Name definition;
+  Status status = Status::running;
+  std::string trigger;
+  base::Timestamp started;
+  base::Timestamp updated;
+  std::uint64_t steps = 0;
+  std::string current_task;  ///< reference of the task that the last step was about; empty once ended
+};
+
+struct InstanceDetail {
+  InstanceSummary summary;
+  std::string input;                   ///< JSON
+  std::string output;                  ///< JSON; completed only
+  std::string error;                   ///< JSON; faulted only
+  std::string context;                 ///< JSON
+  std::optional<base::Timestamp> due;  ///< when it goes on by itself
+};
+
+/// One step of an instance's timeline.
+struct InstanceStep {
+  record::Lsn lsn;
+  base::Timestamp time;
+  std::string type;  ///< of the event, for example trv.task.completed
+  std::string task;
+  std::string reference;
+  std::string kind;
+  std::string operation;  ///< of a call; "skipped" for a task whose `if` was false
+  std::uint32_t attempt = 0;
+  base::Duration duration{};  ///< since the task started
+  std::string error;          ///< JSON, where there was one
+};
+
+class InstanceStore {
+ public:
+  explicit InstanceStore(const Tables& tables) : tables_(tables) {}
+
+  struct Loaded {
+    State state;
+    definition::Name definition;
+    base::Digest sha256{};
+    std::int64_t started_ns = 0;
+  };
+  /// For decisions.
+  [[nodiscard]] base::Result<std::optional<Loaded>> load(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                         const InstanceId& id) const;
+  [[nodiscard]] base::Result<expression::Value> input(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                      const InstanceId& id) const;
+  /// {} where nothing was exported yet.
+  [[nodiscard]] base::Result<expression::Value> context(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                        const InstanceId& id) const;
+
+  [[nodiscard]] base::Result<std::optional<InstanceDetail>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                 const InstanceId& id) const;
+  /// Latest first. With a filter a page may hold fewer than `count_max` and still have a next.
+  [[nodiscard]] base::Result<Page<InstanceSummary>> list(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                         std::optional<Status> status, std::string_view cursor,
+                                                         std::size_t count_max) const;
+  /// In order of the log.
+  [[nodiscard]] base::Result<Page<InstanceStep>> timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                          const InstanceId& id, std::string_view cursor,
+                                                          std::size_t count_max) const;
+  struct Runnable {
+    base::TenantId tenant;
+    InstanceId id;
+  };
+  /// Instances of every tenant that neither ended nor wait for anything: after a log that was torn within a decision
+  /// these have to be resumed. Reads every instance's state.
+  [[nodiscard]] base::Result<std::vector<Runnable>> runnable(const lmdb::Txn& txn) const;
+
+ private:
+  const Tables& tables_;
+};
+
+}  // namespace trv::instance
