@@ -1,8 +1,8 @@
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "kernel/expression/builtin.hpp"
 
@@ -62,7 +62,7 @@ double power_of_ten(double x) {
 
 Value absolute(NativeCall& call) {
   const Value& value = call.input();
-  if (!value.is_number()) return call.fail(fmt::format("{} has no absolute value", describe(value)));
+  if (!value.is_number()) return value;
   return Value::compare(value, Value(0)) < 0 ? negate(value, call.allowance())
          : value.as_double() == 0            ? Value(0)
                                              : value;

@@ -5,9 +5,8 @@
 #include <memory>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
 #include <fmt/format.h>
+#include <pcre2.h>
 
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/utf8.hpp"
@@ -54,9 +53,7 @@ bool read_flags(NativeCall& call, const Value& text, Flags& flags) {
       case 'n': flags.skip_empty = true; break;
       case 'p': flags.options |= PCRE2_DOTALL; break;
       case 's': break;  // `^` and `$` mean the whole text anyway
-      case 'l':
-        call.fail("the regular expression flag l (longest match) is not available here");
-        return false;
+      case 'l': call.fail("the regular expression flag l (longest match) is not available here"); return false;
       default: call.fail(fmt::format("{} is not a valid modifier string", text.as_string())); return false;
     }
   }
@@ -117,7 +114,9 @@ class Matcher {
     return -1;
   }
 
-  [[nodiscard]] std::size_t begin(std::uint32_t group) const { return pcre2_get_ovector_pointer(data_.get())[2 * group]; }
+  [[nodiscard]] std::size_t begin(std::uint32_t group) const {
+    return pcre2_get_ovector_pointer(data_.get())[2 * group];
+  }
   [[nodiscard]] std::size_t end(std::uint32_t group) const {
     return pcre2_get_ovector_pointer(data_.get())[2 * group + 1];
   }

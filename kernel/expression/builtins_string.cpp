@@ -1,10 +1,10 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
-
-#include <fmt/format.h>
 
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/json.hpp"
@@ -105,7 +105,8 @@ Value explode(NativeCall& call) {
   const std::string_view text = call.input().as_string();
   if (!call.room(text.size() * sizeof(Value)) || !call.charge(text.size() / 8)) return {};
   Value points = Value::make_array(text.size());
-  for (std::size_t i = 0; i < text.size();) points.push_back(Value(static_cast<std::uint32_t>(next_code_point(text, i))));
+  for (std::size_t i = 0; i < text.size();)
+    points.push_back(Value(static_cast<std::uint32_t>(next_code_point(text, i))));
   return points;
 }
 
@@ -116,8 +117,7 @@ Value implode(NativeCall& call) {
   std::string text;
   for (const Value& point : points.items()) {
     if (!point.is_number() || std::isnan(point.as_double())) {
-      return call.fail(
-          fmt::format("{} can't be imploded, unicode codepoint needs to be numeric", describe(point)));
+      return call.fail(fmt::format("{} can't be imploded, unicode codepoint needs to be numeric", describe(point)));
     }
     const double real = point.as_double();
     append_code_point(text, real >= 0 && real < 0x110000 ? static_cast<char32_t>(real) : replacement_character);

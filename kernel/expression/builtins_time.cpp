@@ -1,12 +1,12 @@
 // Times as jq has them: seconds since 1970, or "broken down" [year, month from 0, day, hour, minute, second, day of the
 // week from Sunday, day of the year from 0], always in UTC.
 
+#include <fmt/format.h>
+
 #include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdint>
-
-#include <fmt/format.h>
 
 #include "kernel/expression/builtin.hpp"
 
@@ -15,8 +15,9 @@ namespace {
 
 constexpr std::array<std::string_view, 7> weekdays = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                                       "Thursday", "Friday", "Saturday"};
-constexpr std::array<std::string_view, 12> months = {"January", "February", "March",     "April",   "May",      "June",
-                                                     "July",    "August",   "September", "October", "November", "December"};
+constexpr std::array<std::string_view, 12> months = {"January",   "February", "March",    "April",
+                                                     "May",       "June",     "July",     "August",
+                                                     "September", "October",  "November", "December"};
 constexpr double seconds_max = 9e11;  // about the year 30000, within std::chrono::year
 constexpr std::int64_t seconds_per_day = 86400;
 
@@ -193,9 +194,7 @@ void append_field(std::string& out, char field, const Moment& moment) {
     case 'n': out += '\n'; break;
     case 't': out += '\t'; break;
     case '%': out += '%'; break;
-    default:
-      out += '%';
-      out += field;
+    default: out += '%'; out += field;
   }
 }
 

@@ -40,16 +40,16 @@ enum class Opcode : std::uint8_t {
   jump,
   jump_if_false,
   jump_if_true,
-  fork,              // on backtracking goes on at target a with the current value of now
+  fork,  // on backtracking goes on at target a with the current value of now
   backtrack,
   backtrack_unless,  // unless current is truthy
   try_begin,         // errors go on at target a (or backtrack, for 0) with the error as current value
   try_end,
-  fork_on_error,  // as try_begin, but never ends
-  mark,           // slot a = the height of the fork stack
-  cut,            // removes the forks above slot a (of the frame `extra` levels out) and its mark
-  call,           // functions[a] with b arguments, which follow; defined `extra` levels out
-  argument,       // a closure over this frame: functions[a]; flag: instead parameter a, `extra` levels out
+  fork_on_error,   // as try_begin, but never ends
+  mark,            // slot a = the height of the fork stack
+  cut,             // removes the forks above slot a (of the frame `extra` levels out) and its mark
+  call,            // functions[a] with b arguments, which follow; defined `extra` levels out
+  argument,        // a closure over this frame: functions[a]; flag: instead parameter a, `extra` levels out
   call_parameter,  // parameter a of the frame `extra` levels out
   tail_call,       // as call, before a return
   return_,
@@ -57,23 +57,23 @@ enum class Opcode : std::uint8_t {
   native,   // natives[a] with b arguments, which follow as operands
   operand,  // flag: OperandMode; a
   // building
-  append,        // slot a, an array, gains current
-  new_object,    // slot a = {}
-  set_entry,     // slot b = slot a with operand(extra = mode, next instruction's a) : current
-  append_text,   // slot a, a string, gains operand b, a string
-  range,         // each number from slot a up to slot a+1 by slot a+2
-  count_down,    // slot a -= 1; at 0 cuts the mark in slot b
-  skip_while,    // backtracks while slot a > 0, and takes 1 from it
-  check_count,   // slot a must be a number not below 0; flag: 0 backtracks; b = message
+  append,       // slot a, an array, gains current
+  new_object,   // slot a = {}
+  set_entry,    // slot b = slot a with operand(extra = mode, next instruction's a) : current
+  append_text,  // slot a, a string, gains operand b, a string
+  range,        // each number from slot a up to slot a+1 by slot a+2
+  count_down,   // slot a -= 1; at 0 cuts the mark in slot b
+  skip_while,   // backtracks while slot a > 0, and takes 1 from it
+  check_count,  // slot a must be a number not below 0; flag: 0 backtracks; b = message
   // paths
-  suspend,     // values from here are not part of the path
+  suspend,  // values from here are not part of the path
   resume,
   path_begin,
-  path_end,    // current = the path since path_begin
-  get_path,    // current = current at path operand a
-  take_path,   // current = slot a at path operand b, where null is left
-  peek_path,   // current = slot a at path operand b
-  set_path,    // slot a at path operand b = current
+  path_end,      // current = the path since path_begin
+  get_path,      // current = current at path operand a
+  take_path,     // current = slot a at path operand b, where null is left
+  peek_path,     // current = slot a at path operand b
+  set_path,      // slot a at path operand b = current
   delete_paths,  // current = current without the paths in slot a
 };
 

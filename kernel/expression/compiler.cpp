@@ -10,10 +10,7 @@ constexpr std::size_t slots_max = 60'000;  // a frame's slots; bounds what one c
 }
 
 Compiler::FunctionScope::FunctionScope(Compiler& owner, int function)
-    : compiler(owner),
-      function_before(owner.function_),
-      level_before(owner.level_),
-      scope_before(owner.scope_) {
+    : compiler(owner), function_before(owner.function_), level_before(owner.level_), scope_before(owner.scope_) {
   owner.function_ = function;
   ++owner.level_;
 }
@@ -46,8 +43,7 @@ int Compiler::here() const {
 }
 
 int Compiler::emit(Opcode opcode, int a, int b, int extra, int flag) {
-  instructions().push_back(
-      {opcode, static_cast<std::uint8_t>(flag), static_cast<std::uint16_t>(extra), a, b});
+  instructions().push_back({opcode, static_cast<std::uint8_t>(flag), static_cast<std::uint16_t>(extra), a, b});
   return here() - 1;
 }
 
@@ -139,7 +135,7 @@ void Compiler::expression(const Node& node) {
     case NodeKind::condition: return condition(node);
     case NodeKind::attempt: return attempt(node);
     case NodeKind::reduce: return reduce(node);
-    case NodeKind::foreach: return foreach(node);
+    case NodeKind::foreach: return foreach (node);
     case NodeKind::bind: return bind_node(node);
     case NodeKind::label: return label(node);
     case NodeKind::break_:
@@ -169,8 +165,8 @@ void Compiler::variable(const Node& node) {
   const Binding* binding = find(Binding::Kind::variable, node.text);
   if (binding == nullptr) {
     const bool left_out = node.text == "ENV" || node.text == "__prog_args";
-    fail(node, left_out ? fmt::format("${} is not available here", node.text)
-                        : fmt::format("${} is not defined", node.text));
+    fail(node,
+         left_out ? fmt::format("${} is not available here", node.text) : fmt::format("${} is not defined", node.text));
     return;
   }
   if (binding->kind == Binding::Kind::global) {
@@ -215,7 +211,7 @@ void Compiler::string(const Node& node) {
   std::vector<Operand> parts(node.children.size());
   for (std::size_t i = node.children.size(); i-- > 0;) {
     const Node& part = *node.children[i];
-    if (part.kind == NodeKind::constant) {
+    if (part.literal) {
       parts[i] = {OperandMode::constant, add_constant(part.constant)};
       continue;
     }

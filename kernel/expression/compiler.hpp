@@ -28,8 +28,8 @@ class Compiler {
     enum class Kind : std::uint8_t { function, parameter, variable, global, label } kind;
     std::string_view name;
     int arity;
-    int level;         // of the function whose frame holds it
-    int index;         // slot, parameter, function or global
+    int level;  // of the function whose frame holds it
+    int index;  // slot, parameter, function or global
     const Binding* outer;
   };
   // The function being compiled; restores the one outside at its end.
@@ -96,7 +96,7 @@ class Compiler {
   // Patterns and folds
   void bind_node(const Node& node);
   void reduce(const Node& node);
-  void foreach(const Node& node);
+  void foreach (const Node& node);
   void destructure(const std::vector<Pattern*>& patterns, const Node& owner);
   void pattern_names(const Pattern& pattern, Names& names) const;
   void match_pattern(const Pattern& pattern);

@@ -1,8 +1,8 @@
 // Function calls: the program's own, those of C++, those of the prelude.
 
-#include <algorithm>
-
 #include <fmt/format.h>
+
+#include <algorithm>
 
 #include "kernel/expression/compiler.hpp"
 #include "kernel/expression/parser.hpp"
@@ -160,7 +160,8 @@ Compiler::Outputs Compiler::outputs(const Node& node) const {
     case NodeKind::variable:
     case NodeKind::array: return Outputs::one;
     case NodeKind::index:
-    case NodeKind::slice: return std::max(all_outputs(node.children), node.optional ? Outputs::at_most_one : Outputs::one);
+    case NodeKind::slice:
+      return std::max(all_outputs(node.children), node.optional ? Outputs::at_most_one : Outputs::one);
     case NodeKind::string:
     case NodeKind::object:
     case NodeKind::negate:
@@ -172,8 +173,7 @@ Compiler::Outputs Compiler::outputs(const Node& node) const {
     case NodeKind::attempt: return std::max(all_outputs(node.children), Outputs::at_most_one);
     case NodeKind::alternative:
       return outputs(*node.children[0]) == Outputs::one ? outputs(*node.children[1]) : Outputs::many;
-    case NodeKind::assign:
-      return node.op == Operator::update ? Outputs::one : outputs(*node.children[1]);
+    case NodeKind::assign: return node.op == Operator::update ? Outputs::one : outputs(*node.children[1]);
     case NodeKind::reduce: return outputs(*node.children[1]);
     case NodeKind::bind: return node.patterns.size() == 1 ? all_outputs(node.children) : Outputs::many;
     case NodeKind::call: return call_outputs(node);

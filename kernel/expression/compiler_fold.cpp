@@ -115,7 +115,7 @@ void Compiler::reduce(const Node& node) {
   scope_ = before;
 }
 
-void Compiler::foreach(const Node& node) {
+void Compiler::foreach (const Node& node) {
   const Binding* before = scope_;
   const int input = new_slot();
   const int state = new_slot();

@@ -1,8 +1,8 @@
 // @text, @json, @csv, … RFC 4648 for the base encodings.
 
-#include <array>
-
 #include <fmt/format.h>
+
+#include <array>
 
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/json.hpp"
@@ -61,8 +61,8 @@ std::string quoted(std::string_view text, char quote, std::string_view escape) {
 
 Value format_row(const Value& row, bool csv, Allowance& allowance) {
   if (!row.is_array()) {
-    return fail(allowance, fmt::format("{} cannot be {}-formatted, only an array can be", describe(row),
-                                       csv ? "csv" : "tsv"));
+    return fail(allowance,
+                fmt::format("{} cannot be {}-formatted, only an array can be", describe(row), csv ? "csv" : "tsv"));
   }
   constexpr std::string_view tsv_from = "\t\n\r\\";
   constexpr std::array<std::string_view, 4> tsv_to = {"\\t", "\\n", "\\r", "\\\\"};
@@ -161,8 +161,8 @@ std::string encode_base(std::string_view text, std::string_view alphabet, int bi
   return out;
 }
 
-Value decode_base(const Value& value, std::string_view text, std::string_view alphabet, int bits,
-                  std::string_view name, Allowance& allowance) {
+Value decode_base(const Value& value, std::string_view text, std::string_view alphabet, int bits, std::string_view name,
+                  Allowance& allowance) {
   std::string out;
   unsigned buffer = 0;
   int held = 0;

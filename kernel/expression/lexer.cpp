@@ -1,5 +1,7 @@
 #include "kernel/expression/lexer.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -7,18 +9,16 @@
 #include <cstdlib>
 #include <limits>
 
-#include <fmt/format.h>
-
 #include "kernel/expression/utf8.hpp"
 
 namespace trv::expression {
 namespace {
 
-constexpr std::array<std::string_view, 18> keywords = {
-    "def",    "if",      "then", "elif",  "else",  "as",    "end",    "reduce",  "foreach", "try",     "catch",
-    "label",  "import",  "include", "and", "or",   "__loc__", "module"};
-constexpr std::array<std::string_view, 14> long_punctuation = {"?//", "//=", "..", "|=", "+=", "-=", "*=",
-                                                               "/=",  "%=",  "//", "==", "!=", "<=", ">="};
+constexpr std::array<std::string_view, 18> keywords = {"def",    "if",      "then",    "elif", "else",    "as",
+                                                       "end",    "reduce",  "foreach", "try",  "catch",   "label",
+                                                       "import", "include", "and",     "or",   "__loc__", "module"};
+constexpr std::array<std::string_view, 14> long_punctuation = {
+    "?//", "//=", "..", "|=", "+=", "-=", "*=", "/=", "%=", "//", "==", "!=", "<=", ">="};
 constexpr std::string_view short_punctuation = ".[]{}()|,:;=<>+-*/%?$";
 
 bool is_name_start(char c) noexcept {

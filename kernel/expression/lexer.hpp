@@ -12,12 +12,12 @@ namespace trv::expression {
 
 enum class TokenKind : std::uint8_t {
   end,
-  punctuation,   // text = the characters
-  field,         // .name; text = name
-  identifier,    // text, also for keywords
+  punctuation,  // text = the characters
+  field,        // .name; text = name
+  identifier,   // text, also for keywords
   keyword,
-  variable,      // $name; text = name
-  format,        // @name, with @
+  variable,  // $name; text = name
+  format,    // @name, with @
   number,
   string_begin,  // the opening quote; the parts follow by read_string_part
   invalid,       // message in text

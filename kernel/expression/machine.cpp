@@ -73,9 +73,7 @@ bool Machine::run() {
         current_ = std::move(array);
         break;
       }
-      case Opcode::format:
-        current_ = apply_format(static_cast<Format>(instruction.extra), current_, allowance_);
-        break;
+      case Opcode::format: current_ = apply_format(static_cast<Format>(instruction.extra), current_, allowance_); break;
       case Opcode::jump: next_ = frames_[frame_].function->instructions.data() + instruction.a; break;
       case Opcode::jump_if_false:
         if (!current_.is_truthy()) next_ = frames_[frame_].function->instructions.data() + instruction.a;

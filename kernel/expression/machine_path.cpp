@@ -19,10 +19,10 @@ std::string shown(const Value& value) {
 // A step of a path must start from the value that the path leads to.
 bool Machine::check_path(const Value* key) {
   if (current_.identical(path_.value())) return true;
-  allowance_.raise(Value(key == nullptr
-                             ? fmt::format("Invalid path expression near attempt to iterate through {}", shown(current_))
-                             : fmt::format("Invalid path expression near attempt to access element {} of {}",
-                                           shown(*key), shown(current_))));
+  allowance_.raise(
+      Value(key == nullptr ? fmt::format("Invalid path expression near attempt to iterate through {}", shown(current_))
+                           : fmt::format("Invalid path expression near attempt to access element {} of {}", shown(*key),
+                                         shown(current_))));
   return false;
 }
 

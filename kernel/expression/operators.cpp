@@ -1,10 +1,10 @@
 // Arithmetic, comparison and text of values, with jq's messages.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
-
-#include <fmt/format.h>
 
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/json.hpp"

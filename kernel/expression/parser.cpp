@@ -1,10 +1,10 @@
 #include "kernel/expression/parser.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <optional>
-
-#include <fmt/format.h>
 
 #include "kernel/expression/lexer.hpp"
 
@@ -249,8 +249,8 @@ class Parser {
       Node* operand = prefix();
       if (operand->kind == NodeKind::constant && operand->constant.is_number()) {
         const Value& number = operand->constant;
-        return make_constant(offset, number.is_int() && number.as_int() != 0 ? Value(-number.as_int())
-                                                                             : Value(-number.as_double()));
+        return make_constant(
+            offset, number.is_int() && number.as_int() != 0 ? Value(-number.as_int()) : Value(-number.as_double()));
       }
       return make(NodeKind::negate, offset, {operand});
     }
@@ -327,7 +327,10 @@ class Parser {
         fail(base::ErrorCode::invalid, std::move(literal));
         break;
       }
-      if (!literal.empty() || parts.empty()) parts.push_back(make_constant(offset, Value(literal)));
+      if (!literal.empty() || parts.empty()) {
+        parts.push_back(make_constant(offset, Value(literal)));
+        parts.back()->literal = true;
+      }
       if (end == Lexer::StringEnd::quote) {
         advance();
         break;
@@ -337,7 +340,7 @@ class Parser {
       // The text of the string goes on right behind the parenthesis.
       if (!token_.is(")")) unexpected("')'");
     }
-    if (parts.size() == 1 && parts[0]->kind == NodeKind::constant) return parts[0];
+    if (parts.size() == 1 && parts[0]->literal) return parts[0];
     return make(NodeKind::string, offset, std::move(parts), std::move(format));
   }
 
@@ -381,6 +384,10 @@ class Parser {
     advance();
     if (name == "break" && token_.kind == TokenKind::variable) {
       return make(NodeKind::break_, offset, {}, expect_variable());
+    }
+    if (!token_.is("(")) {
+      if (name == "null") return make_constant(offset, Value());
+      if (name == "true" || name == "false") return make_constant(offset, Value(name == "true"));
     }
     std::vector<Node*> arguments;
     if (accept("(")) {
@@ -565,7 +572,8 @@ class Parser {
         return part;
       }
       if (part.key->kind == NodeKind::constant && !part.key->constant.is_string()) {
-        fail(base::ErrorCode::invalid, fmt::format("cannot use {} as object key", to_string(part.key->constant.kind())));
+        fail(base::ErrorCode::invalid,
+             fmt::format("cannot use {} as object key", to_string(part.key->constant.kind())));
         return part;
       }
       expect(":");

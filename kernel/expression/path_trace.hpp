@@ -28,12 +28,8 @@ class PathTrace {
   [[nodiscard]] const Value& value() const noexcept { return last_->value; }
 
   /// Begins a path at `value` inside this one; `suspensions` is kept for end().
-  void begin(Value value, int suspensions) {
-    last_ = new Step{1, suspensions, true, last_, Value(), std::move(value)};
-  }
-  void step(Value key, Value value) {
-    last_ = new Step{1, 0, false, last_, std::move(key), std::move(value)};
-  }
+  void begin(Value value, int suspensions) { last_ = new Step{1, suspensions, true, last_, Value(), std::move(value)}; }
+  void step(Value key, Value value) { last_ = new Step{1, 0, false, last_, std::move(key), std::move(value)}; }
   /// Ends the path that begin() began and goes back to the one outside. Gives the keys and what begin() was told.
   [[nodiscard]] std::pair<Value, int> end();
 

@@ -1,9 +1,9 @@
 // Reading, changing and deleting at paths. All loops instead of recursion: paths come from programs.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-
-#include <fmt/format.h>
 
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/utf8.hpp"
@@ -44,7 +44,7 @@ bool resolve_slice(std::size_t size, const Value& from, const Value& to, Range& 
   if (start < 0) start += length;
   if (end < 0) end += length;
   start = std::clamp(start, 0.0, length);
-  end = std::clamp(end, start, length);
+  end = std::clamp(end, 0.0, length);
   range.from = static_cast<std::size_t>(std::floor(start));
   range.to = std::max(range.from, static_cast<std::size_t>(std::ceil(end)));
   return true;
@@ -119,8 +119,8 @@ Value set_child(Value container, const Value& key, Value value, Allowance& allow
     return set_slice(std::move(container), key, value, allowance);
   }
   if (is_slice(key) && container.is_string()) return fail(allowance, "Cannot update string slices");
-  return fail(allowance, fmt::format("Cannot update field at {} index of {}", to_string(key.kind()),
-                                     to_string(container.kind())));
+  return fail(allowance,
+              fmt::format("Cannot update field at {} index of {}", to_string(key.kind()), to_string(container.kind())));
 }
 
 bool check_path(const Value& path, std::string_view not_array, Allowance& allowance) {

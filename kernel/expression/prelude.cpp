@@ -44,7 +44,7 @@ constexpr auto definitions = std::to_array<Definition>({
      "def nth($n; f): if $n < 0 then error(\"nth doesn't support negative indices\") else first(skip($n; f)) end; ."},
     {"until", 2, "def until(cond; update): def _until: if cond then . else update | _until end; _until; ."},
     {"while", 2, "def while(cond; update): def _while: if cond then ., (update | _while) else empty end; _while; ."},
-    {"repeat", 1, "def repeat(f): def _repeat: ., (f | _repeat); _repeat; ."},
+    {"repeat", 1, "def repeat(f): def _repeat: f, _repeat; _repeat; ."},
     {"in", 1, "def in(xs): . as $x | xs | has($x); ."},
     {"inside", 1, "def inside(xs): . as $x | xs | contains($x); ."},
     {"with_entries", 1, "def with_entries(f): to_entries | map(f) | from_entries; ."},
@@ -98,8 +98,7 @@ constexpr auto definitions = std::to_array<Definition>({
      "def test($val): if ($val | type) == \"array\" then _test($val[0]; $val[1]) else _test($val; null) end; ."},
     {"capture", 1, "def capture($val): match($val) | _capture; ."},
     {"capture", 2, "def capture($re; $flags): match($re; $flags) | _capture; ."},
-    {"_capture", 0,
-     "def _capture: reduce (.captures[] | select(.name != null)) as $c ({}; .[$c.name] = $c.string); ."},
+    {"_capture", 0, "def _capture: reduce (.captures[] | select(.name != null)) as $c ({}; .[$c.name] = $c.string); ."},
     {"scan", 1, "def scan($re): scan($re; null); ."},
     {"scan", 2,
      "def scan($re; $flags): match($re; \"g\" + $flags) | if (.captures | length) > 0 then [.captures[].string] else "
@@ -126,8 +125,22 @@ constexpr auto definitions = std::to_array<Definition>({
 });
 
 constexpr auto left_out = std::to_array<std::string_view>({
-    "input", "inputs", "debug", "stderr", "input_filename", "input_line_number", "env", "halt", "halt_error",
-    "get_search_list", "modulemeta", "localtime", "strflocaltime", "get_prog_origin", "get_jq_origin", "getenv",
+    "input",
+    "inputs",
+    "debug",
+    "stderr",
+    "input_filename",
+    "input_line_number",
+    "env",
+    "halt",
+    "halt_error",
+    "get_search_list",
+    "modulemeta",
+    "localtime",
+    "strflocaltime",
+    "get_prog_origin",
+    "get_jq_origin",
+    "getenv",
 });
 
 }  // namespace

@@ -1,8 +1,8 @@
 #include "kernel/expression/program.hpp"
 
-#include <new>
-
 #include <fmt/format.h>
+
+#include <new>
 
 #include "kernel/expression/compiler.hpp"
 #include "kernel/expression/json.hpp"

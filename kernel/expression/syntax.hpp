@@ -64,9 +64,9 @@ struct Pattern {
   std::uint32_t offset = 0;
   std::string name;
   struct Part {
-    Node* key = nullptr;          // objects: the key; null where the variable names it
-    std::string variable;         // objects: $name, bound to the whole part
-    Pattern* pattern = nullptr;   // null for a variable alone
+    Node* key = nullptr;         // objects: the key; null where the variable names it
+    std::string variable;        // objects: $name, bound to the whole part
+    Pattern* pattern = nullptr;  // null for a variable alone
   };
   std::vector<Part> parts;
 };
@@ -75,13 +75,14 @@ struct Node {
   NodeKind kind = NodeKind::identity;
   Operator op = Operator::add;
   bool optional = false;
+  bool literal = false;      // of a string: text that stands in it, not an expression
   std::uint32_t offset = 0;  // into the text
   std::uint32_t depth = 1;
   std::string text;
   Value constant;
   std::vector<Node*> children;
-  std::vector<Pattern*> patterns;        // more than one: tried in order, as ?// says
-  std::vector<std::string> parameters;   // with $ where they are values
+  std::vector<Pattern*> patterns;       // more than one: tried in order, as ?// says
+  std::vector<std::string> parameters;  // with $ where they are values
 };
 
 struct SyntaxTree {

@@ -232,7 +232,7 @@ std::uint32_t Value::find_position(const Node* constant_node, const Value& key) 
   return no_position;
 }
 
-const Value* Value::find(const Value& key) const noexcept {
+const Value* Value::find_key(const Value& key) const noexcept {
   if (!is_object() || !key.is_string()) return nullptr;
   const std::uint32_t position = find_position(node(), key);
   return position == no_position ? nullptr : &node()->entries()[position].value;
@@ -240,7 +240,7 @@ const Value* Value::find(const Value& key) const noexcept {
 
 const Value* Value::find(std::string_view key) const noexcept {
   if (!is_object()) return nullptr;
-  if (key.size() <= sizeof(Short::text)) return find(Value(key));
+  if (key.size() <= sizeof(Short::text)) return find_key(Value(key));
   Node* object = node();
   if (object->index != nullptr) {
     const std::uint32_t slots = index_slots(object->capacity);
@@ -271,7 +271,7 @@ void Value::push_back(Value item) {
   ++node()->size;
 }
 
-void Value::set(const Value& key, Value value) {
+void Value::set_key(const Value& key, Value value) {
   TRV_EXPECTS(is_object() && key.is_string());
   const std::uint32_t position = find_position(node(), key);
   if (position != no_position) {

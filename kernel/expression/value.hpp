@@ -132,17 +132,21 @@ class Value {
   [[nodiscard]] std::span<const Entry> entries() const;
   /// The object's value under `key`, or null; null also for every kind but object.
   [[nodiscard]] const Value* find(std::string_view key) const noexcept;
-  [[nodiscard]] const Value* find(const Value& key) const noexcept;
-  [[nodiscard]] const Value* find(const char* key) const noexcept { return find(std::string_view(key)); }
+  template <std::same_as<Value> T>
+  [[nodiscard]] const Value* find(const T& key) const noexcept {
+    return find_key(key);
+  }
 
   /// A copy of the object (or of an empty one, for null) with `key` set.
   [[nodiscard]] Value with(std::string_view key, Value value) const;
 
   // In-place changes; see the top of the file for what others see.
   void push_back(Value item);
-  void set(const Value& key, Value value);
-  void set(std::string_view key, Value value) { set(Value(key), std::move(value)); }
-  void set(const char* key, Value value) { set(Value(key), std::move(value)); }
+  template <std::same_as<Value> T>
+  void set(const T& key, Value value) {
+    set_key(key, std::move(value));
+  }
+  void set(std::string_view key, Value value) { set_key(Value(key), std::move(value)); }
   /// index < size().
   void set_at(std::size_t index, Value value);
   /// Appends nulls or cuts off the end.
@@ -221,6 +225,8 @@ class Value {
   static std::uint32_t find_position(const Node* node, const Value& key) noexcept;
   static void build_index(Node* node);
   void make_unique(std::size_t capacity);
+  [[nodiscard]] const Value* find_key(const Value& key) const noexcept;
+  void set_key(const Value& key, Value value);
   friend bool equal_within(const Value& a, const Value& b, struct Effort& effort);
 
   union {

@@ -1,0 +1,28 @@
+// A program and its input, split at the first zero byte. Built where TRV_FUZZ is on.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/expression/program.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace trv::expression;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const std::size_t split = text.find('\0');
+  const auto program = compile(text.substr(0, split));
+  const auto input = parse_json(split == std::string_view::npos ? "null" : text.substr(split + 1));
+  if (!program || !input) return 0;
+  Budget budget;
+  budget.fuel = 20'000;
+  budget.memory_bytes_max = 16 * 1024 * 1024;
+  const auto outputs = evaluate_all(*program, *input, {}, budget);
+  if (!outputs) return 0;
+  for (const Value& output : *outputs) {
+    std::string printed;
+    if (!append_json(printed, output, {.bytes_max = 100'000, .depth_max = 200})) continue;
+    if (!parse_json(printed)) __builtin_trap();
+  }
+  return 0;
+}

@@ -1,0 +1,83 @@
+#include "kernel/expression/json.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace trv::expression {
+namespace {
+
+std::string again(std::string_view text) {
+  const auto value = parse_json(text);
+  return value ? to_json(*value) : "error: " + value.error().message();
+}
+
+TEST(Json, every_kind_survives_a_round_trip) {
+  for (const std::string_view text :
+       {"null", "true", "false", "0", "-1", "9223372036854775807", "-9223372036854775808", "1.5", "\"\"",
+        "\"a\\n\\\"\"", "[]", "{}", "[1,[2,[3]]]", "{\"b\":1,\"a\":{\"c\":[]}}", "\"ünïcödé 😎 and more of it\""}) {
+    EXPECT_EQ(again(text), text);
+  }
+}
+
+TEST(Json, doubles_print_the_shortest_text_that_reads_back) {
+  EXPECT_EQ(again("0.1"), "0.1");
+  EXPECT_EQ(again("1.0"), "1");
+  EXPECT_EQ(again("1e-5"), "1e-05");
+  EXPECT_EQ(again("0.0001"), "0.0001");
+  EXPECT_EQ(again("1e300"), "1e+300");
+  EXPECT_EQ(again("123456789012345690000000"), "123456789012345690000000");
+  EXPECT_EQ(again("-0"), "-0");
+  EXPECT_EQ(again("5e-324"), "5e-324");
+  EXPECT_EQ(again("1e999"), "1.7976931348623157e+308");
+  EXPECT_EQ(to_json(Value(std::numeric_limits<double>::infinity())), "1.7976931348623157e+308");
+  EXPECT_EQ(to_json(Value(-std::numeric_limits<double>::infinity())), "-1.7976931348623157e+308");
+  EXPECT_EQ(to_json(Value(std::numeric_limits<double>::quiet_NaN())), "null");
+}
+
+TEST(Json, the_last_of_duplicate_keys_wins) {
+  EXPECT_EQ(again(R"({"a":1,"b":2,"a":3})"), R"({"a":3,"b":2})");
+}
+
+TEST(Json, an_error_says_where_and_what_was_expected) {
+  const auto value = parse_json("{\n  \"a\": x\n}");
+  ASSERT_FALSE(value);
+  EXPECT_EQ(value.error().code(), base::ErrorCode::invalid);
+  EXPECT_EQ(value.error().line(), 2);
+  EXPECT_EQ(value.error().column(), 8);
+  EXPECT_NE(value.error().message().find("expected"), std::string::npos);
+}
+
+TEST(Json, what_is_no_json_is_refused) {
+  for (const std::string_view text : {"", " ", "[1,]", "{\"a\"}", "nan", "[1] 2", "'a'", "\"\xff\"", "\"\xed\xa0\x80\"",
+                                      "01", "\"\\x\"", "[", "\"abc", "tru", "\x01", "\"\x01\""}) {
+    EXPECT_FALSE(parse_json(text)) << text;
+  }
+}
+
+TEST(Json, size_and_depth_are_limited) {
+  EXPECT_EQ(parse_json("[1,2,3]", {.bytes_max = 5}).error().code(), base::ErrorCode::too_large);
+  const std::string deep = std::string(513, '[') + std::string(513, ']');
+  EXPECT_EQ(parse_json(deep).error().code(), base::ErrorCode::too_large);
+  EXPECT_TRUE(parse_json(deep, {.depth_max = 513}));
+}
+
+TEST(Json, pretty_text_has_two_spaces_a_level) {
+  EXPECT_EQ(to_json_pretty(Value::object({{"a", Value::array({Value(1), Value::array()})}, {"b", Value::object()}})),
+            "{\n  \"a\": [\n    1,\n    []\n  ],\n  \"b\": {}\n}");
+}
+
+TEST(Json, control_characters_are_escaped) {
+  EXPECT_EQ(to_json(Value(std::string_view("\x00\x1f\x7f", 3))), "\"\\u0000\\u001f\\u007f\"");
+}
+
+TEST(Json, printing_stops_at_its_limit_though_values_share_nodes) {
+  Value value = Value::array({Value(1)});
+  for (int i = 0; i < 60; ++i) value = Value::array({value, value});
+  std::string out;
+  EXPECT_FALSE(append_json(out, value, {.bytes_max = 1000}));
+  EXPECT_LT(out.size(), 2000U);
+}
+
+}  // namespace
+}  // namespace trv::expression
