@@ -1,0 +1,48 @@
+// trav: the command line of Travertine.
+
+#include <curl/curl.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <system_error>
+
+#include "kernel/cli/world.hpp"
+
+namespace {
+
+int terminal_columns() {
+  winsize size{};
+  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    std::cerr << "trav: libcurl does not start\n";
+    return EXIT_FAILURE;
+  }
+  const trv::base::SystemClock clock;
+  std::error_code error;
+  trv::cli::World world{
+      .in = std::cin,
+      .out = std::cout,
+      .err = std::cerr,
+      .clock = clock,
+      .environment = [](const std::string& name) -> std::optional<std::string> {
+        const char* value = std::getenv(name.c_str());
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+      },
+      .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
+      .err_is_terminal = ::isatty(STDERR_FILENO) == 1,
+      .columns = terminal_columns(),
+      .executable = std::filesystem::read_symlink("/proc/self/exe", error).string(),
+  };
+  const auto code = trv::cli::run(std::vector<std::string>(argv + 1, argv + argc), world);
+  curl_global_cleanup();
+  return static_cast<int>(code);
+}

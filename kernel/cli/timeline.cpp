@@ -1,0 +1,158 @@
+#include "kernel/cli/timeline.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <array>
+#include <charconv>
+
+#include "kernel/cli/event_follower.hpp"
+#include "kernel/cli/nouns.hpp"
+#include "kernel/cli/text.hpp"
+
+namespace trv::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr std::string_view gap = "  ";
+constexpr base::Duration idle = std::chrono::seconds(2);
+
+struct TimelineColumn {
+  std::string_view title;
+  std::size_t width;
+  Align align;
+};
+constexpr std::array<TimelineColumn, 6> columns = {{{"TIME", 12, Align::left},
+                                                    {"LSN", 8, Align::right},
+                                                    {"TASK", 22, Align::left},
+                                                    {"OPERATION", 26, Align::left},
+                                                    {"OUTCOME", 10, Align::left},
+                                                    {"DURATION", 9, Align::right}}};
+
+std::string line_of(const std::array<std::string, columns.size()>& cells, Colour colour, const Style& style) {
+  std::string line;
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const std::string cell = fitted(printable(cells.at(i)), columns.at(i).width);
+    const std::string blanks(columns.at(i).width - display_width(cell), ' ');
+    const bool tells_outcome = columns.at(i).title == "OUTCOME";
+    const std::string shown = coloured(cell, tells_outcome ? colour_of(cell) : colour, style);
+    if (i > 0) line += gap;
+    line += columns.at(i).align == Align::right ? blanks + shown : shown + blanks;
+  }
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line + "\n";
+}
+
+std::uint64_t number_of(const std::string& text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// "2026-01-31T12:00:00.123456Z" -> "12:00:00.123"
+std::string clock_time(const std::string& time) {
+  const auto at = time.find('T');
+  return at == std::string::npos ? time : time.substr(at + 1, columns[0].width);
+}
+
+}  // namespace
+
+std::string duration_text(std::int64_t ms) {
+  if (ms < 1000) return fmt::format("{} ms", ms);
+  if (ms < 60'000) return fmt::format("{}.{:02} s", ms / 1000, ms % 1000 / 10);
+  return fmt::format("{} min {} s", ms / 60'000, ms % 60'000 / 1000);
+}
+
+std::string timeline_titles(const Style& style) {
+  std::array<std::string, columns.size()> titles;
+  for (std::size_t i = 0; i < columns.size(); ++i) titles.at(i) = columns.at(i).title;
+  return line_of(titles, Colour::bold, style);
+}
+
+std::string timeline_row(const json::value& task, const Style& style) {
+  std::string operation = member_text(task, "operation");
+  if (operation.empty()) operation = member_text(task, "kind");
+  std::string outcome = member_text(task, "outcome");
+  if (outcome.empty()) outcome = member_text(task, "event");
+  const std::string attempt = member_text(task, "attempt");
+  std::string name = member_text(task, "task");
+  if (number_of(attempt) > 1) name += " #" + attempt;
+  const std::string ms = member_text(task, "duration_ms");
+  return line_of({clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome,
+                  ms.empty() ? "" : duration_text(static_cast<std::int64_t>(number_of(ms)))},
+                 Colour::none, style);
+}
+
+base::Status Timeline::print_new() {
+  for (;;) {
+    TRV_TRY_ASSIGN(const std::string target,
+                   session_.tenant_target("/instances/" + percent_encoded(instance_) + "/tasks" +
+                                          query_of({{"limit", "500"}, {"cursor", cursor_}})));
+    TRV_TRY_ASSIGN(const json::value page, session_.call_json(Speaker::member, {.target = target}));
+    const json::value* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
+    if (items == nullptr || !items->is_array()) {
+      return base::fail(base::ErrorCode::internal, "the server's list of tasks has no items");
+    }
+    for (; printed_of_page_ < items->as_array().size(); ++printed_of_page_) {
+      const json::value& item = items->as_array()[printed_of_page_];
+      if (session_.as_json()) {
+        session_.print_json(json::serialize(item));
+        continue;
+      }
+      if (!std::exchange(titled_, true)) session_.world().out << timeline_titles(session_.style());
+      session_.world().out << timeline_row(item, session_.style()) << std::flush;
+    }
+    const std::string next = member_text(page, "next_cursor");
+    if (next.empty()) return {};
+    cursor_ = next;
+    printed_of_page_ = 0;
+  }
+}
+
+base::Result<json::value> Timeline::ended() {
+  TRV_TRY_ASSIGN(const std::string target, session_.tenant_target("/instances/" + percent_encoded(instance_)));
+  TRV_TRY_ASSIGN(json::value instance, session_.call_json(Speaker::member, {.target = target}));
+  const std::string status = member_text(instance, "status");
+  if (status == "completed" || status == "faulted" || status == "cancelled") return instance;
+  return json::value();
+}
+
+ExitCode Timeline::tell_end(const json::value& instance) {
+  const std::string status = member_text(instance, "status");
+  if (session_.as_json()) {
+    session_.print_json(json::serialize(instance));
+  } else {
+    std::string line = coloured(status, colour_of(status), session_.style());
+    const auto started = base::Timestamp::from_rfc3339(member_text(instance, "started"));
+    const auto end = base::Timestamp::from_rfc3339(member_text(instance, "ended"));
+    if (started && end) line += " after " + duration_text((*end - *started).count() / 1'000'000);
+    session_.world().out << line << '\n';
+    if (const std::string output = member_text(instance, "output"); !output.empty())
+      session_.print("output: " + output);
+    if (const std::string error = member_text(instance, "error"); !error.empty()) session_.complain(error);
+  }
+  return status == "completed" ? ExitCode::ok : status == "faulted" ? ExitCode::faulted : ExitCode::refused;
+}
+
+base::Result<ExitCode> Timeline::follow() {
+  // The stream is open before the first look, so nothing can happen between the look and the stream.
+  EventFollower events(session_, "");
+  TRV_TRY(events.connect());
+  base::Duration looked{};
+  bool look = true;
+  for (;;) {
+    if (look) {
+      // Asked for before the steps: whoever has ended has all of them.
+      TRV_TRY_ASSIGN(const json::value end, ended());
+      TRV_TRY(print_new());
+      if (!end.is_null()) return tell_end(end);
+      looked = session_.world().clock.monotonic();
+    }
+    TRV_TRY_ASSIGN(const std::vector<ServerSentEvent> came, events.next(idle));
+    look = session_.world().clock.monotonic() - looked >= idle;
+    for (const ServerSentEvent& event : came) look = look || event.data.find(instance_) != std::string::npos;
+  }
+}
+
+}  // namespace trv::cli

@@ -1,0 +1,42 @@
+#pragma once
+// What a run of `trav` sees of the world around it. The caller owns everything; one thread.
+
+#include <functional>
+#include <istream>
+#include <optional>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "sdk/base/clock.hpp"
+
+namespace trv::cli {
+
+struct World {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  const base::Clock& clock;
+  /// The value of an environment variable; nullopt where it is not set.
+  std::function<std::optional<std::string>(const std::string& name)> environment;
+  bool out_is_terminal = false;
+  bool err_is_terminal = false;
+  int columns = 0;           ///< width of the terminal; 0 = unlimited
+  std::string executable{};  ///< path of the running program; empty = unknown
+};
+
+/// What scripts may rely on.
+enum class ExitCode : int {
+  ok = 0,
+  refused = 1,              ///< the server or a check said no
+  usage = 2,                ///< wrong usage or configuration
+  faulted = 3,              ///< the workflow faulted
+  verification_failed = 4,  ///< the audit trail does not prove what it claims
+  unreachable = 5,          ///< the server does not answer
+};
+
+/// Runs one command line; `arguments` without the program's name. Every failure is printed to `world.err`.
+/// libcurl's global state must have been set up.
+[[nodiscard]] ExitCode run(const std::vector<std::string>& arguments, World& world);
+
+}  // namespace trv::cli
