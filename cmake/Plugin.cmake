@@ -4,7 +4,7 @@
 # package build/packages/<id>-<version>.trvp; and two tests: plugins_<id>_test from *_test.cpp against the fake host, and
 # plugins_<id>_conformance, which runs the conformance suite against the package.
 
-set(TRV_PLUGIN_EXPORTS "${CMAKE_CURRENT_LIST_DIR}/plugin.version")
+set(TRV_PLUGIN_EXPORTS "${CMAKE_SOURCE_DIR}/sdk/template/plugin.version")
 
 # Boost.JSON for plugins, compiled once.
 function(trv_plugin_json)

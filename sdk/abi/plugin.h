@@ -55,7 +55,7 @@ typedef struct trv_plugin {
 
 typedef struct trv_descriptor {
   uint32_t struct_size;
-  trv_string id;      /* as in the manifest, for example "github" */
+  trv_string id;      /* as in the manifest, for example "forge" */
   trv_string version; /* semantic version, as in the manifest */
 } trv_descriptor;
 

@@ -8,6 +8,8 @@
 
 #include "sdk/conformance/fake_host.hpp"
 #include "sdk/cpp/plugin.hpp"
+#include "sdk/cpp/url.hpp"
+#include "sdk/cpp/utf8.hpp"
 
 static_assert(__cplusplus < 202302L && __cplusplus >= 202002L);
 
@@ -334,6 +336,20 @@ TEST(HttpFailure, a_status_tells_whether_a_retry_is_safe) {
   EXPECT_EQ(failure_of_status({.status = 503}, "").code, Code::unavailable);
   EXPECT_EQ(failure_of_status({.status = 503}, "").retry, Retry::safe);
   EXPECT_EQ(failure_of_status({.status = 429}, "").code, Code::exhausted);
+}
+
+TEST(Text, utf8_is_told_from_other_bytes) {
+  for (const char* good : {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"})
+    EXPECT_TRUE(is_utf8(good)) << good;
+  for (const char* bad : {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",
+                          "\xf8\x88\x80\x80\x80", "a\x80", "\xe2\x82"})
+    EXPECT_FALSE(is_utf8(bad));
+}
+
+TEST(Text, a_path_segment_stays_one_segment) {
+  EXPECT_EQ(path_segment("a/b c?\xc3\xa9~"), "a%2Fb%20c%3F%C3%A9~");
+  EXPECT_EQ(path_segment("..."), "...");
+  for (const char* bad : {"", ".", ".."}) EXPECT_FALSE(path_segment(bad)) << bad;
 }
 
 }  // namespace
