@@ -15,9 +15,11 @@ using base::Result;
 using base::Status;
 
 Result<Cursor> Cursor::open(const Txn& txn, const Table& table) {
+  TRV_EXPECTS(txn.handle() != nullptr);
   MDB_cursor* cursor = nullptr;
   const int code = mdb_cursor_open(txn.handle(), table.handle(), &cursor);
   if (code != MDB_SUCCESS) return fail(to_error(txn.env(), code, "open cursor"));
+  TRV_ENSURES(cursor != nullptr);
   return Cursor(txn.env(), cursor, table.keys());
 }
 

@@ -25,7 +25,8 @@ BytesView to_view(const MDB_val& val) noexcept {
 
 // A number for a table of bytes would sort by the machine's byte order; bytes for a table of numbers must be one
 // number.
-void expect_kind(Keys keys, const Key& key) {
+void expect_usable(const Txn& txn, Keys keys, const Key& key) {
+  TRV_EXPECTS(txn.handle() != nullptr);
   TRV_EXPECTS(keys == Keys::integer ? key.bytes().size() == sizeof(std::uint64_t) : !key.is_number());
 }
 
@@ -39,7 +40,7 @@ std::uint64_t number_of(BytesView key) noexcept {
 }
 
 Result<std::optional<BytesView>> Table::get(const Txn& txn, const Key& key) const {
-  expect_kind(keys_, key);
+  expect_usable(txn, keys_, key);
   MDB_val key_val = to_val(key.bytes());
   MDB_val value{};
   const int code = mdb_get(txn.handle(), handle_, &key_val, &value);
@@ -54,7 +55,7 @@ Result<bool> Table::contains(const Txn& txn, const Key& key) const {
 }
 
 Status Table::put(WriteTxn& txn, const Key& key, BytesView value) const {
-  expect_kind(keys_, key);
+  expect_usable(txn, keys_, key);
   MDB_val key_val = to_val(key.bytes());
   MDB_val value_val = to_val(value);
   const int code = mdb_put(txn.handle(), handle_, &key_val, &value_val, 0);
@@ -63,7 +64,7 @@ Status Table::put(WriteTxn& txn, const Key& key, BytesView value) const {
 }
 
 Result<bool> Table::put_new(WriteTxn& txn, const Key& key, BytesView value) const {
-  expect_kind(keys_, key);
+  expect_usable(txn, keys_, key);
   MDB_val key_val = to_val(key.bytes());
   MDB_val value_val = to_val(value);
   const int code = mdb_put(txn.handle(), handle_, &key_val, &value_val, MDB_NOOVERWRITE);
@@ -73,7 +74,7 @@ Result<bool> Table::put_new(WriteTxn& txn, const Key& key, BytesView value) cons
 }
 
 Status Table::append(WriteTxn& txn, const Key& key, BytesView value) const {
-  expect_kind(keys_, key);
+  expect_usable(txn, keys_, key);
   MDB_val key_val = to_val(key.bytes());
   MDB_val value_val = to_val(value);
   const int code = mdb_put(txn.handle(), handle_, &key_val, &value_val, MDB_APPEND);
@@ -82,7 +83,7 @@ Status Table::append(WriteTxn& txn, const Key& key, BytesView value) const {
 }
 
 Result<std::span<std::uint8_t>> Table::put_reserved(WriteTxn& txn, const Key& key, std::size_t size) const {
-  expect_kind(keys_, key);
+  expect_usable(txn, keys_, key);
   MDB_val key_val = to_val(key.bytes());
   MDB_val value{size, nullptr};
   const int code = mdb_put(txn.handle(), handle_, &key_val, &value, MDB_RESERVE);
@@ -91,7 +92,7 @@ Result<std::span<std::uint8_t>> Table::put_reserved(WriteTxn& txn, const Key& ke
 }
 
 Result<bool> Table::erase(WriteTxn& txn, const Key& key) const {
-  expect_kind(keys_, key);
+  expect_usable(txn, keys_, key);
   MDB_val key_val = to_val(key.bytes());
   const int code = mdb_del(txn.handle(), handle_, &key_val, nullptr);
   if (code == MDB_NOTFOUND) return false;

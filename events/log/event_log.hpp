@@ -93,8 +93,8 @@ class EventLog {
   /// the batch does not continue the claim.
   [[nodiscard]] virtual base::Result<Ticket> append(const Claim& claim, Batch batch) = 0;
 
-  /// Waits for the fate of an append and of all before it. Each ticket once.
-  /// Errors: exhausted when there is no room: nothing of this batch stands, the claim holds and goes on with the
+  /// Waits for the fate of an append and of all before it. Each ticket once, and each: until then the log keeps its
+  /// fate. Errors: exhausted when there is no room: nothing of this batch stands, the claim holds and goes on with the
   /// batch's first lsn; cancelled when that happened to an append before it; unavailable when the fate is not known:
   /// claim again and read to the end.
   [[nodiscard]] virtual base::Result<Settled> settle(const Ticket& ticket) = 0;

@@ -100,6 +100,7 @@ Result<Claim> LmdbEventLog::claim(ShardId shard, std::string_view node, const ba
     }
     end.epoch = claim.epoch = end.epoch.next();
     claim.next = end.next;
+    TRV_ASSERT((claim.next == Lsn(1)) == (end.last_record_position == 0));
     const base::Bytes entry =
         record::encode_claim({.shard = shard, .epoch = claim.epoch, .node = std::string(node), .nonce = nonce});
     TRV_TRY(entries.append(txn, end.next_position, entry));
@@ -169,6 +170,7 @@ Result<Settled> LmdbEventLog::settle(const Ticket& ticket) {
     work.swap(pending_);
   }
   Outcomes outcomes = write(work);
+  TRV_ENSURES(outcomes.size() == work.size());
   publish();
   const std::lock_guard lock(queue_mutex_);
   for (std::size_t i = 0; i < work.size(); ++i) {
@@ -231,9 +233,11 @@ Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& out
     for (std::size_t i = 0; i < batch.size(); ++i) {
       TRV_TRY(entries.append(txn, end.next_position + i, batch.at(i)));
     }
+    TRV_ASSERT(batch.size() == batch.last().value() - batch.first().value() + 1);
     end.next_position += batch.size();
     end.last_record_position = end.next_position - 1;
     end.next = batch.last().next();
+    TRV_ENSURES(end.next_position > end.last_record_position && end.next > batch.first());
     TRV_TRY(end.write(txn, shards_, shard));
     outcomes.push_back(Settled{.outcome = Outcome::appended, .last = batch.last()});
     wrote = true;

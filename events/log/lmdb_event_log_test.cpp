@@ -7,10 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "events/log/lmdb_rows.hpp"
 #include "events/log/log_writer.hpp"
+#include "events/record/chain.hpp"
 #include "events/record/entry.hpp"
 
 namespace trv::log {
@@ -146,6 +148,39 @@ TEST_F(LmdbEventLogTest, a_follower_sees_what_another_process_appends) {
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
   ASSERT_TRUE(stored.has_value() && stored->has_value());
   EXPECT_EQ((*stored)->lsn, Lsn(1));
+}
+
+// TRV_WRITE_GOLDEN=1 writes the file where it is missing; what was released is never written again.
+TEST_F(LmdbEventLogTest, a_log_of_every_release_before_opens_and_goes_on) {
+  const std::filesystem::path golden = std::filesystem::path(TRV_SOURCE_DIR) / "tests/golden/embedded_log/data.mdb";
+  if (!std::filesystem::exists(golden) && std::getenv("TRV_WRITE_GOLDEN") != nullptr) {
+    {
+      const auto log = open();
+      LogWriter first = claimed(*log);
+      ASSERT_TRUE(settle(*log, first, 2, 24));
+      claimed(*log);
+      LogWriter second = claimed(*log);
+      ASSERT_TRUE(settle(*log, second, 1, 24));
+    }
+    std::filesystem::create_directories(golden.parent_path());
+    std::filesystem::copy_file(folder_ / "data.mdb", golden);
+    std::filesystem::remove_all(folder_);
+  }
+  ASSERT_TRUE(std::filesystem::exists(golden)) << golden;
+  std::filesystem::create_directories(folder_);
+  std::filesystem::copy_file(golden, folder_ / "data.mdb");
+  const auto log = open();
+  EXPECT_EQ(read_all(*log), 3);
+  LogWriter writer = claimed(*log);
+  EXPECT_EQ(writer.claim().epoch, Epoch(4));
+  ASSERT_TRUE(settle(*log, writer, 1, 24));
+  auto reader = log->read(shard, Lsn(1));
+  record::ChainVerifier chain(shard);
+  for (int i = 0; i < 4; ++i) {
+    const auto stored = (*reader)->next(base::Duration::zero());
+    ASSERT_TRUE(stored.has_value() && stored->has_value());
+    EXPECT_TRUE(chain.accept(*record::RecordView::over((*stored)->bytes)));
+  }
 }
 
 // Void records do not come to exist here, so this plants them: the reader's rule must not depend on that.

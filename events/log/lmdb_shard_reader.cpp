@@ -7,6 +7,7 @@
 
 #include "events/log/lmdb_event_log.hpp"
 #include "events/log/lmdb_rows.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::log {
 
@@ -29,6 +30,7 @@ LmdbShardReader::LmdbShardReader(LmdbEventLog& log, ShardId shard, Lsn from)
 
 Status LmdbShardReader::find_start(const lmdb::ReadTxn& txn) {
   TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, log_.shards_, shard_));
+  TRV_ASSERT(end.next_position > end.last_record_position);
   // Behind the end there are no positions yet: start at the end and skip.
   const Lsn start = std::min(from_, end.next);
   TRV_TRY_ASSIGN(const auto claim, ClaimPlace::before(txn, log_.claims_, shard_, start));
@@ -36,6 +38,7 @@ Status LmdbShardReader::find_start(const lmdb::ReadTxn& txn) {
     position_ = 1;
     return {};
   }
+  TRV_ASSERT(claim->next <= start && claim->position < end.next_position);
   position_ = claim->position + 1 + (start.value() - claim->next.value());
   rule_ = record::VoidRule(shard_, claim->epoch, start);
   return {};
@@ -58,6 +61,7 @@ Status LmdbShardReader::fill() {
                   fmt::format("the log of shard {} is damaged: no entry at position {}", shard_.value(), position_));
     }
     TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry->value));
+    TRV_ASSERT(found_.empty() || found_.back().lsn < rule_.next());
     TRV_TRY_ASSIGN(const record::VoidRule::Verdict verdict, rule_.judge(head));
     ++position_;
     if (verdict == record::VoidRule::Verdict::valid && head.lsn >= from_) {
@@ -70,8 +74,9 @@ Status LmdbShardReader::fill() {
 }
 
 Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout) {
-  const base::Duration deadline = clock_.monotonic() + std::min(timeout, wait_max);
+  std::optional<base::Duration> deadline;
   while (given_ == found_.size()) {
+    if (!deadline.has_value()) deadline = clock_.monotonic() + std::min(timeout, wait_max);
     std::uint64_t version = 0;
     {
       const std::lock_guard lock(log_.version_mutex_);
@@ -82,7 +87,7 @@ Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout
     TRV_TRY(status);
 
     std::unique_lock lock(log_.version_mutex_);
-    const base::Duration left = deadline - clock_.monotonic();
+    const base::Duration left = *deadline - clock_.monotonic();
     if (woken_ || left <= base::Duration::zero()) {
       woken_ = false;
       return std::nullopt;
@@ -91,6 +96,7 @@ Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout
                          [&] { return woken_ || log_.version_ != version; });
   }
   const Found& found = found_[given_++];
+  TRV_ENSURES(found.lsn >= from_ && given_ <= found_.size());
   return StoredRecord{.lsn = found.lsn, .bytes = memory_.view(found.offset, found.size)};
 }
 

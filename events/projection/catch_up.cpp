@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "events/projection/projection.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::projection {
 
@@ -62,6 +63,7 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
       bytes += record.stored().size();
     }
     TRV_TRY(commit(std::move(txn)));
+    TRV_ASSERT(applied_.lsn <= last);
     if (progress) progress(applied_.lsn, last);
   }
   return {};
@@ -81,8 +83,10 @@ Result<CatchUp> Projection::catch_up(log::EventLog& log, const Progress& progres
 }
 
 Result<CatchUp> Projection::rebuild(log::EventLog& log, const Progress& progress) {
+  TRV_EXPECTS(!closed_);
   TRV_TRY(remove_files());
   TRV_TRY(open_files());
+  TRV_ASSERT(applied_ == Applied{});
   TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
   TRV_TRY(replay(log, bounds.last, progress));
   return CatchUp{.from = Lsn(0), .to = applied_.lsn, .rebuilt = true, .reason = "asked for"};

@@ -70,6 +70,9 @@ Result<std::unique_ptr<Projection>> Projection::open(ProjectionOptions options, 
                                                      std::vector<Projector*> projectors) {
   TRV_EXPECTS(!options.folder.empty() && options.boot_id != nullptr);
   std::unique_ptr<Projection> projection(new Projection(std::move(options), shard, std::move(projectors)));
+  for (const Projector* projector : projection->projectors_) {
+    TRV_EXPECTS(projector != nullptr && projector->name().find_first_of(" =\n") == std::string_view::npos);
+  }
   TRV_TRY_ASSIGN(projection->boot_id_, projection->options_.boot_id());
   TRV_TRY(projection->open_or_discard());
   return projection;
@@ -171,6 +174,7 @@ Status Projection::open_files() {
 Result<ProjectionTxn> Projection::begin() {
   TRV_EXPECTS(env_ != nullptr && !closed_);
   TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_->begin_write());
+  TRV_ASSERT((applied_.lsn == Lsn(0)) == (applied_.last_hash == base::Digest{}));
   return ProjectionTxn(std::move(txn), applied_);
 }
 
@@ -199,9 +203,9 @@ Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, c
 }
 
 Status Projection::commit(ProjectionTxn txn) {
+  TRV_EXPECTS(txn.applied_.lsn >= applied_.lsn && txn.applied_.epoch >= applied_.epoch);
   TRV_TRY(applied_row_.put(txn.txn_, applied_key, BytesView(to_row(txn.applied_))));
   TRV_TRY(txn.txn_.commit());
-  TRV_ENSURES(txn.applied_.lsn >= applied_.lsn);
   applied_ = txn.applied_;
   return {};
 }

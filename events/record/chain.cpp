@@ -2,12 +2,15 @@
 
 #include <fmt/format.h>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::record {
 
 using base::ErrorCode;
 using base::fail;
 
 ChainVerifier ChainVerifier::from(ShardId shard, Lsn first) noexcept {
+  TRV_EXPECTS(first >= Lsn(1));
   ChainVerifier verifier(shard);
   if (first > Lsn(1)) {
     verifier.last_ = Lsn(first.value() - 1);
@@ -34,6 +37,7 @@ base::Status ChainVerifier::accept(const RecordView& record) {
   last_ = record.lsn();
   epoch_ = record.epoch();
   last_hash_ = hash_of(record.stored());
+  TRV_ENSURES(last_ >= Lsn(1) && epoch_ >= Epoch(1));
   return {};
 }
 

@@ -163,6 +163,7 @@ Result<VoidRule::Verdict> VoidRule::judge(const EntryHead& head) {
   if (head.lsn < next_) return Verdict::repeated;
   if (head.lsn > next_) return broken("a record behind a gap");
   next_ = next_.next();
+  TRV_ENSURES(next_ == head.lsn.next() && epoch_ == head.epoch);
   return Verdict::valid;
 }
 

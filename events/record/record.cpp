@@ -81,6 +81,7 @@ Result<RecordView> RecordView::over(BytesView stored) {
                             static_cast<int>(table.payload_encoding())));
   }
   const RecordView view(stored, table);
+  TRV_ENSURES(view.payload().size() + view.type().size() <= stored.size());
   if (reinterpret_cast<std::uintptr_t>(view.payload().data()) % 8 != 0) {
     return fail(ErrorCode::corrupt,
                 fmt::format("the payload of the record with lsn {} is not aligned to 8", table.lsn()));
