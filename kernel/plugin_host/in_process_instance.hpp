@@ -21,6 +21,7 @@ struct InstanceServices {
   egress::Broker& broker;
   const base::Clock& clock;
   LogSink log;
+  bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
 };
 
 class InstanceCore;

@@ -16,7 +16,7 @@ using base::Duration;
 using base::ErrorCode;
 
 constexpr Duration plugin_answer_grace = std::chrono::seconds(1);
-constexpr Duration end_grace = std::chrono::seconds(2);
+constexpr Duration end_grace = std::chrono::seconds(1);
 constexpr int works_per_turn = 64;
 
 OperationError host_error(ErrorCode code, std::string message, bool may_retry = false) {
@@ -86,12 +86,16 @@ CallId InstanceCore::invoke(CallRequest request, CallCompletion completion) {
   const std::uint32_t place = CallTable::place_of(id);
   const bool is_earliest = deadline < told_deadline_;
   if (is_earliest) told_deadline_ = deadline;
-  const bool runs_here = !strand_is_busy_;
+  const bool runs_here = services_.run_on_caller && !strand_is_busy_;
   if (runs_here) {
     strand_is_busy_ = true;
     call.is_delivered = true;
   } else {
     queue_.push_back([this, &call, place] { run_queued(call, place); });
+    if (!strand_is_busy_) {
+      strand_is_busy_ = true;
+      services_.threads.post([alive = shared_from_this()] { alive->drain(); });
+    }
   }
   lock.unlock();
   if (is_earliest) services_.threads.tell(deadline);

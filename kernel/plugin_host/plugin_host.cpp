@@ -67,7 +67,11 @@ base::Status PluginHost::load(const base::Digest& package_digest, std::string co
                  PluginLibrary::load(installed.library, manifest.id, manifest.version));
   TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
                  InProcessInstance::start(std::move(library), std::move(configuration),
-                                          {.threads = *threads_, .broker = broker_, .clock = clock_, .log = log_}));
+                                          {.threads = *threads_,
+                                           .broker = broker_,
+                                           .clock = clock_,
+                                           .log = log_,
+                                           .run_on_caller = configuration_.run_on_caller}));
   loaded->instance = std::move(instance);
   const std::unique_lock lock(mutex_);
   plugins_[manifest.id].emplace(manifest.version, std::move(loaded));

@@ -22,6 +22,9 @@ namespace trv::plugin_host {
 
 struct HostConfiguration {
   std::size_t worker_threads = 2;
+  /// Whether invoke may run the plugin on the caller's thread where the plugin is idle: the fast path. A plugin that
+  /// hangs then holds that thread; the call itself is still answered at its deadline.
+  bool run_on_caller = true;
   std::uint64_t call_timeout_ms_default = 60'000;  ///< for calls that state none
   std::uint64_t call_timeout_ms_max = 3'600'000;
 };

@@ -34,8 +34,9 @@ std::filesystem::path library_path(const std::string& name) {
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
                        const std::string& platform = "linux-x86_64") {
   std::string operations;
-  for (const char* name : {"echo", "describe", "serial", "fail", "bad-error", "later", "too-late", "twice", "never",
-                           "deaf", "hang", "not-json", "nothing", "huge", "log", "fetch", "post-thrice", "escape"}) {
+  for (const char* name :
+       {"echo", "describe", "serial", "fail", "bad-error", "later", "too-late", "twice", "never", "deaf", "hang",
+        "hang-long", "not-json", "nothing", "huge", "log", "fetch", "post-thrice", "escape"}) {
     operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
                   R"(","title":"T","idempotent":)" + (std::string_view(name) == "never" ? "true" : "false") +
                   R"(,"input":true,"output":true})";
@@ -501,7 +502,7 @@ TEST_F(PluginHostTest, loading_twice_is_one_plugin_and_another_package_of_that_v
   load_good();
   load_good();
   EXPECT_EQ(host_->metrics().size(), 1U);
-  EXPECT_EQ(host_->operations().size(), 18U);
+  EXPECT_EQ(host_->operations().size(), 19U);
   EXPECT_EQ(host_->operations().front().operation.name, "bad-error");
   const Installed other = install(package_of("good", R"(,"webhooks":[])"));
   EXPECT_EQ(host_->load(other.package_digest).error().code(), ErrorCode::conflict);
@@ -522,6 +523,37 @@ TEST_F(PluginHostTest, unloading_drains_then_cancels_and_the_plugin_can_come_bac
   EXPECT_EQ(host_->unload("tracker", "1.2.3", 0ms).error().code(), ErrorCode::not_found);
   load_good();
   EXPECT_EQ(run(call("echo", "3")).value(), "3");
+}
+
+TEST_F(PluginHostTest, a_plugin_that_hangs_at_the_end_is_given_up_and_may_wake_later) {
+  load_good();
+  std::promise<ErrorCode> code;
+  std::jthread hung([&] {
+    static_cast<void>(host_->invoke(call("hang-long"), [&](const CallOutcome& outcome) {
+      code.set_value(outcome ? ErrorCode::internal : outcome.error().code);
+    }));
+  });
+  ASSERT_TRUE(eventually([this] { return metrics().in_flight == 1; }));
+  const base::Status stopped = host_->unload("tracker", "1.2.3", 10ms);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code(), ErrorCode::timeout);
+  EXPECT_EQ(code.get_future().get(), ErrorCode::cancelled);
+  // The plugin wakes up inside here, calls the host that gave it up, and nothing happens.
+  hung.join();
+  EXPECT_EQ(broker_->metrics().in_flight, 0U);
+}
+
+TEST_F(PluginHostTest, a_hang_does_not_hold_the_caller_where_the_fast_path_is_off) {
+  auto host = PluginHost::start({.worker_threads = 1, .run_on_caller = false}, *store_, *broker_, clock_, {});
+  ASSERT_TRUE(host);
+  host_ = *std::move(host);
+  load_good();
+  const auto start = std::chrono::steady_clock::now();
+  auto hang = invoke(call("hang", "{}", 20));
+  auto echo = invoke(call("echo", "4"));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 200ms);
+  EXPECT_EQ(hang.get().error().code, ErrorCode::timeout);
+  EXPECT_EQ(echo.get().value(), "4");
 }
 
 }  // namespace

@@ -124,6 +124,9 @@ PluginThreads::~PluginThreads() {
   shared_->stopping = true;
   shared_->posted.notify_all();
   const bool all_left = shared_->left.wait_for(lock, hang_after, [this] { return shared_->running == 0; });
+  // Who is left behind finds nothing to do when it comes back; what it would run may be gone by then.
+  std::deque<std::move_only_function<void()>> dropped;
+  if (!all_left) dropped.swap(shared_->tasks);
   lock.unlock();
   for (std::thread& worker : shared_->workers) {
     if (all_left) {

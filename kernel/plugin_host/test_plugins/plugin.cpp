@@ -144,6 +144,11 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
   } else if (operation == "hang") {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     p.call->complete(p.host, id, bytes("null"));
+  } else if (operation == "hang-long") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(3500));
+    p.call->complete(p.host, id, bytes("null"));
+    p.log->write(p.host, TRV_LOG_INFO, id, text("awake"));
+    send(p, id, id * 10, "api", "GET", "/");
   } else if (operation == "not-json") {
     p.call->complete(p.host, id, bytes("{\"a\":"));
   } else if (operation == "nothing") {
