@@ -35,13 +35,11 @@ Result<record::RecordView> next_record(log::Reader& reader, record::ShardId shar
 
 }  // namespace
 
-Result<std::string> Projection::contradiction(log::EventLog& log, const log::Bounds& bounds) {
+Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
   if (applied_.lsn == Lsn(0)) return std::string();
-  if (applied_.lsn > bounds.last) {
-    return fmt::format("the projection stands at lsn {}, the log ends at {}", applied_.lsn.value(),
-                       bounds.last.value());
+  if (applied_.lsn > last) {
+    return fmt::format("the projection stands at lsn {}, the log ends at {}", applied_.lsn.value(), last.value());
   }
-  if (applied_.lsn < bounds.first) return std::string();
   TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn));
   TRV_TRY_ASSIGN(const record::RecordView record, next_record(*reader, shard_, applied_.lsn));
   if (record.lsn() != applied_.lsn || record::hash_of(record.stored()) != applied_.last_hash) {
@@ -71,25 +69,29 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
 
 Result<CatchUp> Projection::catch_up(log::EventLog& log, const Progress& progress) {
   TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
-  TRV_TRY_ASSIGN(std::string reason, contradiction(log, bounds));
-  if (!reason.empty()) {
-    TRV_TRY_ASSIGN(CatchUp rebuilt, rebuild(log, progress));
-    rebuilt.reason = std::move(reason);
-    return rebuilt;
-  }
+  return catch_up_to(log, bounds.last, progress);
+}
+
+Result<CatchUp> Projection::catch_up_to(log::EventLog& log, Lsn last, const Progress& progress) {
+  TRV_TRY_ASSIGN(std::string reason, contradiction(log, last));
+  if (!reason.empty()) return rebuild_to(log, last, std::move(reason), progress);
   const Lsn from = applied_.lsn;
-  TRV_TRY(replay(log, bounds.last, progress));
+  TRV_TRY(replay(log, last, progress));
   return CatchUp{.from = from, .to = applied_.lsn, .rebuilt = false, .reason = ""};
 }
 
 Result<CatchUp> Projection::rebuild(log::EventLog& log, const Progress& progress) {
+  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
+  return rebuild_to(log, bounds.last, "asked for", progress);
+}
+
+Result<CatchUp> Projection::rebuild_to(log::EventLog& log, Lsn last, std::string reason, const Progress& progress) {
   TRV_EXPECTS(!closed_);
   TRV_TRY(remove_files());
   TRV_TRY(open_files());
   TRV_ASSERT(applied_ == Applied{});
-  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
-  TRV_TRY(replay(log, bounds.last, progress));
-  return CatchUp{.from = Lsn(0), .to = applied_.lsn, .rebuilt = true, .reason = "asked for"};
+  TRV_TRY(replay(log, last, progress));
+  return CatchUp{.from = Lsn(0), .to = applied_.lsn, .rebuilt = true, .reason = std::move(reason)};
 }
 
 }  // namespace trv::projection

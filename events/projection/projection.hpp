@@ -117,8 +117,14 @@ class Projection {
   /// projection contradicts the log (it is ahead, or holds another record), it is rebuilt.
   /// Errors: of the log, of the projectors, corrupt where the chain breaks.
   [[nodiscard]] base::Result<CatchUp> catch_up(log::EventLog& log, const Progress& progress = {});
+  /// The same up to `last` and no further, though the log may hold more by now. What a new owner does: up to the lsn
+  /// before its claim's next, so that what a still newer owner appends stays out.
+  [[nodiscard]] base::Result<CatchUp> catch_up_to(log::EventLog& log, record::Lsn last, const Progress& progress = {});
   /// Deletes the files and replays from lsn 1.
   [[nodiscard]] base::Result<CatchUp> rebuild(log::EventLog& log, const Progress& progress = {});
+
+  /// Size of the environment; any thread.
+  [[nodiscard]] base::Result<lmdb::EnvStats> stats() const { return env_->stats(); }
 
   /// SHA-256 over names, keys and values of all tables in order. Equal logs give equal digests, whatever the way.
   [[nodiscard]] base::Result<base::Digest> content_digest() const;
@@ -136,7 +142,9 @@ class Projection {
   [[nodiscard]] base::Status open_or_discard();
   [[nodiscard]] base::Status open_files();
   [[nodiscard]] base::Status remove_files();
-  [[nodiscard]] base::Result<std::string> contradiction(log::EventLog& log, const log::Bounds& bounds);
+  [[nodiscard]] base::Result<std::string> contradiction(log::EventLog& log, record::Lsn last);
+  [[nodiscard]] base::Result<CatchUp> rebuild_to(log::EventLog& log, record::Lsn last, std::string reason,
+                                                 const Progress& progress);
   [[nodiscard]] base::Status replay(log::EventLog& log, record::Lsn last, const Progress& progress);
 
   ProjectionOptions options_;

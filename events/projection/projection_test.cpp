@@ -284,6 +284,20 @@ TEST_F(ProjectionTest, a_projection_that_contradicts_its_log_is_rebuilt) {
   EXPECT_EQ(projection->applied().lsn, Lsn(3));
 }
 
+TEST_F(ProjectionTest, a_new_owner_stops_before_its_claim) {
+  log::LogWriter first = claimed();
+  append(first, 3);
+  const log::LogWriter second = claimed();
+  log::LogWriter third = claimed();
+  append(third, 2);
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  const Lsn before(second.claim().next.value() - 1);
+  EXPECT_EQ(projection->catch_up_to(log_, before)->to, Lsn(3));
+  EXPECT_EQ(projection->applied().last_hash, second.claim().last_hash);
+  EXPECT_EQ(projection->catch_up(log_)->to, Lsn(5));
+}
+
 TEST_F(ProjectionTest, a_torn_decision_is_visible_after_recovery) {
   record::RecordEncoder encoder;
   const auto claim = log_.claim(shard, "node", base::Uuid());
