@@ -25,7 +25,17 @@ base::Status write_all(int file, std::string_view bytes) {
     if (written < 0) return base::fail(ErrorCode::internal, reason());
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::fsync(file) != 0) return base::fail(ErrorCode::internal, reason());
+  return {};
+}
+
+// Calls `sync` with a folder's descriptor.
+base::Status with_folder(const std::filesystem::path& folder, int (*sync)(int)) {
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return base::fail(ErrorCode::internal, fmt::format("{}: {}", folder.string(), reason()));
+  const bool synced = sync(descriptor) == 0;
+  const std::string why = reason();
+  ::close(descriptor);
+  if (!synced) return base::fail(ErrorCode::internal, fmt::format("syncing {}: {}", folder.string(), why));
   return {};
 }
 
@@ -54,7 +64,7 @@ base::Result<std::string> read_file(const std::filesystem::path& file, std::size
   return text;
 }
 
-base::Status replace_file(const std::filesystem::path& file, std::string_view bytes, FileMode mode) {
+base::Status replace_file(const std::filesystem::path& file, std::string_view bytes, FileMode mode, Sync sync) {
   const auto failed = [&](const std::string& why) {
     return base::fail(ErrorCode::internal, fmt::format("writing {}: {}", file.string(), why));
   };
@@ -62,6 +72,7 @@ base::Status replace_file(const std::filesystem::path& file, std::string_view by
   const int descriptor = ::mkostemp(aside.data(), O_CLOEXEC);
   if (descriptor < 0) return failed(reason());
   base::Status written = write_all(descriptor, bytes);
+  if (written && sync == Sync::now && ::fsync(descriptor) != 0) written = base::fail(ErrorCode::internal, reason());
   const mode_t bits = mode == FileMode::owner_only ? S_IRUSR | S_IWUSR : S_IRUSR | S_IWUSR | S_IRGRP | S_IROTH;
   if (written && ::fchmod(descriptor, bits) != 0) written = base::fail(ErrorCode::internal, reason());
   if (::close(descriptor) != 0 && written) written = base::fail(ErrorCode::internal, reason());
@@ -70,14 +81,12 @@ base::Status replace_file(const std::filesystem::path& file, std::string_view by
     ::unlink(aside.c_str());
     return failed(written.error().message());
   }
-  const std::filesystem::path parent = file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
-  const int folder = ::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return failed(reason());
-  const bool synced = ::fsync(folder) == 0;
-  const std::string why = reason();
-  ::close(folder);
-  if (!synced) return failed(why);
-  return {};
+  if (sync == Sync::later) return {};
+  return with_folder(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."), ::fsync);
+}
+
+base::Status sync_all(const std::filesystem::path& folder) {
+  return with_folder(folder, ::syncfs);
 }
 
 base::Status make_private_folders(const std::filesystem::path& folder) {

@@ -13,12 +13,18 @@
 namespace trv::cli {
 
 enum class FileMode { owner_only, everybody_reads };
+enum class Sync { now, later };
 
 /// The whole file, or standard input's pipe under a name like /dev/stdin.
 [[nodiscard]] base::Result<std::string> read_file(const std::filesystem::path& file, std::size_t bytes_max);
 
-/// Writes beside `file`, syncs, renames over it and syncs the folder: durable on return, never half written.
-[[nodiscard]] base::Status replace_file(const std::filesystem::path& file, std::string_view bytes, FileMode mode);
+/// Writes beside `file`, syncs, renames over it and syncs the folder: durable on return, never half written. With
+/// Sync::later nothing is synced: durable after sync_all, and whoever reads it after a crash has to check it.
+[[nodiscard]] base::Status replace_file(const std::filesystem::path& file, std::string_view bytes, FileMode mode,
+                                        Sync sync = Sync::now);
+
+/// Makes everything durable that was written to the file system of a folder.
+[[nodiscard]] base::Status sync_all(const std::filesystem::path& folder);
 
 /// Makes what is missing of the path, mode 0700.
 [[nodiscard]] base::Status make_private_folders(const std::filesystem::path& folder);

@@ -333,7 +333,7 @@ TEST_F(CommandLine, a_list_is_a_table_for_people_and_the_servers_bytes_for_progr
   server_.script("GET /v1/tenants/acme/instances?status=completed&limit=5", {.body = body});
   EXPECT_EQ(trav({"instance", "list", "--status", "completed", "--limit", "5"}), ExitCode::ok) << err_;
   EXPECT_EQ(out_,
-            "ID   NAMESPACE  WORKFLOW   VERSION  STATUS     STARTED               ENDED\n"
+            "ID   NAMESPACE  WORKFLOW  VERSION  STATUS     STARTED               ENDED\n"
             "i-1  ns         w\\x1b[1m  1.0.0    completed  2026-01-01T00:00:00Z\n");
   EXPECT_EQ(err_, "There is more: --cursor abc\n");
   EXPECT_EQ(trav({"--output", "json", "instance", "list", "--status", "completed", "--limit", "5"}), ExitCode::ok);
@@ -351,7 +351,7 @@ TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
   server_.script("GET /v1/tenants/acme/events/stream?after=6",
                  {.type = "text/event-stream", .body = "id: 7\ndata: {\"subject\":\"i-7\"}\n\n"});
   const std::string first =
-      R"({"lsn":5,"time":"2026-01-01T10:00:00.123456Z","task":"greet","kind":"set","outcome":"completed","duration_ms":0})";
+      R"({"lsn":5,"time":"2026-01-01T10:00:00.123456Z","task":"greet","kind":"set","outcome":"completed","duration_ms":0.25})";
   const std::string second =
       R"({"lsn":7,"time":"2026-01-01T10:00:01.500000Z","task":"open an issue with a long name","kind":"call",)"
       R"("operation":"forge.create-issue","outcome":"completed","duration_ms":1377,"attempt":1})";
@@ -370,8 +370,8 @@ TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
   EXPECT_EQ(out_,
             "instance i-7\n"
             "TIME               LSN  TASK                    OPERATION                   OUTCOME      DURATION\n"
-            "10:00:00.123         5  greet                   set                         completed        0 ms\n"
-            "10:00:01.500         7  open an issue with a …  forge.create-issue          completed      1.37 s\n"
+            "10:00:00.123         5  greet                   set                         completed      250 µs\n"
+            "10:00:01.500         7  open an issue with a …  forge.create-issue          completed      1.38 s\n"
             "completed after 1.50 s\n"
             "output: {\"n\":1}\n");
 }

@@ -59,7 +59,7 @@ std::string coloured(std::string_view text, Colour colour, const Style& style) {
 Colour colour_of(std::string_view outcome) noexcept {
   if (outcome == "completed" || outcome == "succeeded" || outcome == "ok") return Colour::green;
   if (outcome == "faulted" || outcome == "failed" || outcome == "error") return Colour::red;
-  if (outcome == "cancelled" || outcome == "waiting" || outcome == "running" || outcome == "retrying")
+  if (outcome == "cancelled" || outcome == "waiting" || outcome == "running" || outcome == "retried")
     return Colour::yellow;
   return Colour::none;
 }

@@ -90,7 +90,8 @@ TEST(Sse, events_cut_anywhere_come_out_whole) {
   for (std::size_t cut = 0; cut <= stream.size(); ++cut) {
     SseParser parser;
     std::vector<ServerSentEvent> events = parser.feed(stream.substr(0, cut)).value();
-    for (ServerSentEvent& event : parser.feed(stream.substr(cut)).value()) events.push_back(std::move(event));
+    const std::vector<ServerSentEvent> rest = parser.feed(stream.substr(cut)).value();
+    events.insert(events.end(), rest.begin(), rest.end());
     EXPECT_EQ(events, expected) << cut;
     EXPECT_EQ(parser.last_id(), "8");
   }
@@ -136,6 +137,7 @@ TEST(WorkflowName, names_are_read_and_half_names_are_refused) {
 
 TEST(Duration, lengths_are_told_in_fitting_units) {
   EXPECT_EQ(duration_text(0), "0 ms");
+  EXPECT_EQ(duration_text(0.0754), "75 µs");
   EXPECT_EQ(duration_text(999), "999 ms");
   EXPECT_EQ(duration_text(1250), "1.25 s");
   EXPECT_EQ(duration_text(200'000), "3 min 20 s");

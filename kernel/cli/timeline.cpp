@@ -50,6 +50,16 @@ std::uint64_t number_of(const std::string& text) {
   return number;
 }
 
+// What the step says of its length; "" where it says nothing, or nothing that a length can be.
+std::string duration_of(const json::value& task) {
+  const json::object* members = task.if_object();
+  const json::value* ms = members == nullptr ? nullptr : members->if_contains("duration_ms");
+  if (ms == nullptr || !ms->is_number()) return {};
+  boost::system::error_code error;
+  const auto length = ms->to_number<double>(error);
+  return error || !(length >= 0) || length > 1e15 ? "" : duration_text(length);
+}
+
 // "2026-01-31T12:00:00.123456Z" -> "12:00:00.123"
 std::string clock_time(const std::string& time) {
   const auto at = time.find('T');
@@ -58,10 +68,13 @@ std::string clock_time(const std::string& time) {
 
 }  // namespace
 
-std::string duration_text(std::int64_t ms) {
-  if (ms < 1000) return fmt::format("{} ms", ms);
-  if (ms < 60'000) return fmt::format("{}.{:02} s", ms / 1000, ms % 1000 / 10);
-  return fmt::format("{} min {} s", ms / 60'000, ms % 60'000 / 1000);
+std::string duration_text(double ms) {
+  if (ms <= 0) return "0 ms";
+  if (ms < 1) return fmt::format("{:.0f} µs", ms * 1000);
+  if (ms < 1000) return fmt::format("{:.0f} ms", ms);
+  if (ms < 60'000) return fmt::format("{:.2f} s", ms / 1000);
+  const auto seconds = static_cast<std::int64_t>(ms / 1000);
+  return fmt::format("{} min {} s", seconds / 60, seconds % 60);
 }
 
 std::string timeline_titles(const Style& style) {
@@ -78,10 +91,9 @@ std::string timeline_row(const json::value& task, const Style& style) {
   const std::string attempt = member_text(task, "attempt");
   std::string name = member_text(task, "task");
   if (number_of(attempt) > 1) name += " #" + attempt;
-  const std::string ms = member_text(task, "duration_ms");
-  return line_of({clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome,
-                  ms.empty() ? "" : duration_text(static_cast<std::int64_t>(number_of(ms)))},
-                 Colour::none, style);
+  return line_of(
+      {clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome, duration_of(task)},
+      Colour::none, style);
 }
 
 base::Status Timeline::print_new() {
@@ -126,7 +138,8 @@ ExitCode Timeline::tell_end(const json::value& instance) {
     std::string line = coloured(status, colour_of(status), session_.style());
     const auto started = base::Timestamp::from_rfc3339(member_text(instance, "started"));
     const auto end = base::Timestamp::from_rfc3339(member_text(instance, "ended"));
-    if (started && end) line += " after " + duration_text((*end - *started).count() / 1'000'000);
+    if (started && end)
+      line += " after " + duration_text(std::chrono::duration<double, std::milli>(*end - *started).count());
     session_.world().out << line << '\n';
     if (const std::string output = member_text(instance, "output"); !output.empty())
       session_.print("output: " + output);

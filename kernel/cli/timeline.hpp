@@ -16,8 +16,8 @@ namespace trv::cli {
 /// One item of an instance's task list as a line.
 [[nodiscard]] std::string timeline_row(const boost::json::value& task, const Style& style);
 
-/// "312 ms", "1.25 s", "3 min 20 s".
-[[nodiscard]] std::string duration_text(std::int64_t ms);
+/// "75 µs", "312 ms", "1.25 s", "3 min 20 s".
+[[nodiscard]] std::string duration_text(double ms);
 
 /// Prints the steps of an instance: those that there are, and those that come.
 class Timeline {
