@@ -69,6 +69,7 @@ CallId InstanceCore::invoke(CallRequest request, CallCompletion completion) {
   const std::uint64_t timeout_ms = request.timeout_ms;
   const Duration deadline =
       timeout_ms == 0 ? Duration::max() : services_.clock.monotonic() + std::chrono::milliseconds(timeout_ms);
+  const std::shared_ptr<InstanceCore> alive = shared_from_this();  // longer than the lock
   std::unique_lock lock(mutex_);
   if (state_ != State::running || calls_.size() >= open_calls_max) {
     const bool is_full = state_ == State::running;
@@ -100,7 +101,6 @@ CallId InstanceCore::invoke(CallRequest request, CallCompletion completion) {
   lock.unlock();
   if (is_earliest) services_.threads.tell(deadline);
   if (runs_here) {
-    const std::shared_ptr<InstanceCore> alive = shared_from_this();
     hand_over(call.request, id, timeout_ms);
     lock.lock();
     finish_run(lock, call, place, id);
@@ -151,10 +151,17 @@ void InstanceCore::finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call
   lock.lock();
 }
 
-void InstanceCore::leave_strand(std::unique_lock<std::mutex>&) {
+void InstanceCore::leave_strand(std::unique_lock<std::mutex>& lock) {
   TRV_ASSERT(strand_is_busy_);
-  if (state_ == State::abandoned) queue_.clear();
-  if (queue_.empty()) {
+  if (state_ == State::abandoned) {
+    // The threads may be gone: what is left, the plugin's end included, runs here.
+    std::deque<Work> rest;
+    rest.swap(queue_);
+    lock.unlock();
+    for (Work& work : rest) work();
+    lock.lock();
+    strand_is_busy_ = false;
+  } else if (queue_.empty()) {
     strand_is_busy_ = false;
   } else {
     services_.threads.post([alive = shared_from_this()] { alive->drain(); });
@@ -329,14 +336,15 @@ base::Status InstanceCore::stop(Duration grace) {
       plugin_->destroy(plugin_);
       const std::lock_guard inner(mutex_);
       state_ = State::ended;
+      kept_.reset();
       changed_.notify_all();
     });
     lock.lock();
     if (changed_.wait_for(lock, end_grace, [this] { return state_ == State::ended; })) return {};
   }
-  // The plugin may still call the host, for ever.
+  // The plugin may still call the host; what is left of its work ends it should it come back.
   state_ = State::abandoned;
-  kept_for_ever_ = shared_from_this();
+  kept_ = shared_from_this();
   return base::fail(ErrorCode::timeout,
                     fmt::format("plugin '{}' {} hangs and was given up", library_->id(), library_->version()));
 }

@@ -90,7 +90,7 @@ class InstanceCore final : public Expiring, public std::enable_shared_from_this<
   base::Duration told_deadline_ = base::Duration::max();
   std::size_t http_open_ = 0;
   std::size_t cancels_running_ = 0;
-  std::shared_ptr<InstanceCore> kept_for_ever_;
+  std::shared_ptr<InstanceCore> kept_;  ///< itself, while a plugin that was given up may still call
 
   std::atomic<std::uint64_t> succeeded_ = 0;
   std::atomic<std::uint64_t> failed_ = 0;
