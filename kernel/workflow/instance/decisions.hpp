@@ -44,7 +44,7 @@ struct Start {
   std::string version;  ///< empty = latest
   std::string input;    ///< JSON; empty = {}
   std::string trigger = "api";
-  std::optional<InstanceId> instance;  ///< to start at most once, however often it is asked; else a new id
+  std::optional<InstanceId> instance{};  ///< to start at most once, however often it is asked; else a new id
 };
 struct Started {
   shard::Decision decision;  ///< no events where the given instance exists already
@@ -60,9 +60,9 @@ struct ReceivedEvent {
   std::string id;
   std::string source;
   std::string type;
-  std::string subject;  ///< empty: none
-  std::optional<base::Timestamp> time;
-  std::string data;  ///< JSON; empty: none
+  std::string subject{};  ///< empty: none
+  std::optional<base::Timestamp> time{};
+  std::string data{};  ///< JSON; empty: none
 };
 struct StartedByEvent {
   shard::Decision decision;

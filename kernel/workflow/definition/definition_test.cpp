@@ -1,0 +1,220 @@
+#include "kernel/workflow/definition/definition.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string>
+
+#include "kernel/workflow/definition/expression_text.hpp"
+
+namespace trv::definition {
+namespace {
+
+const std::string head = "document: {dsl: '1.0.3', namespace: test, name: it, version: '1.0.0'}\n";
+
+/// "compiles", or "line:column message".
+std::string verdict(std::string_view text, Format format = Format::yaml) {
+  const auto compiled = compile(text, format);
+  if (compiled) return "compiles";
+  return fmt::format("{}:{} {}", compiled.error().line(), compiled.error().column(), compiled.error().message());
+}
+
+std::string with(std::string_view rest) {
+  return verdict(head + std::string(rest));
+}
+
+TEST(Definition, a_problem_is_told_with_its_place_and_what_is_allowed) {
+  EXPECT_EQ(with("do: [{a: {set: {x: 1}}}]\n"), "compiles");
+  EXPECT_EQ(with("doo: []\n"), "1:1 the definition needs the property 'do'");
+  EXPECT_EQ(with("do: [{a: {set: {x: 1}}}]\nimput: {}\n"),
+            "3:1 the definition has no property 'imput'; did you mean 'input'?");
+  EXPECT_EQ(with("do:\n  - a:\n      set: {x: 1}\n      than: end\n"),
+            "5:7 task 'a' has no property 'than'; did you mean 'then'?");
+  EXPECT_EQ(with("do: [{a: {set: {x: 1}, then: b}}]\n"),
+            "2:30 'then' names 'b', which is no task of the same list; did you mean 'a'?");
+  EXPECT_EQ(with("do: [{a: {set: {x: 1}}}, {a: {set: {x: 1}}}]\n"),
+            "2:27 a task named 'a' stands in this list already");
+  EXPECT_EQ(with("do: []\n"), "2:5 a list of tasks must be a sequence of at least one task, not an empty one");
+  EXPECT_EQ(with("do: [{a: {}}]\n"),
+            "2:7 task 'a' says not what to do; it needs one of set, switch, call, wait, raise, try, for, do");
+  EXPECT_EQ(with("do: [{a: {wait: PT}}]\n"),
+            "2:17 'PT' is no ISO 8601 duration; write for example PT30S, PT1H30M or P2D");
+  EXPECT_EQ(with("do: [{a: {raise: {error: nope}}}]\n"), "2:26 'use.errors' has no error 'nope'");
+  EXPECT_EQ(with("do: [{a: {call: github.create-issue}}]\n"),
+            "2:17 'github.create-issue' names no function; write <plugin>.<operation>:<version>@default, for example "
+            "github.create-issue:1.0.0@default");
+  EXPECT_EQ(with("do: [{a: {call: github.create-issue:1.0.0@default, with: {title: '${ .t }'}}}]\n"), "compiles");
+  EXPECT_EQ(verdict("document: {dsl: '2.0.0', namespace: a, name: b, version: '1.0.0'}\ndo: [{a: {set: {x: 1}}}]"),
+            "1:17 version 2.0.0 of the language is not supported; 1.0.x is");
+  EXPECT_EQ(
+      verdict("document: {dsl: '1.0.3', namespace: a_b, name: b, version: 1.0}\ndo: [{a: {set: {x: 1}}}]").substr(0, 5),
+      "1:37 ");
+}
+
+TEST(Definition, what_is_not_executed_is_refused_by_name) {
+  EXPECT_EQ(with("do: [{a: {fork: {branches: []}}}]\n"), "2:11 the task kind 'fork' is not supported yet");
+  EXPECT_EQ(with("do: [{a: {emit: {}}}]\n"), "2:11 the task kind 'emit' is not supported yet");
+  EXPECT_EQ(with("do: [{a: {call: grpc}}]\n"), "2:17 'call: grpc' is not supported yet");
+  EXPECT_EQ(with("schedule: {cron: '* * * * *'}\ndo: [{a: {set: {x: 1}}}]\n"),
+            "2:12 'cron' of 'schedule' is not supported yet");
+  EXPECT_EQ(with("input: {schema: {}}\ndo: [{a: {set: {x: 1}}}]\n"),
+            "2:9 'schema' of 'input' of the workflow is not supported yet");
+  EXPECT_EQ(with("use: {secrets: [a]}\ndo: [{a: {set: {x: 1}}}]\n"), "2:7 'secrets' of 'use' is not supported yet");
+  EXPECT_EQ(with("do: [{a: {set: {x: '${ $secrets.a }'}}}]\n"), "2:20 '$secrets' is not supported yet");
+  EXPECT_NE(
+      with("do: [{a: {set: {x: 1}, timeout: {after: PT1S}}}]\n").find("'timeout' of a set task is not supported yet"),
+      std::string::npos);
+  EXPECT_NE(with("do: [{a: {set: {x: 1}, metadata: {compensate: b}}}]\n").find("is not supported yet"),
+            std::string::npos);
+}
+
+TEST(Definition, variables_are_known_only_where_the_specification_has_them) {
+  EXPECT_EQ(
+      with("do: [{a: {if: $context.x, set: {x: '${ $input.y }'}, output: {as: $input.z}, export: {as: $output}}}]\n"),
+      "compiles");
+  for (const std::string_view text :
+       {"do: [{a: {if: $input.x, set: {x: 1}}}]\n", "do: [{a: {set: {x: '${ $output }'}}}]\n",
+        "input: {from: $context}\ndo: [{a: {set: {x: 1}}}]\n", "output: {as: $task}\ndo: [{a: {set: {x: 1}}}]\n",
+        "do: [{a: {set: {x: '${ $item }'}}}]\n"}) {
+    EXPECT_NE(with(text).find("in the expression"), std::string::npos) << text << with(text);
+  }
+  EXPECT_EQ(with("do: [{a: {for: {in: .l}, do: [{b: {set: {x: '${ $item + $index }'}}}]}}]\n"), "compiles");
+  EXPECT_EQ(with("do: [{a: {try: [{b: {set: {x: 1}}}], catch: {as: e, do: [{c: {set: {x: '${ $e.status }'}}}]}}}]\n"),
+            "compiles");
+}
+
+TEST(Definition, an_expression_that_does_not_compile_is_found_to_the_column) {
+  const auto compiled = compile(head + "do:\n  - a:\n      set:\n        x: ${ .a | nope }\n", Format::yaml);
+  ASSERT_FALSE(compiled);
+  EXPECT_EQ(compiled.error().line(), 5);
+  EXPECT_GE(compiled.error().column(), 12) << compiled.error().message();
+}
+
+TEST(Definition, tasks_form_a_flat_table_with_references) {
+  const auto compiled = compile(head + R"(
+do:
+  - outer:
+      do:
+        - "in/ner~": {set: {x: 1}}
+  - guard:
+      try: [{risky: {wait: PT1S}}]
+      catch: {do: [{mend: {set: {y: 2}}}]}
+)",
+                                Format::yaml);
+  ASSERT_TRUE(compiled) << compiled.error().message();
+  std::vector<std::string> references;
+  for (const Task& task : compiled->tasks) references.push_back(task.reference);
+  EXPECT_EQ(references, (std::vector<std::string>{"/do/0/outer", "/do/0/outer/do/0/in~1ner~0", "/do/1/guard",
+                                                  "/do/1/guard/try/0/risky", "/do/1/guard/catch/do/0/mend"}));
+  EXPECT_EQ(compiled->tasks[0].next, 2U);
+  EXPECT_EQ(compiled->tasks[1].parent, 0U);
+  EXPECT_TRUE(compiled->tasks[4].in_catch);
+  EXPECT_TRUE(std::get<SetTask>(compiled->tasks[1].body).value.is_constant());
+  EXPECT_TRUE(compiled->task_definition(1).find("set") != nullptr);
+}
+
+TEST(Definition, event_filters_match_text_regular_expressions_and_conditions) {
+  const auto compiled = compile(head + R"(
+schedule: {on: {any: [{with: {type: a.b, data: '${ .n > 3 }'}}, {with: {type: 'c\.(d|e)'}}]}}
+do: [{a: {set: {x: 1}}}]
+)",
+                                Format::yaml);
+  ASSERT_TRUE(compiled) << compiled.error().message();
+  ASSERT_EQ(compiled->starts.size(), 2U);
+  EXPECT_EQ(compiled->starts[0].type, "a.b");
+  EXPECT_EQ(compiled->starts[1].type, "");
+  using expression::Value;
+  const auto event = [](std::string_view type, int n) {
+    return Value::object({{"type", Value(type)}, {"data", Value::object({{"n", Value(n)}})}});
+  };
+  EXPECT_TRUE(compiled->starts[0].matches(event("a.b", 4), {}));
+  EXPECT_FALSE(compiled->starts[0].matches(event("a.b", 3), {}));
+  EXPECT_FALSE(compiled->starts[0].matches(event("aXb", 4), {}));
+  EXPECT_TRUE(compiled->starts[1].matches(event("c.e", 0), {}));
+  EXPECT_FALSE(compiled->starts[1].matches(event("xc.e", 0), {}));
+}
+
+TEST(ExpressionText, braces_within_strings_do_not_end_an_expression) {
+  const auto split = [](std::string_view text) {
+    std::string out;
+    const auto parts = split_expressions(text);
+    if (!parts) return std::string("refused");
+    for (const TextPart& part : *parts) out += fmt::format("{}<{}>", part.expression ? "$" : "", part.text);
+    return out;
+  };
+  EXPECT_EQ(split("  ${ .a }\n"), "$< .a >");
+  EXPECT_EQ(split("x ${.a} y ${.b}"), "<x >$<.a>< y >$<.b>");
+  EXPECT_EQ(split("${ \"}\\(.a | {b: \"}\"})\" }"), "$< \"}\\(.a | {b: \"}\"})\" >");
+  EXPECT_EQ(split("${ {a: 1} # }\n }"), "$< {a: 1} # }\n >");
+  EXPECT_EQ(split("${ .a"), "refused");
+}
+
+TEST(Duration, calendar_parts_and_inline_parts) {
+  using expression::Value;
+  const base::Timestamp start = *base::Timestamp::from_rfc3339("2026-01-31T12:00:00Z");
+  const auto after = [&](const Value& value) {
+    const auto duration = duration_of(value);
+    return duration ? duration->after(start)->to_rfc3339() : duration.error().message();
+  };
+  EXPECT_EQ(after(Value("PT30S")), "2026-01-31T12:00:30.000000Z");
+  EXPECT_EQ(after(Value("P1M")), "2026-02-28T12:00:00.000000Z");
+  EXPECT_EQ(after(Value("P1Y2W1DT0.5H")), "2027-02-15T12:30:00.000000Z");
+  EXPECT_EQ(after(Value::object({{"hours", Value(1)}, {"milliseconds", Value(5)}})), "2026-01-31T13:00:00.005000Z");
+  for (const char* bad :
+       {"", "P", "PT", "30S", "PT1", "P1S", "PT1S1H", "P-1D", "P0.5Y", "P9999999999999999999D", "P200Y"}) {
+    EXPECT_FALSE(duration_of(Value(bad))) << bad;
+  }
+  EXPECT_FALSE(duration_of(Value::object({{"weeks", Value(1)}})));
+}
+
+TEST(Version, precedence_follows_semver) {
+  const std::vector<std::string> ordered = {"0.9.0",      "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
+                                            "1.0.0-rc.2", "1.0.0-rc.11", "1.0.0",         "1.0.1",
+                                            "1.2.0",      "10.0.0"};
+  for (std::size_t i = 0; i + 1 < ordered.size(); ++i) {
+    EXPECT_LT(*Version::parse(ordered[i]), *Version::parse(ordered[i + 1])) << ordered[i];
+  }
+  for (const char* bad : {"1", "1.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "v1.0.0", "1.0.99999999999"}) {
+    EXPECT_FALSE(Version::parse(bad)) << bad;
+  }
+}
+
+std::string conformance_folder() {
+  const char* given = std::getenv("TRV_CONFORMANCE_DIR");
+  return (given != nullptr ? std::string(given) : std::string(TRV_SOURCE_DIR "/../shared/conformance")) +
+         "/open-workflow";
+}
+
+TEST(Conformance, every_example_compiles_or_is_refused_by_name_and_place) {
+  const std::filesystem::path folder = std::filesystem::path(conformance_folder()) / "examples";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no examples at " << folder;
+  int compiled_count = 0;
+  int refused_count = 0;
+  for (const auto& file : std::filesystem::directory_iterator(folder)) {
+    std::ifstream stream(file.path());
+    std::stringstream text;
+    text << stream.rdbuf();
+    const auto compiled = compile(text.str(), Format::yaml);
+    if (compiled) {
+      ++compiled_count;
+      continue;
+    }
+    ++refused_count;
+    EXPECT_NE(compiled.error().message().find("is not supported yet"), std::string::npos)
+        << file.path().filename() << ":" << compiled.error().line() << ":" << compiled.error().column() << ": "
+        << compiled.error().message();
+    EXPECT_GT(compiled.error().line(), 0) << file.path().filename();
+  }
+  RecordProperty("compiled", compiled_count);
+  RecordProperty("refused", refused_count);
+  std::cout << "examples: " << compiled_count << " compile, " << refused_count << " are refused as not supported yet\n";
+  EXPECT_GE(compiled_count, 15);
+}
+
+}  // namespace
+}  // namespace trv::definition

@@ -1,0 +1,14 @@
+// Any bytes as a definition, in both formats: an answer within bounds, never a crash.
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "kernel/workflow/definition/definition.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using trv::definition::Format;
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  for (const Format format : {Format::yaml, Format::json}) (void)trv::definition::compile(text, format);
+  return 0;
+}

@@ -1,0 +1,423 @@
+#include "kernel/workflow/instance/decisions.hpp"
+
+#include <fmt/format.h>
+
+#include "kernel/workflow/instance/workflow_fixture.hpp"
+
+namespace trv::instance::testing {
+namespace {
+
+/// Runs a document without effects and gives its output, or "status: error".
+std::string output_of(std::string_view rest, std::string_view input = {}) {
+  TestKernel kernel;
+  const InstanceDetail detail = kernel.detail(kernel.start(kernel.apply_text(document(rest)), input));
+  if (detail.summary.status == Status::completed) return detail.output;
+  return std::string(to_string(detail.summary.status)) + ": " + detail.error;
+}
+
+std::vector<std::string> types_of(TestKernel& kernel, const InstanceId& id) {
+  std::vector<std::string> out;
+  for (const InstanceStep& step : kernel.timeline(id))
+    out.push_back(step.type.substr(4) + (step.task.empty() ? "" : " " + step.task));
+  return out;
+}
+
+constexpr std::string_view call_text = R"(
+do:
+  - create: {call: "jira.create-issue:1.2.0@default", with: {title: "${ .title }"}, metadata: {connection: main}, timeout: {after: PT5S}}
+  - done: {set: {key: "${ .key }", from: "${ $workflow.input.title }"}}
+)";
+
+TEST(DataFlow, each_site_sees_what_the_specification_gives_it) {
+  EXPECT_EQ(
+      output_of(
+          "input: {from: .a}\noutput: {as: '{out: .}'}\ndo: [{s: {set: {x: '${ . }', y: '${ $workflow.input.a }'}}}]\n",
+          R"({"a":5})"),
+      R"({"out":{"x":5,"y":5}})");
+  EXPECT_EQ(output_of("do: [{s: {input: {from: .a}, set: {x: '${ $input }'}, output: {as: '{x: .x, i: $input}'}, "
+                      "export: {as: '{o: $output, i: $input}'}}},"
+                      " {t: {set: {c: '${ $context }', in: '${ . }'}}}]\n",
+                      R"({"a":5})"),
+            R"({"c":{"o":{"x":5,"i":5},"i":5},"in":{"x":5,"i":5}})");
+  EXPECT_EQ(output_of("do: [{s: {set: {c: '${ $context }'}}}]\n"), R"({"c":{}})");
+  EXPECT_EQ(output_of("do: [{s: {set: {t: '${ $task.name + $task.reference }', d: '${ $task.definition.set.u }', u: 1, "
+                      "w: '${ $workflow.definition.document.name }', r: '${ $runtime.name }'}}}]\n"),
+            R"({"t":"s/do/0/s","d":1,"u":1,"w":"it","r":"travertine"})");
+  EXPECT_EQ(output_of("do: [{s: {set: {t: '${ $task.startedAt.epoch.seconds }', n: '${ now }'}}}]\n"),
+            R"({"t":1767225600,"n":1767225600})");
+  EXPECT_EQ(output_of("do: [{s: {set: 'a ${ .n } b ${ .l }'}}]\n", R"({"n":"x","l":[1,2]})"), R"("a x b [1,2]")");
+  EXPECT_EQ(output_of("do: [{s: {set: {x: 'plain .n', y: 1.5, z: [true, null]}}}]\n"),
+            R"({"x":"plain .n","y":1.5,"z":[true,null]})");
+}
+
+TEST(Flow, a_skipped_task_hands_its_input_on_and_its_then_does_not_count) {
+  EXPECT_EQ(output_of("do: [{a: {if: .no, set: {x: 1}, then: end}}, {b: {set: '${ . }'}}]\n", R"({"k":1})"),
+            R"({"k":1})");
+}
+
+TEST(Flow, exit_ends_the_scope_and_end_the_workflow) {
+  EXPECT_EQ(
+      output_of(
+          "do: [{o: {do: [{a: {set: {n: 1}, then: exit}}, {b: {set: {n: 2}}}]}}, {c: {set: {n: '${ .n + 10 }'}}}]\n"),
+      R"({"n":11})");
+  EXPECT_EQ(
+      output_of(
+          "do: [{o: {do: [{a: {set: {n: 1}, then: end}}, {b: {set: {n: 2}}}]}}, {c: {set: {n: '${ .n + 10 }'}}}]\n"),
+      R"({"n":1})");
+  EXPECT_EQ(output_of("do: [{a: {set: {n: 1}, then: c}}, {b: {set: {n: 2}, then: end}}, {c: {set: {n: '${ .n + 10 }'}, "
+                      "then: b}}]\n"),
+            R"({"n":2})");
+}
+
+TEST(Flow, for_binds_item_and_index_and_while_ends_it) {
+  EXPECT_EQ(output_of("do: [{f: {for: {each: c, in: .l, at: i}, while: '$i < 2', do: [{s: {set: {l: '${ .l }', o: '${ "
+                      "(.o // []) + [$c + $i] }'}}}]}}]\n",
+                      R"({"l":[5,6,7]})"),
+            R"({"l":[5,6,7],"o":[5,7]})");
+  EXPECT_EQ(output_of("do: [{f: {for: {in: .l}, do: [{s: {set: {x: 1}}}]}}]\n", R"({"l":[]})"), R"({"l":[]})");
+  EXPECT_EQ(
+      output_of("do: [{f: {for: {in: .l}, do: [{s: {set: {x: '${ $item }'}}}], output: {as: '[$input.l[0], .x]'}}}]\n",
+                R"({"l":[9]})"),
+      "[9,9]");
+  EXPECT_NE(
+      output_of("do: [{f: {for: {in: .l}, do: [{s: {set: {x: 1}}}]}}]\n").find("'for.in' must give an array, not null"),
+      std::string::npos);
+}
+
+TEST(Errors, an_expression_that_fails_is_a_catchable_error_of_the_task) {
+  EXPECT_EQ(output_of("do: [{t: {try: [{s: {set: {x: '${ .a.b.c }'}}}], catch: {errors: {with: {type: "
+                      "'https://serverlessworkflow.io/dsl/errors/types/expression'}},"
+                      " do: [{m: {set: {s: '${ $error.status }', at: '${ $error.instance }'}}}]}}}]\n",
+                      R"({"a":1})"),
+            R"({"s":400,"at":"/do/0/t/try/0/s"})");
+  EXPECT_NE(output_of("do: [{s: {set: {x: '${ .a.b }'}}}]\n", R"({"a":1})").find("spec/1.0.0/errors/expression"),
+            std::string::npos);
+}
+
+TEST(Errors, a_catch_takes_only_what_it_is_meant_for) {
+  const auto caught = [](std::string_view condition) {
+    return output_of(
+               fmt::format(
+                   "do: [{{t: {{try: [{{r: {{raise: {{error: {{type: 'https://x.y/z', status: 418, title: T}}}}}}}}],"
+                   " catch: {{{}, do: [{{m: {{set: {{ok: '${{ .k }}'}}}}}}]}}}}}}]\n",
+                   condition),
+               R"({"k":7})") == R"({"ok":7})";
+  };
+  EXPECT_TRUE(caught("errors: {with: {status: 418}}"));
+  EXPECT_TRUE(caught("errors: {with: {type: 'https://x.y/z', title: T}}"));
+  EXPECT_TRUE(caught("as: e, when: $e.status == 418"));
+  EXPECT_FALSE(caught("errors: {with: {status: 400}}"));
+  EXPECT_FALSE(caught("errors: {with: {instance: /do/0/other}}"));
+  EXPECT_FALSE(caught("when: $error.status == 400"));
+  EXPECT_FALSE(caught("exceptWhen: .k == 7"));
+  EXPECT_EQ(output_of("do: [{t: {try: [{r: {raise: {error: {type: a, status: 400}}}}], catch: {}}}]\n", R"({"k":7})"),
+            R"({"k":7})");
+}
+
+TEST(Errors, an_error_within_a_catch_goes_further_out) {
+  EXPECT_EQ(output_of("do: [{o: {try: [{t: {try: [{r: {raise: {error: {type: a, status: 400}}}}], catch: {do: [{q: "
+                      "{raise: {error: {type: b, status: 500}}}}]}}}],"
+                      " catch: {do: [{m: {set: {s: '${ $error.type }'}}}]}}}]\n"),
+            R"({"s":"b"})");
+}
+
+TEST(Call, an_operation_is_requested_once_and_its_outcome_goes_on) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
+  EXPECT_EQ(kernel.detail(id).summary.status, Status::running);
+  EXPECT_EQ(kernel.detail(id).summary.current_task, "/do/0/create");
+  auto effects = kernel.pending();
+  ASSERT_EQ(effects.size(), 1U);
+  EXPECT_EQ(effects[0].key, "acme/" + id.to_string() + "/do/0/create/1");
+  EXPECT_EQ(effects[0].plugin, "jira");
+  EXPECT_EQ(effects[0].operation, "create-issue");
+  EXPECT_EQ(effects[0].version, "1.2.0");
+  EXPECT_EQ(effects[0].connection, "main");
+  EXPECT_EQ(effects[0].input, R"({"title":"hello"})");
+  EXPECT_EQ(effects[0].timeout, std::chrono::seconds(5));
+  EXPECT_FALSE(good(kernel.succeed(effects[0].key, R"({"key":"X-1"})")).already_known);
+  EXPECT_EQ(kernel.detail(id).output, R"({"key":"X-1","from":"hello"})");
+  EXPECT_TRUE(kernel.pending().empty());
+  EXPECT_TRUE(good(kernel.succeed(effects[0].key, "{}")).already_known);
+  EXPECT_EQ(types_of(kernel, id),
+            (std::vector<std::string>{"instance.started", "task.started create", "task.completed create",
+                                      "task.completed done", "instance.completed"}));
+  EXPECT_EQ(kernel.timeline(id)[1].operation, "jira.create-issue:1.2.0");
+}
+
+TEST(Call, foreign_and_unknown_keys_answer_alike) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
+  const std::string key = kernel.pending()[0].key;
+  const auto unknown = kernel.succeed("acme/" + id.to_string() + "/do/0/create/2", "{}");
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().code(), base::ErrorCode::not_found);
+  kernel.tenant = "other";
+  const auto foreign = kernel.succeed(key, "{}");
+  ASSERT_FALSE(foreign);
+  EXPECT_EQ(foreign.error().code(), base::ErrorCode::not_found);
+  EXPECT_EQ(kernel.detail(id).summary.steps, 0U);
+}
+
+TEST(Call, a_failed_operation_is_an_error_by_its_code) {
+  const auto fault = [](std::string_view code, std::uint32_t status) {
+    TestKernel kernel;
+    const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
+    (void)good(kernel.fail(kernel.pending()[0].key, code, status));
+    const auto error = good(expression::parse_json(kernel.detail(id).error));
+    const std::string_view type = error.find("type")->as_string();
+    return fmt::format("{} {}", type.substr(type.rfind('/') + 1), error.find("status")->as_int());
+  };
+  EXPECT_EQ(fault("unavailable", 0), "communication 503");
+  EXPECT_EQ(fault("internal", 502), "communication 502");
+  EXPECT_EQ(fault("unauthenticated", 0), "authentication 401");
+  EXPECT_EQ(fault("denied", 0), "authorization 403");
+  EXPECT_EQ(fault("timeout", 0), "timeout 408");
+  EXPECT_EQ(fault("invalid", 0), "validation 400");
+  EXPECT_EQ(fault("internal", 0), "runtime 500");
+}
+
+TEST(Wait, the_due_time_stands_in_the_event_and_one_timer_is_set) {
+  TestKernel kernel;
+  const InstanceId id =
+      kernel.start(kernel.apply_text(document("do: [{w: {wait: PT30S}}, {s: {set: {x: '${ .k }'}}}]\n")), R"({"k":1})");
+  const base::Timestamp due = kernel.now + std::chrono::seconds(30);
+  EXPECT_EQ(kernel.detail(id).due, due);
+  EXPECT_EQ(kernel.timers(), 1U);
+  ASSERT_TRUE(kernel.fire_timer());
+  EXPECT_EQ(kernel.now, due);
+  EXPECT_EQ(kernel.detail(id).output, R"({"x":1})");
+  EXPECT_EQ(kernel.timers(), 0U);
+}
+
+TEST(Retry, attempts_have_keys_of_their_own_and_absolute_deadlines) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(R"(
+do:
+  - t:
+      try: [{c: {call: "a.b:1.0.0@default"}}]
+      catch:
+        errors: {with: {status: 503}}
+        retry: {delay: {seconds: 2}, backoff: {exponential: {}}, limit: {attempt: {count: 2}}}
+        do: [{m: {set: {gave_up: '${ $error.status }'}}}]
+)")));
+  std::vector<std::int64_t> waits_s;
+  for (int run = 1; run <= 3; ++run) {
+    const auto effects = kernel.pending();
+    ASSERT_EQ(effects.size(), 1U);
+    EXPECT_TRUE(effects[0].key.ends_with(fmt::format("/do/0/t/try/0/c/{}", run))) << effects[0].key;
+    (void)good(kernel.fail(effects[0].key, "unavailable", 503));
+    if (run == 3) break;
+    const auto due = kernel.detail(id).due;
+    ASSERT_TRUE(due);
+    waits_s.push_back((*due - kernel.now).count() / 1'000'000'000);
+    ASSERT_TRUE(kernel.fire_timer());
+  }
+  EXPECT_EQ(waits_s, (std::vector<std::int64_t>{2, 4}));
+  EXPECT_EQ(kernel.detail(id).output, R"({"gave_up":503})");
+  EXPECT_EQ(kernel.timers(), 0U);
+}
+
+TEST(Http, the_answer_becomes_the_output_and_a_refusal_an_error) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document(R"(
+do: [{g: {call: http, with: {method: get, endpoint: 'https://x.example/a/{id}', headers: {A: '${ .id }'}, query: {q: 1}, body: {z: '${ .id }'}, output: response}}}]
+)"));
+  const InstanceId id = kernel.start(name, R"({"id":"a/b"})");
+  auto effects = kernel.pending();
+  ASSERT_EQ(effects.size(), 1U);
+  EXPECT_EQ(effects[0].kind, "http");
+  EXPECT_EQ(effects[0].operation, "GET");
+  EXPECT_EQ(
+      effects[0].input,
+      R"({"endpoint":"https://x.example/a/a%2Fb","headers":{"A":"a/b"},"query":{"q":1},"body":{"z":"a/b"},"output":"response","redirect":false})");
+  (void)good(kernel.succeed(
+      effects[0].key,
+      R"({"status":201,"headers":{"content-type":"application/json; charset=utf-8"},"body":"{\"n\":1}"})"));
+  EXPECT_EQ(
+      kernel.detail(id).output,
+      R"({"request":{},"statusCode":201,"headers":{"content-type":"application/json; charset=utf-8"},"content":{"n":1}})");
+  const InstanceId second = kernel.start(name, R"({"id":1})");
+  (void)good(kernel.succeed(kernel.pending()[0].key, R"({"status":302,"headers":{},"body":""})"));
+  EXPECT_EQ(kernel.detail(second).summary.status, Status::faulted);
+  EXPECT_NE(kernel.detail(second).error.find("\"status\":302"), std::string::npos);
+}
+
+TEST(Definitions, a_version_never_changes_and_the_latest_is_the_default) {
+  TestKernel kernel;
+  const auto text = [](std::string_view version, int value) {
+    return fmt::format(
+        "document: {{dsl: '1.0.3', namespace: n, name: w, version: '{}'}}\ndo: [{{s: {{set: {{v: {}}}}}}}]\n", version,
+        value);
+  };
+  const auto apply = [&](const std::string& source) {
+    return kernel.run([&](auto& txn, auto& here, auto those) {
+      return apply_definition(txn, here, those, {source, definition::Format::yaml});
+    });
+  };
+  EXPECT_FALSE(good(apply(text("1.2.0", 1))).existed);
+  EXPECT_TRUE(good(apply(text("1.2.0", 1))).existed);
+  EXPECT_EQ(apply(text("1.2.0", 2)).error().code(), base::ErrorCode::conflict);
+  (void)good(apply(text("1.10.0", 3)));
+  (void)good(apply(text("1.3.0", 4)));
+  EXPECT_EQ(kernel.detail(kernel.start({"n", "w", ""})).output, R"({"v":3})");
+  EXPECT_EQ(kernel.detail(kernel.start({"n", "w", "1.2.0"})).output, R"({"v":1})");
+  auto txn = kernel.read();
+  const DefinitionStore store(kernel.tables());
+  const auto first = good(store.list(txn, base::TenantId("acme"), {}, 2));
+  EXPECT_EQ(first.items.size(), 2U);
+  EXPECT_EQ(good(store.list(txn, base::TenantId("acme"), first.next, 2)).items.size(), 1U);
+  EXPECT_TRUE(good(store.list(txn, base::TenantId("other"), {}, 9)).items.empty());
+}
+
+TEST(Events, every_definition_that_lets_an_event_pass_starts_with_it) {
+  TestKernel kernel;
+  (void)kernel.apply_text(
+      document("schedule: {on: {one: {with: {type: com.github.issues.opened, data: '${ .n > 1 }'}}}}\ndo: [{s: {set: "
+               "{n: '${ .[0].data.n }', id: '${ .[0].id }'}}}]\n"));
+  const auto receive = [&](std::string_view type, std::string_view data) {
+    return good(kernel.run([&](auto& txn, auto& here, auto those) {
+             return receive_event(txn, here, those,
+                                  {.id = "e1",
+                                   .source = "s",
+                                   .type = std::string(type),
+                                   .subject = "",
+                                   .time = {},
+                                   .data = std::string(data)});
+           }))
+        .instances;
+  };
+  const auto started = receive("com.github.issues.opened", R"({"n":2})");
+  ASSERT_EQ(started.size(), 1U);
+  EXPECT_EQ(kernel.detail(started[0]).output, R"({"n":2,"id":"e1"})");
+  EXPECT_EQ(kernel.detail(started[0]).summary.trigger, "event:e1");
+  EXPECT_TRUE(receive("com.github.issues.opened", R"({"n":1})").empty());
+  EXPECT_TRUE(receive("com.github.issues.closed", R"({"n":2})").empty());
+  kernel.tenant = "other";
+  EXPECT_TRUE(receive("com.github.issues.opened", R"({"n":2})").empty());
+}
+
+TEST(Instances, a_given_id_starts_once) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document("do: [{s: {set: {x: 1}}}]\n"));
+  const InstanceId id = *base::Uuid::parse("01890000-0000-7000-8000-000000000001");
+  const auto start_it = [&] {
+    return good(kernel.run([&](auto& txn, auto& here, auto those) {
+      return instance::start(
+          txn, here, those,
+          {.space = name.space, .name = name.name, .version = "", .input = "", .trigger = "api", .instance = id});
+    }));
+  };
+  EXPECT_FALSE(start_it().existed);
+  EXPECT_TRUE(start_it().existed);
+}
+
+TEST(Instances, a_cancelled_instance_takes_no_outcome_and_no_timer) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
+  const std::string key = kernel.pending()[0].key;
+  const auto cancel_it = [&] {
+    return kernel.run(
+        [&](auto& txn, auto& here, auto those) { return cancel(txn, here, those, id, "no longer needed"); });
+  };
+  EXPECT_TRUE(cancel_it());
+  EXPECT_EQ(kernel.detail(id).summary.status, Status::cancelled);
+  EXPECT_EQ(cancel_it().error().code(), base::ErrorCode::conflict);
+  EXPECT_TRUE(kernel.succeed(key, "{}"));
+  EXPECT_EQ(kernel.detail(id).summary.status, Status::cancelled);
+  EXPECT_TRUE(kernel.pending().empty());
+}
+
+TEST(Instances, a_flow_that_never_ends_yields_and_is_stopped) {
+  TestKernel kernel;
+  const InstanceId id =
+      kernel.start(kernel.apply_text(document("do: [{a: {set: {n: '${ (.n // 0) + 1 }'}, then: a}}]\n")));
+  EXPECT_EQ(kernel.events_last(), steps_per_decision_max);
+  EXPECT_EQ(kernel.timers(), 1U);
+  ASSERT_TRUE(kernel.fire_timer());
+  EXPECT_EQ(kernel.detail(id).summary.steps, 2 * steps_per_decision_max);
+  EXPECT_EQ(kernel.timers(), 1U);
+}
+
+TEST(Instances, data_over_its_limit_faults_and_says_so) {
+  const std::string output = output_of("do: [{a: {set: {n: '${ [range(100000)] }'}}}]\n");
+  EXPECT_TRUE(output.starts_with("faulted: ")) << output.substr(0, 200);
+  EXPECT_NE(output.find("more than 262144 bytes"), std::string::npos) << output.substr(0, 300);
+}
+
+TEST(Instances, lists_are_by_time_and_by_tenant) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document("do: [{s: {set: {x: 1}}}]\n"));
+  std::vector<InstanceId> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(kernel.start(name));
+  auto txn = kernel.read();
+  const InstanceStore store(kernel.tables());
+  const auto page = good(store.list(txn, base::TenantId("acme"), Status::completed, {}, 3));
+  ASSERT_EQ(page.items.size(), 3U);
+  EXPECT_EQ(page.items[0].id, ids[4]);
+  const auto rest = good(store.list(txn, base::TenantId("acme"), std::nullopt, page.next, 3));
+  ASSERT_EQ(rest.items.size(), 2U);
+  EXPECT_EQ(rest.items[1].id, ids[0]);
+  EXPECT_TRUE(rest.next.empty());
+  EXPECT_TRUE(good(store.list(txn, base::TenantId("acme"), Status::faulted, {}, 3)).items.empty());
+  EXPECT_TRUE(good(store.list(txn, base::TenantId("acm"), std::nullopt, {}, 3)).items.empty());
+  EXPECT_FALSE(store.list(txn, base::TenantId("acme"), std::nullopt, "nonsense", 3));
+}
+
+/// Ends as the uncut run does, wherever the log tore.
+TEST(TornDecisions, every_prefix_of_a_decision_can_be_gone_on_from) {
+  constexpr std::string_view text = R"(
+do:
+  - o:
+      input: {from: '{l: .l, n: 0}'}
+      do:
+        - f: {for: {in: .l}, do: [{s: {set: {l: '${ .l }', n: '${ .n + $item }'}, export: {as: '{n: $output.n}'}}}]}
+        - t:
+            try: [{r: {raise: {error: {type: a, status: 409}}}}]
+            catch: {retry: {limit: {attempt: {count: 1}}}, do: [{m: {set: {n: '${ .n }', s: '${ $error.status }'}}}]}
+      output: {as: '. + {c: $context.n, i: $input.n}'}
+  - c: {call: "a.b:1.0.0@default", with: {n: '${ .n }'}, output: {as: '{r: ., i: $input}'}}
+  - z: {set: '${ . }'}
+)";
+  const auto finish = [](TestKernel& kernel, const InstanceId& id) {
+    for (int guard = 0; guard < 20 && kernel.detail(id).summary.status == Status::running; ++guard) {
+      kernel.resume(id);
+      for (const auto& effect : kernel.pending()) (void)good(kernel.succeed(effect.key, R"({"ok":true})"));
+      (void)kernel.fire_timer();
+    }
+    return kernel.detail(id).output + kernel.detail(id).error;
+  };
+  std::string whole;
+  std::size_t events = 0;
+  {
+    TestKernel kernel;
+    const InstanceId id = kernel.start(kernel.apply_text(document(text)), R"({"l":[1,2,3]})");
+    events = kernel.events_last();
+    whole = finish(kernel, id);
+  }
+  EXPECT_EQ(whole, R"({"r":{"ok":true},"i":{"n":6,"s":409,"c":6,"i":0}})");
+  ASSERT_GT(events, 8U);
+  for (std::size_t cut = 1; cut < events; ++cut) {
+    SCOPED_TRACE(fmt::format("cut after {} of {}", cut, events));
+    TestKernel kernel;
+    const InstanceId id = kernel.start(kernel.apply_text(document(text)), R"({"l":[1,2,3]})", cut);
+    {
+      auto txn = kernel.read();
+      EXPECT_EQ(good(InstanceStore(kernel.tables()).runnable(txn)).size(), 1U);
+    }
+    for (std::size_t again = 1; again < 4; ++again) kernel.resume(id, again);
+    EXPECT_EQ(finish(kernel, id), whole);
+  }
+  // Torn between an outcome and what it leads to.
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(text)), R"({"l":[1,2,3]})");
+  shard::Outcome outcome;
+  outcome.ok = true;
+  outcome.output = R"({"ok":true})";
+  (void)good(kernel.settle(kernel.pending()[0].key, outcome, 1));
+  EXPECT_EQ(kernel.detail(id).summary.status, Status::running);
+  EXPECT_EQ(finish(kernel, id), whole);
+}
+
+}  // namespace
+}  // namespace trv::instance::testing

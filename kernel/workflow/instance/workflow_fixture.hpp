@@ -1,0 +1,192 @@
+#pragma once
+// For tests: decisions applied to a real projection, without a log. Faults: a decision's events may be cut short, as a
+// torn log would. Nothing else goes wrong.
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "events/lmdb/env.hpp"
+#include "events/record/record.hpp"
+#include "kernel/expression/json.hpp"
+#include "kernel/shard/outbox.hpp"
+#include "kernel/shard/timers.hpp"
+#include "kernel/workflow/instance/decisions.hpp"
+#include "kernel/workflow/instance/projector.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::instance::testing {
+
+/// The value of a result that must be good.
+template <typename T>
+T good(base::Result<T> result) {
+  if (!result) {
+    ADD_FAILURE() << base::to_string(result.error().code()) << ": " << result.error().message();
+    std::abort();
+  }
+  return *std::move(result);
+}
+inline void good(base::Status status) {
+  if (!status) {
+    ADD_FAILURE() << status.error().message();
+    std::abort();
+  }
+}
+
+class TestKernel {
+ public:
+  TestKernel()
+      : folder_(std::filesystem::temp_directory_path() /
+                ("trv-workflow-" + base::Uuid::v7(base::Timestamp(1), real_).to_string())),
+        env_(good(lmdb::Env::open(folder_, {.map_bytes = std::uint64_t{1} << 30, .sync = lmdb::Sync::none}))) {
+    auto txn = good(env_.begin_write());
+    good(timers_.open(txn));
+    good(outbox_.open(txn));
+    good(projector_.open(txn));
+    good(txn.commit());
+  }
+  ~TestKernel() { std::filesystem::remove_all(folder_); }
+  TestKernel(const TestKernel&) = delete;
+  TestKernel& operator=(const TestKernel&) = delete;
+
+  [[nodiscard]] shard::DecisionContext context() {
+    return {base::TenantId(tenant), "member:ada", now, ids_, std::nullopt, std::nullopt, ""};
+  }
+  [[nodiscard]] Workflows workflows() { return {projector_.tables(), cache, outbox_}; }
+
+  /// Decides with `decide(txn, context, workflows)` and applies the first `events_max` events.
+  template <typename Decide>
+  auto run(Decide decide, std::size_t events_max = SIZE_MAX) {
+    auto txn = good(env_.begin_write());
+    auto here = context();
+    auto result = decide(std::as_const(txn), here, workflows());
+    if (result) apply(txn, decision_of(*result), events_max);
+    good(txn.commit());
+    return result;
+  }
+
+  definition::Name apply_text(std::string_view text, definition::Format format = definition::Format::yaml) {
+    return good(run([&](auto& txn, auto& here, auto those) {
+             return apply_definition(txn, here, those, {std::string(text), format});
+           }))
+        .name;
+  }
+  InstanceId start(const definition::Name& name, std::string_view input = {}, std::size_t events_max = SIZE_MAX) {
+    return good(run(
+                    [&](auto& txn, auto& here, auto those) {
+                      return instance::start(txn, here, those,
+                                             {.space = name.space,
+                                              .name = name.name,
+                                              .version = name.version,
+                                              .input = std::string(input)});
+                    },
+                    events_max))
+        .instance;
+  }
+  base::Result<SettledEffect> settle(std::string_view key, const shard::Outcome& outcome,
+                                     std::size_t events_max = SIZE_MAX) {
+    return run([&](auto& txn, auto& here, auto those) { return instance::outcome(txn, here, those, key, outcome); },
+               events_max);
+  }
+  base::Result<SettledEffect> succeed(std::string_view key, std::string_view output) {
+    shard::Outcome outcome;
+    outcome.ok = true;
+    outcome.output = output;
+    return settle(key, outcome);
+  }
+  base::Result<SettledEffect> fail(std::string_view key, std::string_view code, std::uint32_t status = 0) {
+    shard::Outcome outcome;
+    outcome.code = code;
+    outcome.status = status;
+    outcome.message = "it went wrong";
+    return settle(key, outcome);
+  }
+  /// Moves time to the first timer and fires it. False where there is none.
+  bool fire_timer() {
+    std::vector<shard::Timer> due;
+    {
+      auto txn = good(env_.begin_read());
+      due = good(timers_.due(txn, base::Timestamp(INT64_MAX), 1));
+    }
+    if (due.empty()) return false;
+    now = std::max(now, due.front().due);
+    const auto id = instance_of_timer(due.front().owner);
+    (void)good(run([&](auto& txn, auto& here, auto those) { return instance::timer(txn, here, those, *id); }));
+    return true;
+  }
+  void resume(const InstanceId& id, std::size_t events_max = SIZE_MAX) {
+    (void)good(
+        run([&](auto& txn, auto& here, auto those) { return instance::resume(txn, here, those, id); }, events_max));
+  }
+
+  [[nodiscard]] InstanceDetail detail(const InstanceId& id) {
+    auto txn = good(env_.begin_read());
+    auto found = good(InstanceStore(projector_.tables()).find(txn, base::TenantId(tenant), id));
+    return found ? *std::move(found) : InstanceDetail{};
+  }
+  [[nodiscard]] std::vector<InstanceStep> timeline(const InstanceId& id) {
+    auto txn = good(env_.begin_read());
+    return good(InstanceStore(projector_.tables()).timeline(txn, base::TenantId(tenant), id, {}, 100'000)).items;
+  }
+  [[nodiscard]] std::vector<shard::Effect> pending() {
+    std::vector<shard::Effect> effects;
+    auto txn = good(env_.begin_read());
+    good(outbox_.for_each_pending(txn, [&](shard::Effect effect) { effects.push_back(std::move(effect)); }));
+    return effects;
+  }
+  [[nodiscard]] std::size_t timers() {
+    auto txn = good(env_.begin_read());
+    return good(timers_.due(txn, base::Timestamp(INT64_MAX), 1'000)).size();
+  }
+  [[nodiscard]] lmdb::ReadTxn read() { return good(env_.begin_read()); }
+  [[nodiscard]] const Tables& tables() const { return projector_.tables(); }
+  [[nodiscard]] std::size_t events_last() const { return events_last_; }
+
+  std::string tenant = "acme";
+  base::Timestamp now{1'767'225'600'000'000'000};
+  DefinitionCache cache;
+  std::vector<std::pair<std::string, std::string>> log;  ///< type and payload of every applied event
+
+ private:
+  static std::vector<record::Draft>& decision_of(shard::Decision& decision) { return decision.events; }
+  template <typename Other>
+  static std::vector<record::Draft>& decision_of(Other& other) {
+    return other.decision.events;
+  }
+
+  void apply(lmdb::WriteTxn& txn, const std::vector<record::Draft>& events, std::size_t events_max) {
+    events_last_ = events.size();
+    for (std::size_t i = 0; i < std::min(events.size(), events_max); ++i) {
+      const auto view =
+          good(encoder_.encode(events[i], {record::ShardId(1), lsn_ = lsn_.next(), record::Epoch(1), {}}));
+      log.emplace_back(view.type(), base::as_text(view.payload()));
+      good(timers_.apply(txn, view));
+      good(outbox_.apply(txn, view));
+      good(projector_.apply(txn, view));
+    }
+    (void)outbox_.take_new();
+  }
+
+  base::SystemRandom real_;
+  base::SimulatedRandom random_{7};
+  base::UuidSource ids_{random_};
+  std::filesystem::path folder_;
+  lmdb::Env env_;
+  shard::Timers timers_;
+  shard::Outbox outbox_;
+  WorkflowProjector projector_{timers_};
+  record::RecordEncoder encoder_;
+  record::Lsn lsn_;
+  std::size_t events_last_ = 0;
+};
+
+/// {dsl, namespace: test, name: it, version: 1.0.0} and `rest`.
+[[nodiscard]] inline std::string document(std::string_view rest) {
+  return "document: {dsl: '1.0.3', namespace: test, name: it, version: '1.0.0'}\n" + std::string(rest);
+}
+
+}  // namespace trv::instance::testing
