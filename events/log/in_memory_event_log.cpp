@@ -74,7 +74,7 @@ class InMemoryEventLog::ShardReader final : public Reader {
   }
 
  private:
-  const base::SystemClock clock_;  // a wait takes real time, whatever time it is in the test
+  base::SystemClock clock_;  // a wait takes real time, whatever time it is in the test
   InMemoryEventLog& log_;
   Shard& shard_;
   Lsn from_;

@@ -33,7 +33,7 @@ class LmdbShardReader final : public Reader {
   [[nodiscard]] base::Status fill();
   [[nodiscard]] base::Status find_start(const lmdb::ReadTxn& txn);
 
-  const base::SystemClock clock_;  // a wait takes real time
+  base::SystemClock clock_;  // a wait takes real time
   LmdbEventLog& log_;
   ShardId shard_;
   Lsn from_;

@@ -158,7 +158,7 @@ Result<VoidRule::Verdict> VoidRule::judge(const EntryHead& head) {
     epoch_ = head.epoch;
     return Verdict::claim_won;
   }
-  if (head.epoch < epoch_) return Verdict::void_;
+  if (head.epoch < epoch_) return Verdict::outdated;
   if (head.epoch > epoch_) return broken("a record without its claim");
   if (head.lsn < next_) return Verdict::repeated;
   if (head.lsn > next_) return broken("a record behind a gap");

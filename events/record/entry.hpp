@@ -48,7 +48,7 @@ class VoidRule {
  public:
   enum class Verdict {
     valid,       ///< a record that counts
-    void_,       ///< a record that stands after a later claim; skip it
+    outdated,    ///< a record that stands after a later claim: void, skip it
     repeated,    ///< a record that was there already; skip it
     claim_won,   ///< the shard has a new owner
     claim_lost,  ///< somebody else holds this epoch or a later one

@@ -253,7 +253,7 @@ TEST(VoidRuleTest, records_of_an_older_epoch_behind_a_claim_do_not_count) {
   EXPECT_TRUE(rule.judge(claim_head(1)));
   EXPECT_EQ(rule.judge(record_head(1, 1)), VoidRule::Verdict::valid);
   EXPECT_TRUE(rule.judge(claim_head(2)));
-  EXPECT_EQ(rule.judge(record_head(1, 2)), VoidRule::Verdict::void_);
+  EXPECT_EQ(rule.judge(record_head(1, 2)), VoidRule::Verdict::outdated);
   EXPECT_EQ(rule.judge(record_head(2, 2)), VoidRule::Verdict::valid);
   EXPECT_EQ(rule.judge(record_head(2, 2)), VoidRule::Verdict::repeated);
   EXPECT_EQ(rule.next(), Lsn(3));
