@@ -109,6 +109,20 @@ function(trv_program name folder)
   target_link_libraries(${name} PRIVATE ${ARG_PACKAGES})
 endfunction()
 
+# trv_embed(<folder> <file> <identifier>): the file's bytes as an array, in "<folder>/<identifier>.h" for that module alone.
+function(trv_embed folder file identifier)
+  trv_target_name("${folder}" target)
+  set(header "${CMAKE_BINARY_DIR}/embedded/${target}/${folder}/${identifier}.h")
+  set(script "${CMAKE_SOURCE_DIR}/cmake/EmbedBytes.cmake")
+  add_custom_command(
+    OUTPUT "${header}"
+    COMMAND "${CMAKE_COMMAND}" "-DINPUT=${CMAKE_SOURCE_DIR}/${folder}/${file}" -DNAME=${identifier} "-DOUTPUT=${header}" -P "${script}"
+    DEPENDS "${CMAKE_SOURCE_DIR}/${folder}/${file}" "${script}"
+    VERBATIM)
+  target_sources(${target} PRIVATE "${header}")
+  target_include_directories(${target} PRIVATE "${CMAKE_BINARY_DIR}/embedded/${target}")
+endfunction()
+
 # The module rules as one target: `module_rules` compiles every public header alone and links every library whole.
 function(trv_finish_modules)
   get_property(link_tests GLOBAL PROPERTY TRV_LINK_TESTS)

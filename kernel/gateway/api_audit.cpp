@@ -3,7 +3,7 @@
 #include <charconv>
 #include <memory>
 
-#include "audit/export/export.hpp"
+#include "audit/export/folder.hpp"
 #include "audit/export/proof.hpp"
 #include "audit/export/tile.hpp"
 #include "audit/trail/trail.hpp"

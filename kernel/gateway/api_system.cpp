@@ -1,3 +1,5 @@
+#include <boost/json/value.hpp>
+
 #include "kernel/gateway/metrics.hpp"
 #include "kernel/gateway/openapi.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -35,7 +37,7 @@ void add_system_routes(http::Router& router, Services& services) {
     responder.send(std::move(response));
   });
   router.route("GET", "/openapi.json", [](const http::Request&, http::Responder responder) {
-    responder.send(http::json(200, std::string(openapi_document())));
+    responder.send(http::json_text(200, std::string(openapi_document())));
   });
   router.route("GET", "/v1/version",
                [](const http::Request&, http::Responder responder) { responder.send(version()); });

@@ -26,6 +26,17 @@ template <typename Value, typename ToObject, typename Position>
   return http::json(200, boost::json::value(std::move(body)));
 }
 
+/// The same from a page that its store cut, with its own cursor.
+template <typename StorePage, typename ToObject>
+[[nodiscard]] http::Response page_response(const StorePage& page, ToObject to_object) {
+  boost::json::array items;
+  for (const auto& item : page.items) items.push_back(to_object(item));
+  boost::json::object body;
+  body["items"] = std::move(items);
+  body["next_cursor"] = page.next.empty() ? boost::json::value(nullptr) : boost::json::value(to_cursor(page.next));
+  return http::json(200, boost::json::value(std::move(body)));
+}
+
 /// Reads and answers: `read` is given a read transaction and the page with one value more than asked for.
 template <typename Read, typename Render>
 void answer_list(Services& services, Call call, Read read, Render render) {

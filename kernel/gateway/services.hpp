@@ -16,7 +16,8 @@
 #include "kernel/plugin_host/plugin_store.hpp"
 #include "kernel/shard/shard_processor.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
-#include "kernel/workflow/instance/workflow_store.hpp"
+#include "kernel/workflow/instance/decisions.hpp"
+#include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 
@@ -26,11 +27,14 @@ struct Services {
   shard::ShardProcessor& shard;
   projection::Projection& projection;
   log::EventLog& log;
+  log::ShardId log_shard;
   const catalog::EventCatalog& catalog;
   tenancy::TenancyStore& tenancy;
   ingest::IngestStore& ingest;
   trail::TrailProjector& trail;
-  instance::WorkflowStore& workflows;
+  const instance::WorkflowProjector& workflows;
+  instance::DefinitionCache& definitions;  ///< of the shard's thread: only within a command's decide
+  const shard::Outbox& outbox;
   plugin_host::PluginStore& packages;
   plugin_host::PluginHost& plugins;
   egress::SecretStore& secrets;
@@ -41,6 +45,9 @@ struct Services {
   base::Random& random;  ///< the system's: any thread
   std::string audit_origin;
   std::string audit_key_pem;  ///< every tenant's trail is signed with this key, each under its own name
+
+  /// What workflow decisions read; only within a command's decide.
+  [[nodiscard]] instance::Workflows decision_state() const { return {workflows.tables(), definitions, outbox}; }
 };
 
 }  // namespace trv::gateway

@@ -1,0 +1,350 @@
+#include "kernel/daemon/kernel.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <future>
+
+#include "audit/note/key_file.hpp"
+#include "events/lmdb/folder_lock.hpp"
+#include "events/log/lmdb_event_log.hpp"
+#include "kernel/daemon/sources.hpp"
+#include "kernel/effects/performers.hpp"
+#include "kernel/gateway/access.hpp"
+#include "kernel/gateway/routes.hpp"
+#include "kernel/http/server.hpp"
+#include "kernel/tenancy/decisions.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::daemon {
+namespace {
+
+constexpr log::ShardId only_shard{0};
+constexpr auto stop_grace = std::chrono::seconds(10);
+constexpr std::size_t page = 500;
+
+spdlog::level::level_enum level_of(std::string_view text) {
+  if (text == "debug") return spdlog::level::debug;
+  if (text == "warning") return spdlog::level::warn;
+  if (text == "error") return spdlog::level::err;
+  return spdlog::level::info;
+}
+
+std::shared_ptr<spdlog::logger> make_logger(const Config& config) {
+  auto logger = std::make_shared<spdlog::logger>("travd", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  logger->set_level(level_of(config.log_level));
+  logger->flush_on(spdlog::level::warn);
+  return logger;
+}
+
+plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
+  return [logger = std::move(logger)](const plugin_host::LogLine& line) {
+    using enum plugin_host::LogLevel;
+    const auto level = line.level == debug     ? spdlog::level::debug
+                       : line.level == info    ? spdlog::level::info
+                       : line.level == warning ? spdlog::level::warn
+                                               : spdlog::level::err;
+    logger->log(level, "plugin {} {}: {}", line.plugin, line.version, line.message);
+  };
+}
+
+/// Errors that may pass: the same command is worth another try.
+bool may_pass(const base::Error& error) {
+  return error.code() == base::ErrorCode::unavailable || error.code() == base::ErrorCode::lost ||
+         error.code() == base::ErrorCode::exhausted;
+}
+
+}  // namespace
+
+/// Members stand in the order in which they are built; they go in the other.
+struct Kernel::Parts {
+  explicit Parts(const Config& config) : logger(make_logger(config)) {}
+
+  std::shared_ptr<spdlog::logger> logger;
+  std::optional<lmdb::FolderLock> lock;
+  std::unique_ptr<log::LmdbEventLog> log;
+  catalog::EventCatalog catalog = catalog::EventCatalog::make();
+  shard::Timers timers;
+  shard::Outbox outbox;
+  tenancy::TenancyStore tenancy;
+  ingest::IngestStore ingest;
+  instance::WorkflowProjector workflows{timers};
+  trail::TrailProjector trail;
+  std::unique_ptr<projection::Projection> projection;
+  std::string audit_key_pem;
+  std::unique_ptr<egress::SecretStore> secrets;
+  std::unique_ptr<ProjectedConnections> connections;
+  std::unique_ptr<egress::Broker> broker;
+  std::unique_ptr<plugin_host::PluginStore> packages;
+  std::unique_ptr<plugin_host::PluginHost> plugins;
+  instance::DefinitionCache definitions;
+  std::unique_ptr<gateway::EventFeed> feed;
+  std::unique_ptr<effects::EffectDispatcher> dispatcher;
+  std::unique_ptr<shard::ShardProcessor> shard;
+  std::unique_ptr<gateway::Services> services;
+  std::unique_ptr<http::Server> server;
+
+  [[nodiscard]] instance::Workflows decision_state() { return {workflows.tables(), definitions, outbox}; }
+  [[nodiscard]] shard::ShardListeners listeners();
+  void settle(const shard::Effect& effect, shard::Outcome outcome);
+  void perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left, effects::TryDone done);
+  [[nodiscard]] base::Status submit_and_wait(
+      base::TenantId tenant,
+      std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
+};
+
+shard::ShardListeners Kernel::Parts::listeners() {
+  shard::ShardListeners listeners;
+  listeners.effect = [this](shard::Effect effect) { dispatcher->dispatch(std::move(effect)); };
+  listeners.committed = [this](log::Lsn) { feed->wake(); };
+  listeners.timer = [this](const shard::Timer& timer) {
+    shard::Command command;
+    command.tenant = timer.tenant;
+    command.actor = "kernel";
+    command.decide = [this, owner = timer.owner](const lmdb::Txn& state,
+                                                 shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      const auto id = instance::instance_of_timer(owner);
+      if (!id) return base::fail(base::ErrorCode::internal, fmt::format("nobody knows the timer of '{}'", owner));
+      return instance::timer(state, context, decision_state(), *id);
+    };
+    command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {
+      if (!outcome) logger->error("timer of {}: {}", owner, outcome.error().message());
+    };
+    return command;
+  };
+  return listeners;
+}
+
+// An outcome that the shard could not take now is not lost: the effect stays in the outbox and is performed again, with
+// the same idempotency key.
+void Kernel::Parts::settle(const shard::Effect& effect, shard::Outcome outcome) {
+  shard::Command command;
+  command.tenant = effect.tenant;
+  command.actor = effect.kind == "plugin" ? "plugin:" + effect.plugin : "kernel";
+  command.traceparent = effect.traceparent;
+  command.decide = [this, key = effect.key, outcome = std::move(outcome)](
+                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, decision_state(), key, outcome));
+    return std::move(settled.decision);
+  };
+  command.done = [this, effect](const base::Result<shard::Applied>& result) {
+    if (result) return;
+    logger->warn("outcome of {}: {}", effect.key, result.error().message());
+    if (may_pass(result.error())) dispatcher->dispatch(effect);
+  };
+  shard->submit(std::move(command));
+}
+
+void Kernel::Parts::perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left,
+                            effects::TryDone done) {
+  if (effect.kind == "plugin") {
+    effects::perform_plugin_call(*plugins, *projection, tenancy, effect, try_number, left, std::move(done));
+  } else {
+    effects::perform_http_request(*broker, effect, left, std::move(done));
+  }
+}
+
+base::Status Kernel::Parts::submit_and_wait(
+    base::TenantId tenant,
+    std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide) {
+  std::promise<base::Status> promise;
+  shard::Command command;
+  command.tenant = std::move(tenant);
+  command.actor = "kernel";
+  command.decide = std::move(decide);
+  command.done = [&promise](const base::Result<shard::Applied>& outcome) {
+    promise.set_value(outcome ? base::Status{} : base::Status(base::fail(outcome.error())));
+  };
+  shard->submit(std::move(command));
+  return promise.get_future().get();
+}
+
+Kernel::Kernel(Config config, const base::Clock& clock, base::Random& random)
+    : config_(std::move(config)), clock_(clock), random_(random) {}
+
+Kernel::~Kernel() {
+  stop();
+}
+
+base::Result<StartReport> Kernel::start() {
+  TRV_EXPECTS(parts_ == nullptr);
+  StartReport report;
+  parts_ = std::make_unique<Parts>(config_);
+  base::Status status = compose(report);
+  if (!status) {
+    stop();
+    return base::fail(std::move(status).error());
+  }
+  return report;
+}
+
+base::Status Kernel::compose(StartReport& report) {
+  Parts& parts = *parts_;
+  const std::filesystem::path& folder = config_.data_folder;
+  const std::uint64_t map_bytes = config_.data_map_gib << 30;
+  TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
+  TRV_TRY_ASSIGN(parts.log, log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
+  projection::ProjectionOptions options;
+  options.folder = folder / "projection";
+  options.map_bytes = map_bytes;
+  TRV_TRY_ASSIGN(parts.projection, projection::Projection::open(options, only_shard,
+                                                                {&parts.timers, &parts.outbox, &parts.tenancy,
+                                                                 &parts.ingest, &parts.workflows, &parts.trail}));
+  const std::uint64_t before = parts.projection->applied().lsn.value();
+  TRV_TRY_ASSIGN(const note::SigningKey audit_key,
+                 note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
+  parts.audit_key_pem = audit_key.to_pem();
+  TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(folder / "secrets", random_));
+  parts.connections = std::make_unique<ProjectedConnections>(*parts.projection, parts.tenancy);
+  egress::BrokerConfiguration broker;
+  broker.allow_private_network = config_.egress_allow_private_network;
+  TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
+  TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", random_));
+  TRV_TRY_ASSIGN(parts.plugins,
+                 plugin_host::PluginHost::start({}, *parts.packages, *parts.broker, clock_, plugin_log(parts.logger)));
+  parts.feed = std::make_unique<gateway::EventFeed>(*parts.log, only_shard, parts.catalog);
+  effects::DispatcherOptions dispatching;
+  dispatching.concurrency_max = config_.effects_concurrency_max;
+  dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
+  parts.dispatcher = std::make_unique<effects::EffectDispatcher>(
+      dispatching, clock_, random_,
+      [&parts](const shard::Effect& effect, std::uint32_t number, base::Duration left, effects::TryDone done) {
+        parts.perform(effect, number, left, std::move(done));
+      },
+      [&parts](const shard::Effect& effect, shard::Outcome outcome) { parts.settle(effect, std::move(outcome)); });
+  shard::ShardOptions shard;
+  shard.shard = only_shard;
+  parts.shard = std::make_unique<shard::ShardProcessor>(shard, *parts.log, *parts.projection, parts.timers,
+                                                        parts.outbox, clock_, random_, parts.listeners());
+  TRV_TRY(parts.shard->start());
+  report.records = parts.shard->metrics().applied_lsn;
+  report.rebuilt_because = parts.projection->open_report().reason;
+  report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
+  TRV_TRY(first_start(report));
+  TRV_TRY(load_plugins(report));
+  TRV_TRY(resume_torn());
+  // Effects of an earlier run go out only now that the plugins are there.
+  parts.dispatcher->start();
+  parts.feed->start();
+
+  parts.services = std::make_unique<gateway::Services>(gateway::Services{
+      .shard = *parts.shard,
+      .projection = *parts.projection,
+      .log = *parts.log,
+      .log_shard = only_shard,
+      .catalog = parts.catalog,
+      .tenancy = parts.tenancy,
+      .ingest = parts.ingest,
+      .trail = parts.trail,
+      .workflows = parts.workflows,
+      .definitions = parts.definitions,
+      .outbox = parts.outbox,
+      .packages = *parts.packages,
+      .plugins = *parts.plugins,
+      .secrets = *parts.secrets,
+      .broker = *parts.broker,
+      .dispatcher = *parts.dispatcher,
+      .feed = *parts.feed,
+      .clock = clock_,
+      .random = random_,
+      .audit_origin = config_.audit_origin,
+      .audit_key_pem = parts.audit_key_pem,
+  });
+  http::ServerOptions http;
+  http.address = config_.http_address;
+  http.port = config_.http_port;
+  http.threads = config_.http_threads;
+  http.body_bytes_max = config_.http_body_bytes_max;
+  parts.server =
+      std::make_unique<http::Server>(http, gateway::make_router(*parts.services), clock_, random_, parts.logger);
+  TRV_TRY(parts.server->start());
+  report.port = parts.server->port();
+  return {};
+}
+
+// The system tenant and its first token, once in the life of a data folder.
+base::Status Kernel::first_start(StartReport& report) {
+  Parts& parts = *parts_;
+  {
+    TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
+    TRV_TRY_ASSIGN(const auto system, parts.tenancy.tenant(txn, base::system_tenant()));
+    if (system) return {};
+  }
+  const gateway::NewToken token = gateway::make_token(random_);
+  TRV_TRY(parts.submit_and_wait(
+      base::system_tenant(),
+      [&](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        TRV_TRY_ASSIGN(
+            shard::Decision decision,
+            tenancy::decide(parts.tenancy, state, context,
+                            tenancy::CreateTenant{.id = base::system_tenant(), .display_name = "The platform"}));
+        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(parts.tenancy, state, context,
+                                                               tenancy::IssueToken{.id = token.id,
+                                                                                   .name = "operator",
+                                                                                   .role = tenancy::Role::owner,
+                                                                                   .hash = token.hash,
+                                                                                   .expires = std::nullopt}));
+        std::move(issued.events.begin(), issued.events.end(), std::back_inserter(decision.events));
+        return decision;
+      }));
+  report.operator_token = token.text;
+  return {};
+}
+
+// A plugin that does not load costs its own calls, never the kernel.
+base::Status Kernel::load_plugins(StartReport& report) {
+  Parts& parts = *parts_;
+  TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
+  std::string after;
+  for (;;) {
+    TRV_TRY_ASSIGN(const auto packages, parts.tenancy.packages(txn, after, page));
+    for (const tenancy::Package& package : packages) {
+      after = package.plugin + "/" + package.version;
+      if (const auto loaded = parts.plugins->load(package.package_sha256); loaded) {
+        ++report.plugins;
+      } else {
+        report.problems.push_back(
+            fmt::format("plugin {} {} did not load: {}", package.plugin, package.version, loaded.error().message()));
+      }
+    }
+    if (packages.size() < page) return {};
+  }
+}
+
+// Only a log that can tear a decision leaves instances that neither ended nor wait.
+base::Status Kernel::resume_torn() {
+  Parts& parts = *parts_;
+  if (parts.projection->applied().decision_complete) return {};
+  std::vector<instance::InstanceStore::Runnable> runnable;
+  {
+    TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
+    TRV_TRY_ASSIGN(runnable, instance::InstanceStore(parts.workflows.tables()).runnable(txn));
+  }
+  for (const auto& one : runnable) {
+    TRV_TRY(parts.submit_and_wait(one.tenant, [&](const lmdb::Txn& state, shard::DecisionContext& context) {
+      return instance::resume(state, context, parts.decision_state(), one.id);
+    }));
+  }
+  return {};
+}
+
+void Kernel::stop() {
+  if (!parts_) return;
+  Parts& parts = *parts_;
+  if (parts.server) parts.server->stop(stop_grace);
+  if (parts.feed) parts.feed->stop();
+  if (parts.dispatcher) parts.dispatcher->stop();
+  if (parts.plugins) {
+    if (const auto stopped = parts.plugins->stop(stop_grace); !stopped)
+      parts.logger->warn("{}", stopped.error().message());
+  }
+  if (parts.broker) parts.broker->stop();
+  if (parts.shard) parts.shard->stop();
+  if (parts.projection) {
+    if (const auto closed = parts.projection->close(); !closed) parts.logger->warn("{}", closed.error().message());
+  }
+  parts_.reset();
+}
+
+}  // namespace trv::daemon

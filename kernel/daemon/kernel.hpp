@@ -1,0 +1,54 @@
+#pragma once
+// The one composition root: builds everything, passes it on, starts it in order and stops it in the other.
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kernel/daemon/config.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/random.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::daemon {
+
+/// What a start did, for the person who started it.
+struct StartReport {
+  std::uint16_t port = 0;
+  std::uint64_t records = 0;                  ///< in the log
+  std::uint64_t replayed = 0;                 ///< records applied to bring the projection up to date
+  std::string rebuilt_because;                ///< empty: the projection was good
+  std::size_t plugins = 0;                    ///< loaded
+  std::vector<std::string> problems;          ///< what did not stand in the way, but should be known
+  std::optional<std::string> operator_token;  ///< only at the very first start; shown once, kept only as a hash
+};
+
+/// One shard on the embedded log, with everything around it. start() and stop() from one thread.
+class Kernel {
+ public:
+  /// `clock` and `random` must outlive the kernel; `random` is used from several threads and must be fit for keys.
+  Kernel(Config config, const base::Clock& clock, base::Random& random);
+  ~Kernel();
+  Kernel(const Kernel&) = delete;
+  Kernel& operator=(const Kernel&) = delete;
+
+  /// Errors: conflict (data folder or port in use), denied or unavailable (folder not writable), corrupt.
+  [[nodiscard]] base::Result<StartReport> start();
+  /// Answers what is under way, for at most ten seconds, and closes the projection cleanly. Idempotent.
+  void stop();
+
+ private:
+  struct Parts;
+  [[nodiscard]] base::Status compose(StartReport& report);
+  [[nodiscard]] base::Status first_start(StartReport& report);
+  [[nodiscard]] base::Status load_plugins(StartReport& report);
+  [[nodiscard]] base::Status resume_torn();
+
+  Config config_;
+  const base::Clock& clock_;
+  base::Random& random_;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace trv::daemon

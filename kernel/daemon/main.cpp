@@ -1,0 +1,97 @@
+// travd: the daemon.
+
+#include <CLI/CLI.hpp>
+#include <fmt/color.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "kernel/daemon/kernel.hpp"
+
+namespace {
+
+using namespace trv;
+
+constexpr int exit_usage = 2;
+
+std::optional<std::string> from_environment(std::string_view name) {
+  const char* value = std::getenv(std::string(name).c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
+void tell(const daemon::Config& config, const daemon::StartReport& report) {
+  const std::string url = fmt::format("http://{}:{}", config.http_address, report.port);
+  fmt::print("travd {} is ready at {}\n", TRV_VERSION, url);
+  fmt::print("  data     {} ({} records", config.data_folder.string(), report.records);
+  if (report.replayed > 0) fmt::print(", {} replayed", report.replayed);
+  fmt::print(")\n  log      embedded\n  plugins  {} loaded\n", report.plugins);
+  if (!report.rebuilt_because.empty()) fmt::print("  state    rebuilt from the log: {}\n", report.rebuilt_because);
+  for (const std::string& problem : report.problems) fmt::print("  problem  {}\n", problem);
+  if (report.operator_token) {
+    fmt::print("\nThis is a new data folder. The operator's token, shown this once:\n\n  {}\n\nNext:\n",
+               *report.operator_token);
+    fmt::print("  trav login --url {} --token {}\n", url, *report.operator_token);
+    fmt::print("  trav tenant create acme\n");
+  }
+  std::fflush(stdout);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Travertine's daemon: appends every event to a log, derives its state from it, runs workflows.",
+               "travd");
+  std::string file;
+  std::string data;
+  int port = -1;
+  bool show_version = false;
+  app.add_option("--config", file, "TOML file; every key can be overridden as TRAV_<SECTION>_<KEY>");
+  app.add_option("--data", data, "data folder; as data.folder in the configuration");
+  app.add_option("--port", port, "port of the API, 0 for any free one; as http.port in the configuration")
+      ->check(CLI::Range(0, 65535));
+  app.add_flag("--version", show_version, "print the version and exit");
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : exit_usage;
+  }
+  if (show_version) {
+    fmt::print("travd {}\n", TRV_VERSION);
+    return 0;
+  }
+
+  // Blocked before any thread starts, so that only the wait below sees them.
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  auto config =
+      daemon::load_config(file.empty() ? std::nullopt : std::optional<std::filesystem::path>(file), from_environment);
+  if (!config) {
+    fmt::print(stderr, "travd: {}\n", config.error().message());
+    return exit_usage;
+  }
+  if (!data.empty()) config->data_folder = data;
+  if (port >= 0) config->http_port = static_cast<std::uint16_t>(port);
+
+  const base::SystemClock clock;
+  base::SystemRandom random;
+  daemon::Kernel kernel(*config, clock, random);
+  const auto report = kernel.start();
+  if (!report) {
+    fmt::print(stderr, "travd: {}\n", report.error().message());
+    return exit_usage;
+  }
+  tell(*config, *report);
+  int received = 0;
+  sigwait(&signals, &received);
+  fmt::print("travd is stopping\n");
+  std::fflush(stdout);
+  kernel.stop();
+  return 0;
+}

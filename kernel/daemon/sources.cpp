@@ -1,0 +1,36 @@
+#include "kernel/daemon/sources.hpp"
+
+#include <fmt/format.h>
+
+namespace trv::daemon {
+namespace {
+
+egress::AuthenticationScheme scheme_of(std::string_view text) {
+  using enum egress::AuthenticationScheme;
+  if (text == "bearer") return bearer;
+  if (text == "basic") return basic;
+  if (text == "header") return header;
+  return none;
+}
+
+}  // namespace
+
+base::Result<egress::Connection> ProjectedConnections::find(const base::TenantId& tenant, std::string_view name) {
+  TRV_TRY_ASSIGN(const auto txn, projection_.begin_read());
+  TRV_TRY_ASSIGN(auto stored, tenancy_.connection(txn, tenant, name));
+  if (!stored)
+    return base::fail(base::ErrorCode::not_found, fmt::format("connection '{}' not found", name.substr(0, 80)));
+  egress::Connection connection;
+  connection.tenant = tenant;
+  connection.name = std::move(stored->name);
+  connection.plugin = std::move(stored->plugin);
+  connection.base_url = std::move(stored->base_url);
+  connection.authentication.scheme = scheme_of(stored->scheme);
+  connection.authentication.secret_reference = std::move(stored->secret);
+  (stored->scheme == "header" ? connection.authentication.header : connection.authentication.user) =
+      std::move(stored->user);
+  connection.allow_private_network = stored->allow_private_network;
+  return connection;
+}
+
+}  // namespace trv::daemon

@@ -1,0 +1,144 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "kernel/effects/performers.hpp"
+#include "kernel/expression/json.hpp"
+#include "kernel/expression/value.hpp"
+
+namespace trv::effects {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using expression::Value;
+
+std::string as_text(const Value& value) {
+  return value.is_string() ? std::string(value.as_string()) : expression::to_json(value);
+}
+
+void append_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+}
+
+std::string with_query(std::string address, const Value* query) {
+  if (query == nullptr || !query->is_object()) return address;
+  char separator = address.find('?') == std::string::npos ? '?' : '&';
+  for (const auto& parameter : query->entries()) {
+    address += separator;
+    append_escaped(address, parameter.name());
+    address += '=';
+    append_escaped(address, as_text(parameter.value));
+    separator = '&';
+  }
+  return address;
+}
+
+bool has_header(const std::vector<egress::Header>& headers, std::string_view name) {
+  return std::ranges::any_of(headers, [name](const egress::Header& header) {
+    return std::ranges::equal(header.name, name, {},
+                              [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
+  });
+}
+
+base::Result<egress::Request> request_of(const shard::Effect& effect, base::Duration left) {
+  TRV_TRY_ASSIGN(const Value input, expression::parse_json(effect.input));
+  const Value* endpoint = input.find("endpoint");
+  if (endpoint == nullptr || !endpoint->is_string()) return fail(ErrorCode::invalid, "the HTTP call has no endpoint");
+  egress::Request request;
+  request.tenant = effect.tenant;
+  request.connection = effect.connection;
+  request.method = effect.operation;
+  std::string address = with_query(std::string(endpoint->as_string()), input.find("query"));
+  (effect.connection.empty() ? request.url : request.path) = std::move(address);
+  if (const Value* headers = input.find("headers"); headers != nullptr && headers->is_object()) {
+    for (const auto& header : headers->entries()) {
+      request.headers.push_back({std::string(header.name()), as_text(header.value)});
+    }
+  }
+  if (const Value* body = input.find("body"); body != nullptr && !body->is_null()) {
+    request.body = as_text(*body);
+    if (!body->is_string() && !has_header(request.headers, "content-type")) {
+      request.headers.push_back({"Content-Type", "application/json"});
+    }
+  }
+  request.timeout_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
+  if (request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS") {
+    request.idempotency_key = effect.key;
+  }
+  return request;
+}
+
+/// Seconds in Retry-After; a date there is not read.
+base::Duration retry_after_of(const egress::Response& response) {
+  for (const egress::Header& header : response.headers) {
+    if (header.name != "retry-after") continue;
+    std::uint32_t seconds = 0;
+    const auto [end, error] = std::from_chars(header.value.data(), header.value.data() + header.value.size(), seconds);
+    if (error == std::errc() && end == header.value.data() + header.value.size()) {
+      return std::chrono::seconds(std::min(seconds, 86'400U));
+    }
+  }
+  return base::Duration(0);
+}
+
+std::string output_of(const egress::Request& request, egress::Response response) {
+  expression::Value headers = Value::object();
+  for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
+  // Text that is no UTF-8 has no place in JSON: parsing what would be printed tells.
+  auto body = expression::parse_json(expression::to_json(Value(response.body)));
+  return expression::to_json(Value::object(
+      {{"request", Value::object({{"method", Value(request.method)},
+                                  {"uri", Value(request.connection.empty() ? request.url : request.path)}})},
+       {"status", Value(response.status)},
+       {"headers", std::move(headers)},
+       {"body", body ? *std::move(body) : Value()}}));
+}
+
+bool is_idempotent(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS";
+}
+
+}  // namespace
+
+void perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left, TryDone done) {
+  auto request = request_of(effect, left);
+  if (!request) {
+    TryResult result;
+    result.outcome.code = base::to_string(request.error().code());
+    result.outcome.message = request.error().message();
+    return done(std::move(result));
+  }
+  egress::Request sent = *request;
+  broker.send(*std::move(request), [sent = std::move(sent),
+                                    done = std::move(done)](base::Result<egress::Response> response) {
+    TryResult result;
+    if (!response) {
+      result.outcome.code = base::to_string(response.error().code());
+      result.outcome.message = response.error().message();
+      const ErrorCode code = response.error().code();
+      // Whether a request that died on the way took effect is not known: only what may be repeated is.
+      result.retry = code == ErrorCode::exhausted ||
+                     (is_idempotent(sent.method) && (code == ErrorCode::unavailable || code == ErrorCode::timeout));
+      return done(std::move(result));
+    }
+    const std::uint32_t status = response->status;
+    result.retry_after = retry_after_of(*response);
+    result.retry = status == 429 || (is_idempotent(sent.method) && (status == 502 || status == 503 || status == 504));
+    result.outcome.ok = !result.retry;
+    result.outcome.status = status;
+    result.outcome.output = output_of(sent, *std::move(response));
+    if (result.retry) {
+      result.outcome.code = status == 429 ? "exhausted" : "unavailable";
+      result.outcome.message = fmt::format("the service answered with status {}", status);
+    }
+    done(std::move(result));
+  });
+}
+
+}  // namespace trv::effects

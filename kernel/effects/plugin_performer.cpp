@@ -1,0 +1,67 @@
+#include <fmt/format.h>
+
+#include "kernel/effects/performers.hpp"
+
+namespace trv::effects {
+namespace {
+
+TryResult refused(const base::Error& error) {
+  TryResult result;
+  result.outcome.code = base::to_string(error.code());
+  result.outcome.message = error.message();
+  result.retry = error.code() == base::ErrorCode::unavailable || error.code() == base::ErrorCode::exhausted;
+  return result;
+}
+
+base::Status check_grant(const projection::Projection& projection, const tenancy::TenancyStore& tenancy,
+                         const shard::Effect& effect) {
+  TRV_TRY_ASSIGN(const auto txn, projection.begin_read());
+  TRV_TRY_ASSIGN(const auto grant, tenancy.grant(txn, effect.tenant, effect.plugin));
+  if (!grant) {
+    return base::fail(base::ErrorCode::denied,
+                      fmt::format("plugin '{}' is not enabled for tenant '{}'", effect.plugin, effect.tenant.value()));
+  }
+  if (grant->version != effect.version) {
+    return base::fail(base::ErrorCode::denied,
+                      fmt::format("tenant '{}' has enabled version {} of plugin '{}', not {}", effect.tenant.value(),
+                                  grant->version, effect.plugin, effect.version));
+  }
+  return {};
+}
+
+}  // namespace
+
+void perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
+                         const tenancy::TenancyStore& tenancy, const shard::Effect& effect, std::uint32_t,
+                         base::Duration left, TryDone done) {
+  if (const auto granted = check_grant(projection, tenancy, effect); !granted) return done(refused(granted.error()));
+  plugin_host::OperationCall call;
+  call.tenant = effect.tenant;
+  call.plugin = effect.plugin;
+  call.version = effect.version;
+  call.operation = effect.operation;
+  call.connection = effect.connection;
+  call.idempotency_key = effect.key;
+  call.attempt = effect.attempt;
+  call.traceparent = effect.traceparent;
+  call.timeout_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
+  call.input_json = effect.input;
+  plugins.invoke(std::move(call), [done = std::move(done)](plugin_host::CallOutcome outcome) {
+    TryResult result;
+    if (outcome) {
+      result.outcome.ok = true;
+      result.outcome.output = *std::move(outcome);
+    } else {
+      plugin_host::OperationError& error = outcome.error();
+      result.outcome.code = base::to_string(error.code);
+      result.outcome.status = error.status;
+      result.outcome.message = std::move(error.message);
+      result.outcome.detail = std::move(error.detail);
+      result.retry = error.may_retry;
+      result.retry_after = std::chrono::milliseconds(std::min<std::uint64_t>(error.retry_after_ms, 86'400'000));
+    }
+    done(std::move(result));
+  });
+}
+
+}  // namespace trv::effects

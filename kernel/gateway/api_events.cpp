@@ -1,0 +1,139 @@
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <memory>
+
+#include "kernel/gateway/access.hpp"
+#include "kernel/gateway/cloud_event.hpp"
+#include "kernel/gateway/receive.hpp"
+#include "kernel/gateway/routes.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using tenancy::Resource;
+using tenancy::Verb;
+
+constexpr int scan_records_max = 100'000;
+
+Result<std::optional<log::Lsn>> lsn_of(std::string_view name, std::optional<std::string_view> text) {
+  if (!text) return std::nullopt;
+  std::uint64_t lsn = 0;
+  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), lsn);
+  if (error != std::errc() || end != text->data() + text->size() || lsn > INT64_MAX) {
+    return fail(ErrorCode::invalid, fmt::format("{} '{}' is no lsn", name, text->substr(0, 40)));
+  }
+  return log::Lsn(lsn);
+}
+
+/// Where a follower starts: Last-Event-ID, else ?after=, else now.
+Result<log::Lsn> start_of(Services& services, const http::Request& request) {
+  TRV_TRY_ASSIGN(const auto resumed, lsn_of("Last-Event-ID", request.header("Last-Event-ID")));
+  if (resumed) return *resumed;
+  TRV_TRY_ASSIGN(const auto after, lsn_of("after", request.query("after")));
+  if (after) return *after;
+  return log::Lsn(services.shard.metrics().applied_lsn);
+}
+
+void follow(Services& services, Call call) {
+  const auto after = start_of(services, call.request());
+  if (!after) return call.responder.fail(after.error());
+  const base::TenantId tenant = call.tenant;
+  http::EventStream stream = call.responder.stream();
+  stream.comment("connected");
+  services.feed.follow(tenant, *after, std::move(stream));
+}
+
+void list(Services& services, Call call) {
+  const auto answer = [&]() -> Result<http::Response> {
+    TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
+    TRV_TRY_ASSIGN(const auto after, lsn_of("after", call.request().query("after")));
+    log::Lsn at = after.value_or(log::Lsn(0));
+    if (!page.after.empty()) {
+      TRV_TRY_ASSIGN(const auto cursor, lsn_of("cursor", page.after));
+      at = *cursor;
+    }
+    TRV_TRY_ASSIGN(const auto reader, services.log.read(services.log_shard, at.next()));
+    std::string items;
+    std::size_t count = 0;
+    bool more = false;
+    for (int scanned = 0; !more; ++scanned) {
+      TRV_TRY_ASSIGN(const auto stored, reader->next(base::Duration(0)));
+      if (!stored) break;
+      TRV_TRY_ASSIGN(const auto event, record::RecordView::over(stored->bytes));
+      if (event.tenant() == call.tenant.value()) {
+        TRV_TRY_ASSIGN(const std::string text, to_cloud_event(services.catalog, event));
+        if (count > 0) items += ',';
+        items += text;
+        ++count;
+      }
+      at = stored->lsn;
+      more = count == page.limit || scanned == scan_records_max;
+    }
+    const std::string cursor = more ? fmt::format("\"{}\"", to_cursor(std::to_string(at.value()))) : "null";
+    return http::json_text(200, fmt::format("{{\"items\":[{}],\"next_cursor\":{}}}", items, cursor));
+  };
+  auto response = answer();
+  if (!response) return call.responder.fail(response.error());
+  call.responder.send(*std::move(response));
+}
+
+/// An earlier event of the batch with the same source and id.
+std::optional<std::size_t> twin_before(const std::vector<ingest::Received>& events, std::size_t index) {
+  for (std::size_t i = 0; i < index; ++i) {
+    if (events[i].source == events[index].source && events[i].id == events[index].id) return i;
+  }
+  return std::nullopt;
+}
+
+void receive_all(Services& services, Call call) {
+  auto events = read_cloud_events(call.request());
+  if (!events) return call.responder.fail(events.error());
+  auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
+  submit(
+      services, std::move(call),
+      [&services, events = *events, receipts](const lmdb::Txn& state,
+                                              shard::DecisionContext& context) -> Result<shard::Decision> {
+        shard::Decision decision;
+        for (std::size_t i = 0; i < events.size(); ++i) {
+          // The state does not show yet what this very decision takes.
+          if (const auto twin = twin_before(events, i)) {
+            (*receipts)[i] = {.event = (*receipts)[*twin].event, .duplicate = true, .started = {}};
+            continue;
+          }
+          TRV_TRY_ASSIGN(shard::Decision one, receive(services, state, context, events[i], (*receipts)[i]));
+          std::move(one.events.begin(), one.events.end(), std::back_inserter(decision.events));
+        }
+        return decision;
+      },
+      [receipts](const shard::Applied&) {
+        boost::json::array received;
+        boost::json::array started;
+        for (const Receipt& receipt : *receipts) {
+          received.push_back(boost::json::string(receipt.event.to_string()));
+          for (const base::Uuid& id : receipt.started) started.push_back(boost::json::string(id.to_string()));
+        }
+        return http::json(202, boost::json::value{{"received", std::move(received)}, {"started", std::move(started)}});
+      });
+}
+
+}  // namespace
+
+void add_event_routes(http::Router& router, Services& services) {
+  router.route(
+      "GET", "/v1/tenants/{tenant}/events",
+      guarded(services, Resource::events, Verb::read, [&services](Call call) { list(services, std::move(call)); }));
+  router.route(
+      "GET", "/v1/tenants/{tenant}/events/stream",
+      guarded(services, Resource::events, Verb::read, [&services](Call call) { follow(services, std::move(call)); }));
+  router.route("POST", "/v1/tenants/{tenant}/events",
+               guarded(services, Resource::events, Verb::write,
+                       [&services](Call call) { receive_all(services, std::move(call)); }));
+}
+
+}  // namespace trv::gateway

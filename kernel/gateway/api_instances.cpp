@@ -1,0 +1,229 @@
+#include <boost/json/parse.hpp>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/gateway/list.hpp"
+#include "kernel/gateway/routes.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using instance::InstanceDetail;
+using instance::InstanceStep;
+using instance::InstanceSummary;
+using tenancy::Resource;
+using tenancy::Verb;
+
+boost::json::object workflow_of(const definition::Name& name) {
+  return {{"namespace", name.space}, {"name", name.name}, {"version", name.version}};
+}
+
+boost::json::object to_object(const InstanceSummary& summary) {
+  const bool ended = summary.status != instance::Status::running;
+  return {{"id", summary.id.to_string()},
+          {"workflow", workflow_of(summary.definition)},
+          {"status", instance::to_string(summary.status)},
+          {"started", summary.started.to_rfc3339()},
+          {"ended", ended ? boost::json::value(summary.updated.to_rfc3339()) : boost::json::value(nullptr)},
+          {"trigger", summary.trigger},
+          {"steps", summary.steps}};
+}
+
+/// Stored JSON text as a value; nothing where it is empty.
+boost::json::value embedded(const std::string& text) {
+  if (text.empty()) return nullptr;
+  boost::system::error_code error;
+  boost::json::parse_options options;
+  options.max_depth = 600;
+  boost::json::value value = boost::json::parse(text, error, {}, options);
+  return error ? boost::json::value(text) : value;
+}
+
+boost::json::object to_object(const InstanceDetail& detail) {
+  boost::json::object object = to_object(detail.summary);
+  object["current_task"] = detail.summary.current_task;
+  object["due"] = detail.due ? boost::json::value(detail.due->to_rfc3339()) : boost::json::value(nullptr);
+  object["input"] = embedded(detail.input);
+  object["output"] = embedded(detail.output);
+  object["error"] = embedded(detail.error);
+  object["context"] = embedded(detail.context);
+  return object;
+}
+
+/// What a person calls the outcome of a step.
+std::string_view outcome_of(const InstanceStep& step) {
+  if (step.type == "trv.task.completed") return step.operation == "skipped" ? "skipped" : "completed";
+  if (step.type == "trv.task.faulted" || step.type == "trv.instance.faulted") return "faulted";
+  if (step.type == "trv.task.retried") return "retried";
+  if (step.type == "trv.task.waiting") return "waiting";
+  if (step.type == "trv.effect.succeeded") return "succeeded";
+  if (step.type == "trv.effect.failed") return "failed";
+  if (step.type == "trv.instance.completed") return "completed";
+  if (step.type == "trv.instance.cancelled") return "cancelled";
+  return "started";
+}
+
+boost::json::object to_object(const InstanceStep& step) {
+  return {{"lsn", step.lsn.value()},
+          {"time", step.time.to_rfc3339()},
+          {"event", step.type},
+          {"task", step.task},
+          {"reference", step.reference},
+          {"kind", step.kind},
+          {"operation", step.operation == "skipped" ? "" : step.operation},
+          {"outcome", outcome_of(step)},
+          {"duration_ms", static_cast<double>(step.duration.count() / 1000) / 1000.0},
+          {"attempt", step.attempt},
+          {"error", embedded(step.error)}};
+}
+
+base::Result<instance::InstanceId> id_of(const http::Request& request) {
+  const auto id = base::Uuid::parse(request.parameter("id"));
+  if (id) return *id;
+  return base::fail(base::ErrorCode::not_found,
+                    fmt::format("instance '{}' not found", request.parameter("id").substr(0, 80)));
+}
+
+/// The same key gives the same instance, in the same tenant: asking again starts nothing.
+instance::InstanceId id_from_key(const base::TenantId& tenant, std::string_view key) {
+  const base::Digest digest =
+      base::sha256({base::as_bytes(tenant.value()), base::as_bytes(std::string_view("\0", 1)), base::as_bytes(key)});
+  std::array<std::uint8_t, 16> bytes{};
+  std::copy_n(digest.begin(), bytes.size(), bytes.begin());
+  bytes[6] = static_cast<std::uint8_t>(0x80 | (bytes[6] & 0x0f));
+  bytes[8] = static_cast<std::uint8_t>(0x80 | (bytes[8] & 0x3f));
+  return instance::InstanceId(bytes);
+}
+
+void start(Services& services, Call call) {
+  const http::Request& request = call.request();
+  instance::Start start{.space = std::string(request.parameter("namespace")),
+                        .name = std::string(request.parameter("name")),
+                        .version = std::string(request.query("version").value_or("")),
+                        .input = std::string(request.body()),
+                        .trigger = "api",
+                        .instance = std::nullopt};
+  if (!start.input.empty()) {
+    if (auto input = expression::parse_json(start.input); !input) {
+      return call.responder.fail(std::move(input).error().in("input"));
+    }
+  }
+  if (const auto key = request.header("Idempotency-Key"); key && !key->empty()) {
+    start.instance = id_from_key(call.tenant, *key);
+  }
+  auto started = std::make_shared<instance::Started>();
+  const definition::Name name{.space = start.space, .name = start.name, .version = start.version};
+  submit(
+      services, std::move(call),
+      [&services, start, started](const lmdb::Txn& state,
+                                  shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        TRV_TRY_ASSIGN(*started, instance::start(state, context, services.decision_state(), start));
+        return std::move(started->decision);
+      },
+      [started, name](const shard::Applied& applied) {
+        const std::string id = started->instance.to_string();
+        return http::json(started->existed ? 200 : 201, boost::json::value{{"id", id},
+                                                                           {"workflow", workflow_of(name)},
+                                                                           {"existed", started->existed},
+                                                                           {"lsn", applied.first.value()}});
+      });
+}
+
+void show(Services& services, Call call) {
+  const auto id = id_of(call.request());
+  if (!id) return call.responder.fail(id.error());
+  const auto txn = services.projection.begin_read();
+  if (!txn) return call.responder.fail(txn.error());
+  const auto found = instance::InstanceStore(services.workflows.tables()).find(*txn, call.tenant, *id);
+  if (!found) return call.responder.fail(found.error());
+  if (!*found) {
+    return call.responder.fail(
+        base::Error(base::ErrorCode::not_found, fmt::format("instance '{}' not found", id->to_string())));
+  }
+  call.responder.send(http::json(200, boost::json::value(to_object(**found))));
+}
+
+base::Result<std::optional<instance::Status>> status_filter(const http::Request& request) {
+  using instance::Status;
+  const auto text = request.query("status");
+  if (!text) return std::nullopt;
+  for (const Status status : {Status::running, Status::completed, Status::faulted, Status::cancelled}) {
+    if (*text == instance::to_string(status)) return status;
+  }
+  return base::fail(
+      base::ErrorCode::invalid,
+      fmt::format("status '{}' is not known; use running, completed, faulted or cancelled", text->substr(0, 40)));
+}
+
+void list(Services& services, Call call) {
+  const auto page = page_of(call.request());
+  if (!page) return call.responder.fail(page.error());
+  const auto status = status_filter(call.request());
+  if (!status) return call.responder.fail(status.error());
+  const auto txn = services.projection.begin_read();
+  if (!txn) return call.responder.fail(txn.error());
+  auto found =
+      instance::InstanceStore(services.workflows.tables()).list(*txn, call.tenant, *status, page->after, page->limit);
+  if (!found) return call.responder.fail(found.error());
+  if (const auto workflow = call.request().query("workflow")) {
+    std::erase_if(found->items, [&](const InstanceSummary& one) {
+      return *workflow != fmt::format("{}/{}", one.definition.space, one.definition.name);
+    });
+  }
+  call.responder.send(page_response(*found, [](const InstanceSummary& one) { return to_object(one); }));
+}
+
+void tasks(Services& services, Call call) {
+  const auto id = id_of(call.request());
+  if (!id) return call.responder.fail(id.error());
+  const auto page = page_of(call.request());
+  if (!page) return call.responder.fail(page.error());
+  const auto txn = services.projection.begin_read();
+  if (!txn) return call.responder.fail(txn.error());
+  const instance::InstanceStore store(services.workflows.tables());
+  const auto found = store.find(*txn, call.tenant, *id);
+  if (!found) return call.responder.fail(found.error());
+  if (!*found) {
+    return call.responder.fail(
+        base::Error(base::ErrorCode::not_found, fmt::format("instance '{}' not found", id->to_string())));
+  }
+  const auto steps = store.timeline(*txn, call.tenant, *id, page->after, page->limit);
+  if (!steps) return call.responder.fail(steps.error());
+  call.responder.send(page_response(*steps, [](const InstanceStep& one) { return to_object(one); }));
+}
+
+void cancel(Services& services, Call call) {
+  const auto id = id_of(call.request());
+  if (!id) return call.responder.fail(id.error());
+  submit(
+      services, std::move(call),
+      [&services, id = *id](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return instance::cancel(state, context, services.decision_state(), id, "asked for by " + context.actor);
+      },
+      [id = *id](const shard::Applied&) {
+        return http::json(200, boost::json::value{{"id", id.to_string()}, {"status", "cancelled"}});
+      });
+}
+
+}  // namespace
+
+void add_instance_routes(http::Router& router, Services& services) {
+  const auto reader = [&services](void (*handler)(Services&, Call)) {
+    return guarded(services, Resource::instances, Verb::read,
+                   [&services, handler](Call call) { handler(services, std::move(call)); });
+  };
+  const auto writer = [&services](void (*handler)(Services&, Call)) {
+    return guarded(services, Resource::instances, Verb::write,
+                   [&services, handler](Call call) { handler(services, std::move(call)); });
+  };
+  router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", writer(start));
+  router.route("GET", "/v1/tenants/{tenant}/instances", reader(list));
+  router.route("GET", "/v1/tenants/{tenant}/instances/{id}", reader(show));
+  router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", reader(tasks));
+  router.route("POST", "/v1/tenants/{tenant}/instances/{id}/cancel", writer(cancel));
+}
+
+}  // namespace trv::gateway

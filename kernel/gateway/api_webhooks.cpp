@@ -1,0 +1,146 @@
+#include <boost/json/array.hpp>
+#include <boost/json/value.hpp>
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "kernel/expression/json.hpp"
+#include "kernel/gateway/access.hpp"
+#include "kernel/gateway/receive.hpp"
+#include "kernel/gateway/routes.hpp"
+
+namespace trv::gateway {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
+/// What is needed to believe a delivery.
+struct Endpoint {
+  std::shared_ptr<const plugin_host::WebhookDeclaration> declaration;
+  std::string secret;
+};
+
+// Whatever is missing answers alike, so that an outsider learns nothing about tenants and what they use.
+base::Error not_found() {
+  return {ErrorCode::not_found, "no such webhook"};
+}
+
+Result<Endpoint> find_endpoint(Services& services, const http::Request& request) {
+  const base::TenantId tenant(request.parameter("tenant"));
+  const std::string_view plugin = request.parameter("plugin");
+  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
+  TRV_TRY_ASSIGN(const auto grant, services.tenancy.grant(txn, tenant, plugin));
+  if (!grant) return fail(not_found());
+  auto declaration = services.plugins.webhook(plugin, grant->version, request.parameter("name"));
+  if (!declaration) return fail(not_found());
+  Endpoint endpoint{.declaration = *std::move(declaration), .secret = {}};
+  if (endpoint.declaration->manifest.verification.scheme == package::VerificationScheme::none) return endpoint;
+  // The secret is that of the connection named in ?connection=, by default the one named like the plugin.
+  const std::string_view name = request.query("connection").value_or(plugin);
+  TRV_TRY_ASSIGN(const auto connection, services.tenancy.connection(txn, tenant, name));
+  if (!connection || connection->plugin != plugin || connection->webhook_secret.empty()) return fail(not_found());
+  TRV_TRY_ASSIGN(endpoint.secret, services.secrets.reveal(tenant, connection->webhook_secret));
+  return endpoint;
+}
+
+std::vector<egress::Header> headers_of(const http::Request& request) {
+  std::vector<egress::Header> headers;
+  headers.reserve(request.header_count());
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    const auto field = request.header_at(i);
+    headers.push_back({std::string(field.name), std::string(field.value)});
+  }
+  return headers;
+}
+
+std::string channel_of(const http::Request& request) {
+  return fmt::format("webhook:{}/{}", request.parameter("plugin"), request.parameter("name"));
+}
+
+// A refused delivery is recorded before it is answered.
+void refuse(Services& services, http::Responder responder, base::Error error) {
+  const http::Request& request = responder.request();
+  const ingest::Refused refused{.channel = channel_of(request),
+                                .reason = error.message(),
+                                .source_address = std::string(request.remote_address()),
+                                .body_sha256 = base::sha256(base::as_bytes(request.body()))};
+  shard::Command command;
+  command.tenant = base::TenantId(request.parameter("tenant"));
+  command.actor = "plugin:" + std::string(request.parameter("plugin"));
+  command.decide = [refused](const lmdb::Txn&, shard::DecisionContext& context) -> Result<shard::Decision> {
+    shard::Decision decision;
+    decision.events.push_back(ingest::refused(context, refused));
+    return decision;
+  };
+  auto held = std::make_shared<http::Responder>(std::move(responder));
+  command.done = [held, error = std::move(error)](const Result<shard::Applied>& outcome) {
+    held->fail(outcome ? error : outcome.error());
+  };
+  services.shard.submit(std::move(command));
+}
+
+Result<ingest::Received> read_delivery(const Services& services, const http::Request& request, const Endpoint& endpoint,
+                                       const std::vector<egress::Header>& headers) {
+  const base::Digest body_sha256 = base::sha256(base::as_bytes(request.body()));
+  auto body = expression::parse_json(request.body());
+  if (!body) return fail(std::move(body).error().in("request body"));
+  TRV_TRY_ASSIGN(const plugin_host::WebhookEvent event,
+                 plugin_host::map_webhook(*endpoint.declaration, headers, request.body(), services.clock.now()));
+  ingest::Received received;
+  received.id =
+      event.delivery_id.empty() ? base::Uuid::v7(services.clock.now(), services.random).to_string() : event.delivery_id;
+  received.source = event.source;
+  received.type = event.type;
+  received.subject = event.subject;
+  received.time = services.clock.now();
+  received.data = expression::to_json(*body);
+  received.channel = channel_of(request);
+  received.body_sha256 = body_sha256;
+  return received;
+}
+
+void deliver(Services& services, const http::Request& request, http::Responder responder) {
+  const auto endpoint = find_endpoint(services, request);
+  if (!endpoint) return responder.fail(endpoint.error());
+  const auto headers = headers_of(request);
+  if (auto verified = plugin_host::verify_webhook(*endpoint->declaration, headers, base::as_bytes(request.body()),
+                                                  endpoint->secret);
+      !verified) {
+    return refuse(services, std::move(responder), std::move(verified).error());
+  }
+  auto received = read_delivery(services, request, *endpoint, headers);
+  if (!received) return responder.fail(received.error());
+
+  auto receipt = std::make_shared<Receipt>();
+  shard::Command command;
+  command.tenant = base::TenantId(request.parameter("tenant"));
+  command.actor = "plugin:" + std::string(request.parameter("plugin"));
+  command.correlation_id = base::Uuid::v7(services.clock.now(), services.random);
+  command.traceparent = std::string(request.header("traceparent").value_or("").substr(0, 128));
+  command.decide = [&services, received = *received, receipt](const lmdb::Txn& state, shard::DecisionContext& context) {
+    return receive(services, state, context, received, *receipt);
+  };
+  auto held = std::make_shared<http::Responder>(std::move(responder));
+  command.done = [held, receipt](const Result<shard::Applied>& outcome) {
+    if (!outcome) return held->fail(outcome.error());
+    boost::json::array started;
+    for (const base::Uuid& id : receipt->started) started.push_back(boost::json::string(id.to_string()));
+    held->send(http::json(202, boost::json::value{{"event", receipt->event.to_string()},
+                                                  {"duplicate", receipt->duplicate},
+                                                  {"started", std::move(started)}}));
+  };
+  services.shard.submit(std::move(command));
+}
+
+}  // namespace
+
+void add_webhook_routes(http::Router& router, Services& services) {
+  router.route("POST", "/v1/tenants/{tenant}/webhooks/{plugin}/{name}",
+               [&services](const http::Request& request, http::Responder responder) {
+                 deliver(services, request, std::move(responder));
+               });
+}
+
+}  // namespace trv::gateway

@@ -1,0 +1,32 @@
+#include "kernel/gateway/receive.hpp"
+
+namespace trv::gateway {
+
+base::Result<shard::Decision> receive(const Services& services, const lmdb::Txn& state, shard::DecisionContext& context,
+                                      const ingest::Received& event, Receipt& receipt) {
+  receipt = {};
+  TRV_TRY_ASSIGN(const auto taken, services.ingest.taken(state, context.tenant, event.source, event.id));
+  if (taken) {
+    receipt.event = *taken;
+    receipt.duplicate = true;
+    return shard::Decision{};
+  }
+  shard::Decision decision;
+  TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
+  receipt.event = draft.event_id;
+  decision.events.push_back(std::move(draft));
+
+  context.causation_id = receipt.event;
+  const instance::ReceivedEvent received{.id = event.id,
+                                         .source = event.source,
+                                         .type = event.type,
+                                         .subject = event.subject,
+                                         .time = event.time,
+                                         .data = event.data};
+  TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, services.decision_state(), received));
+  receipt.started = std::move(started.instances);
+  std::move(started.decision.events.begin(), started.decision.events.end(), std::back_inserter(decision.events));
+  return decision;
+}
+
+}  // namespace trv::gateway
