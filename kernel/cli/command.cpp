@@ -85,21 +85,25 @@ std::string without_line_end(std::string message) {
   return message;
 }
 
+// Choices are written into the type name, as "a|b".
+std::vector<std::string> words_of(const CLI::Option& option) {
+  const std::string value = option.get_type_name();
+  return value.find('|') == std::string::npos ? std::vector<std::string>() : CLI::detail::split(value, '|');
+}
+
 CommandDescription describe_app(const CLI::App& app) {
   CommandDescription description{.name = app.get_name(), .help = app.get_description(), .page = page_of(app)};
   for (const CLI::Option* option : app.get_options()) {
     if (option->get_positional()) {
       description.takes_file |= is_file(option->get_name());
+      if (const auto words = words_of(*option); !words.empty()) description.words = words;
       continue;
     }
     if (option->get_lnames().empty()) continue;
     CommandDescription::Option one{.name = "--" + option->get_lnames().front(), .help = option->get_description()};
     one.takes_value = option->get_items_expected_max() > 0 && option->get_type_size() > 0;
-    const std::string value = option->get_type_name();
-    one.takes_file = is_file(value);
-    if (value.find('|') != std::string::npos && !one.takes_file) {
-      for (const std::string& word : CLI::detail::split(value, '|')) one.words.push_back(word);
-    }
+    one.takes_file = is_file(option->get_type_name());
+    one.words = words_of(*option);
     description.options.push_back(std::move(one));
   }
   for (const CLI::App* sub : app.get_subcommands([](const CLI::App*) { return true; })) {

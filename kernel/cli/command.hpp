@@ -32,7 +32,7 @@ class Verb {
   /// "--name" and what its value is called.
   Verb& option(const std::string& name, const std::string& value, std::string& into, const std::string& help,
                Need need = Need::optional);
-  /// An option that takes one of these words.
+  /// An option, or an argument where the name has no dashes, that takes one of these words.
   Verb& choice(const std::string& name, const std::vector<std::string>& words, std::string& into,
                const std::string& help, Need need = Need::optional);
   /// An option that can be given several times, or with several values.

@@ -54,7 +54,7 @@ void add_program(CommandTree& tree) {
   tree.verb("version", "Print the versions of trav and of the server").does(version);
   const auto arguments = std::make_shared<ProgramArguments>();
   tree.verb("completion", "Print the completion script of a shell")
-      .argument("SHELL", arguments->shell, "bash, zsh or fish")
+      .choice("SHELL", {"bash", "zsh", "fish"}, arguments->shell, "The shell", Need::required)
       .example("source <(trav completion bash)")
       .example("trav completion zsh > ~/.zfunc/_trav")
       .example("trav completion fish > ~/.config/fish/completions/trav.fish")

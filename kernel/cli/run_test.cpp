@@ -227,6 +227,11 @@ TEST_F(CommandLine, every_noun_has_an_example) {
   EXPECT_NE(out_.find("Exit codes:"), std::string::npos);
 }
 
+TEST_F(CommandLine, the_reference_page_is_what_help_prints) {
+  EXPECT_EQ(trav({"help", "--markdown"}), ExitCode::ok);
+  EXPECT_EQ(read(TRV_SOURCE_DIR "/docs/guides/cli.md"), out_) << "run: trav help --markdown > docs/guides/cli.md";
+}
+
 TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"tenat", "list"}, "trav: no command 'tenat'; did you mean 'tenant'?\n"},
@@ -239,7 +244,7 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"token", "create", "x", "--role", "owner", "--expires", "soon"}, "--expires soon: write a number"},
       {{"run", "triage"}, "'triage' names no workflow"},
       {{"run", "a/b", "--input", "{nope"}, "--input is not JSON"},
-      {{"completion", "tcsh"}, "no completion for 'tcsh'"}};
+      {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"}};
   for (const auto& [arguments, expected] : cases) {
     EXPECT_EQ(trav(arguments), ExitCode::usage) << expected;
     EXPECT_NE(err_.find(expected), std::string::npos) << err_;
@@ -530,6 +535,7 @@ TEST_F(CommandLine, bash_completes_nouns_verbs_options_and_words) {
   const auto script = write("trav.bash", out_);
   EXPECT_EQ(completed(script, "trav ten"), "tenant\n");
   EXPECT_EQ(completed(script, "trav token c"), "create\n");
+  EXPECT_EQ(completed(script, "trav completion z"), "zsh\n");
   EXPECT_EQ(completed(script, "trav token create --ro"), "--role\n");
   EXPECT_EQ(completed(script, "trav token create --role \"\""), "viewer owner\n");
   EXPECT_EQ(completed(script, "trav --output json instance list --st"), "--status\n");
