@@ -65,6 +65,7 @@ base::Result<Definition> Compiler::run() {
 
   TRV_ENSURES(definition_.first != no_task);
   definition_.document = constant(root_);
+  if (!problems_.empty()) return base::fail(problems_.first());
   return std::move(definition_);
 }
 

@@ -52,6 +52,11 @@ TEST(Reader, aliases_are_copies_within_bounds) {
   const auto result = read(bomb, Format::yaml);
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().code(), base::ErrorCode::too_large);
+  // Few nodes, but each repeats a long text.
+  std::string heavy = "a: &a " + std::string(200'000, 'x') + "\nb: &b [*a, *a]\nc: &c [*b, *b, *b]\nd: [*c, *c]\n";
+  const auto heavy_result = read(heavy, Format::yaml);
+  ASSERT_FALSE(heavy_result);
+  EXPECT_NE(heavy_result.error().message().find("aliases repeat more than"), std::string::npos);
 }
 
 TEST(Reader, hostile_texts_are_refused_quickly) {

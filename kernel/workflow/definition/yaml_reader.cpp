@@ -23,6 +23,8 @@ struct Refused {
 };
 
 constexpr std::size_t aliases_max = 100;
+/// Text that aliases may repeat, all together.
+constexpr std::size_t repeated_bytes_max = 1'000'000;
 
 Position place(const YAML::Mark& mark) {
   if (mark.is_null()) return {};
@@ -37,6 +39,13 @@ std::size_t count(const Node& node) {
   std::size_t total = 1;
   for (const Node& item : node.items) total += count(item);
   for (const Entry& entry : node.entries) total += count(entry.value);
+  return total;
+}
+
+std::size_t text_bytes(const Node& node) {
+  std::size_t total = node.text.size();
+  for (const Node& item : node.items) total += text_bytes(item);
+  for (const Entry& entry : node.entries) total += entry.key.size() + text_bytes(entry.value);
   return total;
 }
 
@@ -74,6 +83,10 @@ class TreeBuilder final : public YAML::EventHandler {
     const Node& target = found->second;
     nodes_ += count(target);
     if (nodes_ > nodes_max) refuse_nodes(at);
+    repeated_bytes_ += text_bytes(target);
+    if (repeated_bytes_ > repeated_bytes_max) {
+      refuse(at, fmt::format("aliases repeat more than {} bytes of text", repeated_bytes_max), ErrorCode::too_large);
+    }
     if (depth_of(target) + static_cast<int>(open_.size()) > depth_max) refuse_depth(at);
     finish(target, 0);
   }
@@ -189,6 +202,7 @@ class TreeBuilder final : public YAML::EventHandler {
   std::optional<Node> root_;
   std::size_t nodes_ = 0;
   std::size_t aliases_ = 0;
+  std::size_t repeated_bytes_ = 0;
 };
 
 /// Reads a borrowed text without copying it.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernel/expression/json.hpp"
+#include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 
@@ -25,6 +26,10 @@ base::Result<DefinitionPointer> compiled(const lmdb::Txn& txn, const base::Tenan
     return definition::compile(stored->text, stored->format);
   });
 }
+
+/// What is kept of a failed outcome.
+constexpr std::size_t message_bytes_max = 2'000;
+constexpr std::size_t detail_bytes_max = 16 * 1024;
 
 /// A running instance with its definition.
 struct Opened {
@@ -199,6 +204,8 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
   }
   TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, *instance));
   shard::Outcome stored = outcome;
+  stored.message = cut(outcome.message, message_bytes_max);
+  if (stored.detail.size() > detail_bytes_max) stored.detail.clear();
   if (stored.ok && stored.output.size() > data_bytes_max) {
     stored.ok = false;
     stored.code = base::to_string(ErrorCode::too_large);

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "kernel/workflow/instance/workflow_fixture.hpp"
 
 namespace trv::instance::testing {
@@ -343,6 +346,68 @@ TEST(Instances, data_over_its_limit_faults_and_says_so) {
   const std::string output = output_of("do: [{a: {set: {n: '${ [range(100000)] }'}}}]\n");
   EXPECT_TRUE(output.starts_with("faulted: ")) << output.substr(0, 200);
   EXPECT_NE(output.find("more than 262144 bytes"), std::string::npos) << output.substr(0, 300);
+}
+
+TEST(Instances, hostile_expressions_cost_their_instance_only) {
+  std::string many = "do: [{a: {set: {";
+  for (int i = 0; i < 200; ++i) many += fmt::format("k{}: '${{ [range(200000)] }}', ", i);
+  const std::string large = output_of(many + "z: 1}}}]\n");
+  EXPECT_NE(large.find("come to more than"), std::string::npos) << large.substr(0, 300);
+  const std::string message = output_of("do: [{a: {set: {x: '${ error(\"y\" * 1500000) }'}}}]\n");
+  EXPECT_TRUE(message.starts_with("faulted: ")) << message.substr(0, 300);
+  EXPECT_LT(message.size(), 4'000U);
+  EXPECT_TRUE(output_of("do: [{a: {set: {x: '${ last(repeat(1)) }'}}}]\n").starts_with("faulted: "));
+}
+
+TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
+  std::ifstream stream(TRV_SOURCE_DIR "/docs/guides/triage.yaml");
+  const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+  TestKernel kernel;
+  (void)kernel.apply_text(text);
+  const auto receive = [&](std::string_view label) {
+    return good(kernel.run([&](auto& txn, auto& here, auto those) {
+             return receive_event(
+                 txn, here, those,
+                 {.id = "1",
+                  .source = "https://github.com/acme/app",
+                  .type = "com.github.issues.opened",
+                  .data = fmt::format(
+                      R"({{"issue":{{"number":7,"title":"It breaks","html_url":"https://g/7","labels":[{{"name":"{}"}}]}},
+                    "repository":{{"name":"app","owner":{{"login":"acme"}}}}}})",
+                      label)});
+           }))
+        .instances.at(0);
+  };
+  EXPECT_EQ(kernel.detail(receive("question")).summary.status, Status::completed);
+  const InstanceId id = receive("bug");
+  const auto next = [&](std::string_view operation) {
+    const auto effects = kernel.pending();
+    EXPECT_EQ(effects.size(), 1U);
+    EXPECT_EQ(effects.at(0).plugin + "." + effects.at(0).operation, operation);
+    return effects.at(0);
+  };
+  (void)good(kernel.fail(next("jira.create-issue").key, "unavailable", 503));
+  EXPECT_TRUE(kernel.pending().empty());
+  ASSERT_TRUE(kernel.fire_timer());
+  (void)good(kernel.succeed(next("jira.create-issue").key, R"({"key":"OPS-1"})"));
+  EXPECT_EQ(next("slack.post-message").input, R"({"channel":"#triage","text":"OPS-1: It breaks"})");
+  (void)good(kernel.succeed(next("slack.post-message").key, "{}"));
+  EXPECT_EQ(next("github.create-comment").input,
+            R"({"owner":"acme","repository":"app","issue":7,"body":"Thank you. We follow this as OPS-1."})");
+  (void)good(kernel.succeed(next("github.create-comment").key, R"({"id":1})"));
+  EXPECT_EQ(kernel.detail(id).output, R"({"id":1})");
+
+  const InstanceId failing = receive("bug");
+  for (int i = 0; i < 5; ++i) {
+    (void)good(kernel.fail(next("jira.create-issue").key, "unavailable", 503));
+    if (i < 4) {
+      ASSERT_TRUE(kernel.fire_timer());
+    }
+  }
+  EXPECT_EQ(next("slack.post-message").input,
+            R"({"channel":"#triage","text":"No ticket for https://g/7: Communication Error"})");
+  (void)good(kernel.succeed(next("slack.post-message").key, "{}"));
+  EXPECT_EQ(kernel.detail(failing).summary.status, Status::completed);
 }
 
 TEST(Instances, lists_are_by_time_and_by_tenant) {

@@ -25,6 +25,9 @@ constexpr std::array<Standard, 8> standards = {{{"configuration", 400, "Configur
                                                 {"communication", 500, "Communication Error"},
                                                 {"runtime", 500, "Runtime Error"}}};
 
+/// A message of an expression or a plugin may be of any length.
+constexpr std::size_t detail_bytes_max = 2'000;
+
 constexpr std::string_view base_uri = "https://serverlessworkflow.io/spec/1.0.0/errors/";
 constexpr std::array<std::string_view, 4> base_uris = {base_uri, "https://serverlessworkflow.io/dsl/errors/types/",
                                                        "https://open-workflow-specification.org/spec/1.0.0/errors/",
@@ -57,8 +60,14 @@ Value make_error(StandardError kind, std::string_view instance, std::string_view
   error.set("status", Value(status == 0 ? standard.status : status));
   error.set("instance", Value(instance));
   error.set("title", Value(standard.title));
-  if (!detail.empty()) error.set("detail", Value(detail));
+  if (!detail.empty()) error.set("detail", Value(cut(detail, detail_bytes_max)));
   return error;
+}
+
+std::string_view cut(std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return text;
+  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0U) == 0x80U) --bytes_max;
+  return text.substr(0, bytes_max);
 }
 
 Value error_of(const shard::Outcome& outcome, std::string_view instance) {

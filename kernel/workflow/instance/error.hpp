@@ -21,12 +21,15 @@ enum class StandardError {
   runtime
 };
 
-/// `status` 0: the one that the specification gives to the type.
+/// `status` 0: the one that the specification gives to the type. A long detail is cut.
 [[nodiscard]] expression::Value make_error(StandardError kind, std::string_view instance, std::string_view detail,
                                            std::uint32_t status = 0);
 
 /// What a failed effect is to the workflow.
 [[nodiscard]] expression::Value error_of(const shard::Outcome& outcome, std::string_view instance);
+
+/// The first `bytes_max` bytes of a text, without a torn character at the end.
+[[nodiscard]] std::string_view cut(std::string_view text, std::size_t bytes_max);
 
 /// Whether a catch is meant for the error. Standard types are the same under every host and path that the
 /// specification, its test kit and its examples have used for them.

@@ -53,7 +53,7 @@ base::Status Execution::begin(std::string_view trigger, const Value& input) {
       error = expression::to_json(*state_.error);
     }
   }
-  emit(writer_.started(definition_, trigger, input_json, error, move(true)));
+  emit(writer_.started(definition_, cut(trigger, 256), input_json, error, move(true)));
   return {};
 }
 
