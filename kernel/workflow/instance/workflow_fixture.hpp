@@ -149,7 +149,15 @@ class TestKernel {
   std::string tenant = "acme";
   base::Timestamp now{1'767'225'600'000'000'000};
   DefinitionCache cache;
-  std::vector<std::pair<std::string, std::string>> log;  ///< type and payload of every applied event
+  /// Applies everything that the other kernel has applied.
+  void replay(const TestKernel& other) {
+    auto txn = good(env_.begin_write());
+    for (const base::Bytes& stored : other.log_) {
+      const record::Record event = good(record::Record::decode(stored));
+      apply_view(txn, event.view());
+    }
+    good(txn.commit());
+  }
 
  private:
   static std::vector<record::Draft>& decision_of(shard::Decision& decision) { return decision.events; }
@@ -163,12 +171,16 @@ class TestKernel {
     for (std::size_t i = 0; i < std::min(events.size(), events_max); ++i) {
       const auto view =
           good(encoder_.encode(events[i], {record::ShardId(1), lsn_ = lsn_.next(), record::Epoch(1), {}}));
-      log.emplace_back(view.type(), base::as_text(view.payload()));
-      good(timers_.apply(txn, view));
-      good(outbox_.apply(txn, view));
-      good(projector_.apply(txn, view));
+      log_.emplace_back(view.stored().begin(), view.stored().end());
+      apply_view(txn, view);
     }
     (void)outbox_.take_new();
+  }
+
+  void apply_view(lmdb::WriteTxn& txn, const record::RecordView& view) {
+    good(timers_.apply(txn, view));
+    good(outbox_.apply(txn, view));
+    good(projector_.apply(txn, view));
   }
 
   base::SystemRandom real_;
@@ -182,6 +194,7 @@ class TestKernel {
   record::RecordEncoder encoder_;
   record::Lsn lsn_;
   std::size_t events_last_ = 0;
+  std::vector<base::Bytes> log_;  ///< as stored
 };
 
 /// {dsl, namespace: test, name: it, version: 1.0.0} and `rest`.

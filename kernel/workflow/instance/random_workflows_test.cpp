@@ -1,0 +1,120 @@
+// Random small definitions with random outcomes: whatever happens, an instance ends or waits, its timers and effects
+// are gone once it has ended, and replaying its events gives the same rows.
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "kernel/workflow/instance/workflow_fixture.hpp"
+
+namespace trv::instance::testing {
+namespace {
+
+/// Makes definitions that compile. The same seed makes the same definition.
+class Author {
+ public:
+  explicit Author(std::uint64_t seed) : random_(seed) {}
+
+  std::string write() { return document("do: " + list(3) + "\n"); }
+
+ private:
+  std::string list(int depth) {
+    const std::uint64_t count = 1 + random_.below(4);
+    const std::string prefix = fmt::format("t{}_", ++lists_);
+    std::string out = "[";
+    for (std::uint64_t i = 0; i < count; ++i) {
+      // Jumps go forward only, so that every flow ends.
+      const std::string then = random_.below(5) == 0   ? ", then: end"
+                               : random_.below(5) == 0 ? ", then: exit"
+                               : i + 1 < count
+                                   ? fmt::format(", then: {}{}", prefix, i + 1 + random_.below(count - i - 1))
+                                   : "";
+      out += fmt::format("{}{{{}{}: {{{}{}{}}}}}", i == 0 ? "" : ", ", prefix, i, body(depth), then, common());
+    }
+    return out + "]";
+  }
+
+  std::string common() {
+    switch (random_.below(6)) {
+      case 0: return ", if: '(.n // 0) % 2 == 0'";
+      case 1: return ", input: {from: '{n: ((.n // 0) + 3)}'}";
+      case 2: return ", output: {as: '{n: ((.n? // 0) + ($input.n? // 0))}'}";
+      case 3: return ", export: {as: '{seen: ([$context.seen?, $task.name] | flatten)}'}";
+      default: return "";
+    }
+  }
+
+  std::string body(int depth) {
+    switch (random_.below(depth > 0 ? 9 : 5)) {
+      case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
+      case 1: return "wait: {seconds: 1}";
+      case 2: return "call: 'a.b:1.0.0@default', with: {n: '${ .n? }'}";
+      case 3: return "raise: {error: {type: x, status: 418}}";
+      case 4: return "switch: [{a: {when: '(.n? // 0) > 2', then: continue}}, {b: {then: exit}}]";
+      case 5: return "do: " + list(depth - 1);
+      case 6: return "for: {in: '[1, 2]'}, do: " + list(depth - 1);
+      case 7:
+        return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}}}}}}}, do: {}}}",
+                           list(depth - 1), random_.below(3), list(depth - 1));
+      default: return fmt::format("try: {}, catch: {{errors: {{with: {{status: 418}}}}}}", list(depth - 1));
+    }
+  }
+
+  base::SimulatedRandom random_;
+  int lists_ = 0;
+};
+
+std::map<std::string, std::string> rows_of(TestKernel& kernel) {
+  std::map<std::string, std::string> out;
+  auto txn = kernel.read();
+  const Tables& tables = kernel.tables();
+  int number = 0;
+  for (const lmdb::Table* table : {&tables.definitions, &tables.latest, &tables.subscriptions, &tables.heads,
+                                   &tables.states, &tables.inputs, &tables.contexts, &tables.steps}) {
+    ++number;
+    good(lmdb::scan(txn, *table, {}, {}, lmdb::Direction::forward,
+                    [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
+                      out[fmt::format("{}:{}", number, base::as_text(key))] = base::as_text(value);
+                      return lmdb::Visit::go_on;
+                    }));
+  }
+  return out;
+}
+
+TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
+  int completed = 0;
+  int faulted = 0;
+  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+    SCOPED_TRACE(fmt::format("seed {}", seed));
+    base::SimulatedRandom random(seed * 7919);
+    const std::string text = Author(seed).write();
+    const auto compiled = definition::compile(text, definition::Format::yaml);
+    ASSERT_TRUE(compiled) << compiled.error().message() << "\n" << text;
+    TestKernel kernel;
+    const InstanceId id = kernel.start(kernel.apply_text(text), R"({"n":1})", 1 + random.below(6));
+    for (int guard = 0; guard < 2'000 && kernel.detail(id).summary.status == Status::running; ++guard) {
+      const auto effects = kernel.pending();
+      if (!effects.empty() && random.below(2) == 0) {
+        const std::string& key = effects[random.below(effects.size())].key;
+        (void)good(random.below(3) == 0 ? kernel.fail(key, "unavailable", 418) : kernel.succeed(key, R"({"n":2})"));
+      } else if (random.below(2) == 0) {
+        (void)kernel.fire_timer();
+      } else {
+        kernel.resume(id, 1 + random.below(4));
+      }
+    }
+    const Status status = kernel.detail(id).summary.status;
+    ASSERT_NE(status, Status::running) << text;
+    ++(status == Status::completed ? completed : faulted);
+    EXPECT_EQ(kernel.timers(), 0U) << text;
+    EXPECT_TRUE(kernel.pending().empty()) << text;
+    TestKernel again;
+    again.replay(kernel);
+    EXPECT_EQ(rows_of(again), rows_of(kernel));
+  }
+  EXPECT_GT(completed, 20);
+  EXPECT_GT(faulted, 20);
+}
+
+}  // namespace
+}  // namespace trv::instance::testing
