@@ -161,7 +161,7 @@ class CommandLine : public testing::Test {
   }
   ~CommandLine() override { std::filesystem::remove_all(folder_); }
 
-  ExitCode trav(std::vector<std::string> arguments, const std::string& input = "") {
+  ExitCode trav(const std::vector<std::string>& arguments, const std::string& input = "") {
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;
