@@ -301,13 +301,13 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
       flow.kind = Flow::Kind::end;
     } else if (pending.target != "continue") {
       flow.kind = Flow::Kind::jump;
-      std::vector<std::string_view> names = {"continue", "exit", "end"};
       for (const TaskIndex sibling : siblings) {
-        names.push_back(definition_.tasks[sibling].name);
         if (definition_.tasks[sibling].name == pending.target) flow.target = sibling;
       }
       if (flow.target == no_task) {
-        const std::string_view meant = nearest(pending.target, names);
+        std::vector<std::string_view> names = {"continue", "exit", "end"};
+        for (const TaskIndex sibling : siblings) names.push_back(definition_.tasks[sibling].name);
+        const std::string_view meant = problems_.suggest(pending.target, names);
         problems_.add(pending.position,
                       fmt::format("'then' names '{}', which is no task of the same list{}", pending.target,
                                   meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -47,13 +48,24 @@ TEST(Definition, a_problem_is_told_with_its_place_and_what_is_allowed) {
   EXPECT_EQ(with("do: [{a: {raise: {error: nope}}}]\n"), "2:26 'use.errors' has no error 'nope'");
   EXPECT_EQ(with("do: [{a: {call: github.create-issue}}]\n"),
             "2:17 'github.create-issue' names no function; write <plugin>.<operation>:<version>@default, for example "
-            "github.create-issue:1.0.0@default");
-  EXPECT_EQ(with("do: [{a: {call: github.create-issue:1.0.0@default, with: {title: '${ .t }'}}}]\n"), "compiles");
+            "tracker.create-issue:1.0.0@default");
+  EXPECT_EQ(with("do: [{a: {call: tracker.create-issue:1.0.0@default, with: {title: '${ .t }'}}}]\n"), "compiles");
   EXPECT_EQ(verdict("document: {dsl: '2.0.0', namespace: a, name: b, version: '1.0.0'}\ndo: [{a: {set: {x: 1}}}]"),
             "1:17 version 2.0.0 of the language is not supported; 1.0.x is");
   EXPECT_EQ(
       verdict("document: {dsl: '1.0.3', namespace: a_b, name: b, version: 1.0}\ndo: [{a: {set: {x: 1}}}]").substr(0, 5),
       "1:37 ");
+}
+
+TEST(Definition, thousands_of_mistakes_are_refused_quickly) {
+  std::string many = "do:\n";
+  for (int i = 0; i < 1'500; ++i)
+    many += fmt::format(
+        "  - task_with_a_long_name_to_compare_{}: {{set: {{a: 1}}, then: nowhere_to_be_found_in_this_list_{}}}\n", i,
+        i);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_NE(with(many).find("which is no task of the same list"), std::string::npos);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
 }
 
 TEST(Definition, what_is_not_executed_is_refused_by_name) {

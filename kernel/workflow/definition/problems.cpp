@@ -51,6 +51,12 @@ void Problems::add(const Position& at, std::string message) {
   position_ = at;
 }
 
+std::string_view Problems::suggest(std::string_view name, const std::vector<std::string_view>& candidates) {
+  if (suggestions_left_ == 0) return {};
+  --suggestions_left_;
+  return nearest(name, candidates);
+}
+
 void Problems::unsupported(const Position& at, std::string_view what) {
   add(at, fmt::format("{} is not supported yet", what));
 }
@@ -118,7 +124,7 @@ void Fields::unsupported(std::string_view name) {
 void Fields::finish() {
   for (const Entry& entry : node_.entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
-    const std::string_view meant = nearest(entry.key, known_);
+    const std::string_view meant = problems_.suggest(entry.key, known_);
     problems_.add(entry.position,
                   meant.empty()
                       ? fmt::format("{} has no property '{}'; it knows {}", what_, entry.key, fmt::join(known_, ", "))

@@ -16,6 +16,8 @@ class Problems {
   void add(const Position& at, std::string message);
   /// For what the specification has and we do not execute yet.
   void unsupported(const Position& at, std::string_view what);
+  /// As nearest(), and empty once some have been made: a hostile text could ask for millions.
+  [[nodiscard]] std::string_view suggest(std::string_view name, const std::vector<std::string_view>& candidates);
   [[nodiscard]] bool empty() const noexcept { return !first_.has_value(); }
   /// The problem that stands first in the text; `empty()` must be false.
   [[nodiscard]] base::Error first() const;
@@ -23,6 +25,7 @@ class Problems {
  private:
   std::optional<base::Error> first_;
   Position position_;
+  int suggestions_left_ = 20;
 };
 
 /// Reads the properties of one mapping; every name asked for is a known one.

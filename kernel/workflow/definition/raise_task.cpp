@@ -47,7 +47,7 @@ TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope&) {
   }
   const Node* named = compiler.named_error(error->text);
   if (named == nullptr) {
-    const std::string_view meant = nearest(error->text, compiler.error_names());
+    const std::string_view meant = problems.suggest(error->text, compiler.error_names());
     problems.add(error->position,
                  fmt::format("'use.errors' has no error '{}'{}", error->text,
                              meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));

@@ -59,7 +59,7 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
     } else if (const Node* named = compiler.named_retry(retry->text)) {
       task.retry = compile_retry(compiler, *named, fmt::format("retry policy '{}'", retry->text));
     } else {
-      const std::string_view meant = nearest(retry->text, compiler.retry_names());
+      const std::string_view meant = problems.suggest(retry->text, compiler.retry_names());
       problems.add(retry->position,
                    fmt::format("'use.retries' has no policy '{}'{}", retry->text,
                                meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
