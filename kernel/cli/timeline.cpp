@@ -26,7 +26,7 @@ struct TimelineColumn {
 constexpr std::array<TimelineColumn, 6> columns = {{{"TIME", 12, Align::left},
                                                     {"LSN", 8, Align::right},
                                                     {"TASK", 22, Align::left},
-                                                    {"OPERATION", 26, Align::left},
+                                                    {"OPERATION", 28, Align::left},
                                                     {"OUTCOME", 10, Align::left},
                                                     {"DURATION", 9, Align::right}}};
 
@@ -83,14 +83,16 @@ std::string timeline_titles(const Style& style) {
   return line_of(titles, Colour::bold, style);
 }
 
-std::string timeline_row(const json::value& task, const Style& style) {
+std::string timeline_row(const json::value& task, const std::string& known_operation, const Style& style) {
   std::string operation = member_text(task, "operation");
+  if (operation.empty()) operation = known_operation;
   if (operation.empty()) operation = member_text(task, "kind");
   std::string outcome = member_text(task, "outcome");
   if (outcome.empty()) outcome = member_text(task, "event");
   const std::string attempt = member_text(task, "attempt");
   std::string name = member_text(task, "task");
   if (number_of(attempt) > 1) name += " #" + attempt;
+  if (name.empty()) name = "(workflow)";
   return line_of(
       {clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome, duration_of(task)},
       Colour::none, style);
@@ -113,7 +115,10 @@ base::Status Timeline::print_new() {
         continue;
       }
       if (!std::exchange(titled_, true)) session_.world().out << timeline_titles(session_.style());
-      session_.world().out << timeline_row(item, session_.style()) << std::flush;
+      // Only the step that starts a call names its operation; the steps after it are about the same one.
+      std::string& operation = operations_[member_text(item, "reference")];
+      if (const std::string named = member_text(item, "operation"); !named.empty()) operation = named;
+      session_.world().out << timeline_row(item, operation, session_.style()) << std::flush;
     }
     const std::string next = member_text(page, "next_cursor");
     if (next.empty()) return {};

@@ -5,6 +5,7 @@
 #include <boost/json/value.hpp>
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "kernel/cli/session.hpp"
@@ -14,7 +15,8 @@ namespace trv::cli {
 /// Title line of the timeline: TIME, LSN, TASK, OPERATION, OUTCOME, DURATION.
 [[nodiscard]] std::string timeline_titles(const Style& style);
 /// One item of an instance's task list as a line.
-[[nodiscard]] std::string timeline_row(const boost::json::value& task, const Style& style);
+[[nodiscard]] std::string timeline_row(const boost::json::value& task, const std::string& known_operation,
+                                       const Style& style);
 
 /// "75 µs", "312 ms", "1.25 s", "3 min 20 s".
 [[nodiscard]] std::string duration_text(double ms);
@@ -39,6 +41,7 @@ class Timeline {
   std::string cursor_;  // of the last page; pages only grow
   std::size_t printed_of_page_ = 0;
   bool titled_ = false;
+  std::map<std::string, std::string> operations_;  ///< by the task's reference
 };
 
 }  // namespace trv::cli

@@ -167,7 +167,7 @@ base::Status ShardProcessor::take_ownership() {
   own(false);
   (void)outbox_.take_new();
   TRV_TRY_ASSIGN(log::Claim claim, log_.claim(options_.shard, options_.node, ids_.next(clock_.now())));
-  TRV_TRY(projection_.catch_up(log_));
+  TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1)));
   (void)outbox_.take_new();
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
