@@ -1,14 +1,36 @@
 #include "sdk/base/random.hpp"
 
+#include <openssl/crypto.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstring>
 
 #include "sdk/base/contract.hpp"
 
 namespace trv::base {
+namespace {
+
+// Asking the generator costs about as much for 16 bytes as for 512. Ids draw from a reserve of their thread; what is
+// longer than an id may be a key, which leaves no copy.
+constexpr std::size_t id_bytes = 16;
+
+std::atomic<std::uint64_t> forks{0};
+
+struct Reserve {
+  std::array<std::uint8_t, 512> bytes;
+  std::size_t left = 0;
+  std::uint64_t forks_seen = 0;
+};
+
+void fill_from_generator(std::span<std::uint8_t> bytes) {
+  TRV_ASSERT(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1);
+}
+
+}  // namespace
 
 std::uint64_t Random::next() {
   std::array<std::uint8_t, 8> bytes{};
@@ -29,7 +51,20 @@ std::uint64_t Random::below(std::uint64_t bound) {
 }
 
 void SystemRandom::fill(std::span<std::uint8_t> bytes) {
-  TRV_ASSERT(RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) == 1);
+  if (bytes.size() > id_bytes) return fill_from_generator(bytes);
+  // A child process must not hand out its parent's reserve again.
+  static const bool watches_forks = ::pthread_atfork(nullptr, nullptr, [] { ++forks; }) == 0;
+  TRV_ASSERT(watches_forks);
+  thread_local Reserve reserve;
+  if (reserve.left < bytes.size() || reserve.forks_seen != forks) {
+    reserve.forks_seen = forks;
+    fill_from_generator(reserve.bytes);
+    reserve.left = reserve.bytes.size();
+  }
+  reserve.left -= bytes.size();
+  std::uint8_t* const from = reserve.bytes.data() + reserve.left;
+  std::copy_n(from, bytes.size(), bytes.data());
+  OPENSSL_cleanse(from, bytes.size());
 }
 
 void SimulatedRandom::fill(std::span<std::uint8_t> bytes) {

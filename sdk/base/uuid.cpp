@@ -2,11 +2,17 @@
 
 #include <algorithm>
 
-#include "sdk/base/bytes.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::base {
 namespace {
+
+int hex_value(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
 
 void put_time(std::array<std::uint8_t, 16>& bytes, std::int64_t ms) {
   TRV_EXPECTS(ms >= 0 && ms < std::int64_t{1} << 48);
@@ -18,29 +24,29 @@ void put_time(std::array<std::uint8_t, 16>& bytes, std::int64_t ms) {
 }  // namespace
 
 std::string Uuid::to_string() const {
-  const std::string hex = to_hex(bytes_);
-  std::string text;
-  text.reserve(36);
-  for (std::size_t i = 0; i < hex.size(); ++i) {
-    if (i == 8 || i == 12 || i == 16 || i == 20) text += '-';
-    text += hex[i];
+  static constexpr std::string_view digits = "0123456789abcdef";
+  std::string text(36, '-');
+  char* to = text.data();
+  for (std::size_t i = 0; i < bytes_.size(); ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++to;
+    *to++ = digits[bytes_[i] >> 4];
+    *to++ = digits[bytes_[i] & 15];
   }
   return text;
 }
 
 std::optional<Uuid> Uuid::parse(std::string_view text) {
   if (text.size() != 36) return std::nullopt;
-  std::string hex;
-  hex.reserve(32);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (is_dash != (text[i] == '-')) return std::nullopt;
-    if (!is_dash) hex += text[i];
-  }
-  const auto bytes = from_hex(hex);
-  if (!bytes || bytes->size() != 16) return std::nullopt;
   Uuid uuid;
-  std::ranges::copy(*bytes, uuid.bytes_.begin());
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < uuid.bytes_.size(); ++i) {
+    if ((i == 4 || i == 6 || i == 8 || i == 10) && text[at++] != '-') return std::nullopt;
+    const int high = hex_value(text[at]);
+    const int low = hex_value(text[at + 1]);
+    if (high < 0 || low < 0) return std::nullopt;
+    uuid.bytes_[i] = static_cast<std::uint8_t>(high << 4 | low);
+    at += 2;
+  }
   return uuid;
 }
 
