@@ -163,7 +163,7 @@ void append_entry_of(std::string& out, const record::RecordView& record) {
   out += ",\"payload_sha256\":";
   append_hex(out, base::sha256(record.payload()));
   out += ",\"record_sha256\":";
-  append_hex(out, base::sha256(record.stored()));
+  append_hex(out, record.hash());
   out += '}';
   TRV_ENSURES(out.size() - start <= entry_bytes_max);
 }

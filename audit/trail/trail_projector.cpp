@@ -21,8 +21,19 @@ struct Completed {
 }  // namespace
 
 base::Status TrailProjector::open(lmdb::WriteTxn& txn) {
+  frontiers_.clear();
   TRV_TRY_ASSIGN(tables_, Tables::create(txn));
   return {};
+}
+
+base::Result<merkle::Frontier*> TrailProjector::frontier_of(const lmdb::WriteTxn& txn, std::string_view tenant) {
+  if (const auto known = frontiers_.find(tenant); known != frontiers_.end()) return &known->second;
+  merkle::Frontier frontier;
+  TRV_TRY_ASSIGN(const auto head, tables_.size.get(txn, tenant));
+  if (head) {
+    TRV_TRY_ASSIGN(frontier, parse_frontier(tenant, *head));
+  }
+  return &frontiers_.emplace(tenant, frontier).first->second;
 }
 
 base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView& record) {
@@ -31,11 +42,8 @@ base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView
     return base::fail(base::ErrorCode::invalid, fmt::format("record {} of shard {}: its tenant cannot have a trail",
                                                             record.lsn().value(), record.shard().value()));
   }
-  merkle::Frontier frontier;
-  TRV_TRY_ASSIGN(const auto head, tables_.size.get(txn, tenant));
-  if (head) {
-    TRV_TRY_ASSIGN(frontier, parse_frontier(tenant, *head));
-  }
+  TRV_TRY_ASSIGN(merkle::Frontier * known, frontier_of(txn, tenant));
+  merkle::Frontier& frontier = *known;
 
   value_.resize(entry_header_bytes);
   append_entry_of(value_, record);
@@ -44,7 +52,7 @@ base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView
   auto* const header = reinterpret_cast<std::uint8_t*>(value_.data());
   put_number(header, record.lsn().value());
   std::ranges::copy(leaf, header + 8);
-  TRV_TRY(tables_.entries.put(txn, TrailKey::entry(tenant, frontier.size()).view(), value));
+  TRV_TRY(tables_.entries.put_ascending(txn, TrailKey::entry(tenant, frontier.size()).view(), value));
 
   Completed completed;
   frontier.append(leaf, [&](merkle::NodeAddress address, const base::Digest& hash) {
@@ -58,13 +66,20 @@ base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView
     TRV_TRY(tables_.nodes.put(txn, TrailKey::node(tenant, address).view(), hash));
   }
 
-  const auto edge = frontier.edge();
-  TRV_TRY_ASSIGN(const auto size, tables_.size.put_reserved(txn, tenant, 8 + edge.size() * sizeof(base::Digest)));
-  put_number(size.data(), frontier.size());
-  std::uint8_t* to = size.data() + 8;
-  for (const base::Digest& hash : edge) {
-    to = std::ranges::copy(hash, to).out;
+  return {};
+}
+
+base::Status TrailProjector::finish(lmdb::WriteTxn& txn) {
+  for (const auto& [tenant, frontier] : frontiers_) {
+    const auto edge = frontier.edge();
+    TRV_TRY_ASSIGN(const auto size, tables_.size.put_reserved(txn, tenant, 8 + edge.size() * sizeof(base::Digest)));
+    put_number(size.data(), frontier.size());
+    std::uint8_t* to = size.data() + 8;
+    for (const base::Digest& hash : edge) {
+      to = std::ranges::copy(hash, to).out;
+    }
   }
+  frontiers_.clear();
   return {};
 }
 

@@ -2,7 +2,9 @@
 // Keeps every tenant's trail in its shard's projection: one entry for each record, in the same transaction as all other
 // state. What was not audited did not happen.
 
+#include <map>
 #include <string>
+#include <string_view>
 
 #include "audit/trail/tables.hpp"
 #include "events/projection/projector.hpp"
@@ -15,14 +17,20 @@ class TrailProjector final : public projection::Projector {
   [[nodiscard]] std::string_view name() const override { return "audit"; }
   [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
+  void begin() override { frontiers_.clear(); }
   /// Error: corrupt where the tables are damaged; invalid for a tenant that is no key; what LMDB reports.
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override;
+  /// Writes the sizes and edges of the trails that grew: once in a transaction, however many entries it adds.
+  [[nodiscard]] base::Status finish(lmdb::WriteTxn& txn) override;
 
   /// After open(); for readers of the same environment, once its transaction has committed.
   [[nodiscard]] const Tables& tables() const noexcept { return tables_; }
 
  private:
+  [[nodiscard]] base::Result<merkle::Frontier*> frontier_of(const lmdb::WriteTxn& txn, std::string_view tenant);
+
   Tables tables_;
+  std::map<std::string, merkle::Frontier, std::less<>> frontiers_;  // of the trails that grew in this transaction
   std::string value_;  // memory that the next record uses again; holds nothing between calls
 };
 

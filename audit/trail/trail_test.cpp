@@ -212,6 +212,7 @@ class Trails : public testing::Test {
           apply(*txn, tenant);
         }
       }
+      ASSERT_TRUE(projector_.finish(*txn));
       ASSERT_TRUE(txn->commit());
     }
   }

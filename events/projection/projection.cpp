@@ -175,6 +175,7 @@ Result<ProjectionTxn> Projection::begin() {
   TRV_EXPECTS(env_ != nullptr && !closed_);
   TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_->begin_write());
   TRV_ASSERT((applied_.lsn == Lsn(0)) == (applied_.last_hash == base::Digest{}));
+  for (Projector* projector : projectors_) projector->begin();
   return ProjectionTxn(std::move(txn), applied_);
 }
 
@@ -189,8 +190,9 @@ Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, c
   if (record.lsn() != applied.lsn.next()) return refused("not the next lsn");
   if (record.epoch() < applied.epoch) return refused("an older epoch");
   if (record.prev_hash() != applied.last_hash) return refused("its prev_hash is not the hash of the record before it");
+  const record::RecordView known = record.with_hash(stored_hash);
   for (Projector* projector : projectors_) {
-    if (Status status = projector->apply(txn.txn_, record); !status) {
+    if (Status status = projector->apply(txn.txn_, known); !status) {
       return fail(std::move(status).error().in(
           fmt::format("projector {}, shard {}, lsn {}", projector->name(), shard_.value(), record.lsn().value())));
     }
@@ -204,6 +206,10 @@ Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, c
 
 Status Projection::commit(ProjectionTxn txn) {
   TRV_EXPECTS(txn.applied_.lsn >= applied_.lsn && txn.applied_.epoch >= applied_.epoch);
+  for (Projector* projector : projectors_) {
+    if (Status status = projector->finish(txn.txn_); !status)
+      return fail(std::move(status).error().in(projector->name()));
+  }
   TRV_TRY(applied_row_.put(txn.txn_, applied_key, BytesView(to_row(txn.applied_))));
   TRV_TRY(txn.txn_.commit());
   applied_ = txn.applied_;

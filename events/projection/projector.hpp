@@ -22,8 +22,16 @@ class Projector {
   [[nodiscard]] virtual std::uint32_t layout_version() const = 0;
   /// Creates or opens its tables. Called whenever the environment was opened; forget what was known of another.
   [[nodiscard]] virtual base::Status open(lmdb::WriteTxn& txn) = 0;
-  /// On error the transaction is aborted.
+  /// Before the first apply() of a transaction: what an earlier one held back and did not commit is void.
+  virtual void begin() {}
+  /// `record` knows its hash. On error the transaction is aborted.
   [[nodiscard]] virtual base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) = 0;
+  /// After the last apply() of a transaction that is about to be committed: writes what apply() held back, which
+  /// readers of this transaction did not see. On error the transaction is aborted.
+  [[nodiscard]] virtual base::Status finish(lmdb::WriteTxn& txn) {
+    static_cast<void>(txn);
+    return {};
+  }
 };
 
 }  // namespace trv::projection

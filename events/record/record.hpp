@@ -58,6 +58,14 @@ class RecordView {
 
   /// The whole entry as stored, size prefix included; what the chain hashes.
   [[nodiscard]] base::BytesView stored() const noexcept { return stored_; }
+  /// hash_of(stored()); computed here unless with_hash() told it.
+  [[nodiscard]] base::Digest hash() const { return hash_ == nullptr ? base::sha256(stored_) : *hash_; }
+  /// The same view, which knows its hash. `hash` is hash_of(stored()) and outlives the view and its copies.
+  [[nodiscard]] RecordView with_hash(const base::Digest& hash) const noexcept {
+    RecordView view = *this;
+    view.hash_ = &hash;
+    return view;
+  }
 
   [[nodiscard]] ShardId shard() const noexcept;
   [[nodiscard]] Lsn lsn() const noexcept;
@@ -88,6 +96,7 @@ class RecordView {
 
   base::BytesView stored_;
   const schema::record::Record* table_;
+  const base::Digest* hash_ = nullptr;
 };
 
 /// A record that owns its bytes. Any thread.

@@ -153,6 +153,8 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
 }
 
 base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  // Most events are of instances and change nothing here.
+  if (event.stream_kind() == "instance") return {};
   const std::string_view type = event.type();
   const std::string_view tenant = event.tenant();
   const std::string key = scoped(tenant, event.stream_id());
