@@ -374,9 +374,9 @@ TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
   EXPECT_EQ(server_.received()[0].body, R"({"ticket":7})");
   EXPECT_EQ(out_,
             "instance i-7\n"
-            "TIME               LSN  TASK                    OPERATION                   OUTCOME      DURATION\n"
-            "10:00:00.123         5  greet                   set                         completed      250 µs\n"
-            "10:00:01.500         7  open an issue with a …  forge.create-issue          completed      1.38 s\n"
+            "TIME               LSN  TASK                    OPERATION                     OUTCOME      DURATION\n"
+            "10:00:00.123         5  greet                   set                           completed      250 µs\n"
+            "10:00:01.500         7  open an issue with a …  forge.create-issue            completed      1.38 s\n"
             "completed after 1.50 s\n"
             "output: {\"n\":1}\n");
 }

@@ -390,10 +390,10 @@ TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
   EXPECT_TRUE(kernel.pending().empty());
   ASSERT_TRUE(kernel.fire_timer());
   (void)good(kernel.succeed(next("jira.create-issue").key, R"({"key":"OPS-1"})"));
-  EXPECT_EQ(next("slack.post-message").input, R"({"channel":"#triage","text":"OPS-1: It breaks"})");
+  EXPECT_EQ(next("slack.post-message").input, R"({"channel":"triage","text":"OPS-1: It breaks"})");
   (void)good(kernel.succeed(next("slack.post-message").key, "{}"));
   EXPECT_EQ(next("github.create-comment").input,
-            R"({"owner":"acme","repository":"app","issue":7,"body":"Thank you. We follow this as OPS-1."})");
+            R"({"owner":"acme","repo":"app","issue_number":7,"body":"Thank you. We follow this as OPS-1."})");
   (void)good(kernel.succeed(next("github.create-comment").key, R"({"id":1})"));
   EXPECT_EQ(kernel.detail(id).output, R"({"id":1})");
 
@@ -405,7 +405,7 @@ TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
     }
   }
   EXPECT_EQ(next("slack.post-message").input,
-            R"({"channel":"#triage","text":"No ticket for https://g/7: Communication Error"})");
+            R"({"channel":"triage","text":"No ticket for https://g/7: Communication Error"})");
   (void)good(kernel.succeed(next("slack.post-message").key, "{}"));
   EXPECT_EQ(kernel.detail(failing).summary.status, Status::completed);
 }
