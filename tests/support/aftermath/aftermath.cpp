@@ -1,0 +1,144 @@
+#include "tests/support/aftermath/aftermath.hpp"
+
+#include <boost/json.hpp>
+
+#include <memory>
+#include <utility>
+
+#include "audit/export/folder.hpp"
+#include "audit/note/key_file.hpp"
+#include "audit/trail/trail.hpp"
+#include "audit/trail/trail_projector.hpp"
+#include "audit/verify/verify.hpp"
+#include "events/catalog/event_catalog.hpp"
+#include "events/log/lmdb_event_log.hpp"
+#include "events/projection/projection.hpp"
+#include "events/record/chain.hpp"
+#include "kernel/ingest/ingest_store.hpp"
+#include "kernel/shard/outbox.hpp"
+#include "kernel/shard/timers.hpp"
+#include "kernel/tenancy/tenancy_store.hpp"
+#include "kernel/workflow/instance/projector.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::aftermath {
+namespace {
+
+constexpr log::ShardId only_shard{0};
+constexpr std::string_view audit_origin = "travertine.local";
+
+base::Result<std::unique_ptr<log::LmdbEventLog>> open_log(const std::filesystem::path& data_folder) {
+  return log::LmdbEventLog::open(data_folder / "log");
+}
+
+/// A projection with every projector that travd has, in its order.
+struct Projected {
+  shard::Timers timers;
+  shard::Outbox outbox;
+  tenancy::TenancyStore tenancy;
+  ingest::IngestStore ingest;
+  instance::WorkflowProjector workflows{timers};
+  trail::TrailProjector trail;
+  std::unique_ptr<projection::Projection> projection;
+
+  base::Status open(const std::filesystem::path& folder) {
+    projection::ProjectionOptions options;
+    options.folder = folder;
+    TRV_TRY_ASSIGN(projection, projection::Projection::open(options, only_shard,
+                                                            {&timers, &outbox, &tenancy, &ingest, &workflows, &trail}));
+    return {};
+  }
+};
+
+std::string text_of(const boost::json::value& payload, std::string_view name) {
+  const boost::json::value* member = payload.as_object().if_contains(name);
+  return member != nullptr && member->is_string() ? std::string(member->get_string()) : std::string();
+}
+
+void take(LogFacts& facts, std::map<std::string, std::string>& deliveries, const record::RecordView& event,
+          const boost::json::value& payload) {
+  const std::string_view type = event.type();
+  const std::string stream(event.stream_id());
+  if (type == "trv.event.received") {
+    ++facts.received[text_of(payload, "id")];
+    deliveries[event.event_id().to_string()] = text_of(payload, "id");
+  } else if (type == "trv.instance.started") {
+    InstanceFacts& instance = facts.instances[stream];
+    ++instance.started;
+    if (const auto cause = event.causation_id()) instance.delivery = deliveries[cause->to_string()];
+  } else if (type == "trv.instance.completed") {
+    ++facts.instances[stream].completed;
+  } else if (type == "trv.instance.faulted") {
+    ++facts.instances[stream].faulted;
+  } else if (type == "trv.instance.cancelled") {
+    ++facts.instances[stream].cancelled;
+  } else if (type == "trv.effect.requested") {
+    EffectFacts& effect = facts.effects[text_of(payload, "key")];
+    ++effect.requested;
+    effect.instance = text_of(payload, "owner");
+    effect.task = text_of(payload, "task");
+  } else if (type == "trv.effect.succeeded") {
+    ++facts.effects[text_of(payload, "key")].succeeded;
+  } else if (type == "trv.effect.failed") {
+    ++facts.effects[text_of(payload, "key")].failed;
+  }
+}
+
+}  // namespace
+
+base::Result<LogFacts> read_log(const std::filesystem::path& data_folder, const std::string& tenant) {
+  TRV_TRY_ASSIGN(const auto log, open_log(data_folder));
+  TRV_TRY_ASSIGN(const auto reader, log->read(only_shard, log::Lsn(1)));
+  const catalog::EventCatalog catalog = catalog::EventCatalog::make();
+  record::ChainVerifier chain(only_shard);
+  LogFacts facts;
+  std::map<std::string, std::string> deliveries;  // by the id of the record that took them
+  for (;;) {
+    TRV_TRY_ASSIGN(const auto stored, reader->next(base::Duration(0)));
+    if (!stored) break;
+    TRV_TRY_ASSIGN(const auto event, record::RecordView::over(stored->bytes));
+    TRV_TRY(chain.accept(event));
+    if (event.tenant() != tenant) continue;
+    ++facts.records;
+    TRV_TRY_ASSIGN(const std::string json, catalog.to_json(event.type(), event.payload()));
+    take(facts, deliveries, event, boost::json::parse(json));
+  }
+  facts.last_lsn = chain.last().value();
+  return facts;
+}
+
+base::Result<Replayed> replay(const std::filesystem::path& data_folder, const std::filesystem::path& scratch) {
+  std::filesystem::remove_all(scratch);
+  TRV_TRY_ASSIGN(const auto log, open_log(data_folder));
+  Projected live;
+  Projected rebuilt;
+  TRV_TRY(live.open(data_folder / "projection"));
+  TRV_TRY(rebuilt.open(scratch));
+  TRV_TRY_ASSIGN(const auto caught_up, live.projection->catch_up(*log));
+  TRV_TRY(rebuilt.projection->catch_up(*log));
+  Replayed replayed;
+  replayed.reused = live.projection->open_report().kind == projection::OpenReport::Kind::reused && !caught_up.rebuilt;
+  TRV_TRY_ASSIGN(replayed.live, live.projection->content_digest());
+  TRV_TRY_ASSIGN(replayed.rebuilt, rebuilt.projection->content_digest());
+  return replayed;
+}
+
+base::Result<Audited> audit(const std::filesystem::path& data_folder, const std::string& tenant,
+                            const std::filesystem::path& scratch) {
+  std::filesystem::remove_all(scratch);
+  Projected live;
+  TRV_TRY(live.open(data_folder / "projection"));
+  base::SystemRandom random;
+  TRV_TRY_ASSIGN(const note::SigningKey key,
+                 note::load_or_create(data_folder / "keys" / "audit.pem", audit_origin, random));
+  TRV_TRY_ASSIGN(const auto txn, live.projection->begin_read());
+  TRV_TRY_ASSIGN(const auto trail, trail::Trail::open(txn, live.trail.tables(), base::TenantId(tenant), key));
+  TRV_TRY_ASSIGN(const auto exported, exporting::write_export(scratch, trail));
+  TRV_TRY_ASSIGN(const auto report, verify::verify_folder(scratch, key.verifier()));
+  Audited audited;
+  audited.entries = report.entries;
+  if (!report.holds() || report.entries != exported.size) audited.problems = report.to_text();
+  return audited;
+}
+
+}  // namespace trv::aftermath
