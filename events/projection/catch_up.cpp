@@ -2,10 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
+#include <optional>
 #include <utility>
 
 #include "events/projection/projection.hpp"
+#include "events/projection/read_ahead.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::projection {
@@ -21,17 +22,8 @@ namespace {
 // LMDB slows down, and may run out of room for dirty pages, in giant transactions.
 constexpr std::size_t txn_records_max = 8192;
 constexpr std::size_t txn_bytes_max = 16 << 20;
-// What bounds() reported is there; a log that does not deliver it for so long is out of order.
-constexpr std::chrono::seconds patience{30};
-
-Result<record::RecordView> next_record(log::Reader& reader, record::ShardId shard, Lsn wanted) {
-  TRV_TRY_ASSIGN(const auto stored, reader.next(patience));
-  if (!stored.has_value()) {
-    return fail(ErrorCode::timeout, fmt::format("the log of shard {} did not deliver lsn {} within {} s", shard.value(),
-                                                wanted.value(), patience.count()));
-  }
-  return record::RecordView::over(stored->bytes);
-}
+// Fewer are not worth a thread.
+constexpr std::uint64_t ahead_records_min = 4096;
 
 }  // namespace
 
@@ -41,8 +33,9 @@ Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
     return fmt::format("the projection stands at lsn {}, the log ends at {}", applied_.lsn.value(), last.value());
   }
   TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn));
-  TRV_TRY_ASSIGN(const record::RecordView record, next_record(*reader, shard_, applied_.lsn));
-  if (record.lsn() != applied_.lsn || record::hash_of(record.stored()) != applied_.last_hash) {
+  Run run;
+  TRV_TRY(read_run(*reader, shard_, applied_.lsn, applied_.lsn, run));
+  if (run.records.front().lsn() != applied_.lsn || run.hashes.front() != applied_.last_hash) {
     return fmt::format("the projection was made from another record with lsn {} than the log holds",
                        applied_.lsn.value());
   }
@@ -52,13 +45,21 @@ Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
 Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress) {
   if (applied_.lsn >= last) return {};
   TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn.next()));
+  std::optional<ReadAhead> ahead;
+  if (last.value() - applied_.lsn.value() >= ahead_records_min) {
+    ahead.emplace(*reader, shard_, applied_.lsn.next(), last);
+  }
+  Run run;
   while (applied_.lsn < last) {
     TRV_TRY_ASSIGN(ProjectionTxn txn, begin());
     std::size_t bytes = 0;
-    for (std::size_t i = 0; i < txn_records_max && bytes < txn_bytes_max && txn.applied().lsn < last; ++i) {
-      TRV_TRY_ASSIGN(const record::RecordView record, next_record(*reader, shard_, txn.applied().lsn.next()));
-      TRV_TRY(apply(txn, record, record::hash_of(record.stored())));
-      bytes += record.stored().size();
+    for (std::size_t count = 0; count < txn_records_max && bytes < txn_bytes_max && txn.applied().lsn < last;) {
+      TRV_TRY(ahead ? ahead->next(run) : read_run(*reader, shard_, txn.applied().lsn.next(), last, run));
+      for (std::size_t i = 0; i < run.records.size(); ++i) {
+        TRV_TRY(apply(txn, run.records[i], run.hashes[i]));
+      }
+      count += run.records.size();
+      bytes += run.memory.size();
     }
     TRV_TRY(commit(std::move(txn)));
     TRV_ASSERT(applied_.lsn <= last);

@@ -10,7 +10,7 @@
 namespace trv::projection {
 
 /// Keeps the last lsn of every stream, the size of every payload by lsn and a sum.
-class ExampleProjector final : public Projector {
+class ExampleProjector : public Projector {
  public:
   explicit ExampleProjector(std::uint32_t layout_version = 1) noexcept : layout_version_(layout_version) {}
 

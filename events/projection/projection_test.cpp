@@ -335,6 +335,35 @@ TEST_F(ProjectionTest, catching_up_tells_its_progress) {
   EXPECT_EQ(told.back(), 10'000);
 }
 
+TEST_F(ProjectionTest, a_long_catch_up_that_reads_ahead_gives_the_same_bytes) {
+  ExampleProjector projector;
+  auto projection = open(options("live"), projector);
+  log::LogWriter writer = claimed();
+  for (int batch = 0; batch < 12; ++batch) live(*projection, writer, 600);
+  ExampleProjector replayed;
+  auto rebuilt = open(options("rebuilt"), replayed);
+  const auto caught_up = rebuilt->catch_up(log_);
+  ASSERT_TRUE(caught_up) << caught_up.error().message();
+  EXPECT_EQ(caught_up->to, Lsn(7200));
+  EXPECT_EQ(*rebuilt->content_digest(), *projection->content_digest());
+}
+
+TEST_F(ProjectionTest, a_long_catch_up_ends_when_a_projector_fails) {
+  log::LogWriter writer = claimed();
+  for (int batch = 0; batch < 20; ++batch) append(writer, 1000);
+  struct Failing final : ExampleProjector {
+    base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override {
+      if (record.lsn() == Lsn(9000)) return base::fail(ErrorCode::internal, "as asked");
+      return ExampleProjector::apply(txn, record);
+    }
+  } failing;
+  auto projection = open(options("failing"), failing);
+  const auto caught_up = projection->catch_up(log_);
+  ASSERT_FALSE(caught_up);
+  EXPECT_EQ(caught_up.error().code(), ErrorCode::internal);
+  EXPECT_LT(projection->applied().lsn, Lsn(9000));
+}
+
 TEST_F(ProjectionTest, the_kernels_boot_id_is_stable) {
   EXPECT_TRUE(kernel_boot_id());
   EXPECT_EQ(*kernel_boot_id(), *kernel_boot_id());

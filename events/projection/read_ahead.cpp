@@ -1,0 +1,106 @@
+#include "events/projection/read_ahead.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <utility>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::projection {
+
+using base::ErrorCode;
+using base::fail;
+using base::Status;
+using record::Lsn;
+
+namespace {
+
+constexpr std::size_t run_records_max = 512;
+constexpr std::size_t run_bytes_max = 1 << 18;
+constexpr std::size_t runs_max = 16;
+// What bounds() reported is there; a log that does not deliver it for so long is out of order.
+constexpr std::chrono::seconds patience{30};
+
+}  // namespace
+
+Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, Run& run) {
+  TRV_EXPECTS(from <= last);
+  run.memory.clear();
+  run.records.clear();
+  run.hashes.clear();
+  std::vector<std::pair<std::size_t, std::size_t>> places;
+  for (Lsn wanted = from; wanted <= last && places.size() < run_records_max && run.memory.size() < run_bytes_max;
+       wanted = wanted.next()) {
+    TRV_TRY_ASSIGN(const auto stored, reader.next(patience));
+    if (!stored.has_value()) {
+      return fail(ErrorCode::timeout, fmt::format("the log of shard {} did not deliver lsn {} within {} s",
+                                                  shard.value(), wanted.value(), patience.count()));
+    }
+    places.emplace_back(run.memory.append(stored->bytes), stored->bytes.size());
+  }
+  run.records.reserve(places.size());
+  run.hashes.reserve(places.size());
+  for (const auto& [offset, size] : places) {
+    TRV_TRY_ASSIGN(const record::RecordView record, record::RecordView::over(run.memory.view(offset, size)));
+    run.records.push_back(record);
+    run.hashes.push_back(record::hash_of(record.stored()));
+  }
+  TRV_ENSURES(!run.records.empty() && run.records.size() == run.hashes.size());
+  return {};
+}
+
+ReadAhead::ReadAhead(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last)
+    : reader_(reader), shard_(shard), from_(from), last_(last), thread_([this] { read(); }) {}
+
+ReadAhead::~ReadAhead() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  reader_.wake();
+  thread_.join();
+}
+
+void ReadAhead::read() {
+  while (from_ <= last_) {
+    Run run;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || runs_.size() < runs_max; });
+      if (stopping_) return;
+      if (!spent_.empty()) {
+        run = std::move(spent_.back());
+        spent_.pop_back();
+      }
+    }
+    Status status = read_run(reader_, shard_, from_, last_, run);
+    const bool good = status.has_value();
+    if (good) from_ = Lsn(from_.value() + run.records.size());
+    {
+      const std::lock_guard lock(mutex_);
+      if (good) {
+        runs_.push_back(std::move(run));
+      } else {
+        status_ = std::move(status);
+      }
+    }
+    changed_.notify_all();
+    if (!good) return;
+  }
+}
+
+Status ReadAhead::next(Run& run) {
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !runs_.empty() || !status_; });
+    if (runs_.empty()) return status_;
+    spent_.push_back(std::exchange(run, std::move(runs_.front())));
+    runs_.pop_front();
+  }
+  changed_.notify_all();
+  return {};
+}
+
+}  // namespace trv::projection

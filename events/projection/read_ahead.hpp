@@ -1,0 +1,62 @@
+#pragma once
+// Records on their way from the log into a projection: copied, verified and hashed in runs. Private to catch-up.
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "events/log/event_log.hpp"
+#include "events/record/aligned_bytes.hpp"
+#include "events/record/record.hpp"
+#include "sdk/base/digest.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::projection {
+
+/// Records that follow one another, in memory of their own.
+struct Run {
+  record::AlignedBytes memory;
+  std::vector<record::RecordView> records;  ///< verified; borrow from `memory`
+  std::vector<base::Digest> hashes;         ///< of each record as stored
+};
+
+/// Puts the next records up to `last` into `run`, whose memory it uses again: at least one, at most as many as one run
+/// holds. Errors: of the log; corrupt where a record does not verify; timeout where the log does not deliver what it
+/// has reported.
+[[nodiscard]] base::Status read_run(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last,
+                                    Run& run);
+
+/// Reads runs in a thread of its own, a few ahead of the one that applies them: verifying and hashing is a third of the
+/// work of a replay. The reader belongs to that thread until this is gone. next() from one thread.
+class ReadAhead {
+ public:
+  /// Reads from `from` to `last`, both included. `reader` outlives this.
+  ReadAhead(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last);
+  /// Ends the thread, whatever was not read.
+  ~ReadAhead();
+  ReadAhead(const ReadAhead&) = delete;
+  ReadAhead& operator=(const ReadAhead&) = delete;
+
+  /// Waits for the next run, in order, and takes back the memory of the one before. Not again after an error, nor after
+  /// the run that holds `last`.
+  [[nodiscard]] base::Status next(Run& run);
+
+ private:
+  void read();
+
+  log::Reader& reader_;
+  const record::ShardId shard_;
+  record::Lsn from_;
+  const record::Lsn last_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Run> runs_;
+  std::vector<Run> spent_;
+  base::Status status_;  ///< of what follows runs_
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace trv::projection
