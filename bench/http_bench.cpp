@@ -1,7 +1,7 @@
 // Requests per second of the HTTP transport with a trivial handler, keep-alive, over loopback, client and server on one
 // machine. It compares with a bare epoll loop that answers fixed bytes to every read: what sockets alone cost here.
 //
-// Prints one JSON line per figure: name, value, unit, compares_with, ratio, floor.
+// Prints one JSON line per figure; see bench/report.hpp.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -29,6 +29,7 @@
 #include <thread>
 #include <vector>
 
+#include "bench/report.hpp"
 #include "kernel/http/server.hpp"
 
 namespace {
@@ -199,13 +200,6 @@ Load drive(std::uint16_t port, std::size_t connections, std::size_t pipelined, S
           (cpu_after - cpu_before) / static_cast<double>(answered)};
 }
 
-void print(std::string_view name, double value, std::string_view unit, std::string_view compares_with, double ratio,
-           double floor) {
-  fmt::print(
-      "{{\"name\":\"{}\",\"value\":{:.2f},\"unit\":\"{}\",\"compares_with\":\"{}\",\"ratio\":{:.3f},\"floor\":{}}}\n",
-      name, value, unit, compares_with, ratio, floor);
-}
-
 }  // namespace
 
 int main() {
@@ -235,15 +229,32 @@ int main() {
   const Load pipelined = drive(server.port(), connections, 16, length);
   server.stop(std::chrono::seconds(1));
 
-  print("http_requests", many.requests_per_s, "requests/s", "bare epoll loop with a fixed answer, 64 connections",
-        many.requests_per_s / bare.requests_per_s, 40'000);
-  print("http_request_cpu", many.server_cpu_us, "us/request", "bare epoll loop with a fixed answer, 64 connections",
-        many.server_cpu_us / bare.server_cpu_us, 0);
-  print("http_request_p99", many.p99_us, "us", "bare epoll loop with a fixed answer, 64 connections",
-        many.p99_us / bare.p99_us, 0);
-  print("http_requests_pipelined", pipelined.requests_per_s, "requests/s", "the same without pipelining",
-        pipelined.requests_per_s / many.requests_per_s, 0);
-  print("http_requests_one_connection", one.requests_per_s, "requests/s", "64 connections",
-        one.requests_per_s / many.requests_per_s, 0);
-  return many.requests_per_s >= 40'000 ? 0 : 1;
+  constexpr std::string_view bare_loop = "bare epoll loop with a fixed answer, 64 connections";
+  bench::report({.name = "http_requests",
+                 .value = many.requests_per_s,
+                 .unit = "requests/s",
+                 .compares_with = bare_loop,
+                 .ratio = many.requests_per_s / bare.requests_per_s,
+                 .floor = bench::at_least(40'000)});
+  bench::report({.name = "http_request_cpu",
+                 .value = many.server_cpu_us,
+                 .unit = "us/request",
+                 .compares_with = bare_loop,
+                 .ratio = many.server_cpu_us / bare.server_cpu_us});
+  bench::report({.name = "http_request_p99",
+                 .value = many.p99_us,
+                 .unit = "us",
+                 .compares_with = bare_loop,
+                 .ratio = many.p99_us / bare.p99_us});
+  bench::report({.name = "http_requests_pipelined",
+                 .value = pipelined.requests_per_s,
+                 .unit = "requests/s",
+                 .compares_with = "the same without pipelining",
+                 .ratio = pipelined.requests_per_s / many.requests_per_s});
+  bench::report({.name = "http_requests_one_connection",
+                 .value = one.requests_per_s,
+                 .unit = "requests/s",
+                 .compares_with = "64 connections",
+                 .ratio = one.requests_per_s / many.requests_per_s});
+  return 0;
 }

@@ -1,7 +1,6 @@
-// What the host adds to a call of a plugin that answers at once. Prints one JSON object per line:
-//   {"name", "value", "unit", "compares_with", "ratio", "floor"}
+// What the host adds to a call of a plugin that answers at once. Prints one JSON object per line; see bench/report.hpp.
 // Calls are measured in processor time of this thread, the best of several rounds; the same call made straight through
-// the C ABI is taken off. ratio = 1000 ns / value. Exit code 1 when a floor is missed.
+// the C ABI is taken off.
 //
 //   plugin_bench [calls]
 
@@ -18,6 +17,7 @@
 #include <string>
 #include <thread>
 
+#include "bench/report.hpp"
 #include "kernel/egress/file.hpp"
 #include "kernel/plugin_host/in_process_instance.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
@@ -30,29 +30,11 @@ namespace {
 
 constexpr int rounds = 5;
 constexpr double overhead_ns_max = 1'000;
-bool floors_hold = true;
 
 double cpu_ns() {
   timespec time{};
   TRV_ASSERT(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time) == 0);
   return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
-}
-
-void report(std::string_view name, double value, std::string_view unit, std::string_view compares_with = {},
-            std::optional<double> ratio = std::nullopt, std::optional<double> floor = std::nullopt) {
-  const auto number = [](const std::optional<double>& of) { return of ? fmt::format("{:.3f}", *of) : "null"; };
-  fmt::print("{{\"name\":\"{}\",\"value\":{:.1f},\"unit\":\"{}\",\"compares_with\":{},\"ratio\":{},\"floor\":{}}}\n",
-             name, value, unit, compares_with.empty() ? "null" : fmt::format("\"{}\"", compares_with), number(ratio),
-             number(floor));
-  std::fflush(stdout);
-  if (ratio && floor && *ratio < *floor) floors_hold = false;
-}
-
-template <typename T>
-T must(base::Result<T> result) {
-  if (result) return *std::move(result);
-  fmt::print(stderr, "plugin_bench: {}\n", result.error().message());
-  std::exit(2);
 }
 
 /// The least processor time of one call, in nanoseconds.
@@ -144,7 +126,7 @@ int run(int calls) {
 
   const auto library = must(plugin_host::PluginLibrary::load(installed.library, "tracker", "1.2.3"));
   const double bare = bare_call(library, calls);
-  report("plugin_call_bare", bare, "ns");
+  report({.name = "plugin_call_bare", .value = bare, .unit = "ns"});
 
   std::uint64_t answered = 0;
   const auto take = [&answered](plugin_host::CallOutcome outcome) { answered += outcome ? 1 : 0; };
@@ -163,16 +145,16 @@ int run(int calls) {
                         .input = std::string(input)},
                        take);
     });
-    report("plugin_call_overhead_instance", ns - bare, "ns", "1000 ns", overhead_ns_max / (ns - bare), 1.0);
+    report(
+        {.name = "plugin_call_overhead_instance", .value = ns - bare, .unit = "ns", .floor = at_most(overhead_ns_max)});
   }
   {
     const auto host = must(plugin_host::PluginHost::start({}, *store, *broker, clock, {}));
     const double start = cpu_ns();
     if (const base::Status loaded = host->load(installed.package_digest); !loaded) {
-      fmt::print(stderr, "plugin_bench: {}\n", loaded.error().message());
-      return 2;
+      give_up(loaded.error().message());
     }
-    report("plugin_load", (cpu_ns() - start) / 1e6, "ms");
+    report({.name = "plugin_load", .value = (cpu_ns() - start) / 1e6, .unit = "ms"});
     const double ns = measure(calls, [&] {
       host->invoke({.tenant = base::TenantId("acme"),
                     .plugin = "tracker",
@@ -186,11 +168,11 @@ int run(int calls) {
                     .input_json = std::string(input)},
                    take);
     });
-    report("plugin_call_overhead", ns - bare, "ns", "1000 ns", overhead_ns_max / (ns - bare), 1.0);
+    report({.name = "plugin_call_overhead", .value = ns - bare, .unit = "ns", .floor = at_most(overhead_ns_max)});
   }
   TRV_ASSERT(answered == 2ULL * static_cast<std::uint64_t>(calls) * rounds);
   std::filesystem::remove_all(folder);
-  return floors_hold ? 0 : 1;
+  return 0;
 }
 
 }  // namespace
@@ -199,8 +181,7 @@ int run(int calls) {
 int main(int argc, char** argv) {
   const int calls = argc > 1 ? std::atoi(argv[1]) : 200'000;
   if (calls <= 0) {
-    fmt::print(stderr, "usage: plugin_bench [calls]\n");
-    return 2;
+    trv::bench::give_up("usage: plugin_bench [calls]");
   }
   return trv::bench::run(calls);
 }

@@ -1,0 +1,330 @@
+// Speed of the one path in one process: command → durable → projected, workflows, replay, restart, waiting instances.
+//
+//   kernel_bench [--records N] [--instances N] [--waiting N] [--only command|workflow|replay|restart|waiting]
+//                [--folder F] [--full]
+//
+// --full restarts with 1,000,000 records.
+
+#include <malloc.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <thread>
+
+#include "bench/shard_under_test.hpp"
+
+namespace trv::bench {
+namespace {
+
+struct Sizes {
+  std::uint64_t records = 200'000;
+  std::uint64_t restart_records = 200'000;
+  std::uint64_t instances = 20'000;
+  std::uint64_t waiting = 20'000;
+};
+
+constexpr std::string_view ten_steps = R"(
+document: {dsl: 1.0.3, namespace: bench, name: ten-steps, version: 1.0.0}
+do:
+  - first: {set: {count: 1, label: start}}
+  - second: {set: {count: "${ .count + 1 }", label: "${ .label }"}}
+  - third:
+      switch:
+        - many: {when: .count > 100, then: end}
+        - few: {then: fourth}
+  - fourth: {set: {count: "${ .count + 1 }", label: middle}}
+  - fifth: {set: {count: "${ .count + 1 }", label: "${ .label + \"-5\" }"}}
+  - sixth: {set: {count: "${ .count * 2 }", label: "${ .label }"}}
+  - seventh:
+      switch:
+        - odd: {when: .count % 2 == 1, then: end}
+        - even: {then: eighth}
+  - eighth: {set: {count: "${ .count + 1 }", label: "${ .label }"}}
+  - ninth: {set: {count: "${ .count + 1 }", label: late}}
+  - tenth: {set: {done: true, count: "${ .count }"}}
+)";
+constexpr std::uint64_t internal_steps = 10;
+
+constexpr std::string_view waits = R"(
+document: {dsl: 1.0.3, namespace: bench, name: waits, version: 1.0.0}
+do:
+  - prepare: {set: {order: 4711}}
+  - rest: {wait: PT24H}
+  - finish: {set: {done: true}}
+)";
+
+void add_member(ShardUnderTest& shard, std::uint64_t number) {
+  shard.submit(
+      [&shard, number](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        return tenancy::decide(shard.projectors().tenancy, state, context,
+                               tenancy::AddMember{.user = fmt::format("user-{:08}@example.com", number)});
+      });
+}
+
+void receive_event(ShardUnderTest& shard, std::uint64_t number) {
+  shard.submit([&shard, number](const lmdb::Txn& state,
+                                shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    ingest::Received event{.id = fmt::format("delivery-{:08}", number),
+                           .source = "https://example.com/acme",
+                           .type = "com.example.order.placed",
+                           .subject = "orders/4711",
+                           .time = context.now,
+                           .data = R"({"order":4711,"customer":"ada","items":[{"sku":"A-1","count":2}],"total":42.5})",
+                           .channel = "api"};
+    TRV_TRY_ASSIGN(const auto taken, shard.projectors().ingest.taken(state, context.tenant, event.source, event.id));
+    if (taken) return base::fail(base::ErrorCode::conflict, "the event was taken before");
+    TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
+    shard::Decision decision;
+    decision.events.push_back(std::move(draft));
+    return decision;
+  });
+}
+
+struct Run {
+  double wall_seconds = 0;
+  double cpu_seconds = 0;
+  double records = 0;
+};
+
+template <typename Submit>
+Run timed(ShardUnderTest& shard, std::uint64_t count, Submit submit) {
+  const double cpu_before = shard.cpu();
+  const std::uint64_t records_before = shard.metrics().records;
+  const Stopwatch watch;
+  for (std::uint64_t i = 0; i < count; ++i) submit(i);
+  shard.drain();
+  const double wall = watch.seconds();
+  return {wall, shard.cpu() - cpu_before, static_cast<double>(shard.metrics().records - records_before)};
+}
+
+void measure_commands(const std::filesystem::path& folder, std::uint64_t count) {
+  ShardUnderTest shard(folder);
+  const auto measure = [&](const std::string& name, auto submit) {
+    (void)timed(shard, count / 20 + 1, [&](std::uint64_t i) { submit(shard, 90'000'000 + i); });
+    const Run run = timed(shard, count, [&](std::uint64_t i) { submit(shard, i); });
+    report({.name = name, .value = run.records / run.wall_seconds, .unit = "events/s", .floor = at_least(50'000)});
+    report({.name = name + "_cpu",
+            .value = run.cpu_seconds / run.records * 1e6,
+            .unit = "us of the shard thread per event",
+            .floor = at_most(12)});
+  };
+  progress("{} commands of one event each, twice", count);
+  measure("command_add_member", add_member);
+  measure("command_receive_event", receive_event);
+}
+
+void measure_workflow(const std::filesystem::path& folder, std::uint64_t instances) {
+  ShardUnderTest shard(folder);
+  shard.apply_definition(std::string(ten_steps));
+  progress("{} instances of {} internal steps", instances, internal_steps);
+  (void)timed(shard, instances / 20 + 1, [&](std::uint64_t) { shard.start_instance("ten-steps"); });
+  const Run run = timed(shard, instances, [&](std::uint64_t) { shard.start_instance("ten-steps"); });
+  const auto count = static_cast<double>(instances);
+  if (run.records != count * (internal_steps + 2)) give_up("an instance did not make its ten steps");
+  report({.name = "workflow_ten_steps",
+          .value = count / run.wall_seconds,
+          .unit = "instances/s",
+          .floor = at_least(5'000)});
+  report({.name = "workflow_step_cpu",
+          .value = run.cpu_seconds / (count * internal_steps) * 1e6,
+          .unit = "us of the shard thread per step, start and end of the instance included",
+          .floor = at_most(15)});
+}
+
+/// A projector that another one stands behind; sums up what that one costs.
+class TimedProjector final : public projection::Projector {
+ public:
+  explicit TimedProjector(projection::Projector& inner) : inner_(inner) {}
+  [[nodiscard]] std::string_view name() const override { return inner_.name(); }
+  [[nodiscard]] std::uint32_t layout_version() const override { return inner_.layout_version(); }
+  [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override { return inner_.open(txn); }
+  [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override {
+    const Stopwatch watch;
+    base::Status status = inner_.apply(txn, record);
+    seconds_ += watch.seconds();
+    return status;
+  }
+  void begin() override { inner_.begin(); }
+  [[nodiscard]] base::Status finish(lmdb::WriteTxn& txn) override {
+    const Stopwatch watch;
+    base::Status status = inner_.finish(txn);
+    seconds_ += watch.seconds();
+    return status;
+  }
+  [[nodiscard]] double seconds() const { return seconds_; }
+
+ private:
+  projection::Projector& inner_;
+  double seconds_ = 0;
+};
+
+std::unique_ptr<projection::Projection> empty_projection(const std::filesystem::path& folder,
+                                                         std::vector<projection::Projector*> projectors) {
+  projection::ProjectionOptions options;
+  options.folder = folder;
+  return must(projection::Projection::open(options, only_shard, std::move(projectors)));
+}
+
+void measure_replay(const std::filesystem::path& folder, const std::string& name,
+                    const std::filesystem::path& scratch) {
+  const auto log = must(log::LmdbEventLog::open(folder / "log"));
+  const auto count = static_cast<double>(must(log->bounds(only_shard)).last.value());
+  progress("replay of {} records", count);
+  {
+    Projectors projectors;
+    const auto projection = empty_projection(scratch / "replay", projectors.all());
+    const Stopwatch watch;
+    const double cpu = cpu_seconds();
+    (void)must(projection->rebuild(*log));
+    report({.name = name, .value = count / watch.seconds(), .unit = "records/s", .floor = at_least(300'000)});
+    report({.name = name + "_cpu", .value = (cpu_seconds() - cpu) / count * 1e6, .unit = "us per record"});
+  }
+  std::filesystem::remove_all(scratch / "replay");
+  Projectors projectors;
+  std::vector<TimedProjector> timed;
+  for (projection::Projector* projector : projectors.all()) timed.emplace_back(*projector);
+  std::vector<projection::Projector*> borrowed;
+  for (TimedProjector& projector : timed) borrowed.push_back(&projector);
+  const auto projection = empty_projection(scratch / "replay", borrowed);
+  const Stopwatch watch;
+  (void)must(projection->rebuild(*log));
+  const double whole = watch.seconds();
+  for (const TimedProjector& projector : timed) {
+    report({.name = fmt::format("{}_share_{}", name, projector.name()),
+            .value = projector.seconds() / count * 1e6,
+            .unit = "us per record",
+            .compares_with = "the whole replay",
+            .ratio = projector.seconds() / whole});
+  }
+}
+
+/// Works until it is killed; says when `records` are durable.
+[[noreturn]] void work_until_killed(const std::filesystem::path& folder, std::uint64_t records, int tell) {
+  ShardUnderTest shard(folder);
+  shard.apply_definition(std::string(ten_steps));
+  bool told = false;
+  for (std::uint64_t i = 0;; ++i) {
+    if (i % 3 == 0) {
+      shard.start_instance("ten-steps");
+    } else {
+      add_member(shard, i);
+    }
+    if (!told && i % 256 == 0 && shard.metrics().records >= records) {
+      if (::write(tell, "x", 1) != 1) std::_Exit(1);
+      told = true;
+    }
+  }
+}
+
+void measure_restart(const std::filesystem::path& folder, std::uint64_t records) {
+  progress("a kernel writes {} records and is killed at work", records);
+  int ends[2];
+  if (::pipe(ends) != 0) give_up("no pipe");
+  const pid_t child = ::fork();
+  if (child < 0) give_up("no process");
+  if (child == 0) {
+    ::close(ends[0]);
+    work_until_killed(folder, records, ends[1]);
+  }
+  ::close(ends[1]);
+  char byte = 0;
+  const bool worked = ::read(ends[0], &byte, 1) == 1;
+  ::close(ends[0]);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
+  if (!worked) give_up("the kernel that was to be killed ended by itself");
+
+  const Stopwatch watch;
+  const ShardUnderTest shard(folder);
+  const double seconds = watch.seconds();
+  if (shard.projection().open_report().kind != projection::OpenReport::Kind::reused) {
+    give_up("the projection was not taken up again: " + shard.projection().open_report().reason);
+  }
+  const std::string unit = fmt::format("s to ready, with {} records", shard.metrics().applied_lsn);
+  report({.name = "restart_after_kill", .value = seconds, .unit = unit, .floor = at_most(5)});
+}
+
+/// Bytes that /proc/self/status tells under a name.
+double memory_bytes(std::string_view field) {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (line.starts_with(field)) return std::strtod(line.c_str() + field.size() + 1, nullptr) * 1024;
+  }
+  give_up("no memory figures in /proc/self/status");
+}
+
+void measure_waiting(const std::filesystem::path& folder, std::uint64_t instances) {
+  ShardUnderTest shard(folder);
+  shard.apply_definition(std::string(waits));
+  const auto start = [&](std::uint64_t) { shard.start_instance("waits"); };
+  (void)timed(shard, instances, start);  // queues, arenas and free pages have their size after that
+  progress("{} instances that wait for a day", instances);
+  ::malloc_trim(0);
+  const double anonymous = memory_bytes("RssAnon");
+  const double resident = memory_bytes("VmRSS");
+  const auto stored = static_cast<double>(must(shard.projection().stats()).used_bytes);
+  (void)timed(shard, instances, start);
+  ::malloc_trim(0);
+  const auto each = [&](double before, double after) { return (after - before) / static_cast<double>(instances); };
+  report({.name = "waiting_instance_memory",
+          .value = each(anonymous, memory_bytes("RssAnon")),
+          .unit = "bytes of anonymous memory per instance",
+          .floor = at_most(1'024)});
+  report({.name = "waiting_instance_resident",
+          .value = each(resident, memory_bytes("VmRSS")),
+          .unit = "bytes per instance, pages of the log's and the projection's files included"});
+  report({.name = "waiting_instance_projection",
+          .value = each(stored, static_cast<double>(must(shard.projection().stats()).used_bytes)),
+          .unit = "bytes of the projection's file per instance, audit and timeline included"});
+}
+
+int run(int argc, char** argv) {
+  Sizes sizes;
+  std::string only;
+  std::filesystem::path parent;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view flag = argv[i];
+    const bool last = i + 1 == argc;
+    if (flag == "--full") {
+      sizes.restart_records = 1'000'000;
+    } else if (last) {
+      give_up(fmt::format("{} is no flag, or lacks its value", flag));
+    } else if (flag == "--records") {
+      sizes.records = sizes.restart_records = std::strtoull(argv[++i], nullptr, 10);
+    } else if (flag == "--instances") {
+      sizes.instances = std::strtoull(argv[++i], nullptr, 10);
+    } else if (flag == "--waiting") {
+      sizes.waiting = std::strtoull(argv[++i], nullptr, 10);
+    } else if (flag == "--only") {
+      only = argv[++i];
+    } else if (flag == "--folder") {
+      parent = argv[++i];
+    } else {
+      give_up(fmt::format("{} is no flag", flag));
+    }
+  }
+  if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0) give_up("sizes start at 1");
+  const ScratchFolder scratch("kernel_bench", parent);
+  const auto wanted = [&](std::string_view name) { return only.empty() || only == name; };
+  // First: it forks, which must not happen beside other threads.
+  if (wanted("restart")) measure_restart(scratch.path() / "restart", sizes.restart_records);
+  std::filesystem::remove_all(scratch.path() / "restart");
+  const bool replay = wanted("replay");
+  if (wanted("command") || replay) measure_commands(scratch.path() / "command", sizes.records);
+  if (replay) measure_replay(scratch.path() / "command", "replay_commands", scratch.path());
+  if (wanted("workflow") || replay) measure_workflow(scratch.path() / "workflow", sizes.instances);
+  if (replay) measure_replay(scratch.path() / "workflow", "replay_workflow", scratch.path());
+  if (wanted("waiting")) measure_waiting(scratch.path() / "waiting", sizes.waiting);
+  return 0;
+}
+
+}  // namespace
+}  // namespace trv::bench
+
+int main(int argc, char** argv) {
+  return trv::bench::run(argc, argv);
+}

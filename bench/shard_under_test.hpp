@@ -1,0 +1,144 @@
+#pragma once
+// One shard on the embedded log with every projector, composed as kernel/daemon/kernel.cpp does, without plugins and
+// HTTP.
+
+#include <pthread.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "audit/trail/trail_projector.hpp"
+#include "bench/report.hpp"
+#include "events/log/lmdb_event_log.hpp"
+#include "events/projection/projection.hpp"
+#include "kernel/ingest/ingest_store.hpp"
+#include "kernel/shard/outbox.hpp"
+#include "kernel/shard/shard_processor.hpp"
+#include "kernel/shard/timers.hpp"
+#include "kernel/tenancy/decisions.hpp"
+#include "kernel/tenancy/tenancy_store.hpp"
+#include "kernel/workflow/instance/decisions.hpp"
+#include "kernel/workflow/instance/projector.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::bench {
+
+inline constexpr log::ShardId only_shard{0};
+inline constexpr std::string_view tenant = "acme";
+
+struct Projectors {
+  shard::Timers timers;
+  shard::Outbox outbox;
+  tenancy::TenancyStore tenancy;
+  ingest::IngestStore ingest;
+  instance::WorkflowProjector workflows{timers};
+  trail::TrailProjector trail;
+
+  [[nodiscard]] std::vector<projection::Projector*> all() {
+    return {&timers, &outbox, &tenancy, &ingest, &workflows, &trail};
+  }
+};
+
+/// submit() from one thread.
+class ShardUnderTest {
+ public:
+  explicit ShardUnderTest(const std::filesystem::path& folder) {
+    log_ = must(log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
+    projection::ProjectionOptions options;
+    options.folder = folder / "projection";
+    options.map_bytes = map_bytes;
+    projection_ = must(projection::Projection::open(options, only_shard, projectors_.all()));
+    shard::ShardListeners listeners;
+    listeners.effect = [](shard::Effect) {};
+    listeners.timer = [](const shard::Timer&) -> shard::Command { give_up("a timer is due that no benchmark set"); };
+    shard::ShardOptions options_of_shard;
+    options_of_shard.shard = only_shard;
+    shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *projection_, projectors_.timers,
+                                                     projectors_.outbox, clock_, random_, std::move(listeners));
+    must(shard_->start());
+  }
+  ~ShardUnderTest() { shard_->stop(); }
+  ShardUnderTest(const ShardUnderTest&) = delete;
+  ShardUnderTest& operator=(const ShardUnderTest&) = delete;
+
+  template <typename Decide>
+  void submit(Decide decide) {
+    wait_until_open(in_flight_max - 1);
+    in_flight_.fetch_add(1, std::memory_order_relaxed);
+    shard::Command command;
+    command.tenant = tenant_;
+    command.actor = "member:ada";
+    command.decide = std::move(decide);
+    command.done = [this](const base::Result<shard::Applied>& outcome) {
+      if (!outcome) give_up(outcome.error().message());
+      in_flight_.fetch_sub(1, std::memory_order_release);
+    };
+    shard_->submit(std::move(command));
+  }
+  /// Until everything submitted is durable and projected.
+  void drain() { wait_until_open(0); }
+
+  /// Processor time of the shard's thread so far. Only while it is idle.
+  [[nodiscard]] double cpu() {
+    std::atomic<double> seconds{-1};
+    shard::Command command;
+    command.tenant = tenant_;
+    command.actor = "kernel";
+    command.decide = [](const lmdb::Txn&, shard::DecisionContext&) -> base::Result<shard::Decision> {
+      return shard::Decision{};
+    };
+    command.done = [&seconds](const base::Result<shard::Applied>&) { seconds = cpu_seconds(); };
+    shard_->submit(std::move(command));
+    while (seconds < 0) pause();
+    return seconds;
+  }
+
+  [[nodiscard]] instance::Workflows decision_state() {
+    return {projectors_.workflows.tables(), definitions_, projectors_.outbox};
+  }
+  void apply_definition(std::string text) {
+    submit([this, text = std::move(text)](const lmdb::Txn& state,
+                                          shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      TRV_TRY_ASSIGN(auto applied, instance::apply_definition(state, context, decision_state(), {text}));
+      return std::move(applied.decision);
+    });
+    drain();
+  }
+  void start_instance(const char* name) {
+    submit([this, name](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      TRV_TRY_ASSIGN(auto started, instance::start(state, context, decision_state(),
+                                                   {.space = "bench", .name = name, .version = {}, .input = {}}));
+      return std::move(started.decision);
+    });
+  }
+
+  [[nodiscard]] const Projectors& projectors() const { return projectors_; }
+  [[nodiscard]] const projection::Projection& projection() const { return *projection_; }
+  [[nodiscard]] shard::ShardMetrics metrics() const { return shard_->metrics(); }
+
+ private:
+  static constexpr std::uint64_t map_bytes = std::uint64_t{64} << 30;
+  static constexpr std::uint64_t in_flight_max = 16'384;
+
+  static void pause() { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
+  void wait_until_open(std::uint64_t in_flight) {
+    while (in_flight_.load(std::memory_order_acquire) > in_flight) pause();
+  }
+
+  base::TenantId tenant_{std::string(tenant)};
+  base::SystemClock clock_;
+  base::SystemRandom random_;
+  Projectors projectors_;
+  std::unique_ptr<log::LmdbEventLog> log_;
+  std::unique_ptr<projection::Projection> projection_;
+  instance::DefinitionCache definitions_;
+  std::atomic<std::uint64_t> in_flight_{0};
+  std::unique_ptr<shard::ShardProcessor> shard_;
+};
+
+}  // namespace trv::bench
