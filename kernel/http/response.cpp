@@ -64,6 +64,7 @@ Response problem(int status, std::string_view code, std::string_view title, std:
   TRV_EXPECTS(status >= 400 && status <= 599);
   boost::json::object document;
   document["type"] = code.empty() ? std::string("about:blank") : fmt::format("urn:travertine:problem:{}", code);
+  if (!code.empty()) document["code"] = std::string(code);
   document["status"] = status;
   document["title"] = std::string(title);
   if (!detail.empty()) document["detail"] = utf8_or_question_marks(detail);

@@ -36,7 +36,8 @@ struct Response {
 [[nodiscard]] Response json(int status, const boost::json::value& value);
 
 /// application/problem+json with type, status, title, detail; `instance` is added when it is sent. `type` is
-/// `urn:travertine:problem:<code>`, or "about:blank" where `code` is empty. An empty `detail` is left out.
+/// `urn:travertine:problem:<code>` and `code` its last part, or "about:blank" and no code where `code` is empty. An
+/// empty `detail` is left out.
 [[nodiscard]] Response problem(int status, std::string_view code, std::string_view title, std::string_view detail);
 /// The same with extra members; those of RFC 9457 keep their meaning whatever `extra` says.
 [[nodiscard]] Response problem(int status, std::string_view code, std::string_view title, std::string_view detail,

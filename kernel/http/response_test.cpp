@@ -16,6 +16,7 @@ TEST(problem, has_the_members_of_rfc_9457) {
   EXPECT_EQ(response.content_type, "application/problem+json");
   const auto body = boost::json::parse(response.body).as_object();
   EXPECT_EQ(body.at("type"), "urn:travertine:problem:bad_input");
+  EXPECT_EQ(body.at("code"), "bad_input");
   EXPECT_EQ(body.at("status"), 422);
   EXPECT_EQ(body.at("title"), "Bad");
   EXPECT_EQ(body.at("detail"), "the input \"x\"");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "sdk/base/contract.hpp"
@@ -39,6 +40,13 @@ struct Router::Node {
   std::unique_ptr<Node> rest;
   std::vector<std::unique_ptr<Route>> routes;
   std::string allow;
+
+  void collect(std::vector<const Route*>& into) const {
+    for (const auto& route : routes) into.push_back(route.get());
+    for (const auto& [text, node] : literals) node->collect(into);
+    if (parameter) parameter->collect(into);
+    if (rest) rest->collect(into);
+  }
 
   const Route* find_method(std::string_view method) const noexcept {
     for (const auto& route : routes) {
@@ -180,6 +188,13 @@ Router::Match Router::match(Request& request) const {
   match.route = root_->find(request, request.method(), 0, match.allow);
   if (match.route != nullptr) request.set_route(match.route->pattern);
   return match;
+}
+
+std::vector<const Route*> Router::routes() const {
+  std::vector<const Route*> all;
+  root_->collect(all);
+  std::ranges::sort(all, {}, [](const Route* route) { return std::tie(route->pattern, route->method); });
+  return all;
 }
 
 }  // namespace trv::http

@@ -56,6 +56,9 @@ class Router {
   /// finds the GET route where it has none of its own. The match is valid as long as the router.
   [[nodiscard]] Match match(Request& request) const;
 
+  /// Every route, ordered by pattern and method; borrowed from the router until the next add().
+  [[nodiscard]] std::vector<const Route*> routes() const;
+
  private:
   struct Node;
   std::unique_ptr<Node> root_;

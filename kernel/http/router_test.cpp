@@ -145,6 +145,21 @@ TEST(router, a_rest_parameter_takes_all_that_is_left) {
   }
 }
 
+TEST(router, lists_every_route_by_pattern_and_method) {
+  Router router;
+  router.route("PUT", "/b/{x}", nothing()).route("GET", "/b/{x}", nothing()).route("GET", "/a/{y...}", nothing());
+  std::vector<std::string> routes;
+  for (const Route* route : router.routes()) routes.push_back(route->method + " " + route->pattern);
+  EXPECT_EQ(routes, (std::vector<std::string>{"GET /a/{y...}", "GET /b/{x}", "PUT /b/{x}"}));
+}
+
+TEST(target, a_prefix_cuts_no_character) {
+  EXPECT_EQ(utf8_prefix("ab", 2), "ab");
+  EXPECT_EQ(utf8_prefix("a\xc3\xa9", 2), "a");
+  EXPECT_EQ(utf8_prefix("\xf0\x9f\x98\x80", 3), "");
+  EXPECT_EQ(utf8_prefix("a\xc3\xa9x", 3), "a\xc3\xa9");
+}
+
 TEST(router, bad_patterns_and_conflicts_are_refused) {
   Router router;
   for (const char* pattern :

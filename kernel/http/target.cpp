@@ -189,4 +189,11 @@ std::optional<std::string_view> Target::query(std::string_view name) const noexc
   return std::nullopt;
 }
 
+std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) noexcept {
+  if (text.size() <= bytes_max) return text;
+  std::size_t size = bytes_max;
+  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
+  return text.substr(0, size);
+}
+
 }  // namespace trv::http

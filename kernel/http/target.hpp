@@ -74,5 +74,7 @@ class Target {
 
 /// True for well-formed UTF-8 (Unicode 15 table 3-7): no surrogates, no overlong forms, nothing above U+10FFFF.
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
+/// The longest beginning of UTF-8 text that has at most `bytes_max` bytes and cuts no character.
+[[nodiscard]] std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) noexcept;
 
 }  // namespace trv::http
