@@ -120,10 +120,11 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   Started out;
   out.instance = command.instance ? *command.instance : context.ids.next(context.now);
   if (command.instance) {
-    TRV_TRY_ASSIGN(const bool known,
-                   workflows.tables.states.contains(txn, instance_key(context.tenant.value(), *command.instance)));
+    TRV_TRY_ASSIGN(auto known, InstanceStore(workflows.tables).load(txn, context.tenant, *command.instance));
     if (known) {
       out.existed = true;
+      out.definition = std::move(known->definition);
+      out.status = known->state.status;
       return out;
     }
   }
@@ -143,6 +144,8 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   Execution execution(context, *definition, out.instance, {}, data_of_new(context));
   TRV_TRY(execution.begin(command.trigger, input));
   TRV_TRY(execution.run());
+  out.definition = stored->name;
+  out.status = execution.state().status;
   out.decision.events = execution.take_events();
   return out;
 }

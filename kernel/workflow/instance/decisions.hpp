@@ -49,6 +49,8 @@ struct Start {
 struct Started {
   shard::Decision decision;  ///< no events where the given instance exists already
   InstanceId instance;
+  definition::Name definition;  ///< of the instance, with its version
+  Status status = Status::running;
   bool existed = false;
 };
 /// Errors: not_found for the definition; invalid or too_large for the input.

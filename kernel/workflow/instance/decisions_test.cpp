@@ -312,7 +312,11 @@ TEST(Instances, a_given_id_starts_once) {
     }));
   };
   EXPECT_FALSE(start_it().existed);
-  EXPECT_TRUE(start_it().existed);
+  const Started again = start_it();
+  EXPECT_TRUE(again.existed);
+  // Whoever asked for the latest learns which version runs.
+  EXPECT_EQ(again.definition.version, name.version);
+  EXPECT_EQ(again.status, Status::completed);
 }
 
 TEST(Instances, a_cancelled_instance_takes_no_outcome_and_no_timer) {
