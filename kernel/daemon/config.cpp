@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <functional>
 #include <numeric>
 #include <variant>
 #include <vector>
@@ -34,10 +35,14 @@ struct Key {
   std::variant<IntegerKey, TextKey, SwitchKey> kind;
 
   [[nodiscard]] std::string path() const { return fmt::format("{}.{}", section, name); }
-  [[nodiscard]] std::string variable() const {
-    std::string text = fmt::format("TRAV_{}_{}", section, name);
-    std::ranges::transform(text, text.begin(), [](char c) { return c >= 'a' && c <= 'z' ? char(c - 'a' + 'A') : c; });
-    return text;
+  [[nodiscard]] std::string variable() const { return fmt::format("{}{}", section_prefix(), upper(name)); }
+  /// Every variable that begins so is meant for this section.
+  [[nodiscard]] std::string section_prefix() const { return fmt::format("TRAV_{}_", upper(section)); }
+
+  static std::string upper(std::string_view text) {
+    std::string result(text);
+    for (char& c : result) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return result;
   }
 };
 
@@ -107,16 +112,21 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-std::string nearest(std::string_view path) {
+/// The hint behind an unknown name: the nearest one that `name_of` gives for a key, if any is near.
+template <typename NameOf>
+std::string nearest(std::string_view name, NameOf name_of) {
   std::string best;
-  std::size_t best_distance = path.size() / 2 + 2;
+  std::size_t best_distance = name.size() / 2 + 2;
   for (const Key& key : keys()) {
-    if (const std::size_t d = distance(path, key.path()); d < best_distance) {
+    if (const std::size_t d = distance(name, name_of(key)); d < best_distance) {
       best_distance = d;
-      best = key.path();
+      best = name_of(key);
     }
   }
   return best.empty() ? "" : fmt::format("; did you mean '{}'?", best);
+}
+std::string nearest_key(std::string_view path) {
+  return nearest(path.substr(0, 80), [](const Key& key) { return key.path(); });
 }
 
 base::Status set_integer(Config& config, const IntegerKey& key, std::int64_t value) {
@@ -170,13 +180,13 @@ base::Status read_table(Config& config, const toml::table& root, const std::stri
     const toml::table* table = node.as_table();
     if (table == nullptr) {
       return fail(ErrorCode::invalid,
-                  fmt::format("{}: unknown key '{}'{}", place(node), section.str(), nearest(section.str())));
+                  fmt::format("{}: unknown key '{}'{}", place(node), section.str(), nearest_key(section.str())));
     }
     for (const auto& [name, value] : *table) {
       const std::string path = fmt::format("{}.{}", section.str(), name.str());
       const auto key = std::ranges::find_if(keys(), [&](const Key& one) { return one.path() == path; });
       if (key == keys().end()) {
-        return fail(ErrorCode::invalid, fmt::format("{}: unknown key '{}'{}", place(value), path, nearest(path)));
+        return fail(ErrorCode::invalid, fmt::format("{}: unknown key '{}'{}", place(value), path, nearest_key(path)));
       }
       if (base::Status status = set_from_node(config, *key, value); !status) {
         return fail(std::move(status).error().in(fmt::format("{}: key '{}'", place(value), path)));
@@ -184,6 +194,30 @@ base::Status read_table(Config& config, const toml::table& root, const std::stri
     }
   }
   return {};
+}
+
+base::Status read_environment(Config& config, const Environment& environment) {
+  for (const auto& [variable, text] : environment) {
+    if (!variable.starts_with("TRAV_")) continue;
+    const auto key = std::ranges::find_if(keys(), [&](const Key& one) { return one.variable() == variable; });
+    if (key != keys().end()) {
+      if (base::Status status = set_from_text(config, *key, text); !status) {
+        return fail(std::move(status).error().in(variable));
+      }
+    } else if (std::ranges::any_of(keys(),
+                                   [&](const Key& one) { return variable.starts_with(one.section_prefix()); })) {
+      return fail(ErrorCode::invalid, fmt::format("unknown environment variable {}{}", variable,
+                                                  nearest(std::string_view(variable).substr(0, 80),
+                                                          [](const Key& one) { return one.variable(); })));
+    }
+  }
+  return {};
+}
+
+/// Nothing where the variable is missing or empty.
+std::string value_of(const Environment& environment, std::string_view variable) {
+  const auto at = environment.find(variable);
+  return at == environment.end() ? std::string() : at->second;
 }
 
 }  // namespace
@@ -199,18 +233,14 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
                   fmt::format("{} line {}: {}", file->string(), error.source().begin.line, error.description()));
     }
   }
-  for (const Key& key : keys()) {
-    const auto text = environment(key.variable());
-    if (!text) continue;
-    if (base::Status status = set_from_text(config, key, *text); !status) {
-      return fail(std::move(status).error().in(key.variable()));
-    }
-  }
+  TRV_TRY(read_environment(config, environment));
   if (config.data_folder.empty()) {
-    if (const auto xdg = environment("XDG_DATA_HOME"); xdg && !xdg->empty()) {
-      config.data_folder = std::filesystem::path(*xdg) / "travertine";
-    } else if (const auto home = environment("HOME"); home && !home->empty()) {
-      config.data_folder = std::filesystem::path(*home) / ".local/share/travertine";
+    const std::string xdg = value_of(environment, "XDG_DATA_HOME");
+    const std::string home = value_of(environment, "HOME");
+    if (!xdg.empty()) {
+      config.data_folder = std::filesystem::path(xdg) / "travertine";
+    } else if (!home.empty()) {
+      config.data_folder = std::filesystem::path(home) / ".local/share/travertine";
     } else {
       return fail(ErrorCode::invalid, "no data folder: set data.folder in the configuration or TRAV_DATA_FOLDER");
     }

@@ -3,10 +3,9 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
+#include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "sdk/base/result.hpp"
 
@@ -37,11 +36,12 @@ struct Config {
   std::string log_level = "info";  ///< debug, info, warning, error
 };
 
-/// What the environment gives for a variable's name, or nullopt.
-using Environment = std::function<std::optional<std::string>(std::string_view name)>;
+/// The environment's variables by name, as they were at the start.
+using Environment = std::map<std::string, std::string, std::less<>>;
 
 /// Reads `file` (nullopt: defaults only) and the environment. Errors: invalid, with the key's name and, from a file,
-/// its place; an unknown key is an error, and names the nearest known one.
+/// its place; an unknown key is an error, and names the nearest known one. So is a variable TRAV_<SECTION>_… of one of
+/// the sections above; other variables that begin with TRAV_ belong to the command line.
 [[nodiscard]] base::Result<Config> load_config(const std::optional<std::filesystem::path>& file,
                                                const Environment& environment);
 

@@ -3,17 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
-#include <map>
 
 namespace trv::daemon {
 namespace {
-
-Environment environment(std::map<std::string, std::string> variables) {
-  return [variables = std::move(variables)](std::string_view name) -> std::optional<std::string> {
-    const auto at = variables.find(std::string(name));
-    return at == variables.end() ? std::nullopt : std::optional(at->second);
-  };
-}
 
 std::filesystem::path file_with(std::string_view text) {
   const std::filesystem::path path =
@@ -24,7 +16,7 @@ std::filesystem::path file_with(std::string_view text) {
 }
 
 TEST(Config, without_a_file_everything_has_a_default) {
-  const auto config = load_config(std::nullopt, environment({{"HOME", "/root"}}));
+  const auto config = load_config(std::nullopt, Environment{{"HOME", "/root"}});
   ASSERT_TRUE(config);
   EXPECT_EQ(config->data_folder, "/root/.local/share/travertine");
   EXPECT_EQ(config->http_port, 8400);
@@ -32,14 +24,14 @@ TEST(Config, without_a_file_everything_has_a_default) {
 
 TEST(Config, the_environment_wins_over_the_file) {
   const auto file = file_with("[http]\nport = 1\naddress = \"127.0.0.2\"\n");
-  const auto config = load_config(file, environment({{"HOME", "/root"}, {"TRAV_HTTP_PORT", "0"}}));
+  const auto config = load_config(file, Environment{{"HOME", "/root"}, {"TRAV_HTTP_PORT", "0"}});
   ASSERT_TRUE(config) << config.error().message();
   EXPECT_EQ(config->http_port, 0);
   EXPECT_EQ(config->http_address, "127.0.0.2");
 }
 
 TEST(Config, an_unknown_key_is_named_with_its_place_and_the_nearest_known_one) {
-  const auto config = load_config(file_with("[http]\nprot = 1\n"), environment({{"HOME", "/root"}}));
+  const auto config = load_config(file_with("[http]\nprot = 1\n"), Environment{{"HOME", "/root"}});
   ASSERT_FALSE(config);
   EXPECT_NE(config.error().message().find("line 2: unknown key 'http.prot'; did you mean 'http.port'?"),
             std::string::npos)
@@ -57,17 +49,31 @@ TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_
       {"[http\n", "line 1"},
   };
   for (const auto& [text, wanted] : cases) {
-    const auto config = load_config(file_with(text), environment({{"HOME", "/root"}}));
+    const auto config = load_config(file_with(text), Environment{{"HOME", "/root"}});
     ASSERT_FALSE(config) << text;
     EXPECT_NE(config.error().message().find(wanted), std::string::npos) << config.error().message();
   }
-  const auto config = load_config(std::nullopt, environment({{"HOME", "/root"}, {"TRAV_HTTP_PORT", "80x"}}));
+  const auto config = load_config(std::nullopt, Environment{{"HOME", "/root"}, {"TRAV_HTTP_PORT", "80x"}});
   ASSERT_FALSE(config);
   EXPECT_EQ(config.error().message(), "TRAV_HTTP_PORT: '80x' is no whole number");
 }
 
+TEST(Config, a_misspelt_variable_of_a_known_section_is_refused_and_names_the_nearest) {
+  const auto config = load_config(std::nullopt, Environment{{"HOME", "/root"}, {"TRAV_HTTP_PROT", "1"}});
+  ASSERT_FALSE(config);
+  EXPECT_EQ(config.error().message(), "unknown environment variable TRAV_HTTP_PROT; did you mean 'TRAV_HTTP_PORT'?");
+}
+
+TEST(Config, variables_of_the_command_line_are_left_alone) {
+  const auto config = load_config(
+      std::nullopt,
+      Environment{
+          {"HOME", "/root"}, {"TRAV_URL", "x"}, {"TRAV_TOKEN", "x"}, {"TRAV_TENANT", "x"}, {"TRAV_CONFIG_DIR", "x"}});
+  EXPECT_TRUE(config) << config.error().message();
+}
+
 TEST(Config, a_missing_file_is_an_error) {
-  EXPECT_FALSE(load_config(std::filesystem::path("/nonexistent/travd.toml"), environment({{"HOME", "/root"}})));
+  EXPECT_FALSE(load_config(std::filesystem::path("/nonexistent/travd.toml"), Environment{{"HOME", "/root"}}));
 }
 
 }  // namespace

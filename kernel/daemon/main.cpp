@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <cstdlib>
+#include <string_view>
 
 #include "kernel/daemon/kernel.hpp"
 
@@ -16,9 +16,14 @@ using namespace trv;
 
 constexpr int exit_usage = 2;
 
-std::optional<std::string> from_environment(std::string_view name) {
-  const char* value = std::getenv(std::string(name).c_str());
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+daemon::Environment this_environment() {
+  daemon::Environment environment;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    const std::size_t equals = text.find('=');
+    if (equals != std::string_view::npos) environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return environment;
 }
 
 void tell(const daemon::Config& config, const daemon::StartReport& report) {
@@ -71,7 +76,7 @@ int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
 
   auto config =
-      daemon::load_config(file.empty() ? std::nullopt : std::optional<std::filesystem::path>(file), from_environment);
+      daemon::load_config(file.empty() ? std::nullopt : std::optional<std::filesystem::path>(file), this_environment());
   if (!config) {
     fmt::print(stderr, "travd: {}\n", config.error().message());
     return exit_usage;
