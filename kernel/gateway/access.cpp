@@ -34,7 +34,7 @@ Result<tenancy::Token> authenticate(Services& services, const http::Request& req
 }
 
 base::Error tenant_not_found(std::string_view tenant) {
-  return {ErrorCode::not_found, fmt::format("tenant '{}' not found", tenant.substr(0, 63))};
+  return {ErrorCode::not_found, fmt::format("tenant '{}' not found", http::utf8_prefix(tenant, 63))};
 }
 
 /// nullopt: allowed.
@@ -54,7 +54,7 @@ std::optional<base::Error> refusal(const tenancy::Token& token, std::optional<st
 void record_refusal(Services& services, http::Responder responder, const tenancy::Token& token, base::Error error) {
   const http::Request& request = responder.request();
   const tenancy::DenyAccess denial{.action = std::string(request.method()),
-                                   .target = std::string(request.path().substr(0, 1024)),
+                                   .target = std::string(http::utf8_prefix(request.path(), 1024)),
                                    .reason = error.message(),
                                    .source = std::string(request.remote_address())};
   auto held = std::make_shared<http::Responder>(std::move(responder));
@@ -99,24 +99,34 @@ http::Handler guarded(Services& services, Resource resource, Verb verb, std::fun
   };
 }
 
+std::string traceparent_of(const http::Request& request) {
+  const std::string_view text = request.header("traceparent").value_or("");
+  if (text.size() > 128 || text.find_first_not_of("0123456789abcdefABCDEF-") != std::string_view::npos) return {};
+  return std::string(text);
+}
+
 shard::Command command_of(Services& services, const Call& call) {
   shard::Command command;
   command.tenant = call.tenant;
   command.actor = call.actor();
   command.correlation_id = base::Uuid::v7(services.clock.now(), services.random);
-  command.traceparent = std::string(call.request().header("traceparent").value_or("").substr(0, 128));
+  command.traceparent = traceparent_of(call.request());
   return command;
 }
 
 void submit(Services& services, Call call,
             std::function<Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide,
-            std::function<http::Response(const shard::Applied&)> answer) {
+            std::function<http::Response(const Change&)> answer) {
   shard::Command command = command_of(services, call);
   auto held = std::make_shared<Call>(std::move(call));
-  command.decide = std::move(decide);
-  command.done = [held, answer = std::move(answer)](const Result<shard::Applied>& outcome) {
+  auto time = std::make_shared<base::Timestamp>();
+  command.decide = [time, decide = std::move(decide)](const lmdb::Txn& state, shard::DecisionContext& context) {
+    *time = context.now;
+    return decide(state, context);
+  };
+  command.done = [held, time, answer = std::move(answer)](const Result<shard::Applied>& outcome) {
     if (!outcome) return held->responder.fail(outcome.error());
-    held->responder.send(answer(*outcome));
+    held->responder.send(answer(Change{*outcome, *time}));
   };
   services.shard.submit(std::move(command));
 }

@@ -37,10 +37,18 @@ struct Call {
 [[nodiscard]] http::Handler guarded(Services& services, tenancy::Resource resource, tenancy::Verb verb,
                                     std::function<void(Call)> handler);
 
+/// What a command led to, and the time of its decision, which its events bear.
+struct Change : shard::Applied {
+  base::Timestamp time;
+};
+
 /// Decides on the shard and answers: with `answer` when it took effect, with the problem when not.
 void submit(Services& services, Call call,
             std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide,
-            std::function<http::Response(const shard::Applied&)> answer);
+            std::function<http::Response(const Change&)> answer);
+
+/// The traceparent header (W3C Trace Context); empty where it is not of hexadecimal digits and '-', or over 128 bytes.
+[[nodiscard]] std::string traceparent_of(const http::Request& request);
 
 /// The command that a call stands for; `decide` and `done` are left to the caller.
 [[nodiscard]] shard::Command command_of(Services& services, const Call& call);

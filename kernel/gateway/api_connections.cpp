@@ -67,9 +67,11 @@ void apply_connection(Services& services, Call call) {
     stored.push_back(reference);
     return {};
   };
-  for (base::Status status :
-       {keep(wanted->secret, connection->secret), keep(wanted->webhook_secret, connection->webhook_secret)}) {
-    if (!status) return call.responder.fail(status.error());
+  base::Status kept = keep(wanted->secret, connection->secret);
+  if (kept) kept = keep(wanted->webhook_secret, connection->webhook_secret);
+  if (!kept) {
+    for (const std::string& reference : stored) (void)services.secrets.remove(call.tenant, reference);
+    return call.responder.fail(kept.error());
   }
   shard::Command command = command_of(services, call);
   auto held = std::make_shared<Call>(std::move(call));

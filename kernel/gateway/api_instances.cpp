@@ -75,7 +75,7 @@ boost::json::object to_object(const InstanceStep& step) {
           {"kind", step.kind},
           {"operation", step.operation == "skipped" ? "" : step.operation},
           {"outcome", outcome_of(step)},
-          {"duration_ms", static_cast<double>(step.duration.count() / 1000) / 1000.0},
+          {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
           {"attempt", step.attempt},
           {"error", embedded(step.error)}};
 }
@@ -115,7 +115,6 @@ void start(Services& services, Call call) {
     start.instance = id_from_key(call.tenant, *key);
   }
   auto started = std::make_shared<instance::Started>();
-  const definition::Name name{.space = start.space, .name = start.name, .version = start.version};
   submit(
       services, std::move(call),
       [&services, start, started](const lmdb::Txn& state,
@@ -123,12 +122,14 @@ void start(Services& services, Call call) {
         TRV_TRY_ASSIGN(*started, instance::start(state, context, services.decision_state(), start));
         return std::move(started->decision);
       },
-      [started, name](const shard::Applied& applied) {
-        const std::string id = started->instance.to_string();
-        return http::json(started->existed ? 200 : 201, boost::json::value{{"id", id},
-                                                                           {"workflow", workflow_of(name)},
-                                                                           {"existed", started->existed},
-                                                                           {"lsn", applied.first.value()}});
+      [started](const Change& change) {
+        const log::Lsn lsn = started->existed ? change.last : change.first;
+        return http::json(started->existed ? 200 : 201,
+                          boost::json::value{{"id", started->instance.to_string()},
+                                             {"workflow", workflow_of(started->definition)},
+                                             {"status", instance::to_string(started->status)},
+                                             {"existed", started->existed},
+                                             {"lsn", lsn.value()}});
       });
 }
 

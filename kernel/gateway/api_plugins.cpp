@@ -47,7 +47,12 @@ boost::json::object to_object(const Grant& grant) {
 // The library is loaded before the installation becomes a fact: what does not load is refused with the reason.
 void install(Services& services, Call call) {
   const auto installed = services.packages.install(base::as_bytes(call.request().body()));
-  if (!installed) return call.responder.fail(installed.error());
+  if (!installed) {
+    // A file that differs from its digest is the sender's mistake here, not damage of ours.
+    const bool sent_so = installed.error().code() == base::ErrorCode::corrupt;
+    return call.responder.fail(sent_so ? base::Error(base::ErrorCode::invalid, installed.error().message())
+                                       : installed.error());
+  }
   if (const auto loaded = services.plugins.load(installed->package_digest); !loaded) {
     return call.responder.fail(loaded.error());
   }
@@ -57,14 +62,14 @@ void install(Services& services, Call call) {
   package.package_sha256 = installed->package_digest;
   package.library_sha256 = installed->library_digest;
   package.manifest = installed->manifest.text;
-  package.installed = services.clock.now();
   submit(
       services, std::move(call),
       [&services, package](const lmdb::Txn& state, shard::DecisionContext& context) {
         return tenancy::decide(services.tenancy, state, context, tenancy::InstallPackage{package});
       },
-      [package](const shard::Applied& applied) {
-        const bool is_new = applied.last >= applied.first;
+      [package](const Change& change) mutable {
+        const bool is_new = change.last >= change.first;
+        package.installed = change.time;
         return http::json(is_new ? 201 : 200, boost::json::value(to_object(package)));
       });
 }
@@ -93,14 +98,13 @@ void enable(Services& services, Call call) {
   const auto version = body->text("version");
   if (!version) return call.responder.fail(version.error());
   const tenancy::EnablePlugin enable{.plugin = std::string(call.request().parameter("id")), .version = *version};
-  const base::Timestamp now = services.clock.now();
   submit(
       services, std::move(call),
       [&services, enable](const lmdb::Txn& state, shard::DecisionContext& context) {
         return tenancy::decide(services.tenancy, state, context, enable);
       },
-      [enable, now](const shard::Applied&) {
-        return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, now})));
+      [enable](const Change& change) {
+        return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, change.time})));
       });
 }
 

@@ -34,7 +34,6 @@ void create_tenant(Services& services, Call call) {
   const tenancy::CreateTenant create{.id = base::TenantId(*id), .display_name = name->value_or("")};
   const tenancy::IssueToken issue{
       .id = token.id, .name = "owner", .role = tenancy::Role::owner, .hash = token.hash, .expires = std::nullopt};
-  const base::Timestamp now = services.clock.now();
   call.tenant = create.id;
   submit(
       services, std::move(call),
@@ -45,8 +44,8 @@ void create_tenant(Services& services, Call call) {
         append(decision, std::move(issued));
         return decision;
       },
-      [create, token, now](const shard::Applied&) {
-        boost::json::object answer = to_object(tenancy::Tenant{create.id, create.display_name, now});
+      [create, token](const Change& change) {
+        boost::json::object answer = to_object(tenancy::Tenant{create.id, create.display_name, change.time});
         answer["token"] = {{"id", token.id}, {"name", "owner"}, {"role", "owner"}, {"token", token.text}};
         return http::json(201, boost::json::value(std::move(answer)))
             .with("Location", "/v1/tenants/" + create.id.value());
@@ -75,14 +74,13 @@ void add_member(Services& services, Call call) {
   const auto role = tenancy::parse_role(*role_text);
   if (!role) return call.responder.fail(role.error());
   const tenancy::AddMember add{.user = *user, .role = *role};
-  const base::Timestamp now = services.clock.now();
   submit(
       services, std::move(call),
       [&services, add](const lmdb::Txn& state, shard::DecisionContext& context) {
         return tenancy::decide(services.tenancy, state, context, add);
       },
-      [add, now](const shard::Applied&) {
-        return http::json(201, boost::json::value(to_object(tenancy::Member{add.user, add.role, now})));
+      [add](const Change& change) {
+        return http::json(201, boost::json::value(to_object(tenancy::Member{add.user, add.role, change.time})));
       });
 }
 

@@ -45,12 +45,12 @@ void issue_token(Services& services, Call call) {
       [&services, issue = *issue](const lmdb::Txn& state, shard::DecisionContext& context) {
         return tenancy::decide(services.tenancy, state, context, issue);
       },
-      [issue = *issue, token, now](const shard::Applied&) {
+      [issue = *issue, token](const Change& change) {
         tenancy::Token issued;
         issued.id = token.id;
         issued.name = issue.name;
         issued.role = issue.role;
-        issued.issued = now;
+        issued.issued = change.time;
         issued.expires = issue.expires;
         boost::json::object answer = to_object(issued);
         answer["token"] = token.text;

@@ -50,7 +50,8 @@ std::vector<egress::Header> headers_of(const http::Request& request) {
   headers.reserve(request.header_count());
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const auto field = request.header_at(i);
-    headers.push_back({std::string(field.name), std::string(field.value)});
+    // What is not UTF-8 can neither be a signature nor part of an event.
+    if (http::is_utf8(field.value)) headers.push_back({std::string(field.name), std::string(field.value)});
   }
   return headers;
 }
@@ -118,7 +119,7 @@ void deliver(Services& services, const http::Request& request, http::Responder r
   command.tenant = base::TenantId(request.parameter("tenant"));
   command.actor = "plugin:" + std::string(request.parameter("plugin"));
   command.correlation_id = base::Uuid::v7(services.clock.now(), services.random);
-  command.traceparent = std::string(request.header("traceparent").value_or("").substr(0, 128));
+  command.traceparent = traceparent_of(request);
   command.decide = [&services, received = *received, receipt](const lmdb::Txn& state, shard::DecisionContext& context) {
     return receive(services, state, context, received, *receipt);
   };

@@ -35,7 +35,6 @@ void apply(Services& services, Call call) {
     return call.responder.fail(compiled.error());
   }
   auto applied = std::make_shared<instance::AppliedDefinition>();
-  const base::Timestamp now = services.clock.now();
   submit(
       services, std::move(call),
       [&services, apply, applied](const lmdb::Txn& state,
@@ -43,13 +42,13 @@ void apply(Services& services, Call call) {
         TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, services.decision_state(), apply));
         return std::move(applied->decision);
       },
-      [applied, now](const shard::Applied&) {
+      [applied](const Change& change) {
         return http::json(applied->existed ? 200 : 201, boost::json::value{{"namespace", applied->name.space},
                                                                            {"name", applied->name.name},
                                                                            {"version", applied->name.version},
                                                                            {"sha256", base::to_hex(applied->sha256)},
                                                                            {"created", !applied->existed},
-                                                                           {"applied", now.to_rfc3339()}});
+                                                                           {"applied", change.time.to_rfc3339()}});
       });
 }
 

@@ -61,6 +61,7 @@ Result<ingest::Received> binary(const http::Request& request, const base::Digest
   const auto header = [&request](std::string_view name, bool required) -> Result<std::string> {
     const auto value = request.header(name);
     if (!value && required) return fail(ErrorCode::invalid, fmt::format("header '{}' is missing", name));
+    if (value && !http::is_utf8(*value)) return fail(ErrorCode::invalid, fmt::format("header '{}' is not UTF-8", name));
     return std::string(value.value_or(""));
   };
   TRV_TRY(check_version(*request.header("ce-specversion")));
