@@ -1,0 +1,241 @@
+// Events: followed without loss, started once, free of secrets, proven.
+
+#include <fmt/format.h>
+
+#include <array>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "audit/export/folder.hpp"
+#include "audit/export/tile.hpp"
+#include "audit/note/checkpoint.hpp"
+#include "audit/verify/verify.hpp"
+#include "tests/support/api/api_fixture.hpp"
+
+namespace trv::api {
+namespace {
+
+struct Followed {
+  std::vector<std::string> ids;
+  std::vector<json::value> data;
+};
+
+Followed parse_stream(std::string_view text) {
+  Followed followed;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = text.find('\n', at);
+    if (end == std::string_view::npos) break;
+    const std::string_view line = text.substr(at, end - at);
+    if (line.starts_with("id: ")) followed.ids.emplace_back(line.substr(4));
+    if (line.starts_with("data: ")) followed.data.push_back(json::parse(std::string(line.substr(6))));
+    at = end + 1;
+  }
+  return followed;
+}
+
+class EventsTest : public ApiTest {
+ protected:
+  /// Follows until `count` events came, or five seconds have passed.
+  static Followed follow(const std::string& token, const std::string& tenant, const std::string& query, Headers headers,
+                         std::size_t count, std::atomic<bool>* connected = nullptr) {
+    headers.emplace_back("Authorization", "Bearer " + token);
+    std::string all;
+    processes::HttpClient client;
+    const auto go_on = [&](std::string_view body) {
+      all = body;
+      if (connected != nullptr) *connected = true;
+      return parse_stream(body).data.size() < count || !body.ends_with("\n\n");
+    };
+    (void)client.send({.method = "GET",
+                       .url = daemon().url() + "/v1/tenants/" + tenant + "/events/stream" + query,
+                       .headers = std::move(headers),
+                       .timeout = std::chrono::milliseconds(5000),
+                       .go_on = go_on});
+    return parse_stream(all);
+  }
+  static std::vector<std::string> sequences(const std::string& token, const std::string& tenant) {
+    std::vector<std::string> all;
+    for (const json::value& event : events(token, tenant)) all.emplace_back(event.at("sequence").as_string());
+    return all;
+  }
+  static void make_events(int count) {
+    for (int i = 0; i < count; ++i) {
+      for (const auto& [token, tenant] : {std::pair(acme(), "acme"), std::pair(beta(), "beta")})
+        issue(token, tenant, "viewer");
+    }
+  }
+};
+
+TEST_F(EventsTest, following_from_the_beginning_gives_every_event_once_and_in_order_and_no_others) {
+  make_events(40);
+  const auto wanted = sequences(acme(), "acme");
+  const Followed followed = follow(acme(), "acme", "?after=0", {}, wanted.size());
+  EXPECT_EQ(followed.ids, wanted);
+  for (const json::value& event : followed.data) EXPECT_EQ(event.at("tenant").as_string(), "acme");
+}
+
+TEST_F(EventsTest, resuming_with_the_last_id_misses_nothing_and_repeats_nothing) {
+  make_events(20);
+  const auto wanted = sequences(acme(), "acme");
+  const Followed head = follow(acme(), "acme", "?after=0", {}, 7);
+  ASSERT_GE(head.ids.size(), 7U);
+  const std::string last = head.ids[6];
+  // The header says more than the query, which is that of the first request.
+  const Followed rest = follow(acme(), "acme", "?after=0", {{"Last-Event-ID", last}}, wanted.size() - 7);
+  EXPECT_EQ(rest.ids, std::vector<std::string>(wanted.begin() + 7, wanted.end()));
+}
+
+TEST_F(EventsTest, a_follower_without_a_place_sees_what_happens_from_now_on_in_its_tenant) {
+  make_events(5);
+  std::atomic<bool> connected = false;
+  Followed live;
+  std::thread follower([&] { live = follow(acme(), "acme", "", {}, 10, &connected); });
+  for (int i = 0; i < 500 && !connected; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  const auto before = sequences(acme(), "acme");
+  make_events(10);
+  follower.join();
+  const auto after = sequences(acme(), "acme");
+  EXPECT_EQ(live.ids,
+            std::vector<std::string>(after.begin() + static_cast<std::ptrdiff_t>(before.size()), after.end()));
+  for (const json::value& event : live.data) EXPECT_EQ(event.at("tenant").as_string(), "acme");
+}
+
+TEST_F(EventsTest, the_same_idempotency_key_starts_once_even_when_asked_at_once) {
+  ASSERT_EQ(apply_workflow(acme(), "acme", std::string(hello_workflow)).status, 201);
+  const std::string path = "/v1/tenants/acme/workflows/demo/hello/instances";
+  std::array<Answer, 8> answers;
+  {
+    std::vector<std::jthread> clients;
+    for (Answer& answer : answers) {
+      clients.emplace_back([&answer, &path] { answer = call(acme(), "POST", path, "{}", {{"Idempotency-Key", "k"}}); });
+    }
+  }
+  int created = 0;
+  for (const Answer& answer : answers) {
+    created += answer.status == 201 ? 1 : 0;
+    EXPECT_TRUE(answer.status == 201 || answer.status == 200) << answer.body;
+    EXPECT_EQ(answer.text("id"), answers[0].text("id"));
+    EXPECT_EQ(answer.value().at("workflow").at("version").as_string(), "1.0.0");
+    EXPECT_EQ(answer.text("status"), "completed");
+  }
+  EXPECT_EQ(created, 1);
+  EXPECT_EQ(count_instances(acme(), "acme"), 1U);
+  EXPECT_EQ(call(acme(), "POST", path, "{}", {{"Idempotency-Key", "other"}}).status, 201);
+  // The same key in another tenant is another key.
+  ASSERT_EQ(apply_workflow(beta(), "beta", std::string(hello_workflow)).status, 201);
+  EXPECT_EQ(
+      call(beta(), "POST", "/v1/tenants/beta/workflows/demo/hello/instances", "{}", {{"Idempotency-Key", "k"}}).status,
+      201);
+}
+
+TEST_F(EventsTest, the_same_event_starts_once_also_within_a_batch) {
+  const std::string workflow =
+      "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: placed\n  version: '1.0.0'\n"
+      "schedule:\n  on:\n    one:\n      with:\n        type: com.example.placed\n"
+      "do:\n  - keep:\n      set:\n        kept: true\n";
+  ASSERT_EQ(apply_workflow(acme(), "acme", workflow).status, 201);
+  const std::string one =
+      R"({"specversion":"1.0","id":"1","source":"/shop","type":"com.example.placed","data":{"n":1}})";
+  const Answer batch = call(acme(), "POST", "/v1/tenants/acme/events", fmt::format("[{},{}]", one, one),
+                            {{"Content-Type", "application/cloudevents-batch+json"}});
+  ASSERT_EQ(batch.status, 202) << batch.body;
+  EXPECT_EQ(batch.value().at("started").as_array().size(), 1U);
+  EXPECT_EQ(batch.value().at("received").at(0), batch.value().at("received").at(1));
+  const Answer again =
+      call(acme(), "POST", "/v1/tenants/acme/events", one, {{"Content-Type", "application/cloudevents+json"}});
+  ASSERT_EQ(again.status, 202) << again.body;
+  EXPECT_TRUE(again.value().at("started").as_array().empty());
+  EXPECT_EQ(again.value().at("received").at(0), batch.value().at("received").at(0));
+  const Answer binary =
+      call(acme(), "POST", "/v1/tenants/acme/events", R"({"n":2})",
+           {{"ce-specversion", "1.0"}, {"ce-id", "2"}, {"ce-source", "/shop"}, {"ce-type", "com.example.placed"}});
+  ASSERT_EQ(binary.status, 202) << binary.body;
+  EXPECT_EQ(binary.value().at("started").as_array().size(), 1U);
+  EXPECT_EQ(count_instances(acme(), "acme"), 2U);
+}
+
+TEST_F(EventsTest, a_secret_is_never_shown_and_never_written_in_the_clear) {
+  const std::string canary = "canary-5f2c9e1d7ab34086";
+  const std::string connection = "/v1/tenants/acme/connections/outside";
+  std::string seen;
+  const auto tell = [&](const Answer& answer) { seen += answer.body + "\n"; };
+  const auto put = [&](const std::string& body) { tell(call(acme(), "PUT", connection, body)); };
+  put(fmt::format(
+      R"({{"base_url":"http://127.0.0.1:1","auth":{{"scheme":"bearer"}},"secret":"{0}","webhook_secret":"{0}","allow_private_network":true}})",
+      canary));
+  put(fmt::format(R"({{"base_url":"ftp://h","secret":"{}"}})", canary));
+  put(fmt::format(R"({{"base_url":"http://h","secret":"{}")", canary));
+  put(fmt::format(R"({{"base_url":"http://h","secret":["{}"]}})", canary));
+  put(fmt::format(R"({{"base_url":"http://h","auth":{{"scheme":"magic"}},"secret":"{}"}})", canary));
+  tell(call(acme(), "GET", "/v1/tenants/acme/connections"));
+  tell(call("trv_0123456789ab_" + canary, "GET", "/v1/whoami"));
+  tell(call(beta(), "PUT", connection, fmt::format(R"({{"secret":"{}"}})", canary)));
+  for (const auto& [token, tenant] : {std::pair(acme(), "acme"), std::pair(beta(), "beta")}) {
+    for (const json::value& event : events(token, tenant)) seen += json::serialize(event);
+  }
+  tell(call(acme(), "GET", "/v1/tenants/acme/audit/tile/entries/000.p/4"));
+  tell(call("", "GET", "/metrics"));
+  EXPECT_EQ(seen.find(canary), std::string::npos);
+
+  const std::array<std::string, 3> secrets = {canary, acme().substr(acme().rfind('_') + 1),
+                                              daemon().operator_token().substr(17)};
+  std::size_t files = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(daemon().data())) {
+    if (!entry.is_regular_file()) continue;
+    const std::string bytes = contents_of(entry.path());
+    for (const std::string& secret : secrets) EXPECT_EQ(bytes.find(secret), std::string::npos) << entry.path();
+    ++files;
+  }
+  EXPECT_GT(files, 5U);
+  for (const std::string& secret : secrets) EXPECT_EQ(daemon().complaints().find(secret), std::string::npos);
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/connections").value().at("items").at(0).at("has_secret"), true);
+}
+
+TEST_F(EventsTest, the_trail_verifies_offline_and_reading_it_is_an_entry) {
+  make_events(150);
+  const std::string base = "/v1/tenants/acme/audit/";
+  const std::size_t reads = count_events(acme(), "acme", "trv.trail.read");
+  const std::string first = call(acme(), "GET", base + "checkpoint").body;
+  const std::string head = call(acme(), "GET", base + "checkpoint").body;
+  EXPECT_EQ(count_events(acme(), "acme", "trv.trail.read"), reads + 2);
+  const std::string key_text = call(acme(), "GET", base + "key").body;
+  const auto key = note::VerifierKey::parse(std::string_view(key_text).substr(0, key_text.size() - 1));
+  ASSERT_TRUE(key) << key.error().message();
+  const auto checkpoint = note::open_checkpoint(head, std::span(&*key, 1));
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message();
+  EXPECT_EQ(checkpoint->size, note::open_checkpoint(first, std::span(&*key, 1))->size + 1);
+  EXPECT_EQ(checkpoint->size, events(acme(), "acme").size());
+
+  const ScratchFolder folder;
+  const auto keep = [&](const std::filesystem::path& name, std::string_view bytes) {
+    std::filesystem::create_directories((folder.path() / name).parent_path());
+    std::ofstream(folder.path() / name, std::ios::binary) << bytes;
+  };
+  const auto fetch = [&](const exporting::TileAddress& address) {
+    const Answer answer = call(acme(), "GET", base + address.path());
+    ASSERT_EQ(answer.status, 200) << address.path();
+    keep(address.path(), answer.body);
+  };
+  for (std::uint64_t i = 0; i < exporting::tile_count(0, checkpoint->size); ++i) {
+    fetch(exporting::bundle_at(i, checkpoint->size));
+  }
+  for (std::uint32_t level = 0; level < 8; ++level) {
+    for (std::uint64_t i = 0; i < exporting::tile_count(level, checkpoint->size); ++i) {
+      fetch(exporting::tile_at(level, i, checkpoint->size));
+    }
+  }
+  keep(exporting::checkpoint_file, head);
+  keep(exporting::key_file, key_text);
+  const auto report = verify::verify_growth(first, folder.path(), *key);
+  ASSERT_TRUE(report) << report.error().message();
+  EXPECT_TRUE(report->holds()) << report->to_text();
+  EXPECT_EQ(report->entries, checkpoint->size);
+  for (const char* tile : {"tile/0/999", "tile/9/000", "tile/entries/000.p/0", "tile/x", "tile/entries/000.p/257"}) {
+    EXPECT_EQ(call(acme(), "GET", base + tile).status, 404) << tile;
+  }
+}
+
+}  // namespace
+}  // namespace trv::api

@@ -1,0 +1,95 @@
+// A daemon that cannot start says why in one line and ends with exit code 2.
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "tests/support/api/daemon.hpp"
+
+namespace trv::api {
+namespace {
+
+class StartTest : public testing::Test {
+ protected:
+  std::string file(const std::string& name, const std::string& text) const {
+    std::ofstream(scratch_.path() / name) << text;
+    return (scratch_.path() / name).string();
+  }
+  std::string data() const { return (scratch_.path() / "data").string(); }
+
+  static void expect_one_line(const Ended& ended, std::string_view reason) {
+    EXPECT_EQ(ended.code, 2) << ended.out << ended.err;
+    EXPECT_EQ(ended.out, "");
+    EXPECT_EQ(std::ranges::count(ended.err, '\n'), 1) << ended.err;
+    EXPECT_TRUE(ended.err.starts_with("travd: ")) << ended.err;
+    EXPECT_NE(ended.err.find(reason), std::string::npos) << ended.err;
+  }
+
+  ScratchFolder scratch_;
+};
+
+TEST_F(StartTest, a_port_in_use_is_named) {
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string port = std::to_string(ntohs(address.sin_port));
+  expect_one_line(run_daemon(scratch_, {"--data", data(), "--port", port}), port);
+  ::close(listener);
+}
+
+TEST_F(StartTest, a_data_folder_that_cannot_be_written_is_named) {
+  const std::string below = file("plain", "x") + "/data";
+  expect_one_line(run_daemon(scratch_, {"--data", below, "--port", "0"}), below);
+}
+
+TEST_F(StartTest, a_data_folder_that_another_daemon_holds_is_named) {
+  const auto daemon = Daemon::start(scratch_);
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  expect_one_line(run_daemon(scratch_, {"--data", data(), "--port", "0"}), data());
+  EXPECT_TRUE((*daemon)->running());
+}
+
+TEST_F(StartTest, an_unknown_key_of_the_file_is_named_with_its_line) {
+  const std::string config = file("travd.toml", "[http]\nprot = 1\n");
+  const Ended ended = run_daemon(scratch_, {"--data", data(), "--config", config});
+  expect_one_line(ended, "line 2: unknown key 'http.prot'; did you mean 'http.port'?");
+  EXPECT_FALSE(std::filesystem::exists(data()));
+  expect_one_line(run_daemon(scratch_, {"--config", file("bad.toml", "[http\nport = 1\n")}), "line 1");
+  expect_one_line(run_daemon(scratch_, {"--config", (scratch_.path() / "none.toml").string()}), "none.toml");
+}
+
+TEST_F(StartTest, a_bad_value_of_the_environment_is_named) {
+  expect_one_line(run_daemon(scratch_, {"--data", data()}, {{"TRAV_HTTP_PORT", "80x"}}), "TRAV_HTTP_PORT: '80x'");
+  expect_one_line(run_daemon(scratch_, {"--data", data()}, {{"TRAV_HTTP_ADDRESS", "nowhere"}}), "nowhere");
+  expect_one_line(run_daemon(scratch_, {"--data", data()}, {{"TRAV_LOG_LEVEL", "loud"}}), "TRAV_LOG_LEVEL");
+}
+
+TEST_F(StartTest, a_misspelt_variable_is_named_and_those_of_the_command_line_are_left_alone) {
+  const Variables variables = {
+      {"TRAV_URL", "x"}, {"TRAV_TOKEN", "x"}, {"TRAV_TENANT", "x"}, {"TRAV_CONFIG_DIR", "x"}, {"TRAV_HTTP_PROT", "1"}};
+  expect_one_line(run_daemon(scratch_, {"--data", data()}, variables),
+                  "unknown environment variable TRAV_HTTP_PROT; did you mean 'TRAV_HTTP_PORT'?");
+}
+
+TEST_F(StartTest, wrong_usage_is_refused) {
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"--prot", "1"}, {"--port", "65536"}, {"--port", "x"}, {"surplus"}}) {
+    const Ended ended = run_daemon(scratch_, arguments);
+    EXPECT_EQ(ended.code, 2) << arguments[0];
+    EXPECT_EQ(ended.out, "");
+    EXPECT_FALSE(ended.err.empty());
+  }
+}
+
+}  // namespace
+}  // namespace trv::api

@@ -1,0 +1,130 @@
+#include "tests/support/api/api_fixture.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "sdk/base/digest.hpp"
+#include "sdk/package/package.hpp"
+
+namespace trv::api {
+
+std::unique_ptr<ScratchFolder> ApiTest::scratch_;
+std::unique_ptr<Daemon> ApiTest::daemon_;
+std::string ApiTest::acme_;
+std::string ApiTest::beta_;
+
+json::value Answer::value() const {
+  boost::system::error_code error;
+  json::value parsed = json::parse(body, error);
+  return error ? json::value() : parsed;
+}
+
+std::string Answer::text(std::string_view name) const {
+  const json::value parsed = value();
+  const auto* object = parsed.if_object();
+  const auto* member = object == nullptr ? nullptr : object->if_contains(name);
+  return member == nullptr || !member->is_string() ? std::string() : std::string(member->as_string());
+}
+
+void ApiTest::SetUpTestSuite() {
+  scratch_ = std::make_unique<ScratchFolder>();
+  auto started = Daemon::start(*scratch_);
+  ASSERT_TRUE(started) << started.error().message();
+  daemon_ = *std::move(started);
+  acme_ = create_tenant("acme");
+  beta_ = create_tenant("beta");
+}
+
+void ApiTest::TearDownTestSuite() {
+  if (daemon_) {
+    EXPECT_EQ(daemon_->stop(), 0) << daemon_->complaints();
+  }
+  daemon_.reset();
+  scratch_.reset();
+}
+
+Answer ApiTest::call(const std::string& token, const std::string& method, const std::string& path, std::string body,
+                     Headers headers) {
+  processes::HttpClient client;
+  if (!token.empty()) headers.emplace_back("Authorization", "Bearer " + token);
+  const auto answer = client.send(
+      {.method = method, .url = daemon_->url() + path, .headers = std::move(headers), .body = std::move(body)});
+  if (!answer) {
+    ADD_FAILURE() << answer.error().message() << daemon_->complaints();
+    return {};
+  }
+  return {answer->status, answer->body};
+}
+
+std::string ApiTest::create_tenant(const std::string& id) {
+  const Answer answer = call(daemon_->operator_token(), "POST", "/v1/tenants", fmt::format(R"({{"id":"{}"}})", id));
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  return answer.status == 201 ? std::string(answer.value().at("token").at("token").as_string()) : std::string();
+}
+
+std::pair<std::string, std::string> ApiTest::issue(const std::string& owner, const std::string& tenant,
+                                                   const std::string& role, int expires_in_seconds) {
+  const Answer answer =
+      call(owner, "POST", "/v1/tenants/" + tenant + "/tokens",
+           fmt::format(R"({{"name":"t","role":"{}","expires_in_seconds":{}}})", role, expires_in_seconds));
+  EXPECT_EQ(answer.status, 201) << answer.body;
+  return {answer.text("id"), answer.text("token")};
+}
+
+Answer ApiTest::apply_workflow(const std::string& owner, const std::string& tenant, const std::string& text) {
+  return call(owner, "POST", "/v1/tenants/" + tenant + "/workflows", text, {{"Content-Type", "application/yaml"}});
+}
+
+std::vector<json::value> ApiTest::events(const std::string& token, const std::string& tenant) {
+  std::vector<json::value> all;
+  std::string cursor;
+  do {
+    const Answer answer = call(token, "GET", "/v1/tenants/" + tenant + "/events?limit=500" + cursor);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    if (answer.status != 200) return all;
+    const json::value page = answer.value();
+    for (const json::value& item : page.at("items").as_array()) all.push_back(item);
+    cursor = page.at("next_cursor").is_string() ? "&cursor=" + std::string(page.at("next_cursor").as_string()) : "";
+  } while (!cursor.empty());
+  return all;
+}
+
+std::size_t ApiTest::count_events(const std::string& token, const std::string& tenant, std::string_view type) {
+  const auto all = events(token, tenant);
+  return static_cast<std::size_t>(
+      std::ranges::count_if(all, [type](const json::value& one) { return one.at("type").as_string() == type; }));
+}
+
+std::size_t ApiTest::count_instances(const std::string& token, const std::string& tenant) {
+  const Answer answer = call(token, "GET", "/v1/tenants/" + tenant + "/instances?limit=500");
+  EXPECT_EQ(answer.status, 200) << answer.body;
+  return answer.status == 200 ? answer.value().at("items").as_array().size() : 0;
+}
+
+base::Bytes tracker_package(const std::string& library, int abi_major) {
+  const std::string path = "lib/linux-x86_64/plugin.so";
+  const std::string manifest = fmt::format(
+      R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S","license":"Apache-2.0",
+          "abi":{{"major":{},"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
+          "operations":[{{"name":"echo","title":"Echo","idempotent":true,"input":true,"output":true}}],
+          "webhooks":[{{"name":"push","title":"Push",
+            "verification":{{"scheme":"hmac-sha256","header":"X-Signature","prefix":"sha256=","encoding":"hex"}},
+            "delivery_id":".headers[\"x-delivery\"]",
+            "event":{{"type":"\"com.tracker.\" + .body.action","source":"\"/tracker\""}}}}]}})",
+      abi_major, path);
+  const std::string code = contents_of(std::filesystem::path(TRV_BINARY_DIR) / "test_plugins" / (library + ".so"));
+  EXPECT_FALSE(code.empty()) << library;
+  std::vector<package::File> files;
+  files.push_back({path, base::Bytes(code.begin(), code.end())});
+  auto bytes = package::assemble(manifest, std::move(files));
+  EXPECT_TRUE(bytes) << bytes.error().message();
+  return bytes ? *std::move(bytes) : base::Bytes();
+}
+
+std::string signature_of(std::string_view body, std::string_view secret) {
+  return "sha256=" + base::to_hex(base::hmac_sha256(base::as_bytes(secret), base::as_bytes(body)));
+}
+
+}  // namespace trv::api

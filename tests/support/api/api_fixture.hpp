@@ -1,0 +1,71 @@
+#pragma once
+// A daemon with two tenants that know nothing of each other, and short ways to talk with it.
+
+#include <boost/json.hpp>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "sdk/base/bytes.hpp"
+#include "tests/support/api/daemon.hpp"
+#include "tests/support/processes/http_client.hpp"
+
+namespace trv::api {
+
+namespace json = boost::json;
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct Answer {
+  long status = 0;
+  std::string body;
+  /// Null where the body is no JSON.
+  [[nodiscard]] json::value value() const;
+  /// A text member of the body; empty where there is none.
+  [[nodiscard]] std::string text(std::string_view name) const;
+};
+
+/// One daemon for all tests of a program run. Tests change what they need in tenants "acme" and "beta".
+class ApiTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite();
+  static void TearDownTestSuite();
+
+  [[nodiscard]] static Daemon& daemon() { return *daemon_; }
+  [[nodiscard]] static const std::string& acme() { return acme_; }
+  [[nodiscard]] static const std::string& beta() { return beta_; }
+
+  /// A request with the token (none where it is empty). Without an answer the test fails and the status is 0.
+  static Answer call(const std::string& token, const std::string& method, const std::string& path,
+                     std::string body = {}, Headers headers = {});
+  /// Creates a tenant and gives its owner token.
+  static std::string create_tenant(const std::string& id);
+  /// Issues a token of that role and gives its id and text.
+  static std::pair<std::string, std::string> issue(const std::string& owner, const std::string& tenant,
+                                                   const std::string& role, int expires_in_seconds = 3600);
+  static Answer apply_workflow(const std::string& owner, const std::string& tenant, const std::string& text);
+  /// Every event of the tenant.
+  static std::vector<json::value> events(const std::string& token, const std::string& tenant);
+  static std::size_t count_events(const std::string& token, const std::string& tenant, std::string_view type);
+  static std::size_t count_instances(const std::string& token, const std::string& tenant);
+
+ private:
+  static std::unique_ptr<ScratchFolder> scratch_;
+  static std::unique_ptr<Daemon> daemon_;
+  static std::string acme_;
+  static std::string beta_;
+};
+
+inline constexpr std::string_view hello_workflow =
+    "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: hello\n  version: '1.0.0'\n"
+    "do:\n  - greet:\n      set:\n        text: Hello\n";
+
+/// A package of the test plugin "tracker" 1.2.3 with this library (of kernel/plugin_host/test_plugins) and a webhook
+/// "push", signed with X-Signature: sha256=<hex>.
+[[nodiscard]] base::Bytes tracker_package(const std::string& library, int abi_major = 1);
+[[nodiscard]] std::string signature_of(std::string_view body, std::string_view secret);
+
+}  // namespace trv::api

@@ -1,0 +1,141 @@
+#include "tests/support/api/daemon.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <thread>
+#include <utility>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::api {
+namespace {
+
+using namespace std::chrono_literals;
+
+pid_t spawn(const std::vector<std::string>& arguments, const Variables& variables, const std::filesystem::path& out,
+            const std::filesystem::path& err) {
+  std::vector<std::string> texts = {TRAVD_PROGRAM};
+  texts.insert(texts.end(), arguments.begin(), arguments.end());
+  std::vector<std::string> settings;
+  for (const auto& [name, value] : variables) settings.push_back(name + "=" + value);
+  const auto pointers = [](std::vector<std::string>& from) {
+    std::vector<char*> to;
+    for (std::string& text : from) to.push_back(text.data());
+    to.push_back(nullptr);
+    return to;
+  };
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  pid_t id = -1;
+  const int failure =
+      posix_spawn(&id, TRAVD_PROGRAM, &actions, nullptr, pointers(texts).data(), pointers(settings).data());
+  posix_spawn_file_actions_destroy(&actions);
+  return failure == 0 ? id : -1;
+}
+
+/// The exit code; -1 where it lives on or a signal ended it.
+int wait_for(pid_t id, std::chrono::milliseconds timeout) {
+  const auto until = std::chrono::steady_clock::now() + timeout;
+  int status = 0;
+  while (::waitpid(id, &status, WNOHANG) == 0) {
+    if (std::chrono::steady_clock::now() > until) {
+      ::kill(id, SIGKILL);
+      ::waitpid(id, &status, 0);
+      return -1;
+    }
+    std::this_thread::sleep_for(5ms);
+  }
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/// The word in `text` that begins with `start`.
+std::string word_from(const std::string& text, std::string_view start) {
+  const std::size_t at = text.find(start);
+  return at == std::string::npos ? std::string() : text.substr(at, text.find_first_of(" \n", at) - at);
+}
+
+Variables with_home(const ScratchFolder& scratch, Variables variables) {
+  variables.emplace("HOME", scratch.path().string());
+  return variables;
+}
+
+}  // namespace
+
+ScratchFolder::ScratchFolder() {
+  std::string name = (std::filesystem::temp_directory_path() / "travd_api_XXXXXX").string();
+  TRV_ASSERT(::mkdtemp(name.data()) != nullptr);
+  path_ = name;
+}
+
+ScratchFolder::~ScratchFolder() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+std::string contents_of(const std::filesystem::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+Ended run_daemon(const ScratchFolder& scratch, const std::vector<std::string>& arguments, const Variables& variables) {
+  const auto out = scratch.path() / "ended_out";
+  const auto err = scratch.path() / "ended_err";
+  const pid_t id = spawn(arguments, with_home(scratch, variables), out, err);
+  Ended ended;
+  if (id > 0) ended.code = wait_for(id, 10s);
+  ended.out = contents_of(out);
+  ended.err = contents_of(err);
+  return ended;
+}
+
+base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch) {
+  std::unique_ptr<Daemon> daemon(new Daemon);
+  daemon->data_ = scratch.path() / "data";
+  daemon->complaints_ = scratch.path() / "err";
+  const auto out = scratch.path() / "out";
+  daemon->id_ =
+      spawn({"--data", daemon->data_.string(), "--port", "0"}, with_home(scratch, {}), out, daemon->complaints_);
+  const auto until = std::chrono::steady_clock::now() + 20s;
+  while (daemon->running() && std::chrono::steady_clock::now() < until) {
+    const std::string told = contents_of(out);
+    if (told.find("trav tenant create") != std::string::npos) {
+      daemon->url_ = word_from(told, "http://127.0.0.1:");
+      daemon->operator_token_ = word_from(told, "trv_");
+      return daemon;
+    }
+    std::this_thread::sleep_for(5ms);
+  }
+  return base::fail(base::ErrorCode::unavailable,
+                    fmt::format("travd did not start: {}{}", contents_of(out), daemon->complaints()));
+}
+
+Daemon::~Daemon() {
+  (void)stop();
+}
+
+int Daemon::stop() {
+  if (id_ <= 0) return -1;
+  const pid_t id = std::exchange(id_, -1);
+  ::kill(id, SIGTERM);
+  return wait_for(id, 15s);
+}
+
+std::string Daemon::complaints() const {
+  return contents_of(complaints_);
+}
+
+bool Daemon::running() const {
+  return id_ > 0 && ::kill(id_, 0) == 0 && ::waitpid(id_, nullptr, WNOHANG) == 0;
+}
+
+}  // namespace trv::api

@@ -1,0 +1,73 @@
+#pragma once
+// travd as a process for tests of its API.
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sdk/base/result.hpp"
+
+namespace trv::api {
+
+using Variables = std::map<std::string, std::string>;
+
+/// A folder under the system's folder for temporary files, removed with everything in it at the end.
+class ScratchFolder {
+ public:
+  ScratchFolder();
+  ~ScratchFolder();
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+/// How a daemon that should not start ended.
+struct Ended {
+  int code = -1;  ///< -1: it did not end within ten seconds, or by a signal
+  std::string out;
+  std::string err;
+};
+/// Runs travd with these arguments and, besides HOME, only these variables, and waits for its end.
+[[nodiscard]] Ended run_daemon(const ScratchFolder& scratch, const std::vector<std::string>& arguments,
+                               const Variables& variables = {});
+
+/// A running travd on a free port and `<scratch>/data`. The destructor stops it where stop() was not
+/// called.
+class Daemon {
+ public:
+  /// Error: unavailable with what it wrote, when it is not ready within twenty seconds.
+  [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> start(const ScratchFolder& scratch);
+  ~Daemon();
+  Daemon(const Daemon&) = delete;
+  Daemon& operator=(const Daemon&) = delete;
+
+  [[nodiscard]] const std::string& url() const noexcept { return url_; }
+  [[nodiscard]] const std::string& operator_token() const noexcept { return operator_token_; }
+  [[nodiscard]] const std::filesystem::path& data() const noexcept { return data_; }
+  /// What it has written to its standard error so far.
+  [[nodiscard]] std::string complaints() const;
+  [[nodiscard]] bool running() const;
+  /// SIGTERM; its exit code, -1 where it did not end within fifteen seconds or a signal ended it.
+  [[nodiscard]] int stop();
+
+ private:
+  Daemon() = default;
+
+  pid_t id_ = -1;
+  std::string url_;
+  std::string operator_token_;
+  std::filesystem::path data_;
+  std::filesystem::path complaints_;
+};
+
+/// The bytes of a file; empty where it can not be read.
+[[nodiscard]] std::string contents_of(const std::filesystem::path& file);
+
+}  // namespace trv::api
