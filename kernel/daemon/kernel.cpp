@@ -113,6 +113,28 @@ shard::ShardListeners Kernel::Parts::listeners() {
     };
     return command;
   };
+  // Only a log that can tear a decision leaves instances that neither ended nor wait.
+  listeners.recovered = [this](const lmdb::Txn& state) {
+    std::vector<shard::Command> commands;
+    const auto runnable = instance::InstanceStore(workflows.tables()).runnable(state);
+    if (!runnable) {
+      logger->error("instances of a torn decision: {}", runnable.error().message());
+      return commands;
+    }
+    for (const auto& one : *runnable) {
+      shard::Command command;
+      command.tenant = one.tenant;
+      command.actor = "kernel";
+      command.decide = [this, id = one.id](const lmdb::Txn& txn, shard::DecisionContext& context) {
+        return instance::resume(txn, context, decision_state(), id);
+      };
+      command.done = [this, id = one.id](const base::Result<shard::Applied>& outcome) {
+        if (!outcome) logger->error("instance {} of a torn decision: {}", id.to_string(), outcome.error().message());
+      };
+      commands.push_back(std::move(command));
+    }
+    return commands;
+  };
   return listeners;
 }
 
@@ -223,7 +245,6 @@ base::Status Kernel::compose(StartReport& report) {
   report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
   TRV_TRY(first_start(report));
   TRV_TRY(load_plugins(report));
-  TRV_TRY(resume_torn());
   // Effects of an earlier run go out only now that the plugins are there.
   parts.dispatcher->start();
   parts.feed->start();
@@ -310,23 +331,6 @@ base::Status Kernel::load_plugins(StartReport& report) {
     }
     if (packages.size() < page) return {};
   }
-}
-
-// Only a log that can tear a decision leaves instances that neither ended nor wait.
-base::Status Kernel::resume_torn() {
-  Parts& parts = *parts_;
-  if (parts.projection->applied().decision_complete) return {};
-  std::vector<instance::InstanceStore::Runnable> runnable;
-  {
-    TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
-    TRV_TRY_ASSIGN(runnable, instance::InstanceStore(parts.workflows.tables()).runnable(txn));
-  }
-  for (const auto& one : runnable) {
-    TRV_TRY(parts.submit_and_wait(one.tenant, [&](const lmdb::Txn& state, shard::DecisionContext& context) {
-      return instance::resume(state, context, parts.decision_state(), one.id);
-    }));
-  }
-  return {};
 }
 
 void Kernel::stop() {

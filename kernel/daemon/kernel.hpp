@@ -43,7 +43,6 @@ class Kernel {
   [[nodiscard]] base::Status compose(StartReport& report);
   [[nodiscard]] base::Status first_start(StartReport& report);
   [[nodiscard]] base::Status load_plugins(StartReport& report);
-  [[nodiscard]] base::Status resume_torn();
 
   Config config_;
   const base::Clock& clock_;

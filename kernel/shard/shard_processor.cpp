@@ -124,7 +124,7 @@ void ShardProcessor::run() {
     std::deque<Command> commands;
     {
       std::unique_lock lock(mutex_);
-      const auto something = [this] { return stopping_ || poked_ || !queue_.empty(); };
+      const auto something = [this] { return stopping_ || poked_ || !queue_.empty() || !recovery_.empty(); };
       if (!claim_) {
         wake_.wait_for(lock, retry_wait, something);
       } else if (next_timer_) {
@@ -173,9 +173,26 @@ base::Status ShardProcessor::take_ownership() {
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
   claim_ = claim;
   own(true);
+  recover();
   hand_out_pending();
   look_at_timers();
   return {};
+}
+
+// A log may tear a batch within a decision. What landed of it stands, and nobody else would go on with it.
+void ShardProcessor::recover() {
+  recovery_.clear();
+  if (projection_.applied().decision_complete || !listeners_.recovered) return;
+  auto txn = projection_.begin_read();
+  TRV_ASSERT(txn.has_value());
+  for (Command& command : listeners_.recovered(*txn)) {
+    // Where it could not be done, nothing may come after it: the shard is taken over once more.
+    command.done = [this, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
+      if (!outcome && may_pass(outcome.error())) claim_.reset();
+      done(outcome);
+    };
+    recovery_.push_back(std::move(command));
+  }
 }
 
 void ShardProcessor::hand_out_pending() {
@@ -232,6 +249,8 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     fired = timers->size();
     std::move(timers->begin(), timers->end(), std::front_inserter(commands));
   }
+  std::move(recovery_.rbegin(), recovery_.rend(), std::front_inserter(commands));
+  recovery_.clear();
   // A batch that cannot be applied is undone and taken apart, so that one command fails no other.
   std::size_t together = commands.size();
   failed_ = false;

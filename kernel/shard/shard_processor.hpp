@@ -8,6 +8,7 @@
 #include <mutex>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "events/log/event_log.hpp"
 #include "events/projection/projection.hpp"
@@ -35,6 +36,9 @@ struct ShardListeners {
   std::function<Command(const Timer&)> timer;
   /// Records up to `last` are durable and projected.
   std::function<void(log::Lsn last)> committed;
+  /// The shard was taken over and its log ends within a decision: what to decide, before anything else, so that nothing
+  /// stays half done. The decisions must end what was begun, and do nothing where they come twice.
+  std::function<std::vector<Command>(const lmdb::Txn& state)> recovered;
 };
 
 struct ShardMetrics {
@@ -87,6 +91,7 @@ class ShardProcessor {
   void fail_all(Batch& batch, const base::Error& error);
   void look_at_timers();
   void hand_out_pending();
+  void recover();
 
   ShardOptions options_;
   log::EventLog& log_;
@@ -104,6 +109,7 @@ class ShardProcessor {
   std::optional<base::Timestamp> next_timer_;
   std::set<Timer> parked_timers_;  ///< whose decision left them standing; not fired again by this process
   bool failed_ = false;            ///< the log did not take the last batch
+  std::deque<Command> recovery_;   ///< to be decided before anything else
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
