@@ -1,0 +1,60 @@
+#include "tests/support/simulation/author.hpp"
+
+#include <fmt/format.h>
+
+namespace trv::simulation {
+
+std::string Author::write(const std::string& name, const std::string& version, const std::string& trigger) {
+  lists_ = 0;
+  std::string text =
+      fmt::format("document: {{dsl: '1.0.3', namespace: sim, name: {}, version: '{}'}}\n", name, version);
+  if (!trigger.empty()) {
+    text += fmt::format("schedule: {{on: {{one: {{with: {{type: {}}}}}}}}}\n", trigger);
+    text += "input: {from: '{n: (.[0].data.n? // 0)}'}\n";
+  }
+  return text + "do: " + list(2) + "\n";
+}
+
+std::string Author::list(int depth) {
+  const std::uint64_t count = 1 + random_.below(3);
+  const std::string prefix = fmt::format("t{}_", ++lists_);
+  std::string out = "[";
+  for (std::uint64_t i = 0; i < count; ++i) {
+    // Jumps go forward only, so that every flow ends.
+    const bool last = i + 1 == count;
+    const std::string then =
+        last || random_.below(2) == 0 ? "" : fmt::format(", then: {}{}", prefix, i + 1 + random_.below(count - i - 1));
+    const std::string task = body(depth);
+    out += fmt::format("{}{{{}{}: {{{}{}{}}}}}", i == 0 ? "" : ", ", prefix, i, task, then, common());
+  }
+  return out + "]";
+}
+
+std::string Author::common() {
+  switch (random_.below(6)) {
+    case 0: return ", if: '(.n? // 0) % 2 == 0'";
+    case 1: return ", output: {as: '{n: ((.n? // 0) + ($input.n? // 0))}'}";
+    case 2: return ", export: {as: '{seen: ([$context.seen?, $task.name] | flatten)}'}";
+    default: return "";
+  }
+}
+
+std::string Author::body(int depth) {
+  switch (random_.below(depth > 0 ? 9 : 6)) {
+    case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
+    case 1: return fmt::format("wait: {{seconds: {}}}", 1 + random_.below(30));
+    case 2:
+    case 3: return "call: 'tracker.create:1.0.0@default', with: {n: '${ .n? }'}";
+    case 4: return "raise: {error: {type: x, status: 418}}";
+    case 5: return "set: {text: '${ [range(20)] | tostring }', n: 1}";
+    case 6: return "do: " + list(depth - 1);
+    case 7: return "for: {in: '[1, 2]'}, do: " + list(depth - 1);
+    default: {
+      const std::string tried = list(depth - 1);
+      return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}}}}}}}, do: {}}}", tried,
+                         random_.below(3), list(depth - 1));
+    }
+  }
+}
+
+}  // namespace trv::simulation
