@@ -48,7 +48,7 @@ void add_instance(CommandTree& tree) {
       .example("trav instance watch 0192f3c1-… --output json | jq .outcome");
   const auto arguments = std::make_shared<InstanceArguments>();
   noun.verb("list", "List instances, the newest first")
-      .choice("--status", {"running", "waiting", "completed", "faulted", "cancelled"}, arguments->status, "Only those")
+      .choice("--status", {"running", "completed", "faulted", "cancelled"}, arguments->status, "Only those")
       .option("--workflow", "NS/NAME", arguments->workflow, "Only those of this workflow")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
