@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstring>
 
 #include "sdk/base/contract.hpp"
 
@@ -9,6 +10,16 @@ namespace trv::trail {
 namespace {
 
 constexpr char digits[] = "0123456789abcdef";
+
+// Every byte as its two digits.
+constexpr std::array<char, 512> digit_pairs = [] {
+  std::array<char, 512> table{};
+  for (std::size_t i = 0; i < 256; ++i) {
+    table[2 * i] = digits[i >> 4];
+    table[2 * i + 1] = digits[i & 0x0F];
+  }
+  return table;
+}();
 
 // Bytes that stand for themselves in a JSON string.
 constexpr std::array<bool, 256> plain = [] {
@@ -103,8 +114,8 @@ void append_hex(std::string& out, base::BytesView bytes) {
   char* to = out.data() + start;
   *to++ = '"';
   for (const std::uint8_t byte : bytes) {
-    *to++ = digits[byte >> 4];
-    *to++ = digits[byte & 0x0F];
+    std::memcpy(to, &digit_pairs[std::size_t{2} * byte], 2);
+    to += 2;
   }
   *to = '"';
 }
@@ -117,8 +128,8 @@ void append_uuid(std::string& out, const base::Uuid& id) {
     if (i == 4 || i == 6 || i == 8 || i == 10) {
       *to++ = '-';
     }
-    *to++ = digits[id.bytes()[i] >> 4];
-    *to++ = digits[id.bytes()[i] & 0x0F];
+    std::memcpy(to, &digit_pairs[std::size_t{2} * id.bytes()[i]], 2);
+    to += 2;
   }
   *to = '"';
   out.append(text, sizeof text);

@@ -52,7 +52,7 @@ base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView
   auto* const header = reinterpret_cast<std::uint8_t*>(value_.data());
   put_number(header, record.lsn().value());
   std::ranges::copy(leaf, header + 8);
-  TRV_TRY(tables_.entries.put_ascending(txn, TrailKey::entry(tenant, frontier.size()).view(), value));
+  TRV_TRY(tables_.entries.put(txn, TrailKey::entry(tenant, frontier.size()).view(), value));
 
   Completed completed;
   frontier.append(leaf, [&](merkle::NodeAddress address, const base::Digest& hash) {

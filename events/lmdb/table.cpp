@@ -82,16 +82,6 @@ Status Table::append(WriteTxn& txn, const Key& key, BytesView value) const {
   return {};
 }
 
-Status Table::put_ascending(WriteTxn& txn, const Key& key, BytesView value) const {
-  expect_usable(txn, keys_, key);
-  MDB_val key_val = to_val(key.bytes());
-  MDB_val value_val = to_val(value);
-  const int code = mdb_put(txn.handle(), handle_, &key_val, &value_val, MDB_APPEND);
-  if (code == MDB_KEYEXIST) return put(txn, key, value);
-  if (code != MDB_SUCCESS) return fail(to_error(txn.env(), code, "append"));
-  return {};
-}
-
 Result<std::span<std::uint8_t>> Table::put_reserved(WriteTxn& txn, const Key& key, std::size_t size) const {
   expect_usable(txn, keys_, key);
   MDB_val key_val = to_val(key.bytes());

@@ -60,8 +60,6 @@ class Table {
   [[nodiscard]] base::Result<bool> put_new(WriteTxn& txn, const Key& key, base::BytesView value) const;
   /// The fast way for a key that is greater than all in the table. Error: conflict if it is not.
   [[nodiscard]] base::Status append(WriteTxn& txn, const Key& key, base::BytesView value) const;
-  /// As put(); faster, and with fuller pages, where the key is mostly greater than all in the table.
-  [[nodiscard]] base::Status put_ascending(WriteTxn& txn, const Key& key, base::BytesView value) const;
   /// Memory of `size` bytes for the value, to be filled before the next write.
   [[nodiscard]] base::Result<std::span<std::uint8_t>> put_reserved(WriteTxn& txn, const Key& key,
                                                                    std::size_t size) const;
