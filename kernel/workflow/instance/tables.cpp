@@ -1,8 +1,10 @@
 #include "kernel/workflow/instance/tables.hpp"
 
 #include <algorithm>
+#include <array>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/digest.hpp"
 
 namespace trv::instance {
 
@@ -15,6 +17,7 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(inputs, txn.create_table("workflow_inputs"));
   TRV_TRY_ASSIGN(contexts, txn.create_table("workflow_contexts"));
   TRV_TRY_ASSIGN(steps, txn.create_table("workflow_steps"));
+  TRV_TRY_ASSIGN(start_keys, txn.create_table("workflow_start_keys"));
   return {};
 }
 
@@ -47,15 +50,28 @@ std::string subscription_prefix(std::string_view tenant, std::string_view event_
   return key;
 }
 
-std::string instance_key(std::string_view tenant, const base::Uuid& instance) {
+std::string start_key(std::string_view tenant, std::string_view trigger) {
+  const base::Digest digest = base::sha256(base::as_bytes(trigger));
   std::string key = tenant_prefix(tenant);
+  key.append(reinterpret_cast<const char*>(digest.data()), 16);
+  return key;
+}
+
+std::string instance_key(std::string_view tenant, const base::Uuid& instance) {
+  // With room for the lsn of a step.
+  std::string key;
+  key.reserve(tenant.size() + 1 + instance.bytes().size() + 8);
+  key += tenant;
+  key.push_back('\0');
   key.append(reinterpret_cast<const char*>(instance.bytes().data()), instance.bytes().size());
   return key;
 }
 
 std::string step_key(std::string_view tenant, const base::Uuid& instance, record::Lsn lsn) {
   std::string key = instance_key(tenant, instance);
-  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<char>(lsn.value() >> shift));
+  std::array<char, 8> bytes{};
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(lsn.value() >> (56 - 8 * i));
+  key.append(bytes.data(), bytes.size());
   return key;
 }
 
