@@ -29,7 +29,6 @@
 namespace trv::bench {
 
 inline constexpr log::ShardId only_shard{0};
-inline constexpr std::string_view tenant = "acme";
 
 struct Projectors {
   shard::Timers timers;
@@ -61,6 +60,7 @@ class ShardUnderTest {
     shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *projection_, projectors_.timers,
                                                      projectors_.outbox, clock_, random_, std::move(listeners));
     must(shard_->start());
+    create_tenants();
   }
   ~ShardUnderTest() { shard_->stop(); }
   ShardUnderTest(const ShardUnderTest&) = delete;
@@ -68,17 +68,7 @@ class ShardUnderTest {
 
   template <typename Decide>
   void submit(Decide decide) {
-    wait_until_open(in_flight_max - 1);
-    in_flight_.fetch_add(1, std::memory_order_relaxed);
-    shard::Command command;
-    command.tenant = tenant_;
-    command.actor = "member:ada";
-    command.decide = std::move(decide);
-    command.done = [this](const base::Result<shard::Applied>& outcome) {
-      if (!outcome) give_up(outcome.error().message());
-      in_flight_.fetch_sub(1, std::memory_order_release);
-    };
-    shard_->submit(std::move(command));
+    submit(tenant_, std::move(decide));
   }
   /// Until everything submitted is durable and projected.
   void drain() { wait_until_open(0); }
@@ -125,12 +115,41 @@ class ShardUnderTest {
   static constexpr std::uint64_t map_bytes = std::uint64_t{64} << 30;
   static constexpr std::uint64_t in_flight_max = 16'384;
 
+  // As in every daemon: the keys of the system tenant stand behind those of "acme".
+  void create_tenants() {
+    for (const base::TenantId& id : {base::system_tenant(), tenant_}) {
+      submit(base::system_tenant(),
+             [this, id](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+               TRV_TRY_ASSIGN(const auto existing, projectors_.tenancy.tenant(state, id));
+               if (existing) return shard::Decision{};
+               return tenancy::decide(projectors_.tenancy, state, context,
+                                      tenancy::CreateTenant{.id = id, .display_name = "A tenant"});
+             });
+    }
+    drain();
+  }
+
+  template <typename Decide>
+  void submit(const base::TenantId& tenant, Decide decide) {
+    wait_until_open(in_flight_max - 1);
+    in_flight_.fetch_add(1, std::memory_order_relaxed);
+    shard::Command command;
+    command.tenant = tenant;
+    command.actor = "member:ada";
+    command.decide = std::move(decide);
+    command.done = [this](const base::Result<shard::Applied>& outcome) {
+      if (!outcome) give_up(outcome.error().message());
+      in_flight_.fetch_sub(1, std::memory_order_release);
+    };
+    shard_->submit(std::move(command));
+  }
+
   static void pause() { std::this_thread::sleep_for(std::chrono::microseconds(200)); }
   void wait_until_open(std::uint64_t in_flight) {
     while (in_flight_.load(std::memory_order_acquire) > in_flight) pause();
   }
 
-  base::TenantId tenant_{std::string(tenant)};
+  base::TenantId tenant_{"acme"};
   base::SystemClock clock_;
   base::SystemRandom random_;
   Projectors projectors_;
