@@ -67,7 +67,7 @@ bool append(std::string& out, const Value& root, const PrintLimits& limits) {
     append_scalar(out, root);
     return out.size() <= limits.bytes_max;
   }
-  const auto new_line = [&out](std::size_t depth) {
+  const auto new_line = [&](std::size_t depth) {
     if constexpr (pretty) {
       out += '\n';
       out.append(2 * depth, ' ');

@@ -33,9 +33,9 @@ struct RequestParser::State {
   struct Parser final : beast::http::basic_parser<true> {
     explicit Parser(State& owner) : state_(owner) {}
 
-    void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int version,
+    void on_request_impl(beast::http::verb, beast::string_view method, beast::string_view target, int http_version,
                          beast::error_code& ec) override {
-      state_.version = version;
+      state_.version = http_version;
       if (method.size() > method_bytes_max) {
         return state_.refuse(ec, 501, "not_implemented", "the method is longer than any that is known here");
       }
