@@ -19,8 +19,9 @@ using record::Lsn;
 
 namespace {
 
-// LMDB slows down, and may run out of room for dirty pages, in giant transactions.
-constexpr std::size_t txn_records_max = 8192;
+// LMDB slows down with the dirty pages of a transaction, and may run out of room for them; much smaller ones write the
+// same pages too often.
+constexpr std::size_t txn_records_max = 3072;
 constexpr std::size_t txn_bytes_max = 16 << 20;
 // Fewer are not worth a thread.
 constexpr std::uint64_t ahead_records_min = 4096;
