@@ -49,6 +49,16 @@ plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
   };
 }
 
+base::Status make_private_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  if (error) {
+    return base::fail(base::ErrorCode::unavailable, fmt::format("cannot make {}: {}", folder.string(), error.message()));
+  }
+  return {};
+}
+
 /// Errors that may pass: the same command is worth another try.
 bool may_pass(const base::Error& error) {
   return error.code() == base::ErrorCode::unavailable || error.code() == base::ErrorCode::lost ||
@@ -214,6 +224,7 @@ base::Status Kernel::compose(StartReport& report) {
                                                                 {&parts.timers, &parts.outbox, &parts.tenancy,
                                                                  &parts.ingest, &parts.workflows, &parts.trail}));
   const std::uint64_t before = parts.projection->applied().lsn.value();
+  TRV_TRY(make_private_folder(folder / "keys"));
   TRV_TRY_ASSIGN(const note::SigningKey audit_key,
                  note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
   parts.audit_key_pem = audit_key.to_pem();
@@ -223,8 +234,10 @@ base::Status Kernel::compose(StartReport& report) {
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", random_));
+  plugin_host::HostConfiguration hosting;
+  hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   TRV_TRY_ASSIGN(parts.plugins,
-                 plugin_host::PluginHost::start({}, *parts.packages, *parts.broker, clock_, plugin_log(parts.logger)));
+                 plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_, plugin_log(parts.logger)));
   parts.feed = std::make_unique<gateway::EventFeed>(*parts.log, only_shard, parts.catalog);
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = config_.effects_concurrency_max;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "kernel/daemon/config.hpp"
 #include "sdk/base/clock.hpp"

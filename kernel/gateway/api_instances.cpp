@@ -17,6 +17,8 @@ using instance::InstanceSummary;
 using tenancy::Resource;
 using tenancy::Verb;
 
+constexpr std::size_t idempotency_key_bytes_max = 200;
+
 boost::json::object workflow_of(const definition::Name& name) {
   return {{"namespace", name.space}, {"name", name.name}, {"version", name.version}};
 }
@@ -87,32 +89,25 @@ base::Result<instance::InstanceId> id_of(const http::Request& request) {
                     fmt::format("instance '{}' not found", request.parameter("id").substr(0, 80)));
 }
 
-/// The same key gives the same instance, in the same tenant: asking again starts nothing.
-instance::InstanceId id_from_key(const base::TenantId& tenant, std::string_view key) {
-  const base::Digest digest =
-      base::sha256({base::as_bytes(tenant.value()), base::as_bytes(std::string_view("\0", 1)), base::as_bytes(key)});
-  std::array<std::uint8_t, 16> bytes{};
-  std::copy_n(digest.begin(), bytes.size(), bytes.begin());
-  bytes[6] = static_cast<std::uint8_t>(0x80 | (bytes[6] & 0x0f));
-  bytes[8] = static_cast<std::uint8_t>(0x80 | (bytes[8] & 0x3f));
-  return instance::InstanceId(bytes);
-}
-
 void start(Services& services, Call call) {
   const http::Request& request = call.request();
   instance::Start start{.space = std::string(request.parameter("namespace")),
                         .name = std::string(request.parameter("name")),
                         .version = std::string(request.query("version").value_or("")),
                         .input = std::string(request.body()),
-                        .trigger = "api",
-                        .instance = std::nullopt};
+                        .trigger = "api"};
   if (!start.input.empty()) {
     if (auto input = expression::parse_json(start.input); !input) {
       return call.responder.fail(std::move(input).error().in("input"));
     }
   }
   if (const auto key = request.header("Idempotency-Key"); key && !key->empty()) {
-    start.instance = id_from_key(call.tenant, *key);
+    if (key->size() > idempotency_key_bytes_max || !http::is_utf8(*key)) {
+      return call.responder.fail(
+          base::Error(base::ErrorCode::invalid,
+                      fmt::format("Idempotency-Key must be at most {} bytes of UTF-8", idempotency_key_bytes_max)));
+    }
+    start.trigger = fmt::format("{}{}", instance::start_key_trigger, *key);
   }
   auto started = std::make_shared<instance::Started>();
   submit(

@@ -6,6 +6,7 @@
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -118,16 +119,20 @@ base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn, const sha
 base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                             const Start& command) {
   Started out;
-  out.instance = command.instance ? *command.instance : context.ids.next(context.now);
-  if (command.instance) {
-    TRV_TRY_ASSIGN(auto known, InstanceStore(workflows.tables).load(txn, context.tenant, *command.instance));
-    if (known) {
+  if (command.trigger.starts_with(start_key_trigger)) {
+    TRV_TRY_ASSIGN(const auto row,
+                   workflows.tables.start_keys.get(txn, start_key(context.tenant.value(), command.trigger)));
+    if (row) {
+      out.instance = instance_of(*row);
+      TRV_TRY_ASSIGN(auto known, InstanceStore(workflows.tables).load(txn, context.tenant, out.instance));
+      TRV_ASSERT(known.has_value());
       out.existed = true;
       out.definition = std::move(known->definition);
       out.status = known->state.status;
       return out;
     }
   }
+  out.instance = context.ids.next(context.now);
   TRV_TRY_ASSIGN(
       const auto stored,
       DefinitionStore(workflows.tables).find(txn, context.tenant, command.space, command.name, command.version));

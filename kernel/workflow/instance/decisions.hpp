@@ -47,7 +47,7 @@ struct Start {
   std::optional<InstanceId> instance{};  ///< to start at most once, however often it is asked; else a new id
 };
 struct Started {
-  shard::Decision decision;  ///< no events where the given instance exists already
+  shard::Decision decision;  ///< no events where this key has started an instance already
   InstanceId instance;
   definition::Name definition;  ///< of the instance, with its version
   Status status = Status::running;

@@ -300,20 +300,21 @@ TEST(Events, every_definition_that_lets_an_event_pass_starts_with_it) {
   EXPECT_TRUE(receive("com.github.issues.opened", R"({"n":2})").empty());
 }
 
-TEST(Instances, a_given_id_starts_once) {
+TEST(Instances, a_start_key_starts_once) {
   TestKernel kernel;
   const auto name = kernel.apply_text(document("do: [{s: {set: {x: 1}}}]\n"));
-  const InstanceId id = *base::Uuid::parse("01890000-0000-7000-8000-000000000001");
   const auto start_it = [&] {
     return good(kernel.run([&](auto& txn, auto& here, auto those) {
       return instance::start(
           txn, here, those,
-          {.space = name.space, .name = name.name, .version = "", .input = "", .trigger = "api", .instance = id});
+          {.space = name.space, .name = name.name, .version = "", .input = "", .trigger = "key:order-17"});
     }));
   };
-  EXPECT_FALSE(start_it().existed);
+  const Started first = start_it();
+  EXPECT_FALSE(first.existed);
   const Started again = start_it();
   EXPECT_TRUE(again.existed);
+  EXPECT_EQ(again.instance, first.instance);
   // Whoever asked for the latest learns which version runs.
   EXPECT_EQ(again.definition.version, name.version);
   EXPECT_EQ(again.status, Status::completed);

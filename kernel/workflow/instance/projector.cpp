@@ -165,6 +165,9 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   encode(head, encoded_);
   TRV_TRY(tables_.heads.put(txn, key, base::as_bytes(encoded_)));
   TRV_TRY(tables_.inputs.put(txn, key, base::as_bytes(text(started->input()))));
+  if (head.trigger.starts_with(start_key_trigger)) {
+    TRV_TRY(tables_.start_keys.put(txn, start_key(event.tenant(), head.trigger), instance->bytes()));
+  }
   StateRow row;
   row.steps = 1;
   row.data = text(started->input());

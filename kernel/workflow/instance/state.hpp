@@ -62,6 +62,8 @@ struct State {
 /// `trv.task.*` and `trv.instance.*` stand in streams of this kind.
 inline constexpr std::string_view instance_stream = "instance";
 inline constexpr std::string_view workflow_stream = "workflow";
+/// A trigger that begins so starts at most one instance of its tenant, however often it is asked.
+inline constexpr std::string_view start_key_trigger = "key:";
 
 /// Most bytes of a task's output, an input, a context or an effect's input, as JSON.
 inline constexpr std::size_t data_bytes_max = 256 * 1024;

@@ -23,6 +23,7 @@ struct Tables {
   lmdb::Table inputs;         ///< tenant 0 instance → JSON
   lmdb::Table contexts;       ///< tenant 0 instance → JSON; none = {}
   lmdb::Table steps;          ///< tenant 0 instance lsn → StepRow
+  lmdb::Table start_keys;     ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
 
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn);
 };
@@ -34,6 +35,7 @@ struct Tables {
 [[nodiscard]] std::string subscription_prefix(std::string_view tenant, std::string_view event_type);
 [[nodiscard]] std::string instance_key(std::string_view tenant, const base::Uuid& instance);
 [[nodiscard]] std::string step_key(std::string_view tenant, const base::Uuid& instance, record::Lsn lsn);
+[[nodiscard]] std::string start_key(std::string_view tenant, std::string_view trigger);
 /// The lsn at the end of a step_key.
 [[nodiscard]] record::Lsn lsn_of(base::BytesView step_key);
 /// The instance at the end of an instance_key.
