@@ -1,2 +1,4 @@
 // Linked with one whole library and only the libraries it declares; see Module.cmake.
-int main() { return 0; }
+int main() {
+  return 0;
+}

@@ -54,7 +54,8 @@ base::Status make_private_folder(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder, error);
   if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
   if (error) {
-    return base::fail(base::ErrorCode::unavailable, fmt::format("cannot make {}: {}", folder.string(), error.message()));
+    return base::fail(base::ErrorCode::unavailable,
+                      fmt::format("cannot make {}: {}", folder.string(), error.message()));
   }
   return {};
 }
@@ -236,8 +237,8 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", random_));
   plugin_host::HostConfiguration hosting;
   hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
-  TRV_TRY_ASSIGN(parts.plugins,
-                 plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_, plugin_log(parts.logger)));
+  TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
+                                                               plugin_log(parts.logger)));
   parts.feed = std::make_unique<gateway::EventFeed>(*parts.log, only_shard, parts.catalog);
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = config_.effects_concurrency_max;

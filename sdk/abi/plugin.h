@@ -49,7 +49,8 @@ typedef struct trv_plugin {
   /* [main] Last call; frees the instance. */
   void (*destroy)(const struct trv_plugin* plugin);
 
-  /* [any] A capability of the plugin by versioned id (sdk/abi/ext), or NULL. The pointer lives as long as the library. */
+  /* [any] A capability of the plugin by versioned id (sdk/abi/ext), or NULL. The pointer lives as long as the library.
+   */
   const void* (*get_extension)(const struct trv_plugin* plugin, const char* id);
 } trv_plugin;
 

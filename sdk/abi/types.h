@@ -1,14 +1,15 @@
 /* Types shared by both sides of the plugin ABI, version 1. C11; no dependency but the C standard headers.
  *
  * Rules that hold for every function of the ABI:
- *  - Bytes and strings are borrowed: valid until the function they were passed to returns. Who wants to keep them, copies.
+ *  - Bytes and strings are borrowed: valid until the function they were passed to returns. Who wants to keep them,
+ * copies.
  *  - Strings are UTF-8 with an explicit size; they need not end in NUL.
- *  - Every struct begins with its size in bytes as the maker knew it. It grows at the tail only; a reader looks at a field
- *    only where struct_size covers it.
+ *  - Every struct begins with its size in bytes as the maker knew it. It grows at the tail only; a reader looks at a
+ * field only where struct_size covers it.
  *  - No exception, no longjmp crosses a function of the ABI.
  *  - Nothing crosses that could not be framed on a socket: a library runs in-process or in a child process unchanged.
- *  - Threads: [main] one call at a time per plugin instance, from whatever thread the host picks, each call ordered after
- *    the one before it; [any] any thread at any time, also from inside a [main] call.
+ *  - Threads: [main] one call at a time per plugin instance, from whatever thread the host picks, each call ordered
+ * after the one before it; [any] any thread at any time, also from inside a [main] call.
  */
 #ifndef TRV_ABI_TYPES_H
 #define TRV_ABI_TYPES_H

@@ -12,8 +12,8 @@ extern "C" {
 
 typedef struct trv_host_call {
   uint32_t struct_size;
-  /* [any] The call succeeded; output is JSON, at most 1,000,000 bytes. Ends the call. A second answer to the same call is
-   * ignored and logged as a defect of the plugin. */
+  /* [any] The call succeeded; output is JSON, at most 1,000,000 bytes. Ends the call. A second answer to the same call
+   * is ignored and logged as a defect of the plugin. */
   void (*complete)(const trv_host* host, uint64_t call_id, trv_bytes output);
   /* [any] The call failed. Ends the call. */
   void (*fail)(const trv_host* host, uint64_t call_id, const trv_error* error);

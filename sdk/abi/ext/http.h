@@ -1,5 +1,6 @@
 /* trv.http/1: HTTP through the host. A plugin names a connection of the tenant and a path below its base URL; the host
- * adds base URL and credentials, checks the grant, applies timeouts, limits and pools. A plugin never sees a credential. */
+ * adds base URL and credentials, checks the grant, applies timeouts, limits and pools. A plugin never sees a
+ * credential. */
 #ifndef TRV_ABI_EXT_HTTP_H
 #define TRV_ABI_EXT_HTTP_H
 
@@ -14,12 +15,13 @@ extern "C" {
 typedef struct trv_http_request {
   uint32_t struct_size;
   uint32_t header_count;
-  const trv_header* headers; /* Authorization, Cookie, Host, Content-Length and Transfer-Encoding are the host's: refused */
-  trv_string connection;     /* name of the tenant's connection */
-  trv_string method;         /* "GET", "POST", … */
-  trv_string path;           /* begins with '/', may have a query; appended to the base URL's path */
-  trv_bytes body;            /* at most 1,000,000 bytes */
-  uint64_t timeout_ms;       /* 0 = what is left of the call's time */
+  const trv_header*
+      headers;           /* Authorization, Cookie, Host, Content-Length and Transfer-Encoding are the host's: refused */
+  trv_string connection; /* name of the tenant's connection */
+  trv_string method;     /* "GET", "POST", … */
+  trv_string path;       /* begins with '/', may have a query; appended to the base URL's path */
+  trv_bytes body;        /* at most 1,000,000 bytes */
+  uint64_t timeout_ms;   /* 0 = what is left of the call's time */
 } trv_http_request;
 
 typedef struct trv_http_response {
