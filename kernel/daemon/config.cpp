@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <fstream>
 #include <functional>
 #include <numeric>
 #include <variant>
@@ -225,6 +226,9 @@ std::string value_of(const Environment& environment, std::string_view variable) 
 base::Result<Config> load_config(const std::optional<std::filesystem::path>& file, const Environment& environment) {
   Config config;
   if (file) {
+    if (!std::ifstream(*file)) {
+      return fail(ErrorCode::invalid, fmt::format("configuration file {} cannot be read", file->string()));
+    }
     try {
       const toml::table root = toml::parse_file(file->string());
       TRV_TRY(read_table(config, root, file->string()));

@@ -60,7 +60,9 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : exit_usage;
+    if (error.get_exit_code() == 0) return app.exit(error);
+    fmt::print(stderr, "travd: {}; `travd --help` tells what there is\n", error.what());
+    return exit_usage;
   }
   if (show_version) {
     fmt::print("travd {}\n", TRV_VERSION);

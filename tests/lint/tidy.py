@@ -146,6 +146,8 @@ def main() -> int:
     forget_old(cache)
 
     units = read_units(options.build, options.only)
+    if not units:
+        sys.exit("tidy.py: the build folder compiles none of these sources: nothing was checked")
     began = time.monotonic()
     findings: dict[str, None] = {}
     outcomes = []
