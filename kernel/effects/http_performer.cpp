@@ -87,7 +87,7 @@ base::Duration retry_after_of(const egress::Response& response) {
   return base::Duration(0);
 }
 
-std::string output_of(const egress::Request& request, egress::Response response) {
+std::string output_of(const egress::Request& request, const egress::Response& response) {
   expression::Value headers = Value::object();
   for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
   // Text that is no UTF-8 has no place in JSON: parsing what would be printed tells.
@@ -132,7 +132,7 @@ void perform_http_request(egress::Broker& broker, const shard::Effect& effect, b
     result.retry = status == 429 || (is_idempotent(sent.method) && (status == 502 || status == 503 || status == 504));
     result.outcome.ok = !result.retry;
     result.outcome.status = status;
-    result.outcome.output = output_of(sent, *std::move(response));
+    result.outcome.output = output_of(sent, *response);
     if (result.retry) {
       result.outcome.code = status == 429 ? "exhausted" : "unavailable";
       result.outcome.message = fmt::format("the service answered with status {}", status);

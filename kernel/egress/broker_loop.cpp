@@ -52,15 +52,13 @@ RequestId Broker::Loop::post(Request request, Completion completion) {
     id = ++last_id_;
     if (!stopping_) {
       mailbox_.push_back({id, false, clock_.monotonic(), std::move(request), std::move(completion)});
+      wake();
+      return id;
     }
   }
-  if (completion) {
-    const base::Result<Response> result = base::fail(ErrorCode::cancelled, "HTTP has been stopped");
-    count(result);
-    completion(result);
-  } else {
-    wake();
-  }
+  const base::Result<Response> result = base::fail(ErrorCode::cancelled, "HTTP has been stopped");
+  count(result);
+  completion(result);
   return id;
 }
 

@@ -135,7 +135,7 @@ class Matcher {
     PCRE2_SPTR table = nullptr;
     pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMECOUNT, &count);
     pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMEENTRYSIZE, &size);
-    pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMETABLE, &table);
+    pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMETABLE, static_cast<void*>(&table));
     for (std::uint32_t i = 0; i < count; ++i, table += size) {
       const std::uint32_t group = static_cast<std::uint32_t>(table[0]) << 8 | table[1];
       names_[group] = Value(reinterpret_cast<const char*>(table + 2));
@@ -241,12 +241,12 @@ Value splice(NativeCall& call) {
     const std::size_t begin = bytes + code_point_offset(text.substr(bytes), offset - points);
     std::vector<std::string> longer;
     std::size_t size = 0;
-    for (const std::string& result : results) {
+    for (std::string& result : results) {
       for (const Value& choice : choices.at(i).items()) {
         if (!choice.is_string()) {
           return apply(Operator::add, Value(result), choice, call.allowance());
         }
-        std::string next = choices.at(i).size() == 1 ? std::move(const_cast<std::string&>(result)) : result;
+        std::string next = choices.at(i).size() == 1 ? std::move(result) : result;
         next.append(text.substr(bytes, begin - bytes)).append(choice.as_string());
         size += next.size();
         longer.push_back(std::move(next));

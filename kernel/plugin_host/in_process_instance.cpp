@@ -5,7 +5,7 @@
 namespace trv::plugin_host {
 
 base::Result<std::unique_ptr<InProcessInstance>> InProcessInstance::start(std::shared_ptr<PluginLibrary> library,
-                                                                          std::string configuration,
+                                                                          const std::string& configuration,
                                                                           InstanceServices services) {
   PluginThreads& threads = services.threads;
   auto core = std::make_shared<InstanceCore>(std::move(library), std::move(services));

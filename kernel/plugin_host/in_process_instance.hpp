@@ -31,7 +31,7 @@ class InProcessInstance final : public PluginInstance {
   /// Creates and activates the plugin with `configuration`, a JSON object, on this thread.
   /// Errors: what the plugin said when it refused; invalid (the plugin breaks the ABI).
   [[nodiscard]] static base::Result<std::unique_ptr<InProcessInstance>> start(std::shared_ptr<PluginLibrary> library,
-                                                                              std::string configuration,
+                                                                              const std::string& configuration,
                                                                               InstanceServices services);
   /// Stops without grace where stop was not called.
   ~InProcessInstance() override;

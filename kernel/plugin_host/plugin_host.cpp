@@ -134,7 +134,7 @@ base::Result<std::shared_ptr<const package::Manifest>> PluginHost::manifest(std:
 
 CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   TRV_EXPECTS(completion);
-  const auto refuse = [&](base::Error error) {
+  const auto refuse = [&](const base::Error& error) {
     completion(std::unexpected(OperationError{.code = error.code(), .message = error.message(), .detail = {}}));
     return CallHandle{};
   };

@@ -78,24 +78,21 @@ void ShardProcessor::stop() {
 }
 
 void ShardProcessor::submit(Command command) {
-  base::Result<Applied> refused = Applied{};
+  std::optional<base::Error> refusal;
   {
     const std::scoped_lock lock(mutex_);
-    if (stopping_) {
-      refused = fail(ErrorCode::unavailable, "the kernel is stopping; ask again in a moment");
-    } else if (queue_.size() >= options_.queue_commands_max) {
-      refused = fail(ErrorCode::exhausted,
-                     fmt::format("{} commands are waiting already; ask again in a moment", queue_.size()));
-    } else {
+    if (!stopping_ && queue_.size() < options_.queue_commands_max) {
       queue_.push_back(std::move(command));
+      wake_.notify_one();
+      return;
     }
-    if (!refused) ++metrics_.refused;
+    ++metrics_.refused;
+    refusal = stopping_
+                  ? base::Error(ErrorCode::unavailable, "the kernel is stopping; ask again in a moment")
+                  : base::Error(ErrorCode::exhausted,
+                                fmt::format("{} commands are waiting already; ask again in a moment", queue_.size()));
   }
-  if (!refused) {
-    command.done(refused);
-    return;
-  }
-  wake_.notify_one();
+  command.done(fail(*std::move(refusal)));
 }
 
 void ShardProcessor::poke() {
