@@ -241,12 +241,12 @@ Value splice(NativeCall& call) {
     const std::size_t begin = bytes + code_point_offset(text.substr(bytes), offset - points);
     std::vector<std::string> longer;
     std::size_t size = 0;
-    for (std::string& result : results) {
+    for (const std::string& result : results) {
       for (const Value& choice : choices.at(i).items()) {
         if (!choice.is_string()) {
           return apply(Operator::add, Value(result), choice, call.allowance());
         }
-        std::string next = choices.at(i).size() == 1 ? std::move(result) : result;
+        std::string next = result;
         next.append(text.substr(bytes, begin - bytes)).append(choice.as_string());
         size += next.size();
         longer.push_back(std::move(next));
