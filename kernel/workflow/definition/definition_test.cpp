@@ -65,7 +65,12 @@ TEST(Definition, thousands_of_mistakes_are_refused_quickly) {
         i);
   const auto start = std::chrono::steady_clock::now();
   EXPECT_NE(with(many).find("which is no task of the same list"), std::string::npos);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+#ifdef TRV_SANITIZED  // what the sanitizers watch takes ten times as long
+  constexpr auto bound = std::chrono::seconds(50);
+#else
+  constexpr auto bound = std::chrono::seconds(5);
+#endif
+  EXPECT_LT(std::chrono::steady_clock::now() - start, bound);
 }
 
 TEST(Definition, what_is_not_executed_is_refused_by_name) {
