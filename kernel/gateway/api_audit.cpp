@@ -49,7 +49,7 @@ void answer_from_trail(Services& services, Call call, Read read) {
 
 // Reading the trail is a fact of the trail: it is recorded first, and what is answered covers it.
 template <typename Read>
-void record_and_answer(Services& services, Call call, std::string_view what, Read read) {
+void record_and_answer(Services& services, Call call, std::string_view what, const Read& read) {
   shard::Command command = command_of(services, call);
   const tenancy::ReadTrail fact{
       .what = std::string(what), .size = 0, .source = std::string(call.request().remote_address())};

@@ -46,7 +46,7 @@ PluginHost::~PluginHost() {
   static_cast<void>(stop(base::Duration::zero()));
 }
 
-base::Status PluginHost::load(const base::Digest& package_digest, std::string configuration) {
+base::Status PluginHost::load(const base::Digest& package_digest, const std::string& configuration) {
   // One at a time: mapping a library runs its constructors.
   const std::lock_guard load_lock(load_mutex_);
   TRV_TRY_ASSIGN(Installed installed, store_.open(package_digest));
@@ -66,7 +66,7 @@ base::Status PluginHost::load(const base::Digest& package_digest, std::string co
   TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
                  PluginLibrary::load(installed.library, manifest.id, manifest.version));
   TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
-                 InProcessInstance::start(std::move(library), std::move(configuration),
+                 InProcessInstance::start(std::move(library), configuration,
                                           {.threads = *threads_,
                                            .broker = broker_,
                                            .clock = clock_,

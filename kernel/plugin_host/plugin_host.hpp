@@ -74,7 +74,7 @@ class PluginHost {
   /// Verifies, maps and activates a package of the store; a package that runs already is left alone. `configuration` is
   /// a JSON object. Errors: not_found, corrupt, invalid (the library breaks the ABI), conflict (another package with
   /// this id and version runs), or why the plugin refused to start.
-  [[nodiscard]] base::Status load(const base::Digest& package_digest, std::string configuration = "{}");
+  [[nodiscard]] base::Status load(const base::Digest& package_digest, const std::string& configuration = "{}");
 
   /// Refuses new calls, drains for `grace`, ends the plugin. Errors: not_found, timeout (it hangs; given up).
   [[nodiscard]] base::Status unload(std::string_view plugin, std::string_view version, base::Duration grace);
