@@ -27,7 +27,7 @@ SLOWEST_SHOWN = 5
 
 
 def is_product(path: str) -> bool:
-    return not path.endswith("_test.cpp") and not path.startswith(("tests/", "bench/"))
+    return not path.endswith("_test.cpp") and not path.startswith(("tests/", "bench/")) and "/test_plugins/" not in path
 
 
 class Unit(NamedTuple):
