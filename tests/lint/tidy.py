@@ -75,7 +75,8 @@ def clang_arguments(unit: Unit) -> list[str]:
     is_compiler = re.compile(r"(^|[/-])(c|g|clang)\+\+[-\w.]*$").search
     at = next(i for i, word in enumerate(unit.command) if is_compiler(word))
     return [word for word in unit.command[at + 1:]
-            if not word.startswith(("-W", "-g", "-O", "-fsanitize", "-fno-sanitize", "-fconcepts", "-fmax-errors"))]
+            if not word.startswith(("-W", "-g", "-O", "-fsanitize", "-fno-sanitize", "-fconcepts", "-fmax-errors",
+                                    "-fno-gnu-unique"))]
 
 
 def fingerprint(unit: Unit, settings: bytes) -> str | None:
