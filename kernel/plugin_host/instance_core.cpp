@@ -142,10 +142,10 @@ void InstanceCore::hand_over(const CallRequest& request, CallId id, std::uint64_
 }
 
 void InstanceCore::finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call, std::uint32_t place, CallId id) {
-  const bool tell_again = id != 0 && call.id == id && call.cancel_requested;
+  const bool tell_again = id != 0 && call.cancel_requested;
   calls_.unpin(call, place);
   if (!tell_again) return;
-  // A cancel that came before the plugin knew the call went unheard.
+  // A cancel that came before the plugin knew the call went unheard, also that of a deadline that has ended the call.
   lock.unlock();
   plugin_->cancel(plugin_, id);
   lock.lock();
@@ -193,7 +193,7 @@ void InstanceCore::enqueue(Work work) {
 
 // ---- ends of calls
 
-bool InstanceCore::conclude(CallId id, CallOutcome outcome) {
+bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by) {
   std::pair<CallCompletion, std::vector<OpenRequest>> rest;
   {
     const std::lock_guard lock(mutex_);
@@ -202,7 +202,9 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome) {
     rest = calls_.end(*call);
     notify_if_stopping();
   }
+  // Counted first: who has the outcome finds it in the metrics.
   ++(outcome ? succeeded_ : failed_);
+  if (ended_by == EndedBy::deadline) ++timed_out_;
   for (const OpenRequest& request : rest.second) services_.broker.cancel(request.sent);
   rest.first(std::move(outcome));
   return true;
@@ -288,13 +290,13 @@ Duration InstanceCore::expire(Duration now) {
       may_retry = call->request.idempotent;
       tell_plugin = call->is_delivered && state_ != State::abandoned;
       if (tell_plugin) ++cancels_running_;
+      call->cancel_requested = true;
     }
-    const bool ended =
-        conclude(id, std::unexpected(host_error(ErrorCode::timeout,
-                                                fmt::format("plugin '{}' {} did not answer within {} ms",
-                                                            library_->id(), library_->version(), timeout_ms),
-                                                may_retry)));
-    if (ended) ++timed_out_;
+    OperationError late = host_error(ErrorCode::timeout,
+                                     fmt::format("plugin '{}' {} did not answer within {} ms", library_->id(),
+                                                 library_->version(), timeout_ms),
+                                     may_retry);
+    static_cast<void>(conclude(id, std::unexpected(std::move(late)), EndedBy::deadline));
     if (tell_plugin) tell_plugin_to_cancel(id);
   }
   return next;

@@ -35,6 +35,7 @@ class InstanceCore final : public Expiring, public std::enable_shared_from_this<
 
  private:
   enum class State { running, draining, ended, abandoned };
+  enum class EndedBy { answer, deadline };
   using Work = std::move_only_function<void()>;
 
   // The strand.
@@ -48,7 +49,7 @@ class InstanceCore final : public Expiring, public std::enable_shared_from_this<
   // Ends of calls.
   void answer(CallId id, trv_bytes output) noexcept;
   void answer_failed(CallId id, const trv_error* error) noexcept;
-  bool conclude(CallId id, CallOutcome outcome);
+  bool conclude(CallId id, CallOutcome outcome, EndedBy ended_by = EndedBy::answer);
   void ignore_answer(CallId id);
   void tell_plugin_to_cancel(CallId id);
   void conclude_all(const OperationError& why);

@@ -34,9 +34,9 @@ std::filesystem::path library_path(const std::string& name) {
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
                        const std::string& platform = "linux-x86_64") {
   std::string operations;
-  for (const char* name :
-       {"echo", "describe", "serial", "fail", "bad-error", "later", "too-late", "twice", "never", "deaf", "hang",
-        "hang-long", "not-json", "nothing", "huge", "log", "fetch", "post-thrice", "escape"}) {
+  for (const char* name : {"echo",    "describe", "serial",       "fail",  "bad-error",   "later",     "too-late",
+                           "twice",   "never",    "never-slowly", "deaf",  "hang",        "hang-long", "not-json",
+                           "nothing", "huge",     "log",          "fetch", "post-thrice", "escape"}) {
     operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
                   R"(","title":"T","idempotent":)" + (std::string_view(name) == "never" ? "true" : "false") +
                   R"(,"input":true,"output":true})";
@@ -374,16 +374,22 @@ TEST_F(PluginHostTest, only_the_first_answer_counts) {
 
 TEST_F(PluginHostTest, a_call_without_an_answer_times_out_and_may_be_retried_only_where_idempotent) {
   load_good();
-  const CallOutcome never = run(call("never", "{}", 20));
+  const CallOutcome never = run(call("never", "{}", 200));
   ASSERT_FALSE(never);
   EXPECT_EQ(never.error().code, ErrorCode::timeout);
   EXPECT_TRUE(never.error().may_retry);
-  EXPECT_THAT(never.error().message, HasSubstr("20 ms"));
-  const CallOutcome deaf = run(call("deaf", "{}", 20));
+  EXPECT_THAT(never.error().message, HasSubstr("200 ms"));
+  const CallOutcome deaf = run(call("deaf", "{}", 200));
   EXPECT_EQ(deaf.error().code, ErrorCode::timeout);
   EXPECT_FALSE(deaf.error().may_retry);
   EXPECT_EQ(metrics().timed_out, 2U);
   // The plugin heard the cancel and answered; too late to count.
+  EXPECT_TRUE(eventually([this] { return metrics().answers_ignored == 1; }));
+}
+
+TEST_F(PluginHostTest, a_plugin_hears_of_a_deadline_that_passed_while_it_was_handed_the_call) {
+  load_good();
+  EXPECT_EQ(run(call("never-slowly", "{}", 50)).error().code, ErrorCode::timeout);
   EXPECT_TRUE(eventually([this] { return metrics().answers_ignored == 1; }));
 }
 
@@ -396,11 +402,11 @@ TEST_F(PluginHostTest, a_late_answer_is_ignored_and_counted) {
 
 TEST_F(PluginHostTest, a_plugin_that_hangs_costs_its_own_calls_and_nobody_waits_longer_than_his_deadline) {
   load_good();
-  std::jthread hung([this] { EXPECT_EQ(run(call("hang", "{}", 30)).error().code, ErrorCode::timeout); });
-  std::this_thread::sleep_for(10ms);
+  std::jthread hung([this] { EXPECT_EQ(run(call("hang", "{}", 300)).error().code, ErrorCode::timeout); });
+  ASSERT_TRUE(eventually([this] { return metrics().in_flight == 1; }));
   const auto start = std::chrono::steady_clock::now();
   EXPECT_EQ(run(call("echo", "{}", 50)).error().code, ErrorCode::timeout);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 250ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 900ms);
   hung.join();
   EXPECT_EQ(run(call("echo", "2")).value(), "2");
 }
@@ -551,7 +557,7 @@ TEST_F(PluginHostTest, a_hang_does_not_hold_the_caller_where_the_fast_path_is_of
   const auto start = std::chrono::steady_clock::now();
   auto hang = invoke(call("hang", "{}", 20));
   auto echo = invoke(call("echo", "4"));
-  EXPECT_LT(std::chrono::steady_clock::now() - start, 200ms);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 900ms);
   EXPECT_EQ(hang.get().error().code, ErrorCode::timeout);
   EXPECT_EQ(echo.get().value(), "4");
 }

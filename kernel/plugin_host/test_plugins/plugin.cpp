@@ -131,7 +131,7 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     });
   } else if (operation == "too-late") {
     p.threads.emplace_back([&p, id] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      std::this_thread::sleep_for(std::chrono::milliseconds(700));
       p.call->complete(p.host, id, bytes("\"too late\""));
     });
   } else if (operation == "twice") {
@@ -141,8 +141,12 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
   } else if (operation == "never" || operation == "deaf") {
     const std::lock_guard lock(p.mutex);
     p.waiting[id] = operation;
-  } else if (operation == "hang") {
+  } else if (operation == "never-slowly") {
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
+    const std::lock_guard lock(p.mutex);
+    p.waiting[id] = operation;
+  } else if (operation == "hang") {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1'000));
     p.call->complete(p.host, id, bytes("null"));
   } else if (operation == "hang-long") {
     std::this_thread::sleep_for(std::chrono::milliseconds(3500));
