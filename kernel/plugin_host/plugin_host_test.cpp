@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <fstream>
 #include <future>
@@ -31,12 +32,15 @@ std::filesystem::path library_path(const std::string& name) {
 }
 
 /// A package whose library is one of the test plugins.
+constexpr std::array operation_names{"echo",  "describe", "serial",    "fail",        "bad-error",
+                                     "later", "too-late", "twice",     "never",       "never-slowly",
+                                     "deaf",  "hang",     "hang-long", "not-json",    "nothing",
+                                     "huge",  "log",      "fetch",     "post-thrice", "escape"};
+
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
                        const std::string& platform = "linux-x86_64") {
   std::string operations;
-  for (const char* name : {"echo",    "describe", "serial",       "fail",  "bad-error",   "later",     "too-late",
-                           "twice",   "never",    "never-slowly", "deaf",  "hang",        "hang-long", "not-json",
-                           "nothing", "huge",     "log",          "fetch", "post-thrice", "escape"}) {
+  for (const char* name : operation_names) {
     operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
                   R"(","title":"T","idempotent":)" + (std::string_view(name) == "never" ? "true" : "false") +
                   R"(,"input":true,"output":true})";
@@ -508,7 +512,7 @@ TEST_F(PluginHostTest, loading_twice_is_one_plugin_and_another_package_of_that_v
   load_good();
   load_good();
   EXPECT_EQ(host_->metrics().size(), 1U);
-  EXPECT_EQ(host_->operations().size(), 19U);
+  EXPECT_EQ(host_->operations().size(), operation_names.size());
   EXPECT_EQ(host_->operations().front().operation.name, "bad-error");
   const Installed other = install(package_of("good", R"(,"webhooks":[])"));
   EXPECT_EQ(host_->load(other.package_digest).error().code(), ErrorCode::conflict);
@@ -521,7 +525,7 @@ TEST_F(PluginHostTest, unloading_drains_then_cancels_and_the_plugin_can_come_bac
   auto later = invoke(call("later"));
   auto never = invoke(call("never"));
   auto deaf = invoke(call("deaf"));
-  EXPECT_TRUE(host_->unload("tracker", "1.2.3", 50ms));
+  EXPECT_TRUE(host_->unload("tracker", "1.2.3", 500ms));
   EXPECT_EQ(later.get().value(), "\"later\"");
   EXPECT_EQ(never.get().error().code, ErrorCode::cancelled);
   EXPECT_EQ(deaf.get().error().code, ErrorCode::cancelled);
