@@ -148,6 +148,14 @@ class TimedProjector final : public projection::Projector {
     seconds_ += watch.seconds();
     return status;
   }
+  void prepare(const record::RecordView& record, std::string& out) const override { inner_.prepare(record, out); }
+  [[nodiscard]] base::Status apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
+                                            std::string_view prepared) override {
+    const Stopwatch watch;
+    base::Status status = inner_.apply_prepared(txn, record, prepared);
+    seconds_ += watch.seconds();
+    return status;
+  }
   void begin() override { inner_.begin(); }
   [[nodiscard]] base::Status finish(lmdb::WriteTxn& txn) override {
     const Stopwatch watch;

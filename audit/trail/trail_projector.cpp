@@ -37,22 +37,35 @@ base::Result<merkle::Frontier*> TrailProjector::frontier_of(const lmdb::WriteTxn
 }
 
 base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView& record) {
+  row_.clear();
+  prepare(record, row_);
+  return apply_prepared(txn, record, row_);
+}
+
+void TrailProjector::prepare(const record::RecordView& record, std::string& out) const {
+  const std::size_t start = out.size();
+  out.resize(start + entry_header_bytes);
+  append_entry_of(out, record);
+  const base::Digest leaf = merkle::leaf_hash(base::as_bytes(out).subspan(start + entry_header_bytes));
+  auto* const header = reinterpret_cast<std::uint8_t*>(out.data() + start);
+  put_number(header, record.lsn().value());
+  std::ranges::copy(leaf, header + 8);
+}
+
+base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
+                                            std::string_view prepared) {
   const std::string_view tenant = record.tenant();
   if (tenant.empty() || tenant.size() > 255 || tenant.find('\0') != std::string_view::npos) {
     return base::fail(base::ErrorCode::invalid, fmt::format("record {} of shard {}: its tenant cannot have a trail",
                                                             record.lsn().value(), record.shard().value()));
   }
+  TRV_EXPECTS(prepared.size() > entry_header_bytes);
   TRV_TRY_ASSIGN(merkle::Frontier * known, frontier_of(txn, tenant));
   merkle::Frontier& frontier = *known;
-
-  value_.resize(entry_header_bytes);
-  append_entry_of(value_, record);
-  const base::BytesView value = base::as_bytes(value_);
-  const base::Digest leaf = merkle::leaf_hash(value.subspan(entry_header_bytes));
-  auto* const header = reinterpret_cast<std::uint8_t*>(value_.data());
-  put_number(header, record.lsn().value());
-  std::ranges::copy(leaf, header + 8);
-  TRV_TRY(tables_.entries.put(txn, TrailKey::entry(tenant, frontier.size()).view(), value));
+  const base::BytesView row = base::as_bytes(prepared);
+  TRV_TRY(tables_.entries.put(txn, TrailKey::entry(tenant, frontier.size()).view(), row));
+  base::Digest leaf;
+  std::ranges::copy(row.subspan(8, leaf.size()), leaf.begin());
 
   Completed completed;
   frontier.append(leaf, [&](merkle::NodeAddress address, const base::Digest& hash) {

@@ -20,6 +20,10 @@ class TrailProjector final : public projection::Projector {
   void begin() override { frontiers_.clear(); }
   /// Error: corrupt where the tables are damaged; invalid for a tenant that is no key; what LMDB reports.
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override;
+  /// The row of the record's entry.
+  void prepare(const record::RecordView& record, std::string& out) const override;
+  [[nodiscard]] base::Status apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
+                                            std::string_view prepared) override;
   /// Writes the sizes and edges of the trails that grew: once in a transaction, however many entries it adds.
   [[nodiscard]] base::Status finish(lmdb::WriteTxn& txn) override;
 
@@ -31,7 +35,7 @@ class TrailProjector final : public projection::Projector {
 
   Tables tables_;
   std::map<std::string, merkle::Frontier, std::less<>> frontiers_;  // of the trails that grew in this transaction
-  std::string value_;  // memory that the next record uses again; holds nothing between calls
+  std::string row_;  // memory that the next record uses again; holds nothing between calls
 };
 
 }  // namespace trv::trail

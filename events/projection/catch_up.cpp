@@ -35,7 +35,7 @@ Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
   }
   TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn));
   Run run;
-  TRV_TRY(read_run(*reader, shard_, applied_.lsn, applied_.lsn, run));
+  TRV_TRY(read_run(*reader, shard_, applied_.lsn, applied_.lsn, {}, run));
   if (run.records.front().lsn() != applied_.lsn || run.hashes.front() != applied_.last_hash) {
     return fmt::format("the projection was made from another record with lsn {} than the log holds",
                        applied_.lsn.value());
@@ -48,16 +48,18 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
   TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn.next()));
   std::optional<ReadAhead> ahead;
   if (last.value() - applied_.lsn.value() >= ahead_records_min) {
-    ahead.emplace(*reader, shard_, applied_.lsn.next(), last);
+    ahead.emplace(*reader, shard_, applied_.lsn.next(), last, projectors_);
   }
   Run run;
   while (applied_.lsn < last) {
     TRV_TRY_ASSIGN(ProjectionTxn txn, begin());
     std::size_t bytes = 0;
     for (std::size_t count = 0; count < txn_records_max && bytes < txn_bytes_max && txn.applied().lsn < last;) {
-      TRV_TRY(ahead ? ahead->next(run) : read_run(*reader, shard_, txn.applied().lsn.next(), last, run));
+      TRV_TRY(ahead ? ahead->next(run) : read_run(*reader, shard_, txn.applied().lsn.next(), last, projectors_, run));
       for (std::size_t i = 0; i < run.records.size(); ++i) {
-        TRV_TRY(apply(txn, run.records[i], run.hashes[i]));
+        TRV_TRY(follow(txn, run.records[i], [&](std::size_t place, const record::RecordView& record) {
+          return projectors_[place]->apply_prepared(txn.txn_, record, prepared_for(run, i, place));
+        }));
       }
       count += run.records.size();
       bytes += run.memory.size();

@@ -180,7 +180,12 @@ Result<ProjectionTxn> Projection::begin() {
 }
 
 Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, const base::Digest& stored_hash) {
-  Applied& applied = txn.applied_;
+  return follow(txn, record.with_hash(stored_hash), [&](std::size_t place, const record::RecordView& known) {
+    return projectors_[place]->apply(txn.txn_, known);
+  });
+}
+
+Status Projection::refuse_unless_next(const Applied& applied, const record::RecordView& record) const {
   const auto refused = [&](std::string_view what) {
     return fail(ErrorCode::corrupt,
                 fmt::format("the record with lsn {} of shard {} can not follow lsn {} of shard {}: {}",
@@ -190,18 +195,12 @@ Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, c
   if (record.lsn() != applied.lsn.next()) return refused("not the next lsn");
   if (record.epoch() < applied.epoch) return refused("an older epoch");
   if (record.prev_hash() != applied.last_hash) return refused("its prev_hash is not the hash of the record before it");
-  const record::RecordView known = record.with_hash(stored_hash);
-  for (Projector* projector : projectors_) {
-    if (Status status = projector->apply(txn.txn_, known); !status) {
-      return fail(std::move(status).error().in(
-          fmt::format("projector {}, shard {}, lsn {}", projector->name(), shard_.value(), record.lsn().value())));
-    }
-  }
-  applied = Applied{.lsn = record.lsn(),
-                    .epoch = record.epoch(),
-                    .last_hash = stored_hash,
-                    .decision_complete = record.decision_end()};
   return {};
+}
+
+base::Error Projection::of_projector(base::Error error, std::size_t place, Lsn lsn) const {
+  return std::move(error).in(
+      fmt::format("projector {}, shard {}, lsn {}", projectors_.at(place)->name(), shard_.value(), lsn.value()));
 }
 
 Status Projection::commit(ProjectionTxn txn) {

@@ -137,6 +137,12 @@ class Projection {
  private:
   Projection(ProjectionOptions options, record::ShardId shard, std::vector<Projector*> projectors);
 
+  /// The record after those that the transaction has applied. `known` has its hash; `apply_one` is told the place of a
+  /// projector and the record.
+  template <typename ApplyOne>
+  [[nodiscard]] base::Status follow(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one);
+  [[nodiscard]] base::Status refuse_unless_next(const Applied& applied, const record::RecordView& record) const;
+  [[nodiscard]] base::Error of_projector(base::Error error, std::size_t place, record::Lsn lsn) const;
   [[nodiscard]] std::string layout() const;
   [[nodiscard]] std::string reason_to_discard() const;
   [[nodiscard]] base::Status open_or_discard();
@@ -157,5 +163,18 @@ class Projection {
   OpenReport report_;
   bool closed_ = false;
 };
+
+template <typename ApplyOne>
+base::Status Projection::follow(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one) {
+  TRV_TRY(refuse_unless_next(txn.applied_, known));
+  for (std::size_t place = 0; place < projectors_.size(); ++place) {
+    if (base::Status status = apply_one(place, known); !status) {
+      return std::unexpected(of_projector(std::move(status).error(), place, known.lsn()));
+    }
+  }
+  txn.applied_ = Applied{
+      .lsn = known.lsn(), .epoch = known.epoch(), .last_hash = known.hash(), .decision_complete = known.decision_end()};
+  return {};
+}
 
 }  // namespace trv::projection

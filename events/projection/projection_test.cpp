@@ -348,6 +348,43 @@ TEST_F(ProjectionTest, a_long_catch_up_that_reads_ahead_gives_the_same_bytes) {
   EXPECT_EQ(*rebuilt->content_digest(), *projection->content_digest());
 }
 
+TEST_F(ProjectionTest, what_a_projector_prepared_reaches_it_with_its_record) {
+  class Preparing final : public Projector {
+   public:
+    explicit Preparing(std::string name) : name_(std::move(name)) {}
+    std::string_view name() const override { return name_; }
+    std::uint32_t layout_version() const override { return 1; }
+    base::Status open(lmdb::WriteTxn&) override { return {}; }
+    base::Status apply(lmdb::WriteTxn&, const record::RecordView&) override { return {}; }
+    void prepare(const record::RecordView& record, std::string& out) const override { out += expected(record); }
+    base::Status apply_prepared(lmdb::WriteTxn&, const record::RecordView& record, std::string_view prepared) override {
+      EXPECT_EQ(prepared, expected(record));
+      ++prepared_count;
+      return {};
+    }
+    std::uint64_t prepared_count = 0;
+
+   private:
+    std::string expected(const record::RecordView& record) const {
+      return fmt::format("{} {} {}", name_, record.lsn().value(), base::to_hex(record.hash()));
+    }
+    std::string name_;
+  };
+  log::LogWriter writer = claimed();
+  for (const std::uint64_t count : {5U, 20'000U}) {
+    append(writer, count);
+    ExampleProjector first;
+    Preparing second("second");
+    Preparing third("third");
+    auto projection = Projection::open(options(fmt::format("p{}", count)), shard, {&first, &second, &third});
+    ASSERT_TRUE(projection);
+    const auto caught_up = (*projection)->catch_up(log_);
+    ASSERT_TRUE(caught_up) << caught_up.error().message();
+    EXPECT_EQ(second.prepared_count, caught_up->to.value());
+    EXPECT_EQ(third.prepared_count, caught_up->to.value());
+  }
+}
+
 TEST_F(ProjectionTest, a_long_catch_up_ends_when_a_projector_fails) {
   log::LogWriter writer = claimed();
   for (int batch = 0; batch < 20; ++batch) append(writer, 1000);

@@ -2,6 +2,7 @@
 // The projector port: code that derives state from records.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "events/lmdb/env.hpp"
@@ -26,6 +27,18 @@ class Projector {
   virtual void begin() {}
   /// `record` knows its hash. On error the transaction is aborted.
   [[nodiscard]] virtual base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) = 0;
+  /// The part of apply() that needs nothing but the record, where it is worth a thread of its own: appends to `out`
+  /// what apply_prepared() is then handed. Any thread; a replay does it ahead of the records that are being applied.
+  virtual void prepare(const record::RecordView& record, std::string& out) const {
+    static_cast<void>(record);
+    static_cast<void>(out);
+  }
+  /// The rest of apply(), with the same effect as the whole of it. `prepared` is what prepare() appended for `record`.
+  [[nodiscard]] virtual base::Status apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
+                                                    std::string_view prepared) {
+    static_cast<void>(prepared);
+    return apply(txn, record);
+  }
   /// After the last apply() of a transaction that is about to be committed: writes what apply() held back, which
   /// readers of this transaction did not see. On error the transaction is aborted.
   [[nodiscard]] virtual base::Status finish(lmdb::WriteTxn& txn) {

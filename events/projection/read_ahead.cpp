@@ -24,11 +24,13 @@ constexpr std::chrono::seconds patience{30};
 
 }  // namespace
 
-Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, Run& run) {
+Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, Projectors projectors, Run& run) {
   TRV_EXPECTS(from <= last);
   run.memory.clear();
   run.records.clear();
   run.hashes.clear();
+  run.prepared.clear();
+  run.prepared_ends.clear();
   std::vector<std::pair<std::size_t, std::size_t>> places;
   for (Lsn wanted = from; wanted <= last && places.size() < run_records_max && run.memory.size() < run_bytes_max;
        wanted = wanted.next()) {
@@ -40,18 +42,31 @@ Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, 
     places.emplace_back(run.memory.append(stored->bytes), stored->bytes.size());
   }
   run.records.reserve(places.size());
-  run.hashes.reserve(places.size());
+  run.hashes.reserve(places.size());  // the records point into it
+  run.prepared_ends.reserve(places.size() * projectors.size());
   for (const auto& [offset, size] : places) {
     TRV_TRY_ASSIGN(const record::RecordView record, record::RecordView::over(run.memory.view(offset, size)));
-    run.records.push_back(record);
     run.hashes.push_back(record::hash_of(record.stored()));
+    run.records.push_back(record.with_hash(run.hashes.back()));
+    for (const Projector* projector : projectors) {
+      projector->prepare(run.records.back(), run.prepared);
+      run.prepared_ends.push_back(run.prepared.size());
+    }
   }
-  TRV_ENSURES(!run.records.empty() && run.records.size() == run.hashes.size());
+  TRV_ENSURES(!run.records.empty() && run.prepared_ends.size() == run.records.size() * projectors.size());
   return {};
 }
 
-ReadAhead::ReadAhead(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last)
-    : reader_(reader), shard_(shard), from_(from), last_(last), thread_([this] { read(); }) {}
+std::string_view prepared_for(const Run& run, std::size_t index, std::size_t projector) {
+  const std::size_t projectors = run.prepared_ends.size() / run.records.size();
+  TRV_EXPECTS(index < run.records.size() && projector < projectors);
+  const std::size_t place = index * projectors + projector;
+  const std::size_t begin = place == 0 ? 0 : run.prepared_ends[place - 1];
+  return std::string_view(run.prepared).substr(begin, run.prepared_ends[place] - begin);
+}
+
+ReadAhead::ReadAhead(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, Projectors projectors)
+    : reader_(reader), shard_(shard), from_(from), last_(last), projectors_(projectors), thread_([this] { read(); }) {}
 
 ReadAhead::~ReadAhead() {
   {
@@ -75,7 +90,7 @@ void ReadAhead::read() {
         spent_.pop_back();
       }
     }
-    Status status = read_run(reader_, shard_, from_, last_, run);
+    Status status = read_run(reader_, shard_, from_, last_, projectors_, run);
     const bool good = status.has_value();
     if (good) from_ = Lsn(from_.value() + run.records.size());
     {

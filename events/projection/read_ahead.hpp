@@ -1,13 +1,18 @@
 #pragma once
-// Records on their way from the log into a projection: copied, verified and hashed in runs. Private to catch-up.
+// Records on their way from the log into a projection: copied, verified, hashed and prepared in runs. Private to
+// catch-up.
 
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "events/log/event_log.hpp"
+#include "events/projection/projector.hpp"
 #include "events/record/aligned_bytes.hpp"
 #include "events/record/record.hpp"
 #include "sdk/base/digest.hpp"
@@ -18,22 +23,29 @@ namespace trv::projection {
 /// Records that follow one another, in memory of their own.
 struct Run {
   record::AlignedBytes memory;
-  std::vector<record::RecordView> records;  ///< verified; borrow from `memory`
   std::vector<base::Digest> hashes;         ///< of each record as stored
+  std::vector<record::RecordView> records;  ///< verified; borrow from `memory` and know their hash from `hashes`
+  std::string prepared;                     ///< what the projectors prepared, record after record
+  std::vector<std::size_t> prepared_ends;   ///< in `prepared`, for each record one after another for each projector
 };
 
-/// Puts the next records up to `last` into `run`, whose memory it uses again: at least one, at most as many as one run
-/// holds. Errors: of the log; corrupt where a record does not verify; timeout where the log does not deliver what it
-/// has reported.
-[[nodiscard]] base::Status read_run(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last,
-                                    Run& run);
+/// What `projector` (its place among them) prepared for the record at `index`.
+[[nodiscard]] std::string_view prepared_for(const Run& run, std::size_t index, std::size_t projector);
 
-/// Reads runs in a thread of its own, a few ahead of the one that applies them: verifying and hashing is a third of the
-/// work of a replay. The reader belongs to that thread until this is gone. next() from one thread.
+using Projectors = std::span<Projector* const>;
+
+/// Puts the next records up to `last` into `run`, whose memory it uses again, and has the projectors prepare them: at
+/// least one, at most as many as one run holds. Errors: of the log; corrupt where a record does not verify; timeout
+/// where the log does not deliver what it has reported.
+[[nodiscard]] base::Status read_run(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last,
+                                    Projectors projectors, Run& run);
+
+/// Reads runs in a thread of its own, a few ahead of the one that applies them: verifying, hashing and preparing is
+/// half of the work of a replay. The reader belongs to that thread until this is gone. next() from one thread.
 class ReadAhead {
  public:
-  /// Reads from `from` to `last`, both included. `reader` outlives this.
-  ReadAhead(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last);
+  /// Reads from `from` to `last`, both included. `reader` and `projectors` outlive this.
+  ReadAhead(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last, Projectors projectors);
   /// Ends the thread, whatever was not read.
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
@@ -50,6 +62,7 @@ class ReadAhead {
   const record::ShardId shard_;
   record::Lsn from_;
   const record::Lsn last_;
+  const Projectors projectors_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Run> runs_;
