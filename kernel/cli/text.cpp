@@ -154,18 +154,4 @@ std::string fitted(std::string_view text, std::size_t width) {
   return std::string(text.substr(0, prefix_of_width(text, width - 1))) + "…";
 }
 
-std::string percent_encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool unreserved = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                            c == '.' || c == '_' || c == '~';
-    if (unreserved) {
-      out += c;
-    } else {
-      out += fmt::format("%{:02X}", static_cast<std::uint8_t>(c));
-    }
-  }
-  return out;
-}
-
 }  // namespace trv::cli

@@ -6,7 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/base/bytes.hpp"
+
 namespace trv::cli {
+
+using base::percent_encoded;
 
 enum class LineEnds { escaped, kept };
 
@@ -27,8 +31,5 @@ enum class LineEnds { escaped, kept };
 
 /// The length in bytes of the longest beginning of `text` of at most `width` columns; at least one character.
 [[nodiscard]] std::size_t prefix_of_width(std::string_view text, std::size_t width) noexcept;
-
-/// `text` with every byte but the unreserved ones of RFC 3986 percent-encoded: one segment of a path or a query value.
-[[nodiscard]] std::string percent_encoded(std::string_view text);
 
 }  // namespace trv::cli

@@ -51,10 +51,6 @@ TEST(Text, width_counts_columns_not_bytes) {
   EXPECT_EQ(fitted("abc", 1), "…");
 }
 
-TEST(Text, a_path_segment_is_percent_encoded) {
-  EXPECT_EQ(percent_encoded("a/b?c=d e~ü"), "a%2Fb%3Fc%3Dd%20e~%C3%BC");
-}
-
 TEST(Table, columns_are_aligned_by_width) {
   Table table({{.title = "NAME"}, {.title = "COUNT", .align = Align::right}, {.title = "NOTE"}});
   table.add({"東京", "7", "ok"});

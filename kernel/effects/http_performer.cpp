@@ -6,6 +6,7 @@
 #include "kernel/effects/performers.hpp"
 #include "kernel/expression/json.hpp"
 #include "kernel/expression/value.hpp"
+#include "sdk/base/bytes.hpp"
 
 namespace trv::effects {
 namespace {
@@ -18,22 +19,14 @@ std::string as_text(const Value& value) {
   return value.is_string() ? std::string(value.as_string()) : expression::to_json(value);
 }
 
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    out += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
-  }
-}
-
 std::string with_query(std::string address, const Value* query) {
   if (query == nullptr || !query->is_object()) return address;
   char separator = address.find('?') == std::string::npos ? '?' : '&';
   for (const auto& parameter : query->entries()) {
     address += separator;
-    append_escaped(address, parameter.name());
+    address += base::percent_encoded(parameter.name());
     address += '=';
-    append_escaped(address, as_text(parameter.value));
+    address += base::percent_encoded(as_text(parameter.value));
     separator = '&';
   }
   return address;

@@ -107,23 +107,6 @@ Value format_shell(const Value& value, Allowance& allowance) {
   return Value(out);
 }
 
-std::string percent_encoded(std::string_view text) {
-  constexpr std::string_view hex = "0123456789ABCDEF";
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-      continue;
-    }
-    out += '%';
-    out += hex[static_cast<unsigned char>(c) >> 4];
-    out += hex[static_cast<unsigned char>(c) & 15];
-  }
-  return out;
-}
-
 Value percent_decoded(const Value& value, std::string_view text, Allowance& allowance) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -217,7 +200,7 @@ Value apply_format(Format format, const Value& value, Allowance& allowance) {
   if (!allowance.room(growth_max * text.size()) || !allowance.charge(text.size() / 16)) return {};
   switch (format) {
     case Format::html: return Value(replace_each(text, html_from, html_to));
-    case Format::uri: return Value(percent_encoded(text));
+    case Format::uri: return Value(base::percent_encoded(text));
     case Format::urid: return percent_decoded(shown, text, allowance);
     case Format::base64: return Value(encode_base(text, base64, 6, 4));
     case Format::base64d: return decode_base(shown, text, base64, 6, "base64", allowance);

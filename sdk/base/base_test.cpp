@@ -34,6 +34,13 @@ TEST(Bytes, base64_with_stray_bits_characters_or_padding_is_refused) {
     EXPECT_FALSE(from_base64(bad)) << bad;
 }
 
+TEST(Bytes, percent_encoding_leaves_nothing_that_a_url_would_read) {
+  EXPECT_EQ(percent_encoded("a/b?c=d e~ü"), "a%2Fb%3Fc%3Dd%20e~%C3%BC");
+  EXPECT_EQ(percent_encoded("AZaz09-._~"), "AZaz09-._~");
+  EXPECT_EQ(percent_encoded("100%"), "100%25");
+  EXPECT_EQ(percent_encoded(std::string_view("\0\xff", 2)), "%00%FF");
+}
+
 TEST(Bytes, hex_refuses_odd_length_and_foreign_characters) {
   EXPECT_EQ(to_hex(as_bytes("\x01\xff")), "01ff");
   EXPECT_EQ(from_hex("01FF"), (Bytes{0x01, 0xff}));
@@ -105,6 +112,14 @@ TEST(Result, context_stands_before_the_message) {
   EXPECT_EQ(error.message(), "tenant: name is empty");
   EXPECT_EQ(error.line(), 3);
   EXPECT_EQ(to_string(error.code()), "invalid");
+}
+
+TEST(Result, only_what_the_world_did_may_pass) {
+  for (const ErrorCode code : {ErrorCode::exhausted, ErrorCode::lost, ErrorCode::unavailable})
+    EXPECT_TRUE(Error(code, "").may_pass()) << to_string(code);
+  for (const ErrorCode code : {ErrorCode::invalid, ErrorCode::denied, ErrorCode::conflict, ErrorCode::corrupt,
+                               ErrorCode::timeout, ErrorCode::internal})
+    EXPECT_FALSE(Error(code, "").may_pass()) << to_string(code);
 }
 
 TEST(ContractDeathTest, a_broken_precondition_ends_the_process_with_its_place) {

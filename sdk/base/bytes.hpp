@@ -39,6 +39,10 @@ using BytesView = std::span<const std::uint8_t>;
 /// RFC 4648 §4, padded; nullopt for anything else, also for non-zero trailing bits.
 [[nodiscard]] std::optional<Bytes> from_base64(std::string_view text);
 
+/// RFC 3986 §2.1, upper case: every byte but the unreserved ones of §2.3 is escaped, so that a value never changes the
+/// structure of the URL that it stands in.
+[[nodiscard]] std::string percent_encoded(std::string_view text);
+
 /// Compares in time that depends on the lengths only.
 [[nodiscard]] bool equal_in_constant_time(BytesView a, BytesView b) noexcept;
 

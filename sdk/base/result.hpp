@@ -39,6 +39,11 @@ class [[nodiscard]] Error {
   [[nodiscard]] int line() const noexcept { return line_; }
   [[nodiscard]] int column() const noexcept { return column_; }
 
+  /// The world failed, not the request: the same one may succeed later (exhausted, lost, unavailable).
+  [[nodiscard]] bool may_pass() const noexcept {
+    return code_ == ErrorCode::exhausted || code_ == ErrorCode::lost || code_ == ErrorCode::unavailable;
+  }
+
   /// Adds where the text was at fault. Returns *this.
   Error at(int line, int column) && noexcept {
     line_ = line;

@@ -15,19 +15,6 @@ using expression::Value;
 
 namespace {
 
-/// RFC 3986 §2.3: everything else is escaped, so that data never changes the address's structure.
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out.push_back(c);
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-}
-
 std::string lower(std::string_view text) {
   std::string out(text);
   std::transform(out.begin(), out.end(), out.begin(),
@@ -93,7 +80,9 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
       return expression_fails(fmt::format("'{}' of the endpoint must be text, a number or a boolean, not {}", part.text,
                                           expression::to_string(value->kind())));
     }
-    append_escaped(endpoint, value->is_string() ? std::string(value->as_string()) : expression::to_json(*value));
+    // Escaped, so that data never changes the address's structure.
+    endpoint +=
+        base::percent_encoded(value->is_string() ? std::string(value->as_string()) : expression::to_json(*value));
   }
 
   Value arguments = Value::make_object(6);
