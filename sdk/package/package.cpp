@@ -68,7 +68,8 @@ Status check_path(std::string_view path) {
   }
 }
 
-Result<File> read_entry(archive* reader, archive_entry* entry, std::size_t bytes_left) {
+/// `bytes_left` is what the entries before have left of the archive.
+Result<File> read_entry(archive* reader, archive_entry* entry, BytesView all, std::size_t bytes_left) {
   if (archive_format(reader) != ARCHIVE_FORMAT_TAR_USTAR)
     return base::fail(ErrorCode::invalid, "package: is no plain POSIX ustar archive (extended headers are refused)");
   const char* name = archive_entry_pathname(entry);
@@ -79,16 +80,23 @@ Result<File> read_entry(archive* reader, archive_entry* entry, std::size_t bytes
       archive_entry_symlink(entry) != nullptr)
     return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is no regular file", file.path));
   const la_int64_t size = archive_entry_size(entry);
-  if (size < 0 || static_cast<std::uint64_t>(size) > bytes_left)
+  const std::size_t taken = all.size() - bytes_left;
+  if (size < 0 || static_cast<std::uint64_t>(size) > package_bytes_max - taken)
     return base::fail(ErrorCode::too_large,
-                      fmt::format("package: file \"{}\": says it is larger than the archive", file.path));
+                      fmt::format("package: file \"{}\": says it has {} bytes; all files together may have {}",
+                                  file.path, size, package_bytes_max));
+  // What an upload that broke off looks like: the header stands, its bytes do not.
+  const auto truncated = [&] {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("package: truncated at byte {}, within file \"{}\" of {} bytes; send it whole",
+                                  all.size(), file.path, size));
+  };
+  if (static_cast<std::uint64_t>(size) > bytes_left) return truncated();
   file.bytes.resize(static_cast<std::size_t>(size));
   std::size_t filled = 0;
   while (filled < file.bytes.size()) {
     const la_ssize_t got = archive_read_data(reader, file.bytes.data() + filled, file.bytes.size() - filled);
-    if (got <= 0)
-      return base::fail(ErrorCode::invalid,
-                        fmt::format("package: file \"{}\": ends early ({})", file.path, reason(reader)));
+    if (got <= 0) return truncated();
     filled += static_cast<std::size_t>(got);
   }
   return file;
@@ -111,7 +119,7 @@ Result<std::vector<File>> read_entries(BytesView bytes) {
                         fmt::format("package: entry {} cannot be read: {}", files.size() + 1, reason(reader.get())));
     if (files.size() == entries_max)
       return base::fail(ErrorCode::too_large, fmt::format("package: holds more than {} files", entries_max));
-    TRV_TRY_ASSIGN(File file, read_entry(reader.get(), entry, bytes_left));
+    TRV_TRY_ASSIGN(File file, read_entry(reader.get(), entry, bytes, bytes_left));
     bytes_left -= file.bytes.size();
     files.push_back(std::move(file));
   }

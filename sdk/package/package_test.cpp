@@ -174,10 +174,39 @@ TEST(Package, too_much_is_refused) {
   EXPECT_EQ(read(BytesView(Bytes(package_bytes_max + 1))).error().code(), ErrorCode::too_large);
 }
 
-TEST(Package, a_package_cut_off_anywhere_is_refused) {
+TEST(Package, a_package_cut_off_anywhere_is_refused_as_damaged_and_never_as_too_large) {
   const Bytes bytes = good_package();
-  for (std::size_t size = 0; size + 1024 < bytes.size(); size += 97)
-    EXPECT_FALSE(read(BytesView(bytes).first(size))) << size;
+  for (std::size_t size = 0; size + 1024 < bytes.size(); ++size) {
+    const auto package = read(BytesView(bytes).first(size));
+    ASSERT_FALSE(package) << size;
+    EXPECT_EQ(package.error().code(), ErrorCode::invalid) << size << ": " << package.error().message();
+  }
+  const auto cut = read(BytesView(bytes).first(bytes.size() - 1024 - 512 + 10));
+  EXPECT_EQ(
+      cut.error().message(),
+      fmt::format("package: truncated at byte {}, within file \"lib/linux-x86_64/plugin.so\" of 64 bytes; send it "
+                  "whole",
+                  bytes.size() - 1024 - 512 + 10));
+}
+
+TEST(Package, a_file_that_claims_more_than_a_package_may_have_is_too_large) {
+  const auto read_claim = [](unsigned claimed) {
+    Bytes bytes = with([](RawArchive& archive) { archive.add("claim", "x"); });
+    // The header of "claim" is the first after the manifest's blocks.
+    const std::size_t at = 512 + (packed_manifest().size() + 511) / 512 * 512;
+    EXPECT_EQ(base::as_text(BytesView(bytes).subspan(at, 5)), "claim");
+    char* header = reinterpret_cast<char*>(&bytes[at]);
+    std::snprintf(&header[124], 12, "%011o", claimed);
+    std::memset(&header[148], ' ', 8);
+    unsigned sum = 0;
+    for (std::size_t i = 0; i < 512; ++i) sum += static_cast<unsigned char>(header[i]);
+    std::snprintf(&header[148], 8, "%06o", sum);
+    return read(BytesView(bytes));
+  };
+  EXPECT_EQ(read_claim(package_bytes_max + 1).error().code(), ErrorCode::too_large);
+  const auto within = read_claim(package_bytes_max / 2);
+  EXPECT_EQ(within.error().code(), ErrorCode::invalid);
+  EXPECT_NE(within.error().message().find("truncated at byte"), std::string::npos) << within.error().message();
 }
 
 TEST(Package, flipped_bits_never_change_what_a_file_holds) {
