@@ -153,15 +153,15 @@ void ShardProcessor::run() {
   }
 }
 
-base::Status ShardProcessor::take_ownership() {
+// Whoever asks ready() learns it with the answer of the command that found it out, not at the next claim.
+void ShardProcessor::step_down() {
   claim_.reset();
-  const auto own = [this](bool owner) {
-    const std::scoped_lock lock(mutex_);
-    owner_ = owner;
-    if (owner) ++metrics_.claims;
-    metrics_.applied_lsn = projection_.applied().lsn.value();
-  };
-  own(false);
+  const std::scoped_lock lock(mutex_);
+  owner_ = false;
+}
+
+base::Status ShardProcessor::take_ownership() {
+  step_down();
   (void)outbox_.take_new();
   TRV_TRY_ASSIGN(log::Claim claim, log_.claim(options_.shard, options_.node, ids_.next(clock_.now())));
   TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1)));
@@ -169,7 +169,12 @@ base::Status ShardProcessor::take_ownership() {
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
   claim_ = claim;
-  own(true);
+  {
+    const std::scoped_lock lock(mutex_);
+    owner_ = true;
+    ++metrics_.claims;
+    metrics_.applied_lsn = projection_.applied().lsn.value();
+  }
   recover();
   hand_out_pending();
   look_at_timers();
@@ -185,7 +190,7 @@ void ShardProcessor::recover() {
   for (Command& command : listeners_.recovered(*txn)) {
     // Where it could not be done, nothing may come after it: the shard is taken over once more.
     command.done = [this, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
-      if (!outcome && may_pass(outcome.error())) claim_.reset();
+      if (!outcome && may_pass(outcome.error())) step_down();
       done(outcome);
     };
     recovery_.push_back(std::move(command));
@@ -351,18 +356,18 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   };
   auto ticket = log_.append(*claim_, std::move(batch.records));
   if (!ticket) {
-    claim_.reset();
+    step_down();
     return give_up(std::move(ticket).error());
   }
   auto settled = log_.settle(*ticket);
   if (!settled && settled.error().code() == ErrorCode::exhausted) return give_up(std::move(settled).error());
   if (!settled) {
-    claim_.reset();
+    step_down();
     return give_up(
         base::Error(ErrorCode::lost, settled.error().message()).in("it is not known whether this took effect"));
   }
   if (settled->outcome == log::Outcome::lost) {
-    claim_.reset();
+    step_down();
     return give_up(base::Error(ErrorCode::lost, "another node owns this shard now; nothing was changed"));
   }
   TRV_ASSERT(settled->last.next() == batch.next);
@@ -371,7 +376,7 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   std::vector<Effect> effects = outbox_.take_new();
   if (const auto committed = projection_.commit(std::move(txn)); !committed) {
     // The log leads: what it took is true, and the projection catches up from it.
-    claim_.reset();
+    step_down();
     TRV_TRY(take_ownership());
     effects.clear();
   }

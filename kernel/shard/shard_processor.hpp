@@ -82,6 +82,7 @@ class ShardProcessor {
 
   void run();
   void serve(std::deque<Command> commands);
+  void step_down();
   [[nodiscard]] base::Status take_ownership();
   [[nodiscard]] base::Result<std::deque<Command>> due_timers();
   [[nodiscard]] base::Status attempt(Batch& batch, projection::ProjectionTxn& txn);

@@ -306,6 +306,25 @@ TEST_F(ShardTest, a_shard_that_was_claimed_by_another_acknowledges_nothing_until
   EXPECT_EQ(shard_->metrics().claims, 2U);
 }
 
+TEST_F(ShardTest, a_shard_that_was_claimed_by_another_is_not_ready_before_it_is_owned_again) {
+  start();
+  ASSERT_TRUE(shard_->ready());
+  ASSERT_TRUE(log_->claim(log::ShardId(0), "thief", base::Uuid::v7(clock_.now(), random_)));
+  bool ready_when_lost = true;
+  std::promise<void> answered;
+  Command command = event_command("acme", "test.event", "a");
+  command.done = [&](const base::Result<Applied>& outcome) {
+    EXPECT_EQ(outcome.error().code(), base::ErrorCode::lost);
+    ready_when_lost = shard_->ready();
+    answered.set_value();
+  };
+  shard_->submit(std::move(command));
+  answered.get_future().wait();
+  EXPECT_FALSE(ready_when_lost);
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_TRUE(shard_->ready());
+}
+
 TEST_F(ShardTest, replay_gives_the_same_projection_as_live) {
   start();
   base::SimulatedRandom random(99);
