@@ -1,5 +1,7 @@
 #include <boost/json/parse.hpp>
 
+#include <tuple>
+
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -44,7 +46,20 @@ boost::json::object to_object(const Grant& grant) {
   return {{"id", grant.plugin}, {"version", grant.version}, {"enabled_at", grant.enabled.to_rfc3339()}};
 }
 
-// The library is loaded before the installation becomes a fact: what does not load is refused with the reason.
+/// A version never changes what it is. The command asks again; here it keeps a library that would be refused from being
+/// loaded in the place of the one that is installed. Error: conflict.
+base::Status check_version_is_free(const Services& services, const plugin_host::Installed& installed) {
+  const auto& [id, version] = std::tie(installed.manifest.id, installed.manifest.version);
+  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
+  TRV_TRY_ASSIGN(const auto known, services.tenancy.package(txn, id, version));
+  if (!known || known->package_sha256 == installed.package_digest) return {};
+  return base::fail(base::ErrorCode::conflict,
+                    "plugin '" + id + "' version " + version + " is installed from another package (SHA-256 " +
+                        base::to_hex(known->package_sha256) + "); give the new one a new version");
+}
+
+// The library is loaded before the installation becomes a fact: what does not load is refused with the reason, and
+// nothing of it stays on disk. Once it is loaded its file stays, also where the shard cannot take the command now.
 void install(Services& services, Call call) {
   const auto installed = services.packages.install(base::as_bytes(call.request().body()));
   if (!installed) {
@@ -53,9 +68,16 @@ void install(Services& services, Call call) {
     return call.responder.fail(sent_so ? base::Error(base::ErrorCode::invalid, installed.error().message())
                                        : installed.error());
   }
-  if (const auto loaded = services.plugins.load(installed->package_digest); !loaded) {
-    return call.responder.fail(loaded.error());
+  base::Status loaded = check_version_is_free(services, *installed);
+  if (loaded) loaded = services.plugins.load(installed->package_digest);
+  if (!loaded) {
+    base::Error error = std::move(loaded).error();
+    if (const auto discarded = services.packages.discard(installed->package_digest); !discarded) {
+      error = std::move(error).in(discarded.error().message());
+    }
+    return call.responder.fail(error);
   }
+  services.packages.keep(installed->package_digest);
   Package package;
   package.plugin = installed->manifest.id;
   package.version = installed->manifest.version;

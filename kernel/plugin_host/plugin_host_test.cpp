@@ -264,15 +264,55 @@ TEST_F(PluginHostTest, hostile_packages_leave_nothing_behind) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
 }
 
-TEST_F(PluginHostTest, unreferenced_packages_and_unfinished_installs_are_removed) {
+TEST_F(PluginHostTest, a_start_removes_unreferenced_packages_and_unfinished_installs) {
   const Installed kept = install(package_of("good"));
+  // The process ends after this one is stored and before anything says so in the log.
   const Installed gone = install(package_of("other_id"));
   std::filesystem::create_directories(folder_ / "store" / ".install-0000");
-  ASSERT_TRUE(PluginStore::open_folder(folder_ / "store", random_));
+  EXPECT_EQ(store_->remove_unreferenced({}).value(), 1U) << "what is undecided stays";
   EXPECT_FALSE(std::filesystem::exists(folder_ / "store" / ".install-0000"));
-  EXPECT_EQ(store_->remove_unreferenced({kept.package_digest}).value(), 1U);
-  EXPECT_TRUE(store_->open(kept.package_digest));
-  EXPECT_EQ(store_->open(gone.package_digest).error().code(), ErrorCode::not_found);
+  std::filesystem::create_directories(folder_ / "store" / ".install-0001");
+  const auto store = *PluginStore::open_folder(folder_ / "store", random_);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "store" / ".install-0001"));
+  EXPECT_EQ(store->remove_unreferenced({kept.package_digest}).value(), 1U);
+  EXPECT_EQ(store->remove_unreferenced({kept.package_digest}).value(), 0U);
+  EXPECT_TRUE(store->open(kept.package_digest));
+  EXPECT_EQ(store->open(gone.package_digest).error().code(), ErrorCode::not_found);
+}
+
+TEST_F(PluginHostTest, a_package_that_does_not_load_is_discarded_and_can_be_sent_again) {
+  const base::Bytes bytes = package_of("no_entry");
+  for (int i = 0; i < 2; ++i) {
+    const Installed refused = install(bytes);
+    EXPECT_FALSE(host_->load(refused.package_digest));
+    EXPECT_TRUE(store_->discard(refused.package_digest));
+    EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
+  }
+}
+
+TEST_F(PluginHostTest, only_the_last_refused_install_of_a_package_that_nobody_kept_discards_it) {
+  const base::Bytes bytes = package_of("good");
+  const Installed first = install(bytes);
+  install(bytes);
+  EXPECT_TRUE(store_->discard(first.package_digest));
+  EXPECT_TRUE(store_->open(first.package_digest)) << "the other install is undecided";
+  EXPECT_TRUE(store_->discard(first.package_digest));
+  EXPECT_EQ(store_->open(first.package_digest).error().code(), ErrorCode::not_found);
+
+  install(bytes);
+  install(bytes);
+  store_->keep(first.package_digest);
+  EXPECT_TRUE(store_->discard(first.package_digest));
+  EXPECT_TRUE(store_->open(first.package_digest)) << "the other install was kept";
+  // What an earlier run stored may stand in the log, whole or damaged.
+  const auto store = *PluginStore::open_folder(folder_ / "store", random_);
+  ASSERT_TRUE(store->install(bytes));
+  EXPECT_TRUE(store->discard(first.package_digest));
+  EXPECT_TRUE(store->open(first.package_digest));
+  flip_byte(first.library);
+  ASSERT_TRUE(store->install(bytes));
+  EXPECT_TRUE(store->discard(first.package_digest));
+  EXPECT_TRUE(store->open(first.package_digest));
 }
 
 // ---- library

@@ -11,6 +11,7 @@
 #include "kernel/egress/file.hpp"
 #include "kernel/plugin_host/webhook.hpp"
 #include "sdk/abi/types.h"
+#include "sdk/base/contract.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::plugin_host {
@@ -82,11 +83,16 @@ base::Result<Installed> PluginStore::install(base::BytesView bytes) {
   const std::lock_guard lock(mutex_);
   const std::filesystem::path target = folder_of(digest);
   std::error_code error;
+  bool replaces = false;
   if (std::filesystem::exists(target, error)) {
     base::Result<Installed> standing = open(digest);
-    if (standing || standing.error().code() != ErrorCode::corrupt) return standing;
-    std::filesystem::remove_all(target, error);
-    if (error) return base::fail(disk_error("replace", target, error));
+    if (standing) {
+      if (const auto undecided = undecided_.find(digest); undecided != undecided_.end()) ++undecided->second;
+      return standing;
+    }
+    if (standing.error().code() != ErrorCode::corrupt) return standing;
+    TRV_TRY(remove(target));
+    replaces = true;
   }
   TRV_TRY(check_manifest(package.manifest));
   const package::Library* library = package.manifest.find_library(package::this_platform());
@@ -95,9 +101,7 @@ base::Result<Installed> PluginStore::install(base::BytesView bytes) {
     return base::fail(ErrorCode::invalid, fmt::format("libraries: the package does not hold '{}'", library->path));
   }
 
-  std::array<std::uint8_t, 8> name{};
-  random_.fill(name);
-  const std::filesystem::path unfinished = folder_ / fmt::format("{}{}", unfinished_prefix, base::to_hex(name));
+  const std::filesystem::path unfinished = unfinished_path();
   const auto write = [&]() -> base::Status {
     if (::mkdir(unfinished.c_str(), 0755) != 0) {
       return base::fail(disk_error("make folder", unfinished, {errno, std::generic_category()}));
@@ -111,9 +115,48 @@ base::Result<Installed> PluginStore::install(base::BytesView bytes) {
   };
   if (base::Status written = write(); !written) {
     std::filesystem::remove_all(unfinished, error);
+    std::filesystem::remove_all(target, error);
     return base::fail(std::move(written).error());
   }
-  return describe(std::move(package), target / library_name);
+  base::Result<Installed> installed = describe(std::move(package), target / library_name);
+  TRV_ASSERT(installed.has_value());
+  if (const auto undecided = undecided_.find(digest); undecided != undecided_.end()) {
+    ++undecided->second;
+  } else if (!replaces) {
+    // One that was damaged on disk may well stand in the log: it is not this install's to discard.
+    undecided_.emplace(digest, 1);
+  }
+  return installed;
+}
+
+void PluginStore::keep(const base::Digest& package_digest) {
+  const std::lock_guard lock(mutex_);
+  undecided_.erase(package_digest);
+}
+
+base::Status PluginStore::discard(const base::Digest& package_digest) {
+  const std::lock_guard lock(mutex_);
+  const auto undecided = undecided_.find(package_digest);
+  if (undecided == undecided_.end() || --undecided->second > 0) return {};
+  undecided_.erase(undecided);
+  TRV_TRY(remove(folder_of(package_digest)));
+  return egress::sync_folder(folder_);
+}
+
+std::filesystem::path PluginStore::unfinished_path() {
+  std::array<std::uint8_t, 8> name{};
+  random_.fill(name);
+  return folder_ / fmt::format("{}{}", unfinished_prefix, base::to_hex(name));
+}
+
+// Out of its place first: a package that is half removed would be a damaged one.
+base::Status PluginStore::remove(const std::filesystem::path& package) {
+  const std::filesystem::path unfinished = unfinished_path();
+  std::error_code error;
+  std::filesystem::rename(package, unfinished, error);
+  if (!error) std::filesystem::remove_all(unfinished, error);
+  if (error) return base::fail(disk_error("remove", package, error));
+  return {};
 }
 
 base::Result<Installed> PluginStore::open(const base::Digest& package_digest) {
@@ -152,6 +195,7 @@ base::Result<std::size_t> PluginStore::remove_unreferenced(const std::vector<bas
   std::vector<std::string> kept;
   for (const base::Digest& digest : referenced) kept.push_back(base::to_hex(digest));
   const std::lock_guard lock(mutex_);
+  for (const auto& [digest, installs] : undecided_) kept.push_back(base::to_hex(digest));
   std::error_code error;
   std::vector<std::filesystem::path> doomed;
   std::filesystem::directory_iterator entries(folder_, error);
@@ -159,10 +203,7 @@ base::Result<std::size_t> PluginStore::remove_unreferenced(const std::vector<bas
   for (const auto& entry : entries) {
     if (std::ranges::find(kept, entry.path().filename().string()) == kept.end()) doomed.push_back(entry.path());
   }
-  for (const std::filesystem::path& path : doomed) {
-    std::filesystem::remove_all(path, error);
-    if (error) return base::fail(disk_error("remove", path, error));
-  }
+  for (const std::filesystem::path& path : doomed) TRV_TRY(remove(path));
   TRV_TRY(egress::sync_folder(folder_));
   return doomed.size();
 }

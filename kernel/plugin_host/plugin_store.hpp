@@ -4,11 +4,15 @@
 //   <folder>/<package sha256>/package.trvp   the archive as it came
 //   <folder>/<package sha256>/plugin.so      its library for this platform; the one path it is ever loaded from
 //
-// A package appears whole or not at all: written beside, synced, renamed; then never changed, files read-only. The
-// package's digest is the anchor: it stands in the log, and open() holds every byte against it. The folder belongs to
-// one program. Any thread.
+// A package appears and goes whole or not at all: written beside, synced, renamed; renamed, removed; between the two it
+// never changes, files read-only. The package's digest is the anchor: it stands in the log, and open() holds every byte
+// against it. The folder belongs to one program. Any thread.
+//
+// What install() has stored is undecided until keep() or discard() says what became of it. Where the process ends
+// before that, the package stands without a word in the log, and remove_unreferenced at the next start takes it away.
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -45,24 +49,35 @@ class PluginStore {
 
   /// Checks and keeps a package; the same bytes again give the same answer. Durable when it returns. Whether id and
   /// version were taken by another digest is the caller's question. Errors: invalid, too_large, corrupt (a file differs
-  /// from the manifest), unavailable (the disk failed).
+  /// from the manifest), unavailable (the disk failed). After one, nothing stands that did not stand before.
   [[nodiscard]] base::Result<Installed> install(base::BytesView package);
+
+  /// An install() of this package stands in the log, or will, or may: from here only a start takes it away.
+  void keep(const base::Digest& package_digest);
+
+  /// An install() of this package was refused, and for sure stands nowhere. Removes what it stored, unless an earlier
+  /// run has stored it, another install() was kept or one is still undecided. Mapped libraries live on until the
+  /// process ends. Error: unavailable; the next start removes the rest.
+  [[nodiscard]] base::Status discard(const base::Digest& package_digest);
 
   /// Reads a package back and holds archive and library against their digests. Errors: not_found, corrupt (names the
   /// file), unavailable.
   [[nodiscard]] base::Result<Installed> open(const base::Digest& package_digest);
 
-  /// Removes everything that is not in `referenced`. Mapped libraries live on until the process ends.
-  /// Returns how many went. Error: unavailable.
+  /// Removes everything that is not in `referenced` and not undecided. To be called at start, before anything is
+  /// loaded, with every package that the log names. Returns how many went. Error: unavailable.
   [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::vector<base::Digest>& referenced);
 
  private:
   PluginStore(std::filesystem::path folder, base::Random& random);
   [[nodiscard]] std::filesystem::path folder_of(const base::Digest& package_digest) const;
+  [[nodiscard]] std::filesystem::path unfinished_path();
+  [[nodiscard]] base::Status remove(const std::filesystem::path& package);
 
   std::filesystem::path folder_;
   std::mutex mutex_;
   base::Random& random_;
+  std::map<base::Digest, std::size_t> undecided_;  ///< stored by this process: install() calls without an answer yet
 };
 
 }  // namespace trv::plugin_host

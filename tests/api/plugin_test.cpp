@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <iterator>
 
 #include "tests/support/api/api_fixture.hpp"
 
@@ -18,10 +19,16 @@ class PluginTest : public ApiTest {
   static std::size_t installed() {
     return call(daemon().operator_token(), "GET", "/v1/plugins").value().at("items").as_array().size();
   }
-  /// Nothing is stored, the reason is told, the daemon goes on.
+  static std::size_t stored() {
+    const std::filesystem::directory_iterator packages(daemon().data() / "plugins");
+    return static_cast<std::size_t>(std::distance(begin(packages), end(packages)));
+  }
+  /// Nothing is stored, in the log or on disk, the reason is told, the daemon goes on.
   static void expect_refused(const base::Bytes& package, std::string_view reason, long status = 400) {
     const std::size_t before = events(daemon().operator_token(), "system").size();
+    const std::size_t stored_before = stored();
     const Answer answer = install(package);
+    EXPECT_EQ(stored(), stored_before);
     EXPECT_EQ(answer.status, status) << answer.body;
     EXPECT_NE(answer.text("detail").find(reason), std::string::npos) << answer.body;
     EXPECT_EQ(events(daemon().operator_token(), "system").size(), before);
@@ -83,6 +90,9 @@ TEST_F(PluginTest, a_package_is_installed_once_and_its_version_never_changes) {
   ASSERT_EQ(first.status, 201) << first.body;
   EXPECT_EQ(install(package).status, 200);
   EXPECT_EQ(installed(), 1U);
+  const Answer other = install(tracker_package("no_entry"));
+  EXPECT_EQ(other.status, 409) << other.body;
+  EXPECT_EQ(stored(), 1U);
   const Answer shown = call(acme(), "GET", "/v1/plugins/tracker/1.2.3");
   EXPECT_EQ(shown.text("package_sha256"), first.text("package_sha256"));
   EXPECT_EQ(shown.value().at("manifest").at("id").as_string(), "tracker");
