@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::record {
 
@@ -30,6 +31,7 @@ class AlignedBytes {
     return offset;
   }
   [[nodiscard]] base::BytesView view(std::size_t offset, std::size_t size) const noexcept {
+    TRV_EXPECTS(offset % 8 == 0 && offset <= this->size() && size <= this->size() - offset);
     return {reinterpret_cast<const std::uint8_t*>(words_.data()) + offset, size};
   }
   /// Bytes in use, with the padding.

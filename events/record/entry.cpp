@@ -47,6 +47,7 @@ class TableReader {
     const auto size = at<std::uint16_t>(vtable_);
     if (!size) return false;
     vtable_size_ = *size;
+    TRV_ENSURES(table_ < bytes_.size() && vtable_ < bytes_.size());
     return true;
   }
 
@@ -110,6 +111,7 @@ Result<EntryHead> peek(BytesView stored) {
   head.shard = ShardId(*shard);
   head.epoch = Epoch(*epoch);
   head.lsn = Lsn(*lsn);
+  TRV_ENSURES(head.epoch >= Epoch(1) && (head.lsn >= Lsn(1)) == is_record);
   return head;
 }
 
@@ -156,6 +158,7 @@ Result<VoidRule::Verdict> VoidRule::judge(const EntryHead& head) {
   if (head.kind == EntryKind::claim) {
     if (head.epoch <= epoch_) return Verdict::claim_lost;
     epoch_ = head.epoch;
+    TRV_ENSURES(epoch_ >= Epoch(1) && next_ >= Lsn(1));
     return Verdict::claim_won;
   }
   if (head.epoch < epoch_) return Verdict::outdated;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "events/record/payload.hpp"
 #include "events/schema/record_generated.h"
 #include "sdk/base/contract.hpp"
 
@@ -23,10 +24,6 @@ namespace {
 // Size prefix, root offset, identifier and the smallest table with its vtable. The verifier reads the identifier before
 // it has looked at the size.
 constexpr std::size_t record_bytes_min = 24;
-
-std::string_view text_of(const flatbuffers::String* text) noexcept {
-  return text == nullptr ? std::string_view() : std::string_view(text->c_str(), text->size());
-}
 
 base::Uuid uuid_of(const fb::Id& id) noexcept {
   std::array<std::uint8_t, 16> bytes{};
@@ -254,6 +251,7 @@ Result<RecordView> RecordEncoder::encode(const Draft& draft, const Place& place)
                     record_bytes_max));
   }
   const RecordView view(stored, *fb::GetSizePrefixedRecord(stored.data()));
+  TRV_ENSURES(view.lsn() == place.lsn && view.epoch() == place.epoch && view.shard() == place.shard);
   TRV_ENSURES(reinterpret_cast<std::uintptr_t>(stored.data()) % 8 == 0);
   TRV_ENSURES(reinterpret_cast<std::uintptr_t>(view.payload().data()) % 8 == 0);
   return view;

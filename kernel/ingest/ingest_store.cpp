@@ -1,11 +1,12 @@
 #include "kernel/ingest/ingest_store.hpp"
 
-#include <flatbuffers/flatbuffers.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "events/record/payload.hpp"
 #include "events/schema/ingest_generated.h"
+#include "sdk/base/contract.hpp"
 
 namespace trv::ingest {
 namespace {
@@ -17,6 +18,7 @@ constexpr std::string_view received_type = "trv.event.received";
 
 // tenant ‖ 0 ‖ the first 16 bytes of SHA-256(source ‖ 0 ‖ id)
 std::string row_key(std::string_view tenant, std::string_view source, std::string_view id) {
+  TRV_EXPECTS(!tenant.empty());
   const base::Digest digest =
       base::sha256({base::as_bytes(source), base::as_bytes(std::string_view("\0", 1)), base::as_bytes(id)});
   std::string key(tenant);
@@ -35,10 +37,6 @@ base::Status check_attribute(std::string_view name, std::string_view value, bool
   return {};
 }
 
-base::Bytes finished(const flatbuffers::FlatBufferBuilder& builder) {
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
-
 }  // namespace
 
 base::Status IngestStore::open(lmdb::WriteTxn& txn) {
@@ -48,13 +46,8 @@ base::Status IngestStore::open(lmdb::WriteTxn& txn) {
 
 base::Status IngestStore::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
   if (event.type() != received_type) return {};
-  const base::BytesView payload = event.payload();
-  flatbuffers::Verifier verifier(payload.data(), payload.size());
-  if (!verifier.VerifyBuffer<schema::ingest::EventReceived>(nullptr)) {
-    return fail(ErrorCode::corrupt, "received event cannot be read");
-  }
-  const auto* taken = flatbuffers::GetRoot<schema::ingest::EventReceived>(payload.data());
-  const std::string key = row_key(event.tenant(), taken->source()->string_view(), taken->id()->string_view());
+  TRV_TRY_ASSIGN(const auto* taken, record::payload_of<schema::ingest::EventReceived>(event));
+  const std::string key = row_key(event.tenant(), record::text_of(taken->source()), record::text_of(taken->id()));
   return taken_.put(txn, key, event.event_id().bytes());
 }
 
@@ -69,6 +62,7 @@ base::Result<std::optional<base::Uuid>> IngestStore::taken(const lmdb::Txn& txn,
 }
 
 base::Result<record::Draft> received(const shard::DecisionContext& context, const Received& event) {
+  TRV_EXPECTS(!event.channel.empty());
   TRV_TRY(check_attribute("id", event.id, false));
   TRV_TRY(check_attribute("source", event.source, false));
   TRV_TRY(check_attribute("type", event.type, false));
@@ -76,20 +70,22 @@ base::Result<record::Draft> received(const shard::DecisionContext& context, cons
   flatbuffers::FlatBufferBuilder builder(event.data.size() + 512);
   const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
   const auto digest = builder.CreateVector(event.body_sha256.data(), event.body_sha256.size());
-  builder.Finish(schema::ingest::CreateEventReceived(builder, text(event.id), text(event.source), text(event.type),
-                                                     text(event.subject), event.time ? event.time->ns() : 0,
-                                                     text(event.data), text(event.channel), digest));
-  return shard::draft(context, "event", event.id, received_type, finished(builder));
+  const auto root = schema::ingest::CreateEventReceived(builder, text(event.id), text(event.source), text(event.type),
+                                                        text(event.subject), event.time ? event.time->ns() : 0,
+                                                        text(event.data), text(event.channel), digest);
+  return shard::draft(context, "event", event.id, received_type, record::finish(builder, root));
 }
 
 record::Draft refused(const shard::DecisionContext& context, const Refused& event) {
+  TRV_EXPECTS(!event.channel.empty() && !event.reason.empty());
   flatbuffers::FlatBufferBuilder builder;
   const auto digest = builder.CreateVector(event.body_sha256.data(), event.body_sha256.size());
   const auto channel = builder.CreateString(event.channel);
   const auto reason = builder.CreateString(event.reason);
   const auto source = builder.CreateString(event.source_address);
-  builder.Finish(schema::ingest::CreateWebhookRefused(builder, channel, reason, source, digest));
-  return shard::draft(context, "webhook", event.channel, "trv.webhook.refused", finished(builder));
+  return shard::draft(
+      context, "webhook", event.channel, "trv.webhook.refused",
+      record::finish(builder, schema::ingest::CreateWebhookRefused(builder, channel, reason, source, digest)));
 }
 
 }  // namespace trv::ingest

@@ -1,9 +1,13 @@
 #include "kernel/shard/decision.hpp"
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::shard {
 
 record::Draft draft(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
                     std::string_view type, base::Bytes payload) {
+  TRV_EXPECTS(!stream_kind.empty() && !type.empty());
+  TRV_EXPECTS(context.now.ns() >= 0);
   record::Draft event;
   event.tenant = context.tenant;
   event.stream_kind = stream_kind;

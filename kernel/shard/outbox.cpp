@@ -1,9 +1,8 @@
 #include "kernel/shard/outbox.hpp"
 
-#include <flatbuffers/flatbuffers.h>
-
-#include "events/record/aligned_bytes.hpp"
+#include "events/record/payload.hpp"
 #include "events/schema/effect_generated.h"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
 
 namespace trv::shard {
@@ -11,6 +10,7 @@ namespace {
 
 // tenant ‖ 0 ‖ the first 16 bytes of the key's SHA-256: keys may be longer than LMDB allows.
 std::string row_key(std::string_view tenant, std::string_view key) {
+  TRV_EXPECTS(!tenant.empty());
   const base::Digest digest = base::sha256(base::as_bytes(key));
   std::string row(tenant);
   row += '\0';
@@ -18,33 +18,20 @@ std::string row_key(std::string_view tenant, std::string_view key) {
   return row;
 }
 
-std::string text(const flatbuffers::String* value) {
-  return value == nullptr ? std::string() : value->str();
-}
-
-/// The event's payload as its table, or corrupt.
-template <typename Table>
-base::Result<const Table*> payload_of(base::BytesView payload) {
-  flatbuffers::Verifier verifier(payload.data(), payload.size());
-  if (!verifier.VerifyBuffer<Table>(nullptr))
-    return base::fail(base::ErrorCode::corrupt, "effect event cannot be read");
-  return flatbuffers::GetRoot<Table>(payload.data());
-}
-
 base::Result<Effect> effect_of(const record::RecordView& event) {
-  TRV_TRY_ASSIGN(const auto* requested, payload_of<schema::effect::EffectRequested>(event.payload()));
+  TRV_TRY_ASSIGN(const auto* requested, record::payload_of<schema::effect::EffectRequested>(event));
   Effect effect;
   effect.tenant = base::TenantId(event.tenant());
-  effect.key = text(requested->key());
-  effect.owner = text(requested->owner());
-  effect.task = text(requested->task());
+  effect.key = record::text_of(requested->key());
+  effect.owner = record::text_of(requested->owner());
+  effect.task = record::text_of(requested->task());
   effect.attempt = requested->attempt();
-  effect.kind = text(requested->kind());
-  effect.plugin = text(requested->plugin());
-  effect.version = text(requested->version());
-  effect.operation = text(requested->operation());
-  effect.connection = text(requested->connection());
-  effect.input = text(requested->input());
+  effect.kind = record::text_of(requested->kind());
+  effect.plugin = record::text_of(requested->plugin());
+  effect.version = record::text_of(requested->version());
+  effect.operation = record::text_of(requested->operation());
+  effect.connection = record::text_of(requested->connection());
+  effect.input = record::text_of(requested->input());
   effect.timeout = std::chrono::milliseconds(requested->timeout_ms());
   effect.traceparent = event.traceparent();
   effect.requested = event.time();
@@ -70,11 +57,11 @@ base::Status Outbox::apply(lmdb::WriteTxn& txn, const record::RecordView& event)
   }
   std::string_view key;
   if (type == effect_succeeded_type) {
-    TRV_TRY_ASSIGN(const auto* succeeded, payload_of<schema::effect::EffectSucceeded>(event.payload()));
-    key = succeeded->key()->string_view();
+    TRV_TRY_ASSIGN(const auto* succeeded, record::payload_of<schema::effect::EffectSucceeded>(event));
+    key = record::text_of(succeeded->key());
   } else if (type == effect_failed_type) {
-    TRV_TRY_ASSIGN(const auto* failed, payload_of<schema::effect::EffectFailed>(event.payload()));
-    key = failed->key()->string_view();
+    TRV_TRY_ASSIGN(const auto* failed, record::payload_of<schema::effect::EffectFailed>(event));
+    key = record::text_of(failed->key());
   } else {
     return {};
   }

@@ -12,6 +12,7 @@ constexpr std::size_t owner_bytes_max = 200;
 // due (big-endian, so that rows stand in order of time) ‖ tenant ‖ 0 ‖ owner
 base::Bytes key_of(const Timer& timer) {
   TRV_EXPECTS(timer.due.ns() >= 0 && timer.owner.size() <= owner_bytes_max);
+  TRV_EXPECTS(!timer.tenant.empty() && !timer.owner.empty());
   base::Bytes key;
   key.reserve(8 + timer.tenant.value().size() + 1 + timer.owner.size());
   for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<std::uint8_t>(timer.due.ns() >> shift));
@@ -23,9 +24,13 @@ base::Bytes key_of(const Timer& timer) {
 
 base::Result<Timer> timer_of(base::BytesView key) {
   const auto end = std::ranges::find(key.begin() + std::min<std::ptrdiff_t>(8, std::ssize(key)), key.end(), 0);
-  if (key.size() < 9 || end == key.end()) return base::fail(base::ErrorCode::corrupt, "timer row has no owner");
+  const bool whole = key.size() >= 9 && end != key.end() && end != key.begin() + 8 && end + 1 != key.end();
+  if (!whole || key.end() - end > 1 + static_cast<std::ptrdiff_t>(owner_bytes_max)) {
+    return base::fail(base::ErrorCode::corrupt, "timer row has no tenant or no owner");
+  }
   std::uint64_t ns = 0;
   for (std::size_t i = 0; i < 8; ++i) ns = ns << 8 | key[i];
+  if (ns > INT64_MAX) return base::fail(base::ErrorCode::corrupt, "timer row is due beyond all time");
   return Timer{base::Timestamp(static_cast<std::int64_t>(ns)), base::TenantId(std::string(key.begin() + 8, end)),
                std::string(end + 1, key.end())};
 }
@@ -56,9 +61,11 @@ base::Result<std::vector<Timer>> Timers::due(const lmdb::Txn& txn, base::Timesta
                      [&](base::BytesView key, base::BytesView) -> base::Result<lmdb::Visit> {
                        TRV_TRY_ASSIGN(Timer timer, timer_of(key));
                        if (timer.due > now || timers.size() == count_max) return lmdb::Visit::stop;
+                       TRV_ASSERT(timers.empty() || timers.back().due <= timer.due);
                        timers.push_back(std::move(timer));
                        return lmdb::Visit::go_on;
                      }));
+  TRV_ENSURES(timers.size() <= count_max);
   return timers;
 }
 

@@ -1,10 +1,10 @@
 #include "kernel/tenancy/decisions.hpp"
 
-#include <flatbuffers/flatbuffers.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
+#include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
@@ -15,12 +15,6 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 using flatbuffers::FlatBufferBuilder;
-
-template <typename Root>
-base::Bytes finished(FlatBufferBuilder& builder, flatbuffers::Offset<Root> root) {
-  builder.Finish(root);
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
 
 Decision one(record::Draft event) {
   Decision decision;
@@ -54,6 +48,7 @@ base::Status check_base_url(std::string_view url) {
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const CreateTenant& command) {
+  TRV_EXPECTS(context.tenant == command.id);
   TRV_TRY(base::check_label("tenant id", command.id.value()));
   TRV_TRY(check_text("display_name", command.display_name, 200, true));
   TRV_TRY_ASSIGN(const auto existing, store.tenant(state, command.id));
@@ -61,7 +56,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   FlatBufferBuilder builder;
   const auto name = builder.CreateString(command.display_name);
   return one(shard::draft(context, "tenant", command.id.value(), "trv.tenant.created",
-                          finished(builder, schema::tenancy::CreateTenantCreated(builder, name))));
+                          record::finish(builder, schema::tenancy::CreateTenantCreated(builder, name))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -73,11 +68,12 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const auto user = builder.CreateString(command.user);
   const auto role = builder.CreateString(to_string(command.role));
   return one(shard::draft(context, "member", command.user, "trv.member.added",
-                          finished(builder, schema::tenancy::CreateMemberAdded(builder, user, role))));
+                          record::finish(builder, schema::tenancy::CreateMemberAdded(builder, user, role))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const IssueToken& command) {
+  TRV_EXPECTS(!command.id.empty() && command.hash != base::Digest{});
   TRV_TRY(check_text("token name", command.name, 120, false));
   TRV_TRY_ASSIGN(const auto existing, store.token(state, context.tenant, command.id));
   if (existing) return fail(ErrorCode::conflict, fmt::format("token '{}' exists already", command.id));
@@ -89,10 +85,10 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const auto name = builder.CreateString(command.name);
   const auto role = builder.CreateString(to_string(command.role));
   const auto hash = builder.CreateVector(command.hash.data(), command.hash.size());
-  return one(
-      shard::draft(context, "token", command.id, "trv.token.issued",
-                   finished(builder, schema::tenancy::CreateTokenIssued(builder, id, name, role, hash,
-                                                                        command.expires ? command.expires->ns() : 0))));
+  return one(shard::draft(
+      context, "token", command.id, "trv.token.issued",
+      record::finish(builder, schema::tenancy::CreateTokenIssued(builder, id, name, role, hash,
+                                                                 command.expires ? command.expires->ns() : 0))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -102,7 +98,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   FlatBufferBuilder builder;
   const auto id = builder.CreateString(command.id);
   return one(shard::draft(context, "token", command.id, "trv.token.revoked",
-                          finished(builder, schema::tenancy::CreateTokenRevoked(builder, id))));
+                          record::finish(builder, schema::tenancy::CreateTokenRevoked(builder, id))));
 }
 
 Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context,
@@ -130,7 +126,8 @@ Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& 
       builder, text(connection.name), text(connection.plugin), text(connection.base_url), text(scheme),
       text(connection.user), text(connection.secret), text(connection.webhook_secret),
       connection.allow_private_network);
-  return one(shard::draft(context, "connection", connection.name, "trv.connection.applied", finished(builder, root)));
+  return one(
+      shard::draft(context, "connection", connection.name, "trv.connection.applied", record::finish(builder, root)));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -140,7 +137,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   FlatBufferBuilder builder;
   const auto name = builder.CreateString(command.name);
   return one(shard::draft(context, "connection", command.name, "trv.connection.removed",
-                          finished(builder, schema::tenancy::CreateConnectionRemoved(builder, name))));
+                          record::finish(builder, schema::tenancy::CreateConnectionRemoved(builder, name))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -163,7 +160,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const auto manifest = builder.CreateString(package.manifest);
   const auto root =
       schema::plugin::CreatePluginInstalled(builder, plugin, version, package_sha256, library_sha256, manifest);
-  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.installed", finished(builder, root)));
+  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.installed", record::finish(builder, root)));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -179,7 +176,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const auto plugin = builder.CreateString(command.plugin);
   const auto version = builder.CreateString(command.version);
   return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.enabled",
-                          finished(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version))));
+                          record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -189,26 +186,29 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   FlatBufferBuilder builder;
   const auto plugin = builder.CreateString(command.plugin);
   return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.disabled",
-                          finished(builder, schema::plugin::CreatePluginDisabled(builder, plugin))));
+                          record::finish(builder, schema::plugin::CreatePluginDisabled(builder, plugin))));
 }
 
 Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const DenyAccess& command) {
+  TRV_EXPECTS(!context.actor.empty() && !command.reason.empty());
   FlatBufferBuilder builder;
   const auto action = builder.CreateString(command.action);
   const auto target = builder.CreateString(command.target);
   const auto reason = builder.CreateString(command.reason);
   const auto source = builder.CreateString(command.source);
-  return one(
-      shard::draft(context, "access", context.actor, "trv.access.denied",
-                   finished(builder, schema::tenancy::CreateAccessDenied(builder, action, target, reason, source))));
+  return one(shard::draft(
+      context, "access", context.actor, "trv.access.denied",
+      record::finish(builder, schema::tenancy::CreateAccessDenied(builder, action, target, reason, source))));
 }
 
 Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const ReadTrail& command) {
+  TRV_EXPECTS(!command.what.empty());
   FlatBufferBuilder builder;
   const auto what = builder.CreateString(command.what);
   const auto source = builder.CreateString(command.source);
-  return one(shard::draft(context, "trail", context.tenant.value(), "trv.trail.read",
-                          finished(builder, schema::tenancy::CreateTrailRead(builder, what, command.size, source))));
+  return one(
+      shard::draft(context, "trail", context.tenant.value(), "trv.trail.read",
+                   record::finish(builder, schema::tenancy::CreateTrailRead(builder, what, command.size, source))));
 }
 
 }  // namespace trv::tenancy

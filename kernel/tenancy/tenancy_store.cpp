@@ -1,11 +1,10 @@
 #include "kernel/tenancy/tenancy_store.hpp"
 
-#include <flatbuffers/flatbuffers.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "events/record/aligned_bytes.hpp"
+#include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
@@ -16,9 +15,12 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 using base::Result;
+using record::digest_of;
+using record::text_of;
 
 // tenant ‖ 0 ‖ name: no tenant's rows can be reached with another's prefix.
 std::string scoped(std::string_view tenant, std::string_view name) {
+  TRV_EXPECTS(!tenant.empty());
   std::string key(tenant);
   key += '\0';
   key += name;
@@ -29,41 +31,24 @@ std::string package_key(std::string_view plugin, std::string_view version) {
   return fmt::format("{}/{}", plugin, version);
 }
 
-std::string_view text(const flatbuffers::String* value) {
-  return value == nullptr ? std::string_view() : value->string_view();
-}
-
-base::Digest digest_of(const flatbuffers::Vector<std::uint8_t>* bytes) {
-  base::Digest digest{};
-  if (bytes != nullptr && bytes->size() == digest.size()) std::copy(bytes->begin(), bytes->end(), digest.begin());
-  return digest;
-}
-
-template <typename Table>
-Result<const Table*> payload_of(base::BytesView payload) {
-  flatbuffers::Verifier verifier(payload.data(), payload.size());
-  if (!verifier.VerifyBuffer<Table>(nullptr)) return fail(ErrorCode::corrupt, "tenancy event cannot be read");
-  return flatbuffers::GetRoot<Table>(payload.data());
-}
-
 /// A row is the record as stored; what is read from it is what the event said.
 template <typename Table, typename Make>
 auto row_as(base::BytesView row, Make make)
     -> Result<decltype(make(std::declval<const record::RecordView&>(), std::declval<const Table&>()))> {
   TRV_TRY_ASSIGN(const record::Record stored, record::Record::decode(row));
-  TRV_TRY_ASSIGN(const Table* event, payload_of<Table>(stored->payload()));
+  TRV_TRY_ASSIGN(const Table* event, record::payload_of<Table>(stored.view()));
   return make(stored.view(), *event);
 }
 
 Result<Tenant> tenant_of(base::BytesView row) {
   return row_as<schema::tenancy::TenantCreated>(row, [](const record::RecordView& record, const auto& event) {
-    return Tenant{base::TenantId(record.tenant()), std::string(text(event.display_name())), record.time()};
+    return Tenant{base::TenantId(record.tenant()), std::string(text_of(event.display_name())), record.time()};
   });
 }
 
 Result<Member> member_of(base::BytesView row) {
   return row_as<schema::tenancy::MemberAdded>(row, [](const record::RecordView& record, const auto& event) {
-    return Member{std::string(text(event.user())), parse_role(text(event.role())).value_or(Role::viewer),
+    return Member{std::string(text_of(event.user())), parse_role(text_of(event.role())).value_or(Role::viewer),
                   record.time()};
   });
 }
@@ -72,9 +57,9 @@ Result<Token> token_of(base::BytesView row) {
   return row_as<schema::tenancy::TokenIssued>(row, [](const record::RecordView& record, const auto& event) {
     Token token;
     token.tenant = base::TenantId(record.tenant());
-    token.id = text(event.token_id());
-    token.name = text(event.name());
-    token.role = parse_role(text(event.role())).value_or(Role::viewer);
+    token.id = text_of(event.token_id());
+    token.name = text_of(event.name());
+    token.role = parse_role(text_of(event.role())).value_or(Role::viewer);
     token.hash = digest_of(event.hash());
     token.issued = record.time();
     if (event.expires_ns() != 0) token.expires = base::Timestamp(event.expires_ns());
@@ -84,31 +69,31 @@ Result<Token> token_of(base::BytesView row) {
 
 Result<Connection> connection_of(base::BytesView row) {
   return row_as<schema::tenancy::ConnectionApplied>(row, [](const record::RecordView&, const auto& event) {
-    return Connection{.name = std::string(text(event.name())),
-                      .plugin = std::string(text(event.plugin())),
-                      .base_url = std::string(text(event.base_url())),
-                      .scheme = std::string(text(event.scheme())),
-                      .user = std::string(text(event.user())),
-                      .secret = std::string(text(event.secret())),
-                      .webhook_secret = std::string(text(event.webhook_secret())),
+    return Connection{.name = std::string(text_of(event.name())),
+                      .plugin = std::string(text_of(event.plugin())),
+                      .base_url = std::string(text_of(event.base_url())),
+                      .scheme = std::string(text_of(event.scheme())),
+                      .user = std::string(text_of(event.user())),
+                      .secret = std::string(text_of(event.secret())),
+                      .webhook_secret = std::string(text_of(event.webhook_secret())),
                       .allow_private_network = event.allow_private_network()};
   });
 }
 
 Result<Package> package_of(base::BytesView row) {
   return row_as<schema::plugin::PluginInstalled>(row, [](const record::RecordView& record, const auto& event) {
-    return Package{.plugin = std::string(text(event.plugin())),
-                   .version = std::string(text(event.version())),
+    return Package{.plugin = std::string(text_of(event.plugin())),
+                   .version = std::string(text_of(event.version())),
                    .package_sha256 = digest_of(event.package_sha256()),
                    .library_sha256 = digest_of(event.library_sha256()),
-                   .manifest = std::string(text(event.manifest())),
+                   .manifest = std::string(text_of(event.manifest())),
                    .installed = record.time()};
   });
 }
 
 Result<Grant> grant_of(base::BytesView row) {
   return row_as<schema::plugin::PluginEnabled>(row, [](const record::RecordView& record, const auto& event) {
-    return Grant{std::string(text(event.plugin())), std::string(text(event.version())), record.time()};
+    return Grant{std::string(text_of(event.plugin())), std::string(text_of(event.version())), record.time()};
   });
 }
 
@@ -127,6 +112,7 @@ template <typename Value>
 Result<std::vector<Value>> list(const lmdb::Txn& txn, const lmdb::Table& table, const std::string& prefix,
                                 std::string_view after, std::size_t count_max,
                                 Result<Value> (*parse)(base::BytesView)) {
+  TRV_EXPECTS(count_max > 0);
   std::vector<Value> values;
   const std::string from = after.empty() ? std::string() : prefix + std::string(after.substr(0, 400)) + '\0';
   TRV_TRY(lmdb::scan(txn, table, base::as_bytes(prefix), base::as_bytes(from), lmdb::Direction::forward,
@@ -136,6 +122,7 @@ Result<std::vector<Value>> list(const lmdb::Txn& txn, const lmdb::Table& table, 
                        values.push_back(std::move(value));
                        return lmdb::Visit::go_on;
                      }));
+  TRV_ENSURES(values.size() <= count_max);
   return values;
 }
 

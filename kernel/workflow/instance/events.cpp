@@ -1,9 +1,8 @@
 #include "kernel/workflow/instance/events.hpp"
 
-#include <flatbuffers/flatbuffers.h>
-
 #include <algorithm>
 
+#include "events/record/payload.hpp"
 #include "events/schema/workflow_generated.h"
 #include "kernel/expression/json.hpp"
 
@@ -51,12 +50,6 @@ Offset<schema::workflow::Step> step_of(FlatBufferBuilder& builder, const StepOf&
   return schema::workflow::CreateStep(builder, step.index, name, reference, kind, step.attempt, step.started_ns);
 }
 
-template <typename Root>
-base::Bytes finished(FlatBufferBuilder& builder, Offset<Root> root) {
-  builder.Finish(root);
-  return {builder.GetBufferPointer(), builder.GetBufferPointer() + builder.GetSize()};
-}
-
 std::string_view bytes_of(const base::Digest& digest) {
   return {reinterpret_cast<const char*>(digest.data()), digest.size()};
 }
@@ -80,29 +73,29 @@ record::Draft EventWriter::started(const definition::Definition& definition, std
   const auto moved = continuation(builder, move);
   return shard::draft(
       context_, instance_stream, instance_, instance_started_type,
-      finished(builder, schema::workflow::CreateInstanceStarted(builder, space, name, version, sha256, trigger_text,
-                                                                input_text, error_text, moved)));
+      record::finish(builder, schema::workflow::CreateInstanceStarted(builder, space, name, version, sha256,
+                                                                      trigger_text, input_text, error_text, moved)));
 }
 
 record::Draft EventWriter::completed(const Json& output, std::uint64_t steps) const {
   FlatBufferBuilder builder(64 + (output ? output->size() : 0));
   const Text output_text = json(builder, output);
   return shard::draft(context_, instance_stream, instance_, instance_completed_type,
-                      finished(builder, schema::workflow::CreateInstanceCompleted(builder, output_text, steps)));
+                      record::finish(builder, schema::workflow::CreateInstanceCompleted(builder, output_text, steps)));
 }
 
 record::Draft EventWriter::faulted(std::string_view error, std::uint64_t steps) const {
   FlatBufferBuilder builder(64 + error.size());
   const Text error_text = text(builder, error);
   return shard::draft(context_, instance_stream, instance_, instance_faulted_type,
-                      finished(builder, schema::workflow::CreateInstanceFaulted(builder, error_text, steps)));
+                      record::finish(builder, schema::workflow::CreateInstanceFaulted(builder, error_text, steps)));
 }
 
 record::Draft EventWriter::cancelled(std::string_view reason) const {
   FlatBufferBuilder builder(64 + reason.size());
   const Text reason_text = text(builder, reason);
   return shard::draft(context_, instance_stream, instance_, instance_cancelled_type,
-                      finished(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text)));
+                      record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text)));
 }
 
 record::Draft EventWriter::task_started(const StepOf& step, std::string_view operation, std::string_view effect,
@@ -114,7 +107,7 @@ record::Draft EventWriter::task_started(const StepOf& step, std::string_view ope
   const auto moved = continuation(builder, move);
   return shard::draft(
       context_, instance_stream, instance_, task_started_type,
-      finished(builder, schema::workflow::CreateTaskStarted(builder, about, operation_text, effect_text, moved)));
+      record::finish(builder, schema::workflow::CreateTaskStarted(builder, about, operation_text, effect_text, moved)));
 }
 
 record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) const {
@@ -122,7 +115,7 @@ record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) co
   const auto about = step_of(builder, step);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_waiting_type,
-                      finished(builder, schema::workflow::CreateTaskWaiting(builder, about, moved)));
+                      record::finish(builder, schema::workflow::CreateTaskWaiting(builder, about, moved)));
 }
 
 record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
@@ -133,8 +126,8 @@ record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, cons
   const Text context_text = json(builder, context);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_completed_type,
-                      finished(builder, schema::workflow::CreateTaskCompleted(builder, about, skipped, output_text,
-                                                                              context_text, moved)));
+                      record::finish(builder, schema::workflow::CreateTaskCompleted(builder, about, skipped,
+                                                                                    output_text, context_text, moved)));
 }
 
 record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view error, const Move& move) const {
@@ -143,7 +136,7 @@ record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view err
   const Text error_text = text(builder, error);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_faulted_type,
-                      finished(builder, schema::workflow::CreateTaskFaulted(builder, about, error_text, moved)));
+                      record::finish(builder, schema::workflow::CreateTaskFaulted(builder, about, error_text, moved)));
 }
 
 record::Draft EventWriter::task_retried(const StepOf& step, std::string_view error, const Move& move) const {
@@ -152,7 +145,7 @@ record::Draft EventWriter::task_retried(const StepOf& step, std::string_view err
   const Text error_text = text(builder, error);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_retried_type,
-                      finished(builder, schema::workflow::CreateTaskRetried(builder, about, error_text, moved)));
+                      record::finish(builder, schema::workflow::CreateTaskRetried(builder, about, error_text, moved)));
 }
 
 std::vector<std::string> event_types(const definition::Definition& definition) {
@@ -176,8 +169,8 @@ record::Draft workflow_applied(const shard::DecisionContext& context, const defi
   const Text title = text(builder, definition.title);
   return shard::draft(
       context, workflow_stream, definition.name.space + "/" + definition.name.name, workflow_applied_type,
-      finished(builder, schema::workflow::CreateWorkflowApplied(builder, space, name, version, format_text, source_text,
-                                                                sha256, types, title)));
+      record::finish(builder, schema::workflow::CreateWorkflowApplied(builder, space, name, version, format_text,
+                                                                      source_text, sha256, types, title)));
 }
 
 }  // namespace trv::instance

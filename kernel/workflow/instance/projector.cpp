@@ -1,11 +1,11 @@
 #include "kernel/workflow/instance/projector.hpp"
 
-#include <flatbuffers/flatbuffers.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "events/record/payload.hpp"
 #include "events/schema/effect_generated.h"
 #include "events/schema/workflow_generated.h"
 #include "kernel/workflow/definition/version.hpp"
@@ -14,28 +14,11 @@
 namespace trv::instance {
 
 namespace wf = schema::workflow;
+using record::digest_of;
+using record::payload_of;
+using record::text_of;
 
 namespace {
-
-std::string_view text(const flatbuffers::String* value) {
-  return value == nullptr ? std::string_view() : std::string_view(value->data(), value->size());
-}
-
-base::Digest digest(const flatbuffers::Vector<std::uint8_t>* bytes) {
-  base::Digest out{};
-  if (bytes != nullptr && bytes->size() == out.size()) std::copy(bytes->begin(), bytes->end(), out.begin());
-  return out;
-}
-
-template <typename Table>
-base::Result<const Table*> payload_of(const record::RecordView& event) {
-  flatbuffers::Verifier verifier(event.payload().data(), event.payload().size());
-  if (!verifier.VerifyBuffer<Table>(nullptr)) {
-    return base::fail(base::ErrorCode::corrupt,
-                      fmt::format("the payload of {} at lsn {} cannot be read", event.type(), event.lsn().value()));
-  }
-  return flatbuffers::GetRoot<Table>(event.payload().data());
-}
 
 /// Frames that stay, then those of the event. A frame without input or items keeps those of the same task before it.
 void move(StateRow& row, const wf::Continuation* continuation) {
@@ -45,8 +28,8 @@ void move(StateRow& row, const wf::Continuation* continuation) {
                                                          std::min<std::size_t>(continuation->keep(), before.size())));
   if (continuation->frames() != nullptr) {
     for (const wf::Frame* moved : *continuation->frames()) {
-      FrameRow frame{moved->task(),        moved->attempt(),     moved->index(),      moved->started_ns(),
-                     text(moved->input()), text(moved->items()), text(moved->error())};
+      FrameRow frame{moved->task(),           moved->attempt(),        moved->index(),         moved->started_ns(),
+                     text_of(moved->input()), text_of(moved->items()), text_of(moved->error())};
       const std::size_t at = row.frames.size();
       if (at < before.size() && before[at].task == frame.task) {
         if (frame.input.empty()) frame.input = before[at].input;
@@ -57,7 +40,7 @@ void move(StateRow& row, const wf::Continuation* continuation) {
   }
   row.next = continuation->next();
   row.due_ns = continuation->due_ns();
-  if (continuation->data() != nullptr) row.data = text(continuation->data());
+  if (continuation->data() != nullptr) row.data = text_of(continuation->data());
 }
 
 void count_run(StateRow& row, TaskIndex task, std::uint32_t run) {
@@ -88,9 +71,9 @@ struct WorkflowProjector::Change {
 
   void about(const wf::Step* of) {
     if (of == nullptr) return;
-    step.name = text(of->name());
-    step.reference = text(of->reference());
-    step.kind = text(of->kind());
+    step.name = text_of(of->name());
+    step.reference = text_of(of->reference());
+    step.kind = text_of(of->kind());
     step.attempt = of->attempt();
     step.started_ns = of->started_ns();
     row.current = step.reference;
@@ -108,18 +91,18 @@ base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordV
 base::Status WorkflowProjector::apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event) {
   TRV_TRY_ASSIGN(const auto* applied, payload_of<wf::WorkflowApplied>(event));
   DefinitionRow row;
-  row.sha256 = digest(applied->sha256());
-  row.format = text(applied->format());
-  row.title = text(applied->title());
+  row.sha256 = digest_of(applied->sha256());
+  row.format = text_of(applied->format());
+  row.title = text_of(applied->title());
   row.applied_ns = event.time().ns();
-  row.text = text(applied->text());
+  row.text = text_of(applied->text());
   if (applied->event_types() != nullptr) {
-    for (const auto* type : *applied->event_types()) row.event_types.push_back(text(type));
+    for (const auto* type : *applied->event_types()) row.event_types.push_back(text_of(type));
   }
   encode(row, encoded_);
-  const std::string_view space = text(applied->space());
-  const std::string_view name = text(applied->name());
-  const std::string_view version = text(applied->version());
+  const std::string_view space = text_of(applied->space());
+  const std::string_view name = text_of(applied->name());
+  const std::string_view version = text_of(applied->version());
   TRV_TRY(tables_.definitions.put(txn, definition_key(event.tenant(), space, name, version), base::as_bytes(encoded_)));
 
   const std::string key = latest_key(event.tenant(), space, name);
@@ -156,22 +139,22 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
   const std::string key = instance_key(event.tenant(), *instance);
   HeadRow head;
-  head.space = text(started->space());
-  head.name = text(started->name());
-  head.version = text(started->version());
-  head.sha256 = digest(started->sha256());
-  head.trigger = text(started->trigger());
+  head.space = text_of(started->space());
+  head.name = text_of(started->name());
+  head.version = text_of(started->version());
+  head.sha256 = digest_of(started->sha256());
+  head.trigger = text_of(started->trigger());
   head.started_ns = event.time().ns();
   encode(head, encoded_);
   TRV_TRY(tables_.heads.put(txn, key, base::as_bytes(encoded_)));
-  TRV_TRY(tables_.inputs.put(txn, key, base::as_bytes(text(started->input()))));
+  TRV_TRY(tables_.inputs.put(txn, key, base::as_bytes(text_of(started->input()))));
   if (head.trigger.starts_with(start_key_trigger)) {
     TRV_TRY(tables_.start_keys.put(txn, start_key(event.tenant(), head.trigger), instance->bytes()));
   }
   StateRow row;
   row.steps = 1;
-  row.data = text(started->input());
-  row.error = text(started->error());
+  row.data = text_of(started->input());
+  row.error = text_of(started->error());
   move(row, started->continuation());
   StepRow step;
   return write(txn, event, *instance, key, row, 0, &step);
@@ -213,12 +196,12 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView
     one.about(completed->step());
     if (completed->skipped()) one.step.operation = "skipped";
     move(row, completed->continuation());
-    if (completed->output() != nullptr) row.data = text(completed->output());
-    one.context = text(completed->context());
+    if (completed->output() != nullptr) row.data = text_of(completed->output());
+    one.context = text_of(completed->context());
   } else if (type == task_started_type) {
     TRV_TRY_ASSIGN(const auto* started, payload_of<wf::TaskStarted>(event));
     one.about(started->step());
-    one.step.operation = text(started->operation());
+    one.step.operation = text_of(started->operation());
     move(row, started->continuation());
     if (started->step() != nullptr) count_run(row, started->step()->task(), started->step()->attempt());
   } else if (type == task_waiting_type) {
@@ -228,21 +211,21 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView
   } else if (type == task_faulted_type) {
     TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::TaskFaulted>(event));
     one.about(faulted->step());
-    one.step.error = text(faulted->error());
-    row.error = text(faulted->error());
+    one.step.error = text_of(faulted->error());
+    row.error = text_of(faulted->error());
     move(row, faulted->continuation());
   } else if (type == task_retried_type) {
     TRV_TRY_ASSIGN(const auto* retried, payload_of<wf::TaskRetried>(event));
     one.about(retried->step());
-    one.step.error = text(retried->error());
+    one.step.error = text_of(retried->error());
     move(row, retried->continuation());
   } else if (type == instance_completed_type) {
     TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
-    if (completed->output() != nullptr) row.data = text(completed->output());
+    if (completed->output() != nullptr) row.data = text_of(completed->output());
     row.status = Status::completed;
   } else if (type == instance_faulted_type) {
     TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
-    row.error = text(faulted->error());
+    row.error = text_of(faulted->error());
     one.step.error = row.error;
     row.status = Status::faulted;
   } else if (type == instance_cancelled_type) {
@@ -265,14 +248,14 @@ base::Status WorkflowProjector::change_by_effect(const record::RecordView& event
   } else if (event.type() == shard::effect_succeeded_type) {
     TRV_TRY_ASSIGN(const auto* succeeded, payload_of<schema::effect::EffectSucceeded>(event));
     row.outcome = 1;
-    row.outcome_output = text(succeeded->output());
+    row.outcome_output = text_of(succeeded->output());
   } else if (event.type() == shard::effect_failed_type) {
     TRV_TRY_ASSIGN(const auto* failed, payload_of<schema::effect::EffectFailed>(event));
     row.outcome = 2;
-    row.outcome_code = text(failed->code());
+    row.outcome_code = text_of(failed->code());
     row.outcome_status = failed->status();
-    row.outcome_message = text(failed->message());
-    row.outcome_detail = text(failed->detail());
+    row.outcome_message = text_of(failed->message());
+    row.outcome_detail = text_of(failed->detail());
   }
   return {};
 }
