@@ -65,12 +65,13 @@ TEST_F(ConsumerTest, a_record_is_a_cloud_event) {
       encoder.encode(draft, {.shard = shard, .lsn = Lsn(17), .epoch = record::Epoch(3), .prev_hash = {}});
   const CloudEvent event = to_cloud_event(*record);
   EXPECT_EQ(event.id, draft.event_id.to_string());
-  EXPECT_EQ(event.source, "/shards/2/tenants/acme");
+  EXPECT_EQ(event.source, "/tenants/acme/instance");
   EXPECT_EQ(event.type, "trv.example.happened");
-  EXPECT_EQ(event.subject, "instance/i1");
+  EXPECT_EQ(event.subject, "i1");
   EXPECT_EQ(event.time, "2023-11-14T22:13:20.000000Z");
   EXPECT_EQ(event.sequence, "17");
   EXPECT_EQ(event.epoch, "3");
+  EXPECT_EQ(event.tenant, "acme");
   EXPECT_EQ(event.causation_id, "018f0000-0000-7000-8000-000000000001");
   EXPECT_EQ(event.correlation_id, "");
 }

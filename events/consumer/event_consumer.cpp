@@ -10,7 +10,9 @@ using base::fail;
 using base::Result;
 
 EventConsumer::EventConsumer(std::unique_ptr<log::Reader> reader, record::ChainVerifier chain) noexcept
-    : reader_(std::move(reader)), chain_(chain) {}
+    : reader_(std::move(reader)), chain_(chain) {
+  TRV_EXPECTS(reader_ != nullptr);
+}
 
 Result<EventConsumer> EventConsumer::open(log::EventLog& log, record::ShardId shard, const Checkpoint& checkpoint) {
   TRV_TRY_ASSIGN(std::unique_ptr<log::Reader> reader, log.read(shard, checkpoint.lsn.next()));
@@ -37,6 +39,7 @@ Result<std::optional<record::RecordView>> EventConsumer::next(base::Duration tim
     stopped_ = status.error();
     return fail(*stopped_);
   }
+  TRV_ENSURES(chain_.last() == record->lsn() && record->lsn() == stored->lsn);
   return *record;
 }
 

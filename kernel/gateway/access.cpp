@@ -7,15 +7,10 @@
 #include <memory>
 
 #include "kernel/tenancy/decisions.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 namespace {
-
-using base::ErrorCode;
-using base::fail;
-using base::Result;
-using tenancy::Resource;
-using tenancy::Verb;
 
 Result<tenancy::Token> authenticate(Services& services, const http::Request& request) {
   constexpr std::string_view scheme = "Bearer ";
@@ -51,23 +46,29 @@ std::optional<base::Error> refusal(const tenancy::Token& token, std::optional<st
 }
 
 // Recorded before it is answered: what was refused is in the trail for sure.
-void record_refusal(Services& services, http::Responder responder, const tenancy::Token& token, base::Error error) {
-  const http::Request& request = responder.request();
+void record_refusal(Services& services, Call call, base::Error error) {
+  const http::Request& request = call.request();
   const tenancy::DenyAccess denial{.action = std::string(request.method()),
                                    .target = std::string(http::utf8_prefix(request.path(), 1024)),
                                    .reason = error.message(),
                                    .source = std::string(request.remote_address())};
-  auto held = std::make_shared<http::Responder>(std::move(responder));
-  shard::Command command;
-  command.tenant = token.tenant;
-  command.actor = "token:" + token.id;
-  command.decide = [&services, denial](const lmdb::Txn& state, shard::DecisionContext& context) {
-    return tenancy::decide(services.tenancy, state, context, denial);
-  };
-  command.done = [held, error = std::move(error)](const Result<shard::Applied>& outcome) {
-    held->fail(outcome ? error : outcome.error());
-  };
-  services.shard.submit(std::move(command));
+  submit_then(
+      services, std::move(call),
+      [&services, denial](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(services.tenancy, state, context, denial);
+      },
+      [error = std::move(error)](Call refused, const Result<Change>& change) {
+        refused.responder.fail(change ? error : change.error());
+      });
+}
+
+/// All of `text` as a number; nullopt for anything else.
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
 }  // namespace
@@ -81,20 +82,28 @@ NewToken make_token(base::Random& random) {
   token.id = base::to_hex(id);
   token.text = fmt::format("trv_{}_{}", token.id, base::to_base64url(secret));
   token.hash = base::sha256(base::as_bytes(token.text));
+  TRV_ENSURES(token.id.size() == 2 * id.size() && token.text.size() > token.id.size() + secret.size());
   return token;
 }
 
 http::Handler guarded(Services& services, Resource resource, Verb verb, std::function<void(Call)> handler) {
+  TRV_EXPECTS(handler != nullptr);
   return [&services, resource, verb, handler = std::move(handler)](const http::Request& request,
                                                                    http::Responder responder) {
     Result<tenancy::Token> token = authenticate(services, request);
     if (!token) return responder.fail(token.error());
+    // Of a refused call the event stands in the tenant of who asked.
+    const base::TenantId own = token->tenant;
     const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
     const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
     if (auto error = refusal(*token, tenant, resource, verb)) {
-      return record_refusal(services, std::move(responder), *token, *std::move(error));
+      return record_refusal(services,
+                            {.responder = std::move(responder), .principal = *std::move(token), .tenant = own},
+                            *std::move(error));
     }
-    const base::TenantId id = tenant ? base::TenantId(*tenant) : token->tenant;
+    const base::TenantId id = tenant ? base::TenantId(*tenant) : own;
+    // Nothing outside its tenant: only the operator's token leaves its own.
+    TRV_ASSERT(id == own || own == base::system_tenant());
     handler(Call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id});
   };
 }
@@ -106,6 +115,7 @@ std::string traceparent_of(const http::Request& request) {
 }
 
 shard::Command command_of(Services& services, const Call& call) {
+  TRV_EXPECTS(!call.principal.id.empty());
   shard::Command command;
   command.tenant = call.tenant;
   command.actor = call.actor();
@@ -114,9 +124,9 @@ shard::Command command_of(Services& services, const Call& call) {
   return command;
 }
 
-void submit(Services& services, Call call,
-            std::function<Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide,
-            std::function<http::Response(const Change&)> answer) {
+void submit_then(Services& services, Call call, Decide decide,
+                 std::function<void(Call call, const Result<Change>& change)> then) {
+  TRV_EXPECTS(decide != nullptr && then != nullptr && call.responder.pending());
   shard::Command command = command_of(services, call);
   auto held = std::make_shared<Call>(std::move(call));
   auto time = std::make_shared<base::Timestamp>();
@@ -124,26 +134,43 @@ void submit(Services& services, Call call,
     *time = context.now;
     return decide(state, context);
   };
-  command.done = [held, time, answer = std::move(answer)](const Result<shard::Applied>& outcome) {
-    if (!outcome) return held->responder.fail(outcome.error());
-    held->responder.send(answer(Change{*outcome, *time}));
+  command.done = [held, time, then = std::move(then)](const Result<shard::Applied>& outcome) {
+    TRV_EXPECTS(held->responder.pending());
+    then(std::move(*held), outcome ? Result<Change>(Change{*outcome, *time}) : fail(outcome.error()));
   };
   services.shard.submit(std::move(command));
+}
+
+void submit(Services& services, Call call, Decide decide, std::function<http::Response(const Change&)> answer) {
+  submit_then(services, std::move(call), std::move(decide),
+              [answer = std::move(answer)](Call decided, const Result<Change>& change) {
+                decided.responder.answer(change ? Result<http::Response>(answer(*change)) : fail(change.error()));
+              });
+}
+
+Result<log::Lsn> parse_lsn(std::string_view name, std::string_view text) {
+  const auto number = parse_number<std::uint64_t>(text);
+  if (!number || *number > INT64_MAX) {
+    return fail(ErrorCode::invalid, fmt::format("{} '{}' is no lsn", name, http::utf8_prefix(text, 40)));
+  }
+  return log::Lsn(*number);
 }
 
 Result<Page> page_of(const http::Request& request) {
   Page page;
   if (const auto limit = request.query("limit")) {
-    const auto [end, error] = std::from_chars(limit->data(), limit->data() + limit->size(), page.limit);
-    if (error != std::errc() || end != limit->data() + limit->size() || page.limit < 1 || page.limit > 500) {
+    const auto number = parse_number<std::size_t>(*limit);
+    if (!number || *number < 1 || *number > 500) {
       return fail(ErrorCode::invalid, "limit must be a whole number from 1 to 500");
     }
+    page.limit = *number;
   }
   if (const auto cursor = request.query("cursor")) {
     const auto position = base::from_hex(*cursor);
     if (!position || position->size() > 512) return fail(ErrorCode::invalid, "cursor is none that a list gave");
     page.after = std::string(position->begin(), position->end());
   }
+  TRV_ENSURES(page.limit >= 1 && page.limit <= 500);
   return page;
 }
 

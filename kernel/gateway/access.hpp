@@ -12,6 +12,9 @@
 
 namespace trv::gateway {
 
+using tenancy::Resource;
+using tenancy::Verb;
+
 /// The text of a token: "trv_<id>_<secret>". Only its SHA-256 is kept.
 struct NewToken {
   std::string id;
@@ -34,7 +37,7 @@ struct Call {
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the
 /// same 404; a role that does not allow it → 403. Refusals of a known token are events in its tenant before they are
 /// answered.
-[[nodiscard]] http::Handler guarded(Services& services, tenancy::Resource resource, tenancy::Verb verb,
+[[nodiscard]] http::Handler guarded(Services& services, Resource resource, Verb verb,
                                     std::function<void(Call)> handler);
 
 /// What a command led to, and the time of its decision, which its events bear.
@@ -42,10 +45,14 @@ struct Change : shard::Applied {
   base::Timestamp time;
 };
 
+using Decide = std::function<Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)>;
+
+/// Decides on the shard; `then` has the call back when that is durable, or refused, and answers it. Shard's thread.
+void submit_then(Services& services, Call call, Decide decide,
+                 std::function<void(Call call, const Result<Change>& change)> then);
+
 /// Decides on the shard and answers: with `answer` when it took effect, with the problem when not.
-void submit(Services& services, Call call,
-            std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide,
-            std::function<http::Response(const Change&)> answer);
+void submit(Services& services, Call call, Decide decide, std::function<http::Response(const Change&)> answer);
 
 /// The traceparent header (W3C Trace Context); empty where it is not of hexadecimal digits and '-', or over 128 bytes.
 [[nodiscard]] std::string traceparent_of(const http::Request& request);
@@ -53,12 +60,15 @@ void submit(Services& services, Call call,
 /// The command that a call stands for; `decide` and `done` are left to the caller.
 [[nodiscard]] shard::Command command_of(Services& services, const Call& call);
 
+/// A position in the log from a request's text; `name` is the parameter's. Error: invalid.
+[[nodiscard]] Result<log::Lsn> parse_lsn(std::string_view name, std::string_view text);
+
 struct Page {
   std::string after;
   std::size_t limit = 50;
 };
 /// `limit` 1 to 500 and `cursor` of a list request. Error: invalid.
-[[nodiscard]] base::Result<Page> page_of(const http::Request& request);
+[[nodiscard]] Result<Page> page_of(const http::Request& request);
 
 /// A cursor is opaque to clients: it says where in the tenant's own list to go on, so a foreign one reveals nothing.
 [[nodiscard]] std::string to_cursor(std::string_view position);

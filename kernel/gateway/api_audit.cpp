@@ -1,8 +1,5 @@
 #include <fmt/format.h>
 
-#include <charconv>
-#include <memory>
-
 #include "audit/export/folder.hpp"
 #include "audit/export/proof.hpp"
 #include "audit/export/tile.hpp"
@@ -13,12 +10,6 @@
 
 namespace trv::gateway {
 namespace {
-
-using base::ErrorCode;
-using base::fail;
-using base::Result;
-using tenancy::Resource;
-using tenancy::Verb;
 
 Result<note::SigningKey> key_of(const Services& services, const base::TenantId& tenant) {
   return note::SigningKey::from_pem(fmt::format("{}/t/{}", services.audit_origin, tenant.value()),
@@ -42,26 +33,23 @@ void answer_from_trail(Services& services, Call call, Read read) {
     TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, services.trail.tables(), call.tenant, key));
     return read(trail);
   };
-  Result<http::Response> response = answer();
-  if (!response) return call.responder.fail(response.error());
-  call.responder.send(*std::move(response));
+  call.responder.answer(answer());
 }
 
 // Reading the trail is a fact of the trail: it is recorded first, and what is answered covers it.
 template <typename Read>
 void record_and_answer(Services& services, Call call, std::string_view what, const Read& read) {
-  shard::Command command = command_of(services, call);
   const tenancy::ReadTrail fact{
       .what = std::string(what), .size = 0, .source = std::string(call.request().remote_address())};
-  auto held = std::make_shared<Call>(std::move(call));
-  command.decide = [&services, fact](const lmdb::Txn& state, shard::DecisionContext& context) {
-    return tenancy::decide(services.tenancy, state, context, fact);
-  };
-  command.done = [&services, held, read](const Result<shard::Applied>& outcome) {
-    if (!outcome) return held->responder.fail(outcome.error());
-    answer_from_trail(services, std::move(*held), read);
-  };
-  services.shard.submit(std::move(command));
+  submit_then(
+      services, std::move(call),
+      [&services, fact](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(services.tenancy, state, context, fact);
+      },
+      [&services, read](Call recorded, const Result<Change>& change) {
+        if (!change) return recorded.responder.fail(change.error());
+        answer_from_trail(services, std::move(recorded), read);
+      });
 }
 
 Result<http::Response> read_checkpoint(const trail::Trail& trail) {
@@ -91,13 +79,10 @@ Result<http::Response> read_tile(const trail::Trail& trail, std::string_view pat
 }
 
 Result<http::Response> read_proof(const trail::Trail& trail, std::string_view lsn_text) {
-  std::uint64_t lsn = 0;
-  const auto [end, error] = std::from_chars(lsn_text.data(), lsn_text.data() + lsn_text.size(), lsn);
-  if (error != std::errc() || end != lsn_text.data() + lsn_text.size() || lsn == 0) {
-    return fail(ErrorCode::invalid, fmt::format("'{}' is no lsn", lsn_text.substr(0, 40)));
-  }
-  TRV_TRY_ASSIGN(const auto index, trail.index_of(log::Lsn(lsn)));
-  if (!index) return fail(ErrorCode::not_found, fmt::format("the trail has no entry for lsn {}", lsn));
+  TRV_TRY_ASSIGN(const log::Lsn lsn, parse_lsn("lsn", lsn_text));
+  if (lsn < log::Lsn(1)) return fail(ErrorCode::invalid, "the first lsn of a log is 1");
+  TRV_TRY_ASSIGN(const auto index, trail.index_of(lsn));
+  if (!index) return fail(ErrorCode::not_found, fmt::format("the trail has no entry for lsn {}", lsn.value()));
   TRV_TRY_ASSIGN(const base::Bytes entry, trail.entry(*index));
   TRV_TRY_ASSIGN(const exporting::Proof proof, exporting::make_proof(trail, *index));
   return http::text(200, exporting::format_proof(proof)).with("Travertine-Entry", base::to_base64(entry));

@@ -2,33 +2,22 @@
 #include <boost/json/value.hpp>
 #include <fmt/format.h>
 
-#include <charconv>
 #include <memory>
 
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/cloud_event.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 namespace {
-
-using base::ErrorCode;
-using base::fail;
-using base::Result;
-using tenancy::Resource;
-using tenancy::Verb;
 
 constexpr int scan_records_max = 100'000;
 
 Result<std::optional<log::Lsn>> lsn_of(std::string_view name, std::optional<std::string_view> text) {
   if (!text) return std::nullopt;
-  std::uint64_t lsn = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), lsn);
-  if (error != std::errc() || end != text->data() + text->size() || lsn > INT64_MAX) {
-    return fail(ErrorCode::invalid, fmt::format("{} '{}' is no lsn", name, text->substr(0, 40)));
-  }
-  return log::Lsn(lsn);
+  return parse_lsn(name, *text);
 }
 
 /// Where a follower starts: Last-Event-ID, else ?after=, else now.
@@ -55,8 +44,7 @@ void list(Services& services, Call call) {
     TRV_TRY_ASSIGN(const auto after, lsn_of("after", call.request().query("after")));
     log::Lsn at = after.value_or(log::Lsn(0));
     if (!page.after.empty()) {
-      TRV_TRY_ASSIGN(const auto cursor, lsn_of("cursor", page.after));
-      at = *cursor;
+      TRV_TRY_ASSIGN(at, parse_lsn("cursor", page.after));
     }
     TRV_TRY_ASSIGN(const auto reader, services.log.read(services.log_shard, at.next()));
     std::string items;
@@ -72,15 +60,15 @@ void list(Services& services, Call call) {
         items += text;
         ++count;
       }
+      TRV_ASSERT(stored->lsn > at);
       at = stored->lsn;
       more = count == page.limit || scanned == scan_records_max;
     }
+    TRV_ENSURES(count <= page.limit);
     const std::string cursor = more ? fmt::format("\"{}\"", to_cursor(std::to_string(at.value()))) : "null";
     return http::json_text(200, fmt::format("{{\"items\":[{}],\"next_cursor\":{}}}", items, cursor));
   };
-  auto response = answer();
-  if (!response) return call.responder.fail(response.error());
-  call.responder.send(*std::move(response));
+  call.responder.answer(answer());
 }
 
 /// An earlier event of the batch with the same source and id.
@@ -99,10 +87,12 @@ void receive_all(Services& services, Call call) {
       services, std::move(call),
       [&services, events = *events, receipts](const lmdb::Txn& state,
                                               shard::DecisionContext& context) -> Result<shard::Decision> {
+        TRV_EXPECTS(receipts->size() == events.size());
         shard::Decision decision;
         for (std::size_t i = 0; i < events.size(); ++i) {
           // The state does not show yet what this very decision takes.
           if (const auto twin = twin_before(events, i)) {
+            TRV_ASSERT(*twin < i);
             (*receipts)[i] = {.event = (*receipts)[*twin].event, .duplicate = true, .started = {}};
             continue;
           }

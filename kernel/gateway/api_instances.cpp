@@ -14,8 +14,6 @@ namespace {
 using instance::InstanceDetail;
 using instance::InstanceStep;
 using instance::InstanceSummary;
-using tenancy::Resource;
-using tenancy::Verb;
 
 constexpr std::size_t idempotency_key_bytes_max = 200;
 

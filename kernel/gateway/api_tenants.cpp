@@ -6,9 +6,6 @@
 namespace trv::gateway {
 namespace {
 
-using tenancy::Resource;
-using tenancy::Verb;
-
 boost::json::object to_object(const tenancy::Tenant& tenant) {
   return {{"id", tenant.id.value()}, {"display_name", tenant.display_name}, {"created", tenant.created.to_rfc3339()}};
 }

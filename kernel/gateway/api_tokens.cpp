@@ -6,9 +6,6 @@
 namespace trv::gateway {
 namespace {
 
-using tenancy::Resource;
-using tenancy::Verb;
-
 constexpr std::int64_t expiry_seconds_max = 10LL * 366 * 24 * 3600;
 
 boost::json::object to_object(const tenancy::Token& token) {

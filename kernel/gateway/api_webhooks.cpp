@@ -12,10 +12,6 @@
 namespace trv::gateway {
 namespace {
 
-using base::ErrorCode;
-using base::fail;
-using base::Result;
-
 /// What is needed to believe a delivery.
 struct Endpoint {
   std::shared_ptr<const plugin_host::WebhookDeclaration> declaration;

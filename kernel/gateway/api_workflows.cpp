@@ -7,8 +7,6 @@ namespace trv::gateway {
 namespace {
 
 using instance::StoredDefinition;
-using tenancy::Resource;
-using tenancy::Verb;
 
 boost::json::object to_object(const StoredDefinition& stored) {
   return {{"namespace", stored.name.space},        {"name", stored.name.name},

@@ -2,8 +2,8 @@
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
-#include <fmt/format.h>
 
+#include "events/consumer/cloud_event.hpp"
 #include "events/record/record.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -17,22 +17,18 @@ constexpr int records_per_turn_max = 2000;
 
 base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, const record::RecordView& event) {
   TRV_TRY_ASSIGN(const std::string data, catalog.to_json(event.type(), event.payload()));
+  const consumer::CloudEvent head = consumer::to_cloud_event(event);
   boost::json::object attributes = {
-      {"specversion", "1.0"},
-      {"id", event.event_id().to_string()},
-      {"source", fmt::format("/tenants/{}/{}", event.tenant(), event.stream_kind())},
-      {"type", event.type()},
-      {"subject", event.stream_id()},
-      {"time", event.time().to_rfc3339()},
-      {"sequence", std::to_string(event.lsn().value())},
-      {"tenant", event.tenant()},
-      {"actor", event.actor()},
+      {"specversion", "1.0"},      {"id", head.id},           {"source", head.source},
+      {"type", head.type},         {"subject", head.subject}, {"time", head.time},
+      {"sequence", head.sequence}, {"tenant", head.tenant},   {"actor", head.actor},
   };
-  if (const auto id = event.causation_id()) attributes["causationid"] = id->to_string();
-  if (const auto id = event.correlation_id()) attributes["correlationid"] = id->to_string();
-  if (!event.traceparent().empty()) attributes["traceparent"] = event.traceparent();
+  if (!head.causation_id.empty()) attributes["causationid"] = head.causation_id;
+  if (!head.correlation_id.empty()) attributes["correlationid"] = head.correlation_id;
+  if (!head.traceparent.empty()) attributes["traceparent"] = head.traceparent;
   attributes["datacontenttype"] = "application/json";
   std::string text = boost::json::serialize(attributes);
+  TRV_ASSERT(text.ends_with('}'));
   text.pop_back();
   text += ",\"data\":";
   text += data;
@@ -62,6 +58,7 @@ void EventFeed::stop() {
 }
 
 void EventFeed::follow(base::TenantId tenant, log::Lsn after, http::EventStream stream) {
+  TRV_EXPECTS(!tenant.empty());
   auto reader = log_.read(shard_, after.next());
   if (!reader) {
     stream.comment(reader.error().message());
@@ -121,6 +118,7 @@ bool EventFeed::serve(Follower& follower, bool& more) const {
       follower.stream.comment(event.error().message());
       return false;
     }
+    TRV_ASSERT(event->lsn() == (*stored)->lsn);
     if (event->tenant() != follower.tenant.value()) continue;
     const auto text = to_cloud_event(catalog_, *event);
     if (!text) {

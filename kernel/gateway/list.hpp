@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernel/gateway/access.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 
@@ -16,6 +17,7 @@ namespace trv::gateway {
 template <typename Value, typename ToObject, typename Position>
 [[nodiscard]] http::Response list_of(std::vector<Value> values, const Page& page, ToObject to_object,
                                      Position position) {
+  TRV_EXPECTS(page.limit >= 1 && values.size() <= page.limit + 1);
   boost::json::object body;
   boost::json::array items;
   const bool more = values.size() > page.limit;

@@ -5,6 +5,8 @@
 
 #include <vector>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::gateway {
 namespace {
 
@@ -35,6 +37,7 @@ class Families {
     if (families_.empty() || families_.back().name != name) {
       families_.push_back({.name = std::move(name), .help = std::move(help), .type = type, .metric = {}});
     }
+    TRV_ASSERT(families_.back().type == type);
     families_.back().metric.push_back(std::move(metric));
   }
   std::vector<MetricFamily> families_;

@@ -1,5 +1,7 @@
 #include "kernel/gateway/receive.hpp"
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::gateway {
 
 base::Result<shard::Decision> receive(const Services& services, const lmdb::Txn& state, shard::DecisionContext& context,
@@ -26,6 +28,8 @@ base::Result<shard::Decision> receive(const Services& services, const lmdb::Txn&
   TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, services.decision_state(), received));
   receipt.started = std::move(started.instances);
   std::move(started.decision.events.begin(), started.decision.events.end(), std::back_inserter(decision.events));
+  TRV_ENSURES(decision.events.size() >= 1 + receipt.started.size());
+  TRV_ENSURES(decision.events.front().event_id == receipt.event);
   return decision;
 }
 

@@ -23,6 +23,10 @@
 
 namespace trv::gateway {
 
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+
 struct Services {
   shard::ShardProcessor& shard;
   projection::Projection& projection;

@@ -33,6 +33,11 @@ void Responder::fail(const base::Error& error) {
   send(problem_of(error));
 }
 
+void Responder::answer(base::Result<Response> response) {
+  if (!response) return fail(response.error());
+  send(*std::move(response));
+}
+
 EventStream Responder::stream(std::vector<std::pair<std::string, std::string>> headers) {
   TRV_EXPECTS(pending());
   Response head;

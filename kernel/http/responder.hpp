@@ -41,10 +41,12 @@ class Responder {
   /// The request in question. Contract: pending().
   [[nodiscard]] const Request& request() const noexcept;
 
-  /// Contract: pending(), also for the two below.
+  /// Contract: pending(), also for the three below.
   void send(Response response);
   /// Sends problem_of(error); logs the message of internal and corrupt errors under the request's id.
   void fail(const base::Error& error);
+  /// Sends the response or, where there is none, fails with the error.
+  void answer(base::Result<Response> response);
   /// Sends the head of a text/event-stream response and hands the stream over.
   [[nodiscard]] EventStream stream(std::vector<std::pair<std::string, std::string>> headers = {});
 
