@@ -6,15 +6,7 @@
 namespace github {
 namespace {
 
-namespace json = boost::json;
-using trv::sdk::Call;
-using trv::sdk::Code;
-using trv::sdk::Failure;
-using trv::sdk::Header;
-using trv::sdk::Input;
-using trv::sdk::Response;
-using trv::sdk::Retry;
-using trv::sdk::Task;
+using namespace trv::sdk;
 
 const std::vector<Header>& headers() {
   static const std::vector<Header> list = {{"Accept", "application/vnd.github+json"},
@@ -26,17 +18,17 @@ const std::vector<Header>& headers() {
 
 /// "Validation Failed (body: missing_field)" from {"message": …, "errors": [{"field": …, "code": …}]}.
 std::string reason_of(const Response& response) {
-  const auto body = trv::sdk::parse_object(response.body);
+  const auto body = parse_object(response.body);
   if (!body) return "no reason given";
-  std::string reason(trv::sdk::text_of(*body, "message"));
+  std::string reason(text_of(*body, "message"));
   const json::value* errors = body->if_contains("errors");
   if (errors != nullptr && errors->is_array()) {
     for (const json::value& item : errors->get_array()) {
       const json::object* error = item.if_object();
       if (error == nullptr) continue;
-      const std::string_view message = trv::sdk::text_of(*error, "message");
-      reason += " (" + std::string(trv::sdk::text_of(*error, "field")) + ": " +
-                std::string(message.empty() ? trv::sdk::text_of(*error, "code") : message) + ")";
+      const std::string_view message = text_of(*error, "message");
+      reason += " (" + std::string(text_of(*error, "field")) + ": " +
+                std::string(message.empty() ? text_of(*error, "code") : message) + ")";
     }
   }
   return reason.empty() ? "no reason given" : reason;
@@ -50,15 +42,15 @@ bool is_rate_limited(const Response& response) {
 }
 
 std::uint64_t wait_ms(const Response& response) {
-  if (const std::uint64_t wait = trv::sdk::retry_after_ms(response)) return wait;
-  const auto reset = trv::sdk::parse_decimal(response.header("X-RateLimit-Reset").value_or(""));
-  const auto now = trv::sdk::parse_http_date(response.header("Date").value_or(""));
+  if (const std::uint64_t wait = retry_after_ms(response)) return wait;
+  const auto reset = parse_decimal(response.header("X-RateLimit-Reset").value_or(""));
+  const auto now = parse_http_date(response.header("Date").value_or(""));
   if (!reset || !now || *reset <= *now) return 0;
-  return std::min((*reset - *now) * 1000, trv::sdk::retry_after_ms_max);
+  return std::min((*reset - *now) * 1000, retry_after_ms_max);
 }
 
 Failure refusal(const Response& response, const std::string& target) {
-  Failure failure = trv::sdk::failure_of_status(
+  Failure failure = failure_of_status(
       response, "GitHub answered " + std::to_string(response.status) + " for " + target + ": " + reason_of(response));
   if (is_rate_limited(response)) {
     failure.code = Code::exhausted;
@@ -85,9 +77,9 @@ Issue read_issue(Input& input) {
   return {"/repos/" + owner + "/" + repository + "/issues/" + number, owner + "/" + repository + "#" + number};
 }
 
-class Github : public trv::sdk::Plugin {
+class Github : public Plugin {
  public:
-  static trv::sdk::Operations<Github> operations() {
+  static Operations<Github> operations() {
     return {{"create-comment", &Github::create_comment}, {"add-labels", &Github::add_labels}};
   }
 
@@ -102,10 +94,9 @@ class Github : public trv::sdk::Plugin {
         {.method = "POST", .path = issue.path + "/comments", .body = json::serialize(body), .headers = headers()});
     if (!response) co_return response.failure();
     if (response->status != 201) co_return refusal(*response, issue.name);
-    const auto comment = trv::sdk::parse_object(response->body);
+    const auto comment = parse_object(response->body);
     if (!comment || !comment->contains("id")) co_return unreadable(issue.name);
-    co_return json::serialize(
-        json::object{{"id", comment->at("id")}, {"url", trv::sdk::text_of(*comment, "html_url")}});
+    co_return json::serialize(json::object{{"id", comment->at("id")}, {"url", text_of(*comment, "html_url")}});
   }
 
   Task add_labels(Call& call) {
@@ -123,7 +114,7 @@ class Github : public trv::sdk::Plugin {
     if (failure || !labels.is_array()) co_return unreadable(issue.name);
     json::array names;
     for (const json::value& label : labels.get_array())
-      if (label.is_object()) names.emplace_back(trv::sdk::text_of(label.get_object(), "name"));
+      if (label.is_object()) names.emplace_back(text_of(label.get_object(), "name"));
     co_return json::serialize(json::object{{"labels", std::move(names)}});
   }
 };

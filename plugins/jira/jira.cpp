@@ -9,15 +9,7 @@
 namespace jira {
 namespace {
 
-namespace json = boost::json;
-using trv::sdk::Async;
-using trv::sdk::Call;
-using trv::sdk::Code;
-using trv::sdk::Failure;
-using trv::sdk::Header;
-using trv::sdk::Input;
-using trv::sdk::Response;
-using trv::sdk::Task;
+using namespace trv::sdk;
 
 const std::vector<Header>& headers() {
   static const std::vector<Header> list = {{"Accept", "application/json"}, {"Content-Type", "application/json"}};
@@ -26,7 +18,7 @@ const std::vector<Header>& headers() {
 
 /// "summary: You must specify a summary; …" from {"errorMessages": [...], "errors": {field: message}}.
 std::string reason_of(const Response& response) {
-  const auto body = trv::sdk::parse_object(response.body);
+  const auto body = parse_object(response.body);
   if (!body) return "no reason given";
   std::string reason;
   const auto add = [&](const std::string& part) { reason += (reason.empty() ? "" : "; ") + part; };
@@ -34,7 +26,7 @@ std::string reason_of(const Response& response) {
     for (const json::value& message : messages->get_array())
       if (message.is_string()) add(std::string(message.get_string()));
   }
-  if (const json::object* errors = trv::sdk::object_of(*body, "errors")) {
+  if (const json::object* errors = object_of(*body, "errors")) {
     for (const auto& error : *errors)
       if (error.value().is_string()) add(std::string(error.key()) + ": " + std::string(error.value().get_string()));
   }
@@ -42,7 +34,7 @@ std::string reason_of(const Response& response) {
 }
 
 Failure refusal(const Response& response, const std::string& target) {
-  return trv::sdk::failure_of_status(
+  return failure_of_status(
       response, "Jira answered " + std::to_string(response.status) + " for " + target + ": " + reason_of(response));
 }
 
@@ -83,15 +75,15 @@ bool is_number(std::string_view text) {
 /// The id of the transition of that name, from the answer to GET …/transitions; or why there is none.
 std::variant<std::string, Failure> find_transition(const Response& response, const std::string& issue,
                                                    std::string_view name) {
-  const auto body = trv::sdk::parse_object(response.body);
+  const auto body = parse_object(response.body);
   const json::value* list = body ? body->if_contains("transitions") : nullptr;
   if (list == nullptr || !list->is_array()) return unreadable(issue);
   std::string offered;
   for (const json::value& item : list->get_array()) {
     const json::object* transition = item.if_object();
     if (transition == nullptr) continue;
-    const std::string_view offered_name = trv::sdk::text_of(*transition, "name");
-    if (trv::sdk::same_header_name(offered_name, name)) return std::string(trv::sdk::text_of(*transition, "id"));
+    const std::string_view offered_name = text_of(*transition, "name");
+    if (same_header_name(offered_name, name)) return std::string(text_of(*transition, "id"));
     offered += (offered.empty() ? "\"" : ", \"") + std::string(offered_name) + "\"";
   }
   return Failure{.code = Code::conflict,
@@ -99,9 +91,9 @@ std::variant<std::string, Failure> find_transition(const Response& response, con
                             "\" in its state; it has " + (offered.empty() ? "none" : offered)};
 }
 
-class Jira : public trv::sdk::Plugin {
+class Jira : public Plugin {
  public:
-  static trv::sdk::Operations<Jira> operations() {
+  static Operations<Jira> operations() {
     return {{"create-issue", &Jira::create_issue}, {"transition-issue", &Jira::transition_issue}};
   }
 
@@ -123,11 +115,10 @@ class Jira : public trv::sdk::Plugin {
         {.method = "POST", .path = "/rest/api/3/issue", .body = json::serialize(body), .headers = headers()});
     if (!response) co_return response.failure();
     if (response->status != 201) co_return refusal(*response, "a new issue in " + project);
-    const auto issue = trv::sdk::parse_object(response->body);
-    if (!issue || trv::sdk::text_of(*issue, "key").empty()) co_return unreadable("a new issue in " + project);
-    co_return json::serialize(json::object{{"id", trv::sdk::text_of(*issue, "id")},
-                                           {"key", trv::sdk::text_of(*issue, "key")},
-                                           {"self", trv::sdk::text_of(*issue, "self")}});
+    const auto issue = parse_object(response->body);
+    if (!issue || text_of(*issue, "key").empty()) co_return unreadable("a new issue in " + project);
+    co_return json::serialize(json::object{
+        {"id", text_of(*issue, "id")}, {"key", text_of(*issue, "key")}, {"self", text_of(*issue, "self")}});
   }
 
   /// The id of a transition that was named by id or by name.

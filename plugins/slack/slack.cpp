@@ -8,14 +8,7 @@
 namespace slack {
 namespace {
 
-namespace json = boost::json;
-using trv::sdk::Call;
-using trv::sdk::Code;
-using trv::sdk::Failure;
-using trv::sdk::Input;
-using trv::sdk::Response;
-using trv::sdk::Retry;
-using trv::sdk::Task;
+using namespace trv::sdk;
 
 struct Meaning {
   std::string_view error;
@@ -57,21 +50,21 @@ Code code_of(std::string_view error) {
 }
 
 Failure refusal(const Response& response, const json::object& answer, const std::string& channel) {
-  const std::string_view error = trv::sdk::text_of(answer, "error");
+  const std::string_view error = text_of(answer, "error");
   Failure failure;
   failure.code = code_of(error);
   failure.message = "Slack refused the message to " + channel + ": " + std::string(error.empty() ? "no reason" : error);
   failure.status = response.status;
   if (failure.code == Code::exhausted || failure.code == Code::unavailable) {
     failure.retry = Retry::safe;
-    failure.retry_after_ms = trv::sdk::retry_after_ms(response);
+    failure.retry_after_ms = retry_after_ms(response);
   }
   return failure;
 }
 
-class Slack : public trv::sdk::Plugin {
+class Slack : public Plugin {
  public:
-  static trv::sdk::Operations<Slack> operations() { return {{"post-message", &Slack::post_message}}; }
+  static Operations<Slack> operations() { return {{"post-message", &Slack::post_message}}; }
 
  private:
   Task post_message(Call& call) {
@@ -89,15 +82,14 @@ class Slack : public trv::sdk::Plugin {
                                               .headers = {{"Content-Type", "application/json; charset=utf-8"}}});
     if (!response) co_return response.failure();
     if (!response->ok())
-      co_return trv::sdk::failure_of_status(
+      co_return failure_of_status(
           *response, "Slack answered " + std::to_string(response->status) + " to the message to " + channel);
-    const auto answer = trv::sdk::parse_object(response->body);
+    const auto answer = parse_object(response->body);
     if (!answer) co_return Failure{.code = Code::unavailable, .message = "Slack answered with something unexpected"};
     const json::value* accepted = answer->if_contains("ok");
     if (accepted == nullptr || !accepted->is_bool() || !accepted->get_bool())
       co_return refusal(*response, *answer, channel);
-    co_return json::serialize(
-        json::object{{"channel", trv::sdk::text_of(*answer, "channel")}, {"ts", trv::sdk::text_of(*answer, "ts")}});
+    co_return json::serialize(json::object{{"channel", text_of(*answer, "channel")}, {"ts", text_of(*answer, "ts")}});
   }
 };
 

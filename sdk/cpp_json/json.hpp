@@ -16,7 +16,10 @@
 #include "sdk/cpp/url.hpp"
 #include "sdk/cpp/values.hpp"
 
+/// What a plugin speaks of; its source says `using namespace trv::sdk;` within its own namespace and has all of it.
 namespace trv::sdk {
+
+namespace json = boost::json;
 
 /// An object from JSON text, at most 32 levels deep; nullopt for anything else.
 [[nodiscard]] inline std::optional<boost::json::object> parse_object(std::string_view text) {
