@@ -60,12 +60,6 @@ base::Status make_private_folder(const std::filesystem::path& folder) {
   return {};
 }
 
-/// Errors that may pass: the same command is worth another try.
-bool may_pass(const base::Error& error) {
-  return error.code() == base::ErrorCode::unavailable || error.code() == base::ErrorCode::lost ||
-         error.code() == base::ErrorCode::exhausted;
-}
-
 }  // namespace
 
 /// Members stand in the order in which they are built; they go in the other.
@@ -106,6 +100,8 @@ struct Kernel::Parts {
 };
 
 shard::ShardListeners Kernel::Parts::listeners() {
+  // Effects are handed out and followers woken before start() of the shard returns.
+  TRV_EXPECTS(dispatcher != nullptr && feed != nullptr);
   shard::ShardListeners listeners;
   listeners.effect = [this](shard::Effect effect) { dispatcher->dispatch(std::move(effect)); };
   listeners.committed = [this](log::Lsn) { feed->wake(); };
@@ -164,7 +160,7 @@ void Kernel::Parts::settle(const shard::Effect& effect, shard::Outcome outcome) 
   command.done = [this, effect](const base::Result<shard::Applied>& result) {
     if (result) return;
     logger->warn("outcome of {}: {}", effect.key, result.error().message());
-    if (may_pass(result.error())) dispatcher->dispatch(effect);
+    if (result.error().may_pass()) dispatcher->dispatch(effect);
   };
   shard->submit(std::move(command));
 }
@@ -181,6 +177,7 @@ void Kernel::Parts::perform(const shard::Effect& effect, std::uint32_t try_numbe
 base::Status Kernel::Parts::submit_and_wait(
     base::TenantId tenant,
     std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide) {
+  TRV_EXPECTS(shard != nullptr && decide != nullptr);
   std::promise<base::Status> promise;
   shard::Command command;
   command.tenant = std::move(tenant);
@@ -256,6 +253,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(parts.shard->start());
   report.records = parts.shard->metrics().applied_lsn;
   report.rebuilt_because = parts.projection->open_report().reason;
+  TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);
   report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
   TRV_TRY(first_start(report));
   TRV_TRY(load_plugins(report));
@@ -330,12 +328,15 @@ base::Status Kernel::first_start(StartReport& report) {
 // A plugin that does not load costs its own calls, never the kernel.
 base::Status Kernel::load_plugins(StartReport& report) {
   Parts& parts = *parts_;
+  TRV_EXPECTS(parts.plugins != nullptr && report.plugins == 0);
   TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
   std::string after;
   for (;;) {
     TRV_TRY_ASSIGN(const auto packages, parts.tenancy.packages(txn, after, page));
     for (const tenancy::Package& package : packages) {
-      after = package.plugin + "/" + package.version;
+      std::string key = package.plugin + "/" + package.version;
+      TRV_ASSERT(key > after);  // so that the pages come to an end
+      after = std::move(key);
       if (const auto loaded = parts.plugins->load(package.package_sha256); loaded) {
         ++report.plugins;
       } else {
