@@ -39,6 +39,7 @@ void write_table(std::string& out, const reflection::Schema& schema, const refle
 
 // A struct of nothing but bytes (an id, a hash) is hexadecimal text.
 void write_struct(std::string& out, const reflection::Object& object, const std::uint8_t* bytes) {
+  TRV_EXPECTS(object.is_struct() && object.bytesize() > 0);
   write_text(out, base::to_hex({bytes, static_cast<std::size_t>(object.bytesize())}));
 }
 
@@ -114,7 +115,10 @@ void write_table(std::string& out, const reflection::Schema& schema, const refle
   bool first = true;
   // The schema keeps its fields by name; people expect them in the order of their ids.
   std::vector<const reflection::Field*> fields(object.fields()->size());
-  for (const reflection::Field* field : *object.fields()) fields.at(field->id()) = field;
+  for (const reflection::Field* field : *object.fields()) {
+    TRV_ASSERT(field->id() < fields.size());
+    fields[field->id()] = field;
+  }
   for (const reflection::Field* field : fields) {
     const reflection::BaseType type = field->type()->base_type();
     const bool is_scalar = type >= reflection::Bool && type <= reflection::Double;

@@ -14,6 +14,7 @@ void Batch::add(const record::RecordView& record) {
   }
   const std::size_t offset = memory_.append(record.stored());
   spans_.push_back({offset, record.stored().size()});
+  TRV_ENSURES(last() == record.lsn());
 }
 
 base::BytesView Batch::at(std::size_t index) const noexcept {

@@ -8,6 +8,7 @@
 #include "events/record/position.hpp"
 #include "events/record/record.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::log {
 
@@ -26,7 +27,10 @@ class Batch {
   [[nodiscard]] record::Epoch epoch() const noexcept { return epoch_; }
   /// Both only when not empty.
   [[nodiscard]] record::Lsn first() const noexcept { return first_; }
-  [[nodiscard]] record::Lsn last() const noexcept { return record::Lsn(first_.value() + spans_.size() - 1); }
+  [[nodiscard]] record::Lsn last() const noexcept {
+    TRV_EXPECTS(!empty());
+    return record::Lsn(first_.value() + spans_.size() - 1);
+  }
   /// Empties it and keeps its memory.
   void clear() noexcept;
 

@@ -63,6 +63,8 @@ Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& shards,
 }
 
 Status ShardEnd::write(lmdb::WriteTxn& txn, const lmdb::Table& shards, record::ShardId shard) const {
+  // What read() would refuse is never written.
+  TRV_EXPECTS(next >= record::Lsn(1) && epoch >= record::Epoch(1) && last_record_position < next_position);
   const std::array<std::uint64_t, 4> row{epoch.value(), next.value(), next_position, last_record_position};
   return shards.put(txn, shard.value(), view_of(row));
 }
@@ -80,6 +82,7 @@ Result<std::optional<ClaimPlace>> ClaimPlace::before(const lmdb::Txn& txn, const
 }
 
 Status ClaimPlace::write(lmdb::WriteTxn& txn, const lmdb::Table& claims, record::ShardId shard) const {
+  TRV_EXPECTS(position >= 1 && epoch >= record::Epoch(1) && next >= record::Lsn(1));
   const std::array<std::uint64_t, 2> row{position, epoch.value()};
   return claims.put(txn, BytesView(claim_key(shard, next)), view_of(row));
 }
