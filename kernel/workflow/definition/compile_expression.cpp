@@ -8,6 +8,7 @@
 #include "kernel/expression/json.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 #include "kernel/workflow/definition/expression_text.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 
@@ -61,6 +62,7 @@ std::vector<std::pair<std::string, VariableReference>> Compiler::visible(Site si
 }
 
 Position Compiler::within(const Node& node, std::size_t offset, const base::Error& error) const {
+  TRV_EXPECTS(offset <= node.text.size());
   Position at = node.position;
   if (error.line() <= 0) return at;
   for (std::size_t quote = 0; quote <= 1; ++quote) {
@@ -82,6 +84,7 @@ Position Compiler::within(const Node& node, std::size_t offset, const base::Erro
         at.column = 1;
       }
     }
+    TRV_ENSURES(at.line >= node.position.line && at.column >= 1);
     return at;
   }
   return at;
@@ -103,6 +106,7 @@ std::optional<Expression> Compiler::compile_text(std::string_view text, std::siz
     names.push_back(found->first);
     references.push_back(found->second);
   }
+  TRV_ASSERT(names.size() == references.size());
   auto program = expression::compile(text, names);
   if (!program) {
     std::vector<std::string> visible_names;
@@ -163,7 +167,9 @@ Template Compiler::text_value(const Node& node, Site site) {
     return Template::constant(Value());
   }
   std::vector<Template> compiled;
+  TRV_ASSERT(!parts->empty());
   for (const TextPart& part : *parts) {
+    TRV_ASSERT(part.offset + part.text.size() <= node.text.size());
     if (!part.expression) {
       compiled.push_back(Template::constant(Value(part.text)));
       continue;

@@ -63,7 +63,9 @@ base::Result<Definition> Compiler::run() {
   root.finish();
   if (!problems_.empty()) return base::fail(problems_.first());
 
-  TRV_ENSURES(definition_.first != no_task);
+  // Every scope was left, and every flow leads to a task.
+  TRV_ENSURES(definition_.first < definition_.tasks.size());
+  TRV_ENSURES(locals_.empty() && pending_.empty());
   definition_.document = constant(root_);
   if (!problems_.empty()) return base::fail(problems_.first());
   return std::move(definition_);
@@ -155,6 +157,7 @@ void Compiler::unsupported_parts(Fields& root) {
 }
 
 TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& reference, bool in_catch) {
+  TRV_EXPECTS(parent == no_task || parent < definition_.tasks.size());
   if (node == nullptr) return no_task;
   if (!node->is_sequence() || node->items.empty()) {
     problems_.add(node->position, fmt::format("a list of tasks must be a sequence of at least one task, not {}",
@@ -193,10 +196,12 @@ TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& 
     task(entry.value, entry, index, std::string(definition_.tasks[index].reference));
   }
   resolve_flows(flows_before, siblings);
+  TRV_ENSURES(pending_.size() == flows_before);
   return siblings.empty() ? no_task : siblings.front();
 }
 
 void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference) {
+  TRV_EXPECTS(index < definition_.tasks.size());
   Fields fields(problems_, node, fmt::format("task '{}'", entry.key));
   if (!node.is_mapping()) return;
   std::string_view kind;
@@ -283,6 +288,7 @@ TaskBody Compiler::body(std::string_view kind, Fields& fields, const TaskScope& 
 }
 
 void Compiler::flow(const Node* node, TaskIndex task, int case_index) {
+  TRV_EXPECTS(task < definition_.tasks.size() && case_index >= -1);
   if (node == nullptr) return;
   if (!node->is_string() || node->text.empty()) {
     problems_.add(node->position, "'then' must be continue, exit, end or the name of a task of the same list");
@@ -292,6 +298,7 @@ void Compiler::flow(const Node* node, TaskIndex task, int case_index) {
 }
 
 void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings) {
+  TRV_EXPECTS(from <= pending_.size());
   for (std::size_t i = from; i < pending_.size(); ++i) {
     const PendingFlow& pending = pending_[i];
     Flow flow;
@@ -313,10 +320,13 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
                                   meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
       }
     }
+    TRV_ASSERT(pending.task < definition_.tasks.size());
+    TRV_ASSERT(flow.kind != Flow::Kind::jump || !problems_.empty() || flow.target != no_task);
     Task& task = definition_.tasks[pending.task];
     if (pending.case_index < 0) {
       task.then = flow;
     } else if (auto* cases = std::get_if<SwitchTask>(&task.body)) {
+      TRV_ASSERT(static_cast<std::size_t>(pending.case_index) < cases->cases.size());
       cases->cases[static_cast<std::size_t>(pending.case_index)].then = flow;
     }
   }
@@ -324,6 +334,7 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
 }
 
 void Compiler::declare(std::string_view name, TaskIndex owner, std::uint8_t slot, const Position& at) {
+  TRV_EXPECTS(owner < definition_.tasks.size() && slot <= 1);
   static constexpr std::string_view taken[] = {"context",  "input",   "output",  "task",
                                                "workflow", "runtime", "secrets", "authorization"};
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };

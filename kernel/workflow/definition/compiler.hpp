@@ -9,6 +9,7 @@
 
 #include "kernel/workflow/definition/definition.hpp"
 #include "kernel/workflow/definition/problems.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 
@@ -50,7 +51,10 @@ class Compiler {
 
   /// Declares variables for everything compiled until the matching `leave`.
   void declare(std::string_view name, TaskIndex owner, std::uint8_t slot, const Position& at);
-  void leave(std::size_t count) { locals_.resize(locals_.size() - count); }
+  void leave(std::size_t count) {
+    TRV_EXPECTS(count <= locals_.size());
+    locals_.resize(locals_.size() - count);
+  }
 
   [[nodiscard]] const Node* named_error(std::string_view name) const;
   [[nodiscard]] const Node* named_retry(std::string_view name) const;

@@ -37,6 +37,7 @@ Value Definition::task_definition(TaskIndex index) const {
   const Value* at = &document;
   std::string_view pointer = task(index).reference;
   while (!pointer.empty() && at != nullptr) {
+    TRV_ASSERT(pointer.front() == '/');
     pointer.remove_prefix(1);
     const std::size_t end = std::min(pointer.find('/'), pointer.size());
     std::string part;

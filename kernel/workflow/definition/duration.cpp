@@ -6,6 +6,8 @@
 #include <chrono>
 #include <optional>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::definition {
 namespace {
 
@@ -49,6 +51,8 @@ std::optional<Amount> take_amount(std::string_view& text) {
 }
 
 base::Status add(CalendarDuration& duration, const Amount& amount, std::int64_t unit_ns) {
+  TRV_EXPECTS(unit_ns > 0 && (unit_ns % second_ns == 0 || second_ns % unit_ns == 0));
+  TRV_EXPECTS(amount.whole >= 0 && amount.billionths >= 0 && amount.billionths < second_ns);
   if (amount.whole > days_max * day_ns / unit_ns) {
     return base::fail(ErrorCode::invalid, "a duration must not be longer than 100 years");
   }
@@ -111,6 +115,7 @@ base::Result<CalendarDuration> from_iso(std::string_view whole) {
   if (duration.months > months_max || duration.days > days_max) {
     return base::fail(ErrorCode::invalid, "a duration must not be longer than 100 years");
   }
+  TRV_ENSURES(duration.months >= 0 && duration.days >= 0 && duration.rest >= base::Duration::zero());
   return duration;
 }
 
@@ -158,6 +163,7 @@ base::Result<CalendarDuration> duration_of(const Value& value) {
 }
 
 base::Result<base::Timestamp> CalendarDuration::after(base::Timestamp start) const {
+  TRV_EXPECTS(months >= 0 && days >= 0 && rest >= base::Duration::zero());
   using namespace std::chrono;
   const sys_time<nanoseconds> at{nanoseconds(start.ns())};
   sys_days day = floor<std::chrono::days>(at);
@@ -174,6 +180,7 @@ base::Result<base::Timestamp> CalendarDuration::after(base::Timestamp start) con
       __builtin_add_overflow(ns, of_day.count(), &ns) || __builtin_add_overflow(ns, rest.count(), &ns)) {
     return base::fail(ErrorCode::invalid, "the time lies beyond the year 2262");
   }
+  TRV_ENSURES(ns >= start.ns());
   return base::Timestamp(ns);
 }
 

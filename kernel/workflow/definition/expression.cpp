@@ -68,6 +68,7 @@ Template Template::from(Expression expression) {
 }
 
 Template Template::concatenation(std::vector<Template> parts) {
+  TRV_EXPECTS(parts.size() > 1);
   Template out;
   out.kind_ = Kind::concatenation;
   out.parts_ = std::move(parts);
@@ -102,6 +103,7 @@ Template Template::object(std::vector<std::pair<std::string, Template>> entries)
     out.keys_.push_back(std::move(entry.first));
     out.parts_.push_back(std::move(entry.second));
   }
+  TRV_ENSURES(out.keys_.size() == out.parts_.size());
   return out;
 }
 
@@ -119,6 +121,7 @@ bool Template::names(Variable variable) const noexcept {
 }
 
 base::Result<Value> Template::evaluate(const Value& input, VariableSource& source, base::Timestamp now) const {
+  TRV_EXPECTS((kind_ == Kind::expression) == expression_.has_value());
   std::size_t left = template_bytes_max;
   switch (kind_) {
     case Kind::constant: return constant_;

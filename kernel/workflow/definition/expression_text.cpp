@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <string>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::definition {
 namespace {
 
 /// The position of the `}` that ends the expression starting at `at`, or npos. Follows jq's lexical rules with a stack
 /// of what is open: '{', '(', '[' in code, '"' for a string, '\\' for an interpolation within one.
 std::size_t find_end(std::string_view text, std::size_t at) {
+  TRV_EXPECTS(at <= text.size());
   std::string open;
   for (; at < text.size(); ++at) {
     const char c = text[at];
@@ -58,6 +61,7 @@ base::Result<std::vector<TextPart>> split_expressions(std::string_view text) {
     if (end == std::string_view::npos) {
       return base::fail(base::ErrorCode::invalid, "the expression that starts with '${' has no '}' that ends it");
     }
+    TRV_ASSERT(end >= start + 2 && text[end] == '}');
     parts.push_back({true, text.substr(start + 2, end - start - 2), start + 2});
     at = end + 1;
   }
@@ -68,6 +72,7 @@ base::Result<std::vector<TextPart>> split_expressions(std::string_view text) {
                                    [](const TextPart& part) { return part.expression || is_space(part.text); });
     if (alone) std::erase_if(parts, [](const TextPart& part) { return !part.expression; });
   }
+  TRV_ENSURES(parts.empty() == text.empty());
   return parts;
 }
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 
@@ -30,6 +31,7 @@ TaskBody compile_for(Compiler& compiler, Fields& fields, const TaskScope& scope)
   task.while_ = compiler.expression(fields.get("while"), Site::body);
   task.first = compiler.list(fields.require("do"), scope.index, scope.reference + "/do");
   compiler.leave(2);
+  TRV_ENSURES(task.first == no_task || task.first > scope.index);
   return task;
 }
 

@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "kernel/workflow/definition/syntax.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition::syntax {
 namespace {
@@ -18,6 +19,7 @@ class JsonReader {
     TRV_TRY_ASSIGN(Node root, value(1));
     skip_space();
     if (!at_end()) return refuse("nothing may follow the JSON document");
+    TRV_ENSURES(nodes_ >= 1 && nodes_ <= nodes_max);
     return root;
   }
 
@@ -26,6 +28,7 @@ class JsonReader {
   [[nodiscard]] char peek() const { return at_end() ? '\0' : text_[position_.offset]; }
 
   void advance() {
+    TRV_EXPECTS(!at_end());
     if (text_[position_.offset] == '\n') {
       ++position_.line;
       position_.column = 1;
@@ -49,6 +52,7 @@ class JsonReader {
   }
 
   base::Result<Node> value(int depth) {
+    TRV_EXPECTS(depth >= 1);
     if (depth > depth_max)
       return refuse(fmt::format("more than {} levels of nesting", depth_max), ErrorCode::too_large);
     if (++nodes_ > nodes_max) return refuse(fmt::format("more than {} nodes", nodes_max), ErrorCode::too_large);
@@ -111,6 +115,7 @@ class JsonReader {
       TRV_TRY(digits());
     }
     node.text = text_.substr(start, position_.offset - start);
+    TRV_ENSURES(!node.text.empty());
     return {};
   }
 
@@ -176,6 +181,7 @@ class JsonReader {
   }
 
   base::Result<std::string> string() {
+    TRV_EXPECTS(peek() == '"');
     std::string out;
     advance();
     while (true) {
@@ -196,6 +202,7 @@ class JsonReader {
   }
 
   base::Status sequence(Node& node, int depth) {
+    TRV_EXPECTS(peek() == '[' && depth <= depth_max);
     node.kind = Node::Kind::sequence;
     advance();
     skip_space();
@@ -218,6 +225,7 @@ class JsonReader {
   }
 
   base::Status mapping(Node& node, int depth) {
+    TRV_EXPECTS(peek() == '{' && depth <= depth_max);
     node.kind = Node::Kind::mapping;
     advance();
     skip_space();

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t name_bytes_max = 64;
 
 std::size_t distance(std::string_view a, std::string_view b) {
+  TRV_EXPECTS(a.size() <= name_bytes_max && b.size() <= name_bytes_max);
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -45,6 +46,7 @@ std::string_view nearest(std::string_view name, const std::vector<std::string_vi
 }
 
 void Problems::add(const Position& at, std::string message) {
+  TRV_EXPECTS(at.line >= 1 && at.column >= 1);
   const bool earlier = at.line < position_.line || (at.line == position_.line && at.column < position_.column);
   if (first_ && !earlier) return;
   first_ = base::Error(base::ErrorCode::invalid, std::move(message)).at(at.line, at.column);
@@ -74,6 +76,7 @@ Fields::Fields(Problems& problems, const Node& node, std::string what)
 }
 
 const Node* Fields::get(std::string_view name) {
+  TRV_EXPECTS(!finished_);
   known_.push_back(name);
   return node_.find(name);
 }
@@ -115,6 +118,7 @@ std::string Fields::required_text(std::string_view name) {
 }
 
 void Fields::unsupported(std::string_view name) {
+  TRV_EXPECTS(!finished_);
   known_.push_back(name);
   for (const Entry& entry : node_.entries) {
     if (entry.key == name) problems_.unsupported(entry.position, fmt::format("'{}' of {}", name, what_));
@@ -122,6 +126,8 @@ void Fields::unsupported(std::string_view name) {
 }
 
 void Fields::finish() {
+  TRV_EXPECTS(!finished_);
+  finished_ = true;
   for (const Entry& entry : node_.entries) {
     if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
     const std::string_view meant = problems_.suggest(entry.key, known_);

@@ -59,6 +59,7 @@ class Fields {
   const Node& node_;
   std::string what_;
   std::vector<std::string_view> known_;
+  bool finished_ = false;
 };
 
 /// The candidate closest to `name`, where one is close enough to be meant; else empty.

@@ -4,12 +4,14 @@
 
 #include "kernel/workflow/definition/node.hpp"
 #include "kernel/workflow/definition/syntax.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 namespace {
 
 // The length of the well-formed UTF-8 sequence at `text[at]`, 0 where there is none (Unicode 15, table 3-7).
 std::size_t sequence_length(std::string_view text, std::size_t at) {
+  TRV_EXPECTS(at < text.size());
   const auto byte = [&](std::size_t i) -> unsigned {
     return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
   };
@@ -53,6 +55,7 @@ base::Status check_characters(std::string_view text) {
       position.column += static_cast<int>(length);
     }
   }
+  TRV_ENSURES(position.offset == text.size());
   return {};
 }
 

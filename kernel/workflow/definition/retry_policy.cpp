@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 namespace {
@@ -61,6 +62,7 @@ RetryPolicy compile_retry(Compiler& compiler, const Node& node, std::string what
   }
   if (const Node* limit = fields.get("limit")) compile_limit(compiler, *limit, fields.what(), policy);
   fields.finish();
+  TRV_ENSURES(policy.jitter_from.has_value() == policy.jitter_to.has_value() || !problems.empty());
   return policy;
 }
 

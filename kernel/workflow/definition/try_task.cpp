@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 namespace {
@@ -68,6 +69,8 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
   task.catch_first = compiler.list(parts.get("do"), scope.index, scope.reference + "/catch/do", true);
   compiler.leave(1);
   parts.finish();
+  // Tasks are numbered in the order of the text.
+  TRV_ENSURES(task.catch_first == no_task || task.first == no_task || task.catch_first > task.first);
   return task;
 }
 

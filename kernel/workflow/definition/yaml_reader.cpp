@@ -10,6 +10,7 @@
 #include <unordered_set>
 
 #include "kernel/workflow/definition/syntax.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition::syntax {
 namespace {
@@ -164,9 +165,11 @@ class TreeBuilder final : public YAML::EventHandler {
     open.node.position = at;
     open.anchor = anchor;
     open_.push_back(std::move(open));
+    TRV_ENSURES(static_cast<int>(open_.size()) <= depth_max);
   }
 
   void end() {
+    TRV_EXPECTS(!open_.empty());
     Open open = std::move(open_.back());
     open_.pop_back();
     finish(std::move(open.node), open.anchor);
@@ -179,6 +182,7 @@ class TreeBuilder final : public YAML::EventHandler {
       return;
     }
     Open& parent = open_.back();
+    TRV_ASSERT(parent.node.is_sequence() || parent.node.is_mapping());
     if (parent.node.is_sequence()) {
       parent.node.items.push_back(std::move(node));
     } else if (!parent.key_read) {
@@ -220,6 +224,7 @@ bool all_digits(std::string_view text) {
 
 // [-+]? digits, without the leading zeros that JSON refuses.
 std::string decimal(std::string_view text) {
+  TRV_EXPECTS(!text.empty());
   std::string out;
   if (text.front() == '-' || text.front() == '+') {
     if (text.front() == '-') out.push_back('-');
@@ -237,6 +242,7 @@ bool is_based(std::string_view text, std::string_view prefix, std::string_view d
 
 // [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, as a JSON number; empty where it is none.
 std::string floating(std::string_view text) {
+  TRV_EXPECTS(!text.empty());
   std::string out;
   if (text.front() == '-' || text.front() == '+') {
     if (text.front() == '-') out.push_back('-');
