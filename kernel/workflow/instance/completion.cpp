@@ -19,6 +19,8 @@ constexpr std::size_t payload_bytes_max = 950'000;
 
 void Execution::complete(TaskIndex index, Value raw_output, const Value& input, Flow flow, std::int64_t started_ns,
                          std::uint32_t attempt) {
+  TRV_EXPECTS(state_.status == Status::running && !state_.error.has_value());
+  TRV_EXPECTS(stands_in_scope(index));
   const definition::Task& task = definition_.task(index);
   Value output = std::move(raw_output);
   scope_.input = &input;
@@ -55,18 +57,33 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
 
 void Execution::follow(TaskIndex index, Flow flow) {
   switch (flow.kind) {
-    case Flow::Kind::next: state_.next = definition_.task(index).next; return;
-    case Flow::Kind::jump: state_.next = flow.target; return;
-    case Flow::Kind::exit: state_.next = no_task; return;
+    case Flow::Kind::next: state_.next = definition_.task(index).next; break;
+    case Flow::Kind::jump:
+      TRV_EXPECTS(flow.target != no_task);
+      state_.next = flow.target;
+      break;
+    case Flow::Kind::exit: state_.next = no_task; break;
     case Flow::Kind::end:
       state_.next = no_task;
       state_.frames.clear();
       frames_known_ = 0;
-      return;
+      break;
   }
+  TRV_ENSURES(state_.next == no_task || stands_in_scope(state_.next));
+}
+
+TaskIndex Execution::scope_task() const noexcept {
+  return state_.frames.empty() ? no_task : state_.frames.back().task;
+}
+
+bool Execution::stands_in_scope(TaskIndex index) const {
+  return definition_.task(index).parent == scope_task();
 }
 
 void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std::uint32_t attempt) {
+  // One error at a time: it is handled before anything else runs.
+  TRV_EXPECTS(state_.status == Status::running && !state_.error.has_value());
+  TRV_EXPECTS(stands_in_scope(index));
   const definition::Task& task = definition_.task(index);
   if (!error.is_object()) error = Value::object();
   if (error.find("instance") == nullptr) error.set("instance", Value(task.reference));
@@ -78,6 +95,8 @@ void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std
 }
 
 void Execution::push(Frame frame) {
+  TRV_EXPECTS(stands_in_scope(frame.task) && !in_call());
+  TRV_EXPECTS(frame.started_ns == context_.now.ns() && !frame.told);
   state_.frames.push_back(std::move(frame));
 }
 
@@ -105,6 +124,8 @@ Json Execution::data_json() {
 }
 
 Move Execution::move(bool with_data) {
+  TRV_EXPECTS(state_.due_ns >= 0);
+  TRV_EXPECTS(frames_known_ <= state_.frames.size());
   ++state_.steps;
   ++steps_here_;
   if (state_.status == Status::running && state_.due_ns == 0 && steps_here_ >= steps_per_decision_max && !in_call()) {
@@ -118,10 +139,13 @@ Move Execution::move(bool with_data) {
   moved.due_ns = state_.due_ns;
   if (with_data) moved.data = data_json();
   frames_known_ = state_.frames.size();
+  TRV_ENSURES(moved.keep + moved.frames.size() == state_.frames.size());
+  TRV_ENSURES(state_.steps >= steps_here_);
   return moved;
 }
 
 void Execution::emit(record::Draft draft) {
+  TRV_EXPECTS(!draft.payload.empty());
   const bool over_size = draft.payload.size() > payload_bytes_max;
   const bool over_steps = state_.steps > steps_per_instance_max;
   if (state_.status == Status::running && (over_size || over_steps)) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/expression/json.hpp"
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
@@ -38,6 +40,22 @@ struct Opened {
   DefinitionPointer definition;
 };
 
+/// Rows are rebuilt from the log at will; one that contradicts its definition is damage, not a state.
+bool fits(const State& state, const definition::Definition& definition) {
+  TaskIndex scope = no_task;
+  const auto stands = [&](TaskIndex index) {
+    return index < definition.tasks.size() && definition.task(index).parent == scope;
+  };
+  for (const Frame& frame : state.frames) {
+    if (!stands(frame.task) || frame.attempt > steps_per_instance_max) return false;
+    const bool loops = std::holds_alternative<definition::ForTask>(definition.task(frame.task).body);
+    if (loops && (!frame.items || frame.index >= frame.items->size())) return false;
+    scope = frame.task;
+  }
+  const auto known = [&](const TaskRuns& runs) { return runs.task < definition.tasks.size() && runs.runs >= 1; };
+  return (state.next == no_task || stands(state.next)) && state.due_ns >= 0 && std::ranges::all_of(state.runs, known);
+}
+
 base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                           const InstanceId& instance) {
   TRV_TRY_ASSIGN(auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
@@ -47,6 +65,11 @@ base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& co
   Opened opened{*std::move(loaded), nullptr};
   TRV_TRY_ASSIGN(opened.definition,
                  compiled(txn, context.tenant, workflows, opened.loaded.definition, opened.loaded.sha256));
+  if (!fits(opened.loaded.state, *opened.definition)) {
+    return base::fail(ErrorCode::corrupt,
+                      fmt::format("the state of the instance {} does not fit its definition; rebuild the projection",
+                                  instance.to_string()));
+  }
   return opened;
 }
 
@@ -152,6 +175,7 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   out.definition = stored->name;
   out.status = execution.state().status;
   out.decision.events = execution.take_events();
+  TRV_ENSURES(!out.decision.events.empty());
   return out;
 }
 
@@ -195,6 +219,8 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
     TRV_TRY(execution.run());
     append(out.decision.events, execution.take_events());
   }
+  TRV_ENSURES(out.instances.size() == executions.size());
+  TRV_ENSURES(out.decision.events.size() >= out.instances.size());
   return out;
 }
 
@@ -221,6 +247,7 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
         fmt::format("the operation's output has {} bytes; at most {} are kept", outcome.output.size(), data_bytes_max);
     stored.output.clear();
   }
+  TRV_ASSERT(effect == shard::EffectState::pending);
   out.decision.events.push_back(shard::effect_settled(context, instance_stream, instance->to_string(), key, stored));
   if (opened.loaded.state.status != Status::running) return out;
   opened.loaded.state.outcome = std::move(stored);

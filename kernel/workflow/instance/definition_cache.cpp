@@ -20,6 +20,7 @@ base::Result<DefinitionPointer> DefinitionCache::get(
 }
 
 void DefinitionCache::put(const base::TenantId& tenant, DefinitionPointer definition) {
+  TRV_EXPECTS(definition != nullptr);
   Key key(tenant.value(), definition->digest);
   if (entries_.contains(key)) return;
   order_.push_front(key);
@@ -28,6 +29,7 @@ void DefinitionCache::put(const base::TenantId& tenant, DefinitionPointer defini
     entries_.erase(order_.back());
     order_.pop_back();
   }
+  TRV_ENSURES(entries_.size() == order_.size() && entries_.size() <= definitions_max_);
 }
 
 }  // namespace trv::instance

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "kernel/workflow/instance/store.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 namespace {
@@ -81,6 +82,7 @@ base::Result<std::vector<definition::Name>> DefinitionStore::subscribed(const lm
 
 base::Result<Page<StoredDefinition>> DefinitionStore::list(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                            std::string_view cursor, std::size_t count_max) const {
+  TRV_EXPECTS(count_max > 0);
   const std::string prefix = tenant_prefix(tenant.value());
   std::string from;
   if (!cursor.empty()) {
@@ -106,6 +108,7 @@ base::Result<Page<StoredDefinition>> DefinitionStore::list(const lmdb::Txn& txn,
                        page.items.push_back(std::move(item));
                        return lmdb::Visit::go_on;
                      }));
+  TRV_ENSURES(page.items.size() <= count_max);
   return page;
 }
 

@@ -4,6 +4,8 @@
 #include <array>
 #include <string>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::instance {
 
 using expression::Value;
@@ -54,6 +56,7 @@ bool text_equals(const Value& error, std::string_view key, const std::optional<s
 }  // namespace
 
 Value make_error(StandardError kind, std::string_view instance, std::string_view detail, std::uint32_t status) {
+  TRV_EXPECTS(static_cast<std::size_t>(kind) < standards.size());
   const Standard& standard = standards[static_cast<std::size_t>(kind)];
   Value error = Value::make_object(5);
   error.set("type", Value(std::string(base_uri) + std::string(standard.name)));
@@ -71,6 +74,7 @@ std::string_view cut(std::string_view text, std::size_t bytes_max) {
 }
 
 Value error_of(const shard::Outcome& outcome, std::string_view instance) {
+  TRV_EXPECTS(!outcome.ok);
   StandardError kind = StandardError::runtime;
   std::uint32_t status = outcome.status;
   if (outcome.code == "unauthenticated") {

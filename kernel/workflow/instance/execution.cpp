@@ -27,7 +27,10 @@ Execution::Execution(const shard::DecisionContext& context, const definition::De
       writer_(context, instance),
       state_(std::move(state)),
       instance_data_(std::move(data)),
-      frames_known_(state_.frames.size()) {}
+      frames_known_(state_.frames.size()) {
+  TRV_EXPECTS(!definition_.tasks.empty() && context_.now.ns() >= 0);
+  TRV_EXPECTS(state_.due_ns >= 0);
+}
 
 base::Status Execution::begin(std::string_view trigger, const Value& input) {
   TRV_EXPECTS(state_.frames.empty() && state_.steps == 0);
@@ -54,16 +57,21 @@ base::Status Execution::begin(std::string_view trigger, const Value& input) {
     }
   }
   emit(writer_.started(definition_, cut(trigger, 256), input_json, error, move(true)));
+  // The projector counts the start as the first step.
+  TRV_ENSURES(state_.steps == 1 && !events_.empty());
   return {};
 }
 
 base::Status Execution::run() {
   while (state_.status == Status::running && !blocked_ && !failure_) step();
   if (failure_) return base::fail(*failure_);
+  // Nobody would ever come back to an instance that neither ended nor waits.
+  TRV_ENSURES(state_.status != Status::running || state_.due_ns != 0 || (in_call() && state_.requested));
   return {};
 }
 
 void Execution::step() {
+  TRV_EXPECTS(state_.status == Status::running && !blocked_);
   if (state_.due_ns != 0) {
     if (state_.due_ns > context_.now.ns() || steps_here_ >= steps_per_decision_max) {
       blocked_ = true;
@@ -101,6 +109,7 @@ void Execution::step() {
 }
 
 void Execution::run_task(TaskIndex index) {
+  TRV_EXPECTS(stands_in_scope(index) && state_.due_ns == 0);
   const definition::Task& task = definition_.task(index);
   scope_ = {.task = index, .started_ns = context_.now.ns(), .raw_input = &state_.data};
   if (task.condition) {
@@ -131,6 +140,7 @@ void Execution::skip(TaskIndex index) {
 }
 
 void Execution::end_of_scope() {
+  TRV_EXPECTS(!state_.frames.empty() && !in_call() && state_.next == no_task);
   const Frame frame = state_.frames.back();
   if (std::holds_alternative<definition::ForTask>(definition_.task(frame.task).body)) {
     next_iteration();
@@ -145,6 +155,7 @@ void Execution::end_of_scope() {
 }
 
 void Execution::end_of_workflow() {
+  TRV_EXPECTS(state_.frames.empty() && state_.next == no_task && !state_.error.has_value());
   Value output = state_.data;
   if (definition_.output_as) {
     scope_ = {};
@@ -161,6 +172,7 @@ void Execution::end_of_workflow() {
 }
 
 void Execution::fault(Value error) {
+  TRV_EXPECTS(state_.status == Status::running);
   state_.frames.clear();
   state_.next = no_task;
   state_.due_ns = 0;
@@ -171,6 +183,7 @@ void Execution::fault(Value error) {
 }
 
 void Execution::settle() {
+  TRV_EXPECTS(!state_.frames.empty() && !state_.error.has_value());
   const Frame frame = state_.frames.back();
   const definition::Task& task = definition_.task(frame.task);
   pop();
@@ -183,6 +196,7 @@ void Execution::settle() {
     scope_ = {};
     return;
   }
+  TRV_ASSERT(state_.outcome.has_value());
   const shard::Outcome outcome = *std::exchange(state_.outcome, std::nullopt);
   Attempt<Value> result = Value();
   if (!outcome.ok) {

@@ -102,6 +102,10 @@ class Execution final : public definition::VariableSource {
   void emit(record::Draft draft);
   [[nodiscard]] Json data_json();
   [[nodiscard]] bool in_call() const;
+  /// The task whose scope the instance is inside of; no_task at the top.
+  [[nodiscard]] TaskIndex scope_task() const noexcept;
+  /// A task runs, completes and raises only while the innermost frame is its parent's.
+  [[nodiscard]] bool stands_in_scope(TaskIndex index) const;
 
   // evaluation.cpp
   [[nodiscard]] Attempt<Value> evaluate(const definition::Template& part, const Value& input);

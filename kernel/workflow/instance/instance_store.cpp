@@ -2,6 +2,7 @@
 
 #include "kernel/expression/json.hpp"
 #include "kernel/workflow/instance/store.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -11,6 +12,8 @@ namespace {
 
 /// Rows looked at for one page of a filtered list.
 constexpr std::size_t looked_at_max = 10'000;
+/// What follows the tenant in an instance's key: a zero and the id.
+constexpr std::size_t instance_key_bytes = 17;
 
 base::Result<Value> parse(std::string_view json) {
   auto value = expression::parse_json(json);
@@ -127,6 +130,7 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
 base::Result<Page<InstanceSummary>> InstanceStore::list(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                         std::optional<Status> status, std::string_view cursor,
                                                         std::size_t count_max) const {
+  TRV_EXPECTS(count_max > 0);
   const std::string prefix = tenant_prefix(tenant.value());
   std::string from;
   if (!cursor.empty()) {
@@ -151,12 +155,14 @@ base::Result<Page<InstanceSummary>> InstanceStore::list(const lmdb::Txn& txn, co
                        page.items.push_back(summary_of(id, head, row));
                        return lmdb::Visit::go_on;
                      }));
+  TRV_ENSURES(page.items.size() <= count_max);
   return page;
 }
 
 base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                          const InstanceId& id, std::string_view cursor,
                                                          std::size_t count_max) const {
+  TRV_EXPECTS(count_max > 0);
   const std::string prefix = instance_key(tenant.value(), id);
   std::string from;
   if (!cursor.empty()) {
@@ -187,6 +193,7 @@ base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, c
                        page.items.push_back(std::move(step));
                        return lmdb::Visit::go_on;
                      }));
+  TRV_ENSURES(page.items.size() <= count_max);
   return page;
 }
 
@@ -198,7 +205,11 @@ base::Result<std::vector<InstanceStore::Runnable>> InstanceStore::runnable(const
                        const bool waits = row.due_ns != 0 || (row.requested != 0 && row.outcome == 0);
                        if (row.status == Status::running && !waits) {
                          const std::string_view text = base::as_text(key);
-                         out.push_back({base::TenantId(text.substr(0, text.size() - 17)), instance_of(key)});
+                         if (text.size() <= instance_key_bytes) {
+                           return base::fail(base::ErrorCode::corrupt, "an instance's key has no tenant");
+                         }
+                         out.push_back(
+                             {base::TenantId(text.substr(0, text.size() - instance_key_bytes)), instance_of(key)});
                        }
                        return lmdb::Visit::go_on;
                      }));

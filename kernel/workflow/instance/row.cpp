@@ -1,9 +1,10 @@
 #include "kernel/workflow/instance/row.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <concepts>
 #include <cstring>
+
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 namespace {
@@ -19,6 +20,7 @@ class Writer {
     return *this;
   }
   Writer& operator<<(std::string_view text) {
+    TRV_EXPECTS(text.size() <= UINT32_MAX);
     *this << static_cast<std::uint32_t>(text.size());
     out_ += text;
     return *this;
@@ -56,6 +58,7 @@ class Reader {
   }
   /// How many elements follow, each of at least `element_bytes`.
   std::uint32_t count(std::size_t element_bytes) {
+    TRV_EXPECTS(element_bytes > 0);
     std::uint32_t number = 0;
     *this >> number;
     if (number > rest_.size() / element_bytes) {
@@ -87,6 +90,9 @@ class Reader {
 }  // namespace
 
 void encode(const StateRow& row, std::string& out) {
+  // What the readers, `runnable` among them, tell apart.
+  TRV_EXPECTS(row.requested <= 1 && row.outcome <= 2 && row.steps >= 1);
+  TRV_EXPECTS(row.status == Status::running || (row.frames.empty() && row.due_ns == 0 && row.next == no_task));
   Writer writer(out);
   writer << static_cast<std::uint8_t>(row.status) << row.steps << row.updated_ns << row.due_ns << row.next
          << row.current << row.data << row.error << row.requested << row.outcome;
@@ -108,7 +114,10 @@ base::Result<StateRow> decode_state(base::BytesView bytes) {
   std::uint8_t status = 0;
   reader >> status >> row.steps >> row.updated_ns >> row.due_ns >> row.next >> row.current >> row.data >> row.error >>
       row.requested >> row.outcome;
-  row.status = static_cast<Status>(std::clamp<std::uint8_t>(status, 1, 4));
+  const bool known =
+      status >= static_cast<std::uint8_t>(Status::running) && status <= static_cast<std::uint8_t>(Status::cancelled);
+  if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is none; rebuild the projection");
+  row.status = static_cast<Status>(status);
   if (row.outcome != 0) {
     reader >> row.outcome_output >> row.outcome_code >> row.outcome_status >> row.outcome_message >> row.outcome_detail;
   }

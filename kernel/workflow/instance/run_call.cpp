@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 namespace {
@@ -26,15 +27,20 @@ void Execution::run(TaskIndex index, const definition::PluginCall& task, const V
 
 // The log ended between a call's start and its effect: the call starts once more, as the same run.
 void Execution::request_again() {
+  TRV_EXPECTS(in_call() && !state_.requested && !state_.outcome.has_value());
   const Frame frame = state_.frames.back();
   pop();
   for (TaskRuns& known : state_.runs) {
-    if (known.task == frame.task) --known.runs;
+    if (known.task != frame.task) continue;
+    TRV_ASSERT(known.runs > 0);
+    --known.runs;
   }
   state_.next = frame.task;
+  TRV_ENSURES(stands_in_scope(state_.next));
 }
 
 void Execution::request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments) {
+  TRV_EXPECTS(!state_.requested && !state_.outcome.has_value());
   const definition::Task& task = definition_.task(index);
   const std::int64_t now_ns = context_.now.ns();
   Attempt<std::string> json = checked_json(arguments, "what is handed to the operation");
@@ -51,6 +57,7 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   }
   if (runs == nullptr) runs = &state_.runs.emplace_back(index, 0);
   ++runs->runs;
+  TRV_ASSERT(runs->runs >= 1 && effect.timeout > base::Duration::zero());
 
   effect.tenant = context_.tenant;
   effect.owner = writer_.instance();
@@ -71,6 +78,7 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   const Move moved = move(true);
   emit(writer_.task_started({index, &task, effect.attempt, now_ns}, operation, effect.key, moved));
   if (state_.status == Status::running) {
+    TRV_ASSERT(in_call() && state_.frames.back().attempt == effect.attempt);
     events_.push_back(shard::effect_requested(context_, instance_stream, effect));
     state_.requested = true;
   }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -28,10 +29,12 @@ void Execution::run(TaskIndex index, const definition::ForTask& task, const Valu
 
 void Execution::next_iteration() {
   Frame& frame = change_top();
+  TRV_EXPECTS(frame.items.has_value());
   const TaskIndex index = frame.task;
   const auto& task = std::get<definition::ForTask>(definition_.task(index).body);
   const std::int64_t started_ns = frame.started_ns;
   ++frame.index;
+  TRV_ASSERT(frame.index <= frame.items->size());
   bool more = frame.index < frame.items->size();
   const Value input = frame.input ? *frame.input : state_.data;
   scope_ = {.task = index, .started_ns = started_ns, .raw_input = &input, .input = &input};

@@ -4,6 +4,7 @@
 
 #include "kernel/expression/json.hpp"
 #include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -15,6 +16,7 @@ constexpr std::int64_t delay_max_ns = std::int64_t{24} * 3600 * 1'000'000'000;
 
 /// constant d, linear n·d, exponential d·2^(n-1), for the n-th retry; never over a day.
 std::int64_t backoff_ns(Backoff backoff, std::int64_t delay_ns, std::uint32_t retry) {
+  TRV_EXPECTS(retry >= 1 && delay_ns >= 0);
   std::int64_t factor = 1;
   if (backoff == Backoff::linear) factor = retry;
   if (backoff == Backoff::exponential) factor = std::int64_t{1} << std::min<std::uint32_t>(retry - 1, 62);
@@ -32,10 +34,12 @@ void Execution::run(TaskIndex index, const definition::TryTask& task, const Valu
 }
 
 void Execution::leave_to(std::size_t frame_index) {
+  TRV_EXPECTS(frame_index < state_.frames.size());
   while (state_.frames.size() > frame_index + 1) pop();
 }
 
 void Execution::handle_error() {
+  TRV_EXPECTS(state_.error.has_value());
   for (std::size_t i = state_.frames.size(); i-- > 0;) {
     const auto* task = std::get_if<definition::TryTask>(&definition_.task(state_.frames[i].task).body);
     if (task == nullptr || state_.frames[i].error) continue;
@@ -89,6 +93,7 @@ void Execution::handle_error() {
 }
 
 Execution::Attempt<bool> Execution::catches(const Frame& frame, const definition::TryTask& task) {
+  TRV_EXPECTS(frame.error.has_value() && scope_.input != nullptr);
   if (!matches(task.errors, *frame.error)) return false;
   if (task.when) {
     const Attempt<Value> truth = evaluate(*task.when, *scope_.input);
@@ -105,6 +110,7 @@ Execution::Attempt<bool> Execution::catches(const Frame& frame, const definition
 
 Execution::Attempt<std::optional<base::Timestamp>> Execution::retry_at(const Frame& frame,
                                                                        const definition::TryTask& task) {
+  TRV_EXPECTS(task.retry.has_value() && scope_.input != nullptr);
   const definition::RetryPolicy& policy = *task.retry;
   const Value& input = *scope_.input;
   const std::optional<base::Timestamp> never;
@@ -141,6 +147,7 @@ Execution::Attempt<std::optional<base::Timestamp>> Execution::retry_at(const Fra
     wait_ns += static_cast<std::int64_t>(drawn % static_cast<std::uint64_t>(*to_ns - *from_ns + 1));
   }
   wait_ns += *from_ns;
+  TRV_ASSERT(wait_ns >= 0 && wait_ns <= 2 * delay_max_ns);
   const base::Timestamp at = context_.now + base::Duration(wait_ns);
   if (policy.duration_max) {
     const Attempt<base::Duration> limit = evaluate_duration(*policy.duration_max, input);

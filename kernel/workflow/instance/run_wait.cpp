@@ -1,4 +1,5 @@
 #include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -11,6 +12,7 @@ void Execution::run(TaskIndex index, const definition::WaitTask& task, const Val
   push(std::move(frame));
   state_.next = no_task;
   state_.due_ns = (context_.now + *length).ns();
+  TRV_ASSERT(state_.due_ns > context_.now.ns());
   const Move moved = move(true);
   emit(writer_.task_waiting({index, &definition_.task(index), 0, context_.now.ns()}, moved));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernel/workflow/instance/state.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
 
@@ -22,6 +23,8 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
 }
 
 std::string tenant_prefix(std::string_view tenant) {
+  // An empty tenant would open the rows of nobody, or of everybody.
+  TRV_EXPECTS(!tenant.empty());
   std::string key(tenant);
   key.push_back('\0');
   return key;
@@ -51,6 +54,7 @@ std::string subscription_prefix(std::string_view tenant, std::string_view event_
 }
 
 std::string start_key(std::string_view tenant, std::string_view trigger) {
+  TRV_EXPECTS(trigger.starts_with(start_key_trigger));
   const base::Digest digest = base::sha256(base::as_bytes(trigger));
   std::string key = tenant_prefix(tenant);
   key.append(reinterpret_cast<const char*>(digest.data()), 16);
@@ -58,6 +62,7 @@ std::string start_key(std::string_view tenant, std::string_view trigger) {
 }
 
 std::string instance_key(std::string_view tenant, const base::Uuid& instance) {
+  TRV_EXPECTS(!tenant.empty());
   // With room for the lsn of a step.
   std::string key;
   key.reserve(tenant.size() + 1 + instance.bytes().size() + 8);
