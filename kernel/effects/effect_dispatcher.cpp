@@ -9,6 +9,8 @@ namespace trv::effects {
 EffectDispatcher::EffectDispatcher(DispatcherOptions options, const base::Clock& clock, base::Random& random,
                                    Perform perform, Settle settle)
     : options_(options), clock_(clock), random_(random), perform_(std::move(perform)), settle_(std::move(settle)) {
+  TRV_EXPECTS(perform_ != nullptr && settle_ != nullptr);
+  TRV_EXPECTS(options_.backoff_first > base::Duration::zero() && options_.backoff_first <= options_.backoff_max);
   TRV_EXPECTS(options_.concurrency_max > 0 && options_.tenant_concurrency_max > 0 && options_.tries_max > 0);
 }
 
@@ -31,6 +33,7 @@ void EffectDispatcher::stop() {
 }
 
 void EffectDispatcher::dispatch(shard::Effect effect) {
+  TRV_EXPECTS(!effect.key.empty());
   {
     const std::scoped_lock lock(inbox_->mutex);
     inbox_->arrived.push_back(std::move(effect));
@@ -98,6 +101,7 @@ void EffectDispatcher::begin_tries() {
       continue;
     }
     skipped = 0;
+    TRV_ASSERT(!at->second.empty());
     const std::string key = std::move(at->second.front());
     at->second.pop_front();
     if (at->second.empty()) ready_.erase(at);
@@ -110,6 +114,8 @@ void EffectDispatcher::begin_try(Job& job) {
   ++job.tries;
   ++under_way_;
   ++under_way_of_[job.effect.tenant];
+  TRV_ASSERT(under_way_ <= options_.concurrency_max && under_way_ <= jobs_.size());
+  TRV_ASSERT(job.tries <= options_.tries_max);
   {
     const std::scoped_lock lock(metrics_mutex_);
     ++metrics_.tries;
@@ -128,6 +134,7 @@ void EffectDispatcher::end_try(Ended ended) {
   const auto at = jobs_.find(ended.key);
   TRV_ASSERT(at != jobs_.end());
   Job& job = at->second;
+  TRV_ASSERT(under_way_ > 0 && job.tries >= 1);
   --under_way_;
   const auto tenant = under_way_of_.find(job.effect.tenant);
   TRV_ASSERT(tenant != under_way_of_.end() && tenant->second > 0);
@@ -154,6 +161,7 @@ void EffectDispatcher::end_try(Ended ended) {
 
 // Exponential with full jitter, so that effects that failed together do not come back together.
 base::Duration EffectDispatcher::backoff(std::uint32_t tries) {
+  TRV_EXPECTS(tries >= 1);
   base::Duration ceiling = options_.backoff_first;
   for (std::uint32_t i = 1; i < tries && ceiling < options_.backoff_max; ++i) ceiling *= 2;
   ceiling = std::min(ceiling, options_.backoff_max);
