@@ -10,6 +10,7 @@
 #include "kernel/expression/code.hpp"
 #include "kernel/expression/memory_meter.hpp"
 #include "kernel/expression/value.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/timestamp.hpp"
 
 namespace trv::expression {
@@ -42,8 +43,16 @@ class Allowance {
     error_ = std::move(error);
     stop_ = Stop::raised;
   }
-  void stop(Stop why) noexcept { stop_ = why; }
-  void clear() noexcept { stop_ = Stop::none; }
+  /// Ends the evaluation for good: a budget is used up.
+  void stop(Stop why) noexcept {
+    TRV_EXPECTS(why != Stop::none && why != Stop::raised);
+    stop_ = why;
+  }
+  /// The raised error is handled. Nothing clears a budget that is used up.
+  void clear() noexcept {
+    TRV_EXPECTS(stop_ == Stop::raised);
+    stop_ = Stop::none;
+  }
   [[nodiscard]] Stop stopped() const noexcept { return stop_; }
   [[nodiscard]] Value take_error() noexcept { return std::move(error_); }
   [[nodiscard]] std::uint64_t fuel() const noexcept { return fuel_; }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "kernel/expression/lexer.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
@@ -16,6 +17,7 @@ Compiler::FunctionScope::FunctionScope(Compiler& owner, int function)
 }
 
 Compiler::FunctionScope::~FunctionScope() {
+  TRV_ASSERT(compiler.level_ == level_before + 1);
   compiler.function_ = function_before;
   compiler.level_ = level_before;
   compiler.scope_ = scope_before;
@@ -30,11 +32,13 @@ base::Result<Code> Compiler::compile(const SyntaxTree& tree, std::span<const std
   root_scope_ = scope_;
   expression(*tree.root);
   emit(Opcode::output);
+  TRV_ENSURES(level_ == 0 && function_ == 0 && scope_ == root_scope_);
   if (error_) return base::fail(std::move(*error_));
   return std::move(code_);
 }
 
 std::vector<Instruction>& Compiler::instructions() const {
+  TRV_EXPECTS(static_cast<std::size_t>(function_) < code_.functions.size());
   return const_cast<Compiler*>(this)->code_.functions[static_cast<std::size_t>(function_)].instructions;
 }
 
@@ -43,11 +47,13 @@ int Compiler::here() const {
 }
 
 int Compiler::emit(Opcode opcode, int a, int b, int extra, int flag) {
+  TRV_EXPECTS(extra >= 0 && extra <= UINT16_MAX && flag >= 0 && flag <= UINT8_MAX);
   instructions().push_back({opcode, static_cast<std::uint8_t>(flag), static_cast<std::uint16_t>(extra), a, b});
   return here() - 1;
 }
 
 int Compiler::new_slots(int count) {
+  TRV_EXPECTS(count > 0);
   Function& function = code_.functions[static_cast<std::size_t>(function_)];
   const int first = static_cast<int>(function.slots);
   function.slots += static_cast<std::uint32_t>(count);
@@ -76,6 +82,7 @@ void Compiler::fail(const Node& node, std::string message) {
 }
 
 const Compiler::Binding* Compiler::bind(Binding::Kind kind, std::string_view name, int arity, int index) {
+  TRV_EXPECTS(arity >= 0 && index >= 0);
   scope_ = &bindings_.emplace_back(Binding{kind, name, arity, level_, index, scope_});
   return scope_;
 }
@@ -140,6 +147,7 @@ void Compiler::expression(const Node& node) {
     case NodeKind::label: return label(node);
     case NodeKind::break_:
       if (const Binding* binding = find(Binding::Kind::label, node.text)) {
+        TRV_ASSERT(binding->level <= level_);
         emit(Opcode::cut, binding->index, 0, level_ - binding->level);
         emit(Opcode::backtrack);
       } else {
@@ -229,6 +237,7 @@ void Compiler::string(const Node& node) {
 }
 
 void Compiler::index(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2);
   const Node& base = *node.children[0];
   const Node& key = *node.children[1];
   const int optional = node.optional ? 1 : 0;
@@ -252,6 +261,7 @@ void Compiler::index(const Node& node) {
 }
 
 void Compiler::slice(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 3 && node.children[0] != nullptr);
   const int input = new_slot();
   const int bounds = new_slots(2);
   emit(Opcode::store, input);
@@ -303,6 +313,7 @@ std::optional<Value> Compiler::fold(const Node& node) const {
 }
 
 void Compiler::array(const Node& node) {
+  TRV_EXPECTS(node.children.size() <= 1);
   if (auto constant = fold(node)) return load_constant(std::move(*constant));
   const Node& body = *node.children[0];
   if (outputs(body) == Outputs::one) {
@@ -329,6 +340,7 @@ void Compiler::collect(const Node& body) {
 }
 
 void Compiler::object(const Node& node) {
+  TRV_EXPECTS(node.children.size() % 2 == 0);
   if (auto constant = fold(node)) return load_constant(std::move(*constant));
   const int input = new_slot();
   emit(Opcode::store_move, input);
@@ -352,6 +364,7 @@ void Compiler::object(const Node& node) {
 }
 
 void Compiler::comma(const Node& node) {
+  TRV_EXPECTS(node.children.size() >= 2);
   std::vector<int> jumps;
   for (std::size_t i = 0; i + 1 < node.children.size(); ++i) {
     const int fork = emit(Opcode::fork);
@@ -364,6 +377,7 @@ void Compiler::comma(const Node& node) {
 }
 
 void Compiler::binary(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2);
   const Node& left = *node.children[0];
   const Node& right = *node.children[1];
   Operand at{};
@@ -382,6 +396,7 @@ void Compiler::binary(const Node& node) {
 }
 
 void Compiler::logic(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2);
   const bool is_and = node.kind == NodeKind::and_;
   const int input = new_slot();
   emit(Opcode::store, input);
@@ -394,6 +409,7 @@ void Compiler::logic(const Node& node) {
 }
 
 void Compiler::alternative(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2);
   const Node& left = *node.children[0];
   const Node& right = *node.children[1];
   const int input = new_slot();
@@ -432,6 +448,7 @@ void Compiler::alternative(const Node& node) {
 }
 
 void Compiler::condition(const Node& node) {
+  TRV_EXPECTS(node.children.size() >= 3 && node.children.size() % 2 == 1);
   std::vector<int> ends;
   const int input = new_slot();
   emit(Opcode::store, input);
@@ -451,6 +468,7 @@ void Compiler::condition(const Node& node) {
 }
 
 void Compiler::attempt(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2 && node.children[0] != nullptr);
   const int attempt_slot = new_slot();
   const int begin = emit(Opcode::try_begin, 0, attempt_slot);
   expression(*node.children[0]);
@@ -472,6 +490,7 @@ void Compiler::label(const Node& node) {
 }
 
 void Compiler::define(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2);
   const Binding* before = scope_;
   compile_function(node.text, node.parameters, *node.children[0]);
   expression(*node.children[1]);

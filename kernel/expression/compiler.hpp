@@ -12,6 +12,7 @@
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/code.hpp"
 #include "kernel/expression/syntax.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::expression {
@@ -52,7 +53,10 @@ class Compiler {
   // Emission
   int emit(Opcode opcode, int a = 0, int b = 0, int extra = 0, int flag = 0);
   int here() const;
-  void target(int jump) { instructions()[static_cast<std::size_t>(jump)].a = here(); }
+  void target(int jump) {
+    TRV_EXPECTS(jump >= 0 && jump < here());
+    instructions()[static_cast<std::size_t>(jump)].a = here();
+  }
   std::vector<Instruction>& instructions() const;
   int new_slot();
   int new_slots(int count);

@@ -1,6 +1,7 @@
 // Assignments. A state slot holds the value being changed and is its only owner, so that changes happen in place.
 
 #include "kernel/expression/compiler.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 
@@ -23,6 +24,7 @@ void Compiler::path_of(const Node& path) {
 }
 
 void Compiler::assign(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2);
   const Node& path = *node.children[0];
   const Node& right = *node.children[1];
   emit(Opcode::suspend);
@@ -49,6 +51,7 @@ void Compiler::set_all(const Node& path, const Node& right) {
     emit(Opcode::store_move, slot);
     return Operand{OperandMode::slot, slot};
   }();
+  TRV_ASSERT(stored.mode == OperandMode::slot);
   emit(leaves_no_fork(right) ? Opcode::move : Opcode::load, input);
   if (const auto constant = constant_path(path)) {
     emit(Opcode::store_move, state);

@@ -7,6 +7,7 @@
 #include "kernel/expression/compiler.hpp"
 #include "kernel/expression/parser.hpp"
 #include "kernel/expression/prelude.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 
@@ -24,6 +25,7 @@ void Compiler::call(const Node& node) {
 }
 
 void Compiler::call_binding(const Node& node, const Binding& binding) {
+  TRV_EXPECTS(binding.level <= level_);
   const int hops = level_ - binding.level;
   if (binding.kind == Binding::Kind::parameter) {
     emit(Opcode::call_parameter, binding.index, 0, hops);
@@ -85,6 +87,8 @@ int Compiler::compile_function(std::string_view name, const std::vector<std::str
   for (std::size_t i = 0; i < list.size(); ++i) {
     if (list[i].opcode != Opcode::call) continue;
     std::size_t next = i + 1 + static_cast<std::size_t>(list[i].b);
+    // The last instruction is the return, so something stands behind every call.
+    TRV_ASSERT(next < list.size());
     while (list[next].opcode == Opcode::jump) next = static_cast<std::size_t>(list[next].a);
     if (list[next].opcode == Opcode::return_) list[i].opcode = Opcode::tail_call;
   }
@@ -135,6 +139,7 @@ bool Compiler::call_prelude(const Node& node) {
     level_ = 0;
     known = prelude_functions_.emplace(key, static_cast<int>(code_.functions.size())).first;
     compile_function(definition.text, definition.parameters, *definition.children[0]);
+    TRV_ASSERT(level_ == 0 && function_ == 0);
     scope_ = scope_before;
     function_ = function_before;
     level_ = level_before;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernel/expression/compiler.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 
@@ -46,6 +47,7 @@ void Compiler::match_pattern(const Pattern& pattern) {
 // Binds the current value to the patterns' variables, which stay in scope. With several patterns an error, also one
 // from what follows, goes on with the next.
 void Compiler::destructure(const std::vector<Pattern*>& patterns, const Node&) {
+  TRV_EXPECTS(!patterns.empty());
   Names names;
   for (const Pattern* pattern : patterns) pattern_names(*pattern, names);
   std::vector<int> slots;
@@ -83,6 +85,7 @@ void Compiler::destructure(const std::vector<Pattern*>& patterns, const Node&) {
 }
 
 void Compiler::bind_node(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 2);
   const Binding* before = scope_;
   const Node& body = *node.children[1];
   const int input = new_slot();
@@ -95,6 +98,7 @@ void Compiler::bind_node(const Node& node) {
 }
 
 void Compiler::reduce(const Node& node) {
+  TRV_EXPECTS(node.children.size() == 3);
   const Binding* before = scope_;
   const int input = new_slot();
   const int state = new_slot();
@@ -116,6 +120,7 @@ void Compiler::reduce(const Node& node) {
 }
 
 void Compiler::foreach (const Node& node) {
+  TRV_EXPECTS(node.children.size() == 4);
   const Binding* before = scope_;
   const int input = new_slot();
   const int state = new_slot();

@@ -4,6 +4,7 @@
 
 #include "kernel/expression/compiler.hpp"
 #include "kernel/expression/prelude.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
@@ -173,6 +174,7 @@ void Compiler::form_range(const Node& node) {
   const int input = new_slot();
   const int bounds = new_slots(3);
   const auto& arguments = node.children;
+  TRV_EXPECTS(!arguments.empty() && arguments.size() <= 3);
   emit(Opcode::store, input);
   load_constant(Value(0));
   emit(Opcode::store_move, bounds);

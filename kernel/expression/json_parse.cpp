@@ -8,6 +8,7 @@
 
 #include "kernel/expression/json.hpp"
 #include "kernel/expression/memory_meter.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
@@ -32,13 +33,17 @@ class ValueHandler {
   static constexpr std::size_t max_string_size = Value::size_max;
   static constexpr std::size_t max_key_size = Value::size_max;
 
-  Value take() { return std::move(stack_.back()); }
+  Value take() {
+    TRV_EXPECTS(stack_.size() == 1 && text_.empty());
+    return std::move(stack_.back());
+  }
   [[nodiscard]] bool out_of_memory() const noexcept { return out_of_memory_; }
 
   bool on_document_begin(json::error_code&) { return true; }
   bool on_document_end(json::error_code&) { return true; }
   bool on_array_begin(json::error_code&) { return true; }
   bool on_array_end(std::size_t size, json::error_code& error) {
+    TRV_EXPECTS(size <= stack_.size());
     Value array = Value::make_array(size);
     for (auto item = stack_.end() - static_cast<std::ptrdiff_t>(size); item != stack_.end(); ++item) {
       array.push_back(std::move(*item));
@@ -48,6 +53,7 @@ class ValueHandler {
   }
   bool on_object_begin(json::error_code&) { return true; }
   bool on_object_end(std::size_t size, json::error_code& error) {
+    TRV_EXPECTS(size <= stack_.size() / 2);
     Value object = Value::make_object(size);
     for (auto key = stack_.end() - static_cast<std::ptrdiff_t>(2 * size); key != stack_.end(); key += 2) {
       object.set(*key, std::move(*(key + 1)));

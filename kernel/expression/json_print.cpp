@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernel/expression/json.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
@@ -24,12 +25,14 @@ void append_real(std::string& out, double real) {
     text.remove_prefix(1);
   }
   const std::size_t exponent_at = text.find('e');
+  TRV_ASSERT(exponent_at != std::string_view::npos && exponent_at + 1 < text.size());
   int exponent = 0;
   const char* exponent_text = text.data() + exponent_at + 1;
   std::from_chars(*exponent_text == '+' ? exponent_text + 1 : exponent_text, end, exponent);
   std::string digits(text.substr(0, 1));
   if (exponent_at > 2) digits += text.substr(2, exponent_at - 2);
   const int count = static_cast<int>(digits.size());
+  TRV_ASSERT(count >= 1 && count <= 17);
   const int point = exponent + 1;
   if (point <= -4 || point > count + 15) {
     out += text.substr(0, exponent_at + 2);
@@ -80,6 +83,7 @@ bool append(std::string& out, const Value& root, const PrintLimits& limits) {
   while (!levels.empty()) {
     if (out.size() > limits.bytes_max) return false;
     Level& level = levels.back();
+    TRV_ASSERT(level.next <= level.value->size());
     const bool is_array = level.value->is_array();
     if (level.next == level.value->size()) {
       levels.pop_back();

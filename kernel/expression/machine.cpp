@@ -1,5 +1,7 @@
 #include "kernel/expression/machine.hpp"
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::expression {
 
 Machine::Machine(const Code& code, Value input, const Environment& environment, const Budget& budget)
@@ -12,12 +14,14 @@ Machine::Machine(const Code& code, Value input, const Environment& environment, 
       current_(std::move(input)) {
   TRV_EXPECTS(environment.variables.size() == code.variables);
   TRV_EXPECTS(budget.depth_max > 0);
+  TRV_EXPECTS(!code.functions.empty());
   push_frame(code.functions.front(), 0, nullptr, 0);
 }
 
 std::optional<Value> Machine::next() {
   const bool more = started_ ? backtrack() : true;
   started_ = true;
+  TRV_ASSERT(!frames_.empty() && frame_ < frames_.size());
   if (!more || !run()) return std::nullopt;
   return std::move(current_);
 }

@@ -1,6 +1,7 @@
 // Forks, frames and errors.
 
 #include "kernel/expression/machine.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 
@@ -15,13 +16,18 @@ void Machine::push_fork(ForkKind kind, const Instruction* resume_at, Value curre
 
 void Machine::drop_frames(std::size_t count) {
   if (count == frames_.size()) return;
+  TRV_EXPECTS(count < frames_.size());
   const Frame& first = frames_[count];
+  // Stacks only shrink here; a frame begins within what those before it left.
+  TRV_ASSERT(first.closures <= closures_.size() && first.slots <= slots_.size());
   closures_.resize(first.closures);
   slots_.resize(first.slots);
   frames_.resize(count);
 }
 
 void Machine::restore(const Fork& fork) {
+  // What a fork goes back to lives as long as the fork.
+  TRV_EXPECTS(fork.frame < fork.frames && fork.frames <= frames_.size());
   drop_frames(fork.frames);
   frame_ = fork.frame;
   base_ = frames_[frame_].slots;
@@ -43,6 +49,7 @@ bool Machine::backtrack() {
       case ForkKind::iterate: {
         restore(fork);
         path_ = fork.path;
+        TRV_ASSERT(fork.position < fork.current.size());
         const std::uint32_t position = fork.position++;
         if (fork.position == fork.current.size()) {
           const Value container = std::move(fork.current);
@@ -57,6 +64,7 @@ bool Machine::backtrack() {
         restore(fork);
         path_ = fork.path;
         // The range instruction stands right before the place to resume at.
+        TRV_ASSERT((next_ - 1)->opcode == Opcode::range);
         const std::int32_t bounds = (next_ - 1)->a;
         current_ = fork.current;
         Value following = apply(Operator::add, current_, slot(bounds + 2), allowance_);
@@ -78,11 +86,13 @@ bool Machine::backtrack() {
 
 // Goes on at the handler of the raised error; false when there is none, or when nothing is left after it.
 bool Machine::unwind() {
+  TRV_EXPECTS(allowance_.stopped() == Allowance::Stop::raised);
   std::size_t at = forks_.size();
   while (at > 0) {
     const Fork& fork = forks_[at - 1];
     if (fork.kind == ForkKind::attempt_done) {
       // The error comes from behind that attempt, so it and all within it do not see it.
+      TRV_ASSERT(fork.position + 1 < at);
       at = fork.position;
       continue;
     }
@@ -118,6 +128,7 @@ void Machine::push_frame(const Function& function, std::uint32_t static_link, co
   frame_ = static_cast<std::uint32_t>(frames_.size() - 1);
   base_ = frames_[frame_].slots;
   slots_.resize(slots_.size() + function.slots);
+  TRV_ASSERT(!function.instructions.empty());
   next_ = function.instructions.data();
 }
 
@@ -132,6 +143,7 @@ bool Machine::call(const Instruction& instruction) {
     allowance_.stop(Allowance::Stop::depth);
     return false;
   }
+  TRV_ASSERT(static_cast<std::size_t>(instruction.a) < code_.functions.size());
   const Function& function = code_.functions[static_cast<std::size_t>(instruction.a)];
   const std::uint32_t static_link = frame_out(instruction.extra);
   const std::uint32_t caller = frame_;
@@ -176,12 +188,15 @@ void Machine::call_parameter(const Instruction& instruction) {
     return;
   }
   const Frame& owner = frames_[frame_out(instruction.extra)];
+  TRV_ASSERT(owner.closures + static_cast<std::uint32_t>(instruction.a) < closures_.size());
   const Closure closure = closures_[owner.closures + static_cast<std::uint32_t>(instruction.a)];
   push_frame(*closure.function, closure.frame, next_, frame_);
 }
 
 void Machine::return_from_call() {
   const Frame frame = frames_[frame_];
+  // The program's own frame ends with an output, never with a return.
+  TRV_EXPECTS(frame.return_to != nullptr && frame.return_frame < frame_);
   if (frame_ + 1 == frames_.size() && forks_.size() == frame.forks) drop_frames(frame_);
   next_ = frame.return_to;
   frame_ = frame.return_frame;

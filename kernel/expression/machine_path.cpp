@@ -4,6 +4,7 @@
 
 #include "kernel/expression/json.hpp"
 #include "kernel/expression/machine.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
@@ -18,6 +19,7 @@ std::string shown(const Value& value) {
 
 // A step of a path must start from the value that the path leads to.
 bool Machine::check_path(const Value* key) {
+  TRV_EXPECTS(tracking());
   if (current_.identical(path_.value())) return true;
   allowance_.raise(
       Value(key == nullptr ? fmt::format("Invalid path expression near attempt to iterate through {}", shown(current_))
@@ -115,6 +117,7 @@ void Machine::enter_child(const Value& container, std::uint32_t position) {
     if (tracking()) path_.step(Value(position), current_);
     return;
   }
+  TRV_EXPECTS(position < container.size());
   const Entry& entry = container.entries()[position];
   current_ = entry.value;
   if (tracking()) path_.step(entry.key, current_);
@@ -142,6 +145,7 @@ bool Machine::begin_range(const Instruction& instruction) {
 }
 
 void Machine::end_path() {
+  TRV_EXPECTS(path_.active());
   if (!current_.identical(path_.value())) {
     allowance_.raise(Value(fmt::format("Invalid path expression with result {}", shown(current_))));
     return;

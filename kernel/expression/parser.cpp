@@ -3,51 +3,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <optional>
 
+#include "kernel/expression/infix.hpp"
 #include "kernel/expression/lexer.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
 
 constexpr int nesting_max = 300;           // brackets and prefixes; each costs a few frames of our own stack
 constexpr std::uint32_t depth_max = 1000;  // of the tree, which operator chains deepen too
-
-enum class Associativity : std::uint8_t { left, right, none };
-
-struct Infix {
-  std::string_view text;
-  int precedence;
-  Associativity associativity;
-  NodeKind kind;
-  Operator op;
-};
-
-constexpr std::array<Infix, 22> infixes = {{
-    {"//", 1, Associativity::right, NodeKind::alternative, Operator::alternative},
-    {"=", 2, Associativity::none, NodeKind::assign, Operator::assign},
-    {"|=", 2, Associativity::none, NodeKind::assign, Operator::update},
-    {"+=", 2, Associativity::none, NodeKind::assign, Operator::add},
-    {"-=", 2, Associativity::none, NodeKind::assign, Operator::subtract},
-    {"*=", 2, Associativity::none, NodeKind::assign, Operator::multiply},
-    {"/=", 2, Associativity::none, NodeKind::assign, Operator::divide},
-    {"%=", 2, Associativity::none, NodeKind::assign, Operator::modulo},
-    {"//=", 2, Associativity::none, NodeKind::assign, Operator::alternative},
-    {"or", 3, Associativity::left, NodeKind::or_, Operator::add},
-    {"and", 4, Associativity::left, NodeKind::and_, Operator::add},
-    {"==", 5, Associativity::none, NodeKind::binary, Operator::equal},
-    {"!=", 5, Associativity::none, NodeKind::binary, Operator::not_equal},
-    {"<", 5, Associativity::none, NodeKind::binary, Operator::less},
-    {"<=", 5, Associativity::none, NodeKind::binary, Operator::less_equal},
-    {">", 5, Associativity::none, NodeKind::binary, Operator::greater},
-    {">=", 5, Associativity::none, NodeKind::binary, Operator::greater_equal},
-    {"+", 6, Associativity::left, NodeKind::binary, Operator::add},
-    {"-", 6, Associativity::left, NodeKind::binary, Operator::subtract},
-    {"*", 7, Associativity::left, NodeKind::binary, Operator::multiply},
-    {"/", 7, Associativity::left, NodeKind::binary, Operator::divide},
-    {"%", 7, Associativity::left, NodeKind::binary, Operator::modulo},
-}};
 
 // After the first error the current token stays `end`, so every loop ends and the tree is thrown away.
 class Parser {
@@ -56,6 +22,7 @@ class Parser {
 
   base::Result<SyntaxTree> parse() {
     tree_.root = query();
+    TRV_ASSERT(tree_.root != nullptr && nesting_ == 0);
     if (!error_ && token_.kind != TokenKind::end) unexpected("the end of the program");
     if (error_) return base::fail(std::move(*error_));
     return std::move(tree_);
@@ -68,7 +35,10 @@ class Parser {
         parser.fail(base::ErrorCode::too_large, fmt::format("nested deeper than the limit of {}", nesting_max));
       }
     }
-    ~Nesting() { --parser.nesting_; }
+    ~Nesting() {
+      --parser.nesting_;
+      TRV_ENSURES(parser.nesting_ >= 0);
+    }
     Parser& parser;
   };
 
@@ -219,6 +189,7 @@ class Parser {
   }
 
   Node* expression(int precedence_min) {
+    TRV_EXPECTS(precedence_min >= 1 && precedence_min <= infix_precedence_max + 1);
     const Nesting nesting(*this);
     Node* left = prefix();
     int none_at = 0;
@@ -417,6 +388,7 @@ class Parser {
     } while (accept_keyword("elif"));
     parts.push_back(accept_keyword("else") ? query() : nullptr);
     expect_keyword("end");
+    TRV_ENSURES(parts.size() >= 3 && parts.size() % 2 == 1);
     return make(NodeKind::condition, offset, std::move(parts));
   }
 
@@ -509,6 +481,7 @@ class Parser {
     }
     parts.push_back(key);
     parts.push_back(accept(":") ? object_value() : implied);
+    TRV_ENSURES(parts.size() % 2 == 0);
   }
 
   Node* object_value() {

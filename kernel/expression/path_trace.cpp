@@ -3,12 +3,18 @@
 #include <algorithm>
 #include <vector>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::expression {
 
 std::pair<Value, int> PathTrace::end() {
+  TRV_EXPECTS(active());
   std::vector<Value> keys;
   Step* step = last_;
-  for (; !step->first; step = step->before) keys.push_back(step->key);
+  for (; !step->first; step = step->before) {
+    TRV_ASSERT(step->before != nullptr);
+    keys.push_back(step->key);
+  }
   std::reverse(keys.begin(), keys.end());
   const int suspensions = step->suspensions;
   PathTrace outside;

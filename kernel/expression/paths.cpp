@@ -7,6 +7,7 @@
 
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/utf8.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
@@ -47,6 +48,7 @@ bool resolve_slice(std::size_t size, const Value& from, const Value& to, Range& 
   end = std::clamp(end, 0.0, length);
   range.from = static_cast<std::size_t>(std::floor(start));
   range.to = std::max(range.from, static_cast<std::size_t>(std::ceil(end)));
+  TRV_ENSURES(range.from <= range.to && range.to <= size);
   return true;
 }
 
@@ -88,6 +90,7 @@ Value set_slice(Value array, const Value& key, const Value& value, Allowance& al
   for (std::size_t i = 0; i < range.from; ++i) result.push_back(array.at(i));
   for (const Value& item : value.items()) result.push_back(item);
   for (std::size_t i = range.to; i < array.size(); ++i) result.push_back(array.at(i));
+  TRV_ENSURES(result.size() == size);
   return result;
 }
 
@@ -149,6 +152,7 @@ Value take_child(Value& container, const Value& key, Allowance& allowance) {
 // Takes the chain of containers along path[0, length) apart; what stands at its end is the result.
 bool descend(Value root, const Value& path, std::size_t length, std::vector<Value>& chain, Value& end,
              Allowance& allowance) {
+  TRV_EXPECTS(length <= path.size() && chain.empty());
   end = std::move(root);
   for (std::size_t i = 0; i < length; ++i) {
     Value child = take_child(end, path.at(i), allowance);
@@ -156,10 +160,12 @@ bool descend(Value root, const Value& path, std::size_t length, std::vector<Valu
     chain.push_back(std::move(end));
     end = std::move(child);
   }
+  TRV_ENSURES(chain.size() == length);
   return true;
 }
 
 Value ascend(Value end, const Value& path, std::vector<Value>& chain, Allowance& allowance) {
+  TRV_EXPECTS(chain.size() <= path.size());
   while (!chain.empty() && !failed(allowance)) {
     Value container = std::move(chain.back());
     chain.pop_back();

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::expression {
 namespace {
 
@@ -13,6 +15,7 @@ bool is_continuation(char byte) noexcept {
 
 // Moves behind the code point, or behind the longest part that could have begun one.
 char32_t decode(std::string_view text, std::size_t& position) noexcept {
+  TRV_EXPECTS(position < text.size());
   const auto first = static_cast<unsigned char>(text[position++]);
   if (first < 0x80) return first;
   int more = 0;
@@ -96,6 +99,7 @@ std::size_t code_point_offset(std::string_view text, std::size_t index) noexcept
     while (offset < text.size() && is_continuation(text[offset])) ++offset;
     --index;
   }
+  TRV_ENSURES(offset <= text.size());
   return offset;
 }
 

@@ -6,6 +6,7 @@
 #include <new>
 
 #include "kernel/expression/memory_meter.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 
@@ -173,6 +174,7 @@ void Value::make_unique(std::size_t capacity) {
   Node* old = node();
   const bool owned = unique();
   if (owned && capacity <= old->capacity) return;
+  TRV_EXPECTS(capacity <= size_max);
   if (capacity > old->size && capacity > old->capacity) capacity = std::max(capacity, std::size_t{old->size} * 2);
   capacity = std::clamp<std::size_t>(capacity, old->size, size_max);
   Node* fresh = allocate(old->tag, capacity);
@@ -189,13 +191,16 @@ void Value::make_unique(std::size_t capacity) {
     for (std::uint32_t i = 0; i < old->size; ++i) new (&fresh->entries()[i]) Entry(old->entries()[i]);
   }
   if (fresh->tag == Tag::object && fresh->capacity > index_from_size) build_index(fresh);
+  TRV_ENSURES(fresh->size <= fresh->capacity);
   release();
   word_.payload.node = fresh;
 }
 
 void Value::build_index(Node* node) {
+  TRV_EXPECTS(node->tag == Tag::object);
   std::free(node->index);
   const std::uint32_t slots = index_slots(node->capacity);
+  TRV_ASSERT(slots > node->capacity);  // so that every search ends at an empty slot
   node->index = static_cast<std::uint32_t*>(std::malloc(slots * sizeof(std::uint32_t)));
   if (node->index == nullptr) throw std::bad_alloc();
   std::fill_n(node->index, slots, no_position);
@@ -314,6 +319,7 @@ bool Value::erase(std::string_view key) {
   if (position == no_position) return false;
   make_unique(node()->size);
   Node* object = node();
+  TRV_ASSERT(position < object->size);
   object->entries()[position].~Entry();
   std::memmove(static_cast<void*>(&object->entries()[position]), &object->entries()[position + 1],
                (object->size - position - 1) * sizeof(Entry));
