@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <optional>
 #include <system_error>
+#include <vector>
 
 #include "kernel/egress/file.hpp"
 #include "sdk/base/contract.hpp"
@@ -178,7 +179,7 @@ base::Result<std::string> SecretStore::reveal(const base::TenantId& tenant, std:
   TRV_TRY(base::check_label("tenant", tenant.value()));
   if (!is_reference(reference)) return base::fail(ErrorCode::not_found, "no such secret");
   const std::filesystem::path path = folder_ / tenant.value() / reference;
-  base::Result<Bytes> sealed = read_file(path, secret_bytes_max + 64);
+  base::Result<Bytes> sealed = read_sealed(tenant, reference);
   if (!sealed && sealed.error().code() == ErrorCode::not_found) {
     return base::fail(ErrorCode::not_found, fmt::format("no such secret: '{}'", path.string()));
   }
@@ -194,6 +195,17 @@ base::Result<std::string> SecretStore::reveal(const base::TenantId& tenant, std:
   return *std::move(secret);
 }
 
+// The file first: replace() keeps the bytes before it removes the file.
+base::Result<Bytes> SecretStore::read_sealed(const base::TenantId& tenant, std::string_view reference) {
+  base::Result<Bytes> sealed = read_file(folder_ / tenant.value() / reference, secret_bytes_max + 64);
+  if (sealed || sealed.error().code() != ErrorCode::not_found) return sealed;
+  const std::lock_guard lock(replaced_mutex_);
+  const auto kept = std::ranges::find_if(
+      replaced_, [&](const auto& one) { return one.first.tenant == tenant && one.first.reference == reference; });
+  if (kept != replaced_.end()) return kept->second;
+  return sealed;
+}
+
 base::Status SecretStore::remove(const base::TenantId& tenant, std::string_view reference) {
   TRV_TRY(base::check_label("tenant", tenant.value()));
   if (!is_reference(reference)) return {};
@@ -204,6 +216,53 @@ base::Status SecretStore::remove(const base::TenantId& tenant, std::string_view 
                       fmt::format("cannot remove '{}': {}", path.string(), std::generic_category().message(errno)));
   }
   return sync_folder(path.parent_path());
+}
+
+base::Status SecretStore::replace(const base::TenantId& tenant, std::string_view reference) {
+  TRV_TRY(base::check_label("tenant", tenant.value()));
+  if (!is_reference(reference)) return {};
+  if (base::Result<Bytes> sealed = read_file(folder_ / tenant.value() / reference, secret_bytes_max + 64)) {
+    const std::lock_guard lock(replaced_mutex_);
+    replaced_.emplace_back(SecretReference{tenant, std::string(reference)}, *std::move(sealed));
+    if (replaced_.size() > replaced_kept_max) replaced_.pop_front();
+  }
+  return remove(tenant, reference);
+}
+
+base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<SecretReference>& referenced) {
+  const auto failed = [](const std::filesystem::path& folder, const std::error_code& error) {
+    return base::fail(ErrorCode::unavailable,
+                      fmt::format("cannot read folder '{}': {}", folder.string(), error.message()));
+  };
+  std::size_t removed = 0;
+  std::error_code error;
+  const std::filesystem::directory_iterator tenants(folder_, error);
+  if (error) return failed(folder_, error);
+  for (const auto& folder : tenants) {
+    if (!folder.is_directory(error)) continue;
+    const std::string tenant = folder.path().filename().string();
+    std::vector<std::string> doomed;
+    const std::filesystem::directory_iterator secrets(folder.path(), error);
+    if (error) return failed(folder.path(), error);
+    for (const auto& secret : secrets) {
+      std::string name = secret.path().filename().string();
+      // Only what the store itself has written is its to remove.
+      const bool unfinished = name.starts_with('.') && is_reference(std::string_view(name).substr(1));
+      if (!unfinished && !is_reference(name)) continue;
+      if (!unfinished && referenced.contains({base::TenantId(tenant), name})) continue;
+      doomed.push_back(std::move(name));
+    }
+    for (const std::string& name : doomed) {
+      std::filesystem::remove(folder.path() / name, error);
+      if (error) {
+        return base::fail(ErrorCode::unavailable,
+                          fmt::format("cannot remove '{}': {}", (folder.path() / name).string(), error.message()));
+      }
+      if (!name.starts_with('.')) ++removed;
+    }
+    if (!doomed.empty()) TRV_TRY(sync_folder(folder.path()));
+  }
+  return removed;
 }
 
 }  // namespace trv::egress

@@ -7,24 +7,38 @@
 // AES-256-GCM under the master key; the additional data is tenant, NUL, reference, so a file moved to another tenant or
 // name does not open. A reference is 32 hexadecimal digits of randomness and is never used twice.
 //
-// Any thread. What put() returned is durable: file and folder are synced. Who holds the master key and the folder holds
-// the secrets: back them up apart.
+// Any thread. What put() returned is durable: file and folder are synced. A secret whose reference never came to stand
+// in the log, because the process ended first, goes with remove_unreferenced at the next start. Who holds the master
+// key and the folder holds the secrets: back them up apart.
 
 #include <array>
+#include <compare>
 #include <cstdint>
+#include <deque>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "kernel/egress/connection.hpp"
+#include "sdk/base/bytes.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::egress {
 
 inline constexpr std::size_t secret_bytes_max = 65'536;
+inline constexpr std::size_t replaced_kept_max = 64;
+
+/// Where a secret stands.
+struct SecretReference {
+  base::TenantId tenant;
+  std::string reference;
+  [[nodiscard]] friend auto operator<=>(const SecretReference&, const SecretReference&) = default;
+};
 
 class SecretStore final : public SecretSource {
  public:
@@ -46,14 +60,25 @@ class SecretStore final : public SecretSource {
   /// Forgets a secret; removing what is not there succeeds. Errors: invalid (tenant), unavailable.
   [[nodiscard]] base::Status remove(const base::TenantId& tenant, std::string_view reference);
 
+  /// Removes a replaced secret from the disk. Requests that took its reference before and wait in line can still
+  /// reveal it: the last `replaced_kept_max` stay, sealed, in memory. Errors: as remove.
+  [[nodiscard]] base::Status replace(const base::TenantId& tenant, std::string_view reference);
+
+  /// Removes every secret that is not in `referenced`, and what unfinished writes left. To be called at start, before
+  /// any put(), with every reference that the log's end names. Returns how many secrets went. Error: unavailable.
+  [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::set<SecretReference>& referenced);
+
  private:
   using Key = std::array<std::uint8_t, 32>;
   SecretStore(std::filesystem::path folder, const Key& key, base::Random& random);
+  [[nodiscard]] base::Result<base::Bytes> read_sealed(const base::TenantId& tenant, std::string_view reference);
 
   std::filesystem::path folder_;
   Key key_;
   std::mutex random_mutex_;
   base::Random& random_;
+  std::mutex replaced_mutex_;
+  std::deque<std::pair<SecretReference, base::Bytes>> replaced_;  ///< sealed; the newest last
 };
 
 }  // namespace trv::egress

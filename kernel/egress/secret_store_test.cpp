@@ -131,6 +131,48 @@ TEST_F(SecretStoreTest, a_missing_short_or_open_key_file_is_refused) {
   EXPECT_FALSE(std::filesystem::exists(key));
 }
 
+TEST_F(SecretStoreTest, a_replaced_secret_is_off_the_disk_and_known_to_requests_that_hold_its_reference) {
+  std::vector<std::string> references;
+  {
+    const auto store = open();
+    for (std::size_t i = 0; i <= replaced_kept_max; ++i) {
+      references.push_back(*store->put(acme_, "secret " + std::to_string(i)));
+      EXPECT_TRUE(store->replace(acme_, references.back()));
+      EXPECT_TRUE(store->replace(acme_, references.back()));
+      EXPECT_FALSE(std::filesystem::exists(folder_ / "acme" / references.back()));
+      EXPECT_EQ(*store->reveal(acme_, references.back()), "secret " + std::to_string(i));
+      EXPECT_EQ(store->reveal(TenantId("other"), references.back()).error().code(), ErrorCode::not_found);
+    }
+    EXPECT_EQ(store->reveal(acme_, references.front()).error().code(), ErrorCode::not_found) << "memory is bounded";
+    EXPECT_TRUE(store->reveal(acme_, references.at(1)));
+  }
+  EXPECT_EQ(open()->reveal(acme_, references.back()).error().code(), ErrorCode::not_found);
+}
+
+TEST_F(SecretStoreTest, a_start_removes_what_no_connection_refers_to_and_nothing_else) {
+  std::string kept;
+  std::string gone;
+  {
+    const auto store = open();
+    kept = *store->put(acme_, "kept");
+    gone = *store->put(acme_, "gone");
+  }
+  // An unfinished write, another tenant's file under a kept name, and what the store has not written.
+  std::ofstream(folder_ / "acme" / ("." + std::string(32, 'a'))) << "half";
+  std::filesystem::create_directories(folder_ / "other");
+  std::filesystem::copy(folder_ / "acme" / kept, folder_ / "other" / kept);
+  std::ofstream(folder_ / "acme" / "note.txt") << "by hand";
+  const auto store = open();
+  EXPECT_EQ(store->remove_unreferenced({{acme_, kept}}).value(), 2U);
+  EXPECT_EQ(store->remove_unreferenced({{acme_, kept}}).value(), 0U);
+  EXPECT_EQ(*store->reveal(acme_, kept), "kept");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "acme" / gone));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "other" / kept));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "acme" / ("." + std::string(32, 'a'))));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "acme" / "note.txt"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "master.key"));
+}
+
 TEST_F(SecretStoreTest, removed_secrets_are_gone_and_bounds_hold) {
   const auto store = open();
   const std::string reference = *store->put(acme_, std::string(secret_bytes_max, 's'));

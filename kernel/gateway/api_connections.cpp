@@ -55,40 +55,90 @@ base::Result<Wanted> parse(const http::Request& request) {
   return wanted;
 }
 
-// A secret that is not sent again is kept; one that a refused command brought is forgotten.
+/// What a command does to the secrets of a connection; known once it was decided, which may happen more than once.
+struct SecretChange {
+  bool decided = false;              ///< the last decision was no refusal
+  std::vector<std::string> brought;  ///< stored for this command
+  std::vector<std::string> replaced;
+};
+
+/// References that `before` has and `after` has not.
+std::vector<std::string> no_longer_named(const Connection& before, const Connection& after) {
+  std::vector<std::string> gone;
+  for (const std::string& reference : {before.secret, before.webhook_secret}) {
+    if (!reference.empty() && reference != after.secret && reference != after.webhook_secret) gone.push_back(reference);
+  }
+  return gone;
+}
+
+// What the log named before, and names no longer, goes once that is durable; what a refused command brought goes, too.
+// Where it is not known what became of a decision, both stay for the next start to tell: a connection is never without
+// its secret. What the disk does not remove now goes at the next start as well.
+void settle_secrets(Services& services, const base::TenantId& tenant, const SecretChange& change, bool took_effect) {
+  if (took_effect) {
+    for (const std::string& reference : change.replaced) (void)services.secrets.replace(tenant, reference);
+  } else if (!change.decided) {
+    for (const std::string& reference : change.brought) (void)services.secrets.remove(tenant, reference);
+  }
+}
+
+// A secret that is not sent again is kept.
 void apply_connection(Services& services, Call call) {
   auto wanted = parse(call.request());
   if (!wanted) return call.responder.fail(wanted.error());
   auto connection = std::make_shared<Connection>(wanted->connection);
-  std::vector<std::string> stored;
+  auto secrets = std::make_shared<SecretChange>();
   const auto keep = [&](const std::optional<std::string>& secret, std::string& reference) -> base::Status {
     if (!secret) return {};
     TRV_TRY_ASSIGN(reference, services.secrets.put(call.tenant, *secret));
-    stored.push_back(reference);
+    secrets->brought.push_back(reference);
     return {};
   };
   base::Status kept = keep(wanted->secret, connection->secret);
   if (kept) kept = keep(wanted->webhook_secret, connection->webhook_secret);
   if (!kept) {
-    for (const std::string& reference : stored) (void)services.secrets.remove(call.tenant, reference);
+    settle_secrets(services, call.tenant, *secrets, false);
     return call.responder.fail(kept.error());
   }
   shard::Command command = command_of(services, call);
   auto held = std::make_shared<Call>(std::move(call));
-  command.decide = [&services, connection](const lmdb::Txn& state,
-                                           shard::DecisionContext& context) -> base::Result<shard::Decision> {
-    TRV_TRY_ASSIGN(const auto before, services.tenancy.connection(state, context.tenant, connection->name));
+  command.decide = [&services, connection, secrets, sent = *connection](
+                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    *connection = sent;
+    secrets->decided = false;
+    TRV_TRY_ASSIGN(const auto before, services.tenancy.connection(state, context.tenant, sent.name));
     if (before && connection->secret.empty() && connection->scheme != "none") connection->secret = before->secret;
     if (before && connection->webhook_secret.empty()) connection->webhook_secret = before->webhook_secret;
-    return tenancy::decide(services.tenancy, state, context, tenancy::ApplyConnection{*connection});
+    TRV_TRY_ASSIGN(shard::Decision decision,
+                   tenancy::decide(services.tenancy, state, context, tenancy::ApplyConnection{*connection}));
+    secrets->replaced = before ? no_longer_named(*before, *connection) : std::vector<std::string>();
+    secrets->decided = true;
+    return decision;
   };
-  command.done = [&services, held, connection, stored](const base::Result<shard::Applied>& outcome) {
-    if (outcome) return held->responder.send(http::json(200, boost::json::value(to_object(*connection))));
-    // `lost` may have taken effect: its secret stays.
-    if (outcome.error().code() != base::ErrorCode::lost) {
-      for (const std::string& reference : stored) (void)services.secrets.remove(held->tenant, reference);
-    }
-    held->responder.fail(outcome.error());
+  command.done = [&services, held, connection, secrets](const base::Result<shard::Applied>& outcome) {
+    settle_secrets(services, held->tenant, *secrets, outcome.has_value());
+    if (!outcome) return held->responder.fail(outcome.error());
+    held->responder.send(http::json(200, boost::json::value(to_object(*connection))));
+  };
+  services.shard.submit(std::move(command));
+}
+
+// Who removes a connection takes its secrets back: also requests that wait in line do not send them any more.
+void remove_connection(Services& services, Call call) {
+  const tenancy::RemoveConnection remove{std::string(call.request().parameter("name"))};
+  auto named = std::make_shared<std::vector<std::string>>();
+  shard::Command command = command_of(services, call);
+  auto held = std::make_shared<Call>(std::move(call));
+  command.decide = [&services, remove, named](const lmdb::Txn& state,
+                                              shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    TRV_TRY_ASSIGN(const auto before, services.tenancy.connection(state, context.tenant, remove.name));
+    *named = before ? no_longer_named(*before, {}) : std::vector<std::string>();
+    return tenancy::decide(services.tenancy, state, context, remove);
+  };
+  command.done = [&services, held, named](const base::Result<shard::Applied>& outcome) {
+    if (!outcome) return held->responder.fail(outcome.error());
+    for (const std::string& reference : *named) (void)services.secrets.remove(held->tenant, reference);
+    held->responder.send(http::empty(204));
   };
   services.shard.submit(std::move(command));
 }
@@ -114,15 +164,8 @@ void add_connection_routes(http::Router& router, Services& services) {
                guarded(services, Resource::connections, Verb::write,
                        [&services](Call call) { apply_connection(services, std::move(call)); }));
   router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
-               guarded(services, Resource::connections, Verb::write, [&services](Call call) {
-                 const tenancy::RemoveConnection remove{std::string(call.request().parameter("name"))};
-                 submit(
-                     services, std::move(call),
-                     [&services, remove](const lmdb::Txn& state, shard::DecisionContext& context) {
-                       return tenancy::decide(services.tenancy, state, context, remove);
-                     },
-                     [](const shard::Applied&) { return http::empty(204); });
-               }));
+               guarded(services, Resource::connections, Verb::write,
+                       [&services](Call call) { remove_connection(services, std::move(call)); }));
 }
 
 }  // namespace trv::gateway
