@@ -106,6 +106,10 @@ class NativeCall {
 [[nodiscard]] Value apply(Operator op, Value left, const Value& right, Allowance& allowance);
 [[nodiscard]] bool compare_values(const Value& a, const Value& b, Allowance& allowance, int& order);
 [[nodiscard]] Value negate(const Value& value, Allowance& allowance);
+/// Where `part`, which is not empty, begins in `text` at `from` or after it; npos for nowhere and when the fuel is used
+/// up. Takes fuel for what it may look at.
+[[nodiscard]] std::size_t find_text(std::string_view text, std::string_view part, std::size_t from,
+                                    Allowance& allowance);
 /// The value as jq's tostring gives it: strings as they are, others as JSON.
 [[nodiscard]] Value to_text(const Value& value, Allowance& allowance);
 [[nodiscard]] Value to_json_text(const Value& value, Allowance& allowance);

@@ -28,7 +28,9 @@ template <bool sorted>
 Value keys(NativeCall& call) {
   const Value& value = call.input();
   if (!value.is_array() && !value.is_object()) return call.fail(fmt::format("{} has no keys", describe(value)));
-  if (!call.charge(value.size() / 4) || !call.room(value.size() * sizeof(Value))) return {};
+  // Names are sorted by their text.
+  const std::size_t cost = sorted && value.is_object() ? value.size() * 8 : value.size() / 4;
+  if (!call.charge(cost) || !call.room(value.size() * sizeof(Value))) return {};
   Value result = Value::make_array(value.size());
   if (value.is_array()) {
     for (std::size_t i = 0; i < value.size(); ++i) result.push_back(Value(i));
@@ -76,8 +78,8 @@ bool contains_within(const Value& whole, const Value& part, int depth, NativeCal
     return true;
   }
   if (whole.is_string() && part.is_string()) {
-    if (!call.charge(whole.as_string().size() / 32)) return false;
-    return whole.as_string().find(part.as_string()) != std::string_view::npos;
+    if (part.as_string().empty()) return true;
+    return find_text(whole.as_string(), part.as_string(), 0, call.allowance()) != std::string_view::npos;
   }
   return apply(Operator::equal, whole, part, call.allowance()).is_truthy();
 }

@@ -14,7 +14,8 @@
 namespace trv::expression {
 namespace {
 
-constexpr std::uint32_t match_steps_max = 1'000'000;
+constexpr std::uint32_t match_steps_max = 1'048'576;
+constexpr std::uint32_t match_steps_per_fuel = 2;
 constexpr std::uint32_t match_heap_kib_max = 16 * 1024;
 constexpr std::size_t pattern_bytes_max = 64 * 1024;
 constexpr std::uint32_t nesting_max = 100;
@@ -34,7 +35,7 @@ struct CompileContextFree {
 };
 
 struct Flags {
-  std::uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C;
+  std::uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
   bool global = false;
   bool skip_empty = false;
 };
@@ -85,6 +86,7 @@ class Matcher {
     if (!data_ || !context_) return out_of_memory();
     pcre2_set_match_limit(context_.get(), match_steps_max);
     pcre2_set_heap_limit(context_.get(), match_heap_kib_max);
+    pcre2_set_callout(context_.get(), count_step, this);
     pcre2_pattern_info(code_.get(), PCRE2_INFO_CAPTURECOUNT, &groups_);
     read_names();
     return true;
@@ -92,21 +94,21 @@ class Matcher {
 
   /// 1 for a match, 0 for none, -1 when the call failed.
   int match(std::string_view text, std::size_t from) {
-    // What a match costs is only known by its limit, so the fuel that is left bounds it, too.
-    constexpr std::uint64_t steps_per_fuel = 4;
-    const std::uint64_t affordable = std::max<std::uint64_t>(call_.allowance().fuel() * steps_per_fuel, 1000);
-    pcre2_set_match_limit(context_.get(),
-                          static_cast<std::uint32_t>(std::min<std::uint64_t>(affordable, match_steps_max)));
-    if (!call_.charge(8 + (text.size() - from) / 64)) return -1;
+    // Limits of PCRE2 hold for each place that a match may begin at, so what one search costs is counted here, item by
+    // item, and bounded by the fuel that is left.
+    const std::uint64_t affordable = call_.allowance().fuel() * match_steps_per_fuel;
+    const std::uint64_t granted = std::min<std::uint64_t>(affordable, match_steps_max);
+    steps_left_ = granted;
+    position_ = from;
     const std::uint32_t options = checked_ ? PCRE2_NO_UTF_CHECK : 0;
     const int result = pcre2_match(code_.get(), reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), from, options,
                                    data_.get(), context_.get());
     checked_ = true;
+    if (!call_.charge(8 + (granted - steps_left_) / match_steps_per_fuel + (text.size() - from) / 16)) return -1;
     if (result > 0) return 1;
     if (result == PCRE2_ERROR_NOMATCH) return 0;
-    if (result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_HEAPLIMIT || result == PCRE2_ERROR_DEPTHLIMIT) {
-      // A program that repeats this must not get each attempt for nothing.
-      call_.charge(match_steps_max / 16);
+    if (result == PCRE2_ERROR_CALLOUT || result == PCRE2_ERROR_MATCHLIMIT || result == PCRE2_ERROR_HEAPLIMIT ||
+        result == PCRE2_ERROR_DEPTHLIMIT) {
       call_.fail("the regular expression needs too many steps on this text");
     } else {
       call_.fail(fmt::format("the regular expression failed on this text (PCRE2 error {})", result));
@@ -142,8 +144,24 @@ class Matcher {
     }
   }
 
+  /// Called before each item of the pattern that is tried. What the item before has passed over was work, too.
+  static int count_step(pcre2_callout_block* at, void* data) noexcept {
+    auto& matcher = *static_cast<Matcher*>(data);
+    const std::size_t passed = at->current_position - std::min(at->current_position, matcher.position_);
+    matcher.position_ = at->current_position;
+    const std::uint64_t steps = 1 + passed / 64;
+    if (steps > matcher.steps_left_) {
+      matcher.steps_left_ = 0;
+      return PCRE2_ERROR_CALLOUT;
+    }
+    matcher.steps_left_ -= steps;
+    return 0;
+  }
+
   NativeCall& call_;
   const Flags& flags_;
+  std::uint64_t steps_left_ = 0;
+  std::size_t position_ = 0;  ///< where the item before was tried
   std::unique_ptr<pcre2_code, CodeFree> code_;
   std::unique_ptr<pcre2_match_data, MatchDataFree> data_;
   std::unique_ptr<pcre2_match_context, MatchContextFree> context_;
@@ -190,7 +208,11 @@ Value match_all(NativeCall& call, bool test_only) {
   if (!read_flags(call, call.argument(1), flags)) return {};
   const std::string_view text = call.input().as_string();
   const std::string_view pattern = call.argument(0).as_string();
-  if (!call.charge(16 + pattern.size())) return {};
+  // Compiling costs more than a step for each character, and much more for a class that is taken without regard to
+  // case: each of its characters is looked up.
+  const bool caseless = (flags.options & PCRE2_CASELESS) != 0 || pattern.find("(?") != std::string_view::npos;
+  const auto classes = caseless ? static_cast<std::size_t>(std::ranges::count(pattern, '[')) : 0;
+  if (!call.charge(48 + pattern.size() * 8 + classes * 1'000)) return {};
   Matcher matcher(call, flags);
   if (!matcher.compile(pattern)) return {};
   Value matches = Value::array();

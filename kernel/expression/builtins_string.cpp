@@ -126,7 +126,10 @@ Value implode(NativeCall& call) {
 }
 
 bool both_strings(NativeCall& call, std::string_view function) {
-  if (call.input().is_string() && call.argument(0).is_string()) return true;
+  if (call.input().is_string() && call.argument(0).is_string()) {
+    const std::size_t compared = std::min(call.input().as_string().size(), call.argument(0).as_string().size());
+    return call.charge(compared / 64);
+  }
   call.fail(fmt::format("{}() requires string inputs", function));
   return false;
 }
@@ -216,11 +219,12 @@ Value string_indices(NativeCall& call) {
   const std::string_view text = call.input().as_string();
   const std::string_view part = call.argument(0).as_string();
   if (part.empty()) return Value();
-  if (!call.charge(text.size() / 16)) return {};
+  if (!call.charge(text.size() / 64)) return {};
   Value found = Value::array();
   std::size_t counted_to = 0;
   std::size_t points = 0;
-  for (std::size_t at = text.find(part); at != std::string_view::npos; at = text.find(part, at + 1)) {
+  for (std::size_t at = find_text(text, part, 0, call.allowance()); at != std::string_view::npos;
+       at = find_text(text, part, at + 1, call.allowance())) {
     if (!call.room(64)) return {};
     points += count_code_points(text.substr(counted_to, at - counted_to));
     counted_to = at;

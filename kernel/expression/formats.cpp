@@ -81,6 +81,7 @@ Value format_row(const Value& row, bool csv, Allowance& allowance) {
     }
     if (!allowance.room(2 * out.size())) return {};
   }
+  if (!allowance.charge(out.size() / 4)) return {};
   return Value(out);
 }
 
@@ -104,6 +105,7 @@ Value format_shell(const Value& value, Allowance& allowance) {
   } else if (!add(value)) {
     return {};
   }
+  if (!allowance.charge(out.size() / 4)) return {};
   return Value(out);
 }
 
@@ -197,7 +199,7 @@ Value apply_format(Format format, const Value& value, Allowance& allowance) {
   if (allowance.stopped() != Allowance::Stop::none) return {};
   const std::string_view text = shown.as_string();
   constexpr std::size_t growth_max = 7;  // "&quot;" and the terminating copy
-  if (!allowance.room(growth_max * text.size()) || !allowance.charge(text.size() / 16)) return {};
+  if (!allowance.room(growth_max * text.size()) || !allowance.charge(text.size() / 4)) return {};
   switch (format) {
     case Format::html: return Value(replace_each(text, html_from, html_to));
     case Format::uri: return Value(base::percent_encoded(text));

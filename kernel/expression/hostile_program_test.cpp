@@ -68,6 +68,14 @@ TEST(HostileProgram, that_never_ends_uses_up_a_budget) {
            "[range(300000)] | map([., .]) | map([., ., ., ., ., ., ., .]) | map([.]) | map([.])",
            "\"a\" | until(false; . + . + .)",
            "[range(2000) | [range(2000)]] | transpose",
+           // Each of these once held its thread for seconds to minutes within its fuel.
+           "(\"a\" * 200000) as $s | ($s[:50000] + \"b\") as $n | last(range(1e9) | $s | contains($n))",
+           "(\"a\" * 200000) as $s | ($s[:50000] + \"b\") as $n | last(range(1e9) | $s | split($n))",
+           "(\"a\" * 200000) as $s | last(range(1e9) | $s | ltrimstr(\"b\"))",
+           "[range(30000)] as $a | last(range(1e9) | $a | .[5] = 1)",
+           "[range(30000)] as $a | last(range(1e9) | $a + [1])",
+           "(\"a\" * 200000) as $s | last(range(1e9) | $s | try test(\"a*a*[bc]\") catch 1)",
+           "(\"a\" * 17) as $s | last(range(1e9) | $s | try test(\"^(a|a)*[bc]\") catch 1)",
            "(\"a\" * 100000) as $a | [range(1000)] | map($a + \"\\(.)\") | join(\",\") | explode",
        }) {
     const auto outputs = run(text);

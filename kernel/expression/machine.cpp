@@ -39,7 +39,7 @@ const Value& Machine::operand(OperandMode mode, std::int32_t index) const noexce
 // True with an output as current value; false at the end, or when the evaluation stopped.
 bool Machine::run() {
   while (true) {
-    if (!allowance_.charge(1)) return false;
+    if (!allowance_.charge(1 + allowance_.meter().take_work())) return false;
     if (allowance_.meter().exceeded()) {
       allowance_.stop(Allowance::Stop::memory);
       return false;

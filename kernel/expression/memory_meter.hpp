@@ -1,9 +1,11 @@
 #pragma once
 // Counts the bytes of JSON values that one thread allocates and frees while an evaluation runs, so that the evaluation
-// can stop at its memory budget. Values made without a meter are not counted.
+// can stop at its memory budget, and the work of filling them, so that copies of large values take fuel wherever they
+// are made. Values made without a meter are not counted.
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace trv::expression {
 
@@ -15,6 +17,9 @@ class MemoryMeter {
   MemoryMeter& operator=(const MemoryMeter&) = delete;
 
   void add(std::size_t bytes) noexcept { bytes_ += static_cast<std::int64_t>(bytes); }
+  /// Work in units of fuel that nobody has taken yet.
+  void add_work(std::size_t fuel) noexcept { work_ += fuel; }
+  [[nodiscard]] std::uint64_t take_work() noexcept { return std::exchange(work_, 0); }
   void subtract(std::size_t bytes) noexcept { bytes_ -= static_cast<std::int64_t>(bytes); }
   [[nodiscard]] bool exceeded() const noexcept { return bytes_ > bytes_max_; }
   /// Whether `bytes` more would still be within the budget.
@@ -45,6 +50,7 @@ class MemoryMeter {
   static constinit thread_local MemoryMeter* current_;
 
   std::int64_t bytes_ = 0;
+  std::uint64_t work_ = 0;
   std::int64_t bytes_max_;
 };
 

@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "kernel/expression/builtin.hpp"
 #include "kernel/expression/json.hpp"
 #include "kernel/expression/utf8.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
@@ -43,7 +45,7 @@ Value add(Value left, const Value& right, Allowance& allowance) {
     return left;
   }
   if (left.is_object() && right.is_object()) {
-    if (!allowance.charge(right.size() / 4) || !allowance.room((left.size() + right.size()) * sizeof(Entry))) return {};
+    if (!allowance.charge(right.size() * 2) || !allowance.room((left.size() + right.size()) * sizeof(Entry))) return {};
     const Value entries = right;
     for (const Entry& entry : entries.entries()) left.set(entry.key, entry.value);
     return left;
@@ -92,7 +94,7 @@ Value merge(Value left, const Value& right, Allowance& allowance) {
   levels.push_back({std::move(left), &right, 0});
   while (true) {
     Level& level = levels.back();
-    if (!allowance.charge(1)) return {};
+    if (!allowance.charge(2)) return {};
     if (level.next == level.from->size()) {
       Value done = std::move(level.into);
       levels.pop_back();
@@ -156,7 +158,7 @@ Value split(const Value& text, const Value& separator, Allowance& allowance) {
   std::string_view rest = text.as_string();
   const std::string_view between = separator.as_string();
   Value parts = Value::array();
-  if (!allowance.charge(rest.size() / 16)) return {};
+  if (between.empty() && !allowance.charge(rest.size() / 2)) return {};
   while (!rest.empty()) {
     if (!allowance.room(64)) return {};
     std::size_t end = 0;
@@ -166,7 +168,8 @@ Value split(const Value& text, const Value& separator, Allowance& allowance) {
       rest.remove_prefix(end);
       continue;
     }
-    end = rest.find(between);
+    end = find_text(rest, between, 0, allowance);
+    if (allowance.stopped() != Allowance::Stop::none) return {};
     if (end == std::string_view::npos) {
       parts.push_back(Value(rest));
       return parts;
@@ -306,8 +309,21 @@ Value to_json_text(const Value& value, Allowance& allowance) {
     allowance.stop(Allowance::Stop::memory);
     return {};
   }
-  if (!allowance.charge(text.size() / 32)) return {};
+  if (!allowance.charge(text.size() / 4)) return {};
   return Value(text);
+}
+
+// Linear in the text but for short parts, whose length then is a factor: what it costs is charged by how far it came.
+std::size_t find_text(std::string_view text, std::string_view part, std::size_t from, Allowance& allowance) {
+  TRV_EXPECTS(!part.empty() && from <= text.size());
+  const std::string_view rest = text.substr(from);
+  const void* found = ::memmem(rest.data(), rest.size(), part.data(), part.size());
+  const std::size_t at =
+      found == nullptr ? rest.size() : static_cast<std::size_t>(static_cast<const char*>(found) - rest.data());
+  constexpr std::size_t short_part_bytes_max = 256;
+  const std::size_t factor = 1 + std::min(part.size(), short_part_bytes_max) / 64;
+  if (!allowance.charge(1 + at / 16 * factor + part.size() / 16)) return std::string_view::npos;
+  return found == nullptr ? std::string_view::npos : from + at;
 }
 
 Value to_text(const Value& value, Allowance& allowance) {

@@ -192,7 +192,7 @@ Value delete_from_array(const Value& array, std::span<const Value> keys, Allowan
       return fail(allowance, fmt::format("Cannot delete field at {} index of array", to_string(key.kind())));
     }
   }
-  if (!allowance.charge(array.size() / 8)) return {};
+  if (!allowance.charge(array.size() / 2)) return {};
   Value kept = Value::array();
   for (std::size_t i = 0; i < array.size(); ++i) {
     if (!dead[i]) kept.push_back(array.at(i));

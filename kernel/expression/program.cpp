@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <new>
 
 #include "kernel/expression/compiler.hpp"
@@ -9,15 +10,50 @@
 #include "kernel/expression/lexer.hpp"
 #include "kernel/expression/machine.hpp"
 #include "kernel/expression/parser.hpp"
+#include "kernel/expression/shared_fuel.hpp"
 #include "kernel/expression/utf8.hpp"
 
 namespace trv::expression {
 namespace {
 
-base::Error stop_error(Allowance& allowance, const Budget& budget) {
+/// The budget of one evaluation, taken from what evaluations share where they do; paid when it goes.
+class Grant {
+ public:
+  explicit Grant(const Budget& budget) : budget_(budget), shared_(SharedFuel::current()) {
+    if (shared_ != nullptr) budget_.fuel = std::min(budget_.fuel, shared_->left());
+    by_shared_ = budget_.fuel < budget.fuel;
+  }
+  /// The evaluation has ended.
+  void settle(Allowance& allowance) {
+    if (allowance.stopped() == Allowance::Stop::none) (void)allowance.charge(allowance.meter().take_work());
+    if (shared_ == nullptr) return;
+    shared_->spend(budget_.fuel - allowance.fuel());
+    if (by_shared_ && allowance.stopped() == Allowance::Stop::fuel) shared_->use_up();
+  }
+  /// The evaluation ended without an allowance to tell.
+  void forfeit() {
+    if (shared_ != nullptr) shared_->spend(budget_.fuel);
+  }
+  [[nodiscard]] const Budget& budget() const noexcept { return budget_; }
+  /// The whole of the shared fuel where that, and not its own budget, ended the evaluation.
+  [[nodiscard]] std::optional<std::uint64_t> shared_limit() const {
+    return by_shared_ ? std::optional(shared_->given()) : std::nullopt;
+  }
+
+ private:
+  Budget budget_;
+  SharedFuel* shared_;
+  bool by_shared_ = false;
+};
+
+base::Error stop_error(Allowance& allowance, const Grant& grant) {
   using base::ErrorCode;
+  const Budget& budget = grant.budget();
   switch (allowance.stopped()) {
     case Allowance::Stop::fuel:
+      if (const auto limit = grant.shared_limit()) {
+        return {ErrorCode::too_large, fmt::format("the expressions used up their fuel of {} together", *limit)};
+      }
       return {ErrorCode::too_large, fmt::format("the expression used up its fuel of {}", budget.fuel)};
     case Allowance::Stop::memory:
       return {ErrorCode::too_large,
@@ -54,28 +90,34 @@ base::Result<Program> compile(std::string_view text, std::span<const std::string
 
 base::Result<std::vector<Value>> evaluate_all(const Program& program, const Value& input,
                                               const Environment& environment, const Budget& budget) {
+  Grant grant(budget);
   try {
-    Machine machine(program.code(), input, environment, budget);
+    Machine machine(program.code(), input, environment, grant.budget());
     std::vector<Value> outputs;
     while (auto output = machine.next()) {
       outputs.push_back(std::move(*output));
       if (!machine.allowance().room(outputs.capacity() * sizeof(Value))) break;
     }
+    grant.settle(machine.allowance());
     if (machine.allowance().stopped() == Allowance::Stop::none) return outputs;
-    return base::fail(stop_error(machine.allowance(), budget));
+    return base::fail(stop_error(machine.allowance(), grant));
   } catch (const std::bad_alloc&) {
+    grant.forfeit();
     return base::fail(out_of_memory());
   }
 }
 
 base::Result<std::optional<Value>> evaluate_first(const Program& program, const Value& input,
                                                   const Environment& environment, const Budget& budget) {
+  Grant grant(budget);
   try {
-    Machine machine(program.code(), input, environment, budget);
+    Machine machine(program.code(), input, environment, grant.budget());
     std::optional<Value> output = machine.next();
-    if (output || machine.allowance().stopped() == Allowance::Stop::none) return output;
-    return base::fail(stop_error(machine.allowance(), budget));
+    grant.settle(machine.allowance());
+    if (machine.allowance().stopped() == Allowance::Stop::none) return output;
+    return base::fail(stop_error(machine.allowance(), grant));
   } catch (const std::bad_alloc&) {
+    grant.forfeit();
     return base::fail(out_of_memory());
   }
 }

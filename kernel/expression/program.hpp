@@ -31,7 +31,7 @@ class Program {
   std::shared_ptr<const Code> code_;
 };
 
-/// Limits of one evaluation.
+/// Limits of one evaluation. Where a SharedFuel is current, its fuel is at most what that has left.
 struct Budget {
   std::uint64_t fuel = 1'000'000;                   ///< about one unit an instruction, more for work on large values
   int depth_max = 10'000;                           ///< nested function calls; they take heap, not stack

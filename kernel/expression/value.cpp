@@ -112,7 +112,11 @@ Value::Node* Value::allocate(Tag tag, std::size_t capacity) {
   const std::size_t bytes = sizeof(Node) + capacity * element_bytes(tag);
   void* memory = std::malloc(bytes);
   if (memory == nullptr) throw std::bad_alloc();
-  if (MemoryMeter* meter = MemoryMeter::current()) meter->add(bytes);
+  if (MemoryMeter* meter = MemoryMeter::current()) {
+    meter->add(bytes);
+    // The entries of a large object are hashed besides being copied.
+    meter->add_work(bytes / (tag == Tag::object && capacity > index_from_size ? 16 : 64));
+  }
   Node* node = new (memory) Node{};
   node->references.store(1, std::memory_order_relaxed);
   node->size = 0;

@@ -48,6 +48,12 @@ bool enter(Effort& effort) noexcept {
   return true;
 }
 
+/// Work of which a step is not enough.
+void take_steps(Effort& effort, std::size_t steps) noexcept {
+  if (steps > effort.steps) effort.out_of_steps = true;
+  effort.steps -= std::min<std::uint64_t>(steps, effort.steps);
+}
+
 }  // namespace
 
 std::vector<const Entry*> sorted_entries(const Value& object) {
@@ -65,7 +71,11 @@ bool equal_within(const Value& a, const Value& b, Effort& effort) {
     return compare_numbers(a, b) == 0;
   }
   if (a.kind() != b.kind()) return false;
-  if (a.is_string()) return a.as_string() == b.as_string();
+  if (a.is_string()) {
+    if (a.as_string().size() != b.as_string().size()) return false;
+    take_steps(effort, a.as_string().size() / 64);
+    return a.as_string() == b.as_string();
+  }
   if (a.size() != b.size()) return false;
   if (a.is_array()) {
     --effort.depth_max;
@@ -78,6 +88,7 @@ bool equal_within(const Value& a, const Value& b, Effort& effort) {
     --effort.depth_max;
     bool equal = true;
     for (const Entry& entry : a.entries()) {
+      take_steps(effort, 2);
       const Value* other = b.find(entry.key);
       equal = other != nullptr && equal_within(entry.value, *other, effort);
       if (!equal) break;
@@ -90,6 +101,8 @@ bool equal_within(const Value& a, const Value& b, Effort& effort) {
 
 namespace {
 int compare_objects(const Value& a, const Value& b, Effort& effort) {
+  take_steps(effort, (a.size() + b.size()) * 8);
+  if (effort.out_of_steps) return 0;
   const auto a_entries = sorted_entries(a);
   const auto b_entries = sorted_entries(b);
   const std::size_t common = std::min(a_entries.size(), b_entries.size());
@@ -113,6 +126,7 @@ int compare_within(const Value& a, const Value& b, Effort& effort) {
   if (a_rank != b_rank) return a_rank < b_rank ? -1 : 1;
   if (a.is_number()) return compare_numbers(a, b);
   if (a.is_string()) {
+    take_steps(effort, std::min(a.as_string().size(), b.as_string().size()) / 64);
     const int order = a.as_string().compare(b.as_string());
     return order < 0 ? -1 : order > 0 ? 1 : 0;
   }

@@ -128,7 +128,7 @@ Move Execution::move(bool with_data) {
   TRV_EXPECTS(frames_known_ <= state_.frames.size());
   ++state_.steps;
   ++steps_here_;
-  if (state_.status == Status::running && state_.due_ns == 0 && steps_here_ >= steps_per_decision_max && !in_call()) {
+  if (state_.status == Status::running && state_.due_ns == 0 && has_yielded() && !in_call()) {
     // Others on the shard get their turn; a timer that is due at once brings this instance back.
     state_.due_ns = context_.now.ns();
   }
@@ -157,6 +157,7 @@ void Execution::emit(record::Draft draft) {
                                        steps_per_instance_max)));
     return;
   }
+  event_bytes_here_ += draft.payload.size();
   events_.push_back(std::move(draft));
   for (Frame& frame : state_.frames) frame.told = true;
 }

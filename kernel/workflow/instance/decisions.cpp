@@ -90,8 +90,9 @@ InstanceData data_of_new(const shard::DecisionContext& context) {
 base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     const InstanceId& instance, Opened opened) {
   if (opened.loaded.state.status != Status::running) return shard::Decision{};
+  expression::SharedFuel fuel(fuel_per_decision_max);
   Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state),
-                      data_of(txn, context, workflows, instance, opened.loaded.started_ns));
+                      data_of(txn, context, workflows, instance, opened.loaded.started_ns), fuel);
   TRV_TRY(execution.run());
   return shard::Decision{execution.take_events()};
 }
@@ -169,7 +170,8 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   if (!command.input.empty()) {
     TRV_TRY_ASSIGN(input, parse_data("the input", command.input));
   }
-  Execution execution(context, *definition, out.instance, {}, data_of_new(context));
+  expression::SharedFuel fuel(fuel_per_decision_max);
+  Execution execution(context, *definition, out.instance, {}, data_of_new(context), fuel);
   TRV_TRY(execution.begin(command.trigger, input));
   TRV_TRY(execution.run());
   out.definition = stored->name;
@@ -196,26 +198,48 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));
   std::vector<DefinitionPointer> definitions;
   std::vector<Execution> executions;
+  expression::SharedFuel fuel(fuel_per_decision_max);
   for (const definition::Name& name : names) {
     TRV_TRY_ASSIGN(const auto stored,
                    DefinitionStore(workflows.tables).find(txn, context.tenant, name.space, name.name, name.version));
     if (!stored) return base::fail(ErrorCode::corrupt, "a subscription names a definition that is gone");
     TRV_TRY_ASSIGN(DefinitionPointer definition, compiled(txn, context.tenant, workflows, name, stored->sha256));
     bool passes = false;
-    for (const definition::EventFilter& filter : definition->starts)
-      passes = passes || filter.matches(object, context.now);
+    {
+      const expression::SharedFuel::Scope scope(fuel);
+      for (const definition::EventFilter& filter : definition->starts)
+        passes = passes || filter.matches(object, context.now);
+    }
+    // A filter without fuel lets nothing pass: to go on would lose the event for whoever comes after.
+    if (fuel.used_up()) {
+      return base::fail(ErrorCode::too_large,
+                        fmt::format("the event filters of the tenant's workflows used up their fuel of {} together, "
+                                    "the last at {}/{}:{}",
+                                    fuel.given(), name.space, name.name, name.version));
+    }
     if (passes) definitions.push_back(std::move(definition));
   }
+  // One runs here, with what the filters have left. Several each run in a decision of their own, so that none pays for
+  // another.
+  const When runs = definitions.size() == 1 ? When::now : When::next;
   // All start before any runs: a log torn within the decision then leaves instances that can be resumed.
   executions.reserve(definitions.size());
   for (const DefinitionPointer& definition : definitions) {
     out.instances.push_back(context.ids.next(context.now));
     Execution& execution =
-        executions.emplace_back(context, *definition, out.instances.back(), State{}, data_of_new(context));
-    TRV_TRY(execution.begin("event:" + event.id, input));
+        executions.emplace_back(context, *definition, out.instances.back(), State{}, data_of_new(context), fuel);
+    TRV_TRY(execution.begin("event:" + event.id, input, runs));
+    if (runs == When::next && fuel.used_up()) {
+      return base::fail(
+          ErrorCode::too_large,
+          fmt::format("the inputs of the workflows that the event starts used up their fuel of {} "
+                      "together, the last at {}/{}:{}",
+                      fuel.given(), definition->name.space, definition->name.name, definition->name.version));
+    }
     append(out.decision.events, execution.take_events());
   }
   for (Execution& execution : executions) {
+    if (runs == When::next) break;
     TRV_TRY(execution.run());
     append(out.decision.events, execution.take_events());
   }

@@ -364,6 +364,79 @@ TEST(Instances, hostile_expressions_cost_their_instance_only) {
   EXPECT_TRUE(output_of("do: [{a: {set: {x: '${ last(repeat(1)) }'}}}]\n").starts_with("faulted: "));
 }
 
+constexpr const char* hungry_text =
+    "do: [{all: {for: {each: x, in: '${ [range(300)] }'}, do: [{try_it: {try: "
+    "[{eat: {set: {n: '${ last(range(60000)) }'}}}], catch: {do: [{on: {set: {n: 0}}}]}}}]}}]\n";
+
+TEST(Instances, the_fuel_of_one_decision_is_bounded_over_all_its_expressions) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document(hungry_text));
+  const InstanceId id = kernel.start(name);
+  const auto found = kernel.detail(id);
+  ASSERT_EQ(found.summary.status, Status::faulted);
+  EXPECT_EQ(kernel.timers(), 0U);
+  const std::string error = expression::to_json(good(expression::parse_json(found.error)));
+  EXPECT_NE(error.find("/errors/expression"), std::string::npos) << error;
+  EXPECT_NE(error.find("Expression Error"), std::string::npos) << error;
+  EXPECT_NE(error.find("/do/0/all/do/0/try_it/try/0/eat"), std::string::npos) << error;
+  EXPECT_NE(error.find("5000000 units of fuel"), std::string::npos) << error;
+  // The same at the same place each time, and nothing of it is decided again in a replay.
+  const InstanceId again = kernel.start(name);
+  EXPECT_EQ(kernel.detail(again).summary.steps, found.summary.steps);
+  EXPECT_EQ(kernel.detail(again).error, found.error);
+  TestKernel replayed;
+  replayed.replay(kernel);
+  EXPECT_EQ(replayed.detail(id).error, found.error);
+  EXPECT_EQ(replayed.detail(id).summary.steps, found.summary.steps);
+  EXPECT_EQ(replayed.detail(again).error, found.error);
+}
+
+TEST(Instances, what_waits_in_between_has_the_fuel_of_a_decision_each_time) {
+  TestKernel kernel;
+  const std::string work = "{set: {n: '${ last(range(60000)) }'}}";
+  std::string tasks;
+  for (int i = 0; i < 20; ++i) tasks += fmt::format("{{a{0}: {1}}}, {{w{0}: {{wait: {{seconds: 1}}}}}}, ", i, work);
+  const InstanceId id = kernel.start(kernel.apply_text(document("do: [" + tasks + "{z: " + work + "}]\n")));
+  while (kernel.detail(id).summary.status == Status::running) ASSERT_TRUE(kernel.fire_timer());
+  EXPECT_EQ(kernel.detail(id).summary.status, Status::completed);
+}
+
+TEST(Instances, large_data_makes_a_decision_yield_and_not_fault) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(
+      kernel.apply_text(document("do: [{a: {set: {t: '${ \"x\" * 200000 }', n: '${ (.n // 0) + 1 }'}}}, "
+                                 "{b: {if: '.n < 120', set: {t: '${ .t }', n: '${ .n + 1 }'}, then: b}}]\n")));
+  EXPECT_LT(kernel.events_last(), 100U);
+  EXPECT_EQ(kernel.timers(), 1U);
+  while (kernel.detail(id).summary.status == Status::running) ASSERT_TRUE(kernel.fire_timer());
+  EXPECT_EQ(kernel.detail(id).summary.status, Status::completed);
+}
+
+TEST(Instances, that_one_event_starts_together_do_not_pay_for_each_other) {
+  TestKernel kernel;
+  const auto apply_named = [&](std::string_view name, std::string_view rest) {
+    (void)kernel.apply_text(
+        fmt::format("document: {{dsl: '1.0.3', namespace: test, name: {}, version: '1.0.0'}}\n"
+                    "schedule: {{on: {{one: {{with: {{type: com.x}}}}}}}}\n{}",
+                    name, rest));
+  };
+  apply_named("hungry", hungry_text);
+  apply_named("modest", "do: [{s: {set: {n: '${ last(range(60000)) }'}}}]\n");
+  const auto started = good(kernel.run([&](auto& txn, auto& here, auto those) {
+    return receive_event(txn, here, those, {.id = "1", .source = "s", .type = "com.x"});
+  }));
+  ASSERT_EQ(started.instances.size(), 2U);
+  while (kernel.timers() > 0) ASSERT_TRUE(kernel.fire_timer());
+  int completed = 0;
+  int faulted = 0;
+  for (const InstanceId& id : started.instances) {
+    completed += kernel.detail(id).summary.status == Status::completed ? 1 : 0;
+    faulted += kernel.detail(id).summary.status == Status::faulted ? 1 : 0;
+  }
+  EXPECT_EQ(completed, 1);
+  EXPECT_EQ(faulted, 1);
+}
+
 TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
   std::ifstream stream(TRV_SOURCE_DIR "/docs/guides/triage.yaml");
   const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/expression/json.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 
@@ -19,6 +21,37 @@ Value time_value(std::int64_t ns) {
        {"epoch", Value::object({{"seconds", Value(ns / 1'000'000'000)}, {"milliseconds", Value(time.ms())}})}});
 }
 
+/// About the bytes of a value's JSON, counted up to `left`, which goes down by them.
+void count_bytes(const Value& value, std::size_t& left, int depth = 0) {
+  constexpr int depth_max = 500;
+  left -= std::min(left, value.is_string() ? value.as_string().size() + 2 : std::size_t{4});
+  if (left == 0 || depth > depth_max) return;
+  if (value.is_array()) {
+    for (const Value& item : value.items()) {
+      if (left == 0) return;
+      count_bytes(item, left, depth + 1);
+    }
+  } else if (value.is_object()) {
+    for (const expression::Entry& entry : value.entries()) {
+      if (left == 0) return;
+      count_bytes(entry.key, left, depth + 1);
+      count_bytes(entry.value, left, depth + 1);
+    }
+  }
+}
+
+/// What putting a template's value together costs, besides its expressions: its parts may be large and cost no fuel.
+/// The limit is where definition::Template stops.
+constexpr std::size_t assembly_bytes_max = 1'000'000;
+constexpr std::size_t assembly_bytes_per_fuel = 16;
+constexpr std::uint64_t assembly_fuel_max = assembly_bytes_max / assembly_bytes_per_fuel;
+
+std::uint64_t assembly_fuel(const Value& value) {
+  std::size_t left = assembly_bytes_max;
+  count_bytes(value, left);
+  return (assembly_bytes_max - left) / assembly_bytes_per_fuel;
+}
+
 }  // namespace
 
 std::string_view Execution::reference_of(TaskIndex index) const {
@@ -29,14 +62,31 @@ Execution::Raised Execution::expression_error(const base::Error& error) const {
   return {make_error(StandardError::expression, reference_of(scope_.task), error.message())};
 }
 
+// The first evaluation that finds the decision's fuel used up ends the instance, wherever the flow goes from there.
+void Execution::watch_fuel() {
+  if (!fuel_.used_up() || out_of_fuel_) return;
+  const std::string_view reference = reference_of(scope_.task);
+  out_of_fuel_ = make_error(
+      StandardError::expression, reference,
+      fmt::format("{}: the expressions of one decision may use {} units of fuel together, and this used them up; let "
+                  "the workflow wait in between, or let an operation do the work",
+                  reference.empty() ? std::string("the workflow") : fmt::format("the task '{}'", reference),
+                  fuel_.given()));
+}
+
 Execution::Attempt<Value> Execution::evaluate(const definition::Template& part, const Value& input) {
+  const expression::SharedFuel::Scope scope(fuel_);
   base::Result<Value> result = part.evaluate(input, *this, context_.now);
+  if (!part.is_constant()) fuel_.spend(result ? assembly_fuel(*result) : assembly_fuel_max);
+  watch_fuel();
   if (!result) return std::unexpected(expression_error(result.error()));
   return *std::move(result);
 }
 
 Execution::Attempt<Value> Execution::evaluate(const definition::Expression& part, const Value& input) {
+  const expression::SharedFuel::Scope scope(fuel_);
   base::Result<Value> result = part.evaluate(input, *this, context_.now);
+  watch_fuel();
   if (!result) return std::unexpected(expression_error(result.error()));
   return *std::move(result);
 }

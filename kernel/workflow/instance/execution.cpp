@@ -20,19 +20,20 @@ std::string_view to_string(Status status) noexcept {
 }
 
 Execution::Execution(const shard::DecisionContext& context, const definition::Definition& definition,
-                     const InstanceId& instance, State state, InstanceData data)
+                     const InstanceId& instance, State state, InstanceData data, expression::SharedFuel& fuel)
     : context_(context),
       definition_(definition),
       instance_(instance),
       writer_(context, instance),
       state_(std::move(state)),
       instance_data_(std::move(data)),
+      fuel_(fuel),
       frames_known_(state_.frames.size()) {
   TRV_EXPECTS(!definition_.tasks.empty() && context_.now.ns() >= 0);
   TRV_EXPECTS(state_.due_ns >= 0);
 }
 
-base::Status Execution::begin(std::string_view trigger, const Value& input) {
+base::Status Execution::begin(std::string_view trigger, const Value& input, When runs) {
   TRV_EXPECTS(state_.frames.empty() && state_.steps == 0);
   std::string input_json;
   if (!expression::append_json(input_json, input, {.bytes_max = data_bytes_max})) {
@@ -56,6 +57,7 @@ base::Status Execution::begin(std::string_view trigger, const Value& input) {
       error = expression::to_json(*state_.error);
     }
   }
+  if (runs == When::next) state_.due_ns = context_.now.ns();
   emit(writer_.started(definition_, cut(trigger, 256), input_json, error, move(true)));
   // The projector counts the start as the first step.
   TRV_ENSURES(state_.steps == 1 && !events_.empty());
@@ -71,9 +73,14 @@ base::Status Execution::run() {
 }
 
 void Execution::step() {
+  if (out_of_fuel_) {
+    // No catch may turn this into more work for the decision.
+    fault(*std::exchange(out_of_fuel_, std::nullopt));
+    return;
+  }
   TRV_EXPECTS(state_.status == Status::running && !blocked_);
   if (state_.due_ns != 0) {
-    if (state_.due_ns > context_.now.ns() || steps_here_ >= steps_per_decision_max) {
+    if (state_.due_ns > context_.now.ns() || has_yielded()) {
       blocked_ = true;
       return;
     }

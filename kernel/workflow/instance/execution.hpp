@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/expression/shared_fuel.hpp"
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/state.hpp"
@@ -22,14 +23,17 @@ struct InstanceData {
   std::function<base::Result<expression::Value>()> context;  ///< the exported context; {} at first
 };
 
+/// Whether a new instance runs in the decision that starts it, or in one of its own that a timer asks for at once.
+enum class When : std::uint8_t { now, next };
+
 class Execution final : public definition::VariableSource {
  public:
-  /// References must outlive the execution. `state` is where the events so far have led.
+  /// References must outlive the execution. `state` is where the events so far have led; `fuel` is the decision's.
   Execution(const shard::DecisionContext& context, const definition::Definition& definition, const InstanceId& instance,
-            State state, InstanceData data);
+            State state, InstanceData data, expression::SharedFuel& fuel);
 
   /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
-  [[nodiscard]] base::Status begin(std::string_view trigger, const expression::Value& input);
+  [[nodiscard]] base::Status begin(std::string_view trigger, const expression::Value& input, When runs = When::now);
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 
@@ -102,6 +106,9 @@ class Execution final : public definition::VariableSource {
   void emit(record::Draft draft);
   [[nodiscard]] Json data_json();
   [[nodiscard]] bool in_call() const;
+  [[nodiscard]] bool has_yielded() const noexcept {
+    return steps_here_ >= steps_per_decision_max || event_bytes_here_ >= event_bytes_per_decision_max;
+  }
   /// The task whose scope the instance is inside of; no_task at the top.
   [[nodiscard]] TaskIndex scope_task() const noexcept;
   /// A task runs, completes and raises only while the innermost frame is its parent's.
@@ -112,6 +119,7 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] Attempt<Value> evaluate(const definition::Expression& part, const Value& input);
   [[nodiscard]] Attempt<base::Duration> evaluate_duration(const definition::Template& part, const Value& input);
   [[nodiscard]] Attempt<std::string> checked_json(const Value& value, std::string_view what) const;
+  void watch_fuel();
   [[nodiscard]] Raised expression_error(const base::Error& error) const;
   [[nodiscard]] std::string_view reference_of(TaskIndex index) const;
   [[nodiscard]] const Value& context_value();
@@ -130,11 +138,14 @@ class Execution final : public definition::VariableSource {
   std::optional<Value> context_cache_;
   std::optional<Value> workflow_cache_;
   std::optional<Value> input_cache_;
+  expression::SharedFuel& fuel_;
+  std::optional<Value> out_of_fuel_;    ///< why the instance ends: the decision's fuel was used up
   std::optional<base::Error> failure_;  ///< of instance_data_
   std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have told
   bool data_known_ = true;              ///< whether the events so far have told state_.data
   bool context_known_ = true;
   std::uint32_t steps_here_ = 0;
+  std::size_t event_bytes_here_ = 0;
   bool blocked_ = false;  ///< nothing to do before an outcome or a time
 };
 
