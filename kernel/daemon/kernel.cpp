@@ -60,6 +60,14 @@ base::Status make_private_folder(const std::filesystem::path& folder) {
   return {};
 }
 
+base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
+  if (!error && std::filesystem::exists(path, error)) return path;
+  return base::fail(base::ErrorCode::unavailable,
+                    fmt::format("{} is not there; it is installed in the folder of travd", path.string()));
+}
+
 }  // namespace
 
 /// Members stand in the order in which they are built; they go in the other.
@@ -233,6 +241,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", random_));
   plugin_host::HostConfiguration hosting;
+  TRV_TRY_ASSIGN(hosting.trial_program, beside_this_program("trav-plugin-host"));
   hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
                                                                plugin_log(parts.logger)));

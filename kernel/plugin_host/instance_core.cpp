@@ -292,10 +292,10 @@ Duration InstanceCore::expire(Duration now) {
       if (tell_plugin) ++cancels_running_;
       call->cancel_requested = true;
     }
-    OperationError late = host_error(ErrorCode::timeout,
-                                     fmt::format("plugin '{}' {} did not answer within {} ms", library_->id(),
-                                                 library_->version(), timeout_ms),
-                                     may_retry);
+    OperationError late = host_error(
+        ErrorCode::timeout,
+        fmt::format("plugin '{}' {} did not answer within {} ms", library_->id(), library_->version(), timeout_ms),
+        may_retry);
     static_cast<void>(conclude(id, std::unexpected(std::move(late)), EndedBy::deadline));
     if (tell_plugin) tell_plugin_to_cancel(id);
   }

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "kernel/plugin_host/in_process_instance.hpp"
+#include "kernel/plugin_host/library_trial.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -62,6 +63,9 @@ base::Status PluginHost::load(const base::Digest& package_digest, const std::str
   for (std::size_t index = 0; index < manifest.webhooks.size(); ++index) {
     TRV_TRY_ASSIGN(WebhookDeclaration webhook, compile_webhook(manifest, index));
     loaded->webhooks.push_back(std::make_shared<const WebhookDeclaration>(std::move(webhook)));
+  }
+  if (!configuration_.trial_program.empty()) {
+    TRV_TRY(try_library(configuration_.trial_program, installed.library, manifest.id, manifest.version));
   }
   TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
                  PluginLibrary::load(installed.library, manifest.id, manifest.version));

@@ -4,6 +4,7 @@
 // The daemon decides what is loaded (from the log) and who may call what; the host loads, routes, watches and stops.
 // Any thread.
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <shared_mutex>
@@ -25,6 +26,9 @@ struct HostConfiguration {
   /// Whether invoke may run the plugin on the caller's thread where the plugin is idle: the fast path. A plugin that
   /// hangs then holds that thread; the call itself is still answered at its deadline.
   bool run_on_caller = true;
+  /// trav-plugin-host, which loads each library before this process does. Empty: none, for libraries that are known to
+  /// load.
+  std::filesystem::path trial_program = {};
   std::uint64_t call_timeout_ms_default = 60'000;  ///< for calls that state none
   std::uint64_t call_timeout_ms_max = 3'600'000;
 };

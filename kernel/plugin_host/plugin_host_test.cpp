@@ -16,7 +16,6 @@
 #include <thread>
 
 #include "kernel/egress/file.hpp"
-#include "kernel/plugin_host/plugin_library.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::plugin_host {
@@ -332,19 +331,11 @@ TEST_F(PluginHostTest, a_library_that_breaks_the_abi_is_refused_with_the_reason_
     const base::Status loaded = host_->load(installed.package_digest);
     ASSERT_FALSE(loaded) << name;
     EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
-    EXPECT_THAT(loaded.error().message(), HasSubstr(installed.library.string()));
+    EXPECT_THAT(loaded.error().message(), AllOf(HasSubstr("library 'plugin.so'"), Not(HasSubstr(folder_.string()))));
     for (const std::string& reason : reasons) EXPECT_THAT(loaded.error().message(), HasSubstr(reason)) << name;
   }
   load_good();
   EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]");
-}
-
-TEST_F(PluginHostTest, a_file_that_is_no_library_is_refused) {
-  const std::filesystem::path path = folder_ / "text.so";
-  std::ofstream(path) << "not an ELF file";
-  const auto loaded = PluginLibrary::load(path, "tracker", "1.2.3");
-  ASSERT_FALSE(loaded);
-  EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
 }
 
 TEST_F(PluginHostTest, a_plugin_may_refuse_its_configuration) {

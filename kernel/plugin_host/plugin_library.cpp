@@ -17,7 +17,14 @@ using base::ErrorCode;
 constexpr std::uint32_t descriptors_max = 64;
 
 std::unexpected<base::Error> refuse(const std::filesystem::path& path, std::string_view why) {
-  return base::fail(ErrorCode::invalid, fmt::format("library '{}' {}", path.string(), why));
+  // The loader's own texts name the whole path, which is no business of who sent the package.
+  std::string text(why);
+  const std::string whole = path.string();
+  const std::string name = path.filename().string();
+  for (std::size_t at = text.find(whole); at != std::string::npos; at = text.find(whole, at + name.size())) {
+    text.replace(at, whole.size(), name);
+  }
+  return base::fail(ErrorCode::invalid, fmt::format("library '{}' {}", name, text));
 }
 
 base::Result<const trv_entry*> map(const std::filesystem::path& path) {

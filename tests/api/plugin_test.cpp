@@ -62,6 +62,11 @@ TEST_F(PluginTest, a_library_of_another_abi_is_refused) {
   expect_refused(tracker_package("good", 2), "abi");
 }
 
+TEST_F(PluginTest, a_library_that_is_cut_or_crashes_is_refused_and_the_daemon_goes_on) {
+  expect_refused(tracker_package("good", 1, 5'000), "crashes while it is loaded");
+  expect_refused(tracker_package("crashes"), "crashes while it is loaded");
+}
+
 TEST_F(PluginTest, a_package_whose_digest_is_wrong_is_refused) {
   base::Bytes package = tracker_package("good");
   package[package.size() / 2] ^= 1;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
@@ -35,6 +36,9 @@
 #endif
 #ifndef INIT_CODE
 #define INIT_CODE 0
+#endif
+#ifndef INIT_ACTION
+#define INIT_ACTION do_nothing
 #endif
 
 namespace {
@@ -240,7 +244,15 @@ const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
 
 }  // namespace
 
+[[maybe_unused]] void do_nothing() {}
+[[maybe_unused]] void hang() {
+  std::this_thread::sleep_for(std::chrono::hours(1));
+}
+[[maybe_unused]] void exit_at_once() {
+  std::exit(0);
+}
+
 extern "C" __attribute__((visibility("default"))) const trv_entry ENTRY_NAME = {
     ENTRY_SIZE,    ENTRY_ABI_MAJOR,
-    TRV_ABI_MINOR, [] { return std::int32_t{INIT_CODE}; },
+    TRV_ABI_MINOR, [] { return INIT_ACTION(), std::int32_t{INIT_CODE}; },
     [] {},         [](const char* id) -> const void* { return std::strcmp(id, FACTORY_ID) == 0 ? &factory : nullptr; }};

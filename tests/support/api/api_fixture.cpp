@@ -103,7 +103,7 @@ std::size_t ApiTest::count_instances(const std::string& token, const std::string
   return answer.status == 200 ? answer.value().at("items").as_array().size() : 0;
 }
 
-base::Bytes tracker_package(const std::string& library, int abi_major) {
+base::Bytes tracker_package(const std::string& library, int abi_major, std::size_t library_bytes_max) {
   const std::string path = "lib/linux-x86_64/plugin.so";
   const std::string manifest = fmt::format(
       R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S","license":"Apache-2.0",
@@ -114,8 +114,9 @@ base::Bytes tracker_package(const std::string& library, int abi_major) {
             "delivery_id":".headers[\"x-delivery\"]",
             "event":{{"type":"\"com.tracker.\" + .body.action","source":"\"/tracker\""}}}}]}})",
       abi_major, path);
-  const std::string code = contents_of(std::filesystem::path(TRV_BINARY_DIR) / "test_plugins" / (library + ".so"));
+  std::string code = contents_of(std::filesystem::path(TRV_BINARY_DIR) / "test_plugins" / (library + ".so"));
   EXPECT_FALSE(code.empty()) << library;
+  code.resize(std::min(code.size(), library_bytes_max));
   std::vector<package::File> files;
   files.push_back({path, base::Bytes(code.begin(), code.end())});
   auto bytes = package::assemble(manifest, std::move(files));

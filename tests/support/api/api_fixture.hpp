@@ -65,7 +65,8 @@ inline constexpr std::string_view hello_workflow =
 
 /// A package of the test plugin "tracker" 1.2.3 with this library (of kernel/plugin_host/test_plugins) and a webhook
 /// "push", signed with X-Signature: sha256=<hex>.
-[[nodiscard]] base::Bytes tracker_package(const std::string& library, int abi_major = 1);
+[[nodiscard]] base::Bytes tracker_package(const std::string& library, int abi_major = 1,
+                                          std::size_t library_bytes_max = std::string::npos);
 [[nodiscard]] std::string signature_of(std::string_view body, std::string_view secret);
 
 }  // namespace trv::api

@@ -1,0 +1,44 @@
+// trav-plugin-host: loads a plugin's library in a process of its own, and says what came of it.
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "kernel/plugin_host/library_trial.hpp"
+#include "kernel/plugin_host/plugin_library.hpp"
+
+namespace {
+
+using namespace trv;
+
+bool say(std::string_view text) {
+  return ::write(STDOUT_FILENO, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+}
+
+int try_library(const char* path, std::string_view id, std::string_view version) {
+  const rlimit no_core{.rlim_cur = 0, .rlim_max = 0};
+  if (::setrlimit(RLIMIT_CORE, &no_core) != 0 || ::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) return 3;
+  {
+    const auto library = plugin_host::PluginLibrary::load(path, id, version);
+    if (!library) {
+      static_cast<void>(say(library.error().message()));
+      return 1;
+    }
+  }
+  return say(plugin_host::trial_passed) ? 0 : 3;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5 || std::string_view(argv[1]) != "--try" || argv[2][0] != '/') {
+    fmt::print(stderr, "usage: trav-plugin-host --try /PATH/TO/plugin.so ID VERSION\nStarted by travd.\n");
+    return 2;
+  }
+  // Not exit(): the process has no use for what the library registered there.
+  ::_exit(try_library(argv[2], argv[3], argv[4]));
+}
