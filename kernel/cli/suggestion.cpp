@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "sdk/base/contract.hpp"
+
 namespace trv::cli {
 namespace {
 
@@ -10,6 +12,7 @@ constexpr std::size_t word_bytes_max = 64;
 
 // Optimal string alignment distance.
 std::size_t distance(std::string_view a, std::string_view b) {
+  TRV_EXPECTS(!a.empty() && a.size() <= word_bytes_max);
   std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
   for (std::size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
