@@ -62,7 +62,18 @@ TEST_F(Hostile, what_is_no_request_is_400) {
 TEST_F(Hostile, another_version_is_505) {
   expect_refusal(505, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   expect_refusal(505, "GET /hello HTTP/1.2\r\nHost: x\r\n\r\n");
-  expect_refusal(505, "GET /hello HTTP/1.1\nHost: x\n\n\r\n\r\n");
+}
+
+TEST_F(Hostile, a_bare_line_feed_is_400_and_named) {
+  for (const char* bytes : {"GET /hello HTTP/1.1\nHost: x\n\n\r\n\r\n", "GET /hello HTTP/1.1\r\nHost: x\n\r\n\r\n",
+                            "GET /hello HTTP/1.1\r\nHost: x\nA: b\r\n\r\n", "GET /hello HTTP/1.1\nHost: x\n\n"}) {
+    RawClient client(running_.port());
+    client.send(bytes);
+    client.end_sending();
+    const RawAnswer answer = client.read_answer();
+    EXPECT_EQ(answer.status, 400) << bytes;
+    EXPECT_NE(answer.body.find("bare LF"), std::string::npos) << answer.body;
+  }
 }
 
 TEST_F(Hostile, dot_segments_reach_no_route) {

@@ -26,6 +26,15 @@ constexpr std::size_t last_chunk_bytes_min = 5;
 /// A length is a claim; beyond this, memory is taken as bytes arrive.
 constexpr std::size_t reserved_bytes_max = 1024 * 1024;
 
+/// Whether a line of the head that `text` goes on with ends with LF alone.
+bool has_bare_line_feed(std::string_view text) noexcept {
+  const std::string_view head = text.substr(0, text.find("\r\n\r\n"));
+  for (std::size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
+    if (at == 0 || head[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 /// Stores what Beast finds into the request. A virtual sets `failure` and an error together where our rules refuse.
@@ -103,9 +112,12 @@ struct RequestParser::State {
   void refuse_body(beast::error_code& ec) {
     refuse(ec, 413, "too_large", fmt::format("the body is larger than {} bytes", body_bytes_max));
   }
-  void explain(beast::error_code ec) {
+  /// `rest` is what was not read yet.
+  void explain(beast::error_code ec, std::string_view rest) {
     if (!failure.code.empty()) return;
-    if (ec == BeastError::header_limit) {
+    if (!head_done && has_bare_line_feed(rest)) {
+      failure = {400, "invalid", "a line of the head ends with a bare LF; lines end with CR LF"};
+    } else if (ec == BeastError::header_limit) {
       failure = {431, "too_large", fmt::format("request line and headers are larger than {} bytes", header_bytes_max)};
     } else if (ec == BeastError::bad_version) {
       failure = {505, "version", "only HTTP/1.0 and HTTP/1.1 are spoken here"};
@@ -170,7 +182,7 @@ RequestParser::Outcome RequestParser::parse(std::string_view input, std::size_t&
     }
     if (!ec && !state.head_done && state.head_bytes > state.header_bytes_max) ec = BeastError::header_limit;
     if (ec) {
-      state.explain(ec);
+      state.explain(ec, input.substr(consumed));
       return Outcome::failed;
     }
     if (!state.head_done && state.parser->is_header_done()) {
