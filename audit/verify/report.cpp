@@ -2,28 +2,37 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace trv::verify {
 
 void Report::add(std::string file, std::string what) {
+  add({.file = std::move(file), .what = std::move(what)});
+}
+
+void Report::add(Problem problem) {
   if (problems.size() == problems_max) {
     ++problems_left_out;
     return;
   }
-  problems.push_back({.file = std::move(file), .what = std::move(what)});
+  problems.push_back(std::move(problem));
 }
 
-std::string Report::to_text() const {
+std::string Report::to_text(std::string_view where_all_stand) const {
+  const std::string where = where_all_stand.empty() ? "" : fmt::format("; {}", where_all_stand);
   std::string text;
+  const std::uint64_t found = problems.size() + problems_left_out;
   if (holds()) {
     text += fmt::format("verified: {} entries of {}\n", size, origin);
   } else {
-    text += fmt::format("NOT verified: {} problems\n", problems.size() + problems_left_out);
+    text += fmt::format("NOT verified: {} problem{}\n", found, found == 1 ? "" : "s");
   }
-  for (const Problem& problem : problems) {
-    text += fmt::format("  {}: {}\n", problem.file, problem.what);
+  for (std::size_t i = 0; i < std::min(problems.size(), shown_max); ++i) {
+    text += fmt::format("  {}: {}\n", problems[i].file, problems[i].what);
   }
-  if (problems_left_out > 0) {
-    text += fmt::format("  and {} more\n", problems_left_out);
+  if (found > shown_max) {
+    text += fmt::format("  and {} more, which may follow from these{}\n", found - shown_max, where);
   }
   if (!signer.empty()) {
     text += fmt::format("key: {}\n", signer);
@@ -37,8 +46,12 @@ std::string Report::to_text() const {
     text += fmt::format("root: {} at size {}\n", root_hex, size);
   }
   text += fmt::format("checked: {} entries, {} tiles, {} proofs\n", entries, tiles, proofs);
-  for (const std::string& file : unchecked) {
-    text += fmt::format("not covered by the checkpoint, not checked: {}\n", file);
+  for (std::size_t i = 0; i < std::min(unchecked.size(), shown_max); ++i) {
+    text += fmt::format("not covered by the checkpoint, not checked: {}\n", unchecked[i]);
+  }
+  if (unchecked.size() > shown_max) {
+    text += fmt::format("  and {}{} more such files{}\n", unchecked.size() == unchecked_max ? "at least " : "",
+                        unchecked.size() - shown_max, where);
   }
   return text;
 }

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trv::verify {
@@ -24,17 +25,22 @@ struct Report {
   std::uint64_t entries = 0;  ///< read and hashed
   std::uint64_t tiles = 0;    ///< compared, each hash
   std::uint64_t proofs = 0;   ///< found and checked
+  /// What may be the cause of others stands before them: key, checkpoint, entries and tiles, root, proofs.
   std::vector<Problem> problems;
   std::uint64_t problems_left_out = 0;  ///< beyond the first problems_max
   std::vector<std::string> unchecked;   ///< files that the checkpoint says nothing about; the first unchecked_max
 
-  static constexpr std::size_t problems_max = 100;
+  static constexpr std::size_t problems_max = 100'000;
   static constexpr std::size_t unchecked_max = 100;
+  /// Of problems, and of files that were not checked, in to_text.
+  static constexpr std::size_t shown_max = 10;
 
   [[nodiscard]] bool holds() const noexcept { return problems.empty(); }
   void add(std::string file, std::string what);
-  /// The report for people: a few lines, the verdict first, each ending with a line feed.
-  [[nodiscard]] std::string to_text() const;
+  void add(Problem problem);
+  /// The report for people: a few lines, the verdict first, each ending with a line feed. `where_all_stand` ends the
+  /// line that counts what was left out.
+  [[nodiscard]] std::string to_text(std::string_view where_all_stand = {}) const;
 };
 
 }  // namespace trv::verify

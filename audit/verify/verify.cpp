@@ -78,7 +78,7 @@ Result<ReadProof> read_proof(const path& folder, const std::string& name, const 
 }
 
 // The names of the proof files, sorted.
-std::vector<std::string> proof_names(const path& folder, Report& report) {
+std::vector<std::string> proof_names(const path& folder, std::vector<Problem>& problems) {
   std::vector<std::string> names;
   std::error_code error;
   std::filesystem::directory_iterator at(folder / exporting::proofs_folder, error);
@@ -88,8 +88,8 @@ std::vector<std::string> proof_names(const path& folder, Report& report) {
       continue;
     }
     if (names.size() == proofs_max) {
-      report.add(std::string(exporting::proofs_folder),
-                 fmt::format("has more than {} proofs; the others were not checked", proofs_max));
+      problems.push_back({.file = std::string(exporting::proofs_folder),
+                          .what = fmt::format("has more than {} proofs; the others were not checked", proofs_max)});
       break;
     }
     names.push_back(std::move(name));
@@ -98,12 +98,14 @@ std::vector<std::string> proof_names(const path& folder, Report& report) {
   return names;
 }
 
-std::vector<ReadProof> read_proofs(const path& folder, const VerifierKey& key, Report& report) {
+// At most proofs_max + 1 problems.
+std::vector<ReadProof> read_proofs(const path& folder, const VerifierKey& key, std::vector<Problem>& problems) {
   std::vector<ReadProof> proofs;
-  for (const std::string& name : proof_names(folder, report)) {
+  for (const std::string& name : proof_names(folder, problems)) {
     auto proof = read_proof(folder, name, key);
     if (!proof) {
-      report.add(fmt::format("{}/{}", exporting::proofs_folder, name), proof.error().message());
+      problems.push_back(
+          {.file = fmt::format("{}/{}", exporting::proofs_folder, name), .what = proof.error().message()});
       continue;
     }
     proofs.push_back(*std::move(proof));
@@ -226,7 +228,8 @@ Result<Report> verify(const path& folder, const std::optional<VerifierKey>& trus
       old = *std::move(opened);
     }
   }
-  const std::vector<ReadProof> proofs = read_proofs(folder, *key, report);
+  std::vector<Problem> unreadable;
+  const std::vector<ReadProof> proofs = read_proofs(folder, *key, unreadable);
   for (const ReadProof& read : proofs) {
     tree.want_leaf(read.proof.index);
     tree.want_root(read.checkpoint.size);
@@ -238,6 +241,9 @@ Result<Report> verify(const path& folder, const std::optional<VerifierKey>& trus
   }
   if (old) {
     compare_root("the older checkpoint", *old, tree.root_at(old->size), report);
+  }
+  for (Problem& problem : unreadable) {
+    report.add(std::move(problem));
   }
   for (const ReadProof& read : proofs) {
     check_proof(read, *head, tree, report);

@@ -224,12 +224,31 @@ TEST(ProofFiles, prove_their_entry_and_no_other_with_their_key_and_no_other) {
 
 TEST(Reports, are_bounded) {
   Report report;
-  for (int i = 0; i < 1000; ++i) {
+  for (std::size_t i = 0; i < Report::problems_max + 900; ++i) {
     report.add("file", "what");
   }
   EXPECT_EQ(report.problems.size(), Report::problems_max);
   EXPECT_EQ(report.problems_left_out, 900u);
-  EXPECT_TRUE(report.to_text().starts_with("NOT verified: 1000 problems\n"));
+  EXPECT_TRUE(report.to_text().starts_with("NOT verified: 100900 problems\n"));
+}
+
+TEST(Reports, people_see_the_first_ten_problems_and_how_many_more_there_are) {
+  Report report;
+  report.add("tile/entries/001", "the cause");
+  for (int i = 0; i < 1721; ++i) {
+    report.add("proofs/1.tlog-proof", "what follows");
+  }
+  for (int i = 0; i < 12; ++i) {
+    report.unchecked.push_back("other" + std::to_string(i));
+  }
+  const std::string text = report.to_text("ask for all");
+  EXPECT_TRUE(text.starts_with("NOT verified: 1722 problems\n  tile/entries/001: the cause\n")) << text;
+  EXPECT_NE(text.find("\n  and 1712 more, which may follow from these; ask for all\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n  and 2 more such files; ask for all\n"), std::string::npos) << text;
+  EXPECT_EQ(std::ranges::count(text, '\n'), 1 + 10 + 1 + 1 + 10 + 1);
+  Report one;
+  one.add("key.pub", "is missing");
+  EXPECT_TRUE(one.to_text().starts_with("NOT verified: 1 problem\n"));
 }
 
 }  // namespace
