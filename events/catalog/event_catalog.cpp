@@ -34,6 +34,22 @@ void write_text(std::string& out, std::string_view text) {
   out += '"';
 }
 
+bool has_attribute(const reflection::Field& field, const char* name) {
+  return field.attributes() != nullptr && field.attributes()->LookupByKey(name) != nullptr;
+}
+
+// What the schema marks `secret` stays in the record and is in no view of it; what it marks `unset_is_absent` is not
+// shown as an empty text or zero.
+bool is_shown(const reflection::Field& field, const flatbuffers::Table& table) {
+  if (has_attribute(field, "secret")) return false;
+  const reflection::BaseType type = field.type()->base_type();
+  const bool is_number = type > reflection::Bool && type <= reflection::Double;
+  if (!is_number && !table.CheckField(field.offset())) return false;
+  if (!has_attribute(field, "unset_is_absent")) return true;
+  if (type == reflection::String) return flatbuffers::GetFieldS(table, field)->size() > 0;
+  return !is_number || flatbuffers::GetAnyFieldI(table, field) != 0;
+}
+
 void write_table(std::string& out, const reflection::Schema& schema, const reflection::Object& object,
                  const flatbuffers::Table& table);
 
@@ -89,8 +105,7 @@ void write_field(std::string& out, const reflection::Schema& schema, const refle
   const reflection::BaseType type = field.type()->base_type();
   if (type == reflection::String) {
     const std::string_view text = flatbuffers::GetFieldS(table, field)->string_view();
-    const bool is_json = field.attributes() != nullptr && field.attributes()->LookupByKey("json") != nullptr;
-    if (is_json && !text.empty()) {
+    if (has_attribute(field, "json") && !text.empty()) {
       out += text;
     } else {
       write_text(out, text);
@@ -120,9 +135,7 @@ void write_table(std::string& out, const reflection::Schema& schema, const refle
     fields[field->id()] = field;
   }
   for (const reflection::Field* field : fields) {
-    const reflection::BaseType type = field->type()->base_type();
-    const bool is_scalar = type >= reflection::Bool && type <= reflection::Double;
-    if (!table.CheckField(field->offset()) && !(is_scalar && type != reflection::Bool)) continue;
+    if (!is_shown(*field, table)) continue;
     if (!first) out += ',';
     first = false;
     write_text(out, field->name()->string_view());

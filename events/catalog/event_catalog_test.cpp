@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "events/schema/effect_generated.h"
+#include "events/schema/ingest_generated.h"
 #include "events/schema/tenancy_generated.h"
 
 namespace trv::catalog {
@@ -40,6 +41,20 @@ TEST(EventCatalog, json_text_stands_as_json_and_64_bit_numbers_as_text) {
 TEST(EventCatalog, byte_vectors_are_hexadecimal) {
   FlatBufferBuilder builder;
   const std::uint8_t bytes[] = {0x00, 0xff};
+  const auto channel = builder.CreateString("api");
+  const auto digest = builder.CreateVector(bytes, 2);
+  schema::ingest::WebhookRefusedBuilder refused(builder);
+  refused.add_channel(channel);
+  refused.add_body_sha256(digest);
+  builder.Finish(refused.Finish());
+  const auto json = EventCatalog::make().to_json("trv.webhook.refused", view(builder));
+  ASSERT_TRUE(json);
+  EXPECT_EQ(*json, "{\"channel\":\"api\",\"body_sha256\":\"00ff\"}");
+}
+
+TEST(EventCatalog, the_hash_of_a_token_is_not_shown) {
+  FlatBufferBuilder builder;
+  const std::uint8_t bytes[] = {0xab, 0xcd};
   const auto id = builder.CreateString("t1");
   const auto hash = builder.CreateVector(bytes, 2);
   schema::tenancy::TokenIssuedBuilder token(builder);
@@ -48,7 +63,23 @@ TEST(EventCatalog, byte_vectors_are_hexadecimal) {
   builder.Finish(token.Finish());
   const auto json = EventCatalog::make().to_json("trv.token.issued", view(builder));
   ASSERT_TRUE(json);
-  EXPECT_EQ(*json, "{\"token_id\":\"t1\",\"hash\":\"00ff\",\"expires_ns\":\"0\"}");
+  EXPECT_EQ(*json, "{\"token_id\":\"t1\",\"expires_ns\":\"0\"}");
+}
+
+TEST(EventCatalog, what_a_sender_left_out_is_left_out) {
+  const auto shown = [](const char* subject, std::int64_t time_ns) {
+    FlatBufferBuilder builder;
+    const auto id = builder.CreateString("e1");
+    const auto text = builder.CreateString(subject);
+    schema::ingest::EventReceivedBuilder event(builder);
+    event.add_id(id);
+    event.add_subject(text);
+    event.add_time_ns(time_ns);
+    builder.Finish(event.Finish());
+    return EventCatalog::make().to_json("trv.event.received", view(builder)).value_or("");
+  };
+  EXPECT_EQ(shown("", 0), "{\"id\":\"e1\"}");
+  EXPECT_EQ(shown("s", 7), "{\"id\":\"e1\",\"subject\":\"s\",\"time_ns\":\"7\"}");
 }
 
 TEST(EventCatalog, an_unknown_type_is_shown_as_it_is) {
