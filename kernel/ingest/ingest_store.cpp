@@ -67,12 +67,20 @@ base::Result<record::Draft> received(const shard::DecisionContext& context, cons
   TRV_TRY(check_attribute("source", event.source, false));
   TRV_TRY(check_attribute("type", event.type, false));
   TRV_TRY(check_attribute("subject", event.subject, true));
-  flatbuffers::FlatBufferBuilder builder(event.data.size() + 512);
-  const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
+  TRV_TRY(check_attribute("datacontenttype", event.datacontenttype, true));
+  TRV_TRY(check_attribute("dataschema", event.dataschema, true));
+  TRV_EXPECTS(event.data.empty() || event.data_base64.empty());
+  flatbuffers::FlatBufferBuilder builder(event.data.size() + event.data_base64.size() + 512);
+  using Text = flatbuffers::Offset<flatbuffers::String>;
+  // What is not said is absent from the record too.
+  const auto text = [&builder](const std::string& value) {
+    return value.empty() ? Text() : builder.CreateString(value);
+  };
   const auto digest = builder.CreateVector(event.body_sha256.data(), event.body_sha256.size());
-  const auto root = schema::ingest::CreateEventReceived(builder, text(event.id), text(event.source), text(event.type),
-                                                        text(event.subject), event.time ? event.time->ns() : 0,
-                                                        text(event.data), text(event.channel), digest);
+  const auto root = schema::ingest::CreateEventReceived(
+      builder, text(event.id), text(event.source), text(event.type), text(event.subject),
+      event.time ? event.time->ns() : 0, text(event.data), text(event.channel), digest, text(event.datacontenttype),
+      text(event.dataschema), text(event.data_base64), text(event.extensions));
   return shard::draft(context, "event", event.id, received_type, record::finish(builder, root));
 }
 

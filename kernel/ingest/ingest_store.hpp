@@ -16,10 +16,14 @@ struct Received {
   std::string id;  ///< unique within source
   std::string source;
   std::string type;
-  std::string subject;
+  std::string subject;  ///< empty: none
   std::optional<base::Timestamp> time;
-  std::string data;     ///< JSON
-  std::string channel;  ///< webhook:<plugin>/<name> or api
+  std::string datacontenttype{};  ///< empty: none
+  std::string dataschema{};       ///< empty: none
+  std::string extensions{};       ///< JSON object of the extension attributes; empty: none
+  std::string data;               ///< JSON; empty: none
+  std::string data_base64{};      ///< data that is neither JSON nor text; then `data` is empty
+  std::string channel;            ///< webhook:<plugin>/<name> or api
   base::Digest body_sha256{};
 };
 

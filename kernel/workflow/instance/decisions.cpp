@@ -189,10 +189,21 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
                                 {"type", Value(event.type)}});
   if (!event.subject.empty()) object.set("subject", Value(event.subject));
   if (event.time) object.set("time", Value(event.time->to_rfc3339()));
+  if (!event.datacontenttype.empty()) object.set("datacontenttype", Value(event.datacontenttype));
+  if (!event.dataschema.empty()) object.set("dataschema", Value(event.dataschema));
+  if (!event.extensions.empty()) {
+    TRV_TRY_ASSIGN(const Value extensions, parse_data("the event's extensions", event.extensions));
+    for (const auto& entry : extensions.entries()) object.set(entry.key, entry.value);
+  }
   if (!event.data.empty()) {
     TRV_TRY_ASSIGN(Value data, parse_data("the event's data", event.data));
     object.set("data", std::move(data));
   }
+  if (event.data_base64.size() > data_bytes_max) {
+    return base::fail(ErrorCode::too_large, fmt::format("the event's data has {} bytes as base64; at most {} are taken",
+                                                        event.data_base64.size(), data_bytes_max));
+  }
+  if (!event.data_base64.empty()) object.set("data_base64", Value(event.data_base64));
   const Value input = Value::array({object});
   StartedByEvent out;
   TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));

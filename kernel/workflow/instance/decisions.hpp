@@ -64,7 +64,11 @@ struct ReceivedEvent {
   std::string type;
   std::string subject{};  ///< empty: none
   std::optional<base::Timestamp> time{};
-  std::string data{};  ///< JSON; empty: none
+  std::string datacontenttype{};  ///< empty: none
+  std::string dataschema{};       ///< empty: none
+  std::string extensions{};       ///< JSON object; its members stand beside the attributes above; empty: none
+  std::string data{};             ///< JSON; empty: none
+  std::string data_base64{};      ///< empty: none
 };
 struct StartedByEvent {
   shard::Decision decision;
