@@ -95,17 +95,30 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
                         const RevokeToken& command) {
   TRV_TRY_ASSIGN(const auto existing, store.token(state, context.tenant, command.id));
   if (!existing) return fail(ErrorCode::not_found, fmt::format("token '{}' not found", command.id));
+  const bool usable = !existing->expires || *existing->expires > context.now;
+  if (usable && existing->role == Role::owner) {
+    TRV_TRY_ASSIGN(const bool other, store.has_other_owner_token(state, context.tenant, command.id, context.now));
+    if (!other) {
+      return fail(ErrorCode::conflict, fmt::format("token '{}' is the last owner token of tenant '{}'; issue another "
+                                                   "owner token first, then revoke this one",
+                                                   command.id, context.tenant.value()));
+    }
+  }
   FlatBufferBuilder builder;
   const auto id = builder.CreateString(command.id);
   return one(shard::draft(context, "token", command.id, "trv.token.revoked",
                           record::finish(builder, schema::tenancy::CreateTokenRevoked(builder, id))));
 }
 
-Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context,
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const ApplyConnection& command) {
   const Connection& connection = command.connection;
   TRV_TRY(base::check_label("connection name", connection.name));
-  if (!connection.plugin.empty()) TRV_TRY(base::check_label("plugin", connection.plugin));
+  if (!connection.plugin.empty()) {
+    TRV_TRY(base::check_label("plugin", connection.plugin));
+    TRV_TRY_ASSIGN(const bool installed, store.has_package(state, connection.plugin));
+    if (!installed) return fail(ErrorCode::invalid, fmt::format("plugin '{}' is not installed", connection.plugin));
+  }
   TRV_TRY(check_base_url(connection.base_url));
   TRV_TRY(check_text("auth user or header", connection.user, 200, true));
   const std::string& scheme = connection.scheme;

@@ -39,12 +39,14 @@ struct IssueToken {
 struct RevokeToken {
   std::string id;
 };
+/// Errors: not_found; conflict for the last owner token that can be used, since nobody could issue another.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RevokeToken& command);
 
 struct ApplyConnection {
   Connection connection;
 };
+/// Errors: invalid, also for a plugin of which no version is installed.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const ApplyConnection& command);
 

@@ -27,6 +27,14 @@ std::string scoped(std::string_view tenant, std::string_view name) {
   return key;
 }
 
+// tenant ‖ 0 ‖ expiry, big-endian, the largest for never ‖ token id: the token that lasts longest comes last.
+std::string owner_key(const Token& token) {
+  const std::uint64_t expires_ns = token.expires ? static_cast<std::uint64_t>(token.expires->ns()) : UINT64_MAX;
+  std::string key = scoped(token.tenant.value(), "");
+  for (int shift = 56; shift >= 0; shift -= 8) key += static_cast<char>(expires_ns >> shift & 0xff);
+  return key + token.id;
+}
+
 std::string package_key(std::string_view plugin, std::string_view version) {
   return fmt::format("{}/{}", plugin, version);
 }
@@ -133,6 +141,7 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(members_, txn.create_table("tenancy_members"));
   TRV_TRY_ASSIGN(tokens_, txn.create_table("tenancy_tokens"));
   TRV_TRY_ASSIGN(token_hashes_, txn.create_table("tenancy_token_hashes"));
+  TRV_TRY_ASSIGN(owner_tokens_, txn.create_table("tenancy_owner_tokens"));
   TRV_TRY_ASSIGN(connections_, txn.create_table("tenancy_connections"));
   TRV_TRY_ASSIGN(packages_, txn.create_table("tenancy_packages"));
   TRV_TRY_ASSIGN(grants_, txn.create_table("tenancy_grants"));
@@ -150,12 +159,14 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
   if (type == "trv.token.issued") {
     TRV_TRY_ASSIGN(const Token token, token_of(event.stored()));
     TRV_TRY(token_hashes_.put(txn, base::BytesView(token.hash), base::as_bytes(key)));
+    if (token.role == Role::owner) TRV_TRY(owner_tokens_.put(txn, owner_key(token), base::as_bytes(token.id)));
     return tokens_.put(txn, key, event.stored());
   }
   if (type == "trv.token.revoked") {
     TRV_TRY_ASSIGN(const auto token, find(txn, tokens_, key, token_of));
     if (!token) return {};
     TRV_TRY(token_hashes_.erase(txn, base::BytesView(token->hash)));
+    if (token->role == Role::owner) TRV_TRY(owner_tokens_.erase(txn, owner_key(*token)));
     TRV_TRY(tokens_.erase(txn, key));
     return {};
   }
@@ -207,6 +218,20 @@ Result<std::optional<Token>> TenancyStore::token_by_hash(const lmdb::Txn& txn, c
   return find(txn, tokens_, std::string(base::as_text(*key)), token_of);
 }
 
+Result<bool> TenancyStore::has_other_owner_token(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                 std::string_view id, base::Timestamp now) const {
+  // Of the two that last longest, one is another.
+  bool found = false;
+  TRV_TRY(lmdb::scan(txn, owner_tokens_, base::as_bytes(scoped(tenant.value(), "")), {}, lmdb::Direction::backward,
+                     [&](base::BytesView, base::BytesView row) -> Result<lmdb::Visit> {
+                       if (base::as_text(row) == id) return lmdb::Visit::go_on;
+                       TRV_TRY_ASSIGN(const auto other, token(txn, tenant, base::as_text(row)));
+                       found = other && (!other->expires || *other->expires > now);
+                       return lmdb::Visit::stop;
+                     }));
+  return found;
+}
+
 Result<std::vector<Token>> TenancyStore::tokens(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                 std::string_view after, std::size_t count_max) const {
   return list(txn, tokens_, scoped(tenant.value(), ""), after, count_max, token_of);
@@ -225,6 +250,11 @@ Result<std::vector<Connection>> TenancyStore::connections(const lmdb::Txn& txn, 
 Result<std::optional<Package>> TenancyStore::package(const lmdb::Txn& txn, std::string_view plugin,
                                                      std::string_view version) const {
   return find(txn, packages_, package_key(plugin, version), package_of);
+}
+
+Result<bool> TenancyStore::has_package(const lmdb::Txn& txn, std::string_view plugin) const {
+  TRV_TRY_ASSIGN(const auto first, list(txn, packages_, package_key(plugin, ""), "", 1, package_of));
+  return !first.empty();
 }
 
 Result<std::vector<Package>> TenancyStore::packages(const lmdb::Txn& txn, std::string_view after,

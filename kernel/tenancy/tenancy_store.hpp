@@ -14,7 +14,7 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -32,12 +32,17 @@ class TenancyStore final : public projection::Projector {
   [[nodiscard]] base::Result<std::optional<Token>> token_by_hash(const lmdb::Txn& txn, const base::Digest& hash) const;
   [[nodiscard]] base::Result<std::vector<Token>> tokens(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                         std::string_view after, std::size_t count_max) const;
+  /// Whether the tenant has an owner token besides `id` that has not expired at `now`.
+  [[nodiscard]] base::Result<bool> has_other_owner_token(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                         std::string_view id, base::Timestamp now) const;
   [[nodiscard]] base::Result<std::optional<Connection>> connection(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                    std::string_view name) const;
   [[nodiscard]] base::Result<std::vector<Connection>> connections(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                   std::string_view after, std::size_t count_max) const;
   [[nodiscard]] base::Result<std::optional<Package>> package(const lmdb::Txn& txn, std::string_view plugin,
                                                              std::string_view version) const;
+  /// Whether any version of the plugin is installed.
+  [[nodiscard]] base::Result<bool> has_package(const lmdb::Txn& txn, std::string_view plugin) const;
   /// `after` is "<plugin>/<version>".
   [[nodiscard]] base::Result<std::vector<Package>> packages(const lmdb::Txn& txn, std::string_view after,
                                                             std::size_t count_max) const;
@@ -51,6 +56,7 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table members_;
   lmdb::Table tokens_;
   lmdb::Table token_hashes_;
+  lmdb::Table owner_tokens_;
   lmdb::Table connections_;
   lmdb::Table packages_;
   lmdb::Table grants_;
