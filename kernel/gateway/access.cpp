@@ -6,15 +6,27 @@
 #include <charconv>
 #include <memory>
 
+#include "kernel/gateway/media.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 namespace {
 
+std::size_t count_headers(const http::Request& request, std::string_view name) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    if (http::equal_ignoring_case(request.header_at(i).name, name)) ++count;
+  }
+  return count;
+}
+
 Result<tenancy::Token> authenticate(Services& services, const http::Request& request) {
   constexpr std::string_view scheme = "Bearer ";
   const auto header = request.header("Authorization");
+  if (count_headers(request, "Authorization") > 1) {
+    return fail(ErrorCode::invalid, "the request has more than one Authorization header; send the one that is meant");
+  }
   if (!header) return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
   if (header->size() <= scheme.size() || !http::equal_ignoring_case(header->substr(0, scheme.size()), scheme)) {
     return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
@@ -34,11 +46,13 @@ base::Error tenant_not_found(std::string_view tenant) {
 
 /// nullopt: allowed.
 std::optional<base::Error> refusal(const tenancy::Token& token, std::optional<std::string_view> tenant,
-                                   Resource resource, Verb verb) {
+                                   Resource resource, Verb verb, Reach reach) {
   const bool system = token.tenant == base::system_tenant();
   const bool foreign = tenant && *tenant != token.tenant.value();
   // The operator sees that a tenant exists, and nothing inside it.
-  if (foreign && !(system && resource == Resource::tenants && verb == Verb::read)) return tenant_not_found(*tenant);
+  const bool seen = resource == Resource::tenants && verb == Verb::read;
+  const bool reached = reach == Reach::operator_too && token.role == tenancy::Role::owner;
+  if (foreign && !(system && (seen || reached))) return tenant_not_found(*tenant);
   const bool own_tenant = tenant && !foreign && resource == Resource::tenants && verb == Verb::read;
   if (own_tenant || tenancy::allows(token.role, system, resource, verb)) return std::nullopt;
   return base::Error(ErrorCode::denied, fmt::format("a token with role {} of tenant '{}' may not do this",
@@ -62,6 +76,14 @@ void record_refusal(Services& services, Call call, base::Error error) {
       });
 }
 
+/// Who reaches into a tenant of others finds only what exists.
+base::Status check_exists(const Services& services, const base::TenantId& tenant) {
+  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
+  TRV_TRY_ASSIGN(const auto found, services.tenancy.tenant(txn, tenant));
+  if (!found) return fail(tenant_not_found(tenant.value()));
+  return {};
+}
+
 /// All of `text` as a number; nullopt for anything else.
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -69,6 +91,21 @@ std::optional<Number> parse_number(std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+constexpr std::size_t cursor_bytes_max = 512;
+
+/// Tells one list from every other: by its path, not by its filters.
+std::array<std::uint8_t, 4> mark_of(const http::Request& request) {
+  std::string path;
+  for (std::size_t i = 0; i < request.target().segment_count(); ++i) {
+    path += '\0';
+    path += request.target().segment(i);
+  }
+  const base::Digest digest = base::sha256(base::as_bytes(path));
+  std::array<std::uint8_t, 4> mark{};
+  std::copy_n(digest.begin(), mark.size(), mark.begin());
+  return mark;
 }
 
 }  // namespace
@@ -86,17 +123,18 @@ NewToken make_token(base::Random& random) {
   return token;
 }
 
-http::Handler guarded(Services& services, Resource resource, Verb verb, std::function<void(Call)> handler) {
+http::Handler guarded(Services& services, Resource resource, Verb verb, std::function<void(Call)> handler,
+                      GuardOptions options) {
   TRV_EXPECTS(handler != nullptr);
-  return [&services, resource, verb, handler = std::move(handler)](const http::Request& request,
-                                                                   http::Responder responder) {
+  return [&services, resource, verb, options, handler = std::move(handler)](const http::Request& request,
+                                                                            http::Responder responder) {
     Result<tenancy::Token> token = authenticate(services, request);
     if (!token) return responder.fail(token.error());
     // Of a refused call the event stands in the tenant of who asked.
     const base::TenantId own = token->tenant;
     const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
     const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
-    if (auto error = refusal(*token, tenant, resource, verb)) {
+    if (auto error = refusal(*token, tenant, resource, verb, options.reach)) {
       return record_refusal(services,
                             {.responder = std::move(responder), .principal = *std::move(token), .tenant = own},
                             *std::move(error));
@@ -104,6 +142,12 @@ http::Handler guarded(Services& services, Resource resource, Verb verb, std::fun
     const base::TenantId id = tenant ? base::TenantId(*tenant) : own;
     // Nothing outside its tenant: only the operator's token leaves its own.
     TRV_ASSERT(id == own || own == base::system_tenant());
+    if (id != own && options.reach == Reach::operator_too) {
+      if (const auto exists = check_exists(services, id); !exists) return responder.fail(exists.error());
+    }
+    if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
+      if (auto refused = refuse_media(request, {"application/json"})) return responder.send(*std::move(refused));
+    }
     handler(Call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id});
   };
 }
@@ -165,17 +209,23 @@ Result<Page> page_of(const http::Request& request) {
     }
     page.limit = *number;
   }
+  page.list = mark_of(request);
   if (const auto cursor = request.query("cursor")) {
-    const auto position = base::from_hex(*cursor);
-    if (!position || position->size() > 512) return fail(ErrorCode::invalid, "cursor is none that a list gave");
-    page.after = std::string(position->begin(), position->end());
+    const auto bytes = base::from_hex(*cursor);
+    const bool ours = bytes && bytes->size() > page.list.size() && bytes->size() <= cursor_bytes_max &&
+                      std::ranges::equal(page.list, std::span(*bytes).first(page.list.size()));
+    if (!ours) return fail(ErrorCode::invalid, "cursor is none that this list gave");
+    page.after = base::as_text(std::span(*bytes).subspan(page.list.size()));
   }
   TRV_ENSURES(page.limit >= 1 && page.limit <= 500);
   return page;
 }
 
-std::string to_cursor(std::string_view position) {
-  return base::to_hex(base::as_bytes(position));
+std::string to_cursor(const Page& page, std::string_view position) {
+  TRV_EXPECTS(!position.empty());
+  base::Bytes bytes(page.list.begin(), page.list.end());
+  bytes.insert(bytes.end(), position.begin(), position.end());
+  return base::to_hex(bytes);
 }
 
 }  // namespace trv::gateway

@@ -1,6 +1,8 @@
 #pragma once
 // Who asks, in which tenant, and whether they may.
 
+#include <array>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -32,13 +34,30 @@ struct Call {
   [[nodiscard]] const http::Request& request() const { return responder.request(); }
   /// "token:<id>", as it stands in events.
   [[nodiscard]] std::string actor() const { return "token:" + principal.id; }
+  /// The operator asks about a tenant of others.
+  [[nodiscard]] bool foreign() const { return tenant != principal.tenant; }
+};
+
+/// Whose tenants a route may be asked about.
+enum class Reach {
+  own_tenant,
+  operator_too,  ///< also those of others, by an owner token of the system tenant; `Call::foreign()` tells
+};
+/// What the body of a POST or PUT may be.
+enum class BodyRule {
+  json,
+  by_handler,  ///< the handler looks itself
+};
+struct GuardOptions {
+  Reach reach = Reach::own_tenant;
+  BodyRule body = BodyRule::json;
 };
 
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the
-/// same 404; a role that does not allow it → 403. Refusals of a known token are events in its tenant before they are
-/// answered.
-[[nodiscard]] http::Handler guarded(Services& services, Resource resource, Verb verb,
-                                    std::function<void(Call)> handler);
+/// same 404; a role that does not allow it → 403; a body that is no JSON by its headers → 415. Refusals of a known
+/// token are events in its tenant before they are answered.
+[[nodiscard]] http::Handler guarded(Services& services, Resource resource, Verb verb, std::function<void(Call)> handler,
+                                    GuardOptions options = {});
 
 /// What a command led to, and the time of its decision, which its events bear.
 struct Change : shard::Applied {
@@ -66,11 +85,13 @@ void submit(Services& services, Call call, Decide decide, std::function<http::Re
 struct Page {
   std::string after;
   std::size_t limit = 50;
+  std::array<std::uint8_t, 4> list{};  ///< marks the cursors of the list that was asked for
 };
 /// `limit` 1 to 500 and `cursor` of a list request. Error: invalid.
 [[nodiscard]] Result<Page> page_of(const http::Request& request);
 
-/// A cursor is opaque to clients: it says where in the tenant's own list to go on, so a foreign one reveals nothing.
-[[nodiscard]] std::string to_cursor(std::string_view position);
+/// A cursor is opaque to clients: it says where in the tenant's own list to go on, so a foreign one reveals nothing,
+/// and bears the list's mark, so that another list refuses it.
+[[nodiscard]] std::string to_cursor(const Page& page, std::string_view position);
 
 }  // namespace trv::gateway

@@ -1,5 +1,6 @@
 #include <memory>
 
+#include "kernel/egress/url.hpp"
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -41,6 +42,7 @@ base::Result<Wanted> parse(const http::Request& request) {
   TRV_TRY_ASSIGN(const auto plugin, body.optional_text("plugin"));
   connection.plugin = plugin.value_or("");
   TRV_TRY_ASSIGN(connection.base_url, body.text("base_url"));
+  TRV_TRY(egress::parse_base_url(connection.base_url));
   TRV_TRY_ASSIGN(const auto authentication, body.optional_object("auth", {"scheme", "user", "header"}));
   connection.scheme = "none";
   if (authentication) {

@@ -29,13 +29,24 @@ Result<log::Lsn> start_of(Services& services, const http::Request& request) {
   return log::Lsn(services.shard.metrics().applied_lsn);
 }
 
+/// Whether the token that opened a stream still opens one.
+bool is_usable(const Services& services, const tenancy::Token& token) {
+  if (token.expires && *token.expires <= services.clock.now()) return false;
+  const auto txn = services.projection.begin_read();
+  if (!txn) return false;
+  const auto found = services.tenancy.token(*txn, token.tenant, token.id);
+  return found && *found && (*found)->hash == token.hash;
+}
+
 void follow(Services& services, Call call) {
   const auto after = start_of(services, call.request());
   if (!after) return call.responder.fail(after.error());
   const base::TenantId tenant = call.tenant;
+  tenancy::Token token = std::move(call.principal);
   http::EventStream stream = call.responder.stream();
   stream.comment("connected");
-  services.feed.follow(tenant, *after, std::move(stream));
+  services.feed.follow(tenant, *after, std::move(stream),
+                       [&services, token = std::move(token)] { return is_usable(services, token); });
 }
 
 void list(Services& services, Call call) {
@@ -65,7 +76,7 @@ void list(Services& services, Call call) {
       more = count == page.limit || scanned == scan_records_max;
     }
     TRV_ENSURES(count <= page.limit);
-    const std::string cursor = more ? fmt::format("\"{}\"", to_cursor(std::to_string(at.value()))) : "null";
+    const std::string cursor = more ? fmt::format("\"{}\"", to_cursor(page, std::to_string(at.value()))) : "null";
     return http::json_text(200, fmt::format("{{\"items\":[{}],\"next_cursor\":{}}}", items, cursor));
   };
   call.responder.answer(answer());
@@ -80,6 +91,7 @@ std::optional<std::size_t> twin_before(const std::vector<ingest::Received>& even
 }
 
 void receive_all(Services& services, Call call) {
+  if (auto refused = refuse_cloud_event_media(call.request())) return call.responder.send(*std::move(refused));
   auto events = read_cloud_events(call.request());
   if (!events) return call.responder.fail(events.error());
   auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
@@ -121,9 +133,10 @@ void add_event_routes(http::Router& router, Services& services) {
   router.route(
       "GET", "/v1/tenants/{tenant}/events/stream",
       guarded(services, Resource::events, Verb::read, [&services](Call call) { follow(services, std::move(call)); }));
-  router.route("POST", "/v1/tenants/{tenant}/events",
-               guarded(services, Resource::events, Verb::write,
-                       [&services](Call call) { receive_all(services, std::move(call)); }));
+  router.route(
+      "POST", "/v1/tenants/{tenant}/events",
+      guarded(services, Resource::events, Verb::write,
+              [&services](Call call) { receive_all(services, std::move(call)); }, {.body = BodyRule::by_handler}));
 }
 
 }  // namespace trv::gateway

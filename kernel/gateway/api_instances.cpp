@@ -1,4 +1,3 @@
-#include <boost/json/parse.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,6 +6,8 @@
 #include "kernel/expression/json.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/gateway/unique_keys.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -32,25 +33,25 @@ boost::json::object to_object(const InstanceSummary& summary) {
           {"steps", summary.steps}};
 }
 
-/// Stored JSON text as a value; nothing where it is empty.
-boost::json::value embedded(const std::string& text) {
-  if (text.empty()) return nullptr;
-  boost::system::error_code error;
-  boost::json::parse_options options;
-  options.max_depth = 600;
-  boost::json::value value = boost::json::parse(text, error, {}, options);
-  return error ? boost::json::value(text) : value;
+/// JSON text with these members behind its own; their values are JSON text as it is stored, whose numbers no reader of
+/// ours has touched. An empty one is null.
+std::string with_stored(const boost::json::object& object,
+                        std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
+  TRV_EXPECTS(!object.empty());
+  std::string text = to_text(object);
+  text.pop_back();
+  for (const auto& [name, json] : members) text += fmt::format(",\"{}\":{}", name, json.empty() ? "null" : json);
+  text += '}';
+  return text;
 }
 
-boost::json::object to_object(const InstanceDetail& detail) {
+std::string to_json(const InstanceDetail& detail) {
   boost::json::object object = to_object(detail.summary);
   object["current_task"] = detail.summary.current_task;
   object["due"] = detail.due ? boost::json::value(detail.due->to_rfc3339()) : boost::json::value(nullptr);
-  object["input"] = embedded(detail.input);
-  object["output"] = embedded(detail.output);
-  object["error"] = embedded(detail.error);
-  object["context"] = embedded(detail.context);
-  return object;
+  return with_stored(
+      object,
+      {{"input", detail.input}, {"output", detail.output}, {"error", detail.error}, {"context", detail.context}});
 }
 
 /// What a person calls the outcome of a step.
@@ -66,18 +67,19 @@ std::string_view outcome_of(const InstanceStep& step) {
   return "started";
 }
 
-boost::json::object to_object(const InstanceStep& step) {
-  return {{"lsn", step.lsn.value()},
-          {"time", step.time.to_rfc3339()},
-          {"event", step.type},
-          {"task", step.task},
-          {"reference", step.reference},
-          {"kind", step.kind},
-          {"operation", step.operation == "skipped" ? "" : step.operation},
-          {"outcome", outcome_of(step)},
-          {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
-          {"attempt", step.attempt},
-          {"error", embedded(step.error)}};
+std::string to_json(const InstanceStep& step) {
+  boost::json::object object = {
+      {"lsn", step.lsn.value()},
+      {"time", step.time.to_rfc3339()},
+      {"event", step.type},
+      {"task", step.task},
+      {"reference", step.reference},
+      {"kind", step.kind},
+      {"operation", step.operation == "skipped" ? "" : step.operation},
+      {"outcome", outcome_of(step)},
+      {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
+      {"attempt", step.attempt}};
+  return with_stored(object, {{"error", step.error}});
 }
 
 base::Result<instance::InstanceId> id_of(const http::Request& request) {
@@ -87,6 +89,35 @@ base::Result<instance::InstanceId> id_of(const http::Request& request) {
                     fmt::format("instance '{}' not found", request.parameter("id").substr(0, 80)));
 }
 
+/// A key stands for one request. One that names no version asks for whichever the instance has.
+base::Status check_same_request(const Services& services, const lmdb::Txn& state, const base::TenantId& tenant,
+                                std::string_view key, const instance::Start& start, const expression::Value& input,
+                                const instance::Started& known) {
+  const definition::Name& name = known.definition;
+  std::string_view other;
+  if (start.space != name.space || start.name != name.name) {
+    other = "workflow";
+  } else if (!start.version.empty() && start.version != name.version) {
+    other = "version";
+  } else {
+    const instance::InstanceStore store(services.workflows.tables());
+    TRV_TRY_ASSIGN(const expression::Value had, store.input(state, tenant, known.instance));
+    if (had == input) return {};
+    other = "input";
+  }
+  return base::fail(base::ErrorCode::conflict,
+                    fmt::format("Idempotency-Key '{}' stands for the instance {} of {}/{}:{}, and this request has "
+                                "another {}; give another request another key",
+                                key, known.instance.to_string(), name.space, name.name, name.version, other));
+}
+
+base::Result<expression::Value> parse_input(std::string_view text) {
+  if (text.empty()) return expression::Value::object();
+  TRV_TRY_ASSIGN(expression::Value input, expression::parse_json(text));
+  TRV_TRY(check_unique_keys(text));
+  return input;
+}
+
 void start(Services& services, Call call) {
   const http::Request& request = call.request();
   instance::Start start{.space = std::string(request.parameter("namespace")),
@@ -94,25 +125,27 @@ void start(Services& services, Call call) {
                         .version = std::string(request.query("version").value_or("")),
                         .input = std::string(request.body()),
                         .trigger = "api"};
-  if (!start.input.empty()) {
-    if (auto input = expression::parse_json(start.input); !input) {
-      return call.responder.fail(std::move(input).error().in("input"));
-    }
-  }
+  auto input = parse_input(start.input);
+  if (!input) return call.responder.fail(std::move(input).error().in("input"));
+  std::string idempotency_key;
   if (const auto key = request.header("Idempotency-Key"); key && !key->empty()) {
     if (key->size() > idempotency_key_bytes_max || !http::is_utf8(*key)) {
       return call.responder.fail(
           base::Error(base::ErrorCode::invalid,
                       fmt::format("Idempotency-Key must be at most {} bytes of UTF-8", idempotency_key_bytes_max)));
     }
+    idempotency_key = *key;
     start.trigger = fmt::format("{}{}", instance::start_key_trigger, *key);
   }
   auto started = std::make_shared<instance::Started>();
   submit(
       services, std::move(call),
-      [&services, start, started](const lmdb::Txn& state,
-                                  shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      [&services, start, started, key = std::move(idempotency_key), input = *std::move(input)](
+          const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
         TRV_TRY_ASSIGN(*started, instance::start(state, context, services.decision_state(), start));
+        if (started->existed) {
+          TRV_TRY(check_same_request(services, state, context.tenant, key, start, input, *started));
+        }
         return std::move(started->decision);
       },
       [started](const Change& change) {
@@ -137,7 +170,7 @@ void show(Services& services, Call call) {
     return call.responder.fail(
         base::Error(base::ErrorCode::not_found, fmt::format("instance '{}' not found", id->to_string())));
   }
-  call.responder.send(http::json(200, boost::json::value(to_object(**found))));
+  call.responder.send(http::json_text(200, to_json(**found)));
 }
 
 base::Result<std::optional<instance::Status>> status_filter(const http::Request& request) {
@@ -152,22 +185,45 @@ base::Result<std::optional<instance::Status>> status_filter(const http::Request&
       fmt::format("status '{}' is not known; use running, completed, faulted or cancelled", text->substr(0, 40)));
 }
 
+/// Whether a document can have this as its namespace or name.
+bool is_name(std::string_view text) {
+  const auto character = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, character);
+}
+
+/// ?workflow=NAMESPACE/NAME, both as a document can have them.
+base::Result<std::optional<std::string>> workflow_filter(const http::Request& request) {
+  const auto text = request.query("workflow");
+  if (!text) return std::nullopt;
+  const std::size_t slash = text->find('/');
+  const bool pair =
+      slash != std::string_view::npos && is_name(text->substr(0, slash)) && is_name(text->substr(slash + 1));
+  if (pair) return std::string(*text);
+  return base::fail(base::ErrorCode::invalid, fmt::format("workflow '{}' is no NAMESPACE/NAME, for example demo/hello",
+                                                          http::utf8_prefix(*text, 80)));
+}
+
 void list(Services& services, Call call) {
   const auto page = page_of(call.request());
   if (!page) return call.responder.fail(page.error());
   const auto status = status_filter(call.request());
   if (!status) return call.responder.fail(status.error());
+  const auto workflow = workflow_filter(call.request());
+  if (!workflow) return call.responder.fail(workflow.error());
   const auto txn = services.projection.begin_read();
   if (!txn) return call.responder.fail(txn.error());
   auto found =
       instance::InstanceStore(services.workflows.tables()).list(*txn, call.tenant, *status, page->after, page->limit);
   if (!found) return call.responder.fail(found.error());
-  if (const auto workflow = call.request().query("workflow")) {
+  if (*workflow) {
     std::erase_if(found->items, [&](const InstanceSummary& one) {
-      return *workflow != fmt::format("{}/{}", one.definition.space, one.definition.name);
+      return **workflow != fmt::format("{}/{}", one.definition.space, one.definition.name);
     });
   }
-  call.responder.send(page_response(*found, [](const InstanceSummary& one) { return to_object(one); }));
+  call.responder.send(
+      list_response(found->items, *page, found->next, [](const InstanceSummary& one) { return to_object(one); }));
 }
 
 void tasks(Services& services, Call call) {
@@ -186,7 +242,8 @@ void tasks(Services& services, Call call) {
   }
   const auto steps = store.timeline(*txn, call.tenant, *id, page->after, page->limit);
   if (!steps) return call.responder.fail(steps.error());
-  call.responder.send(page_response(*steps, [](const InstanceStep& one) { return to_object(one); }));
+  call.responder.send(
+      list_response(steps->items, *page, steps->next, [](const InstanceStep& one) { return to_json(one); }));
 }
 
 void cancel(Services& services, Call call) {

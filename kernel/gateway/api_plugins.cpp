@@ -4,6 +4,7 @@
 
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
+#include "kernel/gateway/media.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/tenancy/decisions.hpp"
 
@@ -61,6 +62,7 @@ base::Status check_version_is_free(const Services& services, const plugin_host::
 // The library is loaded before the installation becomes a fact: what does not load is refused with the reason, and
 // nothing of it stays on disk. Once it is loaded its file stays, also where the shard cannot take the command now.
 void install(Services& services, Call call) {
+  if (auto refused = refuse_encoding(call.request())) return call.responder.send(*std::move(refused));
   const auto installed = services.packages.install(base::as_bytes(call.request().body()));
   if (!installed) {
     // A file that differs from its digest is the sender's mistake here, not damage of ours.
@@ -109,9 +111,11 @@ void show_package(Services& services, Call call) {
   }
   const auto manifest = manifest_of(**package);
   if (!manifest) return call.responder.fail(manifest.error());
-  boost::json::object object = to_object(**package);
-  object["manifest"] = *manifest;
-  call.responder.send(http::json(200, boost::json::value(std::move(object))));
+  // As it was installed: reading it again could change how its numbers are written.
+  std::string text = to_text(to_object(**package));
+  text.pop_back();
+  text += ",\"manifest\":" + (*package)->manifest + "}";
+  call.responder.send(http::json_text(200, std::move(text)));
 }
 
 void enable(Services& services, Call call) {
@@ -145,7 +149,7 @@ void disable(Services& services, Call call) {
 void add_plugin_routes(http::Router& router, Services& services) {
   router.route("POST", "/v1/plugins",
                guarded(services, Resource::packages, Verb::write,
-                       [&services](Call call) { install(services, std::move(call)); }),
+                       [&services](Call call) { install(services, std::move(call)); }, {.body = BodyRule::by_handler}),
                {.body_bytes_max = package_bytes_max});
   router.route("GET", "/v1/plugins", guarded(services, Resource::packages, Verb::read, [&services](Call call) {
                  answer_list(

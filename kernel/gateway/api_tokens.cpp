@@ -34,6 +34,12 @@ void issue_token(Services& services, Call call) {
   const base::Timestamp now = services.clock.now();
   auto issue = parse_issue(call.request(), now);
   if (!issue) return call.responder.fail(issue.error());
+  // The door back in for a tenant that lost its own; nothing else of it opens to the operator.
+  if (call.foreign() && issue->role != tenancy::Role::owner) {
+    return call.responder.fail(base::Error(base::ErrorCode::invalid,
+                                           "'role' must be owner: in a tenant of others the operator issues owner "
+                                           "tokens only"));
+  }
   const NewToken token = make_token(services.random);
   issue->id = token.id;
   issue->hash = token.hash;
@@ -65,9 +71,10 @@ void add_token_routes(http::Router& router, Services& services) {
                                                                         {"token_id", token.id},
                                                                         {"name", token.name}}));
                }));
-  router.route("POST", "/v1/tenants/{tenant}/tokens",
-               guarded(services, Resource::tokens, Verb::write,
-                       [&services](Call call) { issue_token(services, std::move(call)); }));
+  router.route(
+      "POST", "/v1/tenants/{tenant}/tokens",
+      guarded(services, Resource::tokens, Verb::write,
+              [&services](Call call) { issue_token(services, std::move(call)); }, {.reach = Reach::operator_too}));
   router.route("GET", "/v1/tenants/{tenant}/tokens",
                guarded(services, Resource::tokens, Verb::read, [&services](Call call) {
                  const base::TenantId tenant = call.tenant;

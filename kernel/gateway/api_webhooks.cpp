@@ -6,6 +6,7 @@
 
 #include "kernel/expression/json.hpp"
 #include "kernel/gateway/access.hpp"
+#include "kernel/gateway/media.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
 
@@ -107,6 +108,7 @@ void deliver(Services& services, const http::Request& request, http::Responder r
       !verified) {
     return refuse(services, std::move(responder), std::move(verified).error());
   }
+  if (auto refused = refuse_media(request, {"application/json"})) return responder.send(*std::move(refused));
   auto received = read_delivery(services, request, *endpoint, headers);
   if (!received) return responder.fail(received.error());
 

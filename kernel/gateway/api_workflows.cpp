@@ -1,12 +1,20 @@
+#include <boost/json/array.hpp>
+#include <fmt/format.h>
+
+#include <expected>
 #include <memory>
 
 #include "kernel/gateway/list.hpp"
+#include "kernel/gateway/media.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/http/conditional.hpp"
 
 namespace trv::gateway {
 namespace {
 
 using instance::StoredDefinition;
+
+constexpr std::size_t warnings_max = 100;
 
 boost::json::object to_object(const StoredDefinition& stored) {
   return {{"namespace", stored.name.space},        {"name", stored.name.name},
@@ -14,24 +22,67 @@ boost::json::object to_object(const StoredDefinition& stored) {
           {"sha256", base::to_hex(stored.sha256)}, {"applied", stored.applied.to_rfc3339()}};
 }
 
-base::Result<definition::Format> format_of(const http::Request& request) {
-  const std::string_view type = request.header("Content-Type").value_or("");
-  const std::string_view media = type.substr(0, type.find(';'));
-  if (media == "application/json") return definition::Format::json;
-  if (media == "application/yaml" || media == "application/x-yaml" || media == "text/yaml")
-    return definition::Format::yaml;
-  return base::fail(base::ErrorCode::invalid,
-                    "send the definition with Content-Type application/yaml or application/json");
+/// The other value: the 415.
+std::expected<definition::Format, http::Response> format_of(const http::Request& request) {
+  const auto refuse = [&request]() -> std::optional<http::Response> {
+    if (auto refused = refuse_encoding(request)) return refused;
+    if (!media_type_of(request)) {
+      return unsupported_media("send the definition with Content-Type application/yaml or application/json");
+    }
+    return refuse_media(request, {"application/yaml", "application/x-yaml", "text/yaml", "application/json"});
+  };
+  if (auto refused = refuse()) return std::unexpected(*std::move(refused));
+  return media_type_of(request)->is_json() ? definition::Format::json : definition::Format::yaml;
+}
+
+/// Why this call would fail as things stand; empty where nothing is known against it.
+base::Result<std::string> obstacle(const Services& services, const lmdb::Txn& txn, const base::TenantId& tenant,
+                                   const definition::PluginCall& called) {
+  TRV_TRY_ASSIGN(const auto package, services.tenancy.package(txn, called.plugin, called.version));
+  if (!package) {
+    TRV_TRY_ASSIGN(const bool installed, services.tenancy.has_package(txn, called.plugin));
+    return installed ? fmt::format("version {} of plugin '{}' is not installed", called.version, called.plugin)
+                     : fmt::format("plugin '{}' is not installed", called.plugin);
+  }
+  const auto manifest = services.plugins.manifest(called.plugin, called.version);
+  if (manifest && (*manifest)->find_operation(called.operation) == nullptr) {
+    return fmt::format("plugin '{}' version {} has no operation '{}'", called.plugin, called.version, called.operation);
+  }
+  TRV_TRY_ASSIGN(const auto grant, services.tenancy.grant(txn, tenant, called.plugin));
+  if (!grant) return fmt::format("plugin '{}' is not enabled for tenant '{}'", called.plugin, tenant.value());
+  if (grant->version != called.version) {
+    return fmt::format("tenant '{}' has enabled version {} of plugin '{}'", tenant.value(), grant->version,
+                       called.plugin);
+  }
+  return std::string();
+}
+
+/// What the author should know: calls that would fail today. What is missing may come later, so it is no error.
+base::Result<boost::json::array> warnings_of(const Services& services, const base::TenantId& tenant,
+                                             const definition::Definition& definition) {
+  boost::json::array warnings;
+  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
+  for (const definition::Task& task : definition.tasks) {
+    const auto* called = std::get_if<definition::PluginCall>(&task.body);
+    if (called == nullptr || warnings.size() == warnings_max) continue;
+    TRV_TRY_ASSIGN(const std::string reason, obstacle(services, txn, tenant, *called));
+    if (reason.empty()) continue;
+    warnings.push_back(boost::json::string(fmt::format("line {}, column {}: task '{}' calls {}.{}:{}: {}",
+                                                       task.position.line, task.position.column, task.name,
+                                                       called->plugin, called->operation, called->version, reason)));
+  }
+  return warnings;
 }
 
 // Compiled here first, on the server's thread: what is wrong is answered without a place in the shard's queue.
 void apply(Services& services, Call call) {
   const auto format = format_of(call.request());
-  if (!format) return call.responder.fail(format.error());
+  if (!format) return call.responder.send(format.error());
   const instance::ApplyDefinition apply{.text = std::string(call.request().body()), .format = *format};
-  if (const auto compiled = definition::compile(apply.text, apply.format); !compiled) {
-    return call.responder.fail(compiled.error());
-  }
+  const auto compiled = definition::compile(apply.text, apply.format);
+  if (!compiled) return call.responder.fail(compiled.error());
+  const auto warnings = warnings_of(services, call.tenant, *compiled);
+  if (!warnings) return call.responder.fail(warnings.error());
   auto applied = std::make_shared<instance::AppliedDefinition>();
   submit(
       services, std::move(call),
@@ -40,13 +91,14 @@ void apply(Services& services, Call call) {
         TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, services.decision_state(), apply));
         return std::move(applied->decision);
       },
-      [applied](const Change& change) {
+      [applied, warnings = *warnings](const Change& change) {
         return http::json(applied->existed ? 200 : 201, boost::json::value{{"namespace", applied->name.space},
                                                                            {"name", applied->name.name},
                                                                            {"version", applied->name.version},
                                                                            {"sha256", base::to_hex(applied->sha256)},
                                                                            {"created", !applied->existed},
-                                                                           {"applied", change.time.to_rfc3339()}});
+                                                                           {"applied", change.time.to_rfc3339()},
+                                                                           {"warnings", warnings}});
       });
 }
 
@@ -67,7 +119,7 @@ void show(Services& services, Call call) {
   http::Response response;
   response.content_type = (*found)->format == definition::Format::json ? "application/json" : "application/yaml";
   response.body = (*found)->text;
-  call.responder.send(std::move(response).with("ETag", "\"" + base::to_hex((*found)->sha256) + "\""));
+  call.responder.send(http::tagged(request, "\"" + base::to_hex((*found)->sha256) + "\"", std::move(response)));
 }
 
 void list(Services& services, Call call) {
@@ -78,7 +130,8 @@ void list(Services& services, Call call) {
   const instance::DefinitionStore store(services.workflows.tables());
   const auto found = store.list(*txn, call.tenant, page->after, page->limit);
   if (!found) return call.responder.fail(found.error());
-  call.responder.send(page_response(*found, [](const StoredDefinition& one) { return to_object(one); }));
+  call.responder.send(
+      list_response(found->items, *page, found->next, [](const StoredDefinition& one) { return to_object(one); }));
 }
 
 }  // namespace
@@ -86,7 +139,7 @@ void list(Services& services, Call call) {
 void add_workflow_routes(http::Router& router, Services& services) {
   router.route("POST", "/v1/tenants/{tenant}/workflows",
                guarded(services, Resource::workflows, Verb::write,
-                       [&services](Call call) { apply(services, std::move(call)); }));
+                       [&services](Call call) { apply(services, std::move(call)); }, {.body = BodyRule::by_handler}));
   router.route(
       "GET", "/v1/tenants/{tenant}/workflows",
       guarded(services, Resource::workflows, Verb::read, [&services](Call call) { list(services, std::move(call)); }));

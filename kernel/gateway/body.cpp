@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernel/expression/json.hpp"
+#include "kernel/gateway/unique_keys.hpp"
 
 namespace trv::gateway {
 
@@ -18,6 +19,7 @@ Result<Body> Body::parse(std::string_view text, std::initializer_list<std::strin
   auto value = expression::parse_json(text);
   if (!value) return fail(std::move(value).error().in("request body"));
   if (!value->is_object()) return fail(ErrorCode::invalid, "the request body must be a JSON object");
+  if (auto unique = check_unique_keys(text); !unique) return fail(std::move(unique).error().in("request body"));
   Body body("", *std::move(value));
   TRV_TRY(body.check(known));
   return body;

@@ -14,8 +14,8 @@ namespace trv::gateway {
 /// A request body that must be a JSON object.
 class Body {
  public:
-  /// Errors: invalid with line and column where it is no JSON; invalid where it is no object or has a member that is
-  /// not in `known`.
+  /// Errors: invalid with line and column where it is no JSON or a key stands twice; invalid where it is no object or
+  /// has a member that is not in `known`.
   [[nodiscard]] static base::Result<Body> parse(std::string_view text, std::initializer_list<std::string_view> known);
 
   /// Error: invalid where it is missing or no string.

@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "kernel/expression/json.hpp"
 #include "kernel/expression/value.hpp"
+#include "sdk/base/bytes.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -12,6 +16,71 @@ using base::ErrorCode;
 using base::fail;
 using base::Result;
 using expression::Value;
+
+constexpr std::string_view structured_type = "application/cloudevents";
+constexpr std::string_view batch_type = "application/cloudevents-batch";
+constexpr std::string_view header_prefix = "ce-";
+constexpr std::size_t extensions_max = 64;
+constexpr std::size_t extension_name_bytes_max = 20;
+constexpr std::size_t extension_text_bytes_max = 1024;
+/// Of the JSON format; `data` is none but stands beside them, so nothing may be called so.
+constexpr std::array<std::string_view, 10> known_names = {
+    "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"};
+
+bool is_known(std::string_view name) {
+  return std::ranges::find(known_names, name) != known_names.end();
+}
+
+base::Status check_version(std::string_view version) {
+  if (version == "1.0") return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("specversion '{}' is not known; use 1.0", http::utf8_prefix(version, 40)));
+}
+
+Result<std::optional<base::Timestamp>> time_of(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  const auto time = base::Timestamp::from_rfc3339(text);
+  if (time) return time;
+  return fail(ErrorCode::invalid,
+              fmt::format("attribute 'time' is no RFC 3339 time: '{}'", http::utf8_prefix(text, 80)));
+}
+
+base::Status check_extension_name(std::string_view name) {
+  const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  if (!name.empty() && name.size() <= extension_name_bytes_max && std::ranges::all_of(name, allowed)) return {};
+  return fail(ErrorCode::invalid, fmt::format("attribute '{}' must be named with 1 to {} of a-z and 0-9",
+                                              http::utf8_prefix(name, 80), extension_name_bytes_max));
+}
+
+/// Error: invalid for what is no Boolean, Integer or String of the specification's type system (§2.2).
+base::Status check_extension_value(std::string_view name, const Value& value) {
+  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  const bool integer = value.is_int() && value.as_int() >= INT32_MIN && value.as_int() <= INT32_MAX;
+  const bool text = value.is_string() && value.as_string().size() <= extension_text_bytes_max &&
+                    std::ranges::none_of(value.as_string(), control);
+  if (value.is_bool() || integer || text) return {};
+  return fail(ErrorCode::invalid, fmt::format("attribute '{}' must be true, false, an integer of 32 bits or a string "
+                                              "of at most {} bytes without control characters",
+                                              name, extension_text_bytes_max));
+}
+
+base::Status add_extension(Value& extensions, std::string_view name, Value value) {
+  TRV_TRY(check_extension_name(name));
+  TRV_TRY(check_extension_value(name, value));
+  if (extensions.size() == extensions_max) {
+    return fail(ErrorCode::invalid, fmt::format("an event has at most {} extension attributes", extensions_max));
+  }
+  extensions.set(name, std::move(value));
+  return {};
+}
+
+void finish(ingest::Received& received, const Value& extensions, const base::Digest& body_sha256) {
+  if (extensions.size() > 0) received.extensions = expression::to_json(extensions);
+  received.channel = "api";
+  received.body_sha256 = body_sha256;
+}
+
+// JSON format, version 1.0.2. A null is an attribute that is not there.
 
 Result<std::string> text_of(const Value& event, std::string_view name, bool required) {
   const Value* value = event.find(name);
@@ -23,17 +92,17 @@ Result<std::string> text_of(const Value& event, std::string_view name, bool requ
   return std::string(value->as_string());
 }
 
-base::Status check_version(std::string_view version) {
-  if (version == "1.0") return {};
-  return fail(ErrorCode::invalid, fmt::format("specversion '{}' is not known; use 1.0", version.substr(0, 40)));
-}
-
-Result<std::optional<base::Timestamp>> time_of(std::string_view text) {
-  if (text.empty()) return std::nullopt;
-  const auto time = base::Timestamp::from_rfc3339(text);
-  if (!time)
-    return fail(ErrorCode::invalid, fmt::format("attribute 'time' is no RFC 3339 time: '{}'", text.substr(0, 80)));
-  return time;
+base::Status read_data(ingest::Received& received, const Value& event) {
+  const Value* data = event.find("data");
+  TRV_TRY_ASSIGN(received.data_base64, text_of(event, "data_base64", false));
+  if (data != nullptr && !received.data_base64.empty()) {
+    return fail(ErrorCode::invalid, "the event has both 'data' and 'data_base64'; it can have one");
+  }
+  if (!received.data_base64.empty() && !base::from_base64(received.data_base64)) {
+    return fail(ErrorCode::invalid, "attribute 'data_base64' is no base64 text (RFC 4648 section 4, with padding)");
+  }
+  if (data != nullptr) received.data = expression::to_json(*data);
+  return {};
 }
 
 Result<ingest::Received> structured(const Value& event, const base::Digest& body_sha256) {
@@ -47,70 +116,178 @@ Result<ingest::Received> structured(const Value& event, const base::Digest& body
   TRV_TRY_ASSIGN(received.subject, text_of(event, "subject", false));
   TRV_TRY_ASSIGN(const std::string time, text_of(event, "time", false));
   TRV_TRY_ASSIGN(received.time, time_of(time));
-  if (event.find("data_base64") != nullptr) {
-    return fail(ErrorCode::invalid, "attribute 'data_base64' is not supported; send JSON in 'data'");
+  TRV_TRY_ASSIGN(received.datacontenttype, text_of(event, "datacontenttype", false));
+  TRV_TRY_ASSIGN(received.dataschema, text_of(event, "dataschema", false));
+  TRV_TRY(read_data(received, event));
+  Value extensions = Value::object();
+  for (const auto& entry : event.entries()) {
+    const std::string_view name = entry.key.as_string();
+    if (is_known(name) || entry.value.is_null()) continue;
+    TRV_TRY(add_extension(extensions, name, entry.value));
   }
-  const Value* data = event.find("data");
-  received.data = expression::to_json(data == nullptr ? Value() : *data);
-  received.channel = "api";
-  received.body_sha256 = body_sha256;
+  finish(received, extensions, body_sha256);
   return received;
 }
 
-Result<ingest::Received> binary(const http::Request& request, const base::Digest& body_sha256) {
-  const auto header = [&request](std::string_view name, bool required) -> Result<std::string> {
-    const auto value = request.header(name);
-    if (!value && required) return fail(ErrorCode::invalid, fmt::format("header '{}' is missing", name));
-    if (value && !http::is_utf8(*value)) return fail(ErrorCode::invalid, fmt::format("header '{}' is not UTF-8", name));
-    return std::string(value.value_or(""));
-  };
-  TRV_TRY(check_version(*request.header("ce-specversion")));
-  ingest::Received received;
-  TRV_TRY_ASSIGN(received.id, header("ce-id", true));
-  TRV_TRY_ASSIGN(received.source, header("ce-source", true));
-  TRV_TRY_ASSIGN(received.type, header("ce-type", true));
-  TRV_TRY_ASSIGN(received.subject, header("ce-subject", false));
-  TRV_TRY_ASSIGN(const std::string time, header("ce-time", false));
-  TRV_TRY_ASSIGN(received.time, time_of(time));
-  if (request.body().empty()) {
-    received.data = "null";
+// HTTP protocol binding, version 1.0.2, §3.1: attributes in headers, data in the body.
+
+int digit_of(char c) noexcept {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return -1;
+}
+
+/// §3.1.3.2: a quoted string is unquoted, then percent-decoded once.
+Result<std::string> decoded(std::string_view name, std::string_view value) {
+  std::string plain;
+  if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
+    value = value.substr(1, value.size() - 2);
+    for (std::size_t i = 0; i < value.size(); ++i) {
+      if (value[i] == '\\' && i + 1 < value.size()) ++i;
+      plain += value[i];
+    }
   } else {
-    TRV_TRY_ASSIGN(const Value data, expression::parse_json(request.body()));
-    received.data = expression::to_json(data);
+    plain = value;
   }
-  received.channel = "api";
-  received.body_sha256 = body_sha256;
+  std::string text;
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    if (plain[i] != '%') {
+      text += plain[i];
+      continue;
+    }
+    const int high = i + 2 < plain.size() ? digit_of(plain[i + 1]) : -1;
+    const int low = i + 2 < plain.size() ? digit_of(plain[i + 2]) : -1;
+    if (high < 0 || low < 0) {
+      return fail(ErrorCode::invalid, fmt::format("header '{}' has a '%' that two hexadecimal digits do not follow; "
+                                                  "write a percent sign as %25",
+                                                  name));
+    }
+    text += static_cast<char>(high * 16 + low);
+    i += 2;
+  }
+  if (!http::is_utf8(text)) return fail(ErrorCode::invalid, fmt::format("header '{}' is not UTF-8", name));
+  return text;
+}
+
+/// The attributes by name, decoded.
+Result<Value> attributes_of(const http::Request& request) {
+  Value attributes = Value::object();
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    const http::Field field = request.header_at(i);
+    if (field.name.size() <= header_prefix.size() ||
+        !http::equal_ignoring_case(field.name.substr(0, header_prefix.size()), header_prefix)) {
+      continue;
+    }
+    std::string name(field.name.substr(header_prefix.size()));
+    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    if (attributes.find(name) != nullptr) {
+      return fail(ErrorCode::invalid, fmt::format("header 'ce-{}' stands twice", name));
+    }
+    TRV_TRY_ASSIGN(std::string value, decoded("ce-" + name, field.value));
+    attributes.set(name, Value(value));
+  }
+  return attributes;
+}
+
+bool is_text(const MediaType& type) {
+  return type.essence.starts_with("text/") || type.essence.ends_with("+xml") || type.essence == "application/xml" ||
+         type.essence == "application/x-www-form-urlencoded" || type.essence.ends_with("yaml");
+}
+
+/// JSON as it is, text as a JSON string, everything else in base64.
+base::Status read_body(ingest::Received& received, const http::Request& request) {
+  const auto type = media_type_of(request);
+  if (type) received.datacontenttype = *request.header("Content-Type");
+  if (request.body().empty()) return {};
+  if (!type || type->is_json()) {
+    auto data = expression::parse_json(request.body());
+    if (!data) return fail(std::move(data).error().in("request body"));
+    received.data = expression::to_json(*data);
+  } else if (is_text(*type) && type->is_utf8() && http::is_utf8(request.body())) {
+    received.data = expression::to_json(Value(request.body()));
+  } else {
+    received.data_base64 = base::to_base64(base::as_bytes(request.body()));
+  }
+  return {};
+}
+
+Result<ingest::Received> binary(const http::Request& request, const base::Digest& body_sha256) {
+  TRV_TRY_ASSIGN(const Value attributes, attributes_of(request));
+  const auto header = [&attributes](std::string_view name, bool required) -> Result<std::string> {
+    const Value* value = attributes.find(name);
+    if (value != nullptr) return std::string(value->as_string());
+    if (required) return fail(ErrorCode::invalid, fmt::format("header 'ce-{}' is missing", name));
+    return std::string();
+  };
+  TRV_TRY_ASSIGN(const std::string version, header("specversion", true));
+  TRV_TRY(check_version(version));
+  ingest::Received received;
+  TRV_TRY_ASSIGN(received.id, header("id", true));
+  TRV_TRY_ASSIGN(received.source, header("source", true));
+  TRV_TRY_ASSIGN(received.type, header("type", true));
+  TRV_TRY_ASSIGN(received.subject, header("subject", false));
+  TRV_TRY_ASSIGN(const std::string time, header("time", false));
+  TRV_TRY_ASSIGN(received.time, time_of(time));
+  TRV_TRY_ASSIGN(received.dataschema, header("dataschema", false));
+  TRV_TRY(read_body(received, request));
+  Value extensions = Value::object();
+  for (const auto& entry : attributes.entries()) {
+    const std::string_view name = entry.key.as_string();
+    if (name == "datacontenttype" || name == "data" || name == "data_base64") {
+      return fail(
+          ErrorCode::invalid,
+          fmt::format("header 'ce-{}' is not for this mode: the body is the data, Content-Type its type", name));
+    }
+    if (!is_known(name)) TRV_TRY(add_extension(extensions, name, entry.value));
+  }
+  finish(received, extensions, body_sha256);
   return received;
+}
+
+Result<std::vector<ingest::Received>> batch(const Value& body, const base::Digest& body_sha256) {
+  if (!body.is_array()) return fail(ErrorCode::invalid, "a batch of CloudEvents must be a JSON array");
+  if (body.size() > batch_events_max) {
+    return fail(ErrorCode::too_large,
+                fmt::format("a batch holds at most {} events, this one {}", batch_events_max, body.size()));
+  }
+  std::vector<ingest::Received> events;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    auto event = structured(body.at(i), body_sha256);
+    if (!event) return fail(std::move(event).error().in(fmt::format("event {}", i + 1)));
+    events.push_back(*std::move(event));
+  }
+  return events;
+}
+
+/// The Content-Type decides, then ce-specversion.
+bool is_binary(const http::Request& request) {
+  const auto type = media_type_of(request);
+  return request.header("ce-specversion") && !(type && type->essence.starts_with(structured_type));
 }
 
 }  // namespace
 
+std::optional<http::Response> refuse_cloud_event_media(const http::Request& request) {
+  if (is_binary(request)) return refuse_encoding(request);
+  return refuse_media(request,
+                      {"application/cloudevents+json", "application/cloudevents-batch+json", "application/json"});
+}
+
 Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& request) {
   const base::Digest body_sha256 = base::sha256(base::as_bytes(request.body()));
   std::vector<ingest::Received> events;
-  if (request.header("ce-specversion")) {
+  if (is_binary(request)) {
     TRV_TRY_ASSIGN(ingest::Received event, binary(request, body_sha256));
     events.push_back(std::move(event));
     return events;
   }
-  const std::string_view type = request.header("Content-Type").value_or("");
+  const auto type = media_type_of(request);
   auto body = expression::parse_json(request.body());
   if (!body) return fail(std::move(body).error().in("request body"));
-  if (!type.starts_with("application/cloudevents-batch")) {
-    TRV_TRY_ASSIGN(ingest::Received event, structured(*body, body_sha256));
-    events.push_back(std::move(event));
-    return events;
-  }
-  if (!body->is_array()) return fail(ErrorCode::invalid, "a batch of CloudEvents must be a JSON array");
-  if (body->size() > batch_events_max) {
-    return fail(ErrorCode::too_large,
-                fmt::format("a batch holds at most {} events, this one {}", batch_events_max, body->size()));
-  }
-  for (std::size_t i = 0; i < body->size(); ++i) {
-    auto event = structured(body->at(i), body_sha256);
-    if (!event) return fail(std::move(event).error().in(fmt::format("event {}", i + 1)));
-    events.push_back(*std::move(event));
-  }
+  if (type && type->essence.starts_with(batch_type)) return batch(*body, body_sha256);
+  TRV_TRY_ASSIGN(ingest::Received event, structured(*body, body_sha256));
+  events.push_back(std::move(event));
   return events;
 }
 

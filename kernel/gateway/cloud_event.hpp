@@ -1,8 +1,10 @@
 #pragma once
 // CloudEvents 1.0 over HTTP, as they come in: structured, binary or batch. https://cloudevents.io
 
+#include <optional>
 #include <vector>
 
+#include "kernel/gateway/media.hpp"
 #include "kernel/http/request.hpp"
 #include "kernel/ingest/ingest_store.hpp"
 #include "sdk/base/result.hpp"
@@ -11,8 +13,12 @@ namespace trv::gateway {
 
 inline constexpr std::size_t batch_events_max = 100;
 
-/// The events of a request, in order. Errors: invalid (with line and column where it is no JSON; names the attribute,
-/// and in a batch which event), too_large for more than batch_events_max.
+/// The 415 for a body that is none of those; nullopt otherwise. In binary mode the body may be of any type.
+[[nodiscard]] std::optional<http::Response> refuse_cloud_event_media(const http::Request& request);
+
+/// The events of a request that was not refused, in order. Extension attributes and datacontenttype are kept; data that
+/// is no JSON becomes a JSON string where its type says text, else base64. Errors: invalid (with line and column where
+/// it is no JSON; names the attribute, and in a batch which event), too_large for more than batch_events_max.
 [[nodiscard]] base::Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& request);
 
 }  // namespace trv::gateway

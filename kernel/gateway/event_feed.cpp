@@ -57,8 +57,9 @@ void EventFeed::stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-void EventFeed::follow(base::TenantId tenant, log::Lsn after, http::EventStream stream) {
-  TRV_EXPECTS(!tenant.empty());
+void EventFeed::follow(base::TenantId tenant, log::Lsn after, http::EventStream stream,
+                       std::function<bool()> may_follow) {
+  TRV_EXPECTS(!tenant.empty() && may_follow != nullptr);
   auto reader = log_.read(shard_, after.next());
   if (!reader) {
     stream.comment(reader.error().message());
@@ -67,7 +68,7 @@ void EventFeed::follow(base::TenantId tenant, log::Lsn after, http::EventStream 
   }
   {
     const std::scoped_lock lock(mutex_);
-    arrived_.push_back({std::move(tenant), std::move(stream), *std::move(reader)});
+    arrived_.push_back({std::move(tenant), std::move(stream), *std::move(reader), std::move(may_follow)});
   }
   changed_.notify_one();
 }
@@ -93,7 +94,7 @@ void EventFeed::run() {
       std::unique_lock lock(mutex_);
       count_ = followers.size();
       const auto something = [this] { return stopping_ || woken_ || !arrived_.empty(); };
-      // Streams whose client went away are noticed within the second.
+      // Streams whose client went away, or whose token ended, are noticed within the second.
       if (!more) changed_.wait_for(lock, std::chrono::seconds(1), something);
       if (stopping_) return;
       woken_ = false;
@@ -106,6 +107,10 @@ void EventFeed::run() {
 
 bool EventFeed::serve(Follower& follower, bool& more) const {
   if (!follower.stream.is_open()) return false;
+  if (!follower.may_follow()) {
+    follower.stream.comment("the token was revoked or has expired");
+    return false;
+  }
   for (int i = 0; i < records_per_turn_max; ++i) {
     const auto stored = follower.reader->next(base::Duration(0));
     if (!stored) {

@@ -2,6 +2,7 @@
 // The event stream of tenants: from the log to whoever follows it.
 
 #include <condition_variable>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -31,8 +32,9 @@ class EventFeed {
   void start();
   void stop();
 
-  /// Any thread. The stream gets the tenant's events behind `after`.
-  void follow(base::TenantId tenant, log::Lsn after, http::EventStream stream);
+  /// Any thread. The stream gets the tenant's events behind `after` as long as `may_follow` holds: it is asked on the
+  /// feed's thread before anything is sent and at least every second, and must be quick.
+  void follow(base::TenantId tenant, log::Lsn after, http::EventStream stream, std::function<bool()> may_follow);
   /// New records are durable. Any thread.
   void wake();
   [[nodiscard]] std::size_t followers() const;
@@ -42,6 +44,7 @@ class EventFeed {
     base::TenantId tenant;
     http::EventStream stream;
     std::unique_ptr<log::Reader> reader;
+    std::function<bool()> may_follow;
   };
 
   void run();

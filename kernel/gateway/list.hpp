@@ -1,8 +1,8 @@
 #pragma once
 // Answers of list requests.
 
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
 
 #include <string>
 #include <vector>
@@ -12,31 +12,39 @@
 
 namespace trv::gateway {
 
-/// {"items": […], "next_cursor": "…" or null}. `values` holds up to limit + 1 of what was read: the one too many says
-/// that there is more. `to_object` renders one, `position` says where the next page would begin behind it.
-template <typename Value, typename ToObject, typename Position>
-[[nodiscard]] http::Response list_of(std::vector<Value> values, const Page& page, ToObject to_object,
-                                     Position position) {
-  TRV_EXPECTS(page.limit >= 1 && values.size() <= page.limit + 1);
-  boost::json::object body;
-  boost::json::array items;
-  const bool more = values.size() > page.limit;
-  if (more) values.resize(page.limit);
-  for (const Value& value : values) items.push_back(to_object(value));
-  body["items"] = std::move(items);
-  body["next_cursor"] = more ? boost::json::value(to_cursor(position(values.back()))) : boost::json::value(nullptr);
-  return http::json(200, boost::json::value(std::move(body)));
+[[nodiscard]] inline std::string to_text(const boost::json::object& object) {
+  return boost::json::serialize(object);
+}
+/// JSON text that is ready.
+[[nodiscard]] inline std::string to_text(std::string json) {
+  return json;
 }
 
-/// The same from a page that its store cut, with its own cursor.
-template <typename StorePage, typename ToObject>
-[[nodiscard]] http::Response page_response(const StorePage& page, ToObject to_object) {
-  boost::json::array items;
-  for (const auto& item : page.items) items.push_back(to_object(item));
-  boost::json::object body;
-  body["items"] = std::move(items);
-  body["next_cursor"] = page.next.empty() ? boost::json::value(nullptr) : boost::json::value(to_cursor(page.next));
-  return http::json(200, boost::json::value(std::move(body)));
+/// {"items": […], "next_cursor": "…" or null}; `render` gives the JSON of one item, as an object or as text. `next`:
+/// where the next page begins; empty where this was the last.
+template <typename Items, typename Render>
+[[nodiscard]] http::Response list_response(const Items& items, const Page& page, std::string_view next, Render render) {
+  std::string body = "{\"items\":[";
+  bool first = true;
+  for (const auto& item : items) {
+    if (!first) body += ',';
+    first = false;
+    body += to_text(render(item));
+  }
+  body += "],\"next_cursor\":";
+  body += next.empty() ? "null" : '"' + to_cursor(page, next) + '"';
+  body += '}';
+  return http::json_text(200, std::move(body));
+}
+
+/// The same where `values` holds up to limit + 1 of what was read: the one too many says that there is more. `position`
+/// says where the next page would begin behind a value.
+template <typename Value, typename Render, typename Position>
+[[nodiscard]] http::Response list_of(std::vector<Value> values, const Page& page, Render render, Position position) {
+  TRV_EXPECTS(page.limit >= 1 && values.size() <= page.limit + 1);
+  const bool more = values.size() > page.limit;
+  if (more) values.resize(page.limit);
+  return list_response(values, page, more ? std::string(position(values.back())) : std::string(), render);
 }
 
 /// Reads and answers: `read` is given a read transaction and the page with one value more than asked for.

@@ -24,7 +24,11 @@ base::Result<shard::Decision> receive(const Services& services, const lmdb::Txn&
                                          .type = event.type,
                                          .subject = event.subject,
                                          .time = event.time,
-                                         .data = event.data};
+                                         .datacontenttype = event.datacontenttype,
+                                         .dataschema = event.dataschema,
+                                         .extensions = event.extensions,
+                                         .data = event.data,
+                                         .data_base64 = event.data_base64};
   TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, services.decision_state(), received));
   receipt.started = std::move(started.instances);
   std::move(started.decision.events.begin(), started.decision.events.end(), std::back_inserter(decision.events));

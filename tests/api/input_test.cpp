@@ -59,7 +59,7 @@ TEST_F(InputTest, malformed_workflows_are_refused_with_line_and_column) {
                           "{\"document\":{},\n\"x\":", {{"Content-Type", "application/json"}});
             }),
             2, 5, "JSON");
-  refused([&] { return call(acme(), "POST", "/v1/tenants/acme/workflows", std::string(hello_workflow)); });
+  refused([&] { return call(acme(), "POST", "/v1/tenants/acme/workflows", std::string(hello_workflow)); }, 415);
   refused([&] { return apply_workflow(acme(), "acme", ""); });
   refused([&] { return apply_workflow(acme(), "acme", std::string("\0\xff", 2)); });
   std::string bomb = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n";

@@ -49,6 +49,9 @@ Answer ApiTest::call(const std::string& token, const std::string& method, const 
                      Headers headers) {
   processes::HttpClient client;
   if (!token.empty()) headers.emplace_back("Authorization", "Bearer " + token);
+  // Without this libcurl says that the body is a form.
+  const auto is_type = [](const auto& header) { return header.first == "Content-Type"; };
+  if (std::ranges::none_of(headers, is_type)) headers.emplace_back("Content-Type", "");
   const auto answer = client.send(
       {.method = method, .url = daemon_->url() + path, .headers = std::move(headers), .body = std::move(body)});
   if (!answer) {
