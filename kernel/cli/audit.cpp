@@ -57,17 +57,25 @@ json::object report_json(const verify::Report& report) {
   for (const verify::Problem& problem : report.problems) {
     problems.push_back(json::object{{"file", problem.file}, {"what", problem.what}});
   }
-  return {{"holds", report.holds()},           {"origin", report.origin}, {"signer", report.signer},
-          {"self_signed", report.self_signed}, {"size", report.size},     {"root", report.root_hex},
-          {"entries", report.entries},         {"tiles", report.tiles},   {"proofs", report.proofs},
-          {"problems", std::move(problems)}};
+  return {{"holds", report.holds()},
+          {"origin", report.origin},
+          {"signer", report.signer},
+          {"self_signed", report.self_signed},
+          {"size", report.size},
+          {"root", report.root_hex},
+          {"entries", report.entries},
+          {"tiles", report.tiles},
+          {"proofs", report.proofs},
+          {"problems", std::move(problems)},
+          {"problems_left_out", report.problems_left_out},
+          {"unchecked", json::value_from(report.unchecked)}};
 }
 
-ExitCode tell(Session& session, const verify::Report& report) {
+ExitCode tell(Session& session, const std::string& folder, const verify::Report& report) {
   if (session.as_json()) {
     session.print_json(json::serialize(report_json(report)));
   } else {
-    session.print(report.to_text());
+    session.print(report.to_text(fmt::format("`trav audit verify {} --output json` tells all", folder)));
   }
   return report.holds() ? ExitCode::ok : ExitCode::verification_failed;
 }
@@ -82,7 +90,7 @@ base::Result<ExitCode> export_trail(Session& session, const AuditArguments& argu
   }
   // What arrived is worth nothing before it has been checked.
   TRV_TRY_ASSIGN(const verify::Report report, verify::verify_folder(arguments.folder, std::nullopt));
-  return tell(session, report);
+  return tell(session, arguments.folder, report);
 }
 
 base::Result<ExitCode> verify_trail(Session& session, const AuditArguments& arguments) {
@@ -93,11 +101,11 @@ base::Result<ExitCode> verify_trail(Session& session, const AuditArguments& argu
   }
   if (arguments.since.empty()) {
     TRV_TRY_ASSIGN(const verify::Report report, verify::verify_folder(arguments.folder, key));
-    return tell(session, report);
+    return tell(session, arguments.folder, report);
   }
   TRV_TRY_ASSIGN(const std::string old_checkpoint, read_file(arguments.since, small_file_bytes_max));
   TRV_TRY_ASSIGN(const verify::Report report, verify::verify_growth(old_checkpoint, arguments.folder, key));
-  return tell(session, report);
+  return tell(session, arguments.folder, report);
 }
 
 base::Result<ExitCode> verify_proof(Session& session, const AuditArguments& arguments) {

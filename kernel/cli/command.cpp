@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "kernel/cli/suggestion.hpp"
 #include "sdk/base/contract.hpp"
@@ -80,9 +81,15 @@ std::string page_of(const CLI::App& app) {
   return app.get_formatter()->make_help(&app, "trav" + full_name(app), CLI::AppFormatMode::Normal);
 }
 
-std::string without_line_end(std::string message) {
+// What the parser says, without its line end and its count of missing values.
+std::string complaint_of(std::string message) {
   while (message.ends_with('\n')) message.pop_back();
-  return message;
+  constexpr std::string_view counted = ": 1 required ";
+  constexpr std::string_view missing = " missing";
+  const auto at = message.find(counted);
+  if (at == std::string::npos || !message.ends_with(missing)) return message;
+  const std::string value = message.substr(at + counted.size(), message.size() - missing.size() - at - counted.size());
+  return fmt::format("{} needs a value: {}", message.substr(0, at), value);
 }
 
 // Choices are written into the type name, as "a|b".
@@ -114,19 +121,41 @@ CommandDescription describe_app(const CLI::App& app) {
 
 }  // namespace
 
+namespace {
+
+// An empty value is what a script passes whose variable is not set; it is never meant.
+std::string check_given(const std::string& value) {
+  return value.empty() ? "the value is empty" : "";
+}
+
+std::string check_limit(const std::string& value) {
+  std::size_t limit = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
+  const bool is_number = error == std::errc() && end == value.data() + value.size();
+  if (is_number && limit >= 1 && limit <= list_limit_max) return {};
+  return fmt::format("'{}' is no whole number from 1 to {}", value, list_limit_max);
+}
+
+std::string check_server(const std::string& value) {
+  const base::Status usable = check_url(value);
+  return usable ? std::string() : usable.error().message();
+}
+
+}  // namespace
+
 Verb& Verb::argument(const std::string& name, std::string& into, const std::string& help, Need need) {
-  app_.add_option(name, into, help)->required(need == Need::required)->type_name("");
+  app_.add_option(name, into, help)->required(need == Need::required)->type_name("")->check(check_given, "");
   return *this;
 }
 
 Verb& Verb::arguments(const std::string& name, std::vector<std::string>& into, const std::string& help) {
-  app_.add_option(name, into, help)->type_name("");
+  app_.add_option(name, into, help)->type_name("")->check(check_given, "");
   return *this;
 }
 
 Verb& Verb::option(const std::string& name, const std::string& value, std::string& into, const std::string& help,
                    Need need) {
-  app_.add_option(name, into, help)->type_name(value)->required(need == Need::required);
+  app_.add_option(name, into, help)->type_name(value)->required(need == Need::required)->check(check_given, "");
   return *this;
 }
 
@@ -144,7 +173,7 @@ Verb& Verb::choice(const std::string& name, const std::vector<std::string>& word
 
 Verb& Verb::options(const std::string& name, const std::string& value, std::vector<std::string>& into,
                     const std::string& help) {
-  app_.add_option(name, into, help)->type_name(value);
+  app_.add_option(name, into, help)->type_name(value)->check(check_given, "");
   return *this;
 }
 
@@ -154,8 +183,11 @@ Verb& Verb::flag(const std::string& name, bool& into, const std::string& help) {
 }
 
 Verb& Verb::paging(std::string& limit, std::string& cursor) {
-  option("--limit", "COUNT", limit, "At most so many, 1 to 500 (default 50)");
-  option("--cursor", "CURSOR", cursor, "Go on where the list before ended");
+  app_.add_option("--limit", limit, "At most so many, 1 to 500 (default 50)")
+      ->type_name("COUNT")
+      ->check(check_limit, "");
+  app_.add_option("--cursor", cursor, "Go on where the list before ended; an empty one is the beginning")
+      ->type_name("CURSOR");
   return *this;
 }
 
@@ -190,17 +222,24 @@ CommandTree::CommandTree()
   root_->require_subcommand(0, 1);
   const auto global = [this](const std::string& name, const std::string& value, std::string& into,
                              const std::string& help) { return root_->add_option(name, into, help)->type_name(value); };
-  global("--url", "URL", globals_.url, "The server (env TRAV_URL, default http://127.0.0.1:8400)");
-  global("--tenant", "TENANT", globals_.tenant, "The tenant (env TRAV_TENANT, default the one you logged in to)");
-  global("--token", "TOKEN", globals_.token, "The token (env TRAV_TOKEN, default from `trav login`)");
+  global("--url", "URL", globals_.url, "The server (env TRAV_URL, default http://127.0.0.1:8400)")
+      ->check(check_server, "");
+  global("--tenant", "TENANT", globals_.tenant, "The tenant (env TRAV_TENANT, default the one you logged in to)")
+      ->check(check_given, "");
+  global("--token", "TOKEN", globals_.token, "The token (env TRAV_TOKEN, default from `trav login`)")
+      ->check(check_given, "");
   const auto check = [](const std::string& given) -> std::string {
     if (given == "table" || given == "json") return {};
     return fmt::format("'{}' is none of table|json{}", given, did_you_mean(given, {"table", "json"}));
   };
   global("--output", "table|json", globals_.output, "For people or for programs (default table)")->check(check, "");
+  root_->add_flag("--version", show_version_, "Print the version of trav");
   root_->footer(
       "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the workflow faulted, 4 the audit trail does not hold,\n"
-      "5 the server does not answer. `trav help COMMAND` tells more.");
+      "5 the server does not answer. `trav help COMMAND` tells more.\n\n"
+      "A table keeps to the width of the terminal, or to COLUMNS: times get shorter, then columns of less weight are\n"
+      "left out, then texts get narrower and, on a terminal only, ids. A pipe without COLUMNS and --output json get\n"
+      "everything.");
 }
 
 CommandTree::~CommandTree() = default;
@@ -231,6 +270,7 @@ CommandDescription CommandTree::describe() const {
 
 base::Result<Action> CommandTree::parse(const std::vector<std::string>& arguments) {
   chosen_ = nullptr;
+  show_version_ = false;
   const auto print_help = [this](std::vector<std::string> path) -> Action {
     return [this, path = std::move(path)](Session& session) -> base::Result<ExitCode> {
       TRV_TRY_ASSIGN(const std::string text, help(path));
@@ -252,9 +292,18 @@ base::Result<Action> CommandTree::parse(const std::vector<std::string>& argument
   } catch (const CLI::CallForHelp&) {
     return print_help(path_so_far());
   } catch (const CLI::Error& error) {
-    return base::fail(base::ErrorCode::invalid, explain(arguments, without_line_end(error.what())));
+    return base::fail(base::ErrorCode::invalid, explain(arguments, complaint_of(error.what())));
+  }
+  if (show_version_) {
+    return [](Session& session) -> base::Result<ExitCode> {
+      session.print("trav " TRV_VERSION);
+      return ExitCode::ok;
+    };
   }
   if (chosen_) return chosen_;
+  if (const auto end = std::ranges::find(arguments, "--"); path_so_far().empty() && end != arguments.end()) {
+    return base::fail(base::ErrorCode::invalid, "behind -- stand arguments, and there is no command before it");
+  }
   if (path_so_far().empty()) return print_help({});
   const std::string text = full_name(*root_->get_subcommands().front());
   return base::fail(base::ErrorCode::invalid,
@@ -267,7 +316,7 @@ std::string CommandTree::explain(const std::vector<std::string>& arguments, cons
   for (std::size_t i = 0; i < arguments.size() && found.empty(); ++i) {
     const std::string& word = arguments[i];
     if (word == "--") break;
-    if (word.starts_with("--")) {
+    if (word.size() > 1 && word.starts_with("-")) {
       const std::string name = word.substr(0, word.find('='));
       if (const CLI::Option* option = find_option(*app, name)) {
         if (option->get_type_size() > 0 && option->get_items_expected_max() > 0 && word == name) ++i;
@@ -281,7 +330,10 @@ std::string CommandTree::explain(const std::vector<std::string>& arguments, cons
     } else if (const CLI::App* sub = find_subcommand(*app, word)) {
       app = sub;
     } else if (const auto names = subcommand_names(*app); !names.empty()) {
-      found = unknown_command(*app, word);
+      const CLI::App* noun = i + 1 < arguments.size() ? find_subcommand(*root_, arguments[i + 1]) : nullptr;
+      const bool swapped = app == root_.get() && noun != nullptr && find_subcommand(*noun, word) != nullptr;
+      found = swapped ? fmt::format("no command '{0}'; did you mean '{1} {0}'?", word, noun->get_name())
+                      : unknown_command(*app, word);
     }
   }
   return fmt::format("{}\nRun `trav help{}` for what there is.", found.empty() ? complaint : found, full_name(*app));

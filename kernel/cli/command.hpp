@@ -108,6 +108,7 @@ class CommandTree {
   Globals globals_;
   std::unique_ptr<CLI::App> root_;
   Action chosen_;
+  bool show_version_ = false;
 };
 
 }  // namespace trv::cli

@@ -40,13 +40,13 @@ void walk(const CommandDescription& command, const std::string& path,
   }
 }
 
-// The options that a command knows: its own, and those of the program.
+// The options that a command knows: its own, and those of the program that say whom to talk to and how.
 std::vector<Option> options_of(const CommandDescription& command, const CommandDescription& root) {
   std::vector<Option> options = command.options;
   const bool is_root = &command == &root;
   for (const Option& option : root.options) {
     const auto same = [&](const Option& own) { return own.name == option.name; };
-    if (!is_root && std::ranges::none_of(command.options, same)) options.push_back(option);
+    if (!is_root && option.takes_value && std::ranges::none_of(command.options, same)) options.push_back(option);
   }
   return options;
 }

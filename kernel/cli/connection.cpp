@@ -118,13 +118,13 @@ void add_connection(CommandTree& tree) {
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/connections"));
         return session.print_list(Speaker::member,
-                                  target + query_of({{"limit", arguments->limit}, {"cursor", arguments->cursor}}),
+                                  {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
                                   {{"NAME", "name"},
                                    {"PLUGIN", "plugin"},
                                    {"BASE URL", "base_url"},
                                    {"AUTH", "auth.scheme"},
                                    {"SECRET", "has_secret"},
-                                   {"WEBHOOK SECRET", "has_webhook_secret"}},
+                                   {"WEBHOOK", "has_webhook_secret"}},
                                   "No connections yet: trav connection set NAME --plugin P --base-url URL");
       });
   noun.verb("remove", "Forget a connection and its secrets")

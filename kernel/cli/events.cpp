@@ -7,12 +7,12 @@
 
 #include "kernel/cli/event_follower.hpp"
 #include "kernel/cli/nouns.hpp"
-#include "kernel/cli/text.hpp"
+#include "kernel/cli/table.hpp"
 
 namespace trv::cli {
 namespace {
 
-constexpr base::Duration wait_slice = std::chrono::seconds(60);
+constexpr base::Duration wait_slice = std::chrono::seconds(1);
 
 struct EventArguments {
   std::string after;
@@ -29,20 +29,21 @@ base::Result<std::uint64_t> number_of(std::string_view option, const std::string
   return number;
 }
 
-std::string padded(const std::string& text, std::size_t width) {
-  const std::string shown = fitted(printable(text), width);
-  return shown + std::string(width - display_width(shown), ' ');
+// At 80 columns a type of the kernel and the id of an instance stand there whole.
+RunningTable table_of(const Style& style) {
+  return {{{.title = "TIME", .fit = Fit::clock, .width = 27},
+           {.title = "LSN", .align = Align::right, .width = 8},
+           {.title = "TYPE", .width_min = 22, .width = 36},
+           {.title = "SUBJECT", .fit = Fit::id, .width = 40},
+           {.title = "ACTOR", .drop = 1, .width = 18}},
+          style};
 }
 
-std::string row(const ServerSentEvent& event) {
+std::vector<std::string> row_of(const ServerSentEvent& event) {
   const auto parsed = parse_json("event", event.data);
   const boost::json::value cloud_event = parsed ? *parsed : boost::json::value();
-  std::string line =
-      fmt::format("{}  {:>8}  {}  {}  {}", padded(member_text(cloud_event, "time"), 27), printable(event.id),
-                  padded(event.type, 36), padded(member_text(cloud_event, "subject"), 40),
-                  printable(member_text(cloud_event, "actor")));
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + "\n";
+  return {member_text(cloud_event, "time"), event.id, event.type, member_text(cloud_event, "subject"),
+          member_text(cloud_event, "actor")};
 }
 
 base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
@@ -54,13 +55,8 @@ base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
   }
   EventFollower events(session, arguments.after);
   TRV_TRY(events.connect());
-  if (!session.as_json()) {
-    session.world().out << coloured(
-                               fmt::format("{:27}  {:>8}  {:36}  {:40}  {}", "TIME", "LSN", "TYPE", "SUBJECT", "ACTOR"),
-                               Colour::bold, session.style())
-                        << '\n'
-                        << std::flush;
-  }
+  const RunningTable table = table_of(session.style());
+  if (!session.as_json()) session.world().out << table.titles() << std::flush;
   for (;;) {
     TRV_TRY_ASSIGN(const std::vector<ServerSentEvent> came, events.next(wait_slice));
     for (const ServerSentEvent& event : came) {
@@ -68,11 +64,11 @@ base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
       if (session.as_json()) {
         session.print_json(event.data);
       } else {
-        session.world().out << row(event) << std::flush;
+        session.world().out << table.row(row_of(event)) << std::flush;
       }
       if (left > 0 && --left == 0) return ExitCode::ok;
     }
-    if (!session.world().out) return ExitCode::ok;
+    if (session.out_is_gone()) return ExitCode::ok;
   }
 }
 
@@ -81,7 +77,7 @@ base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
 void add_events(CommandTree& tree) {
   Noun noun = tree.noun("events", "Events: everything that happens in a tenant, in order");
   noun.example("trav events tail --after 0                     from the beginning, then on")
-      .example("trav events tail --type workflow. --output json | jq .data");
+      .example("trav events tail --type trv.workflow. --output json | jq .data");
   const auto arguments = std::make_shared<EventArguments>();
   noun.verb("tail", "Print events as they happen, until interrupted")
       .option("--after", "LSN", arguments->after, "From behind this position; 0 is the beginning (default now)")

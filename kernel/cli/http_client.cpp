@@ -137,6 +137,17 @@ Headers prepare(CURL* handle, const std::string& url, const std::string& token, 
   return headers;
 }
 
+struct UrlDeleter {
+  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
+};
+
+bool has_part(CURLU* url, CURLUPart part) {
+  char* text = nullptr;
+  const bool found = curl_url_get(url, part, &text, 0) == CURLUE_OK;
+  curl_free(text);
+  return found;
+}
+
 base::Error failure_of(CURLcode code, const std::string& url, const Exchange& exchange) {
   if (exchange.too_large) {
     return {ErrorCode::too_large, fmt::format("the answer of {} is larger than {} bytes", url, response_bytes_max)};
@@ -158,6 +169,29 @@ int status_of(CURL* handle) {
 }
 
 }  // namespace
+
+base::Status check_url(const std::string& url) {
+  const auto refused = [&url](std::string_view why) {
+    return base::fail(ErrorCode::invalid, fmt::format("'{}' is no address of a server: {}; write it like {}", url, why,
+                                                      "http://127.0.0.1:8400"));
+  };
+  const auto colon = url.find("://");
+  if (colon == std::string::npos) return refused("it does not begin with http:// or https://");
+  const std::string scheme = lower(std::string_view(url).substr(0, colon));
+  if (scheme != "http" && scheme != "https") return refused(fmt::format("{} is not http or https", scheme));
+  const std::unique_ptr<CURLU, UrlDeleter> parsed(curl_url());
+  TRV_ASSERT(parsed != nullptr);
+  if (const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0); code != CURLUE_OK) {
+    return refused(lower(curl_url_strerror(code)));
+  }
+  if (has_part(parsed.get(), CURLUPART_USER) || has_part(parsed.get(), CURLUPART_PASSWORD)) {
+    return refused("a token opens the server, not a user's name and password");
+  }
+  if (has_part(parsed.get(), CURLUPART_QUERY) || has_part(parsed.get(), CURLUPART_FRAGMENT)) {
+    return refused("it goes on behind the path");
+  }
+  return {};
+}
 
 std::string_view HttpResponse::header(std::string_view name) const {
   const auto found = headers.find(name);

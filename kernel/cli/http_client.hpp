@@ -36,6 +36,10 @@ struct HttpResponse {
   [[nodiscard]] std::string_view header(std::string_view name) const;
 };
 
+/// Whether a text can be the address of a server: http or https, a host, perhaps a port and a path. Error: invalid, and
+/// says why.
+[[nodiscard]] base::Status check_url(const std::string& url);
+
 /// Bytes sent of a request so far, called now and then.
 using OnUpload = std::function<void(std::size_t sent, std::size_t total)>;
 

@@ -49,23 +49,23 @@ void add_instance(CommandTree& tree) {
   const auto arguments = std::make_shared<InstanceArguments>();
   noun.verb("list", "List instances, the newest first")
       .choice("--status", {"running", "completed", "faulted", "cancelled"}, arguments->status, "Only those")
-      .option("--workflow", "NS/NAME", arguments->workflow, "Only those of this workflow")
+      .option("--workflow", "NS/NAME", arguments->workflow,
+              "Only those of this workflow; looks through 500,000 instances at a time")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances"));
-        const std::string query = query_of({{"status", arguments->status},
-                                            {"workflow", arguments->workflow},
-                                            {"limit", arguments->limit},
-                                            {"cursor", arguments->cursor}});
-        return session.print_list(Speaker::member, target + query,
-                                  {{"ID", "id"},
-                                   {"NAMESPACE", "workflow.namespace"},
-                                   {"WORKFLOW", "workflow.name"},
-                                   {"VERSION", "workflow.version"},
-                                   {"STATUS", "status"},
-                                   {"STARTED", "started"},
-                                   {"ENDED", "ended"}},
-                                  "No instances: trav run NS/NAME");
+        return session.print_list(
+            Speaker::member,
+            {.target = target,
+             .filters = {{"status", arguments->status}, {"workflow", arguments->workflow}},
+             .limit = arguments->limit,
+             .cursor = arguments->cursor},
+            {{.title = "ID", .member = "id", .fit = Fit::id},
+             {.title = "WORKFLOW", .member = "{workflow.namespace}/{workflow.name}:{workflow.version}"},
+             {.title = "STATUS", .member = "status"},
+             {.title = "STARTED", .member = "started", .fit = Fit::time},
+             {.title = "ENDED", .member = "ended", .fit = Fit::time, .drop = 1}},
+            "No instances: trav run NS/NAME");
       });
   noun.verb("show", "Show an instance and its steps")
       .argument("ID", arguments->id, "The instance")

@@ -1,6 +1,7 @@
 // trav: the command line of Travertine.
 
 #include <curl/curl.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -16,6 +17,12 @@ namespace {
 int terminal_columns() {
   winsize size{};
   return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+// The reader of a pipe has gone; a write would tell, but nothing may come to be written for long.
+bool nobody_reads_output() {
+  pollfd output{.fd = STDOUT_FILENO, .events = 0, .revents = 0};
+  return ::poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
 }
 
 }  // namespace
@@ -41,6 +48,7 @@ int main(int argc, char** argv) {
       .err_is_terminal = ::isatty(STDERR_FILENO) == 1,
       .columns = terminal_columns(),
       .executable = std::filesystem::read_symlink("/proc/self/exe", error).string(),
+      .out_is_gone = nobody_reads_output,
   };
   const auto code = trv::cli::run(std::vector<std::string>(argv + 1, argv + argc), world);
   curl_global_cleanup();

@@ -39,7 +39,7 @@ void add_member(CommandTree& tree) {
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/members"));
         return session.print_list(
-            Speaker::member, target + query_of({{"limit", arguments->limit}, {"cursor", arguments->cursor}}),
+            Speaker::member, {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
             {{"USER", "user"}, {"ROLE", "role"}}, "No members yet: trav member add USER --role viewer");
       });
 }

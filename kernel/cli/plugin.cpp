@@ -157,15 +157,15 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
   noun.verb("list", "List the plugins of the server; with --tenant those that are enabled there")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments, &globals](Session& session) -> base::Result<ExitCode> {
-        const std::string query = query_of({{"limit", arguments->limit}, {"cursor", arguments->cursor}});
+        ListRequest request{.target = "/v1/plugins", .limit = arguments->limit, .cursor = arguments->cursor};
         if (!globals.tenant.empty()) {
-          TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins"));
-          return session.print_list(Speaker::member, target + query,
-                                    {{"ID", "id"}, {"VERSION", "version"}, {"ENABLED", "enabled_at"}},
+          TRV_TRY_ASSIGN(request.target, session.tenant_target("/plugins"));
+          return session.print_list(Speaker::member, request,
+                                    {{"ID", "id"}, {"VERSION", "version"}, {"ENABLED", "enabled_at", Fit::time}},
                                     "No plugin is enabled: trav plugin enable ID");
         }
         return session.print_list(
-            Speaker::anybody, "/v1/plugins" + query,
+            Speaker::anybody, request,
             {{"ID", "id"}, {"VERSION", "version"}, {"TITLE", "title"}, {"OPERATIONS", "operations"}},
             "No plugin is installed: trav plugin install FILE.trvp");
       });

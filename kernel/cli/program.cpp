@@ -15,25 +15,21 @@ struct ProgramArguments {
   bool markdown = false;
 };
 
+// The version of trav is told whether or not the server answers.
 base::Result<ExitCode> version(Session& session) {
-  const auto server = session.call(Speaker::nobody, {.target = "/v1/version"});
+  TRV_TRY_ASSIGN(const std::string url, session.url());
+  const auto server = session.call_json(Speaker::nobody, {.target = "/v1/version"});
   if (session.as_json()) {
-    boost::json::object both{{"trav", TRV_VERSION}, {"server", nullptr}};
-    if (server) {
-      TRV_TRY_ASSIGN(both["server"], parse_json("the answer", server->body));
-    }
-    session.print_json(boost::json::serialize(both));
-    return ExitCode::ok;
-  }
-  session.print("trav " TRV_VERSION);
-  if (server) {
-    TRV_TRY_ASSIGN(const boost::json::value answer, parse_json("the answer", server->body));
-    TRV_TRY_ASSIGN(const std::string url, session.url());
-    session.print(fmt::format("{} {} at {}, plugin ABI {}.{}", member_text(answer, "name"),
-                              member_text(answer, "version"), url, member_text(answer, "abi.major"),
-                              member_text(answer, "abi.minor")));
+    session.print_json(boost::json::serialize(
+        boost::json::object{{"trav", TRV_VERSION}, {"server", server ? *server : boost::json::value()}}));
   } else {
-    session.note("The server does not answer, so its version is not known.");
+    session.print("trav " TRV_VERSION);
+  }
+  if (!server) return base::fail(server.error());
+  if (!session.as_json()) {
+    session.print(fmt::format("{} {} at {}, plugin ABI {}.{}", member_text(*server, "name"),
+                              member_text(*server, "version"), url, member_text(*server, "abi.major"),
+                              member_text(*server, "abi.minor")));
   }
   return ExitCode::ok;
 }

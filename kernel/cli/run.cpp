@@ -26,6 +26,10 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
     TRV_TRY_ASSIGN(const Action action, tree.parse(arguments));
     return action(session);
   }();
+  if (done && *done == ExitCode::ok && !world.out.flush()) {
+    session.complain("standard output cannot be written");
+    return ExitCode::refused;
+  }
   if (done) return *done;
   session.complain(done.error().message());
   return exit_code_of(done.error());

@@ -1,198 +1,13 @@
-// Whole command lines against a scripted server on a loopback socket.
+// Usage, logins, runs, following and completion.
 
-#include <arpa/inet.h>
-#include <fmt/format.h>
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <cstdio>
-#include <cstdlib>
-#include <deque>
-#include <filesystem>
-#include <fstream>
-#include <iterator>
-#include <map>
-#include <mutex>
-#include <sstream>
-#include <thread>
 
-#include "audit/export/folder.hpp"
-#include "audit/merkle/tree.hpp"
-#include "audit/note/checkpoint.hpp"
-#include "kernel/cli/world.hpp"
+#include "kernel/cli/command_line_fixture.hpp"
 
 namespace trv::cli {
 namespace {
-
-struct Answer {
-  int status = 200;
-  std::string type = "application/json";
-  std::string body;
-  std::string header{};
-};
-
-struct Received {
-  std::string line;  // "GET /v1/whoami"
-  std::string head;
-  std::string body;
-};
-
-// Answers each "METHOD target" from a queue, whose last entry stays; whatever is not scripted is a 404. Every answer
-// closes its connection, also an event stream: it delivers what it has and breaks off. It never delays or reorders.
-class FakeServer {
- public:
-  FakeServer() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(::listen(listener_, 16), 0);
-    socklen_t length = sizeof address;
-    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length), 0);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
-  FakeServer(const FakeServer&) = delete;
-  FakeServer& operator=(const FakeServer&) = delete;
-  ~FakeServer() {
-    ::shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    ::close(listener_);
-  }
-
-  [[nodiscard]] std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
-  void script(const std::string& line, Answer answer) {
-    const std::lock_guard lock(mutex_);
-    answers_[line].push_back(std::move(answer));
-  }
-  /// GETs below `prefix` are answered with the files of a folder.
-  void share(const std::string& prefix, const std::filesystem::path& folder) {
-    const std::lock_guard lock(mutex_);
-    shared_[prefix] = folder;
-  }
-  [[nodiscard]] std::vector<Received> received() {
-    const std::lock_guard lock(mutex_);
-    return received_;
-  }
-  void forget() {
-    const std::lock_guard lock(mutex_);
-    received_.clear();
-  }
-
- private:
-  void serve() {
-    for (;;) {
-      const int connection = ::accept(listener_, nullptr, nullptr);
-      if (connection < 0) return;
-      handle(connection);
-      ::close(connection);
-    }
-  }
-
-  void handle(int connection) {
-    std::string bytes;
-    std::array<char, 65536> part{};
-    std::size_t wanted = std::string::npos;
-    std::size_t head_end = std::string::npos;
-    while (head_end == std::string::npos || bytes.size() < wanted) {
-      const ssize_t count = ::recv(connection, part.data(), part.size(), 0);
-      if (count <= 0) return;
-      bytes.append(part.data(), static_cast<std::size_t>(count));
-      head_end = bytes.find("\r\n\r\n");
-      if (head_end == std::string::npos) continue;
-      const auto at = bytes.find("Content-Length: ");
-      wanted = head_end + 4 + (at < head_end ? std::stoul(bytes.substr(at + 16)) : 0);
-    }
-    Received request{.line = bytes.substr(0, bytes.find(" HTTP/")),
-                     .head = bytes.substr(0, head_end),
-                     .body = bytes.substr(head_end + 4)};
-    const Answer answer = answer_to(request.line);
-    {
-      const std::lock_guard lock(mutex_);
-      received_.push_back(std::move(request));
-    }
-    const std::string length =
-        answer.type == "text/event-stream" ? "" : fmt::format("Content-Length: {}\r\n", answer.body.size());
-    const std::string reply = fmt::format("HTTP/1.1 {} X\r\nContent-Type: {}\r\n{}{}Connection: close\r\n\r\n{}",
-                                          answer.status, answer.type, length, answer.header, answer.body);
-    static_cast<void>(::send(connection, reply.data(), reply.size(), MSG_NOSIGNAL));
-  }
-
-  Answer answer_to(const std::string& line) {
-    const std::lock_guard lock(mutex_);
-    if (const auto found = answers_.find(line); found != answers_.end()) {
-      Answer answer = found->second.front();
-      if (found->second.size() > 1) found->second.pop_front();
-      return answer;
-    }
-    for (const auto& [prefix, folder] : shared_) {
-      if (!line.starts_with("GET " + prefix)) continue;
-      std::ifstream file(folder / line.substr(4 + prefix.size()), std::ios::binary);
-      if (file) return {.type = "application/octet-stream", .body = {std::istreambuf_iterator<char>(file), {}}};
-    }
-    return {.status = 404,
-            .type = "application/problem+json",
-            .body = R"({"title":"Not found","status":404,"detail":"nothing scripted","code":"not_found"})"};
-  }
-
-  int listener_;
-  std::uint16_t port_ = 0;
-  std::mutex mutex_;
-  std::map<std::string, std::deque<Answer>> answers_;
-  std::map<std::string, std::filesystem::path> shared_;
-  std::vector<Received> received_;
-  std::thread thread_;
-};
-
-class CommandLine : public testing::Test {
- protected:
-  CommandLine() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "trv-cli-XXXXXX").string();
-    EXPECT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    environment_["TRAV_CONFIG_DIR"] = (folder_ / "config").string();
-    environment_["TRAV_URL"] = server_.url();
-    environment_["TRAV_TENANT"] = "acme";
-    environment_["TRAV_TOKEN"] = "trv_1_secret";
-  }
-  ~CommandLine() override { std::filesystem::remove_all(folder_); }
-
-  ExitCode trav(const std::vector<std::string>& arguments, const std::string& input = "") {
-    std::istringstream in(input);
-    std::ostringstream out;
-    std::ostringstream err;
-    World world{.in = in, .out = out, .err = err, .clock = clock_, .environment = [this](const std::string& name) {
-                  const auto found = environment_.find(name);
-                  return found == environment_.end() ? std::nullopt : std::optional(found->second);
-                }};
-    world.out_is_terminal = terminal_;
-    const ExitCode code = run(arguments, world);
-    out_ = out.str();
-    err_ = err.str();
-    return code;
-  }
-  std::filesystem::path write(const std::string& name, std::string_view text) {
-    std::filesystem::create_directories((folder_ / name).parent_path());
-    std::ofstream(folder_ / name, std::ios::binary) << text;
-    return folder_ / name;
-  }
-  static std::string read(const std::filesystem::path& file) {
-    std::ifstream stream(file, std::ios::binary);
-    return {std::istreambuf_iterator<char>(stream), {}};
-  }
-
-  FakeServer server_;
-  base::SystemClock clock_;
-  std::filesystem::path folder_;
-  std::map<std::string, std::string> environment_;
-  bool terminal_ = false;
-  std::string out_;
-  std::string err_;
-};
 
 TEST_F(CommandLine, help_of_a_noun_lists_its_verbs_and_examples) {
   EXPECT_EQ(trav({"help", "token"}), ExitCode::ok);
@@ -240,6 +55,11 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"--outptu", "json", "version"}, "trav: no option '--outptu'; did you mean '--output'?\n"},
       {{"token", "create", "x", "--role", "ownr"}, "'ownr' is none of viewer|owner; did you mean 'owner'?"},
       {{"token", "create"}, "NAME is required"},
+      {{"-x"}, "trav: no option '-x'\n"},
+      {{"list", "instance"}, "trav: no command 'list'; did you mean 'instance list'?\n"},
+      {{"--", "instance", "list"}, "trav: behind -- stand arguments, and there is no command before it\n"},
+      {{"tenant", "--output"}, "trav: --output needs a value: table|json\n"},
+      {{"token", "list", "--limit", "0"}, "trav: --limit: '0' is no whole number from 1 to 500\n"},
       {{"token"}, "trav: what to do with token? Run `trav help token`\n"},
       {{"token", "create", "x", "--role", "owner", "--expires", "soon"}, "--expires soon: write a number"},
       {{"run", "triage"}, "'triage' names no workflow"},
@@ -331,18 +151,78 @@ TEST_F(CommandLine, secrets_come_from_standard_input_a_file_or_the_environment) 
             ExitCode::usage);
 }
 
-TEST_F(CommandLine, a_list_is_a_table_for_people_and_the_servers_bytes_for_programs) {
+TEST_F(CommandLine, an_address_that_can_be_no_servers_is_wrong_usage_for_every_verb) {
+  const std::vector<std::vector<std::string>> verbs = {{"version"},
+                                                       {"instance", "list"},
+                                                       {"login", "--token", "t"},
+                                                       {"workflow", "check", "/dev/null"},
+                                                       {"events", "tail"}};
+  for (const char* url : {"ftp://x", "http://[::1", "http://a b", "http://", "nonsense", "localhost:8400", ":",
+                          "file:///etc/passwd", "http://h:99999", "http://ada:pw@h", "http://h?a=b", ""}) {
+    for (std::vector<std::string> arguments : verbs) {
+      arguments.insert(arguments.begin(), {"--url", url});
+      EXPECT_EQ(trav(arguments), ExitCode::usage) << url;
+      EXPECT_TRUE(err_.starts_with(fmt::format("trav: --url: '{}' is no address of a server: ", url))) << err_;
+      EXPECT_EQ(out_, "");
+    }
+    environment_["TRAV_URL"] = url;
+    EXPECT_EQ(trav({"version"}), *url == '\0' ? ExitCode::unreachable : ExitCode::usage) << url;
+    EXPECT_EQ(err_.starts_with("trav: TRAV_URL: "), *url != '\0') << err_;
+    environment_.erase("TRAV_URL");
+  }
+}
+
+TEST_F(CommandLine, the_version_is_told_and_a_server_that_does_not_answer_is_too) {
+  environment_["TRAV_URL"] = "http://127.0.0.1:1";
+  EXPECT_EQ(trav({"version"}), ExitCode::unreachable);
+  EXPECT_TRUE(out_.starts_with("trav ")) << out_;
+  EXPECT_NE(err_.find("no answer from http://127.0.0.1:1"), std::string::npos) << err_;
+  EXPECT_EQ(trav({"version", "--output", "json"}), ExitCode::unreachable);
+  EXPECT_NE(out_.find("\"server\":null"), std::string::npos) << out_;
+  EXPECT_EQ(trav({"--version"}), ExitCode::ok);
+  EXPECT_TRUE(out_.starts_with("trav ")) << out_;
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(CommandLine, an_empty_value_is_refused_because_a_script_forgot_its_variable) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"instance", "list", "--tenant", ""}, "--tenant: the value is empty"},
+      {{"instance", "list", "--token", ""}, "--token: the value is empty"},
+      {{"instance", "list", "--token="}, "--token needs a value: TOKEN"},
+      {{"instance", "list", "--workflow", ""}, "--workflow: the value is empty"},
+      {{"instance", "show", ""}, "ID: the value is empty"},
+      {{"run", "a/b", "--input", ""}, "--input: the value is empty"},
+      {{"connection", "remove", ""}, "NAME: the value is empty"}};
+  for (const auto& [arguments, expected] : cases) {
+    EXPECT_EQ(trav(arguments), ExitCode::usage) << expected;
+    EXPECT_NE(err_.find(expected), std::string::npos) << err_;
+  }
+  EXPECT_TRUE(server_.received().empty());
+  server_.script("GET /v1/tenants/acme/tokens", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"token", "list", "--cursor", ""}), ExitCode::ok) << "a loop over pages begins so";
+}
+
+TEST_F(CommandLine, warnings_about_a_definition_are_told_and_it_is_applied) {
   const std::string body =
-      R"({"items": [{"id":"i-1","workflow":{"namespace":"ns","name":"w\u001b[1m","version":"1.0.0"},)"
-      R"("status":"completed","started":"2026-01-01T00:00:00Z","ended":null}], "next_cursor":"abc"})";
-  server_.script("GET /v1/tenants/acme/instances?status=completed&limit=5", {.body = body});
-  EXPECT_EQ(trav({"instance", "list", "--status", "completed", "--limit", "5"}), ExitCode::ok) << err_;
-  EXPECT_EQ(out_,
-            "ID   NAMESPACE  WORKFLOW  VERSION  STATUS     STARTED               ENDED\n"
-            "i-1  ns         w\\x1b[1m  1.0.0    completed  2026-01-01T00:00:00Z\n");
-  EXPECT_EQ(err_, "There is more: --cursor abc\n");
-  EXPECT_EQ(trav({"--output", "json", "instance", "list", "--status", "completed", "--limit", "5"}), ExitCode::ok);
+      R"({"namespace":"a","name":"b","version":"1.0.0","warnings":["task 'x': no plugin 'nope'","line\nbreak \u001b[2J"]})";
+  server_.script("POST /v1/tenants/acme/workflows", {.status = 201, .body = body});
+  const auto file = write("b.yaml", "do: []\n").string();
+  EXPECT_EQ(trav({"workflow", "apply", file}), ExitCode::ok);
+  EXPECT_EQ(out_, "Applied a/b:1.0.0\n");
+  EXPECT_EQ(err_, "trav: warning: task 'x': no plugin 'nope'\ntrav: warning: line\\nbreak \\x1b[2J\n");
+  EXPECT_EQ(trav({"workflow", "apply", file, "--output", "json"}), ExitCode::ok);
   EXPECT_EQ(out_, body + "\n");
+  EXPECT_TRUE(err_.starts_with("trav: warning: ")) << err_;
+}
+
+TEST_F(CommandLine, following_ends_when_nobody_reads) {
+  gone_ = true;
+  server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
+  EXPECT_EQ(trav({"events", "tail"}), ExitCode::ok) << err_;
+  server_.script("GET /v1/tenants/acme/instances/i-1", {.body = R"({"id":"i-1","status":"running"})"});
+  server_.script("GET /v1/tenants/acme/instances/i-1/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "watch", "i-1"}), ExitCode::refused) << "how it ends is not known";
+  EXPECT_EQ(err_, "");
 }
 
 TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
@@ -372,13 +252,14 @@ TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
                                              R"("ended":"2026-01-01T10:00:01.5Z","output":{"n":1}})"});
   EXPECT_EQ(trav({"run", "support/triage:1.0.0", "--input", R"({"ticket":7})", "--wait"}), ExitCode::ok) << err_;
   EXPECT_EQ(server_.received()[0].body, R"({"ticket":7})");
-  EXPECT_EQ(out_,
-            "instance i-7\n"
-            "TIME               LSN  TASK                    OPERATION                     OUTCOME      DURATION\n"
-            "10:00:00.123         5  greet                   set                           completed      250 µs\n"
-            "10:00:01.500         7  open an issue with a …  forge.create-issue            completed      1.38 s\n"
-            "completed after 1.50 s\n"
-            "output: {\"n\":1}\n");
+  EXPECT_EQ(
+      out_,
+      "instance i-7\n"
+      "TIME               LSN  TASK                    OPERATION                     OUTCOME      DURATION\n"
+      "10:00:00.123         5  greet                   set                           completed      250 µs\n"
+      "10:00:01.500         7  open an issue with a long name  forge.create-issue            completed      1.38 s\n"
+      "completed after 1.50 s\n"
+      "output: {\"n\":1}\n");
 }
 
 TEST_F(CommandLine, a_faulted_run_exits_3_and_prints_one_object_per_line_for_programs) {
@@ -440,79 +321,6 @@ TEST_F(CommandLine, the_newest_version_of_a_plugin_is_enabled) {
   EXPECT_EQ(trav({"plugin", "enable", "forge"}), ExitCode::ok) << err_;
   EXPECT_EQ(server_.received()[1].body, R"({"version":"1.10.0"})");
   EXPECT_EQ(trav({"plugin", "enable", "gone"}), ExitCode::refused);
-}
-
-class AuditTrail : public CommandLine, public exporting::TrailSource {
- protected:
-  void grow_to(std::uint64_t size) {
-    for (std::uint64_t i = entries_.size(); i < size; ++i) {
-      entries_.push_back(base::to_bytes("{\"entry\":" + std::to_string(i) + "}"));
-      ASSERT_TRUE(merkle::append(tree_, i, merkle::leaf_hash(entries_.back())));
-    }
-    note_ = note::sign_checkpoint({.origin = signing_.name(), .size = size, .root = merkle::root(tree_, size).value()},
-                                  signing_)
-                .value();
-    const auto origin = folder_ / ("origin" + std::to_string(size));
-    ASSERT_TRUE(exporting::write_export(origin, *this));
-    write(origin.filename().string() + "/key", signing_.verifier().format());
-    server_.share("/v1/tenants/acme/audit/", origin);
-  }
-  base::Result<std::uint64_t> size() const override { return entries_.size(); }
-  base::Result<base::Bytes> entry(std::uint64_t index) const override { return entries_.at(index); }
-  base::Result<std::string> checkpoint() const override { return note_; }
-  const merkle::NodeReader& nodes() const override { return tree_; }
-  note::VerifierKey key() const override { return signing_.verifier(); }
-
-  std::vector<base::Bytes> entries_;
-  merkle::InMemoryNodes tree_;
-  note::SigningKey signing_ = note::SigningKey::from_seed("audit.example/t/acme", {7}).value();
-  std::string note_;
-};
-
-TEST_F(AuditTrail, an_export_holds_without_server_and_a_changed_byte_does_not) {
-  grow_to(700);
-  const auto copy = folder_ / "copy";
-  EXPECT_EQ(trav({"audit", "export", "--output", copy.string(), "--proofs", "all"}), ExitCode::ok) << err_ << out_;
-  environment_["TRAV_URL"] = "http://127.0.0.1:1";
-  const std::string key = signing_.verifier().format();
-  EXPECT_EQ(trav({"audit", "verify", copy.string(), "--key", key}), ExitCode::ok) << out_;
-  EXPECT_EQ(trav({"audit", "verify", copy.string(), "--key", key, "--output", "json"}), ExitCode::ok);
-  EXPECT_NE(out_.find("\"entries\":700,"), std::string::npos) << out_;
-  EXPECT_NE(out_.find("\"proofs\":700,"), std::string::npos) << out_;
-
-  const auto entry = write("entry", base::as_text(entries_[300]));
-  const auto proof = (copy / "proofs/300.tlog-proof").string();
-  EXPECT_EQ(trav({"audit", "verify-proof", proof, "--entry", entry.string(), "--key", key}), ExitCode::ok) << err_;
-  const auto other = write("other", "{}");
-  EXPECT_EQ(trav({"audit", "verify-proof", proof, "--entry", other.string(), "--key", key}),
-            ExitCode::verification_failed);
-
-  std::string bundle = read(copy / "tile/entries/001");
-  bundle[40] ^= 1;
-  std::ofstream(copy / "tile/entries/001", std::ios::binary) << bundle;
-  EXPECT_EQ(trav({"audit", "verify", copy.string(), "--key", key}), ExitCode::verification_failed) << out_;
-}
-
-TEST_F(AuditTrail, a_second_export_fetches_only_what_is_new) {
-  grow_to(700);
-  const auto copy = folder_ / "copy";
-  EXPECT_EQ(trav({"audit", "export", "--output", copy.string()}), ExitCode::ok) << err_;
-  server_.forget();
-  EXPECT_EQ(trav({"audit", "export", "--output", copy.string()}), ExitCode::ok) << err_;
-  EXPECT_EQ(server_.received().size(), 2U) << "the checkpoint and the key";
-  grow_to(900);
-  server_.forget();
-  EXPECT_EQ(trav({"audit", "export", "--output", copy.string()}), ExitCode::ok) << err_ << out_;
-  // Checkpoint, key; bundles 2 and 3.p/132; tiles 0/2, 0/3.p/132 and 1/0.p/3.
-  EXPECT_EQ(server_.received().size(), 7U);
-  EXPECT_FALSE(std::filesystem::exists(copy / "tile/entries/002.p"));
-}
-
-TEST_F(AuditTrail, the_copy_of_another_trail_is_left_alone) {
-  grow_to(3);
-  write("copy/key.pub", "audit.example/other+00000000+AAAA\n");
-  EXPECT_EQ(trav({"audit", "export", "--output", (folder_ / "copy").string()}), ExitCode::refused);
-  EXPECT_NE(err_.find("another key"), std::string::npos) << err_;
 }
 
 // The words that bash would offer.

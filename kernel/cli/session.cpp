@@ -3,6 +3,7 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <set>
 
 #include "kernel/cli/text.hpp"
@@ -44,6 +45,21 @@ std::string member_text(const json::value& value, std::string_view member) {
   return json::serialize(*found);
 }
 
+std::string field_text(const json::value& item, std::string_view member) {
+  if (member.find('{') == std::string_view::npos) return member_text(item, member);
+  std::string text;
+  while (!member.empty()) {
+    const auto open = member.find('{');
+    text += member.substr(0, open);
+    if (open == std::string_view::npos) break;
+    const auto close = member.find('}', open);
+    TRV_ASSERT(close != std::string_view::npos);
+    text += member_text(item, member.substr(open + 1, close - open - 1));
+    member.remove_prefix(close + 1);
+  }
+  return text;
+}
+
 base::Result<json::value> parse_json(std::string_view what, std::string_view text) {
   json::parse_options options;
   options.max_depth = 64;
@@ -60,8 +76,14 @@ base::Result<json::value> parse_json(std::string_view what, std::string_view tex
 }
 
 Style Session::style() const noexcept {
-  const bool colour = world_.out_is_terminal && environment("NO_COLOR").empty();
-  return {.columns = world_.out_is_terminal ? world_.columns : 0, .colour = colour};
+  const std::string given = environment("COLUMNS");
+  int columns = world_.out_is_terminal ? world_.columns : 0;
+  int wanted = 0;
+  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), wanted);
+  if (error == std::errc() && end == given.data() + given.size() && wanted > 0) columns = wanted;
+  return {.columns = columns,
+          .colour = world_.out_is_terminal && environment("NO_COLOR").empty(),
+          .target = world_.out_is_terminal ? Target::terminal : Target::file};
 }
 
 std::string Session::environment(const std::string& name) const {
@@ -108,6 +130,12 @@ base::Result<std::string> Session::url() {
     if (urls.size() == 1) url = *urls.begin();
   }
   if (url.empty()) url = default_url;
+  if (base::Status usable = check_url(url); !usable) {
+    const std::string_view from = !globals_.url.empty()              ? "--url"
+                                  : !environment("TRAV_URL").empty() ? "TRAV_URL"
+                                                                     : "the credentials file";
+    return base::fail(std::move(usable).error().in(from));
+  }
   while (url.ends_with('/')) url.pop_back();
   return url;
 }
@@ -237,38 +265,12 @@ void Session::complain(std::string_view text) {
   world_.err << "trav: " << printable(text, LineEnds::kept) << '\n';
 }
 
-void Session::note(std::string_view text) {
-  world_.err << printable(text, LineEnds::kept) << '\n';
+void Session::warn(std::string_view text) {
+  world_.err << "trav: warning: " << printable(text) << '\n';
 }
 
-base::Result<ExitCode> Session::print_list(Speaker speaker, std::string target, const std::vector<Field>& fields,
-                                           std::string_view when_empty) {
-  TRV_TRY_ASSIGN(const HttpResponse response, call(speaker, {.target = std::move(target)}));
-  if (as_json()) {
-    print_json(response.body);
-    return ExitCode::ok;
-  }
-  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
-  std::vector<Column> columns;
-  for (const Field& field : fields) columns.push_back({.title = field.title, .align = field.align});
-  Table table(std::move(columns));
-  const json::value* items = answer.is_object() ? answer.as_object().if_contains("items") : nullptr;
-  if (items != nullptr && items->is_array()) {
-    for (const json::value& item : items->as_array()) {
-      std::vector<std::string> cells;
-      for (const Field& field : fields) cells.push_back(member_text(item, field.member));
-      table.add(std::move(cells));
-    }
-  }
-  if (table.empty()) {
-    note(when_empty);
-  } else {
-    world_.out << table.render(style()) << std::flush;
-  }
-  if (const std::string cursor = member_text(answer, "next_cursor"); !cursor.empty()) {
-    note("There is more: --cursor " + cursor);
-  }
-  return ExitCode::ok;
+void Session::note(std::string_view text) {
+  world_.err << printable(text, LineEnds::kept) << '\n';
 }
 
 void Session::print_object(const HttpResponse& response, const std::vector<Field>& fields) {
@@ -279,7 +281,7 @@ void Session::print_object(const HttpResponse& response, const std::vector<Field
   }
   std::vector<std::pair<std::string, std::string>> rows;
   for (const Field& field : fields) {
-    if (std::string text = member_text(*parsed, field.member); !text.empty()) rows.emplace_back(field.title, text);
+    if (std::string text = field_text(*parsed, field.member); !text.empty()) rows.emplace_back(field.title, text);
   }
   world_.out << render_fields(rows, style()) << std::flush;
 }

@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernel/cli/credentials.hpp"
@@ -43,17 +44,35 @@ enum class Speaker {
   operator_  ///< the system tenant's, unless a token is named
 };
 
-/// A column of a list and the member of each item that fills it; "a.b" goes into objects.
+/// A column of a list and the member of each item that fills it; "a.b" goes into objects, and "{a}/{b}" is a text with
+/// members in it.
 struct Field {
   std::string title;
   std::string member;
-  Align align = Align::left;
+  Fit fit = Fit::text;
+  unsigned drop = 0;  ///< as in Column
 };
+
+/// What to ask a list for; empty = not given.
+struct ListRequest {
+  std::string target = {};
+  std::vector<std::pair<std::string, std::string>> filters = {};
+  std::string limit = {};
+  std::string cursor = {};
+};
+
+inline constexpr std::size_t list_limit_max = 500;
+inline constexpr std::size_t list_limit_default = 50;
+/// Of one list command. With them it looks through half a million items for those that pass a filter.
+inline constexpr std::size_t list_requests_max = 1000;
 
 [[nodiscard]] ExitCode exit_code_of(const base::Error& error) noexcept;
 
 /// The text of a member for people: strings bare, lists joined by ", ", objects as JSON, null and absent as "".
 [[nodiscard]] std::string member_text(const boost::json::value& value, std::string_view member);
+
+/// The same for a field's member, which may be a text with members in it.
+[[nodiscard]] std::string field_text(const boost::json::value& item, std::string_view member);
 
 /// Parses an answer or input. Error: invalid with what and where; at most 64 levels deep.
 [[nodiscard]] base::Result<boost::json::value> parse_json(std::string_view what, std::string_view text);
@@ -90,10 +109,17 @@ class Session {
   /// The same for standard error, behind "trav: ".
   void complain(std::string_view text);
   void note(std::string_view text);
+  /// One line on standard error, behind "trav: warning: ".
+  void warn(std::string_view text);
 
-  /// GETs a list and prints it.
-  [[nodiscard]] base::Result<ExitCode> print_list(Speaker speaker, std::string target, const std::vector<Field>& fields,
-                                                  std::string_view when_empty);
+  /// Whether printing is of no use any more.
+  [[nodiscard]] bool out_is_gone() const { return !world_.out || (world_.out_is_gone && world_.out_is_gone()); }
+
+  /// GETs a list and prints it. The server may answer a filter with pages that are short or empty: this goes on until
+  /// it has as many rows as were asked for, or the end, or has made list_requests_max requests; every one of them goes
+  /// further or asks again for less. `when_empty` is for a list that is empty without a filter.
+  [[nodiscard]] base::Result<ExitCode> print_list(Speaker speaker, const ListRequest& request,
+                                                  const std::vector<Field>& fields, std::string_view when_empty);
   /// Prints an object: the server's JSON, or the named members.
   void print_object(const HttpResponse& response, const std::vector<Field>& fields);
 

@@ -1,7 +1,6 @@
 #include "kernel/cli/table.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernel/cli/text.hpp"
 #include "sdk/base/contract.hpp"
@@ -9,17 +8,27 @@
 namespace trv::cli {
 namespace {
 
-constexpr std::string_view gap = "  ";
+// A value up to this length without blanks is one piece: an id, a token, a digest.
+constexpr std::size_t piece_bytes_max = 128;
+constexpr std::size_t field_width_min = 20;
+constexpr std::size_t last_width_min = 3;
 
-// The lines of a cell of this width; breaks behind blanks where there are any.
+// Where a line of at most `width` columns ends: behind a blank, else behind punctuation in its second half.
+std::size_t line_end(std::string_view text, std::size_t width) {
+  const std::size_t take = prefix_of_width(text, width);
+  if (take >= text.size()) return text.size();
+  const std::size_t blank = text.substr(0, take).rfind(' ');
+  if (blank != std::string_view::npos && blank > 0) return blank + 1;
+  const std::size_t mark = text.substr(0, take).find_last_of("/:,");
+  return mark != std::string_view::npos && mark >= take / 2 ? mark + 1 : take;
+}
+
+// The lines of a cell of this width.
 std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
+  TRV_EXPECTS(width > 0);
   std::vector<std::string> lines;
   do {
-    std::size_t take = prefix_of_width(text, width);
-    if (take < text.size()) {
-      const std::size_t blank = text.substr(0, take).rfind(' ');
-      if (blank != std::string_view::npos && blank > 0) take = blank + 1;
-    }
+    const std::size_t take = line_end(text, width);
     std::string_view line = text.substr(0, take);
     while (line.ends_with(' ')) line.remove_suffix(1);
     lines.emplace_back(line);
@@ -28,10 +37,11 @@ std::vector<std::string> wrapped(std::string_view text, std::size_t width) {
   return lines;
 }
 
-std::string padded(const std::string& text, std::size_t width, Align align) {
+// `shown` is `text` with its colour.
+std::string padded(std::string_view text, const std::string& shown, std::size_t width, Align align) {
   const std::size_t used = display_width(text);
   const std::string blanks(used < width ? width - used : 0, ' ');
-  return align == Align::right ? blanks + text : text + blanks;
+  return align == Align::right ? blanks + shown : shown + blanks;
 }
 
 void trim_end(std::string& line) {
@@ -70,67 +80,100 @@ void Table::add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::vector<std::size_t> Table::widths(const Style& style) const {
-  std::vector<std::size_t> widths(columns_.size());
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    widths[i] = std::max(display_width(columns_[i].title), columns_[i].width_min);
-    for (const auto& row : rows_) widths[i] = std::max(widths[i], display_width(row[i]));
-  }
-  if (style.columns <= 0) return widths;
-  const std::size_t gaps = gap.size() * (columns_.size() - 1);
-  const auto limit = static_cast<std::size_t>(style.columns);
-  const auto floor_of = [&](std::size_t i) {
-    return std::max({display_width(columns_[i].title), columns_[i].width_min, std::size_t{6}});
-  };
-  for (std::size_t total = std::accumulate(widths.begin(), widths.end(), gaps); total > limit; --total) {
-    const auto widest = std::max_element(widths.begin(), widths.end());
-    if (*widest <= floor_of(static_cast<std::size_t>(widest - widths.begin()))) break;
-    --*widest;
-  }
-  return widths;
-}
-
 std::string Table::render(const Style& style) const {
   if (columns_.empty()) return {};
-  const std::vector<std::size_t> width = widths(style);
+  const Layout layout = layout_of(columns_, rows_, style);
   std::string out;
   std::string titles;
-  for (std::size_t i = 0; i < columns_.size(); ++i) {
-    if (i > 0) titles += gap;
-    titles += padded(columns_[i].title, width[i], columns_[i].align);
+  for (const Place& place : layout.places) {
+    if (!titles.empty()) titles += column_gap;
+    const Column& column = columns_[place.column];
+    titles += padded(column.title, column.title, place.width, column.align);
   }
   trim_end(titles);
-  if (titles.find_first_not_of(' ') != std::string::npos) out += coloured(titles, Colour::bold, style) + "\n";
+  if (!titles.empty()) out += coloured(titles, Colour::bold, style) + "\n";
   for (const auto& row : rows_) {
     std::vector<std::vector<std::string>> cells;
     std::size_t height = 1;
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      cells.push_back(wrapped(row[i], width[i]));
+    for (const Place& place : layout.places) {
+      const std::string text = time_text(row[place.column], columns_[place.column].fit, layout.form);
+      cells.push_back(wrapped(text, std::max<std::size_t>(place.width, 1)));
       height = std::max(height, cells.back().size());
     }
     for (std::size_t line = 0; line < height; ++line) {
       std::string text;
-      std::size_t blanks = 0;
       for (std::size_t i = 0; i < cells.size(); ++i) {
-        const std::string cell = padded(line < cells[i].size() ? cells[i][line] : "", width[i], columns_[i].align);
-        const std::size_t end = cell.find_last_not_of(' ') + 1;
-        if (end > 0) {
-          text.append(blanks, ' ');
-          text += coloured(cell.substr(0, end), colour_of(row[i]), style);
-          blanks = 0;
-        }
-        blanks += cell.size() - end + gap.size();
+        const Place& place = layout.places[i];
+        const std::string part = line < cells[i].size() ? cells[i][line] : "";
+        if (i > 0) text += column_gap;
+        text += padded(part, part.empty() ? part : coloured(part, colour_of(row[place.column]), style), place.width,
+                       columns_[place.column].align);
       }
+      trim_end(text);
       out += text + "\n";
     }
   }
   return out;
 }
 
+RunningTable::RunningTable(std::vector<Column> columns, Style style)
+    : columns_(std::move(columns)), style_(style), layout_(layout_of(columns_, {}, style_)) {
+  TRV_EXPECTS(std::ranges::all_of(columns_, [](const Column& column) { return column.width > 0; }));
+}
+
+std::string RunningTable::line(const std::vector<std::string>& cells, bool are_titles) const {
+  TRV_EXPECTS(cells.size() == columns_.size());
+  std::string line;
+  std::size_t used = 0;
+  for (const Place& place : layout_.places) {
+    const Column& column = columns_[place.column];
+    std::string cell = time_text(printable(cells[place.column]), column.fit, layout_.form);
+    if (style_.columns > 0 && (column.fit != Fit::id || style_.target == Target::terminal)) {
+      // What is left of the line belongs to the last column.
+      const bool is_last = &place == &layout_.places.back();
+      const auto limit = static_cast<std::size_t>(style_.columns);
+      cell =
+          fitted(cell, is_last && limit > used + last_width_min ? limit - used : std::max<std::size_t>(place.width, 1));
+    }
+    const Colour colour = are_titles ? Colour::bold : colour_of(cell);
+    line += padded(cell, cell.empty() ? cell : coloured(cell, colour, style_), place.width, column.align);
+    line += column_gap;
+    used += std::max(place.width, display_width(cell)) + column_gap.size();
+  }
+  trim_end(line);
+  return line + "\n";
+}
+
+std::string RunningTable::titles() const {
+  std::vector<std::string> titles;
+  for (const Column& column : columns_) titles.push_back(column.title);
+  return line(titles, true);
+}
+
+std::string RunningTable::row(const std::vector<std::string>& cells) const {
+  return line(cells, false);
+}
+
 std::string render_fields(const std::vector<std::pair<std::string, std::string>>& fields, const Style& style) {
-  Table table({{.title = ""}, {.title = ""}});
-  for (const auto& [name, value] : fields) table.add({name, value});
-  return table.render(style);
+  std::size_t name_width = 0;
+  for (const auto& [name, value] : fields) name_width = std::max(name_width, display_width(name));
+  const std::size_t indent = name_width + column_gap.size();
+  const auto limit = static_cast<std::size_t>(std::max(style.columns, 0));
+  std::string out;
+  for (const auto& [name, value] : fields) {
+    const std::string text = printable(value);
+    const bool is_piece = text.size() <= piece_bytes_max && text.find(' ') == std::string::npos;
+    const bool fits = limit == 0 || indent + display_width(text) <= limit;
+    const std::size_t width = limit > indent + field_width_min ? limit - indent : field_width_min;
+    std::string before = padded(name, name, name_width, Align::left);
+    for (const std::string& part : fits || is_piece ? std::vector{text} : wrapped(text, width)) {
+      std::string line = before + std::string(column_gap) + coloured(part, colour_of(text), style);
+      trim_end(line);
+      out += line + "\n";
+      before.assign(name_width, ' ');
+    }
+  }
+  return out;
 }
 
 }  // namespace trv::cli

@@ -3,23 +3,14 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "kernel/cli/layout.hpp"
 
 namespace trv::cli {
 
-enum class Align { left, right };
 enum class Colour { none, bold, dim, green, yellow, red };
-
-struct Column {
-  std::string title;
-  Align align = Align::left;
-  std::size_t width_min = 1;  ///< the column is never narrowed below this
-};
-
-struct Style {
-  int columns = 0;  ///< width to wrap to; 0 = never wrap
-  bool colour = false;
-};
 
 /// `text` in a colour; unchanged where the style has none.
 [[nodiscard]] std::string coloured(std::string_view text, Colour colour, const Style& style);
@@ -35,18 +26,36 @@ class Table {
   void add(std::vector<std::string> cells);
   [[nodiscard]] bool empty() const noexcept { return rows_.empty(); }
 
-  /// Titles and rows, each line ending with a line feed and without blanks at its end. Where the table is wider than
-  /// the style, the widest columns wrap.
+  /// Titles and rows, each line ending with a line feed and without blanks at its end. Keeps to the width of the style
+  /// as layout.hpp says; a cell that is wider than its column goes on below.
   [[nodiscard]] std::string render(const Style& style) const;
 
  private:
-  [[nodiscard]] std::vector<std::size_t> widths(const Style& style) const;
-
   std::vector<Column> columns_;
   std::vector<std::vector<std::string>> rows_;
 };
 
-/// Two columns without titles: what a thing is called and what it is.
+/// A table whose rows are printed as they come, so each column needs a `width`. Keeps to the width of the style as
+/// layout.hpp says; there, a cell that is wider than its column is cut and ends in "…", but no id in a file. Without a
+/// width nothing is cut.
+class RunningTable {
+ public:
+  RunningTable(std::vector<Column> columns, Style style);
+
+  [[nodiscard]] std::string titles() const;
+  /// As many cells as columns; each is escaped.
+  [[nodiscard]] std::string row(const std::vector<std::string>& cells) const;
+
+ private:
+  [[nodiscard]] std::string line(const std::vector<std::string>& cells, bool are_titles) const;
+
+  std::vector<Column> columns_;
+  Style style_;
+  Layout layout_;
+};
+
+/// Two columns without titles: what a thing is called and what it is. A value in one piece is never broken: a token
+/// that goes over the edge of a terminal can still be copied.
 [[nodiscard]] std::string render_fields(const std::vector<std::pair<std::string, std::string>>& fields,
                                         const Style& style);
 

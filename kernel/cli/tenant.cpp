@@ -11,7 +11,7 @@ namespace {
 
 namespace json = boost::json;
 
-const std::vector<Field> fields = {{"ID", "id"}, {"NAME", "display_name"}, {"CREATED", "created"}};
+const std::vector<Field> fields = {{"ID", "id"}, {"NAME", "display_name"}, {"CREATED", "created", Fit::time}};
 
 struct TenantArguments {
   std::string id;
@@ -59,9 +59,9 @@ void add_tenant(CommandTree& tree) {
   noun.verb("list", "List tenants (operator)")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) {
-        return session.print_list(
-            Speaker::operator_, "/v1/tenants" + query_of({{"limit", arguments->limit}, {"cursor", arguments->cursor}}),
-            fields, "No tenants yet: trav tenant create ID");
+        return session.print_list(Speaker::operator_,
+                                  {.target = "/v1/tenants", .limit = arguments->limit, .cursor = arguments->cursor},
+                                  fields, "No tenants yet: trav tenant create ID");
       });
   noun.verb("show", "Show one tenant")
       .argument("ID", arguments->id, "The tenant")

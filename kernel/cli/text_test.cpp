@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 
 #include "kernel/cli/credentials.hpp"
 #include "kernel/cli/sse.hpp"
@@ -62,12 +63,66 @@ TEST(Table, columns_are_aligned_by_width) {
 }
 
 TEST(Table, a_narrow_terminal_wraps_the_widest_column) {
-  Table table({{.title = "ID"}, {.title = "TEXT"}});
+  Table table({{.title = "ID", .fit = Fit::id}, {.title = "TEXT"}});
   table.add({"a1", "the quick brown fox jumps"});
   EXPECT_EQ(table.render({.columns = 20}),
             "ID  TEXT\n"
             "a1  the quick brown\n"
             "    fox jumps\n");
+}
+
+TEST(Table, times_get_shorter_then_columns_go_then_texts_then_ids) {
+  const std::string id = "01a1f97d-cdc4-7005-bd26-26aedbdd4ed2";
+  Table table({{.title = "ID", .fit = Fit::id},
+               {.title = "WORKFLOW"},
+               {.title = "STARTED", .fit = Fit::time},
+               {.title = "ENDED", .fit = Fit::time, .drop = 1}});
+  table.add({id, "demo/triage:1.0.0", "2026-11-20T15:05:35.176364Z", "2026-11-20T15:06:00.000000Z"});
+  const auto on = [&](int columns, Target target) {
+    const std::string text = table.render({.columns = columns, .target = target});
+    return text.substr(text.find('\n') + 1);
+  };
+  EXPECT_EQ(on(0, Target::terminal),
+            id + "  demo/triage:1.0.0  2026-11-20T15:05:35.176364Z  2026-11-20T15:06:00.000000Z\n");
+  EXPECT_EQ(on(100, Target::terminal), id + "  demo/triage:1.0.0  2026-11-20 15:05:35  2026-11-20 15:06:00\n");
+  EXPECT_EQ(on(81, Target::terminal), id + "  demo/triage:1.0.0  11-20 15:05  11-20 15:06\n");
+  EXPECT_EQ(on(80, Target::terminal), id + "  demo/triage:1.0.0  11-20 15:05\n");
+  EXPECT_EQ(on(64, Target::terminal), id + "  demo/triage:   11-20 15:05\n" + std::string(38, ' ') + "1.0.0\n")
+      << "behind punctuation where there is some";
+  EXPECT_EQ(on(40, Target::file), id + "  demo/triage:  11-20 15:05\n" + std::string(38, ' ') + "1.0.0\n")
+      << "an id in a file stays whole";
+  const std::string narrow = on(40, Target::terminal);
+  std::istringstream lines(narrow);
+  for (std::string line; std::getline(lines, line);) EXPECT_LE(display_width(line), 40U) << narrow;
+}
+
+TEST(Table, a_width_far_too_small_leaves_a_table) {
+  Table table({{.title = "IDENTIFIER", .fit = Fit::id}, {.title = "NOTE", .drop = 1}, {.title = "LAST", .drop = 2}});
+  table.add({"0123456789abcdef", "", "x"});
+  for (const int columns : {1, 2, 9, 10}) {
+    EXPECT_EQ(table.render({.columns = columns, .target = Target::terminal}), "IDENTIFIER\n0123456789\nabcdef\n");
+  }
+}
+
+TEST(Table, rows_that_come_one_by_one_are_cut_on_a_screen_and_whole_without_one) {
+  const std::vector<Column> columns = {{.title = "TIME", .fit = Fit::clock, .width = 27},
+                                       {.title = "SUBJECT", .fit = Fit::id, .width = 10},
+                                       {.title = "NOTE", .width_min = 4, .width = 12}};
+  const std::vector<std::string> cells = {"2026-11-20T15:05:35.176364Z", "0123456789ab", "a note of many words"};
+  EXPECT_EQ(RunningTable(columns, {}).row(cells), "2026-11-20T15:05:35.176364Z  0123456789ab  a note of many words\n");
+  EXPECT_EQ(RunningTable(columns, {.columns = 30, .target = Target::terminal}).titles(),
+            "TIME      SUBJECT     NOTE\n");
+  EXPECT_EQ(RunningTable(columns, {.columns = 30, .target = Target::terminal}).row(cells),
+            "15:05:35  012345678…  a note …\n");
+  EXPECT_EQ(RunningTable(columns, {.columns = 30}).row(cells), "15:05:35  0123456789ab  a not…\n")
+      << "an id in a file stays whole";
+}
+
+TEST(Table, a_token_that_is_wider_than_the_terminal_stays_in_one_piece) {
+  const std::string token(60, 't');
+  EXPECT_EQ(render_fields({{"id", "1"}, {"token", token}, {"note", "the quick brown fox jumps over"}},
+                          {.columns = 30, .target = Target::terminal}),
+            "id     1\ntoken  " + token + "\nnote   the quick brown fox\n       jumps over\n");
 }
 
 TEST(Table, outcomes_are_coloured_where_asked_and_hostile_cells_are_escaped) {

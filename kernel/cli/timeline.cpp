@@ -3,7 +3,6 @@
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
-#include <array>
 #include <charconv>
 
 #include "kernel/cli/event_follower.hpp"
@@ -15,34 +14,8 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::string_view gap = "  ";
 constexpr base::Duration idle = std::chrono::seconds(2);
-
-struct TimelineColumn {
-  std::string_view title;
-  std::size_t width;
-  Align align;
-};
-constexpr std::array<TimelineColumn, 6> columns = {{{"TIME", 12, Align::left},
-                                                    {"LSN", 8, Align::right},
-                                                    {"TASK", 22, Align::left},
-                                                    {"OPERATION", 28, Align::left},
-                                                    {"OUTCOME", 10, Align::left},
-                                                    {"DURATION", 9, Align::right}}};
-
-std::string line_of(const std::array<std::string, columns.size()>& cells, Colour colour, const Style& style) {
-  std::string line;
-  for (std::size_t i = 0; i < columns.size(); ++i) {
-    const std::string cell = fitted(printable(cells.at(i)), columns.at(i).width);
-    const std::string blanks(columns.at(i).width - display_width(cell), ' ');
-    const bool tells_outcome = columns.at(i).title == "OUTCOME";
-    const std::string shown = coloured(cell, tells_outcome ? colour_of(cell) : colour, style);
-    if (i > 0) line += gap;
-    line += columns.at(i).align == Align::right ? blanks + shown : shown + blanks;
-  }
-  line.erase(line.find_last_not_of(' ') + 1);
-  return line + "\n";
-}
+constexpr std::size_t clock_width = 12;
 
 std::uint64_t number_of(const std::string& text) {
   std::uint64_t number = 0;
@@ -63,7 +36,7 @@ std::string duration_of(const json::value& task) {
 // "2026-01-31T12:00:00.123456Z" -> "12:00:00.123"
 std::string clock_time(const std::string& time) {
   const auto at = time.find('T');
-  return at == std::string::npos ? time : time.substr(at + 1, columns[0].width);
+  return at == std::string::npos ? time : time.substr(at + 1, clock_width);
 }
 
 }  // namespace
@@ -77,13 +50,17 @@ std::string duration_text(double ms) {
   return fmt::format("{} min {} s", seconds / 60, seconds % 60);
 }
 
-std::string timeline_titles(const Style& style) {
-  std::array<std::string, columns.size()> titles;
-  for (std::size_t i = 0; i < columns.size(); ++i) titles.at(i) = columns.at(i).title;
-  return line_of(titles, Colour::bold, style);
+RunningTable timeline_table(const Style& style) {
+  return {{{.title = "TIME", .width = clock_width},
+           {.title = "LSN", .align = Align::right, .drop = 1, .width = 8},
+           {.title = "TASK", .width = 22},
+           {.title = "OPERATION", .width = 28},
+           {.title = "OUTCOME", .width = 10},
+           {.title = "DURATION", .align = Align::right, .width = 9}},
+          style};
 }
 
-std::string timeline_row(const json::value& task, const std::string& known_operation, const Style& style) {
+std::vector<std::string> timeline_row(const json::value& task, const std::string& known_operation) {
   std::string operation = member_text(task, "operation");
   if (operation.empty()) operation = known_operation;
   if (operation.empty()) operation = member_text(task, "kind");
@@ -93,9 +70,7 @@ std::string timeline_row(const json::value& task, const std::string& known_opera
   std::string name = member_text(task, "task");
   if (number_of(attempt) > 1) name += " #" + attempt;
   if (name.empty()) name = "(workflow)";
-  return line_of(
-      {clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome, duration_of(task)},
-      Colour::none, style);
+  return {clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome, duration_of(task)};
 }
 
 base::Status Timeline::print_new() {
@@ -114,11 +89,11 @@ base::Status Timeline::print_new() {
         session_.print_json(json::serialize(item));
         continue;
       }
-      if (!std::exchange(titled_, true)) session_.world().out << timeline_titles(session_.style());
+      if (!table_) session_.world().out << table_.emplace(timeline_table(session_.style())).titles();
       // Only the step that starts a call names its operation; the steps after it are about the same one.
       std::string& operation = operations_[member_text(item, "reference")];
       if (const std::string named = member_text(item, "operation"); !named.empty()) operation = named;
-      session_.world().out << timeline_row(item, operation, session_.style()) << std::flush;
+      session_.world().out << table_->row(timeline_row(item, operation)) << std::flush;
     }
     const std::string next = member_text(page, "next_cursor");
     if (next.empty()) return {};
@@ -168,6 +143,7 @@ base::Result<ExitCode> Timeline::follow() {
       looked = session_.world().clock.monotonic();
     }
     TRV_TRY_ASSIGN(const std::vector<ServerSentEvent> came, events.next(idle));
+    if (session_.out_is_gone()) return ExitCode::refused;  // how it ends is not known
     look = session_.world().clock.monotonic() - looked >= idle;
     for (const ServerSentEvent& event : came) look = look || event.data.find(instance_) != std::string::npos;
   }

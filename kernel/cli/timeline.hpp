@@ -6,17 +6,19 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "kernel/cli/session.hpp"
+#include "kernel/cli/table.hpp"
 
 namespace trv::cli {
 
-/// Title line of the timeline: TIME, LSN, TASK, OPERATION, OUTCOME, DURATION.
-[[nodiscard]] std::string timeline_titles(const Style& style);
-/// One item of an instance's task list as a line.
-[[nodiscard]] std::string timeline_row(const boost::json::value& task, const std::string& known_operation,
-                                       const Style& style);
+/// TIME, LSN, TASK, OPERATION, OUTCOME, DURATION.
+[[nodiscard]] RunningTable timeline_table(const Style& style);
+/// The cells of one item of an instance's task list.
+[[nodiscard]] std::vector<std::string> timeline_row(const boost::json::value& task, const std::string& known_operation);
 
 /// "75 µs", "312 ms", "1.25 s", "3 min 20 s".
 [[nodiscard]] std::string duration_text(double ms);
@@ -40,7 +42,7 @@ class Timeline {
   std::string instance_;
   std::string cursor_;  // of the last page; pages only grow
   std::size_t printed_of_page_ = 0;
-  bool titled_ = false;
+  std::optional<RunningTable> table_;              // once there was a step
   std::map<std::string, std::string> operations_;  ///< by the task's reference
 };
 

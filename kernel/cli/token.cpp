@@ -75,8 +75,9 @@ void add_token(CommandTree& tree) {
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
         return session.print_list(
-            Speaker::member, target + query_of({{"limit", arguments->limit}, {"cursor", arguments->cursor}}),
-            {{"ID", "id"}, {"NAME", "name"}, {"ROLE", "role"}, {"EXPIRES", "expires"}}, "No tokens.");
+            Speaker::member, {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
+            {{"ID", "id", Fit::id}, {"NAME", "name"}, {"ROLE", "role"}, {"EXPIRES", "expires", Fit::date}},
+            "No tokens.");
       });
   noun.verb("revoke", "End a token at once")
       .argument("ID", arguments->name, "As `trav token list` shows it")

@@ -71,6 +71,14 @@ base::Result<ExitCode> check(Session& session, const WorkflowArguments& argument
   return ExitCode::ok;
 }
 
+// What the server found odd in a definition that it took.
+void tell_warnings(Session& session, const json::value& answer) {
+  const json::object* members = answer.if_object();
+  const json::value* warnings = members == nullptr ? nullptr : members->if_contains("warnings");
+  if (warnings == nullptr || !warnings->is_array()) return;
+  for (const json::value& warning : warnings->as_array()) session.warn(member_text(warning, ""));
+}
+
 base::Result<ExitCode> apply(Session& session, const WorkflowArguments& arguments) {
   TRV_TRY_ASSIGN(const Text read, read_text(session, arguments.file));
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/workflows"));
@@ -82,11 +90,12 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
                                .content_type = is_json ? "application/json" : "application/yaml",
                                .body = read.text},
                               read.name));
+  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  tell_warnings(session, answer);
   if (session.as_json()) {
     session.print_json(response.body);
     return ExitCode::ok;
   }
-  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
   const std::string name = fmt::format("{}/{}:{}", member_text(answer, "namespace"), member_text(answer, "name"),
                                        member_text(answer, "version"));
   session.print(response.status == 201 ? "Applied " + name : "Unchanged " + name);
@@ -175,8 +184,8 @@ void add_workflow(CommandTree& tree) {
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/workflows"));
         return session.print_list(
-            Speaker::member, target + query_of({{"limit", arguments->limit}, {"cursor", arguments->cursor}}),
-            {{"NAMESPACE", "namespace"}, {"NAME", "name"}, {"VERSION", "version"}, {"APPLIED", "applied"}},
+            Speaker::member, {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
+            {{"NAMESPACE", "namespace"}, {"NAME", "name"}, {"VERSION", "version"}, {"APPLIED", "applied", Fit::time}},
             "No workflows yet: trav workflow apply FILE");
       });
   noun.verb("show", "Print a definition as it was applied")

@@ -23,6 +23,8 @@ struct World {
   bool err_is_terminal = false;
   int columns = 0;           ///< width of the terminal; 0 = unlimited
   std::string executable{};  ///< path of the running program; empty = unknown
+  /// Whether nobody reads `out` any more; who follows something ends then. Empty = never.
+  std::function<bool()> out_is_gone{};
 };
 
 /// What scripts may rely on.
