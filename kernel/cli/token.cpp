@@ -18,6 +18,7 @@ struct TokenArguments {
   std::string name;
   std::string role;
   std::string expires;
+  bool as_operator = false;
   std::string limit;
   std::string cursor;
 };
@@ -49,10 +50,11 @@ base::Result<ExitCode> create(Session& session, const TokenArguments& arguments)
     body["expires_in_seconds"] = *seconds;
   }
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
-  TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.method = "POST",
-                                                                             .target = target,
-                                                                             .content_type = "application/json",
-                                                                             .body = json::serialize(body)}));
+  TRV_TRY_ASSIGN(
+      const HttpResponse response,
+      session.call(
+          arguments.as_operator ? Speaker::operator_ : Speaker::member,
+          {.method = "POST", .target = target, .content_type = "application/json", .body = json::serialize(body)}));
   session.print_object(response,
                        {{"id", "id"}, {"name", "name"}, {"role", "role"}, {"expires", "expires"}, {"token", "token"}});
   if (!session.as_json()) session.note("The token is shown once; keep it now.");
@@ -69,6 +71,7 @@ void add_token(CommandTree& tree) {
       .argument("NAME", arguments->name, "What it is for")
       .choice("--role", {"viewer", "owner"}, arguments->role, "What it may do", Need::required)
       .option("--expires", "TIME", arguments->expires, "30d, 12h, 15m; default never")
+      .flag("--as-operator", arguments->as_operator, "Let a tenant back in that lost its owner tokens")
       .does([arguments](Session& session) { return create(session, *arguments); });
   noun.verb("list", "List tokens, never their secrets")
       .paging(arguments->limit, arguments->cursor)
