@@ -36,9 +36,7 @@ struct Key {
   std::variant<IntegerKey, TextKey, SwitchKey> kind;
 
   [[nodiscard]] std::string path() const { return fmt::format("{}.{}", section, name); }
-  [[nodiscard]] std::string variable() const { return fmt::format("{}{}", section_prefix(), upper(name)); }
-  /// Every variable that begins so is meant for this section.
-  [[nodiscard]] std::string section_prefix() const { return fmt::format("TRAV_{}_", upper(section)); }
+  [[nodiscard]] std::string variable() const { return fmt::format("TRAV_{}_{}", upper(section), upper(name)); }
 
   static std::string upper(std::string_view text) {
     std::string result(text);
@@ -113,11 +111,18 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-/// The hint behind an unknown name: the nearest one that `name_of` gives for a key, if any is near.
+constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or told
+constexpr std::size_t lines_max = 20;
+constexpr std::string_view variable_prefix = "TRAV_";
+// What trav, the guides and `./dev` read from the environment.
+constexpr std::array<std::string_view, 6> variables_of_others = {"TRAV_URL",        "TRAV_TENANT",       "TRAV_TOKEN",
+                                                                 "TRAV_CONFIG_DIR", "TRAV_TEMPLATE_DIR", "TRAV_GUIDES"};
+
+/// The hint behind an unknown name: the nearest one that `name_of` gives for a key, if it is nearer than `far`.
 template <typename NameOf>
-std::string nearest(std::string_view name, NameOf name_of) {
+std::string nearest(std::string_view name, std::size_t far, NameOf name_of) {
   std::string best;
-  std::size_t best_distance = name.size() / 2 + 2;
+  std::size_t best_distance = far;
   for (const Key& key : keys()) {
     if (const std::size_t d = distance(name, name_of(key)); d < best_distance) {
       best_distance = d;
@@ -127,7 +132,8 @@ std::string nearest(std::string_view name, NameOf name_of) {
   return best.empty() ? "" : fmt::format("; did you mean '{}'?", best);
 }
 std::string nearest_key(std::string_view path) {
-  return nearest(path.substr(0, 80), [](const Key& key) { return key.path(); });
+  const std::string_view name = path.substr(0, name_bytes_max);
+  return nearest(name, name.size() / 2 + 2, [](const Key& key) { return key.path(); });
 }
 
 base::Status set_integer(Config& config, const IntegerKey& key, std::int64_t value) {
@@ -199,17 +205,10 @@ base::Status read_table(Config& config, const toml::table& root, const std::stri
 
 base::Status read_environment(Config& config, const Environment& environment) {
   for (const auto& [variable, text] : environment) {
-    if (!variable.starts_with("TRAV_")) continue;
     const auto key = std::ranges::find_if(keys(), [&](const Key& one) { return one.variable() == variable; });
-    if (key != keys().end()) {
-      if (base::Status status = set_from_text(config, *key, text); !status) {
-        return fail(std::move(status).error().in(variable));
-      }
-    } else if (std::ranges::any_of(keys(),
-                                   [&](const Key& one) { return variable.starts_with(one.section_prefix()); })) {
-      return fail(ErrorCode::invalid, fmt::format("unknown environment variable {}{}", variable,
-                                                  nearest(std::string_view(variable).substr(0, 80),
-                                                          [](const Key& one) { return one.variable(); })));
+    if (key == keys().end()) continue;
+    if (base::Status status = set_from_text(config, *key, text); !status) {
+      return fail(std::move(status).error().in(variable));
     }
   }
   return {};
@@ -221,11 +220,39 @@ std::string value_of(const Environment& environment, std::string_view variable) 
   return at == environment.end() ? std::string() : at->second;
 }
 
+/// The printable beginning of a name.
+std::string shown(std::string_view name) {
+  std::string text(name.substr(0, name_bytes_max));
+  std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
 }  // namespace
 
-base::Result<Config> load_config(const std::optional<std::filesystem::path>& file, const Environment& environment) {
+std::vector<std::string> unknown_variables(const Environment& environment) {
+  std::vector<std::string> lines;
+  std::size_t unknown = 0;
+  for (const auto& [variable, text] : environment) {
+    const bool is_key = std::ranges::any_of(keys(), [&](const Key& key) { return key.variable() == variable; });
+    const bool is_of_others = std::ranges::find(variables_of_others, variable) != variables_of_others.end();
+    if (!variable.starts_with(variable_prefix) || is_key || is_of_others) continue;
+    if (++unknown >= lines_max) continue;
+    const std::string name = shown(variable);
+    const std::size_t far = (name.size() - variable_prefix.size()) / 3 + 2;
+    lines.push_back(fmt::format("environment variable {} means nothing to travd{}", name,
+                                nearest(name, far, [](const Key& key) { return key.variable(); })));
+  }
+  if (unknown >= lines_max) {
+    lines.push_back(fmt::format("{} more environment variables TRAV_… mean nothing to travd", unknown - lines.size()));
+  }
+  return lines;
+}
+
+base::Result<Config> load_config(const std::optional<std::filesystem::path>& file, const Environment& environment,
+                                 const Overrides& overrides) {
   Config config;
   if (file) {
+    if (file->empty()) return fail(ErrorCode::invalid, "--config: the file's name is empty");
     if (!std::ifstream(*file)) {
       return fail(ErrorCode::invalid, fmt::format("configuration file {} cannot be read", file->string()));
     }
@@ -238,6 +265,12 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
     }
   }
   TRV_TRY(read_environment(config, environment));
+  if (overrides.data_folder) {
+    if (base::Status status = set_data_folder(config, *overrides.data_folder); !status) {
+      return fail(std::move(status).error().in("--data"));
+    }
+  }
+  if (overrides.http_port) config.http_port = *overrides.http_port;
   if (config.data_folder.empty()) {
     const std::string xdg = value_of(environment, "XDG_DATA_HOME");
     const std::string home = value_of(environment, "HOME");

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "sdk/base/result.hpp"
 
@@ -39,10 +40,21 @@ struct Config {
 /// The environment's variables by name, as they were at the start.
 using Environment = std::map<std::string, std::string, std::less<>>;
 
-/// Reads `file` (nullopt: defaults only) and the environment. Errors: invalid, with the key's name and, from a file,
-/// its place; an unknown key is an error, and names the nearest known one. So is a variable TRAV_<SECTION>_… of one of
-/// the sections above; other variables that begin with TRAV_ belong to the command line.
+/// What the command line says; nullopt = nothing.
+struct Overrides {
+  std::optional<std::string> data_folder = {};
+  std::optional<std::uint16_t> http_port = {};
+};
+
+/// Reads `file` (nullopt: defaults only); the environment wins over it, and the command line over both. Errors:
+/// invalid, with the key's name and, from a file, its place; an unknown key is an error, and names the nearest known
+/// one.
 [[nodiscard]] base::Result<Config> load_config(const std::optional<std::filesystem::path>& file,
-                                               const Environment& environment);
+                                               const Environment& environment, const Overrides& overrides = {});
+
+/// One line for each variable TRAV_… that means nothing to travd nor to the other programs of the project, with the
+/// nearest one that does; at most 20 lines. It is no error: a service manager or a cluster may set variables by names
+/// of its own, as Kubernetes does with TRAV_PORT_8400_TCP beside a service `trav`.
+[[nodiscard]] std::vector<std::string> unknown_variables(const Environment& environment);
 
 }  // namespace trv::daemon

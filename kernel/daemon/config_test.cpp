@@ -58,18 +58,46 @@ TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_
   EXPECT_EQ(config.error().message(), "TRAV_HTTP_PORT: '80x' is no whole number");
 }
 
-TEST(Config, a_misspelt_variable_of_a_known_section_is_refused_and_names_the_nearest) {
-  const auto config = load_config(std::nullopt, Environment{{"HOME", "/root"}, {"TRAV_HTTP_PROT", "1"}});
-  ASSERT_FALSE(config);
-  EXPECT_EQ(config.error().message(), "unknown environment variable TRAV_HTTP_PROT; did you mean 'TRAV_HTTP_PORT'?");
+TEST(Config, a_variable_that_nobody_knows_is_told_with_the_nearest_and_is_no_error) {
+  const Environment environment{{"HOME", "/root"}, {"TRAV_HTP_PORT", "1"}, {"TRAV_SERVICE_HOST", "10.0.0.1"}};
+  EXPECT_TRUE(load_config(std::nullopt, environment));
+  EXPECT_EQ(unknown_variables(environment),
+            (std::vector<std::string>{
+                "environment variable TRAV_HTP_PORT means nothing to travd; did you mean 'TRAV_HTTP_PORT'?",
+                "environment variable TRAV_SERVICE_HOST means nothing to travd"}));
 }
 
-TEST(Config, variables_of_the_command_line_are_left_alone) {
-  const auto config = load_config(
-      std::nullopt,
-      Environment{
-          {"HOME", "/root"}, {"TRAV_URL", "x"}, {"TRAV_TOKEN", "x"}, {"TRAV_TENANT", "x"}, {"TRAV_CONFIG_DIR", "x"}});
-  EXPECT_TRUE(config) << config.error().message();
+TEST(Config, variables_that_travd_or_the_command_line_knows_are_not_told) {
+  const Environment environment{{"HOME", "/root"},        {"TRAV_URL", "x"},          {"TRAV_TOKEN", "x"},
+                                {"TRAV_TENANT", "x"},     {"TRAV_CONFIG_DIR", "x"},   {"TRAV_TEMPLATE_DIR", "x"},
+                                {"TRAV_HTTP_PORT", "80"}, {"TRAV_LOG_LEVEL", "info"}, {"TRAVEL", "x"}};
+  EXPECT_TRUE(load_config(std::nullopt, environment));
+  EXPECT_TRUE(unknown_variables(environment).empty());
+}
+
+TEST(Config, hostile_names_of_variables_are_told_briefly) {
+  Environment environment{{"TRAV_\x1b[2J" + std::string(5000, 'x'), ""}};
+  for (int i = 0; i < 100; ++i) environment.emplace("TRAV_S" + std::to_string(i), "");
+  const std::vector<std::string> lines = unknown_variables(environment);
+  ASSERT_EQ(lines.size(), 20U);
+  for (const std::string& line : lines) {
+    EXPECT_LT(line.size(), 200U);
+    EXPECT_EQ(line.find('\x1b'), std::string::npos);
+  }
+  EXPECT_EQ(lines.back(), "82 more environment variables TRAV_… mean nothing to travd");
+}
+
+TEST(Config, the_command_line_wins_and_an_empty_folder_is_refused) {
+  const Environment environment{{"HOME", "/root"}, {"TRAV_DATA_FOLDER", "/env"}, {"TRAV_HTTP_PORT", "1"}};
+  const auto config = load_config(std::nullopt, environment, {.data_folder = "/line", .http_port = 2});
+  ASSERT_TRUE(config) << config.error().message();
+  EXPECT_EQ(config->data_folder, "/line");
+  EXPECT_EQ(config->http_port, 2);
+  EXPECT_TRUE(load_config(std::nullopt, {}, {.data_folder = "/line"})) << "needs no HOME then";
+  const auto empty = load_config(std::nullopt, environment, {.data_folder = ""});
+  ASSERT_FALSE(empty);
+  EXPECT_EQ(empty.error().message(), "--data: must not be empty");
+  EXPECT_FALSE(load_config(std::filesystem::path(), environment)) << "nor may the file's name be empty";
 }
 
 TEST(Config, a_missing_file_is_an_error) {

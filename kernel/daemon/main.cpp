@@ -50,13 +50,18 @@ int main(int argc, char** argv) {
                "travd");
   std::string file;
   std::string data;
-  int port = -1;
+  std::uint16_t port = 0;
   bool show_version = false;
-  app.add_option("--config", file, "TOML file; every key can be overridden as TRAV_<SECTION>_<KEY>");
-  app.add_option("--data", data, "data folder; as data.folder in the configuration");
-  app.add_option("--port", port, "port of the API, 0 for any free one; as http.port in the configuration")
-      ->check(CLI::Range(0, 65535));
+  const CLI::Option* has_file =
+      app.add_option("--config", file, "TOML file; every key can be overridden as TRAV_<SECTION>_<KEY>");
+  const CLI::Option* has_data = app.add_option("--data", data, "data folder; as data.folder in the configuration");
+  const CLI::Option* has_port =
+      app.add_option("--port", port, "port of the API, 0 for any free one; as http.port in the configuration")
+          ->check(CLI::Range(0, 65535));
   app.add_flag("--version", show_version, "print the version and exit");
+  app.footer(
+      "The command line wins over the environment, and that over the file. An unknown key of the file is refused; an\n"
+      "unknown variable TRAV_… is a warning, because others may set such variables, too.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -77,14 +82,20 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
 
-  auto config =
-      daemon::load_config(file.empty() ? std::nullopt : std::optional<std::filesystem::path>(file), this_environment());
+  const auto if_given = [](const CLI::Option* option, auto value) {
+    return option->count() > 0 ? std::optional(std::move(value)) : std::nullopt;
+  };
+  const daemon::Environment environment = this_environment();
+  const auto config =
+      daemon::load_config(if_given(has_file, std::filesystem::path(file)), environment,
+                          {.data_folder = if_given(has_data, data), .http_port = if_given(has_port, port)});
   if (!config) {
     fmt::print(stderr, "travd: {}\n", config.error().message());
     return exit_usage;
   }
-  if (!data.empty()) config->data_folder = data;
-  if (port >= 0) config->http_port = static_cast<std::uint16_t>(port);
+  for (const std::string& line : daemon::unknown_variables(environment)) {
+    fmt::print(stderr, "travd: warning: {}\n", line);
+  }
 
   const base::SystemClock clock;
   base::SystemRandom random;

@@ -74,11 +74,20 @@ TEST_F(StartTest, a_bad_value_of_the_environment_is_named) {
   expect_one_line(run_daemon(scratch_, {"--data", data()}, {{"TRAV_LOG_LEVEL", "loud"}}), "TRAV_LOG_LEVEL");
 }
 
-TEST_F(StartTest, a_misspelt_variable_is_named_and_those_of_the_command_line_are_left_alone) {
+TEST_F(StartTest, a_misspelt_variable_is_a_warning_and_those_of_the_command_line_are_left_alone) {
+  const std::string below = file("plain", "x") + "/data";  // so that it ends
   const Variables variables = {
       {"TRAV_URL", "x"}, {"TRAV_TOKEN", "x"}, {"TRAV_TENANT", "x"}, {"TRAV_CONFIG_DIR", "x"}, {"TRAV_HTTP_PROT", "1"}};
-  expect_one_line(run_daemon(scratch_, {"--data", data()}, variables),
-                  "unknown environment variable TRAV_HTTP_PROT; did you mean 'TRAV_HTTP_PORT'?");
+  const Ended ended = run_daemon(scratch_, {"--data", below, "--port", "0"}, variables);
+  EXPECT_EQ(std::ranges::count(ended.err, '\n'), 2) << ended.err;
+  EXPECT_TRUE(
+      ended.err.starts_with("travd: warning: environment variable TRAV_HTTP_PROT means nothing to travd; did "
+                            "you mean 'TRAV_HTTP_PORT'?\n"))
+      << ended.err;
+}
+
+TEST_F(StartTest, an_empty_data_folder_is_refused) {
+  expect_one_line(run_daemon(scratch_, {"--data", "", "--port", "0"}), "--data: must not be empty");
 }
 
 TEST_F(StartTest, wrong_usage_is_refused) {
