@@ -51,13 +51,16 @@ std::vector<Option> options_of(const CommandDescription& command, const CommandD
   return options;
 }
 
-// 'tenant'|'tenant create'|…: every path but the program's own.
-std::string path_pattern(const CommandDescription& root) {
-  std::string pattern;
+// 'tenant'<between>'tenant create'<between>…: every path that leads somewhere. Behind `help` stand nouns and verbs as
+// behind the program, so the word itself leads nowhere.
+std::string all_paths(const CommandDescription& root, std::string_view between) {
+  std::string paths;
   walk(root, "", [&](const std::string& path, const CommandDescription&) {
-    if (!path.empty()) pattern += (pattern.empty() ? "" : "|") + shell_quoted(path);
+    if (path.empty() || path == "help") return;
+    if (!paths.empty()) paths += between;
+    paths += shell_quoted(path);
   });
-  return pattern;
+  return paths;
 }
 
 // What bash and zsh do after an option that takes a value, one `case` branch for each command and option.
@@ -77,7 +80,10 @@ std::string value_branches(const CommandDescription& root, std::string_view word
 
 constexpr std::string_view bash_frame = R"(# bash completion of trav; load it with: source <(trav completion bash)
 _trav_words() {{ mapfile -t COMPREPLY < <(compgen -W "$*" -- "${{COMP_WORDS[COMP_CWORD]}}"); }}
-_trav_files() {{ mapfile -t COMPREPLY < <(compgen -f -- "${{COMP_WORDS[COMP_CWORD]}}"); }}
+_trav_files() {{
+  compopt -o filenames 2>/dev/null
+  mapfile -t COMPREPLY < <(compgen -f -- "${{COMP_WORDS[COMP_CWORD]}}")
+}}
 _trav() {{
   local at="" i
   COMPREPLY=()
@@ -91,7 +97,7 @@ _trav() {{
   case "$at" in
 {}  esac
 }}
-complete -o filenames -F _trav trav
+complete -F _trav trav
 )";
 
 std::string bash_script(const CommandDescription& root) {
@@ -111,7 +117,7 @@ std::string bash_script(const CommandDescription& root) {
       branches += fmt::format("    {}) _trav_words {} ;;\n", shell_quoted(path), all);
     }
   });
-  return fmt::format(bash_frame, path_pattern(root), value_branches(root, "_trav_words"), branches);
+  return fmt::format(bash_frame, all_paths(root, "|"), value_branches(root, "_trav_words"), branches);
 }
 
 constexpr std::string_view zsh_frame = R"(#compdef trav
@@ -119,7 +125,7 @@ constexpr std::string_view zsh_frame = R"(#compdef trav
 _trav_files() {{ _files }}
 _trav() {{
   local at="" i
-  local -a choices
+  local -a choices options
   for ((i = 2; i < CURRENT; i++)); do
     case "${{at:+$at }}${{words[i]}}" in
       {}) at="${{at:+$at }}${{words[i]}}" ;;
@@ -129,14 +135,14 @@ _trav() {{
 {}  esac
   case "$at" in
 {}  esac
+  if [[ $PREFIX == -* || ${{#choices}} -eq 0 ]]; then choices+=("${{options[@]}}"); fi
   _describe command choices
 }}
 if [ "$funcstack[1]" = _trav ]; then _trav "$@"; else compdef _trav trav; fi
 )";
 
 std::string zsh_script(const CommandDescription& root) {
-  const auto choice = [](const std::string& name, std::string help) {
-    std::ranges::replace(help, ':', ';');
+  const auto choice = [](const std::string& name, const std::string& help) {
     return " " + shell_quoted(name + ":" + help);
   };
   std::string branches;
@@ -144,34 +150,33 @@ std::string zsh_script(const CommandDescription& root) {
     std::string choices;
     for (const std::string& word : command.words) choices += choice(word, "");
     for (const CommandDescription& sub : command.subcommands) choices += choice(sub.name, sub.help);
-    for (const Option& option : options_of(command, root)) choices += choice(option.name, option.help);
-    branches +=
-        fmt::format("    {}) {}choices=({}) ;;\n", shell_quoted(path), command.takes_file ? "_files; " : "", choices);
+    std::string options;
+    for (const Option& option : options_of(command, root)) options += choice(option.name, option.help);
+    const std::string_view files = command.takes_file ? "[[ $PREFIX == -* ]] || { _files; return }; " : "";
+    branches += fmt::format("    {}) {}choices=({}) options=({}) ;;\n", shell_quoted(path), files, choices, options);
   });
-  return fmt::format(zsh_frame, path_pattern(root), value_branches(root, "compadd --"), branches);
+  return fmt::format(zsh_frame, all_paths(root, "|"), value_branches(root, "compadd --"), branches);
 }
 
 constexpr std::string_view fish_frame =
     R"fish(# fish completion of trav; write it to ~/.config/fish/completions/trav.fish
 function __trav_at
-    set -l at
+    set -l at ""
     set -l tokens (commandline -opc)
     for token in $tokens[2..-1]
-        set -l longer (string join ' ' $at $token)
-        if contains -- $longer {}
-            set at $at $token
+        set -l longer (string trim -- "$at $token")
+        if contains -- "$longer" {}
+            set at $longer
         end
     end
-    test "$(string join ' ' $at)" = "$argv[1]"
+    test "$at" = "$argv[1]"
 end
 complete -c trav -f
 )fish";
 
 std::string fish_script(const CommandDescription& root) {
-  std::string paths;
   std::string lines;
   walk(root, "", [&](const std::string& path, const CommandDescription& command) {
-    if (!path.empty()) paths += (paths.empty() ? "" : " ") + shell_quoted(path);
     const std::string at = "complete -c trav -n " + shell_quoted("__trav_at \"" + path + "\"");
     if (command.takes_file) lines += at + " -F\n";
     if (!command.words.empty()) lines += fmt::format("{} -a {}\n", at, shell_quoted(joined(command.words)));
@@ -185,7 +190,7 @@ std::string fish_script(const CommandDescription& root) {
       lines += "\n";
     }
   });
-  return fmt::format(fish_frame, paths) + lines;
+  return fmt::format(fish_frame, all_paths(root, " ")) + lines;
 }
 
 }  // namespace

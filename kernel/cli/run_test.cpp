@@ -109,6 +109,16 @@ TEST_F(CommandLine, a_new_tenants_token_is_shown_once_and_kept) {
   EXPECT_NE(server_.received()[1].head.find("Authorization: Bearer trv_1_new"), std::string::npos);
 }
 
+TEST_F(CommandLine, a_tenant_whose_token_cannot_be_kept_is_told_to_be_made) {
+  server_.script("POST /v1/tenants", {.status = 201, .body = R"({"id":"beta","token":{"token":"trv_1_new"}})"});
+  environment_["TRAV_CONFIG_DIR"] = (write("plain", "") / "below").string();
+  EXPECT_EQ(trav({"tenant", "create", "beta"}), ExitCode::usage);
+  EXPECT_NE(out_.find("trv_1_new"), std::string::npos);
+  EXPECT_TRUE(
+      err_.starts_with("trav: tenant beta is made, but its token, shown above for the only time, is not kept: "))
+      << err_;
+}
+
 TEST_F(CommandLine, login_checks_the_token_before_it_keeps_it) {
   environment_.erase("TRAV_TOKEN");
   environment_.erase("TRAV_TENANT");
@@ -338,6 +348,23 @@ std::string completed(const std::filesystem::path& script, const std::string& li
   return words;
 }
 
+TEST_F(CommandLine, fish_completes_behind_options) {
+  if (std::system("command -v fish >/dev/null") != 0) GTEST_SKIP() << "fish is not installed";
+  EXPECT_EQ(trav({"completion", "fish"}), ExitCode::ok);
+  const auto script = write("trav.fish", out_);
+  const std::vector<std::pair<std::string, std::string>> cases = {{"trav ten", "tenant"},
+                                                                  {"trav --output json instance list --st", "--status"},
+                                                                  {"trav token create x --role v", "viewer"},
+                                                                  {"trav help token cr", "create"}};
+  for (const auto& [line, expected] : cases) {
+    const auto words = folder_ / "words";
+    const std::string command = fmt::format("HOME={0} fish -c 'source {1}; complete -C \"{2}\"' >{3} 2>&1",
+                                            folder_.string(), script.string(), line, words.string());
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    EXPECT_TRUE(read(words).starts_with(expected)) << line << ": " << read(words);
+  }
+}
+
 TEST_F(CommandLine, bash_completes_nouns_verbs_options_and_words) {
   EXPECT_EQ(trav({"completion", "bash"}), ExitCode::ok);
   const auto script = write("trav.bash", out_);
@@ -347,6 +374,8 @@ TEST_F(CommandLine, bash_completes_nouns_verbs_options_and_words) {
   EXPECT_EQ(completed(script, "trav token create --ro"), "--role\n");
   EXPECT_EQ(completed(script, "trav token create --role \"\""), "viewer owner\n");
   EXPECT_EQ(completed(script, "trav --output json instance list --st"), "--status\n");
+  EXPECT_EQ(completed(script, "trav help tok"), "token\n");
+  EXPECT_EQ(completed(script, "trav help token cr"), "create\n");
   EXPECT_EQ(trav({"completion", "zsh"}), ExitCode::ok);
   EXPECT_NE(out_.find("'tenant create') choices=("), std::string::npos);
   EXPECT_EQ(trav({"completion", "fish"}), ExitCode::ok);

@@ -20,6 +20,16 @@ struct TenantArguments {
   std::string cursor;
 };
 
+// Into the credentials file; returns which one that is.
+base::Result<std::filesystem::path> keep_token(Session& session, const std::string& tenant, const std::string& token) {
+  TRV_TRY_ASSIGN(const std::filesystem::path file, session.credentials_file());
+  TRV_TRY_ASSIGN(Credentials credentials, Credentials::load(file));
+  TRV_TRY_ASSIGN(const std::string url, session.url());
+  credentials.put({.url = url, .tenant = tenant, .token = token});
+  TRV_TRY(credentials.save(file));
+  return file;
+}
+
 base::Result<ExitCode> create(Session& session, const TenantArguments& arguments) {
   json::object body{{"id", arguments.id}};
   if (!arguments.name.empty()) body["display_name"] = arguments.name;
@@ -36,13 +46,15 @@ base::Result<ExitCode> create(Session& session, const TenantArguments& arguments
     session.print_object(
         response, {{"tenant", "id"}, {"name", "display_name"}, {"created", "created"}, {"owner token", "token.token"}});
   }
-  TRV_TRY_ASSIGN(const auto file, session.credentials_file());
-  TRV_TRY_ASSIGN(Credentials credentials, Credentials::load(file));
-  TRV_TRY_ASSIGN(const std::string url, session.url());
-  credentials.put({.url = url, .tenant = arguments.id, .token = token});
-  TRV_TRY(credentials.save(file));
+  const auto kept = keep_token(session, arguments.id, token);
+  if (!kept) {
+    return base::fail(
+        base::Error(kept.error())
+            .in(fmt::format("tenant {} is made, but its token, shown above for the only time, is not kept",
+                            arguments.id)));
+  }
   session.note(
-      fmt::format("The token is shown once. It is kept in {}; use it with --tenant {}.", file.string(), arguments.id));
+      fmt::format("The token is shown once. It is kept in {}; use it with --tenant {}.", kept->string(), arguments.id));
   return ExitCode::ok;
 }
 
