@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <future>
+#include <set>
 
 #include "audit/note/key_file.hpp"
 #include "events/lmdb/folder_lock.hpp"
@@ -265,6 +266,8 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);
   report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
   TRV_TRY(first_start(report));
+  // The projection stands at the log's end, and nothing is loaded and nobody can ask for anything yet.
+  TRV_TRY(sweep(report));
   TRV_TRY(load_plugins(report));
   // Effects of an earlier run go out only now that the plugins are there.
   parts.dispatcher->start();
@@ -331,6 +334,46 @@ base::Status Kernel::first_start(StartReport& report) {
         return decision;
       }));
   report.operator_token = token.text;
+  return {};
+}
+
+// What an earlier run stored beside the log and did not live to record, or to remove. A disk that does not remove it
+// now does not stand in the way: the next start tries again.
+base::Status Kernel::sweep(StartReport& report) {
+  Parts& parts = *parts_;
+  TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
+  std::vector<base::Digest> packages;
+  for (std::string after;;) {
+    TRV_TRY_ASSIGN(const auto some, parts.tenancy.packages(txn, after, page));
+    for (const tenancy::Package& package : some) {
+      after = package.plugin + "/" + package.version;
+      packages.push_back(package.package_sha256);
+    }
+    if (some.size() < page) break;
+  }
+  std::set<egress::SecretReference> secrets;
+  for (std::string tenant_after;;) {
+    TRV_TRY_ASSIGN(const auto tenants, parts.tenancy.tenants(txn, tenant_after, page));
+    for (const tenancy::Tenant& tenant : tenants) {
+      tenant_after = tenant.id.value();
+      for (std::string after;;) {
+        TRV_TRY_ASSIGN(const auto connections, parts.tenancy.connections(txn, tenant.id, after, page));
+        for (const tenancy::Connection& connection : connections) {
+          after = connection.name;
+          secrets.insert({tenant.id, connection.secret});
+          secrets.insert({tenant.id, connection.webhook_secret});
+        }
+        if (connections.size() < page) break;
+      }
+    }
+    if (tenants.size() < page) break;
+  }
+  if (const auto removed = parts.packages->remove_unreferenced(packages); !removed) {
+    report.problems.push_back(removed.error().message());
+  }
+  if (const auto removed = parts.secrets->remove_unreferenced(secrets); !removed) {
+    report.problems.push_back(removed.error().message());
+  }
   return {};
 }
 

@@ -43,6 +43,7 @@ class Kernel {
   struct Parts;
   [[nodiscard]] base::Status compose(StartReport& report);
   [[nodiscard]] base::Status first_start(StartReport& report);
+  [[nodiscard]] base::Status sweep(StartReport& report);
   [[nodiscard]] base::Status load_plugins(StartReport& report);
 
   Config config_;

@@ -108,7 +108,7 @@ base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch
   const auto until = std::chrono::steady_clock::now() + 20s;
   while (daemon->running() && std::chrono::steady_clock::now() < until) {
     const std::string told = contents_of(out);
-    if (told.find("trav tenant create") != std::string::npos) {
+    if (told.find(" loaded\n") != std::string::npos) {  // written at once, with the token of a new folder
       daemon->url_ = word_from(told, "http://127.0.0.1:");
       daemon->operator_token_ = word_from(told, "trv_");
       return daemon;

@@ -49,6 +49,7 @@ class Daemon {
   Daemon& operator=(const Daemon&) = delete;
 
   [[nodiscard]] const std::string& url() const noexcept { return url_; }
+  /// Empty where the data folder was not new.
   [[nodiscard]] const std::string& operator_token() const noexcept { return operator_token_; }
   [[nodiscard]] const std::filesystem::path& data() const noexcept { return data_; }
   /// What it has written to its standard error so far.
