@@ -15,12 +15,6 @@ using base::fail;
 constexpr std::size_t timers_per_batch_max = 1024;
 constexpr auto retry_wait = std::chrono::seconds(1);
 
-/// Errors of the world, not of the command: the same command may succeed later.
-bool may_pass(const base::Error& error) {
-  return error.code() == ErrorCode::unavailable || error.code() == ErrorCode::lost ||
-         error.code() == ErrorCode::exhausted;
-}
-
 }  // namespace
 
 /// One command of a batch and what became of it.
@@ -190,7 +184,7 @@ void ShardProcessor::recover() {
   for (Command& command : listeners_.recovered(*txn)) {
     // Where it could not be done, nothing may come after it: the shard is taken over once more.
     command.done = [this, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
-      if (!outcome && may_pass(outcome.error())) step_down();
+      if (!outcome && outcome.error().may_pass()) step_down();
       done(outcome);
     };
     recovery_.push_back(std::move(command));
@@ -230,7 +224,7 @@ base::Result<std::deque<Command>> ShardProcessor::due_timers() {
     Command command = listeners_.timer(timer);
     // A decision that leaves its timer standing would be asked for without end: it is parked until the next start.
     command.done = [this, timer, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
-      if (outcome || !may_pass(outcome.error())) parked_timers_.insert(timer);
+      if (outcome || !outcome.error().may_pass()) parked_timers_.insert(timer);
       done(outcome);
     };
     commands.push_back(std::move(command));

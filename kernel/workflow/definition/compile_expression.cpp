@@ -23,7 +23,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(space) - first + 1);
 }
 
-/// Every `$name` of the text, once; also those within strings, which does no harm.
+/// Every `$name` of the text, once, sorted; also those within strings, which does no harm.
 std::vector<std::string_view> names_in(std::string_view text) {
   std::vector<std::string_view> names;
   const auto letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
@@ -31,8 +31,11 @@ std::vector<std::string_view> names_in(std::string_view text) {
     std::size_t end = at + 1;
     while (end < text.size() && (letter(text[end]) || (end > at + 1 && text[end] >= '0' && text[end] <= '9'))) ++end;
     const std::string_view name = text.substr(at + 1, end - at - 1);
-    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    if (!name.empty()) names.push_back(name);
   }
+  std::ranges::sort(names);
+  const auto repeated = std::ranges::unique(names);
+  names.erase(repeated.begin(), repeated.end());
   return names;
 }
 
