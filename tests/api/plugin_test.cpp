@@ -169,6 +169,21 @@ TEST_F(PluginTest, a_signed_delivery_that_makes_no_event_is_refused_with_the_rea
   EXPECT_EQ(events(acme(), "acme").size(), before);
 }
 
+TEST_F(PluginTest, what_a_delivery_is_encoded_as_is_asked_after_its_signature) {
+  enable_tracker();
+  const std::string body = R"({"action":"opened"})";
+  const std::pair<const char*, const char*> headers[] = {{"Content-Type", "application/x-www-form-urlencoded"},
+                                                         {"Content-Type", "application/json; charset=utf-16"},
+                                                         {"Content-Encoding", "gzip"}};
+  for (const auto& [name, value] : headers) {
+    EXPECT_EQ(deliver(body, {{name, value}}).status, 401) << value;
+    const Answer answer =
+        deliver(body, {{name, value}, {"X-Signature", signature_of(body, "hush")}, {"X-Delivery", "d"}});
+    EXPECT_EQ(answer.status, 415) << value << answer.body;
+  }
+  EXPECT_EQ(count_instances(acme(), "acme"), 0U);
+}
+
 TEST_F(PluginTest, webhooks_that_are_not_there_answer_alike) {
   enable_tracker();
   for (const char* path : {"/v1/tenants/beta/webhooks/tracker/push", "/v1/tenants/nobody/webhooks/tracker/push",
