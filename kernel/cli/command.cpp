@@ -63,7 +63,7 @@ const CLI::Option* find_option(const CLI::App& app, std::string_view name) {
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::string near = nearest(word, candidates);
+  const std::string near = nearest(CLI::detail::to_lower(std::string(word)), candidates);  // no command has a capital
   return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
 }
 

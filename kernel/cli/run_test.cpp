@@ -56,6 +56,7 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"token", "create", "x", "--role", "ownr"}, "'ownr' is none of viewer|owner; did you mean 'owner'?"},
       {{"token", "create"}, "NAME is required"},
       {{"-x"}, "trav: no option '-x'\n"},
+      {{"TENANT", "list"}, "trav: no command 'TENANT'; did you mean 'tenant'?\n"},
       {{"list", "instance"}, "trav: no command 'list'; did you mean 'instance list'?\n"},
       {{"--", "instance", "list"}, "trav: behind -- stand arguments, and there is no command before it\n"},
       {{"tenant", "--output"}, "trav: --output needs a value: table|json\n"},
