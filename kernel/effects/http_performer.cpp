@@ -83,14 +83,19 @@ base::Duration retry_after_of(const egress::Response& response) {
 std::string output_of(const egress::Request& request, const egress::Response& response) {
   expression::Value headers = Value::object();
   for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
-  // Text that is no UTF-8 has no place in JSON: parsing what would be printed tells.
-  auto body = expression::parse_json(expression::to_json(Value(response.body)));
-  return expression::to_json(Value::object(
+  // Bytes that are no UTF-8 have no place in JSON: parsing what would be printed tells.
+  const bool is_text = expression::parse_json(expression::to_json(Value(response.body))).has_value();
+  Value output = Value::object(
       {{"request", Value::object({{"method", Value(request.method)},
                                   {"uri", Value(request.connection.empty() ? request.url : request.path)}})},
        {"status", Value(response.status)},
-       {"headers", std::move(headers)},
-       {"body", body ? *std::move(body) : Value()}}));
+       {"headers", std::move(headers)}});
+  if (is_text) {
+    output.set("body", Value(response.body));
+  } else {
+    output.set("body_base64", Value(base::to_base64(base::as_bytes(response.body))));
+  }
+  return expression::to_json(output);
 }
 
 bool is_idempotent(std::string_view method) {

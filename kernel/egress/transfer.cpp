@@ -182,8 +182,9 @@ base::Result<Response> Transfer::finish(CURLcode code) {
     case Refusal::private_address:
       return base::fail(
           ErrorCode::denied,
-          fmt::format("{}: the host's address is private, loopback or reserved; set allow_private_network "
-                      "on the connection to reach it",
+          fmt::format("{}: the host's address is private, loopback or reserved; only a connection with "
+                      "allow_private_network reaches it, or any call where the daemon's configuration says "
+                      "egress.allow_private_network",
                       name_));
     case Refusal::body_too_large:
       return base::fail(ErrorCode::too_large,

@@ -121,7 +121,8 @@ class ValueHandler {
   bool out_of_memory_ = false;
 };
 
-std::string_view expectation(const json::error_code& code) {
+std::string_view expectation(const json::error_code& code, std::string_view rest) {
+  if (!rest.empty() && static_cast<unsigned char>(rest.front()) >= 0x80) return "bytes that are not UTF-8";
   switch (static_cast<json::error>(code.value())) {
     case json::error::syntax: return "expected a JSON value, ',', ':' or a closing bracket";
     case json::error::extra_data: return "expected the end of the text after the value";
@@ -169,7 +170,8 @@ base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits) 
       return base::fail(error_at(text, consumed, base::ErrorCode::too_large,
                                  fmt::format("nested deeper than the limit of {}", limits.depth_max)));
     }
-    return base::fail(error_at(text, consumed, base::ErrorCode::invalid, expectation(code)));
+    return base::fail(error_at(text, consumed, base::ErrorCode::invalid,
+                               expectation(code, text.substr(std::min(consumed, text.size())))));
   } catch (const std::exception& exception) {
     return base::fail(base::ErrorCode::too_large, fmt::format("JSON could not be read: {}", exception.what()));
   }

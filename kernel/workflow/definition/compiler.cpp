@@ -1,6 +1,7 @@
 #include "kernel/workflow/definition/compiler.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -37,6 +38,7 @@ std::string pointer_part(std::string_view name) {
 /// The properties that make a task one of its kind. `for` also has a `do`, so it stands before it.
 constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait", "raise", "try", "for", "do"};
 constexpr std::string_view unsupported_kinds[] = {"fork", "listen", "emit", "run"};
+constexpr std::string_view common_properties[] = {"if", "input", "output", "export", "timeout", "then", "metadata"};
 
 }  // namespace
 
@@ -176,6 +178,9 @@ TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& 
     if (entry.key.empty() || entry.key.size() > task_name_bytes_max) {
       problems_.add(entry.position, fmt::format("a task's name must have 1 to {} bytes", task_name_bytes_max));
     }
+    if (std::ranges::any_of(entry.key, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; })) {
+      problems_.add(entry.position, "a task's name must not have control characters");
+    }
     if (entry.key == "continue" || entry.key == "exit" || entry.key == "end") {
       problems_.add(entry.position, fmt::format("'{}' is a flow directive and cannot be a task's name", entry.key));
     }
@@ -216,9 +221,14 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
     }
   }
   if (kind.empty()) {
-    problems_.add(entry.position, fmt::format("task '{}' says not what to do; it needs one of set, switch, call, wait, "
-                                              "raise, try, for, do",
-                                              entry.key));
+    std::size_t known = 0;
+    for (const std::string_view name : supported_kinds) static_cast<void>(fields.get(name));
+    for (const std::string_view name : common_properties) known += fields.get(name) == nullptr ? 0 : 1;
+    if (known == node.entries.size()) {
+      problems_.add(entry.position, fmt::format("task '{}' does not say what to do: it needs one of {}", entry.key,
+                                                fmt::join(supported_kinds, ", ")));
+    }
+    fields.finish();
     return;
   }
 

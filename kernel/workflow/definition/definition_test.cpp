@@ -42,7 +42,9 @@ TEST(Definition, a_problem_is_told_with_its_place_and_what_is_allowed) {
             "2:27 a task named 'a' stands in this list already");
   EXPECT_EQ(with("do: []\n"), "2:5 a list of tasks must be a sequence of at least one task, not an empty one");
   EXPECT_EQ(with("do: [{a: {}}]\n"),
-            "2:7 task 'a' says not what to do; it needs one of set, switch, call, wait, raise, try, for, do");
+            "2:7 task 'a' does not say what to do: it needs one of set, switch, call, wait, raise, try, for, do");
+  EXPECT_EQ(with("do: [{a: {st: {x: 1}}}]\n"), "2:11 task 'a' has no property 'st'; did you mean 'set'?");
+  EXPECT_EQ(with("do: [{\"a\\0b\": {set: {x: 1}}}]\n"), "2:7 a task's name must not have control characters");
   EXPECT_EQ(with("do: [{a: {wait: PT}}]\n"),
             "2:17 'PT' is no ISO 8601 duration; write for example PT30S, PT1H30M or P2D");
   EXPECT_EQ(with("do: [{a: {raise: {error: nope}}}]\n"), "2:26 'use.errors' has no error 'nope'");

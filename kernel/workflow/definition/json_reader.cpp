@@ -171,7 +171,11 @@ class JsonReader {
     TRV_TRY_ASSIGN(std::uint32_t code, four_digits());
     if (code >= 0xDC00 && code <= 0xDFFF) return refuse("a low surrogate stands without its high surrogate");
     if (code >= 0xD800 && code <= 0xDBFF) {
-      TRV_TRY(word("\\u"));
+      if (!text_.substr(position_.offset).starts_with("\\u")) {
+        return refuse("a high surrogate stands without its low surrogate");
+      }
+      advance();
+      advance();
       TRV_TRY_ASSIGN(const std::uint32_t low, four_digits());
       if (low < 0xDC00 || low > 0xDFFF) return refuse("a high surrogate stands without its low surrogate");
       code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);

@@ -93,7 +93,7 @@ TEST(Reader, json_is_strict_and_has_positions) {
   EXPECT_EQ(json("[1,]"), "1:4 ']' stands where a JSON value must stand");
   EXPECT_EQ(json("[01]"), "1:3 '1' stands where ',' or ']' must stand");
   EXPECT_EQ(json("[1] x"), "1:5 nothing may follow the JSON document");
-  EXPECT_EQ(json("\"\\ud800\""), "1:8 '\"' stands where a JSON value must stand");
+  EXPECT_EQ(json("\"\\ud800\""), "1:8 a high surrogate stands without its low surrogate");
   const auto node = read("{\n  \"a\": {\"b\": 7}}", Format::json);
   ASSERT_TRUE(node);
   const Node* b = node->find("a")->find("b");

@@ -1,5 +1,6 @@
 // `call: http`. The effect's input is {endpoint, headers, query, body, output, redirect}; its outcome is
-// {status, headers, body} where the service answered, whatever it answered.
+// {status, headers, body} where the service answered, whatever it answered; body_base64 stands for body where the
+// answer is not UTF-8.
 
 #include <fmt/format.h>
 
@@ -121,9 +122,15 @@ Execution::Attempt<Value> Execution::result_of(const definition::HttpCall& call,
                                              fmt::format("the service answered with status {}", code),
                                              static_cast<std::uint32_t>(std::clamp<std::int64_t>(code, 100, 599)))});
   }
+  const Value* bytes = response.find("body_base64");
+  if (bytes != nullptr && call.output != definition::HttpOutput::raw) {
+    return std::unexpected(Raised{make_error(StandardError::validation, reference,
+                                             "the answer is not UTF-8 text; with 'output: raw' it comes as base64")});
+  }
   switch (call.output) {
     case definition::HttpOutput::content: return content_of(response);
     case definition::HttpOutput::raw: {
+      if (bytes != nullptr) return *bytes;
       const Value* body = response.find("body");
       if (body == nullptr) return Value("");
       return Value(base::to_base64(

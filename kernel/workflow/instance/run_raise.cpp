@@ -1,3 +1,4 @@
+#include "kernel/expression/json.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 
 namespace trv::instance {
@@ -7,7 +8,9 @@ void Execution::run(TaskIndex index, const definition::RaiseTask& task, const Va
   const auto fill = [&](std::string_view name, const definition::Template& part) -> std::optional<Raised> {
     Attempt<Value> value = evaluate(part, input);
     if (!value) return std::move(value).error();
-    error.set(name, *std::move(value));
+    // All but the status are text, whatever an expression made of them.
+    const bool is_text = value->is_string() || name == "status";
+    error.set(name, is_text ? *std::move(value) : Value(expression::to_json(*value)));
     return std::nullopt;
   };
   std::optional<Raised> failed = fill("type", task.error.type);
