@@ -118,13 +118,12 @@ class ShardUnderTest {
   // As in every daemon: the keys of the system tenant stand behind those of "acme".
   void create_tenants() {
     for (const base::TenantId& id : {base::system_tenant(), tenant_}) {
-      submit(base::system_tenant(),
-             [this, id](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-               TRV_TRY_ASSIGN(const auto existing, projectors_.tenancy.tenant(state, id));
-               if (existing) return shard::Decision{};
-               return tenancy::decide(projectors_.tenancy, state, context,
-                                      tenancy::CreateTenant{.id = id, .display_name = "A tenant"});
-             });
+      submit(id, [this, id](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        TRV_TRY_ASSIGN(const auto existing, projectors_.tenancy.tenant(state, id));
+        if (existing) return shard::Decision{};
+        return tenancy::decide(projectors_.tenancy, state, context,
+                               tenancy::CreateTenant{.id = id, .display_name = "A tenant"});
+      });
     }
     drain();
   }
