@@ -68,10 +68,10 @@ void Execution::watch_fuel() {
   const std::string_view reference = reference_of(scope_.task);
   out_of_fuel_ = make_error(
       StandardError::expression, reference,
-      fmt::format("{}: the expressions of one decision may use {} units of fuel together, and this used them up; let "
-                  "the workflow wait in between, or let an operation do the work",
+      fmt::format("{}: its expressions may use {} units of fuel together, and it asked for more; make several tasks of "
+                  "it, or let an operation do the work",
                   reference.empty() ? std::string("the workflow") : fmt::format("the task '{}'", reference),
-                  fuel_.given()));
+                  fuel_per_task_max));
 }
 
 Execution::Attempt<Value> Execution::evaluate(const definition::Template& part, const Value& input) {

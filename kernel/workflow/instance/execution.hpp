@@ -107,7 +107,8 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] Json data_json();
   [[nodiscard]] bool in_call() const;
   [[nodiscard]] bool has_yielded() const noexcept {
-    return steps_here_ >= steps_per_decision_max || event_bytes_here_ >= event_bytes_per_decision_max;
+    return steps_here_ >= steps_per_decision_max || event_bytes_here_ >= event_bytes_per_decision_max ||
+           fuel_.left() < fuel_per_task_max;
   }
   /// The task whose scope the instance is inside of; no_task at the top.
   [[nodiscard]] TaskIndex scope_task() const noexcept;

@@ -70,6 +70,8 @@ inline constexpr std::size_t data_bytes_max = 256 * 1024;
 inline constexpr std::uint32_t steps_per_decision_max = 1'000;
 /// Fuel of all expressions that one decision evaluates; see docs/decisions/0013.
 inline constexpr std::uint64_t fuel_per_decision_max = 5'000'000;
+/// With less than that left a decision yields, so that each task can have as much.
+inline constexpr std::uint64_t fuel_per_task_max = 4'000'000;
 /// After events of so many bytes a decision yields as it does after its last step.
 inline constexpr std::size_t event_bytes_per_decision_max = 16 * 1024 * 1024;
 inline constexpr std::uint64_t steps_per_instance_max = 1'000'000;
