@@ -50,8 +50,8 @@ TEST_F(InputTest, malformed_json_is_refused_with_line_and_column) {
 TEST_F(InputTest, malformed_workflows_are_refused_with_line_and_column) {
   const std::string head = "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: bad\n  version: '1.0.0'\n";
   has_place(refused([&] { return apply_workflow(acme(), "acme", "document: [\n"); }), 2, 1, "not YAML");
-  has_place(refused([&] { return apply_workflow(acme(), "acme", head + "do:\n  - x:\n      sett: {}\n"); }), 7, 5,
-            "'x'");
+  has_place(refused([&] { return apply_workflow(acme(), "acme", head + "do:\n  - x:\n      sett: {}\n"); }), 8, 7,
+            "'sett'");
   has_place(refused([&] { return apply_workflow(acme(), "acme", head + "do:\n  - x:\n      set: {a: '${ . | }'}\n"); }),
             8, 24, "expression");
   has_place(refused([&] {
