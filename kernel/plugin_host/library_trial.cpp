@@ -7,6 +7,9 @@
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
+extern "C" {
+#include <sys/pidfd.h>  // of glibc 2.36, which does not say so itself
+}
 
 #include <array>
 #include <cerrno>
@@ -52,15 +55,20 @@ base::Result<pid_t> spawn(const std::filesystem::path& program, std::array<const
   return child;
 }
 
-// Reads until the other end is closed, or the time is over.
-bool read_all(int input, Steady::time_point deadline, std::string& output) {
-  std::array<char, 1'024> part{};
+bool readable_before(int file, Steady::time_point deadline) {
   for (;;) {
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Steady::now()).count();
     if (left <= 0) return false;
-    pollfd waiting{.fd = input, .events = POLLIN, .revents = 0};
-    const int ready = ::poll(&waiting, 1, static_cast<int>(left));
-    if (ready <= 0) continue;  // interrupted, or the time is over
+    pollfd waiting{.fd = file, .events = POLLIN, .revents = 0};
+    if (::poll(&waiting, 1, static_cast<int>(left)) > 0) return true;
+  }
+}
+
+// Reads until the other end is closed. False: the time was over before.
+bool read_all(int input, Steady::time_point deadline, std::string& output) {
+  std::array<char, 1'024> part{};
+  for (;;) {
+    if (!readable_before(input, deadline)) return false;
     const ssize_t size = ::read(input, part.data(), part.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return true;
@@ -68,21 +76,12 @@ bool read_all(int input, Steady::time_point deadline, std::string& output) {
   }
 }
 
-// A process may close its output and go on: it is killed at the deadline, whatever it does.
-Ended await(pid_t child, int input, Steady::time_point deadline) {
+// A process may close its output and go on, so its end is waited for too; at the deadline it is killed.
+Ended await(pid_t child, int process, int input, Steady::time_point deadline) {
   Ended ended;
-  ended.in_time = read_all(input, deadline, ended.output);
-  while (ended.in_time) {
-    const pid_t found = ::waitpid(child, &ended.wait_status, WNOHANG);
-    if (found == child) return ended;
-    TRV_ASSERT(found == 0 || errno == EINTR);
-    ended.in_time = Steady::now() < deadline;
-    const timespec pause{.tv_sec = 0, .tv_nsec = 1'000'000};
-    ::nanosleep(&pause, nullptr);
-  }
-  ::kill(child, SIGKILL);
-  while (::waitpid(child, &ended.wait_status, 0) < 0 && errno == EINTR) {
-  }
+  ended.in_time = read_all(input, deadline, ended.output) && readable_before(process, deadline);
+  if (!ended.in_time) ::kill(child, SIGKILL);
+  while (::waitpid(child, &ended.wait_status, 0) < 0) TRV_ASSERT(errno == EINTR);
   return ended;
 }
 
@@ -105,8 +104,12 @@ base::Status try_library(const std::filesystem::path& program, const std::filesy
     ::close(ends[0]);
     return base::fail(child.error());
   }
-  const Ended ended = await(*child, ends[0], deadline);
+  const int process = ::pidfd_open(*child, 0);
+  // Without a way to wait for it, it has had its time.
+  const Ended ended = await(*child, process, ends[0], process < 0 ? Steady::now() : deadline);
+  if (process >= 0) ::close(process);
   ::close(ends[0]);
+  if (process < 0) return base::fail(ErrorCode::unavailable, fmt::format("cannot wait for {}", program.string()));
   if (!ended.in_time) {
     return base::fail(ErrorCode::invalid, fmt::format("library '{}' was not loaded within {} ms: it hangs",
                                                       library.filename().string(), patience.count()));
