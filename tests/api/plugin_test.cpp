@@ -63,7 +63,7 @@ TEST_F(PluginTest, a_library_of_another_abi_is_refused) {
 }
 
 TEST_F(PluginTest, a_library_that_is_cut_or_crashes_is_refused_and_the_daemon_goes_on) {
-  expect_refused(tracker_package("good", 1, 5'000), "crashes while it is loaded");
+  expect_refused(tracker_package("good", 1, 5'000), "library 'plugin.so'");
   expect_refused(tracker_package("crashes"), "crashes while it is loaded");
 }
 
