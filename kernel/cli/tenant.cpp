@@ -22,7 +22,7 @@ struct TenantArguments {
 
 // Into the credentials file; returns which one that is.
 base::Result<std::filesystem::path> keep_token(Session& session, const std::string& tenant, const std::string& token) {
-  TRV_TRY_ASSIGN(const std::filesystem::path file, session.credentials_file());
+  TRV_TRY_ASSIGN(std::filesystem::path file, session.credentials_file());
   TRV_TRY_ASSIGN(Credentials credentials, Credentials::load(file));
   TRV_TRY_ASSIGN(const std::string url, session.url());
   credentials.put({.url = url, .tenant = tenant, .token = token});

@@ -63,7 +63,7 @@ base::Status make_private_folder(const std::filesystem::path& folder) {
 
 base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
   std::error_code error;
-  const std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
+  std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
   if (!error && std::filesystem::exists(path, error)) return path;
   return base::fail(base::ErrorCode::unavailable,
                     fmt::format("{} is not there; it is installed in the folder of travd", path.string()));

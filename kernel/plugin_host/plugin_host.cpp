@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <utility>
 
 #include "kernel/plugin_host/in_process_instance.hpp"
 #include "kernel/plugin_host/library_trial.hpp"
@@ -31,12 +32,12 @@ base::Result<std::unique_ptr<PluginHost>> PluginHost::start(HostConfiguration co
   }
   TRV_TRY_ASSIGN(std::unique_ptr<PluginThreads> threads, PluginThreads::start(configuration.worker_threads, clock));
   return std::unique_ptr<PluginHost>(
-      new PluginHost(configuration, store, broker, clock, std::move(log), std::move(threads)));
+      new PluginHost(std::move(configuration), store, broker, clock, std::move(log), std::move(threads)));
 }
 
 PluginHost::PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker,
                        const base::Clock& clock, LogSink log, std::unique_ptr<PluginThreads> threads)
-    : configuration_(configuration),
+    : configuration_(std::move(configuration)),
       store_(store),
       broker_(broker),
       clock_(clock),
