@@ -20,7 +20,13 @@ awk '/^```sh run$/ { inside = 1; print "printf \"\\n%s\\n\" \"# line " NR "\""; 
 clean_up() {
   # The guide ran as a process group of its own.
   kill -- "-$pid" 2>/dev/null || true
-  rm -rf "$work"
+  # What still ends may still write: the folder goes when nobody is left.
+  for _ in $(seq 1 100); do
+    rm -rf "$work" 2>/dev/null && return
+    sleep 0.1
+  done
+  echo "run_guide.sh: $work could not be removed" >&2
+  exit 1
 }
 trap clean_up EXIT
 
