@@ -265,6 +265,7 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
     }
   }
   TRV_TRY(read_environment(config, environment));
+  config.new_operator_token = overrides.new_operator_token;
   if (overrides.data_folder) {
     if (base::Status status = set_data_folder(config, *overrides.data_folder); !status) {
       return fail(std::move(status).error().in("--data"));

@@ -35,6 +35,9 @@ struct Config {
 
   // [log]
   std::string log_level = "info";  ///< debug, info, warning, error
+
+  // Of the command line alone.
+  bool new_operator_token = false;
 };
 
 /// The environment's variables by name, as they were at the start.
@@ -44,6 +47,7 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 struct Overrides {
   std::optional<std::string> data_folder = {};
   std::optional<std::uint16_t> http_port = {};
+  bool new_operator_token = false;
 };
 
 /// Reads `file` (nullopt: defaults only); the environment wins over it, and the command line over both. Errors:

@@ -73,8 +73,9 @@ base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
 
 /// Members stand in the order in which they are built; they go in the other.
 struct Kernel::Parts {
-  explicit Parts(const Config& config) : logger(make_logger(config)) {}
+  Parts(const Config& config, const base::Clock& its_clock) : clock(its_clock), logger(make_logger(config)) {}
 
+  const base::Clock& clock;
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
   std::unique_ptr<log::LmdbEventLog> log;
@@ -114,6 +115,13 @@ shard::ShardListeners Kernel::Parts::listeners() {
   shard::ShardListeners listeners;
   listeners.effect = [this](shard::Effect effect) { dispatcher->dispatch(std::move(effect)); };
   listeners.committed = [this](log::Lsn) { feed->wake(); };
+  listeners.failed = [this, told = base::Duration::min()](const base::Error& error) mutable {
+    // The first of many says enough for a while.
+    const base::Duration now = clock.monotonic();
+    if (told != base::Duration::min() && now - told < std::chrono::seconds(10)) return;
+    told = now;
+    logger->error("commands fail: {}", error.message());
+  };
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command;
     command.tenant = timer.tenant;
@@ -209,7 +217,7 @@ Kernel::~Kernel() {
 base::Result<StartReport> Kernel::start() {
   TRV_EXPECTS(parts_ == nullptr);
   StartReport report;
-  parts_ = std::make_unique<Parts>(config_);
+  parts_ = std::make_unique<Parts>(config_, clock_);
   base::Status status = compose(report);
   if (!status) {
     stop();
@@ -231,7 +239,23 @@ base::Status Kernel::compose(StartReport& report) {
                                                                 {&parts.timers, &parts.outbox, &parts.tenancy,
                                                                  &parts.ingest, &parts.workflows, &parts.trail}));
   const std::uint64_t before = parts.projection->applied().lsn.value();
+  TRV_TRY_ASSIGN(const log::Bounds stored, parts.log->bounds(only_shard));
+  if (before > stored.last.value()) {
+    return base::fail(
+        base::ErrorCode::corrupt,
+        fmt::format("the log in {} ends with record {}, but {} was made from {} records: the log was lost, or "
+                    "is an older copy. Put the right one back. To go on with what this log holds, and "
+                    "lose what came after it, remove {}",
+                    (folder / "log").string(), stored.last.value(), options.folder.string(), before,
+                    options.folder.string()));
+  }
   TRV_TRY(make_private_folder(folder / "keys"));
+  if (stored.last.value() > 0 && !std::filesystem::exists(folder / "keys" / "audit.pem")) {
+    return base::fail(base::ErrorCode::corrupt,
+                      fmt::format("{} is missing, the key that signs the audit trails of this folder's {} records. Put "
+                                  "it back; who holds its public part would refuse another one",
+                                  (folder / "keys" / "audit.pem").string(), stored.last.value()));
+  }
   TRV_TRY_ASSIGN(const note::SigningKey audit_key,
                  note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
   parts.audit_key_pem = audit_key.to_pem();
@@ -265,7 +289,6 @@ base::Status Kernel::compose(StartReport& report) {
   report.rebuilt_because = parts.projection->open_report().reason;
   TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);
   report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
-  TRV_TRY(first_start(report));
   // The projection stands at the log's end, and nothing is loaded and nobody can ask for anything yet.
   TRV_TRY(sweep(report));
   TRV_TRY(load_plugins(report));
@@ -305,25 +328,31 @@ base::Status Kernel::compose(StartReport& report) {
       std::make_unique<http::Server>(http, gateway::make_router(*parts.services), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
-  return {};
+  // Last: a start that fails has not used up the token that it could not show.
+  return first_start(report);
 }
 
-// The system tenant and its first token, once in the life of a data folder.
+// The system tenant and its first token, once in the life of a data folder; another token where one is asked for.
 base::Status Kernel::first_start(StartReport& report) {
   Parts& parts = *parts_;
+  bool is_new = false;
   {
     TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
     TRV_TRY_ASSIGN(const auto system, parts.tenancy.tenant(txn, base::system_tenant()));
-    if (system) return {};
+    if (system && !config_.new_operator_token) return {};
+    is_new = !system;
   }
+  report.is_new_folder = is_new;
   const gateway::NewToken token = gateway::make_token(random_);
   TRV_TRY(parts.submit_and_wait(
       base::system_tenant(),
       [&](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        TRV_TRY_ASSIGN(
-            shard::Decision decision,
-            tenancy::decide(parts.tenancy, state, context,
-                            tenancy::CreateTenant{.id = base::system_tenant(), .display_name = "The platform"}));
+        shard::Decision decision;
+        if (is_new) {
+          TRV_TRY_ASSIGN(decision, tenancy::decide(parts.tenancy, state, context,
+                                                   tenancy::CreateTenant{.id = base::system_tenant(),
+                                                                         .display_name = "The platform"}));
+        }
         TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(parts.tenancy, state, context,
                                                                tenancy::IssueToken{.id = token.id,
                                                                                    .name = "operator",

@@ -22,7 +22,8 @@ struct StartReport {
   std::string rebuilt_because;                ///< empty: the projection was good
   std::size_t plugins = 0;                    ///< loaded
   std::vector<std::string> problems;          ///< what did not stand in the way, but should be known
-  std::optional<std::string> operator_token;  ///< only at the very first start; shown once, kept only as a hash
+  bool is_new_folder = false;                 ///< the very first start
+  std::optional<std::string> operator_token;  ///< of the first start, or asked for; shown once, kept only as a hash
 };
 
 /// One shard on the embedded log, with everything around it. start() and stop() from one thread.

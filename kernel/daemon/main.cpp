@@ -35,12 +35,14 @@ void tell(const daemon::Config& config, const daemon::StartReport& report) {
   if (!report.rebuilt_because.empty()) fmt::print("  state    rebuilt from the log: {}\n", report.rebuilt_because);
   for (const std::string& problem : report.problems) fmt::print("  problem  {}\n", problem);
   if (report.operator_token) {
-    fmt::print("\nThis is a new data folder. The operator's token, shown this once:\n\n  {}\n\nNext:\n",
-               *report.operator_token);
+    fmt::print("\n{}he operator's token, shown this once:\n\n  {}\n\nNext:\n",
+               report.is_new_folder ? "This is a new data folder. T" : "T", *report.operator_token);
     fmt::print("  trav login --url {} --token {}\n", url, *report.operator_token);
-    fmt::print("  trav tenant create acme\n");
+    if (report.is_new_folder) fmt::print("  trav tenant create acme\n");
   }
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0 && report.operator_token) {
+    fmt::print(stderr, "travd: the operator's token could not be printed; start once with --new-operator-token\n");
+  }
 }
 
 }  // namespace
@@ -52,12 +54,14 @@ int main(int argc, char** argv) {
   std::string data;
   std::uint16_t port = 0;
   bool show_version = false;
+  bool new_operator_token = false;
   const CLI::Option* has_file =
       app.add_option("--config", file, "TOML file; every key can be overridden as TRAV_<SECTION>_<KEY>");
   const CLI::Option* has_data = app.add_option("--data", data, "data folder; as data.folder in the configuration");
   const CLI::Option* has_port =
       app.add_option("--port", port, "port of the API, 0 for any free one; as http.port in the configuration")
           ->check(CLI::Range(0, 65535));
+  app.add_flag("--new-operator-token", new_operator_token, "print another token of the operator: for a lost one");
   app.add_flag("--version", show_version, "print the version and exit");
   app.footer(
       "The command line wins over the environment, and that over the file. An unknown key of the file is refused; an\n"
@@ -86,9 +90,10 @@ int main(int argc, char** argv) {
     return option->count() > 0 ? std::optional(std::move(value)) : std::nullopt;
   };
   const daemon::Environment environment = this_environment();
-  const auto config =
-      daemon::load_config(if_given(has_file, std::filesystem::path(file)), environment,
-                          {.data_folder = if_given(has_data, data), .http_port = if_given(has_port, port)});
+  const auto config = daemon::load_config(if_given(has_file, std::filesystem::path(file)), environment,
+                                          {.data_folder = if_given(has_data, data),
+                                           .http_port = if_given(has_port, port),
+                                           .new_operator_token = new_operator_token});
   if (!config) {
     fmt::print(stderr, "travd: {}\n", config.error().message());
     return exit_usage;

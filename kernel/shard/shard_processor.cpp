@@ -29,6 +29,7 @@ struct ShardProcessor::Batch {
   log::Batch records;
   log::Lsn next;             ///< of the next record
   base::Digest last_hash{};  ///< of the record before it
+  std::size_t decided = 0;   ///< of `commands`; the others wait for the next batch
 
   [[nodiscard]] std::uint64_t refused() const {
     return static_cast<std::uint64_t>(std::ranges::count_if(commands, [](const Pending& one) { return !one.outcome; }));
@@ -240,11 +241,10 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     }
   }
   auto timers = due_timers();
+  const std::size_t timer_count = timers ? timers->size() : 0;
   std::size_t fired = 0;
-  if (timers) {
-    fired = timers->size();
-    std::move(timers->begin(), timers->end(), std::front_inserter(commands));
-  }
+  // Behind the commands: a tenant whose instances always have more to do delays the others by one batch.
+  if (timers) std::move(timers->begin(), timers->end(), std::back_inserter(commands));
   std::move(recovery_.rbegin(), recovery_.rend(), std::front_inserter(commands));
   recovery_.clear();
   // A batch that cannot be applied is undone and taken apart, so that one command fails no other.
@@ -281,12 +281,20 @@ void ShardProcessor::serve(std::deque<Command> commands) {
       }
       continue;
     }
+    const std::size_t timers_before = std::min(timer_count, commands.size() + batch.commands.size());
+    while (batch.commands.size() > batch.decided) {
+      commands.push_front(std::move(batch.commands.back().command));
+      batch.commands.pop_back();
+    }
+    fired += timers_before - std::min(timer_count, commands.size());
     if (const auto published = publish(batch, *std::move(txn)); !published) {
       failed_ = true;
       fail_all(batch, published.error());
     } else {
       answer(batch);
     }
+    // The timers that are left stand in the projection, and commands have come meanwhile.
+    if (fired > 0 && together > 1) commands.clear();
   }
   if (fired > 0) {
     const std::scoped_lock lock(mutex_);
@@ -297,9 +305,15 @@ void ShardProcessor::serve(std::deque<Command> commands) {
 }
 
 base::Status ShardProcessor::attempt(Batch& batch, projection::ProjectionTxn& txn) {
+  const base::Duration began = clock_.monotonic();
   for (Pending& pending : batch.commands) {
+    const bool is_full =
+        batch.records.bytes() >= options_.batch_bytes_max || clock_.monotonic() - began >= options_.batch_time_max;
+    if (batch.decided > 0 && is_full) break;
     TRV_TRY(decide(pending, batch, txn));
+    ++batch.decided;
   }
+  TRV_ENSURES(batch.decided > 0);
   return {};
 }
 
@@ -395,7 +409,13 @@ void ShardProcessor::answer(Batch& batch) {
 }
 
 void ShardProcessor::fail_all(Batch& batch, const base::Error& error) {
-  for (Pending& pending : batch.commands) pending.outcome = fail(error);
+  if (listeners_.failed) listeners_.failed(error);
+  // A full disk is not the caller's doing, and its place on the node not his business.
+  const base::Error told =
+      error.code() == ErrorCode::exhausted
+          ? base::Error(ErrorCode::unavailable, "the node has no room to store anything; nothing was changed")
+          : error;
+  for (Pending& pending : batch.commands) pending.outcome = fail(told);
   answer(batch);
 }
 

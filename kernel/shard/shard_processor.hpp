@@ -24,7 +24,9 @@ struct ShardOptions {
   log::ShardId shard;
   std::string node = "node-1";            ///< who claims the shard
   std::size_t batch_commands_max = 4096;  ///< one group commit
+  /// A batch takes no further command once it has so many bytes of records, or has decided for so long.
   std::size_t batch_bytes_max = std::size_t{4} << 20;
+  base::Duration batch_time_max = std::chrono::milliseconds(20);
   std::size_t queue_commands_max = 65536;  ///< more are refused as exhausted
 };
 
@@ -39,6 +41,8 @@ struct ShardListeners {
   /// The shard was taken over and its log ends within a decision: what to decide, before anything else, so that nothing
   /// stays half done. The decisions must end what was begun, and do nothing where they come twice.
   std::function<std::vector<Command>(const lmdb::Txn& state)> recovered;
+  /// What the node's storage or the log says when it does not take a batch. May come often.
+  std::function<void(const base::Error&)> failed;
 };
 
 struct ShardMetrics {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <filesystem>
+#include <functional>
 #include <future>
 #include <map>
 
@@ -79,6 +80,11 @@ class ShardTest : public testing::Test {
     listeners.timer = [this](const Timer& timer) {
       ++timers_asked_;
       Command command = event_command(timer.tenant.value(), timer_answer_, "woken");
+      command.decide = [this, decide = std::move(command.decide)](const lmdb::Txn& txn,
+                                                                  DecisionContext& context) mutable {
+        if (during_timer_) during_timer_();
+        return decide(txn, context);
+      };
       return command;
     };
     listeners.committed = [this](log::Lsn last) { committed_ = last.value(); };
@@ -132,6 +138,7 @@ class ShardTest : public testing::Test {
   std::vector<Effect> effects_;
   std::atomic<int> timers_asked_ = 0;
   std::string timer_answer_ = "test.woken";
+  std::function<void()> during_timer_;
   std::atomic<std::uint64_t> committed_ = 0;
 };
 
@@ -231,6 +238,55 @@ TEST_F(ShardTest, a_timer_whose_decision_leaves_it_standing_is_not_asked_for_wit
     ASSERT_TRUE(submit(event_command("acme", "", "a")).get());
   }
   EXPECT_EQ(timers_asked_, 1);
+}
+
+TEST_F(ShardTest, timers_that_take_long_let_commands_in_between) {
+  constexpr int timers = 20;
+  start();
+  for (int i = 0; i < timers; ++i) {
+    ASSERT_TRUE(submit(event_command("tenant-" + std::to_string(i), "test.alarm", "a")).get());
+  }
+  std::vector<std::string> order;  // of the shard's thread
+  std::future<base::Result<Applied>> command;
+  during_timer_ = [&] {
+    order.emplace_back("timer");
+    clock_.advance(30ms);
+    if (order.size() > 1) return;
+    Command between = event_command("acme", "test.event", "b");
+    between.decide = [&order, decide = std::move(between.decide)](const lmdb::Txn& txn,
+                                                                  DecisionContext& context) mutable {
+      order.emplace_back("command");
+      return decide(txn, context);
+    };
+    command = submit(std::move(between));
+  };
+  clock_.advance(2s);
+  shard_->poke();
+  while (count_of("woken") < timers) std::this_thread::yield();
+  shard_->stop();
+  EXPECT_TRUE(command.get());
+  ASSERT_EQ(order.size(), timers + 1U);
+  EXPECT_EQ(order[1], "command");
+}
+
+TEST_F(ShardTest, a_disk_without_room_is_told_to_the_node_and_not_blamed_on_the_caller) {
+  log::InMemoryEventLog full_log;
+  const auto projection = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
+      {&timers_, &outbox_, &counts_});
+  std::string told;
+  ShardListeners listeners;
+  listeners.failed = [&told](const base::Error& error) { told = error.message(); };
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, full_log, *projection, timers_, outbox_, clock_, random_,
+                                            std::move(listeners));
+  ASSERT_TRUE(shard_->start());
+  full_log.fail_next_settle(log::ShardId(0), base::Error(base::ErrorCode::exhausted, "/data/log: the disk is full"));
+  const auto refused = submit(event_command("acme", "test.event", "a")).get();
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable);
+  EXPECT_EQ(refused.error().message().find("/data"), std::string::npos);
+  EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  shard_->stop();
+  EXPECT_EQ(told, "/data/log: the disk is full");
 }
 
 TEST_F(ShardTest, an_effect_is_handed_out_after_it_is_durable_and_again_after_a_restart_until_it_is_settled) {

@@ -47,6 +47,43 @@ TEST_F(StartTest, a_port_in_use_is_named) {
   ::close(listener);
 }
 
+TEST_F(StartTest, a_first_start_that_fails_does_not_use_up_the_operators_token) {
+  expect_one_line(run_daemon(scratch_, {"--data", data(), "--port", "0"}, {{"TRAV_HTTP_ADDRESS", "192.0.2.1"}}),
+                  "192.0.2.1");
+  const auto daemon = Daemon::start(scratch_);
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  EXPECT_TRUE((*daemon)->operator_token().starts_with("trv_"));
+}
+
+TEST_F(StartTest, a_lost_operator_token_is_replaced_where_asked_for) {
+  for (const bool asked : {false, true}) {
+    const auto first = Daemon::start(scratch_);
+    ASSERT_TRUE(first) << first.error().message();
+    EXPECT_EQ((*first)->stop(), 0);
+    const auto again = asked ? Daemon::start(scratch_, {"--new-operator-token"}) : Daemon::start(scratch_);
+    ASSERT_TRUE(again) << again.error().message();
+    EXPECT_EQ((*again)->operator_token().starts_with("trv_"), asked);
+  }
+}
+
+TEST_F(StartTest, a_log_that_was_lost_is_no_new_beginning) {
+  {
+    const auto daemon = Daemon::start(scratch_);
+    ASSERT_TRUE(daemon) << daemon.error().message();
+    EXPECT_EQ((*daemon)->stop(), 0);
+  }
+  std::filesystem::rename(scratch_.path() / "data/log", scratch_.path() / "log");
+  for (int i = 0; i < 2; ++i) {
+    expect_one_line(run_daemon(scratch_, {"--data", data(), "--port", "0"}), "ends with record 0");
+  }
+  std::filesystem::remove_all(scratch_.path() / "data/log");
+  std::filesystem::rename(scratch_.path() / "log", scratch_.path() / "data/log");
+  std::filesystem::rename(scratch_.path() / "data/keys/audit.pem", scratch_.path() / "audit.pem");
+  expect_one_line(run_daemon(scratch_, {"--data", data(), "--port", "0"}), "audit.pem is missing");
+  std::filesystem::rename(scratch_.path() / "audit.pem", scratch_.path() / "data/keys/audit.pem");
+  EXPECT_TRUE(Daemon::start(scratch_));
+}
+
 TEST_F(StartTest, a_data_folder_that_cannot_be_written_is_named) {
   const std::string below = file("plain", "x") + "/data";
   expect_one_line(run_daemon(scratch_, {"--data", below, "--port", "0"}), below);

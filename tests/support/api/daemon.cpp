@@ -98,17 +98,19 @@ Ended run_daemon(const ScratchFolder& scratch, const std::vector<std::string>& a
   return ended;
 }
 
-base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch) {
+base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch,
+                                                    const std::vector<std::string>& more_arguments) {
   std::unique_ptr<Daemon> daemon(new Daemon);
   daemon->data_ = scratch.path() / "data";
   daemon->complaints_ = scratch.path() / "err";
   const auto out = scratch.path() / "out";
-  daemon->id_ =
-      spawn({"--data", daemon->data_.string(), "--port", "0"}, with_home(scratch, {}), out, daemon->complaints_);
+  std::vector<std::string> arguments{"--data", daemon->data_.string(), "--port", "0"};
+  arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
+  daemon->id_ = spawn(arguments, with_home(scratch, {}), out, daemon->complaints_);
   const auto until = std::chrono::steady_clock::now() + 20s;
   while (daemon->running() && std::chrono::steady_clock::now() < until) {
     const std::string told = contents_of(out);
-    if (told.find(" loaded\n") != std::string::npos) {  // written at once, with the token of a new folder
+    if (told.find(" loaded\n") != std::string::npos) {  // written at once, with a token where there is one
       daemon->url_ = word_from(told, "http://127.0.0.1:");
       daemon->operator_token_ = word_from(told, "trv_");
       return daemon;

@@ -43,7 +43,8 @@ struct Ended {
 class Daemon {
  public:
   /// Error: unavailable with what it wrote, when it is not ready within twenty seconds.
-  [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> start(const ScratchFolder& scratch);
+  [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> start(const ScratchFolder& scratch,
+                                                                   const std::vector<std::string>& more_arguments = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
