@@ -14,7 +14,7 @@ TEST_F(CommandLine, a_list_is_a_table_for_people_and_the_servers_bytes_for_progr
   EXPECT_EQ(out_,
             "ID   WORKFLOW           STATUS     STARTED               ENDED\n"
             "i-1  ns/w\\x1b[1m:1.0.0  completed  2026-01-01T00:00:00Z\n");
-  EXPECT_EQ(err_, "There is more: --cursor abc\n");
+  EXPECT_EQ(err_, "There may be more: --cursor abc\n");
   EXPECT_EQ(trav({"--output", "json", "instance", "list", "--status", "completed", "--limit", "1"}), ExitCode::ok);
   EXPECT_EQ(out_, body + "\n");
 }
@@ -45,7 +45,7 @@ TEST_F(CommandLine, a_filtered_list_goes_on_over_short_pages_until_it_has_its_ro
             "i-1  ns/w:1.0.0  completed\n"
             "i-2  ns/w:1.0.0  completed\n"
             "i-3  ns/w:1.0.0  completed\n");
-  EXPECT_EQ(err_, "There is more: --cursor c7\n") << "no instance is told twice or left out";
+  EXPECT_EQ(err_, "There may be more: --cursor c7\n") << "no instance is told twice or left out";
   EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "3", "--output", "json"}), ExitCode::ok);
   EXPECT_EQ(out_, page_of({1, 2, 3}, "c7") + "\n");
 }
@@ -67,7 +67,7 @@ TEST_F(CommandLine, a_filter_that_nothing_passes_ends_after_a_stated_number_of_r
   server_.script(list + "500&cursor=even", {.body = page_of({}, "odd")});
   EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "500"}), ExitCode::ok) << err_;
   EXPECT_EQ(server_.received().size(), 1000U);
-  EXPECT_EQ(err_, "Nothing yet.\nThere is more: --cursor even\n");
+  EXPECT_EQ(err_, "Nothing yet.\nThere may be more: --cursor even\n");
   EXPECT_EQ(out_, "");
 }
 

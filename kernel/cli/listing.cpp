@@ -107,7 +107,7 @@ base::Result<ExitCode> Session::print_list(Speaker speaker, const ListRequest& r
   } else {
     note(narrowed ? "Nothing matches." : when_empty);
   }
-  if (!listed.cursor.empty()) note("There is more: --cursor " + listed.cursor);
+  if (!listed.cursor.empty()) note("There may be more: --cursor " + listed.cursor);
   return ExitCode::ok;
 }
 

@@ -284,7 +284,9 @@ base::Status Kernel::compose(StartReport& report) {
   shard.shard = only_shard;
   parts.shard = std::make_unique<shard::ShardProcessor>(shard, *parts.log, *parts.projection, parts.timers,
                                                         parts.outbox, clock_, random_, parts.listeners());
-  TRV_TRY(parts.shard->start());
+  if (base::Status started = parts.shard->start(); !started) {
+    return base::fail(std::move(started).error().in(fmt::format("following the log in {}", (folder / "log").string())));
+  }
   report.records = parts.shard->metrics().applied_lsn;
   report.rebuilt_because = parts.projection->open_report().reason;
   TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);

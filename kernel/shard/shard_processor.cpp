@@ -45,7 +45,6 @@ ShardProcessor::ShardProcessor(ShardOptions options, log::EventLog& log, project
       timers_(timers),
       outbox_(outbox),
       clock_(clock),
-      random_(random),
       listeners_(std::move(listeners)),
       ids_(random) {
   TRV_EXPECTS(options_.batch_commands_max > 0 && options_.queue_commands_max > 0);

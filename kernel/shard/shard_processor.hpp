@@ -104,7 +104,6 @@ class ShardProcessor {
   Timers& timers_;
   Outbox& outbox_;
   const base::Clock& clock_;
-  base::Random& random_;
   ShardListeners listeners_;
 
   // The shard thread's own.
