@@ -102,12 +102,29 @@ struct Kernel::Parts {
 
   [[nodiscard]] instance::Workflows decision_state() { return {workflows.tables(), definitions, outbox}; }
   [[nodiscard]] shard::ShardListeners listeners();
+  /// Every package that the log names.
+  [[nodiscard]] base::Result<std::vector<tenancy::Package>> named_packages(const lmdb::Txn& txn) const;
   void settle(const shard::Effect& effect, shard::Outcome outcome);
   void perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left, effects::TryDone done);
   [[nodiscard]] base::Status submit_and_wait(
       base::TenantId tenant,
       std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
 };
+
+base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const lmdb::Txn& txn) const {
+  std::vector<tenancy::Package> all;
+  for (std::string after;;) {
+    TRV_TRY_ASSIGN(std::vector<tenancy::Package> some, tenancy.packages(txn, after, page));
+    const bool is_last = some.size() < page;
+    for (tenancy::Package& package : some) {
+      std::string key = package.plugin + "/" + package.version;
+      TRV_ASSERT(key > after);  // so that the pages come to an end
+      after = std::move(key);
+      all.push_back(std::move(package));
+    }
+    if (is_last) return all;
+  }
+}
 
 shard::ShardListeners Kernel::Parts::listeners() {
   // Effects are handed out and followers woken before start() of the shard returns.
@@ -250,14 +267,14 @@ base::Status Kernel::compose(StartReport& report) {
                     options.folder.string()));
   }
   TRV_TRY(make_private_folder(folder / "keys"));
-  if (stored.last.value() > 0 && !std::filesystem::exists(folder / "keys" / "audit.pem")) {
+  const std::filesystem::path audit_key_file = folder / "keys" / "audit.pem";
+  if (stored.last.value() > 0 && !std::filesystem::exists(audit_key_file)) {
     return base::fail(base::ErrorCode::corrupt,
                       fmt::format("{} is missing, the key that signs the audit trails of this folder's {} records. Put "
                                   "it back; who holds its public part would refuse another one",
-                                  (folder / "keys" / "audit.pem").string(), stored.last.value()));
+                                  audit_key_file.string(), stored.last.value()));
   }
-  TRV_TRY_ASSIGN(const note::SigningKey audit_key,
-                 note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
+  TRV_TRY_ASSIGN(const note::SigningKey audit_key, note::load_or_create(audit_key_file, config_.audit_origin, random_));
   parts.audit_key_pem = audit_key.to_pem();
   TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(folder / "secrets", random_));
   parts.connections = std::make_unique<ProjectedConnections>(*parts.projection, parts.tenancy);
@@ -373,15 +390,9 @@ base::Status Kernel::first_start(StartReport& report) {
 base::Status Kernel::sweep(StartReport& report) {
   Parts& parts = *parts_;
   TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
+  TRV_TRY_ASSIGN(const std::vector<tenancy::Package> named, parts.named_packages(txn));
   std::vector<base::Digest> packages;
-  for (std::string after;;) {
-    TRV_TRY_ASSIGN(const auto some, parts.tenancy.packages(txn, after, page));
-    for (const tenancy::Package& package : some) {
-      after = package.plugin + "/" + package.version;
-      packages.push_back(package.package_sha256);
-    }
-    if (some.size() < page) break;
-  }
+  for (const tenancy::Package& package : named) packages.push_back(package.package_sha256);
   std::set<egress::SecretReference> secrets;
   for (std::string tenant_after;;) {
     TRV_TRY_ASSIGN(const auto tenants, parts.tenancy.tenants(txn, tenant_after, page));
@@ -413,22 +424,16 @@ base::Status Kernel::load_plugins(StartReport& report) {
   Parts& parts = *parts_;
   TRV_EXPECTS(parts.plugins != nullptr && report.plugins == 0);
   TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
-  std::string after;
-  for (;;) {
-    TRV_TRY_ASSIGN(const auto packages, parts.tenancy.packages(txn, after, page));
-    for (const tenancy::Package& package : packages) {
-      std::string key = package.plugin + "/" + package.version;
-      TRV_ASSERT(key > after);  // so that the pages come to an end
-      after = std::move(key);
-      if (const auto loaded = parts.plugins->load(package.package_sha256); loaded) {
-        ++report.plugins;
-      } else {
-        report.problems.push_back(
-            fmt::format("plugin {} {} did not load: {}", package.plugin, package.version, loaded.error().message()));
-      }
+  TRV_TRY_ASSIGN(const std::vector<tenancy::Package> packages, parts.named_packages(txn));
+  for (const tenancy::Package& package : packages) {
+    if (const auto loaded = parts.plugins->load(package.package_sha256); loaded) {
+      ++report.plugins;
+    } else {
+      report.problems.push_back(
+          fmt::format("plugin {} {} did not load: {}", package.plugin, package.version, loaded.error().message()));
     }
-    if (packages.size() < page) return {};
   }
+  return {};
 }
 
 void Kernel::stop() {
