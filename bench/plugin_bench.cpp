@@ -18,11 +18,11 @@
 #include <thread>
 
 #include "bench/report.hpp"
-#include "kernel/egress/file.hpp"
 #include "kernel/plugin_host/in_process_instance.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/abi/ext/call.h"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::bench {
@@ -121,7 +121,7 @@ int run(int calls) {
       R"({"name":"echo","title":"T","idempotent":true,"input":true,"output":true}],)"
       R"("libraries":{"linux-x86_64":{"path":"lib/linux-x86_64/plugin.so"}}})";
   std::vector<package::File> files;
-  files.push_back({"lib/linux-x86_64/plugin.so", must(egress::read_file(TRV_TEST_PLUGIN, 64'000'000))});
+  files.push_back({"lib/linux-x86_64/plugin.so", must(base::read_file(TRV_TEST_PLUGIN, 64'000'000))});
   const auto installed = must(store->install(must(package::assemble(manifest, std::move(files)))));
 
   const auto library = must(plugin_host::PluginLibrary::load(installed.library, "tracker", "1.2.3"));

@@ -12,8 +12,8 @@
 #include <system_error>
 #include <vector>
 
-#include "kernel/egress/file.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::egress {
 namespace {
@@ -92,7 +92,7 @@ std::optional<std::string> unseal(BytesView key, std::string_view additional, By
 }
 
 base::Status make_folder(const std::filesystem::path& folder) {
-  if (::mkdir(folder.c_str(), 0700) == 0) return sync_folder(folder.parent_path());
+  if (::mkdir(folder.c_str(), 0700) == 0) return base::sync_folder(folder.parent_path());
   if (errno == EEXIST) return {};
   return base::fail(ErrorCode::unavailable, fmt::format("cannot make folder '{}': {}", folder.string(),
                                                         std::generic_category().message(errno)));
@@ -116,7 +116,7 @@ base::Result<std::unique_ptr<SecretStore>> SecretStore::open(std::filesystem::pa
   std::filesystem::create_directories(folder.parent_path(), error);
   TRV_TRY(make_folder(folder));
   const std::filesystem::path key_path = folder / key_name;
-  base::Result<Bytes> stored = read_file(key_path, key_bytes);
+  base::Result<Bytes> stored = base::read_file(key_path, key_bytes);
   if (!stored && stored.error().code() == ErrorCode::not_found) {
     if (holds_folders(folder)) {
       return base::fail(ErrorCode::corrupt,
@@ -125,10 +125,10 @@ base::Result<std::unique_ptr<SecretStore>> SecretStore::open(std::filesystem::pa
     }
     Bytes fresh(key_bytes);
     random.fill(fresh);
-    const base::Status written = write_file(key_path, ".master.key", fresh, 0600);
+    const base::Status written = base::write_file(key_path, ".master.key", fresh, 0600);
     OPENSSL_cleanse(fresh.data(), fresh.size());
     TRV_TRY(written);
-    stored = read_file(key_path, key_bytes);
+    stored = base::read_file(key_path, key_bytes);
   }
   if (!stored && stored.error().code() != ErrorCode::too_large) return base::fail(std::move(stored).error());
   if (!stored || stored->size() != key_bytes) {
@@ -171,7 +171,7 @@ base::Result<std::string> SecretStore::put(const base::TenantId& tenant, std::st
   const Bytes sealed = seal(key_, nonce, additional_data(tenant, reference), base::as_bytes(secret));
   const std::filesystem::path folder = folder_ / tenant.value();
   TRV_TRY(make_folder(folder));
-  TRV_TRY(write_file(folder / reference, fmt::format(".{}", reference), sealed, 0600));
+  TRV_TRY(base::write_file(folder / reference, fmt::format(".{}", reference), sealed, 0600));
   return reference;
 }
 
@@ -197,7 +197,7 @@ base::Result<std::string> SecretStore::reveal(const base::TenantId& tenant, std:
 
 // The file first: replace() keeps the bytes before it removes the file.
 base::Result<Bytes> SecretStore::read_sealed(const base::TenantId& tenant, std::string_view reference) {
-  base::Result<Bytes> sealed = read_file(folder_ / tenant.value() / reference, secret_bytes_max + 64);
+  base::Result<Bytes> sealed = base::read_file(folder_ / tenant.value() / reference, secret_bytes_max + 64);
   if (sealed || sealed.error().code() != ErrorCode::not_found) return sealed;
   const std::lock_guard lock(replaced_mutex_);
   const auto kept = std::ranges::find_if(
@@ -215,13 +215,13 @@ base::Status SecretStore::remove(const base::TenantId& tenant, std::string_view 
     return base::fail(ErrorCode::unavailable,
                       fmt::format("cannot remove '{}': {}", path.string(), std::generic_category().message(errno)));
   }
-  return sync_folder(path.parent_path());
+  return base::sync_folder(path.parent_path());
 }
 
 base::Status SecretStore::replace(const base::TenantId& tenant, std::string_view reference) {
   TRV_TRY(base::check_label("tenant", tenant.value()));
   if (!is_reference(reference)) return {};
-  if (base::Result<Bytes> sealed = read_file(folder_ / tenant.value() / reference, secret_bytes_max + 64)) {
+  if (base::Result<Bytes> sealed = base::read_file(folder_ / tenant.value() / reference, secret_bytes_max + 64)) {
     const std::lock_guard lock(replaced_mutex_);
     replaced_.emplace_back(SecretReference{tenant, std::string(reference)}, *std::move(sealed));
     if (replaced_.size() > replaced_kept_max) replaced_.pop_front();
@@ -260,7 +260,7 @@ base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<Secret
       }
       if (!name.starts_with('.')) ++removed;
     }
-    if (!doomed.empty()) TRV_TRY(sync_folder(folder.path()));
+    if (!doomed.empty()) TRV_TRY(base::sync_folder(folder.path()));
   }
   return removed;
 }

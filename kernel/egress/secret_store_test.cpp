@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-#include "kernel/egress/file.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::egress {
 namespace {
@@ -55,7 +55,7 @@ TEST_F(SecretStoreTest, a_secret_outlives_the_process_and_is_not_readable_on_dis
   }
   const auto store = open();
   EXPECT_EQ(*store->reveal(acme_, reference), "hunter2-hunter2");
-  const auto bytes = *read_file(folder_ / "acme" / reference, 1'000);
+  const auto bytes = *base::read_file(folder_ / "acme" / reference, 1'000);
   EXPECT_THAT(std::string(base::as_text(bytes)), Not(HasSubstr("hunter2")));
   struct stat about{};
   ASSERT_EQ(::stat((folder_ / "master.key").c_str(), &about), 0);

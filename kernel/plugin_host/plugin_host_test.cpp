@@ -11,8 +11,8 @@
 #include <mutex>
 #include <thread>
 
-#include "kernel/egress/file.hpp"
 #include "kernel/plugin_host/testing/echo_server.hpp"
+#include "sdk/base/file.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::plugin_host {
@@ -47,7 +47,7 @@ base::Bytes package_of(const std::string& library, const std::string& more = "",
                                std::to_string(abi_major) + R"(,"minor":0},"isolation":"in-process","libraries":{")" +
                                platform + R"(":{"path":")" + path + R"("}},"operations":[)" + operations + "]" + more +
                                "}";
-  auto code = egress::read_file(library_path(library), 64'000'000);
+  auto code = base::read_file(library_path(library), 64'000'000);
   EXPECT_TRUE(code) << code.error().message();
   std::vector<package::File> files;
   files.push_back({path, *std::move(code)});
@@ -166,7 +166,7 @@ TEST_F(PluginHostTest, an_installed_package_can_be_opened_and_installing_again_c
   const Installed first = install(bytes);
   EXPECT_EQ(first.package_digest, base::sha256(bytes));
   EXPECT_EQ(first.manifest.id, "tracker");
-  EXPECT_EQ(first.library_digest, base::sha256(*egress::read_file(first.library, 64'000'000)));
+  EXPECT_EQ(first.library_digest, base::sha256(*base::read_file(first.library, 64'000'000)));
   EXPECT_EQ(install(bytes).library, first.library);
   const auto opened = store_->open(first.package_digest);
   ASSERT_TRUE(opened) << opened.error().message();

@@ -8,10 +8,10 @@
 #include <cerrno>
 #include <system_error>
 
-#include "kernel/egress/file.hpp"
 #include "kernel/plugin_host/webhook.hpp"
 #include "sdk/abi/types.h"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::plugin_host {
@@ -106,12 +106,12 @@ base::Result<Installed> PluginStore::install(base::BytesView bytes) {
     if (::mkdir(unfinished.c_str(), 0755) != 0) {
       return base::fail(disk_error("make folder", unfinished, {errno, std::generic_category()}));
     }
-    TRV_TRY(egress::write_file(unfinished / library_name, ".library", *code, 0444));
-    TRV_TRY(egress::write_file(unfinished / archive_name, ".package", bytes, 0444));
+    TRV_TRY(base::write_file(unfinished / library_name, ".library", *code, 0444));
+    TRV_TRY(base::write_file(unfinished / archive_name, ".package", bytes, 0444));
     std::error_code rename_error;
     std::filesystem::rename(unfinished, target, rename_error);
     if (rename_error) return base::fail(disk_error("rename to", target, rename_error));
-    return egress::sync_folder(folder_);
+    return base::sync_folder(folder_);
   };
   if (base::Status written = write(); !written) {
     std::filesystem::remove_all(unfinished, error);
@@ -140,7 +140,7 @@ base::Status PluginStore::discard(const base::Digest& package_digest) {
   if (undecided == undecided_.end() || --undecided->second > 0) return {};
   undecided_.erase(undecided);
   TRV_TRY(remove(folder_of(package_digest)));
-  return egress::sync_folder(folder_);
+  return base::sync_folder(folder_);
 }
 
 std::filesystem::path PluginStore::unfinished_path() {
@@ -165,7 +165,7 @@ base::Result<Installed> PluginStore::open(const base::Digest& package_digest) {
     return base::fail(ErrorCode::corrupt, fmt::format("'{}' {}; install the package again", path.string(), why));
   };
   const std::filesystem::path archive_path = folder / archive_name;
-  base::Result<base::Bytes> archive = egress::read_file(archive_path, package::package_bytes_max);
+  base::Result<base::Bytes> archive = base::read_file(archive_path, package::package_bytes_max);
   if (!archive) {
     std::error_code ignored;
     if (archive.error().code() == ErrorCode::not_found && !std::filesystem::exists(folder, ignored)) {
@@ -180,7 +180,7 @@ base::Result<Installed> PluginStore::open(const base::Digest& package_digest) {
   TRV_TRY_ASSIGN(package::Package package, package::read(*archive));
   const std::filesystem::path library_path = folder / library_name;
   TRV_TRY_ASSIGN(Installed installed, describe(std::move(package), library_path));
-  const base::Result<base::Bytes> library = egress::read_file(library_path, package::package_bytes_max);
+  const base::Result<base::Bytes> library = base::read_file(library_path, package::package_bytes_max);
   if (!library) {
     if (library.error().code() == ErrorCode::unavailable) return base::fail(library.error());
     return corrupt(library_path, "is missing or too large");
@@ -204,7 +204,7 @@ base::Result<std::size_t> PluginStore::remove_unreferenced(const std::vector<bas
     if (std::ranges::find(kept, entry.path().filename().string()) == kept.end()) doomed.push_back(entry.path());
   }
   for (const std::filesystem::path& path : doomed) TRV_TRY(remove(path));
-  TRV_TRY(egress::sync_folder(folder_));
+  TRV_TRY(base::sync_folder(folder_));
   return doomed.size();
 }
 

@@ -1,4 +1,4 @@
-#include "kernel/egress/file.hpp"
+#include "sdk/base/file.hpp"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -11,12 +11,10 @@
 #include <string>
 #include <system_error>
 
-namespace trv::egress {
+namespace trv::base {
 namespace {
 
-using base::ErrorCode;
-
-base::Error disk_error(const char* doing, const std::filesystem::path& path, int number) {
+Error disk_error(const char* doing, const std::filesystem::path& path, int number) {
   return {number == ENOENT ? ErrorCode::not_found : ErrorCode::unavailable,
           fmt::format("cannot {} '{}': {}", doing, path.string(), std::generic_category().message(number))};
 }
@@ -41,28 +39,28 @@ class Descriptor {
   int fd_;
 };
 
-base::Status write_new(const std::filesystem::path& path, base::BytesView bytes, mode_t mode) {
+Status write_new(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
-  if (file.get() < 0) return base::fail(disk_error("create", path, errno));
+  if (file.get() < 0) return fail(disk_error("create", path, errno));
   while (!bytes.empty()) {
     const ssize_t written = ::write(file.get(), bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return base::fail(disk_error("write", path, written < 0 ? errno : EIO));
+    if (written <= 0) return fail(disk_error("write", path, written < 0 ? errno : EIO));
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
-  if (::fsync(file.get()) != 0) return base::fail(disk_error("sync", path, errno));
-  if (const int number = file.close(); number != 0) return base::fail(disk_error("close", path, number));
+  if (::fsync(file.get()) != 0) return fail(disk_error("sync", path, errno));
+  if (const int number = file.close(); number != 0) return fail(disk_error("close", path, number));
   return {};
 }
 
 }  // namespace
 
-base::Result<base::Bytes> read_file(const std::filesystem::path& path, std::size_t bytes_max) {
+Result<Bytes> read_file(const std::filesystem::path& path, std::size_t bytes_max) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (file.get() < 0) return base::fail(disk_error("open", path, errno));
+  if (file.get() < 0) return fail(disk_error("open", path, errno));
   struct stat about{};
-  if (::fstat(file.get(), &about) != 0) return base::fail(disk_error("stat", path, errno));
-  base::Bytes bytes;
+  if (::fstat(file.get(), &about) != 0) return fail(disk_error("stat", path, errno));
+  Bytes bytes;
   std::size_t size = 0;
   for (;;) {
     // One byte more than the file claims to have, so that the end is seen without growing.
@@ -70,10 +68,10 @@ base::Result<base::Bytes> read_file(const std::filesystem::path& path, std::size
     bytes.resize(size < claimed ? claimed : size + 4'096);
     const ssize_t count = ::read(file.get(), bytes.data() + size, bytes.size() - size);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return base::fail(disk_error("read", path, errno));
+    if (count < 0) return fail(disk_error("read", path, errno));
     size += static_cast<std::size_t>(count);
     if (size > bytes_max) {
-      return base::fail(ErrorCode::too_large, fmt::format("'{}' has more than {} bytes", path.string(), bytes_max));
+      return fail(ErrorCode::too_large, fmt::format("'{}' has more than {} bytes", path.string(), bytes_max));
     }
     if (count == 0) break;
   }
@@ -81,26 +79,25 @@ base::Result<base::Bytes> read_file(const std::filesystem::path& path, std::size
   return bytes;
 }
 
-base::Status write_file(const std::filesystem::path& path, std::string_view temporary_name, base::BytesView bytes,
-                        mode_t mode) {
+Status write_file(const std::filesystem::path& path, std::string_view temporary_name, BytesView bytes, mode_t mode) {
   const std::filesystem::path temporary = path.parent_path() / temporary_name;
-  if (base::Status written = write_new(temporary, bytes, mode); !written) {
+  if (Status written = write_new(temporary, bytes, mode); !written) {
     ::unlink(temporary.c_str());
     return written;
   }
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int number = errno;
     ::unlink(temporary.c_str());
-    return base::fail(disk_error("rename to", path, number));
+    return fail(disk_error("rename to", path, number));
   }
   return sync_folder(path.parent_path());
 }
 
-base::Status sync_folder(const std::filesystem::path& folder) {
+Status sync_folder(const std::filesystem::path& folder) {
   const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.get() < 0) return base::fail(disk_error("open", folder, errno));
-  if (::fsync(opened.get()) != 0) return base::fail(disk_error("sync", folder, errno));
+  if (opened.get() < 0) return fail(disk_error("open", folder, errno));
+  if (::fsync(opened.get()) != 0) return fail(disk_error("sync", folder, errno));
   return {};
 }
 
-}  // namespace trv::egress
+}  // namespace trv::base

@@ -1,0 +1,141 @@
+// Both stores against the suite, and what each does beyond it.
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "events/blob/blob_store_suite.hpp"
+#include "events/blob/folder_blob_store.hpp"
+#include "events/blob/in_memory_blob_store.hpp"
+
+namespace trv::blob {
+namespace {
+
+namespace fs = std::filesystem;
+
+class InMemoryWorld final : public BlobStoreWorld {
+ public:
+  BlobStore& store() override { return store_; }
+  bool reopen() override { return false; }
+  void damage(const base::Digest& digest) override { store_.damage(digest); }
+
+ private:
+  InMemoryBlobStore store_{bytes_max};
+};
+
+fs::path new_folder() {
+  std::string name = (fs::temp_directory_path() / "trv-blob-XXXXXX").string();
+  EXPECT_NE(::mkdtemp(name.data()), nullptr);
+  return name;
+}
+
+class FolderWorld final : public BlobStoreWorld {
+ public:
+  FolderWorld() { open(); }
+  ~FolderWorld() override {
+    store_.reset();
+    std::error_code ignored;
+    fs::remove_all(folder_, ignored);
+  }
+  BlobStore& store() override { return *store_; }
+  bool reopen() override {
+    store_.reset();
+    open();
+    return true;
+  }
+  void damage(const base::Digest& digest) override {
+    const fs::path path = path_of(digest);
+    fs::permissions(path, fs::perms::owner_all);
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.put('\x7f');
+    EXPECT_TRUE(file.flush().good());
+  }
+  fs::path blobs() const { return folder_ / "data" / "blobs"; }
+  fs::path path_of(const base::Digest& digest) const {
+    const std::string name = base::to_hex(digest);
+    return blobs() / name.substr(0, 2) / name.substr(2);
+  }
+
+ private:
+  void open() {
+    auto opened = FolderBlobStore::open(blobs(), bytes_max, random_);
+    ASSERT_TRUE(opened.has_value()) << opened.error().message();
+    store_ = std::move(*opened);
+  }
+
+  base::SystemRandom random_;
+  fs::path folder_ = new_folder();
+  std::unique_ptr<FolderBlobStore> store_;
+};
+
+INSTANTIATE_TEST_SUITE_P(InMemory, BlobStoreSuite,
+                         testing::Values(BlobStoreWorldMaker{[] { return std::make_unique<InMemoryWorld>(); }}));
+INSTANTIATE_TEST_SUITE_P(Folder, BlobStoreSuite,
+                         testing::Values(BlobStoreWorldMaker{[] { return std::make_unique<FolderWorld>(); }}));
+
+TEST(FolderBlobStoreTest, a_blob_is_a_read_only_file_of_its_owner_under_its_digest) {
+  FolderWorld world;
+  const auto digest = world.store().put(base::as_bytes("travertine"));
+  ASSERT_TRUE(digest);
+  struct stat about{};
+  ASSERT_EQ(::stat(world.path_of(*digest).c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 07777, 0400U);
+  ASSERT_EQ(::stat(world.blobs().c_str(), &about), 0);
+  EXPECT_EQ(about.st_mode & 07777, 0700U);
+}
+
+TEST(FolderBlobStoreTest, what_an_unfinished_put_left_goes_at_the_next_start_and_is_never_listed) {
+  FolderWorld world;
+  const auto digest = world.store().put(base::as_bytes("whole"));
+  ASSERT_TRUE(digest);
+  const fs::path half = world.blobs() / ".unfinished" / "0123456789abcdef";
+  std::ofstream(half) << "hal";
+  std::ofstream(world.blobs() / "00-not-a-folder") << "foreign";
+  std::ofstream(world.path_of(*digest).parent_path() / "foreign") << "foreign";
+  EXPECT_EQ(world.store().list(std::nullopt, 10).value(), std::vector{*digest});
+  ASSERT_TRUE(world.reopen());
+  EXPECT_FALSE(fs::exists(half));
+  EXPECT_EQ(world.store().list(std::nullopt, 10).value(), std::vector{*digest});
+}
+
+TEST(FolderBlobStoreTest, a_blob_that_grew_behind_the_stores_back_is_damaged) {
+  FolderWorld world;
+  const auto digest = world.store().put(base::as_bytes("short"));
+  ASSERT_TRUE(digest);
+  fs::permissions(world.path_of(*digest), fs::perms::owner_all);
+  fs::resize_file(world.path_of(*digest), BlobStoreWorld::bytes_max + 1);
+  const auto read = world.store().get(*digest);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().code(), base::ErrorCode::corrupt);
+  EXPECT_NE(read.error().message().find(world.path_of(*digest).string()), std::string::npos);
+}
+
+TEST(FolderBlobStoreTest, a_put_that_the_disk_refuses_is_unavailable_and_leaves_nothing) {
+  FolderWorld world;
+  // A file where the folder of the digest belongs: no permission is needed to refuse it.
+  const base::Digest digest = base::sha256(base::as_bytes("refused"));
+  const fs::path folder = world.path_of(digest).parent_path();
+  std::ofstream(folder) << "in the way";
+  const auto refused = world.store().put(base::as_bytes("refused"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable);
+  EXPECT_TRUE(fs::is_empty(world.blobs() / ".unfinished"));
+  fs::remove(folder);
+  EXPECT_EQ(world.store().put(base::as_bytes("refused")).value(), digest);
+}
+
+TEST(InMemoryBlobStoreTest, a_fault_fails_one_call_and_changes_nothing) {
+  InMemoryBlobStore store;
+  const auto digest = store.put(base::as_bytes("kept"));
+  ASSERT_TRUE(digest);
+  store.fail_next(base::Error(base::ErrorCode::unavailable, "the disk is gone"));
+  EXPECT_EQ(store.put(base::as_bytes("lost")).error().message(), "the disk is gone");
+  store.fail_next(base::Error(base::ErrorCode::unavailable, "the disk is gone"));
+  EXPECT_EQ(store.remove(*digest).error().code(), base::ErrorCode::unavailable);
+  EXPECT_EQ(store.list(std::nullopt, 10).value(), std::vector{*digest});
+}
+
+}  // namespace
+}  // namespace trv::blob

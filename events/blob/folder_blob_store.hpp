@@ -1,0 +1,37 @@
+#pragma once
+// A blob store in a folder of the local disk (docs/formats/blobs.md). The folder belongs to one process. Any thread.
+
+#include <filesystem>
+#include <memory>
+#include <shared_mutex>
+
+#include "events/blob/blob_store.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::blob {
+
+class FolderBlobStore final : public BlobStore {
+ public:
+  /// Makes the folder where it is missing and removes what unfinished puts left. `random` outlives the store and may be
+  /// used on any thread. Error: unavailable.
+  [[nodiscard]] static base::Result<std::unique_ptr<FolderBlobStore>> open(const std::filesystem::path& folder,
+                                                                           std::size_t bytes_max, base::Random& random);
+
+  [[nodiscard]] base::Result<base::Digest> put(base::BytesView bytes) override;
+  [[nodiscard]] base::Result<base::Bytes> get(const base::Digest& digest) override;
+  [[nodiscard]] base::Status remove(const base::Digest& digest) override;
+  [[nodiscard]] base::Result<std::vector<base::Digest>> list(const std::optional<base::Digest>& after,
+                                                             std::size_t count) override;
+  [[nodiscard]] std::size_t bytes_max() const noexcept override { return bytes_max_; }
+
+ private:
+  FolderBlobStore(std::filesystem::path folder, std::size_t bytes_max, base::Random& random);
+  [[nodiscard]] std::filesystem::path path_of(const base::Digest& digest) const;
+
+  const std::filesystem::path folder_;
+  const std::size_t bytes_max_;
+  base::Random& random_;
+  std::shared_mutex removal_;  ///< shared by put, so that what put has found stored is not removed before it returns
+};
+
+}  // namespace trv::blob
