@@ -123,6 +123,90 @@ TEST_F(Hostile, bad_chunks_are_400) {
   expect_refusal(431, head + "5;" + std::string(100'000, 'a'));
 }
 
+TEST_F(Hostile, a_folded_header_is_400_and_named) {
+  for (const char* bytes :
+       {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: \r\n\tchunked\r\n\r\n0\r\n\r\n",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n 3\r\n\r\nabc",
+        "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n \r\n\r\nabc",
+        "GET /hello HTTP/1.1\r\nHost:\r\n x\r\n\r\n", "GET /hello HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: x\r\nA: b\r\n\tc\r\n\r\n"}) {
+    expect_refusal(400, bytes);
+    RawClient byte_by_byte(running_.port());
+    for (const char c : std::string_view(bytes)) byte_by_byte.send({&c, 1});
+    const RawAnswer answer = byte_by_byte.read_answer();
+    EXPECT_EQ(answer.status, 400) << bytes;
+    EXPECT_NE(answer.body.find("folded"), std::string::npos) << bytes << answer.body;
+  }
+  expect_refusal(400, "GET /hello HTTP/1.1\r\n Host: x\r\n\r\n");
+  expect_refusal(400,
+                 "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 "1\r\nx\r\n0\r\nTrailer: a\r\n b\r\n\r\n");
+}
+
+TEST_F(Hostile, a_host_that_names_no_host_is_400) {
+  for (const char* host : {"",     " ",    "a b",    "a/b",          "user@a",    "a?b",      "a#b",      "a,b",
+                           "a, b", "a:b",  "a:-1",   "a:+1",         "a:65536",   "a:000000", "a:1:2",    ":80",
+                           "[::1", "::1",  "[::1]a", "[::1%25eth0]", "[1.2.3.4]", "[]",       "[v1.a]",   "a%",
+                           "a%4",  "a%zz", "<a>",    "a\\b",         "\"a\"",     "http://a", "\xc3\xa4", "a\tb"}) {
+    expect_refusal(400, std::string("GET /hello HTTP/1.1\r\nHost: ") + host + "\r\n\r\n");
+    expect_refusal(400, std::string("GET /hello HTTP/1.0\r\nHost: ") + host + "\r\n\r\n");
+  }
+  expect_refusal(400, "GET http://user@a/hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect_refusal(400, "GET http:///hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  expect_refusal(400, "GET http://a:99999/hello HTTP/1.1\r\nHost: a\r\n\r\n");
+  RawClient client(running_.port());
+  for (const char* host : {"a", "A.example.", "a-b_c~d.e", "a:80", "a:", "127.0.0.1:65535", "[::1]",
+                           "[2001:db8::1]:8080", "[::ffff:1.2.3.4]:1", "a%41b", "xn--bcher-kva.example"}) {
+    client.send(std::string("GET /hello HTTP/1.1\r\nHost: ") + host + "\r\n\r\n");
+    EXPECT_EQ(client.read_answer().status, 200) << host;
+    client.send(std::string("GET HTTP://") + host + "/hello HTTP/1.1\r\nHost: " + host + "\r\n\r\n");
+    EXPECT_EQ(client.read_answer().status, 200) << host;
+  }
+}
+
+TEST_F(Hostile, a_flood_of_empty_lines_ends_and_a_few_are_read_over) {
+  std::string flood;
+  for (int i = 0; i < 9; ++i) flood += "\r\n";
+  expect_refusal(400, flood + "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+  expect_refusal(400, flood);
+  RawClient client(running_.port());
+  for (int request = 0; request < 3; ++request) {
+    client.send(flood.substr(2) + "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.read_answer().status, 200) << request;
+  }
+  RawClient one_by_one(running_.port());
+  for (int line = 0; line < 9; ++line) one_by_one.send("\r\n");
+  EXPECT_EQ(one_by_one.read_answer().status, 400);
+  EXPECT_TRUE(one_by_one.closes());
+}
+
+TEST_F(Hostile, framing_that_outweighs_its_body_is_431) {
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto chunks = [](std::size_t count, const std::string& size) {
+    std::string text;
+    for (std::size_t i = 0; i < count; ++i) text += size + "\r\nx\r\n";
+    return text;
+  };
+  expect_refusal(431, head + chunks(5'000, "1;a=" + std::string(20, 'a')) + "0\r\n\r\n");
+  expect_refusal(431, head + chunks(5'000, std::string(20, '0') + "1") + "0\r\n\r\n");
+  RawClient client(running_.port());
+  client.send(head + chunks(5'000, "1") + "0\r\nTrailer: a\r\n\r\n");
+  EXPECT_EQ(client.read_answer().body, std::string(5'000, 'x'));
+  client.send(head + chunks(100, "01;a=\"b;c\"") + "0;d\r\n\r\n");
+  EXPECT_EQ(client.read_answer().body, std::string(100, 'x'));
+}
+
+TEST_F(Hostile, a_bare_carriage_return_is_400) {
+  const std::string line = "POST /echo HTTP/1.1\r\n";
+  for (const char* rest :
+       {"Host: x\rA: b\r\n\r\n", "Host: x\r\nA: b\rContent-Length: 1\r\n\r\nx", "Host: x\r\n\rA: b\r\n\r\n",
+        "Host: x\r\nA\r: b\r\n\r\n", "Host: x\r\nTransfer-Encoding: chunked\r\n\r\n1;a\rb\r\nx\r\n0\r\n\r\n"}) {
+    expect_refusal(400, line + rest);
+  }
+  expect_refusal(400, "GET /hello HTTP/1.1\rHost: x\r\n\r\n");
+}
+
 TEST_F(Hostile, a_body_over_the_limit_is_413) {
   expect_refusal(413, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10001\r\n\r\n" + std::string(10'001, 'x'));
   expect_refusal(413, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 18446744073709551615\r\n\r\n");

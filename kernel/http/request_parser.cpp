@@ -23,6 +23,9 @@ std::string_view view(beast::string_view text) noexcept {
 
 constexpr std::size_t method_bytes_max = 32;
 constexpr std::size_t last_chunk_bytes_min = 5;
+/// What the framing of a chunked body may take for each byte of it, beyond the head's limit: a chunk of one byte has
+/// five.
+constexpr std::size_t framing_bytes_per_byte = 8;
 /// A length is a claim; beyond this, memory is taken as bytes arrive.
 constexpr std::size_t reserved_bytes_max = 1024 * 1024;
 
@@ -31,6 +34,22 @@ bool has_bare_line_feed(std::string_view text) noexcept {
   const std::string_view head = text.substr(0, text.find("\r\n\r\n"));
   for (std::size_t at = head.find('\n'); at != std::string_view::npos; at = head.find('\n', at + 1)) {
     if (at == 0 || head[at - 1] != '\r') return true;
+  }
+  return false;
+}
+
+/// Whether the line of the head that `text` begins with has CR without LF.
+bool has_bare_carriage_return(std::string_view text) noexcept {
+  const std::string_view line = text.substr(0, text.find("\r\n"));
+  const std::size_t at = line.find('\r');
+  return at != std::string_view::npos && at + 1 < line.size();
+}
+
+/// Whether a header goes on in the next line (obs-fold, RFC 9112 §5.2). `lines` begins with a line.
+bool has_folded_line(std::string_view lines) noexcept {
+  for (std::size_t at = lines.find("\r\n"); at != std::string_view::npos; at = lines.find("\r\n", at + 2)) {
+    if (lines.substr(at + 2).starts_with("\r\n")) return false;
+    if (at + 2 < lines.size() && (lines[at + 2] == ' ' || lines[at + 2] == '\t')) return true;
   }
   return false;
 }
@@ -72,6 +91,9 @@ struct RequestParser::State {
                                "the only Transfer-Encoding taken is \"chunked\", once, in HTTP/1.1");
         }
       } else if (field == beast::http::field::host) {
+        if (!is_authority(view(value))) {
+          return state_.refuse(ec, 400, "invalid", "the Host header must be host or host:port");
+        }
         ++state_.hosts;
       }
       if (state_.content_lengths > 0 && state_.transfer_encodings > 0) {
@@ -112,11 +134,16 @@ struct RequestParser::State {
   void refuse_body(beast::error_code& ec) {
     refuse(ec, 413, "too_large", fmt::format("the body is larger than {} bytes", body_bytes_max));
   }
+  void refuse_fold() { failure = {400, "invalid", "a header is folded over two lines; write it in one"}; }
   /// `rest` is what was not read yet.
   void explain(beast::error_code ec, std::string_view rest) {
     if (!failure.code.empty()) return;
-    if (!head_done && has_bare_line_feed(rest)) {
+    if (!head_done && has_folded_line(rest)) {
+      refuse_fold();
+    } else if (!head_done && has_bare_line_feed(rest)) {
       failure = {400, "invalid", "a line of the head ends with a bare LF; lines end with CR LF"};
+    } else if (!head_done && has_bare_carriage_return(rest)) {
+      failure = {400, "invalid", "a line of the head has a CR without LF; lines end with CR LF"};
     } else if (ec == BeastError::header_limit) {
       failure = {431, "too_large", fmt::format("request line and headers are larger than {} bytes", header_bytes_max)};
     } else if (ec == BeastError::bad_version) {
@@ -125,6 +152,8 @@ struct RequestParser::State {
       failure = {400, "invalid", fmt::format("this is not an HTTP request: {}", ec.message())};
     }
   }
+
+  [[nodiscard]] std::size_t body_bytes() const noexcept { return request->body().size(); }
 
   std::size_t header_bytes_max = 0;
   std::size_t body_bytes_max = 0;
@@ -136,6 +165,7 @@ struct RequestParser::State {
   int transfer_encodings = 0;
   int hosts = 0;
   std::size_t head_bytes = 0;
+  std::size_t framed_body_bytes = 0;  // with the chunks' own lines and the trailers
   bool head_done = false;
 };
 
@@ -155,7 +185,7 @@ void RequestParser::start(Request& request) {
   state.failure = {};
   state.version = 11;
   state.content_lengths = state.transfer_encodings = state.hosts = 0;
-  state.head_bytes = 0;
+  state.head_bytes = state.framed_body_bytes = 0;
   state.head_done = false;
 }
 
@@ -173,7 +203,17 @@ RequestParser::Outcome RequestParser::parse(std::string_view input, std::size_t&
     const std::size_t used = state.parser->put(boost::asio::const_buffer(rest.data(), rest.size()), ec);
     TRV_ASSERT(used <= rest.size());
     consumed += used;
-    if (!state.head_done) state.head_bytes += used;
+    (state.head_done ? state.framed_body_bytes : state.head_bytes) += used;
+    // Beast looks behind a line's end before it takes the line, so a fold is never cut.
+    if ((!state.head_done || state.parser->is_done()) && has_folded_line(rest.substr(0, used))) {
+      state.refuse_fold();
+      return Outcome::failed;
+    }
+    const std::size_t framing_bytes = state.framed_body_bytes - std::min(state.framed_body_bytes, state.body_bytes());
+    if (framing_bytes > state.header_bytes_max + framing_bytes_per_byte * state.body_bytes()) {
+      state.failure = {431, "too_large", "the chunks' sizes, extensions and trailers take too many bytes"};
+      return Outcome::failed;
+    }
     if (ec == BeastError::need_more || (!ec && consumed == input.size() && !state.parser->is_header_done())) {
       // Also the line of a chunk is held to the header's limit: Beast has none for it.
       const std::size_t held = input.size() - consumed + (state.head_done ? 0 : state.head_bytes);

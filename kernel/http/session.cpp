@@ -18,6 +18,7 @@ constexpr std::size_t input_bytes_max = 64 * 1024;
 /// Pipelined answers gather up to this before they are sent.
 constexpr std::size_t output_bytes_gathered = 128 * 1024;
 constexpr std::size_t request_id_bytes_max = 64;
+constexpr int empty_lines_max = 8;
 
 bool is_request_id(std::string_view text) noexcept {
   return !text.empty() && text.size() <= request_id_bytes_max && std::ranges::all_of(text, [](char c) {
@@ -105,7 +106,13 @@ bool Session::advance() {
 bool Session::read_head() {
   if (phase_ == Phase::idle) {
     // RFC 9112 §2.2: empty lines before a request are read over.
-    while (unparsed().starts_with("\r\n")) consume(2);
+    while (unparsed().starts_with("\r\n")) {
+      if (++empty_lines_ > empty_lines_max) {
+        refuse(400, "invalid", fmt::format("more than {} empty lines come before a request", empty_lines_max));
+        return false;
+      }
+      consume(2);
+    }
     if (unparsed().empty() || (unparsed() == "\r" && !input_is_over_)) {
       if (input_is_over_ || draining_) phase_ = Phase::closing;
       return false;
@@ -271,6 +278,7 @@ void Session::begin_next() {
   }
   request_.clear();
   match_ = {};
+  empty_lines_ = 0;
   phase_ = Phase::idle;
   phase_began_ = environment_.now;
   if (input_begin_ == input_end_ && input_.size() > input_bytes_initial) {

@@ -110,6 +110,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   std::size_t input_begin_ = 0;
   std::size_t input_end_ = 0;
   bool input_is_over_ = false;
+  int empty_lines_ = 0;  ///< read over before the request that is awaited
   std::string output_;
   std::size_t output_begin_ = 0;
 

@@ -13,7 +13,7 @@
 
 namespace trv::http {
 
-/// Whoever sends what a queue holds.
+/// The one that sends what a queue holds.
 class Waker {
  public:
   virtual ~Waker() = default;

@@ -1,9 +1,12 @@
 #include "kernel/http/target.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <limits>
 
+#include "kernel/http/request.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::http {
@@ -26,14 +29,62 @@ bool is_control(char c) noexcept {
 std::size_t authority_size(std::string_view raw) noexcept {
   std::size_t scheme = 0;
   for (const std::string_view prefix : {"http://", "https://"}) {
-    if (raw.size() > prefix.size() && raw.starts_with(prefix)) scheme = prefix.size();
+    if (equal_ignoring_case(raw.substr(0, prefix.size()), prefix)) scheme = prefix.size();
   }
   if (scheme == 0) return 0;
   const auto end = raw.find_first_of("/?", scheme);
   return end == std::string_view::npos ? raw.size() : end;
 }
 
+bool is_digits(std::string_view text) noexcept {
+  return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_host_name(std::string_view name) noexcept {
+  if (name.empty()) return false;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = name[i];
+    const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                          std::string_view("-._~!$&'()*+;=").find(c) != std::string_view::npos;
+    if (is_plain) continue;
+    if (c != '%' || name.size() - i < 3 || digit_value(name[i + 1]) < 0 || digit_value(name[i + 2]) < 0) return false;
+    i += 2;
+  }
+  return true;
+}
+
+bool is_ipv6_address(std::string_view text) noexcept {
+  char zero_terminated[INET6_ADDRSTRLEN] = {};
+  if (text.size() >= sizeof zero_terminated || text.find('\0') != std::string_view::npos) return false;
+  std::ranges::copy(text, zero_terminated);
+  in6_addr address{};
+  return ::inet_pton(AF_INET6, zero_terminated, &address) == 1;
+}
+
+constexpr std::size_t port_digits_max = 5;
+constexpr int port_max = 65'535;
+
+bool is_port(std::string_view port) noexcept {
+  if (port.size() > port_digits_max || !is_digits(port)) return false;
+  int number = 0;
+  for (const char c : port) number = 10 * number + (c - '0');
+  return number <= port_max;
+}
+
 }  // namespace
+
+bool is_authority(std::string_view text) noexcept {
+  std::size_t host_size = text.find(':');
+  if (text.starts_with('[')) {
+    const std::size_t bracket = text.find(']');
+    if (bracket == std::string_view::npos || !is_ipv6_address(text.substr(1, bracket - 1))) return false;
+    host_size = bracket + 1;
+  } else if (!is_host_name(text.substr(0, host_size))) {
+    return false;
+  }
+  if (host_size >= text.size()) return true;
+  return text[host_size] == ':' && is_port(text.substr(host_size + 1));
+}
 
 bool is_utf8(std::string_view text) noexcept {
   for (std::size_t i = 0; i < text.size();) {
@@ -93,6 +144,12 @@ base::Status Target::parse_parts() {
     return base::fail(ErrorCode::invalid, "the request target has a fragment (#…); leave it out");
   }
   const std::size_t begin = authority_size(raw_);
+  if (begin > 0) {
+    const std::size_t host = raw_.find("//") + 2;
+    if (!is_authority(std::string_view(raw_).substr(host, begin - host))) {
+      return base::fail(ErrorCode::invalid, "the request target's authority must be host or host:port");
+    }
+  }
   const std::size_t question = raw_.find('?', begin);
   const std::size_t end = question == std::string::npos ? raw_.size() : question;
   path_ = {static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(end - begin)};

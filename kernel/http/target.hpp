@@ -1,9 +1,9 @@
 #pragma once
-// The request target: what stands between method and version in a request line (RFC 9112 §3.2), split and decoded.
+// The request target: what comes between method and version in a request line (RFC 9112 §3.2), split and decoded.
 //
 // Hostile input. Accepted are the origin form (`/v1/tenants?limit=5`), the absolute form (`http://host/v1`, whose
-// authority is ignored) and the asterisk form. A target is refused, never repaired: nothing is normalised, so `..`
-// cannot reach another route.
+// authority is checked and then ignored) and the asterisk form. A target is refused, never repaired: nothing is
+// normalised, so `..` cannot reach another route.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,8 +30,8 @@ struct Field {
 /// Reusable: parse() keeps the memory of earlier targets. One thread at a time.
 class Target {
  public:
-  /// Error: invalid, for a bad percent triplet, text that is not UTF-8, a control character in the path, a NUL
-  /// anywhere, a segment `.` or `..` (also encoded), a fragment, or more than segments_max segments or
+  /// Error: invalid, for a bad authority, a bad percent triplet, text that is not UTF-8, a control character in the
+  /// path, a NUL anywhere, a segment `.` or `..` (also encoded), a fragment, or more than segments_max segments or
   /// query_parameters_max parameters. After an error the target is empty.
   [[nodiscard]] base::Status parse(std::string_view raw);
 
@@ -72,6 +72,10 @@ class Target {
   std::vector<std::pair<Slice, Slice>> query_;
 };
 
+/// True for `host` or `host:port` as a Host header or an absolute target names it (RFC 3986 §3.2.2, §3.2.3): a name, an
+/// IPv4 address or an IPv6 address in brackets, not empty; the port is at most 65535 and may be empty. A comma, which
+/// the grammar allows in a name, is refused: a proxy that joins two Host headers writes one.
+[[nodiscard]] bool is_authority(std::string_view text) noexcept;
 /// True for well-formed UTF-8 (Unicode 15 table 3-7): no surrogates, no overlong forms, nothing above U+10FFFF.
 [[nodiscard]] bool is_utf8(std::string_view text) noexcept;
 /// The longest beginning of UTF-8 text that has at most `bytes_max` bytes and cuts no character.
