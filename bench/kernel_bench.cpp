@@ -1,9 +1,10 @@
 // Speed of the one path in one process: command → durable → projected, workflows, replay, restart, waiting instances.
 //
-//   kernel_bench [--records N] [--instances N] [--waiting N] [--only command|workflow|replay|restart|waiting]
-//                [--folder F] [--full]
+//   kernel_bench [--records N] [--instances N] [--waiting N] [--stored N] [--folder F] [--full]
+//                [--only command|workflow|replay|restart|waiting|disk|stored]
 //
-// --full restarts with 1,000,000 records.
+// --full restarts with 1,000,000 records. --stored N: how many instances are stored before the throughput with them is
+// compared with that of an empty folder.
 
 #include <malloc.h>
 #include <sys/wait.h>
@@ -15,6 +16,7 @@
 #include <map>
 #include <thread>
 
+#include "bench/disk_use.hpp"
 #include "bench/shard_under_test.hpp"
 
 namespace trv::bench {
@@ -25,6 +27,7 @@ struct Sizes {
   std::uint64_t restart_records = 200'000;
   std::uint64_t instances = 20'000;
   std::uint64_t waiting = 20'000;
+  std::uint64_t stored = 100'000;
 };
 
 constexpr std::string_view ten_steps = R"(
@@ -56,6 +59,24 @@ do:
   - rest: {wait: PT24H}
   - finish: {set: {done: true}}
 )";
+
+/// As many calls as the other has steps, one after another.
+std::string ten_calls() {
+  std::string text =
+      "document: {dsl: 1.0.3, namespace: bench, name: ten-calls, version: 1.0.0}\n"
+      "do:\n";
+  for (std::uint64_t i = 0; i < internal_steps; ++i) {
+    text += fmt::format(
+        "  - call{0}: {{call: http, with: {{method: get, endpoint: 'https://api.example.com/orders/{0}'}}}}\n", i);
+  }
+  return text;
+}
+
+/// What the HTTP performer makes of a small JSON answer.
+constexpr const char* http_answer =
+    R"({"request":{"method":"GET","uri":"https://api.example.com/orders/1","headers":{}},"status":200,)"
+    R"("headers":{"content-type":"application/json","content-length":"37","date":"Mon, 05 Jan 2026 10:00:00 GMT"},)"
+    R"("body":"{\"order\":4711,\"state\":\"in delivery\"}"})";
 
 void add_member(ShardUnderTest& shard, std::uint64_t number) {
   shard.submit(
@@ -133,6 +154,47 @@ void measure_workflow(const std::filesystem::path& folder, std::uint64_t instanc
           .value = run.cpu_seconds / (count * internal_steps) * 1e6,
           .unit = "us of the shard thread per step, start and end of the instance included",
           .floor = at_most(15)});
+}
+
+void measure_disk(const std::filesystem::path& folder, std::uint64_t instances) {
+  ShardUnderTest shard(folder);
+  shard.apply_definition(std::string(ten_steps));
+  shard.apply_definition(ten_calls());
+  const auto measure = [&](const std::string& name, const char* workflow, std::uint64_t count, double bytes_max) {
+    const auto start = [&](std::uint64_t) { shard.start_instance(workflow); };
+    (void)timed(shard, count / 4 + 1, start);
+    const DiskUse before = DiskUse::of(shard, folder);
+    (void)timed(shard, count, start);
+    report_disk_use(name, before, DiskUse::of(shard, folder), static_cast<double>(count), bytes_max);
+  };
+  progress("disk use of {} instances of {} internal steps", instances, internal_steps);
+  measure("bytes_per_ten_step_workflow", "ten-steps", instances, 9'000);
+  progress("disk use of {} instances of {} HTTP effects", instances / 4 + 1, internal_steps);
+  shard.answer_effects_with(http_answer);
+  measure("bytes_per_ten_effect_workflow", "ten-calls", instances / 4 + 1, 30'000);
+}
+
+void measure_stored(const std::filesystem::path& folder, std::uint64_t stored, std::uint64_t instances) {
+  double rate = 0;
+  double empty_rate = 0;
+  ShardUnderTest shard(folder);
+  shard.apply_definition(std::string(ten_steps));
+  const auto measure = [&] {
+    const auto start = [&](std::uint64_t) { shard.start_instance("ten-steps"); };
+    (void)timed(shard, instances / 20 + 1, start);
+    return static_cast<double>(instances) / timed(shard, instances, start).wall_seconds;
+  };
+  empty_rate = measure();
+  progress("{} instances are stored", stored);
+  for (std::uint64_t i = 0; i < stored; ++i) shard.start_instance("ten-steps");
+  shard.drain();
+  rate = measure();
+  report({.name = "workflow_ten_steps_stored",
+          .value = rate,
+          .unit = fmt::format("instances/s with {} stored ones", stored),
+          .compares_with = "an empty folder",
+          .ratio = rate / empty_rate,
+          .floor = ratio_at_least(0.9)});
 }
 
 /// A projector that another one stands behind; sums up what that one costs.
@@ -318,6 +380,8 @@ int run(int argc, char** argv) {
       sizes.instances = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--waiting") {
       sizes.waiting = std::strtoull(argv[++i], nullptr, 10);
+    } else if (flag == "--stored") {
+      sizes.stored = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--only") {
       only = argv[++i];
     } else if (flag == "--folder") {
@@ -326,7 +390,8 @@ int run(int argc, char** argv) {
       give_up(fmt::format("{} is no flag", flag));
     }
   }
-  if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0) give_up("sizes start at 1");
+  if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0 || sizes.stored == 0)
+    give_up("sizes start at 1");
   const ScratchFolder scratch("kernel_bench", parent);
   const auto wanted = [&](std::string_view name) { return only.empty() || only == name; };
   // First: it forks, which must not happen beside other threads.
@@ -338,6 +403,8 @@ int run(int argc, char** argv) {
   if (wanted("workflow") || replay) measure_workflow(scratch.path() / "workflow", sizes.instances);
   if (replay) measure_replay(scratch.path() / "workflow", "replay_workflow", scratch.path());
   if (wanted("waiting")) measure_waiting(scratch.path() / "waiting", sizes.waiting);
+  if (wanted("disk")) measure_disk(scratch.path() / "disk", sizes.instances / 4 + 1);
+  if (wanted("stored")) measure_stored(scratch.path() / "stored", sizes.stored, sizes.instances);
   return 0;
 }
 

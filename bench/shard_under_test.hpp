@@ -53,7 +53,7 @@ class ShardUnderTest {
     options.map_bytes = map_bytes;
     projection_ = must(projection::Projection::open(options, only_shard, projectors_.all()));
     shard::ShardListeners listeners;
-    listeners.effect = [](shard::Effect) {};
+    listeners.effect = [this](const shard::Effect& effect) { answer(effect); };
     listeners.timer = [](const shard::Timer&) -> shard::Command { give_up("a timer is due that no benchmark set"); };
     shard::ShardOptions options_of_shard;
     options_of_shard.shard = only_shard;
@@ -107,6 +107,10 @@ class ShardUnderTest {
     });
   }
 
+  /// What every effect is answered with from now on; one that nobody answers stays pending. Only while the shard is
+  /// idle.
+  void answer_effects_with(std::string output) { answer_ = std::move(output); }
+
   [[nodiscard]] const Projectors& projectors() const { return projectors_; }
   [[nodiscard]] const projection::Projection& projection() const { return *projection_; }
   [[nodiscard]] shard::ShardMetrics metrics() const { return shard_->metrics(); }
@@ -128,9 +132,29 @@ class ShardUnderTest {
     drain();
   }
 
+  // On the shard's thread, which does not wait for itself.
+  void answer(const shard::Effect& effect) {
+    if (answer_.empty()) return;
+    hand_over(effect.tenant,
+              [this, key = effect.key](const lmdb::Txn& state,
+                                       shard::DecisionContext& context) -> base::Result<shard::Decision> {
+                shard::Outcome outcome;
+                outcome.ok = true;
+                outcome.output = answer_;
+                outcome.duration = std::chrono::milliseconds(3);
+                TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, decision_state(), key, outcome));
+                return std::move(settled.decision);
+              });
+  }
+
   template <typename Decide>
   void submit(const base::TenantId& tenant, Decide decide) {
     wait_until_open(in_flight_max - 1);
+    hand_over(tenant, std::move(decide));
+  }
+
+  template <typename Decide>
+  void hand_over(const base::TenantId& tenant, Decide decide) {
     in_flight_.fetch_add(1, std::memory_order_relaxed);
     shard::Command command;
     command.tenant = tenant;
@@ -155,6 +179,7 @@ class ShardUnderTest {
   std::unique_ptr<log::LmdbEventLog> log_;
   std::unique_ptr<projection::Projection> projection_;
   instance::DefinitionCache definitions_;
+  std::string answer_;  ///< empty: none
   std::atomic<std::uint64_t> in_flight_{0};
   std::unique_ptr<shard::ShardProcessor> shard_;
 };

@@ -113,6 +113,13 @@ Result<std::uint64_t> Table::count(const Txn& txn) const {
   return std::uint64_t{stat.ms_entries};
 }
 
+Result<std::uint64_t> Table::bytes(const Txn& txn) const {
+  MDB_stat stat{};
+  const int code = mdb_stat(txn.handle(), handle_, &stat);
+  if (code != MDB_SUCCESS) return fail(to_error(txn.env(), code, "count pages"));
+  return std::uint64_t{stat.ms_branch_pages + stat.ms_leaf_pages + stat.ms_overflow_pages} * stat.ms_psize;
+}
+
 Result<std::optional<Entry>> Table::first(const Txn& txn) const {
   TRV_TRY_ASSIGN(Cursor cursor, Cursor::open(txn, *this));
   return cursor.first();

@@ -68,6 +68,8 @@ class Table {
   /// Erases every entry; the table stays.
   [[nodiscard]] base::Status clear(WriteTxn& txn) const;
   [[nodiscard]] base::Result<std::uint64_t> count(const Txn& txn) const;
+  /// Of its pages, of which some may be partly empty.
+  [[nodiscard]] base::Result<std::uint64_t> bytes(const Txn& txn) const;
   [[nodiscard]] base::Result<std::optional<Entry>> first(const Txn& txn) const;
   [[nodiscard]] base::Result<std::optional<Entry>> last(const Txn& txn) const;
 
