@@ -4,8 +4,9 @@
 #include <charconv>
 
 #include "kernel/effects/performers.hpp"
-#include "kernel/expression/json.hpp"
-#include "kernel/expression/value.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
 
 namespace trv::effects {
@@ -13,10 +14,10 @@ namespace {
 
 using base::ErrorCode;
 using base::fail;
-using expression::Value;
+using json::Value;
 
 std::string as_text(const Value& value) {
-  return value.is_string() ? std::string(value.as_string()) : expression::to_json(value);
+  return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
 }
 
 std::string with_query(std::string address, const Value* query) {
@@ -40,7 +41,7 @@ bool has_header(const std::vector<egress::Header>& headers, std::string_view nam
 }
 
 base::Result<egress::Request> request_of(const shard::Effect& effect, base::Duration left) {
-  TRV_TRY_ASSIGN(const Value input, expression::parse_json(effect.input));
+  TRV_TRY_ASSIGN(const Value input, json::parse(effect.input));
   const Value* endpoint = input.find("endpoint");
   if (endpoint == nullptr || !endpoint->is_string()) return fail(ErrorCode::invalid, "the HTTP call has no endpoint");
   egress::Request request;
@@ -81,10 +82,10 @@ base::Duration retry_after_of(const egress::Response& response) {
 }
 
 std::string output_of(const egress::Request& request, const egress::Response& response) {
-  expression::Value headers = Value::object();
+  json::Value headers = Value::object();
   for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
   // Bytes that are no UTF-8 have no place in JSON: parsing what would be printed tells.
-  const bool is_text = expression::parse_json(expression::to_json(Value(response.body))).has_value();
+  const bool is_text = json::parse(json::serialize(Value(response.body))).has_value();
   Value output = Value::object(
       {{"request", Value::object({{"method", Value(request.method)},
                                   {"uri", Value(request.connection.empty() ? request.url : request.path)}})},
@@ -95,7 +96,7 @@ std::string output_of(const egress::Request& request, const egress::Response& re
   } else {
     output.set("body_base64", Value(base::to_base64(base::as_bytes(response.body))));
   }
-  return expression::to_json(output);
+  return json::serialize(output);
 }
 
 bool is_idempotent(std::string_view method) {

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "kernel/expression/code.hpp"
-#include "kernel/expression/memory_meter.hpp"
-#include "kernel/expression/value.hpp"
+#include "kernel/json/memory_meter.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/timestamp.hpp"
 
@@ -39,7 +39,7 @@ class Allowance {
     return false;
   }
   /// A jq error, which `try` can catch.
-  void raise(Value error) {
+  void raise(json::Value error) {
     error_ = std::move(error);
     stop_ = Stop::raised;
   }
@@ -54,40 +54,40 @@ class Allowance {
     stop_ = Stop::none;
   }
   [[nodiscard]] Stop stopped() const noexcept { return stop_; }
-  [[nodiscard]] Value take_error() noexcept { return std::move(error_); }
+  [[nodiscard]] json::Value take_error() noexcept { return std::move(error_); }
   [[nodiscard]] std::uint64_t fuel() const noexcept { return fuel_; }
-  [[nodiscard]] MemoryMeter& meter() noexcept { return meter_; }
+  [[nodiscard]] json::MemoryMeter& meter() noexcept { return meter_; }
 
  private:
   std::uint64_t fuel_;
-  MemoryMeter meter_;
+  json::MemoryMeter meter_;
   Stop stop_ = Stop::none;
-  Value error_;
+  json::Value error_;
 };
 
 /// One call of a builtin.
 class NativeCall {
  public:
-  NativeCall(Allowance& allowance, base::Timestamp now, const Value* values) noexcept
+  NativeCall(Allowance& allowance, base::Timestamp now, const json::Value* values) noexcept
       : allowance_(allowance), now_(now), values_(values) {}
 
-  [[nodiscard]] const Value& input() const noexcept { return values_[0]; }
+  [[nodiscard]] const json::Value& input() const noexcept { return values_[0]; }
   /// From 0.
-  [[nodiscard]] const Value& argument(int index) const noexcept { return values_[index + 1]; }
+  [[nodiscard]] const json::Value& argument(int index) const noexcept { return values_[index + 1]; }
   [[nodiscard]] base::Timestamp now() const noexcept { return now_; }
   [[nodiscard]] Allowance& allowance() noexcept { return allowance_; }
   bool charge(std::uint64_t steps) noexcept { return allowance_.charge(steps); }
   bool room(std::size_t bytes) noexcept { return allowance_.room(bytes); }
   /// Raises a jq error; the answer of the call no longer matters.
-  Value fail(std::string_view message) {
-    allowance_.raise(Value(message));
+  json::Value fail(std::string_view message) {
+    allowance_.raise(json::Value(message));
     return {};
   }
 
  private:
   Allowance& allowance_;
   base::Timestamp now_;
-  const Value* values_;
+  const json::Value* values_;
 };
 
 [[nodiscard]] std::span<const Native> math_natives() noexcept;
@@ -102,31 +102,32 @@ class NativeCall {
 // Shared by the machine and the builtins. All answer with an error in `allowance` when they fail.
 
 /// `number (1)`, `string ("abc")`: kind and beginning of the value, as jq's messages show them.
-[[nodiscard]] std::string describe(const Value& value);
-[[nodiscard]] Value apply(Operator op, Value left, const Value& right, Allowance& allowance);
-[[nodiscard]] bool compare_values(const Value& a, const Value& b, Allowance& allowance, int& order);
-[[nodiscard]] Value negate(const Value& value, Allowance& allowance);
+[[nodiscard]] std::string describe(const json::Value& value);
+[[nodiscard]] json::Value apply(Operator op, json::Value left, const json::Value& right, Allowance& allowance);
+[[nodiscard]] bool compare_values(const json::Value& a, const json::Value& b, Allowance& allowance, int& order);
+[[nodiscard]] json::Value negate(const json::Value& value, Allowance& allowance);
 /// Where `part`, which is not empty, begins in `text` at `from` or after it; npos for nowhere and when the fuel is used
 /// up. Takes fuel for what it may look at.
 [[nodiscard]] std::size_t find_text(std::string_view text, std::string_view part, std::size_t from,
                                     Allowance& allowance);
 /// The value as jq's tostring gives it: strings as they are, others as JSON.
-[[nodiscard]] Value to_text(const Value& value, Allowance& allowance);
-[[nodiscard]] Value to_json_text(const Value& value, Allowance& allowance);
+[[nodiscard]] json::Value to_text(const json::Value& value, Allowance& allowance);
+[[nodiscard]] json::Value to_json_text(const json::Value& value, Allowance& allowance);
 
 /// @text, @json, @csv, …
 enum class Format : std::uint8_t { text, json, csv, tsv, html, uri, urid, sh, base64, base64d, base32, base32d };
 [[nodiscard]] std::optional<Format> find_format(std::string_view name) noexcept;
-[[nodiscard]] Value apply_format(Format format, const Value& value, Allowance& allowance);
+[[nodiscard]] json::Value apply_format(Format format, const json::Value& value, Allowance& allowance);
 
 // Paths: arrays of keys, indices and slices ({"start": …, "end": …}).
-[[nodiscard]] Value get_child(const Value& container, const Value& key, Allowance& allowance);
-[[nodiscard]] Value get_slice(const Value& container, const Value& from, const Value& to, Allowance& allowance);
-[[nodiscard]] Value get_path(const Value& root, const Value& path, Allowance& allowance);
+[[nodiscard]] json::Value get_child(const json::Value& container, const json::Value& key, Allowance& allowance);
+[[nodiscard]] json::Value get_slice(const json::Value& container, const json::Value& from, const json::Value& to,
+                                    Allowance& allowance);
+[[nodiscard]] json::Value get_path(const json::Value& root, const json::Value& path, Allowance& allowance);
 /// Moves the value at the path out and leaves null; copies where it cannot.
-[[nodiscard]] Value take_path(Value& root, const Value& path, Allowance& allowance);
-[[nodiscard]] Value set_path(Value root, const Value& path, Value value, Allowance& allowance);
-[[nodiscard]] Value delete_paths(Value root, const Value& paths, Allowance& allowance);
-[[nodiscard]] Value make_slice_key(const Value& from, const Value& to);
+[[nodiscard]] json::Value take_path(json::Value& root, const json::Value& path, Allowance& allowance);
+[[nodiscard]] json::Value set_path(json::Value root, const json::Value& path, json::Value value, Allowance& allowance);
+[[nodiscard]] json::Value delete_paths(json::Value root, const json::Value& paths, Allowance& allowance);
+[[nodiscard]] json::Value make_slice_key(const json::Value& from, const json::Value& to);
 
 }  // namespace trv::expression

@@ -15,61 +15,61 @@ bool stopped(NativeCall& call) {
   return call.allowance().stopped() != Allowance::Stop::none;
 }
 
-Value raise_null(NativeCall& call) {
+json::Value raise_null(NativeCall& call) {
   call.allowance().raise(call.input());
   return {};
 }
-Value raise_argument(NativeCall& call) {
+json::Value raise_argument(NativeCall& call) {
   call.allowance().raise(call.argument(0));
   return {};
 }
 
 template <bool sorted>
-Value keys(NativeCall& call) {
-  const Value& value = call.input();
+json::Value keys(NativeCall& call) {
+  const json::Value& value = call.input();
   if (!value.is_array() && !value.is_object()) return call.fail(fmt::format("{} has no keys", describe(value)));
   // Names are sorted by their text.
   const std::size_t cost = sorted && value.is_object() ? value.size() * 8 : value.size() / 4;
-  if (!call.charge(cost) || !call.room(value.size() * sizeof(Value))) return {};
-  Value result = Value::make_array(value.size());
+  if (!call.charge(cost) || !call.room(value.size() * sizeof(json::Value))) return {};
+  json::Value result = json::Value::make_array(value.size());
   if (value.is_array()) {
-    for (std::size_t i = 0; i < value.size(); ++i) result.push_back(Value(i));
+    for (std::size_t i = 0; i < value.size(); ++i) result.push_back(json::Value(i));
   } else if (sorted) {
-    for (const Entry* entry : sorted_entries(value)) result.push_back(entry->key);
+    for (const json::Entry* entry : json::sorted_entries(value)) result.push_back(entry->key);
   } else {
-    for (const Entry& entry : value.entries()) result.push_back(entry.key);
+    for (const json::Entry& entry : value.entries()) result.push_back(entry.key);
   }
   return result;
 }
 
-Value has(NativeCall& call) {
-  const Value& value = call.input();
-  const Value& key = call.argument(0);
-  if (value.is_object() && key.is_string()) return Value(value.find(key) != nullptr);
+json::Value has(NativeCall& call) {
+  const json::Value& value = call.input();
+  const json::Value& key = call.argument(0);
+  if (value.is_object() && key.is_string()) return json::Value(value.find(key) != nullptr);
   if (value.is_array() && key.is_number()) {
     const double index = std::floor(key.as_double());
-    return Value(index >= 0 && index < static_cast<double>(value.size()));
+    return json::Value(index >= 0 && index < static_cast<double>(value.size()));
   }
   return call.fail(fmt::format("Cannot check whether {} has a {} key", to_string(value.kind()), to_string(key.kind())));
 }
 
-bool contains_within(const Value& whole, const Value& part, int depth, NativeCall& call) {
+bool contains_within(const json::Value& whole, const json::Value& part, int depth, NativeCall& call) {
   if (stopped(call) || !call.charge(1)) return false;
   if (depth > contains_depth_max) {
     call.fail("Containment check too deep");
     return false;
   }
   if (whole.is_object() && part.is_object()) {
-    for (const Entry& entry : part.entries()) {
-      const Value* present = whole.find(entry.key);
+    for (const json::Entry& entry : part.entries()) {
+      const json::Value* present = whole.find(entry.key);
       if (present == nullptr || !contains_within(*present, entry.value, depth + 1, call)) return false;
     }
     return true;
   }
   if (whole.is_array() && part.is_array()) {
-    for (const Value& wanted : part.items()) {
+    for (const json::Value& wanted : part.items()) {
       bool found = false;
-      for (const Value& item : whole.items()) {
+      for (const json::Value& item : whole.items()) {
         found = contains_within(item, wanted, depth + 1, call);
         if (found || stopped(call)) break;
       }
@@ -84,27 +84,27 @@ bool contains_within(const Value& whole, const Value& part, int depth, NativeCal
   return apply(Operator::equal, whole, part, call.allowance()).is_truthy();
 }
 
-Value contains(NativeCall& call) {
-  const Value& whole = call.input();
-  const Value& part = call.argument(0);
+json::Value contains(NativeCall& call) {
+  const json::Value& whole = call.input();
+  const json::Value& part = call.argument(0);
   if (whole.kind() != part.kind()) {
     return call.fail(fmt::format("{} and {} cannot have their containment checked", describe(whole), describe(part)));
   }
-  return Value(contains_within(whole, part, 0, call));
+  return json::Value(contains_within(whole, part, 0, call));
 }
 
-Value add_all(NativeCall& call) {
-  const Value& value = call.input();
-  Value sum;
+json::Value add_all(NativeCall& call) {
+  const json::Value& value = call.input();
+  json::Value sum;
   if (value.is_array()) {
-    for (const Value& item : value.items()) {
+    for (const json::Value& item : value.items()) {
       sum = apply(Operator::add, std::move(sum), item, call.allowance());
       if (stopped(call) || !call.charge(1)) return {};
     }
     return sum;
   }
   if (value.is_object()) {
-    for (const Entry& entry : value.entries()) {
+    for (const json::Entry& entry : value.entries()) {
       sum = apply(Operator::add, std::move(sum), entry.value, call.allowance());
       if (stopped(call) || !call.charge(1)) return {};
     }
@@ -113,25 +113,25 @@ Value add_all(NativeCall& call) {
   return call.fail(fmt::format("Cannot iterate over {}", describe(value)));
 }
 
-Value flatten_to(const Value& value, double depth, NativeCall& call) {
+json::Value flatten_to(const json::Value& value, double depth, NativeCall& call) {
   if (!value.is_array() && !value.is_object()) {
     return call.fail(fmt::format("Cannot iterate over {}", describe(value)));
   }
   struct Level {
-    const Value* value;
+    const json::Value* value;
     std::size_t next;
   };
-  Value flat = Value::array();
+  json::Value flat = json::Value::array();
   std::vector<Level> levels{{&value, 0}};
   while (!levels.empty()) {
     Level& level = levels.back();
-    if (!call.charge(1) || !call.room(levels.capacity() * sizeof(Level) + sizeof(Value))) return {};
+    if (!call.charge(1) || !call.room(levels.capacity() * sizeof(Level) + sizeof(json::Value))) return {};
     if (level.next == level.value->size()) {
       levels.pop_back();
       continue;
     }
     const std::size_t at = level.next++;
-    const Value& item = level.value->is_array() ? level.value->at(at) : level.value->entries()[at].value;
+    const json::Value& item = level.value->is_array() ? level.value->at(at) : level.value->entries()[at].value;
     if (item.is_array() && static_cast<double>(levels.size()) <= depth) {
       levels.push_back({&item, 0});
     } else {
@@ -141,36 +141,36 @@ Value flatten_to(const Value& value, double depth, NativeCall& call) {
   return flat;
 }
 
-Value flatten(NativeCall& call) {
+json::Value flatten(NativeCall& call) {
   return flatten_to(call.input(), 1e9, call);
 }
-Value flatten_depth(NativeCall& call) {
-  const Value& depth = call.argument(0);
+json::Value flatten_depth(NativeCall& call) {
+  const json::Value& depth = call.argument(0);
   if (!depth.is_number()) return call.fail("flatten depth must not be negative");
   if (depth.as_double() < 0) return call.fail("flatten depth must not be negative");
   return flatten_to(call.input(), depth.as_double(), call);
 }
 
-Value reverse(NativeCall& call) {
-  const Value& value = call.input();
-  if (value.is_null()) return Value::array();
+json::Value reverse(NativeCall& call) {
+  const json::Value& value = call.input();
+  if (value.is_null()) return json::Value::array();
   if (value.is_string()) {
-    if (value.as_string().empty()) return Value("");
-    Value points = apply(Operator::divide, value, Value(""), call.allowance());
+    if (value.as_string().empty()) return json::Value("");
+    json::Value points = apply(Operator::divide, value, json::Value(""), call.allowance());
     if (stopped(call)) return {};
     std::string text;
     for (std::size_t i = points.size(); i-- > 0;) text += points.at(i).as_string();
-    return Value(text);
+    return json::Value(text);
   }
   if (!value.is_array()) return call.fail(fmt::format("Cannot reverse {}", describe(value)));
-  if (!call.charge(value.size() / 8) || !call.room(value.size() * sizeof(Value))) return {};
-  Value result = Value::make_array(value.size());
+  if (!call.charge(value.size() / 8) || !call.room(value.size() * sizeof(json::Value))) return {};
+  json::Value result = json::Value::make_array(value.size());
   for (std::size_t i = value.size(); i-- > 0;) result.push_back(value.at(i));
   return result;
 }
 
 // Positions of the array's elements in the order of their keys.
-bool sort_positions(NativeCall& call, const Value& by, std::vector<std::size_t>& positions) {
+bool sort_positions(NativeCall& call, const json::Value& by, std::vector<std::size_t>& positions) {
   if (!call.room(by.size() * 3 * sizeof(std::size_t)) || !call.charge(by.size())) return false;
   positions.resize(by.size());
   for (std::size_t i = 0; i < positions.size(); ++i) positions[i] = i;
@@ -189,67 +189,67 @@ bool is_keyed_array(NativeCall& call, std::string_view what) {
   return true;
 }
 
-Value pick(const Value& array, const std::vector<std::size_t>& positions, NativeCall& call) {
-  if (!call.room(positions.size() * sizeof(Value))) return {};
-  Value result = Value::make_array(positions.size());
+json::Value pick(const json::Value& array, const std::vector<std::size_t>& positions, NativeCall& call) {
+  if (!call.room(positions.size() * sizeof(json::Value))) return {};
+  json::Value result = json::Value::make_array(positions.size());
   for (const std::size_t at : positions) result.push_back(array.at(at));
   return result;
 }
 
-Value sort_keyed(NativeCall& call, const Value& by) {
+json::Value sort_keyed(NativeCall& call, const json::Value& by) {
   std::vector<std::size_t> positions;
   if (!is_keyed_array(call, "sorted") || !sort_positions(call, by, positions)) return {};
   return pick(call.input(), positions, call);
 }
-Value sort(NativeCall& call) {
+json::Value sort(NativeCall& call) {
   return sort_keyed(call, call.input());
 }
-Value sort_by(NativeCall& call) {
+json::Value sort_by(NativeCall& call) {
   return sort_keyed(call, call.argument(0));
 }
 
 // Calls `take(position, same)` in key order; same says that the key equals the one before.
 template <typename Take>
-bool for_each_group(NativeCall& call, const Value& by, Take take) {
+bool for_each_group(NativeCall& call, const json::Value& by, Take take) {
   std::vector<std::size_t> positions;
   if (!sort_positions(call, by, positions)) return false;
   for (std::size_t i = 0; i < positions.size(); ++i) {
     int order = 1;
     if (i > 0 && !compare_values(by.at(positions[i - 1]), by.at(positions[i]), call.allowance(), order)) return false;
     take(positions[i], order == 0);
-    if (!call.room(2 * sizeof(Value))) return false;
+    if (!call.room(2 * sizeof(json::Value))) return false;
   }
   return true;
 }
 
-Value group_by(NativeCall& call) {
+json::Value group_by(NativeCall& call) {
   if (!is_keyed_array(call, "grouped")) return {};
-  std::vector<Value> groups;
+  std::vector<json::Value> groups;
   for_each_group(call, call.argument(0), [&](std::size_t at, bool same) {
-    if (!same) groups.push_back(Value::array());
+    if (!same) groups.push_back(json::Value::array());
     groups.back().push_back(call.input().at(at));
   });
-  return Value::array(std::move(groups));
+  return json::Value::array(std::move(groups));
 }
 
-Value unique_keyed(NativeCall& call, const Value& by) {
+json::Value unique_keyed(NativeCall& call, const json::Value& by) {
   if (!is_keyed_array(call, "sorted")) return {};
-  Value result = Value::array();
+  json::Value result = json::Value::array();
   for_each_group(call, by, [&](std::size_t at, bool same) {
     if (!same) result.push_back(call.input().at(at));
   });
   return result;
 }
-Value unique(NativeCall& call) {
+json::Value unique(NativeCall& call) {
   return unique_keyed(call, call.input());
 }
-Value unique_by(NativeCall& call) {
+json::Value unique_by(NativeCall& call) {
   return unique_keyed(call, call.argument(0));
 }
 
 // The first of the least, or the last of the greatest.
 template <bool greatest>
-Value extreme(NativeCall& call, const Value& by) {
+json::Value extreme(NativeCall& call, const json::Value& by) {
   if (!call.input().is_array()) {
     return call.fail(fmt::format("{} and {} cannot be iterated over", describe(call.input()), describe(by)));
   }
@@ -263,21 +263,21 @@ Value extreme(NativeCall& call, const Value& by) {
   return call.input().at(best);
 }
 template <bool greatest>
-Value extreme_self(NativeCall& call) {
+json::Value extreme_self(NativeCall& call) {
   return extreme<greatest>(call, call.input());
 }
 template <bool greatest>
-Value extreme_by(NativeCall& call) {
+json::Value extreme_by(NativeCall& call) {
   return extreme<greatest>(call, call.argument(0));
 }
 
-Value to_entries(NativeCall& call) {
-  const Value& object = call.input();
+json::Value to_entries(NativeCall& call) {
+  const json::Value& object = call.input();
   if (!object.is_object()) return call.fail(fmt::format("{} has no keys", describe(object)));
-  if (!call.charge(object.size()) || !call.room(object.size() * 6 * sizeof(Value))) return {};
-  Value result = Value::make_array(object.size());
-  for (const Entry& entry : object.entries()) {
-    Value pair = Value::make_object(2);
+  if (!call.charge(object.size()) || !call.room(object.size() * 6 * sizeof(json::Value))) return {};
+  json::Value result = json::Value::make_array(object.size());
+  for (const json::Entry& entry : object.entries()) {
+    json::Value pair = json::Value::make_object(2);
     pair.set("key", entry.key);
     pair.set("value", entry.value);
     result.push_back(std::move(pair));
@@ -285,10 +285,10 @@ Value to_entries(NativeCall& call) {
   return result;
 }
 
-const Value* find_any(const Value& entry, std::span<const std::string_view> names, bool skip_empty) {
-  const Value* last = nullptr;
+const json::Value* find_any(const json::Value& entry, std::span<const std::string_view> names, bool skip_empty) {
+  const json::Value* last = nullptr;
   for (const std::string_view name : names) {
-    const Value* found = entry.find(name);
+    const json::Value* found = entry.find(name);
     if (found == nullptr) continue;
     last = found;
     if (!skip_empty || found->is_truthy()) return found;
@@ -297,52 +297,53 @@ const Value* find_any(const Value& entry, std::span<const std::string_view> name
   return last;
 }
 
-Value from_entries(NativeCall& call) {
+json::Value from_entries(NativeCall& call) {
   constexpr std::array<std::string_view, 6> key_names = {"key", "k", "name", "Name", "Key", "K"};
   constexpr std::array<std::string_view, 4> value_names = {"value", "v", "Value", "V"};
   if (!call.input().is_array()) return call.fail(fmt::format("Cannot iterate over {}", describe(call.input())));
-  Value object = Value::object();
-  for (const Value& entry : call.input().items()) {
+  json::Value object = json::Value::object();
+  for (const json::Value& entry : call.input().items()) {
     if (!entry.is_object()) return call.fail(fmt::format("Cannot index {} with \"key\"", to_string(entry.kind())));
-    if (!call.charge(1) || !call.room(sizeof(Entry))) return {};
-    const Value* found_key = find_any(entry, key_names, true);
-    const Value* found_value = find_any(entry, value_names, false);
-    const Value key = found_key == nullptr ? Value() : *found_key;
+    if (!call.charge(1) || !call.room(sizeof(json::Entry))) return {};
+    const json::Value* found_key = find_any(entry, key_names, true);
+    const json::Value* found_value = find_any(entry, value_names, false);
+    const json::Value key = found_key == nullptr ? json::Value() : *found_key;
     if (key.is_array() || key.is_object()) {
       return call.fail(fmt::format("Cannot use {} as object key", describe(key)));
     }
-    object.set(key.is_string() ? key : to_text(key, call.allowance()), found_value == nullptr ? Value() : *found_value);
+    object.set(key.is_string() ? key : to_text(key, call.allowance()),
+               found_value == nullptr ? json::Value() : *found_value);
   }
   return object;
 }
 
-Value transpose(NativeCall& call) {
-  const Value& rows = call.input();
+json::Value transpose(NativeCall& call) {
+  const json::Value& rows = call.input();
   if (!rows.is_array()) return call.fail(fmt::format("Cannot iterate over {}", describe(rows)));
   std::size_t width = 0;
-  for (const Value& row : rows.items()) {
+  for (const json::Value& row : rows.items()) {
     if (!row.is_array()) return call.fail(fmt::format("Cannot index {} with number", to_string(row.kind())));
     width = std::max(width, row.size());
   }
-  if (!call.charge(width * rows.size() / 4) || !call.room(width * (rows.size() + 2) * sizeof(Value))) return {};
-  Value columns = Value::make_array(width);
+  if (!call.charge(width * rows.size() / 4) || !call.room(width * (rows.size() + 2) * sizeof(json::Value))) return {};
+  json::Value columns = json::Value::make_array(width);
   for (std::size_t i = 0; i < width; ++i) {
-    Value column = Value::make_array(rows.size());
-    for (const Value& row : rows.items()) column.push_back(i < row.size() ? row.at(i) : Value());
+    json::Value column = json::Value::make_array(rows.size());
+    for (const json::Value& row : rows.items()) column.push_back(i < row.size() ? row.at(i) : json::Value());
     columns.push_back(std::move(column));
   }
   return columns;
 }
 
-Value set_path_native(NativeCall& call) {
+json::Value set_path_native(NativeCall& call) {
   return set_path(call.input(), call.argument(0), call.argument(1), call.allowance());
 }
-Value delete_paths_native(NativeCall& call) {
+json::Value delete_paths_native(NativeCall& call) {
   return delete_paths(call.input(), call.argument(0), call.allowance());
 }
 
-Value binary_search(NativeCall& call) {
-  const Value& array = call.input();
+json::Value binary_search(NativeCall& call) {
+  const json::Value& array = call.input();
   if (!array.is_array()) return call.fail(fmt::format("{} cannot be searched from", describe(array)));
   std::size_t low = 0;
   std::size_t high = array.size();
@@ -350,18 +351,18 @@ Value binary_search(NativeCall& call) {
     const std::size_t middle = low + (high - low) / 2;
     int order = 0;
     if (!compare_values(array.at(middle), call.argument(0), call.allowance(), order)) return {};
-    if (order == 0) return Value(middle);
+    if (order == 0) return json::Value(middle);
     if (order < 0) {
       low = middle + 1;
     } else {
       high = middle;
     }
   }
-  return Value(-1 - static_cast<std::int64_t>(low));
+  return json::Value(-1 - static_cast<std::int64_t>(low));
 }
 
-Value to_array(NativeCall& call) {
-  return call.input().is_array() ? call.input() : Value::array({call.input()});
+json::Value to_array(NativeCall& call) {
+  return call.input().is_array() ? call.input() : json::Value::array({call.input()});
 }
 
 constexpr auto natives = std::to_array<Native>({

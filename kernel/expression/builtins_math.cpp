@@ -24,24 +24,24 @@ bool all_numbers(NativeCall& call, int arguments) {
 }
 
 template <double (*function)(double)>
-Value unary(NativeCall& call) {
+json::Value unary(NativeCall& call) {
   if (!all_numbers(call, 0)) return {};
-  return Value(function(call.input().as_double()));
+  return json::Value(function(call.input().as_double()));
 }
 
 // Rounding leaves an exact integer as it is.
 template <double (*function)(double)>
-Value rounding(NativeCall& call) {
+json::Value rounding(NativeCall& call) {
   return call.input().is_int() ? call.input() : unary<function>(call);
 }
 
 template <double (*function)(double, double)>
-Value binary(NativeCall& call) {
+json::Value binary(NativeCall& call) {
   if (!call.argument(0).is_number() || !call.argument(1).is_number()) {
-    const Value& wrong = call.argument(0).is_number() ? call.argument(1) : call.argument(0);
+    const json::Value& wrong = call.argument(0).is_number() ? call.argument(1) : call.argument(0);
     return call.fail(fmt::format("{} number required", describe(wrong)));
   }
-  return Value(function(call.argument(0).as_double(), call.argument(1).as_double()));
+  return json::Value(function(call.argument(0).as_double(), call.argument(1).as_double()));
 }
 
 double log_gamma(double x) {
@@ -60,60 +60,61 @@ double power_of_ten(double x) {
   return std::pow(10, x);
 }
 
-Value absolute(NativeCall& call) {
-  const Value& value = call.input();
+json::Value absolute(NativeCall& call) {
+  const json::Value& value = call.input();
   if (!value.is_number()) return value;
-  return Value::compare(value, Value(0)) < 0 ? negate(value, call.allowance())
-         : value.as_double() == 0            ? Value(0)
-                                             : value;
+  return json::Value::compare(value, json::Value(0)) < 0 ? negate(value, call.allowance())
+         : value.as_double() == 0                        ? json::Value(0)
+                                                         : value;
 }
-Value is_infinite(NativeCall& call) {
+json::Value is_infinite(NativeCall& call) {
   if (!all_numbers(call, 0)) return {};
-  return Value(static_cast<bool>(std::isinf(call.input().as_double())));
+  return json::Value(static_cast<bool>(std::isinf(call.input().as_double())));
 }
-Value is_nan(NativeCall& call) {
+json::Value is_nan(NativeCall& call) {
   if (!all_numbers(call, 0)) return {};
-  return Value(static_cast<bool>(std::isnan(call.input().as_double())));
+  return json::Value(static_cast<bool>(std::isnan(call.input().as_double())));
 }
-Value is_normal(NativeCall& call) {
+json::Value is_normal(NativeCall& call) {
   if (!all_numbers(call, 0)) return {};
-  return Value(static_cast<bool>(std::isnormal(call.input().as_double())));
+  return json::Value(static_cast<bool>(std::isnormal(call.input().as_double())));
 }
-Value infinite(NativeCall&) {
-  return Value(std::numeric_limits<double>::infinity());
+json::Value infinite(NativeCall&) {
+  return json::Value(std::numeric_limits<double>::infinity());
 }
-Value nan(NativeCall&) {
-  return Value(std::numeric_limits<double>::quiet_NaN());
+json::Value nan(NativeCall&) {
+  return json::Value(std::numeric_limits<double>::quiet_NaN());
 }
-Value fused_multiply_add(NativeCall& call) {
+json::Value fused_multiply_add(NativeCall& call) {
   for (int i = 0; i < 3; ++i) {
     if (!call.argument(i).is_number()) {
       return call.fail(fmt::format("{} number required", describe(call.argument(i))));
     }
   }
-  return Value(std::fma(call.argument(0).as_double(), call.argument(1).as_double(), call.argument(2).as_double()));
+  return json::Value(
+      std::fma(call.argument(0).as_double(), call.argument(1).as_double(), call.argument(2).as_double()));
 }
-Value split_exponent(NativeCall& call) {
+json::Value split_exponent(NativeCall& call) {
   if (!all_numbers(call, 0)) return {};
   int exponent = 0;
   const double fraction = std::frexp(call.input().as_double(), &exponent);
-  return Value::array({Value(fraction), Value(exponent)});
+  return json::Value::array({json::Value(fraction), json::Value(exponent)});
 }
-Value split_fraction(NativeCall& call) {
+json::Value split_fraction(NativeCall& call) {
   if (!all_numbers(call, 0)) return {};
   double whole = 0;
   const double fraction = std::modf(call.input().as_double(), &whole);
-  return Value::array({Value(fraction), Value(whole)});
+  return json::Value::array({json::Value(fraction), json::Value(whole)});
 }
-Value signed_log_gamma(NativeCall& call) {
+json::Value signed_log_gamma(NativeCall& call) {
   if (!all_numbers(call, 0)) return {};
   int sign = 0;
   const double value = ::lgamma_r(call.input().as_double(), &sign);
-  return Value::array({Value(value), Value(sign)});
+  return json::Value::array({json::Value(value), json::Value(sign)});
 }
 template <bool answer>
-Value constant(NativeCall&) {
-  return Value(answer);
+json::Value constant(NativeCall&) {
+  return json::Value(answer);
 }
 
 constexpr auto natives = std::to_array<Native>({

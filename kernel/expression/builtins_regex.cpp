@@ -9,7 +9,7 @@
 #include <pcre2.h>
 
 #include "kernel/expression/builtin.hpp"
-#include "kernel/expression/utf8.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::expression {
 namespace {
@@ -40,7 +40,7 @@ struct Flags {
   bool skip_empty = false;
 };
 
-bool read_flags(NativeCall& call, const Value& text, Flags& flags) {
+bool read_flags(NativeCall& call, const json::Value& text, Flags& flags) {
   if (text.is_null()) return true;
   if (!text.is_string()) {
     call.fail(fmt::format("{} is not a string", describe(text)));
@@ -123,7 +123,7 @@ class Matcher {
     return pcre2_get_ovector_pointer(data_.get())[2 * group + 1];
   }
   [[nodiscard]] std::uint32_t groups() const noexcept { return groups_; }
-  [[nodiscard]] const Value& name(std::uint32_t group) const { return names_[group]; }
+  [[nodiscard]] const json::Value& name(std::uint32_t group) const { return names_[group]; }
 
  private:
   bool out_of_memory() {
@@ -131,7 +131,7 @@ class Matcher {
     return false;
   }
   void read_names() {
-    names_.assign(groups_ + 1, Value());
+    names_.assign(groups_ + 1, json::Value());
     std::uint32_t count = 0;
     std::uint32_t size = 0;
     PCRE2_SPTR table = nullptr;
@@ -140,7 +140,7 @@ class Matcher {
     pcre2_pattern_info(code_.get(), PCRE2_INFO_NAMETABLE, static_cast<void*>(&table));
     for (std::uint32_t i = 0; i < count; ++i, table += size) {
       const std::uint32_t group = static_cast<std::uint32_t>(table[0]) << 8 | table[1];
-      names_[group] = Value(reinterpret_cast<const char*>(table + 2));
+      names_[group] = json::Value(reinterpret_cast<const char*>(table + 2));
     }
   }
 
@@ -165,39 +165,42 @@ class Matcher {
   std::unique_ptr<pcre2_code, CodeFree> code_;
   std::unique_ptr<pcre2_match_data, MatchDataFree> data_;
   std::unique_ptr<pcre2_match_context, MatchContextFree> context_;
-  std::vector<Value> names_;
+  std::vector<json::Value> names_;
   std::uint32_t groups_ = 0;
   bool checked_ = false;
 };
 
-Value to_match(const Matcher& matcher, std::string_view text, std::size_t offset_bytes, std::size_t offset_points) {
+json::Value to_match(const Matcher& matcher, std::string_view text, std::size_t offset_bytes,
+                     std::size_t offset_points) {
   const auto piece = [&](std::uint32_t group) {
-    ObjectBuilder object(4);
+    json::ObjectBuilder object(4);
     const std::size_t from = matcher.begin(group);
     if (from == PCRE2_UNSET || from > matcher.end(group)) {
-      object.add("offset", Value(-1)).add("length", Value(0)).add("string", Value());
+      object.add("offset", json::Value(-1)).add("length", json::Value(0)).add("string", json::Value());
       return object;
     }
     const std::string_view part = text.substr(from, matcher.end(group) - from);
     // A look-behind capture may begin before the match.
-    const std::size_t points = from >= offset_bytes
-                                   ? offset_points + count_code_points(text.substr(offset_bytes, from - offset_bytes))
-                                   : count_code_points(text.substr(0, from));
-    object.add("offset", Value(points)).add("length", Value(count_code_points(part))).add("string", Value(part));
+    const std::size_t points =
+        from >= offset_bytes ? offset_points + base::count_code_points(text.substr(offset_bytes, from - offset_bytes))
+                             : base::count_code_points(text.substr(0, from));
+    object.add("offset", json::Value(points))
+        .add("length", json::Value(base::count_code_points(part)))
+        .add("string", json::Value(part));
     return object;
   };
-  Value captures = Value::make_array(matcher.groups());
+  json::Value captures = json::Value::make_array(matcher.groups());
   for (std::uint32_t group = 1; group <= matcher.groups(); ++group) {
-    ObjectBuilder capture = piece(group);
+    json::ObjectBuilder capture = piece(group);
     capture.add("name", matcher.name(group));
     captures.push_back(std::move(capture).build());
   }
-  ObjectBuilder whole = piece(0);
+  json::ObjectBuilder whole = piece(0);
   whole.add("captures", std::move(captures));
   return std::move(whole).build();
 }
 
-Value match_all(NativeCall& call, bool test_only) {
+json::Value match_all(NativeCall& call, bool test_only) {
   if (!call.input().is_string()) {
     return call.fail(fmt::format("{} cannot be matched, as it is not a string", describe(call.input())));
   }
@@ -215,7 +218,7 @@ Value match_all(NativeCall& call, bool test_only) {
   if (!call.charge(48 + pattern.size() * 8 + classes * 1'000)) return {};
   Matcher matcher(call, flags);
   if (!matcher.compile(pattern)) return {};
-  Value matches = Value::array();
+  json::Value matches = json::Value::array();
   std::size_t offset_bytes = 0;
   std::size_t offset_points = 0;
   for (std::size_t from = 0; from <= text.size();) {
@@ -225,9 +228,9 @@ Value match_all(NativeCall& call, bool test_only) {
     const std::size_t begin = matcher.begin(0);
     const std::size_t end = std::max(begin, matcher.end(0));
     if (begin != end || !flags.skip_empty) {
-      if (test_only) return Value(true);
+      if (test_only) return json::Value(true);
       if (!call.room(match_bytes * (matcher.groups() + 1)) || !call.charge(matcher.groups() + 1)) return {};
-      offset_points += count_code_points(text.substr(offset_bytes, begin - offset_bytes));
+      offset_points += base::count_code_points(text.substr(offset_bytes, begin - offset_bytes));
       offset_bytes = begin;
       matches.push_back(to_match(matcher, text, offset_bytes, offset_points));
       if (!flags.global) break;
@@ -235,38 +238,38 @@ Value match_all(NativeCall& call, bool test_only) {
     from = end;
     if (begin == end) {
       if (from == text.size()) break;
-      (void)next_code_point(text, from);
+      (void)base::next_code_point(text, from);
     }
   }
-  return test_only ? Value(false) : matches;
+  return test_only ? json::Value(false) : matches;
 }
 
-Value match(NativeCall& call) {
+json::Value match(NativeCall& call) {
   return match_all(call, false);
 }
-Value test(NativeCall& call) {
+json::Value test(NativeCall& call) {
   return match_all(call, true);
 }
 
 // The input with each match replaced; argument 1 holds, for each match, the array of its replacements. Gives all
 // combinations, those of the first match varying slowest.
-Value splice(NativeCall& call) {
+json::Value splice(NativeCall& call) {
   const std::string_view text = call.input().as_string();
-  const Value& matches = call.argument(0);
-  const Value& choices = call.argument(1);
+  const json::Value& matches = call.argument(0);
+  const json::Value& choices = call.argument(1);
   std::vector<std::string> results(1);
   std::size_t bytes = 0;   // how far the text is taken
   std::size_t points = 0;  // the same in code points
   for (std::size_t i = 0; i < matches.size(); ++i) {
     const auto offset = static_cast<std::size_t>(matches.at(i).find("offset")->as_int());
     const std::size_t length_bytes = matches.at(i).find("string")->as_string().size();
-    const std::size_t begin = bytes + code_point_offset(text.substr(bytes), offset - points);
+    const std::size_t begin = bytes + base::code_point_offset(text.substr(bytes), offset - points);
     std::vector<std::string> longer;
     std::size_t size = 0;
     for (const std::string& result : results) {
-      for (const Value& choice : choices.at(i).items()) {
+      for (const json::Value& choice : choices.at(i).items()) {
         if (!choice.is_string()) {
-          return apply(Operator::add, Value(result), choice, call.allowance());
+          return apply(Operator::add, json::Value(result), choice, call.allowance());
         }
         std::string next = result;
         next.append(text.substr(bytes, begin - bytes)).append(choice.as_string());
@@ -277,13 +280,13 @@ Value splice(NativeCall& call) {
     }
     results = std::move(longer);
     bytes = begin + length_bytes;
-    points = offset + count_code_points(text.substr(begin, length_bytes));
+    points = offset + base::count_code_points(text.substr(begin, length_bytes));
   }
-  Value spliced = Value::array();
+  json::Value spliced = json::Value::array();
   for (std::string& result : results) {
     result.append(text.substr(bytes));
     if (!call.room(2 * result.size())) return {};
-    spliced.push_back(Value(result));
+    spliced.push_back(json::Value(result));
   }
   return spliced;
 }

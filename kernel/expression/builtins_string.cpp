@@ -7,48 +7,48 @@
 #include <cstdlib>
 
 #include "kernel/expression/builtin.hpp"
-#include "kernel/expression/json.hpp"
-#include "kernel/expression/utf8.hpp"
+#include "kernel/json/parse.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::expression {
 namespace {
 
-Value length(NativeCall& call) {
-  const Value& value = call.input();
+json::Value length(NativeCall& call) {
+  const json::Value& value = call.input();
   switch (value.kind()) {
-    case Kind::null: return Value(0);
-    case Kind::boolean: return call.fail(fmt::format("{} has no length", describe(value)));
-    case Kind::number: return value.as_double() < 0 ? negate(value, call.allowance()) : value;
-    case Kind::string:
+    case json::Kind::null: return json::Value(0);
+    case json::Kind::boolean: return call.fail(fmt::format("{} has no length", describe(value)));
+    case json::Kind::number: return value.as_double() < 0 ? negate(value, call.allowance()) : value;
+    case json::Kind::string:
       if (!call.charge(value.as_string().size() / 64)) return {};
-      return Value(count_code_points(value.as_string()));
-    case Kind::array:
-    case Kind::object: return Value(value.size());
+      return json::Value(base::count_code_points(value.as_string()));
+    case json::Kind::array:
+    case json::Kind::object: return json::Value(value.size());
   }
   return {};
 }
 
-Value utf8_byte_length(NativeCall& call) {
-  if (call.input().is_string()) return Value(call.input().as_string().size());
+json::Value utf8_byte_length(NativeCall& call) {
+  if (call.input().is_string()) return json::Value(call.input().as_string().size());
   return call.fail(fmt::format("{} only strings have UTF-8 byte length", describe(call.input())));
 }
 
-Value to_string_native(NativeCall& call) {
+json::Value to_string_native(NativeCall& call) {
   return to_text(call.input(), call.allowance());
 }
-Value to_json_native(NativeCall& call) {
+json::Value to_json_native(NativeCall& call) {
   return to_json_text(call.input(), call.allowance());
 }
 
-Value from_json(NativeCall& call) {
+json::Value from_json(NativeCall& call) {
   if (!call.input().is_string()) {
     return call.fail(fmt::format("{} cannot be parsed as JSON, as it is not a string", describe(call.input())));
   }
   const std::string_view text = call.input().as_string();
   if (!call.charge(text.size() / 16)) return {};
-  if (text == "nan" || text == "NaN" || text == "-nan" || text == "-NaN") return Value(std::nan(""));
+  if (text == "nan" || text == "NaN" || text == "-nan" || text == "-NaN") return json::Value(std::nan(""));
   constexpr std::size_t depth_max = 10'000;
-  auto parsed = parse_json(text, {.bytes_max = Value::size_max, .depth_max = depth_max});
+  auto parsed = json::parse(text, {.bytes_max = json::Value::size_max, .depth_max = depth_max});
   if (parsed) return std::move(*parsed);
   if (call.allowance().meter().exceeded()) {
     call.allowance().stop(Allowance::Stop::memory);
@@ -56,11 +56,11 @@ Value from_json(NativeCall& call) {
   }
   const bool too_deep = parsed.error().code() == base::ErrorCode::too_large;
   return call.fail(fmt::format("{}{} (while parsing '{}')", too_deep ? "Exceeds depth limit for parsing: " : "",
-                               parsed.error().message(), text.substr(0, code_point_offset(text, 100))));
+                               parsed.error().message(), text.substr(0, base::code_point_offset(text, 100))));
 }
 
-Value to_number(NativeCall& call) {
-  const Value& value = call.input();
+json::Value to_number(NativeCall& call) {
+  const json::Value& value = call.input();
   if (value.is_number()) return value;
   const auto refuse = [&] { return call.fail(fmt::format("{} cannot be parsed as a number", describe(value))); };
   if (!value.is_string()) return refuse();
@@ -71,58 +71,59 @@ Value to_number(NativeCall& call) {
   const char* end = text.data() + text.size();
   if (text.empty() || text.find_first_not_of("0123456789.eE+-") != std::string_view::npos) return refuse();
   const auto whole = std::from_chars(text.data(), end, integer);
-  if (whole.ec == std::errc() && whole.ptr == end && (integer != 0 || text[0] != '-')) return Value(integer);
+  if (whole.ec == std::errc() && whole.ptr == end && (integer != 0 || text[0] != '-')) return json::Value(integer);
   double real = 0;
   const auto parsed = std::from_chars(text.data(), end, real);
   if (parsed.ptr != end) return refuse();
   if (parsed.ec == std::errc::result_out_of_range) real = std::strtod(std::string(text).c_str(), nullptr);
-  return Value(real);
+  return json::Value(real);
 }
 
-Value to_boolean(NativeCall& call) {
-  const Value& value = call.input();
+json::Value to_boolean(NativeCall& call) {
+  const json::Value& value = call.input();
   if (value.is_bool()) return value;
-  if (value.is_string() && value.as_string() == "true") return Value(true);
-  if (value.is_string() && value.as_string() == "false") return Value(false);
+  if (value.is_string() && value.as_string() == "true") return json::Value(true);
+  if (value.is_string() && value.as_string() == "false") return json::Value(false);
   return call.fail(fmt::format("{} cannot be parsed as a boolean", describe(value)));
 }
 
 template <char from, char to, int offset>
-Value map_ascii(NativeCall& call) {
+json::Value map_ascii(NativeCall& call) {
   if (!call.input().is_string()) return call.fail("explode input must be a string");
   std::string text(call.input().as_string());
   if (!call.room(2 * text.size()) || !call.charge(text.size() / 32)) return {};
   for (char& c : text) {
     if (c >= from && c <= to) c = static_cast<char>(c + offset);
   }
-  return Value(text);
+  return json::Value(text);
 }
 
-Value explode(NativeCall& call) {
+json::Value explode(NativeCall& call) {
   if (!call.input().is_string()) {
     return call.fail(fmt::format("{} cannot be exploded", describe(call.input())));
   }
   const std::string_view text = call.input().as_string();
-  if (!call.room(text.size() * sizeof(Value)) || !call.charge(text.size() / 8)) return {};
-  Value points = Value::make_array(text.size());
+  if (!call.room(text.size() * sizeof(json::Value)) || !call.charge(text.size() / 8)) return {};
+  json::Value points = json::Value::make_array(text.size());
   for (std::size_t i = 0; i < text.size();)
-    points.push_back(Value(static_cast<std::uint32_t>(next_code_point(text, i))));
+    points.push_back(json::Value(static_cast<std::uint32_t>(base::next_code_point(text, i))));
   return points;
 }
 
-Value implode(NativeCall& call) {
-  const Value& points = call.input();
+json::Value implode(NativeCall& call) {
+  const json::Value& points = call.input();
   if (!points.is_array()) return call.fail("implode input must be an array");
   if (!call.room(4 * points.size()) || !call.charge(points.size() / 8)) return {};
   std::string text;
-  for (const Value& point : points.items()) {
+  for (const json::Value& point : points.items()) {
     if (!point.is_number() || std::isnan(point.as_double())) {
       return call.fail(fmt::format("{} can't be imploded, unicode codepoint needs to be numeric", describe(point)));
     }
     const double real = point.as_double();
-    append_code_point(text, real >= 0 && real < 0x110000 ? static_cast<char32_t>(real) : replacement_character);
+    base::append_code_point(text,
+                            real >= 0 && real < 0x110000 ? static_cast<char32_t>(real) : base::replacement_character);
   }
-  return Value(text);
+  return json::Value(text);
 }
 
 bool both_strings(NativeCall& call, std::string_view function) {
@@ -133,23 +134,23 @@ bool both_strings(NativeCall& call, std::string_view function) {
   call.fail(fmt::format("{}() requires string inputs", function));
   return false;
 }
-Value starts_with(NativeCall& call) {
+json::Value starts_with(NativeCall& call) {
   if (!both_strings(call, "startswith")) return {};
-  return Value(call.input().as_string().starts_with(call.argument(0).as_string()));
+  return json::Value(call.input().as_string().starts_with(call.argument(0).as_string()));
 }
-Value ends_with(NativeCall& call) {
+json::Value ends_with(NativeCall& call) {
   if (!both_strings(call, "endswith")) return {};
-  return Value(call.input().as_string().ends_with(call.argument(0).as_string()));
+  return json::Value(call.input().as_string().ends_with(call.argument(0).as_string()));
 }
 
 template <bool left, bool right>
-Value trim_text(NativeCall& call) {
+json::Value trim_text(NativeCall& call) {
   if (!both_strings(call, left ? "startswith" : "endswith")) return {};
   std::string_view text = call.input().as_string();
   const std::string_view affix = call.argument(0).as_string();
   if (left && text.starts_with(affix)) text.remove_prefix(affix.size());
   if (right && text.ends_with(affix)) text.remove_suffix(affix.size());
-  return Value(text);
+  return json::Value(text);
 }
 
 bool is_space(char32_t c) {
@@ -158,83 +159,83 @@ bool is_space(char32_t c) {
 }
 
 template <bool left, bool right>
-Value trim_space(NativeCall& call) {
+json::Value trim_space(NativeCall& call) {
   if (!call.input().is_string()) return call.fail("trim input must be a string");
   std::string_view text = call.input().as_string();
   if (!call.charge(text.size() / 32)) return {};
   while (left && !text.empty()) {
     std::size_t end = 0;
-    if (!is_space(next_code_point(text, end))) break;
+    if (!is_space(base::next_code_point(text, end))) break;
     text.remove_prefix(end);
   }
   while (right && !text.empty()) {
     std::size_t start = text.size() - 1;
     while (start > 0 && (static_cast<unsigned char>(text[start]) & 0xC0) == 0x80) --start;
     std::size_t position = start;
-    if (!is_space(next_code_point(text, position))) break;
+    if (!is_space(base::next_code_point(text, position))) break;
     text = text.substr(0, start);
   }
-  return Value(text);
+  return json::Value(text);
 }
 
-Value split_text(NativeCall& call) {
+json::Value split_text(NativeCall& call) {
   if (!call.input().is_string() || !call.argument(0).is_string()) {
     return call.fail("split input and separator must be strings");
   }
   return apply(Operator::divide, call.input(), call.argument(0), call.allowance());
 }
 
-Value join(NativeCall& call) {
-  const Value& parts = call.input();
+json::Value join(NativeCall& call) {
+  const json::Value& parts = call.input();
   if (!parts.is_array() && !parts.is_object()) {
     return call.fail(fmt::format("Cannot iterate over {}", describe(parts)));
   }
-  Value text;
-  const auto add = [&](const Value& part) {
-    text = text.is_null() ? Value("") : apply(Operator::add, std::move(text), call.argument(0), call.allowance());
+  json::Value text;
+  const auto add = [&](const json::Value& part) {
+    text = text.is_null() ? json::Value("") : apply(Operator::add, std::move(text), call.argument(0), call.allowance());
     if (call.allowance().stopped() != Allowance::Stop::none || !call.charge(1)) return false;
     const bool scalar = part.is_number() || part.is_bool();
-    const Value piece = part.is_null() ? Value("") : scalar ? to_text(part, call.allowance()) : part;
+    const json::Value piece = part.is_null() ? json::Value("") : scalar ? to_text(part, call.allowance()) : part;
     text = apply(Operator::add, std::move(text), piece, call.allowance());
     return call.allowance().stopped() == Allowance::Stop::none;
   };
   if (parts.is_array()) {
-    for (const Value& part : parts.items()) {
+    for (const json::Value& part : parts.items()) {
       if (!add(part)) return {};
     }
   } else {
-    for (const Entry& entry : parts.entries()) {
+    for (const json::Entry& entry : parts.entries()) {
       if (!add(entry.value)) return {};
     }
   }
-  return text.is_null() ? Value("") : text;
+  return text.is_null() ? json::Value("") : text;
 }
 
 // Offsets count code points, as everything about strings does.
-Value string_indices(NativeCall& call) {
+json::Value string_indices(NativeCall& call) {
   if (!call.input().is_string()) {
     return call.fail(fmt::format("{} cannot be searched, as it is not a string", describe(call.input())));
   }
   if (!call.argument(0).is_string()) return call.fail(fmt::format("{} is not a string", describe(call.argument(0))));
   const std::string_view text = call.input().as_string();
   const std::string_view part = call.argument(0).as_string();
-  if (part.empty()) return Value();
+  if (part.empty()) return json::Value();
   if (!call.charge(text.size() / 64)) return {};
-  Value found = Value::array();
+  json::Value found = json::Value::array();
   std::size_t counted_to = 0;
   std::size_t points = 0;
   for (std::size_t at = find_text(text, part, 0, call.allowance()); at != std::string_view::npos;
        at = find_text(text, part, at + 1, call.allowance())) {
     if (!call.room(64)) return {};
-    points += count_code_points(text.substr(counted_to, at - counted_to));
+    points += base::count_code_points(text.substr(counted_to, at - counted_to));
     counted_to = at;
-    found.push_back(Value(points));
+    found.push_back(json::Value(points));
   }
   return found;
 }
 
-Value type_name(NativeCall& call) {
-  return Value(to_string(call.input().kind()));
+json::Value type_name(NativeCall& call) {
+  return json::Value(to_string(call.input().kind()));
 }
 
 constexpr auto natives = std::to_array<Native>({

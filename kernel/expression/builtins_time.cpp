@@ -75,10 +75,10 @@ Moment from_seconds(double seconds) {
           static_cast<double>(rest % 60) + (seconds - whole)};
 }
 
-Value to_broken_down(const Moment& moment) {
-  return Value::array({Value(moment.year), Value(moment.month), Value(moment.day), Value(moment.hour),
-                       Value(moment.minute), Value(moment.second), Value(weekday_of(moment)),
-                       Value(year_day_of(moment))});
+json::Value to_broken_down(const Moment& moment) {
+  return json::Value::array({json::Value(moment.year), json::Value(moment.month), json::Value(moment.day),
+                             json::Value(moment.hour), json::Value(moment.minute), json::Value(moment.second),
+                             json::Value(weekday_of(moment)), json::Value(year_day_of(moment))});
 }
 
 bool read_broken_down(NativeCall& call, std::string_view function, Moment& moment) {
@@ -86,7 +86,7 @@ bool read_broken_down(NativeCall& call, std::string_view function, Moment& momen
     call.fail(fmt::format("{} requires parsed datetime inputs", function));
     return false;
   };
-  const Value& parts = call.input();
+  const json::Value& parts = call.input();
   if (!parts.is_array()) return refuse();
   std::array<double, 6> numbers = {1970, 0, 1, 0, 0, 0};
   constexpr double part_max = 20'000;
@@ -355,7 +355,7 @@ bool TimeReader::read(std::string_view format) {
   return true;
 }
 
-Value strftime(NativeCall& call) {
+json::Value strftime(NativeCall& call) {
   if (!call.argument(0).is_string()) return call.fail("strftime/1 requires a string format");
   Moment moment;
   if (!read_moment(call, "strftime/1", moment)) return {};
@@ -364,10 +364,10 @@ Value strftime(NativeCall& call) {
   if (!call.room(growth_max * format.size()) || !call.charge(format.size() / 4)) return {};
   std::string text;
   append_fields(text, format, moment);
-  return Value(text);
+  return json::Value(text);
 }
 
-Value strptime(NativeCall& call) {
+json::Value strptime(NativeCall& call) {
   if (!call.input().is_string()) {
     return call.fail(fmt::format("strptime/1 requires string inputs and arguments"));
   }
@@ -380,24 +380,24 @@ Value strptime(NativeCall& call) {
   return to_broken_down(reader.moment());
 }
 
-Value mktime(NativeCall& call) {
+json::Value mktime(NativeCall& call) {
   Moment moment;
   if (!call.input().is_array()) return call.fail("mktime requires array of 6 numbers");
   if (!read_broken_down(call, "mktime", moment)) return {};
-  return Value(to_seconds(moment));
+  return json::Value(to_seconds(moment));
 }
 
-Value gmtime(NativeCall& call) {
+json::Value gmtime(NativeCall& call) {
   if (!call.input().is_number()) return call.fail("gmtime() requires a number");
   Moment moment;
   if (!read_moment(call, "gmtime", moment)) return {};
   return to_broken_down(moment);
 }
 
-Value now(NativeCall& call) {
+json::Value now(NativeCall& call) {
   constexpr double ns_per_second = 1e9;
   const std::int64_t ns = call.now().ns();
-  return Value(static_cast<double>(ns) / ns_per_second);
+  return json::Value(static_cast<double>(ns) / ns_per_second);
 }
 
 constexpr auto natives = std::to_array<Native>({

@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "kernel/expression/syntax.hpp"
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 
 namespace trv::expression {
 
 class NativeCall;
-using NativeFunction = Value (*)(NativeCall& call);
+using NativeFunction = json::Value (*)(NativeCall& call);
 
 enum class Opcode : std::uint8_t {
   // current value
@@ -101,7 +101,7 @@ struct Native {
 
 struct Code {
   std::deque<Function> functions;  // the first is the program
-  std::vector<Value> constants;
+  std::vector<json::Value> constants;
   std::vector<const Native*> natives;
   std::size_t variables = 0;
 };

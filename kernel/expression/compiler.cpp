@@ -67,7 +67,7 @@ int Compiler::new_slot() {
   return new_slots(1);
 }
 
-int Compiler::add_constant(Value value) {
+int Compiler::add_constant(json::Value value) {
   code_.constants.push_back(std::move(value));
   return static_cast<int>(code_.constants.size()) - 1;
 }
@@ -230,7 +230,7 @@ void Compiler::string(const Node& node) {
     emit(Opcode::store_move, parts[i].index);
   }
   const int text = new_slot();
-  load_constant(Value(""));
+  load_constant(json::Value(""));
   emit(Opcode::store_move, text);
   for (const Operand part : parts) emit(Opcode::append_text, text, part.index, static_cast<int>(part.mode));
   emit(Opcode::move, text);
@@ -268,7 +268,7 @@ void Compiler::slice(const Node& node) {
   for (int i = 0; i < 2; ++i) {
     const Node* bound = node.children[static_cast<std::size_t>(i) + 1];
     if (bound == nullptr) {
-      load_constant(Value());
+      load_constant(json::Value());
     } else {
       emit(Opcode::load, input);
       apart(*bound);
@@ -280,10 +280,10 @@ void Compiler::slice(const Node& node) {
   emit(Opcode::slice, bounds, 0, 0, node.optional ? 1 : 0);
 }
 
-std::optional<Value> Compiler::fold(const Node& node) const {
+std::optional<json::Value> Compiler::fold(const Node& node) const {
   if (node.kind == NodeKind::constant) return node.constant;
   if (node.kind == NodeKind::array) {
-    Value array = Value::array();
+    json::Value array = json::Value::array();
     if (node.children.empty()) return array;
     const Node& body = *node.children[0];
     if (body.kind != NodeKind::comma) {
@@ -300,7 +300,7 @@ std::optional<Value> Compiler::fold(const Node& node) const {
     return array;
   }
   if (node.kind == NodeKind::object) {
-    Value object = Value::object();
+    json::Value object = json::Value::object();
     for (std::size_t i = 0; i < node.children.size(); i += 2) {
       if (node.children[i]->kind != NodeKind::constant) return std::nullopt;
       auto value = fold(*node.children[i + 1]);
@@ -328,7 +328,7 @@ void Compiler::collect(const Node& body) {
   const int input = new_slot();
   const int result = new_slot();
   emit(Opcode::store, input);
-  load_constant(Value::array());
+  load_constant(json::Value::array());
   emit(Opcode::store_move, result);
   emit(Opcode::load, input);
   const int fork = emit(Opcode::fork);
@@ -423,7 +423,7 @@ void Compiler::alternative(const Node& node) {
     return;
   }
   const int found = new_slot();
-  load_constant(Value(false));
+  load_constant(json::Value(false));
   emit(Opcode::store_move, found);
   emit(Opcode::load, input);
   const int fork = emit(Opcode::fork);
@@ -433,7 +433,7 @@ void Compiler::alternative(const Node& node) {
   target(truthy);
   const int output = new_slot();
   emit(Opcode::store, output);
-  load_constant(Value(true));
+  load_constant(json::Value(true));
   emit(Opcode::store_move, found);
   emit(Opcode::load, output);
   const int done = emit(Opcode::jump);

@@ -60,9 +60,9 @@ class Compiler {
   std::vector<Instruction>& instructions() const;
   int new_slot();
   int new_slots(int count);
-  int add_constant(Value value);
+  int add_constant(json::Value value);
   int add_function();
-  void load_constant(Value value) { emit(Opcode::constant, add_constant(std::move(value))); }
+  void load_constant(json::Value value) { emit(Opcode::constant, add_constant(std::move(value))); }
   void emit_operand(Operand operand) { emit(Opcode::operand, operand.index, 0, 0, static_cast<int>(operand.mode)); }
   void fail(const Node& node, std::string message);
 
@@ -77,7 +77,7 @@ class Compiler {
   Outputs all_outputs(const std::vector<Node*>& nodes) const;
   bool leaves_no_fork(const Node& node) const { return outputs(node) != Outputs::many; }
   std::optional<Operand> operand(const Node& node) const;
-  std::optional<Value> fold(const Node& node) const;
+  std::optional<json::Value> fold(const Node& node) const;
   Operand evaluate_operand(const Node& node, int input_slot);
   void expression(const Node& node);
   void apart(const Node& node);  // its values are not part of a path
@@ -112,7 +112,7 @@ class Compiler {
   void arithmetic_update(Operator op, const Node& path, const Node& right);
   void set_all(const Node& path, const Node& right);
   void path_of(const Node& path);
-  std::optional<Value> constant_path(const Node& path) const;
+  std::optional<json::Value> constant_path(const Node& path) const;
 
   // Calls
   void call(const Node& node);

@@ -5,12 +5,12 @@
 
 namespace trv::expression {
 
-std::optional<Value> Compiler::constant_path(const Node& path) const {
-  if (path.kind == NodeKind::identity) return Value::array();
+std::optional<json::Value> Compiler::constant_path(const Node& path) const {
+  if (path.kind == NodeKind::identity) return json::Value::array();
   if (path.kind != NodeKind::index || path.optional || path.children[1]->kind != NodeKind::constant) {
     return std::nullopt;
   }
-  const Value& key = path.children[1]->constant;
+  const json::Value& key = path.children[1]->constant;
   if (!key.is_string() && !key.is_int()) return std::nullopt;
   auto base = constant_path(*path.children[0]);
   if (base) base->push_back(key);
@@ -79,7 +79,7 @@ void Compiler::update(const Node& path, const Node& change) {
   const int at = new_slot();
   const int mark = new_slot();
   emit(Opcode::store, state);
-  load_constant(Value::array());
+  load_constant(json::Value::array());
   emit(Opcode::store_move, deleted);
   emit(Opcode::load, state);
   const int fork = emit(Opcode::fork);

@@ -33,7 +33,7 @@ void Compiler::match_pattern(const Pattern& pattern) {
     const auto& part = pattern.parts[i];
     Operand key{OperandMode::constant, 0};
     if (part.key == nullptr) {
-      key.index = add_constant(Value(i));
+      key.index = add_constant(json::Value(i));
     } else {
       key = evaluate_operand(*part.key, whole);
     }
@@ -72,7 +72,7 @@ void Compiler::destructure(const std::vector<Pattern*>& patterns, const Node&) {
   for (std::size_t i = 0; i < patterns.size(); ++i) {
     const bool last = i + 1 == patterns.size();
     const int fork = last ? 0 : emit(Opcode::fork_on_error);
-    load_constant(Value());
+    load_constant(json::Value());
     for (const int slot : slots) emit(Opcode::store, slot);
     emit(Opcode::load, source);
     match_pattern(*patterns[i]);

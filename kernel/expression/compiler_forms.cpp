@@ -9,10 +9,10 @@
 namespace trv::expression {
 namespace {
 
-Value builtin_names() {
-  Value names = Value::array();
+json::Value builtin_names() {
+  json::Value names = json::Value::array();
   const auto add = [&names](std::string_view name, int arity) {
-    if (!name.starts_with('_')) names.push_back(Value(fmt::format("{}/{}", name, arity)));
+    if (!name.starts_with('_')) names.push_back(json::Value(fmt::format("{}/{}", name, arity)));
   };
   for (const auto natives : {math_natives(), string_natives(), collection_natives(), time_natives(), regex_natives()}) {
     for (const Native& native : natives) add(native.name, native.arity);
@@ -115,13 +115,13 @@ void Compiler::form_last(const Node& generator) {
   const int found = new_slot();
   const int value = new_slot();
   emit(Opcode::store, input);
-  load_constant(Value(false));
+  load_constant(json::Value(false));
   emit(Opcode::store_move, found);
   emit(Opcode::load, input);
   const int fork = emit(Opcode::fork);
   expression(generator);
   emit(Opcode::store_move, value);
-  load_constant(Value(true));
+  load_constant(json::Value(true));
   emit(Opcode::store_move, found);
   emit(Opcode::backtrack);
   target(fork);
@@ -136,11 +136,11 @@ void Compiler::form_is_empty(const Node& generator) {
   const int fork = emit(Opcode::fork);
   apart(generator);
   emit(Opcode::cut, mark);
-  load_constant(Value(false));
+  load_constant(json::Value(false));
   const int done = emit(Opcode::jump);
   target(fork);
   emit(Opcode::cut, mark);
-  load_constant(Value(true));
+  load_constant(json::Value(true));
   target(done);
 }
 
@@ -151,7 +151,7 @@ void Compiler::form_limit(const Node& count, const Node& generator) {
   emit(Opcode::store, input);
   apart(count);
   emit(Opcode::store_move, left);
-  emit(Opcode::check_count, left, add_constant(Value("limit doesn't support negative count")), 0, 1);
+  emit(Opcode::check_count, left, add_constant(json::Value("limit doesn't support negative count")), 0, 1);
   emit(Opcode::mark, mark);
   emit(Opcode::load, input);
   expression(generator);
@@ -164,7 +164,7 @@ void Compiler::form_skip(const Node& count, const Node& generator) {
   emit(Opcode::store, input);
   apart(count);
   emit(Opcode::store_move, left);
-  emit(Opcode::check_count, left, add_constant(Value("skip doesn't support negative count")));
+  emit(Opcode::check_count, left, add_constant(json::Value("skip doesn't support negative count")));
   emit(Opcode::load, input);
   expression(generator);
   emit(Opcode::skip_while, left);
@@ -176,9 +176,9 @@ void Compiler::form_range(const Node& node) {
   const auto& arguments = node.children;
   TRV_EXPECTS(!arguments.empty() && arguments.size() <= 3);
   emit(Opcode::store, input);
-  load_constant(Value(0));
+  load_constant(json::Value(0));
   emit(Opcode::store_move, bounds);
-  load_constant(Value(1));
+  load_constant(json::Value(1));
   emit(Opcode::store_move, bounds + 2);
   const std::size_t offset = arguments.size() == 1 ? 1 : 0;
   for (std::size_t i = 0; i < arguments.size(); ++i) {

@@ -5,9 +5,9 @@
 #include <array>
 
 #include "kernel/expression/builtin.hpp"
-#include "kernel/expression/json.hpp"
-#include "kernel/expression/utf8.hpp"
+#include "kernel/json/serialize.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::expression {
 namespace {
@@ -27,8 +27,8 @@ constexpr std::array<std::pair<std::string_view, Format>, 12> formats = {{
     {"@base32d", Format::base32d},
 }};
 
-Value fail(Allowance& allowance, std::string_view message) {
-  allowance.raise(Value(message));
+json::Value fail(Allowance& allowance, std::string_view message) {
+  allowance.raise(json::Value(message));
   return {};
 }
 
@@ -59,7 +59,7 @@ std::string quoted(std::string_view text, char quote, std::string_view escape) {
   return out;
 }
 
-Value format_row(const Value& row, bool csv, Allowance& allowance) {
+json::Value format_row(const json::Value& row, bool csv, Allowance& allowance) {
   if (!row.is_array()) {
     return fail(allowance,
                 fmt::format("{} cannot be {}-formatted, only an array can be", describe(row), csv ? "csv" : "tsv"));
@@ -68,12 +68,12 @@ Value format_row(const Value& row, bool csv, Allowance& allowance) {
   constexpr std::array<std::string_view, 4> tsv_to = {"\\t", "\\n", "\\r", "\\\\"};
   std::string out;
   for (std::size_t i = 0; i < row.size(); ++i) {
-    const Value& cell = row.at(i);
+    const json::Value& cell = row.at(i);
     if (i != 0) out += csv ? ',' : '\t';
     if (cell.is_string()) {
       out += csv ? quoted(cell.as_string(), '"', "\"\"") : replace_each(cell.as_string(), tsv_from, tsv_to);
     } else if (cell.is_number()) {
-      append_json_number(out, cell);
+      json::append_number(out, cell);
     } else if (cell.is_bool()) {
       out += cell.as_bool() ? "true" : "false";
     } else if (!cell.is_null()) {
@@ -82,34 +82,34 @@ Value format_row(const Value& row, bool csv, Allowance& allowance) {
     if (!allowance.room(2 * out.size())) return {};
   }
   if (!allowance.charge(out.size() / 4)) return {};
-  return Value(out);
+  return json::Value(out);
 }
 
-Value format_shell(const Value& value, Allowance& allowance) {
+json::Value format_shell(const json::Value& value, Allowance& allowance) {
   std::string out;
-  const auto add = [&](const Value& word) {
+  const auto add = [&](const json::Value& word) {
     if (!out.empty()) out += ' ';
     if (word.is_string()) {
       out += quoted(word.as_string(), '\'', "'\\''");
     } else if (word.is_array() || word.is_object()) {
       fail(allowance, fmt::format("{} can not be escaped for shell", describe(word)));
     } else {
-      (void)append_json(out, word, {});
+      (void)json::append(out, word, {});
     }
     return allowance.stopped() == Allowance::Stop::none && allowance.room(2 * out.size());
   };
   if (value.is_array()) {
-    for (const Value& word : value.items()) {
+    for (const json::Value& word : value.items()) {
       if (!add(word)) return {};
     }
   } else if (!add(value)) {
     return {};
   }
   if (!allowance.charge(out.size() / 4)) return {};
-  return Value(out);
+  return json::Value(out);
 }
 
-Value percent_decoded(const Value& value, std::string_view text, Allowance& allowance) {
+json::Value percent_decoded(const json::Value& value, std::string_view text, Allowance& allowance) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
@@ -123,8 +123,8 @@ Value percent_decoded(const Value& value, std::string_view text, Allowance& allo
     out += static_cast<char>((*byte)[0]);
     i += 2;
   }
-  if (!is_utf8(out)) return fail(allowance, fmt::format("{} is not a valid uri encoding", describe(value)));
-  return Value(out);
+  if (!base::is_utf8(out)) return fail(allowance, fmt::format("{} is not a valid uri encoding", describe(value)));
+  return json::Value(out);
 }
 
 // Groups of `bits` bits per character, padded with '=' to whole blocks.
@@ -146,8 +146,8 @@ std::string encode_base(std::string_view text, std::string_view alphabet, int bi
   return out;
 }
 
-Value decode_base(const Value& value, std::string_view text, std::string_view alphabet, int bits, std::string_view name,
-                  Allowance& allowance) {
+json::Value decode_base(const json::Value& value, std::string_view text, std::string_view alphabet, int bits,
+                        std::string_view name, Allowance& allowance) {
   std::string out;
   unsigned buffer = 0;
   int held = 0;
@@ -170,7 +170,7 @@ Value decode_base(const Value& value, std::string_view text, std::string_view al
   if (bits == 6 && digits % 4 == 1) {
     return fail(allowance, fmt::format("{} trailing {} byte found", describe(value), name));
   }
-  return Value(to_valid_utf8(out));
+  return json::Value(base::to_valid_utf8(out));
 }
 
 }  // namespace
@@ -182,7 +182,7 @@ std::optional<Format> find_format(std::string_view name) noexcept {
   return std::nullopt;
 }
 
-Value apply_format(Format format, const Value& value, Allowance& allowance) {
+json::Value apply_format(Format format, const json::Value& value, Allowance& allowance) {
   constexpr std::string_view base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   constexpr std::string_view base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
   constexpr std::string_view html_from = "<>&'\"";
@@ -195,18 +195,18 @@ Value apply_format(Format format, const Value& value, Allowance& allowance) {
     case Format::sh: return format_shell(value, allowance);
     default: break;
   }
-  const Value shown = to_text(value, allowance);
+  const json::Value shown = to_text(value, allowance);
   if (allowance.stopped() != Allowance::Stop::none) return {};
   const std::string_view text = shown.as_string();
   constexpr std::size_t growth_max = 7;  // "&quot;" and the terminating copy
   if (!allowance.room(growth_max * text.size()) || !allowance.charge(text.size() / 4)) return {};
   switch (format) {
-    case Format::html: return Value(replace_each(text, html_from, html_to));
-    case Format::uri: return Value(base::percent_encoded(text));
+    case Format::html: return json::Value(replace_each(text, html_from, html_to));
+    case Format::uri: return json::Value(base::percent_encoded(text));
     case Format::urid: return percent_decoded(shown, text, allowance);
-    case Format::base64: return Value(encode_base(text, base64, 6, 4));
+    case Format::base64: return json::Value(encode_base(text, base64, 6, 4));
     case Format::base64d: return decode_base(shown, text, base64, 6, "base64", allowance);
-    case Format::base32: return Value(encode_base(text, base32, 5, 8));
+    case Format::base32: return json::Value(encode_base(text, base32, 5, 8));
     case Format::base32d: return decode_base(shown, text, base32, 5, "base32", allowance);
     default: return {};
   }

@@ -6,8 +6,8 @@
 #include <chrono>
 #include <string>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/expression/program.hpp"
+#include "kernel/json/value.hpp"
 
 namespace trv::expression {
 namespace {
@@ -24,7 +24,7 @@ long peak_kib() {
   return usage.ru_maxrss;
 }
 
-base::Result<std::vector<Value>> run(std::string_view text, const Value& input = Value()) {
+base::Result<std::vector<json::Value>> run(std::string_view text, const json::Value& input = json::Value()) {
   const auto start = std::chrono::steady_clock::now();
   auto program = compile(text);
   if (!program) {
@@ -116,7 +116,7 @@ TEST(HostileProgram, that_asks_for_too_much_at_once_is_refused) {
 }
 
 TEST(HostileProgram, a_global_replacement_over_a_huge_string_stays_within_memory) {
-  const Value text(std::string(8 * 1024 * 1024, 'a'));
+  const json::Value text(std::string(8 * 1024 * 1024, 'a'));
   const auto outputs = run("gsub(\"a\"; \"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\")", text);
   ASSERT_FALSE(outputs);
   EXPECT_EQ(outputs.error().code(), base::ErrorCode::too_large);

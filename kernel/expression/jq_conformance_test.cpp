@@ -12,8 +12,9 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/expression/program.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::expression {
 namespace {
@@ -117,7 +118,7 @@ std::string run(const Case& test) {
   const auto program = compile(test.program);
   if (test.must_fail) return program ? "compiled" : "";
   if (!program) return "does not compile: " + program.error().message();
-  const auto input = parse_json(test.input);
+  const auto input = json::parse(test.input);
   if (!input) return "the input is no JSON: " + input.error().message();
   Budget budget;
   budget.fuel = 20'000'000;
@@ -125,10 +126,10 @@ std::string run(const Case& test) {
   if (test.raises) return outputs ? "raises no error" : "";
   if (!outputs) return "error: " + outputs.error().message();
   std::string got;
-  for (const Value& output : *outputs) got += to_json(output).substr(0, 400) + "\n";
+  for (const json::Value& output : *outputs) got += json::serialize(output).substr(0, 400) + "\n";
   if (outputs->size() != test.outputs.size()) return "a different number of outputs:\n" + got;
   for (std::size_t i = 0; i < outputs->size(); ++i) {
-    const auto expected = parse_json(test.outputs[i]);
+    const auto expected = json::parse(test.outputs[i]);
     if (!expected) return "the expected output is no JSON";
     if (*expected != (*outputs)[i]) return "different outputs:\n" + got;
   }

@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <limits>
 
-#include "kernel/expression/utf8.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::expression {
 namespace {
@@ -42,7 +42,7 @@ base::Error error_at(std::string_view text, std::uint32_t offset, base::ErrorCod
   const std::string_view before = text.substr(0, std::min<std::size_t>(offset, text.size()));
   const std::size_t break_at = before.rfind('\n');
   const std::size_t line_start = break_at == std::string_view::npos ? 0 : break_at + 1;
-  const int column = static_cast<int>(count_code_points(before.substr(line_start))) + 1;
+  const int column = static_cast<int>(base::count_code_points(before.substr(line_start))) + 1;
   const int line = line_of(text, offset);
   return base::Error(code, fmt::format("{} (line {}, column {})", message, line, column)).at(line, column);
 }
@@ -95,11 +95,11 @@ Token Lexer::read_number() {
   const std::string text(text_.substr(from, position_ - from));
   std::int64_t integer = 0;
   if (whole && std::from_chars(text.data(), text.data() + text.size(), integer).ec == std::errc()) {
-    token.number = Value(integer);
+    token.number = json::Value(integer);
     return token;
   }
   const double real = std::strtod(text.c_str(), nullptr);
-  token.number = Value(std::isinf(real) ? std::numeric_limits<double>::max() : real);
+  token.number = json::Value(std::isinf(real) ? std::numeric_limits<double>::max() : real);
   return token;
 }
 
@@ -207,7 +207,7 @@ Lexer::StringEnd Lexer::read_string_part(std::string& out) {
         position_ = before;
       }
     }
-    append_code_point(out, unit);
+    base::append_code_point(out, unit);
   }
   out = "syntax error, unexpected end of a string";
   return StringEnd::invalid;

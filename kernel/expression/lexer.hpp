@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::expression {
@@ -27,7 +27,7 @@ struct Token {
   TokenKind kind = TokenKind::end;
   std::uint32_t offset = 0;
   std::string text;
-  Value number;
+  json::Value number;
 
   [[nodiscard]] bool is(std::string_view punctuation) const noexcept {
     return kind == TokenKind::punctuation && text == punctuation;

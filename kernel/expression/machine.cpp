@@ -4,7 +4,7 @@
 
 namespace trv::expression {
 
-Machine::Machine(const Code& code, Value input, const Environment& environment, const Budget& budget)
+Machine::Machine(const Code& code, json::Value input, const Environment& environment, const Budget& budget)
     : code_(code),
       environment_(environment),
       allowance_(budget.fuel, budget.memory_bytes_max),
@@ -18,7 +18,7 @@ Machine::Machine(const Code& code, Value input, const Environment& environment, 
   push_frame(code.functions.front(), 0, nullptr, 0);
 }
 
-std::optional<Value> Machine::next() {
+std::optional<json::Value> Machine::next() {
   const bool more = started_ ? backtrack() : true;
   started_ = true;
   TRV_ASSERT(!frames_.empty() && frame_ < frames_.size());
@@ -26,7 +26,7 @@ std::optional<Value> Machine::next() {
   return std::move(current_);
 }
 
-const Value& Machine::operand(OperandMode mode, std::int32_t index) const noexcept {
+const json::Value& Machine::operand(OperandMode mode, std::int32_t index) const noexcept {
   const auto at = static_cast<std::size_t>(index);
   switch (mode) {
     case OperandMode::constant: return code_.constants[at];
@@ -64,15 +64,15 @@ bool Machine::run() {
       case Opcode::slice: alive = step_slice(instruction); break;
       case Opcode::iterate: alive = begin_iteration(instruction); break;
       case Opcode::binary: {
-        const Value& right = operand(static_cast<OperandMode>(instruction.b), instruction.a);
+        const json::Value& right = operand(static_cast<OperandMode>(instruction.b), instruction.a);
         current_ = apply(static_cast<Operator>(instruction.extra), std::move(current_), right, allowance_);
         break;
       }
       case Opcode::negate: current_ = negate(current_, allowance_); break;
-      case Opcode::not_: current_ = Value(!current_.is_truthy()); break;
-      case Opcode::boolean: current_ = Value(current_.is_truthy()); break;
+      case Opcode::not_: current_ = json::Value(!current_.is_truthy()); break;
+      case Opcode::boolean: current_ = json::Value(current_.is_truthy()); break;
       case Opcode::wrap: {
-        Value array = Value::make_array(1);
+        json::Value array = json::Value::make_array(1);
         array.push_back(std::move(current_));
         current_ = std::move(array);
         break;
@@ -95,10 +95,10 @@ bool Machine::run() {
       case Opcode::try_begin:
       case Opcode::fork_on_error: {
         const bool attempt = instruction.opcode == Opcode::try_begin;
-        if (attempt) slot(instruction.b) = Value(forks_.size());
+        if (attempt) slot(instruction.b) = json::Value(forks_.size());
         push_fork(attempt ? ForkKind::attempt : ForkKind::on_error,
                   instruction.a == 0 ? nullptr : frames_[frame_].function->instructions.data() + instruction.a,
-                  Value());
+                  json::Value());
         break;
       }
       case Opcode::try_end: {
@@ -106,14 +106,14 @@ bool Machine::run() {
         if (at + 1 == forks_.size()) {
           forks_.pop_back();
         } else {
-          push_fork(ForkKind::attempt_done, nullptr, Value());
+          push_fork(ForkKind::attempt_done, nullptr, json::Value());
           forks_.back().position = static_cast<std::uint32_t>(at);
         }
         break;
       }
       case Opcode::mark:
-        slot(instruction.a) = Value(forks_.size());
-        push_fork(ForkKind::barrier, nullptr, Value());
+        slot(instruction.a) = json::Value(forks_.size());
+        push_fork(ForkKind::barrier, nullptr, json::Value());
         break;
       case Opcode::cut: cut(frame_out(instruction.extra), instruction.a); break;
       case Opcode::call: alive = call(instruction); break;
@@ -123,7 +123,7 @@ bool Machine::run() {
       case Opcode::output: return true;
       case Opcode::native: call_native(instruction); break;
       case Opcode::append: slot(instruction.a).push_back(std::move(current_)); break;
-      case Opcode::new_object: slot(instruction.a) = Value::object(); break;
+      case Opcode::new_object: slot(instruction.a) = json::Value::object(); break;
       case Opcode::set_entry: set_entry(instruction); break;
       case Opcode::append_text: append_text(instruction); break;
       case Opcode::range: alive = begin_range(instruction); break;
@@ -131,8 +131,8 @@ bool Machine::run() {
         if (!count_down(slot(instruction.a))) cut(frame_, instruction.b);
         break;
       case Opcode::skip_while: {
-        Value& left = slot(instruction.a);
-        if (Value::compare(left, Value(0)) > 0) {
+        json::Value& left = slot(instruction.a);
+        if (json::Value::compare(left, json::Value(0)) > 0) {
           count_down(left);
           alive = backtrack();
         }
@@ -159,8 +159,8 @@ bool Machine::run() {
         current_ = trv::expression::get_path(slot(instruction.a), slot(instruction.b), allowance_);
         break;
       case Opcode::set_path: {
-        Value& state = slot(instruction.a);
-        const Value& path = operand(static_cast<OperandMode>(instruction.extra), instruction.b);
+        json::Value& state = slot(instruction.a);
+        const json::Value& path = operand(static_cast<OperandMode>(instruction.extra), instruction.b);
         state = trv::expression::set_path(std::move(state), path, std::move(current_), allowance_);
         break;
       }
@@ -180,9 +180,9 @@ bool Machine::run() {
 
 void Machine::set_entry(const Instruction& instruction) {
   const Instruction& at = *next_++;
-  const Value& key = operand(static_cast<OperandMode>(at.flag), at.a);
+  const json::Value& key = operand(static_cast<OperandMode>(at.flag), at.a);
   if (!key.is_string()) {
-    allowance_.raise(Value("Object keys must be strings"));
+    allowance_.raise(json::Value("Object keys must be strings"));
     return;
   }
   if (instruction.a != instruction.b) slot(instruction.b) = slot(instruction.a);
@@ -190,17 +190,17 @@ void Machine::set_entry(const Instruction& instruction) {
 }
 
 void Machine::append_text(const Instruction& instruction) {
-  const Value& text = operand(static_cast<OperandMode>(instruction.extra), instruction.b);
+  const json::Value& text = operand(static_cast<OperandMode>(instruction.extra), instruction.b);
   if (allowance_.room(2 * (text.as_string().size() + slot(instruction.a).as_string().size()))) {
     slot(instruction.a).append(text.as_string());
   }
 }
 
 void Machine::check_count(const Instruction& instruction, bool& nothing) {
-  const Value& count = slot(instruction.a);
-  const int order = count.is_number() ? Value::compare(count, Value(0)) : 1;
+  const json::Value& count = slot(instruction.a);
+  const int order = count.is_number() ? json::Value::compare(count, json::Value(0)) : 1;
   if (!count.is_number()) {
-    allowance_.raise(Value("Invalid arguments: the count must be a number"));
+    allowance_.raise(json::Value("Invalid arguments: the count must be a number"));
   } else if (order < 0) {
     allowance_.raise(code_.constants[static_cast<std::size_t>(instruction.b)]);
   } else {
@@ -209,9 +209,9 @@ void Machine::check_count(const Instruction& instruction, bool& nothing) {
 }
 
 // Whether something is left after taking one away.
-bool Machine::count_down(Value& count) {
-  count = Value(count.as_double() - 1);
-  return Value::compare(count, Value(0)) > 0;
+bool Machine::count_down(json::Value& count) {
+  count = json::Value(count.as_double() - 1);
+  return json::Value::compare(count, json::Value(0)) > 0;
 }
 
 void Machine::call_native(const Instruction& instruction) {
@@ -223,7 +223,7 @@ void Machine::call_native(const Instruction& instruction) {
     current_ = native.function(call);
     return;
   }
-  Value values[1 + arguments_max];
+  json::Value values[1 + arguments_max];
   values[0] = std::move(current_);
   for (int i = 1; i <= instruction.b; ++i, ++next_) {
     values[i] = operand(static_cast<OperandMode>(next_->flag), next_->a);

@@ -5,7 +5,7 @@
 
 namespace trv::expression {
 
-void Machine::push_fork(ForkKind kind, const Instruction* resume_at, Value current) {
+void Machine::push_fork(ForkKind kind, const Instruction* resume_at, json::Value current) {
   if (forks_.size() == forks_.capacity() && forks_.size() * 4 * sizeof(Fork) > stack_bytes_max_) {
     allowance_.stop(Allowance::Stop::memory);
     return;
@@ -52,7 +52,7 @@ bool Machine::backtrack() {
         TRV_ASSERT(fork.position < fork.current.size());
         const std::uint32_t position = fork.position++;
         if (fork.position == fork.current.size()) {
-          const Value container = std::move(fork.current);
+          const json::Value container = std::move(fork.current);
           forks_.pop_back();
           enter_child(container, position);
         } else {
@@ -67,7 +67,7 @@ bool Machine::backtrack() {
         TRV_ASSERT((next_ - 1)->opcode == Opcode::range);
         const std::int32_t bounds = (next_ - 1)->a;
         current_ = fork.current;
-        Value following = apply(Operator::add, current_, slot(bounds + 2), allowance_);
+        json::Value following = apply(Operator::add, current_, slot(bounds + 2), allowance_);
         if (range_has(following, slot(bounds + 1), slot(bounds + 2))) {
           fork.current = std::move(following);
         } else {
@@ -112,7 +112,7 @@ bool Machine::unwind() {
 }
 
 void Machine::cut(std::uint32_t frame, std::int32_t slot_index) {
-  const Value& mark = slots_[frames_[frame].slots + static_cast<std::uint32_t>(slot_index)];
+  const json::Value& mark = slots_[frames_[frame].slots + static_cast<std::uint32_t>(slot_index)];
   const auto at = static_cast<std::size_t>(mark.as_int());
   TRV_ASSERT(at < forks_.size() && forks_[at].kind == ForkKind::barrier);
   const std::size_t frames = forks_[at].frames;
@@ -139,7 +139,7 @@ std::uint32_t Machine::frame_out(std::uint32_t hops) const noexcept {
 }
 
 bool Machine::call(const Instruction& instruction) {
-  if (frames_.size() >= depth_max_ || slots_.size() * 2 * sizeof(Value) > stack_bytes_max_) {
+  if (frames_.size() >= depth_max_ || slots_.size() * 2 * sizeof(json::Value) > stack_bytes_max_) {
     allowance_.stop(Allowance::Stop::depth);
     return false;
   }
@@ -183,7 +183,7 @@ bool Machine::try_tail_call(const Instruction& instruction) {
 }
 
 void Machine::call_parameter(const Instruction& instruction) {
-  if (frames_.size() >= depth_max_ || slots_.size() * 2 * sizeof(Value) > stack_bytes_max_) {
+  if (frames_.size() >= depth_max_ || slots_.size() * 2 * sizeof(json::Value) > stack_bytes_max_) {
     allowance_.stop(Allowance::Stop::depth);
     return;
   }

@@ -2,14 +2,14 @@
 
 #include <fmt/format.h>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/expression/machine.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::expression {
 namespace {
 
-std::string shown(const Value& value) {
+std::string shown(const json::Value& value) {
   const std::string described = describe(value);
   const std::size_t open = described.find('(');
   return described.substr(open + 1, described.size() - open - 2);
@@ -18,24 +18,24 @@ std::string shown(const Value& value) {
 }  // namespace
 
 // A step of a path must start from the value that the path leads to.
-bool Machine::check_path(const Value* key) {
+bool Machine::check_path(const json::Value* key) {
   TRV_EXPECTS(tracking());
   if (current_.identical(path_.value())) return true;
-  allowance_.raise(
-      Value(key == nullptr ? fmt::format("Invalid path expression near attempt to iterate through {}", shown(current_))
-                           : fmt::format("Invalid path expression near attempt to access element {} of {}", shown(*key),
-                                         shown(current_))));
+  allowance_.raise(json::Value(
+      key == nullptr ? fmt::format("Invalid path expression near attempt to iterate through {}", shown(current_))
+                     : fmt::format("Invalid path expression near attempt to access element {} of {}", shown(*key),
+                                   shown(current_))));
   return false;
 }
 
 bool Machine::step_field(const Instruction& instruction) {
-  const Value& key = code_.constants[static_cast<std::size_t>(instruction.a)];
+  const json::Value& key = code_.constants[static_cast<std::size_t>(instruction.a)];
   const bool track = tracking();
   if (track && !check_path(&key)) return true;
-  if (const Value* found = current_.find(key)) {
-    current_ = Value(*found);
+  if (const json::Value* found = current_.find(key)) {
+    current_ = json::Value(*found);
   } else if (current_.is_object() || current_.is_null()) {
-    current_ = Value();
+    current_ = json::Value();
   } else if (instruction.flag != 0) {
     return backtrack();
   } else {
@@ -47,10 +47,10 @@ bool Machine::step_field(const Instruction& instruction) {
 }
 
 bool Machine::step_index(const Instruction& instruction) {
-  const Value& key = operand(static_cast<OperandMode>(instruction.extra), instruction.a);
+  const json::Value& key = operand(static_cast<OperandMode>(instruction.extra), instruction.a);
   const bool track = tracking();
   if (track && !check_path(&key)) return true;
-  Value child = get_child(current_, key, allowance_);
+  json::Value child = get_child(current_, key, allowance_);
   if (allowance_.stopped() != Allowance::Stop::none) {
     if (instruction.flag == 0 || allowance_.stopped() != Allowance::Stop::raised) return true;
     allowance_.clear();
@@ -62,12 +62,12 @@ bool Machine::step_index(const Instruction& instruction) {
 }
 
 bool Machine::step_slice(const Instruction& instruction) {
-  const Value& from = slot(instruction.a);
-  const Value& to = slot(instruction.a + 1);
+  const json::Value& from = slot(instruction.a);
+  const json::Value& to = slot(instruction.a + 1);
   const bool track = tracking();
-  const Value key = track ? make_slice_key(from, to) : Value();
+  const json::Value key = track ? make_slice_key(from, to) : json::Value();
   if (track && !check_path(&key)) return true;
-  Value part = get_slice(current_, from, to, allowance_);
+  json::Value part = get_slice(current_, from, to, allowance_);
   if (allowance_.stopped() != Allowance::Stop::none) {
     if (instruction.flag == 0 || allowance_.stopped() != Allowance::Stop::raised) return true;
     allowance_.clear();
@@ -79,13 +79,13 @@ bool Machine::step_slice(const Instruction& instruction) {
 }
 
 bool Machine::step_get_path(const Instruction& instruction) {
-  const Value& path = operand(static_cast<OperandMode>(instruction.extra), instruction.a);
+  const json::Value& path = operand(static_cast<OperandMode>(instruction.extra), instruction.a);
   const bool track = tracking();
   if (track && !check_path(&path)) return true;
-  Value found = trv::expression::get_path(current_, path, allowance_);
+  json::Value found = trv::expression::get_path(current_, path, allowance_);
   if (allowance_.stopped() != Allowance::Stop::none) return true;
   if (track) {
-    for (const Value& key : path.items()) path_.step(key, found);
+    for (const json::Value& key : path.items()) path_.step(key, found);
   }
   current_ = std::move(found);
   return true;
@@ -95,13 +95,13 @@ bool Machine::begin_iteration(const Instruction& instruction) {
   if (!current_.is_array() && !current_.is_object()) {
     if (instruction.flag != 0) return backtrack();
     if (tracking() && !check_path(nullptr)) return true;
-    allowance_.raise(Value(fmt::format("Cannot iterate over {}", describe(current_))));
+    allowance_.raise(json::Value(fmt::format("Cannot iterate over {}", describe(current_))));
     return true;
   }
   if (tracking() && !check_path(nullptr)) return true;
   const std::size_t size = current_.size();
   if (size == 0) return backtrack();
-  const Value container = std::move(current_);
+  const json::Value container = std::move(current_);
   if (size > 1) {
     push_fork(ForkKind::iterate, next_, container);
     if (allowance_.stopped() != Allowance::Stop::none) return true;
@@ -111,35 +111,35 @@ bool Machine::begin_iteration(const Instruction& instruction) {
   return true;
 }
 
-void Machine::enter_child(const Value& container, std::uint32_t position) {
+void Machine::enter_child(const json::Value& container, std::uint32_t position) {
   if (container.is_array()) {
     current_ = container.at(position);
-    if (tracking()) path_.step(Value(position), current_);
+    if (tracking()) path_.step(json::Value(position), current_);
     return;
   }
   TRV_EXPECTS(position < container.size());
-  const Entry& entry = container.entries()[position];
+  const json::Entry& entry = container.entries()[position];
   current_ = entry.value;
   if (tracking()) path_.step(entry.key, current_);
 }
 
-bool Machine::range_has(const Value& at, const Value& to, const Value& by) {
+bool Machine::range_has(const json::Value& at, const json::Value& to, const json::Value& by) {
   const int direction = by.as_double() > 0 ? 1 : by.as_double() < 0 ? -1 : 0;
   if (direction == 0 || at.as_double() != at.as_double() || to.as_double() != to.as_double()) return false;
-  return direction * Value::compare(at, to) < 0;
+  return direction * json::Value::compare(at, to) < 0;
 }
 
 bool Machine::begin_range(const Instruction& instruction) {
-  const Value& from = slot(instruction.a);
-  const Value& to = slot(instruction.a + 1);
-  const Value& by = slot(instruction.a + 2);
+  const json::Value& from = slot(instruction.a);
+  const json::Value& to = slot(instruction.a + 1);
+  const json::Value& by = slot(instruction.a + 2);
   if (!from.is_number() || !to.is_number() || !by.is_number()) {
-    allowance_.raise(Value("Range bounds must be numeric"));
+    allowance_.raise(json::Value("Range bounds must be numeric"));
     return true;
   }
   if (!range_has(from, to, by)) return backtrack();
   current_ = from;
-  Value following = apply(Operator::add, from, by, allowance_);
+  json::Value following = apply(Operator::add, from, by, allowance_);
   if (range_has(following, to, by)) push_fork(ForkKind::range, next_, std::move(following));
   return true;
 }
@@ -147,7 +147,7 @@ bool Machine::begin_range(const Instruction& instruction) {
 void Machine::end_path() {
   TRV_EXPECTS(path_.active());
   if (!current_.identical(path_.value())) {
-    allowance_.raise(Value(fmt::format("Invalid path expression with result {}", shown(current_))));
+    allowance_.raise(json::Value(fmt::format("Invalid path expression with result {}", shown(current_))));
     return;
   }
   auto [keys, suspensions] = path_.end();

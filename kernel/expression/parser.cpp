@@ -101,7 +101,7 @@ class Parser {
     }
     return &node;
   }
-  Node* make_constant(std::uint32_t offset, Value value) {
+  Node* make_constant(std::uint32_t offset, json::Value value) {
     Node* node = make(NodeKind::constant, offset);
     node->constant = std::move(value);
     return node;
@@ -219,9 +219,9 @@ class Parser {
       const Nesting nesting(*this);
       Node* operand = prefix();
       if (operand->kind == NodeKind::constant && operand->constant.is_number()) {
-        const Value& number = operand->constant;
-        return make_constant(
-            offset, number.is_int() && number.as_int() != 0 ? Value(-number.as_int()) : Value(-number.as_double()));
+        const json::Value& number = operand->constant;
+        return make_constant(offset, number.is_int() && number.as_int() != 0 ? json::Value(-number.as_int())
+                                                                             : json::Value(-number.as_double()));
       }
       return make(NodeKind::negate, offset, {operand});
     }
@@ -239,7 +239,7 @@ class Parser {
     while (true) {
       const std::uint32_t offset = token_.offset;
       if (token_.kind == TokenKind::field) {
-        Node* key = make_constant(offset, Value(token_.text));
+        Node* key = make_constant(offset, json::Value(token_.text));
         advance();
         node = make(NodeKind::index, offset, {node, key});
       } else if (accept("?")) {
@@ -299,7 +299,7 @@ class Parser {
         break;
       }
       if (!literal.empty() || parts.empty()) {
-        parts.push_back(make_constant(offset, Value(literal)));
+        parts.push_back(make_constant(offset, json::Value(literal)));
         parts.back()->literal = true;
       }
       if (end == Lexer::StringEnd::quote) {
@@ -346,7 +346,7 @@ class Parser {
   }
 
   Node* location(std::uint32_t offset) {
-    return make_constant(offset, Value::object({{"file", "<top-level>"}, {"line", line_of(text_, offset)}}));
+    return make_constant(offset, json::Value::object({{"file", "<top-level>"}, {"line", line_of(text_, offset)}}));
   }
 
   Node* call() {
@@ -357,8 +357,8 @@ class Parser {
       return make(NodeKind::break_, offset, {}, expect_variable());
     }
     if (!token_.is("(")) {
-      if (name == "null") return make_constant(offset, Value());
-      if (name == "true" || name == "false") return make_constant(offset, Value(name == "true"));
+      if (name == "null") return make_constant(offset, json::Value());
+      if (name == "true" || name == "false") return make_constant(offset, json::Value(name == "true"));
     }
     std::vector<Node*> arguments;
     if (accept("(")) {
@@ -450,9 +450,9 @@ class Parser {
       std::string name = token_.text;
       advance();
       implied = name == "__loc__" ? location(offset) : make(NodeKind::variable, offset, {}, name);
-      key = token_.is(":") ? implied : make_constant(offset, Value(name));
+      key = token_.is(":") ? implied : make_constant(offset, json::Value(name));
     } else if (token_.kind == TokenKind::identifier || token_.kind == TokenKind::keyword) {
-      key = make_constant(offset, Value(token_.text));
+      key = make_constant(offset, json::Value(token_.text));
       advance();
       implied = make(NodeKind::index, offset, {make(NodeKind::identity, offset), key});
     } else if (token_.kind == TokenKind::string_begin || token_.kind == TokenKind::format) {
@@ -529,11 +529,11 @@ class Parser {
     const std::uint32_t offset = token_.offset;
     if (token_.kind == TokenKind::variable) {
       part.variable = expect_variable();
-      part.key = make_constant(offset, Value(part.variable));
+      part.key = make_constant(offset, json::Value(part.variable));
       if (!accept(":")) return part;
     } else {
       if (token_.kind == TokenKind::identifier || token_.kind == TokenKind::keyword) {
-        part.key = make_constant(offset, Value(token_.text));
+        part.key = make_constant(offset, json::Value(token_.text));
         advance();
       } else if (token_.kind == TokenKind::string_begin) {
         part.key = string({});

@@ -7,9 +7,9 @@
 
 namespace trv::expression {
 
-std::pair<Value, int> PathTrace::end() {
+std::pair<json::Value, int> PathTrace::end() {
   TRV_EXPECTS(active());
-  std::vector<Value> keys;
+  std::vector<json::Value> keys;
   Step* step = last_;
   for (; !step->first; step = step->before) {
     TRV_ASSERT(step->before != nullptr);
@@ -21,7 +21,7 @@ std::pair<Value, int> PathTrace::end() {
   outside.last_ = step->before;
   if (outside.last_ != nullptr) ++outside.last_->references;
   *this = std::move(outside);
-  return {Value::array(std::move(keys)), suspensions};
+  return {json::Value::array(std::move(keys)), suspensions};
 }
 
 void PathTrace::release() noexcept {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 
 namespace trv::expression {
 
@@ -25,13 +25,17 @@ class PathTrace {
 
   [[nodiscard]] bool active() const noexcept { return last_ != nullptr; }
   /// The value at the path.
-  [[nodiscard]] const Value& value() const noexcept { return last_->value; }
+  [[nodiscard]] const json::Value& value() const noexcept { return last_->value; }
 
   /// Begins a path at `value` inside this one; `suspensions` is kept for end().
-  void begin(Value value, int suspensions) { last_ = new Step{1, suspensions, true, last_, Value(), std::move(value)}; }
-  void step(Value key, Value value) { last_ = new Step{1, 0, false, last_, std::move(key), std::move(value)}; }
+  void begin(json::Value value, int suspensions) {
+    last_ = new Step{1, suspensions, true, last_, json::Value(), std::move(value)};
+  }
+  void step(json::Value key, json::Value value) {
+    last_ = new Step{1, 0, false, last_, std::move(key), std::move(value)};
+  }
   /// Ends the path that begin() began and goes back to the one outside. Gives the keys and what begin() was told.
-  [[nodiscard]] std::pair<Value, int> end();
+  [[nodiscard]] std::pair<json::Value, int> end();
 
  private:
   struct Step {
@@ -39,8 +43,8 @@ class PathTrace {
     int suspensions;
     bool first;
     Step* before;
-    Value key;
-    Value value;
+    json::Value key;
+    json::Value value;
   };
   void release() noexcept;
 

@@ -6,12 +6,12 @@
 #include <new>
 
 #include "kernel/expression/compiler.hpp"
-#include "kernel/expression/json.hpp"
 #include "kernel/expression/lexer.hpp"
 #include "kernel/expression/machine.hpp"
 #include "kernel/expression/parser.hpp"
 #include "kernel/expression/shared_fuel.hpp"
-#include "kernel/expression/utf8.hpp"
+#include "kernel/json/serialize.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::expression {
 namespace {
@@ -63,11 +63,12 @@ base::Error stop_error(Allowance& allowance, const Grant& grant) {
     case Allowance::Stop::raised:
     case Allowance::Stop::none: break;
   }
-  const Value error = allowance.take_error();
+  const json::Value error = allowance.take_error();
   if (error.is_string()) return {ErrorCode::invalid, std::string(error.as_string())};
   constexpr std::size_t shown_bytes_max = 10'000;
   std::string text;
-  if (!append_json(text, error, {.bytes_max = shown_bytes_max})) text = to_valid_utf8(text.substr(0, shown_bytes_max));
+  if (!json::append(text, error, {.bytes_max = shown_bytes_max}))
+    text = base::to_valid_utf8(text.substr(0, shown_bytes_max));
   return {ErrorCode::invalid, text + " (not a string)"};
 }
 
@@ -82,21 +83,21 @@ base::Result<Program> compile(std::string_view text, std::span<const std::string
     return base::fail(base::ErrorCode::too_large, fmt::format("an expression of {} bytes is over the limit of {} bytes",
                                                               text.size(), program_bytes_max));
   }
-  if (!is_utf8(text)) return base::fail(base::ErrorCode::invalid, "the expression is not valid UTF-8");
+  if (!base::is_utf8(text)) return base::fail(base::ErrorCode::invalid, "the expression is not valid UTF-8");
   TRV_TRY_ASSIGN(const SyntaxTree tree, parse(text));
   TRV_TRY_ASSIGN(Code code, Compiler(text).compile(tree, variables));
   return Program(std::make_shared<const Code>(std::move(code)));
 }
 
-base::Result<std::vector<Value>> evaluate_all(const Program& program, const Value& input,
-                                              const Environment& environment, const Budget& budget) {
+base::Result<std::vector<json::Value>> evaluate_all(const Program& program, const json::Value& input,
+                                                    const Environment& environment, const Budget& budget) {
   Grant grant(budget);
   try {
     Machine machine(program.code(), input, environment, grant.budget());
-    std::vector<Value> outputs;
+    std::vector<json::Value> outputs;
     while (auto output = machine.next()) {
       outputs.push_back(std::move(*output));
-      if (!machine.allowance().room(outputs.capacity() * sizeof(Value))) break;
+      if (!machine.allowance().room(outputs.capacity() * sizeof(json::Value))) break;
     }
     grant.settle(machine.allowance());
     if (machine.allowance().stopped() == Allowance::Stop::none) return outputs;
@@ -107,12 +108,12 @@ base::Result<std::vector<Value>> evaluate_all(const Program& program, const Valu
   }
 }
 
-base::Result<std::optional<Value>> evaluate_first(const Program& program, const Value& input,
-                                                  const Environment& environment, const Budget& budget) {
+base::Result<std::optional<json::Value>> evaluate_first(const Program& program, const json::Value& input,
+                                                        const Environment& environment, const Budget& budget) {
   Grant grant(budget);
   try {
     Machine machine(program.code(), input, environment, grant.budget());
-    std::optional<Value> output = machine.next();
+    std::optional<json::Value> output = machine.next();
     grant.settle(machine.allowance());
     if (machine.allowance().stopped() == Allowance::Stop::none) return output;
     return base::fail(stop_error(machine.allowance(), grant));

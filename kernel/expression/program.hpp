@@ -13,7 +13,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/base/timestamp.hpp"
 
@@ -40,7 +40,7 @@ struct Budget {
 
 /// What the program sees besides its input. Borrowed for the call.
 struct Environment {
-  std::span<const Value> variables;  ///< in the order of the names given to compile
+  std::span<const json::Value> variables;  ///< in the order of the names given to compile
   base::Timestamp now;
 };
 
@@ -54,12 +54,12 @@ inline constexpr std::size_t program_bytes_max = 256 * 1024;
 /// All outputs. Contract: environment.variables has one value for each name given to compile.
 /// Errors: invalid with jq's message for an error that the program raised or ran into; too_large naming the budget that
 /// was used up.
-[[nodiscard]] base::Result<std::vector<Value>> evaluate_all(const Program& program, const Value& input,
-                                                            const Environment& environment = {},
-                                                            const Budget& budget = {});
+[[nodiscard]] base::Result<std::vector<json::Value>> evaluate_all(const Program& program, const json::Value& input,
+                                                                  const Environment& environment = {},
+                                                                  const Budget& budget = {});
 /// The first output, or nothing for a program without one; stops there.
-[[nodiscard]] base::Result<std::optional<Value>> evaluate_first(const Program& program, const Value& input,
-                                                                const Environment& environment = {},
-                                                                const Budget& budget = {});
+[[nodiscard]] base::Result<std::optional<json::Value>> evaluate_first(const Program& program, const json::Value& input,
+                                                                      const Environment& environment = {},
+                                                                      const Budget& budget = {});
 
 }  // namespace trv::expression

@@ -2,7 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::expression {
 namespace {
@@ -10,12 +11,12 @@ namespace {
 std::string run(std::string_view text, std::string_view input = "null", const Budget& budget = {}) {
   const auto program = compile(text);
   if (!program) return "compile: " + program.error().message();
-  const auto value = parse_json(input);
+  const auto value = json::parse(input);
   if (!value) return "input: " + value.error().message();
   const auto outputs = evaluate_all(*program, *value, {}, budget);
   if (!outputs) return "error: " + outputs.error().message();
   std::string joined;
-  for (const Value& output : *outputs) joined += (joined.empty() ? "" : " ") + to_json(output);
+  for (const json::Value& output : *outputs) joined += (joined.empty() ? "" : " ") + json::serialize(output);
   return joined;
 }
 
@@ -36,10 +37,10 @@ TEST(Program, variables_are_bound_by_position) {
   const std::vector<std::string> names = {"context", "input"};
   const auto program = compile("$context.a + $input", names);
   ASSERT_TRUE(program);
-  const std::vector<Value> values = {Value::object({{"a", 1}}), Value(2)};
-  const auto output = evaluate_first(*program, Value(), {.variables = values, .now = {}});
+  const std::vector<json::Value> values = {json::Value::object({{"a", 1}}), json::Value(2)};
+  const auto output = evaluate_first(*program, json::Value(), {.variables = values, .now = {}});
   ASSERT_TRUE(output && *output);
-  EXPECT_EQ(**output, Value(3));
+  EXPECT_EQ(**output, json::Value(3));
 }
 
 TEST(Program, an_unknown_name_is_an_error_with_its_place) {
@@ -67,9 +68,9 @@ TEST(Program, what_is_left_out_is_named) {
 TEST(Program, now_is_the_callers_time) {
   const auto program = compile("now");
   ASSERT_TRUE(program);
-  const auto output = evaluate_first(*program, Value(), {.variables = {}, .now = base::Timestamp(1'500'000'000)});
+  const auto output = evaluate_first(*program, json::Value(), {.variables = {}, .now = base::Timestamp(1'500'000'000)});
   ASSERT_TRUE(output && *output);
-  EXPECT_EQ(**output, Value(1.5));
+  EXPECT_EQ(**output, json::Value(1.5));
 }
 
 TEST(Program, integers_of_64_bits_are_exact) {
@@ -83,10 +84,10 @@ TEST(Program, integers_of_64_bits_are_exact) {
 TEST(Program, evaluate_first_stops_after_the_first_output) {
   const auto program = compile("1, error(\"never\")");
   ASSERT_TRUE(program);
-  const auto output = evaluate_first(*program, Value());
+  const auto output = evaluate_first(*program, json::Value());
   ASSERT_TRUE(output && *output);
-  EXPECT_EQ(**output, Value(1));
-  const auto none = evaluate_first(*compile("empty"), Value());
+  EXPECT_EQ(**output, json::Value(1));
+  const auto none = evaluate_first(*compile("empty"), json::Value());
   ASSERT_TRUE(none);
   EXPECT_FALSE(none->has_value());
 }
@@ -124,7 +125,7 @@ TEST(Program, is_shared_between_threads_and_copies) {
   const auto program = compile("[range(5)] | add");
   ASSERT_TRUE(program);
   const Program copy = *program;
-  EXPECT_EQ(**evaluate_first(copy, Value()), Value(10));
+  EXPECT_EQ(**evaluate_first(copy, json::Value()), json::Value(10));
 }
 
 }  // namespace

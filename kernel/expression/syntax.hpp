@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 
 namespace trv::expression {
 
@@ -79,7 +79,7 @@ struct Node {
   std::uint32_t offset = 0;  // into the text
   std::uint32_t depth = 1;
   std::string text;
-  Value constant;
+  json::Value constant;
   std::vector<Node*> children;
   std::vector<Pattern*> patterns;       // more than one: tried in order, as ?// says
   std::vector<std::string> parameters;  // with $ where they are values

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <memory>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/gateway/unique_keys.hpp"
+#include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
@@ -91,7 +91,7 @@ base::Result<instance::InstanceId> id_of(const http::Request& request) {
 
 /// A key stands for one request. One that names no version asks for whichever the instance has.
 base::Status check_same_request(const Services& services, const lmdb::Txn& state, const base::TenantId& tenant,
-                                std::string_view key, const instance::Start& start, const expression::Value& input,
+                                std::string_view key, const instance::Start& start, const json::Value& input,
                                 const instance::Started& known) {
   const definition::Name& name = known.definition;
   std::string_view other;
@@ -101,7 +101,7 @@ base::Status check_same_request(const Services& services, const lmdb::Txn& state
     other = "version";
   } else {
     const instance::InstanceStore store(services.workflows.tables());
-    TRV_TRY_ASSIGN(const expression::Value had, store.input(state, tenant, known.instance));
+    TRV_TRY_ASSIGN(const json::Value had, store.input(state, tenant, known.instance));
     if (had == input) return {};
     other = "input";
   }
@@ -111,9 +111,9 @@ base::Status check_same_request(const Services& services, const lmdb::Txn& state
                                 key, known.instance.to_string(), name.space, name.name, name.version, other));
 }
 
-base::Result<expression::Value> parse_input(std::string_view text) {
-  if (text.empty()) return expression::Value::object();
-  TRV_TRY_ASSIGN(expression::Value input, expression::parse_json(text));
+base::Result<json::Value> parse_input(std::string_view text) {
+  if (text.empty()) return json::Value::object();
+  TRV_TRY_ASSIGN(json::Value input, json::parse(text));
   TRV_TRY(check_unique_keys(text));
   return input;
 }

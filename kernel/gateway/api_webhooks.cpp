@@ -4,11 +4,12 @@
 
 #include <memory>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -82,7 +83,7 @@ void refuse(Services& services, http::Responder responder, base::Error error) {
 Result<ingest::Received> read_delivery(const Services& services, const http::Request& request, const Endpoint& endpoint,
                                        const std::vector<egress::Header>& headers) {
   const base::Digest body_sha256 = base::sha256(base::as_bytes(request.body()));
-  auto body = expression::parse_json(request.body());
+  auto body = json::parse(request.body());
   if (!body) return fail(std::move(body).error().in("request body"));
   TRV_TRY_ASSIGN(const plugin_host::WebhookEvent event,
                  plugin_host::map_webhook(*endpoint.declaration, headers, request.body(), services.clock.now()));
@@ -93,7 +94,7 @@ Result<ingest::Received> read_delivery(const Services& services, const http::Req
   received.type = event.type;
   received.subject = event.subject;
   received.time = services.clock.now();
-  received.data = expression::to_json(*body);
+  received.data = json::serialize(*body);
   received.channel = channel_of(request);
   received.body_sha256 = body_sha256;
   return received;

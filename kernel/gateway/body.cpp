@@ -5,18 +5,18 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/gateway/unique_keys.hpp"
+#include "kernel/json/parse.hpp"
 
 namespace trv::gateway {
 
 using base::ErrorCode;
 using base::fail;
 using base::Result;
-using expression::Value;
+using json::Value;
 
 Result<Body> Body::parse(std::string_view text, std::initializer_list<std::string_view> known) {
-  auto value = expression::parse_json(text);
+  auto value = json::parse(text);
   if (!value) return fail(std::move(value).error().in("request body"));
   if (!value->is_object()) return fail(ErrorCode::invalid, "the request body must be a JSON object");
   if (auto unique = check_unique_keys(text); !unique) return fail(std::move(unique).error().in("request body"));

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::gateway {
@@ -30,11 +30,11 @@ class Body {
                                                                   std::initializer_list<std::string_view> known) const;
 
  private:
-  Body(std::string path, expression::Value object) : path_(std::move(path)), object_(std::move(object)) {}
+  Body(std::string path, json::Value object) : path_(std::move(path)), object_(std::move(object)) {}
   [[nodiscard]] base::Status check(std::initializer_list<std::string_view> known) const;
 
   std::string path_;
-  expression::Value object_;
+  json::Value object_;
 };
 
 }  // namespace trv::gateway

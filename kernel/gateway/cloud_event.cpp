@@ -5,8 +5,9 @@
 #include <algorithm>
 #include <array>
 
-#include "kernel/expression/json.hpp"
-#include "kernel/expression/value.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
 
 namespace trv::gateway {
@@ -15,7 +16,7 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 using base::Result;
-using expression::Value;
+using json::Value;
 
 constexpr std::string_view structured_type = "application/cloudevents";
 constexpr std::string_view batch_type = "application/cloudevents-batch";
@@ -75,7 +76,7 @@ base::Status add_extension(Value& extensions, std::string_view name, Value value
 }
 
 void finish(ingest::Received& received, const Value& extensions, const base::Digest& body_sha256) {
-  if (extensions.size() > 0) received.extensions = expression::to_json(extensions);
+  if (extensions.size() > 0) received.extensions = json::serialize(extensions);
   received.channel = "api";
   received.body_sha256 = body_sha256;
 }
@@ -101,7 +102,7 @@ base::Status read_data(ingest::Received& received, const Value& event) {
   if (!received.data_base64.empty() && !base::from_base64(received.data_base64)) {
     return fail(ErrorCode::invalid, "attribute 'data_base64' is no base64 text (RFC 4648 section 4, with padding)");
   }
-  if (data != nullptr) received.data = expression::to_json(*data);
+  if (data != nullptr) received.data = json::serialize(*data);
   return {};
 }
 
@@ -201,11 +202,11 @@ base::Status read_body(ingest::Received& received, const http::Request& request)
   if (type) received.datacontenttype = *request.header("Content-Type");
   if (request.body().empty()) return {};
   if (!type || type->is_json()) {
-    auto data = expression::parse_json(request.body());
+    auto data = json::parse(request.body());
     if (!data) return fail(std::move(data).error().in("request body"));
-    received.data = expression::to_json(*data);
+    received.data = json::serialize(*data);
   } else if (is_text(*type) && type->is_utf8() && http::is_utf8(request.body())) {
-    received.data = expression::to_json(Value(request.body()));
+    received.data = json::serialize(Value(request.body()));
   } else {
     received.data_base64 = base::to_base64(base::as_bytes(request.body()));
   }
@@ -283,7 +284,7 @@ Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& req
     return events;
   }
   const auto type = media_type_of(request);
-  auto body = expression::parse_json(request.body());
+  auto body = json::parse(request.body());
   if (!body) return fail(std::move(body).error().in("request body"));
   if (type && type->essence.starts_with(batch_type)) return batch(*body, body_sha256);
   TRV_TRY_ASSIGN(ingest::Received event, structured(*body, body_sha256));

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/http/target.hpp"
+#include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
@@ -27,7 +27,7 @@ std::size_t string_end(std::string_view json, std::size_t at) {
 std::string key_of(std::string_view quoted) {
   TRV_EXPECTS(quoted.size() >= 2);
   if (quoted.find('\\') == std::string_view::npos) return std::string(quoted.substr(1, quoted.size() - 2));
-  const auto value = expression::parse_json(quoted);
+  const auto value = json::parse(quoted);
   TRV_ASSERT(value && value->is_string());
   return std::string(value->as_string());
 }

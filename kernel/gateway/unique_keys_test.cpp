@@ -5,7 +5,7 @@
 #include <string>
 #include <tuple>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -21,7 +21,7 @@ TEST(UniqueKeys, a_key_that_stands_twice_in_one_object_is_named_with_its_place) 
       {"\xEF\xBB\xBF{\"a\":1,\"a\":2}", 1, 8, "'a'"},
   };
   for (const auto& [json, line, column, key] : cases) {
-    ASSERT_TRUE(expression::parse_json(json)) << json;
+    ASSERT_TRUE(json::parse(json)) << json;
     const auto status = check_unique_keys(json);
     ASSERT_FALSE(status) << json;
     EXPECT_EQ(status.error().line(), line) << json;
@@ -34,7 +34,7 @@ TEST(UniqueKeys, the_same_key_in_different_objects_and_the_same_text_as_a_value_
   for (const char* json : {R"({"a":{"a":{"a":"a"}},"b":"a"})", R"([{"a":1},{"a":2},"a","a"])",
                            R"({"a":"{\"a\":1,\"a\":2}"})", "3", "\"\\\\\"", R"({"a":[],"b":{},"c":[{}],"A":1})",
                            " { \"a\" : \"b\" , \"b\" : \"a\" } ", "{}", "[]", R"({"\\":1,"\\\\":2})"}) {
-    ASSERT_TRUE(expression::parse_json(json)) << json;
+    ASSERT_TRUE(json::parse(json)) << json;
     EXPECT_TRUE(check_unique_keys(json)) << json;
   }
 }

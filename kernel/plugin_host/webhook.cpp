@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
 
@@ -12,7 +12,7 @@ namespace trv::plugin_host {
 namespace {
 
 using base::ErrorCode;
-using expression::Value;
+using json::Value;
 
 // A mapping picks a few members; what needs more than this is not a mapping.
 constexpr expression::Budget mapping_budget = {.fuel = 100'000, .depth_max = 200, .memory_bytes_max = 16 * 1024 * 1024};
@@ -55,7 +55,7 @@ base::Result<std::optional<std::string>> evaluate_text(const expression::Program
   if (!*value || (*value)->is_null()) return std::nullopt;
   if (!(*value)->is_string()) {
     return base::fail(ErrorCode::invalid,
-                      fmt::format("{}: gave a {}, not a string", member, expression::to_string((*value)->kind())));
+                      fmt::format("{}: gave a {}, not a string", member, json::to_string((*value)->kind())));
   }
   const std::string_view text = (*value)->as_string();
   if (text.size() > mapped_bytes_max) {
@@ -131,7 +131,7 @@ base::Status verify_webhook(const WebhookDeclaration& webhook, const std::vector
 base::Result<WebhookEvent> map_webhook(const WebhookDeclaration& webhook, const std::vector<egress::Header>& headers,
                                        std::string_view body, base::Timestamp now) {
   TRV_TRY(check_bounds(headers, body.size()));
-  auto parsed = expression::parse_json(body, {.bytes_max = webhook_body_bytes_max, .depth_max = 100});
+  auto parsed = json::parse(body, {.bytes_max = webhook_body_bytes_max, .depth_max = 100});
   if (!parsed) return base::fail(std::move(parsed).error().in("body"));
   Value names = Value::object();
   for (const egress::Header& header : headers) names = names.with(lower(header.name), Value(header.value));

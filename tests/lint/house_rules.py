@@ -36,7 +36,7 @@ NETWORK = {
     "kernel/plugin_host/": "socket pairs to sandboxed children",
 }
 EXCEPTIONS = {
-    "kernel/expression/value.cpp": "bad_alloc, as operator new; caught where a program is run",
+    "kernel/json/value.cpp": "bad_alloc, as operator new; caught where a program is run",
     "kernel/workflow/definition/yaml_reader.cpp": "out of yaml-cpp's callbacks; caught in the same file",
 }
 PRINTING = {

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <string_view>
 
-#include "kernel/expression/json.hpp"
 #include "kernel/gateway/cloud_event.hpp"
 #include "kernel/gateway/unique_keys.hpp"
 #include "kernel/http/conditional.hpp"
+#include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!text.empty()) request.append_body(text.substr(1));
 
   static_cast<void>(http::has_already(request, "\"abc\""));
-  if (const auto value = expression::parse_json(request.body())) {
+  if (const auto value = json::parse(request.body())) {
     const auto unique = gateway::check_unique_keys(request.body());
     TRV_ASSERT(unique || (unique.error().line() > 0 && unique.error().column() > 0));
   }
@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       TRV_ASSERT(http::is_utf8(*one));
     }
     if (event.extensions.empty()) continue;
-    const auto extensions = expression::parse_json(event.extensions);
+    const auto extensions = json::parse(event.extensions);
     TRV_ASSERT(extensions && extensions->is_object() && extensions->size() > 0);
     for (const auto& entry : extensions->entries()) {
       TRV_ASSERT(entry.value.is_bool() || entry.value.is_int() || entry.value.is_string());

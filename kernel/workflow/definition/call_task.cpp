@@ -62,7 +62,7 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   }
   call.connection = scope.connection.empty() ? call.plugin : scope.connection;
   const Node* with = fields.get("with", Node::Kind::mapping);
-  call.input = with == nullptr ? Template::constant(expression::Value::object()) : compiler.value(*with, Site::body);
+  call.input = with == nullptr ? Template::constant(json::Value::object()) : compiler.value(*with, Site::body);
   return call;
 }
 

@@ -5,14 +5,14 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 #include "kernel/workflow/definition/expression_text.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 
-using expression::Value;
+using json::Value;
 
 namespace {
 
@@ -154,7 +154,7 @@ Value Compiler::constant(const Node& node) {
     case Node::Kind::string: return Value(node.text);
     default: break;
   }
-  auto value = expression::parse_json(to_json(node), {.bytes_max = 4 * text_bytes_max, .depth_max = 2 * depth_max});
+  auto value = json::parse(to_json(node), {.bytes_max = 4 * text_bytes_max, .depth_max = 2 * depth_max});
   if (!value) {
     problems_.add(node.position, value.error().message());
     return Value();

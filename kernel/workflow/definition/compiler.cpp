@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::definition {

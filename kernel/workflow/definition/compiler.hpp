@@ -42,7 +42,7 @@ class Compiler {
   [[nodiscard]] std::optional<Template> transformation(const Node* node, Site site);
   /// Checked now where it is constant.
   [[nodiscard]] std::optional<Template> duration(const Node* node, Site site);
-  [[nodiscard]] expression::Value constant(const Node& node);
+  [[nodiscard]] json::Value constant(const Node& node);
 
   /// `then` of the task or of a switch case; resolved when its scope is complete. case_index: -1 for the task's own.
   void flow(const Node* node, TaskIndex task, int case_index);

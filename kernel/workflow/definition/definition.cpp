@@ -4,7 +4,7 @@
 
 namespace trv::definition {
 
-using expression::Value;
+using json::Value;
 
 bool Task::needs_input() const noexcept {
   for (const std::optional<Template>* part : {&output_as, &export_as}) {

@@ -159,7 +159,7 @@ struct Task {
 /// One attribute of an event filter. Text matches when equal, or as a regular expression over the whole of it.
 struct AttributeFilter {
   std::string name;
-  std::optional<expression::Value> literal;
+  std::optional<json::Value> literal;
   std::optional<Expression> expression;  ///< true for the attribute's value as `.`
 };
 
@@ -171,7 +171,7 @@ struct EventFilter {
   std::vector<AttributeFilter> attributes;
 
   /// Whether a CloudEvent, as an object of its attributes and `data`, passes. An expression that fails does not match.
-  [[nodiscard]] bool matches(const expression::Value& event, base::Timestamp now) const;
+  [[nodiscard]] bool matches(const json::Value& event, base::Timestamp now) const;
 };
 
 /// How a definition is found: unique within its tenant.
@@ -192,11 +192,11 @@ struct Definition {
   std::optional<Template> output_as;
   std::vector<Task> tasks;
   TaskIndex first = no_task;
-  expression::Value document;  ///< the whole text as a value: $workflow.definition
+  json::Value document;  ///< the whole text as a value: $workflow.definition
 
   [[nodiscard]] const Task& task(TaskIndex index) const;
   /// $task.definition
-  [[nodiscard]] expression::Value task_definition(TaskIndex index) const;
+  [[nodiscard]] json::Value task_definition(TaskIndex index) const;
 };
 
 /// Reads, validates and compiles. What the specification has and we do not execute yet is refused by name.

@@ -147,7 +147,7 @@ do: [{a: {set: {x: 1}}}]
   ASSERT_EQ(compiled->starts.size(), 2U);
   EXPECT_EQ(compiled->starts[0].type, "a.b");
   EXPECT_EQ(compiled->starts[1].type, "");
-  using expression::Value;
+  using json::Value;
   const auto event = [](std::string_view type, int n) {
     return Value::object({{"type", Value(type)}, {"data", Value::object({{"n", Value(n)}})}});
   };
@@ -174,7 +174,7 @@ TEST(ExpressionText, braces_within_strings_do_not_end_an_expression) {
 }
 
 TEST(Duration, calendar_parts_and_inline_parts) {
-  using expression::Value;
+  using json::Value;
   const base::Timestamp start = *base::Timestamp::from_rfc3339("2026-01-31T12:00:00Z");
   const auto after = [&](const Value& value) {
     const auto duration = duration_of(value);

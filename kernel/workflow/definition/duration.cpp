@@ -12,7 +12,7 @@ namespace trv::definition {
 namespace {
 
 using base::ErrorCode;
-using expression::Value;
+using json::Value;
 
 constexpr std::int64_t second_ns = 1'000'000'000;
 constexpr std::int64_t day_ns = 86'400 * second_ns;
@@ -132,7 +132,7 @@ base::Result<CalendarDuration> from_parts(const Value& object) {
   CalendarDuration duration;
   if (object.size() == 0)
     return base::fail(ErrorCode::invalid, "a duration needs at least one part, for example seconds");
-  for (const expression::Entry& entry : object.entries()) {
+  for (const json::Entry& entry : object.entries()) {
     const Unit* found = nullptr;
     for (const Unit& unit : units) {
       if (entry.name() == unit.name) found = &unit;
@@ -159,7 +159,7 @@ base::Result<CalendarDuration> duration_of(const Value& value) {
   return base::fail(ErrorCode::invalid,
                     fmt::format("a duration must be ISO 8601 text or an object such as {{seconds: 30}}, "
                                 "not {}",
-                                expression::to_string(value.kind())));
+                                json::to_string(value.kind())));
 }
 
 base::Result<base::Timestamp> CalendarDuration::after(base::Timestamp start) const {

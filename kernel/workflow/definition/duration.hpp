@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/base/timestamp.hpp"
 
@@ -25,6 +25,6 @@ struct CalendarDuration {
 };
 
 /// Text or object as above. Fractions are allowed from weeks down. Error: invalid; at most 100 years.
-[[nodiscard]] base::Result<CalendarDuration> duration_of(const expression::Value& value);
+[[nodiscard]] base::Result<CalendarDuration> duration_of(const json::Value& value);
 
 }  // namespace trv::definition

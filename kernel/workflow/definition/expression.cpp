@@ -1,11 +1,11 @@
 #include "kernel/workflow/definition/expression.hpp"
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 
-using expression::Value;
+using json::Value;
 
 namespace {
 
@@ -24,7 +24,7 @@ bool spend(const Value& value, std::size_t& left, int depth = 0) {
       if (!spend(item, left, depth + 1)) return false;
     }
   } else if (value.is_object()) {
-    for (const expression::Entry& entry : value.entries()) {
+    for (const json::Entry& entry : value.entries()) {
       if (!spend(entry.key, left, depth + 1) || !spend(entry.value, left, depth + 1)) return false;
     }
   }
@@ -132,7 +132,7 @@ base::Result<Value> Template::evaluate(const Value& input, VariableSource& sourc
         TRV_TRY_ASSIGN(const Value value, part.evaluate(input, source, now));
         if (value.is_string()) {
           text += value.as_string();
-        } else if (!expression::append_json(text, value, {.bytes_max = text_bytes_max})) {
+        } else if (!json::append(text, value, {.bytes_max = text_bytes_max})) {
           text.resize(text_bytes_max + 1);
         }
         if (text.size() > text_bytes_max) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernel/expression/program.hpp"
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::definition {
@@ -29,7 +29,7 @@ struct VariableReference {
 class VariableSource {
  public:
   virtual ~VariableSource() = default;
-  [[nodiscard]] virtual expression::Value variable(const VariableReference& reference) = 0;
+  [[nodiscard]] virtual json::Value variable(const VariableReference& reference) = 0;
 };
 
 /// One jq program with the variables that it names.
@@ -39,8 +39,8 @@ class Expression {
       : program_(std::move(program)), variables_(std::move(variables)), identity_(identity) {}
 
   /// The first output; null where there is none. Error: invalid or too_large from the evaluator.
-  [[nodiscard]] base::Result<expression::Value> evaluate(const expression::Value& input, VariableSource& source,
-                                                         base::Timestamp now) const;
+  [[nodiscard]] base::Result<json::Value> evaluate(const json::Value& input, VariableSource& source,
+                                                   base::Timestamp now) const;
   [[nodiscard]] bool names(Variable variable) const noexcept;
   [[nodiscard]] const std::vector<VariableReference>& variables() const noexcept { return variables_; }
 
@@ -53,25 +53,25 @@ class Expression {
 /// A value with expressions in it. What holds none is one constant.
 class Template {
  public:
-  [[nodiscard]] static Template constant(expression::Value value);
+  [[nodiscard]] static Template constant(json::Value value);
   [[nodiscard]] static Template from(Expression expression);
   /// Text parts and expressions in turn: results that are strings stand as they are, others as JSON.
   [[nodiscard]] static Template concatenation(std::vector<Template> parts);
   [[nodiscard]] static Template array(std::vector<Template> items);
   [[nodiscard]] static Template object(std::vector<std::pair<std::string, Template>> entries);
 
-  [[nodiscard]] base::Result<expression::Value> evaluate(const expression::Value& input, VariableSource& source,
-                                                         base::Timestamp now) const;
+  [[nodiscard]] base::Result<json::Value> evaluate(const json::Value& input, VariableSource& source,
+                                                   base::Timestamp now) const;
   [[nodiscard]] bool names(Variable variable) const noexcept;
   [[nodiscard]] bool is_constant() const noexcept { return kind_ == Kind::constant; }
   /// Contract: is_constant().
-  [[nodiscard]] const expression::Value& constant_value() const;
+  [[nodiscard]] const json::Value& constant_value() const;
 
  private:
   enum class Kind : std::uint8_t { constant, expression, concatenation, array, object };
 
   Kind kind_ = Kind::constant;
-  expression::Value constant_;
+  json::Value constant_;
   std::optional<Expression> expression_;
   std::vector<std::string> keys_;
   std::vector<Template> parts_;

@@ -95,7 +95,7 @@ TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope
   }
   const auto mapping = [&](std::string_view name) {
     const Node* node = arguments.get(name);
-    if (node == nullptr) return Template::constant(expression::Value::object());
+    if (node == nullptr) return Template::constant(json::Value::object());
     if (!node->is_mapping() && !(node->is_string() && node->text.find("${") != std::string::npos)) {
       problems.add(node->position, fmt::format("'{}' of {} must be a mapping or an expression", name, fields.what()));
     }

@@ -17,7 +17,7 @@ ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string wh
   if (const Node* status = fields.require("status")) {
     error.status = compiler.value(*status, Site::body);
     const bool expression = !error.status.is_constant();
-    const expression::Value number = expression ? expression::Value(400) : error.status.constant_value();
+    const json::Value number = expression ? json::Value(400) : error.status.constant_value();
     if (!number.is_int() || number.as_int() < 100 || number.as_int() > 599) {
       problems.add(status->position, "an error's status must be a whole number from 100 to 599");
     }

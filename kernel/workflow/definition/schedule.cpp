@@ -86,15 +86,15 @@ namespace {
 /// Filters see nothing but the attribute.
 class NoVariables final : public VariableSource {
  public:
-  expression::Value variable(const VariableReference&) override { return {}; }
+  json::Value variable(const VariableReference&) override { return {}; }
 };
 
 }  // namespace
 
-bool EventFilter::matches(const expression::Value& event, base::Timestamp now) const {
+bool EventFilter::matches(const json::Value& event, base::Timestamp now) const {
   NoVariables none;
   for (const AttributeFilter& attribute : attributes) {
-    const expression::Value* found = event.find(std::string_view(attribute.name));
+    const json::Value* found = event.find(std::string_view(attribute.name));
     if (found == nullptr) return false;
     if (attribute.literal && *found == *attribute.literal) continue;
     if (!attribute.expression) return false;

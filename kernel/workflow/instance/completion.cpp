@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -87,7 +87,7 @@ void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std
   const definition::Task& task = definition_.task(index);
   if (!error.is_object()) error = Value::object();
   if (error.find("instance") == nullptr) error.set("instance", Value(task.reference));
-  const std::string json = expression::to_json(error);
+  const std::string json = json::serialize(error);
   state_.error = std::move(error);
   state_.next = no_task;
   const Move moved = move(true);
@@ -120,7 +120,7 @@ void Execution::set_data(Value data) {
 Json Execution::data_json() {
   if (data_known_) return std::nullopt;
   data_known_ = true;
-  return expression::to_json(state_.data);
+  return json::serialize(state_.data);
 }
 
 Move Execution::move(bool with_data) {

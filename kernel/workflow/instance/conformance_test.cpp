@@ -15,7 +15,7 @@
 namespace trv::instance::testing {
 namespace {
 
-using expression::Value;
+using json::Value;
 
 struct Step {
   std::string text;
@@ -65,7 +65,7 @@ std::vector<Scenario> scenarios_of(const std::filesystem::path& file) {
 }
 
 Value yaml_value(const std::string& text) {
-  return good(expression::parse_json(to_json(good(definition::read(text, definition::Format::yaml)))));
+  return good(json::parse(to_json(good(definition::read(text, definition::Format::yaml)))));
 }
 
 const Value* path(const Value& value, std::string_view dotted) {
@@ -91,7 +91,7 @@ std::string answer(const Value& request) {
   const auto respond = [&](int status, std::string_view body) {
     return fmt::format(
         R"({{"status":{},"headers":{{"Content-Type":"application/json"}},"body":{},"request":{{"method":"GET","uri":"{}","headers":{{}}}}}})",
-        status, expression::to_json(Value(body)), endpoint);
+        status, json::serialize(Value(body)), endpoint);
   };
   if (endpoint.ends_with("/v2/pet/findByStatus?status=available")) {
     return respond(200, R"([{"id":1,"name":"Rex","status":"available"}])");
@@ -110,7 +110,7 @@ class Play {
     if (step.text == "a workflow with definition:") {
       definition_ = step.document;
     } else if (step.text == "given the workflow input is:" || step.text == "the workflow input is:") {
-      input_ = expression::to_json(yaml_value(step.document));
+      input_ = json::serialize(yaml_value(step.document));
     } else if (step.text == "the workflow is executed") {
       execute();
     } else {
@@ -124,11 +124,11 @@ class Play {
     for (auto effects = kernel_.pending(); !effects.empty(); effects = kernel_.pending()) {
       for (const auto& effect : effects) {
         ASSERT_EQ(effect.kind, "http");
-        (void)good(kernel_.succeed(effect.key, answer(good(expression::parse_json(effect.input)))));
+        (void)good(kernel_.succeed(effect.key, answer(good(json::parse(effect.input)))));
       }
     }
     detail_ = kernel_.detail(id_);
-    if (!detail_.output.empty()) output_ = good(expression::parse_json(detail_.output));
+    if (!detail_.output.empty()) output_ = good(json::parse(detail_.output));
     for (const InstanceStep& step : kernel_.timeline(id_)) {
       if (!step.task.empty() && step.operation != "skipped" && step.type != task_started) ran_.push_back(step.task);
     }
@@ -150,14 +150,14 @@ class Play {
       EXPECT_EQ(detail_.summary.status, Status::faulted);
     } else if (text == "the workflow should fault with error:") {
       EXPECT_EQ(detail_.summary.status, Status::faulted);
-      EXPECT_TRUE(good(expression::parse_json(detail_.error)) == yaml_value(step.document)) << detail_.error;
+      EXPECT_TRUE(good(json::parse(detail_.error)) == yaml_value(step.document)) << detail_.error;
     } else if (text.starts_with("the workflow output should have properties")) {
       for (const std::string& name : quoted(text))
         EXPECT_NE(path(output_, name), nullptr) << name << " " << detail_.output;
     } else if (text.ends_with("property with value:")) {
       const Value* found = path(output_, quoted(text).at(0));
       ASSERT_NE(found, nullptr) << text;
-      EXPECT_TRUE(*found == yaml_value(step.document)) << expression::to_json(*found);
+      EXPECT_TRUE(*found == yaml_value(step.document)) << json::serialize(*found);
     } else if (std::regex_match(text, match, std::regex("(.*) should run first"))) {
       EXPECT_EQ(place(match[1]), 0);
     } else if (std::regex_match(text, match, std::regex("(.*) should run last"))) {

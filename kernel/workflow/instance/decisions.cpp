@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/execution.hpp"
@@ -13,7 +13,7 @@
 namespace trv::instance {
 
 using base::ErrorCode;
-using expression::Value;
+using json::Value;
 
 namespace {
 
@@ -102,7 +102,7 @@ void append(std::vector<record::Draft>& to, std::vector<record::Draft> events) {
 }
 
 base::Result<Value> parse_data(std::string_view what, std::string_view json) {
-  auto value = expression::parse_json(json, {.bytes_max = data_bytes_max, .depth_max = 256});
+  auto value = json::parse(json, {.bytes_max = data_bytes_max, .depth_max = 256});
   if (!value) return base::fail(std::move(value).error().in(what));
   return *std::move(value);
 }

@@ -171,7 +171,7 @@ TEST(Call, a_failed_operation_is_an_error_by_its_code) {
     TestKernel kernel;
     const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
     (void)good(kernel.fail(kernel.pending()[0].key, code, status));
-    const auto error = good(expression::parse_json(kernel.detail(id).error));
+    const auto error = good(json::parse(kernel.detail(id).error));
     const std::string_view type = error.find("type")->as_string();
     return fmt::format("{} {}", type.substr(type.rfind('/') + 1), error.find("status")->as_int());
   };
@@ -382,7 +382,7 @@ TEST(Instances, the_fuel_of_one_task_is_bounded_over_all_its_expressions) {
   const auto found = kernel.detail(id);
   ASSERT_EQ(found.summary.status, Status::faulted);
   EXPECT_EQ(kernel.timers(), 0U);
-  const std::string error = expression::to_json(good(expression::parse_json(found.error)));
+  const std::string error = json::serialize(good(json::parse(found.error)));
   EXPECT_NE(error.find("/errors/expression"), std::string::npos) << error;
   EXPECT_NE(error.find("Expression Error"), std::string::npos) << error;
   EXPECT_NE(error.find("/do/0/try_it/try/0/eat"), std::string::npos) << error;

@@ -8,7 +8,7 @@
 
 namespace trv::instance {
 
-using expression::Value;
+using json::Value;
 
 namespace {
 

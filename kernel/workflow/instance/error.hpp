@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 #include "kernel/shard/effect.hpp"
 #include "kernel/workflow/definition/definition.hpp"
 
@@ -22,17 +22,17 @@ enum class StandardError {
 };
 
 /// `status` 0: the one that the specification gives to the type. A long detail is cut.
-[[nodiscard]] expression::Value make_error(StandardError kind, std::string_view instance, std::string_view detail,
-                                           std::uint32_t status = 0);
+[[nodiscard]] json::Value make_error(StandardError kind, std::string_view instance, std::string_view detail,
+                                     std::uint32_t status = 0);
 
 /// What a failed effect is to the workflow.
-[[nodiscard]] expression::Value error_of(const shard::Outcome& outcome, std::string_view instance);
+[[nodiscard]] json::Value error_of(const shard::Outcome& outcome, std::string_view instance);
 
 /// The first `bytes_max` bytes of a text, without a torn character at the end.
 [[nodiscard]] std::string_view cut(std::string_view text, std::size_t bytes_max);
 
 /// Whether a catch is meant for the error. Standard types are the same under every host and path that the
 /// specification, its test kit and its examples have used for them.
-[[nodiscard]] bool matches(const definition::ErrorFilter& filter, const expression::Value& error);
+[[nodiscard]] bool matches(const definition::ErrorFilter& filter, const json::Value& error);
 
 }  // namespace trv::instance

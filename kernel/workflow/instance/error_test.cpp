@@ -3,16 +3,16 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/workflow_fixture.hpp"
 
 namespace trv::instance {
 namespace {
 
-using expression::Value;
 using instance::testing::document;
 using instance::testing::good;
 using instance::testing::TestKernel;
+using json::Value;
 
 std::string type_of(std::string_view code, std::uint32_t status) {
   shard::Outcome outcome;
@@ -20,7 +20,7 @@ std::string type_of(std::string_view code, std::uint32_t status) {
   outcome.status = status;
   const Value error = error_of(outcome, "/do/0/a");
   const std::string type(error.find("type")->as_string());
-  return type.substr(type.rfind('/') + 1) + " " + expression::to_json(*error.find("status"));
+  return type.substr(type.rfind('/') + 1) + " " + json::serialize(*error.find("status"));
 }
 
 TEST(ErrorOfOutcome, its_code_and_status_say_the_standard_error) {

@@ -4,13 +4,13 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 
 namespace trv::instance {
 
 using definition::Variable;
-using expression::Value;
+using json::Value;
 
 namespace {
 
@@ -32,7 +32,7 @@ void count_bytes(const Value& value, std::size_t& left, int depth = 0) {
       count_bytes(item, left, depth + 1);
     }
   } else if (value.is_object()) {
-    for (const expression::Entry& entry : value.entries()) {
+    for (const json::Entry& entry : value.entries()) {
       if (left == 0) return;
       count_bytes(entry.key, left, depth + 1);
       count_bytes(entry.value, left, depth + 1);
@@ -103,7 +103,7 @@ Execution::Attempt<base::Duration> Execution::evaluate_duration(const definition
 
 Execution::Attempt<std::string> Execution::checked_json(const Value& value, std::string_view what) const {
   std::string json;
-  if (expression::append_json(json, value, {.bytes_max = data_bytes_max, .depth_max = 500})) return json;
+  if (json::append(json, value, {.bytes_max = data_bytes_max, .depth_max = 500})) return json;
   return std::unexpected(Raised{make_error(
       StandardError::runtime, reference_of(scope_.task),
       fmt::format("{} has more than {} bytes; keep large data elsewhere and pass where it is", what, data_bytes_max))});

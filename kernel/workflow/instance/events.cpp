@@ -4,7 +4,7 @@
 
 #include "events/record/payload.hpp"
 #include "events/schema/workflow_generated.h"
-#include "kernel/expression/json.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::instance {
 namespace {
@@ -21,8 +21,8 @@ Text json(FlatBufferBuilder& builder, const Json& value) {
   return value ? text(builder, *value) : Text();
 }
 
-Text json(FlatBufferBuilder& builder, const std::optional<expression::Value>& value) {
-  return value ? text(builder, expression::to_json(*value)) : Text();
+Text json(FlatBufferBuilder& builder, const std::optional<json::Value>& value) {
+  return value ? text(builder, json::serialize(*value)) : Text();
 }
 
 Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, const Move& move) {

@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
@@ -36,7 +37,7 @@ Execution::Execution(const shard::DecisionContext& context, const definition::De
 base::Status Execution::begin(std::string_view trigger, const Value& input, When runs) {
   TRV_EXPECTS(state_.frames.empty() && state_.steps == 0);
   std::string input_json;
-  if (!expression::append_json(input_json, input, {.bytes_max = data_bytes_max})) {
+  if (!json::append(input_json, input, {.bytes_max = data_bytes_max})) {
     return base::fail(base::ErrorCode::too_large,
                       fmt::format("the input has more than {} bytes; keep large data elsewhere and pass where it is",
                                   data_bytes_max));
@@ -54,7 +55,7 @@ base::Status Execution::begin(std::string_view trigger, const Value& input, When
     } else {
       state_.error =
           transformed ? checked_json(*transformed, "the transformed input").error().error : transformed.error().error;
-      error = expression::to_json(*state_.error);
+      error = json::serialize(*state_.error);
     }
   }
   if (runs == When::next) state_.due_ns = context_.now.ns();
@@ -184,7 +185,7 @@ void Execution::fault(Value error) {
   state_.next = no_task;
   state_.due_ns = 0;
   state_.status = Status::faulted;
-  const std::string json = expression::to_json(error);
+  const std::string json = json::serialize(error);
   state_.error = std::move(error);
   emit(writer_.faulted(json, state_.steps));
 }
@@ -208,7 +209,7 @@ void Execution::settle() {
   Attempt<Value> result = Value();
   if (!outcome.ok) {
     result = std::unexpected(Raised{error_of(outcome, task.reference)});
-  } else if (auto output = expression::parse_json(outcome.output); !output) {
+  } else if (auto output = json::parse(outcome.output); !output) {
     result = std::unexpected(Raised{make_error(StandardError::runtime, task.reference,
                                                "the operation's output is no JSON: " + output.error().message())});
   } else if (const auto* http = std::get_if<definition::HttpCall>(&task.body)) {

@@ -19,8 +19,8 @@ namespace trv::instance {
 /// What an execution reads of its instance and does not carry in its state. Read at most once each.
 struct InstanceData {
   std::int64_t started_ns = 0;
-  std::function<base::Result<expression::Value>()> input;    ///< as given to the instance
-  std::function<base::Result<expression::Value>()> context;  ///< the exported context; {} at first
+  std::function<base::Result<json::Value>()> input;    ///< as given to the instance
+  std::function<base::Result<json::Value>()> context;  ///< the exported context; {} at first
 };
 
 /// Whether a new instance runs in the decision that starts it, or in one of its own that a timer asks for at once.
@@ -33,25 +33,25 @@ class Execution final : public definition::VariableSource {
             State state, InstanceData data, expression::SharedFuel& fuel);
 
   /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
-  [[nodiscard]] base::Status begin(std::string_view trigger, const expression::Value& input, When runs = When::now);
+  [[nodiscard]] base::Status begin(std::string_view trigger, const json::Value& input, When runs = When::now);
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 
   [[nodiscard]] const State& state() const noexcept { return state_; }
   [[nodiscard]] std::vector<record::Draft> take_events() { return std::move(events_); }
 
-  [[nodiscard]] expression::Value variable(const definition::VariableReference& reference) override;
+  [[nodiscard]] json::Value variable(const definition::VariableReference& reference) override;
 
  private:
   /// The task whose expressions are evaluated, and what they see of it.
   struct Scope {
     TaskIndex task = no_task;
     std::int64_t started_ns = 0;
-    const expression::Value* raw_input = nullptr;
-    const expression::Value* input = nullptr;
-    const expression::Value* output = nullptr;
+    const json::Value* raw_input = nullptr;
+    const json::Value* input = nullptr;
+    const json::Value* output = nullptr;
   };
-  using Value = expression::Value;
+  using Value = json::Value;
   /// An error of the workflow (RFC 7807), not of ours.
   struct Raised {
     Value error;

@@ -1,12 +1,12 @@
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
 #include "kernel/workflow/instance/store.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
-using expression::Value;
+using json::Value;
 
 namespace {
 
@@ -16,7 +16,7 @@ constexpr std::size_t looked_at_max = 10'000;
 constexpr std::size_t instance_key_bytes = 17;
 
 base::Result<Value> parse(std::string_view json) {
-  auto value = expression::parse_json(json);
+  auto value = json::parse(json);
   if (!value) return base::fail(base::ErrorCode::corrupt, "stored data is no JSON: " + value.error().message());
   return *std::move(value);
 }

@@ -12,7 +12,7 @@ void Execution::run(TaskIndex index, const definition::ForTask& task, const Valu
   if (!items->is_array()) {
     return raise(index,
                  make_error(StandardError::expression, definition_.task(index).reference,
-                            fmt::format("'for.in' must give an array, not {}", expression::to_string(items->kind()))),
+                            fmt::format("'for.in' must give an array, not {}", json::to_string(items->kind()))),
                  now_ns, 0);
   }
   if (const Attempt<std::string> checked = checked_json(*items, "'for.in'"); !checked) {

@@ -6,13 +6,14 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "sdk/base/bytes.hpp"
 
 namespace trv::instance {
 
-using expression::Value;
+using json::Value;
 
 namespace {
 
@@ -32,7 +33,7 @@ std::string upper(std::string_view text) {
 
 bool is_json_type(const Value* headers) {
   if (headers == nullptr || !headers->is_object()) return false;
-  for (const expression::Entry& header : headers->entries()) {
+  for (const json::Entry& header : headers->entries()) {
     if (lower(header.name()) != "content-type" || !header.value.is_string()) continue;
     const std::string type = lower(header.value.as_string());
     const std::string media = type.substr(0, type.find(';'));
@@ -47,7 +48,7 @@ Value content_of(const Value& response) {
   if (body == nullptr) return {};
   if (!body->is_string() || !is_json_type(response.find("headers"))) return *body;
   if (body->as_string().empty()) return {};
-  auto parsed = expression::parse_json(body->as_string());
+  auto parsed = json::parse(body->as_string());
   return parsed ? *std::move(parsed) : *body;
 }
 
@@ -79,11 +80,10 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
     if (value == nullptr || value->is_null()) continue;
     if (value->is_array() || value->is_object()) {
       return expression_fails(fmt::format("'{}' of the endpoint must be text, a number or a boolean, not {}", part.text,
-                                          expression::to_string(value->kind())));
+                                          json::to_string(value->kind())));
     }
     // Escaped, so that data never changes the address's structure.
-    endpoint +=
-        base::percent_encoded(value->is_string() ? std::string(value->as_string()) : expression::to_json(*value));
+    endpoint += base::percent_encoded(value->is_string() ? std::string(value->as_string()) : json::serialize(*value));
   }
 
   Value arguments = Value::make_object(6);
@@ -133,8 +133,8 @@ Execution::Attempt<Value> Execution::result_of(const definition::HttpCall& call,
       if (bytes != nullptr) return *bytes;
       const Value* body = response.find("body");
       if (body == nullptr) return Value("");
-      return Value(base::to_base64(
-          base::as_bytes(body->is_string() ? std::string(body->as_string()) : expression::to_json(*body))));
+      return Value(
+          base::to_base64(base::as_bytes(body->is_string() ? std::string(body->as_string()) : json::serialize(*body))));
     }
     case definition::HttpOutput::response: break;
   }

@@ -1,4 +1,4 @@
-#include "kernel/expression/json.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 
 namespace trv::instance {
@@ -10,7 +10,7 @@ void Execution::run(TaskIndex index, const definition::RaiseTask& task, const Va
     if (!value) return std::move(value).error();
     // All but the status are text, whatever an expression made of them.
     const bool is_text = value->is_string() || name == "status";
-    error.set(name, is_text ? *std::move(value) : Value(expression::to_json(*value)));
+    error.set(name, is_text ? *std::move(value) : Value(json::serialize(*value)));
     return std::nullopt;
   };
   std::optional<Raised> failed = fill("type", task.error.type);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "kernel/expression/json.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -74,7 +74,7 @@ void Execution::handle_error() {
       state_.due_ns = **again > context_.now ? (*again)->ns() : 0;
       const StepOf step{index, &definition_.task(index), frame.attempt, frame.started_ns};
       const Move moved = move(true);
-      emit(writer_.task_retried(step, expression::to_json(error), moved));
+      emit(writer_.task_retried(step, json::serialize(error), moved));
       return;
     }
     if (task->catch_first != no_task) {

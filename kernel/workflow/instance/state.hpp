@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 #include "kernel/shard/effect.hpp"
 #include "kernel/workflow/definition/definition.hpp"
 #include "sdk/base/uuid.hpp"
@@ -34,10 +34,10 @@ struct Frame {
   std::uint32_t attempt = 0;  ///< try: retries so far; call: which run of the task this is
   std::uint32_t index = 0;    ///< for: the current item
   std::int64_t started_ns = 0;
-  std::optional<expression::Value> input{};  ///< transformed input, where something later needs it
-  std::optional<expression::Value> items{};  ///< for
-  std::optional<expression::Value> error{};  ///< try: within its catch
-  bool told = false;                         ///< input and items stand in an event already
+  std::optional<json::Value> input{};  ///< transformed input, where something later needs it
+  std::optional<json::Value> items{};  ///< for
+  std::optional<json::Value> error{};  ///< try: within its catch
+  bool told = false;                   ///< input and items stand in an event already
 };
 
 /// How often a call task has run; numbers its effects.
@@ -53,10 +53,10 @@ struct State {
   TaskIndex next = no_task;   ///< no_task: the innermost scope has ended
   std::vector<Frame> frames;  ///< outermost first
   std::vector<TaskRuns> runs;
-  expression::Value data;                  ///< what the next task gets; the output once completed
-  std::optional<expression::Value> error;  ///< raised and not handled yet; the reason once faulted
-  std::optional<shard::Outcome> outcome;   ///< arrived for the innermost call and not used yet
-  bool requested = false;                  ///< the innermost call's effect is on its way
+  json::Value data;                       ///< what the next task gets; the output once completed
+  std::optional<json::Value> error;       ///< raised and not handled yet; the reason once faulted
+  std::optional<shard::Outcome> outcome;  ///< arrived for the innermost call and not used yet
+  bool requested = false;                 ///< the innermost call's effect is on its way
 };
 
 /// `trv.task.*` and `trv.instance.*` stand in streams of this kind.

@@ -96,11 +96,11 @@ class InstanceStore {
   /// For decisions.
   [[nodiscard]] base::Result<std::optional<Loaded>> load(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                          const InstanceId& id) const;
-  [[nodiscard]] base::Result<expression::Value> input(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                      const InstanceId& id) const;
+  [[nodiscard]] base::Result<json::Value> input(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                const InstanceId& id) const;
   /// {} where nothing was exported yet.
-  [[nodiscard]] base::Result<expression::Value> context(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                        const InstanceId& id) const;
+  [[nodiscard]] base::Result<json::Value> context(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                  const InstanceId& id) const;
 
   [[nodiscard]] base::Result<std::optional<InstanceDetail>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                  const InstanceId& id) const;

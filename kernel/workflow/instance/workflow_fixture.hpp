@@ -12,7 +12,7 @@
 
 #include "events/lmdb/env.hpp"
 #include "events/record/record.hpp"
-#include "kernel/expression/json.hpp"
+#include "kernel/json/value.hpp"
 #include "kernel/shard/outbox.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/decisions.hpp"

@@ -1,14 +1,14 @@
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <new>
 
-#include "kernel/expression/memory_meter.hpp"
+#include "kernel/json/memory_meter.hpp"
 #include "sdk/base/contract.hpp"
 
-namespace trv::expression {
+namespace trv::json {
 
 constinit thread_local MemoryMeter* MemoryMeter::current_ = nullptr;
 
@@ -380,4 +380,4 @@ Value Value::take_at(std::size_t index) {
   return std::move(node()->items()[index]);
 }
 
-}  // namespace trv::expression
+}  // namespace trv::json

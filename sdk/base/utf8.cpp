@@ -1,10 +1,10 @@
-#include "kernel/expression/utf8.hpp"
+#include "sdk/base/utf8.hpp"
 
 #include <cstdint>
 
 #include "sdk/base/contract.hpp"
 
-namespace trv::expression {
+namespace trv::base {
 namespace {
 
 constexpr char32_t malformed = 0xFFFF'FFFF;
@@ -110,4 +110,4 @@ std::string to_valid_utf8(std::string_view bytes) {
   return out;
 }
 
-}  // namespace trv::expression
+}  // namespace trv::base

@@ -1,3 +1,5 @@
+#include "kernel/json/parse.hpp"
+
 #include <boost/json/basic_parser_impl.hpp>
 #include <fmt/format.h>
 
@@ -6,14 +8,11 @@
 #include <cmath>
 #include <cstdlib>
 
-#include "kernel/expression/json.hpp"
-#include "kernel/expression/memory_meter.hpp"
+#include "kernel/json/memory_meter.hpp"
 #include "sdk/base/contract.hpp"
 
-namespace trv::expression {
+namespace trv::json {
 namespace {
-
-namespace json = boost::json;
 
 Value to_number(std::string_view text) {
   double real = 0;
@@ -39,10 +38,10 @@ class ValueHandler {
   }
   [[nodiscard]] bool out_of_memory() const noexcept { return out_of_memory_; }
 
-  bool on_document_begin(json::error_code&) { return true; }
-  bool on_document_end(json::error_code&) { return true; }
-  bool on_array_begin(json::error_code&) { return true; }
-  bool on_array_end(std::size_t size, json::error_code& error) {
+  bool on_document_begin(boost::json::error_code&) { return true; }
+  bool on_document_end(boost::json::error_code&) { return true; }
+  bool on_array_begin(boost::json::error_code&) { return true; }
+  bool on_array_end(std::size_t size, boost::json::error_code& error) {
     TRV_EXPECTS(size <= stack_.size());
     Value array = Value::make_array(size);
     for (auto item = stack_.end() - static_cast<std::ptrdiff_t>(size); item != stack_.end(); ++item) {
@@ -51,8 +50,8 @@ class ValueHandler {
     stack_.resize(stack_.size() - size);
     return push(std::move(array), error);
   }
-  bool on_object_begin(json::error_code&) { return true; }
-  bool on_object_end(std::size_t size, json::error_code& error) {
+  bool on_object_begin(boost::json::error_code&) { return true; }
+  bool on_object_end(std::size_t size, boost::json::error_code& error) {
     TRV_EXPECTS(size <= stack_.size() / 2);
     Value object = Value::make_object(size);
     for (auto key = stack_.end() - static_cast<std::ptrdiff_t>(2 * size); key != stack_.end(); key += 2) {
@@ -61,28 +60,28 @@ class ValueHandler {
     stack_.resize(stack_.size() - 2 * size);
     return push(std::move(object), error);
   }
-  bool on_string_part(json::string_view part, std::size_t, json::error_code&) {
+  bool on_string_part(boost::json::string_view part, std::size_t, boost::json::error_code&) {
     text_.append(part.data(), part.size());
     return true;
   }
-  bool on_string(json::string_view part, std::size_t, json::error_code& error) {
+  bool on_string(boost::json::string_view part, std::size_t, boost::json::error_code& error) {
     if (text_.empty()) return push(Value(std::string_view(part.data(), part.size())), error);
     text_.append(part.data(), part.size());
     Value value{std::string_view(text_)};
     text_.clear();
     return push(std::move(value), error);
   }
-  bool on_key_part(json::string_view part, std::size_t size, json::error_code& error) {
+  bool on_key_part(boost::json::string_view part, std::size_t size, boost::json::error_code& error) {
     return on_string_part(part, size, error);
   }
-  bool on_key(json::string_view part, std::size_t size, json::error_code& error) {
+  bool on_key(boost::json::string_view part, std::size_t size, boost::json::error_code& error) {
     return on_string(part, size, error);
   }
-  bool on_number_part(json::string_view part, json::error_code&) {
+  bool on_number_part(boost::json::string_view part, boost::json::error_code&) {
     text_.append(part.data(), part.size());
     return true;
   }
-  bool on_int64(std::int64_t integer, json::string_view text, json::error_code& error) {
+  bool on_int64(std::int64_t integer, boost::json::string_view text, boost::json::error_code& error) {
     if (integer == 0 && (text_.starts_with('-') || text.starts_with('-'))) {
       text_.clear();
       return push(Value(-0.0), error);
@@ -90,27 +89,29 @@ class ValueHandler {
     text_.clear();
     return push(Value(integer), error);
   }
-  bool on_uint64(std::uint64_t, json::string_view text, json::error_code& error) { return on_real(text, error); }
-  bool on_double(double, json::string_view text, json::error_code& error) { return on_real(text, error); }
-  bool on_bool(bool truth, json::error_code& error) { return push(Value(truth), error); }
-  bool on_null(json::error_code& error) { return push(Value(), error); }
-  bool on_comment_part(json::string_view, json::error_code&) { return true; }
-  bool on_comment(json::string_view, json::error_code&) { return true; }
+  bool on_uint64(std::uint64_t, boost::json::string_view text, boost::json::error_code& error) {
+    return on_real(text, error);
+  }
+  bool on_double(double, boost::json::string_view text, boost::json::error_code& error) { return on_real(text, error); }
+  bool on_bool(bool truth, boost::json::error_code& error) { return push(Value(truth), error); }
+  bool on_null(boost::json::error_code& error) { return push(Value(), error); }
+  bool on_comment_part(boost::json::string_view, boost::json::error_code&) { return true; }
+  bool on_comment(boost::json::string_view, boost::json::error_code&) { return true; }
 
  private:
   // The parser's own double can be off by one bit in the last place, so the text is read again.
-  bool on_real(json::string_view text, json::error_code& error) {
+  bool on_real(boost::json::string_view text, boost::json::error_code& error) {
     text_.append(text.data(), text.size());
     Value number = to_number(text_);
     text_.clear();
     return push(std::move(number), error);
   }
-  bool push(Value value, json::error_code& error) {
+  bool push(Value value, boost::json::error_code& error) {
     stack_.push_back(std::move(value));
     const MemoryMeter* meter = MemoryMeter::current();
     if (meter != nullptr && !meter->fits(stack_.capacity() * sizeof(Value))) {
       out_of_memory_ = true;
-      error = json::error::exception;
+      error = boost::json::error::exception;
       return false;
     }
     return true;
@@ -121,17 +122,18 @@ class ValueHandler {
   bool out_of_memory_ = false;
 };
 
-std::string_view expectation(const json::error_code& code, std::string_view rest) {
+std::string_view expectation(const boost::json::error_code& code, std::string_view rest) {
   if (!rest.empty() && static_cast<unsigned char>(rest.front()) >= 0x80) return "bytes that are not UTF-8";
-  switch (static_cast<json::error>(code.value())) {
-    case json::error::syntax: return "expected a JSON value, ',', ':' or a closing bracket";
-    case json::error::extra_data: return "expected the end of the text after the value";
-    case json::error::incomplete: return "expected more: the text ends inside a value";
-    case json::error::exponent_overflow: return "expected an exponent that fits in 32 bits";
-    case json::error::illegal_leading_surrogate: return "expected a \\u escape that is no lone trailing surrogate";
-    case json::error::illegal_trailing_surrogate: return "expected a trailing surrogate \\uDC00 to \\uDFFF";
-    case json::error::expected_hex_digit: return "expected four hexadecimal digits after \\u";
-    case json::error::expected_utf16_escape: return "expected a \\u escape of the trailing surrogate";
+  switch (static_cast<boost::json::error>(code.value())) {
+    case boost::json::error::syntax: return "expected a JSON value, ',', ':' or a closing bracket";
+    case boost::json::error::extra_data: return "expected the end of the text after the value";
+    case boost::json::error::incomplete: return "expected more: the text ends inside a value";
+    case boost::json::error::exponent_overflow: return "expected an exponent that fits in 32 bits";
+    case boost::json::error::illegal_leading_surrogate:
+      return "expected a \\u escape that is no lone trailing surrogate";
+    case boost::json::error::illegal_trailing_surrogate: return "expected a trailing surrogate \\uDC00 to \\uDFFF";
+    case boost::json::error::expected_hex_digit: return "expected four hexadecimal digits after \\u";
+    case boost::json::error::expected_utf16_escape: return "expected a \\u escape of the trailing surrogate";
     default: return "expected a JSON value";
   }
 }
@@ -148,25 +150,25 @@ base::Error error_at(std::string_view text, std::size_t offset, base::ErrorCode 
 
 }  // namespace
 
-base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits) {
+base::Result<Value> parse(std::string_view text, const ParseLimits& limits) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
   if (text.size() > limits.bytes_max) {
     return base::fail(base::ErrorCode::too_large,
                       fmt::format("JSON of {} bytes is over the limit of {} bytes", text.size(), limits.bytes_max));
   }
   if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
-  json::parse_options options;
+  boost::json::parse_options options;
   options.max_depth = limits.depth_max;
   try {
-    json::basic_parser<ValueHandler> parser(options);
-    json::error_code code;
+    boost::json::basic_parser<ValueHandler> parser(options);
+    boost::json::error_code code;
     const std::size_t consumed = parser.write_some(false, text.data(), text.size(), code);
-    if (!code && consumed < text.size()) code = json::error::extra_data;
+    if (!code && consumed < text.size()) code = boost::json::error::extra_data;
     if (!code) return parser.handler().take();
     if (parser.handler().out_of_memory()) {
       return base::fail(error_at(text, consumed, base::ErrorCode::too_large, "the memory budget is used up"));
     }
-    if (code == json::error::too_deep) {
+    if (code == boost::json::error::too_deep) {
       return base::fail(error_at(text, consumed, base::ErrorCode::too_large,
                                  fmt::format("nested deeper than the limit of {}", limits.depth_max)));
     }
@@ -177,4 +179,4 @@ base::Result<Value> parse_json(std::string_view text, const JsonLimits& limits) 
   }
 }
 
-}  // namespace trv::expression
+}  // namespace trv::json

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-namespace trv::expression {
+namespace trv::json {
 
 /// One evaluation's count. One thread.
 class MemoryMeter {
@@ -54,4 +54,4 @@ class MemoryMeter {
   std::int64_t bytes_max_;
 };
 
-}  // namespace trv::expression
+}  // namespace trv::json

@@ -5,7 +5,7 @@
 #include <string>
 #include <string_view>
 
-namespace trv::expression {
+namespace trv::base {
 
 inline constexpr char32_t replacement_character = 0xFFFD;
 
@@ -22,4 +22,4 @@ void append_code_point(std::string& out, char32_t code_point);
 /// A copy with U+FFFD in place of what is malformed.
 [[nodiscard]] std::string to_valid_utf8(std::string_view bytes);
 
-}  // namespace trv::expression
+}  // namespace trv::base

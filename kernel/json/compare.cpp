@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 
-namespace trv::expression {
+namespace trv::json {
 namespace {
 
 constexpr double two_to_63 = 9223372036854775808.0;
@@ -155,4 +155,4 @@ int Value::compare(const Value& a, const Value& b) {
   return compare_within(a, b, effort);
 }
 
-}  // namespace trv::expression
+}  // namespace trv::json

@@ -1,4 +1,4 @@
-#include "kernel/expression/value.hpp"
+#include "kernel/json/value.hpp"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <string>
 #include <thread>
 
-namespace trv::expression {
+namespace trv::json {
 namespace {
 
 TEST(Value, is_sixteen_bytes_and_null_by_default) {
@@ -136,4 +136,4 @@ TEST(Value, threads_may_share_and_drop_the_same_nodes) {
 }
 
 }  // namespace
-}  // namespace trv::expression
+}  // namespace trv::json

@@ -1,15 +1,16 @@
-#include "kernel/expression/json.hpp"
-
 #include <gtest/gtest.h>
 
 #include <limits>
 
-namespace trv::expression {
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
+
+namespace trv::json {
 namespace {
 
 std::string again(std::string_view text) {
-  const auto value = parse_json(text);
-  return value ? to_json(*value) : "error: " + value.error().message();
+  const auto value = parse(text);
+  return value ? serialize(*value) : "error: " + value.error().message();
 }
 
 TEST(Json, every_kind_survives_a_round_trip) {
@@ -30,9 +31,9 @@ TEST(Json, doubles_print_the_shortest_text_that_reads_back) {
   EXPECT_EQ(again("-0"), "-0");
   EXPECT_EQ(again("5e-324"), "5e-324");
   EXPECT_EQ(again("1e999"), "1.7976931348623157e+308");
-  EXPECT_EQ(to_json(Value(std::numeric_limits<double>::infinity())), "1.7976931348623157e+308");
-  EXPECT_EQ(to_json(Value(-std::numeric_limits<double>::infinity())), "-1.7976931348623157e+308");
-  EXPECT_EQ(to_json(Value(std::numeric_limits<double>::quiet_NaN())), "null");
+  EXPECT_EQ(serialize(Value(std::numeric_limits<double>::infinity())), "1.7976931348623157e+308");
+  EXPECT_EQ(serialize(Value(-std::numeric_limits<double>::infinity())), "-1.7976931348623157e+308");
+  EXPECT_EQ(serialize(Value(std::numeric_limits<double>::quiet_NaN())), "null");
 }
 
 TEST(Json, the_last_of_duplicate_keys_wins) {
@@ -40,7 +41,7 @@ TEST(Json, the_last_of_duplicate_keys_wins) {
 }
 
 TEST(Json, an_error_says_where_and_what_was_expected) {
-  const auto value = parse_json("{\n  \"a\": x\n}");
+  const auto value = parse("{\n  \"a\": x\n}");
   ASSERT_FALSE(value);
   EXPECT_EQ(value.error().code(), base::ErrorCode::invalid);
   EXPECT_EQ(value.error().line(), 2);
@@ -51,33 +52,33 @@ TEST(Json, an_error_says_where_and_what_was_expected) {
 TEST(Json, what_is_no_json_is_refused) {
   for (const std::string_view text : {"", " ", "[1,]", "{\"a\"}", "nan", "[1] 2", "'a'", "\"\xff\"", "\"\xed\xa0\x80\"",
                                       "01", "\"\\x\"", "[", "\"abc", "tru", "\x01", "\"\x01\""}) {
-    EXPECT_FALSE(parse_json(text)) << text;
+    EXPECT_FALSE(parse(text)) << text;
   }
 }
 
 TEST(Json, size_and_depth_are_limited) {
-  EXPECT_EQ(parse_json("[1,2,3]", {.bytes_max = 5}).error().code(), base::ErrorCode::too_large);
+  EXPECT_EQ(parse("[1,2,3]", {.bytes_max = 5}).error().code(), base::ErrorCode::too_large);
   const std::string deep = std::string(513, '[') + std::string(513, ']');
-  EXPECT_EQ(parse_json(deep).error().code(), base::ErrorCode::too_large);
-  EXPECT_TRUE(parse_json(deep, {.depth_max = 513}));
+  EXPECT_EQ(parse(deep).error().code(), base::ErrorCode::too_large);
+  EXPECT_TRUE(parse(deep, {.depth_max = 513}));
 }
 
 TEST(Json, pretty_text_has_two_spaces_a_level) {
-  EXPECT_EQ(to_json_pretty(Value::object({{"a", Value::array({Value(1), Value::array()})}, {"b", Value::object()}})),
+  EXPECT_EQ(serialize_pretty(Value::object({{"a", Value::array({Value(1), Value::array()})}, {"b", Value::object()}})),
             "{\n  \"a\": [\n    1,\n    []\n  ],\n  \"b\": {}\n}");
 }
 
 TEST(Json, control_characters_are_escaped) {
-  EXPECT_EQ(to_json(Value(std::string_view("\x00\x1f\x7f", 3))), "\"\\u0000\\u001f\\u007f\"");
+  EXPECT_EQ(serialize(Value(std::string_view("\x00\x1f\x7f", 3))), "\"\\u0000\\u001f\\u007f\"");
 }
 
 TEST(Json, printing_stops_at_its_limit_though_values_share_nodes) {
   Value value = Value::array({Value(1)});
   for (int i = 0; i < 60; ++i) value = Value::array({value, value});
   std::string out;
-  EXPECT_FALSE(append_json(out, value, {.bytes_max = 1000}));
+  EXPECT_FALSE(append(out, value, {.bytes_max = 1000}));
   EXPECT_LT(out.size(), 2000U);
 }
 
 }  // namespace
-}  // namespace trv::expression
+}  // namespace trv::json

@@ -23,7 +23,7 @@
 
 #include "sdk/base/contract.hpp"
 
-namespace trv::expression {
+namespace trv::json {
 
 enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
 
@@ -275,4 +275,4 @@ inline std::span<const Entry> Value::entries() const {
   return {node()->entries(), node()->size};
 }
 
-}  // namespace trv::expression
+}  // namespace trv::json

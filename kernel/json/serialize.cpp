@@ -1,11 +1,12 @@
+#include "kernel/json/serialize.hpp"
+
 #include <array>
 #include <charconv>
 #include <cmath>
 
-#include "kernel/expression/json.hpp"
 #include "sdk/base/contract.hpp"
 
-namespace trv::expression {
+namespace trv::json {
 namespace {
 
 constexpr std::string_view too_deep_text = "<skipped: too deep>";
@@ -56,8 +57,8 @@ void append_scalar(std::string& out, const Value& value) {
   switch (value.kind()) {
     case Kind::null: out += "null"; break;
     case Kind::boolean: out += value.as_bool() ? "true" : "false"; break;
-    case Kind::number: append_json_number(out, value); break;
-    case Kind::string: append_json_string(out, value.as_string()); break;
+    case Kind::number: append_number(out, value); break;
+    case Kind::string: append_string(out, value.as_string()); break;
     case Kind::array: out += "[]"; break;
     case Kind::object: out += "{}"; break;
   }
@@ -65,7 +66,7 @@ void append_scalar(std::string& out, const Value& value) {
 
 // Without recursion: nesting is as deep as an attacker likes.
 template <bool pretty>
-bool append(std::string& out, const Value& root, const PrintLimits& limits) {
+bool append(std::string& out, const Value& root, const SerializeLimits& limits) {
   if (root.size() == 0) {
     append_scalar(out, root);
     return out.size() <= limits.bytes_max;
@@ -98,12 +99,12 @@ bool append(std::string& out, const Value& root, const PrintLimits& limits) {
       child = &level.value->at(level.next++);
     } else {
       const Entry& entry = level.value->entries()[level.next++];
-      append_json_string(out, entry.name());
+      append_string(out, entry.name());
       out += pretty ? ": " : ":";
       child = &entry.value;
     }
     if (levels.size() > limits.depth_max) {
-      append_json_string(out, too_deep_text);
+      append_string(out, too_deep_text);
     } else if (child->size() == 0) {
       append_scalar(out, *child);
     } else {
@@ -116,7 +117,7 @@ bool append(std::string& out, const Value& root, const PrintLimits& limits) {
 
 }  // namespace
 
-void append_json_number(std::string& out, const Value& number) {
+void append_number(std::string& out, const Value& number) {
   if (number.is_int()) {
     std::array<char, 24> buffer;
     const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), number.as_int()).ptr;
@@ -135,7 +136,7 @@ void append_json_number(std::string& out, const Value& number) {
   }
 }
 
-void append_json_string(std::string& out, std::string_view text) {
+void append_string(std::string& out, std::string_view text) {
   constexpr std::string_view hex = "0123456789abcdef";
   out += '"';
   std::size_t plain_from = 0;
@@ -162,21 +163,21 @@ void append_json_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-bool append_json(std::string& out, const Value& value, const PrintLimits& limits) {
+bool append(std::string& out, const Value& value, const SerializeLimits& limits) {
   return append<false>(out, value, limits);
 }
 
-std::string to_json(const Value& value) {
+std::string serialize(const Value& value) {
   std::string out;
   out.reserve(128);
   append<false>(out, value, {});
   return out;
 }
 
-std::string to_json_pretty(const Value& value) {
+std::string serialize_pretty(const Value& value) {
   std::string out;
   append<true>(out, value, {});
   return out;
 }
 
-}  // namespace trv::expression
+}  // namespace trv::json
