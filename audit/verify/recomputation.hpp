@@ -7,6 +7,7 @@
 
 #include "audit/export/tile.hpp"
 #include "audit/merkle/tree.hpp"
+#include "audit/verify/entry_sequence.hpp"
 #include "audit/verify/report.hpp"
 
 namespace trv::verify {
@@ -14,16 +15,18 @@ namespace trv::verify {
 /// One pass over a folder. One thread.
 class Recomputation {
  public:
-  Recomputation(std::filesystem::path folder, std::uint64_t size, Report& report)
-      : folder_(std::move(folder)), size_(size), report_(report) {}
+  /// Of the trail of `tenant`, as far as a checkpoint of `size` entries covers it.
+  Recomputation(std::filesystem::path folder, std::string_view tenant, std::uint64_t size, Report& report)
+      : folder_(std::move(folder)), size_(size), report_(report), sequence_(tenant) {}
 
   /// Before run(): asks for the root at an earlier size (0 to size).
   void want_root(std::uint64_t at_size) { roots_wanted_.insert(at_size); }
   /// Before run(): asks for the hash of a leaf.
   void want_leaf(std::uint64_t index) { leaves_wanted_.insert(index); }
 
-  /// Reads all bundles and tiles. Problems go to the report. False where entries are missing or unreadable and neither
-  /// the root nor anything behind them can be known.
+  /// Reads all bundles and tiles. Problems go to the report. Where entries are missing, their hashes are taken from
+  /// the tile, so that the rest is checked. False where the tile is damaged too, and neither the root nor anything
+  /// behind it can be known.
   [[nodiscard]] bool run();
 
   /// After run() was true.
@@ -40,12 +43,15 @@ class Recomputation {
   };
 
   bool read_bundle(std::uint64_t index);
+  bool read_damaged_bundle(const exporting::TileAddress& bundle, base::BytesView bytes, std::string_view why);
+  void check_entry(const exporting::TileAddress& bundle, base::BytesView entry);
   void add_leaf(const base::Digest& leaf);
   void compare_tile(std::uint32_t level, const OpenTile& tile);
 
   std::filesystem::path folder_;
   std::uint64_t size_;
   Report& report_;
+  EntrySequence sequence_;
   merkle::Frontier frontier_;
   std::array<OpenTile, 8> open_tiles_;
   std::set<std::uint64_t> roots_wanted_;

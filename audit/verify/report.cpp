@@ -19,8 +19,8 @@ void Report::add(Problem problem) {
   problems.push_back(std::move(problem));
 }
 
-std::string Report::to_text(std::string_view where_all_stand) const {
-  const std::string where = where_all_stand.empty() ? "" : fmt::format("; {}", where_all_stand);
+std::string Report::to_text(std::string_view where_all_are) const {
+  const std::string where = where_all_are.empty() ? "" : fmt::format("; {}", where_all_are);
   std::string text;
   const std::uint64_t found = problems.size() + problems_left_out;
   if (holds()) {

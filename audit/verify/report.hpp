@@ -25,7 +25,7 @@ struct Report {
   std::uint64_t entries = 0;  ///< read and hashed
   std::uint64_t tiles = 0;    ///< compared, each hash
   std::uint64_t proofs = 0;   ///< found and checked
-  /// What may be the cause of others stands before them: key, checkpoint, entries and tiles, root, proofs.
+  /// What may be the cause of others comes before them: key, checkpoint, entries and tiles, root, proofs.
   std::vector<Problem> problems;
   std::uint64_t problems_left_out = 0;  ///< beyond the first problems_max
   std::vector<std::string> unchecked;   ///< files that the checkpoint says nothing about; the first unchecked_max
@@ -38,9 +38,9 @@ struct Report {
   [[nodiscard]] bool holds() const noexcept { return problems.empty(); }
   void add(std::string file, std::string what);
   void add(Problem problem);
-  /// The report for people: a few lines, the verdict first, each ending with a line feed. `where_all_stand` ends the
+  /// The report for people: a few lines, the verdict first, each ending with a line feed. `where_all_are` ends the
   /// line that counts what was left out.
-  [[nodiscard]] std::string to_text(std::string_view where_all_stand = {}) const;
+  [[nodiscard]] std::string to_text(std::string_view where_all_are = {}) const;
 };
 
 }  // namespace trv::verify

@@ -21,6 +21,7 @@ using std::filesystem::path;
 
 constexpr std::size_t key_bytes_max = 1024;
 constexpr std::size_t proofs_max = 100'000;
+constexpr std::string_view older_checkpoint = "the older checkpoint";
 
 // A proof file and the checkpoint that it carries, its signature checked.
 struct ReadProof {
@@ -28,10 +29,6 @@ struct ReadProof {
   exporting::Proof proof;
   Checkpoint checkpoint;
 };
-
-std::unexpected<base::Error> in_file(std::string_view file, const base::Error& error) {
-  return base::fail(base::Error(error).in(file));
-}
 
 Result<VerifierKey> read_key(const path& folder) {
   TRV_TRY_ASSIGN(const base::Bytes bytes, read_file(folder / exporting::key_file, key_bytes_max));
@@ -171,7 +168,7 @@ void check_proof(const ReadProof& read, const Checkpoint& head, const Recomputat
   ++report.proofs;
 }
 
-// Whether the older checkpoint can be the beginning of this log at all; the problem stands in the report otherwise.
+// Whether the older checkpoint can be the beginning of this log at all; the problem is in the report otherwise.
 bool comes_before(const Checkpoint& old, const Checkpoint& head, Report& report) {
   const std::string file(exporting::checkpoint_file);
   if (old.origin != head.origin) {
@@ -216,14 +213,19 @@ Result<Report> verify(const path& folder, const std::optional<VerifierKey>& trus
     return report;
   }
 
-  Recomputation tree(folder, head->size, report);
+  const auto tenant = tenant_of_origin(head->origin);
+  if (!tenant) {
+    report.add(checkpoint_file, fmt::format("its origin {} does not name a tenant after \"/t/\"", head->origin));
+    return report;
+  }
+
+  Recomputation tree(folder, *tenant, head->size, report);
   std::optional<Checkpoint> old;
   if (old_note) {
     auto opened = note::open_checkpoint(*old_note, std::span(&*key, 1));
     if (!opened) {
-      return in_file("the older checkpoint", opened.error());
-    }
-    if (comes_before(*opened, *head, report)) {
+      report.add(std::string(older_checkpoint), opened.error().message());
+    } else if (comes_before(*opened, *head, report)) {
       tree.want_root(opened->size);
       old = *std::move(opened);
     }
@@ -240,7 +242,7 @@ Result<Report> verify(const path& folder, const std::optional<VerifierKey>& trus
     compare_root(checkpoint_file, *head, &computed, report);
   }
   if (old) {
-    compare_root("the older checkpoint", *old, tree.root_at(old->size), report);
+    compare_root(std::string(older_checkpoint), *old, tree.root_at(old->size), report);
   }
   for (Problem& problem : unreadable) {
     report.add(std::move(problem));
@@ -268,6 +270,13 @@ Result<ProvenEntry> verify_proof_file(std::string_view proof, base::BytesView en
   TRV_TRY_ASSIGN(Checkpoint checkpoint, note::open_checkpoint(parsed.checkpoint, std::span(&key, 1)));
   TRV_TRY(merkle::verify_inclusion(parsed.index, checkpoint.size, merkle::leaf_hash(entry), parsed.hashes,
                                    checkpoint.root));
+  const auto tenant = tenant_of_origin(checkpoint.origin);
+  if (!tenant) {
+    return base::fail(ErrorCode::invalid, fmt::format("the origin {} does not name a tenant", checkpoint.origin));
+  }
+  if (auto checked = EntrySequence(*tenant).next(entry); !checked) {
+    return base::fail(std::move(checked).error().in("the entry"));
+  }
   return ProvenEntry{.index = parsed.index, .checkpoint = std::move(checkpoint)};
 }
 

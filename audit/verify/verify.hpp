@@ -16,14 +16,16 @@
 
 namespace trv::verify {
 
-/// Recomputes every tile and the root from the entries, first to last; checks the signature of the checkpoint and each
-/// proof file in `proofs/`. Without a trusted key the folder's own key.pub is used, and the report says so.
-/// What is wrong with the export stands in the report. Error: not_found where the folder does not exist.
+/// Recomputes every tile and the root from the entries, first to last; checks each entry's form, tenant and order, the
+/// signature of the checkpoint and each proof file in `proofs/`. Without a trusted key the folder's own key.pub is
+/// used, and the report says so. What is wrong with the export is in the report. Error: not_found where the folder does
+/// not exist.
 [[nodiscard]] base::Result<Report> verify_folder(const std::filesystem::path& folder,
                                                  const std::optional<note::VerifierKey>& trusted);
 
 /// verify_folder, and that the export has the tree of `old_checkpoint` as its beginning: a signed note that was kept
-/// from earlier, checked with the same key. The old root is recomputed from the export's entries.
+/// from earlier, checked with the same key. The old root is recomputed from the export's entries. An old checkpoint
+/// that is not one of this trail is a problem in the report.
 [[nodiscard]] base::Result<Report> verify_growth(std::string_view old_checkpoint, const std::filesystem::path& folder,
                                                  const std::optional<note::VerifierKey>& trusted);
 
@@ -32,8 +34,9 @@ struct ProvenEntry {
   note::Checkpoint checkpoint;
 };
 
-/// That the entry stands in the log of `key`, at the index and in the tree that the proof file names.
-/// Error: unauthenticated where a signature or hash does not fit, invalid or too_large where it is no proof file.
+/// That the entry is in the log of `key`, at the index and in the tree that the proof file names, and is an entry of
+/// that log's tenant. Error: unauthenticated where a signature or hash does not fit; invalid or too_large where it is
+/// not a proof file or not an entry.
 [[nodiscard]] base::Result<ProvenEntry> verify_proof_file(std::string_view proof, base::BytesView entry,
                                                           const note::VerifierKey& key);
 

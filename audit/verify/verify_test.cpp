@@ -95,9 +95,9 @@ TEST_F(Exports, name_the_entry_that_was_changed) {
   const auto folder = write(trail, "e");
   const auto bundle = folder / "tile/entries/003.p/232";
   std::string bytes = read_text(bundle);
-  const std::size_t at = bytes.find("{\"entry\":801}");
+  const std::size_t at = bytes.find("\"lsn\":802,");
   ASSERT_NE(at, std::string::npos);
-  const FlippedByte flipped(bundle, at + 10);
+  const FlippedByte flipped(bundle, bytes.find("trv.instance", at) + 4);
   const Report report = report_of(folder, trail.key());
   ASSERT_FALSE(report.holds());
   EXPECT_EQ(report.problems[0].file, "tile/0/003.p/232");
@@ -207,7 +207,172 @@ TEST_F(Exports, grow_from_every_earlier_checkpoint_and_from_no_other) {
   ASSERT_FALSE(shrunk->holds());
   EXPECT_NE(shrunk->problems[0].what.find("entries were removed"), std::string::npos);
 
-  EXPECT_EQ(verify_growth("not a note", folder, trail.key()).error().code(), ErrorCode::invalid);
+  const auto foreign = note::SigningKey::from_seed("audit.example/t/acme", {8}).value();
+  const std::string another_key =
+      note::sign_checkpoint({.origin = foreign.name(), .size = 0, .root = merkle::empty_root()}, foreign).value();
+  for (const std::string& bad : {std::string(), std::string("not a note"), trail.note.substr(0, trail.note.size() / 2),
+                                 std::string(100, '\0'), another_key}) {
+    const auto refused = verify_growth(bad, folder, trail.key());
+    ASSERT_TRUE(refused) << bad;
+    ASSERT_EQ(refused->problems.size(), 1u) << bad;
+    EXPECT_EQ(refused->problems[0].file, "the older checkpoint");
+    EXPECT_EQ(refused->entries, 300u) << "the export itself is checked nevertheless";
+  }
+}
+
+/// Removes the entry with this lsn from a bundle of an export.
+void remove_entry(const std::filesystem::path& bundle, const std::string& lsn) {
+  std::string bytes = read_text(bundle);
+  const std::size_t begin = bytes.find("{\"v\":1,\"shard\":0,\"lsn\":" + lsn + ",");
+  ASSERT_NE(begin, std::string::npos);
+  const std::size_t end = bytes.find('}', begin) + 1;
+  write_text(bundle, bytes.erase(begin - 2, end - begin + 2));
+}
+
+TEST_F(Exports, name_the_entries_that_were_removed_and_check_the_rest) {
+  const InMemoryTrail trail(1000);
+  const auto folder = write(trail, "e", {990});
+  remove_entry(folder / "tile/entries/003.p/232", "802");
+  Report report = report_of(folder, trail.key());
+  ASSERT_EQ(report.problems.size(), 1u) << report.to_text();
+  EXPECT_EQ(report.problems[0].file, "tile/entries/003.p/232");
+  EXPECT_EQ(report.problems[0].what, "entry 801 is missing: the file has 231 of its 232 entries");
+  EXPECT_EQ(report.entries, 999u);
+  EXPECT_EQ(report.proofs, 1u) << "the root is known nevertheless";
+
+  for (const char* lsn : {"803", "804", "1000"}) remove_entry(folder / "tile/entries/003.p/232", lsn);
+  remove_entry(folder / "tile/entries/000", "1");
+  report = report_of(folder, trail.key());
+  ASSERT_EQ(report.problems.size(), 2u) << report.to_text();
+  EXPECT_EQ(report.problems[0].what, "entry 0 is missing: the file has 255 of its 256 entries");
+  EXPECT_EQ(report.problems[1].what, "entries 801 to 803, 999 are missing: the file has 228 of its 232 entries");
+
+  std::filesystem::remove(folder / "tile/entries/001");
+  report = report_of(folder, trail.key());
+  ASSERT_EQ(report.problems.size(), 3u) << report.to_text();
+  EXPECT_EQ(report.problems[1].what, "is missing; entries 256 to 511 are not checked");
+}
+
+TEST_F(Exports, with_an_entry_too_many_or_a_torn_one_say_so) {
+  const InMemoryTrail trail(3);
+  const auto folder = write(trail, "e");
+  const auto bundle = folder / "tile/entries/000.p/3";
+  const std::string bytes = read_text(bundle);
+  const std::string first = bytes.substr(0, bytes.size() / 3);
+  write_text(bundle, bytes + first);
+  EXPECT_EQ(report_of(folder, trail.key()).problems.at(0).what,
+            "has more than its 3 entries: 1 that the tile does not name");
+  write_text(bundle, bytes.substr(0, bytes.size() - 1));
+  EXPECT_NE(report_of(folder, trail.key()).problems.at(0).what.find("entry 2 is missing"), std::string::npos);
+  write_text(bundle, bytes + "x");
+  EXPECT_EQ(report_of(folder, trail.key()).problems.at(0).what, "has 1 bytes behind its 3 entries");
+  write_text(bundle, std::string(bytes).erase(bytes.size() / 2, 1));
+  const Report report = report_of(folder, trail.key());
+  EXPECT_NE(report.problems.at(0).what.find("missing or changed"), std::string::npos) << report.to_text();
+}
+
+TEST_F(Exports, that_the_owner_signed_are_refused_for_what_is_in_them) {
+  const std::string good = fakes::entry_text({.lsn = 10, .time = "2026-01-31T12:00:00.000000005Z"});
+  const auto replaced = [&](std::string_view what, std::string_view by) {
+    std::string text = fakes::entry_text({.lsn = 20, .time = "2026-01-31T12:00:01.000000000Z"});
+    const std::size_t at = text.find(what);
+    EXPECT_NE(at, std::string::npos) << what;
+    return text.replace(at, what.size(), by);
+  };
+  int folders = 0;
+  const auto problems_of = [&](const std::string& second) {
+    const InMemoryTrail trail({good, second});
+    const Report report = report_of(write(trail, std::to_string(++folders).c_str()), trail.key());
+    EXPECT_EQ(report.entries, 2u);
+    return report.problems;
+  };
+  const std::string digest(64, 'a');
+  for (const auto& fine : {
+           replaced("\"stream_id\":\"s\",", ""),
+           replaced("\"type\":\"trv.instance.started\",", ""),
+           replaced("\"s\"", "\"\\u0000\\u001f\\u007f\\\"\\\\\\n\\r\\t\xc3\xa4\""),
+           replaced("\"s\"", "\"" + std::string(1024, 'x') + "\xe2\x80\xa6\""),
+           replaced("\"outcome\"", "\"actor\":\"token:x\",\"outcome\""),
+           replaced("started\",", "faulted\",")
+               .replace(replaced("started\",", "faulted\",").find("success"), 7, "failure"),
+           replaced("\"payload_sha256\"",
+                    "\"causation_id\":\"00000000-0000-7000-8000-00000000000a\",\"payload_sha256\""),
+       }) {
+    EXPECT_TRUE(problems_of(fine).empty()) << fine << problems_of(fine).at(0).what;
+  }
+  for (const auto& [bad, why] : std::vector<std::pair<std::string, std::string>>{
+           {"", "\"v\""},
+           {"garbage", "\"v\""},
+           {"{\"entry\":1}", "\"v\""},
+           {replaced("\"v\":1", "\"v\":2"), "\"v\""},
+           {replaced("\"v\":1", "\"v\":01"), "\"v\""},
+           {replaced("{\"v\"", " {\"v\""), "\"v\""},
+           {replaced(",\"lsn\"", ", \"lsn\""), "lsn"},
+           {replaced("\"lsn\":20", "\"lsn\":9"), "lsn 9"},
+           {replaced("\"lsn\":20", "\"lsn\":10"), "lsn 10"},
+           {replaced("\"lsn\":20", "\"lsn\":0"), "lsn"},
+           {replaced("\"lsn\":20", "\"lsn\":020"), "lsn"},
+           {replaced("\"lsn\":20", "\"lsn\":-20"), "lsn"},
+           {replaced("\"lsn\":20", "\"lsn\":2e1"), "event_id"},
+           {replaced("\"lsn\":20", "\"lsn\":99999999999999999999"), "lsn"},
+           {replaced("\"lsn\":20,", ""), "lsn"},
+           {replaced("\"shard\":0", "\"shard\":1"), "shard 1"},
+           {replaced("\"shard\":0", "\"shard\":4294967296"), "shard"},
+           {replaced("-0000-7000", "-0000-700"), "event_id"},
+           {replaced("-0000-7000", "-0000-700G"), "event_id"},
+           {replaced("\"00000000-", "\"0000000A-"), "event_id"},
+           {replaced("2026-01-31T12:00:01.000000000Z", "2026-01-31T12:00:00.000000004Z"), "time"},
+           {replaced("2026-01-31T12:00:01.000000000Z", "2026-02-30T12:00:01.000000000Z"), "time"},
+           {replaced("2026-01-31T12:00:01.000000000Z", "2026-01-31T25:00:01.000000000Z"), "time"},
+           {replaced("2026-01-31T12:00:01.000000000Z", "2026-01-31T12:00:60.000000000Z"), "time"},
+           {replaced("2026-01-31T12:00:01.000000000Z", "2026-01-31T12:00:01.000000Z"), "time"},
+           {replaced("2026-01-31T12:00:01.000000000Z", "2026-01-31T12:00:01.000000000+00:00"), "time"},
+           {replaced("\"acme\"", "\"umbrella\""), "umbrella"},
+           {replaced("\"acme\"", "\"ACME\""), "ACME"},
+           {replaced("\"tenant\":\"acme\",", ""), "tenant"},
+           {replaced("\"s\"", "\"\""), "stream_id"},
+           {replaced("\"s\"", "7"), "stream_id"},
+           {replaced("\"s\"", "\"\\u0041\""), "stream_id"},
+           {replaced("\"s\"", "\"\\u000a\""), "stream_id"},
+           {replaced("\"s\"", "\"\\u001F\""), "stream_id"},
+           {replaced("\"s\"", "\"\\/\""), "stream_id"},
+           {replaced("\"s\"", "\"\x7f\""), "stream_id"},
+           {replaced("\"s\"", "\"\n\""), "stream_id"},
+           {replaced("\"s\"", "\"\xff\""), "UTF-8"},
+           {replaced("\"s\"", "\"" + std::string(1025, 'x') + "\""), "stream_id"},
+           {replaced("\"s\"", "\"" + std::string(1025, 'x') + "\xe2\x80\xa6\""), "stream_id"},
+           {replaced("\"type\":\"trv.instance.started\",\"stream_kind\":\"instance\"",
+                     "\"stream_kind\":\"instance\",\"type\":\"trv.instance.started\""),
+            "type"},
+           {replaced("\"outcome\"", "\"action\":\"x\",\"outcome\""), "action"},
+           {replaced("\"outcome\"", "\"target\":\"x\",\"outcome\""), "target"},
+           {replaced("\"payload_sha256\"", "\"source\":\"x\",\"payload_sha256\""), "source"},
+           {replaced("\"outcome\"", "\"note\":\"x\",\"outcome\""), "outcome"},
+           {replaced("success", "failure"), "outcome"},
+           {replaced("started\",", "denied\","), "outcome"},
+           {replaced("\"payload_sha256\"", "\"causation_id\":\"x\",\"payload_sha256\""), "causation_id"},
+           {replaced(digest, std::string(63, 'a')), "payload_sha256"},
+           {replaced(digest, std::string(65, 'a')), "payload_sha256"},
+           {replaced(digest, std::string(64, 'A')), "payload_sha256"},
+           {replaced(",\"record_sha256\":\"" + digest + "\"", ""), "record_sha256"},
+           {fakes::entry_text({.lsn = 20}) + " ", "end"},
+           {fakes::entry_text({.lsn = 20}) + fakes::entry_text({.lsn = 21}), "end"},
+       }) {
+    const auto problems = problems_of(bad);
+    ASSERT_EQ(problems.size(), 1u) << bad;
+    EXPECT_EQ(problems[0].file, "tile/entries/000.p/2");
+    EXPECT_TRUE(problems[0].what.starts_with("entry 1: ")) << problems[0].what;
+    EXPECT_NE(problems[0].what.find(why), std::string::npos) << bad << "\n" << problems[0].what;
+  }
+}
+
+TEST_F(Exports, of_an_origin_without_a_tenant_are_refused) {
+  InMemoryTrail trail(0);
+  trail.signing = note::SigningKey::from_seed("audit.example/acme", {7}).value();
+  trail.note = trail.checkpoint_at(0);
+  const Report report = report_of(write(trail, "e"), trail.key());
+  ASSERT_EQ(report.problems.size(), 1u);
+  EXPECT_NE(report.problems[0].what.find("tenant"), std::string::npos) << report.problems[0].what;
 }
 
 TEST(ProofFiles, prove_their_entry_and_no_other_with_their_key_and_no_other) {
@@ -220,6 +385,16 @@ TEST(ProofFiles, prove_their_entry_and_no_other_with_their_key_and_no_other) {
   EXPECT_EQ(verify_proof_file(proof, trail.entries[41], trail.key()).error().code(), ErrorCode::unauthenticated);
   const auto other = note::SigningKey::from_seed(trail.signing.name(), {9}).value();
   EXPECT_EQ(verify_proof_file(proof, trail.entries[42], other.verifier()).error().code(), ErrorCode::unauthenticated);
+}
+
+TEST(ProofFiles, prove_nothing_where_what_was_signed_is_not_an_entry_of_the_tenant) {
+  for (const std::string& text : {std::string("{}"), fakes::entry_text({.tenant = "umbrella"})}) {
+    const InMemoryTrail trail({text});
+    const std::string proof = exporting::format_proof(exporting::make_proof(trail, 0).value());
+    const auto proven = verify_proof_file(proof, trail.entries[0], trail.key());
+    ASSERT_FALSE(proven) << text;
+    EXPECT_EQ(proven.error().code(), ErrorCode::invalid);
+  }
 }
 
 TEST(Reports, are_bounded) {

@@ -71,11 +71,11 @@ json::object report_json(const verify::Report& report) {
           {"unchecked", json::value_from(report.unchecked)}};
 }
 
-ExitCode tell(Session& session, const std::string& folder, const verify::Report& report) {
+ExitCode show(Session& session, const std::string& folder, const verify::Report& report) {
   if (session.as_json()) {
     session.print_json(json::serialize(report_json(report)));
   } else {
-    session.print(report.to_text(fmt::format("`trav audit verify {} --output json` tells all", folder)));
+    session.print(report.to_text(fmt::format("`trav audit verify {} --output json` shows all", folder)));
   }
   return report.holds() ? ExitCode::ok : ExitCode::verification_failed;
 }
@@ -90,22 +90,28 @@ base::Result<ExitCode> export_trail(Session& session, const AuditArguments& argu
   }
   // What arrived is worth nothing before it has been checked.
   TRV_TRY_ASSIGN(const verify::Report report, verify::verify_folder(arguments.folder, std::nullopt));
-  return tell(session, arguments.folder, report);
+  return show(session, arguments.folder, report);
 }
 
 base::Result<ExitCode> verify_trail(Session& session, const AuditArguments& arguments) {
   TRV_TRY_ASSIGN(const auto key, key_of(arguments));
   std::error_code error;
   if (!std::filesystem::is_directory(arguments.folder, error)) {
-    return base::fail(base::ErrorCode::invalid, fmt::format("{} is no folder", arguments.folder));
+    return base::fail(base::ErrorCode::invalid, fmt::format("{} is not a folder", arguments.folder));
   }
   if (arguments.since.empty()) {
     TRV_TRY_ASSIGN(const verify::Report report, verify::verify_folder(arguments.folder, key));
-    return tell(session, arguments.folder, report);
+    return show(session, arguments.folder, report);
   }
-  TRV_TRY_ASSIGN(const std::string old_checkpoint, read_file(arguments.since, small_file_bytes_max));
-  TRV_TRY_ASSIGN(const verify::Report report, verify::verify_growth(old_checkpoint, arguments.folder, key));
-  return tell(session, arguments.folder, report);
+  const auto old_checkpoint = read_file(arguments.since, small_file_bytes_max);
+  if (!old_checkpoint) {
+    const base::Error& why = old_checkpoint.error();
+    // A file that is too large was read, and is not a checkpoint.
+    if (why.code() != base::ErrorCode::too_large) return base::fail(why);
+    return base::fail(base::ErrorCode::corrupt, "the older checkpoint: " + why.message());
+  }
+  TRV_TRY_ASSIGN(const verify::Report report, verify::verify_growth(*old_checkpoint, arguments.folder, key));
+  return show(session, arguments.folder, report);
 }
 
 base::Result<ExitCode> verify_proof(Session& session, const AuditArguments& arguments) {

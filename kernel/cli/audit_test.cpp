@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "audit/export/folder.hpp"
+#include "audit/fakes/in_memory_trail.hpp"
 #include "audit/merkle/tree.hpp"
 #include "audit/note/checkpoint.hpp"
 #include "kernel/cli/command_line_fixture.hpp"
@@ -14,7 +15,7 @@ class AuditTrail : public CommandLine, public exporting::TrailSource {
  protected:
   void grow_to(std::uint64_t size) {
     for (std::uint64_t i = entries_.size(); i < size; ++i) {
-      entries_.push_back(base::to_bytes("{\"entry\":" + std::to_string(i) + "}"));
+      entries_.push_back(base::to_bytes(fakes::entry_text({.lsn = i + 1})));
       ASSERT_TRUE(merkle::append(tree_, i, merkle::leaf_hash(entries_.back())));
     }
     note_ = note::sign_checkpoint({.origin = signing_.name(), .size = size, .root = merkle::root(tree_, size).value()},
@@ -61,15 +62,34 @@ TEST_F(AuditTrail, an_export_holds_without_server_and_a_changed_byte_does_not) {
   std::ofstream(copy / "proofs/7.tlog-proof") << "no proof";
   EXPECT_EQ(trav({"audit", "verify", copy.string(), "--key", key}), ExitCode::verification_failed) << out_;
   EXPECT_LT(std::ranges::count(out_, '\n'), 20) << out_;
-  EXPECT_NE(out_.find(" problems\n  tile/0/001: entry "), std::string::npos) << "the cause comes first: " << out_;
-  EXPECT_NE(out_.find(fmt::format("; `trav audit verify {} --output json` tells all\n", copy.string())),
+  EXPECT_NE(out_.find(" problems\n  tile/entries/001: entry 256: "), std::string::npos)
+      << "the cause comes first: " << out_;
+  EXPECT_NE(out_.find(fmt::format("; `trav audit verify {} --output json` shows all\n", copy.string())),
             std::string::npos)
       << out_;
   EXPECT_EQ(trav({"audit", "verify", copy.string(), "--key", key, "--output", "json"}), ExitCode::verification_failed);
-  std::size_t told = 0;
-  for (std::size_t at = out_.find("\"what\""); at != std::string::npos; at = out_.find("\"what\"", at + 1)) ++told;
-  EXPECT_GT(told, 400U) << "one for every proof behind the changed entry";
+  std::size_t reported = 0;
+  for (std::size_t at = out_.find("\"what\""); at != std::string::npos; at = out_.find("\"what\"", at + 1)) ++reported;
+  EXPECT_GT(reported, 400U) << "one for every proof behind the changed entry";
   EXPECT_NE(out_.find("\"problems_left_out\":0"), std::string::npos);
+}
+
+TEST_F(AuditTrail, an_older_checkpoint_that_does_not_hold_fails_the_verification) {
+  grow_to(300);
+  const std::string earlier = note_;
+  grow_to(400);
+  const auto copy = (folder_ / "copy").string();
+  EXPECT_EQ(trav({"audit", "export", "--output", copy}), ExitCode::ok) << err_ << out_;
+  const std::string key = signing_.verifier().format();
+  EXPECT_EQ(trav({"audit", "verify", copy, "--key", key, "--since", write("kept", earlier).string()}), ExitCode::ok)
+      << out_;
+  for (const std::string& bad : {std::string(), std::string("not a note\n"), std::string(2'000'000, 'x')}) {
+    EXPECT_EQ(trav({"audit", "verify", copy, "--key", key, "--since", write("bad", bad).string()}),
+              ExitCode::verification_failed)
+        << out_ << err_;
+    EXPECT_NE((out_ + err_).find("the older checkpoint"), std::string::npos) << out_ << err_;
+  }
+  EXPECT_EQ(trav({"audit", "verify", copy, "--key", key, "--since", "/nowhere/checkpoint"}), ExitCode::usage) << err_;
 }
 
 TEST_F(AuditTrail, a_second_export_fetches_only_what_is_new) {

@@ -24,21 +24,18 @@ http::Response octets(base::Bytes bytes, bool immutable) {
   return response;
 }
 
-/// Runs `read` on the tenant's trail as it is committed now and answers with what it gives.
+/// Runs `read` on the tenant's trail as it is committed now.
 template <typename Read>
-void answer_from_trail(Services& services, Call call, Read read) {
-  const auto answer = [&]() -> Result<http::Response> {
-    TRV_TRY_ASSIGN(const note::SigningKey key, key_of(services, call.tenant));
-    TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, services.projection.begin_read());
-    TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, services.trail.tables(), call.tenant, key));
-    return read(trail);
-  };
-  call.responder.answer(answer());
+Result<http::Response> from_trail(Services& services, const base::TenantId& tenant, const Read& read) {
+  TRV_TRY_ASSIGN(const note::SigningKey key, key_of(services, tenant));
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, services.projection.begin_read());
+  TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, services.trail.tables(), tenant, key));
+  return read(trail);
 }
 
-// Reading the trail is a fact of the trail: it is recorded first, and what is answered covers it.
-template <typename Read>
-void record_and_answer(Services& services, Call call, std::string_view what, const Read& read) {
+// Reading the trail is a fact of the trail: it is recorded before it is answered, with `answer(tenant)`.
+template <typename MakeAnswer>
+void record_and_answer(Services& services, Call call, std::string_view what, MakeAnswer answer) {
   const tenancy::ReadTrail fact{
       .what = std::string(what), .size = 0, .source = std::string(call.request().remote_address())};
   submit_then(
@@ -46,10 +43,17 @@ void record_and_answer(Services& services, Call call, std::string_view what, con
       [&services, fact](const lmdb::Txn& state, shard::DecisionContext& context) {
         return tenancy::decide(services.tenancy, state, context, fact);
       },
-      [&services, read](Call recorded, const Result<Change>& change) {
+      [answer = std::move(answer)](Call recorded, const Result<Change>& change) {
         if (!change) return recorded.responder.fail(change.error());
-        answer_from_trail(services, std::move(recorded), read);
+        recorded.responder.answer(answer(recorded.tenant));
       });
+}
+
+// What is answered covers the record of this very read.
+template <typename Read>
+void record_and_read(Services& services, Call call, std::string_view what, Read read) {
+  record_and_answer(services, std::move(call), what,
+                    [&services, read](const base::TenantId& tenant) { return from_trail(services, tenant, read); });
 }
 
 Result<http::Response> read_checkpoint(const trail::Trail& trail) {
@@ -88,6 +92,15 @@ Result<http::Response> read_proof(const trail::Trail& trail, std::string_view ls
   return http::text(200, exporting::format_proof(proof)).with("Travertine-Entry", base::to_base64(entry));
 }
 
+// A tile that does not exist is not read, so it leaves no record.
+void answer_tile(Services& services, Call call) {
+  const std::string path = "tile/" + std::string(call.request().parameter("path"));
+  auto tile = from_trail(services, call.tenant, [&path](const trail::Trail& trail) { return read_tile(trail, path); });
+  if (!tile) return call.responder.fail(tile.error());
+  record_and_answer(services, std::move(call), path,
+                    [tile = *std::move(tile)](const base::TenantId&) -> Result<http::Response> { return tile; });
+}
+
 }  // namespace
 
 void add_audit_routes(http::Router& router, Services& services) {
@@ -95,22 +108,19 @@ void add_audit_routes(http::Router& router, Services& services) {
     return guarded(services, Resource::trail, Verb::read, std::move(handler));
   };
   router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&services](Call call) {
-                 record_and_answer(services, std::move(call), "checkpoint", read_checkpoint);
+                 record_and_read(services, std::move(call), "checkpoint", read_checkpoint);
                }));
   router.route("GET", "/v1/tenants/{tenant}/audit/key", reader([&services](Call call) {
                  const auto key = key_of(services, call.tenant);
                  if (!key) return call.responder.fail(key.error());
                  call.responder.send(http::text(200, key->verifier().format() + "\n"));
                }));
-  router.route("GET", "/v1/tenants/{tenant}/audit/tile/{path...}", reader([&services](Call call) {
-                 const std::string path = "tile/" + std::string(call.request().parameter("path"));
-                 answer_from_trail(services, std::move(call),
-                                   [&path](const trail::Trail& trail) { return read_tile(trail, path); });
-               }));
+  router.route("GET", "/v1/tenants/{tenant}/audit/tile/{path...}",
+               reader([&services](Call call) { answer_tile(services, std::move(call)); }));
   router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}", reader([&services](Call call) {
                  const std::string lsn(call.request().parameter("lsn"));
-                 record_and_answer(services, std::move(call), "proof",
-                                   [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
+                 record_and_read(services, std::move(call), "proof",
+                                 [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
                }));
 }
 

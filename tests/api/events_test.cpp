@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <filesystem>
@@ -232,9 +233,22 @@ TEST_F(EventsTest, the_trail_verifies_offline_and_reading_it_is_an_entry) {
   ASSERT_TRUE(report) << report.error().message();
   EXPECT_TRUE(report->holds()) << report->to_text();
   EXPECT_EQ(report->entries, checkpoint->size);
+  const auto reads_of = [&](const std::string& what) {
+    return std::ranges::count_if(events(acme(), "acme"), [&](const json::value& event) {
+      return event.at("type") == "trv.trail.read" && event.at("data").at("what") == what;
+    });
+  };
+  EXPECT_EQ(reads_of("tile/entries/000.p/3"), 0);
+  EXPECT_EQ(call(acme(), "GET", base + "tile/entries/000.p/3").status, 200);
+  EXPECT_EQ(reads_of("tile/entries/000.p/3"), 1);
+  EXPECT_EQ(call(acme(), "GET", base + "tile/0/000.p/7").status, 200);
+  EXPECT_EQ(call(acme(), "GET", base + "tile/0/000.p/7").status, 200);
+  EXPECT_EQ(reads_of("tile/0/000.p/7"), 2);
+  const std::size_t before = count_events(acme(), "acme", "trv.trail.read");
   for (const char* tile : {"tile/0/999", "tile/9/000", "tile/entries/000.p/0", "tile/x", "tile/entries/000.p/257"}) {
     EXPECT_EQ(call(acme(), "GET", base + tile).status, 404) << tile;
   }
+  EXPECT_EQ(count_events(acme(), "acme", "trv.trail.read"), before) << "what does not exist is not read";
 }
 
 }  // namespace

@@ -129,8 +129,8 @@ base::Result<Audited> audit(const std::filesystem::path& data_folder, const std:
   Projected live;
   TRV_TRY(live.open(data_folder / "projection"));
   base::SystemRandom random;
-  TRV_TRY_ASSIGN(const note::SigningKey key,
-                 note::load_or_create(data_folder / "keys" / "audit.pem", audit_origin, random));
+  const std::string origin = std::string(audit_origin) + "/t/" + tenant;
+  TRV_TRY_ASSIGN(const note::SigningKey key, note::load_or_create(data_folder / "keys" / "audit.pem", origin, random));
   TRV_TRY_ASSIGN(const auto txn, live.projection->begin_read());
   TRV_TRY_ASSIGN(const auto trail, trail::Trail::open(txn, live.trail.tables(), base::TenantId(tenant), key));
   TRV_TRY_ASSIGN(const auto exported, exporting::write_export(scratch, trail));
