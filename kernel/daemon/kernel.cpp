@@ -15,6 +15,7 @@
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/http/server.hpp"
+#include "kernel/node/node.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -80,41 +81,27 @@ struct Kernel::Parts {
   std::optional<lmdb::FolderLock> lock;
   std::unique_ptr<log::LmdbEventLog> log;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
-  shard::Timers timers;
-  shard::Outbox outbox;
-  tenancy::TenancyStore tenancy;
-  ingest::IngestStore ingest;
-  instance::WorkflowProjector workflows{timers};
-  trail::TrailProjector trail;
-  std::unique_ptr<projection::Projection> projection;
-  std::string audit_key_pem;
+  std::unique_ptr<node::Node> node;
+  gateway::TrailSigner signer;
   std::unique_ptr<egress::SecretStore> secrets;
   std::unique_ptr<ProjectedConnections> connections;
   std::unique_ptr<egress::Broker> broker;
   std::unique_ptr<plugin_host::PluginStore> packages;
   std::unique_ptr<plugin_host::PluginHost> plugins;
-  instance::DefinitionCache definitions;
-  std::unique_ptr<gateway::EventFeed> feed;
   std::unique_ptr<effects::EffectDispatcher> dispatcher;
-  std::unique_ptr<shard::ShardProcessor> shard;
-  std::unique_ptr<gateway::Services> services;
   std::unique_ptr<http::Server> server;
 
-  [[nodiscard]] instance::Workflows decision_state() { return {workflows.tables(), definitions, outbox}; }
-  [[nodiscard]] shard::ShardListeners listeners();
+  [[nodiscard]] node::ShardObserver observer();
   /// Every package that the log names.
   [[nodiscard]] base::Result<std::vector<tenancy::Package>> named_packages(const lmdb::Txn& txn) const;
   void settle(const shard::Effect& effect, shard::Outcome outcome);
   void perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left, effects::TryDone done);
-  [[nodiscard]] base::Status submit_and_wait(
-      base::TenantId tenant,
-      std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
 };
 
 base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const lmdb::Txn& txn) const {
   std::vector<tenancy::Package> all;
   for (std::string after;;) {
-    TRV_TRY_ASSIGN(std::vector<tenancy::Package> some, tenancy.packages(txn, after, page));
+    TRV_TRY_ASSIGN(std::vector<tenancy::Package> some, node->platform().tenancy().packages(txn, after, page));
     const bool is_last = some.size() < page;
     for (tenancy::Package& package : some) {
       std::string key = package.plugin + "/" + package.version;
@@ -126,69 +113,32 @@ base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const 
   }
 }
 
-shard::ShardListeners Kernel::Parts::listeners() {
-  // Effects are handed out and followers woken before start() of the shard returns.
-  TRV_EXPECTS(dispatcher != nullptr && feed != nullptr);
-  shard::ShardListeners listeners;
-  listeners.effect = [this](shard::Effect effect) { dispatcher->dispatch(std::move(effect)); };
-  listeners.committed = [this](log::Lsn) { feed->wake(); };
-  listeners.failed = [this, told = base::Duration::min()](const base::Error& error) mutable {
+node::ShardObserver Kernel::Parts::observer() {
+  // Effects are handed out before start() of the shard returns.
+  TRV_EXPECTS(dispatcher != nullptr);
+  node::ShardObserver observer;
+  observer.effect = [this](shard::Effect effect) { dispatcher->dispatch(std::move(effect)); };
+  observer.failed = [this, last = base::Duration::min()](const base::Error& error) mutable {
     // The first of many says enough for a while.
     const base::Duration now = clock.monotonic();
-    if (told != base::Duration::min() && now - told < std::chrono::seconds(10)) return;
-    told = now;
+    if (last != base::Duration::min() && now - last < std::chrono::seconds(10)) return;
+    last = now;
     logger->error("commands fail: {}", error.message());
   };
-  listeners.timer = [this](const shard::Timer& timer) {
-    shard::Command command;
-    command.tenant = timer.tenant;
-    command.actor = "kernel";
-    command.decide = [this, owner = timer.owner](const lmdb::Txn& state,
-                                                 shard::DecisionContext& context) -> base::Result<shard::Decision> {
-      const auto id = instance::instance_of_timer(owner);
-      if (!id) return base::fail(base::ErrorCode::internal, fmt::format("nobody knows the timer of '{}'", owner));
-      return instance::timer(state, context, decision_state(), *id);
-    };
-    command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {
-      if (!outcome) logger->error("timer of {}: {}", owner, outcome.error().message());
-    };
-    return command;
-  };
-  // Only a log that can tear a decision leaves instances that neither ended nor wait.
-  listeners.recovered = [this](const lmdb::Txn& state) {
-    std::vector<shard::Command> commands;
-    const auto runnable = instance::InstanceStore(workflows.tables()).runnable(state);
-    if (!runnable) {
-      logger->error("instances of a torn decision: {}", runnable.error().message());
-      return commands;
-    }
-    for (const auto& one : *runnable) {
-      shard::Command command;
-      command.tenant = one.tenant;
-      command.actor = "kernel";
-      command.decide = [this, id = one.id](const lmdb::Txn& txn, shard::DecisionContext& context) {
-        return instance::resume(txn, context, decision_state(), id);
-      };
-      command.done = [this, id = one.id](const base::Result<shard::Applied>& outcome) {
-        if (!outcome) logger->error("instance {} of a torn decision: {}", id.to_string(), outcome.error().message());
-      };
-      commands.push_back(std::move(command));
-    }
-    return commands;
-  };
-  return listeners;
+  return observer;
 }
 
 // An outcome that the shard could not take now is not lost: the effect stays in the outbox and is performed again, with
 // the same idempotency key.
 void Kernel::Parts::settle(const shard::Effect& effect, shard::Outcome outcome) {
+  node::Shard& shard = node->platform();
   shard::Command command;
   command.tenant = effect.tenant;
   command.actor = effect.kind == "plugin" ? "plugin:" + effect.plugin : "kernel";
   command.traceparent = effect.traceparent;
-  command.decide = [this, key = effect.key, outcome = std::move(outcome)](
+  command.decide = [&shard, key = effect.key, outcome = std::move(outcome)](
                        const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-    TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, decision_state(), key, outcome));
+    TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, shard.decision_state(), key, outcome));
     return std::move(settled.decision);
   };
   command.done = [this, effect](const base::Result<shard::Applied>& result) {
@@ -196,32 +146,18 @@ void Kernel::Parts::settle(const shard::Effect& effect, shard::Outcome outcome) 
     logger->warn("outcome of {}: {}", effect.key, result.error().message());
     if (result.error().may_pass()) dispatcher->dispatch(effect);
   };
-  shard->submit(std::move(command));
+  shard.submit(std::move(command));
 }
 
 void Kernel::Parts::perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left,
                             effects::TryDone done) {
   if (effect.kind == "plugin") {
-    effects::perform_plugin_call(*plugins, *projection, tenancy, effect, try_number, left, std::move(done));
+    const node::Shard& shard = node->platform();
+    effects::perform_plugin_call(*plugins, shard.projection(), shard.tenancy(), effect, try_number, left,
+                                 std::move(done));
   } else {
     effects::perform_http_request(*broker, effect, left, std::move(done));
   }
-}
-
-base::Status Kernel::Parts::submit_and_wait(
-    base::TenantId tenant,
-    std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide) {
-  TRV_EXPECTS(shard != nullptr && decide != nullptr);
-  std::promise<base::Status> promise;
-  shard::Command command;
-  command.tenant = std::move(tenant);
-  command.actor = "kernel";
-  command.decide = std::move(decide);
-  command.done = [&promise](const base::Result<shard::Applied>& outcome) {
-    promise.set_value(outcome ? base::Status{} : base::Status(base::fail(outcome.error())));
-  };
-  shard->submit(std::move(command));
-  return promise.get_future().get();
 }
 
 Kernel::Kernel(Config config, const base::Clock& clock, base::Random& random)
@@ -249,23 +185,14 @@ base::Status Kernel::compose(StartReport& report) {
   const std::uint64_t map_bytes = config_.data_map_gib << 30;
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   TRV_TRY_ASSIGN(parts.log, log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
-  projection::ProjectionOptions options;
-  options.folder = folder / "projection";
-  options.map_bytes = map_bytes;
-  TRV_TRY_ASSIGN(parts.projection, projection::Projection::open(options, only_shard,
-                                                                {&parts.timers, &parts.outbox, &parts.tenancy,
-                                                                 &parts.ingest, &parts.workflows, &parts.trail}));
-  const std::uint64_t before = parts.projection->applied().lsn.value();
+  TRV_TRY_ASSIGN(auto opened, node::Shard::open({only_shard, folder / "projection", map_bytes}, *parts.log,
+                                                parts.catalog, clock_, random_));
+  const std::uint64_t before = opened->projection().applied().lsn.value();
   TRV_TRY_ASSIGN(const log::Bounds stored, parts.log->bounds(only_shard));
-  if (before > stored.last.value()) {
-    return base::fail(
-        base::ErrorCode::corrupt,
-        fmt::format("the log in {} ends with record {}, but {} was made from {} records: the log was lost, or "
-                    "is an older copy. Put the right one back. To go on with what this log holds, and "
-                    "lose what came after it, remove {}",
-                    (folder / "log").string(), stored.last.value(), options.folder.string(), before,
-                    options.folder.string()));
-  }
+  std::vector<std::unique_ptr<node::Shard>> shards;
+  shards.push_back(std::move(opened));
+  parts.node = std::make_unique<node::Node>(std::move(shards), clock_);
+  node::Shard& platform = parts.node->platform();
   TRV_TRY(make_private_folder(folder / "keys"));
   const std::filesystem::path audit_key_file = folder / "keys" / "audit.pem";
   if (stored.last.value() > 0 && !std::filesystem::exists(audit_key_file)) {
@@ -275,9 +202,9 @@ base::Status Kernel::compose(StartReport& report) {
                                   audit_key_file.string(), stored.last.value()));
   }
   TRV_TRY_ASSIGN(const note::SigningKey audit_key, note::load_or_create(audit_key_file, config_.audit_origin, random_));
-  parts.audit_key_pem = audit_key.to_pem();
+  parts.signer = {config_.audit_origin, audit_key.to_pem()};
   TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(folder / "secrets", random_));
-  parts.connections = std::make_unique<ProjectedConnections>(*parts.projection, parts.tenancy);
+  parts.connections = std::make_unique<ProjectedConnections>(*parts.node);
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
@@ -287,7 +214,6 @@ base::Status Kernel::compose(StartReport& report) {
   hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
                                                                plugin_log(parts.logger)));
-  parts.feed = std::make_unique<gateway::EventFeed>(*parts.log, only_shard, parts.catalog);
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = config_.effects_concurrency_max;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
@@ -297,15 +223,11 @@ base::Status Kernel::compose(StartReport& report) {
         parts.perform(effect, number, left, std::move(done));
       },
       [&parts](const shard::Effect& effect, shard::Outcome outcome) { parts.settle(effect, std::move(outcome)); });
-  shard::ShardOptions shard;
-  shard.shard = only_shard;
-  parts.shard = std::make_unique<shard::ShardProcessor>(shard, *parts.log, *parts.projection, parts.timers,
-                                                        parts.outbox, clock_, random_, parts.listeners());
-  if (base::Status started = parts.shard->start(); !started) {
+  if (base::Status started = platform.start(parts.observer()); !started) {
     return base::fail(std::move(started).error().in(fmt::format("following the log in {}", (folder / "log").string())));
   }
-  report.records = parts.shard->metrics().applied_lsn;
-  report.rebuilt_because = parts.projection->open_report().reason;
+  report.records = platform.metrics().applied_lsn;
+  report.rebuilt_because = platform.projection().open_report().reason;
   TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);
   report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
   // The projection stands at the log's end, and nothing is loaded and nobody can ask for anything yet.
@@ -313,38 +235,22 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(load_plugins(report));
   // Effects of an earlier run go out only now that the plugins are there.
   parts.dispatcher->start();
-  parts.feed->start();
 
-  parts.services = std::make_unique<gateway::Services>(gateway::Services{
-      .shard = *parts.shard,
-      .projection = *parts.projection,
-      .log = *parts.log,
-      .log_shard = only_shard,
-      .catalog = parts.catalog,
-      .tenancy = parts.tenancy,
-      .ingest = parts.ingest,
-      .trail = parts.trail,
-      .workflows = parts.workflows,
-      .definitions = parts.definitions,
-      .outbox = parts.outbox,
-      .packages = *parts.packages,
-      .plugins = *parts.plugins,
-      .secrets = *parts.secrets,
-      .broker = *parts.broker,
-      .dispatcher = *parts.dispatcher,
-      .feed = *parts.feed,
-      .clock = clock_,
-      .random = random_,
-      .audit_origin = config_.audit_origin,
-      .audit_key_pem = parts.audit_key_pem,
-  });
   http::ServerOptions http;
   http.address = config_.http_address;
   http.port = config_.http_port;
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
-  parts.server =
-      std::make_unique<http::Server>(http, gateway::make_router(*parts.services), clock_, random_, parts.logger);
+  const gateway::Ports ports{.node = *parts.node,
+                             .catalog = parts.catalog,
+                             .packages = *parts.packages,
+                             .plugins = *parts.plugins,
+                             .secrets = *parts.secrets,
+                             .broker = *parts.broker,
+                             .effects = *parts.dispatcher,
+                             .random = random_,
+                             .signer = parts.signer};
+  parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
   // Last: a start that fails has not used up the token that it could not show.
@@ -353,26 +259,26 @@ base::Status Kernel::compose(StartReport& report) {
 
 // The system tenant and its first token, once in the life of a data folder; another token where one is asked for.
 base::Status Kernel::first_start(StartReport& report) {
-  Parts& parts = *parts_;
+  node::Shard& platform = parts_->node->platform();
   bool is_new = false;
   {
-    TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
-    TRV_TRY_ASSIGN(const auto system, parts.tenancy.tenant(txn, base::system_tenant()));
+    TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
+    TRV_TRY_ASSIGN(const auto system, platform.tenancy().tenant(txn, base::system_tenant()));
     if (system && !config_.new_operator_token) return {};
     is_new = !system;
   }
   report.is_new_folder = is_new;
   const gateway::NewToken token = gateway::make_token(random_);
-  TRV_TRY(parts.submit_and_wait(
+  TRV_TRY(platform.decide_and_wait(
       base::system_tenant(),
       [&](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
         shard::Decision decision;
         if (is_new) {
-          TRV_TRY_ASSIGN(decision, tenancy::decide(parts.tenancy, state, context,
+          TRV_TRY_ASSIGN(decision, tenancy::decide(platform.tenancy(), state, context,
                                                    tenancy::CreateTenant{.id = base::system_tenant(),
                                                                          .display_name = "The platform"}));
         }
-        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(parts.tenancy, state, context,
+        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(platform.tenancy(), state, context,
                                                                tenancy::IssueToken{.id = token.id,
                                                                                    .name = "operator",
                                                                                    .role = tenancy::Role::owner,
@@ -389,17 +295,18 @@ base::Status Kernel::first_start(StartReport& report) {
 // now does not stand in the way: the next start tries again.
 base::Status Kernel::sweep(StartReport& report) {
   Parts& parts = *parts_;
-  TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
+  TRV_TRY_ASSIGN(const auto txn, parts.node->platform().begin_read());
   TRV_TRY_ASSIGN(const std::vector<tenancy::Package> named, parts.named_packages(txn));
   std::vector<base::Digest> packages;
   for (const tenancy::Package& package : named) packages.push_back(package.package_sha256);
   std::set<egress::SecretReference> secrets;
   for (std::string tenant_after;;) {
-    TRV_TRY_ASSIGN(const auto tenants, parts.tenancy.tenants(txn, tenant_after, page));
+    TRV_TRY_ASSIGN(const auto tenants, parts.node->platform().tenancy().tenants(txn, tenant_after, page));
     for (const tenancy::Tenant& tenant : tenants) {
       tenant_after = tenant.id.value();
       for (std::string after;;) {
-        TRV_TRY_ASSIGN(const auto connections, parts.tenancy.connections(txn, tenant.id, after, page));
+        TRV_TRY_ASSIGN(const auto connections,
+                       parts.node->platform().tenancy().connections(txn, tenant.id, after, page));
         for (const tenancy::Connection& connection : connections) {
           after = connection.name;
           secrets.insert({tenant.id, connection.secret});
@@ -423,7 +330,7 @@ base::Status Kernel::sweep(StartReport& report) {
 base::Status Kernel::load_plugins(StartReport& report) {
   Parts& parts = *parts_;
   TRV_EXPECTS(parts.plugins != nullptr && report.plugins == 0);
-  TRV_TRY_ASSIGN(const auto txn, parts.projection->begin_read());
+  TRV_TRY_ASSIGN(const auto txn, parts.node->platform().begin_read());
   TRV_TRY_ASSIGN(const std::vector<tenancy::Package> packages, parts.named_packages(txn));
   for (const tenancy::Package& package : packages) {
     if (const auto loaded = parts.plugins->load(package.package_sha256); loaded) {
@@ -440,16 +347,16 @@ void Kernel::stop() {
   if (!parts_) return;
   Parts& parts = *parts_;
   if (parts.server) parts.server->stop(stop_grace);
-  if (parts.feed) parts.feed->stop();
   if (parts.dispatcher) parts.dispatcher->stop();
   if (parts.plugins) {
     if (const auto stopped = parts.plugins->stop(stop_grace); !stopped)
       parts.logger->warn("{}", stopped.error().message());
   }
   if (parts.broker) parts.broker->stop();
-  if (parts.shard) parts.shard->stop();
-  if (parts.projection) {
-    if (const auto closed = parts.projection->close(); !closed) parts.logger->warn("{}", closed.error().message());
+  if (parts.node) {
+    for (const auto& shard : parts.node->shards()) {
+      if (const auto closed = shard->stop(); !closed) parts.logger->warn("{}", closed.error().message());
+    }
   }
   parts_.reset();
 }

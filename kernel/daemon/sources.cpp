@@ -16,8 +16,9 @@ egress::AuthenticationScheme scheme_of(std::string_view text) {
 }  // namespace
 
 base::Result<egress::Connection> ProjectedConnections::find(const base::TenantId& tenant, std::string_view name) {
-  TRV_TRY_ASSIGN(const auto txn, projection_.begin_read());
-  TRV_TRY_ASSIGN(auto stored, tenancy_.connection(txn, tenant, name));
+  TRV_TRY_ASSIGN(const node::Shard* shard, node_.shard_of(tenant));
+  TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
+  TRV_TRY_ASSIGN(auto stored, shard->tenancy().connection(txn, tenant, name));
   if (!stored)
     return base::fail(base::ErrorCode::not_found, fmt::format("connection '{}' not found", name.substr(0, 80)));
   egress::Connection connection;

@@ -21,7 +21,7 @@ std::size_t count_headers(const http::Request& request, std::string_view name) {
   return count;
 }
 
-Result<tenancy::Token> authenticate(Services& services, const http::Request& request) {
+Result<tenancy::Token> authenticate(const node::Node& node, const http::Request& request) {
   constexpr std::string_view scheme = "Bearer ";
   const auto header = request.header("Authorization");
   if (count_headers(request, "Authorization") > 1) {
@@ -32,9 +32,10 @@ Result<tenancy::Token> authenticate(Services& services, const http::Request& req
     return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
   }
   const base::Digest hash = base::sha256(base::as_bytes(header->substr(scheme.size())));
-  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
-  TRV_TRY_ASSIGN(auto token, services.tenancy.token_by_hash(txn, hash));
-  if (!token || (token->expires && *token->expires <= services.clock.now())) {
+  const node::Shard& shard = node.platform();
+  TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
+  TRV_TRY_ASSIGN(auto token, shard.tenancy().token_by_hash(txn, hash));
+  if (!token || (token->expires && *token->expires <= node.now())) {
     return fail(ErrorCode::unauthenticated, "the token is not known, was revoked or has expired");
   }
   return *std::move(token);
@@ -60,26 +61,21 @@ std::optional<base::Error> refusal(const tenancy::Token& token, std::optional<st
 }
 
 // Recorded before it is answered: what was refused is in the trail for sure.
-void record_refusal(Services& services, Call call, base::Error error) {
+void record_refusal(Call call, base::Error error) {
   const http::Request& request = call.request();
   const tenancy::DenyAccess denial{.action = std::string(request.method()),
                                    .target = std::string(http::utf8_prefix(request.path(), 1024)),
                                    .reason = error.message(),
                                    .source = std::string(request.remote_address())};
-  submit_then(
-      services, std::move(call),
-      [&services, denial](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(services.tenancy, state, context, denial);
-      },
-      [error = std::move(error)](Call refused, const Result<Change>& change) {
-        refused.responder.fail(change ? error : change.error());
-      });
+  decide_then(std::move(call), denial, [error = std::move(error)](Call refused, const Result<Change>& change) {
+    refused.responder.fail(change ? error : change.error());
+  });
 }
 
 /// Who reaches into a tenant of others finds only what exists.
-base::Status check_exists(const Services& services, const base::TenantId& tenant) {
-  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
-  TRV_TRY_ASSIGN(const auto found, services.tenancy.tenant(txn, tenant));
+base::Status check_exists(const node::Shard& shard, const base::TenantId& tenant) {
+  TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
+  TRV_TRY_ASSIGN(const auto found, shard.tenancy().tenant(txn, tenant));
   if (!found) return fail(tenant_not_found(tenant.value()));
   return {};
 }
@@ -123,32 +119,32 @@ NewToken make_token(base::Random& random) {
   return token;
 }
 
-http::Handler guarded(Services& services, Resource resource, Verb verb, std::function<void(Call)> handler,
+http::Handler guarded(const node::Node& node, Resource resource, Verb verb, std::function<void(Call)> handler,
                       GuardOptions options) {
   TRV_EXPECTS(handler != nullptr);
-  return [&services, resource, verb, options, handler = std::move(handler)](const http::Request& request,
-                                                                            http::Responder responder) {
-    Result<tenancy::Token> token = authenticate(services, request);
+  return [&node, resource, verb, options, handler = std::move(handler)](const http::Request& request,
+                                                                        http::Responder responder) {
+    Result<tenancy::Token> token = authenticate(node, request);
     if (!token) return responder.fail(token.error());
-    // Of a refused call the event stands in the tenant of who asked.
+    // The event of a refused call belongs to the tenant of the caller.
     const base::TenantId own = token->tenant;
     const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
     const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
-    if (auto error = refusal(*token, tenant, resource, verb, options.reach)) {
-      return record_refusal(services,
-                            {.responder = std::move(responder), .principal = *std::move(token), .tenant = own},
-                            *std::move(error));
-    }
-    const base::TenantId id = tenant ? base::TenantId(*tenant) : own;
+    auto error = refusal(*token, tenant, resource, verb, options.reach);
+    const base::TenantId id = tenant && !error ? base::TenantId(*tenant) : own;
+    const auto shard = node.shard_of(id);
+    if (!shard) return responder.fail(shard.error());
+    Call call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id, .shard = **shard};
+    if (error) return record_refusal(std::move(call), *std::move(error));
     // Nothing outside its tenant: only the operator's token leaves its own.
     TRV_ASSERT(id == own || own == base::system_tenant());
     if (id != own && options.reach == Reach::operator_too) {
-      if (const auto exists = check_exists(services, id); !exists) return responder.fail(exists.error());
+      if (const auto exists = check_exists(call.shard, id); !exists) return call.responder.fail(exists.error());
     }
     if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
-      if (auto refused = refuse_media(request, {"application/json"})) return responder.send(*std::move(refused));
+      if (auto refused = refuse_media(request, {"application/json"})) return call.responder.send(*std::move(refused));
     }
-    handler(Call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id});
+    handler(std::move(call));
   };
 }
 
@@ -158,20 +154,20 @@ std::string traceparent_of(const http::Request& request) {
   return std::string(text);
 }
 
-shard::Command command_of(Services& services, const Call& call) {
+shard::Command command_of(const Call& call) {
   TRV_EXPECTS(!call.principal.id.empty());
   shard::Command command;
   command.tenant = call.tenant;
   command.actor = call.actor();
-  command.correlation_id = base::Uuid::v7(services.clock.now(), services.random);
+  command.correlation_id = call.shard.new_id();
   command.traceparent = traceparent_of(call.request());
   return command;
 }
 
-void submit_then(Services& services, Call call, Decide decide,
-                 std::function<void(Call call, const Result<Change>& change)> then) {
+void submit_then(Call call, Decide decide, Then then) {
   TRV_EXPECTS(decide != nullptr && then != nullptr && call.responder.pending());
-  shard::Command command = command_of(services, call);
+  shard::Command command = command_of(call);
+  node::Shard& shard = call.shard;
   auto held = std::make_shared<Call>(std::move(call));
   auto time = std::make_shared<base::Timestamp>();
   command.decide = [time, decide = std::move(decide)](const lmdb::Txn& state, shard::DecisionContext& context) {
@@ -182,14 +178,18 @@ void submit_then(Services& services, Call call, Decide decide,
     TRV_EXPECTS(held->responder.pending());
     then(std::move(*held), outcome ? Result<Change>(Change{*outcome, *time}) : fail(outcome.error()));
   };
-  services.shard.submit(std::move(command));
+  shard.submit(std::move(command));
 }
 
-void submit(Services& services, Call call, Decide decide, std::function<http::Response(const Change&)> answer) {
-  submit_then(services, std::move(call), std::move(decide),
-              [answer = std::move(answer)](Call decided, const Result<Change>& change) {
-                decided.responder.answer(change ? Result<http::Response>(answer(*change)) : fail(change.error()));
-              });
+Then answering(std::function<http::Response(const Change&)> answer) {
+  TRV_EXPECTS(answer != nullptr);
+  return [answer = std::move(answer)](Call decided, const Result<Change>& change) {
+    decided.responder.answer(change ? Result<http::Response>(answer(*change)) : fail(change.error()));
+  };
+}
+
+void submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer) {
+  submit_then(std::move(call), std::move(decide), answering(std::move(answer)));
 }
 
 Result<log::Lsn> parse_lsn(std::string_view name, std::string_view text) {

@@ -7,13 +7,17 @@
 #include <optional>
 #include <string>
 
-#include "kernel/gateway/services.hpp"
 #include "kernel/http/responder.hpp"
 #include "kernel/http/router.hpp"
+#include "kernel/node/node.hpp"
+#include "kernel/tenancy/decisions.hpp"
 #include "kernel/tenancy/model.hpp"
 
 namespace trv::gateway {
 
+using base::ErrorCode;
+using base::fail;
+using base::Result;
 using tenancy::Resource;
 using tenancy::Verb;
 
@@ -30,6 +34,7 @@ struct Call {
   http::Responder responder;
   tenancy::Token principal;
   base::TenantId tenant;  ///< of the path; the principal's own where the path names none
+  node::Shard& shard;     ///< of that tenant
 
   [[nodiscard]] const http::Request& request() const { return responder.request(); }
   /// "token:<id>", as it stands in events.
@@ -56,8 +61,8 @@ struct GuardOptions {
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the
 /// same 404; a role that does not allow it → 403; a body that is no JSON by its headers → 415. Refusals of a known
 /// token are events in its tenant before they are answered.
-[[nodiscard]] http::Handler guarded(Services& services, Resource resource, Verb verb, std::function<void(Call)> handler,
-                                    GuardOptions options = {});
+[[nodiscard]] http::Handler guarded(const node::Node& node, Resource resource, Verb verb,
+                                    std::function<void(Call)> handler, GuardOptions options = {});
 
 /// What a command led to, and the time of its decision, which its events bear.
 struct Change : shard::Applied {
@@ -66,18 +71,36 @@ struct Change : shard::Applied {
 
 using Decide = std::function<Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)>;
 
-/// Decides on the shard; `then` has the call back when that is durable, or refused, and answers it. Shard's thread.
-void submit_then(Services& services, Call call, Decide decide,
-                 std::function<void(Call call, const Result<Change>& change)> then);
+using Then = std::function<void(Call call, const Result<Change>& change)>;
+/// Decides on the call's shard; `then` has the call back when that is durable, or refused, and answers it. Shard's
+/// thread.
+void submit_then(Call call, Decide decide, Then then);
 
-/// Decides on the shard and answers: with `answer` when it took effect, with the problem when not.
-void submit(Services& services, Call call, Decide decide, std::function<http::Response(const Change&)> answer);
+/// Answers: with `answer` when it took effect, with the problem when not.
+[[nodiscard]] Then answering(std::function<http::Response(const Change&)> answer);
+void submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer);
+
+/// A command that tenancy::decide knows, in the same way.
+template <typename Command>
+void decide_then(Call call, Command command, Then then) {
+  const tenancy::TenancyStore& store = call.shard.tenancy();
+  submit_then(
+      std::move(call),
+      [&store, command = std::move(command)](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(store, state, context, command);
+      },
+      std::move(then));
+}
+template <typename Command>
+void decide(Call call, Command command, std::function<http::Response(const Change&)> answer) {
+  decide_then(std::move(call), std::move(command), answering(std::move(answer)));
+}
 
 /// The traceparent header (W3C Trace Context); empty where it is not of hexadecimal digits and '-', or over 128 bytes.
 [[nodiscard]] std::string traceparent_of(const http::Request& request);
 
-/// The command that a call stands for; `decide` and `done` are left to the caller.
-[[nodiscard]] shard::Command command_of(Services& services, const Call& call);
+/// The command that a call means; `decide` and `done` are left to the caller.
+[[nodiscard]] shard::Command command_of(const Call& call);
 
 /// A position in the log from a request's text; `name` is the parameter's. Error: invalid.
 [[nodiscard]] Result<log::Lsn> parse_lsn(std::string_view name, std::string_view text);

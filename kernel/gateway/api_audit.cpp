@@ -11,9 +11,8 @@
 namespace trv::gateway {
 namespace {
 
-Result<note::SigningKey> key_of(const Services& services, const base::TenantId& tenant) {
-  return note::SigningKey::from_pem(fmt::format("{}/t/{}", services.audit_origin, tenant.value()),
-                                    services.audit_key_pem);
+Result<note::SigningKey> key_of(const TrailSigner& signer, const base::TenantId& tenant) {
+  return note::SigningKey::from_pem(fmt::format("{}/t/{}", signer.origin, tenant.value()), signer.key_pem);
 }
 
 http::Response octets(base::Bytes bytes, bool immutable) {
@@ -26,34 +25,29 @@ http::Response octets(base::Bytes bytes, bool immutable) {
 
 /// Runs `read` on the tenant's trail as it is committed now.
 template <typename Read>
-Result<http::Response> from_trail(Services& services, const base::TenantId& tenant, const Read& read) {
-  TRV_TRY_ASSIGN(const note::SigningKey key, key_of(services, tenant));
-  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, services.projection.begin_read());
-  TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, services.trail.tables(), tenant, key));
+Result<http::Response> from_trail(const TrailSigner& signer, const Call& call, const Read& read) {
+  TRV_TRY_ASSIGN(const note::SigningKey key, key_of(signer, call.tenant));
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, call.shard.begin_read());
+  TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, call.shard.trail(), call.tenant, key));
   return read(trail);
 }
 
-// Reading the trail is a fact of the trail: it is recorded before it is answered, with `answer(tenant)`.
+// Reading the trail is a fact of the trail: it is recorded before it is answered, with `answer(call)`.
 template <typename MakeAnswer>
-void record_and_answer(Services& services, Call call, std::string_view what, MakeAnswer answer) {
+void record_and_answer(Call call, std::string_view what, MakeAnswer answer) {
   const tenancy::ReadTrail fact{
       .what = std::string(what), .size = 0, .source = std::string(call.request().remote_address())};
-  submit_then(
-      services, std::move(call),
-      [&services, fact](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(services.tenancy, state, context, fact);
-      },
-      [answer = std::move(answer)](Call recorded, const Result<Change>& change) {
-        if (!change) return recorded.responder.fail(change.error());
-        recorded.responder.answer(answer(recorded.tenant));
-      });
+  decide_then(std::move(call), fact, [answer = std::move(answer)](Call recorded, const Result<Change>& change) {
+    if (!change) return recorded.responder.fail(change.error());
+    recorded.responder.answer(answer(recorded));
+  });
 }
 
 // What is answered covers the record of this very read.
 template <typename Read>
-void record_and_read(Services& services, Call call, std::string_view what, Read read) {
-  record_and_answer(services, std::move(call), what,
-                    [&services, read](const base::TenantId& tenant) { return from_trail(services, tenant, read); });
+void record_and_read(const TrailSigner& signer, Call call, std::string_view what, Read read) {
+  record_and_answer(std::move(call), what,
+                    [&signer, read](const Call& recorded) { return from_trail(signer, recorded, read); });
 }
 
 Result<http::Response> read_checkpoint(const trail::Trail& trail) {
@@ -93,33 +87,33 @@ Result<http::Response> read_proof(const trail::Trail& trail, std::string_view ls
 }
 
 // A tile that does not exist is not read, so it leaves no record.
-void answer_tile(Services& services, Call call) {
+void answer_tile(const TrailSigner& signer, Call call) {
   const std::string path = "tile/" + std::string(call.request().parameter("path"));
-  auto tile = from_trail(services, call.tenant, [&path](const trail::Trail& trail) { return read_tile(trail, path); });
+  auto tile = from_trail(signer, call, [&path](const trail::Trail& trail) { return read_tile(trail, path); });
   if (!tile) return call.responder.fail(tile.error());
-  record_and_answer(services, std::move(call), path,
-                    [tile = *std::move(tile)](const base::TenantId&) -> Result<http::Response> { return tile; });
+  record_and_answer(std::move(call), path,
+                    [tile = *std::move(tile)](const Call&) -> Result<http::Response> { return tile; });
 }
 
 }  // namespace
 
-void add_audit_routes(http::Router& router, Services& services) {
-  const auto reader = [&services](std::function<void(Call)> handler) {
-    return guarded(services, Resource::trail, Verb::read, std::move(handler));
+void add_audit_routes(http::Router& router, const node::Node& node, const TrailSigner& signer) {
+  const auto reader = [&node](std::function<void(Call)> handler) {
+    return guarded(node, Resource::trail, Verb::read, std::move(handler));
   };
-  router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&services](Call call) {
-                 record_and_read(services, std::move(call), "checkpoint", read_checkpoint);
+  router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&signer](Call call) {
+                 record_and_read(signer, std::move(call), "checkpoint", read_checkpoint);
                }));
-  router.route("GET", "/v1/tenants/{tenant}/audit/key", reader([&services](Call call) {
-                 const auto key = key_of(services, call.tenant);
+  router.route("GET", "/v1/tenants/{tenant}/audit/key", reader([&signer](Call call) {
+                 const auto key = key_of(signer, call.tenant);
                  if (!key) return call.responder.fail(key.error());
                  call.responder.send(http::text(200, key->verifier().format() + "\n"));
                }));
   router.route("GET", "/v1/tenants/{tenant}/audit/tile/{path...}",
-               reader([&services](Call call) { answer_tile(services, std::move(call)); }));
-  router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}", reader([&services](Call call) {
+               reader([&signer](Call call) { answer_tile(signer, std::move(call)); }));
+  router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}", reader([&signer](Call call) {
                  const std::string lsn(call.request().parameter("lsn"));
-                 record_and_read(services, std::move(call), "proof",
+                 record_and_read(signer, std::move(call), "proof",
                                  [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
                }));
 }

@@ -76,98 +76,93 @@ std::vector<std::string> no_longer_named(const Connection& before, const Connect
 // What the log named before, and names no longer, goes once that is durable; what a refused command brought goes, too.
 // Where it is not known what became of a decision, both stay for the next start to tell: a connection is never without
 // its secret. What the disk does not remove now goes at the next start as well.
-void settle_secrets(Services& services, const base::TenantId& tenant, const SecretChange& change, bool took_effect) {
+void settle_secrets(egress::SecretStore& store, const base::TenantId& tenant, const SecretChange& change,
+                    bool took_effect) {
   if (took_effect) {
-    for (const std::string& reference : change.replaced) (void)services.secrets.replace(tenant, reference);
+    for (const std::string& reference : change.replaced) (void)store.replace(tenant, reference);
   } else if (!change.decided) {
-    for (const std::string& reference : change.brought) (void)services.secrets.remove(tenant, reference);
+    for (const std::string& reference : change.brought) (void)store.remove(tenant, reference);
   }
 }
 
 // A secret that is not sent again is kept.
-void apply_connection(Services& services, Call call) {
+void apply_connection(egress::SecretStore& store, Call call) {
   auto wanted = parse(call.request());
   if (!wanted) return call.responder.fail(wanted.error());
   auto connection = std::make_shared<Connection>(wanted->connection);
   auto secrets = std::make_shared<SecretChange>();
   const auto keep = [&](const std::optional<std::string>& secret, std::string& reference) -> base::Status {
     if (!secret) return {};
-    TRV_TRY_ASSIGN(reference, services.secrets.put(call.tenant, *secret));
+    TRV_TRY_ASSIGN(reference, store.put(call.tenant, *secret));
     secrets->brought.push_back(reference);
     return {};
   };
   base::Status kept = keep(wanted->secret, connection->secret);
   if (kept) kept = keep(wanted->webhook_secret, connection->webhook_secret);
   if (!kept) {
-    settle_secrets(services, call.tenant, *secrets, false);
+    settle_secrets(store, call.tenant, *secrets, false);
     return call.responder.fail(kept.error());
   }
-  shard::Command command = command_of(services, call);
+  shard::Command command = command_of(call);
+  node::Shard& shard = call.shard;
   auto held = std::make_shared<Call>(std::move(call));
-  command.decide = [&services, connection, secrets, sent = *connection](
+  command.decide = [&tenancy = shard.tenancy(), connection, secrets, sent = *connection](
                        const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
     *connection = sent;
     secrets->decided = false;
-    TRV_TRY_ASSIGN(const auto before, services.tenancy.connection(state, context.tenant, sent.name));
+    TRV_TRY_ASSIGN(const auto before, tenancy.connection(state, context.tenant, sent.name));
     if (before && connection->secret.empty() && connection->scheme != "none") connection->secret = before->secret;
     if (before && connection->webhook_secret.empty()) connection->webhook_secret = before->webhook_secret;
     TRV_TRY_ASSIGN(shard::Decision decision,
-                   tenancy::decide(services.tenancy, state, context, tenancy::ApplyConnection{*connection}));
+                   tenancy::decide(tenancy, state, context, tenancy::ApplyConnection{*connection}));
     secrets->replaced = before ? no_longer_named(*before, *connection) : std::vector<std::string>();
     secrets->decided = true;
     return decision;
   };
-  command.done = [&services, held, connection, secrets](const base::Result<shard::Applied>& outcome) {
-    settle_secrets(services, held->tenant, *secrets, outcome.has_value());
+  command.done = [&store, held, connection, secrets](const base::Result<shard::Applied>& outcome) {
+    settle_secrets(store, held->tenant, *secrets, outcome.has_value());
     if (!outcome) return held->responder.fail(outcome.error());
     held->responder.send(http::json(200, boost::json::value(to_object(*connection))));
   };
-  services.shard.submit(std::move(command));
+  shard.submit(std::move(command));
 }
 
 // Who removes a connection takes its secrets back: also requests that wait in line do not send them any more.
-void remove_connection(Services& services, Call call) {
+void remove_connection(egress::SecretStore& store, Call call) {
   const tenancy::RemoveConnection remove{std::string(call.request().parameter("name"))};
   auto named = std::make_shared<std::vector<std::string>>();
-  shard::Command command = command_of(services, call);
+  shard::Command command = command_of(call);
+  node::Shard& shard = call.shard;
   auto held = std::make_shared<Call>(std::move(call));
-  command.decide = [&services, remove, named](const lmdb::Txn& state,
-                                              shard::DecisionContext& context) -> base::Result<shard::Decision> {
-    TRV_TRY_ASSIGN(const auto before, services.tenancy.connection(state, context.tenant, remove.name));
+  command.decide = [&tenancy = shard.tenancy(), remove, named](
+                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    TRV_TRY_ASSIGN(const auto before, tenancy.connection(state, context.tenant, remove.name));
     *named = before ? no_longer_named(*before, {}) : std::vector<std::string>();
-    return tenancy::decide(services.tenancy, state, context, remove);
+    return tenancy::decide(tenancy, state, context, remove);
   };
-  command.done = [&services, held, named](const base::Result<shard::Applied>& outcome) {
+  command.done = [&store, held, named](const base::Result<shard::Applied>& outcome) {
     if (!outcome) return held->responder.fail(outcome.error());
-    for (const std::string& reference : *named) (void)services.secrets.remove(held->tenant, reference);
+    for (const std::string& reference : *named) (void)store.remove(held->tenant, reference);
     held->responder.send(http::empty(204));
   };
-  services.shard.submit(std::move(command));
+  shard.submit(std::move(command));
 }
 
 }  // namespace
 
-void add_connection_routes(http::Router& router, Services& services) {
+void add_connection_routes(http::Router& router, const node::Node& node, egress::SecretStore& secrets) {
   router.route("GET", "/v1/tenants/{tenant}/connections",
-               guarded(services, Resource::connections, Verb::read, [&services](Call call) {
-                 const base::TenantId tenant = call.tenant;
+               guarded(node, Resource::connections, Verb::read, [](Call call) {
                  answer_list(
-                     services, std::move(call),
-                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-                       return services.tenancy.connections(txn, tenant, after, count);
-                     },
-                     [](std::vector<Connection> connections, const Page& page) {
-                       return list_of(
-                           std::move(connections), page, [](const auto& one) { return to_object(one); },
-                           [](const auto& one) { return one.name; });
-                     });
+                     std::move(call), &tenancy::TenancyStore::connections,
+                     [](const auto& one) { return to_object(one); }, [](const auto& one) { return one.name; });
                }));
   router.route("PUT", "/v1/tenants/{tenant}/connections/{name}",
-               guarded(services, Resource::connections, Verb::write,
-                       [&services](Call call) { apply_connection(services, std::move(call)); }));
+               guarded(node, Resource::connections, Verb::write,
+                       [&secrets](Call call) { apply_connection(secrets, std::move(call)); }));
   router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
-               guarded(services, Resource::connections, Verb::write,
-                       [&services](Call call) { remove_connection(services, std::move(call)); }));
+               guarded(node, Resource::connections, Verb::write,
+                       [&secrets](Call call) { remove_connection(secrets, std::move(call)); }));
 }
 
 }  // namespace trv::gateway

@@ -21,35 +21,38 @@ Result<std::optional<log::Lsn>> lsn_of(std::string_view name, std::optional<std:
 }
 
 /// Where a follower starts: Last-Event-ID, else ?after=, else now.
-Result<log::Lsn> start_of(Services& services, const http::Request& request) {
+Result<log::Lsn> start_of(const Call& call) {
+  const http::Request& request = call.request();
   TRV_TRY_ASSIGN(const auto resumed, lsn_of("Last-Event-ID", request.header("Last-Event-ID")));
   if (resumed) return *resumed;
   TRV_TRY_ASSIGN(const auto after, lsn_of("after", request.query("after")));
   if (after) return *after;
-  return log::Lsn(services.shard.metrics().applied_lsn);
+  return log::Lsn(call.shard.metrics().applied_lsn);
 }
 
 /// Whether the token that opened a stream still opens one.
-bool is_usable(const Services& services, const tenancy::Token& token) {
-  if (token.expires && *token.expires <= services.clock.now()) return false;
-  const auto txn = services.projection.begin_read();
+bool is_usable(const node::Node& node, const tenancy::Token& token) {
+  if (token.expires && *token.expires <= node.now()) return false;
+  const auto shard = node.shard_of(token.tenant);
+  if (!shard) return false;
+  const auto txn = (*shard)->begin_read();
   if (!txn) return false;
-  const auto found = services.tenancy.token(*txn, token.tenant, token.id);
+  const auto found = (*shard)->tenancy().token(*txn, token.tenant, token.id);
   return found && *found && (*found)->hash == token.hash;
 }
 
-void follow(Services& services, Call call) {
-  const auto after = start_of(services, call.request());
+void follow(const node::Node& node, Call call) {
+  const auto after = start_of(call);
   if (!after) return call.responder.fail(after.error());
   const base::TenantId tenant = call.tenant;
   tenancy::Token token = std::move(call.principal);
   http::EventStream stream = call.responder.stream();
   stream.comment("connected");
-  services.feed.follow(tenant, *after, std::move(stream),
-                       [&services, token = std::move(token)] { return is_usable(services, token); });
+  call.shard.feed().follow(tenant, *after, std::move(stream),
+                           [&node, token = std::move(token)] { return is_usable(node, token); });
 }
 
-void list(Services& services, Call call) {
+void list(const catalog::EventCatalog& catalog, Call call) {
   const auto answer = [&]() -> Result<http::Response> {
     TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
     TRV_TRY_ASSIGN(const auto after, lsn_of("after", call.request().query("after")));
@@ -57,7 +60,7 @@ void list(Services& services, Call call) {
     if (!page.after.empty()) {
       TRV_TRY_ASSIGN(at, parse_lsn("cursor", page.after));
     }
-    TRV_TRY_ASSIGN(const auto reader, services.log.read(services.log_shard, at.next()));
+    TRV_TRY_ASSIGN(const auto reader, call.shard.log().read(call.shard.id(), at.next()));
     std::string items;
     std::size_t count = 0;
     bool more = false;
@@ -66,7 +69,7 @@ void list(Services& services, Call call) {
       if (!stored) break;
       TRV_TRY_ASSIGN(const auto event, record::RecordView::over(stored->bytes));
       if (event.tenant() == call.tenant.value()) {
-        TRV_TRY_ASSIGN(const std::string text, to_cloud_event(services.catalog, event));
+        TRV_TRY_ASSIGN(const std::string text, node::to_cloud_event(catalog, event));
         if (count > 0) items += ',';
         items += text;
         ++count;
@@ -90,15 +93,16 @@ std::optional<std::size_t> twin_before(const std::vector<ingest::Received>& even
   return std::nullopt;
 }
 
-void receive_all(Services& services, Call call) {
+void receive_all(Call call) {
   if (auto refused = refuse_cloud_event_media(call.request())) return call.responder.send(*std::move(refused));
   auto events = read_cloud_events(call.request());
   if (!events) return call.responder.fail(events.error());
   auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
+  node::Shard& shard = call.shard;
   submit(
-      services, std::move(call),
-      [&services, events = *events, receipts](const lmdb::Txn& state,
-                                              shard::DecisionContext& context) -> Result<shard::Decision> {
+      std::move(call),
+      [&shard, events = *events, receipts](const lmdb::Txn& state,
+                                           shard::DecisionContext& context) -> Result<shard::Decision> {
         TRV_EXPECTS(receipts->size() == events.size());
         shard::Decision decision;
         for (std::size_t i = 0; i < events.size(); ++i) {
@@ -108,7 +112,7 @@ void receive_all(Services& services, Call call) {
             (*receipts)[i] = {.event = (*receipts)[*twin].event, .duplicate = true, .started = {}};
             continue;
           }
-          TRV_TRY_ASSIGN(shard::Decision one, receive(services, state, context, events[i], (*receipts)[i]));
+          TRV_TRY_ASSIGN(shard::Decision one, receive(shard, state, context, events[i], (*receipts)[i]));
           std::move(one.events.begin(), one.events.end(), std::back_inserter(decision.events));
         }
         return decision;
@@ -126,17 +130,13 @@ void receive_all(Services& services, Call call) {
 
 }  // namespace
 
-void add_event_routes(http::Router& router, Services& services) {
-  router.route(
-      "GET", "/v1/tenants/{tenant}/events",
-      guarded(services, Resource::events, Verb::read, [&services](Call call) { list(services, std::move(call)); }));
-  router.route(
-      "GET", "/v1/tenants/{tenant}/events/stream",
-      guarded(services, Resource::events, Verb::read, [&services](Call call) { follow(services, std::move(call)); }));
-  router.route(
-      "POST", "/v1/tenants/{tenant}/events",
-      guarded(services, Resource::events, Verb::write,
-              [&services](Call call) { receive_all(services, std::move(call)); }, {.body = BodyRule::by_handler}));
+void add_event_routes(http::Router& router, const node::Node& node, const catalog::EventCatalog& catalog) {
+  router.route("GET", "/v1/tenants/{tenant}/events",
+               guarded(node, Resource::events, Verb::read, [&catalog](Call call) { list(catalog, std::move(call)); }));
+  router.route("GET", "/v1/tenants/{tenant}/events/stream",
+               guarded(node, Resource::events, Verb::read, [&node](Call call) { follow(node, std::move(call)); }));
+  router.route("POST", "/v1/tenants/{tenant}/events",
+               guarded(node, Resource::events, Verb::write, receive_all, {.body = BodyRule::by_handler}));
 }
 
 }  // namespace trv::gateway

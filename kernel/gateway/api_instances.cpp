@@ -90,7 +90,7 @@ base::Result<instance::InstanceId> id_of(const http::Request& request) {
 }
 
 /// A key stands for one request. One that names no version asks for whichever the instance has.
-base::Status check_same_request(const Services& services, const lmdb::Txn& state, const base::TenantId& tenant,
+base::Status check_same_request(const node::Shard& shard, const lmdb::Txn& state, const base::TenantId& tenant,
                                 std::string_view key, const instance::Start& start, const json::Value& input,
                                 const instance::Started& known) {
   const definition::Name& name = known.definition;
@@ -100,7 +100,7 @@ base::Status check_same_request(const Services& services, const lmdb::Txn& state
   } else if (!start.version.empty() && start.version != name.version) {
     other = "version";
   } else {
-    const instance::InstanceStore store(services.workflows.tables());
+    const instance::InstanceStore store(shard.workflows());
     TRV_TRY_ASSIGN(const json::Value had, store.input(state, tenant, known.instance));
     if (had == input) return {};
     other = "input";
@@ -118,7 +118,7 @@ base::Result<json::Value> parse_input(std::string_view text) {
   return input;
 }
 
-void start(Services& services, Call call) {
+void start(Call call) {
   const http::Request& request = call.request();
   instance::Start start{.space = std::string(request.parameter("namespace")),
                         .name = std::string(request.parameter("name")),
@@ -138,13 +138,14 @@ void start(Services& services, Call call) {
     start.trigger = fmt::format("{}{}", instance::start_key_trigger, *key);
   }
   auto started = std::make_shared<instance::Started>();
+  node::Shard& shard = call.shard;
   submit(
-      services, std::move(call),
-      [&services, start, started, key = std::move(idempotency_key), input = *std::move(input)](
+      std::move(call),
+      [&shard, start, started, key = std::move(idempotency_key), input = *std::move(input)](
           const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        TRV_TRY_ASSIGN(*started, instance::start(state, context, services.decision_state(), start));
+        TRV_TRY_ASSIGN(*started, instance::start(state, context, shard.decision_state(), start));
         if (started->existed) {
-          TRV_TRY(check_same_request(services, state, context.tenant, key, start, input, *started));
+          TRV_TRY(check_same_request(shard, state, context.tenant, key, start, input, *started));
         }
         return std::move(started->decision);
       },
@@ -159,12 +160,12 @@ void start(Services& services, Call call) {
       });
 }
 
-void show(Services& services, Call call) {
+void show(Call call) {
   const auto id = id_of(call.request());
   if (!id) return call.responder.fail(id.error());
-  const auto txn = services.projection.begin_read();
+  const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
-  const auto found = instance::InstanceStore(services.workflows.tables()).find(*txn, call.tenant, *id);
+  const auto found = instance::InstanceStore(call.shard.workflows()).find(*txn, call.tenant, *id);
   if (!found) return call.responder.fail(found.error());
   if (!*found) {
     return call.responder.fail(
@@ -205,17 +206,17 @@ base::Result<std::optional<std::string>> workflow_filter(const http::Request& re
                                                           http::utf8_prefix(*text, 80)));
 }
 
-void list(Services& services, Call call) {
+void list(Call call) {
   const auto page = page_of(call.request());
   if (!page) return call.responder.fail(page.error());
   const auto status = status_filter(call.request());
   if (!status) return call.responder.fail(status.error());
   const auto workflow = workflow_filter(call.request());
   if (!workflow) return call.responder.fail(workflow.error());
-  const auto txn = services.projection.begin_read();
+  const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
   auto found =
-      instance::InstanceStore(services.workflows.tables()).list(*txn, call.tenant, *status, page->after, page->limit);
+      instance::InstanceStore(call.shard.workflows()).list(*txn, call.tenant, *status, page->after, page->limit);
   if (!found) return call.responder.fail(found.error());
   if (*workflow) {
     std::erase_if(found->items, [&](const InstanceSummary& one) {
@@ -226,14 +227,14 @@ void list(Services& services, Call call) {
       list_response(found->items, *page, found->next, [](const InstanceSummary& one) { return to_object(one); }));
 }
 
-void tasks(Services& services, Call call) {
+void tasks(Call call) {
   const auto id = id_of(call.request());
   if (!id) return call.responder.fail(id.error());
   const auto page = page_of(call.request());
   if (!page) return call.responder.fail(page.error());
-  const auto txn = services.projection.begin_read();
+  const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
-  const instance::InstanceStore store(services.workflows.tables());
+  const instance::InstanceStore store(call.shard.workflows());
   const auto found = store.find(*txn, call.tenant, *id);
   if (!found) return call.responder.fail(found.error());
   if (!*found) {
@@ -246,13 +247,14 @@ void tasks(Services& services, Call call) {
       list_response(steps->items, *page, steps->next, [](const InstanceStep& one) { return to_json(one); }));
 }
 
-void cancel(Services& services, Call call) {
+void cancel(Call call) {
   const auto id = id_of(call.request());
   if (!id) return call.responder.fail(id.error());
+  node::Shard& shard = call.shard;
   submit(
-      services, std::move(call),
-      [&services, id = *id](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return instance::cancel(state, context, services.decision_state(), id, "asked for by " + context.actor);
+      std::move(call),
+      [&shard, id = *id](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return instance::cancel(state, context, shard.decision_state(), id, "asked for by " + context.actor);
       },
       [id = *id](const shard::Applied&) {
         return http::json(200, boost::json::value{{"id", id.to_string()}, {"status", "cancelled"}});
@@ -261,14 +263,12 @@ void cancel(Services& services, Call call) {
 
 }  // namespace
 
-void add_instance_routes(http::Router& router, Services& services) {
-  const auto reader = [&services](void (*handler)(Services&, Call)) {
-    return guarded(services, Resource::instances, Verb::read,
-                   [&services, handler](Call call) { handler(services, std::move(call)); });
+void add_instance_routes(http::Router& router, const node::Node& node) {
+  const auto reader = [&node](void (*handler)(Call)) {
+    return guarded(node, Resource::instances, Verb::read, handler);
   };
-  const auto writer = [&services](void (*handler)(Services&, Call)) {
-    return guarded(services, Resource::instances, Verb::write,
-                   [&services, handler](Call call) { handler(services, std::move(call)); });
+  const auto writer = [&node](void (*handler)(Call)) {
+    return guarded(node, Resource::instances, Verb::write, handler);
   };
   router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", writer(start));
   router.route("GET", "/v1/tenants/{tenant}/instances", reader(list));

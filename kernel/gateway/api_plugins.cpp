@@ -49,10 +49,10 @@ boost::json::object to_object(const Grant& grant) {
 
 /// A version never changes what it is. The command asks again; here it keeps a library that would be refused from being
 /// loaded in the place of the one that is installed. Error: conflict.
-base::Status check_version_is_free(const Services& services, const plugin_host::Installed& installed) {
+base::Status check_version_is_free(const node::Shard& platform, const plugin_host::Installed& installed) {
   const auto& [id, version] = std::tie(installed.manifest.id, installed.manifest.version);
-  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
-  TRV_TRY_ASSIGN(const auto known, services.tenancy.package(txn, id, version));
+  TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
+  TRV_TRY_ASSIGN(const auto known, platform.tenancy().package(txn, id, version));
   if (!known || known->package_sha256 == installed.package_digest) return {};
   return base::fail(base::ErrorCode::conflict,
                     "plugin '" + id + "' version " + version + " is installed from another package (SHA-256 " +
@@ -61,49 +61,44 @@ base::Status check_version_is_free(const Services& services, const plugin_host::
 
 // The library is loaded before the installation becomes a fact: what does not load is refused with the reason, and
 // nothing of it stays on disk. Once it is loaded its file stays, also where the shard cannot take the command now.
-void install(Services& services, Call call) {
+void install(plugin_host::PluginStore& packages, plugin_host::PluginHost& plugins, Call call) {
   if (auto refused = refuse_encoding(call.request())) return call.responder.send(*std::move(refused));
-  const auto installed = services.packages.install(base::as_bytes(call.request().body()));
+  const auto installed = packages.install(base::as_bytes(call.request().body()));
   if (!installed) {
     // A file that differs from its digest is the sender's mistake here, not damage of ours.
     const bool sent_so = installed.error().code() == base::ErrorCode::corrupt;
     return call.responder.fail(sent_so ? base::Error(base::ErrorCode::invalid, installed.error().message())
                                        : installed.error());
   }
-  base::Status loaded = check_version_is_free(services, *installed);
-  if (loaded) loaded = services.plugins.load(installed->package_digest);
+  base::Status loaded = check_version_is_free(call.shard, *installed);
+  if (loaded) loaded = plugins.load(installed->package_digest);
   if (!loaded) {
     base::Error error = std::move(loaded).error();
-    if (const auto discarded = services.packages.discard(installed->package_digest); !discarded) {
+    if (const auto discarded = packages.discard(installed->package_digest); !discarded) {
       error = std::move(error).in(discarded.error().message());
     }
     return call.responder.fail(error);
   }
-  services.packages.keep(installed->package_digest);
+  packages.keep(installed->package_digest);
   Package package;
   package.plugin = installed->manifest.id;
   package.version = installed->manifest.version;
   package.package_sha256 = installed->package_digest;
   package.library_sha256 = installed->library_digest;
   package.manifest = installed->manifest.text;
-  submit(
-      services, std::move(call),
-      [&services, package](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(services.tenancy, state, context, tenancy::InstallPackage{package});
-      },
-      [package](const Change& change) mutable {
-        const bool is_new = change.last >= change.first;
-        package.installed = change.time;
-        return http::json(is_new ? 201 : 200, boost::json::value(to_object(package)));
-      });
+  decide(std::move(call), tenancy::InstallPackage{package}, [package](const Change& change) mutable {
+    const bool is_new = change.last >= change.first;
+    package.installed = change.time;
+    return http::json(is_new ? 201 : 200, boost::json::value(to_object(package)));
+  });
 }
 
-void show_package(Services& services, Call call) {
+void show_package(const node::Shard& platform, Call call) {
   const std::string id(call.request().parameter("id"));
   const std::string version(call.request().parameter("version"));
-  const auto txn = services.projection.begin_read();
+  const auto txn = platform.begin_read();
   if (!txn) return call.responder.fail(txn.error());
-  const auto package = services.tenancy.package(*txn, id, version);
+  const auto package = platform.tenancy().package(*txn, id, version);
   if (!package) return call.responder.fail(package.error());
   if (!*package) {
     return call.responder.fail(
@@ -118,74 +113,50 @@ void show_package(Services& services, Call call) {
   call.responder.send(http::json_text(200, std::move(text)));
 }
 
-void enable(Services& services, Call call) {
+void enable(Call call) {
   const auto body = Body::parse(call.request().body(), {"version"});
   if (!body) return call.responder.fail(body.error());
   const auto version = body->text("version");
   if (!version) return call.responder.fail(version.error());
   const tenancy::EnablePlugin enable{.plugin = std::string(call.request().parameter("id")), .version = *version};
-  submit(
-      services, std::move(call),
-      [&services, enable](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(services.tenancy, state, context, enable);
-      },
-      [enable](const Change& change) {
-        return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, change.time})));
-      });
+  decide(std::move(call), enable, [enable](const Change& change) {
+    return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, change.time})));
+  });
 }
 
-void disable(Services& services, Call call) {
+void disable(Call call) {
   const tenancy::DisablePlugin disable{std::string(call.request().parameter("id"))};
-  submit(
-      services, std::move(call),
-      [&services, disable](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(services.tenancy, state, context, disable);
-      },
-      [](const shard::Applied&) { return http::empty(204); });
+  decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
 }
 
 }  // namespace
 
-void add_plugin_routes(http::Router& router, Services& services) {
+void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host::PluginStore& packages,
+                       plugin_host::PluginHost& plugins) {
   router.route("POST", "/v1/plugins",
-               guarded(services, Resource::packages, Verb::write,
-                       [&services](Call call) { install(services, std::move(call)); }, {.body = BodyRule::by_handler}),
+               guarded(node, Resource::packages, Verb::write,
+                       [&packages, &plugins](Call call) { install(packages, plugins, std::move(call)); },
+                       {.body = BodyRule::by_handler}),
                {.body_bytes_max = package_bytes_max});
-  router.route("GET", "/v1/plugins", guarded(services, Resource::packages, Verb::read, [&services](Call call) {
+  router.route("GET", "/v1/plugins", guarded(node, Resource::packages, Verb::read, [&node](Call call) {
                  answer_list(
-                     services, std::move(call),
-                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-                       return services.tenancy.packages(txn, after, count);
+                     node.platform(), std::move(call),
+                     [&node](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+                       return node.platform().tenancy().packages(txn, after, count);
                      },
-                     [](std::vector<Package> packages, const Page& page) {
-                       return list_of(
-                           std::move(packages), page, [](const auto& one) { return to_object(one); },
-                           [](const auto& one) { return one.plugin + "/" + one.version; });
-                     });
+                     [](const auto& one) { return to_object(one); },
+                     [](const auto& one) { return one.plugin + "/" + one.version; });
                }));
-  router.route("GET", "/v1/plugins/{id}/{version}",
-               guarded(services, Resource::packages, Verb::read,
-                       [&services](Call call) { show_package(services, std::move(call)); }));
-  router.route("GET", "/v1/tenants/{tenant}/plugins",
-               guarded(services, Resource::plugins, Verb::read, [&services](Call call) {
-                 const base::TenantId tenant = call.tenant;
+  router.route("GET", "/v1/plugins/{id}/{version}", guarded(node, Resource::packages, Verb::read, [&node](Call call) {
+                 show_package(node.platform(), std::move(call));
+               }));
+  router.route("GET", "/v1/tenants/{tenant}/plugins", guarded(node, Resource::plugins, Verb::read, [](Call call) {
                  answer_list(
-                     services, std::move(call),
-                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-                       return services.tenancy.grants(txn, tenant, after, count);
-                     },
-                     [](std::vector<Grant> grants, const Page& page) {
-                       return list_of(
-                           std::move(grants), page, [](const auto& one) { return to_object(one); },
-                           [](const auto& one) { return one.plugin; });
-                     });
+                     std::move(call), &tenancy::TenancyStore::grants, [](const auto& one) { return to_object(one); },
+                     [](const auto& one) { return one.plugin; });
                }));
-  router.route(
-      "PUT", "/v1/tenants/{tenant}/plugins/{id}",
-      guarded(services, Resource::plugins, Verb::write, [&services](Call call) { enable(services, std::move(call)); }));
-  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}",
-               guarded(services, Resource::plugins, Verb::write,
-                       [&services](Call call) { disable(services, std::move(call)); }));
+  router.route("PUT", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, Verb::write, enable));
+  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, Verb::write, disable));
 }
 
 }  // namespace trv::gateway

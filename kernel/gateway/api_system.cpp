@@ -14,26 +14,26 @@ http::Response version() {
                                             {"abi", {{"major", TRV_ABI_MAJOR}, {"minor", TRV_ABI_MINOR}}}});
 }
 
-// Ready to change something: this process owns its shard and the log takes appends.
-http::Response readiness(const Services& services) {
-  if (services.shard.ready()) return http::json(200, boost::json::value{{"status", "ok"}});
+// Ready to change something: this process owns its shards and the log takes appends.
+http::Response readiness(const node::Node& node) {
+  if (node.ready()) return http::json(200, boost::json::value{{"status", "ok"}});
   return http::json(
       503, boost::json::value{{"status", "not ready"},
-                              {"reason", "this process does not own its shard, or the log does not take appends"}});
+                              {"reason", "this process does not own its shards, or the log does not take appends"}});
 }
 
 }  // namespace
 
-void add_system_routes(http::Router& router, Services& services) {
+void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics) {
   router.route("GET", "/livez", [](const http::Request&, http::Responder responder) {
     responder.send(http::json(200, boost::json::value{{"status", "ok"}}));
   });
   router.route("GET", "/readyz",
-               [&services](const http::Request&, http::Responder responder) { responder.send(readiness(services)); });
-  router.route("GET", "/metrics", [&services](const http::Request&, http::Responder responder) {
+               [&node](const http::Request&, http::Responder responder) { responder.send(readiness(node)); });
+  router.route("GET", "/metrics", [metrics = std::move(metrics)](const http::Request&, http::Responder responder) {
     http::Response response;
     response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = render_metrics(services);
+    response.body = metrics();
     responder.send(std::move(response));
   });
   router.route("GET", "/openapi.json", [](const http::Request&, http::Responder responder) {
@@ -43,18 +43,19 @@ void add_system_routes(http::Router& router, Services& services) {
                [](const http::Request&, http::Responder responder) { responder.send(version()); });
 }
 
-http::Router make_router(Services& services) {
+http::Router make_router(const Ports& ports) {
   http::Router router;
-  add_system_routes(router, services);
-  add_tenant_routes(router, services);
-  add_token_routes(router, services);
-  add_connection_routes(router, services);
-  add_plugin_routes(router, services);
-  add_workflow_routes(router, services);
-  add_instance_routes(router, services);
-  add_event_routes(router, services);
-  add_webhook_routes(router, services);
-  add_audit_routes(router, services);
+  add_system_routes(router, ports.node,
+                    [ports] { return render_metrics(ports.node, ports.effects, ports.broker, ports.plugins); });
+  add_tenant_routes(router, ports.node, ports.random);
+  add_token_routes(router, ports.node, ports.random);
+  add_connection_routes(router, ports.node, ports.secrets);
+  add_plugin_routes(router, ports.node, ports.packages, ports.plugins);
+  add_workflow_routes(router, ports.node, ports.plugins);
+  add_instance_routes(router, ports.node);
+  add_event_routes(router, ports.node, ports.catalog);
+  add_webhook_routes(router, ports.node, ports.plugins, ports.secrets);
+  add_audit_routes(router, ports.node, ports.signer);
   return router;
 }
 

@@ -19,7 +19,7 @@ void append(shard::Decision& decision, shard::Decision more) {
 }
 
 // The tenant and its first owner token come into being together; the events stand in the new tenant.
-void create_tenant(Services& services, Call call) {
+void create_tenant(base::Random& random, Call call) {
   const auto body = Body::parse(call.request().body(), {"id", "display_name"});
   if (!body) return call.responder.fail(body.error());
   const auto id = body->text("id");
@@ -27,17 +27,18 @@ void create_tenant(Services& services, Call call) {
   const auto name = body->optional_text("display_name");
   if (!name) return call.responder.fail(name.error());
 
-  const NewToken token = make_token(services.random);
+  const NewToken token = make_token(random);
   const tenancy::CreateTenant create{.id = base::TenantId(*id), .display_name = name->value_or("")};
   const tenancy::IssueToken issue{
       .id = token.id, .name = "owner", .role = tenancy::Role::owner, .hash = token.hash, .expires = std::nullopt};
   call.tenant = create.id;
+  const tenancy::TenancyStore& store = call.shard.tenancy();
   submit(
-      services, std::move(call),
-      [&services, create, issue](const lmdb::Txn& state,
-                                 shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        TRV_TRY_ASSIGN(shard::Decision decision, tenancy::decide(services.tenancy, state, context, create));
-        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(services.tenancy, state, context, issue));
+      std::move(call),
+      [&store, create, issue](const lmdb::Txn& state,
+                              shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        TRV_TRY_ASSIGN(shard::Decision decision, tenancy::decide(store, state, context, create));
+        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(store, state, context, issue));
         append(decision, std::move(issued));
         return decision;
       },
@@ -49,10 +50,10 @@ void create_tenant(Services& services, Call call) {
       });
 }
 
-void show_tenant(Services& services, Call call) {
-  const auto txn = services.projection.begin_read();
+void show_tenant(Call call) {
+  const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
-  const auto tenant = services.tenancy.tenant(*txn, call.tenant);
+  const auto tenant = call.shard.tenancy().tenant(*txn, call.tenant);
   if (!tenant) return call.responder.fail(tenant.error());
   if (!*tenant) {
     return call.responder.fail(
@@ -61,7 +62,7 @@ void show_tenant(Services& services, Call call) {
   call.responder.send(http::json(200, boost::json::value(to_object(**tenant))));
 }
 
-void add_member(Services& services, Call call) {
+void add_member(Call call) {
   const auto body = Body::parse(call.request().body(), {"user", "role"});
   if (!body) return call.responder.fail(body.error());
   const auto user = body->text("user");
@@ -71,53 +72,31 @@ void add_member(Services& services, Call call) {
   const auto role = tenancy::parse_role(*role_text);
   if (!role) return call.responder.fail(role.error());
   const tenancy::AddMember add{.user = *user, .role = *role};
-  submit(
-      services, std::move(call),
-      [&services, add](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(services.tenancy, state, context, add);
-      },
-      [add](const Change& change) {
-        return http::json(201, boost::json::value(to_object(tenancy::Member{add.user, add.role, change.time})));
-      });
+  decide(std::move(call), add, [add](const Change& change) {
+    return http::json(201, boost::json::value(to_object(tenancy::Member{add.user, add.role, change.time})));
+  });
 }
 
 }  // namespace
 
-void add_tenant_routes(http::Router& router, Services& services) {
-  router.route("POST", "/v1/tenants", guarded(services, Resource::tenants, Verb::write, [&services](Call call) {
-                 create_tenant(services, std::move(call));
+void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random) {
+  router.route("POST", "/v1/tenants", guarded(node, Resource::tenants, Verb::write, [&random](Call call) {
+                 create_tenant(random, std::move(call));
                }));
-  router.route("GET", "/v1/tenants", guarded(services, Resource::tenants, Verb::read, [&services](Call call) {
+  router.route("GET", "/v1/tenants", guarded(node, Resource::tenants, Verb::read, [&node](Call call) {
                  answer_list(
-                     services, std::move(call),
-                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-                       return services.tenancy.tenants(txn, after, count);
+                     node.platform(), std::move(call),
+                     [&node](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+                       return node.platform().tenancy().tenants(txn, after, count);
                      },
-                     [](std::vector<tenancy::Tenant> tenants, const Page& page) {
-                       return list_of(
-                           std::move(tenants), page, [](const auto& one) { return to_object(one); },
-                           [](const auto& one) { return one.id.value(); });
-                     });
+                     [](const auto& one) { return to_object(one); }, [](const auto& one) { return one.id.value(); });
                }));
-  router.route("GET", "/v1/tenants/{tenant}", guarded(services, Resource::tenants, Verb::read, [&services](Call call) {
-                 show_tenant(services, std::move(call));
-               }));
-  router.route("POST", "/v1/tenants/{tenant}/members",
-               guarded(services, Resource::members, Verb::write,
-                       [&services](Call call) { add_member(services, std::move(call)); }));
-  router.route("GET", "/v1/tenants/{tenant}/members",
-               guarded(services, Resource::members, Verb::read, [&services](Call call) {
-                 const base::TenantId tenant = call.tenant;
+  router.route("GET", "/v1/tenants/{tenant}", guarded(node, Resource::tenants, Verb::read, show_tenant));
+  router.route("POST", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::write, add_member));
+  router.route("GET", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::read, [](Call call) {
                  answer_list(
-                     services, std::move(call),
-                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-                       return services.tenancy.members(txn, tenant, after, count);
-                     },
-                     [](std::vector<tenancy::Member> members, const Page& page) {
-                       return list_of(
-                           std::move(members), page, [](const auto& one) { return to_object(one); },
-                           [](const auto& one) { return one.user; });
-                     });
+                     std::move(call), &tenancy::TenancyStore::members, [](const auto& one) { return to_object(one); },
+                     [](const auto& one) { return one.user; });
                }));
 }
 

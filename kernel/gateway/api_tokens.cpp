@@ -30,8 +30,8 @@ base::Result<tenancy::IssueToken> parse_issue(const http::Request& request, base
   return issue;
 }
 
-void issue_token(Services& services, Call call) {
-  const base::Timestamp now = services.clock.now();
+void issue_token(const node::Node& node, base::Random& random, Call call) {
+  const base::Timestamp now = node.now();
   auto issue = parse_issue(call.request(), now);
   if (!issue) return call.responder.fail(issue.error());
   // The door back in for a tenant that lost its own; nothing else of it opens to the operator.
@@ -40,64 +40,45 @@ void issue_token(Services& services, Call call) {
                                            "'role' must be owner: in a tenant of others the operator issues owner "
                                            "tokens only"));
   }
-  const NewToken token = make_token(services.random);
+  const NewToken token = make_token(random);
   issue->id = token.id;
   issue->hash = token.hash;
-  submit(
-      services, std::move(call),
-      [&services, issue = *issue](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return tenancy::decide(services.tenancy, state, context, issue);
-      },
-      [issue = *issue, token](const Change& change) {
-        tenancy::Token issued;
-        issued.id = token.id;
-        issued.name = issue.name;
-        issued.role = issue.role;
-        issued.issued = change.time;
-        issued.expires = issue.expires;
-        boost::json::object answer = to_object(issued);
-        answer["token"] = token.text;
-        return http::json(201, boost::json::value(std::move(answer)));
-      });
+  decide(std::move(call), *issue, [issue = *issue, token](const Change& change) {
+    tenancy::Token issued;
+    issued.id = token.id;
+    issued.name = issue.name;
+    issued.role = issue.role;
+    issued.issued = change.time;
+    issued.expires = issue.expires;
+    boost::json::object answer = to_object(issued);
+    answer["token"] = token.text;
+    return http::json(201, boost::json::value(std::move(answer)));
+  });
 }
 
 }  // namespace
 
-void add_token_routes(http::Router& router, Services& services) {
-  router.route("GET", "/v1/whoami", guarded(services, Resource::instances, Verb::read, [](Call call) {
+void add_token_routes(http::Router& router, const node::Node& node, base::Random& random) {
+  router.route("GET", "/v1/whoami", guarded(node, Resource::instances, Verb::read, [](Call call) {
                  const tenancy::Token token = call.principal;
                  call.responder.send(http::json(200, boost::json::value{{"tenant", token.tenant.value()},
                                                                         {"role", to_string(token.role)},
                                                                         {"token_id", token.id},
                                                                         {"name", token.name}}));
                }));
-  router.route(
-      "POST", "/v1/tenants/{tenant}/tokens",
-      guarded(services, Resource::tokens, Verb::write,
-              [&services](Call call) { issue_token(services, std::move(call)); }, {.reach = Reach::operator_too}));
-  router.route("GET", "/v1/tenants/{tenant}/tokens",
-               guarded(services, Resource::tokens, Verb::read, [&services](Call call) {
-                 const base::TenantId tenant = call.tenant;
+  router.route("POST", "/v1/tenants/{tenant}/tokens",
+               guarded(node, Resource::tokens, Verb::write,
+                       [&node, &random](Call call) { issue_token(node, random, std::move(call)); },
+                       {.reach = Reach::operator_too}));
+  router.route("GET", "/v1/tenants/{tenant}/tokens", guarded(node, Resource::tokens, Verb::read, [](Call call) {
                  answer_list(
-                     services, std::move(call),
-                     [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-                       return services.tenancy.tokens(txn, tenant, after, count);
-                     },
-                     [](std::vector<tenancy::Token> tokens, const Page& page) {
-                       return list_of(
-                           std::move(tokens), page, [](const auto& one) { return to_object(one); },
-                           [](const auto& one) { return one.id; });
-                     });
+                     std::move(call), &tenancy::TenancyStore::tokens, [](const auto& one) { return to_object(one); },
+                     [](const auto& one) { return one.id; });
                }));
   router.route("DELETE", "/v1/tenants/{tenant}/tokens/{id}",
-               guarded(services, Resource::tokens, Verb::write, [&services](Call call) {
+               guarded(node, Resource::tokens, Verb::write, [](Call call) {
                  const tenancy::RevokeToken revoke{std::string(call.request().parameter("id"))};
-                 submit(
-                     services, std::move(call),
-                     [&services, revoke](const lmdb::Txn& state, shard::DecisionContext& context) {
-                       return tenancy::decide(services.tenancy, state, context, revoke);
-                     },
-                     [](const shard::Applied&) { return http::empty(204); });
+                 decide(std::move(call), revoke, [](const shard::Applied&) { return http::empty(204); });
                }));
 }
 

@@ -14,8 +14,16 @@
 namespace trv::gateway {
 namespace {
 
-/// What is needed to believe a delivery.
+/// What deliveries are checked against.
+struct Door {
+  const node::Node& node;
+  const plugin_host::PluginHost& plugins;
+  egress::SecretStore& secrets;
+};
+
+/// What is needed to believe a delivery, and where it goes.
 struct Endpoint {
+  node::Shard& shard;
   std::shared_ptr<const plugin_host::WebhookDeclaration> declaration;
   std::string secret;
 };
@@ -25,21 +33,23 @@ base::Error not_found() {
   return {ErrorCode::not_found, "no such webhook"};
 }
 
-Result<Endpoint> find_endpoint(Services& services, const http::Request& request) {
+Result<Endpoint> find_endpoint(const Door& door, const http::Request& request) {
   const base::TenantId tenant(request.parameter("tenant"));
   const std::string_view plugin = request.parameter("plugin");
-  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
-  TRV_TRY_ASSIGN(const auto grant, services.tenancy.grant(txn, tenant, plugin));
+  if (!base::check_label("tenant id", tenant.value())) return fail(not_found());
+  TRV_TRY_ASSIGN(node::Shard * shard, door.node.shard_of(tenant));
+  TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
+  TRV_TRY_ASSIGN(const auto grant, shard->tenancy().grant(txn, tenant, plugin));
   if (!grant) return fail(not_found());
-  auto declaration = services.plugins.webhook(plugin, grant->version, request.parameter("name"));
+  auto declaration = door.plugins.webhook(plugin, grant->version, request.parameter("name"));
   if (!declaration) return fail(not_found());
-  Endpoint endpoint{.declaration = *std::move(declaration), .secret = {}};
+  Endpoint endpoint{.shard = *shard, .declaration = *std::move(declaration), .secret = {}};
   if (endpoint.declaration->manifest.verification.scheme == package::VerificationScheme::none) return endpoint;
   // The secret is that of the connection named in ?connection=, by default the one named like the plugin.
   const std::string_view name = request.query("connection").value_or(plugin);
-  TRV_TRY_ASSIGN(const auto connection, services.tenancy.connection(txn, tenant, name));
+  TRV_TRY_ASSIGN(const auto connection, shard->tenancy().connection(txn, tenant, name));
   if (!connection || connection->plugin != plugin || connection->webhook_secret.empty()) return fail(not_found());
-  TRV_TRY_ASSIGN(endpoint.secret, services.secrets.reveal(tenant, connection->webhook_secret));
+  TRV_TRY_ASSIGN(endpoint.secret, door.secrets.reveal(tenant, connection->webhook_secret));
   return endpoint;
 }
 
@@ -59,7 +69,7 @@ std::string channel_of(const http::Request& request) {
 }
 
 // A refused delivery is recorded before it is answered.
-void refuse(Services& services, http::Responder responder, base::Error error) {
+void refuse(node::Shard& shard, http::Responder responder, base::Error error) {
   const http::Request& request = responder.request();
   const ingest::Refused refused{.channel = channel_of(request),
                                 .reason = error.message(),
@@ -77,50 +87,50 @@ void refuse(Services& services, http::Responder responder, base::Error error) {
   command.done = [held, error = std::move(error)](const Result<shard::Applied>& outcome) {
     held->fail(outcome ? error : outcome.error());
   };
-  services.shard.submit(std::move(command));
+  shard.submit(std::move(command));
 }
 
-Result<ingest::Received> read_delivery(const Services& services, const http::Request& request, const Endpoint& endpoint,
+Result<ingest::Received> read_delivery(base::Timestamp now, const http::Request& request, const Endpoint& endpoint,
                                        const std::vector<egress::Header>& headers) {
   const base::Digest body_sha256 = base::sha256(base::as_bytes(request.body()));
   auto body = json::parse(request.body());
   if (!body) return fail(std::move(body).error().in("request body"));
   TRV_TRY_ASSIGN(const plugin_host::WebhookEvent event,
-                 plugin_host::map_webhook(*endpoint.declaration, headers, request.body(), services.clock.now()));
+                 plugin_host::map_webhook(*endpoint.declaration, headers, request.body(), now));
   ingest::Received received;
-  received.id =
-      event.delivery_id.empty() ? base::Uuid::v7(services.clock.now(), services.random).to_string() : event.delivery_id;
+  received.id = event.delivery_id.empty() ? endpoint.shard.new_id().to_string() : event.delivery_id;
   received.source = event.source;
   received.type = event.type;
   received.subject = event.subject;
-  received.time = services.clock.now();
+  received.time = now;
   received.data = json::serialize(*body);
   received.channel = channel_of(request);
   received.body_sha256 = body_sha256;
   return received;
 }
 
-void deliver(Services& services, const http::Request& request, http::Responder responder) {
-  const auto endpoint = find_endpoint(services, request);
+void deliver(const Door& door, const http::Request& request, http::Responder responder) {
+  const auto endpoint = find_endpoint(door, request);
   if (!endpoint) return responder.fail(endpoint.error());
   const auto headers = headers_of(request);
   if (auto verified = plugin_host::verify_webhook(*endpoint->declaration, headers, base::as_bytes(request.body()),
                                                   endpoint->secret);
       !verified) {
-    return refuse(services, std::move(responder), std::move(verified).error());
+    return refuse(endpoint->shard, std::move(responder), std::move(verified).error());
   }
   if (auto refused = refuse_media(request, {"application/json"})) return responder.send(*std::move(refused));
-  auto received = read_delivery(services, request, *endpoint, headers);
+  auto received = read_delivery(door.node.now(), request, *endpoint, headers);
   if (!received) return responder.fail(received.error());
 
   auto receipt = std::make_shared<Receipt>();
   shard::Command command;
   command.tenant = base::TenantId(request.parameter("tenant"));
   command.actor = "plugin:" + std::string(request.parameter("plugin"));
-  command.correlation_id = base::Uuid::v7(services.clock.now(), services.random);
+  command.correlation_id = endpoint->shard.new_id();
   command.traceparent = traceparent_of(request);
-  command.decide = [&services, received = *received, receipt](const lmdb::Txn& state, shard::DecisionContext& context) {
-    return receive(services, state, context, received, *receipt);
+  command.decide = [&shard = endpoint->shard, received = *received, receipt](const lmdb::Txn& state,
+                                                                             shard::DecisionContext& context) {
+    return receive(shard, state, context, received, *receipt);
   };
   auto held = std::make_shared<http::Responder>(std::move(responder));
   command.done = [held, receipt](const Result<shard::Applied>& outcome) {
@@ -131,15 +141,16 @@ void deliver(Services& services, const http::Request& request, http::Responder r
                                                   {"duplicate", receipt->duplicate},
                                                   {"started", std::move(started)}}));
   };
-  services.shard.submit(std::move(command));
+  endpoint->shard.submit(std::move(command));
 }
 
 }  // namespace
 
-void add_webhook_routes(http::Router& router, Services& services) {
+void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
+                        egress::SecretStore& secrets) {
   router.route("POST", "/v1/tenants/{tenant}/webhooks/{plugin}/{name}",
-               [&services](const http::Request& request, http::Responder responder) {
-                 deliver(services, request, std::move(responder));
+               [door = Door{node, plugins, secrets}](const http::Request& request, http::Responder responder) {
+                 deliver(door, request, std::move(responder));
                });
 }
 

@@ -35,37 +35,44 @@ std::expected<definition::Format, http::Response> format_of(const http::Request&
   return media_type_of(request)->is_json() ? definition::Format::json : definition::Format::yaml;
 }
 
-/// Why this call would fail as things stand; empty where nothing is known against it.
-base::Result<std::string> obstacle(const Services& services, const lmdb::Txn& txn, const base::TenantId& tenant,
-                                   const definition::PluginCall& called) {
-  TRV_TRY_ASSIGN(const auto package, services.tenancy.package(txn, called.plugin, called.version));
+/// What a call of a plugin may fail for, beside the tenant's own grants.
+struct Platform {
+  const node::Node& node;
+  const plugin_host::PluginHost& plugins;
+};
+
+/// Why this call would fail now; empty where nothing is known against it.
+base::Result<std::string> obstacle(const Platform& platform, const Call& call, const definition::PluginCall& called) {
+  const tenancy::TenancyStore& packages = platform.node.platform().tenancy();
+  TRV_TRY_ASSIGN(const auto installed_now, platform.node.platform().begin_read());
+  TRV_TRY_ASSIGN(const auto package, packages.package(installed_now, called.plugin, called.version));
   if (!package) {
-    TRV_TRY_ASSIGN(const bool installed, services.tenancy.has_package(txn, called.plugin));
+    TRV_TRY_ASSIGN(const bool installed, packages.has_package(installed_now, called.plugin));
     return installed ? fmt::format("version {} of plugin '{}' is not installed", called.version, called.plugin)
                      : fmt::format("plugin '{}' is not installed", called.plugin);
   }
-  const auto manifest = services.plugins.manifest(called.plugin, called.version);
+  const auto manifest = platform.plugins.manifest(called.plugin, called.version);
   if (manifest && (*manifest)->find_operation(called.operation) == nullptr) {
     return fmt::format("plugin '{}' version {} has no operation '{}'", called.plugin, called.version, called.operation);
   }
-  TRV_TRY_ASSIGN(const auto grant, services.tenancy.grant(txn, tenant, called.plugin));
-  if (!grant) return fmt::format("plugin '{}' is not enabled for tenant '{}'", called.plugin, tenant.value());
+  TRV_TRY_ASSIGN(const auto granted_now, call.shard.begin_read());
+  TRV_TRY_ASSIGN(const auto grant, call.shard.tenancy().grant(granted_now, call.tenant, called.plugin));
+  if (!grant) return fmt::format("plugin '{}' is not enabled for tenant '{}'", called.plugin, call.tenant.value());
   if (grant->version != called.version) {
-    return fmt::format("tenant '{}' has enabled version {} of plugin '{}'", tenant.value(), grant->version,
+    return fmt::format("tenant '{}' has enabled version {} of plugin '{}'", call.tenant.value(), grant->version,
                        called.plugin);
   }
   return std::string();
 }
 
 /// What the author should know: calls that would fail today. What is missing may come later, so it is no error.
-base::Result<boost::json::array> warnings_of(const Services& services, const base::TenantId& tenant,
+base::Result<boost::json::array> warnings_of(const Platform& platform, const Call& call,
                                              const definition::Definition& definition) {
   boost::json::array warnings;
-  TRV_TRY_ASSIGN(const auto txn, services.projection.begin_read());
   for (const definition::Task& task : definition.tasks) {
     const auto* called = std::get_if<definition::PluginCall>(&task.body);
     if (called == nullptr || warnings.size() == warnings_max) continue;
-    TRV_TRY_ASSIGN(const std::string reason, obstacle(services, txn, tenant, *called));
+    TRV_TRY_ASSIGN(const std::string reason, obstacle(platform, call, *called));
     if (reason.empty()) continue;
     warnings.push_back(boost::json::string(fmt::format("line {}, column {}: task '{}' calls {}.{}:{}: {}",
                                                        task.position.line, task.position.column, task.name,
@@ -75,20 +82,21 @@ base::Result<boost::json::array> warnings_of(const Services& services, const bas
 }
 
 // Compiled here first, on the server's thread: what is wrong is answered without a place in the shard's queue.
-void apply(Services& services, Call call) {
+void apply(const Platform& platform, Call call) {
   const auto format = format_of(call.request());
   if (!format) return call.responder.send(format.error());
   const instance::ApplyDefinition apply{.text = std::string(call.request().body()), .format = *format};
   const auto compiled = definition::compile(apply.text, apply.format);
   if (!compiled) return call.responder.fail(compiled.error());
-  const auto warnings = warnings_of(services, call.tenant, *compiled);
+  const auto warnings = warnings_of(platform, call, *compiled);
   if (!warnings) return call.responder.fail(warnings.error());
   auto applied = std::make_shared<instance::AppliedDefinition>();
+  node::Shard& shard = call.shard;
   submit(
-      services, std::move(call),
-      [&services, apply, applied](const lmdb::Txn& state,
-                                  shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, services.decision_state(), apply));
+      std::move(call),
+      [&shard, apply, applied](const lmdb::Txn& state,
+                               shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, shard.decision_state(), apply));
         return std::move(applied->decision);
       },
       [applied, warnings = *warnings](const Change& change) {
@@ -102,11 +110,11 @@ void apply(Services& services, Call call) {
       });
 }
 
-void show(Services& services, Call call) {
+void show(Call call) {
   const http::Request& request = call.request();
-  const auto txn = services.projection.begin_read();
+  const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
-  const instance::DefinitionStore store(services.workflows.tables());
+  const instance::DefinitionStore store(call.shard.workflows());
   const auto found = store.find(*txn, call.tenant, request.parameter("namespace"), request.parameter("name"),
                                 request.parameter("version"));
   if (!found) return call.responder.fail(found.error());
@@ -122,12 +130,12 @@ void show(Services& services, Call call) {
   call.responder.send(http::tagged(request, "\"" + base::to_hex((*found)->sha256) + "\"", std::move(response)));
 }
 
-void list(Services& services, Call call) {
+void list(Call call) {
   const auto page = page_of(call.request());
   if (!page) return call.responder.fail(page.error());
-  const auto txn = services.projection.begin_read();
+  const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
-  const instance::DefinitionStore store(services.workflows.tables());
+  const instance::DefinitionStore store(call.shard.workflows());
   const auto found = store.list(*txn, call.tenant, page->after, page->limit);
   if (!found) return call.responder.fail(found.error());
   call.responder.send(
@@ -136,16 +144,14 @@ void list(Services& services, Call call) {
 
 }  // namespace
 
-void add_workflow_routes(http::Router& router, Services& services) {
+void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins) {
   router.route("POST", "/v1/tenants/{tenant}/workflows",
-               guarded(services, Resource::workflows, Verb::write,
-                       [&services](Call call) { apply(services, std::move(call)); }, {.body = BodyRule::by_handler}));
-  router.route(
-      "GET", "/v1/tenants/{tenant}/workflows",
-      guarded(services, Resource::workflows, Verb::read, [&services](Call call) { list(services, std::move(call)); }));
-  router.route(
-      "GET", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/{version}",
-      guarded(services, Resource::workflows, Verb::read, [&services](Call call) { show(services, std::move(call)); }));
+               guarded(node, Resource::workflows, Verb::write,
+                       [platform = Platform{node, plugins}](Call call) { apply(platform, std::move(call)); },
+                       {.body = BodyRule::by_handler}));
+  router.route("GET", "/v1/tenants/{tenant}/workflows", guarded(node, Resource::workflows, Verb::read, list));
+  router.route("GET", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/{version}",
+               guarded(node, Resource::workflows, Verb::read, show));
 }
 
 }  // namespace trv::gateway

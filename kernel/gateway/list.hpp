@@ -37,26 +37,38 @@ template <typename Items, typename Render>
   return http::json_text(200, std::move(body));
 }
 
-/// The same where `values` holds up to limit + 1 of what was read: the one too many says that there is more. `position`
-/// says where the next page would begin behind a value.
-template <typename Value, typename Render, typename Position>
-[[nodiscard]] http::Response list_of(std::vector<Value> values, const Page& page, Render render, Position position) {
-  TRV_EXPECTS(page.limit >= 1 && values.size() <= page.limit + 1);
-  const bool more = values.size() > page.limit;
-  if (more) values.resize(page.limit);
-  return list_response(values, page, more ? std::string(position(values.back())) : std::string(), render);
-}
-
-/// Reads and answers: `read` is given a read transaction and the page with one value more than asked for.
-template <typename Read, typename Render>
-void answer_list(Services& services, Call call, Read read, Render render) {
+/// Answers with the page of `shard` that `read` gives: it is called with a read transaction, where the page begins and
+/// how many values to read, which is one more than asked for: that one says that there is more. `position` says where
+/// the next page would begin behind a value.
+template <typename Read, typename Render, typename Position>
+void answer_list(const node::Shard& shard, Call call, Read read, Render render, Position position) {
   const auto page = page_of(call.request());
   if (!page) return call.responder.fail(page.error());
-  const auto txn = services.projection.begin_read();
+  const auto txn = shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
   auto values = read(*txn, page->after, page->limit + 1);
   if (!values) return call.responder.fail(values.error());
-  call.responder.send(render(*std::move(values), *page));
+  TRV_ASSERT(values->size() <= page->limit + 1);
+  const bool more = values->size() > page->limit;
+  if (more) values->resize(page->limit);
+  call.responder.send(
+      list_response(*values, *page, more ? std::string(position(values->back())) : std::string(), render));
+}
+
+/// The same for what `read` lists of the call's tenant.
+template <typename Value>
+using ReadOfTenant = Result<std::vector<Value>> (tenancy::TenancyStore::*)(const lmdb::Txn&, const base::TenantId&,
+                                                                           std::string_view, std::size_t) const;
+template <typename Value, typename Render, typename Position>
+void answer_list(Call call, ReadOfTenant<Value> read, Render render, Position position) {
+  const node::Shard& shard = call.shard;
+  const base::TenantId tenant = call.tenant;
+  answer_list(
+      shard, std::move(call),
+      [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+        return (shard.tenancy().*read)(txn, tenant, after, count);
+      },
+      render, position);
 }
 
 }  // namespace trv::gateway

@@ -99,13 +99,14 @@ void add_plugins(Families& families, const std::vector<plugin_host::PluginMetric
 
 }  // namespace
 
-std::string render_metrics(const Services& services) {
+std::string render_metrics(const node::Node& node, const effects::EffectDispatcher& effects,
+                           const egress::Broker& broker, const plugin_host::PluginHost& plugins) {
   Families families;
-  add_shard(families, services.shard.metrics());
-  add_effects(families, services.dispatcher.metrics());
-  add_egress(families, services.broker.metrics());
-  add_plugins(families, services.plugins.metrics());
-  families.gauge("travertine_event_followers", "Open event streams.", services.feed.followers());
+  add_shard(families, node.platform().metrics());
+  add_effects(families, effects.metrics());
+  add_egress(families, broker.metrics());
+  add_plugins(families, plugins.metrics());
+  families.gauge("travertine_event_followers", "Open event streams.", node.platform().feed().followers());
   return prometheus::TextSerializer().Serialize(families.all());
 }
 

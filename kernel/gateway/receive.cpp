@@ -4,10 +4,10 @@
 
 namespace trv::gateway {
 
-base::Result<shard::Decision> receive(const Services& services, const lmdb::Txn& state, shard::DecisionContext& context,
+base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state, shard::DecisionContext& context,
                                       const ingest::Received& event, Receipt& receipt) {
   receipt = {};
-  TRV_TRY_ASSIGN(const auto taken, services.ingest.taken(state, context.tenant, event.source, event.id));
+  TRV_TRY_ASSIGN(const auto taken, shard.ingest().taken(state, context.tenant, event.source, event.id));
   if (taken) {
     receipt.event = *taken;
     receipt.duplicate = true;
@@ -29,7 +29,7 @@ base::Result<shard::Decision> receive(const Services& services, const lmdb::Txn&
                                          .extensions = event.extensions,
                                          .data = event.data,
                                          .data_base64 = event.data_base64};
-  TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, services.decision_state(), received));
+  TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, shard.decision_state(), received));
   receipt.started = std::move(started.instances);
   std::move(started.decision.events.begin(), started.decision.events.end(), std::back_inserter(decision.events));
   TRV_ENSURES(decision.events.size() >= 1 + receipt.started.size());

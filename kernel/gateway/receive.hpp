@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "kernel/gateway/services.hpp"
+#include "kernel/node/node.hpp"
 
 namespace trv::gateway {
 
@@ -15,7 +15,7 @@ struct Receipt {
 };
 
 /// Takes the event once and starts an instance of every workflow that listens for it. Shard's thread.
-[[nodiscard]] base::Result<shard::Decision> receive(const Services& services, const lmdb::Txn& state,
+[[nodiscard]] base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state,
                                                     shard::DecisionContext& context, const ingest::Received& event,
                                                     Receipt& receipt);
 

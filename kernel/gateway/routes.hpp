@@ -1,23 +1,50 @@
 #pragma once
-// The routes of the API, one file per noun.
+// The routes of the API, one file per noun. What a function is given must outlive the router.
 
-#include "kernel/gateway/services.hpp"
+#include <functional>
+#include <string>
+
+#include "kernel/effects/effect_dispatcher.hpp"
+#include "kernel/egress/broker.hpp"
+#include "kernel/egress/secret_store.hpp"
 #include "kernel/http/router.hpp"
+#include "kernel/node/node.hpp"
+#include "kernel/plugin_host/plugin_host.hpp"
+#include "kernel/plugin_host/plugin_store.hpp"
 
 namespace trv::gateway {
 
-void add_system_routes(http::Router& router, Services& services);
-void add_tenant_routes(http::Router& router, Services& services);
-void add_token_routes(http::Router& router, Services& services);
-void add_connection_routes(http::Router& router, Services& services);
-void add_plugin_routes(http::Router& router, Services& services);
-void add_workflow_routes(http::Router& router, Services& services);
-void add_instance_routes(http::Router& router, Services& services);
-void add_event_routes(http::Router& router, Services& services);
-void add_webhook_routes(http::Router& router, Services& services);
-void add_audit_routes(http::Router& router, Services& services);
+/// Every tenant's trail is signed with one key, each under its own name.
+struct TrailSigner {
+  std::string origin;
+  std::string key_pem;
+};
 
-/// All of them.
-[[nodiscard]] http::Router make_router(Services& services);
+void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics);
+void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random);
+void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
+void add_connection_routes(http::Router& router, const node::Node& node, egress::SecretStore& secrets);
+void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host::PluginStore& packages,
+                       plugin_host::PluginHost& plugins);
+void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
+void add_instance_routes(http::Router& router, const node::Node& node);
+void add_event_routes(http::Router& router, const node::Node& node, const catalog::EventCatalog& catalog);
+void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
+                        egress::SecretStore& secrets);
+void add_audit_routes(http::Router& router, const node::Node& node, const TrailSigner& signer);
+
+/// What all of them are given together.
+struct Ports {
+  const node::Node& node;
+  const catalog::EventCatalog& catalog;
+  plugin_host::PluginStore& packages;
+  plugin_host::PluginHost& plugins;
+  egress::SecretStore& secrets;
+  const egress::Broker& broker;
+  const effects::EffectDispatcher& effects;
+  base::Random& random;  ///< fit for keys; any thread
+  const TrailSigner& signer;
+};
+[[nodiscard]] http::Router make_router(const Ports& ports);
 
 }  // namespace trv::gateway

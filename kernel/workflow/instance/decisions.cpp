@@ -8,6 +8,7 @@
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/execution.hpp"
+#include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
@@ -297,6 +298,20 @@ base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionC
   const std::int64_t due_ns = opened.loaded.state.due_ns;
   if (due_ns == 0 || due_ns > context.now.ns()) return shard::Decision{};
   return go_on(txn, context, workflows, instance, std::move(opened));
+}
+
+shard::Command timer_command(Workflows workflows, const shard::Timer& due) {
+  TRV_EXPECTS(!due.owner.empty());
+  shard::Command command;
+  command.tenant = due.tenant;
+  command.actor = "kernel";
+  command.decide = [workflows, owner = due.owner](const lmdb::Txn& state,
+                                                  shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    const auto id = instance_of_timer(owner);
+    if (!id) return base::fail(ErrorCode::internal, fmt::format("the timer '{}' belongs to no instance", owner));
+    return timer(state, context, workflows, *id);
+  };
+  return command;
 }
 
 base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,

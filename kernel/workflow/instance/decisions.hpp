@@ -8,9 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/shard/decision.hpp"
+#include "kernel/shard/command.hpp"
 #include "kernel/shard/effect.hpp"
 #include "kernel/shard/outbox.hpp"
+#include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/definition_cache.hpp"
 #include "kernel/workflow/instance/store.hpp"
 
@@ -91,6 +92,10 @@ struct SettledEffect {
 /// A timer of the instance is due. No events where it is not (any more).
 [[nodiscard]] base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                   Workflows workflows, const InstanceId& instance);
+
+/// The command that a due timer of an instance means; `done` is left to the caller. Its error: internal for a timer
+/// that belongs to nobody.
+[[nodiscard]] shard::Command timer_command(Workflows workflows, const shard::Timer& timer);
 
 /// Errors: not_found; conflict where the instance has ended.
 [[nodiscard]] base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context,

@@ -1,4 +1,4 @@
-#include "kernel/gateway/event_feed.hpp"
+#include "kernel/node/event_feed.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
@@ -7,7 +7,7 @@
 #include "events/record/record.hpp"
 #include "sdk/base/contract.hpp"
 
-namespace trv::gateway {
+namespace trv::node {
 namespace {
 
 // So that a follower from the beginning of a long log does not keep the others waiting.
@@ -136,4 +136,4 @@ bool EventFeed::serve(Follower& follower, bool& more) const {
   return true;
 }
 
-}  // namespace trv::gateway
+}  // namespace trv::node

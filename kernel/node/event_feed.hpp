@@ -14,7 +14,7 @@
 #include "kernel/http/event_stream.hpp"
 #include "sdk/base/identity.hpp"
 
-namespace trv::gateway {
+namespace trv::node {
 
 /// A record as a CloudEvent in JSON, on one line. Error: corrupt where its payload does not fit its schema.
 [[nodiscard]] base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog,
@@ -62,4 +62,4 @@ class EventFeed {
   std::thread thread_;
 };
 
-}  // namespace trv::gateway
+}  // namespace trv::node

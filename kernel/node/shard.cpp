@@ -1,0 +1,121 @@
+#include "kernel/node/shard.hpp"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <utility>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::node {
+
+Shard::Shard(log::ShardId id, log::EventLog& log, const catalog::EventCatalog& catalog, const base::Clock& clock,
+             base::Random& random)
+    : log_(log), clock_(clock), random_(random), feed_(log, id, catalog) {}
+
+Shard::~Shard() {
+  (void)stop();
+}
+
+base::Result<std::unique_ptr<Shard>> Shard::open(const ShardPlace& place, log::EventLog& log,
+                                                 const catalog::EventCatalog& catalog, const base::Clock& clock,
+                                                 base::Random& random) {
+  std::unique_ptr<Shard> shard(new Shard(place.id, log, catalog, clock, random));
+  TRV_TRY(shard->open_projection(place));
+  TRV_ENSURES(shard->id() == place.id);
+  return shard;
+}
+
+base::Status Shard::open_projection(const ShardPlace& place) {
+  projection::ProjectionOptions options;
+  options.folder = place.folder;
+  options.map_bytes = place.map_bytes;
+  TRV_TRY_ASSIGN(projection_, projection::Projection::open(
+                                  options, place.id, {&timers_, &outbox_, &tenancy_, &ingest_, &workflows_, &trail_}));
+  TRV_TRY_ASSIGN(const log::Bounds stored, log_.bounds(place.id));
+  const log::Lsn applied = projection_->applied().lsn;
+  if (applied <= stored.last) return {};
+  return base::fail(base::ErrorCode::corrupt,
+                    fmt::format("the log of shard {} ends with record {}, but {} was made from {} records: the log was "
+                                "lost, or is an older copy. Put the right one back. To go on with what this log holds, "
+                                "and lose what came after it, remove {}",
+                                place.id.value(), stored.last.value(), place.folder.string(), applied.value(),
+                                place.folder.string()));
+}
+
+base::Status Shard::start(ShardObserver observer) {
+  TRV_EXPECTS(processor_ == nullptr && projection_ != nullptr);
+  TRV_EXPECTS(observer.effect != nullptr && observer.failed != nullptr);
+  observer_ = std::move(observer);
+  shard::ShardOptions options;
+  options.shard = id();
+  processor_ = std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, outbox_, clock_, random_,
+                                                       listeners());
+  TRV_TRY(processor_->start());
+  feed_.start();
+  return {};
+}
+
+base::Status Shard::stop() {
+  feed_.stop();
+  if (processor_) processor_->stop();
+  if (!projection_ || std::exchange(closed_, true)) return {};
+  return projection_->close();
+}
+
+base::Status Shard::decide_and_wait(
+    base::TenantId tenant,
+    std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide) {
+  TRV_EXPECTS(processor_ != nullptr && decide != nullptr);
+  std::promise<base::Status> promise;
+  shard::Command command;
+  command.tenant = std::move(tenant);
+  command.actor = "kernel";
+  command.decide = std::move(decide);
+  command.done = [&promise](const base::Result<shard::Applied>& outcome) {
+    promise.set_value(outcome ? base::Status{} : base::Status(base::fail(outcome.error())));
+  };
+  submit(std::move(command));
+  return promise.get_future().get();
+}
+
+shard::ShardListeners Shard::listeners() {
+  shard::ShardListeners listeners;
+  listeners.effect = observer_.effect;
+  listeners.failed = observer_.failed;
+  listeners.committed = [this](log::Lsn) { feed_.wake(); };
+  listeners.timer = [this](const shard::Timer& timer) {
+    shard::Command command = instance::timer_command(decision_state(), timer);
+    command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {
+      if (!outcome) observer_.failed(base::Error(outcome.error()).in("timer of " + owner));
+    };
+    return command;
+  };
+  listeners.recovered = [this](const lmdb::Txn& state) { return resume_torn(state); };
+  return listeners;
+}
+
+// Only a log that can tear a decision leaves instances that neither ended nor wait.
+std::vector<shard::Command> Shard::resume_torn(const lmdb::Txn& state) {
+  std::vector<shard::Command> commands;
+  const auto runnable = instance::InstanceStore(workflows()).runnable(state);
+  if (!runnable) {
+    observer_.failed(runnable.error());
+    return commands;
+  }
+  for (const auto& one : *runnable) {
+    shard::Command command;
+    command.tenant = one.tenant;
+    command.actor = "kernel";
+    command.decide = [this, id = one.id](const lmdb::Txn& txn, shard::DecisionContext& context) {
+      return instance::resume(txn, context, decision_state(), id);
+    };
+    command.done = [this](const base::Result<shard::Applied>& outcome) {
+      if (!outcome) observer_.failed(outcome.error());
+    };
+    commands.push_back(std::move(command));
+  }
+  return commands;
+}
+
+}  // namespace trv::node

@@ -1,0 +1,104 @@
+#pragma once
+// A shard as a unit: the stores and projectors of one log, its processor and its event feed, started and stopped
+// together. A node holds several.
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "audit/trail/trail_projector.hpp"
+#include "events/catalog/event_catalog.hpp"
+#include "events/log/event_log.hpp"
+#include "events/projection/projection.hpp"
+#include "kernel/ingest/ingest_store.hpp"
+#include "kernel/node/event_feed.hpp"
+#include "kernel/shard/shard_processor.hpp"
+#include "kernel/tenancy/tenancy_store.hpp"
+#include "kernel/workflow/instance/decisions.hpp"
+#include "kernel/workflow/instance/projector.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/random.hpp"
+
+namespace trv::node {
+
+struct ShardPlace {
+  log::ShardId id;
+  std::filesystem::path folder;  ///< of the projection
+  std::uint64_t map_bytes = std::uint64_t{64} << 30;
+};
+
+/// Called on the shard's thread; must not block.
+struct ShardObserver {
+  /// An effect is durable and waits to be performed. Also called at start for every effect without outcome.
+  std::function<void(shard::Effect)> effect;
+  /// What the log or the projection reports when it does not take a batch, and what becomes of a timer that fails.
+  std::function<void(const base::Error&)> failed;
+};
+
+/// open(), start() and stop() from one thread; everything else from any thread.
+class Shard {
+ public:
+  /// Opens the projection; the log is not read yet. The references must outlive the shard. Errors: as
+  /// projection::Projection::open; corrupt where the log is shorter than what the projection was made from.
+  [[nodiscard]] static base::Result<std::unique_ptr<Shard>> open(const ShardPlace& place, log::EventLog& log,
+                                                                 const catalog::EventCatalog& catalog,
+                                                                 const base::Clock& clock, base::Random& random);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  /// Claims the shard, brings the projection up to the log's end and begins to serve.
+  [[nodiscard]] base::Status start(ShardObserver observer);
+  /// Finishes the batch in hand and closes the projection cleanly. Idempotent. Error: the projection was not closed
+  /// cleanly, and may be rebuilt at the next start.
+  [[nodiscard]] base::Status stop();
+
+  [[nodiscard]] log::ShardId id() const noexcept { return projection_->shard(); }
+  [[nodiscard]] log::EventLog& log() const noexcept { return log_; }
+  [[nodiscard]] const projection::Projection& projection() const noexcept { return *projection_; }
+
+  /// The stores are read within a transaction of the shard: of begin_read(), or the one that a decision is given.
+  [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const { return projection_->begin_read(); }
+  [[nodiscard]] const tenancy::TenancyStore& tenancy() const noexcept { return tenancy_; }
+  [[nodiscard]] const ingest::IngestStore& ingest() const noexcept { return ingest_; }
+  [[nodiscard]] const instance::Tables& workflows() const noexcept { return workflows_.tables(); }
+  [[nodiscard]] const trail::Tables& trail() const noexcept { return trail_.tables(); }
+  /// What workflow decisions read; only within a command's decide.
+  [[nodiscard]] instance::Workflows decision_state() noexcept { return {workflows_.tables(), definitions_, outbox_}; }
+
+  void submit(shard::Command command) { processor_->submit(std::move(command)); }
+  /// Decides as the kernel and waits until that is durable, or refused. Not on the shard's thread.
+  [[nodiscard]] base::Status decide_and_wait(
+      base::TenantId tenant,
+      std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
+
+  [[nodiscard]] EventFeed& feed() noexcept { return feed_; }
+  [[nodiscard]] base::Uuid new_id() const { return base::Uuid::v7(clock_.now(), random_); }
+  [[nodiscard]] shard::ShardMetrics metrics() const { return processor_->metrics(); }
+  [[nodiscard]] bool ready() const { return processor_->ready(); }
+
+ private:
+  Shard(log::ShardId id, log::EventLog& log, const catalog::EventCatalog& catalog, const base::Clock& clock,
+        base::Random& random);
+  [[nodiscard]] base::Status open_projection(const ShardPlace& place);
+  [[nodiscard]] shard::ShardListeners listeners();
+  [[nodiscard]] std::vector<shard::Command> resume_torn(const lmdb::Txn& state);
+
+  log::EventLog& log_;
+  const base::Clock& clock_;
+  base::Random& random_;
+  shard::Timers timers_;
+  shard::Outbox outbox_;
+  tenancy::TenancyStore tenancy_;
+  ingest::IngestStore ingest_;
+  instance::WorkflowProjector workflows_{timers_};
+  trail::TrailProjector trail_;
+  std::unique_ptr<projection::Projection> projection_;
+  instance::DefinitionCache definitions_;  ///< of the shard's thread
+  EventFeed feed_;
+  ShardObserver observer_;
+  std::unique_ptr<shard::ShardProcessor> processor_;
+  bool closed_ = false;
+};
+
+}  // namespace trv::node
