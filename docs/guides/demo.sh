@@ -61,12 +61,11 @@ travd_pid=$!
 pids+=("$travd_pid")
 wait_for "$work/travd.out" 'trav login' "$travd_pid"
 url="$(sed -n 's/.*is ready at \(http[^ ]*\).*/\1/p' "$work/travd.out")"
-operator_token="$(sed -n 's/^ *\(trv_[A-Za-z0-9_-]*\)$/\1/p' "$work/travd.out")"
 printf '   %s, data in %s\n' "$url" "$work/data"
 export TRAV_URL="$url"
 
 step "3  Tenant, plugins, connections, workflow"
-quietly trav login --url "$url" --token "$operator_token"
+eval "quietly $(grep -o 'trav login .*' "$work/travd.out")"
 echo "   logged in as the operator"
 quietly trav tenant create acme --name "Acme"
 echo "   tenant acme created"

@@ -7,7 +7,6 @@
 #include <array>
 #include <charconv>
 #include <fstream>
-#include <functional>
 #include <numeric>
 #include <variant>
 #include <vector>
@@ -19,12 +18,14 @@ using base::ErrorCode;
 using base::fail;
 
 struct IntegerKey {
-  std::function<void(Config&, std::uint64_t)> set;
+  std::uint64_t Config::* field;
   std::uint64_t min;
   std::uint64_t max;
 };
 struct TextKey {
-  std::function<base::Status(Config&, std::string)> set;
+  std::string Config::* field;
+  std::string_view form;
+  base::Status (*check)(std::string_view text);
 };
 struct SwitchKey {
   bool Config::* field;
@@ -34,6 +35,8 @@ struct Key {
   std::string_view section;
   std::string_view name;
   std::variant<IntegerKey, TextKey, SwitchKey> kind;
+  std::string_view unit;
+  std::string_view effect;
 
   [[nodiscard]] std::string path() const { return fmt::format("{}.{}", section, name); }
   [[nodiscard]] std::string variable() const { return fmt::format("TRAV_{}_{}", upper(section), upper(name)); }
@@ -45,55 +48,74 @@ struct Key {
   }
 };
 
-TextKey plain(std::string Config::* field) {
-  return {[field](Config& config, std::string text) -> base::Status {
-    config.*field = std::move(text);
-    return {};
-  }};
+base::Status check_nothing(std::string_view /*text*/) {
+  return {};
 }
 
-base::Status set_log_level(Config& config, std::string text) {
+base::Status check_log_level(std::string_view text) {
   constexpr std::array<std::string_view, 4> levels = {"debug", "info", "warning", "error"};
-  if (std::ranges::find(levels, text) == levels.end()) {
-    return fail(ErrorCode::invalid, fmt::format("'{}' is no level; use debug, info, warning or error", text));
-  }
-  config.log_level = std::move(text);
-  return {};
+  if (std::ranges::find(levels, text) != levels.end()) return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not a level; use debug, info, warning or error", text));
 }
 
-base::Status set_origin(Config& config, std::string text) {
+base::Status check_origin(std::string_view text) {
   const auto bad = [](char c) { return c <= ' ' || c == '+' || c == 0x7f; };
-  if (text.empty() || text.size() > 200 || std::ranges::any_of(text, bad)) {
-    return fail(ErrorCode::invalid, "must be 1 to 200 characters without spaces, control characters and '+'");
-  }
-  config.audit_origin = std::move(text);
-  return {};
+  if (!text.empty() && text.size() <= 200 && std::ranges::none_of(text, bad)) return {};
+  return fail(ErrorCode::invalid, "must be 1 to 200 characters without spaces, control characters and '+'");
 }
 
-base::Status set_data_folder(Config& config, std::string text) {
+base::Status check_not_empty(std::string_view text) {
   if (text.empty()) return fail(ErrorCode::invalid, "must not be empty");
-  config.data_folder = std::move(text);
   return {};
 }
 
 const std::vector<Key>& keys() {
   static const std::vector<Key> all = {
-      {"data", "folder", TextKey{set_data_folder}},
-      {"data", "map_gib", IntegerKey{[](Config& c, std::uint64_t v) { c.data_map_gib = v; }, 1, 16384}},
-      {"http", "address", plain(&Config::http_address)},
-      {"http", "port",
-       IntegerKey{[](Config& c, std::uint64_t v) { c.http_port = static_cast<std::uint16_t>(v); }, 0, 65535}},
-      {"http", "body_bytes_max",
-       IntegerKey{[](Config& c, std::uint64_t v) { c.http_body_bytes_max = v; }, 1024, 1'000'000}},
-      {"http", "threads", IntegerKey{[](Config& c, std::uint64_t v) { c.http_threads = v; }, 1, 64}},
-      {"audit", "origin", TextKey{set_origin}},
-      {"egress", "allow_private_network", SwitchKey{&Config::egress_allow_private_network}},
-      {"effects", "concurrency_max",
-       IntegerKey{[](Config& c, std::uint64_t v) { c.effects_concurrency_max = v; }, 1, 100'000}},
-      {"effects", "tries_max", IntegerKey{[](Config& c, std::uint64_t v) { c.effects_tries_max = v; }, 1, 1000}},
-      {"log", "level", TextKey{set_log_level}},
+      {"data", "folder", TextKey{&Config::data_folder, "path", check_not_empty}, "",
+       "The folder of the log and of everything beside it. It must be on a local disk."},
+      {"data", "map_gib", IntegerKey{&Config::data_map_gib, 1, 16384}, "GiB",
+       "The size up to which the log may grow, and the projection likewise. It costs address space, not memory or "
+       "disk."},
+      {"http", "address", TextKey{&Config::http_address, "IPv4 or IPv6 address", check_nothing}, "",
+       "The address that the API listens on. A host name is refused."},
+      {"http", "port", IntegerKey{&Config::http_port, 0, 65535}, "",
+       "The port of the API. 0 takes any free port; the start prints it."},
+      {"http", "body_bytes_max", IntegerKey{&Config::http_body_bytes_max, 1024, 1'000'000}, "bytes",
+       "The largest body of a request; a larger one is answered 413."},
+      {"http", "threads", IntegerKey{&Config::http_threads, 1, 64}, "",
+       "The threads that read requests and write answers."},
+      {"audit", "origin", TextKey{&Config::audit_origin, "text of 1 to 200 characters", check_origin}, "",
+       "The first part of the name of every audit trail: a host name that you own. It is fixed by the first start."},
+      {"egress", "allow_private_network", SwitchKey{&Config::egress_allow_private_network}, "",
+       "Whether the `call: http` of a workflow may reach private addresses. A connection has a setting of its own."},
+      {"effects", "concurrency_max", IntegerKey{&Config::effects_concurrency_max, 1, 100'000}, "calls",
+       "The calls of plugins and HTTP requests under way at a time, over all tenants."},
+      {"effects", "tries_max", IntegerKey{&Config::effects_tries_max, 1, 1000}, "tries",
+       "How often a call that fails for a passing reason is tried before its task fails."},
+      {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
+       "The least severe messages that are written to standard error. SIGHUP reads this key again."},
   };
   return all;
+}
+
+base::Status set_text(Config& config, const TextKey& key, std::string text) {
+  TRV_TRY(key.check(text));
+  config.*key.field = std::move(text);
+  return {};
+}
+
+std::string value_text(const Config& config, const Key& key) {
+  if (const auto* integer = std::get_if<IntegerKey>(&key.kind)) return std::to_string(config.*integer->field);
+  if (const auto* text = std::get_if<TextKey>(&key.kind)) return config.*text->field;
+  return config.*std::get<SwitchKey>(key.kind).field ? "true" : "false";
+}
+
+std::string form_of(const Key& key) {
+  if (const auto* integer = std::get_if<IntegerKey>(&key.kind)) {
+    return fmt::format("integer, {} to {}", integer->min, integer->max);
+  }
+  if (const auto* text = std::get_if<TextKey>(&key.kind)) return std::string(text->form);
+  return "`true` or `false`";
 }
 
 std::size_t distance(std::string_view a, std::string_view b) {
@@ -111,7 +133,7 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or told
+constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or shown
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
 // What trav, the guides and `./dev` read from the environment.
@@ -140,7 +162,7 @@ base::Status set_integer(Config& config, const IntegerKey& key, std::int64_t val
   if (value < 0 || static_cast<std::uint64_t>(value) < key.min || static_cast<std::uint64_t>(value) > key.max) {
     return fail(ErrorCode::invalid, fmt::format("{} is out of range; use {} to {}", value, key.min, key.max));
   }
-  key.set(config, static_cast<std::uint64_t>(value));
+  config.*key.field = static_cast<std::uint64_t>(value);
   return {};
 }
 
@@ -149,7 +171,7 @@ base::Status set_from_text(Config& config, const Key& key, const std::string& te
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size()) {
-      return fail(ErrorCode::invalid, fmt::format("'{}' is no whole number", text));
+      return fail(ErrorCode::invalid, fmt::format("'{}' is not an integer", text));
     }
     return set_integer(config, *integer, value);
   }
@@ -159,13 +181,13 @@ base::Status set_from_text(Config& config, const Key& key, const std::string& te
     config.*(toggle->field) = text == "true";
     return {};
   }
-  return std::get<TextKey>(key.kind).set(config, text);
+  return set_text(config, std::get<TextKey>(key.kind), text);
 }
 
 base::Status set_from_node(Config& config, const Key& key, const toml::node& node) {
   if (const auto* integer = std::get_if<IntegerKey>(&key.kind)) {
     const auto value = node.value_exact<std::int64_t>();
-    if (!value) return fail(ErrorCode::invalid, "must be a whole number");
+    if (!value) return fail(ErrorCode::invalid, "must be an integer");
     return set_integer(config, *integer, *value);
   }
   if (const auto* toggle = std::get_if<SwitchKey>(&key.kind)) {
@@ -176,7 +198,7 @@ base::Status set_from_node(Config& config, const Key& key, const toml::node& nod
   }
   const auto value = node.value_exact<std::string>();
   if (!value) return fail(ErrorCode::invalid, "must be a string");
-  return std::get<TextKey>(key.kind).set(config, *value);
+  return set_text(config, std::get<TextKey>(key.kind), *value);
 }
 
 base::Status read_table(Config& config, const toml::table& root, const std::string& file) {
@@ -229,6 +251,29 @@ std::string shown(std::string_view name) {
 
 }  // namespace
 
+std::vector<KeyDescription> described_keys() {
+  Config defaults;
+  defaults.data_folder = "$XDG_DATA_HOME/travertine or ~/.local/share/travertine";
+  std::vector<KeyDescription> descriptions;
+  for (const Key& key : keys()) {
+    descriptions.push_back({.path = key.path(),
+                            .variable = key.variable(),
+                            .form = form_of(key),
+                            .default_value = value_text(defaults, key),
+                            .unit = std::string(key.unit),
+                            .effect = std::string(key.effect)});
+  }
+  return descriptions;
+}
+
+std::vector<std::string> changed_keys(const Config& before, const Config& after) {
+  std::vector<std::string> paths;
+  for (const Key& key : keys()) {
+    if (value_text(before, key) != value_text(after, key)) paths.push_back(key.path());
+  }
+  return paths;
+}
+
 std::vector<std::string> unknown_variables(const Environment& environment) {
   std::vector<std::string> lines;
   std::size_t unknown = 0;
@@ -267,18 +312,19 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
   TRV_TRY(read_environment(config, environment));
   config.new_operator_token = overrides.new_operator_token;
   if (overrides.data_folder) {
-    if (base::Status status = set_data_folder(config, *overrides.data_folder); !status) {
+    if (base::Status status = check_not_empty(*overrides.data_folder); !status) {
       return fail(std::move(status).error().in("--data"));
     }
+    config.data_folder = *overrides.data_folder;
   }
   if (overrides.http_port) config.http_port = *overrides.http_port;
   if (config.data_folder.empty()) {
     const std::string xdg = value_of(environment, "XDG_DATA_HOME");
     const std::string home = value_of(environment, "HOME");
     if (!xdg.empty()) {
-      config.data_folder = std::filesystem::path(xdg) / "travertine";
+      config.data_folder = xdg + "/travertine";
     } else if (!home.empty()) {
-      config.data_folder = std::filesystem::path(home) / ".local/share/travertine";
+      config.data_folder = home + "/.local/share/travertine";
     } else {
       return fail(ErrorCode::invalid, "no data folder: set data.folder in the configuration or TRAV_DATA_FOLDER");
     }

@@ -12,33 +12,37 @@
 
 namespace trv::daemon {
 
+/// What the keys mean, and their ranges: described_keys().
 struct Config {
-  // [data]
-  std::filesystem::path data_folder;  ///< default $XDG_DATA_HOME/travertine or ~/.local/share/travertine
-  std::uint64_t data_map_gib = 64;    ///< address space of the log and of the projection; 1 to 16384
-
-  // [http]
+  std::string data_folder;
+  std::uint64_t data_map_gib = 64;
   std::string http_address = "127.0.0.1";
-  std::uint16_t http_port = 8400;  ///< 0 = any free port
+  std::uint64_t http_port = 8400;
   std::uint64_t http_body_bytes_max = 1'000'000;
-  std::uint64_t http_threads = 1;  ///< 1 to 64
-
-  // [audit]
-  std::string audit_origin = "travertine.local";  ///< schemeless URL prefix of every trail's name
-
-  // [egress]
-  bool egress_allow_private_network = false;  ///< for workflows' own http calls; connections say it for themselves
-
-  // [effects]
+  std::uint64_t http_threads = 1;
+  std::string audit_origin = "travertine.local";
+  bool egress_allow_private_network = false;
   std::uint64_t effects_concurrency_max = 256;
   std::uint64_t effects_tries_max = 8;
-
-  // [log]
-  std::string log_level = "info";  ///< debug, info, warning, error
+  std::string log_level = "info";
 
   // Of the command line alone.
   bool new_operator_token = false;
 };
+
+/// A key for people. docs/guides/configuration.md has one row for each.
+struct KeyDescription {
+  std::string path;           ///< "http.port"
+  std::string variable;       ///< "TRAV_HTTP_PORT"
+  std::string form;           ///< "integer, 0 to 65535"
+  std::string default_value;  ///< "8400"
+  std::string unit;           ///< empty: none
+  std::string effect;
+};
+[[nodiscard]] std::vector<KeyDescription> described_keys();
+
+/// The paths of the keys that have different values.
+[[nodiscard]] std::vector<std::string> changed_keys(const Config& before, const Config& after);
 
 /// The environment's variables by name, as they were at the start.
 using Environment = std::map<std::string, std::string, std::less<>>;
@@ -57,8 +61,8 @@ struct Overrides {
                                                const Environment& environment, const Overrides& overrides = {});
 
 /// One line for each variable TRAV_… that means nothing to travd nor to the other programs of the project, with the
-/// nearest one that does; at most 20 lines. It is no error: a service manager or a cluster may set variables by names
-/// of its own, as Kubernetes does with TRAV_PORT_8400_TCP beside a service `trav`.
+/// nearest one that does; at most 20 lines. It is not an error: a service manager or a cluster may set variables by
+/// names of its own, as Kubernetes does with TRAV_PORT_8400_TCP beside a service `trav`.
 [[nodiscard]] std::vector<std::string> unknown_variables(const Environment& environment);
 
 }  // namespace trv::daemon

@@ -41,9 +41,9 @@ TEST(Config, an_unknown_key_is_named_with_its_place_and_the_nearest_known_one) {
 TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_name) {
   const std::pair<const char*, const char*> cases[] = {
       {"[http]\nport = 65536\n", "'http.port': 65536 is out of range; use 0 to 65535"},
-      {"[http]\nport = \"x\"\n", "'http.port': must be a whole number"},
+      {"[http]\nport = \"x\"\n", "'http.port': must be an integer"},
       {"[egress]\nallow_private_network = 1\n", "must be true or false"},
-      {"[log]\nlevel = \"loud\"\n", "'loud' is no level"},
+      {"[log]\nlevel = \"loud\"\n", "'loud' is not a level"},
       {"[audit]\norigin = \"a b\"\n", "'audit.origin'"},
       {"http = 3\n", "unknown key 'http'"},
       {"[http\n", "line 1"},
@@ -55,10 +55,10 @@ TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_
   }
   const auto config = load_config(std::nullopt, Environment{{"HOME", "/root"}, {"TRAV_HTTP_PORT", "80x"}});
   ASSERT_FALSE(config);
-  EXPECT_EQ(config.error().message(), "TRAV_HTTP_PORT: '80x' is no whole number");
+  EXPECT_EQ(config.error().message(), "TRAV_HTTP_PORT: '80x' is not an integer");
 }
 
-TEST(Config, a_variable_that_nobody_knows_is_told_with_the_nearest_and_is_no_error) {
+TEST(Config, an_unknown_variable_is_reported_with_the_nearest_and_is_not_an_error) {
   const Environment environment{{"HOME", "/root"}, {"TRAV_HTP_PORT", "1"}, {"TRAV_SERVICE_HOST", "10.0.0.1"}};
   EXPECT_TRUE(load_config(std::nullopt, environment));
   EXPECT_EQ(unknown_variables(environment),
@@ -67,7 +67,7 @@ TEST(Config, a_variable_that_nobody_knows_is_told_with_the_nearest_and_is_no_err
                 "environment variable TRAV_SERVICE_HOST means nothing to travd"}));
 }
 
-TEST(Config, variables_that_travd_or_the_command_line_knows_are_not_told) {
+TEST(Config, variables_that_travd_or_the_command_line_knows_are_not_reported) {
   const Environment environment{{"HOME", "/root"},        {"TRAV_URL", "x"},          {"TRAV_TOKEN", "x"},
                                 {"TRAV_TENANT", "x"},     {"TRAV_CONFIG_DIR", "x"},   {"TRAV_TEMPLATE_DIR", "x"},
                                 {"TRAV_HTTP_PORT", "80"}, {"TRAV_LOG_LEVEL", "info"}, {"TRAVEL", "x"}};
@@ -75,7 +75,7 @@ TEST(Config, variables_that_travd_or_the_command_line_knows_are_not_told) {
   EXPECT_TRUE(unknown_variables(environment).empty());
 }
 
-TEST(Config, hostile_names_of_variables_are_told_briefly) {
+TEST(Config, hostile_names_of_variables_are_shown_briefly) {
   Environment environment{{"TRAV_\x1b[2J" + std::string(5000, 'x'), ""}};
   for (int i = 0; i < 100; ++i) environment.emplace("TRAV_S" + std::to_string(i), "");
   const std::vector<std::string> lines = unknown_variables(environment);
@@ -98,6 +98,32 @@ TEST(Config, the_command_line_wins_and_an_empty_folder_is_refused) {
   ASSERT_FALSE(empty);
   EXPECT_EQ(empty.error().message(), "--data: must not be empty");
   EXPECT_FALSE(load_config(std::filesystem::path(), environment)) << "nor may the file's name be empty";
+}
+
+TEST(Config, keys_that_changed_are_named) {
+  Config before;
+  Config after;
+  EXPECT_TRUE(changed_keys(before, after).empty());
+  after.log_level = "debug";
+  after.http_threads = 2;
+  EXPECT_EQ(changed_keys(before, after), (std::vector<std::string>{"http.threads", "log.level"}));
+}
+
+// The page has one row for each key, in the order of the table in the code, and no other rows.
+TEST(Config, the_guide_describes_every_key_as_the_code_does) {
+  std::vector<std::string> wanted;
+  for (const KeyDescription& key : described_keys()) {
+    const std::string unit = key.unit.empty() ? "" : " " + key.unit;
+    wanted.push_back("| `" + key.path + "` | `" + key.variable + "` | " + key.form + " | `" + key.default_value + "`" +
+                     unit + " | " + key.effect + " |");
+  }
+  ASSERT_FALSE(wanted.empty());
+  std::ifstream page(std::string(TRV_SOURCE_DIR) + "/docs/guides/configuration.md");
+  std::vector<std::string> rows;
+  for (std::string line; std::getline(page, line);) {
+    if (line.starts_with("| `") && line.find("| `TRAV_") != std::string::npos) rows.push_back(line);
+  }
+  EXPECT_EQ(rows, wanted);
 }
 
 TEST(Config, a_missing_file_is_an_error) {

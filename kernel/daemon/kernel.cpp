@@ -1,7 +1,6 @@
 #include "kernel/daemon/kernel.hpp"
 
 #include <fmt/format.h>
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <future>
@@ -10,6 +9,7 @@
 #include "audit/note/key_file.hpp"
 #include "events/lmdb/folder_lock.hpp"
 #include "events/log/lmdb_event_log.hpp"
+#include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/sources.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/gateway/access.hpp"
@@ -26,20 +26,6 @@ constexpr log::ShardId only_shard{0};
 constexpr auto stop_grace = std::chrono::seconds(10);
 constexpr std::size_t page = 500;
 
-spdlog::level::level_enum level_of(std::string_view text) {
-  if (text == "debug") return spdlog::level::debug;
-  if (text == "warning") return spdlog::level::warn;
-  if (text == "error") return spdlog::level::err;
-  return spdlog::level::info;
-}
-
-std::shared_ptr<spdlog::logger> make_logger(const Config& config) {
-  auto logger = std::make_shared<spdlog::logger>("travd", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
-  logger->set_level(level_of(config.log_level));
-  logger->flush_on(spdlog::level::warn);
-  return logger;
-}
-
 plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
   return [logger = std::move(logger)](const plugin_host::LogLine& line) {
     using enum plugin_host::LogLevel;
@@ -49,17 +35,6 @@ plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
                                                : spdlog::level::err;
     logger->log(level, "plugin {} {}: {}", line.plugin, line.version, line.message);
   };
-}
-
-base::Status make_private_folder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
-  if (error) {
-    return base::fail(base::ErrorCode::unavailable,
-                      fmt::format("cannot make {}: {}", folder.string(), error.message()));
-  }
-  return {};
 }
 
 base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
@@ -74,7 +49,8 @@ base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
 
 /// Members stand in the order in which they are built; they go in the other.
 struct Kernel::Parts {
-  Parts(const Config& config, const base::Clock& its_clock) : clock(its_clock), logger(make_logger(config)) {}
+  Parts(const base::Clock& its_clock, std::shared_ptr<spdlog::logger> its_logger)
+      : clock(its_clock), logger(std::move(its_logger)) {}
 
   const base::Clock& clock;
   std::shared_ptr<spdlog::logger> logger;
@@ -160,8 +136,8 @@ void Kernel::Parts::perform(const shard::Effect& effect, std::uint32_t try_numbe
   }
 }
 
-Kernel::Kernel(Config config, const base::Clock& clock, base::Random& random)
-    : config_(std::move(config)), clock_(clock), random_(random) {}
+Kernel::Kernel(Config config, const base::Clock& clock, base::Random& random, std::shared_ptr<spdlog::logger> logger)
+    : config_(std::move(config)), clock_(clock), random_(random), logger_(std::move(logger)) {}
 
 Kernel::~Kernel() {
   stop();
@@ -170,7 +146,7 @@ Kernel::~Kernel() {
 base::Result<StartReport> Kernel::start() {
   TRV_EXPECTS(parts_ == nullptr);
   StartReport report;
-  parts_ = std::make_unique<Parts>(config_, clock_);
+  parts_ = std::make_unique<Parts>(clock_, logger_);
   base::Status status = compose(report);
   if (!status) {
     stop();
@@ -184,6 +160,7 @@ base::Status Kernel::compose(StartReport& report) {
   const std::filesystem::path& folder = config_.data_folder;
   const std::uint64_t map_bytes = config_.data_map_gib << 30;
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
+  logger_->debug("start: {} is locked", folder.string());
   TRV_TRY_ASSIGN(parts.log, log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
   TRV_TRY_ASSIGN(auto opened, node::Shard::open({only_shard, folder / "projection", map_bytes}, *parts.log,
                                                 parts.catalog, clock_, random_));
@@ -193,6 +170,7 @@ base::Status Kernel::compose(StartReport& report) {
   shards.push_back(std::move(opened));
   parts.node = std::make_unique<node::Node>(std::move(shards), clock_);
   node::Shard& platform = parts.node->platform();
+  logger_->debug("start: the log ends with record {}, the projection with {}", stored.last.value(), before);
   TRV_TRY(make_private_folder(folder / "keys"));
   const std::filesystem::path audit_key_file = folder / "keys" / "audit.pem";
   if (stored.last.value() > 0 && !std::filesystem::exists(audit_key_file)) {
@@ -201,6 +179,7 @@ base::Status Kernel::compose(StartReport& report) {
                                   "it back; who holds its public part would refuse another one",
                                   audit_key_file.string(), stored.last.value()));
   }
+  TRV_TRY(keep_origin(folder / "keys" / "audit.origin", config_.audit_origin));
   TRV_TRY_ASSIGN(const note::SigningKey audit_key, note::load_or_create(audit_key_file, config_.audit_origin, random_));
   parts.signer = {config_.audit_origin, audit_key.to_pem()};
   TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(folder / "secrets", random_));
@@ -214,6 +193,7 @@ base::Status Kernel::compose(StartReport& report) {
   hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
                                                                plugin_log(parts.logger)));
+  logger_->debug("start: keys, secrets and packages are open");
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = config_.effects_concurrency_max;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
@@ -230,7 +210,8 @@ base::Status Kernel::compose(StartReport& report) {
   report.rebuilt_because = platform.projection().open_report().reason;
   TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);
   report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
-  // The projection stands at the log's end, and nothing is loaded and nobody can ask for anything yet.
+  logger_->debug("start: the projection is at record {}; {} were replayed", report.records, report.replayed);
+  // The projection is at the log's end, and nothing is loaded and nobody can ask for anything yet.
   TRV_TRY(sweep(report));
   TRV_TRY(load_plugins(report));
   // Effects of an earlier run go out only now that the plugins are there.
@@ -238,7 +219,7 @@ base::Status Kernel::compose(StartReport& report) {
 
   http::ServerOptions http;
   http.address = config_.http_address;
-  http.port = config_.http_port;
+  http.port = static_cast<std::uint16_t>(config_.http_port);
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
   const gateway::Ports ports{.node = *parts.node,
@@ -253,6 +234,7 @@ base::Status Kernel::compose(StartReport& report) {
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
+  logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
   // Last: a start that fails has not used up the token that it could not show.
   return first_start(report);
 }
@@ -335,6 +317,7 @@ base::Status Kernel::load_plugins(StartReport& report) {
   for (const tenancy::Package& package : packages) {
     if (const auto loaded = parts.plugins->load(package.package_sha256); loaded) {
       ++report.plugins;
+      logger_->debug("start: plugin {} {} is loaded", package.plugin, package.version);
     } else {
       report.problems.push_back(
           fmt::format("plugin {} {} did not load: {}", package.plugin, package.version, loaded.error().message()));

@@ -1,7 +1,8 @@
 #pragma once
 // The one composition root: builds everything, passes it on, starts it in order and stops it in the other.
 
-#include <filesystem>
+#include <spdlog/fwd.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -30,7 +31,7 @@ struct StartReport {
 class Kernel {
  public:
   /// `clock` and `random` must outlive the kernel; `random` is used from several threads and must be fit for keys.
-  Kernel(Config config, const base::Clock& clock, base::Random& random);
+  Kernel(Config config, const base::Clock& clock, base::Random& random, std::shared_ptr<spdlog::logger> logger);
   ~Kernel();
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
@@ -50,6 +51,7 @@ class Kernel {
   Config config_;
   const base::Clock& clock_;
   base::Random& random_;
+  std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<Parts> parts_;
 };
 

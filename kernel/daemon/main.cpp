@@ -4,11 +4,16 @@
 #include <fmt/color.h>
 #include <fmt/format.h>
 #include <signal.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string_view>
 
+#include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/kernel.hpp"
+#include "kernel/daemon/process.hpp"
 
 namespace {
 
@@ -26,21 +31,72 @@ daemon::Environment this_environment() {
   return environment;
 }
 
-void tell(const daemon::Config& config, const daemon::StartReport& report) {
+spdlog::level::level_enum level_of(const daemon::Config& config) {
+  if (config.log_level == "debug") return spdlog::level::debug;
+  if (config.log_level == "warning") return spdlog::level::warn;
+  if (config.log_level == "error") return spdlog::level::err;
+  return spdlog::level::info;
+}
+
+std::shared_ptr<spdlog::logger> make_logger(const daemon::Config& config) {
+  auto logger = std::make_shared<spdlog::logger>("travd", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
+  logger->set_level(level_of(config));
+  logger->flush_on(spdlog::level::debug);
+  return logger;
+}
+
+// SIGHUP: log.level is read again, every other key only at a start.
+void reload(daemon::Config& config, const base::Result<daemon::Config>& again, spdlog::logger& logger) {
+  if (!again) {
+    logger.error("SIGHUP: the configuration was not read again: {}", again.error().message());
+    return;
+  }
+  for (const std::string& key : daemon::changed_keys(config, *again)) {
+    if (key != "log.level") logger.warn("SIGHUP: {} has changed; it is read at the start: restart travd", key);
+  }
+  // Written while the old level or the new one lets it through.
+  logger.set_level(std::min(level_of(config), level_of(*again)));
+  logger.info("SIGHUP: log.level is '{}'", again->log_level);
+  config.log_level = again->log_level;
+  logger.set_level(level_of(config));
+}
+
+/// What is said of the operator's token, and the argument of `trav login` that stands for it.
+struct TokenPlace {
+  std::string text;
+  std::string argument;
+};
+
+TokenPlace place_token(const daemon::Config& config, const std::string& token, bool is_journaled) {
+  if (!is_journaled) {
+    return {.text = fmt::format("The operator's token, shown this once:\n\n  {}", token), .argument = token};
+  }
+  const auto file = daemon::write_operator_token(config.data_folder, token);
+  if (file) {
+    return {.text = fmt::format("The operator's token is in {}\nRemove that file after the login.", file->string()),
+            .argument = fmt::format("\"$(cat '{}')\"", file->string())};
+  }
+  return {.text = fmt::format("The operator's token is lost: {}\nStart once with --new-operator-token.",
+                              file.error().message()),
+          .argument = "TOKEN"};
+}
+
+void announce(const daemon::Config& config, const daemon::StartReport& report, bool is_journaled) {
   const std::string url = fmt::format("http://{}:{}", config.http_address, report.port);
+  TokenPlace token;
+  if (report.operator_token) token = place_token(config, *report.operator_token, is_journaled);
   fmt::print("travd {} is ready at {}\n", TRV_VERSION, url);
-  fmt::print("  data     {} ({} records", config.data_folder.string(), report.records);
+  fmt::print("  data     {} ({} records", config.data_folder, report.records);
   if (report.replayed > 0) fmt::print(", {} replayed", report.replayed);
   fmt::print(")\n  log      embedded\n  plugins  {} loaded\n", report.plugins);
   if (!report.rebuilt_because.empty()) fmt::print("  state    rebuilt from the log: {}\n", report.rebuilt_because);
   for (const std::string& problem : report.problems) fmt::print("  problem  {}\n", problem);
   if (report.operator_token) {
-    fmt::print("\n{}he operator's token, shown this once:\n\n  {}\n\nNext:\n",
-               report.is_new_folder ? "This is a new data folder. T" : "T", *report.operator_token);
-    fmt::print("  trav login --url {} --token {}\n", url, *report.operator_token);
+    fmt::print("\n{}{}\n\nNext:\n", report.is_new_folder ? "This is a new data folder. " : "", token.text);
+    fmt::print("  trav login --url {} --token {}\n", url, token.argument);
     if (report.is_new_folder) fmt::print("  trav tenant create acme\n");
   }
-  if (std::fflush(stdout) != 0 && report.operator_token) {
+  if (std::fflush(stdout) != 0 && report.operator_token && !is_journaled) {
     fmt::print(stderr, "travd: the operator's token could not be printed; start once with --new-operator-token\n");
   }
 }
@@ -61,16 +117,20 @@ int main(int argc, char** argv) {
   const CLI::Option* has_port =
       app.add_option("--port", port, "port of the API, 0 for any free one; as http.port in the configuration")
           ->check(CLI::Range(0, 65535));
-  app.add_flag("--new-operator-token", new_operator_token, "print another token of the operator: for a lost one");
+  app.add_flag("--new-operator-token", new_operator_token, "make another token of the operator: for a lost one");
   app.add_flag("--version", show_version, "print the version and exit");
-  app.footer(
-      "The command line wins over the environment, and that over the file. An unknown key of the file is refused; an\n"
-      "unknown variable TRAV_… is a warning, because others may set such variables, too.");
+  std::string keys;
+  for (const daemon::KeyDescription& key : daemon::described_keys()) keys += " " + key.path;
+  app.footer("Keys of the configuration:" + keys +
+             "\nTheir ranges, defaults and effects are in docs/guides/configuration.md.\n\n"
+             "The command line wins over the environment, and that over the file. An unknown key of the file is "
+             "refused; an\nunknown variable TRAV_… is a warning, because others may set such variables, too.\n"
+             "SIGHUP reads log.level again; SIGTERM and SIGINT stop the daemon.");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    fmt::print(stderr, "travd: {}; `travd --help` tells what there is\n", error.what());
+    fmt::print(stderr, "travd: {}; `travd --help` lists the options\n", error.what());
     return exit_usage;
   }
   if (show_version) {
@@ -81,19 +141,22 @@ int main(int argc, char** argv) {
   // Blocked before any thread starts, so that only the wait below sees them.
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGTERM);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  signal(SIGPIPE, SIG_IGN);
+  // A peer that is gone and a file that reaches its limit are errors of the call that wrote.
+  for (const int number : {SIGPIPE, SIGXFSZ}) signal(number, SIG_IGN);
 
   const auto if_given = [](const CLI::Option* option, auto value) {
     return option->count() > 0 ? std::optional(std::move(value)) : std::nullopt;
   };
   const daemon::Environment environment = this_environment();
-  const auto config = daemon::load_config(if_given(has_file, std::filesystem::path(file)), environment,
-                                          {.data_folder = if_given(has_data, data),
-                                           .http_port = if_given(has_port, port),
-                                           .new_operator_token = new_operator_token});
+  const auto load = [&] {
+    return daemon::load_config(if_given(has_file, std::filesystem::path(file)), environment,
+                               {.data_folder = if_given(has_data, data),
+                                .http_port = if_given(has_port, port),
+                                .new_operator_token = new_operator_token});
+  };
+  base::Result<daemon::Config> config = load();
   if (!config) {
     fmt::print(stderr, "travd: {}\n", config.error().message());
     return exit_usage;
@@ -101,18 +164,22 @@ int main(int argc, char** argv) {
   for (const std::string& line : daemon::unknown_variables(environment)) {
     fmt::print(stderr, "travd: warning: {}\n", line);
   }
+  if (const auto warning = daemon::raise_open_files(*config)) fmt::print(stderr, "travd: warning: {}\n", *warning);
 
   const base::SystemClock clock;
   base::SystemRandom random;
-  daemon::Kernel kernel(*config, clock, random);
+  const auto logger = make_logger(*config);
+  daemon::Kernel kernel(*config, clock, random, logger);
   const auto report = kernel.start();
   if (!report) {
     fmt::print(stderr, "travd: {}\n", report.error().message());
     return exit_usage;
   }
-  tell(*config, *report);
+  announce(*config, *report, daemon::is_journaled(environment, STDOUT_FILENO));
   int received = 0;
-  sigwait(&signals, &received);
+  for (sigwait(&signals, &received); received == SIGHUP; sigwait(&signals, &received)) {
+    reload(*config, load(), *logger);
+  }
   fmt::print("travd is stopping\n");
   std::fflush(stdout);
   kernel.stop();

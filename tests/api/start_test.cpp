@@ -3,11 +3,15 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
+#include <sstream>
+#include <thread>
 
 #include "tests/support/api/daemon.hpp"
 
@@ -66,7 +70,7 @@ TEST_F(StartTest, a_lost_operator_token_is_replaced_where_asked_for) {
   }
 }
 
-TEST_F(StartTest, a_log_that_was_lost_is_no_new_beginning) {
+TEST_F(StartTest, a_log_that_was_lost_is_not_a_new_beginning) {
   {
     const auto daemon = Daemon::start(scratch_);
     ASSERT_TRUE(daemon) << daemon.error().message();
@@ -125,6 +129,91 @@ TEST_F(StartTest, a_misspelt_variable_is_a_warning_and_those_of_the_command_line
 
 TEST_F(StartTest, an_empty_data_folder_is_refused) {
   expect_one_line(run_daemon(scratch_, {"--data", "", "--port", "0"}), "--data: must not be empty");
+}
+
+TEST_F(StartTest, another_audit_origin_is_refused_with_what_to_do) {
+  ASSERT_TRUE(Daemon::start(scratch_));
+  const std::vector<std::string> arguments = {"--data", data(), "--port", "0"};
+  for (int i = 0; i < 2; ++i) {
+    const Ended ended = run_daemon(scratch_, arguments, {{"TRAV_AUDIT_ORIGIN", "other.example"}});
+    expect_one_line(ended, "audit.origin is 'other.example'");
+    EXPECT_NE(ended.err.find("Set audit.origin to 'travertine.local'"), std::string::npos) << ended.err;
+  }
+  EXPECT_TRUE(Daemon::start(scratch_));
+}
+
+TEST_F(StartTest, the_soft_limit_of_open_files_is_raised) {
+  const auto daemon = Daemon::start(scratch_, {}, {.limits = "-Sn 256"});
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  std::istringstream limits(contents_of("/proc/" + std::to_string((*daemon)->id()) + "/limits"));
+  std::string line;
+  while (std::getline(limits, line) && !line.starts_with("Max open files")) {
+  }
+  std::istringstream words(line);
+  std::string soft;
+  std::string hard;
+  words >> soft >> soft >> soft >> soft >> hard;
+  EXPECT_EQ(soft, hard) << line;
+  EXPECT_NE(soft, "256");
+}
+
+TEST_F(StartTest, too_few_open_files_are_a_warning) {
+  const auto daemon = Daemon::start(scratch_, {}, {.limits = "-n 512"});
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  EXPECT_NE((*daemon)->complaints().find("the process may open 512 files"), std::string::npos)
+      << (*daemon)->complaints();
+}
+
+TEST_F(StartTest, under_a_service_manager_the_operators_token_is_in_a_file_of_its_owner) {
+  for (const Variables& variables :
+       {Variables{{"JOURNAL_STREAM", "9:1234"}}, {{"INVOCATION_ID", "0123456789abcdef"}}}) {
+    std::filesystem::remove_all(data());
+    const auto daemon = Daemon::start(scratch_, {}, {.variables = variables});
+    ASSERT_TRUE(daemon) << daemon.error().message();
+    EXPECT_EQ((*daemon)->operator_token(), "") << (*daemon)->output();
+    EXPECT_EQ((*daemon)->complaints().find("trv_"), std::string::npos);
+    const auto file = (*daemon)->data() / "operator.token";
+    EXPECT_NE((*daemon)->output().find(file.string()), std::string::npos) << (*daemon)->output();
+    EXPECT_TRUE(contents_of(file).starts_with("trv_"));
+    EXPECT_EQ(std::filesystem::status(file).permissions(),
+              std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  }
+}
+
+TEST_F(StartTest, a_hangup_reads_the_log_level_again_and_ends_nothing) {
+  const std::string config = file("travd.toml", "[log]\nlevel = \"info\"\n");
+  const auto daemon = Daemon::start(scratch_, {"--config", config});
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  const auto said_after_hangup = [&](std::string_view text) {
+    EXPECT_EQ(::kill((*daemon)->id(), SIGHUP), 0);
+    for (int i = 0; i < 1000; ++i) {
+      if ((*daemon)->complaints().find(text) != std::string::npos) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return false;
+  };
+  EXPECT_TRUE(said_after_hangup("log.level is 'info'"));
+  file("travd.toml", "[log]\nlevel = \"loud\"\n");
+  EXPECT_TRUE(said_after_hangup("'loud' is not a level"));
+  file("travd.toml", "[log]\nlevel = \"debug\"\n[http]\nthreads = 2\n");
+  EXPECT_TRUE(said_after_hangup("log.level is 'debug'"));
+  EXPECT_NE((*daemon)->complaints().find("http.threads has changed"), std::string::npos);
+  EXPECT_TRUE((*daemon)->running());
+  EXPECT_EQ((*daemon)->stop(), 0);
+}
+
+TEST_F(StartTest, the_debug_level_shows_the_steps_of_a_start) {
+  const auto daemon = Daemon::start(scratch_, {}, {.variables = {{"TRAV_LOG_LEVEL", "debug"}}});
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  for (const std::string_view step : {"is locked", "the log ends with record 0", "the projection is at record", "listening on"}) {
+    EXPECT_NE((*daemon)->complaints().find(step), std::string::npos) << step << "\n" << (*daemon)->complaints();
+  }
+}
+
+TEST_F(StartTest, help_names_the_page_of_the_configuration) {
+  const Ended ended = run_daemon(scratch_, {"--help"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_NE(ended.out.find("docs/guides/configuration.md"), std::string::npos) << ended.out;
 }
 
 TEST_F(StartTest, wrong_usage_is_refused) {

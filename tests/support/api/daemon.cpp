@@ -21,8 +21,11 @@ namespace {
 using namespace std::chrono_literals;
 
 pid_t spawn(const std::vector<std::string>& arguments, const Variables& variables, const std::filesystem::path& out,
-            const std::filesystem::path& err) {
+            const std::filesystem::path& err, const std::string& limits = {}) {
   std::vector<std::string> texts = {TRAVD_PROGRAM};
+  if (!limits.empty()) {
+    texts = {"/bin/bash", "-c", "ulimit " + limits + " && exec \"$0\" \"$@\"", TRAVD_PROGRAM};
+  }
   texts.insert(texts.end(), arguments.begin(), arguments.end());
   std::vector<std::string> settings;
   for (const auto& [name, value] : variables) settings.push_back(name + "=" + value);
@@ -38,7 +41,7 @@ pid_t spawn(const std::vector<std::string>& arguments, const Variables& variable
   posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
   pid_t id = -1;
   const int failure =
-      posix_spawn(&id, TRAVD_PROGRAM, &actions, nullptr, pointers(texts).data(), pointers(settings).data());
+      posix_spawn(&id, texts[0].c_str(), &actions, nullptr, pointers(texts).data(), pointers(settings).data());
   posix_spawn_file_actions_destroy(&actions);
   return failure == 0 ? id : -1;
 }
@@ -99,26 +102,28 @@ Ended run_daemon(const ScratchFolder& scratch, const std::vector<std::string>& a
 }
 
 base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch,
-                                                    const std::vector<std::string>& more_arguments) {
+                                                    const std::vector<std::string>& more_arguments,
+                                                    const Surroundings& surroundings) {
   std::unique_ptr<Daemon> daemon(new Daemon);
   daemon->data_ = scratch.path() / "data";
   daemon->complaints_ = scratch.path() / "err";
-  const auto out = scratch.path() / "out";
+  daemon->output_ = scratch.path() / "out";
   std::vector<std::string> arguments{"--data", daemon->data_.string(), "--port", "0"};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
-  daemon->id_ = spawn(arguments, with_home(scratch, {}), out, daemon->complaints_);
+  daemon->id_ = spawn(arguments, with_home(scratch, surroundings.variables), daemon->output_, daemon->complaints_,
+                      surroundings.limits);
   const auto until = std::chrono::steady_clock::now() + 20s;
   while (daemon->running() && std::chrono::steady_clock::now() < until) {
-    const std::string told = contents_of(out);
-    if (told.find(" loaded\n") != std::string::npos) {  // written at once, with a token where there is one
-      daemon->url_ = word_from(told, "http://127.0.0.1:");
-      daemon->operator_token_ = word_from(told, "trv_");
+    const std::string said = daemon->output();
+    if (said.find(" loaded\n") != std::string::npos) {  // written at once, with a token where there is one
+      daemon->url_ = word_from(said, "http://127.0.0.1:");
+      daemon->operator_token_ = word_from(said, "trv_");
       return daemon;
     }
     std::this_thread::sleep_for(5ms);
   }
   return base::fail(base::ErrorCode::unavailable,
-                    fmt::format("travd did not start: {}{}", contents_of(out), daemon->complaints()));
+                    fmt::format("travd did not start: {}{}", daemon->output(), daemon->complaints()));
 }
 
 Daemon::~Daemon() {
@@ -130,6 +135,10 @@ int Daemon::stop() {
   const pid_t id = std::exchange(id_, -1);
   ::kill(id, SIGTERM);
   return wait_for(id, 15s);
+}
+
+std::string Daemon::output() const {
+  return contents_of(output_);
 }
 
 std::string Daemon::complaints() const {

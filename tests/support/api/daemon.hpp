@@ -15,6 +15,12 @@ namespace trv::api {
 
 using Variables = std::map<std::string, std::string>;
 
+/// What travd finds around it.
+struct Surroundings {
+  Variables variables = {};  ///< besides HOME
+  std::string limits = {};   ///< arguments of the shell's `ulimit`, for example "-n 512"; empty: those of the test
+};
+
 /// A folder under the system's folder for temporary files, removed with everything in it at the end.
 class ScratchFolder {
  public:
@@ -44,7 +50,8 @@ class Daemon {
  public:
   /// Error: unavailable with what it wrote, when it is not ready within twenty seconds.
   [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> start(const ScratchFolder& scratch,
-                                                                   const std::vector<std::string>& more_arguments = {});
+                                                                   const std::vector<std::string>& more_arguments = {},
+                                                                   const Surroundings& surroundings = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -53,6 +60,9 @@ class Daemon {
   /// Empty where the data folder was not new.
   [[nodiscard]] const std::string& operator_token() const noexcept { return operator_token_; }
   [[nodiscard]] const std::filesystem::path& data() const noexcept { return data_; }
+  [[nodiscard]] pid_t id() const noexcept { return id_; }
+  /// What it has written to its standard output so far.
+  [[nodiscard]] std::string output() const;
   /// What it has written to its standard error so far.
   [[nodiscard]] std::string complaints() const;
   [[nodiscard]] bool running() const;
@@ -66,10 +76,11 @@ class Daemon {
   std::string url_;
   std::string operator_token_;
   std::filesystem::path data_;
+  std::filesystem::path output_;
   std::filesystem::path complaints_;
 };
 
-/// The bytes of a file; empty where it can not be read.
+/// The bytes of a file; empty where it cannot be read.
 [[nodiscard]] std::string contents_of(const std::filesystem::path& file);
 
 }  // namespace trv::api

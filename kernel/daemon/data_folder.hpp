@@ -1,0 +1,22 @@
+#pragma once
+// Small files of the data folder that the daemon itself keeps.
+
+#include <filesystem>
+#include <string_view>
+
+#include "sdk/base/result.hpp"
+
+namespace trv::daemon {
+
+/// Makes the folder, with its parents, for its owner alone. Error: unavailable.
+[[nodiscard]] base::Status make_private_folder(const std::filesystem::path& folder);
+
+/// Writes the name of the trails at the first start, and compares it later: verifiers know the trails by it.
+/// Errors: conflict where `file` has another name; unavailable.
+[[nodiscard]] base::Status keep_origin(const std::filesystem::path& file, std::string_view origin);
+
+/// Writes the operator's token to a file that only its owner reads, and returns the file. Error: unavailable.
+[[nodiscard]] base::Result<std::filesystem::path> write_operator_token(const std::filesystem::path& data_folder,
+                                                                       std::string_view token);
+
+}  // namespace trv::daemon
