@@ -16,6 +16,7 @@ void add_run(CommandTree& tree);
 void add_instance(CommandTree& tree);
 void add_events(CommandTree& tree);
 void add_audit(CommandTree& tree);
+void add_backup(CommandTree& tree);
 /// version, completion, help
 void add_program(CommandTree& tree);
 

@@ -37,6 +37,42 @@ base::Status keep_origin(const std::filesystem::path& file, std::string_view ori
                                 origin, name, name, file.string()));
 }
 
+base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t records) {
+  if (records == 0) return {};
+  const std::pair<std::filesystem::path, std::string_view> keys[] = {
+      {data_folder / "keys" / "audit.pem", "signs the audit trails. Their verifiers refuse another key"},
+      {data_folder / "secrets" / "master.key", "seals the secrets of connections. Without it none of them opens"}};
+  for (const auto& [file, purpose] : keys) {
+    std::error_code error;
+    if (std::filesystem::exists(file, error)) continue;
+    return base::fail(
+        base::ErrorCode::corrupt,
+        fmt::format("{} is missing, the key that {}. The log has {} records, so this is not a new folder: "
+                    "restore {} from a backup",
+                    file.string(), purpose, records, file.parent_path().string()));
+  }
+  return {};
+}
+
+base::Status check_secrets(const std::filesystem::path& data_folder, const std::set<egress::SecretReference>& named) {
+  const std::filesystem::path folder = data_folder / "secrets";
+  std::size_t missing = 0;
+  std::filesystem::path first;
+  for (const egress::SecretReference& one : named) {
+    std::error_code error;
+    const std::filesystem::path file = folder / one.tenant.value() / one.reference;
+    if (one.reference.empty() || std::filesystem::exists(file, error)) continue;
+    if (missing++ == 0) first = file;
+  }
+  if (missing == 0) return {};
+  return base::fail(
+      base::ErrorCode::corrupt,
+      fmt::format("{} secrets of connections are missing, the first is {}. Restore {} from a backup. To go "
+                  "on without a secret, put an empty file in its place, start, and set the secret of the "
+                  "connection again",
+                  missing, first.string(), folder.string()));
+}
+
 base::Result<std::filesystem::path> write_operator_token(const std::filesystem::path& data_folder,
                                                          std::string_view token) {
   std::filesystem::path file = data_folder / "operator.token";

@@ -1,9 +1,12 @@
 #pragma once
 // Small files of the data folder that the daemon itself keeps.
 
+#include <cstdint>
 #include <filesystem>
+#include <set>
 #include <string_view>
 
+#include "kernel/egress/secret_store.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::daemon {
@@ -14,6 +17,14 @@ namespace trv::daemon {
 /// Writes the name of the trails at the first start, and compares it later: verifiers know the trails by it.
 /// Errors: conflict where `file` has another name; unavailable.
 [[nodiscard]] base::Status keep_origin(const std::filesystem::path& file, std::string_view origin);
+
+/// Refuses a folder that has lost what its log needs: the key of the audit trails, or that of the secrets. A first
+/// start makes both. Error: corrupt, with what is missing and what to do.
+[[nodiscard]] base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t records);
+
+/// Refuses a folder that has lost secrets of connections. Error: corrupt, with what is missing and what to do.
+[[nodiscard]] base::Status check_secrets(const std::filesystem::path& data_folder,
+                                         const std::set<egress::SecretReference>& named);
 
 /// Writes the operator's token to a file that only its owner reads, and returns the file. Error: unavailable.
 [[nodiscard]] base::Result<std::filesystem::path> write_operator_token(const std::filesystem::path& data_folder,

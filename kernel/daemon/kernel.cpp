@@ -7,6 +7,7 @@
 #include <set>
 
 #include "audit/note/key_file.hpp"
+#include "events/backup/backup.hpp"
 #include "events/lmdb/folder_lock.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
@@ -161,6 +162,7 @@ base::Status Kernel::compose(StartReport& report) {
   const std::uint64_t map_bytes = config_.data_map_gib << 30;
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   logger_->debug("start: {} is locked", folder.string());
+  TRV_TRY(backup::take_over(folder));
   TRV_TRY_ASSIGN(parts.log, log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
   TRV_TRY_ASSIGN(auto opened, node::Shard::open({only_shard, folder / "projection", map_bytes}, *parts.log,
                                                 parts.catalog, clock_, random_));
@@ -172,15 +174,10 @@ base::Status Kernel::compose(StartReport& report) {
   node::Shard& platform = parts.node->platform();
   logger_->debug("start: the log ends with record {}, the projection with {}", stored.last.value(), before);
   TRV_TRY(make_private_folder(folder / "keys"));
-  const std::filesystem::path audit_key_file = folder / "keys" / "audit.pem";
-  if (stored.last.value() > 0 && !std::filesystem::exists(audit_key_file)) {
-    return base::fail(base::ErrorCode::corrupt,
-                      fmt::format("{} is missing, the key that signs the audit trails of this folder's {} records. Put "
-                                  "it back; who holds its public part would refuse another one",
-                                  audit_key_file.string(), stored.last.value()));
-  }
+  TRV_TRY(check_keys(folder, stored.last.value()));
   TRV_TRY(keep_origin(folder / "keys" / "audit.origin", config_.audit_origin));
-  TRV_TRY_ASSIGN(const note::SigningKey audit_key, note::load_or_create(audit_key_file, config_.audit_origin, random_));
+  TRV_TRY_ASSIGN(const note::SigningKey audit_key,
+                 note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
   parts.signer = {config_.audit_origin, audit_key.to_pem()};
   TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(folder / "secrets", random_));
   parts.connections = std::make_unique<ProjectedConnections>(*parts.node);
@@ -210,7 +207,8 @@ base::Status Kernel::compose(StartReport& report) {
   report.rebuilt_because = platform.projection().open_report().reason;
   TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);
   report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
-  logger_->debug("start: the projection is at record {}; {} were replayed", report.records, report.replayed);
+  logger_->debug("start: shard {} is claimed and at record {}; {} were replayed", only_shard.value(), report.records,
+                 report.replayed);
   // The projection is at the log's end, and nothing is loaded and nobody can ask for anything yet.
   TRV_TRY(sweep(report));
   TRV_TRY(load_plugins(report));
@@ -299,6 +297,9 @@ base::Status Kernel::sweep(StartReport& report) {
     }
     if (tenants.size() < page) break;
   }
+  TRV_TRY(check_secrets(config_.data_folder, secrets));
+  // The log that a backup copies may still name what this one names no longer.
+  if (backup::is_running(config_.data_folder)) return {};
   if (const auto removed = parts.packages->remove_unreferenced(packages); !removed) {
     report.problems.push_back(removed.error().message());
   }

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "events/backup/backup.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
 
@@ -208,7 +209,8 @@ base::Result<Bytes> SecretStore::read_sealed(const base::TenantId& tenant, std::
 
 base::Status SecretStore::remove(const base::TenantId& tenant, std::string_view reference) {
   TRV_TRY(base::check_label("tenant", tenant.value()));
-  if (!is_reference(reference)) return {};
+  // While a backup is under way the file stays, and goes with remove_unreferenced() at the next start.
+  if (!is_reference(reference) || backup::is_running(folder_.parent_path())) return {};
   const std::filesystem::path path = folder_ / tenant.value() / reference;
   if (::unlink(path.c_str()) != 0) {
     if (errno == ENOENT) return {};

@@ -45,26 +45,36 @@ void ApiTest::TearDownTestSuite() {
   scratch_.reset();
 }
 
-Answer ApiTest::call(const std::string& token, const std::string& method, const std::string& path, std::string body,
-                     Headers headers) {
+Answer ask(const Daemon& daemon, const std::string& token, const std::string& method, const std::string& path,
+           std::string body, Headers headers) {
   processes::HttpClient client;
   if (!token.empty()) headers.emplace_back("Authorization", "Bearer " + token);
   // Without this libcurl says that the body is a form.
   const auto is_type = [](const auto& header) { return header.first == "Content-Type"; };
   if (std::ranges::none_of(headers, is_type)) headers.emplace_back("Content-Type", "");
   const auto answer = client.send(
-      {.method = method, .url = daemon_->url() + path, .headers = std::move(headers), .body = std::move(body)});
+      {.method = method, .url = daemon.url() + path, .headers = std::move(headers), .body = std::move(body)});
   if (!answer) {
-    ADD_FAILURE() << answer.error().message() << daemon_->complaints();
+    ADD_FAILURE() << answer.error().message() << daemon.complaints();
     return {};
   }
   return {answer->status, answer->body};
 }
 
-std::string ApiTest::create_tenant(const std::string& id) {
-  const Answer answer = call(daemon_->operator_token(), "POST", "/v1/tenants", fmt::format(R"({{"id":"{}"}})", id));
+std::string create_tenant(const Daemon& daemon, const std::string& id) {
+  const Answer answer =
+      ask(daemon, daemon.operator_token(), "POST", "/v1/tenants", fmt::format(R"({{"id":"{}"}})", id));
   EXPECT_EQ(answer.status, 201) << answer.body;
   return answer.status == 201 ? std::string(answer.value().at("token").at("token").as_string()) : std::string();
+}
+
+Answer ApiTest::call(const std::string& token, const std::string& method, const std::string& path, std::string body,
+                     Headers headers) {
+  return ask(*daemon_, token, method, path, std::move(body), std::move(headers));
+}
+
+std::string ApiTest::create_tenant(const std::string& id) {
+  return api::create_tenant(*daemon_, id);
 }
 
 std::pair<std::string, std::string> ApiTest::issue(const std::string& owner, const std::string& tenant,

@@ -22,11 +22,17 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Answer {
   long status = 0;
   std::string body;
-  /// Null where the body is no JSON.
+  /// Null where the body is not JSON.
   [[nodiscard]] json::value value() const;
   /// A text member of the body; empty where there is none.
   [[nodiscard]] std::string text(std::string_view name) const;
 };
+
+/// A request with the token (none where it is empty). Without an answer the test fails and the status is 0.
+[[nodiscard]] Answer ask(const Daemon& daemon, const std::string& token, const std::string& method,
+                         const std::string& path, std::string body = {}, Headers headers = {});
+/// Creates a tenant and gives its owner token.
+[[nodiscard]] std::string create_tenant(const Daemon& daemon, const std::string& id);
 
 /// One daemon for all tests of a program run. Tests change what they need in tenants "acme" and "beta".
 class ApiTest : public testing::Test {
