@@ -1,4 +1,5 @@
-// Hostile bytes into everything that reads log entries. What decodes must be consistent with what peek says.
+// Hostile bytes into everything that reads log entries. What decodes must be consistent with what peek says. A
+// claim takes the void rule back to the end of a decision.
 
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,18 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const record::RecordView& view = record->view();
   TRV_ASSERT(head.has_value() && head->kind == record::EntryKind::record);
   TRV_ASSERT(head->lsn == view.lsn() && head->epoch == view.epoch() && head->shard == view.shard());
+  TRV_ASSERT(head->decision_end == view.decision_end());
+
+  if (head->epoch < record::Epoch(UINT64_MAX) && head->lsn < record::Lsn(UINT64_MAX)) {
+    record::VoidRule rule(head->shard, head->epoch, head->lsn);
+    TRV_ASSERT(rule.judge(*head).has_value() && (rule.next_decision() == rule.next()) == head->decision_end);
+    const record::EntryHead later{.kind = record::EntryKind::claim,
+                                  .shard = head->shard,
+                                  .epoch = record::Epoch(UINT64_MAX),
+                                  .lsn = {},
+                                  .decision_end = false};
+    TRV_ASSERT(rule.judge(later).has_value() && rule.next() == rule.next_decision());
+  }
 
   // Whatever was read can be written again and reads the same.
   record::Draft draft;

@@ -14,7 +14,8 @@ void Batch::add(const record::RecordView& record) {
   }
   const std::size_t offset = memory_.append(record.stored());
   spans_.push_back({offset, record.stored().size()});
-  TRV_ENSURES(last() == record.lsn());
+  if (record.decision_end()) decided_ = spans_.size();
+  TRV_ENSURES(last() == record.lsn() && decided_ <= spans_.size());
 }
 
 base::BytesView Batch::at(std::size_t index) const noexcept {
@@ -25,6 +26,7 @@ base::BytesView Batch::at(std::size_t index) const noexcept {
 void Batch::clear() noexcept {
   memory_.clear();
   spans_.clear();
+  decided_ = 0;
 }
 
 }  // namespace trv::log

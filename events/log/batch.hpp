@@ -12,7 +12,8 @@
 
 namespace trv::log {
 
-/// Consecutive records of one shard and epoch. Owns a copy of their bytes. One thread at a time.
+/// Consecutive records of one shard and epoch; decisions may begin before it and end behind it. Owns a copy of their
+/// bytes. One thread at a time.
 class Batch {
  public:
   /// Copies the record behind the others. Contract: it follows the last one.
@@ -31,6 +32,8 @@ class Batch {
     TRV_EXPECTS(!empty());
     return record::Lsn(first_.value() + spans_.size() - 1);
   }
+  /// How many of the records, from the first, end with a whole decision; 0 where no decision ends in the batch.
+  [[nodiscard]] std::size_t decided() const noexcept { return decided_; }
   /// Empties it and keeps its memory.
   void clear() noexcept;
 
@@ -42,6 +45,7 @@ class Batch {
 
   record::AlignedBytes memory_;
   std::vector<Span> spans_;
+  std::size_t decided_ = 0;
   record::ShardId shard_;
   record::Epoch epoch_;
   record::Lsn first_;

@@ -49,8 +49,9 @@ class EventLogSuite : public testing::TestWithParam<EventLogWorldMaker> {
     EXPECT_TRUE(claim.has_value()) << claim.error().message();
     return LogWriter(*claim);
   }
-  static Settled settled(EventLog& log, LogWriter& writer, std::size_t count, std::size_t payload_bytes = 64) {
-    const auto ticket = log.append(writer.claim(), writer.batch(count, payload_bytes));
+  static Settled settled(EventLog& log, LogWriter& writer, std::size_t count, std::size_t payload_bytes = 64,
+                         Ends ends = Ends::each) {
+    const auto ticket = log.append(writer.claim(), writer.batch(count, payload_bytes, ends));
     EXPECT_TRUE(ticket.has_value()) << ticket.error().message();
     const auto settled = log.settle(*ticket);
     EXPECT_TRUE(settled.has_value()) << settled.error().message();
@@ -296,6 +297,115 @@ TEST_P(EventLogSuite, what_was_acknowledged_survives_reopening) {
   EXPECT_EQ(writer.claim().epoch, Epoch(2));
   EXPECT_EQ(settled(owner(), writer, 1).outcome, Outcome::appended);
   EXPECT_EQ(readable(owner(), shard()), run(1, 8));
+}
+
+TEST_P(EventLogSuite, a_decision_is_held_back_until_its_end_has_come) {
+  LogWriter writer = claimed(owner(), shard());
+  ASSERT_EQ(settled(owner(), writer, 2).outcome, Outcome::appended);
+  auto reader = owner().read(shard(), Lsn(2));
+  ASSERT_EQ((*(*reader)->next(std::chrono::seconds(10)))->lsn, Lsn(2));
+  ASSERT_EQ(settled(owner(), writer, 3, 64, Ends::none).last, Lsn(5));
+  EXPECT_FALSE((*reader)->next(std::chrono::milliseconds(20))->has_value());
+  EXPECT_EQ(readable(owner(), shard()), run(1, 2));
+  EXPECT_TRUE(readable(owner(), shard(), 4).empty());
+  EXPECT_EQ(owner().bounds(shard())->last, Lsn(2));
+  ASSERT_EQ(settled(owner(), writer, 2, 64, Ends::last).last, Lsn(7));
+  for (std::uint64_t lsn = 3; lsn <= 7; ++lsn) {
+    const auto stored = (*reader)->next(std::chrono::seconds(10));
+    ASSERT_TRUE(stored.has_value() && stored->has_value());
+    EXPECT_EQ((*stored)->lsn, Lsn(lsn));
+  }
+  for (std::uint64_t from = 1; from <= 7; ++from) EXPECT_EQ(readable(rival(), shard(), from), run(from, 7));
+  EXPECT_EQ(owner().bounds(shard())->last, Lsn(7));
+}
+
+TEST_P(EventLogSuite, a_torn_decision_never_happened) {
+  constexpr std::size_t torn_max = 4;
+  std::uint64_t last = 0;
+  auto following = owner().read(shard(), Lsn(1));
+  for (std::size_t torn = 0; torn <= torn_max; ++torn) {
+    LogWriter writer = claimed(owner(), shard());
+    EXPECT_EQ(writer.claim().next, Lsn(last + 1));
+    ASSERT_EQ(settled(owner(), writer, 2, 64, Ends::last).last, Lsn(last + 2));
+    last += 2;
+    for (std::size_t i = 0; i < torn; ++i) {
+      // One by one, as an engine without transactions stores them.
+      ASSERT_EQ(settled(owner(), writer, 1, 64, Ends::none).outcome, Outcome::appended);
+    }
+    EXPECT_EQ(owner().bounds(shard())->last, Lsn(last));
+  }
+  // Twice in a row with nothing whole between them, then with nothing torn.
+  for (const std::size_t torn : {3, 1, 0}) {
+    LogWriter writer = claimed(rival(), shard());
+    EXPECT_EQ(writer.claim().next, Lsn(last + 1));
+    if (torn > 0) {
+      ASSERT_EQ(settled(rival(), writer, torn, 99, Ends::none).outcome, Outcome::appended);
+    }
+  }
+  const bool lives_on = world_->reopen();
+  LogWriter writer = claimed(rival(), shard());
+  ASSERT_EQ(settled(rival(), writer, 3, 10, Ends::last).last, Lsn(last + 3));
+  last += 3;
+  for (std::uint64_t from = 1; from <= last; ++from) EXPECT_EQ(readable(owner(), shard(), from), run(from, last));
+  EXPECT_TRUE(readable(owner(), shard(), last + 1).empty());
+  EXPECT_EQ(owner().bounds(shard())->last, Lsn(last));
+  for (std::uint64_t lsn = 1; !lives_on && lsn <= last; ++lsn) {
+    EXPECT_EQ((*(*following)->next(std::chrono::seconds(10)))->lsn, Lsn(lsn)) << "a reader from before";
+  }
+}
+
+TEST_P(EventLogSuite, a_reader_that_waits_within_a_torn_decision_goes_on_behind_the_claim) {
+  LogWriter old = claimed(owner(), shard());
+  ASSERT_EQ(settled(owner(), old, 1).outcome, Outcome::appended);
+  ASSERT_EQ(settled(owner(), old, 3, 10, Ends::none).outcome, Outcome::appended);
+  auto from_start = owner().read(shard(), Lsn(1));
+  auto from_within = owner().read(shard(), Lsn(3));
+  ASSERT_EQ((*(*from_start)->next(std::chrono::seconds(10)))->lsn, Lsn(1));
+  EXPECT_FALSE((*from_start)->next(base::Duration::zero())->has_value());
+  EXPECT_FALSE((*from_within)->next(base::Duration::zero())->has_value());
+  LogWriter young = claimed(rival(), shard());
+  EXPECT_EQ(young.claim().next, Lsn(2));
+  ASSERT_EQ(settled(rival(), young, 2, 20, Ends::last).last, Lsn(3));
+  for (const std::uint64_t lsn : {2, 3}) {
+    const auto stored = (*from_start)->next(std::chrono::seconds(10));
+    ASSERT_TRUE(stored.has_value() && stored->has_value());
+    EXPECT_EQ((*stored)->lsn, Lsn(lsn));
+    EXPECT_EQ(record::RecordView::over((*stored)->bytes)->epoch(), young.claim().epoch);
+  }
+  const auto third = (*from_within)->next(std::chrono::seconds(10));
+  ASSERT_TRUE(third.has_value() && third->has_value());
+  EXPECT_EQ((*third)->lsn, Lsn(3));
+  EXPECT_EQ(record::RecordView::over((*third)->bytes)->epoch(), young.claim().epoch);
+}
+
+TEST_P(EventLogSuite, the_end_of_a_torn_decision_does_not_count_behind_a_claim) {
+  LogWriter old = claimed(owner(), shard());
+  ASSERT_EQ(settled(owner(), old, 2, 64, Ends::none).outcome, Outcome::appended);
+  LogWriter young = claimed(rival(), shard());
+  ASSERT_EQ(settled(owner(), old, 1, 64, Ends::last).outcome, Outcome::lost);
+  EXPECT_TRUE(readable(owner(), shard()).empty());
+  ASSERT_EQ(settled(rival(), young, 1).last, Lsn(1));
+  EXPECT_EQ(readable(owner(), shard()), run(1, 1));
+}
+
+TEST_P(EventLogSuite, a_large_decision_is_read_whole) {
+  LogWriter writer = claimed(owner(), shard());
+  ASSERT_EQ(settled(owner(), writer, 3).outcome, Outcome::appended);
+  ASSERT_EQ(settled(owner(), writer, 3'000, 2'000, Ends::last).outcome, Outcome::appended);
+  ASSERT_EQ(settled(owner(), writer, 3).outcome, Outcome::appended);
+  EXPECT_EQ(readable(owner(), shard()), run(1, 3'006));
+}
+
+TEST_P(EventLogSuite, a_decision_over_the_limit_is_damage) {
+  LogWriter writer = claimed(owner(), shard());
+  ASSERT_EQ(settled(owner(), writer, 1).outcome, Outcome::appended);
+  const std::size_t records = record::decision_bytes_max / 900'000 + 1;
+  ASSERT_EQ(settled(owner(), writer, records, 900'000, Ends::last).outcome, Outcome::appended);
+  auto reader = owner().read(shard(), Lsn(1));
+  EXPECT_EQ((*(*reader)->next(base::Duration::zero()))->lsn, Lsn(1));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ((*reader)->next(base::Duration::zero()).error().code(), base::ErrorCode::corrupt) << "and stays there";
+  }
 }
 
 TEST_P(EventLogSuite, a_ticket_is_settled_once) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "events/log/decision_buffer.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -19,8 +20,8 @@ struct InMemoryEventLog::Shard {
 
   ShardId id;
   std::vector<base::Bytes> entries;
-  record::VoidRule rule;  // over all entries
-  base::Digest last_hash{};
+  record::VoidRule rule;     // over all entries
+  base::Digest last_hash{};  ///< of the last record of the last whole decision
   Epoch appending;
   Lsn append_next;
   std::uint64_t tickets = 0;
@@ -35,27 +36,24 @@ struct InMemoryEventLog::Shard {
     const auto verdict = rule.judge(*head);
     TRV_ASSERT(verdict.has_value());
     entries.emplace_back(entry.begin(), entry.end());
-    if (*verdict == record::VoidRule::Verdict::valid) last_hash = record::hash_of(entry);
+    if (*verdict == record::VoidRule::Verdict::next && head->decision_end) last_hash = record::hash_of(entry);
   }
 };
 
 class InMemoryEventLog::ShardReader final : public Reader {
  public:
-  ShardReader(InMemoryEventLog& log, Shard& shard, Lsn from) : log_(log), shard_(shard), from_(from), rule_(shard.id) {}
+  ShardReader(InMemoryEventLog& log, Shard& shard, Lsn from)
+      : log_(log), shard_(shard), buffer_(record::VoidRule(shard.id), from) {}
 
   Result<std::optional<StoredRecord>> next(base::Duration timeout) override {
     std::unique_lock lock(log_.mutex_);
     const base::Duration deadline = clock_.monotonic() + std::min(timeout, wait_max);
     while (true) {
-      while (index_ < shard_.entries.size()) {
-        const base::Bytes& entry = shard_.entries[index_];
-        TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry));
-        TRV_TRY_ASSIGN(const record::VoidRule::Verdict verdict, rule_.judge(head));
+      while (buffer_.empty() && index_ < shard_.entries.size()) {
+        TRV_TRY(buffer_.take(shard_.entries[index_]));
         ++index_;
-        if (verdict != record::VoidRule::Verdict::valid || head.lsn < from_) continue;
-        memory_ = record::AlignedBytes(entry);
-        return StoredRecord{.lsn = head.lsn, .bytes = memory_.view(0, entry.size())};
       }
+      if (!buffer_.empty()) return buffer_.give();
       log_.grown_.wait_for(lock, deadline - clock_.monotonic(),
                            [&] { return woken_ || index_ < shard_.entries.size(); });
       if (index_ == shard_.entries.size()) {
@@ -77,10 +75,8 @@ class InMemoryEventLog::ShardReader final : public Reader {
   base::SystemClock clock_;  // a wait takes real time, whatever time it is in the test
   InMemoryEventLog& log_;
   Shard& shard_;
-  Lsn from_;
-  record::VoidRule rule_;
+  DecisionBuffer buffer_;
   std::size_t index_ = 0;
-  record::AlignedBytes memory_;
   bool woken_ = false;
 };
 
@@ -169,7 +165,7 @@ Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch) {
   }
   if (batch.first() != shard.rule.next()) {
     return fail(ErrorCode::cancelled,
-                fmt::format("lsn {} of shard {} can not follow lsn {}: an append before it failed",
+                fmt::format("lsn {} of shard {} cannot follow lsn {}: an append before it failed",
                             batch.first().value(), shard.id.value(), shard.rule.next().value() - 1));
   }
   if (shard.fail_next.has_value()) {
@@ -195,7 +191,7 @@ Result<std::unique_ptr<Reader>> InMemoryEventLog::read(ShardId shard, Lsn from) 
 
 Result<Bounds> InMemoryEventLog::bounds(ShardId shard) {
   const std::lock_guard lock(mutex_);
-  const Lsn next = shard_of(shard).rule.next();
+  const Lsn next = shard_of(shard).rule.next_decision();
   if (next == Lsn(1)) return Bounds{};
   return Bounds{.first = Lsn(1), .last = Lsn(next.value() - 1)};
 }
@@ -221,6 +217,12 @@ void InMemoryEventLog::tear_next_settle(ShardId shard, std::size_t records) {
 void InMemoryEventLog::delay_settle(base::Duration delay) {
   const std::lock_guard lock(mutex_);
   delay_ = delay;
+}
+
+std::vector<base::Bytes> InMemoryEventLog::entries(ShardId shard) const {
+  const std::lock_guard lock(mutex_);
+  const auto known = shards_.find(shard);
+  return known == shards_.end() ? std::vector<base::Bytes>() : known->second->entries;
 }
 
 std::uint64_t InMemoryEventLog::settle_count() const {

@@ -6,7 +6,8 @@
 //  and
 //    is void;
 //  - fails a settle, with nothing of the batch written;
-//  - tears a batch: its first records land, the others do not, and settle reports an unknown fate;
+//  - tears a batch: its first records land, be it within a decision, the others do not, and settle reports an unknown
+//  fate;
 //  - delays every settle.
 // It never reorders, damages or forgets what it acknowledged.
 
@@ -39,10 +40,13 @@ class InMemoryEventLog final : public EventLog {
   void lose_ownership(ShardId shard);
   /// The next settle of the shard gives this error and writes nothing.
   void fail_next_settle(ShardId shard, base::Error error);
-  /// The next settle of the shard writes the first `records` of its batch and says unavailable.
+  /// The next settle of the shard writes the first `records` of its batch, wherever decisions end, and says
+  /// unavailable.
   void tear_next_settle(ShardId shard, std::size_t records);
   /// Every settle takes at least this long from now on.
   void delay_settle(base::Duration delay);
+  /// Every entry of the shard in log order, void ones too.
+  [[nodiscard]] std::vector<base::Bytes> entries(ShardId shard) const;
   /// How many settles were answered so far, of all shards.
   [[nodiscard]] std::uint64_t settle_count() const;
 

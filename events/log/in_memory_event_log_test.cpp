@@ -52,6 +52,25 @@ TEST(InMemoryEventLogTest, a_torn_batch_leaves_its_beginning) {
   EXPECT_EQ(log.claim(shard, "node", base::Uuid())->next, Lsn(3));
 }
 
+TEST(InMemoryEventLogTest, a_batch_that_is_torn_anywhere_leaves_whole_decisions) {
+  for (std::size_t lands = 0; lands <= 6; ++lands) {
+    InMemoryEventLog log;
+    LogWriter writer(*log.claim(shard, "node", base::Uuid()));
+    // Decisions of 2 and 4 records.
+    Batch batch = writer.batch(2, 64, Ends::last);
+    const Batch four = writer.batch(4, 64, Ends::last);
+    for (std::size_t i = 0; i < four.size(); ++i) batch.add(*record::RecordView::over(four.at(i)));
+    EXPECT_EQ(batch.decided(), 6);
+    log.tear_next_settle(shard, lands);
+    EXPECT_EQ(log.settle(*log.append(writer.claim(), std::move(batch))).error().code(), ErrorCode::unavailable);
+    const std::uint64_t whole = lands < 2 ? 0 : lands < 6 ? 2 : 6;
+    EXPECT_EQ(read_all(log), whole) << lands;
+    EXPECT_EQ(log.bounds(shard)->last, Lsn(whole)) << lands;
+    EXPECT_EQ(log.entries(shard).size(), lands + 1);
+    EXPECT_EQ(log.claim(shard, "node", base::Uuid())->next, Lsn(whole + 1)) << lands;
+  }
+}
+
 TEST(InMemoryEventLogTest, a_delayed_settle_takes_at_least_that_long) {
   InMemoryEventLog log;
   LogWriter writer(*log.claim(shard, "node", base::Uuid()));

@@ -90,17 +90,17 @@ Result<Claim> LmdbEventLog::claim(ShardId shard, std::string_view node, const ba
     TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
     TRV_TRY_ASSIGN(entries, txn.create_table(entries_name(shard), lmdb::Keys::integer));
     TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
-    if (end.last_record_position != 0) {
-      TRV_TRY_ASSIGN(const auto last, entries.get(txn, end.last_record_position));
+    if (end.decided_position != 0) {
+      TRV_TRY_ASSIGN(const auto last, entries.get(txn, end.decided_position));
       if (!last.has_value()) {
         return fail(ErrorCode::corrupt, fmt::format("{}: the last record of shard {}, position {}, is missing",
-                                                    env_.folder().string(), shard.value(), end.last_record_position));
+                                                    env_.folder().string(), shard.value(), end.decided_position));
       }
       claim.last_hash = record::hash_of(*last);
     }
     end.epoch = claim.epoch = end.epoch.next();
-    claim.next = end.next;
-    TRV_ASSERT((claim.next == Lsn(1)) == (end.last_record_position == 0));
+    // What was torn never happened: the owner before us goes back to its last whole decision.
+    claim.next = end.next = end.next_decision;
     const base::Bytes entry =
         record::encode_claim({.shard = shard, .epoch = claim.epoch, .node = std::string(node), .nonce = nonce});
     TRV_TRY(entries.append(txn, end.next_position, entry));
@@ -139,7 +139,7 @@ Result<Ticket> LmdbEventLog::append(const Claim& claim, Batch batch) {
     owned.epoch = claim.epoch;
     owned.next = claim.next;
   }
-  // An older claim is told so by settle(): only the log decides who has lost.
+  // settle() says so to an older claim: only the log decides which claim has lost.
   if (claim.epoch == owned.epoch) {
     if (batch.first() != owned.next) return refused(fmt::format("does not continue at lsn {}", owned.next.value()));
     owned.next = batch.last().next();
@@ -161,7 +161,7 @@ Result<Settled> LmdbEventLog::settle(const Ticket& ticket) {
     const std::lock_guard lock(queue_mutex_);
     if (auto result = take()) return *std::move(result);
   }
-  // Whoever gets here first writes for all that wait behind.
+  // The caller that gets here first writes for all that wait behind it.
   const std::lock_guard commit_lock(commit_mutex_);
   std::vector<Pending> work;
   {
@@ -225,7 +225,7 @@ Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& out
     }
     if (batch.first() != end.next) {
       outcomes.push_back(
-          fail(ErrorCode::cancelled, fmt::format("lsn {} of shard {} can not follow lsn {}: an append before it failed",
+          fail(ErrorCode::cancelled, fmt::format("lsn {} of shard {} cannot follow lsn {}: an append before it failed",
                                                  batch.first().value(), shard.value(), end.next.value() - 1)));
       continue;
     }
@@ -234,10 +234,13 @@ Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& out
       TRV_TRY(entries.append(txn, end.next_position + i, batch.at(i)));
     }
     TRV_ASSERT(batch.size() == batch.last().value() - batch.first().value() + 1);
+    if (batch.decided() > 0) {
+      end.decided_position = end.next_position + batch.decided() - 1;
+      end.next_decision = Lsn(batch.first().value() + batch.decided());
+    }
     end.next_position += batch.size();
-    end.last_record_position = end.next_position - 1;
     end.next = batch.last().next();
-    TRV_ENSURES(end.next_position > end.last_record_position && end.next > batch.first());
+    TRV_ENSURES(end.next_position > end.decided_position && end.next >= end.next_decision);
     TRV_TRY(end.write(txn, shards_, shard));
     outcomes.push_back(Settled{.outcome = Outcome::appended, .last = batch.last()});
     wrote = true;
@@ -256,8 +259,8 @@ void LmdbEventLog::publish() noexcept {
 Result<Bounds> LmdbEventLog::bounds(ShardId shard) {
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
   TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, shards_, shard));
-  if (end.last_record_position == 0) return Bounds{};
-  return Bounds{.first = Lsn(1), .last = Lsn(end.next.value() - 1)};
+  if (end.decided_position == 0) return Bounds{};
+  return Bounds{.first = Lsn(1), .last = Lsn(end.next_decision.value() - 1)};
 }
 
 Result<std::unique_ptr<Reader>> LmdbEventLog::read(ShardId shard, Lsn from) {

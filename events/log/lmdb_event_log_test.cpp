@@ -158,6 +158,7 @@ TEST_F(LmdbEventLogTest, a_log_of_every_release_before_opens_and_goes_on) {
       const auto log = open();
       LogWriter first = claimed(*log);
       ASSERT_TRUE(settle(*log, first, 2, 24));
+      ASSERT_TRUE(log->settle(*log->append(first.claim(), first.batch(2, 24, Ends::none))));
       claimed(*log);
       LogWriter second = claimed(*log);
       ASSERT_TRUE(settle(*log, second, 1, 24));

@@ -16,7 +16,7 @@ using base::fail;
 using base::Result;
 using base::Status;
 
-static_assert(std::endian::native == std::endian::little, "rows are stored as they stand in memory");
+static_assert(std::endian::native == std::endian::little, "rows are stored as they are in memory");
 
 namespace {
 
@@ -50,22 +50,28 @@ std::array<std::uint8_t, claim_key_bytes> claim_key(record::ShardId shard, recor
 Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& shards, record::ShardId shard) {
   TRV_TRY_ASSIGN(const auto bytes, shards.get(txn, shard.value()));
   if (!bytes.has_value()) return ShardEnd{};
-  TRV_TRY_ASSIGN(const auto row, row_of<4>(*bytes, shard, "shards"));
+  TRV_TRY_ASSIGN(const auto row, row_of<5>(*bytes, shard, "shards"));
   const ShardEnd end{.epoch = record::Epoch(row[0]),
                      .next = record::Lsn(row[1]),
                      .next_position = row[2],
-                     .last_record_position = row[3]};
-  if (end.next.value() == 0 || end.last_record_position >= end.next_position) {
+                     .next_decision = record::Lsn(row[3]),
+                     .decided_position = row[4]};
+  if (!end.is_sound()) {
     return fail(ErrorCode::corrupt,
                 fmt::format("the row of shard {} in table shards of the event log contradicts itself", shard.value()));
   }
   return end;
 }
 
+bool ShardEnd::is_sound() const noexcept {
+  return next_decision >= record::Lsn(1) && next >= next_decision && decided_position < next_position &&
+         (decided_position == 0) == (next_decision == record::Lsn(1));
+}
+
 Status ShardEnd::write(lmdb::WriteTxn& txn, const lmdb::Table& shards, record::ShardId shard) const {
-  // What read() would refuse is never written.
-  TRV_EXPECTS(next >= record::Lsn(1) && epoch >= record::Epoch(1) && last_record_position < next_position);
-  const std::array<std::uint64_t, 4> row{epoch.value(), next.value(), next_position, last_record_position};
+  TRV_EXPECTS(is_sound() && epoch >= record::Epoch(1));
+  const std::array<std::uint64_t, 5> row{epoch.value(), next.value(), next_position, next_decision.value(),
+                                         decided_position};
   return shards.put(txn, shard.value(), view_of(row));
 }
 

@@ -13,18 +13,23 @@ namespace trv::log {
 /// Where a shard's log ends; table "shards", key: shard.
 struct ShardEnd {
   record::Epoch epoch;
-  record::Lsn next{1};
+  record::Lsn next{1};  ///< of the next record under this epoch
   std::uint64_t next_position = 1;
-  std::uint64_t last_record_position = 0;  ///< 0: no record yet
+  record::Lsn next_decision{1};        ///< lsn after the last whole decision: where the next claim goes on
+  std::uint64_t decided_position = 0;  ///< of the last record of the last whole decision; 0: none yet
 
-  /// A shard that was never claimed gives the row that stands before the first entry.
+  /// A shard that was never claimed gives the row before the first entry.
   [[nodiscard]] static base::Result<ShardEnd> read(const lmdb::Txn& txn, const lmdb::Table& shards,
                                                    record::ShardId shard);
   [[nodiscard]] base::Status write(lmdb::WriteTxn& txn, const lmdb::Table& shards, record::ShardId shard) const;
+
+ private:
+  [[nodiscard]] bool is_sound() const noexcept;
 };
 
-/// Where a claim stands; table "claims", key: shard, then lsn of the first record behind the claim, both big-endian. Of
-/// claims without a record between them the last one stays. Between claims, positions and lsns grow together.
+/// Where a claim is; table "claims", key: shard, then lsn of the first record behind the claim, both big-endian. Of
+/// claims with the same first lsn the last one stays. Behind a claim, positions and lsns grow together up to the next
+/// claim; what the next claim made void keeps its positions only (docs/formats/embedded-log.md).
 struct ClaimPlace {
   std::uint64_t position = 0;
   record::Epoch epoch;

@@ -18,21 +18,21 @@ using base::Status;
 
 namespace {
 
-constexpr std::size_t run_entries_max = 1024;
+// A run ends with the decision that reaches one of these.
+constexpr std::size_t run_records_max = 1024;
 constexpr std::size_t run_bytes_max = 1 << 20;
-// Owners in other processes can not notify us.
+// Owners in other processes cannot notify us.
 constexpr std::chrono::milliseconds poll_interval{25};
 
 }  // namespace
 
 LmdbShardReader::LmdbShardReader(LmdbEventLog& log, ShardId shard, Lsn from)
-    : log_(log), shard_(shard), from_(from), rule_(shard) {}
+    : log_(log), shard_(shard), from_(from), buffer_(record::VoidRule(shard), from) {}
 
 Status LmdbShardReader::find_start(const lmdb::ReadTxn& txn) {
   TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, log_.shards_, shard_));
-  TRV_ASSERT(end.next_position > end.last_record_position);
-  // Behind the end there are no positions yet: start at the end and skip.
-  const Lsn start = std::min(from_, end.next);
+  // Behind the last whole decision a claim may still change what is at a position: start there and skip.
+  const Lsn start = std::min(from_, end.next_decision);
   TRV_TRY_ASSIGN(const auto claim, ClaimPlace::before(txn, log_.claims_, shard_, start));
   if (!claim.has_value()) {
     position_ = 1;
@@ -40,14 +40,12 @@ Status LmdbShardReader::find_start(const lmdb::ReadTxn& txn) {
   }
   TRV_ASSERT(claim->next <= start && claim->position < end.next_position);
   position_ = claim->position + 1 + (start.value() - claim->next.value());
-  rule_ = record::VoidRule(shard_, claim->epoch, start);
+  buffer_ = DecisionBuffer(record::VoidRule(shard_, claim->epoch, start), from_);
   return {};
 }
 
 Status LmdbShardReader::fill() {
-  found_.clear();
-  memory_.clear();
-  given_ = 0;
+  TRV_EXPECTS(buffer_.empty());
   TRV_TRY_ASSIGN(const auto entries, log_.entries_of(shard_));
   if (!entries.has_value()) return {};
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, log_.env_.begin_read());
@@ -60,14 +58,9 @@ Status LmdbShardReader::fill() {
       return fail(ErrorCode::corrupt,
                   fmt::format("the log of shard {} is damaged: no entry at position {}", shard_.value(), position_));
     }
-    TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry->value));
-    TRV_ASSERT(found_.empty() || found_.back().lsn < rule_.next());
-    TRV_TRY_ASSIGN(const record::VoidRule::Verdict verdict, rule_.judge(head));
+    TRV_TRY(buffer_.take(entry->value));
     ++position_;
-    if (verdict == record::VoidRule::Verdict::valid && head.lsn >= from_) {
-      found_.push_back({head.lsn, memory_.append(entry->value), entry->value.size()});
-      if (found_.size() >= run_entries_max || memory_.size() >= run_bytes_max) break;
-    }
+    if (!buffer_.empty() && (buffer_.size() >= run_records_max || buffer_.bytes() >= run_bytes_max)) break;
     TRV_TRY_ASSIGN(entry, cursor.next());
   }
   return {};
@@ -75,7 +68,7 @@ Status LmdbShardReader::fill() {
 
 Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout) {
   std::optional<base::Duration> deadline;
-  while (given_ == found_.size()) {
+  while (buffer_.empty()) {
     if (!deadline.has_value()) deadline = clock_.monotonic() + std::min(timeout, wait_max);
     std::uint64_t version = 0;
     {
@@ -83,7 +76,7 @@ Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout
       version = log_.version_;
     }
     const Status status = fill();
-    if (!found_.empty()) break;  // what stands before a damage is good
+    if (!buffer_.empty()) break;  // what comes before a damage is good
     TRV_TRY(status);
 
     std::unique_lock lock(log_.version_mutex_);
@@ -95,9 +88,7 @@ Result<std::optional<StoredRecord>> LmdbShardReader::next(base::Duration timeout
     log_.grown_.wait_for(lock, std::min<base::Duration>(left, poll_interval),
                          [&] { return woken_ || log_.version_ != version; });
   }
-  const Found& found = found_[given_++];
-  TRV_ENSURES(found.lsn >= from_ && given_ <= found_.size());
-  return StoredRecord{.lsn = found.lsn, .bytes = memory_.view(found.offset, found.size)};
+  return buffer_.give();
 }
 
 void LmdbShardReader::wake() noexcept {

@@ -11,6 +11,9 @@
 
 namespace trv::log {
 
+/// Which of a batch's records end a decision.
+enum class Ends : std::uint8_t { each, last, none };
+
 /// One claim's end of the chain. One thread.
 class LogWriter {
  public:
@@ -19,13 +22,14 @@ class LogWriter {
   [[nodiscard]] const Claim& claim() const noexcept { return claim_; }
   [[nodiscard]] Lsn next() const noexcept { return next_; }
 
-  /// The next `count` records, each a decision of its own.
-  [[nodiscard]] Batch batch(std::size_t count, std::size_t payload_bytes = 64) {
+  /// The next `count` records.
+  [[nodiscard]] Batch batch(std::size_t count, std::size_t payload_bytes = 64, Ends ends = Ends::each) {
     Batch batch;
     for (std::size_t i = 0; i < count; ++i) {
+      record::Draft draft = record::example_draft(next_.value(), payload_bytes);
+      draft.decision_end = ends == Ends::each || (ends == Ends::last && i + 1 == count);
       const auto record =
-          encoder_.encode(record::example_draft(next_.value(), payload_bytes),
-                          {.shard = claim_.shard, .lsn = next_, .epoch = claim_.epoch, .prev_hash = last_hash_});
+          encoder_.encode(draft, {.shard = claim_.shard, .lsn = next_, .epoch = claim_.epoch, .prev_hash = last_hash_});
       TRV_ASSERT(record.has_value());
       batch.add(*record);
       last_hash_ = record::hash_of(record->stored());

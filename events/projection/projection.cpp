@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::string_view applied_table = "projection.applied";
 constexpr std::string_view applied_key = "applied";
-constexpr std::size_t applied_bytes = 8 + 8 + 32 + 1;
+constexpr std::size_t applied_bytes = 8 + 8 + 32;
 
 std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
   std::array<std::uint8_t, applied_bytes> row{};
@@ -34,7 +34,6 @@ std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
   std::memcpy(row.data(), &lsn, 8);
   std::memcpy(row.data() + 8, &epoch, 8);
   std::memcpy(row.data() + 16, applied.last_hash.data(), 32);
-  row[48] = applied.decision_complete ? 1 : 0;
   return row;
 }
 
@@ -50,7 +49,6 @@ Result<Applied> from_row(BytesView row) {
   std::memcpy(applied.last_hash.data(), row.data() + 16, 32);
   applied.lsn = Lsn(lsn);
   applied.epoch = record::Epoch(epoch);
-  applied.decision_complete = row[48] != 0;
   return applied;
 }
 

@@ -41,8 +41,6 @@ struct Applied {
   record::Lsn lsn;
   record::Epoch epoch;
   base::Digest last_hash{};  ///< of the record at `lsn` as stored; zeros at lsn 0
-  bool decision_complete =
-      true;  ///< false: the record at `lsn` is not the last of its decision; the log was torn there
 
   friend bool operator==(const Applied&, const Applied&) = default;
 };
@@ -172,8 +170,7 @@ base::Status Projection::follow(ProjectionTxn& txn, const record::RecordView& kn
       return std::unexpected(of_projector(std::move(status).error(), place, known.lsn()));
     }
   }
-  txn.applied_ = Applied{
-      .lsn = known.lsn(), .epoch = known.epoch(), .last_hash = known.hash(), .decision_complete = known.decision_end()};
+  txn.applied_ = Applied{.lsn = known.lsn(), .epoch = known.epoch(), .last_hash = known.hash()};
   return {};
 }
 

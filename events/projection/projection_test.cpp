@@ -298,27 +298,20 @@ TEST_F(ProjectionTest, a_new_owner_stops_before_its_claim) {
   EXPECT_EQ(projection->catch_up(log_)->to, Lsn(5));
 }
 
-TEST_F(ProjectionTest, a_torn_decision_is_visible_after_recovery) {
-  record::RecordEncoder encoder;
-  const auto claim = log_.claim(shard, "node", base::Uuid());
-  log::Batch batch;
-  base::Digest last{};
-  for (std::uint64_t lsn = 1; lsn <= 3; ++lsn) {
-    record::Draft draft = record::example_draft(lsn);
-    draft.decision_end = lsn == 3;
-    const auto record =
-        encoder.encode(draft, {.shard = shard, .lsn = Lsn(lsn), .epoch = claim->epoch, .prev_hash = last});
-    batch.add(*record);
-    last = record::hash_of(record->stored());
-  }
+TEST_F(ProjectionTest, a_torn_decision_is_never_projected) {
+  log::LogWriter writer = claimed();
+  append(writer, 1);
   log_.tear_next_settle(shard, 2);
-  ASSERT_FALSE(log_.settle(*log_.append(*claim, std::move(batch))));
+  ASSERT_FALSE(log_.settle(*log_.append(writer.claim(), writer.batch(3, 64, log::Ends::last))));
   ExampleProjector projector;
   auto projection = open(options("p"), projector);
-  EXPECT_TRUE(projection->applied().decision_complete);
+  ASSERT_TRUE(projection->catch_up(log_));
+  EXPECT_EQ(projection->applied().lsn, Lsn(1));
+  log::LogWriter after = claimed();
+  append(after, 1);
   ASSERT_TRUE(projection->catch_up(log_));
   EXPECT_EQ(projection->applied().lsn, Lsn(2));
-  EXPECT_FALSE(projection->applied().decision_complete);
+  EXPECT_EQ(projection->applied().epoch, after.claim().epoch);
 }
 
 TEST_F(ProjectionTest, catching_up_tells_its_progress) {

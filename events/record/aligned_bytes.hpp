@@ -1,5 +1,5 @@
 #pragma once
-// Memory in which a record may stand: every start is a multiple of 8.
+// Memory for records: every start is a multiple of 8.
 
 #include <cstdint>
 #include <cstring>
@@ -38,6 +38,11 @@ class AlignedBytes {
   [[nodiscard]] std::size_t size() const noexcept { return words_.size() * 8; }
   /// Keeps the memory.
   void clear() noexcept { words_.clear(); }
+  /// Drops what begins at `size` or behind it. Precondition: `size` is an offset that append() gave, or size().
+  void shrink(std::size_t size) noexcept {
+    TRV_EXPECTS(size % 8 == 0 && size <= this->size());
+    words_.resize(size / 8);
+  }
   void reserve(std::size_t bytes) { words_.reserve(aligned_size(bytes) / 8); }
 
  private:

@@ -106,11 +106,14 @@ Result<EntryHead> peek(BytesView stored) {
   const auto shard = table.field<std::uint32_t>(is_record ? +schema::record::Record::VT_SHARD : +fb::Claim::VT_SHARD);
   const auto epoch = table.field<std::uint64_t>(is_record ? +schema::record::Record::VT_EPOCH : +fb::Claim::VT_EPOCH);
   const auto lsn = is_record ? table.field<std::uint64_t>(schema::record::Record::VT_LSN) : std::uint64_t{0};
-  if (!shard || !epoch || !lsn) return corrupt_entry(stored, "a field lies outside of it");
+  const auto decision_end =
+      is_record ? table.field<std::uint8_t>(schema::record::Record::VT_DECISION_END) : std::uint8_t{0};
+  if (!shard || !epoch || !lsn || !decision_end) return corrupt_entry(stored, "a field lies outside of it");
   if (*epoch == 0 || (is_record && *lsn == 0)) return corrupt_entry(stored, "it has no epoch or no lsn");
   head.shard = ShardId(*shard);
   head.epoch = Epoch(*epoch);
   head.lsn = Lsn(*lsn);
+  head.decision_end = *decision_end != 0;
   TRV_ENSURES(head.epoch >= Epoch(1) && (head.lsn >= Lsn(1)) == is_record);
   return head;
 }
@@ -149,7 +152,7 @@ Result<VoidRule::Verdict> VoidRule::judge(const EntryHead& head) {
   const auto broken = [&](std::string_view what) {
     return fail(
         ErrorCode::corrupt,
-        fmt::format("the log of shard {} is damaged: with epoch {} and next lsn {} stands {} (shard {}, epoch {}, "
+        fmt::format("the log of shard {} is damaged: after epoch {} and before lsn {} comes {} (shard {}, epoch {}, "
                     "lsn {})",
                     shard_.value(), epoch_.value(), next_.value(), what, head.shard.value(), head.epoch.value(),
                     head.lsn.value()));
@@ -158,6 +161,7 @@ Result<VoidRule::Verdict> VoidRule::judge(const EntryHead& head) {
   if (head.kind == EntryKind::claim) {
     if (head.epoch <= epoch_) return Verdict::claim_lost;
     epoch_ = head.epoch;
+    next_ = next_decision_;
     TRV_ENSURES(epoch_ >= Epoch(1) && next_ >= Lsn(1));
     return Verdict::claim_won;
   }
@@ -166,8 +170,9 @@ Result<VoidRule::Verdict> VoidRule::judge(const EntryHead& head) {
   if (head.lsn < next_) return Verdict::repeated;
   if (head.lsn > next_) return broken("a record behind a gap");
   next_ = next_.next();
-  TRV_ENSURES(next_ == head.lsn.next() && epoch_ == head.epoch);
-  return Verdict::valid;
+  if (head.decision_end) next_decision_ = next_;
+  TRV_ENSURES(next_ == head.lsn.next() && epoch_ == head.epoch && next_decision_ <= next_);
+  return Verdict::next;
 }
 
 }  // namespace trv::record

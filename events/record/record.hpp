@@ -24,6 +24,8 @@ namespace trv::record {
 
 /// The largest entry of a log, size prefix included.
 inline constexpr std::size_t record_bytes_max = 1'000'000;
+/// The largest decision: the sum of its entries. Readers hold a decision in memory until its end has come.
+inline constexpr std::size_t decision_bytes_max = std::size_t{64} << 20;
 
 enum class PayloadEncoding : std::uint8_t {
   flatbuffer = 0,  ///< the event type's own FlatBuffer

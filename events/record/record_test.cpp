@@ -194,7 +194,7 @@ TEST(RecordTest, a_claim_is_no_record_and_a_record_no_claim) {
   EXPECT_FALSE(Record::decode(claim));
   EXPECT_FALSE(decode_claim(record));
   EXPECT_EQ(*peek(claim), (EntryHead{EntryKind::claim, ShardId(5), Epoch(3), Lsn(0)}));
-  EXPECT_EQ(*peek(record), (EntryHead{EntryKind::record, ShardId(5), Epoch(2), Lsn(4)}));
+  EXPECT_EQ(*peek(record), (EntryHead{EntryKind::record, ShardId(5), Epoch(2), Lsn(4), true}));
   EXPECT_EQ(decode_claim(claim)->epoch, Epoch(3));
 }
 
@@ -236,8 +236,8 @@ TEST(ChainTest, a_chain_can_be_taken_up_in_the_middle) {
 EntryHead claim_head(std::uint64_t epoch) {
   return {EntryKind::claim, ShardId(1), Epoch(epoch), Lsn(0)};
 }
-EntryHead record_head(std::uint64_t epoch, std::uint64_t lsn) {
-  return {EntryKind::record, ShardId(1), Epoch(epoch), Lsn(lsn)};
+EntryHead record_head(std::uint64_t epoch, std::uint64_t lsn, bool decision_end = true) {
+  return {EntryKind::record, ShardId(1), Epoch(epoch), Lsn(lsn), decision_end};
 }
 
 TEST(VoidRuleTest, the_first_claim_of_an_epoch_wins) {
@@ -251,12 +251,28 @@ TEST(VoidRuleTest, the_first_claim_of_an_epoch_wins) {
 TEST(VoidRuleTest, records_of_an_older_epoch_behind_a_claim_do_not_count) {
   VoidRule rule(ShardId(1));
   EXPECT_TRUE(rule.judge(claim_head(1)));
-  EXPECT_EQ(rule.judge(record_head(1, 1)), VoidRule::Verdict::valid);
+  EXPECT_EQ(rule.judge(record_head(1, 1)), VoidRule::Verdict::next);
   EXPECT_TRUE(rule.judge(claim_head(2)));
   EXPECT_EQ(rule.judge(record_head(1, 2)), VoidRule::Verdict::outdated);
-  EXPECT_EQ(rule.judge(record_head(2, 2)), VoidRule::Verdict::valid);
+  EXPECT_EQ(rule.judge(record_head(2, 2)), VoidRule::Verdict::next);
   EXPECT_EQ(rule.judge(record_head(2, 2)), VoidRule::Verdict::repeated);
   EXPECT_EQ(rule.next(), Lsn(3));
+}
+
+TEST(VoidRuleTest, records_after_the_last_decision_end_before_a_won_claim_are_void) {
+  VoidRule rule(ShardId(1));
+  EXPECT_TRUE(rule.judge(claim_head(1)));
+  EXPECT_EQ(rule.judge(record_head(1, 1)), VoidRule::Verdict::next);
+  EXPECT_EQ(rule.judge(record_head(1, 2, false)), VoidRule::Verdict::next);
+  EXPECT_EQ(rule.judge(record_head(1, 3, false)), VoidRule::Verdict::next);
+  EXPECT_EQ(rule.next_decision(), Lsn(2));
+  EXPECT_EQ(rule.judge(claim_head(2)), VoidRule::Verdict::claim_won);
+  EXPECT_EQ(rule.next(), Lsn(2));
+  EXPECT_EQ(rule.judge(record_head(1, 4)), VoidRule::Verdict::outdated) << "the rest of the torn decision";
+  EXPECT_EQ(rule.judge(record_head(2, 2, false)), VoidRule::Verdict::next);
+  EXPECT_EQ(rule.judge(claim_head(2)), VoidRule::Verdict::claim_lost) << "which tears nothing";
+  EXPECT_EQ(rule.judge(record_head(2, 3)), VoidRule::Verdict::next);
+  EXPECT_EQ(rule.next_decision(), Lsn(4));
 }
 
 TEST(VoidRuleTest, what_no_honest_writer_leaves_is_damage) {
@@ -265,7 +281,7 @@ TEST(VoidRuleTest, what_no_honest_writer_leaves_is_damage) {
   EXPECT_TRUE(rule.judge(claim_head(1)));
   EXPECT_FALSE(rule.judge(record_head(1, 2))) << "a gap";
   EXPECT_FALSE(rule.judge({EntryKind::claim, ShardId(2), Epoch(2), Lsn(0)})) << "another shard";
-  EXPECT_EQ(rule.judge(record_head(1, 1)), VoidRule::Verdict::valid);
+  EXPECT_EQ(rule.judge(record_head(1, 1)), VoidRule::Verdict::next);
 }
 
 }  // namespace

@@ -91,31 +91,7 @@ shard::ShardListeners Shard::listeners() {
     };
     return command;
   };
-  listeners.recovered = [this](const lmdb::Txn& state) { return resume_torn(state); };
   return listeners;
-}
-
-// Only a log that can tear a decision leaves instances that neither ended nor wait.
-std::vector<shard::Command> Shard::resume_torn(const lmdb::Txn& state) {
-  std::vector<shard::Command> commands;
-  const auto runnable = instance::InstanceStore(workflows()).runnable(state);
-  if (!runnable) {
-    observer_.failed(runnable.error());
-    return commands;
-  }
-  for (const auto& one : *runnable) {
-    shard::Command command;
-    command.tenant = one.tenant;
-    command.actor = "kernel";
-    command.decide = [this, id = one.id](const lmdb::Txn& txn, shard::DecisionContext& context) {
-      return instance::resume(txn, context, decision_state(), id);
-    };
-    command.done = [this](const base::Result<shard::Applied>& outcome) {
-      if (!outcome) observer_.failed(outcome.error());
-    };
-    commands.push_back(std::move(command));
-  }
-  return commands;
 }
 
 }  // namespace trv::node

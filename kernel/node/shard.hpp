@@ -82,7 +82,6 @@ class Shard {
         base::Random& random);
   [[nodiscard]] base::Status open_projection(const ShardPlace& place);
   [[nodiscard]] shard::ShardListeners listeners();
-  [[nodiscard]] std::vector<shard::Command> resume_torn(const lmdb::Txn& state);
 
   log::EventLog& log_;
   const base::Clock& clock_;

@@ -115,7 +115,7 @@ void ShardProcessor::run() {
     std::deque<Command> commands;
     {
       std::unique_lock lock(mutex_);
-      const auto something = [this] { return stopping_ || poked_ || !queue_.empty() || !recovery_.empty(); };
+      const auto something = [this] { return stopping_ || poked_ || !queue_.empty(); };
       if (!claim_) {
         wake_.wait_for(lock, retry_wait, something);
       } else if (next_timer_) {
@@ -169,26 +169,9 @@ base::Status ShardProcessor::take_ownership() {
     ++metrics_.claims;
     metrics_.applied_lsn = projection_.applied().lsn.value();
   }
-  recover();
   hand_out_pending();
   look_at_timers();
   return {};
-}
-
-// A log may tear a batch within a decision. What landed of it stands, and nobody else would go on with it.
-void ShardProcessor::recover() {
-  recovery_.clear();
-  if (projection_.applied().decision_complete || !listeners_.recovered) return;
-  auto txn = projection_.begin_read();
-  TRV_ASSERT(txn.has_value());
-  for (Command& command : listeners_.recovered(*txn)) {
-    // Where it could not be done, nothing may come after it: the shard is taken over once more.
-    command.done = [this, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
-      if (!outcome && outcome.error().may_pass()) step_down();
-      done(outcome);
-    };
-    recovery_.push_back(std::move(command));
-  }
 }
 
 void ShardProcessor::hand_out_pending() {
@@ -244,8 +227,6 @@ void ShardProcessor::serve(std::deque<Command> commands) {
   std::size_t fired = 0;
   // Behind the commands: a tenant whose instances always have more to do delays the others by one batch.
   if (timers) std::move(timers->begin(), timers->end(), std::back_inserter(commands));
-  std::move(recovery_.rbegin(), recovery_.rend(), std::front_inserter(commands));
-  recovery_.clear();
   // A batch that cannot be applied is undone and taken apart, so that one command fails no other.
   std::size_t together = commands.size();
   failed_ = false;

@@ -38,9 +38,6 @@ struct ShardListeners {
   std::function<Command(const Timer&)> timer;
   /// Records up to `last` are durable and projected.
   std::function<void(log::Lsn last)> committed;
-  /// The shard was taken over and its log ends within a decision: what to decide, before anything else, so that nothing
-  /// stays half done. The decisions must end what was begun, and do nothing where they come twice.
-  std::function<std::vector<Command>(const lmdb::Txn& state)> recovered;
   /// What the node's storage or the log says when it does not take a batch. May come often.
   std::function<void(const base::Error&)> failed;
 };
@@ -96,7 +93,6 @@ class ShardProcessor {
   void fail_all(Batch& batch, const base::Error& error);
   void look_at_timers();
   void hand_out_pending();
-  void recover();
 
   ShardOptions options_;
   log::EventLog& log_;
@@ -113,7 +109,6 @@ class ShardProcessor {
   std::optional<base::Timestamp> next_timer_;
   std::set<Timer> parked_timers_;  ///< whose decision left them standing; not fired again by this process
   bool failed_ = false;            ///< the log did not take the last batch
-  std::deque<Command> recovery_;   ///< to be decided before anything else
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

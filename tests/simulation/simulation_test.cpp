@@ -51,6 +51,7 @@ TEST_F(Simulation, replay_equals_live_through_random_histories_with_faults) {
     sum.torn += history.torn;
     sum.checks += history.checks;
   }
+  EXPECT_TRUE(histories < 25 || sum.torn > 0) << "no decision was torn";
   fmt::print(
       "seeds {} to {}: {} records, {} commands acknowledged, {} refused, {} of unknown fate, {} claims, {} instances, "
       "{} "
@@ -93,16 +94,6 @@ TEST_F(Simulation, an_impure_projector_is_caught) {
   const History history = run_history(impure);
   ASSERT_FALSE(history.failures.empty()) << "the net has a hole";
   EXPECT_NE(history.failures.front().find("gives another state"), std::string::npos) << all(history.failures);
-}
-
-TEST_F(Simulation, a_shard_that_leaves_torn_decisions_alone_is_caught) {
-  std::string found;
-  for (std::uint64_t seed = first_seed; found.empty() && seed < first_seed + 200; ++seed) {
-    HistoryOptions forgetful = options(seed);
-    forgetful.resume_torn = false;
-    found = all(run_history(forgetful).failures);
-  }
-  EXPECT_NE(found.find("is under way for ever"), std::string::npos) << "the net has a hole" << found;
 }
 
 }  // namespace

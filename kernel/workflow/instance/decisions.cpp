@@ -209,7 +209,6 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   StartedByEvent out;
   TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));
   std::vector<DefinitionPointer> definitions;
-  std::vector<Execution> executions;
   expression::SharedFuel fuel(fuel_per_decision_max);
   for (const definition::Name& name : names) {
     TRV_TRY_ASSIGN(const auto stored,
@@ -234,12 +233,9 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   // One runs here, with what the filters have left. Several each run in a decision of their own, so that none pays for
   // another.
   const When runs = definitions.size() == 1 ? When::now : When::next;
-  // All start before any runs: a log torn within the decision then leaves instances that can be resumed.
-  executions.reserve(definitions.size());
   for (const DefinitionPointer& definition : definitions) {
     out.instances.push_back(context.ids.next(context.now));
-    Execution& execution =
-        executions.emplace_back(context, *definition, out.instances.back(), State{}, data_of_new(context), fuel);
+    Execution execution(context, *definition, out.instances.back(), State{}, data_of_new(context), fuel);
     TRV_TRY(execution.begin("event:" + event.id, input, runs));
     if (runs == When::next && fuel.used_up()) {
       return base::fail(
@@ -248,14 +244,10 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
                       "together, the last at {}/{}:{}",
                       fuel.given(), definition->name.space, definition->name.name, definition->name.version));
     }
+    if (runs == When::now) TRV_TRY(execution.run());
     append(out.decision.events, execution.take_events());
   }
-  for (Execution& execution : executions) {
-    if (runs == When::next) break;
-    TRV_TRY(execution.run());
-    append(out.decision.events, execution.take_events());
-  }
-  TRV_ENSURES(out.instances.size() == executions.size());
+  TRV_ENSURES(out.instances.size() == definitions.size());
   TRV_ENSURES(out.decision.events.size() >= out.instances.size());
   return out;
 }
@@ -329,12 +321,6 @@ base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::Decision
   shard::Decision decision;
   decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
   return decision;
-}
-
-base::Result<shard::Decision> resume(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                                     const InstanceId& instance) {
-  TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, instance));
-  return go_on(txn, context, workflows, instance, std::move(opened));
 }
 
 }  // namespace trv::instance

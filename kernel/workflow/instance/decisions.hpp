@@ -102,11 +102,6 @@ struct SettledEffect {
                                                    Workflows workflows, const InstanceId& instance,
                                                    std::string_view reason);
 
-/// Goes on where a torn decision left off; see InstanceStore::runnable. No events where nothing is to do.
-/// Error: not_found.
-[[nodiscard]] base::Result<shard::Decision> resume(const lmdb::Txn& txn, const shard::DecisionContext& context,
-                                                   Workflows workflows, const InstanceId& instance);
-
 /// The instance that an effect's idempotency key belongs to; nullopt for keys of others.
 [[nodiscard]] std::optional<InstanceId> instance_of_effect(const base::TenantId& tenant, std::string_view key);
 

@@ -68,8 +68,8 @@ base::Status Execution::begin(std::string_view trigger, const Value& input, When
 base::Status Execution::run() {
   while (state_.status == Status::running && !blocked_ && !failure_) step();
   if (failure_) return base::fail(*failure_);
-  // Nobody would ever come back to an instance that neither ended nor waits.
-  TRV_ENSURES(state_.status != Status::running || state_.due_ns != 0 || (in_call() && state_.requested));
+  // Nothing would ever come back to an instance that neither ended nor waits.
+  TRV_ENSURES(state_.status != Status::running || state_.due_ns != 0 || in_call());
   return {};
 }
 
@@ -100,10 +100,8 @@ void Execution::step() {
   if (in_call()) {
     if (state_.outcome) {
       settle();
-    } else if (state_.requested) {
-      blocked_ = true;
     } else {
-      request_again();
+      blocked_ = true;
     }
     return;
   }
@@ -195,7 +193,6 @@ void Execution::settle() {
   const Frame frame = state_.frames.back();
   const definition::Task& task = definition_.task(frame.task);
   pop();
-  state_.requested = false;
   const Value raw_input = state_.data;
   const Value input = frame.input ? *frame.input : raw_input;
   scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};

@@ -1,7 +1,7 @@
 #pragma once
 // Runs one instance to quiescence: every internal step until it waits for an outcome or a time, or has ended. Pure:
-// from a state, a definition and a context to the events; each prefix of the events is a state that can be gone on
-// from. One thread, for the time of one decision. Each task kind has its own file run_<kind>.cpp.
+// from a state, a definition and a context to the events. One thread, for the time of one decision. Each task kind has
+// its own file run_<kind>.cpp.
 
 #include <functional>
 #include <optional>
@@ -81,7 +81,6 @@ class Execution final : public definition::VariableSource {
   void run(TaskIndex index, const definition::ForTask& task, const Value& input);
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
-  void request_again();
   void request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments);
   [[nodiscard]] Attempt<Value> result_of(const definition::HttpCall& call, const Value& response,
                                          std::string_view reference) const;

@@ -34,18 +34,8 @@ base::Result<State> state_of(const StateRow& row) {
   state.due_ns = row.due_ns;
   state.next = row.next;
   state.runs = row.runs;
-  state.requested = row.requested != 0;
   TRV_TRY_ASSIGN(state.data, parse(row.data));
   TRV_TRY_ASSIGN(state.error, parse_optional(row.error));
-  if (row.outcome != 0) {
-    state.outcome.emplace();
-    state.outcome->ok = row.outcome == 1;
-    state.outcome->output = row.outcome_output;
-    state.outcome->code = row.outcome_code;
-    state.outcome->status = row.outcome_status;
-    state.outcome->message = row.outcome_message;
-    state.outcome->detail = row.outcome_detail;
-  }
   for (const FrameRow& from : row.frames) {
     Frame& frame = state.frames.emplace_back();
     frame.task = from.task;
@@ -195,25 +185,6 @@ base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, c
                      }));
   TRV_ENSURES(page.items.size() <= count_max);
   return page;
-}
-
-base::Result<std::vector<InstanceStore::Runnable>> InstanceStore::runnable(const lmdb::Txn& txn) const {
-  std::vector<Runnable> out;
-  TRV_TRY(lmdb::scan(txn, tables_.states, {}, {}, lmdb::Direction::forward,
-                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
-                       TRV_TRY_ASSIGN(const StateRow row, decode_state(value));
-                       const bool waits = row.due_ns != 0 || (row.requested != 0 && row.outcome == 0);
-                       if (row.status == Status::running && !waits) {
-                         const std::string_view text = base::as_text(key);
-                         if (text.size() <= instance_key_bytes) {
-                           return base::fail(base::ErrorCode::corrupt, "an instance's key has no tenant");
-                         }
-                         out.push_back(
-                             {base::TenantId(text.substr(0, text.size() - instance_key_bytes)), instance_of(key)});
-                       }
-                       return lmdb::Visit::go_on;
-                     }));
-  return out;
 }
 
 }  // namespace trv::instance

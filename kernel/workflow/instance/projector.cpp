@@ -157,10 +157,12 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   row.error = text_of(started->error());
   move(row, started->continuation());
   StepRow step;
-  return write(txn, event, *instance, key, row, 0, &step);
+  return write(txn, event, *instance, key, row, 0, step);
 }
 
 base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  // The decision that records an effect or its outcome records the task that it belongs to as well.
+  if (event.type().starts_with("trv.effect.")) return {};
   const auto instance = base::Uuid::parse(event.stream_id());
   if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
   const std::string key = instance_key(event.tenant(), *instance);
@@ -173,15 +175,9 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
   TRV_TRY_ASSIGN(StateRow row, decode_state(base::as_bytes(before_)));
   const std::int64_t due_before_ns = row.due_ns;
   Change one{.row = row, .step = {}, .context = {}};
-  if (event.type().starts_with("trv.effect.")) {
-    // An outcome that comes after the end changes nothing here.
-    if (row.status != Status::running) return {};
-    TRV_TRY(change_by_effect(event, one));
-    return write(txn, event, *instance, key, row, due_before_ns, nullptr);
-  }
   TRV_TRY(change(txn, event, one));
   if (!one.context.empty()) TRV_TRY(tables_.contexts.put(txn, key, base::as_bytes(one.context)));
-  return write(txn, event, *instance, key, row, due_before_ns, &one.step);
+  return write(txn, event, *instance, key, row, due_before_ns, one.step);
 }
 
 base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView& event, Change& one) {
@@ -189,8 +185,6 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView
   const std::string_view type = event.type();
   ++row.steps;
   row.error = {};
-  row.outcome = 0;
-  row.requested = 0;
   if (type == task_completed_type) {
     TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
     one.about(completed->step());
@@ -241,27 +235,8 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView
   return {};
 }
 
-base::Status WorkflowProjector::change_by_effect(const record::RecordView& event, Change& one) {
-  StateRow& row = one.row;
-  if (event.type() == shard::effect_requested_type) {
-    row.requested = 1;
-  } else if (event.type() == shard::effect_succeeded_type) {
-    TRV_TRY_ASSIGN(const auto* succeeded, payload_of<schema::effect::EffectSucceeded>(event));
-    row.outcome = 1;
-    row.outcome_output = text_of(succeeded->output());
-  } else if (event.type() == shard::effect_failed_type) {
-    TRV_TRY_ASSIGN(const auto* failed, payload_of<schema::effect::EffectFailed>(event));
-    row.outcome = 2;
-    row.outcome_code = text_of(failed->code());
-    row.outcome_status = failed->status();
-    row.outcome_message = text_of(failed->message());
-    row.outcome_detail = text_of(failed->detail());
-  }
-  return {};
-}
-
 base::Status WorkflowProjector::write(lmdb::WriteTxn& txn, const record::RecordView& event, const base::Uuid& instance,
-                                      std::string_view key, StateRow& row, std::int64_t due_before_ns, StepRow* step) {
+                                      std::string_view key, StateRow& row, std::int64_t due_before_ns, StepRow& step) {
   row.updated_ns = event.time().ns();
   encode(row, encoded_);
   TRV_TRY(tables_.states.put(txn, key, base::as_bytes(encoded_)));
@@ -272,10 +247,9 @@ base::Status WorkflowProjector::write(lmdb::WriteTxn& txn, const record::RecordV
     }
     if (row.due_ns != 0) TRV_TRY(timers_.set(txn, {base::Timestamp(row.due_ns), tenant, timer_owner(instance)}));
   }
-  if (step == nullptr) return {};
-  step->time_ns = event.time().ns();
-  step->type = event.type();
-  encode(*step, encoded_);
+  step.time_ns = event.time().ns();
+  step.type = event.type();
+  encode(step, encoded_);
   return tables_.steps.put(txn, step_key(event.tenant(), instance, event.lsn()), base::as_bytes(encoded_));
 }
 

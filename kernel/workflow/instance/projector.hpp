@@ -1,6 +1,6 @@
 #pragma once
-// Keeps definitions, instances and their timelines from the events trv.workflow.*, trv.instance.*, trv.task.* and, in
-// instances' streams, trv.effect.*. It writes what events say and never looks into a definition.
+// Keeps definitions, instances and their timelines from the events trv.workflow.*, trv.instance.* and trv.task.*. It
+// writes what events say and never looks into a definition.
 
 #include <string>
 
@@ -23,7 +23,7 @@ class WorkflowProjector final : public projection::Projector {
   explicit WorkflowProjector(const shard::Timers& timers) : timers_(timers) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override { return tables_.open(txn); }
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -37,9 +37,8 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status apply_started(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event, Change& change);
-  [[nodiscard]] base::Status change_by_effect(const record::RecordView& event, Change& change);
   [[nodiscard]] base::Status write(lmdb::WriteTxn& txn, const record::RecordView& event, const base::Uuid& instance,
-                                   std::string_view key, StateRow& row, std::int64_t due_before_ns, StepRow* step);
+                                   std::string_view key, StateRow& row, std::int64_t due_before_ns, StepRow& step);
 
   const shard::Timers& timers_;
   Tables tables_;

@@ -91,16 +91,14 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
     const auto compiled = definition::compile(text, definition::Format::yaml);
     ASSERT_TRUE(compiled) << compiled.error().message() << "\n" << text;
     TestKernel kernel;
-    const InstanceId id = kernel.start(kernel.apply_text(text), R"({"n":1})", 1 + random.below(6));
+    const InstanceId id = kernel.start(kernel.apply_text(text), R"({"n":1})");
     for (int guard = 0; guard < 2'000 && kernel.detail(id).summary.status == Status::running; ++guard) {
       const auto effects = kernel.pending();
       if (!effects.empty() && random.below(2) == 0) {
         const std::string& key = effects[random.below(effects.size())].key;
         (void)good(random.below(3) == 0 ? kernel.fail(key, "unavailable", 418) : kernel.succeed(key, R"({"n":2})"));
-      } else if (random.below(2) == 0) {
-        (void)kernel.fire_timer();
       } else {
-        kernel.resume(id, 1 + random.below(4));
+        (void)kernel.fire_timer();
       }
     }
     const Status status = kernel.detail(id).summary.status;

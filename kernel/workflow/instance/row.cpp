@@ -90,15 +90,11 @@ class Reader {
 }  // namespace
 
 void encode(const StateRow& row, std::string& out) {
-  // What the readers, `runnable` among them, tell apart.
-  TRV_EXPECTS(row.requested <= 1 && row.outcome <= 2 && row.steps >= 1);
+  TRV_EXPECTS(row.steps >= 1);
   TRV_EXPECTS(row.status == Status::running || (row.frames.empty() && row.due_ns == 0 && row.next == no_task));
   Writer writer(out);
   writer << static_cast<std::uint8_t>(row.status) << row.steps << row.updated_ns << row.due_ns << row.next
-         << row.current << row.data << row.error << row.requested << row.outcome;
-  if (row.outcome != 0) {
-    writer << row.outcome_output << row.outcome_code << row.outcome_status << row.outcome_message << row.outcome_detail;
-  }
+         << row.current << row.data << row.error;
   writer << static_cast<std::uint32_t>(row.frames.size());
   for (const FrameRow& frame : row.frames) {
     writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.input << frame.items
@@ -112,15 +108,11 @@ base::Result<StateRow> decode_state(base::BytesView bytes) {
   Reader reader(bytes);
   StateRow row;
   std::uint8_t status = 0;
-  reader >> status >> row.steps >> row.updated_ns >> row.due_ns >> row.next >> row.current >> row.data >> row.error >>
-      row.requested >> row.outcome;
+  reader >> status >> row.steps >> row.updated_ns >> row.due_ns >> row.next >> row.current >> row.data >> row.error;
   const bool known =
       status >= static_cast<std::uint8_t>(Status::running) && status <= static_cast<std::uint8_t>(Status::cancelled);
   if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is none; rebuild the projection");
   row.status = static_cast<Status>(status);
-  if (row.outcome != 0) {
-    reader >> row.outcome_output >> row.outcome_code >> row.outcome_status >> row.outcome_message >> row.outcome_detail;
-  }
   row.frames.resize(reader.count(32));
   for (FrameRow& frame : row.frames) {
     reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.input >> frame.items >>

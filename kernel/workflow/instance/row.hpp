@@ -36,13 +36,6 @@ struct StateRow {
   std::string_view current;  ///< reference of the task that the last event was about
   std::string_view data;
   std::string_view error;
-  std::uint8_t requested = 0;  ///< 1: the innermost call's effect is on its way
-  std::uint8_t outcome = 0;    ///< 0 none, 1 succeeded, 2 failed
-  std::string_view outcome_output;
-  std::string_view outcome_code;
-  std::uint32_t outcome_status = 0;
-  std::string_view outcome_message;
-  std::string_view outcome_detail;
   std::vector<FrameRow> frames;
   std::vector<TaskRuns> runs;
 };

@@ -25,22 +25,8 @@ void Execution::run(TaskIndex index, const definition::PluginCall& task, const V
   request(index, input, std::move(effect), *arguments);
 }
 
-// The log ended between a call's start and its effect: the call starts once more, as the same run.
-void Execution::request_again() {
-  TRV_EXPECTS(in_call() && !state_.requested && !state_.outcome.has_value());
-  const Frame frame = state_.frames.back();
-  pop();
-  for (TaskRuns& known : state_.runs) {
-    if (known.task != frame.task) continue;
-    TRV_ASSERT(known.runs > 0);
-    --known.runs;
-  }
-  state_.next = frame.task;
-  TRV_ENSURES(stands_in_scope(state_.next));
-}
-
 void Execution::request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments) {
-  TRV_EXPECTS(!state_.requested && !state_.outcome.has_value());
+  TRV_EXPECTS(!in_call() && !state_.outcome.has_value());
   const definition::Task& task = definition_.task(index);
   const std::int64_t now_ns = context_.now.ns();
   Attempt<std::string> json = checked_json(arguments, "what is handed to the operation");
@@ -80,7 +66,6 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   if (state_.status == Status::running) {
     TRV_ASSERT(in_call() && state_.frames.back().attempt == effect.attempt);
     events_.push_back(shard::effect_requested(context_, instance_stream, effect));
-    state_.requested = true;
   }
 }
 

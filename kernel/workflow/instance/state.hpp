@@ -55,8 +55,7 @@ struct State {
   std::vector<TaskRuns> runs;
   json::Value data;                       ///< what the next task gets; the output once completed
   std::optional<json::Value> error;       ///< raised and not handled yet; the reason once faulted
-  std::optional<shard::Outcome> outcome;  ///< arrived for the innermost call and not used yet
-  bool requested = false;                 ///< the innermost call's effect is on its way
+  std::optional<shard::Outcome> outcome;  ///< arrived with this decision for the innermost call; never stored
 };
 
 /// `trv.task.*` and `trv.instance.*` stand in streams of this kind.

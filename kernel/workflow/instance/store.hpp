@@ -112,13 +112,6 @@ class InstanceStore {
   [[nodiscard]] base::Result<Page<InstanceStep>> timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                           const InstanceId& id, std::string_view cursor,
                                                           std::size_t count_max) const;
-  struct Runnable {
-    base::TenantId tenant;
-    InstanceId id;
-  };
-  /// Instances of every tenant that neither ended nor wait for anything: after a log that was torn within a decision
-  /// these have to be resumed. Reads every instance's state.
-  [[nodiscard]] base::Result<std::vector<Runnable>> runnable(const lmdb::Txn& txn) const;
 
  private:
   const Tables& tables_;

@@ -1,6 +1,5 @@
 #pragma once
-// For tests: decisions applied to a real projection, without a log. Faults: a decision's events may be cut short, as a
-// torn log would. Nothing else goes wrong.
+// For tests: decisions applied to a real projection, without a log. Nothing goes wrong.
 
 #include <gtest/gtest.h>
 
@@ -58,13 +57,13 @@ class TestKernel {
   }
   [[nodiscard]] Workflows workflows() { return {projector_.tables(), cache, outbox_}; }
 
-  /// Decides with `decide(txn, context, workflows)` and applies the first `events_max` events.
+  /// Decides with `decide(txn, context, workflows)` and applies its events.
   template <typename Decide>
-  auto run(Decide decide, std::size_t events_max = SIZE_MAX) {
+  auto run(Decide decide) {
     auto txn = good(env_.begin_write());
     auto here = context();
     auto result = decide(std::as_const(txn), here, workflows());
-    if (result) apply(txn, decision_of(*result), events_max);
+    if (result) apply(txn, decision_of(*result));
     good(txn.commit());
     return result;
   }
@@ -75,22 +74,16 @@ class TestKernel {
            }))
         .name;
   }
-  InstanceId start(const definition::Name& name, std::string_view input = {}, std::size_t events_max = SIZE_MAX) {
-    return good(run(
-                    [&](auto& txn, auto& here, auto those) {
-                      return instance::start(txn, here, those,
-                                             {.space = name.space,
-                                              .name = name.name,
-                                              .version = name.version,
-                                              .input = std::string(input)});
-                    },
-                    events_max))
+  InstanceId start(const definition::Name& name, std::string_view input = {}) {
+    return good(run([&](auto& txn, auto& here, auto those) {
+             return instance::start(
+                 txn, here, those,
+                 {.space = name.space, .name = name.name, .version = name.version, .input = std::string(input)});
+           }))
         .instance;
   }
-  base::Result<SettledEffect> settle(std::string_view key, const shard::Outcome& outcome,
-                                     std::size_t events_max = SIZE_MAX) {
-    return run([&](auto& txn, auto& here, auto those) { return instance::outcome(txn, here, those, key, outcome); },
-               events_max);
+  base::Result<SettledEffect> settle(std::string_view key, const shard::Outcome& outcome) {
+    return run([&](auto& txn, auto& here, auto those) { return instance::outcome(txn, here, those, key, outcome); });
   }
   base::Result<SettledEffect> succeed(std::string_view key, std::string_view output) {
     shard::Outcome outcome;
@@ -118,11 +111,6 @@ class TestKernel {
     (void)good(run([&](auto& txn, auto& here, auto those) { return instance::timer(txn, here, those, *id); }));
     return true;
   }
-  void resume(const InstanceId& id, std::size_t events_max = SIZE_MAX) {
-    (void)good(
-        run([&](auto& txn, auto& here, auto those) { return instance::resume(txn, here, those, id); }, events_max));
-  }
-
   [[nodiscard]] InstanceDetail detail(const InstanceId& id) {
     auto txn = good(env_.begin_read());
     auto found = good(InstanceStore(projector_.tables()).find(txn, base::TenantId(tenant), id));
@@ -166,11 +154,10 @@ class TestKernel {
     return other.decision.events;
   }
 
-  void apply(lmdb::WriteTxn& txn, const std::vector<record::Draft>& events, std::size_t events_max) {
+  void apply(lmdb::WriteTxn& txn, const std::vector<record::Draft>& events) {
     events_last_ = events.size();
-    for (std::size_t i = 0; i < std::min(events.size(), events_max); ++i) {
-      const auto view =
-          good(encoder_.encode(events[i], {record::ShardId(1), lsn_ = lsn_.next(), record::Epoch(1), {}}));
+    for (const record::Draft& event : events) {
+      const auto view = good(encoder_.encode(event, {record::ShardId(1), lsn_ = lsn_.next(), record::Epoch(1), {}}));
       log_.emplace_back(view.stored().begin(), view.stored().end());
       apply_view(txn, view);
     }

@@ -24,7 +24,7 @@ class Play {
       : options_(prepared(options)),
         dice_(options.seed),
         author_(dice_),
-        world_(options.seed + 1, options.folder / "live", made_extra(), options.resume_torn) {}
+        world_(options.seed + 1, options.folder / "live", made_extra()) {}
 
   History run() {
     for (int step = 0; step < options_.steps; ++step) {
@@ -299,16 +299,11 @@ class Play {
     const catalog::EventCatalog catalog = catalog::EventCatalog::make();
     record::ChainVerifier chain(shard_id);
     const auto reader = good(world_.log.read(shard_id, log::Lsn(1)));
-    bool complete = true;
-    std::uint64_t epoch = 0;
     for (;;) {
       const auto stored = good(reader->next(base::Duration(0)));
       if (!stored) break;
       const auto event = good(record::RecordView::over(stored->bytes));
       if (const auto accepted = chain.accept(event); !accepted) return fail(accepted.error().message());
-      if (!complete && event.epoch().value() != epoch) ++history_.torn;
-      complete = event.decision_end();
-      epoch = event.epoch().value();
       if (const auto id = event.correlation_id()) {
         Seen& seen = commands[id->to_string()];
         if (seen.tenant.empty()) seen.tenant = event.tenant();
@@ -326,7 +321,17 @@ class Play {
       ++history_.records;
     }
     history_.hash = base::to_hex(chain.last_hash());
+    count_torn();
     for (const auto& sent : world_.sent) check_answer(*sent, commands[sent->correlation.to_string()]);
+  }
+
+  void count_torn() {
+    record::VoidRule rule(shard_id);
+    for (const base::Bytes& entry : world_.log.entries(shard_id)) {
+      const bool within = rule.next() > rule.next_decision();
+      const auto verdict = good(rule.judge(good(record::peek(entry))));
+      if (within && verdict == record::VoidRule::Verdict::claim_won) ++history_.torn;
+    }
   }
 
   void check_answer(const Sent& sent, const Seen& seen) {

@@ -20,7 +20,6 @@ struct HistoryOptions {
   std::filesystem::path folder;  ///< emptied at the start
   int steps = 60;
   bool faults = true;
-  bool resume_torn = true;  ///< false plants a bug: nobody goes on with decisions that the log tore
   /// A projector to apply after the kernel's, made anew for each projection; empty: none.
   std::function<std::unique_ptr<projection::Projector>()> extra = {};
 };
@@ -34,7 +33,7 @@ struct History {
   std::uint64_t claims = 0;
   std::uint64_t instances = 0;
   std::uint64_t effects = 0;
-  std::uint64_t torn = 0;  ///< decisions that the log holds only in part
+  std::uint64_t torn = 0;  ///< decisions that the log holds only in part, and that never happened
   std::uint64_t checks = 0;
   std::vector<std::string> failures;  ///< empty: every property held
 };

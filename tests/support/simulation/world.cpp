@@ -27,13 +27,8 @@ shard::Command nothing(std::function<void()> decided, std::function<void()> done
 
 }  // namespace
 
-World::World(std::uint64_t seed, const std::filesystem::path& folder, std::unique_ptr<projection::Projector> extra,
-             bool resume_torn)
-    : extra_(std::move(extra)),
-      resume_torn_(resume_torn),
-      random_(seed),
-      correlations_(correlation_random_),
-      correlation_random_(~seed) {
+World::World(std::uint64_t seed, const std::filesystem::path& folder, std::unique_ptr<projection::Projector> extra)
+    : extra_(std::move(extra)), random_(seed), correlations_(correlation_random_), correlation_random_(~seed) {
   TRV_ASSERT(state.open(folder, {}, extra_.get()).has_value());
   start();
 }
@@ -57,24 +52,6 @@ void World::start() {
     command.done = [](const base::Result<shard::Applied>&) {};
     return command;
   };
-  if (resume_torn_) {
-    listeners.recovered = [this](const lmdb::Txn& txn) {
-      std::vector<shard::Command> commands;
-      const auto runnable = instance::InstanceStore(state.workflows.tables()).runnable(txn);
-      TRV_ASSERT(runnable.has_value());
-      for (const auto& one : *runnable) {
-        shard::Command command;
-        command.tenant = one.tenant;
-        command.actor = "kernel";
-        command.decide = [this, id = one.id](const lmdb::Txn& now, shard::DecisionContext& context) {
-          return instance::resume(now, context, workflows(), id);
-        };
-        command.done = [](const base::Result<shard::Applied>&) {};
-        commands.push_back(std::move(command));
-      }
-      return commands;
-    };
-  }
   shard_ = std::make_unique<shard::ShardProcessor>(shard::ShardOptions{.shard = shard_id}, log, *state.projection,
                                                    state.timers, state.outbox, clock, random_, std::move(listeners));
   TRV_ASSERT(shard_->start().has_value());

@@ -29,8 +29,7 @@ using Decide = std::function<base::Result<shard::Decision>(const lmdb::Txn& stat
 class World {
  public:
   /// `extra` applies after the kernel's projectors, where it is not null. Contract: the shard starts.
-  World(std::uint64_t seed, const std::filesystem::path& folder, std::unique_ptr<projection::Projector> extra,
-        bool resume_torn);
+  World(std::uint64_t seed, const std::filesystem::path& folder, std::unique_ptr<projection::Projector> extra);
   ~World();
 
   /// To be part of the next batch.
@@ -62,7 +61,6 @@ class World {
   [[nodiscard]] std::size_t due();
 
   std::unique_ptr<projection::Projector> extra_;
-  bool resume_torn_;
   base::SimulatedRandom random_;  ///< the shard's
   base::UuidSource correlations_;
   base::SimulatedRandom correlation_random_;
