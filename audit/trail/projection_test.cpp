@@ -47,6 +47,7 @@ class TrailsInProjections : public testing::Test {
     }
     const auto settled = log_.settle(log_.append(claim, std::move(batch)).value()).value();
     if (settled.outcome == log::Outcome::appended) {
+      EXPECT_TRUE(projection.seal(txn));
       EXPECT_TRUE(projection.commit(std::move(txn)));
     }
     return settled.outcome;

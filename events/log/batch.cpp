@@ -23,6 +23,13 @@ base::BytesView Batch::at(std::size_t index) const noexcept {
   return memory_.view(spans_[index].offset, spans_[index].size);
 }
 
+void Batch::drop_undecided() noexcept {
+  if (decided_ == spans_.size()) return;
+  memory_.shrink(spans_[decided_].offset);
+  spans_.resize(decided_);
+  TRV_ENSURES(decided_ == spans_.size());
+}
+
 void Batch::clear() noexcept {
   memory_.clear();
   spans_.clear();

@@ -24,6 +24,10 @@ class Batch {
   [[nodiscard]] std::size_t bytes() const noexcept { return memory_.size(); }
   /// The stored bytes of one record, at a multiple of 8; valid until the batch grows.
   [[nodiscard]] base::BytesView at(std::size_t index) const noexcept;
+  /// The same as a record.
+  [[nodiscard]] record::RecordView view(std::size_t index) const noexcept {
+    return record::RecordView::of_copy(at(index));
+  }
   [[nodiscard]] record::ShardId shard() const noexcept { return shard_; }
   [[nodiscard]] record::Epoch epoch() const noexcept { return epoch_; }
   /// Both only when not empty.
@@ -34,6 +38,8 @@ class Batch {
   }
   /// How many of the records, from the first, end with a whole decision; 0 where no decision ends in the batch.
   [[nodiscard]] std::size_t decided() const noexcept { return decided_; }
+  /// Drops the decision that has not ended.
+  void drop_undecided() noexcept;
   /// Empties it and keeps its memory.
   void clear() noexcept;
 

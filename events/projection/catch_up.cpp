@@ -64,6 +64,7 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
       count += run.records.size();
       bytes += run.memory.size();
     }
+    TRV_TRY(seal(txn));
     TRV_TRY(commit(std::move(txn)));
     TRV_ASSERT(applied_.lsn <= last);
     if (progress) progress(applied_.lsn, last);

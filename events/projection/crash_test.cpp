@@ -53,6 +53,7 @@ ProjectionOptions options_in(const std::filesystem::path& folder) {
     const auto ticket = (*log)->append(*claim, std::move(batch));
     const auto settled = (*log)->settle(*ticket);
     if (!settled || settled->outcome != log::Outcome::appended) ::_exit(16);
+    if (!(*projection)->seal(*txn)) ::_exit(18);
     if (!(*projection)->commit(std::move(*txn))) ::_exit(17);
     const std::uint64_t last = settled->last.value();
     if (::write(report, &last, sizeof last) != sizeof last) ::_exit(18);

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::string_view applied_table = "projection.applied";
 constexpr std::string_view applied_key = "applied";
-constexpr std::size_t applied_bytes = 8 + 8 + 32;
+constexpr std::size_t applied_bytes = 8 + 8 + 32 + 8;
 
 std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
   std::array<std::uint8_t, applied_bytes> row{};
@@ -34,6 +34,8 @@ std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
   std::memcpy(row.data(), &lsn, 8);
   std::memcpy(row.data() + 8, &epoch, 8);
   std::memcpy(row.data() + 16, applied.last_hash.data(), 32);
+  const std::int64_t time_ns = applied.time.ns();
+  std::memcpy(row.data() + 48, &time_ns, 8);
   return row;
 }
 
@@ -46,7 +48,10 @@ Result<Applied> from_row(BytesView row) {
   std::uint64_t epoch = 0;
   std::memcpy(&lsn, row.data(), 8);
   std::memcpy(&epoch, row.data() + 8, 8);
+  std::int64_t time_ns = 0;
   std::memcpy(applied.last_hash.data(), row.data() + 16, 32);
+  std::memcpy(&time_ns, row.data() + 48, 8);
+  applied.time = base::Timestamp(time_ns);
   applied.lsn = Lsn(lsn);
   applied.epoch = record::Epoch(epoch);
   return applied;
@@ -201,13 +206,19 @@ base::Error Projection::of_projector(base::Error error, std::size_t place, Lsn l
       fmt::format("projector {}, shard {}, lsn {}", projectors_.at(place)->name(), shard_.value(), lsn.value()));
 }
 
-Status Projection::commit(ProjectionTxn txn) {
-  TRV_EXPECTS(txn.applied_.lsn >= applied_.lsn && txn.applied_.epoch >= applied_.epoch);
+Status Projection::seal(ProjectionTxn& txn) {
+  TRV_EXPECTS(!txn.sealed_ && txn.applied_.lsn >= applied_.lsn && txn.applied_.epoch >= applied_.epoch);
   for (Projector* projector : projectors_) {
     if (Status status = projector->finish(txn.txn_); !status)
       return fail(std::move(status).error().in(projector->name()));
   }
   TRV_TRY(applied_row_.put(txn.txn_, applied_key, BytesView(to_row(txn.applied_))));
+  txn.sealed_ = true;
+  return {};
+}
+
+Status Projection::commit(ProjectionTxn txn) {
+  TRV_EXPECTS(txn.sealed_);
   TRV_TRY(txn.txn_.commit());
   applied_ = txn.applied_;
   return {};

@@ -41,6 +41,7 @@ struct Applied {
   record::Lsn lsn;
   record::Epoch epoch;
   base::Digest last_hash{};  ///< of the record at `lsn` as stored; zeros at lsn 0
+  base::Timestamp time;      ///< of the record at `lsn`
 
   friend bool operator==(const Applied&, const Applied&) = default;
 };
@@ -81,6 +82,7 @@ class ProjectionTxn {
 
   lmdb::WriteTxn txn_;
   Applied applied_;
+  bool sealed_ = false;
 };
 
 /// Everything but begin_read() and snapshot(): the shard's thread.
@@ -105,7 +107,11 @@ class Projection {
   /// what is applied (shard, lsn, prev_hash, epoch); what a projector says. After an error, abort the transaction.
   [[nodiscard]] base::Status apply(ProjectionTxn& txn, const record::RecordView& record,
                                    const base::Digest& stored_hash);
-  /// Only after the log has settled what was applied: the projection never holds what the log does not.
+  /// After the last apply() and before the log takes what was applied: projects what is left, so that nothing but the
+  /// commit can fail from here on. After an error, abort the transaction. Errors: of the projectors.
+  [[nodiscard]] base::Status seal(ProjectionTxn& txn);
+  /// Only after seal(), and after the log has settled what was applied: the projection never holds what the log does
+  /// not.
   [[nodiscard]] base::Status commit(ProjectionTxn txn);
 
   /// Any thread. Do not hold one over rebuild() or catch_up().
@@ -164,13 +170,14 @@ class Projection {
 
 template <typename ApplyOne>
 base::Status Projection::follow(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one) {
+  TRV_EXPECTS(!txn.sealed_);
   TRV_TRY(refuse_unless_next(txn.applied_, known));
   for (std::size_t place = 0; place < projectors_.size(); ++place) {
     if (base::Status status = apply_one(place, known); !status) {
       return std::unexpected(of_projector(std::move(status).error(), place, known.lsn()));
     }
   }
-  txn.applied_ = Applied{.lsn = known.lsn(), .epoch = known.epoch(), .last_hash = known.hash()};
+  txn.applied_ = {.lsn = known.lsn(), .epoch = known.epoch(), .last_hash = known.hash(), .time = known.time()};
   return {};
 }
 

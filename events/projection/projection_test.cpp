@@ -53,6 +53,7 @@ class ProjectionTest : public testing::Test {
       ASSERT_TRUE(applied) << applied.error().message();
     }
     ASSERT_EQ(log_.settle(*log_.append(writer.claim(), std::move(batch)))->outcome, log::Outcome::appended);
+    ASSERT_TRUE(projection.seal(*txn));
     ASSERT_TRUE(projection.commit(std::move(*txn)));
   }
   /// What a killed process leaves: the files as they stand, without close().

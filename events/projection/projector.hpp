@@ -39,7 +39,7 @@ class Projector {
     static_cast<void>(prepared);
     return apply(txn, record);
   }
-  /// After the last apply() of a transaction that is about to be committed: writes what apply() held back, which
+  /// After the last apply() of a transaction and before the log takes its records: writes what apply() held back, which
   /// readers of this transaction did not see. On error the transaction is aborted.
   [[nodiscard]] virtual base::Status finish(lmdb::WriteTxn& txn) {
     static_cast<void>(txn);

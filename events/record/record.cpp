@@ -86,6 +86,11 @@ Result<RecordView> RecordView::over(BytesView stored) {
   return view;
 }
 
+RecordView RecordView::of_copy(BytesView stored) noexcept {
+  TRV_EXPECTS(reinterpret_cast<std::uintptr_t>(stored.data()) % 8 == 0 && stored.size() >= record_bytes_min);
+  return {stored, *fb::GetSizePrefixedRecord(stored.data())};
+}
+
 ShardId RecordView::shard() const noexcept {
   return ShardId(table_->shard());
 }

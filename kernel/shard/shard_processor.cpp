@@ -14,6 +14,7 @@ using base::fail;
 
 constexpr std::size_t timers_per_batch_max = 1024;
 constexpr auto retry_wait = std::chrono::seconds(1);
+constexpr std::string_view not_known = "it is not known whether this took effect; ask again with the same keys";
 
 }  // namespace
 
@@ -119,7 +120,7 @@ void ShardProcessor::run() {
       if (!claim_) {
         wake_.wait_for(lock, retry_wait, something);
       } else if (next_timer_) {
-        const base::Duration wait = *next_timer_ - clock_.now();
+        const base::Duration wait = *next_timer_ - now();
         wake_.wait_for(lock, std::clamp<base::Duration>(wait, base::Duration(0), std::chrono::seconds(1)), something);
       } else {
         wake_.wait(lock, something);
@@ -147,7 +148,7 @@ void ShardProcessor::run() {
   }
 }
 
-// Whoever asks ready() learns it with the answer of the command that found it out, not at the next claim.
+// ready() says so with the answer of the command that found it out, not at the next claim.
 void ShardProcessor::step_down() {
   claim_.reset();
   const std::scoped_lock lock(mutex_);
@@ -157,57 +158,73 @@ void ShardProcessor::step_down() {
 base::Status ShardProcessor::take_ownership() {
   step_down();
   (void)outbox_.take_new();
-  TRV_TRY_ASSIGN(log::Claim claim, log_.claim(options_.shard, options_.node, ids_.next(clock_.now())));
+  TRV_TRY_ASSIGN(log::Claim claim, log_.claim(options_.shard, options_.node, ids_.next(now())));
   TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1)));
   (void)outbox_.take_new();
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
+  now_ = std::max(now(), projection_.applied().time);
   claim_ = claim;
+  failed_ = false;
   {
     const std::scoped_lock lock(mutex_);
     owner_ = true;
     ++metrics_.claims;
     metrics_.applied_lsn = projection_.applied().lsn.value();
   }
-  hand_out_pending();
+  if (auto handed_out = hand_out_pending(); !handed_out) {
+    step_down();
+    return handed_out;
+  }
   look_at_timers();
   return {};
 }
 
-void ShardProcessor::hand_out_pending() {
-  auto txn = projection_.begin_read();
-  TRV_ASSERT(txn.has_value());
-  const auto status = outbox_.for_each_pending(*txn, [this](Effect effect) { listeners_.effect(std::move(effect)); });
-  TRV_ASSERT(status.has_value());
+// Time goes on where the clock was set back: nothing is decided before what was decided already, and no timer waits
+// until the clock has caught up.
+base::Timestamp ShardProcessor::now() {
+  const base::Duration elapsed = clock_.monotonic() - std::exchange(read_at_, clock_.monotonic());
+  TRV_ASSERT(elapsed >= base::Duration(0));
+  now_ = std::max(clock_.now(), now_ + elapsed);
+  return now_;
+}
+
+base::Status ShardProcessor::hand_out_pending() {
+  TRV_TRY_ASSIGN(const auto txn, projection_.begin_read());
+  return outbox_.for_each_pending(txn, [this](Effect effect) { listeners_.effect(std::move(effect)); });
 }
 
 void ShardProcessor::look_at_timers() {
+  const base::Status found = claim_ && !failed_ ? find_next_timer() : base::Status();
+  if (!found && listeners_.failed) listeners_.failed(found.error());
+  if (!claim_ || failed_ || !found) next_timer_ = now() + retry_wait;
+}
+
+base::Status ShardProcessor::find_next_timer() {
   next_timer_.reset();
-  const auto txn = projection_.begin_read();
-  TRV_ASSERT(txn.has_value());
-  std::erase_if(parked_timers_, [&](const Timer& timer) {
-    const auto stands = timers_.contains(*txn, timer);
-    return stands && !*stands;
-  });
-  const auto earliest = timers_.due(*txn, base::Timestamp(INT64_MAX), parked_timers_.size() + 1);
-  if (!earliest) return;
-  const auto first =
-      std::ranges::find_if(*earliest, [this](const Timer& one) { return !parked_timers_.contains(one); });
-  if (first != earliest->end()) next_timer_ = first->due;
+  TRV_TRY_ASSIGN(const auto txn, projection_.begin_read());
+  for (auto one = set_again_.begin(); one != set_again_.end();) {
+    TRV_TRY_ASSIGN(const bool is_set, timers_.contains(txn, one->first));
+    one = is_set && one->second > now_ ? std::next(one) : set_again_.erase(one);
+  }
+  TRV_TRY_ASSIGN(const auto earliest, timers_.due(txn, base::Timestamp(INT64_MAX), set_again_.size() + 1));
+  const auto first = std::ranges::find_if(earliest, [this](const Timer& one) { return !set_again_.contains(one); });
+  if (first != earliest.end()) next_timer_ = first->due;
+  for (const auto& [timer, again] : set_again_) next_timer_ = std::min(next_timer_.value_or(again), again);
+  return {};
 }
 
 base::Result<std::deque<Command>> ShardProcessor::due_timers() {
   std::deque<Command> commands;
-  const base::Timestamp now = clock_.now();
-  if (!next_timer_ || *next_timer_ > now) return commands;
+  if (!next_timer_ || *next_timer_ > now()) return commands;
   TRV_TRY_ASSIGN(const auto txn, projection_.begin_read());
-  TRV_TRY_ASSIGN(const auto due, timers_.due(txn, now, timers_per_batch_max + parked_timers_.size()));
+  TRV_TRY_ASSIGN(const auto due, timers_.due(txn, now_, timers_per_batch_max + set_again_.size()));
   for (const Timer& timer : due) {
-    if (parked_timers_.contains(timer)) continue;
+    if (set_again_.contains(timer)) continue;
     Command command = listeners_.timer(timer);
-    // A decision that leaves its timer standing would be asked for without end: it is parked until the next start.
+    // A timer that its decision leaves must not take every turn of the shard.
     command.done = [this, timer, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
-      if (outcome || !outcome.error().may_pass()) parked_timers_.insert(timer);
+      set_again_.insert_or_assign(timer, now_ + retry_wait);
       done(outcome);
     };
     commands.push_back(std::move(command));
@@ -273,7 +290,7 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     } else {
       answer(batch);
     }
-    // The timers that are left stand in the projection, and commands have come meanwhile.
+    // The timers that are left are in the projection, and commands have come meanwhile.
     if (fired > 0 && together > 1) commands.clear();
   }
   if (fired > 0) {
@@ -281,7 +298,6 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     metrics_.timers_fired += fired;
   }
   look_at_timers();
-  if (!claim_ || failed_) next_timer_ = clock_.now() + retry_wait;
 }
 
 base::Status ShardProcessor::attempt(Batch& batch, projection::ProjectionTxn& txn) {
@@ -294,7 +310,7 @@ base::Status ShardProcessor::attempt(Batch& batch, projection::ProjectionTxn& tx
     ++batch.decided;
   }
   TRV_ENSURES(batch.decided > 0);
-  return {};
+  return batch.records.empty() ? base::Status() : projection_.seal(txn);
 }
 
 // A refusal is the command's outcome; an error returned here is the batch's.
@@ -302,7 +318,7 @@ base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::
   Command& command = pending.command;
   DecisionContext context{.tenant = command.tenant,
                           .actor = command.actor,
-                          .now = clock_.now(),
+                          .now = now(),
                           .ids = ids_,
                           .causation_id = command.causation_id,
                           .correlation_id = command.correlation_id,
@@ -312,25 +328,45 @@ base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::
     pending.outcome = fail(std::move(decision).error());
     return {};
   }
-  Applied applied{.first = batch.next, .last = log::Lsn(batch.next.value() - 1)};
   if (!decision->events.empty()) decision->events.back().decision_end = true;
-  for (const record::Draft& event : decision->events) {
-    auto encoded = encoder_.encode(
-        event, {.shard = options_.shard, .lsn = batch.next, .epoch = claim_->epoch, .prev_hash = batch.last_hash});
-    if (!encoded && applied.last < applied.first) {
-      pending.outcome = fail(std::move(encoded).error().in(event.type));
-      return {};
-    }
-    // Events of this decision are applied already: the whole batch has to be undone.
-    if (!encoded) return fail(std::move(encoded).error().in(event.type));
-    const base::Digest hash = record::hash_of(encoded->stored());
-    TRV_TRY(projection_.apply(txn, *encoded, hash));
-    batch.records.add(*encoded);
-    batch.last_hash = hash;
+  // Whole before any of it is applied: what cannot be stored is refused alone.
+  const std::size_t begin = batch.records.size();
+  if (base::Status encoded = encode(*decision, batch); !encoded) {
+    batch.records.drop_undecided();
+    pending.outcome = fail(std::move(encoded).error());
+    return {};
+  }
+  Applied applied{.first = batch.next, .last = log::Lsn(batch.next.value() - 1)};
+  for (std::size_t i = begin; i < batch.records.size(); ++i) {
+    TRV_TRY(projection_.apply(txn, batch.records.view(i), hashes_[i - begin]));
+    batch.last_hash = hashes_[i - begin];
     applied.last = batch.next;
     batch.next = batch.next.next();
   }
   pending.outcome = applied;
+  return {};
+}
+
+base::Status ShardProcessor::encode(const Decision& decision, Batch& batch) {
+  hashes_.clear();
+  log::Lsn lsn = batch.next;
+  const std::size_t before = batch.records.bytes();
+  for (const record::Draft& event : decision.events) {
+    TRV_EXPECTS(event.time >= projection_.applied().time);
+    auto encoded = encoder_.encode(event, {.shard = options_.shard,
+                                           .lsn = lsn,
+                                           .epoch = claim_->epoch,
+                                           .prev_hash = hashes_.empty() ? batch.last_hash : hashes_.back()});
+    if (!encoded) return fail(std::move(encoded).error().in(event.type));
+    if (batch.records.bytes() - before + record::aligned_size(encoded->stored().size()) > record::decision_bytes_max) {
+      return fail(ErrorCode::too_large,
+                  fmt::format("what the command leads to has more than {} bytes", record::decision_bytes_max));
+    }
+    batch.records.add(*encoded);
+    hashes_.push_back(record::hash_of(encoded->stored()));
+    lsn = lsn.next();
+  }
+  TRV_ENSURES(hashes_.size() == decision.events.size());
   return {};
 }
 
@@ -351,8 +387,8 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   if (!settled && settled.error().code() == ErrorCode::exhausted) return give_up(std::move(settled).error());
   if (!settled) {
     step_down();
-    return give_up(
-        base::Error(ErrorCode::lost, settled.error().message()).in("it is not known whether this took effect"));
+    if (listeners_.failed) listeners_.failed(settled.error());
+    return give_up(base::Error(ErrorCode::lost, std::string(not_known)));
   }
   if (settled->outcome == log::Outcome::lost) {
     step_down();
@@ -363,10 +399,10 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   claim_->last_hash = batch.last_hash;
   std::vector<Effect> effects = outbox_.take_new();
   if (const auto committed = projection_.commit(std::move(txn)); !committed) {
-    // The log leads: what it took is true, and the projection catches up from it.
+    // The log leads: what it took is true. The projection catches up from it when the shard is taken over again.
     step_down();
-    TRV_TRY(take_ownership());
-    effects.clear();
+    if (listeners_.failed) listeners_.failed(committed.error());
+    return fail(ErrorCode::lost, std::string(not_known));
   }
   {
     const std::scoped_lock lock(mutex_);
@@ -390,12 +426,12 @@ void ShardProcessor::answer(Batch& batch) {
 
 void ShardProcessor::fail_all(Batch& batch, const base::Error& error) {
   if (listeners_.failed) listeners_.failed(error);
-  // A full disk is not the caller's doing, and its place on the node not his business.
-  const base::Error told =
+  // A full disk is not the caller's doing, and its place on the node not the caller's business.
+  const base::Error answered =
       error.code() == ErrorCode::exhausted
           ? base::Error(ErrorCode::unavailable, "the node has no room to store anything; nothing was changed")
           : error;
-  for (Pending& pending : batch.commands) pending.outcome = fail(told);
+  for (Pending& pending : batch.commands) pending.outcome = fail(answered);
   answer(batch);
 }
 

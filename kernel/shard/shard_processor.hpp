@@ -5,8 +5,8 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <map>
 #include <mutex>
-#include <set>
 #include <thread>
 #include <vector>
 
@@ -34,7 +34,8 @@ struct ShardOptions {
 struct ShardListeners {
   /// An effect is durable and waits to be performed. Also called at start for every effect without outcome.
   std::function<void(Effect)> effect;
-  /// A timer is due: what to decide. The decision must cancel or move the timer.
+  /// A timer is due: what to decide. The decision cancels or moves the timer; a timer that it leaves is asked for again
+  /// a second later.
   std::function<Command(const Timer&)> timer;
   /// Records up to `last` are durable and projected.
   std::function<void(log::Lsn last)> committed;
@@ -88,11 +89,14 @@ class ShardProcessor {
   [[nodiscard]] base::Result<std::deque<Command>> due_timers();
   [[nodiscard]] base::Status attempt(Batch& batch, projection::ProjectionTxn& txn);
   [[nodiscard]] base::Status decide(Pending& pending, Batch& batch, projection::ProjectionTxn& txn);
+  [[nodiscard]] base::Status encode(const Decision& decision, Batch& batch);
   [[nodiscard]] base::Status publish(Batch& batch, projection::ProjectionTxn txn);
   void answer(Batch& batch);
   void fail_all(Batch& batch, const base::Error& error);
+  [[nodiscard]] base::Timestamp now();
   void look_at_timers();
-  void hand_out_pending();
+  [[nodiscard]] base::Status find_next_timer();
+  [[nodiscard]] base::Status hand_out_pending();
 
   ShardOptions options_;
   log::EventLog& log_;
@@ -103,12 +107,15 @@ class ShardProcessor {
   ShardListeners listeners_;
 
   // The shard thread's own.
+  base::Timestamp now_;       ///< the shard's time when it was read last; never less than that of the last record
+  base::Duration read_at_{};  ///< monotonic, when now_ was read
   base::UuidSource ids_;
   std::optional<log::Claim> claim_;  ///< nullopt: not the owner
   record::RecordEncoder encoder_;
+  std::vector<base::Digest> hashes_;  ///< of the records of the decision in hand
   std::optional<base::Timestamp> next_timer_;
-  std::set<Timer> parked_timers_;  ///< whose decision left them standing; not fired again by this process
-  bool failed_ = false;            ///< the log did not take the last batch
+  std::map<Timer, base::Timestamp> set_again_;  ///< timers that their decision left, and when they are asked for again
+  bool failed_ = false;                         ///< the log did not take the last batch
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;

@@ -1,8 +1,11 @@
 #include "kernel/shard/shard_processor.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <future>
@@ -37,15 +40,41 @@ class CountingProjector final : public projection::Projector {
     if (event.type() == "test.woken") return timers_.cancel(txn, timer);
     return {};
   }
+  base::Status finish(lmdb::WriteTxn&) override {
+    return fail_finish ? base::fail(base::ErrorCode::exhausted, "no room in the projection") : base::Status();
+  }
   base::Result<std::uint64_t> count(const lmdb::Txn& txn, std::string_view stream) const {
     TRV_TRY_ASSIGN(const auto value, table_.get(txn, stream));
     if (!value) return 0;
     return std::stoull(std::string(base::as_text(*value)));
   }
 
+  std::atomic<bool> fail_finish = false;
+
  private:
   Timers& timers_;
   lmdb::Table table_;
+};
+
+/// While it lives, this process writes no file behind its first 8 KiB: a commit of LMDB fails.
+class FilesAreFull {
+ public:
+  FilesAreFull() : before_handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    EXPECT_EQ(::getrlimit(RLIMIT_FSIZE, &before_), 0);
+    rlimit limit = before_;
+    limit.rlim_cur = 8192;
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+  }
+  ~FilesAreFull() {
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before_), 0);
+    (void)std::signal(SIGXFSZ, before_handler_);
+  }
+  FilesAreFull(const FilesAreFull&) = delete;
+  FilesAreFull& operator=(const FilesAreFull&) = delete;
+
+ private:
+  void (*before_handler_)(int);
+  rlimit before_{};
 };
 
 /// A shard on a fresh folder, with the real embedded log.
@@ -213,6 +242,132 @@ TEST_F(ShardTest, an_event_over_the_record_limit_is_refused_and_the_shard_goes_o
   EXPECT_EQ(count_of("a"), 1U);
 }
 
+TEST_F(ShardTest, an_event_that_cannot_be_stored_is_refused_alone_and_the_others_stay_one_batch) {
+  start();
+  std::promise<void> open;
+  Command first = event_command("acme", "", "a");
+  first.decide = [&open](const lmdb::Txn&, DecisionContext&) -> base::Result<Decision> {
+    open.get_future().wait();
+    return Decision{};
+  };
+  auto held = submit(std::move(first));
+  while (shard_->metrics().queue_length > 0) std::this_thread::yield();
+  std::vector<std::future<base::Result<Applied>>> good;
+  std::future<base::Result<Applied>> bad;
+  for (int i = 0; i < 1000; ++i) {
+    good.push_back(submit(event_command("acme", "test.event", "a")));
+    if (i != 500) continue;
+    Command large = event_command("acme", "", "a");
+    large.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+      Decision decision;
+      for (const std::size_t bytes : {10, 1'100'000}) {
+        decision.events.push_back(draft(context, "test", "a", "test.event", base::Bytes(bytes)));
+      }
+      return decision;
+    };
+    bad = submit(std::move(large));
+  }
+  open.set_value();
+  ASSERT_TRUE(held.get());
+  EXPECT_EQ(bad.get().error().code(), base::ErrorCode::too_large);
+  for (std::size_t i = 0; i < good.size(); ++i) EXPECT_EQ(good[i].get()->first, log::Lsn(i + 1));
+  EXPECT_EQ(shard_->metrics().batches, 1U);
+  EXPECT_EQ(count_of("a"), 1000U);
+}
+
+TEST_F(ShardTest, a_decision_over_the_limit_of_the_log_is_refused) {
+  start();
+  Command large = event_command("acme", "", "a");
+  large.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Decision decision;
+    for (std::size_t bytes = 0; bytes <= record::decision_bytes_max; bytes += 900'000) {
+      decision.events.push_back(draft(context, "test", "a", "test.event", base::Bytes(900'000)));
+    }
+    return decision;
+  };
+  EXPECT_EQ(submit(std::move(large)).get().error().code(), base::ErrorCode::too_large);
+  EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(1));
+}
+
+TEST_F(ShardTest, what_cannot_be_projected_is_refused_before_the_log_has_it) {
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  counts_.fail_finish = true;
+  EXPECT_FALSE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_EQ(log_->bounds(log::ShardId(0))->last, log::Lsn(1));
+  EXPECT_TRUE(shard_->ready());
+  counts_.fail_finish = false;
+  EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(2));
+  EXPECT_EQ(count_of("a"), 2U);
+}
+
+TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unknown_fate) {
+  log::InMemoryEventLog durable;
+  const auto projection = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
+      {&timers_, &outbox_, &counts_});
+  std::vector<std::string> causes;
+  std::atomic<int> handed_out = 0;
+  ShardListeners listeners;
+  listeners.failed = [&causes](const base::Error& error) { causes.emplace_back(error.message()); };
+  listeners.effect = [&handed_out](const Effect&) { ++handed_out; };
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, durable, *projection, timers_, outbox_, clock_, random_,
+                                            std::move(listeners));
+  ASSERT_TRUE(shard_->start());
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  Command command = event_command("acme", "", "a");
+  command.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Effect effect;
+    effect.key = "k";
+    effect.owner = "1";
+    Decision decision;
+    decision.events.push_back(effect_requested(context, "instance", effect));
+    return decision;
+  };
+  {
+    const FilesAreFull full;
+    const auto unknown = submit(std::move(command)).get();
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code(), base::ErrorCode::lost);
+    EXPECT_TRUE(unknown.error().message().starts_with("it is not known whether")) << unknown.error().message();
+    EXPECT_EQ(durable.bounds(log::ShardId(0))->last, log::Lsn(2));
+    EXPECT_EQ(handed_out, 0);
+    EXPECT_FALSE(shard_->ready());
+  }
+  EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(3));
+  EXPECT_EQ(handed_out, 1);
+  EXPECT_EQ(projection->applied().lsn, log::Lsn(3));
+  shard_->stop();
+  ASSERT_FALSE(causes.empty());
+  EXPECT_EQ(causes.front().find("it is not known"), std::string::npos) << "the node learns the cause";
+  shard_.reset();
+}
+
+TEST_F(ShardTest, a_state_that_cannot_be_read_now_costs_no_more_than_time) {
+  log_ = *log::LmdbEventLog::open(folder_ / "log", {.map_bytes = std::uint64_t{1} << 30});
+  projection_ = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30, .readers_max = 1},
+      log::ShardId(0), {&timers_, &outbox_, &counts_});
+  auto only_reader = std::make_optional(*projection_->begin_read());
+  ShardProcessor refused({}, *log_, *projection_, timers_, outbox_, clock_, random_, {});
+  EXPECT_FALSE(refused.start());
+  only_reader.reset();
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
+  only_reader.emplace(*projection_->begin_read());
+  clock_.advance(3s);
+  for (int i = 0; i < 10; ++i) {
+    shard_->poke();
+    ASSERT_TRUE(submit(event_command("acme", "test.event", "b")).get());
+  }
+  EXPECT_EQ(timers_asked_, 0);
+  only_reader.reset();
+  clock_.advance(2s);
+  shard_->poke();
+  while (shard_->metrics().timers_fired == 0) std::this_thread::yield();
+  EXPECT_EQ(timers_asked_, 1);
+}
+
 TEST_F(ShardTest, a_timer_fires_once_when_it_is_due_and_survives_a_restart) {
   start();
   ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
@@ -228,15 +383,64 @@ TEST_F(ShardTest, a_timer_fires_once_when_it_is_due_and_survives_a_restart) {
   EXPECT_EQ(timers_asked_, 1);
 }
 
-TEST_F(ShardTest, a_timer_whose_decision_leaves_it_standing_is_not_asked_for_without_end) {
+TEST_F(ShardTest, a_timer_that_its_decision_leaves_is_asked_for_again_once_a_second) {
   timer_answer_ = "";
   start();
   ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
   clock_.advance(2s);
-  for (int i = 0; i < 50; ++i) {
-    shard_->poke();
-    ASSERT_TRUE(submit(event_command("acme", "", "a")).get());
+  for (int round = 1; round <= 3; ++round) {
+    for (int i = 0; i < 50; ++i) {
+      shard_->poke();
+      ASSERT_TRUE(submit(event_command("acme", "", "a")).get());
+    }
+    EXPECT_EQ(timers_asked_, round);
+    clock_.advance(1s);
   }
+  timer_answer_ = "test.woken";
+  shard_->poke();
+  while (count_of("woken") == 0) std::this_thread::yield();
+}
+
+TEST_F(ShardTest, time_never_runs_backwards_not_even_over_a_restart) {
+  start();
+  std::vector<std::int64_t> times;
+  const auto decide = [&] {
+    Command command = event_command("acme", "test.event", "a");
+    command.decide = [&times, decide = std::move(command.decide)](const lmdb::Txn& txn,
+                                                                  DecisionContext& context) mutable {
+      times.push_back(context.now.ns());
+      return decide(txn, context);
+    };
+    ASSERT_TRUE(submit(std::move(command)).get());
+  };
+  clock_.advance(3600s);
+  decide();
+  clock_.step(-1800s);
+  decide();
+  clock_.advance(1s);
+  decide();
+  clock_.step(-600s);
+  restart();
+  decide();
+  clock_.step(7200s);
+  decide();
+  shard_->stop();
+  EXPECT_TRUE(std::ranges::is_sorted(times));
+  EXPECT_EQ(times[1], times[0]);
+  EXPECT_EQ(times[2], times[1] + 1'000'000'000) << "time goes on while the clock is behind";
+  EXPECT_EQ(times[3], times[2]);
+  EXPECT_EQ(times[4], clock_.now().ns());
+  EXPECT_EQ(projection_->applied().time, clock_.now());
+}
+
+TEST_F(ShardTest, a_timer_fires_in_time_though_the_clock_was_set_back) {
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
+  clock_.step(-900ms);
+  clock_.advance(1s);
+  shard_->poke();
+  while (count_of("woken") == 0) std::this_thread::yield();
+  EXPECT_LT(clock_.now(), base::Timestamp(2'000'000'000));
   EXPECT_EQ(timers_asked_, 1);
 }
 

@@ -27,14 +27,19 @@ class SystemClock final : public Clock {
 /// Moves only when told. Any thread.
 class SimulatedClock final : public Clock {
  public:
-  explicit SimulatedClock(Timestamp start) noexcept : start_ns_(start.ns()), ns_(start.ns()) {}
+  explicit SimulatedClock(Timestamp start) noexcept : ns_(start.ns()) {}
   [[nodiscard]] Timestamp now() const override { return Timestamp(ns_.load()); }
-  [[nodiscard]] Duration monotonic() const override { return Duration(ns_.load() - start_ns_); }
-  void advance(Duration by) noexcept { ns_.fetch_add(by.count()); }
+  [[nodiscard]] Duration monotonic() const override { return Duration(monotonic_ns_.load()); }
+  void advance(Duration by) noexcept {
+    ns_.fetch_add(by.count());
+    monotonic_ns_.fetch_add(by.count());
+  }
+  /// Sets the wall clock ahead, or back where `by` is negative, as an operator or a time server does.
+  void step(Duration by) noexcept { ns_.fetch_add(by.count()); }
 
  private:
-  std::int64_t start_ns_;
   std::atomic<std::int64_t> ns_;
+  std::atomic<std::int64_t> monotonic_ns_ = 0;
 };
 
 }  // namespace trv::base
