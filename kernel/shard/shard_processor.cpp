@@ -352,7 +352,6 @@ base::Status ShardProcessor::encode(const Decision& decision, Batch& batch) {
   log::Lsn lsn = batch.next;
   const std::size_t before = batch.records.bytes();
   for (const record::Draft& event : decision.events) {
-    TRV_EXPECTS(event.time >= projection_.applied().time);
     auto encoded = encoder_.encode(event, {.shard = options_.shard,
                                            .lsn = lsn,
                                            .epoch = claim_->epoch,

@@ -1,0 +1,252 @@
+// What a shard promises when the log, the projection or a command fails.
+
+#include "events/lmdb/files_are_full.hpp"
+#include "kernel/shard/shard_fixture.hpp"
+#include "kernel/shard/shard_processor.hpp"
+
+namespace trv::shard::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST_F(ShardTest, a_command_that_cannot_be_applied_fails_alone) {
+  start();
+  std::vector<std::future<base::Result<Applied>>> good;
+  std::vector<std::future<base::Result<Applied>>> bad;
+  for (int i = 0; i < 20; ++i) {
+    good.push_back(submit(event_command("acme", "test.event", "a")));
+    if (i % 5 == 0) bad.push_back(submit(event_command("acme", "test.poison", "a")));
+  }
+  for (auto& one : good) EXPECT_TRUE(one.get());
+  for (auto& one : bad) EXPECT_EQ(one.get().error().code(), base::ErrorCode::corrupt);
+  EXPECT_EQ(count_of("a"), 20U);
+  EXPECT_EQ(log_->bounds(log::ShardId(0))->last, log::Lsn(20));
+}
+
+TEST_F(ShardTest, an_event_over_the_record_limit_is_refused_and_the_shard_goes_on) {
+  start();
+  Command large = event_command("acme", "test.event", "a");
+  large.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Decision decision;
+    decision.events.push_back(draft(context, "test", "a", "test.event", {}));
+    decision.events.push_back(draft(context, "test", "a", "test.event", base::Bytes(1'100'000)));
+    return decision;
+  };
+  const auto outcome = submit(std::move(large)).get();
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code(), base::ErrorCode::too_large);
+  EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_EQ(count_of("a"), 1U);
+}
+
+TEST_F(ShardTest, an_event_that_cannot_be_stored_is_refused_alone_and_the_others_stay_one_batch) {
+  start();
+  std::promise<void> open;
+  Command first = event_command("acme", "", "a");
+  first.decide = [&open](const lmdb::Txn&, DecisionContext&) -> base::Result<Decision> {
+    open.get_future().wait();
+    return Decision{};
+  };
+  auto held = submit(std::move(first));
+  while (shard_->metrics().queue_length > 0) std::this_thread::yield();
+  std::vector<std::future<base::Result<Applied>>> good;
+  std::future<base::Result<Applied>> bad;
+  for (int i = 0; i < 1000; ++i) {
+    good.push_back(submit(event_command("acme", "test.event", "a")));
+    if (i != 500) continue;
+    Command large = event_command("acme", "", "a");
+    large.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+      Decision decision;
+      for (const std::size_t bytes : {10, 1'100'000}) {
+        decision.events.push_back(draft(context, "test", "a", "test.event", base::Bytes(bytes)));
+      }
+      return decision;
+    };
+    bad = submit(std::move(large));
+  }
+  open.set_value();
+  ASSERT_TRUE(held.get());
+  EXPECT_EQ(bad.get().error().code(), base::ErrorCode::too_large);
+  for (std::size_t i = 0; i < good.size(); ++i) EXPECT_EQ(good[i].get()->first, log::Lsn(i + 1));
+  EXPECT_EQ(shard_->metrics().batches, 1U);
+  EXPECT_EQ(count_of("a"), 1000U);
+}
+
+TEST_F(ShardTest, a_decision_over_the_limit_of_the_log_is_refused) {
+  start();
+  Command large = event_command("acme", "", "a");
+  large.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Decision decision;
+    for (std::size_t bytes = 0; bytes <= record::decision_bytes_max; bytes += 900'000) {
+      decision.events.push_back(draft(context, "test", "a", "test.event", base::Bytes(900'000)));
+    }
+    return decision;
+  };
+  EXPECT_EQ(submit(std::move(large)).get().error().code(), base::ErrorCode::too_large);
+  EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(1));
+}
+
+TEST_F(ShardTest, what_cannot_be_projected_is_refused_before_the_log_has_it) {
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  counts_.fail_finish = true;
+  EXPECT_FALSE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_EQ(log_->bounds(log::ShardId(0))->last, log::Lsn(1));
+  EXPECT_TRUE(shard_->ready());
+  counts_.fail_finish = false;
+  EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(2));
+  EXPECT_EQ(count_of("a"), 2U);
+}
+
+TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unknown_fate) {
+  log::InMemoryEventLog durable;
+  const auto projection = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
+      {&timers_, &outbox_, &counts_});
+  std::vector<std::string> causes;
+  std::atomic<int> handed_out = 0;
+  ShardListeners listeners;
+  listeners.failed = [&causes](const base::Error& error) { causes.emplace_back(error.message()); };
+  listeners.effect = [&handed_out](const Effect&) { ++handed_out; };
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, durable, *projection, timers_, outbox_, clock_, random_,
+                                            std::move(listeners));
+  ASSERT_TRUE(shard_->start());
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  Command command = event_command("acme", "", "a");
+  command.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Effect effect;
+    effect.key = "k";
+    effect.owner = "1";
+    Decision decision;
+    decision.events.push_back(effect_requested(context, "instance", effect));
+    return decision;
+  };
+  {
+    const lmdb::FilesAreFull full;
+    const auto unknown = submit(std::move(command)).get();
+    ASSERT_FALSE(unknown);
+    EXPECT_EQ(unknown.error().code(), base::ErrorCode::lost);
+    EXPECT_TRUE(unknown.error().message().starts_with("it is not known whether")) << unknown.error().message();
+    EXPECT_EQ(durable.bounds(log::ShardId(0))->last, log::Lsn(2));
+    EXPECT_EQ(handed_out, 0);
+    EXPECT_FALSE(shard_->ready());
+  }
+  EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(3));
+  EXPECT_EQ(handed_out, 1);
+  EXPECT_EQ(projection->applied().lsn, log::Lsn(3));
+  shard_->stop();
+  ASSERT_FALSE(causes.empty());
+  EXPECT_EQ(causes.front().find("it is not known"), std::string::npos) << "the node learns the cause";
+  shard_.reset();
+}
+
+TEST_F(ShardTest, a_state_that_cannot_be_read_now_costs_no_more_than_time) {
+  log_ = *log::LmdbEventLog::open(folder_ / "log", {.map_bytes = std::uint64_t{1} << 30});
+  projection_ = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30, .readers_max = 1},
+      log::ShardId(0), {&timers_, &outbox_, &counts_});
+  auto only_reader = std::make_optional(*projection_->begin_read());
+  ShardProcessor refused({}, *log_, *projection_, timers_, outbox_, clock_, random_, {});
+  EXPECT_FALSE(refused.start());
+  only_reader.reset();
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
+  only_reader.emplace(*projection_->begin_read());
+  clock_.advance(3s);
+  for (int i = 0; i < 10; ++i) {
+    shard_->poke();
+    ASSERT_TRUE(submit(event_command("acme", "test.event", "b")).get());
+  }
+  EXPECT_EQ(timers_asked_, 0);
+  only_reader.reset();
+  clock_.advance(2s);
+  shard_->poke();
+  while (shard_->metrics().timers_fired == 0) std::this_thread::yield();
+  EXPECT_EQ(timers_asked_, 1);
+}
+
+TEST_F(ShardTest, a_disk_without_room_is_told_to_the_node_and_not_blamed_on_the_caller) {
+  log::InMemoryEventLog full_log;
+  const auto projection = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
+      {&timers_, &outbox_, &counts_});
+  std::string told;
+  ShardListeners listeners;
+  listeners.failed = [&told](const base::Error& error) { told = error.message(); };
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, full_log, *projection, timers_, outbox_, clock_, random_,
+                                            std::move(listeners));
+  ASSERT_TRUE(shard_->start());
+  full_log.fail_next_settle(log::ShardId(0), base::Error(base::ErrorCode::exhausted, "/data/log: the disk is full"));
+  const auto refused = submit(event_command("acme", "test.event", "a")).get();
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable);
+  EXPECT_EQ(refused.error().message().find("/data"), std::string::npos);
+  EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  shard_->stop();
+  EXPECT_EQ(told, "/data/log: the disk is full");
+}
+
+TEST_F(ShardTest, a_shard_that_was_claimed_by_another_acknowledges_nothing_until_it_owns_it_again) {
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  ASSERT_TRUE(log_->claim(log::ShardId(0), "thief", base::Uuid::v7(clock_.now(), random_)));
+  const auto lost = submit(event_command("acme", "test.event", "a")).get();
+  ASSERT_FALSE(lost);
+  EXPECT_EQ(lost.error().code(), base::ErrorCode::lost);
+  EXPECT_EQ(count_of("a"), 1U);
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_EQ(count_of("a"), 2U);
+  EXPECT_EQ(shard_->metrics().claims, 2U);
+}
+
+TEST_F(ShardTest, a_shard_that_was_claimed_by_another_is_not_ready_before_it_is_owned_again) {
+  start();
+  ASSERT_TRUE(shard_->ready());
+  ASSERT_TRUE(log_->claim(log::ShardId(0), "thief", base::Uuid::v7(clock_.now(), random_)));
+  bool ready_when_lost = true;
+  std::promise<void> answered;
+  Command command = event_command("acme", "test.event", "a");
+  command.done = [&](const base::Result<Applied>& outcome) {
+    EXPECT_EQ(outcome.error().code(), base::ErrorCode::lost);
+    ready_when_lost = shard_->ready();
+    answered.set_value();
+  };
+  shard_->submit(std::move(command));
+  answered.get_future().wait();
+  EXPECT_FALSE(ready_when_lost);
+  ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_TRUE(shard_->ready());
+}
+
+TEST_F(ShardTest, a_decision_that_the_log_tore_never_happened) {
+  log::InMemoryEventLog torn_log;
+  const auto projection = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
+      {&timers_, &outbox_, &counts_});
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, torn_log, *projection, timers_, outbox_, clock_, random_,
+                                            ShardListeners{});
+  ASSERT_TRUE(shard_->start());
+  Command three = event_command("acme", "", "a");
+  three.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+    Decision decision;
+    for (int i = 0; i < 3; ++i) decision.events.push_back(draft(context, "test", "a", "test.event", {1}));
+    return decision;
+  };
+  ASSERT_TRUE(submit(event_command("acme", "test.before", "a")).get());
+  torn_log.tear_next_settle(log::ShardId(0), 2);
+  EXPECT_EQ(submit(std::move(three)).get().error().code(), base::ErrorCode::lost);
+  const auto later = submit(event_command("acme", "test.later", "a")).get();
+  ASSERT_TRUE(later) << later.error().message();
+  EXPECT_EQ(later->first, log::Lsn(2));
+  shard_->stop();
+
+  std::vector<std::string> types;
+  const auto reader = *torn_log.read(log::ShardId(0), log::Lsn(1));
+  while (const auto stored = *reader->next(0ms)) types.emplace_back(record::RecordView::over(stored->bytes)->type());
+  EXPECT_EQ(types, (std::vector<std::string>{"test.before", "test.later"}));
+  const auto txn = projection->begin_read();
+  EXPECT_EQ(*counts_.count(*txn, "a"), 2U);
+  shard_.reset();
+}
+
+}  // namespace
+}  // namespace trv::shard::testing
