@@ -53,12 +53,14 @@ class ShardUnderTest {
     options.map_bytes = map_bytes;
     projection_ = must(projection::Projection::open(options, only_shard, projectors_.all()));
     shard::ShardListeners listeners;
-    listeners.effect = [this](const shard::Effect& effect) { answer(effect); };
+    listeners.effects = [this](const shard::EffectChanges& changes) {
+      for (const shard::Effect& effect : changes.requested) answer(effect);
+    };
     listeners.timer = [](const shard::Timer&) -> shard::Command { give_up("a timer is due that no benchmark set"); };
     shard::ShardOptions options_of_shard;
     options_of_shard.shard = only_shard;
-    shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *projection_, projectors_.timers,
-                                                     projectors_.outbox, clock_, random_, std::move(listeners));
+    shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *projection_, projectors_.timers, clock_,
+                                                     random_, std::move(listeners));
     must(shard_->start());
     create_tenants();
   }

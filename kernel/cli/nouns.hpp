@@ -14,6 +14,7 @@ void add_plugin(CommandTree& tree);
 void add_workflow(CommandTree& tree);
 void add_run(CommandTree& tree);
 void add_instance(CommandTree& tree);
+void add_effect(CommandTree& tree);
 void add_events(CommandTree& tree);
 void add_audit(CommandTree& tree);
 void add_backup(CommandTree& tree);

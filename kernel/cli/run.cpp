@@ -17,6 +17,7 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
   add_workflow(tree);
   add_run(tree);
   add_instance(tree);
+  add_effect(tree);
   add_events(tree);
   add_audit(tree);
   add_backup(tree);

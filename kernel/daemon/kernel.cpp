@@ -12,6 +12,7 @@
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/sources.hpp"
+#include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -65,14 +66,15 @@ struct Kernel::Parts {
   std::unique_ptr<egress::Broker> broker;
   std::unique_ptr<plugin_host::PluginStore> packages;
   std::unique_ptr<plugin_host::PluginHost> plugins;
+  std::unique_ptr<effects::TryJournal> tries;
+  std::unique_ptr<effects::OutcomeRecorder> recorder;
   std::unique_ptr<effects::EffectDispatcher> dispatcher;
   std::unique_ptr<http::Server> server;
 
   [[nodiscard]] node::ShardObserver observer();
   /// Every package that the log names.
   [[nodiscard]] base::Result<std::vector<tenancy::Package>> named_packages(const lmdb::Txn& txn) const;
-  void settle(const shard::Effect& effect, shard::Outcome outcome);
-  void perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left, effects::TryDone done);
+  [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard);
 };
 
 base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const lmdb::Txn& txn) const {
@@ -91,10 +93,11 @@ base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const 
 }
 
 node::ShardObserver Kernel::Parts::observer() {
-  // Effects are handed out before start() of the shard returns.
+  // Effects are handed out from start() of the shard on.
   TRV_EXPECTS(dispatcher != nullptr);
   node::ShardObserver observer;
-  observer.effect = [this](shard::Effect effect) { dispatcher->dispatch(std::move(effect)); };
+  observer.effects = [this](shard::EffectChanges changes) { dispatcher->dispatch(std::move(changes)); };
+  observer.taken_over = [this] { dispatcher->look_again(); };
   observer.failed = [this, last = base::Duration::min()](const base::Error& error) mutable {
     // The first of many says enough for a while.
     const base::Duration now = clock.monotonic();
@@ -105,36 +108,22 @@ node::ShardObserver Kernel::Parts::observer() {
   return observer;
 }
 
-// An outcome that the shard could not take now is not lost: the effect stays in the outbox and is performed again, with
-// the same idempotency key.
-void Kernel::Parts::settle(const shard::Effect& effect, shard::Outcome outcome) {
-  node::Shard& shard = node->platform();
-  shard::Command command;
-  command.tenant = effect.tenant;
-  command.actor = effect.kind == "plugin" ? "plugin:" + effect.plugin : "kernel";
-  command.traceparent = effect.traceparent;
-  command.decide = [&shard, key = effect.key, outcome = std::move(outcome)](
-                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-    TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, shard.decision_state(), key, outcome));
-    return std::move(settled.decision);
+effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard) {
+  effects::DispatcherPorts ports;
+  ports.perform = [this, &shard](const shard::Effect& effect, std::uint32_t, base::Duration left,
+                                 effects::TryDone done) {
+    return effect.kind == "plugin" ? effects::perform_plugin_call(*plugins, shard.projection(), shard.tenancy(), effect,
+                                                                  left, std::move(done))
+                                   : effects::perform_http_request(*broker, effect, left, std::move(done));
   };
-  command.done = [this, effect](const base::Result<shard::Applied>& result) {
-    if (result) return;
-    logger->warn("outcome of {}: {}", effect.key, result.error().message());
-    if (result.error().may_pass()) dispatcher->dispatch(effect);
+  ports.settle = [this](const shard::Effect& effect, std::shared_ptr<const shard::Outcome> outcome, auto done) {
+    recorder->settle(effect, std::move(outcome), std::move(done));
   };
-  shard.submit(std::move(command));
-}
-
-void Kernel::Parts::perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left,
-                            effects::TryDone done) {
-  if (effect.kind == "plugin") {
-    const node::Shard& shard = node->platform();
-    effects::perform_plugin_call(*plugins, shard.projection(), shard.tenancy(), effect, try_number, left,
-                                 std::move(done));
-  } else {
-    effects::perform_http_request(*broker, effect, left, std::move(done));
-  }
+  ports.park = [this](const shard::Effect& effect, std::uint32_t deaths, auto done) {
+    recorder->park(effect, deaths, std::move(done));
+  };
+  ports.report = [this](const std::string& line) { logger->error("{}", line); };
+  return ports;
 }
 
 Kernel::Kernel(Config config, const base::Clock& clock, base::Random& random, std::shared_ptr<spdlog::logger> logger)
@@ -194,12 +183,13 @@ base::Status Kernel::compose(StartReport& report) {
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = config_.effects_concurrency_max;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
-  parts.dispatcher = std::make_unique<effects::EffectDispatcher>(
-      dispatching, clock_, random_,
-      [&parts](const shard::Effect& effect, std::uint32_t number, base::Duration left, effects::TryDone done) {
-        parts.perform(effect, number, left, std::move(done));
-      },
-      [&parts](const shard::Effect& effect, shard::Outcome outcome) { parts.settle(effect, std::move(outcome)); });
+  // A note for each effect in memory, and for as many of an earlier run.
+  TRV_TRY_ASSIGN(parts.tries, effects::TryJournal::open(folder / "tries", 2 * dispatching.window.effects_max));
+  parts.recorder = std::make_unique<effects::OutcomeRecorder>(
+      platform.decision_state(), [&platform](shard::Command command) { platform.submit(std::move(command)); });
+  parts.dispatcher =
+      std::make_unique<effects::EffectDispatcher>(dispatching, platform.projection(), platform.outbox(), *parts.tries,
+                                                  clock_, random_, parts.effect_ports(platform));
   if (base::Status started = platform.start(parts.observer()); !started) {
     return base::fail(std::move(started).error().in(fmt::format("following the log in {}", (folder / "log").string())));
   }

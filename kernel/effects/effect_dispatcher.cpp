@@ -1,17 +1,57 @@
 #include "kernel/effects/effect_dispatcher.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <bit>
+#include <utility>
 
 #include "sdk/base/contract.hpp"
 
 namespace trv::effects {
+namespace {
 
-EffectDispatcher::EffectDispatcher(DispatcherOptions options, const base::Clock& clock, base::Random& random,
-                                   Perform perform, Settle settle)
-    : options_(options), clock_(clock), random_(random), perform_(std::move(perform)), settle_(std::move(settle)) {
-  TRV_EXPECTS(perform_ != nullptr && settle_ != nullptr);
-  TRV_EXPECTS(options_.backoff_first > base::Duration::zero() && options_.backoff_first <= options_.backoff_max);
+using base::Duration;
+using base::ErrorCode;
+
+constexpr auto pull_again = std::chrono::seconds(1);
+/// Deaths after which an effect is tried with no other such effect under way.
+constexpr std::uint32_t suspect_deaths = 2;
+constexpr Duration offer_wait_max = std::chrono::seconds(5);
+
+}  // namespace
+
+bool EffectDispatcher::Inbox::is_empty() const {
+  return !stopping && !look_again && changes.requested.empty() && changes.cancelled.empty() && ended.empty() &&
+         recorded.empty();
+}
+
+template <typename Change>
+void EffectDispatcher::Mailbox::post(Change change) {
+  bool was_empty = false;
+  {
+    const std::scoped_lock lock(mutex);
+    was_empty = inbox.is_empty();
+    change(inbox);
+  }
+  if (was_empty) wake.notify_one();
+}
+
+EffectDispatcher::EffectDispatcher(DispatcherOptions options, const projection::Projection& projection,
+                                   const shard::Outbox& outbox, TryJournal& journal, const base::Clock& clock,
+                                   base::Random& random, DispatcherPorts ports)
+    : options_(options),
+      projection_(projection),
+      outbox_(outbox),
+      journal_(journal),
+      clock_(clock),
+      random_(random),
+      ports_(std::move(ports)),
+      window_(options_.window, projection, outbox) {
+  TRV_EXPECTS(ports_.perform && ports_.settle && ports_.park && ports_.report);
+  TRV_EXPECTS(options_.backoff_first > Duration::zero() && options_.backoff_first <= options_.backoff_max);
   TRV_EXPECTS(options_.concurrency_max > 0 && options_.tenant_concurrency_max > 0 && options_.tries_max > 0);
+  TRV_EXPECTS(options_.deaths_max > suspect_deaths);
 }
 
 EffectDispatcher::~EffectDispatcher() {
@@ -24,21 +64,21 @@ void EffectDispatcher::start() {
 }
 
 void EffectDispatcher::stop() {
-  {
-    const std::scoped_lock lock(inbox_->mutex);
-    inbox_->stopping = true;
-  }
-  inbox_->wake.notify_all();
-  if (thread_.joinable()) thread_.join();
+  mailbox_->post([](Inbox& inbox) { inbox.stopping = true; });
+  if (!thread_.joinable()) return;
+  thread_.join();
+  journal_.close();
 }
 
-void EffectDispatcher::dispatch(shard::Effect effect) {
-  TRV_EXPECTS(!effect.key.empty());
-  {
-    const std::scoped_lock lock(inbox_->mutex);
-    inbox_->arrived.push_back(std::move(effect));
-  }
-  inbox_->wake.notify_one();
+void EffectDispatcher::dispatch(shard::EffectChanges changes) {
+  mailbox_->post([&changes](Inbox& inbox) {
+    std::ranges::move(changes.requested, std::back_inserter(inbox.changes.requested));
+    std::ranges::copy(changes.cancelled, std::back_inserter(inbox.changes.cancelled));
+  });
+}
+
+void EffectDispatcher::look_again() {
+  mailbox_->post([](Inbox& inbox) { inbox.look_again = true; });
 }
 
 DispatcherMetrics EffectDispatcher::metrics() const {
@@ -46,132 +86,306 @@ DispatcherMetrics EffectDispatcher::metrics() const {
   return metrics_;
 }
 
+void EffectDispatcher::publish_metrics() {
+  counted_.under_way = under_way_;
+  counted_.waiting = jobs_.size() - under_way_ - counted_.outcomes;
+  const std::scoped_lock lock(metrics_mutex_);
+  metrics_ = counted_;
+}
+
 void EffectDispatcher::run() {
+  if (const auto txn = projection_.begin_read()) {
+    journal_.keep([&](const base::TenantId& tenant, record::Lsn position) {
+      const auto is_pending = outbox_.is_pending(*txn, tenant, position);
+      return !is_pending || *is_pending;
+    });
+  }
   for (;;) {
-    std::deque<shard::Effect> arrived;
-    std::vector<Ended> ended;
-    {
-      std::unique_lock lock(inbox_->mutex);
-      const auto something = [this] { return inbox_->stopping || !inbox_->arrived.empty() || !inbox_->ended.empty(); };
-      if (delayed_.empty()) {
-        inbox_->wake.wait(lock, something);
-      } else {
-        const base::Duration wait = delayed_.begin()->first - clock_.monotonic();
-        inbox_->wake.wait_for(lock, std::clamp<base::Duration>(wait, base::Duration(0), std::chrono::seconds(1)),
-                              something);
-      }
-      if (inbox_->stopping) return;
-      arrived.swap(inbox_->arrived);
-      ended.swap(inbox_->ended);
-    }
-    for (Ended& one : ended) end_try(std::move(one));
-    for (shard::Effect& effect : arrived) admit(std::move(effect));
-    const base::Duration now = clock_.monotonic();
-    while (!delayed_.empty() && delayed_.begin()->first <= now) {
-      const auto node = delayed_.extract(delayed_.begin());
-      const Job& job = jobs_.at(node.mapped());
-      ready_[job.effect.tenant].push_back(node.mapped());
-    }
+    pull();
     begin_tries();
-    const std::scoped_lock lock(metrics_mutex_);
-    metrics_.under_way = under_way_;
-    metrics_.waiting = jobs_.size() - under_way_;
+    publish_metrics();
+    Inbox inbox = wait();
+    if (inbox.stopping) return;
+    handle(std::move(inbox));
+    ring_alarms();
+    TRV_ASSERT(jobs_.size() == window_.held());
   }
 }
 
+EffectDispatcher::Inbox EffectDispatcher::wait() {
+  std::unique_lock lock(mailbox_->mutex);
+  const auto something = [this] { return !mailbox_->inbox.is_empty(); };
+  Duration until = alarms_.empty() ? Duration::max() : alarms_.begin()->first;
+  if (window_.wants_pull()) until = std::min(until, pull_not_before_);
+  if (until == Duration::max()) {
+    mailbox_->wake.wait(lock, something);
+  } else {
+    const Duration left = until - clock_.monotonic();
+    mailbox_->wake.wait_for(lock, std::clamp<Duration>(left, Duration(0), std::chrono::seconds(1)), something);
+  }
+  return std::exchange(mailbox_->inbox, {});
+}
+
+void EffectDispatcher::handle(Inbox inbox) {
+  for (Ended& one : inbox.ended) end_try(std::move(one));
+  for (shard::Effect& effect : inbox.changes.requested) {
+    if (window_.take(effect)) admit(std::move(effect));
+  }
+  for (const record::Lsn position : inbox.changes.cancelled) cancel(position);
+  for (const Recorded& one : inbox.recorded) end_offer(one);
+  if (inbox.look_again) window_.look_again();
+}
+
+void EffectDispatcher::pull() {
+  const Duration now = clock_.monotonic();
+  if (!window_.wants_pull() || now < pull_not_before_) return;
+  auto pulled = window_.pull();
+  if (!pulled) {
+    ports_.report(fmt::format("effects that wait cannot be read: {}", pulled.error().message()));
+    pull_not_before_ = now + pull_again;
+    return;
+  }
+  for (shard::Effect& effect : *pulled) admit(std::move(effect));
+}
+
+// The effect is in the window.
 void EffectDispatcher::admit(shard::Effect effect) {
-  const std::string key = effect.key;
-  const base::TenantId tenant = effect.tenant;
-  const auto [at, is_new] = jobs_.try_emplace(key, Job{.effect = std::move(effect)});
-  if (!is_new) return;
-  ready_[tenant].push_back(key);
-  const std::scoped_lock lock(metrics_mutex_);
-  ++metrics_.dispatched;
+  const std::uint64_t position = effect.position.value();
+  const auto [at, is_new] = jobs_.try_emplace(position);
+  TRV_ASSERT(is_new);
+  Job& job = at->second;
+  job.effect = std::move(effect);
+  ++counted_.dispatched;
+  const PastTries past = journal_.past(job.effect.position);
+  job.tries = past.tries;
+  job.deaths = past.deaths;
+  job.first_try = clock_.monotonic();
+  if (job.effect.timeout > Duration::zero()) {
+    job.deadline = job.first_try + (job.effect.requested + job.effect.timeout - clock_.now());
+  }
+  if (job.deaths >= options_.deaths_max && job.effect.kind == "plugin") return offer(job);
+  if (job.tries >= options_.tries_max) {
+    return fail(job, ErrorCode::unavailable,
+                fmt::format("the process ended during the last of {} tries", options_.tries_max));
+  }
+  make_ready(job);
+}
+
+bool EffectDispatcher::is_suspect(const Job& job) const {
+  return job.deaths >= suspect_deaths && job.effect.kind == "plugin";
+}
+
+void EffectDispatcher::make_ready(Job& job) {
+  job.state = State::ready;
+  if (job.deadline != Duration::max()) set_alarm(job, job.deadline);
+  (is_suspect(job) ? suspects_ : ready_[job.effect.tenant]).push_back(job.effect.position);
+}
+
+void EffectDispatcher::ring_alarms() {
+  const Duration now = clock_.monotonic();
+  while (!alarms_.empty() && alarms_.begin()->first <= now) {
+    Job& job = jobs_.at(alarms_.begin()->second);
+    clear_alarm(job);
+    if (job.state == State::refused) {
+      offer(job);
+    } else if (job.deadline <= now) {
+      fail_late(job);
+    } else {
+      TRV_ASSERT(job.state == State::delayed);
+      make_ready(job);
+    }
+  }
 }
 
 // Tenants are served in turn, one try each, so that a tenant with a long queue delays nobody else's next try.
 void EffectDispatcher::begin_tries() {
+  begin_suspect();
   std::size_t skipped = 0;
-  while (under_way_ < options_.concurrency_max && !ready_.empty() && skipped < ready_.size()) {
+  while (under_way_ < options_.concurrency_max && skipped < ready_.size()) {
     auto at = ready_.upper_bound(last_served_);
     if (at == ready_.end()) at = ready_.begin();
     last_served_ = at->first;
-    if (under_way_of_[at->first] >= options_.tenant_concurrency_max) {
-      ++skipped;
-      continue;
-    }
-    skipped = 0;
-    TRV_ASSERT(!at->second.empty());
-    const std::string key = std::move(at->second.front());
-    at->second.pop_front();
-    if (at->second.empty()) ready_.erase(at);
-    begin_try(jobs_.at(key));
+    skipped = begin_next_of(last_served_) ? 0 : skipped + 1;
   }
+}
+
+bool EffectDispatcher::begin_next_of(const base::TenantId& tenant) {
+  const auto at = ready_.find(tenant);
+  TRV_EXPECTS(at != ready_.end());
+  const auto busy = under_way_of_.find(tenant);
+  if (busy != under_way_of_.end() && busy->second >= options_.tenant_concurrency_max) return false;
+  Job* const job = take_next(at->second);
+  if (at->second.empty()) ready_.erase(at);
+  if (job != nullptr) begin_try(*job);
+  return true;
+}
+
+void EffectDispatcher::begin_suspect() {
+  if (suspect_under_way_) return;
+  if (Job* const job = take_next(suspects_)) {
+    suspect_under_way_ = true;
+    begin_try(*job);
+  }
+}
+
+EffectDispatcher::Job* EffectDispatcher::take_next(std::deque<record::Lsn>& positions) {
+  while (!positions.empty()) {
+    const auto at = jobs_.find(positions.front().value());
+    positions.pop_front();
+    if (at == jobs_.end() || at->second.state != State::ready) continue;
+    if (clock_.monotonic() < at->second.deadline) return &at->second;
+    fail_late(at->second);
+  }
+  return nullptr;
 }
 
 void EffectDispatcher::begin_try(Job& job) {
-  if (job.tries == 0) job.first_try = clock_.monotonic();
+  TRV_EXPECTS(job.state == State::ready && job.tries < options_.tries_max);
+  clear_alarm(job);
+  const Duration now = clock_.monotonic();
+  Duration left{};
+  if (job.deadline != Duration::max()) left = std::max<Duration>(job.deadline - now, std::chrono::milliseconds(1));
   ++job.tries;
+  job.state = State::under_way;
   ++under_way_;
   ++under_way_of_[job.effect.tenant];
-  TRV_ASSERT(under_way_ <= options_.concurrency_max && under_way_ <= jobs_.size());
-  TRV_ASSERT(job.tries <= options_.tries_max);
-  {
-    const std::scoped_lock lock(metrics_mutex_);
-    ++metrics_.tries;
-    if (job.tries > 1) ++metrics_.retries;
-  }
-  perform_(job.effect, job.tries, left_of(job), [inbox = inbox_, key = job.effect.key](TryResult result) {
-    {
-      const std::scoped_lock lock(inbox->mutex);
-      inbox->ended.push_back({key, std::move(result)});
-    }
-    inbox->wake.notify_one();
-  });
+  ++counted_.tries;
+  if (job.tries > 1) ++counted_.retries;
+  journal_.begin(job.effect.tenant, job.effect.position);
+  job.cancel = ports_.perform(
+      job.effect, job.tries, left, [mailbox = mailbox_, position = job.effect.position](TryResult result) {
+        mailbox->post([&](Inbox& inbox) { inbox.ended.push_back({position, std::move(result)}); });
+      });
 }
 
 void EffectDispatcher::end_try(Ended ended) {
-  const auto at = jobs_.find(ended.key);
-  TRV_ASSERT(at != jobs_.end());
+  const auto at = jobs_.find(ended.position.value());
+  TRV_ASSERT(at != jobs_.end() && at->second.state == State::under_way);
   Job& job = at->second;
-  TRV_ASSERT(under_way_ > 0 && job.tries >= 1);
+  journal_.end(ended.position);
+  job.cancel = nullptr;
   --under_way_;
+  if (is_suspect(job)) suspect_under_way_ = false;
   const auto tenant = under_way_of_.find(job.effect.tenant);
   TRV_ASSERT(tenant != under_way_of_.end() && tenant->second > 0);
   if (--tenant->second == 0) under_way_of_.erase(tenant);
-
-  shard::Outcome& outcome = ended.result.outcome;
-  if (!outcome.ok && ended.result.retry && job.tries < options_.tries_max) {
-    const base::Duration wait = std::max(backoff(job.tries), ended.result.retry_after);
-    if (job.effect.timeout.count() == 0 || wait < left_of(job)) {
-      delayed_.emplace(clock_.monotonic() + wait, ended.key);
-      return;
+  if (job.cancelled) return drop(job);
+  if (!ended.result.outcome.ok && ended.result.retry && job.tries < options_.tries_max) {
+    const Duration next = clock_.monotonic() + std::max(backoff(job.tries), ended.result.retry_after);
+    if (next < job.deadline) {
+      job.state = State::delayed;
+      return set_alarm(job, next);
     }
   }
+  conclude(job, std::move(ended.result.outcome));
+}
+
+void EffectDispatcher::fail(Job& job, ErrorCode code, std::string message) {
+  shard::Outcome outcome;
+  outcome.code = base::to_string(code);
+  outcome.message = std::move(message);
+  conclude(job, std::move(outcome));
+}
+
+void EffectDispatcher::fail_late(Job& job) {
+  TRV_EXPECTS(job.state == State::ready || job.state == State::delayed);
+  const auto timeout_ms = std::chrono::duration_cast<std::chrono::milliseconds>(job.effect.timeout).count();
+  fail(job, ErrorCode::timeout,
+       fmt::format("its time of {} ms was over before {} try", timeout_ms, job.tries == 0 ? "the first" : "another"));
+}
+
+void EffectDispatcher::conclude(Job& job, shard::Outcome outcome) {
+  TRV_EXPECTS(job.outcome == nullptr);
   outcome.tries = job.tries;
   outcome.duration = clock_.monotonic() - job.first_try;
-  {
-    const std::scoped_lock lock(metrics_mutex_);
-    ++(outcome.ok ? metrics_.succeeded : metrics_.failed);
+  ++(outcome.ok ? counted_.succeeded : counted_.failed);
+  job.outcome_bytes = outcome.output.size() + outcome.detail.size() + outcome.message.size();
+  window_.grow(job.outcome_bytes);
+  job.outcome = std::make_shared<const shard::Outcome>(std::move(outcome));
+  offer(job);
+}
+
+void EffectDispatcher::offer(Job& job) {
+  clear_alarm(job);
+  if (job.state != State::refused) ++counted_.outcomes;
+  job.state = State::offered;
+  ++job.offers;
+  auto done = [mailbox = mailbox_, position = job.effect.position](base::Status status) {
+    mailbox->post([&](Inbox& inbox) { inbox.recorded.push_back({position, std::move(status)}); });
+  };
+  if (job.outcome) {
+    ports_.settle(job.effect, job.outcome, std::move(done));
+  } else {
+    ports_.park(job.effect, job.deaths, std::move(done));
   }
-  const shard::Effect effect = std::move(job.effect);
-  jobs_.erase(at);
-  settle_(effect, std::move(outcome));
+}
+
+void EffectDispatcher::end_offer(const Recorded& recorded) {
+  const auto at = jobs_.find(recorded.position.value());
+  TRV_ASSERT(at != jobs_.end() && at->second.state == State::offered);
+  Job& job = at->second;
+  const shard::Effect& effect = job.effect;
+  if (recorded.status) {
+    if (!job.outcome) {
+      ++counted_.parked;
+      ports_.report(fmt::format(
+          "effect {} of tenant '{}' is parked: the process ended {} times during the operation '{}' of plugin '{}' {} "
+          "for {} {}; mend the plugin and run 'trav effect release {}', or cancel the {}",
+          effect.key, effect.tenant.value(), job.deaths, effect.operation, effect.plugin, effect.version,
+          effect.stream_kind, effect.owner, shard::effect_id(effect.key), effect.stream_kind));
+    }
+    --counted_.outcomes;
+    return drop(job);
+  }
+  if (std::has_single_bit(job.offers)) {
+    ports_.report(fmt::format("the outcome of effect {} is not recorded yet ({} offers): {}", effect.key, job.offers,
+                              recorded.status.error().message()));
+  }
+  job.state = State::refused;
+  set_alarm(job, clock_.monotonic() + std::min(backoff(job.offers) + options_.backoff_first, offer_wait_max));
+}
+
+void EffectDispatcher::cancel(record::Lsn position) {
+  const auto at = jobs_.find(position.value());
+  if (at == jobs_.end()) return;
+  Job& job = at->second;
+  switch (job.state) {
+    case State::offered: break;  // the shard answers that nobody waits
+    case State::under_way:
+      job.cancelled = true;
+      if (job.cancel) job.cancel();
+      break;
+    case State::refused: --counted_.outcomes; [[fallthrough]];
+    case State::ready:
+    case State::delayed: drop(job); break;
+  }
+}
+
+void EffectDispatcher::drop(Job& job) {
+  clear_alarm(job);
+  journal_.forget(job.effect.position);
+  window_.release(job.effect, job.outcome_bytes);
+  jobs_.erase(job.effect.position.value());
+}
+
+void EffectDispatcher::set_alarm(Job& job, Duration at) {
+  clear_alarm(job);
+  job.alarm = at;
+  alarms_.emplace(at, job.effect.position.value());
+}
+
+void EffectDispatcher::clear_alarm(Job& job) {
+  if (job.alarm != Duration::zero()) alarms_.erase({job.alarm, job.effect.position.value()});
+  job.alarm = Duration::zero();
 }
 
 // Exponential with full jitter, so that effects that failed together do not come back together.
-base::Duration EffectDispatcher::backoff(std::uint32_t tries) {
+Duration EffectDispatcher::backoff(std::uint32_t tries) {
   TRV_EXPECTS(tries >= 1);
-  base::Duration ceiling = options_.backoff_first;
+  Duration ceiling = options_.backoff_first;
   for (std::uint32_t i = 1; i < tries && ceiling < options_.backoff_max; ++i) ceiling *= 2;
   ceiling = std::min(ceiling, options_.backoff_max);
-  return base::Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(ceiling.count()) + 1)));
-}
-
-base::Duration EffectDispatcher::left_of(const Job& job) const {
-  if (job.effect.timeout.count() == 0) return base::Duration(0);
-  const base::Duration left = job.first_try + job.effect.timeout - clock_.monotonic();
-  return std::max<base::Duration>(left, std::chrono::milliseconds(1));
+  return Duration(static_cast<std::int64_t>(random_.below(static_cast<std::uint64_t>(ceiling.count()) + 1)));
 }
 
 }  // namespace trv::effects

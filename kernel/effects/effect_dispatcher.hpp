@@ -1,9 +1,11 @@
 #pragma once
-// Performs effects in the world: fair between tenants, bounded, with retries, and reports each outcome once.
+// Performs the effects of one shard in the world: fair between tenants, bounded, with retries, and has each outcome
+// recorded once.
 //
 // An effect is tried until it succeeds, fails for good, or has used up its time or tries; every try carries the same
-// idempotency key. What was under way when the process died is tried again after a restart: at least once, recorded
-// once.
+// idempotency key. Time and tries count over restarts. An outcome that cannot be recorded now is kept and offered
+// again: the effect is not performed again. What was under way when the process died is tried again after a restart. A
+// plugin's call during which the process died again and again is parked.
 
 #include <condition_variable>
 #include <deque>
@@ -11,10 +13,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "kernel/effects/outbox_window.hpp"
+#include "kernel/effects/try_journal.hpp"
 #include "kernel/shard/effect.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
@@ -27,11 +32,16 @@ struct TryResult {
   bool retry = false;            ///< the same try, with the same key, may be made again
   base::Duration retry_after{};  ///< what the service asked for; 0 = not said
 };
+using TryDone = std::function<void(TryResult)>;
+/// Asks a try to end early. Its TryDone is still called. Empty: it cannot be asked.
+using CancelTry = std::function<void()>;
 
 struct DispatcherOptions {
+  WindowLimits window = {};                 ///< of effects in memory, waiting outcomes included
   std::size_t concurrency_max = 256;        ///< tries under way
   std::size_t tenant_concurrency_max = 64;  ///< of one tenant
   std::uint32_t tries_max = 8;              ///< of one effect
+  std::uint32_t deaths_max = 3;             ///< of the process during tries of one effect, before it is parked
   base::Duration backoff_first = std::chrono::milliseconds(200);
   base::Duration backoff_max = std::chrono::seconds(30);
 };
@@ -42,77 +52,149 @@ struct DispatcherMetrics {
   std::uint64_t retries = 0;
   std::uint64_t succeeded = 0;
   std::uint64_t failed = 0;
+  std::uint64_t parked = 0;
   std::uint64_t under_way = 0;
-  std::uint64_t waiting = 0;
+  std::uint64_t waiting = 0;   ///< in memory, for a try
+  std::uint64_t outcomes = 0;  ///< in memory, to be recorded
+};
+
+/// How a dispatcher reaches the rest of the kernel.
+struct DispatcherPorts {
+  /// Begins one try; must not block; calls `done` exactly once, from any thread. `left` is the time left for it, 0 =
+  /// any.
+  std::function<CancelTry(const shard::Effect& effect, std::uint32_t try_number, base::Duration left, TryDone done)>
+      perform;
+  using Recorded = std::function<void(base::Status)>;
+  /// Has the outcome recorded; called again with the same outcome when `done` said that it may succeed later. `done`:
+  /// once, from any thread. Success also where an outcome is known or nobody waits for it.
+  std::function<void(const shard::Effect& effect, std::shared_ptr<const shard::Outcome> outcome, Recorded done)> settle;
+  /// Has it recorded that the effect is parked.
+  std::function<void(const shard::Effect& effect, std::uint32_t deaths, Recorded done)> park;
+  /// A line for the operator. On the dispatcher's thread.
+  std::function<void(const std::string& line)> report;
 };
 
 class EffectDispatcher {
  public:
-  /// Begins one try; must not block; calls `done` exactly once, from any thread. `left` is the time left for it.
-  using Perform = std::function<void(const shard::Effect& effect, std::uint32_t try_number, base::Duration left,
-                                     std::function<void(TryResult)> done)>;
-  /// Takes the outcome; called once per effect, from the dispatcher's thread.
-  using Settle = std::function<void(const shard::Effect& effect, shard::Outcome outcome)>;
-
-  /// `clock` and `random` must outlive the dispatcher.
-  EffectDispatcher(DispatcherOptions options, const base::Clock& clock, base::Random& random, Perform perform,
-                   Settle settle);
+  /// The references must outlive the dispatcher. `outbox` is one of the projection's.
+  EffectDispatcher(DispatcherOptions options, const projection::Projection& projection, const shard::Outbox& outbox,
+                   TryJournal& journal, const base::Clock& clock, base::Random& random, DispatcherPorts ports);
   ~EffectDispatcher();
   EffectDispatcher(const EffectDispatcher&) = delete;
   EffectDispatcher& operator=(const EffectDispatcher&) = delete;
 
+  /// The projection must have followed the log.
   void start();
   /// Begins no further try and joins the thread. Tries under way may still end; their results are dropped, and the
   /// effects are tried again after the next start.
   void stop();
 
-  /// Any thread. A key that is already here is ignored.
-  void dispatch(shard::Effect effect);
+  /// Any thread. What is requested must be durable; what is cancelled goes out no more and is asked to end.
+  void dispatch(shard::EffectChanges changes);
+  /// Any thread. The outbox holds effects that dispatch() may not have named.
+  void look_again();
 
   [[nodiscard]] DispatcherMetrics metrics() const;
 
  private:
+  enum class State {
+    ready,      ///< for its next try
+    delayed,    ///< until its next try
+    under_way,  ///< being tried
+    offered,    ///< its outcome, or that it is parked, is being recorded
+    refused,    ///< that could not be recorded; offered again later
+  };
   struct Job {
     shard::Effect effect;
+    State state = State::ready;
     std::uint32_t tries = 0;
+    std::uint32_t deaths = 0;
+    std::uint32_t offers = 0;
+    bool cancelled = false;
+    base::Duration deadline = base::Duration::max();
     base::Duration first_try{};
+    base::Duration alarm{};  ///< 0: none
+    CancelTry cancel;
+    std::shared_ptr<const shard::Outcome> outcome;  ///< null while it has none, and where it is to be parked
+    std::size_t outcome_bytes = 0;
   };
+  using Jobs = std::unordered_map<std::uint64_t, Job>;  ///< by position
   struct Ended {
-    std::string key;
+    record::Lsn position;
     TryResult result;
   };
-  // Shared with the completions of tries, which may outlive the dispatcher.
+  struct Recorded {
+    record::Lsn position;
+    base::Status status;
+  };
+  /// What other threads say. Shared with the completions of tries, which may outlive the dispatcher.
   struct Inbox {
+    shard::EffectChanges changes;
+    std::vector<Ended> ended;
+    std::vector<Recorded> recorded;
+    bool look_again = false;
+    bool stopping = false;
+
+    [[nodiscard]] bool is_empty() const;
+  };
+  struct Mailbox {
     std::mutex mutex;
     std::condition_variable wake;
-    std::deque<shard::Effect> arrived;
-    std::vector<Ended> ended;
-    bool stopping = false;
+    Inbox inbox;
+
+    template <typename Change>
+    void post(Change change);
   };
 
   void run();
+  [[nodiscard]] Inbox wait();
+  void handle(Inbox inbox);
   void admit(shard::Effect effect);
+  void make_ready(Job& job);
+  void pull();
+  void ring_alarms();
   void begin_tries();
+  [[nodiscard]] bool begin_next_of(const base::TenantId& tenant);
+  void begin_suspect();
+  /// The first job that is ready, or null. One whose time is over fails.
+  [[nodiscard]] Job* take_next(std::deque<record::Lsn>& positions);
   void begin_try(Job& job);
   void end_try(Ended ended);
+  void conclude(Job& job, shard::Outcome outcome);
+  void fail(Job& job, base::ErrorCode code, std::string message);
+  void fail_late(Job& job);
+  void offer(Job& job);
+  void end_offer(const Recorded& recorded);
+  void cancel(record::Lsn position);
+  void drop(Job& job);
+  void set_alarm(Job& job, base::Duration at);
+  void clear_alarm(Job& job);
+  void publish_metrics();
+  [[nodiscard]] bool is_suspect(const Job& job) const;
   [[nodiscard]] base::Duration backoff(std::uint32_t tries);
-  [[nodiscard]] base::Duration left_of(const Job& job) const;
 
   DispatcherOptions options_;
+  const projection::Projection& projection_;
+  const shard::Outbox& outbox_;
+  TryJournal& journal_;
   const base::Clock& clock_;
   base::Random& random_;
-  Perform perform_;
-  Settle settle_;
+  DispatcherPorts ports_;
 
   // The dispatcher thread's own.
-  std::unordered_map<std::string, Job> jobs_;
-  std::map<base::TenantId, std::deque<std::string>> ready_;  ///< keys by tenant; served in turn
+  OutboxWindow window_;
+  Jobs jobs_;
+  std::map<base::TenantId, std::deque<record::Lsn>> ready_;  ///< served in turn; may name jobs that went
   std::map<base::TenantId, std::size_t> under_way_of_;
   base::TenantId last_served_;
-  std::multimap<base::Duration, std::string> delayed_;  ///< by monotonic time
+  std::deque<record::Lsn> suspects_;  ///< ready; one at a time, so that another death names the right one
+  bool suspect_under_way_ = false;
+  std::set<std::pair<base::Duration, std::uint64_t>> alarms_;
   std::size_t under_way_ = 0;
+  base::Duration pull_not_before_{};
+  DispatcherMetrics counted_;
 
-  std::shared_ptr<Inbox> inbox_ = std::make_shared<Inbox>();
+  std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   mutable std::mutex metrics_mutex_;
   DispatcherMetrics metrics_;
   std::thread thread_;

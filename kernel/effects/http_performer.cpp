@@ -105,39 +105,42 @@ bool is_idempotent(std::string_view method) {
 
 }  // namespace
 
-void perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left, TryDone done) {
+CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left, TryDone done) {
   auto request = request_of(effect, left);
   if (!request) {
     TryResult result;
     result.outcome.code = base::to_string(request.error().code());
     result.outcome.message = request.error().message();
-    return done(std::move(result));
+    done(std::move(result));
+    return {};
   }
   egress::Request sent = *request;
-  broker.send(*std::move(request), [sent = std::move(sent),
-                                    done = std::move(done)](base::Result<egress::Response> response) {
-    TryResult result;
-    if (!response) {
-      result.outcome.code = base::to_string(response.error().code());
-      result.outcome.message = response.error().message();
-      const ErrorCode code = response.error().code();
-      // Whether a request that died on the way took effect is not known: only what may be repeated is.
-      result.retry = code == ErrorCode::exhausted ||
-                     (is_idempotent(sent.method) && (code == ErrorCode::unavailable || code == ErrorCode::timeout));
-      return done(std::move(result));
-    }
-    const std::uint32_t status = response->status;
-    result.retry_after = retry_after_of(*response);
-    result.retry = status == 429 || (is_idempotent(sent.method) && (status == 502 || status == 503 || status == 504));
-    result.outcome.ok = !result.retry;
-    result.outcome.status = status;
-    result.outcome.output = output_of(sent, *response);
-    if (result.retry) {
-      result.outcome.code = status == 429 ? "exhausted" : "unavailable";
-      result.outcome.message = fmt::format("the service answered with status {}", status);
-    }
-    done(std::move(result));
-  });
+  const egress::RequestId id = broker.send(
+      *std::move(request), [sent = std::move(sent), done = std::move(done)](base::Result<egress::Response> response) {
+        TryResult result;
+        if (!response) {
+          result.outcome.code = base::to_string(response.error().code());
+          result.outcome.message = response.error().message();
+          const ErrorCode code = response.error().code();
+          // Whether a request that died on the way took effect is not known: only what may be repeated is.
+          result.retry = code == ErrorCode::exhausted ||
+                         (is_idempotent(sent.method) && (code == ErrorCode::unavailable || code == ErrorCode::timeout));
+          return done(std::move(result));
+        }
+        const std::uint32_t status = response->status;
+        result.retry_after = retry_after_of(*response);
+        result.retry =
+            status == 429 || (is_idempotent(sent.method) && (status == 502 || status == 503 || status == 504));
+        result.outcome.ok = !result.retry;
+        result.outcome.status = status;
+        result.outcome.output = output_of(sent, *response);
+        if (result.retry) {
+          result.outcome.code = status == 429 ? "exhausted" : "unavailable";
+          result.outcome.message = fmt::format("the service answered with status {}", status);
+        }
+        done(std::move(result));
+      });
+  return [&broker, id] { broker.cancel(id); };
 }
 
 }  // namespace trv::effects

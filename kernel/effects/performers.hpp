@@ -9,17 +9,16 @@
 
 namespace trv::effects {
 
-using TryDone = std::function<void(TryResult)>;
-
 /// A call of a plugin's operation. The tenant must have enabled this version; else the outcome is `denied` or
 /// `not_found`, and no plugin is asked. Any thread.
-void perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
-                         const tenancy::TenancyStore& tenancy, const shard::Effect& effect, std::uint32_t try_number,
-                         base::Duration left, TryDone done);
+[[nodiscard]] CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
+                                            const tenancy::TenancyStore& tenancy, const shard::Effect& effect,
+                                            base::Duration left, TryDone done);
 
 /// An HTTP request of a workflow. The effect's operation is the method; its input is {"endpoint", "headers", "query",
 /// "body", …}: an absolute URL, or a path where the effect names a connection. Output: {"request", "status", "headers",
 /// "body"}, whatever the status; statuses 429, 502, 503 and 504 of idempotent methods are tried again. Any thread.
-void perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left, TryDone done);
+[[nodiscard]] CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left,
+                                             TryDone done);
 
 }  // namespace trv::effects

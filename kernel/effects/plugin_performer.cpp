@@ -31,10 +31,13 @@ base::Status check_grant(const projection::Projection& projection, const tenancy
 
 }  // namespace
 
-void perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
-                         const tenancy::TenancyStore& tenancy, const shard::Effect& effect, std::uint32_t,
-                         base::Duration left, TryDone done) {
-  if (const auto granted = check_grant(projection, tenancy, effect); !granted) return done(refused(granted.error()));
+CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
+                              const tenancy::TenancyStore& tenancy, const shard::Effect& effect, base::Duration left,
+                              TryDone done) {
+  if (const auto granted = check_grant(projection, tenancy, effect); !granted) {
+    done(refused(granted.error()));
+    return {};
+  }
   plugin_host::OperationCall call;
   call.tenant = effect.tenant;
   call.plugin = effect.plugin;
@@ -46,22 +49,24 @@ void perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Pro
   call.traceparent = effect.traceparent;
   call.timeout_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
   call.input_json = effect.input;
-  plugins.invoke(std::move(call), [done = std::move(done)](plugin_host::CallOutcome outcome) {
-    TryResult result;
-    if (outcome) {
-      result.outcome.ok = true;
-      result.outcome.output = *std::move(outcome);
-    } else {
-      plugin_host::OperationError& error = outcome.error();
-      result.outcome.code = base::to_string(error.code);
-      result.outcome.status = error.status;
-      result.outcome.message = std::move(error.message);
-      result.outcome.detail = std::move(error.detail);
-      result.retry = error.may_retry;
-      result.retry_after = std::chrono::milliseconds(std::min<std::uint64_t>(error.retry_after_ms, 86'400'000));
-    }
-    done(std::move(result));
-  });
+  plugin_host::CallHandle handle =
+      plugins.invoke(std::move(call), [done = std::move(done)](plugin_host::CallOutcome outcome) {
+        TryResult result;
+        if (outcome) {
+          result.outcome.ok = true;
+          result.outcome.output = *std::move(outcome);
+        } else {
+          plugin_host::OperationError& error = outcome.error();
+          result.outcome.code = base::to_string(error.code);
+          result.outcome.status = error.status;
+          result.outcome.message = std::move(error.message);
+          result.outcome.detail = std::move(error.detail);
+          result.retry = error.may_retry;
+          result.retry_after = std::chrono::milliseconds(std::min<std::uint64_t>(error.retry_after_ms, 86'400'000));
+        }
+        done(std::move(result));
+      });
+  return [handle = std::move(handle)] { plugin_host::PluginHost::cancel(handle); };
 }
 
 }  // namespace trv::effects

@@ -53,6 +53,7 @@ http::Router make_router(const Ports& ports) {
   add_plugin_routes(router, ports.node, ports.packages, ports.plugins);
   add_workflow_routes(router, ports.node, ports.plugins);
   add_instance_routes(router, ports.node);
+  add_effect_routes(router, ports.node);
   add_event_routes(router, ports.node, ports.catalog);
   add_webhook_routes(router, ports.node, ports.plugins, ports.secrets);
   add_audit_routes(router, ports.node, ports.signer);

@@ -28,6 +28,7 @@ void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host
                        plugin_host::PluginHost& plugins);
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
 void add_instance_routes(http::Router& router, const node::Node& node);
+void add_effect_routes(http::Router& router, const node::Node& node);
 void add_event_routes(http::Router& router, const node::Node& node, const catalog::EventCatalog& catalog);
 void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                         egress::SecretStore& secrets);

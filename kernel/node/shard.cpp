@@ -45,12 +45,12 @@ base::Status Shard::open_projection(const ShardPlace& place) {
 
 base::Status Shard::start(ShardObserver observer) {
   TRV_EXPECTS(processor_ == nullptr && projection_ != nullptr);
-  TRV_EXPECTS(observer.effect != nullptr && observer.failed != nullptr);
+  TRV_EXPECTS(observer.failed != nullptr);
   observer_ = std::move(observer);
   shard::ShardOptions options;
   options.shard = id();
-  processor_ = std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, outbox_, clock_, random_,
-                                                       listeners());
+  processor_ =
+      std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, clock_, random_, listeners());
   TRV_TRY(processor_->start());
   feed_.start();
   return {};
@@ -81,7 +81,8 @@ base::Status Shard::decide_and_wait(
 
 shard::ShardListeners Shard::listeners() {
   shard::ShardListeners listeners;
-  listeners.effect = observer_.effect;
+  listeners.effects = observer_.effects;
+  listeners.taken_over = observer_.taken_over;
   listeners.failed = observer_.failed;
   listeners.committed = [this](log::Lsn) { feed_.wake(); };
   listeners.timer = [this](const shard::Timer& timer) {

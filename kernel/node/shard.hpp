@@ -12,6 +12,7 @@
 #include "events/projection/projection.hpp"
 #include "kernel/ingest/ingest_store.hpp"
 #include "kernel/node/event_feed.hpp"
+#include "kernel/shard/outbox.hpp"
 #include "kernel/shard/shard_processor.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
 #include "kernel/workflow/instance/decisions.hpp"
@@ -29,8 +30,9 @@ struct ShardPlace {
 
 /// Called on the shard's thread; must not block.
 struct ShardObserver {
-  /// An effect is durable and waits to be performed. Also called at start for every effect without outcome.
-  std::function<void(shard::Effect)> effect;
+  /// As those of shard::ShardListeners.
+  std::function<void(shard::EffectChanges)> effects;
+  std::function<void()> taken_over;
   /// What the log or the projection reports when it does not take a batch, and what becomes of a timer that fails.
   std::function<void(const base::Error&)> failed;
 };
@@ -63,6 +65,7 @@ class Shard {
   [[nodiscard]] const ingest::IngestStore& ingest() const noexcept { return ingest_; }
   [[nodiscard]] const instance::Tables& workflows() const noexcept { return workflows_.tables(); }
   [[nodiscard]] const trail::Tables& trail() const noexcept { return trail_.tables(); }
+  [[nodiscard]] const shard::Outbox& outbox() const noexcept { return outbox_; }
   /// What workflow decisions read; only within a command's decide.
   [[nodiscard]] instance::Workflows decision_state() noexcept { return {workflows_.tables(), definitions_, outbox_}; }
 

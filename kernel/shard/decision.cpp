@@ -1,8 +1,31 @@
 #include "kernel/shard/decision.hpp"
 
+#include <iterator>
+#include <utility>
+
 #include "sdk/base/contract.hpp"
 
 namespace trv::shard {
+
+void Decision::append(Decision more) {
+  const std::size_t before = events.size();
+  std::move(more.events.begin(), more.events.end(), std::back_inserter(events));
+  for (RequestedEffect& one : more.effects) {
+    one.event += before;
+    TRV_ASSERT(one.event < events.size());
+    effects.push_back(std::move(one));
+  }
+  cancelled.insert(cancelled.end(), more.cancelled.begin(), more.cancelled.end());
+}
+
+void Decision::request(record::Draft event, Effect effect) {
+  TRV_EXPECTS(event.stream_id == effect.owner && !effect.key.empty());
+  effect.tenant = event.tenant;
+  effect.traceparent = event.traceparent;
+  effect.requested = event.time;
+  effects.push_back({events.size(), std::move(effect)});
+  events.push_back(std::move(event));
+}
 
 record::Draft draft(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
                     std::string_view type, base::Bytes payload) {

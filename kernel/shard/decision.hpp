@@ -1,12 +1,14 @@
 #pragma once
-// What a decision is given and what it gives back. Decisions are pure: state and command in, events out.
+// What a decision is given and what it gives back. Decisions are pure: state and command in, events and effects out.
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "events/record/record.hpp"
+#include "kernel/shard/effect.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
@@ -26,9 +28,23 @@ struct DecisionContext {
   std::string traceparent;
 };
 
-/// The events that a command leads to, in order. None: the command changed nothing.
+/// An effect that an event of the same decision puts into the outbox.
+struct RequestedEffect {
+  std::size_t event = 0;  ///< place of the event among the decision's
+  Effect effect;
+};
+
+/// The events that a command leads to, in order, and what they ask of the world. No events: the command changed
+/// nothing.
 struct Decision {
   std::vector<record::Draft> events;
+  std::vector<RequestedEffect> effects;
+  std::vector<record::Lsn> cancelled;  ///< positions of the effects that the events cancel
+
+  /// Puts the events and effects of `more` behind its own.
+  void append(Decision more);
+  /// Adds the event that requests the effect, and the effect.
+  void request(record::Draft event, Effect effect);
 };
 
 /// An event of this decision; causation, correlation, actor, time and tenant come from the context.

@@ -2,12 +2,25 @@
 
 #include "events/record/payload.hpp"
 #include "events/schema/effect_generated.h"
+#include "kernel/shard/decision.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/digest.hpp"
 
 namespace trv::shard {
+namespace {
 
-record::Draft effect_requested(const DecisionContext& context, std::string_view stream_kind, const Effect& effect) {
-  TRV_EXPECTS(!effect.key.empty() && !effect.owner.empty());
+constexpr std::size_t owner_bytes_max = 128;
+
+}  // namespace
+
+std::string effect_id(std::string_view key) {
+  const base::Digest digest = base::sha256(base::as_bytes(key));
+  return base::to_hex(base::BytesView(digest).first(16));
+}
+
+record::Draft effect_requested(const DecisionContext& context, const Effect& effect) {
+  TRV_EXPECTS(!effect.key.empty() && !effect.stream_kind.empty());
+  TRV_EXPECTS(!effect.owner.empty() && effect.owner.size() <= owner_bytes_max);
   TRV_EXPECTS(effect.attempt >= 1 && effect.timeout >= base::Duration::zero());
   flatbuffers::FlatBufferBuilder builder(512 + effect.input.size());
   const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
@@ -15,7 +28,7 @@ record::Draft effect_requested(const DecisionContext& context, std::string_view 
       builder, text(effect.key), text(effect.owner), text(effect.task), effect.attempt, text(effect.kind),
       text(effect.plugin), text(effect.version), text(effect.operation), text(effect.connection), text(effect.input),
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(effect.timeout).count()));
-  return draft(context, stream_kind, effect.owner, effect_requested_type, record::finish(builder, root));
+  return draft(context, effect.stream_kind, effect.owner, effect_requested_type, record::finish(builder, root));
 }
 
 record::Draft effect_settled(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
@@ -35,6 +48,29 @@ record::Draft effect_settled(const DecisionContext& context, std::string_view st
   const auto root = schema::effect::CreateEffectFailed(builder, key_text, code, outcome.status, message, detail,
                                                        outcome.tries, outcome.duration.count());
   return draft(context, stream_kind, stream_id, effect_failed_type, record::finish(builder, root));
+}
+
+record::Draft effect_cancelled(const DecisionContext& context, const Effect& effect) {
+  flatbuffers::FlatBufferBuilder builder(64 + effect.key.size());
+  const auto key = builder.CreateString(effect.key);
+  return draft(context, effect.stream_kind, effect.owner, effect_cancelled_type,
+               record::finish(builder, schema::effect::CreateEffectCancelled(builder, key)));
+}
+
+record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths) {
+  TRV_EXPECTS(deaths >= 1);
+  flatbuffers::FlatBufferBuilder builder(256);
+  const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
+  const auto root = schema::effect::CreateEffectParked(builder, text(effect.key), text(effect.plugin),
+                                                       text(effect.version), text(effect.operation), deaths);
+  return draft(context, effect.stream_kind, effect.owner, effect_parked_type, record::finish(builder, root));
+}
+
+record::Draft effect_released(const DecisionContext& context, const Effect& effect) {
+  flatbuffers::FlatBufferBuilder builder(64 + effect.key.size());
+  const auto key = builder.CreateString(effect.key);
+  return draft(context, effect.stream_kind, effect.owner, effect_released_type,
+               record::finish(builder, schema::effect::CreateEffectReleased(builder, key)));
 }
 
 }  // namespace trv::shard

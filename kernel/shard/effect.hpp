@@ -2,33 +2,51 @@
 // Effects are data: work that a decision asks the world to do, and what came back.
 
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include "kernel/shard/decision.hpp"
+#include "events/record/position.hpp"
+#include "events/record/record.hpp"
+#include "sdk/base/identity.hpp"
+#include "sdk/base/timestamp.hpp"
 
 namespace trv::shard {
+
+struct DecisionContext;
 
 inline constexpr std::string_view effect_requested_type = "trv.effect.requested";
 inline constexpr std::string_view effect_succeeded_type = "trv.effect.succeeded";
 inline constexpr std::string_view effect_failed_type = "trv.effect.failed";
+inline constexpr std::string_view effect_cancelled_type = "trv.effect.cancelled";
+inline constexpr std::string_view effect_parked_type = "trv.effect.parked";
+inline constexpr std::string_view effect_released_type = "trv.effect.released";
 
 struct Effect {
   base::TenantId tenant;
-  std::string key;    ///< idempotency key; the same over every retry and restart
-  std::string owner;  ///< stream id of whoever waits, for example the instance's id
-  std::string task;   ///< JSON pointer of the task
+  std::string key;          ///< idempotency key; the same over every retry and restart
+  std::string stream_kind;  ///< kind and id of the stream that waits for the outcome, for example an instance's
+  std::string owner;        ///< at most 128 bytes
+  std::string task;         ///< JSON pointer of the task
   std::uint32_t attempt = 1;
   std::string kind;  ///< "plugin" or "http"
   std::string plugin;
   std::string version;
   std::string operation;
   std::string connection;
-  std::string input;  ///< JSON
-  base::Duration timeout{};
+  std::string input;         ///< JSON
+  base::Duration timeout{};  ///< from `requested`, over restarts too; 0 = none
   std::string traceparent;
-  base::Timestamp requested;
+  base::Timestamp requested;  ///< or released
+  record::Lsn position{};     ///< its place in the outbox: the record that put it there
 };
 
-/// What came back. Exactly one of the two halves is meant, told by `ok`.
+/// What decisions changed in the outbox, in the order of their records; without outcomes.
+struct EffectChanges {
+  std::vector<Effect> requested;
+  std::vector<record::Lsn> cancelled;  ///< positions
+};
+
+/// What came back. `ok` says which of the two halves holds.
 struct Outcome {
   bool ok = false;
   std::string output;  ///< JSON
@@ -40,11 +58,16 @@ struct Outcome {
   base::Duration duration{};
 };
 
-/// The event that puts the effect into the outbox. `stream_kind` and effect.owner name the stream.
-[[nodiscard]] record::Draft effect_requested(const DecisionContext& context, std::string_view stream_kind,
-                                             const Effect& effect);
-/// The event that takes it out.
+/// Names an effect within its tenant: 32 hexadecimal digits, from its key.
+[[nodiscard]] std::string effect_id(std::string_view key);
+
+/// The event that puts the effect into the outbox.
+[[nodiscard]] record::Draft effect_requested(const DecisionContext& context, const Effect& effect);
+/// Each of these takes it out of the outbox; it stays known as parked until effect_released() puts it back.
 [[nodiscard]] record::Draft effect_settled(const DecisionContext& context, std::string_view stream_kind,
                                            std::string_view stream_id, std::string_view key, const Outcome& outcome);
+[[nodiscard]] record::Draft effect_cancelled(const DecisionContext& context, const Effect& effect);
+[[nodiscard]] record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths);
+[[nodiscard]] record::Draft effect_released(const DecisionContext& context, const Effect& effect);
 
 }  // namespace trv::shard

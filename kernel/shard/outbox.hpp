@@ -1,11 +1,10 @@
 #pragma once
-// The outbox: effects that were requested and have no outcome yet, and the keys of those that have one. Part of the
-// projection; rows come and go with the effect events.
+// The outbox: effects that were requested and have no outcome yet. Part of the projection; rows come and go with the
+// effect events. An effect is pending, in the order of the records that put it there, or parked until it is released.
 
-#include <functional>
 #include <optional>
+#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "events/lmdb/table.hpp"
@@ -14,29 +13,49 @@
 
 namespace trv::shard {
 
-enum class EffectState { unknown, pending, settled };
+/// An effect that goes out no more before it is released: the process died too often during a try.
+struct ParkedEffect {
+  std::string id;  ///< within its tenant; 32 hexadecimal digits
+  Effect effect;
+  std::uint32_t deaths = 0;  ///< ends of the process during a try
+  base::Timestamp parked;
+};
 
-/// Used on the shard's thread.
+/// apply() on the shard's thread; the rest with any read transaction, on any thread.
 class Outbox final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "outbox"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
-  /// Whether the effect was requested and whether its outcome is known.
-  [[nodiscard]] base::Result<EffectState> state_of(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                   std::string_view key) const;
-  /// Every effect without outcome, in key order.
-  [[nodiscard]] base::Status for_each_pending(const lmdb::Txn& txn, const std::function<void(Effect)>& visit) const;
+  /// Whether the effect waits for its outcome, parked or not. `owner` is the stream that the effect belongs to.
+  [[nodiscard]] base::Result<bool> is_open(const lmdb::Txn& txn, const base::TenantId& tenant, std::string_view owner,
+                                           std::string_view key) const;
+  /// Every effect of a stream that waits for its outcome; those that are parked have the position 0.
+  [[nodiscard]] base::Result<std::vector<Effect>> of_owner(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                           std::string_view owner) const;
 
-  /// The effects applied since the last call; the shard hands them out once they are durable, or drops them.
-  [[nodiscard]] std::vector<Effect> take_new() { return std::exchange(new_, {}); }
+  /// The first tenant behind `after`, in the order of names, that has pending effects.
+  [[nodiscard]] base::Result<std::optional<base::TenantId>> tenant_behind(const lmdb::Txn& txn,
+                                                                          std::string_view after) const;
+  /// At most `count_max` pending effects of a tenant behind the position `after`, oldest first.
+  [[nodiscard]] base::Result<std::vector<Effect>> pending(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                          record::Lsn after, std::size_t count_max) const;
+  [[nodiscard]] base::Result<bool> is_pending(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                              record::Lsn position) const;
+
+  /// At most `count_max` parked effects of a tenant in the order of their ids, behind the id `after`.
+  [[nodiscard]] base::Result<std::vector<ParkedEffect>> parked(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                               std::string_view after, std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<ParkedEffect>> find_parked(const lmdb::Txn& txn,
+                                                                      const base::TenantId& tenant,
+                                                                      std::string_view id) const;
 
  private:
-  lmdb::Table pending_;
-  lmdb::Table settled_;
-  std::vector<Effect> new_;
+  lmdb::Table pending_;  ///< tenant 0 position → since, and the record that requests it
+  lmdb::Table owners_;   ///< tenant 0 owner 0 digest of the key → position; 0 where it is parked
+  lmdb::Table parked_;   ///< tenant 0 digest of the key → since, deaths, and the record that requests it
 };
 
 }  // namespace trv::shard

@@ -105,10 +105,12 @@ TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unkn
       {&timers_, &outbox_, &counts_});
   std::vector<std::string> causes;
   std::atomic<int> handed_out = 0;
+  std::atomic<int> taken_over = 0;
   ShardListeners listeners;
   listeners.failed = [&causes](const base::Error& error) { causes.emplace_back(error.message()); };
-  listeners.effect = [&handed_out](const Effect&) { ++handed_out; };
-  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, durable, *projection, timers_, outbox_, clock_, random_,
+  listeners.effects = [&handed_out](const EffectChanges&) { ++handed_out; };
+  listeners.taken_over = [&taken_over] { ++taken_over; };
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, durable, *projection, timers_, clock_, random_,
                                             std::move(listeners));
   ASSERT_TRUE(shard_->start());
   ASSERT_TRUE(submit(event_command("acme", "test.event", "a")).get());
@@ -116,9 +118,11 @@ TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unkn
   command.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
     Effect effect;
     effect.key = "k";
+    effect.stream_kind = "instance";
     effect.owner = "1";
     Decision decision;
-    decision.events.push_back(effect_requested(context, "instance", effect));
+    record::Draft event = effect_requested(context, effect);
+    decision.request(std::move(event), std::move(effect));
     return decision;
   };
   {
@@ -132,8 +136,13 @@ TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unkn
     EXPECT_FALSE(shard_->ready());
   }
   EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(3));
-  EXPECT_EQ(handed_out, 1);
+  EXPECT_EQ(handed_out, 0);
+  EXPECT_EQ(taken_over, 2);
   EXPECT_EQ(projection->applied().lsn, log::Lsn(3));
+  {
+    const auto txn = projection->begin_read();
+    EXPECT_EQ(outbox_.pending(*txn, base::TenantId("acme"), log::Lsn(0), 10)->size(), 1U);
+  }
   shard_->stop();
   ASSERT_FALSE(causes.empty());
   EXPECT_EQ(causes.front().find("it is not known"), std::string::npos) << "the node learns the cause";
@@ -146,10 +155,8 @@ TEST_F(ShardTest, a_state_that_cannot_be_read_now_costs_no_more_than_time) {
       {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30, .readers_max = 1},
       log::ShardId(0), {&timers_, &outbox_, &counts_});
   auto only_reader = std::make_optional(*projection_->begin_read());
-  ShardProcessor refused({}, *log_, *projection_, timers_, outbox_, clock_, random_, {});
-  EXPECT_FALSE(refused.start());
-  only_reader.reset();
   start();
+  only_reader.reset();
   ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
   only_reader.emplace(*projection_->begin_read());
   clock_.advance(3s);
@@ -173,7 +180,7 @@ TEST_F(ShardTest, a_disk_without_room_is_told_to_the_node_and_not_blamed_on_the_
   std::string told;
   ShardListeners listeners;
   listeners.failed = [&told](const base::Error& error) { told = error.message(); };
-  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, full_log, *projection, timers_, outbox_, clock_, random_,
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, full_log, *projection, timers_, clock_, random_,
                                             std::move(listeners));
   ASSERT_TRUE(shard_->start());
   full_log.fail_next_settle(log::ShardId(0), base::Error(base::ErrorCode::exhausted, "/data/log: the disk is full"));
@@ -222,7 +229,7 @@ TEST_F(ShardTest, a_decision_that_the_log_tore_never_happened) {
   const auto projection = *projection::Projection::open(
       {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
       {&timers_, &outbox_, &counts_});
-  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, torn_log, *projection, timers_, outbox_, clock_, random_,
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, torn_log, *projection, timers_, clock_, random_,
                                             ShardListeners{});
   ASSERT_TRUE(shard_->start());
   Command three = event_command("acme", "", "a");

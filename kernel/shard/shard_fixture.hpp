@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -11,6 +12,7 @@
 
 #include "events/log/in_memory_event_log.hpp"
 #include "events/log/lmdb_event_log.hpp"
+#include "kernel/shard/outbox.hpp"
 #include "kernel/shard/shard_processor.hpp"
 
 namespace trv::shard::testing {
@@ -77,10 +79,12 @@ class ShardTest : public ::testing::Test {
   void start(ShardOptions options = {}) {
     if (!log_) open();
     ShardListeners listeners;
-    listeners.effect = [this](Effect effect) {
+    listeners.effects = [this](EffectChanges changes) {
       const std::scoped_lock lock(mutex_);
-      effects_.push_back(std::move(effect));
+      std::ranges::move(changes.requested, std::back_inserter(effects_));
+      std::ranges::copy(changes.cancelled, std::back_inserter(cancelled_));
     };
+    listeners.taken_over = [this] { ++taken_over_; };
     listeners.timer = [this](const Timer& timer) {
       ++timers_asked_;
       Command command = event_command(timer.tenant.value(), timer_answer_, "woken");
@@ -92,8 +96,8 @@ class ShardTest : public ::testing::Test {
       return command;
     };
     listeners.committed = [this](log::Lsn last) { committed_ = last.value(); };
-    shard_ = std::make_unique<ShardProcessor>(options, *log_, *projection_, timers_, outbox_, clock_, random_,
-                                              std::move(listeners));
+    shard_ =
+        std::make_unique<ShardProcessor>(options, *log_, *projection_, timers_, clock_, random_, std::move(listeners));
     ASSERT_TRUE(shard_->start());
   }
   void restart() {
@@ -140,6 +144,8 @@ class ShardTest : public ::testing::Test {
   std::unique_ptr<ShardProcessor> shard_;
   std::mutex mutex_;
   std::vector<Effect> effects_;
+  std::vector<log::Lsn> cancelled_;
+  std::atomic<int> taken_over_ = 0;
   std::atomic<int> timers_asked_ = 0;
   std::string timer_answer_ = "test.woken";
   std::function<void()> during_timer_;

@@ -28,6 +28,7 @@ struct ShardProcessor::Pending {
 struct ShardProcessor::Batch {
   std::vector<Pending> commands;
   log::Batch records;
+  EffectChanges effects;
   log::Lsn next;             ///< of the next record
   base::Digest last_hash{};  ///< of the record before it
   std::size_t decided = 0;   ///< of `commands`; the others wait for the next batch
@@ -38,13 +39,11 @@ struct ShardProcessor::Batch {
 };
 
 ShardProcessor::ShardProcessor(ShardOptions options, log::EventLog& log, projection::Projection& projection,
-                               Timers& timers, Outbox& outbox, const base::Clock& clock, base::Random& random,
-                               ShardListeners listeners)
+                               Timers& timers, const base::Clock& clock, base::Random& random, ShardListeners listeners)
     : options_(std::move(options)),
       log_(log),
       projection_(projection),
       timers_(timers),
-      outbox_(outbox),
       clock_(clock),
       listeners_(std::move(listeners)),
       ids_(random) {
@@ -157,10 +156,8 @@ void ShardProcessor::step_down() {
 
 base::Status ShardProcessor::take_ownership() {
   step_down();
-  (void)outbox_.take_new();
   TRV_TRY_ASSIGN(log::Claim claim, log_.claim(options_.shard, options_.node, ids_.next(now())));
   TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1)));
-  (void)outbox_.take_new();
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
   now_ = std::max(now(), projection_.applied().time);
@@ -172,10 +169,7 @@ base::Status ShardProcessor::take_ownership() {
     ++metrics_.claims;
     metrics_.applied_lsn = projection_.applied().lsn.value();
   }
-  if (auto handed_out = hand_out_pending(); !handed_out) {
-    step_down();
-    return handed_out;
-  }
+  if (listeners_.taken_over) listeners_.taken_over();
   look_at_timers();
   return {};
 }
@@ -187,11 +181,6 @@ base::Timestamp ShardProcessor::now() {
   TRV_ASSERT(elapsed >= base::Duration(0));
   now_ = std::max(clock_.now(), now_ + elapsed);
   return now_;
-}
-
-base::Status ShardProcessor::hand_out_pending() {
-  TRV_TRY_ASSIGN(const auto txn, projection_.begin_read());
-  return outbox_.for_each_pending(txn, [this](Effect effect) { listeners_.effect(std::move(effect)); });
 }
 
 void ShardProcessor::look_at_timers() {
@@ -267,7 +256,6 @@ void ShardProcessor::serve(std::deque<Command> commands) {
       continue;
     }
     if (const auto applied = attempt(batch, *txn); !applied) {
-      (void)outbox_.take_new();
       txn->txn().abort();
       if (batch.commands.size() == 1) {
         fail_all(batch, applied.error());
@@ -343,6 +331,12 @@ base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::
     applied.last = batch.next;
     batch.next = batch.next.next();
   }
+  for (RequestedEffect& requested : decision->effects) {
+    TRV_ASSERT(requested.event < decision->events.size());
+    requested.effect.position = log::Lsn(applied.first.value() + requested.event);
+    batch.effects.requested.push_back(std::move(requested.effect));
+  }
+  std::ranges::copy(decision->cancelled, std::back_inserter(batch.effects.cancelled));
   pending.outcome = applied;
   return {};
 }
@@ -373,7 +367,6 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   if (batch.records.empty()) return {};
   const std::size_t count = batch.records.size();
   const auto give_up = [&](base::Error error) -> base::Status {
-    (void)outbox_.take_new();
     txn.txn().abort();
     return fail(std::move(error));
   };
@@ -396,7 +389,6 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   TRV_ASSERT(settled->last.next() == batch.next);
   claim_->next = batch.next;
   claim_->last_hash = batch.last_hash;
-  std::vector<Effect> effects = outbox_.take_new();
   if (const auto committed = projection_.commit(std::move(txn)); !committed) {
     // The log leads: what it took is true. The projection catches up from it when the shard is taken over again.
     step_down();
@@ -409,7 +401,8 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
     metrics_.records += count;
     metrics_.applied_lsn = projection_.applied().lsn.value();
   }
-  for (Effect& effect : effects) listeners_.effect(std::move(effect));
+  const bool has_effects = !batch.effects.requested.empty() || !batch.effects.cancelled.empty();
+  if (has_effects && listeners_.effects) listeners_.effects(std::move(batch.effects));
   if (listeners_.committed) listeners_.committed(projection_.applied().lsn);
   return {};
 }

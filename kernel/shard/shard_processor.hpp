@@ -13,7 +13,6 @@
 #include "events/log/event_log.hpp"
 #include "events/projection/projection.hpp"
 #include "kernel/shard/command.hpp"
-#include "kernel/shard/outbox.hpp"
 #include "kernel/shard/timers.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
@@ -32,8 +31,10 @@ struct ShardOptions {
 
 /// What the shard tells the rest of the kernel. Called on the shard's thread; must not block.
 struct ShardListeners {
-  /// An effect is durable and waits to be performed. Also called at start for every effect without outcome.
-  std::function<void(Effect)> effect;
+  /// Effects became durable, or were cancelled: in the order of their records.
+  std::function<void(EffectChanges)> effects;
+  /// The shard was taken over: its outbox may hold any number of effects that `effects` never named.
+  std::function<void()> taken_over;
   /// A timer is due: what to decide. The decision cancels or moves the timer; a timer that it leaves is asked for again
   /// a second later.
   std::function<Command(const Timer&)> timer;
@@ -57,14 +58,14 @@ struct ShardMetrics {
 
 class ShardProcessor {
  public:
-  /// All references must outlive the processor. `projection` holds every projector, `timers` and `outbox` among them.
+  /// All references must outlive the processor. `projection` holds every projector, `timers` among them.
   ShardProcessor(ShardOptions options, log::EventLog& log, projection::Projection& projection, Timers& timers,
-                 Outbox& outbox, const base::Clock& clock, base::Random& random, ShardListeners listeners);
+                 const base::Clock& clock, base::Random& random, ShardListeners listeners);
   ~ShardProcessor();
   ShardProcessor(const ShardProcessor&) = delete;
   ShardProcessor& operator=(const ShardProcessor&) = delete;
 
-  /// Claims the shard, brings the projection up to the log's end, hands out pending effects and starts the thread.
+  /// Claims the shard, brings the projection up to the log's end and starts the thread.
   [[nodiscard]] base::Status start();
   /// Finishes the batch in hand, refuses what is queued with `unavailable` and joins the thread. Idempotent.
   void stop();
@@ -96,13 +97,11 @@ class ShardProcessor {
   [[nodiscard]] base::Timestamp now();
   void look_at_timers();
   [[nodiscard]] base::Status find_next_timer();
-  [[nodiscard]] base::Status hand_out_pending();
 
   ShardOptions options_;
   log::EventLog& log_;
   projection::Projection& projection_;
   Timers& timers_;
-  Outbox& outbox_;
   const base::Clock& clock_;
   ShardListeners listeners_;
 

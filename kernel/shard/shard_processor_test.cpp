@@ -157,63 +157,79 @@ TEST_F(ShardTest, timers_that_take_long_let_commands_in_between) {
   EXPECT_EQ(order[1], "command");
 }
 
-TEST_F(ShardTest, an_effect_is_handed_out_after_it_is_durable_and_again_after_a_restart_until_it_is_settled) {
-  start();
-  Command command = event_command("acme", "", "a");
+/// Requests the effect "1/2" of the stream "1" behind another event.
+Command request_effect() {
+  Command command;
+  command.tenant = base::TenantId("acme");
+  command.actor = "kernel";
   command.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
     Effect effect;
     effect.key = "acme/1/2/1";
+    effect.stream_kind = "instance";
     effect.owner = "1";
     effect.kind = "plugin";
     effect.operation = "do";
     effect.input = "{}";
     effect.timeout = 5s;
     Decision decision;
-    decision.events.push_back(effect_requested(context, "instance", effect));
+    decision.events.push_back(draft(context, "test", "a", "test.event", {1}));
+    Decision more;
+    record::Draft event = effect_requested(context, effect);
+    more.request(std::move(event), std::move(effect));
+    decision.append(std::move(more));
     return decision;
   };
-  ASSERT_TRUE(submit(std::move(command)).get());
+  return command;
+}
+
+TEST_F(ShardTest, an_effect_is_handed_out_once_with_its_position_after_it_is_durable) {
+  start();
+  const auto applied = submit(request_effect()).get();
+  ASSERT_TRUE(applied);
   {
     const std::scoped_lock lock(mutex_);
     ASSERT_EQ(effects_.size(), 1U);
     EXPECT_EQ(effects_[0].key, "acme/1/2/1");
     EXPECT_EQ(effects_[0].tenant, base::TenantId("acme"));
     EXPECT_EQ(effects_[0].timeout, 5s);
+    EXPECT_EQ(effects_[0].requested, clock_.now());
+    EXPECT_EQ(effects_[0].position, applied->last);
+    const auto txn = projection_->begin_read();
+    EXPECT_EQ(outbox_.pending(*txn, base::TenantId("acme"), log::Lsn(0), 10)->front().position, applied->last);
   }
   restart();
-  ASSERT_EQ(effects_.size(), 1U);
-  Command settle = event_command("acme", "", "a");
-  settle.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
-    Outcome outcome;
-    outcome.ok = true;
-    outcome.output = "{}";
-    Decision decision;
-    decision.events.push_back(effect_settled(context, "instance", "1", "acme/1/2/1", outcome));
-    return decision;
-  };
-  ASSERT_TRUE(submit(std::move(settle)).get());
-  const auto txn = projection_->begin_read();
-  EXPECT_EQ(*outbox_.state_of(*txn, base::TenantId("acme"), "acme/1/2/1"), EffectState::settled);
-  EXPECT_EQ(*outbox_.state_of(*txn, base::TenantId("other"), "acme/1/2/1"), EffectState::unknown);
+  EXPECT_TRUE(effects_.empty());
+  EXPECT_EQ(taken_over_, 2);
 }
 
-TEST_F(ShardTest, settled_effects_are_not_handed_out_after_a_restart) {
+TEST_F(ShardTest, what_a_decision_cancels_is_handed_out_after_it_is_durable) {
   start();
-  Command both = event_command("acme", "", "a");
-  both.decide = [](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
+  const log::Lsn position = submit(request_effect()).get()->last;
+  Command cancel = event_command("acme", "", "a");
+  cancel.decide = [position](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
     Effect effect;
-    effect.key = "k";
-    Outcome done;
-    done.ok = true;
-    done.output = "1";
+    effect.key = "acme/1/2/1";
+    effect.stream_kind = "instance";
     effect.owner = "1";
-    Decision decision;
-    decision.events.push_back(effect_requested(context, "instance", effect));
-    decision.events.push_back(effect_settled(context, "instance", "1", "k", done));
+    return Decision{.events = {effect_cancelled(context, effect)}, .effects = {}, .cancelled = {position}};
+  };
+  ASSERT_TRUE(submit(std::move(cancel)).get());
+  shard_->stop();
+  EXPECT_EQ(cancelled_, std::vector<log::Lsn>{position});
+  const auto txn = projection_->begin_read();
+  EXPECT_TRUE(outbox_.pending(*txn, base::TenantId("acme"), log::Lsn(0), 10)->empty());
+}
+
+TEST_F(ShardTest, an_effect_whose_batch_was_undone_is_not_handed_out) {
+  start();
+  Command poison = request_effect();
+  poison.decide = [inner = std::move(poison.decide)](const lmdb::Txn& txn, DecisionContext& context) mutable {
+    auto decision = inner(txn, context);
+    decision->events.push_back(draft(context, "test", "a", "test.poison", {1}));
     return decision;
   };
-  ASSERT_TRUE(submit(std::move(both)).get());
-  restart();
+  EXPECT_FALSE(submit(std::move(poison)).get());
+  shard_->stop();
   EXPECT_TRUE(effects_.empty());
 }
 

@@ -172,6 +172,8 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     send(p, id, id * 10, copy(call->connection), "GET", "/items?q=1");
   } else if (operation == "post-thrice") {
     send(p, id, id * 10 + 1, copy(call->connection), "POST", "/one");
+  } else if (operation == "die") {
+    std::abort();
   } else if (operation == "escape") {
     send(p, id, id * 10, copy(call->connection), "GET", "/../admin");
   } else {

@@ -158,7 +158,7 @@ void Execution::emit(record::Draft draft) {
     return;
   }
   event_bytes_here_ += draft.payload.size();
-  events_.push_back(std::move(draft));
+  decision_.events.push_back(std::move(draft));
   for (Frame& frame : state_.frames) frame.told = true;
 }
 

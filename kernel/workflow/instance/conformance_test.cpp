@@ -10,6 +10,8 @@
 #include <regex>
 #include <set>
 
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/workflow_fixture.hpp"
 
 namespace trv::instance::testing {

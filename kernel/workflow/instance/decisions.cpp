@@ -95,11 +95,7 @@ base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionC
   Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state),
                       data_of(txn, context, workflows, instance, opened.loaded.started_ns), fuel);
   TRV_TRY(execution.run());
-  return shard::Decision{execution.take_events()};
-}
-
-void append(std::vector<record::Draft>& to, std::vector<record::Draft> events) {
-  for (record::Draft& event : events) to.push_back(std::move(event));
+  return execution.take_decision();
 }
 
 base::Result<Value> parse_data(std::string_view what, std::string_view json) {
@@ -177,7 +173,7 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   TRV_TRY(execution.run());
   out.definition = stored->name;
   out.status = execution.state().status;
-  out.decision.events = execution.take_events();
+  out.decision = execution.take_decision();
   TRV_ENSURES(!out.decision.events.empty());
   return out;
 }
@@ -245,7 +241,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
                       fuel.given(), definition->name.space, definition->name.name, definition->name.version));
     }
     if (runs == When::now) TRV_TRY(execution.run());
-    append(out.decision.events, execution.take_events());
+    out.decision.append(execution.take_decision());
   }
   TRV_ENSURES(out.instances.size() == definitions.size());
   TRV_ENSURES(out.decision.events.size() >= out.instances.size());
@@ -255,14 +251,15 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
 base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     std::string_view key, const shard::Outcome& outcome) {
   const std::optional<InstanceId> instance = instance_of_effect(context.tenant, key);
-  TRV_TRY_ASSIGN(const shard::EffectState effect, workflows.outbox.state_of(txn, context.tenant, key));
-  if (!instance || effect == shard::EffectState::unknown) {
-    return base::fail(ErrorCode::not_found, fmt::format("there is no effect '{}'", key));
-  }
+  if (!instance) return base::fail(ErrorCode::not_found, fmt::format("no instance has an effect '{}'", key));
+  TRV_TRY_ASSIGN(const bool is_open, workflows.outbox.is_open(txn, context.tenant, instance->to_string(), key));
   SettledEffect out;
-  if (effect == shard::EffectState::settled) {
-    out.already_known = true;
-    return out;
+  if (!is_open) {
+    // What has left the outbox has an outcome or was cancelled.
+    TRV_TRY_ASSIGN(out.already_known,
+                   workflows.tables.heads.contains(txn, instance_key(context.tenant.value(), *instance)));
+    if (out.already_known) return out;
+    return base::fail(ErrorCode::not_found, fmt::format("the instance of the effect '{}' does not exist", key));
   }
   TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, *instance));
   shard::Outcome stored = outcome;
@@ -275,12 +272,11 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
         fmt::format("the operation's output has {} bytes; at most {} are kept", outcome.output.size(), data_bytes_max);
     stored.output.clear();
   }
-  TRV_ASSERT(effect == shard::EffectState::pending);
   out.decision.events.push_back(shard::effect_settled(context, instance_stream, instance->to_string(), key, stored));
   if (opened.loaded.state.status != Status::running) return out;
   opened.loaded.state.outcome = std::move(stored);
   TRV_TRY_ASSIGN(shard::Decision rest, go_on(txn, context, workflows, *instance, std::move(opened)));
-  append(out.decision.events, std::move(rest.events));
+  out.decision.append(std::move(rest));
   return out;
 }
 
@@ -320,6 +316,11 @@ base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::Decision
   }
   shard::Decision decision;
   decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
+  TRV_TRY_ASSIGN(const auto effects, workflows.outbox.of_owner(txn, context.tenant, instance.to_string()));
+  for (const shard::Effect& effect : effects) {
+    decision.events.push_back(shard::effect_cancelled(context, effect));
+    decision.cancelled.push_back(effect.position);
+  }
   return decision;
 }
 

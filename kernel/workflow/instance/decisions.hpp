@@ -81,10 +81,10 @@ struct StartedByEvent {
 
 struct SettledEffect {
   shard::Decision decision;
-  bool already_known = false;  ///< an outcome was accepted before; no events
+  bool already_known = false;  ///< an outcome was accepted before, or the effect was cancelled; no events
 };
-/// The outcome of an effect of an instance, by its idempotency key. Error: not_found for a key that no effect of this
-/// tenant has.
+/// The outcome of an effect of an instance, by its idempotency key. Error: not_found for a key of no instance of this
+/// tenant.
 [[nodiscard]] base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                   Workflows workflows, std::string_view key,
                                                   const shard::Outcome& outcome);
@@ -97,7 +97,7 @@ struct SettledEffect {
 /// that belongs to nobody.
 [[nodiscard]] shard::Command timer_command(Workflows workflows, const shard::Timer& timer);
 
-/// Errors: not_found; conflict where the instance has ended.
+/// Cancels its effects too. Errors: not_found; conflict where the instance has ended.
 [[nodiscard]] base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                    Workflows workflows, const InstanceId& instance,
                                                    std::string_view reason);

@@ -5,6 +5,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/workflow_fixture.hpp"
 
 namespace trv::instance::testing {
@@ -156,7 +158,7 @@ TEST(Call, foreign_and_unknown_keys_answer_alike) {
   TestKernel kernel;
   const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
   const std::string key = kernel.pending()[0].key;
-  const auto unknown = kernel.succeed("acme/" + id.to_string() + "/do/0/create/2", "{}");
+  const auto unknown = kernel.succeed("acme/00000000-0000-7000-8000-000000000000/do/0/create/1", "{}");
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().code(), base::ErrorCode::not_found);
   kernel.tenant = "other";
@@ -332,10 +334,19 @@ TEST(Instances, a_cancelled_instance_takes_no_outcome_and_no_timer) {
     return kernel.run(
         [&](auto& txn, auto& here, auto those) { return cancel(txn, here, those, id, "no longer needed"); });
   };
-  EXPECT_TRUE(cancel_it());
+  const record::Lsn position = kernel.pending()[0].position;
+  const auto cancelled = cancel_it();
+  ASSERT_TRUE(cancelled);
+  ASSERT_EQ(cancelled->events.size(), 2U);
+  EXPECT_EQ(cancelled->events[1].type, shard::effect_cancelled_type);
+  EXPECT_EQ(cancelled->cancelled, std::vector<record::Lsn>{position});
+  EXPECT_TRUE(kernel.pending().empty());
   EXPECT_EQ(kernel.detail(id).summary.status, Status::cancelled);
   EXPECT_EQ(cancel_it().error().code(), base::ErrorCode::conflict);
-  EXPECT_TRUE(kernel.succeed(key, "{}"));
+  const auto late = kernel.succeed(key, "{}");
+  ASSERT_TRUE(late);
+  EXPECT_TRUE(late->already_known);
+  EXPECT_TRUE(late->decision.events.empty());
   EXPECT_EQ(kernel.detail(id).summary.status, Status::cancelled);
   EXPECT_TRUE(kernel.pending().empty());
 }

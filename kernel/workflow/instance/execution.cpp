@@ -61,7 +61,7 @@ base::Status Execution::begin(std::string_view trigger, const Value& input, When
   if (runs == When::next) state_.due_ns = context_.now.ns();
   emit(writer_.started(definition_, cut(trigger, 256), input_json, error, move(true)));
   // The projector counts the start as the first step.
-  TRV_ENSURES(state_.steps == 1 && !events_.empty());
+  TRV_ENSURES(state_.steps == 1 && !decision_.events.empty());
   return {};
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernel/expression/shared_fuel.hpp"
@@ -38,7 +39,7 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] base::Status run();
 
   [[nodiscard]] const State& state() const noexcept { return state_; }
-  [[nodiscard]] std::vector<record::Draft> take_events() { return std::move(events_); }
+  [[nodiscard]] shard::Decision take_decision() { return std::exchange(decision_, {}); }
 
   [[nodiscard]] json::Value variable(const definition::VariableReference& reference) override;
 
@@ -134,7 +135,7 @@ class Execution final : public definition::VariableSource {
   State state_;
   InstanceData instance_data_;
   Scope scope_;
-  std::vector<record::Draft> events_;
+  shard::Decision decision_;
   std::optional<Value> context_cache_;
   std::optional<Value> workflow_cache_;
   std::optional<Value> input_cache_;

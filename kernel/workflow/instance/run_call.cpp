@@ -45,14 +45,12 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   ++runs->runs;
   TRV_ASSERT(runs->runs >= 1 && effect.timeout > base::Duration::zero());
 
-  effect.tenant = context_.tenant;
+  effect.stream_kind = instance_stream;
   effect.owner = writer_.instance();
   effect.task = task.reference;
   effect.attempt = runs->runs;
   effect.key = fmt::format("{}/{}{}/{}", context_.tenant.value(), effect.owner, effect.task, effect.attempt);
   effect.input = *std::move(json);
-  effect.traceparent = context_.traceparent;
-  effect.requested = context_.now;
 
   Frame frame{.task = index, .attempt = effect.attempt, .started_ns = now_ns};
   if (task.input_from && task.needs_input()) frame.input = input;
@@ -65,7 +63,8 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   emit(writer_.task_started({index, &task, effect.attempt, now_ns}, operation, effect.key, moved));
   if (state_.status == Status::running) {
     TRV_ASSERT(in_call() && state_.frames.back().attempt == effect.attempt);
-    events_.push_back(shard::effect_requested(context_, instance_stream, effect));
+    record::Draft event = shard::effect_requested(context_, effect);
+    decision_.request(std::move(event), std::move(effect));
   }
 }
 

@@ -121,10 +121,8 @@ class TestKernel {
     return good(InstanceStore(projector_.tables()).timeline(txn, base::TenantId(tenant), id, {}, 100'000)).items;
   }
   [[nodiscard]] std::vector<shard::Effect> pending() {
-    std::vector<shard::Effect> effects;
     auto txn = good(env_.begin_read());
-    good(outbox_.for_each_pending(txn, [&](shard::Effect effect) { effects.push_back(std::move(effect)); }));
-    return effects;
+    return good(outbox_.pending(txn, base::TenantId(tenant), record::Lsn(0), 10'000));
   }
   [[nodiscard]] std::size_t timers() {
     auto txn = good(env_.begin_read());
@@ -161,7 +159,6 @@ class TestKernel {
       log_.emplace_back(view.stored().begin(), view.stored().end());
       apply_view(txn, view);
     }
-    (void)outbox_.take_new();
   }
 
   void apply_view(lmdb::WriteTxn& txn, const record::RecordView& view) {

@@ -121,7 +121,8 @@ base::Bytes tracker_package(const std::string& library, int abi_major, std::size
   const std::string manifest = fmt::format(
       R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S","license":"Apache-2.0",
           "abi":{{"major":{},"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
-          "operations":[{{"name":"echo","title":"Echo","idempotent":true,"input":true,"output":true}}],
+          "operations":[{{"name":"echo","title":"Echo","idempotent":true,"input":true,"output":true}},
+            {{"name":"die","title":"Die","idempotent":true,"input":true,"output":true}}],
           "webhooks":[{{"name":"push","title":"Push",
             "verification":{{"scheme":"hmac-sha256","header":"X-Signature","prefix":"sha256=","encoding":"hex"}},
             "delivery_id":".headers[\"x-delivery\"]",

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <latch>
 
 #include "kernel/workflow/instance/projector.hpp"
@@ -41,7 +43,6 @@ World::~World() {
 
 void World::start() {
   shard::ShardListeners listeners;
-  listeners.effect = [](const shard::Effect&) {};
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command;
     command.tenant = timer.tenant;
@@ -53,7 +54,7 @@ void World::start() {
     return command;
   };
   shard_ = std::make_unique<shard::ShardProcessor>(shard::ShardOptions{.shard = shard_id}, log, *state.projection,
-                                                   state.timers, state.outbox, clock, random_, std::move(listeners));
+                                                   state.timers, clock, random_, std::move(listeners));
   TRV_ASSERT(shard_->start().has_value());
 }
 
@@ -143,8 +144,10 @@ std::size_t World::timers() {
 std::vector<shard::Effect> World::pending() {
   std::vector<shard::Effect> effects;
   const lmdb::ReadTxn txn = read();
-  TRV_ASSERT(state.outbox.for_each_pending(txn, [&](shard::Effect effect) { effects.push_back(std::move(effect)); })
-                 .has_value());
+  for (auto tenant = state.outbox.tenant_behind(txn, {}).value(); tenant;
+       tenant = state.outbox.tenant_behind(txn, tenant->value()).value()) {
+    std::ranges::move(state.outbox.pending(txn, *tenant, log::Lsn(0), 10'000).value(), std::back_inserter(effects));
+  }
   return effects;
 }
 

@@ -43,7 +43,7 @@ class World {
   /// Stops the shard and starts another one on the same state.
   void restart();
 
-  /// Effects in the order of their keys.
+  /// Effects without outcome, by tenant and age.
   [[nodiscard]] std::vector<shard::Effect> pending();
   [[nodiscard]] std::size_t timers();
   [[nodiscard]] lmdb::ReadTxn read() const;
