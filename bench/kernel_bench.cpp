@@ -1,10 +1,10 @@
 // Speed of the one path in one process: command → durable → projected, workflows, replay, restart, waiting instances.
 //
 //   kernel_bench [--records N] [--instances N] [--waiting N] [--stored N] [--folder F] [--full]
-//                [--only command|workflow|replay|restart|waiting|disk|stored]
+//                [--only command|workflow|replay|restart|effects|waiting|disk|stored]
 //
-// --full restarts with 1,000,000 records. --stored N: how many instances are stored before the throughput with them is
-// compared with that of an empty folder.
+// --full restarts with 1,000,000 records and replays 2,000,000 of effects. --stored N: how many instances are stored
+// before the throughput with them is compared with that of an empty folder.
 
 #include <malloc.h>
 #include <sys/wait.h>
@@ -25,6 +25,7 @@ namespace {
 struct Sizes {
   std::uint64_t records = 200'000;
   std::uint64_t restart_records = 200'000;
+  std::uint64_t effect_records = 200'000;
   std::uint64_t instances = 20'000;
   std::uint64_t waiting = 20'000;
   std::uint64_t stored = 100'000;
@@ -362,6 +363,76 @@ void measure_waiting(const std::filesystem::path& folder, std::uint64_t instance
           .unit = "bytes of the projection's file per instance, audit and timeline included"});
 }
 
+/// Runs `work` in a process of its own, whose memory is its alone.
+template <typename Work>
+void in_another_process(Work work) {
+  std::fflush(nullptr);
+  const pid_t child = ::fork();
+  if (child < 0) give_up("no process");
+  if (child == 0) {
+    work();
+    std::fflush(nullptr);
+    ::_exit(0);
+  }
+  int status = 0;
+  if (::waitpid(child, &status, 0) != child || status != 0) give_up("a part of the benchmark failed");
+}
+
+/// A log of HTTP effects, most of them long done and some pending, and the memory of a replay of it.
+void measure_effects(const std::filesystem::path& folder, std::uint64_t records) {
+  constexpr std::uint64_t records_per_instance = 2 + 2 * internal_steps;  // at least
+  progress("{} records of instances with {} HTTP effects each", records, internal_steps);
+  in_another_process([&] {
+    ShardUnderTest shard(folder);
+    shard.apply_definition(ten_calls());
+    shard.answer_effects_with(http_answer);
+    const auto start = [&](std::uint64_t) { shard.start_instance("ten-calls"); };
+    const Run run = timed(shard, std::max<std::uint64_t>(1, records / 100), start);
+    const double effects = std::max<double>(1, static_cast<double>(records / 100)) * internal_steps;
+    report({.name = "http_effect_shard_cpu",
+            .value = run.cpu_seconds / effects * 1e6,
+            .unit = "us of the shard thread per effect, start and end of the instance included"});
+    while (shard.metrics().records < records * 9 / 10) {
+      (void)timed(shard, std::max<std::uint64_t>(1, records / 10 / records_per_instance), start);
+    }
+    shard.answer_effects_with({});
+    while (shard.metrics().records < records) {
+      (void)timed(shard, std::max<std::uint64_t>(1, records / 100 / records_per_instance), start);
+    }
+  });
+  std::filesystem::remove_all(folder / "projection");
+  in_another_process([&] {
+    std::atomic<bool> done = false;
+    double most_anonymous = 0;
+    std::thread watcher([&] {
+      while (!done) {
+        most_anonymous = std::max(most_anonymous, memory_bytes("RssAnon"));
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      }
+    });
+    const Stopwatch watch;
+    std::uint64_t replayed = 0;
+    {
+      const ShardUnderTest shard(folder);
+      replayed = shard.metrics().applied_lsn;
+    }
+    const double seconds = watch.seconds();
+    done = true;
+    watcher.join();
+    report({.name = "replay_effects",
+            .value = static_cast<double>(replayed) / seconds,
+            .unit = fmt::format("records/s, {} records", replayed)});
+    report({.name = "replay_effects_memory",
+            .value = most_anonymous / 1048576,
+            .unit = "MiB of anonymous memory at most during the replay",
+            .floor = at_most(512)});
+    report({.name = "replay_effects_resident",
+            .value = memory_bytes("VmHWM") / 1048576,
+            .unit = "MiB resident at most, pages of the log's and the projection's files included",
+            .floor = at_most(512)});
+  });
+}
+
 int run(int argc, char** argv) {
   Sizes sizes;
   std::string only;
@@ -372,10 +443,11 @@ int run(int argc, char** argv) {
     if (flag == "--full") {
       sizes.restart_records = 1'000'000;
       sizes.waiting = 1'000'000;
+      sizes.effect_records = 2'000'000;
     } else if (last) {
       give_up(fmt::format("{} is no flag, or lacks its value", flag));
     } else if (flag == "--records") {
-      sizes.records = sizes.restart_records = std::strtoull(argv[++i], nullptr, 10);
+      sizes.records = sizes.restart_records = sizes.effect_records = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--instances") {
       sizes.instances = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--waiting") {
@@ -397,6 +469,8 @@ int run(int argc, char** argv) {
   // First: it forks, which must not happen beside other threads.
   if (wanted("restart")) measure_restart(scratch.path() / "restart", sizes.restart_records);
   std::filesystem::remove_all(scratch.path() / "restart");
+  if (wanted("effects")) measure_effects(scratch.path() / "effects", sizes.effect_records);
+  std::filesystem::remove_all(scratch.path() / "effects");
   const bool replay = wanted("replay");
   if (wanted("command") || replay) measure_commands(scratch.path() / "command", sizes.records);
   if (replay) measure_replay(scratch.path() / "command", "replay_commands", scratch.path());

@@ -2,8 +2,14 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
 #include <system_error>
 
 #include "sdk/base/bytes.hpp"
@@ -15,6 +21,7 @@ namespace {
 using base::ErrorCode;
 
 constexpr int idle_wait_ms_max = 60'000;
+constexpr std::size_t events_per_wait_max = 64;
 
 }  // namespace
 
@@ -26,6 +33,9 @@ Broker::Loop::~Loop() {
   stop();
   if (multi_ != nullptr) TRV_ASSERT(curl_multi_cleanup(multi_) == CURLM_OK);
   if (curl_ready_) curl_global_cleanup();
+  for (const int file : {poll_, wake_}) {
+    if (file >= 0) TRV_ASSERT(::close(file) == 0);
+  }
 }
 
 base::Status Broker::Loop::start() {
@@ -36,6 +46,19 @@ base::Status Broker::Loop::start() {
   if (curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, idle_max) != CURLM_OK) {
     return base::fail(ErrorCode::invalid, "idle_connections_max was refused by the HTTP library");
   }
+  poll_ = ::epoll_create1(EPOLL_CLOEXEC);
+  wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = wake_;
+  if (poll_ < 0 || wake_ < 0 || ::epoll_ctl(poll_, EPOLL_CTL_ADD, wake_, &event) != 0) {
+    return base::fail(ErrorCode::unavailable, fmt::format("no file descriptor for HTTP: {}", std::strerror(errno)));
+  }
+  const bool set = curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Loop::on_socket) == CURLM_OK &&
+                   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this) == CURLM_OK &&
+                   curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Loop::on_timer) == CURLM_OK &&
+                   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this) == CURLM_OK;
+  TRV_ASSERT(set);
   try {
     thread_ = std::thread([this] { run(); });
   } catch (const std::system_error& error) {
@@ -51,8 +74,9 @@ RequestId Broker::Loop::post(Request request, Completion completion) {
     const std::lock_guard lock(mailbox_mutex_);
     id = ++last_id_;
     if (!stopping_) {
+      const bool was_empty = mailbox_.empty();
       mailbox_.push_back({id, false, clock_.monotonic(), std::move(request), std::move(completion)});
-      wake();
+      if (was_empty) wake();
       return id;
     }
   }
@@ -72,7 +96,8 @@ void Broker::Loop::cancel(RequestId id) {
 }
 
 void Broker::Loop::wake() {
-  TRV_ASSERT(curl_multi_wakeup(multi_) == CURLM_OK);
+  const std::uint64_t one = 1;
+  TRV_ASSERT(::write(wake_, &one, sizeof one) == sizeof one);
 }
 
 void Broker::Loop::stop() {
@@ -101,19 +126,71 @@ void Broker::Loop::run() {
       launch(id);
     }
     expire();
-    int running = 0;
-    TRV_ASSERT(curl_multi_perform(multi_, &running) == CURLM_OK);
-    collect_finished();
+    if (curl_due_ <= clock_.monotonic()) {
+      curl_due_ = base::Duration::max();
+      transfer(CURL_SOCKET_TIMEOUT, 0);
+    }
     {
       const std::lock_guard lock(mailbox_mutex_);
       if (stopping_ && mailbox_.empty()) break;
     }
-    if (startable_.empty()) TRV_ASSERT(curl_multi_poll(multi_, nullptr, 0, wait_ms(), nullptr) == CURLM_OK);
+    wait_and_transfer();
   }
   while (!pending_.empty()) {
     conclude(pending_.begin()->first, base::fail(ErrorCode::cancelled, "HTTP is being stopped"));
     startable_.clear();
   }
+}
+
+void Broker::Loop::transfer(curl_socket_t socket, int events) {
+  int running = 0;
+  TRV_ASSERT(curl_multi_socket_action(multi_, socket, events, &running) == CURLM_OK);
+  collect_finished();
+}
+
+void Broker::Loop::wait_and_transfer() {
+  std::array<epoll_event, events_per_wait_max> events{};
+  const int wait = startable_.empty() ? wait_ms() : 0;
+  const int count = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), wait);
+  TRV_ASSERT(count >= 0 || errno == EINTR);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.fd == wake_) {
+      std::uint64_t ignored = 0;
+      TRV_ASSERT(::read(wake_, &ignored, sizeof ignored) == sizeof ignored);
+      continue;
+    }
+    const int what = ((event.events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
+                     ((event.events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
+                     ((event.events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
+    transfer(event.data.fd, what);
+  }
+}
+
+// libcurl waits for other things of a socket than before.
+int Broker::Loop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
+  const Loop& loop = *static_cast<Loop*>(self);
+  epoll_event event{};
+  event.data.fd = socket;
+  if (what == CURL_POLL_REMOVE) {
+    // It may be closed already, which removes it too.
+    (void)::epoll_ctl(loop.poll_, EPOLL_CTL_DEL, socket, &event);
+    return 0;
+  }
+  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) event.events |= EPOLLIN;
+  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) event.events |= EPOLLOUT;
+  // A socket that cannot be watched ends with its request's deadline; an error here would end every request.
+  if (::epoll_ctl(loop.poll_, EPOLL_CTL_MOD, socket, &event) != 0 && errno == ENOENT) {
+    (void)::epoll_ctl(loop.poll_, EPOLL_CTL_ADD, socket, &event);
+  }
+  return 0;
+}
+
+int Broker::Loop::on_timer(CURLM*, long wait_ms, void* self) {
+  Loop& loop = *static_cast<Loop*>(self);
+  loop.curl_due_ = wait_ms < 0 ? base::Duration::max()
+                               : loop.clock_.monotonic() + base::Duration(std::chrono::milliseconds(wait_ms));
+  return 0;
 }
 
 void Broker::Loop::take_commands() {
@@ -280,8 +357,9 @@ void Broker::Loop::expire() {
 }
 
 int Broker::Loop::wait_ms() const {
-  if (deadlines_.empty()) return idle_wait_ms_max;
-  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadlines_.begin()->first - clock_.monotonic());
+  const base::Duration due = deadlines_.empty() ? curl_due_ : std::min(curl_due_, deadlines_.begin()->first);
+  if (due == base::Duration::max()) return idle_wait_ms_max;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(due - clock_.monotonic());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, idle_wait_ms_max));
 }
 

@@ -1,5 +1,7 @@
 #pragma once
-// The broker's thread: takes requests from a mailbox, keeps the lines, runs libcurl, calls completions.
+// The broker's thread: takes requests from a mailbox, keeps the lines, runs libcurl, calls completions. It looks at the
+// sockets that have something to read or write and at no others, so a request costs the same whatever else is under
+// way.
 //
 // post(), cancel(), stop() and metrics() from any thread; everything else on the loop's own thread.
 
@@ -70,7 +72,11 @@ class Broker::Loop {
   void launch(RequestId id);
   void collect_finished();
   void expire();
+  void wait_and_transfer();
+  void transfer(curl_socket_t socket, int events);
   [[nodiscard]] int wait_ms() const;
+  static int on_socket(CURL* handle, curl_socket_t socket, int what, void* self, void* known);
+  static int on_timer(CURLM* multi, long wait_ms, void* self);
   /// Takes the request out of every table, lets the next of its line go, and calls its completion.
   void conclude(RequestId id, base::Result<Response> result);
   void count(const base::Result<Response>& result);
@@ -83,6 +89,9 @@ class Broker::Loop {
 
   CURLM* multi_ = nullptr;
   bool curl_ready_ = false;
+  int poll_ = -1;                                    ///< of epoll: what libcurl waits for, and `wake_`
+  int wake_ = -1;                                    ///< an eventfd
+  base::Duration curl_due_ = base::Duration::max();  ///< when libcurl wants to be called without an event
   std::unordered_map<RequestId, Pending> pending_;
   std::unordered_map<CURL*, RequestId> ids_;
   std::unordered_map<std::string, Line> lines_;
