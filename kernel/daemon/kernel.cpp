@@ -254,7 +254,7 @@ base::Status Kernel::first_start(StartReport& report) {
                                                                                    .role = tenancy::Role::owner,
                                                                                    .hash = token.hash,
                                                                                    .expires = std::nullopt}));
-        std::move(issued.events.begin(), issued.events.end(), std::back_inserter(decision.events));
+        decision.append(std::move(issued));
         return decision;
       }));
   report.operator_token = token.text;

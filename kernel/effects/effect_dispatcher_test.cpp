@@ -294,7 +294,7 @@ TEST(EffectDispatcher, a_start_with_many_pending_effects_holds_a_window_of_them_
   };
   std::atomic<std::uint64_t> recorded = 0;
   std::atomic<std::uint64_t> most = 0;
-  // Recording is no part of this: outcomes count as known.
+  // Nothing is recorded: each outcome counts as known.
   world.refuse = [&](const shard::Effect&) -> base::Status {
     ++recorded;
     const DispatcherMetrics now = world.dispatcher().metrics();

@@ -8,6 +8,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::effects {
 namespace {
@@ -84,8 +85,8 @@ base::Duration retry_after_of(const egress::Response& response) {
 std::string output_of(const egress::Request& request, const egress::Response& response) {
   json::Value headers = Value::object();
   for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
-  // Bytes that are no UTF-8 have no place in JSON: parsing what would be printed tells.
-  const bool is_text = json::parse(json::serialize(Value(response.body))).has_value();
+  // JSON has no place for other bytes.
+  const bool is_text = base::is_utf8(response.body);
   Value output = Value::object(
       {{"request", Value::object({{"method", Value(request.method)},
                                   {"uri", Value(request.connection.empty() ? request.url : request.path)}})},

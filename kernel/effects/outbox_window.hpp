@@ -37,7 +37,7 @@ class OutboxWindow {
 
   /// An effect of the window has so many more bytes, its outcome's.
   void grow(std::size_t bytes) { bytes_ += bytes; }
-  /// The effect leaves the window. `bytes`: what grow() was told.
+  /// The effect leaves the window. `bytes`: those that grow() added for it.
   void release(const shard::Effect& effect, std::size_t bytes);
 
   [[nodiscard]] std::size_t held() const { return held_; }

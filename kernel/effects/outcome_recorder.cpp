@@ -55,7 +55,7 @@ base::Result<shard::Decision> release(const lmdb::Txn& txn, const shard::Decisio
                                       const shard::Outbox& outbox, std::string_view id) {
   TRV_TRY_ASSIGN(auto parked, outbox.find_parked(txn, context.tenant, id));
   if (!parked) {
-    return base::fail(base::ErrorCode::not_found, fmt::format("there is no parked effect '{}'", id.substr(0, 80)));
+    return base::fail(base::ErrorCode::not_found, fmt::format("no parked effect has the id '{}'", id.substr(0, 80)));
   }
   shard::Decision decision;
   record::Draft event = shard::effect_released(context, parked->effect);

@@ -52,7 +52,7 @@ class Broker::Loop {
   /// A request from its acceptance to its completion.
   struct Pending {
     std::string line;
-    std::string name;  ///< stands before its errors
+    std::string name;  ///< precedes its errors
     Url url;
     Request request;
     Completion completion;

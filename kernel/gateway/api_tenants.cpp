@@ -14,10 +14,6 @@ boost::json::object to_object(const tenancy::Member& member) {
   return {{"user", member.user}, {"role", to_string(member.role)}, {"added", member.added.to_rfc3339()}};
 }
 
-void append(shard::Decision& decision, shard::Decision more) {
-  std::move(more.events.begin(), more.events.end(), std::back_inserter(decision.events));
-}
-
 // The tenant and its first owner token come into being together; the events stand in the new tenant.
 void create_tenant(base::Random& random, Call call) {
   const auto body = Body::parse(call.request().body(), {"id", "display_name"});
@@ -39,7 +35,7 @@ void create_tenant(base::Random& random, Call call) {
                               shard::DecisionContext& context) -> base::Result<shard::Decision> {
         TRV_TRY_ASSIGN(shard::Decision decision, tenancy::decide(store, state, context, create));
         TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(store, state, context, issue));
-        append(decision, std::move(issued));
+        decision.append(std::move(issued));
         return decision;
       },
       [create, token](const Change& change) {

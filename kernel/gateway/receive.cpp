@@ -31,7 +31,7 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
                                          .data_base64 = event.data_base64};
   TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, shard.decision_state(), received));
   receipt.started = std::move(started.instances);
-  std::move(started.decision.events.begin(), started.decision.events.end(), std::back_inserter(decision.events));
+  decision.append(std::move(started.decision));
   TRV_ENSURES(decision.events.size() >= 1 + receipt.started.size());
   TRV_ENSURES(decision.events.front().event_id == receipt.event);
   return decision;

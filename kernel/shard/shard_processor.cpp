@@ -16,6 +16,10 @@ constexpr std::size_t timers_per_batch_max = 1024;
 constexpr auto retry_wait = std::chrono::seconds(1);
 constexpr std::string_view not_known = "it is not known whether this took effect; ask again with the same keys";
 
+bool puts_into_outbox(const record::Draft& event) {
+  return event.type == effect_requested_type || event.type == effect_released_type;
+}
+
 }  // namespace
 
 /// One command of a batch and what became of it.
@@ -331,6 +335,8 @@ base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::
     applied.last = batch.next;
     batch.next = batch.next.next();
   }
+  // An effect that its decision does not name would wait for the next start.
+  TRV_ASSERT(std::ranges::count_if(decision->events, puts_into_outbox) == std::ssize(decision->effects));
   for (RequestedEffect& requested : decision->effects) {
     TRV_ASSERT(requested.event < decision->events.size());
     requested.effect.position = log::Lsn(applied.first.value() + requested.event);

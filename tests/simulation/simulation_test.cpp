@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -94,6 +95,17 @@ TEST_F(Simulation, an_impure_projector_is_caught) {
   const History history = run_history(impure);
   ASSERT_FALSE(history.failures.empty()) << "the net has a hole";
   EXPECT_NE(history.failures.front().find("gives another state"), std::string::npos) << all(history.failures);
+}
+
+TEST_F(Simulation, an_effect_that_outlives_its_instance_is_caught) {
+  for (std::uint64_t seed = first_seed; seed < first_seed + 10; ++seed) {
+    HistoryOptions planted = options(seed);
+    planted.plant = Plant::effects_outlive_their_instance;
+    const History history = run_history(planted);
+    const auto names_it = [](const std::string& failure) { return failure.contains("its instance has ended"); };
+    if (std::ranges::any_of(history.failures, names_it)) return;
+  }
+  FAIL() << "the net has a hole";
 }
 
 }  // namespace

@@ -165,7 +165,7 @@ class Play {
                                 instance::receive_event(
                                     txn, context, world_.workflows(),
                                     {.id = event.id, .source = event.source, .type = event.type, .data = event.data}));
-                 for (record::Draft& one : started.decision.events) decision.events.push_back(std::move(one));
+                 decision.append(std::move(started.decision));
                  return decision;
                });
   }
@@ -180,7 +180,9 @@ class Play {
     // Sometimes somebody else's.
     world_.add(dice_.below(4) == 0 ? tenant() : of,
                [this, id](const lmdb::Txn& state, const shard::DecisionContext& context) {
-                 return instance::cancel(state, context, world_.workflows(), id, "the dice said so");
+                 auto decision = instance::cancel(state, context, world_.workflows(), id, "the dice said so");
+                 if (decision && options_.plant == Plant::effects_outlive_their_instance) decision->events.resize(1);
+                 return decision;
                });
   }
 
@@ -212,8 +214,18 @@ class Play {
   }
 
   void remember_effects() {
-    for (const shard::Effect& effect : world_.pending())
+    for (const shard::Effect& effect : world_.pending()) {
       if (known_keys_.insert(effect.key).second) keys_.emplace_back(effect.tenant.value(), effect.key);
+      const lmdb::ReadTxn txn = world_.read();
+      const auto owner = good(instance::InstanceStore(world_.state.workflows.tables())
+                                  .find(txn, effect.tenant, *base::Uuid::parse(effect.owner)));
+      if (!owner || owner->summary.status != instance::Status::running) {
+        fail(fmt::format("effect {} is pending and its instance has ended", effect.key));
+      }
+    }
+    for (const log::Lsn position : world_.forgotten()) {
+      fail(fmt::format("the effect at lsn {} is pending and was never handed out", position.value()));
+    }
   }
 
   std::function<void(log::InMemoryEventLog&)> random_fault() {

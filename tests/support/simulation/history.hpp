@@ -15,11 +15,18 @@
 
 namespace trv::simulation {
 
+/// A bug that a history must not let pass.
+enum class Plant {
+  none,
+  effects_outlive_their_instance,  ///< cancelling an instance leaves its effects in the outbox
+};
+
 struct HistoryOptions {
   std::uint64_t seed = 1;
   std::filesystem::path folder;  ///< emptied at the start
   int steps = 60;
   bool faults = true;
+  Plant plant = Plant::none;
   /// A projector to apply after the kernel's, made anew for each projection; empty: none.
   std::function<std::unique_ptr<projection::Projector>()> extra = {};
 };

@@ -43,6 +43,14 @@ World::~World() {
 
 void World::start() {
   shard::ShardListeners listeners;
+  listeners.effects = [this](const shard::EffectChanges& changes) {
+    const std::scoped_lock lock(handed_out_mutex_);
+    for (const shard::Effect& effect : changes.requested) handed_out_.insert(effect.position);
+  };
+  listeners.taken_over = [this] {
+    const std::scoped_lock lock(handed_out_mutex_);
+    found_by_owner_ = state.projection->applied().lsn;
+  };
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command;
     command.tenant = timer.tenant;
@@ -149,6 +157,18 @@ std::vector<shard::Effect> World::pending() {
     std::ranges::move(state.outbox.pending(txn, *tenant, log::Lsn(0), 10'000).value(), std::back_inserter(effects));
   }
   return effects;
+}
+
+std::vector<log::Lsn> World::forgotten() {
+  std::vector<log::Lsn> positions;
+  const std::vector<shard::Effect> effects = pending();
+  const std::scoped_lock lock(handed_out_mutex_);
+  for (const shard::Effect& effect : effects) {
+    if (effect.position > found_by_owner_ && !handed_out_.contains(effect.position)) {
+      positions.push_back(effect.position);
+    }
+  }
+  return positions;
 }
 
 }  // namespace trv::simulation

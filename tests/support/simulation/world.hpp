@@ -45,6 +45,8 @@ class World {
 
   /// Effects without outcome, by tenant and age.
   [[nodiscard]] std::vector<shard::Effect> pending();
+  /// Positions of pending effects that the shard never handed out and that no new owner finds in its outbox.
+  [[nodiscard]] std::vector<log::Lsn> forgotten();
   [[nodiscard]] std::size_t timers();
   [[nodiscard]] lmdb::ReadTxn read() const;
   [[nodiscard]] instance::Workflows workflows() { return {state.workflows.tables(), state.definitions, state.outbox}; }
@@ -64,6 +66,9 @@ class World {
   base::SimulatedRandom random_;  ///< the shard's
   base::UuidSource correlations_;
   base::SimulatedRandom correlation_random_;
+  std::mutex handed_out_mutex_;
+  std::set<log::Lsn> handed_out_;
+  log::Lsn found_by_owner_;  ///< effects up to here were in the outbox when the shard was taken over
   std::unique_ptr<shard::ShardProcessor> shard_;
   std::vector<shard::Command> next_;
   std::vector<Sent*> next_sent_;
