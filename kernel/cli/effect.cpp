@@ -1,4 +1,4 @@
-// trav effect: calls of plugins that go out no more before they are released.
+// trav effect: plugin calls during which the daemon died again and again; they go out no more before they are released.
 
 #include "kernel/cli/nouns.hpp"
 #include "kernel/cli/text.hpp"
@@ -15,7 +15,7 @@ struct EffectArguments {
 }  // namespace
 
 void add_effect(CommandTree& tree) {
-  Noun noun = tree.noun("effect", "Parked effects: plugin calls during which the daemon died again and again");
+  Noun noun = tree.noun("effect", "Effects: plugin calls that are parked");
   noun.example("trav effect list").example("trav effect release 5f0c9d21b6a84e7791aa03c4d2e8f617");
   const auto arguments = std::make_shared<EffectArguments>();
   noun.verb("list", "List parked effects")
@@ -31,7 +31,7 @@ void add_effect(CommandTree& tree) {
                                    {.title = "PARKED", .member = "parked", .fit = Fit::time, .drop = 1}},
                                   "No parked effects.");
       });
-  noun.verb("release", "Let a parked effect go out again; its tries and its time begin anew")
+  noun.verb("release", "Let a parked effect go out again")
       .argument("ID", arguments->id, "As `trav effect list` and the daemon's log show it")
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target,

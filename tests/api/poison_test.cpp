@@ -75,11 +75,11 @@ TEST_F(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_name
   const json::array all = parked(acme);
   ASSERT_EQ(all.size(), 1U);
   const json::object& one = all[0].as_object();
-  EXPECT_EQ(one.at("plugin"), "tracker");
-  EXPECT_EQ(one.at("version"), "1.2.3");
-  EXPECT_EQ(one.at("operation"), "die");
-  EXPECT_EQ(one.at("reference"), "/do/0/risk");
-  EXPECT_EQ(one.at("deaths"), 3);
+  EXPECT_EQ(one.at("plugin").as_string(), "tracker");
+  EXPECT_EQ(one.at("version").as_string(), "1.2.3");
+  EXPECT_EQ(one.at("operation").as_string(), "die");
+  EXPECT_EQ(one.at("reference").as_string(), "/do/0/risk");
+  EXPECT_EQ(one.at("deaths").to_number<int>(), 3);
   const std::string id(one.at("id").as_string());
   const std::string instance(one.at("instance").as_string());
   EXPECT_EQ(call(acme, "GET", "/v1/tenants/acme/instances/" + instance).text("status"), "running");
