@@ -45,10 +45,10 @@ class TrailsInProjections : public testing::Test {
       const auto applied = projection.apply(txn, record, place.prev_hash);
       EXPECT_TRUE(applied) << applied.error().message();
     }
+    EXPECT_TRUE(projection.seal(txn));
     const auto settled = log_.settle(log_.append(claim, std::move(batch)).value()).value();
     if (settled.outcome == log::Outcome::appended) {
-      EXPECT_TRUE(projection.seal(txn));
-      EXPECT_TRUE(projection.commit(std::move(txn)));
+      EXPECT_TRUE(projection.commit(std::move(txn), settled.position));
     }
     return settled.outcome;
   }

@@ -8,7 +8,7 @@
 
 namespace trv::consumer {
 
-/// Values as they stand in the JSON format and in the HTTP and Kafka bindings. `specversion` is "1.0". Empty: the
+/// Values as they are in the JSON format and in the HTTP and Kafka bindings. `specversion` is "1.0". Empty: the
 /// attribute is absent.
 struct CloudEvent {
   std::string id;              ///< the event id

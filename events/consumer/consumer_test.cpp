@@ -43,6 +43,11 @@ TEST_F(ConsumerTest, every_record_comes_once_and_goes_on_from_the_checkpoint) {
   auto resumed = EventConsumer::open(log_, shard, checkpoint);
   EXPECT_EQ(drain(*resumed), 2);
   EXPECT_EQ(resumed->checkpoint(), consumer->checkpoint());
+  EXPECT_FALSE(checkpoint.position.empty());
+  const std::uint64_t read_before = log_.entries_read();
+  auto hinted = EventConsumer::open(log_, shard, checkpoint);
+  EXPECT_EQ(drain(*hinted), 2);
+  EXPECT_EQ(log_.entries_read() - read_before, 4) << "the known record, a claim and what follows";
   auto late = EventConsumer::open_at(log_, shard, Lsn(4));
   EXPECT_EQ(drain(*late), 2);
 }
@@ -50,7 +55,8 @@ TEST_F(ConsumerTest, every_record_comes_once_and_goes_on_from_the_checkpoint) {
 TEST_F(ConsumerTest, a_log_that_does_not_continue_the_checkpoint_stops_the_consumer) {
   log::LogWriter writer(*log_.claim(shard, "node", base::Uuid()));
   append(writer, 3);
-  auto consumer = EventConsumer::open(log_, shard, {.lsn = Lsn(1), .epoch = record::Epoch(1), .last_hash = {}});
+  auto consumer =
+      EventConsumer::open(log_, shard, {.lsn = Lsn(1), .epoch = record::Epoch(1), .last_hash = {}, .position = {}});
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(consumer->next(base::Duration::zero()).error().code(), base::ErrorCode::corrupt) << "and stays stopped";
   }

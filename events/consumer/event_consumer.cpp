@@ -9,21 +9,23 @@ namespace trv::consumer {
 using base::fail;
 using base::Result;
 
-EventConsumer::EventConsumer(std::unique_ptr<log::Reader> reader, record::ChainVerifier chain) noexcept
-    : reader_(std::move(reader)), chain_(chain) {
+EventConsumer::EventConsumer(std::unique_ptr<log::Reader> reader, record::ChainVerifier chain,
+                             const log::EnginePosition& position) noexcept
+    : reader_(std::move(reader)), chain_(chain), position_(position) {
   TRV_EXPECTS(reader_ != nullptr);
 }
 
 Result<EventConsumer> EventConsumer::open(log::EventLog& log, record::ShardId shard, const Checkpoint& checkpoint) {
-  TRV_TRY_ASSIGN(std::unique_ptr<log::Reader> reader, log.read(shard, checkpoint.lsn.next()));
+  TRV_TRY_ASSIGN(std::unique_ptr<log::Reader> reader, log.read(shard, checkpoint.lsn.next(), checkpoint.position));
   return EventConsumer(std::move(reader),
-                       record::ChainVerifier(shard, checkpoint.lsn, checkpoint.epoch, checkpoint.last_hash));
+                       record::ChainVerifier(shard, checkpoint.lsn, checkpoint.epoch, checkpoint.last_hash),
+                       checkpoint.position);
 }
 
 Result<EventConsumer> EventConsumer::open_at(log::EventLog& log, record::ShardId shard, record::Lsn from) {
   TRV_EXPECTS(from >= record::Lsn(1));
   TRV_TRY_ASSIGN(std::unique_ptr<log::Reader> reader, log.read(shard, from));
-  return EventConsumer(std::move(reader), record::ChainVerifier::from(shard, from));
+  return EventConsumer(std::move(reader), record::ChainVerifier::from(shard, from), {});
 }
 
 Result<std::optional<record::RecordView>> EventConsumer::next(base::Duration timeout) {
@@ -39,12 +41,13 @@ Result<std::optional<record::RecordView>> EventConsumer::next(base::Duration tim
     stopped_ = status.error();
     return fail(*stopped_);
   }
+  position_ = stored->position;
   TRV_ENSURES(chain_.last() == record->lsn() && record->lsn() == stored->lsn);
   return *record;
 }
 
 Checkpoint EventConsumer::checkpoint() const noexcept {
-  return {.lsn = chain_.last(), .epoch = chain_.epoch(), .last_hash = chain_.last_hash()};
+  return {.lsn = chain_.last(), .epoch = chain_.epoch(), .last_hash = chain_.last_hash(), .position = position_};
 }
 
 }  // namespace trv::consumer

@@ -17,7 +17,8 @@ namespace trv::consumer {
 struct Checkpoint {
   record::Lsn lsn;  ///< of the last record taken; 0: none
   record::Epoch epoch;
-  base::Digest last_hash{};  ///< of this record as stored
+  base::Digest last_hash{};      ///< of this record as stored
+  log::EnginePosition position;  ///< of this record; a hint, may be empty
 
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };
@@ -30,7 +31,7 @@ class EventConsumer {
   /// Error: not_found if the log begins later.
   [[nodiscard]] static base::Result<EventConsumer> open(log::EventLog& log, record::ShardId shard,
                                                         const Checkpoint& checkpoint = {});
-  /// Starts at `from`, at least 1, without knowledge of what stands before: only from the first record on is the chain
+  /// Starts at `from`, at least 1, without knowledge of what comes before: only from the first record on is the chain
   /// checked.
   [[nodiscard]] static base::Result<EventConsumer> open_at(log::EventLog& log, record::ShardId shard, record::Lsn from);
 
@@ -43,10 +44,12 @@ class EventConsumer {
   [[nodiscard]] Checkpoint checkpoint() const noexcept;
 
  private:
-  EventConsumer(std::unique_ptr<log::Reader> reader, record::ChainVerifier chain) noexcept;
+  EventConsumer(std::unique_ptr<log::Reader> reader, record::ChainVerifier chain,
+                const log::EnginePosition& position) noexcept;
 
   std::unique_ptr<log::Reader> reader_;
   record::ChainVerifier chain_;
+  log::EnginePosition position_;
   std::optional<base::Error> stopped_;
 };
 

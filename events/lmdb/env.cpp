@@ -8,10 +8,12 @@
 #include <cerrno>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "events/lmdb/env_state.hpp"
 #include "events/lmdb/table.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::lmdb {
 
@@ -22,26 +24,33 @@ using base::Status;
 
 namespace {
 
+/// With what is missing above it; their names are durable on return.
 Status create_folder(const std::filesystem::path& folder) {
   std::error_code error;
-  std::filesystem::create_directories(folder, error);
+  std::vector<std::filesystem::path> missing;
+  for (std::filesystem::path at = std::filesystem::absolute(folder, error);
+       !error && !std::filesystem::exists(at, error) && !error && at.has_relative_path(); at = at.parent_path()) {
+    missing.push_back(at);
+  }
+  if (!error) std::filesystem::create_directories(folder, error);
   if (error) {
     return fail(ErrorCode::unavailable,
                 fmt::format("cannot create the folder {}: {}", folder.string(), error.message()));
   }
+  for (const std::filesystem::path& made : missing) TRV_TRY(base::sync_folder(made.parent_path()));
   return {};
 }
 
-Status sync_path(const std::filesystem::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+Status sync_copy(const std::filesystem::path& file) {
+  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
   const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
   const int cause = errno;
   if (descriptor >= 0) ::close(descriptor);
   if (!synced) {
     return fail(ErrorCode::unavailable,
-                fmt::format("cannot sync {}: {}", path.string(), std::generic_category().message(cause)));
+                fmt::format("cannot sync {}: {}", file.string(), std::generic_category().message(cause)));
   }
-  return {};
+  return base::sync_folder(file.parent_path());
 }
 
 }  // namespace
@@ -60,6 +69,8 @@ Env::~Env() {
 
 Result<Env> Env::open(const std::filesystem::path& folder, const EnvOptions& options) {
   if (options.access == Access::read_write) TRV_TRY(create_folder(folder));
+  std::error_code error;
+  const bool is_new = !std::filesystem::exists(folder / "data.mdb", error) && !error;
 
   Env opened(std::make_unique<EnvState>(EnvState{.env = nullptr,
                                                  .folder = folder,
@@ -78,6 +89,8 @@ Result<Env> Env::open(const std::filesystem::path& folder, const EnvOptions& opt
   if (code == MDB_SUCCESS) code = mdb_env_open(state.env, folder.c_str(), flags, 0600);
   if (code == MDB_SUCCESS) code = mdb_reader_check(state.env, nullptr);
   if (code != MDB_SUCCESS) return fail(to_error(state, code, "open"));
+  // What a commit syncs is the file, not its name.
+  if (is_new && options.access == Access::read_write) TRV_TRY(base::sync_folder(folder));
   return opened;
 }
 
@@ -110,8 +123,7 @@ Status Env::copy_to(const std::filesystem::path& folder) const {
   }
   const int code = mdb_env_copy2(state_->env, folder.c_str(), 0);
   if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "copy to " + folder.string()));
-  TRV_TRY(sync_path(file));
-  return sync_path(folder);
+  return sync_copy(file);
 }
 
 Result<EnvStats> Env::stats() const {

@@ -3,7 +3,7 @@
 //
 // One environment is opened once per process, never on network storage and never across a fork. Transactions must end
 // before their environment does. Every failure of LMDB is a Result: exhausted where map or disk is full, invalid for
-// keys that LMDB can not hold, corrupt for damaged files, unavailable for the rest of the world.
+// keys that LMDB cannot hold, corrupt for damaged files, unavailable for the rest of the world.
 
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +65,7 @@ class Env {
   Env(Env&&) noexcept;
   Env& operator=(Env&&) noexcept;
 
-  /// A snapshot that later writes do not touch. While it lives, pages that writers replace can not be reused: keep it
+  /// A snapshot that later writes do not touch. While it lives, pages that writers replace cannot be reused: keep it
   /// short. Any number at a time.
   [[nodiscard]] base::Result<ReadTxn> begin_read() const;
   /// Waits for the writer before us, also one in another process.
@@ -131,7 +131,7 @@ class WriteTxn final : public Txn {
   /// Error: exhausted when tables_max is reached.
   [[nodiscard]] base::Result<Table> create_table(std::string_view name, Keys keys = Keys::bytes);
 
-  /// Durable on return when the environment has Sync::full. On error nothing of this transaction stands.
+  /// Durable on return when the environment has Sync::full. On error nothing of this transaction is stored.
   [[nodiscard]] base::Status commit();
   void abort() noexcept;
 

@@ -11,7 +11,7 @@ namespace trv::lmdb {
 class FolderLock {
  public:
   /// Creates folder and file where they are missing. Never waits.
-  /// Errors: conflict if another daemon holds it; unavailable if the folder can not be written.
+  /// Errors: conflict if another daemon holds it; unavailable if the folder cannot be written.
   [[nodiscard]] static base::Result<FolderLock> acquire(const std::filesystem::path& folder);
   ~FolderLock();
   FolderLock(FolderLock&& other) noexcept;

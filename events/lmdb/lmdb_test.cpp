@@ -1,10 +1,12 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -12,6 +14,23 @@
 #include "events/lmdb/env.hpp"
 #include "events/lmdb/folder_lock.hpp"
 #include "events/lmdb/table.hpp"
+
+namespace {
+
+std::mutex synced_mutex;
+std::vector<std::string> synced_paths;
+
+}  // namespace
+
+// Takes the place of the C library's: notes what was synced.
+extern "C" int fsync(int descriptor) {
+  {
+    const std::lock_guard lock(synced_mutex);
+    std::error_code error;
+    synced_paths.push_back(std::filesystem::read_symlink(fmt::format("/proc/self/fd/{}", descriptor), error));
+  }
+  return static_cast<int>(::syscall(SYS_fsync, descriptor));
+}
 
 namespace trv::lmdb {
 namespace {
@@ -183,7 +202,7 @@ TEST_F(LmdbTest, a_scan_stays_inside_its_prefix_in_both_directions) {
   EXPECT_EQ(scanned(env, table, "", "", Direction::backward, 2), (Strings{"\xff\xff", "c"}));
 }
 
-TEST_F(LmdbTest, a_cursor_erases_what_it_stands_on) {
+TEST_F(LmdbTest, a_cursor_erases_what_it_is_at) {
   Env env = open();
   const Table table = make_table(env, "t");
   put(env, table, {"a", "b", "c"});
@@ -269,6 +288,22 @@ TEST_F(LmdbTest, one_daemon_holds_a_data_folder_until_it_dies) {
   EXPECT_TRUE(FolderLock::acquire(folder_));
   ::close(ready[0]);
   ::close(ready[1]);
+}
+
+TEST_F(LmdbTest, the_names_of_a_new_environment_and_of_its_folders_are_durable) {
+  std::filesystem::create_directories(folder_);
+  const std::filesystem::path env = folder_ / "data" / "log";
+  const auto synced = [&](const std::filesystem::path& path) {
+    return std::ranges::count(synced_paths, std::filesystem::canonical(path).string());
+  };
+  synced_paths.clear();
+  ASSERT_TRUE(Env::open(env));
+  EXPECT_EQ(synced(env), 1) << "the file's name";
+  EXPECT_EQ(synced(folder_ / "data"), 1) << "its folder's name";
+  EXPECT_EQ(synced(folder_), 1) << "and that of the folder above";
+  synced_paths.clear();
+  ASSERT_TRUE(Env::open(env));
+  EXPECT_EQ(synced(env), 0) << "they are there";
 }
 
 }  // namespace

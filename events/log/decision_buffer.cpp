@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+#include <cstring>
 #include <utility>
 
 #include "sdk/base/contract.hpp"
@@ -13,7 +15,20 @@ using base::fail;
 using base::Status;
 using record::VoidRule;
 
-Status DecisionBuffer::take(base::BytesView entry) {
+static_assert(std::endian::native == std::endian::little, "positions are stored as they are in memory");
+
+EnginePosition position_at(std::uint64_t place) noexcept {
+  return EnginePosition({reinterpret_cast<const std::uint8_t*>(&place), sizeof place});
+}
+
+std::optional<std::uint64_t> place_of(const EnginePosition& position) noexcept {
+  std::uint64_t place = 0;
+  if (position.bytes().size() != sizeof place) return std::nullopt;
+  std::memcpy(&place, position.bytes().data(), sizeof place);
+  return place;
+}
+
+Status DecisionBuffer::take(base::BytesView entry, std::uint64_t place) {
   TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry));
   VoidRule rule = rule_;
   TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule.judge(head));
@@ -30,7 +45,7 @@ Status DecisionBuffer::take(base::BytesView entry) {
     memory_.shrink(whole_bytes_);
   }
   if (!is_wanted) return {};
-  held_.push_back({head.lsn, memory_.append(entry), entry.size()});
+  held_.push_back({head.lsn, memory_.append(entry), entry.size(), place});
   if (head.decision_end) {
     whole_ = held_.size();
     whole_bytes_ = memory_.size();
@@ -43,7 +58,7 @@ StoredRecord DecisionBuffer::give() {
   TRV_EXPECTS(!empty());
   const Held& held = held_[given_++];
   TRV_ENSURES(held.lsn >= from_ && held.lsn < rule_.next_decision());
-  return {.lsn = held.lsn, .bytes = memory_.view(held.offset, held.size)};
+  return {.lsn = held.lsn, .bytes = memory_.view(held.offset, held.size), .position = position_at(held.place)};
 }
 
 void DecisionBuffer::drop_given() {
@@ -56,7 +71,7 @@ void DecisionBuffer::drop_given() {
     std::vector<Held> held;
     for (std::size_t i = whole_; i < held_.size(); ++i) {
       const std::size_t offset = rest.append(memory_.view(held_[i].offset, held_[i].size));
-      held.push_back({held_[i].lsn, offset, held_[i].size});
+      held.push_back({held_[i].lsn, offset, held_[i].size, held_[i].place});
     }
     memory_ = std::move(rest);
     held_ = std::move(held);

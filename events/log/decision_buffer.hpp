@@ -1,6 +1,8 @@
 #pragma once
 // From the entries of a shard to the records that count. For implementations of Reader.
 
+#include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "events/log/event_log.hpp"
@@ -9,6 +11,11 @@
 
 namespace trv::log {
 
+/// The position of an engine that numbers its entries: the number, little-endian.
+[[nodiscard]] EnginePosition position_at(std::uint64_t place) noexcept;
+/// nullopt where the bytes are not such a position.
+[[nodiscard]] std::optional<std::uint64_t> place_of(const EnginePosition& position) noexcept;
+
 /// Takes entries in log order and gives the records that count, from an lsn on. It holds a decision back, in its own
 /// memory, until the end of the decision has come. One thread.
 class DecisionBuffer {
@@ -16,18 +23,20 @@ class DecisionBuffer {
   /// `rule` is right for the first entry that take() gets.
   DecisionBuffer(const record::VoidRule& rule, Lsn from) noexcept : rule_(rule), from_(from) {}
 
-  /// Copies the entry if it may count. What give() gave before is no longer valid once everything was given.
-  /// Error: corrupt, where the entry cannot be in this log at this place or the decision is too large; then nothing
-  /// changed.
-  [[nodiscard]] base::Status take(base::BytesView entry);
+  /// Copies the entry, which is at `place` in the engine, if it may count. What give() gave before is no longer valid
+  /// once everything was given. Error: corrupt, where the entry cannot be in this log at this place or the decision is
+  /// too large; then nothing changed.
+  [[nodiscard]] base::Status take(base::BytesView entry, std::uint64_t place);
 
   /// True where no record can be given before a further entry is taken.
   [[nodiscard]] bool empty() const noexcept { return given_ == whole_; }
   /// Records that can be given.
   [[nodiscard]] std::size_t size() const noexcept { return whole_ - given_; }
+  /// The first lsn that take() may still make ready.
+  [[nodiscard]] Lsn wanted() const noexcept { return std::max(from_, rule_.next_decision()); }
   /// Memory of what was given and of what can be given.
   [[nodiscard]] std::size_t bytes() const noexcept { return whole_bytes_; }
-  /// Precondition: !empty().
+  /// Its position is position_at() its place. Precondition: !empty().
   [[nodiscard]] StoredRecord give();
 
  private:
@@ -35,6 +44,7 @@ class DecisionBuffer {
     Lsn lsn;
     std::size_t offset;
     std::size_t size;
+    std::uint64_t place;
   };
 
   void drop_given();

@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -150,7 +152,7 @@ TEST_P(EventLogSuite, readers_never_see_what_a_lost_claim_wrote) {
   }
 }
 
-TEST_P(EventLogSuite, an_append_in_flight_is_lost_or_stands_before_the_claim) {
+TEST_P(EventLogSuite, an_append_in_flight_is_lost_or_comes_before_the_claim) {
   LogWriter old = claimed(owner(), shard());
   const auto ticket = owner().append(old.claim(), old.batch(2));
   ASSERT_TRUE(ticket);
@@ -406,6 +408,154 @@ TEST_P(EventLogSuite, a_decision_over_the_limit_is_damage) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ((*reader)->next(base::Duration::zero()).error().code(), base::ErrorCode::corrupt) << "and stays there";
   }
+}
+
+TEST_P(EventLogSuite, readers_and_settle_give_the_same_positions) {
+  std::vector<EnginePosition> settled_at;
+  std::uint64_t last = 0;
+  for (int round = 0; round < 3; ++round) {
+    LogWriter writer = claimed(owner(), shard());
+    for (const std::size_t records : {1, 3, 2}) {
+      settled_at.resize(last);
+      last += records;
+      settled_at.push_back(settled(owner(), writer, records, 64, Ends::last).position);
+      settled_at.resize(last, settled_at.back());
+      std::fill(settled_at.end() - static_cast<std::ptrdiff_t>(records), settled_at.end() - 1, EnginePosition());
+    }
+    ASSERT_EQ(settled(owner(), writer, 2, 64, Ends::none).outcome, Outcome::appended);
+  }
+  auto reader = owner().read(shard(), Lsn(1));
+  std::vector<EnginePosition> read_at;
+  for (std::uint64_t lsn = 1; lsn <= last; ++lsn) {
+    const auto stored = (*reader)->next(std::chrono::seconds(10));
+    ASSERT_TRUE(stored.has_value() && stored->has_value());
+    EXPECT_FALSE((*stored)->position.empty());
+    EXPECT_EQ(std::ranges::count(read_at, (*stored)->position), 0) << "two records at one position";
+    read_at.push_back((*stored)->position);
+    if (!settled_at[lsn - 1].empty()) {
+      EXPECT_EQ(read_at.back(), settled_at[lsn - 1]) << lsn;
+    }
+  }
+}
+
+TEST_P(EventLogSuite, a_hint_never_changes_what_is_read) {
+  std::uint64_t last = 0;
+  for (int round = 0; round < 3; ++round) {
+    LogWriter writer = claimed(owner(), shard());
+    for (const std::size_t records : {2, 3}) last = settled(owner(), writer, records, 64, Ends::last).last.value();
+    ASSERT_EQ(settled(owner(), writer, 3, 64, Ends::none).outcome, Outcome::appended);
+  }
+  std::vector<EnginePosition> hints = {EnginePosition(), EnginePosition(base::Bytes(1, 7)),
+                                       EnginePosition(base::Bytes(EnginePosition::bytes_max, 0xff))};
+  for (std::uint8_t number = 0; number < 40; ++number) {
+    base::Bytes place(8, 0);
+    place[0] = number;
+    hints.emplace_back(place);
+  }
+  auto reader = owner().read(shard(), Lsn(1));
+  for (std::uint64_t lsn = 1; lsn <= last; ++lsn) {
+    hints.push_back((*(*reader)->next(std::chrono::seconds(10)))->position);
+  }
+  for (const EnginePosition& hint : hints) {
+    for (std::uint64_t from = 1; from <= last; ++from) {
+      auto hinted = owner().read(shard(), Lsn(from), hint);
+      ASSERT_TRUE(hinted.has_value());
+      for (std::uint64_t lsn = from; lsn <= last; ++lsn) {
+        const auto stored = (*hinted)->next(base::Duration::zero());
+        ASSERT_TRUE(stored.has_value() && stored->has_value());
+        ASSERT_EQ((*stored)->lsn, Lsn(lsn));
+      }
+      EXPECT_FALSE((*hinted)->next(base::Duration::zero())->has_value());
+    }
+    const auto claim = owner().claim(shard(), "node", base::Uuid(), hint);
+    ASSERT_TRUE(claim.has_value());
+    EXPECT_EQ(claim->next, Lsn(last + 1));
+    LogWriter writer(*claim);
+    last = settled(owner(), writer, 1).last.value();
+  }
+  EXPECT_EQ(readable(owner(), shard()), run(1, last));
+}
+
+TEST_P(EventLogSuite, trim_forgets_whole_decisions_and_never_the_last) {
+  // Decisions of 2, 3, 1 and 4 records with claims, torn decisions and records of a lost claim between them.
+  const std::vector<std::uint64_t> begins = {1, 3, 6, 7};
+  const auto filled = [&](ShardId of) {
+    std::optional<LogWriter> old;
+    for (const std::size_t records : {2, 3, 1, 4}) {
+      LogWriter writer = claimed(owner(), of);
+      if (old) (void)settled(owner(), *old, 2);
+      ASSERT_EQ(settled(owner(), writer, records, 64, Ends::last).outcome, Outcome::appended);
+      ASSERT_EQ(settled(owner(), writer, 2, 10, Ends::none).outcome, Outcome::appended);
+      (void)claimed(rival(), of);
+      old = std::move(writer);
+    }
+  };
+  for (std::uint32_t below = 0; below <= 13; ++below) {
+    SCOPED_TRACE(below);
+    const ShardId of = shard(below);
+    filled(of);
+    ASSERT_TRUE(owner().trim(of, Lsn(below)));
+    std::uint64_t first = 1;
+    for (const std::uint64_t begin : begins) first = begin <= below ? begin : first;
+    EXPECT_EQ(owner().bounds(of)->first, Lsn(first));
+    EXPECT_EQ(owner().bounds(of)->last, Lsn(10));
+    for (std::uint64_t from = 1; from <= 10; ++from) {
+      if (from < first) {
+        EXPECT_EQ(owner().read(of, Lsn(from)).error().code(), base::ErrorCode::not_found);
+      } else {
+        EXPECT_EQ(readable(owner(), of, from), run(from, 10));
+      }
+    }
+    ASSERT_TRUE(owner().trim(of, Lsn(1))) << "what is gone is gone";
+    EXPECT_EQ(owner().bounds(of)->first, Lsn(first));
+    LogWriter writer = claimed(rival(), of);
+    EXPECT_EQ(writer.claim().next, Lsn(11));
+    ASSERT_EQ(settled(rival(), writer, 2, 64, Ends::last).outcome, Outcome::appended);
+    EXPECT_EQ(readable(owner(), of, first), run(first, 12));
+    ASSERT_TRUE(owner().trim(of, Lsn(100)));
+    EXPECT_EQ(readable(owner(), of, 11), run(11, 12));
+    EXPECT_EQ(owner().bounds(of)->first, Lsn(11));
+  }
+  if (!world_->reopen()) return;
+  EXPECT_EQ(readable(owner(), shard(5), 11), run(11, 12));
+  EXPECT_EQ(owner().read(shard(5), Lsn(10)).error().code(), base::ErrorCode::not_found);
+}
+
+TEST_P(EventLogSuite, trim_of_a_shard_without_records_changes_nothing) {
+  EXPECT_TRUE(owner().trim(shard(), Lsn(5)));
+  LogWriter writer = claimed(owner(), shard());
+  ASSERT_EQ(settled(owner(), writer, 2, 64, Ends::none).outcome, Outcome::appended);
+  EXPECT_TRUE(owner().trim(shard(), Lsn(5)));
+  EXPECT_EQ(owner().bounds(shard())->first, Lsn(0));
+  ASSERT_EQ(settled(owner(), writer, 1, 64, Ends::last).outcome, Outcome::appended);
+  EXPECT_EQ(readable(owner(), shard()), run(1, 3));
+}
+
+TEST_P(EventLogSuite, a_reader_that_trim_overtakes_learns_it) {
+  LogWriter writer = claimed(owner(), shard());
+  ASSERT_EQ(settled(owner(), writer, 9'000, 10).outcome, Outcome::appended);
+  auto behind = owner().read(shard(), Lsn(1));
+  auto before_the_first = owner().read(shard(), Lsn(1));
+  auto ahead = owner().read(shard(), Lsn(8'001));
+  EXPECT_EQ((*(*behind)->next(base::Duration::zero()))->lsn, Lsn(1));
+  ASSERT_TRUE(owner().trim(shard(), Lsn(8'001)));
+  EXPECT_EQ(owner().bounds(shard())->first, Lsn(8'001));
+  EXPECT_EQ((*before_the_first)->next(base::Duration::zero()).error().code(), base::ErrorCode::not_found);
+  // What it holds already it gives.
+  std::uint64_t last = 1;
+  base::ErrorCode code = base::ErrorCode::internal;
+  while (code == base::ErrorCode::internal && last < 9'000) {
+    const auto stored = (*behind)->next(base::Duration::zero());
+    if (!stored.has_value()) {
+      code = stored.error().code();
+    } else {
+      ASSERT_TRUE(stored->has_value());
+      EXPECT_EQ((*stored)->lsn, Lsn(++last));
+    }
+  }
+  EXPECT_EQ(code, base::ErrorCode::not_found);
+  EXPECT_LT(last, 8'001U);
+  EXPECT_EQ((*(*ahead)->next(base::Duration::zero()))->lsn, Lsn(8'001));
 }
 
 TEST_P(EventLogSuite, a_ticket_is_settled_once) {

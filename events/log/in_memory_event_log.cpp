@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "events/log/decision_buffer.hpp"
@@ -16,12 +17,17 @@ using base::fail;
 using base::Result;
 
 struct InMemoryEventLog::Shard {
-  explicit Shard(ShardId shard) : id(shard), rule(shard) {}
+  explicit Shard(ShardId shard) : id(shard), rule_at_first(shard), rule(shard) {}
 
   ShardId id;
   std::vector<base::Bytes> entries;
-  record::VoidRule rule;     // over all entries
-  base::Digest last_hash{};  ///< of the last record of the last whole decision
+  std::uint64_t trimmed = 0;        // entries before these
+  record::VoidRule rule_at_first;   // before the first of these
+  Lsn first{1};                     // of the first record that can be read
+  record::VoidRule rule;            // over all entries
+  std::set<std::uint64_t> counts;   // places of the records of whole decisions
+  std::vector<std::uint64_t> open;  // places of the records of the decision that has not ended
+  base::Digest last_hash{};         ///< of the last record of the last whole decision
   Epoch appending;
   Lsn append_next;
   std::uint64_t tickets = 0;
@@ -36,27 +42,73 @@ struct InMemoryEventLog::Shard {
     const auto verdict = rule.judge(*head);
     TRV_ASSERT(verdict.has_value());
     entries.emplace_back(entry.begin(), entry.end());
-    if (*verdict == record::VoidRule::Verdict::next && head->decision_end) last_hash = record::hash_of(entry);
+    if (*verdict == record::VoidRule::Verdict::claim_won) open.clear();
+    if (*verdict != record::VoidRule::Verdict::next) return;
+    open.push_back(end() - 1);
+    if (!head->decision_end) return;
+    counts.insert(open.begin(), open.end());
+    open.clear();
+    last_hash = record::hash_of(entry);
+  }
+
+  [[nodiscard]] std::uint64_t end() const { return trimmed + entries.size(); }
+  [[nodiscard]] const base::Bytes& at(std::uint64_t place) const { return entries.at(place - trimmed); }
+
+  /// The place behind the last decision that ends before `below`, and the rule there.
+  [[nodiscard]] std::pair<std::uint64_t, record::VoidRule> behind_decisions(Lsn below) const {
+    record::VoidRule judged = rule_at_first;
+    std::pair found(trimmed, judged);
+    for (std::uint64_t place = trimmed; place < end(); ++place) {
+      const auto head = record::peek(at(place));
+      const auto verdict = judged.judge(*head);
+      TRV_ASSERT(verdict.has_value());
+      const bool ends = *verdict == record::VoidRule::Verdict::next && head->decision_end;
+      if (ends && judged.next() <= below && judged.next() < rule.next_decision()) found = {place + 1, judged};
+    }
+    return found;
+  }
+
+  /// The rule before the entry at the hint, if that is a record up to `from` of the epoch and lsn that it should be.
+  [[nodiscard]] std::optional<std::pair<std::uint64_t, record::VoidRule>> start_at(const EnginePosition& hint,
+                                                                                   Lsn from) const {
+    const auto place = place_of(hint);
+    if (!place || *place < trimmed || *place >= end()) return std::nullopt;
+    const auto head = record::peek(at(*place));
+    TRV_ASSERT(head.has_value());
+    if (head->kind != record::EntryKind::record || head->lsn > from || !counts.contains(*place)) return std::nullopt;
+    return std::pair(*place, record::VoidRule(id, head->epoch, head->lsn));
   }
 };
 
+std::unexpected<base::Error> InMemoryEventLog::begins_behind(const Shard& shard, Lsn from) {
+  return fail(ErrorCode::not_found, fmt::format("the log of shard {} begins at lsn {}; lsn {} was trimmed",
+                                                shard.id.value(), shard.first.value(), from.value()));
+}
+
 class InMemoryEventLog::ShardReader final : public Reader {
  public:
-  ShardReader(InMemoryEventLog& log, Shard& shard, Lsn from)
-      : log_(log), shard_(shard), buffer_(record::VoidRule(shard.id), from) {}
+  ShardReader(InMemoryEventLog& log, Shard& shard, std::uint64_t place, const record::VoidRule& rule, Lsn from)
+      : log_(log), shard_(shard), buffer_(rule, from), place_(place) {}
 
   Result<std::optional<StoredRecord>> next(base::Duration timeout) override {
     std::unique_lock lock(log_.mutex_);
     const base::Duration deadline = clock_.monotonic() + std::min(timeout, wait_max);
     while (true) {
-      while (buffer_.empty() && index_ < shard_.entries.size()) {
-        TRV_TRY(buffer_.take(shard_.entries[index_]));
-        ++index_;
+      if (!buffer_.empty()) return buffer_.give();
+      if (place_ < shard_.trimmed) {
+        // It looks for something behind what was trimmed.
+        if (buffer_.wanted() < shard_.first) return begins_behind(shard_, buffer_.wanted());
+        buffer_ = DecisionBuffer(shard_.rule_at_first, buffer_.wanted());
+        place_ = shard_.trimmed;
+      }
+      while (buffer_.empty() && place_ < shard_.end()) {
+        TRV_TRY(buffer_.take(shard_.at(place_), place_));
+        ++place_;
+        ++log_.entries_read_;
       }
       if (!buffer_.empty()) return buffer_.give();
-      log_.grown_.wait_for(lock, deadline - clock_.monotonic(),
-                           [&] { return woken_ || index_ < shard_.entries.size(); });
-      if (index_ == shard_.entries.size()) {
+      log_.grown_.wait_for(lock, deadline - clock_.monotonic(), [&] { return woken_ || place_ < shard_.end(); });
+      if (place_ == shard_.end()) {
         woken_ = false;
         return std::nullopt;
       }
@@ -76,7 +128,7 @@ class InMemoryEventLog::ShardReader final : public Reader {
   InMemoryEventLog& log_;
   Shard& shard_;
   DecisionBuffer buffer_;
-  std::size_t index_ = 0;
+  std::uint64_t place_;
   bool woken_ = false;
 };
 
@@ -89,7 +141,8 @@ InMemoryEventLog::Shard& InMemoryEventLog::shard_of(ShardId shard) {
   return *slot;
 }
 
-Result<Claim> InMemoryEventLog::claim(ShardId id, std::string_view node, const base::Uuid& nonce) {
+Result<Claim> InMemoryEventLog::claim(ShardId id, std::string_view node, const base::Uuid& nonce,
+                                      const EnginePosition&) {
   if (node.empty() || node.size() > 255) {
     return fail(ErrorCode::invalid, fmt::format("a node's name has 1 to 255 bytes, this one has {}", node.size()));
   }
@@ -157,7 +210,7 @@ Result<Settled> InMemoryEventLog::settle(const Ticket& ticket) {
 Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch) {
   if (batch.epoch() < shard.rule.epoch()) {
     for (std::size_t i = 0; i < batch.size(); ++i) shard.put(batch.at(i));
-    return Settled{.outcome = Outcome::lost, .last = {}};
+    return Settled{.outcome = Outcome::lost, .last = {}, .position = {}};
   }
   if (batch.epoch() > shard.rule.epoch()) {
     return fail(ErrorCode::conflict, fmt::format("epoch {} of shard {} was never claimed; the last is {}",
@@ -180,20 +233,36 @@ Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch) {
                 fmt::format("the connection ended while lsn {} to {} of shard {} were on the way",
                             batch.first().value(), batch.last().value(), shard.id.value()));
   }
-  return Settled{.outcome = Outcome::appended, .last = batch.last()};
+  return Settled{.outcome = Outcome::appended, .last = batch.last(), .position = position_at(shard.end() - 1)};
 }
 
-Result<std::unique_ptr<Reader>> InMemoryEventLog::read(ShardId shard, Lsn from) {
+Result<std::unique_ptr<Reader>> InMemoryEventLog::read(ShardId id, Lsn from, const EnginePosition& hint) {
   TRV_EXPECTS(from >= Lsn(1));
   const std::lock_guard lock(mutex_);
-  return std::make_unique<ShardReader>(*this, shard_of(shard), from);
+  Shard& shard = shard_of(id);
+  if (from < shard.first) return begins_behind(shard, from);
+  const auto [place, rule] = shard.start_at(hint, from).value_or(std::pair(shard.trimmed, shard.rule_at_first));
+  return std::make_unique<ShardReader>(*this, shard, place, rule, from);
 }
 
-Result<Bounds> InMemoryEventLog::bounds(ShardId shard) {
+Result<Bounds> InMemoryEventLog::bounds(ShardId id) {
   const std::lock_guard lock(mutex_);
-  const Lsn next = shard_of(shard).rule.next_decision();
-  if (next == Lsn(1)) return Bounds{};
-  return Bounds{.first = Lsn(1), .last = Lsn(next.value() - 1)};
+  const Shard& shard = shard_of(id);
+  if (shard.rule.next_decision() == Lsn(1)) return Bounds{};
+  return Bounds{.first = shard.first, .last = Lsn(shard.rule.next_decision().value() - 1)};
+}
+
+base::Status InMemoryEventLog::trim(ShardId id, Lsn below) {
+  const std::lock_guard lock(mutex_);
+  Shard& shard = shard_of(id);
+  const auto [place, rule] = shard.behind_decisions(below);
+  shard.entries.erase(shard.entries.begin(),
+                      shard.entries.begin() + static_cast<std::ptrdiff_t>(place - shard.trimmed));
+  shard.trimmed = place;
+  shard.rule_at_first = rule;
+  shard.first = rule.next();
+  TRV_ENSURES(shard.first <= shard.rule.next_decision());
+  return {};
 }
 
 void InMemoryEventLog::lose_ownership(ShardId id) {
@@ -223,6 +292,11 @@ std::vector<base::Bytes> InMemoryEventLog::entries(ShardId shard) const {
   const std::lock_guard lock(mutex_);
   const auto known = shards_.find(shard);
   return known == shards_.end() ? std::vector<base::Bytes>() : known->second->entries;
+}
+
+std::uint64_t InMemoryEventLog::entries_read() const {
+  const std::lock_guard lock(mutex_);
+  return entries_read_;
 }
 
 std::uint64_t InMemoryEventLog::settle_count() const {

@@ -1,6 +1,8 @@
 #pragma once
 // A fake log for tests: a stated fault model over the same rules.
 //
+// It has no index, as Kafka has none: a reader looks from its hint on, or from the beginning.
+//
 // Fault model. Nothing outlives the object. On request (never by itself) it
 //  - lets a foreign node claim a shard: what was appended before and not settled lands behind that claim, physically,
 //  and
@@ -30,11 +32,14 @@ class InMemoryEventLog final : public EventLog {
   InMemoryEventLog();
   ~InMemoryEventLog() override;
 
-  [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce) override;
+  [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce,
+                                          const EnginePosition& hint = {}) override;
   [[nodiscard]] base::Result<Ticket> append(const Claim& claim, Batch batch) override;
   [[nodiscard]] base::Result<Settled> settle(const Ticket& ticket) override;
-  [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from) override;
+  [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from,
+                                                           const EnginePosition& hint = {}) override;
   [[nodiscard]] base::Result<Bounds> bounds(ShardId shard) override;
+  [[nodiscard]] base::Status trim(ShardId shard, Lsn below) override;
 
   /// Another node becomes owner now.
   void lose_ownership(ShardId shard);
@@ -45,8 +50,10 @@ class InMemoryEventLog final : public EventLog {
   void tear_next_settle(ShardId shard, std::size_t records);
   /// Every settle takes at least this long from now on.
   void delay_settle(base::Duration delay);
-  /// Every entry of the shard in log order, void ones too.
+  /// Every entry of the shard that was not trimmed, in log order, void ones too.
   [[nodiscard]] std::vector<base::Bytes> entries(ShardId shard) const;
+  /// How many entries readers have looked at so far: what a good hint saves.
+  [[nodiscard]] std::uint64_t entries_read() const;
   /// How many settles were answered so far, of all shards.
   [[nodiscard]] std::uint64_t settle_count() const;
 
@@ -55,6 +62,7 @@ class InMemoryEventLog final : public EventLog {
   struct Shard;
 
   Shard& shard_of(ShardId shard);
+  [[nodiscard]] static std::unexpected<base::Error> begins_behind(const Shard& shard, Lsn from);
   [[nodiscard]] base::Result<Settled> settle_one(Shard& shard, const Batch& batch);
 
   mutable std::mutex mutex_;
@@ -63,6 +71,7 @@ class InMemoryEventLog final : public EventLog {
   std::map<ShardId, std::unique_ptr<Shard>> shards_;
   base::Duration delay_{};
   std::uint64_t settle_count_ = 0;
+  std::uint64_t entries_read_ = 0;
 };
 
 }  // namespace trv::log

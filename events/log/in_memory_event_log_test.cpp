@@ -71,6 +71,20 @@ TEST(InMemoryEventLogTest, a_batch_that_is_torn_anywhere_leaves_whole_decisions)
   }
 }
 
+TEST(InMemoryEventLogTest, a_right_hint_saves_the_way_from_the_beginning) {
+  InMemoryEventLog log;
+  LogWriter writer(*log.claim(shard, "node", base::Uuid()));
+  const auto settled = log.settle(*log.append(writer.claim(), writer.batch(1000)));
+  ASSERT_TRUE(log.settle(*log.append(writer.claim(), writer.batch(1))));
+  const auto read_with = [&](const EnginePosition& hint) {
+    const std::uint64_t before = log.entries_read();
+    EXPECT_EQ((*(*log.read(shard, Lsn(1001), hint))->next(base::Duration::zero()))->lsn, Lsn(1001));
+    return log.entries_read() - before;
+  };
+  EXPECT_EQ(read_with(settled->position), 2U);
+  EXPECT_EQ(read_with({}), 1002U);
+}
+
 TEST(InMemoryEventLogTest, a_delayed_settle_takes_at_least_that_long) {
   InMemoryEventLog log;
   LogWriter writer(*log.claim(shard, "node", base::Uuid()));

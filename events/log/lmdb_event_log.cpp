@@ -20,6 +20,7 @@ using base::Status;
 namespace {
 
 constexpr std::size_t node_bytes_max = 255;
+constexpr std::uint64_t trim_entries_max = 4096;
 
 std::string entries_name(ShardId shard) {
   return fmt::format("entries.{}", shard.value());
@@ -77,7 +78,8 @@ Result<std::optional<lmdb::Table>> LmdbEventLog::entries_of(ShardId shard) {
   return table;
 }
 
-Result<Claim> LmdbEventLog::claim(ShardId shard, std::string_view node, const base::Uuid& nonce) {
+Result<Claim> LmdbEventLog::claim(ShardId shard, std::string_view node, const base::Uuid& nonce,
+                                  const EnginePosition&) {
   TRV_EXPECTS(shard.value() <= UINT32_MAX);
   if (node.empty() || node.size() > node_bytes_max) {
     return fail(ErrorCode::invalid,
@@ -214,7 +216,7 @@ Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& out
     const Batch& batch = pending.batch;
     TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
     if (pending.epoch < end.epoch) {
-      outcomes.push_back(Settled{.outcome = Outcome::lost, .last = {}});
+      outcomes.push_back(Settled{.outcome = Outcome::lost, .last = {}, .position = {}});
       continue;
     }
     if (pending.epoch > end.epoch) {
@@ -242,7 +244,8 @@ Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& out
     end.next = batch.last().next();
     TRV_ENSURES(end.next_position > end.decided_position && end.next >= end.next_decision);
     TRV_TRY(end.write(txn, shards_, shard));
-    outcomes.push_back(Settled{.outcome = Outcome::appended, .last = batch.last()});
+    outcomes.push_back(
+        Settled{.outcome = Outcome::appended, .last = batch.last(), .position = position_at(end.next_position - 1)});
     wrote = true;
   }
   return wrote ? txn.commit() : Status();
@@ -260,12 +263,63 @@ Result<Bounds> LmdbEventLog::bounds(ShardId shard) {
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
   TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, shards_, shard));
   if (end.decided_position == 0) return Bounds{};
-  return Bounds{.first = Lsn(1), .last = Lsn(end.next_decision.value() - 1)};
+  return Bounds{.first = end.first, .last = Lsn(end.next_decision.value() - 1)};
 }
 
-Result<std::unique_ptr<Reader>> LmdbEventLog::read(ShardId shard, Lsn from) {
+Result<std::unique_ptr<Reader>> LmdbEventLog::read(ShardId shard, Lsn from, const EnginePosition&) {
   TRV_EXPECTS(from >= Lsn(1));
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
+  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, shards_, shard));
+  if (from < end.first) return LmdbShardReader::begins_behind(end, shard, from);
   return std::make_unique<LmdbShardReader>(*this, shard, from);
+}
+
+Status LmdbEventLog::trim(ShardId shard, Lsn below) {
+  TRV_TRY_ASSIGN(const auto entries, entries_of(shard));
+  if (!entries.has_value()) return {};
+  for (;;) {
+    // Appends of all shards go in between.
+    const std::lock_guard commit_lock(commit_mutex_);
+    TRV_TRY_ASSIGN(const bool is_done, trim_some(shard, below, *entries));
+    if (is_done) return {};
+  }
+}
+
+/// Forgets the oldest decisions, some thousand entries at most unless one decision has more. True: none is left to
+/// forget.
+Result<bool> LmdbEventLog::trim_some(ShardId shard, Lsn below, const lmdb::Table& entries) {
+  TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
+  TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
+  TRV_TRY_ASSIGN(const auto claim, ClaimPlace::before(txn, claims_, shard, end.first));
+  if (!claim.has_value() || end.decided_position == 0) return true;
+  record::VoidRule rule(shard, claim->epoch, end.first);
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, entries));
+  TRV_TRY_ASSIGN(std::optional<lmdb::Entry> entry, cursor.seek(end.first_position));
+  const std::uint64_t before = end.first_position;
+  bool is_done = true;
+  for (std::uint64_t position = before; entry.has_value() && position < end.decided_position; ++position) {
+    TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry->value));
+    TRV_TRY_ASSIGN(const record::VoidRule::Verdict verdict, rule.judge(head));
+    if (verdict == record::VoidRule::Verdict::next && head.decision_end) {
+      if (rule.next() > below) break;
+      end.first = rule.next();
+      end.first_position = position + 1;
+      is_done = end.first_position - before < trim_entries_max;
+      if (!is_done) break;
+    }
+    TRV_TRY_ASSIGN(entry, cursor.next());
+  }
+  if (end.first_position == before) return true;
+  for (std::uint64_t position = before; position < end.first_position; ++position) {
+    TRV_TRY_ASSIGN(const bool was_there, entries.erase(txn, position));
+    TRV_ASSERT(was_there);
+  }
+  TRV_TRY_ASSIGN(const auto governing, ClaimPlace::before(txn, claims_, shard, end.first));
+  TRV_ASSERT(governing.has_value() && end.first < end.next_decision);
+  TRV_TRY(governing->erase_before(txn, claims_, shard));
+  TRV_TRY(end.write(txn, shards_, shard));
+  TRV_TRY(txn.commit());
+  return is_done;
 }
 
 }  // namespace trv::log

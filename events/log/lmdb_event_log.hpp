@@ -23,8 +23,9 @@ struct LmdbEventLogOptions {
 };
 
 /// Owners in several processes are arbitrated by LMDB's write lock: an append checks, in the transaction that writes
-/// it, that no later claim stands, so void records do not come to exist. settle() writes every batch that any shard has
-/// handed over and pays one fsync for all of them.
+/// it, that no later claim was made, so records of a former owner do not come to exist. settle() writes every batch
+/// that any shard has handed over and pays one fsync for all of them. A position is the number of an entry. Hints are
+/// not used: the claims lead to every lsn at once.
 class LmdbEventLog final : public EventLog {
  public:
   /// Creates the folder where it is missing. Errors: as lmdb::Env::open.
@@ -32,11 +33,14 @@ class LmdbEventLog final : public EventLog {
                                                                         const LmdbEventLogOptions& options = {});
   ~LmdbEventLog() override;
 
-  [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce) override;
+  [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce,
+                                          const EnginePosition& hint = {}) override;
   [[nodiscard]] base::Result<Ticket> append(const Claim& claim, Batch batch) override;
   [[nodiscard]] base::Result<Settled> settle(const Ticket& ticket) override;
-  [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from) override;
+  [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from,
+                                                           const EnginePosition& hint = {}) override;
   [[nodiscard]] base::Result<Bounds> bounds(ShardId shard) override;
+  [[nodiscard]] base::Status trim(ShardId shard, Lsn below) override;
 
   [[nodiscard]] base::Result<lmdb::EnvStats> stats() const { return env_.stats(); }
 
@@ -58,12 +62,13 @@ class LmdbEventLog final : public EventLog {
 
   [[nodiscard]] base::Result<std::optional<lmdb::Table>> entries_of(ShardId shard);
   [[nodiscard]] Outcomes write(std::span<const Pending> work);
+  [[nodiscard]] base::Result<bool> trim_some(ShardId shard, Lsn below, const lmdb::Table& entries);
   [[nodiscard]] base::Status write_together(std::span<const Pending> work, Outcomes& outcomes);
   void publish() noexcept;
 
   lmdb::Env env_;
   lmdb::Table shards_;  // shard -> where its log ends
-  lmdb::Table claims_;  // shard, lsn after the claim -> where the claim stands
+  lmdb::Table claims_;  // shard, lsn after the claim -> where the claim is
 
   std::mutex commit_mutex_;  // one write transaction at a time; taken before any other
   std::mutex tables_mutex_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -50,12 +51,14 @@ std::array<std::uint8_t, claim_key_bytes> claim_key(record::ShardId shard, recor
 Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& shards, record::ShardId shard) {
   TRV_TRY_ASSIGN(const auto bytes, shards.get(txn, shard.value()));
   if (!bytes.has_value()) return ShardEnd{};
-  TRV_TRY_ASSIGN(const auto row, row_of<5>(*bytes, shard, "shards"));
+  TRV_TRY_ASSIGN(const auto row, row_of<7>(*bytes, shard, "shards"));
   const ShardEnd end{.epoch = record::Epoch(row[0]),
                      .next = record::Lsn(row[1]),
                      .next_position = row[2],
                      .next_decision = record::Lsn(row[3]),
-                     .decided_position = row[4]};
+                     .decided_position = row[4],
+                     .first = record::Lsn(row[5]),
+                     .first_position = row[6]};
   if (!end.is_sound()) {
     return fail(ErrorCode::corrupt,
                 fmt::format("the row of shard {} in table shards of the event log contradicts itself", shard.value()));
@@ -65,13 +68,15 @@ Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& shards,
 
 bool ShardEnd::is_sound() const noexcept {
   return next_decision >= record::Lsn(1) && next >= next_decision && decided_position < next_position &&
-         (decided_position == 0) == (next_decision == record::Lsn(1));
+         (decided_position == 0) == (next_decision == record::Lsn(1)) && first >= record::Lsn(1) &&
+         first <= next_decision && first_position >= 1 &&
+         (decided_position == 0 ? first_position == 1 : first < next_decision && first_position <= decided_position);
 }
 
 Status ShardEnd::write(lmdb::WriteTxn& txn, const lmdb::Table& shards, record::ShardId shard) const {
   TRV_EXPECTS(is_sound() && epoch >= record::Epoch(1));
-  const std::array<std::uint64_t, 5> row{epoch.value(), next.value(), next_position, next_decision.value(),
-                                         decided_position};
+  const std::array<std::uint64_t, 7> row{epoch.value(),    next.value(),  next_position, next_decision.value(),
+                                         decided_position, first.value(), first_position};
   return shards.put(txn, shard.value(), view_of(row));
 }
 
@@ -91,6 +96,17 @@ Status ClaimPlace::write(lmdb::WriteTxn& txn, const lmdb::Table& claims, record:
   TRV_EXPECTS(position >= 1 && epoch >= record::Epoch(1) && next >= record::Lsn(1));
   const std::array<std::uint64_t, 2> row{position, epoch.value()};
   return claims.put(txn, BytesView(claim_key(shard, next)), view_of(row));
+}
+
+Status ClaimPlace::erase_before(lmdb::WriteTxn& txn, const lmdb::Table& claims, record::ShardId shard) const {
+  const auto key = claim_key(shard, next);
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, claims));
+  TRV_TRY_ASSIGN(std::optional<lmdb::Entry> entry, cursor.seek(BytesView(claim_key(shard, record::Lsn(0)))));
+  while (entry.has_value() && std::ranges::lexicographical_compare(entry->key, key)) {
+    TRV_TRY(cursor.erase());
+    TRV_TRY_ASSIGN(entry, cursor.seek(BytesView(claim_key(shard, record::Lsn(0)))));
+  }
+  return {};
 }
 
 }  // namespace trv::log

@@ -17,6 +17,8 @@ struct ShardEnd {
   std::uint64_t next_position = 1;
   record::Lsn next_decision{1};        ///< lsn after the last whole decision: where the next claim goes on
   std::uint64_t decided_position = 0;  ///< of the last record of the last whole decision; 0: none yet
+  record::Lsn first{1};                ///< of the first record that was not trimmed
+  std::uint64_t first_position = 1;    ///< of the first entry that was not trimmed
 
   /// A shard that was never claimed gives the row before the first entry.
   [[nodiscard]] static base::Result<ShardEnd> read(const lmdb::Txn& txn, const lmdb::Table& shards,
@@ -39,6 +41,8 @@ struct ClaimPlace {
   [[nodiscard]] static base::Result<std::optional<ClaimPlace>> before(const lmdb::Txn& txn, const lmdb::Table& claims,
                                                                       record::ShardId shard, record::Lsn lsn);
   [[nodiscard]] base::Status write(lmdb::WriteTxn& txn, const lmdb::Table& claims, record::ShardId shard) const;
+  /// Erases the rows of the shard with smaller lsns.
+  [[nodiscard]] base::Status erase_before(lmdb::WriteTxn& txn, const lmdb::Table& claims, record::ShardId shard) const;
 };
 
 }  // namespace trv::log

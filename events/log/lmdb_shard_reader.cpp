@@ -29,8 +29,13 @@ constexpr std::chrono::milliseconds poll_interval{25};
 LmdbShardReader::LmdbShardReader(LmdbEventLog& log, ShardId shard, Lsn from)
     : log_(log), shard_(shard), from_(from), buffer_(record::VoidRule(shard), from) {}
 
-Status LmdbShardReader::find_start(const lmdb::ReadTxn& txn) {
-  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, log_.shards_, shard_));
+std::unexpected<base::Error> LmdbShardReader::begins_behind(const ShardEnd& end, ShardId shard, Lsn from) {
+  return fail(ErrorCode::not_found, fmt::format("the log of shard {} begins at lsn {}; lsn {} was trimmed",
+                                                shard.value(), end.first.value(), from.value()));
+}
+
+Status LmdbShardReader::find_start(const lmdb::ReadTxn& txn, const ShardEnd& end) {
+  if (from_ < end.first) return begins_behind(end, shard_, from_);
   // Behind the last whole decision a claim may still change what is at a position: start there and skip.
   const Lsn start = std::min(from_, end.next_decision);
   TRV_TRY_ASSIGN(const auto claim, ClaimPlace::before(txn, log_.claims_, shard_, start));
@@ -49,7 +54,9 @@ Status LmdbShardReader::fill() {
   TRV_TRY_ASSIGN(const auto entries, log_.entries_of(shard_));
   if (!entries.has_value()) return {};
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, log_.env_.begin_read());
-  if (position_ == 0) TRV_TRY(find_start(txn));
+  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, log_.shards_, shard_));
+  if (position_ == 0) TRV_TRY(find_start(txn, end));
+  if (position_ < end.first_position) return begins_behind(end, shard_, buffer_.wanted());
 
   TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, *entries));
   TRV_TRY_ASSIGN(std::optional<lmdb::Entry> entry, cursor.seek(position_));
@@ -58,7 +65,7 @@ Status LmdbShardReader::fill() {
       return fail(ErrorCode::corrupt,
                   fmt::format("the log of shard {} is damaged: no entry at position {}", shard_.value(), position_));
     }
-    TRV_TRY(buffer_.take(entry->value));
+    TRV_TRY(buffer_.take(entry->value, position_));
     ++position_;
     if (!buffer_.empty() && (buffer_.size() >= run_records_max || buffer_.bytes() >= run_bytes_max)) break;
     TRV_TRY_ASSIGN(entry, cursor.next());

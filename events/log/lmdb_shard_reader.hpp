@@ -11,6 +11,7 @@
 namespace trv::log {
 
 class LmdbEventLog;
+struct ShardEnd;
 
 /// Copies a bounded run of whole decisions in one short read transaction and hands their records out from its own
 /// memory, so that no transaction outlives a call.
@@ -21,9 +22,12 @@ class LmdbShardReader final : public Reader {
   [[nodiscard]] base::Result<std::optional<StoredRecord>> next(base::Duration timeout) override;
   void wake() noexcept override;
 
+  /// What reading from `from` answers where the log begins behind it.
+  [[nodiscard]] static std::unexpected<base::Error> begins_behind(const ShardEnd& end, ShardId shard, Lsn from);
+
  private:
   [[nodiscard]] base::Status fill();
-  [[nodiscard]] base::Status find_start(const lmdb::ReadTxn& txn);
+  [[nodiscard]] base::Status find_start(const lmdb::ReadTxn& txn, const ShardEnd& end);
 
   base::SystemClock clock_;  // a wait takes real time
   LmdbEventLog& log_;

@@ -31,9 +31,12 @@ constexpr std::uint64_t ahead_records_min = 4096;
 Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
   if (applied_.lsn == Lsn(0)) return std::string();
   if (applied_.lsn > last) {
-    return fmt::format("the projection stands at lsn {}, the log ends at {}", applied_.lsn.value(), last.value());
+    return fmt::format("the projection is at lsn {}, the log ends at {}", applied_.lsn.value(), last.value());
   }
-  TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn));
+  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
+  // Then the record after it tells, by its prev_hash.
+  if (bounds.first == applied_.lsn.next()) return std::string();
+  TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn, applied_.position));
   Run run;
   TRV_TRY(read_run(*reader, shard_, applied_.lsn, applied_.lsn, {}, run));
   if (run.records.front().lsn() != applied_.lsn || run.hashes.front() != applied_.last_hash) {
@@ -45,7 +48,7 @@ Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
 
 Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress) {
   if (applied_.lsn >= last) return {};
-  TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn.next()));
+  TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn.next(), applied_.position));
   std::optional<ReadAhead> ahead;
   if (last.value() - applied_.lsn.value() >= ahead_records_min) {
     ahead.emplace(*reader, shard_, applied_.lsn.next(), last, projectors_);
@@ -65,7 +68,7 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
       bytes += run.memory.size();
     }
     TRV_TRY(seal(txn));
-    TRV_TRY(commit(std::move(txn)));
+    TRV_TRY(commit(std::move(txn), run.position));
     TRV_ASSERT(applied_.lsn <= last);
     if (progress) progress(applied_.lsn, last);
   }
@@ -92,6 +95,14 @@ Result<CatchUp> Projection::rebuild(log::EventLog& log, const Progress& progress
 
 Result<CatchUp> Projection::rebuild_to(log::EventLog& log, Lsn last, std::string reason, const Progress& progress) {
   TRV_EXPECTS(!closed_);
+  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
+  if (bounds.first > Lsn(1)) {
+    return fail(
+        ErrorCode::not_found,
+        fmt::format("the state of shard {} has to be rebuilt ({}), but its log begins at lsn {}: restore a snapshot "
+                    "of the state to {}",
+                    shard_.value(), reason, bounds.first.value(), options_.folder.string()));
+  }
   TRV_TRY(remove_files());
   TRV_TRY(open_files());
   TRV_ASSERT(applied_ == Applied{});

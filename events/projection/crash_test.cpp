@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "events/log/lmdb_event_log.hpp"
@@ -50,11 +51,11 @@ ProjectionOptions options_in(const std::filesystem::path& folder) {
       const auto record = record::RecordView::over(batch.at(i));
       if (!(*projection)->apply(*txn, *record, record::hash_of(batch.at(i)))) ::_exit(15);
     }
+    if (!(*projection)->seal(*txn)) ::_exit(19);
     const auto ticket = (*log)->append(*claim, std::move(batch));
     const auto settled = (*log)->settle(*ticket);
     if (!settled || settled->outcome != log::Outcome::appended) ::_exit(16);
-    if (!(*projection)->seal(*txn)) ::_exit(18);
-    if (!(*projection)->commit(std::move(*txn))) ::_exit(17);
+    if (!(*projection)->commit(std::move(*txn), settled->position)) ::_exit(17);
     const std::uint64_t last = settled->last.value();
     if (::write(report, &last, sizeof last) != sizeof last) ::_exit(18);
   }
@@ -122,6 +123,51 @@ TEST(CrashTest, what_was_acknowledged_survives_kill_9_and_replay_equals_live) {
     auto rebuilt = Projection::open(options_in(root / "replayed"), shard, {&replayed});
     ASSERT_TRUE(rebuilt && (*rebuilt)->catch_up(**log));
     EXPECT_EQ(*(*projection)->content_digest(), *(*rebuilt)->content_digest());
+  }
+  std::filesystem::remove_all(root);
+}
+
+TEST(CrashTest, a_kill_at_any_moment_leaves_a_whole_snapshot) {
+  constexpr int rounds = 20;
+  const std::filesystem::path root = std::filesystem::path(testing::TempDir()) / fmt::format("snaps_{}", ::getpid());
+  std::filesystem::remove_all(root);
+  std::filesystem::create_directories(root);
+  base::SimulatedRandom random(7);
+  for (int round = 0; round < rounds; ++round) {
+    SCOPED_TRACE(round);
+    int report[2];
+    ASSERT_EQ(::pipe(report), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(report[0]);
+      ExampleProjector projector;
+      auto projection = Projection::open(options_in(root / "p"), shard, {&projector});
+      if (!projection) ::_exit(10);
+      for (;;) {
+        if (!(*projection)->snapshot(root / "snapshot")) ::_exit(11);
+        if (::write(report[1], "s", 1) != 1) ::_exit(12);
+      }
+    }
+    ::close(report[1]);
+    char byte = 0;
+    ASSERT_EQ(::read(report[0], &byte, 1), 1);
+    std::this_thread::sleep_for(std::chrono::microseconds(random.below(20'000)));
+    ::kill(child, SIGKILL);
+    ::close(report[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    ASSERT_TRUE(WIFSIGNALED(status)) << "exit code " << WEXITSTATUS(status);
+
+    std::filesystem::create_directories(root / "restored");
+    std::ofstream(root / "restored" / "data.mdb") << "no database";
+    ProjectionOptions options = options_in(root / "restored");
+    options.snapshot_folder = root / "snapshot";
+    ExampleProjector projector;
+    auto restored = Projection::open(options, shard, {&projector});
+    ASSERT_TRUE(restored) << restored.error().message();
+    EXPECT_EQ((*restored)->open_report().kind, OpenReport::Kind::restored);
+    restored->reset();
+    std::filesystem::remove_all(root / "restored");
   }
   std::filesystem::remove_all(root);
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
@@ -9,6 +10,7 @@
 
 #include "events/projection/stamp.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::projection {
 
@@ -19,13 +21,17 @@ using base::Result;
 using base::Status;
 using record::Lsn;
 
-static_assert(std::endian::native == std::endian::little, "rows are stored as they stand in memory");
+static_assert(std::endian::native == std::endian::little, "rows are stored as they are in memory");
 
 namespace {
 
 constexpr std::string_view applied_table = "projection.applied";
 constexpr std::string_view applied_key = "applied";
-constexpr std::size_t applied_bytes = 8 + 8 + 32 + 8;
+constexpr std::size_t applied_bytes = 8 + 8 + 32 + 8 + 1 + log::EnginePosition::bytes_max;
+
+std::filesystem::path former_snapshot(const std::filesystem::path& folder) {
+  return folder.string() + ".old";
+}
 
 std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
   std::array<std::uint8_t, applied_bytes> row{};
@@ -36,12 +42,15 @@ std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
   std::memcpy(row.data() + 16, applied.last_hash.data(), 32);
   const std::int64_t time_ns = applied.time.ns();
   std::memcpy(row.data() + 48, &time_ns, 8);
+  row[56] = static_cast<std::uint8_t>(applied.position.bytes().size());
+  std::ranges::copy(applied.position.bytes(), row.begin() + 57);
   return row;
 }
 
 Result<Applied> from_row(BytesView row) {
-  if (row.size() != applied_bytes) {
-    return fail(ErrorCode::corrupt, fmt::format("the row {} of the projection has {} bytes", applied_key, row.size()));
+  if (row.size() != applied_bytes || row[56] > log::EnginePosition::bytes_max) {
+    return fail(ErrorCode::corrupt,
+                fmt::format("the row {} of the projection has {} bytes or names no position", applied_key, row.size()));
   }
   Applied applied;
   std::uint64_t lsn = 0;
@@ -52,6 +61,7 @@ Result<Applied> from_row(BytesView row) {
   std::memcpy(applied.last_hash.data(), row.data() + 16, 32);
   std::memcpy(&time_ns, row.data() + 48, 8);
   applied.time = base::Timestamp(time_ns);
+  applied.position = log::EnginePosition(row.subspan(57, row[56]));
   applied.lsn = Lsn(lsn);
   applied.epoch = record::Epoch(epoch);
   return applied;
@@ -118,17 +128,17 @@ Status Projection::open_or_discard() {
     report_ = {.kind = OpenReport::Kind::discarded, .reason = std::move(reason)};
   }
   TRV_TRY(remove_files());
-  if (const std::optional<Stamp> stamp = read_stamp(options_.snapshot_folder);
-      !options_.snapshot_folder.empty() && stamp.has_value() && stamp->clean && stamp->layout == layout()) {
+  if (options_.snapshot_folder.empty()) return open_files();
+  for (const std::filesystem::path& snapshot : {options_.snapshot_folder, former_snapshot(options_.snapshot_folder)}) {
+    const std::optional<Stamp> stamp = read_stamp(snapshot);
+    if (!stamp.has_value() || !stamp->clean || stamp->layout != layout()) continue;
     std::filesystem::create_directories(options_.folder, error);
-    if (!error) {
-      std::filesystem::copy_file(options_.snapshot_folder / "data.mdb", options_.folder / "data.mdb", error);
-    }
+    if (!error) std::filesystem::copy_file(snapshot / "data.mdb", options_.folder / "data.mdb", error);
     if (!error && open_files()) {
       report_.kind = OpenReport::Kind::restored;
       return {};
     }
-    // A snapshot that can not be used costs time only.
+    // A snapshot that cannot be used costs time only.
     TRV_TRY(remove_files());
   }
   return open_files();
@@ -191,7 +201,7 @@ Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, c
 Status Projection::refuse_unless_next(const Applied& applied, const record::RecordView& record) const {
   const auto refused = [&](std::string_view what) {
     return fail(ErrorCode::corrupt,
-                fmt::format("the record with lsn {} of shard {} can not follow lsn {} of shard {}: {}",
+                fmt::format("the record with lsn {} of shard {} cannot follow lsn {} of shard {}: {}",
                             record.lsn().value(), record.shard().value(), applied.lsn.value(), shard_.value(), what));
   };
   if (record.shard() != shard_) return refused("another shard");
@@ -217,16 +227,20 @@ Status Projection::seal(ProjectionTxn& txn) {
   return {};
 }
 
-Status Projection::commit(ProjectionTxn txn) {
+Status Projection::commit(ProjectionTxn txn, const log::EnginePosition& position) {
   TRV_EXPECTS(txn.sealed_);
+  txn.applied_.position = position;
+  // The row is in this transaction's memory already and keeps its size: this takes no room.
+  TRV_TRY(applied_row_.put(txn.txn_, applied_key, BytesView(to_row(txn.applied_))));
   TRV_TRY(txn.txn_.commit());
   applied_ = txn.applied_;
   return {};
 }
 
 Status Projection::snapshot(const std::filesystem::path& folder) const {
-  TRV_EXPECTS(env_ != nullptr);
+  TRV_EXPECTS(env_ != nullptr && !folder.filename().empty());
   const std::filesystem::path fresh = folder.string() + ".new";
+  const std::filesystem::path old = former_snapshot(folder);
   const auto failed = [&](const std::error_code& error) {
     return fail(ErrorCode::unavailable,
                 fmt::format("cannot write the snapshot {}: {}", folder.string(), error.message()));
@@ -236,10 +250,17 @@ Status Projection::snapshot(const std::filesystem::path& folder) const {
   if (error) return failed(error);
   TRV_TRY(env_->copy_to(fresh));
   TRV_TRY(write_stamp(fresh, {.layout = layout(), .boot_id = boot_id_, .clean = true}));
-  std::filesystem::remove_all(folder, error);
+  // At every moment one of the two is whole: open() reads `old` where `folder` is missing.
+  if (std::filesystem::exists(folder, error)) {
+    std::filesystem::remove_all(old, error);
+    if (!error) std::filesystem::rename(folder, old, error);
+  }
   if (!error) std::filesystem::rename(fresh, folder, error);
   if (error) return failed(error);
-  return sync_folder(folder.parent_path().empty() ? std::filesystem::path(".") : folder.parent_path());
+  TRV_TRY(base::sync_folder(std::filesystem::absolute(folder, error).parent_path()));
+  std::filesystem::remove_all(old, error);
+  if (error) return failed(error);
+  return {};
 }
 
 Status Projection::close() {
@@ -254,7 +275,7 @@ Result<base::Digest> Projection::content_digest() const {
   TRV_TRY_ASSIGN(lmdb::ReadTxn txn, env_->begin_read());
   TRV_TRY_ASSIGN(const std::vector<std::string> names, txn.table_names());
   base::Digest digest{};
-  // Lengths stand before their bytes, so that no two contents run together.
+  // Lengths come before their bytes, so that no two contents run together.
   const auto add = [&](BytesView key, BytesView value) {
     const std::array<std::uint64_t, 2> sizes{key.size(), value.size()};
     digest = base::sha256({digest, {reinterpret_cast<const std::uint8_t*>(sizes.data()), sizeof sizes}, key, value});

@@ -28,7 +28,7 @@ using BootIdSource = std::function<base::Result<std::string>()>;
 
 struct ProjectionOptions {
   std::filesystem::path folder;
-  /// Where snapshot() of earlier was told to write; used instead of starting empty when it fits. Empty: none.
+  /// Where an earlier snapshot() wrote; used instead of starting empty when it fits. Empty: none.
   std::filesystem::path snapshot_folder;
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
   unsigned tables_max = 128;
@@ -40,8 +40,9 @@ struct ProjectionOptions {
 struct Applied {
   record::Lsn lsn;
   record::Epoch epoch;
-  base::Digest last_hash{};  ///< of the record at `lsn` as stored; zeros at lsn 0
-  base::Timestamp time;      ///< of the record at `lsn`
+  base::Digest last_hash{};      ///< of the record at `lsn` as stored; zeros at lsn 0
+  base::Timestamp time;          ///< of the record at `lsn`
+  log::EnginePosition position;  ///< of the record at `lsn`
 
   friend bool operator==(const Applied&, const Applied&) = default;
 };
@@ -65,7 +66,7 @@ struct CatchUp {
   std::string reason;  ///< why it was rebuilt
 };
 
-/// Told now and then how far a catch-up is.
+/// Called now and then with how far a catch-up is.
 using Progress = std::function<void(record::Lsn applied, record::Lsn last)>;
 
 /// A write transaction over the projection, bound to the thread that began it. Aborts unless committed.
@@ -88,7 +89,7 @@ class ProjectionTxn {
 /// Everything but begin_read() and snapshot(): the shard's thread.
 class Projection {
  public:
-  /// Opens what stands in the folder, or discards it when it can not be trusted (unclean end of the machine, other
+  /// Opens what is in the folder, or discards it when it cannot be trusted (unclean end of the machine, other
   /// projectors or layout versions, damage). The projectors are borrowed and apply in this order.
   [[nodiscard]] static base::Result<std::unique_ptr<Projection>> open(ProjectionOptions options, record::ShardId shard,
                                                                       std::vector<Projector*> projectors);
@@ -111,8 +112,8 @@ class Projection {
   /// commit can fail from here on. After an error, abort the transaction. Errors: of the projectors.
   [[nodiscard]] base::Status seal(ProjectionTxn& txn);
   /// Only after seal(), and after the log has settled what was applied: the projection never holds what the log does
-  /// not.
-  [[nodiscard]] base::Status commit(ProjectionTxn txn);
+  /// not. `position` is of the last record that was applied.
+  [[nodiscard]] base::Status commit(ProjectionTxn txn, const log::EnginePosition& position);
 
   /// Any thread. Do not hold one over rebuild() or catch_up().
   [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const { return env_->begin_read(); }
@@ -132,8 +133,8 @@ class Projection {
 
   /// SHA-256 over names, keys and values of all tables in order. Equal logs give equal digests, whatever the way.
   [[nodiscard]] base::Result<base::Digest> content_digest() const;
-  /// Writes a copy that open() accepts as folder or as snapshot_folder; replaces what stands there once it is whole.
-  /// Any thread, one at a time.
+  /// Writes a copy that open() accepts as folder or as snapshot_folder; replaces what is there once it is whole. A
+  /// crash at any moment leaves the old copy or the new one to open(). Any thread, one at a time.
   [[nodiscard]] base::Status snapshot(const std::filesystem::path& folder) const;
   /// Brings everything to the disk and marks the end as clean. Nothing may follow but the destructor.
   [[nodiscard]] base::Status close();
@@ -141,7 +142,7 @@ class Projection {
  private:
   Projection(ProjectionOptions options, record::ShardId shard, std::vector<Projector*> projectors);
 
-  /// The record after those that the transaction has applied. `known` has its hash; `apply_one` is told the place of a
+  /// The record after those that the transaction has applied. `known` has its hash; `apply_one` gets the place of a
   /// projector and the record.
   template <typename ApplyOne>
   [[nodiscard]] base::Status follow(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one);
@@ -177,7 +178,8 @@ base::Status Projection::follow(ProjectionTxn& txn, const record::RecordView& kn
       return std::unexpected(of_projector(std::move(status).error(), place, known.lsn()));
     }
   }
-  txn.applied_ = {.lsn = known.lsn(), .epoch = known.epoch(), .last_hash = known.hash(), .time = known.time()};
+  txn.applied_ = {
+      .lsn = known.lsn(), .epoch = known.epoch(), .last_hash = known.hash(), .time = known.time(), .position = {}};
   return {};
 }
 

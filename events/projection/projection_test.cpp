@@ -43,7 +43,7 @@ class ProjectionTest : public testing::Test {
   void append(log::LogWriter& writer, std::size_t count) {
     ASSERT_EQ(log_.settle(*log_.append(writer.claim(), writer.batch(count)))->outcome, log::Outcome::appended);
   }
-  /// The live path: apply, append, settle, commit.
+  /// The live path: apply, seal, append, settle, commit.
   void live(Projection& projection, log::LogWriter& writer, std::size_t count) {
     log::Batch batch = writer.batch(count, count * 7);
     auto txn = projection.begin();
@@ -52,9 +52,10 @@ class ProjectionTest : public testing::Test {
       const base::Status applied = projection.apply(*txn, *record, record::hash_of(record->stored()));
       ASSERT_TRUE(applied) << applied.error().message();
     }
-    ASSERT_EQ(log_.settle(*log_.append(writer.claim(), std::move(batch)))->outcome, log::Outcome::appended);
     ASSERT_TRUE(projection.seal(*txn));
-    ASSERT_TRUE(projection.commit(std::move(*txn)));
+    const auto settled = log_.settle(*log_.append(writer.claim(), std::move(batch)));
+    ASSERT_EQ(settled->outcome, log::Outcome::appended);
+    ASSERT_TRUE(projection.commit(std::move(*txn), settled->position));
   }
   /// What a killed process leaves: the files as they stand, without close().
   void copy_files(const std::string& from, const std::string& to) {
@@ -227,6 +228,37 @@ TEST_F(ProjectionTest, a_snapshot_saves_the_rebuild_from_the_beginning) {
   EXPECT_EQ(*restored->content_digest(), *projection->content_digest());
 }
 
+// The steps of snapshot() are: the new copy, the old one aside, the new one in place, the old one gone.
+TEST_F(ProjectionTest, a_crash_between_two_steps_of_a_snapshot_costs_no_snapshot) {
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 3);
+  const std::filesystem::path snapshot = root_ / "snapshot";
+  ASSERT_TRUE(projection->snapshot(snapshot));
+  const auto restored_lsn = [&] {
+    std::filesystem::remove_all(root_ / "restored");
+    ProjectionOptions with_snapshot = options("restored");
+    with_snapshot.snapshot_folder = snapshot;
+    std::filesystem::create_directories(root_ / "restored");
+    std::ofstream(root_ / "restored" / "data.mdb") << "no database";
+    ExampleProjector own;
+    const auto restored = open(with_snapshot, own);
+    EXPECT_EQ(restored->open_report().kind, OpenReport::Kind::restored);
+    return restored->applied().lsn;
+  };
+  std::filesystem::create_directories(root_ / "snapshot.new");
+  std::ofstream(root_ / "snapshot.new" / "data.mdb") << "half of a copy";
+  EXPECT_EQ(restored_lsn(), Lsn(3));
+  std::filesystem::rename(snapshot, root_ / "snapshot.old");
+  EXPECT_EQ(restored_lsn(), Lsn(3));
+  live(*projection, writer, 2);
+  ASSERT_TRUE(projection->snapshot(snapshot));
+  EXPECT_EQ(restored_lsn(), Lsn(5));
+  EXPECT_FALSE(std::filesystem::exists(root_ / "snapshot.old"));
+  EXPECT_FALSE(std::filesystem::exists(root_ / "snapshot.new"));
+}
+
 TEST_F(ProjectionTest, what_other_projectors_made_is_discarded) {
   ExampleProjector old(1);
   {
@@ -275,7 +307,7 @@ TEST_F(ProjectionTest, a_projection_that_contradicts_its_log_is_rebuilt) {
   auto caught_up = projection->catch_up(shorter);
   ASSERT_TRUE(caught_up);
   EXPECT_TRUE(caught_up->rebuilt);
-  EXPECT_NE(caught_up->reason.find("stands at lsn 3, the log ends at 2"), std::string::npos);
+  EXPECT_NE(caught_up->reason.find("is at lsn 3, the log ends at 2"), std::string::npos);
   EXPECT_EQ(projection->applied().lsn, Lsn(2));
 
   caught_up = projection->catch_up(log_);
@@ -315,18 +347,51 @@ TEST_F(ProjectionTest, a_torn_decision_is_never_projected) {
   EXPECT_EQ(projection->applied().epoch, after.claim().epoch);
 }
 
-TEST_F(ProjectionTest, catching_up_tells_its_progress) {
+TEST_F(ProjectionTest, the_applied_row_keeps_time_and_position_of_the_last_record) {
+  log::LogWriter writer = claimed();
+  append(writer, 9);
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  ASSERT_TRUE(projection->catch_up(log_));
+  const Applied applied = projection->applied();
+  EXPECT_EQ(applied.time, record::example_draft(9).time);
+  const std::uint64_t before = log_.entries_read();
+  EXPECT_EQ((*(*log_.read(shard, Lsn(9), applied.position))->next(base::Duration::zero()))->lsn, Lsn(9));
+  EXPECT_EQ(log_.entries_read() - before, 1U);
+  projection.reset();
+  projection = open(options("p"), projector);
+  EXPECT_EQ(projection->applied(), applied);
+}
+
+TEST_F(ProjectionTest, a_trimmed_log_is_followed_from_where_it_begins_and_never_rebuilt_from) {
+  log::LogWriter writer = claimed();
+  append(writer, 20);
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  ASSERT_TRUE(projection->catch_up(log_));
+  append(writer, 10);
+  ASSERT_TRUE(log_.trim(shard, Lsn(21)));
+  ASSERT_TRUE(projection->catch_up(log_));
+  EXPECT_EQ(projection->applied().lsn, Lsn(30));
+  append(writer, 5);
+  ASSERT_TRUE(log_.trim(shard, Lsn(33)));
+  EXPECT_EQ(projection->catch_up(log_).error().code(), base::ErrorCode::not_found) << "it lacks lsn 31";
+  EXPECT_EQ(projection->rebuild(log_).error().code(), base::ErrorCode::not_found);
+  EXPECT_EQ(projection->applied().lsn, Lsn(30)) << "what cannot be rebuilt is kept";
+}
+
+TEST_F(ProjectionTest, catching_up_reports_its_progress) {
   log::LogWriter writer = claimed();
   append(writer, 10'000);
   ExampleProjector projector;
   auto projection = open(options("p"), projector);
-  std::vector<std::uint64_t> told;
+  std::vector<std::uint64_t> seen;
   ASSERT_TRUE(projection->catch_up(log_, [&](Lsn applied, Lsn last) {
     EXPECT_EQ(last, Lsn(10'000));
-    told.push_back(applied.value());
+    seen.push_back(applied.value());
   }));
-  EXPECT_GE(told.size(), 2);
-  EXPECT_EQ(told.back(), 10'000);
+  EXPECT_GE(seen.size(), 2);
+  EXPECT_EQ(seen.back(), 10'000);
 }
 
 TEST_F(ProjectionTest, a_long_catch_up_that_reads_ahead_gives_the_same_bytes) {

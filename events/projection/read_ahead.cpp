@@ -40,6 +40,7 @@ Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, 
                                                   shard.value(), wanted.value(), patience.count()));
     }
     places.emplace_back(run.memory.append(stored->bytes), stored->bytes.size());
+    run.position = stored->position;
   }
   run.records.reserve(places.size());
   run.hashes.reserve(places.size());  // the records point into it

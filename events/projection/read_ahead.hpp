@@ -25,6 +25,7 @@ struct Run {
   record::AlignedBytes memory;
   std::vector<base::Digest> hashes;         ///< of each record as stored
   std::vector<record::RecordView> records;  ///< verified; borrow from `memory` and know their hash from `hashes`
+  log::EnginePosition position;             ///< of the last record
   std::string prepared;                     ///< what the projectors prepared, record after record
   std::vector<std::size_t> prepared_ends;   ///< in `prepared`, for each record one after another for each projector
 };

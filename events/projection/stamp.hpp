@@ -1,5 +1,5 @@
 #pragma once
-// The file beside a projection that says whether it can be trusted. It stands outside of the environment, because after
+// The file beside a projection that says whether it can be trusted. It is outside of the environment, because after
 // a crash of the machine the environment itself must not even be opened.
 
 #include <filesystem>
@@ -22,8 +22,5 @@ struct Stamp {
 [[nodiscard]] base::Status write_stamp(const std::filesystem::path& folder, const Stamp& stamp);
 /// nullopt where there is none that this version can read.
 [[nodiscard]] std::optional<Stamp> read_stamp(const std::filesystem::path& folder);
-
-/// Brings a folder's entries to the disk.
-[[nodiscard]] base::Status sync_folder(const std::filesystem::path& folder);
 
 }  // namespace trv::projection

@@ -30,7 +30,7 @@ base::Status ChainVerifier::accept(const RecordView& record) {
     return broken(fmt::format("epoch {} follows epoch {}", record.epoch().value(), epoch_.value()));
   }
   if (!trust_first_ && record.prev_hash() != last_hash_) {
-    return broken(fmt::format("the record's prev_hash is {}, but what stands before hashes to {}",
+    return broken(fmt::format("the record's prev_hash is {}, but the record before hashes to {}",
                               base::to_hex(record.prev_hash()), base::to_hex(last_hash_)));
   }
   trust_first_ = false;

@@ -15,7 +15,7 @@ class ChainVerifier {
   /// Starts after the record `last`, whose stored bytes hash to `last_hash`.
   ChainVerifier(ShardId shard, Lsn last, Epoch epoch, const base::Digest& last_hash) noexcept
       : shard_(shard), last_(last), epoch_(epoch), last_hash_(last_hash) {}
-  /// Starts at `first` without knowledge of what stands before: the first record's prev_hash is taken on trust.
+  /// Starts at `first` without knowledge of what comes before: the first record's prev_hash is taken on trust.
   [[nodiscard]] static ChainVerifier from(ShardId shard, Lsn first) noexcept;
 
   /// Takes the record as the next one. Error: corrupt, naming shard, lsn and what does not fit; then nothing changed.

@@ -1,5 +1,5 @@
 #pragma once
-// Where a record stands.
+// Where a record is.
 
 #include "sdk/base/digest.hpp"
 #include "sdk/base/strong_id.hpp"
@@ -8,9 +8,9 @@ namespace trv::record {
 
 /// A shard's number; fits 32 bits.
 using ShardId = base::StrongNumber<struct ShardIdTag>;
-/// Gapless position of a record in its shard, from 1; 0 stands for "before the first".
+/// Gapless position of a record in its shard, from 1; 0 means "before the first".
 using Lsn = base::StrongNumber<struct LsnTag>;
-/// A shard's owner number, from 1; 0 stands for "never claimed".
+/// A shard's owner number, from 1; 0 means "never claimed".
 using Epoch = base::StrongNumber<struct EpochTag>;
 
 /// What the encoder must know of the place that a record will take.

@@ -63,7 +63,7 @@ class RecordView {
 
   /// The whole entry as stored, size prefix included; what the chain hashes.
   [[nodiscard]] base::BytesView stored() const noexcept { return stored_; }
-  /// hash_of(stored()); computed here unless with_hash() told it.
+  /// hash_of(stored()); computed here unless with_hash() gave it.
   [[nodiscard]] base::Digest hash() const { return hash_ == nullptr ? base::sha256(stored_) : *hash_; }
   /// The same view, which knows its hash. `hash` is hash_of(stored()) and outlives the view and its copies.
   [[nodiscard]] RecordView with_hash(const base::Digest& hash) const noexcept {

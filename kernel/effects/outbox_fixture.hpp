@@ -92,7 +92,8 @@ class OutboxFixture {
       EXPECT_TRUE(view);
       EXPECT_TRUE(projection_->apply(txn, *view, record::hash_of(view->stored())));
     }
-    EXPECT_TRUE(projection_->commit(std::move(txn)));
+    EXPECT_TRUE(projection_->seal(txn));
+    EXPECT_TRUE(projection_->commit(std::move(txn), {}));
     return before;
   }
 

@@ -160,7 +160,8 @@ void ShardProcessor::step_down() {
 
 base::Status ShardProcessor::take_ownership() {
   step_down();
-  TRV_TRY_ASSIGN(log::Claim claim, log_.claim(options_.shard, options_.node, ids_.next(now())));
+  TRV_TRY_ASSIGN(log::Claim claim,
+                 log_.claim(options_.shard, options_.node, ids_.next(now()), projection_.applied().position));
   TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1)));
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
@@ -395,7 +396,7 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   TRV_ASSERT(settled->last.next() == batch.next);
   claim_->next = batch.next;
   claim_->last_hash = batch.last_hash;
-  if (const auto committed = projection_.commit(std::move(txn)); !committed) {
+  if (const auto committed = projection_.commit(std::move(txn), settled->position); !committed) {
     // The log leads: what it took is true. The projection catches up from it when the shard is taken over again.
     step_down();
     if (listeners_.failed) listeners_.failed(committed.error());
