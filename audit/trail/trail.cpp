@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "audit/note/checkpoint.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::trail {
 namespace {
@@ -33,6 +34,35 @@ Result<base::Digest> digest_of(base::BytesView bytes) {
 }
 
 }  // namespace
+
+Result<std::vector<record::Lsn>> positions_after(const lmdb::Txn& txn, const Tables& tables,
+                                                 const base::TenantId& tenant, record::Lsn after, std::size_t count) {
+  std::vector<record::Lsn> positions;
+  TRV_TRY_ASSIGN(const auto head, tables.size.get(txn, tenant.value()));
+  if (!head) return positions;
+  TRV_TRY_ASSIGN(const merkle::Frontier frontier, parse_frontier(tenant.value(), *head));
+  const auto position_at = [&](std::uint64_t index) -> Result<std::uint64_t> {
+    TRV_TRY_ASSIGN(const base::BytesView value, stored_entry(txn, tables, tenant, index));
+    return get_number(value.data());
+  };
+  // The first entry behind `after`; most who ask are near the end.
+  std::uint64_t begin = 0;
+  std::uint64_t end = frontier.size();
+  for (std::uint64_t probe = end == 0 ? 0 : end - 1; begin < end; probe = begin + (end - begin) / 2) {
+    TRV_TRY_ASSIGN(const std::uint64_t position, position_at(probe));
+    if (position <= after.value()) {
+      begin = probe + 1;
+    } else {
+      end = probe;
+    }
+  }
+  for (std::uint64_t index = begin; index < frontier.size() && positions.size() < count; ++index) {
+    TRV_TRY_ASSIGN(const std::uint64_t position, position_at(index));
+    positions.emplace_back(position);
+  }
+  TRV_ENSURES(positions.size() <= count);
+  return positions;
+}
 
 Result<std::optional<base::Digest>> TrailNodes::node(merkle::NodeAddress address) const {
   if (address.level >= 63 || address.index >= size_ >> address.level) {

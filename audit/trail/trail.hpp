@@ -2,6 +2,7 @@
 // Reading a trail: the entries and tree of one tenant, as of one read transaction.
 
 #include <optional>
+#include <vector>
 
 #include "audit/export/source.hpp"
 #include "audit/trail/tables.hpp"
@@ -66,5 +67,11 @@ class Trail final : public exporting::TrailSource {
   merkle::Frontier frontier_;
   TrailNodes nodes_;
 };
+
+/// The positions of a tenant's records behind `after`, in order: the first `count`. What other tenants write costs
+/// nothing. Error: corrupt.
+[[nodiscard]] base::Result<std::vector<record::Lsn>> positions_after(const lmdb::Txn& txn, const Tables& tables,
+                                                                     const base::TenantId& tenant, record::Lsn after,
+                                                                     std::size_t count);
 
 }  // namespace trv::trail

@@ -211,7 +211,6 @@ base::Status Kernel::compose(StartReport& report) {
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
   const gateway::Ports ports{.node = *parts.node,
-                             .catalog = parts.catalog,
                              .packages = *parts.packages,
                              .plugins = *parts.plugins,
                              .secrets = *parts.secrets,

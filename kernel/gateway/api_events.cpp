@@ -6,6 +6,7 @@
 
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/cloud_event.hpp"
+#include "kernel/gateway/list.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "sdk/base/contract.hpp"
@@ -13,7 +14,8 @@
 namespace trv::gateway {
 namespace {
 
-constexpr int scan_records_max = 100'000;
+/// A page of events ends behind the event with which its text reaches so many bytes.
+constexpr std::size_t page_bytes_max = 1'000'000;
 
 Result<std::optional<log::Lsn>> lsn_of(std::string_view name, std::optional<std::string_view> text) {
   if (!text) return std::nullopt;
@@ -44,43 +46,28 @@ bool is_usable(const node::Node& node, const tenancy::Token& token) {
 void follow(const node::Node& node, Call call) {
   const auto after = start_of(call);
   if (!after) return call.responder.fail(after.error());
-  const base::TenantId tenant = call.tenant;
-  tenancy::Token token = std::move(call.principal);
   http::EventStream stream = call.responder.stream();
   stream.comment("connected");
-  call.shard.feed().follow(tenant, *after, std::move(stream),
-                           [&node, token = std::move(token)] { return is_usable(node, token); });
+  tenancy::Token token = std::move(call.principal);
+  std::string right = token.tenant.value() + "/" + token.id;
+  call.shard.feed().follow({.tenant = call.tenant,
+                            .after = *after,
+                            .right = std::move(right),
+                            .may_follow = [&node, token = std::move(token)] { return is_usable(node, token); }},
+                           std::move(stream));
 }
 
-void list(const catalog::EventCatalog& catalog, Call call) {
+void list(Call call) {
   const auto answer = [&]() -> Result<http::Response> {
     TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
     TRV_TRY_ASSIGN(const auto after, lsn_of("after", call.request().query("after")));
-    log::Lsn at = after.value_or(log::Lsn(0));
+    node::EventRange range{.after = after.value_or(log::Lsn(0)), .count = page.limit, .bytes_max = page_bytes_max};
     if (!page.after.empty()) {
-      TRV_TRY_ASSIGN(at, parse_lsn("cursor", page.after));
+      TRV_TRY_ASSIGN(range.after, parse_lsn("cursor", page.after));
     }
-    TRV_TRY_ASSIGN(const auto reader, call.shard.log().read(call.shard.id(), at.next()));
-    std::string items;
-    std::size_t count = 0;
-    bool more = false;
-    for (int scanned = 0; !more; ++scanned) {
-      TRV_TRY_ASSIGN(const auto stored, reader->next(base::Duration(0)));
-      if (!stored) break;
-      TRV_TRY_ASSIGN(const auto event, record::RecordView::over(stored->bytes));
-      if (event.tenant() == call.tenant.value()) {
-        TRV_TRY_ASSIGN(const std::string text, node::to_cloud_event(catalog, event));
-        if (count > 0) items += ',';
-        items += text;
-        ++count;
-      }
-      TRV_ASSERT(stored->lsn > at);
-      at = stored->lsn;
-      more = count == page.limit || scanned == scan_records_max;
-    }
-    TRV_ENSURES(count <= page.limit);
-    const std::string cursor = more ? fmt::format("\"{}\"", to_cursor(page, std::to_string(at.value()))) : "null";
-    return http::json_text(200, fmt::format("{{\"items\":[{}],\"next_cursor\":{}}}", items, cursor));
+    TRV_TRY_ASSIGN(const node::EventPage found, call.shard.events(call.tenant, range));
+    const std::string next = found.more ? std::to_string(found.events.back().lsn.value()) : std::string();
+    return list_response(found.events, page, next, [](const node::Event& event) { return event.text; });
   };
   call.responder.answer(answer());
 }
@@ -130,9 +117,8 @@ void receive_all(Call call) {
 
 }  // namespace
 
-void add_event_routes(http::Router& router, const node::Node& node, const catalog::EventCatalog& catalog) {
-  router.route("GET", "/v1/tenants/{tenant}/events",
-               guarded(node, Resource::events, Verb::read, [&catalog](Call call) { list(catalog, std::move(call)); }));
+void add_event_routes(http::Router& router, const node::Node& node) {
+  router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, Verb::read, list));
   router.route("GET", "/v1/tenants/{tenant}/events/stream",
                guarded(node, Resource::events, Verb::read, [&node](Call call) { follow(node, std::move(call)); }));
   router.route("POST", "/v1/tenants/{tenant}/events",

@@ -54,7 +54,7 @@ http::Router make_router(const Ports& ports) {
   add_workflow_routes(router, ports.node, ports.plugins);
   add_instance_routes(router, ports.node);
   add_effect_routes(router, ports.node);
-  add_event_routes(router, ports.node, ports.catalog);
+  add_event_routes(router, ports.node);
   add_webhook_routes(router, ports.node, ports.plugins, ports.secrets);
   add_audit_routes(router, ports.node, ports.signer);
   return router;

@@ -29,7 +29,7 @@ void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
 void add_instance_routes(http::Router& router, const node::Node& node);
 void add_effect_routes(http::Router& router, const node::Node& node);
-void add_event_routes(http::Router& router, const node::Node& node, const catalog::EventCatalog& catalog);
+void add_event_routes(http::Router& router, const node::Node& node);
 void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                         egress::SecretStore& secrets);
 void add_audit_routes(http::Router& router, const node::Node& node, const TrailSigner& signer);
@@ -37,7 +37,6 @@ void add_audit_routes(http::Router& router, const node::Node& node, const TrailS
 /// What all of them are given together.
 struct Ports {
   const node::Node& node;
-  const catalog::EventCatalog& catalog;
   plugin_host::PluginStore& packages;
   plugin_host::PluginHost& plugins;
   egress::SecretStore& secrets;

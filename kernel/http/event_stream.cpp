@@ -1,5 +1,6 @@
 #include "kernel/http/event_stream.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "kernel/http/stream_queue.hpp"
@@ -7,8 +8,6 @@
 
 namespace trv::http {
 namespace {
-
-constexpr std::string_view overflow_comment = ": too slow, ends here; resume with Last-Event-ID\n\n";
 
 void append_line(std::string& frame, std::string_view field, std::string_view text) {
   frame.append(field);
@@ -30,50 +29,52 @@ void append_lines(std::string& frame, std::string_view field, std::string_view t
 
 }  // namespace
 
-bool StreamQueue::send(std::string_view id, std::string_view event, std::string_view data) {
+std::string event_frame(std::string_view id, std::string_view event, std::string_view data) {
   std::string frame;
   frame.reserve(id.size() + event.size() + data.size() + 32);
   if (!id.empty()) append_line(frame, "id: ", id);
   if (!event.empty()) append_line(frame, "event: ", event);
   append_lines(frame, "data: ", data);
   frame.push_back('\n');
-  return append(frame);
+  return frame;
 }
 
-bool StreamQueue::comment(std::string_view text) {
+std::size_t StreamQueue::write(std::string_view bytes) {
+  std::shared_ptr<Waker> waker;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return 0;
+    const std::size_t room = bytes_max_ - std::min(bytes_max_, queued_.size());
+    if (room < bytes.size()) cut_short_ = true;
+    bytes = bytes.substr(0, room);
+    // Somebody woken earlier takes this too, or is still sending what it took and will come back.
+    if (queued_.empty() && !bytes.empty()) waker = waker_;
+    queued_.append(bytes);
+  }
+  if (waker) waker->wake();
+  return bytes.size();
+}
+
+void StreamQueue::comment(std::string_view text) {
   std::string frame;
   append_lines(frame, ": ", text);
   frame.push_back('\n');
-  return append(frame);
-}
-
-bool StreamQueue::append(std::string_view frame) {
   std::shared_ptr<Waker> waker;
-  bool accepted = true;
   {
     const std::lock_guard lock(mutex_);
-    if (end_) return false;
-    // Somebody woken earlier takes this too, or is still sending what it took and will come back.
+    if (closed_) return;
     if (queued_.empty()) waker = waker_;
-    if (queued_.size() + frame.size() > bytes_max_) {
-      queued_.append(overflow_comment);
-      end_ = StreamEnd::by_overflow;
-      waker = waker_;
-      accepted = false;
-    } else {
-      queued_.append(frame);
-    }
+    queued_.append(frame);
   }
   if (waker) waker->wake();
-  return accepted;
 }
 
 void StreamQueue::close() {
   std::shared_ptr<Waker> waker;
   {
     const std::lock_guard lock(mutex_);
-    if (end_) return;
-    end_ = StreamEnd::by_us;
+    if (closed_) return;
+    closed_ = true;
     waker = waker_;
   }
   if (waker) waker->wake();
@@ -81,12 +82,16 @@ void StreamQueue::close() {
 
 bool StreamQueue::is_open() const {
   const std::lock_guard lock(mutex_);
-  return !end_;
+  return !closed_;
 }
 
-void StreamQueue::on_closed(std::function<void(StreamEnd)> callback) {
+std::size_t StreamQueue::queued() const {
+  const std::lock_guard lock(mutex_);
+  return queued_.size();
+}
+
+void StreamQueue::on_ready(std::function<void()> callback) {
   TRV_EXPECTS(callback != nullptr);
-  StreamEnd end{};
   {
     const std::lock_guard lock(mutex_);
     TRV_EXPECTS(callback_ == nullptr);
@@ -94,33 +99,35 @@ void StreamQueue::on_closed(std::function<void(StreamEnd)> callback) {
       callback_ = std::move(callback);
       return;
     }
-    end = *end_;
   }
-  callback(end);
+  callback();
 }
 
 bool StreamQueue::take(std::string& bytes) {
-  const std::lock_guard lock(mutex_);
-  bytes.append(queued_);
-  queued_.clear();
-  return !end_;
+  std::function<void()> callback;
+  bool more = false;
+  {
+    const std::lock_guard lock(mutex_);
+    bytes.append(std::exchange(queued_, {}));
+    if (std::exchange(cut_short_, false)) callback = callback_;
+    more = !closed_;
+  }
+  if (callback) callback();
+  return more;
 }
 
-void StreamQueue::finish(StreamEnd reason) {
-  std::function<void(StreamEnd)> callback;
+void StreamQueue::finish() {
+  std::function<void()> callback;
   std::shared_ptr<Waker> waker;  // may be the last to hold its owner: let go outside the lock
-  StreamEnd end{};
   {
     const std::lock_guard lock(mutex_);
     if (finished_) return;
-    finished_ = true;
-    if (!end_) end_ = reason;
-    end = *end_;
+    finished_ = closed_ = true;
     queued_ = {};
     callback = std::exchange(callback_, nullptr);
     waker = std::move(waker_);
   }
-  if (callback) callback(end);
+  if (callback) callback();
 }
 
 EventStream::EventStream(std::shared_ptr<StreamQueue> queue) noexcept : queue_(std::move(queue)) {
@@ -139,12 +146,12 @@ EventStream::~EventStream() {
   if (queue_) queue_->close();
 }
 
-bool EventStream::send(std::string_view id, std::string_view event, std::string_view data) {
-  return queue_ && queue_->send(id, event, data);
+std::size_t EventStream::write(std::string_view bytes) {
+  return queue_ ? queue_->write(bytes) : 0;
 }
 
-bool EventStream::comment(std::string_view text) {
-  return queue_ && queue_->comment(text);
+void EventStream::comment(std::string_view text) {
+  if (queue_) queue_->comment(text);
 }
 
 void EventStream::close() {
@@ -155,9 +162,9 @@ bool EventStream::is_open() const {
   return queue_ && queue_->is_open();
 }
 
-void EventStream::on_closed(std::function<void(StreamEnd)> callback) {
+void EventStream::on_ready(std::function<void()> callback) {
   TRV_EXPECTS(queue_ != nullptr);
-  queue_->on_closed(std::move(callback));
+  queue_->on_ready(std::move(callback));
 }
 
 }  // namespace trv::http

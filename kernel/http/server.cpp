@@ -137,7 +137,7 @@ class Connection final : public Session {
     drain();
     drive();
   }
-  void close(StreamEnd reason);
+  void close();
 
  private:
   std::shared_ptr<Connection> shared_connection() { return std::static_pointer_cast<Connection>(shared_from_this()); }
@@ -170,7 +170,7 @@ void Connection::drive() {
   driving_ = false;
   if (finished()) {
     if (has_unread_input()) return linger();
-    return close(StreamEnd::by_us);
+    return close();
   }
   if (wants_input()) read();
 }
@@ -186,13 +186,13 @@ bool Connection::flush() {
       continue;
     }
     if (error != asio::error::would_block && error != asio::error::try_again) {
-      close(StreamEnd::by_peer);
+      close();
       return false;
     }
     awaiting_writable_ = true;
     socket_.async_wait(tcp::socket::wait_write, [self = shared_connection()](error_code failed) {
       self->awaiting_writable_ = false;
-      if (failed) return self->close(StreamEnd::by_peer);
+      if (failed) return self->close();
       self->loop_->refresh_time();
       self->drive();
     });
@@ -214,7 +214,7 @@ void Connection::on_read(error_code error, std::size_t size) {
   reading_ = false;
   if (closed_) return;
   if (lingering_) {
-    if (error) return close(StreamEnd::by_us);
+    if (error) return close();
     return read();
   }
   loop_->refresh_time();
@@ -223,7 +223,7 @@ void Connection::on_read(error_code error, std::size_t size) {
   } else if (error == asio::error::eof) {
     input_ended();
   } else {
-    return close(StreamEnd::by_peer);
+    return close();
   }
   drive();
 }
@@ -233,27 +233,27 @@ void Connection::linger() {
   linger_until_ = loop_->environment.now + linger_time;
   error_code error;
   socket_.shutdown(tcp::socket::shutdown_send, error);
-  if (error) return close(StreamEnd::by_us);
+  if (error) return close();
   read();
 }
 
 void Connection::look_at_time() {
   if (closed_) return;
   if (lingering_) {
-    if (loop_->environment.now >= linger_until_) close(StreamEnd::by_us);
+    if (loop_->environment.now >= linger_until_) close();
     return;
   }
   tick();
-  if (stuck()) return close(StreamEnd::by_peer);
+  if (stuck()) return close();
   drive();
 }
 
-void Connection::close(StreamEnd reason) {
+void Connection::close() {
   if (closed_) return;
   closed_ = true;
   error_code ignored;  // the connection is over either way
   socket_.close(ignored);
-  abandon(reason);
+  abandon();
   loop_->forget(this);
 }
 
@@ -319,7 +319,7 @@ void Loop::end() {
   if (thread_.joinable()) thread_.join();
   // This thread owns the loop from here. Queued handlers hold connections, which hold the loop: run them all out.
   draining_ = true;
-  while (!connections_.empty()) connections_.begin()->second->close(StreamEnd::by_shutdown);
+  while (!connections_.empty()) connections_.begin()->second->close();
   ticker_.cancel();
   io.restart();
   io.poll();

@@ -30,7 +30,7 @@ struct ServerOptions {
   base::Duration idle_timeout = std::chrono::seconds(60);     ///< between requests, and without progress of an answer
   base::Duration request_timeout = std::chrono::seconds(30);  ///< from a request's first byte to its last; then 408
   std::size_t connections_max = 4096;                         ///< above: 503 and close
-  std::size_t stream_bytes_max = 1'000'000;                   ///< what one event stream may have queued
+  std::size_t stream_bytes_max = 32 * 1024;                   ///< what one event stream may have queued
   base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
   /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
   std::function<void(const Request&, int status, base::Duration took)> on_answered = {};

@@ -284,7 +284,7 @@ TEST(responder, may_outlive_client_and_server) {
   EXPECT_EQ(responder->request().parameter("id"), "me");
   EXPECT_EQ(responder->request().route(), "/keep/{id}");
   EventStream stream = responder->stream();
-  EXPECT_FALSE(stream.send("1", "e", "d"));
+  EXPECT_EQ(stream.write("data: d\n\n"), 0U);
 }
 
 TEST(server, stop_lets_a_request_in_flight_be_answered_and_closes_idle_ones) {

@@ -39,7 +39,7 @@ Session::Session(SessionEnvironment& environment, std::string_view remote_addres
 }
 
 Session::~Session() {
-  if (stream_) stream_->finish(StreamEnd::by_shutdown);
+  if (stream_) stream_->finish();
 }
 
 std::span<char> Session::input() {
@@ -229,7 +229,7 @@ std::shared_ptr<StreamQueue> Session::open_stream(Response head) {
       opened_stream_ = queue;
     }
   }
-  if (gone) queue->finish(StreamEnd::by_peer);
+  if (gone) queue->finish();
   wake();
   return queue;
 }
@@ -259,7 +259,7 @@ bool Session::take_answer() {
     phase_ = Phase::streaming;
     phase_began_ = environment_.now;
     if (request_.method() == "HEAD") {
-      std::exchange(stream_, nullptr)->finish(StreamEnd::by_us);
+      std::exchange(stream_, nullptr)->finish();
       phase_ = Phase::closing;
     } else if (draining_) {
       drain();
@@ -291,21 +291,21 @@ bool Session::pump_stream() {
   TRV_EXPECTS(stream_ != nullptr);
   consume(unparsed().size());  // nothing may follow on this connection
   if (input_is_over_) {
-    std::exchange(stream_, nullptr)->finish(StreamEnd::by_peer);
+    std::exchange(stream_, nullptr)->finish();
     phase_ = Phase::closing;
     return false;
   }
   // Taking only when all is sent keeps what waits for a slow reader in the queue, where it is counted.
   if (!output().empty()) return true;
   if (stream_ended_) {
-    std::exchange(stream_, nullptr)->finish(StreamEnd::by_us);
+    std::exchange(stream_, nullptr)->finish();
     phase_ = Phase::closing;
     return false;
   }
-  stream_bytes_.clear();
-  const bool more = stream_->take(stream_bytes_);
-  if (!stream_bytes_.empty()) {
-    write_chunk(stream_bytes_);
+  std::string bytes;
+  const bool more = stream_->take(bytes);
+  if (!bytes.empty()) {
+    write_chunk(bytes);
     phase_began_ = environment_.now;
   }
   if (!more) {
@@ -361,24 +361,24 @@ void Session::tick() {
 void Session::drain() {
   draining_ = true;
   if (phase_ != Phase::streaming || stream_ended_) return;
-  stream_bytes_.clear();
-  stream_->take(stream_bytes_);
-  if (!stream_bytes_.empty()) write_chunk(stream_bytes_);
+  std::string bytes;
+  stream_->take(bytes);
+  if (!bytes.empty()) write_chunk(bytes);
   if (!parser_.is_http_1_0()) output_.append("0\r\n\r\n");
   stream_ended_ = true;
-  std::exchange(stream_, nullptr)->finish(StreamEnd::by_shutdown);
+  std::exchange(stream_, nullptr)->finish();
   phase_ = Phase::closing;
 }
 
-void Session::abandon(StreamEnd reason) {
+void Session::abandon() {
   std::shared_ptr<StreamQueue> opened;
   {
     const std::lock_guard lock(mutex_);
     abandoned_ = true;
     opened = std::exchange(opened_stream_, nullptr);
   }
-  if (opened) opened->finish(reason);
-  if (stream_) std::exchange(stream_, nullptr)->finish(reason);
+  if (opened) opened->finish();
+  if (stream_) std::exchange(stream_, nullptr)->finish();
   phase_ = Phase::closing;
 }
 

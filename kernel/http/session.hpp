@@ -69,8 +69,8 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   void tick();
   /// The server stops: close when what is in flight is done; then call advance().
   void drain();
-  /// The connection is gone; `reason` is for an open stream. Nothing is sent any more.
-  void abandon(StreamEnd reason);
+  /// The connection is gone. Nothing is sent any more.
+  void abandon();
 
   // Exchange: any thread.
   [[nodiscard]] const Request& request() const noexcept override { return request_; }
@@ -123,7 +123,6 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   base::Duration output_moved_{0};
 
   std::shared_ptr<StreamQueue> stream_;
-  std::string stream_bytes_;
   bool stream_ended_ = false;
 
   std::mutex mutex_;  // guards what follows: handed over by the responder

@@ -1,11 +1,10 @@
 #pragma once
-// The bounded queue between who feeds an event stream and the connection that sends it.
+// The bounded queue between the feeder of an event stream and the connection that sends it.
 
 #include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,29 +27,30 @@ class StreamQueue {
   StreamQueue(std::size_t bytes_max, std::shared_ptr<Waker> waker) : bytes_max_(bytes_max), waker_(std::move(waker)) {}
 
   // The feeder; see EventStream.
-  bool send(std::string_view id, std::string_view event, std::string_view data);
-  bool comment(std::string_view text);
+  std::size_t write(std::string_view bytes);
+  void comment(std::string_view text);
   void close();
   [[nodiscard]] bool is_open() const;
-  void on_closed(std::function<void(StreamEnd)> callback);
+  void on_ready(std::function<void()> callback);
+  /// Bytes that wait for the sender.
+  [[nodiscard]] std::size_t queued() const;
 
   // The sender.
 
   /// Appends what is queued to `bytes`. False: that was the last of it; call finish() when it is sent.
   bool take(std::string& bytes);
-  /// The stream is over, for `reason` unless it had another before. What is queued is forgotten; calls the callback.
-  void finish(StreamEnd reason);
+  /// The stream is over. What is queued is forgotten; calls the callback.
+  void finish();
 
  private:
-  bool append(std::string_view frame);
-
   const std::size_t bytes_max_;
   mutable std::mutex mutex_;
   std::shared_ptr<Waker> waker_;
   std::string queued_;
-  std::optional<StreamEnd> end_;
+  bool cut_short_ = false;  ///< the feeder has more to write than there was room for
+  bool closed_ = false;
   bool finished_ = false;
-  std::function<void(StreamEnd)> callback_;
+  std::function<void()> callback_;
 };
 
 }  // namespace trv::http

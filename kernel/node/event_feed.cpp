@@ -1,43 +1,64 @@
 #include "kernel/node/event_feed.hpp"
 
-#include <boost/json/serialize.hpp>
-#include <boost/json/value.hpp>
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+#include <utility>
 
-#include "events/consumer/cloud_event.hpp"
-#include "events/record/record.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::node {
 namespace {
 
-// So that a follower from the beginning of a long log does not keep the others waiting.
-constexpr int records_per_turn_max = 2000;
+// Read at once for those that keep up, and for one that catches up: it does not keep the others waiting.
+constexpr std::size_t shared_events_max = 256;
+constexpr std::size_t shared_bytes_max = 256 * 1024;
+constexpr std::size_t own_events_max = 64;
+constexpr std::size_t own_bytes_max = 64 * 1024;
+// Streams whose client went away, or whose token ended, are noticed within this time.
+constexpr auto sweep_interval = std::chrono::seconds(1);
 
 }  // namespace
 
-base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, const record::RecordView& event) {
-  TRV_TRY_ASSIGN(const std::string data, catalog.to_json(event.type(), event.payload()));
-  const consumer::CloudEvent head = consumer::to_cloud_event(event);
-  boost::json::object attributes = {
-      {"specversion", "1.0"},      {"id", head.id},           {"source", head.source},
-      {"type", head.type},         {"subject", head.subject}, {"time", head.time},
-      {"sequence", head.sequence}, {"tenant", head.tenant},   {"actor", head.actor},
-  };
-  if (!head.causation_id.empty()) attributes["causationid"] = head.causation_id;
-  if (!head.correlation_id.empty()) attributes["correlationid"] = head.correlation_id;
-  if (!head.traceparent.empty()) attributes["traceparent"] = head.traceparent;
-  attributes["datacontenttype"] = "application/json";
-  std::string text = boost::json::serialize(attributes);
-  TRV_ASSERT(text.ends_with('}'));
-  text.pop_back();
-  text += ",\"data\":";
-  text += data;
-  text += '}';
-  return text;
-}
+/// What wakes the feed's thread. Streams hold it, too: it may outlive the feed.
+struct EventFeed::Signal {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::list<Follower> arrived;
+  bool raised = false;
+  bool stopping = false;
 
-EventFeed::EventFeed(log::EventLog& log, log::ShardId shard, const catalog::EventCatalog& catalog)
-    : log_(log), shard_(shard), catalog_(catalog) {}
+  void raise() {
+    {
+      const std::scoped_lock lock(mutex);
+      raised = true;
+    }
+    changed.notify_one();
+  }
+};
+
+/// Consecutive events of a tenant as a stream has them.
+struct EventFeed::Frames {
+  struct End {
+    log::Lsn lsn;
+    std::size_t offset;  ///< behind the event's last byte
+  };
+  std::string bytes;
+  std::vector<End> ends;
+  bool more = false;
+
+  explicit Frames(const EventPage& page) : more(page.more) {
+    for (const Event& event : page.events) {
+      bytes += http::event_frame(std::to_string(event.lsn.value()), event.type, event.text);
+      ends.push_back({event.lsn, bytes.size()});
+    }
+  }
+  [[nodiscard]] std::size_t begin_of(std::size_t index) const { return index == 0 ? 0 : ends[index - 1].offset; }
+};
+
+EventFeed::EventFeed(Source source) : source_(std::move(source)), signal_(std::make_shared<Signal>()) {
+  TRV_EXPECTS(source_ != nullptr);
+}
 
 EventFeed::~EventFeed() {
   stop();
@@ -50,90 +71,133 @@ void EventFeed::start() {
 
 void EventFeed::stop() {
   {
-    const std::scoped_lock lock(mutex_);
-    stopping_ = true;
+    const std::scoped_lock lock(signal_->mutex);
+    signal_->raised = signal_->stopping = true;
   }
-  changed_.notify_all();
+  signal_->changed.notify_one();
   if (thread_.joinable()) thread_.join();
+  groups_.clear();
+  const std::scoped_lock lock(signal_->mutex);
+  signal_->arrived.clear();
 }
 
-void EventFeed::follow(base::TenantId tenant, log::Lsn after, http::EventStream stream,
-                       std::function<bool()> may_follow) {
-  TRV_EXPECTS(!tenant.empty() && may_follow != nullptr);
-  auto reader = log_.read(shard_, after.next());
-  if (!reader) {
-    stream.comment(reader.error().message());
-    stream.close();
-    return;
-  }
+void EventFeed::follow(Subscription subscription, http::EventStream stream) {
+  TRV_EXPECTS(!subscription.tenant.empty() && subscription.may_follow != nullptr);
+  auto has_room = std::make_shared<std::atomic<bool>>(true);
+  stream.on_ready([signal = signal_, has_room] {
+    has_room->store(true);
+    signal->raise();
+  });
   {
-    const std::scoped_lock lock(mutex_);
-    arrived_.push_back({std::move(tenant), std::move(stream), *std::move(reader), std::move(may_follow)});
+    const std::scoped_lock lock(signal_->mutex);
+    signal_->arrived.push_back({std::move(subscription), std::move(stream), std::move(has_room)});
   }
-  changed_.notify_one();
+  signal_->raise();
 }
 
 void EventFeed::wake() {
-  {
-    const std::scoped_lock lock(mutex_);
-    woken_ = true;
-  }
-  changed_.notify_one();
-}
-
-std::size_t EventFeed::followers() const {
-  const std::scoped_lock lock(mutex_);
-  return count_;
+  signal_->raise();
 }
 
 void EventFeed::run() {
-  std::list<Follower> followers;
-  bool more = false;
   for (;;) {
     {
-      std::unique_lock lock(mutex_);
-      count_ = followers.size();
-      const auto something = [this] { return stopping_ || woken_ || !arrived_.empty(); };
-      // Streams whose client went away, or whose token ended, are noticed within the second.
-      if (!more) changed_.wait_for(lock, std::chrono::seconds(1), something);
-      if (stopping_) return;
-      woken_ = false;
-      followers.splice(followers.end(), arrived_);
+      std::unique_lock lock(signal_->mutex);
+      if (!unfinished_) signal_->changed.wait_for(lock, sweep_interval, [this] { return signal_->raised; });
+      if (signal_->stopping) return;
+      signal_->raised = false;
+      while (!signal_->arrived.empty()) {
+        auto& followers = groups_[signal_->arrived.front().subscription.tenant.value()].followers;
+        followers.splice(followers.end(), signal_->arrived, signal_->arrived.begin());
+      }
     }
-    more = false;
-    std::erase_if(followers, [&](Follower& follower) { return !serve(follower, more); });
+    unfinished_ = false;
+    rights_.clear();
+    std::size_t count = 0;
+    for (auto& [tenant, group] : groups_) {
+      serve(base::TenantId(tenant), group);
+      count += group.followers.size();
+    }
+    std::erase_if(groups_, [](const auto& group) { return group.second.followers.empty(); });
+    count_ = count;
   }
 }
 
-bool EventFeed::serve(Follower& follower, bool& more) const {
-  if (!follower.stream.is_open()) return false;
-  if (!follower.may_follow()) {
-    follower.stream.comment("the token was revoked or has expired");
+void EventFeed::serve(const base::TenantId& tenant, Group& group) {
+  std::erase_if(group.followers, [&](Follower& follower) {
+    if (!follower.stream.is_open() || !may_go_on(follower)) return true;
+    const bool goes_on = !follower.keeps_up && follower.has_room->exchange(false);
+    return goes_on && !catch_up(group, follower);
+  });
+  advance(tenant, group);
+}
+
+bool EventFeed::may_go_on(Follower& follower) {
+  const auto [right, is_new] = rights_.try_emplace(follower.subscription.right, false);
+  if (is_new) right->second = follower.subscription.may_follow();
+  // A comment within an event would become part of it.
+  if (!right->second && follower.written == 0) follower.stream.comment("the token was revoked or has expired");
+  return right->second;
+}
+
+// From the log, up to where those are that keep up. False: the stream ends.
+bool EventFeed::catch_up(Group& group, Follower& follower) {
+  const bool alone = std::ranges::none_of(group.followers, &Follower::keeps_up);
+  const log::Lsn after = follower.subscription.after;
+  const auto page = source_(follower.subscription.tenant, {.after = after,
+                                                           .up_to = alone ? std::nullopt : std::optional(group.head),
+                                                           .count = own_events_max,
+                                                           .bytes_max = own_bytes_max});
+  if (!page) {
+    if (follower.written == 0) follower.stream.comment(page.error().message());
     return false;
   }
-  for (int i = 0; i < records_per_turn_max; ++i) {
-    const auto stored = follower.reader->next(base::Duration(0));
-    if (!stored) {
-      follower.stream.comment(stored.error().message());
-      return false;
-    }
-    if (!*stored) return true;
-    const auto event = record::RecordView::over((*stored)->bytes);
-    if (!event) {
-      follower.stream.comment(event.error().message());
-      return false;
-    }
-    TRV_ASSERT(event->lsn() == (*stored)->lsn);
-    if (event->tenant() != follower.tenant.value()) continue;
-    const auto text = to_cloud_event(catalog_, *event);
-    if (!text) {
-      follower.stream.comment(text.error().message());
-      return false;
-    }
-    if (!follower.stream.send(std::to_string(event->lsn().value()), event->type(), *text)) return false;
+  const Frames frames(*page);
+  if (!deliver(follower, frames)) return true;
+  if (frames.more) {
+    follower.has_room->store(true);
+    unfinished_ = true;
+    return true;
   }
-  more = true;
+  if (alone) group.head = follower.subscription.after;
+  follower.keeps_up = true;
   return true;
+}
+
+void EventFeed::advance(const base::TenantId& tenant, Group& group) {
+  if (std::ranges::none_of(group.followers, &Follower::keeps_up)) return;
+  const auto page = source_(
+      tenant, {.after = group.head, .up_to = std::nullopt, .count = shared_events_max, .bytes_max = shared_bytes_max});
+  if (!page) {
+    std::erase_if(group.followers, [&](Follower& follower) {
+      if (follower.keeps_up) follower.stream.comment(page.error().message());
+      return follower.keeps_up;
+    });
+    return;
+  }
+  if (page->events.empty()) return;
+  const Frames frames(*page);
+  for (Follower& follower : group.followers) {
+    if (follower.keeps_up && !deliver(follower, frames)) follower.keeps_up = false;
+  }
+  TRV_ASSERT(frames.ends.back().lsn > group.head);
+  group.head = frames.ends.back().lsn;
+  unfinished_ = unfinished_ || frames.more;
+}
+
+// Writes what comes behind the follower's position. False: the stream took only a part of it.
+bool EventFeed::deliver(Follower& follower, const Frames& frames) {
+  log::Lsn& after = follower.subscription.after;
+  const auto first = std::ranges::upper_bound(frames.ends, after, {}, &Frames::End::lsn);
+  if (first == frames.ends.end()) return true;
+  const std::size_t begin = frames.begin_of(static_cast<std::size_t>(first - frames.ends.begin())) + follower.written;
+  const std::size_t end = begin + follower.stream.write(std::string_view(frames.bytes).substr(begin));
+  TRV_ASSERT(end <= frames.bytes.size());
+  const auto next = std::ranges::upper_bound(frames.ends, end, {}, &Frames::End::offset);
+  if (next != first) after = std::prev(next)->lsn;
+  follower.written = end - frames.begin_of(static_cast<std::size_t>(next - frames.ends.begin()));
+  TRV_ENSURES(next != frames.ends.end() || follower.written == 0);
+  return next == frames.ends.end();
 }
 
 }  // namespace trv::node

@@ -1,30 +1,42 @@
 #pragma once
-// The event stream of tenants: from the log to whoever follows it.
+// The event streams of a shard's tenants: from the log to those who follow it.
 
-#include <condition_variable>
+#include <atomic>
+#include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <unordered_map>
+#include <vector>
 
-#include "events/catalog/event_catalog.hpp"
-#include "events/log/event_log.hpp"
 #include "kernel/http/event_stream.hpp"
+#include "kernel/node/event_history.hpp"
 #include "sdk/base/identity.hpp"
 
 namespace trv::node {
 
-/// A record as a CloudEvent in JSON, on one line. Error: corrupt where its payload does not fit its schema.
-[[nodiscard]] base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog,
-                                                       const record::RecordView& event);
+/// What a follower asks for.
+struct Subscription {
+  base::TenantId tenant;
+  log::Lsn after;
+  std::string right;  ///< names what `may_follow` asks about, a token for example: the same is asked about once
+  /// Asked on the feed's thread before anything is sent and at least every second; must be quick.
+  std::function<bool()> may_follow;
+};
 
-/// One thread serves all followers. Each follower sees its tenant's events in log order, without gap, from where it
-/// asked; one that reads too slowly is ended and resumes with Last-Event-ID.
+/// One thread serves all followers. Each sees its tenant's events in log order, without gap, from where it asked.
+/// Followers of a tenant that keep up share what is read for them; one that reads too slowly pauses with a few tens of
+/// KiB queued, and goes on from the log when those are sent.
 class EventFeed {
  public:
-  EventFeed(log::EventLog& log, log::ShardId shard, const catalog::EventCatalog& catalog);
+  /// Gives the committed events of a tenant. Called on the feed's thread.
+  using Source = std::function<base::Result<EventPage>(const base::TenantId& tenant, const EventRange& range)>;
+
+  explicit EventFeed(Source source);
   ~EventFeed();
   EventFeed(const EventFeed&) = delete;
   EventFeed& operator=(const EventFeed&) = delete;
@@ -32,33 +44,41 @@ class EventFeed {
   void start();
   void stop();
 
-  /// Any thread. The stream gets the tenant's events behind `after` as long as `may_follow` holds: it is asked on the
-  /// feed's thread before anything is sent and at least every second, and must be quick.
-  void follow(base::TenantId tenant, log::Lsn after, http::EventStream stream, std::function<bool()> may_follow);
-  /// New records are durable. Any thread.
+  /// Any thread. The stream gets the tenant's events behind `after` as long as `may_follow` holds.
+  void follow(Subscription subscription, http::EventStream stream);
+  /// New records are committed. Any thread.
   void wake();
-  [[nodiscard]] std::size_t followers() const;
+  [[nodiscard]] std::size_t followers() const noexcept { return count_; }
 
  private:
+  struct Signal;
   struct Follower {
-    base::TenantId tenant;
+    Subscription subscription;
     http::EventStream stream;
-    std::unique_ptr<log::Reader> reader;
-    std::function<bool()> may_follow;
+    std::shared_ptr<std::atomic<bool>> has_room;  ///< set by the stream; a follower that keeps up has room
+    std::size_t written = 0;                      ///< of the event that comes next
+    bool keeps_up = false;
   };
+  /// The followers of a tenant.
+  struct Group {
+    log::Lsn head;  ///< where those that keep up are
+    std::list<Follower> followers;
+  };
+  struct Frames;
 
   void run();
-  [[nodiscard]] bool serve(Follower& follower, bool& more) const;
+  void serve(const base::TenantId& tenant, Group& group);
+  [[nodiscard]] bool catch_up(Group& group, Follower& follower);
+  void advance(const base::TenantId& tenant, Group& group);
+  [[nodiscard]] static bool deliver(Follower& follower, const Frames& frames);
+  [[nodiscard]] bool may_go_on(Follower& follower);
 
-  log::EventLog& log_;
-  log::ShardId shard_;
-  const catalog::EventCatalog& catalog_;
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::list<Follower> arrived_;
-  std::size_t count_ = 0;
-  bool woken_ = false;
-  bool stopping_ = false;
+  const Source source_;
+  const std::shared_ptr<Signal> signal_;
+  std::map<std::string, Group, std::less<>> groups_;  // of the feed's thread, like what follows
+  std::unordered_map<std::string, bool> rights_;      // asked about in this turn
+  bool unfinished_ = false;                           // somebody can go on at once
+  std::atomic<std::size_t> count_ = 0;
   std::thread thread_;
 };
 

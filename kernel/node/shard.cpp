@@ -11,7 +11,11 @@ namespace trv::node {
 
 Shard::Shard(log::ShardId id, log::EventLog& log, const catalog::EventCatalog& catalog, const base::Clock& clock,
              base::Random& random)
-    : log_(log), clock_(clock), random_(random), feed_(log, id, catalog) {}
+    : log_(log),
+      clock_(clock),
+      random_(random),
+      history_(log, id, catalog),
+      feed_([this](const auto& tenant, const EventRange& range) { return events(tenant, range); }) {}
 
 Shard::~Shard() {
   (void)stop();
@@ -61,6 +65,11 @@ base::Status Shard::stop() {
   if (processor_) processor_->stop();
   if (!projection_ || std::exchange(closed_, true)) return {};
   return projection_->close();
+}
+
+base::Result<EventPage> Shard::events(const base::TenantId& tenant, const EventRange& range) {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, begin_read());
+  return history_.read(txn, trail(), tenant, range);
 }
 
 base::Status Shard::decide_and_wait(

@@ -75,6 +75,8 @@ class Shard {
       base::TenantId tenant,
       std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
 
+  /// The committed events of a tenant; a short read.
+  [[nodiscard]] base::Result<EventPage> events(const base::TenantId& tenant, const EventRange& range);
   [[nodiscard]] EventFeed& feed() noexcept { return feed_; }
   [[nodiscard]] base::Uuid new_id() const { return base::Uuid::v7(clock_.now(), random_); }
   [[nodiscard]] shard::ShardMetrics metrics() const { return processor_->metrics(); }
@@ -97,6 +99,7 @@ class Shard {
   trail::TrailProjector trail_;
   std::unique_ptr<projection::Projection> projection_;
   instance::DefinitionCache definitions_;  ///< of the shard's thread
+  EventHistory history_;
   EventFeed feed_;
   ShardObserver observer_;
   std::unique_ptr<shard::ShardProcessor> processor_;

@@ -1,0 +1,53 @@
+#pragma once
+// The committed events of one tenant, as CloudEvents, oldest first. What is read is exactly what is asked for: the
+// tenant's trail names the positions of its records, and those are looked up in the log.
+
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "audit/trail/tables.hpp"
+#include "events/catalog/event_catalog.hpp"
+#include "events/lmdb/env.hpp"
+#include "events/log/record_lookup.hpp"
+#include "sdk/base/identity.hpp"
+
+namespace trv::node {
+
+struct Event {
+  log::Lsn lsn;
+  std::string type;
+  std::string text;  ///< the CloudEvent in JSON, on one line
+};
+
+struct EventRange {
+  log::Lsn after;
+  std::optional<log::Lsn> up_to = std::nullopt;
+  std::size_t count = 1;      ///< at most so many events, at least 1
+  std::size_t bytes_max = 0;  ///< ends behind the event that reaches so many bytes of text
+};
+
+struct EventPage {
+  std::vector<Event> events;
+  bool more = false;  ///< the range has events behind these
+};
+
+/// Any thread; reads of one shard's log come one after another, each bounded by its range.
+class EventHistory {
+ public:
+  EventHistory(log::EventLog& log, log::ShardId shard, const catalog::EventCatalog& catalog)
+      : catalog_(catalog), records_(log, shard) {}
+
+  /// Errors: not_found where the log does not hold a record any more; corrupt where a payload does not fit its schema,
+  /// or the trail leads to a record of another tenant; what the log and the projection report.
+  [[nodiscard]] base::Result<EventPage> read(const lmdb::Txn& txn, const trail::Tables& tables,
+                                             const base::TenantId& tenant, const EventRange& range);
+
+ private:
+  const catalog::EventCatalog& catalog_;
+  std::mutex mutex_;
+  log::RecordLookup records_;
+};
+
+}  // namespace trv::node
