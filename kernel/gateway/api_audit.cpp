@@ -103,19 +103,21 @@ void add_audit_routes(http::Router& router, const node::Node& node, const TrailS
   };
   router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&signer](Call call) {
                  record_and_read(signer, std::move(call), "checkpoint", read_checkpoint);
-               }));
+               }),
+               {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/audit/key", reader([&signer](Call call) {
                  const auto key = key_of(signer, call.tenant);
                  if (!key) return call.responder.fail(key.error());
                  call.responder.send(http::text(200, key->verifier().format() + "\n"));
                }));
   router.route("GET", "/v1/tenants/{tenant}/audit/tile/{path...}",
-               reader([&signer](Call call) { answer_tile(signer, std::move(call)); }));
+               reader([&signer](Call call) { answer_tile(signer, std::move(call)); }), {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}", reader([&signer](Call call) {
                  const std::string lsn(call.request().parameter("lsn"));
                  record_and_read(signer, std::move(call), "proof",
                                  [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
-               }));
+               }),
+               {.may_wait = true});
 }
 
 }  // namespace trv::gateway

@@ -101,7 +101,7 @@ void apply_connection(egress::SecretStore& store, Call call) {
   if (kept) kept = keep(wanted->webhook_secret, connection->webhook_secret);
   if (!kept) {
     settle_secrets(store, call.tenant, *secrets, false);
-    return call.responder.fail(kept.error());
+    return call.responder.fail_storing(kept.error());
   }
   shard::Command command = command_of(call);
   node::Shard& shard = call.shard;
@@ -159,7 +159,8 @@ void add_connection_routes(http::Router& router, const node::Node& node, egress:
                }));
   router.route("PUT", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,
-                       [&secrets](Call call) { apply_connection(secrets, std::move(call)); }));
+                       [&secrets](Call call) { apply_connection(secrets, std::move(call)); }),
+               {.may_wait = true});
   router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,
                        [&secrets](Call call) { remove_connection(secrets, std::move(call)); }));

@@ -118,7 +118,8 @@ void receive_all(Call call) {
 }  // namespace
 
 void add_event_routes(http::Router& router, const node::Node& node) {
-  router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, Verb::read, list));
+  router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, Verb::read, list),
+               {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/events/stream",
                guarded(node, Resource::events, Verb::read, [&node](Call call) { follow(node, std::move(call)); }));
   router.route("POST", "/v1/tenants/{tenant}/events",

@@ -271,9 +271,9 @@ void add_instance_routes(http::Router& router, const node::Node& node) {
     return guarded(node, Resource::instances, Verb::write, handler);
   };
   router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", writer(start));
-  router.route("GET", "/v1/tenants/{tenant}/instances", reader(list));
+  router.route("GET", "/v1/tenants/{tenant}/instances", reader(list), {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/instances/{id}", reader(show));
-  router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", reader(tasks));
+  router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", reader(tasks), {.may_wait = true});
   router.route("POST", "/v1/tenants/{tenant}/instances/{id}/cancel", writer(cancel));
 }
 

@@ -67,8 +67,8 @@ void install(plugin_host::PluginStore& packages, plugin_host::PluginHost& plugin
   if (!installed) {
     // A file that differs from its digest is the sender's mistake here, not damage of ours.
     const bool sent_so = installed.error().code() == base::ErrorCode::corrupt;
-    return call.responder.fail(sent_so ? base::Error(base::ErrorCode::invalid, installed.error().message())
-                                       : installed.error());
+    return call.responder.fail_storing(sent_so ? base::Error(base::ErrorCode::invalid, installed.error().message())
+                                               : installed.error());
   }
   base::Status loaded = check_version_is_free(call.shard, *installed);
   if (loaded) loaded = plugins.load(installed->package_digest);
@@ -137,7 +137,7 @@ void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host
                guarded(node, Resource::packages, Verb::write,
                        [&packages, &plugins](Call call) { install(packages, plugins, std::move(call)); },
                        {.body = BodyRule::by_handler}),
-               {.body_bytes_max = package_bytes_max});
+               {.body_bytes_max = package_bytes_max, .may_wait = true});
   router.route("GET", "/v1/plugins", guarded(node, Resource::packages, Verb::read, [&node](Call call) {
                  answer_list(
                      node.platform(), std::move(call),

@@ -151,7 +151,8 @@ void add_webhook_routes(http::Router& router, const node::Node& node, const plug
   router.route("POST", "/v1/tenants/{tenant}/webhooks/{plugin}/{name}",
                [door = Door{node, plugins, secrets}](const http::Request& request, http::Responder responder) {
                  deliver(door, request, std::move(responder));
-               });
+               },
+               {.may_wait = true});
 }
 
 }  // namespace trv::gateway

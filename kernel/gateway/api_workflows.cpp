@@ -148,7 +148,8 @@ void add_workflow_routes(http::Router& router, const node::Node& node, const plu
   router.route("POST", "/v1/tenants/{tenant}/workflows",
                guarded(node, Resource::workflows, Verb::write,
                        [platform = Platform{node, plugins}](Call call) { apply(platform, std::move(call)); },
-                       {.body = BodyRule::by_handler}));
+                       {.body = BodyRule::by_handler}),
+               {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/workflows", guarded(node, Resource::workflows, Verb::read, list));
   router.route("GET", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/{version}",
                guarded(node, Resource::workflows, Verb::read, show));

@@ -33,6 +33,14 @@ void Responder::fail(const base::Error& error) {
   send(problem_of(error));
 }
 
+void Responder::fail_storing(const base::Error& error) {
+  TRV_EXPECTS(pending());
+  if (!error.may_pass()) return fail(error);
+  exchange_->log_failure(error);
+  send(problem_of(
+      {base::ErrorCode::unavailable, "the node cannot store this now; nothing was changed; try again later"}));
+}
+
 void Responder::answer(base::Result<Response> response) {
   if (!response) return fail(response.error());
   send(*std::move(response));

@@ -41,10 +41,13 @@ class Responder {
   /// The request in question. Contract: pending().
   [[nodiscard]] const Request& request() const noexcept;
 
-  /// Contract: pending(), also for the three below.
+  /// Contract: pending(), also for the four below.
   void send(Response response);
   /// Sends problem_of(error); logs the message of internal and corrupt errors under the request's id.
   void fail(const base::Error& error);
+  /// The same for what the node's own storage said: an error that may pass is logged, and answered 503 without its
+  /// message, which names files.
+  void fail_storing(const base::Error& error);
   /// Sends the response or, where there is none, fails with the error.
   void answer(base::Result<Response> response);
   /// Sends the head of a text/event-stream response and hands the stream over.

@@ -19,11 +19,14 @@
 
 namespace trv::http {
 
-/// Called on a server thread, which it must not block. It answers now, or moves the responder to who will.
+/// Called on a server thread, which it must not block, or on a worker, see RouteOptions. It answers now, or moves the
+/// responder to who will.
 using Handler = std::function<void(const Request&, Responder)>;
 
 struct RouteOptions {
-  std::optional<std::size_t> body_bytes_max;  ///< instead of the server's
+  std::optional<std::size_t> body_bytes_max = {};  ///< instead of the server's
+  bool may_wait = false;     ///< the handler waits for a plugin, a file or a scan: it is called on a worker
+  bool before_open = false;  ///< served from start() on, not only from open() on
 };
 
 struct Route {

@@ -331,9 +331,11 @@ void Loop::end() {
 /// What exists between start() and stop().
 class Server::Running {
  public:
-  Running(const Server& server, base::Random& random) : options_(*server.options_), log_(server.log_) {
+  Running(const Server& server, base::Random& random)
+      : options_(*server.options_), log_(server.log_), workers_(options_.workers, options_.workers_waiting_max) {
     for (std::size_t i = 0; i < options_.threads; ++i) {
-      SessionEnvironment environment{server.router_, server.options_, server.clock_, log_, random.next(), 0, {}, {}};
+      SessionEnvironment environment{
+          server.router_, server.options_, server.is_open_, workers_, server.clock_, log_, random.next(), 0, {}, {}};
       loops_.push_back(std::make_shared<Loop>(std::move(environment), count_));
     }
     acceptor_.emplace(loops_.front()->io);
@@ -433,6 +435,7 @@ class Server::Running {
   const ServerOptions& options_;
   std::shared_ptr<spdlog::logger> log_;
   std::shared_ptr<ConnectionCount> count_ = std::make_shared<ConnectionCount>();
+  Workers workers_;  // ends behind the loops, which hand it work
   std::vector<std::shared_ptr<Loop>> loops_;
   std::optional<tcp::acceptor> acceptor_;
   std::optional<asio::steady_timer> accept_timer_;
@@ -445,6 +448,7 @@ Server::Server(ServerOptions options, Router router, const base::Clock& clock, b
                std::shared_ptr<spdlog::logger> log)
     : options_(std::make_shared<const ServerOptions>(std::move(options))),
       router_(std::make_shared<const Router>(std::move(router))),
+      is_open_(std::make_shared<std::atomic<bool>>(options_->opens_at_start)),
       clock_(clock),
       random_(random),
       log_(std::move(log)) {
@@ -466,6 +470,8 @@ base::Status Server::start() {
   TRV_TRY(require(options_->header_bytes_max >= 256 && options_->header_bytes_max <= header_bytes_limit,
                   "header_bytes_max must be 256 to 1048576"));
   TRV_TRY(require(options_->connections_max >= 1, "connections_max must be at least 1"));
+  TRV_TRY(require(options_->workers >= 1 && options_->workers_waiting_max >= 1,
+                  "workers and workers_waiting_max must be at least 1"));
   TRV_TRY(require(options_->idle_timeout > base::Duration::zero(), "idle_timeout must be above 0"));
   TRV_TRY(require(options_->request_timeout > base::Duration::zero(), "request_timeout must be above 0"));
   TRV_TRY(require(options_->heartbeat_interval > base::Duration::zero(), "heartbeat_interval must be above 0"));
@@ -478,6 +484,10 @@ base::Status Server::start() {
   } catch (const std::exception& exception) {
     return base::fail(ErrorCode::unavailable, fmt::format("the HTTP server cannot start: {}", exception.what()));
   }
+}
+
+void Server::open() noexcept {
+  is_open_->store(true);
 }
 
 std::uint16_t Server::port() const noexcept {

@@ -7,6 +7,7 @@
 
 #include <spdlog/fwd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -30,6 +31,9 @@ struct ServerOptions {
   base::Duration idle_timeout = std::chrono::seconds(60);     ///< between requests, and without progress of an answer
   base::Duration request_timeout = std::chrono::seconds(30);  ///< from a request's first byte to its last; then 408
   std::size_t connections_max = 4096;                         ///< above: 503 and close
+  std::size_t workers = 4;                                    ///< threads for routes that may wait; at least 1
+  std::size_t workers_waiting_max = 256;                      ///< requests that wait for a worker; above: 503
+  bool opens_at_start = true;                                 ///< false: open() is called later
   std::size_t stream_bytes_max = 32 * 1024;                   ///< what one event stream may have queued
   base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
   /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
@@ -50,6 +54,9 @@ class Server {
   /// the port is in use; denied where the port needs a privilege; unavailable for the rest. May be tried again.
   [[nodiscard]] base::Status start();
 
+  /// Serves every route from here on; before it, 503 but for the routes `before_open`. Any thread.
+  void open() noexcept;
+
   /// The bound port; 0 before start().
   [[nodiscard]] std::uint16_t port() const noexcept;
   /// Open connections now. Any thread.
@@ -63,6 +70,7 @@ class Server {
   class Running;
   std::shared_ptr<const ServerOptions> options_;
   std::shared_ptr<const Router> router_;
+  std::shared_ptr<std::atomic<bool>> is_open_;
   const base::Clock& clock_;
   base::Random& random_;
   std::shared_ptr<spdlog::logger> log_;

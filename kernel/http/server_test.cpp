@@ -46,6 +46,77 @@ TEST(server, answers_a_request) {
   EXPECT_FALSE(answer.headers.contains("connection"));
 }
 
+// Waits until it may go on, as a handler does that asks a plugin.
+struct Waiting {
+  std::promise<void> begun;
+  std::promise<void> may_go_on;
+  [[nodiscard]] Router router() {
+    Router router = small_router();
+    router.route("GET", "/slow",
+                 [this, calls = 0](const Request&, Responder responder) mutable {
+                   if (calls++ == 0) {
+                     begun.set_value();
+                     may_go_on.get_future().wait();
+                   }
+                   responder.send(text(200, "slow"));
+                 },
+                 {.may_wait = true});
+    return router;
+  }
+};
+
+TEST(server, a_handler_that_may_wait_delays_no_other_request) {
+  Waiting waiting;
+  RunningServer running(waiting.router(), {.threads = 1, .workers = 1});
+  RawClient slow(running.port());
+  slow.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  waiting.begun.get_future().wait();
+  for (int i = 0; i < 10; ++i) {
+    RawClient client(running.port());
+    client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_EQ(client.read_answer().body, "hello");
+  }
+  waiting.may_go_on.set_value();
+  EXPECT_EQ(slow.read_answer().body, "slow");
+}
+
+TEST(server, more_requests_than_may_wait_for_a_worker_are_503) {
+  Waiting waiting;
+  RunningServer running(waiting.router(), {.threads = 1, .workers = 1, .workers_waiting_max = 1});
+  RawClient first(running.port());
+  first.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  waiting.begun.get_future().wait();
+  RawClient second(running.port());
+  RawClient third(running.port());
+  second.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  std::this_thread::sleep_for(50ms);
+  third.send("GET /slow HTTP/1.1\r\nHost: x\r\n\r\n");
+  const RawAnswer refused = third.read_answer();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_EQ(refused.headers.at("retry-after"), "1");
+  waiting.may_go_on.set_value();
+  EXPECT_EQ(first.read_answer().body, "slow");
+  EXPECT_EQ(second.read_answer().body, "slow");
+}
+
+TEST(server, before_it_is_open_only_routes_for_that_time_are_served) {
+  Router router = small_router();
+  router.route("GET", "/livez", [](const Request&, Responder responder) { responder.send(text(200, "ok")); },
+               {.before_open = true});
+  RunningServer running(std::move(router), {.opens_at_start = false});
+  const auto get = [&](const std::string& path) {
+    RawClient client(running.port());
+    client.send("GET " + path + " HTTP/1.1\r\nHost: x\r\n\r\n");
+    return client.read_answer();
+  };
+  EXPECT_EQ(get("/livez").body, "ok");
+  const RawAnswer early = get("/hello");
+  EXPECT_EQ(early.status, 503);
+  EXPECT_EQ(early.headers.at("retry-after"), "1");
+  running.server().open();
+  EXPECT_EQ(get("/hello").body, "hello");
+}
+
 TEST(server, hands_over_parameters_query_headers_and_peer) {
   RunningServer running(small_router());
   RawClient client(running.port());

@@ -197,7 +197,19 @@ bool Session::read_body() {
 
 void Session::dispatch() {
   TRV_EXPECTS(match_.route != nullptr);
-  // Exceptions of a handler end here; its responder, unanswered, then answers 500.
+  const RouteOptions& options = match_.route->options;
+  if (!options.before_open && !environment_.is_open->load()) {
+    return answer(problem_of({base::ErrorCode::unavailable, "the server is starting; /readyz says how far it is"}));
+  }
+  if (!options.may_wait) return call_handler();
+  const std::shared_ptr<Session> self = shared_from_this();
+  if (!environment_.workers.run([self] { self->call_handler(); })) {
+    answer(problem_of({base::ErrorCode::unavailable, "too many requests wait for a worker; try again in a moment"}));
+  }
+}
+
+// Exceptions of a handler end here; its responder, unanswered, then answers 500.
+void Session::call_handler() noexcept {
   try {
     match_.route->handler(request_, Responder(shared_from_this()));
   } catch (const std::exception& exception) {

@@ -7,6 +7,7 @@
 
 #include <spdlog/fwd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "kernel/http/router.hpp"
 #include "kernel/http/server.hpp"
 #include "kernel/http/stream_queue.hpp"
+#include "kernel/http/workers.hpp"
 
 namespace trv::http {
 
@@ -30,6 +32,8 @@ namespace trv::http {
 struct SessionEnvironment {
   std::shared_ptr<const Router> router;  // requests borrow pattern names, and may outlive the server in a responder
   std::shared_ptr<const ServerOptions> options;
+  std::shared_ptr<std::atomic<bool>> is_open;
+  Workers& workers;  ///< used only while the loop runs
   const base::Clock& clock;
   std::shared_ptr<spdlog::logger> log;
   std::uint64_t id_prefix = 0;  ///< random, so that request ids of two runs differ
@@ -86,6 +90,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   [[nodiscard]] bool read_body();
   void head_complete();
   void dispatch();
+  void call_handler() noexcept;
   [[nodiscard]] bool take_answer();
   [[nodiscard]] bool pump_stream();
   void refuse(int status, std::string_view code, std::string_view detail);
