@@ -5,7 +5,9 @@
 #include <lmdb.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -126,15 +128,45 @@ Status Env::copy_to(const std::filesystem::path& folder) const {
   return sync_copy(file);
 }
 
+namespace {
+
+// The pages that were freed, by the table in which LMDB keeps them: each row begins with how many it lists.
+int count_free_pages(MDB_env* env, std::uint64_t& pages) {
+  MDB_txn* txn = nullptr;
+  int code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn);
+  if (code != MDB_SUCCESS) return code;
+  constexpr MDB_dbi free_table = 0;
+  MDB_cursor* cursor = nullptr;
+  code = mdb_cursor_open(txn, free_table, &cursor);
+  MDB_val key{};
+  MDB_val row{};
+  while (code == MDB_SUCCESS && (code = mdb_cursor_get(cursor, &key, &row, MDB_NEXT)) == MDB_SUCCESS) {
+    std::size_t count = 0;
+    TRV_ASSERT(row.mv_size >= sizeof count);
+    std::memcpy(&count, row.mv_data, sizeof count);
+    pages += count;
+  }
+  if (cursor != nullptr) mdb_cursor_close(cursor);
+  mdb_txn_abort(txn);
+  return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
+}
+
+}  // namespace
+
 Result<EnvStats> Env::stats() const {
   MDB_envinfo info{};
   MDB_stat stat{};
   int code = mdb_env_info(state_->env, &info);
   if (code == MDB_SUCCESS) code = mdb_env_stat(state_->env, &stat);
+  std::uint64_t pages = std::uint64_t{info.me_last_pgno} + 1;
+  // They are reused before the file grows, and matter only when it hardly can any more.
+  if (code == MDB_SUCCESS && pages * stat.ms_psize > info.me_mapsize / 8 * 7) {
+    std::uint64_t free_pages = 0;
+    code = count_free_pages(state_->env, free_pages);
+    pages -= std::min(pages, free_pages);
+  }
   if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "read statistics"));
-  return EnvStats{.used_bytes = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize,
-                  .map_bytes = info.me_mapsize,
-                  .readers = info.me_numreaders};
+  return EnvStats{.used_bytes = pages * stat.ms_psize, .map_bytes = info.me_mapsize, .readers = info.me_numreaders};
 }
 
 const std::filesystem::path& Env::folder() const noexcept {

@@ -20,7 +20,10 @@ Error to_error(const EnvState& env, int code, std::string_view doing) {
       return {ErrorCode::exhausted,
               fmt::format("{}: its limit of {} bytes is reached; erase data or raise the limit", place, env.map_bytes)};
     case ENOSPC:
-    case EDQUOT: return {ErrorCode::exhausted, fmt::format("{}: the disk is full; free some space on it", place)};
+    case EDQUOT:
+    case EFBIG:
+      return {ErrorCode::exhausted,
+              fmt::format("{}: the disk, or what this process may use of it, is full; free some space", place)};
     case MDB_DBS_FULL:
       return {ErrorCode::exhausted, fmt::format("{}: more than {} tables; raise tables_max", place, env.tables_max)};
     case MDB_READERS_FULL:

@@ -11,6 +11,7 @@
 #include "events/lmdb/folder_lock.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
+#include "kernel/daemon/room.hpp"
 #include "kernel/daemon/sources.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
@@ -60,6 +61,7 @@ struct Kernel::Parts {
   std::unique_ptr<log::LmdbEventLog> log;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
   std::unique_ptr<node::Node> node;
+  std::unique_ptr<Room> room;
   gateway::TrailSigner signer;
   std::unique_ptr<egress::SecretStore> secrets;
   std::unique_ptr<ProjectedConnections> connections;
@@ -104,6 +106,18 @@ node::ShardObserver Kernel::Parts::observer() {
     if (last != base::Duration::min() && now - last < std::chrono::seconds(10)) return;
     last = now;
     logger->error("commands fail: {}", error.message());
+  };
+  // Not while a projection may be made anew.
+  observer.room = [this] { return node->is_started() ? room->check() : base::Status(); };
+  observer.claimed = [this](const log::Claim& claim) {
+    logger->debug("shard {}: claimed with epoch {}; the next record is {}", claim.shard.value(), claim.epoch.value(),
+                  claim.next.value());
+  };
+  observer.committed = [this](log::ShardId shard, log::Lsn last) {
+    if (!logger->should_log(spdlog::level::debug)) return;
+    const shard::ShardMetrics metrics = node->shards()[shard.value()]->metrics();
+    logger->debug("shard {}: batch {} is durable up to record {}; {} records so far, {} commands wait", shard.value(),
+                  metrics.batches, last.value(), metrics.records, metrics.queue_length);
   };
   return observer;
 }
@@ -190,6 +204,30 @@ base::Status Kernel::compose(StartReport& report) {
   parts.dispatcher =
       std::make_unique<effects::EffectDispatcher>(dispatching, platform.projection(), platform.outbox(), *parts.tries,
                                                   clock_, random_, parts.effect_ports(platform));
+  std::vector<Room::Store> stores = {{.name = "log", .stats = [&parts] { return parts.log->stats(); }}};
+  for (const auto& shard : parts.node->shards()) {
+    stores.push_back({.name = "projection", .stats = [&shard] { return shard->projection().stats(); }});
+  }
+  parts.room = std::make_unique<Room>(folder, std::move(stores), clock_, logger_);
+  // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
+  http::ServerOptions http;
+  http.address = config_.http_address;
+  http.port = static_cast<std::uint16_t>(config_.http_port);
+  http.threads = config_.http_threads;
+  http.body_bytes_max = config_.http_body_bytes_max;
+  const gateway::Ports ports{.node = *parts.node,
+                             .packages = *parts.packages,
+                             .plugins = *parts.plugins,
+                             .secrets = *parts.secrets,
+                             .broker = *parts.broker,
+                             .effects = *parts.dispatcher,
+                             .random = random_,
+                             .signer = parts.signer};
+  http.opens_at_start = false;
+  parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
+  TRV_TRY(parts.server->start());
+  report.port = parts.server->port();
+  logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
   if (base::Status started = platform.start(parts.observer()); !started) {
     return base::fail(std::move(started).error().in(fmt::format("following the log in {}", (folder / "log").string())));
   }
@@ -204,26 +242,11 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(load_plugins(report));
   // Effects of an earlier run go out only now that the plugins are there.
   parts.dispatcher->start();
-
-  http::ServerOptions http;
-  http.address = config_.http_address;
-  http.port = static_cast<std::uint16_t>(config_.http_port);
-  http.threads = config_.http_threads;
-  http.body_bytes_max = config_.http_body_bytes_max;
-  const gateway::Ports ports{.node = *parts.node,
-                             .packages = *parts.packages,
-                             .plugins = *parts.plugins,
-                             .secrets = *parts.secrets,
-                             .broker = *parts.broker,
-                             .effects = *parts.dispatcher,
-                             .random = random_,
-                             .signer = parts.signer};
-  parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
-  TRV_TRY(parts.server->start());
-  report.port = parts.server->port();
-  logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
   // Last: a start that fails has not used up the token that it could not show.
-  return first_start(report);
+  TRV_TRY(first_start(report));
+  parts.node->started();
+  parts.server->open();
+  return {};
 }
 
 // The system tenant and its first token, once in the life of a data folder; another token where one is asked for.

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <future>
 #include <string_view>
 
 #include "kernel/daemon/data_folder.hpp"
@@ -101,6 +104,14 @@ void announce(const daemon::Config& config, const daemon::StartReport& report, b
   }
 }
 
+// A replay may take minutes, and what it has done so far is kept: the end of a process costs the log nothing and the
+// projection only its open transaction, as after kill -9.
+[[noreturn]] void stop_starting() {
+  fmt::print("travd is stopping; it was not ready yet\n");
+  std::fflush(stdout);
+  std::_Exit(0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -170,7 +181,13 @@ int main(int argc, char** argv) {
   base::SystemRandom random;
   const auto logger = make_logger(*config);
   daemon::Kernel kernel(*config, clock, random, logger);
-  const auto report = kernel.start();
+  auto starting = std::async(std::launch::async, [&kernel] { return kernel.start(); });
+  while (starting.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    const timespec wait{.tv_sec = 0, .tv_nsec = 10'000'000};
+    const int number = sigtimedwait(&signals, nullptr, &wait);
+    if (number == SIGTERM || number == SIGINT) stop_starting();
+  }
+  const auto report = starting.get();
   if (!report) {
     fmt::print(stderr, "travd: {}\n", report.error().message());
     return exit_usage;

@@ -161,6 +161,7 @@ shard::Command command_of(const Call& call) {
   command.actor = call.actor();
   command.correlation_id = call.shard.new_id();
   command.traceparent = traceparent_of(call.request());
+  command.frees_room = call.request().method() == "DELETE" || call.request().path().ends_with("/cancel");
   return command;
 }
 

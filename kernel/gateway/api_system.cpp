@@ -14,28 +14,32 @@ http::Response version() {
                                             {"abi", {{"major", TRV_ABI_MAJOR}, {"minor", TRV_ABI_MINOR}}}});
 }
 
-// Ready to change something: this process owns its shards and the log takes appends.
+// Ready to change something: this process owns its shards, the log takes appends, and there is room for more.
 http::Response readiness(const node::Node& node) {
-  if (node.ready()) return http::json(200, boost::json::value{{"status", "ok"}});
-  return http::json(
-      503, boost::json::value{{"status", "not ready"},
-                              {"reason", "this process does not own its shards, or the log does not take appends"}});
+  const std::string reason = node.why_not_ready();
+  if (reason.empty()) return http::json(200, boost::json::value{{"status", "ok"}});
+  return http::json(503, boost::json::value{{"status", "not ready"}, {"reason", reason}}).with("Retry-After", "1");
 }
 
 }  // namespace
 
 void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics) {
-  router.route("GET", "/livez", [](const http::Request&, http::Responder responder) {
-    responder.send(http::json(200, boost::json::value{{"status", "ok"}}));
-  });
+  router.route("GET", "/livez",
+               [](const http::Request&, http::Responder responder) {
+                 responder.send(http::json(200, boost::json::value{{"status", "ok"}}));
+               },
+               {.before_open = true});
   router.route("GET", "/readyz",
-               [&node](const http::Request&, http::Responder responder) { responder.send(readiness(node)); });
-  router.route("GET", "/metrics", [metrics = std::move(metrics)](const http::Request&, http::Responder responder) {
-    http::Response response;
-    response.content_type = "text/plain; version=0.0.4; charset=utf-8";
-    response.body = metrics();
-    responder.send(std::move(response));
-  });
+               [&node](const http::Request&, http::Responder responder) { responder.send(readiness(node)); },
+               {.before_open = true});
+  router.route("GET", "/metrics",
+               [metrics = std::move(metrics)](const http::Request&, http::Responder responder) {
+                 http::Response response;
+                 response.content_type = "text/plain; version=0.0.4; charset=utf-8";
+                 response.body = metrics();
+                 responder.send(std::move(response));
+               },
+               {.may_wait = true});
   router.route("GET", "/openapi.json", [](const http::Request&, http::Responder responder) {
     responder.send(http::json_text(200, std::string(openapi_document())));
   });

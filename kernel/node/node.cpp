@@ -1,7 +1,5 @@
 #include "kernel/node/node.hpp"
 
-#include <algorithm>
-
 #include "sdk/base/contract.hpp"
 
 namespace trv::node {
@@ -17,8 +15,15 @@ base::Result<Shard*> Node::shard_of(const base::TenantId& tenant) const {
   return shards_.front().get();
 }
 
-bool Node::ready() const {
-  return std::ranges::all_of(shards_, [](const auto& shard) { return shard->ready(); });
+std::string Node::why_not_ready() const {
+  std::string reasons;
+  for (const auto& shard : shards_) {
+    const std::string reason = shard->why_not_ready();
+    // Of what several have in common it is enough to hear once.
+    if (reason.empty() || reasons.find(reason) != std::string::npos) continue;
+    reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  return reasons.empty() && !is_started_ ? "the plugins are being loaded" : reasons;
 }
 
 }  // namespace trv::node

@@ -1,8 +1,10 @@
 #pragma once
 // The shards of this process, and which of them a tenant lives in.
 
+#include <atomic>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "kernel/node/shard.hpp"
@@ -22,13 +24,17 @@ class Node {
   [[nodiscard]] base::Result<Shard*> shard_of(const base::TenantId& tenant) const;
   [[nodiscard]] std::span<const std::unique_ptr<Shard>> shards() const noexcept { return shards_; }
 
-  /// This process owns every shard of it, and the log takes appends.
-  [[nodiscard]] bool ready() const;
+  /// What keeps which shards from taking every command, for clients; empty where nothing does. Also while they start.
+  [[nodiscard]] std::string why_not_ready() const;
+  /// The start is done: from here on why_not_ready() asks the shards alone.
+  void started() noexcept { is_started_ = true; }
+  [[nodiscard]] bool is_started() const noexcept { return is_started_; }
   [[nodiscard]] base::Timestamp now() const { return clock_.now(); }
 
  private:
   std::vector<std::unique_ptr<Shard>> shards_;
   const base::Clock& clock_;
+  std::atomic<bool> is_started_ = false;
 };
 
 }  // namespace trv::node

@@ -55,9 +55,14 @@ base::Status Shard::start(ShardObserver observer) {
   options.shard = id();
   processor_ =
       std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, clock_, random_, listeners());
+  has_processor_ = true;
   TRV_TRY(processor_->start());
   feed_.start();
   return {};
+}
+
+std::string Shard::why_not_ready() const {
+  return has_processor_ ? processor_->why_not_ready() : fmt::format("shard {} is being opened", id().value());
 }
 
 base::Status Shard::stop() {
@@ -93,7 +98,12 @@ shard::ShardListeners Shard::listeners() {
   listeners.effects = observer_.effects;
   listeners.taken_over = observer_.taken_over;
   listeners.failed = observer_.failed;
-  listeners.committed = [this](log::Lsn) { feed_.wake(); };
+  listeners.room = observer_.room;
+  listeners.claimed = observer_.claimed;
+  listeners.committed = [this](log::Lsn last) {
+    feed_.wake();
+    if (observer_.committed) observer_.committed(id(), last);
+  };
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command = instance::timer_command(decision_state(), timer);
     command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {

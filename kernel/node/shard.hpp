@@ -2,6 +2,7 @@
 // A shard as a unit: the stores and projectors of one log, its processor and its event feed, started and stopped
 // together. A node holds several.
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -35,6 +36,11 @@ struct ShardObserver {
   std::function<void()> taken_over;
   /// What the log or the projection reports when it does not take a batch, and what becomes of a timer that fails.
   std::function<void(const base::Error&)> failed;
+  /// Whether there is room to store more; see shard::ShardListeners. May be empty.
+  std::function<base::Status()> room = {};
+  /// For the daemon's log; may be empty: the shard was claimed; records up to `last` are durable and projected.
+  std::function<void(const log::Claim&)> claimed = {};
+  std::function<void(log::ShardId, log::Lsn last)> committed = {};
 };
 
 /// open(), start() and stop() from one thread; everything else from any thread.
@@ -80,7 +86,8 @@ class Shard {
   [[nodiscard]] EventFeed& feed() noexcept { return feed_; }
   [[nodiscard]] base::Uuid new_id() const { return base::Uuid::v7(clock_.now(), random_); }
   [[nodiscard]] shard::ShardMetrics metrics() const { return processor_->metrics(); }
-  [[nodiscard]] bool ready() const { return processor_->ready(); }
+  /// Why it does not take every command now, for clients; empty where it does. Also before start() and while it runs.
+  [[nodiscard]] std::string why_not_ready() const;
 
  private:
   Shard(log::ShardId id, log::EventLog& log, const catalog::EventCatalog& catalog, const base::Clock& clock,
@@ -103,6 +110,7 @@ class Shard {
   EventFeed feed_;
   ShardObserver observer_;
   std::unique_ptr<shard::ShardProcessor> processor_;
+  std::atomic<bool> has_processor_ = false;
   bool closed_ = false;
 };
 

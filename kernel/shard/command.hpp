@@ -24,6 +24,8 @@ struct Command {
   std::optional<base::Uuid> causation_id;
   std::optional<base::Uuid> correlation_id;
   std::string traceparent;
+  /// It withdraws or ends something: decided also from the reserve that is kept where there is no room for more.
+  bool frees_room = false;
 
   /// Pure; may be called again when a batch has to be undone, so it moves nothing out of itself. Reads the state as all
   /// earlier commands left it. Its error is the command's refusal.

@@ -1,5 +1,7 @@
 // What a shard promises when the log, the projection or a command fails.
 
+#include <atomic>
+
 #include "events/lmdb/files_are_full.hpp"
 #include "kernel/shard/shard_fixture.hpp"
 #include "kernel/shard/shard_processor.hpp"
@@ -172,14 +174,14 @@ TEST_F(ShardTest, a_state_that_cannot_be_read_now_costs_no_more_than_time) {
   EXPECT_EQ(timers_asked_, 1);
 }
 
-TEST_F(ShardTest, a_disk_without_room_is_told_to_the_node_and_not_blamed_on_the_caller) {
+TEST_F(ShardTest, a_disk_without_room_is_reported_to_the_node_and_not_blamed_on_the_caller) {
   log::InMemoryEventLog full_log;
   const auto projection = *projection::Projection::open(
       {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
       {&timers_, &outbox_, &counts_});
-  std::string told;
+  std::string reported;
   ShardListeners listeners;
-  listeners.failed = [&told](const base::Error& error) { told = error.message(); };
+  listeners.failed = [&reported](const base::Error& error) { reported = error.message(); };
   shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, full_log, *projection, timers_, clock_, random_,
                                             std::move(listeners));
   ASSERT_TRUE(shard_->start());
@@ -187,9 +189,37 @@ TEST_F(ShardTest, a_disk_without_room_is_told_to_the_node_and_not_blamed_on_the_
   const auto refused = submit(event_command("acme", "test.event", "a")).get();
   EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable);
   EXPECT_EQ(refused.error().message().find("/data"), std::string::npos);
+  EXPECT_NE(shard_->why_not_ready().find("no room"), std::string::npos);
   EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
   shard_->stop();
-  EXPECT_EQ(told, "/data/log: the disk is full");
+  EXPECT_EQ(reported, "/data/log: the disk is full");
+}
+
+TEST_F(ShardTest, without_room_only_what_frees_some_is_taken_and_the_rest_when_room_is_back) {
+  log::InMemoryEventLog log;
+  const auto projection = *projection::Projection::open(
+      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
+      {&timers_, &outbox_, &counts_});
+  std::atomic<bool> has_room = false;
+  ShardListeners listeners;
+  listeners.room = [&has_room]() -> base::Status {
+    if (has_room) return {};
+    return base::fail(base::ErrorCode::unavailable, "the disk is nearly full");
+  };
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, log, *projection, timers_, clock_, random_,
+                                            std::move(listeners));
+  ASSERT_TRUE(shard_->start());
+  EXPECT_EQ(shard_->why_not_ready(), "the disk is nearly full");
+  const auto refused = submit(event_command("acme", "test.event", "a")).get();
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable);
+  EXPECT_EQ(refused.error().message(), "nothing was changed: the disk is nearly full");
+  Command frees = event_command("acme", "test.event", "b");
+  frees.frees_room = true;
+  EXPECT_TRUE(submit(std::move(frees)).get());
+  has_room = true;
+  EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  EXPECT_EQ(shard_->why_not_ready(), "");
+  shard_->stop();
 }
 
 TEST_F(ShardTest, a_shard_that_was_claimed_by_another_acknowledges_nothing_until_it_owns_it_again) {

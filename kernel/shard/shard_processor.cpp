@@ -15,6 +15,9 @@ using base::fail;
 constexpr std::size_t timers_per_batch_max = 1024;
 constexpr auto retry_wait = std::chrono::seconds(1);
 constexpr std::string_view not_known = "it is not known whether this took effect; ask again with the same keys";
+/// How long a shard is not ready after a batch for which there was no room.
+constexpr auto full_wait = std::chrono::seconds(5);
+constexpr std::string_view no_room = "the node has no room to store anything; nothing was changed; try again later";
 
 bool puts_into_outbox(const record::Draft& event) {
   return event.type == effect_requested_type || event.type == effect_released_type;
@@ -114,6 +117,21 @@ bool ShardProcessor::ready() const {
   return owner_ && !stopping_;
 }
 
+std::string ShardProcessor::why_not_ready() const {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!owner_ && metrics_.applied_lsn < metrics_.catch_up_lsn) {
+      return fmt::format("shard {} catches up: {} of {} records are applied", options_.shard.value(),
+                         metrics_.applied_lsn, metrics_.catch_up_lsn);
+    }
+    if (!owner_ || stopping_) return "this process does not own its shard, or the log does not take appends";
+    if (clock_.monotonic() < full_until_) return std::string(no_room);
+  }
+  if (!listeners_.room) return "";
+  const base::Status room = listeners_.room();
+  return room ? std::string() : room.error().message();
+}
+
 void ShardProcessor::run() {
   for (;;) {
     std::deque<Command> commands;
@@ -162,7 +180,11 @@ base::Status ShardProcessor::take_ownership() {
   step_down();
   TRV_TRY_ASSIGN(log::Claim claim,
                  log_.claim(options_.shard, options_.node, ids_.next(now()), projection_.applied().position));
-  TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1)));
+  TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1), [this](log::Lsn applied, log::Lsn last) {
+    const std::scoped_lock lock(mutex_);
+    metrics_.applied_lsn = applied.value();
+    metrics_.catch_up_lsn = last.value();
+  }));
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
   now_ = std::max(now(), projection_.applied().time);
@@ -174,6 +196,7 @@ base::Status ShardProcessor::take_ownership() {
     ++metrics_.claims;
     metrics_.applied_lsn = projection_.applied().lsn.value();
   }
+  if (listeners_.claimed) listeners_.claimed(claim);
   if (listeners_.taken_over) listeners_.taken_over();
   look_at_timers();
   return {};
@@ -229,9 +252,14 @@ base::Result<std::deque<Command>> ShardProcessor::due_timers() {
 void ShardProcessor::serve(std::deque<Command> commands) {
   if (!claim_) {
     if (const auto owned = take_ownership(); !owned) {
-      for (Command& command : commands) command.done(fail(owned.error()));
+      const base::Error error = storage_failed(owned.error());
+      for (Command& command : commands) command.done(fail(error));
       return;
     }
+  }
+  lack_.reset();
+  if (listeners_.room) {
+    if (const base::Status room = listeners_.room(); !room) lack_ = room.error();
   }
   auto timers = due_timers();
   const std::size_t timer_count = timers ? timers->size() : 0;
@@ -250,20 +278,20 @@ void ShardProcessor::serve(std::deque<Command> commands) {
       commands.pop_front();
     }
     if (!claim_) {
-      fail_all(batch, base::Error(ErrorCode::unavailable, "this node does not own the shard; ask again in a moment"));
+      refuse_all(batch, base::Error(ErrorCode::unavailable, "this node does not own the shard; ask again in a moment"));
       continue;
     }
     batch.next = claim_->next;
     batch.last_hash = claim_->last_hash;
     auto txn = projection_.begin();
     if (!txn) {
-      fail_all(batch, txn.error());
+      refuse_all(batch, storage_failed(txn.error()));
       continue;
     }
     if (const auto applied = attempt(batch, *txn); !applied) {
       txn->txn().abort();
       if (batch.commands.size() == 1) {
-        fail_all(batch, applied.error());
+        refuse_all(batch, storage_failed(applied.error()));
       } else {
         for (auto at = batch.commands.rbegin(); at != batch.commands.rend(); ++at)
           commands.push_front(std::move(at->command));
@@ -279,7 +307,7 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     fired += timers_before - std::min(timer_count, commands.size());
     if (const auto published = publish(batch, *std::move(txn)); !published) {
       failed_ = true;
-      fail_all(batch, published.error());
+      refuse_all(batch, storage_failed(published.error()));
     } else {
       answer(batch);
     }
@@ -309,6 +337,10 @@ base::Status ShardProcessor::attempt(Batch& batch, projection::ProjectionTxn& tx
 // A refusal is the command's outcome; an error returned here is the batch's.
 base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::ProjectionTxn& txn) {
   Command& command = pending.command;
+  if (lack_ && !command.frees_room) {
+    pending.outcome = fail(base::Error(*lack_).in("nothing was changed"));
+    return {};
+  }
   DecisionContext context{.tenant = command.tenant,
                           .actor = command.actor,
                           .now = now(),
@@ -386,7 +418,7 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   if (!settled && settled.error().code() == ErrorCode::exhausted) return give_up(std::move(settled).error());
   if (!settled) {
     step_down();
-    if (listeners_.failed) listeners_.failed(settled.error());
+    (void)storage_failed(settled.error());
     return give_up(base::Error(ErrorCode::lost, std::string(not_known)));
   }
   if (settled->outcome == log::Outcome::lost) {
@@ -399,7 +431,7 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
   if (const auto committed = projection_.commit(std::move(txn), settled->position); !committed) {
     // The log leads: what it took is true. The projection catches up from it when the shard is taken over again.
     step_down();
-    if (listeners_.failed) listeners_.failed(committed.error());
+    (void)storage_failed(committed.error());
     return fail(ErrorCode::lost, std::string(not_known));
   }
   {
@@ -423,15 +455,22 @@ void ShardProcessor::answer(Batch& batch) {
   for (Pending& pending : batch.commands) pending.command.done(pending.outcome);
 }
 
-void ShardProcessor::fail_all(Batch& batch, const base::Error& error) {
-  if (listeners_.failed) listeners_.failed(error);
-  // A full disk is not the caller's doing, and its place on the node not the caller's business.
-  const base::Error answered =
-      error.code() == ErrorCode::exhausted
-          ? base::Error(ErrorCode::unavailable, "the node has no room to store anything; nothing was changed")
-          : error;
-  for (Pending& pending : batch.commands) pending.outcome = fail(answered);
+void ShardProcessor::refuse_all(Batch& batch, const base::Error& error) {
+  for (Pending& pending : batch.commands) pending.outcome = fail(error);
   answer(batch);
+}
+
+// What a caller gets to know of it: a full disk is not the caller's doing, and its place on the node not their
+// business.
+base::Error ShardProcessor::storage_failed(const base::Error& error) {
+  if (listeners_.failed) listeners_.failed(error);
+  if (error.code() == ErrorCode::exhausted) {
+    const std::scoped_lock lock(mutex_);
+    full_until_ = clock_.monotonic() + full_wait;
+    return {ErrorCode::unavailable, std::string(no_room)};
+  }
+  if (error.code() != ErrorCode::unavailable) return error;
+  return {ErrorCode::unavailable, "the node cannot store anything now; nothing was changed; try again later"};
 }
 
 }  // namespace trv::shard

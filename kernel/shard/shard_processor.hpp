@@ -38,10 +38,15 @@ struct ShardListeners {
   /// A timer is due: what to decide. The decision cancels or moves the timer; a timer that it leaves is asked for again
   /// a second later.
   std::function<Command(const Timer&)> timer;
+  /// The shard was claimed, and its projection is at the log's end. May be empty.
+  std::function<void(const log::Claim&)> claimed;
   /// Records up to `last` are durable and projected.
   std::function<void(log::Lsn last)> committed;
   /// What the node's storage or the log says when it does not take a batch. May come often.
   std::function<void(const base::Error&)> failed;
+  /// Whether there is room to store more; asked before each batch and by why_not_ready(), on any thread. The error's
+  /// message is for clients. May be empty.
+  std::function<base::Status()> room;
 };
 
 struct ShardMetrics {
@@ -53,6 +58,7 @@ struct ShardMetrics {
   std::uint64_t timers_fired = 0;
   std::uint64_t queue_length = 0;
   std::uint64_t applied_lsn = 0;
+  std::uint64_t catch_up_lsn = 0;  ///< up to which it applies before it is ready
   bool owner = false;
 };
 
@@ -78,6 +84,8 @@ class ShardProcessor {
   [[nodiscard]] ShardMetrics metrics() const;
   /// True while this process owns the shard and the log takes appends. Any thread.
   [[nodiscard]] bool ready() const;
+  /// Why the shard does not take every command now, for clients; empty where it does. Any thread.
+  [[nodiscard]] std::string why_not_ready() const;
 
  private:
   struct Pending;
@@ -93,7 +101,8 @@ class ShardProcessor {
   [[nodiscard]] base::Status encode(const Decision& decision, Batch& batch);
   [[nodiscard]] base::Status publish(Batch& batch, projection::ProjectionTxn txn);
   void answer(Batch& batch);
-  void fail_all(Batch& batch, const base::Error& error);
+  void refuse_all(Batch& batch, const base::Error& error);
+  [[nodiscard]] base::Error storage_failed(const base::Error& error);
   [[nodiscard]] base::Timestamp now();
   void look_at_timers();
   [[nodiscard]] base::Status find_next_timer();
@@ -115,6 +124,7 @@ class ShardProcessor {
   std::optional<base::Timestamp> next_timer_;
   std::map<Timer, base::Timestamp> set_again_;  ///< timers that their decision left, and when they are asked for again
   bool failed_ = false;                         ///< the log did not take the last batch
+  std::optional<base::Error> lack_;             ///< why there is no room for more
 
   mutable std::mutex mutex_;
   std::condition_variable wake_;
@@ -122,6 +132,7 @@ class ShardProcessor {
   bool stopping_ = false;
   bool poked_ = false;
   bool owner_ = false;
+  base::Duration full_until_{0};  ///< monotonic; a batch failed a while before it because there was no room
   ShardMetrics metrics_;
   std::thread thread_;
 };

@@ -101,9 +101,8 @@ Ended run_daemon(const ScratchFolder& scratch, const std::vector<std::string>& a
   return ended;
 }
 
-base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch,
-                                                    const std::vector<std::string>& more_arguments,
-                                                    const Surroundings& surroundings) {
+std::unique_ptr<Daemon> Daemon::spawned(const ScratchFolder& scratch, const std::vector<std::string>& more_arguments,
+                                        const Surroundings& surroundings) {
   std::unique_ptr<Daemon> daemon(new Daemon);
   daemon->data_ = scratch.path() / "data";
   daemon->complaints_ = scratch.path() / "err";
@@ -112,18 +111,37 @@ base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
   daemon->id_ = spawn(arguments, with_home(scratch, surroundings.variables), daemon->output_, daemon->complaints_,
                       surroundings.limits);
+  return daemon;
+}
+
+base::Status Daemon::wait_for_text(const std::filesystem::path& file, std::string_view text) const {
   const auto until = std::chrono::steady_clock::now() + 20s;
-  while (daemon->running() && std::chrono::steady_clock::now() < until) {
-    const std::string said = daemon->output();
-    if (said.find(" loaded\n") != std::string::npos) {  // written at once, with a token where there is one
-      daemon->url_ = word_from(said, "http://127.0.0.1:");
-      daemon->operator_token_ = word_from(said, "trv_");
-      return daemon;
-    }
+  while (running() && std::chrono::steady_clock::now() < until) {
+    if (contents_of(file).find(text) != std::string::npos) return {};
     std::this_thread::sleep_for(5ms);
   }
-  return base::fail(base::ErrorCode::unavailable,
-                    fmt::format("travd did not start: {}{}", daemon->output(), daemon->complaints()));
+  return base::fail(base::ErrorCode::unavailable, fmt::format("travd did not start: {}{}", output(), complaints()));
+}
+
+base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch,
+                                                    const std::vector<std::string>& more_arguments,
+                                                    const Surroundings& surroundings) {
+  std::unique_ptr<Daemon> daemon = spawned(scratch, more_arguments, surroundings);
+  TRV_TRY(daemon->wait_for_text(daemon->output_, " loaded\n"));  // written at once, with a token where there is one
+  const std::string said = daemon->output();
+  daemon->url_ = word_from(said, "http://127.0.0.1:");
+  daemon->operator_token_ = word_from(said, "trv_");
+  return daemon;
+}
+
+base::Result<std::unique_ptr<Daemon>> Daemon::launch(const ScratchFolder& scratch) {
+  constexpr std::string_view before_port = "listening on 127.0.0.1 port ";
+  std::unique_ptr<Daemon> daemon = spawned(scratch, {}, {.variables = {{"TRAV_LOG_LEVEL", "debug"}}});
+  TRV_TRY(daemon->wait_for_text(daemon->complaints_, before_port));
+  const std::string said = daemon->complaints();
+  const std::size_t at = said.find(before_port) + before_port.size();
+  daemon->url_ = "http://127.0.0.1:" + said.substr(at, said.find('\n', at) - at);
+  return daemon;
 }
 
 Daemon::~Daemon() {

@@ -7,6 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sdk/base/result.hpp"
@@ -52,6 +53,8 @@ class Daemon {
   [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> start(const ScratchFolder& scratch,
                                                                    const std::vector<std::string>& more_arguments = {},
                                                                    const Surroundings& surroundings = {});
+  /// The same, but returns when the port is open, which is before it is ready; then there is no operator_token().
+  [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> launch(const ScratchFolder& scratch);
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
@@ -71,6 +74,10 @@ class Daemon {
 
  private:
   Daemon() = default;
+  static std::unique_ptr<Daemon> spawned(const ScratchFolder& scratch, const std::vector<std::string>& more_arguments,
+                                         const Surroundings& surroundings);
+  /// Waits until it has written `text`. Error: unavailable with what it wrote.
+  [[nodiscard]] base::Status wait_for_text(const std::filesystem::path& file, std::string_view text) const;
 
   pid_t id_ = -1;
   std::string url_;

@@ -1,0 +1,60 @@
+#include "kernel/daemon/room.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+namespace trv::daemon {
+namespace {
+
+using base::ErrorCode;
+
+constexpr auto measure_interval = std::chrono::milliseconds(100);
+constexpr std::uint64_t mib = std::uint64_t{1} << 20;
+constexpr std::uint64_t map_reserve_max = 256 * mib;
+constexpr std::uint64_t disk_reserve_max = 64 * mib;
+
+/// More than the largest batch takes, so that one that is begun before the reserve ends in it.
+std::uint64_t map_reserve(std::uint64_t map_bytes) {
+  return std::min(map_bytes / 16, map_reserve_max);
+}
+
+}  // namespace
+
+Room::Room(std::filesystem::path data_folder, std::vector<Store> stores, const base::Clock& clock,
+           std::shared_ptr<spdlog::logger> logger)
+    : data_folder_(std::move(data_folder)), stores_(std::move(stores)), clock_(clock), logger_(std::move(logger)) {}
+
+base::Status Room::check() {
+  const std::scoped_lock lock(mutex_);
+  const base::Duration now = clock_.monotonic();
+  if (measured_ != base::Duration::min() && now - measured_ < measure_interval) return room_;
+  measured_ = now;
+  const bool had_room = room_.has_value();
+  room_ = measure();
+  if (had_room && !room_) logger_->error("{}: {}", data_folder_.string(), room_.error().message());
+  if (!had_room && room_) logger_->info("{}: there is room again", data_folder_.string());
+  return room_;
+}
+
+base::Status Room::measure() const {
+  for (const Store& store : stores_) {
+    TRV_TRY_ASSIGN(const lmdb::EnvStats stats, store.stats());
+    if (stats.used_bytes + map_reserve(stats.map_bytes) < stats.map_bytes) continue;
+    return base::fail(ErrorCode::unavailable,
+                      fmt::format("the {} has used {} of the {} MiB that data.map_gib allows; raise data.map_gib and "
+                                  "restart travd. What withdraws or ends something is still taken",
+                                  store.name, stats.used_bytes / mib, stats.map_bytes / mib));
+  }
+  std::error_code error;
+  const std::filesystem::space_info disk = std::filesystem::space(data_folder_, error);
+  // Where the file system does not say, a write that fails will.
+  if (error || disk.available >= std::min<std::uint64_t>(disk.capacity / 20, disk_reserve_max)) return {};
+  return base::fail(ErrorCode::unavailable,
+                    fmt::format("the disk of the data folder has {} MiB left; free some space on it. What withdraws or "
+                                "ends something is still taken",
+                                disk.available / mib));
+}
+
+}  // namespace trv::daemon

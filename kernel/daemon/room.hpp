@@ -1,0 +1,48 @@
+#pragma once
+// Whether there is room for more: in the maps of log and projection, and on the disk. A reserve is left to commands
+// that withdraw or end something. Any thread.
+
+#include <spdlog/fwd.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "events/lmdb/env.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::daemon {
+
+class Room {
+ public:
+  /// Something with a map that `data.map_gib` limits.
+  struct Store {
+    std::string name;  ///< "log"
+    std::function<base::Result<lmdb::EnvStats>()> stats;
+  };
+
+  /// `clock` must outlive it.
+  Room(std::filesystem::path data_folder, std::vector<Store> stores, const base::Clock& clock,
+       std::shared_ptr<spdlog::logger> logger);
+
+  /// Measured at most ten times a second. Error: unavailable, with what is full and what to do; without a path. The
+  /// log gets a line when room runs out and when it is back.
+  [[nodiscard]] base::Status check();
+
+ private:
+  [[nodiscard]] base::Status measure() const;
+
+  const std::filesystem::path data_folder_;
+  const std::vector<Store> stores_;
+  const base::Clock& clock_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  std::mutex mutex_;
+  base::Duration measured_ = base::Duration::min();
+  base::Status room_;
+};
+
+}  // namespace trv::daemon
