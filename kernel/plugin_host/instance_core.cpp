@@ -39,17 +39,25 @@ base::Status InstanceCore::activate(const std::string& configuration) {
   const std::string name = fmt::format("plugin '{}' {}", library_->id(), library_->version());
   plugin_ = library_->factory().create(&host_, borrowed(library_->id()));
   if (plugin_ == nullptr) return base::fail(ErrorCode::invalid, fmt::format("{}: create returned NULL", name));
-  if (plugin_->struct_size < sizeof(trv_plugin) || plugin_->activate == nullptr || plugin_->invoke == nullptr ||
-      plugin_->cancel == nullptr || plugin_->deactivate == nullptr || plugin_->destroy == nullptr ||
-      plugin_->get_extension == nullptr) {
-    return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin is too small or has a null function", name));
+  const auto refuse_size = [&](std::string_view what, std::uint32_t size, std::uint32_t size_v1) {
+    return base::fail(ErrorCode::invalid, fmt::format("{}: its {} has {} bytes, ABI {}.0 has at least {}", name, what,
+                                                      size, TRV_ABI_MAJOR, size_v1));
+  };
+  if (plugin_->struct_size < TRV_PLUGIN_SIZE_V1) {
+    return refuse_size("trv_plugin", plugin_->struct_size, TRV_PLUGIN_SIZE_V1);
+  }
+  if (plugin_->activate == nullptr || plugin_->invoke == nullptr || plugin_->cancel == nullptr ||
+      plugin_->deactivate == nullptr || plugin_->destroy == nullptr || plugin_->get_extension == nullptr) {
+    return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin has a null function", name));
   }
   const auto* http = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
   if (http != nullptr) {
-    if (http->struct_size < sizeof(trv_plugin_http) || http->on_response == nullptr || http->on_error == nullptr) {
+    const std::uint32_t size = http->struct_size;
+    const bool is_whole = size >= TRV_PLUGIN_HTTP_SIZE_V1;
+    if (!is_whole || http->on_response == nullptr || http->on_error == nullptr) {
       plugin_->destroy(plugin_);
-      return base::fail(ErrorCode::invalid,
-                        fmt::format("{}: its " TRV_EXT_HTTP " is too small or has a null function", name));
+      if (!is_whole) return refuse_size("trv_plugin_http", size, TRV_PLUGIN_HTTP_SIZE_V1);
+      return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin_http has a null function", name));
     }
     plugin_http_ = http;
   }

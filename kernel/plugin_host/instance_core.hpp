@@ -56,7 +56,8 @@ class InstanceCore final : public Expiring, public std::enable_shared_from_this<
 
   // trv.http/1
   void send_http(CallId id, std::uint64_t request_id, const trv_http_request* request) noexcept;
-  [[nodiscard]] base::Result<egress::Request> read_request(CallId id, const trv_http_request* request);
+  [[nodiscard]] base::Result<egress::Request> read_request(CallId id, std::uint64_t request_id,
+                                                           const trv_http_request* request);
   void http_arrived(CallId id, std::uint64_t request_id, base::Result<egress::Response> result);
   void deliver_http(std::uint64_t request_id, const base::Result<egress::Response>& result);
 

@@ -67,10 +67,11 @@ void InstanceCore::log(LogLevel level, CallId call, std::string_view message) no
                  .message = printable(message, log_bytes_max)});
 }
 
-// The lock is not held. Counts the key as used.
-base::Result<egress::Request> InstanceCore::read_request(CallId id, const trv_http_request* request) {
+// The lock is not held. Takes a slot of the call, and counts the key as used.
+base::Result<egress::Request> InstanceCore::read_request(CallId id, std::uint64_t request_id,
+                                                         const trv_http_request* request) {
   const auto refuse = [](ErrorCode code, std::string_view why) { return base::fail(code, std::string(why)); };
-  if (request == nullptr || request->struct_size < sizeof(trv_http_request)) {
+  if (request == nullptr || request->struct_size < TRV_HTTP_REQUEST_SIZE_V1) {
     return refuse(ErrorCode::invalid, "trv_http_request is null or too small");
   }
   if (request->header_count > egress::request_headers_max || request->body.size > egress::request_body_bytes_max ||
@@ -111,6 +112,8 @@ base::Result<egress::Request> InstanceCore::read_request(CallId id, const trv_ht
                       fmt::format("the call has {} requests under way, its limit", call->http.size()));
   }
   read.tenant = call->request.tenant;
+  // Taken before the request is sent: its answer may come first, and frees it.
+  call->http.push_back({request_id, egress::RequestId{}});
   if (call->deadline != base::Duration::max()) {
     const base::Duration left = call->deadline - services_.clock.monotonic();
     const auto left_ms = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count());
@@ -127,7 +130,7 @@ base::Result<egress::Request> InstanceCore::read_request(CallId id, const trv_ht
 }
 
 void InstanceCore::send_http(CallId id, std::uint64_t request_id, const trv_http_request* request) noexcept {
-  base::Result<egress::Request> read = read_request(id, request);
+  base::Result<egress::Request> read = read_request(id, request_id, request);
   ++http_requests_;
   {
     const std::lock_guard lock(mutex_);
@@ -143,8 +146,10 @@ void InstanceCore::send_http(CallId id, std::uint64_t request_id, const trv_http
   {
     const std::lock_guard lock(mutex_);
     if (OpenCall* call = calls_.find(id)) {
-      call->http.push_back({request_id, sent});
       is_open = true;
+      for (OpenRequest& open : call->http) {
+        if (open.request_id == request_id) open.sent = sent;
+      }
     }
   }
   if (!is_open) services_.broker.cancel(sent);

@@ -118,7 +118,7 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
 }
 
 OperationError read_error(const trv_error* error) {
-  if (error == nullptr || error->struct_size < sizeof(trv_error)) {
+  if (error == nullptr || error->struct_size < TRV_ERROR_SIZE_V1) {
     return {
         .code = ErrorCode::internal, .message = "the plugin failed the call without a valid trv_error", .detail = {}};
   }

@@ -1,163 +1,16 @@
 #include "kernel/plugin_host/plugin_host.hpp"
 
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <array>
 #include <atomic>
-#include <fstream>
-#include <future>
-#include <mutex>
 #include <thread>
 
 #include "kernel/plugin_host/testing/echo_server.hpp"
-#include "sdk/base/file.hpp"
-#include "sdk/package/package.hpp"
+#include "kernel/plugin_host/testing/plugin_host_fixture.hpp"
 
 namespace trv::plugin_host {
 namespace {
 
-using base::ErrorCode;
-using base::TenantId;
 using testing::HasSubstr;
 using namespace std::chrono_literals;
-
-std::filesystem::path library_path(const std::string& name) {
-  return std::filesystem::path(TRV_BINARY_DIR) / "test_plugins" / (name + ".so");
-}
-
-/// A package whose library is one of the test plugins.
-constexpr std::array operation_names{"echo",  "describe", "serial",    "fail",        "bad-error",
-                                     "later", "too-late", "twice",     "never",       "never-slowly",
-                                     "deaf",  "hang",     "hang-long", "not-json",    "nothing",
-                                     "huge",  "log",      "fetch",     "post-thrice", "escape"};
-
-base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
-                       const std::string& platform = "linux-x86_64") {
-  std::string operations;
-  for (const char* name : operation_names) {
-    operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
-                  R"(","title":"T","idempotent":)" + (std::string_view(name) == "never" ? "true" : "false") +
-                  R"(,"input":true,"output":true})";
-  }
-  const std::string path = "lib/" + platform + "/plugin.so";
-  const std::string manifest = R"({"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S",)"
-                               R"("license":"Apache-2.0","abi":{"major":)" +
-                               std::to_string(abi_major) + R"(,"minor":0},"isolation":"in-process","libraries":{")" +
-                               platform + R"(":{"path":")" + path + R"("}},"operations":[)" + operations + "]" + more +
-                               "}";
-  auto code = base::read_file(library_path(library), 64'000'000);
-  EXPECT_TRUE(code) << code.error().message();
-  std::vector<package::File> files;
-  files.push_back({path, *std::move(code)});
-  auto bytes = package::assemble(manifest, std::move(files));
-  EXPECT_TRUE(bytes) << bytes.error().message();
-  return bytes ? *std::move(bytes) : base::Bytes();
-}
-
-/// One connection "api" of tenant acme, for plugin tracker unless changed; no secrets.
-class OneConnection final : public egress::ConnectionSource, public egress::SecretSource {
- public:
-  base::Result<egress::Connection> find(const TenantId& tenant, std::string_view name) override {
-    if (tenant != TenantId("acme") || name != "api") return base::fail(ErrorCode::not_found, "no such connection");
-    return connection;
-  }
-  base::Result<std::string> reveal(const TenantId&, std::string_view) override {
-    return base::fail(ErrorCode::not_found, "no such secret");
-  }
-  egress::Connection connection{.tenant = TenantId("acme"),
-                                .name = "api",
-                                .plugin = "tracker",
-                                .base_url = "",
-                                .authentication = {},
-                                .limits = {},
-                                .allow_private_network = true};
-};
-
-class PluginHostTest : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "pluginsXXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    auto store = PluginStore::open_folder(folder_ / "store", random_);
-    ASSERT_TRUE(store) << store.error().message();
-    store_ = *std::move(store);
-    auto broker = egress::Broker::start({}, source_, source_, clock_);
-    ASSERT_TRUE(broker);
-    broker_ = *std::move(broker);
-    auto host = PluginHost::start({}, *store_, *broker_, clock_, [this](const LogLine& line) {
-      const std::lock_guard lock(log_mutex_);
-      log_.push_back(line.message);
-    });
-    ASSERT_TRUE(host);
-    host_ = *std::move(host);
-  }
-  void TearDown() override {
-    host_.reset();
-    broker_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  Installed install(const base::Bytes& bytes) {
-    auto installed = store_->install(bytes);
-    EXPECT_TRUE(installed) << installed.error().message();
-    return installed ? *std::move(installed) : Installed{};
-  }
-  void load_good() {
-    const base::Status loaded = host_->load(install(package_of("good")).package_digest);
-    ASSERT_TRUE(loaded) << loaded.error().message();
-  }
-  static OperationCall call(std::string operation, std::string input = "{}", std::uint64_t timeout_ms = 5'000) {
-    OperationCall call;
-    call.tenant = TenantId("acme");
-    call.plugin = "tracker";
-    call.version = "1.2.3";
-    call.operation = std::move(operation);
-    call.connection = "api";
-    call.idempotency_key = "key";
-    call.timeout_ms = timeout_ms;
-    call.input_json = std::move(input);
-    return call;
-  }
-  std::future<CallOutcome> invoke(OperationCall request, CallHandle* handle = nullptr) {
-    auto promise = std::make_shared<std::promise<CallOutcome>>();
-    auto future = promise->get_future();
-    const CallHandle given =
-        host_->invoke(std::move(request), [promise](CallOutcome outcome) { promise->set_value(std::move(outcome)); });
-    if (handle != nullptr) *handle = given;
-    return future;
-  }
-  CallOutcome run(OperationCall request) { return invoke(std::move(request)).get(); }
-  InstanceMetrics metrics() { return host_->metrics().at(0).instance; }
-  template <typename Condition>
-  static bool eventually(Condition condition) {
-    for (int i = 0; i < 2'000; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(1ms);
-    }
-    return false;
-  }
-  static void flip_byte(const std::filesystem::path& path) {
-    std::filesystem::permissions(path, std::filesystem::perms(0644));
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(1'000);
-    const int byte = file.get();
-    file.seekp(1'000);
-    file.put(static_cast<char>(byte ^ 1));
-  }
-
-  base::SystemClock clock_;
-  base::SystemRandom random_;
-  std::filesystem::path folder_;
-  OneConnection source_;
-  std::mutex log_mutex_;
-  std::vector<std::string> log_;
-  std::unique_ptr<PluginStore> store_;
-  std::unique_ptr<egress::Broker> broker_;
-  std::unique_ptr<PluginHost> host_;
-};
 
 // ---- store
 
@@ -263,7 +116,9 @@ TEST_F(PluginHostTest, a_library_that_breaks_the_abi_is_refused_with_the_reason_
   const std::vector<std::pair<std::string, std::vector<std::string>>> broken = {
       {"no_entry", {"does not export trv_entry_v1"}},
       {"other_abi", {"ABI 2.0", "has 1.0"}},
-      {"small_entry", {"8 bytes"}},
+      {"small_entry", {"trv_entry of 24 bytes", "ABI 1.0 has at least 32"}},
+      {"small_factory", {"trv_factory of 24 bytes", "at least 32"}},
+      {"small_descriptor", {"trv_descriptor of 32 bytes", "at least 40"}},
       {"other_id", {"'somebody' 1.2.3", "'tracker' 1.2.3"}},
       {"other_version", {"'tracker' 9.9.9"}},
       {"no_factory", {"trv.factory/1"}},
@@ -279,6 +134,31 @@ TEST_F(PluginHostTest, a_library_that_breaks_the_abi_is_refused_with_the_reason_
   }
   load_good();
   EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]");
+}
+
+TEST_F(PluginHostTest, a_plugin_whose_structs_are_smaller_than_version_1_is_refused_by_name) {
+  const std::pair<const char*, const char*> small[] = {
+      {"small_plugin", "its trv_plugin has 56 bytes, ABI 1.0 has at least 64"},
+      {"small_plugin_http", "its trv_plugin_http has 16 bytes, ABI 1.0 has at least 24"}};
+  for (const auto& [name, reason] : small) {
+    const base::Status loaded = host_->load(install(package_of(name)).package_digest);
+    ASSERT_FALSE(loaded) << name;
+    EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
+    EXPECT_THAT(loaded.error().message(), HasSubstr(reason));
+  }
+}
+
+TEST_F(PluginHostTest, libraries_of_the_first_and_of_a_later_minor_version_work) {
+  for (const char* name : {"frozen_v1", "later_minor"}) {
+    EchoServer server;
+    source_.connection.base_url = server.url();
+    const base::Status loaded = host_->load(install(package_of(name)).package_digest);
+    ASSERT_TRUE(loaded) << name << ": " << loaded.error().message();
+    EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]") << name;
+    EXPECT_EQ(run(call("fetch")).value(), R"("GET /frozen")") << name;
+    EXPECT_EQ(run(call("fail")).error().message, "frozen") << name;
+    ASSERT_TRUE(host_->unload("tracker", "1.2.3", 1s));
+  }
 }
 
 TEST_F(PluginHostTest, a_plugin_may_refuse_its_configuration) {
@@ -478,6 +358,15 @@ TEST_F(PluginHostTest, a_request_ends_with_its_call) {
   EXPECT_EQ(run(call("fetch", "{}", 50)).error().code, ErrorCode::timeout);
   EXPECT_TRUE(eventually([this] { return broker_->metrics().in_flight == 0; }));
   ::close(silent);
+}
+
+TEST_F(PluginHostTest, requests_that_fail_at_once_free_their_place_in_the_call) {
+  load_good();
+  OperationCall missing = call("fail-200-times", "{}", 20'000);
+  missing.connection = "missing";
+  const CallOutcome outcome = run(std::move(missing));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::not_found) << outcome.error().message;
 }
 
 // ---- life

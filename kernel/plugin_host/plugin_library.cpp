@@ -17,7 +17,7 @@ using base::ErrorCode;
 constexpr std::uint32_t descriptors_max = 64;
 
 std::unexpected<base::Error> refuse(const std::filesystem::path& path, std::string_view why) {
-  // The loader's own texts name the whole path, which is no business of who sent the package.
+  // The loader's own texts name the whole path, which does not concern the sender of the package.
   std::string text(why);
   const std::string whole = path.string();
   const std::string name = path.filename().string();
@@ -40,16 +40,20 @@ base::Result<const trv_entry*> map(const std::filesystem::path& path) {
   }
 }
 
+base::Status check_size(const std::filesystem::path& path, std::string_view name, std::uint32_t size,
+                        std::uint32_t size_v1) {
+  if (size >= size_v1) return {};
+  return refuse(path,
+                fmt::format("has a {} of {} bytes, ABI {}.0 has at least {}", name, size, TRV_ABI_MAJOR, size_v1));
+}
+
 base::Status check_entry(const std::filesystem::path& path, const trv_entry& entry) {
-  // Size and version stand at the same place in every version of the struct.
+  // Size and version are at the same place in every version of the struct.
   if (entry.abi_major != TRV_ABI_MAJOR) {
     return refuse(path, fmt::format("was built for plugin ABI {}.{}, this host has {}.{}; build it with a matching SDK",
                                     entry.abi_major, entry.abi_minor, TRV_ABI_MAJOR, TRV_ABI_MINOR));
   }
-  if (entry.struct_size < sizeof(trv_entry)) {
-    return refuse(path,
-                  fmt::format("has a trv_entry of {} bytes, {} are needed", entry.struct_size, sizeof(trv_entry)));
-  }
+  TRV_TRY(check_size(path, "trv_entry", entry.struct_size, TRV_ENTRY_SIZE_V1));
   if (entry.init == nullptr || entry.deinit == nullptr || entry.get_factory == nullptr) {
     return refuse(path, "has a trv_entry with a null function");
   }
@@ -59,18 +63,17 @@ base::Status check_entry(const std::filesystem::path& path, const trv_entry& ent
 base::Status check_factory(const std::filesystem::path& path, const trv_factory* factory, std::string_view id,
                            std::string_view version) {
   if (factory == nullptr) return refuse(path, "has no factory " TRV_FACTORY_ID);
-  if (factory->struct_size < sizeof(trv_factory) || factory->count == nullptr || factory->describe == nullptr ||
-      factory->create == nullptr) {
-    return refuse(path, "has a trv_factory that is too small or has a null function");
+  TRV_TRY(check_size(path, "trv_factory", factory->struct_size, TRV_FACTORY_SIZE_V1));
+  if (factory->count == nullptr || factory->describe == nullptr || factory->create == nullptr) {
+    return refuse(path, "has a trv_factory with a null function");
   }
   std::string found;
   const std::uint32_t count = factory->count();
   if (count > descriptors_max) return refuse(path, fmt::format("claims {} plugins", count));
   for (std::uint32_t index = 0; index < count; ++index) {
     const trv_descriptor* descriptor = factory->describe(index);
-    if (descriptor == nullptr || descriptor->struct_size < sizeof(trv_descriptor)) {
-      return refuse(path, fmt::format("has no valid descriptor {}", index));
-    }
+    if (descriptor == nullptr) return refuse(path, fmt::format("has no trv_descriptor {}", index));
+    TRV_TRY(check_size(path, "trv_descriptor", descriptor->struct_size, TRV_DESCRIPTOR_SIZE_V1));
     const std::string_view its_id = view(descriptor->id);
     const std::string_view its_version = view(descriptor->version);
     if (its_id == id && its_version == version) return {};

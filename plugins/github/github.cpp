@@ -8,12 +8,12 @@ namespace {
 
 using namespace trv::sdk;
 
-const std::vector<Header>& headers() {
-  static const std::vector<Header> list = {{"Accept", "application/vnd.github+json"},
-                                           {"X-GitHub-Api-Version", "2022-11-28"},
-                                           {"User-Agent", "travertine-github"},
-                                           {"Content-Type", "application/json"}};
-  return list;
+Request post_json(std::string path, const json::object& body) {
+  return post(std::move(path))
+      .header("Accept", "application/vnd.github+json")
+      .header("X-GitHub-Api-Version", "2022-11-28")
+      .header("User-Agent", "travertine-github")
+      .json(body);
 }
 
 /// "Validation Failed (body: missing_field)" from {"message": …, "errors": [{"field": …, "code": …}]}.
@@ -90,8 +90,8 @@ class Github : public Plugin {
     const json::object body = {{"body", input.text("body")}};
     if (input.failure()) co_return *input.failure();
 
-    const auto response = co_await call.http(
-        {.method = "POST", .path = issue.path + "/comments", .body = json::serialize(body), .headers = headers()});
+    auto response = call.http(post_json(issue.path + "/comments", body));
+    co_await response;
     if (!response) co_return response.failure();
     if (response->status != 201) co_return refusal(*response, issue.name);
     const auto comment = parse_object(response->body);
@@ -105,8 +105,8 @@ class Github : public Plugin {
     const json::object body = {{"labels", json::value_from(input.texts("labels"))}};
     if (input.failure()) co_return *input.failure();
 
-    const auto response = co_await call.http(
-        {.method = "POST", .path = issue.path + "/labels", .body = json::serialize(body), .headers = headers()});
+    auto response = call.http(post_json(issue.path + "/labels", body));
+    co_await response;
     if (!response) co_return response.failure();
     if (response->status != 200) co_return refusal(*response, issue.name);
     boost::system::error_code failure;

@@ -11,11 +11,6 @@ namespace {
 
 using namespace trv::sdk;
 
-const std::vector<Header>& headers() {
-  static const std::vector<Header> list = {{"Accept", "application/json"}, {"Content-Type", "application/json"}};
-  return list;
-}
-
 /// "summary: You must specify a summary; …" from {"errorMessages": [...], "errors": {field: message}}.
 std::string reason_of(const Response& response) {
   const auto body = parse_object(response.body);
@@ -111,8 +106,8 @@ class Jira : public Plugin {
     if (!labels.empty()) fields["labels"] = json::value_from(labels);
     const json::object body = {{"fields", std::move(fields)}};
 
-    const auto response = co_await call.http(
-        {.method = "POST", .path = "/rest/api/3/issue", .body = json::serialize(body), .headers = headers()});
+    auto response = call.http(post("/rest/api/3/issue").header("Accept", "application/json").json(body));
+    co_await response;
     if (!response) co_return response.failure();
     if (response->status != 201) co_return refusal(*response, "a new issue in " + project);
     const auto issue = parse_object(response->body);
@@ -125,7 +120,8 @@ class Jira : public Plugin {
   static Async<std::variant<std::string, Failure>> transition_id(Call& call, std::string path, std::string issue,
                                                                  std::string transition) {
     if (is_number(transition)) co_return transition;
-    const auto response = co_await call.http({.path = path, .headers = headers()});
+    auto response = call.http(get(path).header("Accept", "application/json"));
+    co_await response;
     if (!response) co_return response.failure();
     if (response->status != 200) co_return refusal(*response, issue);
     co_return find_transition(*response, issue, transition);
@@ -138,15 +134,17 @@ class Jira : public Plugin {
     const std::string transition = input.text("transition");
     if (input.failure()) co_return *input.failure();
 
-    const auto id = co_await transition_id(call, path, issue, transition);
-    if (const auto* failure = std::get_if<Failure>(&id)) co_return *failure;
-    const json::object body = {{"transition", {{"id", std::get<std::string>(id)}}}};
+    auto found = transition_id(call, path, issue, transition);
+    co_await found;
+    if (const auto* failure = std::get_if<Failure>(&*found)) co_return *failure;
+    const std::string id = std::get<std::string>(*found);
 
-    const auto response =
-        co_await call.http({.method = "POST", .path = path, .body = json::serialize(body), .headers = headers()});
+    const json::object body = {{"transition", {{"id", id}}}};
+    auto response = call.http(post(path).header("Accept", "application/json").json(body));
+    co_await response;
     if (!response) co_return response.failure();
     if (response->status != 204) co_return refusal(*response, issue);
-    co_return json::serialize(json::object{{"issue", issue}, {"transition_id", std::get<std::string>(id)}});
+    co_return json::serialize(json::object{{"issue", issue}, {"transition_id", id}});
   }
 };
 

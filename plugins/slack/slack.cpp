@@ -76,10 +76,10 @@ class Slack : public Plugin {
     if (!thread.empty()) message["thread_ts"] = thread;
     if (const json::value* blocks = input.value("blocks")) message["blocks"] = *blocks;
 
-    const auto response = co_await call.http({.method = "POST",
-                                              .path = "/chat.postMessage",
-                                              .body = json::serialize(message),
-                                              .headers = {{"Content-Type", "application/json; charset=utf-8"}}});
+    auto response = call.http(post("/chat.postMessage")
+                                  .header("Content-Type", "application/json; charset=utf-8")
+                                  .body(json::serialize(message)));
+    co_await response;
     if (!response) co_return response.failure();
     if (!response->ok())
       co_return failure_of_status(

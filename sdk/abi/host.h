@@ -21,6 +21,8 @@ typedef struct trv_host {
   /* [main] Only inside activate, before it returns a value other than 0: why the plugin cannot start. */
   void (*fail_activation)(const struct trv_host* host, const trv_error* error);
 } trv_host;
+#define TRV_HOST_SIZE_V1 32
+TRV_ABI_SIZE(trv_host, TRV_HOST_SIZE_V1);
 
 #ifdef __cplusplus
 }

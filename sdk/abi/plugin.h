@@ -26,6 +26,8 @@ typedef struct trv_call {
   uint64_t timeout_ms;        /* time left until the host gives up; 0 = none */
   trv_bytes input;            /* JSON, valid for the operation's input schema */
 } trv_call;
+#define TRV_CALL_SIZE_V1 120
+TRV_ABI_SIZE(trv_call, TRV_CALL_SIZE_V1);
 
 typedef struct trv_plugin {
   uint32_t struct_size;
@@ -53,12 +55,16 @@ typedef struct trv_plugin {
    */
   const void* (*get_extension)(const struct trv_plugin* plugin, const char* id);
 } trv_plugin;
+#define TRV_PLUGIN_SIZE_V1 64
+TRV_ABI_SIZE(trv_plugin, TRV_PLUGIN_SIZE_V1);
 
 typedef struct trv_descriptor {
   uint32_t struct_size;
   trv_string id;      /* as in the manifest, for example "forge" */
   trv_string version; /* semantic version, as in the manifest */
 } trv_descriptor;
+#define TRV_DESCRIPTOR_SIZE_V1 40
+TRV_ABI_SIZE(trv_descriptor, TRV_DESCRIPTOR_SIZE_V1);
 
 #define TRV_FACTORY_ID "trv.factory/1"
 
@@ -72,6 +78,8 @@ typedef struct trv_factory {
    * instance. */
   const trv_plugin* (*create)(const trv_host* host, trv_string id);
 } trv_factory;
+#define TRV_FACTORY_SIZE_V1 32
+TRV_ABI_SIZE(trv_factory, TRV_FACTORY_SIZE_V1);
 
 typedef struct trv_entry {
   uint32_t struct_size;
@@ -84,6 +92,8 @@ typedef struct trv_entry {
   /* [any] A factory by id, or NULL. */
   const void* (*get_factory)(const char* id);
 } trv_entry;
+#define TRV_ENTRY_SIZE_V1 32
+TRV_ABI_SIZE(trv_entry, TRV_ENTRY_SIZE_V1);
 
 /* The one symbol that a plugin library exports, also where it is compiled with -fvisibility=hidden. */
 #define TRV_ENTRY_SYMBOL "trv_entry_v1"

@@ -1,11 +1,12 @@
 /* Types shared by both sides of the plugin ABI, version 1. C11; no dependency but the C standard headers.
  *
  * Rules that hold for every function of the ABI:
- *  - Bytes and strings are borrowed: valid until the function they were passed to returns. Who wants to keep them,
- * copies.
+ *  - Bytes and strings are borrowed: valid until the function they were passed to returns. Copy what has to be kept.
  *  - Strings are UTF-8 with an explicit size; they need not end in NUL.
- *  - Every struct begins with its size in bytes as the maker knew it. It grows at the tail only; a reader looks at a
- * field only where struct_size covers it.
+ *  - Every struct that may grow begins with its size in bytes as its maker knew it. It grows at the tail only, with a
+ * minor version. TRV_…_SIZE_V1 is its size in ABI 1.0 and never changes: a reader refuses a struct that is smaller, and
+ * looks at a field of a later minor version only where struct_size covers it. So every library and every host of one
+ * major version work together.
  *  - No exception, no longjmp crosses a function of the ABI.
  *  - Nothing crosses that could not be framed on a socket: a library runs in-process or in a child process unchanged.
  *  - Threads: [main] one call at a time per plugin instance, from whatever thread the host picks, each call ordered
@@ -22,6 +23,14 @@ extern "C" {
 
 #define TRV_ABI_MAJOR 1
 #define TRV_ABI_MINOR 0
+
+/* Holds a struct at its frozen size. Once a minor version has added fields, it is the offset of the first of them that
+ * is held instead. */
+#ifdef __cplusplus
+#define TRV_ABI_SIZE(type, size) static_assert(sizeof(type) == (size), "the size of " #type " is frozen")
+#else
+#define TRV_ABI_SIZE(type, size) _Static_assert(sizeof(type) == (size), "the size of " #type " is frozen")
+#endif
 
 /* Borrowed bytes. data may be NULL where size is 0. */
 typedef struct trv_bytes {
@@ -69,6 +78,8 @@ typedef struct trv_error {
   trv_string message;      /* for a person: what was wrong, where, what to do */
   trv_bytes detail;        /* JSON object for programs; may be empty */
 } trv_error;
+#define TRV_ERROR_SIZE_V1 56
+TRV_ABI_SIZE(trv_error, TRV_ERROR_SIZE_V1);
 
 #ifdef __cplusplus
 }

@@ -9,9 +9,8 @@
 //
 // faults() is empty for a plugin that keeps the ABI. Noted are: a second answer to a call, an answer to an unknown
 // call, a request for a call that is not open, an id of an open request used again, a header that is the host's, a path
-// without
-// '/', a body or output over the limit, use of the host before activate or after destroy, a failed activation without a
-// reason, a reason without a failure, and a struct that is too short.
+// without '/', a body or output over the limit, use of the host before activate or after destroy, a failed activation
+// without a reason, a reason without a failure, and a struct that is too short.
 
 #include <atomic>
 #include <cstdint>
@@ -31,6 +30,13 @@
 #include "sdk/conformance/exchange.hpp"
 
 namespace trv::conformance {
+
+/// A struct of the ABI with what a later minor version adds behind it.
+template <typename T>
+struct Extended {
+  T known;
+  unsigned char later[64];
+};
 
 /// Bytes lent to the plugin; overwritten on withdraw() and kept mapped, so that a plugin that still looks sees garbage.
 class LentBytes {
@@ -52,9 +58,16 @@ class LentBytes {
     lent_.push_back({std::move(memory), sizeof(T) * count});
     return reinterpret_cast<T*>(lent_.back().bytes.get());
   }
-  trv_error* error(const CallError& error) {
-    auto* raw = array<trv_error>(1);
-    *raw = {.struct_size = sizeof(trv_error),
+  /// A struct with room behind it for what a later minor version adds: garbage, as far as version 1 knows.
+  template <typename T>
+  T* extended() {
+    auto* memory = array<Extended<T>>(1);
+    std::memset(memory->later, 0xee, sizeof memory->later);
+    return &memory->known;
+  }
+  trv_error* error(const CallError& error, std::uint32_t struct_size) {
+    auto* raw = extended<trv_error>();
+    *raw = {.struct_size = struct_size,
             .code = error.code,
             .retry = error.retry,
             .status = error.status,
@@ -75,18 +88,48 @@ class LentBytes {
   std::vector<Block> lent_;
 };
 
+/// What a host offers. A plugin must cope with a host that has no trv.http/1 or trv.log/1, and with one of a later
+/// minor version, whose structs are larger. It refuses a struct that is smaller than version 1.
+struct HostShape {
+  enum class Struct { none, host, host_call, host_log, host_http, call, response, error };
+  bool offers_http = true;
+  bool offers_log = true;
+  bool is_of_later_minor = false;
+  Struct too_small = Struct::none;
+
+  /// What the host writes into struct_size.
+  template <typename T>
+  [[nodiscard]] std::uint32_t size_of(Struct which) const noexcept {
+    if (which == too_small) return sizeof(T) - 1;
+    return is_of_later_minor ? sizeof(Extended<T>) : sizeof(T);
+  }
+};
+
 class FakeHost {
  public:
-  /// Makes an instance of the plugin `id`, or of the first that the library describes. Which services to offer can be
-  /// chosen; a plugin must cope with a host that has no trv.http/1 or trv.log/1.
-  explicit FakeHost(const trv_entry& entry, std::string_view id = {}, bool offer_http = true, bool offer_log = true)
-      : entry_(entry), offer_http_(offer_http), offer_log_(offer_log) {
-    host_ = {.struct_size = sizeof(trv_host),
-             .abi_major = TRV_ABI_MAJOR,
-             .abi_minor = TRV_ABI_MINOR,
-             .context = this,
-             .get_extension = [](const trv_host* h, const char* name) { return of(h).get_extension(name); },
-             .fail_activation = [](const trv_host* h, const trv_error* e) { of(h).on_fail_activation(e); }};
+  /// Makes an instance of the plugin `id`, or of the first that the library describes.
+  explicit FakeHost(const trv_entry& entry, std::string_view id = {}, HostShape shape = {})
+      : entry_(entry), shape_(shape) {
+    using enum HostShape::Struct;
+    extended_call_.known = {
+        .struct_size = shape.size_of<trv_host_call>(host_call),
+        .complete = [](const trv_host* h, std::uint64_t call_id,
+                       trv_bytes output) { of(h).on_complete(call_id, output); },
+        .fail = [](const trv_host* h, std::uint64_t call_id, const trv_error* e) { of(h).on_fail(call_id, e); }};
+    extended_log_.known = {.struct_size = shape.size_of<trv_host_log>(host_log),
+                           .write = [](const trv_host* h, std::int32_t level, std::uint64_t call_id,
+                                       trv_string message) { of(h).on_log(level, call_id, message); }};
+    extended_http_.known = {
+        .struct_size = shape.size_of<trv_host_http>(host_http),
+        .send = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
+                   const trv_http_request* request) { of(h).on_send(call_id, request_id, request); }};
+    extended_host_.known = {
+        .struct_size = shape.size_of<trv_host>(HostShape::Struct::host),
+        .abi_major = TRV_ABI_MAJOR,
+        .abi_minor = static_cast<std::uint16_t>(TRV_ABI_MINOR + (shape.is_of_later_minor ? 1 : 0)),
+        .context = this,
+        .get_extension = [](const trv_host* h, const char* name) { return of(h).get_extension(name); },
+        .fail_activation = [](const trv_host* h, const trv_error* e) { of(h).on_fail_activation(e); }};
     if (entry_.init() != 0) {
       note("init did not return 0");
       return;
@@ -99,14 +142,15 @@ class FakeHost {
     }
     const std::string wanted = id.empty() ? text_of(factory->describe(0)->id) : std::string(id);
     LentBytes lent;
-    plugin_ = factory->create(&host_, lent.text(wanted));
+    plugin_ = factory->create(&extended_host_.known, lent.text(wanted));
     lent.withdraw();
     if (plugin_ == nullptr) {
       note("create returned NULL for \"" + wanted + "\"");
       return;
     }
-    if (plugin_->struct_size < sizeof(trv_plugin)) note("trv_plugin is too short");
+    if (plugin_->struct_size < TRV_PLUGIN_SIZE_V1) note("trv_plugin is too short");
     http_ = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
+    if (http_ != nullptr && http_->struct_size < TRV_PLUGIN_HTTP_SIZE_V1) note("trv_plugin_http is too short");
     retired_.push_back(std::move(lent));
   }
 
@@ -140,8 +184,8 @@ class FakeHost {
       calls_[call_id].facts = facts;
     }
     on_main([&](LentBytes& lent) {
-      auto* call = lent.array<trv_call>(1);
-      *call = {.struct_size = sizeof(trv_call),
+      auto* call = lent.extended<trv_call>();
+      *call = {.struct_size = shape_.size_of<trv_call>(HostShape::Struct::call),
                .attempt = facts.attempt,
                .call_id = call_id,
                .operation = lent.text(facts.operation),
@@ -201,8 +245,8 @@ class FakeHost {
       auto* headers = lent.array<trv_header>(answer.headers.size());
       for (std::size_t i = 0; i < answer.headers.size(); ++i)
         headers[i] = {lent.text(answer.headers[i].first), lent.text(answer.headers[i].second)};
-      auto* response = lent.array<trv_http_response>(1);
-      *response = {.struct_size = sizeof(trv_http_response),
+      auto* response = lent.extended<trv_http_response>();
+      *response = {.struct_size = shape_.size_of<trv_http_response>(HostShape::Struct::response),
                    .status = static_cast<std::uint32_t>(answer.status),
                    .header_count = static_cast<std::uint32_t>(answer.headers.size()),
                    .reserved = 0,
@@ -217,7 +261,7 @@ class FakeHost {
   void fail(std::uint64_t request_id, const CallError& error) {
     if (!close_request(request_id)) return;
     on_main([&](LentBytes& lent) {
-      http_->on_error(plugin_, request_id, lent.error(error));
+      http_->on_error(plugin_, request_id, lent.error(error, error_size()));
       return 0;
     });
   }
@@ -230,7 +274,8 @@ class FakeHost {
     while (const std::optional<std::uint64_t> orphan = first_orphan()) {
       if (!close_request(*orphan)) continue;
       run([&](LentBytes& lent) {
-        http_->on_error(plugin_, *orphan, lent.error({.code = TRV_ERROR_CANCELLED, .message = "the call has ended"}));
+        http_->on_error(plugin_, *orphan,
+                        lent.error({.code = TRV_ERROR_CANCELLED, .message = "the call has ended"}, error_size()));
         return 0;
       });
     }
@@ -305,27 +350,15 @@ class FakeHost {
   const void* get_extension(const char* name) {
     if (stage_ == Stage::created) note(std::string("get_extension(\"") + name + "\") before activate");
     if (stage_ == Stage::destroyed) note(std::string("get_extension(\"") + name + "\") after destroy");
-    static constexpr trv_host_call call = {
-        .struct_size = sizeof(trv_host_call),
-        .complete = [](const trv_host* h, std::uint64_t call_id,
-                       trv_bytes output) { of(h).on_complete(call_id, output); },
-        .fail = [](const trv_host* h, std::uint64_t call_id, const trv_error* e) { of(h).on_fail(call_id, e); }};
-    static constexpr trv_host_log log = {.struct_size = sizeof(trv_host_log),
-                                         .write = [](const trv_host* h, std::int32_t level, std::uint64_t call_id,
-                                                     trv_string message) { of(h).on_log(level, call_id, message); }};
-    static constexpr trv_host_http http = {
-        .struct_size = sizeof(trv_host_http),
-        .send = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
-                   const trv_http_request* request) { of(h).on_send(call_id, request_id, request); }};
     const std::string_view id = name;
-    if (id == TRV_EXT_CALL) return &call;
-    if (id == TRV_EXT_LOG && offer_log_) return &log;
-    if (id == TRV_EXT_HTTP && offer_http_) return &http;
+    if (id == TRV_EXT_CALL) return &extended_call_.known;
+    if (id == TRV_EXT_LOG && shape_.offers_log) return &extended_log_.known;
+    if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
     return nullptr;
   }
 
   CallError copy(const trv_error* error) {
-    if (error == nullptr || error->struct_size < sizeof(trv_error)) {
+    if (error == nullptr || error->struct_size < TRV_ERROR_SIZE_V1) {
       note("a trv_error is missing or too short");
       return {.code = 0, .message = {}};
     }
@@ -376,7 +409,7 @@ class FakeHost {
     const std::lock_guard lock(mutex_);
     const std::string name = "request " + std::to_string(request_id);
     if (stage_ == Stage::destroyed) faults_.push_back(name + " was sent after destroy");
-    if (raw == nullptr || raw->struct_size < sizeof(trv_http_request)) {
+    if (raw == nullptr || raw->struct_size < TRV_HTTP_REQUEST_SIZE_V1) {
       faults_.push_back(name + ": trv_http_request is too short");
       return;
     }
@@ -438,12 +471,19 @@ class FakeHost {
     return std::nullopt;
   }
 
+  [[nodiscard]] std::uint32_t error_size() const noexcept {
+    return shape_.size_of<trv_error>(HostShape::Struct::error);
+  }
+
   const trv_entry& entry_;
-  trv_host host_ = {};
+  const HostShape shape_;
+  // Each with room behind it: where the host says that it is of a later minor version, its structs are larger.
+  Extended<trv_host> extended_host_ = {};
+  Extended<trv_host_call> extended_call_ = {};
+  Extended<trv_host_log> extended_log_ = {};
+  Extended<trv_host_http> extended_http_ = {};
   const trv_plugin* plugin_ = nullptr;
   const trv_plugin_http* http_ = nullptr;
-  bool offer_http_;
-  bool offer_log_;
   bool initialised_ = false;
   std::atomic<Stage> stage_ = Stage::created;
   std::optional<CallError> activation_error_;

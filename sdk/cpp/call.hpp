@@ -7,14 +7,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <variant>
 
 #include "sdk/cpp/values.hpp"
 
 namespace trv::sdk {
 
 enum class Level : std::int32_t { debug = 0, info = 1, warning = 2, error = 3 };
-
-class PendingResponse;
 
 /// What a Call needs of the instance that it runs in; Session implements it.
 class CallServices {
@@ -33,34 +33,56 @@ class CallServices {
   ~CallServices() = default;
 };
 
-/// An answer on its way. `co_await` it once; dropping it means that the answer is not wanted. Several may be on their
-/// way at the same time. Lives in a coroutine of the call that sent it.
-class [[nodiscard]] PendingResponse {
+/// A request that was sent, and its answer once it was waited for:
+///
+///   auto sent = call.http(get("/things"));
+///   co_await sent;
+///   if (!sent) co_return sent.failure();
+///
+/// co_await takes a named Exchange only and gives nothing back, so that it is always a statement of its own: g++ 12
+/// destroys temporaries of a larger expression twice. Several may be on their way at the same time; dropping one means
+/// that its answer is not wanted. Lives in a coroutine of the call that sent it.
+class [[nodiscard]] Exchange {
  public:
-  PendingResponse(CallServices& services, std::uint64_t request_id) noexcept
-      : services_(services), request_id_(request_id) {}
-  PendingResponse(const PendingResponse&) = delete;
-  PendingResponse& operator=(const PendingResponse&) = delete;
-  ~PendingResponse() { services_.forget(request_id_); }
+  Exchange(CallServices& services, std::uint64_t request_id) noexcept : services_(services), request_id_(request_id) {}
+  Exchange(const Exchange&) = delete;
+  Exchange& operator=(const Exchange&) = delete;
+  ~Exchange() { services_.forget(request_id_); }
+
+  /// Whether a response arrived, whatever its status; false before co_await.
+  [[nodiscard]] explicit operator bool() const noexcept { return std::holds_alternative<Response>(result_); }
+  /// Only where a response arrived; throws std::bad_variant_access otherwise, which ends the call as internal.
+  [[nodiscard]] const Response& operator*() const { return std::get<Response>(result_); }
+  [[nodiscard]] const Response* operator->() const { return &std::get<Response>(result_); }
+  /// Only where none arrived. Before co_await: internal.
+  [[nodiscard]] const Failure& failure() const { return std::get<Failure>(result_); }
 
  private:
-  friend class ResponseAwaiter;
+  friend class ExchangeAwaiter;
   CallServices& services_;
   std::uint64_t request_id_;
+  bool is_taken_ = false;
+  HttpResult result_ = Failure{.message = "the answer was read before co_await"};
 };
 
-/// Waits for an answer and takes it. The PendingResponse outlives it.
-class ResponseAwaiter {
+/// Waits for an answer and puts it into the exchange, which outlives it. A second wait ends at once.
+class ExchangeAwaiter {
  public:
-  explicit ResponseAwaiter(const PendingResponse& pending) noexcept
-      : services_(&pending.services_), request_id_(pending.request_id_) {}
-  bool await_ready() const noexcept { return services_->arrived(request_id_); }
-  void await_suspend(std::coroutine_handle<> waiter) noexcept { services_->await(request_id_, waiter); }
-  HttpResult await_resume() { return services_->take(request_id_); }
+  explicit ExchangeAwaiter(Exchange& exchange) noexcept : exchange_(&exchange) {}
+  bool await_ready() const noexcept {
+    return exchange_->is_taken_ || exchange_->services_.arrived(exchange_->request_id_);
+  }
+  void await_suspend(std::coroutine_handle<> waiter) noexcept {
+    exchange_->services_.await(exchange_->request_id_, waiter);
+  }
+  void await_resume() {
+    if (exchange_->is_taken_) return;
+    exchange_->result_ = exchange_->services_.take(exchange_->request_id_);
+    exchange_->is_taken_ = true;
+  }
 
  private:
-  CallServices* services_;
-  std::uint64_t request_id_;
+  Exchange* exchange_;
 };
 
 /// Lives until the operation's coroutine has ended; the texts too. Only from that coroutine, but for cancelled().
@@ -96,8 +118,8 @@ class Call {
   /// JSON text, valid for the operation's input schema where a kernel is the host.
   [[nodiscard]] const std::string& input() const noexcept { return facts_.input; }
 
-  /// Sends a request now; `co_await` the result for the answer.
-  PendingResponse http(Request&& request) { return {services_, services_.send(facts_.id, request)}; }
+  /// Sends a request now. See Exchange for the answer.
+  Exchange http(Request request) { return {services_, services_.send(facts_.id, request)}; }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.
   void log(Level level, std::string_view text) const noexcept { services_.write_log(level, facts_.id, text); }

@@ -47,7 +47,10 @@ class Sample : public Plugin {
             {"huge", &Sample::huge},
             {"abandon", &Sample::abandon},
             {"never-ends", &Sample::loop},
-            {"throw-part", &Sample::throw_part}};
+            {"throw-part", &Sample::throw_part},
+            {"too-early", &Sample::too_early},
+            {"part-too-early", &Sample::part_too_early},
+            {"everything", &Sample::everything}};
   }
 
   std::optional<Failure> activate(std::string_view configuration) override {
@@ -65,10 +68,11 @@ class Sample : public Plugin {
 
   Task fetch(Call& call) {
     const Counted counted;
-    const auto response = co_await call.http({.method = "POST",
-                                              .path = "/things/" + large_text('p'),
-                                              .body = large_text('b') + call.input(),
-                                              .headers = {{"Accept", large_text('a')}, {"X-Second", "2"}}});
+    auto response = call.http(post("/things/" + large_text('p'))
+                                  .body(large_text('b') + call.input())
+                                  .header("Accept", large_text('a'))
+                                  .header("X-Second", "2"));
+    co_await response;
     if (!response) co_return response.failure();
     if (!response->ok()) co_return failure_of_status(*response, "the thing was refused");
     co_return response->body + std::string(response->header("x-kind").value_or("none"));
@@ -76,51 +80,81 @@ class Sample : public Plugin {
 
   Async<int> part(Call& call, std::string path) {
     const Counted counted;
-    const auto response = co_await call.http({.path = "/" + path});
+    auto response = call.http(get("/" + path));
+    co_await response;
     co_return response ? response->status : -1;
   }
   Task sum(Call& call) {
     const Counted counted;
-    const int first = co_await part(call, large_text('1'));
-    const int second = co_await part(call, large_text('2'));
-    co_return std::to_string(first + second);
+    auto first = part(call, large_text('1'));
+    co_await first;
+    auto second = part(call, large_text('2'));
+    co_await second;
+    co_return std::to_string(*first + *second);
   }
 
   Task both(Call& call) {
-    auto first = call.http({.path = "/1"});
-    auto second = call.http({.path = "/2"});
-    const auto b = co_await second;
-    const auto a = co_await first;
-    co_return a->body + b->body;
+    auto first = call.http(get("/1"));
+    auto second = call.http(get("/2"));
+    co_await second;
+    co_await first;
+    co_await second;
+    co_return first->body + second->body;
   }
 
   Task abandon(Call& call) {
-    auto unused = call.http({.path = "/unused"});
+    auto unused = call.http(get("/unused"));
     co_return "done";
   }
 
   Task loop(Call& call) {
     const Counted counted;
-    while (true) (void)co_await call.http({.path = "/again"});
+    while (true) {
+      auto response = call.http(get("/again"));
+      co_await response;
+    }
   }
 
   Task throw_one(Call&) { throw std::runtime_error("broken pipe organ"); }
   Async<std::string> broken(Call& call) {
-    (void)co_await call.http({.path = "/x"});
+    auto response = call.http(get("/x"));
+    co_await response;
     throw std::runtime_error("broken part");
     co_return "";
   }
   Task throw_part(Call& call) {
     try {
-      (void)co_await broken(call);
+      auto part = broken(call);
+      co_await part;
+      co_return *part;
     } catch (const std::runtime_error& error) {
       co_return std::string("caught ") + error.what();
     }
     co_return "nothing";
   }
   Task throw_late(Call& call) {
-    const auto response = co_await call.http({.path = "/x", .headers = {{"X-Only", "one"}}});
+    auto response = call.http(get("/x").header("X-Only", "one"));
+    co_await response;
     co_return response->body;
+  }
+  Task too_early(Call& call) {
+    auto response = call.http(get("/x"));
+    if (!response) co_return response.failure();
+    co_return response->body;
+  }
+  Task part_too_early(Call& call) {
+    auto unawaited = part(call, "x");
+    co_return std::to_string(*unawaited);
+  }
+  Task everything(Call& call) {
+    Request whole = request("DELETE", "/x");
+    if (call.attempt() == 1) whole.header("X-First", "1");
+    whole.connection("other").timeout_ms(250).body("text");
+    auto once = call.http(whole);
+    co_await once;
+    auto again = call.http(std::move(whole).json(std::string("[1]")));
+    co_await again;
+    co_return again->body;
   }
   Task refuse(Call&) {
     co_return Failure{.code = Code::exhausted,
@@ -173,6 +207,43 @@ TEST_F(SdkTest, a_request_carries_what_the_author_wrote_and_its_answer_resumes_t
   EXPECT_EQ(requests[0].header("x-second"), "2");
   EXPECT_EQ(requests[0].idempotency_key, "acme/i1/t1/1");
 }
+
+TEST_F(SdkTest, a_request_can_be_built_in_steps_and_sent_again) {
+  const CallOutcome outcome = host.call({.operation = "everything"}, {HttpAnswer{200, "1"}, HttpAnswer{200, "2"}});
+  EXPECT_EQ(outcome.output, "2");
+  const auto requests = host.requests();
+  ASSERT_EQ(requests.size(), 2U);
+  for (const auto& request : requests) {
+    EXPECT_EQ(request.method, "DELETE");
+    EXPECT_EQ(request.path, "/x");
+    EXPECT_EQ(request.connection, "other");
+    EXPECT_EQ(request.timeout_ms, 250U);
+    EXPECT_EQ(request.header("X-First"), "1");
+  }
+  EXPECT_EQ(requests[0].body, "text");
+  EXPECT_EQ(requests[0].header("Content-Type"), std::nullopt);
+  EXPECT_EQ(requests[1].body, "[1]");
+  EXPECT_EQ(requests[1].header("Content-Type"), "application/json");
+  EXPECT_EQ(requests[1].idempotency_key, "acme/i1/t1/1/2");
+}
+
+TEST_F(SdkTest, what_was_not_awaited_cannot_be_read) {
+  EXPECT_EQ(host.call({.operation = "too-early"}).error->message, "the answer was read before co_await");
+  EXPECT_EQ(host.call({.operation = "part-too-early"}).error->message, "the plugin threw: bad optional access");
+}
+
+// What g++ 12 gets wrong does not compile: a request as an aggregate, and co_await as part of a larger expression.
+template <typename Promise, typename Awaited>
+concept Awaits =
+    requires(Promise& promise, Awaited&& awaited) { promise.await_transform(std::forward<Awaited>(awaited)); };
+static_assert(!std::is_aggregate_v<Request> && !std::is_default_constructible_v<Request>);
+static_assert(!std::is_convertible_v<std::string, Request>);
+static_assert(Awaits<Task::promise_type, Exchange&> && !Awaits<Task::promise_type, Exchange>);
+static_assert(Awaits<Async<int>::promise_type, Exchange&> && !Awaits<Async<int>::promise_type, Exchange>);
+static_assert(Awaits<Task::promise_type, Async<int>&> && !Awaits<Task::promise_type, Async<int>>);
+static_assert(Awaits<Async<int>::promise_type, Async<int>&> && !Awaits<Async<int>::promise_type, Async<int>>);
+static_assert(std::is_void_v<decltype(std::declval<ExchangeAwaiter&>().await_resume())>);
+static_assert(std::is_void_v<decltype(std::declval<PartAwaiter<int>&>().await_resume())>);
 
 TEST_F(SdkTest, parts_run_in_turn_and_give_their_values) {
   const CallOutcome outcome = host.call({.operation = "sum"}, {HttpAnswer{200}, HttpAnswer{204}});
@@ -298,9 +369,47 @@ TEST(Sdk, activation_that_fails_or_throws_says_why) {
 }
 
 TEST(Sdk, a_host_without_http_or_log_is_coped_with) {
-  FakeHost host(trv_entry_v1, {}, false, false);
+  FakeHost host(trv_entry_v1, {}, {.offers_http = false, .offers_log = false});
   ASSERT_TRUE(host.activate());
   EXPECT_EQ(host.call({.operation = "fetch"}).code(), TRV_ERROR_DENIED);
+}
+
+TEST(Sdk, a_host_of_a_later_minor_version_with_larger_structs_is_served) {
+  FakeHost host(trv_entry_v1, {}, {.is_of_later_minor = true});
+  ASSERT_TRUE(host.activate());
+  const CallOutcome made = host.call({.operation = "fetch"}, {HttpAnswer{201, "made ", {{"X-Kind", "thing"}}}});
+  EXPECT_EQ(made.output, "made thing");
+  const CallOutcome failed = host.call({.operation = "fetch"}, {conformance::CallError{.message = "no route"}});
+  EXPECT_EQ(failed.error->message, "no route");
+  EXPECT_THAT(host.faults(), testing::IsEmpty());
+}
+
+TEST(Sdk, a_struct_of_the_host_that_is_smaller_than_version_1_is_refused) {
+  using conformance::HostShape;
+  const auto host_with_small = [](HostShape::Struct which) {
+    return std::make_unique<FakeHost>(trv_entry_v1, "sample", HostShape{.too_small = which});
+  };
+  EXPECT_EQ(host_with_small(HostShape::Struct::host)->plugin(), nullptr);
+  const auto no_call = host_with_small(HostShape::Struct::host_call);
+  EXPECT_FALSE(no_call->activate());
+  EXPECT_EQ(no_call->activation_error()->message, "this host offers no trv.call/1");
+  const auto no_http = host_with_small(HostShape::Struct::host_http);
+  ASSERT_TRUE(no_http->activate());
+  EXPECT_EQ(no_http->call({.operation = "fetch"}).error->message, "this host offers no HTTP (trv.http/1)");
+  const std::pair<HostShape::Struct, std::string> others[] = {
+      {HostShape::Struct::call, "the host's trv_call is too short"},
+      {HostShape::Struct::response, "the host's trv_http_response is too short"},
+      {HostShape::Struct::error, "the host reported an error without saying which"}};
+  for (const auto& [which, message] : others) {
+    const auto host = host_with_small(which);
+    ASSERT_TRUE(host->activate());
+    const conformance::HttpStep step = which == HostShape::Struct::error
+                                           ? conformance::HttpStep(conformance::CallError{})
+                                           : conformance::HttpStep(HttpAnswer{});
+    const CallOutcome outcome = host->call({.operation = "fetch"}, {step});
+    ASSERT_TRUE(outcome.error) << message;
+    EXPECT_EQ(outcome.error->message, message);
+  }
 }
 
 TEST(Sdk, the_entry_describes_the_plugin_and_nothing_else) {

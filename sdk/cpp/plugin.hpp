@@ -7,10 +7,11 @@
 //
 //    private:
 //     trv::sdk::Task greet(trv::sdk::Call& call) {
-//       const auto response = co_await call.http({.path = "/greeting"});
-//       if (!response) co_return response.failure();
-//       if (!response->ok()) co_return trv::sdk::failure_of_status(*response, "greeting");
-//       co_return response->body;
+//       auto sent = call.http(trv::sdk::get("/greeting"));
+//       co_await sent;
+//       if (!sent) co_return sent.failure();
+//       if (!sent->ok()) co_return trv::sdk::failure_of_status(*sent, "greeting");
+//       co_return sent->body;
 //     }
 //   };
 //   TRV_PLUGIN(Greeter, "greeter", "1.0.0")
@@ -101,7 +102,7 @@ struct Entry {
                                                 .version = {Name::version.data(), Name::version.size()}};
 
   static const trv_plugin* create(const trv_host* host, trv_string id) noexcept {
-    if (host == nullptr || host->struct_size < sizeof(trv_host) || host->abi_major != TRV_ABI_MAJOR) return nullptr;
+    if (host == nullptr || host->struct_size < TRV_HOST_SIZE_V1 || host->abi_major != TRV_ABI_MAJOR) return nullptr;
     if (view(id) != Name::id) return nullptr;
     try {
       return (new PluginSession<P>(host))->plugin();

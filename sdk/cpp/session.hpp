@@ -50,7 +50,7 @@ inline constexpr std::size_t output_bytes_max = 1'000'000;
           .detail = borrow_bytes(failure.detail)};
 }
 [[nodiscard]] inline Failure copy(const trv_error& error) {
-  if (error.struct_size < sizeof(trv_error)) return {.message = "the host reported an error without saying which"};
+  if (error.struct_size < TRV_ERROR_SIZE_V1) return {.message = "the host reported an error without saying which"};
   const bool known = error.code >= TRV_ERROR_INVALID && error.code <= TRV_ERROR_INTERNAL;
   return {.code = known ? static_cast<Code>(error.code) : Code::internal,
           .message = std::string(view(error.message)),
@@ -70,8 +70,7 @@ class Session : public CallServices {
 
   std::uint64_t send(std::uint64_t call_id, const Request& request) final {
     std::vector<trv_header> headers;
-    request.headers.for_each(
-        [&](const HeaderView& header) { headers.push_back({borrow(header.name), borrow(header.value)}); });
+    for (const Header& header : request.headers()) headers.push_back({borrow(header.name), borrow(header.value)});
     const std::uint64_t request_id = ++last_request_id_;
     Waiting& waiting = requests_[request_id];
     waiting.call_id = call_id;
@@ -79,15 +78,16 @@ class Session : public CallServices {
       waiting.result = Failure{.code = Code::denied, .message = "this host offers no HTTP (trv.http/1)"};
       return request_id;
     }
-    const std::string_view connection = request.connection.empty() ? connection_of(call_id) : request.connection;
+    const std::string_view own_connection = request.connection();
+    const std::string_view connection = own_connection.empty() ? connection_of(call_id) : own_connection;
     const trv_http_request raw = {.struct_size = sizeof(trv_http_request),
                                   .header_count = static_cast<std::uint32_t>(headers.size()),
                                   .headers = headers.data(),
                                   .connection = borrow(connection),
-                                  .method = borrow(request.method),
-                                  .path = borrow(request.path),
-                                  .body = borrow_bytes(request.body),
-                                  .timeout_ms = request.timeout_ms};
+                                  .method = borrow(request.method()),
+                                  .path = borrow(request.path()),
+                                  .body = borrow_bytes(request.body()),
+                                  .timeout_ms = request.timeout_ms()};
     http_->send(host_, call_id, request_id, &raw);
     return request_id;
   }
@@ -164,16 +164,17 @@ class Session : public CallServices {
     return std::string_view(id) == TRV_EXT_HTTP ? &http : nullptr;
   }
 
+  /// nullptr where the host does not have it, or has it smaller than version 1.
   template <typename T>
-  const T* service(const char* id) const noexcept {
+  const T* service(const char* id, std::uint32_t size_v1) const noexcept {
     const auto* table = static_cast<const T*>(host_->get_extension(host_, id));
-    return table != nullptr && table->struct_size >= sizeof(T) ? table : nullptr;
+    return table != nullptr && table->struct_size >= size_v1 ? table : nullptr;
   }
 
   std::int32_t activate(trv_bytes configuration) noexcept {
-    call_ = service<trv_host_call>(TRV_EXT_CALL);
-    log_ = service<trv_host_log>(TRV_EXT_LOG);
-    http_ = service<trv_host_http>(TRV_EXT_HTTP);
+    call_ = service<trv_host_call>(TRV_EXT_CALL, TRV_HOST_CALL_SIZE_V1);
+    log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
+    http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
     std::optional<Failure> failure;
     if (call_ == nullptr) {
       failure.emplace();
@@ -197,7 +198,7 @@ class Session : public CallServices {
     const std::uint64_t call_id = raw.call_id;
     std::unique_ptr<OpenCall> open;
     try {
-      if (raw.struct_size < sizeof(trv_call)) return fail(call_id, {.message = "the host's trv_call is too short"});
+      if (raw.struct_size < TRV_CALL_SIZE_V1) return fail(call_id, {.message = "the host's trv_call is too short"});
       open = std::make_unique<OpenCall>(*this, facts_of(raw));
       OpenCall& call = *open;
       if (!insert(call_id, open))
@@ -235,7 +236,7 @@ class Session : public CallServices {
 
   void on_response(std::uint64_t request_id, const trv_http_response& raw) noexcept {
     try {
-      if (raw.struct_size < sizeof(trv_http_response))
+      if (raw.struct_size < TRV_HTTP_RESPONSE_SIZE_V1)
         return deliver(request_id, Failure{.message = "the host's trv_http_response is too short"});
       Response response;
       response.status = static_cast<int>(raw.status);

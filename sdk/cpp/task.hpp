@@ -1,8 +1,8 @@
 #pragma once
 // The coroutines that a plugin author writes: Task for an operation, Async<T> for a part of one. C++20.
 //
-// A coroutine owns its frame through its Task or Async. Whoever drops the Task while it waits destroys the frame and
-// all that lives in it; it is never resumed. Both can await only what the SDK hands out.
+// A coroutine owns its frame through its Task or Async. Dropping the Task while it waits destroys the frame and all
+// that lives in it; it is never resumed. Both can await only what the SDK hands out.
 
 #include <coroutine>
 #include <exception>
@@ -21,6 +21,18 @@ class Async;
 template <typename T>
 class PartAwaiter;
 
+/// What co_await takes: an Exchange or an Async that has a name.
+struct AwaitsNamed {
+  ExchangeAwaiter await_transform(Exchange& sent) noexcept { return ExchangeAwaiter(sent); }
+  template <typename T>
+  PartAwaiter<T> await_transform(Async<T>& part) noexcept {
+    return PartAwaiter<T>(part);
+  }
+  void await_transform(Exchange&&) = delete;  // name it first: `auto sent = call.http(…); co_await sent;`
+  template <typename T>
+  void await_transform(Async<T>&&) = delete;  // name it first: `auto part = f(…); co_await part;`
+};
+
 /// What became of a call: JSON text, or a failure.
 using Outcome = std::variant<std::string, Failure>;
 
@@ -33,7 +45,7 @@ using Outcome = std::variant<std::string, Failure>;
     } catch (const std::exception& exception) {
       failure.message = std::string("the plugin threw: ") + exception.what();
     } catch (...) {
-      failure.message = "the plugin threw something that is no std::exception";
+      failure.message = "the plugin threw something that is not a std::exception";
     }
   } catch (...) {
     failure.message.clear();
@@ -44,7 +56,7 @@ using Outcome = std::variant<std::string, Failure>;
 /// The body of an operation: `co_return` JSON text or a Failure. An exception that escapes becomes Code::internal.
 class [[nodiscard]] Task {
  public:
-  struct promise_type {
+  struct promise_type : AwaitsNamed {
     Outcome outcome = Failure{};
 
     Task get_return_object() { return Task(std::coroutine_handle<promise_type>::from_promise(*this)); }
@@ -53,12 +65,6 @@ class [[nodiscard]] Task {
     void return_value(std::string output) { outcome = std::move(output); }
     void return_value(Failure failure) { outcome = std::move(failure); }
     void unhandled_exception() noexcept { outcome = failure_of_current_exception(); }
-
-    ResponseAwaiter await_transform(const PendingResponse& pending) noexcept { return ResponseAwaiter(pending); }
-    template <typename T>
-    PartAwaiter<T> await_transform(const Async<T>& part) noexcept {
-      return PartAwaiter<T>(part);
-    }
   };
 
   Task(Task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
@@ -80,8 +86,14 @@ class [[nodiscard]] Task {
   std::coroutine_handle<promise_type> frame_;
 };
 
-/// A part of an operation that gives a T: `co_await` it once, in the expression that makes it. An exception that
-/// escapes is thrown on in the awaiting coroutine. T must not be a reference or void.
+/// A part of an operation that gives a T:
+///
+///   auto id = find_id(call, name);
+///   co_await id;
+///   use(*id);
+///
+/// It begins with co_await, which is a statement of its own as for an Exchange. An exception that escapes from the part
+/// is thrown on by co_await. T must not be a reference or void. Parameters of a part are values, or live as long.
 template <typename T>
 class [[nodiscard]] Async {
  public:
@@ -93,7 +105,7 @@ class [[nodiscard]] Async {
     }
     void await_resume() noexcept {}
   };
-  struct promise_type {
+  struct promise_type : AwaitsNamed {
     std::optional<T> value;
     std::exception_ptr exception;
     std::coroutine_handle<> awaiting = std::noop_coroutine();
@@ -106,17 +118,15 @@ class [[nodiscard]] Async {
       value.emplace(std::forward<U>(result));
     }
     void unhandled_exception() noexcept { exception = std::current_exception(); }
-
-    ResponseAwaiter await_transform(const PendingResponse& pending) noexcept { return ResponseAwaiter(pending); }
-    template <typename U>
-    PartAwaiter<U> await_transform(const Async<U>& part) noexcept {
-      return PartAwaiter<U>(part);
-    }
   };
 
   Async(const Async&) = delete;
   Async& operator=(const Async&) = delete;
   ~Async() { frame_.destroy(); }
+
+  /// Only after co_await; before, they throw std::bad_optional_access, which ends the call as internal.
+  [[nodiscard]] T& operator*() { return frame_.promise().value.value(); }
+  [[nodiscard]] T* operator->() { return &frame_.promise().value.value(); }
 
  private:
   friend PartAwaiter<T>;
@@ -124,20 +134,18 @@ class [[nodiscard]] Async {
   std::coroutine_handle<promise_type> frame_;
 };
 
-/// Runs a part and gives its value. The part outlives it. Any compiler keeps a plain value in the frame; g++ 12 would
-/// copy an awaitable that await_transform passes on by reference.
+/// Runs a part to its end. The part outlives it. A second wait ends at once.
 template <typename T>
 class PartAwaiter {
  public:
   explicit PartAwaiter(const Async<T>& part) noexcept : frame_(part.frame_) {}
-  bool await_ready() const noexcept { return false; }
+  bool await_ready() const noexcept { return frame_.done(); }
   std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) noexcept {
     frame_.promise().awaiting = awaiting;
     return frame_;
   }
-  T await_resume() {
+  void await_resume() {
     if (frame_.promise().exception) std::rethrow_exception(frame_.promise().exception);
-    return std::move(*frame_.promise().value);
   }
 
  private:

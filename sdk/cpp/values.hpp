@@ -1,11 +1,8 @@
 #pragma once
 // The values that a plugin author handles: failures, HTTP requests and responses. All own their bytes. C++20.
 
-#include <array>
-#include <concepts>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -50,49 +47,90 @@ struct Header {
   std::string value;
 };
 
-/// Borrowed.
-struct HeaderView {
-  std::string_view name = {};
-  std::string_view value = {};
-};
-
-/// Headers of a request, written in place, `{{"Accept", "text/plain"}, {"X-Version", "1"}}`, up to eight; or a borrowed
-/// vector of any size.
-class RequestHeaders {
+/// An HTTP request through a connection of the tenant. It owns its texts. The host adds base URL, credentials and, for
+/// methods other than GET, HEAD and OPTIONS, the Idempotency-Key. Made by get, post, put, patch or request:
+///
+///   auto sent = call.http(post("/things").header("Accept", "text/plain").body(text));
+class Request {
  public:
-  RequestHeaders() = default;
-  RequestHeaders(HeaderView first, HeaderView second = {}, HeaderView third = {}, HeaderView fourth = {},
-                 HeaderView fifth = {}, HeaderView sixth = {}, HeaderView seventh = {}, HeaderView eighth = {}) noexcept
-      : own_{first, second, third, fourth, fifth, sixth, seventh, eighth} {}
-  template <std::same_as<std::vector<Header>> List>
-  RequestHeaders(const List& list) noexcept : list_(list) {}
+  explicit Request(std::string method, std::string path) : method_(std::move(method)), path_(std::move(path)) {}
 
-  template <typename F>
-  void for_each(F&& visit) const {
-    for (const HeaderView& header : own_)
-      if (!header.name.empty()) visit(header);
-    for (const Header& header : list_) visit(HeaderView{header.name, header.value});
+  /// Adds a header. Authorization, Cookie, Host, Content-Length and Transfer-Encoding are the host's: refused.
+  Request& header(std::string name, std::string value) & {
+    headers_.push_back({std::move(name), std::move(value)});
+    return *this;
+  }
+  /// At most 1,000,000 bytes.
+  Request& body(std::string bytes) & {
+    body_ = std::move(bytes);
+    return *this;
+  }
+  /// The body and the header `Content-Type: application/json`. `value` is JSON text, or a value of a library whose
+  /// serialize(value) gives it, such as Boost.JSON.
+  template <typename V>
+  Request& json(const V& value) & {
+    if constexpr (std::is_convertible_v<const V&, std::string_view>) {
+      body_ = std::string(std::string_view(value));
+    } else {
+      body_ = serialize(value);
+    }
+    return header("Content-Type", "application/json");
+  }
+  /// Instead of the connection that the call names.
+  Request& connection(std::string name) & {
+    connection_ = std::move(name);
+    return *this;
+  }
+  /// Instead of what is left of the call's time.
+  Request& timeout_ms(std::uint64_t timeout) & noexcept {
+    timeout_ms_ = timeout;
+    return *this;
   }
 
+  /// The same on a request that is written in place.
+  Request header(std::string name, std::string value) && {
+    return std::move(header(std::move(name), std::move(value)));
+  }
+  Request body(std::string bytes) && { return std::move(body(std::move(bytes))); }
+  template <typename V>
+  Request json(const V& value) && {
+    return std::move(json(value));
+  }
+  Request connection(std::string name) && { return std::move(connection(std::move(name))); }
+  Request timeout_ms(std::uint64_t timeout) && { return std::move(timeout_ms(timeout)); }
+
+  [[nodiscard]] const std::string& method() const noexcept { return method_; }
+  [[nodiscard]] const std::string& path() const noexcept { return path_; }
+  [[nodiscard]] const std::vector<Header>& headers() const noexcept { return headers_; }
+  [[nodiscard]] const std::string& body() const noexcept { return body_; }
+  [[nodiscard]] const std::string& connection() const noexcept { return connection_; }
+  [[nodiscard]] std::uint64_t timeout_ms() const noexcept { return timeout_ms_; }
+
  private:
-  std::array<HeaderView, 8> own_ = {};
-  std::span<const Header> list_ = {};
+  std::string method_;
+  std::string path_;
+  std::vector<Header> headers_;
+  std::string body_;
+  std::string connection_;
+  std::uint64_t timeout_ms_ = 0;
 };
 
-/// An HTTP request through a connection of the tenant. The host adds base URL, credentials and, for methods other than
-/// GET, HEAD and OPTIONS, the Idempotency-Key.
-///
-/// Everything is borrowed, so write it in place, as the argument of Call::http, which takes nothing else. (It must stay
-/// trivially copyable: g++ 12 destroys members of an aggregate twice where it is made inside a co_await.)
-struct Request {
-  std::string_view method = "GET";
-  std::string_view path = {};  ///< begins with '/', may have a query; appended to the base URL's path
-  std::string_view body = {};
-  RequestHeaders headers = {};
-  std::string_view connection = {};  ///< empty = the connection that the call names
-  std::uint64_t timeout_ms = 0;      ///< 0 = what is left of the call's time
-};
-static_assert(std::is_trivially_copyable_v<Request>);
+/// A request of that method. `path` begins with '/', may have a query, and is appended to the base URL's path.
+[[nodiscard]] inline Request request(std::string method, std::string path) {
+  return Request(std::move(method), std::move(path));
+}
+[[nodiscard]] inline Request get(std::string path) {
+  return request("GET", std::move(path));
+}
+[[nodiscard]] inline Request post(std::string path) {
+  return request("POST", std::move(path));
+}
+[[nodiscard]] inline Request put(std::string path) {
+  return request("PUT", std::move(path));
+}
+[[nodiscard]] inline Request patch(std::string path) {
+  return request("PATCH", std::move(path));
+}
 
 [[nodiscard]] inline bool same_header_name(std::string_view a, std::string_view b) noexcept {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; };
@@ -117,20 +155,6 @@ struct Response {
 };
 
 /// A response, whatever its status, or the reason why none arrived.
-class HttpResult {
- public:
-  HttpResult(Response response) : value_(std::move(response)) {}
-  HttpResult(Failure failure) : value_(std::move(failure)) {}
-
-  [[nodiscard]] explicit operator bool() const noexcept { return std::holds_alternative<Response>(value_); }
-  /// Only where a response arrived; throws std::bad_variant_access otherwise, which ends the call as internal.
-  [[nodiscard]] const Response& operator*() const { return std::get<Response>(value_); }
-  [[nodiscard]] const Response* operator->() const { return &std::get<Response>(value_); }
-  /// Only where none arrived.
-  [[nodiscard]] const Failure& failure() const { return std::get<Failure>(value_); }
-
- private:
-  std::variant<Response, Failure> value_;
-};
+using HttpResult = std::variant<Response, Failure>;
 
 }  // namespace trv::sdk

@@ -34,13 +34,14 @@ class SamplePlugin : public trv::sdk::Plugin {
     const std::string page = input.segment("page");
     if (input.failure()) co_return *input.failure();
 
-    const auto response = co_await call.http({.method = "GET", .path = "/" + page});
+    auto response = call.http(trv::sdk::get("/" + page));
+    co_await response;
     if (!response) co_return response.failure();
     if (!response->ok())
       co_return trv::sdk::failure_of_status(
           *response, "the service answered " + std::to_string(response->status) + " for " + page);
     if (!trv::sdk::is_utf8(response->body))
-      co_return Failure{.code = Code::invalid, .message = "the page " + page + " is no text"};
+      co_return Failure{.code = Code::invalid, .message = "the page " + page + " is not text"};
     co_return json::serialize(json::object{{"content", response->body}});
   }
 };

@@ -22,9 +22,6 @@
 #ifndef ENTRY_ABI_MAJOR
 #define ENTRY_ABI_MAJOR TRV_ABI_MAJOR
 #endif
-#ifndef ENTRY_SIZE
-#define ENTRY_SIZE sizeof(trv_entry)
-#endif
 #ifndef PLUGIN_ID
 #define PLUGIN_ID "tracker"
 #endif
@@ -174,6 +171,8 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     send(p, id, id * 10 + 1, copy(call->connection), "POST", "/one");
   } else if (operation == "die") {
     std::abort();
+  } else if (operation == "fail-200-times") {
+    send(p, id, id * 1'000, copy(call->connection), "GET", "/");
   } else if (operation == "escape") {
     send(p, id, id * 10, copy(call->connection), "GET", "/../admin");
   } else {
@@ -214,7 +213,11 @@ void on_response(const trv_plugin* plugin, std::uint64_t request_id, const trv_h
 
 void on_error(const trv_plugin* plugin, std::uint64_t request_id, const trv_error* error) {
   Plugin& p = self(plugin);
-  p.call->fail(p.host, take_request(p, request_id), error);
+  const std::uint64_t id = take_request(p, request_id);
+  if (request_id / 1'000 == id && request_id % 1'000 < 199 && error->code != TRV_ERROR_EXHAUSTED) {
+    return send(p, id, request_id + 1, "missing", "GET", "/");
+  }
+  p.call->fail(p.host, id, error);
 }
 
 const trv_plugin_http plugin_http{sizeof(trv_plugin_http), on_response, on_error};
@@ -255,6 +258,9 @@ const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
 }
 
 extern "C" __attribute__((visibility("default"))) const trv_entry ENTRY_NAME = {
-    ENTRY_SIZE,    ENTRY_ABI_MAJOR,
-    TRV_ABI_MINOR, [] { return INIT_ACTION(), std::int32_t{INIT_CODE}; },
-    [] {},         [](const char* id) -> const void* { return std::strcmp(id, FACTORY_ID) == 0 ? &factory : nullptr; }};
+    sizeof(trv_entry),
+    ENTRY_ABI_MAJOR,
+    TRV_ABI_MINOR,
+    [] { return INIT_ACTION(), std::int32_t{INIT_CODE}; },
+    [] {},
+    [](const char* id) -> const void* { return std::strcmp(id, FACTORY_ID) == 0 ? &factory : nullptr; }};

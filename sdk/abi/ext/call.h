@@ -18,6 +18,8 @@ typedef struct trv_host_call {
   /* [any] The call failed. Ends the call. */
   void (*fail)(const trv_host* host, uint64_t call_id, const trv_error* error);
 } trv_host_call;
+#define TRV_HOST_CALL_SIZE_V1 24
+TRV_ABI_SIZE(trv_host_call, TRV_HOST_CALL_SIZE_V1);
 
 #ifdef __cplusplus
 }

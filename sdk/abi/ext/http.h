@@ -23,6 +23,8 @@ typedef struct trv_http_request {
   trv_bytes body;        /* at most 1,000,000 bytes */
   uint64_t timeout_ms;   /* 0 = what is left of the call's time */
 } trv_http_request;
+#define TRV_HTTP_REQUEST_SIZE_V1 88
+TRV_ABI_SIZE(trv_http_request, TRV_HTTP_REQUEST_SIZE_V1);
 
 typedef struct trv_http_response {
   uint32_t struct_size;
@@ -32,6 +34,8 @@ typedef struct trv_http_response {
   const trv_header* headers;
   trv_bytes body; /* at most the connection's limit, 1,000,000 bytes by default */
 } trv_http_response;
+#define TRV_HTTP_RESPONSE_SIZE_V1 40
+TRV_ABI_SIZE(trv_http_response, TRV_HTTP_RESPONSE_SIZE_V1);
 
 /* Host side. */
 typedef struct trv_host_http {
@@ -42,6 +46,8 @@ typedef struct trv_host_http {
    * "/3", … for those after it. */
   void (*send)(const trv_host* host, uint64_t call_id, uint64_t request_id, const trv_http_request* request);
 } trv_host_http;
+#define TRV_HOST_HTTP_SIZE_V1 16
+TRV_ABI_SIZE(trv_host_http, TRV_HOST_HTTP_SIZE_V1);
 
 /* Plugin side, from trv_plugin.get_extension with the same id. */
 typedef struct trv_plugin_http {
@@ -51,6 +57,8 @@ typedef struct trv_plugin_http {
   /* [main] No answer will arrive: connection refused, time-out, limit, no such connection, not granted. */
   void (*on_error)(const trv_plugin* plugin, uint64_t request_id, const trv_error* error);
 } trv_plugin_http;
+#define TRV_PLUGIN_HTTP_SIZE_V1 24
+TRV_ABI_SIZE(trv_plugin_http, TRV_PLUGIN_HTTP_SIZE_V1);
 
 #ifdef __cplusplus
 }

@@ -23,6 +23,8 @@ typedef struct trv_host_log {
    * about a call. */
   void (*write)(const trv_host* host, int32_t level, uint64_t call_id, trv_string message);
 } trv_host_log;
+#define TRV_HOST_LOG_SIZE_V1 16
+TRV_ABI_SIZE(trv_host_log, TRV_HOST_LOG_SIZE_V1);
 
 #ifdef __cplusplus
 }

@@ -17,7 +17,7 @@ base::Result<const trv_entry*> load_library(const std::filesystem::path& path) {
   if (entry == nullptr)
     return base::fail(base::ErrorCode::invalid,
                       fmt::format("library {}: exports no {}", path.string(), TRV_ENTRY_SYMBOL));
-  if (entry->struct_size < sizeof(trv_entry) || entry->abi_major != TRV_ABI_MAJOR)
+  if (entry->struct_size < TRV_ENTRY_SIZE_V1 || entry->abi_major != TRV_ABI_MAJOR)
     return base::fail(base::ErrorCode::invalid,
                       fmt::format("library {}: was made for ABI {}.{}, this is {}.{}", path.string(), entry->abi_major,
                                   entry->abi_minor, TRV_ABI_MAJOR, TRV_ABI_MINOR));

@@ -93,7 +93,7 @@ struct Bench {
     expect(outcome->code() != TRV_ERROR_INTERNAL,
            fmt::format("{}: failed as internal, which means a defect of the plugin: {}", where,
                        outcome->error ? outcome->error->message : ""));
-    if (outcome->succeeded()) expect(is_json(*outcome->output), where + ": the output is no JSON");
+    if (outcome->succeeded()) expect(is_json(*outcome->output), where + ": the output is not JSON");
   }
 };
 
@@ -122,7 +122,7 @@ std::vector<HttpStep> bad_answers() {
 }
 
 void describes_itself_as_the_manifest_says(Bench& bench) {
-  bench.expect(bench.entry.struct_size >= sizeof(trv_entry), "trv_entry is too short");
+  bench.expect(bench.entry.struct_size >= TRV_ENTRY_SIZE_V1, "trv_entry is too short");
   bench.expect(bench.entry.abi_major == bench.manifest.abi_major && bench.entry.abi_minor == bench.manifest.abi_minor,
                fmt::format("the library is of ABI {}.{}, the manifest says {}.{}", bench.entry.abi_major,
                            bench.entry.abi_minor, bench.manifest.abi_major, bench.manifest.abi_minor));
@@ -342,7 +342,7 @@ void an_instance_with_open_calls_can_be_destroyed(Bench& bench) {
 }
 
 void a_host_without_optional_services_is_coped_with(Bench& bench) {
-  FakeHost host(bench.entry, bench.manifest.id, false, false);
+  FakeHost host(bench.entry, bench.manifest.id, {.offers_http = false, .offers_log = false});
   if (!host.activate(bench.options.configuration)) return;
   for (const Example& example : bench.examples()) {
     const auto call = host.begin({.operation = example.operation, .input = example.input});
@@ -351,6 +351,28 @@ void a_host_without_optional_services_is_coped_with(Bench& bench) {
   host.deactivate();
   host.destroy();
   for (const std::string& fault : host.faults()) bench.expect(false, fault);
+}
+
+void a_host_of_a_later_minor_version_is_coped_with(Bench& bench) {
+  FakeHost host(bench.entry, bench.manifest.id, {.is_of_later_minor = true});
+  bench.expect(host.activate(bench.options.configuration), "a host whose structs are larger was refused");
+  if (host.plugin() == nullptr) return;
+  for (const Example& example : bench.examples()) {
+    const auto call = host.begin({.operation = example.operation, .input = example.input});
+    (void)bench.answer_good(host, call, example, requests_max);
+    bench.expect_ended(host, call, fmt::format("operation {}, with larger structs", example.operation));
+    const CallOutcome outcome = host.outcome(call).value_or(CallOutcome{});
+    bench.expect(outcome.succeeded() || !bench.options.answers.contains(example.operation),
+                 fmt::format("operation {} failed where the host's structs are larger", example.operation));
+  }
+  host.deactivate();
+  host.destroy();
+  for (const std::string& fault : host.faults()) bench.expect(false, fault);
+}
+
+void a_host_that_is_smaller_than_version_1_is_refused(Bench& bench) {
+  FakeHost host(bench.entry, bench.manifest.id, {.too_small = HostShape::Struct::host});
+  bench.expect(host.plugin() == nullptr, "create made an instance for a trv_host that is smaller than version 1");
 }
 
 using CheckFunction = void (*)(Bench&);
@@ -371,6 +393,8 @@ constexpr std::pair<std::string_view, CheckFunction> all_checks[] = {
     TRV_CHECK(many_open_calls_do_not_mix),
     TRV_CHECK(an_instance_with_open_calls_can_be_destroyed),
     TRV_CHECK(a_host_without_optional_services_is_coped_with),
+    TRV_CHECK(a_host_of_a_later_minor_version_is_coped_with),
+    TRV_CHECK(a_host_that_is_smaller_than_version_1_is_refused),
 };
 #undef TRV_CHECK
 

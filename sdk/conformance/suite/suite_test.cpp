@@ -29,6 +29,8 @@ enum class Defect {
   unknown_operation_is_invalid,
   requests_after_the_end,
   fails_silently,
+  accepts_a_small_host,
+  refuses_a_large_host,
 };
 
 Defect defect = Defect::none;
@@ -127,6 +129,8 @@ void cancel(const trv_plugin* plugin, std::uint64_t call) {
 
 const trv_plugin* create(const trv_host* host, trv_string id) {
   if (std::string_view(id.data, id.size) != "sample") return nullptr;
+  if (host->struct_size < TRV_HOST_SIZE_V1 && defect != Defect::accepts_a_small_host) return nullptr;
+  if (host->struct_size != sizeof(trv_host) && defect == Defect::refuses_a_large_host) return nullptr;
   if (defect == Defect::uses_host_in_create) (void)host->get_extension(host, TRV_EXT_CALL);
   static constexpr trv_plugin_http http = {
       .struct_size = sizeof(trv_plugin_http), .on_response = &on_response, .on_error = &on_error};
@@ -208,7 +212,8 @@ TEST(Suite, every_planted_defect_is_found) {
   EXPECT_THAT(run(Defect::ignores_errors, "a_deadline_ends_the_call"), Contains(HasSubstr("was not answered")));
   EXPECT_THAT(run(Defect::ignores_errors, "a_bad_answer_at_every_request_ends_the_call"),
               Contains(HasSubstr("request 1, error 9 (no answer in time): the call was not answered")));
-  EXPECT_THAT(run(Defect::keeps_borrowed_bytes, "examples_are_answered"), Contains(HasSubstr("the output is no JSON")));
+  EXPECT_THAT(run(Defect::keeps_borrowed_bytes, "examples_are_answered"),
+              Contains(HasSubstr("the output is not JSON")));
   EXPECT_THAT(run(Defect::uses_host_in_create, "an_unknown_operation_is_not_found"),
               Contains(HasSubstr("before activate")));
   EXPECT_THAT(run(Defect::wrong_version, "describes_itself_as_the_manifest_says"),
@@ -218,6 +223,10 @@ TEST(Suite, every_planted_defect_is_found) {
               Contains(HasSubstr("gave code 1")));
   EXPECT_THAT(run(Defect::requests_after_the_end, "examples_are_answered"), Contains(HasSubstr("which is not open")));
   EXPECT_THAT(run(Defect::fails_silently, "garbage_input_is_invalid"), Contains(HasSubstr("has no message")));
+  EXPECT_THAT(run(Defect::accepts_a_small_host, "a_host_that_is_smaller_than_version_1_is_refused"),
+              Contains(HasSubstr("smaller than version 1")));
+  EXPECT_THAT(run(Defect::refuses_a_large_host, "a_host_of_a_later_minor_version_is_coped_with"),
+              Contains(HasSubstr("whose structs are larger was refused")));
 }
 
 TEST(Suite, a_plugin_may_wait_for_its_request_to_end_before_it_answers_a_cancelled_call) {
