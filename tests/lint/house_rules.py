@@ -37,7 +37,6 @@ NETWORK = {
 }
 EXCEPTIONS = {
     "kernel/json/value.cpp": "bad_alloc, as operator new; caught where a program is run",
-    "kernel/workflow/definition/yaml_reader.cpp": "out of yaml-cpp's callbacks; caught in the same file",
 }
 PRINTING = {
     "sdk/base/contract.cpp": "last words of a broken contract",

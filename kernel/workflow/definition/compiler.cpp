@@ -79,11 +79,11 @@ void Compiler::document(Fields& root) {
   Fields fields(problems_, *node, "'document'");
   const Node* dsl = fields.require("dsl", Node::Kind::string);
   if (dsl != nullptr) {
-    const auto version = Version::parse(dsl->text);
-    if (!version) {
-      problems_.add(dsl->position, fmt::format("'{}' is no version of the language; write '1.0.3'", dsl->text));
-    } else if (version->major != 1 || version->minor != 0) {
-      problems_.add(dsl->position, fmt::format("version {} of the language is not supported; 1.0.x is", dsl->text));
+    static constexpr std::string_view supported[] = {"1.0.0", "1.0.1", "1.0.2", "1.0.3"};
+    if (std::ranges::find(supported, dsl->text) == std::end(supported)) {
+      problems_.add(dsl->position,
+                    fmt::format("'dsl' is the version of the language, and '{}' is not supported; write one of {}",
+                                dsl->text, fmt::join(supported, ", ")));
     }
   }
   const auto name = [&](std::string_view field) {

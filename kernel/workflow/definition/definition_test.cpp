@@ -52,11 +52,27 @@ TEST(Definition, a_problem_is_told_with_its_place_and_what_is_allowed) {
             "2:17 'github.create-issue' names no function; write <plugin>.<operation>:<version>@default, for example "
             "tracker.create-issue:1.0.0@default");
   EXPECT_EQ(with("do: [{a: {call: tracker.create-issue:1.0.0@default, with: {title: '${ .t }'}}}]\n"), "compiles");
-  EXPECT_EQ(verdict("document: {dsl: '2.0.0', namespace: a, name: b, version: '1.0.0'}\ndo: [{a: {set: {x: 1}}}]"),
-            "1:17 version 2.0.0 of the language is not supported; 1.0.x is");
+  EXPECT_EQ(
+      verdict("document: {dsl: '2.0.0', namespace: a, name: b, version: '1.0.0'}\ndo: [{a: {set: {x: 1}}}]"),
+      "1:17 'dsl' is the version of the language, and '2.0.0' is not supported; write one of 1.0.0, 1.0.1, 1.0.2, "
+      "1.0.3");
   EXPECT_EQ(
       verdict("document: {dsl: '1.0.3', namespace: a_b, name: b, version: 1.0}\ndo: [{a: {set: {x: 1}}}]").substr(0, 5),
       "1:37 ");
+}
+
+TEST(Definition, exactly_the_released_versions_of_the_language_are_taken) {
+  const auto dsl = [](std::string_view version) {
+    return verdict(
+        fmt::format("document: {{dsl: '{}', namespace: a, name: b, version: '1.0.0'}}\n"
+                    "do: [{{a: {{set: {{x: 1}}}}}}]",
+                    version));
+  };
+  for (const std::string_view taken : {"1.0.0", "1.0.1", "1.0.2", "1.0.3"}) EXPECT_EQ(dsl(taken), "compiles");
+  for (const std::string_view refused :
+       {"1.0.4", "1.0.9", "1.0", "1", "1.1.0", "0.9.0", "1.0.3-rc1", "1.0.03", "v1.0.3"}) {
+    EXPECT_NE(dsl(refused).find("write one of 1.0.0, 1.0.1, 1.0.2, 1.0.3"), std::string::npos) << refused;
+  }
 }
 
 TEST(Definition, thousands_of_mistakes_are_refused_quickly) {

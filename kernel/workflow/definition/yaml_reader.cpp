@@ -1,185 +1,298 @@
-#include <fmt/format.h>
-#include <yaml-cpp/eventhandler.h>
-#include <yaml-cpp/exceptions.h>
-#include <yaml-cpp/parser.h>
+// YAML 1.2 to a tree of nodes, from the events of libfyaml's parser.
 
-#include <istream>
+#include <fmt/format.h>
+#include <libfyaml.h>
+
+#include <algorithm>
+#include <map>
+#include <memory>
 #include <optional>
-#include <streambuf>
-#include <unordered_map>
-#include <unordered_set>
+#include <set>
+#include <utility>
 
 #include "kernel/workflow/definition/syntax.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::definition::syntax {
 namespace {
 
 using base::Error;
 using base::ErrorCode;
-
-/// Thrown by our handler through the parser and caught at the one call below.
-struct Refused {
-  Error error;
-};
+using base::Status;
 
 constexpr std::size_t aliases_max = 100;
 /// Text that aliases may repeat, all together.
 constexpr std::size_t repeated_bytes_max = 1'000'000;
 
-Position place(const YAML::Mark& mark) {
-  if (mark.is_null()) return {};
-  return {mark.line + 1, mark.column + 1, static_cast<std::size_t>(mark.pos)};
+std::unexpected<Error> refuse(const Position& at, std::string message, ErrorCode code = ErrorCode::invalid) {
+  return base::fail(Error(code, std::move(message)).at(at.line, at.column));
 }
 
-[[noreturn]] void refuse(const Position& at, std::string message, ErrorCode code = ErrorCode::invalid) {
-  throw Refused{Error(code, std::move(message)).at(at.line, at.column)};
+/// What copying a node costs.
+struct Size {
+  std::size_t nodes = 1;
+  std::size_t bytes = 0;
+  int depth = 1;
+};
+
+Size size_of(const Node& node) {
+  Size size{.bytes = node.text.size()};
+  const auto add = [&](const Node& child) {
+    const Size below = size_of(child);
+    size.nodes += below.nodes;
+    size.bytes += below.bytes;
+    size.depth = std::max(size.depth, below.depth + 1);
+  };
+  for (const Node& item : node.items) add(item);
+  for (const Entry& entry : node.entries) {
+    size.bytes += entry.key.size();
+    add(entry.value);
+  }
+  return size;
 }
 
-std::size_t count(const Node& node) {
-  std::size_t total = 1;
-  for (const Node& item : node.items) total += count(item);
-  for (const Entry& entry : node.entries) total += count(entry.value);
-  return total;
+std::string_view text_of(fy_token* token) {
+  if (token == nullptr) return {};
+  std::size_t length = 0;
+  const char* text = fy_token_get_text(token, &length);
+  return text == nullptr ? std::string_view() : std::string_view(text, length);
 }
 
-std::size_t text_bytes(const Node& node) {
-  std::size_t total = node.text.size();
-  for (const Node& item : node.items) total += text_bytes(item);
-  for (const Entry& entry : node.entries) total += entry.key.size() + text_bytes(entry.value);
-  return total;
-}
+/// Where the lines of a text begin: the parser counts characters, positions count bytes.
+class Lines {
+ public:
+  explicit Lines(std::string_view text) : text_(text) {
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      if (text[i] == '\n') starts_.push_back(i + 1);
+    }
+  }
 
-int depth_of(const Node& node) {
-  int below = 0;
-  for (const Node& item : node.items) below = std::max(below, depth_of(item));
-  for (const Entry& entry : node.entries) below = std::max(below, depth_of(entry.value));
-  return below + 1;
-}
+  [[nodiscard]] Position at(std::size_t offset) const {
+    offset = std::min(offset, text_.size());
+    const auto after = std::ranges::upper_bound(starts_, offset);
+    TRV_ASSERT(after != starts_.begin());
+    return {static_cast<int>(after - starts_.begin()), static_cast<int>(offset - *(after - 1)) + 1, offset};
+  }
+  /// Line and column from 1, the column in characters.
+  [[nodiscard]] Position at(int line, int column) const {
+    const std::size_t index = std::min(static_cast<std::size_t>(std::max(line, 1)), starts_.size()) - 1;
+    const std::string_view rest = text_.substr(starts_[index]);
+    const auto characters = static_cast<std::size_t>(std::max(column, 1) - 1);
+    return at(starts_[index] + base::code_point_offset(rest.substr(0, rest.find('\n')), characters));
+  }
+  [[nodiscard]] std::string_view text() const noexcept { return text_; }
+  [[nodiscard]] int count() const noexcept { return static_cast<int>(starts_.size()); }
+  /// The text of a line, without its end; empty behind the last one.
+  [[nodiscard]] std::string_view line(int number) const {
+    TRV_EXPECTS(number >= 1);
+    if (number > count()) return {};
+    const std::string_view rest = text_.substr(starts_[static_cast<std::size_t>(number) - 1]);
+    return rest.substr(0, rest.find_first_of("\r\n"));
+  }
+
+ private:
+  std::string_view text_;
+  std::vector<std::size_t> starts_{0};
+};
 
 /// Builds the tree from the parser's events.
-class TreeBuilder final : public YAML::EventHandler {
+class TreeBuilder {
  public:
-  [[nodiscard]] std::optional<Node> take() { return std::move(root_); }
+  explicit TreeBuilder(std::string_view text) : lines_(text) {}
 
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (root_) refuse(place(mark), "a second document stands in the text; one definition is one document");
-  }
-  void OnDocumentEnd() override {}
-
-  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Node node;
-    node.position = place(mark);
-    count_node(node.position);
-    finish(std::move(node), anchor);
+  [[nodiscard]] const Lines& lines() const noexcept { return lines_; }
+  [[nodiscard]] base::Result<Node> take() {
+    if (!root_) return refuse({}, "the text has no content; expected a mapping with the field 'document'");
+    TRV_TRY(check_tabs());
+    return *std::move(root_);
   }
 
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    const Position at = place(mark);
-    if (++aliases_ > aliases_max) {
-      refuse(at, fmt::format("more than {} aliases", aliases_max), ErrorCode::too_large);
+  Status take(const fy_event& event) {
+    switch (event.type) {
+      case FYET_DOCUMENT_START: return document(event.document_start);
+      case FYET_ALIAS: return alias(event.alias.anchor);
+      case FYET_SCALAR: return scalar(event.scalar);
+      case FYET_SEQUENCE_START: {
+        const fy_event_sequence_start_data& start = event.sequence_start;
+        return begin(start.sequence_start, start.anchor, start.tag, Node::Kind::sequence);
+      }
+      case FYET_MAPPING_START: {
+        const fy_event_mapping_start_data& start = event.mapping_start;
+        return begin(start.mapping_start, start.anchor, start.tag, Node::Kind::mapping);
+      }
+      case FYET_SEQUENCE_END:
+      case FYET_MAPPING_END: {
+        TRV_ASSERT(!open_.empty());
+        Open open = std::move(open_.back());
+        open_.pop_back();
+        return finish(std::move(open.node), open.anchor);
+      }
+      default: return {};
     }
-    const auto found = anchors_.find(anchor);
-    if (found == anchors_.end()) refuse(at, "an alias stands inside its own anchor");
-    const Node& target = found->second;
-    nodes_ += count(target);
-    if (nodes_ > nodes_max) refuse_nodes(at);
-    repeated_bytes_ += text_bytes(target);
-    if (repeated_bytes_ > repeated_bytes_max) {
-      refuse(at, fmt::format("aliases repeat more than {} bytes of text", repeated_bytes_max), ErrorCode::too_large);
-    }
-    if (depth_of(target) + static_cast<int>(open_.size()) > depth_max) refuse_depth(at);
-    finish(target, 0);
   }
-
-  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                const std::string& value) override {
-    Node node;
-    node.position = place(mark);
-    count_node(node.position);
-    if (tag == "!" || tag == "tag:yaml.org,2002:str") {
-      node.kind = Node::Kind::string;
-      node.text = value;
-    } else if (tag == "?" || tag.empty()) {
-      plain(value, node);
-    } else if (tag == "tag:yaml.org,2002:int" || tag == "tag:yaml.org,2002:float" || tag == "tag:yaml.org,2002:bool" ||
-               tag == "tag:yaml.org,2002:null") {
-      plain(value, node);
-      if (node.kind == Node::Kind::string) refuse(node.position, fmt::format("'{}' is no value of tag {}", value, tag));
-    } else {
-      refuse(node.position, fmt::format("the tag '{}' is not known; leave it out", tag));
-    }
-    finish(std::move(node), anchor);
-  }
-
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                       YAML::EmitterStyle::value) override {
-    begin(mark, tag, "tag:yaml.org,2002:seq", anchor, Node::Kind::sequence);
-  }
-  void OnSequenceEnd() override { end(); }
-  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
-                  YAML::EmitterStyle::value) override {
-    begin(mark, tag, "tag:yaml.org,2002:map", anchor, Node::Kind::mapping);
-  }
-  void OnMapEnd() override { end(); }
 
  private:
   struct Open {
     Node node;
-    YAML::anchor_t anchor = 0;
+    std::string anchor;  ///< empty = none
     bool key_read = false;
     std::string key;
     Position key_position;
-    std::unordered_set<std::string> keys;
+    std::set<std::string> keys;
   };
 
-  [[noreturn]] static void refuse_nodes(const Position& at) {
-    refuse(at, fmt::format("more than {} nodes", nodes_max), ErrorCode::too_large);
-  }
-  [[noreturn]] static void refuse_depth(const Position& at) {
-    refuse(at, fmt::format("more than {} levels of nesting", depth_max), ErrorCode::too_large);
-  }
-
-  static void plain(const std::string& value, Node& node) {
-    if (!resolve_plain(value, node))
-      refuse(node.position, fmt::format("'{}' has no JSON form; quote it to mean text", value));
-  }
-
-  void count_node(const Position& at) {
-    if (++nodes_ > nodes_max) refuse_nodes(at);
+  /// Where a token begins, with its quote or sign, which the parser leaves out; for a token that the text leaves out,
+  /// where the last one ended.
+  [[nodiscard]] Position place(fy_token* token) const {
+    const fy_mark* mark = token == nullptr ? nullptr : fy_token_start_mark(token);
+    if (mark == nullptr) return last_;
+    const fy_token_type type = fy_token_get_type(token);
+    const fy_scalar_style style = fy_token_scalar_style(token);
+    const bool has_sign = type == FYTT_ALIAS || type == FYTT_ANCHOR ||
+                          (type == FYTT_SCALAR && (style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED));
+    return lines_.at(has_sign && mark->input_pos > 0 ? mark->input_pos - 1 : mark->input_pos);
   }
 
-  void begin(const YAML::Mark& mark, const std::string& tag, std::string_view own_tag, YAML::anchor_t anchor,
-             Node::Kind kind) {
-    const Position at = place(mark);
-    count_node(at);
-    if (static_cast<int>(open_.size()) >= depth_max) refuse_depth(at);
-    if (tag != "?" && tag != "!" && !tag.empty() && tag != own_tag) {
-      refuse(at, fmt::format("the tag '{}' is not known; leave it out", tag));
+  /// YAML allows a tab where it does not indent, but parsers differ in where that is.
+  [[nodiscard]] Status check_tabs() const {
+    auto next = verbatim_.begin();
+    const std::string_view text = lines_.text();
+    for (std::size_t at = 0; at < text.size(); ++at) {
+      if (next != verbatim_.end() && at >= next->first) {
+        at = std::max(at, next->second);
+        ++next;
+        if (at >= text.size()) break;
+      }
+      const bool begins_word = at == 0 || text[at - 1] == ' ' || text[at - 1] == '\n' || text[at - 1] == '\r';
+      if (text[at] == '#' && begins_word) at = std::min(text.find('\n', at), text.size() - 1);
+      if (text[at] == '\t') {
+        return refuse(lines_.at(at), "a tab outside quotes, block text and comments; write spaces");
+      }
     }
-    if (!open_.empty() && open_.back().node.is_mapping() && !open_.back().key_read) {
-      refuse(at, fmt::format("a key must be a string, not {}", describe(kind)));
+    return {};
+  }
+
+  Status document(const fy_event_document_start_data& start) {
+    const Position at = place(start.document_start);
+    if (root_) return refuse(at, "the text has a second document; expected one definition in one document");
+    return {};
+  }
+
+  Status alias(fy_token* token) {
+    const Position at = place(token);
+    const std::string name(text_of(token));
+    if (++aliases_ > aliases_max) {
+      return refuse(at, fmt::format("more than {} aliases", aliases_max), ErrorCode::too_large);
     }
+    const auto found = anchors_.find(name);
+    if (found == anchors_.end()) {
+      return refuse(at,
+                    fmt::format("the alias '*{0}' has no anchor: expected '&{0}' on a complete value before it", name));
+    }
+    const Size size = size_of(found->second);
+    nodes_ += size.nodes;
+    repeated_bytes_ += size.bytes;
+    if (repeated_bytes_ > repeated_bytes_max) {
+      return refuse(at, fmt::format("aliases repeat more than {} bytes of text", repeated_bytes_max),
+                    ErrorCode::too_large);
+    }
+    TRV_TRY(check_bounds(at, static_cast<int>(open_.size()) + size.depth));
+    return finish(found->second, {});
+  }
+
+  Status scalar(const fy_event_scalar_data& scalar) {
+    Node node;
+    node.position = place(scalar.value);
+    ++nodes_;
+    TRV_TRY(check_bounds(node.position, static_cast<int>(open_.size())));
+    TRV_TRY(check_properties(scalar.anchor, scalar.tag));
+    const std::string_view text = text_of(scalar.value);
+    const fy_scalar_style style = fy_token_scalar_style(scalar.value);
+    if (style != FYSS_PLAIN) {
+      node.kind = Node::Kind::string;
+      node.text = style == FYSS_LITERAL || style == FYSS_FOLDED ? block_text(scalar.value) : std::string(text);
+    } else if (text.starts_with(':') || text.starts_with('?')) {
+      return refuse(node.position, fmt::format("'{}' begins with '{}', which parsers read in several ways; quote it",
+                                               text, text.front()));
+    } else if (!resolve_plain(text, node)) {
+      return refuse(node.position, fmt::format("'{}' has no JSON form; quote it to mean text", text));
+    } else if (key_comes() && text == "<<") {
+      return refuse(node.position,
+                    "the merge key '<<' is not part of YAML 1.2; write the fields out, or quote it to mean text");
+    }
+    if (scalar.value != nullptr) {
+      if (key_comes() && fy_token_start_mark(scalar.value)->line != fy_token_end_mark(scalar.value)->line) {
+        return refuse(node.position, fmt::format("the key '{}' goes over several lines; write it in one", text));
+      }
+      last_ = lines_.at(fy_token_end_mark(scalar.value)->input_pos);
+      if (style != FYSS_PLAIN) {
+        verbatim_.emplace_back(fy_token_start_mark(scalar.value)->input_pos, last_.offset);
+      }
+    }
+    return finish(std::move(node), std::string(text_of(scalar.anchor)));
+  }
+
+  /// The parser ends a block at the end of the text with a line end that the text may not have, or with a NUL.
+  [[nodiscard]] std::string block_text(fy_token* block) const {
+    const std::string_view text = lines_.text();
+    std::string out(text_of(block).substr(0, text_of(block).find('\0')));
+    if (fy_token_end_mark(block)->input_pos < text.size() || !out.ends_with('\n')) return out;
+    const std::string_view last_line = text.substr(text.rfind('\n') + 1);
+    const std::string_view last = std::string_view(out).substr(0, out.size() - 1);
+    const std::string_view content = last.substr(last.rfind('\n') + 1);
+    const bool is_blank = last_line.find_first_not_of(' ') == std::string_view::npos;
+    if (!is_blank || (!content.empty() && last_line.ends_with(content))) out.pop_back();
+    return out;
+  }
+
+  Status begin(fy_token* token, fy_token* anchor, fy_token* tag, Node::Kind kind) {
+    const Position at = place(token);
+    ++nodes_;
+    TRV_TRY(check_bounds(at, static_cast<int>(open_.size()) + 1));
+    TRV_TRY(check_properties(anchor, tag));
+    if (key_comes()) return refuse(at, fmt::format("a key must be a string, not {}", describe(kind)));
     Open open;
     open.node.kind = kind;
     open.node.position = at;
-    open.anchor = anchor;
+    open.anchor = text_of(anchor);
     open_.push_back(std::move(open));
+    last_ = at;
     TRV_ENSURES(static_cast<int>(open_.size()) <= depth_max);
+    return {};
   }
 
-  void end() {
-    TRV_EXPECTS(!open_.empty());
-    Open open = std::move(open_.back());
-    open_.pop_back();
-    finish(std::move(open.node), open.anchor);
+  [[nodiscard]] bool key_comes() const {
+    return !open_.empty() && open_.back().node.is_mapping() && !open_.back().key_read;
   }
 
-  void finish(Node node, YAML::anchor_t anchor) {
-    if (anchor != 0) anchors_[anchor] = node;
+  [[nodiscard]] Status check_bounds(const Position& at, int depth) const {
+    if (nodes_ > nodes_max) return refuse(at, fmt::format("more than {} nodes", nodes_max), ErrorCode::too_large);
+    if (depth > depth_max) {
+      return refuse(at, fmt::format("more than {} levels of nesting", depth_max), ErrorCode::too_large);
+    }
+    return {};
+  }
+
+  /// Tags name types that JSON does not have. Anchors have names that every YAML parser takes.
+  [[nodiscard]] Status check_properties(fy_token* anchor, fy_token* tag) const {
+    if (tag != nullptr) {
+      return refuse(place(tag), "tags are not supported; leave this one out, and quote what is text");
+    }
+    constexpr std::string_view allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const std::string_view name = text_of(anchor);
+    if (name.find_first_not_of(allowed) == std::string_view::npos) return {};
+    return refuse(place(anchor), fmt::format("the anchor '&{}' has a name with other characters than letters, digits, "
+                                             "'_' and '-'; rename it",
+                                             name));
+  }
+
+  Status finish(Node node, std::string anchor) {
+    if (!anchor.empty()) anchors_[std::move(anchor)] = node;
     if (open_.empty()) {
+      TRV_ASSERT(!root_);
       root_ = std::move(node);
-      return;
+      return {};
     }
     Open& parent = open_.back();
     TRV_ASSERT(parent.node.is_sequence() || parent.node.is_mapping());
@@ -187,10 +300,10 @@ class TreeBuilder final : public YAML::EventHandler {
       parent.node.items.push_back(std::move(node));
     } else if (!parent.key_read) {
       if (!node.is_string()) {
-        refuse(node.position, fmt::format("a key must be a string, not {}; quote it", describe(node.kind)));
+        return refuse(node.position, fmt::format("a key must be a string, not {}; quote it", describe(node.kind)));
       }
       if (!parent.keys.insert(node.text).second) {
-        refuse(node.position, fmt::format("the key '{}' stands twice", node.text));
+        return refuse(node.position, fmt::format("the key '{}' occurs twice in this mapping; remove one", node.text));
       }
       parent.key = std::move(node.text);
       parent.key_position = node.position;
@@ -199,142 +312,132 @@ class TreeBuilder final : public YAML::EventHandler {
       parent.node.entries.push_back({std::move(parent.key), parent.key_position, std::move(node)});
       parent.key_read = false;
     }
+    return {};
   }
 
+  Lines lines_;
+  Position last_;
   std::vector<Open> open_;
-  std::unordered_map<YAML::anchor_t, Node> anchors_;
+  std::map<std::string, Node> anchors_;
+  std::vector<std::pair<std::size_t, std::size_t>> verbatim_;  ///< first and end of each scalar that is not plain
   std::optional<Node> root_;
   std::size_t nodes_ = 0;
   std::size_t aliases_ = 0;
   std::size_t repeated_bytes_ = 0;
 };
 
-/// Reads a borrowed text without copying it.
-class ViewBuffer final : public std::streambuf {
- public:
-  explicit ViewBuffer(std::string_view text) {
-    char* begin = const_cast<char*>(text.data());  // a get area is never written to
-    setg(begin, begin, begin + text.size());
-  }
+struct FreeDiagnostics {
+  void operator()(fy_diag* diagnostics) const { fy_diag_destroy(diagnostics); }
+};
+struct FreeParser {
+  void operator()(fy_parser* parser) const { fy_parser_destroy(parser); }
 };
 
-bool all_digits(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
-}
+struct Explanation {
+  std::string_view reported;  ///< how the parser's message begins
+  std::string_view means;     ///< what the author of a definition can do about it
+};
 
-// [-+]? digits, without the leading zeros that JSON refuses.
-std::string decimal(std::string_view text) {
-  TRV_EXPECTS(!text.empty());
-  std::string out;
-  if (text.front() == '-' || text.front() == '+') {
-    if (text.front() == '-') out.push_back('-');
-    text.remove_prefix(1);
-  }
-  const std::size_t first = std::min(text.find_first_not_of('0'), text.size() - 1);
-  out += text.substr(first);
-  return out == "-0" ? "0" : out;
-}
+constexpr Explanation explanations[] = {
+    {"single-quoted scalar without closing quote", "this text has no closing quote; expected ' at its end"},
+    {"double-quoted scalar without closing quote", "this text has no closing quote; expected \" at its end"},
+    {"wrongly indented single-quoted scalar",
+     "this text has no closing ', or goes on in a line that is not indented; close it, or indent its lines"},
+    {"wrongly indented double-quoted scalar",
+     "this text has no closing \", or goes on in a line that is not indented; close it, or indent its lines"},
+    {"invalid value after mapping", "this line is not a field of the mapping; expected 'name: value'"},
+    {"flow sequence with invalid extra comma", "a value is missing between two commas"},
+    {"flow sequence with invalid comma in the beginning", "a value is missing before the comma"},
+    {"flow sequence without a closing bracket", "the sequence has no closing ']'"},
+    {"missing comma in flow mapping", "the mapping in braces needs ',' between fields and '}' at its end"},
+    {"mismatched flow sequence end", "']' closes a mapping; expected '}'"},
+    {"mismatched flow mapping end", "'}' closes a sequence; expected ']'"},
+    {"flow mapping with invalid extra closing brace", "'}' has no '{' before it"},
+    {"flow sequence with invalid extra closing bracket", "']' has no '[' before it"},
+    {"wrongly indented flow", "every line of a value in brackets or braces must be indented more than its field"},
+    {"invalid multiline plain key",
+     "this field's value goes on in a line that is itself a field; indent it as its "
+     "siblings are, or quote the value"},
+    {"invalid indentation in mapping",
+     "this line is indented less than the fields before it and more than theirs "
+     "around; align it with its siblings"},
+    {"invalid nested block mapping on the same line",
+     "a second ': ' in one line; quote the value, or put the inner field into a line of its own"},
+    {"plain scalar cannot start with", "a value cannot begin with this character; quote it"},
+    {"invalid scalar at the end of block sequence",
+     "this line is not an item of the sequence; expected '- ' before it"},
+    {"did not find expected key", "this line is not a field of the mapping; expected 'name: value'"},
+    {"did not find expected node content", "a value is missing here"},
+    {"invalid trailing content after",
+     "text follows the closing quote; double a ' within single quotes, and write \\\" "
+     "within double quotes"},
+    {"block sequence on the same line as a mapping key", "a sequence begins in a line of its own, below its field"},
+    {"invalid escape", "this escape does not exist within double quotes; write \\\\ for a backslash"},
+    {"invalid comment without whitespace", "a comment needs a space before its '#'"},
+};
 
-bool is_based(std::string_view text, std::string_view prefix, std::string_view digits) {
-  return text.starts_with(prefix) && text.size() > 2 &&
-         text.substr(2).find_first_not_of(digits) == std::string_view::npos;
-}
-
-// [-+]? ( \. [0-9]+ | [0-9]+ ( \. [0-9]* )? ) ( [eE] [-+]? [0-9]+ )?, as a JSON number; empty where it is none.
-std::string floating(std::string_view text) {
-  TRV_EXPECTS(!text.empty());
-  std::string out;
-  if (text.front() == '-' || text.front() == '+') {
-    if (text.front() == '-') out.push_back('-');
-    text.remove_prefix(1);
-  }
-  const std::size_t exponent_at = std::min(text.find_first_of("eE"), text.size());
-  const std::string_view mantissa = text.substr(0, exponent_at);
-  const std::size_t dot = std::min(mantissa.find('.'), mantissa.size());
-  const std::string_view whole = mantissa.substr(0, dot);
-  const std::string_view fraction = dot < mantissa.size() ? mantissa.substr(dot + 1) : std::string_view();
-  if (whole.empty() && fraction.empty()) return {};
-  if ((!whole.empty() && !all_digits(whole)) || (!fraction.empty() && !all_digits(fraction))) return {};
-  out += whole.empty() ? "0" : decimal(whole);
-  if (!fraction.empty()) {
-    out.push_back('.');
-    out += fraction;
-  }
-  if (exponent_at < text.size()) {
-    std::string_view exponent = text.substr(exponent_at + 1);
-    out.push_back('e');
-    if (!exponent.empty() && (exponent.front() == '-' || exponent.front() == '+')) {
-      out.push_back(exponent.front());
-      exponent.remove_prefix(1);
+Error refusal(const Lines& lines, fy_diag* diagnostics) {
+  void* previous = nullptr;
+  const fy_diag_error* found = fy_diag_errors_iterate(diagnostics, &previous);
+  if (found == nullptr) return {ErrorCode::invalid, "the text is not YAML 1.2"};
+  const Position at = lines.at(found->line, found->column);
+  for (int number = at.line; number <= at.line + 1; ++number) {
+    const std::string_view line = lines.line(number);
+    const std::size_t tab = line.substr(0, std::min(line.find_first_not_of(" \t"), line.size())).find('\t');
+    if (tab != std::string_view::npos) {
+      return Error(ErrorCode::invalid, "a tab indents this line; indent with spaces")
+          .at(number, static_cast<int>(tab) + 1);
     }
-    if (!all_digits(exponent)) return {};
-    out += exponent;
   }
-  return out;
+  const std::string_view reported = found->msg == nullptr ? "unknown error" : found->msg;
+  const auto* const known = std::ranges::find_if(
+      explanations, [&](const Explanation& explanation) { return reported.starts_with(explanation.reported); });
+  return Error(ErrorCode::invalid,
+               fmt::format("not YAML 1.2: {}", known == std::end(explanations) ? reported : known->means))
+      .at(at.line, at.column);
+}
+
+/// Before the content, only a directive can begin with '%'.
+Status check_directives(const Lines& lines) {
+  for (int number = 1; number <= lines.count(); ++number) {
+    const std::string_view line = lines.line(number);
+    if (line.starts_with('%')) {
+      return refuse({.line = number}, "directives such as %YAML are not supported; leave the line out");
+    }
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (first != std::string_view::npos && line[first] != '#') break;
+  }
+  return {};
 }
 
 }  // namespace
 
-bool resolve_plain(std::string_view text, Node& node) {
-  using Kind = Node::Kind;
-  if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") {
-    node.kind = Kind::null;
-    return true;
-  }
-  if (text == "true" || text == "True" || text == "TRUE" || text == "false" || text == "False" || text == "FALSE") {
-    node.kind = Kind::boolean;
-    node.boolean = text.front() == 't' || text.front() == 'T';
-    return true;
-  }
-  const std::string_view unsigned_text = text.front() == '-' || text.front() == '+' ? text.substr(1) : text;
-  if (all_digits(unsigned_text)) {
-    node.kind = Kind::integer;
-    node.text = decimal(text);
-    return true;
-  }
-  const bool octal = is_based(text, "0o", "01234567");
-  if (octal || is_based(text, "0x", "0123456789abcdefABCDEF")) {
-    node.kind = Kind::integer;
-    const std::string digits(text.substr(2));
-    if (digits.size() > (octal ? 21 : 15)) return false;
-    node.text = std::to_string(std::strtoull(digits.c_str(), nullptr, octal ? 8 : 16));
-    return true;
-  }
-  node.kind = Kind::string;
-  node.text = text;
-  static constexpr std::string_view unbounded[] = {".inf", ".Inf", ".INF"};
-  for (const std::string_view word : unbounded) {
-    if (unsigned_text == word) return false;
-  }
-  if (text == ".nan" || text == ".NaN" || text == ".NAN") return false;
-  if (!unsigned_text.empty() && (unsigned_text.front() == '.' || all_digits(unsigned_text.substr(0, 1)))) {
-    if (std::string number = floating(text); !number.empty()) {
-      node.kind = Kind::number;
-      node.text = std::move(number);
-    }
-  }
-  return true;
-}
-
 base::Result<Node> read_yaml(std::string_view text) {
-  ViewBuffer buffer(text);
-  std::istream stream(&buffer);
-  try {
-    YAML::Parser parser(stream);
-    TreeBuilder builder;
-    while (parser.HandleNextDocument(builder)) {
-    }
-    std::optional<Node> root = builder.take();
-    if (!root) return base::fail(Error(ErrorCode::invalid, "the text holds no document").at(1, 1));
-    return *std::move(root);
-  } catch (const Refused& refused) {
-    return base::fail(refused.error);
-  } catch (const YAML::Exception& exception) {
-    const Position at = place(exception.mark);
-    return base::fail(Error(ErrorCode::invalid, fmt::format("not YAML: {}", exception.msg)).at(at.line, at.column));
-  } catch (const std::exception& exception) {
-    return base::fail(ErrorCode::invalid, fmt::format("not YAML: {}", exception.what()));
+  fy_diag_cfg reporting;
+  fy_diag_cfg_default(&reporting);
+  reporting.fp = nullptr;
+  const std::unique_ptr<fy_diag, FreeDiagnostics> diagnostics(fy_diag_create(&reporting));
+  TRV_ASSERT(diagnostics != nullptr);
+  fy_diag_set_collect_errors(diagnostics.get(), true);
+  fy_parse_cfg configuration{};
+  configuration.flags = static_cast<fy_parse_cfg_flags>(FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE |
+                                                        FYPCF_ALLOW_DUPLICATE_KEYS);
+  configuration.diag = diagnostics.get();
+  const std::unique_ptr<fy_parser, FreeParser> parser(fy_parser_create(&configuration));
+  TRV_ASSERT(parser != nullptr);
+  if (fy_parser_set_string(parser.get(), text.data(), text.size()) != 0) {
+    return base::fail(ErrorCode::internal, "the YAML parser did not take the text");
   }
+  TreeBuilder builder(text);
+  TRV_TRY(check_directives(builder.lines()));
+  while (fy_event* event = fy_parser_parse(parser.get())) {
+    const bool ended = event->type == FYET_STREAM_END;
+    const Status taken = builder.take(*event);
+    fy_parser_event_free(parser.get(), event);
+    if (!taken) return base::fail(taken.error());
+    if (ended && !fy_parser_get_stream_error(parser.get())) return builder.take();
+  }
+  return base::fail(refusal(builder.lines(), diagnostics.get()));
 }
 
 }  // namespace trv::definition::syntax
