@@ -10,7 +10,7 @@
 #include <iostream>
 #include <system_error>
 
-#include "kernel/cli/world.hpp"
+#include "kernel/cli/commands/world.hpp"
 
 namespace {
 

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <new>
 
-#include "kernel/expression/compiler.hpp"
-#include "kernel/expression/lexer.hpp"
-#include "kernel/expression/machine.hpp"
-#include "kernel/expression/parser.hpp"
+#include "kernel/expression/compile/compiler.hpp"
+#include "kernel/expression/machine/machine.hpp"
 #include "kernel/expression/shared_fuel.hpp"
+#include "kernel/expression/syntax/lexer.hpp"
+#include "kernel/expression/syntax/parser.hpp"
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/utf8.hpp"
 

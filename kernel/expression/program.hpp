@@ -13,9 +13,9 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/expression/machine/budget.hpp"
 #include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
-#include "sdk/base/timestamp.hpp"
 
 namespace trv::expression {
 
@@ -29,19 +29,6 @@ class Program {
 
  private:
   std::shared_ptr<const Code> code_;
-};
-
-/// Limits of one evaluation. Where a SharedFuel is current, its fuel is at most what that has left.
-struct Budget {
-  std::uint64_t fuel = 1'000'000;                   ///< about one unit an instruction, more for work on large values
-  int depth_max = 10'000;                           ///< nested function calls; they take heap, not stack
-  std::size_t memory_bytes_max = 64 * 1024 * 1024;  ///< values alive plus the evaluator's own stacks
-};
-
-/// What the program sees besides its input. Borrowed for the call.
-struct Environment {
-  std::span<const json::Value> variables;  ///< in the order of the names given to compile
-  base::Timestamp now;
 };
 
 /// The longest program text, in bytes.

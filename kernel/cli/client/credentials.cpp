@@ -1,0 +1,97 @@
+#include "kernel/cli/client/credentials.hpp"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <sstream>
+#include <system_error>
+
+#include "kernel/cli/client/files.hpp"
+
+namespace trv::cli {
+namespace {
+
+using base::ErrorCode;
+constexpr std::size_t file_bytes_max = 1'000'000;
+
+std::string reason() {
+  return std::generic_category().message(errno);
+}
+
+}  // namespace
+
+base::Result<Credentials> Credentials::load(const std::filesystem::path& file) {
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0) {
+    if (errno == ENOENT) return Credentials();
+    return base::fail(ErrorCode::invalid, fmt::format("credentials {}: {}", file.string(), reason()));
+  }
+  if ((status.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("credentials {0}: other users can read it; run: chmod 600 {0}", file.string()));
+  }
+  TRV_TRY_ASSIGN(const std::string text, read_file(file, file_bytes_max));
+  toml::table parsed;
+  try {
+    parsed = toml::parse(text);
+  } catch (const toml::parse_error& error) {
+    return base::fail(ErrorCode::invalid, fmt::format("credentials {}: line {}: {}; correct it or log in again",
+                                                      file.string(), error.source().begin.line, error.description()));
+  }
+  Credentials credentials;
+  const toml::array* entries = parsed["credential"].as_array();
+  if (entries == nullptr) return credentials;
+  for (const toml::node& entry : *entries) {
+    const toml::table* table = entry.as_table();
+    if (table == nullptr) continue;
+    const auto text_of = [&](std::string_view name) { return (*table)[name].value_or(std::string()); };
+    Credential credential{.url = text_of("url"), .tenant = text_of("tenant"), .token = text_of("token")};
+    if (credential.url.empty() || credential.tenant.empty() || credential.token.empty()) {
+      return base::fail(ErrorCode::invalid,
+                        fmt::format("credentials {}: line {}: a credential needs url, tenant and token", file.string(),
+                                    table->source().begin.line));
+    }
+    credentials.put(std::move(credential));
+  }
+  return credentials;
+}
+
+base::Status Credentials::save(const std::filesystem::path& file) const {
+  toml::array entries;
+  for (const Credential& credential : credentials_) {
+    entries.push_back(toml::table{{"url", credential.url}, {"tenant", credential.tenant}, {"token", credential.token}});
+  }
+  std::ostringstream text;
+  text << "# Tokens of trav; each opens a tenant to whoever reads it. Written by `trav login`.\n"
+       << toml::table{{"credential", std::move(entries)}} << "\n";
+  TRV_TRY(make_private_folders(file.parent_path()));
+  return replace_file(file, text.str(), FileMode::owner_only);
+}
+
+void Credentials::put(Credential credential) {
+  const auto same = std::ranges::find_if(credentials_, [&](const Credential& other) {
+    return other.url == credential.url && other.tenant == credential.tenant;
+  });
+  if (same == credentials_.end()) {
+    credentials_.push_back(std::move(credential));
+  } else {
+    *same = std::move(credential);
+  }
+}
+
+const Credential* Credentials::find(std::string_view url, std::string_view tenant) const {
+  const auto found =
+      std::ranges::find_if(credentials_, [&](const Credential& one) { return one.url == url && one.tenant == tenant; });
+  return found == credentials_.end() ? nullptr : &*found;
+}
+
+std::vector<Credential> Credentials::of(std::string_view url) const {
+  std::vector<Credential> found;
+  std::ranges::copy_if(credentials_, std::back_inserter(found), [&](const Credential& one) { return one.url == url; });
+  return found;
+}
+
+}  // namespace trv::cli

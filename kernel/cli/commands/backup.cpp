@@ -1,0 +1,72 @@
+// trav backup: copies of a data folder, made beside a running travd. No server is asked.
+
+#include "events/backup/backup.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "kernel/cli/commands/nouns.hpp"
+
+namespace trv::cli {
+namespace {
+
+struct BackupArguments {
+  std::string data;
+  std::string to;
+  std::string folder;
+};
+
+std::string size_text(std::uint64_t bytes) {
+  return bytes < 10'000'000 ? fmt::format("{:.1f} kB", static_cast<double>(bytes) / 1e3)
+                            : fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
+}
+
+/// One line on a terminal, written over while the work goes on.
+backup::Progress progress_on(World& world) {
+  if (!world.err_is_terminal) return {};
+  return [&world, shown = base::Duration::zero()](std::string_view path, std::uint64_t bytes,
+                                                  std::uint64_t total) mutable {
+    const base::Duration now = world.clock.monotonic();
+    if (now - shown < std::chrono::milliseconds(100)) return;
+    shown = now;
+    world.err << fmt::format("\r\x1b[K{} {} of {}", path, size_text(bytes), size_text(total)) << std::flush;
+  };
+}
+
+base::Result<ExitCode> report(Session& session, const base::Result<backup::Report>& done, const std::string& folder,
+                              std::string_view what_next) {
+  if (session.world().err_is_terminal) session.world().err << "\r\x1b[K" << std::flush;
+  if (!done) return base::fail(done.error());
+  if (session.as_json()) {
+    session.print_json(boost::json::serialize(
+        boost::json::object{{"folder", folder}, {"files", done->files}, {"bytes", done->bytes}}));
+  } else {
+    session.print(fmt::format("{}: {} files, {}{}", folder, done->files, size_text(done->bytes), what_next));
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_backup(CommandTree& tree) {
+  const auto arguments = std::make_shared<BackupArguments>();
+  Noun noun = tree.noun("backup", "Backups: copies of a data folder, made while travd runs");
+  noun.verb("create", "Copy the log, keys, secrets, packages and blobs of a data folder")
+      .option("--data", "FOLDER", arguments->data, "The data folder of travd, on this machine", Need::required)
+      .option("--to", "FOLDER", arguments->to, "The copy; a folder that is empty or does not exist", Need::required)
+      .does([arguments](Session& session) {
+        const auto done = backup::create(arguments->data, arguments->to, progress_on(session.world()));
+        return report(session, done, arguments->to, "\nTo use it, copy it to a new place and run: travd --data FOLDER");
+      });
+  noun.verb("verify", "Compare the files of a backup with their digests")
+      .argument("FOLDER", arguments->folder, "The backup")
+      .does([arguments](Session& session) {
+        const auto done = backup::verify(arguments->folder, progress_on(session.world()));
+        return report(session, done, arguments->folder, ", all as they were backed up");
+      });
+  noun.example("trav backup create --data /var/lib/travertine --to /backup/monday")
+      .example("trav backup verify /backup/monday")
+      .example("cp -a /backup/monday /var/lib/travertine-restored && travd --data /var/lib/travertine-restored");
+}
+
+}  // namespace trv::cli

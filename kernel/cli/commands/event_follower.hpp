@@ -1,0 +1,36 @@
+#pragma once
+// A tenant's event stream that survives a server that restarts: it goes on behind the last event that came. One thread.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "kernel/cli/client/sse.hpp"
+#include "kernel/cli/commands/session.hpp"
+
+namespace trv::cli {
+
+class EventFollower {
+ public:
+  /// How long a server may be away before following it fails.
+  static constexpr base::Duration patience = std::chrono::seconds(30);
+
+  /// From behind lsn `after`; empty: from now on. The session must outlive this.
+  EventFollower(Session& session, std::string after) : session_(session), after_(std::move(after)) {}
+
+  /// Opens the stream: what happens from here on will be seen. Error: as Session::call.
+  [[nodiscard]] base::Status connect();
+  /// What came, after at most `timeout`; perhaps nothing. connect() must have succeeded once.
+  /// Error: unavailable where the server stays away, denied where it refuses.
+  [[nodiscard]] base::Result<std::vector<ServerSentEvent>> next(base::Duration timeout);
+
+ private:
+  [[nodiscard]] base::Status reconnect();
+
+  Session& session_;
+  std::string after_;
+  std::optional<HttpStream> stream_;
+  SseParser parser_;
+};
+
+}  // namespace trv::cli

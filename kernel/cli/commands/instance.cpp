@@ -1,0 +1,92 @@
+// trav instance: runs of workflows.
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/timeline.hpp"
+#include "kernel/cli/terminal/text.hpp"
+
+namespace trv::cli {
+namespace {
+
+struct InstanceArguments {
+  std::string id;
+  std::string status;
+  std::string workflow;
+  std::string limit;
+  std::string cursor;
+};
+
+base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments) {
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances/" + percent_encoded(arguments.id)));
+  TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
+  session.print_object(response, {{"id", "id"},
+                                  {"workflow", "workflow.name"},
+                                  {"namespace", "workflow.namespace"},
+                                  {"version", "workflow.version"},
+                                  {"status", "status"},
+                                  {"current task", "current_task"},
+                                  {"started", "started"},
+                                  {"ended", "ended"},
+                                  {"trigger", "trigger"},
+                                  {"input", "input"},
+                                  {"output", "output"},
+                                  {"error", "error"}});
+  if (session.as_json()) return ExitCode::ok;
+  session.world().out << '\n';
+  TRV_TRY(Timeline(session, arguments.id).print_new());
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_instance(CommandTree& tree) {
+  Noun noun = tree.noun("instance", "Instances: runs of workflows");
+  noun.example("trav instance list --status faulted")
+      .example("trav instance show 0192f3c1-…")
+      .example("trav instance watch 0192f3c1-… --output json | jq .outcome");
+  const auto arguments = std::make_shared<InstanceArguments>();
+  noun.verb("list", "List instances, the newest first")
+      .choice("--status", {"running", "completed", "faulted", "cancelled"}, arguments->status, "Only those")
+      .option("--workflow", "NS/NAME", arguments->workflow,
+              "Only those of this workflow; looks through 500,000 instances at a time")
+      .paging(arguments->limit, arguments->cursor)
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances"));
+        return session.print_list(
+            Speaker::member,
+            {.target = target,
+             .filters = {{"status", arguments->status}, {"workflow", arguments->workflow}},
+             .limit = arguments->limit,
+             .cursor = arguments->cursor},
+            {{.title = "ID", .member = "id", .fit = Fit::id},
+             {.title = "WORKFLOW", .member = "{workflow.namespace}/{workflow.name}:{workflow.version}"},
+             {.title = "STATUS", .member = "status"},
+             {.title = "STARTED", .member = "started", .fit = Fit::time},
+             {.title = "ENDED", .member = "ended", .fit = Fit::time}},
+            "No instances: trav run NS/NAME");
+      });
+  noun.verb("show", "Show an instance and its steps")
+      .argument("ID", arguments->id, "The instance")
+      .does([arguments](Session& session) { return show(session, *arguments); });
+  noun.verb("watch", "Show the steps of an instance as they happen, to its end")
+      .argument("ID", arguments->id, "The instance")
+      .does([arguments](Session& session) { return Timeline(session, arguments->id).follow(); });
+  noun.verb("cancel", "Stop an instance")
+      .argument("ID", arguments->id, "The instance")
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const std::string target,
+                       session.tenant_target("/instances/" + percent_encoded(arguments->id) + "/cancel"));
+        TRV_TRY_ASSIGN(const HttpResponse response,
+                       session.call(Speaker::member, {.method = "POST", .target = target}));
+        if (session.as_json()) {
+          session.print_json(response.body);
+        } else {
+          session.print("Instance " + arguments->id + " is cancelled.");
+        }
+        return ExitCode::ok;
+      });
+}
+
+}  // namespace trv::cli

@@ -1,0 +1,113 @@
+// Lists: pages, filters and what a terminal shows of them.
+
+#include "kernel/cli/commands/command_line_fixture.hpp"
+
+namespace trv::cli {
+namespace {
+
+TEST_F(CommandLine, a_list_is_a_table_for_people_and_the_servers_bytes_for_programs) {
+  const std::string body =
+      R"({"items": [{"id":"i-1","workflow":{"namespace":"ns","name":"w\u001b[1m","version":"1.0.0"},)"
+      R"("status":"completed","started":"2026-01-01T00:00:00Z","ended":null}], "next_cursor":"abc"})";
+  server_.script("GET /v1/tenants/acme/instances?status=completed&limit=1", {.body = body});
+  EXPECT_EQ(trav({"instance", "list", "--status", "completed", "--limit", "1"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_,
+            "ID   WORKFLOW           STATUS     STARTED               ENDED\n"
+            "i-1  ns/w\\x1b[1m:1.0.0  completed  2026-01-01T00:00:00Z\n");
+  EXPECT_EQ(err_, "There may be more: --cursor abc\n");
+  EXPECT_EQ(trav({"--output", "json", "instance", "list", "--status", "completed", "--limit", "1"}), ExitCode::ok);
+  EXPECT_EQ(out_, body + "\n");
+}
+
+std::string instance_json(int number) {
+  return fmt::format(
+      R"({{"id":"i-{}","workflow":{{"namespace":"ns","name":"w","version":"1.0.0"}},"status":"completed"}})", number);
+}
+
+std::string page_of(const std::vector<int>& numbers, const std::string& next) {
+  std::string items;
+  for (const int number : numbers) items += (items.empty() ? "" : ",") + instance_json(number);
+  return fmt::format(R"({{"items":[{}],"next_cursor":{}}})", items, next.empty() ? "null" : '"' + next + '"');
+}
+
+TEST_F(CommandLine, a_filtered_list_goes_on_over_short_pages_until_it_has_its_rows) {
+  const std::string list = "GET /v1/tenants/acme/instances?workflow=ns%2Fw&limit=";
+  server_.script(list + "3", {.body = page_of({}, "c1")});
+  server_.script(list + "6&cursor=c1", {.body = page_of({}, "c2")});
+  server_.script(list + "12&cursor=c2", {.body = page_of({1}, "c3")});
+  server_.script(list + "24&cursor=c3", {.body = page_of({2, 3, 4, 5}, "c5")});  // more than are left
+  server_.script(list + "12&cursor=c3", {.body = page_of({2, 3, 4}, "c4")});
+  server_.script(list + "6&cursor=c3", {.body = page_of({2}, "c6")});
+  server_.script(list + "12&cursor=c6", {.body = page_of({3}, "c7")});
+  EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "3"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_,
+            "ID   WORKFLOW    STATUS     STARTED  ENDED\n"
+            "i-1  ns/w:1.0.0  completed\n"
+            "i-2  ns/w:1.0.0  completed\n"
+            "i-3  ns/w:1.0.0  completed\n");
+  EXPECT_EQ(err_, "There may be more: --cursor c7\n") << "no instance is told twice or left out";
+  EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "3", "--output", "json"}), ExitCode::ok);
+  EXPECT_EQ(out_, page_of({1, 2, 3}, "c7") + "\n");
+}
+
+TEST_F(CommandLine, only_a_list_that_is_empty_says_so) {
+  const std::string list = "GET /v1/tenants/acme/instances";
+  server_.script(list, {.body = page_of({}, "")});
+  EXPECT_EQ(trav({"instance", "list"}), ExitCode::ok);
+  EXPECT_EQ(err_, "No instances: trav run NS/NAME\n");
+  server_.script(list + "?status=faulted", {.body = page_of({}, "")});
+  EXPECT_EQ(trav({"instance", "list", "--status", "faulted"}), ExitCode::ok);
+  EXPECT_EQ(err_, "Nothing matches.\n");
+}
+
+TEST_F(CommandLine, a_filter_that_nothing_passes_ends_after_a_stated_number_of_requests) {
+  const std::string list = "GET /v1/tenants/acme/instances?workflow=ns%2Fw&limit=";
+  server_.script(list + "500", {.body = page_of({}, "odd")});
+  server_.script(list + "500&cursor=odd", {.body = page_of({}, "even")});
+  server_.script(list + "500&cursor=even", {.body = page_of({}, "odd")});
+  EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "500"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received().size(), 1000U);
+  EXPECT_EQ(err_, "Nothing yet.\nThere may be more: --cursor even\n");
+  EXPECT_EQ(out_, "");
+}
+
+TEST_F(CommandLine, a_list_that_does_not_go_on_is_the_servers_fault) {
+  server_.script("GET /v1/tenants/acme/instances?workflow=ns%2Fw&limit=9&cursor=c", {.body = page_of({1}, "c")});
+  EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "9", "--cursor", "c"}), ExitCode::refused);
+  EXPECT_EQ(err_, "trav: the server's list does not go on behind c\n");
+}
+
+TEST_F(CommandLine, a_table_keeps_to_the_terminal_or_to_COLUMNS_and_json_to_nothing) {
+  const std::string body =
+      R"({"items":[{"id":"01a1f97d-cdc4-7005-bd26-26aedbdd4ed2","workflow":{"namespace":"demo","name":"triage",)"
+      R"("version":"1.0.0"},"status":"completed","started":"2026-11-20T15:05:35.176364Z",)"
+      R"("ended":"2026-11-20T15:05:35.176364Z"}],"next_cursor":null})";
+  server_.script("GET /v1/tenants/acme/instances", {.body = body});
+  environment_["NO_COLOR"] = "1";
+  const std::string wide =
+      "01a1f97d-cdc4-7005-bd26-26aedbdd4ed2  demo/triage:1.0.0  completed  "
+      "2026-11-20T15:05:35.176364Z  2026-11-20T15:05:35.176364Z\n";
+  const std::string narrow = "01a1f97d-cdc4-7005-bd26-26aedbdd4ed2  demo/triage:1.0.0  completed  11-20 15:05\n";
+  const auto row = [&] {
+    EXPECT_EQ(trav({"instance", "list"}), ExitCode::ok) << err_;
+    return out_.substr(out_.find('\n') + 1);
+  };
+  columns_ = 80;
+  EXPECT_EQ(row(), wide) << "a pipe has no width";
+  terminal_ = true;
+  EXPECT_EQ(row(), narrow);
+  columns_ = 200;
+  EXPECT_EQ(row(), wide);
+  environment_["COLUMNS"] = "80";
+  EXPECT_EQ(row(), narrow);
+  environment_["COLUMNS"] = "many";
+  EXPECT_EQ(row(), wide);
+  terminal_ = false;
+  environment_["COLUMNS"] = "20";
+  EXPECT_NE(row().find("01a1f97d-cdc4-7005-bd26-26aedbdd4ed2"), std::string::npos);
+  EXPECT_EQ(trav({"instance", "list", "--output", "json"}), ExitCode::ok);
+  EXPECT_EQ(out_, body + "\n");
+}
+
+}  // namespace
+}  // namespace trv::cli

@@ -1,0 +1,27 @@
+#pragma once
+// What `trav` knows, one function for each noun; each adds its verbs to the tree.
+
+#include "kernel/cli/commands/command.hpp"
+
+namespace trv::cli {
+
+void add_login(CommandTree& tree);
+void add_tenant(CommandTree& tree);
+void add_token(CommandTree& tree);
+void add_member(CommandTree& tree);
+void add_connection(CommandTree& tree);
+void add_plugin(CommandTree& tree);
+void add_workflow(CommandTree& tree);
+void add_run(CommandTree& tree);
+void add_instance(CommandTree& tree);
+void add_effect(CommandTree& tree);
+void add_events(CommandTree& tree);
+void add_audit(CommandTree& tree);
+void add_backup(CommandTree& tree);
+/// version, completion, help
+void add_program(CommandTree& tree);
+
+/// `?name=value&…` of the pairs whose value is not empty, percent-encoded; empty where all are.
+[[nodiscard]] std::string query_of(const std::vector<std::pair<std::string, std::string>>& pairs);
+
+}  // namespace trv::cli

@@ -1,0 +1,205 @@
+// trav plugin: packages, on the server and in the making.
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <optional>
+
+#include "kernel/cli/client/files.hpp"
+#include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/plugin_template.hpp"
+#include "kernel/cli/terminal/text.hpp"
+#include "kernel/workflow/definition/version.hpp"
+#include "sdk/package/package.hpp"
+
+namespace trv::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct PluginArguments {
+  std::string file;
+  std::string id;
+  std::string version;
+  std::string library;
+  std::string out;
+  std::string limit;
+  std::string cursor;
+};
+
+const std::vector<Field> package_fields = {{"id", "id"},
+                                           {"version", "version"},
+                                           {"title", "title"},
+                                           {"package SHA-256", "package_sha256"},
+                                           {"library SHA-256", "library_sha256"},
+                                           {"operations", "operations"}};
+
+// The highest version of a plugin that the server has.
+base::Result<std::string> newest_version(Session& session, const std::string& id) {
+  std::string cursor;
+  std::optional<definition::Version> best;
+  std::string newest;
+  do {
+    TRV_TRY_ASSIGN(const json::value page,
+                   session.call_json(Speaker::anybody,
+                                     {.target = "/v1/plugins" + query_of({{"limit", "500"}, {"cursor", cursor}})}));
+    const json::value* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
+    if (items == nullptr || !items->is_array()) break;
+    for (const json::value& item : items->as_array()) {
+      const auto version = definition::Version::parse(member_text(item, "version"));
+      if (member_text(item, "id") != id || !version || (best && !(*version > *best))) continue;
+      best = version;
+      newest = member_text(item, "version");
+    }
+    cursor = member_text(page, "next_cursor");
+  } while (!cursor.empty());
+  if (newest.empty()) {
+    return base::fail(base::ErrorCode::not_found,
+                      fmt::format("no plugin '{}' is installed: `trav plugin list` shows what there is", id));
+  }
+  return newest;
+}
+
+base::Result<HttpResponse> put_enabled(Session& session, const std::string& id, const std::string& version) {
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins/" + percent_encoded(id)));
+  return session.call(Speaker::member, {.method = "PUT",
+                                        .target = target,
+                                        .content_type = "application/json",
+                                        .body = json::serialize(json::object{{"version", version}})});
+}
+
+base::Result<ExitCode> install(Session& session, const PluginArguments& arguments, const Globals& globals) {
+  TRV_TRY_ASSIGN(std::string bytes, read_file(arguments.file, package::package_bytes_max));
+  TRV_TRY_ASSIGN(const HttpResponse response,
+                 session.call(Speaker::operator_, {.method = "POST",
+                                                   .target = "/v1/plugins",
+                                                   .content_type = "application/octet-stream",
+                                                   .body = std::move(bytes)}));
+  session.print_object(response, package_fields);
+  if (globals.tenant.empty() || globals.tenant == "system") return ExitCode::ok;
+  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  TRV_TRY(put_enabled(session, member_text(answer, "id"), member_text(answer, "version")));
+  if (!session.as_json()) session.print("Enabled for tenant " + globals.tenant + ".");
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments) {
+  std::string version = arguments.version;
+  if (version.empty()) {
+    TRV_TRY_ASSIGN(version, newest_version(session, arguments.id));
+  }
+  TRV_TRY_ASSIGN(const HttpResponse response, put_enabled(session, arguments.id, version));
+  if (session.as_json()) {
+    session.print_json(response.body);
+  } else {
+    session.print(fmt::format("Plugin {} {} is enabled.", arguments.id, version));
+  }
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) {
+  std::string version = arguments.version;
+  if (version.empty()) {
+    TRV_TRY_ASSIGN(version, newest_version(session, arguments.id));
+  }
+  const std::string target = fmt::format("/v1/plugins/{}/{}", percent_encoded(arguments.id), percent_encoded(version));
+  TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::anybody, {.target = target}));
+  session.print_object(response, package_fields);
+  if (session.as_json()) return ExitCode::ok;
+  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  Table table({{.title = "OPERATION"}, {.title = "TITLE"}, {.title = "IDEMPOTENT"}});
+  const json::object* whole = answer.if_object();
+  const json::value* manifest = whole == nullptr ? nullptr : whole->if_contains("manifest");
+  const json::object* members = manifest == nullptr ? nullptr : manifest->if_object();
+  const json::value* operations = members == nullptr ? nullptr : members->if_contains("operations");
+  if (operations == nullptr || !operations->is_array()) return ExitCode::ok;
+  for (const json::value& operation : operations->as_array()) {
+    table.add({member_text(operation, "name"), member_text(operation, "title"), member_text(operation, "idempotent")});
+  }
+  session.world().out << '\n' << table.render(session.style()) << std::flush;
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> pack(Session& session, const PluginArguments& arguments) {
+  auto packed = package::pack(arguments.file, arguments.library, arguments.out);
+  // Whatever is wrong stands in the user's folder, not in how the command was typed.
+  if (!packed) return base::fail(base::ErrorCode::denied, packed.error().message());
+  const std::string digest = base::to_hex(packed->digest);
+  if (session.as_json()) {
+    session.print_json(json::serialize(json::object{{"id", packed->manifest.id},
+                                                    {"version", packed->manifest.version},
+                                                    {"file", arguments.out},
+                                                    {"package_sha256", digest}}));
+  } else {
+    session.print(fmt::format("Packed {} {} into {} (SHA-256 {})", packed->manifest.id, packed->manifest.version,
+                              arguments.out, digest));
+  }
+  return ExitCode::ok;
+}
+
+void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& arguments, const Globals& globals) {
+  noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too")
+      .argument("FILE", arguments->file, "A .trvp package")
+      .does([arguments, &globals](Session& session) { return install(session, *arguments, globals); });
+  noun.verb("enable", "Let the tenant's workflows call a plugin")
+      .argument("ID", arguments->id, "The plugin")
+      .option("--version", "VERSION", arguments->version, "Default the newest that is installed")
+      .does([arguments](Session& session) { return enable(session, *arguments); });
+  noun.verb("disable", "Stop the tenant's workflows from calling a plugin")
+      .argument("ID", arguments->id, "The plugin")
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins/" + percent_encoded(arguments->id)));
+        TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
+        if (!session.as_json()) session.print("Plugin " + arguments->id + " is disabled.");
+        return ExitCode::ok;
+      });
+  noun.verb("list", "List the plugins of the server; with --tenant those that are enabled there")
+      .paging(arguments->limit, arguments->cursor)
+      .does([arguments, &globals](Session& session) -> base::Result<ExitCode> {
+        ListRequest request{.target = "/v1/plugins", .limit = arguments->limit, .cursor = arguments->cursor};
+        if (!globals.tenant.empty()) {
+          TRV_TRY_ASSIGN(request.target, session.tenant_target("/plugins"));
+          return session.print_list(Speaker::member, request,
+                                    {{"ID", "id"}, {"VERSION", "version"}, {"ENABLED", "enabled_at", Fit::time}},
+                                    "No plugin is enabled: trav plugin enable ID");
+        }
+        return session.print_list(
+            Speaker::anybody, request,
+            {{"ID", "id"}, {"VERSION", "version"}, {"TITLE", "title"}, {"OPERATIONS", "operations"}},
+            "No plugin is installed: trav plugin install FILE.trvp");
+      });
+  noun.verb("show", "Show a plugin and its operations")
+      .argument("ID", arguments->id, "The plugin")
+      .option("--version", "VERSION", arguments->version, "Default the newest that is installed")
+      .does([arguments](Session& session) { return show(session, *arguments); });
+}
+
+}  // namespace
+
+void add_plugin(CommandTree& tree) {
+  Noun noun = tree.noun("plugin", "Plugins: what workflows can call");
+  noun.example("trav plugin install forge-1.0.0.trvp --tenant acme")
+      .example("trav plugin show forge")
+      .example("trav plugin new my-plugin --id my-plugin       the smallest complete plugin, to start from")
+      .example("trav plugin pack my-plugin --library build/libmy_plugin.so --output my-plugin.trvp");
+  const auto arguments = std::make_shared<PluginArguments>();
+  add_server_verbs(noun, arguments, tree.globals());
+  noun.verb("new", "Make the folder of a new plugin")
+      .argument("FOLDER", arguments->file, "A folder that does not exist")
+      .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'", Need::required)
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const auto from, find_plugin_template(session.world()));
+        TRV_TRY_ASSIGN(const std::size_t files, copy_plugin_template(from, arguments->file, arguments->id));
+        session.print(
+            fmt::format("Made {} with {} files. Its README.md says how to build and pack it.", arguments->file, files));
+        return ExitCode::ok;
+      });
+  noun.verb("pack", "Make a package of a plugin's folder and its library")
+      .argument("FOLDER", arguments->file, "The folder with manifest.json")
+      .option("--library", "SO", arguments->library, "The plugin's shared object", Need::required)
+      .option("--output", "FILE", arguments->out, "The package to write", Need::required)
+      .does([arguments](Session& session) { return pack(session, *arguments); });
+}
+
+}  // namespace trv::cli

@@ -1,0 +1,114 @@
+#include "kernel/cli/commands/plugin_template.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "kernel/cli/client/files.hpp"
+#include "kernel/cli/commands/session.hpp"
+#include "sdk/base/identity.hpp"
+
+namespace trv::cli {
+namespace {
+
+using base::ErrorCode;
+using std::filesystem::path;
+
+constexpr std::size_t file_bytes_max = 1'000'000;
+
+using Replacements = std::vector<std::pair<std::string, std::string>>;
+
+std::string with_underscores(std::string_view id) {
+  std::string out(id);
+  std::ranges::replace(out, '-', '_');
+  return out;
+}
+
+std::string camel_case(std::string_view id) {
+  std::string out;
+  bool upper = true;
+  for (const char c : id) {
+    if (c != '-') out += upper ? static_cast<char>(std::toupper(static_cast<unsigned char>(c))) : c;
+    upper = c == '-';
+  }
+  return out;
+}
+
+bool is_word(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0;
+}
+
+// Replaces whole words only: an id may be part of a longer word.
+std::string replaced(std::string text, const Replacements& replacements) {
+  for (const auto& [old_word, new_word] : replacements) {
+    std::size_t at = 0;
+    while ((at = text.find(old_word, at)) != std::string::npos) {
+      const std::size_t end = at + old_word.size();
+      const bool whole = (at == 0 || !is_word(text[at - 1])) && (end == text.size() || !is_word(text[end]));
+      if (whole) text.replace(at, old_word.size(), new_word);
+      at += whole ? new_word.size() : old_word.size();
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+base::Result<path> find_plugin_template(const World& world) {
+  std::vector<path> places;
+  if (const auto named = world.environment("TRAV_TEMPLATE_DIR"); named && !named->empty()) {
+    places.emplace_back(*named);
+  } else {
+    if (!world.executable.empty()) {
+      places.push_back(path(world.executable).parent_path().parent_path() / "share" / "travertine" / "template");
+    }
+    places.push_back(path(TRV_SOURCE_DIR) / "sdk" / "template");
+  }
+  std::string looked;
+  for (const path& place : places) {
+    std::error_code error;
+    if (std::filesystem::is_regular_file(place / "manifest.json", error)) return place;
+    looked += (looked.empty() ? "" : ", ") + place.string();
+  }
+  return base::fail(ErrorCode::invalid,
+                    fmt::format("no plugin template in {}; name its folder in TRAV_TEMPLATE_DIR", looked));
+}
+
+base::Result<std::size_t> copy_plugin_template(const path& from, const path& to, std::string_view id) {
+  TRV_TRY(base::check_label("--id", id));
+  TRV_TRY_ASSIGN(const std::string manifest, read_file(from / "manifest.json", file_bytes_max));
+  TRV_TRY_ASSIGN(const auto parsed, parse_json((from / "manifest.json").string(), manifest));
+  const std::string old_id = member_text(parsed, "id");
+  if (old_id.empty()) {
+    return base::fail(ErrorCode::invalid, fmt::format("{}: the manifest has no id", from.string()));
+  }
+  std::error_code error;
+  if (std::filesystem::exists(to, error)) {
+    return base::fail(ErrorCode::conflict, fmt::format("{} exists already; name a new folder", to.string()));
+  }
+  const Replacements words = {{old_id, std::string(id)},
+                              {with_underscores(old_id), with_underscores(id)},
+                              {camel_case(old_id), camel_case(id)}};
+  std::size_t files = 0;
+  std::filesystem::recursive_directory_iterator entry(from, error);
+  for (; !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error)) {
+    if (!entry->is_regular_file(error)) continue;
+    const path target = to / replaced(entry->path().lexically_relative(from).string(), words);
+    TRV_TRY_ASSIGN(const std::string text, read_file(entry->path(), file_bytes_max));
+    std::filesystem::create_directories(target.parent_path(), error);
+    if (error) break;
+    TRV_TRY(replace_file(target, replaced(text, words), FileMode::everybody_reads));
+    ++files;
+  }
+  if (error) {
+    return base::fail(ErrorCode::internal,
+                      fmt::format("copying {} to {}: {}", from.string(), to.string(), error.message()));
+  }
+  return files;
+}
+
+}  // namespace trv::cli

@@ -1,0 +1,22 @@
+#pragma once
+// The folder that `trav plugin new` copies: the smallest complete plugin. Any thread.
+
+#include <filesystem>
+#include <string_view>
+
+#include "kernel/cli/commands/world.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::cli {
+
+/// The template of this installation: TRAV_TEMPLATE_DIR, share/travertine/template beside the program's folder, or the
+/// source tree that the program was built from. Error: invalid where there is none.
+[[nodiscard]] base::Result<std::filesystem::path> find_plugin_template(const World& world);
+
+/// Copies the template to a folder that does not exist yet, with the template's id replaced by `id` in names and texts,
+/// also where it is written with '_' or in CamelCase. Returns the number of files.
+/// Error: invalid (a bad id), conflict (the folder exists), internal (the disk).
+[[nodiscard]] base::Result<std::size_t> copy_plugin_template(const std::filesystem::path& from,
+                                                             const std::filesystem::path& to, std::string_view id);
+
+}  // namespace trv::cli

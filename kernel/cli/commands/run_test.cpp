@@ -1,0 +1,387 @@
+// Usage, logins, runs, following and completion.
+
+#include <sys/stat.h>
+
+#include <cstdio>
+
+#include "kernel/cli/commands/command_line_fixture.hpp"
+
+namespace trv::cli {
+namespace {
+
+TEST_F(CommandLine, help_of_a_noun_lists_its_verbs_and_examples) {
+  EXPECT_EQ(trav({"help", "token"}), ExitCode::ok);
+  EXPECT_EQ(out_,
+            R"(Tokens: who may speak for a tenant
+Usage: trav token [OPTIONS] [COMMAND]
+
+Options:
+  -h,--help                       Print this help
+
+Commands:
+  create                          Make a token; it is shown once
+  list                            List tokens, never their secrets
+  revoke                          End a token at once
+
+Examples:
+  trav token create dashboard --role viewer --expires 30d
+  trav token revoke tok_123
+)");
+  const std::string page = out_;
+  EXPECT_EQ(trav({"token", "--help"}), ExitCode::ok);
+  EXPECT_EQ(out_, page);
+}
+
+TEST_F(CommandLine, every_noun_has_an_example) {
+  for (const char* noun : {"login", "tenant", "token", "member", "connection", "plugin", "workflow", "run", "instance",
+                           "events", "audit", "completion", "help"}) {
+    EXPECT_EQ(trav({"help", noun}), ExitCode::ok);
+    EXPECT_NE(out_.find("Examples:\n  "), std::string::npos) << noun;
+  }
+  EXPECT_EQ(trav({}), ExitCode::ok);
+  EXPECT_NE(out_.find("Exit codes:"), std::string::npos);
+}
+
+TEST_F(CommandLine, the_reference_page_is_what_help_prints) {
+  EXPECT_EQ(trav({"help", "--markdown"}), ExitCode::ok);
+  EXPECT_EQ(read(TRV_SOURCE_DIR "/docs/guides/cli.md"), out_) << "run: trav help --markdown > docs/guides/cli.md";
+}
+
+TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"tenat", "list"}, "trav: no command 'tenat'; did you mean 'tenant'?\n"},
+      {{"token", "crate", "x"}, "trav: no command 'token crate'; did you mean 'create'?\n"},
+      {{"token", "create", "x", "--rolle", "viewer"}, "trav: no option '--rolle'; did you mean '--role'?\n"},
+      {{"--outptu", "json", "version"}, "trav: no option '--outptu'; did you mean '--output'?\n"},
+      {{"token", "create", "x", "--role", "ownr"}, "'ownr' is none of viewer|owner; did you mean 'owner'?"},
+      {{"token", "create"}, "NAME is required"},
+      {{"-x"}, "trav: no option '-x'\n"},
+      {{"TENANT", "list"}, "trav: no command 'TENANT'; did you mean 'tenant'?\n"},
+      {{"list", "instance"}, "trav: no command 'list'; did you mean 'instance list'?\n"},
+      {{"--", "instance", "list"}, "trav: behind -- stand arguments, and there is no command before it\n"},
+      {{"tenant", "--output"}, "trav: --output needs a value: table|json\n"},
+      {{"token", "list", "--limit", "0"}, "trav: --limit: '0' is no whole number from 1 to 500\n"},
+      {{"token"}, "trav: what to do with token? Run `trav help token`\n"},
+      {{"token", "create", "x", "--role", "owner", "--expires", "soon"}, "--expires soon: write a number"},
+      {{"run", "triage"}, "'triage' names no workflow"},
+      {{"run", "a/b", "--input", "{nope"}, "--input is not JSON"},
+      {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"}};
+  for (const auto& [arguments, expected] : cases) {
+    EXPECT_EQ(trav(arguments), ExitCode::usage) << expected;
+    EXPECT_NE(err_.find(expected), std::string::npos) << err_;
+    EXPECT_EQ(out_, "");
+  }
+}
+
+TEST_F(CommandLine, a_server_that_does_not_answer_is_named_with_the_way_to_start_one) {
+  environment_["TRAV_URL"] = "http://127.0.0.1:1";
+  EXPECT_EQ(trav({"tenant", "list"}), ExitCode::unreachable);
+  EXPECT_NE(err_.find("trav: no answer from http://127.0.0.1:1"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("travd"), std::string::npos);
+}
+
+TEST_F(CommandLine, a_problem_is_printed_with_its_place_in_the_file) {
+  server_.script("POST /v1/tenants/acme/workflows",
+                 {.status = 422,
+                  .type = "application/problem+json",
+                  .body = R"({"title":"Invalid workflow","detail":"no task 'x\u001b[2J'","line":3,"column":7})"});
+  const auto file = write("bad.yaml", "do: []\n");
+  EXPECT_EQ(trav({"workflow", "apply", file.string()}), ExitCode::refused);
+  EXPECT_EQ(err_, "trav: Invalid workflow: no task 'x\\x1b[2J' (line 3, column 7 of " + file.string() + ")\n");
+  EXPECT_NE(server_.received()[0].head.find("Content-Type: application/yaml"), std::string::npos);
+}
+
+TEST_F(CommandLine, a_new_tenants_token_is_shown_once_and_kept) {
+  server_.script("POST /v1/tenants",
+                 {.status = 201,
+                  .body = R"({"id":"beta","display_name":"Beta","created":"2026-01-01T00:00:00Z",)"
+                          R"("token":{"id":"1","name":"owner","role":"owner","token":"trv_1_new"}})"});
+  EXPECT_EQ(trav({"tenant", "create", "beta", "--name", "Beta"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("owner token  trv_1_new\n"), std::string::npos) << out_;
+  EXPECT_EQ(server_.received()[0].body, R"({"id":"beta","display_name":"Beta"})");
+  EXPECT_NE(server_.received()[0].head.find("Authorization: Bearer trv_1_secret"), std::string::npos);
+
+  // Later commands need neither a token nor a tenant: there is only one.
+  environment_.erase("TRAV_TOKEN");
+  environment_.erase("TRAV_TENANT");
+  environment_.erase("TRAV_URL");
+  server_.script("GET /v1/tenants/beta/tokens", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"token", "list"}), ExitCode::ok) << err_;
+  EXPECT_NE(server_.received()[1].head.find("Authorization: Bearer trv_1_new"), std::string::npos);
+}
+
+TEST_F(CommandLine, a_tenant_whose_token_cannot_be_kept_is_told_to_be_made) {
+  server_.script("POST /v1/tenants", {.status = 201, .body = R"({"id":"beta","token":{"token":"trv_1_new"}})"});
+  environment_["TRAV_CONFIG_DIR"] = (write("plain", "") / "below").string();
+  EXPECT_EQ(trav({"tenant", "create", "beta"}), ExitCode::usage);
+  EXPECT_NE(out_.find("trv_1_new"), std::string::npos);
+  EXPECT_TRUE(
+      err_.starts_with("trav: tenant beta is made, but its token, shown above for the only time, is not kept: "))
+      << err_;
+}
+
+TEST_F(CommandLine, login_checks_the_token_before_it_keeps_it) {
+  environment_.erase("TRAV_TOKEN");
+  environment_.erase("TRAV_TENANT");
+  server_.script("GET /v1/whoami", {.status = 401, .body = R"({"title":"Unauthenticated","detail":"unknown token"})"});
+  EXPECT_EQ(trav({"login"}, "trv_bad\n"), ExitCode::refused);
+  EXPECT_EQ(err_, "trav: Unauthenticated: unknown token\n");
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "config"));
+  server_.script("GET /v1/whoami", {.body = R"({"tenant":"acme","role":"owner","token_id":"1","name":"x"})"});
+  EXPECT_EQ(trav({"login", "--token", "trv_good"}), ExitCode::refused);
+  EXPECT_EQ(trav({"login", "--token", "trv_good"}), ExitCode::ok) << err_;
+  EXPECT_NE(read(folder_ / "config/credentials.toml").find("trv_good"), std::string::npos);
+}
+
+TEST_F(CommandLine, without_a_login_the_way_to_one_is_told) {
+  environment_.erase("TRAV_TOKEN");
+  environment_.erase("TRAV_TENANT");
+  EXPECT_EQ(trav({"instance", "list"}), ExitCode::usage);
+  EXPECT_NE(err_.find("trav login --url"), std::string::npos) << err_;
+  EXPECT_TRUE(server_.received().empty());
+}
+
+TEST_F(CommandLine, secrets_come_from_standard_input_a_file_or_the_environment) {
+  server_.script("PUT /v1/tenants/acme/connections/forge", {.body = R"({"name":"forge","has_secret":true})"});
+  const auto file = write("hook", "hook secret\n");
+  environment_["FORGE"] = "from env";
+  EXPECT_EQ(trav({"connection", "set", "forge", "--plugin", "forge", "--base-url", "https://api.example.com",
+                  "--secret-file", "-", "--webhook-secret-file", file.string()},
+                 "s3cret\n"),
+            ExitCode::ok)
+      << err_;
+  EXPECT_EQ(server_.received()[0].body,
+            R"({"plugin":"forge","base_url":"https://api.example.com","auth":{"scheme":"bearer"},)"
+            R"("secret":"s3cret","webhook_secret":"hook secret"})");
+  EXPECT_EQ(trav({"connection", "set", "forge", "--plugin", "p", "--base-url", "u", "--auth", "basic", "--user", "ada",
+                  "--secret-env", "FORGE", "--allow-private-network"}),
+            ExitCode::ok);
+  EXPECT_EQ(server_.received()[1].body, R"({"plugin":"p","base_url":"u","auth":{"scheme":"basic","user":"ada"},)"
+                                        R"("secret":"from env","allow_private_network":true})");
+  EXPECT_EQ(trav({"connection", "set", "forge", "--plugin", "p", "--base-url", "u", "--secret-env", "GONE"}),
+            ExitCode::usage);
+}
+
+TEST_F(CommandLine, an_address_that_can_be_no_servers_is_wrong_usage_for_every_verb) {
+  const std::vector<std::vector<std::string>> verbs = {{"version"},
+                                                       {"instance", "list"},
+                                                       {"login", "--token", "t"},
+                                                       {"workflow", "check", "/dev/null"},
+                                                       {"events", "tail"}};
+  for (const char* url : {"ftp://x", "http://[::1", "http://a b", "http://", "nonsense", "localhost:8400", ":",
+                          "file:///etc/passwd", "http://h:99999", "http://ada:pw@h", "http://h?a=b", ""}) {
+    for (std::vector<std::string> arguments : verbs) {
+      arguments.insert(arguments.begin(), {"--url", url});
+      EXPECT_EQ(trav(arguments), ExitCode::usage) << url;
+      EXPECT_TRUE(err_.starts_with(fmt::format("trav: --url: '{}' is no address of a server: ", url))) << err_;
+      EXPECT_EQ(out_, "");
+    }
+    environment_["TRAV_URL"] = url;
+    EXPECT_EQ(trav({"version"}), *url == '\0' ? ExitCode::unreachable : ExitCode::usage) << url;
+    EXPECT_EQ(err_.starts_with("trav: TRAV_URL: "), *url != '\0') << err_;
+    environment_.erase("TRAV_URL");
+  }
+}
+
+TEST_F(CommandLine, the_version_is_told_and_a_server_that_does_not_answer_is_too) {
+  environment_["TRAV_URL"] = "http://127.0.0.1:1";
+  EXPECT_EQ(trav({"version"}), ExitCode::unreachable);
+  EXPECT_TRUE(out_.starts_with("trav ")) << out_;
+  EXPECT_NE(err_.find("no answer from http://127.0.0.1:1"), std::string::npos) << err_;
+  EXPECT_EQ(trav({"version", "--output", "json"}), ExitCode::unreachable);
+  EXPECT_NE(out_.find("\"server\":null"), std::string::npos) << out_;
+  EXPECT_EQ(trav({"--version"}), ExitCode::ok);
+  EXPECT_TRUE(out_.starts_with("trav ")) << out_;
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(CommandLine, an_empty_value_is_refused_because_a_script_forgot_its_variable) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"instance", "list", "--tenant", ""}, "--tenant: the value is empty"},
+      {{"instance", "list", "--token", ""}, "--token: the value is empty"},
+      {{"instance", "list", "--token="}, "--token needs a value: TOKEN"},
+      {{"instance", "list", "--workflow", ""}, "--workflow: the value is empty"},
+      {{"instance", "show", ""}, "ID: the value is empty"},
+      {{"run", "a/b", "--input", ""}, "--input: the value is empty"},
+      {{"connection", "remove", ""}, "NAME: the value is empty"}};
+  for (const auto& [arguments, expected] : cases) {
+    EXPECT_EQ(trav(arguments), ExitCode::usage) << expected;
+    EXPECT_NE(err_.find(expected), std::string::npos) << err_;
+  }
+  EXPECT_TRUE(server_.received().empty());
+  server_.script("GET /v1/tenants/acme/tokens", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"token", "list", "--cursor", ""}), ExitCode::ok) << "a loop over pages begins so";
+}
+
+TEST_F(CommandLine, warnings_about_a_definition_are_told_and_it_is_applied) {
+  const std::string body =
+      R"({"namespace":"a","name":"b","version":"1.0.0","warnings":["task 'x': no plugin 'nope'","line\nbreak \u001b[2J"]})";
+  server_.script("POST /v1/tenants/acme/workflows", {.status = 201, .body = body});
+  const auto file = write("b.yaml", "do: []\n").string();
+  EXPECT_EQ(trav({"workflow", "apply", file}), ExitCode::ok);
+  EXPECT_EQ(out_, "Applied a/b:1.0.0\n");
+  EXPECT_EQ(err_, "trav: warning: task 'x': no plugin 'nope'\ntrav: warning: line\\nbreak \\x1b[2J\n");
+  EXPECT_EQ(trav({"workflow", "apply", file, "--output", "json"}), ExitCode::ok);
+  EXPECT_EQ(out_, body + "\n");
+  EXPECT_TRUE(err_.starts_with("trav: warning: ")) << err_;
+}
+
+TEST_F(CommandLine, following_ends_when_nobody_reads) {
+  gone_ = true;
+  server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
+  EXPECT_EQ(trav({"events", "tail"}), ExitCode::ok) << err_;
+  server_.script("GET /v1/tenants/acme/instances/i-1", {.body = R"({"id":"i-1","status":"running"})"});
+  server_.script("GET /v1/tenants/acme/instances/i-1/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "watch", "i-1"}), ExitCode::refused) << "how it ends is not known";
+  EXPECT_EQ(err_, "");
+}
+
+TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
+  const std::string instance = "/v1/tenants/acme/instances/i-7";
+  server_.script("POST /v1/tenants/acme/workflows/support/triage/instances?version=1.0.0",
+                 {.status = 201, .body = R"({"id":"i-7","status":"running","lsn":4})"});
+  server_.script(
+      "GET /v1/tenants/acme/events/stream",
+      {.type = "text/event-stream",
+       .body = "id: 5\nevent: task\ndata: {\"subject\":\"i-7\"}\n\nid: 6\ndata: {\"subject\":\"other\"}\n\n"});
+  server_.script("GET /v1/tenants/acme/events/stream?after=6",
+                 {.type = "text/event-stream", .body = "id: 7\ndata: {\"subject\":\"i-7\"}\n\n"});
+  const std::string first =
+      R"({"lsn":5,"time":"2026-01-01T10:00:00.123456Z","task":"greet","kind":"set","outcome":"completed","duration_ms":0.25})";
+  const std::string second =
+      R"({"lsn":7,"time":"2026-01-01T10:00:01.500000Z","task":"open an issue with a long name","kind":"call",)"
+      R"("operation":"forge.create-issue","outcome":"completed","duration_ms":1377,"attempt":1})";
+  server_.script("GET " + instance + "/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  server_.script("GET " + instance + "/tasks?limit=500",
+                 {.body = R"({"items":[)" + first + R"(],"next_cursor":null})"});
+  server_.script("GET " + instance + "/tasks?limit=500",
+                 {.body = R"({"items":[)" + first + "," + second + R"(],"next_cursor":null})"});
+  const std::string running = R"({"id":"i-7","status":"running"})";
+  server_.script("GET " + instance, {.body = running});
+  server_.script("GET " + instance, {.body = running});
+  server_.script("GET " + instance, {.body = R"({"id":"i-7","status":"completed","started":"2026-01-01T10:00:00Z",)"
+                                             R"("ended":"2026-01-01T10:00:01.5Z","output":{"n":1}})"});
+  EXPECT_EQ(trav({"run", "support/triage:1.0.0", "--input", R"({"ticket":7})", "--wait"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received()[0].body, R"({"ticket":7})");
+  EXPECT_EQ(
+      out_,
+      "instance i-7\n"
+      "TIME               LSN  TASK                    OPERATION                     OUTCOME      DURATION\n"
+      "10:00:00.123         5  greet                   set                           completed      250 µs\n"
+      "10:00:01.500         7  open an issue with a long name  forge.create-issue            completed      1.38 s\n"
+      "completed after 1.50 s\n"
+      "output: {\"n\":1}\n");
+}
+
+TEST_F(CommandLine, a_faulted_run_exits_3_and_prints_one_object_per_line_for_programs) {
+  server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
+  server_.script("GET /v1/tenants/acme/instances/i-1",
+                 {.body = R"({"id":"i-1","status":"faulted","error":{"title":"no"}})"});
+  server_.script("GET /v1/tenants/acme/instances/i-1/tasks?limit=500",
+                 {.body = R"({"items":[{"lsn":1,"task":"a"}],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "watch", "i-1", "--output", "json"}), ExitCode::faulted) << err_;
+  EXPECT_EQ(out_, "{\"lsn\":1,\"task\":\"a\"}\n{\"id\":\"i-1\",\"status\":\"faulted\",\"error\":{\"title\":\"no\"}}\n");
+}
+
+TEST_F(CommandLine, events_are_followed_over_a_stream_that_breaks) {
+  const auto event = [](int lsn, const std::string& type) {
+    return fmt::format("id: {}\nevent: {}\ndata: {{\"type\":\"{}\",\"n\":{}}}\n\n", lsn, type, type, lsn);
+  };
+  server_.script(
+      "GET /v1/tenants/acme/events/stream?after=0",
+      {.type = "text/event-stream", .body = event(1, "tenant.created") + event(2, "task.done") + "id: 3\nda"});
+  server_.script("GET /v1/tenants/acme/events/stream?after=2",
+                 {.type = "text/event-stream", .body = event(3, "task.done")});
+  EXPECT_EQ(trav({"events", "tail", "--after", "0", "--type", "task.", "--count", "2", "--output", "json"}),
+            ExitCode::ok)
+      << err_;
+  EXPECT_EQ(out_, "{\"type\":\"task.done\",\"n\":2}\n{\"type\":\"task.done\",\"n\":3}\n");
+}
+
+TEST_F(CommandLine, a_definition_is_checked_without_a_server) {
+  environment_["TRAV_URL"] = "http://127.0.0.1:1";
+  const auto good = write("good.yaml",
+                          "document: {dsl: '1.0.3', namespace: support, name: triage, version: '1.0.0'}\n"
+                          "do:\n  - greet: {set: {a: 1}}\n");
+  EXPECT_EQ(trav({"workflow", "check", good.string()}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, good.string() + " is valid: support/triage:1.0.0\n");
+  const auto bad = write("bad.yaml",
+                         "document: {dsl: '1.0.3', namespace: support, name: triage, version: '1.0.0'}\n"
+                         "do:\n  - greet: {sett: {a: 1}}\n");
+  EXPECT_EQ(trav({"workflow", "check", bad.string()}), ExitCode::refused);
+  EXPECT_NE(err_.find("(line 3, column "), std::string::npos) << err_;
+}
+
+TEST_F(CommandLine, a_new_plugin_is_the_template_under_its_own_name) {
+  write("template/manifest.json", R"({"id": "first-step", "version": "0.1.0"})");
+  write("template/first_step.cpp", "class FirstStep; // first-step, not first-steps\n");
+  environment_["TRAV_TEMPLATE_DIR"] = (folder_ / "template").string();
+  const auto made = folder_ / "made";
+  EXPECT_EQ(trav({"plugin", "new", made.string(), "--id", "my-tool"}), ExitCode::ok) << err_;
+  EXPECT_EQ(read(made / "manifest.json"), R"({"id": "my-tool", "version": "0.1.0"})");
+  EXPECT_EQ(read(made / "my_tool.cpp"), "class MyTool; // my-tool, not first-steps\n");
+  EXPECT_EQ(trav({"plugin", "new", made.string(), "--id", "my-tool"}), ExitCode::refused) << "the folder exists";
+  EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--id", "No Label"}), ExitCode::usage);
+}
+
+TEST_F(CommandLine, the_newest_version_of_a_plugin_is_enabled) {
+  server_.script("GET /v1/plugins?limit=500",
+                 {.body = R"({"items":[{"id":"forge","version":"1.10.0"},{"id":"forge","version":"1.9.0"},)"
+                          R"({"id":"other","version":"3.0.0"}],"next_cursor":null})"});
+  server_.script("PUT /v1/tenants/acme/plugins/forge", {.body = "{}"});
+  EXPECT_EQ(trav({"plugin", "enable", "forge"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received()[1].body, R"({"version":"1.10.0"})");
+  EXPECT_EQ(trav({"plugin", "enable", "gone"}), ExitCode::refused);
+}
+
+// The words that bash would offer.
+std::string completed(const std::filesystem::path& script, const std::string& line) {
+  const std::string command = fmt::format(
+      "bash -c '. {}; COMP_WORDS=({}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); _trav; echo "
+      "\"${{COMPREPLY[*]}}\"'",
+      script.string(), line);
+  FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return "popen failed";
+  std::string words;
+  std::array<char, 4096> part{};
+  while (std::fgets(part.data(), part.size(), pipe) != nullptr) words += part.data();
+  EXPECT_EQ(::pclose(pipe), 0);
+  return words;
+}
+
+TEST_F(CommandLine, fish_completes_behind_options) {
+  if (std::system("command -v fish >/dev/null") != 0) GTEST_SKIP() << "fish is not installed";
+  EXPECT_EQ(trav({"completion", "fish"}), ExitCode::ok);
+  const auto script = write("trav.fish", out_);
+  const std::vector<std::pair<std::string, std::string>> cases = {{"trav ten", "tenant"},
+                                                                  {"trav --output json instance list --st", "--status"},
+                                                                  {"trav token create x --role v", "viewer"},
+                                                                  {"trav help token cr", "create"}};
+  for (const auto& [line, expected] : cases) {
+    const auto words = folder_ / "words";
+    const std::string command = fmt::format("HOME={0} fish -c 'source {1}; complete -C \"{2}\"' >{3} 2>&1",
+                                            folder_.string(), script.string(), line, words.string());
+    EXPECT_EQ(std::system(command.c_str()), 0);
+    EXPECT_TRUE(read(words).starts_with(expected)) << line << ": " << read(words);
+  }
+}
+
+TEST_F(CommandLine, bash_completes_nouns_verbs_options_and_words) {
+  EXPECT_EQ(trav({"completion", "bash"}), ExitCode::ok);
+  const auto script = write("trav.bash", out_);
+  EXPECT_EQ(completed(script, "trav ten"), "tenant\n");
+  EXPECT_EQ(completed(script, "trav token c"), "create\n");
+  EXPECT_EQ(completed(script, "trav completion z"), "zsh\n");
+  EXPECT_EQ(completed(script, "trav token create --ro"), "--role\n");
+  EXPECT_EQ(completed(script, "trav token create --role \"\""), "viewer owner\n");
+  EXPECT_EQ(completed(script, "trav --output json instance list --st"), "--status\n");
+  EXPECT_EQ(completed(script, "trav help tok"), "token\n");
+  EXPECT_EQ(completed(script, "trav help token cr"), "create\n");
+  EXPECT_EQ(trav({"completion", "zsh"}), ExitCode::ok);
+  EXPECT_NE(out_.find("'tenant create') choices=("), std::string::npos);
+  EXPECT_EQ(trav({"completion", "fish"}), ExitCode::ok);
+  EXPECT_NE(out_.find("-l role -d 'What it may do' -x -a 'viewer owner'"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace trv::cli

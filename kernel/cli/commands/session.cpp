@@ -1,0 +1,287 @@
+#include "kernel/cli/commands/session.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <set>
+
+#include "kernel/cli/terminal/text.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::cli {
+
+namespace json = boost::json;
+using base::ErrorCode;
+
+ExitCode exit_code_of(const base::Error& error) noexcept {
+  switch (error.code()) {
+    case ErrorCode::invalid: return ExitCode::usage;
+    case ErrorCode::unavailable:
+    case ErrorCode::timeout: return ExitCode::unreachable;
+    case ErrorCode::corrupt: return ExitCode::verification_failed;
+    default: return ExitCode::refused;
+  }
+}
+
+std::string member_text(const json::value& value, std::string_view member) {
+  const json::value* found = &value;
+  while (!member.empty()) {
+    const auto dot = member.find('.');
+    const json::object* object = found->if_object();
+    if (object == nullptr) return {};
+    found = object->if_contains(member.substr(0, dot));
+    if (found == nullptr) return {};
+    member = dot == std::string_view::npos ? std::string_view() : member.substr(dot + 1);
+  }
+  if (found->is_null()) return {};
+  if (const json::string* text = found->if_string()) return std::string(*text);
+  if (const bool* flag = found->if_bool()) return *flag ? "yes" : "no";
+  if (const json::array* items = found->if_array()) {
+    std::string joined;
+    for (const json::value& item : *items) joined += (joined.empty() ? "" : ", ") + member_text(item, "");
+    return joined;
+  }
+  return json::serialize(*found);
+}
+
+std::string field_text(const json::value& item, std::string_view member) {
+  if (member.find('{') == std::string_view::npos) return member_text(item, member);
+  std::string text;
+  while (!member.empty()) {
+    const auto open = member.find('{');
+    text += member.substr(0, open);
+    if (open == std::string_view::npos) break;
+    const auto close = member.find('}', open);
+    TRV_ASSERT(close != std::string_view::npos);
+    text += member_text(item, member.substr(open + 1, close - open - 1));
+    member.remove_prefix(close + 1);
+  }
+  return text;
+}
+
+base::Result<json::value> parse_json(std::string_view what, std::string_view text) {
+  json::parse_options options;
+  options.max_depth = 64;
+  json::stream_parser parser({}, options);
+  boost::system::error_code error;
+  const std::size_t read = parser.write_some(text, error);
+  if (!error && read < text.size()) error = json::error::extra_data;
+  if (!error) parser.finish(error);
+  if (error) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("{} is not JSON: {} at byte {}", what, error.message(), read + 1));
+  }
+  return parser.release();
+}
+
+Style Session::style() const noexcept {
+  const std::string given = environment("COLUMNS");
+  int columns = world_.out_is_terminal ? world_.columns : 0;
+  int wanted = 0;
+  const auto [end, error] = std::from_chars(given.data(), given.data() + given.size(), wanted);
+  if (error == std::errc() && end == given.data() + given.size() && wanted > 0) columns = wanted;
+  return {.columns = columns, .colour = world_.out_is_terminal && environment("NO_COLOR").empty()};
+}
+
+std::string Session::environment(const std::string& name) const {
+  return world_.environment(name).value_or("");
+}
+
+std::string Session::token_named() const {
+  return globals_.token.empty() ? environment("TRAV_TOKEN") : globals_.token;
+}
+
+std::string Session::tenant_named() const {
+  return globals_.tenant.empty() ? environment("TRAV_TENANT") : globals_.tenant;
+}
+
+base::Result<std::filesystem::path> Session::credentials_file() const {
+  constexpr const char* name = "credentials.toml";
+  if (const std::string folder = environment("TRAV_CONFIG_DIR"); !folder.empty()) {
+    return std::filesystem::path(folder) / name;
+  }
+  if (const std::string folder = environment("XDG_CONFIG_HOME"); !folder.empty()) {
+    return std::filesystem::path(folder) / "travertine" / name;
+  }
+  if (const std::string folder = environment("HOME"); !folder.empty()) {
+    return std::filesystem::path(folder) / ".config" / "travertine" / name;
+  }
+  return base::fail(ErrorCode::invalid, "no place for the credentials file: set HOME or TRAV_CONFIG_DIR");
+}
+
+base::Result<const Credentials*> Session::credentials() {
+  if (!credentials_) {
+    TRV_TRY_ASSIGN(const std::filesystem::path file, credentials_file());
+    TRV_TRY_ASSIGN(credentials_, Credentials::load(file));
+  }
+  return &*credentials_;
+}
+
+base::Result<std::string> Session::url() {
+  std::string url = globals_.url.empty() ? environment("TRAV_URL") : globals_.url;
+  if (url.empty() && token_named().empty()) {
+    // Whoever has logged in at one server only means that one.
+    TRV_TRY_ASSIGN(const Credentials* known, credentials());
+    std::set<std::string> urls;
+    for (const Credential& credential : known->all()) urls.insert(credential.url);
+    if (urls.size() == 1) url = *urls.begin();
+  }
+  if (url.empty()) url = default_url;
+  if (base::Status usable = check_url(url); !usable) {
+    const std::string_view from = !globals_.url.empty()              ? "--url"
+                                  : !environment("TRAV_URL").empty() ? "TRAV_URL"
+                                                                     : "the credentials file";
+    return base::fail(std::move(usable).error().in(from));
+  }
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+base::Result<std::string> Session::tenant() {
+  if (!tenant_.empty()) return tenant_;
+  tenant_ = tenant_named();
+  if (!tenant_.empty()) return tenant_;
+  if (!token_named().empty()) {
+    TRV_TRY_ASSIGN(const json::value answer, call_json(Speaker::anybody, {.target = "/v1/whoami"}));
+    tenant_ = member_text(answer, "tenant");
+    if (!tenant_.empty()) return tenant_;
+  }
+  TRV_TRY_ASSIGN(const std::string server, url());
+  TRV_TRY_ASSIGN(const Credentials* known, credentials());
+  std::string names;
+  std::size_t count = 0;
+  for (const Credential& credential : known->of(server)) {
+    if (credential.tenant == "system") continue;
+    ++count;
+    tenant_ = credential.tenant;
+    names += (names.empty() ? "" : ", ") + credential.tenant;
+  }
+  if (count == 0 && known->find(server, "system") != nullptr) {
+    tenant_ = "system";
+    count = 1;
+  }
+  if (count == 1) return tenant_;
+  tenant_.clear();
+  if (count == 0) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("not logged in at {}: run `trav login --url {} --token TOKEN`", server, server));
+  }
+  return base::fail(ErrorCode::invalid,
+                    fmt::format("which tenant? Name one of {} with --tenant or TRAV_TENANT", names));
+}
+
+base::Result<std::string> Session::tenant_target(std::string_view rest) {
+  TRV_TRY_ASSIGN(const std::string name, tenant());
+  return "/v1/tenants/" + percent_encoded(name) + std::string(rest);
+}
+
+base::Result<std::string> Session::token_for(Speaker speaker) {
+  if (speaker == Speaker::nobody) return std::string();
+  if (std::string token = token_named(); !token.empty()) return token;
+  TRV_TRY_ASSIGN(const std::string server, url());
+  TRV_TRY_ASSIGN(const Credentials* known, credentials());
+  if (speaker == Speaker::operator_) {
+    if (const Credential* credential = known->find(server, "system")) return credential->token;
+  }
+  if (speaker == Speaker::anybody && tenant_named().empty()) {
+    if (const auto any = known->of(server); !any.empty()) return any.front().token;
+  }
+  TRV_TRY_ASSIGN(const std::string name, tenant());
+  if (const Credential* credential = known->find(server, name)) return credential->token;
+  return base::fail(ErrorCode::invalid, fmt::format("no token for tenant '{}' at {}: run `trav login --url {} --token "
+                                                    "TOKEN`, or set TRAV_TOKEN",
+                                                    name, server, server));
+}
+
+base::Result<HttpClient*> Session::client(Speaker speaker) {
+  std::unique_ptr<HttpClient>& client = clients_[speaker];
+  if (client == nullptr) {
+    TRV_TRY_ASSIGN(std::string server, url());
+    TRV_TRY_ASSIGN(std::string token, token_for(speaker));
+    client = std::make_unique<HttpClient>(std::move(server), std::move(token));
+  }
+  return client.get();
+}
+
+base::Error Session::refusal_of(const HttpResponse& response, std::string_view file) {
+  const auto parsed = parse_json("the answer", response.body);
+  if (!parsed || member_text(*parsed, "title").empty()) {
+    return {ErrorCode::denied, fmt::format("the server answered {} without saying why", response.status)};
+  }
+  std::string message = member_text(*parsed, "title");
+  if (const std::string detail = member_text(*parsed, "detail"); !detail.empty()) message += ": " + detail;
+  const std::string line = member_text(*parsed, "line");
+  if (!line.empty()) {
+    message += fmt::format(" (line {}, column {}", line, member_text(*parsed, "column"));
+    message += file.empty() ? ")" : fmt::format(" of {})", file);
+  }
+  return {ErrorCode::denied, std::move(message)};
+}
+
+base::Result<HttpResponse> Session::call(Speaker speaker, const HttpRequest& request, std::string_view file) {
+  TRV_TRY_ASSIGN(HttpClient * server, client(speaker));
+  base::Duration shown{};
+  const base::Duration began = world_.clock.monotonic();
+  const auto on_upload = [&](std::size_t sent, std::size_t total) {
+    const base::Duration now = world_.clock.monotonic();
+    if (!world_.err_is_terminal || now - began < std::chrono::seconds(1) ||
+        now - shown < std::chrono::milliseconds(100))
+      return;
+    shown = now;
+    world_.err << fmt::format("\rsent {} of {} KiB ", sent / 1024, total / 1024) << std::flush;
+  };
+  auto response = server->send(request, on_upload);
+  if (shown.count() > 0) world_.err << "\r\x1b[K" << std::flush;
+  if (!response) return base::fail(std::move(response).error());
+  if (response->status < 200 || response->status > 299) return base::fail(refusal_of(*response, file));
+  return response;
+}
+
+base::Result<json::value> Session::call_json(Speaker speaker, const HttpRequest& request) {
+  TRV_TRY_ASSIGN(const HttpResponse response, call(speaker, request));
+  auto parsed = parse_json("the answer to " + request.target, response.body);
+  // What a server sends is not the user's mistake.
+  if (!parsed) return base::fail(ErrorCode::internal, parsed.error().message());
+  return parsed;
+}
+
+void Session::print_json(std::string_view text) {
+  if (text.empty()) return;
+  world_.out << (world_.out_is_terminal ? printable_json(text) : std::string(text));
+  if (!text.ends_with('\n')) world_.out << '\n';
+  world_.out << std::flush;
+}
+
+void Session::print(std::string_view text) {
+  world_.out << printable(text, LineEnds::kept);
+  if (!text.ends_with('\n')) world_.out << '\n';
+  world_.out << std::flush;
+}
+
+void Session::complain(std::string_view text) {
+  world_.err << "trav: " << printable(text, LineEnds::kept) << '\n';
+}
+
+void Session::warn(std::string_view text) {
+  world_.err << "trav: warning: " << printable(text) << '\n';
+}
+
+void Session::note(std::string_view text) {
+  world_.err << printable(text, LineEnds::kept) << '\n';
+}
+
+void Session::print_object(const HttpResponse& response, const std::vector<Field>& fields) {
+  const auto parsed = parse_json("the answer", response.body);
+  if (as_json() || !parsed) {
+    print_json(response.body);
+    return;
+  }
+  std::vector<std::pair<std::string, std::string>> rows;
+  for (const Field& field : fields) {
+    if (std::string text = field_text(*parsed, field.member); !text.empty()) rows.emplace_back(field.title, text);
+  }
+  world_.out << render_fields(rows, style()) << std::flush;
+}
+
+}  // namespace trv::cli

@@ -1,0 +1,152 @@
+#include "kernel/cli/commands/timeline.hpp"
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "kernel/cli/commands/event_follower.hpp"
+#include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/terminal/text.hpp"
+
+namespace trv::cli {
+namespace {
+
+namespace json = boost::json;
+
+constexpr base::Duration idle = std::chrono::seconds(2);
+constexpr std::size_t clock_width = 12;
+
+std::uint64_t number_of(const std::string& text) {
+  std::uint64_t number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
+}
+
+// What the step says of its length; "" where it says nothing, or nothing that a length can be.
+std::string duration_of(const json::value& task) {
+  const json::object* members = task.if_object();
+  const json::value* ms = members == nullptr ? nullptr : members->if_contains("duration_ms");
+  if (ms == nullptr || !ms->is_number()) return {};
+  boost::system::error_code error;
+  const auto length = ms->to_number<double>(error);
+  return error || !(length >= 0) || length > 1e15 ? "" : duration_text(length);
+}
+
+// "2026-01-31T12:00:00.123456Z" -> "12:00:00.123"
+std::string clock_time(const std::string& time) {
+  const auto at = time.find('T');
+  return at == std::string::npos ? time : time.substr(at + 1, clock_width);
+}
+
+}  // namespace
+
+std::string duration_text(double ms) {
+  if (ms <= 0) return "0 ms";
+  if (ms < 1) return fmt::format("{:.0f} µs", ms * 1000);
+  if (ms < 1000) return fmt::format("{:.0f} ms", ms);
+  if (ms < 60'000) return fmt::format("{:.2f} s", ms / 1000);
+  const auto seconds = static_cast<std::int64_t>(ms / 1000);
+  return fmt::format("{} min {} s", seconds / 60, seconds % 60);
+}
+
+RunningTable timeline_table(const Style& style) {
+  return {{{.title = "TIME", .width = clock_width},
+           {.title = "LSN", .align = Align::right, .width = 8},
+           {.title = "TASK", .width = 22},
+           {.title = "OPERATION", .width = 28},
+           {.title = "OUTCOME", .width = 10},
+           {.title = "DURATION", .align = Align::right, .width = 9}},
+          style};
+}
+
+std::vector<std::string> timeline_row(const json::value& task, const std::string& known_operation) {
+  std::string operation = member_text(task, "operation");
+  if (operation.empty()) operation = known_operation;
+  if (operation.empty()) operation = member_text(task, "kind");
+  std::string outcome = member_text(task, "outcome");
+  if (outcome.empty()) outcome = member_text(task, "event");
+  const std::string attempt = member_text(task, "attempt");
+  std::string name = member_text(task, "task");
+  if (number_of(attempt) > 1) name += " #" + attempt;
+  if (name.empty()) name = "(workflow)";
+  return {clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome, duration_of(task)};
+}
+
+base::Status Timeline::print_new() {
+  for (;;) {
+    TRV_TRY_ASSIGN(const std::string target,
+                   session_.tenant_target("/instances/" + percent_encoded(instance_) + "/tasks" +
+                                          query_of({{"limit", "500"}, {"cursor", cursor_}})));
+    TRV_TRY_ASSIGN(const json::value page, session_.call_json(Speaker::member, {.target = target}));
+    const json::value* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
+    if (items == nullptr || !items->is_array()) {
+      return base::fail(base::ErrorCode::internal, "the server's list of tasks has no items");
+    }
+    for (; printed_of_page_ < items->as_array().size(); ++printed_of_page_) {
+      const json::value& item = items->as_array()[printed_of_page_];
+      if (session_.as_json()) {
+        session_.print_json(json::serialize(item));
+        continue;
+      }
+      if (!table_) session_.world().out << table_.emplace(timeline_table(session_.style())).titles();
+      // Only the step that starts a call names its operation; the steps after it are about the same one.
+      std::string& operation = operations_[member_text(item, "reference")];
+      if (const std::string named = member_text(item, "operation"); !named.empty()) operation = named;
+      session_.world().out << table_->row(timeline_row(item, operation)) << std::flush;
+    }
+    const std::string next = member_text(page, "next_cursor");
+    if (next.empty()) return {};
+    cursor_ = next;
+    printed_of_page_ = 0;
+  }
+}
+
+base::Result<json::value> Timeline::ended() {
+  TRV_TRY_ASSIGN(const std::string target, session_.tenant_target("/instances/" + percent_encoded(instance_)));
+  TRV_TRY_ASSIGN(json::value instance, session_.call_json(Speaker::member, {.target = target}));
+  const std::string status = member_text(instance, "status");
+  if (status == "completed" || status == "faulted" || status == "cancelled") return instance;
+  return json::value();
+}
+
+ExitCode Timeline::tell_end(const json::value& instance) {
+  const std::string status = member_text(instance, "status");
+  if (session_.as_json()) {
+    session_.print_json(json::serialize(instance));
+  } else {
+    std::string line = coloured(status, colour_of(status), session_.style());
+    const auto started = base::Timestamp::from_rfc3339(member_text(instance, "started"));
+    const auto end = base::Timestamp::from_rfc3339(member_text(instance, "ended"));
+    if (started && end)
+      line += " after " + duration_text(std::chrono::duration<double, std::milli>(*end - *started).count());
+    session_.world().out << line << '\n';
+    if (const std::string output = member_text(instance, "output"); !output.empty())
+      session_.print("output: " + output);
+    if (const std::string error = member_text(instance, "error"); !error.empty()) session_.complain(error);
+  }
+  return status == "completed" ? ExitCode::ok : status == "faulted" ? ExitCode::faulted : ExitCode::refused;
+}
+
+base::Result<ExitCode> Timeline::follow() {
+  // The stream is open before the first look, so nothing can happen between the look and the stream.
+  EventFollower events(session_, "");
+  TRV_TRY(events.connect());
+  base::Duration looked{};
+  bool look = true;
+  for (;;) {
+    if (look) {
+      // Asked for before the steps: whoever has ended has all of them.
+      TRV_TRY_ASSIGN(const json::value end, ended());
+      TRV_TRY(print_new());
+      if (!end.is_null()) return tell_end(end);
+      looked = session_.world().clock.monotonic();
+    }
+    TRV_TRY_ASSIGN(const std::vector<ServerSentEvent> came, events.next(idle));
+    if (session_.out_is_gone()) return ExitCode::refused;  // how it ends is not known
+    look = session_.world().clock.monotonic() - looked >= idle;
+    for (const ServerSentEvent& event : came) look = look || event.data.find(instance_) != std::string::npos;
+  }
+}
+
+}  // namespace trv::cli

@@ -1,0 +1,95 @@
+// trav token: the tokens of a tenant.
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <charconv>
+#include <optional>
+
+#include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/terminal/text.hpp"
+
+namespace trv::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct TokenArguments {
+  std::string name;
+  std::string role;
+  std::string expires;
+  bool as_operator = false;
+  std::string limit;
+  std::string cursor;
+};
+
+// "30d", "12h", "15m", "90s", "2w"
+std::optional<std::int64_t> seconds_of(std::string_view text) {
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || count <= 0 || count > 1'000'000 || end + 1 != text.data() + text.size()) return {};
+  switch (*end) {
+    case 's': return count;
+    case 'm': return count * 60;
+    case 'h': return count * 3600;
+    case 'd': return count * 86'400;
+    case 'w': return count * 7 * 86'400;
+    default: return {};
+  }
+}
+
+base::Result<ExitCode> create(Session& session, const TokenArguments& arguments) {
+  json::object body{{"name", arguments.name}, {"role", arguments.role}};
+  if (!arguments.expires.empty()) {
+    const auto seconds = seconds_of(arguments.expires);
+    if (!seconds) {
+      return base::fail(
+          base::ErrorCode::invalid,
+          fmt::format("--expires {}: write a number and s, m, h, d or w, for example 30d", arguments.expires));
+    }
+    body["expires_in_seconds"] = *seconds;
+  }
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
+  TRV_TRY_ASSIGN(
+      const HttpResponse response,
+      session.call(
+          arguments.as_operator ? Speaker::operator_ : Speaker::member,
+          {.method = "POST", .target = target, .content_type = "application/json", .body = json::serialize(body)}));
+  session.print_object(response,
+                       {{"id", "id"}, {"name", "name"}, {"role", "role"}, {"expires", "expires"}, {"token", "token"}});
+  if (!session.as_json()) session.note("The token is shown once; keep it now.");
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_token(CommandTree& tree) {
+  Noun noun = tree.noun("token", "Tokens: who may speak for a tenant");
+  noun.example("trav token create dashboard --role viewer --expires 30d").example("trav token revoke tok_123");
+  const auto arguments = std::make_shared<TokenArguments>();
+  noun.verb("create", "Make a token; it is shown once")
+      .argument("NAME", arguments->name, "What it is for")
+      .choice("--role", {"viewer", "owner"}, arguments->role, "What it may do", Need::required)
+      .option("--expires", "TIME", arguments->expires, "30d, 12h, 15m; default never")
+      .flag("--as-operator", arguments->as_operator, "Let a tenant back in that lost its owner tokens")
+      .does([arguments](Session& session) { return create(session, *arguments); });
+  noun.verb("list", "List tokens, never their secrets")
+      .paging(arguments->limit, arguments->cursor)
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
+        return session.print_list(
+            Speaker::member, {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
+            {{"ID", "id", Fit::id}, {"NAME", "name"}, {"ROLE", "role"}, {"EXPIRES", "expires", Fit::time}},
+            "No tokens.");
+      });
+  noun.verb("revoke", "End a token at once")
+      .argument("ID", arguments->name, "As `trav token list` shows it")
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens/" + percent_encoded(arguments->name)));
+        TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
+        if (!session.as_json()) session.print("Token " + arguments->name + " is revoked.");
+        return ExitCode::ok;
+      });
+}
+
+}  // namespace trv::cli

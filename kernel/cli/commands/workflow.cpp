@@ -1,0 +1,196 @@
+// trav workflow: definitions.
+
+#include <boost/json.hpp>
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <iterator>
+#include <optional>
+
+#include "kernel/cli/client/files.hpp"
+#include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/workflow_name.hpp"
+#include "kernel/cli/terminal/text.hpp"
+#include "kernel/workflow/definition/definition.hpp"
+#include "kernel/workflow/definition/version.hpp"
+
+namespace trv::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct WorkflowArguments {
+  std::string file;
+  std::string name;
+  std::string limit;
+  std::string cursor;
+};
+
+struct Text {
+  std::string name = {};  // of the file, for messages
+  std::string text = {};
+  definition::Format format = definition::Format::yaml;
+};
+
+base::Result<Text> read_text(Session& session, const std::string& file) {
+  Text read{.name = file, .text = {}};
+  if (file == "-") {
+    read.name = "standard input";
+    read.text.assign(std::istreambuf_iterator<char>(session.world().in), {});
+  } else {
+    TRV_TRY_ASSIGN(read.text, read_file(file, definition::text_bytes_max * 4));
+  }
+  const std::size_t first = read.text.find_first_not_of(" \t\r\n");
+  const bool braced = file == "-" && first != std::string::npos && read.text[first] == '{';
+  if (braced || std::filesystem::path(file).extension() == ".json") read.format = definition::Format::json;
+  return read;
+}
+
+base::Result<ExitCode> check(Session& session, const WorkflowArguments& arguments) {
+  TRV_TRY_ASSIGN(const Text read, read_text(session, arguments.file));
+  const auto compiled = definition::compile(read.text, read.format);
+  if (!compiled) {
+    const base::Error& error = compiled.error();
+    if (session.as_json()) {
+      session.print_json(json::serialize(json::object{
+          {"valid", false}, {"detail", error.message()}, {"line", error.line()}, {"column", error.column()}}));
+      return ExitCode::refused;
+    }
+    const std::string place = error.line() > 0
+                                  ? fmt::format(" (line {}, column {} of {})", error.line(), error.column(), read.name)
+                                  : fmt::format(" ({})", read.name);
+    return base::fail(base::ErrorCode::denied, "invalid workflow: " + error.message() + place);
+  }
+  const definition::Name& name = compiled->name;
+  if (session.as_json()) {
+    session.print_json(json::serialize(
+        json::object{{"valid", true}, {"namespace", name.space}, {"name", name.name}, {"version", name.version}}));
+  } else {
+    session.print(fmt::format("{} is valid: {}/{}:{}", read.name, name.space, name.name, name.version));
+  }
+  return ExitCode::ok;
+}
+
+// What the server found odd in a definition that it took.
+void tell_warnings(Session& session, const json::value& answer) {
+  const json::object* members = answer.if_object();
+  const json::value* warnings = members == nullptr ? nullptr : members->if_contains("warnings");
+  if (warnings == nullptr || !warnings->is_array()) return;
+  for (const json::value& warning : warnings->as_array()) session.warn(member_text(warning, ""));
+}
+
+base::Result<ExitCode> apply(Session& session, const WorkflowArguments& arguments) {
+  TRV_TRY_ASSIGN(const Text read, read_text(session, arguments.file));
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/workflows"));
+  const bool is_json = read.format == definition::Format::json;
+  TRV_TRY_ASSIGN(const HttpResponse response,
+                 session.call(Speaker::member,
+                              {.method = "POST",
+                               .target = target,
+                               .content_type = is_json ? "application/json" : "application/yaml",
+                               .body = read.text},
+                              read.name));
+  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  tell_warnings(session, answer);
+  if (session.as_json()) {
+    session.print_json(response.body);
+    return ExitCode::ok;
+  }
+  const std::string name = fmt::format("{}/{}:{}", member_text(answer, "namespace"), member_text(answer, "name"),
+                                       member_text(answer, "version"));
+  session.print(response.status == 201 ? "Applied " + name : "Unchanged " + name);
+  return ExitCode::ok;
+}
+
+// The highest version that the tenant has of a workflow.
+base::Result<std::string> newest_version(Session& session, const WorkflowName& wanted) {
+  std::string cursor;
+  std::optional<definition::Version> best;
+  std::string newest;
+  do {
+    TRV_TRY_ASSIGN(const std::string target,
+                   session.tenant_target("/workflows" + query_of({{"limit", "500"}, {"cursor", cursor}})));
+    TRV_TRY_ASSIGN(const json::value page, session.call_json(Speaker::member, {.target = target}));
+    const json::value* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
+    if (items == nullptr || !items->is_array()) break;
+    for (const json::value& item : items->as_array()) {
+      if (member_text(item, "namespace") != wanted.space || member_text(item, "name") != wanted.name) continue;
+      const auto version = definition::Version::parse(member_text(item, "version"));
+      if (!version || (best && !(*version > *best))) continue;
+      best = version;
+      newest = member_text(item, "version");
+    }
+    cursor = member_text(page, "next_cursor");
+  } while (!cursor.empty());
+  if (newest.empty()) {
+    return base::fail(
+        base::ErrorCode::not_found,
+        fmt::format("no workflow {}/{}: `trav workflow list` shows what there is", wanted.space, wanted.name));
+  }
+  return newest;
+}
+
+base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments) {
+  TRV_TRY_ASSIGN(WorkflowName name, WorkflowName::parse(arguments.name));
+  if (name.version.empty()) {
+    TRV_TRY_ASSIGN(name.version, newest_version(session, name));
+  }
+  TRV_TRY_ASSIGN(const std::string target,
+                 session.tenant_target(fmt::format("/workflows/{}/{}/{}", percent_encoded(name.space),
+                                                   percent_encoded(name.name), percent_encoded(name.version))));
+  TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
+  // The text as applied, byte by byte, unless a terminal shows it.
+  if (session.world().out_is_terminal) {
+    session.print(response.body);
+  } else {
+    session.world().out << response.body << std::flush;
+  }
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+base::Result<WorkflowName> WorkflowName::parse(std::string_view text) {
+  const auto slash = text.find('/');
+  const auto colon = text.find(':', slash == std::string_view::npos ? 0 : slash);
+  WorkflowName name;
+  if (slash != std::string_view::npos) {
+    name.space = text.substr(0, slash);
+    name.name = text.substr(slash + 1, colon == std::string_view::npos ? colon : colon - slash - 1);
+    if (colon != std::string_view::npos) name.version = text.substr(colon + 1);
+  }
+  const bool version_missing = colon != std::string_view::npos && name.version.empty();
+  if (name.space.empty() || name.name.empty() || version_missing || name.name.find('/') != std::string::npos) {
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("'{}' names no workflow; write NAMESPACE/NAME or NAMESPACE/NAME:VERSION", text));
+  }
+  return name;
+}
+
+void add_workflow(CommandTree& tree) {
+  Noun noun = tree.noun("workflow", "Workflows: their definitions");
+  noun.example("trav workflow check triage.yaml                offline, the same errors as the server's")
+      .example("trav workflow apply triage.yaml")
+      .example("trav workflow show support/triage:1.2.0");
+  const auto arguments = std::make_shared<WorkflowArguments>();
+  noun.verb("apply", "Give a definition to the tenant; a version never changes")
+      .argument("FILE", arguments->file, "YAML, or JSON in *.json; - is standard input")
+      .does([arguments](Session& session) { return apply(session, *arguments); });
+  noun.verb("check", "Check a definition without a server")
+      .argument("FILE", arguments->file, "YAML, or JSON in *.json; - is standard input")
+      .does([arguments](Session& session) { return check(session, *arguments); });
+  noun.verb("list", "List definitions")
+      .paging(arguments->limit, arguments->cursor)
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/workflows"));
+        return session.print_list(
+            Speaker::member, {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
+            {{"NAMESPACE", "namespace"}, {"NAME", "name"}, {"VERSION", "version"}, {"APPLIED", "applied", Fit::time}},
+            "No workflows yet: trav workflow apply FILE");
+      });
+  noun.verb("show", "Print a definition as it was applied")
+      .argument("WORKFLOW", arguments->name, "NS/NAME[:VERSION]; the newest version without one")
+      .does([arguments](Session& session) { return show(session, *arguments); });
+}
+
+}  // namespace trv::cli
