@@ -202,11 +202,11 @@ TEST_F(StartTest, a_hangup_reads_the_log_level_again_and_ends_nothing) {
   EXPECT_EQ((*daemon)->stop(), 0);
 }
 
-TEST_F(StartTest, the_debug_level_shows_the_steps_of_a_start) {
+TEST_F(StartTest, the_debug_level_shows_the_steps_of_a_start_claims_and_batches) {
   const auto daemon = Daemon::start(scratch_, {}, {.variables = {{"TRAV_LOG_LEVEL", "debug"}}});
   ASSERT_TRUE(daemon) << daemon.error().message();
-  for (const std::string_view step :
-       {"is locked", "the log ends with record 0", "the projection is at record", "listening on"}) {
+  for (const std::string_view step : {"is locked", "the log ends with record 0", "listening on",
+                                      "shard 0: claimed with epoch 1", "shard 0: batch 1 is durable up to record"}) {
     EXPECT_NE((*daemon)->complaints().find(step), std::string::npos) << step << "\n" << (*daemon)->complaints();
   }
 }
