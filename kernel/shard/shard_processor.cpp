@@ -124,8 +124,8 @@ std::string ShardProcessor::why_not_ready() const {
       return fmt::format("shard {} catches up: {} of {} records are applied", options_.shard.value(),
                          metrics_.applied_lsn, metrics_.catch_up_lsn);
     }
-    if (!owner_ || stopping_) return "this process does not own its shard, or the log does not take appends";
     if (clock_.monotonic() < full_until_) return std::string(no_room);
+    if (!owner_ || stopping_) return "this process does not own its shard, or the log does not take appends";
   }
   if (!listeners_.room) return "";
   const base::Status room = listeners_.room();
