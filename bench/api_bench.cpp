@@ -58,7 +58,7 @@ class Daemon {
     constexpr std::string_view before_port = "is ready at http://127.0.0.1:";
     const std::size_t port = text.find(before_port);
     const std::size_t token = text.find("trv_");
-    if (port == std::string::npos || token == std::string::npos) give_up("travd told no port or no token");
+    if (port == std::string::npos || token == std::string::npos) give_up("travd printed no port or no token");
     port_ = static_cast<std::uint16_t>(std::atoi(text.c_str() + port + before_port.size()));
     token_ = text.substr(token, text.find_first_of(" \n", token) - token);
   }
@@ -95,7 +95,7 @@ int run(int argc, char** argv) {
     } else if (flag == "--travd") {
       program = argv[i + 1];
     } else {
-      give_up(fmt::format("{} is no flag", flag));
+      give_up(fmt::format("{} is not a flag", flag));
     }
   }
   if (argc % 2 == 0 || !(seconds > 0) || connections == 0) give_up("a flag lacks its value, or it is not above 0");

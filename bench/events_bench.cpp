@@ -208,7 +208,7 @@ void measure_replay(const std::filesystem::path& folder, std::uint64_t records) 
   report({.name = "replay_example", .value = rate, .unit = "records/s", .floor = at_least(300'000)});
 }
 
-/// A process that holds log and projection is killed; how long until another one stands where it stood.
+/// A process that holds log and projection is killed; how long until another one is where it was.
 void measure_restart(const std::filesystem::path& folder) {
   const pid_t child = ::fork();
   TRV_ASSERT(child >= 0);

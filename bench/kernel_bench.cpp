@@ -198,7 +198,7 @@ void measure_stored(const std::filesystem::path& folder, std::uint64_t stored, s
           .floor = ratio_at_least(0.9)});
 }
 
-/// A projector that another one stands behind; sums up what that one costs.
+/// A projector that another one follows; sums up what that one costs.
 class TimedProjector final : public projection::Projector {
  public:
   explicit TimedProjector(projection::Projector& inner) : inner_(inner) {}
@@ -277,16 +277,16 @@ void measure_replay(const std::filesystem::path& folder, const std::string& name
 [[noreturn]] void work_until_killed(const std::filesystem::path& folder, std::uint64_t records, int tell) {
   ShardUnderTest shard(folder);
   shard.apply_definition(std::string(ten_steps));
-  bool told = false;
+  bool reported = false;
   for (std::uint64_t i = 0;; ++i) {
     if (i % 3 == 0) {
       shard.start_instance("ten-steps");
     } else {
       add_member(shard, i);
     }
-    if (!told && i % 256 == 0 && shard.metrics().records >= records) {
+    if (!reported && i % 256 == 0 && shard.metrics().records >= records) {
       if (::write(tell, "x", 1) != 1) std::_Exit(1);
-      told = true;
+      reported = true;
     }
   }
 }
@@ -445,7 +445,7 @@ int run(int argc, char** argv) {
       sizes.waiting = 1'000'000;
       sizes.effect_records = 2'000'000;
     } else if (last) {
-      give_up(fmt::format("{} is no flag, or lacks its value", flag));
+      give_up(fmt::format("{} is not a flag, or lacks its value", flag));
     } else if (flag == "--records") {
       sizes.records = sizes.restart_records = sizes.effect_records = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--instances") {
@@ -459,7 +459,7 @@ int run(int argc, char** argv) {
     } else if (flag == "--folder") {
       parent = argv[++i];
     } else {
-      give_up(fmt::format("{} is no flag", flag));
+      give_up(fmt::format("{} is not a flag", flag));
     }
   }
   if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0 || sizes.stored == 0)

@@ -121,7 +121,7 @@ class ShardUnderTest {
   static constexpr std::uint64_t map_bytes = std::uint64_t{64} << 30;
   static constexpr std::uint64_t in_flight_max = 16'384;
 
-  // As in every daemon: the keys of the system tenant stand behind those of "acme".
+  // As in every daemon: the keys of the system tenant come after those of "acme".
   void create_tenants() {
     for (const base::TenantId& id : {base::system_tenant(), tenant_}) {
       submit(id, [this, id](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {

@@ -19,8 +19,8 @@ using std::filesystem::path;
 constexpr std::string_view readme = R"(This folder is an export of an audit trail.
 
 What it proves
-  Every entry stands in one append-only Merkle tree (RFC 6962, SHA-256). The file "checkpoint" names the tree's size
-  and root and is signed with Ed25519. Whoever changes, removes, adds or reorders one entry changes the root, and
+  Every entry is a leaf of one append-only Merkle tree (RFC 6962, SHA-256). The file "checkpoint" names the tree's size
+  and root and is signed with Ed25519. A change, removal, addition or reordering of one entry changes the root, and
   the signature no longer fits.
 
 Files

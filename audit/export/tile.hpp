@@ -22,7 +22,7 @@ using base::Status;
 
 inline constexpr std::uint32_t tile_width = 256;
 inline constexpr std::size_t tile_bytes_max = tile_width * sizeof(base::Digest);
-/// An entry's length stands in two bytes.
+/// An entry's length takes two bytes.
 inline constexpr std::size_t entry_bytes_max = 65'535;
 inline constexpr std::size_t bundle_bytes_max = tile_width * (2 + entry_bytes_max);
 

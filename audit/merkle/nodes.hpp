@@ -43,7 +43,7 @@ class NodeWriter : public NodeReader {
 class InMemoryNodes final : public NodeWriter {
  public:
   [[nodiscard]] Result<std::optional<Digest>> node(NodeAddress address) const override;
-  /// Error: conflict where another hash stands already, invalid where a node before it is missing.
+  /// Error: conflict where another hash is stored already, invalid where a node before it is missing.
   [[nodiscard]] Status put(NodeAddress address, const Digest& hash) override;
 
  private:

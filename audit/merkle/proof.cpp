@@ -18,7 +18,7 @@ std::string difference(const char* what, std::uint64_t size, const Digest& prove
          ", but the claimed one is " + base::to_hex(claimed);
 }
 
-// Where the walk stands: `path` is the position at its level, `last` that of the rightmost node of the level.
+// The walk's place: `path` is the position at its level, `last` that of the rightmost node of the level.
 struct Walk {
   std::uint64_t path;
   std::uint64_t last;

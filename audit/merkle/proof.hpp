@@ -13,7 +13,7 @@
 
 namespace trv::merkle {
 
-/// That the leaf stands at `index` in the tree of `size` leaves that has this root.
+/// That the leaf is at `index` in the tree of `size` leaves that has this root.
 [[nodiscard]] base::Status verify_inclusion(std::uint64_t index, std::uint64_t size, const Digest& leaf,
                                             std::span<const Digest> proof, const Digest& root);
 

@@ -114,7 +114,7 @@ Result<std::vector<Digest>> consistency_proof(const NodeReader& nodes, std::uint
     path.push_back(sibling);
     (goes_left ? end : begin) = middle;
   }
-  // The verifier knows the whole old root already; any other subtree it must be told.
+  // The verifier knows the whole old root already; it must be given any other subtree.
   if (begin != 0) {
     TRV_TRY_ASSIGN(const Digest last, subtree_root(nodes, begin, end));
     path.push_back(last);

@@ -27,7 +27,7 @@ std::filesystem::path vectors() {
 }
 
 // A few vectors hold roots of another length. They become digests that equal only themselves, which keeps what the
-// vector is about; an empty one is no hash.
+// vector is about; an empty one is not a hash.
 std::optional<Digest> hash_of(const json::value& value) {
   if (!value.is_string()) {
     return std::nullopt;

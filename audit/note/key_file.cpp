@@ -114,7 +114,7 @@ Status sync_folder(const path& folder) {
   return {};
 }
 
-// Writes the key beside `at` and links it into place. False where a key stands there already.
+// Writes the key beside `at` and links it into place. False where there is a key already.
 Result<bool> create(const path& at, const SigningKey& key, base::Random& random) {
   path aside = at;
   aside += fmt::format(".new-{:016x}", random.next());

@@ -27,7 +27,7 @@ struct Opened {
 
 /// Verifies a note. Signatures of keys that are not among `verifiers` are ignored, which lets keys rotate and witnesses
 /// cosign. Error: unauthenticated where no signature of a known key is there, or any of one does not verify; invalid
-/// where it is no note, or two different verifiers share a name and id; too_large beyond the limits above.
+/// where it is not a note, or two different verifiers share a name and id; too_large beyond the limits above.
 [[nodiscard]] Result<Opened> open(std::string_view note, std::span<const VerifierKey> verifiers);
 
 }  // namespace trv::note

@@ -98,7 +98,7 @@ base::Status check_name(std::string_view name) {
     }
     if (point->value < 0x20 || point->value == '+' || is_space(point->value)) {
       return base::fail(ErrorCode::invalid, fmt::format("a key name has U+{:04X}; spaces, control characters and '+' "
-                                                        "cannot stand in one",
+                                                        "cannot be in one",
                                                         static_cast<unsigned>(point->value)));
     }
     at += point->bytes;

@@ -12,7 +12,7 @@ namespace trv::note {
 [[nodiscard]] base::Status check_text(std::string_view text);
 
 /// A key name: not empty, valid UTF-8, at most 255 bytes, no Unicode space, no control character, no '+'.
-/// Error: invalid; the message quotes nothing of a name that is no text.
+/// Error: invalid; the message quotes nothing of a name that is not text.
 [[nodiscard]] base::Status check_name(std::string_view name);
 
 }  // namespace trv::note

@@ -21,7 +21,7 @@ constexpr std::array<char, 512> digit_pairs = [] {
   return table;
 }();
 
-// Bytes that stand for themselves in a JSON string.
+// Bytes that are written unchanged in a JSON string.
 constexpr std::array<bool, 256> plain = [] {
   std::array<bool, 256> table{};
   for (std::size_t i = 0x20; i < 0x80; ++i) {

@@ -61,8 +61,9 @@ base::Result<merkle::Frontier> parse_frontier(std::string_view tenant, base::Byt
   const std::uint64_t size = value.size() < 8 ? 0 : get_number(value.data());
   const std::size_t edge_size = static_cast<std::size_t>(std::popcount(size));
   if (size == 0 || size >= merkle::size_max || value.size() != 8 + edge_size * sizeof(base::Digest)) {
-    return base::fail(base::ErrorCode::corrupt,
-                      fmt::format("audit_size of tenant {}: {} bytes are no size and edge", tenant, value.size()));
+    return base::fail(
+        base::ErrorCode::corrupt,
+        fmt::format("audit_size of tenant {}: {} bytes are not a size and an edge", tenant, value.size()));
   }
   std::array<base::Digest, 64> edge;
   for (std::size_t i = 0; i < edge_size; ++i) {

@@ -1,5 +1,5 @@
 #pragma once
-// How trails stand in a shard's projection. Only this module reads or writes these tables.
+// How trails are in a shard's projection. Only this module reads or writes these tables.
 //
 //   audit_size     tenant                          -> size ‖ edge: the roots of the complete subtrees that the entries
 //                                                     split into, largest first

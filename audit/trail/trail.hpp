@@ -46,7 +46,7 @@ class Trail final : public exporting::TrailSource {
   [[nodiscard]] note::VerifierKey key() const override { return key_->verifier(); }
 
   [[nodiscard]] base::Digest root() const { return frontier_.root(); }
-  /// The entry of the record at this position of the tenant's shard; nullopt where that is no record of this tenant.
+  /// The entry of the record at this position of the tenant's shard; nullopt where that is not a record of this tenant.
   /// A binary search.
   [[nodiscard]] base::Result<std::optional<std::uint64_t>> index_of(record::Lsn lsn) const;
 

@@ -18,7 +18,7 @@ class TrailProjector final : public projection::Projector {
   [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { frontiers_.clear(); }
-  /// Error: corrupt where the tables are damaged; invalid for a tenant that is no key; what LMDB reports.
+  /// Error: corrupt where the tables are damaged; invalid for a tenant that is not a key; what LMDB reports.
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override;
   /// The row of the record's entry.
   void prepare(const record::RecordView& record, std::string& out) const override;

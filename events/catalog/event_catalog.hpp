@@ -27,9 +27,9 @@ class EventCatalog {
   [[nodiscard]] bool knows(std::string_view type) const { return tables_.contains(type); }
 
   /// The payload as a JSON object on one line. Absent fields are left out; byte vectors are hexadecimal text; 64-bit
-  /// integers are text, because many readers keep only 53 bits; fields that hold JSON text stand as that JSON. Fields
-  /// that the schema marks `secret` are left out; so are those marked `unset_is_absent` that are empty or 0. A type
-  /// that is not known gives {"payload_base64":"…"}. Error: corrupt where the payload does not fit its schema.
+  /// integers are text, because many readers keep only 53 bits; fields that hold JSON text are given as that JSON.
+  /// Fields that the schema marks `secret` are left out; so are those marked `unset_is_absent` that are empty or 0. A
+  /// type that is not known gives {"payload_base64":"…"}. Error: corrupt where the payload does not fit its schema.
   [[nodiscard]] base::Result<std::string> to_json(std::string_view type, base::BytesView payload) const;
 
  private:

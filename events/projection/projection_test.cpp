@@ -57,7 +57,7 @@ class ProjectionTest : public testing::Test {
     ASSERT_EQ(settled->outcome, log::Outcome::appended);
     ASSERT_TRUE(projection.commit(std::move(*txn), settled->position));
   }
-  /// What a killed process leaves: the files as they stand, without close().
+  /// What a killed process leaves: the files as they are, without close().
   void copy_files(const std::string& from, const std::string& to) {
     std::filesystem::remove_all(root_ / to);
     std::filesystem::create_directories(root_ / to);

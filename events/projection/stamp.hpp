@@ -20,7 +20,7 @@ struct Stamp {
 
 /// Replaces `<folder>/stamp` in one step, durable on return. Error: unavailable.
 [[nodiscard]] base::Status write_stamp(const std::filesystem::path& folder, const Stamp& stamp);
-/// nullopt where there is none that this version can read.
+/// nullopt where this version can read none.
 [[nodiscard]] std::optional<Stamp> read_stamp(const std::filesystem::path& folder);
 
 }  // namespace trv::projection

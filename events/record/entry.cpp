@@ -136,7 +136,7 @@ Result<ClaimEntry> decode_claim(BytesView stored) {
   const AlignedBytes bytes(stored);
   const BytesView aligned = bytes.view(0, stored.size());
   flatbuffers::Verifier verifier(aligned.data(), aligned.size(), 4, 4);
-  if (!fb::VerifySizePrefixedClaimBuffer(verifier)) return corrupt_entry(stored, "it is no claim");
+  if (!fb::VerifySizePrefixedClaimBuffer(verifier)) return corrupt_entry(stored, "it is not a claim");
   const fb::Claim& claim = *fb::GetSizePrefixedClaim(aligned.data());
   if (claim.nonce() == nullptr || claim.epoch() == 0)
     return corrupt_entry(stored, "the claim has no nonce or no epoch");

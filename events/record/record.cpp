@@ -66,7 +66,7 @@ Result<RecordView> RecordView::over(BytesView stored) {
   flatbuffers::Verifier verifier(stored.data(), stored.size(), limits);
   if (!fb::VerifySizePrefixedRecordBuffer(verifier)) {
     return fail(ErrorCode::corrupt,
-                fmt::format("{} bytes are no record: the FlatBuffer does not verify", stored.size()));
+                fmt::format("{} bytes are not a record: the FlatBuffer does not verify", stored.size()));
   }
   const fb::Record& table = *fb::GetSizePrefixedRecord(stored.data());
   if (const char* field = missing_field(table); field != nullptr) {

@@ -19,7 +19,7 @@ std::string read_file(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
-/// Why `current` can not follow `released`; empty when it can.
+/// Why `current` cannot follow `released`; empty when it can.
 std::vector<std::string> breaks(const std::string& released, const std::string& current) {
   flatbuffers::Parser before;
   flatbuffers::Parser after;

@@ -50,7 +50,7 @@ base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
 
 }  // namespace
 
-/// Members stand in the order in which they are built; they go in the other.
+/// Members are in the order in which they are built; they go in the other.
 struct Kernel::Parts {
   Parts(const base::Clock& its_clock, std::shared_ptr<spdlog::logger> its_logger)
       : clock(its_clock), logger(std::move(its_logger)) {}
@@ -284,7 +284,7 @@ base::Status Kernel::first_start(StartReport& report) {
 }
 
 // What an earlier run stored beside the log and did not live to record, or to remove. A disk that does not remove it
-// now does not stand in the way: the next start tries again.
+// now is not in the way: the next start tries again.
 base::Status Kernel::sweep(StartReport& report) {
   Parts& parts = *parts_;
   TRV_TRY_ASSIGN(const auto txn, parts.node->platform().begin_read());

@@ -22,7 +22,7 @@ struct StartReport {
   std::uint64_t replayed = 0;                 ///< records applied to bring the projection up to date
   std::string rebuilt_because;                ///< empty: the projection was good
   std::size_t plugins = 0;                    ///< loaded
-  std::vector<std::string> problems;          ///< what did not stand in the way, but should be known
+  std::vector<std::string> problems;          ///< what was not in the way, but should be known
   bool is_new_folder = false;                 ///< the very first start
   std::optional<std::string> operator_token;  ///< of the first start, or asked for; shown once, kept only as a hash
 };

@@ -64,7 +64,7 @@ void reload(daemon::Config& config, const base::Result<daemon::Config>& again, s
   logger.set_level(level_of(config));
 }
 
-/// What is said of the operator's token, and the argument of `trav login` that stands for it.
+/// What is said of the operator's token, and the argument of `trav login` that names it.
 struct TokenPlace {
   std::string text;
   std::string argument;

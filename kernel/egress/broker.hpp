@@ -5,7 +5,7 @@
 // could escape: headers of the host, paths above the base URL, private addresses. The address checked is the one that
 // the socket connects to, so a name that resolves differently later gains nothing. Redirects are returned, not
 // followed. Connections are kept alive and shared; each (tenant, connection) has a limit on requests at once, the rest
-// wait in line. No secret stands in an error, a counter or a response made here.
+// wait in line. No secret is in an error, a counter or a response made here.
 //
 // Owns one thread, which runs every transfer and every completion. Nothing is durable.
 

@@ -58,7 +58,7 @@ struct Response {
 [[nodiscard]] bool is_header_name(std::string_view name) noexcept;
 /// Whether `value` has no control character but tab.
 [[nodiscard]] bool is_header_value(std::string_view value) noexcept;
-/// Whether the header is set by the host alone, whoever asks.
+/// Whether the header is set by the host alone, for every caller.
 [[nodiscard]] bool is_host_header(std::string_view name) noexcept;
 
 }  // namespace trv::egress

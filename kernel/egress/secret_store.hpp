@@ -7,7 +7,7 @@
 // AES-256-GCM under the master key; the additional data is tenant, NUL, reference, so a file moved to another tenant or
 // name does not open. A reference is 32 hexadecimal digits of randomness and is never used twice.
 //
-// Any thread. What put() returned is durable: file and folder are synced. A secret whose reference never came to stand
+// Any thread. What put() returned is durable: file and folder are synced. A secret whose reference was never written
 // in the log, because the process ended first, goes with remove_unreferenced at the next start. Who holds the master
 // key and the folder holds the secrets: back them up apart.
 
@@ -33,7 +33,7 @@ namespace trv::egress {
 inline constexpr std::size_t secret_bytes_max = 65'536;
 inline constexpr std::size_t replaced_kept_max = 64;
 
-/// Where a secret stands.
+/// Where a secret is used.
 struct SecretReference {
   base::TenantId tenant;
   std::string reference;
@@ -43,7 +43,7 @@ struct SecretReference {
 class SecretStore final : public SecretSource {
  public:
   /// Makes the folder and the master key where they are missing. `random` outlives the store.
-  /// Errors: denied (the key file can be read by others), corrupt (not a key; or secrets stand without their key),
+  /// Errors: denied (the key file can be read by others), corrupt (not a key; or there are secrets without their key),
   /// unavailable (the disk failed).
   [[nodiscard]] static base::Result<std::unique_ptr<SecretStore>> open(std::filesystem::path folder,
                                                                        base::Random& random);

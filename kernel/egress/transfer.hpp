@@ -25,7 +25,7 @@ struct TransferRules {
 
 class Transfer {
  public:
-  /// `name` stands before every error: the connection and host. `credential` is one whole header line or empty; it is
+  /// `name` is before every error: the connection and host. `credential` is one whole header line or empty; it is
   /// wiped with the transfer. The request has been checked. Error: unavailable (out of memory).
   [[nodiscard]] static base::Result<std::unique_ptr<Transfer>> make(std::string name, Url url, Request request,
                                                                     std::string credential, TransferRules rules);

@@ -26,7 +26,7 @@ struct ExpectedFailure {
 };
 
 constexpr auto expected_failures = std::to_array<ExpectedFailure>({
-    {"jq.test", 1306, "NaN and Infinity are no JSON"},
+    {"jq.test", 1306, "NaN and Infinity are not JSON"},
     {"jq.test", 1872, "local time depends on the machine and is left out"},
     {"jq.test", 1885, "local time depends on the machine and is left out"},
     {"jq.test", 1900, "modules are left out"},
@@ -49,12 +49,12 @@ constexpr auto expected_failures = std::to_array<ExpectedFailure>({
     {"jq.test", 2219, "64-bit integers are exact here, in literals and in arithmetic"},
     {"jq.test", 2224, "64-bit integers are exact here, in literals and in arithmetic"},
     {"jq.test", 2241, "64-bit integers are exact here, in literals and in arithmetic"},
-    {"jq.test", 2319, "NaN and Infinity are no JSON"},
+    {"jq.test", 2319, "NaN and Infinity are not JSON"},
     {"jq.test", 2324, "the parser's message names line, column and what was expected in its own words"},
     {"jq.test", 2337, "input and debugging are left out"},
     {"jq.test", 2341, "input and debugging are left out"},
     {"jq.test", 2359, "raises an error after its output; evaluate_all answers with the error alone"},
-    {"jq.test", 2407, "NaN and Infinity are no JSON"},
+    {"jq.test", 2407, "NaN and Infinity are not JSON"},
     {"jq.test", 2498, "the parser's message names line, column and what was expected in its own words"},
     {"jq.test", 2548, "local time depends on the machine and is left out"},
     {"man.test", 13, "64-bit integers are exact here, in literals and in arithmetic"},
@@ -119,7 +119,7 @@ std::string run(const Case& test) {
   if (test.must_fail) return program ? "compiled" : "";
   if (!program) return "does not compile: " + program.error().message();
   const auto input = json::parse(test.input);
-  if (!input) return "the input is no JSON: " + input.error().message();
+  if (!input) return "the input is not JSON: " + input.error().message();
   Budget budget;
   budget.fuel = 20'000'000;
   const auto outputs = evaluate_all(*program, *input, {}, budget);
@@ -130,7 +130,7 @@ std::string run(const Case& test) {
   if (outputs->size() != test.outputs.size()) return "a different number of outputs:\n" + got;
   for (std::size_t i = 0; i < outputs->size(); ++i) {
     const auto expected = json::parse(test.outputs[i]);
-    if (!expected) return "the expected output is no JSON";
+    if (!expected) return "the expected output is not JSON";
     if (*expected != (*outputs)[i]) return "different outputs:\n" + got;
   }
   return "";

@@ -196,7 +196,7 @@ void submit(Call call, Decide decide, std::function<http::Response(const Change&
 Result<log::Lsn> parse_lsn(std::string_view name, std::string_view text) {
   const auto number = parse_number<std::uint64_t>(text);
   if (!number || *number > INT64_MAX) {
-    return fail(ErrorCode::invalid, fmt::format("{} '{}' is no lsn", name, http::utf8_prefix(text, 40)));
+    return fail(ErrorCode::invalid, fmt::format("{} '{}' is not an lsn", name, http::utf8_prefix(text, 40)));
   }
   return log::Lsn(*number);
 }
@@ -215,7 +215,9 @@ Result<Page> page_of(const http::Request& request) {
     const auto bytes = base::from_hex(*cursor);
     const bool ours = bytes && bytes->size() > page.list.size() && bytes->size() <= cursor_bytes_max &&
                       std::ranges::equal(page.list, std::span(*bytes).first(page.list.size()));
-    if (!ours) return fail(ErrorCode::invalid, "cursor is none that this list gave");
+    if (!ours)
+      return fail(ErrorCode::invalid,
+                  "cursor is not one that this list gave; leave it out to start from the beginning");
     page.after = base::as_text(std::span(*bytes).subspan(page.list.size()));
   }
   TRV_ENSURES(page.limit >= 1 && page.limit <= 500);

@@ -37,7 +37,7 @@ struct Call {
   node::Shard& shard;     ///< of that tenant
 
   [[nodiscard]] const http::Request& request() const { return responder.request(); }
-  /// "token:<id>", as it stands in events.
+  /// "token:<id>", as it is in events.
   [[nodiscard]] std::string actor() const { return "token:" + principal.id; }
   /// The operator asks about a tenant of others.
   [[nodiscard]] bool foreign() const { return tenant != principal.tenant; }
@@ -59,7 +59,7 @@ struct GuardOptions {
 };
 
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the
-/// same 404; a role that does not allow it → 403; a body that is no JSON by its headers → 415. Refusals of a known
+/// same 404; a role that does not allow it → 403; a body that is not JSON by its headers → 415. Refusals of a known
 /// token are events in its tenant before they are answered.
 [[nodiscard]] http::Handler guarded(const node::Node& node, Resource resource, Verb verb,
                                     std::function<void(Call)> handler, GuardOptions options = {});

@@ -89,7 +89,7 @@ base::Result<instance::InstanceId> id_of(const http::Request& request) {
                     fmt::format("instance '{}' not found", request.parameter("id").substr(0, 80)));
 }
 
-/// A key stands for one request. One that names no version asks for whichever the instance has.
+/// A key means one request. One that names no version asks for whichever the instance has.
 base::Status check_same_request(const node::Shard& shard, const lmdb::Txn& state, const base::TenantId& tenant,
                                 std::string_view key, const instance::Start& start, const json::Value& input,
                                 const instance::Started& known) {
@@ -106,7 +106,7 @@ base::Status check_same_request(const node::Shard& shard, const lmdb::Txn& state
     other = "input";
   }
   return base::fail(base::ErrorCode::conflict,
-                    fmt::format("Idempotency-Key '{}' stands for the instance {} of {}/{}:{}, and this request has "
+                    fmt::format("Idempotency-Key '{}' means the instance {} of {}/{}:{}, and this request has "
                                 "another {}; give another request another key",
                                 key, known.instance.to_string(), name.space, name.name, name.version, other));
 }
@@ -202,8 +202,9 @@ base::Result<std::optional<std::string>> workflow_filter(const http::Request& re
   const bool pair =
       slash != std::string_view::npos && is_name(text->substr(0, slash)) && is_name(text->substr(slash + 1));
   if (pair) return std::string(*text);
-  return base::fail(base::ErrorCode::invalid, fmt::format("workflow '{}' is no NAMESPACE/NAME, for example demo/hello",
-                                                          http::utf8_prefix(*text, 80)));
+  return base::fail(
+      base::ErrorCode::invalid,
+      fmt::format("workflow '{}' is not a NAMESPACE/NAME, for example demo/hello", http::utf8_prefix(*text, 80)));
 }
 
 void list(Call call) {

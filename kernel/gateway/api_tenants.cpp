@@ -14,7 +14,7 @@ boost::json::object to_object(const tenancy::Member& member) {
   return {{"user", member.user}, {"role", to_string(member.role)}, {"added", member.added.to_rfc3339()}};
 }
 
-// The tenant and its first owner token come into being together; the events stand in the new tenant.
+// The tenant and its first owner token come into being together; the events are in the new tenant.
 void create_tenant(base::Random& random, Call call) {
   const auto body = Body::parse(call.request().body(), {"id", "display_name"});
   if (!body) return call.responder.fail(body.error());

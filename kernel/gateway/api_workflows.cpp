@@ -65,7 +65,7 @@ base::Result<std::string> obstacle(const Platform& platform, const Call& call, c
   return std::string();
 }
 
-/// What the author should know: calls that would fail today. What is missing may come later, so it is no error.
+/// What the author should know: calls that would fail today. What is missing may come later, so it is not an error.
 base::Result<boost::json::array> warnings_of(const Platform& platform, const Call& call,
                                              const definition::Definition& definition) {
   boost::json::array warnings;

@@ -1,5 +1,5 @@
 #pragma once
-// Reading JSON bodies strictly: every member is known, of its type, and its name stands in the error.
+// Reading JSON bodies strictly: every member is known, of its type, and its name is in the error.
 
 #include <initializer_list>
 #include <optional>
@@ -14,8 +14,8 @@ namespace trv::gateway {
 /// A request body that must be a JSON object.
 class Body {
  public:
-  /// Errors: invalid with line and column where it is no JSON or a key stands twice; invalid where it is no object or
-  /// has a member that is not in `known`.
+  /// Errors: invalid with line and column where it is not JSON or a key occurs twice; invalid where it is not an object
+  /// or has a member that is not in `known`.
   [[nodiscard]] static base::Result<Body> parse(std::string_view text, std::initializer_list<std::string_view> known);
 
   /// Error: invalid where it is missing or no string.

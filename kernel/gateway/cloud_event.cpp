@@ -24,7 +24,7 @@ constexpr std::string_view header_prefix = "ce-";
 constexpr std::size_t extensions_max = 64;
 constexpr std::size_t extension_name_bytes_max = 20;
 constexpr std::size_t extension_text_bytes_max = 1024;
-/// Of the JSON format; `data` is none but stands beside them, so nothing may be called so.
+/// Of the JSON format; `data` is not one, but is beside them, so nothing may be called so.
 constexpr std::array<std::string_view, 10> known_names = {
     "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"};
 
@@ -43,7 +43,7 @@ Result<std::optional<base::Timestamp>> time_of(std::string_view text) {
   const auto time = base::Timestamp::from_rfc3339(text);
   if (time) return time;
   return fail(ErrorCode::invalid,
-              fmt::format("attribute 'time' is no RFC 3339 time: '{}'", http::utf8_prefix(text, 80)));
+              fmt::format("attribute 'time' is not an RFC 3339 time: '{}'", http::utf8_prefix(text, 80)));
 }
 
 base::Status check_extension_name(std::string_view name) {
@@ -53,7 +53,7 @@ base::Status check_extension_name(std::string_view name) {
                                               http::utf8_prefix(name, 80), extension_name_bytes_max));
 }
 
-/// Error: invalid for what is no Boolean, Integer or String of the specification's type system (§2.2).
+/// Error: invalid for what is not a Boolean, Integer or String of the specification's type system (§2.2).
 base::Status check_extension_value(std::string_view name, const Value& value) {
   const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   const bool integer = value.is_int() && value.as_int() >= INT32_MIN && value.as_int() <= INT32_MAX;
@@ -100,7 +100,7 @@ base::Status read_data(ingest::Received& received, const Value& event) {
     return fail(ErrorCode::invalid, "the event has both 'data' and 'data_base64'; it can have one");
   }
   if (!received.data_base64.empty() && !base::from_base64(received.data_base64)) {
-    return fail(ErrorCode::invalid, "attribute 'data_base64' is no base64 text (RFC 4648 section 4, with padding)");
+    return fail(ErrorCode::invalid, "attribute 'data_base64' is not base64 text (RFC 4648 section 4, with padding)");
   }
   if (data != nullptr) received.data = json::serialize(*data);
   return {};
@@ -183,7 +183,7 @@ Result<Value> attributes_of(const http::Request& request) {
     std::string name(field.name.substr(header_prefix.size()));
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (attributes.find(name) != nullptr) {
-      return fail(ErrorCode::invalid, fmt::format("header 'ce-{}' stands twice", name));
+      return fail(ErrorCode::invalid, fmt::format("header 'ce-{}' occurs twice", name));
     }
     TRV_TRY_ASSIGN(std::string value, decoded("ce-" + name, field.value));
     attributes.set(name, Value(value));

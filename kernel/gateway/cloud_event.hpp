@@ -17,8 +17,8 @@ inline constexpr std::size_t batch_events_max = 100;
 [[nodiscard]] std::optional<http::Response> refuse_cloud_event_media(const http::Request& request);
 
 /// The events of a request that was not refused, in order. Extension attributes and datacontenttype are kept; data that
-/// is no JSON becomes a JSON string where its type says text, else base64. Errors: invalid (with line and column where
-/// it is no JSON; names the attribute, and in a batch which event), too_large for more than batch_events_max.
+/// is not JSON becomes a JSON string where its type says text, else base64. Errors: invalid (with line and column where
+/// it is not JSON; names the attribute, and in a batch which event), too_large for more than batch_events_max.
 [[nodiscard]] base::Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& request);
 
 }  // namespace trv::gateway

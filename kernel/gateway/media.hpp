@@ -1,5 +1,5 @@
 #pragma once
-// What a request's body is, by its headers: the Content-Type read, and what is not taken told.
+// What a request's body is, by its headers: the Content-Type read, and what is refused.
 
 #include <initializer_list>
 #include <optional>
@@ -30,7 +30,7 @@ struct MediaType {
 /// The 415 for a body that is encoded, which nothing here decodes; nullopt where it is not.
 [[nodiscard]] std::optional<http::Response> refuse_encoding(const http::Request& request);
 
-/// The 415 for a body that is encoded, of no type in `taken` ("application/json" stands for the +json types too), or of
+/// The 415 for a body that is encoded, of no type in `taken` ("application/json" means the +json types too), or of
 /// another charset than UTF-8. A body without a Content-Type passes, and so does a request without a body.
 [[nodiscard]] std::optional<http::Response> refuse_media(const http::Request& request,
                                                          std::initializer_list<std::string_view> taken);

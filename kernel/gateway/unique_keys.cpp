@@ -37,7 +37,7 @@ base::Error twice(std::string_view json, std::size_t at, std::string_view key) {
   const std::size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
   const auto line = static_cast<int>(1 + std::ranges::count(before, '\n'));
   const auto column = static_cast<int>(at - line_start + 1);
-  return base::Error(base::ErrorCode::invalid, fmt::format("JSON at line {}, column {}: the key '{}' stands twice",
+  return base::Error(base::ErrorCode::invalid, fmt::format("JSON at line {}, column {}: the key '{}' occurs twice",
                                                            line, column, http::utf8_prefix(key, 80)))
       .at(line, column);
 }

@@ -1,5 +1,5 @@
 #pragma once
-// What the JSON parser lets pass and strict readers do not: a key that stands twice in one object.
+// What the JSON parser lets pass and strict readers do not: a key that occurs twice in one object.
 
 #include <string_view>
 

@@ -21,7 +21,7 @@ std::size_t tag_size(std::string_view text) noexcept {
   return end == std::string_view::npos ? 0 : end + 1;
 }
 
-/// A comma may stand within a tag, so the list is read tag by tag.
+/// A comma may be within a tag, so the list is read tag by tag.
 bool holds(std::string_view list, std::string_view etag) noexcept {
   if (list == "*") return true;
   bool found = false;

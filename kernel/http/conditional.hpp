@@ -8,7 +8,7 @@
 
 namespace trv::http {
 
-/// Whether the client has what `etag` stands for: If-None-Match is "*" or a list that holds it by weak comparison. A
+/// Whether the client has what `etag` means: If-None-Match is "*" or a list that holds it by weak comparison. A
 /// field that cannot be read counts as absent. `etag` is an entity tag with its quotes.
 [[nodiscard]] bool has_already(const Request& request, std::string_view etag) noexcept;
 

@@ -29,7 +29,7 @@ TEST(Conditional, another_tag_and_what_is_no_list_do_not) {
   EXPECT_FALSE(has_it({}));
 }
 
-TEST(Conditional, who_has_it_is_told_so_without_the_body) {
+TEST(Conditional, who_has_it_is_reported_so_without_the_body) {
   Request request;
   EXPECT_EQ(tagged(request, "\"abc\"", text(200, "body")).status, 200);
   request.add_header("If-None-Match", "\"abc\"");

@@ -11,7 +11,7 @@
 
 namespace trv::http {
 
-/// What to answer to bytes that are no request. The connection cannot go on after it.
+/// What to answer to bytes that are not a request. The connection cannot go on after it.
 struct ParseFailure {
   int status = 400;
   std::string code;

@@ -43,11 +43,11 @@ struct Response {
 [[nodiscard]] Response problem(int status, std::string_view code, std::string_view title, std::string_view detail,
                                const boost::json::object& extra);
 
-/// The status that stands for an error code on the wire; docs/protocols/http.md has the table.
+/// The status that means an error code on the wire; docs/protocols/http.md has the table.
 [[nodiscard]] int status_of(base::ErrorCode code) noexcept;
 
 /// The problem of an error: the code's name, its message as detail, `line` and `column` where it has them.
-/// `internal` and `corrupt` do not show their message; whoever answers with them logs it (Responder::fail does).
+/// `internal` and `corrupt` do not show their message; the code that answers with them logs it (Responder::fail does).
 /// 401 carries WWW-Authenticate: Bearer; 429 and 503 carry Retry-After: `retry_after_s`.
 [[nodiscard]] Response problem_of(const base::Error& error, int retry_after_s = 1);
 

@@ -99,7 +99,7 @@ struct Router::Node {
     std::string joined;
     for (std::size_t i = index; i < target.segment_count(); ++i) {
       const std::string_view segment = target.segment(i);
-      // A decoded '/' inside a segment could not be told from a separator.
+      // A decoded '/' inside a segment could not be distinguished from a separator.
       if (segment.empty() || segment.find('/') != std::string_view::npos) return nullptr;
       if (i > index) joined.push_back('/');
       joined.append(segment);

@@ -3,7 +3,7 @@
 //
 // A pattern is `/` and segments: a literal, `{name}` for exactly one non-empty segment, or, last only, `{name...}` for
 // one or more segments joined by `/`. Literals are compared with decoded segments; a literal beats a parameter. There
-// are no regular expressions, no normalisation and no redirects: `/v1/x/` and `/v1//x` are other paths than `/v1/x`.
+// are not regular expressions, no normalisation and no redirects: `/v1/x/` and `/v1//x` are other paths than `/v1/x`.
 
 #include <cstddef>
 #include <functional>

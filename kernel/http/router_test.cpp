@@ -97,7 +97,7 @@ TEST(router, finds_the_route_and_its_parameters) {
   EXPECT_NE(router.match(root).route, nullptr);
 }
 
-TEST(router, an_unknown_path_and_an_unknown_method_are_told_apart) {
+TEST(router, an_unknown_path_and_an_unknown_method_are_distinguished) {
   Router router;
   router.route("GET", "/v1/things/{id}", nothing()).route("PUT", "/v1/things/{id}", nothing());
   for (const char* target : {"/v1/things", "/v1/things/", "/v1/things/a/", "/v1//things/a", "/v1/things/a/b",

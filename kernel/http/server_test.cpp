@@ -201,7 +201,7 @@ TEST(server, two_hundred_connections_are_served_at_once) {
   EXPECT_EQ(running.server().connections(), 200u);
 }
 
-TEST(server, one_connection_too_many_is_told_so) {
+TEST(server, one_connection_too_many_is_reported_so) {
   RunningServer running(small_router(), {.connections_max = 2});
   RawClient first(running.port());
   RawClient second(running.port());

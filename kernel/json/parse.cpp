@@ -130,7 +130,7 @@ std::string_view expectation(const boost::json::error_code& code, std::string_vi
     case boost::json::error::incomplete: return "expected more: the text ends inside a value";
     case boost::json::error::exponent_overflow: return "expected an exponent that fits in 32 bits";
     case boost::json::error::illegal_leading_surrogate:
-      return "expected a \\u escape that is no lone trailing surrogate";
+      return "expected a \\u escape that is not a lone trailing surrogate";
     case boost::json::error::illegal_trailing_surrogate: return "expected a trailing surrogate \\uDC00 to \\uDFFF";
     case boost::json::error::expected_hex_digit: return "expected four hexadecimal digits after \\u";
     case boost::json::error::expected_utf16_escape: return "expected a \\u escape of the trailing surrogate";

@@ -29,7 +29,8 @@ namespace trv::plugin_host {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
 }
 
-/// A plugin's error, bounded and printable. `error` may be null or too small: a defect of the plugin, told as internal.
+/// A plugin's error, bounded and printable. `error` may be null or too small: a defect of the plugin, reported as
+/// internal.
 [[nodiscard]] OperationError read_error(const trv_error* error);
 /// The ABI's code for one of ours.
 [[nodiscard]] trv_error_code to_abi(base::ErrorCode code) noexcept;

@@ -99,7 +99,7 @@ TEST_F(PluginHostTest, only_the_last_refused_install_of_a_package_that_nobody_ke
   store_->keep(first.package_digest);
   EXPECT_TRUE(store_->discard(first.package_digest));
   EXPECT_TRUE(store_->open(first.package_digest)) << "the other install was kept";
-  // What an earlier run stored may stand in the log, whole or damaged.
+  // What an earlier run stored may be in the log, whole or damaged.
   const auto store = *PluginStore::open_folder(folder_ / "store", random_);
   ASSERT_TRUE(store->install(bytes));
   EXPECT_TRUE(store->discard(first.package_digest));

@@ -85,12 +85,12 @@ base::Result<Installed> PluginStore::install(base::BytesView bytes) {
   std::error_code error;
   bool replaces = false;
   if (std::filesystem::exists(target, error)) {
-    base::Result<Installed> standing = open(digest);
-    if (standing) {
+    base::Result<Installed> present = open(digest);
+    if (present) {
       if (const auto undecided = undecided_.find(digest); undecided != undecided_.end()) ++undecided->second;
-      return standing;
+      return present;
     }
-    if (standing.error().code() != ErrorCode::corrupt) return standing;
+    if (present.error().code() != ErrorCode::corrupt) return present;
     TRV_TRY(remove(target));
     replaces = true;
   }
@@ -123,7 +123,7 @@ base::Result<Installed> PluginStore::install(base::BytesView bytes) {
   if (const auto undecided = undecided_.find(digest); undecided != undecided_.end()) {
     ++undecided->second;
   } else if (!replaces) {
-    // One that was damaged on disk may well stand in the log: it is not this install's to discard.
+    // One that was damaged on disk may well be in the log: it is not this install's to discard.
     undecided_.emplace(digest, 1);
   }
   return installed;

@@ -5,11 +5,12 @@
 //   <folder>/<package sha256>/plugin.so      its library for this platform; the one path it is ever loaded from
 //
 // A package appears and goes whole or not at all: written beside, synced, renamed; renamed, removed; between the two it
-// never changes, files read-only. The package's digest is the anchor: it stands in the log, and open() holds every byte
+// never changes, files read-only. The package's digest is the anchor: it is in the log, and open() holds every byte
 // against it. The folder belongs to one program. Any thread.
 //
 // What install() has stored is undecided until keep() or discard() says what became of it. Where the process ends
-// before that, the package stands without a word in the log, and remove_unreferenced at the next start takes it away.
+// before that, the package is stored without a word in the log, and remove_unreferenced at the next start takes it
+// away.
 
 #include <filesystem>
 #include <map>
@@ -28,7 +29,7 @@ namespace trv::plugin_host {
 
 inline constexpr std::uint16_t abi_major_supported = 1;
 
-/// A package that stands in the store.
+/// A package that is in the store.
 struct Installed {
   package::Manifest manifest;
   base::Digest package_digest{};
@@ -49,15 +50,15 @@ class PluginStore {
 
   /// Checks and keeps a package; the same bytes again give the same answer. Durable when it returns. Whether id and
   /// version were taken by another digest is the caller's question. Errors: invalid, too_large, corrupt (a file differs
-  /// from the manifest), unavailable (the disk failed). After one, nothing stands that did not stand before.
+  /// from the manifest), unavailable (the disk failed). After one, nothing is stored that was not stored before.
   [[nodiscard]] base::Result<Installed> install(base::BytesView package);
 
-  /// An install() of this package stands in the log, or will, or may: from here only a start takes it away.
+  /// An install() of this package is in the log, or will, or may: from here only a start takes it away.
   void keep(const base::Digest& package_digest);
 
-  /// An install() of this package was refused, and for sure stands nowhere. Removes what it stored, unless an earlier
-  /// run has stored it, another install() was kept or one is still undecided. Mapped libraries live on until the
-  /// process ends. Error: unavailable; the next start removes the rest.
+  /// An install() of this package was refused, and is certainly not in the log. Removes what it stored, unless an
+  /// earlier run has stored it, another install() was kept or one is still undecided. Mapped libraries live on until
+  /// the process ends. Error: unavailable; the next start removes the rest.
   [[nodiscard]] base::Status discard(const base::Digest& package_digest);
 
   /// Reads a package back and holds archive and library against their digests. Errors: not_found, corrupt (names the

@@ -36,7 +36,7 @@ class PluginThreads {
   /// Runs the task on a worker; tasks begin in the order of posting.
   void post(std::move_only_function<void()> task);
 
-  /// Calls expire() when the earliest deadline told has come. Held weakly.
+  /// Calls expire() when the earliest deadline given has come. Held weakly.
   void watch(std::weak_ptr<Expiring> expiring);
   /// Tells a deadline of a watched one.
   void tell(base::Duration deadline);

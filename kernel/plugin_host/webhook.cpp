@@ -110,7 +110,7 @@ base::Status verify_webhook(const WebhookDeclaration& webhook, const std::vector
   const egress::Header* signature = nullptr;
   for (const egress::Header& header : headers) {
     if (lower(header.name) != verification.header) continue;
-    if (signature != nullptr) return refuse("stands twice");
+    if (signature != nullptr) return refuse("occurs twice");
     signature = &header;
   }
   if (signature == nullptr) return refuse("is missing");

@@ -1,5 +1,5 @@
 #pragma once
-// Webhooks: is it really from the sender, and what event does it stand for.
+// Webhooks: is it really from the sender, and what event does it mean.
 //
 // Pure functions of the plugin's declaration and the request; any thread. Headers and body are hostile input: bounded
 // in size, depth and evaluation.

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::size_t owner_bytes_max = 200;
 
-// due (big-endian, so that rows stand in order of time) ‖ tenant ‖ 0 ‖ owner
+// due (big-endian, so that rows are in order of time) ‖ tenant ‖ 0 ‖ owner
 base::Bytes key_of(const Timer& timer) {
   TRV_EXPECTS(timer.due.ns() >= 0 && timer.owner.size() <= owner_bytes_max);
   TRV_EXPECTS(!timer.tenant.empty() && !timer.owner.empty());

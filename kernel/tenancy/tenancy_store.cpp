@@ -220,7 +220,7 @@ Result<std::optional<Token>> TenancyStore::token_by_hash(const lmdb::Txn& txn, c
 
 Result<bool> TenancyStore::has_other_owner_token(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                  std::string_view id, base::Timestamp now) const {
-  // Of the two that last longest, one is another.
+  // Two tokens last longest; at least one of them is another token.
   bool found = false;
   TRV_TRY(lmdb::scan(txn, owner_tokens_, base::as_bytes(scoped(tenant.value(), "")), {}, lmdb::Direction::backward,
                      [&](base::BytesView, base::BytesView row) -> Result<lmdb::Visit> {

@@ -34,7 +34,7 @@ typedef struct trv_plugin {
   void* instance; /* the plugin's own; the host never looks at it */
 
   /* [main] First call after create. config is a JSON object. Returns 0, or another value after host->fail_activation
-   * told why. The plugin may call the host from here on. */
+   * given the reason. The plugin may call the host from here on. */
   int32_t (*activate)(const struct trv_plugin* plugin, trv_bytes config);
 
   /* [main] Begins a call; may return before it is done. The plugin answers it exactly once through trv.call/1, from

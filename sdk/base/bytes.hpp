@@ -29,7 +29,7 @@ using BytesView = std::span<const std::uint8_t>;
 
 /// Lower-case hexadecimal.
 [[nodiscard]] std::string to_hex(BytesView bytes);
-/// Accepts both cases; nullopt for an odd length or a character that is no digit.
+/// Accepts both cases; nullopt for an odd length or a character that is not a digit.
 [[nodiscard]] std::optional<Bytes> from_hex(std::string_view text);
 
 /// RFC 4648 §4, padded.
@@ -40,7 +40,7 @@ using BytesView = std::span<const std::uint8_t>;
 [[nodiscard]] std::optional<Bytes> from_base64(std::string_view text);
 
 /// RFC 3986 §2.1, upper case: every byte but the unreserved ones of §2.3 is escaped, so that a value never changes the
-/// structure of the URL that it stands in.
+/// structure of the URL that it is in.
 [[nodiscard]] std::string percent_encoded(std::string_view text);
 
 /// Compares in time that depends on the lengths only.

@@ -24,7 +24,7 @@ class SystemClock final : public Clock {
   [[nodiscard]] Duration monotonic() const override;
 };
 
-/// Moves only when told. Any thread.
+/// Moves only when asked to. Any thread.
 class SimulatedClock final : public Clock {
  public:
   explicit SimulatedClock(Timestamp start) noexcept : ns_(start.ns()) {}

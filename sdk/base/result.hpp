@@ -25,7 +25,7 @@ enum class ErrorCode {
   internal,         ///< a defect of ours that did not need to end the process
 };
 
-/// The code's name as it stands in problem documents and logs, for example "not_found".
+/// The code's name as it is in problem documents and logs, for example "not_found".
 [[nodiscard]] std::string_view to_string(ErrorCode code) noexcept;
 
 /// What was wrong, where, and what to do. The message names the offending thing and its value.

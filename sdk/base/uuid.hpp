@@ -34,7 +34,7 @@ class Uuid {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-/// Makes version 7 ids that grow strictly within this source, also when the clock stands still or goes back. One
+/// Makes version 7 ids that grow strictly within this source, also when the clock stops or goes back. One
 /// thread.
 class UuidSource {
  public:

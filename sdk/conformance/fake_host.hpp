@@ -1,6 +1,6 @@
 #pragma once
-// A host for one plugin instance in a test: it makes calls, answers requests as it is told, and notes what the plugin
-// does against the ABI. Header-only; C++20 and the standard library.
+// A host for one plugin instance in a test: it makes calls, answers requests as the test says, and notes what the
+// plugin does against the ABI. Header-only; C++20 and the standard library.
 //
 // Fault model. Nothing happens by itself: a request stays open until respond(), fail() or the end of its call, and time
 // does not pass. Bytes lent to the plugin are overwritten as soon as the call that lent them returns. Services of the

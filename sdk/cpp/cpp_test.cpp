@@ -447,7 +447,7 @@ TEST(HttpFailure, a_status_tells_whether_a_retry_is_safe) {
   EXPECT_EQ(failure_of_status({.status = 429}, "").code, Code::exhausted);
 }
 
-TEST(Text, utf8_is_told_from_other_bytes) {
+TEST(Text, utf8_is_distinguished_from_other_bytes) {
   for (const char* good : {"", "a", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xf4\x8f\xbf\xbf", "\xed\x9f\xbf"})
     EXPECT_TRUE(is_utf8(good)) << good;
   for (const char* bad : {"\xff", "\xc3", "\xc0\x80", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80",

@@ -78,7 +78,7 @@ inline constexpr std::uint64_t retry_after_ms_max = 24ULL * 60 * 60 * 1000;
   }
 }
 
-/// The failure that a status outside 2xx stands for. 408, 429 and 5xx may be retried with the same idempotency key.
+/// The failure that a status outside 2xx means. 408, 429 and 5xx may be retried with the same idempotency key.
 [[nodiscard]] inline Failure failure_of_status(const Response& response, std::string message) {
   Failure failure;
   failure.code = code_of_status(response.status);

@@ -90,7 +90,7 @@ class Input {
     const std::string value = text(name);
     if (failure_) return {};
     auto encoded = path_segment(value);
-    if (!encoded) wrong(name, "cannot stand in a path");
+    if (!encoded) wrong(name, "cannot be in a path");
     return encoded.value_or(std::string());
   }
 

@@ -97,7 +97,7 @@ class Object {
   Status nothing_else() const {
     for (const auto& member : *object_)
       if (!known_.contains(std::string(member.key())))
-        return wrong(where(std::string_view(member.key())), "is no member of this version of the manifest");
+        return wrong(where(std::string_view(member.key())), "is not a member of this version of the manifest");
     return {};
   }
 
@@ -269,7 +269,7 @@ Status parse_libraries(Object& object, ManifestForm form, Manifest& manifest) {
   for (const auto& member : libraries->get_object()) {
     const std::string_view platform = member.key();
     if (platform != "linux-x86_64" && platform != "linux-aarch64")
-      return wrong(member_of("libraries", platform), "is no known platform (linux-x86_64, linux-aarch64)");
+      return wrong(member_of("libraries", platform), "is not a known platform (linux-x86_64, linux-aarch64)");
     TRV_TRY_ASSIGN(Library library, parse_library(platform, member.value(), form));
     manifest.libraries.push_back(std::move(library));
   }
@@ -293,7 +293,7 @@ Status parse_files(Object& object, ManifestForm form, Manifest& manifest) {
     const auto file = manifest.files.find(library.path);
     if (file == manifest.files.end() || file->second != library.sha256)
       return wrong(fmt::format("libraries.{}", library.platform),
-                   fmt::format("path and sha256 do not stand in files (\"{}\")", library.path));
+                   fmt::format("path and sha256 are not in files (\"{}\")", library.path));
   }
   return {};
 }
@@ -305,7 +305,7 @@ Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
   TRV_TRY_ASSIGN(manifest.id, label(object, "id"));
   TRV_TRY_ASSIGN(manifest.version, object.text("version", 64));
   if (!is_semantic_version(manifest.version))
-    return wrong("version", fmt::format("\"{}\" is no semantic version, such as 1.0.0", manifest.version));
+    return wrong("version", fmt::format("\"{}\" is not a semantic version, such as 1.0.0", manifest.version));
   TRV_TRY_ASSIGN(manifest.title, object.text("title", 120));
   TRV_TRY_ASSIGN(manifest.summary, object.text("summary", 2'000));
   TRV_TRY_ASSIGN(manifest.license, object.text("license", 120));
@@ -366,7 +366,7 @@ Result<Manifest> parse_manifest(std::string_view text, ManifestForm form) {
   } catch (const std::exception& exception) {
     return wrong("", exception.what());
   }
-  if (failure) return wrong("", fmt::format("is no JSON text: {}", failure.message()));
+  if (failure) return wrong("", fmt::format("is not JSON text: {}", failure.message()));
   TRV_TRY_ASSIGN(Object object, Object::of(value, ""));
   Manifest manifest;
   TRV_TRY(parse_members(object, form, manifest));

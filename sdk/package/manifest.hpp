@@ -59,7 +59,7 @@ enum class VerificationScheme { none, hmac_sha256 };
 struct Verification {
   VerificationScheme scheme = VerificationScheme::none;
   std::string header;  ///< lower-case name of the header with the digest of the raw body
-  std::string prefix;  ///< stands before the digest in the header, for example "sha256="
+  std::string prefix;  ///< comes before the digest in the header, for example "sha256="
   DigestEncoding encoding = DigestEncoding::hex;
 };
 
@@ -98,8 +98,8 @@ struct Manifest {
   [[nodiscard]] const Library* find_library(std::string_view platform) const noexcept;
 };
 
-/// A source manifest lies in a plugin's folder: digests, libraries and files may be missing. In a package all must
-/// stand.
+/// A source manifest lies in a plugin's folder: digests, libraries and files may be missing. In a package none
+/// may be missing.
 enum class ManifestForm { source, packed };
 
 /// Errors: invalid (what is wrong and where), too_large.

@@ -71,21 +71,21 @@ Status check_path(std::string_view path) {
 /// `bytes_left` is what the entries before have left of the archive.
 Result<File> read_entry(archive* reader, archive_entry* entry, BytesView all, std::size_t bytes_left) {
   if (archive_format(reader) != ARCHIVE_FORMAT_TAR_USTAR)
-    return base::fail(ErrorCode::invalid, "package: is no plain POSIX ustar archive (extended headers are refused)");
+    return base::fail(ErrorCode::invalid, "package: is not a plain POSIX ustar archive (extended headers are refused)");
   const char* name = archive_entry_pathname(entry);
   File file;
   file.path = name == nullptr ? "" : name;
   TRV_TRY(check_path(file.path));
   if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr ||
       archive_entry_symlink(entry) != nullptr)
-    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is no regular file", file.path));
+    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is not a regular file", file.path));
   const la_int64_t size = archive_entry_size(entry);
   const std::size_t taken = all.size() - bytes_left;
   if (size < 0 || static_cast<std::uint64_t>(size) > package_bytes_max - taken)
     return base::fail(ErrorCode::too_large,
                       fmt::format("package: file \"{}\": says it has {} bytes; all files together may have {}",
                                   file.path, size, package_bytes_max));
-  // What an upload that broke off looks like: the header stands, its bytes do not.
+  // What an upload that broke off looks like: the header is there, its bytes are not.
   const auto truncated = [&] {
     return base::fail(ErrorCode::invalid,
                       fmt::format("package: truncated at byte {}, within file \"{}\" of {} bytes; send it whole",
@@ -107,7 +107,7 @@ Result<std::vector<File>> read_entries(BytesView bytes) {
   TRV_ASSERT(reader != nullptr);
   if (archive_read_support_format_tar(reader.get()) != ARCHIVE_OK ||
       archive_read_open_memory(reader.get(), bytes.data(), bytes.size()) != ARCHIVE_OK)
-    return base::fail(ErrorCode::invalid, fmt::format("package: is no archive: {}", reason(reader.get())));
+    return base::fail(ErrorCode::invalid, fmt::format("package: is not an archive: {}", reason(reader.get())));
   std::vector<File> files;
   std::size_t bytes_left = bytes.size();
   while (true) {
@@ -126,13 +126,13 @@ Result<std::vector<File>> read_entries(BytesView bytes) {
   return files;
 }
 
-/// Sorted by path; error where one stands twice.
+/// Sorted by path; error where one occurs twice.
 Status sort_by_path(std::vector<File>& files) {
   std::sort(files.begin(), files.end(), [](const File& a, const File& b) { return a.path < b.path; });
   const auto twice =
       std::adjacent_find(files.begin(), files.end(), [](const File& a, const File& b) { return a.path == b.path; });
   if (twice != files.end())
-    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": stands twice", twice->path));
+    return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": occurs twice", twice->path));
   return {};
 }
 
@@ -141,7 +141,7 @@ Status check_digests(const Package& package) {
     const auto listed = package.manifest.files.find(file.path);
     if (listed == package.manifest.files.end())
       return base::fail(ErrorCode::invalid,
-                        fmt::format("package: file \"{}\": does not stand in the manifest's files", file.path));
+                        fmt::format("package: file \"{}\": is not in the manifest's files", file.path));
     if (base::sha256(file.bytes) != listed->second)
       return base::fail(ErrorCode::corrupt,
                         fmt::format("package: file \"{}\": its SHA-256 differs from the manifest's", file.path));
@@ -149,7 +149,7 @@ Status check_digests(const Package& package) {
   for (const auto& [path, digest] : package.manifest.files)
     if (package.find_file(path) == nullptr)
       return base::fail(ErrorCode::invalid,
-                        fmt::format("package: file \"{}\": stands in the manifest but not in the archive", path));
+                        fmt::format("package: file \"{}\": is in the manifest but not in the archive", path));
   return {};
 }
 
@@ -197,7 +197,7 @@ Result<Bytes> read_disk(const filesystem::path& path) {
   if (!filesystem::exists(status))
     return base::fail(ErrorCode::not_found, fmt::format("package: no file {}", path.string()));
   if (!filesystem::is_regular_file(status))
-    return base::fail(ErrorCode::invalid, fmt::format("package: {} is no regular file", path.string()));
+    return base::fail(ErrorCode::invalid, fmt::format("package: {} is not a regular file", path.string()));
   const std::uintmax_t size = filesystem::file_size(path, failure);
   if (failure)
     return base::fail(ErrorCode::unavailable, fmt::format("package: {}: {}", path.string(), failure.message()));
@@ -232,7 +232,7 @@ Status write_disk(const filesystem::path& path, BytesView bytes) {
 Result<std::string_view> platform_of(BytesView library, std::string_view name) {
   static constexpr std::uint8_t magic[] = {0x7f, 'E', 'L', 'F', 2, 1};
   if (library.size() < 20 || !std::equal(std::begin(magic), std::end(magic), library.begin()) || library[16] != 3)
-    return base::fail(ErrorCode::invalid, fmt::format("package: library {} is no 64-bit ELF shared object", name));
+    return base::fail(ErrorCode::invalid, fmt::format("package: library {} is not a 64-bit ELF shared object", name));
   const int machine = library[18] | library[19] << 8;
   if (machine == 62) return "linux-x86_64";
   if (machine == 183) return "linux-aarch64";
@@ -286,7 +286,7 @@ Result<Package> read(BytesView archive) {
   files.erase(files.begin());
   TRV_TRY(sort_by_path(files));
   if (std::any_of(files.begin(), files.end(), [](const File& file) { return file.path == manifest_path; }))
-    return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": stands twice");
+    return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": occurs twice");
   package.files = std::move(files);
   TRV_TRY(check_digests(package));
   package.digest = base::sha256(archive);
@@ -310,7 +310,7 @@ Result<Bytes> assemble(std::string_view source_manifest, std::vector<File> files
   for (const File& file : files) {
     TRV_TRY(check_path(file.path));
     if (file.path == manifest_path)
-      return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": stands twice");
+      return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": occurs twice");
     digests[file.path] = base::to_hex(base::sha256(file.bytes));
   }
   json::object manifest = json::parse(source_manifest).get_object();

@@ -136,9 +136,9 @@ TEST(Package, an_entry_against_the_rules_is_refused_by_name) {
   refused([](RawArchive& archive) { archive.add("device", "", '3'); }, "\"device\"");
   refused([](RawArchive& archive) { archive.add("pipe", "", '6'); }, "\"pipe\"");
   refused([](RawArchive& archive) { archive.add("folder", "", '5'); }, "\"folder");
-  refused([](RawArchive& archive) { archive.add("README.md", "other"); }, "\"README.md\": stands twice");
-  refused([](RawArchive& archive) { archive.add("manifest.json", "{}"); }, "\"manifest.json\": stands twice");
-  refused([](RawArchive& archive) { archive.add("extra", "x"); }, "\"extra\": does not stand in the manifest");
+  refused([](RawArchive& archive) { archive.add("README.md", "other"); }, "\"README.md\": occurs twice");
+  refused([](RawArchive& archive) { archive.add("manifest.json", "{}"); }, "\"manifest.json\": occurs twice");
+  refused([](RawArchive& archive) { archive.add("extra", "x"); }, "\"extra\": is not in the manifest");
   refused([](RawArchive& archive) { archive.add("pax", "18 path=../../up\n", 'x'); }, "package");
   refused([](RawArchive& archive) { archive.add("././@LongLink", std::string(200, 'a'), 'L'); }, "package");
 }
@@ -307,13 +307,13 @@ TEST(Manifest, an_error_names_the_member) {
       {R"("manifest": 1)", R"("manifest": 2)", "manifest: version 2 is not known"},
       {R"("id": "hello")", R"("id": "Hello")", "id: \"Hello\" must be a label"},
       {R"("id": "hello", )", "", "id: is missing"},
-      {R"(1.2.3-rc.1+build.5)", "1.2", "version: \"1.2\" is no semantic version"},
+      {R"(1.2.3-rc.1+build.5)", "1.2", "version: \"1.2\" is not a semantic version"},
       {R"("license": "Apache-2.0")", R"("license": 7)", "license: must be a string"},
       {R"("major": 1)", R"("major": -1)", "abi.major: must be an integer from 0 to 65535"},
       {R"("isolation": "sandboxed")", R"("isolation": "none")",
        "isolation: \"none\" is none of \"in-process\", \"sandboxed\""},
-      {R"("isolation")", R"("colour": "red", "isolation")", "colour: is no member"},
-      {R"("name": "greet")", R"("name": "greet", "tittle": "")", "operations[0].tittle: is no member"},
+      {R"("isolation")", R"("colour": "red", "isolation")", "colour: is not a member"},
+      {R"("name": "greet")", R"("name": "greet", "tittle": "")", "operations[0].tittle: is not a member"},
       {R"("idempotent": true)", R"("idempotent": 1)", "operations[0].idempotent: must be true or false"},
       {R"("output": true)", R"("output": "x")", "operations[0].output: must be a JSON Schema"},
       {R"(https://example.com)", "http://example.com", "connections[0].base_url:"},
@@ -321,7 +321,7 @@ TEST(Manifest, an_error_names_the_member) {
       {R"("bearer", )", "\"oauth9\", ", "connections[0].auth: \"oauth9\" is none of"},
       {R"("encoding": "base64")", R"("encoding": "rot13")", "webhooks[0].verification.encoding: \"rot13\""},
       {R"("event": {"type": "\"t\"", )", R"("event": {)", "webhooks[0].event.type: is missing"},
-      {R"("linux-x86_64": {)", R"("windows": {)", "libraries.windows: is no known platform"},
+      {R"("linux-x86_64": {)", R"("windows": {)", "libraries.windows: is not a known platform"},
   };
   for (const Case& c : cases) {
     std::string text = source_manifest;

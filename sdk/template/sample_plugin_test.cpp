@@ -26,7 +26,7 @@ int main() {
   expect(echo.output == R"({"text":"hello"})", "echo gives the text back");
 
   const CallOutcome wrong = host.call({.operation = "echo", .input = R"({"text":7})"});
-  expect(wrong.code() == TRV_ERROR_INVALID, "echo refuses what is no text");
+  expect(wrong.code() == TRV_ERROR_INVALID, "echo refuses what is not text");
 
   const CallOutcome page =
       host.call({.operation = "fetch", .input = R"({"page":"a b.html"})"}, {HttpAnswer{200, "<html>"}});

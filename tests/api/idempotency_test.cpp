@@ -1,4 +1,4 @@
-// An Idempotency-Key stands for one request.
+// An Idempotency-Key identifies one request.
 
 #include <tuple>
 

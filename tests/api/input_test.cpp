@@ -182,7 +182,7 @@ TEST_F(InputTest, lists_page_through_everything_once) {
   EXPECT_EQ(pages, 3);
 }
 
-TEST_F(InputTest, unknown_paths_and_methods_are_told_apart) {
+TEST_F(InputTest, unknown_paths_and_methods_are_distinguished) {
   EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/").status, 404);
   EXPECT_EQ(call(acme(), "GET", "/v2").status, 404);
   EXPECT_EQ(call(acme(), "PATCH", "/v1/tenants/acme").status, 405);

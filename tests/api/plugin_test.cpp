@@ -23,7 +23,7 @@ class PluginTest : public ApiTest {
     const std::filesystem::directory_iterator packages(daemon().data() / "plugins");
     return static_cast<std::size_t>(std::distance(begin(packages), end(packages)));
   }
-  /// Nothing is stored, in the log or on disk, the reason is told, the daemon goes on.
+  /// Nothing is stored, in the log or on disk, the reason is reported, the daemon goes on.
   static void expect_refused(const base::Bytes& package, std::string_view reason, long status = 400) {
     const std::size_t before = events(daemon().operator_token(), "system").size();
     const std::size_t stored_before = stored();
@@ -125,7 +125,7 @@ TEST_F(PluginTest, a_wrong_signature_is_refused_and_recorded_and_starts_nothing)
   }
   EXPECT_EQ(count_events(acme(), "acme", "trv.event.received"), 0U);
   EXPECT_EQ(count_instances(acme(), "acme"), 0U);
-  // Each stands in the trail: it has a proof.
+  // Each is in the trail: it has a proof.
   for (const json::value& event : events(acme(), "acme")) {
     if (event.at("type").as_string() != "trv.webhook.refused") continue;
     const std::string lsn(event.at("sequence").as_string());

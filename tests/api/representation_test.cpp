@@ -111,7 +111,7 @@ TEST_F(RepresentationTest, numbers_come_back_as_they_are_stored) {
   EXPECT_NE(tasks.body.find(R"("status":418)"), std::string::npos) << tasks.body;
 }
 
-TEST_F(RepresentationTest, who_has_a_definition_already_is_told_so) {
+TEST_F(RepresentationTest, who_has_a_definition_already_is_reported_so) {
   const std::string path = "/v1/tenants/acme/workflows/demo/hello/1.0.0";
   const std::string tag = '"' + base::to_hex(base::sha256(base::as_bytes(hello_workflow))) + '"';
   for (const std::string& field : {tag, "W/" + tag, std::string("*"), "\"x\", " + tag}) {

@@ -104,7 +104,7 @@ TEST_F(TokenTest, the_operator_opens_the_door_of_a_tenant_that_lost_its_key_and_
   ASSERT_EQ(issued.status, 201) << issued.body;
   const std::string token = issued.text("token");
   EXPECT_EQ(call(token, "GET", "/v1/whoami").text("tenant"), "delta");
-  // It stands in the tenant's own trail, by the operator.
+  // It is in the tenant's own trail, by the operator.
   const json::value event = events(token, "delta").back();
   EXPECT_EQ(event.at("type").as_string(), "trv.token.issued");
   EXPECT_EQ(event.at("actor").as_string(), "token:" + id_of(op));

@@ -93,7 +93,7 @@ def open_note(data, key):
     verified = False
     for line in block[:-1].split("\n"):
         parts = line.split(" ")
-        demand(len(parts) == 3 and parts[0] == "\u2014", f"note: {line!r} is no signature line")
+        demand(len(parts) == 3 and parts[0] == "\u2014", f"note: {line!r} is not a signature line")
         name = parts[1]
         demand(name != "" and "+" not in name and not any(unicodedata.category(c) == "Zs" for c in name),
                "note: bad key name")

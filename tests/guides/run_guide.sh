@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the blocks of a guide that are marked ```sh run, one after the other in one shell, as they stand.
+# Runs the blocks of a guide that are marked ```sh run, one after the other in one shell, as they are.
 #
 #   run_guide.sh GUIDE BUILD_FOLDER
 #

@@ -3,7 +3,7 @@
 
     house_rules.py [FOLDER]     default: the repository that this file lies in
 
-A rule is one generator function on a Tree, listed in RULES. Exceptions stand in the tables below, each with its reason.
+A rule is one generator function on a Tree, listed in RULES. Exceptions are in the tables below, each with its reason.
 house_rules_test.py plants a violation of every rule.
 """
 
@@ -103,7 +103,7 @@ class Source:
         return ("_test." in self.name or not {"fuzz", "testing"}.isdisjoint(folders)
                 or any(folder.startswith(("test_", "tests", "bench")) for folder in folders))
 
-    def stands_in(self, table) -> bool:
+    def is_in(self, table) -> bool:
         return any(self.path == key or (key.endswith("/") and self.path.startswith(key)) for key in table)
 
 
@@ -195,17 +195,17 @@ def full_includes(tree: Tree) -> Iterator[Finding]:
             bracket, path = match.groups()
             ours = path.split("/")[0] in TOP_FOLDERS and "/" in path
             if bracket == "<" and ours:
-                yield Finding(source.path, number, f'headers of this repository stand in quotes: "{path}"')
+                yield Finding(source.path, number, f'headers of this repository are in quotes: "{path}"')
             if bracket == '"' and not ours:
                 yield Finding(source.path, number, f'"{path}" is not a full path from the root; '
-                                                   "foreign headers stand in <>")
+                                                   "foreign headers are in <>")
             generated = re.search(r"_(generated|schema|json)\.h$", path)
             if bracket == '"' and ours and not generated and not (tree.root / path).is_file():
                 yield Finding(source.path, number, f'"{path}" does not exist')
 
 
 def real_clock(tree: Tree) -> Iterator[Finding]:
-    sources = (file for file in tree.code() if not file.is_test and not file.stands_in(REAL_CLOCK))
+    sources = (file for file in tree.code() if not file.is_test and not file.is_in(REAL_CLOCK))
     yield from grep(sources, r"\b(?:system|steady|high_resolution)_clock::now\b"
                     r"|(?<![\w.>])(?:std::)?time\s*\(\s*(?:nullptr|NULL|0|&\w+)\s*\)"
                     r"|\bgettimeofday\s*\(|\bclock_gettime\s*\(",
@@ -213,32 +213,32 @@ def real_clock(tree: Tree) -> Iterator[Finding]:
 
 
 def real_randomness(tree: Tree) -> Iterator[Finding]:
-    sources = (file for file in tree.code() if not file.is_test and not file.stands_in(REAL_RANDOMNESS))
+    sources = (file for file in tree.code() if not file.is_test and not file.is_in(REAL_RANDOMNESS))
     yield from grep(sources, r"\brandom_device\b|\bRAND_(?:priv_)?bytes\b"
                     r"|\bgetrandom\s*\(|\bgetentropy\s*\(|\bs?rand\s*\(\s*\w*\s*\)",
                     "{0} is real randomness; take a base::Random")
 
 
 def lmdb_header(tree: Tree) -> Iterator[Finding]:
-    sources = (file for file in tree.code() if not file.path.startswith("bench/") and not file.stands_in(LMDB))
+    sources = (file for file in tree.code() if not file.path.startswith("bench/") and not file.is_in(LMDB))
     yield from grep(sources, r"#\s*include\s*[<\"]lmdb\.h", "only events/lmdb includes lmdb.h", raw=True)
 
 
 def network(tree: Tree) -> Iterator[Finding]:
-    sources = (file for file in tree.code() if not file.is_test and not file.stands_in(NETWORK))
+    sources = (file for file in tree.code() if not file.is_test and not file.is_in(NETWORK))
     yield from grep(sources, r"#\s*include\s*[<\"](?:curl/|boost/beast|boost/asio|sys/socket\.h"
                     r"|netinet/|arpa/inet\.h|netdb\.h|sys/un\.h)[^>\"]*[>\"]",
                     "{0}: this module holds no sockets", raw=True)
 
 
 def exceptions(tree: Tree) -> Iterator[Finding]:
-    sources = (file for file in tree.code() if not file.is_test and not file.stands_in(EXCEPTIONS))
+    sources = (file for file in tree.code() if not file.is_test and not file.is_in(EXCEPTIONS))
     yield from grep(sources, r"\bthrow\b", "failure is a value: return base::fail(...), or break a contract")
 
 
 def printing(tree: Tree) -> Iterator[Finding]:
     sources = (file for file in tree.code()
-               if not file.is_test and not file.stands_in(PRINTING) and file.name != "main.cpp")
+               if not file.is_test and not file.is_in(PRINTING) and file.name != "main.cpp")
     yield from grep(sources, r"\bstd::(?:cout|cerr|clog)\b|\b(?:std::)?(?:f?printf|puts|fputs)\s*\(|\bfmt::print\b",
                     "{0} in a library; return it or log it")
 
@@ -260,7 +260,7 @@ def class_names(tree: Tree) -> Iterator[Finding]:
 
 
 def sleeping(tree: Tree) -> Iterator[Finding]:
-    sources = (file for file in tree.code() if not file.is_test and not file.stands_in(SLEEPING))
+    sources = (file for file in tree.code() if not file.is_test and not file.is_in(SLEEPING))
     yield from grep(sources, r"\b(?:sleep_for|sleep_until|usleep|nanosleep)\b", "{0}: wait for the thing itself")
 
 
@@ -313,6 +313,25 @@ def links(tree: Tree) -> Iterator[Finding]:
                     yield Finding(source.path, number, f"links to {target}, which does not exist")
 
 
+PLAIN_ENGLISH = (
+    (r"\bstands?\b(?!-)", "'{0}': write what it is, for example 'is stored', 'is', 'means'"),
+    (r"\btold\b", "'{0}': write 'reported', 'printed' or 'given'"),
+    (r"\bwhoever\b", "'{0}': name who it is, for example 'the caller'"),
+    (r"\bis none that\b", "'{0}': write 'is not one that'"),
+    (r"(?<!there )\b(?:is|are) no (?!longer\b|more\b|less\b|better\b|worse\b|larger\b|later\b|other\b)[\w']+",
+     "'{0}': write 'is not a', or 'there is no'"),
+    (r"\bof the two that\b", "'{0}': one fact a sentence"),
+    (r"\bcan not\b", "'{0}': write 'cannot'"),
+)
+
+
+def plain_english(tree: Tree) -> Iterator[Finding]:
+    """Readers know English from technical texts only."""
+    sources = [file for file in tree.text() if not file.path.startswith("tests/lint/")]
+    for pattern, message in PLAIN_ENGLISH:
+        yield from grep(sources, pattern, message, raw=True, flags=re.IGNORECASE)
+
+
 def machine_paths(tree: Tree) -> Iterator[Finding]:
     folders = "|".join(("work", "home", "root"))
     yield from grep((file for file in tree.files if not file.is_binary), rf"(?<![\w.$}}*)/])/(?:{folders})/\w[\w./-]*",
@@ -333,11 +352,11 @@ def shared_paths(tree: Tree) -> Iterator[Finding]:
 RULES = {rule.__name__.replace("_", "-"): rule for rule in (
     file_length, whitespace, include_once, full_includes, real_clock, real_randomness, lmdb_header, network, exceptions,
     printing, open_ends, product_names, class_names, sleeping, modules_exist, header_comments, decision_numbers, links,
-    machine_paths, shared_paths)}
+    plain_english, machine_paths, shared_paths)}
 
 
 def contract_density(tree: Tree) -> Iterator[str]:
-    """Contracts per 1,000 lines of sources; told, not demanded: some code has nothing to assert."""
+    """Contracts per 1,000 lines of sources; reported, not demanded: some code has nothing to assert."""
     for top in ("events", "kernel"):
         sources = [file for file in tree.code() if file.path.startswith(top + "/") and not file.is_test]
         lines = sum(file.text.count("\n") for file in sources)
@@ -360,7 +379,7 @@ def main(arguments: list[str]) -> int:
         return 2
     root = pathlib.Path(arguments[0]) if arguments else pathlib.Path(__file__).resolve().parents[2]
     if not root.is_dir():
-        print(f"house_rules.py: {root} is no folder", file=sys.stderr)
+        print(f"house_rules.py: {root} is not a folder", file=sys.stderr)
         return 2
     findings, figures = check(root)
     print("\n".join(findings + figures))

@@ -65,7 +65,7 @@ base::Status Credentials::save(const std::filesystem::path& file) const {
     entries.push_back(toml::table{{"url", credential.url}, {"tenant", credential.tenant}, {"token", credential.token}});
   }
   std::ostringstream text;
-  text << "# Tokens of trav; each opens a tenant to whoever reads it. Written by `trav login`.\n"
+  text << "# Tokens of trav; each opens a tenant to everybody who can read this file. Written by `trav login`.\n"
        << toml::table{{"credential", std::move(entries)}} << "\n";
   TRV_TRY(make_private_folders(file.parent_path()));
   return replace_file(file, text.str(), FileMode::owner_only);

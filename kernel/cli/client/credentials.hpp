@@ -6,7 +6,7 @@
 //   tenant = "acme"
 //   token = "trv_…"
 //
-// Errors: invalid (it is no such file, or others can read it; the message says what to do), unavailable (the disk).
+// Errors: invalid (it is not such a file, or others can read it; the message says what to do), unavailable (the disk).
 
 #include <filesystem>
 #include <optional>

@@ -19,7 +19,7 @@ enum class Sync { now, later };
 [[nodiscard]] base::Result<std::string> read_file(const std::filesystem::path& file, std::size_t bytes_max);
 
 /// Writes beside `file`, syncs, renames over it and syncs the folder: durable on return, never half written. With
-/// Sync::later nothing is synced: durable after sync_all, and whoever reads it after a crash has to check it.
+/// Sync::later nothing is synced: durable after sync_all, and its reader has to check it after a crash.
 [[nodiscard]] base::Status replace_file(const std::filesystem::path& file, std::string_view bytes, FileMode mode,
                                         Sync sync = Sync::now);
 

@@ -154,7 +154,7 @@ base::Error failure_of(CURLcode code, const std::string& url, const Exchange& ex
   }
   if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
     return {ErrorCode::invalid,
-            fmt::format("'{}' is no address of a server; write it like http://127.0.0.1:8400", url)};
+            fmt::format("'{}' is not an address of a server; write it like http://127.0.0.1:8400", url)};
   }
   return {ErrorCode::unavailable,
           fmt::format("no answer from {}: {}\n"
@@ -172,8 +172,8 @@ int status_of(CURL* handle) {
 
 base::Status check_url(const std::string& url) {
   const auto refused = [&url](std::string_view why) {
-    return base::fail(ErrorCode::invalid, fmt::format("'{}' is no address of a server: {}; write it like {}", url, why,
-                                                      "http://127.0.0.1:8400"));
+    return base::fail(ErrorCode::invalid, fmt::format("'{}' is not an address of a server: {}; write it like {}", url,
+                                                      why, "http://127.0.0.1:8400"));
   };
   const auto colon = url.find("://");
   if (colon == std::string::npos) return refused("it does not begin with http:// or https://");

@@ -52,7 +52,7 @@ class FolderNodes final : public merkle::NodeReader {
   FolderNodes(path folder, std::uint64_t size) : folder_(std::move(folder)), size_(size) {}
 
   [[nodiscard]] base::Result<std::optional<base::Digest>> node(merkle::NodeAddress address) const override {
-    // A node stands in a tile, or is computed from the 2^rest hashes of one that lie below it.
+    // A node is stored in a tile, or is computed from the 2^rest hashes of one that lie below it.
     const std::uint32_t level = address.level / 8;
     const std::uint32_t rest = address.level % 8;
     const std::uint64_t first = address.index << rest;

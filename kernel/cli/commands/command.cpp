@@ -133,7 +133,7 @@ std::string check_limit(const std::string& value) {
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
   const bool is_number = error == std::errc() && end == value.data() + value.size();
   if (is_number && limit >= 1 && limit <= list_limit_max) return {};
-  return fmt::format("'{}' is no whole number from 1 to {}", value, list_limit_max);
+  return fmt::format("'{}' is not a whole number from 1 to {}", value, list_limit_max);
 }
 
 std::string check_server(const std::string& value) {
@@ -302,7 +302,7 @@ base::Result<Action> CommandTree::parse(const std::vector<std::string>& argument
   }
   if (chosen_) return chosen_;
   if (const auto end = std::ranges::find(arguments, "--"); path_so_far().empty() && end != arguments.end()) {
-    return base::fail(base::ErrorCode::invalid, "behind -- stand arguments, and there is no command before it");
+    return base::fail(base::ErrorCode::invalid, "what follows -- are arguments, and there is no command before it");
   }
   if (path_so_far().empty()) return print_help({});
   const std::string text = full_name(*root_->get_subcommands().front());

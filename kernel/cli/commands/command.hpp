@@ -90,7 +90,7 @@ class CommandTree {
   ~CommandTree();
 
   [[nodiscard]] Noun noun(const std::string& name, const std::string& help);
-  /// A verb that stands without a noun.
+  /// A verb without a noun.
   [[nodiscard]] Verb verb(const std::string& name, const std::string& help);
 
   [[nodiscard]] const Globals& globals() const noexcept { return globals_; }

@@ -51,7 +51,7 @@ std::vector<Option> options_of(const CommandDescription& command, const CommandD
   return options;
 }
 
-// 'tenant'<between>'tenant create'<between>…: every path that leads somewhere. Behind `help` stand nouns and verbs as
+// 'tenant'<between>'tenant create'<between>…: every path that leads somewhere. After `help` come nouns and verbs as
 // behind the program, so the word itself leads nowhere.
 std::string all_paths(const CommandDescription& root, std::string_view between) {
   std::string paths;

@@ -45,7 +45,7 @@ TEST_F(CommandLine, a_filtered_list_goes_on_over_short_pages_until_it_has_its_ro
             "i-1  ns/w:1.0.0  completed\n"
             "i-2  ns/w:1.0.0  completed\n"
             "i-3  ns/w:1.0.0  completed\n");
-  EXPECT_EQ(err_, "There may be more: --cursor c7\n") << "no instance is told twice or left out";
+  EXPECT_EQ(err_, "There may be more: --cursor c7\n") << "no instance is listed twice or left out";
   EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "3", "--output", "json"}), ExitCode::ok);
   EXPECT_EQ(out_, page_of({1, 2, 3}, "c7") + "\n");
 }

@@ -52,7 +52,7 @@ base::Result<Listed> fetch(Session& session, Speaker speaker, const ListRequest&
     json::array& items = page.at("items").as_array();
     const std::size_t left = wanted - listed.items.size();
     if (items.size() > left && size > left) {
-      // A cursor stands behind a whole page, so a page that holds too much is asked for again, smaller.
+      // A cursor is after a whole page, so a page that holds too much is asked for again, smaller.
       size = std::max(left, size / 2);
       limit = std::to_string(size);
       continue;

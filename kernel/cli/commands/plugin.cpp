@@ -123,7 +123,7 @@ base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) 
 
 base::Result<ExitCode> pack(Session& session, const PluginArguments& arguments) {
   auto packed = package::pack(arguments.file, arguments.library, arguments.out);
-  // Whatever is wrong stands in the user's folder, not in how the command was typed.
+  // Whatever is wrong is in the user's folder, not in how the command was typed.
   if (!packed) return base::fail(base::ErrorCode::denied, packed.error().message());
   const std::string digest = base::to_hex(packed->digest);
   if (session.as_json()) {

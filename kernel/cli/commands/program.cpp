@@ -15,7 +15,7 @@ struct ProgramArguments {
   bool markdown = false;
 };
 
-// The version of trav is told whether or not the server answers.
+// The version of trav is printed whether or not the server answers.
 base::Result<ExitCode> version(Session& session) {
   TRV_TRY_ASSIGN(const std::string url, session.url());
   const auto server = session.call_json(Speaker::nobody, {.target = "/v1/version"});

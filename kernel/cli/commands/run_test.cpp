@@ -58,9 +58,9 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"-x"}, "trav: no option '-x'\n"},
       {{"TENANT", "list"}, "trav: no command 'TENANT'; did you mean 'tenant'?\n"},
       {{"list", "instance"}, "trav: no command 'list'; did you mean 'instance list'?\n"},
-      {{"--", "instance", "list"}, "trav: behind -- stand arguments, and there is no command before it\n"},
+      {{"--", "instance", "list"}, "trav: what follows -- are arguments, and there is no command before it\n"},
       {{"tenant", "--output"}, "trav: --output needs a value: table|json\n"},
-      {{"token", "list", "--limit", "0"}, "trav: --limit: '0' is no whole number from 1 to 500\n"},
+      {{"token", "list", "--limit", "0"}, "trav: --limit: '0' is not a whole number from 1 to 500\n"},
       {{"token"}, "trav: what to do with token? Run `trav help token`\n"},
       {{"token", "create", "x", "--role", "owner", "--expires", "soon"}, "--expires soon: write a number"},
       {{"run", "triage"}, "'triage' names no workflow"},
@@ -110,7 +110,7 @@ TEST_F(CommandLine, a_new_tenants_token_is_shown_once_and_kept) {
   EXPECT_NE(server_.received()[1].head.find("Authorization: Bearer trv_1_new"), std::string::npos);
 }
 
-TEST_F(CommandLine, a_tenant_whose_token_cannot_be_kept_is_told_to_be_made) {
+TEST_F(CommandLine, a_tenant_whose_token_cannot_be_kept_is_reported_to_be_made) {
   server_.script("POST /v1/tenants", {.status = 201, .body = R"({"id":"beta","token":{"token":"trv_1_new"}})"});
   environment_["TRAV_CONFIG_DIR"] = (write("plain", "") / "below").string();
   EXPECT_EQ(trav({"tenant", "create", "beta"}), ExitCode::usage);
@@ -173,7 +173,7 @@ TEST_F(CommandLine, an_address_that_can_be_no_servers_is_wrong_usage_for_every_v
     for (std::vector<std::string> arguments : verbs) {
       arguments.insert(arguments.begin(), {"--url", url});
       EXPECT_EQ(trav(arguments), ExitCode::usage) << url;
-      EXPECT_TRUE(err_.starts_with(fmt::format("trav: --url: '{}' is no address of a server: ", url))) << err_;
+      EXPECT_TRUE(err_.starts_with(fmt::format("trav: --url: '{}' is not an address of a server: ", url))) << err_;
       EXPECT_EQ(out_, "");
     }
     environment_["TRAV_URL"] = url;
@@ -183,7 +183,7 @@ TEST_F(CommandLine, an_address_that_can_be_no_servers_is_wrong_usage_for_every_v
   }
 }
 
-TEST_F(CommandLine, the_version_is_told_and_a_server_that_does_not_answer_is_too) {
+TEST_F(CommandLine, the_version_is_reported_and_a_server_that_does_not_answer_is_too) {
   environment_["TRAV_URL"] = "http://127.0.0.1:1";
   EXPECT_EQ(trav({"version"}), ExitCode::unreachable);
   EXPECT_TRUE(out_.starts_with("trav ")) << out_;
@@ -213,7 +213,7 @@ TEST_F(CommandLine, an_empty_value_is_refused_because_a_script_forgot_its_variab
   EXPECT_EQ(trav({"token", "list", "--cursor", ""}), ExitCode::ok) << "a loop over pages begins so";
 }
 
-TEST_F(CommandLine, warnings_about_a_definition_are_told_and_it_is_applied) {
+TEST_F(CommandLine, warnings_about_a_definition_are_reported_and_it_is_applied) {
   const std::string body =
       R"({"namespace":"a","name":"b","version":"1.0.0","warnings":["task 'x': no plugin 'nope'","line\nbreak \u001b[2J"]})";
   server_.script("POST /v1/tenants/acme/workflows", {.status = 201, .body = body});

@@ -121,7 +121,7 @@ base::Result<const Credentials*> Session::credentials() {
 base::Result<std::string> Session::url() {
   std::string url = globals_.url.empty() ? environment("TRAV_URL") : globals_.url;
   if (url.empty() && token_named().empty()) {
-    // Whoever has logged in at one server only means that one.
+    // A user who has logged in at one server only means that one.
     TRV_TRY_ASSIGN(const Credentials* known, credentials());
     std::set<std::string> urls;
     for (const Credential& credential : known->all()) urls.insert(credential.url);

@@ -37,7 +37,7 @@ base::Result<ExitCode> create(Session& session, const TenantArguments& arguments
                                                                                 .target = "/v1/tenants",
                                                                                 .content_type = "application/json",
                                                                                 .body = json::serialize(body)}));
-  // The token is in this answer only: it is told before anything can go wrong with the file.
+  // The token is in this answer only: it is printed before anything can go wrong with the file.
   TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
   const std::string token = member_text(answer, "token.token");
   if (session.as_json()) {

@@ -30,8 +30,8 @@ TEST(Text, hostile_text_cannot_move_the_cursor_or_hide_anything) {
             "safe\\u{202e}txt.exe");
   EXPECT_EQ(printable("zero\xe2\x80\x8bwidth"), "zero\\u{200b}width");
   EXPECT_EQ(printable("broken \xff \xc3"), "broken \\xff \\xc3");
-  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "a surrogate is no character";
-  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf") << "an overlong form is no character";
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "a surrogate is not a character";
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf") << "an overlong form is not a character";
   EXPECT_EQ(printable("Grüße 東京 🪨"), "Grüße 東京 🪨");
   EXPECT_EQ(printable("one\ntwo\x1b", LineEnds::kept), "one\ntwo\\x1b");
 }
@@ -168,7 +168,7 @@ TEST(WorkflowName, names_are_read_and_half_names_are_refused) {
   for (const char* bad : {"", "a", "a/", "/b", "a/b:", "a/b/c", "a:1"}) EXPECT_FALSE(WorkflowName::parse(bad)) << bad;
 }
 
-TEST(Duration, lengths_are_told_in_fitting_units) {
+TEST(Duration, lengths_are_reported_in_fitting_units) {
   EXPECT_EQ(duration_text(0), "0 ms");
   EXPECT_EQ(duration_text(0.0754), "75 µs");
   EXPECT_EQ(duration_text(999), "999 ms");

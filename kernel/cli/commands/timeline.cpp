@@ -136,7 +136,7 @@ base::Result<ExitCode> Timeline::follow() {
   bool look = true;
   for (;;) {
     if (look) {
-      // Asked for before the steps: whoever has ended has all of them.
+      // Asked for before the steps: an instance that has ended has all of them.
       TRV_TRY_ASSIGN(const json::value end, ended());
       TRV_TRY(print_new());
       if (!end.is_null()) return tell_end(end);

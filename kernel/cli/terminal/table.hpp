@@ -15,7 +15,7 @@ enum class Colour { none, bold, dim, green, yellow, red };
 /// `text` in a colour; unchanged where the style has none.
 [[nodiscard]] std::string coloured(std::string_view text, Colour colour, const Style& style);
 
-/// The colour in which a status or an outcome is told.
+/// The colour in which a status or an outcome is shown.
 [[nodiscard]] Colour colour_of(std::string_view outcome) noexcept;
 
 class Table {

@@ -45,7 +45,7 @@ bool is_within(char32_t value, const std::array<Range, count>& ranges) noexcept 
   return false;
 }
 
-// Controls, and characters that reorder or hide what stands beside them.
+// Controls, and characters that reorder or hide what is beside them.
 constexpr std::array<Range, 10> treacherous = {{{0x00, 0x1f},
                                                 {0x7f, 0x9f},
                                                 {0xad, 0xad},

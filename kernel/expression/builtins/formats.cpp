@@ -92,7 +92,7 @@ json::Value format_shell(const json::Value& value, Allowance& allowance) {
     if (word.is_string()) {
       out += quoted(word.as_string(), '\'', "'\\''");
     } else if (word.is_array() || word.is_object()) {
-      fail(allowance, fmt::format("{} can not be escaped for shell", describe(word)));
+      fail(allowance, fmt::format("{} cannot be escaped for shell", describe(word)));
     } else {
       (void)json::append(out, word, {});
     }

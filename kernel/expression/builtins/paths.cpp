@@ -150,7 +150,7 @@ json::Value take_child(json::Value& container, const json::Value& key, Allowance
   return get_child(container, key, allowance);
 }
 
-// Takes the chain of containers along path[0, length) apart; what stands at its end is the result.
+// Takes the chain of containers along path[0, length) apart; what is at its end is the result.
 bool descend(json::Value root, const json::Value& path, std::size_t length, std::vector<json::Value>& chain,
              json::Value& end, Allowance& allowance) {
   TRV_EXPECTS(length <= path.size() && chain.empty());

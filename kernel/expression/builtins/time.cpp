@@ -198,7 +198,7 @@ void append_field(std::string& out, char field, const Moment& moment) {
   }
 }
 
-// Reads a text by a format; what it met so far stands in `moment`.
+// Reads a text by a format; what it met so far is in `moment`.
 class TimeReader {
  public:
   explicit TimeReader(std::string_view text) noexcept : text_(text) {}

@@ -87,7 +87,7 @@ int Compiler::compile_function(std::string_view name, const std::vector<std::str
   for (std::size_t i = 0; i < list.size(); ++i) {
     if (list[i].opcode != Opcode::call) continue;
     std::size_t next = i + 1 + static_cast<std::size_t>(list[i].b);
-    // The last instruction is the return, so something stands behind every call.
+    // The last instruction is the return, so something is behind every call.
     TRV_ASSERT(next < list.size());
     while (list[next].opcode == Opcode::jump) next = static_cast<std::size_t>(list[next].a);
     if (list[next].opcode == Opcode::return_) list[i].opcode = Opcode::tail_call;

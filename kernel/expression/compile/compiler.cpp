@@ -196,7 +196,7 @@ std::optional<Compiler::Operand> Compiler::operand(const Node& node) const {
   return std::nullopt;
 }
 
-// Evaluates `node` on the value in `input_slot`, apart from the path, and says where the answer stands.
+// Evaluates `node` on the value in `input_slot`, apart from the path, and says where the answer is.
 Compiler::Operand Compiler::evaluate_operand(const Node& node, int input_slot) {
   if (const auto direct = operand(node)) return *direct;
   emit(Opcode::load, input_slot);

@@ -1,4 +1,4 @@
-// Builtins that become instructions in place, with their arguments compiled where they stand.
+// Builtins that become instructions in place, with their arguments compiled in place.
 
 #include <fmt/format.h>
 

@@ -63,7 +63,7 @@ bool Machine::backtrack() {
       case ForkKind::range: {
         restore(fork);
         path_ = fork.path;
-        // The range instruction stands right before the place to resume at.
+        // The range instruction is right before the place to resume at.
         TRV_ASSERT((next_ - 1)->opcode == Opcode::range);
         const std::int32_t bounds = (next_ - 1)->a;
         current_ = fork.current;

@@ -34,7 +34,7 @@ class PathTrace {
   void step(json::Value key, json::Value value) {
     last_ = new Step{1, 0, false, last_, std::move(key), std::move(value)};
   }
-  /// Ends the path that begin() began and goes back to the one outside. Gives the keys and what begin() was told.
+  /// Ends the path that begin() began and goes back to the one outside. Gives the keys and what begin() was given.
   [[nodiscard]] std::pair<json::Value, int> end();
 
  private:

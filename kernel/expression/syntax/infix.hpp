@@ -1,5 +1,5 @@
 #pragma once
-// The operators that stand between two expressions, and how tightly they bind.
+// The operators that are between two expressions, and how tightly they bind.
 
 #include <array>
 #include <cstdint>

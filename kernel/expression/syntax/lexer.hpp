@@ -1,5 +1,5 @@
 #pragma once
-// Program text to tokens, one at a time. Strings are read in parts, because expressions can stand inside them.
+// Program text to tokens, one at a time. Strings are read in parts, because expressions can be inside them.
 
 #include <cstdint>
 #include <string>

@@ -75,7 +75,7 @@ struct Node {
   NodeKind kind = NodeKind::identity;
   Operator op = Operator::add;
   bool optional = false;
-  bool literal = false;      // of a string: text that stands in it, not an expression
+  bool literal = false;      // of a string: text that is in it, not an expression
   std::uint32_t offset = 0;  // into the text
   std::uint32_t depth = 1;
   std::string text;

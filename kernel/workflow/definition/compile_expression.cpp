@@ -1,4 +1,4 @@
-// The compiler's part for expressions: which strings are expressions, what they may name, and where they stand.
+// The compiler's part for expressions: which strings are expressions, what they may name, and where they are.
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -71,7 +71,7 @@ Position Compiler::within(const Node& node, std::size_t offset, const base::Erro
   for (std::size_t quote = 0; quote <= 1; ++quote) {
     if (node.position.offset + quote > text_.size()) break;
     if (!text_.substr(node.position.offset + quote).starts_with(node.text)) continue;
-    // The scalar stands in the text as it is, so a place within it is a place in the text.
+    // The scalar is in the text as it is, so a place within it is a place in the text.
     std::size_t target = offset;
     for (int line = 1; line < error.line(); ++line) {
       const std::size_t end = node.text.find('\n', target);

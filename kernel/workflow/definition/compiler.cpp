@@ -35,7 +35,7 @@ std::string pointer_part(std::string_view name) {
   return out;
 }
 
-/// The properties that make a task one of its kind. `for` also has a `do`, so it stands before it.
+/// The properties that make a task one of its kind. `for` also has a `do`, so it is before it.
 constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait", "raise", "try", "for", "do"};
 constexpr std::string_view unsupported_kinds[] = {"fork", "listen", "emit", "run"};
 constexpr std::string_view common_properties[] = {"if", "input", "output", "export", "timeout", "then", "metadata"};
@@ -186,7 +186,7 @@ TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& 
     }
     for (const TaskIndex sibling : siblings) {
       if (definition_.tasks[sibling].name == entry.key) {
-        problems_.add(entry.position, fmt::format("a task named '{}' stands in this list already", entry.key));
+        problems_.add(entry.position, fmt::format("a task named '{}' is in this list already", entry.key));
       }
     }
     const auto index = static_cast<TaskIndex>(definition_.tasks.size());
@@ -326,7 +326,7 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
         for (const TaskIndex sibling : siblings) names.push_back(definition_.tasks[sibling].name);
         const std::string_view meant = problems_.suggest(pending.target, names);
         problems_.add(pending.position,
-                      fmt::format("'then' names '{}', which is no task of the same list{}", pending.target,
+                      fmt::format("'then' names '{}', which is not a task of the same list{}", pending.target,
                                   meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
       }
     }

@@ -13,7 +13,7 @@
 
 namespace trv::definition {
 
-/// Where an expression stands; decides which variables it may name (specification, "Data Flow").
+/// Where an expression is; decides which variables it may name (specification, "Data Flow").
 enum class Site { workflow_input, task_input, body, output_as, export_as, workflow_output, event_filter };
 
 /// The task that is being compiled.

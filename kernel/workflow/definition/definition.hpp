@@ -140,7 +140,7 @@ struct Task {
   Position position;      ///< of the name
   TaskIndex parent = no_task;
   TaskIndex next = no_task;
-  bool in_catch = false;  ///< stands in the parent's catch.do
+  bool in_catch = false;  ///< is in the parent's catch.do
   std::optional<Expression> condition;
   std::optional<Template> input_from;
   std::optional<Template> output_as;
@@ -163,7 +163,7 @@ struct AttributeFilter {
   std::optional<Expression> expression;  ///< true for the attribute's value as `.`
 };
 
-/// Longer ones can not be subscribed to.
+/// Longer ones cannot be subscribed to.
 inline constexpr std::size_t event_type_bytes_max = 200;
 
 struct EventFilter {
@@ -200,7 +200,7 @@ struct Definition {
 };
 
 /// Reads, validates and compiles. What the specification has and we do not execute yet is refused by name.
-/// Error: invalid or too_large, with line and column; of several problems the one that stands first.
+/// Error: invalid or too_large, with line and column; of several problems the first in the text.
 [[nodiscard]] base::Result<Definition> compile(std::string_view text, Format format);
 
 }  // namespace trv::definition

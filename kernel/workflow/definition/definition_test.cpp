@@ -29,7 +29,7 @@ std::string with(std::string_view rest) {
   return verdict(head + std::string(rest));
 }
 
-TEST(Definition, a_problem_is_told_with_its_place_and_what_is_allowed) {
+TEST(Definition, a_problem_is_reported_with_its_place_and_what_is_allowed) {
   EXPECT_EQ(with("do: [{a: {set: {x: 1}}}]\n"), "compiles");
   EXPECT_EQ(with("doo: []\n"), "1:1 the definition needs the property 'do'");
   EXPECT_EQ(with("do: [{a: {set: {x: 1}}}]\nimput: {}\n"),
@@ -37,16 +37,15 @@ TEST(Definition, a_problem_is_told_with_its_place_and_what_is_allowed) {
   EXPECT_EQ(with("do:\n  - a:\n      set: {x: 1}\n      than: end\n"),
             "5:7 task 'a' has no property 'than'; did you mean 'then'?");
   EXPECT_EQ(with("do: [{a: {set: {x: 1}, then: b}}]\n"),
-            "2:30 'then' names 'b', which is no task of the same list; did you mean 'a'?");
-  EXPECT_EQ(with("do: [{a: {set: {x: 1}}}, {a: {set: {x: 1}}}]\n"),
-            "2:27 a task named 'a' stands in this list already");
+            "2:30 'then' names 'b', which is not a task of the same list; did you mean 'a'?");
+  EXPECT_EQ(with("do: [{a: {set: {x: 1}}}, {a: {set: {x: 1}}}]\n"), "2:27 a task named 'a' is in this list already");
   EXPECT_EQ(with("do: []\n"), "2:5 a list of tasks must be a sequence of at least one task, not an empty one");
   EXPECT_EQ(with("do: [{a: {}}]\n"),
             "2:7 task 'a' does not say what to do: it needs one of set, switch, call, wait, raise, try, for, do");
   EXPECT_EQ(with("do: [{a: {st: {x: 1}}}]\n"), "2:11 task 'a' has no property 'st'; did you mean 'set'?");
   EXPECT_EQ(with("do: [{\"a\\0b\": {set: {x: 1}}}]\n"), "2:7 a task's name must not have control characters");
   EXPECT_EQ(with("do: [{a: {wait: PT}}]\n"),
-            "2:17 'PT' is no ISO 8601 duration; write for example PT30S, PT1H30M or P2D");
+            "2:17 'PT' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D");
   EXPECT_EQ(with("do: [{a: {raise: {error: nope}}}]\n"), "2:26 'use.errors' has no error 'nope'");
   EXPECT_EQ(with("do: [{a: {call: github.create-issue}}]\n"),
             "2:17 'github.create-issue' names no function; write <plugin>.<operation>:<version>@default, for example "
@@ -82,7 +81,7 @@ TEST(Definition, thousands_of_mistakes_are_refused_quickly) {
         "  - task_with_a_long_name_to_compare_{}: {{set: {{a: 1}}, then: nowhere_to_be_found_in_this_list_{}}}\n", i,
         i);
   const auto start = std::chrono::steady_clock::now();
-  EXPECT_NE(with(many).find("which is no task of the same list"), std::string::npos);
+  EXPECT_NE(with(many).find("which is not a task of the same list"), std::string::npos);
 #ifdef TRV_SANITIZED  // what the sanitizers watch takes ten times as long
   constexpr auto bound = std::chrono::seconds(50);
 #else

@@ -70,7 +70,7 @@ base::Status add(CalendarDuration& duration, const Amount& amount, std::int64_t 
 base::Result<CalendarDuration> from_iso(std::string_view whole) {
   const auto refuse = [&] {
     return base::fail(ErrorCode::invalid,
-                      fmt::format("'{}' is no ISO 8601 duration; write for example PT30S, PT1H30M or P2D", whole));
+                      fmt::format("'{}' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D", whole));
   };
   std::string_view text = whole;
   if (!text.starts_with('P') || text.size() < 2) return refuse();

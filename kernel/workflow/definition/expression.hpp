@@ -16,7 +16,7 @@ namespace trv::definition {
 using TaskIndex = std::uint32_t;
 inline constexpr TaskIndex no_task = 0xFFFF'FFFF;
 
-/// What a `$name` stands for. `local` is a variable that a `for` or a `catch` declares.
+/// What a `$name` means. `local` is a variable that a `for` or a `catch` declares.
 enum class Variable : std::uint8_t { context, input, output, task, workflow, runtime, authorization, local };
 
 struct VariableReference {
@@ -55,7 +55,7 @@ class Template {
  public:
   [[nodiscard]] static Template constant(json::Value value);
   [[nodiscard]] static Template from(Expression expression);
-  /// Text parts and expressions in turn: results that are strings stand as they are, others as JSON.
+  /// Text parts and expressions in turn: results that are strings are written as they are, others as JSON.
   [[nodiscard]] static Template concatenation(std::vector<Template> parts);
   [[nodiscard]] static Template array(std::vector<Template> items);
   [[nodiscard]] static Template object(std::vector<std::pair<std::string, Template>> entries);

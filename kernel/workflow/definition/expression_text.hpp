@@ -1,5 +1,5 @@
 #pragma once
-// Where the expressions stand within a string of a definition. Any thread.
+// The places of the expressions within a string of a definition. Any thread.
 
 #include <cstddef>
 #include <string_view>
@@ -9,7 +9,7 @@
 
 namespace trv::definition {
 
-/// A run of plain text, or what stands between `${` and its `}`.
+/// A run of plain text, or what is between `${` and its `}`.
 struct TextPart {
   bool expression = false;
   std::string_view text;   ///< without `${` and `}`

@@ -57,7 +57,7 @@ Endpoint compile_endpoint(Compiler& compiler, Problems& problems, const Node& no
   }
   if (!has_scheme(node.text) && !node.text.starts_with('/') && !node.text.starts_with('{')) {
     problems.add(node.position,
-                 fmt::format("'{}' is no endpoint; write an http or https URI, or a path that begins with "
+                 fmt::format("'{}' is not an endpoint; write an http or https URI, or a path that begins with "
                              "'/' for a task with metadata.connection",
                              node.text));
   }
@@ -80,7 +80,7 @@ TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     });
     if (call.method.is_constant() && (!word || method->text.size() > 16)) {
-      problems.add(method->position, fmt::format("'{}' is no HTTP method", method->text));
+      problems.add(method->position, fmt::format("'{}' is not an HTTP method", method->text));
     }
   }
   if (const Node* endpoint = arguments.require("endpoint")) {

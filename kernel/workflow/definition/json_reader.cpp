@@ -47,8 +47,8 @@ class JsonReader {
   }
 
   [[nodiscard]] std::unexpected<base::Error> refuse_character(std::string_view wanted) const {
-    if (at_end()) return refuse(fmt::format("the text ends where {} must stand", wanted));
-    return refuse(fmt::format("'{}' stands where {} must stand", peek(), wanted));
+    if (at_end()) return refuse(fmt::format("the text ends; expected {}", wanted));
+    return refuse(fmt::format("expected {}, found '{}'", wanted, peek()));
   }
 
   base::Result<Node> value(int depth) {
@@ -169,15 +169,15 @@ class JsonReader {
     if (c != 'u') return refuse_character("an escape of JSON");
     advance();
     TRV_TRY_ASSIGN(std::uint32_t code, four_digits());
-    if (code >= 0xDC00 && code <= 0xDFFF) return refuse("a low surrogate stands without its high surrogate");
+    if (code >= 0xDC00 && code <= 0xDFFF) return refuse("a low surrogate without its high surrogate before it");
     if (code >= 0xD800 && code <= 0xDBFF) {
       if (!text_.substr(position_.offset).starts_with("\\u")) {
-        return refuse("a high surrogate stands without its low surrogate");
+        return refuse("a high surrogate without its low surrogate after it");
       }
       advance();
       advance();
       TRV_TRY_ASSIGN(const std::uint32_t low, four_digits());
-      if (low < 0xDC00 || low > 0xDFFF) return refuse("a high surrogate stands without its low surrogate");
+      if (low < 0xDC00 || low > 0xDFFF) return refuse("a high surrogate without its low surrogate after it");
       code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
     }
     append_utf8(out, code);
@@ -245,7 +245,7 @@ class JsonReader {
       entry.position = position_;
       TRV_TRY_ASSIGN(entry.key, string());
       if (!keys.insert(entry.key).second) {
-        return base::fail(base::Error(ErrorCode::invalid, fmt::format("the key '{}' stands twice", entry.key))
+        return base::fail(base::Error(ErrorCode::invalid, fmt::format("the key '{}' occurs twice", entry.key))
                               .at(entry.position.line, entry.position.column));
       }
       skip_space();

@@ -37,7 +37,7 @@ struct Node {
   [[nodiscard]] bool is_string() const noexcept { return kind == Kind::string; }
   [[nodiscard]] bool is_mapping() const noexcept { return kind == Kind::mapping; }
   [[nodiscard]] bool is_sequence() const noexcept { return kind == Kind::sequence; }
-  /// The value of a key; nullptr where there is none or this is no mapping.
+  /// The value of a key; nullptr where there is none or this is not a mapping.
   [[nodiscard]] const Node* find(std::string_view key) const noexcept;
 };
 
@@ -62,7 +62,7 @@ inline constexpr int depth_max = 64;
 inline constexpr std::size_t nodes_max = 20'000;
 
 /// Reads one document. YAML 1.2 core schema: `on` and `yes` are strings, quoting is honoured, aliases are copies.
-/// Refuses with a position: duplicate keys, keys that are no strings, several documents, unknown tags, numbers without
+/// Refuses with a position: duplicate keys, keys that are not strings, several documents, unknown tags, numbers without
 /// a JSON form, and anything over the bounds above. JSON is RFC 8259, nothing more.
 /// Error: invalid or too_large.
 [[nodiscard]] base::Result<Node> read(std::string_view text, Format format);

@@ -19,7 +19,7 @@ class Problems {
   /// As nearest(), and empty once some have been made: a hostile text could ask for millions.
   [[nodiscard]] std::string_view suggest(std::string_view name, const std::vector<std::string_view>& candidates);
   [[nodiscard]] bool empty() const noexcept { return !first_.has_value(); }
-  /// The problem that stands first in the text; `empty()` must be false.
+  /// The first problem in the text; `empty()` must be false.
   [[nodiscard]] base::Error first() const;
 
  private:
@@ -31,8 +31,8 @@ class Problems {
 /// Reads the properties of one mapping; every name asked for is a known one.
 class Fields {
  public:
-  /// `what` names the mapping in messages, for example "task 'greet'". A node that is no mapping is a problem and reads
-  /// as empty. All references must outlive this.
+  /// `what` names the mapping in messages, for example "task 'greet'". A node that is not a mapping is a problem and
+  /// reads as empty. All references must outlive this.
   Fields(Problems& problems, const Node& node, std::string what);
 
   [[nodiscard]] const Node* get(std::string_view name);

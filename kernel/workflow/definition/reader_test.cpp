@@ -134,12 +134,12 @@ TEST(Reader, json_is_strict_and_has_positions) {
   };
   EXPECT_EQ(json(R"({"a": [1, -2.5e+3, "\u00e9\ud83d\ude00\n", true, null]})"),
             "{\"a\":[1,-2.5e+3,\"\u00e9\U0001F600\\n\",true,null]}");
-  EXPECT_EQ(json("{\n \"a\": 1,\n \"a\": 2}"), "3:2 the key 'a' stands twice");
-  EXPECT_EQ(json("{a: 1}"), "1:2 'a' stands where a key in double quotes must stand");
-  EXPECT_EQ(json("[1,]"), "1:4 ']' stands where a JSON value must stand");
-  EXPECT_EQ(json("[01]"), "1:3 '1' stands where ',' or ']' must stand");
+  EXPECT_EQ(json("{\n \"a\": 1,\n \"a\": 2}"), "3:2 the key 'a' occurs twice");
+  EXPECT_EQ(json("{a: 1}"), "1:2 expected a key in double quotes, found 'a'");
+  EXPECT_EQ(json("[1,]"), "1:4 expected a JSON value, found ']'");
+  EXPECT_EQ(json("[01]"), "1:3 expected ',' or ']', found '1'");
   EXPECT_EQ(json("[1] x"), "1:5 nothing may follow the JSON document");
-  EXPECT_EQ(json("\"\\ud800\""), "1:8 a high surrogate stands without its low surrogate");
+  EXPECT_EQ(json("\"\\ud800\""), "1:8 a high surrogate without its low surrogate after it");
   const auto node = read("{\n  \"a\": {\"b\": 7}}", Format::json);
   ASSERT_TRUE(node);
   const Node* b = node->find("a")->find("b");

@@ -19,8 +19,7 @@ TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& sco
     const Entry& entry = item.entries.front();
     for (const SwitchCase& other : task.cases) {
       if (other.name == entry.key) {
-        fields.problems().add(entry.position,
-                              fmt::format("a case named '{}' stands in this switch already", entry.key));
+        fields.problems().add(entry.position, fmt::format("a case named '{}' is in this switch already", entry.key));
       }
     }
     Fields case_fields(fields.problems(), entry.value, fmt::format("case '{}'", entry.key));

@@ -96,7 +96,7 @@ void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std
 
 void Execution::push(Frame frame) {
   TRV_EXPECTS(stands_in_scope(frame.task) && !in_call());
-  TRV_EXPECTS(frame.started_ns == context_.now.ns() && !frame.told);
+  TRV_EXPECTS(frame.started_ns == context_.now.ns() && !frame.reported);
   state_.frames.push_back(std::move(frame));
 }
 
@@ -159,7 +159,7 @@ void Execution::emit(record::Draft draft) {
   }
   event_bytes_here_ += draft.payload.size();
   decision_.events.push_back(std::move(draft));
-  for (Frame& frame : state_.frames) frame.told = true;
+  for (Frame& frame : state_.frames) frame.reported = true;
 }
 
 bool Execution::in_call() const {

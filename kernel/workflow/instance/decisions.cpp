@@ -44,17 +44,17 @@ struct Opened {
 /// Rows are rebuilt from the log at will; one that contradicts its definition is damage, not a state.
 bool fits(const State& state, const definition::Definition& definition) {
   TaskIndex scope = no_task;
-  const auto stands = [&](TaskIndex index) {
+  const auto exists = [&](TaskIndex index) {
     return index < definition.tasks.size() && definition.task(index).parent == scope;
   };
   for (const Frame& frame : state.frames) {
-    if (!stands(frame.task) || frame.attempt > steps_per_instance_max) return false;
+    if (!exists(frame.task) || frame.attempt > steps_per_instance_max) return false;
     const bool loops = std::holds_alternative<definition::ForTask>(definition.task(frame.task).body);
     if (loops && (!frame.items || frame.index >= frame.items->size())) return false;
     scope = frame.task;
   }
   const auto known = [&](const TaskRuns& runs) { return runs.task < definition.tasks.size() && runs.runs >= 1; };
-  return (state.next == no_task || stands(state.next)) && state.due_ns >= 0 && std::ranges::all_of(state.runs, known);
+  return (state.next == no_task || exists(state.next)) && state.due_ns >= 0 && std::ranges::all_of(state.runs, known);
 }
 
 base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
@@ -82,7 +82,7 @@ InstanceData data_of(const lmdb::Txn& txn, const shard::DecisionContext& context
           .context = [&txn, &context, store, instance] { return store.context(txn, context.tenant, instance); }};
 }
 
-/// Of an instance that starts in this decision: all that there is stands in the execution already.
+/// Of an instance that starts in this decision: all that there is is in the execution already.
 InstanceData data_of_new(const shard::DecisionContext& context) {
   const auto nothing = []() -> base::Result<Value> { return Value::object(); };
   return {.started_ns = context.now.ns(), .input = nothing, .context = nothing};
@@ -217,7 +217,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
       for (const definition::EventFilter& filter : definition->starts)
         passes = passes || filter.matches(object, context.now);
     }
-    // A filter without fuel lets nothing pass: to go on would lose the event for whoever comes after.
+    // A filter without fuel lets nothing pass: to go on would lose the event for the workflows after it.
     if (fuel.used_up()) {
       return base::fail(ErrorCode::too_large,
                         fmt::format("the event filters of the tenant's workflows used up their fuel of {} together, "

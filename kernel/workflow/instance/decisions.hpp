@@ -29,7 +29,7 @@ struct ApplyDefinition {
   definition::Format format = definition::Format::yaml;
 };
 struct AppliedDefinition {
-  shard::Decision decision;  ///< no events where it stands there already
+  shard::Decision decision;  ///< no events where it is stored already
   definition::Name name;
   base::Digest sha256{};
   bool existed = false;
@@ -67,7 +67,7 @@ struct ReceivedEvent {
   std::optional<base::Timestamp> time{};
   std::string datacontenttype{};  ///< empty: none
   std::string dataschema{};       ///< empty: none
-  std::string extensions{};       ///< JSON object; its members stand beside the attributes above; empty: none
+  std::string extensions{};       ///< JSON object; its members are beside the attributes above; empty: none
   std::string data{};             ///< JSON; empty: none
   std::string data_base64{};      ///< empty: none
 };

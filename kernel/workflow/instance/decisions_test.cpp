@@ -321,7 +321,7 @@ TEST(Instances, a_start_key_starts_once) {
   const Started again = start_it();
   EXPECT_TRUE(again.existed);
   EXPECT_EQ(again.instance, first.instance);
-  // Whoever asked for the latest learns which version runs.
+  // A caller who asked for the latest learns which version runs.
   EXPECT_EQ(again.definition.version, name.version);
   EXPECT_EQ(again.status, Status::completed);
 }

@@ -88,7 +88,8 @@ base::Result<Page<StoredDefinition>> DefinitionStore::list(const lmdb::Txn& txn,
   if (!cursor.empty()) {
     const auto bytes = base::from_hex(cursor);
     if (!bytes || bytes->size() > lmdb::key_bytes_max - prefix.size()) {
-      return base::fail(base::ErrorCode::invalid, "the cursor is none that a list has given");
+      return base::fail(base::ErrorCode::invalid,
+                        "the cursor is not one that a list has given; leave it out to start from the beginning");
     }
     from = prefix + std::string(base::as_text(*bytes));
   }

@@ -76,8 +76,8 @@ std::string_view cut(std::string_view text, std::size_t bytes_max) {
 Value error_of(const shard::Outcome& outcome, std::string_view instance) {
   TRV_EXPECTS(!outcome.ok);
   StandardError kind = StandardError::runtime;
-  // A service that answered well did its part: what went wrong after that is no error of communication, and doing it
-  // again would not help.
+  // A service that answered well did its part: what went wrong after that is not an error of communication, and doing
+  // it again would not help.
   std::uint32_t status = outcome.status >= 200 && outcome.status < 300 ? 0 : outcome.status;
   if (outcome.code == "unauthenticated") {
     kind = StandardError::authentication;

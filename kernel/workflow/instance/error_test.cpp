@@ -60,7 +60,7 @@ TEST(Raise, text_fields_are_text_whatever_the_expression_gives) {
   EXPECT_EQ(kernel.detail(id).error, R"({"type":"a","status":3,"title":"[3]","detail":"3","instance":"/do/0/r"})");
 }
 
-TEST(Http, an_answer_that_is_not_text_is_told_and_comes_raw_as_base64) {
+TEST(Http, an_answer_that_is_not_text_is_reported_and_comes_raw_as_base64) {
   TestKernel kernel;
   const auto answered = [&kernel](std::string_view output) {
     const InstanceId id = kernel.start(kernel.apply_text(

@@ -1,4 +1,4 @@
-// Expressions of an instance: what their variables stand for, and what their failures are to the workflow.
+// Expressions of an instance: what their variables mean, and what their failures are to the workflow.
 
 #include <fmt/format.h>
 

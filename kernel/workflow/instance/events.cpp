@@ -31,8 +31,8 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
     std::vector<Offset<schema::workflow::Frame>> offsets;
     offsets.reserve(move.frames.size());
     for (const Frame& frame : move.frames) {
-      const Text input = frame.told ? Text() : json(builder, frame.input);
-      const Text items = frame.told ? Text() : json(builder, frame.items);
+      const Text input = frame.reported ? Text() : json(builder, frame.input);
+      const Text items = frame.reported ? Text() : json(builder, frame.items);
       const Text error = json(builder, frame.error);
       offsets.push_back(schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input,
                                                       items, frame.index, error));

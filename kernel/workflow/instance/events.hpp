@@ -27,7 +27,7 @@ inline constexpr std::string_view task_retried_type = "trv.task.retried";
 /// A JSON text that an event carries, or none.
 using Json = std::optional<std::string>;
 
-/// The change to where the instance stands.
+/// The change to the instance's state.
 struct Move {
   std::uint32_t keep = 0;
   std::span<const Frame> frames;
@@ -74,7 +74,7 @@ class EventWriter {
                                              const definition::Definition& definition, definition::Format format,
                                              std::string_view text);
 
-/// The CloudEvent types that may start the definition, each once; an empty text stands for any type.
+/// The CloudEvent types that may start the definition, each once; an empty text means any type.
 [[nodiscard]] std::vector<std::string> event_types(const definition::Definition& definition);
 
 }  // namespace trv::instance

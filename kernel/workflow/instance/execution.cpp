@@ -208,7 +208,7 @@ void Execution::settle() {
     result = std::unexpected(Raised{error_of(outcome, task.reference)});
   } else if (auto output = json::parse(outcome.output); !output) {
     result = std::unexpected(Raised{make_error(StandardError::runtime, task.reference,
-                                               "the operation's output is no JSON: " + output.error().message())});
+                                               "the operation's output is not JSON: " + output.error().message())});
   } else if (const auto* http = std::get_if<definition::HttpCall>(&task.body)) {
     result = result_of(*http, *output, task.reference);
   } else {

@@ -142,8 +142,8 @@ class Execution final : public definition::VariableSource {
   expression::SharedFuel& fuel_;
   std::optional<Value> out_of_fuel_;    ///< why the instance ends: the decision's fuel was used up
   std::optional<base::Error> failure_;  ///< of instance_data_
-  std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have told
-  bool data_known_ = true;              ///< whether the events so far have told state_.data
+  std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have reported
+  bool data_known_ = true;              ///< whether the events so far have reported state_.data
   bool context_known_ = true;
   std::uint32_t steps_here_ = 0;
   std::size_t event_bytes_here_ = 0;

@@ -17,7 +17,7 @@ constexpr std::size_t instance_key_bytes = 17;
 
 base::Result<Value> parse(std::string_view json) {
   auto value = json::parse(json);
-  if (!value) return base::fail(base::ErrorCode::corrupt, "stored data is no JSON: " + value.error().message());
+  if (!value) return base::fail(base::ErrorCode::corrupt, "stored data is not JSON: " + value.error().message());
   return *std::move(value);
 }
 
@@ -42,7 +42,7 @@ base::Result<State> state_of(const StateRow& row) {
     frame.attempt = from.attempt;
     frame.index = from.index;
     frame.started_ns = from.started_ns;
-    frame.told = true;
+    frame.reported = true;
     TRV_TRY_ASSIGN(frame.input, parse_optional(from.input));
     TRV_TRY_ASSIGN(frame.items, parse_optional(from.items));
     TRV_TRY_ASSIGN(frame.error, parse_optional(from.error));
@@ -125,7 +125,9 @@ base::Result<Page<InstanceSummary>> InstanceStore::list(const lmdb::Txn& txn, co
   std::string from;
   if (!cursor.empty()) {
     const auto id = base::Uuid::parse(cursor);
-    if (!id) return base::fail(base::ErrorCode::invalid, "the cursor is none that a list has given");
+    if (!id)
+      return base::fail(base::ErrorCode::invalid,
+                        "the cursor is not one that a list has given; leave it out to start from the beginning");
     from = instance_key(tenant.value(), *id);
   }
   Page<InstanceSummary> page;
@@ -157,7 +159,9 @@ base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, c
   std::string from;
   if (!cursor.empty()) {
     const bool digits = cursor.size() <= 19 && cursor.find_first_not_of("0123456789") == std::string_view::npos;
-    if (!digits) return base::fail(base::ErrorCode::invalid, "the cursor is none that a timeline has given");
+    if (!digits)
+      return base::fail(base::ErrorCode::invalid,
+                        "the cursor is not one that a timeline has given; leave it out to start from the beginning");
     from = step_key(tenant.value(), id, record::Lsn(std::stoull(std::string(cursor))));
   }
   Page<InstanceStep> page;

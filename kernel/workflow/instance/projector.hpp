@@ -19,7 +19,7 @@ namespace trv::instance {
 /// Used on the shard's thread; tables() by any thread, with its own transaction.
 class WorkflowProjector final : public projection::Projector {
  public:
-  /// `timers` must outlive the projector and stand before it among the projection's projectors.
+  /// `timers` must outlive the projector and be before it among the projection's projectors.
   explicit WorkflowProjector(const shard::Timers& timers) : timers_(timers) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }

@@ -1,6 +1,6 @@
 #pragma once
-// The rows of the workflow projection as bytes. Rows are rebuilt from the log at will, so this is no format for others:
-// little-endian numbers and length-prefixed texts in a fixed order. Readers check every length.
+// The rows of the workflow projection as bytes. Rows are rebuilt from the log at will, so this is not a format for
+// others: little-endian numbers and length-prefixed texts in a fixed order. Readers check every length.
 
 #include <cstdint>
 #include <string>

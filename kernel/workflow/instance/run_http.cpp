@@ -1,5 +1,5 @@
 // `call: http`. The effect's input is {endpoint, headers, query, body, output, redirect}; its outcome is
-// {status, headers, body} where the service answered, whatever it answered; body_base64 stands for body where the
+// {status, headers, body} where the service answered, whatever it answered; body_base64 replaces body where the
 // answer is not UTF-8.
 
 #include <fmt/format.h>
@@ -42,7 +42,7 @@ bool is_json_type(const Value* headers) {
   return false;
 }
 
-/// The body as the workflow sees it: JSON where it is declared or stands as JSON already, else text.
+/// The body as the workflow sees it: JSON where it is declared as JSON or is JSON already, else text.
 Value content_of(const Value& response) {
   const Value* body = response.find("body");
   if (body == nullptr) return {};

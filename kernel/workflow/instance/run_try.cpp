@@ -58,7 +58,7 @@ void Execution::handle_error() {
     std::swap(outer, state_.frames);
     scope_ = {};
     if (!caught || !again) {
-      // A condition that fails is an error of its own, for whoever stands further out.
+      // A condition that fails is an error of its own, which an outer `try` can catch.
       state_.error = !caught ? caught.error().error : again.error().error;
       continue;
     }

@@ -1,5 +1,5 @@
 #pragma once
-// Where an instance stands, as a decision works with it. Plain values, one thread.
+// The state of an instance, as a decision works with it. Plain values, one thread.
 
 #include <cstdint>
 #include <optional>
@@ -37,7 +37,7 @@ struct Frame {
   std::optional<json::Value> input{};  ///< transformed input, where something later needs it
   std::optional<json::Value> items{};  ///< for
   std::optional<json::Value> error{};  ///< try: within its catch
-  bool told = false;                   ///< input and items stand in an event already
+  bool reported = false;               ///< input and items are in an event already
 };
 
 /// How often a call task has run; numbers its effects.
@@ -58,7 +58,7 @@ struct State {
   std::optional<shard::Outcome> outcome;  ///< arrived with this decision for the innermost call; never stored
 };
 
-/// `trv.task.*` and `trv.instance.*` stand in streams of this kind.
+/// `trv.task.*` and `trv.instance.*` are in streams of this kind.
 inline constexpr std::string_view instance_stream = "instance";
 inline constexpr std::string_view workflow_stream = "workflow";
 /// A trigger that begins so starts at most one instance of its tenant, however often it is asked.

@@ -1,5 +1,5 @@
 #pragma once
-// Reading the workflow projection: for decisions, and for whoever shows it. Everything is scoped by tenant; what
+// Reading the workflow projection: for decisions, and for what shows it. Everything is scoped by tenant; what
 // belongs to another tenant answers as what does not exist. Any thread, each call within the caller's transaction.
 
 #include <optional>

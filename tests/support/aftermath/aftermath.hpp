@@ -43,7 +43,7 @@ struct Replayed {
   base::Digest rebuilt{};
   bool reused = false;  ///< the projection was good as it was
 };
-/// The projection as it stands, brought up to the log's end, and one made from lsn 1 in `scratch`.
+/// The projection as it is, brought up to the log's end, and one made from lsn 1 in `scratch`.
 [[nodiscard]] base::Result<Replayed> replay(const std::filesystem::path& data_folder,
                                             const std::filesystem::path& scratch);
 

@@ -18,7 +18,7 @@ struct HttpRequest {
   std::vector<std::pair<std::string, std::string>> headers = {};
   std::string body = {};
   std::chrono::milliseconds timeout{10'000};
-  /// Told what came so far; false ends the request, as its success.
+  /// Called with what came so far; false ends the request, as its success.
   std::function<bool(std::string_view body)> go_on = {};
 };
 struct HttpAnswer {

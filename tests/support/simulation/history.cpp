@@ -304,7 +304,7 @@ class Play {
     std::set<std::uint64_t> lsns;
   };
 
-  // The log alone: chained, one outcome for each effect, and the commands that were told so are in it.
+  // The log alone: chained, one outcome for each effect, and the commands that were answered so are in it.
   void check_log() {
     std::map<std::string, Seen> commands;
     std::map<std::string, int> outcomes;
@@ -323,7 +323,7 @@ class Play {
         seen.lsns.insert(event.lsn().value());
       }
       if (event.type() == shard::effect_succeeded_type || event.type() == shard::effect_failed_type) {
-        // An effect's key stands first in the payload's JSON.
+        // An effect's key comes first in the payload's JSON.
         const std::string payload = good(catalog.to_json(event.type(), event.payload()));
         const std::string key = payload.substr(0, payload.find(','));
         if (++outcomes[key] > 1) fail("a second outcome was accepted: " + key);

@@ -36,7 +36,7 @@ struct History {
   std::uint64_t records = 0;
   std::uint64_t acknowledged = 0;
   std::uint64_t refused = 0;
-  std::uint64_t lost = 0;  ///< commands whose fate was not told
+  std::uint64_t lost = 0;  ///< commands whose fate was not reported
   std::uint64_t claims = 0;
   std::uint64_t instances = 0;
   std::uint64_t effects = 0;

@@ -1,5 +1,5 @@
 #pragma once
-// A shard under simulation: it moves only when told, so that a seed decides everything.
+// A shard under simulation: it moves only when asked to, so that a seed decides everything.
 
 #include <filesystem>
 #include <memory>
@@ -20,7 +20,7 @@ namespace trv::simulation {
 /// A command and what became of it.
 struct Sent {
   base::TenantId tenant;
-  base::Uuid correlation;  ///< stands in every record that the command led to
+  base::Uuid correlation;  ///< is in every record that the command led to
   base::Result<shard::Applied> outcome = base::fail(base::ErrorCode::internal, "never answered");
 };
 using Decide = std::function<base::Result<shard::Decision>(const lmdb::Txn& state, shard::DecisionContext& context)>;
@@ -38,7 +38,7 @@ class World {
   void send(const std::function<void(log::InMemoryEventLog&)>& fault = {});
   /// Waits until no timer is due and the shard is owned; time goes on where it has to.
   void quiesce();
-  /// Runs `work` while the shard's thread stands still.
+  /// Runs `work` while the shard's thread is stopped.
   void hold(const std::function<void()>& work);
   /// Stops the shard and starts another one on the same state.
   void restart();

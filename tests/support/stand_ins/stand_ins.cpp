@@ -79,7 +79,7 @@ base::Status StandIns::replay() {
 base::Status StandIns::replay_line(std::string_view line) {
   const auto entry = parse_json(line);
   const auto service = entry ? services_.find(text_member(*entry, "service")) : services_.end();
-  if (service == services_.end()) return base::fail(ErrorCode::corrupt, "is no line of a journal");
+  if (service == services_.end()) return base::fail(ErrorCode::corrupt, "is not a line of a journal");
   ++routes_[text_member(*entry, "service") + " " + text_member(*entry, "method") + " " + text_member(*entry, "path")];
   if (text_member(*entry, "effect") != "recorded") return {};
 

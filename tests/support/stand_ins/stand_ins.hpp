@@ -10,8 +10,8 @@
 // answer again, without a second effect. GitHub, Jira and Slack ignore the header: against them a repeated POST may act
 // twice.
 //
-// Journal: one JSON object a line, written before the answer goes out, so whoever has an answer finds its line. It is
-// read again at start: state, ids and known keys survive a restart. A last line without an end is cut off.
+// Journal: one JSON object a line, written before the answer goes out, so a test that has an answer finds its line. It
+// is read again at start: state, ids and known keys survive a restart. A last line without an end is cut off.
 //
 // Threads: answer() may come from any thread; it answers one request at a time.
 
