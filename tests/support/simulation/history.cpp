@@ -2,14 +2,18 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
+#include <thread>
 
 #include "events/catalog/event_catalog.hpp"
+#include "events/lmdb/files_are_full.hpp"
 #include "events/record/chain.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
 #include "tests/support/simulation/author.hpp"
+#include "tests/support/simulation/hasty_projector.hpp"
 #include "tests/support/simulation/world.hpp"
 
 namespace trv::simulation {
@@ -18,31 +22,68 @@ namespace {
 constexpr std::array<std::string_view, 4> tenants = {"acme", "beta", "gamma", "ghost"};
 constexpr std::size_t failures_max = 20;
 
+/// An effect that was performed in this life of its shard.
+struct Performed {
+  std::string tenant;
+  std::string key;
+  shard::Outcome outcome;
+  int times = 0;
+  std::vector<const Sent*> offers;  ///< of the outcome, in the batch in hand
+};
+
+/// A shard and what its node keeps in memory.
+struct Unit {
+  std::unique_ptr<World> world;
+  std::map<std::string, Performed> performed;             ///< by key
+  std::vector<std::pair<std::string, std::string>> keys;  ///< tenant and key of every effect seen
+  std::set<std::string> known;                            ///< the same keys
+  log::Lsn snapshot_at;
+  log::Lsn early_at;  ///< of a snapshot before the end
+};
+
 class Play {
  public:
-  explicit Play(const HistoryOptions& options)
-      : options_(prepared(options)),
-        dice_(options.seed),
-        author_(dice_),
-        world_(options.seed + 1, options.folder / "live", made_extra()) {}
+  explicit Play(const HistoryOptions& options) : options_(prepared(options)), dice_(options.seed), author_(dice_) {
+    TRV_EXPECTS(options.shards >= 1 && (options.bug == Bug::none || !options.extra));
+    for (std::uint32_t i = 0; i < options.shards; ++i) {
+      units_.emplace_back().world = std::make_unique<World>(WorldOptions{.seed = options.seed + 1 + i,
+                                                                         .shard = log::ShardId(i),
+                                                                         .folder = folder_of(log::ShardId(i)) / "live",
+                                                                         .bug = options.bug},
+                                                            log_, made_extra());
+    }
+  }
 
   History run() {
     for (int step = 0; step < options_.steps; ++step) {
-      world_.clock.advance(std::chrono::milliseconds(dice_.below(5'000)));
-      world_.quiesce();
-      remember_effects();
-      for (std::uint64_t count = 1 + dice_.below(6); count > 0; --count) add_command();
-      world_.send(dice_.below(6) == 0 && options_.faults ? random_fault() : nullptr);
-      if (dice_.below(25) == 0) world_.restart();
-      if (dice_.below(12) == 0) check_replay();
+      for (Unit& unit : units_) {
+        move_clock(*unit.world);
+        unit.world->quiesce();
+        perform(unit);
+      }
+      for (std::uint64_t count = units_.size() + dice_.below(6 * units_.size()); count > 0; --count) add_command();
+      send(step);
+      for (Unit& unit : units_) {
+        if (dice_.below(25) == 0) restart(unit);
+        if (dice_.below(12) == 0) check_replay(unit);
+      }
     }
-    drain();
-    world_.restart();
-    check_replay();
-    check_log();
-    check_tenants();
-    for (std::string& problem : world_.problems) fail(std::move(problem));
-    history_.claims = world_.claims;
+    base::Bytes hashes;
+    for (Unit& unit : units_) {
+      unit.world->quiesce();
+      if (const auto& early = unit.world->state.projection; early->snapshot(folder_of(unit.world->shard()) / "early"))
+        unit.early_at = early->applied().lsn;
+      drain(unit);
+      restart(unit);
+      check_replay(unit);
+      const base::Digest hash = check_log(*unit.world);
+      hashes.insert(hashes.end(), hash.begin(), hash.end());
+      check_tenants(*unit.world);
+      check_trimmed(unit);
+      for (std::string& problem : unit.world->problems) fail(std::move(problem));
+      history_.claims += unit.world->claims;
+    }
+    history_.hash = base::to_hex(base::sha256(hashes));
     return std::move(history_);
   }
 
@@ -64,12 +105,62 @@ class Play {
   }
 
   std::string_view tenant() { return tenants[dice_.below(tenants.size())]; }
+  /// The platform's own tenant is in the first shard.
+  Unit& unit_of(std::string_view tenant) {
+    const auto at = std::ranges::find(tenants, tenant);
+    return units_[at == tenants.end() ? 0 : static_cast<std::size_t>(at - tenants.begin()) % units_.size()];
+  }
+  World& world_of(std::string_view tenant) { return *unit_of(tenant).world; }
+  std::filesystem::path folder_of(log::ShardId shard) const { return options_.folder / std::to_string(shard.value()); }
+
+  void move_clock(World& world) {
+    world.clock.advance(std::chrono::milliseconds(dice_.below(5'000)));
+    if (!options_.faults || dice_.below(8) != 0) return;
+    const bool back = dice_.below(2) == 0;
+    world.clock.step((back ? -1 : 1) * std::chrono::seconds(dice_.below(600)));
+    if (back) ++history_.clock_set_back;
+  }
+
+  void restart(Unit& unit) {
+    unit.world->restart();
+    // What was under way is performed again: nobody knows whether it was.
+    unit.performed.clear();
+  }
+
+  /// One batch for every shard, all at once: they share the log.
+  void send(int step) {
+    std::vector<std::function<void()>> faults(units_.size());
+    bool files_are_full = false;
+    for (std::size_t i = 0; i < units_.size(); ++i) {
+      if (!options_.faults) continue;
+      if (options_.tear_at) {
+        if (step % 3 == 0) faults[i] = [this, i] { log_.tear_next_settle(shard_of(i), *options_.tear_at); };
+      } else if (dice_.below(6) == 0) {
+        faults[i] = random_fault(shard_of(i));
+      } else {
+        files_are_full = files_are_full || dice_.below(25) == 0;
+      }
+    }
+    if (files_are_full) {
+      const lmdb::FilesAreFull full;
+      for (Unit& unit : units_) unit.world->send();
+    } else {
+      std::vector<std::thread> threads;
+      for (std::size_t i = 0; i < units_.size(); ++i) {
+        threads.emplace_back([this, i, &faults] { units_[i].world->send(faults[i]); });
+      }
+      for (std::thread& thread : threads) thread.join();
+    }
+    for (Unit& unit : units_) end_offers(unit);
+  }
+  log::ShardId shard_of(std::size_t index) const { return units_[index].world->shard(); }
   std::string number(std::uint64_t below) { return std::to_string(dice_.below(below)); }
 
   template <typename Wanted>
   void add_tenancy(std::string_view of, Wanted command) {
-    world_.add(of, [this, command](const lmdb::Txn& txn, shard::DecisionContext& context) {
-      return tenancy::decide(world_.state.tenancy, txn, context, command);
+    World& world = world_of(of);
+    world.add(of, [&world, command](const lmdb::Txn& txn, shard::DecisionContext& context) {
+      return tenancy::decide(world.state.tenancy, txn, context, command);
     });
   }
 
@@ -126,23 +217,27 @@ class Play {
     const std::string name = "wf" + number(3);
     const std::string version = "1.0." + number(3);
     const instance::ApplyDefinition command{.text = author_.write(name, version, trigger)};
-    world_.add(
-        tenant(),
-        [this, command](const lmdb::Txn& txn, const shard::DecisionContext& context) -> base::Result<shard::Decision> {
-          TRV_TRY_ASSIGN(auto applied, instance::apply_definition(txn, context, world_.workflows(), command));
-          return std::move(applied.decision);
-        });
+    const std::string_view of = tenant();
+    World& world = world_of(of);
+    world.add(of,
+              [&world, command](const lmdb::Txn& txn,
+                                const shard::DecisionContext& context) -> base::Result<shard::Decision> {
+                TRV_TRY_ASSIGN(auto applied, instance::apply_definition(txn, context, world.workflows(), command));
+                return std::move(applied.decision);
+              });
   }
 
   void add_start() {
     const instance::Start command{
         .space = "sim", .name = "wf" + number(3), .version = {}, .input = R"({"n":)" + number(5) + "}"};
-    world_.add(
-        tenant(),
-        [this, command](const lmdb::Txn& txn, const shard::DecisionContext& context) -> base::Result<shard::Decision> {
-          TRV_TRY_ASSIGN(auto started, instance::start(txn, context, world_.workflows(), command));
-          return std::move(started.decision);
-        });
+    const std::string_view of = tenant();
+    World& world = world_of(of);
+    world.add(of,
+              [&world, command](const lmdb::Txn& txn,
+                                const shard::DecisionContext& context) -> base::Result<shard::Decision> {
+                TRV_TRY_ASSIGN(auto started, instance::start(txn, context, world.workflows(), command));
+                return std::move(started.decision);
+              });
   }
 
   void add_received() {
@@ -152,148 +247,201 @@ class Play {
     event.type = "sim.go" + number(3);
     event.data = R"({"n":)" + number(5) + "}";
     event.channel = "api";
-    world_.add(tenant(),
-               [this, event](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-                 TRV_TRY_ASSIGN(const auto taken,
-                                world_.state.ingest.taken(txn, context.tenant, event.source, event.id));
-                 if (taken) return shard::Decision{};
-                 shard::Decision decision;
-                 TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
-                 context.causation_id = draft.event_id;
-                 decision.events.push_back(std::move(draft));
-                 TRV_TRY_ASSIGN(auto started,
-                                instance::receive_event(
-                                    txn, context, world_.workflows(),
-                                    {.id = event.id, .source = event.source, .type = event.type, .data = event.data}));
-                 decision.append(std::move(started.decision));
-                 return decision;
-               });
+    const std::string_view of = tenant();
+    World& world = world_of(of);
+    world.add(of,
+              [&world, event](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+                TRV_TRY_ASSIGN(const auto taken, world.state.ingest.taken(txn, context.tenant, event.source, event.id));
+                if (taken) return shard::Decision{};
+                shard::Decision decision;
+                TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
+                context.causation_id = draft.event_id;
+                decision.events.push_back(std::move(draft));
+                TRV_TRY_ASSIGN(auto started,
+                               instance::receive_event(
+                                   txn, context, world.workflows(),
+                                   {.id = event.id, .source = event.source, .type = event.type, .data = event.data}));
+                decision.append(std::move(started.decision));
+                return decision;
+              });
   }
 
   void add_cancel() {
     const std::string_view of = tenant();
-    const lmdb::ReadTxn txn = world_.read();
-    const auto page = good(instance::InstanceStore(world_.state.workflows.tables())
+    const lmdb::ReadTxn txn = world_of(of).read();
+    const auto page = good(instance::InstanceStore(world_of(of).state.workflows.tables())
                                .list(txn, base::TenantId(std::string(of)), std::nullopt, {}, 20));
     if (page.items.empty()) return add_start();
     const instance::InstanceId id = page.items[dice_.below(page.items.size())].id;
     // Sometimes somebody else's.
-    world_.add(dice_.below(4) == 0 ? tenant() : of,
-               [this, id](const lmdb::Txn& state, const shard::DecisionContext& context) {
-                 auto decision = instance::cancel(state, context, world_.workflows(), id, "the dice said so");
-                 if (decision && options_.plant == Plant::effects_outlive_their_instance) decision->events.resize(1);
-                 return decision;
-               });
+    const std::string_view by = dice_.below(4) == 0 ? tenant() : of;
+    World& world = world_of(by);
+    world.add(by, [&world, id, bug = options_.bug](const lmdb::Txn& state, const shard::DecisionContext& context) {
+      auto decision = instance::cancel(state, context, world.workflows(), id, "the dice said so");
+      if (decision && bug == Bug::effects_outlive_their_instance) decision->events.resize(1);
+      return decision;
+    });
   }
 
   // Outcomes come late, twice, in any order, for others, and for keys that nobody knows.
   void add_outcome() {
-    if (keys_.empty()) return add_received();
-    const auto& [of, key] = keys_[keys_.size() - 1 - dice_.below(std::min<std::size_t>(keys_.size(), 12))];
-    const std::string by = dice_.below(10) == 0 ? std::string(tenant()) : of;
-    const std::string about = dice_.below(15) == 0 ? key + "?" : key;
-    settle(by, about, dice_.below(4) != 0);
+    const std::string_view of = tenant();
+    Unit& unit = unit_of(of);
+    if (unit.keys.empty()) return add_received();
+    const auto& [owner, key] =
+        unit.keys[unit.keys.size() - 1 - dice_.below(std::min<std::size_t>(unit.keys.size(), 12))];
+    if (const auto performed = unit.performed.find(key); performed != unit.performed.end() && dice_.below(4) != 0) {
+      offer(unit, performed->second);
+      return;
+    }
+    const std::string by = dice_.below(10) == 0 ? std::string(tenant()) : owner;
+    settle(world_of(by), by, dice_.below(15) == 0 ? key + "?" : key, some_outcome());
   }
 
-  void settle(const std::string& of, const std::string& key, bool ok) {
+  shard::Outcome some_outcome() {
     shard::Outcome outcome;
-    outcome.ok = ok;
-    outcome.output = R"({"n":)" + number(9) + "}";
-    if (!ok) {
-      outcome.output.clear();
+    outcome.ok = dice_.below(4) != 0;
+    if (outcome.ok) {
+      outcome.output = R"({"n":)" + number(9) + "}";
+    } else {
       outcome.code = "unavailable";
       outcome.status = 503;
       outcome.message = "it went wrong";
     }
-    world_.add(of,
-               [this, key, outcome](const lmdb::Txn& txn,
-                                    const shard::DecisionContext& context) -> base::Result<shard::Decision> {
-                 TRV_TRY_ASSIGN(auto settled, instance::outcome(txn, context, world_.workflows(), key, outcome));
-                 return std::move(settled.decision);
-               });
+    return outcome;
   }
 
-  void remember_effects() {
-    for (const shard::Effect& effect : world_.pending()) {
-      if (known_keys_.insert(effect.key).second) keys_.emplace_back(effect.tenant.value(), effect.key);
-      const lmdb::ReadTxn txn = world_.read();
-      const auto owner = good(instance::InstanceStore(world_.state.workflows.tables())
-                                  .find(txn, effect.tenant, *base::Uuid::parse(effect.owner)));
-      if (!owner || owner->summary.status != instance::Status::running) {
-        fail(fmt::format("effect {} is pending and its instance has ended", effect.key));
+  static Sent& settle(World& world, const std::string& of, const std::string& key, const shard::Outcome& outcome) {
+    return world.add(of,
+                     [&world, key, outcome](const lmdb::Txn& txn,
+                                            const shard::DecisionContext& context) -> base::Result<shard::Decision> {
+                       TRV_TRY_ASSIGN(auto settled, instance::outcome(txn, context, world.workflows(), key, outcome));
+                       return std::move(settled.decision);
+                     });
+  }
+
+  void offer(Unit& unit, Performed& performed) {
+    performed.offers.push_back(&settle(*unit.world, performed.tenant, performed.key, performed.outcome));
+  }
+
+  // What was handed out is performed once in the life of a shard: its outcome is kept and offered until it is recorded.
+  void perform(Unit& unit) {
+    World& world = *unit.world;
+    for (const shard::Effect& effect : world.take_handed_out()) {
+      if (unit.known.insert(effect.key).second) unit.keys.emplace_back(effect.tenant.value(), effect.key);
+      if (!unit.performed.contains(effect.key)) perform(unit, effect.tenant.value(), effect.key);
+    }
+    const lmdb::ReadTxn txn = world.read();
+    const instance::InstanceStore instances(world.state.workflows.tables());
+    for (const shard::Effect& effect : world.pending()) {
+      if (!unit.performed.contains(effect.key)) {
+        fail(fmt::format("effect {} is pending and was never handed out", effect.key));
+        perform(unit, effect.tenant.value(), effect.key);
       }
+      const auto owner = good(instances.find(txn, effect.tenant, *base::Uuid::parse(effect.owner)));
+      if (!owner || owner->summary.status != instance::Status::running)
+        fail(fmt::format("effect {} is pending and its instance has ended", effect.key));
     }
-    for (const log::Lsn position : world_.forgotten()) {
-      fail(fmt::format("the effect at lsn {} is pending and was never handed out", position.value()));
+  }
+  void perform(Unit& unit, const std::string& of, const std::string& key) {
+    Performed& performed = unit.performed[key];
+    if (++performed.times > 1) fail(fmt::format("effect {} was performed again before its outcome was recorded", key));
+    performed.tenant = of;
+    performed.key = key;
+    performed.outcome = some_outcome();
+  }
+  void end_offers(Unit& unit) {
+    for (auto& [key, performed] : unit.performed) {
+      bool failed = false;
+      for (const Sent* offered : std::exchange(performed.offers, {})) {
+        failed = failed || (!offered->outcome && offered->outcome.error().may_pass());
+      }
+      if (!failed) continue;
+      ++history_.not_recorded;
+      if (options_.bug == Bug::effect_performed_again) perform(unit, performed.tenant, key);
     }
   }
 
-  std::function<void(log::InMemoryEventLog&)> random_fault() {
-    const std::uint64_t records = dice_.below(12);
-    switch (dice_.below(4)) {
-      case 0: return [](log::InMemoryEventLog& log) { log.lose_ownership(shard_id); };
+  std::function<void()> random_fault(log::ShardId shard) {
+    const std::size_t records = dice_.below(dice_.below(2) == 0 ? 12 : 60);
+    switch (dice_.below(5)) {
+      case 0: return [this, shard] { log_.lose_ownership(shard); };
       case 1:
-        return [](log::InMemoryEventLog& log) {
-          log.fail_next_settle(shard_id, base::Error(base::ErrorCode::exhausted, "the disk is full"));
+        return [this, shard] {
+          log_.fail_next_settle(shard, base::Error(base::ErrorCode::exhausted, "the disk is full"));
         };
       case 2:
-        return [](log::InMemoryEventLog& log) {
-          log.fail_next_settle(shard_id, base::Error(base::ErrorCode::unavailable, "the log is away"));
+        return [this, shard] {
+          log_.fail_next_settle(shard, base::Error(base::ErrorCode::unavailable, "the log is away"));
         };
-      default: return [records](log::InMemoryEventLog& log) { log.tear_next_settle(shard_id, records); };
+      default: return [this, shard, records] { log_.tear_next_settle(shard, records); };
     }
   }
 
   // Every effect gets its outcome and every timer its time: then nothing may be left under way.
-  void drain() {
+  void drain(Unit& unit) {
+    World& world = *unit.world;
     for (int round = 0; round < 2'000; ++round) {
-      world_.quiesce();
-      const auto effects = world_.pending();
-      for (const shard::Effect& effect : effects) settle(effect.tenant.value(), effect.key, dice_.below(3) != 0);
+      world.quiesce();
+      perform(unit);
+      const auto effects = world.pending();
+      for (const shard::Effect& effect : effects) offer(unit, unit.performed.at(effect.key));
       if (!effects.empty()) {
-        world_.send();
-      } else if (world_.timers() == 0) {
+        world.send();
+        end_offers(unit);
+      } else if (world.timers() == 0) {
         break;
       }
-      world_.clock.advance(std::chrono::seconds(40));
+      world.clock.advance(std::chrono::seconds(40));
     }
-    const lmdb::ReadTxn txn = world_.read();
+    const lmdb::ReadTxn txn = world.read();
     for (const std::string_view of : tenants) {
-      const auto all = good(instance::InstanceStore(world_.state.workflows.tables())
+      const auto all = good(instance::InstanceStore(world.state.workflows.tables())
                                 .list(txn, base::TenantId(std::string(of)), instance::Status::running, {}, 1000));
       for (const auto& one : all.items)
         fail(fmt::format("instance {} of {} is under way for ever, at {}", one.id.to_string(), of, one.current_task));
     }
   }
 
-  void check_replay() {
-    world_.quiesce();
-    world_.hold([this] {
+  void check_replay(Unit& unit) {
+    World& world = *unit.world;
+    const std::filesystem::path folder = folder_of(world.shard());
+    world.quiesce();
+    world.hold([&] {
       ++history_.checks;
-      const projection::Projection& live = *world_.state.projection;
+      const projection::Projection& live = *world.state.projection;
       const base::Digest digest = good(live.content_digest());
       const std::uint64_t at = live.applied().lsn.value();
-      compare(options_.folder / "rebuilt", log::Lsn(0), digest, fmt::format("a replay of {} records from lsn 1", at));
-      if (snapshot_at_ > log::Lsn(0)) {
-        compare(options_.folder / "snapshot", snapshot_at_, digest,
-                fmt::format("a replay of {} records from the snapshot at lsn {}", at, snapshot_at_.value()));
+      compare(world.shard(), folder / "rebuilt", log::Lsn(0), digest,
+              fmt::format("a replay of {} records from lsn 1", at));
+      if (unit.snapshot_at > log::Lsn(0)) {
+        compare(world.shard(), folder / "snapshot", unit.snapshot_at, digest,
+                fmt::format("a replay of {} records from the snapshot at lsn {}", at, unit.snapshot_at.value()));
       }
     });
-    // A copy waits for the writer, so the shard must not be held meanwhile; it has nothing to do anyway.
-    const projection::Projection& live = *world_.state.projection;
-    std::filesystem::remove_all(options_.folder / "snapshot");
-    if (const auto written = live.snapshot(options_.folder / "snapshot"); !written) fail(written.error().message());
-    snapshot_at_ = live.applied().lsn;
+    take_snapshot(unit);
   }
 
-  void compare(const std::filesystem::path& folder, log::Lsn begins_at, const base::Digest& wanted,
+  // A copy waits for the writer, so the shard must not be held meanwhile; it has nothing to do anyway.
+  void take_snapshot(Unit& unit) {
+    const projection::Projection& live = *unit.world->state.projection;
+    const std::filesystem::path folder = folder_of(unit.world->shard()) / "snapshot";
+    if (const auto written = live.snapshot(folder); !written) fail(written.error().message());
+    unit.snapshot_at = live.applied().lsn;
+  }
+
+  void compare(log::ShardId shard, const std::filesystem::path& folder, log::Lsn begins_at, const base::Digest& wanted,
                const std::string& what) {
     if (begins_at == log::Lsn(0)) std::filesystem::remove_all(folder);
     const auto extra = made_extra();
     State state;
-    if (const auto opened = state.open(folder, {}, extra.get()); !opened) return fail(opened.error().message());
+    projection::Projector* projector = extra.get();
+    HastyProjector hasty(nullptr);
+    if (options_.bug == Bug::effect_before_durable) projector = &hasty;
+    if (const auto opened = state.open(shard, folder, {}, projector); !opened) return fail(opened.error().message());
     if (state.projection->applied().lsn != begins_at) return fail(what + ": begins elsewhere");
-    const auto caught_up = state.projection->catch_up(world_.log);
+    BuggyLog log(log_, options_.bug);
+    const auto caught_up = state.projection->catch_up(log);
     if (!caught_up) return fail(what + ": " + caught_up.error().message());
     if (caught_up->rebuilt) return fail(what + ": was rebuilt because " + caught_up->reason);
     if (good(state.projection->content_digest()) != wanted) fail(what + " gives another state");
@@ -304,18 +452,50 @@ class Play {
     std::set<std::uint64_t> lsns;
   };
 
-  // The log alone: chained, one outcome for each effect, and the commands that were answered so are in it.
-  void check_log() {
+  /// What counts by the rules of docs/formats/record.md, found from all entries at once.
+  std::vector<base::Bytes> counting(log::ShardId shard) {
+    std::vector<base::Bytes> records;
+    std::size_t whole = 0;
+    log::Epoch epoch;
+    for (base::Bytes& entry : log_.entries(shard)) {
+      const record::EntryHead head = good(record::peek(entry));
+      if (head.kind == record::EntryKind::claim && head.epoch > epoch) {
+        epoch = head.epoch;
+        if (records.size() > whole) ++history_.torn;
+        records.resize(whole);
+      } else if (head.kind == record::EntryKind::record && head.epoch == epoch &&
+                 head.lsn.value() == records.size() + 1) {
+        records.push_back(std::move(entry));
+        if (head.decision_end) whole = records.size();
+      }
+    }
+    records.resize(whole);
+    return records;
+  }
+
+  // The log alone: chained, in order of time, one outcome for each effect, and the commands that were acknowledged are
+  // in it.
+  base::Digest check_log(World& world) {
     std::map<std::string, Seen> commands;
     std::map<std::string, int> outcomes;
     const catalog::EventCatalog catalog = catalog::EventCatalog::make();
-    record::ChainVerifier chain(shard_id);
-    const auto reader = good(world_.log.read(shard_id, log::Lsn(1)));
+    record::ChainVerifier chain(world.shard());
+    const std::vector<base::Bytes> wanted = counting(world.shard());
+    const auto reader = good(log_.read(world.shard(), log::Lsn(1)));
+    base::Timestamp time;
     for (;;) {
       const auto stored = good(reader->next(base::Duration(0)));
       if (!stored) break;
       const auto event = good(record::RecordView::over(stored->bytes));
-      if (const auto accepted = chain.accept(event); !accepted) return fail(accepted.error().message());
+      if (const auto accepted = chain.accept(event); !accepted) {
+        fail(accepted.error().message());
+        return chain.last_hash();
+      }
+      const std::size_t index = event.lsn().value() - 1;
+      if (index >= wanted.size() || !std::ranges::equal(stored->bytes, wanted[index]))
+        fail(fmt::format("a reader gives lsn {}, which does not count", event.lsn().value()));
+      if (event.time() < time) fail(fmt::format("time runs backwards at lsn {}", event.lsn().value()));
+      time = event.time();
       if (const auto id = event.correlation_id()) {
         Seen& seen = commands[id->to_string()];
         if (seen.tenant.empty()) seen.tenant = event.tenant();
@@ -332,18 +512,19 @@ class Play {
       if (event.type() == shard::effect_requested_type) ++history_.effects;
       ++history_.records;
     }
-    history_.hash = base::to_hex(chain.last_hash());
-    count_torn();
-    for (const auto& sent : world_.sent) check_answer(*sent, commands[sent->correlation.to_string()]);
+    if (chain.last().value() != wanted.size())
+      fail(fmt::format("readers give {} records, {} count", chain.last().value(), wanted.size()));
+    for (const auto& sent : world.sent) check_answer(*sent, commands[sent->correlation.to_string()]);
+    return chain.last_hash();
   }
 
-  void count_torn() {
-    record::VoidRule rule(shard_id);
-    for (const base::Bytes& entry : world_.log.entries(shard_id)) {
-      const bool within = rule.next() > rule.next_decision();
-      const auto verdict = good(rule.judge(good(record::peek(entry))));
-      if (within && verdict == record::VoidRule::Verdict::claim_won) ++history_.torn;
-    }
+  // A state goes on from a log that was trimmed up to what it holds.
+  void check_trimmed(Unit& unit) {
+    const log::ShardId shard = unit.world->shard();
+    const base::Digest digest = good(unit.world->state.projection->content_digest());
+    if (const auto trimmed = log_.trim(shard, unit.early_at.next()); !trimmed) return fail(trimmed.error().message());
+    if (good(log_.bounds(shard)).first > unit.early_at.next()) return fail("more was trimmed than was asked for");
+    compare(shard, folder_of(shard) / "early", unit.early_at, digest, "a replay of a trimmed log");
   }
 
   void check_answer(const Sent& sent, const Seen& seen) {
@@ -365,15 +546,15 @@ class Play {
   }
 
   // Every row follows from its tenant's records alone: so no record changes another tenant's rows.
-  void check_tenants() {
+  void check_tenants(World& world) {
     Rows together;
     for (const std::string_view of : {"system", "acme", "beta", "gamma", "ghost"}) {
-      for (auto& [key, value] : good(rows_of_tenant(world_.log, of, options_.folder / "tenant"))) {
+      for (auto& [key, value] : good(rows_of_tenant(log_, world.shard(), of, options_.folder / "tenant"))) {
         if (!together.emplace(key, std::move(value)).second)
           fail(fmt::format("two tenants share a row of {}", key.first));
       }
     }
-    const Rows all = good(rows_of(world_.read()));
+    const Rows all = good(rows_of(world.read()));
     if (options_.extra) return;
     if (all.size() != together.size()) fail(fmt::format("{} rows, but {} by tenant", all.size(), together.size()));
     for (const auto& [key, value] : all) {
@@ -387,10 +568,8 @@ class Play {
   History history_;
   base::SimulatedRandom dice_;
   Author author_;
-  World world_;
-  std::vector<std::pair<std::string, std::string>> keys_;  // tenant and key of every effect seen
-  std::set<std::string> known_keys_;
-  log::Lsn snapshot_at_;
+  log::InMemoryEventLog log_;
+  std::vector<Unit> units_;
 };
 
 }  // namespace

@@ -13,7 +13,7 @@ std::vector<projection::Projector*> State::projectors() {
   return {&timers, &outbox, &tenancy, &ingest, &workflows, &trail};
 }
 
-base::Status State::open(const std::filesystem::path& folder, const std::filesystem::path& snapshot,
+base::Status State::open(log::ShardId shard, const std::filesystem::path& folder, const std::filesystem::path& snapshot,
                          projection::Projector* extra) {
   projection::ProjectionOptions options;
   options.folder = folder;
@@ -21,7 +21,7 @@ base::Status State::open(const std::filesystem::path& folder, const std::filesys
   options.map_bytes = map_bytes;
   std::vector<projection::Projector*> all = projectors();
   if (extra != nullptr) all.push_back(extra);
-  TRV_TRY_ASSIGN(projection, projection::Projection::open(options, shard_id, std::move(all)));
+  TRV_TRY_ASSIGN(projection, projection::Projection::open(options, shard, std::move(all)));
   return {};
 }
 
@@ -42,7 +42,8 @@ base::Result<Rows> rows_of(lmdb::ReadTxn txn) {
   return rows;
 }
 
-base::Result<Rows> rows_of_tenant(log::EventLog& log, std::string_view tenant, const std::filesystem::path& scratch) {
+base::Result<Rows> rows_of_tenant(log::EventLog& log, log::ShardId shard, std::string_view tenant,
+                                  const std::filesystem::path& scratch) {
   std::filesystem::remove_all(scratch);
   State state;
   TRV_TRY_ASSIGN(lmdb::Env env,
@@ -54,7 +55,7 @@ base::Result<Rows> rows_of_tenant(log::EventLog& log, std::string_view tenant, c
   }
   {
     TRV_TRY_ASSIGN(auto txn, env.begin_write());
-    TRV_TRY_ASSIGN(const auto reader, log.read(shard_id, log::Lsn(1)));
+    TRV_TRY_ASSIGN(const auto reader, log.read(shard, log::Lsn(1)));
     for (projection::Projector* projector : state.projectors()) projector->begin();
     for (;;) {
       TRV_TRY_ASSIGN(const auto stored, reader->next(base::Duration(0)));

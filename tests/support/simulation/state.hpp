@@ -19,8 +19,6 @@
 
 namespace trv::simulation {
 
-inline constexpr log::ShardId shard_id{0};
-
 /// Every row: (table, key) and value.
 using Rows = std::map<std::pair<std::string, std::string>, std::string>;
 
@@ -36,13 +34,13 @@ struct State {
   std::unique_ptr<projection::Projection> projection;
 
   /// `extra`, where it is not null, applies last. `snapshot`: folder of a snapshot to begin from, or empty.
-  [[nodiscard]] base::Status open(const std::filesystem::path& folder, const std::filesystem::path& snapshot,
-                                  projection::Projector* extra);
+  [[nodiscard]] base::Status open(log::ShardId shard, const std::filesystem::path& folder,
+                                  const std::filesystem::path& snapshot, projection::Projector* extra);
   [[nodiscard]] std::vector<projection::Projector*> projectors();
 };
 
 /// The rows that the tenant's records alone lead to, applied in a scratch folder. Positions come from the records.
-[[nodiscard]] base::Result<Rows> rows_of_tenant(log::EventLog& log, std::string_view tenant,
+[[nodiscard]] base::Result<Rows> rows_of_tenant(log::EventLog& log, log::ShardId shard, std::string_view tenant,
                                                 const std::filesystem::path& scratch);
 /// All rows but the projection's own about how far the log is applied.
 [[nodiscard]] base::Result<Rows> rows_of(lmdb::ReadTxn txn);

@@ -9,6 +9,7 @@
 
 #include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/contract.hpp"
+#include "tests/support/simulation/hasty_projector.hpp"
 
 namespace trv::simulation {
 namespace {
@@ -29,9 +30,18 @@ shard::Command nothing(std::function<void()> decided, std::function<void()> done
 
 }  // namespace
 
-World::World(std::uint64_t seed, const std::filesystem::path& folder, std::unique_ptr<projection::Projector> extra)
-    : extra_(std::move(extra)), random_(seed), correlations_(correlation_random_), correlation_random_(~seed) {
-  TRV_ASSERT(state.open(folder, {}, extra_.get()).has_value());
+World::World(const WorldOptions& options, log::InMemoryEventLog& log, std::unique_ptr<projection::Projector> extra)
+    : options_(options),
+      log_(log, options.bug == Bug::torn_decision_is_read ? Bug::none : options.bug),
+      extra_(std::move(extra)),
+      random_(options.seed),
+      correlations_(correlation_random_),
+      correlation_random_(~options.seed) {
+  if (options_.bug == Bug::effect_before_durable) {
+    TRV_EXPECTS(extra_ == nullptr);
+    extra_ = std::make_unique<HastyProjector>([this](shard::Effect effect) { hand_out(std::move(effect)); });
+  }
+  TRV_ASSERT(state.open(options_.shard, options_.folder, {}, extra_.get()).has_value());
   start();
 }
 
@@ -41,15 +51,29 @@ World::~World() {
   state.projection.reset();
 }
 
+// On the shard's thread, as a dispatcher would get it.
+void World::hand_out(shard::Effect effect) {
+  const auto bounds = log_.bounds(options_.shard);
+  const std::scoped_lock lock(handed_out_mutex_);
+  if (!bounds || bounds->last < effect.position)
+    handed_out_problems_.push_back("an effect was handed out before it was durable: " + effect.key);
+  handed_out_.push_back(std::move(effect));
+}
+
+std::vector<shard::Effect> World::take_handed_out() {
+  const std::scoped_lock lock(handed_out_mutex_);
+  for (std::string& problem : std::exchange(handed_out_problems_, {})) problems.push_back(std::move(problem));
+  return std::exchange(handed_out_, {});
+}
+
 void World::start() {
   shard::ShardListeners listeners;
   listeners.effects = [this](const shard::EffectChanges& changes) {
-    const std::scoped_lock lock(handed_out_mutex_);
-    for (const shard::Effect& effect : changes.requested) handed_out_.insert(effect.position);
+    if (options_.bug == Bug::effect_before_durable) return;
+    for (const shard::Effect& effect : changes.requested) hand_out(effect);
   };
   listeners.taken_over = [this] {
-    const std::scoped_lock lock(handed_out_mutex_);
-    found_by_owner_ = state.projection->applied().lsn;
+    for (const shard::Effect& effect : pending()) hand_out(effect);
   };
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command;
@@ -61,8 +85,9 @@ void World::start() {
     command.done = [](const base::Result<shard::Applied>&) {};
     return command;
   };
-  shard_ = std::make_unique<shard::ShardProcessor>(shard::ShardOptions{.shard = shard_id}, log, *state.projection,
-                                                   state.timers, clock, random_, std::move(listeners));
+  shard_ =
+      std::make_unique<shard::ShardProcessor>(shard::ShardOptions{.shard = options_.shard}, log_, *state.projection,
+                                              state.timers, clock, random_, std::move(listeners));
   TRV_ASSERT(shard_->start().has_value());
 }
 
@@ -73,7 +98,7 @@ void World::restart() {
   start();
 }
 
-void World::add(std::string_view tenant, Decide decide) {
+Sent& World::add(std::string_view tenant, Decide decide) {
   auto& one = sent.emplace_back(std::make_unique<Sent>());
   one->tenant = base::TenantId(std::string(tenant));
   one->correlation = correlations_.next(clock.now());
@@ -81,13 +106,17 @@ void World::add(std::string_view tenant, Decide decide) {
   command.tenant = one->tenant;
   command.actor = "token:simulation";
   command.correlation_id = one->correlation;
-  command.decide = std::move(decide);
+  command.decide = [this, decide = std::move(decide)](const lmdb::Txn& txn, shard::DecisionContext& context) {
+    if (options_.bug == Bug::decision_reads_the_clock) context.now = clock.now();
+    return decide(txn, context);
+  };
   next_.push_back(std::move(command));
   next_sent_.push_back(one.get());
+  return *one;
 }
 
 // The shard takes everything that waits as one batch. So it is held within an empty one until everything waits.
-void World::send(const std::function<void(log::InMemoryEventLog&)>& fault) {
+void World::send(const std::function<void()>& fault) {
   std::latch answered(static_cast<std::ptrdiff_t>(next_.size()));
   hold([&] {
     for (std::size_t i = 0; i < next_.size(); ++i) {
@@ -97,7 +126,7 @@ void World::send(const std::function<void(log::InMemoryEventLog&)>& fault) {
       };
       shard_->submit(std::move(next_[i]));
     }
-    if (fault) fault(log);
+    if (fault) fault();
   });
   answered.wait();
   next_.clear();
@@ -127,7 +156,11 @@ void World::quiesce() {
     std::latch done(1);
     shard_->submit(nothing({}, [&done] { done.count_down(); }));
     done.wait();
-    if (shard_->ready() && due() == 0) return;
+    if (shard_->ready() && due() == 0) {
+      // Until the batch of the last timer is over: what it committed is handed out.
+      hold([] {});
+      return;
+    }
     clock.advance(std::chrono::seconds(2));
   }
   problems.push_back(fmt::format("{} due timers are never fired", due()));
@@ -157,18 +190,6 @@ std::vector<shard::Effect> World::pending() {
     std::ranges::move(state.outbox.pending(txn, *tenant, log::Lsn(0), 10'000).value(), std::back_inserter(effects));
   }
   return effects;
-}
-
-std::vector<log::Lsn> World::forgotten() {
-  std::vector<log::Lsn> positions;
-  const std::vector<shard::Effect> effects = pending();
-  const std::scoped_lock lock(handed_out_mutex_);
-  for (const shard::Effect& effect : effects) {
-    if (effect.position > found_by_owner_ && !handed_out_.contains(effect.position)) {
-      positions.push_back(effect.position);
-    }
-  }
-  return positions;
 }
 
 }  // namespace trv::simulation

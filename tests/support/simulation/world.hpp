@@ -1,10 +1,10 @@
 #pragma once
-// A shard under simulation: it moves only when asked to, so that a seed decides everything.
+// A shard under simulation: it moves only when it is asked to, so that a seed decides everything.
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +13,8 @@
 #include "kernel/workflow/instance/decisions.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
+#include "tests/support/simulation/bug.hpp"
+#include "tests/support/simulation/buggy_log.hpp"
 #include "tests/support/simulation/state.hpp"
 
 namespace trv::simulation {
@@ -20,39 +22,46 @@ namespace trv::simulation {
 /// A command and what became of it.
 struct Sent {
   base::TenantId tenant;
-  base::Uuid correlation;  ///< is in every record that the command led to
+  base::Uuid correlation;  ///< in every record that the command led to
   base::Result<shard::Applied> outcome = base::fail(base::ErrorCode::internal, "never answered");
 };
 using Decide = std::function<base::Result<shard::Decision>(const lmdb::Txn& state, shard::DecisionContext& context)>;
 
-/// One thread.
+struct WorldOptions {
+  std::uint64_t seed = 1;
+  log::ShardId shard;
+  std::filesystem::path folder;
+  Bug bug = Bug::none;
+};
+
+/// One thread. Several worlds share a log and nothing else; each has a clock of its own, as a node of its own would.
 class World {
  public:
   /// `extra` applies after the kernel's projectors, where it is not null. Contract: the shard starts.
-  World(std::uint64_t seed, const std::filesystem::path& folder, std::unique_ptr<projection::Projector> extra);
+  World(const WorldOptions& options, log::InMemoryEventLog& log, std::unique_ptr<projection::Projector> extra);
   ~World();
 
   /// To be part of the next batch.
-  void add(std::string_view tenant, Decide decide);
+  Sent& add(std::string_view tenant, Decide decide);
   /// Hands over what was added as exactly one batch, with `fault` called just before, and waits for every answer.
-  void send(const std::function<void(log::InMemoryEventLog&)>& fault = {});
+  void send(const std::function<void()>& fault = {});
   /// Waits until no timer is due and the shard is owned; time goes on where it has to.
   void quiesce();
-  /// Runs `work` while the shard's thread is stopped.
+  /// Runs `work` while the shard's thread does nothing.
   void hold(const std::function<void()>& work);
   /// Stops the shard and starts another one on the same state.
   void restart();
 
   /// Effects without outcome, by tenant and age.
   [[nodiscard]] std::vector<shard::Effect> pending();
-  /// Positions of pending effects that the shard never handed out and that no new owner finds in its outbox.
-  [[nodiscard]] std::vector<log::Lsn> forgotten();
+  /// The effects that were handed out since the last call, as often as they were.
+  [[nodiscard]] std::vector<shard::Effect> take_handed_out();
   [[nodiscard]] std::size_t timers();
   [[nodiscard]] lmdb::ReadTxn read() const;
   [[nodiscard]] instance::Workflows workflows() { return {state.workflows.tables(), state.definitions, state.outbox}; }
+  [[nodiscard]] log::ShardId shard() const noexcept { return options_.shard; }
 
   base::SimulatedClock clock{base::Timestamp(1'767'225'600'000'000'000)};
-  log::InMemoryEventLog log;
   State state;
   std::vector<std::unique_ptr<Sent>> sent;
   std::uint64_t claims = 0;
@@ -60,15 +69,18 @@ class World {
 
  private:
   void start();
+  void hand_out(shard::Effect effect);
   [[nodiscard]] std::size_t due();
 
+  WorldOptions options_;
+  BuggyLog log_;
   std::unique_ptr<projection::Projector> extra_;
   base::SimulatedRandom random_;  ///< the shard's
   base::UuidSource correlations_;
   base::SimulatedRandom correlation_random_;
   std::mutex handed_out_mutex_;
-  std::set<log::Lsn> handed_out_;
-  log::Lsn found_by_owner_;  ///< effects up to here were in the outbox when the shard was taken over
+  std::vector<shard::Effect> handed_out_;
+  std::vector<std::string> handed_out_problems_;
   std::unique_ptr<shard::ShardProcessor> shard_;
   std::vector<shard::Command> next_;
   std::vector<Sent*> next_sent_;

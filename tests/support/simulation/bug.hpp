@@ -1,0 +1,18 @@
+#pragma once
+// Bugs that can be planted into a simulation, to prove that its checks find them.
+
+#include <cstdint>
+
+namespace trv::simulation {
+
+enum class Bug : std::uint8_t {
+  none,
+  torn_decision_is_read,   ///< readers give the records of a decision before its end has come
+  durable_append_denied,   ///< now and then a batch is durable and its commands are answered that nothing was changed
+  effect_before_durable,   ///< effects are handed out when they are projected
+  effect_performed_again,  ///< an effect whose outcome could not be recorded is performed again
+  effects_outlive_their_instance,  ///< cancelling an instance leaves its effects in the outbox
+  decision_reads_the_clock         ///< decisions take the time from the clock, not from their shard
+};
+
+}  // namespace trv::simulation
