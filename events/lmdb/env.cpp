@@ -3,11 +3,16 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
+#include <cstdint>
 #include <cstring>
+#include <fstream>
+#include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -167,6 +172,24 @@ Result<EnvStats> Env::stats() const {
   }
   if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "read statistics"));
   return EnvStats{.used_bytes = pages * stat.ms_psize, .map_bytes = info.me_mapsize, .readers = info.me_numreaders};
+}
+
+// LMDB does not say where its map is; the system does.
+void Env::release_pages() const {
+  std::error_code error;
+  const std::string file = std::filesystem::canonical(state_->folder / "data.mdb", error).string();
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; !error && std::getline(maps, line);) {
+    if (!line.ends_with(file)) continue;
+    std::uintptr_t begin = 0;
+    std::uintptr_t end = 0;
+    const char* const last = line.data() + line.size();
+    const auto first = std::from_chars(line.data(), last, begin, 16);
+    if (first.ec != std::errc() || first.ptr == last || *first.ptr != '-') continue;
+    if (std::from_chars(first.ptr + 1, last, end, 16).ec != std::errc() || end <= begin) continue;
+    // A shared map of a file: nothing is lost. Where the system refuses, the pages stay until it needs the memory.
+    (void)::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
 }
 
 const std::filesystem::path& Env::folder() const noexcept {

@@ -76,6 +76,9 @@ class Env {
   /// Error: conflict if it holds an environment already.
   [[nodiscard]] base::Status copy_to(const std::filesystem::path& folder) const;
   [[nodiscard]] base::Result<EnvStats> stats() const;
+  /// Lets go of the pages of the file that this process has in its memory: the system keeps them as it sees fit, and
+  /// what is read again comes back. Bounds what a pass over much data leaves resident. Any time; views stay valid.
+  void release_pages() const;
   [[nodiscard]] const std::filesystem::path& folder() const noexcept;
 
  private:

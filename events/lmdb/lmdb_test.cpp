@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -304,6 +305,37 @@ TEST_F(LmdbTest, the_names_of_a_new_environment_and_of_its_folders_are_durable) 
   synced_paths.clear();
   ASSERT_TRUE(Env::open(env));
   EXPECT_EQ(synced(env), 0) << "they are there";
+}
+
+/// Bytes of files and shared memory that this process has in its memory.
+std::uint64_t resident_file_bytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t size = 0;
+  std::uint64_t resident = 0;
+  std::uint64_t shared = 0;
+  statm >> size >> resident >> shared;
+  return shared * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST_F(LmdbTest, released_pages_leave_the_memory_of_the_process_and_come_back) {
+  Env env = open();
+  const Table table = make_table(env, "t", Keys::integer);
+  constexpr std::uint64_t values = 48;
+  const std::string megabyte(1 << 20, 'x');
+  for (std::uint64_t i = 0; i < values; ++i) {
+    auto txn = *env.begin_write();
+    ASSERT_TRUE(table.put(txn, i, as_bytes(megabyte)));
+    ASSERT_TRUE(txn.commit());
+  }
+  const auto read_all = [&] {
+    const auto txn = *env.begin_read();
+    for (std::uint64_t i = 0; i < values; ++i) EXPECT_EQ(as_text(**table.get(txn, i)), megabyte);
+  };
+  read_all();
+  const std::uint64_t before = resident_file_bytes();
+  env.release_pages();
+  EXPECT_LT(resident_file_bytes() + (std::uint64_t{32} << 20), before);
+  read_all();
 }
 
 }  // namespace

@@ -21,6 +21,8 @@ namespace {
 // A run ends with the decision that reaches one of these.
 constexpr std::size_t run_records_max = 1024;
 constexpr std::size_t run_bytes_max = 1 << 20;
+// A long reading leaves no more of the log's file in memory.
+constexpr std::size_t resident_bytes_max = std::size_t{64} << 20;
 // Owners in other processes cannot notify us.
 constexpr std::chrono::milliseconds poll_interval{25};
 
@@ -65,10 +67,15 @@ Status LmdbShardReader::fill() {
       return fail(ErrorCode::corrupt,
                   fmt::format("the log of shard {} is damaged: no entry at position {}", shard_.value(), position_));
     }
+    resident_ += entry->value.size();
     TRV_TRY(buffer_.take(entry->value, position_));
     ++position_;
     if (!buffer_.empty() && (buffer_.size() >= run_records_max || buffer_.bytes() >= run_bytes_max)) break;
     TRV_TRY_ASSIGN(entry, cursor.next());
+  }
+  if (resident_ >= resident_bytes_max) {
+    log_.env_.release_pages();
+    resident_ = 0;
   }
   return {};
 }

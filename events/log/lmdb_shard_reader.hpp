@@ -35,6 +35,7 @@ class LmdbShardReader final : public Reader {
   Lsn from_;
   std::uint64_t position_ = 0;  // of the next entry; 0: not looked up yet
   DecisionBuffer buffer_;       // right once position_ is
+  std::size_t resident_ = 0;    // bytes read since pages were released
   bool woken_ = false;          // guarded by the log's version_mutex_
 };
 

@@ -23,6 +23,8 @@ namespace {
 // same pages too often.
 constexpr std::size_t txn_records_max = 3072;
 constexpr std::size_t txn_bytes_max = 16 << 20;
+// Of records, before the projection's file is let go from memory.
+constexpr std::size_t resident_bytes_max = std::size_t{64} << 20;
 // Fewer are not worth a thread.
 constexpr std::uint64_t ahead_records_min = 4096;
 
@@ -54,6 +56,7 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
     ahead.emplace(*reader, shard_, applied_.lsn.next(), last, projectors_);
   }
   Run run;
+  std::size_t resident = 0;
   while (applied_.lsn < last) {
     TRV_TRY_ASSIGN(ProjectionTxn txn, begin());
     std::size_t bytes = 0;
@@ -70,6 +73,11 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
     TRV_TRY(seal(txn));
     TRV_TRY(commit(std::move(txn), run.position));
     TRV_ASSERT(applied_.lsn <= last);
+    resident += bytes;
+    if (resident >= resident_bytes_max) {
+      env_->release_pages();
+      resident = 0;
+    }
     if (progress) progress(applied_.lsn, last);
   }
   return {};
