@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "sdk/base/utf8.hpp"
+
 namespace trv::note {
 namespace {
 
@@ -19,37 +21,12 @@ struct CodePoint {
 
 // The first code point of a text that is not empty; nullopt unless it is well-formed UTF-8 (Unicode 15, table 3-7).
 std::optional<CodePoint> first_code_point(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
-  const std::uint8_t lead = byte(0);
-  if (lead < 0x80) {
-    return CodePoint{lead, 1};
-  }
-  std::size_t length = 0;
-  char32_t value = 0;
-  char32_t least = 0;
-  if ((lead & 0xE0) == 0xC0) {
-    length = 2, value = lead & 0x1F, least = 0x80;
-  } else if ((lead & 0xF0) == 0xE0) {
-    length = 3, value = lead & 0x0F, least = 0x800;
-  } else if ((lead & 0xF8) == 0xF0) {
-    length = 4, value = lead & 0x07, least = 0x10000;
-  } else {
+  const std::size_t bytes = base::character_bytes(text);
+  if (bytes == 0) {
     return std::nullopt;
   }
-  if (text.size() < length) {
-    return std::nullopt;
-  }
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) {
-      return std::nullopt;
-    }
-    value = value << 6 | (byte(i) & 0x3F);
-  }
-  const bool surrogate = value >= 0xD800 && value <= 0xDFFF;
-  if (value < least || value > 0x10FFFF || surrogate) {
-    return std::nullopt;
-  }
-  return CodePoint{value, length};
+  std::size_t at = 0;
+  return CodePoint{base::next_code_point(text, at), bytes};
 }
 
 // The White_Space property.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::trail {
 namespace {
@@ -32,26 +33,6 @@ constexpr std::array<bool, 256> plain = [] {
 
 std::uint8_t byte_at(std::string_view text, std::size_t at) {
   return static_cast<std::uint8_t>(text[at]);
-}
-
-// The length of the well-formed UTF-8 sequence that starts `text` with a byte of 0x80 or more; 0 where there is none
-// (Unicode 15, table 3-7).
-std::size_t sequence_length(std::string_view text) {
-  const std::uint8_t lead = byte_at(text, 0);
-  const std::size_t length = lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : lead < 0xF5 ? 4 : 0;
-  if (length == 0 || text.size() < length) {
-    return 0;
-  }
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte_at(text, i) & 0xC0) != 0x80) {
-      return 0;
-    }
-  }
-  const std::uint8_t second = byte_at(text, 1);
-  const bool overlong = (lead == 0xE0 && second < 0xA0) || (lead == 0xF0 && second < 0x90);
-  const bool surrogate = lead == 0xED && second >= 0xA0;
-  const bool beyond = lead == 0xF4 && second >= 0x90;
-  return overlong || surrogate || beyond ? 0 : length;
 }
 
 void append_escape(std::string& out, std::uint8_t byte) {
@@ -97,7 +78,7 @@ void append_string(std::string& out, std::string_view text) {
     if (byte_at(text, at) < 0x80) {
       append_escape(out, byte_at(text, at));
       ++at;
-    } else if (const std::size_t length = sequence_length(text.substr(at)); length > 0) {
+    } else if (const std::size_t length = base::character_bytes(text.substr(at)); length > 0) {
       out.append(text, at, length);
       at += length;
     } else {

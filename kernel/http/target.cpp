@@ -86,40 +86,6 @@ bool is_authority(std::string_view text) noexcept {
   return text[host_size] == ':' && is_port(text.substr(host_size + 1));
 }
 
-bool is_utf8(std::string_view text) noexcept {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
-    const unsigned char lead = byte(i);
-    if (lead < 0x80) {
-      ++i;
-      continue;
-    }
-    std::size_t more = 0;
-    unsigned char second_min = 0x80;
-    unsigned char second_max = 0xbf;
-    if (lead >= 0xc2 && lead <= 0xdf) {
-      more = 1;
-    } else if (lead >= 0xe0 && lead <= 0xef) {
-      more = 2;
-      if (lead == 0xe0) second_min = 0xa0;
-      if (lead == 0xed) second_max = 0x9f;
-    } else if (lead >= 0xf0 && lead <= 0xf4) {
-      more = 3;
-      if (lead == 0xf0) second_min = 0x90;
-      if (lead == 0xf4) second_max = 0x8f;
-    } else {
-      return false;
-    }
-    if (text.size() - i <= more) return false;
-    if (byte(i + 1) < second_min || byte(i + 1) > second_max) return false;
-    for (std::size_t k = 2; k <= more; ++k) {
-      if (byte(i + k) < 0x80 || byte(i + k) > 0xbf) return false;
-    }
-    i += more + 1;
-  }
-  return true;
-}
-
 base::Status Target::parse(std::string_view raw) {
   TRV_EXPECTS(raw.size() <= std::numeric_limits<std::uint32_t>::max());
   raw_ = raw;
@@ -244,13 +210,6 @@ std::optional<std::string_view> Target::query(std::string_view name) const noexc
     if (view(key, decoded_) == name) return view(value, decoded_);
   }
   return std::nullopt;
-}
-
-std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) noexcept {
-  if (text.size() <= bytes_max) return text;
-  std::size_t size = bytes_max;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  return text.substr(0, size);
 }
 
 }  // namespace trv::http

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sdk/base/result.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::http {
 
@@ -76,9 +77,7 @@ class Target {
 /// IPv4 address or an IPv6 address in brackets, not empty; the port is at most 65535 and may be empty. A comma, which
 /// the grammar allows in a name, is refused: a proxy that joins two Host headers writes one.
 [[nodiscard]] bool is_authority(std::string_view text) noexcept;
-/// True for well-formed UTF-8 (Unicode 15 table 3-7): no surrogates, no overlong forms, nothing above U+10FFFF.
-[[nodiscard]] bool is_utf8(std::string_view text) noexcept;
-/// The longest beginning of UTF-8 text that has at most `bytes_max` bytes and cuts no character.
-[[nodiscard]] std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) noexcept;
+using base::is_utf8;
+using base::utf8_prefix;
 
 }  // namespace trv::http

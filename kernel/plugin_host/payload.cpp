@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <iterator>
 
+#include "sdk/base/utf8.hpp"
+
 namespace trv::plugin_host {
 namespace {
 
@@ -42,26 +44,6 @@ struct Discard {
   bool on_comment(json::string_view, Code&) { return true; }
 };
 
-// Bytes of the UTF-8 character at the front (RFC 3629), or 0 where there is none.
-std::size_t character_size(std::string_view text) noexcept {
-  const auto byte = [text](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t size = lead < 0x80                   ? 1
-                           : lead >= 0xc2 && lead < 0xe0 ? 2
-                           : lead >= 0xe0 && lead < 0xf0 ? 3
-                           : lead >= 0xf0 && lead < 0xf5 ? 4
-                                                         : 0;
-  if (size == 0 || text.size() < size) return 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  if (lead == 0xe0 && byte(1) < 0xa0) return 0;
-  if (lead == 0xed && byte(1) >= 0xa0) return 0;
-  if (lead == 0xf0 && byte(1) < 0x90) return 0;
-  if (lead == 0xf4 && byte(1) >= 0x90) return 0;
-  return size;
-}
-
 ErrorCode from_abi(std::int32_t code) noexcept {
   switch (code) {
     case TRV_ERROR_INVALID: return ErrorCode::invalid;
@@ -97,7 +79,7 @@ std::string printable(std::string_view text, std::size_t bytes_max) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t size = character_size(text);
+    const std::size_t size = base::character_bytes(text);
     const auto byte = static_cast<unsigned char>(text.front());
     if (size == 0 || byte < 0x20 || byte == 0x7f ||
         (size == 2 && byte == 0xc2 && static_cast<unsigned char>(text[1]) < 0xa0)) {

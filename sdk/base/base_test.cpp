@@ -8,6 +8,7 @@
 #include "sdk/base/digest.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
+#include "sdk/base/utf8.hpp"
 #include "sdk/base/uuid.hpp"
 
 namespace trv::base {
@@ -124,6 +125,18 @@ TEST(Result, only_what_the_world_did_may_pass) {
 
 TEST(ContractDeathTest, a_broken_precondition_ends_the_process_with_its_place) {
   EXPECT_DEATH(TRV_EXPECTS(1 == 2), "precondition broken: 1 == 2 at .*base_test.cpp");
+}
+
+TEST(Utf8, only_a_well_formed_character_has_bytes) {
+  EXPECT_EQ(character_bytes("a\xff"), 1U);
+  EXPECT_EQ(character_bytes("\xc3\xa9x"), 2U);
+  EXPECT_EQ(character_bytes("\xe2\x82\xac"), 3U);
+  EXPECT_EQ(character_bytes("\xf0\x9f\x98\x80"), 4U);
+  for (const std::string_view bad :
+       {"\x80", "\xc0\xaf", "\xc3", "\xc3z", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xff"}) {
+    EXPECT_EQ(character_bytes(bad), 0U);
+    EXPECT_FALSE(is_utf8(bad));
+  }
 }
 
 }  // namespace

@@ -61,6 +61,11 @@ bool is_utf8(std::string_view text) noexcept {
   return true;
 }
 
+std::size_t character_bytes(std::string_view text) noexcept {
+  std::size_t end = 0;
+  return decode(text, end) == malformed ? 0 : end;
+}
+
 char32_t next_code_point(std::string_view text, std::size_t& position) noexcept {
   const char32_t code_point = decode(text, position);
   return code_point == malformed ? replacement_character : code_point;
@@ -101,6 +106,13 @@ std::size_t code_point_offset(std::string_view text, std::size_t index) noexcept
   }
   TRV_ENSURES(offset <= text.size());
   return offset;
+}
+
+std::string_view utf8_prefix(std::string_view text, std::size_t bytes_max) noexcept {
+  if (text.size() <= bytes_max) return text;
+  std::size_t size = bytes_max;
+  while (size > 0 && is_continuation(text[size])) --size;
+  return text.substr(0, size);
 }
 
 std::string to_valid_utf8(std::string_view bytes) {
