@@ -97,7 +97,7 @@ void receive_event(ShardUnderTest& shard, std::uint64_t number) {
                            .time = context.now,
                            .data = R"({"order":4711,"customer":"ada","items":[{"sku":"A-1","count":2}],"total":42.5})",
                            .channel = "api"};
-    TRV_TRY_ASSIGN(const auto taken, shard.projectors().ingest.taken(state, context.tenant, event.source, event.id));
+    TRV_TRY_ASSIGN(const auto taken, shard.projectors().ingest.taken(state, context.tenant, event));
     if (taken) return base::fail(base::ErrorCode::conflict, "the event was taken before");
     TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
     shard::Decision decision;

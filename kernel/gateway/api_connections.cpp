@@ -5,6 +5,7 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/tenancy/decisions.hpp"
+#include "sdk/base/text_check.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -40,6 +41,7 @@ base::Result<Wanted> parse(const http::Request& request) {
   Connection& connection = wanted.connection;
   connection.name = request.parameter("name");
   TRV_TRY_ASSIGN(const auto plugin, body.optional_text("plugin"));
+  if (plugin) TRV_TRY(base::check_label("plugin", *plugin));
   connection.plugin = plugin.value_or("");
   TRV_TRY_ASSIGN(connection.base_url, body.text("base_url"));
   TRV_TRY(egress::parse_base_url(connection.base_url));
@@ -49,6 +51,9 @@ base::Result<Wanted> parse(const http::Request& request) {
     TRV_TRY_ASSIGN(connection.scheme, authentication->text("scheme"));
     TRV_TRY_ASSIGN(const auto user, authentication->optional_text("user"));
     TRV_TRY_ASSIGN(const auto header, authentication->optional_text("header"));
+    // Also the one that the scheme does not use: it is held to the same rule.
+    TRV_TRY(base::check_text("auth.user", user.value_or(""), {.characters_min = 0, .characters_max = 200}));
+    TRV_TRY(base::check_text("auth.header", header.value_or(""), {.characters_min = 0, .characters_max = 200}));
     connection.user = connection.scheme == "header" ? header.value_or("") : user.value_or("");
   }
   TRV_TRY_ASSIGN(wanted.secret, body.optional_text("secret"));

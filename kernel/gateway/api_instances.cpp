@@ -120,6 +120,9 @@ base::Result<json::Value> parse_input(std::string_view text) {
 
 void start(Call call) {
   const http::Request& request = call.request();
+  if (request.query("version") == "") {
+    return call.responder.fail(base::Error(base::ErrorCode::invalid, "version is empty; leave it out for the newest"));
+  }
   instance::Start start{.space = std::string(request.parameter("namespace")),
                         .name = std::string(request.parameter("name")),
                         .version = std::string(request.query("version").value_or("")),

@@ -25,6 +25,7 @@ struct Door {
 struct Endpoint {
   node::Shard& shard;
   std::shared_ptr<const plugin_host::WebhookDeclaration> declaration;
+  std::string connection;  ///< its name
   std::string secret;
 };
 
@@ -43,10 +44,12 @@ Result<Endpoint> find_endpoint(const Door& door, const http::Request& request) {
   if (!grant) return fail(not_found());
   auto declaration = door.plugins.webhook(plugin, grant->version, request.parameter("name"));
   if (!declaration) return fail(not_found());
-  Endpoint endpoint{.shard = *shard, .declaration = *std::move(declaration), .secret = {}};
-  if (endpoint.declaration->manifest.verification.scheme == package::VerificationScheme::none) return endpoint;
-  // The secret is that of the connection named in ?connection=, by default the one named like the plugin.
+  // The connection is the one named in ?connection=, by default the one named like the plugin.
   const std::string_view name = request.query("connection").value_or(plugin);
+  if (!base::check_label("connection", name)) return fail(not_found());
+  Endpoint endpoint{
+      .shard = *shard, .declaration = *std::move(declaration), .connection = std::string(name), .secret = {}};
+  if (endpoint.declaration->manifest.verification.scheme == package::VerificationScheme::none) return endpoint;
   TRV_TRY_ASSIGN(const auto connection, shard->tenancy().connection(txn, tenant, name));
   if (!connection || connection->plugin != plugin || connection->webhook_secret.empty()) return fail(not_found());
   TRV_TRY_ASSIGN(endpoint.secret, door.secrets.reveal(tenant, connection->webhook_secret));
@@ -105,6 +108,7 @@ Result<ingest::Received> read_delivery(base::Timestamp now, const http::Request&
   received.time = now;
   received.data = json::serialize(*body);
   received.channel = channel_of(request);
+  received.connection = endpoint.connection;
   received.body_sha256 = body_sha256;
   return received;
 }

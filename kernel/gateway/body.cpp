@@ -44,21 +44,21 @@ Result<std::string> Body::text(std::string_view name) const {
 
 Result<std::optional<std::string>> Body::optional_text(std::string_view name) const {
   const Value* value = object_.find(name);
-  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (value == nullptr) return std::nullopt;
   if (!value->is_string()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be a string", path_, name));
   return std::string(value->as_string());
 }
 
 Result<std::optional<std::int64_t>> Body::optional_integer(std::string_view name) const {
   const Value* value = object_.find(name);
-  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (value == nullptr) return std::nullopt;
   if (!value->is_int()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be a whole number", path_, name));
   return value->as_int();
 }
 
 Result<bool> Body::flag(std::string_view name) const {
   const Value* value = object_.find(name);
-  if (value == nullptr || value->is_null()) return false;
+  if (value == nullptr) return false;
   if (!value->is_bool()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be true or false", path_, name));
   return value->as_bool();
 }
@@ -66,7 +66,7 @@ Result<bool> Body::flag(std::string_view name) const {
 Result<std::optional<Body>> Body::optional_object(std::string_view name,
                                                   std::initializer_list<std::string_view> known) const {
   const Value* value = object_.find(name);
-  if (value == nullptr || value->is_null()) return std::nullopt;
+  if (value == nullptr) return std::nullopt;
   if (!value->is_object()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be an object", path_, name));
   Body body(fmt::format("{}{}.", path_, name), *value);
   TRV_TRY(body.check(known));

@@ -20,7 +20,7 @@ class Body {
 
   /// Error: invalid where it is missing or no string.
   [[nodiscard]] base::Result<std::string> text(std::string_view name) const;
-  /// nullopt where it is missing or null.
+  /// nullopt where it is missing. A null is not a string.
   [[nodiscard]] base::Result<std::optional<std::string>> optional_text(std::string_view name) const;
   [[nodiscard]] base::Result<std::optional<std::int64_t>> optional_integer(std::string_view name) const;
   /// False where it is missing.

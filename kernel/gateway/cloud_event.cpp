@@ -9,6 +9,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/text_check.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -23,8 +24,8 @@ constexpr std::string_view batch_type = "application/cloudevents-batch";
 constexpr std::string_view header_prefix = "ce-";
 constexpr std::size_t extensions_max = 64;
 constexpr std::size_t extension_name_bytes_max = 20;
-constexpr std::size_t extension_text_bytes_max = 1024;
-/// Of the JSON format; `data` is not one, but is beside them, so nothing may be called so.
+constexpr std::size_t extension_characters_max = 1024;
+/// Of the JSON format; `data` is none but stands beside them, so nothing may be called so.
 constexpr std::array<std::string_view, 10> known_names = {
     "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"};
 
@@ -55,14 +56,14 @@ base::Status check_extension_name(std::string_view name) {
 
 /// Error: invalid for what is not a Boolean, Integer or String of the specification's type system (§2.2).
 base::Status check_extension_value(std::string_view name, const Value& value) {
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  if (value.is_string()) {
+    return base::check_text(fmt::format("attribute '{}'", name), value.as_string(),
+                            {.characters_min = 0, .characters_max = extension_characters_max});
+  }
   const bool integer = value.is_int() && value.as_int() >= INT32_MIN && value.as_int() <= INT32_MAX;
-  const bool text = value.is_string() && value.as_string().size() <= extension_text_bytes_max &&
-                    std::ranges::none_of(value.as_string(), control);
-  if (value.is_bool() || integer || text) return {};
-  return fail(ErrorCode::invalid, fmt::format("attribute '{}' must be true, false, an integer of 32 bits or a string "
-                                              "of at most {} bytes without control characters",
-                                              name, extension_text_bytes_max));
+  if (value.is_bool() || integer) return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("attribute '{}' must be true, false, an integer of 32 bits or a string", name));
 }
 
 base::Status add_extension(Value& extensions, std::string_view name, Value value) {
@@ -90,6 +91,10 @@ Result<std::string> text_of(const Value& event, std::string_view name, bool requ
     return std::string();
   }
   if (!value->is_string()) return fail(ErrorCode::invalid, fmt::format("attribute '{}' must be a string", name));
+  // Empty data is data; any other attribute that has nothing to say is left out (CloudEvents 1.0.2 §3).
+  if (value->as_string().empty() && name != "data_base64") {
+    return fail(ErrorCode::invalid, fmt::format("attribute '{}' is empty; leave it out", name));
+  }
   return std::string(value->as_string());
 }
 

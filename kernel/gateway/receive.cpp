@@ -7,7 +7,7 @@ namespace trv::gateway {
 base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state, shard::DecisionContext& context,
                                       const ingest::Received& event, Receipt& receipt) {
   receipt = {};
-  TRV_TRY_ASSIGN(const auto taken, shard.ingest().taken(state, context.tenant, event.source, event.id));
+  TRV_TRY_ASSIGN(const auto taken, shard.ingest().taken(state, context.tenant, event));
   if (taken) {
     receipt.event = *taken;
     receipt.duplicate = true;

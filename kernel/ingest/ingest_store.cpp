@@ -7,6 +7,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/ingest_generated.h"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/text_check.hpp"
 
 namespace trv::ingest {
 namespace {
@@ -16,25 +17,29 @@ using base::fail;
 
 constexpr std::string_view received_type = "trv.event.received";
 
-// tenant ‖ 0 ‖ the first 16 bytes of SHA-256(source ‖ 0 ‖ id)
-std::string row_key(std::string_view tenant, std::string_view source, std::string_view id) {
+// Within what an id is taken once. None of the texts has a NUL.
+struct Sender {
+  std::string_view connection;
+  std::string_view source;
+};
+
+// tenant ‖ 0 ‖ the first 16 bytes of SHA-256("connection" ‖ 0 ‖ connection ‖ 0 ‖ id), or the same with the source
+std::string row_key(std::string_view tenant, const Sender& sender, std::string_view id) {
   TRV_EXPECTS(!tenant.empty());
+  const base::BytesView zero = base::as_bytes(std::string_view("\0", 1));
+  const bool by_webhook = !sender.connection.empty();
   const base::Digest digest =
-      base::sha256({base::as_bytes(source), base::as_bytes(std::string_view("\0", 1)), base::as_bytes(id)});
+      base::sha256({base::as_bytes(by_webhook ? "connection" : "source"), zero,
+                    base::as_bytes(by_webhook ? sender.connection : sender.source), zero, base::as_bytes(id)});
   std::string key(tenant);
   key += '\0';
   key.append(reinterpret_cast<const char*>(digest.data()), 16);
   return key;
 }
 
-base::Status check_attribute(std::string_view name, std::string_view value, bool may_be_empty) {
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if ((value.empty() && !may_be_empty) || value.size() > 1024 || std::ranges::any_of(value, control)) {
-    return fail(ErrorCode::invalid,
-                fmt::format("event attribute '{}' must be {} to 1024 bytes without control characters", name,
-                            may_be_empty ? 0 : 1));
-  }
-  return {};
+base::Status check_attribute(std::string_view name, std::string_view value, std::size_t characters_min) {
+  return base::check_text(fmt::format("event attribute '{}'", name), value,
+                          {.characters_min = characters_min, .characters_max = 1024});
 }
 
 }  // namespace
@@ -47,13 +52,15 @@ base::Status IngestStore::open(lmdb::WriteTxn& txn) {
 base::Status IngestStore::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
   if (event.type() != received_type) return {};
   TRV_TRY_ASSIGN(const auto* taken, record::payload_of<schema::ingest::EventReceived>(event));
-  const std::string key = row_key(event.tenant(), record::text_of(taken->source()), record::text_of(taken->id()));
+  const Sender sender{.connection = record::text_of(taken->connection()), .source = record::text_of(taken->source())};
+  const std::string key = row_key(event.tenant(), sender, record::text_of(taken->id()));
   return taken_.put(txn, key, event.event_id().bytes());
 }
 
 base::Result<std::optional<base::Uuid>> IngestStore::taken(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                           std::string_view source, std::string_view id) const {
-  TRV_TRY_ASSIGN(const auto row, taken_.get(txn, row_key(tenant.value(), source, id)));
+                                                           const Received& event) const {
+  const Sender sender{.connection = event.connection, .source = event.source};
+  TRV_TRY_ASSIGN(const auto row, taken_.get(txn, row_key(tenant.value(), sender, event.id)));
   if (!row) return std::nullopt;
   std::array<std::uint8_t, 16> bytes{};
   if (row->size() != bytes.size()) return fail(ErrorCode::corrupt, "row of a taken event has a wrong size");
@@ -63,12 +70,12 @@ base::Result<std::optional<base::Uuid>> IngestStore::taken(const lmdb::Txn& txn,
 
 base::Result<record::Draft> received(const shard::DecisionContext& context, const Received& event) {
   TRV_EXPECTS(!event.channel.empty());
-  TRV_TRY(check_attribute("id", event.id, false));
-  TRV_TRY(check_attribute("source", event.source, false));
-  TRV_TRY(check_attribute("type", event.type, false));
-  TRV_TRY(check_attribute("subject", event.subject, true));
-  TRV_TRY(check_attribute("datacontenttype", event.datacontenttype, true));
-  TRV_TRY(check_attribute("dataschema", event.dataschema, true));
+  TRV_TRY(check_attribute("id", event.id, 1));
+  TRV_TRY(check_attribute("source", event.source, 1));
+  TRV_TRY(check_attribute("type", event.type, 1));
+  TRV_TRY(check_attribute("subject", event.subject, 0));
+  TRV_TRY(check_attribute("datacontenttype", event.datacontenttype, 0));
+  TRV_TRY(check_attribute("dataschema", event.dataschema, 0));
   TRV_EXPECTS(event.data.empty() || event.data_base64.empty());
   flatbuffers::FlatBufferBuilder builder(event.data.size() + event.data_base64.size() + 512);
   using Text = flatbuffers::Offset<flatbuffers::String>;
@@ -80,7 +87,7 @@ base::Result<record::Draft> received(const shard::DecisionContext& context, cons
   const auto root = schema::ingest::CreateEventReceived(
       builder, text(event.id), text(event.source), text(event.type), text(event.subject),
       event.time ? event.time->ns() : 0, text(event.data), text(event.channel), digest, text(event.datacontenttype),
-      text(event.dataschema), text(event.data_base64), text(event.extensions));
+      text(event.dataschema), text(event.data_base64), text(event.extensions), text(event.connection));
   return shard::draft(context, "event", event.id, received_type, record::finish(builder, root));
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// Events from outside: webhooks and CloudEvents. Each is taken once per (source, id), refused ones are facts too.
+// Events from outside: webhooks and CloudEvents. A CloudEvent is taken once per (source, id), a webhook's delivery once
+// per (connection, id); refused ones are facts too.
 
 #include <optional>
 #include <string>
@@ -13,7 +14,7 @@ namespace trv::ingest {
 
 /// An event as it came in, by the attributes of CloudEvents 1.0.
 struct Received {
-  std::string id;  ///< unique within source
+  std::string id;  ///< unique within source, or within connection where there is one
   std::string source;
   std::string type;
   std::string subject;  ///< empty: none
@@ -24,6 +25,7 @@ struct Received {
   std::string data;               ///< JSON; empty: none
   std::string data_base64{};      ///< data that is neither JSON nor text; then `data` is empty
   std::string channel;            ///< webhook:<plugin>/<name> or api
+  std::string connection{};       ///< of a webhook; empty: the event came by the API
   base::Digest body_sha256{};
 };
 
@@ -38,13 +40,13 @@ struct Refused {
 class IngestStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "ingest"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
   /// The id of the record that took this event before, or nullopt.
   [[nodiscard]] base::Result<std::optional<base::Uuid>> taken(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                              std::string_view source, std::string_view id) const;
+                                                              const Received& event) const;
 
  private:
   lmdb::Table taken_;

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/text_check.hpp"
 
 namespace trv::tenancy {
 namespace {
@@ -22,17 +21,8 @@ Decision one(record::Draft event) {
   return decision;
 }
 
-base::Status check_text(std::string_view what, std::string_view text, std::size_t bytes_max, bool may_be_empty) {
-  const auto control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
-  if ((text.empty() && !may_be_empty) || text.size() > bytes_max || std::ranges::any_of(text, control)) {
-    return fail(ErrorCode::invalid, fmt::format("{} must be {} to {} bytes without control characters", what,
-                                                may_be_empty ? 0 : 1, bytes_max));
-  }
-  return {};
-}
-
 base::Status check_base_url(std::string_view url) {
-  TRV_TRY(check_text("base_url", url, 2000, false));
+  TRV_TRY(base::check_text("base_url", url, {.characters_max = 2000}));
   const bool http = url.starts_with("https://") || url.starts_with("http://");
   const std::string_view rest = http ? url.substr(url.find("//") + 2) : std::string_view();
   const std::string_view authority = rest.substr(0, rest.find('/'));
@@ -50,7 +40,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
                         const CreateTenant& command) {
   TRV_EXPECTS(context.tenant == command.id);
   TRV_TRY(base::check_label("tenant id", command.id.value()));
-  TRV_TRY(check_text("display_name", command.display_name, 200, true));
+  TRV_TRY(base::check_text("display_name", command.display_name, {.characters_min = 0, .characters_max = 200}));
   TRV_TRY_ASSIGN(const auto existing, store.tenant(state, command.id));
   if (existing) return fail(ErrorCode::conflict, fmt::format("tenant '{}' exists already", command.id.value()));
   FlatBufferBuilder builder;
@@ -61,7 +51,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const AddMember& command) {
-  TRV_TRY(check_text("user", command.user, 120, false));
+  TRV_TRY(base::check_text("user", command.user, {.characters_max = 100}));
   TRV_TRY_ASSIGN(const auto existing, store.member(state, context.tenant, command.user));
   if (existing && existing->role == command.role) return Decision{};
   FlatBufferBuilder builder;
@@ -74,7 +64,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const IssueToken& command) {
   TRV_EXPECTS(!command.id.empty() && command.hash != base::Digest{});
-  TRV_TRY(check_text("token name", command.name, 120, false));
+  TRV_TRY(base::check_text("token name", command.name, {.characters_max = 120}));
   TRV_TRY_ASSIGN(const auto existing, store.token(state, context.tenant, command.id));
   if (existing) return fail(ErrorCode::conflict, fmt::format("token '{}' exists already", command.id));
   if (command.expires && *command.expires <= context.now) {
@@ -120,7 +110,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
     if (!installed) return fail(ErrorCode::invalid, fmt::format("plugin '{}' is not installed", connection.plugin));
   }
   TRV_TRY(check_base_url(connection.base_url));
-  TRV_TRY(check_text("auth user or header", connection.user, 200, true));
+  TRV_TRY(base::check_text("auth user or header", connection.user, {.characters_min = 0, .characters_max = 200}));
   const std::string& scheme = connection.scheme;
   if (scheme != "none" && scheme != "bearer" && scheme != "basic" && scheme != "header") {
     return fail(ErrorCode::invalid,

@@ -155,6 +155,31 @@ TEST_F(PluginTest, a_right_signature_starts_the_workflow_and_the_same_delivery_a
   EXPECT_EQ(count_instances(acme(), "acme"), 1U);
 }
 
+TEST_F(PluginTest, a_delivery_id_counts_for_its_connection) {
+  enable_tracker();
+  EXPECT_EQ(call(acme(), "PUT", "/v1/tenants/acme/connections/second",
+                 R"({"plugin":"tracker","base_url":"http://h","webhook_secret":"quiet"})")
+                .status,
+            200);
+  const std::string body = R"({"action":"opened"})";
+  const auto send = [&](const std::string& connection, const std::string& secret) {
+    return call("", "POST", "/v1/tenants/acme/webhooks/tracker/push?connection=" + connection, body,
+                {{"X-Signature", signature_of(body, secret)}, {"X-Delivery", "same"}});
+  };
+  const Answer first = send("tracker", "hush");
+  ASSERT_EQ(first.status, 202) << first.body;
+  const Answer second = send("second", "quiet");
+  ASSERT_EQ(second.status, 202) << second.body;
+  EXPECT_FALSE(second.value().at("duplicate").as_bool()) << "the same source, but another connection";
+  EXPECT_EQ(second.value().at("started").as_array().size(), 1U);
+  EXPECT_TRUE(send("second", "quiet").value().at("duplicate").as_bool());
+  EXPECT_TRUE(send("tracker", "hush").value().at("duplicate").as_bool());
+  EXPECT_EQ(count_instances(acme(), "acme"), 2U);
+  EXPECT_EQ(send("%00", "hush").status, 400);
+  EXPECT_EQ(send("", "hush").status, 404);
+  EXPECT_EQ(send("third", "hush").status, 404);
+}
+
 TEST_F(PluginTest, a_signed_delivery_that_makes_no_event_is_refused_with_the_reason) {
   enable_tracker();
   const std::size_t before = events(acme(), "acme").size();

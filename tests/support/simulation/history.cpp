@@ -251,7 +251,7 @@ class Play {
     World& world = world_of(of);
     world.add(of,
               [&world, event](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-                TRV_TRY_ASSIGN(const auto taken, world.state.ingest.taken(txn, context.tenant, event.source, event.id));
+                TRV_TRY_ASSIGN(const auto taken, world.state.ingest.taken(txn, context.tenant, event));
                 if (taken) return shard::Decision{};
                 shard::Decision decision;
                 TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
