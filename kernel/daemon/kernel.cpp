@@ -8,6 +8,7 @@
 
 #include "audit/note/key_file.hpp"
 #include "events/backup/backup.hpp"
+#include "events/blob/folder_blob_store.hpp"
 #include "events/lmdb/folder_lock.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
@@ -16,6 +17,7 @@
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/gateway/access.hpp"
+#include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/http/server.hpp"
 #include "kernel/node/node.hpp"
@@ -71,6 +73,7 @@ struct Kernel::Parts {
   std::unique_ptr<effects::TryJournal> tries;
   std::unique_ptr<effects::OutcomeRecorder> recorder;
   std::unique_ptr<effects::EffectDispatcher> dispatcher;
+  std::unique_ptr<blob::BlobStore> blobs;
   std::unique_ptr<http::Server> server;
 
   [[nodiscard]] node::ShardObserver observer();
@@ -215,10 +218,12 @@ base::Status Kernel::compose(StartReport& report) {
   http.port = static_cast<std::uint16_t>(config_.http_port);
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
+  TRV_TRY_ASSIGN(parts.blobs, blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_));
   const gateway::Ports ports{.node = *parts.node,
                              .packages = *parts.packages,
                              .plugins = *parts.plugins,
                              .secrets = *parts.secrets,
+                             .blobs = *parts.blobs,
                              .broker = *parts.broker,
                              .effects = *parts.dispatcher,
                              .random = random_,

@@ -80,10 +80,13 @@ std::optional<std::size_t> twin_before(const std::vector<ingest::Received>& even
   return std::nullopt;
 }
 
-void receive_all(Call call) {
+void receive_all(blob::BlobStore& blobs, Call call) {
   if (auto refused = refuse_cloud_event_media(call.request())) return call.responder.send(*std::move(refused));
   auto events = read_cloud_events(call.request());
   if (!events) return call.responder.fail(events.error());
+  for (ingest::Received& event : *events) {
+    if (auto kept = keep_large_data(blobs, event); !kept) return call.responder.fail(kept.error());
+  }
   auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
   node::Shard& shard = call.shard;
   submit(
@@ -117,13 +120,15 @@ void receive_all(Call call) {
 
 }  // namespace
 
-void add_event_routes(http::Router& router, const node::Node& node) {
+void add_event_routes(http::Router& router, const node::Node& node, blob::BlobStore& blobs) {
   router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, Verb::read, list),
                {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/events/stream",
                guarded(node, Resource::events, Verb::read, [&node](Call call) { follow(node, std::move(call)); }));
   router.route("POST", "/v1/tenants/{tenant}/events",
-               guarded(node, Resource::events, Verb::write, receive_all, {.body = BodyRule::by_handler}));
+               guarded(node, Resource::events, Verb::write,
+                       [&blobs](Call call) { receive_all(blobs, std::move(call)); }, {.body = BodyRule::by_handler}),
+               {.body_bytes_max = event_body_bytes_max});
 }
 
 }  // namespace trv::gateway

@@ -58,8 +58,8 @@ http::Router make_router(const Ports& ports) {
   add_workflow_routes(router, ports.node, ports.plugins);
   add_instance_routes(router, ports.node);
   add_effect_routes(router, ports.node);
-  add_event_routes(router, ports.node);
-  add_webhook_routes(router, ports.node, ports.plugins, ports.secrets);
+  add_event_routes(router, ports.node, ports.blobs);
+  add_webhook_routes(router, ports.node, ports.plugins, ports.secrets, ports.blobs);
   add_audit_routes(router, ports.node, ports.signer);
   return router;
 }

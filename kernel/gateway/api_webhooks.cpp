@@ -19,6 +19,7 @@ struct Door {
   const node::Node& node;
   const plugin_host::PluginHost& plugins;
   egress::SecretStore& secrets;
+  blob::BlobStore& blobs;
 };
 
 /// What is needed to believe a delivery, and where it goes.
@@ -96,7 +97,7 @@ void refuse(node::Shard& shard, http::Responder responder, base::Error error) {
 Result<ingest::Received> read_delivery(base::Timestamp now, const http::Request& request, const Endpoint& endpoint,
                                        const std::vector<egress::Header>& headers) {
   const base::Digest body_sha256 = base::sha256(base::as_bytes(request.body()));
-  auto body = json::parse(request.body());
+  auto body = json::parse(request.body(), {.bytes_max = event_body_bytes_max});
   if (!body) return fail(std::move(body).error().in("request body"));
   TRV_TRY_ASSIGN(const plugin_host::WebhookEvent event,
                  plugin_host::map_webhook(*endpoint.declaration, headers, request.body(), now));
@@ -113,7 +114,8 @@ Result<ingest::Received> read_delivery(base::Timestamp now, const http::Request&
   return received;
 }
 
-void deliver(const Door& door, const http::Request& request, http::Responder responder) {
+void deliver(const Door& door, http::Responder responder) {
+  const http::Request& request = responder.request();
   const auto endpoint = find_endpoint(door, request);
   if (!endpoint) return responder.fail(endpoint.error());
   const auto headers = headers_of(request);
@@ -125,6 +127,7 @@ void deliver(const Door& door, const http::Request& request, http::Responder res
   if (auto refused = refuse_media(request, {"application/json"})) return responder.send(*std::move(refused));
   auto received = read_delivery(door.node.now(), request, *endpoint, headers);
   if (!received) return responder.fail(received.error());
+  if (auto kept = keep_large_data(door.blobs, *received); !kept) return responder.fail(kept.error());
 
   auto receipt = std::make_shared<Receipt>();
   shard::Command command;
@@ -151,12 +154,12 @@ void deliver(const Door& door, const http::Request& request, http::Responder res
 }  // namespace
 
 void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
-                        egress::SecretStore& secrets) {
+                        egress::SecretStore& secrets, blob::BlobStore& blobs) {
   router.route("POST", "/v1/tenants/{tenant}/webhooks/{plugin}/{name}",
-               [door = Door{node, plugins, secrets}](const http::Request& request, http::Responder responder) {
-                 deliver(door, request, std::move(responder));
+               [door = Door{node, plugins, secrets, blobs}](const http::Request&, http::Responder responder) {
+                 deliver(door, std::move(responder));
                },
-               {.may_wait = true});
+               {.body_bytes_max = event_body_bytes_max, .may_wait = true});
 }
 
 }  // namespace trv::gateway

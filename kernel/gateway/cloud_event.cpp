@@ -207,7 +207,7 @@ base::Status read_body(ingest::Received& received, const http::Request& request)
   if (type) received.datacontenttype = *request.header("Content-Type");
   if (request.body().empty()) return {};
   if (!type || type->is_json()) {
-    auto data = json::parse(request.body());
+    auto data = json::parse(request.body(), {.bytes_max = request.body().size()});
     if (!data) return fail(std::move(data).error().in("request body"));
     received.data = json::serialize(*data);
   } else if (is_text(*type) && type->is_utf8() && http::is_utf8(request.body())) {
@@ -289,7 +289,7 @@ Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& req
     return events;
   }
   const auto type = media_type_of(request);
-  auto body = json::parse(request.body());
+  auto body = json::parse(request.body(), {.bytes_max = request.body().size()});
   if (!body) return fail(std::move(body).error().in("request body"));
   if (type && type->essence.starts_with(batch_type)) return batch(*body, body_sha256);
   TRV_TRY_ASSIGN(ingest::Received event, structured(*body, body_sha256));

@@ -1,8 +1,42 @@
 #include "kernel/gateway/receive.hpp"
 
+#include "kernel/json/parse.hpp"
+#include "kernel/workflow/instance/state.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
+namespace {
+
+std::optional<instance::LargeEventData> large_data_of(const ingest::Received& event) {
+  if (!event.large) return std::nullopt;
+  return instance::LargeEventData{.value = event.large->value,
+                                  .member = event.large->is_base64 ? "data_base64" : "data",
+                                  .sha256_hex = base::to_hex(event.large->sha256),
+                                  .bytes = event.large->bytes};
+}
+
+}  // namespace
+
+base::Status keep_large_data(blob::BlobStore& blobs, ingest::Received& event) {
+  const bool is_base64 = !event.data_base64.empty();
+  std::string& text = is_base64 ? event.data_base64 : event.data;
+  if (text.size() <= instance::data_bytes_max) return {};
+  ingest::LargeData large{.sha256 = {}, .bytes = text.size(), .is_base64 = is_base64, .value = {}};
+  if (is_base64) {
+    const auto octets = base::from_base64(text);
+    TRV_ASSERT(octets.has_value());
+    large.bytes = octets->size();
+    large.value = json::Value(text);
+    TRV_TRY_ASSIGN(large.sha256, blobs.put(*octets));
+  } else {
+    TRV_TRY_ASSIGN(large.value, json::parse(text, {.bytes_max = text.size()}));
+    TRV_TRY_ASSIGN(large.sha256, blobs.put(base::as_bytes(text)));
+  }
+  text.clear();
+  text.shrink_to_fit();
+  event.large = std::move(large);
+  return {};
+}
 
 base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state, shard::DecisionContext& context,
                                       const ingest::Received& event, Receipt& receipt) {
@@ -28,7 +62,8 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
                                          .dataschema = event.dataschema,
                                          .extensions = event.extensions,
                                          .data = event.data,
-                                         .data_base64 = event.data_base64};
+                                         .data_base64 = event.data_base64,
+                                         .large = large_data_of(event)};
   TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, shard.decision_state(), received));
   receipt.started = std::move(started.instances);
   decision.append(std::move(started.decision));

@@ -4,9 +4,17 @@
 #include <memory>
 #include <vector>
 
+#include "events/blob/blob_store.hpp"
 #include "kernel/node/node.hpp"
 
 namespace trv::gateway {
+
+/// Of webhooks and CloudEvents. Large services send up to 25 MB.
+inline constexpr std::size_t event_body_bytes_max = std::size_t{25} << 20;
+
+/// Puts data that is too large for a record into a blob, which is durable then, and its digest in the event. Writes a
+/// file: on a worker. Errors: of the blob store; invalid for data that is not JSON.
+[[nodiscard]] base::Status keep_large_data(blob::BlobStore& blobs, ingest::Received& event);
 
 struct Receipt {
   base::Uuid event;        ///< id of the record that took the event

@@ -4,6 +4,7 @@
 #include <functional>
 #include <string>
 
+#include "events/blob/blob_store.hpp"
 #include "kernel/effects/effect_dispatcher.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/egress/secret_store.hpp"
@@ -29,9 +30,9 @@ void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
 void add_instance_routes(http::Router& router, const node::Node& node);
 void add_effect_routes(http::Router& router, const node::Node& node);
-void add_event_routes(http::Router& router, const node::Node& node);
+void add_event_routes(http::Router& router, const node::Node& node, blob::BlobStore& blobs);
 void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
-                        egress::SecretStore& secrets);
+                        egress::SecretStore& secrets, blob::BlobStore& blobs);
 void add_audit_routes(http::Router& router, const node::Node& node, const TrailSigner& signer);
 
 /// What all of them are given together.
@@ -40,6 +41,7 @@ struct Ports {
   plugin_host::PluginStore& packages;
   plugin_host::PluginHost& plugins;
   egress::SecretStore& secrets;
+  blob::BlobStore& blobs;
   const egress::Broker& broker;
   const effects::EffectDispatcher& effects;
   base::Random& random;  ///< fit for keys; any thread

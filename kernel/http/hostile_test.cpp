@@ -240,6 +240,45 @@ TEST_F(Hostile, a_request_that_breaks_off_is_400) {
   }
 }
 
+TEST(hostile_memory, large_bodies_share_a_budget_and_small_ones_need_none) {
+  Router router = echo_router();
+  router.route("POST", "/large",
+               [](const Request& request, Responder responder) {
+                 responder.send(text(200, std::to_string(request.body().size())));
+               },
+               {.body_bytes_max = 600'000});
+  RunningServer running(std::move(router), {.body_bytes_max = 10'000, .large_bodies_bytes_max = 1'000'000});
+  const std::string head = "POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 600000\r\n\r\n";
+  const std::string chunked = "POST /large HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string body(600'000, 'x');
+  for (int round = 0; round < 3; ++round) {
+    RawClient first(running.port());
+    first.send(head + body.substr(1));
+    RawClient small(running.port());
+    RawAnswer answer;
+    // The first has its part of the budget when its bytes have been read.
+    for (int i = 0; i < 200 && answer.status != 503; ++i) {
+      RawClient second(running.port());
+      second.send(head + body.substr(300'001));
+      second.send(body.substr(300'000));
+      answer = second.read_answer();
+      if (answer.status != 503) std::this_thread::sleep_for(10ms);
+    }
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_EQ(answer.headers["retry-after"], "1");
+    RawClient by_chunks(running.port());
+    by_chunks.send(chunked + "927c0\r\n" + body);
+    EXPECT_EQ(by_chunks.read_answer().status, 503);
+    small.send("POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10000\r\n\r\n" + std::string(10'000, 'x'));
+    EXPECT_EQ(small.read_answer().status, 200);
+    first.send("x");
+    EXPECT_EQ(first.read_answer().body, "600000");
+  }
+  RawClient more(running.port());
+  more.send("POST /large HTTP/1.1\r\nHost: x\r\nContent-Length: 600001\r\n\r\n");
+  EXPECT_EQ(more.read_answer().status, 413);
+}
+
 TEST(hostile_time, a_silent_connection_is_closed) {
   RunningServer running(echo_router(), {.idle_timeout = 100ms});
   RawClient silent(running.port());

@@ -60,6 +60,8 @@ class Request {
   void add_header(std::string_view name, std::string_view value);
   void append_body(std::string_view bytes) { body_.append(bytes); }
   void reserve_body(std::size_t bytes) { body_.reserve(bytes); }
+  /// Memory that the body takes.
+  [[nodiscard]] std::size_t body_capacity() const noexcept { return body_.capacity(); }
   void set_remote_address(std::string_view address) { remote_address_ = address; }
   void set_id(std::string_view id) { id_ = id; }
   /// `route` and the names of `parameters` must outlive the request.

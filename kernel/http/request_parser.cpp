@@ -27,7 +27,7 @@ constexpr std::size_t last_chunk_bytes_min = 5;
 /// five.
 constexpr std::size_t framing_bytes_per_byte = 8;
 /// A length is a claim; beyond this, memory is taken as bytes arrive.
-constexpr std::size_t reserved_bytes_max = 1024 * 1024;
+constexpr std::size_t reserved_bytes_max = 256 * 1024;
 
 /// Whether a line of the head that `text` goes on with ends with LF alone.
 bool has_bare_line_feed(std::string_view text) noexcept {
@@ -109,9 +109,12 @@ struct RequestParser::State {
     }
 
     void on_body_init_impl(const boost::optional<std::uint64_t>& length, beast::error_code&) override {
-      if (length) state_.request->reserve_body(std::min<std::size_t>(*length, reserved_bytes_max));
+      state_.announced_bytes = length.value_or(0);
+      state_.request->reserve_body(std::min<std::size_t>(state_.announced_bytes, reserved_bytes_max));
     }
     std::size_t on_body_impl(beast::string_view bytes, beast::error_code&) override {
+      // Part of it is here: growing step by step would take up to twice as much.
+      if (state_.body_bytes() + bytes.size() > reserved_bytes_max) state_.request->reserve_body(state_.announced_bytes);
       state_.request->append_body(view(bytes));
       return bytes.size();
     }
@@ -165,6 +168,7 @@ struct RequestParser::State {
   int transfer_encodings = 0;
   int hosts = 0;
   std::size_t head_bytes = 0;
+  std::size_t announced_bytes = 0;    // of the body; 0 where its chunks say it
   std::size_t framed_body_bytes = 0;  // with the chunks' own lines and the trailers
   bool head_done = false;
 };
@@ -185,7 +189,7 @@ void RequestParser::start(Request& request) {
   state.failure = {};
   state.version = 11;
   state.content_lengths = state.transfer_encodings = state.hosts = 0;
-  state.head_bytes = state.framed_body_bytes = 0;
+  state.head_bytes = state.framed_body_bytes = state.announced_bytes = 0;
   state.head_done = false;
 }
 

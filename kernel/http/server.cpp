@@ -334,8 +334,17 @@ class Server::Running {
   Running(const Server& server, base::Random& random)
       : options_(*server.options_), log_(server.log_), workers_(options_.workers, options_.workers_waiting_max) {
     for (std::size_t i = 0; i < options_.threads; ++i) {
-      SessionEnvironment environment{
-          server.router_, server.options_, server.is_open_, workers_, server.clock_, log_, random.next(), 0, {}, {}};
+      SessionEnvironment environment{large_body_bytes_,
+                                     server.router_,
+                                     server.options_,
+                                     server.is_open_,
+                                     workers_,
+                                     server.clock_,
+                                     log_,
+                                     random.next(),
+                                     0,
+                                     {},
+                                     {}};
       loops_.push_back(std::make_shared<Loop>(std::move(environment), count_));
     }
     acceptor_.emplace(loops_.front()->io);
@@ -436,6 +445,7 @@ class Server::Running {
   std::shared_ptr<spdlog::logger> log_;
   std::shared_ptr<ConnectionCount> count_ = std::make_shared<ConnectionCount>();
   Workers workers_;  // ends behind the loops, which hand it work
+  std::shared_ptr<std::atomic<std::size_t>> large_body_bytes_ = std::make_shared<std::atomic<std::size_t>>(0);
   std::vector<std::shared_ptr<Loop>> loops_;
   std::optional<tcp::acceptor> acceptor_;
   std::optional<asio::steady_timer> accept_timer_;

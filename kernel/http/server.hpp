@@ -23,10 +23,12 @@
 namespace trv::http {
 
 struct ServerOptions {
-  std::string address = "127.0.0.1";                          ///< an IPv4 or IPv6 address, not a name
-  std::uint16_t port = 0;                                     ///< 0: any free one, see Server::port
-  std::size_t threads = 1;                                    ///< 1 to 256
-  std::size_t body_bytes_max = 1'000'000;                     ///< above: 413
+  std::string address = "127.0.0.1";       ///< an IPv4 or IPv6 address, not a name
+  std::uint16_t port = 0;                  ///< 0: any free one, see Server::port
+  std::size_t threads = 1;                 ///< 1 to 256
+  std::size_t body_bytes_max = 1'000'000;  ///< above: 413
+  /// What bodies over body_bytes_max, which routes may allow, take together; above: 503.
+  std::size_t large_bodies_bytes_max = std::size_t{192} << 20;
   std::size_t header_bytes_max = 16 * 1024;                   ///< request line and headers; above: 431
   base::Duration idle_timeout = std::chrono::seconds(60);     ///< between requests, and without progress of an answer
   base::Duration request_timeout = std::chrono::seconds(30);  ///< from a request's first byte to its last; then 408

@@ -19,6 +19,7 @@ constexpr std::size_t input_bytes_max = 64 * 1024;
 constexpr std::size_t output_bytes_gathered = 128 * 1024;
 constexpr std::size_t request_id_bytes_max = 64;
 constexpr int empty_lines_max = 8;
+constexpr std::size_t quick_body_bytes_max = 256 * 1024;
 
 bool is_request_id(std::string_view text) noexcept {
   return !text.empty() && text.size() <= request_id_bytes_max && std::ranges::all_of(text, [](char c) {
@@ -31,6 +32,7 @@ bool is_request_id(std::string_view text) noexcept {
 
 Session::Session(SessionEnvironment& environment, std::string_view remote_address)
     : environment_(environment),
+      large_body_bytes_(environment.large_body_bytes),
       parser_(environment.options->header_bytes_max),
       input_(input_bytes_initial),
       phase_began_(environment.now),
@@ -39,6 +41,7 @@ Session::Session(SessionEnvironment& environment, std::string_view remote_addres
 }
 
 Session::~Session() {
+  release_body_memory();
   if (stream_) stream_->finish();
 }
 
@@ -180,6 +183,10 @@ bool Session::read_body() {
   std::size_t consumed = 0;
   const RequestParser::Outcome outcome = parser_.parse(unparsed(), consumed);
   consume(consumed);
+  if (!claim_body_memory()) {
+    refuse(503, "unavailable", "the server holds as many large bodies as it can; try again later");
+    return false;
+  }
   switch (outcome) {
     case RequestParser::Outcome::need_more:
       if (input_is_over_) refuse(400, "invalid", "the request ends within its body");
@@ -195,13 +202,29 @@ bool Session::read_body() {
   return true;
 }
 
+/// False: the server's large bodies leave no room for this one.
+bool Session::claim_body_memory() {
+  const ServerOptions& options = *environment_.options;
+  const std::size_t needed = request_.body_capacity() > options.body_bytes_max ? request_.body_capacity() : 0;
+  if (needed <= claimed_bytes_) return true;
+  const std::size_t more = needed - claimed_bytes_;
+  const std::size_t before = large_body_bytes_->fetch_add(more);
+  claimed_bytes_ = needed;
+  return before + more <= options.large_bodies_bytes_max;
+}
+
+void Session::release_body_memory() noexcept {
+  large_body_bytes_->fetch_sub(std::exchange(claimed_bytes_, 0));
+}
+
 void Session::dispatch() {
   TRV_EXPECTS(match_.route != nullptr);
   const RouteOptions& options = match_.route->options;
   if (!options.before_open && !environment_.is_open->load()) {
     return answer(problem_of({base::ErrorCode::unavailable, "the server is starting; /readyz says how far it is"}));
   }
-  if (!options.may_wait) return call_handler();
+  // Parsing megabytes would delay the other requests of this thread.
+  if (!options.may_wait && request_.body().size() <= quick_body_bytes_max) return call_handler();
   const std::shared_ptr<Session> self = shared_from_this();
   if (!environment_.workers.run([self] { self->call_handler(); })) {
     answer(problem_of({base::ErrorCode::unavailable, "too many requests wait for a worker; try again in a moment"}));
@@ -289,6 +312,7 @@ void Session::begin_next() {
     return;
   }
   request_.clear();
+  release_body_memory();
   match_ = {};
   empty_lines_ = 0;
   phase_ = Phase::idle;
@@ -332,6 +356,7 @@ void Session::refuse(int status, std::string_view code, std::string_view detail)
   keep_alive_ = false;
   unread_ = true;
   Response response = problem(status, code, reason_phrase(status), detail);
+  if (status == 503) response.headers.emplace_back("Retry-After", "1");
   write_answer(response);
   phase_ = Phase::closing;
 }

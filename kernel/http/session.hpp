@@ -30,6 +30,7 @@ namespace trv::http {
 
 /// What the sessions of one loop share; used on that loop's thread, except `log`. Outlives them.
 struct SessionEnvironment {
+  std::shared_ptr<std::atomic<std::size_t>> large_body_bytes;  ///< taken by the server's large bodies now
   std::shared_ptr<const Router> router;  // requests borrow pattern names, and may outlive the server in a responder
   std::shared_ptr<const ServerOptions> options;
   std::shared_ptr<std::atomic<bool>> is_open;
@@ -88,6 +89,8 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
 
   [[nodiscard]] bool read_head();
   [[nodiscard]] bool read_body();
+  [[nodiscard]] bool claim_body_memory();
+  void release_body_memory() noexcept;
   void head_complete();
   void dispatch();
   void call_handler() noexcept;
@@ -105,6 +108,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   }
 
   SessionEnvironment& environment_;
+  const std::shared_ptr<std::atomic<std::size_t>> large_body_bytes_;  // the environment may end before the session does
   Phase phase_ = Phase::idle;
   RequestParser parser_;
   Request request_;
@@ -118,6 +122,8 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   int empty_lines_ = 0;  ///< read over before the request that is awaited
   std::string output_;
   std::size_t output_begin_ = 0;
+
+  std::size_t claimed_bytes_ = 0;  ///< of large_body_bytes_
 
   bool keep_alive_ = true;
   bool draining_ = false;

@@ -77,6 +77,7 @@ base::Result<record::Draft> received(const shard::DecisionContext& context, cons
   TRV_TRY(check_attribute("datacontenttype", event.datacontenttype, 0));
   TRV_TRY(check_attribute("dataschema", event.dataschema, 0));
   TRV_EXPECTS(event.data.empty() || event.data_base64.empty());
+  TRV_EXPECTS(!event.large || (event.data.empty() && event.data_base64.empty()));
   flatbuffers::FlatBufferBuilder builder(event.data.size() + event.data_base64.size() + 512);
   using Text = flatbuffers::Offset<flatbuffers::String>;
   // What is not said is absent from the record too.
@@ -84,10 +85,14 @@ base::Result<record::Draft> received(const shard::DecisionContext& context, cons
     return value.empty() ? Text() : builder.CreateString(value);
   };
   const auto digest = builder.CreateVector(event.body_sha256.data(), event.body_sha256.size());
+  using Octets = flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>>;
+  const Octets blob =
+      event.large ? builder.CreateVector(event.large->sha256.data(), event.large->sha256.size()) : Octets();
   const auto root = schema::ingest::CreateEventReceived(
       builder, text(event.id), text(event.source), text(event.type), text(event.subject),
       event.time ? event.time->ns() : 0, text(event.data), text(event.channel), digest, text(event.datacontenttype),
-      text(event.dataschema), text(event.data_base64), text(event.extensions), text(event.connection));
+      text(event.dataschema), text(event.data_base64), text(event.extensions), text(event.connection), blob,
+      event.large ? event.large->bytes : 0);
   return shard::draft(context, "event", event.id, received_type, record::finish(builder, root));
 }
 

@@ -7,10 +7,19 @@
 
 #include "events/lmdb/table.hpp"
 #include "events/projection/projector.hpp"
+#include "kernel/json/value.hpp"
 #include "kernel/shard/decision.hpp"
 #include "sdk/base/digest.hpp"
 
 namespace trv::ingest {
+
+/// Data that is too large for a record: a blob holds its bytes, the record names it by digest and size.
+struct LargeData {
+  base::Digest sha256{};
+  std::uint64_t bytes = 0;
+  bool is_base64 = false;  ///< it is `data_base64` of the event; the blob has the decoded bytes
+  json::Value value;       ///< as an expression sees it, for as long as the command is there
+};
 
 /// An event as it came in, by the attributes of CloudEvents 1.0.
 struct Received {
@@ -19,13 +28,14 @@ struct Received {
   std::string type;
   std::string subject;  ///< empty: none
   std::optional<base::Timestamp> time;
-  std::string datacontenttype{};  ///< empty: none
-  std::string dataschema{};       ///< empty: none
-  std::string extensions{};       ///< JSON object of the extension attributes; empty: none
-  std::string data;               ///< JSON; empty: none
-  std::string data_base64{};      ///< data that is neither JSON nor text; then `data` is empty
-  std::string channel;            ///< webhook:<plugin>/<name> or api
-  std::string connection{};       ///< of a webhook; empty: the event came by the API
+  std::string datacontenttype{};     ///< empty: none
+  std::string dataschema{};          ///< empty: none
+  std::string extensions{};          ///< JSON object of the extension attributes; empty: none
+  std::string data;                  ///< JSON; empty: none
+  std::string data_base64{};         ///< data that is neither JSON nor text; then `data` is empty
+  std::string channel;               ///< webhook:<plugin>/<name> or api
+  std::optional<LargeData> large{};  ///< then `data` and `data_base64` are empty
+  std::string connection{};          ///< of a webhook; empty: the event came by the API
   base::Digest body_sha256{};
 };
 

@@ -18,7 +18,7 @@
 
 namespace trv::plugin_host {
 
-inline constexpr std::size_t webhook_body_bytes_max = 1'000'000;
+inline constexpr std::size_t webhook_body_bytes_max = std::size_t{25} << 20;
 inline constexpr std::size_t webhook_headers_max = 100;
 inline constexpr std::size_t webhook_header_bytes_max = 32'768;  ///< all names and values together
 

@@ -169,7 +169,7 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   }
   expression::SharedFuel fuel(fuel_per_decision_max);
   Execution execution(context, *definition, out.instance, {}, data_of_new(context), fuel);
-  TRV_TRY(execution.begin(command.trigger, input));
+  TRV_TRY(execution.begin(command.trigger, {.whole = input, .kept = input}));
   TRV_TRY(execution.run());
   out.definition = stored->name;
   out.status = execution.state().status;
@@ -201,7 +201,14 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
                                                         event.data_base64.size(), data_bytes_max));
   }
   if (!event.data_base64.empty()) object.set("data_base64", Value(event.data_base64));
-  const Value input = Value::array({object});
+  Value kept = object;
+  if (event.large) {
+    object.set(event.large->member, event.large->value);
+    kept.set("datablob",
+             Value::object({{"sha256", Value(event.large->sha256_hex)}, {"bytes", Value(event.large->bytes)}}));
+  }
+  const Input input{
+      .whole = Value::array({object}), .kept = Value::array({kept}), .is_reduced = event.large.has_value()};
   StartedByEvent out;
   TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));
   std::vector<DefinitionPointer> definitions;

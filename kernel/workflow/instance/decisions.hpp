@@ -59,17 +59,28 @@ struct Started {
                                           Workflows workflows, const Start& command);
 
 /// A CloudEvent 1.0.
+/// Data over data_bytes_max, which a blob holds. The expressions of the decision that takes the event see it: filters
+/// and `input.from`. An instance keeps what `input.from` makes of it; its input has `datablob` with digest and size
+/// instead.
+struct LargeEventData {
+  json::Value value;
+  std::string_view member;  ///< "data" or "data_base64"
+  std::string sha256_hex;
+  std::uint64_t bytes = 0;
+};
+
 struct ReceivedEvent {
   std::string id;
   std::string source;
   std::string type;
   std::string subject{};  ///< empty: none
   std::optional<base::Timestamp> time{};
-  std::string datacontenttype{};  ///< empty: none
-  std::string dataschema{};       ///< empty: none
-  std::string extensions{};       ///< JSON object; its members are beside the attributes above; empty: none
-  std::string data{};             ///< JSON; empty: none
-  std::string data_base64{};      ///< empty: none
+  std::string datacontenttype{};          ///< empty: none
+  std::string dataschema{};               ///< empty: none
+  std::string extensions{};               ///< JSON object; its members stand beside the attributes above; empty: none
+  std::string data{};                     ///< JSON; empty: none
+  std::string data_base64{};              ///< empty: none
+  std::optional<LargeEventData> large{};  ///< then `data` and `data_base64` are empty
 };
 struct StartedByEvent {
   shard::Decision decision;

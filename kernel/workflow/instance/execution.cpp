@@ -34,22 +34,22 @@ Execution::Execution(const shard::DecisionContext& context, const definition::De
   TRV_EXPECTS(state_.due_ns >= 0);
 }
 
-base::Status Execution::begin(std::string_view trigger, const Value& input, When runs) {
+base::Status Execution::begin(std::string_view trigger, const Input& input, When runs) {
   TRV_EXPECTS(state_.frames.empty() && state_.steps == 0);
   std::string input_json;
-  if (!json::append(input_json, input, {.bytes_max = data_bytes_max})) {
+  if (!json::append(input_json, input.kept, {.bytes_max = data_bytes_max})) {
     return base::fail(base::ErrorCode::too_large,
                       fmt::format("the input has more than {} bytes; keep large data elsewhere and pass where it is",
                                   data_bytes_max));
   }
-  input_cache_ = input;
+  input_cache_ = input.kept;
   context_cache_ = Value::object();
-  state_.data = input;
+  state_.data = input.kept;
   state_.next = definition_.first;
   Json error;
   if (definition_.input_from) {
     scope_ = {};
-    Attempt<Value> transformed = evaluate(*definition_.input_from, input);
+    Attempt<Value> transformed = evaluate(*definition_.input_from, input.whole);
     if (transformed && checked_json(*transformed, "the transformed input")) {
       set_data(*std::move(transformed));
     } else {
@@ -57,6 +57,13 @@ base::Status Execution::begin(std::string_view trigger, const Value& input, When
           transformed ? checked_json(*transformed, "the transformed input").error().error : transformed.error().error;
       error = json::serialize(*state_.error);
     }
+  } else if (input.is_reduced) {
+    state_.error =
+        make_error(StandardError::runtime, reference_of(scope_.task),
+                   fmt::format("the event's data has more than {} bytes, which an instance does not keep; take "
+                               "what the workflow needs with input.from",
+                               data_bytes_max));
+    error = json::serialize(*state_.error);
   }
   if (runs == When::next) state_.due_ns = context_.now.ns();
   emit(writer_.started(definition_, cut(trigger, 256), input_json, error, move(true)));

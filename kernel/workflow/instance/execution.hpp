@@ -24,6 +24,13 @@ struct InstanceData {
   std::function<base::Result<json::Value>()> context;  ///< the exported context; {} at first
 };
 
+/// What a new instance begins with.
+struct Input {
+  json::Value whole;        ///< `input.from` sees it
+  json::Value kept;         ///< the instance keeps it
+  bool is_reduced = false;  ///< `kept` lacks what is too large: only `input.from` can say what of it matters
+};
+
 /// Whether a new instance runs in the decision that starts it, or in one of its own that a timer asks for at once.
 enum class When : std::uint8_t { now, next };
 
@@ -34,7 +41,7 @@ class Execution final : public definition::VariableSource {
             State state, InstanceData data, expression::SharedFuel& fuel);
 
   /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
-  [[nodiscard]] base::Status begin(std::string_view trigger, const json::Value& input, When runs = When::now);
+  [[nodiscard]] base::Status begin(std::string_view trigger, const Input& input, When runs = When::now);
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 
