@@ -4,6 +4,7 @@
 #include <flatbuffers/flatbuffers.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 
 #include "audit/export/folder.hpp"
@@ -279,6 +280,28 @@ TEST_F(Trails, answer_every_node_of_the_tree_and_none_beyond) {
     }
   }
   EXPECT_EQ(read.nodes().node({4, ~std::uint64_t{0}}).value(), std::nullopt);
+}
+
+TEST_F(Trails, know_the_positions_of_a_tenant_behind_any_other) {
+  apply_committed({"acme", "other"}, 300);
+  apply_committed({"other"}, 50);
+  apply_committed({"acme"}, 3);
+  const auto txn = env_->begin_read().value();
+  const auto positions = [&](const char* tenant, std::uint64_t after, std::size_t count) {
+    std::vector<std::uint64_t> lsns;
+    const auto found =
+        positions_after(txn, projector_.tables(), base::TenantId(tenant), record::Lsn(after), count).value();
+    for (const record::Lsn lsn : found) lsns.push_back(lsn.value());
+    return lsns;
+  };
+  const std::vector<std::uint64_t>& all = models_["acme"].lsns;
+  for (std::uint64_t after = 0; after <= all.back() + 1; ++after) {
+    std::vector<std::uint64_t> expected(std::ranges::upper_bound(all, after), all.end());
+    EXPECT_EQ(positions("acme", after, all.size() + 1), expected) << after;
+    expected.resize(std::min<std::size_t>(expected.size(), 7));
+    EXPECT_EQ(positions("acme", after, 7), expected) << after;
+  }
+  EXPECT_TRUE(positions("nobody", 0, 10).empty());
 }
 
 TEST_F(Trails, export_and_verify) {
