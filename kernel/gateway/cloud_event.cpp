@@ -25,7 +25,7 @@ constexpr std::string_view header_prefix = "ce-";
 constexpr std::size_t extensions_max = 64;
 constexpr std::size_t extension_name_bytes_max = 20;
 constexpr std::size_t extension_characters_max = 1024;
-/// Of the JSON format; `data` is none but stands beside them, so nothing may be called so.
+/// Of the JSON format; `data` is not one, but is beside them, so nothing may be called so.
 constexpr std::array<std::string_view, 10> known_names = {
     "specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema", "data", "data_base64"};
 

@@ -77,7 +77,7 @@ struct ReceivedEvent {
   std::optional<base::Timestamp> time{};
   std::string datacontenttype{};          ///< empty: none
   std::string dataschema{};               ///< empty: none
-  std::string extensions{};               ///< JSON object; its members stand beside the attributes above; empty: none
+  std::string extensions{};               ///< JSON object; its members are beside the attributes above; empty: none
   std::string data{};                     ///< JSON; empty: none
   std::string data_base64{};              ///< empty: none
   std::optional<LargeEventData> large{};  ///< then `data` and `data_base64` are empty
