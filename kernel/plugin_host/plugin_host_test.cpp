@@ -59,6 +59,15 @@ TEST_F(PluginHostTest, hostile_packages_leave_nothing_behind) {
   EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
 }
 
+TEST_F(PluginHostTest, a_plugin_that_asks_for_a_sandbox_is_refused_and_leaves_nothing) {
+  const auto refused = store_->install(package_of("good", "", 1, "linux-x86_64", "sandboxed"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::invalid);
+  EXPECT_THAT(refused.error().message(),
+              AllOf(HasSubstr("isolation"), HasSubstr("sandboxed"), HasSubstr("in-process")));
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
+}
+
 TEST_F(PluginHostTest, a_start_removes_unreferenced_packages_and_unfinished_installs) {
   const Installed kept = install(package_of("good"));
   // The process ends after this one is stored and before anything says so in the log.

@@ -50,6 +50,11 @@ base::Status check_manifest(const package::Manifest& manifest) {
     return base::fail(ErrorCode::invalid,
                       fmt::format("libraries: the package has no library for {}", package::this_platform()));
   }
+  if (manifest.isolation == package::Isolation::sandboxed) {
+    return base::fail(ErrorCode::invalid,
+                      "isolation: the manifest asks for \"sandboxed\", which this version does not have; it runs every "
+                      "plugin within travd. Write \"in-process\" where that is good enough, and pack the plugin again");
+  }
   for (std::size_t index = 0; index < manifest.webhooks.size(); ++index) TRV_TRY(compile_webhook(manifest, index));
   return {};
 }

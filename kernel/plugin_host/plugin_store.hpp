@@ -38,7 +38,8 @@ struct Installed {
 };
 
 /// What the daemon asks beyond the package format: the ABI's major version is ours, there is a library for this
-/// platform, and every webhook expression compiles. Errors: invalid; names the member or both versions.
+/// platform, this host has the isolation that it asks for, and every webhook expression compiles. Errors: invalid;
+/// names the member or both versions.
 [[nodiscard]] base::Status check_manifest(const package::Manifest& manifest);
 
 class PluginStore {

@@ -69,7 +69,7 @@ base::Result<HttpResponse> put_enabled(Session& session, const std::string& id, 
                                         .body = json::serialize(json::object{{"version", version}})});
 }
 
-base::Result<ExitCode> install(Session& session, const PluginArguments& arguments, const Globals& globals) {
+base::Result<ExitCode> install(Session& session, const PluginArguments& arguments) {
   TRV_TRY_ASSIGN(std::string bytes, read_file(arguments.file, package::package_bytes_max));
   TRV_TRY_ASSIGN(const HttpResponse response,
                  session.call(Speaker::operator_, {.method = "POST",
@@ -77,10 +77,11 @@ base::Result<ExitCode> install(Session& session, const PluginArguments& argument
                                                    .content_type = "application/octet-stream",
                                                    .body = std::move(bytes)}));
   session.print_object(response, package_fields);
-  if (globals.tenant.empty() || globals.tenant == "system") return ExitCode::ok;
+  const std::string tenant = session.tenant_named();
+  if (tenant.empty() || tenant == "system") return ExitCode::ok;
   TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
   TRV_TRY(put_enabled(session, member_text(answer, "id"), member_text(answer, "version")));
-  if (!session.as_json()) session.print("Enabled for tenant " + globals.tenant + ".");
+  if (!session.as_json()) session.print("Enabled for tenant " + tenant + ".");
   return ExitCode::ok;
 }
 
@@ -138,10 +139,10 @@ base::Result<ExitCode> pack(Session& session, const PluginArguments& arguments) 
   return ExitCode::ok;
 }
 
-void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& arguments, const Globals& globals) {
+void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& arguments) {
   noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too")
       .argument("FILE", arguments->file, "A .trvp package")
-      .does([arguments, &globals](Session& session) { return install(session, *arguments, globals); });
+      .does([arguments](Session& session) { return install(session, *arguments); });
   noun.verb("enable", "Let the tenant's workflows call a plugin")
       .argument("ID", arguments->id, "The plugin")
       .option("--version", "VERSION", arguments->version, "Default the newest that is installed")
@@ -156,9 +157,9 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
       });
   noun.verb("list", "List the plugins of the server; with --tenant those that are enabled there")
       .paging(arguments->limit, arguments->cursor)
-      .does([arguments, &globals](Session& session) -> base::Result<ExitCode> {
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
         ListRequest request{.target = "/v1/plugins", .limit = arguments->limit, .cursor = arguments->cursor};
-        if (!globals.tenant.empty()) {
+        if (const std::string tenant = session.tenant_named(); !tenant.empty() && tenant != "system") {
           TRV_TRY_ASSIGN(request.target, session.tenant_target("/plugins"));
           return session.print_list(Speaker::member, request,
                                     {{"ID", "id"}, {"VERSION", "version"}, {"ENABLED", "enabled_at", Fit::time}},
@@ -184,7 +185,7 @@ void add_plugin(CommandTree& tree) {
       .example("trav plugin new my-plugin --id my-plugin       the smallest complete plugin, to start from")
       .example("trav plugin pack my-plugin --library build/libmy_plugin.so --output my-plugin.trvp");
   const auto arguments = std::make_shared<PluginArguments>();
-  add_server_verbs(noun, arguments, tree.globals());
+  add_server_verbs(noun, arguments);
   noun.verb("new", "Make the folder of a new plugin")
       .argument("FOLDER", arguments->file, "A folder that does not exist")
       .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'", Need::required)

@@ -324,6 +324,22 @@ TEST_F(CommandLine, a_new_plugin_is_the_template_under_its_own_name) {
   EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--id", "No Label"}), ExitCode::usage);
 }
 
+TEST_F(CommandLine, a_plugin_is_installed_and_listed_for_the_tenant_of_the_environment_as_for_that_of_the_option) {
+  const std::string package = write("forge.trvp", "package").string();
+  server_.script("POST /v1/plugins", {.status = 201, .body = R"({"id":"forge","version":"1.0.0","operations":[]})"});
+  server_.script("PUT /v1/tenants/acme/plugins/forge", {.body = R"({"id":"forge","version":"1.0.0"})"});
+  EXPECT_EQ(trav({"plugin", "install", package}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("Enabled for tenant acme."), std::string::npos) << out_;
+  ASSERT_EQ(server_.received().size(), 2U);
+  EXPECT_EQ(server_.received().back().body, R"({"version":"1.0.0"})");
+  server_.script("GET /v1/tenants/acme/plugins", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"plugin", "list"}), ExitCode::ok) << err_;
+  environment_.erase("TRAV_TENANT");
+  EXPECT_EQ(trav({"plugin", "install", package}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_.find("Enabled for tenant"), std::string::npos) << out_;
+  EXPECT_EQ(server_.received().size(), 4U) << "nothing is enabled";
+}
+
 TEST_F(CommandLine, the_newest_version_of_a_plugin_is_enabled) {
   server_.script("GET /v1/plugins?limit=500",
                  {.body = R"({"items":[{"id":"forge","version":"1.10.0"},{"id":"forge","version":"1.9.0"},)"

@@ -87,6 +87,8 @@ class Session {
 
   [[nodiscard]] base::Result<std::filesystem::path> credentials_file() const;
   [[nodiscard]] base::Result<std::string> url();
+  /// What --tenant or else TRAV_TENANT says; empty where neither does.
+  [[nodiscard]] std::string tenant_named() const;
   /// The tenant's name: named, or the only one in the credentials file, or the token's own.
   [[nodiscard]] base::Result<std::string> tenant();
   /// /v1/tenants/<tenant><rest>
@@ -127,7 +129,6 @@ class Session {
   [[nodiscard]] base::Result<const Credentials*> credentials();
   [[nodiscard]] base::Result<std::string> token_for(Speaker speaker);
   [[nodiscard]] std::string token_named() const;
-  [[nodiscard]] std::string tenant_named() const;
 
   World& world_;
   const Globals& globals_;

@@ -31,7 +31,8 @@ inline constexpr std::array operation_names{
     "nothing", "huge",     "log",          "fetch", "post-thrice", "escape",    "fail-200-times"};
 
 inline base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
-                              const std::string& platform = "linux-x86_64") {
+                              const std::string& platform = "linux-x86_64",
+                              const std::string& isolation = "in-process") {
   std::string operations;
   for (const char* name : operation_names) {
     operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
@@ -41,9 +42,9 @@ inline base::Bytes package_of(const std::string& library, const std::string& mor
   const std::string path = "lib/" + platform + "/plugin.so";
   const std::string manifest = R"({"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S",)"
                                R"("license":"Apache-2.0","abi":{"major":)" +
-                               std::to_string(abi_major) + R"(,"minor":0},"isolation":"in-process","libraries":{")" +
-                               platform + R"(":{"path":")" + path + R"("}},"operations":[)" + operations + "]" + more +
-                               "}";
+                               std::to_string(abi_major) + R"(,"minor":0},"isolation":")" + isolation +
+                               R"(","libraries":{")" + platform + R"(":{"path":")" + path + R"("}},"operations":[)" +
+                               operations + "]" + more + "}";
   auto code = base::read_file(library_path(library), 64'000'000);
   EXPECT_TRUE(code) << code.error().message();
   std::vector<package::File> files;
