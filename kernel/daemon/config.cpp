@@ -7,9 +7,10 @@
 #include <array>
 #include <charconv>
 #include <fstream>
-#include <numeric>
 #include <variant>
 #include <vector>
+
+#include "sdk/base/nearest.hpp"
 
 namespace trv::daemon {
 namespace {
@@ -118,22 +119,7 @@ std::string form_of(const Key& key) {
   return "`true` or `false`";
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t k = 0; k < b.size(); ++k) {
-      const std::size_t next = std::min({row[k] + 1, row[k + 1] + 1, diagonal + (a[i] == b[k] ? 0 : 1)});
-      diagonal = row[k + 1];
-      row[k + 1] = next;
-    }
-  }
-  return row.back();
-}
-
-constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or shown
+constexpr std::size_t name_bytes_max = base::word_bytes_max;  // of an unknown name that is compared or shown
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
 // What trav, the guides and `./dev` read from the environment.
@@ -143,10 +129,11 @@ constexpr std::array<std::string_view, 6> variables_of_others = {"TRAV_URL",    
 /// The hint behind an unknown name: the nearest one that `name_of` gives for a key, if it is nearer than `far`.
 template <typename NameOf>
 std::string nearest(std::string_view name, std::size_t far, NameOf name_of) {
+  const std::string_view compared = name.substr(0, name_bytes_max);
   std::string best;
   std::size_t best_distance = far;
   for (const Key& key : keys()) {
-    if (const std::size_t d = distance(name, name_of(key)); d < best_distance) {
+    if (const std::size_t d = base::edit_distance(compared, name_of(key)); d < best_distance) {
       best_distance = d;
       best = name_of(key);
     }
