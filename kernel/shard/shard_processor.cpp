@@ -17,7 +17,8 @@ constexpr auto retry_wait = std::chrono::seconds(1);
 constexpr std::string_view not_known = "it is not known whether this took effect; ask again with the same keys";
 /// How long a shard is not ready after a batch for which there was no room.
 constexpr auto full_wait = std::chrono::seconds(5);
-constexpr std::string_view no_room = "the node has no room to store anything; nothing was changed; try again later";
+constexpr std::string_view no_room =
+    "the node has no room to store anything, or its disk fails; nothing was changed; try again later";
 
 bool puts_into_outbox(const record::Draft& event) {
   return event.type == effect_requested_type || event.type == effect_released_type;
@@ -125,6 +126,7 @@ std::string ShardProcessor::why_not_ready() const {
                          metrics_.applied_lsn, metrics_.catch_up_lsn);
     }
     if (clock_.monotonic() < full_until_) return std::string(no_room);
+    if (!owner_ && metrics_.claims == 0) return fmt::format("shard {} is being claimed", options_.shard.value());
     if (!owner_ || stopping_) return "this process does not own its shard, or the log does not take appends";
   }
   if (!listeners_.room) return "";
@@ -464,13 +466,11 @@ void ShardProcessor::refuse_all(Batch& batch, const base::Error& error) {
 // business.
 base::Error ShardProcessor::storage_failed(const base::Error& error) {
   if (listeners_.failed) listeners_.failed(error);
-  if (error.code() == ErrorCode::exhausted) {
-    const std::scoped_lock lock(mutex_);
-    full_until_ = clock_.monotonic() + full_wait;
-    return {ErrorCode::unavailable, std::string(no_room)};
-  }
-  if (error.code() != ErrorCode::unavailable) return error;
-  return {ErrorCode::unavailable, "the node cannot store anything now; nothing was changed; try again later"};
+  if (error.code() != ErrorCode::exhausted && error.code() != ErrorCode::unavailable) return error;
+  // A write that reaches the end of a disk is cut short, and LMDB says of it what it says of a disk that fails.
+  const std::scoped_lock lock(mutex_);
+  full_until_ = clock_.monotonic() + full_wait;
+  return {ErrorCode::unavailable, std::string(no_room)};
 }
 
 }  // namespace trv::shard
