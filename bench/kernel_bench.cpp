@@ -1,10 +1,11 @@
 // Speed of the one path in one process: command → durable → projected, workflows, replay, restart, waiting instances.
 //
-//   kernel_bench [--records N] [--instances N] [--waiting N] [--stored N] [--folder F] [--full]
-//                [--only command|workflow|replay|restart|effects|waiting|disk|stored]
+//   kernel_bench [--records N] [--instances N] [--waiting N] [--stored N] [--shards N] [--folder F] [--full]
+//                [--only command|shards|workflow|replay|restart|effects|waiting|disk|stored]
 //
 // --full restarts with 1,000,000 records and replays 2,000,000 of effects. --stored N: how many instances are stored
-// before the throughput with them is compared with that of an empty folder.
+// before the throughput with them is compared with that of an empty folder. --shards N: how many shards on one log are
+// compared with one.
 
 #include <malloc.h>
 #include <sys/wait.h>
@@ -29,6 +30,7 @@ struct Sizes {
   std::uint64_t instances = 20'000;
   std::uint64_t waiting = 20'000;
   std::uint64_t stored = 100'000;
+  std::uint64_t shards = 4;
 };
 
 constexpr std::string_view ten_steps = R"(
@@ -137,6 +139,35 @@ void measure_commands(const std::filesystem::path& folder, std::uint64_t count) 
   progress("{} commands of one event each, twice", count);
   measure("command_add_member", add_member);
   measure("command_receive_event", receive_event);
+}
+
+/// Events a second of commands of one event each, dealt out over shards that share a log and its fsyncs.
+double rate_of_shards(const std::filesystem::path& folder, std::uint64_t shards, std::uint64_t count) {
+  const auto log = ShardUnderTest::open_log(folder);
+  std::vector<std::unique_ptr<ShardUnderTest>> all;
+  for (std::uint64_t id = 0; id < shards; ++id) {
+    all.push_back(std::make_unique<ShardUnderTest>(folder / "projection" / std::to_string(id), log, log::ShardId(id)));
+  }
+  const auto run = [&](std::uint64_t first, std::uint64_t commands) {
+    for (std::uint64_t i = 0; i < commands; ++i) add_member(*all[i % shards], first + i);
+    for (const auto& shard : all) shard->drain();
+  };
+  run(90'000'000, count / 20 + 1);
+  const Stopwatch watch;
+  run(0, count);
+  return static_cast<double>(count) / watch.seconds();
+}
+
+void measure_shards(const std::filesystem::path& folder, std::uint64_t shards, std::uint64_t count) {
+  progress("{} commands of one event each on 1 shard, then on {}", count, shards);
+  const double one = rate_of_shards(folder / "one", 1, count);
+  report({.name = "command_on_1_shard", .value = one, .unit = "events/s"});
+  const double several = rate_of_shards(folder / "several", shards, count);
+  report({.name = fmt::format("command_on_{}_shards", shards),
+          .value = several,
+          .unit = "events/s",
+          .compares_with = "one shard",
+          .ratio = several / one});
 }
 
 void measure_workflow(const std::filesystem::path& folder, std::uint64_t instances) {
@@ -454,6 +485,8 @@ int run(int argc, char** argv) {
       sizes.waiting = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--stored") {
       sizes.stored = std::strtoull(argv[++i], nullptr, 10);
+    } else if (flag == "--shards") {
+      sizes.shards = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--only") {
       only = argv[++i];
     } else if (flag == "--folder") {
@@ -464,6 +497,7 @@ int run(int argc, char** argv) {
   }
   if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0 || sizes.stored == 0)
     give_up("sizes start at 1");
+  if (sizes.shards == 0 || sizes.shards > 256) give_up("--shards takes 1 to 256");
   const ScratchFolder scratch("kernel_bench", parent);
   const auto wanted = [&](std::string_view name) { return only.empty() || only == name; };
   // First: it forks, which must not happen beside other threads.
@@ -474,6 +508,7 @@ int run(int argc, char** argv) {
   const bool replay = wanted("replay");
   if (wanted("command") || replay) measure_commands(scratch.path() / "command", sizes.records);
   if (replay) measure_replay(scratch.path() / "command", "replay_commands", scratch.path());
+  if (wanted("shards")) measure_shards(scratch.path() / "shards", sizes.shards, sizes.records);
   if (wanted("workflow") || replay) measure_workflow(scratch.path() / "workflow", sizes.instances);
   if (replay) measure_replay(scratch.path() / "workflow", "replay_workflow", scratch.path());
   if (wanted("waiting")) measure_waiting(scratch.path() / "waiting", sizes.waiting);

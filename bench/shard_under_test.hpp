@@ -46,19 +46,23 @@ struct Projectors {
 /// submit() from one thread.
 class ShardUnderTest {
  public:
-  explicit ShardUnderTest(const std::filesystem::path& folder) {
-    log_ = must(log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
+  explicit ShardUnderTest(const std::filesystem::path& folder)
+      : ShardUnderTest(folder / "projection", open_log(folder), only_shard) {}
+  /// One of several on the same log.
+  ShardUnderTest(const std::filesystem::path& projection_folder, std::shared_ptr<log::LmdbEventLog> log,
+                 log::ShardId id)
+      : log_(std::move(log)) {
     projection::ProjectionOptions options;
-    options.folder = folder / "projection";
+    options.folder = projection_folder;
     options.map_bytes = map_bytes;
-    projection_ = must(projection::Projection::open(options, only_shard, projectors_.all()));
+    projection_ = must(projection::Projection::open(options, id, projectors_.all()));
     shard::ShardListeners listeners;
     listeners.effects = [this](const shard::EffectChanges& changes) {
       for (const shard::Effect& effect : changes.requested) answer(effect);
     };
     listeners.timer = [](const shard::Timer&) -> shard::Command { give_up("a timer is due that no benchmark set"); };
     shard::ShardOptions options_of_shard;
-    options_of_shard.shard = only_shard;
+    options_of_shard.shard = id;
     shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *projection_, projectors_.timers, clock_,
                                                      random_, std::move(listeners));
     must(shard_->start());
@@ -67,6 +71,10 @@ class ShardUnderTest {
   ~ShardUnderTest() { shard_->stop(); }
   ShardUnderTest(const ShardUnderTest&) = delete;
   ShardUnderTest& operator=(const ShardUnderTest&) = delete;
+
+  [[nodiscard]] static std::shared_ptr<log::LmdbEventLog> open_log(const std::filesystem::path& folder) {
+    return must(log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
+  }
 
   template <typename Decide>
   void submit(Decide decide) {
@@ -125,7 +133,7 @@ class ShardUnderTest {
   void create_tenants() {
     for (const base::TenantId& id : {base::system_tenant(), tenant_}) {
       submit(id, [this, id](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        TRV_TRY_ASSIGN(const auto existing, projectors_.tenancy.tenant(state, id));
+        TRV_TRY_ASSIGN(const bool existing, projectors_.tenancy.is_here(state, id));
         if (existing) return shard::Decision{};
         return tenancy::decide(projectors_.tenancy, state, context,
                                tenancy::CreateTenant{.id = id, .display_name = "A tenant"});
@@ -178,7 +186,7 @@ class ShardUnderTest {
   base::SystemClock clock_;
   base::SystemRandom random_;
   Projectors projectors_;
-  std::unique_ptr<log::LmdbEventLog> log_;
+  std::shared_ptr<log::LmdbEventLog> log_;
   std::unique_ptr<projection::Projection> projection_;
   instance::DefinitionCache definitions_;
   std::string answer_;  ///< empty: none

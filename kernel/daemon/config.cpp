@@ -7,10 +7,9 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <numeric>
 #include <variant>
 #include <vector>
-
-#include "sdk/base/nearest.hpp"
 
 namespace trv::daemon {
 namespace {
@@ -39,9 +38,13 @@ struct Key {
   std::string_view unit;
   std::string_view effect;
 
-  [[nodiscard]] std::string path() const { return fmt::format("{}.{}", section, name); }
-  [[nodiscard]] std::string variable() const { return fmt::format("TRAV_{}_{}", upper(section), upper(name)); }
+  [[nodiscard]] std::string path() const { return join(section, ".", std::string(name)); }
+  [[nodiscard]] std::string variable() const { return "TRAV_" + join(upper(section), "_", upper(name)); }
 
+  /// The section is empty where the key is at the top of the file.
+  static std::string join(std::string_view section, std::string_view separator, const std::string& name) {
+    return section.empty() ? name : fmt::format("{}{}{}", section, separator, name);
+  }
   static std::string upper(std::string_view text) {
     std::string result(text);
     for (char& c : result) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
@@ -72,6 +75,10 @@ base::Status check_not_empty(std::string_view text) {
 
 const std::vector<Key>& keys() {
   static const std::vector<Key> all = {
+      {"", "shards", IntegerKey{&Config::shards, 1, 256}, "",
+       "The shards on the log of this node. A tenant is placed on one when it is created. The number can grow, and "
+       "cannot "
+       "shrink below a shard that has tenants."},
       {"data", "folder", TextKey{&Config::data_folder, "path", check_not_empty}, "",
        "The folder of the log and of everything beside it. It must be on a local disk."},
       {"data", "map_gib", IntegerKey{&Config::data_map_gib, 1, 16384}, "GiB",
@@ -90,7 +97,7 @@ const std::vector<Key>& keys() {
       {"egress", "allow_private_network", SwitchKey{&Config::egress_allow_private_network}, "",
        "Whether the `call: http` of a workflow may reach private addresses. A connection has a setting of its own."},
       {"effects", "concurrency_max", IntegerKey{&Config::effects_concurrency_max, 1, 100'000}, "calls",
-       "The calls of plugins and HTTP requests under way at a time, over all tenants."},
+       "The calls of plugins and HTTP requests under way at a time, over all tenants; each shard has its part."},
       {"effects", "tries_max", IntegerKey{&Config::effects_tries_max, 1, 1000}, "tries",
        "How often a call that fails for a passing reason is tried before its task fails."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
@@ -119,7 +126,22 @@ std::string form_of(const Key& key) {
   return "`true` or `false`";
 }
 
-constexpr std::size_t name_bytes_max = base::word_bytes_max;  // of an unknown name that is compared or shown
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t k = 0; k < b.size(); ++k) {
+      const std::size_t next = std::min({row[k] + 1, row[k + 1] + 1, diagonal + (a[i] == b[k] ? 0 : 1)});
+      diagonal = row[k + 1];
+      row[k + 1] = next;
+    }
+  }
+  return row.back();
+}
+
+constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or shown
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
 // What trav, the guides and `./dev` read from the environment.
@@ -129,11 +151,10 @@ constexpr std::array<std::string_view, 6> variables_of_others = {"TRAV_URL",    
 /// The hint behind an unknown name: the nearest one that `name_of` gives for a key, if it is nearer than `far`.
 template <typename NameOf>
 std::string nearest(std::string_view name, std::size_t far, NameOf name_of) {
-  const std::string_view compared = name.substr(0, name_bytes_max);
   std::string best;
   std::size_t best_distance = far;
   for (const Key& key : keys()) {
-    if (const std::size_t d = base::edit_distance(compared, name_of(key)); d < best_distance) {
+    if (const std::size_t d = distance(name, name_of(key)); d < best_distance) {
       best_distance = d;
       best = name_of(key);
     }
@@ -192,21 +213,22 @@ base::Status read_table(Config& config, const toml::table& root, const std::stri
   const auto place = [&file](const toml::node& node) {
     return fmt::format("{} line {}", file, node.source().begin.line);
   };
+  const auto read = [&](const std::string& path, const toml::node& value) -> base::Status {
+    const auto key = std::ranges::find_if(keys(), [&](const Key& one) { return one.path() == path; });
+    if (key == keys().end()) {
+      return fail(ErrorCode::invalid, fmt::format("{}: unknown key '{}'{}", place(value), path, nearest_key(path)));
+    }
+    if (base::Status status = set_from_node(config, *key, value); !status) {
+      return fail(std::move(status).error().in(fmt::format("{}: key '{}'", place(value), path)));
+    }
+    return {};
+  };
   for (const auto& [section, node] : root) {
     const toml::table* table = node.as_table();
-    if (table == nullptr) {
-      return fail(ErrorCode::invalid,
-                  fmt::format("{}: unknown key '{}'{}", place(node), section.str(), nearest_key(section.str())));
-    }
+    if (table == nullptr) TRV_TRY(read(std::string(section.str()), node));
+    if (table == nullptr) continue;
     for (const auto& [name, value] : *table) {
-      const std::string path = fmt::format("{}.{}", section.str(), name.str());
-      const auto key = std::ranges::find_if(keys(), [&](const Key& one) { return one.path() == path; });
-      if (key == keys().end()) {
-        return fail(ErrorCode::invalid, fmt::format("{}: unknown key '{}'{}", place(value), path, nearest_key(path)));
-      }
-      if (base::Status status = set_from_node(config, *key, value); !status) {
-        return fail(std::move(status).error().in(fmt::format("{}: key '{}'", place(value), path)));
-      }
+      TRV_TRY(read(fmt::format("{}.{}", section.str(), name.str()), value));
     }
   }
   return {};

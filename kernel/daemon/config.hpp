@@ -1,5 +1,6 @@
 #pragma once
-// The daemon's configuration: one TOML file, every key overridable by an environment variable TRAV_<SECTION>_<KEY>.
+// The daemon's configuration: one TOML file, every key overridable by an environment variable TRAV_<SECTION>_<KEY>
+// (TRAV_<KEY> for a key at its top).
 
 #include <cstdint>
 #include <filesystem>
@@ -14,6 +15,7 @@ namespace trv::daemon {
 
 /// What the keys mean, and their ranges: described_keys().
 struct Config {
+  std::uint64_t shards = 1;
   std::string data_folder;
   std::uint64_t data_map_gib = 64;
   std::string http_address = "127.0.0.1";

@@ -30,6 +30,16 @@ TEST(Config, the_environment_wins_over_the_file) {
   EXPECT_EQ(config->http_address, "127.0.0.2");
 }
 
+TEST(Config, a_key_at_the_top_of_the_file_has_no_section) {
+  const auto from_file = load_config(file_with("shards = 4\n"), Environment{{"HOME", "/root"}});
+  ASSERT_TRUE(from_file) << from_file.error().message();
+  EXPECT_EQ(from_file->shards, 4U);
+  const auto from_environment =
+      load_config(file_with("shards = 4\n[http]\nport = 1\n"), Environment{{"HOME", "/root"}, {"TRAV_SHARDS", "8"}});
+  ASSERT_TRUE(from_environment) << from_environment.error().message();
+  EXPECT_EQ(from_environment->shards, 8U);
+}
+
 TEST(Config, an_unknown_key_is_named_with_its_place_and_the_nearest_known_one) {
   const auto config = load_config(file_with("[http]\nprot = 1\n"), Environment{{"HOME", "/root"}});
   ASSERT_FALSE(config);
@@ -46,6 +56,8 @@ TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_
       {"[log]\nlevel = \"loud\"\n", "'loud' is not a level"},
       {"[audit]\norigin = \"a b\"\n", "'audit.origin'"},
       {"http = 3\n", "unknown key 'http'"},
+      {"shards = 0\n", "line 1: key 'shards': 0 is out of range; use 1 to 256"},
+      {"[shards]\nx = 1\n", "unknown key 'shards.x'"},
       {"[http\n", "line 1"},
   };
   for (const auto& [text, wanted] : cases) {

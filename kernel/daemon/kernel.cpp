@@ -27,9 +27,9 @@
 namespace trv::daemon {
 namespace {
 
-constexpr log::ShardId only_shard{0};
 constexpr auto stop_grace = std::chrono::seconds(10);
 constexpr std::size_t page = 500;
+constexpr unsigned shards_max = 256;
 
 plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
   return [logger = std::move(logger)](const plugin_host::LogLine& line) {
@@ -70,16 +70,19 @@ struct Kernel::Parts {
   std::unique_ptr<egress::Broker> broker;
   std::unique_ptr<plugin_host::PluginStore> packages;
   std::unique_ptr<plugin_host::PluginHost> plugins;
-  std::unique_ptr<effects::TryJournal> tries;
-  std::unique_ptr<effects::OutcomeRecorder> recorder;
-  std::unique_ptr<effects::EffectDispatcher> dispatcher;
+  // One of each for each shard.
+  std::vector<std::unique_ptr<effects::TryJournal>> tries;
+  std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
+  std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
   std::unique_ptr<blob::BlobStore> blobs;
   std::unique_ptr<http::Server> server;
 
-  [[nodiscard]] node::ShardObserver observer();
+  [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
   /// Every package that the log names.
   [[nodiscard]] base::Result<std::vector<tenancy::Package>> named_packages(const lmdb::Txn& txn) const;
-  [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard);
+  [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
+                                             const std::filesystem::path& tries_folder, base::Random& random);
+  [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
 
 base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const lmdb::Txn& txn) const {
@@ -97,12 +100,12 @@ base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const 
   }
 }
 
-node::ShardObserver Kernel::Parts::observer() {
+node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
   // Effects are handed out from start() of the shard on.
-  TRV_EXPECTS(dispatcher != nullptr);
+  effects::EffectDispatcher& dispatcher = *dispatchers.at(shard.id().value());
   node::ShardObserver observer;
-  observer.effects = [this](shard::EffectChanges changes) { dispatcher->dispatch(std::move(changes)); };
-  observer.taken_over = [this] { dispatcher->look_again(); };
+  observer.effects = [&dispatcher](shard::EffectChanges changes) { dispatcher.dispatch(std::move(changes)); };
+  observer.taken_over = [&dispatcher] { dispatcher.look_again(); };
   observer.failed = [this, last = base::Duration::min()](const base::Error& error) mutable {
     // The first of many says enough for a while.
     const base::Duration now = clock.monotonic();
@@ -116,16 +119,31 @@ node::ShardObserver Kernel::Parts::observer() {
     logger->debug("shard {}: claimed with epoch {}; the next record is {}", claim.shard.value(), claim.epoch.value(),
                   claim.next.value());
   };
-  observer.committed = [this](log::ShardId shard, log::Lsn last) {
+  observer.committed = [this](log::ShardId id, log::Lsn last) {
     if (!logger->should_log(spdlog::level::debug)) return;
-    const shard::ShardMetrics metrics = node->shards()[shard.value()]->metrics();
-    logger->debug("shard {}: batch {} is durable up to record {}; {} records so far, {} commands wait", shard.value(),
+    const shard::ShardMetrics metrics = node->shards()[id.value()]->metrics();
+    logger->debug("shard {}: batch {} is durable up to record {}; {} records so far, {} commands wait", id.value(),
                   metrics.batches, last.value(), metrics.records, metrics.queue_length);
   };
   return observer;
 }
 
-effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard) {
+base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
+                                            const std::filesystem::path& tries_folder, base::Random& random) {
+  TRV_EXPECTS(dispatchers.size() == shard.id().value());
+  // A note for each effect in memory, and for as many of an earlier run.
+  TRV_TRY_ASSIGN(auto journal, effects::TryJournal::open(tries_folder / std::to_string(shard.id().value()),
+                                                         2 * options.window.effects_max));
+  tries.push_back(std::move(journal));
+  recorders.push_back(std::make_unique<effects::OutcomeRecorder>(
+      shard.decision_state(), [&shard](shard::Command command) { shard.submit(std::move(command)); }));
+  dispatchers.push_back(std::make_unique<effects::EffectDispatcher>(options, shard.projection(), shard.outbox(),
+                                                                    *tries.back(), clock, random,
+                                                                    effect_ports(shard, *recorders.back())));
+  return {};
+}
+
+effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder) {
   effects::DispatcherPorts ports;
   ports.perform = [this, &shard](const shard::Effect& effect, std::uint32_t, base::Duration left,
                                  effects::TryDone done) {
@@ -133,11 +151,11 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard) {
                                                                   left, std::move(done))
                                    : effects::perform_http_request(*broker, effect, left, std::move(done));
   };
-  ports.settle = [this](const shard::Effect& effect, std::shared_ptr<const shard::Outcome> outcome, auto done) {
-    recorder->settle(effect, std::move(outcome), std::move(done));
+  ports.settle = [&recorder](const shard::Effect& effect, std::shared_ptr<const shard::Outcome> outcome, auto done) {
+    recorder.settle(effect, std::move(outcome), std::move(done));
   };
-  ports.park = [this](const shard::Effect& effect, std::uint32_t deaths, auto done) {
-    recorder->park(effect, deaths, std::move(done));
+  ports.park = [&recorder](const shard::Effect& effect, std::uint32_t deaths, auto done) {
+    recorder.park(effect, deaths, std::move(done));
   };
   ports.report = [this](const std::string& line) { logger->error("{}", line); };
   return ports;
@@ -169,16 +187,12 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   logger_->debug("start: {} is locked", folder.string());
   TRV_TRY(backup::take_over(folder));
-  TRV_TRY_ASSIGN(parts.log, log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = 256}));
-  TRV_TRY_ASSIGN(auto opened, node::Shard::open({only_shard, folder / "projection", map_bytes}, *parts.log,
-                                                parts.catalog, clock_, random_));
-  const std::uint64_t before = opened->projection().applied().lsn.value();
-  TRV_TRY_ASSIGN(const log::Bounds stored, parts.log->bounds(only_shard));
-  std::vector<std::unique_ptr<node::Shard>> shards;
-  shards.push_back(std::move(opened));
-  parts.node = std::make_unique<node::Node>(std::move(shards), clock_);
-  node::Shard& platform = parts.node->platform();
-  logger_->debug("start: the log ends with record {}, the projection with {}", stored.last.value(), before);
+  TRV_TRY_ASSIGN(parts.log,
+                 log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = shards_max}));
+  const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards)};
+  TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log, parts.catalog, clock_, random_));
+  TRV_TRY_ASSIGN(const log::Bounds stored, parts.log->bounds(parts.node->platform().id()));
+  logger_->debug("start: the log ends with record {} in the first of {} shards", stored.last.value(), config_.shards);
   TRV_TRY(make_private_folder(folder / "keys"));
   TRV_TRY(check_keys(folder, stored.last.value()));
   TRV_TRY(keep_origin(folder / "keys" / "audit.origin", config_.audit_origin));
@@ -198,15 +212,12 @@ base::Status Kernel::compose(StartReport& report) {
                                                                plugin_log(parts.logger)));
   logger_->debug("start: keys, secrets and packages are open");
   effects::DispatcherOptions dispatching;
-  dispatching.concurrency_max = config_.effects_concurrency_max;
+  dispatching.concurrency_max = (config_.effects_concurrency_max + config_.shards - 1) / config_.shards;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
-  // A note for each effect in memory, and for as many of an earlier run.
-  TRV_TRY_ASSIGN(parts.tries, effects::TryJournal::open(folder / "tries", 2 * dispatching.window.effects_max));
-  parts.recorder = std::make_unique<effects::OutcomeRecorder>(
-      platform.decision_state(), [&platform](shard::Command command) { platform.submit(std::move(command)); });
-  parts.dispatcher =
-      std::make_unique<effects::EffectDispatcher>(dispatching, platform.projection(), platform.outbox(), *parts.tries,
-                                                  clock_, random_, parts.effect_ports(platform));
+  TRV_TRY(make_private_folder(folder / "tries"));
+  for (const auto& shard : parts.node->shards()) {
+    TRV_TRY(parts.make_dispatcher(*shard, dispatching, folder / "tries", random_));
+  }
   std::vector<Room::Store> stores = {{.name = "log", .stats = [&parts] { return parts.log->stats(); }}};
   for (const auto& shard : parts.node->shards()) {
     stores.push_back({.name = "projection", .stats = [&shard] { return shard->projection().stats(); }});
@@ -225,7 +236,7 @@ base::Status Kernel::compose(StartReport& report) {
                              .secrets = *parts.secrets,
                              .blobs = *parts.blobs,
                              .broker = *parts.broker,
-                             .effects = *parts.dispatcher,
+                             .effects = parts.dispatchers,
                              .random = random_,
                              .signer = parts.signer};
   http.opens_at_start = false;
@@ -233,20 +244,22 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
   logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
-  if (base::Status started = platform.start(parts.observer()); !started) {
+  if (base::Status started = parts.node->start([&](node::Shard& shard) { return parts.observer_of(shard); });
+      !started) {
     return base::fail(std::move(started).error().in(fmt::format("following the log in {}", (folder / "log").string())));
   }
-  report.records = platform.metrics().applied_lsn;
-  report.rebuilt_because = platform.projection().open_report().reason;
-  TRV_ASSERT(!report.rebuilt_because.empty() || report.records >= before);
-  report.replayed = report.records - (report.rebuilt_because.empty() ? before : 0);
-  logger_->debug("start: shard {} is claimed and at record {}; {} were replayed", only_shard.value(), report.records,
-                 report.replayed);
-  // The projection is at the log's end, and nothing is loaded and nobody can ask for anything yet.
+  for (const auto& shard : parts.node->shards()) {
+    report.records += shard->metrics().applied_lsn;
+    report.replayed += shard->replayed();
+    if (report.rebuilt_because.empty()) report.rebuilt_because = shard->projection().open_report().reason;
+    logger_->debug("start: shard {} is claimed, the projection is at record {}; {} were replayed", shard->id().value(),
+                   shard->metrics().applied_lsn, shard->replayed());
+  }
+  // The projections are at the log's end, and nothing is loaded and nobody can ask for anything yet.
   TRV_TRY(sweep(report));
   TRV_TRY(load_plugins(report));
   // Effects of an earlier run go out only now that the plugins are there.
-  parts.dispatcher->start();
+  for (const auto& dispatcher : parts.dispatchers) dispatcher->start();
   // Last: a start that fails has not used up the token that it could not show.
   TRV_TRY(first_start(report));
   parts.node->started();
@@ -265,15 +278,18 @@ base::Status Kernel::first_start(StartReport& report) {
     is_new = !system;
   }
   report.is_new_folder = is_new;
-  const gateway::NewToken token = gateway::make_token(random_);
+  const gateway::NewToken token = gateway::make_token(random_, base::system_tenant());
   TRV_TRY(platform.decide_and_wait(
       base::system_tenant(),
       [&](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
         shard::Decision decision;
         if (is_new) {
+          const std::string name = "The platform";
           TRV_TRY_ASSIGN(decision, tenancy::decide(platform.tenancy(), state, context,
-                                                   tenancy::CreateTenant{.id = base::system_tenant(),
-                                                                         .display_name = "The platform"}));
+                                                   tenancy::PlaceTenant{base::system_tenant(), name}));
+          TRV_TRY_ASSIGN(shard::Decision created, tenancy::decide(platform.tenancy(), state, context,
+                                                                  tenancy::CreateTenant{base::system_tenant(), name}));
+          decision.append(std::move(created));
         }
         TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(platform.tenancy(), state, context,
                                                                tenancy::IssueToken{.id = token.id,
@@ -297,22 +313,19 @@ base::Status Kernel::sweep(StartReport& report) {
   std::vector<base::Digest> packages;
   for (const tenancy::Package& package : named) packages.push_back(package.package_sha256);
   std::set<egress::SecretReference> secrets;
-  for (std::string tenant_after;;) {
-    TRV_TRY_ASSIGN(const auto tenants, parts.node->platform().tenancy().tenants(txn, tenant_after, page));
-    for (const tenancy::Tenant& tenant : tenants) {
-      tenant_after = tenant.id.value();
-      for (std::string after;;) {
-        TRV_TRY_ASSIGN(const auto connections,
-                       parts.node->platform().tenancy().connections(txn, tenant.id, after, page));
-        for (const tenancy::Connection& connection : connections) {
-          after = connection.name;
-          secrets.insert({tenant.id, connection.secret});
-          secrets.insert({tenant.id, connection.webhook_secret});
-        }
-        if (connections.size() < page) break;
+  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> tenants, parts.node->tenants());
+  for (const tenancy::Tenant& tenant : tenants) {
+    TRV_TRY_ASSIGN(const node::Shard* shard, parts.node->shard_of(tenant.id));
+    TRV_TRY_ASSIGN(const auto there, shard->begin_read());
+    for (std::string after;;) {
+      TRV_TRY_ASSIGN(const auto connections, shard->tenancy().connections(there, tenant.id, after, page));
+      for (const tenancy::Connection& connection : connections) {
+        after = connection.name;
+        secrets.insert({tenant.id, connection.secret});
+        secrets.insert({tenant.id, connection.webhook_secret});
       }
+      if (connections.size() < page) break;
     }
-    if (tenants.size() < page) break;
   }
   TRV_TRY(check_secrets(config_.data_folder, secrets));
   // The log that a backup copies may still name what this one names no longer.
@@ -348,16 +361,14 @@ void Kernel::stop() {
   if (!parts_) return;
   Parts& parts = *parts_;
   if (parts.server) parts.server->stop(stop_grace);
-  if (parts.dispatcher) parts.dispatcher->stop();
+  for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();
   if (parts.plugins) {
     if (const auto stopped = parts.plugins->stop(stop_grace); !stopped)
       parts.logger->warn("{}", stopped.error().message());
   }
   if (parts.broker) parts.broker->stop();
   if (parts.node) {
-    for (const auto& shard : parts.node->shards()) {
-      if (const auto closed = shard->stop(); !closed) parts.logger->warn("{}", closed.error().message());
-    }
+    if (const auto stopped = parts.node->stop(); !stopped) parts.logger->warn("{}", stopped.error().message());
   }
   parts_.reset();
 }

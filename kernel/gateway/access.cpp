@@ -13,12 +13,24 @@
 namespace trv::gateway {
 namespace {
 
+constexpr std::string_view token_prefix = "trv_";
+constexpr std::size_t token_bytes_max = 128;
+
 std::size_t count_headers(const http::Request& request, std::string_view name) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     if (http::equal_ignoring_case(request.header_at(i).name, name)) ++count;
   }
   return count;
+}
+
+/// The tenant that the text of a token names; nullopt for what cannot be a token of ours.
+std::optional<base::TenantId> tenant_of(std::string_view token) {
+  if (!token.starts_with(token_prefix) || token.size() > token_bytes_max) return std::nullopt;
+  token.remove_prefix(token_prefix.size());
+  const std::string_view tenant = token.substr(0, token.find('_'));
+  if (tenant.size() == token.size() || !base::check_label("tenant", tenant)) return std::nullopt;
+  return base::TenantId(tenant);
 }
 
 Result<tenancy::Token> authenticate(const node::Node& node, const http::Request& request) {
@@ -31,13 +43,16 @@ Result<tenancy::Token> authenticate(const node::Node& node, const http::Request&
   if (header->size() <= scheme.size() || !http::equal_ignoring_case(header->substr(0, scheme.size()), scheme)) {
     return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
   }
-  const base::Digest hash = base::sha256(base::as_bytes(header->substr(scheme.size())));
-  const node::Shard& shard = node.platform();
-  TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
-  TRV_TRY_ASSIGN(auto token, shard.tenancy().token_by_hash(txn, hash));
-  if (!token || (token->expires && *token->expires <= node.now())) {
-    return fail(ErrorCode::unauthenticated, "the token is not known, was revoked or has expired");
-  }
+  const std::string_view text = header->substr(scheme.size());
+  // A tenant that does not exist and a token that does not exist are the same answer.
+  const base::Error unknown(ErrorCode::unauthenticated, "the token is not known, was revoked or has expired");
+  const auto tenant = tenant_of(text);
+  if (!tenant) return fail(unknown);
+  TRV_TRY_ASSIGN(const node::Shard* shard, node.shard_of(*tenant));
+  TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
+  TRV_TRY_ASSIGN(auto token, shard->tenancy().token_by_hash(txn, base::sha256(base::as_bytes(text))));
+  if (!token || (token->expires && *token->expires <= node.now())) return fail(unknown);
+  TRV_ASSERT(token->tenant == *tenant);  // the hash covers the whole text
   return *std::move(token);
 }
 
@@ -75,7 +90,7 @@ void record_refusal(Call call, base::Error error) {
 /// Who reaches into a tenant of others finds only what exists.
 base::Status check_exists(const node::Shard& shard, const base::TenantId& tenant) {
   TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
-  TRV_TRY_ASSIGN(const auto found, shard.tenancy().tenant(txn, tenant));
+  TRV_TRY_ASSIGN(const bool found, shard.tenancy().is_here(txn, tenant));
   if (!found) return fail(tenant_not_found(tenant.value()));
   return {};
 }
@@ -106,16 +121,17 @@ std::array<std::uint8_t, 4> mark_of(const http::Request& request) {
 
 }  // namespace
 
-NewToken make_token(base::Random& random) {
+NewToken make_token(base::Random& random, const base::TenantId& tenant) {
+  TRV_EXPECTS(base::check_label("tenant", tenant.value()).has_value());
   std::array<std::uint8_t, 6> id{};
   std::array<std::uint8_t, 32> secret{};
   random.fill(id);
   random.fill(secret);
   NewToken token;
   token.id = base::to_hex(id);
-  token.text = fmt::format("trv_{}_{}", token.id, base::to_base64url(secret));
+  token.text = fmt::format("{}{}_{}_{}", token_prefix, tenant.value(), token.id, base::to_base64url(secret));
   token.hash = base::sha256(base::as_bytes(token.text));
-  TRV_ENSURES(token.id.size() == 2 * id.size() && token.text.size() > token.id.size() + secret.size());
+  TRV_ENSURES(token.text.size() <= token_bytes_max && tenant_of(token.text) == tenant);
   return token;
 }
 
@@ -191,14 +207,6 @@ Then answering(std::function<http::Response(const Change&)> answer) {
 
 void submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer) {
   submit_then(std::move(call), std::move(decide), answering(std::move(answer)));
-}
-
-Result<log::Lsn> parse_lsn(std::string_view name, std::string_view text) {
-  const auto number = parse_number<std::uint64_t>(text);
-  if (!number || *number > INT64_MAX) {
-    return fail(ErrorCode::invalid, fmt::format("{} '{}' is not an lsn", name, http::utf8_prefix(text, 40)));
-  }
-  return log::Lsn(*number);
 }
 
 Result<Page> page_of(const http::Request& request) {

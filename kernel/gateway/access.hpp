@@ -21,13 +21,14 @@ using base::Result;
 using tenancy::Resource;
 using tenancy::Verb;
 
-/// The text of a token: "trv_<id>_<secret>". Only its SHA-256 is kept.
+/// The text of a token: "trv_<tenant>_<id>_<secret>". It names its tenant, so that a node finds the shard where the
+/// rest of it is known: only the SHA-256 of the text is kept.
 struct NewToken {
   std::string id;
   std::string text;
   base::Digest hash{};
 };
-[[nodiscard]] NewToken make_token(base::Random& random);
+[[nodiscard]] NewToken make_token(base::Random& random, const base::TenantId& tenant);
 
 /// A request whose sender is known and may do what was asked.
 struct Call {
@@ -101,9 +102,6 @@ void decide(Call call, Command command, std::function<http::Response(const Chang
 
 /// The command that a call means; `decide` and `done` are left to the caller.
 [[nodiscard]] shard::Command command_of(const Call& call);
-
-/// A position in the log from a request's text; `name` is the parameter's. Error: invalid.
-[[nodiscard]] Result<log::Lsn> parse_lsn(std::string_view name, std::string_view text);
 
 struct Page {
   std::string after;

@@ -1,11 +1,14 @@
 #include <fmt/format.h>
 
+#include <charconv>
+
 #include "audit/export/folder.hpp"
 #include "audit/export/proof.hpp"
 #include "audit/export/tile.hpp"
 #include "audit/trail/trail.hpp"
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/node/position.hpp"
 #include "kernel/tenancy/decisions.hpp"
 
 namespace trv::gateway {
@@ -76,9 +79,19 @@ Result<http::Response> read_tile(const trail::Trail& trail, std::string_view pat
   return octets(std::move(bundle), full);
 }
 
-Result<http::Response> read_proof(const trail::Trail& trail, std::string_view lsn_text) {
-  TRV_TRY_ASSIGN(const log::Lsn lsn, parse_lsn("lsn", lsn_text));
-  if (lsn < log::Lsn(1)) return fail(ErrorCode::invalid, "the first lsn of a log is 1");
+/// Of an entry, which says its lsn, or of an event, which says its position.
+Result<log::Lsn> lsn_of(const Call& call) {
+  const std::string_view text = call.request().parameter("lsn");
+  if (text.size() > 15 || text.find_first_not_of("0123456789") != std::string_view::npos) {
+    return node::parse_position("lsn", text, call.tenant, call.shard.id());
+  }
+  std::uint64_t lsn = 0;
+  std::from_chars(text.data(), text.data() + text.size(), lsn);
+  if (lsn == 0) return fail(ErrorCode::invalid, "the first lsn of a log is 1");
+  return log::Lsn(lsn);
+}
+
+Result<http::Response> read_proof(const trail::Trail& trail, log::Lsn lsn) {
   TRV_TRY_ASSIGN(const auto index, trail.index_of(lsn));
   if (!index) return fail(ErrorCode::not_found, fmt::format("the trail has no entry for lsn {}", lsn.value()));
   TRV_TRY_ASSIGN(const base::Bytes entry, trail.entry(*index));
@@ -113,9 +126,10 @@ void add_audit_routes(http::Router& router, const node::Node& node, const TrailS
   router.route("GET", "/v1/tenants/{tenant}/audit/tile/{path...}",
                reader([&signer](Call call) { answer_tile(signer, std::move(call)); }), {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}", reader([&signer](Call call) {
-                 const std::string lsn(call.request().parameter("lsn"));
+                 const auto lsn = lsn_of(call);
+                 if (!lsn) return call.responder.fail(lsn.error());
                  record_and_read(signer, std::move(call), "proof",
-                                 [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
+                                 [lsn = *lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
                }),
                {.may_wait = true});
 }

@@ -90,10 +90,18 @@ void settle_secrets(egress::SecretStore& store, const base::TenantId& tenant, co
   }
 }
 
+/// Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
+base::Result<bool> is_installed(const node::Shard& platform, std::string_view plugin) {
+  TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
+  return platform.tenancy().has_package(txn, plugin);
+}
+
 // A secret that is not sent again is kept.
-void apply_connection(egress::SecretStore& store, Call call) {
+void apply_connection(const node::Shard& platform, egress::SecretStore& store, Call call) {
   auto wanted = parse(call.request());
   if (!wanted) return call.responder.fail(wanted.error());
+  auto plugin_installed = is_installed(platform, wanted->connection.plugin);
+  if (!plugin_installed) return call.responder.fail(plugin_installed.error());
   auto connection = std::make_shared<Connection>(wanted->connection);
   auto secrets = std::make_shared<SecretChange>();
   const auto keep = [&](const std::optional<std::string>& secret, std::string& reference) -> base::Status {
@@ -111,15 +119,16 @@ void apply_connection(egress::SecretStore& store, Call call) {
   shard::Command command = command_of(call);
   node::Shard& shard = call.shard;
   auto held = std::make_shared<Call>(std::move(call));
-  command.decide = [&tenancy = shard.tenancy(), connection, secrets, sent = *connection](
-                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+  command.decide = [&tenancy = shard.tenancy(), connection, secrets, plugin_installed = *plugin_installed,
+                    sent = *connection](const lmdb::Txn& state,
+                                        shard::DecisionContext& context) -> base::Result<shard::Decision> {
     *connection = sent;
     secrets->decided = false;
     TRV_TRY_ASSIGN(const auto before, tenancy.connection(state, context.tenant, sent.name));
     if (before && connection->secret.empty() && connection->scheme != "none") connection->secret = before->secret;
     if (before && connection->webhook_secret.empty()) connection->webhook_secret = before->webhook_secret;
     TRV_TRY_ASSIGN(shard::Decision decision,
-                   tenancy::decide(tenancy, state, context, tenancy::ApplyConnection{*connection}));
+                   tenancy::decide(tenancy, state, context, tenancy::ApplyConnection{*connection, plugin_installed}));
     secrets->replaced = before ? no_longer_named(*before, *connection) : std::vector<std::string>();
     secrets->decided = true;
     return decision;
@@ -164,7 +173,7 @@ void add_connection_routes(http::Router& router, const node::Node& node, egress:
                }));
   router.route("PUT", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,
-                       [&secrets](Call call) { apply_connection(secrets, std::move(call)); }),
+                       [&node, &secrets](Call call) { apply_connection(node.platform(), secrets, std::move(call)); }),
                {.may_wait = true});
   router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,

@@ -9,6 +9,7 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/node/position.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
@@ -17,17 +18,19 @@ namespace {
 /// A page of events ends behind the event with which its text reaches so many bytes.
 constexpr std::size_t page_bytes_max = 1'000'000;
 
-Result<std::optional<log::Lsn>> lsn_of(std::string_view name, std::optional<std::string_view> text) {
+/// A position that the client sent; "0" is the beginning.
+Result<std::optional<log::Lsn>> lsn_of(const Call& call, std::string_view name, std::optional<std::string_view> text) {
   if (!text) return std::nullopt;
-  return parse_lsn(name, *text);
+  if (*text == "0") return log::Lsn(0);
+  return node::parse_position(name, *text, call.tenant, call.shard.id());
 }
 
 /// Where a follower starts: Last-Event-ID, else ?after=, else now.
 Result<log::Lsn> start_of(const Call& call) {
   const http::Request& request = call.request();
-  TRV_TRY_ASSIGN(const auto resumed, lsn_of("Last-Event-ID", request.header("Last-Event-ID")));
+  TRV_TRY_ASSIGN(const auto resumed, lsn_of(call, "Last-Event-ID", request.header("Last-Event-ID")));
   if (resumed) return *resumed;
-  TRV_TRY_ASSIGN(const auto after, lsn_of("after", request.query("after")));
+  TRV_TRY_ASSIGN(const auto after, lsn_of(call, "after", request.query("after")));
   if (after) return *after;
   return log::Lsn(call.shard.metrics().applied_lsn);
 }
@@ -60,13 +63,13 @@ void follow(const node::Node& node, Call call) {
 void list(Call call) {
   const auto answer = [&]() -> Result<http::Response> {
     TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
-    TRV_TRY_ASSIGN(const auto after, lsn_of("after", call.request().query("after")));
+    TRV_TRY_ASSIGN(const auto after, lsn_of(call, "after", call.request().query("after")));
     node::EventRange range{.after = after.value_or(log::Lsn(0)), .count = page.limit, .bytes_max = page_bytes_max};
     if (!page.after.empty()) {
-      TRV_TRY_ASSIGN(range.after, parse_lsn("cursor", page.after));
+      TRV_TRY_ASSIGN(range.after, node::parse_position("cursor", page.after, call.tenant, call.shard.id()));
     }
     TRV_TRY_ASSIGN(const node::EventPage found, call.shard.events(call.tenant, range));
-    const std::string next = found.more ? std::to_string(found.events.back().lsn.value()) : std::string();
+    const std::string next = found.more ? found.events.back().position : std::string();
     return list_response(found.events, page, next, [](const node::Event& event) { return event.text; });
   };
   call.responder.answer(answer());

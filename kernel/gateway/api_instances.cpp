@@ -7,6 +7,7 @@
 #include "kernel/gateway/routes.hpp"
 #include "kernel/gateway/unique_keys.hpp"
 #include "kernel/json/parse.hpp"
+#include "kernel/node/position.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
@@ -67,9 +68,9 @@ std::string_view outcome_of(const InstanceStep& step) {
   return "started";
 }
 
-std::string to_json(const InstanceStep& step) {
+std::string to_json(const Call& call, const InstanceStep& step) {
   boost::json::object object = {
-      {"lsn", step.lsn.value()},
+      {"position", node::position_text(call.tenant, call.shard.id(), step.lsn)},
       {"time", step.time.to_rfc3339()},
       {"event", step.type},
       {"task", step.task},
@@ -142,6 +143,7 @@ void start(Call call) {
   }
   auto started = std::make_shared<instance::Started>();
   node::Shard& shard = call.shard;
+  const base::TenantId tenant = call.tenant;
   submit(
       std::move(call),
       [&shard, start, started, key = std::move(idempotency_key), input = *std::move(input)](
@@ -152,14 +154,15 @@ void start(Call call) {
         }
         return std::move(started->decision);
       },
-      [started](const Change& change) {
-        const log::Lsn lsn = started->existed ? change.last : change.first;
+      [started, tenant, &shard](const Change& change) {
+        const std::string position =
+            node::position_text(tenant, shard.id(), started->existed ? change.last : change.first);
         return http::json(started->existed ? 200 : 201,
                           boost::json::value{{"id", started->instance.to_string()},
                                              {"workflow", workflow_of(started->definition)},
                                              {"status", instance::to_string(started->status)},
                                              {"existed", started->existed},
-                                             {"lsn", lsn.value()}});
+                                             {"position", position}});
       });
 }
 
@@ -248,7 +251,7 @@ void tasks(Call call) {
   const auto steps = store.timeline(*txn, call.tenant, *id, page->after, page->limit);
   if (!steps) return call.responder.fail(steps.error());
   call.responder.send(
-      list_response(steps->items, *page, steps->next, [](const InstanceStep& one) { return to_json(one); }));
+      list_response(steps->items, *page, steps->next, [&call](const InstanceStep& one) { return to_json(call, one); }));
 }
 
 void cancel(Call call) {

@@ -113,12 +113,18 @@ void show_package(const node::Shard& platform, Call call) {
   call.responder.send(http::json_text(200, std::move(text)));
 }
 
-void enable(Call call) {
+// Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
+void enable(const node::Shard& platform, Call call) {
   const auto body = Body::parse(call.request().body(), {"version"});
   if (!body) return call.responder.fail(body.error());
   const auto version = body->text("version");
   if (!version) return call.responder.fail(version.error());
-  const tenancy::EnablePlugin enable{.plugin = std::string(call.request().parameter("id")), .version = *version};
+  tenancy::EnablePlugin enable{.plugin = std::string(call.request().parameter("id")), .version = *version};
+  const auto txn = platform.begin_read();
+  if (!txn) return call.responder.fail(txn.error());
+  const auto package = platform.tenancy().package(*txn, enable.plugin, enable.version);
+  if (!package) return call.responder.fail(package.error());
+  if (*package) enable.package_sha256 = (*package)->package_sha256;
   decide(std::move(call), enable, [enable](const Change& change) {
     return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, change.time})));
   });
@@ -155,7 +161,9 @@ void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host
                      std::move(call), &tenancy::TenancyStore::grants, [](const auto& one) { return to_object(one); },
                      [](const auto& one) { return one.plugin; });
                }));
-  router.route("PUT", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, Verb::write, enable));
+  router.route(
+      "PUT", "/v1/tenants/{tenant}/plugins/{id}",
+      guarded(node, Resource::plugins, Verb::write, [&node](Call call) { enable(node.platform(), std::move(call)); }));
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, Verb::write, disable));
 }
 

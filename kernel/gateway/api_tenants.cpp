@@ -2,6 +2,7 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/tenancy/decisions.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -14,42 +15,54 @@ boost::json::object to_object(const tenancy::Member& member) {
   return {{"user", member.user}, {"role", to_string(member.role)}, {"added", member.added.to_rfc3339()}};
 }
 
-// The tenant and its first owner token come into being together; the events are in the new tenant.
-void create_tenant(base::Random& random, Call call) {
+/// The tenant and its first owner token come into being together, as the first records of the tenant in its shard.
+void create_in_its_shard(node::Shard& shard, Call call, const tenancy::Tenant& tenant, const NewToken& token) {
+  const tenancy::CreateTenant create{tenant.id, tenant.display_name};
+  const tenancy::IssueToken issue{
+      .id = token.id, .name = "owner", .role = tenancy::Role::owner, .hash = token.hash, .expires = std::nullopt};
+  submit(
+      {.responder = std::move(call.responder),
+       .principal = std::move(call.principal),
+       .tenant = tenant.id,
+       .shard = shard},
+      [&store = shard.tenancy(), create, issue](const lmdb::Txn& state,
+                                                shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        TRV_TRY_ASSIGN(shard::Decision decision, tenancy::decide(store, state, context, create));
+        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(store, state, context, issue));
+        decision.append(std::move(issued));
+        return decision;
+      },
+      [tenant, token](const Change&) {
+        boost::json::object answer = to_object(tenant);
+        answer["token"] = {{"id", token.id}, {"name", "owner"}, {"role", "owner"}, {"token", token.text}};
+        return http::json(201, boost::json::value(std::move(answer)))
+            .with("Location", "/v1/tenants/" + tenant.id.value());
+      });
+}
+
+// Two steps, because two logs are written: the platform places the tenant, then it is created where it was placed. What
+// the first left alone, a second request or the next start goes on with.
+void create_tenant(const node::Node& node, base::Random& random, Call call) {
   const auto body = Body::parse(call.request().body(), {"id", "display_name"});
   if (!body) return call.responder.fail(body.error());
   const auto id = body->text("id");
   if (!id) return call.responder.fail(id.error());
   const auto name = body->optional_text("display_name");
   if (!name) return call.responder.fail(name.error());
-
-  const NewToken token = make_token(random);
-  const tenancy::CreateTenant create{.id = base::TenantId(*id), .display_name = name->value_or("")};
-  const tenancy::IssueToken issue{
-      .id = token.id, .name = "owner", .role = tenancy::Role::owner, .hash = token.hash, .expires = std::nullopt};
-  call.tenant = create.id;
-  const tenancy::TenancyStore& store = call.shard.tenancy();
-  submit(
-      std::move(call),
-      [&store, create, issue](const lmdb::Txn& state,
-                              shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        TRV_TRY_ASSIGN(shard::Decision decision, tenancy::decide(store, state, context, create));
-        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(store, state, context, issue));
-        decision.append(std::move(issued));
-        return decision;
-      },
-      [create, token](const Change& change) {
-        boost::json::object answer = to_object(tenancy::Tenant{create.id, create.display_name, change.time});
-        answer["token"] = {{"id", token.id}, {"name", "owner"}, {"role", "owner"}, {"token", token.text}};
-        return http::json(201, boost::json::value(std::move(answer)))
-            .with("Location", "/v1/tenants/" + create.id.value());
-      });
+  const tenancy::PlaceTenant place{.id = base::TenantId(*id),
+                                   .display_name = name->value_or(""),
+                                   .shards = static_cast<std::uint32_t>(node.shards().size())};
+  decide_then(std::move(call), place, [&node, &random, id = place.id](Call placed, const Result<Change>& change) {
+    if (!change) return placed.responder.fail(change.error());
+    const auto tenant = node.tenant(id);
+    if (!tenant) return placed.responder.fail(tenant.error());
+    TRV_ASSERT(tenant->has_value());  // it is durable and projected
+    create_in_its_shard(*node.shards()[(*tenant)->shard.value()], std::move(placed), **tenant, make_token(random, id));
+  });
 }
 
-void show_tenant(Call call) {
-  const auto txn = call.shard.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
-  const auto tenant = call.shard.tenancy().tenant(*txn, call.tenant);
+void show_tenant(const node::Node& node, Call call) {
+  const auto tenant = node.tenant(call.tenant);
   if (!tenant) return call.responder.fail(tenant.error());
   if (!*tenant) {
     return call.responder.fail(
@@ -76,8 +89,8 @@ void add_member(Call call) {
 }  // namespace
 
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random) {
-  router.route("POST", "/v1/tenants", guarded(node, Resource::tenants, Verb::write, [&random](Call call) {
-                 create_tenant(random, std::move(call));
+  router.route("POST", "/v1/tenants", guarded(node, Resource::tenants, Verb::write, [&node, &random](Call call) {
+                 create_tenant(node, random, std::move(call));
                }));
   router.route("GET", "/v1/tenants", guarded(node, Resource::tenants, Verb::read, [&node](Call call) {
                  answer_list(
@@ -87,7 +100,9 @@ void add_tenant_routes(http::Router& router, const node::Node& node, base::Rando
                      },
                      [](const auto& one) { return to_object(one); }, [](const auto& one) { return one.id.value(); });
                }));
-  router.route("GET", "/v1/tenants/{tenant}", guarded(node, Resource::tenants, Verb::read, show_tenant));
+  router.route("GET", "/v1/tenants/{tenant}", guarded(node, Resource::tenants, Verb::read, [&node](Call call) {
+                 show_tenant(node, std::move(call));
+               }));
   router.route("POST", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::write, add_member));
   router.route("GET", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::read, [](Call call) {
                  answer_list(

@@ -40,7 +40,7 @@ void issue_token(const node::Node& node, base::Random& random, Call call) {
                                            "'role' must be owner: in a tenant of others the operator issues owner "
                                            "tokens only"));
   }
-  const NewToken token = make_token(random);
+  const NewToken token = make_token(random, call.tenant);
   issue->id = token.id;
   issue->hash = token.hash;
   decide(std::move(call), *issue, [issue = *issue, token](const Change& change) {

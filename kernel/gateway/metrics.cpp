@@ -43,27 +43,62 @@ class Families {
   std::vector<MetricFamily> families_;
 };
 
-void add_shard(Families& families, const shard::ShardMetrics& shard) {
-  families.counter("travertine_commands_total", "Commands answered.", shard.commands);
-  families.counter("travertine_commands_refused_total", "Commands answered with an error.", shard.refused);
-  families.counter("travertine_records_total", "Records appended by this process.", shard.records);
-  families.counter("travertine_batches_total", "Group commits.", shard.batches);
-  families.counter("travertine_claims_total", "Times this process became owner of its shard.", shard.claims);
-  families.counter("travertine_timers_fired_total", "Timers that came due.", shard.timers_fired);
-  families.gauge("travertine_queue_commands", "Commands waiting for the shard.", shard.queue_length);
-  families.gauge("travertine_applied_lsn", "Position of the last record in the projection.", shard.applied_lsn);
-  families.gauge("travertine_shard_owner", "1 while this process owns its shard.", shard.owner ? 1 : 0);
+/// The metrics of every shard, in the order of their ids.
+template <typename Metrics>
+struct OfShards {
+  Families& families;
+  std::vector<Metrics> metrics;
+
+  void counter(const char* name, const char* help, std::uint64_t Metrics::* field, const Labels& labels = {}) {
+    for (std::size_t shard = 0; shard < metrics.size(); ++shard) {
+      families.counter(name, help, metrics[shard].*field, labels_of(shard, labels));
+    }
+  }
+  void gauge(const char* name, const char* help, std::uint64_t Metrics::* field) {
+    for (std::size_t shard = 0; shard < metrics.size(); ++shard) {
+      families.gauge(name, help, metrics[shard].*field, labels_of(shard, {}));
+    }
+  }
+  static Labels labels_of(std::size_t shard, Labels labels) {
+    labels.insert(labels.begin(), ClientMetric::Label{"shard", std::to_string(shard)});
+    return labels;
+  }
+};
+
+void add_shards(Families& families, const node::Node& node) {
+  using shard::ShardMetrics;
+  OfShards<ShardMetrics> of{families, {}};
+  for (const auto& shard : node.shards()) of.metrics.push_back(shard->metrics());
+  of.counter("travertine_commands_total", "Commands answered.", &ShardMetrics::commands);
+  of.counter("travertine_commands_refused_total", "Commands answered with an error.", &ShardMetrics::refused);
+  of.counter("travertine_records_total", "Records appended by this process.", &ShardMetrics::records);
+  of.counter("travertine_batches_total", "Group commits.", &ShardMetrics::batches);
+  of.counter("travertine_claims_total", "Times this process became owner of the shard.", &ShardMetrics::claims);
+  of.counter("travertine_timers_fired_total", "Timers that came due.", &ShardMetrics::timers_fired);
+  of.gauge("travertine_queue_commands", "Commands waiting for the shard.", &ShardMetrics::queue_length);
+  of.gauge("travertine_applied_lsn", "Position of the last record in the projection.", &ShardMetrics::applied_lsn);
+  for (std::size_t shard = 0; shard < of.metrics.size(); ++shard) {
+    families.gauge("travertine_shard_owner", "1 while this process owns the shard.", of.metrics[shard].owner ? 1 : 0,
+                   of.labels_of(shard, {}));
+  }
+  for (const auto& shard : node.shards()) {
+    families.gauge("travertine_event_followers", "Open event streams.", shard->feed().followers(),
+                   of.labels_of(shard->id().value(), {}));
+  }
 }
 
-void add_effects(Families& families, const effects::DispatcherMetrics& effects) {
-  families.counter("travertine_effects_total", "Effects taken up.", effects.dispatched);
-  families.counter("travertine_effect_tries_total", "Tries of effects.", effects.tries);
-  families.counter("travertine_effect_retries_total", "Tries after the first.", effects.retries);
-  families.counter("travertine_effect_outcomes_total", "Effects that ended.", effects.succeeded,
-                   {{"outcome", "succeeded"}});
-  families.counter("travertine_effect_outcomes_total", "Effects that ended.", effects.failed, {{"outcome", "failed"}});
-  families.gauge("travertine_effects_under_way", "Tries under way.", effects.under_way);
-  families.gauge("travertine_effects_waiting", "Effects waiting for their next try.", effects.waiting);
+void add_effects(Families& families, Dispatchers dispatchers) {
+  using effects::DispatcherMetrics;
+  OfShards<DispatcherMetrics> of{families, {}};
+  for (const auto& dispatcher : dispatchers) of.metrics.push_back(dispatcher->metrics());
+  constexpr auto* outcomes = "travertine_effect_outcomes_total";
+  of.counter("travertine_effects_total", "Effects taken up.", &DispatcherMetrics::dispatched);
+  of.counter("travertine_effect_tries_total", "Tries of effects.", &DispatcherMetrics::tries);
+  of.counter("travertine_effect_retries_total", "Tries after the first.", &DispatcherMetrics::retries);
+  of.counter(outcomes, "Effects that ended.", &DispatcherMetrics::succeeded, {{"outcome", "succeeded"}});
+  of.counter(outcomes, "Effects that ended.", &DispatcherMetrics::failed, {{"outcome", "failed"}});
+  of.gauge("travertine_effects_under_way", "Tries under way.", &DispatcherMetrics::under_way);
+  of.gauge("travertine_effects_waiting", "Effects waiting for their next try.", &DispatcherMetrics::waiting);
 }
 
 void add_egress(Families& families, const egress::BrokerMetrics& broker) {
@@ -99,14 +134,13 @@ void add_plugins(Families& families, const std::vector<plugin_host::PluginMetric
 
 }  // namespace
 
-std::string render_metrics(const node::Node& node, const effects::EffectDispatcher& effects,
-                           const egress::Broker& broker, const plugin_host::PluginHost& plugins) {
+std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
+                           const plugin_host::PluginHost& plugins) {
   Families families;
-  add_shard(families, node.platform().metrics());
-  add_effects(families, effects.metrics());
+  add_shards(families, node);
+  add_effects(families, effects);
   add_egress(families, broker.metrics());
   add_plugins(families, plugins.metrics());
-  families.gauge("travertine_event_followers", "Open event streams.", node.platform().feed().followers());
   return prometheus::TextSerializer().Serialize(families.all());
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // The daemon's figures in Prometheus text form.
 
+#include <memory>
+#include <span>
 #include <string>
 
 #include "kernel/effects/effect_dispatcher.hpp"
@@ -10,9 +12,12 @@
 
 namespace trv::gateway {
 
+/// One for each shard, in the order of their ids.
+using Dispatchers = std::span<const std::unique_ptr<effects::EffectDispatcher>>;
+
 /// Every counter and gauge of the kernel, as of now. Names follow the Prometheus rules: base units, _total for
 /// counters.
-[[nodiscard]] std::string render_metrics(const node::Node& node, const effects::EffectDispatcher& effects,
-                                         const egress::Broker& broker, const plugin_host::PluginHost& plugins);
+[[nodiscard]] std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
+                                         const plugin_host::PluginHost& plugins);
 
 }  // namespace trv::gateway

@@ -5,9 +5,9 @@
 #include <string>
 
 #include "events/blob/blob_store.hpp"
-#include "kernel/effects/effect_dispatcher.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/egress/secret_store.hpp"
+#include "kernel/gateway/metrics.hpp"
 #include "kernel/http/router.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
@@ -43,7 +43,7 @@ struct Ports {
   egress::SecretStore& secrets;
   blob::BlobStore& blobs;
   const egress::Broker& broker;
-  const effects::EffectDispatcher& effects;
+  Dispatchers effects;
   base::Random& random;  ///< fit for keys; any thread
   const TrailSigner& signer;
 };

@@ -49,7 +49,7 @@ struct EventFeed::Frames {
 
   explicit Frames(const EventPage& page) : more(page.more) {
     for (const Event& event : page.events) {
-      bytes += http::event_frame(std::to_string(event.lsn.value()), event.type, event.text);
+      bytes += http::event_frame(event.position, event.type, event.text);
       ends.push_back({event.lsn, bytes.size()});
     }
   }

@@ -24,7 +24,7 @@ class MemorySource {
  public:
   void add(const std::string& tenant, std::uint64_t lsn, std::size_t bytes = 10) {
     const std::scoped_lock lock(mutex_);
-    events_[tenant].push_back({log::Lsn(lsn), "t", std::to_string(lsn) + std::string(bytes, 'x')});
+    events_[tenant].push_back({log::Lsn(lsn), std::to_string(lsn), "t", std::to_string(lsn) + std::string(bytes, 'x')});
   }
   base::Result<EventPage> read(const base::TenantId& tenant, const EventRange& range) {
     const std::scoped_lock lock(mutex_);
@@ -49,7 +49,7 @@ class MemorySource {
     const std::scoped_lock lock(mutex_);
     std::string bytes;
     for (const Event& event : events_[tenant]) {
-      if (event.lsn > log::Lsn(after)) bytes += http::event_frame(std::to_string(event.lsn.value()), "t", event.text);
+      if (event.lsn > log::Lsn(after)) bytes += http::event_frame(event.position, "t", event.text);
     }
     return bytes;
   }

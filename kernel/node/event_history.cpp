@@ -5,6 +5,7 @@
 #include "audit/trail/trail.hpp"
 #include "events/consumer/cloud_event.hpp"
 #include "kernel/json/serialize.hpp"
+#include "kernel/node/position.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::node {
@@ -18,7 +19,8 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 }
 
 // On one line. Error: corrupt where the payload does not fit its schema.
-base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, const record::RecordView& event) {
+base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, const record::RecordView& event,
+                                         std::string_view position) {
   TRV_TRY_ASSIGN(const std::string data, catalog.to_json(event.type(), event.payload()));
   const consumer::CloudEvent head = consumer::to_cloud_event(event);
   std::string text;
@@ -29,7 +31,7 @@ base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, c
   append_member(text, "type", head.type);
   append_member(text, "subject", head.subject);
   append_member(text, "time", head.time);
-  append_member(text, "sequence", head.sequence);
+  append_member(text, "position", position);
   append_member(text, "tenant", head.tenant);
   append_member(text, "actor", head.actor);
   if (!head.causation_id.empty()) append_member(text, "causationid", head.causation_id);
@@ -44,25 +46,26 @@ base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, c
 base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Tables& tables,
                                            const base::TenantId& tenant, const EventRange& range) {
   TRV_EXPECTS(range.count > 0);
-  TRV_TRY_ASSIGN(const std::vector<log::Lsn> positions,
+  TRV_TRY_ASSIGN(const std::vector<log::Lsn> lsns,
                  trail::positions_after(txn, tables, tenant, range.after, range.count + 1));
   EventPage page;
   std::size_t bytes = 0;
   const std::scoped_lock lock(mutex_);
-  for (const log::Lsn position : positions) {
-    if (range.up_to && position > *range.up_to) break;
+  for (const log::Lsn lsn : lsns) {
+    if (range.up_to && lsn > *range.up_to) break;
     if (page.events.size() == range.count || (!page.events.empty() && bytes >= range.bytes_max)) {
       page.more = true;
       break;
     }
-    TRV_TRY_ASSIGN(const record::Record record, records_.at(position));
+    TRV_TRY_ASSIGN(const record::Record record, records_.at(lsn));
     if (record->tenant() != tenant.value()) {
       return base::fail(base::ErrorCode::corrupt, fmt::format("record {} in the trail of tenant '{}' is of tenant '{}'",
-                                                              position.value(), tenant.value(), record->tenant()));
+                                                              lsn.value(), tenant.value(), record->tenant()));
     }
-    TRV_TRY_ASSIGN(std::string text, to_cloud_event(catalog_, record.view()));
+    std::string position = position_text(tenant, record->shard(), lsn);
+    TRV_TRY_ASSIGN(std::string text, to_cloud_event(catalog_, record.view(), position));
     bytes += text.size();
-    page.events.push_back({position, std::string(record->type()), std::move(text)});
+    page.events.push_back({lsn, std::move(position), std::string(record->type()), std::move(text)});
   }
   TRV_ENSURES(page.events.size() <= range.count);
   return page;

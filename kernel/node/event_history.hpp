@@ -17,6 +17,7 @@ namespace trv::node {
 
 struct Event {
   log::Lsn lsn;
+  std::string position;  ///< of the lsn, as clients see it
   std::string type;
   std::string text;  ///< the CloudEvent in JSON, on one line
 };

@@ -1,7 +1,9 @@
 #pragma once
-// The shards of this process, and which of them a tenant lives in.
+// The shards of this process and the directory: which of them a tenant lives in.
 
 #include <atomic>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,18 +13,37 @@
 
 namespace trv::node {
 
-/// Shard 0 is the platform's own. Any thread; outlives who was given a shard of it.
+struct NodeOptions {
+  std::filesystem::path folder;  ///< of the projections, one folder for each shard
+  std::uint64_t map_bytes = std::uint64_t{64} << 30;
+  std::uint32_t shards = 1;
+};
+
+/// Shard 0 is the platform's own: tenants and their placement, packages, operators. A tenant lives in the shard that
+/// trv.tenant.placed names, for ever. open(), start() and stop() from one thread; everything else from any.
 class Node {
  public:
-  /// `shards` by id, from 0 without gap; at least one.
-  Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock);
+  /// The references must outlive the node. Errors: as Shard::open.
+  [[nodiscard]] static base::Result<std::unique_ptr<Node>> open(const NodeOptions& options, log::EventLog& log,
+                                                                const catalog::EventCatalog& catalog,
+                                                                const base::Clock& clock, base::Random& random);
+  Node(const Node&) = delete;
+  Node& operator=(const Node&) = delete;
 
-  /// Where the tenants themselves, the packages and the operators are.
+  /// Starts every shard, the platform's first, and creates the tenants that were placed and not created before the
+  /// process ended. Errors: invalid where a tenant lives in a shard that this node does not have; as Shard::start.
+  [[nodiscard]] base::Status start(const std::function<ShardObserver(Shard&)>& observer_of);
+  /// Every shard, also where one of them reports an error; the first of those. Idempotent.
+  [[nodiscard]] base::Status stop();
+
   [[nodiscard]] Shard& platform() const noexcept { return *shards_.front(); }
-  /// Where the tenant lives. Of a tenant that does not exist the answer is some shard, and nothing of it is found
-  /// there.
-  [[nodiscard]] base::Result<Shard*> shard_of(const base::TenantId& tenant) const;
   [[nodiscard]] std::span<const std::unique_ptr<Shard>> shards() const noexcept { return shards_; }
+  /// nullopt: there is no such tenant.
+  [[nodiscard]] base::Result<std::optional<tenancy::Tenant>> tenant(const base::TenantId& id) const;
+  /// All of them, in the order of their ids.
+  [[nodiscard]] base::Result<std::vector<tenancy::Tenant>> tenants() const;
+  /// Where the tenant lives. For a tenant that does not exist: some shard, in which nothing of it is found.
+  [[nodiscard]] base::Result<Shard*> shard_of(const base::TenantId& tenant) const;
 
   /// What keeps which shards from taking every command, for clients; empty where nothing does. Also while they start.
   [[nodiscard]] std::string why_not_ready() const;
@@ -32,7 +53,9 @@ class Node {
   [[nodiscard]] base::Timestamp now() const { return clock_.now(); }
 
  private:
-  std::vector<std::unique_ptr<Shard>> shards_;
+  Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock);
+
+  std::vector<std::unique_ptr<Shard>> shards_;  ///< by id, from 0 without gap
   const base::Clock& clock_;
   std::atomic<bool> is_started_ = false;
 };

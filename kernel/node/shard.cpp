@@ -56,7 +56,10 @@ base::Status Shard::start(ShardObserver observer) {
   processor_ =
       std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, clock_, random_, listeners());
   has_processor_ = true;
+  const std::uint64_t before = projection_->applied().lsn.value();
   TRV_TRY(processor_->start());
+  TRV_ENSURES(metrics().applied_lsn >= before);
+  replayed_ = metrics().applied_lsn - before;
   feed_.start();
   return {};
 }

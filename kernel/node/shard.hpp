@@ -61,6 +61,8 @@ class Shard {
   /// cleanly, and may be rebuilt at the next start.
   [[nodiscard]] base::Status stop();
 
+  /// How many records start() applied to bring the projection up to date.
+  [[nodiscard]] std::uint64_t replayed() const noexcept { return replayed_; }
   [[nodiscard]] log::ShardId id() const noexcept { return projection_->shard(); }
   [[nodiscard]] log::EventLog& log() const noexcept { return log_; }
   [[nodiscard]] const projection::Projection& projection() const noexcept { return *projection_; }
@@ -111,6 +113,7 @@ class Shard {
   ShardObserver observer_;
   std::unique_ptr<shard::ShardProcessor> processor_;
   std::atomic<bool> has_processor_ = false;
+  std::uint64_t replayed_ = 0;
   bool closed_ = false;
 };
 

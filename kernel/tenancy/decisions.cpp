@@ -37,11 +37,34 @@ base::Status check_base_url(std::string_view url) {
 }  // namespace
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                        const CreateTenant& command) {
-  TRV_EXPECTS(context.tenant == command.id);
+                        const PlaceTenant& command) {
+  TRV_EXPECTS(context.tenant == base::system_tenant() && command.shards > 0);
   TRV_TRY(base::check_label("tenant id", command.id.value()));
   TRV_TRY(base::check_text("display_name", command.display_name, {.characters_min = 0, .characters_max = 200}));
   TRV_TRY_ASSIGN(const auto existing, store.tenant(state, command.id));
+  if (existing) return Decision{};
+  std::uint32_t chosen = 0;
+  if (command.id != base::system_tenant() && command.shards > 1) {
+    std::uint64_t fewest = UINT64_MAX;
+    for (std::uint32_t shard = 1; shard < command.shards; ++shard) {
+      TRV_TRY_ASSIGN(const std::uint64_t count, store.tenants_in(state, record::ShardId(shard)));
+      if (count >= fewest) continue;
+      fewest = count;
+      chosen = shard;
+    }
+  }
+  TRV_ENSURES(chosen < command.shards);
+  FlatBufferBuilder builder;
+  const auto tenant = builder.CreateString(command.id.value());
+  const auto name = builder.CreateString(command.display_name);
+  return one(shard::draft(context, "tenant", command.id.value(), "trv.tenant.placed",
+                          record::finish(builder, schema::tenancy::CreateTenantPlaced(builder, tenant, name, chosen))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const CreateTenant& command) {
+  TRV_EXPECTS(context.tenant == command.id && !command.id.empty());
+  TRV_TRY_ASSIGN(const bool existing, store.is_here(state, command.id));
   if (existing) return fail(ErrorCode::conflict, fmt::format("tenant '{}' exists already", command.id.value()));
   FlatBufferBuilder builder;
   const auto name = builder.CreateString(command.display_name);
@@ -100,14 +123,14 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
                           record::finish(builder, schema::tenancy::CreateTokenRevoked(builder, id))));
 }
 
-Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context,
                         const ApplyConnection& command) {
   const Connection& connection = command.connection;
   TRV_TRY(base::check_label("connection name", connection.name));
   if (!connection.plugin.empty()) {
     TRV_TRY(base::check_label("plugin", connection.plugin));
-    TRV_TRY_ASSIGN(const bool installed, store.has_package(state, connection.plugin));
-    if (!installed) return fail(ErrorCode::invalid, fmt::format("plugin '{}' is not installed", connection.plugin));
+    if (!command.plugin_installed)
+      return fail(ErrorCode::invalid, fmt::format("plugin '{}' is not installed", connection.plugin));
   }
   TRV_TRY(check_base_url(connection.base_url));
   TRV_TRY(base::check_text("auth user or header", connection.user, {.characters_min = 0, .characters_max = 200}));
@@ -168,8 +191,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const EnablePlugin& command) {
-  TRV_TRY_ASSIGN(const auto package, store.package(state, command.plugin, command.version));
-  if (!package) {
+  if (!command.package_sha256) {
     return fail(ErrorCode::not_found,
                 fmt::format("plugin '{}' version '{}' is not installed", command.plugin, command.version));
   }
@@ -178,8 +200,10 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   FlatBufferBuilder builder;
   const auto plugin = builder.CreateString(command.plugin);
   const auto version = builder.CreateString(command.version);
-  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.enabled",
-                          record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version))));
+  const auto sha256 = builder.CreateVector(command.package_sha256->data(), command.package_sha256->size());
+  return one(
+      shard::draft(context, "plugin", command.plugin, "trv.plugin.enabled",
+                   record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version, sha256))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,

@@ -1,6 +1,8 @@
 #pragma once
 // Decisions about tenants and what they own. Pure: state and command in, events out.
 
+#include <optional>
+
 #include "kernel/shard/decision.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
 
@@ -10,11 +12,24 @@ using base::Result;
 using shard::Decision;
 using shard::DecisionContext;
 
+// A decision reads the shard of its own tenant alone. What a command must know of the platform, its sender reads in
+// shard 0 and hands over as fields.
+
+struct PlaceTenant {
+  base::TenantId id;
+  std::string display_name;
+  std::uint32_t shards = 1;  ///< how many the cluster has
+};
+/// In the system tenant, on shard 0: the tenant will live in the shard with the fewest; shard 0 itself is left to the
+/// platform where there are others. A tenant that is placed already stays where it is: no events. Error: invalid.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const PlaceTenant& command);
+
 struct CreateTenant {
   base::TenantId id;
   std::string display_name;
 };
-/// In the new tenant's own stream. Errors: invalid id, conflict where it exists.
+/// In the new tenant's own stream, in its shard, once it is placed there. Error: conflict where it exists.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const CreateTenant& command);
 
@@ -45,6 +60,7 @@ struct RevokeToken {
 
 struct ApplyConnection {
   Connection connection;
+  bool plugin_installed = false;  ///< some version of the connection's plugin
 };
 /// Errors: invalid, also for a plugin of which no version is installed.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -66,7 +82,9 @@ struct InstallPackage {
 struct EnablePlugin {
   std::string plugin;
   std::string version;
+  std::optional<base::Digest> package_sha256 = std::nullopt;  ///< of this version; nullopt: it is not installed
 };
+/// Error: not_found.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const EnablePlugin& command);
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "events/record/position.hpp"
 #include "sdk/base/digest.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
@@ -11,9 +12,11 @@
 
 namespace trv::tenancy {
 
+/// A tenant as the platform knows it: that it exists, and where it lives.
 struct Tenant {
   base::TenantId id;
   std::string display_name;
+  record::ShardId shard;
   base::Timestamp created;
 };
 

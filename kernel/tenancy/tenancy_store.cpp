@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
@@ -35,6 +36,10 @@ std::string owner_key(const Token& token) {
   return key + token.id;
 }
 
+std::string shard_key(record::ShardId shard) {
+  return std::to_string(shard.value());
+}
+
 std::string package_key(std::string_view plugin, std::string_view version) {
   return fmt::format("{}/{}", plugin, version);
 }
@@ -49,8 +54,9 @@ auto row_as(base::BytesView row, Make make)
 }
 
 Result<Tenant> tenant_of(base::BytesView row) {
-  return row_as<schema::tenancy::TenantCreated>(row, [](const record::RecordView& record, const auto& event) {
-    return Tenant{base::TenantId(record.tenant()), std::string(text_of(event.display_name())), record.time()};
+  return row_as<schema::tenancy::TenantPlaced>(row, [](const record::RecordView& record, const auto& event) {
+    return Tenant{base::TenantId(text_of(event.tenant())), std::string(text_of(event.display_name())),
+                  record::ShardId(event.shard()), record.time()};
   });
 }
 
@@ -138,6 +144,8 @@ Result<std::vector<Value>> list(const lmdb::Txn& txn, const lmdb::Table& table, 
 
 base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(tenants_, txn.create_table("tenancy_tenants"));
+  TRV_TRY_ASSIGN(tenants_in_, txn.create_table("tenancy_tenants_in"));
+  TRV_TRY_ASSIGN(created_, txn.create_table("tenancy_created"));
   TRV_TRY_ASSIGN(members_, txn.create_table("tenancy_members"));
   TRV_TRY_ASSIGN(tokens_, txn.create_table("tenancy_tokens"));
   TRV_TRY_ASSIGN(token_hashes_, txn.create_table("tenancy_token_hashes"));
@@ -154,7 +162,13 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
   const std::string_view type = event.type();
   const std::string_view tenant = event.tenant();
   const std::string key = scoped(tenant, event.stream_id());
-  if (type == "trv.tenant.created") return tenants_.put(txn, tenant, event.stored());
+  if (type == "trv.tenant.placed") {
+    TRV_TRY_ASSIGN(const Tenant placed, tenant_of(event.stored()));
+    TRV_TRY_ASSIGN(const std::uint64_t before, tenants_in(txn, placed.shard));
+    TRV_TRY(tenants_in_.put(txn, shard_key(placed.shard), base::as_bytes(std::to_string(before + 1))));
+    return tenants_.put(txn, placed.id.value(), event.stored());
+  }
+  if (type == "trv.tenant.created") return created_.put(txn, tenant, base::BytesView());
   if (type == "trv.member.added") return members_.put(txn, key, event.stored());
   if (type == "trv.token.issued") {
     TRV_TRY_ASSIGN(const Token token, token_of(event.stored()));
@@ -190,6 +204,20 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
 Result<std::optional<Tenant>> TenancyStore::tenant(const lmdb::Txn& txn, const base::TenantId& id) const {
   if (id.empty()) return std::nullopt;
   return find(txn, tenants_, id.value(), tenant_of);
+}
+
+Result<std::uint64_t> TenancyStore::tenants_in(const lmdb::Txn& txn, record::ShardId shard) const {
+  TRV_TRY_ASSIGN(const auto row, tenants_in_.get(txn, shard_key(shard)));
+  std::uint64_t count = 0;
+  if (!row) return count;
+  const std::string_view text = base::as_text(*row);
+  if (std::from_chars(text.data(), text.data() + text.size(), count).ec == std::errc()) return count;
+  return fail(ErrorCode::corrupt, fmt::format("the count of the tenants in shard {} is not a number", shard.value()));
+}
+
+Result<bool> TenancyStore::is_here(const lmdb::Txn& txn, const base::TenantId& id) const {
+  if (id.empty() || id.value().size() > lmdb::key_bytes_max) return false;
+  return created_.contains(txn, id.value());
 }
 
 Result<std::vector<Tenant>> TenancyStore::tenants(const lmdb::Txn& txn, std::string_view after,

@@ -14,11 +14,16 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
+  /// Shard 0 alone knows tenants and packages; everything else is in the tenant's own shard.
   [[nodiscard]] base::Result<std::optional<Tenant>> tenant(const lmdb::Txn& txn, const base::TenantId& id) const;
+  /// How many tenants live in that shard.
+  [[nodiscard]] base::Result<std::uint64_t> tenants_in(const lmdb::Txn& txn, record::ShardId shard) const;
+  /// Whether the tenant was created in this shard.
+  [[nodiscard]] base::Result<bool> is_here(const lmdb::Txn& txn, const base::TenantId& id) const;
   /// In the order of their ids, those after `after`.
   [[nodiscard]] base::Result<std::vector<Tenant>> tenants(const lmdb::Txn& txn, std::string_view after,
                                                           std::size_t count_max) const;
@@ -53,6 +58,8 @@ class TenancyStore final : public projection::Projector {
 
  private:
   lmdb::Table tenants_;
+  lmdb::Table tenants_in_;
+  lmdb::Table created_;
   lmdb::Table members_;
   lmdb::Table tokens_;
   lmdb::Table token_hashes_;

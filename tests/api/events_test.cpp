@@ -56,9 +56,9 @@ class EventsTest : public ApiTest {
                        .go_on = go_on});
     return parse_stream(all);
   }
-  static std::vector<std::string> sequences(const std::string& token, const std::string& tenant) {
+  static std::vector<std::string> positions(const std::string& token, const std::string& tenant) {
     std::vector<std::string> all;
-    for (const json::value& event : events(token, tenant)) all.emplace_back(event.at("sequence").as_string());
+    for (const json::value& event : events(token, tenant)) all.emplace_back(event.at("position").as_string());
     return all;
   }
   static void make_events(int count) {
@@ -71,7 +71,7 @@ class EventsTest : public ApiTest {
 
 TEST_F(EventsTest, following_from_the_beginning_gives_every_event_once_and_in_order_and_no_others) {
   make_events(40);
-  const auto wanted = sequences(acme(), "acme");
+  const auto wanted = positions(acme(), "acme");
   const Followed followed = follow(acme(), "acme", "?after=0", {}, wanted.size());
   EXPECT_EQ(followed.ids, wanted);
   for (const json::value& event : followed.data) EXPECT_EQ(event.at("tenant").as_string(), "acme");
@@ -79,7 +79,7 @@ TEST_F(EventsTest, following_from_the_beginning_gives_every_event_once_and_in_or
 
 TEST_F(EventsTest, resuming_with_the_last_id_misses_nothing_and_repeats_nothing) {
   make_events(20);
-  const auto wanted = sequences(acme(), "acme");
+  const auto wanted = positions(acme(), "acme");
   const Followed head = follow(acme(), "acme", "?after=0", {}, 7);
   ASSERT_GE(head.ids.size(), 7U);
   const std::string last = head.ids[6];
@@ -88,16 +88,37 @@ TEST_F(EventsTest, resuming_with_the_last_id_misses_nothing_and_repeats_nothing)
   EXPECT_EQ(rest.ids, std::vector<std::string>(wanted.begin() + 7, wanted.end()));
 }
 
+TEST_F(EventsTest, a_position_that_this_tenant_was_not_given_is_refused_and_named) {
+  const std::string ours = positions(acme(), "acme").back();
+  const std::string theirs = positions(beta(), "beta").back();
+  std::string changed = ours;
+  changed[7] = changed[7] == '0' ? '1' : '0';
+  for (const std::string& position : {theirs, changed, ours + "0", ours.substr(1), std::string("7"), std::string("-1"),
+                                      std::string("x"), std::string(24, 'f'), std::string(400, '0')}) {
+    for (const char* path : {"/v1/tenants/acme/events", "/v1/tenants/acme/events/stream"}) {
+      const Answer answer = call(acme(), "GET", path + ("?after=" + position));
+      EXPECT_EQ(answer.status, 400) << path << position;
+      EXPECT_NE(answer.text("detail").find("after '"), std::string::npos) << answer.body;
+    }
+    const Answer resumed = call(acme(), "GET", "/v1/tenants/acme/events/stream", {}, {{"Last-Event-ID", position}});
+    EXPECT_EQ(resumed.status, 400) << position;
+    EXPECT_NE(resumed.text("detail").find("Last-Event-ID '"), std::string::npos) << resumed.body;
+  }
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/events?after=" + ours).status, 200);
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/audit/proofs/" + ours).status, 200);
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/audit/proofs/" + theirs).status, 400);
+}
+
 TEST_F(EventsTest, a_follower_without_a_place_sees_what_happens_from_now_on_in_its_tenant) {
   make_events(5);
   std::atomic<bool> connected = false;
   Followed live;
   std::thread follower([&] { live = follow(acme(), "acme", "", {}, 10, &connected); });
   for (int i = 0; i < 500 && !connected; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  const auto before = sequences(acme(), "acme");
+  const auto before = positions(acme(), "acme");
   make_events(10);
   follower.join();
-  const auto after = sequences(acme(), "acme");
+  const auto after = positions(acme(), "acme");
   EXPECT_EQ(live.ids,
             std::vector<std::string>(after.begin() + static_cast<std::ptrdiff_t>(before.size()), after.end()));
   for (const json::value& event : live.data) EXPECT_EQ(event.at("tenant").as_string(), "acme");

@@ -128,7 +128,7 @@ TEST_F(PluginTest, a_wrong_signature_is_refused_and_recorded_and_starts_nothing)
   // Each is in the trail: it has a proof.
   for (const json::value& event : events(acme(), "acme")) {
     if (event.at("type").as_string() != "trv.webhook.refused") continue;
-    const std::string lsn(event.at("sequence").as_string());
+    const std::string lsn(event.at("position").as_string());
     EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/audit/proofs/" + lsn).status, 200);
   }
 }

@@ -145,7 +145,8 @@ void add_audit(CommandTree& tree) {
   const auto arguments = std::make_shared<AuditArguments>();
   noun.verb("export", "Copy the trail into a folder and check it; run again to go on or to bring it up to date")
       .option("--output", "FOLDER", arguments->folder, "The folder; it is made if it does not exist", Need::required)
-      .options("--proof", "LSN", arguments->proof, "Write a proof of this record's entry, too; may be repeated")
+      .options("--proof", "LSN", arguments->proof,
+               "Write a proof of the record with this lsn or position; may be repeated")
       .choice("--proofs", {"all"}, arguments->proofs, "Write a proof of every entry")
       .does([arguments](Session& session) { return export_trail(session, *arguments); });
   noun.verb("verify", "Check an export: every entry, the tree, the signature, the proofs")

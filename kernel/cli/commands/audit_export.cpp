@@ -212,10 +212,10 @@ class Mirror {
       TRV_TRY_ASSIGN(const HttpResponse response, get("proofs/" + percent_encoded(lsn)));
       const auto proof = exporting::parse_proof(response.body);
       if (!proof)
-        return base::fail(ErrorCode::corrupt, fmt::format("the proof of lsn {}: {}", lsn, proof.error().message()));
+        return base::fail(ErrorCode::corrupt, fmt::format("the proof of {}: {}", lsn, proof.error().message()));
       if (proof->index >= exported_.size) {
         return base::fail(ErrorCode::not_found,
-                          fmt::format("the entry of lsn {} is newer than the checkpoint; export again", lsn));
+                          fmt::format("the entry of {} is newer than the checkpoint; export again", lsn));
       }
       TRV_TRY(write_proof(nodes, proof->index));
     }

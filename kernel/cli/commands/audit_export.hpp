@@ -14,7 +14,7 @@
 namespace trv::cli {
 
 struct ExportRequest {
-  std::vector<std::string> proofs_of;  ///< lsns of records
+  std::vector<std::string> proofs_of;  ///< lsns of entries, or positions of events
   bool all_proofs = false;
 };
 

@@ -15,7 +15,7 @@ class EventFollower {
   /// How long a server may be away before following it fails.
   static constexpr base::Duration patience = std::chrono::seconds(30);
 
-  /// From behind lsn `after`; empty: from now on. The session must outlive this.
+  /// From behind position `after`; empty: from now on. The session must outlive this.
   EventFollower(Session& session, std::string after) : session_(session), after_(std::move(after)) {}
 
   /// Opens the stream: what happens from here on will be seen. Error: as Session::call.

@@ -32,23 +32,22 @@ base::Result<std::uint64_t> number_of(std::string_view option, const std::string
 // At 80 columns a type of the kernel and the id of an instance fit.
 RunningTable table_of(const Style& style) {
   return {{{.title = "TIME", .fit = Fit::clock, .width = 27},
-           {.title = "LSN", .align = Align::right, .width = 8},
            {.title = "TYPE", .width = 36},
            {.title = "SUBJECT", .fit = Fit::id, .width = 40},
-           {.title = "ACTOR", .width = 18}},
+           {.title = "ACTOR", .width = 18},
+           {.title = "POSITION", .fit = Fit::id, .width = 24}},
           style};
 }
 
 std::vector<std::string> row_of(const ServerSentEvent& event) {
   const auto parsed = parse_json("event", event.data);
   const boost::json::value cloud_event = parsed ? *parsed : boost::json::value();
-  return {member_text(cloud_event, "time"), event.id, event.type, member_text(cloud_event, "subject"),
-          member_text(cloud_event, "actor")};
+  return {member_text(cloud_event, "time"), event.type, member_text(cloud_event, "subject"),
+          member_text(cloud_event, "actor"), event.id};
 }
 
 base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
   std::uint64_t left = 0;
-  if (!arguments.after.empty()) TRV_TRY(number_of("--after", arguments.after));
   if (!arguments.count.empty()) {
     TRV_TRY_ASSIGN(left, number_of("--count", arguments.count));
     if (left == 0) return ExitCode::ok;
@@ -80,7 +79,7 @@ void add_events(CommandTree& tree) {
       .example("trav events tail --type trv.workflow. --output json | jq .data");
   const auto arguments = std::make_shared<EventArguments>();
   noun.verb("tail", "Print events as they happen, until interrupted")
-      .option("--after", "LSN", arguments->after, "From behind this position; 0 is the beginning (default now)")
+      .option("--after", "POSITION", arguments->after, "From behind this event; 0 is the beginning (default now)")
       .option("--type", "PREFIX", arguments->type, "Only types that begin so")
       .option("--count", "N", arguments->count, "End after so many")
       .does([arguments](Session& session) { return tail(session, *arguments); });

@@ -239,17 +239,17 @@ TEST_F(CommandLine, following_ends_when_nobody_reads) {
 TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
   const std::string instance = "/v1/tenants/acme/instances/i-7";
   server_.script("POST /v1/tenants/acme/workflows/support/triage/instances?version=1.0.0",
-                 {.status = 201, .body = R"({"id":"i-7","status":"running","lsn":4})"});
+                 {.status = 201, .body = R"({"id":"i-7","status":"running","position":"p4"})"});
   server_.script(
       "GET /v1/tenants/acme/events/stream",
       {.type = "text/event-stream",
-       .body = "id: 5\nevent: task\ndata: {\"subject\":\"i-7\"}\n\nid: 6\ndata: {\"subject\":\"other\"}\n\n"});
-  server_.script("GET /v1/tenants/acme/events/stream?after=6",
-                 {.type = "text/event-stream", .body = "id: 7\ndata: {\"subject\":\"i-7\"}\n\n"});
+       .body = "id: p5\nevent: task\ndata: {\"subject\":\"i-7\"}\n\nid: p6\ndata: {\"subject\":\"other\"}\n\n"});
+  server_.script("GET /v1/tenants/acme/events/stream?after=p6",
+                 {.type = "text/event-stream", .body = "id: p7\ndata: {\"subject\":\"i-7\"}\n\n"});
   const std::string first =
-      R"({"lsn":5,"time":"2026-01-01T10:00:00.123456Z","task":"greet","kind":"set","outcome":"completed","duration_ms":0.25})";
+      R"({"position":"p5","time":"2026-01-01T10:00:00.123456Z","task":"greet","kind":"set","outcome":"completed","duration_ms":0.25})";
   const std::string second =
-      R"({"lsn":7,"time":"2026-01-01T10:00:01.500000Z","task":"open an issue with a long name","kind":"call",)"
+      R"({"position":"p7","time":"2026-01-01T10:00:01.500000Z","task":"open an issue with a long name","kind":"call",)"
       R"("operation":"forge.create-issue","outcome":"completed","duration_ms":1377,"attempt":1})";
   server_.script("GET " + instance + "/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
   server_.script("GET " + instance + "/tasks?limit=500",
@@ -263,14 +263,13 @@ TEST_F(CommandLine, a_waited_for_run_prints_its_steps_as_they_happen) {
                                              R"("ended":"2026-01-01T10:00:01.5Z","output":{"n":1}})"});
   EXPECT_EQ(trav({"run", "support/triage:1.0.0", "--input", R"({"ticket":7})", "--wait"}), ExitCode::ok) << err_;
   EXPECT_EQ(server_.received()[0].body, R"({"ticket":7})");
-  EXPECT_EQ(
-      out_,
-      "instance i-7\n"
-      "TIME               LSN  TASK                    OPERATION                     OUTCOME      DURATION\n"
-      "10:00:00.123         5  greet                   set                           completed      250 µs\n"
-      "10:00:01.500         7  open an issue with a long name  forge.create-issue            completed      1.38 s\n"
-      "completed after 1.50 s\n"
-      "output: {\"n\":1}\n");
+  EXPECT_EQ(out_,
+            "instance i-7\n"
+            "TIME          TASK                    OPERATION                     OUTCOME      DURATION\n"
+            "10:00:00.123  greet                   set                           completed      250 µs\n"
+            "10:00:01.500  open an issue with a long name  forge.create-issue            completed      1.38 s\n"
+            "completed after 1.50 s\n"
+            "output: {\"n\":1}\n");
 }
 
 TEST_F(CommandLine, a_faulted_run_exits_3_and_prints_one_object_per_line_for_programs) {
@@ -278,19 +277,21 @@ TEST_F(CommandLine, a_faulted_run_exits_3_and_prints_one_object_per_line_for_pro
   server_.script("GET /v1/tenants/acme/instances/i-1",
                  {.body = R"({"id":"i-1","status":"faulted","error":{"title":"no"}})"});
   server_.script("GET /v1/tenants/acme/instances/i-1/tasks?limit=500",
-                 {.body = R"({"items":[{"lsn":1,"task":"a"}],"next_cursor":null})"});
+                 {.body = R"({"items":[{"position":"p1","task":"a"}],"next_cursor":null})"});
   EXPECT_EQ(trav({"instance", "watch", "i-1", "--output", "json"}), ExitCode::faulted) << err_;
-  EXPECT_EQ(out_, "{\"lsn\":1,\"task\":\"a\"}\n{\"id\":\"i-1\",\"status\":\"faulted\",\"error\":{\"title\":\"no\"}}\n");
+  EXPECT_EQ(
+      out_,
+      "{\"position\":\"p1\",\"task\":\"a\"}\n{\"id\":\"i-1\",\"status\":\"faulted\",\"error\":{\"title\":\"no\"}}\n");
 }
 
 TEST_F(CommandLine, events_are_followed_over_a_stream_that_breaks) {
   const auto event = [](int lsn, const std::string& type) {
-    return fmt::format("id: {}\nevent: {}\ndata: {{\"type\":\"{}\",\"n\":{}}}\n\n", lsn, type, type, lsn);
+    return fmt::format("id: p{}\nevent: {}\ndata: {{\"type\":\"{}\",\"n\":{}}}\n\n", lsn, type, type, lsn);
   };
   server_.script(
       "GET /v1/tenants/acme/events/stream?after=0",
-      {.type = "text/event-stream", .body = event(1, "tenant.created") + event(2, "task.done") + "id: 3\nda"});
-  server_.script("GET /v1/tenants/acme/events/stream?after=2",
+      {.type = "text/event-stream", .body = event(1, "tenant.created") + event(2, "task.done") + "id: p3\nda"});
+  server_.script("GET /v1/tenants/acme/events/stream?after=p2",
                  {.type = "text/event-stream", .body = event(3, "task.done")});
   EXPECT_EQ(trav({"events", "tail", "--after", "0", "--type", "task.", "--count", "2", "--output", "json"}),
             ExitCode::ok)

@@ -12,10 +12,10 @@
 
 #include "kernel/cli/client/credentials.hpp"
 #include "kernel/cli/client/sse.hpp"
+#include "kernel/cli/commands/suggestion.hpp"
 #include "kernel/cli/commands/timeline.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
 #include "kernel/cli/terminal/table.hpp"
-#include "sdk/base/nearest.hpp"
 
 namespace trv::cli {
 namespace {
@@ -151,13 +151,13 @@ TEST(Sse, an_event_without_end_is_refused) {
 }
 
 TEST(Suggestion, the_nearest_word_is_found_and_a_far_one_is_not) {
-  const std::vector<std::string_view> words = {"tenant", "token", "instance", "workflow"};
-  EXPECT_EQ(base::nearest("tenat", words), "tenant");
-  EXPECT_EQ(base::nearest("tokne", words), "token");
-  EXPECT_EQ(base::nearest("work", words), "workflow");
-  EXPECT_EQ(base::nearest("zebra", words), "");
-  EXPECT_EQ(base::nearest("", words), "");
-  EXPECT_EQ(base::nearest(std::string(10'000, 'a'), words), "");
+  const std::vector<std::string> words = {"tenant", "token", "instance", "workflow"};
+  EXPECT_EQ(nearest("tenat", words), "tenant");
+  EXPECT_EQ(nearest("tokne", words), "token");
+  EXPECT_EQ(nearest("work", words), "workflow");
+  EXPECT_EQ(nearest("zebra", words), "");
+  EXPECT_EQ(nearest("", words), "");
+  EXPECT_EQ(nearest(std::string(10'000, 'a'), words), "");
 }
 
 TEST(WorkflowName, names_are_read_and_half_names_are_refused) {

@@ -52,7 +52,6 @@ std::string duration_text(double ms) {
 
 RunningTable timeline_table(const Style& style) {
   return {{{.title = "TIME", .width = clock_width},
-           {.title = "LSN", .align = Align::right, .width = 8},
            {.title = "TASK", .width = 22},
            {.title = "OPERATION", .width = 28},
            {.title = "OUTCOME", .width = 10},
@@ -70,7 +69,7 @@ std::vector<std::string> timeline_row(const json::value& task, const std::string
   std::string name = member_text(task, "task");
   if (number_of(attempt) > 1) name += " #" + attempt;
   if (name.empty()) name = "(workflow)";
-  return {clock_time(member_text(task, "time")), member_text(task, "lsn"), name, operation, outcome, duration_of(task)};
+  return {clock_time(member_text(task, "time")), name, operation, outcome, duration_of(task)};
 }
 
 base::Status Timeline::print_new() {

@@ -24,11 +24,22 @@
 namespace trv::aftermath {
 namespace {
 
-constexpr log::ShardId only_shard{0};
 constexpr std::string_view audit_origin = "travertine.local";
 
 base::Result<std::unique_ptr<log::LmdbEventLog>> open_log(const std::filesystem::path& data_folder) {
   return log::LmdbEventLog::open(data_folder / "log");
+}
+
+/// Every shard that the data folder has a projection of.
+std::vector<log::ShardId> shards_of(const std::filesystem::path& data_folder) {
+  std::vector<log::ShardId> shards;
+  while (std::filesystem::exists(data_folder / "projection" / std::to_string(shards.size()))) {
+    shards.emplace_back(shards.size());
+  }
+  return shards;
+}
+std::filesystem::path projection_of(const std::filesystem::path& data_folder, log::ShardId shard) {
+  return data_folder / "projection" / std::to_string(shard.value());
 }
 
 /// A projection with every projector that travd has, in its order.
@@ -41,10 +52,10 @@ struct Projected {
   trail::TrailProjector trail;
   std::unique_ptr<projection::Projection> projection;
 
-  base::Status open(const std::filesystem::path& folder) {
+  base::Status open(const std::filesystem::path& folder, log::ShardId shard) {
     projection::ProjectionOptions options;
     options.folder = folder;
-    TRV_TRY_ASSIGN(projection, projection::Projection::open(options, only_shard,
+    TRV_TRY_ASSIGN(projection, projection::Projection::open(options, shard,
                                                             {&timers, &outbox, &tenancy, &ingest, &workflows, &trail}));
     return {};
   }
@@ -84,14 +95,11 @@ void take(LogFacts& facts, std::map<std::string, std::string>& deliveries, const
   }
 }
 
-}  // namespace
-
-base::Result<LogFacts> read_log(const std::filesystem::path& data_folder, const std::string& tenant) {
-  TRV_TRY_ASSIGN(const auto log, open_log(data_folder));
-  TRV_TRY_ASSIGN(const auto reader, log->read(only_shard, log::Lsn(1)));
+/// The tenant's records in one shard; the chain of all of them is verified.
+base::Status read_shard(log::EventLog& log, log::ShardId shard, const std::string& tenant, LogFacts& facts) {
+  TRV_TRY_ASSIGN(const auto reader, log.read(shard, log::Lsn(1)));
   const catalog::EventCatalog catalog = catalog::EventCatalog::make();
-  record::ChainVerifier chain(only_shard);
-  LogFacts facts;
+  record::ChainVerifier chain(shard);
   std::map<std::string, std::string> deliveries;  // by the id of the record that took them
   for (;;) {
     TRV_TRY_ASSIGN(const auto stored, reader->next(base::Duration(0)));
@@ -103,42 +111,71 @@ base::Result<LogFacts> read_log(const std::filesystem::path& data_folder, const 
     TRV_TRY_ASSIGN(const std::string json, catalog.to_json(event.type(), event.payload()));
     take(facts, deliveries, event, boost::json::parse(json));
   }
-  facts.last_lsn = chain.last().value();
+  facts.last_lsn += chain.last().value();
+  return {};
+}
+
+base::Status replay_shard(log::EventLog& log, log::ShardId shard, const std::filesystem::path& live_folder,
+                          const std::filesystem::path& scratch, Replayed& replayed) {
+  Projected live;
+  Projected rebuilt;
+  TRV_TRY(live.open(live_folder, shard));
+  TRV_TRY(rebuilt.open(scratch, shard));
+  TRV_TRY_ASSIGN(const auto caught_up, live.projection->catch_up(log));
+  TRV_TRY(rebuilt.projection->catch_up(log));
+  const bool reused = live.projection->open_report().kind == projection::OpenReport::Kind::reused && !caught_up.rebuilt;
+  replayed.reused = replayed.reused && reused;
+  const auto add = [](base::Digest& sum, const base::Digest& digest) {
+    sum = base::sha256(base::as_bytes(base::to_hex(sum) + base::to_hex(digest)));
+  };
+  TRV_TRY_ASSIGN(const base::Digest of_live, live.projection->content_digest());
+  TRV_TRY_ASSIGN(const base::Digest of_rebuilt, rebuilt.projection->content_digest());
+  add(replayed.live, of_live);
+  add(replayed.rebuilt, of_rebuilt);
+  return {};
+}
+
+}  // namespace
+
+base::Result<LogFacts> read_log(const std::filesystem::path& data_folder, const std::string& tenant) {
+  TRV_TRY_ASSIGN(const auto log, open_log(data_folder));
+  LogFacts facts;
+  for (const log::ShardId shard : shards_of(data_folder)) TRV_TRY(read_shard(*log, shard, tenant, facts));
   return facts;
 }
 
 base::Result<Replayed> replay(const std::filesystem::path& data_folder, const std::filesystem::path& scratch) {
   std::filesystem::remove_all(scratch);
   TRV_TRY_ASSIGN(const auto log, open_log(data_folder));
-  Projected live;
-  Projected rebuilt;
-  TRV_TRY(live.open(data_folder / "projection"));
-  TRV_TRY(rebuilt.open(scratch));
-  TRV_TRY_ASSIGN(const auto caught_up, live.projection->catch_up(*log));
-  TRV_TRY(rebuilt.projection->catch_up(*log));
-  Replayed replayed;
-  replayed.reused = live.projection->open_report().kind == projection::OpenReport::Kind::reused && !caught_up.rebuilt;
-  TRV_TRY_ASSIGN(replayed.live, live.projection->content_digest());
-  TRV_TRY_ASSIGN(replayed.rebuilt, rebuilt.projection->content_digest());
+  Replayed replayed{.reused = true};
+  for (const log::ShardId shard : shards_of(data_folder)) {
+    TRV_TRY(replay_shard(*log, shard, projection_of(data_folder, shard), scratch / std::to_string(shard.value()),
+                         replayed));
+  }
   return replayed;
 }
 
 base::Result<Audited> audit(const std::filesystem::path& data_folder, const std::string& tenant,
                             const std::filesystem::path& scratch) {
   std::filesystem::remove_all(scratch);
-  Projected live;
-  TRV_TRY(live.open(data_folder / "projection"));
   base::SystemRandom random;
   const std::string origin = std::string(audit_origin) + "/t/" + tenant;
   TRV_TRY_ASSIGN(const note::SigningKey key, note::load_or_create(data_folder / "keys" / "audit.pem", origin, random));
-  TRV_TRY_ASSIGN(const auto txn, live.projection->begin_read());
-  TRV_TRY_ASSIGN(const auto trail, trail::Trail::open(txn, live.trail.tables(), base::TenantId(tenant), key));
-  TRV_TRY_ASSIGN(const auto exported, exporting::write_export(scratch, trail));
-  TRV_TRY_ASSIGN(const auto report, verify::verify_folder(scratch, key.verifier()));
-  Audited audited;
-  audited.entries = report.entries;
-  if (!report.holds() || report.entries != exported.size) audited.problems = report.to_text();
-  return audited;
+  for (const log::ShardId shard : shards_of(data_folder)) {
+    Projected live;
+    TRV_TRY(live.open(projection_of(data_folder, shard), shard));
+    TRV_TRY_ASSIGN(const auto txn, live.projection->begin_read());
+    TRV_TRY_ASSIGN(const bool is_here, live.tenancy.is_here(txn, base::TenantId(tenant)));
+    if (!is_here) continue;
+    TRV_TRY_ASSIGN(const auto trail, trail::Trail::open(txn, live.trail.tables(), base::TenantId(tenant), key));
+    TRV_TRY_ASSIGN(const auto exported, exporting::write_export(scratch, trail));
+    TRV_TRY_ASSIGN(const auto report, verify::verify_folder(scratch, key.verifier()));
+    Audited audited;
+    audited.entries = report.entries;
+    if (!report.holds() || report.entries != exported.size) audited.problems = report.to_text();
+    return audited;
+  }
+  return base::fail(base::ErrorCode::not_found, "no shard has the tenant " + tenant);
 }
 
 }  // namespace trv::aftermath

@@ -30,7 +30,7 @@ struct InstanceFacts {
 /// What one tenant's records say.
 struct LogFacts {
   std::uint64_t records = 0;                       ///< of the tenant
-  std::uint64_t last_lsn = 0;                      ///< of the log; all before it are there and chained
+  std::uint64_t last_lsn = 0;                      ///< summed over the shards; all before it are there and chained
   std::map<std::string, int> received;             ///< by the delivery's id: how often it was taken
   std::map<std::string, InstanceFacts> instances;  ///< by id
   std::map<std::string, EffectFacts> effects;      ///< by idempotency key
@@ -41,9 +41,9 @@ struct LogFacts {
 struct Replayed {
   base::Digest live{};
   base::Digest rebuilt{};
-  bool reused = false;  ///< the projection was good as it was
+  bool reused = false;  ///< the projections were good as they were
 };
-/// The projection as it is, brought up to the log's end, and one made from lsn 1 in `scratch`.
+/// The projections as they are, brought up to the end of their shards, and others made from lsn 1 in `scratch`.
 [[nodiscard]] base::Result<Replayed> replay(const std::filesystem::path& data_folder,
                                             const std::filesystem::path& scratch);
 

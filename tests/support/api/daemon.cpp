@@ -69,6 +69,7 @@ std::string word_from(const std::string& text, std::string_view start) {
 
 Variables with_home(const ScratchFolder& scratch, Variables variables) {
   variables.emplace("HOME", scratch.path().string());
+  if (const char* shards = std::getenv("TRV_TEST_SHARDS")) variables.emplace("TRAV_SHARDS", shards);
   return variables;
 }
 

@@ -14,6 +14,7 @@
 
 namespace trv::api {
 
+/// Where they say nothing of shards, travd runs with as many as TRV_TEST_SHARDS says (default 1).
 using Variables = std::map<std::string, std::string>;
 
 /// What travd finds around it.

@@ -197,7 +197,8 @@ class Play {
                                                          .scheme = "none",
                                                          .user = {},
                                                          .secret = {},
-                                                         .webhook_secret = {}}});
+                                                         .webhook_secret = {}},
+                                                        true});
       case 5: return add_tenancy(of, tenancy::RemoveConnection{"c" + number(3)});
       case 6:
         return add_tenancy("system", tenancy::InstallPackage{{.plugin = "tracker",
@@ -206,7 +207,7 @@ class Play {
                                                               .library_sha256 = {},
                                                               .manifest = "{}",
                                                               .installed = {}}});
-      case 7: return add_tenancy(of, tenancy::EnablePlugin{"tracker", "1.0." + number(2)});
+      case 7: return add_tenancy(of, tenancy::EnablePlugin{"tracker", "1.0." + number(2), base::Digest{1}});
       case 8: return add_tenancy(of, tenancy::DisablePlugin{"tracker"});
       default: return add_tenancy(of, tenancy::DenyAccess{"POST", "/v1/tenants", "may not", "127.0.0.1"});
     }
