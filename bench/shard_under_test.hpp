@@ -102,9 +102,9 @@ class ShardUnderTest {
     return {projectors_.workflows.tables(), definitions_, projectors_.outbox};
   }
   void apply_definition(std::string text) {
-    submit([this, text = std::move(text)](const lmdb::Txn& state,
-                                          shard::DecisionContext& context) -> base::Result<shard::Decision> {
-      TRV_TRY_ASSIGN(auto applied, instance::apply_definition(state, context, decision_state(), {text}));
+    submit([this, command = must(instance::ApplyDefinition::compile(std::move(text)))](
+               const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      TRV_TRY_ASSIGN(auto applied, instance::apply_definition(state, context, decision_state(), command));
       return std::move(applied.decision);
     });
     drain();

@@ -106,7 +106,8 @@ TEST_F(TrailsInProjections, lead_from_an_exported_entry_to_the_stored_record) {
     ASSERT_EQ(decide(*projection, owner, 10), log::Outcome::appended);
   }
   const auto txn = projection->begin_read().value();
-  const Trail trail = Trail::open(txn, projector.tables(), base::TenantId("acme"), key_).value();
+  log::RecordLookup records(log_, shard);
+  const Trail trail = Trail::open(txn, projector.tables(), base::TenantId("acme"), key_, records).value();
   const auto folder = temporary_.path() / "export";
   ASSERT_TRUE(exporting::write_export(folder, trail));
   const auto report = verify::verify_folder(folder, key_.verifier());

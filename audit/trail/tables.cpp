@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "events/record/varint.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::trail {
@@ -12,7 +13,7 @@ namespace trv::trail {
 base::Result<Tables> Tables::create(lmdb::WriteTxn& txn) {
   Tables tables;
   TRV_TRY_ASSIGN(tables.size, txn.create_table("audit_size"));
-  TRV_TRY_ASSIGN(tables.entries, txn.create_table("audit_entries"));
+  TRV_TRY_ASSIGN(tables.places, txn.create_table("audit_places"));
   TRV_TRY_ASSIGN(tables.nodes, txn.create_table("audit_nodes"));
   return tables;
 }
@@ -29,9 +30,9 @@ void TrailKey::add(std::uint64_t number) {
   size_ += sizeof number;
 }
 
-TrailKey TrailKey::entry(std::string_view tenant, std::uint64_t index) {
+TrailKey TrailKey::places(std::string_view tenant, std::uint64_t row) {
   TrailKey key(tenant);
-  key.add(index);
+  key.add(row);
   return key;
 }
 
@@ -55,6 +56,47 @@ std::uint64_t get_number(const std::uint8_t* from) noexcept {
     number = number << 8 | from[i];
   }
   return number;
+}
+
+void PlacesRow::add(std::uint64_t lsn) {
+  TRV_EXPECTS(count_ < places_per_row && (count_ == 0 || lsn > last_) && lsn >> 63 == 0);
+  if (count_ == 0) {
+    bytes_.resize(8);
+    put_number(bytes_.data(), lsn);
+  } else {
+    record::append_varint(bytes_, lsn - last_ - 1);
+  }
+  last_ = lsn;
+  ++count_;
+}
+
+base::Result<PlacesRow> PlacesRow::parse(base::BytesView bytes, std::uint64_t count) {
+  TRV_TRY_ASSIGN(const std::vector<std::uint64_t> places, parse_places(bytes));
+  if (places.size() != count) {
+    return base::fail(base::ErrorCode::corrupt,
+                      fmt::format("audit_places: a row has {} positions instead of {}", places.size(), count));
+  }
+  PlacesRow row;
+  row.bytes_.assign(bytes.begin(), bytes.end());
+  row.count_ = count;
+  row.last_ = places.back();
+  return row;
+}
+
+base::Result<std::vector<std::uint64_t>> parse_places(base::BytesView bytes) {
+  const auto damaged = [&] {
+    return base::fail(base::ErrorCode::corrupt,
+                      fmt::format("audit_places: a row of {} bytes does not hold positions", bytes.size()));
+  };
+  if (bytes.size() < 8) return damaged();
+  std::vector<std::uint64_t> places{get_number(bytes.data())};
+  for (base::BytesView rest = bytes.subspan(8); !rest.empty();) {
+    const auto distance = record::take_varint(rest);
+    const bool holds = distance && places.size() < places_per_row && *distance < UINT64_MAX - places.back();
+    if (!holds) return damaged();
+    places.push_back(places.back() + *distance + 1);
+  }
+  return places;
 }
 
 base::Result<merkle::Frontier> parse_frontier(std::string_view tenant, base::BytesView value) {

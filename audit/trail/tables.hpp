@@ -1,17 +1,19 @@
 #pragma once
-// How trails are in a shard's projection. Only this module reads or writes these tables.
+// How trails are kept in a shard's projection. Only this module reads or writes these tables.
 //
-//   audit_size     tenant                          -> size ‖ edge: the roots of the complete subtrees that the entries
-//                                                     split into, largest first
-//   audit_entries  tenant ‖ 0 ‖ index              -> lsn ‖ leaf hash ‖ entry
-//   audit_nodes    tenant ‖ 0 ‖ level ‖ index      -> hash; only levels 4, 8, 12, …
+//   audit_size    tenant                          -> size ‖ edge: the roots of the complete subtrees that the entries
+//                                                    split into, largest first
+//   audit_places  tenant ‖ 0 ‖ index / 256        -> the lsns of 256 entries: the first, then the distance of each from
+//                                                    the one before, minus one, in base 128, low digits first
+//   audit_nodes   tenant ‖ 0 ‖ level ‖ index      -> hash; only levels 4, 8, 12, …
 //
-// Numbers are big-endian, 8 bytes; a level is one byte. A tenant's name has no zero byte, so no tenant's keys lie among
-// those of another. Nodes of other levels follow from at most eight of the stored ones below, which saves the writer
-// all but one in sixteen writes.
+// Other numbers are big-endian, 8 bytes; a level is one byte. A tenant's name has no zero byte, so no tenant's keys lie
+// among those of another. An entry follows from its record in the log, a leaf's hash from the entry, and nodes of other
+// levels from at most sixteen leaves or eight of the stored nodes below.
 
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "audit/merkle/tree.hpp"
 #include "events/lmdb/table.hpp"
@@ -23,20 +25,21 @@ namespace trv::trail {
 /// Handles; cheap to copy.
 struct Tables {
   lmdb::Table size;
-  lmdb::Table entries;
+  lmdb::Table places;
   lmdb::Table nodes;
 
   [[nodiscard]] static base::Result<Tables> create(lmdb::WriteTxn& txn);
 };
 
 inline constexpr std::uint32_t stored_levels = 4;
-inline constexpr std::size_t entry_header_bytes = 8 + sizeof(base::Digest);
+/// Entries whose positions share a row.
+inline constexpr std::uint64_t places_per_row = 256;
 
 /// A key in place, without allocation.
 class TrailKey {
  public:
-  /// The key of a tenant in audit_entries. Precondition: tenant.size() <= 255.
-  [[nodiscard]] static TrailKey entry(std::string_view tenant, std::uint64_t index);
+  /// The key of a tenant in audit_places. Precondition: tenant.size() <= 255.
+  [[nodiscard]] static TrailKey places(std::string_view tenant, std::uint64_t row);
   /// The key of a tenant in audit_nodes. Precondition: tenant.size() <= 255.
   [[nodiscard]] static TrailKey node(std::string_view tenant, merkle::NodeAddress address);
 
@@ -54,6 +57,28 @@ class TrailKey {
 void put_number(std::uint8_t* to, std::uint64_t number) noexcept;
 /// Of the first eight bytes.
 [[nodiscard]] std::uint64_t get_number(const std::uint8_t* from) noexcept;
+
+/// A row of audit_places while it grows. One thread.
+class PlacesRow {
+ public:
+  PlacesRow() = default;
+  /// Takes up a row that holds `count` positions. Error: corrupt.
+  [[nodiscard]] static base::Result<PlacesRow> parse(base::BytesView bytes, std::uint64_t count);
+
+  /// lsn > last(); fewer than places_per_row positions so far.
+  void add(std::uint64_t lsn);
+  [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+  [[nodiscard]] std::uint64_t last() const noexcept { return last_; }
+  [[nodiscard]] base::BytesView bytes() const noexcept { return bytes_; }
+
+ private:
+  base::Bytes bytes_;
+  std::uint64_t count_ = 0;
+  std::uint64_t last_ = 0;
+};
+
+/// The positions in a row, in order. Error: corrupt.
+[[nodiscard]] base::Result<std::vector<std::uint64_t>> parse_places(base::BytesView bytes);
 
 /// The value in audit_size. Error: corrupt.
 [[nodiscard]] base::Result<merkle::Frontier> parse_frontier(std::string_view tenant, base::BytesView value);

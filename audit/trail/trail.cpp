@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "audit/note/checkpoint.hpp"
+#include "audit/trail/entry.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::trail {
@@ -12,17 +13,6 @@ namespace {
 
 using base::ErrorCode;
 using base::Result;
-
-// The value of an entry that must be there.
-Result<base::BytesView> stored_entry(const lmdb::Txn& txn, const Tables& tables, const base::TenantId& tenant,
-                                     std::uint64_t index) {
-  TRV_TRY_ASSIGN(const auto value, tables.entries.get(txn, TrailKey::entry(tenant.value(), index).view()));
-  if (!value || value->size() < entry_header_bytes) {
-    return base::fail(ErrorCode::corrupt, fmt::format("audit_entries of tenant {}: entry {} is {}", tenant.value(),
-                                                      index, value ? "too short" : "missing"));
-  }
-  return *value;
-}
 
 Result<base::Digest> digest_of(base::BytesView bytes) {
   base::Digest digest;
@@ -72,10 +62,41 @@ Result<std::optional<base::Digest>> TrailNodes::node(merkle::NodeAddress address
   return digest;
 }
 
+Result<std::vector<std::uint64_t>> TrailNodes::places(std::uint64_t row) const {
+  TRV_EXPECTS(row * places_per_row < size_);
+  if (last_places_.first == row && !last_places_.second.empty()) return last_places_.second;
+  TRV_TRY_ASSIGN(const auto value, tables_.places.get(*txn_, TrailKey::places(tenant_.value(), row).view()));
+  if (!value) {
+    return base::fail(ErrorCode::corrupt,
+                      fmt::format("audit_places of tenant {}: row {} is missing", tenant_.value(), row));
+  }
+  TRV_TRY_ASSIGN(std::vector<std::uint64_t> found, parse_places(*value));
+  last_places_ = {row, found};
+  return found;
+}
+
+Result<base::Bytes> TrailNodes::entry(std::uint64_t index) const {
+  if (last_entry_ && last_entry_->first == index) return last_entry_->second;
+  TRV_TRY_ASSIGN(const auto row, places(index / places_per_row));
+  const std::uint64_t at = index % places_per_row;
+  if (at >= row.size() || row[at] == 0) {
+    return base::fail(ErrorCode::corrupt,
+                      fmt::format("audit_places of tenant {}: entry {} has no position", tenant_.value(), index));
+  }
+  TRV_TRY_ASSIGN(const record::Record record, records_->at(record::Lsn(row[at])));
+  if (record->tenant() != tenant_.value()) {
+    return base::fail(ErrorCode::corrupt,
+                      fmt::format("audit_places of tenant {}: entry {} leads to record {} of tenant {}",
+                                  tenant_.value(), index, row[at], record->tenant()));
+  }
+  last_entry_.emplace(index, entry_of(record.view()));
+  return last_entry_->second;
+}
+
 Result<base::Digest> TrailNodes::complete(merkle::NodeAddress address) const {
   if (address.level == 0) {
-    TRV_TRY_ASSIGN(const base::BytesView value, stored_entry(*txn_, tables_, tenant_, address.index));
-    return digest_of(value.subspan(8, sizeof(base::Digest)));
+    TRV_TRY_ASSIGN(const base::Bytes leaf, entry(address.index));
+    return merkle::leaf_hash(leaf);
   }
   if (address.level % stored_levels != 0) {
     const merkle::NodeAddress left{.level = address.level - 1, .index = 2 * address.index};
@@ -92,14 +113,14 @@ Result<base::Digest> TrailNodes::complete(merkle::NodeAddress address) const {
 }
 
 Result<Trail> Trail::open(const lmdb::ReadTxn& txn, const Tables& tables, const base::TenantId& tenant,
-                          const note::SigningKey& key) {
+                          const note::SigningKey& key, log::RecordLookup& records) {
   TRV_TRY(base::check_label("tenant", tenant.value()));
   merkle::Frontier frontier;
   TRV_TRY_ASSIGN(const auto head, tables.size.get(txn, tenant.value()));
   if (head) {
     TRV_TRY_ASSIGN(frontier, parse_frontier(tenant.value(), *head));
   }
-  return Trail(txn, tables, tenant, key, frontier);
+  return Trail(txn, tables, tenant, key, frontier, records);
 }
 
 Result<base::Bytes> Trail::entry(std::uint64_t index) const {
@@ -107,9 +128,7 @@ Result<base::Bytes> Trail::entry(std::uint64_t index) const {
     return base::fail(ErrorCode::not_found, fmt::format("the trail of {} has {} entries; there is no entry {}",
                                                         tenant_.value(), frontier_.size(), index));
   }
-  TRV_TRY_ASSIGN(const base::BytesView value, stored_entry(*txn_, tables_, tenant_, index));
-  const base::BytesView entry = value.subspan(entry_header_bytes);
-  return base::Bytes(entry.begin(), entry.end());
+  return nodes_.entry(index);
 }
 
 Result<std::string> Trail::checkpoint() const {
@@ -118,15 +137,18 @@ Result<std::string> Trail::checkpoint() const {
 
 Result<std::optional<std::uint64_t>> Trail::index_of(record::Lsn lsn) const {
   std::uint64_t begin = 0;
-  std::uint64_t end = frontier_.size();
+  std::uint64_t end = (frontier_.size() + places_per_row - 1) / places_per_row;
   while (begin < end) {
     const std::uint64_t middle = begin + (end - begin) / 2;
-    TRV_TRY_ASSIGN(const base::BytesView value, stored_entry(*txn_, tables_, tenant_, middle));
-    const std::uint64_t found = get_number(value.data());
-    if (found == lsn.value()) {
-      return middle;
+    TRV_TRY_ASSIGN(const auto row, nodes_.places(middle));
+    if (const auto found = std::ranges::lower_bound(row, lsn.value()); found != row.end() && *found == lsn.value()) {
+      return middle * places_per_row + static_cast<std::uint64_t>(found - row.begin());
     }
-    (found < lsn.value() ? begin : end) = found < lsn.value() ? middle + 1 : middle;
+    if (row.front() < lsn.value()) {
+      begin = middle + 1;
+    } else {
+      end = middle;
+    }
   }
   return std::nullopt;
 }

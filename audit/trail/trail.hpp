@@ -1,24 +1,31 @@
 #pragma once
-// Reading a trail: the entries and tree of one tenant, as of one read transaction.
+// Reading a trail: the entries and tree of one tenant, as of one read transaction. Entries are made from their records,
+// so the log must still hold those: it is trimmed below no entry that is to be read or proved again.
 
 #include <optional>
 #include <vector>
 
 #include "audit/export/source.hpp"
 #include "audit/trail/tables.hpp"
+#include "events/log/record_lookup.hpp"
 #include "events/record/position.hpp"
 #include "sdk/base/identity.hpp"
 
 namespace trv::trail {
 
-/// The nodes of a tenant's tree; those that are not stored are computed from the ones below.
+/// The nodes and entries of a tenant's tree; nodes that are not stored are computed from what is below them.
 class TrailNodes final : public merkle::NodeReader {
  public:
-  /// Borrows the transaction.
-  TrailNodes(const lmdb::Txn& txn, const Tables& tables, base::TenantId tenant, std::uint64_t size)
-      : txn_(&txn), tables_(tables), tenant_(std::move(tenant)), size_(size) {}
+  /// Borrows the transaction and the records.
+  TrailNodes(const lmdb::Txn& txn, const Tables& tables, base::TenantId tenant, std::uint64_t size,
+             log::RecordLookup& records)
+      : txn_(&txn), tables_(tables), tenant_(std::move(tenant)), size_(size), records_(&records) {}
 
   [[nodiscard]] base::Result<std::optional<base::Digest>> node(merkle::NodeAddress address) const override;
+  /// index < size. Errors: corrupt where the record is not one of this tenant; of the log.
+  [[nodiscard]] base::Result<base::Bytes> entry(std::uint64_t index) const;
+  /// The positions of a row of entries.
+  [[nodiscard]] base::Result<std::vector<std::uint64_t>> places(std::uint64_t row) const;
 
  private:
   [[nodiscard]] base::Result<base::Digest> complete(merkle::NodeAddress address) const;
@@ -27,16 +34,21 @@ class TrailNodes final : public merkle::NodeReader {
   Tables tables_;
   base::TenantId tenant_;
   std::uint64_t size_;
+  log::RecordLookup* records_;
+  // What was asked for last is often asked for again: an export reads an entry, its neighbours and its hash.
+  mutable std::pair<std::uint64_t, std::vector<std::uint64_t>> last_places_;
+  mutable std::optional<std::pair<std::uint64_t, base::Bytes>> last_entry_;
 };
 
 /// One tenant's trail, frozen at its transaction: a transaction of the projection sees committed records only, so a
 /// checkpoint never covers an entry that could still be lost. A tenant that does not exist has an empty trail. The
-/// transaction and the key are borrowed; thread rule of the transaction.
+/// transaction, the key and the records are borrowed; thread rule of the transaction and of the records.
 class Trail final : public exporting::TrailSource {
  public:
   /// The key's name becomes the origin of checkpoints. Error: corrupt.
   [[nodiscard]] static base::Result<Trail> open(const lmdb::ReadTxn& txn, const Tables& tables,
-                                                const base::TenantId& tenant, const note::SigningKey& key);
+                                                const base::TenantId& tenant, const note::SigningKey& key,
+                                                log::RecordLookup& records);
 
   [[nodiscard]] base::Result<std::uint64_t> size() const override { return frontier_.size(); }
   [[nodiscard]] base::Result<base::Bytes> entry(std::uint64_t index) const override;
@@ -52,16 +64,9 @@ class Trail final : public exporting::TrailSource {
 
  private:
   Trail(const lmdb::ReadTxn& txn, const Tables& tables, const base::TenantId& tenant, const note::SigningKey& key,
-        const merkle::Frontier& frontier)
-      : txn_(&txn),
-        tables_(tables),
-        tenant_(tenant),
-        key_(&key),
-        frontier_(frontier),
-        nodes_(txn, tables, tenant, frontier.size()) {}
+        const merkle::Frontier& frontier, log::RecordLookup& records)
+      : tenant_(tenant), key_(&key), frontier_(frontier), nodes_(txn, tables, tenant, frontier.size(), records) {}
 
-  const lmdb::ReadTxn* txn_;
-  Tables tables_;
   base::TenantId tenant_;
   const note::SigningKey* key_;
   merkle::Frontier frontier_;

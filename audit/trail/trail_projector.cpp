@@ -21,35 +21,37 @@ struct Completed {
 }  // namespace
 
 base::Status TrailProjector::open(lmdb::WriteTxn& txn) {
-  frontiers_.clear();
+  growing_.clear();
   TRV_TRY_ASSIGN(tables_, Tables::create(txn));
   return {};
 }
 
-base::Result<merkle::Frontier*> TrailProjector::frontier_of(const lmdb::WriteTxn& txn, std::string_view tenant) {
-  if (const auto known = frontiers_.find(tenant); known != frontiers_.end()) return &known->second;
-  merkle::Frontier frontier;
+base::Result<TrailProjector::Growing*> TrailProjector::growing(const lmdb::WriteTxn& txn, std::string_view tenant) {
+  if (const auto known = growing_.find(tenant); known != growing_.end()) return &known->second;
+  Growing trail;
   TRV_TRY_ASSIGN(const auto head, tables_.size.get(txn, tenant));
   if (head) {
-    TRV_TRY_ASSIGN(frontier, parse_frontier(tenant, *head));
+    TRV_TRY_ASSIGN(trail.frontier, parse_frontier(tenant, *head));
   }
-  return &frontiers_.emplace(tenant, frontier).first->second;
+  const std::uint64_t size = trail.frontier.size();
+  if (size % places_per_row != 0) {
+    TRV_TRY_ASSIGN(const auto row, tables_.places.get(txn, TrailKey::places(tenant, size / places_per_row).view()));
+    TRV_TRY_ASSIGN(trail.places, PlacesRow::parse(row.value_or(base::BytesView()), size % places_per_row));
+  }
+  return &growing_.emplace(tenant, std::move(trail)).first->second;
 }
 
 base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView& record) {
-  row_.clear();
-  prepare(record, row_);
-  return apply_prepared(txn, record, row_);
+  leaf_.clear();
+  prepare(record, leaf_);
+  return apply_prepared(txn, record, leaf_);
 }
 
 void TrailProjector::prepare(const record::RecordView& record, std::string& out) const {
   const std::size_t start = out.size();
-  out.resize(start + entry_header_bytes);
   append_entry_of(out, record);
-  const base::Digest leaf = merkle::leaf_hash(base::as_bytes(out).subspan(start + entry_header_bytes));
-  auto* const header = reinterpret_cast<std::uint8_t*>(out.data() + start);
-  put_number(header, record.lsn().value());
-  std::ranges::copy(leaf, header + 8);
+  const base::Digest leaf = merkle::leaf_hash(base::as_bytes(out).subspan(start));
+  out.replace(start, std::string::npos, reinterpret_cast<const char*>(leaf.data()), leaf.size());
 }
 
 base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
@@ -59,13 +61,21 @@ base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::R
     return base::fail(base::ErrorCode::invalid, fmt::format("record {} of shard {}: its tenant cannot have a trail",
                                                             record.lsn().value(), record.shard().value()));
   }
-  TRV_EXPECTS(prepared.size() > entry_header_bytes);
-  TRV_TRY_ASSIGN(merkle::Frontier * known, frontier_of(txn, tenant));
-  merkle::Frontier& frontier = *known;
-  const base::BytesView row = base::as_bytes(prepared);
-  TRV_TRY(tables_.entries.put(txn, TrailKey::entry(tenant, frontier.size()).view(), row));
   base::Digest leaf;
-  std::ranges::copy(row.subspan(8, leaf.size()), leaf.begin());
+  TRV_EXPECTS(prepared.size() == leaf.size());
+  std::ranges::copy(base::as_bytes(prepared), leaf.begin());
+  TRV_TRY_ASSIGN(Growing * trail, growing(txn, tenant));
+  merkle::Frontier& frontier = trail->frontier;
+  if (trail->places.count() > 0 && record.lsn().value() <= trail->places.last()) {
+    return base::fail(base::ErrorCode::corrupt,
+                      fmt::format("the trail of tenant {} holds record {} already", tenant, record.lsn().value()));
+  }
+  trail->places.add(record.lsn().value());
+  if (trail->places.count() == places_per_row) {
+    const TrailKey key = TrailKey::places(tenant, frontier.size() / places_per_row);
+    TRV_TRY(tables_.places.put(txn, key.view(), trail->places.bytes()));
+    trail->places = PlacesRow();
+  }
 
   Completed completed;
   frontier.append(leaf, [&](merkle::NodeAddress address, const base::Digest& hash) {
@@ -83,7 +93,13 @@ base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::R
 }
 
 base::Status TrailProjector::finish(lmdb::WriteTxn& txn) {
-  for (const auto& [tenant, frontier] : frontiers_) {
+  for (const auto& [tenant, trail] : growing_) {
+    const merkle::Frontier& frontier = trail.frontier;
+    TRV_ASSERT(trail.places.count() == frontier.size() % places_per_row);
+    if (trail.places.count() > 0) {
+      const TrailKey key = TrailKey::places(tenant, frontier.size() / places_per_row);
+      TRV_TRY(tables_.places.put(txn, key.view(), trail.places.bytes()));
+    }
     const auto edge = frontier.edge();
     TRV_TRY_ASSIGN(const auto size, tables_.size.put_reserved(txn, tenant, 8 + edge.size() * sizeof(base::Digest)));
     put_number(size.data(), frontier.size());
@@ -92,7 +108,7 @@ base::Status TrailProjector::finish(lmdb::WriteTxn& txn) {
       to = std::ranges::copy(hash, to).out;
     }
   }
-  frontiers_.clear();
+  growing_.clear();
   return {};
 }
 

@@ -15,12 +15,12 @@ namespace trv::trail {
 class TrailProjector final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "audit"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 1; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
-  void begin() override { frontiers_.clear(); }
+  void begin() override { growing_.clear(); }
   /// Error: corrupt where the tables are damaged; invalid for a tenant that is not a key; what LMDB reports.
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override;
-  /// The row of the record's entry.
+  /// The hash of the record's leaf.
   void prepare(const record::RecordView& record, std::string& out) const override;
   [[nodiscard]] base::Status apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
                                             std::string_view prepared) override;
@@ -31,11 +31,16 @@ class TrailProjector final : public projection::Projector {
   [[nodiscard]] const Tables& tables() const noexcept { return tables_; }
 
  private:
-  [[nodiscard]] base::Result<merkle::Frontier*> frontier_of(const lmdb::WriteTxn& txn, std::string_view tenant);
+  /// A trail that grew in this transaction.
+  struct Growing {
+    merkle::Frontier frontier;
+    PlacesRow places;  ///< of the last row; empty where that is full
+  };
+  [[nodiscard]] base::Result<Growing*> growing(const lmdb::WriteTxn& txn, std::string_view tenant);
 
   Tables tables_;
-  std::map<std::string, merkle::Frontier, std::less<>> frontiers_;  // of the trails that grew in this transaction
-  std::string row_;  // memory that the next record uses again; holds nothing between calls
+  std::map<std::string, Growing, std::less<>> growing_;
+  std::string leaf_;  // memory that the next record uses again; holds nothing between calls
 };
 
 }  // namespace trv::trail

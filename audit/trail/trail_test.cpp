@@ -14,6 +14,7 @@
 #include "audit/trail/json_text.hpp"
 #include "audit/trail/trail_projector.hpp"
 #include "audit/verify/verify.hpp"
+#include "events/log/in_memory_event_log.hpp"
 #include "events/schema/ingest_generated.h"
 #include "events/schema/tenancy_generated.h"
 
@@ -181,6 +182,10 @@ class Trails : public testing::Test {
   void SetUp() override { start("live"); }
 
   void start(const char* name) {
+    log_.emplace();
+    records_.emplace(*log_, shard);
+    claim_ = log_->claim(shard, "node", base::Uuid()).value();
+    last_hash_ = {};
     auto env =
         lmdb::Env::open(temporary_.path() / name, {.map_bytes = std::uint64_t{1} << 30, .sync = lmdb::Sync::none});
     ASSERT_TRUE(env) << env.error().message();
@@ -191,10 +196,18 @@ class Trails : public testing::Test {
     ASSERT_TRUE(txn->commit());
   }
 
-  // Applies one record and remembers in memory what the tree must be.
+  // Appends and applies one record and remembers in memory what the tree must be.
   void apply(lmdb::WriteTxn& txn, std::string_view tenant) {
-    const auto record = encoder_.encode(draft_of(tenant, lsn_), place_at(lsn_));
+    record::Place place = place_at(lsn_);
+    place.prev_hash = last_hash_;
+    record::Draft draft = draft_of(tenant, lsn_);
+    draft.decision_end = true;
+    const auto record = encoder_.encode(draft, place);
     ASSERT_TRUE(record);
+    last_hash_ = record->hash();
+    log::Batch batch;
+    batch.add(*record);
+    ASSERT_EQ(log_->settle(log_->append(claim_, std::move(batch)).value()).value().outcome, log::Outcome::appended);
     const auto status = projector_.apply(txn, *record);
     ASSERT_TRUE(status) << status.error().message();
     auto& model = models_[std::string(tenant)];
@@ -219,14 +232,14 @@ class Trails : public testing::Test {
   }
 
   Trail trail(const lmdb::ReadTxn& txn, const char* tenant) {
-    return Trail::open(txn, projector_.tables(), base::TenantId(tenant), key_).value();
+    return Trail::open(txn, projector_.tables(), base::TenantId(tenant), key_, *records_).value();
   }
 
   // Every key and value of every table.
   std::vector<std::pair<std::string, std::string>> content() {
     std::vector<std::pair<std::string, std::string>> all;
     const auto txn = env_->begin_read().value();
-    for (const auto& table : {projector_.tables().size, projector_.tables().entries, projector_.tables().nodes}) {
+    for (const auto& table : {projector_.tables().size, projector_.tables().places, projector_.tables().nodes}) {
       const auto status = lmdb::scan(txn, table, {}, {}, lmdb::Direction::forward,
                                      [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
                                        all.emplace_back(base::as_text(key), base::as_text(value));
@@ -243,7 +256,12 @@ class Trails : public testing::Test {
     std::vector<std::uint64_t> lsns;
   };
 
+  static constexpr record::ShardId shard{3};
   fakes::TemporaryFolder temporary_;
+  std::optional<log::InMemoryEventLog> log_;
+  std::optional<log::RecordLookup> records_;
+  log::Claim claim_;
+  base::Digest last_hash_{};
   std::optional<lmdb::Env> env_;
   TrailProjector projector_;
   record::RecordEncoder encoder_;
@@ -373,6 +391,48 @@ TEST_F(Trails, find_entries_by_position_in_the_log) {
   EXPECT_EQ(read.index_of(record::Lsn(1'000'000)).value(), std::nullopt);
 }
 
+TEST_F(Trails, keep_positions_and_few_hashes_of_their_entries) {
+  apply_committed({"acme"}, 2'000);
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : content()) bytes += key.size() + value.size();
+  // 2,000 entries have more than 800,000 bytes.
+  EXPECT_LT(bytes, 2'000 * 8u);
+}
+
+TEST_F(Trails, name_the_entry_whose_record_the_log_lacks_or_another_tenant_has) {
+  apply_committed({"acme", "other"}, 20);
+  {
+    PlacesRow row;
+    for (const std::uint64_t lsn : {1, 2, 1'000}) row.add(lsn);
+    auto txn = env_->begin_write();
+    ASSERT_TRUE(txn);
+    ASSERT_TRUE(projector_.tables().places.put(*txn, TrailKey::places("acme", 0).view(), row.bytes()));
+    ASSERT_TRUE(txn->commit());
+  }
+  const auto txn = env_->begin_read().value();
+  const Trail read = trail(txn, "acme");
+  EXPECT_TRUE(read.entry(0));
+  EXPECT_NE(read.entry(1).error().message().find("entry 1 leads to record 2 of tenant other"), std::string::npos);
+  EXPECT_EQ(read.entry(2).error().code(), ErrorCode::not_found);
+  EXPECT_NE(read.entry(2).error().message().find("no record 1000"), std::string::npos);
+}
+
+TEST(PlacesRows, hold_positions_however_far_apart) {
+  PlacesRow row;
+  const std::vector<std::uint64_t> lsns = {1, 2, 130, 131, 20'000, std::uint64_t{1} << 40, std::uint64_t{1} << 62};
+  for (const std::uint64_t lsn : lsns) row.add(lsn);
+  EXPECT_EQ(parse_places(row.bytes()).value(), lsns);
+  PlacesRow again = PlacesRow::parse(row.bytes(), lsns.size()).value();
+  EXPECT_EQ(again.last(), lsns.back());
+  EXPECT_EQ(PlacesRow::parse(row.bytes(), 3).error().code(), ErrorCode::corrupt);
+  for (std::size_t size = 0; size < row.bytes().size(); ++size) {
+    const auto cut = parse_places(row.bytes().first(size));
+    EXPECT_TRUE(!cut || cut->size() < lsns.size());
+  }
+  const base::Bytes endless(4'000, 0xFF);
+  EXPECT_EQ(parse_places(endless).error().code(), ErrorCode::corrupt);
+}
+
 TEST_F(Trails, of_unknown_tenants_are_empty_and_of_impossible_ones_refused) {
   apply_committed({"acme"}, 3);
   const auto txn = env_->begin_read().value();
@@ -380,7 +440,8 @@ TEST_F(Trails, of_unknown_tenants_are_empty_and_of_impossible_ones_refused) {
   EXPECT_EQ(read.size().value(), 0u);
   EXPECT_EQ(read.root(), merkle::empty_root());
   EXPECT_TRUE(read.checkpoint());
-  EXPECT_EQ(Trail::open(txn, projector_.tables(), base::TenantId("No Label"), key_).error().code(), ErrorCode::invalid);
+  EXPECT_EQ(Trail::open(txn, projector_.tables(), base::TenantId("No Label"), key_, *records_).error().code(),
+            ErrorCode::invalid);
 }
 
 TEST_F(Trails, that_are_damaged_say_where) {
@@ -389,12 +450,13 @@ TEST_F(Trails, that_are_damaged_say_where) {
     auto txn = env_->begin_write();
     ASSERT_TRUE(txn);
     ASSERT_TRUE(projector_.tables().nodes.erase(*txn, TrailKey::node("acme", {4, 1}).view()));
-    ASSERT_TRUE(projector_.tables().entries.put(*txn, TrailKey::entry("acme", 5).view(), base::as_bytes("short")));
+    ASSERT_TRUE(projector_.tables().places.put(*txn, TrailKey::places("acme", 0).view(), base::as_bytes("short")));
     ASSERT_TRUE(txn->commit());
   }
   const auto txn = env_->begin_read().value();
   const Trail read = trail(txn, "acme");
   EXPECT_EQ(read.entry(5).error().code(), ErrorCode::corrupt);
+  EXPECT_EQ(read.nodes().node({0, 5}).error().code(), ErrorCode::corrupt);
   const auto node = read.nodes().node({5, 0});
   ASSERT_FALSE(node);
   EXPECT_NE(node.error().message().find("node 1 of level 4"), std::string::npos);

@@ -31,7 +31,8 @@ template <typename Read>
 Result<http::Response> from_trail(const TrailSigner& signer, const Call& call, const Read& read) {
   TRV_TRY_ASSIGN(const note::SigningKey key, key_of(signer, call.tenant));
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, call.shard.begin_read());
-  TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, call.shard.trail(), call.tenant, key));
+  log::RecordLookup records(call.shard.log(), call.shard.id());
+  TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, call.shard.trail(), call.tenant, key, records));
   return read(trail);
 }
 

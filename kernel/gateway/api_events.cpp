@@ -89,6 +89,7 @@ void receive_all(blob::BlobStore& blobs, Call call) {
   if (!events) return call.responder.fail(events.error());
   for (ingest::Received& event : *events) {
     if (auto kept = keep_large_data(blobs, event); !kept) return call.responder.fail(kept.error());
+    if (auto warmed = warm(call.shard, call.tenant, event.type); !warmed) return call.responder.fail(warmed.error());
   }
   auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
   node::Shard& shard = call.shard;
@@ -97,6 +98,7 @@ void receive_all(blob::BlobStore& blobs, Call call) {
       [&shard, events = *events, receipts](const lmdb::Txn& state,
                                            shard::DecisionContext& context) -> Result<shard::Decision> {
         TRV_EXPECTS(receipts->size() == events.size());
+        instance::DecisionBudget budget;
         shard::Decision decision;
         for (std::size_t i = 0; i < events.size(); ++i) {
           // The state does not show yet what this very decision takes.
@@ -105,7 +107,8 @@ void receive_all(blob::BlobStore& blobs, Call call) {
             (*receipts)[i] = {.event = (*receipts)[*twin].event, .duplicate = true, .started = {}};
             continue;
           }
-          TRV_TRY_ASSIGN(shard::Decision one, receive(shard, state, context, events[i], (*receipts)[i]));
+          TRV_TRY_ASSIGN(shard::Decision one,
+                         receive(shard, state, context, events[i], (*receipts)[i], budget, events.size()));
           std::move(one.events.begin(), one.events.end(), std::back_inserter(decision.events));
         }
         return decision;

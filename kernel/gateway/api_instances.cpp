@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <memory>
 
+#include "events/log/record_lookup.hpp"
 #include "kernel/gateway/list.hpp"
+#include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/gateway/unique_keys.hpp"
 #include "kernel/json/parse.hpp"
@@ -18,6 +20,8 @@ using instance::InstanceStep;
 using instance::InstanceSummary;
 
 constexpr std::size_t idempotency_key_bytes_max = 200;
+/// Of the input and of the output of one step in a list of steps.
+constexpr std::size_t step_data_bytes_max = 16 * 1024;
 
 boost::json::object workflow_of(const definition::Name& name) {
   return {{"namespace", name.space}, {"name", name.name}, {"version", name.version}};
@@ -80,7 +84,19 @@ std::string to_json(const Call& call, const InstanceStep& step) {
       {"outcome", outcome_of(step)},
       {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
       {"attempt", step.attempt}};
-  return with_stored(object, {{"error", step.error}});
+  // One that is too long for a list is left out; its event has it.
+  const bool is_long = step.input.size() > step_data_bytes_max || step.output.size() > step_data_bytes_max;
+  object["data_left_out"] = is_long;
+  return with_stored(object, {{"input", step.input.size() > step_data_bytes_max ? "" : step.input},
+                              {"output", step.output.size() > step_data_bytes_max ? "" : step.output},
+                              {"error", step.error}});
+}
+
+/// What instances leave in the log and not in the projection.
+instance::RecordAt records_of(node::Shard& shard) {
+  return [records = std::make_shared<log::RecordLookup>(shard.log(), shard.id())](record::Lsn lsn) {
+    return records->at(lsn);
+  };
 }
 
 base::Result<instance::InstanceId> id_of(const http::Request& request) {
@@ -141,6 +157,8 @@ void start(Call call) {
     idempotency_key = *key;
     start.trigger = fmt::format("{}{}", instance::start_key_trigger, *key);
   }
+  const auto warmed = warm(call.shard, call.tenant, definition::Name{start.space, start.name, start.version});
+  if (!warmed) return call.responder.fail(warmed.error());
   auto started = std::make_shared<instance::Started>();
   node::Shard& shard = call.shard;
   const base::TenantId tenant = call.tenant;
@@ -171,7 +189,8 @@ void show(Call call) {
   if (!id) return call.responder.fail(id.error());
   const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
-  const auto found = instance::InstanceStore(call.shard.workflows()).find(*txn, call.tenant, *id);
+  const auto found =
+      instance::InstanceStore(call.shard.workflows()).find(*txn, call.tenant, *id, records_of(call.shard));
   if (!found) return call.responder.fail(found.error());
   if (!*found) {
     return call.responder.fail(
@@ -242,13 +261,7 @@ void tasks(Call call) {
   const auto txn = call.shard.begin_read();
   if (!txn) return call.responder.fail(txn.error());
   const instance::InstanceStore store(call.shard.workflows());
-  const auto found = store.find(*txn, call.tenant, *id);
-  if (!found) return call.responder.fail(found.error());
-  if (!*found) {
-    return call.responder.fail(
-        base::Error(base::ErrorCode::not_found, fmt::format("instance '{}' not found", id->to_string())));
-  }
-  const auto steps = store.timeline(*txn, call.tenant, *id, page->after, page->limit);
+  const auto steps = store.timeline(*txn, call.tenant, *id, page->after, page->limit, records_of(call.shard));
   if (!steps) return call.responder.fail(steps.error());
   call.responder.send(
       list_response(steps->items, *page, steps->next, [&call](const InstanceStep& one) { return to_json(call, one); }));

@@ -129,6 +129,8 @@ void deliver(const Door& door, http::Responder responder) {
   if (!received) return responder.fail(received.error());
   if (auto kept = keep_large_data(door.blobs, *received); !kept) return responder.fail(kept.error());
 
+  const base::TenantId tenant(request.parameter("tenant"));
+  if (auto warmed = warm(endpoint->shard, tenant, received->type); !warmed) return responder.fail(warmed.error());
   auto receipt = std::make_shared<Receipt>();
   shard::Command command;
   command.tenant = base::TenantId(request.parameter("tenant"));
@@ -137,7 +139,8 @@ void deliver(const Door& door, http::Responder responder) {
   command.traceparent = traceparent_of(request);
   command.decide = [&shard = endpoint->shard, received = *received, receipt](const lmdb::Txn& state,
                                                                              shard::DecisionContext& context) {
-    return receive(shard, state, context, received, *receipt);
+    instance::DecisionBudget budget;
+    return receive(shard, state, context, received, *receipt, budget);
   };
   auto held = std::make_shared<http::Responder>(std::move(responder));
   command.done = [held, receipt](const Result<shard::Applied>& outcome) {

@@ -81,21 +81,20 @@ base::Result<boost::json::array> warnings_of(const Platform& platform, const Cal
   return warnings;
 }
 
-// Compiled here first, on the server's thread: what is wrong is answered without a place in the shard's queue.
+// Compiled here, on the server's thread: what is wrong is answered without a place in the shard's queue.
 void apply(const Platform& platform, Call call) {
   const auto format = format_of(call.request());
   if (!format) return call.responder.send(format.error());
-  const instance::ApplyDefinition apply{.text = std::string(call.request().body()), .format = *format};
-  const auto compiled = definition::compile(apply.text, apply.format);
-  if (!compiled) return call.responder.fail(compiled.error());
-  const auto warnings = warnings_of(platform, call, *compiled);
+  const auto apply = instance::ApplyDefinition::compile(std::string(call.request().body()), *format);
+  if (!apply) return call.responder.fail(apply.error());
+  const auto warnings = warnings_of(platform, call, *apply->definition);
   if (!warnings) return call.responder.fail(warnings.error());
   auto applied = std::make_shared<instance::AppliedDefinition>();
   node::Shard& shard = call.shard;
   submit(
       std::move(call),
-      [&shard, apply, applied](const lmdb::Txn& state,
-                               shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      [&shard, apply = *apply, applied](const lmdb::Txn& state,
+                                        shard::DecisionContext& context) -> base::Result<shard::Decision> {
         TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, shard.decision_state(), apply));
         return std::move(applied->decision);
       },

@@ -39,7 +39,8 @@ base::Status keep_large_data(blob::BlobStore& blobs, ingest::Received& event) {
 }
 
 base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state, shard::DecisionContext& context,
-                                      const ingest::Received& event, Receipt& receipt) {
+                                      const ingest::Received& event, Receipt& receipt, instance::DecisionBudget& budget,
+                                      std::size_t events_of_request) {
   receipt = {};
   TRV_TRY_ASSIGN(const auto taken, shard.ingest().taken(state, context.tenant, event));
   if (taken) {
@@ -64,7 +65,8 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
                                          .data = event.data,
                                          .data_base64 = event.data_base64,
                                          .large = large_data_of(event)};
-  TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, shard.decision_state(), received));
+  TRV_TRY_ASSIGN(auto started,
+                 instance::receive_event(state, context, shard.decision_state(), received, budget, events_of_request));
   receipt.started = std::move(started.instances);
   decision.append(std::move(started.decision));
   TRV_ENSURES(decision.events.size() >= 1 + receipt.started.size());

@@ -22,9 +22,18 @@ struct Receipt {
   std::vector<base::Uuid> started;
 };
 
-/// Takes the event once and starts an instance of every workflow that listens for it. Shard's thread.
+/// Takes the event once and starts an instance of every workflow that listens for it. The events of one request share
+/// the budget. Shard's thread.
 [[nodiscard]] base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state,
                                                     shard::DecisionContext& context, const ingest::Received& event,
-                                                    Receipt& receipt);
+                                                    Receipt& receipt, instance::DecisionBudget& budget,
+                                                    std::size_t events_of_request = 1);
+
+/// As instance::warm, with a transaction of its own: `what` is a workflow's name or an event's type.
+template <typename What>
+[[nodiscard]] base::Status warm(node::Shard& shard, const base::TenantId& tenant, const What& what) {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, shard.begin_read());
+  return instance::warm(txn, tenant, shard.decision_state(), what);
+}
 
 }  // namespace trv::gateway

@@ -74,7 +74,7 @@ class Shard {
   [[nodiscard]] const instance::Tables& workflows() const noexcept { return workflows_.tables(); }
   [[nodiscard]] const trail::Tables& trail() const noexcept { return trail_.tables(); }
   [[nodiscard]] const shard::Outbox& outbox() const noexcept { return outbox_; }
-  /// What workflow decisions read; only within a command's decide.
+  /// What workflow decisions read: within a command's decide, and to warm up for one.
   [[nodiscard]] instance::Workflows decision_state() noexcept { return {workflows_.tables(), definitions_, outbox_}; }
 
   void submit(shard::Command command) { processor_->submit(std::move(command)); }
@@ -107,7 +107,7 @@ class Shard {
   instance::WorkflowProjector workflows_{timers_};
   trail::TrailProjector trail_;
   std::unique_ptr<projection::Projection> projection_;
-  instance::DefinitionCache definitions_;  ///< of the shard's thread
+  instance::DefinitionCache definitions_;
   EventHistory history_;
   EventFeed feed_;
   ShardObserver observer_;

@@ -18,9 +18,36 @@ struct InstanceArguments {
   std::string cursor;
 };
 
+/// The instance as the server sent it, with its steps.
+base::Result<ExitCode> show_json(Session& session, const std::string& target, std::string body) {
+  std::string steps;
+  for (std::string cursor;;) {
+    TRV_TRY_ASSIGN(const boost::json::value page,
+                   session.call_json(Speaker::member,
+                                     {.target = target + "/tasks" + query_of({{"limit", "500"}, {"cursor", cursor}})}));
+    const boost::json::object* members = page.if_object();
+    const boost::json::value* items = members == nullptr ? nullptr : members->if_contains("items");
+    if (items == nullptr || !items->is_array()) {
+      return base::fail(base::ErrorCode::internal, "the server's list of tasks has no items");
+    }
+    for (const boost::json::value& item : items->get_array()) {
+      steps += (steps.empty() ? "" : ",") + boost::json::serialize(item);
+    }
+    std::string next = member_text(page, "next_cursor");
+    if (next.empty()) break;
+    if (next == cursor) return base::fail(base::ErrorCode::internal, "the server's list of tasks does not go on");
+    cursor = std::move(next);
+  }
+  const std::size_t end = body.rfind('}');
+  if (end == std::string::npos) return base::fail(base::ErrorCode::internal, "the server's answer is not an object");
+  session.print_json(body.substr(0, end) + ",\"steps\":[" + steps + "]}");
+  return ExitCode::ok;
+}
+
 base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments) {
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances/" + percent_encoded(arguments.id)));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
+  if (session.as_json()) return show_json(session, target, response.body);
   session.print_object(response, {{"id", "id"},
                                   {"workflow", "workflow.name"},
                                   {"namespace", "workflow.namespace"},
@@ -33,7 +60,6 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
                                   {"input", "input"},
                                   {"output", "output"},
                                   {"error", "error"}});
-  if (session.as_json()) return ExitCode::ok;
   session.world().out << '\n';
   TRV_TRY(Timeline(session, arguments.id).print_new());
   return ExitCode::ok;

@@ -37,11 +37,6 @@ std::string member_text(const json::value& value, std::string_view member) {
   if (found->is_null()) return {};
   if (const json::string* text = found->if_string()) return std::string(*text);
   if (const bool* flag = found->if_bool()) return *flag ? "yes" : "no";
-  if (const json::array* items = found->if_array()) {
-    std::string joined;
-    for (const json::value& item : *items) joined += (joined.empty() ? "" : ", ") + member_text(item, "");
-    return joined;
-  }
   return json::serialize(*found);
 }
 

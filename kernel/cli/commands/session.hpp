@@ -67,7 +67,7 @@ inline constexpr std::size_t list_requests_max = 1000;
 
 [[nodiscard]] ExitCode exit_code_of(const base::Error& error) noexcept;
 
-/// The text of a member for people: strings bare, lists joined by ", ", objects as JSON, null and absent as "".
+/// The text of a member for people: strings bare, lists and objects as JSON, null and absent as "".
 [[nodiscard]] std::string member_text(const boost::json::value& value, std::string_view member);
 
 /// The same for a field's member, which may be a text with members in it.

@@ -127,7 +127,7 @@ Move Execution::move(bool with_data) {
   TRV_EXPECTS(state_.due_ns >= 0);
   TRV_EXPECTS(frames_known_ <= state_.frames.size());
   ++state_.steps;
-  ++steps_here_;
+  ++budget_.steps;
   if (state_.status == Status::running && state_.due_ns == 0 && has_yielded() && !in_call()) {
     // Others on the shard get their turn; a timer that is due at once brings this instance back.
     state_.due_ns = context_.now.ns();
@@ -140,7 +140,7 @@ Move Execution::move(bool with_data) {
   if (with_data) moved.data = data_json();
   frames_known_ = state_.frames.size();
   TRV_ENSURES(moved.keep + moved.frames.size() == state_.frames.size());
-  TRV_ENSURES(state_.steps >= steps_here_);
+  TRV_ENSURES(state_.steps >= 1);
   return moved;
 }
 
@@ -157,7 +157,7 @@ void Execution::emit(record::Draft draft) {
                                        steps_per_instance_max)));
     return;
   }
-  event_bytes_here_ += draft.payload.size();
+  budget_.event_bytes += draft.payload.size();
   decision_.events.push_back(std::move(draft));
   for (Frame& frame : state_.frames) frame.reported = true;
 }

@@ -50,7 +50,7 @@ bool fits(const State& state, const definition::Definition& definition) {
   for (const Frame& frame : state.frames) {
     if (!exists(frame.task) || frame.attempt > steps_per_instance_max) return false;
     const bool loops = std::holds_alternative<definition::ForTask>(definition.task(frame.task).body);
-    if (loops && (!frame.items || frame.index >= frame.items->size())) return false;
+    if (loops && frame.index >= frame.items_count) return false;
     scope = frame.task;
   }
   const auto known = [&](const TaskRuns& runs) { return runs.task < definition.tasks.size() && runs.runs >= 1; };
@@ -79,7 +79,12 @@ InstanceData data_of(const lmdb::Txn& txn, const shard::DecisionContext& context
   const InstanceStore store(workflows.tables);
   return {.started_ns = started_ns,
           .input = [&txn, &context, store, instance] { return store.input(txn, context.tenant, instance); },
-          .context = [&txn, &context, store, instance] { return store.context(txn, context.tenant, instance); }};
+          .context = [&txn, &context, store, instance] { return store.context(txn, context.tenant, instance); },
+          .frame_input = [&txn, &context, store, instance](
+                             std::size_t depth) { return store.frame_input(txn, context.tenant, instance, depth); },
+          .loop_items = [&txn, &context, store, instance](
+                            std::size_t depth,
+                            std::size_t row) { return store.loop_items(txn, context.tenant, instance, depth, row); }};
 }
 
 /// Of an instance that starts in this decision: all that there is is in the execution already.
@@ -91,9 +96,9 @@ InstanceData data_of_new(const shard::DecisionContext& context) {
 base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     const InstanceId& instance, Opened opened) {
   if (opened.loaded.state.status != Status::running) return shard::Decision{};
-  expression::SharedFuel fuel(fuel_per_decision_max);
+  DecisionBudget budget;
   Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state),
-                      data_of(txn, context, workflows, instance, opened.loaded.started_ns), fuel);
+                      data_of(txn, context, workflows, instance, opened.loaded.started_ns), budget);
   TRV_TRY(execution.run());
   return execution.take_decision();
 }
@@ -113,10 +118,31 @@ std::optional<InstanceId> instance_of_effect(const base::TenantId& tenant, std::
   return base::Uuid::parse(key.substr(name.size() + 1, id_bytes));
 }
 
+base::Result<ApplyDefinition> ApplyDefinition::compile(std::string text, definition::Format format) {
+  TRV_TRY_ASSIGN(definition::Definition compiled, definition::compile(text, format));
+  return ApplyDefinition{std::make_shared<const definition::Definition>(std::move(compiled)), std::move(text), format};
+}
+
+base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
+                  const definition::Name& name) {
+  TRV_TRY_ASSIGN(const auto stored,
+                 DefinitionStore(workflows.tables).find_head(txn, tenant, name.space, name.name, name.version));
+  if (!stored) return {};
+  TRV_TRY(compiled(txn, tenant, workflows, stored->name, stored->sha256));
+  return {};
+}
+
+base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
+                  std::string_view event_type) {
+  TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, tenant, event_type));
+  for (const definition::Name& name : names) TRV_TRY(warm(txn, tenant, workflows, name));
+  return {};
+}
+
 base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                  Workflows workflows, const ApplyDefinition& command) {
-  TRV_TRY_ASSIGN(definition::Definition compiled_now, definition::compile(command.text, command.format));
-  auto definition = std::make_shared<const definition::Definition>(std::move(compiled_now));
+  TRV_EXPECTS(command.definition != nullptr);
+  const DefinitionPointer& definition = command.definition;
   const definition::Name& name = definition->name;
   AppliedDefinition out{{}, name, definition->digest, false};
   TRV_TRY_ASSIGN(const auto stored,
@@ -133,7 +159,7 @@ base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn, const sha
     return out;
   }
   out.decision.events.push_back(workflow_applied(context, *definition, command.format, command.text));
-  workflows.cache.put(context.tenant, std::move(definition));
+  workflows.cache.put(context.tenant, definition);
   return out;
 }
 
@@ -156,7 +182,7 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   out.instance = context.ids.next(context.now);
   TRV_TRY_ASSIGN(
       const auto stored,
-      DefinitionStore(workflows.tables).find(txn, context.tenant, command.space, command.name, command.version));
+      DefinitionStore(workflows.tables).find_head(txn, context.tenant, command.space, command.name, command.version));
   if (!stored) {
     return base::fail(ErrorCode::not_found, fmt::format("there is no workflow {}/{}{}{}", command.space, command.name,
                                                         command.version.empty() ? "" : ":", command.version));
@@ -167,8 +193,8 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   if (!command.input.empty()) {
     TRV_TRY_ASSIGN(input, parse_data("the input", command.input));
   }
-  expression::SharedFuel fuel(fuel_per_decision_max);
-  Execution execution(context, *definition, out.instance, {}, data_of_new(context), fuel);
+  DecisionBudget budget;
+  Execution execution(context, *definition, out.instance, {}, data_of_new(context), budget);
   TRV_TRY(execution.begin(command.trigger, {.whole = input, .kept = input}));
   TRV_TRY(execution.run());
   out.definition = stored->name;
@@ -179,7 +205,9 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
 }
 
 base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::DecisionContext& context,
-                                           Workflows workflows, const ReceivedEvent& event) {
+                                           Workflows workflows, const ReceivedEvent& event, DecisionBudget& budget,
+                                           std::size_t events_of_request) {
+  TRV_EXPECTS(events_of_request >= 1);
   Value object = Value::object({{"specversion", Value("1.0")},
                                 {"id", Value(event.id)},
                                 {"source", Value(event.source)},
@@ -211,46 +239,41 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
       .whole = Value::array({object}), .kept = Value::array({kept}), .is_reduced = event.large.has_value()};
   StartedByEvent out;
   TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));
+  const std::uint64_t own_fuel =
+      std::clamp<std::uint64_t>(fuel_per_decision_max / (events_of_request * std::max<std::size_t>(names.size(), 1)),
+                                fuel_per_filter_min, fuel_per_filter_max);
   std::vector<DefinitionPointer> definitions;
-  expression::SharedFuel fuel(fuel_per_decision_max);
   for (const definition::Name& name : names) {
-    TRV_TRY_ASSIGN(const auto stored,
-                   DefinitionStore(workflows.tables).find(txn, context.tenant, name.space, name.name, name.version));
+    TRV_TRY_ASSIGN(
+        const auto stored,
+        DefinitionStore(workflows.tables).find_head(txn, context.tenant, name.space, name.name, name.version));
     if (!stored) return base::fail(ErrorCode::corrupt, "a subscription names a definition that is gone");
     TRV_TRY_ASSIGN(DefinitionPointer definition, compiled(txn, context.tenant, workflows, name, stored->sha256));
-    bool passes = false;
-    {
+    expression::SharedFuel fuel(own_fuel);
+    const bool passes = [&] {
       const expression::SharedFuel::Scope scope(fuel);
-      for (const definition::EventFilter& filter : definition->starts)
-        passes = passes || filter.matches(object, context.now);
-    }
-    // A filter without fuel lets nothing pass: to go on would lose the event for the workflows after it.
+      return std::ranges::any_of(definition->starts,
+                                 [&](const auto& filter) { return filter.matches(object, context.now); });
+    }();
     if (fuel.used_up()) {
-      return base::fail(ErrorCode::too_large,
-                        fmt::format("the event filters of the tenant's workflows used up their fuel of {} together, "
-                                    "the last at {}/{}:{}",
-                                    fuel.given(), name.space, name.name, name.version));
+      out.decision.events.push_back(filter_failed(context, *definition, event.id, own_fuel));
+    } else if (passes) {
+      definitions.push_back(std::move(definition));
     }
-    if (passes) definitions.push_back(std::move(definition));
   }
-  // One runs here, with what the filters have left. Several each run in a decision of their own, so that none pays for
+  // One runs here, with what the request has left. Several each run in a decision of their own, so that none pays for
   // another.
-  const When runs = definitions.size() == 1 ? When::now : When::next;
+  const bool runs_here = definitions.size() == 1 && budget.fuel.left() >= fuel_per_task_max;
   for (const DefinitionPointer& definition : definitions) {
     out.instances.push_back(context.ids.next(context.now));
-    Execution execution(context, *definition, out.instances.back(), State{}, data_of_new(context), fuel);
-    TRV_TRY(execution.begin("event:" + event.id, input, runs));
-    if (runs == When::next && fuel.used_up()) {
-      return base::fail(
-          ErrorCode::too_large,
-          fmt::format("the inputs of the workflows that the event starts used up their fuel of {} "
-                      "together, the last at {}/{}:{}",
-                      fuel.given(), definition->name.space, definition->name.name, definition->name.version));
-    }
-    if (runs == When::now) TRV_TRY(execution.run());
+    DecisionBudget own(own_fuel);
+    Execution execution(context, *definition, out.instances.back(), State{}, data_of_new(context),
+                        runs_here ? budget : own);
+    TRV_TRY(execution.begin("event:" + event.id, input, runs_here ? When::now : When::next));
+    if (runs_here) TRV_TRY(execution.run());
+    budget.event_bytes += own.event_bytes;
     out.decision.append(execution.take_decision());
   }
-  TRV_ENSURES(out.instances.size() == definitions.size());
   TRV_ENSURES(out.decision.events.size() >= out.instances.size());
   return out;
 }

@@ -12,6 +12,7 @@
 #include "kernel/shard/effect.hpp"
 #include "kernel/shard/outbox.hpp"
 #include "kernel/shard/timers.hpp"
+#include "kernel/workflow/instance/decision_budget.hpp"
 #include "kernel/workflow/instance/definition_cache.hpp"
 #include "kernel/workflow/instance/store.hpp"
 
@@ -24,9 +25,15 @@ struct Workflows {
   const shard::Outbox& outbox;
 };
 
+/// Compiled before it is decided, on the thread of the request.
 struct ApplyDefinition {
+  DefinitionPointer definition;
   std::string text;
   definition::Format format = definition::Format::yaml;
+
+  /// Errors: invalid or too_large with line and column.
+  [[nodiscard]] static base::Result<ApplyDefinition> compile(std::string text,
+                                                             definition::Format format = definition::Format::yaml);
 };
 struct AppliedDefinition {
   shard::Decision decision;  ///< no events where it is stored already
@@ -34,10 +41,17 @@ struct AppliedDefinition {
   base::Digest sha256{};
   bool existed = false;
 };
-/// Errors: invalid or too_large with line and column; conflict where the same version has another text.
+/// Error: conflict where the same version has another text.
 [[nodiscard]] base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn,
                                                                const shard::DecisionContext& context,
                                                                Workflows workflows, const ApplyDefinition& command);
+
+/// Compiles the definition that a start with this name will need, and those that an event of this type may start, so
+/// that the shard's thread finds them in the cache. Any thread. One that is not there is not an error here.
+[[nodiscard]] base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
+                                const definition::Name& name);
+[[nodiscard]] base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
+                                std::string_view event_type);
 
 struct Start {
   std::string space;
@@ -86,9 +100,12 @@ struct StartedByEvent {
   shard::Decision decision;
   std::vector<InstanceId> instances;  ///< one for each definition whose schedule.on lets the event pass
 };
-/// Does not look whether the event was received before. Errors: invalid or too_large for the data.
+/// Does not look whether the event was received before. The events of one request share a budget; each workflow's
+/// filter and input have a bounded part of their own, and one that uses it up costs no other workflow its start: it is
+/// recorded as trv.filter.failed, or its instance faults. Errors: invalid or too_large for the data.
 [[nodiscard]] base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::DecisionContext& context,
-                                                         Workflows workflows, const ReceivedEvent& event);
+                                                         Workflows workflows, const ReceivedEvent& event,
+                                                         DecisionBudget& budget, std::size_t events_of_request = 1);
 
 struct SettledEffect {
   shard::Decision decision;

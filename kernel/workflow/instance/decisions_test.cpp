@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <ctime>
 #include <fstream>
 #include <iterator>
 
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/workflow_fixture.hpp"
 
 namespace trv::instance::testing {
@@ -261,7 +264,7 @@ TEST(Definitions, a_version_never_changes_and_the_latest_is_the_default) {
   };
   const auto apply = [&](const std::string& source) {
     return kernel.run([&](auto& txn, auto& here, auto those) {
-      return apply_definition(txn, here, those, {source, definition::Format::yaml});
+      return apply_definition(txn, here, those, good(ApplyDefinition::compile(source)));
     });
   };
   EXPECT_FALSE(good(apply(text("1.2.0", 1))).existed);
@@ -286,13 +289,15 @@ TEST(Events, every_definition_that_lets_an_event_pass_starts_with_it) {
                "{n: '${ .[0].data.n }', id: '${ .[0].id }'}}}]\n"));
   const auto receive = [&](std::string_view type, std::string_view data) {
     return good(kernel.run([&](auto& txn, auto& here, auto those) {
+             DecisionBudget budget;
              return receive_event(txn, here, those,
                                   {.id = "e1",
                                    .source = "s",
                                    .type = std::string(type),
                                    .subject = "",
                                    .time = {},
-                                   .data = std::string(data)});
+                                   .data = std::string(data)},
+                                  budget);
            }))
         .instances;
   };
@@ -451,7 +456,8 @@ TEST(Instances, that_one_event_starts_together_do_not_pay_for_each_other) {
   apply_named("hungry", hungry_text());
   apply_named("modest", "do: [{s: {set: {n: '${ last(range(60000)) }'}}}]\n");
   const auto started = good(kernel.run([&](auto& txn, auto& here, auto those) {
-    return receive_event(txn, here, those, {.id = "1", .source = "s", .type = "com.x"});
+    DecisionBudget budget;
+    return receive_event(txn, here, those, {.id = "1", .source = "s", .type = "com.x"}, budget);
   }));
   ASSERT_EQ(started.instances.size(), 2U);
   while (kernel.timers() > 0) ASSERT_TRUE(kernel.fire_timer());
@@ -465,6 +471,71 @@ TEST(Instances, that_one_event_starts_together_do_not_pay_for_each_other) {
   EXPECT_EQ(faulted, 1);
 }
 
+/// Applies a workflow that events of the type com.x start where `filter` lets them pass.
+void listen(TestKernel& kernel, std::string_view name, std::string_view filter, std::string_view rest) {
+  (void)kernel.apply_text(
+      fmt::format("document: {{dsl: '1.0.3', namespace: test, name: {}, version: '1.0.0'}}\n"
+                  "schedule: {{on: {{one: {{with: {{type: com.x, data: '{}'}}}}}}}}\n{}",
+                  name, filter, rest));
+}
+
+TEST(Events, a_filter_that_runs_out_of_fuel_costs_its_own_workflow_only) {
+  TestKernel kernel;
+  for (int i = 0; i < 8; ++i) {
+    listen(kernel, fmt::format("hungry-{}", i), "${ [range(900000)] | length > 0 }", "do: [{s: {set: {n: 1}}}]\n");
+  }
+  listen(kernel, "modest", "${ .n == 1 }", "do: [{s: {set: {n: 2}}}]\n");
+  const auto received = good(kernel.run([&](auto& txn, auto& here, auto those) {
+    DecisionBudget budget;
+    return receive_event(txn, here, those, {.id = "1", .source = "s", .type = "com.x", .data = R"({"n":1})"}, budget);
+  }));
+  ASSERT_EQ(received.instances.size(), 1U);
+  EXPECT_EQ(kernel.detail(received.instances[0]).summary.definition.name, "modest");
+  EXPECT_EQ(kernel.detail(received.instances[0]).output, R"({"n":2})");
+  EXPECT_EQ(std::ranges::count(received.decision.events, filter_failed_type, &record::Draft::type), 8);
+}
+
+TEST(Events, of_one_request_share_its_fuel_and_each_comes_to_its_end) {
+  TestKernel kernel;
+  listen(kernel, "it", "${ true }", "do: [{s: {set: {n: '${ last(range(100000)) }'}}}]\n");
+  std::vector<InstanceId> instances;
+  std::uint64_t fuel_left = 0;
+  (void)good(kernel.run([&](auto& txn, auto& here, auto those) -> base::Result<StartedByEvent> {
+    DecisionBudget budget;
+    StartedByEvent all;
+    for (int i = 0; i < 100; ++i) {
+      TRV_TRY_ASSIGN(auto one, receive_event(txn, here, those,
+                                             {.id = std::to_string(i), .source = "s", .type = "com.x", .data = "{}"},
+                                             budget, 100));
+      instances.insert(instances.end(), one.instances.begin(), one.instances.end());
+      for (auto& event : one.decision.events) all.decision.events.push_back(std::move(event));
+    }
+    fuel_left = budget.fuel.left();
+    return all;
+  }));
+  ASSERT_EQ(instances.size(), 100U);
+  EXPECT_GT(fuel_left, 0U);
+  EXPECT_GT(kernel.timers(), 80U);
+  while (kernel.timers() > 0) ASSERT_TRUE(kernel.fire_timer());
+  for (const InstanceId& id : instances) EXPECT_EQ(kernel.detail(id).output, R"({"n":99999})");
+}
+
+TEST(Definitions, are_compiled_before_the_decision_that_needs_them) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document("do: [{s: {set: {x: 1}}}]\n"));
+  listen(kernel, "listener", "${ true }", "do: [{s: {set: {n: 1}}}]\n");
+  DefinitionCache cold;
+  const Workflows restarted{kernel.tables(), cold, kernel.workflows().outbox};
+  auto txn = kernel.read();
+  good(warm(txn, base::TenantId("acme"), restarted, {name.space, name.name, ""}));
+  EXPECT_EQ(cold.size(), 1U);
+  good(warm(txn, base::TenantId("acme"), restarted, "com.x"));
+  EXPECT_EQ(cold.size(), 2U);
+  good(warm(txn, base::TenantId("acme"), restarted, {"test", "nobody", ""}));
+  good(warm(txn, base::TenantId("other"), restarted, "com.x"));
+  EXPECT_EQ(cold.size(), 2U);
+}
+
 TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
   std::ifstream stream(TRV_SOURCE_DIR "/docs/guides/triage.yaml");
   const std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
@@ -472,6 +543,7 @@ TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
   (void)kernel.apply_text(text);
   const auto receive = [&](std::string_view label) {
     return good(kernel.run([&](auto& txn, auto& here, auto those) {
+             DecisionBudget budget;
              return receive_event(
                  txn, here, those,
                  {.id = "1",
@@ -480,7 +552,8 @@ TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
                   .data = fmt::format(
                       R"({{"issue":{{"number":7,"title":"It breaks","html_url":"https://g/7","labels":[{{"name":"{}"}}]}},
                     "repository":{{"name":"app","owner":{{"login":"acme"}}}}}})",
-                      label)});
+                      label)},
+                 budget);
            }))
         .instances.at(0);
   };
@@ -514,6 +587,114 @@ TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
             R"({"channel":"triage","text":"No ticket for https://g/7: Communication Error"})");
   (void)good(kernel.succeed(next("slack.post-message").key, "{}"));
   EXPECT_EQ(kernel.detail(failing).summary.status, Status::completed);
+}
+
+/// Loops over `count` items of 18 bytes, each in a call or in a `set`, to its end.
+struct Loop {
+  double log_bytes = 0;    ///< for one item
+  double cpu_seconds = 0;  ///< for one item
+  std::size_t row_bytes_max = 0;
+};
+Loop loop_over(std::size_t count, std::string_view body) {
+  TestKernel kernel;
+  std::string input = "{\"l\":[";
+  for (std::size_t i = 0; i < count; ++i) input += fmt::format("{}\"item {:010}\"", i == 0 ? "" : ",", i);
+  input += "]}";
+  const auto name = kernel.apply_text(document(
+      fmt::format("do: [{{f: {{for: {{in: .l}}, do: [{{s: {}}}], output: {{as: '$input.l | length'}}}}}}]\n", body)));
+  const std::size_t bytes_before = kernel.log_bytes();
+  const std::clock_t before = std::clock();
+  const InstanceId id = kernel.start(name, input);
+  Loop out;
+  while (kernel.fire_timer() || !kernel.pending().empty()) {
+    for (const auto& effect : kernel.pending()) (void)good(kernel.succeed(effect.key, "1"));
+    auto txn = kernel.read();
+    const auto row = good(kernel.tables().instances.get(txn, instance_key("acme", id)));
+    out.row_bytes_max = std::max(out.row_bytes_max, row->size());
+  }
+  const auto per_item = static_cast<double>(count);
+  out.cpu_seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC / per_item;
+  out.log_bytes = static_cast<double>(kernel.log_bytes() - bytes_before) / per_item;
+  EXPECT_EQ(kernel.detail(id).output, std::to_string(count));
+  auto txn = kernel.read();
+  EXPECT_EQ(good(kernel.tables().frames.count(txn)), 0U);
+  return out;
+}
+
+TEST(Loops, cost_each_item_the_same_however_many_there_are) {
+  for (const std::string_view body :
+       {"{set: {x: '${ $item }'}}", "{call: \"a.b:1.0.0@default\", with: {x: '${ $item }'}}"}) {
+    SCOPED_TRACE(body);
+    const std::size_t few = body.starts_with("{set") ? 1'000 : 200;
+    const Loop small = loop_over(few, body);
+    const Loop large = loop_over(10 * few, body);
+    EXPECT_LT(large.log_bytes, small.log_bytes * 1.2);
+    EXPECT_GT(large.log_bytes, small.log_bytes * 0.8);
+    EXPECT_LT(large.row_bytes_max, 2'000U);
+    // Others use this machine too; what is paid for each item again would cost ten times as much.
+    EXPECT_LT(large.cpu_seconds, small.cpu_seconds * 2 + 20e-6);
+  }
+}
+
+TEST(Loops, within_loops_keep_their_items_over_waits) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(
+      document("do: [{o: {for: {each: x, in: '[range(150)]'}, do: [{i: {for: {each: y, in: '[$x, $x + 1]'}, do: ["
+               "{w: {if: '$x % 50 == 49', wait: PT1S}}, {s: {set: {n: '${ (.n // 0) + $x * 1000 + $y }'}}}]}}]}}]\n")));
+  while (kernel.fire_timer()) {
+  }
+  std::int64_t sum = 0;
+  for (std::int64_t x = 0; x < 150; ++x) sum += 2 * x * 1000 + 2 * x + 1;
+  EXPECT_EQ(kernel.detail(id).output, fmt::format("{{\"n\":{}}}", sum));
+  auto txn = kernel.read();
+  EXPECT_EQ(good(kernel.tables().frames.count(txn)), 0U);
+}
+
+TEST(Timelines, show_what_went_in_and_what_came_out_page_by_page) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
+  (void)good(kernel.succeed(kernel.pending()[0].key, R"({"key":"X-1"})"));
+  const auto steps = kernel.timeline(id);
+  ASSERT_EQ(steps.size(), 5U);
+  EXPECT_EQ(steps[0].input, R"({"title":"hello"})");
+  EXPECT_EQ(steps[1].input, R"({"title":"hello"})");
+  EXPECT_EQ(steps[2].output, R"({"key":"X-1"})");
+  EXPECT_EQ(steps[3].output, R"({"key":"X-1","from":"hello"})");
+  auto txn = kernel.read();
+  const InstanceStore store(kernel.tables());
+  std::string cursor;
+  std::size_t pages = 0;
+  for (; pages == 0 || !cursor.empty(); ++pages) {
+    const auto page = good(store.timeline(txn, base::TenantId("acme"), id, cursor, 1, kernel.record_at()));
+    ASSERT_EQ(page.items.size(), 1U);
+    EXPECT_EQ(page.items[0].lsn, steps[pages].lsn);
+    EXPECT_EQ(page.items[0].input, steps[pages].input);
+    cursor = page.next;
+  }
+  EXPECT_EQ(pages, 5U);
+  EXPECT_EQ(store.timeline(txn, base::TenantId("other"), id, {}, 1, kernel.record_at()).error().code(),
+            base::ErrorCode::not_found);
+}
+
+TEST(Timelines, of_many_decisions_are_found_from_any_place) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document("do: [{f: {for: {in: '[range(200)]'}, do: [{w: {wait: PT1S}}]}}]\n"));
+  // Each fires its timer in turn, so that no decision's records follow those of the one before.
+  const InstanceId id = kernel.start(name);
+  (void)kernel.start(name);
+  while (kernel.fire_timer()) {
+  }
+  const auto steps = kernel.timeline(id);
+  EXPECT_EQ(steps.size(), kernel.detail(id).summary.steps);
+  auto txn = kernel.read();
+  EXPECT_GT(good(kernel.tables().positions.count(txn)), 4U);
+  const InstanceStore store(kernel.tables());
+  for (std::size_t i = 0; i < steps.size(); i += 13) {
+    const auto page = good(
+        store.timeline(txn, base::TenantId("acme"), id, std::to_string(steps[i].lsn.value()), 3, kernel.record_at()));
+    ASSERT_EQ(page.items.size(), std::min<std::size_t>(3, steps.size() - i));
+    for (std::size_t k = 0; k < page.items.size(); ++k) EXPECT_EQ(page.items[k].lsn, steps[i + k].lsn);
+  }
 }
 
 TEST(Instances, lists_are_by_time_and_by_tenant) {

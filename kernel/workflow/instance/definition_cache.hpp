@@ -1,11 +1,13 @@
 #pragma once
-// Compiled definitions, kept by tenant and digest of their text. Owned by a shard's thread and used there only.
+// Compiled definitions, kept by tenant and digest of their text. A definition never changes, so one that a request's
+// thread has compiled serves the shard's thread too.
 
 #include <cstddef>
 #include <functional>
 #include <list>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "kernel/workflow/definition/definition.hpp"
@@ -15,15 +17,17 @@ namespace trv::instance {
 
 using DefinitionPointer = std::shared_ptr<const definition::Definition>;
 
+/// Any thread.
 class DefinitionCache {
  public:
   explicit DefinitionCache(std::size_t definitions_max = 1'024) : definitions_max_(definitions_max) {}
 
-  /// The definition from memory, or from `load`, kept for the next time; the one unused for longest makes room.
+  /// The definition from memory, or from `load`, kept for the next time; the one unused for longest makes room. `load`
+  /// is called without a lock: two threads may load the same one.
   [[nodiscard]] base::Result<DefinitionPointer> get(const base::TenantId& tenant, const base::Digest& sha256,
                                                     const std::function<base::Result<definition::Definition>()>& load);
   void put(const base::TenantId& tenant, DefinitionPointer definition);
-  [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
+  [[nodiscard]] std::size_t size() const;
 
  private:
   using Key = std::pair<std::string, base::Digest>;
@@ -32,8 +36,11 @@ class DefinitionCache {
     std::list<Key>::iterator place;
   };
 
+  [[nodiscard]] DefinitionPointer find(const Key& key);
+
   std::size_t definitions_max_;
-  std::list<Key> order_;  ///< most recently used first
+  mutable std::mutex mutex_;  ///< over what follows
+  std::list<Key> order_;      ///< most recently used first
   std::map<Key, Entry> entries_;
 };
 

@@ -40,18 +40,29 @@ base::Result<StoredDefinition> stored(definition::Name name, base::BytesView byt
 base::Result<std::optional<StoredDefinition>> DefinitionStore::find(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                     std::string_view space, std::string_view name,
                                                                     std::string_view version) const {
-  if (holds_zero(space) || holds_zero(name) || holds_zero(version)) return std::nullopt;
-  if (space.size() + name.size() + version.size() > 256) return std::nullopt;
-  definition::Name wanted{std::string(space), std::string(name), std::string(version)};
-  if (version.empty()) {
-    TRV_TRY_ASSIGN(const auto latest, tables_.latest.get(txn, latest_key(tenant.value(), space, name)));
+  return find(txn, tenant, {std::string(space), std::string(name), std::string(version)}, true);
+}
+
+base::Result<std::optional<StoredDefinition>> DefinitionStore::find_head(const lmdb::Txn& txn,
+                                                                         const base::TenantId& tenant,
+                                                                         std::string_view space, std::string_view name,
+                                                                         std::string_view version) const {
+  return find(txn, tenant, {std::string(space), std::string(name), std::string(version)}, false);
+}
+
+base::Result<std::optional<StoredDefinition>> DefinitionStore::find(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                    definition::Name wanted, bool with_text) const {
+  if (holds_zero(wanted.space) || holds_zero(wanted.name) || holds_zero(wanted.version)) return std::nullopt;
+  if (wanted.space.size() + wanted.name.size() + wanted.version.size() > 256) return std::nullopt;
+  if (wanted.version.empty()) {
+    TRV_TRY_ASSIGN(const auto latest, tables_.latest.get(txn, latest_key(tenant.value(), wanted.space, wanted.name)));
     if (!latest) return std::nullopt;
     wanted.version = base::as_text(*latest);
   }
-  TRV_TRY_ASSIGN(const auto bytes,
-                 tables_.definitions.get(txn, definition_key(tenant.value(), space, name, wanted.version)));
+  const std::string key = definition_key(tenant.value(), wanted.space, wanted.name, wanted.version);
+  TRV_TRY_ASSIGN(const auto bytes, tables_.definitions.get(txn, key));
   if (!bytes) return std::nullopt;
-  TRV_TRY_ASSIGN(StoredDefinition out, stored(std::move(wanted), *bytes, true));
+  TRV_TRY_ASSIGN(StoredDefinition out, stored(std::move(wanted), *bytes, with_text));
   return out;
 }
 

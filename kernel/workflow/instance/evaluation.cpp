@@ -6,6 +6,8 @@
 
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
+#include "kernel/workflow/instance/tables.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -64,7 +66,7 @@ Execution::Raised Execution::expression_error(const base::Error& error) const {
 
 // The first evaluation that finds the decision's fuel used up ends the instance, wherever the flow goes from there.
 void Execution::watch_fuel() {
-  if (!fuel_.used_up() || out_of_fuel_) return;
+  if (!budget_.fuel.used_up() || out_of_fuel_) return;
   const std::string_view reference = reference_of(scope_.task);
   out_of_fuel_ = make_error(
       StandardError::expression, reference,
@@ -75,16 +77,16 @@ void Execution::watch_fuel() {
 }
 
 Execution::Attempt<Value> Execution::evaluate(const definition::Template& part, const Value& input) {
-  const expression::SharedFuel::Scope scope(fuel_);
+  const expression::SharedFuel::Scope scope(budget_.fuel);
   base::Result<Value> result = part.evaluate(input, *this, context_.now);
-  if (!part.is_constant()) fuel_.spend(result ? assembly_fuel(*result) : assembly_fuel_max);
+  if (!part.is_constant()) budget_.fuel.spend(result ? assembly_fuel(*result) : assembly_fuel_max);
   watch_fuel();
   if (!result) return std::unexpected(expression_error(result.error()));
   return *std::move(result);
 }
 
 Execution::Attempt<Value> Execution::evaluate(const definition::Expression& part, const Value& input) {
-  const expression::SharedFuel::Scope scope(fuel_);
+  const expression::SharedFuel::Scope scope(budget_.fuel);
   base::Result<Value> result = part.evaluate(input, *this, context_.now);
   watch_fuel();
   if (!result) return std::unexpected(expression_error(result.error()));
@@ -158,16 +160,47 @@ Value Execution::task_value() const {
                         {"startedAt", time_value(scope_.started_ns)}});
 }
 
-Value Execution::local_value(const definition::VariableReference& reference) const {
+Value Execution::local_value(const definition::VariableReference& reference) {
   for (auto frame = state_.frames.rbegin(); frame != state_.frames.rend(); ++frame) {
     if (frame->task != reference.owner) continue;
-    if (frame->items) {
-      if (reference.slot == 1) return Value(frame->index);
-      return frame->index < frame->items->size() ? frame->items->at(frame->index) : Value();
-    }
+    if (frame->items_count > 0) return reference.slot == 1 ? Value(frame->index) : item_of(*frame);
     if (frame->error) return *frame->error;
   }
   return {};
+}
+
+std::size_t Execution::depth_of(const Frame& frame) const {
+  TRV_EXPECTS(&frame >= state_.frames.data() && &frame < state_.frames.data() + state_.frames.size());
+  return static_cast<std::size_t>(&frame - state_.frames.data());
+}
+
+const Value* Execution::input_of(Frame& frame) {
+  if (!frame.has_input) return nullptr;
+  if (!frame.input) {
+    base::Result<Value> input = instance_data_.frame_input(depth_of(frame));
+    if (!input) failure_ = input.error();
+    frame.input = input ? *std::move(input) : Value();
+  }
+  return &*frame.input;
+}
+
+Value Execution::item_of(Frame& frame) {
+  if (frame.index >= frame.items_count) return {};
+  const bool is_here =
+      frame.items && frame.index >= frame.items_first && frame.index - frame.items_first < frame.items->size();
+  if (!is_here) {
+    const std::size_t row = frame.index / items_per_row;
+    base::Result<Value> items = instance_data_.loop_items(depth_of(frame), row);
+    frame.items_first = static_cast<std::uint32_t>(row * items_per_row);
+    const bool fits = items && items->is_array() && frame.index - frame.items_first < items->size();
+    if (!fits) {
+      failure_ =
+          items ? base::Error(base::ErrorCode::corrupt, "a loop lacks an item; rebuild the projection") : items.error();
+      return {};
+    }
+    frame.items = *std::move(items);
+  }
+  return frame.items->at(frame.index - frame.items_first);
 }
 
 }  // namespace trv::instance

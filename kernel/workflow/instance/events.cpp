@@ -1,5 +1,7 @@
 #include "kernel/workflow/instance/events.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "events/record/payload.hpp"
@@ -43,11 +45,14 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
   return schema::workflow::CreateContinuation(builder, move.keep, frames, move.next, move.due_ns, data);
 }
 
-Offset<schema::workflow::Step> step_of(FlatBufferBuilder& builder, const StepOf& step) {
+Offset<schema::workflow::Step> step_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,
+                                       const StepOf& step) {
   const Text name = text(builder, step.task->name);
   const Text reference = text(builder, step.task->reference);
   const Text kind = text(builder, definition::kind_name(*step.task));
-  return schema::workflow::CreateStep(builder, step.index, name, reference, kind, step.attempt, step.started_ns);
+  // What starts and ends in one decision does not say when twice.
+  const std::int64_t started_ns = step.started_ns == context.now.ns() ? 0 : step.started_ns;
+  return schema::workflow::CreateStep(builder, step.index, name, reference, kind, step.attempt, started_ns);
 }
 
 std::string_view bytes_of(const base::Digest& digest) {
@@ -101,7 +106,7 @@ record::Draft EventWriter::cancelled(std::string_view reason) const {
 record::Draft EventWriter::task_started(const StepOf& step, std::string_view operation, std::string_view effect,
                                         const Move& move) const {
   FlatBufferBuilder builder(512);
-  const auto about = step_of(builder, step);
+  const auto about = step_of(builder, context_, step);
   const Text operation_text = text(builder, operation);
   const Text effect_text = text(builder, effect);
   const auto moved = continuation(builder, move);
@@ -112,7 +117,7 @@ record::Draft EventWriter::task_started(const StepOf& step, std::string_view ope
 
 record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) const {
   FlatBufferBuilder builder(256);
-  const auto about = step_of(builder, step);
+  const auto about = step_of(builder, context_, step);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_waiting_type,
                       record::finish(builder, schema::workflow::CreateTaskWaiting(builder, about, moved)));
@@ -121,7 +126,7 @@ record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) co
 record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                           const Move& move) const {
   FlatBufferBuilder builder(320 + (output ? output->size() : 0) + (context ? context->size() : 0));
-  const auto about = step_of(builder, step);
+  const auto about = step_of(builder, context_, step);
   const Text output_text = json(builder, output);
   const Text context_text = json(builder, context);
   const auto moved = continuation(builder, move);
@@ -132,7 +137,7 @@ record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, cons
 
 record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view error, const Move& move) const {
   FlatBufferBuilder builder(320 + error.size());
-  const auto about = step_of(builder, step);
+  const auto about = step_of(builder, context_, step);
   const Text error_text = text(builder, error);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_faulted_type,
@@ -141,7 +146,7 @@ record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view err
 
 record::Draft EventWriter::task_retried(const StepOf& step, std::string_view error, const Move& move) const {
   FlatBufferBuilder builder(320 + error.size());
-  const auto about = step_of(builder, step);
+  const auto about = step_of(builder, context_, step);
   const Text error_text = text(builder, error);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_retried_type,
@@ -171,6 +176,16 @@ record::Draft workflow_applied(const shard::DecisionContext& context, const defi
       context, workflow_stream, definition.name.space + "/" + definition.name.name, workflow_applied_type,
       record::finish(builder, schema::workflow::CreateWorkflowApplied(builder, space, name, version, format_text,
                                                                       source_text, sha256, types, title)));
+}
+
+record::Draft filter_failed(const shard::DecisionContext& context, const definition::Definition& definition,
+                            std::string_view event_id, std::uint64_t fuel) {
+  FlatBufferBuilder builder(256);
+  const Text version = text(builder, definition.name.version);
+  const Text event = text(builder, event_id);
+  const Text reason = text(builder, fmt::format("the filter of schedule.on needs more than {} units of fuel", fuel));
+  return shard::draft(context, workflow_stream, definition.name.space + "/" + definition.name.name, filter_failed_type,
+                      record::finish(builder, schema::workflow::CreateFilterFailed(builder, version, event, reason)));
 }
 
 }  // namespace trv::instance

@@ -14,6 +14,7 @@
 namespace trv::instance {
 
 inline constexpr std::string_view workflow_applied_type = "trv.workflow.applied";
+inline constexpr std::string_view filter_failed_type = "trv.filter.failed";
 inline constexpr std::string_view instance_started_type = "trv.instance.started";
 inline constexpr std::string_view instance_completed_type = "trv.instance.completed";
 inline constexpr std::string_view instance_faulted_type = "trv.instance.faulted";
@@ -73,6 +74,11 @@ class EventWriter {
 [[nodiscard]] record::Draft workflow_applied(const shard::DecisionContext& context,
                                              const definition::Definition& definition, definition::Format format,
                                              std::string_view text);
+
+/// The definition's event filter used up its fuel for this event, which does not start it.
+[[nodiscard]] record::Draft filter_failed(const shard::DecisionContext& context,
+                                          const definition::Definition& definition, std::string_view event_id,
+                                          std::uint64_t fuel);
 
 /// The CloudEvent types that may start the definition, each once; an empty text means any type.
 [[nodiscard]] std::vector<std::string> event_types(const definition::Definition& definition);

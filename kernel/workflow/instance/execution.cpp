@@ -21,14 +21,14 @@ std::string_view to_string(Status status) noexcept {
 }
 
 Execution::Execution(const shard::DecisionContext& context, const definition::Definition& definition,
-                     const InstanceId& instance, State state, InstanceData data, expression::SharedFuel& fuel)
+                     const InstanceId& instance, State state, InstanceData data, DecisionBudget& budget)
     : context_(context),
       definition_(definition),
       instance_(instance),
       writer_(context, instance),
       state_(std::move(state)),
       instance_data_(std::move(data)),
-      fuel_(fuel),
+      budget_(budget),
       frames_known_(state_.frames.size()) {
   TRV_EXPECTS(!definition_.tasks.empty() && context_.now.ns() >= 0);
   TRV_EXPECTS(state_.due_ns >= 0);
@@ -154,14 +154,15 @@ void Execution::skip(TaskIndex index) {
 
 void Execution::end_of_scope() {
   TRV_EXPECTS(!state_.frames.empty() && !in_call() && state_.next == no_task);
-  const Frame frame = state_.frames.back();
-  if (std::holds_alternative<definition::ForTask>(definition_.task(frame.task).body)) {
+  if (std::holds_alternative<definition::ForTask>(definition_.task(state_.frames.back().task).body)) {
     next_iteration();
     return;
   }
-  pop();
+  const Value* kept = input_of(state_.frames.back());
   const Value output = state_.data;
-  const Value input = frame.input ? *frame.input : output;
+  const Value input = kept == nullptr ? output : *kept;
+  const Frame frame = state_.frames.back();
+  pop();
   scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
   complete(frame.task, output, input, {}, frame.started_ns, frame.attempt);
   scope_ = {};
@@ -197,11 +198,12 @@ void Execution::fault(Value error) {
 
 void Execution::settle() {
   TRV_EXPECTS(!state_.frames.empty() && !state_.error.has_value());
+  const Value* kept = input_of(state_.frames.back());
+  const Value raw_input = state_.data;
+  const Value input = kept == nullptr ? raw_input : *kept;
   const Frame frame = state_.frames.back();
   const definition::Task& task = definition_.task(frame.task);
   pop();
-  const Value raw_input = state_.data;
-  const Value input = frame.input ? *frame.input : raw_input;
   scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
   if (std::holds_alternative<definition::WaitTask>(task.body)) {
     complete(frame.task, input, input, {}, frame.started_ns, frame.attempt);

@@ -10,18 +10,21 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/expression/shared_fuel.hpp"
+#include "kernel/workflow/instance/decision_budget.hpp"
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/state.hpp"
 
 namespace trv::instance {
 
-/// What an execution reads of its instance and does not carry in its state. Read at most once each.
+/// What an execution reads of its instance and does not carry in its state; each only when it is needed.
 struct InstanceData {
   std::int64_t started_ns = 0;
   std::function<base::Result<json::Value>()> input;    ///< as given to the instance
   std::function<base::Result<json::Value>()> context;  ///< the exported context; {} at first
+  /// The input of the frame at this depth, and a row of items of the loop there.
+  std::function<base::Result<json::Value>(std::size_t depth)> frame_input{};
+  std::function<base::Result<json::Value>(std::size_t depth, std::size_t row)> loop_items{};
 };
 
 /// What a new instance begins with.
@@ -36,9 +39,9 @@ enum class When : std::uint8_t { now, next };
 
 class Execution final : public definition::VariableSource {
  public:
-  /// References must outlive the execution. `state` is where the events so far have led; `fuel` is the decision's.
+  /// References must outlive the execution. `state` is where the events so far have led; `budget` is the decision's.
   Execution(const shard::DecisionContext& context, const definition::Definition& definition, const InstanceId& instance,
-            State state, InstanceData data, expression::SharedFuel& fuel);
+            State state, InstanceData data, DecisionBudget& budget);
 
   /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
   [[nodiscard]] base::Status begin(std::string_view trigger, const Input& input, When runs = When::now);
@@ -114,8 +117,8 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] Json data_json();
   [[nodiscard]] bool in_call() const;
   [[nodiscard]] bool has_yielded() const noexcept {
-    return steps_here_ >= steps_per_decision_max || event_bytes_here_ >= event_bytes_per_decision_max ||
-           fuel_.left() < fuel_per_task_max;
+    return budget_.steps >= steps_per_decision_max || budget_.event_bytes >= event_bytes_per_decision_max ||
+           budget_.fuel.left() < fuel_per_task_max;
   }
   /// The task whose scope the instance is inside of; no_task at the top.
   [[nodiscard]] TaskIndex scope_task() const noexcept;
@@ -131,9 +134,14 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] Raised expression_error(const base::Error& error) const;
   [[nodiscard]] std::string_view reference_of(TaskIndex index) const;
   [[nodiscard]] const Value& context_value();
+  /// The frame's input; null where it was not kept.
+  [[nodiscard]] const Value* input_of(Frame& frame);
+  /// The current item of a loop.
+  [[nodiscard]] Value item_of(Frame& frame);
+  [[nodiscard]] std::size_t depth_of(const Frame& frame) const;
   [[nodiscard]] Value workflow_value();
   [[nodiscard]] Value task_value() const;
-  [[nodiscard]] Value local_value(const definition::VariableReference& reference) const;
+  [[nodiscard]] Value local_value(const definition::VariableReference& reference);
 
   const shard::DecisionContext& context_;
   const definition::Definition& definition_;
@@ -146,14 +154,12 @@ class Execution final : public definition::VariableSource {
   std::optional<Value> context_cache_;
   std::optional<Value> workflow_cache_;
   std::optional<Value> input_cache_;
-  expression::SharedFuel& fuel_;
+  DecisionBudget& budget_;
   std::optional<Value> out_of_fuel_;    ///< why the instance ends: the decision's fuel was used up
   std::optional<base::Error> failure_;  ///< of instance_data_
   std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have reported
   bool data_known_ = true;              ///< whether the events so far have reported state_.data
   bool context_known_ = true;
-  std::uint32_t steps_here_ = 0;
-  std::size_t event_bytes_here_ = 0;
   bool blocked_ = false;  ///< nothing to do before an outcome or a time
 };
 

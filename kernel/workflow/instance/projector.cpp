@@ -6,10 +6,12 @@
 #include <vector>
 
 #include "events/record/payload.hpp"
-#include "events/schema/effect_generated.h"
 #include "events/schema/workflow_generated.h"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/definition/version.hpp"
 #include "kernel/workflow/instance/events.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -20,30 +22,10 @@ using record::text_of;
 
 namespace {
 
-/// Frames that stay, then those of the event. A frame without input or items keeps those of the same task before it.
-void move(StateRow& row, const wf::Continuation* continuation) {
-  if (continuation == nullptr) return;
-  std::vector<FrameRow> before = std::move(row.frames);
-  row.frames.assign(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(
-                                                         std::min<std::size_t>(continuation->keep(), before.size())));
-  if (continuation->frames() != nullptr) {
-    for (const wf::Frame* moved : *continuation->frames()) {
-      FrameRow frame{moved->task(),           moved->attempt(),        moved->index(),         moved->started_ns(),
-                     text_of(moved->input()), text_of(moved->items()), text_of(moved->error())};
-      const std::size_t at = row.frames.size();
-      if (at < before.size() && before[at].task == frame.task) {
-        if (frame.input.empty()) frame.input = before[at].input;
-        if (frame.items.empty()) frame.items = before[at].items;
-      }
-      row.frames.push_back(frame);
-    }
-  }
-  row.next = continuation->next();
-  row.due_ns = continuation->due_ns();
-  if (continuation->data() != nullptr) row.data = text_of(continuation->data());
-}
+/// Of positions that no longer change.
+constexpr std::size_t runs_per_row = 32;
 
-void count_run(StateRow& row, TaskIndex task, std::uint32_t run) {
+void count_run(InstanceRow& row, TaskIndex task, std::uint32_t run) {
   for (TaskRuns& known : row.runs) {
     if (known.task != task) continue;
     known.runs = run;
@@ -64,28 +46,18 @@ std::optional<base::Uuid> instance_of_timer(std::string_view owner) {
   return base::Uuid::parse(owner.substr(prefix.size()));
 }
 
-struct WorkflowProjector::Change {
-  StateRow& row;
-  StepRow step;
-  std::string_view context;
-
-  void about(const wf::Step* of) {
-    if (of == nullptr) return;
-    step.name = text_of(of->name());
-    step.reference = text_of(of->reference());
-    step.kind = text_of(of->kind());
-    step.attempt = of->attempt();
-    step.started_ns = of->started_ns();
-    row.current = step.reference;
-  }
-};
+base::Status WorkflowProjector::open(lmdb::WriteTxn& txn) {
+  held_ = {};
+  return tables_.open(txn);
+}
 
 base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
   if (event.stream_kind() == instance_stream) {
-    return event.type() == instance_started_type ? apply_started(txn, event) : apply_to_instance(txn, event);
+    TRV_TRY(event.type() == instance_started_type ? apply_started(txn, event) : apply_to_instance(txn, event));
+  } else if (event.type() == workflow_applied_type) {
+    TRV_TRY(apply_definition(txn, event));
   }
-  if (event.type() == workflow_applied_type) return apply_definition(txn, event);
-  return {};
+  return event.decision_end() ? write_held(txn) : base::Status();
 }
 
 base::Status WorkflowProjector::apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event) {
@@ -137,82 +109,219 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   TRV_TRY_ASSIGN(const auto* started, payload_of<wf::InstanceStarted>(event));
   const auto instance = base::Uuid::parse(event.stream_id());
   if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
-  const std::string key = instance_key(event.tenant(), *instance);
-  HeadRow head;
-  head.space = text_of(started->space());
-  head.name = text_of(started->name());
-  head.version = text_of(started->version());
-  head.sha256 = digest_of(started->sha256());
-  head.trigger = text_of(started->trigger());
-  head.started_ns = event.time().ns();
-  encode(head, encoded_);
-  TRV_TRY(tables_.heads.put(txn, key, base::as_bytes(encoded_)));
-  TRV_TRY(tables_.inputs.put(txn, key, base::as_bytes(text_of(started->input()))));
-  if (head.trigger.starts_with(start_key_trigger)) {
-    TRV_TRY(tables_.start_keys.put(txn, start_key(event.tenant(), head.trigger), instance->bytes()));
-  }
-  StateRow row;
+  TRV_TRY(write_held(txn));
+  held_.key = instance_key(event.tenant(), *instance);
+  held_.instance = *instance;
+  held_.tenant = event.tenant();
+  held_.input = text_of(started->input());
+  InstanceRow row;
+  row.space = text_of(started->space());
+  row.name = text_of(started->name());
+  row.version = text_of(started->version());
+  row.sha256 = digest_of(started->sha256());
+  row.trigger = text_of(started->trigger());
+  row.started_ns = event.time().ns();
+  row.first_lsn = event.lsn().value();
   row.steps = 1;
   row.data = text_of(started->input());
   row.error = text_of(started->error());
-  move(row, started->continuation());
-  StepRow step;
-  return write(txn, event, *instance, key, row, 0, step);
+  if (row.trigger.starts_with(start_key_trigger)) {
+    TRV_TRY(tables_.start_keys.put(txn, start_key(event.tenant(), row.trigger), instance->bytes()));
+  }
+  TRV_TRY(move(txn, row, started->continuation()));
+  keep(event, row);
+  return {};
 }
 
 base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event) {
-  // The decision that records an effect or its outcome records the task that it belongs to as well.
-  if (event.type().starts_with("trv.effect.")) return {};
   const auto instance = base::Uuid::parse(event.stream_id());
   if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
-  const std::string key = instance_key(event.tenant(), *instance);
-  TRV_TRY_ASSIGN(const auto bytes, tables_.states.get(txn, key));
-  if (!bytes) {
+  const bool is_effect = event.type().starts_with("trv.effect.");
+  TRV_TRY_ASSIGN(const bool known, hold(txn, event, *instance));
+  if (!known) {
     return base::fail(base::ErrorCode::corrupt, fmt::format("{} at lsn {} is about an instance that never started",
                                                             event.type(), event.lsn().value()));
   }
-  before_.assign(base::as_text(*bytes));
-  TRV_TRY_ASSIGN(StateRow row, decode_state(base::as_bytes(before_)));
-  const std::int64_t due_before_ns = row.due_ns;
-  Change one{.row = row, .step = {}, .context = {}};
-  TRV_TRY(change(txn, event, one));
-  if (!one.context.empty()) TRV_TRY(tables_.contexts.put(txn, key, base::as_bytes(one.context)));
-  return write(txn, event, *instance, key, row, due_before_ns, one.step);
+  // The decision that records an effect or its outcome records the task that it belongs to as well.
+  if (is_effect) {
+    add_position(held_.positions, event.lsn());
+    return {};
+  }
+  TRV_TRY_ASSIGN(InstanceRow row, decode_instance(base::as_bytes(held_.row)));
+  TRV_TRY(change(txn, event, row));
+  keep(event, row);
+  return {};
 }
 
-base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView& event, Change& one) {
-  StateRow& row = one.row;
+base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::RecordView& event,
+                                           const base::Uuid& instance) {
+  std::string key = instance_key(event.tenant(), instance);
+  if (held_.key == key) return true;
+  TRV_TRY(write_held(txn));
+  TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, key));
+  if (!bytes) return false;
+  TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
+  held_.key = std::move(key);
+  held_.instance = instance;
+  held_.tenant = event.tenant();
+  held_.row = base::as_text(*bytes);
+  held_.is_stored = true;
+  held_.due_ns = row.due_ns;
+  return true;
+}
+
+void WorkflowProjector::keep(const record::RecordView& event, InstanceRow& row) {
+  TRV_EXPECTS(!held_.key.empty());
+  row.updated_ns = event.time().ns();
+  add_position(held_.positions, event.lsn());
+  encode(row, encoded_);
+  std::swap(held_.row, encoded_);
+}
+
+base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
+  if (held_.key.empty()) return {};
+  TRV_ASSERT(!held_.positions.empty());
+  TRV_TRY_ASSIGN(InstanceRow row, decode_instance(base::as_bytes(held_.row)));
+  TRV_TRY_ASSIGN(std::vector<Run> runs, decode_runs(base::as_bytes(row.positions)));
+  for (const Run& run : held_.positions) {
+    add_position(runs, record::Lsn(run.first));
+    runs.back().count += run.count - 1;
+  }
+  // The last run may still grow.
+  while (runs.size() > runs_per_row) {
+    const auto end = runs.begin() + runs_per_row;
+    TRV_TRY(tables_.positions.put(txn, positions_key(held_.key, record::Lsn(runs.front().first)),
+                                  base::as_bytes(encode(std::span(runs).first(runs_per_row)))));
+    runs.erase(runs.begin(), end);
+  }
+  const std::string positions = encode(runs);
+  row.positions = positions;
+  TRV_TRY(write_parts(txn, row));
+  encode(row, encoded_);
+  TRV_TRY(tables_.instances.put(txn, held_.key, base::as_bytes(encoded_)));
+  if (held_.due_ns != row.due_ns) {
+    const base::TenantId tenant(held_.tenant);
+    if (held_.due_ns != 0) {
+      TRV_TRY(timers_.cancel(txn, {base::Timestamp(held_.due_ns), tenant, timer_owner(held_.instance)}));
+    }
+    if (row.due_ns != 0) TRV_TRY(timers_.set(txn, {base::Timestamp(row.due_ns), tenant, timer_owner(held_.instance)}));
+  }
+  held_ = {};
+  return {};
+}
+
+// What has ended is read from the log again, where it is asked for; only a start key still needs its input.
+base::Status WorkflowProjector::write_parts(lmdb::WriteTxn& txn, const InstanceRow& row) {
+  const bool runs = row.status == Status::running;
+  if (held_.input && (runs || row.trigger.starts_with(start_key_trigger))) {
+    TRV_TRY(tables_.inputs.put(txn, held_.key, base::as_bytes(*held_.input)));
+  }
+  if (held_.context && runs) TRV_TRY(tables_.contexts.put(txn, held_.key, base::as_bytes(*held_.context)));
+  if (runs || !held_.is_stored) return {};
+  if (!row.trigger.starts_with(start_key_trigger)) TRV_TRY(tables_.inputs.erase(txn, held_.key));
+  if (row.context_lsn != 0) TRV_TRY(tables_.contexts.erase(txn, held_.key));
+  return {};
+}
+
+// A frame without input or items keeps those of the same task before it.
+base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, InstanceRow& row, const wf::Continuation* moved) {
+  if (moved == nullptr) return {};
+  const std::vector<FrameRow> before = std::move(row.frames);
+  const std::size_t kept = std::min<std::size_t>(moved->keep(), before.size());
+  row.frames.assign(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(kept));
+  if (moved->frames() != nullptr) {
+    for (const wf::Frame* one : *moved->frames()) {
+      FrameRow frame{.task = one->task(),
+                     .attempt = one->attempt(),
+                     .index = one->index(),
+                     .started_ns = one->started_ns(),
+                     .error = text_of(one->error())};
+      const std::size_t depth = row.frames.size();
+      if (depth < before.size() && before[depth].task == frame.task) {
+        frame.has_input = before[depth].has_input;
+        frame.items = before[depth].items;
+      } else if (depth < before.size()) {
+        TRV_TRY(erase_frame(txn, depth, before[depth]));
+      }
+      TRV_TRY(put_frame(txn, depth, frame, *one));
+      row.frames.push_back(frame);
+    }
+  }
+  for (std::size_t depth = row.frames.size(); depth < before.size(); ++depth) {
+    TRV_TRY(erase_frame(txn, depth, before[depth]));
+  }
+  row.next = moved->next();
+  row.due_ns = moved->due_ns();
+  if (moved->data() != nullptr) row.data = text_of(moved->data());
+  return {};
+}
+
+base::Status WorkflowProjector::put_frame(lmdb::WriteTxn& txn, std::size_t depth, FrameRow& frame,
+                                          const wf::Frame& moved) {
+  if (moved.input() != nullptr) {
+    TRV_TRY(tables_.frames.put(txn, frame_key(held_.key, depth), base::as_bytes(text_of(moved.input()))));
+    frame.has_input = 1;
+  }
+  if (moved.items() == nullptr) return {};
+  TRV_TRY(erase_items(txn, depth, frame.items));
+  auto items = json::parse(text_of(moved.items()));
+  if (!items || !items->is_array()) return base::fail(base::ErrorCode::corrupt, "the items of a loop are not an array");
+  frame.items = static_cast<std::uint32_t>(items->size());
+  for (std::size_t first = 0; first < items->size(); first += items_per_row) {
+    std::vector<json::Value> some;
+    for (std::size_t i = first; i < std::min(first + items_per_row, items->size()); ++i) some.push_back(items->at(i));
+    const std::string json = json::serialize(json::Value::array(std::move(some)));
+    TRV_TRY(tables_.frames.put(txn, items_key(held_.key, depth, first / items_per_row), base::as_bytes(json)));
+  }
+  return {};
+}
+
+base::Status WorkflowProjector::erase_frame(lmdb::WriteTxn& txn, std::size_t depth, const FrameRow& frame) {
+  if (frame.has_input != 0) TRV_TRY(tables_.frames.erase(txn, frame_key(held_.key, depth)));
+  return erase_items(txn, depth, frame.items);
+}
+
+base::Status WorkflowProjector::erase_items(lmdb::WriteTxn& txn, std::size_t depth, std::size_t count) {
+  for (std::size_t first = 0; first < count; first += items_per_row) {
+    TRV_TRY(tables_.frames.erase(txn, items_key(held_.key, depth, first / items_per_row)));
+  }
+  return {};
+}
+
+base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::RecordView& event, InstanceRow& row) {
   const std::string_view type = event.type();
   ++row.steps;
   row.error = {};
+  const auto about = [&row](const wf::Step* step) {
+    if (step != nullptr) row.current = text_of(step->reference());
+  };
   if (type == task_completed_type) {
     TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
-    one.about(completed->step());
-    if (completed->skipped()) one.step.operation = "skipped";
-    move(row, completed->continuation());
+    about(completed->step());
+    TRV_TRY(move(txn, row, completed->continuation()));
     if (completed->output() != nullptr) row.data = text_of(completed->output());
-    one.context = text_of(completed->context());
+    if (completed->context() != nullptr) {
+      held_.context = text_of(completed->context());
+      row.context_lsn = event.lsn().value();
+    }
   } else if (type == task_started_type) {
     TRV_TRY_ASSIGN(const auto* started, payload_of<wf::TaskStarted>(event));
-    one.about(started->step());
-    one.step.operation = text_of(started->operation());
-    move(row, started->continuation());
+    about(started->step());
+    TRV_TRY(move(txn, row, started->continuation()));
     if (started->step() != nullptr) count_run(row, started->step()->task(), started->step()->attempt());
   } else if (type == task_waiting_type) {
     TRV_TRY_ASSIGN(const auto* waiting, payload_of<wf::TaskWaiting>(event));
-    one.about(waiting->step());
-    move(row, waiting->continuation());
+    about(waiting->step());
+    TRV_TRY(move(txn, row, waiting->continuation()));
   } else if (type == task_faulted_type) {
     TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::TaskFaulted>(event));
-    one.about(faulted->step());
-    one.step.error = text_of(faulted->error());
+    about(faulted->step());
     row.error = text_of(faulted->error());
-    move(row, faulted->continuation());
+    TRV_TRY(move(txn, row, faulted->continuation()));
   } else if (type == task_retried_type) {
     TRV_TRY_ASSIGN(const auto* retried, payload_of<wf::TaskRetried>(event));
-    one.about(retried->step());
-    one.step.error = text_of(retried->error());
-    move(row, retried->continuation());
+    about(retried->step());
+    TRV_TRY(move(txn, row, retried->continuation()));
   } else if (type == instance_completed_type) {
     TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
     if (completed->output() != nullptr) row.data = text_of(completed->output());
@@ -220,37 +329,23 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn&, const record::RecordView
   } else if (type == instance_faulted_type) {
     TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
     row.error = text_of(faulted->error());
-    one.step.error = row.error;
     row.status = Status::faulted;
   } else if (type == instance_cancelled_type) {
     row.status = Status::cancelled;
   }
   if (row.status != Status::running) {
+    for (std::size_t depth = 0; depth < row.frames.size(); ++depth) {
+      TRV_TRY(erase_frame(txn, depth, row.frames[depth]));
+    }
     row.frames.clear();
     row.runs.clear();
     row.next = no_task;
     row.due_ns = 0;
     row.current = {};
+    // Only the output is shown.
+    if (row.status != Status::completed) row.data = {};
   }
   return {};
-}
-
-base::Status WorkflowProjector::write(lmdb::WriteTxn& txn, const record::RecordView& event, const base::Uuid& instance,
-                                      std::string_view key, StateRow& row, std::int64_t due_before_ns, StepRow& step) {
-  row.updated_ns = event.time().ns();
-  encode(row, encoded_);
-  TRV_TRY(tables_.states.put(txn, key, base::as_bytes(encoded_)));
-  if (due_before_ns != row.due_ns) {
-    const base::TenantId tenant(event.tenant());
-    if (due_before_ns != 0) {
-      TRV_TRY(timers_.cancel(txn, {base::Timestamp(due_before_ns), tenant, timer_owner(instance)}));
-    }
-    if (row.due_ns != 0) TRV_TRY(timers_.set(txn, {base::Timestamp(row.due_ns), tenant, timer_owner(instance)}));
-  }
-  step.time_ns = event.time().ns();
-  step.type = event.type();
-  encode(step, encoded_);
-  return tables_.steps.put(txn, step_key(event.tenant(), instance, event.lsn()), base::as_bytes(encoded_));
 }
 
 }  // namespace trv::instance

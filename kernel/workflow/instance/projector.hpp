@@ -1,17 +1,20 @@
 #pragma once
-// Keeps definitions, instances and their timelines from the events trv.workflow.*, trv.instance.* and trv.task.*. It
-// writes what events say and never looks into a definition.
+// Keeps definitions, instances and the positions of their records from the events trv.workflow.*, trv.instance.*,
+// trv.task.* and, in instances' streams, trv.effect.*. It writes what events say and never looks into a definition.
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "events/projection/projector.hpp"
 #include "kernel/shard/timers.hpp"
+#include "kernel/workflow/instance/positions.hpp"
 #include "kernel/workflow/instance/row.hpp"
 #include "kernel/workflow/instance/tables.hpp"
 
 namespace trv::schema::workflow {
 struct Continuation;
-struct Step;
+struct Frame;
 }  // namespace trv::schema::workflow
 
 namespace trv::instance {
@@ -24,25 +27,49 @@ class WorkflowProjector final : public projection::Projector {
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
   [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
-  [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override { return tables_.open(txn); }
+  [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
+  void begin() override { held_ = {}; }
+  /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
+  [[nodiscard]] base::Status finish(lmdb::WriteTxn& txn) override { return write_held(txn); }
 
   [[nodiscard]] const Tables& tables() const noexcept { return tables_; }
 
  private:
-  /// One event of an instance while it is applied. `row` borrows from `before` and from the event.
-  struct Change;
+  /// An instance between two of its events: its row and what is not in a table yet.
+  struct Held {
+    std::string key;  ///< in Tables::instances; empty: none is held
+    base::Uuid instance;
+    std::string tenant;
+    std::string row;          ///< encoded
+    bool is_stored = false;   ///< the tables have it, as it was before
+    std::int64_t due_ns = 0;  ///< of the timer that is set
+    std::vector<Run> positions;
+    std::optional<std::string> input;
+    std::optional<std::string> context;
+  };
 
   [[nodiscard]] base::Status apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_started(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event);
-  [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event, Change& change);
-  [[nodiscard]] base::Status write(lmdb::WriteTxn& txn, const record::RecordView& event, const base::Uuid& instance,
-                                   std::string_view key, StateRow& row, std::int64_t due_before_ns, StepRow& step);
+  [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event, InstanceRow& row);
+  /// Frames that stay, then those of the event, and their rows.
+  [[nodiscard]] base::Status move(lmdb::WriteTxn& txn, InstanceRow& row, const schema::workflow::Continuation* moved);
+  [[nodiscard]] base::Status put_frame(lmdb::WriteTxn& txn, std::size_t depth, FrameRow& frame,
+                                       const schema::workflow::Frame& moved);
+  [[nodiscard]] base::Status erase_frame(lmdb::WriteTxn& txn, std::size_t depth, const FrameRow& frame);
+  [[nodiscard]] base::Status erase_items(lmdb::WriteTxn& txn, std::size_t depth, std::size_t count);
+  /// The event's instance becomes the held one. False where there is no such instance.
+  [[nodiscard]] base::Result<bool> hold(lmdb::WriteTxn& txn, const record::RecordView& event,
+                                        const base::Uuid& instance);
+  /// The held row is now this one, as of the event.
+  void keep(const record::RecordView& event, InstanceRow& row);
+  [[nodiscard]] base::Status write_held(lmdb::WriteTxn& txn);
+  [[nodiscard]] base::Status write_parts(lmdb::WriteTxn& txn, const InstanceRow& row);
 
   const shard::Timers& timers_;
   Tables tables_;
-  std::string before_;   ///< reused: the state row as it was
+  Held held_;
   std::string encoded_;  ///< reused: the row to write
 };
 

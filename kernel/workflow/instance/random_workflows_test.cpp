@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "kernel/workflow/instance/workflow_fixture.hpp"
@@ -69,8 +70,8 @@ std::map<std::string, std::string> rows_of(TestKernel& kernel) {
   auto txn = kernel.read();
   const Tables& tables = kernel.tables();
   int number = 0;
-  for (const lmdb::Table* table : {&tables.definitions, &tables.latest, &tables.subscriptions, &tables.heads,
-                                   &tables.states, &tables.inputs, &tables.contexts, &tables.steps}) {
+  for (const lmdb::Table* table : {&tables.definitions, &tables.latest, &tables.subscriptions, &tables.instances,
+                                   &tables.inputs, &tables.contexts, &tables.frames, &tables.positions}) {
     ++number;
     good(lmdb::scan(txn, *table, {}, {}, lmdb::Direction::forward,
                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
@@ -106,6 +107,12 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
     ++(status == Status::completed ? completed : faulted);
     EXPECT_EQ(kernel.timers(), 0U) << text;
     EXPECT_TRUE(kernel.pending().empty()) << text;
+    // One row is left of it, and how it went is read from the log.
+    const auto rows = rows_of(kernel);
+    EXPECT_EQ(std::ranges::count_if(rows, [](const auto& row) { return row.first > "4"; }), 1) << text;
+    const auto timeline = kernel.timeline(id);
+    EXPECT_EQ(timeline.size(), kernel.detail(id).summary.steps) << text;
+    EXPECT_EQ(kernel.detail(id).input, R"({"n":1})");
     TestKernel again;
     again.replay(kernel);
     EXPECT_EQ(rows_of(again), rows_of(kernel));

@@ -1,27 +1,26 @@
 #include "kernel/workflow/instance/row.hpp"
 
-#include <bit>
 #include <concepts>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
+#include "events/record/varint.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 namespace {
-
-static_assert(std::endian::native == std::endian::little);
 
 class Writer {
  public:
   explicit Writer(std::string& out) : out_(out) { out_.clear(); }
   template <std::integral T>
   Writer& operator<<(T number) {
-    out_.append(reinterpret_cast<const char*>(&number), sizeof number);
+    record::append_varint(out_, static_cast<std::make_unsigned_t<T>>(number));
     return *this;
   }
   Writer& operator<<(std::string_view text) {
-    TRV_EXPECTS(text.size() <= UINT32_MAX);
-    *this << static_cast<std::uint32_t>(text.size());
+    *this << text.size();
     out_ += text;
     return *this;
   }
@@ -36,16 +35,16 @@ class Writer {
 
 class Reader {
  public:
-  explicit Reader(base::BytesView bytes) : rest_(base::as_text(bytes)) {}
+  explicit Reader(base::BytesView bytes) : rest_(bytes) {}
   template <std::integral T>
   Reader& operator>>(T& number) {
-    if (const std::string_view bytes = take(sizeof number); bytes.size() == sizeof number) {
-      std::memcpy(&number, bytes.data(), sizeof number);
-    }
+    const auto stored = good_ ? record::take_varint(rest_) : std::nullopt;
+    good_ = stored && *stored <= std::numeric_limits<std::make_unsigned_t<T>>::max();
+    if (good_) number = static_cast<T>(*stored);
     return *this;
   }
   Reader& operator>>(std::string_view& text) {
-    std::uint32_t size = 0;
+    std::size_t size = 0;
     *this >> size;
     text = take(size);
     return *this;
@@ -57,9 +56,9 @@ class Reader {
     return *this;
   }
   /// How many elements follow, each of at least `element_bytes`.
-  std::uint32_t count(std::size_t element_bytes) {
+  std::size_t count(std::size_t element_bytes) {
     TRV_EXPECTS(element_bytes > 0);
-    std::uint32_t number = 0;
+    std::size_t number = 0;
     *this >> number;
     if (number > rest_.size() / element_bytes) {
       good_ = false;
@@ -78,82 +77,63 @@ class Reader {
       good_ = false;
       return {};
     }
-    const std::string_view bytes = rest_.substr(0, size);
-    rest_.remove_prefix(size);
+    const std::string_view bytes = base::as_text(rest_.first(size));
+    rest_ = rest_.subspan(size);
     return bytes;
   }
 
-  std::string_view rest_;
+  base::BytesView rest_;
   bool good_ = true;
 };
 
 }  // namespace
 
-void encode(const StateRow& row, std::string& out) {
-  TRV_EXPECTS(row.steps >= 1);
+void encode(const InstanceRow& row, std::string& out) {
+  TRV_EXPECTS(row.steps >= 1 && row.first_lsn >= 1);
   TRV_EXPECTS(row.status == Status::running || (row.frames.empty() && row.due_ns == 0 && row.next == no_task));
   Writer writer(out);
-  writer << static_cast<std::uint8_t>(row.status) << row.steps << row.updated_ns << row.due_ns << row.next
-         << row.current << row.data << row.error;
-  writer << static_cast<std::uint32_t>(row.frames.size());
+  writer << static_cast<std::uint8_t>(row.status) << row.space << row.name << row.version << row.sha256 << row.trigger
+         << row.started_ns << row.first_lsn << row.context_lsn << row.positions << row.steps << row.updated_ns
+         << row.data << row.error;
+  // Nothing of the rest is left once it has ended.
+  if (row.status != Status::running) return;
+  writer << row.due_ns << row.next << row.current;
+  writer << row.frames.size();
   for (const FrameRow& frame : row.frames) {
-    writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.input << frame.items
+    writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.has_input << frame.items
            << frame.error;
   }
-  writer << static_cast<std::uint32_t>(row.runs.size());
+  writer << row.runs.size();
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
 }
 
-base::Result<StateRow> decode_state(base::BytesView bytes) {
+base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   Reader reader(bytes);
-  StateRow row;
+  InstanceRow row;
   std::uint8_t status = 0;
-  reader >> status >> row.steps >> row.updated_ns >> row.due_ns >> row.next >> row.current >> row.data >> row.error;
+  reader >> status >> row.space >> row.name >> row.version >> row.sha256 >> row.trigger >> row.started_ns >>
+      row.first_lsn >> row.context_lsn >> row.positions >> row.steps >> row.updated_ns >> row.data >> row.error;
   const bool known =
       status >= static_cast<std::uint8_t>(Status::running) && status <= static_cast<std::uint8_t>(Status::cancelled);
-  if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is none; rebuild the projection");
+  if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is not known; rebuild the projection");
   row.status = static_cast<Status>(status);
-  row.frames.resize(reader.count(32));
-  for (FrameRow& frame : row.frames) {
-    reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.input >> frame.items >>
-        frame.error;
+  if (row.status == Status::running) {
+    reader >> row.due_ns >> row.next >> row.current;
+    row.frames.resize(reader.count(7));
+    for (FrameRow& frame : row.frames) {
+      reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
+          frame.error;
+    }
+    row.runs.resize(reader.count(2));
+    for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
   }
-  row.runs.resize(reader.count(8));
-  for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
-  TRV_TRY(reader.finish("an instance's state"));
-  return row;
-}
-
-void encode(const HeadRow& row, std::string& out) {
-  Writer(out) << row.space << row.name << row.version << row.sha256 << row.trigger << row.started_ns;
-}
-
-base::Result<HeadRow> decode_head(base::BytesView bytes) {
-  Reader reader(bytes);
-  HeadRow row;
-  reader >> row.space >> row.name >> row.version >> row.sha256 >> row.trigger >> row.started_ns;
-  TRV_TRY(reader.finish("an instance's head"));
-  return row;
-}
-
-void encode(const StepRow& row, std::string& out) {
-  Writer(out) << row.time_ns << row.type << row.name << row.reference << row.kind << row.operation << row.attempt
-              << row.started_ns << row.error;
-}
-
-base::Result<StepRow> decode_step(base::BytesView bytes) {
-  Reader reader(bytes);
-  StepRow row;
-  reader >> row.time_ns >> row.type >> row.name >> row.reference >> row.kind >> row.operation >> row.attempt >>
-      row.started_ns >> row.error;
-  TRV_TRY(reader.finish("a step of an instance"));
+  TRV_TRY(reader.finish("an instance's row"));
   return row;
 }
 
 void encode(const DefinitionRow& row, std::string& out) {
   Writer writer(out);
-  writer << row.sha256 << row.format << row.title << row.applied_ns
-         << static_cast<std::uint32_t>(row.event_types.size());
+  writer << row.sha256 << row.format << row.title << row.applied_ns << row.event_types.size();
   for (const std::string_view type : row.event_types) writer << type;
   writer << row.text;
 }
@@ -162,7 +142,7 @@ base::Result<DefinitionRow> decode_definition(base::BytesView bytes) {
   Reader reader(bytes);
   DefinitionRow row;
   reader >> row.sha256 >> row.format >> row.title >> row.applied_ns;
-  row.event_types.resize(reader.count(4));
+  row.event_types.resize(reader.count(1));
   for (std::string_view& type : row.event_types) reader >> type;
   reader >> row.text;
   TRV_TRY(reader.finish("a definition"));

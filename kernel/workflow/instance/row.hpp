@@ -1,6 +1,6 @@
 #pragma once
 // The rows of the workflow projection as bytes. Rows are rebuilt from the log at will, so this is not a format for
-// others: little-endian numbers and length-prefixed texts in a fixed order. Readers check every length.
+// others: numbers in base 128 and length-prefixed texts in a fixed order. Readers check every length.
 
 #include <cstdint>
 #include <string>
@@ -17,50 +17,37 @@ namespace trv::instance {
 // The texts of all rows borrow from the bytes they were decoded from. JSON texts are empty where absent.
 
 struct FrameRow {
-  std::uint32_t task = no_task;
+  TaskIndex task = no_task;
   std::uint32_t attempt = 0;
   std::uint32_t index = 0;
   std::int64_t started_ns = 0;
-  std::string_view input;
-  std::string_view items;
+  std::uint8_t has_input = 0;  ///< 1: its input is in Tables::frames
+  std::uint32_t items = 0;     ///< how many items of a loop are in Tables::frames
   std::string_view error;
 };
 
-/// Changes with every event of the instance.
-struct StateRow {
+/// All that changes with every decision of the instance, and the little that never does. What may be large and changes
+/// seldom has rows of its own.
+struct InstanceRow {
   Status status = Status::running;
-  std::uint64_t steps = 0;
-  std::int64_t updated_ns = 0;
-  std::int64_t due_ns = 0;
-  std::uint32_t next = no_task;
-  std::string_view current;  ///< reference of the task that the last event was about
-  std::string_view data;
-  std::string_view error;
-  std::vector<FrameRow> frames;
-  std::vector<TaskRuns> runs;
-};
-
-/// Written once.
-struct HeadRow {
   std::string_view space;
   std::string_view name;
   std::string_view version;
   base::Digest sha256{};
   std::string_view trigger;
   std::int64_t started_ns = 0;
-};
-
-/// One line of an instance's timeline.
-struct StepRow {
-  std::int64_t time_ns = 0;
-  std::string_view type;  ///< of the event
-  std::string_view name;
-  std::string_view reference;
-  std::string_view kind;
-  std::string_view operation;
-  std::uint32_t attempt = 0;
-  std::int64_t started_ns = 0;
+  std::uint64_t first_lsn = 0;    ///< of trv.instance.started
+  std::uint64_t context_lsn = 0;  ///< of the last event that brought a context; 0 = none
+  std::string_view positions;     ///< runs of positions, the latest
+  std::uint64_t steps = 0;
+  std::int64_t updated_ns = 0;
+  std::int64_t due_ns = 0;
+  TaskIndex next = no_task;
+  std::string_view current;  ///< reference of the task that the last event was about
+  std::string_view data;
   std::string_view error;
+  std::vector<FrameRow> frames;
+  std::vector<TaskRuns> runs;
 };
 
 struct DefinitionRow {
@@ -72,15 +59,11 @@ struct DefinitionRow {
   std::string_view text;
 };
 
-void encode(const StateRow& row, std::string& out);
-void encode(const HeadRow& row, std::string& out);
-void encode(const StepRow& row, std::string& out);
+void encode(const InstanceRow& row, std::string& out);
 void encode(const DefinitionRow& row, std::string& out);
 
 // Error: corrupt.
-[[nodiscard]] base::Result<StateRow> decode_state(base::BytesView bytes);
-[[nodiscard]] base::Result<HeadRow> decode_head(base::BytesView bytes);
-[[nodiscard]] base::Result<StepRow> decode_step(base::BytesView bytes);
+[[nodiscard]] base::Result<InstanceRow> decode_instance(base::BytesView bytes);
 [[nodiscard]] base::Result<DefinitionRow> decode_definition(base::BytesView bytes);
 
 }  // namespace trv::instance

@@ -53,7 +53,8 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   effect.input = *std::move(json);
 
   Frame frame{.task = index, .attempt = effect.attempt, .started_ns = now_ns};
-  if (task.input_from && task.needs_input()) frame.input = input;
+  frame.has_input = task.input_from && task.needs_input();
+  if (frame.has_input) frame.input = input;
   push(std::move(frame));
   state_.next = no_task;
   const std::string operation = effect.kind == "http"

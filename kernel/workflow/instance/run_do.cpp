@@ -4,7 +4,8 @@ namespace trv::instance {
 
 void Execution::run(TaskIndex index, const definition::DoTask& task, const Value& input) {
   Frame frame{.task = index, .started_ns = context_.now.ns()};
-  if (definition_.task(index).needs_input()) frame.input = input;
+  frame.has_input = definition_.task(index).needs_input();
+  if (frame.has_input) frame.input = input;
   push(std::move(frame));
   set_data(input);
   state_.next = task.first;

@@ -18,8 +18,13 @@ void Execution::run(TaskIndex index, const definition::ForTask& task, const Valu
   if (const Attempt<std::string> checked = checked_json(*items, "'for.in'"); !checked) {
     return raise(index, checked.error().error, now_ns, 0);
   }
-  Frame frame{.task = index, .started_ns = now_ns, .items = *std::move(items)};
-  if (definition_.task(index).needs_input()) frame.input = input;
+  if (items->size() == 0) return complete(index, input, input, {}, now_ns, 0);
+  Frame frame{.task = index,
+              .started_ns = now_ns,
+              .has_input = definition_.task(index).needs_input(),
+              .items_count = static_cast<std::uint32_t>(items->size())};
+  if (frame.has_input) frame.input = input;
+  frame.items = *std::move(items);
   push(std::move(frame));
   set_data(input);
   // The place before the first item; next_iteration steps onto it.
@@ -29,14 +34,15 @@ void Execution::run(TaskIndex index, const definition::ForTask& task, const Valu
 
 void Execution::next_iteration() {
   Frame& frame = change_top();
-  TRV_EXPECTS(frame.items.has_value());
+  TRV_EXPECTS(frame.items_count > 0);
   const TaskIndex index = frame.task;
   const auto& task = std::get<definition::ForTask>(definition_.task(index).body);
   const std::int64_t started_ns = frame.started_ns;
   ++frame.index;
-  TRV_ASSERT(frame.index <= frame.items->size());
-  bool more = frame.index < frame.items->size();
-  const Value input = frame.input ? *frame.input : state_.data;
+  TRV_ASSERT(frame.index <= frame.items_count);
+  bool more = frame.index < frame.items_count;
+  const Value* kept = input_of(frame);
+  const Value input = kept == nullptr ? state_.data : *kept;
   scope_ = {.task = index, .started_ns = started_ns, .raw_input = &input, .input = &input};
   if (more && task.while_) {
     Attempt<Value> truth = evaluate(*task.while_, state_.data);

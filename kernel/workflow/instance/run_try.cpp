@@ -28,7 +28,7 @@ std::int64_t backoff_ns(Backoff backoff, std::int64_t delay_ns, std::uint32_t re
 }  // namespace
 
 void Execution::run(TaskIndex index, const definition::TryTask& task, const Value& input) {
-  push({.task = index, .started_ns = context_.now.ns(), .input = input});
+  push({.task = index, .started_ns = context_.now.ns(), .has_input = true, .input = input});
   set_data(input);
   state_.next = task.first;
 }
@@ -45,12 +45,13 @@ void Execution::handle_error() {
     if (task == nullptr || state_.frames[i].error) continue;
     const TaskIndex index = state_.frames[i].task;
     // The conditions see the error by its name as the catch's tasks do.
+    const Value* kept = input_of(state_.frames[i]);
     Frame probe = state_.frames[i];
     probe.error = state_.error;
     std::vector<Frame> outer(state_.frames.begin(), state_.frames.begin() + static_cast<std::ptrdiff_t>(i));
     outer.push_back(probe);
     std::swap(outer, state_.frames);
-    const Value input = probe.input ? *probe.input : state_.data;
+    const Value input = kept == nullptr ? state_.data : *kept;
     scope_ = {.task = index, .started_ns = probe.started_ns, .raw_input = &input, .input = &input};
     const Attempt<bool> caught = catches(probe, *task);
     Attempt<std::optional<base::Timestamp>> again = std::optional<base::Timestamp>();

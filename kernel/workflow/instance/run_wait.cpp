@@ -8,7 +8,8 @@ void Execution::run(TaskIndex index, const definition::WaitTask& task, const Val
   if (!length) return raise(index, length.error().error, context_.now.ns(), 0);
   if (length->count() <= 0) return complete(index, input, input, {}, context_.now.ns(), 0);
   Frame frame{.task = index, .started_ns = context_.now.ns()};
-  if (definition_.task(index).input_from) frame.input = input;
+  frame.has_input = definition_.task(index).input_from.has_value();
+  if (frame.has_input) frame.input = input;
   push(std::move(frame));
   state_.next = no_task;
   state_.due_ns = (context_.now + *length).ns();

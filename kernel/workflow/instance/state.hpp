@@ -34,8 +34,11 @@ struct Frame {
   std::uint32_t attempt = 0;  ///< try: retries so far; call: which run of the task this is
   std::uint32_t index = 0;    ///< for: the current item
   std::int64_t started_ns = 0;
-  std::optional<json::Value> input{};  ///< transformed input, where something later needs it
-  std::optional<json::Value> items{};  ///< for
+  bool has_input = false;              ///< transformed input, where something later needs it
+  std::uint32_t items_count = 0;       ///< for: all of them
+  std::optional<json::Value> input{};  ///< absent where it was not read yet
+  std::optional<json::Value> items{};  ///< for: all, or the row that holds the current one
+  std::uint32_t items_first = 0;       ///< the place of the first in `items`
   std::optional<json::Value> error{};  ///< try: within its catch
   bool reported = false;               ///< input and items are in an event already
 };
@@ -69,6 +72,9 @@ inline constexpr std::size_t data_bytes_max = 256 * 1024;
 inline constexpr std::uint32_t steps_per_decision_max = 1'000;
 /// Fuel of all expressions that one decision evaluates; see docs/decisions/0013.
 inline constexpr std::uint64_t fuel_per_decision_max = 5'000'000;
+/// Of the event filter of one workflow: a decision's fuel in equal parts for the filters and events of a request.
+inline constexpr std::uint64_t fuel_per_filter_max = 1'000'000;
+inline constexpr std::uint64_t fuel_per_filter_min = 20'000;
 /// With less than that left a decision yields, so that each task can have as much.
 inline constexpr std::uint64_t fuel_per_task_max = 4'000'000;
 /// After events of so many bytes a decision yields as it does after its last step.

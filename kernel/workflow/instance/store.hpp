@@ -2,11 +2,13 @@
 // Reading the workflow projection: for decisions, and for what shows it. Everything is scoped by tenant; what
 // belongs to another tenant answers as what does not exist. Any thread, each call within the caller's transaction.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "events/record/record.hpp"
 #include "kernel/workflow/instance/row.hpp"
 #include "kernel/workflow/instance/state.hpp"
 #include "kernel/workflow/instance/tables.hpp"
@@ -37,6 +39,11 @@ class DefinitionStore {
   [[nodiscard]] base::Result<std::optional<StoredDefinition>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                    std::string_view space, std::string_view name,
                                                                    std::string_view version = {}) const;
+  /// The same without its text.
+  [[nodiscard]] base::Result<std::optional<StoredDefinition>> find_head(const lmdb::Txn& txn,
+                                                                        const base::TenantId& tenant,
+                                                                        std::string_view space, std::string_view name,
+                                                                        std::string_view version = {}) const;
   /// The latest versions that events of this type may start, with those that any type may start.
   [[nodiscard]] base::Result<std::vector<definition::Name>> subscribed(const lmdb::Txn& txn,
                                                                        const base::TenantId& tenant,
@@ -46,6 +53,9 @@ class DefinitionStore {
                                                           std::string_view cursor, std::size_t count_max) const;
 
  private:
+  [[nodiscard]] base::Result<std::optional<StoredDefinition>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                   definition::Name wanted, bool with_text) const;
+
   const Tables& tables_;
 };
 
@@ -69,7 +79,7 @@ struct InstanceDetail {
   std::optional<base::Timestamp> due;  ///< when it goes on by itself
 };
 
-/// One step of an instance's timeline.
+/// One step of an instance's timeline, as its records say it.
 struct InstanceStep {
   record::Lsn lsn;
   base::Timestamp time;
@@ -80,8 +90,13 @@ struct InstanceStep {
   std::string operation;  ///< of a call; "skipped" for a task whose `if` was false
   std::uint32_t attempt = 0;
   base::Duration duration{};  ///< since the task started
+  std::string input;          ///< JSON: of the instance, or what a call hands to its operation; empty where not said
+  std::string output;         ///< JSON: of the task or of the instance; empty where not said
   std::string error;          ///< JSON, where there was one
 };
+
+/// Records by position, to read what the projection does not hold twice. Error: not_found for one that is not there.
+using RecordAt = std::function<base::Result<record::Record>(record::Lsn)>;
 
 class InstanceStore {
  public:
@@ -102,16 +117,24 @@ class InstanceStore {
   [[nodiscard]] base::Result<json::Value> context(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                   const InstanceId& id) const;
 
+  /// The input of the frame at this depth. Error: corrupt where it has none.
+  [[nodiscard]] base::Result<json::Value> frame_input(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                      const InstanceId& id, std::size_t depth) const;
+  /// items_per_row items, or fewer in the last row, of the loop at this depth. Error: corrupt.
+  [[nodiscard]] base::Result<json::Value> loop_items(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                     const InstanceId& id, std::size_t depth, std::size_t row) const;
+
+  /// Input and context of one that has ended are read from its records.
   [[nodiscard]] base::Result<std::optional<InstanceDetail>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                                 const InstanceId& id) const;
+                                                                 const InstanceId& id, const RecordAt& record_at) const;
   /// Latest first. With a filter a page may hold fewer than `count_max` and still have a next.
   [[nodiscard]] base::Result<Page<InstanceSummary>> list(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                          std::optional<Status> status, std::string_view cursor,
                                                          std::size_t count_max) const;
-  /// In order of the log.
+  /// In order of the log. Errors: not_found for an instance or a record that is not there.
   [[nodiscard]] base::Result<Page<InstanceStep>> timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                           const InstanceId& id, std::string_view cursor,
-                                                          std::size_t count_max) const;
+                                                          std::size_t count_max, const RecordAt& record_at) const;
 
  private:
   const Tables& tables_;

@@ -8,16 +8,27 @@
 #include "sdk/base/digest.hpp"
 
 namespace trv::instance {
+namespace {
+
+/// Big-endian, so that rows are in order of their numbers.
+std::string with_number(std::string_view key, std::uint64_t number, unsigned bytes) {
+  TRV_EXPECTS(bytes == 8 || number >> (8 * bytes) == 0);
+  std::string out(key);
+  for (unsigned i = bytes; i-- > 0;) out.push_back(static_cast<char>(number >> (8 * i)));
+  return out;
+}
+
+}  // namespace
 
 base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(definitions, txn.create_table("workflow_definitions"));
   TRV_TRY_ASSIGN(latest, txn.create_table("workflow_latest"));
   TRV_TRY_ASSIGN(subscriptions, txn.create_table("workflow_subscriptions"));
-  TRV_TRY_ASSIGN(heads, txn.create_table("workflow_heads"));
-  TRV_TRY_ASSIGN(states, txn.create_table("workflow_states"));
+  TRV_TRY_ASSIGN(instances, txn.create_table("workflow_instances"));
   TRV_TRY_ASSIGN(inputs, txn.create_table("workflow_inputs"));
   TRV_TRY_ASSIGN(contexts, txn.create_table("workflow_contexts"));
-  TRV_TRY_ASSIGN(steps, txn.create_table("workflow_steps"));
+  TRV_TRY_ASSIGN(frames, txn.create_table("workflow_frames"));
+  TRV_TRY_ASSIGN(positions, txn.create_table("workflow_positions"));
   TRV_TRY_ASSIGN(start_keys, txn.create_table("workflow_start_keys"));
   return {};
 }
@@ -62,29 +73,21 @@ std::string start_key(std::string_view tenant, std::string_view trigger) {
 }
 
 std::string instance_key(std::string_view tenant, const base::Uuid& instance) {
-  TRV_EXPECTS(!tenant.empty());
-  // With room for the lsn of a step.
-  std::string key;
-  key.reserve(tenant.size() + 1 + instance.bytes().size() + 8);
-  key += tenant;
-  key.push_back('\0');
+  std::string key = tenant_prefix(tenant);
   key.append(reinterpret_cast<const char*>(instance.bytes().data()), instance.bytes().size());
   return key;
 }
 
-std::string step_key(std::string_view tenant, const base::Uuid& instance, record::Lsn lsn) {
-  std::string key = instance_key(tenant, instance);
-  std::array<char, 8> bytes{};
-  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(lsn.value() >> (56 - 8 * i));
-  key.append(bytes.data(), bytes.size());
-  return key;
+std::string frame_key(std::string_view instance_key, std::size_t depth) {
+  return with_number(instance_key, depth, 2);
 }
 
-record::Lsn lsn_of(base::BytesView step_key) {
-  TRV_EXPECTS(step_key.size() >= 8);
-  std::uint64_t value = 0;
-  for (const std::uint8_t byte : step_key.last(8)) value = (value << 8) | byte;
-  return record::Lsn(value);
+std::string items_key(std::string_view instance_key, std::size_t depth, std::size_t row) {
+  return with_number(frame_key(instance_key, depth), row, 4);
+}
+
+std::string positions_key(std::string_view instance_key, record::Lsn first) {
+  return with_number(instance_key, first.value(), 8);
 }
 
 base::Uuid instance_of(base::BytesView instance_key) {

@@ -13,17 +13,20 @@
 
 namespace trv::instance {
 
+/// Items of a loop that share a row.
+inline constexpr std::size_t items_per_row = 64;
+
 /// Handles; cheap to copy, valid as long as the environment.
 struct Tables {
   lmdb::Table definitions;    ///< tenant 0 namespace 0 name 0 version → DefinitionRow
   lmdb::Table latest;         ///< tenant 0 namespace 0 name → version
   lmdb::Table subscriptions;  ///< tenant 0 event type 0 namespace 0 name → version
-  lmdb::Table heads;          ///< tenant 0 instance → HeadRow
-  lmdb::Table states;         ///< tenant 0 instance → StateRow
-  lmdb::Table inputs;         ///< tenant 0 instance → JSON
-  lmdb::Table contexts;       ///< tenant 0 instance → JSON; none = {}
-  lmdb::Table steps;          ///< tenant 0 instance lsn → StepRow
-  lmdb::Table start_keys;     ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
+  lmdb::Table instances;      ///< tenant 0 instance → InstanceRow
+  lmdb::Table inputs;         ///< tenant 0 instance → JSON; while it runs, and as long as its start key is kept
+  lmdb::Table contexts;       ///< tenant 0 instance → JSON; while it runs; none = {}
+  lmdb::Table frames;      ///< tenant 0 instance depth → JSON of the frame's input; … depth chunk → JSON of loop items
+  lmdb::Table positions;   ///< tenant 0 instance first lsn → runs of positions, earlier than those in the row
+  lmdb::Table start_keys;  ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
 
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn);
 };
@@ -34,10 +37,12 @@ struct Tables {
 [[nodiscard]] std::string latest_key(std::string_view tenant, std::string_view space, std::string_view name);
 [[nodiscard]] std::string subscription_prefix(std::string_view tenant, std::string_view event_type);
 [[nodiscard]] std::string instance_key(std::string_view tenant, const base::Uuid& instance);
-[[nodiscard]] std::string step_key(std::string_view tenant, const base::Uuid& instance, record::Lsn lsn);
+/// Of the frame at `depth`, counted from the outermost; of the row with its input.
+[[nodiscard]] std::string frame_key(std::string_view instance_key, std::size_t depth);
+/// Of items_per_row items of a loop.
+[[nodiscard]] std::string items_key(std::string_view instance_key, std::size_t depth, std::size_t row);
+[[nodiscard]] std::string positions_key(std::string_view instance_key, record::Lsn first);
 [[nodiscard]] std::string start_key(std::string_view tenant, std::string_view trigger);
-/// The lsn at the end of a step_key.
-[[nodiscard]] record::Lsn lsn_of(base::BytesView step_key);
 /// The instance at the end of an instance_key.
 [[nodiscard]] base::Uuid instance_of(base::BytesView instance_key);
 

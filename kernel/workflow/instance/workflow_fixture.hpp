@@ -70,7 +70,7 @@ class TestKernel {
 
   definition::Name apply_text(std::string_view text, definition::Format format = definition::Format::yaml) {
     return good(run([&](auto& txn, auto& here, auto those) {
-             return apply_definition(txn, here, those, {std::string(text), format});
+             return apply_definition(txn, here, those, good(ApplyDefinition::compile(std::string(text), format)));
            }))
         .name;
   }
@@ -113,12 +113,26 @@ class TestKernel {
   }
   [[nodiscard]] InstanceDetail detail(const InstanceId& id) {
     auto txn = good(env_.begin_read());
-    auto found = good(InstanceStore(projector_.tables()).find(txn, base::TenantId(tenant), id));
+    auto found = good(InstanceStore(projector_.tables()).find(txn, base::TenantId(tenant), id, record_at()));
     return found ? *std::move(found) : InstanceDetail{};
   }
   [[nodiscard]] std::vector<InstanceStep> timeline(const InstanceId& id) {
     auto txn = good(env_.begin_read());
-    return good(InstanceStore(projector_.tables()).timeline(txn, base::TenantId(tenant), id, {}, 100'000)).items;
+    return good(InstanceStore(projector_.tables()).timeline(txn, base::TenantId(tenant), id, {}, 100'000, record_at()))
+        .items;
+  }
+  /// Of everything that was applied.
+  [[nodiscard]] RecordAt record_at() const {
+    return [this](record::Lsn lsn) -> base::Result<record::Record> {
+      if (lsn.value() < 1 || lsn.value() > log_.size()) return base::fail(base::ErrorCode::not_found, "no such record");
+      return record::Record::decode(log_[lsn.value() - 1]);
+    };
+  }
+  /// Bytes of everything that was applied.
+  [[nodiscard]] std::size_t log_bytes() const {
+    std::size_t bytes = 0;
+    for (const base::Bytes& record : log_) bytes += record.size();
+    return bytes;
   }
   [[nodiscard]] std::vector<shard::Effect> pending() {
     auto txn = good(env_.begin_read());
@@ -141,7 +155,9 @@ class TestKernel {
     for (const base::Bytes& stored : other.log_) {
       const record::Record event = good(record::Record::decode(stored));
       apply_view(txn, event.view());
+      log_.push_back(stored);
     }
+    good(projector_.finish(txn));
     good(txn.commit());
   }
 
@@ -159,6 +175,7 @@ class TestKernel {
       log_.emplace_back(view.stored().begin(), view.stored().end());
       apply_view(txn, view);
     }
+    good(projector_.finish(txn));
   }
 
   void apply_view(lmdb::WriteTxn& txn, const record::RecordView& view) {

@@ -167,7 +167,10 @@ base::Result<Audited> audit(const std::filesystem::path& data_folder, const std:
     TRV_TRY_ASSIGN(const auto txn, live.projection->begin_read());
     TRV_TRY_ASSIGN(const bool is_here, live.tenancy.is_here(txn, base::TenantId(tenant)));
     if (!is_here) continue;
-    TRV_TRY_ASSIGN(const auto trail, trail::Trail::open(txn, live.trail.tables(), base::TenantId(tenant), key));
+    TRV_TRY_ASSIGN(const auto log, open_log(data_folder));
+    log::RecordLookup records(*log, shard);
+    TRV_TRY_ASSIGN(const auto trail,
+                   trail::Trail::open(txn, live.trail.tables(), base::TenantId(tenant), key, records));
     TRV_TRY_ASSIGN(const auto exported, exporting::write_export(scratch, trail));
     TRV_TRY_ASSIGN(const auto report, verify::verify_folder(scratch, key.verifier()));
     Audited audited;

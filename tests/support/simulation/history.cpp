@@ -217,7 +217,7 @@ class Play {
     const std::string trigger = dice_.below(2) == 0 ? "sim.go" + number(2) : "";
     const std::string name = "wf" + number(3);
     const std::string version = "1.0." + number(3);
-    const instance::ApplyDefinition command{.text = author_.write(name, version, trigger)};
+    const auto command = good(instance::ApplyDefinition::compile(author_.write(name, version, trigger)));
     const std::string_view of = tenant();
     World& world = world_of(of);
     world.add(of,
@@ -250,21 +250,22 @@ class Play {
     event.channel = "api";
     const std::string_view of = tenant();
     World& world = world_of(of);
-    world.add(of,
-              [&world, event](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-                TRV_TRY_ASSIGN(const auto taken, world.state.ingest.taken(txn, context.tenant, event));
-                if (taken) return shard::Decision{};
-                shard::Decision decision;
-                TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
-                context.causation_id = draft.event_id;
-                decision.events.push_back(std::move(draft));
-                TRV_TRY_ASSIGN(auto started,
-                               instance::receive_event(
-                                   txn, context, world.workflows(),
-                                   {.id = event.id, .source = event.source, .type = event.type, .data = event.data}));
-                decision.append(std::move(started.decision));
-                return decision;
-              });
+    world.add(
+        of, [&world, event](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+          TRV_TRY_ASSIGN(const auto taken, world.state.ingest.taken(txn, context.tenant, event));
+          if (taken) return shard::Decision{};
+          shard::Decision decision;
+          TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
+          context.causation_id = draft.event_id;
+          decision.events.push_back(std::move(draft));
+          instance::DecisionBudget budget;
+          TRV_TRY_ASSIGN(auto started,
+                         instance::receive_event(
+                             txn, context, world.workflows(),
+                             {.id = event.id, .source = event.source, .type = event.type, .data = event.data}, budget));
+          decision.append(std::move(started.decision));
+          return decision;
+        });
   }
 
   void add_cancel() {

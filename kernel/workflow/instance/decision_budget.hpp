@@ -1,0 +1,21 @@
+#pragma once
+// What one decision may spend, however many instances it runs.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernel/expression/shared_fuel.hpp"
+#include "kernel/workflow/instance/state.hpp"
+
+namespace trv::instance {
+
+/// One thread, for the time of one decision.
+struct DecisionBudget {
+  explicit DecisionBudget(std::uint64_t fuel_units = fuel_per_decision_max) : fuel(fuel_units) {}
+
+  expression::SharedFuel fuel;
+  std::uint32_t steps = 0;      ///< made
+  std::size_t event_bytes = 0;  ///< of the payloads of its events
+};
+
+}  // namespace trv::instance

@@ -1,0 +1,147 @@
+// An instance's steps, read from the log by the positions that the projection keeps.
+
+#include "kernel/workflow/instance/timeline.hpp"
+
+#include <algorithm>
+
+#include "events/record/payload.hpp"
+#include "events/schema/effect_generated.h"
+#include "events/schema/workflow_generated.h"
+#include "kernel/workflow/instance/events.hpp"
+#include "kernel/workflow/instance/positions.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::instance {
+
+namespace wf = schema::workflow;
+using record::payload_of;
+using record::text_of;
+
+namespace {
+
+void about(InstanceStep& out, const wf::Step* step) {
+  if (step == nullptr) return;
+  out.task = text_of(step->name());
+  out.reference = text_of(step->reference());
+  out.kind = text_of(step->kind());
+  out.attempt = step->attempt();
+  if (step->started_ns() != 0) out.duration = out.time - base::Timestamp(step->started_ns());
+}
+
+/// The runs that hold positions from `from` on: the first of them may begin before it.
+base::Result<std::vector<Run>> runs_from(const lmdb::Txn& txn, const Tables& tables, const std::string& key,
+                                         std::string_view latest, std::uint64_t from, std::size_t count_max) {
+  std::vector<Run> runs;
+  std::uint64_t count = 0;
+  const auto take = [&](base::BytesView bytes) -> base::Status {
+    TRV_TRY_ASSIGN(const std::vector<Run> some, decode_runs(bytes));
+    for (const Run& run : some) {
+      if (run.first + run.count <= from || count > count_max) continue;
+      runs.push_back(run);
+      count += run.first + run.count - std::max(run.first, from);
+    }
+    return {};
+  };
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, tables.positions));
+  // The last row that begins at or before the position.
+  TRV_TRY_ASSIGN(auto entry, cursor.seek_back(positions_key(key, record::Lsn(from))));
+  if (!entry || !lmdb::begins_with(entry->key, base::as_bytes(key))) {
+    TRV_TRY_ASSIGN(entry, cursor.seek(positions_key(key, record::Lsn(from))));
+  }
+  while (entry && lmdb::begins_with(entry->key, base::as_bytes(key)) && count <= count_max) {
+    TRV_TRY(take(entry->value));
+    TRV_TRY_ASSIGN(entry, cursor.next());
+  }
+  TRV_TRY(take(base::as_bytes(latest)));
+  return runs;
+}
+
+}  // namespace
+
+base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& event) {
+  InstanceStep out;
+  out.lsn = event.lsn();
+  out.time = event.time();
+  out.type = event.type();
+  if (out.type.starts_with("trv.effect.")) return std::nullopt;
+  if (out.type == task_completed_type) {
+    TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
+    about(out, completed->step());
+    if (completed->skipped()) out.operation = "skipped";
+    out.output = text_of(completed->output());
+  } else if (out.type == task_started_type) {
+    TRV_TRY_ASSIGN(const auto* started, payload_of<wf::TaskStarted>(event));
+    about(out, started->step());
+    out.operation = text_of(started->operation());
+  } else if (out.type == task_waiting_type) {
+    TRV_TRY_ASSIGN(const auto* waiting, payload_of<wf::TaskWaiting>(event));
+    about(out, waiting->step());
+  } else if (out.type == task_faulted_type) {
+    TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::TaskFaulted>(event));
+    about(out, faulted->step());
+    out.error = text_of(faulted->error());
+  } else if (out.type == task_retried_type) {
+    TRV_TRY_ASSIGN(const auto* retried, payload_of<wf::TaskRetried>(event));
+    about(out, retried->step());
+    out.error = text_of(retried->error());
+  } else if (out.type == instance_started_type) {
+    TRV_TRY_ASSIGN(out.input, input_in(event));
+  } else if (out.type == instance_completed_type) {
+    TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
+    out.output = text_of(completed->output());
+  } else if (out.type == instance_faulted_type) {
+    TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
+    out.error = text_of(faulted->error());
+  }
+  return out;
+}
+
+base::Result<std::string> input_in(const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* started, payload_of<wf::InstanceStarted>(event));
+  return std::string(text_of(started->input()));
+}
+
+base::Result<std::string> context_in(const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
+  return std::string(text_of(completed->context()));
+}
+
+base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                         const InstanceId& id, std::string_view cursor,
+                                                         std::size_t count_max, const RecordAt& record_at) const {
+  TRV_EXPECTS(count_max > 0);
+  std::uint64_t from = 0;
+  if (!cursor.empty()) {
+    const bool digits = cursor.size() <= 18 && cursor.find_first_not_of("0123456789") == std::string_view::npos;
+    if (!digits) return base::fail(base::ErrorCode::invalid, "the cursor is not one that a timeline has given");
+    from = std::stoull(std::string(cursor));
+  }
+  const std::string key = instance_key(tenant.value(), id);
+  TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, key));
+  if (!bytes) return base::fail(base::ErrorCode::not_found, "instance '" + id.to_string() + "' not found");
+  TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
+  // Of a call's four records two are steps, and one more says whether there is a next page.
+  const std::size_t records_max = 2 * count_max + 2;
+  TRV_TRY_ASSIGN(const auto runs, runs_from(txn, tables_, key, row.positions, from, records_max));
+  Page<InstanceStep> page;
+  for (const Run& run : runs) {
+    for (std::uint64_t lsn = std::max(run.first, from); lsn < run.first + run.count; ++lsn) {
+      TRV_TRY_ASSIGN(const record::Record event, record_at(record::Lsn(lsn)));
+      if (event->type() == shard::effect_requested_type && !page.items.empty()) {
+        TRV_TRY_ASSIGN(const auto* requested, payload_of<schema::effect::EffectRequested>(event.view()));
+        page.items.back().input = text_of(requested->input());
+      }
+      TRV_TRY_ASSIGN(auto step, step_in(event.view()));
+      if (!step) continue;
+      if (page.items.size() == count_max) {
+        page.next = std::to_string(lsn);
+        return page;
+      }
+      page.items.push_back(*std::move(step));
+    }
+  }
+  TRV_ENSURES(page.items.size() <= count_max);
+  return page;
+}
+
+}  // namespace trv::instance
