@@ -16,6 +16,7 @@
 #include "events/log/lmdb_event_log.hpp"
 #include "events/projection/projection.hpp"
 #include "kernel/ingest/ingest_store.hpp"
+#include "kernel/retention/retention.hpp"
 #include "kernel/shard/outbox.hpp"
 #include "kernel/shard/shard_processor.hpp"
 #include "kernel/shard/timers.hpp"
@@ -36,10 +37,11 @@ struct Projectors {
   tenancy::TenancyStore tenancy;
   ingest::IngestStore ingest;
   instance::WorkflowProjector workflows{timers};
+  retention::RetentionProjector retention{timers};
   trail::TrailProjector trail;
 
   [[nodiscard]] std::vector<projection::Projector*> all() {
-    return {&timers, &outbox, &tenancy, &ingest, &workflows, &trail};
+    return {&timers, &outbox, &tenancy, &ingest, &workflows, &retention, &trail};
   }
 };
 

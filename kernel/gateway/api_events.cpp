@@ -109,7 +109,7 @@ void receive_all(blob::BlobStore& blobs, Call call) {
           }
           TRV_TRY_ASSIGN(shard::Decision one,
                          receive(shard, state, context, events[i], (*receipts)[i], budget, events.size()));
-          std::move(one.events.begin(), one.events.end(), std::back_inserter(decision.events));
+          decision.append(std::move(one));
         }
         return decision;
       },

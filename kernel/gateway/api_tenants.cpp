@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -71,6 +73,44 @@ void show_tenant(const node::Node& node, Call call) {
   call.responder.send(http::json(200, boost::json::value(to_object(**tenant))));
 }
 
+boost::json::object to_object(const tenancy::Retention& retention) {
+  return {{"instances_days", retention.instances_days}, {"events_days", retention.events_days}};
+}
+
+void show_retention(Call call) {
+  const auto txn = call.shard.begin_read();
+  if (!txn) return call.responder.fail(txn.error());
+  const auto retention = call.shard.tenancy().retention(*txn, call.tenant);
+  if (!retention) return call.responder.fail(retention.error());
+  call.responder.send(http::json(200, boost::json::value(to_object(*retention))));
+}
+
+/// A member that is missing keeps its default.
+base::Status read_days(const Body& body, std::string_view name, std::uint32_t& days) {
+  TRV_TRY_ASSIGN(const std::optional<std::int64_t> number, body.optional_integer(name));
+  if (!number) return {};
+  if (*number < 0 || *number > tenancy::retention_days_max) {
+    return base::fail(base::ErrorCode::invalid, fmt::format("{} is {}; it can be 1 to {}, or 0 for ever", name, *number,
+                                                            tenancy::retention_days_max));
+  }
+  days = static_cast<std::uint32_t>(*number);
+  return {};
+}
+
+void set_retention(Call call) {
+  const auto body = Body::parse(call.request().body(), {"instances_days", "events_days"});
+  if (!body) return call.responder.fail(body.error());
+  tenancy::SetRetention set;
+  if (auto read = read_days(*body, "instances_days", set.retention.instances_days); !read) {
+    return call.responder.fail(read.error());
+  }
+  if (auto read = read_days(*body, "events_days", set.retention.events_days); !read) {
+    return call.responder.fail(read.error());
+  }
+  decide(std::move(call), set,
+         [set](const Change&) { return http::json(200, boost::json::value(to_object(set.retention))); });
+}
+
 void add_member(Call call) {
   const auto body = Body::parse(call.request().body(), {"user", "role"});
   if (!body) return call.responder.fail(body.error());
@@ -103,6 +143,9 @@ void add_tenant_routes(http::Router& router, const node::Node& node, base::Rando
   router.route("GET", "/v1/tenants/{tenant}", guarded(node, Resource::tenants, Verb::read, [&node](Call call) {
                  show_tenant(node, std::move(call));
                }));
+  router.route("GET", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, Verb::read, show_retention));
+  // Who may say who is a member may say how long the tenant's past is kept.
+  router.route("PUT", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, Verb::write, set_retention));
   router.route("POST", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::write, add_member));
   router.route("GET", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::read, [](Call call) {
                  answer_list(

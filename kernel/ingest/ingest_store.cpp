@@ -6,6 +6,7 @@
 
 #include "events/record/payload.hpp"
 #include "events/schema/ingest_generated.h"
+#include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/text_check.hpp"
 
@@ -15,7 +16,27 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr std::string_view received_type = "trv.event.received";
+constexpr std::size_t key_bytes = 16;
+constexpr std::size_t row_bytes = 24;
+
+std::string scope(std::string_view tenant) {
+  TRV_EXPECTS(!tenant.empty());
+  std::string key(tenant);
+  key += '\0';
+  return key;
+}
+
+void append_number(base::Bytes& out, std::int64_t number) {
+  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(number >> shift));
+}
+
+/// The key of a taken event with its time before what follows the tenant.
+std::string time_key(std::string_view key, base::BytesView time) {
+  TRV_EXPECTS(key.size() > key_bytes && time.size() == 8);
+  std::string out(key);
+  out.insert(key.size() - key_bytes, base::as_text(time));
+  return out;
+}
 
 // Within what an id is taken once. None of the texts has a NUL.
 struct Sender {
@@ -25,15 +46,13 @@ struct Sender {
 
 // tenant ‖ 0 ‖ the first 16 bytes of SHA-256("connection" ‖ 0 ‖ connection ‖ 0 ‖ id), or the same with the source
 std::string row_key(std::string_view tenant, const Sender& sender, std::string_view id) {
-  TRV_EXPECTS(!tenant.empty());
   const base::BytesView zero = base::as_bytes(std::string_view("\0", 1));
   const bool by_webhook = !sender.connection.empty();
   const base::Digest digest =
       base::sha256({base::as_bytes(by_webhook ? "connection" : "source"), zero,
                     base::as_bytes(by_webhook ? sender.connection : sender.source), zero, base::as_bytes(id)});
-  std::string key(tenant);
-  key += '\0';
-  key.append(reinterpret_cast<const char*>(digest.data()), 16);
+  std::string key = scope(tenant);
+  key.append(reinterpret_cast<const char*>(digest.data()), key_bytes);
   return key;
 }
 
@@ -46,15 +65,41 @@ base::Status check_attribute(std::string_view name, std::string_view value, std:
 
 base::Status IngestStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(taken_, txn.create_table("ingest_taken"));
+  TRV_TRY_ASSIGN(by_time_, txn.create_table("ingest_by_time"));
   return {};
 }
 
 base::Status IngestStore::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  if (event.type() == "trv.retention.applied") return forget(txn, event);
   if (event.type() != received_type) return {};
   TRV_TRY_ASSIGN(const auto* taken, record::payload_of<schema::ingest::EventReceived>(event));
   const Sender sender{.connection = record::text_of(taken->connection()), .source = record::text_of(taken->source())};
   const std::string key = row_key(event.tenant(), sender, record::text_of(taken->id()));
-  return taken_.put(txn, key, event.event_id().bytes());
+  base::Bytes row(event.event_id().bytes().begin(), event.event_id().bytes().end());
+  append_number(row, event.time().ns());
+  TRV_TRY(taken_.put(txn, key, row));
+  return by_time_.put(txn, time_key(key, base::BytesView(row).last(8)), {});
+}
+
+base::Status IngestStore::forget(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* applied, record::payload_of<schema::tenancy::RetentionApplied>(event));
+  if (applied->events() == nullptr) return {};
+  for (std::size_t at = 0; at + key_bytes <= applied->events()->size(); at += key_bytes) {
+    std::string key = scope(event.tenant());
+    key.append(reinterpret_cast<const char*>(applied->events()->data()) + at, key_bytes);
+    TRV_TRY_ASSIGN(const auto row, taken_.get(txn, key));
+    if (!row || row->size() != row_bytes) continue;
+    const std::string by_time = time_key(key, row->last(8));
+    TRV_TRY(by_time_.erase(txn, by_time));
+    TRV_TRY(taken_.erase(txn, key));
+  }
+  return {};
+}
+
+std::int64_t IngestStore::number_at(base::BytesView key, std::size_t at) {
+  std::uint64_t number = 0;
+  for (const std::uint8_t byte : key.subspan(at, 8)) number = number << 8 | byte;
+  return static_cast<std::int64_t>(number);
 }
 
 base::Result<std::optional<base::Uuid>> IngestStore::taken(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -63,8 +108,8 @@ base::Result<std::optional<base::Uuid>> IngestStore::taken(const lmdb::Txn& txn,
   TRV_TRY_ASSIGN(const auto row, taken_.get(txn, row_key(tenant.value(), sender, event.id)));
   if (!row) return std::nullopt;
   std::array<std::uint8_t, 16> bytes{};
-  if (row->size() != bytes.size()) return fail(ErrorCode::corrupt, "row of a taken event has a wrong size");
-  std::ranges::copy(*row, bytes.begin());
+  if (row->size() != row_bytes) return fail(ErrorCode::corrupt, "row of a taken event has a wrong size");
+  std::ranges::copy(row->first(bytes.size()), bytes.begin());
   return base::Uuid(bytes);
 }
 

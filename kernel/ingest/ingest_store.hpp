@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "events/lmdb/table.hpp"
 #include "events/projection/projector.hpp"
@@ -50,7 +51,7 @@ struct Refused {
 class IngestStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "ingest"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 4; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -58,9 +59,27 @@ class IngestStore final : public projection::Projector {
   [[nodiscard]] base::Result<std::optional<base::Uuid>> taken(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                               const Received& event) const;
 
+  /// Calls visit(time, key) for the events that the tenant took, the oldest first, until it answers stop. A key is
+  /// what trv.retention.applied names an event by.
+  template <typename Visit>
+  [[nodiscard]] base::Status oldest_taken(const lmdb::Txn& txn, const base::TenantId& tenant, Visit visit) const {
+    const std::string prefix = tenant.value() + '\0';
+    return lmdb::scan(txn, by_time_, base::as_bytes(prefix), {}, lmdb::Direction::forward,
+                      [&](base::BytesView key, base::BytesView) -> base::Result<lmdb::Visit> {
+                        TRV_EXPECTS(key.size() == prefix.size() + 24);
+                        return visit(base::Timestamp(number_at(key, prefix.size())), key.last(16));
+                      });
+  }
+
  private:
-  lmdb::Table taken_;
+  [[nodiscard]] static std::int64_t number_at(base::BytesView key, std::size_t at);
+  [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, const record::RecordView& event);
+
+  lmdb::Table taken_;    ///< tenant 0 key → event id, time
+  lmdb::Table by_time_;  ///< tenant 0 time key
 };
+
+inline constexpr std::string_view received_type = "trv.event.received";
 
 /// The event's record. Whether it was taken before is asked first, with taken(). Errors: invalid attributes.
 [[nodiscard]] base::Result<record::Draft> received(const shard::DecisionContext& context, const Received& event);

@@ -34,8 +34,9 @@ base::Status Shard::open_projection(const ShardPlace& place) {
   projection::ProjectionOptions options;
   options.folder = place.folder;
   options.map_bytes = place.map_bytes;
-  TRV_TRY_ASSIGN(projection_, projection::Projection::open(
-                                  options, place.id, {&timers_, &outbox_, &tenancy_, &ingest_, &workflows_, &trail_}));
+  TRV_TRY_ASSIGN(projection_,
+                 projection::Projection::open(
+                     options, place.id, {&timers_, &outbox_, &tenancy_, &ingest_, &workflows_, &retention_, &trail_}));
   TRV_TRY_ASSIGN(const log::Bounds stored, log_.bounds(place.id));
   const log::Lsn applied = projection_->applied().lsn;
   if (applied <= stored.last) return {};
@@ -108,7 +109,9 @@ shard::ShardListeners Shard::listeners() {
     if (observer_.committed) observer_.committed(id(), last);
   };
   listeners.timer = [this](const shard::Timer& timer) {
-    shard::Command command = instance::timer_command(decision_state(), timer);
+    shard::Command command = timer.owner == retention::timer_owner
+                                 ? retention::timer_command(timer, tenancy_, workflows(), ingest_)
+                                 : instance::timer_command(decision_state(), timer);
     command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {
       if (!outcome) observer_.failed(base::Error(outcome.error()).in("timer of " + owner));
     };

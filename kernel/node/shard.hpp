@@ -13,6 +13,7 @@
 #include "events/projection/projection.hpp"
 #include "kernel/ingest/ingest_store.hpp"
 #include "kernel/node/event_feed.hpp"
+#include "kernel/retention/retention.hpp"
 #include "kernel/shard/outbox.hpp"
 #include "kernel/shard/shard_processor.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
@@ -105,6 +106,7 @@ class Shard {
   tenancy::TenancyStore tenancy_;
   ingest::IngestStore ingest_;
   instance::WorkflowProjector workflows_{timers_};
+  retention::RetentionProjector retention_{timers_};
   trail::TrailProjector trail_;
   std::unique_ptr<projection::Projection> projection_;
   instance::DefinitionCache definitions_;

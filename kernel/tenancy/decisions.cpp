@@ -73,6 +73,24 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const SetRetention& command) {
+  const Retention& retention = command.retention;
+  for (const auto& [name, days] :
+       {std::pair("instances_days", retention.instances_days), std::pair("events_days", retention.events_days)}) {
+    if (days > retention_days_max) {
+      return fail(ErrorCode::invalid,
+                  fmt::format("{} is {}; it can be 1 to {}, or 0 for ever", name, days, retention_days_max));
+    }
+  }
+  TRV_TRY_ASSIGN(const Retention existing, store.retention(state, context.tenant));
+  if (existing == retention) return Decision{};
+  FlatBufferBuilder builder;
+  const auto root = schema::tenancy::CreateRetentionSet(builder, retention.instances_days, retention.events_days);
+  return one(
+      shard::draft(context, "tenant", context.tenant.value(), retention_set_type, record::finish(builder, root)));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const AddMember& command) {
   TRV_TRY(base::check_text("user", command.user, {.characters_max = 100}));
   TRV_TRY_ASSIGN(const auto existing, store.member(state, context.tenant, command.user));

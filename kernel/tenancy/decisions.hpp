@@ -33,6 +33,13 @@ struct CreateTenant {
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const CreateTenant& command);
 
+struct SetRetention {
+  Retention retention;
+};
+/// The same setting again changes nothing. Error: invalid over retention_days_max.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const SetRetention& command);
+
 struct AddMember {
   std::string user;
   Role role = Role::viewer;

@@ -1,8 +1,10 @@
 #pragma once
 // What a tenant owns: plain values, as the projection knows them.
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "events/record/position.hpp"
 #include "sdk/base/digest.hpp"
@@ -19,6 +21,16 @@ struct Tenant {
   record::ShardId shard;
   base::Timestamp created;
 };
+
+/// How many days what has ended is kept; 0 = for ever.
+struct Retention {
+  std::uint32_t instances_days = 90;  ///< instances, with their steps, start keys and the outcomes of their effects
+  std::uint32_t events_days = 30;     ///< ids of events that were taken: later ones with the same id are new
+  friend bool operator==(const Retention&, const Retention&) = default;
+};
+inline constexpr std::uint32_t retention_days_max = 36'500;
+inline constexpr std::string_view retention_set_type = "trv.tenant.retention_set";
+inline constexpr std::string_view retention_applied_type = "trv.retention.applied";
 
 /// Roles are sets of (resource type, verb); see allows().
 enum class Role { owner, viewer };

@@ -146,6 +146,7 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(tenants_, txn.create_table("tenancy_tenants"));
   TRV_TRY_ASSIGN(tenants_in_, txn.create_table("tenancy_tenants_in"));
   TRV_TRY_ASSIGN(created_, txn.create_table("tenancy_created"));
+  TRV_TRY_ASSIGN(retention_, txn.create_table("tenancy_retention"));
   TRV_TRY_ASSIGN(members_, txn.create_table("tenancy_members"));
   TRV_TRY_ASSIGN(tokens_, txn.create_table("tenancy_tokens"));
   TRV_TRY_ASSIGN(token_hashes_, txn.create_table("tenancy_token_hashes"));
@@ -169,6 +170,7 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
     return tenants_.put(txn, placed.id.value(), event.stored());
   }
   if (type == "trv.tenant.created") return created_.put(txn, tenant, base::BytesView());
+  if (type == retention_set_type) return retention_.put(txn, tenant, event.stored());
   if (type == "trv.member.added") return members_.put(txn, key, event.stored());
   if (type == "trv.token.issued") {
     TRV_TRY_ASSIGN(const Token token, token_of(event.stored()));
@@ -218,6 +220,15 @@ Result<std::uint64_t> TenancyStore::tenants_in(const lmdb::Txn& txn, record::Sha
 Result<bool> TenancyStore::is_here(const lmdb::Txn& txn, const base::TenantId& id) const {
   if (id.empty() || id.value().size() > lmdb::key_bytes_max) return false;
   return created_.contains(txn, id.value());
+}
+
+Result<Retention> TenancyStore::retention(const lmdb::Txn& txn, const base::TenantId& id) const {
+  TRV_EXPECTS(!id.empty());
+  TRV_TRY_ASSIGN(const auto row, retention_.get(txn, id.value()));
+  if (!row) return Retention{};
+  return row_as<schema::tenancy::RetentionSet>(*row, [](const record::RecordView&, const auto& event) {
+    return Retention{.instances_days = event.instances_days(), .events_days = event.events_days()};
+  });
 }
 
 Result<std::vector<Tenant>> TenancyStore::tenants(const lmdb::Txn& txn, std::string_view after,

@@ -27,6 +27,8 @@ class TenancyStore final : public projection::Projector {
   /// In the order of their ids, those after `after`.
   [[nodiscard]] base::Result<std::vector<Tenant>> tenants(const lmdb::Txn& txn, std::string_view after,
                                                           std::size_t count_max) const;
+  /// The default where nothing was set.
+  [[nodiscard]] base::Result<Retention> retention(const lmdb::Txn& txn, const base::TenantId& id) const;
   [[nodiscard]] base::Result<std::optional<Member>> member(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                            std::string_view user) const;
   [[nodiscard]] base::Result<std::vector<Member>> members(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -60,6 +62,7 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table tenants_;
   lmdb::Table tenants_in_;
   lmdb::Table created_;
+  lmdb::Table retention_;
   lmdb::Table members_;
   lmdb::Table tokens_;
   lmdb::Table token_hashes_;

@@ -18,7 +18,39 @@ struct TenantArguments {
   std::string name;
   std::string limit;
   std::string cursor;
+  std::string instances_days;
+  std::string events_days;
 };
+
+base::Result<std::int64_t> days_of(std::string_view option, const std::string& text) {
+  const bool digits = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == std::string::npos;
+  if (digits) return std::stoll(text);
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("{} '{}' is not a number of days; 0 keeps for ever", option, text));
+}
+
+base::Result<ExitCode> set_retention(Session& session, const TenantArguments& arguments) {
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/retention"));
+  TRV_TRY_ASSIGN(json::value retention, session.call_json(Speaker::member, {.target = target}));
+  if (!retention.is_object()) return base::fail(base::ErrorCode::internal, "the server's answer is not an object");
+  for (const auto& [option, member, text] :
+       {std::tuple("--instances-days", "instances_days", &arguments.instances_days),
+        std::tuple("--events-days", "events_days", &arguments.events_days)}) {
+    if (text->empty()) continue;
+    TRV_TRY_ASSIGN(const std::int64_t days, days_of(option, *text));
+    retention.as_object()[member] = days;
+  }
+  const bool changes = !arguments.instances_days.empty() || !arguments.events_days.empty();
+  HttpRequest request{.target = target};
+  if (changes) {
+    request = {
+        .method = "PUT", .target = target, .content_type = "application/json", .body = json::serialize(retention)};
+  }
+  TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, request));
+  session.print_object(response,
+                       {{"instances are kept, days", "instances_days"}, {"event ids are kept, days", "events_days"}});
+  return ExitCode::ok;
+}
 
 // Into the credentials file; returns which one that is.
 base::Result<std::filesystem::path> keep_token(Session& session, const std::string& tenant, const std::string& token) {
@@ -62,7 +94,9 @@ base::Result<ExitCode> create(Session& session, const TenantArguments& arguments
 
 void add_tenant(CommandTree& tree) {
   Noun noun = tree.noun("tenant", "Tenants: the organisations on a server");
-  noun.example("trav tenant create acme --name 'Acme Ltd.'").example("trav tenant list --output json");
+  noun.example("trav tenant create acme --name 'Acme Ltd.'")
+      .example("trav tenant list --output json")
+      .example("trav tenant retention --instances-days 365");
   const auto arguments = std::make_shared<TenantArguments>();
   noun.verb("create", "Make a tenant and its first owner token (operator)")
       .argument("ID", arguments->id, "A DNS label: a-z, 0-9 and '-'")
@@ -75,6 +109,11 @@ void add_tenant(CommandTree& tree) {
                                   {.target = "/v1/tenants", .limit = arguments->limit, .cursor = arguments->cursor},
                                   fields, "No tenants yet: trav tenant create ID");
       });
+  noun.verb("retention", "Show or set how long what has ended is kept")
+      .option("--instances-days", "N", arguments->instances_days,
+              "Instances that ended, their steps, idempotency keys and outcomes; 0 = for ever")
+      .option("--events-days", "N", arguments->events_days, "Ids of events that were taken; 0 = for ever")
+      .does([arguments](Session& session) { return set_retention(session, *arguments); });
   noun.verb("show", "Show one tenant")
       .argument("ID", arguments->id, "The tenant")
       .does([arguments](Session& session) -> base::Result<ExitCode> {

@@ -15,8 +15,6 @@ namespace {
 
 /// Rows looked at for one page of a filtered list.
 constexpr std::size_t looked_at_max = 10'000;
-/// What follows the tenant in an instance's key: a zero and the id.
-constexpr std::size_t instance_key_bytes = 17;
 
 base::Result<Value> parse(std::string_view json) {
   auto value = json::parse(json);
@@ -138,6 +136,16 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
     TRV_TRY_ASSIGN(out.context, context_in(completed.view()));
   }
   return out;
+}
+
+base::Status InstanceStore::oldest_ended(
+    const lmdb::Txn& txn, const base::TenantId& tenant,
+    const std::function<lmdb::Visit(base::Timestamp, base::BytesView)>& visit) const {
+  const std::string prefix = tenant_prefix(tenant.value());
+  return lmdb::scan(txn, tables_.ended, base::as_bytes(prefix), {}, lmdb::Direction::forward,
+                    [&](base::BytesView key, base::BytesView) -> base::Result<lmdb::Visit> {
+                      return visit(time_of(key), key.last(16));
+                    });
 }
 
 base::Result<Page<InstanceSummary>> InstanceStore::list(const lmdb::Txn& txn, const base::TenantId& tenant,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "events/record/payload.hpp"
+#include "events/schema/tenancy_generated.h"
 #include "events/schema/workflow_generated.h"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
@@ -56,6 +57,8 @@ base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordV
     TRV_TRY(event.type() == instance_started_type ? apply_started(txn, event) : apply_to_instance(txn, event));
   } else if (event.type() == workflow_applied_type) {
     TRV_TRY(apply_definition(txn, event));
+  } else if (event.type() == "trv.retention.applied") {
+    TRV_TRY(forget(txn, event));
   }
   return event.decision_end() ? write_held(txn) : base::Status();
 }
@@ -138,6 +141,8 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
   if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
   const bool is_effect = event.type().starts_with("trv.effect.");
   TRV_TRY_ASSIGN(const bool known, hold(txn, event, *instance));
+  // An outcome that comes after its instance was forgotten.
+  if (!known && is_effect) return {};
   if (!known) {
     return base::fail(base::ErrorCode::corrupt, fmt::format("{} at lsn {} is about an instance that never started",
                                                             event.type(), event.lsn().value()));
@@ -210,6 +215,40 @@ base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
   return {};
 }
 
+base::Status WorkflowProjector::forget(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY(write_held(txn));
+  TRV_TRY_ASSIGN(const auto* applied, payload_of<schema::tenancy::RetentionApplied>(event));
+  if (applied->instances() == nullptr) return {};
+  std::array<std::uint8_t, 16> id{};
+  for (std::size_t at = 0; at + id.size() <= applied->instances()->size(); at += id.size()) {
+    std::copy_n(applied->instances()->data() + at, id.size(), id.begin());
+    TRV_TRY(forget(txn, event.tenant(), base::Uuid(id)));
+  }
+  return {};
+}
+
+base::Status WorkflowProjector::forget(lmdb::WriteTxn& txn, std::string_view tenant, const base::Uuid& instance) {
+  const std::string key = instance_key(tenant, instance);
+  TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, key));
+  if (!bytes) return {};
+  const std::string copy(base::as_text(*bytes));
+  TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(base::as_bytes(copy)));
+  if (row.status == Status::running) return {};
+  if (row.trigger.starts_with(start_key_trigger)) {
+    TRV_TRY(tables_.start_keys.erase(txn, start_key(tenant, row.trigger)));
+    TRV_TRY(tables_.inputs.erase(txn, key));
+  }
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, tables_.positions));
+  TRV_TRY_ASSIGN(auto entry, cursor.seek(key));
+  while (entry && lmdb::begins_with(entry->key, base::as_bytes(key))) {
+    TRV_TRY(cursor.erase());
+    TRV_TRY_ASSIGN(entry, cursor.seek(key));
+  }
+  TRV_TRY(tables_.ended.erase(txn, ended_key(tenant, row.updated_ns, instance)));
+  TRV_TRY(tables_.instances.erase(txn, key));
+  return {};
+}
+
 // What has ended is read from the log again, where it is asked for; only a start key still needs its input.
 base::Status WorkflowProjector::write_parts(lmdb::WriteTxn& txn, const InstanceRow& row) {
   const bool runs = row.status == Status::running;
@@ -217,6 +256,7 @@ base::Status WorkflowProjector::write_parts(lmdb::WriteTxn& txn, const InstanceR
     TRV_TRY(tables_.inputs.put(txn, held_.key, base::as_bytes(*held_.input)));
   }
   if (held_.context && runs) TRV_TRY(tables_.contexts.put(txn, held_.key, base::as_bytes(*held_.context)));
+  if (!runs) TRV_TRY(tables_.ended.put(txn, ended_key(held_.tenant, row.updated_ns, held_.instance), {}));
   if (runs || !held_.is_stored) return {};
   if (!row.trigger.starts_with(start_key_trigger)) TRV_TRY(tables_.inputs.erase(txn, held_.key));
   if (row.context_lsn != 0) TRV_TRY(tables_.contexts.erase(txn, held_.key));

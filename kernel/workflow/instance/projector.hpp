@@ -65,6 +65,9 @@ class WorkflowProjector final : public projection::Projector {
   /// The held row is now this one, as of the event.
   void keep(const record::RecordView& event, InstanceRow& row);
   [[nodiscard]] base::Status write_held(lmdb::WriteTxn& txn);
+  /// The instances that trv.retention.applied names.
+  [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, std::string_view tenant, const base::Uuid& instance);
   [[nodiscard]] base::Status write_parts(lmdb::WriteTxn& txn, const InstanceRow& row);
 
   const shard::Timers& timers_;

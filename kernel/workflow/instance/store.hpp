@@ -135,6 +135,10 @@ class InstanceStore {
   [[nodiscard]] base::Result<Page<InstanceStep>> timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                           const InstanceId& id, std::string_view cursor,
                                                           std::size_t count_max, const RecordAt& record_at) const;
+  /// Calls visit(time, id) for the instances that have ended, the one that ended first first, until it answers stop.
+  [[nodiscard]] base::Status oldest_ended(
+      const lmdb::Txn& txn, const base::TenantId& tenant,
+      const std::function<lmdb::Visit(base::Timestamp, base::BytesView)>& visit) const;
 
  private:
   const Tables& tables_;

@@ -29,6 +29,7 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(contexts, txn.create_table("workflow_contexts"));
   TRV_TRY_ASSIGN(frames, txn.create_table("workflow_frames"));
   TRV_TRY_ASSIGN(positions, txn.create_table("workflow_positions"));
+  TRV_TRY_ASSIGN(ended, txn.create_table("workflow_ended"));
   TRV_TRY_ASSIGN(start_keys, txn.create_table("workflow_start_keys"));
   return {};
 }
@@ -76,6 +77,20 @@ std::string instance_key(std::string_view tenant, const base::Uuid& instance) {
   std::string key = tenant_prefix(tenant);
   key.append(reinterpret_cast<const char*>(instance.bytes().data()), instance.bytes().size());
   return key;
+}
+
+std::string ended_key(std::string_view tenant, std::int64_t ended_ns, const base::Uuid& instance) {
+  TRV_EXPECTS(ended_ns >= 0);
+  std::string key = with_number(tenant_prefix(tenant), static_cast<std::uint64_t>(ended_ns), 8);
+  key.append(reinterpret_cast<const char*>(instance.bytes().data()), instance.bytes().size());
+  return key;
+}
+
+base::Timestamp time_of(base::BytesView ended_key) {
+  TRV_EXPECTS(ended_key.size() > 24);
+  std::uint64_t ns = 0;
+  for (const std::uint8_t byte : ended_key.last(24).first(8)) ns = ns << 8 | byte;
+  return base::Timestamp(static_cast<std::int64_t>(ns));
 }
 
 std::string frame_key(std::string_view instance_key, std::size_t depth) {

@@ -9,6 +9,7 @@
 #include "events/record/position.hpp"
 #include "kernel/workflow/definition/definition.hpp"
 #include "sdk/base/identity.hpp"
+#include "sdk/base/timestamp.hpp"
 #include "sdk/base/uuid.hpp"
 
 namespace trv::instance {
@@ -26,6 +27,7 @@ struct Tables {
   lmdb::Table contexts;       ///< tenant 0 instance → JSON; while it runs; none = {}
   lmdb::Table frames;      ///< tenant 0 instance depth → JSON of the frame's input; … depth chunk → JSON of loop items
   lmdb::Table positions;   ///< tenant 0 instance first lsn → runs of positions, earlier than those in the row
+  lmdb::Table ended;       ///< tenant 0 time instance → nothing
   lmdb::Table start_keys;  ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
 
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn);
@@ -41,6 +43,10 @@ struct Tables {
 [[nodiscard]] std::string frame_key(std::string_view instance_key, std::size_t depth);
 /// Of items_per_row items of a loop.
 [[nodiscard]] std::string items_key(std::string_view instance_key, std::size_t depth, std::size_t row);
+/// `ended_ns` is not negative.
+[[nodiscard]] std::string ended_key(std::string_view tenant, std::int64_t ended_ns, const base::Uuid& instance);
+/// The time in such a key.
+[[nodiscard]] base::Timestamp time_of(base::BytesView ended_key);
 [[nodiscard]] std::string positions_key(std::string_view instance_key, record::Lsn first);
 [[nodiscard]] std::string start_key(std::string_view tenant, std::string_view trigger);
 /// The instance at the end of an instance_key.

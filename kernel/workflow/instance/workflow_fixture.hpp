@@ -11,7 +11,8 @@
 
 #include "events/lmdb/env.hpp"
 #include "events/record/record.hpp"
-#include "kernel/json/value.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/shard/outbox.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/decisions.hpp"

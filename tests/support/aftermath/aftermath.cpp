@@ -15,6 +15,7 @@
 #include "events/projection/projection.hpp"
 #include "events/record/chain.hpp"
 #include "kernel/ingest/ingest_store.hpp"
+#include "kernel/retention/retention.hpp"
 #include "kernel/shard/outbox.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
@@ -49,14 +50,16 @@ struct Projected {
   tenancy::TenancyStore tenancy;
   ingest::IngestStore ingest;
   instance::WorkflowProjector workflows{timers};
+  retention::RetentionProjector retention{timers};
   trail::TrailProjector trail;
   std::unique_ptr<projection::Projection> projection;
 
   base::Status open(const std::filesystem::path& folder, log::ShardId shard) {
     projection::ProjectionOptions options;
     options.folder = folder;
-    TRV_TRY_ASSIGN(projection, projection::Projection::open(options, shard,
-                                                            {&timers, &outbox, &tenancy, &ingest, &workflows, &trail}));
+    TRV_TRY_ASSIGN(projection,
+                   projection::Projection::open(options, shard,
+                                                {&timers, &outbox, &tenancy, &ingest, &workflows, &retention, &trail}));
     return {};
   }
 };
