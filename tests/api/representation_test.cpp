@@ -111,7 +111,36 @@ TEST_F(RepresentationTest, numbers_come_back_as_they_are_stored) {
   EXPECT_NE(tasks.body.find(R"("status":418)"), std::string::npos) << tasks.body;
 }
 
-TEST_F(RepresentationTest, who_has_a_definition_already_is_reported_so) {
+TEST_F(RepresentationTest, steps_show_what_went_in_and_what_came_out) {
+  const Answer started = call(acme(), "POST", hello, R"({"name":"Ada"})");
+  ASSERT_EQ(started.status, 201) << started.body;
+  const std::string path = "/v1/tenants/acme/instances/" + started.text("id");
+  const Answer tasks = call(acme(), "GET", path + "/tasks");
+  const auto& items = tasks.value().at("items").as_array();
+  ASSERT_GE(items.size(), 3U) << tasks.body;
+  EXPECT_EQ(items.front().at("input").at("name").as_string(), "Ada") << tasks.body;
+  EXPECT_FALSE(items[1].at("output").is_null()) << tasks.body;
+  EXPECT_FALSE(items[1].at("data_left_out").as_bool());
+  EXPECT_EQ(call(acme(), "GET", path).value().at("input").at("name").as_string(), "Ada");
+}
+
+TEST_F(RepresentationTest, what_has_ended_is_kept_as_long_as_its_owner_sets) {
+  const std::string path = "/v1/tenants/acme/retention";
+  EXPECT_EQ(call(acme(), "GET", path).value(), boost::json::parse(R"({"instances_days":90,"events_days":30})"));
+  const Answer set = call(acme(), "PUT", path, R"({"instances_days":365,"events_days":0})");
+  EXPECT_EQ(set.status, 200) << set.body;
+  EXPECT_EQ(call(acme(), "GET", path).value(), boost::json::parse(R"({"instances_days":365,"events_days":0})"));
+  EXPECT_EQ(call(acme(), "PUT", path, R"({"instances_days":-1})").status, 400);
+  EXPECT_EQ(call(acme(), "PUT", path, R"({"instances_days":36501})").status, 400);
+  EXPECT_EQ(call(acme(), "PUT", path, R"({"days":1})").status, 400);
+  EXPECT_EQ(call(issue(acme(), "acme", "viewer"), "PUT", path, "{}").status, 403);
+  // The sweep that the setting asks for is done at once and forgets nothing that is young.
+  const Answer started = call(acme(), "POST", hello, "{}");
+  ASSERT_EQ(started.status, 201);
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/instances/" + started.text("id")).status, 200);
+}
+
+TEST_F(RepresentationTest, who_has_a_definition_already_is_told_so) {
   const std::string path = "/v1/tenants/acme/workflows/demo/hello/1.0.0";
   const std::string tag = '"' + base::to_hex(base::sha256(base::as_bytes(hello_workflow))) + '"';
   for (const std::string& field : {tag, "W/" + tag, std::string("*"), "\"x\", " + tag}) {

@@ -19,6 +19,35 @@ TEST_F(CommandLine, a_list_is_a_table_for_people_and_the_servers_bytes_for_progr
   EXPECT_EQ(out_, body + "\n");
 }
 
+TEST_F(CommandLine, an_instance_is_shown_with_its_steps_also_to_programs) {
+  const std::string show = "GET /v1/tenants/acme/instances/i-1";
+  server_.script(show,
+                 {.body = R"({"id":"i-1","status":"completed","input":[1],"output":["a"],"n":9007199254740993})"});
+  server_.script(show + "/tasks?limit=500", {.body = R"({"items":[{"lsn":7,"task":"a","time":"2026-01-01T00:00:00Z"}],)"
+                                                     R"("next_cursor":"8"})"});
+  server_.script(show + "/tasks?limit=500&cursor=8",
+                 {.body = R"({"items":[{"lsn":8,"task":"b"}],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "show", "i-1", "--output", "json"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, R"({"id":"i-1","status":"completed","input":[1],"output":["a"],"n":9007199254740993,)"
+                  R"("steps":[{"lsn":7,"task":"a","time":"2026-01-01T00:00:00Z"},{"lsn":8,"task":"b"}]})"
+                  "\n");
+  EXPECT_EQ(trav({"instance", "show", "i-1"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("input   [1]\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("output  [\"a\"]\n"), std::string::npos) << out_;
+}
+
+TEST_F(CommandLine, retention_is_shown_and_set_member_by_member) {
+  const std::string target = "/v1/tenants/acme/retention";
+  server_.script("GET " + target, {.body = R"({"instances_days":90,"events_days":30})"});
+  server_.script("PUT " + target, {.body = R"({"instances_days":365,"events_days":30})"});
+  EXPECT_EQ(trav({"tenant", "retention", "--output", "json"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "{\"instances_days\":90,\"events_days\":30}\n");
+  EXPECT_EQ(trav({"tenant", "retention", "--instances-days", "365"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received().back().body, R"({"instances_days":365,"events_days":30})");
+  EXPECT_NE(trav({"tenant", "retention", "--events-days", "soon"}), ExitCode::ok);
+  EXPECT_NE(err_.find("--events-days 'soon' is not a number of days"), std::string::npos) << err_;
+}
+
 std::string instance_json(int number) {
   return fmt::format(
       R"({{"id":"i-{}","workflow":{{"namespace":"ns","name":"w","version":"1.0.0"}},"status":"completed"}})", number);
