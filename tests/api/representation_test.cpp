@@ -133,7 +133,7 @@ TEST_F(RepresentationTest, what_has_ended_is_kept_as_long_as_its_owner_sets) {
   EXPECT_EQ(call(acme(), "PUT", path, R"({"instances_days":-1})").status, 400);
   EXPECT_EQ(call(acme(), "PUT", path, R"({"instances_days":36501})").status, 400);
   EXPECT_EQ(call(acme(), "PUT", path, R"({"days":1})").status, 400);
-  EXPECT_EQ(call(issue(acme(), "acme", "viewer"), "PUT", path, "{}").status, 403);
+  EXPECT_EQ(call(issue(acme(), "acme", "viewer").second, "PUT", path, "{}").status, 403);
   // The sweep that the setting asks for is done at once and forgets nothing that is young.
   const Answer started = call(acme(), "POST", hello, "{}");
   ASSERT_EQ(started.status, 201);
