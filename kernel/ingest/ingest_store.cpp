@@ -75,7 +75,8 @@ base::Status IngestStore::apply(lmdb::WriteTxn& txn, const record::RecordView& e
   TRV_TRY_ASSIGN(const auto* taken, record::payload_of<schema::ingest::EventReceived>(event));
   const Sender sender{.connection = record::text_of(taken->connection()), .source = record::text_of(taken->source())};
   const std::string key = row_key(event.tenant(), sender, record::text_of(taken->id()));
-  base::Bytes row(event.event_id().bytes().begin(), event.event_id().bytes().end());
+  const base::Uuid id = event.event_id();
+  base::Bytes row(id.bytes().begin(), id.bytes().end());
   append_number(row, event.time().ns());
   TRV_TRY(taken_.put(txn, key, row));
   return by_time_.put(txn, time_key(key, base::BytesView(row).last(8)), {});

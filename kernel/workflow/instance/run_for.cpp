@@ -41,10 +41,15 @@ void Execution::next_iteration() {
   ++frame.index;
   TRV_ASSERT(frame.index <= frame.items_count);
   bool more = frame.index < frame.items_count;
+  if (more && !task.while_) {
+    state_.next = task.first;
+    return;
+  }
+  // The input may be large, and most steps do without it.
   const Value* kept = input_of(frame);
   const Value input = kept == nullptr ? state_.data : *kept;
   scope_ = {.task = index, .started_ns = started_ns, .raw_input = &input, .input = &input};
-  if (more && task.while_) {
+  if (more) {
     Attempt<Value> truth = evaluate(*task.while_, state_.data);
     if (!truth) {
       pop();
