@@ -23,6 +23,16 @@ Result<base::Digest> digest_of(base::BytesView bytes) {
   return digest;
 }
 
+Result<std::vector<std::uint64_t>> stored_places(const lmdb::Txn& txn, const Tables& tables,
+                                                 const base::TenantId& tenant, std::uint64_t row) {
+  TRV_TRY_ASSIGN(const auto value, tables.places.get(txn, TrailKey::places(tenant.value(), row).view()));
+  if (!value) {
+    return base::fail(ErrorCode::corrupt,
+                      fmt::format("audit_places of tenant {}: row {} is missing", tenant.value(), row));
+  }
+  return parse_places(*value);
+}
+
 }  // namespace
 
 Result<std::vector<record::Lsn>> positions_after(const lmdb::Txn& txn, const Tables& tables,
@@ -31,24 +41,24 @@ Result<std::vector<record::Lsn>> positions_after(const lmdb::Txn& txn, const Tab
   TRV_TRY_ASSIGN(const auto head, tables.size.get(txn, tenant.value()));
   if (!head) return positions;
   TRV_TRY_ASSIGN(const merkle::Frontier frontier, parse_frontier(tenant.value(), *head));
-  const auto position_at = [&](std::uint64_t index) -> Result<std::uint64_t> {
-    TRV_TRY_ASSIGN(const base::BytesView value, stored_entry(txn, tables, tenant, index));
-    return get_number(value.data());
-  };
-  // The first entry behind `after`; most who ask are near the end.
+  const std::uint64_t rows = (frontier.size() + places_per_row - 1) / places_per_row;
+  // The last row that begins at `after` or before it; most who ask are near the end.
   std::uint64_t begin = 0;
-  std::uint64_t end = frontier.size();
-  for (std::uint64_t probe = end == 0 ? 0 : end - 1; begin < end; probe = begin + (end - begin) / 2) {
-    TRV_TRY_ASSIGN(const std::uint64_t position, position_at(probe));
-    if (position <= after.value()) {
+  std::uint64_t end = rows;
+  for (std::uint64_t probe = rows == 0 ? 0 : rows - 1; begin < end; probe = begin + (end - begin) / 2) {
+    TRV_TRY_ASSIGN(const auto row, stored_places(txn, tables, tenant, probe));
+    if (row.front() <= after.value()) {
       begin = probe + 1;
     } else {
       end = probe;
     }
   }
-  for (std::uint64_t index = begin; index < frontier.size() && positions.size() < count; ++index) {
-    TRV_TRY_ASSIGN(const std::uint64_t position, position_at(index));
-    positions.emplace_back(position);
+  for (std::uint64_t at = begin == 0 ? 0 : begin - 1; at < rows && positions.size() < count; ++at) {
+    TRV_TRY_ASSIGN(const auto row, stored_places(txn, tables, tenant, at));
+    for (auto place = std::ranges::upper_bound(row, after.value()); place != row.end() && positions.size() < count;
+         ++place) {
+      positions.emplace_back(*place);
+    }
   }
   TRV_ENSURES(positions.size() <= count);
   return positions;
@@ -65,12 +75,7 @@ Result<std::optional<base::Digest>> TrailNodes::node(merkle::NodeAddress address
 Result<std::vector<std::uint64_t>> TrailNodes::places(std::uint64_t row) const {
   TRV_EXPECTS(row * places_per_row < size_);
   if (last_places_.first == row && !last_places_.second.empty()) return last_places_.second;
-  TRV_TRY_ASSIGN(const auto value, tables_.places.get(*txn_, TrailKey::places(tenant_.value(), row).view()));
-  if (!value) {
-    return base::fail(ErrorCode::corrupt,
-                      fmt::format("audit_places of tenant {}: row {} is missing", tenant_.value(), row));
-  }
-  TRV_TRY_ASSIGN(std::vector<std::uint64_t> found, parse_places(*value));
+  TRV_TRY_ASSIGN(std::vector<std::uint64_t> found, stored_places(*txn_, tables_, tenant_, row));
   last_places_ = {row, found};
   return found;
 }

@@ -89,7 +89,9 @@ class Kernel {
       ingest::Received event{
           .id = id, .source = "s", .type = "t", .subject = "", .time = {}, .data = "{}", .channel = "api"};
       TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
-      return shard::Decision{{std::move(draft)}};
+      shard::Decision decision;
+      decision.events.push_back(std::move(draft));
+      return decision;
     });
   }
   bool is_taken(const std::string& id) {

@@ -287,7 +287,7 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
   if (!is_open) {
     // What has left the outbox has an outcome or was cancelled.
     TRV_TRY_ASSIGN(out.already_known,
-                   workflows.tables.heads.contains(txn, instance_key(context.tenant.value(), *instance)));
+                   workflows.tables.instances.contains(txn, instance_key(context.tenant.value(), *instance)));
     if (out.already_known) return out;
     return base::fail(ErrorCode::not_found, fmt::format("the instance of the effect '{}' does not exist", key));
   }
