@@ -1,0 +1,122 @@
+// Loops over many items, and timelines read from the log.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "kernel/workflow/instance/workflow_fixture.hpp"
+
+namespace trv::instance::testing {
+namespace {
+
+/// Loops over `count` items of 18 bytes, each in a call or in a `set`, to its end.
+struct Loop {
+  double log_bytes = 0;    ///< for one item
+  double cpu_seconds = 0;  ///< for one item
+  std::size_t row_bytes_max = 0;
+};
+Loop loop_over(std::size_t count, std::string_view body) {
+  TestKernel kernel;
+  std::string input = "{\"l\":[";
+  for (std::size_t i = 0; i < count; ++i) input += fmt::format("{}\"item {:010}\"", i == 0 ? "" : ",", i);
+  input += "]}";
+  const auto name = kernel.apply_text(document(
+      fmt::format("do: [{{f: {{for: {{in: .l}}, do: [{{s: {}}}], output: {{as: '$input.l | length'}}}}}}]\n", body)));
+  const std::size_t bytes_before = kernel.log_bytes();
+  const std::clock_t before = std::clock();
+  const InstanceId id = kernel.start(name, input);
+  Loop out;
+  while (kernel.fire_timer() || !kernel.pending().empty()) {
+    for (const auto& effect : kernel.pending()) (void)good(kernel.succeed(effect.key, "1"));
+    auto txn = kernel.read();
+    const auto row = good(kernel.tables().instances.get(txn, instance_key("acme", id)));
+    out.row_bytes_max = std::max(out.row_bytes_max, row->size());
+  }
+  const auto per_item = static_cast<double>(count);
+  out.cpu_seconds = static_cast<double>(std::clock() - before) / CLOCKS_PER_SEC / per_item;
+  out.log_bytes = static_cast<double>(kernel.log_bytes() - bytes_before) / per_item;
+  EXPECT_EQ(kernel.detail(id).output, std::to_string(count));
+  auto txn = kernel.read();
+  EXPECT_EQ(good(kernel.tables().frames.count(txn)), 0U);
+  return out;
+}
+
+TEST(Loops, cost_each_item_the_same_however_many_there_are) {
+  for (const std::string_view body :
+       {"{set: {x: '${ $item }'}}", "{call: \"a.b:1.0.0@default\", with: {x: '${ $item }'}}"}) {
+    SCOPED_TRACE(body);
+    const std::size_t few = body.starts_with("{set") ? 1'000 : 200;
+    const Loop small = loop_over(few, body);
+    const Loop large = loop_over(10 * few, body);
+    EXPECT_LT(large.log_bytes, small.log_bytes * 1.2);
+    EXPECT_GT(large.log_bytes, small.log_bytes * 0.8);
+    EXPECT_LT(large.row_bytes_max, 2'000U);
+    // Others use this machine too; what is paid for each item again would cost ten times as much.
+    EXPECT_LT(large.cpu_seconds, small.cpu_seconds * 2 + 20e-6);
+  }
+}
+
+TEST(Loops, within_loops_keep_their_items_over_waits) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(
+      document("do: [{o: {for: {each: x, in: '[range(150)]'}, do: [{i: {for: {each: y, in: '[$x, $x + 1]'}, do: ["
+               "{w: {if: '$x % 50 == 49', wait: PT1S}}, {s: {set: {n: '${ (.n // 0) + $x * 1000 + $y }'}}}]}}]}}]\n")));
+  while (kernel.fire_timer()) {
+  }
+  std::int64_t sum = 0;
+  for (std::int64_t x = 0; x < 150; ++x) sum += 2 * x * 1000 + 2 * x + 1;
+  EXPECT_EQ(kernel.detail(id).output, fmt::format("{{\"n\":{}}}", sum));
+  auto txn = kernel.read();
+  EXPECT_EQ(good(kernel.tables().frames.count(txn)), 0U);
+}
+
+TEST(Timelines, show_what_went_in_and_what_came_out_page_by_page) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
+  (void)good(kernel.succeed(kernel.pending()[0].key, R"({"key":"X-1"})"));
+  const auto steps = kernel.timeline(id);
+  ASSERT_EQ(steps.size(), 5U);
+  EXPECT_EQ(steps[0].input, R"({"title":"hello"})");
+  EXPECT_EQ(steps[1].input, R"({"title":"hello"})");
+  EXPECT_EQ(steps[2].output, R"({"key":"X-1"})");
+  EXPECT_EQ(steps[3].output, R"({"key":"X-1","from":"hello"})");
+  auto txn = kernel.read();
+  const InstanceStore store(kernel.tables());
+  std::string cursor;
+  std::size_t pages = 0;
+  for (; pages == 0 || !cursor.empty(); ++pages) {
+    const auto page = good(store.timeline(txn, base::TenantId("acme"), id, cursor, 1, kernel.record_at()));
+    ASSERT_EQ(page.items.size(), 1U);
+    EXPECT_EQ(page.items[0].lsn, steps[pages].lsn);
+    EXPECT_EQ(page.items[0].input, steps[pages].input);
+    cursor = page.next;
+  }
+  EXPECT_EQ(pages, 5U);
+  EXPECT_EQ(store.timeline(txn, base::TenantId("other"), id, {}, 1, kernel.record_at()).error().code(),
+            base::ErrorCode::not_found);
+}
+
+TEST(Timelines, of_many_decisions_are_found_from_any_place) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document("do: [{f: {for: {in: '[range(200)]'}, do: [{w: {wait: PT1S}}]}}]\n"));
+  // Each fires its timer in turn, so that no decision's records follow those of the one before.
+  const InstanceId id = kernel.start(name);
+  (void)kernel.start(name);
+  while (kernel.fire_timer()) {
+  }
+  const auto steps = kernel.timeline(id);
+  EXPECT_EQ(steps.size(), kernel.detail(id).summary.steps);
+  auto txn = kernel.read();
+  EXPECT_GT(good(kernel.tables().positions.count(txn)), 4U);
+  const InstanceStore store(kernel.tables());
+  for (std::size_t i = 0; i < steps.size(); i += 13) {
+    const auto page = good(
+        store.timeline(txn, base::TenantId("acme"), id, std::to_string(steps[i].lsn.value()), 3, kernel.record_at()));
+    ASSERT_EQ(page.items.size(), std::min<std::size_t>(3, steps.size() - i));
+    for (std::size_t k = 0; k < page.items.size(); ++k) EXPECT_EQ(page.items[k].lsn, steps[i + k].lsn);
+  }
+}
+
+}  // namespace
+}  // namespace trv::instance::testing
