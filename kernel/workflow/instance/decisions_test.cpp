@@ -33,6 +33,12 @@ std::vector<std::string> types_of(TestKernel& kernel, const InstanceId& id) {
   return out;
 }
 
+constexpr std::string_view call_text = R"(
+do:
+  - create: {call: "jira.create-issue:1.2.0@default", with: {title: "${ .title }"}, metadata: {connection: main}, timeout: {after: PT5S}}
+  - done: {set: {key: "${ .key }", from: "${ $workflow.input.title }"}}
+)";
+
 TEST(DataFlow, each_site_sees_what_the_specification_gives_it) {
   EXPECT_EQ(
       output_of(

@@ -10,6 +10,12 @@
 namespace trv::instance::testing {
 namespace {
 
+constexpr std::string_view call_text = R"(
+do:
+  - create: {call: "a.b:1.2.0@default", with: {title: "${ .title }"}, metadata: {connection: main}, timeout: {after: PT5S}}
+  - done: {set: {key: "${ .key }", from: "${ $workflow.input.title }"}}
+)";
+
 /// Loops over `count` items of 18 bytes, each in a call or in a `set`, to its end.
 struct Loop {
   double log_bytes = 0;    ///< for one item

@@ -204,11 +204,4 @@ class TestKernel {
   return "document: {dsl: '1.0.3', namespace: test, name: it, version: '1.0.0'}\n" + std::string(rest);
 }
 
-/// Hands its title to an operation and shows what came of it.
-inline constexpr std::string_view call_text = R"(
-do:
-  - create: {call: "jira.create-issue:1.2.0@default", with: {title: "${ .title }"}, metadata: {connection: main}, timeout: {after: PT5S}}
-  - done: {set: {key: "${ .key }", from: "${ $workflow.input.title }"}}
-)";
-
 }  // namespace trv::instance::testing
