@@ -588,24 +588,5 @@ TEST(Guide, the_triage_workflow_runs_as_its_page_says) {
   EXPECT_EQ(kernel.detail(failing).summary.status, Status::completed);
 }
 
-TEST(Instances, lists_are_by_time_and_by_tenant) {
-  TestKernel kernel;
-  const auto name = kernel.apply_text(document("do: [{s: {set: {x: 1}}}]\n"));
-  std::vector<InstanceId> ids;
-  for (int i = 0; i < 5; ++i) ids.push_back(kernel.start(name));
-  auto txn = kernel.read();
-  const InstanceStore store(kernel.tables());
-  const auto page = good(store.list(txn, base::TenantId("acme"), Status::completed, {}, 3));
-  ASSERT_EQ(page.items.size(), 3U);
-  EXPECT_EQ(page.items[0].id, ids[4]);
-  const auto rest = good(store.list(txn, base::TenantId("acme"), std::nullopt, page.next, 3));
-  ASSERT_EQ(rest.items.size(), 2U);
-  EXPECT_EQ(rest.items[1].id, ids[0]);
-  EXPECT_TRUE(rest.next.empty());
-  EXPECT_TRUE(good(store.list(txn, base::TenantId("acme"), Status::faulted, {}, 3)).items.empty());
-  EXPECT_TRUE(good(store.list(txn, base::TenantId("acm"), std::nullopt, {}, 3)).items.empty());
-  EXPECT_FALSE(store.list(txn, base::TenantId("acme"), std::nullopt, "nonsense", 3));
-}
-
 }  // namespace
 }  // namespace trv::instance::testing

@@ -1,4 +1,4 @@
-// Loops over many items, and timelines read from the log.
+// Loops over many items, lists of instances, and timelines read from the log.
 
 #include <fmt/format.h>
 
@@ -122,6 +122,25 @@ TEST(Timelines, of_many_decisions_are_found_from_any_place) {
     ASSERT_EQ(page.items.size(), std::min<std::size_t>(3, steps.size() - i));
     for (std::size_t k = 0; k < page.items.size(); ++k) EXPECT_EQ(page.items[k].lsn, steps[i + k].lsn);
   }
+}
+
+TEST(Instances, lists_are_by_time_and_by_tenant) {
+  TestKernel kernel;
+  const auto name = kernel.apply_text(document("do: [{s: {set: {x: 1}}}]\n"));
+  std::vector<InstanceId> ids;
+  for (int i = 0; i < 5; ++i) ids.push_back(kernel.start(name));
+  auto txn = kernel.read();
+  const InstanceStore store(kernel.tables());
+  const auto page = good(store.list(txn, base::TenantId("acme"), Status::completed, {}, 3));
+  ASSERT_EQ(page.items.size(), 3U);
+  EXPECT_EQ(page.items[0].id, ids[4]);
+  const auto rest = good(store.list(txn, base::TenantId("acme"), std::nullopt, page.next, 3));
+  ASSERT_EQ(rest.items.size(), 2U);
+  EXPECT_EQ(rest.items[1].id, ids[0]);
+  EXPECT_TRUE(rest.next.empty());
+  EXPECT_TRUE(good(store.list(txn, base::TenantId("acme"), Status::faulted, {}, 3)).items.empty());
+  EXPECT_TRUE(good(store.list(txn, base::TenantId("acm"), std::nullopt, {}, 3)).items.empty());
+  EXPECT_FALSE(store.list(txn, base::TenantId("acme"), std::nullopt, "nonsense", 3));
 }
 
 }  // namespace
