@@ -84,11 +84,12 @@ class Kernel {
     });
     return id;
   }
+  static ingest::Received event_named(const std::string& id) {
+    return {.id = id, .source = "s", .type = "t", .subject = "", .time = {}, .data = "{}", .channel = "api"};
+  }
   void take_event(const std::string& id) {
     run([&](const lmdb::Txn&, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-      ingest::Received event{
-          .id = id, .source = "s", .type = "t", .subject = "", .time = {}, .data = "{}", .channel = "api"};
-      TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
+      TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event_named(id)));
       shard::Decision decision;
       decision.events.push_back(std::move(draft));
       return decision;
@@ -96,7 +97,7 @@ class Kernel {
   }
   bool is_taken(const std::string& id) {
     auto txn = good(env_.begin_read());
-    return good(ingest.taken(txn, tenant, "s", id)).has_value();
+    return good(ingest.taken(txn, tenant, event_named(id))).has_value();
   }
   bool has(const instance::InstanceId& id) {
     auto txn = good(env_.begin_read());
