@@ -21,10 +21,14 @@ TEST_F(ServingTest, a_slow_request_delays_no_other_though_there_is_one_http_thre
   const base::Bytes package = tracker_package("hangs");
   std::atomic<bool> is_done = false;
   std::thread slow([&] {
-    const Answer answer =
-        call(daemon().operator_token(), "POST", "/v1/plugins", std::string(package.begin(), package.end()),
-             {{"Content-Type", "application/octet-stream"}});
-    EXPECT_EQ(answer.status, 400) << answer.body;
+    processes::HttpClient client;
+    const auto answer = client.send({.method = "POST",
+                                     .url = daemon().url() + "/v1/plugins",
+                                     .headers = {{"Authorization", "Bearer " + daemon().operator_token()},
+                                                 {"Content-Type", "application/octet-stream"}},
+                                     .body = std::string(package.begin(), package.end()),
+                                     .timeout = 60s});
+    EXPECT_TRUE(answer && answer->status == 400) << (answer ? answer->body : answer.error().message());
     is_done = true;
   });
   std::this_thread::sleep_for(300ms);  // so that the trial of the library has begun
