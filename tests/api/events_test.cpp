@@ -256,7 +256,7 @@ TEST_F(EventsTest, the_trail_verifies_offline_and_reading_it_is_an_entry) {
   EXPECT_EQ(report->entries, checkpoint->size);
   const auto reads_of = [&](const std::string& what) {
     return std::ranges::count_if(events(acme(), "acme"), [&](const json::value& event) {
-      return event.at("type") == "trv.trail.read" && event.at("data").at("what") == what;
+      return event.at("type") == "trv.trail.read" && event.at("data").at("what").as_string() == what;
     });
   };
   EXPECT_EQ(reads_of("tile/entries/000.p/3"), 0);

@@ -340,8 +340,8 @@ class Play {
         fail(fmt::format("effect {} is pending and was never handed out", effect.key));
         perform(unit, effect.tenant.value(), effect.key);
       }
-      const auto owner = good(instances.find(txn, effect.tenant, *base::Uuid::parse(effect.owner)));
-      if (!owner || owner->summary.status != instance::Status::running)
+      const auto owner = good(instances.load(txn, effect.tenant, *base::Uuid::parse(effect.owner)));
+      if (!owner || owner->state.status != instance::Status::running)
         fail(fmt::format("effect {} is pending and its instance has ended", effect.key));
     }
   }
