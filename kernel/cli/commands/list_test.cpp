@@ -116,7 +116,9 @@ TEST_F(CommandLine, a_table_keeps_to_the_terminal_or_to_COLUMNS_and_json_to_noth
   const std::string wide =
       "01a1f97d-cdc4-7005-bd26-26aedbdd4ed2  demo/triage:1.0.0  completed  "
       "2026-11-20T15:05:35.176364Z  2026-11-20T15:05:35.176364Z\n";
-  const std::string narrow = "01a1f97d-cdc4-7005-bd26-26aedbdd4ed2  demo/triage:1.0.0  completed  11-20 15:05\n";
+  const std::string on_a_screen =
+      "01a1f97d-cdc4-7005-bd26-26aedbdd4ed2  demo/triage:1.0.0  completed  2026-11-20 15:05  2026-11-20 15:05\n";
+  const std::string narrow = "01a1f97d-cdc4-7005-bd26-26aedbdd4ed2  demo/triage:…  completed  2026-11-20 15:05\n";
   const auto row = [&] {
     EXPECT_EQ(trav({"instance", "list"}), ExitCode::ok) << err_;
     return out_.substr(out_.find('\n') + 1);
@@ -126,11 +128,11 @@ TEST_F(CommandLine, a_table_keeps_to_the_terminal_or_to_COLUMNS_and_json_to_noth
   terminal_ = true;
   EXPECT_EQ(row(), narrow);
   columns_ = 200;
-  EXPECT_EQ(row(), wide);
+  EXPECT_EQ(row(), on_a_screen);
   environment_["COLUMNS"] = "80";
   EXPECT_EQ(row(), narrow);
   environment_["COLUMNS"] = "many";
-  EXPECT_EQ(row(), wide);
+  EXPECT_EQ(row(), on_a_screen);
   terminal_ = false;
   environment_["COLUMNS"] = "20";
   EXPECT_NE(row().find("01a1f97d-cdc4-7005-bd26-26aedbdd4ed2"), std::string::npos);

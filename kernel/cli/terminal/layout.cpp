@@ -43,7 +43,7 @@ std::size_t natural_width(const Column& column, std::size_t index, const std::ve
 std::string shown(std::string_view cell, Fit fit, const Style& style) {
   if (style.columns <= 0 || !begins_as_time(cell)) return std::string(cell);
   if (fit == Fit::clock) return std::string(cell.substr(11, 8));
-  if (fit == Fit::time) return std::string(cell.substr(0, 10)) + " " + std::string(cell.substr(11, 8));
+  if (fit == Fit::time) return std::string(cell.substr(0, 10)) + " " + std::string(cell.substr(11, 5));
   return std::string(cell);
 }
 

@@ -17,7 +17,7 @@ enum class Align { left, right };
 enum class Fit {
   text,   ///< may be cut
   id,     ///< stays whole: it is there to be copied
-  time,   ///< "2026-01-31 12:00:00" (UTC, like all times here)
+  time,   ///< "2026-01-31 12:00" (UTC, like all times here)
   clock,  ///< "12:00:00"
 };
 
