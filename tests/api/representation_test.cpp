@@ -116,7 +116,8 @@ TEST_F(RepresentationTest, steps_show_what_went_in_and_what_came_out) {
   ASSERT_EQ(started.status, 201) << started.body;
   const std::string path = "/v1/tenants/acme/instances/" + started.text("id");
   const Answer tasks = call(acme(), "GET", path + "/tasks");
-  const auto& items = tasks.value().at("items").as_array();
+  const boost::json::value listed = tasks.value();
+  const auto& items = listed.at("items").as_array();
   ASSERT_GE(items.size(), 3U) << tasks.body;
   EXPECT_EQ(items.front().at("input").at("name").as_string(), "Ada") << tasks.body;
   EXPECT_FALSE(items[1].at("output").is_null()) << tasks.body;
