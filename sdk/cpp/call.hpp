@@ -119,7 +119,7 @@ class Call {
   [[nodiscard]] const std::string& input() const noexcept { return facts_.input; }
 
   /// Sends a request now. See Exchange for the answer.
-  Exchange http(Request request) { return {services_, services_.send(facts_.id, request)}; }
+  Exchange http(const Request& request) { return {services_, services_.send(facts_.id, request)}; }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.
   void log(Level level, std::string_view text) const noexcept { services_.write_log(level, facts_.id, text); }
