@@ -134,6 +134,9 @@ TEST_F(InputTest, a_body_over_the_limit_is_refused) {
   for (const char* rest : {"/tokens", "/workflows", "/workflows/demo/hello/instances"}) {
     refused([&] { return call(acme(), "POST", std::string("/v1/tenants/acme") + rest, big); }, 413);
   }
+  // Events may have 25 MiB.
+  refused([&] { return call(acme(), "POST", "/v1/tenants/acme/events", big); }, 400);
+  refused([&] { return call(acme(), "POST", "/v1/tenants/acme/events", std::string((25U << 20) + 1, ' ')); }, 413);
   // What is just below can still be too large for a record, and is refused in words.
   ASSERT_EQ(apply_workflow(acme(), "acme", std::string(hello_workflow)).status, 201);
   const std::string large = "\"" + std::string(999'990, 'x') + "\"";
