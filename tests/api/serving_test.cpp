@@ -79,7 +79,7 @@ TEST_F(ReplayTest, is_answered_for_from_its_first_moments) {
   const Answer other = ask(daemon, "", "GET", "/v1/version");
   EXPECT_EQ(daemon.output().find("is ready"), std::string::npos) << "the replay was too short to see anything";
   EXPECT_EQ(early.status, 503) << early.body;
-  EXPECT_NE(early.text("reason").find("shard 0"), std::string::npos) << early.body;
+  EXPECT_NE(early.text("reason").find("shard "), std::string::npos) << early.body;
   EXPECT_EQ(other.status, 503) << other.body;
   bool said_how_far = false;
   for (int i = 0; i < 5000 && daemon.output().find("is ready") == std::string::npos; ++i) {
