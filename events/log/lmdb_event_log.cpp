@@ -293,21 +293,23 @@ Result<bool> LmdbEventLog::trim_some(ShardId shard, Lsn below, const lmdb::Table
   TRV_TRY_ASSIGN(const auto claim, ClaimPlace::before(txn, claims_, shard, end.first));
   if (!claim.has_value() || end.decided_position == 0) return true;
   record::VoidRule rule(shard, claim->epoch, end.first);
-  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, entries));
-  TRV_TRY_ASSIGN(std::optional<lmdb::Entry> entry, cursor.seek(end.first_position));
   const std::uint64_t before = end.first_position;
   bool is_done = true;
-  for (std::uint64_t position = before; entry.has_value() && position < end.decided_position; ++position) {
-    TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry->value));
-    TRV_TRY_ASSIGN(const record::VoidRule::Verdict verdict, rule.judge(head));
-    if (verdict == record::VoidRule::Verdict::next && head.decision_end) {
-      if (rule.next() > below) break;
-      end.first = rule.next();
-      end.first_position = position + 1;
-      is_done = end.first_position - before < trim_entries_max;
-      if (!is_done) break;
+  {  // a cursor ends before its transaction does
+    TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, entries));
+    TRV_TRY_ASSIGN(std::optional<lmdb::Entry> entry, cursor.seek(end.first_position));
+    for (std::uint64_t position = before; entry.has_value() && position < end.decided_position; ++position) {
+      TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry->value));
+      TRV_TRY_ASSIGN(const record::VoidRule::Verdict verdict, rule.judge(head));
+      if (verdict == record::VoidRule::Verdict::next && head.decision_end) {
+        if (rule.next() > below) break;
+        end.first = rule.next();
+        end.first_position = position + 1;
+        is_done = end.first_position - before < trim_entries_max;
+        if (!is_done) break;
+      }
+      TRV_TRY_ASSIGN(entry, cursor.next());
     }
-    TRV_TRY_ASSIGN(entry, cursor.next());
   }
   if (end.first_position == before) return true;
   for (std::uint64_t position = before; position < end.first_position; ++position) {
