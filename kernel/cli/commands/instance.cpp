@@ -19,7 +19,7 @@ struct InstanceArguments {
 };
 
 /// The instance as the server sent it, with its steps.
-base::Result<ExitCode> show_json(Session& session, const std::string& target, std::string body) {
+base::Result<ExitCode> show_json(Session& session, const std::string& target, const std::string& body) {
   std::string steps;
   for (std::string cursor;;) {
     TRV_TRY_ASSIGN(const boost::json::value page,
