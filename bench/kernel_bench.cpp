@@ -186,6 +186,18 @@ void measure_workflow(const std::filesystem::path& folder, std::uint64_t instanc
           .value = run.cpu_seconds / (count * internal_steps) * 1e6,
           .unit = "us of the shard thread per step, start and end of the instance included",
           .floor = at_most(15)});
+  // One command a batch: what a batch costs by itself is no longer shared.
+  const std::uint64_t alone = instances / 10 + 1;
+  const Run one_by_one = timed(shard, alone, [&](std::uint64_t) {
+    shard.start_instance("ten-steps");
+    shard.drain();
+  });
+  const double cpu_alone = one_by_one.cpu_seconds / static_cast<double>(alone);
+  report({.name = "workflow_alone_cpu",
+          .value = cpu_alone * 1e6,
+          .unit = "us of the shard thread per instance that is a batch of its own",
+          .compares_with = "an instance of a large batch",
+          .ratio = cpu_alone / (run.cpu_seconds / count)});
 }
 
 void measure_disk(const std::filesystem::path& folder, std::uint64_t instances) {
