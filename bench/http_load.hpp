@@ -84,6 +84,7 @@ class HttpConnection {
 };
 
 struct HttpLoad {
+  std::uint64_t requests = 0;
   double requests_per_s = 0;
   double p50_ms = 0;
   double p99_ms = 0;
@@ -136,7 +137,8 @@ inline HttpLoad drive(std::uint16_t port, std::size_t connections, std::string_v
   ::close(epoll);
   if (took.empty()) give_up("no request was answered");
   std::ranges::sort(took);
-  return {static_cast<double>(took.size()) / whole, took[took.size() / 2] * 1e3, took[took.size() * 99 / 100] * 1e3};
+  return {took.size(), static_cast<double>(took.size()) / whole, took[took.size() / 2] * 1e3,
+          took[took.size() * 99 / 100] * 1e3};
 }
 
 }  // namespace trv::bench
