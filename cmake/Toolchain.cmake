@@ -28,6 +28,8 @@ if(TRV_SANITIZE)
     add_compile_options(-Wno-tsan)  # Boost.Asio's fences: at worst a report too many
   endif()
   add_compile_definitions(TRV_SANITIZED=1)
+  # Reports name lines; the rest would double what is compiled and linked.
+  set(CMAKE_CXX_FLAGS_DEBUG "-g1")
 endif()
 
 option(TRV_FUZZ "Build the libFuzzer targets; needs clang" OFF)

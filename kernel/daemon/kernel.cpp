@@ -12,6 +12,7 @@
 #include "events/lmdb/folder_lock.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
+#include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/sources.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
@@ -71,6 +72,7 @@ struct Kernel::Parts {
   std::unique_ptr<plugin_host::PluginStore> packages;
   std::unique_ptr<plugin_host::PluginHost> plugins;
   // One of each for each shard.
+  std::unique_ptr<CrashNote> crash_note;
   std::vector<std::unique_ptr<effects::TryJournal>> tries;
   std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
@@ -130,10 +132,11 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
 
 base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                             const std::filesystem::path& tries_folder, base::Random& random) {
+  TRV_EXPECTS(crash_note != nullptr);
   TRV_EXPECTS(dispatchers.size() == shard.id().value());
   // A note for each effect in memory, and for as many of an earlier run.
   TRV_TRY_ASSIGN(auto journal, effects::TryJournal::open(tries_folder / std::to_string(shard.id().value()),
-                                                         2 * options.window.effects_max));
+                                                         2 * options.window.effects_max, crash_note->last_end()));
   tries.push_back(std::move(journal));
   recorders.push_back(std::make_unique<effects::OutcomeRecorder>(
       shard.decision_state(), [&shard](shard::Command command) { shard.submit(std::move(command)); }));
@@ -215,6 +218,7 @@ base::Status Kernel::compose(StartReport& report) {
   dispatching.concurrency_max = (config_.effects_concurrency_max + config_.shards - 1) / config_.shards;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
   TRV_TRY(make_private_folder(folder / "tries"));
+  TRV_TRY_ASSIGN(parts.crash_note, CrashNote::open(folder / "tries" / "crash"));
   for (const auto& shard : parts.node->shards()) {
     TRV_TRY(parts.make_dispatcher(*shard, dispatching, folder / "tries", random_));
   }

@@ -1,19 +1,47 @@
 #include "kernel/daemon/process.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 
 #include "kernel/http/server.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::daemon {
 namespace {
 
 constexpr std::uint64_t files_of_its_own = 128;  // log, projection, packages, secrets, listening socket
+
+constexpr std::size_t note_bytes = 4096;
+constexpr char crashed_mark = 'c';
+// A signal handler finds nothing else.
+std::atomic<volatile char*> note_page{nullptr};
+
+void note_crash() {
+  if (volatile char* page = note_page.load()) *page = crashed_mark;
+}
+
+// What a page in memory was given outlives the process. The signal goes on as if nobody had handled it.
+void on_fatal_signal(int number) {
+  note_crash();
+  ::raise(number);
+}
+
+void handle_fatal_signals() {
+  struct sigaction action{};
+  action.sa_handler = on_fatal_signal;
+  action.sa_flags = SA_RESETHAND | SA_NODEFER | SA_ONSTACK;
+  for (const int number : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}) ::sigaction(number, &action, nullptr);
+}
 
 }  // namespace
 
@@ -43,6 +71,32 @@ bool is_journaled(const Environment& environment, int descriptor) {
     return (variable.first == "INVOCATION_ID" || variable.first == "JOURNAL_STREAM") && !variable.second.empty();
   });
   return by_systemd && ::isatty(descriptor) == 0;
+}
+
+base::Result<std::unique_ptr<CrashNote>> CrashNote::open(const std::filesystem::path& file) {
+  TRV_EXPECTS(note_page.load() == nullptr);
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  int error = descriptor < 0 ? errno : ::posix_fallocate(descriptor, 0, note_bytes);
+  void* memory = MAP_FAILED;
+  if (error == 0) memory = ::mmap(nullptr, note_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor, 0);
+  if (error == 0 && memory == MAP_FAILED) error = errno;
+  if (descriptor >= 0) ::close(descriptor);
+  if (error != 0) {
+    return base::fail(base::ErrorCode::unavailable,
+                      fmt::format("cannot write {}: {}", file.string(), std::generic_category().message(error)));
+  }
+  auto* page = static_cast<volatile char*>(memory);
+  const effects::LastEnd last_end = *page == crashed_mark ? effects::LastEnd::crashed : effects::LastEnd::other;
+  *page = 0;
+  note_page = page;
+  handle_fatal_signals();
+  [[maybe_unused]] static const int at_exit = std::atexit(note_crash);
+  return std::unique_ptr<CrashNote>(new CrashNote(page, last_end));
+}
+
+CrashNote::~CrashNote() {
+  note_page = nullptr;
+  ::munmap(const_cast<char*>(page_), note_bytes);
 }
 
 }  // namespace trv::daemon

@@ -1,10 +1,13 @@
 #pragma once
 // What the daemon needs of its process: open files, and a place for secrets that is not a log.
 
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "kernel/daemon/config.hpp"
+#include "kernel/effects/try_journal.hpp"
 
 namespace trv::daemon {
 
@@ -15,5 +18,25 @@ namespace trv::daemon {
 /// Whether a service manager keeps what is written to this descriptor: systemd started the process, and the descriptor
 /// is not a terminal.
 [[nodiscard]] bool is_journaled(const Environment& environment, int descriptor);
+
+/// Notes a crash of this process for the next one: a signal such as SIGSEGV, abort(), or exit() by something else than
+/// the daemon. What ends the process from outside leaves no note. One at a time.
+class CrashNote {
+ public:
+  /// Reads the note that the last process left, if any, and takes it away. Error: unavailable, with the path.
+  [[nodiscard]] static base::Result<std::unique_ptr<CrashNote>> open(const std::filesystem::path& file);
+  /// The process ends in order, or lives on.
+  ~CrashNote();
+  CrashNote(const CrashNote&) = delete;
+  CrashNote& operator=(const CrashNote&) = delete;
+
+  [[nodiscard]] effects::LastEnd last_end() const noexcept { return last_end_; }
+
+ private:
+  CrashNote(volatile char* page, effects::LastEnd last_end) : page_(page), last_end_(last_end) {}
+
+  volatile char* page_;
+  effects::LastEnd last_end_;
+};
 
 }  // namespace trv::daemon

@@ -41,7 +41,7 @@ struct DispatcherOptions {
   std::size_t concurrency_max = 256;        ///< tries under way
   std::size_t tenant_concurrency_max = 64;  ///< of one tenant
   std::uint32_t tries_max = 8;              ///< of one effect
-  std::uint32_t deaths_max = 3;             ///< of the process during tries of one effect, before it is parked
+  std::uint32_t deaths_max = 3;             ///< during tries of one effect, before it is parked; see PastTries
   base::Duration backoff_first = std::chrono::milliseconds(200);
   base::Duration backoff_max = std::chrono::seconds(30);
 };

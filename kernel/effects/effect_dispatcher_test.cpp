@@ -44,7 +44,7 @@ class World {
   World& operator=(const World&) = delete;
 
   void start() {
-    journal_ = *TryJournal::open(outbox.folder() / "tries", 2 * options_.window.effects_max);
+    journal_ = *TryJournal::open(outbox.folder() / "tries", 2 * options_.window.effects_max, LastEnd::crashed);
     DispatcherPorts ports;
     ports.perform = [this](const shard::Effect& effect, std::uint32_t number, base::Duration left, TryDone done) {
       perform_(effect, number, left, std::move(done));

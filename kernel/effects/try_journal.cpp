@@ -15,17 +15,21 @@
 
 namespace trv::effects {
 
+/// Ends of the process by other means than a crash that count as one.
+constexpr unsigned kills_per_death = 4;
+
 /// As it is in the file. A position of 0 is a free place; it is written last and removed first.
 struct TryJournal::Slot {
   std::uint64_t position = 0;
   std::uint32_t tries = 0;
   std::uint16_t deaths = 0;
   std::uint8_t is_under_way = 0;
-  std::uint8_t reserved = 0;
+  std::uint8_t kills = 0;  ///< below kills_per_death
   std::array<char, 64> tenant{};
 };
 
-base::Result<std::unique_ptr<TryJournal>> TryJournal::open(const std::filesystem::path& file, std::size_t effects_max) {
+base::Result<std::unique_ptr<TryJournal>> TryJournal::open(const std::filesystem::path& file, std::size_t effects_max,
+                                                           LastEnd last_end) {
   static_assert(sizeof(Slot) == 80);
   TRV_EXPECTS(effects_max > 0 && effects_max < UINT32_MAX);
   const auto failed = [&file](std::string_view what, int error) {
@@ -45,10 +49,10 @@ base::Result<std::unique_ptr<TryJournal>> TryJournal::open(const std::filesystem
     if (memory != MAP_FAILED) ::munmap(memory, bytes);
     return failed("reserve room in", error);
   }
-  return std::unique_ptr<TryJournal>(new TryJournal({static_cast<Slot*>(memory), effects_max}));
+  return std::unique_ptr<TryJournal>(new TryJournal({static_cast<Slot*>(memory), effects_max}, last_end));
 }
 
-TryJournal::TryJournal(std::span<Slot> slots) : slots_(slots) {
+TryJournal::TryJournal(std::span<Slot> slots, LastEnd last_end) : slots_(slots) {
   for (std::uint32_t place = static_cast<std::uint32_t>(slots_.size()); place-- > 0;) {
     Slot& slot = slots_[place];
     if (slot.position == 0 || slot.tenant.back() != '\0' || slot.tenant.front() == '\0' ||
@@ -57,7 +61,10 @@ TryJournal::TryJournal(std::span<Slot> slots) : slots_(slots) {
       free_.push_back(place);
       continue;
     }
-    if (slot.is_under_way != 0 && slot.deaths < UINT16_MAX) ++slot.deaths;
+    if (slot.is_under_way != 0) {
+      if (last_end == LastEnd::other) slot.kills = static_cast<std::uint8_t>((slot.kills + 1U) % kills_per_death);
+      if ((last_end == LastEnd::crashed || slot.kills == 0) && slot.deaths < UINT16_MAX) ++slot.deaths;
+    }
     slot.is_under_way = 0;
   }
   earlier_ = places_;

@@ -3,7 +3,8 @@
 //
 // A small file that is mapped into memory: a note costs no system call and survives the end of the process, however it
 // ends. It does not survive the loss of power, which forgets tries but no effect; see docs/decisions. A try that was
-// under way when the process ended counts as a death, unless the journal was closed before. One thread.
+// under way when the process crashed counts as a death. Where something else ended the process, such as kill -9, every
+// fourth end counts: the call is rarely to blame. What close() came before counts never. One thread.
 
 #include <cstdint>
 #include <filesystem>
@@ -22,14 +23,20 @@ namespace trv::effects {
 /// What is known of an effect from before.
 struct PastTries {
   std::uint32_t tries = 0;
-  std::uint32_t deaths = 0;  ///< ends of the process during a try
+  std::uint32_t deaths = 0;  ///< crashes of the process during a try, and a quarter of its other ends
+};
+
+/// How the process ended that had the journal before.
+enum class LastEnd {
+  crashed,  ///< by itself: a signal such as SIGSEGV, abort(), exit()
+  other,    ///< in order, or killed from outside
 };
 
 class TryJournal {
  public:
   /// Opens or creates the file, with room for `effects_max` effects. Error: unavailable, with the path.
   [[nodiscard]] static base::Result<std::unique_ptr<TryJournal>> open(const std::filesystem::path& file,
-                                                                      std::size_t effects_max);
+                                                                      std::size_t effects_max, LastEnd last_end);
   /// As close().
   ~TryJournal();
   TryJournal(const TryJournal&) = delete;
@@ -50,7 +57,7 @@ class TryJournal {
 
  private:
   struct Slot;
-  explicit TryJournal(std::span<Slot> slots);
+  TryJournal(std::span<Slot> slots, LastEnd last_end);
   [[nodiscard]] Slot& slot_for(record::Lsn position);
 
   std::span<Slot> slots_;

@@ -23,20 +23,20 @@ class TryJournalTest : public testing::Test {
     journal_.reset();
     std::filesystem::remove(file_);
   }
-  void open(std::size_t effects_max = 8) {
+  void open(std::size_t effects_max = 8, LastEnd last_end = LastEnd::crashed) {
     journal_.reset();
-    auto opened = TryJournal::open(file_, effects_max);
+    auto opened = TryJournal::open(file_, effects_max, last_end);
     ASSERT_TRUE(opened) << opened.error().message();
     journal_ = *std::move(opened);
   }
   /// Runs `work` on a journal in a process that then ends without any farewell.
   template <typename Work>
-  void in_a_process_that_dies(Work work) {
+  void in_a_process_that_dies(Work work, LastEnd before = LastEnd::crashed) {
     journal_.reset();
     const pid_t child = ::fork();
     ASSERT_GE(child, 0);
     if (child == 0) {
-      open();
+      open(8, before);
       work(*journal_);
       ::_exit(0);
     }
@@ -72,6 +72,17 @@ TEST_F(TryJournalTest, a_try_under_way_when_the_process_dies_is_a_death_and_trie
   in_a_process_that_dies([&](TryJournal& journal) { journal.begin(acme_, Lsn(7)); });
   open();
   expect_past(7, 3, 2);
+}
+
+TEST_F(TryJournalTest, of_ends_that_are_not_crashes_every_fourth_is_a_death) {
+  for (std::uint32_t kills = 1; kills <= 9; ++kills) {
+    in_a_process_that_dies([&](TryJournal& journal) { journal.begin(acme_, Lsn(7)); }, LastEnd::other);
+    open(8, LastEnd::other);
+    expect_past(7, kills, kills / 4);
+  }
+  in_a_process_that_dies([&](TryJournal& journal) { journal.begin(acme_, Lsn(7)); }, LastEnd::other);
+  open(8, LastEnd::crashed);
+  expect_past(7, 10, 3);
 }
 
 TEST_F(TryJournalTest, the_end_of_a_process_that_stops_by_itself_is_no_death) {
@@ -113,7 +124,7 @@ TEST_F(TryJournalTest, a_file_of_another_length_or_with_garbage_is_read_as_far_a
 }
 
 TEST_F(TryJournalTest, a_file_that_cannot_be_written_is_refused_with_its_path) {
-  const auto opened = TryJournal::open("/proc/none/tries", 8);
+  const auto opened = TryJournal::open("/proc/none/tries", 8, LastEnd::other);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), base::ErrorCode::unavailable);
   EXPECT_NE(opened.error().message().find("/proc/none/tries"), std::string::npos);

@@ -1,6 +1,7 @@
 #include "kernel/plugin_host/plugin_threads.hpp"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <condition_variable>
@@ -16,6 +17,7 @@ namespace trv::plugin_host {
 namespace {
 
 constexpr base::Duration hang_after = std::chrono::seconds(1);
+constexpr std::size_t handler_stack_bytes = std::size_t{64} << 10;
 
 }  // namespace
 
@@ -52,6 +54,11 @@ void PluginThreads::Shared::add_worker(const std::shared_ptr<Shared>& shared) {
 }
 
 void PluginThreads::Shared::work(const std::shared_ptr<Shared>& shared) {
+  // Where a plugin recurses without end, the handler of the signal has room to note the crash.
+  std::vector<char> room(handler_stack_bytes);
+  const stack_t handler_stack{.ss_sp = room.data(), .ss_flags = 0, .ss_size = room.size()};
+  const stack_t none{.ss_sp = nullptr, .ss_flags = SS_DISABLE, .ss_size = 0};
+  TRV_ASSERT(::sigaltstack(&handler_stack, nullptr) == 0);
   std::unique_lock lock(shared->mutex);
   for (;;) {
     ++shared->idle;
@@ -68,6 +75,7 @@ void PluginThreads::Shared::work(const std::shared_ptr<Shared>& shared) {
   }
   --shared->running;
   shared->left.notify_all();
+  TRV_ASSERT(::sigaltstack(&none, nullptr) == 0);
 }
 
 void PluginThreads::Shared::keep_time(const std::shared_ptr<Shared>& shared) {

@@ -12,11 +12,15 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::string_view deadly_workflow =
-    "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: deadly\n  version: '1.0.0'\n"
-    "do:\n  - risk:\n      call: tracker.die:1.2.3@default\n      timeout: {after: {hours: 1}}\n";
+/// A workflow that calls the operation of the plugin.
+std::string deadly_workflow(const std::string& operation) {
+  return fmt::format(
+      "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: deadly\n  version: '1.0.0'\n"
+      "do:\n  - risk:\n      call: tracker.{}:1.2.3@default\n      timeout: {{after: {{hours: 1}}}}\n",
+      operation);
+}
 
-class PoisonTest : public testing::Test {
+class PoisonTest : public testing::TestWithParam<const char*> {
  protected:
   Answer call(const std::string& token, const std::string& method, const std::string& path, std::string body = {},
               const std::string& type = "application/json") {
@@ -45,7 +49,7 @@ class PoisonTest : public testing::Test {
   std::unique_ptr<Daemon> daemon_;
 };
 
-TEST_F(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_named_and_released_by_command) {
+TEST_P(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_named_and_released_by_command) {
   daemon_ = *Daemon::start(scratch_);
   const std::string operator_token = daemon_->operator_token();
   const Answer created = call(operator_token, "POST", "/v1/tenants", R"({"id":"acme","display_name":"Acme"})");
@@ -57,7 +61,7 @@ TEST_F(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_name
                 .status,
             201);
   ASSERT_EQ(call(acme, "PUT", "/v1/tenants/acme/plugins/tracker", R"({"version":"1.2.3"})").status, 200);
-  ASSERT_EQ(call(acme, "POST", "/v1/tenants/acme/workflows", std::string(deadly_workflow), "application/yaml").status,
+  ASSERT_EQ(call(acme, "POST", "/v1/tenants/acme/workflows", deadly_workflow(GetParam()), "application/yaml").status,
             201);
   // The daemon may die before it answers.
   (void)call(acme, "POST", "/v1/tenants/acme/workflows/demo/deadly/instances", "{}");
@@ -77,15 +81,15 @@ TEST_F(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_name
   const json::object& one = all[0].as_object();
   EXPECT_EQ(one.at("plugin").as_string(), "tracker");
   EXPECT_EQ(one.at("version").as_string(), "1.2.3");
-  EXPECT_EQ(one.at("operation").as_string(), "die");
+  EXPECT_EQ(one.at("operation").as_string(), GetParam());
   EXPECT_EQ(one.at("reference").as_string(), "/do/0/risk");
   EXPECT_EQ(one.at("deaths").to_number<int>(), 3);
   const std::string id(one.at("id").as_string());
   const std::string instance(one.at("instance").as_string());
   EXPECT_EQ(call(acme, "GET", "/v1/tenants/acme/instances/" + instance).text("status"), "running");
   const std::string log = daemon_->complaints();
-  for (const std::string& part : {std::string("parked"), std::string("'tracker' 1.2.3"), std::string("'die'"), instance,
-                                  "trav effect release " + id}) {
+  for (const std::string& part : {std::string("parked"), std::string("'tracker' 1.2.3"),
+                                  fmt::format("'{}'", GetParam()), instance, "trav effect release " + id}) {
     EXPECT_NE(log.find(part), std::string::npos) << part << " is not in: " << log;
   }
 
@@ -105,6 +109,9 @@ TEST_F(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_name
   EXPECT_EQ(call(acme, "POST", "/v1/tenants/acme/instances/" + instance + "/cancel").status, 200);
   EXPECT_TRUE(parked(acme).empty());
 }
+
+INSTANTIATE_TEST_SUITE_P(Operations, PoisonTest, testing::Values("die", "recurse"),
+                         [](const auto& operation) { return std::string(operation.param); });
 
 }  // namespace
 }  // namespace trv::api

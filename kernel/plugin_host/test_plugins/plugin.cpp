@@ -70,6 +70,13 @@ Plugin& self(const trv_plugin* plugin) {
   return *static_cast<Plugin*>(plugin->instance);
 }
 
+// Until the stack has no room.
+[[gnu::noinline]] int recurse(int depth) {
+  volatile char room[4096];
+  room[0] = static_cast<char>(depth);
+  return depth > 0 ? recurse(depth + 1) + room[0] : 0;
+}
+
 void fail(Plugin& p, std::uint64_t id, int code, const char* message) {
   const std::string detail = R"({"field":"title"})";
   const trv_error error{sizeof(trv_error), code, TRV_RETRY_SAFE, 429, 1500, text(message), bytes(detail)};
@@ -171,6 +178,8 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     send(p, id, id * 10 + 1, copy(call->connection), "POST", "/one");
   } else if (operation == "die") {
     std::abort();
+  } else if (operation == "recurse") {
+    p.call->complete(p.host, id, bytes(std::to_string(recurse(1))));
   } else if (operation == "fail-200-times") {
     send(p, id, id * 1'000, copy(call->connection), "GET", "/");
   } else if (operation == "escape") {
