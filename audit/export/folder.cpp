@@ -2,13 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <fstream>
 #include <system_error>
 
 #include "audit/export/tile.hpp"
 #include "audit/merkle/tree.hpp"
 #include "audit/note/checkpoint.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::exporting {
 namespace {
@@ -59,13 +58,8 @@ base::Status write_file(const path& file, BytesView bytes, std::uint64_t& files)
     return base::fail(ErrorCode::unavailable,
                       fmt::format("export: creating {}: {}", file.parent_path().string(), error.message()));
   }
-  errno = 0;
-  std::ofstream stream(file, std::ios::binary | std::ios::trunc);
-  stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  stream.close();
-  if (!stream) {
-    return base::fail(ErrorCode::unavailable,
-                      fmt::format("export: writing {}: {}", file.string(), std::generic_category().message(errno)));
+  if (auto written = base::write_file(file, ".unfinished", bytes, 0644, base::Sync::later); !written) {
+    return base::fail(ErrorCode::unavailable, "export: " + written.error().message());
   }
   ++files;
   return {};
@@ -171,6 +165,7 @@ base::Result<Exported> write_export(const path& folder, const TrailSource& sourc
   TRV_TRY(write_file(folder / key_file, base::as_bytes(source.key().format() + "\n"), exported.files));
   TRV_TRY(write_file(folder / readme_file, base::as_bytes(readme), exported.files));
   TRV_TRY(write_file(folder / checkpoint_file, base::as_bytes(head.note), exported.files));
+  TRV_TRY(base::sync_file_system(folder));
   return exported;
 }
 

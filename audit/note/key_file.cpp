@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "sdk/base/file.hpp"
+
 namespace trv::note {
 namespace {
 
@@ -33,11 +35,6 @@ class File {
     }
   }
   [[nodiscard]] int get() const noexcept { return descriptor_; }
-  // The error number, or 0.
-  [[nodiscard]] int close() noexcept {
-    const int result = ::close(std::exchange(descriptor_, -1));
-    return result == 0 ? 0 : errno;
-  }
 
  private:
   int descriptor_;
@@ -89,60 +86,6 @@ Result<SigningKey> load(const File& file, const path& at, std::string_view name)
   return key;
 }
 
-Status write_all(const File& file, const path& at, std::string_view text) {
-  while (!text.empty()) {
-    const ssize_t put = ::write(file.get(), text.data(), text.size());
-    if (put < 0 && errno == EINTR) {
-      continue;
-    }
-    if (put < 0) {
-      return failed("writing", at, errno);
-    }
-    text.remove_prefix(static_cast<std::size_t>(put));
-  }
-  if (::fsync(file.get()) != 0) {
-    return failed("syncing", at, errno);
-  }
-  return {};
-}
-
-Status sync_folder(const path& folder) {
-  File file(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (file.get() < 0 || ::fsync(file.get()) != 0) {
-    return failed("syncing", folder, errno);
-  }
-  return {};
-}
-
-// Writes the key beside `at` and links it into place. False where there is a key already.
-Result<bool> create(const path& at, const SigningKey& key, base::Random& random) {
-  path aside = at;
-  aside += fmt::format(".new-{:016x}", random.next());
-  File file(::open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
-  if (file.get() < 0) {
-    return failed("creating", aside, errno);
-  }
-  const Secret pem(key.to_pem());
-  Status written = write_all(file, aside, pem.text);
-  if (const int error = file.close(); written && error != 0) {
-    written = failed("closing", aside, error);
-  }
-  bool placed = false;
-  if (written) {
-    // Unlike rename, link never replaces the key of a process that was faster.
-    placed = ::link(aside.c_str(), at.c_str()) == 0;
-    if (!placed && errno != EEXIST) {
-      written = failed("creating", at, errno);
-    }
-  }
-  if (::unlink(aside.c_str()) != 0 && written) {
-    written = failed("removing", aside, errno);
-  }
-  TRV_TRY(std::move(written));
-  TRV_TRY(sync_folder(at.has_parent_path() ? at.parent_path() : path(".")));
-  return placed;
-}
-
 }  // namespace
 
 Result<SigningKey> load_or_create(const path& path, std::string_view name, base::Random& random) {
@@ -155,8 +98,13 @@ Result<SigningKey> load_or_create(const path& path, std::string_view name, base:
       return failed("opening", path, errno);
     }
     TRV_TRY_ASSIGN(SigningKey key, SigningKey::generate(name, random));
-    TRV_TRY_ASSIGN(const bool placed, create(path, key, random));
-    if (placed) {
+    const Secret pem(key.to_pem());
+    const std::string aside = fmt::format("{}.new-{:016x}", path.filename().string(), random.next());
+    const auto placed = base::create_file(path, aside, base::as_bytes(pem.text), 0600);
+    if (!placed) {
+      return base::fail(ErrorCode::unavailable, "signing key: " + placed.error().message());
+    }
+    if (*placed) {
       return key;
     }
   }

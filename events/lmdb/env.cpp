@@ -1,10 +1,8 @@
 #include "events/lmdb/env.hpp"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <lmdb.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -46,18 +44,6 @@ Status create_folder(const std::filesystem::path& folder) {
   }
   for (const std::filesystem::path& made : missing) TRV_TRY(base::sync_folder(made.parent_path()));
   return {};
-}
-
-Status sync_copy(const std::filesystem::path& file) {
-  const int descriptor = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = descriptor >= 0 && ::fsync(descriptor) == 0;
-  const int cause = errno;
-  if (descriptor >= 0) ::close(descriptor);
-  if (!synced) {
-    return fail(ErrorCode::unavailable,
-                fmt::format("cannot sync {}: {}", file.string(), std::generic_category().message(cause)));
-  }
-  return base::sync_folder(file.parent_path());
 }
 
 }  // namespace
@@ -130,7 +116,7 @@ Status Env::copy_to(const std::filesystem::path& folder) const {
   }
   const int code = mdb_env_copy2(state_->env, folder.c_str(), 0);
   if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "copy to " + folder.string()));
-  return sync_copy(file);
+  return base::sync_file(file);
 }
 
 namespace {

@@ -4,7 +4,6 @@
 
 #include <fstream>
 #include <string_view>
-#include <system_error>
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
@@ -26,9 +25,6 @@ constexpr std::string_view open_line = "state open";
 
 Status write_stamp(const std::filesystem::path& folder, const Stamp& stamp) {
   TRV_EXPECTS(stamp.layout.find('\n') == std::string::npos && stamp.boot_id.find('\n') == std::string::npos);
-  // What a crash left of an earlier one.
-  std::error_code error;
-  std::filesystem::remove(folder / fresh_name, error);
   const std::string text = fmt::format("{}\n{}{}\n{}{}\n{}\n", first_line, layout_word, stamp.layout, boot_word,
                                        stamp.boot_id, stamp.clean ? clean_line : open_line);
   return base::write_file(folder / "stamp", fresh_name, base::as_bytes(text), 0600);

@@ -39,7 +39,14 @@ class Descriptor {
   int fd_;
 };
 
-Status write_new(const std::filesystem::path& path, BytesView bytes, mode_t mode) {
+Status sync_opened(const std::filesystem::path& path, int flags, int (*sync)(int)) {
+  const Descriptor opened(::open(path.c_str(), flags | O_CLOEXEC));
+  if (opened.get() < 0) return fail(disk_error("open", path, errno));
+  if (sync(opened.get()) != 0) return fail(disk_error("sync", path, errno));
+  return {};
+}
+
+Status write_new(const std::filesystem::path& path, BytesView bytes, mode_t mode, Sync sync) {
   Descriptor file(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode));
   if (file.get() < 0) return fail(disk_error("create", path, errno));
   while (!bytes.empty()) {
@@ -48,9 +55,17 @@ Status write_new(const std::filesystem::path& path, BytesView bytes, mode_t mode
     if (written <= 0) return fail(disk_error("write", path, written < 0 ? errno : EIO));
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
-  if (::fsync(file.get()) != 0) return fail(disk_error("sync", path, errno));
+  if (sync == Sync::now && ::fsync(file.get()) != 0) return fail(disk_error("sync", path, errno));
   if (const int number = file.close(); number != 0) return fail(disk_error("close", path, number));
   return {};
+}
+
+/// write_new in the place of what a crash left there.
+Status write_aside(const std::filesystem::path& temporary, BytesView bytes, mode_t mode, Sync sync) {
+  if (::unlink(temporary.c_str()) != 0 && errno != ENOENT) return fail(disk_error("remove", temporary, errno));
+  Status written = write_new(temporary, bytes, mode, sync);
+  if (!written) ::unlink(temporary.c_str());
+  return written;
 }
 
 }  // namespace
@@ -79,25 +94,42 @@ Result<Bytes> read_file(const std::filesystem::path& path, std::size_t bytes_max
   return bytes;
 }
 
-Status write_file(const std::filesystem::path& path, std::string_view temporary_name, BytesView bytes, mode_t mode) {
+Status write_file(const std::filesystem::path& path, std::string_view temporary_name, BytesView bytes, mode_t mode,
+                  Sync sync) {
   const std::filesystem::path temporary = path.parent_path() / temporary_name;
-  if (Status written = write_new(temporary, bytes, mode); !written) {
-    ::unlink(temporary.c_str());
-    return written;
-  }
+  TRV_TRY(write_aside(temporary, bytes, mode, sync));
   if (::rename(temporary.c_str(), path.c_str()) != 0) {
     const int number = errno;
     ::unlink(temporary.c_str());
     return fail(disk_error("rename to", path, number));
   }
+  return sync == Sync::now ? sync_folder(path.parent_path()) : Status();
+}
+
+Result<bool> create_file(const std::filesystem::path& path, std::string_view temporary_name, BytesView bytes,
+                         mode_t mode) {
+  const std::filesystem::path temporary = path.parent_path() / temporary_name;
+  TRV_TRY(write_aside(temporary, bytes, mode, Sync::now));
+  // Unlike rename, link never replaces the file of a process that was faster.
+  const int linked = ::link(temporary.c_str(), path.c_str()) == 0 ? 0 : errno;
+  if (::unlink(temporary.c_str()) != 0) return fail(disk_error("remove", temporary, errno));
+  if (linked == EEXIST) return false;
+  if (linked != 0) return fail(disk_error("create", path, linked));
+  TRV_TRY(sync_folder(path.parent_path()));
+  return true;
+}
+
+Status sync_file(const std::filesystem::path& path) {
+  TRV_TRY(sync_opened(path, O_RDONLY, ::fsync));
   return sync_folder(path.parent_path());
 }
 
 Status sync_folder(const std::filesystem::path& folder) {
-  const Descriptor opened(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (opened.get() < 0) return fail(disk_error("open", folder, errno));
-  if (::fsync(opened.get()) != 0) return fail(disk_error("sync", folder, errno));
-  return {};
+  return sync_opened(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY, ::fsync);
+}
+
+Status sync_file_system(const std::filesystem::path& folder) {
+  return sync_opened(folder.empty() ? "." : folder, O_RDONLY | O_DIRECTORY, ::syncfs);
 }
 
 }  // namespace trv::base

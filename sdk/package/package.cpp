@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::package {
 namespace {
@@ -212,22 +213,6 @@ Result<Bytes> read_disk(const filesystem::path& path) {
   return bytes;
 }
 
-Status write_disk(const filesystem::path& path, BytesView bytes) {
-  const filesystem::path part = path.string() + ".part";
-  std::ofstream out(part, std::ios::binary | std::ios::trunc);
-  out.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  std::error_code failure;
-  if (out) filesystem::rename(part, path, failure);
-  if (!out || failure) {
-    std::error_code ignored;
-    filesystem::remove(part, ignored);
-    return base::fail(ErrorCode::unavailable, fmt::format("package: cannot write {}{}{}", path.string(),
-                                                          failure ? ": " : "", failure ? failure.message() : ""));
-  }
-  return {};
-}
-
 /// The platform of an ELF shared object for 64-bit little-endian Linux. Error: invalid.
 Result<std::string_view> platform_of(BytesView library, std::string_view name) {
   static constexpr std::uint8_t magic[] = {0x7f, 'E', 'L', 'F', 2, 1};
@@ -340,7 +325,9 @@ Result<Package> pack(const filesystem::path& folder, const filesystem::path& lib
   TRV_TRY_ASSIGN(std::vector<File> files, read_documents(folder));
   files.push_back({path, std::move(library_bytes)});
   TRV_TRY_ASSIGN(const Bytes archive, assemble(json::serialize(manifest), std::move(files)));
-  TRV_TRY(write_disk(out, archive));
+  if (auto written = base::write_file(out, out.filename().string() + ".part", archive, 0644); !written) {
+    return base::fail(ErrorCode::unavailable, "package: " + written.error().message());
+  }
   return read(BytesView(archive));
 }
 

@@ -43,7 +43,7 @@ base::Status write(const path& file, std::string_view bytes) {
     return base::fail(ErrorCode::internal,
                       fmt::format("creating {}: {}", file.parent_path().string(), error.message()));
   }
-  return replace_file(file, bytes, FileMode::everybody_reads, Sync::later);
+  return replace_file(file, bytes, FileMode::everybody_reads, base::Sync::later);
 }
 
 // The tree as the folder holds it.
@@ -98,7 +98,7 @@ class Mirror {
     TRV_TRY(write_proofs(request));
     TRV_TRY(write(folder_ / exporting::readme_file, readme));
     TRV_TRY(write(folder_ / exporting::key_file, key_));
-    TRV_TRY(sync_all(folder_));
+    TRV_TRY(base::sync_file_system(folder_));
     TRV_TRY(replace_file(folder_ / exporting::checkpoint_file, note_, FileMode::everybody_reads));
     return exported_;
   }
