@@ -2,7 +2,8 @@
 #
 # Every <folder>/<name>.fbs becomes "<folder>/<name>_generated.h" on the include path of who depends on the target, and
 # build/schemas/<name>.bfbs, the binary schema that tools and other languages read; its bytes are also the array
-# `<name>_schema` of "<folder>/<name>_schema.h". Generated headers are system headers: our warnings do not judge them.
+# `<name>_schema` of "<folder>/<name>_schema.h". Generated headers are system headers: our warnings do
+# not judge them. Schemas of a folder may include each other.
 
 function(trv_schemas folder)
   trv_target_name("${folder}" target)
@@ -23,7 +24,7 @@ function(trv_schemas folder)
       COMMAND ${TRV_FLATC} --binary --schema --bfbs-comments --bfbs-builtins -o "${binary_schemas}" "${schema}"
       COMMAND "${CMAKE_COMMAND}" "-DINPUT=${binary}" -DNAME=${name}_schema "-DOUTPUT=${embedded}" -P
               "${CMAKE_SOURCE_DIR}/cmake/EmbedBytes.cmake"
-      DEPENDS "${schema}" "${CMAKE_SOURCE_DIR}/cmake/EmbedBytes.cmake"
+      DEPENDS ${schemas} "${CMAKE_SOURCE_DIR}/cmake/EmbedBytes.cmake"
       COMMENT "Schema ${folder}/${name}.fbs"
       VERBATIM)
     list(APPEND products "${header}" "${binary}" "${embedded}")

@@ -58,8 +58,8 @@ base::Result<shard::Decision> release(const lmdb::Txn& txn, const shard::Decisio
     return base::fail(base::ErrorCode::not_found, fmt::format("no parked effect has the id '{}'", id.substr(0, 80)));
   }
   shard::Decision decision;
-  record::Draft event = shard::effect_released(context, parked->effect);
-  decision.request(std::move(event), std::move(parked->effect));
+  decision.events.push_back(shard::effect_released(context, parked->effect));
+  decision.request(std::move(parked->effect));
   return decision;
 }
 

@@ -5,9 +5,8 @@
 #include "kernel/gateway/routes.hpp"
 
 namespace trv::gateway {
-namespace {
 
-boost::json::object to_object(const shard::ParkedEffect& parked) {
+boost::json::object parked_object(const shard::ParkedEffect& parked) {
   const shard::Effect& effect = parked.effect;
   return {{"id", parked.id},
           {"plugin", effect.plugin},
@@ -21,6 +20,8 @@ boost::json::object to_object(const shard::ParkedEffect& parked) {
           {"parked", parked.parked.to_rfc3339()}};
 }
 
+namespace {
+
 void list(Call call) {
   const node::Shard& shard = call.shard;
   const base::TenantId tenant = call.tenant;
@@ -29,7 +30,7 @@ void list(Call call) {
       [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
         return shard.outbox().parked(txn, tenant, after, count);
       },
-      [](const shard::ParkedEffect& one) { return to_object(one); },
+      [](const shard::ParkedEffect& one) { return parked_object(one); },
       [](const shard::ParkedEffect& one) { return one.id; });
 }
 

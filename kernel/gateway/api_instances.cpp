@@ -50,26 +50,16 @@ std::string with_stored(const boost::json::object& object,
   return text;
 }
 
-std::string to_json(const InstanceDetail& detail) {
+std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked) {
   boost::json::object object = to_object(detail.summary);
+  boost::json::array effects;
+  for (const shard::ParkedEffect& one : parked) effects.emplace_back(parked_object(one));
+  object["parked_effects"] = std::move(effects);
   object["current_task"] = detail.summary.current_task;
   object["due"] = detail.due ? boost::json::value(detail.due->to_rfc3339()) : boost::json::value(nullptr);
   return with_stored(
       object,
       {{"input", detail.input}, {"output", detail.output}, {"error", detail.error}, {"context", detail.context}});
-}
-
-/// What a person calls the outcome of a step.
-std::string_view outcome_of(const InstanceStep& step) {
-  if (step.type == "trv.task.completed") return step.operation == "skipped" ? "skipped" : "completed";
-  if (step.type == "trv.task.faulted" || step.type == "trv.instance.faulted") return "faulted";
-  if (step.type == "trv.task.retried") return "retried";
-  if (step.type == "trv.task.waiting") return "waiting";
-  if (step.type == "trv.effect.succeeded") return "succeeded";
-  if (step.type == "trv.effect.failed") return "failed";
-  if (step.type == "trv.instance.completed") return "completed";
-  if (step.type == "trv.instance.cancelled") return "cancelled";
-  return "started";
 }
 
 std::string to_json(const Call& call, const InstanceStep& step) {
@@ -80,8 +70,8 @@ std::string to_json(const Call& call, const InstanceStep& step) {
       {"task", step.task},
       {"reference", step.reference},
       {"kind", step.kind},
-      {"operation", step.operation == "skipped" ? "" : step.operation},
-      {"outcome", outcome_of(step)},
+      {"operation", step.operation},
+      {"outcome", step.outcome},
       {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
       {"attempt", step.attempt}};
   // One that is too long for a list is left out; its event has it.
@@ -196,7 +186,9 @@ void show(Call call) {
     return call.responder.fail(
         base::Error(base::ErrorCode::not_found, fmt::format("instance '{}' not found", id->to_string())));
   }
-  call.responder.send(http::json_text(200, to_json(**found)));
+  const auto parked = call.shard.outbox().parked_of(*txn, call.tenant, id->to_string());
+  if (!parked) return call.responder.fail(parked.error());
+  call.responder.send(http::json_text(200, to_json(**found, *parked)));
 }
 
 base::Result<std::optional<instance::Status>> status_filter(const http::Request& request) {

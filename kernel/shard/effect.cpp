@@ -11,6 +11,11 @@ namespace {
 
 constexpr std::size_t owner_bytes_max = 128;
 
+template <typename Table>
+flatbuffers::Offset<Table> written(flatbuffers::FlatBufferBuilder& builder, const Part<Table>& part) {
+  return part ? part(builder) : flatbuffers::Offset<Table>();
+}
+
 }  // namespace
 
 std::string effect_id(std::string_view key) {
@@ -18,35 +23,42 @@ std::string effect_id(std::string_view key) {
   return base::to_hex(base::BytesView(digest).first(16));
 }
 
-record::Draft effect_requested(const DecisionContext& context, const Effect& effect) {
+record::Draft effect_requested(const DecisionContext& context, const Effect& effect, const RequestingTask& task) {
   TRV_EXPECTS(!effect.key.empty() && !effect.stream_kind.empty());
   TRV_EXPECTS(!effect.owner.empty() && effect.owner.size() <= owner_bytes_max);
   TRV_EXPECTS(effect.attempt >= 1 && effect.timeout >= base::Duration::zero());
-  flatbuffers::FlatBufferBuilder builder(512 + effect.input.size());
-  const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
+  flatbuffers::FlatBufferBuilder builder(768 + effect.input.size());
+  const auto text = [&builder](std::string_view value) {
+    return value.empty() ? flatbuffers::Offset<flatbuffers::String>() : builder.CreateString(value);
+  };
+  const auto continuation = written(builder, task.continuation);
   const auto root = schema::effect::CreateEffectRequested(
-      builder, text(effect.key), text(effect.owner), text(effect.task), effect.attempt, text(effect.kind),
-      text(effect.plugin), text(effect.version), text(effect.operation), text(effect.connection), text(effect.input),
-      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(effect.timeout).count()));
+      builder, text(effect.key), text(effect.task), effect.attempt, text(effect.kind), text(effect.plugin),
+      text(effect.version), text(effect.operation), text(effect.connection), text(effect.input),
+      static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(effect.timeout).count()),
+      text(task.name), task.index, continuation);
   return draft(context, effect.stream_kind, effect.owner, effect_requested_type, record::finish(builder, root));
 }
 
 record::Draft effect_settled(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
-                             std::string_view key, const Outcome& outcome) {
+                             std::string_view key, const Outcome& outcome, const SettledTask& task) {
   TRV_EXPECTS(!key.empty() && outcome.duration >= base::Duration::zero());
-  flatbuffers::FlatBufferBuilder builder(256 + outcome.output.size());
+  TRV_EXPECTS(outcome.ok ? !task.faulted : !task.completed);
+  flatbuffers::FlatBufferBuilder builder(512 + outcome.output.size());
   const auto key_text = builder.CreateString(key);
   if (outcome.ok) {
     const auto output = builder.CreateString(outcome.output);
-    const auto root =
-        schema::effect::CreateEffectSucceeded(builder, key_text, output, outcome.tries, outcome.duration.count());
+    const auto completed = written(builder, task.completed);
+    const auto root = schema::effect::CreateEffectSucceeded(builder, key_text, output, outcome.tries,
+                                                            outcome.duration.count(), completed, task.output_is_tasks);
     return draft(context, stream_kind, stream_id, effect_succeeded_type, record::finish(builder, root));
   }
   const auto code = builder.CreateString(outcome.code);
   const auto message = builder.CreateString(outcome.message);
   const auto detail = builder.CreateString(outcome.detail);
+  const auto faulted = written(builder, task.faulted);
   const auto root = schema::effect::CreateEffectFailed(builder, key_text, code, outcome.status, message, detail,
-                                                       outcome.tries, outcome.duration.count());
+                                                       outcome.tries, outcome.duration.count(), faulted);
   return draft(context, stream_kind, stream_id, effect_failed_type, record::finish(builder, root));
 }
 
@@ -61,16 +73,18 @@ record::Draft effect_parked(const DecisionContext& context, const Effect& effect
   TRV_EXPECTS(deaths >= 1);
   flatbuffers::FlatBufferBuilder builder(256);
   const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
-  const auto root = schema::effect::CreateEffectParked(builder, text(effect.key), text(effect.plugin),
-                                                       text(effect.version), text(effect.operation), deaths);
+  const auto root =
+      schema::effect::CreateEffectParked(builder, text(effect.key), text(effect.plugin), text(effect.version),
+                                         text(effect.operation), deaths, text(effect.task));
   return draft(context, effect.stream_kind, effect.owner, effect_parked_type, record::finish(builder, root));
 }
 
 record::Draft effect_released(const DecisionContext& context, const Effect& effect) {
-  flatbuffers::FlatBufferBuilder builder(64 + effect.key.size());
+  flatbuffers::FlatBufferBuilder builder(128 + effect.key.size());
   const auto key = builder.CreateString(effect.key);
+  const auto task = builder.CreateString(effect.task);
   return draft(context, effect.stream_kind, effect.owner, effect_released_type,
-               record::finish(builder, schema::effect::CreateEffectReleased(builder, key)));
+               record::finish(builder, schema::effect::CreateEffectReleased(builder, key, task)));
 }
 
 }  // namespace trv::shard

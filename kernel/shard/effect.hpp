@@ -1,6 +1,9 @@
 #pragma once
 // Effects are data: work that a decision asks the world to do, and what came back.
 
+#include <flatbuffers/flatbuffers.h>
+
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,10 +13,18 @@
 #include "sdk/base/identity.hpp"
 #include "sdk/base/timestamp.hpp"
 
+namespace trv::schema::workflow {
+struct Continuation;
+struct TaskCompleted;
+struct TaskFaulted;
+}  // namespace trv::schema::workflow
+
 namespace trv::shard {
 
 struct DecisionContext;
 
+/// What the types of all events about effects begin with.
+inline constexpr std::string_view effect_types = "trv.effect.";
 inline constexpr std::string_view effect_requested_type = "trv.effect.requested";
 inline constexpr std::string_view effect_succeeded_type = "trv.effect.succeeded";
 inline constexpr std::string_view effect_failed_type = "trv.effect.failed";
@@ -61,11 +72,28 @@ struct Outcome {
 /// Names an effect within its tenant: 32 hexadecimal digits, from its key.
 [[nodiscard]] std::string effect_id(std::string_view key);
 
+/// What an event about an effect says of the task that waits, written into the event's payload. Empty: nothing.
+template <typename Table>
+using Part = std::function<flatbuffers::Offset<Table>(flatbuffers::FlatBufferBuilder&)>;
+struct RequestingTask {
+  std::string_view name;
+  std::uint32_t index = 0;
+  Part<schema::workflow::Continuation> continuation;
+};
+/// `completed` of an outcome that is ok, `faulted` of another.
+struct SettledTask {
+  Part<schema::workflow::TaskCompleted> completed;
+  bool output_is_tasks = false;  ///< the outcome's output is the task's too
+  Part<schema::workflow::TaskFaulted> faulted;
+};
+
 /// The event that puts the effect into the outbox.
-[[nodiscard]] record::Draft effect_requested(const DecisionContext& context, const Effect& effect);
+[[nodiscard]] record::Draft effect_requested(const DecisionContext& context, const Effect& effect,
+                                             const RequestingTask& task = {});
 /// Each of these takes it out of the outbox; it stays known as parked until effect_released() puts it back.
 [[nodiscard]] record::Draft effect_settled(const DecisionContext& context, std::string_view stream_kind,
-                                           std::string_view stream_id, std::string_view key, const Outcome& outcome);
+                                           std::string_view stream_id, std::string_view key, const Outcome& outcome,
+                                           const SettledTask& task = {});
 [[nodiscard]] record::Draft effect_cancelled(const DecisionContext& context, const Effect& effect);
 [[nodiscard]] record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths);
 [[nodiscard]] record::Draft effect_released(const DecisionContext& context, const Effect& effect);

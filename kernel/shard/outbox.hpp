@@ -25,7 +25,7 @@ struct ParkedEffect {
 class Outbox final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "outbox"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -45,6 +45,9 @@ class Outbox final : public projection::Projector {
   [[nodiscard]] base::Result<bool> is_pending(const lmdb::Txn& txn, const base::TenantId& tenant,
                                               record::Lsn position) const;
 
+  /// Those of a stream.
+  [[nodiscard]] base::Result<std::vector<ParkedEffect>> parked_of(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                  std::string_view owner) const;
   /// At most `count_max` parked effects of a tenant in the order of their ids, behind the id `after`.
   [[nodiscard]] base::Result<std::vector<ParkedEffect>> parked(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                std::string_view after, std::size_t count_max) const;
@@ -54,7 +57,7 @@ class Outbox final : public projection::Projector {
 
  private:
   lmdb::Table pending_;  ///< tenant 0 position → since, and the record that requests it
-  lmdb::Table owners_;   ///< tenant 0 owner 0 digest of the key → position; 0 where it is parked
+  lmdb::Table owners_;   ///< tenant 0 owner 0, then the key or its digest → position; 0 where it is parked
   lmdb::Table parked_;   ///< tenant 0 digest of the key → since, deaths, and the record that requests it
 };
 

@@ -184,22 +184,33 @@ TEST_F(OutboxTest, parked_effects_are_listed_in_pages_and_found_by_their_id_in_t
 }
 
 TEST_F(OutboxTest, every_effect_of_a_stream_is_found_parked_or_not_and_can_be_cancelled) {
+  // Longer than a key of LMDB may be.
+  const std::string long_key(600, 'b');
   request("acme", "i1", "a");
-  request("acme", "i1", "b");
+  request("acme", "i1", long_key);
   request("acme", "i10", "c");
-  apply(effect_parked(context("acme"), effect("i1", "b"), 3));
+  EXPECT_TRUE(is_open("acme", "i1", long_key));
+  EXPECT_FALSE(is_open("acme", "i1", long_key.substr(1)));
+  apply(effect_parked(context("acme"), effect("i1", long_key), 3));
+  apply(effect_parked(context("acme"), effect("i10", "c"), 3));
   std::vector<Effect> effects;
   {
     const auto txn = *env_->begin_read();
     effects = *outbox_.of_owner(txn, base::TenantId("acme"), "i1");
+    for (const auto& [owner, key] : {std::pair<std::string, std::string>("i1", long_key), {"i10", "c"}}) {
+      const auto of_owner = *outbox_.parked_of(txn, base::TenantId("acme"), owner);
+      ASSERT_EQ(of_owner.size(), 1U);
+      EXPECT_EQ(of_owner[0].effect.key, key);
+      EXPECT_EQ(of_owner[0].id, effect_id(key));
+    }
   }
   ASSERT_EQ(effects.size(), 2U);
   for (const Effect& one : effects) {
     EXPECT_EQ(one.position.value(), one.key == "a" ? 1U : 0U);
     apply(effect_cancelled(context("acme"), one));
   }
-  EXPECT_EQ(pending("acme"), Keys{"c"});
-  EXPECT_TRUE(parked("acme").empty());
+  EXPECT_TRUE(pending("acme").empty());
+  EXPECT_EQ(parked("acme").size(), 1U) << "of another stream";
 }
 
 }  // namespace

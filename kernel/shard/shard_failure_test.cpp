@@ -124,7 +124,8 @@ TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unkn
     effect.owner = "1";
     Decision decision;
     record::Draft event = effect_requested(context, effect);
-    decision.request(std::move(event), std::move(effect));
+    decision.events.push_back(std::move(event));
+    decision.request(std::move(effect));
     return decision;
   };
   {

@@ -175,7 +175,8 @@ Command request_effect() {
     decision.events.push_back(draft(context, "test", "a", "test.event", {1}));
     Decision more;
     record::Draft event = effect_requested(context, effect);
-    more.request(std::move(event), std::move(effect));
+    more.events.push_back(std::move(event));
+    more.request(std::move(effect));
     decision.append(std::move(more));
     return decision;
   };

@@ -86,7 +86,14 @@ TEST_P(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_name
   EXPECT_EQ(one.at("deaths").to_number<int>(), 3);
   const std::string id(one.at("id").as_string());
   const std::string instance(one.at("instance").as_string());
-  EXPECT_EQ(call(acme, "GET", "/v1/tenants/acme/instances/" + instance).text("status"), "running");
+  const Answer shown = call(acme, "GET", "/v1/tenants/acme/instances/" + instance);
+  EXPECT_EQ(shown.text("status"), "running");
+  ASSERT_EQ(shown.value().at("parked_effects").as_array().size(), 1U) << shown.body;
+  EXPECT_EQ(shown.value().at("parked_effects").as_array()[0], all[0]);
+  const Answer steps = call(acme, "GET", "/v1/tenants/acme/instances/" + instance + "/tasks");
+  const json::object last = steps.value().at("items").as_array().back().as_object();
+  EXPECT_EQ(last.at("outcome").as_string(), "parked") << steps.body;
+  EXPECT_EQ(last.at("task").as_string(), "risk");
   const std::string log = daemon_->complaints();
   for (const std::string& part : {std::string("parked"), std::string("'tracker' 1.2.3"),
                                   fmt::format("'{}'", GetParam()), instance, "trav effect release " + id}) {

@@ -44,6 +44,21 @@ base::Result<ExitCode> show_json(Session& session, const std::string& target, co
   return ExitCode::ok;
 }
 
+/// Why an instance does not go on, and what to do.
+void print_parked(Session& session, const boost::json::value& instance) {
+  const boost::json::object* members = instance.if_object();
+  const boost::json::value* parked = members == nullptr ? nullptr : members->if_contains("parked_effects");
+  if (parked == nullptr || !parked->is_array()) return;
+  for (const boost::json::value& one : parked->get_array()) {
+    session.world().out << fmt::format(
+        "\nThe call at {} is parked: the daemon ended {} times during operation '{}' of plugin '{}' {}. Mend the "
+        "plugin, "
+        "then: trav effect release {}\n",
+        member_text(one, "reference"), member_text(one, "deaths"), member_text(one, "operation"),
+        member_text(one, "plugin"), member_text(one, "version"), member_text(one, "id"));
+  }
+}
+
 base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments) {
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances/" + percent_encoded(arguments.id)));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
@@ -60,6 +75,8 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
                                   {"input", "input"},
                                   {"output", "output"},
                                   {"error", "error"}});
+  TRV_TRY_ASSIGN(const boost::json::value instance, parse_json("the answer", response.body));
+  print_parked(session, instance);
   session.world().out << '\n';
   TRV_TRY(Timeline(session, arguments.id).print_new());
   return ExitCode::ok;

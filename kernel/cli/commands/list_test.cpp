@@ -36,6 +36,18 @@ TEST_F(CommandLine, an_instance_is_shown_with_its_steps_also_to_programs) {
   EXPECT_NE(out_.find("output  [\"a\"]\n"), std::string::npos) << out_;
 }
 
+TEST_F(CommandLine, an_instance_that_a_parked_call_holds_up_says_how_it_goes_on) {
+  const std::string show = "GET /v1/tenants/acme/instances/i-1";
+  server_.script(show, {.body = R"({"id":"i-1","status":"running","parked_effects":[{"id":"5f0c","plugin":"tracker",)"
+                                R"("version":"1.2.3","operation":"open","reference":"/do/0/ticket","deaths":3}]})"});
+  server_.script(show + "/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "show", "i-1"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("The call at /do/0/ticket is parked: the daemon ended 3 times during operation 'open' of plugin "
+                      "'tracker' 1.2.3. Mend the plugin, then: trav effect release 5f0c\n"),
+            std::string::npos)
+      << out_;
+}
+
 TEST_F(CommandLine, retention_is_shown_and_set_member_by_member) {
   const std::string target = "/v1/tenants/acme/retention";
   server_.script("GET " + target, {.body = R"({"instances_days":90,"events_days":30})"});

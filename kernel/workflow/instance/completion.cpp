@@ -52,7 +52,9 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
   if (exported) context_cache_ = *std::move(exported);
   follow(index, flow.kind == Flow::Kind::next ? task.then : flow);
   const Move moved = move(false);
-  emit(writer_.task_completed({index, &task, attempt, started_ns}, false, output_json, context, moved));
+  const StepOf step{index, &task, attempt, started_ns};
+  emit(arrival_ ? writer_.task_completed(step, *arrival_, output_json, context, moved)
+                : writer_.task_completed(step, false, output_json, context, moved));
 }
 
 void Execution::follow(TaskIndex index, Flow flow) {
@@ -91,7 +93,14 @@ void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std
   state_.error = std::move(error);
   state_.next = no_task;
   const Move moved = move(true);
-  emit(writer_.task_faulted({index, &task, attempt, started_ns}, json, moved));
+  const StepOf step{index, &task, attempt, started_ns};
+  if (arrival_ && !arrival_->outcome.ok) {
+    emit(writer_.task_faulted(step, *arrival_, json, moved));
+    return;
+  }
+  // The effect has not failed: the service answered what the task cannot use.
+  if (arrival_) decision_.events.push_back(writer_.settled(*std::exchange(arrival_, std::nullopt)));
+  emit(writer_.task_faulted(step, json, moved));
 }
 
 void Execution::push(Frame frame) {
@@ -144,22 +153,25 @@ Move Execution::move(bool with_data) {
   return moved;
 }
 
-void Execution::emit(record::Draft draft) {
+bool Execution::emit(record::Draft draft) {
   TRV_EXPECTS(!draft.payload.empty());
   const bool over_size = draft.payload.size() > payload_bytes_max;
   const bool over_steps = state_.steps > steps_per_instance_max;
+  const std::optional<Arrival> arrival = std::exchange(arrival_, std::nullopt);
   if (state_.status == Status::running && (over_size || over_steps)) {
+    if (arrival) decision_.events.push_back(writer_.settled(*arrival));
     fault(make_error(StandardError::runtime, "",
                      over_size
                          ? fmt::format("what the instance has to remember is larger than {} bytes", payload_bytes_max)
                          : fmt::format("the instance has made {} steps, more than any may; look for a flow that "
                                        "never ends",
                                        steps_per_instance_max)));
-    return;
+    return false;
   }
   budget_.event_bytes += draft.payload.size();
   decision_.events.push_back(std::move(draft));
   for (Frame& frame : state_.frames) frame.reported = true;
+  return true;
 }
 
 bool Execution::in_call() const {

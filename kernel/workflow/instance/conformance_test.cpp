@@ -132,7 +132,7 @@ class Play {
     detail_ = kernel_.detail(id_);
     if (!detail_.output.empty()) output_ = good(json::parse(detail_.output));
     for (const InstanceStep& step : kernel_.timeline(id_)) {
-      if (!step.task.empty() && step.operation != "skipped" && step.type != task_started) ran_.push_back(step.task);
+      if (!step.task.empty() && step.outcome != "skipped" && step.outcome != "started") ran_.push_back(step.task);
     }
   }
 
@@ -172,7 +172,6 @@ class Play {
     }
   }
 
-  static constexpr std::string_view task_started = "trv.task.started";
   TestKernel kernel_;
   std::string definition_;
   std::string input_;

@@ -302,11 +302,13 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
         fmt::format("the operation's output has {} bytes; at most {} are kept", outcome.output.size(), data_bytes_max);
     stored.output.clear();
   }
-  out.decision.events.push_back(shard::effect_settled(context, instance_stream, instance->to_string(), key, stored));
-  if (opened.loaded.state.status != Status::running) return out;
-  opened.loaded.state.outcome = std::move(stored);
-  TRV_TRY_ASSIGN(shard::Decision rest, go_on(txn, context, workflows, *instance, std::move(opened)));
-  out.decision.append(std::move(rest));
+  Arrival arrival{std::string(key), std::move(stored)};
+  if (opened.loaded.state.status != Status::running) {
+    out.decision.events.push_back(EventWriter(context, *instance).settled(arrival));
+    return out;
+  }
+  opened.loaded.state.outcome = std::move(arrival);
+  TRV_TRY_ASSIGN(out.decision, go_on(txn, context, workflows, *instance, std::move(opened)));
   return out;
 }
 

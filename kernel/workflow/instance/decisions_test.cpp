@@ -151,7 +151,7 @@ TEST(Call, an_operation_is_requested_once_and_its_outcome_goes_on) {
   EXPECT_TRUE(kernel.pending().empty());
   EXPECT_TRUE(good(kernel.succeed(effects[0].key, "{}")).already_known);
   EXPECT_EQ(types_of(kernel, id),
-            (std::vector<std::string>{"instance.started", "task.started create", "task.completed create",
+            (std::vector<std::string>{"instance.started", "effect.requested create", "effect.succeeded create",
                                       "task.completed done", "instance.completed"}));
   EXPECT_EQ(kernel.timeline(id)[1].operation, "jira.create-issue:1.2.0");
 }

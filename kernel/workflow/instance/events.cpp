@@ -7,6 +7,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/workflow_generated.h"
 #include "kernel/json/serialize.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 namespace {
@@ -53,6 +54,24 @@ Offset<schema::workflow::Step> step_of(FlatBufferBuilder& builder, const shard::
   // What starts and ends in one decision does not say when twice.
   const std::int64_t started_ns = step.started_ns == context.now.ns() ? 0 : step.started_ns;
   return schema::workflow::CreateStep(builder, step.index, name, reference, kind, step.attempt, started_ns);
+}
+
+Offset<schema::workflow::TaskCompleted> completed_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,
+                                                     const StepOf& step, bool skipped, const Json& output,
+                                                     const Json& exported, const Move& move) {
+  const auto about = step_of(builder, context, step);
+  const Text output_text = json(builder, output);
+  const Text context_text = json(builder, exported);
+  const auto moved = continuation(builder, move);
+  return schema::workflow::CreateTaskCompleted(builder, about, skipped, output_text, context_text, moved);
+}
+
+Offset<schema::workflow::TaskFaulted> faulted_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,
+                                                 const StepOf& step, std::string_view error, const Move& move) {
+  const auto about = step_of(builder, context, step);
+  const Text error_text = text(builder, error);
+  const auto moved = continuation(builder, move);
+  return schema::workflow::CreateTaskFaulted(builder, about, error_text, moved);
 }
 
 std::string_view bytes_of(const base::Digest& digest) {
@@ -103,16 +122,15 @@ record::Draft EventWriter::cancelled(std::string_view reason) const {
                       record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text)));
 }
 
-record::Draft EventWriter::task_started(const StepOf& step, std::string_view operation, std::string_view effect,
-                                        const Move& move) const {
-  FlatBufferBuilder builder(512);
-  const auto about = step_of(builder, context_, step);
-  const Text operation_text = text(builder, operation);
-  const Text effect_text = text(builder, effect);
-  const auto moved = continuation(builder, move);
-  return shard::draft(
-      context_, instance_stream, instance_, task_started_type,
-      record::finish(builder, schema::workflow::CreateTaskStarted(builder, about, operation_text, effect_text, moved)));
+record::Draft EventWriter::requested(const StepOf& step, const shard::Effect& effect, const Move& move) const {
+  TRV_EXPECTS(effect.owner == instance_ && effect.task == step.task->reference);
+  return shard::effect_requested(context_, effect, {step.task->name, step.index, [&move](FlatBufferBuilder& builder) {
+                                                      return continuation(builder, move);
+                                                    }});
+}
+
+record::Draft EventWriter::settled(const Arrival& arrival) const {
+  return shard::effect_settled(context_, instance_stream, instance_, arrival.key, arrival.outcome);
 }
 
 record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) const {
@@ -126,22 +144,31 @@ record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) co
 record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                           const Move& move) const {
   FlatBufferBuilder builder(320 + (output ? output->size() : 0) + (context ? context->size() : 0));
-  const auto about = step_of(builder, context_, step);
-  const Text output_text = json(builder, output);
-  const Text context_text = json(builder, context);
-  const auto moved = continuation(builder, move);
-  return shard::draft(context_, instance_stream, instance_, task_completed_type,
-                      record::finish(builder, schema::workflow::CreateTaskCompleted(builder, about, skipped,
-                                                                                    output_text, context_text, moved)));
+  const auto root = completed_of(builder, context_, step, skipped, output, context, move);
+  return shard::draft(context_, instance_stream, instance_, task_completed_type, record::finish(builder, root));
+}
+
+record::Draft EventWriter::task_completed(const StepOf& step, const Arrival& arrival, const Json& output,
+                                          const Json& context, const Move& move) const {
+  const bool is_same = output && *output == arrival.outcome.output;
+  const auto part = [&](FlatBufferBuilder& builder) {
+    return completed_of(builder, context_, step, false, is_same ? std::nullopt : output, context, move);
+  };
+  return shard::effect_settled(context_, instance_stream, instance_, arrival.key, arrival.outcome,
+                               {.completed = part, .output_is_tasks = is_same, .faulted = {}});
 }
 
 record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view error, const Move& move) const {
   FlatBufferBuilder builder(320 + error.size());
-  const auto about = step_of(builder, context_, step);
-  const Text error_text = text(builder, error);
-  const auto moved = continuation(builder, move);
-  return shard::draft(context_, instance_stream, instance_, task_faulted_type,
-                      record::finish(builder, schema::workflow::CreateTaskFaulted(builder, about, error_text, moved)));
+  const auto root = faulted_of(builder, context_, step, error, move);
+  return shard::draft(context_, instance_stream, instance_, task_faulted_type, record::finish(builder, root));
+}
+
+record::Draft EventWriter::task_faulted(const StepOf& step, const Arrival& arrival, std::string_view error,
+                                        const Move& move) const {
+  const auto part = [&](FlatBufferBuilder& builder) { return faulted_of(builder, context_, step, error, move); };
+  return shard::effect_settled(context_, instance_stream, instance_, arrival.key, arrival.outcome,
+                               {.completed = {}, .faulted = part});
 }
 
 record::Draft EventWriter::task_retried(const StepOf& step, std::string_view error, const Move& move) const {

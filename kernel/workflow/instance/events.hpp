@@ -19,7 +19,6 @@ inline constexpr std::string_view instance_started_type = "trv.instance.started"
 inline constexpr std::string_view instance_completed_type = "trv.instance.completed";
 inline constexpr std::string_view instance_faulted_type = "trv.instance.faulted";
 inline constexpr std::string_view instance_cancelled_type = "trv.instance.cancelled";
-inline constexpr std::string_view task_started_type = "trv.task.started";
 inline constexpr std::string_view task_waiting_type = "trv.task.waiting";
 inline constexpr std::string_view task_completed_type = "trv.task.completed";
 inline constexpr std::string_view task_faulted_type = "trv.task.faulted";
@@ -56,12 +55,20 @@ class EventWriter {
   [[nodiscard]] record::Draft completed(const Json& output, std::uint64_t steps) const;
   [[nodiscard]] record::Draft faulted(std::string_view error, std::uint64_t steps) const;
   [[nodiscard]] record::Draft cancelled(std::string_view reason) const;
-  [[nodiscard]] record::Draft task_started(const StepOf& step, std::string_view operation, std::string_view effect,
-                                           const Move& move) const;
+  /// A call begins: trv.effect.requested.
+  [[nodiscard]] record::Draft requested(const StepOf& step, const shard::Effect& effect, const Move& move) const;
+  /// An outcome for which no task waits.
+  [[nodiscard]] record::Draft settled(const Arrival& arrival) const;
   [[nodiscard]] record::Draft task_waiting(const StepOf& step, const Move& move) const;
   [[nodiscard]] record::Draft task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                              const Move& move) const;
+  /// The same of a call, with its outcome: trv.effect.succeeded.
+  [[nodiscard]] record::Draft task_completed(const StepOf& step, const Arrival& arrival, const Json& output,
+                                             const Json& context, const Move& move) const;
   [[nodiscard]] record::Draft task_faulted(const StepOf& step, std::string_view error, const Move& move) const;
+  /// The same of a call, with its outcome: trv.effect.failed.
+  [[nodiscard]] record::Draft task_faulted(const StepOf& step, const Arrival& arrival, std::string_view error,
+                                           const Move& move) const;
   [[nodiscard]] record::Draft task_retried(const StepOf& step, std::string_view error, const Move& move) const;
 
   [[nodiscard]] const std::string& instance() const noexcept { return instance_; }

@@ -77,6 +77,7 @@ base::Status Execution::run() {
   if (failure_) return base::fail(*failure_);
   // Nothing would ever come back to an instance that neither ended nor waits.
   TRV_ENSURES(state_.status != Status::running || state_.due_ns != 0 || in_call());
+  TRV_ENSURES(!arrival_ && !state_.outcome);
   return {};
 }
 
@@ -211,7 +212,8 @@ void Execution::settle() {
     return;
   }
   TRV_ASSERT(state_.outcome.has_value());
-  const shard::Outcome outcome = *std::exchange(state_.outcome, std::nullopt);
+  arrival_ = std::exchange(state_.outcome, std::nullopt);
+  const shard::Outcome& outcome = arrival_->outcome;
   Attempt<Value> result = Value();
   if (!outcome.ok) {
     result = std::unexpected(Raised{error_of(outcome, task.reference)});

@@ -113,7 +113,8 @@ class Execution final : public definition::VariableSource {
   Frame& change_top();
   void set_data(Value data);
   [[nodiscard]] Move move(bool with_data);
-  void emit(record::Draft draft);
+  /// False where the event cannot be and the instance faults instead.
+  bool emit(record::Draft draft);
   [[nodiscard]] Json data_json();
   [[nodiscard]] bool in_call() const;
   [[nodiscard]] bool has_yielded() const noexcept {
@@ -160,7 +161,8 @@ class Execution final : public definition::VariableSource {
   std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have reported
   bool data_known_ = true;              ///< whether the events so far have reported state_.data
   bool context_known_ = true;
-  bool blocked_ = false;  ///< nothing to do before an outcome or a time
+  bool blocked_ = false;            ///< nothing to do before an outcome or a time
+  std::optional<Arrival> arrival_;  ///< goes into the event of the task that waited for it
 };
 
 }  // namespace trv::instance

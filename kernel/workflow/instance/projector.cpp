@@ -139,7 +139,7 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
 base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event) {
   const auto instance = base::Uuid::parse(event.stream_id());
   if (!instance) return base::fail(base::ErrorCode::corrupt, "an instance's stream is not named by its id");
-  const bool is_effect = event.type().starts_with("trv.effect.");
+  const bool is_effect = event.type().starts_with(shard::effect_types);
   TRV_TRY_ASSIGN(const bool known, hold(txn, event, *instance));
   // An outcome that comes after its instance was forgotten.
   if (!known && is_effect) return {};
@@ -147,13 +147,13 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
     return base::fail(base::ErrorCode::corrupt, fmt::format("{} at lsn {} is about an instance that never started",
                                                             event.type(), event.lsn().value()));
   }
-  // The decision that records an effect or its outcome records the task that it belongs to as well.
-  if (is_effect) {
+  TRV_TRY_ASSIGN(const auto task, task_event_in(event));
+  if (is_effect && !task) {
     add_position(held_.positions, event.lsn());
     return {};
   }
   TRV_TRY_ASSIGN(InstanceRow row, decode_instance(base::as_bytes(held_.row)));
-  TRV_TRY(change(txn, event, row));
+  TRV_TRY(change(txn, event, task, row));
   keep(event, row);
   return {};
 }
@@ -328,40 +328,21 @@ base::Status WorkflowProjector::erase_items(lmdb::WriteTxn& txn, std::size_t dep
   return {};
 }
 
-base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::RecordView& event, InstanceRow& row) {
+base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::RecordView& event,
+                                       const std::optional<TaskEvent>& task, InstanceRow& row) {
   const std::string_view type = event.type();
   ++row.steps;
   row.error = {};
-  const auto about = [&row](const wf::Step* step) {
-    if (step != nullptr) row.current = text_of(step->reference());
-  };
-  if (type == task_completed_type) {
-    TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
-    about(completed->step());
-    TRV_TRY(move(txn, row, completed->continuation()));
-    if (completed->output() != nullptr) row.data = text_of(completed->output());
-    if (completed->context() != nullptr) {
-      held_.context = text_of(completed->context());
+  if (task) {
+    row.current = task->reference;
+    TRV_TRY(move(txn, row, task->continuation));
+    if (task->output) row.data = *task->output;
+    if (task->context) {
+      held_.context = *task->context;
       row.context_lsn = event.lsn().value();
     }
-  } else if (type == task_started_type) {
-    TRV_TRY_ASSIGN(const auto* started, payload_of<wf::TaskStarted>(event));
-    about(started->step());
-    TRV_TRY(move(txn, row, started->continuation()));
-    if (started->step() != nullptr) count_run(row, started->step()->task(), started->step()->attempt());
-  } else if (type == task_waiting_type) {
-    TRV_TRY_ASSIGN(const auto* waiting, payload_of<wf::TaskWaiting>(event));
-    about(waiting->step());
-    TRV_TRY(move(txn, row, waiting->continuation()));
-  } else if (type == task_faulted_type) {
-    TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::TaskFaulted>(event));
-    about(faulted->step());
-    row.error = text_of(faulted->error());
-    TRV_TRY(move(txn, row, faulted->continuation()));
-  } else if (type == task_retried_type) {
-    TRV_TRY_ASSIGN(const auto* retried, payload_of<wf::TaskRetried>(event));
-    about(retried->step());
-    TRV_TRY(move(txn, row, retried->continuation()));
+    if (task->outcome == "faulted") row.error = task->error.value_or("");
+    if (type == shard::effect_requested_type) count_run(row, task->index, task->attempt);
   } else if (type == instance_completed_type) {
     TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
     if (completed->output() != nullptr) row.data = text_of(completed->output());

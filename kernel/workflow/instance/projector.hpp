@@ -11,9 +11,9 @@
 #include "kernel/workflow/instance/positions.hpp"
 #include "kernel/workflow/instance/row.hpp"
 #include "kernel/workflow/instance/tables.hpp"
+#include "kernel/workflow/instance/task_event.hpp"
 
 namespace trv::schema::workflow {
-struct Continuation;
 struct Frame;
 }  // namespace trv::schema::workflow
 
@@ -26,7 +26,7 @@ class WorkflowProjector final : public projection::Projector {
   explicit WorkflowProjector(const shard::Timers& timers) : timers_(timers) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -52,7 +52,8 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_started(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event);
-  [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event, InstanceRow& row);
+  [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event,
+                                    const std::optional<TaskEvent>& task, InstanceRow& row);
   /// Frames that stay, then those of the event, and their rows.
   [[nodiscard]] base::Status move(lmdb::WriteTxn& txn, InstanceRow& row, const schema::workflow::Continuation* moved);
   [[nodiscard]] base::Status put_frame(lmdb::WriteTxn& txn, std::size_t depth, FrameRow& frame,

@@ -57,15 +57,10 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   if (frame.has_input) frame.input = input;
   push(std::move(frame));
   state_.next = no_task;
-  const std::string operation = effect.kind == "http"
-                                    ? effect.operation
-                                    : fmt::format("{}.{}:{}", effect.plugin, effect.operation, effect.version);
   const Move moved = move(true);
-  emit(writer_.task_started({index, &task, effect.attempt, now_ns}, operation, effect.key, moved));
-  if (state_.status == Status::running) {
+  if (emit(writer_.requested({index, &task, effect.attempt, now_ns}, effect, moved))) {
     TRV_ASSERT(in_call() && state_.frames.back().attempt == effect.attempt);
-    record::Draft event = shard::effect_requested(context_, effect);
-    decision_.request(std::move(event), std::move(effect));
+    decision_.request(std::move(effect));
   }
 }
 

@@ -49,6 +49,12 @@ struct TaskRuns {
   std::uint32_t runs = 0;
 };
 
+/// An outcome, by the key of its effect.
+struct Arrival {
+  std::string key;
+  shard::Outcome outcome;
+};
+
 struct State {
   Status status = Status::running;
   std::uint64_t steps = 0;
@@ -56,9 +62,9 @@ struct State {
   TaskIndex next = no_task;   ///< no_task: the innermost scope has ended
   std::vector<Frame> frames;  ///< outermost first
   std::vector<TaskRuns> runs;
-  json::Value data;                       ///< what the next task gets; the output once completed
-  std::optional<json::Value> error;       ///< raised and not handled yet; the reason once faulted
-  std::optional<shard::Outcome> outcome;  ///< arrived with this decision for the innermost call; never stored
+  json::Value data;                  ///< what the next task gets; the output once completed
+  std::optional<json::Value> error;  ///< raised and not handled yet; the reason once faulted
+  std::optional<Arrival> outcome;    ///< arrived with this decision for the innermost call; never stored
 };
 
 /// `trv.task.*` and `trv.instance.*` are in streams of this kind.

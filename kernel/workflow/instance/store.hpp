@@ -87,7 +87,8 @@ struct InstanceStep {
   std::string task;
   std::string reference;
   std::string kind;
-  std::string operation;  ///< of a call; "skipped" for a task whose `if` was false
+  std::string operation;  ///< of a call that starts
+  std::string outcome;    ///< started, waiting, completed, skipped, faulted, retried, cancelled, parked or released
   std::uint32_t attempt = 0;
   base::Duration duration{};  ///< since the task started
   std::string input;          ///< JSON: of the instance, or what a call hands to its operation; empty where not said

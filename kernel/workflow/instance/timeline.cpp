@@ -9,6 +9,7 @@
 #include "events/schema/workflow_generated.h"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/positions.hpp"
+#include "kernel/workflow/instance/task_event.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
@@ -19,13 +20,12 @@ using record::text_of;
 
 namespace {
 
-void about(InstanceStep& out, const wf::Step* step) {
-  if (step == nullptr) return;
-  out.task = text_of(step->name());
-  out.reference = text_of(step->reference());
-  out.kind = text_of(step->kind());
-  out.attempt = step->attempt();
-  if (step->started_ns() != 0) out.duration = out.time - base::Timestamp(step->started_ns());
+template <typename Table>
+void about_effect(InstanceStep& out, std::string_view outcome, const Table& event) {
+  out.reference = text_of(event.task());
+  out.task = out.reference.substr(out.reference.rfind('/') + 1);
+  out.kind = "call";
+  out.outcome = outcome;
 }
 
 /// The runs that hold positions from `from` on: the first of them may begin before it.
@@ -63,35 +63,37 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
   out.lsn = event.lsn();
   out.time = event.time();
   out.type = event.type();
-  if (out.type.starts_with("trv.effect.")) return std::nullopt;
-  if (out.type == task_completed_type) {
-    TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
-    about(out, completed->step());
-    if (completed->skipped()) out.operation = "skipped";
-    out.output = text_of(completed->output());
-  } else if (out.type == task_started_type) {
-    TRV_TRY_ASSIGN(const auto* started, payload_of<wf::TaskStarted>(event));
-    about(out, started->step());
-    out.operation = text_of(started->operation());
-  } else if (out.type == task_waiting_type) {
-    TRV_TRY_ASSIGN(const auto* waiting, payload_of<wf::TaskWaiting>(event));
-    about(out, waiting->step());
-  } else if (out.type == task_faulted_type) {
-    TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::TaskFaulted>(event));
-    about(out, faulted->step());
-    out.error = text_of(faulted->error());
-  } else if (out.type == task_retried_type) {
-    TRV_TRY_ASSIGN(const auto* retried, payload_of<wf::TaskRetried>(event));
-    about(out, retried->step());
-    out.error = text_of(retried->error());
-  } else if (out.type == instance_started_type) {
-    TRV_TRY_ASSIGN(out.input, input_in(event));
-  } else if (out.type == instance_completed_type) {
-    TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
-    out.output = text_of(completed->output());
-  } else if (out.type == instance_faulted_type) {
-    TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
-    out.error = text_of(faulted->error());
+  TRV_TRY_ASSIGN(auto task, task_event_in(event));
+  if (task) {
+    out.task = task->name;
+    out.reference = task->reference;
+    out.kind = task->kind;
+    out.operation = std::move(task->operation);
+    out.outcome = task->outcome;
+    out.attempt = task->attempt;
+    if (task->started_ns != 0) out.duration = out.time - base::Timestamp(task->started_ns);
+    out.input = task->input.value_or("");
+    out.output = task->output.value_or("");
+    out.error = task->error.value_or("");
+  } else if (out.type == shard::effect_parked_type) {
+    TRV_TRY_ASSIGN(const auto* parked, payload_of<schema::effect::EffectParked>(event));
+    about_effect(out, "parked", *parked);
+  } else if (out.type == shard::effect_released_type) {
+    TRV_TRY_ASSIGN(const auto* released, payload_of<schema::effect::EffectReleased>(event));
+    about_effect(out, "released", *released);
+  } else if (out.type.starts_with(shard::effect_types)) {
+    return std::nullopt;
+  } else {
+    out.outcome = out.type.substr(out.type.rfind('.') + 1);
+    if (out.type == instance_started_type) {
+      TRV_TRY_ASSIGN(out.input, input_in(event));
+    } else if (out.type == instance_completed_type) {
+      TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
+      out.output = text_of(completed->output());
+    } else if (out.type == instance_faulted_type) {
+      TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
+      out.error = text_of(faulted->error());
+    }
   }
   return out;
 }
@@ -102,8 +104,8 @@ base::Result<std::string> input_in(const record::RecordView& event) {
 }
 
 base::Result<std::string> context_in(const record::RecordView& event) {
-  TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::TaskCompleted>(event));
-  return std::string(text_of(completed->context()));
+  TRV_TRY_ASSIGN(const auto task, task_event_in(event));
+  return std::string(task && task->context ? *task->context : "");
 }
 
 base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -120,17 +122,13 @@ base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, c
   TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, key));
   if (!bytes) return base::fail(base::ErrorCode::not_found, "instance '" + id.to_string() + "' not found");
   TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
-  // Of a call's four records two are steps, and one more says whether there is a next page.
+  // At most one record without a step comes for each, and one more says whether there is a next page.
   const std::size_t records_max = 2 * count_max + 2;
   TRV_TRY_ASSIGN(const auto runs, runs_from(txn, tables_, key, row.positions, from, records_max));
   Page<InstanceStep> page;
   for (const Run& run : runs) {
     for (std::uint64_t lsn = std::max(run.first, from); lsn < run.first + run.count; ++lsn) {
       TRV_TRY_ASSIGN(const record::Record event, record_at(record::Lsn(lsn)));
-      if (event->type() == shard::effect_requested_type && !page.items.empty()) {
-        TRV_TRY_ASSIGN(const auto* requested, payload_of<schema::effect::EffectRequested>(event.view()));
-        page.items.back().input = text_of(requested->input());
-      }
       TRV_TRY_ASSIGN(auto step, step_in(event.view()));
       if (!step) continue;
       if (page.items.size() == count_max) {

@@ -9,11 +9,12 @@
 
 namespace trv::instance {
 
-/// A step of its timeline; nullopt for a record that is not one: trv.effect.*. Error: corrupt.
+/// A step of its timeline; nullopt for a record that is not one: an outcome that trv.task.faulted follows, a cancelled
+/// effect. Error: corrupt.
 [[nodiscard]] base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& event);
 /// The input in trv.instance.started. Error: corrupt.
 [[nodiscard]] base::Result<std::string> input_in(const record::RecordView& event);
-/// The context in trv.task.completed. Error: corrupt.
+/// The context that a completed task exports. Error: corrupt.
 [[nodiscard]] base::Result<std::string> context_in(const record::RecordView& event);
 
 }  // namespace trv::instance

@@ -77,6 +77,78 @@ TEST(Loops, within_loops_keep_their_items_over_waits) {
   EXPECT_EQ(good(kernel.tables().frames.count(txn)), 0U);
 }
 
+std::vector<std::string> outcomes_of(TestKernel& kernel, const InstanceId& id) {
+  std::vector<std::string> out;
+  for (const InstanceStep& step : kernel.timeline(id)) out.push_back(step.type.substr(4) + " " + step.outcome);
+  return out;
+}
+
+TEST(Calls, leave_two_records_and_an_output_that_nothing_changes_once) {
+  TestKernel kernel;
+  const InstanceId id =
+      kernel.start(kernel.apply_text(document("do: [{c: {call: \"a.b:1.2.0@default\", with: {}}}]\n")));
+  EXPECT_EQ(kernel.events_last(), 2U);
+  const std::string output = "{\"text\":\"" + std::string(20'000, 'x') + "\"}";
+  const std::size_t before = kernel.log_bytes();
+  (void)good(kernel.succeed(kernel.pending()[0].key, output));
+  EXPECT_EQ(kernel.events_last(), 2U);
+  EXPECT_LT(kernel.log_bytes() - before, output.size() + 2'000);
+  EXPECT_EQ(kernel.detail(id).output, output);
+  EXPECT_EQ(outcomes_of(kernel, id),
+            (std::vector<std::string>{"instance.started started", "effect.requested started",
+                                      "effect.succeeded completed", "instance.completed completed"}));
+  EXPECT_EQ(kernel.timeline(id)[2].output, output);
+  EXPECT_EQ(kernel.detail(id).summary.steps, 4U);
+}
+
+TEST(Calls, that_fail_are_one_record_and_an_answer_that_their_task_cannot_use_is_two) {
+  TestKernel kernel;
+  const auto name =
+      kernel.apply_text(document("do: [{c: {call: http, with: {method: get, endpoint: 'https://example.com/x'}}}]\n"));
+  const InstanceId failed = kernel.start(name);
+  (void)good(kernel.fail(kernel.pending()[0].key, "unavailable"));
+  EXPECT_EQ(outcomes_of(kernel, failed),
+            (std::vector<std::string>{"instance.started started", "effect.requested started", "effect.failed faulted",
+                                      "instance.faulted faulted"}));
+  EXPECT_NE(kernel.timeline(failed)[2].error.find("it went wrong"), std::string::npos);
+  const InstanceId absent = kernel.start(name);
+  (void)good(kernel.succeed(kernel.pending()[0].key, R"({"status":404,"headers":{},"body":""})"));
+  EXPECT_EQ(kernel.events_last(), 3U) << "the effect, the task and the instance";
+  EXPECT_EQ(outcomes_of(kernel, absent),
+            (std::vector<std::string>{"instance.started started", "effect.requested started", "task.faulted faulted",
+                                      "instance.faulted faulted"}));
+  EXPECT_EQ(kernel.detail(absent).summary.steps, 4U);
+}
+
+TEST(Calls, export_a_context_that_is_read_from_their_outcome_when_the_instance_has_ended) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(
+      document("do: [{c: {call: \"a.b:1.2.0@default\", with: {}, output: {as: .n}, export: {as: '{seen: .}'}}}]\n")));
+  (void)good(kernel.succeed(kernel.pending()[0].key, R"({"n": 7})"));
+  EXPECT_EQ(kernel.detail(id).output, "7");
+  EXPECT_EQ(kernel.detail(id).context, R"({"seen":7})");
+}
+
+TEST(Calls, that_are_parked_and_released_show_it) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
+  const shard::Effect effect = kernel.pending()[0];
+  for (const bool parks : {true, false}) {
+    (void)good(kernel.run([&](auto&, auto& here, auto) -> base::Result<shard::Decision> {
+      shard::Decision decision;
+      decision.events.push_back(parks ? shard::effect_parked(here, effect, 3) : shard::effect_released(here, effect));
+      return decision;
+    }));
+  }
+  const auto steps = kernel.timeline(id);
+  ASSERT_EQ(steps.size(), 4U);
+  for (const std::size_t i : {2, 3}) {
+    EXPECT_EQ(steps[i].outcome, i == 2 ? "parked" : "released");
+    EXPECT_EQ(steps[i].task, "create");
+    EXPECT_EQ(steps[i].reference, "/do/0/create");
+  }
+}
+
 TEST(Timelines, show_what_went_in_and_what_came_out_page_by_page) {
   TestKernel kernel;
   const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");

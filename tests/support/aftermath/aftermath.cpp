@@ -89,7 +89,7 @@ void take(LogFacts& facts, std::map<std::string, std::string>& deliveries, const
   } else if (type == "trv.effect.requested") {
     EffectFacts& effect = facts.effects[text_of(payload, "key")];
     ++effect.requested;
-    effect.instance = text_of(payload, "owner");
+    effect.instance = stream;
     effect.task = text_of(payload, "task");
   } else if (type == "trv.effect.succeeded") {
     ++facts.effects[text_of(payload, "key")].succeeded;

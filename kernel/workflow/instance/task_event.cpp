@@ -1,0 +1,108 @@
+#include "kernel/workflow/instance/task_event.hpp"
+
+#include <fmt/format.h>
+
+#include "events/record/payload.hpp"
+#include "events/schema/effect_generated.h"
+#include "events/schema/workflow_generated.h"
+#include "kernel/workflow/instance/events.hpp"
+
+namespace trv::instance {
+
+namespace fx = schema::effect;
+namespace wf = schema::workflow;
+using record::payload_of;
+using record::text_of;
+
+namespace {
+
+std::optional<std::string_view> optional_text(const flatbuffers::String* text) {
+  return text == nullptr ? std::nullopt : std::optional(text_of(text));
+}
+
+template <typename Table>
+TaskEvent about(std::string_view outcome, const Table& event) {
+  TaskEvent out{.outcome = outcome};
+  out.continuation = event.continuation();
+  const wf::Step* step = event.step();
+  if (step == nullptr) return out;
+  out.index = step->task();
+  out.name = text_of(step->name());
+  out.reference = text_of(step->reference());
+  out.kind = text_of(step->kind());
+  out.attempt = step->attempt();
+  out.started_ns = step->started_ns();
+  return out;
+}
+
+TaskEvent completed(const wf::TaskCompleted& event) {
+  TaskEvent out = about(event.skipped() ? "skipped" : "completed", event);
+  out.output = optional_text(event.output());
+  out.context = optional_text(event.context());
+  return out;
+}
+
+template <typename Table>
+TaskEvent failed(std::string_view outcome, const Table& event) {
+  TaskEvent out = about(outcome, event);
+  out.error = text_of(event.error());
+  return out;
+}
+
+TaskEvent requested(const fx::EffectRequested& event) {
+  TaskEvent out{.outcome = "started"};
+  out.index = event.index();
+  out.name = text_of(event.name());
+  out.reference = text_of(event.task());
+  out.kind = "call";
+  out.operation = text_of(event.operation());
+  if (event.plugin() != nullptr) {
+    out.operation =
+        fmt::format("{}.{}:{}", text_of(event.plugin()), text_of(event.operation()), text_of(event.version()));
+  }
+  out.attempt = event.attempt();
+  out.input = optional_text(event.input());
+  out.continuation = event.continuation();
+  return out;
+}
+
+}  // namespace
+
+base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& event) {
+  const std::string_view type = event.type();
+  if (type == task_completed_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskCompleted>(event));
+    return completed(*payload);
+  }
+  if (type == shard::effect_requested_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<fx::EffectRequested>(event));
+    return requested(*payload);
+  }
+  if (type == shard::effect_succeeded_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<fx::EffectSucceeded>(event));
+    if (payload->completed() == nullptr) return std::nullopt;
+    TaskEvent out = completed(*payload->completed());
+    if (payload->output_is_tasks()) out.output = text_of(payload->output());
+    return out;
+  }
+  if (type == shard::effect_failed_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<fx::EffectFailed>(event));
+    if (payload->faulted() == nullptr) return std::nullopt;
+    return failed("faulted", *payload->faulted());
+  }
+  if (type == task_waiting_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskWaiting>(event));
+    return about("waiting", *payload);
+  }
+  if (type == task_faulted_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskFaulted>(event));
+    return failed("faulted", *payload);
+  }
+  if (type == task_retried_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskRetried>(event));
+    return failed("retried", *payload);
+  }
+  return std::nullopt;
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,37 @@
+#pragma once
+// What an event says of a task of an instance, whatever its type. Pure; any thread.
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "events/record/record.hpp"
+#include "kernel/workflow/instance/state.hpp"
+
+namespace trv::schema::workflow {
+struct Continuation;
+}
+
+namespace trv::instance {
+
+/// The texts borrow from the event; an absent one is nullopt.
+struct TaskEvent {
+  std::string_view outcome;  ///< started, waiting, completed, skipped, faulted or retried
+  TaskIndex index = no_task;
+  std::string_view name{};
+  std::string_view reference{};
+  std::string_view kind{};
+  std::string operation{};  ///< of a call that starts: <plugin>.<operation>:<version>, or the HTTP method
+  std::uint32_t attempt = 0;
+  std::int64_t started_ns = 0;  ///< 0: the event's time
+  std::optional<std::string_view> input{};
+  std::optional<std::string_view> output{};
+  std::optional<std::string_view> context{};
+  std::optional<std::string_view> error{};
+  const schema::workflow::Continuation* continuation = nullptr;
+};
+
+/// nullopt for an event that moves no task. Error: corrupt.
+[[nodiscard]] base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& event);
+
+}  // namespace trv::instance
