@@ -365,6 +365,7 @@ void Kernel::stop() {
   if (!parts_) return;
   Parts& parts = *parts_;
   if (parts.server) parts.server->stop(stop_grace);
+  for (const auto& dispatcher : parts.dispatchers) dispatcher->begin_stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();
   if (parts.plugins) {
     if (const auto stopped = parts.plugins->stop(stop_grace); !stopped)

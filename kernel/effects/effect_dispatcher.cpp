@@ -18,6 +18,8 @@ constexpr auto pull_again = std::chrono::seconds(1);
 /// Deaths after which an effect is tried with no other such effect under way.
 constexpr std::uint32_t suspect_deaths = 2;
 constexpr Duration offer_wait_max = std::chrono::seconds(5);
+/// Between two looks at whether a stop has waited long enough, and between two offers meanwhile.
+constexpr Duration stop_look = std::chrono::milliseconds(50);
 
 }  // namespace
 
@@ -63,8 +65,12 @@ void EffectDispatcher::start() {
   thread_ = std::thread([this] { run(); });
 }
 
-void EffectDispatcher::stop() {
+void EffectDispatcher::begin_stop() {
   mailbox_->post([](Inbox& inbox) { inbox.stopping = true; });
+}
+
+void EffectDispatcher::stop() {
+  begin_stop();
   if (!thread_.joinable()) return;
   thread_.join();
   journal_.close();
@@ -100,16 +106,34 @@ void EffectDispatcher::run() {
       return !is_pending || *is_pending;
     });
   }
-  for (;;) {
-    pull();
-    begin_tries();
+  while (!is_over()) {
+    if (!stop_began_) {
+      pull();
+      begin_tries();
+    }
     publish_metrics();
     Inbox inbox = wait();
-    if (inbox.stopping) return;
+    if (inbox.stopping) end_soon();
     handle(std::move(inbox));
     ring_alarms();
     TRV_ASSERT(jobs_.size() == window_.held());
   }
+}
+
+// Whatever can be recorded is, at once: an outcome that is lost is an effect performed again.
+void EffectDispatcher::end_soon() {
+  if (stop_began_) return;
+  stop_began_ = clock_.monotonic();
+  for (auto& [position, job] : jobs_) {
+    if (job.state == State::refused) offer(job);
+  }
+}
+
+bool EffectDispatcher::is_over() const {
+  if (!stop_began_) return false;
+  const Duration waited = clock_.monotonic() - *stop_began_;
+  return (under_way_ == 0 || waited >= options_.stop_tries_max) &&
+         (counted_.outcomes == 0 || waited >= options_.stop_outcomes_max);
 }
 
 EffectDispatcher::Inbox EffectDispatcher::wait() {
@@ -117,6 +141,7 @@ EffectDispatcher::Inbox EffectDispatcher::wait() {
   const auto something = [this] { return !mailbox_->inbox.is_empty(); };
   Duration until = alarms_.empty() ? Duration::max() : alarms_.begin()->first;
   if (window_.wants_pull()) until = std::min(until, pull_not_before_);
+  if (stop_began_) until = clock_.monotonic() + stop_look;
   if (until == Duration::max()) {
     mailbox_->wake.wait(lock, something);
   } else {
@@ -342,7 +367,8 @@ void EffectDispatcher::end_offer(const Recorded& recorded) {
                               recorded.status.error().message()));
   }
   job.state = State::refused;
-  set_alarm(job, clock_.monotonic() + std::min(backoff(job.offers) + options_.backoff_first, offer_wait_max));
+  const Duration wait = std::min(backoff(job.offers) + options_.backoff_first, offer_wait_max);
+  set_alarm(job, clock_.monotonic() + (stop_began_ ? stop_look : wait));
 }
 
 void EffectDispatcher::cancel(record::Lsn position) {

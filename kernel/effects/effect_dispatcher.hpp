@@ -4,7 +4,8 @@
 //
 // An effect is tried until it succeeds, fails for good, or has used up its time or tries; every try carries the same
 // idempotency key. Time and tries count over restarts. An outcome that cannot be recorded now is kept and offered
-// again: the effect is not performed again. What was under way when the process died is tried again after a restart. A
+// again: the effect is not performed again. An orderly stop waits a bounded time for tries under way and for outcomes
+// to be recorded; what it gives up, and what was under way when the process died, is tried again after a restart. A
 // plugin's call during which the process died again and again is parked.
 
 #include <condition_variable>
@@ -44,6 +45,8 @@ struct DispatcherOptions {
   std::uint32_t deaths_max = 3;             ///< during tries of one effect, before it is parked; see PastTries
   base::Duration backoff_first = std::chrono::milliseconds(200);
   base::Duration backoff_max = std::chrono::seconds(30);
+  base::Duration stop_tries_max = std::chrono::seconds(1);     ///< how long a stop waits for tries under way
+  base::Duration stop_outcomes_max = std::chrono::seconds(5);  ///< and for outcomes to be recorded
 };
 
 struct DispatcherMetrics {
@@ -85,8 +88,10 @@ class EffectDispatcher {
 
   /// The projection must have followed the log.
   void start();
-  /// Begins no further try and joins the thread. Tries under way may still end; their results are dropped, and the
-  /// effects are tried again after the next start.
+  /// Begins no further try. Does not wait.
+  void begin_stop();
+  /// The same, and waits for tries under way and for outcomes to be recorded, as long as the options say; then joins
+  /// the thread. The results that come later are dropped, and their effects are tried again after the next start.
   void stop();
 
   /// Any thread. What is requested must be durable; what is cancelled goes out no more and is asked to end.
@@ -148,6 +153,8 @@ class EffectDispatcher {
 
   void run();
   [[nodiscard]] Inbox wait();
+  void end_soon();
+  [[nodiscard]] bool is_over() const;
   void handle(Inbox inbox);
   void admit(shard::Effect effect);
   void make_ready(Job& job);
@@ -192,6 +199,7 @@ class EffectDispatcher {
   std::set<std::pair<base::Duration, std::uint64_t>> alarms_;
   std::size_t under_way_ = 0;
   base::Duration pull_not_before_{};
+  std::optional<base::Duration> stop_began_;
   DispatcherMetrics counted_;
 
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();

@@ -506,5 +506,73 @@ TEST(EffectDispatcher, an_http_request_is_never_parked) {
   EXPECT_TRUE(world.settled(1)[0].second.ok);
 }
 
+TEST(EffectDispatcher, an_orderly_stop_records_the_outcomes_that_wait) {
+  std::atomic<bool> full = true;
+  std::atomic<int> performed = 0;
+  World world({.backoff_first = 60s, .backoff_max = 60s});
+  world.perform_ = [&](const auto&, auto, auto, auto done) {
+    ++performed;
+    done(success());
+  };
+  world.refuse = [&](const auto&) {
+    return full ? base::Status(base::fail(base::ErrorCode::unavailable, "no room")) : base::Status();
+  };
+  world.start();
+  world.request("acme", "k1");
+  ASSERT_FALSE(world.lines(1).empty());  // refused, and offered again in a minute
+  full = false;
+  world.dispatcher().stop();
+  EXPECT_EQ(world.settled(1)[0].first, "k1");
+  EXPECT_EQ(world.outbox.pending("acme"), 0U);
+  world.start();
+  EXPECT_EQ(performed, 1) << "nothing is left to perform";
+}
+
+TEST(EffectDispatcher, an_orderly_stop_waits_for_a_try_that_ends_soon_and_begins_none) {
+  std::mutex mutex;
+  std::map<std::string, TryDone> under_way;
+  World world({.tenant_concurrency_max = 1});
+  world.perform_ = [&](const shard::Effect& effect, auto, auto, auto done) {
+    const std::scoped_lock lock(mutex);
+    under_way.emplace(effect.key, std::move(done));
+  };
+  world.start();
+  world.request("acme", "first");
+  world.request("acme", "second");
+  const auto count = [&] {
+    const std::scoped_lock lock(mutex);
+    return under_way.size();
+  };
+  while (count() == 0) std::this_thread::sleep_for(1ms);
+  world.dispatcher().begin_stop();
+  {
+    const std::scoped_lock lock(mutex);
+    under_way.at("first")(success());
+  }
+  world.dispatcher().stop();
+  EXPECT_EQ(world.settled(1)[0].first, "first");
+  EXPECT_EQ(count(), 1U);
+  EXPECT_EQ(world.outbox.pending("acme"), 1U);
+}
+
+TEST(EffectDispatcher, a_stop_gives_up_what_does_not_end_or_cannot_be_recorded) {
+  World world({.stop_tries_max = 100ms, .stop_outcomes_max = 300ms});
+  std::atomic<int> hang = 0;
+  world.perform_ = [&](const shard::Effect& effect, auto, auto, auto done) {
+    if (effect.key == "refused") return done(success());
+    ++hang;
+  };
+  world.refuse = [](const auto&) { return base::Status(base::fail(base::ErrorCode::unavailable, "no room")); };
+  world.start();
+  world.request("acme", "refused");
+  world.request("acme", "hangs");
+  ASSERT_FALSE(world.lines(1).empty());
+  while (hang == 0) std::this_thread::sleep_for(1ms);
+  const auto began = std::chrono::steady_clock::now();
+  world.dispatcher().stop();
+  EXPECT_GE(std::chrono::steady_clock::now() - began, 300ms);
+  EXPECT_EQ(world.outbox.pending("acme"), 2U);
+}
+
 }  // namespace
 }  // namespace trv::effects
