@@ -54,6 +54,7 @@ base::Status Broker::Loop::start() {
   if (poll_ < 0 || wake_ < 0 || ::epoll_ctl(poll_, EPOLL_CTL_ADD, wake_, &event) != 0) {
     return base::fail(ErrorCode::unavailable, fmt::format("no file descriptor for HTTP: {}", std::strerror(errno)));
   }
+  sockets_.emplace(poll_);
   const bool set = curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Loop::on_socket) == CURLM_OK &&
                    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this) == CURLM_OK &&
                    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Loop::on_timer) == CURLM_OK &&
@@ -151,6 +152,7 @@ void Broker::Loop::transfer(curl_socket_t socket, int events) {
 void Broker::Loop::wait_and_transfer() {
   std::array<epoll_event, events_per_wait_max> events{};
   const int wait = startable_.empty() ? wait_ms() : 0;
+  sockets_->apply();
   const int count = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), wait);
   TRV_ASSERT(count >= 0 || errno == EINTR);
   for (int i = 0; i < count; ++i) {
@@ -167,22 +169,8 @@ void Broker::Loop::wait_and_transfer() {
   }
 }
 
-// libcurl waits for other things of a socket than before.
 int Broker::Loop::on_socket(CURL*, curl_socket_t socket, int what, void* self, void*) {
-  const Loop& loop = *static_cast<Loop*>(self);
-  epoll_event event{};
-  event.data.fd = socket;
-  if (what == CURL_POLL_REMOVE) {
-    // It may be closed already, which removes it too.
-    (void)::epoll_ctl(loop.poll_, EPOLL_CTL_DEL, socket, &event);
-    return 0;
-  }
-  if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) event.events |= EPOLLIN;
-  if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) event.events |= EPOLLOUT;
-  // A socket that cannot be watched ends with its request's deadline; an error here would end every request.
-  if (::epoll_ctl(loop.poll_, EPOLL_CTL_MOD, socket, &event) != 0 && errno == ENOENT) {
-    (void)::epoll_ctl(loop.poll_, EPOLL_CTL_ADD, socket, &event);
-  }
+  static_cast<Loop*>(self)->sockets_->want(socket, what);
   return 0;
 }
 
@@ -286,7 +274,8 @@ base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
                    .response_headers_max = configuration_.response_headers_max,
                    .allow_private_network = allow_private_network,
                    .certificate_file = configuration_.certificate_file,
-                   .user_agent = configuration_.user_agent};
+                   .user_agent = configuration_.user_agent,
+                   .sockets = &*sockets_};
   pending.request = std::move(request);
   lines_[pending.line].concurrency_max = std::max<std::uint32_t>(1, limits.concurrency_max);
   return pending;

@@ -10,6 +10,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -18,6 +19,7 @@
 #include <vector>
 
 #include "kernel/egress/broker.hpp"
+#include "kernel/egress/socket_watch.hpp"
 #include "kernel/egress/transfer.hpp"
 
 namespace trv::egress {
@@ -89,8 +91,9 @@ class Broker::Loop {
 
   CURLM* multi_ = nullptr;
   bool curl_ready_ = false;
-  int poll_ = -1;                                    ///< of epoll: what libcurl waits for, and `wake_`
-  int wake_ = -1;                                    ///< an eventfd
+  int poll_ = -1;  ///< of epoll: what libcurl waits for, and `wake_`
+  int wake_ = -1;  ///< an eventfd
+  std::optional<SocketWatch> sockets_;
   base::Duration curl_due_ = base::Duration::max();  ///< when libcurl wants to be called without an event
   std::unordered_map<RequestId, Pending> pending_;
   std::unordered_map<CURL*, RequestId> ids_;

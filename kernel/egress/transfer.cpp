@@ -80,6 +80,8 @@ bool Transfer::set_up(std::string credential) {
             set(CURLOPT_HEADERDATA, static_cast<void*>(this)) && set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
             set(CURLOPT_WRITEDATA, static_cast<void*>(this)) && set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) &&
             set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this)) &&
+            set(CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close) &&
+            set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(rules_.sockets)) &&
             set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected) && set(CURLOPT_PREREQDATA, static_cast<void*>(this));
   if (ok && !rules_.certificate_file.empty()) ok = set(CURLOPT_CAINFO, rules_.certificate_file.c_str());
   ok = ok && set_up_method();
@@ -162,7 +164,13 @@ curl_socket_t Transfer::on_socket(void* self, curlsocktype, curl_sockaddr* addre
     return CURL_SOCKET_BAD;
   }
   ++transfer.sockets_opened_;
-  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  const curl_socket_t opened = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+  if (opened >= 0) transfer.rules_.sockets->opened(opened);
+  return opened;
+}
+
+int Transfer::on_close(void* sockets, curl_socket_t socket) {
+  return static_cast<SocketWatch*>(sockets)->close(socket);
 }
 
 // Also called where a kept-alive connection is used again, which another connection's rules may have allowed.

@@ -9,6 +9,7 @@
 
 #include "kernel/egress/connection.hpp"
 #include "kernel/egress/request.hpp"
+#include "kernel/egress/socket_watch.hpp"
 #include "kernel/egress/url.hpp"
 
 namespace trv::egress {
@@ -21,6 +22,7 @@ struct TransferRules {
   bool allow_private_network = false;
   std::string certificate_file;
   std::string user_agent;
+  SocketWatch* sockets = nullptr;  ///< outlives the connection, which libcurl may keep longer than the transfer
 };
 
 class Transfer {
@@ -52,6 +54,7 @@ class Transfer {
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   static curl_socket_t on_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static int on_close(void* sockets, curl_socket_t socket);
   static int on_connected(void* self, char* remote, char* local, int remote_port, int local_port);
   bool take_header(std::string_view line);
 
