@@ -4,7 +4,6 @@
 // Prints one JSON line per figure; see bench/report.hpp.
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -16,7 +15,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -26,9 +24,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
+#include "bench/bare_server.hpp"
 #include "bench/report.hpp"
 #include "kernel/http/server.hpp"
 
@@ -53,66 +51,6 @@ sockaddr_in loopback(std::uint16_t port) {
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
 }
-
-/// Answers `fixed_answer` to whatever a read returns, without looking at it.
-class BareServer {
- public:
-  BareServer() : listener_(::socket(AF_INET, SOCK_STREAM, 0)), epoll_(::epoll_create1(0)) {
-    sockaddr_in address = loopback(0);
-    socklen_t size = sizeof address;
-    if (::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) != 0 || ::listen(listener_, 1024) != 0 ||
-        ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
-      give_up("bare server");
-    }
-    port_ = ntohs(address.sin_port);
-    watch(listener_);
-    thread_ = std::thread([this] { run(); });
-  }
-  ~BareServer() {
-    stopping_ = true;
-    thread_.join();
-    for (const int open : open_) ::close(open);
-    ::close(listener_);
-    ::close(epoll_);
-  }
-  [[nodiscard]] std::uint16_t port() const { return port_; }
-
- private:
-  void watch(int descriptor) {
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.fd = descriptor;
-    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, descriptor, &event) != 0) give_up("epoll_ctl");
-  }
-  void run() {
-    epoll_event events[128];
-    char bytes[4096];
-    while (!stopping_) {
-      const int count = ::epoll_wait(epoll_, events, 128, 50);
-      for (int i = 0; i < count; ++i) {
-        const int descriptor = events[i].data.fd;
-        if (descriptor == listener_) {
-          const int accepted = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK);
-          const int on = 1;
-          ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-          watch(accepted);
-          open_.push_back(accepted);
-        } else if (::recv(descriptor, bytes, sizeof bytes, 0) <= 0) {
-          ::epoll_ctl(epoll_, EPOLL_CTL_DEL, descriptor, nullptr);
-        } else if (::send(descriptor, fixed_answer.data(), fixed_answer.size(), MSG_NOSIGNAL) < 0) {
-          give_up("bare answer");
-        }
-      }
-    }
-  }
-
-  int listener_;
-  int epoll_;
-  std::uint16_t port_ = 0;
-  std::vector<int> open_;
-  std::atomic<bool> stopping_{false};
-  std::thread thread_;
-};
 
 struct Load {
   double requests_per_s = 0;
@@ -209,7 +147,7 @@ int main() {
 
   Load bare;
   {
-    BareServer server;
+    const bench::BareServer server{std::string(fixed_answer)};
     bare = drive(server.port(), connections, 1, length);
   }
   http::Router router;

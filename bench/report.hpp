@@ -46,6 +46,9 @@ struct Figure {
 [[nodiscard]] constexpr Floor ratio_at_least(double number) {
   return {Floor::Of::ratio, Floor::Bound::at_least, number};
 }
+[[nodiscard]] constexpr Floor ratio_at_most(double number) {
+  return {Floor::Of::ratio, Floor::Bound::at_most, number};
+}
 
 /// Names and units are ours and need no escapes. A floor of the ratio needs a ratio.
 inline void report(const Figure& figure) {

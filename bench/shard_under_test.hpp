@@ -59,7 +59,8 @@ class ShardUnderTest {
     options.map_bytes = map_bytes;
     projection_ = must(projection::Projection::open(options, id, projectors_.all()));
     shard::ShardListeners listeners;
-    listeners.effects = [this](const shard::EffectChanges& changes) {
+    listeners.effects = [this](shard::EffectChanges changes) {
+      if (hand_over_effects_) return hand_over_effects_(std::move(changes));
       for (const shard::Effect& effect : changes.requested) answer(effect);
     };
     listeners.timer = [](const shard::Timer&) -> shard::Command { give_up("a timer is due that no benchmark set"); };
@@ -111,17 +112,29 @@ class ShardUnderTest {
     });
     drain();
   }
-  void start_instance(const char* name) {
-    submit([this, name](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-      TRV_TRY_ASSIGN(auto started, instance::start(state, context, decision_state(),
-                                                   {.space = "bench", .name = name, .version = {}, .input = {}}));
-      return std::move(started.decision);
+  /// `started` is called on the shard's thread with the instance's id, before its effects leave.
+  template <typename Started>
+  void start_instance(const char* name, Started started) {
+    submit([this, name, started](const lmdb::Txn& state,
+                                 shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      TRV_TRY_ASSIGN(auto it, instance::start(state, context, decision_state(),
+                                              {.space = "bench", .name = name, .version = {}, .input = {}}));
+      started(it.instance.to_string());
+      return std::move(it.decision);
     });
+  }
+  void start_instance(const char* name) {
+    start_instance(name, [](const std::string&) {});
   }
 
   /// What every effect is answered with from now on; one that nobody answers stays pending. Only while the shard is
   /// idle.
   void answer_effects_with(std::string output) { answer_ = std::move(output); }
+
+  /// Who gets the effects instead, on the shard's thread. Only while the shard is idle.
+  void hand_effects_to(std::function<void(shard::EffectChanges)> take) { hand_over_effects_ = std::move(take); }
+  /// As it is: not counted as under way.
+  void submit_outcome(shard::Command command) { shard_->submit(std::move(command)); }
 
   [[nodiscard]] const Projectors& projectors() const { return projectors_; }
   [[nodiscard]] const projection::Projection& projection() const { return *projection_; }
@@ -192,6 +205,7 @@ class ShardUnderTest {
   std::unique_ptr<projection::Projection> projection_;
   instance::DefinitionCache definitions_;
   std::string answer_;  ///< empty: none
+  std::function<void(shard::EffectChanges)> hand_over_effects_;
   std::atomic<std::uint64_t> in_flight_{0};
   std::unique_ptr<shard::ShardProcessor> shard_;
 };
