@@ -1,6 +1,7 @@
 // Speed of the one path in one process: command → durable → projected, workflows, replay, restart, waiting instances.
 //
-//   kernel_bench [--records N] [--instances N] [--waiting N] [--stored N] [--shards N] [--folder F] [--full]
+//   kernel_bench [--records N] [--instances N] [--waiting N] [--stored N] [--shards N] [--pending N] [--folder F]
+//   [--full]
 //                [--only command|shards|workflow|replay|restart|effects|waiting|disk|stored]
 //
 // --full restarts with 1,000,000 records and replays 2,000,000 of effects. --stored N: how many instances are stored
@@ -19,6 +20,7 @@
 
 #include "bench/disk_use.hpp"
 #include "bench/shard_under_test.hpp"
+#include "kernel/effects/effect_dispatcher.hpp"
 
 namespace trv::bench {
 namespace {
@@ -27,6 +29,7 @@ struct Sizes {
   std::uint64_t records = 200'000;
   std::uint64_t restart_records = 200'000;
   std::uint64_t effect_records = 200'000;
+  std::uint64_t pending = 10'000;
   std::uint64_t instances = 20'000;
   std::uint64_t waiting = 20'000;
   std::uint64_t stored = 100'000;
@@ -421,9 +424,30 @@ void in_another_process(Work work) {
   if (::waitpid(child, &status, 0) != child || status != 0) give_up("a part of the benchmark failed");
 }
 
-/// A log of HTTP effects, most of them long done and some pending, and the memory of a replay of it.
-void measure_effects(const std::filesystem::path& folder, std::uint64_t records) {
-  constexpr std::uint64_t records_per_instance = 2 + 2 * internal_steps;  // at least
+/// The dispatcher of a start: what it takes into memory where no effect ends.
+std::uint64_t effects_in_memory(const std::filesystem::path& folder, const ShardUnderTest& shard) {
+  const base::SystemClock clock;
+  base::SystemRandom random;
+  const auto journal = must(effects::TryJournal::open(folder / "tries", 8192, effects::LastEnd::other));
+  effects::DispatcherPorts ports;
+  ports.perform = [](const shard::Effect&, auto, auto, const auto&) { return effects::CancelTry(); };
+  ports.settle = [](const shard::Effect&, const auto&, const auto&) { give_up("an effect has an outcome"); };
+  ports.park = [](const shard::Effect&, auto, const auto&) { give_up("an effect is parked"); };
+  ports.report = [](const std::string& line) { progress("{}", line); };
+  effects::EffectDispatcher dispatcher({}, shard.projection(), shard.projectors().outbox, *journal, clock, random,
+                                       std::move(ports));
+  dispatcher.start();
+  std::uint64_t held = 0;
+  for (std::uint64_t before = UINT64_MAX; held == 0 || held != before;) {
+    before = std::exchange(held, dispatcher.metrics().waiting + dispatcher.metrics().under_way);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
+  return held;
+}
+
+/// A log of HTTP effects, long done or pending, and the memory of a replay of it and of a start with it.
+void measure_effects(const std::filesystem::path& folder, std::uint64_t records, std::uint64_t pending) {
+  constexpr std::uint64_t records_per_instance = 2 + 2 * internal_steps;
   progress("{} records of instances with {} HTTP effects each", records, internal_steps);
   in_another_process([&] {
     ShardUnderTest shard(folder);
@@ -435,13 +459,12 @@ void measure_effects(const std::filesystem::path& folder, std::uint64_t records)
     report({.name = "http_effect_shard_cpu",
             .value = run.cpu_seconds / effects * 1e6,
             .unit = "us of the shard thread per effect, start and end of the instance included"});
-    while (shard.metrics().records < records * 9 / 10) {
+    while (shard.metrics().records < records) {
       (void)timed(shard, std::max<std::uint64_t>(1, records / 10 / records_per_instance), start);
     }
     shard.answer_effects_with({});
-    while (shard.metrics().records < records) {
-      (void)timed(shard, std::max<std::uint64_t>(1, records / 100 / records_per_instance), start);
-    }
+    progress("{} effects stay pending", pending);
+    (void)timed(shard, pending, start);
   });
   std::filesystem::remove_all(folder / "projection");
   in_another_process([&] {
@@ -455,11 +478,14 @@ void measure_effects(const std::filesystem::path& folder, std::uint64_t records)
     });
     const Stopwatch watch;
     std::uint64_t replayed = 0;
+    std::uint64_t held = 0;
+    double seconds = 0;
     {
       const ShardUnderTest shard(folder);
+      seconds = watch.seconds();
       replayed = shard.metrics().applied_lsn;
+      held = effects_in_memory(folder, shard);
     }
-    const double seconds = watch.seconds();
     done = true;
     watcher.join();
     report({.name = "replay_effects",
@@ -467,8 +493,12 @@ void measure_effects(const std::filesystem::path& folder, std::uint64_t records)
             .unit = fmt::format("records/s, {} records", replayed)});
     report({.name = "replay_effects_memory",
             .value = most_anonymous / 1048576,
-            .unit = "MiB of anonymous memory at most during the replay",
+            .unit = "MiB of anonymous memory at most during the replay and the start of the effects",
             .floor = at_most(512)});
+    report({.name = "start_effects_in_memory",
+            .value = static_cast<double>(held),
+            .unit = fmt::format("effects, {} are pending", pending),
+            .floor = at_most(4096)});
     report({.name = "replay_effects_resident",
             .value = memory_bytes("VmHWM") / 1048576,
             .unit = "MiB resident at most, pages of the log's and the projection's files included",
@@ -487,6 +517,7 @@ int run(int argc, char** argv) {
       sizes.restart_records = 1'000'000;
       sizes.waiting = 1'000'000;
       sizes.effect_records = 2'000'000;
+      sizes.pending = 100'000;
     } else if (last) {
       give_up(fmt::format("{} is not a flag, or lacks its value", flag));
     } else if (flag == "--records") {
@@ -499,6 +530,8 @@ int run(int argc, char** argv) {
       sizes.stored = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--shards") {
       sizes.shards = std::strtoull(argv[++i], nullptr, 10);
+    } else if (flag == "--pending") {
+      sizes.pending = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--only") {
       only = argv[++i];
     } else if (flag == "--folder") {
@@ -507,7 +540,7 @@ int run(int argc, char** argv) {
       give_up(fmt::format("{} is not a flag", flag));
     }
   }
-  if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0 || sizes.stored == 0)
+  if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0 || sizes.stored == 0 || sizes.pending == 0)
     give_up("sizes start at 1");
   if (sizes.shards == 0 || sizes.shards > 256) give_up("--shards takes 1 to 256");
   const ScratchFolder scratch("kernel_bench", parent);
@@ -515,7 +548,7 @@ int run(int argc, char** argv) {
   // First: it forks, which must not happen beside other threads.
   if (wanted("restart")) measure_restart(scratch.path() / "restart", sizes.restart_records);
   std::filesystem::remove_all(scratch.path() / "restart");
-  if (wanted("effects")) measure_effects(scratch.path() / "effects", sizes.effect_records);
+  if (wanted("effects")) measure_effects(scratch.path() / "effects", sizes.effect_records, sizes.pending);
   std::filesystem::remove_all(scratch.path() / "effects");
   const bool replay = wanted("replay");
   if (wanted("command") || replay) measure_commands(scratch.path() / "command", sizes.records);
