@@ -509,7 +509,7 @@ TEST(EffectDispatcher, an_http_request_is_never_parked) {
 TEST(EffectDispatcher, an_orderly_stop_records_the_outcomes_that_wait) {
   std::atomic<bool> full = true;
   std::atomic<int> performed = 0;
-  World world({.backoff_first = 60s, .backoff_max = 60s});
+  World world({.backoff_first = 60s, .backoff_max = 60s, .stop_outcomes_max = 60s});
   world.perform_ = [&](const auto&, auto, auto, auto done) {
     ++performed;
     done(success());
@@ -531,7 +531,7 @@ TEST(EffectDispatcher, an_orderly_stop_records_the_outcomes_that_wait) {
 TEST(EffectDispatcher, an_orderly_stop_waits_for_a_try_that_ends_soon_and_begins_none) {
   std::mutex mutex;
   std::map<std::string, TryDone> under_way;
-  World world({.tenant_concurrency_max = 1});
+  World world({.tenant_concurrency_max = 1, .stop_tries_max = 60s, .stop_outcomes_max = 60s});
   world.perform_ = [&](const shard::Effect& effect, auto, auto, auto done) {
     const std::scoped_lock lock(mutex);
     under_way.emplace(effect.key, std::move(done));
