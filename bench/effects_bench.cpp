@@ -288,8 +288,7 @@ class RateWatch {
   std::thread thread_;
 };
 
-/// Returns effects a second.
-double measure_saturated(EffectsUnderTest& effects, const std::filesystem::path& folder, std::uint64_t instances) {
+void measure_saturated(EffectsUnderTest& effects, const std::filesystem::path& folder, std::uint64_t instances) {
   progress("{} instances of {} HTTP calls each", instances, calls_of_instance);
   effects.run("ten-calls", calls_of_instance, std::max<std::uint64_t>(1, instances / 5));
   const DiskUse disk_before = DiskUse::of(effects.shard(), folder);
@@ -326,11 +325,17 @@ double measure_saturated(EffectsUnderTest& effects, const std::filesystem::path&
           .unit = "connections to the server opened in all"});
   effects.shard().drain();
   report_disk_use("http_effect_bytes", disk_before, DiskUse::of(effects.shard(), folder), count, 3'000);
-  return rate;
 }
 
-void measure_half_load(EffectsUnderTest& effects, const std::filesystem::path& folder, double per_second,
+/// Of instances of one call, whose starts and ends cost the shard as much as their calls.
+void measure_half_load(EffectsUnderTest& effects, const std::filesystem::path& folder, std::uint64_t instances,
                        std::uint64_t seconds) {
+  progress("{} instances of one HTTP call each", instances);
+  const Stopwatch watch;
+  effects.run("one-call", 1, instances);
+  const double rate = static_cast<double>(instances) / watch.seconds();
+  report({.name = "http_effect_rate_one_call", .value = rate, .unit = "instances of one call a second"});
+  const double per_second = std::max(2.0, rate / 2);
   const auto count = static_cast<std::uint64_t>(per_second) * seconds;
   progress("{} instances of one HTTP call each, {:.0f} a second", count, per_second);
   (void)effects.run_by_the_clock(per_second, std::max<std::uint64_t>(1, count / seconds));
@@ -392,8 +397,8 @@ int run(int argc, char** argv) {
   if (instances == 0 || seconds == 0) give_up("sizes start at 1");
   const ScratchFolder scratch("effects_bench", parent);
   EffectsUnderTest effects(scratch.path());
-  const double rate = measure_saturated(effects, scratch.path(), instances);
-  measure_half_load(effects, scratch.path(), std::max(2.0, rate / 2), seconds);
+  measure_saturated(effects, scratch.path(), instances);
+  measure_half_load(effects, scratch.path(), instances * 5, seconds);
   return 0;
 }
 
