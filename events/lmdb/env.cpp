@@ -1,8 +1,11 @@
 #include "events/lmdb/env.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <lmdb.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -28,6 +31,79 @@ using base::Result;
 using base::Status;
 
 namespace {
+
+/// LMDB maps the file of its locks, and a page of it for which the disk has no room would end the process.
+Status reserve_locks(const std::filesystem::path& folder, unsigned readers_max) {
+  constexpr std::size_t bytes_of_a_reader = 64;  // the header takes less than two
+  const std::filesystem::path file = folder / "lock.mdb";
+  const int descriptor = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  struct stat known{};
+  int error = descriptor < 0 || ::fstat(descriptor, &known) != 0 ? errno : 0;
+  const auto bytes = std::max<off_t>(known.st_size, static_cast<off_t>((readers_max + 2) * bytes_of_a_reader));
+  if (error == 0) error = ::posix_fallocate(descriptor, 0, bytes);
+  if (descriptor >= 0) ::close(descriptor);
+  if (error == 0) return {};
+  return fail(ErrorCode::unavailable,
+              fmt::format("cannot reserve {} bytes for {}: {}", bytes, file.string(), std::strerror(error)));
+}
+
+// The pages that are free and not before `first`, by the table in which LMDB keeps them: each row is how many it lists
+// and their numbers.
+int count_free_pages(MDB_env* env, std::uint64_t first, std::uint64_t& pages) {
+  MDB_txn* txn = nullptr;
+  int code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn);
+  if (code != MDB_SUCCESS) return code;
+  constexpr MDB_dbi free_table = 0;
+  MDB_cursor* cursor = nullptr;
+  code = mdb_cursor_open(txn, free_table, &cursor);
+  MDB_val key{};
+  MDB_val row{};
+  while (code == MDB_SUCCESS && (code = mdb_cursor_get(cursor, &key, &row, MDB_NEXT)) == MDB_SUCCESS) {
+    const auto number_at = [&row](std::size_t place) {
+      std::size_t number = 0;
+      TRV_ASSERT(row.mv_size >= (place + 1) * sizeof number);
+      std::memcpy(&number, static_cast<const char*>(row.mv_data) + place * sizeof number, sizeof number);
+      return number;
+    };
+    const std::size_t count = number_at(0);
+    if (first == 0) pages += count;
+    for (std::size_t i = 1; first > 0 && i <= count; ++i) pages += number_at(i) >= first ? 1 : 0;
+  }
+  if (cursor != nullptr) mdb_cursor_close(cursor);
+  mdb_txn_abort(txn);
+  return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
+}
+
+// A page behind the end of the file ends the process that reads it. A whole file is that short only where its last
+// pages are free.
+Status check_length(const EnvState& state) {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  int code = mdb_env_info(state.env, &info);
+  if (code == MDB_SUCCESS) code = mdb_env_stat(state.env, &stat);
+  if (code != MDB_SUCCESS) return fail(to_error(state, code, "read statistics"));
+  const std::filesystem::path file = state.folder / "data.mdb";
+  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+  std::error_code error;
+  const std::uintmax_t bytes = std::filesystem::file_size(file, error);
+  if (!error && bytes >= needed) return {};
+  const std::uint64_t first_missing = bytes / stat.ms_psize;
+  std::uint64_t free_pages = 0;
+  if (!error) std::filesystem::resize_file(file, needed, error);
+  if (!error) code = count_free_pages(state.env, first_missing, free_pages);
+  if (!error && code == MDB_SUCCESS && free_pages == info.me_last_pgno + 1 - first_missing) return {};
+  std::error_code ignored;
+  std::filesystem::resize_file(file, bytes, ignored);
+  return fail(ErrorCode::corrupt,
+              fmt::format("{} has {} bytes of {}: it was cut off; restore the data folder from a backup", file.string(),
+                          bytes, needed));
+}
+
+void report_damage(MDB_env* env, const char* what) {
+  const char* folder = "";
+  mdb_env_get_path(env, &folder);
+  fmt::print(stderr, "the file {}/data.mdb is damaged ({}); restore the data folder from a backup\n", folder, what);
+}
 
 /// With what is missing above it; their names are durable on return.
 Status create_folder(const std::filesystem::path& folder) {
@@ -61,7 +137,10 @@ Env::~Env() {
 }
 
 Result<Env> Env::open(const std::filesystem::path& folder, const EnvOptions& options) {
-  if (options.access == Access::read_write) TRV_TRY(create_folder(folder));
+  if (options.access == Access::read_write) {
+    TRV_TRY(create_folder(folder));
+    TRV_TRY(reserve_locks(folder, options.readers_max));
+  }
   std::error_code error;
   const bool is_new = !std::filesystem::exists(folder / "data.mdb", error) && !error;
 
@@ -80,8 +159,10 @@ Result<Env> Env::open(const std::filesystem::path& folder, const EnvOptions& opt
   if (code == MDB_SUCCESS) code = mdb_env_set_maxdbs(state.env, options.tables_max);
   if (code == MDB_SUCCESS) code = mdb_env_set_maxreaders(state.env, options.readers_max);
   if (code == MDB_SUCCESS) code = mdb_env_open(state.env, folder.c_str(), flags, 0600);
+  if (code == MDB_SUCCESS) code = mdb_env_set_assert(state.env, report_damage);
   if (code == MDB_SUCCESS) code = mdb_reader_check(state.env, nullptr);
   if (code != MDB_SUCCESS) return fail(to_error(state, code, "open"));
+  if (options.access == Access::read_write) TRV_TRY(check_length(state));
   // What a commit syncs is the file, not its name.
   if (is_new && options.access == Access::read_write) TRV_TRY(base::sync_folder(folder));
   return opened;
@@ -119,31 +200,6 @@ Status Env::copy_to(const std::filesystem::path& folder) const {
   return base::sync_file(file);
 }
 
-namespace {
-
-// The pages that were freed, by the table in which LMDB keeps them: each row begins with how many it lists.
-int count_free_pages(MDB_env* env, std::uint64_t& pages) {
-  MDB_txn* txn = nullptr;
-  int code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn);
-  if (code != MDB_SUCCESS) return code;
-  constexpr MDB_dbi free_table = 0;
-  MDB_cursor* cursor = nullptr;
-  code = mdb_cursor_open(txn, free_table, &cursor);
-  MDB_val key{};
-  MDB_val row{};
-  while (code == MDB_SUCCESS && (code = mdb_cursor_get(cursor, &key, &row, MDB_NEXT)) == MDB_SUCCESS) {
-    std::size_t count = 0;
-    TRV_ASSERT(row.mv_size >= sizeof count);
-    std::memcpy(&count, row.mv_data, sizeof count);
-    pages += count;
-  }
-  if (cursor != nullptr) mdb_cursor_close(cursor);
-  mdb_txn_abort(txn);
-  return code == MDB_NOTFOUND ? MDB_SUCCESS : code;
-}
-
-}  // namespace
-
 Result<EnvStats> Env::stats() const {
   MDB_envinfo info{};
   MDB_stat stat{};
@@ -153,7 +209,7 @@ Result<EnvStats> Env::stats() const {
   // They are reused before the file grows, and matter only when it hardly can any more.
   if (code == MDB_SUCCESS && pages * stat.ms_psize > info.me_mapsize / 8 * 7) {
     std::uint64_t free_pages = 0;
-    code = count_free_pages(state_->env, free_pages);
+    code = count_free_pages(state_->env, 0, free_pages);
     pages -= std::min(pages, free_pages);
   }
   if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "read statistics"));

@@ -261,6 +261,45 @@ TEST_F(LmdbTest, what_is_no_environment_is_an_error_not_a_crash) {
   EXPECT_EQ(Env::open(folder_ / "absent", {.access = Access::read_only}).error().code(), ErrorCode::unavailable);
 }
 
+TEST_F(LmdbTest, a_file_that_was_cut_off_is_refused_and_left_as_it_is) {
+  {
+    Env env = open();
+    const Table table = make_table(env, "t");
+    std::vector<std::string> keys;
+    for (int i = 0; i < 5'000; ++i) keys.push_back(fmt::format("key-{:08}", i));
+    put(env, table, keys);
+  }
+  const std::filesystem::path file = folder_ / "env" / "data.mdb";
+  const std::uintmax_t whole = std::filesystem::file_size(file);
+  for (const std::uintmax_t bytes : {whole - 1, whole - 4096, whole / 2, std::uintmax_t{8192}}) {
+    std::filesystem::resize_file(file, bytes);
+    const auto opened = Env::open(folder_ / "env", {});
+    ASSERT_FALSE(opened.has_value()) << bytes;
+    EXPECT_EQ(opened.error().code(), ErrorCode::corrupt);
+    for (const std::string& part : {file.string(), std::to_string(bytes), std::string("backup")}) {
+      EXPECT_NE(opened.error().message().find(part), std::string::npos) << opened.error().message();
+    }
+    EXPECT_EQ(std::filesystem::file_size(file), bytes);
+  }
+}
+
+TEST_F(LmdbTest, a_file_whose_last_pages_were_never_written_is_whole) {
+  Env env = open();
+  const Table table = make_table(env, "t");
+  {
+    auto txn = env.begin_write();
+    const std::string large(100'000, 'x');
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(table.put(*txn, fmt::format("k{}", i), as_bytes(large)));
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(table.erase(*txn, fmt::format("k{}", i)));
+    ASSERT_TRUE(txn->commit());
+  }
+  const std::filesystem::path copy = folder_ / "copy";
+  std::filesystem::copy(folder_ / "env", copy);
+  auto opened = Env::open(copy, {.sync = Sync::none});
+  ASSERT_TRUE(opened.has_value()) << opened.error().message();
+  EXPECT_TRUE(scanned(*opened, make_table(*opened, "t"), "", "", Direction::forward).empty());
+}
+
 TEST_F(LmdbTest, one_daemon_holds_a_data_folder_until_it_dies) {
   {
     auto lock = FolderLock::acquire(folder_);

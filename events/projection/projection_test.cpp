@@ -10,6 +10,7 @@
 #include "events/log/in_memory_event_log.hpp"
 #include "events/log/log_writer.hpp"
 #include "events/projection/example_projector.hpp"
+#include "events/projection/stamp.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::projection {
@@ -458,6 +459,18 @@ TEST_F(ProjectionTest, a_long_catch_up_ends_when_a_projector_fails) {
   ASSERT_FALSE(caught_up);
   EXPECT_EQ(caught_up.error().code(), ErrorCode::internal);
   EXPECT_LT(projection->applied().lsn, Lsn(9000));
+}
+
+TEST_F(ProjectionTest, a_stamp_is_replaced_where_the_disk_has_no_room_for_a_second_file) {
+  const std::filesystem::path folder = options("stamped").folder;
+  std::filesystem::create_directories(folder);
+  ASSERT_TRUE(write_stamp(folder, {.layout = "one", .boot_id = "b", .clean = false}));
+  // Nothing can be written under the temporary name.
+  std::filesystem::create_directories(folder / "stamp.new" / "occupied");
+  ASSERT_TRUE(write_stamp(folder, {.layout = "one", .boot_id = "b", .clean = true}));
+  EXPECT_EQ(read_stamp(folder), (Stamp{.layout = "one", .boot_id = "b", .clean = true}));
+  std::filesystem::remove(folder / "stamp");
+  EXPECT_FALSE(write_stamp(folder, {.layout = "one", .boot_id = "b", .clean = true}));
 }
 
 TEST_F(ProjectionTest, the_kernels_boot_id_is_stable) {

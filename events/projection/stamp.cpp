@@ -27,7 +27,14 @@ Status write_stamp(const std::filesystem::path& folder, const Stamp& stamp) {
   TRV_EXPECTS(stamp.layout.find('\n') == std::string::npos && stamp.boot_id.find('\n') == std::string::npos);
   const std::string text = fmt::format("{}\n{}{}\n{}{}\n{}\n", first_line, layout_word, stamp.layout, boot_word,
                                        stamp.boot_id, stamp.clean ? clean_line : open_line);
-  return base::write_file(folder / "stamp", fresh_name, base::as_bytes(text), 0600);
+  const std::filesystem::path file = folder / "stamp";
+  base::Status written = base::write_file(file, fresh_name, base::as_bytes(text), 0600);
+  if (written || !std::filesystem::exists(file)) return written;
+  // On a full disk the old stamp's block is still ours. A crash in between leaves none that can be read, which costs a
+  // rebuild.
+  std::fstream old(file, std::ios::in | std::ios::out);
+  if (!old.write(text.data(), static_cast<std::streamsize>(text.size())).flush()) return written;
+  return base::sync_file(file);
 }
 
 std::optional<Stamp> read_stamp(const std::filesystem::path& folder) {

@@ -18,7 +18,8 @@ struct Stamp {
   friend bool operator==(const Stamp&, const Stamp&) = default;
 };
 
-/// Replaces `<folder>/stamp` in one step, durable on return. Error: unavailable.
+/// Replaces `<folder>/stamp`, durable on return: in one step, or in place where the disk has no room for a second file.
+/// Error: unavailable.
 [[nodiscard]] base::Status write_stamp(const std::filesystem::path& folder, const Stamp& stamp);
 /// nullopt where this version can read none.
 [[nodiscard]] std::optional<Stamp> read_stamp(const std::filesystem::path& folder);
