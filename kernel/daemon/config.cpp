@@ -1,5 +1,6 @@
 #include "kernel/daemon/config.hpp"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <toml++/toml.h>
 
@@ -52,8 +53,13 @@ struct Key {
   }
 };
 
-base::Status check_nothing(std::string_view /*text*/) {
-  return {};
+base::Status check_address(std::string_view text) {
+  const std::string address(text);
+  std::array<std::uint8_t, 16> bytes{};
+  if (::inet_pton(AF_INET, address.c_str(), bytes.data()) == 1) return {};
+  if (::inet_pton(AF_INET6, address.c_str(), bytes.data()) == 1) return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("'{}' is not an IPv4 or IPv6 address; write an address such as 127.0.0.1", text));
 }
 
 base::Status check_log_level(std::string_view text) {
@@ -73,18 +79,25 @@ base::Status check_not_empty(std::string_view text) {
   return {};
 }
 
+base::Status check_folder(std::string_view text) {
+  TRV_TRY(check_not_empty(text));
+  if (text.front() != '~') return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("'{}' begins with '~', which only a shell replaces; write the whole path", text));
+}
+
 const std::vector<Key>& keys() {
   static const std::vector<Key> all = {
       {"", "shards", IntegerKey{&Config::shards, 1, 256}, "",
        "The shards on the log of this node. A tenant is placed on one when it is created. The number can grow, and "
        "cannot "
        "shrink below a shard that has tenants."},
-      {"data", "folder", TextKey{&Config::data_folder, "path", check_not_empty}, "",
+      {"data", "folder", TextKey{&Config::data_folder, "path", check_folder}, "",
        "The folder of the log and of everything beside it. It must be on a local disk."},
       {"data", "map_gib", IntegerKey{&Config::data_map_gib, 1, 16384}, "GiB",
        "The size up to which the log may grow, and the projection likewise. It costs address space, not memory or "
        "disk."},
-      {"http", "address", TextKey{&Config::http_address, "IPv4 or IPv6 address", check_nothing}, "",
+      {"http", "address", TextKey{&Config::http_address, "IPv4 or IPv6 address", check_address}, "",
        "The address that the API listens on. A host name is refused."},
       {"http", "port", IntegerKey{&Config::http_port, 0, 65535}, "",
        "The port of the API. 0 takes any free port; the start prints it."},
@@ -307,6 +320,10 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
   Config config;
   if (file) {
     if (file->empty()) return fail(ErrorCode::invalid, "--config: the file's name is empty");
+    if (std::error_code error; std::filesystem::is_directory(*file, error)) {
+      return fail(ErrorCode::invalid,
+                  fmt::format("--config {} is a folder; name the configuration file in it", file->string()));
+    }
     if (!std::ifstream(*file)) {
       return fail(ErrorCode::invalid, fmt::format("configuration file {} cannot be read", file->string()));
     }
@@ -321,7 +338,7 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
   TRV_TRY(read_environment(config, environment));
   config.new_operator_token = overrides.new_operator_token;
   if (overrides.data_folder) {
-    if (base::Status status = check_not_empty(*overrides.data_folder); !status) {
+    if (base::Status status = check_folder(*overrides.data_folder); !status) {
       return fail(std::move(status).error().in("--data"));
     }
     config.data_folder = *overrides.data_folder;

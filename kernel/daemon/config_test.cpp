@@ -138,6 +138,26 @@ TEST(Config, the_guide_describes_every_key_as_the_code_does) {
   EXPECT_EQ(rows, wanted);
 }
 
+TEST(Config, a_folder_as_the_file_is_an_error) {
+  const auto loaded = load_config(std::filesystem::path("/tmp"), Environment{{"HOME", "/root"}});
+  ASSERT_FALSE(loaded);
+  EXPECT_NE(loaded.error().message().find("/tmp is a folder"), std::string::npos) << loaded.error().message();
+}
+
+TEST(Config, an_address_or_a_folder_that_cannot_be_is_refused_with_the_keys_name) {
+  for (const auto& [variable, value, key] : {std::tuple("TRAV_HTTP_ADDRESS", "localhost", "TRAV_HTTP_ADDRESS"),
+                                             std::tuple("TRAV_DATA_FOLDER", "~/data", "TRAV_DATA_FOLDER"),
+                                             std::tuple("TRAV_HTTP_ADDRESS", "", "TRAV_HTTP_ADDRESS")}) {
+    const auto loaded = load_config(std::nullopt, Environment{{"HOME", "/root"}, {variable, value}});
+    ASSERT_FALSE(loaded) << variable << value;
+    EXPECT_NE(loaded.error().message().find(key), std::string::npos) << loaded.error().message();
+    EXPECT_NE(loaded.error().message().find(value), std::string::npos) << loaded.error().message();
+  }
+  for (const char* address : {"127.0.0.1", "::1", "::"}) {
+    EXPECT_TRUE(load_config(std::nullopt, Environment{{"HOME", "/root"}, {"TRAV_HTTP_ADDRESS", address}})) << address;
+  }
+}
+
 TEST(Config, a_missing_file_is_an_error) {
   EXPECT_FALSE(load_config(std::filesystem::path("/nonexistent/travd.toml"), Environment{{"HOME", "/root"}}));
 }

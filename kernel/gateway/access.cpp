@@ -36,8 +36,11 @@ std::optional<base::TenantId> tenant_of(std::string_view token) {
 Result<tenancy::Token> authenticate(const node::Node& node, const http::Request& request) {
   constexpr std::string_view scheme = "Bearer ";
   const auto header = request.header("Authorization");
-  if (count_headers(request, "Authorization") > 1) {
-    return fail(ErrorCode::invalid, "the request has more than one Authorization header; send the one that is meant");
+  for (const std::string_view name : {"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"}) {
+    if (count_headers(request, name) > 1) {
+      return fail(ErrorCode::invalid,
+                  fmt::format("the request has more than one {} header; send the one that is meant", name));
+    }
   }
   if (!header) return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
   if (header->size() <= scheme.size() || !http::equal_ignoring_case(header->substr(0, scheme.size()), scheme)) {

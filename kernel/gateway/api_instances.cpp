@@ -138,11 +138,11 @@ void start(Call call) {
   auto input = parse_input(start.input);
   if (!input) return call.responder.fail(std::move(input).error().in("input"));
   std::string idempotency_key;
-  if (const auto key = request.header("Idempotency-Key"); key && !key->empty()) {
-    if (key->size() > idempotency_key_bytes_max || !http::is_utf8(*key)) {
-      return call.responder.fail(
-          base::Error(base::ErrorCode::invalid,
-                      fmt::format("Idempotency-Key must be at most {} bytes of UTF-8", idempotency_key_bytes_max)));
+  if (const auto key = request.header("Idempotency-Key")) {
+    if (key->empty() || key->size() > idempotency_key_bytes_max || !http::is_utf8(*key)) {
+      return call.responder.fail(base::Error(
+          base::ErrorCode::invalid, fmt::format("Idempotency-Key has {} bytes; it must be 1 to {} bytes of UTF-8",
+                                                key->size(), idempotency_key_bytes_max)));
     }
     idempotency_key = *key;
     start.trigger = fmt::format("{}{}", instance::start_key_trigger, *key);

@@ -18,6 +18,18 @@ class IdempotencyTest : public ApiTest {
   }
 };
 
+TEST_F(IdempotencyTest, an_empty_key_and_two_keys_are_refused) {
+  ASSERT_EQ(apply_workflow(acme(), "acme", version("one", "1.0.0")).status, 201);
+  const Answer empty = start("one/instances", "{}", "");
+  EXPECT_EQ(empty.status, 400) << empty.body;
+  EXPECT_NE(empty.text("detail").find("1 to 200 bytes"), std::string::npos) << empty.body;
+  const Answer two = call(acme(), "POST", "/v1/tenants/acme/workflows/demo/one/instances", "{}",
+                          {{"Idempotency-Key", "a"}, {"Idempotency-Key", "b"}});
+  EXPECT_EQ(two.status, 400) << two.body;
+  EXPECT_NE(two.text("detail").find("more than one Idempotency-Key"), std::string::npos) << two.body;
+  EXPECT_EQ(count_instances(acme(), "acme"), 0U);
+}
+
 TEST_F(IdempotencyTest, the_key_of_another_request_is_a_conflict_that_names_both) {
   for (const auto& [name, number] : {std::pair("one", "1.0.0"), std::pair("one", "1.1.0"), std::pair("two", "1.0.0")}) {
     ASSERT_EQ(apply_workflow(acme(), "acme", version(name, number)).status, 201);

@@ -36,8 +36,11 @@ base::Result<HttpAnswer> HttpClient::send(const HttpRequest& request) {
   Exchange exchange{.request = request};
   // Without this libcurl asks the server first whether it may send a large body.
   curl_slist* headers = curl_slist_append(nullptr, "Expect:");
-  for (const auto& [name, value] : request.headers)
-    headers = curl_slist_append(headers, fmt::format("{}: {}", name, value).c_str());
+  for (const auto& [name, value] : request.headers) {
+    // libcurl's way to send a header without a value.
+    headers =
+        curl_slist_append(headers, value.empty() ? (name + ";").c_str() : fmt::format("{}: {}", name, value).c_str());
+  }
   curl_easy_setopt(handle_, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(handle_, CURLOPT_PROXY, "");
   curl_easy_setopt(handle_, CURLOPT_CUSTOMREQUEST, request.method.c_str());
