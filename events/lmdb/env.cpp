@@ -99,10 +99,12 @@ Status check_length(const EnvState& state) {
                           bytes, needed));
 }
 
+// LMDB checks what it reads, and ends the process where that cannot be.
 void report_damage(MDB_env* env, const char* what) {
   const char* folder = "";
   mdb_env_get_path(env, &folder);
-  fmt::print(stderr, "the file {}/data.mdb is damaged ({}); restore the data folder from a backup\n", folder, what);
+  const std::string where = fmt::format("{}/data.mdb is damaged: restore the data folder from a backup", folder);
+  base::contract_failed("a rule of LMDB", what, where.c_str(), 0);
 }
 
 /// With what is missing above it; their names are durable on return.
