@@ -89,7 +89,6 @@ void receive_all(blob::BlobStore& blobs, Call call) {
   if (!events) return call.responder.fail(events.error());
   for (ingest::Received& event : *events) {
     if (auto kept = keep_large_data(blobs, event); !kept) return call.responder.fail(kept.error());
-    if (auto warmed = warm(call.shard, call.tenant, event.type); !warmed) return call.responder.fail(warmed.error());
   }
   auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
   node::Shard& shard = call.shard;

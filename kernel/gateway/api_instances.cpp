@@ -147,8 +147,6 @@ void start(Call call) {
     idempotency_key = *key;
     start.trigger = fmt::format("{}{}", instance::start_key_trigger, *key);
   }
-  const auto warmed = warm(call.shard, call.tenant, definition::Name{start.space, start.name, start.version});
-  if (!warmed) return call.responder.fail(warmed.error());
   auto started = std::make_shared<instance::Started>();
   node::Shard& shard = call.shard;
   const base::TenantId tenant = call.tenant;

@@ -129,8 +129,6 @@ void deliver(const Door& door, http::Responder responder) {
   if (!received) return responder.fail(received.error());
   if (auto kept = keep_large_data(door.blobs, *received); !kept) return responder.fail(kept.error());
 
-  const base::TenantId tenant(request.parameter("tenant"));
-  if (auto warmed = warm(endpoint->shard, tenant, received->type); !warmed) return responder.fail(warmed.error());
   auto receipt = std::make_shared<Receipt>();
   shard::Command command;
   command.tenant = base::TenantId(request.parameter("tenant"));

@@ -29,11 +29,4 @@ struct Receipt {
                                                     Receipt& receipt, instance::DecisionBudget& budget,
                                                     std::size_t events_of_request = 1);
 
-/// As instance::warm, with a transaction of its own: `what` is a workflow's name or an event's type.
-template <typename What>
-[[nodiscard]] base::Status warm(node::Shard& shard, const base::TenantId& tenant, const What& what) {
-  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, shard.begin_read());
-  return instance::warm(txn, tenant, shard.decision_state(), what);
-}
-
 }  // namespace trv::gateway

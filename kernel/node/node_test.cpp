@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <thread>
+
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/tenancy/decisions.hpp"
 
@@ -108,6 +110,25 @@ TEST_F(NodeTest, the_platform_and_who_does_not_exist_are_looked_for_in_shard_0) 
   EXPECT_EQ(shard_of("system"), 0U);
   EXPECT_EQ(shard_of("nobody"), 0U);
   EXPECT_FALSE(is_created("nobody"));
+}
+
+TEST_F(NodeTest, what_a_decision_lacks_is_made_ready_on_another_thread) {
+  ASSERT_TRUE(start(1));
+  int decisions = 0;
+  std::thread::id decided;
+  std::thread::id prepared;
+  const base::Status done = node_->platform().decide_and_wait(
+      base::system_tenant(), [&](const lmdb::Txn&, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        ++decisions;
+        decided = std::this_thread::get_id();
+        if (prepared != std::thread::id()) return shard::Decision{};
+        *context.prepare = [&](const lmdb::Txn&) { prepared = std::this_thread::get_id(); };
+        return base::fail(base::ErrorCode::unavailable, "not ready");
+      });
+  EXPECT_TRUE(done) << done.error().message();
+  EXPECT_EQ(decisions, 2);
+  EXPECT_NE(prepared, std::thread::id());
+  EXPECT_NE(prepared, decided);
 }
 
 TEST_F(NodeTest, fewer_shards_than_tenants_need_are_refused) {

@@ -9,6 +9,13 @@
 
 namespace trv::node {
 
+namespace {
+
+/// Commands that wait for what their decisions lack; more are refused.
+constexpr std::size_t preparing_max = 4096;
+
+}  // namespace
+
 Shard::Shard(log::ShardId id, log::EventLog& log, const catalog::EventCatalog& catalog, const base::Clock& clock,
              base::Random& random)
     : log_(log),
@@ -57,6 +64,7 @@ base::Status Shard::start(ShardObserver observer) {
   processor_ =
       std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, clock_, random_, listeners());
   has_processor_ = true;
+  preparer_ = std::make_unique<http::Workers>(1, preparing_max);
   const std::uint64_t before = projection_->applied().lsn.value();
   TRV_TRY(processor_->start());
   TRV_ENSURES(metrics().applied_lsn >= before);
@@ -72,6 +80,7 @@ std::string Shard::why_not_ready() const {
 base::Status Shard::stop() {
   feed_.stop();
   if (processor_) processor_->stop();
+  preparer_.reset();
   if (!projection_ || std::exchange(closed_, true)) return {};
   return projection_->close();
 }
@@ -107,6 +116,17 @@ shard::ShardListeners Shard::listeners() {
   listeners.committed = [this](log::Lsn last) {
     feed_.wake();
     if (observer_.committed) observer_.committed(id(), last);
+  };
+  listeners.prepare = [this](shard::Command command, shard::Preparation preparation) {
+    const auto held = std::make_shared<shard::Command>(std::move(command));
+    const bool is_taken = preparer_->run([this, held, preparation = std::move(preparation)]() mutable {
+      if (const auto state = begin_read()) preparation(*state);
+      submit(std::move(*held));
+    });
+    if (is_taken) return;
+    held->done(base::fail(
+        base::ErrorCode::unavailable,
+        fmt::format("{} commands wait for their definitions already; ask again in a moment", preparing_max)));
   };
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command = timer.owner == retention::timer_owner

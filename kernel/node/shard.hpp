@@ -11,6 +11,7 @@
 #include "events/catalog/event_catalog.hpp"
 #include "events/log/event_log.hpp"
 #include "events/projection/projection.hpp"
+#include "kernel/http/workers.hpp"
 #include "kernel/ingest/ingest_store.hpp"
 #include "kernel/node/event_feed.hpp"
 #include "kernel/retention/retention.hpp"
@@ -114,6 +115,7 @@ class Shard {
   EventFeed feed_;
   ShardObserver observer_;
   std::unique_ptr<shard::ShardProcessor> processor_;
+  std::unique_ptr<http::Workers> preparer_;  ///< of what decisions lack
   std::atomic<bool> has_processor_ = false;
   std::uint64_t replayed_ = 0;
   bool closed_ = false;

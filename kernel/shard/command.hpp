@@ -8,6 +8,7 @@
 #include "events/lmdb/env.hpp"
 #include "events/log/event_log.hpp"
 #include "kernel/shard/decision.hpp"
+#include "kernel/shard/timers.hpp"
 
 namespace trv::shard {
 
@@ -26,6 +27,8 @@ struct Command {
   std::string traceparent;
   /// It withdraws or ends something: decided also from the reserve that is kept where there is no room for more.
   bool frees_room = false;
+  std::uint32_t preparations = 0;  ///< how often something that its decision lacked was made ready
+  std::optional<Timer> timer{};    ///< that asks for it
 
   /// Pure; may be called again when a batch has to be undone, so it moves nothing out of itself. Reads the state as all
   /// earlier commands left it. Its error is the command's refusal.

@@ -2,11 +2,13 @@
 // What a decision is given and what it gives back. Decisions are pure: state and command in, events and effects out.
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "events/lmdb/env.hpp"
 #include "events/record/record.hpp"
 #include "kernel/shard/effect.hpp"
 #include "sdk/base/bytes.hpp"
@@ -17,6 +19,10 @@
 
 namespace trv::shard {
 
+/// Makes ready what a decision needs and what would hold the shard's thread: compiles, reads a file. Runs on another
+/// thread, with a transaction of that thread.
+using Preparation = std::move_only_function<void(const lmdb::Txn& state)>;
+
 /// Everything that a decision may not fetch for itself. Filled by the shard before it decides.
 struct DecisionContext {
   base::TenantId tenant;
@@ -26,6 +32,9 @@ struct DecisionContext {
   std::optional<base::Uuid> causation_id;
   std::optional<base::Uuid> correlation_id;
   std::string traceparent;
+  /// Null: the decision finds all that it needs, or makes it. Else a decision that lacks something says here how it is
+  /// made ready, and returns any error: its command is decided again afterwards.
+  Preparation* prepare = nullptr;
 };
 
 /// An effect that an event of the same decision puts into the outbox.

@@ -88,13 +88,18 @@ class ShardTest : public ::testing::Test {
     listeners.timer = [this](const Timer& timer) {
       ++timers_asked_;
       Command command = event_command(timer.tenant.value(), timer_answer_, "woken");
-      command.decide = [this, decide = std::move(command.decide)](const lmdb::Txn& txn,
-                                                                  DecisionContext& context) mutable {
+      command.decide = [this, decide = std::move(command.decide)](
+                           const lmdb::Txn& txn, DecisionContext& context) mutable -> base::Result<Decision> {
         if (during_timer_) during_timer_();
+        if (lacks_something_) {
+          *context.prepare = [](const lmdb::Txn&) {};
+          return base::fail(base::ErrorCode::unavailable, "something is not there yet");
+        }
         return decide(txn, context);
       };
       return command;
     };
+    listeners.prepare = prepare_;
     listeners.committed = [this](log::Lsn last) { committed_ = last.value(); };
     shard_ =
         std::make_unique<ShardProcessor>(options, *log_, *projection_, timers_, clock_, random_, std::move(listeners));
@@ -149,6 +154,8 @@ class ShardTest : public ::testing::Test {
   std::atomic<int> timers_asked_ = 0;
   std::string timer_answer_ = "test.woken";
   std::function<void()> during_timer_;
+  std::function<void(Command, Preparation)> prepare_;
+  std::atomic<bool> lacks_something_ = false;  ///< the decision of a timer
   std::atomic<std::uint64_t> committed_ = 0;
 };
 

@@ -13,6 +13,8 @@ using base::ErrorCode;
 using base::fail;
 
 constexpr std::size_t timers_per_batch_max = 1024;
+/// What a command still lacks after so many preparations its decision makes itself.
+constexpr std::uint32_t preparations_max = 128;
 constexpr auto retry_wait = std::chrono::seconds(1);
 constexpr std::string_view not_known = "it is not known whether this took effect; ask again with the same keys";
 /// How long a shard is not ready after a batch for which there was no room.
@@ -30,6 +32,7 @@ bool puts_into_outbox(const record::Draft& event) {
 struct ShardProcessor::Pending {
   Command command;
   base::Result<Applied> outcome = Applied{};
+  Preparation preparation{};  ///< what the decision lacks; empty where it lacks nothing
 };
 
 /// What is committed together.
@@ -42,7 +45,8 @@ struct ShardProcessor::Batch {
   std::size_t decided = 0;   ///< of `commands`; the others wait for the next batch
 
   [[nodiscard]] std::uint64_t refused() const {
-    return static_cast<std::uint64_t>(std::ranges::count_if(commands, [](const Pending& one) { return !one.outcome; }));
+    return static_cast<std::uint64_t>(
+        std::ranges::count_if(commands, [](const Pending& one) { return !one.outcome && !one.preparation; }));
   }
 };
 
@@ -241,11 +245,7 @@ base::Result<std::deque<Command>> ShardProcessor::due_timers() {
   for (const Timer& timer : due) {
     if (set_again_.contains(timer)) continue;
     Command command = listeners_.timer(timer);
-    // A timer that its decision leaves must not take every turn of the shard.
-    command.done = [this, timer, done = std::move(command.done)](const base::Result<Applied>& outcome) mutable {
-      set_again_.insert_or_assign(timer, now_ + retry_wait);
-      done(outcome);
-    };
+    command.timer = timer;
     commands.push_back(std::move(command));
   }
   return commands;
@@ -350,6 +350,7 @@ base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::
                           .causation_id = command.causation_id,
                           .correlation_id = command.correlation_id,
                           .traceparent = command.traceparent};
+  if (listeners_.prepare && command.preparations < preparations_max) context.prepare = &pending.preparation;
   base::Result<Decision> decision = command.decide(txn.txn(), context);
   if (!decision) {
     pending.outcome = fail(std::move(decision).error());
@@ -454,7 +455,16 @@ void ShardProcessor::answer(Batch& batch) {
     metrics_.commands += batch.commands.size();
     metrics_.refused += batch.refused();
   }
-  for (Pending& pending : batch.commands) pending.command.done(pending.outcome);
+  for (Pending& pending : batch.commands) {
+    // A timer that its decision leaves must not take every turn of the shard.
+    if (pending.command.timer) set_again_.insert_or_assign(*pending.command.timer, now_ + retry_wait);
+    if (pending.preparation) {
+      ++pending.command.preparations;
+      listeners_.prepare(std::move(pending.command), std::move(pending.preparation));
+    } else {
+      pending.command.done(pending.outcome);
+    }
+  }
 }
 
 void ShardProcessor::refuse_all(Batch& batch, const base::Error& error) {

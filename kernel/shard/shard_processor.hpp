@@ -38,6 +38,9 @@ struct ShardListeners {
   /// A timer is due: what to decide. The decision cancels or moves the timer; a timer that it leaves is asked for again
   /// a second later.
   std::function<Command(const Timer&)> timer;
+  /// The command's decision lacks something: run the preparation on another thread, then submit the command again. May
+  /// be empty: then decisions make themselves what they lack.
+  std::function<void(Command, Preparation)> prepare;
   /// The shard was claimed, and its projection is at the log's end. May be empty.
   std::function<void(const log::Claim&)> claimed;
   /// Records up to `last` are durable and projected.

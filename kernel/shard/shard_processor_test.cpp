@@ -85,6 +85,37 @@ TEST_F(ShardTest, a_timer_that_its_decision_leaves_is_asked_for_again_once_a_sec
   while (count_of("woken") == 0) std::this_thread::yield();
 }
 
+TEST_F(ShardTest, a_timer_whose_decision_lacks_something_is_asked_for_once_and_waits_without_work) {
+  std::mutex mutex;
+  std::vector<std::pair<Command, Preparation>> waiting;
+  prepare_ = [&](Command command, Preparation preparation) {
+    const std::scoped_lock lock(mutex);
+    waiting.emplace_back(std::move(command), std::move(preparation));
+  };
+  lacks_something_ = true;
+  start();
+  ASSERT_TRUE(submit(event_command("acme", "test.alarm", "a")).get());
+  clock_.advance(2s);
+  shard_->poke();
+  const auto is_waiting = [&] {
+    const std::scoped_lock lock(mutex);
+    return !waiting.empty();
+  };
+  while (!is_waiting()) std::this_thread::yield();
+  ASSERT_TRUE(submit(event_command("acme", "", "b")).get()) << "others do not wait";
+  EXPECT_EQ(timers_asked_, 1);
+  EXPECT_EQ(count_of("woken"), 0U);
+  lacks_something_ = false;
+  auto& [command, preparation] = waiting.front();
+  EXPECT_EQ(command.preparations, 1U);
+  preparation(*projection_->begin_read());
+  shard_->submit(std::move(command));
+  while (count_of("woken") == 0) std::this_thread::yield();
+  ASSERT_TRUE(submit(event_command("acme", "", "b")).get());
+  EXPECT_EQ(timers_asked_, 1);
+  EXPECT_EQ(waiting.size(), 1U);
+}
+
 TEST_F(ShardTest, time_never_runs_backwards_not_even_over_a_restart) {
   start();
   std::vector<std::int64_t> times;

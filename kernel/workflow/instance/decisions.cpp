@@ -31,6 +31,18 @@ base::Result<DefinitionPointer> compiled(const lmdb::Txn& txn, const base::Tenan
   });
 }
 
+/// The same for a decision, which does not compile where another thread can.
+base::Result<DefinitionPointer> ready(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                      const definition::Name& name, const base::Digest& sha256) {
+  if (context.prepare == nullptr) return compiled(txn, context.tenant, workflows, name, sha256);
+  if (DefinitionPointer known = workflows.cache.find(context.tenant, sha256)) return known;
+  *context.prepare = [workflows, tenant = context.tenant, name, sha256](const lmdb::Txn& state) {
+    (void)compiled(state, tenant, workflows, name, sha256);
+  };
+  return base::fail(ErrorCode::unavailable,
+                    fmt::format("the definition {}/{}:{} is being compiled", name.space, name.name, name.version));
+}
+
 /// What is kept of a failed outcome.
 constexpr std::size_t message_bytes_max = 2'000;
 constexpr std::size_t detail_bytes_max = 16 * 1024;
@@ -64,8 +76,7 @@ base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& co
     return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", instance.to_string()));
   }
   Opened opened{*std::move(loaded), nullptr};
-  TRV_TRY_ASSIGN(opened.definition,
-                 compiled(txn, context.tenant, workflows, opened.loaded.definition, opened.loaded.sha256));
+  TRV_TRY_ASSIGN(opened.definition, ready(txn, context, workflows, opened.loaded.definition, opened.loaded.sha256));
   if (!fits(opened.loaded.state, *opened.definition)) {
     return base::fail(ErrorCode::corrupt,
                       fmt::format("the state of the instance {} does not fit its definition; rebuild the projection",
@@ -123,22 +134,6 @@ base::Result<ApplyDefinition> ApplyDefinition::compile(std::string text, definit
   return ApplyDefinition{std::make_shared<const definition::Definition>(std::move(compiled)), std::move(text), format};
 }
 
-base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
-                  const definition::Name& name) {
-  TRV_TRY_ASSIGN(const auto stored,
-                 DefinitionStore(workflows.tables).find_head(txn, tenant, name.space, name.name, name.version));
-  if (!stored) return {};
-  TRV_TRY(compiled(txn, tenant, workflows, stored->name, stored->sha256));
-  return {};
-}
-
-base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
-                  std::string_view event_type) {
-  TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, tenant, event_type));
-  for (const definition::Name& name : names) TRV_TRY(warm(txn, tenant, workflows, name));
-  return {};
-}
-
 base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                  Workflows workflows, const ApplyDefinition& command) {
   TRV_EXPECTS(command.definition != nullptr);
@@ -187,8 +182,7 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
     return base::fail(ErrorCode::not_found, fmt::format("there is no workflow {}/{}{}{}", command.space, command.name,
                                                         command.version.empty() ? "" : ":", command.version));
   }
-  TRV_TRY_ASSIGN(const DefinitionPointer definition,
-                 compiled(txn, context.tenant, workflows, stored->name, stored->sha256));
+  TRV_TRY_ASSIGN(const DefinitionPointer definition, ready(txn, context, workflows, stored->name, stored->sha256));
   Value input = Value::object();
   if (!command.input.empty()) {
     TRV_TRY_ASSIGN(input, parse_data("the input", command.input));
@@ -248,7 +242,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
         const auto stored,
         DefinitionStore(workflows.tables).find_head(txn, context.tenant, name.space, name.name, name.version));
     if (!stored) return base::fail(ErrorCode::corrupt, "a subscription names a definition that is gone");
-    TRV_TRY_ASSIGN(DefinitionPointer definition, compiled(txn, context.tenant, workflows, name, stored->sha256));
+    TRV_TRY_ASSIGN(DefinitionPointer definition, ready(txn, context, workflows, name, stored->sha256));
     expression::SharedFuel fuel(own_fuel);
     const bool passes = [&] {
       const expression::SharedFuel::Scope scope(fuel);

@@ -46,13 +46,6 @@ struct AppliedDefinition {
                                                                const shard::DecisionContext& context,
                                                                Workflows workflows, const ApplyDefinition& command);
 
-/// Compiles the definition that a start with this name will need, and those that an event of this type may start, so
-/// that the shard's thread finds them in the cache. Any thread. One that is not there is not an error here.
-[[nodiscard]] base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
-                                const definition::Name& name);
-[[nodiscard]] base::Status warm(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
-                                std::string_view event_type);
-
 struct Start {
   std::string space;
   std::string name;

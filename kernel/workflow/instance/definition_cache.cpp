@@ -7,7 +7,7 @@ namespace trv::instance {
 base::Result<DefinitionPointer> DefinitionCache::get(
     const base::TenantId& tenant, const base::Digest& sha256,
     const std::function<base::Result<definition::Definition>()>& load) {
-  if (DefinitionPointer known = find(Key(tenant.value(), sha256))) return known;
+  if (DefinitionPointer known = find(tenant, sha256)) return known;
   TRV_TRY_ASSIGN(definition::Definition loaded, load());
   auto pointer = std::make_shared<const definition::Definition>(std::move(loaded));
   TRV_ENSURES(pointer->digest == sha256);
@@ -15,9 +15,9 @@ base::Result<DefinitionPointer> DefinitionCache::get(
   return pointer;
 }
 
-DefinitionPointer DefinitionCache::find(const Key& key) {
+DefinitionPointer DefinitionCache::find(const base::TenantId& tenant, const base::Digest& sha256) {
   const std::lock_guard lock(mutex_);
-  const auto found = entries_.find(key);
+  const auto found = entries_.find(Key(tenant.value(), sha256));
   if (found == entries_.end()) return nullptr;
   order_.splice(order_.begin(), order_, found->second.place);
   return found->second.definition;

@@ -1,5 +1,5 @@
 #pragma once
-// Compiled definitions, kept by tenant and digest of their text. A definition never changes, so one that a request's
+// Compiled definitions, kept by tenant and digest of their text. A definition never changes, so one that another
 // thread has compiled serves the shard's thread too.
 
 #include <cstddef>
@@ -26,6 +26,8 @@ class DefinitionCache {
   /// is called without a lock: two threads may load the same one.
   [[nodiscard]] base::Result<DefinitionPointer> get(const base::TenantId& tenant, const base::Digest& sha256,
                                                     const std::function<base::Result<definition::Definition>()>& load);
+  /// Null where it is not in memory.
+  [[nodiscard]] DefinitionPointer find(const base::TenantId& tenant, const base::Digest& sha256);
   void put(const base::TenantId& tenant, DefinitionPointer definition);
   [[nodiscard]] std::size_t size() const;
 
@@ -35,8 +37,6 @@ class DefinitionCache {
     DefinitionPointer definition;
     std::list<Key>::iterator place;
   };
-
-  [[nodiscard]] DefinitionPointer find(const Key& key);
 
   std::size_t definitions_max_;
   mutable std::mutex mutex_;  ///< over what follows
