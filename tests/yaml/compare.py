@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Holds the YAML reader of definitions against two other parsers, over thousands of edits of good texts.
 
     compare.py READER [EDITS [SEED]]     READER: build/<preset>/bin/trv_yaml_reader; EDITS of each text, 700 by default
