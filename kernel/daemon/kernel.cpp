@@ -62,6 +62,7 @@ struct Kernel::Parts {
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
   std::unique_ptr<log::LmdbEventLog> log;
+  std::unique_ptr<blob::BlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
   std::unique_ptr<node::Node> node;
   std::unique_ptr<Room> room;
@@ -76,12 +77,13 @@ struct Kernel::Parts {
   std::vector<std::unique_ptr<effects::TryJournal>> tries;
   std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
-  std::unique_ptr<blob::BlobStore> blobs;
   std::unique_ptr<http::Server> server;
 
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
   /// Every package that the log names.
   [[nodiscard]] base::Result<std::vector<tenancy::Package>> named_packages(const lmdb::Txn& txn) const;
+  /// What was stored for an event whose command was refused.
+  [[nodiscard]] base::Status remove_unnamed_blobs();
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
   [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
@@ -128,6 +130,28 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
                   metrics.batches, last.value(), metrics.records, metrics.queue_length);
   };
   return observer;
+}
+
+base::Status Kernel::Parts::remove_unnamed_blobs() {
+  std::vector<lmdb::ReadTxn> states;
+  for (const auto& shard : node->shards()) {
+    TRV_TRY_ASSIGN(lmdb::ReadTxn state, shard->begin_read());
+    states.push_back(std::move(state));
+  }
+  std::optional<base::Digest> after;
+  for (bool more = true; more;) {
+    TRV_TRY_ASSIGN(const std::vector<base::Digest> some, blobs->list(after, page));
+    for (const base::Digest& blob : some) {
+      bool is_named = false;
+      for (std::size_t i = 0; i < states.size() && !is_named; ++i) {
+        TRV_TRY_ASSIGN(is_named, node->shards()[i]->ingest().names_blob(states[i], blob));
+      }
+      if (!is_named) TRV_TRY(blobs->remove(blob));
+    }
+    more = some.size() == page;
+    if (more) after = some.back();
+  }
+  return {};
 }
 
 base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
@@ -193,7 +217,8 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.log,
                  log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = shards_max}));
   const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards)};
-  TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log, parts.catalog, clock_, random_));
+  TRV_TRY_ASSIGN(parts.blobs, blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_));
+  TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log, *parts.blobs, parts.catalog, clock_, random_));
   TRV_TRY_ASSIGN(const log::Bounds stored, parts.log->bounds(parts.node->platform().id()));
   logger_->debug("start: the log ends with record {} in the first of {} shards", stored.last.value(), config_.shards);
   TRV_TRY(make_private_folder(folder / "keys"));
@@ -233,7 +258,6 @@ base::Status Kernel::compose(StartReport& report) {
   http.port = static_cast<std::uint16_t>(config_.http_port);
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
-  TRV_TRY_ASSIGN(parts.blobs, blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_));
   const gateway::Ports ports{.node = *parts.node,
                              .packages = *parts.packages,
                              .plugins = *parts.plugins,
@@ -338,6 +362,9 @@ base::Status Kernel::sweep(StartReport& report) {
     report.problems.push_back(removed.error().message());
   }
   if (const auto removed = parts.secrets->remove_unreferenced(secrets); !removed) {
+    report.problems.push_back(removed.error().message());
+  }
+  if (const auto removed = parts.remove_unnamed_blobs(); !removed) {
     report.problems.push_back(removed.error().message());
   }
   return {};

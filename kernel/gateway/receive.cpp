@@ -10,7 +10,7 @@ namespace {
 std::optional<instance::LargeEventData> large_data_of(const ingest::Received& event) {
   if (!event.large) return std::nullopt;
   return instance::LargeEventData{.value = event.large->value,
-                                  .member = event.large->is_base64 ? "data_base64" : "data",
+                                  .is_base64 = event.large->is_base64,
                                   .sha256_hex = base::to_hex(event.large->sha256),
                                   .bytes = event.large->bytes};
 }

@@ -66,6 +66,7 @@ base::Status check_attribute(std::string_view name, std::string_view value, std:
 base::Status IngestStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(taken_, txn.create_table("ingest_taken"));
   TRV_TRY_ASSIGN(by_time_, txn.create_table("ingest_by_time"));
+  TRV_TRY_ASSIGN(blobs_, txn.create_table("ingest_blobs"));
   return {};
 }
 
@@ -79,6 +80,7 @@ base::Status IngestStore::apply(lmdb::WriteTxn& txn, const record::RecordView& e
   base::Bytes row(id.bytes().begin(), id.bytes().end());
   append_number(row, event.time().ns());
   TRV_TRY(taken_.put(txn, key, row));
+  if (taken->data_sha256() != nullptr) TRV_TRY(blobs_.put(txn, base::BytesView(record::digest_of(taken->data_sha256())), {}));
   return by_time_.put(txn, time_key(key, base::BytesView(row).last(8)), {});
 }
 

@@ -51,13 +51,18 @@ struct Refused {
 class IngestStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "ingest"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 4; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 5; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
   /// The id of the record that took this event before, or nullopt.
   [[nodiscard]] base::Result<std::optional<base::Uuid>> taken(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                               const Received& event) const;
+
+  /// Whether an event's record names this blob.
+  [[nodiscard]] base::Result<bool> names_blob(const lmdb::Txn& txn, const base::Digest& sha256) const {
+    return blobs_.contains(txn, base::BytesView(sha256));
+  }
 
   /// Calls visit(time, key) for the events that the tenant took, the oldest first, until it answers stop. A key is
   /// what trv.retention.applied names an event by.
@@ -77,6 +82,7 @@ class IngestStore final : public projection::Projector {
 
   lmdb::Table taken_;    ///< tenant 0 key → event id, time
   lmdb::Table by_time_;  ///< tenant 0 time key
+  lmdb::Table blobs_;    ///< digest; for as long as the log names it
 };
 
 inline constexpr std::string_view received_type = "trv.event.received";

@@ -21,14 +21,14 @@ Node::Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock)
   for (std::size_t i = 0; i < shards_.size(); ++i) TRV_EXPECTS(shards_[i]->id() == log::ShardId(i));
 }
 
-base::Result<std::unique_ptr<Node>> Node::open(const NodeOptions& options, log::EventLog& log,
+base::Result<std::unique_ptr<Node>> Node::open(const NodeOptions& options, log::EventLog& log, blob::BlobStore& blobs,
                                                const catalog::EventCatalog& catalog, const base::Clock& clock,
                                                base::Random& random) {
   TRV_EXPECTS(options.shards > 0);
   std::vector<std::unique_ptr<Shard>> shards;
   for (std::uint32_t id = 0; id < options.shards; ++id) {
     const ShardPlace place{log::ShardId(id), options.folder / std::to_string(id), options.map_bytes};
-    TRV_TRY_ASSIGN(auto shard, Shard::open(place, log, catalog, clock, random));
+    TRV_TRY_ASSIGN(auto shard, Shard::open(place, log, blobs, catalog, clock, random));
     shards.push_back(std::move(shard));
   }
   return std::unique_ptr<Node>(new Node(std::move(shards), clock));

@@ -25,6 +25,7 @@ class Node {
  public:
   /// The references must outlive the node. Errors: as Shard::open.
   [[nodiscard]] static base::Result<std::unique_ptr<Node>> open(const NodeOptions& options, log::EventLog& log,
+                                                                blob::BlobStore& blobs,
                                                                 const catalog::EventCatalog& catalog,
                                                                 const base::Clock& clock, base::Random& random);
   Node(const Node&) = delete;

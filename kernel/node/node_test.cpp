@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "events/blob/in_memory_blob_store.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/tenancy/decisions.hpp"
 
@@ -22,7 +23,7 @@ class NodeTest : public testing::Test {
     stop();
     TRV_TRY_ASSIGN(log_, log::LmdbEventLog::open(folder_ / "log", {.map_bytes = map_bytes, .shards_max = 16}));
     TRV_TRY_ASSIGN(node_, Node::open({.folder = folder_ / "projection", .map_bytes = map_bytes, .shards = shards},
-                                     *log_, catalog_, clock_, random_));
+                                     *log_, blobs_, catalog_, clock_, random_));
     return node_->start([](Shard&) {
       ShardObserver observer;
       observer.effects = [](const shard::EffectChanges&) {};
@@ -68,6 +69,7 @@ class NodeTest : public testing::Test {
   const catalog::EventCatalog catalog_ = catalog::EventCatalog::make();
   const base::SystemClock clock_;
   base::SystemRandom random_;
+  blob::InMemoryBlobStore blobs_;
   std::unique_ptr<log::LmdbEventLog> log_;
   std::unique_ptr<Node> node_;
 };

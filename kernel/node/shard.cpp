@@ -16,11 +16,12 @@ constexpr std::size_t preparing_max = 4096;
 
 }  // namespace
 
-Shard::Shard(log::ShardId id, log::EventLog& log, const catalog::EventCatalog& catalog, const base::Clock& clock,
-             base::Random& random)
+Shard::Shard(log::ShardId id, log::EventLog& log, blob::BlobStore& blobs, const catalog::EventCatalog& catalog,
+             const base::Clock& clock, base::Random& random)
     : log_(log),
       clock_(clock),
       random_(random),
+      large_data_(blobs),
       history_(log, id, catalog),
       feed_([this](const auto& tenant, const EventRange& range) { return events(tenant, range); }) {}
 
@@ -28,10 +29,10 @@ Shard::~Shard() {
   (void)stop();
 }
 
-base::Result<std::unique_ptr<Shard>> Shard::open(const ShardPlace& place, log::EventLog& log,
+base::Result<std::unique_ptr<Shard>> Shard::open(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs,
                                                  const catalog::EventCatalog& catalog, const base::Clock& clock,
                                                  base::Random& random) {
-  std::unique_ptr<Shard> shard(new Shard(place.id, log, catalog, clock, random));
+  std::unique_ptr<Shard> shard(new Shard(place.id, log, blobs, catalog, clock, random));
   TRV_TRY(shard->open_projection(place));
   TRV_ENSURES(shard->id() == place.id);
   return shard;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "audit/trail/trail_projector.hpp"
+#include "events/blob/blob_store.hpp"
 #include "events/catalog/event_catalog.hpp"
 #include "events/log/event_log.hpp"
 #include "events/projection/projection.hpp"
@@ -51,6 +52,7 @@ class Shard {
   /// Opens the projection; the log is not read yet. The references must outlive the shard. Errors: as
   /// projection::Projection::open; corrupt where the log is shorter than what the projection was made from.
   [[nodiscard]] static base::Result<std::unique_ptr<Shard>> open(const ShardPlace& place, log::EventLog& log,
+                                                                 blob::BlobStore& blobs,
                                                                  const catalog::EventCatalog& catalog,
                                                                  const base::Clock& clock, base::Random& random);
   ~Shard();
@@ -77,7 +79,9 @@ class Shard {
   [[nodiscard]] const trail::Tables& trail() const noexcept { return trail_.tables(); }
   [[nodiscard]] const shard::Outbox& outbox() const noexcept { return outbox_; }
   /// What workflow decisions read: within a command's decide, and to warm up for one.
-  [[nodiscard]] instance::Workflows decision_state() noexcept { return {workflows_.tables(), definitions_, outbox_}; }
+  [[nodiscard]] instance::Workflows decision_state() noexcept {
+    return {workflows_.tables(), definitions_, outbox_, &large_data_};
+  }
 
   void submit(shard::Command command) { processor_->submit(std::move(command)); }
   /// Decides as the kernel and waits until that is durable, or refused. Not on the shard's thread.
@@ -94,8 +98,8 @@ class Shard {
   [[nodiscard]] std::string why_not_ready() const;
 
  private:
-  Shard(log::ShardId id, log::EventLog& log, const catalog::EventCatalog& catalog, const base::Clock& clock,
-        base::Random& random);
+  Shard(log::ShardId id, log::EventLog& log, blob::BlobStore& blobs, const catalog::EventCatalog& catalog,
+        const base::Clock& clock, base::Random& random);
   [[nodiscard]] base::Status open_projection(const ShardPlace& place);
   [[nodiscard]] shard::ShardListeners listeners();
 
@@ -111,6 +115,7 @@ class Shard {
   trail::TrailProjector trail_;
   std::unique_ptr<projection::Projection> projection_;
   instance::DefinitionCache definitions_;
+  instance::LargeData large_data_;
   EventHistory history_;
   EventFeed feed_;
   ShardObserver observer_;

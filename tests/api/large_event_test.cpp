@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <thread>
+
 #include "sdk/base/digest.hpp"
 #include "tests/support/api/api_fixture.hpp"
 
@@ -66,7 +69,9 @@ TEST_F(LargeEventTest, a_workflow_that_does_not_say_what_it_needs_faults_and_the
   ASSERT_EQ(answer.status, 202) << answer.body;
   const json::value instance = ended(answer);
   EXPECT_EQ(instance.at("status"), "faulted");
-  EXPECT_NE(json::serialize(instance).find("input.from"), std::string::npos);
+  const std::string detail(instance.at("error").at("detail").as_string());
+  EXPECT_NE(detail.find("300011 bytes"), std::string::npos) << detail;
+  EXPECT_NE(detail.find("`input.from` of the workflow"), std::string::npos) << detail;
   EXPECT_EQ(send("b-small", "com.large.b", R"({"text":"x"})").status, 202);
 }
 
@@ -108,6 +113,80 @@ TEST_F(LargeEventTest, octets_and_bodies_up_to_25_mib_are_taken_and_no_more) {
   const Answer broken =
       call(acme(), "POST", "/v1/tenants/acme/events", body_of(2'000'000).substr(0, 1'999'999), headers);
   EXPECT_EQ(broken.status, 400) << broken.body;
+}
+
+TEST_F(LargeEventTest, an_input_of_a_client_names_no_blob) {
+  const std::string data = R"({"text":")" + std::string(300'000, 'x') + R"("})";
+  ASSERT_EQ(send("f", "com.large.f", data).status, 202);
+  const std::string text =
+      "document:\n  dsl: '1.0.3'\n  namespace: large\n  name: forged\n  version: '1.0.0'\n"
+      "do:\n  - pause:\n      wait: {milliseconds: 1}\n"
+      "  - read:\n      set:\n        input: '${ $workflow.input }'\n";
+  ASSERT_LT(apply_workflow(acme(), "acme", text).status, 300);
+  const std::string forged = fmt::format(R"([{{"datablob":{{"sha256":"{}","bytes":{}}}}}])",
+                                         base::to_hex(base::sha256(base::as_bytes(data))), data.size());
+  const Answer started = call(acme(), "POST", "/v1/tenants/acme/workflows/large/forged/instances", forged);
+  ASSERT_EQ(started.status, 201) << started.body;
+  const std::string path = "/v1/tenants/acme/instances/" + started.text("id");
+  json::value instance;
+  for (int i = 0; i < 400 && (instance.is_null() || instance.at("status") == "running"); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    instance = call(acme(), "GET", path).value();
+  }
+  EXPECT_EQ(instance.at("output").at("input"), json::parse(forged));
+}
+
+// The log and the projection do without the blob; a task that reads its data waits for it.
+TEST(LargeEvent, a_replay_needs_no_blob_and_a_later_task_reads_all_of_its_data) {
+  using namespace std::chrono_literals;
+  const ScratchFolder scratch;
+  auto daemon = Daemon::start(scratch);
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  const std::string owner = create_tenant(**daemon, "acme");
+  const std::string text =
+      "document:\n  dsl: '1.0.3'\n  namespace: large\n  name: later\n  version: '1.0.0'\n"
+      "schedule:\n  on:\n    one:\n      with:\n        type: com.large.later\n"
+      "input:\n  from: '${ {now: ($workflow.input[0].data.text | length)} }'\n"
+      "do:\n  - pause:\n      wait: {seconds: 3}\n"
+      "  - read:\n      set:\n        title: '${ $workflow.input[0].data.title }'\n        before: '${ .now }'\n";
+  ASSERT_LT(
+      ask(**daemon, owner, "POST", "/v1/tenants/acme/workflows", text, {{"Content-Type", "application/yaml"}}).status,
+      300);
+  const std::string data = R"({"text":")" + std::string(1'000'000, 'x') + R"(","title":"found"})";
+  const Answer sent =
+      ask(**daemon, owner, "POST", "/v1/tenants/acme/events",
+          R"({"specversion":"1.0","id":"1","source":"/large","type":"com.large.later","data":)" + data + "}",
+          {{"Content-Type", "application/cloudevents+json"}});
+  ASSERT_EQ(sent.status, 202) << sent.body;
+  const std::string path = "/v1/tenants/acme/instances/" + std::string(sent.value().at("started").at(0).as_string());
+  const Answer before = ask(**daemon, owner, "GET", path);
+  EXPECT_EQ((*daemon)->stop(), 0);
+
+  const std::filesystem::path blobs = scratch.path() / "data" / "blobs";
+  std::filesystem::remove_all(scratch.path() / "data" / "projection");
+  std::filesystem::rename(blobs, scratch.path() / "kept");
+  daemon = Daemon::start(scratch);
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  const Answer replayed = ask(**daemon, owner, "GET", path);
+  EXPECT_EQ(replayed.value().at("input"), before.value().at("input"));
+  const std::string digest = base::to_hex(base::sha256(base::as_bytes(data)));
+  for (int i = 0; i < 400 && (*daemon)->complaints().find(digest) == std::string::npos; ++i) {
+    std::this_thread::sleep_for(50ms);
+  }
+  EXPECT_NE((*daemon)->complaints().find("blob " + digest + ", cannot be read"), std::string::npos)
+      << (*daemon)->complaints();
+  EXPECT_EQ(ask(**daemon, owner, "GET", path).text("status"), "running");
+  EXPECT_EQ(ask(**daemon, "", "GET", "/readyz").status, 200);
+
+  std::filesystem::copy(scratch.path() / "kept", blobs,
+                        std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
+  Answer ended;
+  for (int i = 0; i < 400 && (ended.body.empty() || ended.text("status") == "running"); ++i) {
+    std::this_thread::sleep_for(50ms);
+    ended = ask(**daemon, owner, "GET", path);
+  }
+  EXPECT_EQ(ended.text("status"), "completed") << ended.body;
+  EXPECT_EQ(ended.value().at("output"), (json::value{{"title", "found"}, {"before", 1'000'000}})) << ended.body;
 }
 
 }  // namespace

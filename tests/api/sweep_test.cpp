@@ -4,7 +4,8 @@
 
 #include <fstream>
 
-#include "tests/support/api/daemon.hpp"
+#include "sdk/base/digest.hpp"
+#include "tests/support/api/api_fixture.hpp"
 
 namespace trv::api {
 namespace {
@@ -27,6 +28,39 @@ TEST(SweepTest, what_no_record_names_is_removed_at_start) {
   ASSERT_TRUE(daemon) << daemon.error().message();
   EXPECT_FALSE(std::filesystem::exists(package));
   EXPECT_FALSE(std::filesystem::exists(secret));
+}
+
+TEST(SweepTest, a_blob_that_no_event_names_is_removed_at_start_and_no_other) {
+  const ScratchFolder scratch;
+  auto daemon = Daemon::start(scratch, {}, {.variables = {{"TRAV_SHARDS", "3"}}});
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  const std::filesystem::path blobs = scratch.path() / "data" / "blobs";
+  const auto blob_of = [&](const std::string& data) {
+    const std::string name = base::to_hex(base::sha256(base::as_bytes(data)));
+    return blobs / name.substr(0, 2) / name.substr(2);
+  };
+  const auto send = [&](const std::string& token, const std::string& tenant, const std::string& data) {
+    return ask(**daemon, token, "POST", "/v1/tenants/" + tenant + "/events",
+               R"({"specversion":"1.0","id":"1","source":"/s","type":"com.example.large","data":)" + data + "}",
+               {{"Content-Type", "application/cloudevents+json"}})
+        .status;
+  };
+  const std::string acme = create_tenant(**daemon, "acme");
+  const std::string beta = create_tenant(**daemon, "beta");
+  const std::string of_acme = '"' + std::string(300'000, 'a') + '"';
+  const std::string of_beta = '"' + std::string(300'000, 'b') + '"';
+  const std::string of_nobody = '"' + std::string(300'000, 'c') + '"';
+  EXPECT_EQ(send(acme, "acme", of_acme), 202);
+  EXPECT_EQ(send(beta, "beta", of_beta), 202);
+  EXPECT_EQ(send(acme, "acme", of_nobody), 202) << "taken before, so that no record names its data";
+  EXPECT_TRUE(std::filesystem::exists(blob_of(of_nobody)));
+  EXPECT_EQ((*daemon)->stop(), 0);
+  std::filesystem::remove_all(scratch.path() / "data" / "projection");
+  daemon = Daemon::start(scratch, {}, {.variables = {{"TRAV_SHARDS", "3"}}});
+  ASSERT_TRUE(daemon) << daemon.error().message();
+  EXPECT_TRUE(std::filesystem::exists(blob_of(of_acme)));
+  EXPECT_TRUE(std::filesystem::exists(blob_of(of_beta)));
+  EXPECT_FALSE(std::filesystem::exists(blob_of(of_nobody)));
 }
 
 }  // namespace

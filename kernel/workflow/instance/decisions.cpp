@@ -85,11 +85,46 @@ base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& co
   return opened;
 }
 
+constexpr std::string_view event_trigger = "event:";
+
+/// The event as expressions see it.
+Value with_data(Value event, Value data, bool is_base64) {
+  event.set(is_base64 ? "data_base64" : "data", std::move(data));
+  return event;
+}
+
+/// The input of an instance that an event has started, with the data that a blob holds.
+base::Result<Value> whole_input(const shard::DecisionContext& context, Workflows workflows, Value kept) {
+  const bool is_event = kept.is_array() && kept.size() == 1 && kept.at(0).is_object();
+  const Value* blob = is_event ? kept.at(0).find("datablob") : nullptr;
+  if (blob == nullptr || !blob->is_object() || workflows.large_data == nullptr) return kept;
+  const auto bytes = base::from_hex(blob->find("sha256")->as_string());
+  base::Digest sha256{};
+  TRV_ASSERT(bytes && bytes->size() == sha256.size());
+  std::ranges::copy(*bytes, sha256.begin());
+  const bool is_base64 = blob->find("base64") != nullptr;
+  if (auto data = workflows.large_data->find(sha256)) {
+    if (!*data) return base::fail(std::move(*data).error());
+    return Value::array({with_data(kept.at(0), **std::move(data), is_base64)});
+  }
+  if (context.prepare != nullptr) {
+    *context.prepare = [large_data = workflows.large_data, sha256, is_base64](const lmdb::Txn&) {
+      large_data->read(sha256, is_base64);
+    };
+  }
+  return base::fail(ErrorCode::unavailable, "the event's data is being read from its blob");
+}
+
 InstanceData data_of(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                     const InstanceId& instance, std::int64_t started_ns) {
+                     const InstanceId& instance, const InstanceStore::Loaded& loaded) {
   const InstanceStore store(workflows.tables);
-  return {.started_ns = started_ns,
-          .input = [&txn, &context, store, instance] { return store.input(txn, context.tenant, instance); },
+  return {.started_ns = loaded.started_ns,
+          .input = [&txn, &context, workflows, store, instance,
+                    by_event = loaded.trigger.starts_with(event_trigger)]() -> base::Result<Value> {
+            TRV_TRY_ASSIGN(Value input, store.input(txn, context.tenant, instance));
+            // What a client gives as an input names no blob, whatever it looks like.
+            return by_event ? whole_input(context, workflows, std::move(input)) : std::move(input);
+          },
           .context = [&txn, &context, store, instance] { return store.context(txn, context.tenant, instance); },
           .frame_input = [&txn, &context, store, instance](
                              std::size_t depth) { return store.frame_input(txn, context.tenant, instance, depth); },
@@ -109,7 +144,7 @@ base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionC
   if (opened.loaded.state.status != Status::running) return shard::Decision{};
   DecisionBudget budget;
   Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state),
-                      data_of(txn, context, workflows, instance, opened.loaded.started_ns), budget);
+                      data_of(txn, context, workflows, instance, opened.loaded), budget);
   TRV_TRY(execution.run());
   return execution.take_decision();
 }
@@ -225,12 +260,14 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   if (!event.data_base64.empty()) object.set("data_base64", Value(event.data_base64));
   Value kept = object;
   if (event.large) {
-    object.set(event.large->member, event.large->value);
-    kept.set("datablob",
-             Value::object({{"sha256", Value(event.large->sha256_hex)}, {"bytes", Value(event.large->bytes)}}));
+    Value blob = Value::object({{"sha256", Value(event.large->sha256_hex)}, {"bytes", Value(event.large->bytes)}});
+    if (event.large->is_base64) blob.set("base64", Value(true));
+    kept.set("datablob", std::move(blob));
+    object = with_data(kept, event.large->value, event.large->is_base64);
   }
-  const Input input{
-      .whole = Value::array({object}), .kept = Value::array({kept}), .is_reduced = event.large.has_value()};
+  const Input input{.whole = Value::array({object}),
+                    .kept = Value::array({kept}),
+                    .left_out_bytes = event.large ? event.large->bytes : 0};
   StartedByEvent out;
   TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));
   const std::uint64_t own_fuel =
@@ -263,7 +300,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
     DecisionBudget own(own_fuel);
     Execution execution(context, *definition, out.instances.back(), State{}, data_of_new(context),
                         runs_here ? budget : own);
-    TRV_TRY(execution.begin("event:" + event.id, input, runs_here ? When::now : When::next));
+    TRV_TRY(execution.begin(std::string(event_trigger) + event.id, input, runs_here ? When::now : When::next));
     if (runs_here) TRV_TRY(execution.run());
     budget.event_bytes += own.event_bytes;
     out.decision.append(execution.take_decision());

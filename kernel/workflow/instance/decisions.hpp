@@ -14,6 +14,7 @@
 #include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/decision_budget.hpp"
 #include "kernel/workflow/instance/definition_cache.hpp"
+#include "kernel/workflow/instance/large_data.hpp"
 #include "kernel/workflow/instance/store.hpp"
 
 namespace trv::instance {
@@ -23,6 +24,7 @@ struct Workflows {
   const Tables& tables;
   DefinitionCache& cache;
   const shard::Outbox& outbox;
+  LargeData* large_data = nullptr;  ///< null where no blobs are
 };
 
 /// Compiled before it is decided, on the thread of the request.
@@ -65,17 +67,17 @@ struct Started {
 [[nodiscard]] base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                           Workflows workflows, const Start& command);
 
-/// A CloudEvent 1.0.
-/// Data over data_bytes_max, which a blob holds. The expressions of the decision that takes the event see it: filters
-/// and `input.from`. An instance keeps what `input.from` makes of it; its input has `datablob` with digest and size
-/// instead.
+/// Data over data_bytes_max, which a blob holds. Expressions see all of it: filters, `input.from`, `$workflow.input`.
+/// An instance keeps what `input.from` makes of it, and its input with `datablob`, digest and size, in the data's
+/// place.
 struct LargeEventData {
   json::Value value;
-  std::string_view member;  ///< "data" or "data_base64"
+  bool is_base64 = false;
   std::string sha256_hex;
   std::uint64_t bytes = 0;
 };
 
+/// A CloudEvent 1.0.
 struct ReceivedEvent {
   std::string id;
   std::string source;

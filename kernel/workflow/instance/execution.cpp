@@ -42,7 +42,7 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
                       fmt::format("the input has more than {} bytes; keep large data elsewhere and pass where it is",
                                   data_bytes_max));
   }
-  input_cache_ = input.kept;
+  input_cache_ = input.whole;
   context_cache_ = Value::object();
   state_.data = input.kept;
   state_.next = definition_.first;
@@ -57,12 +57,13 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
           transformed ? checked_json(*transformed, "the transformed input").error().error : transformed.error().error;
       error = json::serialize(*state_.error);
     }
-  } else if (input.is_reduced) {
-    state_.error =
-        make_error(StandardError::runtime, reference_of(scope_.task),
-                   fmt::format("the event's data has more than {} bytes, which an instance does not keep; take "
-                               "what the workflow needs with input.from",
-                               data_bytes_max));
+  } else if (input.left_out_bytes > 0) {
+    state_.error = make_error(
+        StandardError::runtime, reference_of(definition_.first),
+        fmt::format("the event's data has {} bytes, and a task's input at most {}: say with `input.from` of the "
+                    "workflow what its first task needs, for example `from: '${{ {{title: .[0].data.title}} }}'`; "
+                    "`$workflow.input[0].data` has all of it in every task",
+                    input.left_out_bytes, data_bytes_max));
     error = json::serialize(*state_.error);
   }
   if (runs == When::next) state_.due_ns = context_.now.ns();

@@ -29,9 +29,9 @@ struct InstanceData {
 
 /// What a new instance begins with.
 struct Input {
-  json::Value whole;        ///< `input.from` sees it
-  json::Value kept;         ///< the instance keeps it
-  bool is_reduced = false;  ///< `kept` lacks what is too large: only `input.from` can say what of it matters
+  json::Value whole;                 ///< `input.from` and `$workflow.input` see it
+  json::Value kept;                  ///< the instance keeps it
+  std::uint64_t left_out_bytes = 0;  ///< of the event's data, which `kept` lacks where it is too large
 };
 
 /// Whether a new instance runs in the decision that starts it, or in one of its own that a timer asks for at once.

@@ -82,6 +82,7 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
   TRV_TRY_ASSIGN(out.state, state_of(row));
   out.definition = {std::string(row.space), std::string(row.name), std::string(row.version)};
   out.sha256 = row.sha256;
+  out.trigger = row.trigger;
   out.started_ns = row.started_ns;
   return out;
 }

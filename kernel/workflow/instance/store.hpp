@@ -107,6 +107,7 @@ class InstanceStore {
     State state;
     definition::Name definition;
     base::Digest sha256{};
+    std::string trigger;
     std::int64_t started_ns = 0;
   };
   /// For decisions.
