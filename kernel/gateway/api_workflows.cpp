@@ -17,9 +17,17 @@ using instance::StoredDefinition;
 constexpr std::size_t warnings_max = 100;
 
 boost::json::object to_object(const StoredDefinition& stored) {
-  return {{"namespace", stored.name.space},        {"name", stored.name.name},
-          {"version", stored.name.version},        {"title", stored.title},
-          {"sha256", base::to_hex(stored.sha256)}, {"applied", stored.applied.to_rfc3339()}};
+  boost::json::object object{{"namespace", stored.name.space},        {"name", stored.name.name},
+                             {"version", stored.name.version},        {"title", stored.title},
+                             {"sha256", base::to_hex(stored.sha256)}, {"applied", stored.applied.to_rfc3339()}};
+  const instance::FilterFailures& failures = stored.filter_failures;
+  if (failures.count > 0) {
+    object["filter_failures"] = {{"count", failures.count},
+                                 {"time", failures.time.to_rfc3339()},
+                                 {"event", failures.event},
+                                 {"reason", failures.reason}};
+  }
+  return object;
 }
 
 /// The other value: the 415.

@@ -48,6 +48,26 @@ TEST_F(CommandLine, an_instance_that_a_parked_call_holds_up_says_how_it_goes_on)
       << out_;
 }
 
+TEST_F(CommandLine, a_workflow_is_shown_with_the_events_that_its_filter_failed_for) {
+  server_.script("GET /v1/tenants/acme/workflows?limit=500",
+                 {.body = R"({"items":[{"namespace":"ns","name":"w","version":"1.9.0"},{"namespace":"ns","name":"w",)"
+                          R"("version":"1.10.0","filter_failures":{"count":3,"time":"2026-01-01T00:00:00Z",)"
+                          R"("event":"e-7","reason":"the filter of 'data': too deep"}}],"next_cursor":null})"});
+  server_.script("GET /v1/tenants/acme/workflows/ns/w/1.10.0", {.body = "do: []\n"});
+  server_.script("GET /v1/tenants/acme/workflows/ns/w/1.9.0", {.body = "do: [1]\n"});
+  EXPECT_EQ(trav({"workflow", "show", "ns/w"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "do: []\n");
+  EXPECT_NE(err_.find("3 events did not start it, because its event filter failed; the last was event 'e-7' at "
+                      "2026-01-01T00:00:00Z: the filter of 'data': too deep"),
+            std::string::npos)
+      << err_;
+  EXPECT_EQ(trav({"workflow", "show", "ns/w:1.9.0"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "do: [1]\n");
+  EXPECT_EQ(err_, "");
+  EXPECT_NE(trav({"workflow", "show", "ns/w:2.0.0"}), ExitCode::ok);
+  EXPECT_NE(err_.find("no workflow ns/w:2.0.0: `trav workflow list` shows"), std::string::npos) << err_;
+}
+
 TEST_F(CommandLine, retention_is_shown_and_set_member_by_member) {
   const std::string target = "/v1/tenants/acme/retention";
   server_.script("GET " + target, {.body = R"({"instances_days":90,"events_days":30})"});

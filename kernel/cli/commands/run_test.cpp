@@ -63,7 +63,7 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"token", "list", "--limit", "0"}, "trav: --limit: '0' is not a whole number from 1 to 500\n"},
       {{"token"}, "trav: what to do with token? Run `trav help token`\n"},
       {{"token", "create", "x", "--role", "owner", "--expires", "soon"}, "--expires soon: write a number"},
-      {{"run", "triage"}, "'triage' names no workflow"},
+      {{"run", "triage"}, "'triage' does not name a workflow"},
       {{"run", "a/b", "--input", "{nope"}, "--input is not JSON"},
       {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"}};
   for (const auto& [arguments, expected] : cases) {

@@ -102,11 +102,11 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
   return ExitCode::ok;
 }
 
-// The highest version that the tenant has of a workflow.
-base::Result<std::string> newest_version(Session& session, const WorkflowName& wanted) {
+// A version of a workflow as lists show it; the highest where `wanted` has none.
+base::Result<json::value> listed_version(Session& session, const WorkflowName& wanted) {
   std::string cursor;
   std::optional<definition::Version> best;
-  std::string newest;
+  json::value found;
   do {
     TRV_TRY_ASSIGN(const std::string target,
                    session.tenant_target("/workflows" + query_of({{"limit", "500"}, {"cursor", cursor}})));
@@ -115,30 +115,39 @@ base::Result<std::string> newest_version(Session& session, const WorkflowName& w
     if (items == nullptr || !items->is_array()) break;
     for (const json::value& item : items->as_array()) {
       if (member_text(item, "namespace") != wanted.space || member_text(item, "name") != wanted.name) continue;
+      if (!wanted.version.empty() && member_text(item, "version") != wanted.version) continue;
       const auto version = definition::Version::parse(member_text(item, "version"));
       if (!version || (best && !(*version > *best))) continue;
       best = version;
-      newest = member_text(item, "version");
+      found = item;
     }
     cursor = member_text(page, "next_cursor");
   } while (!cursor.empty());
-  if (newest.empty()) {
-    return base::fail(
-        base::ErrorCode::not_found,
-        fmt::format("no workflow {}/{}: `trav workflow list` shows what there is", wanted.space, wanted.name));
-  }
-  return newest;
+  if (best) return found;
+  return base::fail(base::ErrorCode::not_found,
+                    fmt::format("no workflow {}/{}{}{}: `trav workflow list` shows what there is", wanted.space,
+                                wanted.name, wanted.version.empty() ? "" : ":", wanted.version));
+}
+
+// Events that should have started the workflow, and did not.
+void tell_filter_failures(Session& session, const json::value& listed) {
+  const json::value* failures = listed.as_object().if_contains("filter_failures");
+  if (failures == nullptr || !failures->is_object()) return;
+  session.warn(
+      fmt::format("{} events did not start it, because its event filter failed; the last was event '{}' at {}: {}",
+                  member_text(*failures, "count"), member_text(*failures, "event"), member_text(*failures, "time"),
+                  member_text(*failures, "reason")));
 }
 
 base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments) {
   TRV_TRY_ASSIGN(WorkflowName name, WorkflowName::parse(arguments.name));
-  if (name.version.empty()) {
-    TRV_TRY_ASSIGN(name.version, newest_version(session, name));
-  }
+  TRV_TRY_ASSIGN(const json::value listed, listed_version(session, name));
+  name.version = member_text(listed, "version");
   TRV_TRY_ASSIGN(const std::string target,
                  session.tenant_target(fmt::format("/workflows/{}/{}/{}", percent_encoded(name.space),
                                                    percent_encoded(name.name), percent_encoded(name.version))));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
+  tell_filter_failures(session, listed);
   // The text as applied, byte by byte, unless a terminal shows it.
   if (session.world().out_is_terminal) {
     session.print(response.body);
@@ -161,8 +170,9 @@ base::Result<WorkflowName> WorkflowName::parse(std::string_view text) {
   }
   const bool version_missing = colon != std::string_view::npos && name.version.empty();
   if (name.space.empty() || name.name.empty() || version_missing || name.name.find('/') != std::string::npos) {
-    return base::fail(base::ErrorCode::invalid,
-                      fmt::format("'{}' names no workflow; write NAMESPACE/NAME or NAMESPACE/NAME:VERSION", text));
+    return base::fail(
+        base::ErrorCode::invalid,
+        fmt::format("'{}' does not name a workflow; write NAMESPACE/NAME or NAMESPACE/NAME:VERSION", text));
   }
   return name;
 }

@@ -42,7 +42,7 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   }
   const auto refuse = [&] {
     problems.add(node->position,
-                 fmt::format("'{}' names no function; write <plugin>.<operation>:<version>@default, for "
+                 fmt::format("'{}' does not name a function; write <plugin>.<operation>:<version>@default, for "
                              "example tracker.create-issue:1.0.0@default",
                              function));
     return call;

@@ -170,8 +170,8 @@ struct EventFilter {
   std::string type;  ///< literal type; empty = any, the attributes decide
   std::vector<AttributeFilter> attributes;
 
-  /// Whether a CloudEvent, as an object of its attributes and `data`, passes. An expression that fails does not match.
-  [[nodiscard]] bool matches(const json::Value& event, base::Timestamp now) const;
+  /// Whether a CloudEvent, as an object of its attributes and `data`, passes. Error: of an expression.
+  [[nodiscard]] base::Result<bool> matches(const json::Value& event, base::Timestamp now) const;
 };
 
 /// How a definition is found: unique within its tenant.

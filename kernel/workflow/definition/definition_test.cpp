@@ -47,9 +47,10 @@ TEST(Definition, a_problem_is_reported_with_its_place_and_what_is_allowed) {
   EXPECT_EQ(with("do: [{a: {wait: PT}}]\n"),
             "2:17 'PT' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D");
   EXPECT_EQ(with("do: [{a: {raise: {error: nope}}}]\n"), "2:26 'use.errors' has no error 'nope'");
-  EXPECT_EQ(with("do: [{a: {call: github.create-issue}}]\n"),
-            "2:17 'github.create-issue' names no function; write <plugin>.<operation>:<version>@default, for example "
-            "tracker.create-issue:1.0.0@default");
+  EXPECT_EQ(
+      with("do: [{a: {call: github.create-issue}}]\n"),
+      "2:17 'github.create-issue' does not name a function; write <plugin>.<operation>:<version>@default, for example "
+      "tracker.create-issue:1.0.0@default");
   EXPECT_EQ(with("do: [{a: {call: tracker.create-issue:1.0.0@default, with: {title: '${ .t }'}}}]\n"), "compiles");
   EXPECT_EQ(
       verdict("document: {dsl: '2.0.0', namespace: a, name: b, version: '1.0.0'}\ndo: [{a: {set: {x: 1}}}]"),
@@ -166,11 +167,11 @@ do: [{a: {set: {x: 1}}}]
   const auto event = [](std::string_view type, int n) {
     return Value::object({{"type", Value(type)}, {"data", Value::object({{"n", Value(n)}})}});
   };
-  EXPECT_TRUE(compiled->starts[0].matches(event("a.b", 4), {}));
-  EXPECT_FALSE(compiled->starts[0].matches(event("a.b", 3), {}));
-  EXPECT_FALSE(compiled->starts[0].matches(event("aXb", 4), {}));
-  EXPECT_TRUE(compiled->starts[1].matches(event("c.e", 0), {}));
-  EXPECT_FALSE(compiled->starts[1].matches(event("xc.e", 0), {}));
+  EXPECT_TRUE(compiled->starts[0].matches(event("a.b", 4), {}).value());
+  EXPECT_FALSE(compiled->starts[0].matches(event("a.b", 3), {}).value());
+  EXPECT_FALSE(compiled->starts[0].matches(event("aXb", 4), {}).value());
+  EXPECT_TRUE(compiled->starts[1].matches(event("c.e", 0), {}).value());
+  EXPECT_FALSE(compiled->starts[1].matches(event("xc.e", 0), {}).value());
 }
 
 TEST(ExpressionText, braces_within_strings_do_not_end_an_expression) {

@@ -91,7 +91,7 @@ class NoVariables final : public VariableSource {
 
 }  // namespace
 
-bool EventFilter::matches(const json::Value& event, base::Timestamp now) const {
+base::Result<bool> EventFilter::matches(const json::Value& event, base::Timestamp now) const {
   NoVariables none;
   for (const AttributeFilter& attribute : attributes) {
     const json::Value* found = event.find(std::string_view(attribute.name));
@@ -99,7 +99,8 @@ bool EventFilter::matches(const json::Value& event, base::Timestamp now) const {
     if (attribute.literal && *found == *attribute.literal) continue;
     if (!attribute.expression) return false;
     const auto result = attribute.expression->evaluate(*found, none, now);
-    if (!result || !result->is_truthy()) return false;
+    if (!result) return base::fail(base::Error(result.error()).in(fmt::format("the filter of '{}'", attribute.name)));
+    if (!result->is_truthy()) return false;
   }
   return true;
 }

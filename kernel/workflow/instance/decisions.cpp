@@ -281,13 +281,18 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
     if (!stored) return base::fail(ErrorCode::corrupt, "a subscription names a definition that is gone");
     TRV_TRY_ASSIGN(DefinitionPointer definition, ready(txn, context, workflows, name, stored->sha256));
     expression::SharedFuel fuel(own_fuel);
+    std::string failure;
     const bool passes = [&] {
       const expression::SharedFuel::Scope scope(fuel);
-      return std::ranges::any_of(definition->starts,
-                                 [&](const auto& filter) { return filter.matches(object, context.now); });
+      return std::ranges::any_of(definition->starts, [&](const auto& filter) {
+        const auto matched = filter.matches(object, context.now);
+        if (!matched) failure = matched.error().message();
+        return matched && *matched;
+      });
     }();
-    if (fuel.used_up()) {
-      out.decision.events.push_back(filter_failed(context, *definition, event.id, own_fuel));
+    if (fuel.used_up()) failure = fmt::format("the filter of schedule.on needs more than {} units of fuel", own_fuel);
+    if (fuel.used_up() || (!passes && !failure.empty())) {
+      out.decision.events.push_back(filter_failed(context, *definition, event.id, failure));
     } else if (passes) {
       definitions.push_back(std::move(definition));
     }

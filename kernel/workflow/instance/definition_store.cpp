@@ -117,6 +117,12 @@ base::Result<Page<StoredDefinition>> DefinitionStore::list(const lmdb::Txn& txn,
                        TRV_TRY_ASSIGN(
                            StoredDefinition item,
                            stored({std::string(parts[1]), std::string(parts[2]), std::string(parts[3])}, value, false));
+                       TRV_TRY_ASSIGN(const auto failures, tables_.filter_failures.get(txn, key));
+                       if (failures) {
+                         TRV_TRY_ASSIGN(const FilterFailuresRow row, decode_filter_failures(*failures));
+                         item.filter_failures = {row.count, base::Timestamp(row.time_ns), std::string(row.event),
+                                                 std::string(row.reason)};
+                       }
                        page.items.push_back(std::move(item));
                        return lmdb::Visit::go_on;
                      }));

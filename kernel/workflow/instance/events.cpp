@@ -7,6 +7,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/workflow_generated.h"
 #include "kernel/json/serialize.hpp"
+#include "kernel/workflow/instance/error.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
@@ -205,12 +206,15 @@ record::Draft workflow_applied(const shard::DecisionContext& context, const defi
                                                                       source_text, sha256, types, title)));
 }
 
+constexpr std::size_t failure_bytes_max = 1'000;
+
 record::Draft filter_failed(const shard::DecisionContext& context, const definition::Definition& definition,
-                            std::string_view event_id, std::uint64_t fuel) {
+                            std::string_view event_id, std::string_view why) {
+  TRV_EXPECTS(!why.empty());
   FlatBufferBuilder builder(256);
   const Text version = text(builder, definition.name.version);
   const Text event = text(builder, event_id);
-  const Text reason = text(builder, fmt::format("the filter of schedule.on needs more than {} units of fuel", fuel));
+  const Text reason = text(builder, cut(why, failure_bytes_max));
   return shard::draft(context, workflow_stream, definition.name.space + "/" + definition.name.name, filter_failed_type,
                       record::finish(builder, schema::workflow::CreateFilterFailed(builder, version, event, reason)));
 }

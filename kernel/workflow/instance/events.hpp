@@ -82,10 +82,10 @@ class EventWriter {
                                              const definition::Definition& definition, definition::Format format,
                                              std::string_view text);
 
-/// The definition's event filter used up its fuel for this event, which does not start it.
+/// The definition's event filter failed for this event, or used up its fuel; the event does not start it.
 [[nodiscard]] record::Draft filter_failed(const shard::DecisionContext& context,
                                           const definition::Definition& definition, std::string_view event_id,
-                                          std::uint64_t fuel);
+                                          std::string_view why);
 
 /// The CloudEvent types that may start the definition, each once; an empty text means any type.
 [[nodiscard]] std::vector<std::string> event_types(const definition::Definition& definition);

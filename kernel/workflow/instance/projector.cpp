@@ -57,6 +57,8 @@ base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordV
     TRV_TRY(event.type() == instance_started_type ? apply_started(txn, event) : apply_to_instance(txn, event));
   } else if (event.type() == workflow_applied_type) {
     TRV_TRY(apply_definition(txn, event));
+  } else if (event.type() == filter_failed_type) {
+    TRV_TRY(apply_filter_failed(txn, event));
   } else if (event.type() == "trv.retention.applied") {
     TRV_TRY(forget(txn, event));
   }
@@ -106,6 +108,26 @@ base::Status WorkflowProjector::apply_definition(lmdb::WriteTxn& txn, const reco
     TRV_TRY(tables_.subscriptions.put(txn, subscription, base::as_bytes(version)));
   }
   return {};
+}
+
+base::Status WorkflowProjector::apply_filter_failed(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* failed, payload_of<wf::FilterFailed>(event));
+  const std::string_view workflow = event.stream_id();
+  const std::size_t slash = workflow.find('/');
+  if (slash == std::string_view::npos) {
+    return base::fail(base::ErrorCode::corrupt, fmt::format("the stream '{}' does not name a workflow", workflow));
+  }
+  const std::string key =
+      definition_key(event.tenant(), workflow.substr(0, slash), workflow.substr(slash + 1), text_of(failed->version()));
+  FilterFailuresRow row{
+      .count = 1, .time_ns = event.time().ns(), .event = text_of(failed->event()), .reason = text_of(failed->reason())};
+  TRV_TRY_ASSIGN(const auto before, tables_.filter_failures.get(txn, key));
+  if (before) {
+    TRV_TRY_ASSIGN(const FilterFailuresRow earlier, decode_filter_failures(*before));
+    row.count += earlier.count;
+  }
+  encode(row, encoded_);
+  return tables_.filter_failures.put(txn, key, base::as_bytes(encoded_));
 }
 
 base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record::RecordView& event) {

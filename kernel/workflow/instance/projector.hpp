@@ -50,6 +50,7 @@ class WorkflowProjector final : public projection::Projector {
   };
 
   [[nodiscard]] base::Status apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status apply_filter_failed(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_started(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event,

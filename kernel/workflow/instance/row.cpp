@@ -149,4 +149,17 @@ base::Result<DefinitionRow> decode_definition(base::BytesView bytes) {
   return row;
 }
 
+void encode(const FilterFailuresRow& row, std::string& out) {
+  TRV_EXPECTS(row.count >= 1);
+  Writer(out) << row.count << row.time_ns << row.event << row.reason;
+}
+
+base::Result<FilterFailuresRow> decode_filter_failures(base::BytesView bytes) {
+  Reader reader(bytes);
+  FilterFailuresRow row;
+  reader >> row.count >> row.time_ns >> row.event >> row.reason;
+  TRV_TRY(reader.finish("the failures of an event filter"));
+  return row;
+}
+
 }  // namespace trv::instance

@@ -59,11 +59,21 @@ struct DefinitionRow {
   std::string_view text;
 };
 
+/// Events that did not start a workflow because its filter failed, and the last of them.
+struct FilterFailuresRow {
+  std::uint64_t count = 0;
+  std::int64_t time_ns = 0;
+  std::string_view event;
+  std::string_view reason;
+};
+
 void encode(const InstanceRow& row, std::string& out);
 void encode(const DefinitionRow& row, std::string& out);
+void encode(const FilterFailuresRow& row, std::string& out);
 
 // Error: corrupt.
 [[nodiscard]] base::Result<InstanceRow> decode_instance(base::BytesView bytes);
 [[nodiscard]] base::Result<DefinitionRow> decode_definition(base::BytesView bytes);
+[[nodiscard]] base::Result<FilterFailuresRow> decode_filter_failures(base::BytesView bytes);
 
 }  // namespace trv::instance

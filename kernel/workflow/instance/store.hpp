@@ -15,6 +15,14 @@
 
 namespace trv::instance {
 
+/// Events that did not start a workflow because its filter failed.
+struct FilterFailures {
+  std::uint64_t count = 0;
+  base::Timestamp time;  ///< of the last, and what follows
+  std::string event;
+  std::string reason;
+};
+
 struct StoredDefinition {
   definition::Name name;
   base::Digest sha256{};
@@ -23,6 +31,7 @@ struct StoredDefinition {
   std::string text;  ///< empty in lists
   base::Timestamp applied;
   std::vector<std::string> event_types;
+  FilterFailures filter_failures;  ///< in lists only
 };
 
 template <typename Item>

@@ -24,6 +24,7 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(definitions, txn.create_table("workflow_definitions"));
   TRV_TRY_ASSIGN(latest, txn.create_table("workflow_latest"));
   TRV_TRY_ASSIGN(subscriptions, txn.create_table("workflow_subscriptions"));
+  TRV_TRY_ASSIGN(filter_failures, txn.create_table("workflow_filter_failures"));
   TRV_TRY_ASSIGN(instances, txn.create_table("workflow_instances"));
   TRV_TRY_ASSIGN(inputs, txn.create_table("workflow_inputs"));
   TRV_TRY_ASSIGN(contexts, txn.create_table("workflow_contexts"));

@@ -19,12 +19,13 @@ inline constexpr std::size_t items_per_row = 64;
 
 /// Handles; cheap to copy, valid as long as the environment.
 struct Tables {
-  lmdb::Table definitions;    ///< tenant 0 namespace 0 name 0 version → DefinitionRow
-  lmdb::Table latest;         ///< tenant 0 namespace 0 name → version
-  lmdb::Table subscriptions;  ///< tenant 0 event type 0 namespace 0 name → version
-  lmdb::Table instances;      ///< tenant 0 instance → InstanceRow
-  lmdb::Table inputs;         ///< tenant 0 instance → JSON; while it runs, and as long as its start key is kept
-  lmdb::Table contexts;       ///< tenant 0 instance → JSON; while it runs; none = {}
+  lmdb::Table definitions;      ///< tenant 0 namespace 0 name 0 version → DefinitionRow
+  lmdb::Table latest;           ///< tenant 0 namespace 0 name → version
+  lmdb::Table subscriptions;    ///< tenant 0 event type 0 namespace 0 name → version
+  lmdb::Table filter_failures;  ///< tenant 0 namespace 0 name 0 version → FilterFailuresRow
+  lmdb::Table instances;        ///< tenant 0 instance → InstanceRow
+  lmdb::Table inputs;           ///< tenant 0 instance → JSON; while it runs, and as long as its start key is kept
+  lmdb::Table contexts;         ///< tenant 0 instance → JSON; while it runs; none = {}
   lmdb::Table frames;      ///< tenant 0 instance depth → JSON of the frame's input; … depth chunk → JSON of loop items
   lmdb::Table positions;   ///< tenant 0 instance first lsn → runs of positions, earlier than those in the row
   lmdb::Table ended;       ///< tenant 0 time instance → nothing
