@@ -48,4 +48,9 @@ Error to_error(const EnvState& env, int code, std::string_view doing) {
   }
 }
 
+Error to_read_error(const EnvState& env, int code, std::string_view doing) {
+  Error error = to_error(env, code, doing);
+  return error.code() == ErrorCode::corrupt ? error : Error(ErrorCode::internal, error.message());
+}
+
 }  // namespace trv::lmdb

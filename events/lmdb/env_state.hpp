@@ -21,5 +21,7 @@ struct EnvState {
 
 /// `doing` says what failed, for example "put". Precondition: code is not success.
 [[nodiscard]] base::Error to_error(const EnvState& env, int code, std::string_view doing);
+/// The same of a read: internal or corrupt, because what a reader asks for is not the reason.
+[[nodiscard]] base::Error to_read_error(const EnvState& env, int code, std::string_view doing);
 
 }  // namespace trv::lmdb

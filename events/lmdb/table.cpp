@@ -44,8 +44,9 @@ Result<std::optional<BytesView>> Table::get(const Txn& txn, const Key& key) cons
   MDB_val key_val = to_val(key.bytes());
   MDB_val value{};
   const int code = mdb_get(txn.handle(), handle_, &key_val, &value);
-  if (code == MDB_NOTFOUND) return std::nullopt;
-  if (code != MDB_SUCCESS) return fail(to_error(txn.env(), code, "get"));
+  // No entry has a key that is too long.
+  if (code == MDB_NOTFOUND || code == MDB_BAD_VALSIZE) return std::nullopt;
+  if (code != MDB_SUCCESS) return fail(to_read_error(txn.env(), code, "get"));
   return to_view(value);
 }
 

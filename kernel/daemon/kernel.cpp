@@ -283,6 +283,12 @@ base::Status Kernel::compose(StartReport& report) {
     logger_->debug("start: shard {} is claimed, the projection is at record {}; {} were replayed", shard->id().value(),
                    shard->metrics().applied_lsn, shard->replayed());
   }
+  for (const base::TenantId& tenant : parts.node->created_at_start()) {
+    report.problems.push_back(
+        fmt::format("the creation of tenant '{0}' was cut short; it is finished now, without an "
+                    "owner token: `trav token create NAME --role owner --as-operator --tenant {0}`",
+                    tenant.value()));
+  }
   // The projections are at the log's end, and nothing is loaded and nobody can ask for anything yet.
   TRV_TRY(sweep(report));
   TRV_TRY(load_plugins(report));

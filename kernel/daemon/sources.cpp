@@ -16,6 +16,13 @@ egress::AuthenticationScheme scheme_of(std::string_view text) {
 }  // namespace
 
 base::Result<egress::Connection> ProjectedConnections::find(const base::TenantId& tenant, std::string_view name) {
+  auto found = read(tenant, name);
+  if (found || found.error().code() != base::ErrorCode::internal) return found;
+  // A state that cannot be read now: the request is tried again.
+  return base::fail(base::ErrorCode::unavailable, "the connections cannot be read now");
+}
+
+base::Result<egress::Connection> ProjectedConnections::read(const base::TenantId& tenant, std::string_view name) {
   TRV_TRY_ASSIGN(const node::Shard* shard, node_.shard_of(tenant));
   TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
   TRV_TRY_ASSIGN(auto stored, shard->tenancy().connection(txn, tenant, name));

@@ -13,6 +13,8 @@ class ProjectedConnections final : public egress::ConnectionSource {
   [[nodiscard]] base::Result<egress::Connection> find(const base::TenantId& tenant, std::string_view name) override;
 
  private:
+  [[nodiscard]] base::Result<egress::Connection> read(const base::TenantId& tenant, std::string_view name);
+
   const node::Node& node_;
 };
 

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <memory>
 
 #include "audit/export/folder.hpp"
 #include "audit/export/proof.hpp"
@@ -36,22 +37,28 @@ Result<http::Response> from_trail(const TrailSigner& signer, const Call& call, c
   return read(trail);
 }
 
-// Reading the trail is a fact of the trail: it is recorded before it is answered, with `answer(call)`.
-template <typename MakeAnswer>
-void record_and_answer(Call call, std::string_view what, MakeAnswer answer) {
+// Reading the trail is a fact of the trail: it is recorded before `answer(call)` answers it.
+template <typename Answer>
+void record_then(Call call, std::string_view what, Answer answer) {
   const tenancy::ReadTrail fact{
       .what = std::string(what), .size = 0, .source = std::string(call.request().remote_address())};
   decide_then(std::move(call), fact, [answer = std::move(answer)](Call recorded, const Result<Change>& change) {
     if (!change) return recorded.responder.fail(change.error());
-    recorded.responder.answer(answer(recorded));
+    answer(std::move(recorded));
   });
 }
 
-// What is answered covers the record of this very read.
+// What is answered covers the record of this very read. It is read where no other command waits for it.
 template <typename Read>
 void record_and_read(const TrailSigner& signer, Call call, std::string_view what, Read read) {
-  record_and_answer(std::move(call), what,
-                    [&signer, read](const Call& recorded) { return from_trail(signer, recorded, read); });
+  record_then(std::move(call), what, [&signer, read](Call recorded) {
+    const auto held = std::make_shared<Call>(std::move(recorded));
+    const bool is_taken =
+        held->shard.run_aside([&signer, read, held] { held->responder.answer(from_trail(signer, *held, read)); });
+    if (!is_taken) {
+      held->responder.fail(base::Error(ErrorCode::unavailable, "too many reads of trails wait; try again in a moment"));
+    }
+  });
 }
 
 Result<http::Response> read_checkpoint(const trail::Trail& trail) {
@@ -88,7 +95,7 @@ Result<log::Lsn> lsn_of(const Call& call) {
   }
   std::uint64_t lsn = 0;
   std::from_chars(text.data(), text.data() + text.size(), lsn);
-  if (lsn == 0) return fail(ErrorCode::invalid, "the first lsn of a log is 1");
+  if (lsn == 0) return fail(ErrorCode::invalid, "lsn 0 does not exist; the first lsn of a log is 1");
   return log::Lsn(lsn);
 }
 
@@ -105,8 +112,7 @@ void answer_tile(const TrailSigner& signer, Call call) {
   const std::string path = "tile/" + std::string(call.request().parameter("path"));
   auto tile = from_trail(signer, call, [&path](const trail::Trail& trail) { return read_tile(trail, path); });
   if (!tile) return call.responder.fail(tile.error());
-  record_and_answer(std::move(call), path,
-                    [tile = *std::move(tile)](const Call&) -> Result<http::Response> { return tile; });
+  record_then(std::move(call), path, [tile = *std::move(tile)](Call recorded) { recorded.responder.send(tile); });
 }
 
 }  // namespace

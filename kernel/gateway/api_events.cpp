@@ -88,7 +88,7 @@ void receive_all(blob::BlobStore& blobs, Call call) {
   auto events = read_cloud_events(call.request());
   if (!events) return call.responder.fail(events.error());
   for (ingest::Received& event : *events) {
-    if (auto kept = keep_large_data(blobs, event); !kept) return call.responder.fail(kept.error());
+    if (auto kept = keep_large_data(blobs, event); !kept) return call.responder.fail_storing(kept.error());
   }
   auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
   node::Shard& shard = call.shard;

@@ -127,7 +127,7 @@ void deliver(const Door& door, http::Responder responder) {
   if (auto refused = refuse_media(request, {"application/json"})) return responder.send(*std::move(refused));
   auto received = read_delivery(door.node.now(), request, *endpoint, headers);
   if (!received) return responder.fail(received.error());
-  if (auto kept = keep_large_data(door.blobs, *received); !kept) return responder.fail(kept.error());
+  if (auto kept = keep_large_data(door.blobs, *received); !kept) return responder.fail_storing(kept.error());
 
   auto receipt = std::make_shared<Receipt>();
   shard::Command command;

@@ -55,6 +55,7 @@ base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of
     TRV_TRY(shard.decide_and_wait(tenant.id, [&](const lmdb::Txn& state, shard::DecisionContext& context) {
       return tenancy::decide(shard.tenancy(), state, context, tenancy::CreateTenant{tenant.id, tenant.display_name});
     }));
+    created_at_start_.push_back(tenant.id);
   }
   return {};
 }

@@ -46,6 +46,10 @@ class Node {
   /// Where the tenant lives. For a tenant that does not exist: some shard, in which nothing of it is found.
   [[nodiscard]] base::Result<Shard*> shard_of(const base::TenantId& tenant) const;
 
+  /// Tenants that start() created because an earlier process had placed them and no more. Nobody has an owner token of
+  /// them: the operator issues one.
+  [[nodiscard]] const std::vector<base::TenantId>& created_at_start() const noexcept { return created_at_start_; }
+
   /// What keeps which shards from taking every command, for clients; empty where nothing does. Also while they start.
   [[nodiscard]] std::string why_not_ready() const;
   /// The start is done: from here on why_not_ready() asks the shards alone.
@@ -58,6 +62,7 @@ class Node {
 
   std::vector<std::unique_ptr<Shard>> shards_;  ///< by id, from 0 without gap
   const base::Clock& clock_;
+  std::vector<base::TenantId> created_at_start_;
   std::atomic<bool> is_started_ = false;
 };
 

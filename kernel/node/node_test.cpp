@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <thread>
 
 #include "events/blob/in_memory_blob_store.hpp"
@@ -81,8 +82,10 @@ TEST_F(NodeTest, a_tenant_that_was_placed_and_not_created_is_created_at_the_next
   EXPECT_FALSE(is_created("acme"));
   ASSERT_TRUE(start(3));
   EXPECT_TRUE(is_created("acme"));
+  EXPECT_EQ(node_->created_at_start(), std::vector{base::TenantId("acme")});
   EXPECT_EQ(last_of(1), 1U);
   ASSERT_TRUE(start(3));
+  EXPECT_TRUE(node_->created_at_start().empty());
   EXPECT_EQ(last_of(1), 1U);
 }
 
@@ -131,6 +134,32 @@ TEST_F(NodeTest, what_a_decision_lacks_is_made_ready_on_another_thread) {
   EXPECT_EQ(decisions, 2);
   EXPECT_NE(prepared, std::thread::id());
   EXPECT_NE(prepared, decided);
+}
+
+TEST_F(NodeTest, a_state_that_cannot_be_read_is_a_failure_of_the_node) {
+  ASSERT_TRUE(start(1));
+  std::vector<lmdb::ReadTxn> readers;
+  base::Result<lmdb::ReadTxn> next = node_->platform().begin_read();
+  for (int i = 0; i < 10'000 && next; ++i) {
+    readers.push_back(*std::move(next));
+    next = node_->platform().begin_read();
+  }
+  ASSERT_FALSE(next) << "there was no end of readers";
+  EXPECT_EQ(next.error().code(), base::ErrorCode::internal) << next.error().message();
+  readers.pop_back();
+  EXPECT_TRUE(node_->platform().begin_read());
+}
+
+TEST_F(NodeTest, work_aside_runs_beside_the_writer) {
+  ASSERT_TRUE(start(1));
+  std::promise<std::thread::id> aside;
+  ASSERT_TRUE(node_->platform().run_aside([&] {
+    // It may wait for the writer, which does not wait for it.
+    EXPECT_TRUE(node_->platform().decide_and_wait(
+        base::system_tenant(), [](const lmdb::Txn&, const shard::DecisionContext&) { return shard::Decision{}; }));
+    aside.set_value(std::this_thread::get_id());
+  }));
+  EXPECT_NE(aside.get_future().get(), std::this_thread::get_id());
 }
 
 TEST_F(NodeTest, fewer_shards_than_tenants_need_are_refused) {

@@ -11,8 +11,8 @@ namespace trv::node {
 
 namespace {
 
-/// Commands that wait for what their decisions lack; more are refused.
-constexpr std::size_t preparing_max = 4096;
+/// What waits for the thread beside the writer's; more is refused.
+constexpr std::size_t aside_max = 4096;
 
 }  // namespace
 
@@ -65,7 +65,7 @@ base::Status Shard::start(ShardObserver observer) {
   processor_ =
       std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, clock_, random_, listeners());
   has_processor_ = true;
-  preparer_ = std::make_unique<http::Workers>(1, preparing_max);
+  aside_ = std::make_unique<http::Workers>(1, aside_max);
   const std::uint64_t before = projection_->applied().lsn.value();
   TRV_TRY(processor_->start());
   TRV_ENSURES(metrics().applied_lsn >= before);
@@ -81,9 +81,15 @@ std::string Shard::why_not_ready() const {
 base::Status Shard::stop() {
   feed_.stop();
   if (processor_) processor_->stop();
-  preparer_.reset();
+  aside_.reset();
   if (!projection_ || std::exchange(closed_, true)) return {};
   return projection_->close();
+}
+
+base::Result<lmdb::ReadTxn> Shard::begin_read() const {
+  auto txn = projection_->begin_read();
+  if (txn || txn.error().code() == base::ErrorCode::corrupt) return txn;
+  return base::fail(base::ErrorCode::internal, txn.error().message());
 }
 
 base::Result<EventPage> Shard::events(const base::TenantId& tenant, const EventRange& range) {
@@ -120,14 +126,14 @@ shard::ShardListeners Shard::listeners() {
   };
   listeners.prepare = [this](shard::Command command, shard::Preparation preparation) {
     const auto held = std::make_shared<shard::Command>(std::move(command));
-    const bool is_taken = preparer_->run([this, held, preparation = std::move(preparation)]() mutable {
+    const bool is_taken = run_aside([this, held, preparation = std::move(preparation)]() mutable {
       if (const auto state = begin_read()) preparation(*state);
       submit(std::move(*held));
     });
     if (is_taken) return;
-    held->done(base::fail(
-        base::ErrorCode::unavailable,
-        fmt::format("{} commands wait for their definitions already; ask again in a moment", preparing_max)));
+    held->done(
+        base::fail(base::ErrorCode::unavailable,
+                   fmt::format("{} commands wait for their definitions already; ask again in a moment", aside_max)));
   };
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command = timer.owner == retention::timer_owner

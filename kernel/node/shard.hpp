@@ -72,7 +72,8 @@ class Shard {
   [[nodiscard]] const projection::Projection& projection() const noexcept { return *projection_; }
 
   /// The stores are read within a transaction of the shard: of begin_read(), or the one that a decision is given.
-  [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const { return projection_->begin_read(); }
+  /// Error: internal or corrupt; never one that a client could be blamed for, or is shown.
+  [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const;
   [[nodiscard]] const tenancy::TenancyStore& tenancy() const noexcept { return tenancy_; }
   [[nodiscard]] const ingest::IngestStore& ingest() const noexcept { return ingest_; }
   [[nodiscard]] const instance::Tables& workflows() const noexcept { return workflows_.tables(); }
@@ -88,6 +89,10 @@ class Shard {
   [[nodiscard]] base::Status decide_and_wait(
       base::TenantId tenant,
       std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
+
+  /// Runs what reads files or scans on a thread beside the writer's. From start() on. False, and nothing done, where so
+  /// much waits already; also when the shard stops, work that waits is destroyed undone.
+  [[nodiscard]] bool run_aside(std::move_only_function<void()> work) { return aside_->run(std::move(work)); }
 
   /// The committed events of a tenant; a short read.
   [[nodiscard]] base::Result<EventPage> events(const base::TenantId& tenant, const EventRange& range);
@@ -120,7 +125,7 @@ class Shard {
   EventFeed feed_;
   ShardObserver observer_;
   std::unique_ptr<shard::ShardProcessor> processor_;
-  std::unique_ptr<http::Workers> preparer_;  ///< of what decisions lack
+  std::unique_ptr<http::Workers> aside_;  ///< a thread beside the writer's
   std::atomic<bool> has_processor_ = false;
   std::uint64_t replayed_ = 0;
   bool closed_ = false;

@@ -7,6 +7,10 @@
 #include <map>
 #include <set>
 
+#include "events/blob/in_memory_blob_store.hpp"
+#include "events/log/lmdb_event_log.hpp"
+#include "kernel/node/node.hpp"
+#include "kernel/tenancy/decisions.hpp"
 #include "tests/support/api/api_fixture.hpp"
 
 namespace trv::api {
@@ -123,6 +127,47 @@ TEST_F(ShardsTest, the_number_of_shards_is_checked_at_the_start) {
     EXPECT_EQ(ended.code, 2) << shards << ended.out;
     EXPECT_NE(ended.err.find("TRAV_SHARDS"), std::string::npos) << ended.err;
   }
+}
+
+/// The first step of a tenant's creation, as a process does it that ends before the second.
+base::Status place(const std::filesystem::path& data, const std::string& tenant, std::uint32_t shards) {
+  TRV_TRY_ASSIGN(const auto log, log::LmdbEventLog::open(data / "log", {.shards_max = 256}));
+  blob::InMemoryBlobStore blobs;
+  const catalog::EventCatalog catalog = catalog::EventCatalog::make();
+  const base::SystemClock clock;
+  base::SystemRandom random;
+  TRV_TRY_ASSIGN(const auto node, node::Node::open({.folder = data / "projection", .shards = shards}, *log, blobs,
+                                                   catalog, clock, random));
+  TRV_TRY(node->start([](node::Shard&) {
+    node::ShardObserver observer;
+    observer.failed = [](const base::Error& error) { ADD_FAILURE() << error.message(); };
+    return observer;
+  }));
+  TRV_TRY(node->platform().decide_and_wait(
+      base::system_tenant(), [&](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(node->platform().tenancy(), state, context,
+                               tenancy::PlaceTenant{base::TenantId(tenant), "The " + tenant, shards});
+      }));
+  return node->stop();
+}
+
+TEST_F(ShardsTest, the_operator_gives_a_tenant_whose_creation_was_cut_short_its_owner_token) {
+  start(3);
+  stop();
+  const base::Status placed = place(scratch_.path() / "data", "acme", 3);
+  ASSERT_TRUE(placed) << placed.error().message();
+  start(3);
+  EXPECT_NE(daemon_->output().find("the creation of tenant 'acme' was cut short"), std::string::npos)
+      << daemon_->output();
+  EXPECT_NE(daemon_->output().find("trav token create NAME --role owner --as-operator --tenant acme"),
+            std::string::npos);
+  const Answer issued =
+      ask(*daemon_, operator_, "POST", "/v1/tenants/acme/tokens", R"({"name":"owner","role":"owner"})");
+  ASSERT_EQ(issued.status, 201) << issued.body;
+  EXPECT_EQ(ask(*daemon_, issued.text("token"), "GET", "/v1/tenants/acme/instances").status, 200);
+  stop();
+  start(3);
+  EXPECT_EQ(daemon_->output().find("cut short"), std::string::npos);
 }
 
 }  // namespace
