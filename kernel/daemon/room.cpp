@@ -44,17 +44,18 @@ base::Status Room::measure() const {
     if (stats.used_bytes + map_reserve(stats.map_bytes) < stats.map_bytes) continue;
     return base::fail(ErrorCode::unavailable,
                       fmt::format("the {} has used {} of the {} MiB that data.map_gib allows; raise data.map_gib and "
-                                  "restart travd. What withdraws or ends something is still taken",
+                                  "restart travd. Requests that delete or cancel are still taken",
                                   store.name, stats.used_bytes / mib, stats.map_bytes / mib));
   }
   std::error_code error;
   const std::filesystem::space_info disk = std::filesystem::space(data_folder_, error);
   // Where the file system does not say, a write that fails will.
   if (error || disk.available >= std::min<std::uint64_t>(disk.capacity / 20, disk_reserve_max)) return {};
-  return base::fail(ErrorCode::unavailable,
-                    fmt::format("the disk of the data folder has {} MiB left; free some space on it. What withdraws or "
-                                "ends something is still taken",
-                                disk.available / mib));
+  return base::fail(
+      ErrorCode::unavailable,
+      fmt::format("the disk of the data folder has {} MiB left; free some space on it. Requests that delete "
+                  "or cancel are still taken",
+                  disk.available / mib));
 }
 
 }  // namespace trv::daemon

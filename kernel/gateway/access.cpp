@@ -74,8 +74,11 @@ std::optional<base::Error> refusal(const tenancy::Token& token, std::optional<st
   if (foreign && !(system && (seen || reached))) return tenant_not_found(*tenant);
   const bool own_tenant = tenant && !foreign && resource == Resource::tenants && verb == Verb::read;
   if (own_tenant || tenancy::allows(token.role, system, resource, verb)) return std::nullopt;
-  return base::Error(ErrorCode::denied, fmt::format("a token with role {} of tenant '{}' may not do this",
-                                                    tenancy::to_string(token.role), token.tenant.value()));
+  // The roles of a tenant differ in what an owner may do besides.
+  const bool owner_may = tenancy::allows(tenancy::Role::owner, system, resource, verb);
+  return base::Error(ErrorCode::denied, fmt::format("a token with role {} of tenant '{}' may not do this; use {}",
+                                                    tenancy::to_string(token.role), token.tenant.value(),
+                                                    owner_may ? "one with role owner" : "one of the tenant 'system'"));
 }
 
 // Recorded before it is answered: what was refused is in the trail for sure.
@@ -217,7 +220,8 @@ Result<Page> page_of(const http::Request& request) {
   if (const auto limit = request.query("limit")) {
     const auto number = parse_number<std::size_t>(*limit);
     if (!number || *number < 1 || *number > 500) {
-      return fail(ErrorCode::invalid, "limit must be a whole number from 1 to 500");
+      return fail(ErrorCode::invalid,
+                  fmt::format("limit is '{}'; expected an integer from 1 to 500", http::utf8_prefix(*limit, 80)));
     }
     page.limit = *number;
   }

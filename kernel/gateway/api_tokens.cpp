@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -24,7 +26,8 @@ base::Result<tenancy::IssueToken> parse_issue(const http::Request& request, base
   TRV_TRY_ASSIGN(issue.role, tenancy::parse_role(role));
   TRV_TRY_ASSIGN(const auto seconds, body.optional_integer("expires_in_seconds"));
   if (seconds && (*seconds < 1 || *seconds > expiry_seconds_max)) {
-    return base::fail(base::ErrorCode::invalid, "'expires_in_seconds' must be from 1 to 316224000 (ten years)");
+    return base::fail(base::ErrorCode::invalid, fmt::format("'expires_in_seconds' is {}; expected 1 to {} (ten years)",
+                                                            *seconds, expiry_seconds_max));
   }
   if (seconds) issue.expires = now + std::chrono::seconds(*seconds);
   return issue;

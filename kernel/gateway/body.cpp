@@ -36,6 +36,11 @@ base::Status Body::check(std::initializer_list<std::string_view> known) const {
   return {};
 }
 
+base::Error Body::wrong_kind(std::string_view name, const Value& value, std::string_view expected) const {
+  return {ErrorCode::invalid,
+          fmt::format("'{}{}' must be {}, not {}", path_, name, expected, json::to_string(value.kind()))};
+}
+
 Result<std::string> Body::text(std::string_view name) const {
   TRV_TRY_ASSIGN(auto value, optional_text(name));
   if (!value) return fail(ErrorCode::invalid, fmt::format("'{}{}' is missing; it must be a string", path_, name));
@@ -45,21 +50,21 @@ Result<std::string> Body::text(std::string_view name) const {
 Result<std::optional<std::string>> Body::optional_text(std::string_view name) const {
   const Value* value = object_.find(name);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_string()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be a string", path_, name));
+  if (!value->is_string()) return fail(wrong_kind(name, *value, "a string"));
   return std::string(value->as_string());
 }
 
 Result<std::optional<std::int64_t>> Body::optional_integer(std::string_view name) const {
   const Value* value = object_.find(name);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_int()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be a whole number", path_, name));
+  if (!value->is_int()) return fail(wrong_kind(name, *value, "an integer"));
   return value->as_int();
 }
 
 Result<bool> Body::flag(std::string_view name) const {
   const Value* value = object_.find(name);
   if (value == nullptr) return false;
-  if (!value->is_bool()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be true or false", path_, name));
+  if (!value->is_bool()) return fail(wrong_kind(name, *value, "true or false"));
   return value->as_bool();
 }
 
@@ -67,7 +72,7 @@ Result<std::optional<Body>> Body::optional_object(std::string_view name,
                                                   std::initializer_list<std::string_view> known) const {
   const Value* value = object_.find(name);
   if (value == nullptr) return std::nullopt;
-  if (!value->is_object()) return fail(ErrorCode::invalid, fmt::format("'{}{}' must be an object", path_, name));
+  if (!value->is_object()) return fail(wrong_kind(name, *value, "an object"));
   Body body(fmt::format("{}{}.", path_, name), *value);
   TRV_TRY(body.check(known));
   return body;

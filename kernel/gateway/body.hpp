@@ -32,6 +32,8 @@ class Body {
  private:
   Body(std::string path, json::Value object) : path_(std::move(path)), object_(std::move(object)) {}
   [[nodiscard]] base::Status check(std::initializer_list<std::string_view> known) const;
+  [[nodiscard]] base::Error wrong_kind(std::string_view name, const json::Value& value,
+                                       std::string_view expected) const;
 
   std::string path_;
   json::Value object_;

@@ -94,7 +94,7 @@ void ShardProcessor::submit(Command command) {
     }
     ++metrics_.refused;
     refusal = stopping_
-                  ? base::Error(ErrorCode::unavailable, "the kernel is stopping; ask again in a moment")
+                  ? base::Error(ErrorCode::unavailable, "travd is stopping; ask again in a moment")
                   : base::Error(ErrorCode::exhausted,
                                 fmt::format("{} commands are waiting already; ask again in a moment", queue_.size()));
   }
@@ -171,7 +171,7 @@ void ShardProcessor::run() {
     owner_ = false;
   }
   for (Command& command : left) {
-    command.done(fail(ErrorCode::unavailable, "the kernel is stopping; ask again in a moment"));
+    command.done(fail(ErrorCode::unavailable, "travd is stopping; ask again in a moment"));
   }
 }
 
@@ -395,7 +395,8 @@ base::Status ShardProcessor::encode(const Decision& decision, Batch& batch) {
     if (!encoded) return fail(std::move(encoded).error().in(event.type));
     if (batch.records.bytes() - before + record::aligned_size(encoded->stored().size()) > record::decision_bytes_max) {
       return fail(ErrorCode::too_large,
-                  fmt::format("what the command leads to has more than {} bytes", record::decision_bytes_max));
+                  fmt::format("the events of this request have more than {} bytes together; send less in one request",
+                              record::decision_bytes_max));
     }
     batch.records.add(*encoded);
     hashes_.push_back(record::hash_of(encoded->stored()));

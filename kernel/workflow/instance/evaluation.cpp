@@ -106,9 +106,10 @@ Execution::Attempt<base::Duration> Execution::evaluate_duration(const definition
 Execution::Attempt<std::string> Execution::checked_json(const Value& value, std::string_view what) const {
   std::string json;
   if (json::append(json, value, {.bytes_max = data_bytes_max, .depth_max = 500})) return json;
-  return std::unexpected(Raised{make_error(
-      StandardError::runtime, reference_of(scope_.task),
-      fmt::format("{} has more than {} bytes; keep large data elsewhere and pass where it is", what, data_bytes_max))});
+  return std::unexpected(
+      Raised{make_error(StandardError::runtime, reference_of(scope_.task),
+                        fmt::format("{} has more than {} bytes; store large data elsewhere and pass its address", what,
+                                    data_bytes_max))});
 }
 
 Value Execution::variable(const definition::VariableReference& reference) {

@@ -39,7 +39,7 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
   std::string input_json;
   if (!json::append(input_json, input.kept, {.bytes_max = data_bytes_max})) {
     return base::fail(base::ErrorCode::too_large,
-                      fmt::format("the input has more than {} bytes; keep large data elsewhere and pass where it is",
+                      fmt::format("the input has more than {} bytes; store large data elsewhere and pass its address",
                                   data_bytes_max));
   }
   input_cache_ = input.whole;
