@@ -102,7 +102,8 @@ const std::vector<Key>& keys() {
       {"http", "port", IntegerKey{&Config::http_port, 0, 65535}, "",
        "The port of the API. 0 takes any free port; the start prints it."},
       {"http", "body_bytes_max", IntegerKey{&Config::http_body_bytes_max, 1024, 1'000'000}, "bytes",
-       "The largest body of a request; a larger one is answered 413. Events, webhooks and plugin packages have limits of "
+       "The largest body of a request; a larger one is answered 413. Events, webhooks and plugin packages have limits "
+       "of "
        "their own, which are larger."},
       {"http", "threads", IntegerKey{&Config::http_threads, 1, 64}, "",
        "The threads that read requests and write answers."},

@@ -80,7 +80,8 @@ base::Status IngestStore::apply(lmdb::WriteTxn& txn, const record::RecordView& e
   base::Bytes row(id.bytes().begin(), id.bytes().end());
   append_number(row, event.time().ns());
   TRV_TRY(taken_.put(txn, key, row));
-  if (taken->data_sha256() != nullptr) TRV_TRY(blobs_.put(txn, base::BytesView(record::digest_of(taken->data_sha256())), {}));
+  if (taken->data_sha256() != nullptr)
+    TRV_TRY(blobs_.put(txn, base::BytesView(record::digest_of(taken->data_sha256())), {}));
   return by_time_.put(txn, time_key(key, base::BytesView(row).last(8)), {});
 }
 

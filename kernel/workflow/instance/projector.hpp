@@ -26,7 +26,7 @@ class WorkflowProjector final : public projection::Projector {
   explicit WorkflowProjector(const shard::Timers& timers) : timers_(timers) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 4; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
