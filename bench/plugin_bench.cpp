@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "bench/report.hpp"
+#include "events/blob/in_memory_blob_store.hpp"
 #include "kernel/plugin_host/in_process_instance.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/abi/ext/call.h"
@@ -107,13 +108,13 @@ double bare_call(const std::shared_ptr<plugin_host::PluginLibrary>& library, int
 
 int run(int calls) {
   const base::SystemClock clock;
-  base::SystemRandom random;
   NoConnections sources;
   const auto broker = must(egress::Broker::start({}, sources, sources, clock));
   const auto threads = must(plugin_host::PluginThreads::start(1, clock));
   const std::filesystem::path folder =
       std::filesystem::temp_directory_path() / fmt::format("plugin_bench.{}", clock.now().ns());
-  const auto store = must(plugin_host::PluginStore::open_folder(folder, random));
+  blob::InMemoryBlobStore archives(package::package_bytes_max);
+  const auto store = must(plugin_host::PluginStore::open_folder(folder, archives));
 
   constexpr std::string_view manifest =
       R"({"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"S","license":"Apache-2.0",)"
@@ -122,7 +123,8 @@ int run(int calls) {
       R"("libraries":{"linux-x86_64":{"path":"lib/linux-x86_64/plugin.so"}}})";
   std::vector<package::File> files;
   files.push_back({"lib/linux-x86_64/plugin.so", must(base::read_file(TRV_TEST_PLUGIN, 64'000'000))});
-  const auto installed = must(store->install(must(package::assemble(manifest, std::move(files)))));
+  const auto sent = must(store->put(must(package::assemble(manifest, std::move(files)))));
+  const auto installed = must(store->open(sent->package_digest));
 
   const auto library = must(plugin_host::PluginLibrary::load(installed.library, "tracker", "1.2.3"));
   const double bare = bare_call(library, calls);
@@ -151,7 +153,7 @@ int run(int calls) {
   {
     const auto host = must(plugin_host::PluginHost::start({}, *store, *broker, clock, {}));
     const double start = cpu_ns();
-    if (const base::Status loaded = host->load(installed.package_digest); !loaded) {
+    if (const base::Status loaded = host->load(installed); !loaded) {
       give_up(loaded.error().message());
     }
     report({.name = "plugin_load", .value = (cpu_ns() - start) / 1e6, .unit = "ms"});

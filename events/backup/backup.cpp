@@ -214,8 +214,8 @@ class Copy {
     const std::string name = relative.filename().string();
     const bool is_top = !relative.has_parent_path();
     if (name.starts_with('.')) return true;
-    return is_top && (name == lock_file || name == "log" || name.starts_with("projection") || name == unfinished_file ||
-                      name == manifest_file);
+    return is_top && (name == lock_file || name == "log" || name.starts_with("projection") || name == "plugins" ||
+                      name == unfinished_file || name == manifest_file);
   }
 
   base::Status copy_folder(const path& relative) {

@@ -25,9 +25,10 @@ class BackupTest : public testing::Test {
     write("secrets/master.key", "master");
     write("secrets/acme/0123", "sealed");
     write("secrets/acme/.0123", "half written");
-    write("plugins/ab/package.trvp", std::string(3'000'000, 'p'));
+    write("packages/ab/cdef", std::string(3'000'000, 'p'));
     write("lock", "");
     write("projection/data.mdb", "comes back by itself");
+    write("plugins/ab/plugin.so", "comes back from its archive");
   }
   ~BackupTest() override { std::filesystem::remove_all(folder_); }
 
@@ -63,6 +64,7 @@ TEST_F(BackupTest, holds_everything_but_what_comes_back_by_itself) {
   EXPECT_EQ(made->files, 5U);
   EXPECT_GT(made->bytes, 3'000'000U);
   EXPECT_FALSE(std::filesystem::exists(to() / "projection"));
+  EXPECT_FALSE(std::filesystem::exists(to() / "plugins"));
   EXPECT_FALSE(std::filesystem::exists(to() / "lock"));
   EXPECT_FALSE(std::filesystem::exists(to() / "secrets/acme/.0123"));
   EXPECT_EQ(std::filesystem::status(to()).permissions(), std::filesystem::perms::owner_all);
@@ -87,8 +89,8 @@ TEST_F(BackupTest, is_verified_and_taken_over_once) {
 
 TEST_F(BackupTest, a_file_that_is_missing_cut_off_or_changed_is_named) {
   ASSERT_TRUE(create(data(), to()));
-  std::filesystem::resize_file(to() / "plugins/ab/package.trvp", 1000);
-  expect_corrupt("plugins/ab/package.trvp is not what was backed up");
+  std::filesystem::resize_file(to() / "packages/ab/cdef", 1000);
+  expect_corrupt("packages/ab/cdef is not what was backed up");
   std::filesystem::remove(to() / "keys/audit.pem");
   expect_corrupt("keys/audit.pem is missing");
   std::ofstream(to() / "backup.sha256") << "nonsense\n";

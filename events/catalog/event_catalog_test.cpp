@@ -20,7 +20,7 @@ base::BytesView view(const FlatBufferBuilder& builder) {
 
 TEST(EventCatalog, knows_the_events_of_every_schema) {
   const EventCatalog catalog = EventCatalog::make();
-  for (const char* type : {"trv.tenant.created", "trv.plugin.installed", "trv.event.received", "trv.effect.requested",
+  for (const char* type : {"trv.tenant.created", "trv.plugin.requested", "trv.event.received", "trv.effect.requested",
                            "trv.instance.started", "trv.task.completed"}) {
     EXPECT_TRUE(catalog.knows(type)) << type;
   }

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <future>
+#include <iterator>
 #include <set>
 
 #include "audit/note/key_file.hpp"
@@ -21,6 +23,7 @@
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/http/server.hpp"
+#include "kernel/http/workers.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
@@ -31,6 +34,7 @@ namespace {
 constexpr auto stop_grace = std::chrono::seconds(10);
 constexpr std::size_t page = 500;
 constexpr unsigned shards_max = 256;
+constexpr std::size_t secrets_followed_max = 65536;  ///< commands whose secrets wait to be removed
 
 plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
   return [logger = std::move(logger)](const plugin_host::LogLine& line) {
@@ -68,10 +72,13 @@ struct Kernel::Parts {
   std::unique_ptr<Room> room;
   gateway::TrailSigner signer;
   std::unique_ptr<egress::SecretStore> secrets;
+  std::unique_ptr<http::Workers> secret_follower;
   std::unique_ptr<ProjectedConnections> connections;
   std::unique_ptr<egress::Broker> broker;
+  std::unique_ptr<blob::BlobStore> archives;  ///< of packages
   std::unique_ptr<plugin_host::PluginStore> packages;
   std::unique_ptr<plugin_host::PluginHost> plugins;
+  std::unique_ptr<plugin_host::PackageFollower> follower;
   // One of each for each shard.
   std::unique_ptr<CrashNote> crash_note;
   std::vector<std::unique_ptr<effects::TryJournal>> tries;
@@ -80,29 +87,12 @@ struct Kernel::Parts {
   std::unique_ptr<http::Server> server;
 
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
-  /// Every package that the log names.
-  [[nodiscard]] base::Result<std::vector<tenancy::Package>> named_packages(const lmdb::Txn& txn) const;
   /// What was stored for an event whose command was refused.
   [[nodiscard]] base::Status remove_unnamed_blobs();
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
   [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
-
-base::Result<std::vector<tenancy::Package>> Kernel::Parts::named_packages(const lmdb::Txn& txn) const {
-  std::vector<tenancy::Package> all;
-  for (std::string after;;) {
-    TRV_TRY_ASSIGN(std::vector<tenancy::Package> some, node->platform().tenancy().packages(txn, after, page));
-    const bool is_last = some.size() < page;
-    for (tenancy::Package& package : some) {
-      std::string key = package.plugin + "/" + package.version;
-      TRV_ASSERT(key > after);  // so that the pages come to an end
-      after = std::move(key);
-      all.push_back(std::move(package));
-    }
-    if (is_last) return all;
-  }
-}
 
 node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
   // Effects are handed out from start() of the shard on.
@@ -228,16 +218,26 @@ base::Status Kernel::compose(StartReport& report) {
                  note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
   parts.signer = {config_.audit_origin, audit_key.to_pem()};
   TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(folder / "secrets", random_));
+  parts.secret_follower = std::make_unique<http::Workers>(1, secrets_followed_max);
   parts.connections = std::make_unique<ProjectedConnections>(*parts.node);
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
-  TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", random_));
+  TRV_TRY_ASSIGN(parts.archives, blob::FolderBlobStore::open(folder / "packages", package::package_bytes_max, random_));
+  TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
   plugin_host::HostConfiguration hosting;
   TRV_TRY_ASSIGN(hosting.trial_program, beside_this_program("trav-plugin-host"));
   hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
                                                                plugin_log(parts.logger)));
+  parts.follower = std::make_unique<plugin_host::PackageFollower>(plugin_host::FollowedPackages{
+      .platform = parts.node->platform().projection(),
+      .tenancy = parts.node->platform().tenancy(),
+      .store = *parts.packages,
+      .host = *parts.plugins,
+      .clock = clock_,
+      .submit = [&parts](shard::Command command) { parts.node->platform().submit(std::move(command)); },
+      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); }});
   logger_->debug("start: keys, secrets and packages are open");
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = (config_.effects_concurrency_max + config_.shards - 1) / config_.shards;
@@ -259,9 +259,8 @@ base::Status Kernel::compose(StartReport& report) {
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
   const gateway::Ports ports{.node = *parts.node,
-                             .packages = *parts.packages,
-                             .plugins = *parts.plugins,
-                             .secrets = *parts.secrets,
+                             .packages = {*parts.packages, *parts.plugins, *parts.follower},
+                             .secrets = {*parts.secrets, *parts.secret_follower},
                              .blobs = *parts.blobs,
                              .broker = *parts.broker,
                              .effects = parts.dispatchers,
@@ -291,7 +290,10 @@ base::Status Kernel::compose(StartReport& report) {
   }
   // The projections are at the log's end, and nothing is loaded and nobody can ask for anything yet.
   TRV_TRY(sweep(report));
-  TRV_TRY(load_plugins(report));
+  TRV_TRY_ASSIGN(plugin_host::PackageFollower::Started packages, parts.follower->start());
+  report.plugins = packages.loaded;
+  std::ranges::move(packages.problems, std::back_inserter(report.problems));
+  logger_->debug("start: {} plugins are loaded", report.plugins);
   // Effects of an earlier run go out only now that the plugins are there.
   for (const auto& dispatcher : parts.dispatchers) dispatcher->start();
   // Last: a start that fails has not used up the token that it could not show.
@@ -342,10 +344,6 @@ base::Status Kernel::first_start(StartReport& report) {
 // now is not in the way: the next start tries again.
 base::Status Kernel::sweep(StartReport& report) {
   Parts& parts = *parts_;
-  TRV_TRY_ASSIGN(const auto txn, parts.node->platform().begin_read());
-  TRV_TRY_ASSIGN(const std::vector<tenancy::Package> named, parts.named_packages(txn));
-  std::vector<base::Digest> packages;
-  for (const tenancy::Package& package : named) packages.push_back(package.package_sha256);
   std::set<egress::SecretReference> secrets;
   TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> tenants, parts.node->tenants());
   for (const tenancy::Tenant& tenant : tenants) {
@@ -364,9 +362,6 @@ base::Status Kernel::sweep(StartReport& report) {
   TRV_TRY(check_secrets(config_.data_folder, secrets));
   // The log that a backup copies may still name what this one names no longer.
   if (backup::is_running(config_.data_folder)) return {};
-  if (const auto removed = parts.packages->remove_unreferenced(packages); !removed) {
-    report.problems.push_back(removed.error().message());
-  }
   if (const auto removed = parts.secrets->remove_unreferenced(secrets); !removed) {
     report.problems.push_back(removed.error().message());
   }
@@ -376,27 +371,11 @@ base::Status Kernel::sweep(StartReport& report) {
   return {};
 }
 
-// A plugin that does not load costs its own calls, never the kernel.
-base::Status Kernel::load_plugins(StartReport& report) {
-  Parts& parts = *parts_;
-  TRV_EXPECTS(parts.plugins != nullptr && report.plugins == 0);
-  TRV_TRY_ASSIGN(const auto txn, parts.node->platform().begin_read());
-  TRV_TRY_ASSIGN(const std::vector<tenancy::Package> packages, parts.named_packages(txn));
-  for (const tenancy::Package& package : packages) {
-    if (const auto loaded = parts.plugins->load(package.package_sha256); loaded) {
-      ++report.plugins;
-      logger_->debug("start: plugin {} {} is loaded", package.plugin, package.version);
-    } else {
-      report.problems.push_back(
-          fmt::format("plugin {} {} did not load: {}", package.plugin, package.version, loaded.error().message()));
-    }
-  }
-  return {};
-}
-
 void Kernel::stop() {
   if (!parts_) return;
   Parts& parts = *parts_;
+  // Requests that wait for a package are answered, so that the server does not wait for them.
+  if (parts.follower) parts.follower->stop();
   if (parts.server) parts.server->stop(stop_grace);
   for (const auto& dispatcher : parts.dispatchers) dispatcher->begin_stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();

@@ -46,7 +46,6 @@ class Kernel {
   [[nodiscard]] base::Status compose(StartReport& report);
   [[nodiscard]] base::Status first_start(StartReport& report);
   [[nodiscard]] base::Status sweep(StartReport& report);
-  [[nodiscard]] base::Status load_plugins(StartReport& report);
 
   Config config_;
   const base::Clock& clock_;

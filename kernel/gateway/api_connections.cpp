@@ -79,8 +79,8 @@ std::vector<std::string> no_longer_named(const Connection& before, const Connect
 }
 
 // What the log named before, and names no longer, goes once that is durable; what a refused command brought goes, too.
-// Where it is not known what became of a decision, both stay for the next start to tell: a connection is never without
-// its secret. What the disk does not remove now goes at the next start as well.
+// Where it is not known what became of a decision, both stay for the next start to find out: a connection is never
+// without its secret. What the disk does not remove now goes at the next start as well.
 void settle_secrets(egress::SecretStore& store, const base::TenantId& tenant, const SecretChange& change,
                     bool took_effect) {
   if (took_effect) {
@@ -90,14 +90,24 @@ void settle_secrets(egress::SecretStore& store, const base::TenantId& tenant, co
   }
 }
 
+// The record first; then files are removed on the follower's thread, for which no shard waits, and then it is answered.
+void follow(http::Workers& follower, const std::function<void()>& act, const std::function<void()>& answer) {
+  const bool is_taken = follower.run([act, answer] {
+    act();
+    answer();
+  });
+  if (!is_taken) answer();
+}
+
 /// Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
 base::Result<bool> is_installed(const node::Shard& platform, std::string_view plugin) {
   TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
-  return platform.tenancy().has_package(txn, plugin);
+  return platform.tenancy().has_loaded_package(txn, plugin);
 }
 
 // A secret that is not sent again is kept.
-void apply_connection(const node::Shard& platform, egress::SecretStore& store, Call call) {
+void apply_connection(const node::Shard& platform, const Secrets& kept_secrets, Call call) {
+  egress::SecretStore& store = kept_secrets.store;
   auto wanted = parse(call.request());
   if (!wanted) return call.responder.fail(wanted.error());
   auto plugin_installed = is_installed(platform, wanted->connection.plugin);
@@ -133,16 +143,22 @@ void apply_connection(const node::Shard& platform, egress::SecretStore& store, C
     secrets->decided = true;
     return decision;
   };
-  command.done = [&store, held, connection, secrets](const base::Result<shard::Applied>& outcome) {
-    settle_secrets(store, held->tenant, *secrets, outcome.has_value());
-    if (!outcome) return held->responder.fail(outcome.error());
-    held->responder.send(http::json(200, boost::json::value(to_object(*connection))));
+  command.done = [kept_secrets, held, connection, secrets](const base::Result<shard::Applied>& outcome) {
+    follow(
+        kept_secrets.follower,
+        [&store = kept_secrets.store, held, secrets, took_effect = outcome.has_value()] {
+          settle_secrets(store, held->tenant, *secrets, took_effect);
+        },
+        [held, connection, outcome] {
+          if (!outcome) return held->responder.fail(outcome.error());
+          held->responder.send(http::json(200, boost::json::value(to_object(*connection))));
+        });
   };
   shard.submit(std::move(command));
 }
 
 // Who removes a connection takes its secrets back: also requests that wait in line do not send them any more.
-void remove_connection(egress::SecretStore& store, Call call) {
+void remove_connection(const Secrets& secrets, Call call) {
   const tenancy::RemoveConnection remove{std::string(call.request().parameter("name"))};
   auto named = std::make_shared<std::vector<std::string>>();
   shard::Command command = command_of(call);
@@ -154,17 +170,21 @@ void remove_connection(egress::SecretStore& store, Call call) {
     *named = before ? no_longer_named(*before, {}) : std::vector<std::string>();
     return tenancy::decide(tenancy, state, context, remove);
   };
-  command.done = [&store, held, named](const base::Result<shard::Applied>& outcome) {
+  command.done = [secrets, held, named](const base::Result<shard::Applied>& outcome) {
     if (!outcome) return held->responder.fail(outcome.error());
-    for (const std::string& reference : *named) (void)store.remove(held->tenant, reference);
-    held->responder.send(http::empty(204));
+    follow(
+        secrets.follower,
+        [&store = secrets.store, held, named] {
+          for (const std::string& reference : *named) (void)store.remove(held->tenant, reference);
+        },
+        [held] { held->responder.send(http::empty(204)); });
   };
   shard.submit(std::move(command));
 }
 
 }  // namespace
 
-void add_connection_routes(http::Router& router, const node::Node& node, egress::SecretStore& secrets) {
+void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets) {
   router.route("GET", "/v1/tenants/{tenant}/connections",
                guarded(node, Resource::connections, Verb::read, [](Call call) {
                  answer_list(
@@ -173,11 +193,11 @@ void add_connection_routes(http::Router& router, const node::Node& node, egress:
                }));
   router.route("PUT", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,
-                       [&node, &secrets](Call call) { apply_connection(node.platform(), secrets, std::move(call)); }),
+                       [&node, secrets](Call call) { apply_connection(node.platform(), secrets, std::move(call)); }),
                {.may_wait = true});
   router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,
-                       [&secrets](Call call) { remove_connection(secrets, std::move(call)); }));
+                       [secrets](Call call) { remove_connection(secrets, std::move(call)); }));
 }
 
 }  // namespace trv::gateway

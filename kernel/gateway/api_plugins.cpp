@@ -1,6 +1,7 @@
 #include <boost/json/parse.hpp>
 
-#include <tuple>
+#include <algorithm>
+#include <charconv>
 
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
@@ -13,10 +14,11 @@ namespace {
 
 using tenancy::Grant;
 using tenancy::Package;
+using tenancy::PackageStatus;
 using tenancy::Resource;
 using tenancy::Verb;
 
-constexpr std::size_t package_bytes_max = std::size_t{64} << 20;
+constexpr base::Duration patience_max = std::chrono::seconds(30);
 
 /// The manifest as it was installed: it was checked then, so what cannot be read now is damage.
 base::Result<boost::json::object> manifest_of(const Package& package) {
@@ -26,12 +28,27 @@ base::Result<boost::json::object> manifest_of(const Package& package) {
   return std::move(value.as_object());
 }
 
-boost::json::object to_object(const Package& package) {
+/// What the log says of it; "failed" where it is loaded by the log, and did not load at this node's start.
+boost::json::object to_object(const plugin_host::PluginHost& plugins, const Package& package) {
   boost::json::object object = {{"id", package.plugin},
                                 {"version", package.version},
-                                {"package_sha256", base::to_hex(package.package_sha256)},
-                                {"library_sha256", base::to_hex(package.library_sha256)},
-                                {"installed", package.installed.to_rfc3339()}};
+                                {"status", to_string(package.status)},
+                                {"package_sha256", base::to_hex(package.package_sha256)}};
+  const bool is_refused = package.status == PackageStatus::refused;
+  object[is_refused                                ? "refused"
+         : package.status == PackageStatus::loaded ? "installed"
+                                                   : "requested"] = package.changed.to_rfc3339();
+  if (is_refused) {
+    object["reason"] = package.refusal->message();
+    return object;
+  }
+  if (const auto failure = plugins.failure(package.plugin, package.version);
+      failure && package.status == PackageStatus::loaded) {
+    object["status"] = "failed";
+    object["reason"] = *failure;
+  }
+  object["package_bytes"] = package.package_bytes;
+  object["library_sha256"] = base::to_hex(package.library_sha256);
   boost::json::array operations;
   if (const auto manifest = manifest_of(package)) {
     if (const auto* title = manifest->if_contains("title")) object["title"] = *title;
@@ -47,53 +64,72 @@ boost::json::object to_object(const Grant& grant) {
   return {{"id", grant.plugin}, {"version", grant.version}, {"enabled_at", grant.enabled.to_rfc3339()}};
 }
 
-/// A version never changes what it is. The command asks again; here it keeps a library that would be refused from being
-/// loaded in the place of the one that is installed. Error: conflict.
-base::Status check_version_is_free(const node::Shard& platform, const plugin_host::Installed& installed) {
-  const auto& [id, version] = std::tie(installed.manifest.id, installed.manifest.version);
-  TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
-  TRV_TRY_ASSIGN(const auto known, platform.tenancy().package(txn, id, version));
-  if (!known || known->package_sha256 == installed.package_digest) return {};
-  return base::fail(base::ErrorCode::conflict,
-                    "plugin '" + id + "' version " + version + " is installed from another package (SHA-256 " +
-                        base::to_hex(known->package_sha256) + "); give the new one a new version");
+/// How long the sender wants to wait for the outcome: "wait=<seconds>" in Prefer (RFC 7240), at most patience_max.
+base::Duration patience_of(const http::Request& request, base::Duration unless_said) {
+  constexpr std::string_view name = "wait=";
+  const std::string_view preference = request.header("Prefer").value_or("");
+  if (!preference.starts_with(name)) return unless_said;
+  std::uint32_t seconds = 0;
+  const char* end = preference.data() + preference.size();
+  const auto parsed = std::from_chars(preference.data() + name.size(), end, seconds);
+  if (parsed.ec != std::errc() || parsed.ptr != end) return unless_said;
+  return std::min<base::Duration>(patience_max, std::chrono::seconds(seconds));
 }
 
-// The library is loaded before the installation becomes a fact: what does not load is refused with the reason, and
-// nothing of it stays on disk. Once it is loaded its file stays, also where the shard cannot take the command now.
-void install(plugin_host::PluginStore& packages, plugin_host::PluginHost& plugins, Call call) {
+http::Response outcome_of(const plugin_host::PluginHost& plugins, const Package& package, bool is_new) {
+  if (package.status == PackageStatus::refused) return http::problem_of(*package.refusal);
+  const boost::json::value body = to_object(plugins, package);
+  if (package.status == PackageStatus::loaded) return http::json(is_new ? 201 : 200, body);
+  return http::json(202, body).with("Location", "/v1/plugins/" + package.plugin + "/" + package.version);
+}
+
+// The archive is stored and the request for it recorded; what acts on it is the follower. The answer waits for that.
+void install(const Packages& packages, Call call) {
   if (auto refused = refuse_encoding(call.request())) return call.responder.send(*std::move(refused));
-  const auto installed = packages.install(base::as_bytes(call.request().body()));
-  if (!installed) {
+  auto stored = packages.store.put(base::as_bytes(call.request().body()));
+  if (!stored) {
     // A file that differs from its digest is the sender's mistake here, not damage of ours.
-    const bool sent_so = installed.error().code() == base::ErrorCode::corrupt;
-    return call.responder.fail_storing(sent_so ? base::Error(base::ErrorCode::invalid, installed.error().message())
-                                               : installed.error());
+    const bool sent_so = stored.error().code() == base::ErrorCode::corrupt;
+    return call.responder.fail_storing(sent_so ? base::Error(base::ErrorCode::invalid, stored.error().message())
+                                               : stored.error());
   }
-  base::Status loaded = check_version_is_free(call.shard, *installed);
-  if (loaded) loaded = plugins.load(installed->package_digest);
-  if (!loaded) {
-    base::Error error = std::move(loaded).error();
-    if (const auto discarded = packages.discard(installed->package_digest); !discarded) {
-      error = std::move(error).in(discarded.error().message());
-    }
-    return call.responder.fail(error);
-  }
-  packages.keep(installed->package_digest);
-  Package package;
-  package.plugin = installed->manifest.id;
-  package.version = installed->manifest.version;
-  package.package_sha256 = installed->package_digest;
-  package.library_sha256 = installed->library_digest;
-  package.manifest = installed->manifest.text;
-  decide(std::move(call), tenancy::InstallPackage{package}, [package](const Change& change) mutable {
-    const bool is_new = change.last >= change.first;
-    package.installed = change.time;
-    return http::json(is_new ? 201 : 200, boost::json::value(to_object(package)));
-  });
+  const plugin_host::Stored& sent = **stored;
+  tenancy::RequestPackage request{.package = {.plugin = sent.manifest.id,
+                                              .version = sent.manifest.version,
+                                              .package_sha256 = sent.package_digest,
+                                              .package_bytes = sent.package_bytes,
+                                              .library_sha256 = sent.library_digest,
+                                              .manifest = sent.manifest.text},
+                                  .runs = packages.host.runs(sent.package_digest)};
+  const base::Duration patience = patience_of(call.request(), patience_max);
+  const Package asked = request.package;
+  decide_then(
+      std::move(call), std::move(request),
+      [packages, asked, patience, held = *std::move(stored)](Call decided, const Result<Change>& change) mutable {
+        held.reset();  // its record names it from here on, or nothing does
+        packages.follower.wake();
+        if (!change) return decided.responder.fail(change.error());
+        packages.follower.await(
+            asked, patience,
+            [packages, is_new = change->last >= change->first,
+             responder = std::move(decided.responder)](Result<Package> package) mutable {
+              responder.answer(package ? Result<http::Response>(outcome_of(packages.host, *package, is_new))
+                                       : fail(package.error()));
+            });
+      });
 }
 
-void show_package(const node::Shard& platform, Call call) {
+base::Result<http::Response> shown(const plugin_host::PluginHost& plugins, const Package& package) {
+  const boost::json::object object = to_object(plugins, package);
+  if (package.status == PackageStatus::refused) return http::json(200, object);
+  TRV_TRY(manifest_of(package));
+  // As it was installed: reading it again could change how its numbers are written.
+  std::string text = to_text(object);
+  text.pop_back();
+  return http::json_text(200, text + ",\"manifest\":" + package.manifest + "}");
+}
+
+void show_package(const node::Shard& platform, const Packages& packages, Call call) {
   const std::string id(call.request().parameter("id"));
   const std::string version(call.request().parameter("version"));
   const auto txn = platform.begin_read();
@@ -104,13 +140,14 @@ void show_package(const node::Shard& platform, Call call) {
     return call.responder.fail(
         base::Error(base::ErrorCode::not_found, "plugin '" + id + "' version '" + version + "' is not installed"));
   }
-  const auto manifest = manifest_of(**package);
-  if (!manifest) return call.responder.fail(manifest.error());
-  // As it was installed: reading it again could change how its numbers are written.
-  std::string text = to_text(to_object(**package));
-  text.pop_back();
-  text += ",\"manifest\":" + (*package)->manifest + "}";
-  call.responder.send(http::json_text(200, std::move(text)));
+  const base::Duration patience = patience_of(call.request(), base::Duration::zero());
+  if ((*package)->status != PackageStatus::pending || patience == base::Duration::zero()) {
+    return call.responder.answer(shown(packages.host, **package));
+  }
+  packages.follower.await(**package, patience,
+                          [packages, responder = std::move(call.responder)](Result<Package> settled) mutable {
+                            responder.answer(settled ? shown(packages.host, *settled) : fail(settled.error()));
+                          });
 }
 
 // Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
@@ -124,7 +161,7 @@ void enable(const node::Shard& platform, Call call) {
   if (!txn) return call.responder.fail(txn.error());
   const auto package = platform.tenancy().package(*txn, enable.plugin, enable.version);
   if (!package) return call.responder.fail(package.error());
-  if (*package) enable.package_sha256 = (*package)->package_sha256;
+  if (*package && (*package)->status == PackageStatus::loaded) enable.package_sha256 = (*package)->package_sha256;
   decide(std::move(call), enable, [enable](const Change& change) {
     return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, change.time})));
   });
@@ -137,25 +174,23 @@ void disable(Call call) {
 
 }  // namespace
 
-void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host::PluginStore& packages,
-                       plugin_host::PluginHost& plugins) {
+void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages) {
   router.route("POST", "/v1/plugins",
                guarded(node, Resource::packages, Verb::write,
-                       [&packages, &plugins](Call call) { install(packages, plugins, std::move(call)); },
-                       {.body = BodyRule::by_handler}),
-               {.body_bytes_max = package_bytes_max, .may_wait = true});
-  router.route("GET", "/v1/plugins", guarded(node, Resource::packages, Verb::read, [&node](Call call) {
+                       [packages](Call call) { install(packages, std::move(call)); }, {.body = BodyRule::by_handler}),
+               {.body_bytes_max = package::package_bytes_max, .may_wait = true});
+  router.route("GET", "/v1/plugins", guarded(node, Resource::packages, Verb::read, [&node, packages](Call call) {
                  answer_list(
                      node.platform(), std::move(call),
                      [&node](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
                        return node.platform().tenancy().packages(txn, after, count);
                      },
-                     [](const auto& one) { return to_object(one); },
+                     [packages](const auto& one) { return to_object(packages.host, one); },
                      [](const auto& one) { return one.plugin + "/" + one.version; });
                }));
-  router.route("GET", "/v1/plugins/{id}/{version}", guarded(node, Resource::packages, Verb::read, [&node](Call call) {
-                 show_package(node.platform(), std::move(call));
-               }));
+  router.route("GET", "/v1/plugins/{id}/{version}",
+               guarded(node, Resource::packages, Verb::read,
+                       [&node, packages](Call call) { show_package(node.platform(), packages, std::move(call)); }));
   router.route("GET", "/v1/tenants/{tenant}/plugins", guarded(node, Resource::plugins, Verb::read, [](Call call) {
                  answer_list(
                      std::move(call), &tenancy::TenancyStore::grants, [](const auto& one) { return to_object(one); },

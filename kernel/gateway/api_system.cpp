@@ -50,16 +50,16 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
 http::Router make_router(const Ports& ports) {
   http::Router router;
   add_system_routes(router, ports.node,
-                    [ports] { return render_metrics(ports.node, ports.effects, ports.broker, ports.plugins); });
+                    [ports] { return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host); });
   add_tenant_routes(router, ports.node, ports.random);
   add_token_routes(router, ports.node, ports.random);
   add_connection_routes(router, ports.node, ports.secrets);
-  add_plugin_routes(router, ports.node, ports.packages, ports.plugins);
-  add_workflow_routes(router, ports.node, ports.plugins);
+  add_plugin_routes(router, ports.node, ports.packages);
+  add_workflow_routes(router, ports.node, ports.packages.host);
   add_instance_routes(router, ports.node);
   add_effect_routes(router, ports.node);
   add_event_routes(router, ports.node, ports.blobs);
-  add_webhook_routes(router, ports.node, ports.plugins, ports.secrets, ports.blobs);
+  add_webhook_routes(router, ports.node, ports.packages.host, ports.secrets.store, ports.blobs);
   add_audit_routes(router, ports.node, ports.signer);
   return router;
 }

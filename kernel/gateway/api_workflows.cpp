@@ -54,13 +54,14 @@ base::Result<std::string> obstacle(const Platform& platform, const Call& call, c
   const tenancy::TenancyStore& packages = platform.node.platform().tenancy();
   TRV_TRY_ASSIGN(const auto installed_now, platform.node.platform().begin_read());
   TRV_TRY_ASSIGN(const auto package, packages.package(installed_now, called.plugin, called.version));
-  if (!package) {
-    TRV_TRY_ASSIGN(const bool installed, packages.has_package(installed_now, called.plugin));
+  if (!package || package->status != tenancy::PackageStatus::loaded) {
+    TRV_TRY_ASSIGN(const bool installed, packages.has_loaded_package(installed_now, called.plugin));
     return installed ? fmt::format("version {} of plugin '{}' is not installed", called.version, called.plugin)
                      : fmt::format("plugin '{}' is not installed", called.plugin);
   }
   const auto manifest = platform.plugins.manifest(called.plugin, called.version);
-  if (manifest && (*manifest)->find_operation(called.operation) == nullptr) {
+  if (!manifest) return manifest.error().message();
+  if ((*manifest)->find_operation(called.operation) == nullptr) {
     return fmt::format("plugin '{}' version {} has no operation '{}'", called.plugin, called.version, called.operation);
   }
   TRV_TRY_ASSIGN(const auto granted_now, call.shard.begin_read());

@@ -9,9 +9,9 @@
 #include "kernel/egress/secret_store.hpp"
 #include "kernel/gateway/metrics.hpp"
 #include "kernel/http/router.hpp"
+#include "kernel/http/workers.hpp"
 #include "kernel/node/node.hpp"
-#include "kernel/plugin_host/plugin_host.hpp"
-#include "kernel/plugin_host/plugin_store.hpp"
+#include "kernel/plugin_host/package_follower.hpp"
 
 namespace trv::gateway {
 
@@ -21,12 +21,24 @@ struct TrailSigner {
   std::string key_pem;
 };
 
+/// What installs a package: each request puts it into the store and has it followed.
+struct Packages {
+  plugin_host::PluginStore& store;
+  plugin_host::PluginHost& host;
+  plugin_host::PackageFollower& follower;
+};
+
+/// The secrets of connections, and the thread that removes those that records have replaced.
+struct Secrets {
+  egress::SecretStore& store;
+  http::Workers& follower;
+};
+
 void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics);
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
-void add_connection_routes(http::Router& router, const node::Node& node, egress::SecretStore& secrets);
-void add_plugin_routes(http::Router& router, const node::Node& node, plugin_host::PluginStore& packages,
-                       plugin_host::PluginHost& plugins);
+void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets);
+void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
 void add_instance_routes(http::Router& router, const node::Node& node);
 void add_effect_routes(http::Router& router, const node::Node& node);
@@ -40,9 +52,8 @@ void add_audit_routes(http::Router& router, const node::Node& node, const TrailS
 /// What all of them are given together.
 struct Ports {
   const node::Node& node;
-  plugin_host::PluginStore& packages;
-  plugin_host::PluginHost& plugins;
-  egress::SecretStore& secrets;
+  Packages packages;
+  Secrets secrets;
   blob::BlobStore& blobs;
   const egress::Broker& broker;
   Dispatchers effects;

@@ -11,6 +11,7 @@ extern "C" {
 #include <sys/pidfd.h>  // of glibc 2.36, which does not say so itself
 }
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -26,6 +27,13 @@ using base::ErrorCode;
 using Steady = std::chrono::steady_clock;
 
 constexpr std::size_t output_kept_max = 4'096;
+constexpr std::chrono::milliseconds stop_asked_every{50};
+
+/// Until when the process may run.
+struct Patience {
+  Steady::time_point deadline;
+  const std::stop_token& stop;
+};
 
 struct Ended {
   int wait_status = 0;
@@ -55,20 +63,20 @@ base::Result<pid_t> spawn(const std::filesystem::path& program, std::array<const
   return child;
 }
 
-bool readable_before(int file, Steady::time_point deadline) {
+bool readable_in_time(int file, const Patience& patience) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Steady::now()).count();
-    if (left <= 0) return false;
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(patience.deadline - Steady::now());
+    if (left.count() <= 0 || patience.stop.stop_requested()) return false;
     pollfd waiting{.fd = file, .events = POLLIN, .revents = 0};
-    if (::poll(&waiting, 1, static_cast<int>(left)) > 0) return true;
+    if (::poll(&waiting, 1, static_cast<int>(std::min(left, stop_asked_every).count())) > 0) return true;
   }
 }
 
 // Reads until the other end is closed. False: the time was over before.
-bool read_all(int input, Steady::time_point deadline, std::string& output) {
+bool read_all(int input, const Patience& patience, std::string& output) {
   std::array<char, 1'024> part{};
   for (;;) {
-    if (!readable_before(input, deadline)) return false;
+    if (!readable_in_time(input, patience)) return false;
     const ssize_t size = ::read(input, part.data(), part.size());
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return true;
@@ -77,9 +85,9 @@ bool read_all(int input, Steady::time_point deadline, std::string& output) {
 }
 
 // A process may close its output and go on, so its end is waited for too; at the deadline it is killed.
-Ended await(pid_t child, int process, int input, Steady::time_point deadline) {
+Ended await(pid_t child, int process, int input, const Patience& patience) {
   Ended ended;
-  ended.in_time = read_all(input, deadline, ended.output) && readable_before(process, deadline);
+  ended.in_time = read_all(input, patience, ended.output) && readable_in_time(process, patience);
   if (!ended.in_time) ::kill(child, SIGKILL);
   while (::waitpid(child, &ended.wait_status, 0) < 0) TRV_ASSERT(errno == EINTR);
   return ended;
@@ -88,7 +96,8 @@ Ended await(pid_t child, int process, int input, Steady::time_point deadline) {
 }  // namespace
 
 base::Status try_library(const std::filesystem::path& program, const std::filesystem::path& library,
-                         std::string_view id, std::string_view version, std::chrono::milliseconds patience) {
+                         std::string_view id, std::string_view version, const std::stop_token& stop,
+                         std::chrono::milliseconds patience) {
   TRV_EXPECTS(program.is_absolute() && library.is_absolute() && patience.count() > 0);
   const std::string id_text(id);
   const std::string version_text(version);
@@ -106,10 +115,14 @@ base::Status try_library(const std::filesystem::path& program, const std::filesy
   }
   const int process = ::pidfd_open(*child, 0);
   // Without a way to wait for it, it has had its time.
-  const Ended ended = await(*child, process, ends[0], process < 0 ? Steady::now() : deadline);
+  const Ended ended = await(*child, process, ends[0], {process < 0 ? Steady::now() : deadline, stop});
   if (process >= 0) ::close(process);
   ::close(ends[0]);
   if (process < 0) return base::fail(ErrorCode::unavailable, fmt::format("cannot wait for {}", program.string()));
+  if (!ended.in_time && stop.stop_requested()) {
+    return base::fail(ErrorCode::cancelled, fmt::format("library '{}' was not tried to the end: the process stops",
+                                                        library.filename().string()));
+  }
   if (!ended.in_time) {
     return base::fail(ErrorCode::invalid, fmt::format("library '{}' was not loaded within {} ms: it hangs",
                                                       library.filename().string(), patience.count()));

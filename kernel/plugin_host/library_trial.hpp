@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <stop_token>
 #include <string_view>
 
 #include "sdk/base/result.hpp"
@@ -17,9 +18,9 @@ namespace trv::plugin_host {
 inline constexpr std::string_view trial_passed = "passed";
 
 /// Blocks until the process has ended, at most `patience`. Any thread. Errors: invalid (the library is refused; says
-/// why), unavailable (the process could not be started).
+/// why), unavailable (the process could not be started), cancelled (`stop` was requested; the process is killed).
 [[nodiscard]] base::Status try_library(const std::filesystem::path& program, const std::filesystem::path& library,
-                                       std::string_view id, std::string_view version,
+                                       std::string_view id, std::string_view version, const std::stop_token& stop = {},
                                        std::chrono::milliseconds patience = std::chrono::seconds(20));
 
 }  // namespace trv::plugin_host

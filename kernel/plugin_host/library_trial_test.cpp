@@ -28,7 +28,7 @@ class LibraryTrialTest : public testing::Test {
   static std::filesystem::path library(const std::string& name) { return build_ / "test_plugins" / (name + ".so"); }
   static base::Status tried(const std::filesystem::path& library,
                             std::chrono::milliseconds patience = std::chrono::seconds(20)) {
-    return try_library(build_ / "bin" / "trav-plugin-host", library, "tracker", "1.2.3", patience);
+    return try_library(build_ / "bin" / "trav-plugin-host", library, "tracker", "1.2.3", {}, patience);
   }
 
   static inline const std::filesystem::path build_ = TRV_BINARY_DIR;

@@ -48,16 +48,24 @@ PluginHost::~PluginHost() {
   static_cast<void>(stop(base::Duration::zero()));
 }
 
-base::Status PluginHost::load(const base::Digest& package_digest, const std::string& configuration) {
+base::Result<Stored> PluginHost::examine(const base::Digest& package_digest, const std::stop_token& stop) {
+  TRV_TRY_ASSIGN(Stored package, store_.open(package_digest));
+  if (!configuration_.trial_program.empty() && !runs(package_digest)) {
+    TRV_TRY(try_library(configuration_.trial_program, package.library, package.manifest.id, package.manifest.version,
+                        stop));
+  }
+  return package;
+}
+
+base::Status PluginHost::load(const Stored& package, const std::string& configuration) {
   // One at a time: mapping a library runs its constructors.
   const std::lock_guard load_lock(load_mutex_);
-  TRV_TRY_ASSIGN(Installed installed, store_.open(package_digest));
   auto loaded = std::make_shared<Loaded>();
-  loaded->manifest = std::make_shared<const package::Manifest>(std::move(installed.manifest));
-  loaded->package_digest = package_digest;
+  loaded->manifest = std::make_shared<const package::Manifest>(package.manifest);
+  loaded->package_digest = package.package_digest;
   const package::Manifest& manifest = *loaded->manifest;
   if (const std::shared_ptr<Loaded> running = find(manifest.id, manifest.version)) {
-    if (running->package_digest == package_digest) return {};
+    if (running->package_digest == package.package_digest) return {};
     return base::fail(ErrorCode::conflict, fmt::format("plugin '{}' {} runs already, from package {}", manifest.id,
                                                        manifest.version, base::to_hex(running->package_digest)));
   }
@@ -65,11 +73,8 @@ base::Status PluginHost::load(const base::Digest& package_digest, const std::str
     TRV_TRY_ASSIGN(WebhookDeclaration webhook, compile_webhook(manifest, index));
     loaded->webhooks.push_back(std::make_shared<const WebhookDeclaration>(std::move(webhook)));
   }
-  if (!configuration_.trial_program.empty()) {
-    TRV_TRY(try_library(configuration_.trial_program, installed.library, manifest.id, manifest.version));
-  }
   TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
-                 PluginLibrary::load(installed.library, manifest.id, manifest.version));
+                 PluginLibrary::load(package.library, manifest.id, manifest.version));
   TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
                  InProcessInstance::start(std::move(library), configuration,
                                           {.threads = *threads_,
@@ -80,7 +85,28 @@ base::Status PluginHost::load(const base::Digest& package_digest, const std::str
   loaded->instance = std::move(instance);
   const std::unique_lock lock(mutex_);
   plugins_[manifest.id].emplace(manifest.version, std::move(loaded));
+  failures_.erase({manifest.id, manifest.version});
   return {};
+}
+
+void PluginHost::note_failure(const std::string& plugin, const std::string& version, const std::string& why) {
+  TRV_EXPECTS(!why.empty() && find(plugin, version) == nullptr);
+  const std::unique_lock lock(mutex_);
+  failures_[{plugin, version}] = why;
+}
+
+std::optional<std::string> PluginHost::failure(std::string_view plugin, std::string_view version) const {
+  const std::shared_lock lock(mutex_);
+  const auto noted = failures_.find({std::string(plugin), std::string(version)});
+  return noted == failures_.end() ? std::nullopt : std::optional(noted->second);
+}
+
+bool PluginHost::runs(const base::Digest& package_digest) const {
+  const std::shared_lock lock(mutex_);
+  return std::ranges::any_of(plugins_, [&](const auto& versions) {
+    return std::ranges::any_of(versions.second,
+                               [&](const auto& one) { return one.second->package_digest == package_digest; });
+  });
 }
 
 std::shared_ptr<PluginHost::Loaded> PluginHost::find(std::string_view plugin, std::string_view version) const {
@@ -91,49 +117,29 @@ std::shared_ptr<PluginHost::Loaded> PluginHost::find(std::string_view plugin, st
   return loaded == versions->second.end() ? nullptr : loaded->second;
 }
 
-namespace {
-
-std::unexpected<base::Error> not_loaded(std::string_view plugin, std::string_view version) {
-  return base::fail(ErrorCode::not_found,
-                    fmt::format("plugin '{}' {} is not loaded", plugin.substr(0, 80), version.substr(0, 80)));
+base::Error PluginHost::not_loaded(std::string_view plugin, std::string_view version) const {
+  const std::string why = failure(plugin, version).value_or("");
+  return {ErrorCode::not_found, fmt::format("plugin '{}' {} is not loaded{}{}", plugin.substr(0, 80),
+                                            version.substr(0, 80), why.empty() ? "" : ": ", why)};
 }
 
-}  // namespace
-
 base::Status PluginHost::unload(std::string_view plugin, std::string_view version, base::Duration grace) {
-  std::shared_ptr<Loaded> loaded;
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
   {
     const std::unique_lock lock(mutex_);
     const auto versions = plugins_.find(plugin);
-    if (versions == plugins_.end()) return not_loaded(plugin, version);
-    const auto found = versions->second.find(version);
-    if (found == versions->second.end()) return not_loaded(plugin, version);
-    loaded = std::move(found->second);
-    versions->second.erase(found);
-    if (versions->second.empty()) plugins_.erase(versions);
+    const bool is_there = versions != plugins_.end() && versions->second.contains(version);
+    if (is_there && versions->second.find(version)->second == loaded) versions->second.erase(loaded->manifest->version);
+    if (is_there && versions->second.empty()) plugins_.erase(versions);
   }
   return loaded->instance->stop(grace);
-}
-
-std::vector<OperationInfo> PluginHost::operations() const {
-  std::vector<OperationInfo> all;
-  const std::shared_lock lock(mutex_);
-  for (const auto& [plugin, versions] : plugins_) {
-    for (const auto& [version, loaded] : versions) {
-      const std::size_t first = all.size();
-      for (const package::Operation& operation : loaded->manifest->operations)
-        all.push_back({plugin, version, operation});
-      std::sort(all.begin() + static_cast<std::ptrdiff_t>(first), all.end(),
-                [](const OperationInfo& a, const OperationInfo& b) { return a.operation.name < b.operation.name; });
-    }
-  }
-  return all;
 }
 
 base::Result<std::shared_ptr<const package::Manifest>> PluginHost::manifest(std::string_view plugin,
                                                                             std::string_view version) const {
   const std::shared_ptr<Loaded> loaded = find(plugin, version);
-  if (loaded == nullptr) return not_loaded(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
   return loaded->manifest;
 }
 
@@ -144,7 +150,7 @@ CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
     return CallHandle{};
   };
   const std::shared_ptr<Loaded> loaded = find(call.plugin, call.version);
-  if (loaded == nullptr) return refuse(not_loaded(call.plugin, call.version).error());
+  if (loaded == nullptr) return refuse(not_loaded(call.plugin, call.version));
   const package::Operation* operation = loaded->manifest->find_operation(call.operation);
   if (operation == nullptr) {
     return refuse({ErrorCode::not_found, fmt::format("plugin '{}' {} has no operation '{}'", call.plugin, call.version,
@@ -176,7 +182,7 @@ base::Result<std::shared_ptr<const WebhookDeclaration>> PluginHost::webhook(std:
                                                                             std::string_view version,
                                                                             std::string_view name) const {
   const std::shared_ptr<Loaded> loaded = find(plugin, version);
-  if (loaded == nullptr) return not_loaded(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
   for (const auto& webhook : loaded->webhooks) {
     if (webhook->manifest.name == name) return webhook;
   }

@@ -7,9 +7,12 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "kernel/egress/broker.hpp"
@@ -31,12 +34,6 @@ struct HostConfiguration {
   std::filesystem::path trial_program = {};
   std::uint64_t call_timeout_ms_default = 60'000;  ///< for calls that state none
   std::uint64_t call_timeout_ms_max = 3'600'000;
-};
-
-struct OperationInfo {
-  std::string plugin;
-  std::string version;
-  package::Operation operation;
 };
 
 struct OperationCall {
@@ -75,16 +72,24 @@ class PluginHost {
   PluginHost(const PluginHost&) = delete;
   PluginHost& operator=(const PluginHost&) = delete;
 
-  /// Verifies, maps and activates a package of the store; a package that runs already is left alone. `configuration` is
-  /// a JSON object. Errors: not_found, corrupt, invalid (the library breaks the ABI), conflict (another package with
-  /// this id and version runs), or why the plugin refused to start.
-  [[nodiscard]] base::Status load(const base::Digest& package_digest, const std::string& configuration = "{}");
+  /// Takes a package from the store and tries its library in a process of its own, unless it runs already. Errors: as
+  /// PluginStore::open and try_library.
+  [[nodiscard]] base::Result<Stored> examine(const base::Digest& package_digest, const std::stop_token& stop = {});
+
+  /// Maps and activates an examined package; one that runs already is left alone. `configuration` is a JSON object.
+  /// Errors: invalid (the library breaks the ABI), conflict (another package with this id and version runs), or why the
+  /// plugin refused to start.
+  [[nodiscard]] base::Status load(const Stored& package, const std::string& configuration = "{}");
+
+  /// Notes why a plugin that should run does not: its calls fail with that. Running it ends the note.
+  void note_failure(const std::string& plugin, const std::string& version, const std::string& why);
+  /// nullopt where it runs, or nothing was noted.
+  [[nodiscard]] std::optional<std::string> failure(std::string_view plugin, std::string_view version) const;
+  [[nodiscard]] bool runs(const base::Digest& package_digest) const;
 
   /// Refuses new calls, drains for `grace`, ends the plugin. Errors: not_found, timeout (it hangs; given up).
   [[nodiscard]] base::Status unload(std::string_view plugin, std::string_view version, base::Duration grace);
 
-  /// What can be called now, sorted by plugin, version and name.
-  [[nodiscard]] std::vector<OperationInfo> operations() const;
   /// Error: not_found.
   [[nodiscard]] base::Result<std::shared_ptr<const package::Manifest>> manifest(std::string_view plugin,
                                                                                 std::string_view version) const;
@@ -111,6 +116,7 @@ class PluginHost {
   PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker, const base::Clock& clock,
              LogSink log, std::unique_ptr<PluginThreads> threads);
   [[nodiscard]] std::shared_ptr<Loaded> find(std::string_view plugin, std::string_view version) const;
+  [[nodiscard]] base::Error not_loaded(std::string_view plugin, std::string_view version) const;
 
   const HostConfiguration configuration_;
   PluginStore& store_;
@@ -121,6 +127,7 @@ class PluginHost {
   std::mutex load_mutex_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, Versions, std::less<>> plugins_;
+  std::map<std::pair<std::string, std::string>, std::string> failures_;  ///< by plugin and version
 };
 
 }  // namespace trv::plugin_host

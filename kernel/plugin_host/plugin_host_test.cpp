@@ -14,34 +14,47 @@ using namespace std::chrono_literals;
 
 // ---- store
 
-TEST_F(PluginHostTest, an_installed_package_can_be_opened_and_installing_again_changes_nothing) {
+TEST_F(PluginHostTest, a_package_is_opened_by_its_digest_and_its_library_is_written_once) {
   const base::Bytes bytes = package_of("good");
-  const Installed first = install(bytes);
+  const Stored first = install(bytes);
   EXPECT_EQ(first.package_digest, base::sha256(bytes));
+  EXPECT_EQ(first.package_bytes, bytes.size());
   EXPECT_EQ(first.manifest.id, "tracker");
-  EXPECT_EQ(first.library_digest, base::sha256(*base::read_file(first.library, 64'000'000)));
-  EXPECT_EQ(install(bytes).library, first.library);
+  EXPECT_FALSE(std::filesystem::exists(first.library)) << "nothing is unpacked before the follower asks";
   const auto opened = store_->open(first.package_digest);
   ASSERT_TRUE(opened) << opened.error().message();
-  EXPECT_EQ(opened->library_digest, first.library_digest);
+  EXPECT_EQ(opened->library, first.library);
+  EXPECT_EQ(opened->library_digest, base::sha256(*base::read_file(first.library, 64'000'000)));
   EXPECT_EQ(static_cast<int>(std::filesystem::status(first.library).permissions()), 0444);
+  const auto written = std::filesystem::last_write_time(first.library);
+  EXPECT_EQ(install(bytes).library, first.library);
+  ASSERT_TRUE(store_->open(first.package_digest));
+  EXPECT_EQ(std::filesystem::last_write_time(first.library), written);
   EXPECT_EQ(store_->open(base::Digest{}).error().code(), ErrorCode::not_found);
 }
 
-TEST_F(PluginHostTest, a_changed_byte_in_the_store_is_refused_and_install_repairs_it) {
+TEST_F(PluginHostTest, a_library_that_changed_on_disk_comes_back_from_its_archive) {
+  const Stored stored = install(package_of("good"));
+  ASSERT_TRUE(store_->open(stored.package_digest));
+  flip_byte(stored.library);
+  ASSERT_NE(base::sha256(*base::read_file(stored.library, 64'000'000)), stored.library_digest);
+  ASSERT_TRUE(store_->open(stored.package_digest));
+  EXPECT_EQ(base::sha256(*base::read_file(stored.library, 64'000'000)), stored.library_digest);
+  std::filesystem::remove_all(stored.library.parent_path());
+  EXPECT_TRUE(load(stored.package_digest));
+}
+
+TEST_F(PluginHostTest, an_archive_that_is_missing_is_an_error_and_put_repairs_it) {
   const base::Bytes bytes = package_of("good");
-  const Installed installed = install(bytes);
-  for (const char* name : {"plugin.so", "package.trvp"}) {
-    flip_byte(installed.library.parent_path() / name);
-    const base::Status loaded = host_->load(installed.package_digest);
-    ASSERT_FALSE(loaded);
-    EXPECT_EQ(loaded.error().code(), ErrorCode::corrupt);
-    EXPECT_THAT(loaded.error().message(), HasSubstr(name));
-    install(bytes);
-    EXPECT_TRUE(store_->open(installed.package_digest));
-  }
-  std::filesystem::remove(installed.library);
-  EXPECT_EQ(store_->open(installed.package_digest).error().code(), ErrorCode::corrupt);
+  const Stored stored = install(bytes);
+  ASSERT_TRUE(store_->open(stored.package_digest));
+  ASSERT_TRUE(archives_.remove(stored.package_digest));
+  const base::Status missing = load(stored.package_digest);
+  ASSERT_FALSE(missing);
+  EXPECT_EQ(missing.error().code(), ErrorCode::not_found);
+  EXPECT_THAT(missing.error().message(), HasSubstr("is missing; install it again"));
+  install(bytes);
+  EXPECT_TRUE(load(stored.package_digest));
 }
 
 TEST_F(PluginHostTest, hostile_packages_leave_nothing_behind) {
@@ -54,69 +67,54 @@ TEST_F(PluginHostTest, hostile_packages_leave_nothing_behind) {
   for (const base::Bytes& bytes :
        {base::Bytes{}, base::to_bytes("not an archive"), cut, flipped, package_of("good", bad_jq),
         package_of("good", "", 2), package_of("good", "", 1, "linux-aarch64")}) {
-    EXPECT_FALSE(store_->install(bytes));
+    EXPECT_FALSE(store_->put(bytes));
   }
-  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
+  EXPECT_TRUE(archives_.list(std::nullopt, 10)->empty());
 }
 
 TEST_F(PluginHostTest, a_plugin_that_asks_for_a_sandbox_is_refused_and_leaves_nothing) {
-  const auto refused = store_->install(package_of("good", "", 1, "linux-x86_64", "sandboxed"));
+  const auto refused = store_->put(package_of("good", "", 1, "linux-x86_64", "sandboxed"));
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), ErrorCode::invalid);
   EXPECT_THAT(refused.error().message(),
               AllOf(HasSubstr("isolation"), HasSubstr("sandboxed"), HasSubstr("in-process")));
-  EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
+  EXPECT_TRUE(archives_.list(std::nullopt, 10)->empty());
 }
 
-TEST_F(PluginHostTest, a_start_removes_unreferenced_packages_and_unfinished_installs) {
-  const Installed kept = install(package_of("good"));
-  // The process ends after this one is stored and before anything says so in the log.
-  const Installed gone = install(package_of("other_id"));
-  std::filesystem::create_directories(folder_ / "store" / ".install-0000");
-  EXPECT_EQ(store_->remove_unreferenced({}).value(), 1U) << "what is undecided stays";
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "store" / ".install-0000"));
-  std::filesystem::create_directories(folder_ / "store" / ".install-0001");
-  const auto store = *PluginStore::open_folder(folder_ / "store", random_);
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "store" / ".install-0001"));
-  EXPECT_EQ(store->remove_unreferenced({kept.package_digest}).value(), 1U);
-  EXPECT_EQ(store->remove_unreferenced({kept.package_digest}).value(), 0U);
-  EXPECT_TRUE(store->open(kept.package_digest));
-  EXPECT_EQ(store->open(gone.package_digest).error().code(), ErrorCode::not_found);
-}
-
-TEST_F(PluginHostTest, a_package_that_does_not_load_is_discarded_and_can_be_sent_again) {
-  const base::Bytes bytes = package_of("no_entry");
-  for (int i = 0; i < 2; ++i) {
-    const Installed refused = install(bytes);
-    EXPECT_FALSE(host_->load(refused.package_digest));
-    EXPECT_TRUE(store_->discard(refused.package_digest));
-    EXPECT_TRUE(std::filesystem::is_empty(folder_ / "store"));
+TEST_F(PluginHostTest, a_sweep_removes_what_is_neither_named_nor_held) {
+  const Stored named = install(package_of("good"));
+  const Stored gone = install(package_of("other_id"));
+  const auto held = store_->put(package_of("no_entry"));
+  ASSERT_TRUE(held);
+  for (const base::Digest& digest : {named.package_digest, gone.package_digest, (*held)->package_digest}) {
+    ASSERT_TRUE(store_->open(digest));
   }
+  std::filesystem::create_directories(folder_ / "store" / "left behind");
+  EXPECT_TRUE(store_->sweep([&] { return std::set{named.package_digest}; }).value());
+  EXPECT_TRUE(std::filesystem::exists(named.library));
+  EXPECT_TRUE(std::filesystem::exists((*held)->library));
+  EXPECT_FALSE(std::filesystem::exists(gone.library.parent_path()));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "store" / "left behind"));
+  EXPECT_EQ(store_->open(gone.package_digest).error().code(), ErrorCode::not_found);
+  EXPECT_TRUE(store_->open((*held)->package_digest));
+  // A projection that cannot be read names nothing; that is not a reason to remove.
+  EXPECT_FALSE(store_->sweep(
+      [] -> base::Result<std::set<base::Digest>> { return base::fail(ErrorCode::unavailable, "no projection"); }));
+  EXPECT_TRUE(store_->open(named.package_digest));
 }
 
-TEST_F(PluginHostTest, only_the_last_refused_install_of_a_package_that_nobody_kept_discards_it) {
-  const base::Bytes bytes = package_of("good");
-  const Installed first = install(bytes);
-  install(bytes);
-  EXPECT_TRUE(store_->discard(first.package_digest));
-  EXPECT_TRUE(store_->open(first.package_digest)) << "the other install is undecided";
-  EXPECT_TRUE(store_->discard(first.package_digest));
-  EXPECT_EQ(store_->open(first.package_digest).error().code(), ErrorCode::not_found);
-
-  install(bytes);
-  install(bytes);
-  store_->keep(first.package_digest);
-  EXPECT_TRUE(store_->discard(first.package_digest));
-  EXPECT_TRUE(store_->open(first.package_digest)) << "the other install was kept";
-  // What an earlier run stored may be in the log, whole or damaged.
-  const auto store = *PluginStore::open_folder(folder_ / "store", random_);
-  ASSERT_TRUE(store->install(bytes));
-  EXPECT_TRUE(store->discard(first.package_digest));
-  EXPECT_TRUE(store->open(first.package_digest));
-  flip_byte(first.library);
-  ASSERT_TRUE(store->install(bytes));
-  EXPECT_TRUE(store->discard(first.package_digest));
-  EXPECT_TRUE(store->open(first.package_digest));
+TEST_F(PluginHostTest, a_package_that_does_not_run_says_why_until_it_does) {
+  const Stored stored = install(package_of("good"));
+  host_->note_failure("tracker", "1.2.3", "its package is missing");
+  const CallOutcome refused = run(call("echo"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::not_found);
+  EXPECT_EQ(refused.error().message, "plugin 'tracker' 1.2.3 is not loaded: its package is missing");
+  EXPECT_FALSE(host_->runs(stored.package_digest));
+  ASSERT_TRUE(load(stored.package_digest));
+  EXPECT_TRUE(host_->runs(stored.package_digest));
+  EXPECT_EQ(host_->failure("tracker", "1.2.3"), std::nullopt);
+  EXPECT_TRUE(run(call("echo")));
 }
 
 // ---- library
@@ -134,8 +132,8 @@ TEST_F(PluginHostTest, a_library_that_breaks_the_abi_is_refused_with_the_reason_
       {"no_start", {"init returned 7"}},
   };
   for (const auto& [name, reasons] : broken) {
-    const Installed installed = install(package_of(name));
-    const base::Status loaded = host_->load(installed.package_digest);
+    const Stored installed = install(package_of(name));
+    const base::Status loaded = load(installed.package_digest);
     ASSERT_FALSE(loaded) << name;
     EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
     EXPECT_THAT(loaded.error().message(), AllOf(HasSubstr("library 'plugin.so'"), Not(HasSubstr(folder_.string()))));
@@ -150,7 +148,7 @@ TEST_F(PluginHostTest, a_plugin_whose_structs_are_smaller_than_version_1_is_refu
       {"small_plugin", "its trv_plugin has 56 bytes, ABI 1.0 has at least 64"},
       {"small_plugin_http", "its trv_plugin_http has 16 bytes, ABI 1.0 has at least 24"}};
   for (const auto& [name, reason] : small) {
-    const base::Status loaded = host_->load(install(package_of(name)).package_digest);
+    const base::Status loaded = load(install(package_of(name)).package_digest);
     ASSERT_FALSE(loaded) << name;
     EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
     EXPECT_THAT(loaded.error().message(), HasSubstr(reason));
@@ -161,7 +159,7 @@ TEST_F(PluginHostTest, libraries_of_the_first_and_of_a_later_minor_version_work)
   for (const char* name : {"frozen_v1", "later_minor"}) {
     EchoServer server;
     source_.connection.base_url = server.url();
-    const base::Status loaded = host_->load(install(package_of(name)).package_digest);
+    const base::Status loaded = load(install(package_of(name)).package_digest);
     ASSERT_TRUE(loaded) << name << ": " << loaded.error().message();
     EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]") << name;
     EXPECT_EQ(run(call("fetch")).value(), R"("GET /frozen")") << name;
@@ -171,12 +169,12 @@ TEST_F(PluginHostTest, libraries_of_the_first_and_of_a_later_minor_version_work)
 }
 
 TEST_F(PluginHostTest, a_plugin_may_refuse_its_configuration) {
-  const Installed installed = install(package_of("good"));
-  const base::Status loaded = host_->load(installed.package_digest, R"({"a":"refuse"})");
+  const Stored installed = install(package_of("good"));
+  const base::Status loaded = load(installed.package_digest, R"({"a":"refuse"})");
   ASSERT_FALSE(loaded);
   EXPECT_EQ(loaded.error().code(), ErrorCode::invalid);
   EXPECT_THAT(loaded.error().message(), HasSubstr("the configuration says refuse"));
-  EXPECT_TRUE(host_->load(installed.package_digest));
+  EXPECT_TRUE(load(installed.package_digest));
 }
 
 // ---- calls
@@ -384,10 +382,9 @@ TEST_F(PluginHostTest, loading_twice_is_one_plugin_and_another_package_of_that_v
   load_good();
   load_good();
   EXPECT_EQ(host_->metrics().size(), 1U);
-  EXPECT_EQ(host_->operations().size(), operation_names.size());
-  EXPECT_EQ(host_->operations().front().operation.name, "bad-error");
-  const Installed other = install(package_of("good", R"(,"webhooks":[])"));
-  EXPECT_EQ(host_->load(other.package_digest).error().code(), ErrorCode::conflict);
+  EXPECT_EQ((*host_->manifest("tracker", "1.2.3"))->operations.size(), operation_names.size());
+  const Stored other = install(package_of("good", R"(,"webhooks":[])"));
+  EXPECT_EQ(load(other.package_digest).error().code(), ErrorCode::conflict);
   EXPECT_TRUE(host_->manifest("tracker", "1.2.3"));
   EXPECT_EQ(host_->webhook("tracker", "1.2.3", "x").error().code(), ErrorCode::not_found);
 }

@@ -1,40 +1,37 @@
 #pragma once
-// The packages that this node has, by content. Nothing is executed here.
+// The packages that this node has. Nothing is executed here.
 //
-//   <folder>/<package sha256>/package.trvp   the archive as it came
-//   <folder>/<package sha256>/plugin.so      its library for this platform; the one path it is ever loaded from
+//   a blob                             the archive as it came, by its SHA-256
+//   <folder>/<package sha256>/plugin.so   its library for this platform; the one path it is ever loaded from
+//   <folder>/<package sha256>/loading     the library is being loaded for the first time; see begin_first_load()
 //
-// A package appears and goes whole or not at all: written beside, synced, renamed; renamed, removed; between the two it
-// never changes, files read-only. The package's digest is the anchor: it is in the log, and open() holds every byte
-// against it. The folder belongs to one program. Any thread.
-//
-// What install() has stored is undecided until keep() or discard() says what became of it. Where the process ends
-// before that, the package is stored without a word in the log, and remove_unreferenced at the next start takes it
-// away.
+// The log names a package by the digest of its archive; the blob store holds every byte against it. The folder holds
+// nothing that the archives do not: it may be removed while the process does not run. It belongs to one program.
 
 #include <filesystem>
-#include <map>
+#include <functional>
 #include <memory>
 #include <mutex>
-#include <string>
+#include <set>
 #include <vector>
 
+#include "events/blob/blob_store.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/digest.hpp"
-#include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
-#include "sdk/package/manifest.hpp"
+#include "sdk/package/package.hpp"
 
 namespace trv::plugin_host {
 
 inline constexpr std::uint16_t abi_major_supported = 1;
 
 /// A package that is in the store.
-struct Installed {
+struct Stored {
   package::Manifest manifest;
   base::Digest package_digest{};
   base::Digest library_digest{};
-  std::filesystem::path library;  ///< of this platform, just held against the digest
+  std::size_t package_bytes = 0;
+  std::filesystem::path library;  ///< of this platform; open() puts it there
 };
 
 /// What the daemon asks beyond the package format: the ABI's major version is ours, there is a library for this
@@ -42,44 +39,46 @@ struct Installed {
 /// names the member or both versions.
 [[nodiscard]] base::Status check_manifest(const package::Manifest& manifest);
 
+/// put() and sweep() on any thread; everything else on one thread at a time.
 class PluginStore {
  public:
-  /// Makes the folder where it is missing and removes what unfinished installs left. `random` outlives the store.
-  /// Error: unavailable.
+  /// Makes the folder where it is missing. `archives` outlives the store, holds packages alone, and takes
+  /// package::package_bytes_max. Error: unavailable.
   [[nodiscard]] static base::Result<std::unique_ptr<PluginStore>> open_folder(std::filesystem::path folder,
-                                                                              base::Random& random);
+                                                                              blob::BlobStore& archives);
 
-  /// Checks and keeps a package; the same bytes again give the same answer. Durable when it returns. Whether id and
-  /// version were taken by another digest is the caller's question. Errors: invalid, too_large, corrupt (a file differs
-  /// from the manifest), unavailable (the disk failed). After one, nothing is stored that was not stored before.
-  [[nodiscard]] base::Result<Installed> install(base::BytesView package);
+  /// Checks a package and stores its archive, durable on return. As long as the caller keeps the answer, sweep() leaves
+  /// the archive alone: a record that names it can be on its way. Errors: invalid, too_large, corrupt (a file differs
+  /// from the manifest), unavailable (the disk failed).
+  [[nodiscard]] base::Result<std::shared_ptr<const Stored>> put(base::BytesView archive);
 
-  /// An install() of this package is in the log, or will, or may: from here only a start takes it away.
-  void keep(const base::Digest& package_digest);
+  /// Reads a package back, checks it as put() does, and writes its library where it is not there or has changed.
+  /// Errors: not_found, corrupt, invalid, unavailable; only those of unavailable name files of the node.
+  [[nodiscard]] base::Result<Stored> open(const base::Digest& package_digest);
 
-  /// An install() of this package was refused, and is certainly not in the log. Removes what it stored, unless an
-  /// earlier run has stored it, another install() was kept or one is still undecided. Mapped libraries live on until
-  /// the process ends. Error: unavailable; the next start removes the rest.
-  [[nodiscard]] base::Status discard(const base::Digest& package_digest);
+  /// Between the two, code of the library runs in this process for the first time. Where the process ends there,
+  /// ended_in_first_load() tells the next one. Error: unavailable.
+  [[nodiscard]] base::Status begin_first_load(const base::Digest& package_digest);
+  void end_first_load(const base::Digest& package_digest);
+  [[nodiscard]] bool ended_in_first_load(const base::Digest& package_digest) const;
 
-  /// Reads a package back and holds archive and library against their digests. Errors: not_found, corrupt (names the
-  /// file), unavailable.
-  [[nodiscard]] base::Result<Installed> open(const base::Digest& package_digest);
-
-  /// Removes everything that is not in `referenced` and not undecided. To be called at start, before anything is
-  /// loaded, with every package that the log names. Returns how many went. Error: unavailable.
-  [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::vector<base::Digest>& referenced);
+  /// Removes every archive and library whose package the log does not name and put() does not hold. `named` is asked
+  /// once, while nothing can be put. Mapped libraries live on until the process ends. False, and nothing removed, while
+  /// a backup of the data folder runs: it may name them. Errors: unavailable; of `named`.
+  using Named = std::function<base::Result<std::set<base::Digest>>()>;
+  [[nodiscard]] base::Result<bool> sweep(const Named& named);
 
  private:
-  PluginStore(std::filesystem::path folder, base::Random& random);
+  PluginStore(std::filesystem::path folder, blob::BlobStore& archives);
   [[nodiscard]] std::filesystem::path folder_of(const base::Digest& package_digest) const;
-  [[nodiscard]] std::filesystem::path unfinished_path();
-  [[nodiscard]] base::Status remove(const std::filesystem::path& package);
+  [[nodiscard]] Stored describe(package::Package package, std::size_t bytes) const;
+  [[nodiscard]] base::Status sweep_archives(const std::set<base::Digest>& kept);
+  [[nodiscard]] base::Status sweep_libraries(const std::set<base::Digest>& kept);
 
-  std::filesystem::path folder_;
+  const std::filesystem::path folder_;
+  blob::BlobStore& archives_;
   std::mutex mutex_;
-  base::Random& random_;
-  std::map<base::Digest, std::size_t> undecided_;  ///< stored by this process: install() calls without an answer yet
+  std::vector<std::weak_ptr<const Stored>> held_;
 };
 
 }  // namespace trv::plugin_host

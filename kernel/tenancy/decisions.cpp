@@ -185,16 +185,19 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                        const InstallPackage& command) {
+                        const RequestPackage& command) {
   TRV_EXPECTS(context.tenant == base::system_tenant());
   const Package& package = command.package;
   TRV_TRY_ASSIGN(const auto existing, store.package(state, package.plugin, package.version));
-  if (existing && existing->package_sha256 == package.package_sha256) return Decision{};
-  if (existing) {
-    return fail(ErrorCode::conflict,
-                fmt::format("plugin '{}' version {} is installed with other content (package SHA-256 {}); give the new "
-                            "content a new version",
-                            package.plugin, package.version, base::to_hex(existing->package_sha256)));
+  if (existing && existing->status != PackageStatus::refused) {
+    if (existing->package_sha256 != package.package_sha256) {
+      return fail(ErrorCode::conflict,
+                  fmt::format("plugin '{}' version {} is {} with other content (package SHA-256 {}); give the new "
+                              "content a new version",
+                              package.plugin, package.version, to_string(existing->status),
+                              base::to_hex(existing->package_sha256)));
+    }
+    if (existing->status == PackageStatus::pending || command.runs) return Decision{};
   }
   FlatBufferBuilder builder(package.manifest.size() + 512);
   const auto plugin = builder.CreateString(package.plugin);
@@ -202,9 +205,32 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const auto package_sha256 = builder.CreateVector(package.package_sha256.data(), package.package_sha256.size());
   const auto library_sha256 = builder.CreateVector(package.library_sha256.data(), package.library_sha256.size());
   const auto manifest = builder.CreateString(package.manifest);
-  const auto root =
-      schema::plugin::CreatePluginInstalled(builder, plugin, version, package_sha256, library_sha256, manifest);
-  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.installed", record::finish(builder, root)));
+  const auto root = schema::plugin::CreatePluginRequested(builder, plugin, version, package_sha256,
+                                                          package.package_bytes, library_sha256, manifest);
+  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.requested", record::finish(builder, root)));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const SettlePackage& command) {
+  TRV_EXPECTS(context.tenant == base::system_tenant());
+  TRV_TRY_ASSIGN(const auto existing, store.package(state, command.plugin, command.version));
+  const bool is_asked = existing && existing->status == PackageStatus::pending;
+  if (!is_asked || existing->package_sha256 != command.package_sha256) return Decision{};
+  context.causation_id = existing->request;
+  FlatBufferBuilder builder;
+  const auto plugin = builder.CreateString(command.plugin);
+  const auto version = builder.CreateString(command.version);
+  const auto sha256 = builder.CreateVector(command.package_sha256.data(), command.package_sha256.size());
+  if (!command.refusal) {
+    return one(
+        shard::draft(context, "plugin", command.plugin, "trv.plugin.loaded",
+                     record::finish(builder, schema::plugin::CreatePluginLoaded(builder, plugin, version, sha256))));
+  }
+  const auto code = builder.CreateString(to_string(command.refusal->code()));
+  const auto reason = builder.CreateString(command.refusal->message());
+  return one(shard::draft(
+      context, "plugin", command.plugin, "trv.plugin.refused",
+      record::finish(builder, schema::plugin::CreatePluginRefused(builder, plugin, version, sha256, code, reason))));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,

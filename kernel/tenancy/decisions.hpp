@@ -67,7 +67,7 @@ struct RevokeToken {
 
 struct ApplyConnection {
   Connection connection;
-  bool plugin_installed = false;  ///< some version of the connection's plugin
+  bool plugin_installed = false;  ///< some version of the connection's plugin is loaded
 };
 /// Errors: invalid, also for a plugin of which no version is installed.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -79,17 +79,29 @@ struct RemoveConnection {
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RemoveConnection& command);
 
-struct InstallPackage {
-  Package package;
+struct RequestPackage {
+  Package package;    ///< plugin, version, digests, size and manifest
+  bool runs = false;  ///< on this node
 };
-/// In the system tenant. The same package again changes nothing; the same version with other bytes is a conflict.
+/// In the system tenant. A package that is pending, or loaded and runs, is not requested again: no events. Error:
+/// conflict where this version is pending or loaded with other content.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                                      const InstallPackage& command);
+                                      const RequestPackage& command);
+
+struct SettlePackage {
+  std::string plugin;
+  std::string version;
+  base::Digest package_sha256{};
+  std::optional<base::Error> refusal;  ///< nullopt: it was loaded
+};
+/// In the system tenant. A package that is not pending with this content is left alone: no events.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const SettlePackage& command);
 
 struct EnablePlugin {
   std::string plugin;
   std::string version;
-  std::optional<base::Digest> package_sha256 = std::nullopt;  ///< of this version; nullopt: it is not installed
+  std::optional<base::Digest> package_sha256 = std::nullopt;  ///< of this version; nullopt: it is not loaded
 };
 /// Error: not_found.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,

@@ -15,6 +15,11 @@ base::Result<Role> parse_role(std::string_view text) {
                     fmt::format("role '{}' is not known; use owner or viewer", text.substr(0, 80)));
 }
 
+std::string_view to_string(PackageStatus status) noexcept {
+  if (status == PackageStatus::pending) return "pending";
+  return status == PackageStatus::loaded ? "loaded" : "refused";
+}
+
 bool allows(Role role, bool system, Resource resource, Verb verb) noexcept {
   const bool of_the_platform = resource == Resource::tenants || resource == Resource::packages;
   if (verb == Verb::write) return role == Role::owner && (system || !of_the_platform);

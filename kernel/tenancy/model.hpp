@@ -11,6 +11,7 @@
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/base/timestamp.hpp"
+#include "sdk/base/uuid.hpp"
 
 namespace trv::tenancy {
 
@@ -76,14 +77,25 @@ struct Connection {
   bool allow_private_network = false;
 };
 
-/// A package that the operator installed.
+enum class PackageStatus {
+  pending,  ///< the operator gave it; what became of it is not recorded yet
+  loaded,
+  refused,
+};
+[[nodiscard]] std::string_view to_string(PackageStatus status) noexcept;
+
+/// A package that the operator gave.
 struct Package {
   std::string plugin;
   std::string version;
   base::Digest package_sha256{};
+  PackageStatus status = PackageStatus::pending;
+  std::uint64_t package_bytes = 0;  ///< this and the next two: not of a refused one
   base::Digest library_sha256{};
-  std::string manifest;  ///< JSON
-  base::Timestamp installed;
+  std::string manifest{};                   ///< JSON
+  base::Uuid request{};                     ///< id of the event that asked for it
+  base::Timestamp changed{};                ///< when it came to be what `status` says
+  std::optional<base::Error> refusal = {};  ///< of a refused one: invalid or unavailable, and why
 };
 
 /// A tenant's grant of a plugin.

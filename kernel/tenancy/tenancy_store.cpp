@@ -94,14 +94,45 @@ Result<Connection> connection_of(base::BytesView row) {
   });
 }
 
-Result<Package> package_of(base::BytesView row) {
-  return row_as<schema::plugin::PluginInstalled>(row, [](const record::RecordView& record, const auto& event) {
+Result<Package> requested_package_of(base::BytesView row) {
+  return row_as<schema::plugin::PluginRequested>(row, [](const record::RecordView& record, const auto& event) {
     return Package{.plugin = std::string(text_of(event.plugin())),
                    .version = std::string(text_of(event.version())),
                    .package_sha256 = digest_of(event.package_sha256()),
+                   .status = PackageStatus::pending,
+                   .package_bytes = event.package_bytes(),
                    .library_sha256 = digest_of(event.library_sha256()),
                    .manifest = std::string(text_of(event.manifest())),
-                   .installed = record.time()};
+                   .request = record.event_id(),
+                   .changed = record.time()};
+  });
+}
+
+/// What an outcome says of a package, which trv.plugin.loaded and trv.plugin.refused say alike.
+template <typename Outcome>
+Package with_outcome(const record::RecordView& record, const Outcome& event, PackageStatus status) {
+  Package package;
+  package.plugin = text_of(event.plugin());
+  package.version = text_of(event.version());
+  package.package_sha256 = digest_of(event.package_sha256());
+  package.status = status;
+  package.changed = record.time();
+  return package;
+}
+
+Result<Package> loaded_package_of(base::BytesView row) {
+  return row_as<schema::plugin::PluginLoaded>(row, [](const record::RecordView& record, const auto& event) {
+    return with_outcome(record, event, PackageStatus::loaded);
+  });
+}
+
+Result<Package> refused_package_of(base::BytesView row) {
+  return row_as<schema::plugin::PluginRefused>(row, [](const record::RecordView& record, const auto& event) {
+    Package package = with_outcome(record, event, PackageStatus::refused);
+    const bool is_at_fault = text_of(event.code()) != to_string(ErrorCode::unavailable);
+    package.refusal =
+        base::Error(is_at_fault ? ErrorCode::invalid : ErrorCode::unavailable, std::string(text_of(event.reason())));
+    return package;
   });
 }
 
@@ -153,6 +184,8 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(owner_tokens_, txn.create_table("tenancy_owner_tokens"));
   TRV_TRY_ASSIGN(connections_, txn.create_table("tenancy_connections"));
   TRV_TRY_ASSIGN(packages_, txn.create_table("tenancy_packages"));
+  TRV_TRY_ASSIGN(loaded_packages_, txn.create_table("tenancy_loaded_packages"));
+  TRV_TRY_ASSIGN(refused_packages_, txn.create_table("tenancy_refused_packages"));
   TRV_TRY_ASSIGN(grants_, txn.create_table("tenancy_grants"));
   return {};
 }
@@ -191,9 +224,22 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
     TRV_TRY(connections_.erase(txn, key));
     return {};
   }
-  if (type == "trv.plugin.installed") {
-    TRV_TRY_ASSIGN(const Package package, package_of(event.stored()));
-    return packages_.put(txn, package_key(package.plugin, package.version), event.stored());
+  if (type == "trv.plugin.requested") {
+    TRV_TRY_ASSIGN(const Package package, requested_package_of(event.stored()));
+    const std::string row = package_key(package.plugin, package.version);
+    TRV_TRY(loaded_packages_.erase(txn, row));
+    TRV_TRY(refused_packages_.erase(txn, row));
+    return packages_.put(txn, row, event.stored());
+  }
+  if (type == "trv.plugin.loaded") {
+    TRV_TRY_ASSIGN(const Package package, loaded_package_of(event.stored()));
+    return loaded_packages_.put(txn, package_key(package.plugin, package.version), event.stored());
+  }
+  if (type == "trv.plugin.refused") {
+    TRV_TRY_ASSIGN(const Package package, refused_package_of(event.stored()));
+    const std::string row = package_key(package.plugin, package.version);
+    TRV_TRY(packages_.erase(txn, row));
+    return refused_packages_.put(txn, row, event.stored());
   }
   if (type == "trv.plugin.enabled") return grants_.put(txn, key, event.stored());
   if (type == "trv.plugin.disabled") {
@@ -286,19 +332,35 @@ Result<std::vector<Connection>> TenancyStore::connections(const lmdb::Txn& txn, 
   return list(txn, connections_, scoped(tenant.value(), ""), after, count_max, connection_of);
 }
 
-Result<std::optional<Package>> TenancyStore::package(const lmdb::Txn& txn, std::string_view plugin,
-                                                     std::string_view version) const {
-  return find(txn, packages_, package_key(plugin, version), package_of);
+base::Status TenancyStore::add_outcome(const lmdb::Txn& txn, Package& package) const {
+  TRV_TRY_ASSIGN(const auto loaded,
+                 find(txn, loaded_packages_, package_key(package.plugin, package.version), loaded_package_of));
+  if (!loaded) return {};
+  TRV_ASSERT(loaded->package_sha256 == package.package_sha256);
+  package.status = loaded->status;
+  package.changed = loaded->changed;
+  return {};
 }
 
-Result<bool> TenancyStore::has_package(const lmdb::Txn& txn, std::string_view plugin) const {
-  TRV_TRY_ASSIGN(const auto first, list(txn, packages_, package_key(plugin, ""), "", 1, package_of));
+Result<std::optional<Package>> TenancyStore::package(const lmdb::Txn& txn, std::string_view plugin,
+                                                     std::string_view version) const {
+  const std::string row = package_key(plugin, version);
+  TRV_TRY_ASSIGN(auto package, find(txn, packages_, row, requested_package_of));
+  if (!package) return find(txn, refused_packages_, row, refused_package_of);
+  TRV_TRY(add_outcome(txn, *package));
+  return package;
+}
+
+Result<bool> TenancyStore::has_loaded_package(const lmdb::Txn& txn, std::string_view plugin) const {
+  TRV_TRY_ASSIGN(const auto first, list(txn, loaded_packages_, package_key(plugin, ""), "", 1, loaded_package_of));
   return !first.empty();
 }
 
 Result<std::vector<Package>> TenancyStore::packages(const lmdb::Txn& txn, std::string_view after,
                                                     std::size_t count_max) const {
-  return list(txn, packages_, "", after, count_max, package_of);
+  TRV_TRY_ASSIGN(auto packages, list(txn, packages_, "", after, count_max, requested_package_of));
+  for (Package& package : packages) TRV_TRY(add_outcome(txn, package));
+  return packages;
 }
 
 Result<std::optional<Grant>> TenancyStore::grant(const lmdb::Txn& txn, const base::TenantId& tenant,

@@ -14,7 +14,7 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 4; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 5; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -46,11 +46,12 @@ class TenancyStore final : public projection::Projector {
                                                                    std::string_view name) const;
   [[nodiscard]] base::Result<std::vector<Connection>> connections(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                   std::string_view after, std::size_t count_max) const;
+  /// Also one that was refused, until another request for the same version.
   [[nodiscard]] base::Result<std::optional<Package>> package(const lmdb::Txn& txn, std::string_view plugin,
                                                              std::string_view version) const;
-  /// Whether any version of the plugin is installed.
-  [[nodiscard]] base::Result<bool> has_package(const lmdb::Txn& txn, std::string_view plugin) const;
-  /// `after` is "<plugin>/<version>".
+  /// Whether any version of the plugin is loaded.
+  [[nodiscard]] base::Result<bool> has_loaded_package(const lmdb::Txn& txn, std::string_view plugin) const;
+  /// Those that are pending or loaded. `after` is "<plugin>/<version>".
   [[nodiscard]] base::Result<std::vector<Package>> packages(const lmdb::Txn& txn, std::string_view after,
                                                             std::size_t count_max) const;
   [[nodiscard]] base::Result<std::optional<Grant>> grant(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -59,6 +60,8 @@ class TenancyStore final : public projection::Projector {
                                                         std::string_view after, std::size_t count_max) const;
 
  private:
+  [[nodiscard]] base::Status add_outcome(const lmdb::Txn& txn, Package& package) const;
+
   lmdb::Table tenants_;
   lmdb::Table tenants_in_;
   lmdb::Table created_;
@@ -68,7 +71,9 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table token_hashes_;
   lmdb::Table owner_tokens_;
   lmdb::Table connections_;
-  lmdb::Table packages_;
+  lmdb::Table packages_;         ///< what was requested, until it is refused
+  lmdb::Table loaded_packages_;  ///< of those, what is not pending any more
+  lmdb::Table refused_packages_;
   lmdb::Table grants_;
 };
 

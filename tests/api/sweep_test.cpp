@@ -18,15 +18,17 @@ TEST(SweepTest, what_no_record_names_is_removed_at_start) {
     EXPECT_EQ((*daemon)->stop(), 0);
   }
   const std::filesystem::path data = scratch.path() / "data";
-  const std::filesystem::path package = data / "plugins" / std::string(64, 'a');
+  const std::filesystem::path library = data / "plugins" / std::string(64, 'a');
+  const std::filesystem::path archive = data / "packages" / "aa" / std::string(62, 'a');
   const std::filesystem::path secret = data / "secrets" / "acme" / std::string(32, 'b');
-  for (const std::filesystem::path& file : {package / "package.trvp", secret}) {
+  for (const std::filesystem::path& file : {library / "plugin.so", archive, secret}) {
     std::filesystem::create_directories(file.parent_path());
     std::ofstream(file) << "left behind";
   }
   const auto daemon = Daemon::start(scratch);
   ASSERT_TRUE(daemon) << daemon.error().message();
-  EXPECT_FALSE(std::filesystem::exists(package));
+  EXPECT_FALSE(std::filesystem::exists(library));
+  EXPECT_FALSE(std::filesystem::exists(archive));
   EXPECT_FALSE(std::filesystem::exists(secret));
 }
 

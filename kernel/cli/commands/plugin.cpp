@@ -28,8 +28,12 @@ struct PluginArguments {
   std::string cursor;
 };
 
+constexpr int asked_max = 60;
+
 const std::vector<Field> package_fields = {{"id", "id"},
                                            {"version", "version"},
+                                           {"status", "status"},
+                                           {"reason", "reason"},
                                            {"title", "title"},
                                            {"package SHA-256", "package_sha256"},
                                            {"library SHA-256", "library_sha256"},
@@ -48,6 +52,7 @@ base::Result<std::string> newest_version(Session& session, const std::string& id
     if (items == nullptr || !items->is_array()) break;
     for (const json::value& item : items->as_array()) {
       const auto version = definition::Version::parse(member_text(item, "version"));
+      if (member_text(item, "status") == "pending") continue;
       if (member_text(item, "id") != id || !version || (best && !(*version > *best))) continue;
       best = version;
       newest = member_text(item, "version");
@@ -69,13 +74,36 @@ base::Result<HttpResponse> put_enabled(Session& session, const std::string& id, 
                                         .body = json::serialize(json::object{{"version", version}})});
 }
 
+/// The server answers 202 where its trial of the library takes long: goes on asking until the outcome is there.
+base::Result<HttpResponse> await_outcome(Session& session, HttpResponse response) {
+  const std::string target(response.header("location"));
+  for (int asked = 0; response.status == 202 || asked > 0; ++asked) {
+    TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+    const std::string name = fmt::format("plugin {} {}", member_text(answer, "id"), member_text(answer, "version"));
+    const std::string status = member_text(answer, "status");
+    if (status == "refused") {
+      return base::fail(base::ErrorCode::denied, fmt::format("{} is refused: {}", name, member_text(answer, "reason")));
+    }
+    if (status != "pending") break;
+    if (asked == asked_max) {
+      return base::fail(base::ErrorCode::denied, fmt::format("{} is still pending: `trav plugin list` shows what "
+                                                             "becomes of it",
+                                                             name));
+    }
+    if (asked == 0) session.note(name + " is stored; the server tries its library…");
+    TRV_TRY_ASSIGN(response, session.call(Speaker::operator_, {.target = target, .headers = {"Prefer: wait=10"}}));
+  }
+  return response;
+}
+
 base::Result<ExitCode> install(Session& session, const PluginArguments& arguments) {
   TRV_TRY_ASSIGN(std::string bytes, read_file(arguments.file, package::package_bytes_max));
-  TRV_TRY_ASSIGN(const HttpResponse response,
-                 session.call(Speaker::operator_, {.method = "POST",
-                                                   .target = "/v1/plugins",
-                                                   .content_type = "application/octet-stream",
-                                                   .body = std::move(bytes)}));
+  TRV_TRY_ASSIGN(const HttpResponse first, session.call(Speaker::operator_, {.method = "POST",
+                                                                             .target = "/v1/plugins",
+                                                                             .content_type = "application/octet-stream",
+                                                                             .body = std::move(bytes),
+                                                                             .headers = {"Prefer: wait=2"}}));
+  TRV_TRY_ASSIGN(const HttpResponse response, await_outcome(session, first));
   session.print_object(response, package_fields);
   const std::string tenant = session.tenant_named();
   if (tenant.empty() || tenant == "system") return ExitCode::ok;
@@ -165,10 +193,13 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
                                     {{"ID", "id"}, {"VERSION", "version"}, {"ENABLED", "enabled_at", Fit::time}},
                                     "No plugin is enabled: trav plugin enable ID");
         }
-        return session.print_list(
-            Speaker::anybody, request,
-            {{"ID", "id"}, {"VERSION", "version"}, {"TITLE", "title"}, {"OPERATIONS", "operations"}},
-            "No plugin is installed: trav plugin install FILE.trvp");
+        return session.print_list(Speaker::anybody, request,
+                                  {{"ID", "id"},
+                                   {"VERSION", "version"},
+                                   {"STATUS", "status"},
+                                   {"TITLE", "title"},
+                                   {"OPERATIONS", "operations"}},
+                                  "No plugin is installed: trav plugin install FILE.trvp");
       });
   noun.verb("show", "Show a plugin and its operations")
       .argument("ID", arguments->id, "The plugin")

@@ -325,6 +325,32 @@ TEST_F(CommandLine, a_new_plugin_is_the_template_under_its_own_name) {
   EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--id", "No Label"}), ExitCode::usage);
 }
 
+TEST_F(CommandLine, an_install_waits_for_the_outcome_and_says_why_a_package_is_refused) {
+  const std::string package = write("forge.trvp", "package").string();
+  const Answer pending{.status = 202,
+                       .body = R"({"id":"forge","version":"1.0.0","status":"pending","operations":[]})",
+                       .header = "Location: /v1/plugins/forge/1.0.0\r\n"};
+  environment_.erase("TRAV_TENANT");
+  server_.script("POST /v1/plugins", pending);
+  server_.script("GET /v1/plugins/forge/1.0.0", {.status = 200, .body = pending.body});
+  server_.script("GET /v1/plugins/forge/1.0.0",
+                 {.status = 200, .body = R"({"id":"forge","version":"1.0.0","status":"loaded","operations":["ask"]})"});
+  EXPECT_EQ(trav({"plugin", "install", package}), ExitCode::ok) << err_;
+  EXPECT_EQ(err_, "plugin forge 1.0.0 is stored; the server tries its library…\n");
+  EXPECT_NE(out_.find("loaded"), std::string::npos) << out_;
+  ASSERT_EQ(server_.received().size(), 3U);
+  EXPECT_NE(server_.received()[0].head.find("Prefer: wait="), std::string::npos);
+  EXPECT_NE(server_.received()[2].head.find("Prefer: wait="), std::string::npos);
+
+  server_.script(
+      "GET /v1/plugins/forge/1.0.0",
+      {.status = 200,
+       .body = R"({"id":"forge","version":"1.0.0","status":"refused","reason":"library 'plugin.so' hangs"})"});
+  EXPECT_EQ(trav({"plugin", "install", package}), ExitCode::ok) << "the answer before stays until it was given";
+  EXPECT_EQ(trav({"plugin", "install", package}), ExitCode::refused);
+  EXPECT_NE(err_.find("plugin forge 1.0.0 is refused: library 'plugin.so' hangs"), std::string::npos) << err_;
+}
+
 TEST_F(CommandLine, a_plugin_is_installed_and_listed_for_the_tenant_of_the_environment_as_for_that_of_the_option) {
   const std::string package = write("forge.trvp", "package").string();
   server_.script("POST /v1/plugins", {.status = 201, .body = R"({"id":"forge","version":"1.0.0","operations":[]})"});

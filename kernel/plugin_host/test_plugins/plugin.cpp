@@ -37,8 +37,19 @@
 #ifndef INIT_ACTION
 #define INIT_ACTION do_nothing
 #endif
+#ifndef ACTIVATE_ACTION
+#define ACTIVATE_ACTION do_nothing
+#endif
 
 namespace {
+
+[[maybe_unused]] void do_nothing() {}
+[[maybe_unused]] void hang() {
+  std::this_thread::sleep_for(std::chrono::hours(1));
+}
+[[maybe_unused]] void exit_at_once() {
+  std::exit(0);
+}
 
 trv_string text(const char* value) {
   return {value, std::strlen(value)};
@@ -84,6 +95,7 @@ void fail(Plugin& p, std::uint64_t id, int code, const char* message) {
 }
 
 std::int32_t activate(const trv_plugin* plugin, trv_bytes config) {
+  ACTIVATE_ACTION();
   Plugin& p = self(plugin);
   p.call = static_cast<const trv_host_call*>(p.host->get_extension(p.host, TRV_EXT_CALL));
   p.log = static_cast<const trv_host_log*>(p.host->get_extension(p.host, TRV_EXT_LOG));
@@ -257,14 +269,6 @@ const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
                           }};
 
 }  // namespace
-
-[[maybe_unused]] void do_nothing() {}
-[[maybe_unused]] void hang() {
-  std::this_thread::sleep_for(std::chrono::hours(1));
-}
-[[maybe_unused]] void exit_at_once() {
-  std::exit(0);
-}
 
 extern "C" __attribute__((visibility("default"))) const trv_entry ENTRY_NAME = {
     sizeof(trv_entry),

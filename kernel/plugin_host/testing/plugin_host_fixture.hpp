@@ -11,8 +11,10 @@
 #include <mutex>
 #include <thread>
 
+#include "events/blob/in_memory_blob_store.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/base/file.hpp"
+#include "sdk/base/random.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::plugin_host {
@@ -79,7 +81,7 @@ class PluginHostTest : public testing::Test {
     std::string pattern = testing::TempDir() + "pluginsXXXXXX";
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
     folder_ = pattern;
-    auto store = PluginStore::open_folder(folder_ / "store", random_);
+    auto store = PluginStore::open_folder(folder_ / "store", archives_);
     ASSERT_TRUE(store) << store.error().message();
     store_ = *std::move(store);
     auto broker = egress::Broker::start({}, source_, source_, clock_);
@@ -98,13 +100,18 @@ class PluginHostTest : public testing::Test {
     std::filesystem::remove_all(folder_);
   }
 
-  Installed install(const base::Bytes& bytes) {
-    auto installed = store_->install(bytes);
-    EXPECT_TRUE(installed) << installed.error().message();
-    return installed ? *std::move(installed) : Installed{};
+  /// Stores the package, and no longer holds it.
+  Stored install(const base::Bytes& bytes) {
+    const auto stored = store_->put(bytes);
+    EXPECT_TRUE(stored) << stored.error().message();
+    return stored ? **stored : Stored{};
+  }
+  base::Status load(const base::Digest& package, const std::string& configuration = "{}") {
+    const auto examined = host_->examine(package);
+    return examined ? host_->load(*examined, configuration) : base::fail(examined.error());
   }
   void load_good() {
-    const base::Status loaded = host_->load(install(package_of("good")).package_digest);
+    const base::Status loaded = load(install(package_of("good")).package_digest);
     ASSERT_TRUE(loaded) << loaded.error().message();
   }
   static OperationCall call(std::string operation, std::string input = "{}", std::uint64_t timeout_ms = 5'000) {
@@ -152,6 +159,7 @@ class PluginHostTest : public testing::Test {
   OneConnection source_;
   std::mutex log_mutex_;
   std::vector<std::string> log_;
+  blob::InMemoryBlobStore archives_{package::package_bytes_max};
   std::unique_ptr<PluginStore> store_;
   std::unique_ptr<egress::Broker> broker_;
   std::unique_ptr<PluginHost> host_;

@@ -201,12 +201,22 @@ class Play {
                                                         true});
       case 5: return add_tenancy(of, tenancy::RemoveConnection{"c" + number(3)});
       case 6:
-        return add_tenancy("system", tenancy::InstallPackage{{.plugin = "tracker",
-                                                              .version = "1.0." + number(2),
-                                                              .package_sha256 = {std::uint8_t(dice_.below(2))},
-                                                              .library_sha256 = {},
-                                                              .manifest = "{}",
-                                                              .installed = {}}});
+        if (dice_.below(2) == 0) {
+          const bool is_loaded = dice_.below(2) == 0;
+          return add_tenancy(
+              "system",
+              tenancy::SettlePackage{
+                  .plugin = "tracker",
+                  .version = "1.0." + number(2),
+                  .package_sha256 = {std::uint8_t(dice_.below(2))},
+                  .refusal = is_loaded ? std::nullopt
+                                       : std::optional(base::Error(base::ErrorCode::invalid, "it does not load"))});
+        }
+        return add_tenancy("system",
+                           tenancy::RequestPackage{.package = {.plugin = "tracker",
+                                                               .version = "1.0." + number(2),
+                                                               .package_sha256 = {std::uint8_t(dice_.below(2))},
+                                                               .manifest = "{}"}});
       case 7: return add_tenancy(of, tenancy::EnablePlugin{"tracker", "1.0." + number(2), base::Digest{1}});
       case 8: return add_tenancy(of, tenancy::DisablePlugin{"tracker"});
       default: return add_tenancy(of, tenancy::DenyAccess{"POST", "/v1/tenants", "may not", "127.0.0.1"});

@@ -1,0 +1,257 @@
+#include "kernel/plugin_host/package_follower.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <future>
+#include <set>
+
+#include "kernel/plugin_host/payload.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+using tenancy::Package;
+using tenancy::PackageStatus;
+
+constexpr std::size_t page = 500;
+constexpr auto try_again_after = std::chrono::seconds(1);
+constexpr int tries_max = 3;  ///< where the node is at fault, not the package
+constexpr std::size_t reason_bytes_max = 4'096;
+constexpr auto look_again_after = std::chrono::minutes(1);
+
+std::string name_of(const Package& package) {
+  return fmt::format("plugin {} {}", package.plugin, package.version);
+}
+
+/// What clients read of an error. What the disk or the system said names files of the node: only its log has that.
+base::Error reason_of(const base::Error& error) {
+  if (error.code() == ErrorCode::unavailable) {
+    return {ErrorCode::unavailable,
+            "the node could not read, unpack or try the package; its own log says why. Install the package again when "
+            "that is mended"};
+  }
+  return {ErrorCode::invalid, printable(error.message(), reason_bytes_max)};
+}
+
+}  // namespace
+
+PackageFollower::PackageFollower(FollowedPackages followed) : followed_(std::move(followed)) {
+  TRV_EXPECTS(followed_.submit != nullptr && followed_.report != nullptr);
+}
+
+PackageFollower::~PackageFollower() {
+  stop();
+}
+
+base::Result<PackageFollower::Started> PackageFollower::start() {
+  TRV_EXPECTS(!follower_.joinable());
+  Started started;
+  static_cast<void>(sweep());
+  TRV_TRY_ASSIGN(const std::vector<Package> packages, named());
+  for (const Package& package : packages) {
+    if (package.status != PackageStatus::loaded) continue;
+    const auto examined = followed_.host.examine(package.package_sha256);
+    const base::Status loaded = examined ? followed_.host.load(*examined) : base::fail(examined.error());
+    if (loaded) {
+      ++started.loaded;
+      continue;
+    }
+    followed_.host.note_failure(package.plugin, package.version, reason_of(loaded.error()).message());
+    started.problems.push_back(fmt::format("{} did not load: {}", name_of(package), loaded.error().message()));
+  }
+  follower_ = std::jthread([this](const std::stop_token& stop) { follow(stop); });
+  answerer_ = std::jthread([this](const std::stop_token& stop) { answer_in_time(stop); });
+  return started;
+}
+
+void PackageFollower::stop() {
+  follower_ = {};  // which asks it to stop, and joins it
+  answerer_ = {};
+  std::vector<Waiting> rest;
+  {
+    const std::scoped_lock lock(mutex_);
+    is_over_ = true;
+    rest.swap(waiting_);
+  }
+  answer(std::move(rest));
+}
+
+void PackageFollower::wake() {
+  {
+    const std::scoped_lock lock(mutex_);
+    woken_ = true;
+  }
+  wake_.notify_all();
+}
+
+void PackageFollower::follow(const std::stop_token& stop) {
+  while (!stop.stop_requested()) {
+    const bool is_settled = settle_pending(stop);
+    const bool is_swept = sweep();
+    std::unique_lock lock(mutex_);
+    const auto woken = [this] { return woken_; };
+    if (is_settled && is_swept) {
+      wake_.wait(lock, stop, woken);
+    } else {
+      wake_.wait_for(lock, stop, try_again_after, woken);
+    }
+    woken_ = false;
+  }
+}
+
+bool PackageFollower::settle_pending(const std::stop_token& stop) {
+  const auto packages = named();
+  if (!packages) followed_.report(fmt::format("packages cannot be followed: {}", packages.error().message()));
+  if (!packages) return false;
+  bool are_settled = true;
+  for (const Package& package : *packages) {
+    if (package.status == PackageStatus::pending && !stop.stop_requested()) are_settled &= settle(package, stop);
+  }
+  return are_settled;
+}
+
+// The answer to who waits comes last: then nothing is left of what was refused.
+bool PackageFollower::settle(const Package& package, const std::stop_token& stop) {
+  {
+    const std::scoped_lock lock(mutex_);
+    in_hand_ = package.package_sha256;
+  }
+  const base::Status loaded = load_first(package.package_sha256, stop);
+  const bool is_node_at_fault = !loaded && loaded.error().code() == ErrorCode::unavailable;
+  if (!loaded) followed_.report(fmt::format("{} did not load: {}", name_of(package), loaded.error().message()));
+  bool is_settled = false;
+  if (loaded || (loaded.error().code() != ErrorCode::cancelled &&
+                 (!is_node_at_fault || ++failed_tries_[package.package_sha256] >= tries_max))) {
+    failed_tries_.erase(package.package_sha256);
+    const base::Status recorded = record(package, loaded ? std::nullopt : std::optional(reason_of(loaded.error())));
+    is_settled = recorded.has_value();
+    if (!recorded) {
+      followed_.report(
+          fmt::format("the outcome of {} is not recorded yet: {}", name_of(package), recorded.error().message()));
+    } else if (!loaded) {
+      static_cast<void>(sweep());
+    }
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    in_hand_.reset();
+    has_changed_ = true;
+  }
+  waiting_changed_.notify_all();
+  return is_settled;
+}
+
+base::Status PackageFollower::load_first(const base::Digest& package_digest, const std::stop_token& stop) {
+  if (followed_.store.ended_in_first_load(package_digest)) {
+    followed_.store.end_first_load(package_digest);
+    return base::fail(ErrorCode::invalid,
+                      "the process ended while it loaded the library for the first time. Where it was not the library "
+                      "that ended it, install the package again");
+  }
+  TRV_TRY_ASSIGN(const Stored package, followed_.host.examine(package_digest, stop));
+  TRV_TRY(followed_.store.begin_first_load(package_digest));
+  const base::Status loaded = followed_.host.load(package);
+  followed_.store.end_first_load(package_digest);
+  // Whatever the plugin itself calls it: the same package would say it again.
+  if (!loaded) return base::fail(ErrorCode::invalid, loaded.error().message());
+  return {};
+}
+
+base::Status PackageFollower::record(const Package& package, std::optional<base::Error> refusal) {
+  std::promise<base::Status> promise;
+  shard::Command command;
+  command.tenant = base::system_tenant();
+  command.actor = "kernel";
+  command.decide =
+      [&tenancy = followed_.tenancy,
+       settle = tenancy::SettlePackage{package.plugin, package.version, package.package_sha256, std::move(refusal)}](
+          const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(tenancy, state, context, settle);
+      };
+  command.done = [&promise](const base::Result<shard::Applied>& outcome) {
+    promise.set_value(outcome ? base::Status() : base::Status(base::fail(outcome.error())));
+  };
+  followed_.submit(std::move(command));
+  return promise.get_future().get();
+}
+
+// What cannot be removed now is tried again with the next package, or at the next start.
+bool PackageFollower::sweep() {
+  const auto swept = followed_.store.sweep([this]() -> base::Result<std::set<base::Digest>> {
+    TRV_TRY_ASSIGN(const std::vector<Package> packages, named());
+    std::set<base::Digest> digests;
+    for (const Package& package : packages) digests.insert(package.package_sha256);
+    return digests;
+  });
+  if (!swept) followed_.report(fmt::format("packages that are not used stay: {}", swept.error().message()));
+  return !swept || *swept;
+}
+
+void PackageFollower::await(const Package& package, base::Duration patience, Answer answer_one) {
+  TRV_EXPECTS(answer_one != nullptr && patience >= base::Duration::zero());
+  std::vector<Waiting> over;
+  {
+    const std::scoped_lock lock(mutex_);
+    Waiting waiting{package.plugin, package.version, followed_.clock.monotonic() + patience, std::move(answer_one)};
+    (is_over_ ? over : waiting_).push_back(std::move(waiting));
+    has_changed_ = true;
+  }
+  waiting_changed_.notify_all();
+  answer(std::move(over));
+}
+
+void PackageFollower::answer_in_time(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    has_changed_ = false;
+    const base::Duration now = followed_.clock.monotonic();
+    std::vector<Waiting> due = take_due(now);
+    base::Duration next = look_again_after;
+    for (const Waiting& one : waiting_) next = std::min(next, one.deadline - now);
+    lock.unlock();
+    answer(std::move(due));
+    lock.lock();
+    waiting_changed_.wait_for(lock, stop, next, [this] { return has_changed_; });
+  }
+}
+
+std::vector<PackageFollower::Waiting> PackageFollower::take_due(base::Duration now) {
+  const auto first_due = std::stable_partition(waiting_.begin(), waiting_.end(), [&](const Waiting& one) {
+    const auto package = find(one);
+    const bool is_pending =
+        package && (package->status == PackageStatus::pending || in_hand_ == package->package_sha256);
+    return is_pending && now < one.deadline;
+  });
+  std::vector<Waiting> due(std::make_move_iterator(first_due), std::make_move_iterator(waiting_.end()));
+  waiting_.erase(first_due, waiting_.end());
+  return due;
+}
+
+void PackageFollower::answer(std::vector<Waiting> due) const {
+  for (Waiting& one : due) one.answer(find(one));
+}
+
+base::Result<std::vector<Package>> PackageFollower::named() const {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, followed_.platform.begin_read());
+  std::vector<Package> all;
+  for (std::string after;;) {
+    TRV_TRY_ASSIGN(std::vector<Package> some, followed_.tenancy.packages(txn, after, page));
+    const bool is_last = some.size() < page;
+    if (!some.empty()) after = some.back().plugin + "/" + some.back().version;
+    std::ranges::move(some, std::back_inserter(all));
+    if (is_last) return all;
+  }
+}
+
+base::Result<Package> PackageFollower::find(const Waiting& waiting) const {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, followed_.platform.begin_read());
+  TRV_TRY_ASSIGN(auto package, followed_.tenancy.package(txn, waiting.plugin, waiting.version));
+  if (package) return *std::move(package);
+  return base::fail(ErrorCode::not_found,
+                    fmt::format("plugin '{}' version '{}' is not known", waiting.plugin, waiting.version));
+}
+
+}  // namespace trv::plugin_host
