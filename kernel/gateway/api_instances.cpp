@@ -7,7 +7,6 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
-#include "kernel/gateway/unique_keys.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/node/position.hpp"
 #include "sdk/base/contract.hpp"
@@ -120,9 +119,7 @@ base::Status check_same_request(const node::Shard& shard, const lmdb::Txn& state
 
 base::Result<json::Value> parse_input(std::string_view text) {
   if (text.empty()) return json::Value::object();
-  TRV_TRY_ASSIGN(json::Value input, json::parse(text));
-  TRV_TRY(check_unique_keys(text));
-  return input;
+  return json::parse(text, {.duplicate_keys = json::DuplicateKeys::refused});
 }
 
 void start(Call call) {

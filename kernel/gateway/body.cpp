@@ -5,7 +5,6 @@
 
 #include <algorithm>
 
-#include "kernel/gateway/unique_keys.hpp"
 #include "kernel/json/parse.hpp"
 
 namespace trv::gateway {
@@ -16,10 +15,9 @@ using base::Result;
 using json::Value;
 
 Result<Body> Body::parse(std::string_view text, std::initializer_list<std::string_view> known) {
-  auto value = json::parse(text);
+  auto value = json::parse(text, {.duplicate_keys = json::DuplicateKeys::refused});
   if (!value) return fail(std::move(value).error().in("request body"));
   if (!value->is_object()) return fail(ErrorCode::invalid, "the request body must be a JSON object");
-  if (auto unique = check_unique_keys(text); !unique) return fail(std::move(unique).error().in("request body"));
   Body body("", *std::move(value));
   TRV_TRY(body.check(known));
   return body;

@@ -1,23 +1,16 @@
 #pragma once
-// JSON text to values (RFC 8259). Any thread.
+// JSON text to values. Any thread.
 
-#include <cstddef>
 #include <string_view>
 
+#include "kernel/json/reader.hpp"
 #include "kernel/json/value.hpp"
-#include "sdk/base/result.hpp"
 
 namespace trv::json {
 
-struct ParseLimits {
-  std::size_t bytes_max = 1'000'000;
-  std::size_t depth_max = 512;
-};
-
-/// One JSON text with nothing but white space around it and at most a byte order mark before. Numbers within int64 are
-/// exact, others double; a number too large for a double becomes the largest one. Of duplicate keys the last wins.
-/// Invalid UTF-8 is refused. Errors: too_large over a limit; invalid otherwise, with line and column (in bytes, from 1)
-/// and what was expected.
+/// What Reader takes, as a value. Numbers within int64 are exact, others double; a number too large for a double
+/// becomes the largest one. Errors: Reader's, with line and column in the message as well; too_large where the
+/// evaluation that runs has no memory left for it.
 [[nodiscard]] base::Result<Value> parse(std::string_view text, const ParseLimits& limits = {});
 
 }  // namespace trv::json

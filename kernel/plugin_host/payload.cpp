@@ -1,48 +1,20 @@
 #include "kernel/plugin_host/payload.hpp"
 
-#include <boost/json/basic_parser_impl.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>
 
+#include "kernel/json/reader.hpp"
 #include "sdk/base/utf8.hpp"
 
 namespace trv::plugin_host {
 namespace {
 
-namespace json = boost::json;
 using base::ErrorCode;
 
 constexpr std::size_t message_bytes_max = 4'096;
 constexpr std::size_t detail_bytes_max = 65'536;
-
-// Keeps nothing: only whether the text parses is asked.
-struct Discard {
-  static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
-  static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
-  using Code = json::error_code;
-  bool on_document_begin(Code&) { return true; }
-  bool on_document_end(Code&) { return true; }
-  bool on_object_begin(Code&) { return true; }
-  bool on_object_end(std::size_t, Code&) { return true; }
-  bool on_array_begin(Code&) { return true; }
-  bool on_array_end(std::size_t, Code&) { return true; }
-  bool on_key_part(json::string_view, std::size_t, Code&) { return true; }
-  bool on_key(json::string_view, std::size_t, Code&) { return true; }
-  bool on_string_part(json::string_view, std::size_t, Code&) { return true; }
-  bool on_string(json::string_view, std::size_t, Code&) { return true; }
-  bool on_number_part(json::string_view, Code&) { return true; }
-  bool on_int64(std::int64_t, json::string_view, Code&) { return true; }
-  bool on_uint64(std::uint64_t, json::string_view, Code&) { return true; }
-  bool on_double(double, json::string_view, Code&) { return true; }
-  bool on_bool(bool, Code&) { return true; }
-  bool on_null(Code&) { return true; }
-  bool on_comment_part(json::string_view, Code&) { return true; }
-  bool on_comment(json::string_view, Code&) { return true; }
-};
 
 ErrorCode from_abi(std::int32_t code) noexcept {
   switch (code) {
@@ -62,15 +34,14 @@ ErrorCode from_abi(std::int32_t code) noexcept {
 
 }  // namespace
 
-bool is_json(std::string_view text) noexcept {
-  try {
-    json::parse_options options;
-    options.max_depth = json_depth_max;
-    json::basic_parser<Discard> parser(options);
-    json::error_code error;
-    return parser.write_some(false, text.data(), text.size(), error) == text.size() && !error && parser.done();
-  } catch (const std::exception&) {
-    return false;
+bool is_json(std::string_view text) {
+  constexpr char byte_order_mark =
+      '\xEF';  // its first byte; texts of plugins are stored as they are, so none may begin so
+  if (text.starts_with(byte_order_mark)) return false;
+  json::Reader reader(text, {.bytes_max = text.size(), .depth_max = json_depth_max});
+  while (true) {
+    const auto piece = reader.next();
+    if (!piece || *piece == json::Piece::document_end) return piece.has_value();
   }
 }
 

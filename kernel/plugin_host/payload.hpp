@@ -10,7 +10,7 @@
 namespace trv::plugin_host {
 
 /// Whether `text` is one JSON text of at most json_depth_max levels.
-[[nodiscard]] bool is_json(std::string_view text) noexcept;
+[[nodiscard]] bool is_json(std::string_view text);
 
 /// The text cut to `bytes_max` bytes, with control characters and invalid UTF-8 as \n, \t or \x1b.
 [[nodiscard]] std::string printable(std::string_view text, std::size_t bytes_max);

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "kernel/gateway/cloud_event.hpp"
-#include "kernel/gateway/unique_keys.hpp"
 #include "kernel/http/conditional.hpp"
 #include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
@@ -25,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
   static_cast<void>(http::has_already(request, "\"abc\""));
   if (const auto value = json::parse(request.body())) {
-    const auto unique = gateway::check_unique_keys(request.body());
-    TRV_ASSERT(unique || (unique.error().line() > 0 && unique.error().column() > 0));
+    const auto unique = json::parse(request.body(), {.duplicate_keys = json::DuplicateKeys::refused});
+    TRV_ASSERT(unique ? *unique == *value : unique.error().line() > 0 && unique.error().column() > 0);
   }
   if (gateway::refuse_cloud_event_media(request)) return 0;
   const auto events = gateway::read_cloud_events(request);

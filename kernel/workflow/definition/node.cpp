@@ -1,5 +1,7 @@
 #include "kernel/workflow/definition/node.hpp"
 
+#include "kernel/json/serialize.hpp"
+
 namespace trv::definition {
 
 const Node* Node::find(std::string_view key) const noexcept {
@@ -23,26 +25,7 @@ std::string_view describe(Node::Kind kind) noexcept {
 }
 
 void append_json_string(std::string& out, std::string_view text) {
-  static constexpr std::string_view digits = "0123456789abcdef";
-  out.push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          out += "\\u00";
-          out.push_back(digits[static_cast<unsigned char>(c) >> 4]);
-          out.push_back(digits[static_cast<unsigned char>(c) & 15]);
-        } else {
-          out.push_back(c);
-        }
-    }
-  }
-  out.push_back('"');
+  json::append_string(out, text);
 }
 
 namespace {
@@ -53,7 +36,7 @@ void append(std::string& out, const Node& node) {
     case Node::Kind::boolean: out += node.boolean ? "true" : "false"; return;
     case Node::Kind::integer:
     case Node::Kind::number: out += node.text; return;
-    case Node::Kind::string: append_json_string(out, node.text); return;
+    case Node::Kind::string: json::append_string(out, node.text); return;
     case Node::Kind::sequence: {
       out.push_back('[');
       bool first = true;
@@ -71,7 +54,7 @@ void append(std::string& out, const Node& node) {
       for (const Entry& entry : node.entries) {
         if (!first) out.push_back(',');
         first = false;
-        append_json_string(out, entry.key);
+        json::append_string(out, entry.key);
         out.push_back(':');
         append(out, entry.value);
       }

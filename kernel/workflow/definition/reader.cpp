@@ -1,5 +1,7 @@
 // The door of the reader: what holds for a text before its syntax is looked at.
 
+#include "kernel/json/reader.hpp"
+
 #include <fmt/format.h>
 
 #include "kernel/workflow/definition/node.hpp"
@@ -45,6 +47,66 @@ base::Status check_characters(std::string_view text) {
   return {};
 }
 
+Position place_of(const json::Reader& reader) noexcept {
+  const json::Position place = reader.position();
+  return {.line = place.line, .column = place.column, .offset = place.offset};
+}
+
+/// The node that the next value becomes.
+Node& place_in(Node& root, const std::vector<Node*>& open) {
+  if (open.empty()) return root;
+  Node& parent = *open.back();
+  TRV_ASSERT(parent.is_sequence() || (parent.is_mapping() && !parent.entries.empty()));
+  return parent.is_sequence() ? parent.items.emplace_back() : parent.entries.back().value;
+}
+
+base::Result<Node> read_json(std::string_view text) {
+  using json::Piece;
+  json::Reader reader(
+      text, {.bytes_max = text_bytes_max, .depth_max = depth_max, .duplicate_keys = json::DuplicateKeys::refused});
+  Node root;
+  std::vector<Node*> open;  // each parent keeps its last child in place until that is closed
+  std::size_t nodes = 0;
+  while (true) {
+    TRV_TRY_ASSIGN(const Piece piece, reader.next());
+    if (piece == Piece::document_end) return root;
+    if (piece == Piece::array_end || piece == Piece::object_end) {
+      open.pop_back();
+      continue;
+    }
+    if (piece == Piece::key) {
+      open.back()->entries.push_back({.key = std::string(reader.text()), .position = place_of(reader), .value = {}});
+      continue;
+    }
+    if (++nodes > nodes_max) {
+      return base::fail(base::Error(base::ErrorCode::too_large, fmt::format("more than {} nodes", nodes_max))
+                            .at(reader.position().line, reader.position().column));
+    }
+    Node& node = place_in(root, open);
+    node.position = place_of(reader);
+    switch (piece) {
+      case Piece::boolean:
+        node.kind = Node::Kind::boolean;
+        node.boolean = reader.text() == "true";
+        break;
+      case Piece::number:
+        node.text = reader.text();
+        node.kind = node.text.find_first_of(".eE") == std::string::npos ? Node::Kind::integer : Node::Kind::number;
+        break;
+      case Piece::string:
+        node.kind = Node::Kind::string;
+        node.text = reader.text();
+        break;
+      case Piece::array_begin:
+      case Piece::object_begin:
+        node.kind = piece == Piece::array_begin ? Node::Kind::sequence : Node::Kind::mapping;
+        open.push_back(&node);
+        break;
+      default: TRV_ASSERT(piece == Piece::null); break;
+    }
+  }
+}
+
 }  // namespace
 
 base::Result<Node> read(std::string_view text, Format format) {
@@ -53,7 +115,7 @@ base::Result<Node> read(std::string_view text, Format format) {
                       fmt::format("the definition has {} bytes; expected at most {}", text.size(), text_bytes_max));
   }
   TRV_TRY(check_characters(text));
-  return format == Format::json ? syntax::read_json(text) : syntax::read_yaml(text);
+  return format == Format::json ? read_json(text) : syntax::read_yaml(text);
 }
 
 }  // namespace trv::definition

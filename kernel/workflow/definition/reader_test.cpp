@@ -138,8 +138,15 @@ TEST(Reader, json_is_strict_and_has_positions) {
   EXPECT_EQ(json("{a: 1}"), "1:2 expected a key in double quotes, found 'a'");
   EXPECT_EQ(json("[1,]"), "1:4 expected a JSON value, found ']'");
   EXPECT_EQ(json("[01]"), "1:3 expected ',' or ']', found '1'");
-  EXPECT_EQ(json("[1] x"), "1:5 nothing may follow the JSON document");
-  EXPECT_EQ(json("\"\\ud800\""), "1:8 a high surrogate without its low surrogate after it");
+  EXPECT_EQ(json("[1] x"), "1:5 expected the end of the text, found 'x'");
+  EXPECT_EQ(json("\"\\ud800\""), "1:2 a high surrogate without its low surrogate after it");
+  EXPECT_EQ(json("\ufeff{}"), "{}");
+  const auto nested = [&json](std::size_t depth) { return json(std::string(depth, '[') + std::string(depth, ']')); };
+  EXPECT_EQ(nested(depth_max).size(), 2U * depth_max);
+  EXPECT_EQ(nested(depth_max + 1), fmt::format("1:{} more than {} levels of nesting", depth_max + 1, depth_max));
+  std::string many = "[0";
+  for (std::size_t i = 0; i < nodes_max; ++i) many += ",0";
+  EXPECT_EQ(json(many + "]"), fmt::format("1:{} more than {} nodes", 2 * nodes_max, nodes_max));
   const auto node = read("{\n  \"a\": {\"b\": 7}}", Format::json);
   ASSERT_TRUE(node);
   const Node* b = node->find("a")->find("b");

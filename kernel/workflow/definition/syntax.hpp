@@ -1,5 +1,5 @@
 #pragma once
-// The two syntaxes behind definition::read. Both take text that is valid UTF-8 and within the size limit.
+// YAML behind definition::read: takes text that is valid UTF-8 and within the size limit.
 
 #include <string_view>
 
@@ -8,7 +8,6 @@
 namespace trv::definition::syntax {
 
 [[nodiscard]] base::Result<Node> read_yaml(std::string_view text);
-[[nodiscard]] base::Result<Node> read_json(std::string_view text);
 
 /// Sets kind and value of an unquoted YAML scalar by the core schema (YAML 1.2.2 §10.3).
 /// False for what has no JSON form (.inf, .nan); then the node is a string.
