@@ -28,7 +28,7 @@ std::optional<std::uint64_t> place_of(const EnginePosition& position) noexcept {
   return place;
 }
 
-Status DecisionBuffer::take(base::BytesView entry, std::uint64_t place) {
+Status DecisionBuffer::take(base::BytesView entry, const EnginePosition& position) {
   TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry));
   VoidRule rule = rule_;
   TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule.judge(head));
@@ -45,7 +45,7 @@ Status DecisionBuffer::take(base::BytesView entry, std::uint64_t place) {
     memory_.shrink(whole_bytes_);
   }
   if (!is_wanted) return {};
-  held_.push_back({head.lsn, memory_.append(entry), entry.size(), place});
+  held_.push_back({head.lsn, memory_.append(entry), entry.size(), position});
   if (head.decision_end) {
     whole_ = held_.size();
     whole_bytes_ = memory_.size();
@@ -58,7 +58,7 @@ StoredRecord DecisionBuffer::give() {
   TRV_EXPECTS(!empty());
   const Held& held = held_[given_++];
   TRV_ENSURES(held.lsn >= from_ && held.lsn < rule_.next_decision());
-  return {.lsn = held.lsn, .bytes = memory_.view(held.offset, held.size), .position = position_at(held.place)};
+  return {.lsn = held.lsn, .bytes = memory_.view(held.offset, held.size), .position = held.position};
 }
 
 void DecisionBuffer::drop_given() {
@@ -71,7 +71,7 @@ void DecisionBuffer::drop_given() {
     std::vector<Held> held;
     for (std::size_t i = whole_; i < held_.size(); ++i) {
       const std::size_t offset = rest.append(memory_.view(held_[i].offset, held_[i].size));
-      held.push_back({held_[i].lsn, offset, held_[i].size, held_[i].place});
+      held.push_back({held_[i].lsn, offset, held_[i].size, held_[i].position});
     }
     memory_ = std::move(rest);
     held_ = std::move(held);

@@ -23,10 +23,10 @@ class DecisionBuffer {
   /// `rule` is right for the first entry that take() gets.
   DecisionBuffer(const record::VoidRule& rule, Lsn from) noexcept : rule_(rule), from_(from) {}
 
-  /// Copies the entry, which is at `place` in the engine, if it may count. What give() gave before is no longer valid
-  /// once everything was given. Error: corrupt, where the entry cannot be in this log at this place or the decision is
-  /// too large; then nothing changed.
-  [[nodiscard]] base::Status take(base::BytesView entry, std::uint64_t place);
+  /// Copies the entry if it may count; `position` is its own. What give() gave before is no longer valid once
+  /// everything was given. Error: corrupt, where the entry cannot be in this log at this place or the decision is too
+  /// large; then nothing changed.
+  [[nodiscard]] base::Status take(base::BytesView entry, const EnginePosition& position);
 
   /// True where no record can be given before a further entry is taken.
   [[nodiscard]] bool empty() const noexcept { return given_ == whole_; }
@@ -36,7 +36,7 @@ class DecisionBuffer {
   [[nodiscard]] Lsn wanted() const noexcept { return std::max(from_, rule_.next_decision()); }
   /// Memory of what was given and of what can be given.
   [[nodiscard]] std::size_t bytes() const noexcept { return whole_bytes_; }
-  /// Its position is position_at() its place. Precondition: !empty().
+  /// Precondition: !empty().
   [[nodiscard]] StoredRecord give();
 
  private:
@@ -44,7 +44,7 @@ class DecisionBuffer {
     Lsn lsn;
     std::size_t offset;
     std::size_t size;
-    std::uint64_t place;
+    EnginePosition position;
   };
 
   void drop_given();

@@ -102,7 +102,7 @@ class InMemoryEventLog::ShardReader final : public Reader {
         place_ = shard_.trimmed;
       }
       while (buffer_.empty() && place_ < shard_.end()) {
-        TRV_TRY(buffer_.take(shard_.at(place_), place_));
+        TRV_TRY(buffer_.take(shard_.at(place_), position_at(place_)));
         ++place_;
         ++log_.entries_read_;
       }

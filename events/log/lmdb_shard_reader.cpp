@@ -68,7 +68,7 @@ Status LmdbShardReader::fill() {
                   fmt::format("the log of shard {} is damaged: no entry at position {}", shard_.value(), position_));
     }
     resident_ += entry->value.size();
-    TRV_TRY(buffer_.take(entry->value, position_));
+    TRV_TRY(buffer_.take(entry->value, position_at(position_)));
     ++position_;
     if (!buffer_.empty() && (buffer_.size() >= run_records_max || buffer_.bytes() >= run_bytes_max)) break;
     TRV_TRY_ASSIGN(entry, cursor.next());

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <bit>
 #include <cstring>
 #include <type_traits>
@@ -116,6 +117,16 @@ Result<EntryHead> peek(BytesView stored) {
   head.decision_end = *decision_end != 0;
   TRV_ENSURES(head.epoch >= Epoch(1) && (head.lsn >= Lsn(1)) == is_record);
   return head;
+}
+
+Result<base::Uuid> event_id_of(BytesView stored) {
+  TRV_TRY_ASSIGN(const EntryHead head, peek(stored));
+  if (head.kind != EntryKind::record) return corrupt_entry(stored, "it is not a record");
+  TableReader table;
+  if (!table.open(stored)) return corrupt_entry(stored, "it holds no table");
+  const auto id = table.field<std::array<std::uint8_t, 16>>(schema::record::Record::VT_EVENT_ID);
+  if (!id) return corrupt_entry(stored, "a field lies outside of it");
+  return base::Uuid(*id);
 }
 
 base::Bytes encode_claim(const ClaimEntry& claim) {

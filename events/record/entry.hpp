@@ -30,6 +30,9 @@ struct EntryHead {
 /// entry. Error: corrupt.
 [[nodiscard]] base::Result<EntryHead> peek(base::BytesView stored);
 
+/// The event id of a record's stored bytes at any address, read like the head. Error: corrupt.
+[[nodiscard]] base::Result<base::Uuid> event_id_of(base::BytesView stored);
+
 struct ClaimEntry {
   ShardId shard;
   Epoch epoch;

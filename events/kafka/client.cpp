@@ -1,0 +1,176 @@
+#include "events/kafka/client.hpp"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <array>
+#include <chrono>
+#include <string_view>
+#include <utility>
+
+#include "events/kafka/failure.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::kafka {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+
+/// From here on SCRAM works with Kafka 4 (the nonce of earlier ones is refused).
+constexpr int scram_version = 0x020601ff;
+constexpr std::chrono::milliseconds answer_within(2'000);
+constexpr std::chrono::milliseconds ask_again_after(20);
+constexpr std::size_t idle_max = 4;
+
+struct FreesConfiguration {
+  void operator()(rd_kafka_conf_t* configuration) const noexcept { rd_kafka_conf_destroy(configuration); }
+};
+using Configuration = std::unique_ptr<rd_kafka_conf_t, FreesConfiguration>;
+
+std::string_view name_of(Mechanism mechanism) {
+  switch (mechanism) {
+    case Mechanism::none: return "";
+    case Mechanism::plain: return "PLAIN";
+    case Mechanism::scram_sha_256: return "SCRAM-SHA-256";
+    case Mechanism::scram_sha_512: return "SCRAM-SHA-512";
+  }
+  return "";
+}
+
+base::Status check(const Settings& settings) {
+  if (settings.brokers.empty()) return fail(ErrorCode::invalid, "no Kafka broker is named: give host:port");
+  const bool scram = settings.mechanism == Mechanism::scram_sha_256 || settings.mechanism == Mechanism::scram_sha_512;
+  if (scram && rd_kafka_version() < scram_version) {
+    return fail(ErrorCode::invalid,
+                fmt::format("librdkafka {} cannot log in to Kafka by {}: use 2.6.1 or later, PLAIN over TLS, or a "
+                            "client certificate",
+                            rd_kafka_version_str(), name_of(settings.mechanism)));
+  }
+  return {};
+}
+
+/// In the order in which they are set; an empty value is left out.
+Properties properties_of(const Settings& settings) {
+  const std::string sasl = settings.mechanism == Mechanism::none ? "" : "sasl_";
+  const std::string protocol = sasl + (settings.tls ? "ssl" : "plaintext");
+  return {{"bootstrap.servers", settings.brokers},
+          {"client.id", settings.client_id},
+          {"security.protocol", protocol},
+          {"ssl.ca.location", settings.ca_file},
+          {"ssl.certificate.location", settings.certificate_file},
+          {"ssl.key.location", settings.key_file},
+          {"sasl.mechanisms", std::string(name_of(settings.mechanism))},
+          {"sasl.username", settings.user},
+          {"sasl.password", settings.password},
+          // A broker that died or was paused is noticed in two seconds, and its successor asked soon.
+          {"socket.timeout.ms", "2000"},
+          {"socket.connection.setup.timeout.ms", "1000"},
+          {"socket.nagle.disable", "true"},
+          {"reconnect.backoff.ms", "10"},
+          {"reconnect.backoff.max.ms", "200"},
+          {"retry.backoff.ms", "20"},
+          {"topic.metadata.refresh.interval.ms", "1000"},
+          {"topic.metadata.refresh.fast.interval.ms", "20"},
+          // What goes wrong is reported by the calls that it concerns.
+          {"log_level", "0"},
+          {"log.connection.close", "false"}};
+}
+
+void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* deliveries) {
+  static_cast<Deliveries*>(deliveries)
+      ->delivered({.number = reinterpret_cast<std::uintptr_t>(message->_private),
+                   .error = message->err,
+                   .offset = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? message->offset : -1});
+}
+
+}  // namespace
+
+void EndsClient::operator()(rd_kafka_t* client) const noexcept {
+  rd_kafka_destroy(client);
+}
+
+base::Result<Client> connect(Kind kind, const Settings& settings, const Properties& properties,
+                             Deliveries* deliveries) {
+  TRV_EXPECTS((kind == Kind::producer) == (deliveries != nullptr));
+  TRV_TRY(check(settings));
+  std::array<char, 512> why{};
+  Configuration configuration(rd_kafka_conf_new());
+  for (const Properties& some : {properties_of(settings), properties}) {
+    for (const auto& [name, value] : some) {
+      if (value.empty()) continue;
+      if (rd_kafka_conf_set(configuration.get(), name.c_str(), value.c_str(), why.data(), why.size()) !=
+          RD_KAFKA_CONF_OK) {
+        return fail(ErrorCode::invalid,
+                    fmt::format("librdkafka {} refuses its setting {}: {}", rd_kafka_version_str(), name, why.data()));
+      }
+    }
+  }
+  if (deliveries != nullptr) {
+    rd_kafka_conf_set_opaque(configuration.get(), deliveries);
+    rd_kafka_conf_set_dr_msg_cb(configuration.get(), on_delivery);
+  }
+  Client client(rd_kafka_new(kind == Kind::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, configuration.get(),
+                             why.data(), why.size()));
+  if (client == nullptr) {
+    return fail(ErrorCode::invalid,
+                fmt::format("no client of Kafka at {} can be made: {}", settings.brokers, why.data()));
+  }
+  static_cast<void>(configuration.release());  // the client's now
+  return client;
+}
+
+base::Result<Client> Consumers::take() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!idle_.empty()) {
+      Client client = std::move(idle_.back());
+      idle_.pop_back();
+      return client;
+    }
+  }
+  return connect(Kind::consumer, settings_,
+                 {{"auto.offset.reset", "error"},
+                  {"check.crcs", "true"},
+                  {"fetch.wait.max.ms", "100"},
+                  {"fetch.min.bytes", "1"},
+                  {"fetch.error.backoff.ms", "20"},
+                  {"fetch.message.max.bytes", "1048588"},
+                  {"queued.min.messages", "20000"},
+                  {"queued.max.messages.kbytes", "16384"}});
+}
+
+void Consumers::give_back(Client client) {
+  TRV_EXPECTS(client != nullptr);
+  const std::lock_guard lock(mutex_);
+  if (idle_.size() < idle_max) idle_.push_back(std::move(client));
+}
+
+base::Result<Watermarks> watermarks(rd_kafka_t* client, const std::string& topic, std::int32_t partition,
+                                    base::Duration within) {
+  const base::SystemClock clock;
+  const base::Duration deadline = clock.monotonic() + within;
+  while (true) {
+    Watermarks found;
+    const auto error = rd_kafka_query_watermark_offsets(client, topic.c_str(), partition, &found.low, &found.high,
+                                                        static_cast<int>(answer_within.count()));
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      TRV_ENSURES(found.low >= 0 && found.low <= found.high);
+      return found;
+    }
+    // A topic that was just created has no leader yet, and a leader that went has no successor.
+    const bool may_pass = reaction_to(error) == Reaction::retry || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+                          error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
+    if (!may_pass || clock.monotonic() >= deadline) {
+      return fail(failure(error, fmt::format("asking for the ends of partition {} of {}", partition, topic)));
+    }
+    rd_kafka_poll(client, static_cast<int>(ask_again_after.count()));
+  }
+}
+
+std::string describe(const Settings& settings, std::int32_t partition) {
+  return fmt::format("partition {} of {} at {}", partition, settings.topic, settings.brokers);
+}
+
+}  // namespace trv::kafka

@@ -1,0 +1,77 @@
+#pragma once
+// What every client of the brokers has: its handle, its settings, and questions about a partition.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "events/kafka/settings.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/base/timestamp.hpp"
+
+struct rd_kafka_s;
+struct rd_kafka_conf_s;
+
+namespace trv::kafka {
+
+struct EndsClient {
+  void operator()(rd_kafka_s* client) const noexcept;
+};
+using Client = std::unique_ptr<rd_kafka_s, EndsClient>;
+
+enum class Kind { producer, consumer };
+
+/// By librdkafka's own names, added to those that follow from the settings.
+using Properties = std::map<std::string, std::string>;
+
+/// Called on a thread of librdkafka's, or in one of its calls, for every delivery of a producer.
+struct Delivery {
+  std::uint64_t number = 0;  ///< as given to Producer::send
+  int error = 0;
+  std::int64_t offset = -1;  ///< negative: not known
+};
+class Deliveries {
+ public:
+  virtual ~Deliveries() = default;
+  virtual void delivered(const Delivery& delivery) noexcept = 0;
+};
+
+/// Connects in the background. `deliveries` is for producers and outlives the client.
+/// Errors: invalid where the settings cannot be, or where this librdkafka cannot do what they ask.
+[[nodiscard]] base::Result<Client> connect(Kind kind, const Settings& settings, const Properties& properties,
+                                           Deliveries* deliveries = nullptr);
+
+/// Consumers that nobody uses: a reader that closes leaves its connections to the next. Any thread.
+class Consumers {
+ public:
+  explicit Consumers(Settings settings) : settings_(std::move(settings)) {}
+
+  [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+  /// Errors: as connect().
+  [[nodiscard]] base::Result<Client> take();
+  /// Precondition: it reads no partition.
+  void give_back(Client client);
+
+ private:
+  Settings settings_;
+  std::mutex mutex_;
+  std::vector<Client> idle_;
+};
+
+/// Offsets of the first entry and behind the last, as the leader knows them now. A leader that was paused may answer
+/// with less than there is: good for knowing how far to read, never for what was stored.
+struct Watermarks {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+};
+[[nodiscard]] base::Result<Watermarks> watermarks(rd_kafka_s* client, const std::string& topic, std::int32_t partition,
+                                                  base::Duration within);
+
+/// For messages: "partition 3 of travertine.events at 127.0.0.1:9092".
+[[nodiscard]] std::string describe(const Settings& settings, std::int32_t partition);
+
+}  // namespace trv::kafka

@@ -1,0 +1,200 @@
+#include "events/kafka/owner.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "events/record/record.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::kafka {
+
+using base::ErrorCode;
+using base::fail;
+using base::Result;
+using base::Status;
+using record::VoidRule;
+
+namespace {
+
+constexpr std::size_t node_bytes_max = 255;
+/// Attempts at one claim: the first may come behind a claim that this node had not seen.
+constexpr int claims_max = 3;
+/// Beyond the time in which the brokers acknowledge.
+constexpr base::Duration read_back_within = std::chrono::seconds(20);
+constexpr base::Duration step = std::chrono::milliseconds(50);
+
+/// docs/formats/kafka-log.md
+Message message_of(const record::RecordView& record) {
+  return {.key = record.tenant(),
+          .headers = {{"ce_specversion", "1.0"},
+                      {"ce_id", record.event_id().to_string()},
+                      {"ce_type", std::string(record.type())},
+                      {"ce_source", fmt::format("/tenants/{}/{}", record.tenant(), record.stream_kind())},
+                      {"ce_subject", std::string(record.stream_id())},
+                      {"ce_time", record.time().to_rfc3339()},
+                      {"ce_sequence", fmt::format("{}", record.lsn().value())},
+                      {"ce_epoch", fmt::format("{}", record.epoch().value())},
+                      {"content-type", "application/vnd.travertine.record"}},
+          .value = record.stored()};
+}
+
+}  // namespace
+
+Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base::Uuid& nonce,
+                                               const log::EnginePosition& hint) {
+  if (node.empty() || node.size() > node_bytes_max) {
+    return fail(ErrorCode::invalid, fmt::format("a node's name has 1 to 255 bytes, this one has {}", node.size()));
+  }
+  end_claim(fail(ErrorCode::unavailable,
+                 fmt::format("shard {} was claimed again before the append was settled", shard_.value())));
+  epoch_ = log::Epoch(0);
+  base::Bytes last_end;
+  TRV_TRY_ASSIGN(ShardStart start, start_of(consumers_, shard_, log::Lsn(UINT64_MAX), hint));
+  reader_ = std::move(start.reader);
+  rule_ = start.rule;
+  TRV_TRY_ASSIGN(producer_, Producer::open(settings_, static_cast<std::int32_t>(shard_.value())));
+  const auto take = [&](const Entry& entry) -> Result<VoidRule::Verdict> {
+    TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry.bytes));
+    TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule_->judge(head));
+    if (verdict == VoidRule::Verdict::next && head.decision_end)
+      last_end.assign(entry.bytes.begin(), entry.bytes.end());
+    return verdict;
+  };
+  const base::SystemClock clock;
+  for (int attempt = 0; attempt < claims_max; ++attempt) {
+    while (reader_->place() < reader_->high()) {
+      TRV_TRY_ASSIGN(const Entry entry, stored_entry(*reader_, shard_));
+      TRV_TRY(take(entry));
+    }
+    const log::Epoch epoch = rule_->epoch().next();
+    TRV_TRY(send_claim({.shard = shard_, .epoch = epoch, .node = std::string(node), .nonce = nonce}));
+    const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
+    for (bool found = false; !found;) {
+      if (clock.monotonic() >= deadline) {
+        return fail(ErrorCode::unavailable, fmt::format("the claim of epoch {} was not read back from {} in time",
+                                                        epoch.value(), describe(settings_, partition())));
+      }
+      TRV_TRY(producer_->poll(base::Duration::zero()));
+      TRV_TRY_ASSIGN(const auto entry, reader_->next(step));
+      if (!entry) continue;
+      TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, take(*entry));
+      const auto claimed = record::decode_claim(entry->bytes);
+      found = claimed && claimed->nonce == nonce && claimed->epoch == epoch;
+      if (!found || verdict != VoidRule::Verdict::claim_won) continue;
+      epoch_ = epoch;
+      next_ = rule_->next();
+      dead_.reset();
+      TRV_ENSURES(next_ == log::Lsn(1) || !last_end.empty());
+      return log::Claim{.shard = shard_,
+                        .epoch = epoch_,
+                        .nonce = nonce,
+                        .next = next_,
+                        .last_hash = last_end.empty() ? base::Digest{} : record::hash_of(last_end)};
+    }
+  }
+  producer_.reset();
+  return fail(ErrorCode::lost, fmt::format("shard {} was claimed {} times by others while this node claimed it",
+                                           shard_.value(), claims_max));
+}
+
+Status KafkaEventLog::Owner::send_claim(const record::ClaimEntry& claim) {
+  const base::Bytes bytes = record::encode_claim(claim);
+  return producer_->send({.key = "",
+                          .headers = {{"ce_specversion", "1.0"},
+                                      {"ce_id", claim.nonce.to_string()},
+                                      {"ce_type", "trv.log.claimed"},
+                                      {"ce_source", fmt::format("/nodes/{}", claim.node)},
+                                      {"ce_epoch", fmt::format("{}", claim.epoch.value())},
+                                      {"content-type", "application/vnd.travertine.claim"}},
+                          .value = bytes});
+}
+
+Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const log::Batch& batch) {
+  TRV_EXPECTS(!batch.empty());
+  if (batch.shard() != claim.shard || batch.epoch() != claim.epoch || claim.epoch > epoch_) {
+    return fail(ErrorCode::conflict,
+                fmt::format("a batch of shard {}, epoch {} is not of the claim of shard {}, epoch {}",
+                            batch.shard().value(), batch.epoch().value(), claim.shard.value(), claim.epoch.value()));
+  }
+  const log::Ticket ticket{.shard = shard_, .number = tickets_ + 1};
+  if (claim.epoch < epoch_ || dead_) {
+    const Outcome lost = log::Settled{.outcome = log::Outcome::lost, .last = {}, .position = {}};
+    settled_.emplace(++tickets_, claim.epoch < epoch_ ? lost : *dead_);
+    return ticket;
+  }
+  if (batch.first() != next_) {
+    return fail(ErrorCode::conflict, fmt::format("lsn {} of shard {} does not continue at lsn {}",
+                                                 batch.first().value(), shard_.value(), next_.value()));
+  }
+  ++tickets_;
+  next_ = batch.last().next();
+  under_way_.emplace(ticket.number, batch.last());
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    if (const auto sent = producer_->send(message_of(batch.view(i))); !sent) {
+      end_claim(fail(sent.error()));
+      break;
+    }
+  }
+  return ticket;
+}
+
+Result<log::Settled> KafkaEventLog::Owner::settle(const log::Ticket& ticket) {
+  const base::SystemClock clock;
+  const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
+  while (under_way_.contains(ticket.number)) {
+    if (clock.monotonic() >= deadline) {
+      end_claim(fail(ErrorCode::unavailable,
+                     fmt::format("an append to {} was not read back in time", describe(settings_, partition()))));
+    } else if (const auto read = read_back(); !read) {
+      end_claim(fail(read.error()));
+    }
+  }
+  const auto found = settled_.find(ticket.number);
+  if (found == settled_.end()) {
+    return fail(ErrorCode::invalid, fmt::format("ticket {} of shard {} is unknown or was settled before", ticket.number,
+                                                ticket.shard.value()));
+  }
+  Outcome outcome = std::move(found->second);
+  settled_.erase(found);
+  return outcome;
+}
+
+Status KafkaEventLog::Owner::read_back() {
+  TRV_EXPECTS(producer_ != nullptr && rule_.has_value());
+  TRV_TRY(producer_->poll(base::Duration::zero()));
+  TRV_TRY_ASSIGN(const auto entry, reader_->next(step));
+  if (!entry) return {};
+  TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry->bytes));
+  TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule_->judge(head));
+  if (verdict == VoidRule::Verdict::claim_won) {
+    end_claim(log::Settled{.outcome = log::Outcome::lost, .last = {}, .position = {}});
+    return {};
+  }
+  if (verdict != VoidRule::Verdict::next || under_way_.empty()) return {};
+  const auto first = under_way_.begin();
+  TRV_ASSERT(head.epoch == epoch_ && head.lsn <= first->second);
+  if (head.lsn != first->second) return {};
+  TRV_TRY_ASSIGN(const base::Uuid id, record::event_id_of(entry->bytes));
+  const Position position{.offset = static_cast<std::uint64_t>(entry->offset), .lsn = head.lsn, .event_id = id};
+  settled_.emplace(first->first,
+                   log::Settled{.outcome = log::Outcome::appended, .last = head.lsn, .position = position.encoded()});
+  under_way_.erase(first);
+  return {};
+}
+
+void KafkaEventLog::Owner::end_claim(const Outcome& fate) {
+  dead_ = fate;
+  if (!fate && fate.error().code() != ErrorCode::unavailable) {
+    // Whatever it was, nobody knows what the brokers stored.
+    dead_ = fail(ErrorCode::unavailable, fate.error().message());
+  }
+  for (const auto& [number, last] : under_way_) settled_.emplace(number, *dead_);
+  under_way_.clear();
+  producer_.reset();
+}
+
+}  // namespace trv::kafka

@@ -1,0 +1,53 @@
+#pragma once
+// One shard of the log on Kafka as its writer sees it.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "events/kafka/kafka_event_log.hpp"
+#include "events/kafka/producer.hpp"
+#include "events/kafka/shard_start.hpp"
+
+namespace trv::kafka {
+
+/// claim, append and settle by one thread at a time.
+class KafkaEventLog::Owner {
+ public:
+  Owner(std::shared_ptr<Consumers> consumers, log::ShardId shard)
+      : consumers_(std::move(consumers)), settings_(consumers_->settings()), shard_(shard) {}
+
+  [[nodiscard]] base::Result<log::Claim> claim(std::string_view node, const base::Uuid& nonce,
+                                               const log::EnginePosition& hint);
+  [[nodiscard]] base::Result<log::Ticket> append(const log::Claim& claim, const log::Batch& batch);
+  [[nodiscard]] base::Result<log::Settled> settle(const log::Ticket& ticket);
+  [[nodiscard]] const std::shared_ptr<std::atomic<std::uint64_t>>& trimmed() const noexcept { return trimmed_; }
+
+ private:
+  using Outcome = base::Result<log::Settled>;
+
+  [[nodiscard]] std::int32_t partition() const noexcept { return static_cast<std::int32_t>(shard_.value()); }
+  [[nodiscard]] base::Status send_claim(const record::ClaimEntry& claim);
+  [[nodiscard]] base::Status read_back();
+  void end_claim(const Outcome& fate);
+
+  std::shared_ptr<Consumers> consumers_;
+  const Settings& settings_;
+  log::ShardId shard_;
+  /// The lsn that the log begins with, as far as this process trimmed it.
+  std::shared_ptr<std::atomic<std::uint64_t>> trimmed_ = std::make_shared<std::atomic<std::uint64_t>>(1);
+
+  log::Epoch epoch_;  ///< of the claim; its claim is dead where there is no producer
+  log::Lsn next_;     ///< of the next batch
+  std::unique_ptr<PartitionReader> reader_;
+  std::unique_ptr<Producer> producer_;
+  std::optional<record::VoidRule> rule_;  ///< right for the next entry of reader_
+  std::uint64_t tickets_ = 0;
+  std::map<std::uint64_t, log::Lsn> under_way_;  ///< ticket → last lsn of its batch
+  std::map<std::uint64_t, Outcome> settled_;
+  std::optional<Outcome> dead_;  ///< the fate of what is appended to a dead claim
+};
+
+}  // namespace trv::kafka

@@ -1,0 +1,127 @@
+#include "events/kafka/partition_reader.hpp"
+
+#include <fmt/format.h>
+#include <librdkafka/rdkafka.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include "events/kafka/failure.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::kafka {
+namespace {
+
+using base::fail;
+
+constexpr base::Duration answer_within = std::chrono::seconds(10);
+constexpr std::size_t taken_at_once = 1'000;
+
+}  // namespace
+
+void PartitionReader::EndsTopic::operator()(rd_kafka_topic_t* topic) const noexcept {
+  rd_kafka_topic_destroy(topic);
+}
+void PartitionReader::EndsQueue::operator()(rd_kafka_queue_t* queue) const noexcept {
+  rd_kafka_queue_destroy(queue);
+}
+void PartitionReader::EndsMessage::operator()(rd_kafka_message_t* message) const noexcept {
+  rd_kafka_message_destroy(message);
+}
+
+base::Result<std::unique_ptr<PartitionReader>> PartitionReader::open(std::shared_ptr<Consumers> consumers,
+                                                                     std::int32_t partition, std::int64_t offset) {
+  std::unique_ptr<PartitionReader> reader(new PartitionReader(std::move(consumers), partition));
+  const Settings& settings = reader->settings();
+  TRV_TRY_ASSIGN(reader->client_, reader->consumers_->take());
+  reader->topic_.reset(rd_kafka_topic_new(reader->client_.get(), settings.topic.c_str(), nullptr));
+  TRV_ASSERT(reader->topic_ != nullptr);
+  reader->queue_.reset(rd_kafka_queue_new(reader->client_.get()));
+  TRV_TRY_ASSIGN(reader->ends_, watermarks(reader->client_.get(), settings.topic, partition, answer_within));
+  TRV_TRY(reader->start(std::max(offset, reader->ends_.low)));
+  return reader;
+}
+
+PartitionReader::~PartitionReader() {
+  // A reader at the end has asked its broker to wait for more; the next reader of this client would wait with it.
+  const bool waits = client_ != nullptr && started_ && place_ >= high();
+  stop();
+  queue_.reset();
+  topic_.reset();
+  if (client_ != nullptr && !waits) consumers_->give_back(std::move(client_));
+}
+
+base::Status PartitionReader::start(std::int64_t offset) {
+  TRV_EXPECTS(!started_ && offset >= 0);
+  if (rd_kafka_consume_start_queue(topic_.get(), partition_, offset, queue_.get()) != 0) {
+    return fail(failure(rd_kafka_last_error(), fmt::format("reading {}", describe(settings(), partition_))));
+  }
+  started_ = true;
+  place_ = offset;
+  return {};
+}
+
+void PartitionReader::stop() noexcept {
+  given_.reset();
+  for (; ready_at_ < ready_.size(); ++ready_at_) rd_kafka_message_destroy(ready_[ready_at_]);
+  if (started_) rd_kafka_consume_stop(topic_.get(), partition_);
+  started_ = false;
+}
+
+base::Status PartitionReader::seek(std::int64_t offset) {
+  stop();
+  return start(offset);
+}
+
+base::Result<std::optional<Entry>> PartitionReader::next(base::Duration within) {
+  given_.reset();
+  if (ready_at_ == ready_.size()) {
+    ready_at_ = 0;
+    ready_.resize(taken_at_once);
+    // A batch waits until it is full: wait for one message, then take what is there.
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(within).count();
+    rd_kafka_message_t* first = rd_kafka_consume_queue(queue_.get(), static_cast<int>(ms));
+    if (first == nullptr) {
+      ready_.clear();
+      return std::nullopt;
+    }
+    ready_[0] = first;
+    const ssize_t more = rd_kafka_consume_batch_queue(queue_.get(), 0, ready_.data() + 1, taken_at_once - 1);
+    ready_.resize(1 + static_cast<std::size_t>(std::max<ssize_t>(more, 0)));
+  }
+  return judge(ready_[ready_at_++]);
+}
+
+base::Result<std::optional<Entry>> PartitionReader::judge(rd_kafka_message_t* message) {
+  given_.reset(message);
+  if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    place_ = message->offset + 1;
+    return Entry{.offset = message->offset,
+                 .bytes = {static_cast<const std::uint8_t*>(message->payload), message->len}};
+  }
+  if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) return std::nullopt;
+  if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+    return fail(base::ErrorCode::not_found,
+                fmt::format("{} has no entry at offset {}", describe(settings(), partition_), place_));
+  }
+  // librdkafka goes on by itself where the world may get well.
+  if (reaction_to(message->err) == Reaction::retry) return std::nullopt;
+  return fail(failure(message->err, fmt::format("reading {}", describe(settings(), partition_))));
+}
+
+void PartitionReader::wake() noexcept {
+  rd_kafka_queue_yield(queue_.get());
+}
+
+std::int64_t PartitionReader::high() noexcept {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  if (rd_kafka_get_watermark_offsets(client_.get(), settings().topic.c_str(), partition_, &low, &high) ==
+          RD_KAFKA_RESP_ERR_NO_ERROR &&
+      high > ends_.high) {
+    ends_.high = high;
+  }
+  return ends_.high = std::max(ends_.high, place_);
+}
+
+}  // namespace trv::kafka

@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# A real Apache Kafka (KRaft) on loopback.
+#
+#   broker.sh fetch                    the broker's libraries, once, into ~/.cache/travertine/kafka
+#   broker.sh have                     ends with 3 where they are not here
+#   broker.sh start FOLDER PORT [N]    N brokers (1 or 3) on PORT and the ports behind it, their controllers N further;
+#                                      prints what clients connect to
+#   broker.sh stop FOLDER              ends them; their data are scratch
+set -euo pipefail
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+libraries="${XDG_CACHE_HOME:-$HOME/.cache}/travertine/kafka"
+java=(java -Xms64m -Xmx256m -Xss256k -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData
+  -Djava.net.preferIPv4Stack=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libraries/*")
+
+fail() { printf 'broker.sh: %s\n' "$*" >&2; exit 1; }
+
+fetch() {
+  [ "$libraries/complete" -nt "$here/pom.xml" ] && return 0
+  command -v mvn >/dev/null || fail "mvn is not installed: apt-get install maven openjdk-17-jre-headless"
+  rm -rf "$libraries"
+  mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libraries"
+  touch "$libraries/complete"
+}
+
+settings() { # id, count, folder, port
+  local id=$1 count=$2 folder=$3 port=$4 voters="" i
+  for ((i = 1; i <= count; i++)); do voters+="${voters:+,}$i@127.0.0.1:$((port + count + i - 1))"; done
+  cat <<TEXT
+process.roles=broker,controller
+node.id=$id
+listeners=PLAINTEXT://127.0.0.1:$((port + id - 1)),CONTROLLER://127.0.0.1:$((port + count + id - 1))
+controller.listener.names=CONTROLLER
+controller.quorum.voters=$voters
+log.dirs=$folder/$id/data
+auto.create.topics.enable=false
+num.network.threads=2
+num.io.threads=2
+log.cleaner.dedupe.buffer.size=2097152
+log.cleaner.io.buffer.size=65536
+offsets.topic.num.partitions=1
+offsets.topic.replication.factor=$count
+transaction.state.log.num.partitions=1
+transaction.state.log.replication.factor=$count
+share.coordinator.state.topic.num.partitions=1
+share.coordinator.state.topic.replication.factor=$count
+min.insync.replicas=$((count == 1 ? 1 : 2))
+broker.heartbeat.interval.ms=200
+broker.session.timeout.ms=1500
+controller.quorum.fetch.timeout.ms=1000
+controller.quorum.election.timeout.ms=500
+replica.lag.time.max.ms=2000
+TEXT
+}
+
+start() {
+  local folder=$1 port=$2 count=${3:-1} id bootstrap=""
+  [ -e "$libraries/complete" ] || fail "the broker's libraries are not here: run broker.sh fetch"
+  for ((id = 1; id <= count; id++)); do
+    mkdir -p "$folder/$id"
+    settings "$id" "$count" "$folder" "$port" >"$folder/$id/settings"
+    "${java[@]}" kafka.tools.StorageTool format -t dHJhdmVydGluZXRlc3RzMQ -c "$folder/$id/settings" \
+      >"$folder/$id/log" 2>&1 || { cat "$folder/$id/log" >&2; fail "broker $id cannot be formatted"; }
+    setsid "${java[@]}" kafka.Kafka "$folder/$id/settings" >>"$folder/$id/log" 2>&1 </dev/null &
+    echo $! >"$folder/$id/pid"
+    bootstrap+="${bootstrap:+,}127.0.0.1:$((port + id - 1))"
+  done
+  for ((id = 1; id <= count; id++)); do ready "$folder/$id" $((port + id - 1)); done
+  echo "$bootstrap"
+}
+
+# A broker opens its clients' port last.
+ready() {
+  local i
+  for ((i = 0; i < 1200; i++)); do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$2") 2>/dev/null; then return 0; fi
+    kill -0 "$(cat "$1/pid")" 2>/dev/null || { tail -n 20 "$1/log" >&2; fail "the broker on port $2 ended"; }
+    sleep 0.1
+  done
+  fail "the broker on port $2 is not ready after 120 s"
+}
+
+stop() {
+  local pid
+  for pid in "$1"/[0-9]/pid; do
+    [ -e "$pid" ] || continue
+    kill -KILL "$(cat "$pid")" 2>/dev/null || true
+    rm -f "$pid"
+  done
+}
+
+case "${1:-}" in
+  fetch) fetch ;;
+  have) [ -e "$libraries/complete" ] || exit 3 ;;
+  start) [ $# -ge 3 ] || fail "start FOLDER PORT [N]"; start "$2" "$3" "${4:-1}" ;;
+  stop) [ $# -eq 2 ] || fail "stop FOLDER"; stop "$2" ;;
+  *) fail "usage: broker.sh fetch | start FOLDER PORT [N] | stop FOLDER" ;;
+esac
