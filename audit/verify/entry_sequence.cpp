@@ -10,6 +10,7 @@
 #include "audit/note/text.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/timestamp.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::verify {
 namespace {
@@ -48,11 +49,7 @@ std::string shown(std::string_view text) {
   if (text.size() <= shown_bytes_max) {
     return std::string(text);
   }
-  std::size_t end = shown_bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) {
-    --end;
-  }
-  return fmt::format("{}{}", text.substr(0, end), ellipsis);
+  return fmt::format("{}{}", base::utf8_prefix(text, shown_bytes_max), ellipsis);
 }
 
 // The least that a text had before each byte that is not UTF-8 became U+FFFD.

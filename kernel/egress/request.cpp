@@ -6,41 +6,23 @@
 #include <array>
 #include <optional>
 
-#include "sdk/base/bytes.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::egress {
 namespace {
 
+using base::equal_ignoring_case;
 using base::ErrorCode;
-
-bool is_token(std::string_view text) noexcept {
-  static constexpr std::string_view marks = "!#$%&'*+-.^_`|~";
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || marks.contains(c);
-  };
-  return !text.empty() && std::ranges::all_of(text, allowed);
-}
-
-char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return std::ranges::equal(a, b, [](char x, char y) { return lower(x) == lower(y); });
-}
+using base::is_token;
 
 // What a server may make of the path before it resolves dots. Incomplete escapes stay as they are.
 std::string percent_decoded(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   for (std::size_t at = 0; at < text.size(); ++at) {
-    const auto byte = text[at] == '%' ? base::from_hex(text.substr(at + 1, 2)) : std::nullopt;
-    if (byte && byte->size() == 1) {
-      out.push_back(static_cast<char>(byte->front()));
-      at += 2;
-    } else {
-      out.push_back(text[at]);
-    }
+    const auto byte = base::escaped_byte(text.substr(at));
+    out.push_back(byte.value_or(text[at]));
+    if (byte) at += 2;
   }
   return out;
 }
@@ -52,10 +34,7 @@ bool is_header_name(std::string_view name) noexcept {
 }
 
 bool is_header_value(std::string_view value) noexcept {
-  return std::ranges::none_of(value, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\t') || byte == 0x7f;
-  });
+  return base::is_field_value(value);
 }
 
 bool is_host_header(std::string_view name) noexcept {
@@ -104,7 +83,7 @@ base::Status check_path(std::string_view path) {
     const std::string_view segment = rest.substr(0, end);
     const std::string_view name = segment.substr(0, segment.find(';'));
     if (name == "." || name == "..") return refuse("must not have a '.' or '..' segment, encoded or not");
-    if (!is_header_value(segment) || segment.contains('\\')) {
+    if (!base::is_field_value(segment) || segment.contains('\\')) {
       return refuse("must not hold an encoded control character or backslash");
     }
     rest.remove_prefix(std::min(end + 1, rest.size()));
@@ -129,7 +108,7 @@ base::Status check_request(const Request& request) {
     if (!is_header_name(header.name)) {
       return base::fail(ErrorCode::invalid, "a request header's name is not an HTTP token of at most 256 characters");
     }
-    if (!is_header_value(header.value)) {
+    if (!base::is_field_value(header.value)) {
       return base::fail(ErrorCode::invalid,
                         fmt::format("the value of request header '{}' holds a control character", header.name));
     }
@@ -142,7 +121,7 @@ base::Status check_request(const Request& request) {
     return base::fail(ErrorCode::too_large, fmt::format("{} bytes of request headers, at most {} are sent",
                                                         header_bytes, request_header_bytes_max));
   }
-  if (request.idempotency_key.size() > 1'024 || !is_header_value(request.idempotency_key)) {
+  if (request.idempotency_key.size() > 1'024 || !base::is_field_value(request.idempotency_key)) {
     return base::fail(ErrorCode::invalid, "the idempotency key holds a control character or has over 1024 bytes");
   }
   if (request.body.size() > request_body_bytes_max) {

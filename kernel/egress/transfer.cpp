@@ -10,23 +10,16 @@
 
 #include "kernel/egress/address.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::egress {
 namespace {
 
 using base::ErrorCode;
 
-bool has_header(const Request& request, std::string_view lower_name) {
-  return std::ranges::any_of(request.headers, [&](const Header& header) {
-    return std::ranges::equal(header.name, lower_name,
-                              [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a - 'A' + 'a' : a) == b; });
-  });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+bool has_header(const Request& request, std::string_view name) {
+  return std::ranges::any_of(request.headers,
+                             [&](const Header& header) { return base::equal_ignoring_case(header.name, name); });
 }
 
 }  // namespace
@@ -87,8 +80,8 @@ bool Transfer::set_up(std::string credential) {
   ok = ok && set_up_method();
   for (const Header& header : request_.headers) {
     // libcurl sends an empty value only when the name ends in ';' instead of ':'.
-    ok = ok && add_header_line(trimmed(header.value).empty() ? fmt::format("{};", header.name)
-                                                             : fmt::format("{}: {}", header.name, header.value));
+    ok = ok && add_header_line(base::trimmed(header.value).empty() ? fmt::format("{};", header.name)
+                                                                   : fmt::format("{}: {}", header.name, header.value));
   }
   if (!request_.idempotency_key.empty()) {
     ok = ok && add_header_line(fmt::format("Idempotency-Key: {}", request_.idempotency_key));
@@ -142,7 +135,7 @@ bool Transfer::take_header(std::string_view line) {
   std::string name(line.substr(0, colon));
   std::ranges::transform(name, name.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  response_.headers.push_back({std::move(name), std::string(trimmed(line.substr(colon + 1)))});
+  response_.headers.push_back({std::move(name), std::string(base::trimmed(line.substr(colon + 1)))});
   return true;
 }
 

@@ -9,6 +9,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/field_text.hpp"
 #include "sdk/base/text_check.hpp"
 
 namespace trv::gateway {
@@ -137,39 +138,22 @@ Result<ingest::Received> structured(const Value& event, const base::Digest& body
 
 // HTTP protocol binding, version 1.0.2, §3.1: attributes in headers, data in the body.
 
-int digit_of(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 /// §3.1.3.2: a quoted string is unquoted, then percent-decoded once.
 Result<std::string> decoded(std::string_view name, std::string_view value) {
-  std::string plain;
-  if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"')) {
-    value = value.substr(1, value.size() - 2);
-    for (std::size_t i = 0; i < value.size(); ++i) {
-      if (value[i] == '\\' && i + 1 < value.size()) ++i;
-      plain += value[i];
-    }
-  } else {
-    plain = value;
-  }
+  const std::string plain = base::unquoted(value);
   std::string text;
   for (std::size_t i = 0; i < plain.size(); ++i) {
     if (plain[i] != '%') {
       text += plain[i];
       continue;
     }
-    const int high = i + 2 < plain.size() ? digit_of(plain[i + 1]) : -1;
-    const int low = i + 2 < plain.size() ? digit_of(plain[i + 2]) : -1;
-    if (high < 0 || low < 0) {
+    const auto byte = base::escaped_byte(std::string_view(plain).substr(i));
+    if (!byte) {
       return fail(ErrorCode::invalid, fmt::format("header '{}' has a '%' that two hexadecimal digits do not follow; "
                                                   "write a percent sign as %25",
                                                   name));
     }
-    text += static_cast<char>(high * 16 + low);
+    text += *byte;
     i += 2;
   }
   if (!http::is_utf8(text)) return fail(ErrorCode::invalid, fmt::format("header '{}' is not UTF-8", name));
@@ -185,8 +169,7 @@ Result<Value> attributes_of(const http::Request& request) {
         !http::equal_ignoring_case(field.name.substr(0, header_prefix.size()), header_prefix)) {
       continue;
     }
-    std::string name(field.name.substr(header_prefix.size()));
-    for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    const std::string name = base::lower(field.name.substr(header_prefix.size()));
     if (attributes.find(name) != nullptr) {
       return fail(ErrorCode::invalid, fmt::format("header 'ce-{}' occurs twice", name));
     }

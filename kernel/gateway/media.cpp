@@ -6,31 +6,15 @@
 #include <algorithm>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::gateway {
 namespace {
 
+using base::lower;
+using base::trimmed;
+
 constexpr std::string_view json_type = "application/json";
-
-std::string_view trimmed(std::string_view text) noexcept {
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!text.empty() && blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && blank(text.back())) text.remove_suffix(1);
-  return text;
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return result;
-}
-
-std::string_view unquoted(std::string_view text) noexcept {
-  if (text.size() < 2 || !text.starts_with('"') || !text.ends_with('"')) return text;
-  return text.substr(1, text.size() - 2);
-}
 
 }  // namespace
 
@@ -48,7 +32,7 @@ MediaType parse_media_type(std::string_view text) {
     const std::string_view parameter = text.substr(0, end);
     const std::size_t equals = parameter.find('=');
     if (equals == std::string_view::npos || lower(trimmed(parameter.substr(0, equals))) != "charset") continue;
-    type.charset = lower(unquoted(trimmed(parameter.substr(equals + 1))));
+    type.charset = lower(base::unquoted(trimmed(parameter.substr(equals + 1))));
   }
   return type;
 }

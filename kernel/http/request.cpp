@@ -1,13 +1,10 @@
 #include "kernel/http/request.hpp"
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::http {
 namespace {
-
-char lower(char c) noexcept {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
 
 /// Memory that a rare large body or header took is given back, so that idle connections stay small.
 constexpr std::size_t kept_bytes_max = 64 * 1024;
@@ -20,11 +17,7 @@ void reuse(std::string& text) {
 }  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] != b[i] && lower(a[i]) != lower(b[i])) return false;
-  }
-  return true;
+  return base::equal_ignoring_case(a, b);
 }
 
 std::string_view Request::parameter(std::string_view name) const noexcept {

@@ -8,21 +8,10 @@
 
 #include "kernel/http/session.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::http {
 namespace {
-
-bool is_token(std::string_view text) noexcept {
-  return !text.empty() && std::ranges::all_of(text, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  });
-}
-
-bool is_header_value(std::string_view text) noexcept {
-  return std::ranges::none_of(text,
-                              [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; });
-}
 
 bool is_ours(std::string_view name) noexcept {
   constexpr std::string_view ours[] = {"Connection", "Content-Length", "Content-Type",
@@ -37,10 +26,10 @@ bool has_body(int status) noexcept {
 }  // namespace
 
 bool is_sendable(const Response& response) noexcept {
-  if (response.status < 200 || response.status > 599 || !is_header_value(response.content_type)) return false;
+  if (response.status < 200 || response.status > 599 || !base::is_field_value(response.content_type)) return false;
   if (response.add_instance && !response.body.starts_with('{')) return false;
   return std::ranges::all_of(response.headers, [](const auto& header) {
-    return is_token(header.first) && is_header_value(header.second) && !is_ours(header.first);
+    return base::is_token(header.first) && base::is_field_value(header.second) && !is_ours(header.first);
   });
 }
 

@@ -8,18 +8,12 @@
 
 #include "kernel/http/request.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::http {
 namespace {
 
 using base::ErrorCode;
-
-int digit_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool is_control(char c) noexcept {
   return static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
@@ -47,7 +41,7 @@ bool is_host_name(std::string_view name) noexcept {
     const bool is_plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                           std::string_view("-._~!$&'()*+;=").find(c) != std::string_view::npos;
     if (is_plain) continue;
-    if (c != '%' || name.size() - i < 3 || digit_value(name[i + 1]) < 0 || digit_value(name[i + 2]) < 0) return false;
+    if (!base::escaped_byte(name.substr(i))) return false;
     i += 2;
   }
   return true;
@@ -172,12 +166,11 @@ base::Result<Target::Slice> Target::decode(std::string_view text, bool in_query)
   for (std::size_t i = 0; i < text.size(); ++i) {
     char c = text[i];
     if (c == '%') {
-      const int high = i + 2 < text.size() ? digit_value(text[i + 1]) : -1;
-      const int low = i + 2 < text.size() ? digit_value(text[i + 2]) : -1;
-      if (high < 0 || low < 0) {
+      const auto byte = base::escaped_byte(text.substr(i));
+      if (!byte) {
         return base::fail(ErrorCode::invalid, "the request target has a '%' that two hexadecimal digits do not follow");
       }
-      c = static_cast<char>(high * 16 + low);
+      c = *byte;
       i += 2;
     } else if (c == '+' && in_query) {
       c = ' ';

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::cli {
 namespace {
@@ -19,20 +20,10 @@ struct CodePoint {
 
 // The first code point of a text that is not empty; a broken byte is one of length 1.
 CodePoint first_code_point(std::string_view text) noexcept {
-  const auto byte = [&](std::size_t at) { return static_cast<std::uint8_t>(text[at]); };
-  const std::uint8_t lead = byte(0);
-  if (lead < 0x80) return {.value = lead, .bytes = 1, .valid = true};
-  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) return {.value = lead, .bytes = 1, .valid = false};
-  char32_t value = lead & (0x7fU >> length);
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0U) != 0x80U) return {.value = lead, .bytes = 1, .valid = false};
-    value = (value << 6U) | (byte(i) & 0x3fU);
-  }
-  constexpr std::array<char32_t, 5> smallest = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xd800 && value <= 0xdfff;
-  if (value < smallest.at(length) || value > 0x10ffff || surrogate) return {.value = lead, .bytes = 1, .valid = false};
-  return {.value = value, .bytes = length, .valid = true};
+  const std::size_t bytes = base::character_bytes(text);
+  if (bytes == 0) return {.value = static_cast<std::uint8_t>(text.front()), .bytes = 1, .valid = false};
+  std::size_t position = 0;
+  return {.value = base::next_code_point(text, position), .bytes = bytes, .valid = true};
 }
 
 using Range = std::pair<char32_t, char32_t>;

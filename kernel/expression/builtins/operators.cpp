@@ -232,9 +232,7 @@ std::string describe(const json::Value& value) {
   }
   if (shown.size() > shown_bytes_max) {
     const std::string_view close = value.is_string() ? "\"" : value.is_array() ? "]" : value.is_object() ? "}" : "";
-    std::size_t keep = shown_bytes_max - 3 - close.size();
-    while (keep > 0 && (static_cast<unsigned char>(shown[keep]) & 0xC0) == 0x80) --keep;
-    shown.resize(keep);
+    shown.resize(base::utf8_prefix(shown, shown_bytes_max - 3 - close.size()).size());
     shown += "...";
     shown += close;
   }

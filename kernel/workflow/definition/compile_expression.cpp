@@ -9,19 +9,14 @@
 #include "kernel/workflow/definition/compiler.hpp"
 #include "kernel/workflow/definition/expression_text.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::definition {
 
+using base::trimmed;
 using json::Value;
 
 namespace {
-
-std::string_view trimmed(std::string_view text) {
-  static constexpr std::string_view space = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(space);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(space) - first + 1);
-}
 
 /// Every `$name` of the text, once, sorted; also those within strings, which does no harm.
 std::vector<std::string_view> names_in(std::string_view text) {
