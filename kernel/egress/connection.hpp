@@ -38,9 +38,9 @@ struct Connection {
   bool allow_private_network = false;  ///< may reach loopback, private and link-local addresses
 };
 
-/// Whether the fields make sense together: names, base URL, scheme and its fields, limits above 0.
-/// Error: invalid, names the field.
-[[nodiscard]] base::Status check_connection(const Connection& connection);
+/// What an Authentication of scheme basic or header can be sent with. Error: invalid, names the field as the API does.
+[[nodiscard]] base::Status check_user(std::string_view user);
+[[nodiscard]] base::Status check_secret_header(std::string_view name);
 
 /// Where connections are looked up; the daemon reads its projection. Called on the broker's thread: must be quick.
 class ConnectionSource {

@@ -54,6 +54,8 @@ base::Result<Wanted> parse(const http::Request& request) {
     // Also the one that the scheme does not use: it is held to the same rule.
     TRV_TRY(base::check_text("auth.user", user.value_or(""), {.characters_min = 0, .characters_max = 200}));
     TRV_TRY(base::check_text("auth.header", header.value_or(""), {.characters_min = 0, .characters_max = 200}));
+    if (user) TRV_TRY(egress::check_user(*user));
+    if (header && !header->empty()) TRV_TRY(egress::check_secret_header(*header));
     connection.user = connection.scheme == "header" ? header.value_or("") : user.value_or("");
   }
   TRV_TRY_ASSIGN(wanted.secret, body.optional_text("secret"));

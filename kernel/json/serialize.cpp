@@ -64,57 +64,6 @@ void append_scalar(std::string& out, const Value& value) {
   }
 }
 
-// Without recursion: nesting is as deep as an attacker likes.
-template <bool pretty>
-bool append(std::string& out, const Value& root, const SerializeLimits& limits) {
-  if (root.size() == 0) {
-    append_scalar(out, root);
-    return out.size() <= limits.bytes_max;
-  }
-  const auto new_line = [&](std::size_t depth) {
-    if constexpr (pretty) {
-      out += '\n';
-      out.append(2 * depth, ' ');
-    }
-  };
-  std::vector<Level> levels;
-  levels.reserve(16);
-  levels.push_back({&root});
-  out += root.is_array() ? '[' : '{';
-  while (!levels.empty()) {
-    if (out.size() > limits.bytes_max) return false;
-    Level& level = levels.back();
-    TRV_ASSERT(level.next <= level.value->size());
-    const bool is_array = level.value->is_array();
-    if (level.next == level.value->size()) {
-      levels.pop_back();
-      new_line(levels.size());
-      out += is_array ? ']' : '}';
-      continue;
-    }
-    if (level.next != 0) out += ',';
-    new_line(levels.size());
-    const Value* child;
-    if (is_array) {
-      child = &level.value->at(level.next++);
-    } else {
-      const Entry& entry = level.value->entries()[level.next++];
-      append_string(out, entry.name());
-      out += pretty ? ": " : ":";
-      child = &entry.value;
-    }
-    if (levels.size() > limits.depth_max) {
-      append_string(out, too_deep_text);
-    } else if (child->size() == 0) {
-      append_scalar(out, *child);
-    } else {
-      out += child->is_array() ? '[' : '{';
-      levels.push_back({child});
-    }
-  }
-  return out.size() <= limits.bytes_max;
-}
-
 }  // namespace
 
 void append_number(std::string& out, const Value& number) {
@@ -163,20 +112,52 @@ void append_string(std::string& out, std::string_view text) {
   out += '"';
 }
 
-bool append(std::string& out, const Value& value, const SerializeLimits& limits) {
-  return append<false>(out, value, limits);
+// Without recursion: nesting is as deep as an attacker likes.
+bool append(std::string& out, const Value& root, const SerializeLimits& limits) {
+  if (root.size() == 0) {
+    append_scalar(out, root);
+    return out.size() <= limits.bytes_max;
+  }
+  std::vector<Level> levels;
+  levels.reserve(16);
+  levels.push_back({&root});
+  out += root.is_array() ? '[' : '{';
+  while (!levels.empty()) {
+    if (out.size() > limits.bytes_max) return false;
+    Level& level = levels.back();
+    TRV_ASSERT(level.next <= level.value->size());
+    const bool is_array = level.value->is_array();
+    if (level.next == level.value->size()) {
+      levels.pop_back();
+      out += is_array ? ']' : '}';
+      continue;
+    }
+    if (level.next != 0) out += ',';
+    const Value* child;
+    if (is_array) {
+      child = &level.value->at(level.next++);
+    } else {
+      const Entry& entry = level.value->entries()[level.next++];
+      append_string(out, entry.name());
+      out += ':';
+      child = &entry.value;
+    }
+    if (levels.size() > limits.depth_max) {
+      append_string(out, too_deep_text);
+    } else if (child->size() == 0) {
+      append_scalar(out, *child);
+    } else {
+      out += child->is_array() ? '[' : '{';
+      levels.push_back({child});
+    }
+  }
+  return out.size() <= limits.bytes_max;
 }
 
 std::string serialize(const Value& value) {
   std::string out;
   out.reserve(128);
-  append<false>(out, value, {});
-  return out;
-}
-
-std::string serialize_pretty(const Value& value) {
-  std::string out;
-  append<true>(out, value, {});
+  (void)append(out, value, {});
   return out;
 }
 

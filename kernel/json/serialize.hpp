@@ -19,8 +19,6 @@ struct SerializeLimits {
 /// Compact, entries in insertion order; the same value always gives the same text. Doubles print as the shortest text
 /// that reads back the same; NaN as null, infinities as the largest double.
 [[nodiscard]] std::string serialize(const Value& value);
-/// With two spaces of indentation.
-[[nodiscard]] std::string serialize_pretty(const Value& value);
 /// Appends to `out`; false when it stopped at the limit, with `out` unfinished.
 [[nodiscard]] bool append(std::string& out, const Value& value, const SerializeLimits& limits);
 /// Appends the text as a JSON string with its quotes.

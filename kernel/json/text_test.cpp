@@ -63,11 +63,6 @@ TEST(Json, size_and_depth_are_limited) {
   EXPECT_TRUE(parse(deep, {.depth_max = 513}));
 }
 
-TEST(Json, pretty_text_has_two_spaces_a_level) {
-  EXPECT_EQ(serialize_pretty(Value::object({{"a", Value::array({Value(1), Value::array()})}, {"b", Value::object()}})),
-            "{\n  \"a\": [\n    1,\n    []\n  ],\n  \"b\": {}\n}");
-}
-
 TEST(Json, control_characters_are_escaped) {
   EXPECT_EQ(serialize(Value(std::string_view("\x00\x1f\x7f", 3))), "\"\\u0000\\u001f\\u007f\"");
 }

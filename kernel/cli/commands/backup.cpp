@@ -36,7 +36,11 @@ backup::Progress progress_on(World& world) {
 base::Result<ExitCode> report(Session& session, const base::Result<backup::Report>& done, const std::string& folder,
                               std::string_view what_next) {
   if (session.world().err_is_terminal) session.world().err << "\r\x1b[K" << std::flush;
-  if (!done) return base::fail(done.error());
+  if (!done) {
+    // A disk that fails is not a server that does not answer.
+    const bool is_of_disk = done.error().code() == base::ErrorCode::unavailable;
+    return base::fail(is_of_disk ? base::Error(base::ErrorCode::internal, done.error().message()) : done.error());
+  }
   if (session.as_json()) {
     session.print_json(boost::json::serialize(
         boost::json::object{{"folder", folder}, {"files", done->files}, {"bytes", done->bytes}}));

@@ -284,6 +284,17 @@ TEST_F(CommandLine, a_faulted_run_exits_3_and_prints_one_object_per_line_for_pro
       "{\"position\":\"p1\",\"task\":\"a\"}\n{\"id\":\"i-1\",\"status\":\"faulted\",\"error\":{\"title\":\"no\"}}\n");
 }
 
+TEST_F(CommandLine, a_fault_is_told_in_words) {
+  server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
+  server_.script("GET /v1/tenants/acme/instances/i-1",
+                 {.body = R"({"id":"i-1","status":"faulted","error":{"type":"https://example.com/e","status":404,)"
+                          R"("title":"Communication Error","instance":"/do/1/b","detail":"it answered with 404"}})"});
+  server_.script("GET /v1/tenants/acme/instances/i-1/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "watch", "i-1"}), ExitCode::faulted) << err_;
+  EXPECT_NE(err_.find("task /do/1/b faulted: Communication Error 404: it answered with 404"), std::string::npos)
+      << err_;
+}
+
 TEST_F(CommandLine, events_are_followed_over_a_stream_that_breaks) {
   const auto event = [](int lsn, const std::string& type) {
     return fmt::format("id: p{}\nevent: {}\ndata: {{\"type\":\"{}\",\"n\":{}}}\n\n", lsn, type, type, lsn);

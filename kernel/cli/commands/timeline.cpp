@@ -109,6 +109,22 @@ base::Result<json::value> Timeline::ended() {
   return json::value();
 }
 
+namespace {
+
+/// The instance's error, whose members other than `type` may be missing: what it is, where, and why.
+std::string fault_text(const json::value& instance) {
+  const std::string title = member_text(instance, "error.title");
+  const std::string place = member_text(instance, "error.instance");
+  const std::string detail = member_text(instance, "error.detail");
+  std::string text = title.empty() ? member_text(instance, "error.type") : title;
+  if (const std::string status = member_text(instance, "error.status"); !status.empty()) text += " " + status;
+  if (!place.empty()) text = fmt::format("task {} faulted: {}", place, text);
+  if (!detail.empty()) text += ": " + detail;
+  return text;
+}
+
+}  // namespace
+
 ExitCode Timeline::tell_end(const json::value& instance) {
   const std::string status = member_text(instance, "status");
   if (session_.as_json()) {
@@ -122,7 +138,8 @@ ExitCode Timeline::tell_end(const json::value& instance) {
     session_.world().out << line << '\n';
     if (const std::string output = member_text(instance, "output"); !output.empty())
       session_.print("output: " + output);
-    if (const std::string error = member_text(instance, "error"); !error.empty()) session_.complain(error);
+    if (const std::string error = member_text(instance, "error"); !error.empty())
+      session_.complain(fault_text(instance));
   }
   return status == "completed" ? ExitCode::ok : status == "faulted" ? ExitCode::faulted : ExitCode::refused;
 }

@@ -51,6 +51,9 @@ TEST(Definition, a_problem_is_reported_with_its_place_and_what_is_allowed) {
       with("do: [{a: {call: github.create-issue}}]\n"),
       "2:17 'github.create-issue' does not name a function; write <plugin>.<operation>:<version>@default, for example "
       "tracker.create-issue:1.0.0@default");
+  EXPECT_EQ(with("do:\n  - a:\n      set:\n        amou"),
+            "5:9 'set' of task 'a' is a plain text; write a mapping, or an expression such as '${ .order }'");
+  EXPECT_EQ(with("do: [{a: {set: '${ .order }'}}]\n"), "compiles");
   EXPECT_EQ(with("do: [{a: {call: tracker.create-issue:1.0.0@default, with: {title: '${ .t }'}}}]\n"), "compiles");
   EXPECT_EQ(
       verdict("document: {dsl: '2.0.0', namespace: a, name: b, version: '1.0.0'}\ndo: [{a: {set: {x: 1}}}]"),

@@ -13,6 +13,14 @@ TaskBody compile_set(Compiler& compiler, Fields& fields, const TaskScope&) {
                                                       fields.what(), describe(node->kind)));
     return task;
   }
+  // A text that was cut off behind `set:` must not become what the task returns.
+  if (node->is_string() && !node->text.contains("${")) {
+    fields.problems().add(node->position,
+                          fmt::format("'set' of {} is a plain text; write a mapping, or an expression such as "
+                                      "'${{ .order }}'",
+                                      fields.what()));
+    return task;
+  }
   task.value = compiler.value(*node, Site::body);
   return task;
 }

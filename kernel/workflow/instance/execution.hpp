@@ -160,9 +160,8 @@ class Execution final : public definition::VariableSource {
   std::optional<base::Error> failure_;  ///< of instance_data_
   std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have reported
   bool data_known_ = true;              ///< whether the events so far have reported state_.data
-  bool context_known_ = true;
-  bool blocked_ = false;            ///< nothing to do before an outcome or a time
-  std::optional<Arrival> arrival_;  ///< goes into the event of the task that waited for it
+  bool blocked_ = false;                ///< nothing to do before an outcome or a time
+  std::optional<Arrival> arrival_;      ///< goes into the event of the task that waited for it
 };
 
 }  // namespace trv::instance
