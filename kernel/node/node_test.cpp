@@ -1,6 +1,8 @@
 #include "kernel/node/node.hpp"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <future>
 #include <thread>
@@ -66,7 +68,8 @@ class NodeTest : public testing::Test {
   std::uint64_t last_of(std::uint64_t shard) { return log_->bounds(log::ShardId(shard))->last.value(); }
 
   static constexpr std::uint64_t map_bytes = std::uint64_t{1} << 30;
-  const std::filesystem::path folder_ = std::filesystem::path(testing::TempDir()) / "trv_node_test";
+  const std::filesystem::path folder_ =
+      std::filesystem::path(testing::TempDir()) / fmt::format("node_test_{}", ::getpid());
   const catalog::EventCatalog catalog_ = catalog::EventCatalog::make();
   const base::SystemClock clock_;
   base::SystemRandom random_;
