@@ -20,8 +20,8 @@ using base::fail;
 
 /// From here on SCRAM works with Kafka 4 (the nonce of earlier ones is refused).
 constexpr int scram_version = 0x020601ff;
-constexpr std::chrono::milliseconds answer_within(2'000);
-constexpr std::chrono::milliseconds ask_again_after(20);
+constexpr base::Duration answer_within = std::chrono::seconds(2);
+constexpr base::Duration ask_again_after = std::chrono::milliseconds(20);
 constexpr std::size_t idle_max = 4;
 
 struct FreesConfiguration {
@@ -154,7 +154,7 @@ base::Result<Watermarks> watermarks(rd_kafka_t* client, const std::string& topic
   while (true) {
     Watermarks found;
     const auto error = rd_kafka_query_watermark_offsets(client, topic.c_str(), partition, &found.low, &found.high,
-                                                        static_cast<int>(answer_within.count()));
+                                                        milliseconds(answer_within));
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
       TRV_ENSURES(found.low >= 0 && found.low <= found.high);
       return found;
@@ -165,7 +165,7 @@ base::Result<Watermarks> watermarks(rd_kafka_t* client, const std::string& topic
     if (!may_pass || clock.monotonic() >= deadline) {
       return fail(failure(error, fmt::format("asking for the ends of partition {} of {}", partition, topic)));
     }
-    rd_kafka_poll(client, static_cast<int>(ask_again_after.count()));
+    rd_kafka_poll(client, milliseconds(ask_again_after));
   }
 }
 

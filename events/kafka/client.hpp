@@ -1,6 +1,7 @@
 #pragma once
 // What every client of the brokers has: its handle, its settings, and questions about a partition.
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -70,6 +71,11 @@ struct Watermarks {
 };
 [[nodiscard]] base::Result<Watermarks> watermarks(rd_kafka_s* client, const std::string& topic, std::int32_t partition,
                                                   base::Duration within);
+
+/// As librdkafka takes a time.
+[[nodiscard]] inline int milliseconds(base::Duration duration) noexcept {
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
 
 /// For messages: "partition 3 of travertine.events at 127.0.0.1:9092".
 [[nodiscard]] std::string describe(const Settings& settings, std::int32_t partition);

@@ -77,7 +77,7 @@ Status KafkaEventLog::trim(log::ShardId shard, Lsn below) {
     if (head.decision_end) kept = std::exchange(open, std::nullopt);
   }
   if (!kept || kept->first <= start.first) return {};
-  TRV_TRY(delete_before(consumers_->settings(), static_cast<std::int32_t>(shard.value()), kept->offset));
+  TRV_TRY(delete_before(consumers_->settings(), partition_of(shard), kept->offset));
   const auto trimmed = owner_of(shard).trimmed();
   std::uint64_t known = trimmed->load();
   while (known < kept->first.value() && !trimmed->compare_exchange_weak(known, kept->first.value())) continue;

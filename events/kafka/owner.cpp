@@ -56,7 +56,7 @@ Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base
   TRV_TRY_ASSIGN(ShardStart start, start_of(consumers_, shard_, log::Lsn(UINT64_MAX), hint));
   reader_ = std::move(start.reader);
   rule_ = start.rule;
-  TRV_TRY_ASSIGN(producer_, Producer::open(settings_, static_cast<std::int32_t>(shard_.value())));
+  TRV_TRY_ASSIGN(producer_, Producer::open(settings_, partition_of(shard_)));
   const auto take = [&](const Entry& entry) -> Result<VoidRule::Verdict> {
     TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry.bytes));
     TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule_->judge(head));
@@ -76,7 +76,7 @@ Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base
     for (bool found = false; !found;) {
       if (clock.monotonic() >= deadline) {
         return fail(ErrorCode::unavailable, fmt::format("the claim of epoch {} was not read back from {} in time",
-                                                        epoch.value(), describe(settings_, partition())));
+                                                        epoch.value(), describe(settings_, partition_of(shard_))));
       }
       TRV_TRY(producer_->poll(base::Duration::zero()));
       TRV_TRY_ASSIGN(const auto entry, reader_->next(step));
@@ -147,8 +147,8 @@ Result<log::Settled> KafkaEventLog::Owner::settle(const log::Ticket& ticket) {
   const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
   while (under_way_.contains(ticket.number)) {
     if (clock.monotonic() >= deadline) {
-      end_claim(fail(ErrorCode::unavailable,
-                     fmt::format("an append to {} was not read back in time", describe(settings_, partition()))));
+      end_claim(fail(ErrorCode::unavailable, fmt::format("an append to {} was not read back in time",
+                                                         describe(settings_, partition_of(shard_)))));
     } else if (const auto read = read_back(); !read) {
       end_claim(fail(read.error()));
     }

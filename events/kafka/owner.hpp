@@ -28,7 +28,6 @@ class KafkaEventLog::Owner {
  private:
   using Outcome = base::Result<log::Settled>;
 
-  [[nodiscard]] std::int32_t partition() const noexcept { return static_cast<std::int32_t>(shard_.value()); }
   [[nodiscard]] base::Status send_claim(const record::ClaimEntry& claim);
   [[nodiscard]] base::Status read_back();
   void end_claim(const Outcome& fate);

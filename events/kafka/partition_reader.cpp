@@ -79,8 +79,7 @@ base::Result<std::optional<Entry>> PartitionReader::next(base::Duration within) 
     ready_at_ = 0;
     ready_.resize(taken_at_once);
     // A batch waits until it is full: wait for one message, then take what is there.
-    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(within).count();
-    rd_kafka_message_t* first = rd_kafka_consume_queue(queue_.get(), static_cast<int>(ms));
+    rd_kafka_message_t* first = rd_kafka_consume_queue(queue_.get(), milliseconds(within));
     if (first == nullptr) {
       ready_.clear();
       return std::nullopt;

@@ -16,10 +16,6 @@ namespace {
 /// How long a full buffer may stay full.
 constexpr base::Duration room_within = std::chrono::seconds(10);
 
-int milliseconds(base::Duration duration) {
-  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
-}
-
 }  // namespace
 
 base::Result<std::unique_ptr<Producer>> Producer::open(const Settings& settings, std::int32_t partition) {

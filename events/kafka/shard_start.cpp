@@ -18,10 +18,6 @@ namespace {
 
 constexpr std::size_t position_bytes = 32;
 
-std::int32_t partition_of(log::ShardId shard) {
-  return static_cast<std::int32_t>(shard.value());
-}
-
 /// Whether the entry is the record that the position names.
 bool is_at(const Entry& entry, const Position& position, const record::EntryHead& head) {
   if (static_cast<std::uint64_t>(entry.offset) != position.offset) return false;

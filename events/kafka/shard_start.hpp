@@ -19,6 +19,10 @@ struct ShardStart {
 [[nodiscard]] base::Result<ShardStart> start_of(const std::shared_ptr<Consumers>& consumers, log::ShardId shard,
                                                 log::Lsn from, const log::EnginePosition& hint);
 
+[[nodiscard]] inline std::int32_t partition_of(log::ShardId shard) noexcept {
+  return static_cast<std::int32_t>(shard.value());
+}
+
 /// Entries that are there take their time to come, and no longer.
 inline constexpr base::Duration entry_within = std::chrono::seconds(20);
 

@@ -86,8 +86,8 @@ TokenPlace place_token(const daemon::Config& config, const std::string& token, b
 
 void announce(const daemon::Config& config, const daemon::StartReport& report, bool is_journaled) {
   const bool is_ipv6 = config.http_address.contains(':');
-  const std::string url =
-      fmt::format(fmt::runtime(is_ipv6 ? "http://[{}]:{}" : "http://{}:{}"), config.http_address, report.port);
+  const std::string host = is_ipv6 ? "[" + config.http_address + "]" : config.http_address;
+  const std::string url = fmt::format("http://{}:{}", host, report.port);
   TokenPlace token;
   if (report.operator_token) token = place_token(config, *report.operator_token, is_journaled);
   fmt::print("travd {} is ready at {}\n", TRV_VERSION, url);
