@@ -8,9 +8,11 @@
 #include <array>
 #include <charconv>
 #include <fstream>
-#include <numeric>
+#include <sstream>
 #include <variant>
 #include <vector>
+
+#include "sdk/base/nearest.hpp"
 
 namespace trv::daemon {
 namespace {
@@ -141,21 +143,6 @@ std::string form_of(const Key& key) {
   return "`true` or `false`";
 }
 
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i + 1;
-    for (std::size_t k = 0; k < b.size(); ++k) {
-      const std::size_t next = std::min({row[k] + 1, row[k + 1] + 1, diagonal + (a[i] == b[k] ? 0 : 1)});
-      diagonal = row[k + 1];
-      row[k + 1] = next;
-    }
-  }
-  return row.back();
-}
-
 constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or shown
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
@@ -163,22 +150,20 @@ constexpr std::string_view variable_prefix = "TRAV_";
 constexpr std::array<std::string_view, 6> variables_of_others = {"TRAV_URL",        "TRAV_TENANT",       "TRAV_TOKEN",
                                                                  "TRAV_CONFIG_DIR", "TRAV_TEMPLATE_DIR", "TRAV_GUIDES"};
 
-/// The hint behind an unknown name: the nearest one that `name_of` gives for a key, if it is nearer than `far`.
-template <typename NameOf>
-std::string nearest(std::string_view name, std::size_t far, NameOf name_of) {
-  std::string best;
-  std::size_t best_distance = far;
-  for (const Key& key : keys()) {
-    if (const std::size_t d = distance(name, name_of(key)); d < best_distance) {
-      best_distance = d;
-      best = name_of(key);
-    }
-  }
-  return best.empty() ? "" : fmt::format("; did you mean '{}'?", best);
+/// The hint behind an unknown name: the nearest of the names that `name_of` gives for the keys.
+std::string did_you_mean(std::string_view name, std::string (Key::*name_of)() const) {
+  std::vector<std::string> names;
+  for (const Key& key : keys()) names.push_back((key.*name_of)());
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view meant = base::nearest(name, views);
+  return meant.empty() ? "" : fmt::format("; did you mean '{}'?", meant);
 }
-std::string nearest_key(std::string_view path) {
-  const std::string_view name = path.substr(0, name_bytes_max);
-  return nearest(name, name.size() / 2 + 2, [](const Key& key) { return key.path(); });
+
+/// The printable beginning of a text.
+std::string shown(std::string_view long_text) {
+  std::string text(long_text.substr(0, name_bytes_max));
+  std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
 }
 
 base::Status set_integer(Config& config, const IntegerKey& key, std::int64_t value) {
@@ -194,33 +179,44 @@ base::Status set_from_text(Config& config, const Key& key, const std::string& te
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size()) {
-      return fail(ErrorCode::invalid, fmt::format("'{}' is not an integer", text));
+      return fail(ErrorCode::invalid,
+                  fmt::format("'{}' is not an integer; use {} to {}", shown(text), integer->min, integer->max));
     }
     return set_integer(config, *integer, value);
   }
   if (const auto* toggle = std::get_if<SwitchKey>(&key.kind)) {
     if (text != "true" && text != "false")
-      return fail(ErrorCode::invalid, fmt::format("'{}' is not true or false", text));
+      return fail(ErrorCode::invalid, fmt::format("'{}' is not a switch; use true or false", shown(text)));
     config.*(toggle->field) = text == "true";
     return {};
   }
   return set_text(config, std::get<TextKey>(key.kind), text);
 }
 
+/// For a value of another kind than the key's, as it is written in the file.
+std::unexpected<base::Error> wrong_kind(const Key& key, const toml::node& node) {
+  std::ostringstream written;
+  node.visit([&written](const auto& value) { written << value; });
+  std::string form = std::holds_alternative<TextKey>(key.kind) ? "a string: " : "";
+  form += form_of(key);
+  std::erase(form, '`');
+  return fail(ErrorCode::invalid, fmt::format("{} is of the wrong kind; use {}", shown(written.str()), form));
+}
+
 base::Status set_from_node(Config& config, const Key& key, const toml::node& node) {
   if (const auto* integer = std::get_if<IntegerKey>(&key.kind)) {
     const auto value = node.value_exact<std::int64_t>();
-    if (!value) return fail(ErrorCode::invalid, "must be an integer");
+    if (!value) return wrong_kind(key, node);
     return set_integer(config, *integer, *value);
   }
   if (const auto* toggle = std::get_if<SwitchKey>(&key.kind)) {
     const auto value = node.value_exact<bool>();
-    if (!value) return fail(ErrorCode::invalid, "must be true or false");
+    if (!value) return wrong_kind(key, node);
     config.*(toggle->field) = *value;
     return {};
   }
   const auto value = node.value_exact<std::string>();
-  if (!value) return fail(ErrorCode::invalid, "must be a string");
+  if (!value) return wrong_kind(key, node);
   return set_text(config, std::get<TextKey>(key.kind), *value);
 }
 
@@ -231,7 +227,8 @@ base::Status read_table(Config& config, const toml::table& root, const std::stri
   const auto read = [&](const std::string& path, const toml::node& value) -> base::Status {
     const auto key = std::ranges::find_if(keys(), [&](const Key& one) { return one.path() == path; });
     if (key == keys().end()) {
-      return fail(ErrorCode::invalid, fmt::format("{}: unknown key '{}'{}", place(value), path, nearest_key(path)));
+      return fail(ErrorCode::invalid,
+                  fmt::format("{}: unknown key '{}'{}", place(value), path, did_you_mean(path, &Key::path)));
     }
     if (base::Status status = set_from_node(config, *key, value); !status) {
       return fail(std::move(status).error().in(fmt::format("{}: key '{}'", place(value), path)));
@@ -264,13 +261,6 @@ base::Status read_environment(Config& config, const Environment& environment) {
 std::string value_of(const Environment& environment, std::string_view variable) {
   const auto at = environment.find(variable);
   return at == environment.end() ? std::string() : at->second;
-}
-
-/// The printable beginning of a name.
-std::string shown(std::string_view name) {
-  std::string text(name.substr(0, name_bytes_max));
-  std::ranges::replace_if(text, [](char c) { return c < ' ' || c > '~'; }, '?');
-  return text;
 }
 
 }  // namespace
@@ -307,9 +297,8 @@ std::vector<std::string> unknown_variables(const Environment& environment) {
     if (!variable.starts_with(variable_prefix) || is_key || is_of_others) continue;
     if (++unknown >= lines_max) continue;
     const std::string name = shown(variable);
-    const std::size_t far = (name.size() - variable_prefix.size()) / 3 + 2;
-    lines.push_back(fmt::format("environment variable {} means nothing to travd{}", name,
-                                nearest(name, far, [](const Key& key) { return key.variable(); })));
+    lines.push_back(
+        fmt::format("environment variable {} means nothing to travd{}", name, did_you_mean(name, &Key::variable)));
   }
   if (unknown >= lines_max) {
     lines.push_back(fmt::format("{} more environment variables TRAV_… mean nothing to travd", unknown - lines.size()));

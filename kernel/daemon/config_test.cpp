@@ -51,13 +51,14 @@ TEST(Config, an_unknown_key_is_named_with_its_place_and_the_nearest_known_one) {
 TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_name) {
   const std::pair<const char*, const char*> cases[] = {
       {"[http]\nport = 65536\n", "'http.port': 65536 is out of range; use 0 to 65535"},
-      {"[http]\nport = \"x\"\n", "'http.port': must be an integer"},
-      {"[egress]\nallow_private_network = 1\n", "must be true or false"},
+      {"[http]\nport = \"x\"\n", "'http.port': 'x' is of the wrong kind; use integer, 0 to 65535"},
+      {"[egress]\nallow_private_network = 1\n", "1 is of the wrong kind; use true or false"},
       {"[log]\nlevel = \"loud\"\n", "'loud' is not a level"},
       {"[audit]\norigin = \"a b\"\n", "'audit.origin'"},
       {"http = 3\n", "unknown key 'http'"},
       {"shards = 0\n", "line 1: key 'shards': 0 is out of range; use 1 to 256"},
       {"[shards]\nx = 1\n", "unknown key 'shards.x'"},
+      {"[data]\nfolder = [1, 2]\n", "[ 1, 2 ] is of the wrong kind; use a string: path"},
       {"[http\n", "line 1"},
   };
   for (const auto& [text, wanted] : cases) {
@@ -67,7 +68,7 @@ TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_
   }
   const auto config = load_config(std::nullopt, Environment{{"HOME", "/root"}, {"TRAV_HTTP_PORT", "80x"}});
   ASSERT_FALSE(config);
-  EXPECT_EQ(config.error().message(), "TRAV_HTTP_PORT: '80x' is not an integer");
+  EXPECT_EQ(config.error().message(), "TRAV_HTTP_PORT: '80x' is not an integer; use 0 to 65535");
 }
 
 TEST(Config, an_unknown_variable_is_reported_with_the_nearest_and_is_not_an_error) {

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <charconv>
 
-#include "kernel/cli/commands/suggestion.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/nearest.hpp"
 
 namespace trv::cli {
 namespace {
@@ -63,7 +63,9 @@ const CLI::Option* find_option(const CLI::App& app, std::string_view name) {
 }
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
-  const std::string near = nearest(CLI::detail::to_lower(std::string(word)), candidates);  // no command has a capital
+  const std::string lower = CLI::detail::to_lower(std::string(word));  // no command has a capital
+  const std::vector<std::string_view> views(candidates.begin(), candidates.end());
+  const std::string_view near = base::nearest(lower, views);
   return near.empty() ? "" : fmt::format("; did you mean '{}'?", near);
 }
 

@@ -12,7 +12,6 @@
 
 #include "kernel/cli/client/credentials.hpp"
 #include "kernel/cli/client/sse.hpp"
-#include "kernel/cli/commands/suggestion.hpp"
 #include "kernel/cli/commands/timeline.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
 #include "kernel/cli/terminal/table.hpp"
@@ -148,16 +147,6 @@ TEST(Sse, an_event_without_end_is_refused) {
     if (const auto fed = parser.feed(part); !fed) code = fed.error().code();
   }
   EXPECT_EQ(code, base::ErrorCode::too_large);
-}
-
-TEST(Suggestion, the_nearest_word_is_found_and_a_far_one_is_not) {
-  const std::vector<std::string> words = {"tenant", "token", "instance", "workflow"};
-  EXPECT_EQ(nearest("tenat", words), "tenant");
-  EXPECT_EQ(nearest("tokne", words), "token");
-  EXPECT_EQ(nearest("work", words), "workflow");
-  EXPECT_EQ(nearest("zebra", words), "");
-  EXPECT_EQ(nearest("", words), "");
-  EXPECT_EQ(nearest(std::string(10'000, 'a'), words), "");
 }
 
 TEST(WorkflowName, names_are_read_and_half_names_are_refused) {

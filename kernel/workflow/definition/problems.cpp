@@ -6,44 +6,9 @@
 #include <algorithm>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/nearest.hpp"
 
 namespace trv::definition {
-namespace {
-
-/// Names longer than this are never suggested; keeps the distance table small.
-constexpr std::size_t name_bytes_max = 64;
-
-std::size_t distance(std::string_view a, std::string_view b) {
-  TRV_EXPECTS(a.size() <= name_bytes_max && b.size() <= name_bytes_max);
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-}  // namespace
-
-std::string_view nearest(std::string_view name, const std::vector<std::string_view>& candidates) {
-  if (name.size() > name_bytes_max) return {};
-  std::string_view best;
-  std::size_t best_distance = std::max<std::size_t>(1, name.size() / 3) + 1;
-  for (const std::string_view candidate : candidates) {
-    if (candidate.size() > name_bytes_max) continue;
-    if (const std::size_t steps = distance(name, candidate); steps < best_distance) {
-      best = candidate;
-      best_distance = steps;
-    }
-  }
-  return best;
-}
 
 void Problems::add(const Position& at, std::string message) {
   TRV_EXPECTS(at.line >= 1 && at.column >= 1);
@@ -56,7 +21,7 @@ void Problems::add(const Position& at, std::string message) {
 std::string_view Problems::suggest(std::string_view name, const std::vector<std::string_view>& candidates) {
   if (suggestions_left_ == 0) return {};
   --suggestions_left_;
-  return nearest(name, candidates);
+  return base::nearest(name, candidates);
 }
 
 void Problems::unsupported(const Position& at, std::string_view what) {

@@ -16,7 +16,7 @@ class Problems {
   void add(const Position& at, std::string message);
   /// For what the specification has and we do not execute yet.
   void unsupported(const Position& at, std::string_view what);
-  /// As nearest(), and empty once some have been made: a hostile text could ask for millions.
+  /// As base::nearest(), and empty once some have been made: a hostile text could ask for millions.
   [[nodiscard]] std::string_view suggest(std::string_view name, const std::vector<std::string_view>& candidates);
   [[nodiscard]] bool empty() const noexcept { return !first_.has_value(); }
   /// The first problem in the text; `empty()` must be false.
@@ -61,8 +61,5 @@ class Fields {
   std::vector<std::string_view> known_;
   bool finished_ = false;
 };
-
-/// The candidate closest to `name`, where one is close enough to be meant; else empty.
-[[nodiscard]] std::string_view nearest(std::string_view name, const std::vector<std::string_view>& candidates);
 
 }  // namespace trv::definition

@@ -1,18 +1,23 @@
-#include "kernel/cli/commands/suggestion.hpp"
+#include "sdk/base/nearest.hpp"
 
 #include <algorithm>
 #include <cstddef>
+#include <vector>
 
 #include "sdk/base/contract.hpp"
 
-namespace trv::cli {
+namespace trv::base {
 namespace {
 
-constexpr std::size_t word_bytes_max = 64;
+constexpr std::size_t word_bytes_max = 64;  // keeps the table of the distance small
+
+bool is_word(std::string_view text) {
+  return !text.empty() && text.size() <= word_bytes_max;
+}
 
 // Optimal string alignment distance.
-std::size_t distance(std::string_view a, std::string_view b) {
-  TRV_EXPECTS(!a.empty() && a.size() <= word_bytes_max);
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  TRV_EXPECTS(is_word(a) && is_word(b));
   std::vector<std::vector<std::size_t>> cost(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i) cost[i][0] = i;
   for (std::size_t j = 0; j <= b.size(); ++j) cost[0][j] = j;
@@ -25,18 +30,20 @@ std::size_t distance(std::string_view a, std::string_view b) {
       }
     }
   }
+  TRV_ENSURES(cost[a.size()][b.size()] <= std::max(a.size(), b.size()));
   return cost[a.size()][b.size()];
 }
 
 }  // namespace
 
-std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  if (word.empty() || word.size() > word_bytes_max) return {};
-  std::string best;
+std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
+  if (!is_word(word)) return {};
+  std::string_view best;
   std::size_t least = std::max<std::size_t>(1, word.size() / 3) + 1;
-  for (const std::string& candidate : candidates) {
+  for (const std::string_view candidate : candidates) {
+    if (!is_word(candidate)) continue;
     const bool completes = word.size() >= 2 && candidate.starts_with(word);
-    const std::size_t steps = completes ? 1 : distance(word, candidate);
+    const std::size_t steps = completes ? 1 : edit_distance(word, candidate);
     if (steps < least) {
       least = steps;
       best = candidate;
@@ -45,4 +52,4 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
   return best;
 }
 
-}  // namespace trv::cli
+}  // namespace trv::base
