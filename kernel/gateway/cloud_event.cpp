@@ -249,10 +249,13 @@ Result<std::vector<ingest::Received>> batch(const Value& body, const base::Diges
   return events;
 }
 
-/// The Content-Type decides, then ce-specversion.
+/// The Content-Type decides, then the headers: one attribute that every event has is enough, so that another one that
+/// is missing is named.
 bool is_binary(const http::Request& request) {
   const auto type = media_type_of(request);
-  return request.header("ce-specversion") && !(type && type->essence.starts_with(structured_type));
+  if (type && type->essence.starts_with(structured_type)) return false;
+  constexpr std::array<std::string_view, 4> required = {"ce-specversion", "ce-id", "ce-source", "ce-type"};
+  return std::ranges::any_of(required, [&](std::string_view name) { return request.header(name).has_value(); });
 }
 
 }  // namespace

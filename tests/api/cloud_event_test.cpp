@@ -66,6 +66,12 @@ TEST_F(CloudEventTest, what_was_not_said_is_absent) {
   EXPECT_EQ(event.handed.size(), 4U) << json::serialize(event.handed);
 }
 
+TEST_F(CloudEventTest, a_header_that_every_event_has_is_named_where_it_is_missing) {
+  const Answer answer = send("{}", {{"ce-id", "1"}, {"ce-source", "/s"}, {"ce-type", "t"}});
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_NE(answer.body.find("header 'ce-specversion' is missing"), std::string::npos) << answer.body;
+}
+
 TEST_F(CloudEventTest, extension_attributes_are_kept_and_stand_beside_the_others) {
   const Taken event = taken(send_with(
       R"("region":"eu","sampled":true,"rank":-7,"gone":null,"dataschema":"https://x.y/z","datacontenttype":"text/plain","data":"x")"));

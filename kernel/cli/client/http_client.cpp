@@ -147,6 +147,12 @@ base::Error failure_of(CURLcode code, const std::string& url, const Exchange& ex
     return {ErrorCode::invalid,
             fmt::format("'{}' is not an address of a server; write it like http://127.0.0.1:8400", url)};
   }
+  if (code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION) {
+    return {ErrorCode::unavailable,
+            fmt::format("no TLS connection to {}: {}\n"
+                        "`travd` itself speaks plain HTTP: write http://, or the address of the proxy that brings TLS.",
+                        url, lower(curl_easy_strerror(code)))};
+  }
   return {ErrorCode::unavailable,
           fmt::format("no answer from {}: {}\n"
                       "Start a server on this machine with `travd`, or name another one with --url or TRAV_URL.",

@@ -40,7 +40,8 @@ struct Received {
 };
 
 // Answers each "METHOD target" from a queue, whose last entry stays; whatever is not scripted is a 404. Every answer
-// closes its connection, also an event stream: it delivers what it has and breaks off. It never delays or reorders.
+// closes its connection, also an event stream: it delivers what it has and breaks off. What is not HTTP is answered
+// with 400. It never delays or reorders.
 class FakeServer {
  public:
   FakeServer() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
@@ -100,6 +101,11 @@ class FakeServer {
       const ssize_t count = ::recv(connection, part.data(), part.size(), 0);
       if (count <= 0) return;
       bytes.append(part.data(), static_cast<std::size_t>(count));
+      if (bytes.front() < 'A' || bytes.front() > 'Z') {  // of a TLS client for example
+        constexpr std::string_view refusal = "HTTP/1.1 400 X\r\nConnection: close\r\n\r\n";
+        static_cast<void>(::send(connection, refusal.data(), refusal.size(), MSG_NOSIGNAL));
+        return;
+      }
       head_end = bytes.find("\r\n\r\n");
       if (head_end == std::string::npos) continue;
       const auto at = bytes.find("Content-Length: ");

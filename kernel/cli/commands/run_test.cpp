@@ -80,6 +80,14 @@ TEST_F(CommandLine, a_server_that_does_not_answer_is_named_with_the_way_to_start
   EXPECT_NE(err_.find("travd"), std::string::npos);
 }
 
+TEST_F(CommandLine, a_server_without_tls_is_reported_with_the_address_to_write) {
+  std::string url(server_.url());
+  environment_["TRAV_URL"] = "https" + url.substr(url.find(':'));
+  EXPECT_EQ(trav({"tenant", "list"}), ExitCode::unreachable);
+  EXPECT_NE(err_.find("trav: no TLS connection to https://127.0.0.1:"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("write http://"), std::string::npos) << err_;
+}
+
 TEST_F(CommandLine, a_problem_is_printed_with_its_place_in_the_file) {
   server_.script("POST /v1/tenants/acme/workflows",
                  {.status = 422,

@@ -79,8 +79,10 @@ base::Result<Node> read_json(std::string_view text) {
       continue;
     }
     if (++nodes > nodes_max) {
-      return base::fail(base::Error(base::ErrorCode::too_large, fmt::format("more than {} nodes", nodes_max))
-                            .at(reader.position().line, reader.position().column));
+      return base::fail(
+          base::Error(base::ErrorCode::too_large,
+                      fmt::format("more than {} nodes (values, lists and mappings); split the definition", nodes_max))
+              .at(reader.position().line, reader.position().column));
     }
     Node& node = place_in(root, open);
     node.position = place_of(reader);

@@ -267,7 +267,9 @@ class TreeBuilder {
   }
 
   [[nodiscard]] Status check_bounds(const Position& at, int depth) const {
-    if (nodes_ > nodes_max) return refuse(at, fmt::format("more than {} nodes", nodes_max), ErrorCode::too_large);
+    if (nodes_ > nodes_max)
+      return refuse(at, fmt::format("more than {} nodes (values, lists and mappings); split the definition", nodes_max),
+                    ErrorCode::too_large);
     if (depth > depth_max) {
       return refuse(at, fmt::format("more than {} levels of nesting", depth_max), ErrorCode::too_large);
     }
