@@ -70,6 +70,7 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
                                   {"status", "status"},
                                   {"current task", "current_task"},
                                   {"started", "started"},
+                                  {"goes on", "due"},
                                   {"ended", "ended"},
                                   {"trigger", "trigger"},
                                   {"input", "input"},

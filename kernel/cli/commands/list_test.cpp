@@ -36,6 +36,14 @@ TEST_F(CommandLine, an_instance_is_shown_with_its_steps_also_to_programs) {
   EXPECT_NE(out_.find("output  [\"a\"]\n"), std::string::npos) << out_;
 }
 
+TEST_F(CommandLine, an_instance_that_waits_shows_when_it_goes_on) {
+  const std::string show = "GET /v1/tenants/acme/instances/i-1";
+  server_.script(show, {.body = R"({"id":"i-1","status":"running","due":"2026-01-02T03:04:05Z"})"});
+  server_.script(show + "/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "show", "i-1"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("goes on  2026-01-02T03:04:05Z\n"), std::string::npos) << out_;
+}
+
 TEST_F(CommandLine, an_instance_that_a_parked_call_holds_up_says_how_it_goes_on) {
   const std::string show = "GET /v1/tenants/acme/instances/i-1";
   server_.script(show, {.body = R"({"id":"i-1","status":"running","parked_effects":[{"id":"5f0c","plugin":"tracker",)"
