@@ -126,6 +126,26 @@ TEST(FolderBlobStoreTest, a_put_that_the_disk_refuses_is_unavailable_and_leaves_
   EXPECT_EQ(world.store().put(base::as_bytes("refused")).value(), digest);
 }
 
+TEST(FolderBlobStoreTest, what_is_left_over_is_what_nobody_names_and_nobody_put_since_the_start) {
+  FolderWorld world;
+  const auto put = [](BlobStore& store, std::string_view text) { return store.put(base::as_bytes(text)).value(); };
+  const base::Digest named = put(world.store(), "named");
+  const base::Digest left = put(world.store(), "left");
+  const base::Digest left_and_put_again = put(world.store(), "left and put again");
+  base::SystemRandom random;
+  const auto store = FolderBlobStore::open(world.blobs(), BlobStoreWorld::bytes_max, random).value();
+  put(*store, "left and put again");
+  const base::Digest fresh = put(*store, "fresh");
+  const base::Status refused = store->remove_left_over([](const base::Digest&) -> base::Result<bool> {
+    return base::fail(base::ErrorCode::internal, "the state cannot be read");
+  });
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::internal);
+  EXPECT_TRUE(store->get(left)) << "it is not known whether it is named";
+  ASSERT_TRUE(store->remove_left_over([&](const base::Digest& one) { return base::Result<bool>(one == named); }));
+  EXPECT_EQ(store->get(left).error().code(), base::ErrorCode::not_found);
+  for (const base::Digest& stays : {named, left_and_put_again, fresh}) EXPECT_TRUE(store->get(stays));
+}
+
 TEST(InMemoryBlobStoreTest, a_fault_fails_one_call_and_changes_nothing) {
   InMemoryBlobStore store;
   const auto digest = store.put(base::as_bytes("kept"));

@@ -23,6 +23,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* unfinished_name = ".unfinished";
 constexpr std::size_t prefix_digits = 2;
+constexpr std::size_t page = 500;
 
 base::Error disk_error(std::string_view doing, const fs::path& path, const std::error_code& error) {
   return {ErrorCode::unavailable, fmt::format("cannot {} '{}': {}", doing, path.string(), error.message())};
@@ -76,6 +77,7 @@ base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
   }
   const Digest digest = base::sha256(bytes);
   const std::shared_lock lock(removal_);
+  if (const std::scoped_lock noted(put_mutex_); put_) put_->insert(digest);
   const base::Result<base::Bytes> stored = get(digest);
   if (stored) {
     // An earlier process may have ended between the rename and the sync of the folder.
@@ -110,8 +112,12 @@ base::Result<base::Bytes> FolderBlobStore::get(const Digest& digest) {
 }
 
 base::Status FolderBlobStore::remove(const Digest& digest) {
-  const fs::path path = path_of(digest);
   const std::unique_lock lock(removal_);
+  return unlink(digest);
+}
+
+base::Status FolderBlobStore::unlink(const Digest& digest) {
+  const fs::path path = path_of(digest);
   if (::unlink(path.c_str()) == 0) return base::sync_folder(path.parent_path());
   if (errno == ENOENT) return {};
   return base::fail(disk_error("remove", path, {errno, std::generic_category()}));
@@ -136,6 +142,25 @@ base::Result<std::vector<Digest>> FolderBlobStore::list(const std::optional<Dige
   if (found.size() > count) found.resize(count);
   TRV_ENSURES(std::ranges::is_sorted(found));
   return found;
+}
+
+base::Status FolderBlobStore::remove_left_over(const std::function<base::Result<bool>(const Digest&)>& is_named) {
+  std::optional<Digest> after;
+  for (bool more = true; more;) {
+    TRV_TRY_ASSIGN(const std::vector<Digest> some, list(after, page));
+    for (const Digest& digest : some) {
+      TRV_TRY_ASSIGN(const bool stays, is_named(digest));
+      if (stays) continue;
+      const std::unique_lock lock(removal_);
+      TRV_ASSERT(put_.has_value());
+      if (!put_->contains(digest)) TRV_TRY(unlink(digest));
+    }
+    more = some.size() == page;
+    if (more) after = some.back();
+  }
+  const std::scoped_lock noted(put_mutex_);
+  put_.reset();
+  return {};
 }
 
 }  // namespace trv::blob

@@ -78,7 +78,7 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
       env_->release_pages();
       resident = 0;
     }
-    if (progress) progress(applied_.lsn, last);
+    if (progress) TRV_TRY(progress(applied_.lsn, last));
   }
   return {};
 }

@@ -66,8 +66,8 @@ struct CatchUp {
   std::string reason;  ///< why it was rebuilt
 };
 
-/// Called now and then with how far a catch-up is.
-using Progress = std::function<void(record::Lsn applied, record::Lsn last)>;
+/// Called now and then with how far a catch-up is. An error ends the catch-up, which keeps what it has applied.
+using Progress = std::function<base::Status(record::Lsn applied, record::Lsn last)>;
 
 /// A write transaction over the projection, bound to the thread that began it. Aborts unless committed.
 class ProjectionTxn {

@@ -390,9 +390,28 @@ TEST_F(ProjectionTest, catching_up_reports_its_progress) {
   ASSERT_TRUE(projection->catch_up(log_, [&](Lsn applied, Lsn last) {
     EXPECT_EQ(last, Lsn(10'000));
     seen.push_back(applied.value());
+    return base::Status();
   }));
   EXPECT_GE(seen.size(), 2);
   EXPECT_EQ(seen.back(), 10'000);
+}
+
+TEST_F(ProjectionTest, a_catch_up_that_is_ended_keeps_what_it_has_applied) {
+  log::LogWriter writer = claimed();
+  append(writer, 10'000);
+  ExampleProjector projector;
+  auto projection = open(options("p"), projector);
+  const auto ended = projection->catch_up(
+      log_, [](Lsn, Lsn) { return base::Status(base::fail(base::ErrorCode::cancelled, "it was enough")); });
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code(), base::ErrorCode::cancelled);
+  const Lsn applied = projection->applied().lsn;
+  EXPECT_GT(applied, Lsn(0));
+  EXPECT_LT(applied, Lsn(10'000));
+  const auto rest = projection->catch_up(log_);
+  ASSERT_TRUE(rest) << rest.error().message();
+  EXPECT_EQ(rest->from, applied);
+  EXPECT_EQ(rest->to, Lsn(10'000));
 }
 
 TEST_F(ProjectionTest, a_long_catch_up_that_reads_ahead_gives_the_same_bytes) {

@@ -66,12 +66,13 @@ struct Kernel::Parts {
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
   std::unique_ptr<log::LmdbEventLog> log;
-  std::unique_ptr<blob::BlobStore> blobs;
+  std::unique_ptr<blob::FolderBlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
   std::unique_ptr<node::Node> node;
   std::unique_ptr<Room> room;
   gateway::TrailSigner signer;
   std::unique_ptr<egress::SecretStore> secrets;
+  std::set<egress::SecretReference> named_secrets;  ///< by each shard when it began to serve
   std::unique_ptr<http::Workers> secret_follower;
   std::unique_ptr<ProjectedConnections> connections;
   std::unique_ptr<egress::Broker> broker;
@@ -87,8 +88,8 @@ struct Kernel::Parts {
   std::unique_ptr<http::Server> server;
 
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
-  /// What was stored for an event whose command was refused.
-  [[nodiscard]] base::Status remove_unnamed_blobs();
+  [[nodiscard]] base::Result<bool> is_named(const base::Digest& blob) const;
+  [[nodiscard]] base::Result<std::set<egress::SecretReference>> secrets_of(const node::Shard& shard) const;
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
   [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
@@ -107,8 +108,7 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
     last = now;
     logger->error("commands fail: {}", error.message());
   };
-  // Not while a projection may be made anew.
-  observer.room = [this] { return node->is_started() ? room->check() : base::Status(); };
+  observer.room = [this] { return room->check(); };
   observer.claimed = [this](const log::Claim& claim) {
     logger->debug("shard {}: claimed with epoch {}; the next record is {}", claim.shard.value(), claim.epoch.value(),
                   claim.next.value());
@@ -122,26 +122,33 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
   return observer;
 }
 
-base::Status Kernel::Parts::remove_unnamed_blobs() {
-  std::vector<lmdb::ReadTxn> states;
+base::Result<bool> Kernel::Parts::is_named(const base::Digest& blob) const {
   for (const auto& shard : node->shards()) {
-    TRV_TRY_ASSIGN(lmdb::ReadTxn state, shard->begin_read());
-    states.push_back(std::move(state));
+    TRV_TRY_ASSIGN(const auto state, shard->begin_read());
+    TRV_TRY_ASSIGN(const bool is_named_here, shard->ingest().names_blob(state, blob));
+    if (is_named_here) return true;
   }
-  std::optional<base::Digest> after;
-  for (bool more = true; more;) {
-    TRV_TRY_ASSIGN(const std::vector<base::Digest> some, blobs->list(after, page));
-    for (const base::Digest& blob : some) {
-      bool is_named = false;
-      for (std::size_t i = 0; i < states.size() && !is_named; ++i) {
-        TRV_TRY_ASSIGN(is_named, node->shards()[i]->ingest().names_blob(states[i], blob));
+  return false;
+}
+
+// Of the connections of the shard's tenants.
+base::Result<std::set<egress::SecretReference>> Kernel::Parts::secrets_of(const node::Shard& shard) const {
+  std::set<egress::SecretReference> named;
+  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> tenants, node->tenants());
+  TRV_TRY_ASSIGN(const auto state, shard.begin_read());
+  for (const tenancy::Tenant& tenant : tenants) {
+    if (tenant.shard != shard.id()) continue;
+    for (std::string after;;) {
+      TRV_TRY_ASSIGN(const auto some, shard.tenancy().connections(state, tenant.id, after, page));
+      for (const tenancy::Connection& connection : some) {
+        after = connection.name;
+        named.insert({tenant.id, connection.secret});
+        named.insert({tenant.id, connection.webhook_secret});
       }
-      if (!is_named) TRV_TRY(blobs->remove(blob));
+      if (some.size() < page) break;
     }
-    more = some.size() == page;
-    if (more) after = some.back();
   }
-  return {};
+  return named;
 }
 
 base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
@@ -249,7 +256,11 @@ base::Status Kernel::compose(StartReport& report) {
   }
   std::vector<Room::Store> stores = {{.name = "log", .stats = [&parts] { return parts.log->stats(); }}};
   for (const auto& shard : parts.node->shards()) {
-    stores.push_back({.name = "projection", .stats = [&shard] { return shard->projection().stats(); }});
+    // Not of one that may be made anew.
+    stores.push_back({.name = "projection", .stats = [&shard, map_bytes] {
+                        return shard->is_serving() ? shard->projection().stats()
+                                                   : lmdb::EnvStats{.used_bytes = 0, .map_bytes = map_bytes};
+                      }});
   }
   parts.room = std::make_unique<Room>(folder, std::move(stores), clock_, logger_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
@@ -271,16 +282,17 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
   logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
-  if (base::Status started = parts.node->start([&](node::Shard& shard) { return parts.observer_of(shard); });
-      !started) {
+  base::Status prepared;
+  const auto observer_of = [&](node::Shard& shard) {
+    node::ShardObserver observer = parts.observer_of(shard);
+    observer.prepare = [&] { return prepared = prepare(shard, report); };
+    observer.serves = [this, &shard] { serve(shard); };
+    return observer;
+  };
+  base::Status started = parts.node->start(observer_of, ending_.get_token());
+  if (!prepared) return prepared;
+  if (!started) {
     return base::fail(std::move(started).error().in(fmt::format("following the log in {}", (folder / "log").string())));
-  }
-  for (const auto& shard : parts.node->shards()) {
-    report.records += shard->metrics().applied_lsn;
-    report.replayed += shard->replayed();
-    if (report.rebuilt_because.empty()) report.rebuilt_because = shard->projection().open_report().reason;
-    logger_->debug("start: shard {} is claimed, the projection is at record {}; {} were replayed", shard->id().value(),
-                   shard->metrics().applied_lsn, shard->replayed());
   }
   for (const base::TenantId& tenant : parts.node->created_at_start()) {
     report.problems.push_back(
@@ -288,19 +300,36 @@ base::Status Kernel::compose(StartReport& report) {
                     "owner token: `trav token create NAME --role owner --as-operator --tenant {0}`",
                     tenant.value()));
   }
-  // The projections are at the log's end, and nothing is loaded and nobody can ask for anything yet.
-  TRV_TRY(sweep(report));
+  sweep(report);
+  if (ending_.stop_requested()) return base::fail(base::ErrorCode::cancelled, "the start was ended");
+  // Last: a start that fails has not used up the token that it could not show.
+  return first_start(report);
+}
+
+base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
+  Parts& parts = *parts_;
+  report.records += shard.metrics().applied_lsn;
+  report.replayed += shard.replayed();
+  if (report.rebuilt_because.empty()) report.rebuilt_because = shard.projection().open_report().reason;
+  logger_->debug("start: shard {} is claimed, the projection is at record {}; {} were replayed", shard.id().value(),
+                 shard.metrics().applied_lsn, shard.replayed());
+  // Now, because from now on requests replace secrets.
+  TRV_TRY_ASSIGN(const auto named, parts.secrets_of(shard));
+  TRV_TRY(check_secrets(config_.data_folder, named));
+  parts.named_secrets.insert(named.begin(), named.end());
+  if (&shard != &parts.node->platform()) return {};
   TRV_TRY_ASSIGN(plugin_host::PackageFollower::Started packages, parts.follower->start());
   report.plugins = packages.loaded;
   std::ranges::move(packages.problems, std::back_inserter(report.problems));
   logger_->debug("start: {} plugins are loaded", report.plugins);
-  // Effects of an earlier run go out only now that the plugins are there.
-  for (const auto& dispatcher : parts.dispatchers) dispatcher->start();
-  // Last: a start that fails has not used up the token that it could not show.
-  TRV_TRY(first_start(report));
-  parts.node->started();
-  parts.server->open();
   return {};
+}
+
+// Effects of an earlier run go out only now that the plugins are there.
+void Kernel::serve(const node::Shard& shard) {
+  parts_->dispatchers[shard.id().value()]->start();
+  logger_->debug("start: shard {} is ready", shard.id().value());
+  if (!is_serving_.exchange(true)) parts_->server->open();
 }
 
 // The system tenant and its first token, once in the life of a data folder; another token where one is asked for.
@@ -340,35 +369,21 @@ base::Status Kernel::first_start(StartReport& report) {
   return {};
 }
 
-// What an earlier run stored beside the log and did not live to record, or to remove. A disk that does not remove it
-// now is not in the way: the next start tries again.
-base::Status Kernel::sweep(StartReport& report) {
+// What an earlier run stored beside the log and did not live to record, or to remove: only when every shard knows what
+// its log names. A disk that does not remove it now is not in the way: the next start tries again.
+void Kernel::sweep(StartReport& report) {
   Parts& parts = *parts_;
-  std::set<egress::SecretReference> secrets;
-  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> tenants, parts.node->tenants());
-  for (const tenancy::Tenant& tenant : tenants) {
-    TRV_TRY_ASSIGN(const node::Shard* shard, parts.node->shard_of(tenant.id));
-    TRV_TRY_ASSIGN(const auto there, shard->begin_read());
-    for (std::string after;;) {
-      TRV_TRY_ASSIGN(const auto connections, shard->tenancy().connections(there, tenant.id, after, page));
-      for (const tenancy::Connection& connection : connections) {
-        after = connection.name;
-        secrets.insert({tenant.id, connection.secret});
-        secrets.insert({tenant.id, connection.webhook_secret});
-      }
-      if (connections.size() < page) break;
-    }
-  }
-  TRV_TRY(check_secrets(config_.data_folder, secrets));
   // The log that a backup copies may still name what this one names no longer.
-  if (backup::is_running(config_.data_folder)) return {};
-  if (const auto removed = parts.secrets->remove_unreferenced(secrets); !removed) {
-    report.problems.push_back(removed.error().message());
+  const auto is_copied = [this] { return backup::is_running(config_.data_folder); };
+  const auto note = [&report](const base::Error& error) { report.problems.push_back(error.message()); };
+  if (!is_copied()) {
+    const auto removed = parts.secrets->remove_unreferenced(std::exchange(parts.named_secrets, {}));
+    if (!removed) note(removed.error());
   }
-  if (const auto removed = parts.remove_unnamed_blobs(); !removed) {
-    report.problems.push_back(removed.error().message());
-  }
-  return {};
+  const auto removed = parts.blobs->remove_left_over([&](const base::Digest& blob) -> base::Result<bool> {
+    return is_copied() ? base::Result<bool>(true) : parts.is_named(blob);
+  });
+  if (!removed) note(removed.error());
 }
 
 void Kernel::stop() {

@@ -3,8 +3,10 @@
 
 #include <spdlog/fwd.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,10 @@
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
+
+namespace trv::node {
+class Shard;
+}
 
 namespace trv::daemon {
 
@@ -27,7 +33,7 @@ struct StartReport {
   std::optional<std::string> operator_token;  ///< of the first start, or asked for; shown once, kept only as a hash
 };
 
-/// One shard on the embedded log, with everything around it. start() and stop() from one thread.
+/// The shards on the embedded log, with everything around them. start() and stop() from one thread.
 class Kernel {
  public:
   /// `clock` and `random` must outlive the kernel; `random` is used from several threads and must be fit for keys.
@@ -36,22 +42,31 @@ class Kernel {
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
 
-  /// Errors: conflict (data folder or port in use), denied or unavailable (folder not writable), corrupt.
+  /// Returns when every shard is ready; each serves from the moment that it is. Errors: conflict (data folder or port
+  /// in use), denied or unavailable (folder not writable), corrupt; cancelled after end_start().
   [[nodiscard]] base::Result<StartReport> start();
+  /// Ends a start that is under way, in order. Any thread.
+  void end_start() { ending_.request_stop(); }
+  /// Whether a shard serves. Any thread.
+  [[nodiscard]] bool is_serving() const noexcept { return is_serving_; }
   /// Answers what is under way, for at most ten seconds, and closes the projection cleanly. Idempotent.
   void stop();
 
  private:
   struct Parts;
   [[nodiscard]] base::Status compose(StartReport& report);
+  [[nodiscard]] base::Status prepare(const node::Shard& shard, StartReport& report);
+  void serve(const node::Shard& shard);
+  void sweep(StartReport& report);
   [[nodiscard]] base::Status first_start(StartReport& report);
-  [[nodiscard]] base::Status sweep(StartReport& report);
 
   Config config_;
   const base::Clock& clock_;
   base::Random& random_;
   std::shared_ptr<spdlog::logger> logger_;
   std::unique_ptr<Parts> parts_;
+  std::stop_source ending_;
+  std::atomic<bool> is_serving_ = false;
 };
 
 }  // namespace trv::daemon

@@ -106,12 +106,9 @@ void announce(const daemon::Config& config, const daemon::StartReport& report, b
   }
 }
 
-// A replay may take minutes, and what it has done so far is kept: the end of a process costs the log nothing and the
-// projection only its open transaction, as after kill -9.
-[[noreturn]] void stop_starting() {
-  fmt::print("travd is stopping; it was not ready yet\n");
+void announce_stop(std::string_view why = {}) {
+  fmt::print("travd is stopping{}\n", why);
   std::fflush(stdout);
-  std::_Exit(0);
 }
 
 }  // namespace
@@ -184,12 +181,23 @@ int main(int argc, char** argv) {
   const auto logger = make_logger(*config);
   daemon::Kernel kernel(*config, clock, random, logger);
   auto starting = std::async(std::launch::async, [&kernel] { return kernel.start(); });
+  bool is_ended = false;
   while (starting.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
     const timespec wait{.tv_sec = 0, .tv_nsec = 10'000'000};
     const int number = sigtimedwait(&signals, nullptr, &wait);
-    if (number == SIGTERM || number == SIGINT) stop_starting();
+    if ((number != SIGTERM && number != SIGINT) || is_ended) continue;
+    announce_stop("; it was not ready yet");
+    // The platform's replay may take minutes, and what it has done so far is kept: the end of the process costs the log
+    // nothing and the projection only its open transaction, as after kill -9.
+    if (!kernel.is_serving()) std::_Exit(0);
+    kernel.end_start();
+    is_ended = true;
   }
   const auto report = starting.get();
+  if (is_ended) {
+    kernel.stop();
+    return 0;
+  }
   if (!report) {
     fmt::print(stderr, "travd: {}\n", report.error().message());
     return exit_usage;
@@ -199,8 +207,7 @@ int main(int argc, char** argv) {
   for (sigwait(&signals, &received); received == SIGHUP; sigwait(&signals, &received)) {
     reload(*config, load(), *logger);
   }
-  fmt::print("travd is stopping\n");
-  std::fflush(stdout);
+  announce_stop();
   kernel.stop();
   return 0;
 }

@@ -163,12 +163,14 @@ base::Result<std::string> SecretStore::put(const base::TenantId& tenant, std::st
   }
   std::array<std::uint8_t, reference_bytes> id{};
   std::array<std::uint8_t, nonce_bytes> nonce{};
+  std::string reference;
   {
-    const std::lock_guard lock(random_mutex_);
+    const std::lock_guard lock(put_mutex_);
     random_.fill(id);
     random_.fill(nonce);
+    reference = base::to_hex(id);
+    if (put_) put_->insert({tenant, reference});
   }
-  std::string reference = base::to_hex(id);
   const Bytes sealed = seal(key_, nonce, additional_data(tenant, reference), base::as_bytes(secret));
   const std::filesystem::path folder = folder_ / tenant.value();
   TRV_TRY(make_folder(folder));
@@ -251,7 +253,10 @@ base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<Secret
       // Only what the store itself has written is its to remove.
       const bool unfinished = name.starts_with('.') && is_reference(std::string_view(name).substr(1));
       if (!unfinished && !is_reference(name)) continue;
-      if (!unfinished && referenced.contains({base::TenantId(tenant), name})) continue;
+      const SecretReference reference{base::TenantId(tenant), name.substr(unfinished ? 1 : 0)};
+      if (!unfinished && referenced.contains(reference)) continue;
+      const std::lock_guard lock(put_mutex_);
+      if (put_ && put_->contains(reference)) continue;
       doomed.push_back(std::move(name));
     }
     for (const std::string& name : doomed) {
@@ -264,6 +269,8 @@ base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<Secret
     }
     if (!doomed.empty()) TRV_TRY(base::sync_folder(folder.path()));
   }
+  const std::lock_guard lock(put_mutex_);
+  put_.reset();
   return removed;
 }
 

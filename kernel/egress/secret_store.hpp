@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -64,8 +65,9 @@ class SecretStore final : public SecretSource {
   /// reveal it: the last `replaced_kept_max` stay, sealed, in memory. Errors: as remove.
   [[nodiscard]] base::Status replace(const base::TenantId& tenant, std::string_view reference);
 
-  /// Removes every secret that is not in `referenced`, and what unfinished writes left. To be called at start, before
-  /// any put(), with every reference that the log's end names. Returns how many secrets went. Error: unavailable.
+  /// Removes every secret that is not in `referenced`, and what unfinished writes left; what was put since open()
+  /// stays, so others may put meanwhile. Once in the life of a store, with every reference that the log named when the
+  /// first put() could come. Returns how many secrets went. Error: unavailable.
   [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::set<SecretReference>& referenced);
 
  private:
@@ -75,8 +77,9 @@ class SecretStore final : public SecretSource {
 
   std::filesystem::path folder_;
   Key key_;
-  std::mutex random_mutex_;
+  std::mutex put_mutex_;
   base::Random& random_;
+  std::optional<std::set<SecretReference>> put_{std::in_place};  ///< since open(), until remove_unreferenced()
   std::mutex replaced_mutex_;
   std::deque<std::pair<SecretReference, base::Bytes>> replaced_;  ///< sealed; the newest last
 };

@@ -173,6 +173,15 @@ TEST_F(SecretStoreTest, a_start_removes_what_no_connection_refers_to_and_nothing
   EXPECT_TRUE(std::filesystem::exists(folder_ / "master.key"));
 }
 
+TEST_F(SecretStoreTest, what_was_put_since_the_start_stays) {
+  const std::string before = *open()->put(acme_, "before");
+  const auto store = open();
+  const std::string fresh = *store->put(acme_, "its record is not written yet");
+  EXPECT_EQ(store->remove_unreferenced({}).value(), 1U);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "acme" / before));
+  EXPECT_EQ(*store->reveal(acme_, fresh), "its record is not written yet");
+}
+
 TEST_F(SecretStoreTest, removed_secrets_are_gone_and_bounds_hold) {
   const auto store = open();
   const std::string reference = *store->put(acme_, std::string(secret_bytes_max, 's'));

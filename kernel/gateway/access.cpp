@@ -154,7 +154,9 @@ http::Handler guarded(const node::Node& node, Resource resource, Verb verb, std:
     const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
     auto error = refusal(*token, tenant, resource, verb, options.reach);
     const base::TenantId id = tenant && !error ? base::TenantId(*tenant) : own;
-    const auto shard = node.shard_of(id);
+    // Of a tenant of others the operator sees what the platform's shard knows.
+    const bool is_platforms = id != own && options.reach == Reach::own_tenant;
+    const auto shard = is_platforms ? &node.platform() : node.shard_of(id);
     if (!shard) return responder.fail(shard.error());
     Call call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id, .shard = **shard};
     if (error) return record_refusal(std::move(call), *std::move(error));

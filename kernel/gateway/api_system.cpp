@@ -16,9 +16,20 @@ http::Response version() {
 
 // Ready to change something: this process owns its shards, the log takes appends, and there is room for more.
 http::Response readiness(const node::Node& node) {
-  const std::string reason = node.why_not_ready();
-  if (reason.empty()) return http::json(200, boost::json::value{{"status", "ok"}});
-  return http::json(503, boost::json::value{{"status", "not ready"}, {"reason", reason}}).with("Retry-After", "1");
+  boost::json::array shards;
+  std::string reasons;
+  for (const auto& shard : node.shards()) {
+    const std::string reason = shard->why_not_ready();
+    boost::json::object one = {{"shard", shard->id().value()}, {"status", reason.empty() ? "ok" : "not ready"}};
+    if (!reason.empty()) one["reason"] = reason;
+    shards.emplace_back(std::move(one));
+    // What several have in common is said once.
+    if (reasons.find(reason) == std::string::npos) reasons += (reasons.empty() ? "" : "; ") + reason;
+  }
+  if (reasons.empty()) return http::json(200, boost::json::value{{"status", "ok"}, {"shards", std::move(shards)}});
+  return http::json(503,
+                    boost::json::value{{"status", "not ready"}, {"reason", reasons}, {"shards", std::move(shards)}})
+      .with("Retry-After", "1");
 }
 
 }  // namespace

@@ -53,13 +53,16 @@ void create_tenant(const node::Node& node, base::Random& random, Call call) {
   if (!name) return call.responder.fail(name.error());
   const tenancy::PlaceTenant place{.id = base::TenantId(*id),
                                    .display_name = name->value_or(""),
-                                   .shards = static_cast<std::uint32_t>(node.shards().size())};
+                                   .shards = static_cast<std::uint32_t>(node.shards().size()),
+                                   .catching_up = node.catching_up()};
   decide_then(std::move(call), place, [&node, &random, id = place.id](Call placed, const Result<Change>& change) {
     if (!change) return placed.responder.fail(change.error());
     const auto tenant = node.tenant(id);
     if (!tenant) return placed.responder.fail(tenant.error());
     TRV_ASSERT(tenant->has_value());  // it is durable and projected
-    create_in_its_shard(*node.shards()[(*tenant)->shard.value()], std::move(placed), **tenant, make_token(random, id));
+    const auto shard = node.shard_of(id);
+    if (!shard) return placed.responder.fail(shard.error());
+    create_in_its_shard(**shard, std::move(placed), **tenant, make_token(random, id));
   });
 }
 

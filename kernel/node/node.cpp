@@ -15,8 +15,9 @@ constexpr std::size_t tenants_per_read = 500;
 
 }  // namespace
 
-Node::Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock)
+Node::Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock, base::Random& random)
     : shards_(std::move(shards)), clock_(clock) {
+  random.fill(salt_);
   TRV_EXPECTS(!shards_.empty());
   for (std::size_t i = 0; i < shards_.size(); ++i) TRV_EXPECTS(shards_[i]->id() == log::ShardId(i));
 }
@@ -31,11 +32,24 @@ base::Result<std::unique_ptr<Node>> Node::open(const NodeOptions& options, log::
     TRV_TRY_ASSIGN(auto shard, Shard::open(place, log, blobs, catalog, clock, random));
     shards.push_back(std::move(shard));
   }
-  return std::unique_ptr<Node>(new Node(std::move(shards), clock));
+  return std::unique_ptr<Node>(new Node(std::move(shards), clock, random));
 }
 
-base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of) {
-  TRV_TRY(platform().start(observer_of(platform())));
+base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of, const std::stop_token& stop) {
+  std::vector<Shard*> order;
+  for (const auto& shard : shards_) order.push_back(shard.get());
+  std::ranges::stable_sort(order.begin() + 1, order.end(), {}, &Shard::backlog);
+  for (Shard* shard : order) {
+    TRV_TRY(shard->start(observer_of(*shard), stop));
+    if (shard == &platform()) TRV_TRY(check_placements());
+    TRV_TRY(create_placed(*shard));
+    TRV_TRY(shard->serve());
+  }
+  TRV_ENSURES(catching_up().empty());
+  return {};
+}
+
+base::Status Node::check_placements() const {
   TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> placed, tenants());
   for (const tenancy::Tenant& tenant : placed) {
     if (tenant.shard.value() < shards_.size()) continue;
@@ -44,9 +58,13 @@ base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of
                                   "to {} or more",
                                   shards_.size(), tenant.id.value(), tenant.shard.value(), tenant.shard.value() + 1));
   }
-  for (const auto& shard : shards().subspan(1)) TRV_TRY(shard->start(observer_of(*shard)));
+  return {};
+}
+
+base::Status Node::create_placed(Shard& shard) {
+  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> placed, tenants());
   for (const tenancy::Tenant& tenant : placed) {
-    Shard& shard = *shards_[tenant.shard.value()];
+    if (tenant.shard != shard.id()) continue;
     {
       TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
       TRV_TRY_ASSIGN(const bool is_here, shard.tenancy().is_here(txn, tenant.id));
@@ -86,22 +104,30 @@ base::Result<std::optional<tenancy::Tenant>> Node::tenant(const base::TenantId& 
 }
 
 base::Result<Shard*> Node::shard_of(const base::TenantId& id) const {
-  if (shards_.size() == 1 || id == base::system_tenant()) return &platform();
-  TRV_TRY_ASSIGN(const auto known, tenant(id));
-  if (!known) return &platform();
-  TRV_ASSERT(known->shard.value() < shards_.size());  // checked at the start, and decided so since
-  return shards_[known->shard.value()].get();
+  TRV_TRY_ASSIGN(Shard* const shard, home_of(id));
+  if (shard->is_serving()) return shard;
+  return base::fail(base::ErrorCode::unavailable, shard->why_not_ready());
 }
 
-std::string Node::why_not_ready() const {
-  std::string reasons;
-  for (const auto& shard : shards_) {
-    const std::string reason = shard->why_not_ready();
-    // Of what several have in common it is enough to hear once.
-    if (reason.empty() || reasons.find(reason) != std::string::npos) continue;
-    reasons += (reasons.empty() ? "" : "; ") + reason;
+base::Result<Shard*> Node::home_of(const base::TenantId& id) const {
+  // Until the platform's shard serves, the directory cannot be read.
+  if (shards_.size() == 1 || id == base::system_tenant() || !platform().is_serving()) return &platform();
+  TRV_TRY_ASSIGN(const auto known, tenant(id));
+  if (known) {
+    TRV_ASSERT(known->shard.value() < shards_.size());  // checked at the start, and decided so since
+    return shards_[known->shard.value()].get();
   }
-  return reasons.empty() && !is_started_ ? "the plugins are being loaded" : reasons;
+  // The same answers as for a tenant that exists, also while its shard is replayed.
+  const base::Digest any = base::sha256({salt_, base::as_bytes(id.value())});
+  return shards_[1 + any.front() % (shards_.size() - 1)].get();
+}
+
+std::set<std::uint32_t> Node::catching_up() const {
+  std::set<std::uint32_t> shards;
+  for (const auto& shard : shards_) {
+    if (!shard->is_serving()) shards.insert(static_cast<std::uint32_t>(shard->id().value()));
+  }
+  return shards;
 }
 
 }  // namespace trv::node

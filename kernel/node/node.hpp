@@ -1,12 +1,13 @@
 #pragma once
 // The shards of this process and the directory: which of them a tenant lives in.
 
-#include <atomic>
+#include <array>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <set>
 #include <span>
-#include <string>
+#include <stop_token>
 #include <vector>
 
 #include "kernel/node/shard.hpp"
@@ -31,9 +32,11 @@ class Node {
   Node(const Node&) = delete;
   Node& operator=(const Node&) = delete;
 
-  /// Starts every shard, the platform's first, and creates the tenants that were placed and not created before the
-  /// process ended. Errors: invalid where a tenant lives in a shard that this node does not have; as Shard::start.
-  [[nodiscard]] base::Status start(const std::function<ShardObserver(Shard&)>& observer_of);
+  /// Starts every shard: the platform's first, then those with the fewest records to replay. Each serves as soon as it
+  /// is ready, with the tenants that were placed in it and not created before the process ended. Errors: invalid where
+  /// a tenant lives in a shard that this node does not have; as Shard::start.
+  [[nodiscard]] base::Status start(const std::function<ShardObserver(Shard&)>& observer_of,
+                                   const std::stop_token& stop = {});
   /// Every shard, also where one of them reports an error; the first of those. Idempotent.
   [[nodiscard]] base::Status stop();
 
@@ -43,27 +46,28 @@ class Node {
   [[nodiscard]] base::Result<std::optional<tenancy::Tenant>> tenant(const base::TenantId& id) const;
   /// All of them, in the order of their ids.
   [[nodiscard]] base::Result<std::vector<tenancy::Tenant>> tenants() const;
-  /// Where the tenant lives. For a tenant that does not exist: some shard, in which nothing of it is found.
+  /// Where the tenant lives. For a tenant that does not exist: some shard, in which nothing of it is found. Error:
+  /// unavailable while that shard does not serve yet, with how far it is.
   [[nodiscard]] base::Result<Shard*> shard_of(const base::TenantId& tenant) const;
 
   /// Tenants that start() created because an earlier process had placed them and no more. Nobody has an owner token of
   /// them: the operator issues one.
   [[nodiscard]] const std::vector<base::TenantId>& created_at_start() const noexcept { return created_at_start_; }
 
-  /// What keeps which shards from taking every command, for clients; empty where nothing does. Also while they start.
-  [[nodiscard]] std::string why_not_ready() const;
-  /// The start is done: from here on why_not_ready() asks the shards alone.
-  void started() noexcept { is_started_ = true; }
-  [[nodiscard]] bool is_started() const noexcept { return is_started_; }
+  /// The shards that do not serve yet.
+  [[nodiscard]] std::set<std::uint32_t> catching_up() const;
   [[nodiscard]] base::Timestamp now() const { return clock_.now(); }
 
  private:
-  Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock);
+  Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock, base::Random& random);
+  [[nodiscard]] base::Status check_placements() const;
+  [[nodiscard]] base::Status create_placed(Shard& shard);
+  [[nodiscard]] base::Result<Shard*> home_of(const base::TenantId& tenant) const;
 
   std::vector<std::unique_ptr<Shard>> shards_;  ///< by id, from 0 without gap
   const base::Clock& clock_;
+  std::array<std::uint8_t, 32> salt_{};  ///< so that clients cannot compute where a missing tenant is looked for
   std::vector<base::TenantId> created_at_start_;
-  std::atomic<bool> is_started_ = false;
 };
 
 }  // namespace trv::node

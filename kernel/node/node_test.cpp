@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <future>
+#include <latch>
+#include <set>
 #include <thread>
 
 #include "events/blob/in_memory_blob_store.hpp"
@@ -13,6 +15,37 @@
 
 namespace trv::node {
 namespace {
+
+/// Gives everything to the real log, but reads of one shard only when they are let go on.
+class HeldLog final : public log::EventLog {
+ public:
+  HeldLog(log::EventLog& real, log::ShardId held) : real_(real), held_(held) {}
+  void let_go() {
+    if (!std::exchange(is_let_go_, true)) gate_.count_down();
+  }
+
+  base::Result<log::Claim> claim(log::ShardId shard, std::string_view node, const base::Uuid& nonce,
+                                 const log::EnginePosition& hint) override {
+    return real_.claim(shard, node, nonce, hint);
+  }
+  base::Result<log::Ticket> append(const log::Claim& claim, log::Batch batch) override {
+    return real_.append(claim, std::move(batch));
+  }
+  base::Result<log::Settled> settle(const log::Ticket& ticket) override { return real_.settle(ticket); }
+  base::Result<std::unique_ptr<log::Reader>> read(log::ShardId shard, log::Lsn from,
+                                                  const log::EnginePosition& hint) override {
+    if (shard == held_) gate_.wait();
+    return real_.read(shard, from, hint);
+  }
+  base::Result<log::Bounds> bounds(log::ShardId shard) override { return real_.bounds(shard); }
+  base::Status trim(log::ShardId shard, log::Lsn below) override { return real_.trim(shard, below); }
+
+ private:
+  log::EventLog& real_;
+  const log::ShardId held_;
+  std::latch gate_{1};
+  bool is_let_go_ = false;
+};
 
 class NodeTest : public testing::Test {
  protected:
@@ -24,22 +57,30 @@ class NodeTest : public testing::Test {
 
   base::Status start(std::uint32_t shards) {
     stop();
+    TRV_TRY(open(shards));
+    return node_->start(observer_of);
+  }
+  /// Reads of shard `held` wait until held_ lets them go.
+  base::Status open(std::uint32_t shards, std::uint64_t held = UINT64_MAX) {
     TRV_TRY_ASSIGN(log_, log::LmdbEventLog::open(folder_ / "log", {.map_bytes = map_bytes, .shards_max = 16}));
+    held_.emplace(*log_, log::ShardId(held));
     TRV_TRY_ASSIGN(node_, Node::open({.folder = folder_ / "projection", .map_bytes = map_bytes, .shards = shards},
-                                     *log_, blobs_, catalog_, clock_, random_));
-    return node_->start([](Shard&) {
-      ShardObserver observer;
-      observer.effects = [](const shard::EffectChanges&) {};
-      observer.taken_over = [] {};
-      observer.failed = [](const base::Error& error) { ADD_FAILURE() << error.message(); };
-      return observer;
-    });
+                                     *held_, blobs_, catalog_, clock_, random_));
+    return {};
+  }
+  static ShardObserver observer_of(const Shard&) {
+    ShardObserver observer;
+    observer.effects = [](const shard::EffectChanges&) {};
+    observer.taken_over = [] {};
+    observer.failed = [](const base::Error& error) { ADD_FAILURE() << error.message(); };
+    return observer;
   }
   void stop() {
     if (node_) {
       EXPECT_TRUE(node_->stop());
     }
     node_.reset();
+    held_.reset();
     log_.reset();
   }
 
@@ -47,7 +88,7 @@ class NodeTest : public testing::Test {
   void place(const std::string& id) {
     Shard& platform = node_->platform();
     const tenancy::PlaceTenant place{base::TenantId(id), "The " + id,
-                                     static_cast<std::uint32_t>(node_->shards().size())};
+                                     static_cast<std::uint32_t>(node_->shards().size()), node_->catching_up()};
     const auto placed =
         platform.decide_and_wait(base::system_tenant(), [&](const lmdb::Txn& state, shard::DecisionContext& context) {
           return tenancy::decide(platform.tenancy(), state, context, place);
@@ -75,6 +116,7 @@ class NodeTest : public testing::Test {
   base::SystemRandom random_;
   blob::InMemoryBlobStore blobs_;
   std::unique_ptr<log::LmdbEventLog> log_;
+  std::optional<HeldLog> held_;
   std::unique_ptr<Node> node_;
 };
 
@@ -113,11 +155,87 @@ TEST_F(NodeTest, a_tenant_goes_to_the_shard_with_the_fewest_and_stays_there) {
   EXPECT_EQ(last_of(0), last) << "a tenant was placed twice";
 }
 
-TEST_F(NodeTest, the_platform_and_who_does_not_exist_are_looked_for_in_shard_0) {
-  ASSERT_TRUE(start(2));
+TEST_F(NodeTest, the_platform_is_in_shard_0_and_who_does_not_exist_is_in_none) {
+  ASSERT_TRUE(start(3));
   EXPECT_EQ(shard_of("system"), 0U);
-  EXPECT_EQ(shard_of("nobody"), 0U);
   EXPECT_FALSE(is_created("nobody"));
+  EXPECT_EQ(shard_of("nobody"), shard_of("nobody"));
+}
+
+/// Three tenants in the shards 1 to 3; shard 2 has to be replayed and its log is held.
+class HeldNodeTest : public NodeTest {
+ protected:
+  void SetUp() override {
+    ASSERT_TRUE(start(4));
+    for (const char* id : {"a", "b", "c"}) place(id);
+    ASSERT_TRUE(start(4));  // which creates them
+    ASSERT_EQ(shard_of("b"), 2U);
+    stop();
+    std::filesystem::remove_all(folder_ / "projection" / "2");
+    ASSERT_TRUE(open(4, 2));
+    starting_ = std::async(std::launch::async, [this] { return node_->start(observer_of, stop_.get_token()); });
+    for (int i = 0; i < 6000 && node_->catching_up() != std::set<std::uint32_t>{2}; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    ASSERT_EQ(node_->catching_up(), std::set<std::uint32_t>{2});
+  }
+  void TearDown() override {
+    held_->let_go();
+    if (starting_.valid()) (void)starting_.get();
+  }
+  std::string refusal(const std::string& id) {
+    const auto shard = node_->shard_of(base::TenantId(id));
+    if (shard) return "";
+    EXPECT_EQ(shard.error().code(), base::ErrorCode::unavailable);
+    return shard.error().message();
+  }
+
+  std::stop_source stop_;
+  std::future<base::Status> starting_;
+};
+
+TEST_F(HeldNodeTest, a_ready_shard_serves_while_another_one_is_replayed) {
+  EXPECT_EQ(refusal("system"), "");
+  EXPECT_TRUE(is_created("a"));
+  EXPECT_TRUE(is_created("c"));
+  EXPECT_TRUE((*node_->shard_of(base::TenantId("a")))
+                  ->decide_and_wait(base::TenantId("a"),
+                                    [](const lmdb::Txn&, const shard::DecisionContext&) { return shard::Decision{}; }));
+  EXPECT_EQ(refusal("b"), "shard 2 catches up: 0 of 1 records are applied");
+  EXPECT_EQ(node_->shards()[2]->why_not_ready(), refusal("b"));
+  EXPECT_EQ(node_->shards()[1]->why_not_ready(), "");
+  // Some name that does not exist gets the same answer as that which does.
+  bool is_alike = false;
+  for (int i = 0; i < 200; ++i) is_alike = is_alike || refusal("ghost" + std::to_string(i)) == refusal("b");
+  EXPECT_TRUE(is_alike);
+  held_->let_go();
+  EXPECT_TRUE(starting_.get());
+  EXPECT_TRUE(is_created("b"));
+  EXPECT_EQ(node_->shards()[2]->why_not_ready(), "");
+}
+
+TEST_F(HeldNodeTest, a_new_tenant_goes_to_a_shard_that_serves) {
+  for (const char* id : {"d", "e", "f"}) place(id);
+  for (const char* id : {"d", "e", "f"}) EXPECT_NE(shard_of(id), 2U) << id;
+  const tenancy::PlaceTenant nowhere{base::TenantId("g"), "The g", 4, {1, 2, 3}};
+  Shard& platform = node_->platform();
+  const auto refused =
+      platform.decide_and_wait(base::system_tenant(), [&](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(platform.tenancy(), state, context, nowhere);
+      });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable);
+}
+
+TEST_F(HeldNodeTest, a_start_that_is_ended_leaves_what_it_has_replayed) {
+  stop_.request_stop();
+  held_->let_go();
+  const base::Status ended = starting_.get();
+  ASSERT_FALSE(ended);
+  EXPECT_EQ(ended.error().code(), base::ErrorCode::cancelled) << ended.error().message();
+  EXPECT_TRUE(is_created("a")) << "the others go on until they are stopped";
+  ASSERT_TRUE(start(4));
+  EXPECT_TRUE(is_created("b"));
 }
 
 TEST_F(NodeTest, what_a_decision_lacks_is_made_ready_on_another_thread) {

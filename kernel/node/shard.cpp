@@ -47,6 +47,8 @@ base::Status Shard::open_projection(const ShardPlace& place) {
                      options, place.id, {&timers_, &outbox_, &tenancy_, &ingest_, &workflows_, &retention_, &trail_}));
   TRV_TRY_ASSIGN(const log::Bounds stored, log_.bounds(place.id));
   const log::Lsn applied = projection_->applied().lsn;
+  applied_at_open_ = applied;
+  end_at_open_ = stored.last;
   if (applied <= stored.last) return {};
   return base::fail(base::ErrorCode::corrupt,
                     fmt::format("the log of shard {} ends with record {}, but {} was made from {} records: the log was "
@@ -56,7 +58,7 @@ base::Status Shard::open_projection(const ShardPlace& place) {
                                 place.folder.string()));
 }
 
-base::Status Shard::start(ShardObserver observer) {
+base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
   TRV_EXPECTS(processor_ == nullptr && projection_ != nullptr);
   TRV_EXPECTS(observer.failed != nullptr);
   observer_ = std::move(observer);
@@ -67,15 +69,29 @@ base::Status Shard::start(ShardObserver observer) {
   has_processor_ = true;
   aside_ = std::make_unique<http::Workers>(1, aside_max);
   const std::uint64_t before = projection_->applied().lsn.value();
-  TRV_TRY(processor_->start());
+  TRV_TRY(processor_->start(stop));
   TRV_ENSURES(metrics().applied_lsn >= before);
   replayed_ = metrics().applied_lsn - before;
   feed_.start();
   return {};
 }
 
+base::Status Shard::serve() {
+  TRV_EXPECTS(has_processor_ && !is_serving_);
+  if (observer_.prepare) TRV_TRY(observer_.prepare());
+  is_serving_ = true;
+  if (observer_.serves) observer_.serves();
+  return {};
+}
+
 std::string Shard::why_not_ready() const {
-  return has_processor_ ? processor_->why_not_ready() : fmt::format("shard {} is being opened", id().value());
+  if (!has_processor_) {
+    return fmt::format("shard {} catches up: {} of {} records are applied", id().value(), applied_at_open_.value(),
+                       end_at_open_.value());
+  }
+  std::string reason = processor_->why_not_ready();
+  if (!reason.empty() || is_serving_) return reason;
+  return fmt::format("shard {} is at the end of its log and is being made ready", id().value());
 }
 
 base::Status Shard::stop() {

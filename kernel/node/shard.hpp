@@ -32,8 +32,13 @@ struct ShardPlace {
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
 };
 
-/// Called on the shard's thread; must not block.
+/// Called on the shard's thread, but for the first two; must not block, but for them.
 struct ShardObserver {
+  /// On the thread that starts the shard: its projection is at the log's end, and nobody is served yet. An error ends
+  /// the start. May be empty.
+  std::function<base::Status()> prepare = {};
+  /// The same thread: from here on node::Node gives the shard out. May be empty.
+  std::function<void()> serves = {};
   /// As those of shard::ShardListeners.
   std::function<void(shard::EffectChanges)> effects;
   std::function<void()> taken_over;
@@ -59,8 +64,15 @@ class Shard {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  /// Claims the shard, brings the projection up to the log's end and begins to serve.
-  [[nodiscard]] base::Status start(ShardObserver observer);
+  /// Claims the shard and brings the projection up to the log's end. Error: cancelled where `stop` asked for the end of
+  /// that.
+  [[nodiscard]] base::Status start(ShardObserver observer, const std::stop_token& stop = {});
+  /// Once, after start(): prepares, and serves from then on.
+  [[nodiscard]] base::Status serve();
+  /// Whether requests may ask it. Before that only those who start it may, and its metrics are read.
+  [[nodiscard]] bool is_serving() const noexcept { return is_serving_; }
+  /// Records that the projection lacked when the shard was opened.
+  [[nodiscard]] std::uint64_t backlog() const noexcept { return end_at_open_.value() - applied_at_open_.value(); }
   /// Finishes the batch in hand and closes the projection cleanly. Idempotent. Error: the projection was not closed
   /// cleanly, and may be rebuilt at the next start.
   [[nodiscard]] base::Status stop();
@@ -98,7 +110,9 @@ class Shard {
   [[nodiscard]] base::Result<EventPage> events(const base::TenantId& tenant, const EventRange& range);
   [[nodiscard]] EventFeed& feed() noexcept { return feed_; }
   [[nodiscard]] base::Uuid new_id() const { return base::Uuid::v7(clock_.now(), random_); }
-  [[nodiscard]] shard::ShardMetrics metrics() const { return processor_->metrics(); }
+  [[nodiscard]] shard::ShardMetrics metrics() const {
+    return has_processor_ ? processor_->metrics() : shard::ShardMetrics{};
+  }
   /// Why it does not take every command now, for clients; empty where it does. Also before start() and while it runs.
   [[nodiscard]] std::string why_not_ready() const;
 
@@ -126,7 +140,10 @@ class Shard {
   ShardObserver observer_;
   std::unique_ptr<shard::ShardProcessor> processor_;
   std::unique_ptr<http::Workers> aside_;  ///< a thread beside the writer's
+  log::Lsn applied_at_open_;
+  log::Lsn end_at_open_;  ///< of the log
   std::atomic<bool> has_processor_ = false;
+  std::atomic<bool> is_serving_ = false;
   std::uint64_t replayed_ = 0;
   bool closed_ = false;
 };

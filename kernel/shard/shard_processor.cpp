@@ -67,9 +67,9 @@ ShardProcessor::~ShardProcessor() {
   stop();
 }
 
-base::Status ShardProcessor::start() {
+base::Status ShardProcessor::start(const std::stop_token& stop) {
   TRV_EXPECTS(!thread_.joinable());
-  TRV_TRY(take_ownership());
+  TRV_TRY(take_ownership(stop));
   thread_ = std::thread([this] { run(); });
   return {};
 }
@@ -182,15 +182,20 @@ void ShardProcessor::step_down() {
   owner_ = false;
 }
 
-base::Status ShardProcessor::take_ownership() {
+base::Status ShardProcessor::take_ownership(const std::stop_token& stop) {
   step_down();
   TRV_TRY_ASSIGN(log::Claim claim,
                  log_.claim(options_.shard, options_.node, ids_.next(now()), projection_.applied().position));
-  TRV_TRY(projection_.catch_up_to(log_, log::Lsn(claim.next.value() - 1), [this](log::Lsn applied, log::Lsn last) {
+  const log::Lsn end(claim.next.value() - 1);
+  const auto note = [&](log::Lsn applied, log::Lsn last) -> base::Status {
     const std::scoped_lock lock(mutex_);
     metrics_.applied_lsn = applied.value();
     metrics_.catch_up_lsn = last.value();
-  }));
+    if (!stop.stop_requested()) return {};
+    return fail(ErrorCode::cancelled, fmt::format("the replay of shard {} was ended", options_.shard.value()));
+  };
+  TRV_TRY(note(projection_.applied().lsn, end));
+  TRV_TRY(projection_.catch_up_to(log_, end, note));
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
   now_ = std::max(now(), projection_.applied().time);
@@ -253,7 +258,7 @@ base::Result<std::deque<Command>> ShardProcessor::due_timers() {
 
 void ShardProcessor::serve(std::deque<Command> commands) {
   if (!claim_) {
-    if (const auto owned = take_ownership(); !owned) {
+    if (const auto owned = take_ownership({}); !owned) {
       const base::Error error = storage_failed(owned.error());
       for (Command& command : commands) command.done(fail(error));
       return;

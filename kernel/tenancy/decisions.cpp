@@ -47,13 +47,21 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   if (command.id != base::system_tenant() && command.shards > 1) {
     std::uint64_t fewest = UINT64_MAX;
     for (std::uint32_t shard = 1; shard < command.shards; ++shard) {
+      if (command.catching_up.contains(shard)) continue;
       TRV_TRY_ASSIGN(const std::uint64_t count, store.tenants_in(state, record::ShardId(shard)));
       if (count >= fewest) continue;
       fewest = count;
       chosen = shard;
     }
+    if (chosen == 0) {
+      return fail(
+          ErrorCode::unavailable,
+          fmt::format("tenant '{}' was not created: the shards 1 to {}, in which tenants live, all catch up with "
+                      "their logs; ask again in a moment",
+                      command.id.value(), command.shards - 1));
+    }
   }
-  TRV_ENSURES(chosen < command.shards);
+  TRV_ENSURES(chosen < command.shards && !command.catching_up.contains(chosen));
   FlatBufferBuilder builder;
   const auto tenant = builder.CreateString(command.id.value());
   const auto name = builder.CreateString(command.display_name);

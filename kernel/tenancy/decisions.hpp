@@ -18,10 +18,12 @@ using shard::DecisionContext;
 struct PlaceTenant {
   base::TenantId id;
   std::string display_name;
-  std::uint32_t shards = 1;  ///< how many the cluster has
+  std::uint32_t shards = 1;                  ///< how many the cluster has
+  std::set<std::uint32_t> catching_up = {};  ///< which of them take no tenant now
 };
 /// In the system tenant, on shard 0: the tenant will live in the shard with the fewest; shard 0 itself is left to the
-/// platform where there are others. A tenant that is placed already stays where it is: no events. Error: invalid.
+/// platform where there are others. A tenant that is placed already stays where it is: no events. Errors: invalid;
+/// unavailable where no shard takes a tenant now.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const PlaceTenant& command);
 

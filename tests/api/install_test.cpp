@@ -42,7 +42,7 @@ class InstallTest : public testing::Test {
                                      .headers = std::move(headers),
                                      .body = std::move(body),
                                      .timeout = 60s});
-    return answer ? Answer{answer->status, answer->body} : Answer{};
+    return answer ? Answer{.status = answer->status, .body = answer->body} : Answer{};
   }
   Answer install(const base::Bytes& package, const std::string& wait = "30") {
     return call("POST", "/v1/plugins", std::string(package.begin(), package.end()),

@@ -29,7 +29,7 @@ class PoisonTest : public testing::TestWithParam<const char*> {
                                      .url = daemon_->url() + path,
                                      .headers = {{"Authorization", "Bearer " + token}, {"Content-Type", type}},
                                      .body = std::move(body)});
-    return answer ? Answer{answer->status, answer->body} : Answer{};
+    return answer ? Answer{.status = answer->status, .body = answer->body} : Answer{};
   }
   bool dies_within(std::chrono::milliseconds time) {
     const auto until = std::chrono::steady_clock::now() + time;

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <thread>
 
+#include "sdk/base/digest.hpp"
 #include "tests/support/api/api_fixture.hpp"
 
 namespace trv::api {
@@ -38,42 +39,53 @@ TEST_F(ServingTest, a_slow_request_delays_no_other_though_there_is_one_http_thre
   slow.join();
 }
 
-/// A data folder whose replay takes a while: many records, and no projection.
+/// A data folder whose replay takes a while: many records of tenant acme, and no projection.
 class ReplayTest : public testing::Test {
  protected:
-  void SetUp() override {
-    auto started = Daemon::start(scratch_);
+  void make(int shards) {
+    shards_.variables["TRAV_SHARDS"] = std::to_string(shards);
+    auto started = Daemon::start(scratch_, {}, shards_);
     ASSERT_TRUE(started) << started.error().message();
-    const std::string owner = create_tenant(**started, "acme");
+    operator_ = (*started)->operator_token();
+    acme_ = create_tenant(**started, "acme");
+    beta_ = create_tenant(**started, "beta");
     const std::string workflow =
         "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: count\n  version: '1.0.0'\n"
         "do:\n  - all:\n      for: {in: '${ [range(1000)] }'}\n      do:\n        - one:\n            set:\n"
         "              kept: true\n";
     ASSERT_EQ(
-        ask(**started, owner, "POST", "/v1/tenants/acme/workflows", workflow, {{"Content-Type", "application/yaml"}})
+        ask(**started, acme_, "POST", "/v1/tenants/acme/workflows", workflow, {{"Content-Type", "application/yaml"}})
             .status,
         201);
     for (int i = 0; i < 100; ++i) {
-      EXPECT_EQ(ask(**started, owner, "POST", "/v1/tenants/acme/workflows/demo/count/instances", "{}").status, 201);
+      EXPECT_EQ(ask(**started, acme_, "POST", "/v1/tenants/acme/workflows/demo/count/instances", "{}").status, 201);
     }
     const auto running = "/v1/tenants/acme/instances?status=running&limit=1";
     for (int i = 0; i < 600; ++i) {
-      if (ask(**started, owner, "GET", running).value().at("items").as_array().empty()) break;
+      if (ask(**started, acme_, "GET", running).value().at("items").as_array().empty()) break;
       std::this_thread::sleep_for(50ms);
     }
     ASSERT_EQ((*started)->stop(), 0);
-    for (const auto& entry : std::filesystem::directory_iterator((*started)->data())) {
-      if (entry.path().filename().string().starts_with("projection")) std::filesystem::remove_all(entry.path());
-    }
+    std::filesystem::remove_all((*started)->data() / "projection" / (shards == 1 ? "0" : "1"));
+  }
+  std::unique_ptr<Daemon> launch() {
+    auto launched = Daemon::launch(scratch_, shards_);
+    EXPECT_TRUE(launched) << launched.error().message();
+    return launched ? *std::move(launched) : nullptr;
   }
 
   ScratchFolder scratch_;
+  Surroundings shards_;
+  std::string operator_;
+  std::string acme_;  ///< in shard 1, where there is one
+  std::string beta_;  ///< in shard 2, where there is one
 };
 
 TEST_F(ReplayTest, is_answered_for_from_its_first_moments) {
-  const auto starting = Daemon::launch(scratch_);
-  ASSERT_TRUE(starting) << starting.error().message();
-  const Daemon& daemon = **starting;
+  make(1);
+  const auto starting = launch();
+  ASSERT_NE(starting, nullptr);
+  const Daemon& daemon = *starting;
   EXPECT_EQ(ask(daemon, "", "GET", "/livez").status, 200);
   const Answer early = ask(daemon, "", "GET", "/readyz");
   const Answer other = ask(daemon, "", "GET", "/v1/version");
@@ -91,14 +103,75 @@ TEST_F(ReplayTest, is_answered_for_from_its_first_moments) {
   EXPECT_EQ(ask(daemon, "", "GET", "/readyz").status, 200);
 }
 
-TEST_F(ReplayTest, ends_within_a_second_of_a_sigterm) {
-  const auto starting = Daemon::launch(scratch_);
-  ASSERT_TRUE(starting) << starting.error().message();
-  EXPECT_EQ((*starting)->output().find("is ready"), std::string::npos) << "the replay was too short to see anything";
+TEST_F(ReplayTest, a_tenant_is_served_while_the_shard_of_another_one_is_replayed) {
+  make(4);
+  const auto starting = launch();
+  ASSERT_NE(starting, nullptr);
+  const Daemon& daemon = *starting;
+  const auto of_acme = [&] { return ask(daemon, acme_, "GET", "/v1/tenants/acme/instances?limit=1"); };
+  const auto of_beta = [&] { return ask(daemon, beta_, "GET", "/v1/tenants/beta/instances?limit=1"); };
+  for (int i = 0; i < 5000 && of_beta().status != 200; ++i) std::this_thread::sleep_for(1ms);
+  const std::string large = '"' + std::string(300'000, 'x') + '"';
+  const Answer sent = ask(daemon, beta_, "POST", "/v1/tenants/beta/events",
+                          R"({"specversion":"1.0","id":"1","source":"/s","type":"large","data":)" + large + "}",
+                          {{"Content-Type", "application/cloudevents+json"}});
+  const Answer directory = ask(daemon, operator_, "GET", "/v1/tenants/acme");
+  const Answer created = ask(daemon, operator_, "POST", "/v1/tenants", R"({"id":"gamma"})");
+  const Answer health = ask(daemon, "", "GET", "/readyz");
+  const Answer metrics = ask(daemon, "", "GET", "/metrics");
+  const Answer refused = of_acme();
+  ASSERT_EQ(daemon.output().find("is ready"), std::string::npos) << "the replay was too short to see anything";
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_GE(refused.retry_after_s, 1);
+  EXPECT_NE(refused.text("detail").find("shard 1 catches up: "), std::string::npos) << refused.body;
+  EXPECT_NE(refused.text("detail").find(" records are applied"), std::string::npos) << refused.body;
+  EXPECT_EQ(sent.status, 202) << sent.body;
+  EXPECT_EQ(directory.status, 200) << directory.body;
+  EXPECT_EQ(created.status, 201) << created.body;
+  EXPECT_EQ(metrics.status, 200);
+  EXPECT_EQ(health.status, 503) << health.body;
+  const json::array shards = health.value().at("shards").as_array();
+  ASSERT_EQ(shards.size(), 4U);
+  for (const std::size_t ready : {0, 2, 3}) EXPECT_EQ(shards[ready].at("status"), "ok") << health.body;
+  EXPECT_EQ(shards[1].at("status"), "not ready");
+  EXPECT_EQ(shards[1].at("reason").as_string(), health.text("reason"));
+
+  for (int i = 0; i < 5000 && daemon.output().find("is ready") == std::string::npos; ++i) {
+    std::this_thread::sleep_for(5ms);
+  }
+  EXPECT_EQ(of_acme().status, 200);
+  EXPECT_EQ(ask(daemon, "", "GET", "/readyz").status, 200);
+  const std::string blob = base::to_hex(base::sha256(base::as_bytes(large)));
+  EXPECT_TRUE(std::filesystem::exists(daemon.data() / "blobs" / blob.substr(0, 2) / blob.substr(2)))
+      << "the sweep removed what was put before it";
+}
+
+TEST_F(ReplayTest, a_sigterm_ends_the_replay_of_one_shard_and_answers_the_others) {
+  make(4);
+  const auto starting = launch();
+  ASSERT_NE(starting, nullptr);
+  for (int i = 0; i < 5000 && ask(*starting, beta_, "GET", "/v1/tenants/beta/members").status != 200; ++i) {
+    std::this_thread::sleep_for(1ms);
+  }
+  ASSERT_EQ(starting->output().find("is ready"), std::string::npos) << "the replay was too short to see anything";
   const auto began = Steady::now();
-  EXPECT_EQ((*starting)->stop(), 0);
+  EXPECT_EQ(starting->stop(), 0);
+  EXPECT_LT(Steady::now() - began, 5s);
+  EXPECT_NE(starting->output().find("travd is stopping; it was not ready yet"), std::string::npos);
+  const auto again = Daemon::start(scratch_, {}, shards_);
+  ASSERT_TRUE(again) << again.error().message();
+  EXPECT_EQ(ask(**again, acme_, "GET", "/v1/tenants/acme/members").status, 200);
+}
+
+TEST_F(ReplayTest, ends_within_a_second_of_a_sigterm) {
+  make(1);
+  const auto starting = launch();
+  ASSERT_NE(starting, nullptr);
+  EXPECT_EQ(starting->output().find("is ready"), std::string::npos) << "the replay was too short to see anything";
+  const auto began = Steady::now();
+  EXPECT_EQ(starting->stop(), 0);
   EXPECT_LT(Steady::now() - began, 1s);
-  const auto again = Daemon::start(scratch_);
+  const auto again = Daemon::start(scratch_, {}, shards_);
   EXPECT_TRUE(again) << again.error().message();
 }
 

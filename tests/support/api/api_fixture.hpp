@@ -22,6 +22,7 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Answer {
   long status = 0;
   std::string body;
+  long retry_after_s = 0;  ///< 0: it says nothing
   /// Null where the body is not JSON.
   [[nodiscard]] json::value value() const;
   /// A text member of the body; empty where there is none.

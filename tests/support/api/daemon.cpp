@@ -135,9 +135,10 @@ base::Result<std::unique_ptr<Daemon>> Daemon::start(const ScratchFolder& scratch
   return daemon;
 }
 
-base::Result<std::unique_ptr<Daemon>> Daemon::launch(const ScratchFolder& scratch) {
+base::Result<std::unique_ptr<Daemon>> Daemon::launch(const ScratchFolder& scratch, Surroundings surroundings) {
   constexpr std::string_view before_port = "listening on 127.0.0.1 port ";
-  std::unique_ptr<Daemon> daemon = spawned(scratch, {}, {.variables = {{"TRAV_LOG_LEVEL", "debug"}}});
+  surroundings.variables["TRAV_LOG_LEVEL"] = "debug";
+  std::unique_ptr<Daemon> daemon = spawned(scratch, {}, surroundings);
   TRV_TRY(daemon->wait_for_text(daemon->complaints_, before_port));
   const std::string said = daemon->complaints();
   const std::size_t at = said.find(before_port) + before_port.size();

@@ -55,7 +55,8 @@ class Daemon {
                                                                    const std::vector<std::string>& more_arguments = {},
                                                                    const Surroundings& surroundings = {});
   /// The same, but returns when the port is open, which is before it is ready; then there is no operator_token().
-  [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> launch(const ScratchFolder& scratch);
+  [[nodiscard]] static base::Result<std::unique_ptr<Daemon>> launch(const ScratchFolder& scratch,
+                                                                    Surroundings surroundings = {});
   ~Daemon();
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;

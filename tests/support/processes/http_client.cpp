@@ -62,6 +62,9 @@ base::Result<HttpAnswer> HttpClient::send(const HttpRequest& request) {
   HttpAnswer answer;
   curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &answer.status);
   answer.body = std::move(exchange.body);
+  curl_off_t retry_after_s = 0;
+  curl_easy_getinfo(handle_, CURLINFO_RETRY_AFTER, &retry_after_s);
+  answer.retry_after_s = static_cast<long>(retry_after_s);
   return answer;
 }
 

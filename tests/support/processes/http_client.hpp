@@ -24,6 +24,7 @@ struct HttpRequest {
 struct HttpAnswer {
   long status = 0;
   std::string body;
+  long retry_after_s = 0;  ///< 0: it says nothing
 };
 
 /// Keeps its connection open between requests. One thread.
