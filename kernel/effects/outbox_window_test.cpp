@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "kernel/effects/outbox_fixture.hpp"
+#include "kernel/effects/testing/outbox_fixture.hpp"
 
 namespace trv::effects {
 namespace {

@@ -1,12 +1,7 @@
 #include "kernel/egress/broker.hpp"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <functional>
@@ -15,6 +10,7 @@
 #include <mutex>
 #include <thread>
 
+#include "kernel/http/testing/loopback_server.hpp"
 #include "sdk/base/bytes.hpp"
 
 namespace trv::egress {
@@ -27,89 +23,7 @@ using testing::Not;
 
 constexpr std::string_view secret_text = "s3cr3t-token";
 
-/// An HTTP/1.1 server on the loopback, port chosen by the system. Each socket has a thread. The handler gets the whole
-/// request and returns the whole response; an empty one closes the socket.
-class TestServer {
- public:
-  using Handler = std::function<std::string(const std::string&)>;
-
-  explicit TestServer(Handler handler) : handler_(std::move(handler)) {
-    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(::listen(listener_, 64), 0);
-    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
-    acceptor_ = std::thread([this] { accept_all(); });
-  }
-  ~TestServer() {
-    stopping_ = true;
-    acceptor_.join();
-    for (std::thread& thread : threads_) thread.join();
-    ::close(listener_);
-  }
-
-  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
-  [[nodiscard]] int sockets_accepted() const { return sockets_accepted_; }
-  [[nodiscard]] std::vector<std::string> requests() {
-    const std::lock_guard lock(mutex_);
-    return requests_;
-  }
-
- private:
-  bool readable(int fd) const {
-    while (!stopping_) {
-      pollfd waiting{fd, POLLIN, 0};
-      if (::poll(&waiting, 1, 10) > 0) return true;
-    }
-    return false;
-  }
-  void accept_all() {
-    while (readable(listener_)) {
-      const int fd = ::accept(listener_, nullptr, nullptr);
-      if (fd < 0) continue;
-      ++sockets_accepted_;
-      threads_.emplace_back([this, fd] { serve(fd); });
-    }
-  }
-  void serve(int fd) {
-    std::string buffer;
-    while (readable(fd)) {
-      char bytes[4096];
-      const ssize_t count = ::recv(fd, bytes, sizeof bytes, 0);
-      if (count <= 0) break;
-      buffer.append(bytes, static_cast<std::size_t>(count));
-      const std::size_t end = buffer.find("\r\n\r\n");
-      if (end == std::string::npos) continue;
-      std::size_t body = 0;
-      if (const std::size_t at = buffer.find("Content-Length: "); at < end) body = std::stoul(buffer.substr(at + 16));
-      if (buffer.size() < end + 4 + body) continue;
-      const std::string request = buffer.substr(0, end + 4 + body);
-      buffer.erase(0, request.size());
-      {
-        const std::lock_guard lock(mutex_);
-        requests_.push_back(request);
-      }
-      const std::string response = handler_(request);
-      if (response.empty()) break;
-      if (::send(fd, response.data(), response.size(), MSG_NOSIGNAL) < 0) break;
-    }
-    ::close(fd);
-  }
-
-  Handler handler_;
-  int listener_ = -1;
-  std::uint16_t port_ = 0;
-  std::atomic<bool> stopping_ = false;
-  std::atomic<int> sockets_accepted_ = 0;
-  std::mutex mutex_;
-  std::vector<std::string> requests_;
-  std::vector<std::thread> threads_;
-  std::thread acceptor_;
-};
+using TestServer = http::LoopbackServer;
 
 std::string reply(int status, std::string_view body, std::string_view headers = "") {
   return "HTTP/1.1 " + std::to_string(status) + " Text\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +

@@ -3,11 +3,17 @@
 #include <atomic>
 #include <thread>
 
-#include "kernel/plugin_host/testing/echo_server.hpp"
+#include "kernel/http/testing/loopback_server.hpp"
 #include "kernel/plugin_host/testing/plugin_host_fixture.hpp"
 
 namespace trv::plugin_host {
 namespace {
+
+/// Answers with the request line as the body.
+std::string request_line(const std::string& request) {
+  const std::string line = request.substr(0, request.find(" HTTP"));
+  return "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(line.size()) + "\r\n\r\n" + line;
+}
 
 using testing::HasSubstr;
 using namespace std::chrono_literals;
@@ -157,7 +163,7 @@ TEST_F(PluginHostTest, a_plugin_whose_structs_are_smaller_than_version_1_is_refu
 
 TEST_F(PluginHostTest, libraries_of_the_first_and_of_a_later_minor_version_work) {
   for (const char* name : {"frozen_v1", "later_minor"}) {
-    EchoServer server;
+    http::LoopbackServer server(request_line);
     source_.connection.base_url = server.url();
     const base::Status loaded = load(install(package_of(name)).package_digest);
     ASSERT_TRUE(loaded) << name << ": " << loaded.error().message();
@@ -315,19 +321,19 @@ TEST_F(PluginHostTest, log_lines_are_bounded_and_escaped) {
 // ---- HTTP
 
 TEST_F(PluginHostTest, a_plugin_fetches_through_its_connection) {
-  EchoServer server;
+  http::LoopbackServer server(request_line);
   source_.connection.base_url = server.url() + "/base";
   load_good();
   EXPECT_EQ(run(call("fetch")).value(), R"({"status":200,"body":"GET /base/items?q=1","headers":2})");
-  EXPECT_THAT(server.heads().at(0), Not(HasSubstr("Idempotency-Key")));
+  EXPECT_THAT(server.requests().at(0), Not(HasSubstr("Idempotency-Key")));
 }
 
 TEST_F(PluginHostTest, each_unsafe_request_of_a_call_has_its_own_key) {
-  EchoServer server;
+  http::LoopbackServer server(request_line);
   source_.connection.base_url = server.url();
   load_good();
   ASSERT_TRUE(run(call("post-thrice")));
-  const auto heads = server.heads();
+  const auto heads = server.requests();
   ASSERT_EQ(heads.size(), 3U);
   EXPECT_THAT(heads[0], HasSubstr("Idempotency-Key: key\r\n"));
   EXPECT_THAT(heads[1], HasSubstr("Idempotency-Key: key/2\r\n"));
@@ -335,7 +341,7 @@ TEST_F(PluginHostTest, each_unsafe_request_of_a_call_has_its_own_key) {
 }
 
 TEST_F(PluginHostTest, what_is_not_granted_reaches_the_plugin_as_an_error) {
-  EchoServer server;
+  http::LoopbackServer server(request_line);
   source_.connection.base_url = server.url();
   load_good();
   source_.connection.plugin = "somebody";
@@ -348,23 +354,15 @@ TEST_F(PluginHostTest, what_is_not_granted_reaches_the_plugin_as_an_error) {
   unnamed.connection = "";
   EXPECT_EQ(run(std::move(unnamed)).error().code, ErrorCode::invalid);
   EXPECT_EQ(run(call("escape")).error().code, ErrorCode::invalid);
-  EXPECT_EQ(server.heads().size(), 0U);
+  EXPECT_EQ(server.requests().size(), 0U);
 }
 
 TEST_F(PluginHostTest, a_request_ends_with_its_call) {
-  const int silent = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(silent, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(silent, 4), 0);
-  ASSERT_EQ(::getsockname(silent, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  source_.connection.base_url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+  const http::LoopbackListener silent;
+  source_.connection.base_url = silent.url();
   load_good();
   EXPECT_EQ(run(call("fetch", "{}", 50)).error().code, ErrorCode::timeout);
   EXPECT_TRUE(eventually([this] { return broker_->metrics().in_flight == 0; }));
-  ::close(silent);
 }
 
 TEST_F(PluginHostTest, requests_that_fail_at_once_free_their_place_in_the_call) {

@@ -3,8 +3,8 @@
 #include <atomic>
 
 #include "events/lmdb/files_are_full.hpp"
-#include "kernel/shard/shard_fixture.hpp"
 #include "kernel/shard/shard_processor.hpp"
+#include "kernel/shard/testing/shard_fixture.hpp"
 
 namespace trv::shard::testing {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "kernel/shard/shard_fixture.hpp"
+#include "kernel/shard/testing/shard_fixture.hpp"
 
 namespace trv::shard::testing {
 namespace {

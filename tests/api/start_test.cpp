@@ -1,10 +1,7 @@
 // A daemon that cannot start says why in one line and ends with exit code 2.
 
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +10,7 @@
 #include <sstream>
 #include <thread>
 
+#include "kernel/http/testing/loopback_server.hpp"
 #include "tests/support/api/daemon.hpp"
 
 namespace trv::api {
@@ -38,17 +36,9 @@ class StartTest : public testing::Test {
 };
 
 TEST_F(StartTest, a_port_in_use_is_named) {
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
-  ASSERT_EQ(::listen(listener, 1), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
-  const std::string port = std::to_string(ntohs(address.sin_port));
+  const http::LoopbackListener listener;
+  const std::string port = std::to_string(listener.port());
   expect_one_line(run_daemon(scratch_, {"--data", data(), "--port", port}), port);
-  ::close(listener);
 }
 
 TEST_F(StartTest, a_first_start_that_fails_does_not_use_up_the_operators_token) {

@@ -1,14 +1,10 @@
 #pragma once
 // Whole command lines against a scripted server on a loopback socket. For tests; one thread beside the server's own.
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
@@ -20,10 +16,10 @@
 #include <sstream>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "kernel/cli/commands/world.hpp"
+#include "kernel/http/testing/loopback_server.hpp"
 
 namespace trv::cli {
 struct Answer {
@@ -44,26 +40,7 @@ struct Received {
 // with 400. It never delays or reorders.
 class FakeServer {
  public:
-  FakeServer() : listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(::bind(listener_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
-    EXPECT_EQ(::listen(listener_, 16), 0);
-    socklen_t length = sizeof address;
-    EXPECT_EQ(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length), 0);
-    port_ = ntohs(address.sin_port);
-    thread_ = std::thread([this] { serve(); });
-  }
-  FakeServer(const FakeServer&) = delete;
-  FakeServer& operator=(const FakeServer&) = delete;
-  ~FakeServer() {
-    ::shutdown(listener_, SHUT_RDWR);
-    thread_.join();
-    ::close(listener_);
-  }
-
-  [[nodiscard]] std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
+  [[nodiscard]] std::string url() const { return server_.url(); }
   void script(const std::string& line, Answer answer) {
     const std::lock_guard lock(mutex_);
     answers_[line].push_back(std::move(answer));
@@ -83,34 +60,8 @@ class FakeServer {
   }
 
  private:
-  void serve() {
-    for (;;) {
-      const int connection = ::accept(listener_, nullptr, nullptr);
-      if (connection < 0) return;
-      handle(connection);
-      ::close(connection);
-    }
-  }
-
-  void handle(int connection) {
-    std::string bytes;
-    std::array<char, 65536> part{};
-    std::size_t wanted = std::string::npos;
-    std::size_t head_end = std::string::npos;
-    while (head_end == std::string::npos || bytes.size() < wanted) {
-      const ssize_t count = ::recv(connection, part.data(), part.size(), 0);
-      if (count <= 0) return;
-      bytes.append(part.data(), static_cast<std::size_t>(count));
-      if (bytes.front() < 'A' || bytes.front() > 'Z') {  // of a TLS client for example
-        constexpr std::string_view refusal = "HTTP/1.1 400 X\r\nConnection: close\r\n\r\n";
-        static_cast<void>(::send(connection, refusal.data(), refusal.size(), MSG_NOSIGNAL));
-        return;
-      }
-      head_end = bytes.find("\r\n\r\n");
-      if (head_end == std::string::npos) continue;
-      const auto at = bytes.find("Content-Length: ");
-      wanted = head_end + 4 + (at < head_end ? std::stoul(bytes.substr(at + 16)) : 0);
-    }
+  std::string handle(const std::string& bytes) {
+    const std::size_t head_end = bytes.find("\r\n\r\n");
     Received request{.line = bytes.substr(0, bytes.find(" HTTP/")),
                      .head = bytes.substr(0, head_end),
                      .body = bytes.substr(head_end + 4)};
@@ -121,9 +72,8 @@ class FakeServer {
     }
     const std::string length =
         answer.type == "text/event-stream" ? "" : fmt::format("Content-Length: {}\r\n", answer.body.size());
-    const std::string reply = fmt::format("HTTP/1.1 {} X\r\nContent-Type: {}\r\n{}{}Connection: close\r\n\r\n{}",
-                                          answer.status, answer.type, length, answer.header, answer.body);
-    static_cast<void>(::send(connection, reply.data(), reply.size(), MSG_NOSIGNAL));
+    return fmt::format("HTTP/1.1 {} X\r\nContent-Type: {}\r\n{}{}Connection: close\r\n\r\n{}", answer.status,
+                       answer.type, length, answer.header, answer.body);
   }
 
   Answer answer_to(const std::string& line) {
@@ -143,13 +93,11 @@ class FakeServer {
             .body = R"({"title":"Not found","status":404,"detail":"nothing scripted","code":"not_found"})"};
   }
 
-  int listener_;
-  std::uint16_t port_ = 0;
   std::mutex mutex_;
   std::map<std::string, std::deque<Answer>> answers_;
   std::map<std::string, std::filesystem::path> shared_;
   std::vector<Received> received_;
-  std::thread thread_;
+  http::LoopbackServer server_{[this](const std::string& request) { return handle(request); }};
 };
 
 class CommandLine : public testing::Test {

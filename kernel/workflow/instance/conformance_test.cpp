@@ -12,7 +12,7 @@
 
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
-#include "kernel/workflow/instance/workflow_fixture.hpp"
+#include "kernel/workflow/instance/testing/workflow_fixture.hpp"
 
 namespace trv::instance::testing {
 namespace {

@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "kernel/json/serialize.hpp"
-#include "kernel/workflow/instance/workflow_fixture.hpp"
+#include "kernel/workflow/instance/testing/workflow_fixture.hpp"
 
 namespace trv::instance {
 namespace {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <map>
 
-#include "kernel/workflow/instance/workflow_fixture.hpp"
+#include "kernel/workflow/instance/testing/workflow_fixture.hpp"
 
 namespace trv::instance::testing {
 namespace {

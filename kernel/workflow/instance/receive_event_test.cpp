@@ -6,7 +6,7 @@
 
 #include "kernel/workflow/instance/decisions.hpp"
 #include "kernel/workflow/instance/events.hpp"
-#include "kernel/workflow/instance/workflow_fixture.hpp"
+#include "kernel/workflow/instance/testing/workflow_fixture.hpp"
 
 namespace trv::instance::testing {
 namespace {

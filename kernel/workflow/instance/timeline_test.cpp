@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <ctime>
 
-#include "kernel/workflow/instance/workflow_fixture.hpp"
+#include "kernel/workflow/instance/testing/workflow_fixture.hpp"
 
 namespace trv::instance::testing {
 namespace {
