@@ -87,11 +87,10 @@ std::string output_of(const egress::Request& request, const egress::Response& re
   for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
   // JSON has no place for other bytes.
   const bool is_text = base::is_utf8(response.body);
-  Value output = Value::object(
-      {{"request", Value::object({{"method", Value(request.method)},
-                                  {"uri", Value(request.connection.empty() ? request.url : request.path)}})},
-       {"status", Value(response.status)},
-       {"headers", std::move(headers)}});
+  Value output = {
+      {"request", {{"method", request.method}, {"uri", request.connection.empty() ? request.url : request.path}}},
+      {"status", response.status},
+      {"headers", std::move(headers)}};
   if (is_text) {
     output.set("body", Value(response.body));
   } else {

@@ -1,6 +1,7 @@
 #include "kernel/egress/broker.hpp"
 
 #include "kernel/egress/broker_loop.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::egress {
 
@@ -10,7 +11,7 @@ base::Result<std::unique_ptr<Broker>> Broker::start(BrokerConfiguration configur
       configuration.url_limits.timeout_ms_max == 0 || configuration.url_limits.concurrency_max == 0) {
     return base::fail(base::ErrorCode::invalid, "HTTP limits must be above 0");
   }
-  if (!is_header_value(configuration.user_agent)) {
+  if (!base::is_field_value(configuration.user_agent)) {
     return base::fail(base::ErrorCode::invalid, "user_agent holds a control character");
   }
   auto loop = std::make_unique<Loop>(std::move(configuration), connections, secrets, clock);

@@ -14,6 +14,7 @@
 
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::egress {
 namespace {
@@ -285,7 +286,7 @@ base::Result<std::string> Broker::Loop::credential(const base::TenantId& tenant,
   if (authentication.scheme == AuthenticationScheme::none) return std::string();
   TRV_TRY_ASSIGN(std::string secret, secrets_.reveal(tenant, authentication.secret_reference));
   std::string line;
-  if (!is_header_value(secret)) {
+  if (!base::is_field_value(secret)) {
     OPENSSL_cleanse(secret.data(), secret.size());
     return base::fail(ErrorCode::invalid, "the secret holds a control character; set it again without line breaks");
   }

@@ -33,10 +33,6 @@ bool is_header_name(std::string_view name) noexcept {
   return name.size() <= 256 && is_token(name);
 }
 
-bool is_header_value(std::string_view value) noexcept {
-  return base::is_field_value(value);
-}
-
 bool is_host_header(std::string_view name) noexcept {
   static constexpr std::array<std::string_view, 15> names = {"authorization",
                                                              "connection",

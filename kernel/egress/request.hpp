@@ -56,8 +56,6 @@ struct Response {
 
 /// Whether `name` may be the name of an HTTP header (RFC 9110 token, at most 256 bytes).
 [[nodiscard]] bool is_header_name(std::string_view name) noexcept;
-/// Whether `value` has no control character but tab.
-[[nodiscard]] bool is_header_value(std::string_view value) noexcept;
 /// Whether the header is set by the host alone, for every caller.
 [[nodiscard]] bool is_host_header(std::string_view name) noexcept;
 

@@ -118,7 +118,7 @@ std::string run(const Case& test) {
   const auto program = compile(test.program);
   if (test.must_fail) return program ? "compiled" : "";
   if (!program) return "does not compile: " + program.error().message();
-  const auto input = json::parse(test.input);
+  const auto input = json::parse(test.input, {.large_numbers = json::LargeNumbers::largest});
   if (!input) return "the input is not JSON: " + input.error().message();
   Budget budget;
   budget.fuel = 20'000'000;
@@ -129,7 +129,7 @@ std::string run(const Case& test) {
   for (const json::Value& output : *outputs) got += json::serialize(output).substr(0, 400) + "\n";
   if (outputs->size() != test.outputs.size()) return "a different number of outputs:\n" + got;
   for (std::size_t i = 0; i < outputs->size(); ++i) {
-    const auto expected = json::parse(test.outputs[i]);
+    const auto expected = json::parse(test.outputs[i], {.large_numbers = json::LargeNumbers::largest});
     if (!expected) return "the expected output is not JSON";
     if (*expected != (*outputs)[i]) return "different outputs:\n" + got;
   }

@@ -33,11 +33,16 @@ TEST(Program, workflow_expressions_give_what_jq_gives) {
   EXPECT_EQ(run("[.user.tags[] | select(test(\"^b\"))]", input), R"(["b"])");
 }
 
+TEST(Program, a_number_beyond_the_largest_double_becomes_the_largest_as_in_jq) {
+  EXPECT_EQ(run("\"[1e999, -1e999]\" | fromjson"), "[1.7976931348623157e+308,-1.7976931348623157e+308]");
+  EXPECT_EQ(run("\"1e999\" | tonumber"), "1.7976931348623157e+308");
+}
+
 TEST(Program, variables_are_bound_by_position) {
   const std::vector<std::string> names = {"context", "input"};
   const auto program = compile("$context.a + $input", names);
   ASSERT_TRUE(program);
-  const std::vector<json::Value> values = {json::Value::object({{"a", 1}}), json::Value(2)};
+  const std::vector<json::Value> values = {json::Value{{"a", 1}}, json::Value(2)};
   const auto output = evaluate_first(*program, json::Value(), {.variables = values, .now = {}});
   ASSERT_TRUE(output && *output);
   EXPECT_EQ(**output, json::Value(3));

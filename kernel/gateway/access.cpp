@@ -9,6 +9,8 @@
 #include "kernel/gateway/media.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -19,7 +21,7 @@ constexpr std::size_t token_bytes_max = 128;
 std::size_t count_headers(const http::Request& request, std::string_view name) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
-    if (http::equal_ignoring_case(request.header_at(i).name, name)) ++count;
+    if (base::equal_ignoring_case(request.header_at(i).name, name)) ++count;
   }
   return count;
 }
@@ -43,7 +45,7 @@ Result<tenancy::Token> authenticate(const node::Node& node, const http::Request&
     }
   }
   if (!header) return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
-  if (header->size() <= scheme.size() || !http::equal_ignoring_case(header->substr(0, scheme.size()), scheme)) {
+  if (header->size() <= scheme.size() || !base::equal_ignoring_case(header->substr(0, scheme.size()), scheme)) {
     return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
   }
   const std::string_view text = header->substr(scheme.size());
@@ -60,7 +62,7 @@ Result<tenancy::Token> authenticate(const node::Node& node, const http::Request&
 }
 
 base::Error tenant_not_found(std::string_view tenant) {
-  return {ErrorCode::not_found, fmt::format("tenant '{}' not found", http::utf8_prefix(tenant, 63))};
+  return {ErrorCode::not_found, fmt::format("tenant '{}' not found", base::utf8_prefix(tenant, 63))};
 }
 
 /// nullopt: allowed.
@@ -85,10 +87,10 @@ std::optional<base::Error> refusal(const tenancy::Token& token, std::optional<st
 void record_refusal(Call call, base::Error error) {
   const http::Request& request = call.request();
   const tenancy::DenyAccess denial{.action = std::string(request.method()),
-                                   .target = std::string(http::utf8_prefix(request.path(), 1024)),
+                                   .target = std::string(base::utf8_prefix(request.path(), 1024)),
                                    .reason = error.message(),
                                    .source = std::string(request.remote_address())};
-  decide_then(std::move(call), denial, [error = std::move(error)](Call refused, const Result<Change>& change) {
+  (void)decide_then(std::move(call), denial, [error = std::move(error)](Call refused, const Result<Change>& change) {
     refused.responder.fail(change ? error : change.error());
   });
 }
@@ -141,11 +143,10 @@ NewToken make_token(base::Random& random, const base::TenantId& tenant) {
   return token;
 }
 
-http::Handler guarded(const node::Node& node, Resource resource, Verb verb, std::function<void(Call)> handler,
-                      GuardOptions options) {
-  TRV_EXPECTS(handler != nullptr);
-  return [&node, resource, verb, options, handler = std::move(handler)](const http::Request& request,
-                                                                        http::Responder responder) {
+http::Handler guarded(const node::Node& node, Resource resource, Verb verb, Handle handle, GuardOptions options) {
+  TRV_EXPECTS(handle != nullptr);
+  return [&node, resource, verb, options, handle = std::move(handle)](const http::Request& request,
+                                                                      http::Responder responder) {
     Result<tenancy::Token> token = authenticate(node, request);
     if (!token) return responder.fail(token.error());
     // The event of a refused call belongs to the tenant of the caller.
@@ -168,7 +169,7 @@ http::Handler guarded(const node::Node& node, Resource resource, Verb verb, std:
     if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
       if (auto refused = refuse_media(request, {"application/json"})) return call.responder.send(*std::move(refused));
     }
-    handler(std::move(call));
+    if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
   };
 }
 
@@ -189,7 +190,7 @@ shard::Command command_of(const Call& call) {
   return command;
 }
 
-void submit_then(Call call, Decide decide, Then then) {
+base::Status submit_then(Call call, Decide decide, Then then) {
   TRV_EXPECTS(decide != nullptr && then != nullptr && call.responder.pending());
   shard::Command command = command_of(call);
   node::Shard& shard = call.shard;
@@ -204,6 +205,7 @@ void submit_then(Call call, Decide decide, Then then) {
     then(std::move(*held), outcome ? Result<Change>(Change{*outcome, *time}) : fail(outcome.error()));
   };
   shard.submit(std::move(command));
+  return {};
 }
 
 Then answering(std::function<http::Response(const Change&)> answer) {
@@ -213,8 +215,8 @@ Then answering(std::function<http::Response(const Change&)> answer) {
   };
 }
 
-void submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer) {
-  submit_then(std::move(call), std::move(decide), answering(std::move(answer)));
+base::Status submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer) {
+  return submit_then(std::move(call), std::move(decide), answering(std::move(answer)));
 }
 
 Result<Page> page_of(const http::Request& request) {
@@ -223,7 +225,7 @@ Result<Page> page_of(const http::Request& request) {
     const auto number = parse_number<std::size_t>(*limit);
     if (!number || *number < 1 || *number > 500) {
       return fail(ErrorCode::invalid,
-                  fmt::format("limit is '{}'; expected an integer from 1 to 500", http::utf8_prefix(*limit, 80)));
+                  fmt::format("limit is '{}'; expected an integer from 1 to 500", base::utf8_prefix(*limit, 80)));
     }
     page.limit = *number;
   }

@@ -42,7 +42,15 @@ struct Call {
   [[nodiscard]] std::string actor() const { return "token:" + principal.id; }
   /// The operator asks about a tenant of others.
   [[nodiscard]] bool foreign() const { return tenant != principal.tenant; }
+  /// Answers. Always ok, so that a handler can end with it.
+  base::Status send(http::Response response) {
+    responder.send(std::move(response));
+    return {};
+  }
 };
+
+/// Answers the call, or moves it to what will; its error is the answer to a call that is still pending.
+using Handle = std::function<base::Status(Call& call)>;
 
 /// Whose tenants a route may be asked about.
 enum class Reach {
@@ -62,8 +70,8 @@ struct GuardOptions {
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the
 /// same 404; a role that does not allow it → 403; a body that is not JSON by its headers → 415. Refusals of a known
 /// token are events in its tenant before they are answered.
-[[nodiscard]] http::Handler guarded(const node::Node& node, Resource resource, Verb verb,
-                                    std::function<void(Call)> handler, GuardOptions options = {});
+[[nodiscard]] http::Handler guarded(const node::Node& node, Resource resource, Verb verb, Handle handle,
+                                    GuardOptions options = {});
 
 /// What a command led to, and the time of its decision, which its events bear.
 struct Change : shard::Applied {
@@ -74,18 +82,18 @@ using Decide = std::function<Result<shard::Decision>(const lmdb::Txn&, shard::De
 
 using Then = std::function<void(Call call, const Result<Change>& change)>;
 /// Decides on the call's shard; `then` has the call back when that is durable, or refused, and answers it. Shard's
-/// thread.
-void submit_then(Call call, Decide decide, Then then);
+/// thread. This and what follows is always ok, so that a handler can end with it.
+base::Status submit_then(Call call, Decide decide, Then then);
 
 /// Answers: with `answer` when it took effect, with the problem when not.
 [[nodiscard]] Then answering(std::function<http::Response(const Change&)> answer);
-void submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer);
+base::Status submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer);
 
 /// A command that tenancy::decide knows, in the same way.
 template <typename Command>
-void decide_then(Call call, Command command, Then then) {
+base::Status decide_then(Call call, Command command, Then then) {
   const tenancy::TenancyStore& store = call.shard.tenancy();
-  submit_then(
+  return submit_then(
       std::move(call),
       [&store, command = std::move(command)](const lmdb::Txn& state, shard::DecisionContext& context) {
         return tenancy::decide(store, state, context, command);
@@ -93,8 +101,8 @@ void decide_then(Call call, Command command, Then then) {
       std::move(then));
 }
 template <typename Command>
-void decide(Call call, Command command, std::function<http::Response(const Change&)> answer) {
-  decide_then(std::move(call), std::move(command), answering(std::move(answer)));
+base::Status decide(Call call, Command command, std::function<http::Response(const Change&)> answer) {
+  return decide_then(std::move(call), std::move(command), answering(std::move(answer)));
 }
 
 /// The traceparent header (W3C Trace Context); empty where it is not of hexadecimal digits and '-', or over 128 bytes.

@@ -39,10 +39,10 @@ Result<http::Response> from_trail(const TrailSigner& signer, const Call& call, c
 
 // Reading the trail is a fact of the trail: it is recorded before `answer(call)` answers it.
 template <typename Answer>
-void record_then(Call call, std::string_view what, Answer answer) {
+base::Status record_then(Call call, std::string_view what, Answer answer) {
   const tenancy::ReadTrail fact{
       .what = std::string(what), .size = 0, .source = std::string(call.request().remote_address())};
-  decide_then(std::move(call), fact, [answer = std::move(answer)](Call recorded, const Result<Change>& change) {
+  return decide_then(std::move(call), fact, [answer = std::move(answer)](Call recorded, const Result<Change>& change) {
     if (!change) return recorded.responder.fail(change.error());
     answer(std::move(recorded));
   });
@@ -50,8 +50,8 @@ void record_then(Call call, std::string_view what, Answer answer) {
 
 // What is answered covers the record of this very read. It is read where no other command waits for it.
 template <typename Read>
-void record_and_read(const TrailSigner& signer, Call call, std::string_view what, Read read) {
-  record_then(std::move(call), what, [&signer, read](Call recorded) {
+base::Status record_and_read(const TrailSigner& signer, Call call, std::string_view what, Read read) {
+  return record_then(std::move(call), what, [&signer, read](Call recorded) {
     const auto held = std::make_shared<Call>(std::move(recorded));
     const bool is_taken =
         held->shard.run_aside([&signer, read, held] { held->responder.answer(from_trail(signer, *held, read)); });
@@ -108,37 +108,38 @@ Result<http::Response> read_proof(const trail::Trail& trail, log::Lsn lsn) {
 }
 
 // A tile that does not exist is not read, so it leaves no record.
-void answer_tile(const TrailSigner& signer, Call call) {
+base::Status answer_tile(const TrailSigner& signer, Call& call) {
   const std::string path = "tile/" + std::string(call.request().parameter("path"));
-  auto tile = from_trail(signer, call, [&path](const trail::Trail& trail) { return read_tile(trail, path); });
-  if (!tile) return call.responder.fail(tile.error());
-  record_then(std::move(call), path, [tile = *std::move(tile)](Call recorded) { recorded.responder.send(tile); });
+  TRV_TRY_ASSIGN(const http::Response tile,
+                 from_trail(signer, call, [&path](const trail::Trail& trail) { return read_tile(trail, path); }));
+  return record_then(std::move(call), path, [tile](Call recorded) { recorded.responder.send(tile); });
+}
+
+base::Status answer_key(const TrailSigner& signer, Call& call) {
+  TRV_TRY_ASSIGN(const note::SigningKey key, key_of(signer, call.tenant));
+  return call.send(http::text(200, key.verifier().format() + "\n"));
+}
+
+base::Status answer_proof(const TrailSigner& signer, Call& call) {
+  TRV_TRY_ASSIGN(const log::Lsn lsn, lsn_of(call));
+  return record_and_read(signer, std::move(call), "proof",
+                         [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
 }
 
 }  // namespace
 
 void add_audit_routes(http::Router& router, const node::Node& node, const TrailSigner& signer) {
-  const auto reader = [&node](std::function<void(Call)> handler) {
-    return guarded(node, Resource::trail, Verb::read, std::move(handler));
-  };
-  router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&signer](Call call) {
-                 record_and_read(signer, std::move(call), "checkpoint", read_checkpoint);
+  const auto reader = [&node](Handle handle) { return guarded(node, Resource::trail, Verb::read, std::move(handle)); };
+  router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&signer](Call& call) {
+                 return record_and_read(signer, std::move(call), "checkpoint", read_checkpoint);
                }),
                {.may_wait = true});
-  router.route("GET", "/v1/tenants/{tenant}/audit/key", reader([&signer](Call call) {
-                 const auto key = key_of(signer, call.tenant);
-                 if (!key) return call.responder.fail(key.error());
-                 call.responder.send(http::text(200, key->verifier().format() + "\n"));
-               }));
+  router.route("GET", "/v1/tenants/{tenant}/audit/key",
+               reader([&signer](Call& call) { return answer_key(signer, call); }));
   router.route("GET", "/v1/tenants/{tenant}/audit/tile/{path...}",
-               reader([&signer](Call call) { answer_tile(signer, std::move(call)); }), {.may_wait = true});
-  router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}", reader([&signer](Call call) {
-                 const auto lsn = lsn_of(call);
-                 if (!lsn) return call.responder.fail(lsn.error());
-                 record_and_read(signer, std::move(call), "proof",
-                                 [lsn = *lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
-               }),
-               {.may_wait = true});
+               reader([&signer](Call& call) { return answer_tile(signer, call); }), {.may_wait = true});
+  router.route("GET", "/v1/tenants/{tenant}/audit/proofs/{lsn}",
+               reader([&signer](Call& call) { return answer_proof(signer, call); }), {.may_wait = true});
 }
 
 }  // namespace trv::gateway

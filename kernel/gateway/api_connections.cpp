@@ -14,10 +14,10 @@ using tenancy::Connection;
 using tenancy::Resource;
 using tenancy::Verb;
 
-boost::json::object to_object(const Connection& connection) {
-  boost::json::object authentication = {{"scheme", connection.scheme}};
-  if (connection.scheme == "basic") authentication["user"] = connection.user;
-  if (connection.scheme == "header") authentication["header"] = connection.user;
+json::Value to_object(const Connection& connection) {
+  json::Value authentication = {{"scheme", connection.scheme}};
+  if (connection.scheme == "basic") authentication.set("user", connection.user);
+  if (connection.scheme == "header") authentication.set("header", connection.user);
   return {{"name", connection.name},
           {"plugin", connection.plugin},
           {"base_url", connection.base_url},
@@ -108,13 +108,11 @@ base::Result<bool> is_installed(const node::Shard& platform, std::string_view pl
 }
 
 // A secret that is not sent again is kept.
-void apply_connection(const node::Shard& platform, const Secrets& kept_secrets, Call call) {
+base::Status apply_connection(const node::Shard& platform, const Secrets& kept_secrets, Call& call) {
   egress::SecretStore& store = kept_secrets.store;
-  auto wanted = parse(call.request());
-  if (!wanted) return call.responder.fail(wanted.error());
-  auto plugin_installed = is_installed(platform, wanted->connection.plugin);
-  if (!plugin_installed) return call.responder.fail(plugin_installed.error());
-  auto connection = std::make_shared<Connection>(wanted->connection);
+  TRV_TRY_ASSIGN(const Wanted wanted, parse(call.request()));
+  TRV_TRY_ASSIGN(const bool plugin_installed, is_installed(platform, wanted.connection.plugin));
+  auto connection = std::make_shared<Connection>(wanted.connection);
   auto secrets = std::make_shared<SecretChange>();
   const auto keep = [&](const std::optional<std::string>& secret, std::string& reference) -> base::Status {
     if (!secret) return {};
@@ -122,18 +120,18 @@ void apply_connection(const node::Shard& platform, const Secrets& kept_secrets, 
     secrets->brought.push_back(reference);
     return {};
   };
-  base::Status kept = keep(wanted->secret, connection->secret);
-  if (kept) kept = keep(wanted->webhook_secret, connection->webhook_secret);
+  base::Status kept = keep(wanted.secret, connection->secret);
+  if (kept) kept = keep(wanted.webhook_secret, connection->webhook_secret);
   if (!kept) {
     settle_secrets(store, call.tenant, *secrets, false);
-    return call.responder.fail_storing(kept.error());
+    call.responder.fail_storing(kept.error());
+    return {};
   }
   shard::Command command = command_of(call);
   node::Shard& shard = call.shard;
   auto held = std::make_shared<Call>(std::move(call));
-  command.decide = [&tenancy = shard.tenancy(), connection, secrets, plugin_installed = *plugin_installed,
-                    sent = *connection](const lmdb::Txn& state,
-                                        shard::DecisionContext& context) -> base::Result<shard::Decision> {
+  command.decide = [&tenancy = shard.tenancy(), connection, secrets, plugin_installed, sent = *connection](
+                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
     *connection = sent;
     secrets->decided = false;
     TRV_TRY_ASSIGN(const auto before, tenancy.connection(state, context.tenant, sent.name));
@@ -153,14 +151,15 @@ void apply_connection(const node::Shard& platform, const Secrets& kept_secrets, 
         },
         [held, connection, outcome] {
           if (!outcome) return held->responder.fail(outcome.error());
-          held->responder.send(http::json(200, boost::json::value(to_object(*connection))));
+          held->responder.send(http::json(200, to_object(*connection)));
         });
   };
   shard.submit(std::move(command));
+  return {};
 }
 
 // Who removes a connection takes its secrets back: also requests that wait in line do not send them any more.
-void remove_connection(const Secrets& secrets, Call call) {
+base::Status remove_connection(const Secrets& secrets, Call& call) {
   const tenancy::RemoveConnection remove{std::string(call.request().parameter("name"))};
   auto named = std::make_shared<std::vector<std::string>>();
   shard::Command command = command_of(call);
@@ -182,24 +181,25 @@ void remove_connection(const Secrets& secrets, Call call) {
         [held] { held->responder.send(http::empty(204)); });
   };
   shard.submit(std::move(command));
+  return {};
 }
 
 }  // namespace
 
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets) {
   router.route("GET", "/v1/tenants/{tenant}/connections",
-               guarded(node, Resource::connections, Verb::read, [](Call call) {
-                 answer_list(
-                     std::move(call), &tenancy::TenancyStore::connections,
-                     [](const auto& one) { return to_object(one); }, [](const auto& one) { return one.name; });
+               guarded(node, Resource::connections, Verb::read, [](Call& call) {
+                 return answer_list(
+                     call, &tenancy::TenancyStore::connections, [](const auto& one) { return to_object(one); },
+                     [](const auto& one) { return one.name; });
                }));
   router.route("PUT", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,
-                       [&node, secrets](Call call) { apply_connection(node.platform(), secrets, std::move(call)); }),
+                       [&node, secrets](Call& call) { return apply_connection(node.platform(), secrets, call); }),
                {.may_wait = true});
   router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
                guarded(node, Resource::connections, Verb::write,
-                       [secrets](Call call) { remove_connection(secrets, std::move(call)); }));
+                       [secrets](Call& call) { return remove_connection(secrets, call); }));
 }
 
 }  // namespace trv::gateway

@@ -6,7 +6,7 @@
 
 namespace trv::gateway {
 
-boost::json::object parked_object(const shard::ParkedEffect& parked) {
+json::Value parked_object(const shard::ParkedEffect& parked) {
   const shard::Effect& effect = parked.effect;
   return {{"id", parked.id},
           {"plugin", effect.plugin},
@@ -22,27 +22,25 @@ boost::json::object parked_object(const shard::ParkedEffect& parked) {
 
 namespace {
 
-void list(Call call) {
-  const node::Shard& shard = call.shard;
-  const base::TenantId tenant = call.tenant;
-  answer_list(
-      shard, std::move(call),
+base::Status list(Call& call) {
+  return answer_list(
+      call.shard, call,
       [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-        return shard.outbox().parked(txn, tenant, after, count);
+        return call.shard.outbox().parked(txn, call.tenant, after, count);
       },
       [](const shard::ParkedEffect& one) { return parked_object(one); },
       [](const shard::ParkedEffect& one) { return one.id; });
 }
 
-void release(Call call) {
+base::Status release(Call& call) {
   const std::string id(call.request().parameter("id"));
   const shard::Outbox& outbox = call.shard.outbox();
-  submit(
+  return submit(
       std::move(call),
       [&outbox, id](const lmdb::Txn& state, shard::DecisionContext& context) {
         return effects::release(state, context, outbox, id);
       },
-      [id](const shard::Applied&) { return http::json(200, boost::json::value{{"id", id}, {"status", "pending"}}); });
+      [id](const shard::Applied&) { return http::json(200, {{"id", id}, {"status", "pending"}}); });
 }
 
 }  // namespace

@@ -1,5 +1,3 @@
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
 #include <fmt/format.h>
 
 #include <memory>
@@ -46,33 +44,30 @@ bool is_usable(const node::Node& node, const tenancy::Token& token) {
   return found && *found && (*found)->hash == token.hash;
 }
 
-void follow(const node::Node& node, Call call) {
-  const auto after = start_of(call);
-  if (!after) return call.responder.fail(after.error());
+base::Status follow(const node::Node& node, Call& call) {
+  TRV_TRY_ASSIGN(const log::Lsn after, start_of(call));
   http::EventStream stream = call.responder.stream();
   stream.comment("connected");
   tenancy::Token token = std::move(call.principal);
   std::string right = token.tenant.value() + "/" + token.id;
   call.shard.feed().follow({.tenant = call.tenant,
-                            .after = *after,
+                            .after = after,
                             .right = std::move(right),
                             .may_follow = [&node, token = std::move(token)] { return is_usable(node, token); }},
                            std::move(stream));
+  return {};
 }
 
-void list(Call call) {
-  const auto answer = [&]() -> Result<http::Response> {
-    TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
-    TRV_TRY_ASSIGN(const auto after, lsn_of(call, "after", call.request().query("after")));
-    node::EventRange range{.after = after.value_or(log::Lsn(0)), .count = page.limit, .bytes_max = page_bytes_max};
-    if (!page.after.empty()) {
-      TRV_TRY_ASSIGN(range.after, node::parse_position("cursor", page.after, call.tenant, call.shard.id()));
-    }
-    TRV_TRY_ASSIGN(const node::EventPage found, call.shard.events(call.tenant, range));
-    const std::string next = found.more ? found.events.back().position : std::string();
-    return list_response(found.events, page, next, [](const node::Event& event) { return event.text; });
-  };
-  call.responder.answer(answer());
+base::Status list(Call& call) {
+  TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
+  TRV_TRY_ASSIGN(const auto after, lsn_of(call, "after", call.request().query("after")));
+  node::EventRange range{.after = after.value_or(log::Lsn(0)), .count = page.limit, .bytes_max = page_bytes_max};
+  if (!page.after.empty()) {
+    TRV_TRY_ASSIGN(range.after, node::parse_position("cursor", page.after, call.tenant, call.shard.id()));
+  }
+  TRV_TRY_ASSIGN(const node::EventPage found, call.shard.events(call.tenant, range));
+  const std::string next = found.more ? found.events.back().position : std::string();
+  return call.send(list_response(found.events, page, next, [](const node::Event& event) { return event.text; }));
 }
 
 /// An earlier event of the batch with the same source and id.
@@ -83,19 +78,21 @@ std::optional<std::size_t> twin_before(const std::vector<ingest::Received>& even
   return std::nullopt;
 }
 
-void receive_all(blob::BlobStore& blobs, Call call) {
-  if (auto refused = refuse_cloud_event_media(call.request())) return call.responder.send(*std::move(refused));
-  auto events = read_cloud_events(call.request());
-  if (!events) return call.responder.fail(events.error());
-  for (ingest::Received& event : *events) {
-    if (auto kept = keep_large_data(blobs, event); !kept) return call.responder.fail_storing(kept.error());
+base::Status receive_all(blob::BlobStore& blobs, Call& call) {
+  if (auto refused = refuse_cloud_event_media(call.request())) return call.send(*std::move(refused));
+  TRV_TRY_ASSIGN(auto events, read_cloud_events(call.request()));
+  for (ingest::Received& event : events) {
+    if (auto kept = keep_large_data(blobs, event); !kept) {
+      call.responder.fail_storing(kept.error());
+      return {};
+    }
   }
-  auto receipts = std::make_shared<std::vector<Receipt>>(events->size());
+  auto receipts = std::make_shared<std::vector<Receipt>>(events.size());
   node::Shard& shard = call.shard;
-  submit(
+  return submit(
       std::move(call),
-      [&shard, events = *events, receipts](const lmdb::Txn& state,
-                                           shard::DecisionContext& context) -> Result<shard::Decision> {
+      [&shard, events = std::move(events), receipts](const lmdb::Txn& state,
+                                                     shard::DecisionContext& context) -> Result<shard::Decision> {
         TRV_EXPECTS(receipts->size() == events.size());
         instance::DecisionBudget budget;
         shard::Decision decision;
@@ -113,13 +110,13 @@ void receive_all(blob::BlobStore& blobs, Call call) {
         return decision;
       },
       [receipts](const shard::Applied&) {
-        boost::json::array received;
-        boost::json::array started;
+        json::Value received = json::Value::array();
+        json::Value started = json::Value::array();
         for (const Receipt& receipt : *receipts) {
-          received.push_back(boost::json::string(receipt.event.to_string()));
-          for (const base::Uuid& id : receipt.started) started.push_back(boost::json::string(id.to_string()));
+          received.push_back(receipt.event.to_string());
+          for (const base::Uuid& id : receipt.started) started.push_back(id.to_string());
         }
-        return http::json(202, boost::json::value{{"received", std::move(received)}, {"started", std::move(started)}});
+        return http::json(202, {{"received", std::move(received)}, {"started", std::move(started)}});
       });
 }
 
@@ -129,10 +126,10 @@ void add_event_routes(http::Router& router, const node::Node& node, blob::BlobSt
   router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, Verb::read, list),
                {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/events/stream",
-               guarded(node, Resource::events, Verb::read, [&node](Call call) { follow(node, std::move(call)); }));
+               guarded(node, Resource::events, Verb::read, [&node](Call& call) { return follow(node, call); }));
   router.route("POST", "/v1/tenants/{tenant}/events",
-               guarded(node, Resource::events, Verb::write,
-                       [&blobs](Call call) { receive_all(blobs, std::move(call)); }, {.body = BodyRule::by_handler}),
+               guarded(node, Resource::events, Verb::write, [&blobs](Call& call) { return receive_all(blobs, call); },
+                       {.body = BodyRule::by_handler}),
                {.body_bytes_max = event_body_bytes_max});
 }
 

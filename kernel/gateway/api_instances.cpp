@@ -8,8 +8,10 @@
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/node/position.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -22,63 +24,50 @@ constexpr std::size_t idempotency_key_bytes_max = 200;
 /// Of the input and of the output of one step in a list of steps.
 constexpr std::size_t step_data_bytes_max = 16 * 1024;
 
-boost::json::object workflow_of(const definition::Name& name) {
+json::Value workflow_of(const definition::Name& name) {
   return {{"namespace", name.space}, {"name", name.name}, {"version", name.version}};
 }
 
-boost::json::object to_object(const InstanceSummary& summary) {
+json::Value to_object(const InstanceSummary& summary) {
   const bool ended = summary.status != instance::Status::running;
   return {{"id", summary.id.to_string()},
           {"workflow", workflow_of(summary.definition)},
           {"status", instance::to_string(summary.status)},
           {"started", summary.started.to_rfc3339()},
-          {"ended", ended ? boost::json::value(summary.updated.to_rfc3339()) : boost::json::value(nullptr)},
+          {"ended", ended ? json::Value(summary.updated.to_rfc3339()) : json::Value()},
           {"trigger", summary.trigger},
           {"steps", summary.steps}};
 }
 
-/// JSON text with these members behind its own; their values are JSON text as it is stored, whose numbers no reader of
-/// ours has touched. An empty one is null.
-std::string with_stored(const boost::json::object& object,
-                        std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
-  TRV_EXPECTS(!object.empty());
-  std::string text = to_text(object);
-  text.pop_back();
-  for (const auto& [name, json] : members) text += fmt::format(",\"{}\":{}", name, json.empty() ? "null" : json);
-  text += '}';
-  return text;
-}
-
 std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked) {
-  boost::json::object object = to_object(detail.summary);
-  boost::json::array effects;
-  for (const shard::ParkedEffect& one : parked) effects.emplace_back(parked_object(one));
-  object["parked_effects"] = std::move(effects);
-  object["current_task"] = detail.summary.current_task;
-  object["due"] = detail.due ? boost::json::value(detail.due->to_rfc3339()) : boost::json::value(nullptr);
-  return with_stored(
+  json::Value object = to_object(detail.summary);
+  json::Value effects = json::Value::array();
+  for (const shard::ParkedEffect& one : parked) effects.push_back(parked_object(one));
+  object.set("parked_effects", std::move(effects));
+  object.set("current_task", detail.summary.current_task);
+  object.set("due", detail.due ? json::Value(detail.due->to_rfc3339()) : json::Value());
+  return json::serialize_with(
       object,
       {{"input", detail.input}, {"output", detail.output}, {"error", detail.error}, {"context", detail.context}});
 }
 
 std::string to_json(const Call& call, const InstanceStep& step) {
-  boost::json::object object = {
-      {"position", node::position_text(call.tenant, call.shard.id(), step.lsn)},
-      {"time", step.time.to_rfc3339()},
-      {"event", step.type},
-      {"task", step.task},
-      {"reference", step.reference},
-      {"kind", step.kind},
-      {"operation", step.operation},
-      {"outcome", step.outcome},
-      {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
-      {"attempt", step.attempt}};
+  json::Value object = {{"position", node::position_text(call.tenant, call.shard.id(), step.lsn)},
+                        {"time", step.time.to_rfc3339()},
+                        {"event", step.type},
+                        {"task", step.task},
+                        {"reference", step.reference},
+                        {"kind", step.kind},
+                        {"operation", step.operation},
+                        {"outcome", step.outcome},
+                        {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
+                        {"attempt", step.attempt}};
   // One that is too long for a list is left out; its event has it.
   const bool is_long = step.input.size() > step_data_bytes_max || step.output.size() > step_data_bytes_max;
-  object["data_left_out"] = is_long;
-  return with_stored(object, {{"input", step.input.size() > step_data_bytes_max ? "" : step.input},
-                              {"output", step.output.size() > step_data_bytes_max ? "" : step.output},
-                              {"error", step.error}});
+  object.set("data_left_out", is_long);
+  return json::serialize_with(object, {{"input", step.input.size() > step_data_bytes_max ? "" : step.input},
+                                       {"output", step.output.size() > step_data_bytes_max ? "" : step.output},
+                                       {"error", step.error}});
 }
 
 /// What instances leave in the log and not in the projection.
@@ -88,11 +77,14 @@ instance::RecordAt records_of(node::Shard& shard) {
   };
 }
 
+base::Error not_found(std::string_view id) {
+  return {ErrorCode::not_found, fmt::format("instance '{}' not found", id.substr(0, 80))};
+}
+
 base::Result<instance::InstanceId> id_of(const http::Request& request) {
   const auto id = base::Uuid::parse(request.parameter("id"));
   if (id) return *id;
-  return base::fail(base::ErrorCode::not_found,
-                    fmt::format("instance '{}' not found", request.parameter("id").substr(0, 80)));
+  return fail(not_found(request.parameter("id")));
 }
 
 /// A key means one request. One that names no version asks for whichever the instance has.
@@ -122,34 +114,31 @@ base::Result<json::Value> parse_input(std::string_view text) {
   return json::parse(text, {.duplicate_keys = json::DuplicateKeys::refused});
 }
 
-void start(Call call) {
+base::Status start(Call& call) {
   const http::Request& request = call.request();
-  if (request.query("version") == "") {
-    return call.responder.fail(base::Error(base::ErrorCode::invalid, "version is empty; leave it out for the newest"));
-  }
+  if (request.query("version") == "") return fail(ErrorCode::invalid, "version is empty; leave it out for the newest");
   instance::Start start{.space = std::string(request.parameter("namespace")),
                         .name = std::string(request.parameter("name")),
                         .version = std::string(request.query("version").value_or("")),
                         .input = std::string(request.body()),
                         .trigger = "api"};
   auto input = parse_input(start.input);
-  if (!input) return call.responder.fail(std::move(input).error().in("input"));
-  std::string idempotency_key;
-  if (const auto key = request.header("Idempotency-Key")) {
-    if (key->empty() || key->size() > idempotency_key_bytes_max || !http::is_utf8(*key)) {
-      return call.responder.fail(base::Error(
-          base::ErrorCode::invalid, fmt::format("Idempotency-Key has {} bytes; it must be 1 to {} bytes of UTF-8",
-                                                key->size(), idempotency_key_bytes_max)));
+  if (!input) return fail(std::move(input).error().in("input"));
+  const std::string idempotency_key(request.header("Idempotency-Key").value_or(""));
+  if (request.header("Idempotency-Key")) {
+    const std::size_t bytes = idempotency_key.size();
+    if (bytes == 0 || bytes > idempotency_key_bytes_max || !base::is_utf8(idempotency_key)) {
+      return fail(ErrorCode::invalid, fmt::format("Idempotency-Key has {} bytes; it must be 1 to {} bytes of UTF-8",
+                                                  bytes, idempotency_key_bytes_max));
     }
-    idempotency_key = *key;
-    start.trigger = fmt::format("{}{}", instance::start_key_trigger, *key);
+    start.trigger = fmt::format("{}{}", instance::start_key_trigger, idempotency_key);
   }
   auto started = std::make_shared<instance::Started>();
   node::Shard& shard = call.shard;
   const base::TenantId tenant = call.tenant;
-  submit(
+  return submit(
       std::move(call),
-      [&shard, start, started, key = std::move(idempotency_key), input = *std::move(input)](
+      [&shard, start, started, key = idempotency_key, input = *std::move(input)](
           const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
         TRV_TRY_ASSIGN(*started, instance::start(state, context, shard.decision_state(), start));
         if (started->existed) {
@@ -160,30 +149,22 @@ void start(Call call) {
       [started, tenant, &shard](const Change& change) {
         const std::string position =
             node::position_text(tenant, shard.id(), started->existed ? change.last : change.first);
-        return http::json(started->existed ? 200 : 201,
-                          boost::json::value{{"id", started->instance.to_string()},
-                                             {"workflow", workflow_of(started->definition)},
-                                             {"status", instance::to_string(started->status)},
-                                             {"existed", started->existed},
-                                             {"position", position}});
+        return http::json(started->existed ? 200 : 201, {{"id", started->instance.to_string()},
+                                                         {"workflow", workflow_of(started->definition)},
+                                                         {"status", instance::to_string(started->status)},
+                                                         {"existed", started->existed},
+                                                         {"position", position}});
       });
 }
 
-void show(Call call) {
-  const auto id = id_of(call.request());
-  if (!id) return call.responder.fail(id.error());
-  const auto txn = call.shard.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
-  const auto found =
-      instance::InstanceStore(call.shard.workflows()).find(*txn, call.tenant, *id, records_of(call.shard));
-  if (!found) return call.responder.fail(found.error());
-  if (!*found) {
-    return call.responder.fail(
-        base::Error(base::ErrorCode::not_found, fmt::format("instance '{}' not found", id->to_string())));
-  }
-  const auto parked = call.shard.outbox().parked_of(*txn, call.tenant, id->to_string());
-  if (!parked) return call.responder.fail(parked.error());
-  call.responder.send(http::json_text(200, to_json(**found, *parked)));
+base::Status show(Call& call) {
+  TRV_TRY_ASSIGN(const instance::InstanceId id, id_of(call.request()));
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+  const instance::InstanceStore store(call.shard.workflows());
+  TRV_TRY_ASSIGN(const auto found, store.find(txn, call.tenant, id, records_of(call.shard)));
+  if (!found) return fail(not_found(id.to_string()));
+  TRV_TRY_ASSIGN(const auto parked, call.shard.outbox().parked_of(txn, call.tenant, id.to_string()));
+  return call.send(http::json_text(200, to_json(*found, parked)));
 }
 
 base::Result<std::optional<instance::Status>> status_filter(const http::Request& request) {
@@ -216,67 +197,52 @@ base::Result<std::optional<std::string>> workflow_filter(const http::Request& re
   if (pair) return std::string(*text);
   return base::fail(
       base::ErrorCode::invalid,
-      fmt::format("workflow '{}' is not a NAMESPACE/NAME, for example demo/hello", http::utf8_prefix(*text, 80)));
+      fmt::format("workflow '{}' is not a NAMESPACE/NAME, for example demo/hello", base::utf8_prefix(*text, 80)));
 }
 
-void list(Call call) {
-  const auto page = page_of(call.request());
-  if (!page) return call.responder.fail(page.error());
-  const auto status = status_filter(call.request());
-  if (!status) return call.responder.fail(status.error());
-  const auto workflow = workflow_filter(call.request());
-  if (!workflow) return call.responder.fail(workflow.error());
-  const auto txn = call.shard.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
-  auto found =
-      instance::InstanceStore(call.shard.workflows()).list(*txn, call.tenant, *status, page->after, page->limit);
-  if (!found) return call.responder.fail(found.error());
-  if (*workflow) {
-    std::erase_if(found->items, [&](const InstanceSummary& one) {
-      return **workflow != fmt::format("{}/{}", one.definition.space, one.definition.name);
+base::Status list(Call& call) {
+  TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
+  TRV_TRY_ASSIGN(const auto status, status_filter(call.request()));
+  TRV_TRY_ASSIGN(const auto workflow, workflow_filter(call.request()));
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+  const instance::InstanceStore store(call.shard.workflows());
+  TRV_TRY_ASSIGN(auto found, store.list(txn, call.tenant, status, page.after, page.limit));
+  if (workflow) {
+    std::erase_if(found.items, [&](const InstanceSummary& one) {
+      return *workflow != fmt::format("{}/{}", one.definition.space, one.definition.name);
     });
   }
-  call.responder.send(
-      list_response(found->items, *page, found->next, [](const InstanceSummary& one) { return to_object(one); }));
+  return call.send(
+      list_response(found.items, page, found.next, [](const InstanceSummary& one) { return to_object(one); }));
 }
 
-void tasks(Call call) {
-  const auto id = id_of(call.request());
-  if (!id) return call.responder.fail(id.error());
-  const auto page = page_of(call.request());
-  if (!page) return call.responder.fail(page.error());
-  const auto txn = call.shard.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
+base::Status tasks(Call& call) {
+  TRV_TRY_ASSIGN(const instance::InstanceId id, id_of(call.request()));
+  TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::InstanceStore store(call.shard.workflows());
-  const auto steps = store.timeline(*txn, call.tenant, *id, page->after, page->limit, records_of(call.shard));
-  if (!steps) return call.responder.fail(steps.error());
-  call.responder.send(
-      list_response(steps->items, *page, steps->next, [&call](const InstanceStep& one) { return to_json(call, one); }));
+  TRV_TRY_ASSIGN(const auto steps,
+                 store.timeline(txn, call.tenant, id, page.after, page.limit, records_of(call.shard)));
+  return call.send(
+      list_response(steps.items, page, steps.next, [&call](const InstanceStep& one) { return to_json(call, one); }));
 }
 
-void cancel(Call call) {
-  const auto id = id_of(call.request());
-  if (!id) return call.responder.fail(id.error());
+base::Status cancel(Call& call) {
+  TRV_TRY_ASSIGN(const instance::InstanceId id, id_of(call.request()));
   node::Shard& shard = call.shard;
-  submit(
+  return submit(
       std::move(call),
-      [&shard, id = *id](const lmdb::Txn& state, shard::DecisionContext& context) {
+      [&shard, id](const lmdb::Txn& state, shard::DecisionContext& context) {
         return instance::cancel(state, context, shard.decision_state(), id, "asked for by " + context.actor);
       },
-      [id = *id](const shard::Applied&) {
-        return http::json(200, boost::json::value{{"id", id.to_string()}, {"status", "cancelled"}});
-      });
+      [id](const shard::Applied&) { return http::json(200, {{"id", id.to_string()}, {"status", "cancelled"}}); });
 }
 
 }  // namespace
 
 void add_instance_routes(http::Router& router, const node::Node& node) {
-  const auto reader = [&node](void (*handler)(Call)) {
-    return guarded(node, Resource::instances, Verb::read, handler);
-  };
-  const auto writer = [&node](void (*handler)(Call)) {
-    return guarded(node, Resource::instances, Verb::write, handler);
-  };
+  const auto reader = [&node](const Handle& handle) { return guarded(node, Resource::instances, Verb::read, handle); };
+  const auto writer = [&node](const Handle& handle) { return guarded(node, Resource::instances, Verb::write, handle); };
   router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", writer(start));
   router.route("GET", "/v1/tenants/{tenant}/instances", reader(list), {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/instances/{id}", reader(show));

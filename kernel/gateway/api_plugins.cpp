@@ -1,5 +1,3 @@
-#include <boost/json/parse.hpp>
-
 #include <algorithm>
 #include <charconv>
 
@@ -7,6 +5,7 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/json/parse.hpp"
 #include "kernel/tenancy/decisions.hpp"
 
 namespace trv::gateway {
@@ -21,46 +20,50 @@ using tenancy::Verb;
 constexpr base::Duration patience_max = std::chrono::seconds(30);
 
 /// The manifest as it was installed: it was checked then, so what cannot be read now is damage.
-base::Result<boost::json::object> manifest_of(const Package& package) {
-  boost::system::error_code error;
-  boost::json::value value = boost::json::parse(package.manifest, error);
-  if (error || !value.is_object()) return base::fail(base::ErrorCode::corrupt, "a stored manifest cannot be read");
-  return std::move(value.as_object());
+base::Result<json::Value> manifest_of(const Package& package) {
+  auto manifest = json::parse(package.manifest);
+  if (!manifest || !manifest->is_object()) return fail(ErrorCode::corrupt, "a stored manifest cannot be read");
+  return *std::move(manifest);
+}
+
+std::string_view name_of_time(PackageStatus status) noexcept {
+  switch (status) {
+    case PackageStatus::pending: return "requested";
+    case PackageStatus::loaded: return "installed";
+    case PackageStatus::refused: return "refused";
+  }
+  return {};
 }
 
 /// What the log says of it; "failed" where it is loaded by the log, and did not load at this node's start.
-boost::json::object to_object(const plugin_host::PluginHost& plugins, const Package& package) {
-  boost::json::object object = {{"id", package.plugin},
-                                {"version", package.version},
-                                {"status", to_string(package.status)},
-                                {"package_sha256", base::to_hex(package.package_sha256)}};
-  const bool is_refused = package.status == PackageStatus::refused;
-  object[is_refused                                ? "refused"
-         : package.status == PackageStatus::loaded ? "installed"
-                                                   : "requested"] = package.changed.to_rfc3339();
-  if (is_refused) {
-    object["reason"] = package.refusal->message();
-    return object;
+json::Value to_object(const plugin_host::PluginHost& plugins, const Package& package) {
+  json::Value object = {{"id", package.plugin},
+                        {"version", package.version},
+                        {"status", to_string(package.status)},
+                        {"package_sha256", base::to_hex(package.package_sha256)},
+                        {name_of_time(package.status), package.changed.to_rfc3339()}};
+  if (package.status == PackageStatus::refused) return object.with("reason", package.refusal->message());
+  const auto failure = plugins.failure(package.plugin, package.version);
+  if (failure && package.status == PackageStatus::loaded) {
+    object.set("status", "failed");
+    object.set("reason", *failure);
   }
-  if (const auto failure = plugins.failure(package.plugin, package.version);
-      failure && package.status == PackageStatus::loaded) {
-    object["status"] = "failed";
-    object["reason"] = *failure;
-  }
-  object["package_bytes"] = package.package_bytes;
-  object["library_sha256"] = base::to_hex(package.library_sha256);
-  boost::json::array operations;
+  object.set("package_bytes", package.package_bytes);
+  object.set("library_sha256", base::to_hex(package.library_sha256));
+  json::Value operations = json::Value::array();
   if (const auto manifest = manifest_of(package)) {
-    if (const auto* title = manifest->if_contains("title")) object["title"] = *title;
-    if (const auto* listed = manifest->if_contains("operations"); listed != nullptr && listed->is_array()) {
-      for (const auto& operation : listed->as_array()) operations.push_back(operation.at("name"));
+    if (const json::Value* title = manifest->find("title")) object.set("title", *title);
+    if (const json::Value* listed = manifest->find("operations"); listed != nullptr && listed->is_array()) {
+      for (const json::Value& operation : listed->items()) {
+        if (const json::Value* name = operation.find("name")) operations.push_back(*name);
+      }
     }
   }
-  object["operations"] = std::move(operations);
+  object.set("operations", std::move(operations));
   return object;
 }
 
-boost::json::object to_object(const Grant& grant) {
+json::Value to_object(const Grant& grant) {
   return {{"id", grant.plugin}, {"version", grant.version}, {"enabled_at", grant.enabled.to_rfc3339()}};
 }
 
@@ -78,20 +81,21 @@ base::Duration patience_of(const http::Request& request, base::Duration unless_s
 
 http::Response outcome_of(const plugin_host::PluginHost& plugins, const Package& package, bool is_new) {
   if (package.status == PackageStatus::refused) return http::problem_of(*package.refusal);
-  const boost::json::value body = to_object(plugins, package);
+  const json::Value body = to_object(plugins, package);
   if (package.status == PackageStatus::loaded) return http::json(is_new ? 201 : 200, body);
   return http::json(202, body).with("Location", "/v1/plugins/" + package.plugin + "/" + package.version);
 }
 
 // The archive is stored and the request for it recorded; what acts on it is the follower. The answer waits for that.
-void install(const Packages& packages, Call call) {
-  if (auto refused = refuse_encoding(call.request())) return call.responder.send(*std::move(refused));
+base::Status install(const Packages& packages, Call& call) {
+  if (auto refused = refuse_encoding(call.request())) return call.send(*std::move(refused));
   auto stored = packages.store.put(base::as_bytes(call.request().body()));
   if (!stored) {
     // A file that differs from its digest is the sender's mistake here, not damage of ours.
-    const bool sent_so = stored.error().code() == base::ErrorCode::corrupt;
-    return call.responder.fail_storing(sent_so ? base::Error(base::ErrorCode::invalid, stored.error().message())
-                                               : stored.error());
+    const bool sent_so = stored.error().code() == ErrorCode::corrupt;
+    if (sent_so) return fail(ErrorCode::invalid, stored.error().message());
+    call.responder.fail_storing(stored.error());
+    return {};
   }
   const plugin_host::Stored& sent = **stored;
   tenancy::RequestPackage request{.package = {.plugin = sent.manifest.id,
@@ -103,7 +107,7 @@ void install(const Packages& packages, Call call) {
                                   .runs = packages.host.runs(sent.package_digest)};
   const base::Duration patience = patience_of(call.request(), patience_max);
   const Package asked = request.package;
-  decide_then(
+  return decide_then(
       std::move(call), std::move(request),
       [packages, asked, patience, held = *std::move(stored)](Call decided, const Result<Change>& change) mutable {
         held.reset();  // its record names it from here on, or nothing does
@@ -120,56 +124,47 @@ void install(const Packages& packages, Call call) {
 }
 
 base::Result<http::Response> shown(const plugin_host::PluginHost& plugins, const Package& package) {
-  const boost::json::object object = to_object(plugins, package);
+  const json::Value object = to_object(plugins, package);
   if (package.status == PackageStatus::refused) return http::json(200, object);
   TRV_TRY(manifest_of(package));
-  // As it was installed: reading it again could change how its numbers are written.
-  std::string text = to_text(object);
-  text.pop_back();
-  return http::json_text(200, text + ",\"manifest\":" + package.manifest + "}");
+  return http::json_text(200, json::serialize_with(object, {{"manifest", package.manifest}}));
 }
 
-void show_package(const node::Shard& platform, const Packages& packages, Call call) {
+base::Status show_package(const node::Shard& platform, const Packages& packages, Call& call) {
   const std::string id(call.request().parameter("id"));
   const std::string version(call.request().parameter("version"));
-  const auto txn = platform.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
-  const auto package = platform.tenancy().package(*txn, id, version);
-  if (!package) return call.responder.fail(package.error());
-  if (!*package) {
-    return call.responder.fail(
-        base::Error(base::ErrorCode::not_found, "plugin '" + id + "' version '" + version + "' is not installed"));
-  }
+  TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
+  TRV_TRY_ASSIGN(const auto package, platform.tenancy().package(txn, id, version));
+  if (!package) return fail(ErrorCode::not_found, "plugin '" + id + "' version '" + version + "' is not installed");
   const base::Duration patience = patience_of(call.request(), base::Duration::zero());
-  if ((*package)->status != PackageStatus::pending || patience == base::Duration::zero()) {
-    return call.responder.answer(shown(packages.host, **package));
+  if (package->status != PackageStatus::pending || patience == base::Duration::zero()) {
+    TRV_TRY_ASSIGN(http::Response answer, shown(packages.host, *package));
+    return call.send(std::move(answer));
   }
-  packages.follower.await(**package, patience,
+  packages.follower.await(*package, patience,
                           [packages, responder = std::move(call.responder)](Result<Package> settled) mutable {
                             responder.answer(settled ? shown(packages.host, *settled) : fail(settled.error()));
                           });
+  return {};
 }
 
 // Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
-void enable(const node::Shard& platform, Call call) {
-  const auto body = Body::parse(call.request().body(), {"version"});
-  if (!body) return call.responder.fail(body.error());
-  const auto version = body->text("version");
-  if (!version) return call.responder.fail(version.error());
-  tenancy::EnablePlugin enable{.plugin = std::string(call.request().parameter("id")), .version = *version};
-  const auto txn = platform.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
-  const auto package = platform.tenancy().package(*txn, enable.plugin, enable.version);
-  if (!package) return call.responder.fail(package.error());
-  if (*package && (*package)->status == PackageStatus::loaded) enable.package_sha256 = (*package)->package_sha256;
-  decide(std::move(call), enable, [enable](const Change& change) {
-    return http::json(200, boost::json::value(to_object(Grant{enable.plugin, enable.version, change.time})));
+base::Status enable(const node::Shard& platform, Call& call) {
+  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"version"}));
+  tenancy::EnablePlugin enable;
+  enable.plugin = call.request().parameter("id");
+  TRV_TRY_ASSIGN(enable.version, body.text("version"));
+  TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
+  TRV_TRY_ASSIGN(const auto package, platform.tenancy().package(txn, enable.plugin, enable.version));
+  if (package && package->status == PackageStatus::loaded) enable.package_sha256 = package->package_sha256;
+  return decide(std::move(call), enable, [enable](const Change& change) {
+    return http::json(200, to_object(Grant{enable.plugin, enable.version, change.time}));
   });
 }
 
-void disable(Call call) {
+base::Status disable(Call& call) {
   const tenancy::DisablePlugin disable{std::string(call.request().parameter("id"))};
-  decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
+  return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
 }
 
 }  // namespace
@@ -177,11 +172,11 @@ void disable(Call call) {
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages) {
   router.route("POST", "/v1/plugins",
                guarded(node, Resource::packages, Verb::write,
-                       [packages](Call call) { install(packages, std::move(call)); }, {.body = BodyRule::by_handler}),
+                       [packages](Call& call) { return install(packages, call); }, {.body = BodyRule::by_handler}),
                {.body_bytes_max = package::package_bytes_max, .may_wait = true});
-  router.route("GET", "/v1/plugins", guarded(node, Resource::packages, Verb::read, [&node, packages](Call call) {
-                 answer_list(
-                     node.platform(), std::move(call),
+  router.route("GET", "/v1/plugins", guarded(node, Resource::packages, Verb::read, [&node, packages](Call& call) {
+                 return answer_list(
+                     node.platform(), call,
                      [&node](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
                        return node.platform().tenancy().packages(txn, after, count);
                      },
@@ -190,15 +185,15 @@ void add_plugin_routes(http::Router& router, const node::Node& node, const Packa
                }));
   router.route("GET", "/v1/plugins/{id}/{version}",
                guarded(node, Resource::packages, Verb::read,
-                       [&node, packages](Call call) { show_package(node.platform(), packages, std::move(call)); }));
-  router.route("GET", "/v1/tenants/{tenant}/plugins", guarded(node, Resource::plugins, Verb::read, [](Call call) {
-                 answer_list(
-                     std::move(call), &tenancy::TenancyStore::grants, [](const auto& one) { return to_object(one); },
+                       [&node, packages](Call& call) { return show_package(node.platform(), packages, call); }));
+  router.route("GET", "/v1/tenants/{tenant}/plugins", guarded(node, Resource::plugins, Verb::read, [](Call& call) {
+                 return answer_list(
+                     call, &tenancy::TenancyStore::grants, [](const auto& one) { return to_object(one); },
                      [](const auto& one) { return one.plugin; });
                }));
   router.route(
       "PUT", "/v1/tenants/{tenant}/plugins/{id}",
-      guarded(node, Resource::plugins, Verb::write, [&node](Call call) { enable(node.platform(), std::move(call)); }));
+      guarded(node, Resource::plugins, Verb::write, [&node](Call& call) { return enable(node.platform(), call); }));
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, Verb::write, disable));
 }
 

@@ -1,5 +1,3 @@
-#include <boost/json/value.hpp>
-
 #include "kernel/gateway/metrics.hpp"
 #include "kernel/gateway/openapi.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -9,37 +7,35 @@ namespace trv::gateway {
 namespace {
 
 http::Response version() {
-  return http::json(200, boost::json::value{{"name", "travd"},
-                                            {"version", TRV_VERSION},
-                                            {"abi", {{"major", TRV_ABI_MAJOR}, {"minor", TRV_ABI_MINOR}}}});
+  return http::json(
+      200,
+      {{"name", "travd"}, {"version", TRV_VERSION}, {"abi", {{"major", TRV_ABI_MAJOR}, {"minor", TRV_ABI_MINOR}}}});
 }
 
 // Ready to change something: this process owns its shards, the log takes appends, and there is room for more.
 http::Response readiness(const node::Node& node) {
-  boost::json::array shards;
+  json::Value shards = json::Value::array();
   std::string reasons;
   for (const auto& shard : node.shards()) {
     const std::string reason = shard->why_not_ready();
-    boost::json::object one = {{"shard", shard->id().value()}, {"status", reason.empty() ? "ok" : "not ready"}};
-    if (!reason.empty()) one["reason"] = reason;
-    shards.emplace_back(std::move(one));
+    json::Value one = {{"shard", shard->id().value()}, {"status", reason.empty() ? "ok" : "not ready"}};
+    if (!reason.empty()) one.set("reason", reason);
+    shards.push_back(std::move(one));
     // What several have in common is said once.
     if (reasons.find(reason) == std::string::npos) reasons += (reasons.empty() ? "" : "; ") + reason;
   }
-  if (reasons.empty()) return http::json(200, boost::json::value{{"status", "ok"}, {"shards", std::move(shards)}});
-  return http::json(503,
-                    boost::json::value{{"status", "not ready"}, {"reason", reasons}, {"shards", std::move(shards)}})
+  if (reasons.empty()) return http::json(200, {{"status", "ok"}, {"shards", std::move(shards)}});
+  return http::json(503, {{"status", "not ready"}, {"reason", reasons}, {"shards", std::move(shards)}})
       .with("Retry-After", "1");
 }
 
 }  // namespace
 
 void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics) {
-  router.route("GET", "/livez",
-               [](const http::Request&, http::Responder responder) {
-                 responder.send(http::json(200, boost::json::value{{"status", "ok"}}));
-               },
-               {.before_open = true});
+  router.route(
+      "GET", "/livez",
+      [](const http::Request&, http::Responder responder) { responder.send(http::json(200, {{"status", "ok"}})); },
+      {.before_open = true});
   router.route("GET", "/readyz",
                [&node](const http::Request&, http::Responder responder) { responder.send(readiness(node)); },
                {.before_open = true});

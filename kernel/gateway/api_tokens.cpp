@@ -10,12 +10,12 @@ namespace {
 
 constexpr std::int64_t expiry_seconds_max = 10LL * 366 * 24 * 3600;
 
-boost::json::object to_object(const tenancy::Token& token) {
+json::Value to_object(const tenancy::Token& token) {
   return {{"id", token.id},
           {"name", token.name},
           {"role", to_string(token.role)},
           {"issued", token.issued.to_rfc3339()},
-          {"expires", token.expires ? boost::json::value(token.expires->to_rfc3339()) : boost::json::value(nullptr)}};
+          {"expires", token.expires ? json::Value(token.expires->to_rfc3339()) : json::Value()}};
 }
 
 base::Result<tenancy::IssueToken> parse_issue(const http::Request& request, base::Timestamp now) {
@@ -33,55 +33,50 @@ base::Result<tenancy::IssueToken> parse_issue(const http::Request& request, base
   return issue;
 }
 
-void issue_token(const node::Node& node, base::Random& random, Call call) {
-  const base::Timestamp now = node.now();
-  auto issue = parse_issue(call.request(), now);
-  if (!issue) return call.responder.fail(issue.error());
+base::Status issue_token(const node::Node& node, base::Random& random, Call& call) {
+  TRV_TRY_ASSIGN(tenancy::IssueToken issue, parse_issue(call.request(), node.now()));
   // The door back in for a tenant that lost its own; nothing else of it opens to the operator.
-  if (call.foreign() && issue->role != tenancy::Role::owner) {
-    return call.responder.fail(base::Error(base::ErrorCode::invalid,
-                                           "'role' must be owner: in a tenant of others the operator issues owner "
-                                           "tokens only"));
+  if (call.foreign() && issue.role != tenancy::Role::owner) {
+    return fail(ErrorCode::invalid,
+                "'role' must be owner: in a tenant of others the operator issues owner tokens only");
   }
   const NewToken token = make_token(random, call.tenant);
-  issue->id = token.id;
-  issue->hash = token.hash;
-  decide(std::move(call), *issue, [issue = *issue, token](const Change& change) {
+  issue.id = token.id;
+  issue.hash = token.hash;
+  return decide(std::move(call), issue, [issue, token](const Change& change) {
     tenancy::Token issued;
     issued.id = token.id;
     issued.name = issue.name;
     issued.role = issue.role;
     issued.issued = change.time;
     issued.expires = issue.expires;
-    boost::json::object answer = to_object(issued);
-    answer["token"] = token.text;
-    return http::json(201, boost::json::value(std::move(answer)));
+    return http::json(201, to_object(issued).with("token", token.text));
   });
 }
 
 }  // namespace
 
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random) {
-  router.route("GET", "/v1/whoami", guarded(node, Resource::instances, Verb::read, [](Call call) {
-                 const tenancy::Token token = call.principal;
-                 call.responder.send(http::json(200, boost::json::value{{"tenant", token.tenant.value()},
-                                                                        {"role", to_string(token.role)},
-                                                                        {"token_id", token.id},
-                                                                        {"name", token.name}}));
+  router.route("GET", "/v1/whoami", guarded(node, Resource::instances, Verb::read, [](Call& call) {
+                 const tenancy::Token& token = call.principal;
+                 return call.send(http::json(200, {{"tenant", token.tenant.value()},
+                                                   {"role", to_string(token.role)},
+                                                   {"token_id", token.id},
+                                                   {"name", token.name}}));
                }));
   router.route("POST", "/v1/tenants/{tenant}/tokens",
                guarded(node, Resource::tokens, Verb::write,
-                       [&node, &random](Call call) { issue_token(node, random, std::move(call)); },
+                       [&node, &random](Call& call) { return issue_token(node, random, call); },
                        {.reach = Reach::operator_too}));
-  router.route("GET", "/v1/tenants/{tenant}/tokens", guarded(node, Resource::tokens, Verb::read, [](Call call) {
-                 answer_list(
-                     std::move(call), &tenancy::TenancyStore::tokens, [](const auto& one) { return to_object(one); },
+  router.route("GET", "/v1/tenants/{tenant}/tokens", guarded(node, Resource::tokens, Verb::read, [](Call& call) {
+                 return answer_list(
+                     call, &tenancy::TenancyStore::tokens, [](const auto& one) { return to_object(one); },
                      [](const auto& one) { return one.id; });
                }));
   router.route("DELETE", "/v1/tenants/{tenant}/tokens/{id}",
-               guarded(node, Resource::tokens, Verb::write, [](Call call) {
+               guarded(node, Resource::tokens, Verb::write, [](Call& call) {
                  const tenancy::RevokeToken revoke{std::string(call.request().parameter("id"))};
-                 decide(std::move(call), revoke, [](const shard::Applied&) { return http::empty(204); });
+                 return decide(std::move(call), revoke, [](const shard::Applied&) { return http::empty(204); });
                }));
 }
 

@@ -1,5 +1,3 @@
-#include <boost/json/array.hpp>
-#include <boost/json/value.hpp>
 #include <fmt/format.h>
 
 #include <memory>
@@ -10,6 +8,7 @@
 #include "kernel/gateway/routes.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -63,7 +62,7 @@ std::vector<egress::Header> headers_of(const http::Request& request) {
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const auto field = request.header_at(i);
     // What is not UTF-8 can neither be a signature nor part of an event.
-    if (http::is_utf8(field.value)) headers.push_back({std::string(field.name), std::string(field.value)});
+    if (base::is_utf8(field.value)) headers.push_back({std::string(field.name), std::string(field.value)});
   }
   return headers;
 }
@@ -143,11 +142,11 @@ void deliver(const Door& door, http::Responder responder) {
   auto held = std::make_shared<http::Responder>(std::move(responder));
   command.done = [held, receipt](const Result<shard::Applied>& outcome) {
     if (!outcome) return held->fail(outcome.error());
-    boost::json::array started;
-    for (const base::Uuid& id : receipt->started) started.push_back(boost::json::string(id.to_string()));
-    held->send(http::json(202, boost::json::value{{"event", receipt->event.to_string()},
-                                                  {"duplicate", receipt->duplicate},
-                                                  {"started", std::move(started)}}));
+    json::Value started = json::Value::array();
+    for (const base::Uuid& id : receipt->started) started.push_back(id.to_string());
+    held->send(http::json(
+        202,
+        {{"event", receipt->event.to_string()}, {"duplicate", receipt->duplicate}, {"started", std::move(started)}}));
   };
   endpoint->shard.submit(std::move(command));
 }

@@ -1,4 +1,3 @@
-#include <boost/json/array.hpp>
 #include <fmt/format.h>
 
 #include <expected>
@@ -16,16 +15,16 @@ using instance::StoredDefinition;
 
 constexpr std::size_t warnings_max = 100;
 
-boost::json::object to_object(const StoredDefinition& stored) {
-  boost::json::object object{{"namespace", stored.name.space},        {"name", stored.name.name},
-                             {"version", stored.name.version},        {"title", stored.title},
-                             {"sha256", base::to_hex(stored.sha256)}, {"applied", stored.applied.to_rfc3339()}};
+json::Value to_object(const StoredDefinition& stored) {
+  json::Value object{{"namespace", stored.name.space},        {"name", stored.name.name},
+                     {"version", stored.name.version},        {"title", stored.title},
+                     {"sha256", base::to_hex(stored.sha256)}, {"applied", stored.applied.to_rfc3339()}};
   const instance::FilterFailures& failures = stored.filter_failures;
   if (failures.count > 0) {
-    object["filter_failures"] = {{"count", failures.count},
-                                 {"time", failures.time.to_rfc3339()},
-                                 {"event", failures.event},
-                                 {"reason", failures.reason}};
+    object.set("filter_failures", {{"count", failures.count},
+                                   {"time", failures.time.to_rfc3339()},
+                                   {"event", failures.event},
+                                   {"reason", failures.reason}});
   }
   return object;
 }
@@ -75,79 +74,71 @@ base::Result<std::string> obstacle(const Platform& platform, const Call& call, c
 }
 
 /// What the author should know: calls that would fail today. What is missing may come later, so it is not an error.
-base::Result<boost::json::array> warnings_of(const Platform& platform, const Call& call,
-                                             const definition::Definition& definition) {
-  boost::json::array warnings;
+base::Result<json::Value> warnings_of(const Platform& platform, const Call& call,
+                                      const definition::Definition& definition) {
+  json::Value warnings = json::Value::array();
   for (const definition::Task& task : definition.tasks) {
     const auto* called = std::get_if<definition::PluginCall>(&task.body);
     if (called == nullptr || warnings.size() == warnings_max) continue;
     TRV_TRY_ASSIGN(const std::string reason, obstacle(platform, call, *called));
     if (reason.empty()) continue;
-    warnings.push_back(boost::json::string(fmt::format("line {}, column {}: task '{}' calls {}.{}:{}: {}",
-                                                       task.position.line, task.position.column, task.name,
-                                                       called->plugin, called->operation, called->version, reason)));
+    warnings.push_back(fmt::format("line {}, column {}: task '{}' calls {}.{}:{}: {}", task.position.line,
+                                   task.position.column, task.name, called->plugin, called->operation, called->version,
+                                   reason));
   }
   return warnings;
 }
 
 // Compiled here, on the server's thread: what is wrong is answered without a place in the shard's queue.
-void apply(const Platform& platform, Call call) {
+base::Status apply(const Platform& platform, Call& call) {
   const auto format = format_of(call.request());
-  if (!format) return call.responder.send(format.error());
-  const auto apply = instance::ApplyDefinition::compile(std::string(call.request().body()), *format);
-  if (!apply) return call.responder.fail(apply.error());
-  const auto warnings = warnings_of(platform, call, *apply->definition);
-  if (!warnings) return call.responder.fail(warnings.error());
+  if (!format) return call.send(format.error());
+  TRV_TRY_ASSIGN(const auto apply, instance::ApplyDefinition::compile(std::string(call.request().body()), *format));
+  TRV_TRY_ASSIGN(const json::Value warnings, warnings_of(platform, call, *apply.definition));
   auto applied = std::make_shared<instance::AppliedDefinition>();
   node::Shard& shard = call.shard;
-  submit(
+  return submit(
       std::move(call),
-      [&shard, apply = *apply, applied](const lmdb::Txn& state,
-                                        shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      [&shard, apply, applied](const lmdb::Txn& state,
+                               shard::DecisionContext& context) -> base::Result<shard::Decision> {
         TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, shard.decision_state(), apply));
         return std::move(applied->decision);
       },
-      [applied, warnings = *warnings](const Change& change) {
-        return http::json(applied->existed ? 200 : 201, boost::json::value{{"namespace", applied->name.space},
-                                                                           {"name", applied->name.name},
-                                                                           {"version", applied->name.version},
-                                                                           {"sha256", base::to_hex(applied->sha256)},
-                                                                           {"created", !applied->existed},
-                                                                           {"applied", change.time.to_rfc3339()},
-                                                                           {"warnings", warnings}});
+      [applied, warnings](const Change& change) {
+        return http::json(applied->existed ? 200 : 201, {{"namespace", applied->name.space},
+                                                         {"name", applied->name.name},
+                                                         {"version", applied->name.version},
+                                                         {"sha256", base::to_hex(applied->sha256)},
+                                                         {"created", !applied->existed},
+                                                         {"applied", change.time.to_rfc3339()},
+                                                         {"warnings", warnings}});
       });
 }
 
-void show(Call call) {
+base::Status show(Call& call) {
   const http::Request& request = call.request();
-  const auto txn = call.shard.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
+  const std::string_view space = request.parameter("namespace");
+  const std::string_view name = request.parameter("name");
+  const std::string_view version = request.parameter("version");
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::DefinitionStore store(call.shard.workflows());
-  const auto found = store.find(*txn, call.tenant, request.parameter("namespace"), request.parameter("name"),
-                                request.parameter("version"));
-  if (!found) return call.responder.fail(found.error());
-  if (!*found) {
-    return call.responder.fail(
-        base::Error(base::ErrorCode::not_found, "workflow '" + std::string(request.parameter("namespace")) + "/" +
-                                                    std::string(request.parameter("name")) + "' version '" +
-                                                    std::string(request.parameter("version")) + "' not found"));
+  TRV_TRY_ASSIGN(const auto found, store.find(txn, call.tenant, space, name, version));
+  if (!found) {
+    return fail(ErrorCode::not_found, fmt::format("workflow '{}/{}' version '{}' not found", space, name, version));
   }
   http::Response response;
-  response.content_type = (*found)->format == definition::Format::json ? "application/json" : "application/yaml";
-  response.body = (*found)->text;
-  call.responder.send(http::tagged(request, "\"" + base::to_hex((*found)->sha256) + "\"", std::move(response)));
+  response.content_type = found->format == definition::Format::json ? "application/json" : "application/yaml";
+  response.body = found->text;
+  return call.send(http::tagged(request, "\"" + base::to_hex(found->sha256) + "\"", std::move(response)));
 }
 
-void list(Call call) {
-  const auto page = page_of(call.request());
-  if (!page) return call.responder.fail(page.error());
-  const auto txn = call.shard.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
+base::Status list(Call& call) {
+  TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::DefinitionStore store(call.shard.workflows());
-  const auto found = store.list(*txn, call.tenant, page->after, page->limit);
-  if (!found) return call.responder.fail(found.error());
-  call.responder.send(
-      list_response(found->items, *page, found->next, [](const StoredDefinition& one) { return to_object(one); }));
+  TRV_TRY_ASSIGN(const auto found, store.list(txn, call.tenant, page.after, page.limit));
+  return call.send(
+      list_response(found.items, page, found.next, [](const StoredDefinition& one) { return to_object(one); }));
 }
 
 }  // namespace
@@ -155,7 +146,7 @@ void list(Call call) {
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins) {
   router.route("POST", "/v1/tenants/{tenant}/workflows",
                guarded(node, Resource::workflows, Verb::write,
-                       [platform = Platform{node, plugins}](Call call) { apply(platform, std::move(call)); },
+                       [platform = Platform{node, plugins}](Call& call) { return apply(platform, call); },
                        {.body = BodyRule::by_handler}),
                {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/workflows", guarded(node, Resource::workflows, Verb::read, list));

@@ -11,6 +11,7 @@
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/field_text.hpp"
 #include "sdk/base/text_check.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -37,7 +38,7 @@ bool is_known(std::string_view name) {
 base::Status check_version(std::string_view version) {
   if (version == "1.0") return {};
   return fail(ErrorCode::invalid,
-              fmt::format("specversion '{}' is not known; use 1.0", http::utf8_prefix(version, 40)));
+              fmt::format("specversion '{}' is not known; use 1.0", base::utf8_prefix(version, 40)));
 }
 
 Result<std::optional<base::Timestamp>> time_of(std::string_view text) {
@@ -45,14 +46,14 @@ Result<std::optional<base::Timestamp>> time_of(std::string_view text) {
   const auto time = base::Timestamp::from_rfc3339(text);
   if (time) return time;
   return fail(ErrorCode::invalid,
-              fmt::format("attribute 'time' is not an RFC 3339 time: '{}'", http::utf8_prefix(text, 80)));
+              fmt::format("attribute 'time' is not an RFC 3339 time: '{}'", base::utf8_prefix(text, 80)));
 }
 
 base::Status check_extension_name(std::string_view name) {
   const auto allowed = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
   if (!name.empty() && name.size() <= extension_name_bytes_max && std::ranges::all_of(name, allowed)) return {};
   return fail(ErrorCode::invalid, fmt::format("attribute '{}' must be named with 1 to {} of a-z and 0-9",
-                                              http::utf8_prefix(name, 80), extension_name_bytes_max));
+                                              base::utf8_prefix(name, 80), extension_name_bytes_max));
 }
 
 /// Error: invalid for what is not a Boolean, Integer or String of the specification's type system (§2.2).
@@ -77,10 +78,34 @@ base::Status add_extension(Value& extensions, std::string_view name, Value value
   return {};
 }
 
-void finish(ingest::Received& received, const Value& extensions, const base::Digest& body_sha256) {
+/// Those of no name that the specification knows. A null is an attribute that is not there.
+base::Status take_extensions(ingest::Received& received, const Value& attributes) {
+  Value extensions = Value::object();
+  for (const auto& entry : attributes.entries()) {
+    if (!is_known(entry.name()) && !entry.value.is_null()) {
+      TRV_TRY(add_extension(extensions, entry.name(), entry.value));
+    }
+  }
   if (extensions.size() > 0) received.extensions = json::serialize(extensions);
+  return {};
+}
+
+/// What both modes have; `attribute(name, required)` gives the text of one.
+template <typename Attribute>
+Result<ingest::Received> received_of(const Attribute& attribute, const base::Digest& body_sha256) {
+  TRV_TRY_ASSIGN(const std::string version, attribute("specversion", true));
+  TRV_TRY(check_version(version));
+  ingest::Received received;
+  TRV_TRY_ASSIGN(received.id, attribute("id", true));
+  TRV_TRY_ASSIGN(received.source, attribute("source", true));
+  TRV_TRY_ASSIGN(received.type, attribute("type", true));
+  TRV_TRY_ASSIGN(received.subject, attribute("subject", false));
+  TRV_TRY_ASSIGN(const std::string time, attribute("time", false));
+  TRV_TRY_ASSIGN(received.time, time_of(time));
+  TRV_TRY_ASSIGN(received.dataschema, attribute("dataschema", false));
   received.channel = "api";
   received.body_sha256 = body_sha256;
+  return received;
 }
 
 // JSON format, version 1.0.2. A null is an attribute that is not there.
@@ -114,25 +139,11 @@ base::Status read_data(ingest::Received& received, const Value& event) {
 
 Result<ingest::Received> structured(const Value& event, const base::Digest& body_sha256) {
   if (!event.is_object()) return fail(ErrorCode::invalid, "a CloudEvent must be a JSON object");
-  TRV_TRY_ASSIGN(const std::string version, text_of(event, "specversion", true));
-  TRV_TRY(check_version(version));
-  ingest::Received received;
-  TRV_TRY_ASSIGN(received.id, text_of(event, "id", true));
-  TRV_TRY_ASSIGN(received.source, text_of(event, "source", true));
-  TRV_TRY_ASSIGN(received.type, text_of(event, "type", true));
-  TRV_TRY_ASSIGN(received.subject, text_of(event, "subject", false));
-  TRV_TRY_ASSIGN(const std::string time, text_of(event, "time", false));
-  TRV_TRY_ASSIGN(received.time, time_of(time));
-  TRV_TRY_ASSIGN(received.datacontenttype, text_of(event, "datacontenttype", false));
-  TRV_TRY_ASSIGN(received.dataschema, text_of(event, "dataschema", false));
+  const auto attribute = [&event](std::string_view name, bool required) { return text_of(event, name, required); };
+  TRV_TRY_ASSIGN(ingest::Received received, received_of(attribute, body_sha256));
+  TRV_TRY_ASSIGN(received.datacontenttype, attribute("datacontenttype", false));
   TRV_TRY(read_data(received, event));
-  Value extensions = Value::object();
-  for (const auto& entry : event.entries()) {
-    const std::string_view name = entry.key.as_string();
-    if (is_known(name) || entry.value.is_null()) continue;
-    TRV_TRY(add_extension(extensions, name, entry.value));
-  }
-  finish(received, extensions, body_sha256);
+  TRV_TRY(take_extensions(received, event));
   return received;
 }
 
@@ -156,7 +167,7 @@ Result<std::string> decoded(std::string_view name, std::string_view value) {
     text += *byte;
     i += 2;
   }
-  if (!http::is_utf8(text)) return fail(ErrorCode::invalid, fmt::format("header '{}' is not UTF-8", name));
+  if (!base::is_utf8(text)) return fail(ErrorCode::invalid, fmt::format("header '{}' is not UTF-8", name));
   return text;
 }
 
@@ -166,7 +177,7 @@ Result<Value> attributes_of(const http::Request& request) {
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const http::Field field = request.header_at(i);
     if (field.name.size() <= header_prefix.size() ||
-        !http::equal_ignoring_case(field.name.substr(0, header_prefix.size()), header_prefix)) {
+        !base::equal_ignoring_case(field.name.substr(0, header_prefix.size()), header_prefix)) {
       continue;
     }
     const std::string name = base::lower(field.name.substr(header_prefix.size()));
@@ -193,7 +204,7 @@ base::Status read_body(ingest::Received& received, const http::Request& request)
     auto data = json::parse(request.body(), {.bytes_max = request.body().size()});
     if (!data) return fail(std::move(data).error().in("request body"));
     received.data = json::serialize(*data);
-  } else if (is_text(*type) && type->is_utf8() && http::is_utf8(request.body())) {
+  } else if (is_text(*type) && type->is_utf8() && base::is_utf8(request.body())) {
     received.data = json::serialize(Value(request.body()));
   } else {
     received.data_base64 = base::to_base64(base::as_bytes(request.body()));
@@ -209,28 +220,14 @@ Result<ingest::Received> binary(const http::Request& request, const base::Digest
     if (required) return fail(ErrorCode::invalid, fmt::format("header 'ce-{}' is missing", name));
     return std::string();
   };
-  TRV_TRY_ASSIGN(const std::string version, header("specversion", true));
-  TRV_TRY(check_version(version));
-  ingest::Received received;
-  TRV_TRY_ASSIGN(received.id, header("id", true));
-  TRV_TRY_ASSIGN(received.source, header("source", true));
-  TRV_TRY_ASSIGN(received.type, header("type", true));
-  TRV_TRY_ASSIGN(received.subject, header("subject", false));
-  TRV_TRY_ASSIGN(const std::string time, header("time", false));
-  TRV_TRY_ASSIGN(received.time, time_of(time));
-  TRV_TRY_ASSIGN(received.dataschema, header("dataschema", false));
+  TRV_TRY_ASSIGN(ingest::Received received, received_of(header, body_sha256));
   TRV_TRY(read_body(received, request));
-  Value extensions = Value::object();
-  for (const auto& entry : attributes.entries()) {
-    const std::string_view name = entry.key.as_string();
-    if (name == "datacontenttype" || name == "data" || name == "data_base64") {
-      return fail(
-          ErrorCode::invalid,
-          fmt::format("header 'ce-{}' is not for this mode: the body is the data, Content-Type its type", name));
-    }
-    if (!is_known(name)) TRV_TRY(add_extension(extensions, name, entry.value));
+  for (const std::string_view name : {"datacontenttype", "data", "data_base64"}) {
+    if (attributes.find(name) == nullptr) continue;
+    return fail(ErrorCode::invalid,
+                fmt::format("header 'ce-{}' is not for this mode: the body is the data, Content-Type its type", name));
   }
-  finish(received, extensions, body_sha256);
+  TRV_TRY(take_extensions(received, attributes));
   return received;
 }
 

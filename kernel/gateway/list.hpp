@@ -1,26 +1,17 @@
 #pragma once
 // Answers of list requests.
 
-#include <boost/json/object.hpp>
-#include <boost/json/serialize.hpp>
-
+#include <concepts>
 #include <string>
 #include <vector>
 
 #include "kernel/gateway/access.hpp"
+#include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 
-[[nodiscard]] inline std::string to_text(const boost::json::object& object) {
-  return boost::json::serialize(object);
-}
-/// JSON text that is ready.
-[[nodiscard]] inline std::string to_text(std::string json) {
-  return json;
-}
-
-/// {"items": […], "next_cursor": "…" or null}; `render` gives the JSON of one item, as an object or as text. `next`:
+/// {"items": […], "next_cursor": "…" or null}; `render` gives one item, as a value or as its JSON text. `next`:
 /// where the next page begins; empty where this was the last.
 template <typename Items, typename Render>
 [[nodiscard]] http::Response list_response(const Items& items, const Page& page, std::string_view next, Render render) {
@@ -29,7 +20,11 @@ template <typename Items, typename Render>
   for (const auto& item : items) {
     if (!first) body += ',';
     first = false;
-    body += to_text(render(item));
+    if constexpr (std::same_as<decltype(render(item)), json::Value>) {
+      (void)json::append(body, render(item), {});
+    } else {
+      body += render(item);
+    }
   }
   body += "],\"next_cursor\":";
   body += next.empty() ? "null" : '"' + to_cursor(page, next) + '"';
@@ -41,18 +36,14 @@ template <typename Items, typename Render>
 /// how many values to read, which is one more than asked for: that one says that there is more. `position` says where
 /// the next page would begin behind a value.
 template <typename Read, typename Render, typename Position>
-void answer_list(const node::Shard& shard, Call call, Read read, Render render, Position position) {
-  const auto page = page_of(call.request());
-  if (!page) return call.responder.fail(page.error());
-  const auto txn = shard.begin_read();
-  if (!txn) return call.responder.fail(txn.error());
-  auto values = read(*txn, page->after, page->limit + 1);
-  if (!values) return call.responder.fail(values.error());
-  TRV_ASSERT(values->size() <= page->limit + 1);
-  const bool more = values->size() > page->limit;
-  if (more) values->resize(page->limit);
-  call.responder.send(
-      list_response(*values, *page, more ? std::string(position(values->back())) : std::string(), render));
+base::Status answer_list(const node::Shard& shard, Call& call, Read read, Render render, Position position) {
+  TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
+  TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
+  TRV_TRY_ASSIGN(auto values, read(txn, page.after, page.limit + 1));
+  TRV_ASSERT(values.size() <= page.limit + 1);
+  const bool more = values.size() > page.limit;
+  if (more) values.resize(page.limit);
+  return call.send(list_response(values, page, more ? std::string(position(values.back())) : std::string(), render));
 }
 
 /// The same for what `read` lists of the call's tenant.
@@ -60,13 +51,11 @@ template <typename Value>
 using ReadOfTenant = Result<std::vector<Value>> (tenancy::TenancyStore::*)(const lmdb::Txn&, const base::TenantId&,
                                                                            std::string_view, std::size_t) const;
 template <typename Value, typename Render, typename Position>
-void answer_list(Call call, ReadOfTenant<Value> read, Render render, Position position) {
-  const node::Shard& shard = call.shard;
-  const base::TenantId tenant = call.tenant;
-  answer_list(
-      shard, std::move(call),
+base::Status answer_list(Call& call, ReadOfTenant<Value> read, Render render, Position position) {
+  return answer_list(
+      call.shard, call,
       [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-        return (shard.tenancy().*read)(txn, tenant, after, count);
+        return (call.shard.tenancy().*read)(txn, call.tenant, after, count);
       },
       render, position);
 }

@@ -7,6 +7,7 @@
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -44,14 +45,14 @@ std::optional<MediaType> media_type_of(const http::Request& request) {
 }
 
 http::Response unsupported_media(std::string_view detail) {
-  return http::problem(415, "unsupported_media", http::reason_phrase(415), detail);
+  return http::problem(415, "unsupported_media", detail);
 }
 
 std::optional<http::Response> refuse_encoding(const http::Request& request) {
   const std::string_view encoding = request.header("Content-Encoding").value_or("");
-  if (encoding.empty() || http::equal_ignoring_case(encoding, "identity")) return std::nullopt;
+  if (encoding.empty() || base::equal_ignoring_case(encoding, "identity")) return std::nullopt;
   return unsupported_media(fmt::format("the body has the Content-Encoding '{}'; send it without one",
-                                       http::utf8_prefix(encoding, 40)))
+                                       base::utf8_prefix(encoding, 40)))
       .with("Accept-Encoding", "identity");
 }
 
@@ -67,11 +68,11 @@ std::optional<http::Response> refuse_media(const http::Request& request,
   };
   if (std::ranges::none_of(taken, passes)) {
     return unsupported_media(fmt::format("the body has the Content-Type '{}'; taken here: {}",
-                                         http::utf8_prefix(type->essence, 80), fmt::join(taken, ", ")));
+                                         base::utf8_prefix(type->essence, 80), fmt::join(taken, ", ")));
   }
   if (type->is_utf8()) return std::nullopt;
   return unsupported_media(
-      fmt::format("the body has the charset '{}'; send UTF-8", http::utf8_prefix(type->charset, 40)));
+      fmt::format("the body has the charset '{}'; send UTF-8", base::utf8_prefix(type->charset, 40)));
 }
 
 }  // namespace trv::gateway

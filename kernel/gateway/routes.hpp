@@ -43,7 +43,7 @@ void add_workflow_routes(http::Router& router, const node::Node& node, const plu
 void add_instance_routes(http::Router& router, const node::Node& node);
 void add_effect_routes(http::Router& router, const node::Node& node);
 /// A parked effect as every answer shows it.
-[[nodiscard]] boost::json::object parked_object(const shard::ParkedEffect& parked);
+[[nodiscard]] json::Value parked_object(const shard::ParkedEffect& parked);
 void add_event_routes(http::Router& router, const node::Node& node, blob::BlobStore& blobs);
 void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                         egress::SecretStore& secrets, blob::BlobStore& blobs);

@@ -1,6 +1,7 @@
 #include "kernel/http/conditional.hpp"
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::http {
 namespace {
@@ -47,7 +48,7 @@ bool has_already(const Request& request, std::string_view etag) noexcept {
   TRV_EXPECTS(tag_size(etag) == etag.size());
   for (std::size_t i = 0; i < request.header_count(); ++i) {
     const Field field = request.header_at(i);
-    if (equal_ignoring_case(field.name, "If-None-Match") && holds(field.value, etag)) return true;
+    if (base::equal_ignoring_case(field.name, "If-None-Match") && holds(field.value, etag)) return true;
   }
   return false;
 }

@@ -16,10 +16,6 @@ void reuse(std::string& text) {
 
 }  // namespace
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept {
-  return base::equal_ignoring_case(a, b);
-}
-
 std::string_view Request::parameter(std::string_view name) const noexcept {
   for (const Parameter& parameter : parameters_) {
     if (parameter.name == name) return parameter.value;
@@ -31,7 +27,7 @@ std::optional<std::string_view> Request::header(std::string_view name) const noe
   for (std::size_t i = 0; i < headers_.size(); ++i) {
     if (headers_[i].name_size != name.size()) continue;
     const Field field = header_at(i);
-    if (equal_ignoring_case(field.name, name)) return field.value;
+    if (base::equal_ignoring_case(field.name, name)) return field.value;
   }
   return std::nullopt;
 }

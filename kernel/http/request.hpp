@@ -18,9 +18,6 @@ namespace trv::http {
 
 inline constexpr std::size_t headers_max = 100;
 
-/// True for equal ASCII text in any case.
-[[nodiscard]] bool equal_ignoring_case(std::string_view a, std::string_view b) noexcept;
-
 /// Every view that it returns is borrowed from it.
 class Request {
  public:

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::http {
 namespace {
@@ -86,7 +87,8 @@ struct RequestParser::State {
           return state_.refuse(ec, 400, "invalid", "the request has more than one Content-Length");
         }
       } else if (field == beast::http::field::transfer_encoding) {
-        if (++state_.transfer_encodings > 1 || state_.version < 11 || !equal_ignoring_case(view(value), "chunked")) {
+        if (++state_.transfer_encodings > 1 || state_.version < 11 ||
+            !base::equal_ignoring_case(view(value), "chunked")) {
           return state_.refuse(ec, 400, "invalid",
                                "the only Transfer-Encoding taken is \"chunked\", once, in HTTP/1.1");
         }

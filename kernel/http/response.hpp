@@ -1,13 +1,12 @@
 #pragma once
 // What a handler answers, and the problem documents of RFC 9457.
 
-#include <boost/json/fwd.hpp>
-
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::http {
@@ -33,15 +32,11 @@ struct Response {
 /// application/json, from JSON text that is ready.
 [[nodiscard]] Response json_text(int status, std::string body);
 /// application/json
-[[nodiscard]] Response json(int status, const boost::json::value& value);
+[[nodiscard]] Response json(int status, const json::Value& value);
 
-/// application/problem+json with type, status, title, detail; `instance` is added when it is sent. `type` is
-/// `urn:travertine:problem:<code>` and `code` its last part, or "about:blank" and no code where `code` is empty. An
-/// empty `detail` is left out.
-[[nodiscard]] Response problem(int status, std::string_view code, std::string_view title, std::string_view detail);
-/// The same with extra members; those of RFC 9457 keep their meaning whatever `extra` says.
-[[nodiscard]] Response problem(int status, std::string_view code, std::string_view title, std::string_view detail,
-                               const boost::json::object& extra);
+/// application/problem+json with type, code, status, title, detail; `instance` is added when it is sent. `type` is
+/// `urn:travertine:problem:<code>`; an empty `detail` is left out.
+[[nodiscard]] Response problem(int status, std::string_view code, std::string_view detail);
 
 /// The status that means an error code on the wire; docs/protocols/http.md has the table.
 [[nodiscard]] int status_of(base::ErrorCode code) noexcept;

@@ -12,21 +12,19 @@ using base::Error;
 using base::ErrorCode;
 
 TEST(problem, has_the_members_of_rfc_9457) {
-  const Response response = problem(422, "bad_input", "Bad", "the input \"x\"", {{"hint", "y"}, {"status", 1}});
+  const Response response = problem(422, "bad_input", "the input \"x\"");
   EXPECT_EQ(response.content_type, "application/problem+json");
   const auto body = boost::json::parse(response.body).as_object();
   EXPECT_EQ(body.at("type"), "urn:travertine:problem:bad_input");
   EXPECT_EQ(body.at("code"), "bad_input");
   EXPECT_EQ(body.at("status"), 422);
-  EXPECT_EQ(body.at("title"), "Bad");
+  EXPECT_EQ(body.at("title"), "Unprocessable Content");
   EXPECT_EQ(body.at("detail"), "the input \"x\"");
-  EXPECT_EQ(body.at("hint"), "y");
-  EXPECT_EQ(boost::json::parse(problem(404, "", "Not Found", "").body).at("type"), "about:blank");
 }
 
 TEST(problem, quotes_no_bytes_that_are_not_text) {
-  const Response response = problem(400, "invalid", "Bad", "name \xff\xfe");
-  EXPECT_EQ(boost::json::parse(response.body).at("detail"), "name ??");
+  const Response response = problem(400, "invalid", "name \xff\xfe");
+  EXPECT_EQ(boost::json::parse(response.body).at("detail"), "name \ufffd\ufffd");
 }
 
 TEST(problem, every_error_code_has_its_status) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::http {
 namespace {
@@ -23,7 +24,7 @@ bool is_name(std::string_view text) noexcept {
 }
 
 bool is_literal(std::string_view text) noexcept {
-  return is_utf8(text) && text != "." && text != ".." && std::ranges::all_of(text, [](char c) {
+  return base::is_utf8(text) && text != "." && text != ".." && std::ranges::all_of(text, [](char c) {
            return static_cast<unsigned char>(c) > 0x20 && c != 0x7f &&
                   std::string_view("{}%?#").find(c) == std::string::npos;
          });

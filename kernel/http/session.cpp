@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::http {
 namespace {
@@ -153,11 +154,11 @@ void Session::head_complete() {
     early_answer_ = empty(204);
     if (!match_.allow.empty()) early_answer_->headers.emplace_back("Allow", match_.allow);
   } else if (!match_.allow.empty()) {
-    early_answer_ = problem(405, "method_not_allowed", reason_phrase(405),
+    early_answer_ = problem(405, "method_not_allowed",
                             fmt::format("{} is not for this path; it takes {}", request_.method(), match_.allow))
                         .with("Allow", std::string(match_.allow));
   } else {
-    early_answer_ = problem(404, "not_found", reason_phrase(404), "nothing is served at this path");
+    early_answer_ = problem(404, "not_found", "nothing is served at this path");
   }
   if (!parser_.set_body_bytes_max(body_bytes_max)) {
     return refuse(parser_.failure().status, parser_.failure().code, parser_.failure().detail);
@@ -165,7 +166,7 @@ void Session::head_complete() {
   phase_ = Phase::body;
   const auto expectation = request_.header("Expect");
   if (!expectation || parser_.is_http_1_0()) return;
-  if (!equal_ignoring_case(*expectation, "100-continue")) {
+  if (!base::equal_ignoring_case(*expectation, "100-continue")) {
     return refuse(417, "expectation", "the only expectation met here is 100-continue");
   }
   if (!parser_.has_body() || !unparsed().empty()) return;
@@ -355,7 +356,7 @@ void Session::refuse(int status, std::string_view code, std::string_view detail)
   if (request_.id().empty()) choose_id();
   keep_alive_ = false;
   unread_ = true;
-  Response response = problem(status, code, reason_phrase(status), detail);
+  Response response = problem(status, code, detail);
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   write_answer(response);
   phase_ = Phase::closing;

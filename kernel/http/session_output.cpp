@@ -16,7 +16,7 @@ namespace {
 bool is_ours(std::string_view name) noexcept {
   constexpr std::string_view ours[] = {"Connection", "Content-Length", "Content-Type",
                                        "Date",       "X-Request-Id",   "Transfer-Encoding"};
-  return std::ranges::any_of(ours, [&](std::string_view one) { return equal_ignoring_case(one, name); });
+  return std::ranges::any_of(ours, [&](std::string_view one) { return base::equal_ignoring_case(one, name); });
 }
 
 bool has_body(int status) noexcept {

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <limits>
 
-#include "kernel/http/request.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::http {
 namespace {
@@ -23,7 +23,7 @@ bool is_control(char c) noexcept {
 std::size_t authority_size(std::string_view raw) noexcept {
   std::size_t scheme = 0;
   for (const std::string_view prefix : {"http://", "https://"}) {
-    if (equal_ignoring_case(raw.substr(0, prefix.size()), prefix)) scheme = prefix.size();
+    if (base::equal_ignoring_case(raw.substr(0, prefix.size()), prefix)) scheme = prefix.size();
   }
   if (scheme == 0) return 0;
   const auto end = raw.find_first_of("/?", scheme);
@@ -182,7 +182,7 @@ base::Result<Target::Slice> Target::decode(std::string_view text, bool in_query)
     decoded_.push_back(c);
   }
   const Slice slice{static_cast<std::uint32_t>(begin), static_cast<std::uint32_t>(decoded_.size() - begin)};
-  if (!is_utf8(view(slice, decoded_))) {
+  if (!base::is_utf8(view(slice, decoded_))) {
     return base::fail(ErrorCode::invalid, "the request target has text that is not UTF-8");
   }
   return slice;
@@ -191,11 +191,6 @@ base::Result<Target::Slice> Target::decode(std::string_view text, bool in_query)
 std::string_view Target::segment(std::size_t index) const noexcept {
   TRV_EXPECTS(index < segments_.size());
   return view(segments_[index], decoded_);
-}
-
-Field Target::query_at(std::size_t index) const noexcept {
-  TRV_EXPECTS(index < query_.size());
-  return {view(query_[index].first, decoded_), view(query_[index].second, decoded_)};
 }
 
 std::optional<std::string_view> Target::query(std::string_view name) const noexcept {

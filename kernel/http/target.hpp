@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "sdk/base/result.hpp"
-#include "sdk/base/utf8.hpp"
 
 namespace trv::http {
 
@@ -47,10 +46,7 @@ class Target {
   [[nodiscard]] std::size_t segment_count() const noexcept { return segments_.size(); }
   [[nodiscard]] std::string_view segment(std::size_t index) const noexcept;
 
-  /// Decoded, in the order received; `+` is a space. A name without `=` has an empty value.
-  [[nodiscard]] std::size_t query_count() const noexcept { return query_.size(); }
-  [[nodiscard]] Field query_at(std::size_t index) const noexcept;
-  /// The first value of that name.
+  /// The first value of that name, decoded; `+` is a space. A name without `=` has an empty value.
   [[nodiscard]] std::optional<std::string_view> query(std::string_view name) const noexcept;
 
  private:
@@ -77,7 +73,5 @@ class Target {
 /// IPv4 address or an IPv6 address in brackets, not empty; the port is at most 65535 and may be empty. A comma, which
 /// the grammar allows in a name, is refused: a proxy that joins two Host headers writes one.
 [[nodiscard]] bool is_authority(std::string_view text) noexcept;
-using base::is_utf8;
-using base::utf8_prefix;
 
 }  // namespace trv::http

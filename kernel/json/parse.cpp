@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
 #include "kernel/json/memory_meter.hpp"
@@ -19,12 +18,8 @@ Value to_number(std::string_view text) {
   if (const auto read = std::from_chars(text.data(), end, integer); read.ptr == end && read.ec == std::errc()) {
     return integer == 0 && text.starts_with('-') ? Value(-0.0) : Value(integer);
   }
-  double real = 0;
-  if (std::from_chars(text.data(), end, real).ec == std::errc::result_out_of_range) {
-    real = std::strtod(std::string(text).c_str(), nullptr);
-    if (std::isinf(real)) real = std::copysign(std::numeric_limits<double>::max(), real);
-  }
-  return Value(real);
+  const double real = to_double(text);
+  return Value(std::isinf(real) ? std::copysign(std::numeric_limits<double>::max(), real) : real);
 }
 
 /// The values that were read: children of open containers wait in one row until their container closes and takes them.

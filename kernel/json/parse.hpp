@@ -8,9 +8,8 @@
 
 namespace trv::json {
 
-/// What Reader takes, as a value. Numbers within int64 are exact, others double; a number too large for a double
-/// becomes the largest one. Errors: Reader's, with line and column in the message as well; too_large where the
-/// evaluation that runs has no memory left for it.
+/// What Reader takes, as a value. Numbers within int64 are exact, others double. Errors: Reader's, with line and column
+/// in the message as well; too_large where the evaluation that runs has no memory left for it.
 [[nodiscard]] base::Result<Value> parse(std::string_view text, const ParseLimits& limits = {});
 
 }  // namespace trv::json

@@ -3,7 +3,11 @@
 #include <fmt/format.h>
 
 #include <bit>
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
 #include <cstring>
+#include <limits>
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
@@ -14,7 +18,7 @@ namespace {
 using base::ErrorCode;
 using base::Result;
 
-constexpr std::size_t shown_key_bytes_max = 80;
+constexpr std::size_t shown_bytes_max = 80;
 
 /// How many of the eight bytes a string holds as they are before the first that is a control character, a quote, a
 /// backslash or not ASCII.
@@ -41,6 +45,13 @@ std::size_t plain_end(std::string_view text, std::size_t at) noexcept {
 }
 
 }  // namespace
+
+double to_double(std::string_view number) {
+  double real = 0;
+  const auto read = std::from_chars(number.data(), number.data() + number.size(), real);
+  if (read.ec == std::errc::result_out_of_range) real = std::strtod(std::string(number).c_str(), nullptr);
+  return real;
+}
 
 Reader::Reader(std::string_view text, const ParseLimits& limits) : text_(text), limits_(limits) {
   constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
@@ -164,7 +175,7 @@ bool Reader::key() {
   if (!string(Piece::key)) return false;
   if (!keys_.empty() && !keys_.back().emplace(piece_text_).second) {
     return refuse(position_.offset,
-                  fmt::format("the key '{}' occurs twice", base::utf8_prefix(piece_text_, shown_key_bytes_max)));
+                  fmt::format("the key '{}' occurs twice", base::utf8_prefix(piece_text_, shown_bytes_max)));
   }
   skip_space();
   if (peek() != ':') return refuse_found("':'");
@@ -203,13 +214,19 @@ bool Reader::number() {
     ++at_;
     if (!digits()) return false;
   }
-  if (peek() == 'e' || peek() == 'E') {
+  const bool has_exponent = peek() == 'e' || peek() == 'E';
+  if (has_exponent) {
     ++at_;
     if (peek() == '+' || peek() == '-') ++at_;
     if (!digits()) return false;
   }
   piece_text_ = text_.substr(position_.offset, at_ - position_.offset);
   TRV_ENSURES(!piece_text_.empty());
+  const bool may_be_large = has_exponent || piece_text_.size() > std::numeric_limits<double>::max_exponent10;
+  if (may_be_large && limits_.large_numbers == LargeNumbers::refused && std::isinf(to_double(piece_text_))) {
+    return refuse(position_.offset, fmt::format("the number {} is too large; expected at most 1.7976931348623157e308",
+                                                piece_text_.substr(0, shown_bytes_max)));
+  }
   piece_ = Piece::number;
   return true;
 }

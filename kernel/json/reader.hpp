@@ -15,11 +15,17 @@
 namespace trv::json {
 
 enum class DuplicateKeys : std::uint8_t { last_wins, refused };
+/// Numbers beyond the largest double.
+enum class LargeNumbers : std::uint8_t {
+  refused,
+  largest,  ///< become the largest double, as in jq
+};
 
 struct ParseLimits {
   std::size_t bytes_max = 1'000'000;
   std::size_t depth_max = 512;  ///< arrays and objects within each other
   DuplicateKeys duplicate_keys = DuplicateKeys::last_wins;
+  LargeNumbers large_numbers = LargeNumbers::refused;
 };
 
 /// A place in a text: line and column from 1, columns in bytes; offset in bytes from the start.
@@ -41,6 +47,9 @@ enum class Piece : std::uint8_t {
   object_end,
   document_end
 };
+
+/// The double next to the text of a JSON number; infinite beyond the largest.
+[[nodiscard]] double to_double(std::string_view number);
 
 /// Reads one JSON text with nothing but white space around it and at most a byte order mark before, which counts in no
 /// position. The text outlives the reader.

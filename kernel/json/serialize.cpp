@@ -161,4 +161,20 @@ std::string serialize(const Value& value) {
   return out;
 }
 
+std::string serialize_with(const Value& object,
+                           std::initializer_list<std::pair<std::string_view, std::string_view>> members) {
+  std::string out = serialize(object);
+  out.pop_back();
+  bool is_first = object.entries().empty();
+  for (const auto& [name, text] : members) {
+    if (!is_first) out += ',';
+    is_first = false;
+    append_string(out, name);
+    out += ':';
+    out += text.empty() ? "null" : text;
+  }
+  out += '}';
+  return out;
+}
+
 }  // namespace trv::json

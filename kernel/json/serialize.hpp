@@ -2,9 +2,11 @@
 // Values to JSON text (RFC 8259). Any thread.
 
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "kernel/json/value.hpp"
 
@@ -19,6 +21,10 @@ struct SerializeLimits {
 /// Compact, entries in insertion order; the same value always gives the same text. Doubles print as the shortest text
 /// that reads back the same; NaN as null, infinities as the largest double.
 [[nodiscard]] std::string serialize(const Value& value);
+/// An object's text with these members behind its own. Their values are JSON text that is ready, as it was stored: no
+/// reader has touched its numbers. An empty one is null.
+[[nodiscard]] std::string serialize_with(const Value& object,
+                                         std::initializer_list<std::pair<std::string_view, std::string_view>> members);
 /// Appends to `out`; false when it stopped at the limit, with `out` unfinished.
 [[nodiscard]] bool append(std::string& out, const Value& value, const SerializeLimits& limits);
 /// Appends the text as a JSON string with its quotes.

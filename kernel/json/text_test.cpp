@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 #include "kernel/json/parse.hpp"
@@ -30,10 +31,31 @@ TEST(Json, doubles_print_the_shortest_text_that_reads_back) {
   EXPECT_EQ(again("123456789012345690000000"), "123456789012345690000000");
   EXPECT_EQ(again("-0"), "-0");
   EXPECT_EQ(again("5e-324"), "5e-324");
-  EXPECT_EQ(again("1e999"), "1.7976931348623157e+308");
+  EXPECT_EQ(again("1.7976931348623157e308"), "1.7976931348623157e+308");
+  EXPECT_EQ(again("1e-999"), "0");
   EXPECT_EQ(serialize(Value(std::numeric_limits<double>::infinity())), "1.7976931348623157e+308");
   EXPECT_EQ(serialize(Value(-std::numeric_limits<double>::infinity())), "-1.7976931348623157e+308");
   EXPECT_EQ(serialize(Value(std::numeric_limits<double>::quiet_NaN())), "null");
+}
+
+TEST(Json, a_number_beyond_the_largest_double_is_refused_where_it_is) {
+  for (const std::string& number : {std::string("1e999"), std::string("-1.5E+309"), std::string(400, '9')}) {
+    const std::string text = "{\"a\": [1,\n " + number + "]}";
+    const auto value = parse(text);
+    ASSERT_FALSE(value) << text;
+    EXPECT_EQ(value.error().code(), base::ErrorCode::invalid);
+    EXPECT_EQ(value.error().line(), 2);
+    EXPECT_EQ(value.error().column(), 2);
+    EXPECT_NE(value.error().message().find("the number " + number.substr(0, 80)), std::string::npos);
+    const auto largest = parse(text, {.large_numbers = LargeNumbers::largest});
+    ASSERT_TRUE(largest) << text;
+    EXPECT_EQ(std::abs(largest->find("a")->at(1).as_double()), std::numeric_limits<double>::max());
+  }
+}
+
+TEST(Json, ready_text_becomes_members_behind_those_of_an_object) {
+  EXPECT_EQ(serialize_with(Value{{"a", 1}}, {{"b", "1.50"}, {"c", ""}}), R"({"a":1,"b":1.50,"c":null})");
+  EXPECT_EQ(serialize_with(Value::object(), {{"b", "[]"}}), R"({"b":[]})");
 }
 
 TEST(Json, the_last_of_duplicate_keys_wins) {

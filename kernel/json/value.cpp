@@ -74,10 +74,8 @@ Value Value::array(std::initializer_list<Value> items) {
   return array(std::vector<Value>(items));
 }
 
-Value Value::object(std::initializer_list<std::pair<std::string_view, Value>> entries) {
-  Value result = make_object(entries.size());
-  for (const auto& [key, value] : entries) result.set(key, value);
-  return result;
+Value::Value(std::initializer_list<Member> members) : Value(make_object(members.size())) {
+  for (const Member& member : members) set(member.name, member.value);
 }
 
 Value Value::make_array(std::size_t capacity) {

@@ -31,6 +31,7 @@ enum class Kind : std::uint8_t { null, boolean, number, string, array, object };
 [[nodiscard]] std::string_view to_string(Kind kind) noexcept;
 
 struct Entry;
+struct Member;
 
 class Value {
  public:
@@ -56,6 +57,8 @@ class Value {
   Value(std::string_view text);                                      // NOLINT(google-explicit-constructor)
   Value(const char* text) : Value(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
   Value(const std::string& text) : Value(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
+  /// An object: Value{{"a", 1}, {"b", true}}. A later member of the same name wins.
+  Value(std::initializer_list<Member> members);  // NOLINT(google-explicit-constructor)
 
   Value(const Value& other) noexcept : word_(other.word_) {
     if (on_heap()) node()->references.fetch_add(1, std::memory_order_relaxed);
@@ -80,8 +83,6 @@ class Value {
   [[nodiscard]] static Value array(std::vector<Value> items);
   [[nodiscard]] static Value array(std::initializer_list<Value> items);
   [[nodiscard]] static Value object() { return make_object(0); }
-  /// {{"a", 1}, {"b", true}}; a later entry of the same key wins.
-  [[nodiscard]] static Value object(std::initializer_list<std::pair<std::string_view, Value>> entries);
   /// Empty, with room for `capacity` elements or entries.
   [[nodiscard]] static Value make_array(std::size_t capacity);
   [[nodiscard]] static Value make_object(std::size_t capacity);
@@ -242,18 +243,10 @@ struct Entry {
   [[nodiscard]] std::string_view name() const { return key.as_string(); }
 };
 
-/// Builds an object from its entries in order; a later entry of the same key wins.
-class ObjectBuilder {
- public:
-  explicit ObjectBuilder(std::size_t capacity = 4) : object_(Value::make_object(capacity)) {}
-  ObjectBuilder& add(std::string_view key, Value value) {
-    object_.set(key, std::move(value));
-    return *this;
-  }
-  [[nodiscard]] Value build() && { return std::move(object_); }
-
- private:
-  Value object_;
+/// What an object is written with.
+struct Member {
+  std::string_view name;
+  Value value;
 };
 
 /// What a comparison may spend; hostile values share nodes so that they unfold to any size.

@@ -63,7 +63,7 @@ TEST(Value, a_change_is_never_seen_by_another_holder) {
   EXPECT_EQ(copy, Value::array({Value(1), Value(2)}));
   EXPECT_EQ(array, Value::array({Value(9), Value(2), Value(3)}));
 
-  Value object = Value::object({{"a", 1}});
+  Value object = {{"a", 1}};
   const Value before = object;
   object.set("a", Value(2));
   EXPECT_EQ(*before.find("a"), Value(1));
@@ -85,8 +85,8 @@ TEST(Value, objects_keep_insertion_order_and_find_keys_at_every_size) {
 }
 
 TEST(Value, objects_are_equal_whatever_their_order) {
-  EXPECT_EQ(Value::object({{"a", 1}, {"b", 2}}), Value::object({{"b", 2}, {"a", 1}}));
-  EXPECT_NE(Value::object({{"a", 1}}), Value::object({{"a", 2}}));
+  EXPECT_EQ((Value{{"a", 1}, {"b", 2}}), (Value{{"b", 2}, {"a", 1}}));
+  EXPECT_NE((Value{{"a", 1}}), (Value{{"a", 2}}));
 }
 
 TEST(Value, kinds_sort_as_jq_sorts_them) {
@@ -120,7 +120,7 @@ TEST(Value, a_comparison_stops_at_its_depth_and_at_its_steps) {
 }
 
 TEST(Value, threads_may_share_and_drop_the_same_nodes) {
-  const Value shared = Value::array({Value("a string of some length"), Value::object({{"k", 1}})});
+  const Value shared = Value::array({Value("a string of some length"), Value{{"k", 1}}});
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&shared] {

@@ -135,7 +135,7 @@ base::Result<WebhookEvent> map_webhook(const WebhookDeclaration& webhook, const 
   if (!parsed) return base::fail(std::move(parsed).error().in("body"));
   Value names = Value::object();
   for (const egress::Header& header : headers) names = names.with(lower(header.name), Value(header.value));
-  const Value input = Value::object({{"headers", std::move(names)}, {"body", *std::move(parsed)}});
+  const Value input = {{"headers", std::move(names)}, {"body", *std::move(parsed)}};
   const expression::Environment environment{.variables = {}, .now = now};
 
   WebhookEvent event;

@@ -127,6 +127,13 @@ TEST(ContractDeathTest, a_broken_precondition_ends_the_process_with_its_place) {
   EXPECT_DEATH(TRV_EXPECTS(1 == 2), "precondition broken: 1 == 2 at .*base_test.cpp");
 }
 
+TEST(Utf8, a_prefix_cuts_no_character) {
+  EXPECT_EQ(utf8_prefix("ab", 2), "ab");
+  EXPECT_EQ(utf8_prefix("a\xc3\xa9", 2), "a");
+  EXPECT_EQ(utf8_prefix("\xf0\x9f\x98\x80", 3), "");
+  EXPECT_EQ(utf8_prefix("a\xc3\xa9x", 3), "a\xc3\xa9");
+}
+
 TEST(Utf8, only_a_well_formed_character_has_bytes) {
   EXPECT_EQ(character_bytes("a\xff"), 1U);
   EXPECT_EQ(character_bytes("\xc3\xa9x"), 2U);

@@ -86,6 +86,31 @@ TEST_F(RepresentationTest, a_key_that_stands_twice_is_refused_with_its_place) {
   EXPECT_EQ(call(acme(), "POST", hello, R"({"a":{"a":1},"b":{"a":1}})").status, 201);
 }
 
+TEST_F(RepresentationTest, a_number_beyond_the_largest_double_is_refused_with_its_place) {
+  const std::size_t before = events(acme(), "acme").size();
+  const Answer input = call(acme(), "POST", hello, "{\"a\":\n [1e308, -1e999]}");
+  EXPECT_EQ(input.status, 400) << input.body;
+  EXPECT_EQ(input.value().at("line").as_int64(), 2);
+  EXPECT_EQ(input.value().at("column").as_int64(), 10);
+  EXPECT_TRUE(tells(input, "the number -1e999 is too large")) << input.body;
+  const Answer event = call(acme(), "POST", "/v1/tenants/acme/events",
+                            R"({"specversion":"1.0","id":"1","source":"/s","type":"t","data":1e999})",
+                            {{"Content-Type", "application/cloudevents+json"}});
+  EXPECT_EQ(event.status, 400) << event.body;
+  EXPECT_TRUE(tells(event, "the number 1e999 is too large")) << event.body;
+  for (const char* number : {"1e999", "-.1E+400"}) {
+    const Answer definition =
+        apply_workflow(acme(), "acme",
+                       std::string("document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: far\n  version: '1.0.0'\n"
+                                   "do:\n  - keep:\n      set:\n        real: ") +
+                           number + "\n");
+    EXPECT_EQ(definition.status, 400) << definition.body;
+    EXPECT_EQ(definition.value().at("line").as_int64(), 9) << definition.body;
+    EXPECT_TRUE(tells(definition, number)) << definition.body;
+  }
+  EXPECT_EQ(events(acme(), "acme").size(), before);
+}
+
 TEST_F(RepresentationTest, numbers_come_back_as_they_are_stored) {
   ASSERT_EQ(apply_workflow(acme(), "acme",
                            "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: numbers\n  version: '1.0.0'\n"

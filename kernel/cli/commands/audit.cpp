@@ -1,6 +1,5 @@
 // trav audit: the trail as proof. verify needs no server and no network.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -14,8 +13,6 @@
 
 namespace trv::cli {
 namespace {
-
-namespace json = boost::json;
 
 constexpr std::size_t small_file_bytes_max = 1'100'000;
 
@@ -52,11 +49,13 @@ base::Result<std::optional<note::VerifierKey>> key_of(const AuditArguments& argu
   return std::optional(*std::move(key));
 }
 
-json::object report_json(const verify::Report& report) {
-  json::array problems;
+json::Value report_json(const verify::Report& report) {
+  json::Value problems = json::Value::array();
+  json::Value unchecked = json::Value::array();
   for (const verify::Problem& problem : report.problems) {
-    problems.push_back(json::object{{"file", problem.file}, {"what", problem.what}});
+    problems.push_back({{"file", problem.file}, {"what", problem.what}});
   }
+  for (const std::string& what : report.unchecked) unchecked.push_back(what);
   return {{"holds", report.holds()},
           {"origin", report.origin},
           {"signer", report.signer},
@@ -68,12 +67,12 @@ json::object report_json(const verify::Report& report) {
           {"proofs", report.proofs},
           {"problems", std::move(problems)},
           {"problems_left_out", report.problems_left_out},
-          {"unchecked", json::value_from(report.unchecked)}};
+          {"unchecked", std::move(unchecked)}};
 }
 
 ExitCode show(Session& session, const std::string& folder, const verify::Report& report) {
   if (session.as_json()) {
-    session.print_json(json::serialize(report_json(report)));
+    session.print_value(report_json(report));
   } else {
     session.print(report.to_text(fmt::format("`trav audit verify {} --output json` shows all", folder)));
   }
@@ -124,10 +123,10 @@ base::Result<ExitCode> verify_proof(Session& session, const AuditArguments& argu
     return base::fail(base::ErrorCode::corrupt, fmt::format("{}: {}", arguments.file, proven.error().message()));
   }
   if (session.as_json()) {
-    session.print_json(json::serialize(json::object{{"holds", true},
-                                                    {"index", proven->index},
-                                                    {"origin", proven->checkpoint.origin},
-                                                    {"size", proven->checkpoint.size}}));
+    session.print_value({{"holds", true},
+                         {"index", proven->index},
+                         {"origin", proven->checkpoint.origin},
+                         {"size", proven->checkpoint.size}});
   } else {
     session.print(fmt::format("Proven: {} is entry {} of {} in the trail {}.", arguments.entry, proven->index,
                               proven->checkpoint.size, proven->checkpoint.origin));

@@ -2,7 +2,6 @@
 
 #include "events/backup/backup.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "kernel/cli/commands/nouns.hpp"
@@ -42,8 +41,7 @@ base::Result<ExitCode> report(Session& session, const base::Result<backup::Repor
     return base::fail(is_of_disk ? base::Error(base::ErrorCode::internal, done.error().message()) : done.error());
   }
   if (session.as_json()) {
-    session.print_json(boost::json::serialize(
-        boost::json::object{{"folder", folder}, {"files", done->files}, {"bytes", done->bytes}}));
+    session.print_value({{"folder", folder}, {"files", done->files}, {"bytes", done->bytes}});
   } else {
     session.print(fmt::format("{}: {} files, {}{}", folder, done->files, size_text(done->bytes), what_next));
   }

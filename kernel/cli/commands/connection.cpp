@@ -1,7 +1,6 @@
 // trav connection: a tenant's named endpoints. Secrets come from files, standard input or the environment; a command
 // line can be read by every process of the machine.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <iterator>
@@ -10,11 +9,10 @@
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/terminal/text.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::cli {
 namespace {
-
-namespace json = boost::json;
 
 constexpr std::size_t secret_bytes_max = 65'536;
 
@@ -67,13 +65,13 @@ base::Result<ExitCode> set(Session& session, const ConnectionArguments& argument
   TRV_TRY_ASSIGN(const auto webhook_secret,
                  secret_of(session, "--webhook-secret", arguments.webhook_secret_file, arguments.webhook_secret_env));
   const std::string scheme = !arguments.auth.empty() ? arguments.auth : secret ? "bearer" : "none";
-  json::object auth{{"scheme", scheme}};
-  if (!arguments.user.empty()) auth["user"] = arguments.user;
-  if (!arguments.header.empty()) auth["header"] = arguments.header;
-  json::object body{{"plugin", arguments.plugin}, {"base_url", arguments.base_url}, {"auth", std::move(auth)}};
-  if (secret) body["secret"] = *secret;
-  if (webhook_secret) body["webhook_secret"] = *webhook_secret;
-  if (arguments.allow_private_network) body["allow_private_network"] = true;
+  json::Value auth = {{"scheme", scheme}};
+  if (!arguments.user.empty()) auth.set("user", arguments.user);
+  if (!arguments.header.empty()) auth.set("header", arguments.header);
+  json::Value body = {{"plugin", arguments.plugin}, {"base_url", arguments.base_url}, {"auth", std::move(auth)}};
+  if (secret) body.set("secret", *secret);
+  if (webhook_secret) body.set("webhook_secret", *webhook_secret);
+  if (arguments.allow_private_network) body.set("allow_private_network", true);
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/connections/" + percent_encoded(arguments.name)));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.method = "PUT",
                                                                              .target = target,

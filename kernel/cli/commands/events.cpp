@@ -1,6 +1,5 @@
 // trav events: what happens in a tenant.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -41,7 +40,7 @@ RunningTable table_of(const Style& style) {
 
 std::vector<std::string> row_of(const ServerSentEvent& event) {
   const auto parsed = parse_json("event", event.data);
-  const boost::json::value cloud_event = parsed ? *parsed : boost::json::value();
+  const json::Value cloud_event = parsed ? *parsed : json::Value();
   return {member_text(cloud_event, "time"), event.type, member_text(cloud_event, "subject"),
           member_text(cloud_event, "actor"), event.id};
 }

@@ -1,11 +1,11 @@
 // trav instance: runs of workflows.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/timeline.hpp"
 #include "kernel/cli/terminal/text.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::cli {
 namespace {
@@ -22,17 +22,11 @@ struct InstanceArguments {
 base::Result<ExitCode> show_json(Session& session, const std::string& target, const std::string& body) {
   std::string steps;
   for (std::string cursor;;) {
-    TRV_TRY_ASSIGN(const boost::json::value page,
+    TRV_TRY_ASSIGN(const json::Value page,
                    session.call_json(Speaker::member,
                                      {.target = target + "/tasks" + query_of({{"limit", "500"}, {"cursor", cursor}})}));
-    const boost::json::object* members = page.if_object();
-    const boost::json::value* items = members == nullptr ? nullptr : members->if_contains("items");
-    if (items == nullptr || !items->is_array()) {
-      return base::fail(base::ErrorCode::internal, "the server's list of tasks has no items");
-    }
-    for (const boost::json::value& item : items->get_array()) {
-      steps += (steps.empty() ? "" : ",") + boost::json::serialize(item);
-    }
+    TRV_TRY_ASSIGN(const auto items, items_of(page));
+    for (const json::Value& item : items) steps += (steps.empty() ? "" : ",") + json::serialize(item);
     std::string next = member_text(page, "next_cursor");
     if (next.empty()) break;
     if (next == cursor) return base::fail(base::ErrorCode::internal, "the server's list of tasks does not go on");
@@ -45,11 +39,10 @@ base::Result<ExitCode> show_json(Session& session, const std::string& target, co
 }
 
 /// Why an instance does not go on, and what to do.
-void print_parked(Session& session, const boost::json::value& instance) {
-  const boost::json::object* members = instance.if_object();
-  const boost::json::value* parked = members == nullptr ? nullptr : members->if_contains("parked_effects");
+void print_parked(Session& session, const json::Value& instance) {
+  const json::Value* parked = instance.find("parked_effects");
   if (parked == nullptr || !parked->is_array()) return;
-  for (const boost::json::value& one : parked->get_array()) {
+  for (const json::Value& one : parked->items()) {
     session.world().out << fmt::format(
         "\nThe call at {} is parked: the daemon ended {} times during operation '{}' of plugin '{}' {}. Mend the "
         "plugin, "
@@ -76,7 +69,7 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
                                   {"input", "input"},
                                   {"output", "output"},
                                   {"error", "error"}});
-  TRV_TRY_ASSIGN(const boost::json::value instance, parse_json("the answer", response.body));
+  TRV_TRY_ASSIGN(const json::Value instance, parse_json("the answer", response.body));
   print_parked(session, instance);
   session.world().out << '\n';
   TRV_TRY(Timeline(session, arguments.id).print_new());

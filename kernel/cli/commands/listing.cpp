@@ -1,6 +1,5 @@
 // Session::print_list: a list, over as many pages as it takes.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,16 +7,15 @@
 
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/session.hpp"
+#include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::cli {
 namespace {
 
-namespace json = boost::json;
-
 struct Listed {
   std::string body = {};  // of the answer, where there was only one
-  json::array items = {};
+  std::vector<json::Value> items = {};
   std::string cursor = {};  // of what comes next; empty at the end
 };
 
@@ -26,16 +24,6 @@ std::size_t wanted_rows(const std::string& limit) {
   std::size_t rows = 0;
   std::from_chars(limit.data(), limit.data() + limit.size(), rows);
   return rows == 0 ? list_limit_default : std::min(rows, list_limit_max);
-}
-
-base::Result<json::object> parse_page(std::string_view body) {
-  TRV_TRY_ASSIGN(json::value answer, parse_json("the answer", body));
-  const json::object* members = answer.if_object();
-  const json::value* items = members == nullptr ? nullptr : members->if_contains("items");
-  if (items == nullptr || !items->is_array()) {
-    return base::fail(base::ErrorCode::internal, "the server's list has no items");
-  }
-  return std::move(answer.as_object());
 }
 
 base::Result<Listed> fetch(Session& session, Speaker speaker, const ListRequest& request) {
@@ -48,8 +36,8 @@ base::Result<Listed> fetch(Session& session, Speaker speaker, const ListRequest&
     parameters.emplace_back("limit", limit);
     parameters.emplace_back("cursor", listed.cursor);
     TRV_TRY_ASSIGN(HttpResponse response, session.call(speaker, {.target = request.target + query_of(parameters)}));
-    TRV_TRY_ASSIGN(json::object page, parse_page(response.body));
-    json::array& items = page.at("items").as_array();
+    TRV_TRY_ASSIGN(const json::Value page, parse_json("the answer", response.body));
+    TRV_TRY_ASSIGN(const auto items, items_of(page));
     const std::size_t left = wanted - listed.items.size();
     if (items.size() > left && size > left) {
       // A cursor is after a whole page, so a page that holds too much is asked for again, smaller.
@@ -67,7 +55,7 @@ base::Result<Listed> fetch(Session& session, Speaker speaker, const ListRequest&
       listed.body.clear();
     }
     const bool found_few = items.size() * 4 < size;
-    std::ranges::move(items, std::back_inserter(listed.items));
+    std::ranges::copy(items, std::back_inserter(listed.items));
     listed.cursor = next;
     if (next.empty() || listed.items.size() >= wanted) break;
     size = found_few ? std::min(size * 2, list_limit_max) : std::max(size / 2, wanted - listed.items.size());
@@ -84,8 +72,8 @@ base::Result<ExitCode> Session::print_list(Speaker speaker, const ListRequest& r
   TRV_TRY_ASSIGN(Listed listed, fetch(*this, speaker, request));
   if (as_json()) {
     if (listed.body.empty()) {
-      const json::value cursor = listed.cursor.empty() ? json::value() : json::value(listed.cursor);
-      listed.body = json::serialize(json::object{{"items", std::move(listed.items)}, {"next_cursor", cursor}});
+      const json::Value cursor = listed.cursor.empty() ? json::Value() : json::Value(listed.cursor);
+      listed.body = json::serialize({{"items", json::Value::array(std::move(listed.items))}, {"next_cursor", cursor}});
     }
     print_json(listed.body);
     return ExitCode::ok;
@@ -93,7 +81,7 @@ base::Result<ExitCode> Session::print_list(Speaker speaker, const ListRequest& r
   std::vector<Column> columns;
   for (const Field& field : fields) columns.push_back({.title = field.title, .fit = field.fit});
   Table table(std::move(columns));
-  for (const json::value& item : listed.items) {
+  for (const json::Value& item : listed.items) {
     std::vector<std::string> cells;
     for (const Field& field : fields) cells.push_back(field_text(item, field.member));
     table.add(std::move(cells));

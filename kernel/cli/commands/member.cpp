@@ -1,8 +1,7 @@
 // trav member: the people of a tenant.
 
-#include <boost/json.hpp>
-
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::cli {
 namespace {
@@ -25,12 +24,11 @@ void add_member(CommandTree& tree) {
       .choice("--role", {"viewer", "owner"}, arguments->role, "What the member may do", Need::required)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/members"));
-        const boost::json::object body{{"user", arguments->user}, {"role", arguments->role}};
-        TRV_TRY_ASSIGN(const HttpResponse response,
-                       session.call(Speaker::member, {.method = "POST",
-                                                      .target = target,
-                                                      .content_type = "application/json",
-                                                      .body = boost::json::serialize(body)}));
+        const json::Value body = {{"user", arguments->user}, {"role", arguments->role}};
+        TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.method = "POST",
+                                                                                   .target = target,
+                                                                                   .content_type = "application/json",
+                                                                                   .body = json::serialize(body)}));
         session.print_object(response, {{"user", "user"}, {"role", "role"}});
         return ExitCode::ok;
       });

@@ -1,6 +1,5 @@
 // trav plugin: packages, on the server and in the making.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -10,13 +9,12 @@
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/plugin_template.hpp"
 #include "kernel/cli/terminal/text.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/definition/version.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::cli {
 namespace {
-
-namespace json = boost::json;
 
 struct PluginArguments {
   std::string file;
@@ -45,12 +43,11 @@ base::Result<std::string> newest_version(Session& session, const std::string& id
   std::optional<definition::Version> best;
   std::string newest;
   do {
-    TRV_TRY_ASSIGN(const json::value page,
+    TRV_TRY_ASSIGN(const json::Value page,
                    session.call_json(Speaker::anybody,
                                      {.target = "/v1/plugins" + query_of({{"limit", "500"}, {"cursor", cursor}})}));
-    const json::value* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
-    if (items == nullptr || !items->is_array()) break;
-    for (const json::value& item : items->as_array()) {
+    TRV_TRY_ASSIGN(const auto items, items_of(page));
+    for (const json::Value& item : items) {
       const auto version = definition::Version::parse(member_text(item, "version"));
       if (member_text(item, "status") == "pending") continue;
       if (member_text(item, "id") != id || !version || (best && !(*version > *best))) continue;
@@ -71,14 +68,14 @@ base::Result<HttpResponse> put_enabled(Session& session, const std::string& id, 
   return session.call(Speaker::member, {.method = "PUT",
                                         .target = target,
                                         .content_type = "application/json",
-                                        .body = json::serialize(json::object{{"version", version}})});
+                                        .body = json::serialize({{"version", version}})});
 }
 
 /// The server answers 202 where its trial of the library takes long: goes on asking until the outcome is there.
 base::Result<HttpResponse> await_outcome(Session& session, HttpResponse response) {
   const std::string target(response.header("location"));
   for (int asked = 0; response.status == 202 || asked > 0; ++asked) {
-    TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+    TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
     const std::string name = fmt::format("plugin {} {}", member_text(answer, "id"), member_text(answer, "version"));
     const std::string status = member_text(answer, "status");
     if (status == "refused") {
@@ -107,7 +104,7 @@ base::Result<ExitCode> install(Session& session, const PluginArguments& argument
   session.print_object(response, package_fields);
   const std::string tenant = session.tenant_named();
   if (tenant.empty() || tenant == "system") return ExitCode::ok;
-  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   TRV_TRY(put_enabled(session, member_text(answer, "id"), member_text(answer, "version")));
   if (!session.as_json()) session.print("Enabled for tenant " + tenant + ".");
   return ExitCode::ok;
@@ -136,14 +133,12 @@ base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) 
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::anybody, {.target = target}));
   session.print_object(response, package_fields);
   if (session.as_json()) return ExitCode::ok;
-  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   Table table({{.title = "OPERATION"}, {.title = "TITLE"}, {.title = "IDEMPOTENT"}});
-  const json::object* whole = answer.if_object();
-  const json::value* manifest = whole == nullptr ? nullptr : whole->if_contains("manifest");
-  const json::object* members = manifest == nullptr ? nullptr : manifest->if_object();
-  const json::value* operations = members == nullptr ? nullptr : members->if_contains("operations");
+  const json::Value* manifest = answer.find("manifest");
+  const json::Value* operations = manifest == nullptr ? nullptr : manifest->find("operations");
   if (operations == nullptr || !operations->is_array()) return ExitCode::ok;
-  for (const json::value& operation : operations->as_array()) {
+  for (const json::Value& operation : operations->items()) {
     table.add({member_text(operation, "name"), member_text(operation, "title"), member_text(operation, "idempotent")});
   }
   session.world().out << '\n' << table.render(session.style()) << std::flush;
@@ -156,10 +151,10 @@ base::Result<ExitCode> pack(Session& session, const PluginArguments& arguments) 
   if (!packed) return base::fail(base::ErrorCode::denied, packed.error().message());
   const std::string digest = base::to_hex(packed->digest);
   if (session.as_json()) {
-    session.print_json(json::serialize(json::object{{"id", packed->manifest.id},
-                                                    {"version", packed->manifest.version},
-                                                    {"file", arguments.out},
-                                                    {"package_sha256", digest}}));
+    session.print_value({{"id", packed->manifest.id},
+                         {"version", packed->manifest.version},
+                         {"file", arguments.out},
+                         {"package_sha256", digest}});
   } else {
     session.print(fmt::format("Packed {} {} into {} (SHA-256 {})", packed->manifest.id, packed->manifest.version,
                               arguments.out, digest));

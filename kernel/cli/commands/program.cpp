@@ -1,6 +1,5 @@
 // trav version, completion, help.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "kernel/cli/commands/completion.hpp"
@@ -20,8 +19,7 @@ base::Result<ExitCode> version(Session& session) {
   TRV_TRY_ASSIGN(const std::string url, session.url());
   const auto server = session.call_json(Speaker::nobody, {.target = "/v1/version"});
   if (session.as_json()) {
-    session.print_json(boost::json::serialize(
-        boost::json::object{{"trav", TRV_VERSION}, {"server", server ? *server : boost::json::value()}}));
+    session.print_value({{"trav", TRV_VERSION}, {"server", server ? *server : json::Value()}});
   } else {
     session.print("trav " TRV_VERSION);
   }

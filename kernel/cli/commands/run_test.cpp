@@ -64,7 +64,9 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"token"}, "trav: what to do with token? Run `trav help token`\n"},
       {{"token", "create", "x", "--role", "owner", "--expires", "soon"}, "--expires soon: write a number"},
       {{"run", "triage"}, "'triage' does not name a workflow"},
-      {{"run", "a/b", "--input", "{nope"}, "--input is not JSON"},
+      {{"run", "a/b", "--input", "{nope"}, "--input: JSON at line 1, column 2: expected"},
+      {{"run", "a/b", "--input", "[1, 1e999]"},
+       "--input: JSON at line 1, column 5: the number 1e999 is too large; expected at most 1.79"},
       {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"}};
   for (const auto& [arguments, expected] : cases) {
     EXPECT_EQ(trav(arguments), ExitCode::usage) << expected;

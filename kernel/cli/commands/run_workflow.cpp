@@ -1,6 +1,5 @@
 // trav run: starts an instance.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <iterator>
@@ -51,7 +50,7 @@ base::Result<ExitCode> start(Session& session, const RunArguments& arguments) {
   HttpRequest request{.method = "POST", .target = target, .content_type = "application/json", .body = std::move(input)};
   if (!arguments.idempotency_key.empty()) request.headers.push_back("Idempotency-Key: " + arguments.idempotency_key);
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, request));
-  TRV_TRY_ASSIGN(const boost::json::value answer, parse_json("the answer", response.body));
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   const std::string id = member_text(answer, "id");
   if (id.empty()) return base::fail(base::ErrorCode::internal, "the server did not name the instance that it started");
   if (session.as_json()) {

@@ -1,17 +1,17 @@
 #include "kernel/cli/commands/session.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
 #include <set>
 
 #include "kernel/cli/terminal/text.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::cli {
 
-namespace json = boost::json;
 using base::ErrorCode;
 
 ExitCode exit_code_of(const base::Error& error) noexcept {
@@ -24,23 +24,20 @@ ExitCode exit_code_of(const base::Error& error) noexcept {
   }
 }
 
-std::string member_text(const json::value& value, std::string_view member) {
-  const json::value* found = &value;
-  while (!member.empty()) {
+std::string member_text(const json::Value& value, std::string_view member) {
+  const json::Value* found = &value;
+  while (found != nullptr && !member.empty()) {
     const auto dot = member.find('.');
-    const json::object* object = found->if_object();
-    if (object == nullptr) return {};
-    found = object->if_contains(member.substr(0, dot));
-    if (found == nullptr) return {};
+    found = found->find(member.substr(0, dot));
     member = dot == std::string_view::npos ? std::string_view() : member.substr(dot + 1);
   }
-  if (found->is_null()) return {};
-  if (const json::string* text = found->if_string()) return std::string(*text);
-  if (const bool* flag = found->if_bool()) return *flag ? "yes" : "no";
+  if (found == nullptr || found->is_null()) return {};
+  if (found->is_string()) return std::string(found->as_string());
+  if (found->is_bool()) return found->as_bool() ? "yes" : "no";
   return json::serialize(*found);
 }
 
-std::string field_text(const json::value& item, std::string_view member) {
+std::string field_text(const json::Value& item, std::string_view member) {
   if (member.find('{') == std::string_view::npos) return member_text(item, member);
   std::string text;
   while (!member.empty()) {
@@ -55,19 +52,16 @@ std::string field_text(const json::value& item, std::string_view member) {
   return text;
 }
 
-base::Result<json::value> parse_json(std::string_view what, std::string_view text) {
-  json::parse_options options;
-  options.max_depth = 64;
-  json::stream_parser parser({}, options);
-  boost::system::error_code error;
-  const std::size_t read = parser.write_some(text, error);
-  if (!error && read < text.size()) error = json::error::extra_data;
-  if (!error) parser.finish(error);
-  if (error) {
-    return base::fail(ErrorCode::invalid,
-                      fmt::format("{} is not JSON: {} at byte {}", what, error.message(), read + 1));
-  }
-  return parser.release();
+base::Result<std::span<const json::Value>> items_of(const json::Value& page) {
+  const json::Value* items = page.find("items");
+  if (items != nullptr && items->is_array()) return items->items();
+  return base::fail(ErrorCode::internal, "the server's list has no items");
+}
+
+base::Result<json::Value> parse_json(std::string_view what, std::string_view text) {
+  auto value = json::parse(text, {.bytes_max = text.size()});
+  if (!value) return base::fail(ErrorCode::invalid, fmt::format("{}: {}", what, value.error().message()));
+  return value;
 }
 
 Style Session::style() const noexcept {
@@ -138,7 +132,7 @@ base::Result<std::string> Session::tenant() {
   tenant_ = tenant_named();
   if (!tenant_.empty()) return tenant_;
   if (!token_named().empty()) {
-    TRV_TRY_ASSIGN(const json::value answer, call_json(Speaker::anybody, {.target = "/v1/whoami"}));
+    TRV_TRY_ASSIGN(const json::Value answer, call_json(Speaker::anybody, {.target = "/v1/whoami"}));
     tenant_ = member_text(answer, "tenant");
     if (!tenant_.empty()) return tenant_;
   }
@@ -233,7 +227,7 @@ base::Result<HttpResponse> Session::call(Speaker speaker, const HttpRequest& req
   return response;
 }
 
-base::Result<json::value> Session::call_json(Speaker speaker, const HttpRequest& request) {
+base::Result<json::Value> Session::call_json(Speaker speaker, const HttpRequest& request) {
   TRV_TRY_ASSIGN(const HttpResponse response, call(speaker, request));
   auto parsed = parse_json("the answer to " + request.target, response.body);
   // What a server sends is not the user's mistake.
@@ -246,6 +240,10 @@ void Session::print_json(std::string_view text) {
   world_.out << (world_.out_is_terminal ? printable_json(text) : std::string(text));
   if (!text.ends_with('\n')) world_.out << '\n';
   world_.out << std::flush;
+}
+
+void Session::print_value(const json::Value& value) {
+  print_json(json::serialize(value));
 }
 
 void Session::print(std::string_view text) {

@@ -5,12 +5,11 @@
 // reachable; corrupt = verification failed; everything else = refused. What the server refuses is always `denied`, and
 // the message is its problem document. One thread.
 
-#include <boost/json/value.hpp>
-
 #include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -20,6 +19,7 @@
 #include "kernel/cli/client/http_client.hpp"
 #include "kernel/cli/commands/world.hpp"
 #include "kernel/cli/terminal/table.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::cli {
@@ -68,13 +68,16 @@ inline constexpr std::size_t list_requests_max = 1000;
 [[nodiscard]] ExitCode exit_code_of(const base::Error& error) noexcept;
 
 /// The text of a member for people: strings bare, lists and objects as JSON, null and absent as "".
-[[nodiscard]] std::string member_text(const boost::json::value& value, std::string_view member);
+[[nodiscard]] std::string member_text(const json::Value& value, std::string_view member);
 
 /// The same for a field's member, which may be a text with members in it.
-[[nodiscard]] std::string field_text(const boost::json::value& item, std::string_view member);
+[[nodiscard]] std::string field_text(const json::Value& item, std::string_view member);
 
-/// Parses an answer or input. Error: invalid with what and where; at most 64 levels deep.
-[[nodiscard]] base::Result<boost::json::value> parse_json(std::string_view what, std::string_view text);
+/// The items of a page of a list, as long as the page. Error: internal where it has none.
+[[nodiscard]] base::Result<std::span<const json::Value>> items_of(const json::Value& page);
+
+/// Parses an answer or input. Error: invalid with what and where.
+[[nodiscard]] base::Result<json::Value> parse_json(std::string_view what, std::string_view text);
 
 class Session {
  public:
@@ -99,12 +102,13 @@ class Session {
   /// Sends, and turns any status but 2xx into an error; `file` is what the request's text was read from.
   [[nodiscard]] base::Result<HttpResponse> call(Speaker speaker, const HttpRequest& request,
                                                 std::string_view file = {});
-  [[nodiscard]] base::Result<boost::json::value> call_json(Speaker speaker, const HttpRequest& request);
+  [[nodiscard]] base::Result<json::Value> call_json(Speaker speaker, const HttpRequest& request);
   /// The refusal as the error that call() gives.
   [[nodiscard]] static base::Error refusal_of(const HttpResponse& response, std::string_view file = {});
 
   /// The server's JSON as it came, with a line end.
   void print_json(std::string_view json);
+  void print_value(const json::Value& value);
   /// Text for people: hostile characters are escaped, line ends stay.
   void print(std::string_view text);
   /// The same for standard error, behind "trav: ".

@@ -1,15 +1,13 @@
 // trav tenant: what the operator does with tenants.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/terminal/text.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::cli {
 namespace {
-
-namespace json = boost::json;
 
 const std::vector<Field> fields = {{"ID", "id"}, {"NAME", "display_name"}, {"CREATED", "created", Fit::time}};
 
@@ -31,14 +29,14 @@ base::Result<std::int64_t> days_of(std::string_view option, const std::string& t
 
 base::Result<ExitCode> set_retention(Session& session, const TenantArguments& arguments) {
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/retention"));
-  TRV_TRY_ASSIGN(json::value retention, session.call_json(Speaker::member, {.target = target}));
+  TRV_TRY_ASSIGN(json::Value retention, session.call_json(Speaker::member, {.target = target}));
   if (!retention.is_object()) return base::fail(base::ErrorCode::internal, "the server's answer is not an object");
   for (const auto& [option, member, text] :
        {std::tuple("--instances-days", "instances_days", &arguments.instances_days),
         std::tuple("--events-days", "events_days", &arguments.events_days)}) {
     if (text->empty()) continue;
     TRV_TRY_ASSIGN(const std::int64_t days, days_of(option, *text));
-    retention.as_object()[member] = days;
+    retention.set(member, days);
   }
   const bool changes = !arguments.instances_days.empty() || !arguments.events_days.empty();
   HttpRequest request{.target = target};
@@ -63,14 +61,14 @@ base::Result<std::filesystem::path> keep_token(Session& session, const std::stri
 }
 
 base::Result<ExitCode> create(Session& session, const TenantArguments& arguments) {
-  json::object body{{"id", arguments.id}};
-  if (!arguments.name.empty()) body["display_name"] = arguments.name;
+  json::Value body = {{"id", arguments.id}};
+  if (!arguments.name.empty()) body.set("display_name", arguments.name);
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::operator_, {.method = "POST",
                                                                                 .target = "/v1/tenants",
                                                                                 .content_type = "application/json",
                                                                                 .body = json::serialize(body)}));
   // The token is in this answer only: it is printed before anything can go wrong with the file.
-  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   const std::string token = member_text(answer, "token.token");
   if (session.as_json()) {
     session.print_json(response.body);

@@ -1,6 +1,5 @@
 #include "kernel/cli/commands/timeline.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -12,8 +11,6 @@
 namespace trv::cli {
 namespace {
 
-namespace json = boost::json;
-
 constexpr base::Duration idle = std::chrono::seconds(2);
 constexpr std::size_t clock_width = 12;
 
@@ -24,13 +21,11 @@ std::uint64_t number_of(const std::string& text) {
 }
 
 // What the step says of its length; "" where it says nothing, or nothing that a length can be.
-std::string duration_of(const json::value& task) {
-  const json::object* members = task.if_object();
-  const json::value* ms = members == nullptr ? nullptr : members->if_contains("duration_ms");
+std::string duration_of(const json::Value& task) {
+  const json::Value* ms = task.find("duration_ms");
   if (ms == nullptr || !ms->is_number()) return {};
-  boost::system::error_code error;
-  const auto length = ms->to_number<double>(error);
-  return error || !(length >= 0) || length > 1e15 ? "" : duration_text(length);
+  const double length = ms->as_double();
+  return !(length >= 0) || length > 1e15 ? "" : duration_text(length);
 }
 
 // "2026-01-31T12:00:00.123456Z" -> "12:00:00.123"
@@ -59,7 +54,7 @@ RunningTable timeline_table(const Style& style) {
           style};
 }
 
-std::vector<std::string> timeline_row(const json::value& task, const std::string& known_operation) {
+std::vector<std::string> timeline_row(const json::Value& task, const std::string& known_operation) {
   std::string operation = member_text(task, "operation");
   if (operation.empty()) operation = known_operation;
   if (operation.empty()) operation = member_text(task, "kind");
@@ -77,15 +72,12 @@ base::Status Timeline::print_new() {
     TRV_TRY_ASSIGN(const std::string target,
                    session_.tenant_target("/instances/" + percent_encoded(instance_) + "/tasks" +
                                           query_of({{"limit", "500"}, {"cursor", cursor_}})));
-    TRV_TRY_ASSIGN(const json::value page, session_.call_json(Speaker::member, {.target = target}));
-    const json::value* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
-    if (items == nullptr || !items->is_array()) {
-      return base::fail(base::ErrorCode::internal, "the server's list of tasks has no items");
-    }
-    for (; printed_of_page_ < items->as_array().size(); ++printed_of_page_) {
-      const json::value& item = items->as_array()[printed_of_page_];
+    TRV_TRY_ASSIGN(const json::Value page, session_.call_json(Speaker::member, {.target = target}));
+    TRV_TRY_ASSIGN(const auto items, items_of(page));
+    for (; printed_of_page_ < items.size(); ++printed_of_page_) {
+      const json::Value& item = items[printed_of_page_];
       if (session_.as_json()) {
-        session_.print_json(json::serialize(item));
+        session_.print_value(item);
         continue;
       }
       if (!table_) session_.world().out << table_.emplace(timeline_table(session_.style())).titles();
@@ -101,18 +93,18 @@ base::Status Timeline::print_new() {
   }
 }
 
-base::Result<json::value> Timeline::ended() {
+base::Result<json::Value> Timeline::ended() {
   TRV_TRY_ASSIGN(const std::string target, session_.tenant_target("/instances/" + percent_encoded(instance_)));
-  TRV_TRY_ASSIGN(json::value instance, session_.call_json(Speaker::member, {.target = target}));
+  TRV_TRY_ASSIGN(json::Value instance, session_.call_json(Speaker::member, {.target = target}));
   const std::string status = member_text(instance, "status");
   if (status == "completed" || status == "faulted" || status == "cancelled") return instance;
-  return json::value();
+  return json::Value();
 }
 
 namespace {
 
 /// The instance's error, whose members other than `type` may be missing: what it is, where, and why.
-std::string fault_text(const json::value& instance) {
+std::string fault_text(const json::Value& instance) {
   const std::string title = member_text(instance, "error.title");
   const std::string place = member_text(instance, "error.instance");
   const std::string detail = member_text(instance, "error.detail");
@@ -125,10 +117,10 @@ std::string fault_text(const json::value& instance) {
 
 }  // namespace
 
-ExitCode Timeline::tell_end(const json::value& instance) {
+ExitCode Timeline::tell_end(const json::Value& instance) {
   const std::string status = member_text(instance, "status");
   if (session_.as_json()) {
-    session_.print_json(json::serialize(instance));
+    session_.print_value(instance);
   } else {
     std::string line = coloured(status, colour_of(status), session_.style());
     const auto started = base::Timestamp::from_rfc3339(member_text(instance, "started"));
@@ -153,7 +145,7 @@ base::Result<ExitCode> Timeline::follow() {
   for (;;) {
     if (look) {
       // Asked for before the steps: an instance that has ended has all of them.
-      TRV_TRY_ASSIGN(const json::value end, ended());
+      TRV_TRY_ASSIGN(const json::Value end, ended());
       TRV_TRY(print_new());
       if (!end.is_null()) return tell_end(end);
       looked = session_.world().clock.monotonic();

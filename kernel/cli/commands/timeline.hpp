@@ -2,8 +2,6 @@
 // The steps of one workflow instance as a table whose columns are fixed, so that rows can be printed as they come.
 // One thread.
 
-#include <boost/json/value.hpp>
-
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -18,7 +16,7 @@ namespace trv::cli {
 /// TIME, LSN, TASK, OPERATION, OUTCOME, DURATION.
 [[nodiscard]] RunningTable timeline_table(const Style& style);
 /// The cells of one item of an instance's task list.
-[[nodiscard]] std::vector<std::string> timeline_row(const boost::json::value& task, const std::string& known_operation);
+[[nodiscard]] std::vector<std::string> timeline_row(const json::Value& task, const std::string& known_operation);
 
 /// "75 µs", "312 ms", "1.25 s", "3 min 20 s".
 [[nodiscard]] std::string duration_text(double ms);
@@ -35,8 +33,8 @@ class Timeline {
 
  private:
   /// The instance if it has ended, else null.
-  [[nodiscard]] base::Result<boost::json::value> ended();
-  [[nodiscard]] ExitCode tell_end(const boost::json::value& instance);
+  [[nodiscard]] base::Result<json::Value> ended();
+  [[nodiscard]] ExitCode tell_end(const json::Value& instance);
 
   Session& session_;
   std::string instance_;

@@ -1,6 +1,5 @@
 // trav token: the tokens of a tenant.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <charconv>
@@ -8,11 +7,10 @@
 
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/terminal/text.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::cli {
 namespace {
-
-namespace json = boost::json;
 
 struct TokenArguments {
   std::string name;
@@ -39,7 +37,7 @@ std::optional<std::int64_t> seconds_of(std::string_view text) {
 }
 
 base::Result<ExitCode> create(Session& session, const TokenArguments& arguments) {
-  json::object body{{"name", arguments.name}, {"role", arguments.role}};
+  json::Value body = {{"name", arguments.name}, {"role", arguments.role}};
   if (!arguments.expires.empty()) {
     const auto seconds = seconds_of(arguments.expires);
     if (!seconds) {
@@ -47,7 +45,7 @@ base::Result<ExitCode> create(Session& session, const TokenArguments& arguments)
           base::ErrorCode::invalid,
           fmt::format("--expires {}: write a number and s, m, h, d or w, for example 30d", arguments.expires));
     }
-    body["expires_in_seconds"] = *seconds;
+    body.set("expires_in_seconds", *seconds);
   }
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/tokens"));
   TRV_TRY_ASSIGN(

@@ -1,6 +1,5 @@
 // trav workflow: definitions.
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <filesystem>
@@ -16,8 +15,6 @@
 
 namespace trv::cli {
 namespace {
-
-namespace json = boost::json;
 
 struct WorkflowArguments {
   std::string file;
@@ -52,8 +49,8 @@ base::Result<ExitCode> check(Session& session, const WorkflowArguments& argument
   if (!compiled) {
     const base::Error& error = compiled.error();
     if (session.as_json()) {
-      session.print_json(json::serialize(json::object{
-          {"valid", false}, {"detail", error.message()}, {"line", error.line()}, {"column", error.column()}}));
+      session.print_value(
+          {{"valid", false}, {"detail", error.message()}, {"line", error.line()}, {"column", error.column()}});
       return ExitCode::refused;
     }
     const std::string place = error.line() > 0
@@ -63,8 +60,7 @@ base::Result<ExitCode> check(Session& session, const WorkflowArguments& argument
   }
   const definition::Name& name = compiled->name;
   if (session.as_json()) {
-    session.print_json(json::serialize(
-        json::object{{"valid", true}, {"namespace", name.space}, {"name", name.name}, {"version", name.version}}));
+    session.print_value({{"valid", true}, {"namespace", name.space}, {"name", name.name}, {"version", name.version}});
   } else {
     session.print(fmt::format("{} is valid: {}/{}:{}", read.name, name.space, name.name, name.version));
   }
@@ -72,11 +68,10 @@ base::Result<ExitCode> check(Session& session, const WorkflowArguments& argument
 }
 
 // What the server found odd in a definition that it took.
-void tell_warnings(Session& session, const json::value& answer) {
-  const json::object* members = answer.if_object();
-  const json::value* warnings = members == nullptr ? nullptr : members->if_contains("warnings");
+void tell_warnings(Session& session, const json::Value& answer) {
+  const json::Value* warnings = answer.find("warnings");
   if (warnings == nullptr || !warnings->is_array()) return;
-  for (const json::value& warning : warnings->as_array()) session.warn(member_text(warning, ""));
+  for (const json::Value& warning : warnings->items()) session.warn(member_text(warning, ""));
 }
 
 base::Result<ExitCode> apply(Session& session, const WorkflowArguments& arguments) {
@@ -90,7 +85,7 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
                                .content_type = is_json ? "application/json" : "application/yaml",
                                .body = read.text},
                               read.name));
-  TRV_TRY_ASSIGN(const json::value answer, parse_json("the answer", response.body));
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   tell_warnings(session, answer);
   if (session.as_json()) {
     session.print_json(response.body);
@@ -103,17 +98,16 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
 }
 
 // A version of a workflow as lists show it; the highest where `wanted` has none.
-base::Result<json::value> listed_version(Session& session, const WorkflowName& wanted) {
+base::Result<json::Value> listed_version(Session& session, const WorkflowName& wanted) {
   std::string cursor;
   std::optional<definition::Version> best;
-  json::value found;
+  json::Value found;
   do {
     TRV_TRY_ASSIGN(const std::string target,
                    session.tenant_target("/workflows" + query_of({{"limit", "500"}, {"cursor", cursor}})));
-    TRV_TRY_ASSIGN(const json::value page, session.call_json(Speaker::member, {.target = target}));
-    const json::value* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
-    if (items == nullptr || !items->is_array()) break;
-    for (const json::value& item : items->as_array()) {
+    TRV_TRY_ASSIGN(const json::Value page, session.call_json(Speaker::member, {.target = target}));
+    TRV_TRY_ASSIGN(const auto items, items_of(page));
+    for (const json::Value& item : items) {
       if (member_text(item, "namespace") != wanted.space || member_text(item, "name") != wanted.name) continue;
       if (!wanted.version.empty() && member_text(item, "version") != wanted.version) continue;
       const auto version = definition::Version::parse(member_text(item, "version"));
@@ -130,8 +124,8 @@ base::Result<json::value> listed_version(Session& session, const WorkflowName& w
 }
 
 // Events that should have started the workflow, and did not.
-void tell_filter_failures(Session& session, const json::value& listed) {
-  const json::value* failures = listed.as_object().if_contains("filter_failures");
+void tell_filter_failures(Session& session, const json::Value& listed) {
+  const json::Value* failures = listed.find("filter_failures");
   if (failures == nullptr || !failures->is_object()) return;
   session.warn(
       fmt::format("{} events did not start it, because its event filter failed; the last was event '{}' at {}: {}",
@@ -141,7 +135,7 @@ void tell_filter_failures(Session& session, const json::value& listed) {
 
 base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments) {
   TRV_TRY_ASSIGN(WorkflowName name, WorkflowName::parse(arguments.name));
-  TRV_TRY_ASSIGN(const json::value listed, listed_version(session, name));
+  TRV_TRY_ASSIGN(const json::Value listed, listed_version(session, name));
   name.version = member_text(listed, "version");
   TRV_TRY_ASSIGN(const std::string target,
                  session.tenant_target(fmt::format("/workflows/{}/{}/{}", percent_encoded(name.space),

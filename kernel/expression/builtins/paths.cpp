@@ -226,7 +226,7 @@ bool same_parent(const json::Value& a, const json::Value& b) {
 }  // namespace
 
 json::Value make_slice_key(const json::Value& from, const json::Value& to) {
-  return json::Value::object({{"start", from}, {"end", to}});
+  return {{"start", from}, {"end", to}};
 }
 
 json::Value get_slice(const json::Value& container, const json::Value& from, const json::Value& to,

@@ -173,31 +173,26 @@ class Matcher {
 json::Value to_match(const Matcher& matcher, std::string_view text, std::size_t offset_bytes,
                      std::size_t offset_points) {
   const auto piece = [&](std::uint32_t group) {
-    json::ObjectBuilder object(4);
     const std::size_t from = matcher.begin(group);
     if (from == PCRE2_UNSET || from > matcher.end(group)) {
-      object.add("offset", json::Value(-1)).add("length", json::Value(0)).add("string", json::Value());
-      return object;
+      return json::Value{{"offset", -1}, {"length", 0}, {"string", nullptr}};
     }
     const std::string_view part = text.substr(from, matcher.end(group) - from);
     // A look-behind capture may begin before the match.
     const std::size_t points =
         from >= offset_bytes ? offset_points + base::count_code_points(text.substr(offset_bytes, from - offset_bytes))
                              : base::count_code_points(text.substr(0, from));
-    object.add("offset", json::Value(points))
-        .add("length", json::Value(base::count_code_points(part)))
-        .add("string", json::Value(part));
-    return object;
+    return json::Value{{"offset", points}, {"length", base::count_code_points(part)}, {"string", part}};
   };
   json::Value captures = json::Value::make_array(matcher.groups());
   for (std::uint32_t group = 1; group <= matcher.groups(); ++group) {
-    json::ObjectBuilder capture = piece(group);
-    capture.add("name", matcher.name(group));
-    captures.push_back(std::move(capture).build());
+    json::Value capture = piece(group);
+    capture.set("name", matcher.name(group));
+    captures.push_back(std::move(capture));
   }
-  json::ObjectBuilder whole = piece(0);
-  whole.add("captures", std::move(captures));
-  return std::move(whole).build();
+  json::Value whole = piece(0);
+  whole.set("captures", std::move(captures));
+  return whole;
 }
 
 json::Value match_all(NativeCall& call, bool test_only) {

@@ -48,7 +48,8 @@ json::Value from_json(NativeCall& call) {
   if (!call.charge(text.size() / 16)) return {};
   if (text == "nan" || text == "NaN" || text == "-nan" || text == "-NaN") return json::Value(std::nan(""));
   constexpr std::size_t depth_max = 10'000;
-  auto parsed = json::parse(text, {.bytes_max = json::Value::size_max, .depth_max = depth_max});
+  auto parsed = json::parse(
+      text, {.bytes_max = json::Value::size_max, .depth_max = depth_max, .large_numbers = json::LargeNumbers::largest});
   if (parsed) return std::move(*parsed);
   if (call.allowance().meter().exceeded()) {
     call.allowance().stop(Allowance::Stop::memory);

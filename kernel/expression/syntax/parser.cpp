@@ -346,7 +346,7 @@ class Parser {
   }
 
   Node* location(std::uint32_t offset) {
-    return make_constant(offset, json::Value::object({{"file", "<top-level>"}, {"line", line_of(text_, offset)}}));
+    return make_constant(offset, json::Value{{"file", "<top-level>"}, {"line", line_of(text_, offset)}});
   }
 
   Node* call() {

@@ -9,6 +9,7 @@
 #include "kernel/http/conditional.hpp"
 #include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace trv;
@@ -33,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const ingest::Received& event : *events) {
     TRV_ASSERT(event.data.empty() || event.data_base64.empty());
     for (const std::string* one : {&event.id, &event.source, &event.type, &event.subject, &event.data}) {
-      TRV_ASSERT(http::is_utf8(*one));
+      TRV_ASSERT(base::is_utf8(*one));
     }
     if (event.extensions.empty()) continue;
     const auto extensions = json::parse(event.extensions);

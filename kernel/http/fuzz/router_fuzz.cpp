@@ -22,17 +22,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Request request;
   request.set_method("GET");
   if (!request.set_target(target)) {
-    TRV_ASSERT(request.target().segment_count() == 0 && request.target().query_count() == 0);
+    TRV_ASSERT(request.target().segment_count() == 0);
     return 0;
   }
   for (std::size_t i = 0; i < request.target().segment_count(); ++i) {
     const std::string_view segment = request.target().segment(i);
-    TRV_ASSERT(is_utf8(segment) && segment != "." && segment != ".." && segment.find('\0') == std::string_view::npos);
+    TRV_ASSERT(base::is_utf8(segment) && segment != "." && segment != ".." &&
+               segment.find('\0') == std::string_view::npos);
   }
-  for (std::size_t i = 0; i < request.target().query_count(); ++i) {
-    const Field field = request.target().query_at(i);
-    TRV_ASSERT(is_utf8(field.name) && is_utf8(field.value) && request.query(field.name).has_value());
-  }
+  TRV_ASSERT(base::is_utf8(request.query("a").value_or("")));
   const Router::Match match = router.match(request);
   TRV_ASSERT(match.route == nullptr || request.route() == match.route->pattern);
   if (request.route() == "/v1/{a}/b") TRV_ASSERT(!request.parameter("a").empty());

@@ -167,9 +167,7 @@ do: [{a: {set: {x: 1}}}]
   EXPECT_EQ(compiled->starts[0].type, "a.b");
   EXPECT_EQ(compiled->starts[1].type, "");
   using json::Value;
-  const auto event = [](std::string_view type, int n) {
-    return Value::object({{"type", Value(type)}, {"data", Value::object({{"n", Value(n)}})}});
-  };
+  const auto event = [](std::string_view type, int n) { return Value{{"type", type}, {"data", {{"n", n}}}}; };
   EXPECT_TRUE(compiled->starts[0].matches(event("a.b", 4), {}).value());
   EXPECT_FALSE(compiled->starts[0].matches(event("a.b", 3), {}).value());
   EXPECT_FALSE(compiled->starts[0].matches(event("aXb", 4), {}).value());
@@ -202,12 +200,12 @@ TEST(Duration, calendar_parts_and_inline_parts) {
   EXPECT_EQ(after(Value("PT30S")), "2026-01-31T12:00:30.000000Z");
   EXPECT_EQ(after(Value("P1M")), "2026-02-28T12:00:00.000000Z");
   EXPECT_EQ(after(Value("P1Y2W1DT0.5H")), "2027-02-15T12:30:00.000000Z");
-  EXPECT_EQ(after(Value::object({{"hours", Value(1)}, {"milliseconds", Value(5)}})), "2026-01-31T13:00:00.005000Z");
+  EXPECT_EQ(after(Value{{"hours", 1}, {"milliseconds", 5}}), "2026-01-31T13:00:00.005000Z");
   for (const char* bad :
        {"", "P", "PT", "30S", "PT1", "P1S", "PT1S1H", "P-1D", "P0.5Y", "P9999999999999999999D", "P200Y"}) {
     EXPECT_FALSE(duration_of(Value(bad))) << bad;
   }
-  EXPECT_FALSE(duration_of(Value::object({{"weeks", Value(1)}})));
+  EXPECT_FALSE(duration_of(Value{{"weeks", 1}}));
 }
 
 TEST(Version, precedence_follows_semver) {

@@ -24,10 +24,6 @@ std::string_view describe(Node::Kind kind) noexcept {
   return "a node";
 }
 
-void append_json_string(std::string& out, std::string_view text) {
-  json::append_string(out, text);
-}
-
 namespace {
 
 void append(std::string& out, const Node& node) {

@@ -8,18 +8,14 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/json/reader.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::definition {
 
 enum class Format { yaml, json };
 
-/// A place in the text: line and column from 1, columns in bytes; offset in bytes from the start.
-struct Position {
-  int line = 1;
-  int column = 1;
-  std::size_t offset = 0;
-};
+using json::Position;
 
 struct Entry;
 
@@ -52,9 +48,6 @@ struct Entry {
 
 /// JSON text of the subtree, keys in text order.
 [[nodiscard]] std::string to_json(const Node& node);
-
-/// Appends `text` as a JSON string with its quotes.
-void append_json_string(std::string& out, std::string_view text);
 
 inline constexpr std::size_t text_bytes_max = 256 * 1024;
 inline constexpr int depth_max = 64;

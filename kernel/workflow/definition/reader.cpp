@@ -47,11 +47,6 @@ base::Status check_characters(std::string_view text) {
   return {};
 }
 
-Position place_of(const json::Reader& reader) noexcept {
-  const json::Position place = reader.position();
-  return {.line = place.line, .column = place.column, .offset = place.offset};
-}
-
 /// The node that the next value becomes.
 Node& place_in(Node& root, const std::vector<Node*>& open) {
   if (open.empty()) return root;
@@ -75,7 +70,7 @@ base::Result<Node> read_json(std::string_view text) {
       continue;
     }
     if (piece == Piece::key) {
-      open.back()->entries.push_back({.key = std::string(reader.text()), .position = place_of(reader), .value = {}});
+      open.back()->entries.push_back({.key = std::string(reader.text()), .position = reader.position(), .value = {}});
       continue;
     }
     if (++nodes > nodes_max) {
@@ -85,7 +80,7 @@ base::Result<Node> read_json(std::string_view text) {
               .at(reader.position().line, reader.position().column));
     }
     Node& node = place_in(root, open);
-    node.position = place_of(reader);
+    node.position = reader.position();
     switch (piece) {
       case Piece::boolean:
         node.kind = Node::Kind::boolean;

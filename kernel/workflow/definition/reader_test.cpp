@@ -36,6 +36,7 @@ TEST(Reader, every_refusal_says_where) {
   EXPECT_EQ(yaml("a: 1\n1: 3\n"), "2:1 a key must be a string, not an integer; quote it");
   EXPECT_EQ(yaml("a: 1\n: 3\n"), "1:5 a key must be a string, not null; quote it");
   EXPECT_EQ(yaml("a: .nan"), "1:4 '.nan' has no JSON form; quote it to mean text");
+  EXPECT_EQ(yaml("a: [1, -1e999]"), "1:8 '-1e999' has no JSON form; quote it to mean text");
   EXPECT_EQ(yaml("a: !thing 1"), "1:4 tags are not supported; leave this one out, and quote what is text");
   EXPECT_EQ(yaml("a: !!int '2'"), "1:4 tags are not supported; leave this one out, and quote what is text");
   EXPECT_EQ(yaml("a: !!map {}"), "1:4 tags are not supported; leave this one out, and quote what is text");

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 
 namespace trv::definition {
@@ -26,7 +27,7 @@ AttributeFilter compile_attribute(Compiler& compiler, const Entry& entry) {
   if (!node.is_string() || node.text.find_first_of(regex_characters) == std::string::npos) return filter;
   Node test = node;
   test.text = "type == \"string\" and test(";
-  append_json_string(test.text, "^(?:" + node.text + ")$");
+  json::append_string(test.text, "^(?:" + node.text + ")$");
   test.text += ")";
   filter.expression = compiler.expression(&test, Site::event_filter);
   return filter;

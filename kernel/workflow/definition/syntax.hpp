@@ -10,7 +10,7 @@ namespace trv::definition::syntax {
 [[nodiscard]] base::Result<Node> read_yaml(std::string_view text);
 
 /// Sets kind and value of an unquoted YAML scalar by the core schema (YAML 1.2.2 §10.3).
-/// False for what has no JSON form (.inf, .nan); then the node is a string.
+/// False for what has no JSON form: .inf, .nan and numbers beyond the largest double.
 [[nodiscard]] bool resolve_plain(std::string_view text, Node& node);
 
 }  // namespace trv::definition::syntax

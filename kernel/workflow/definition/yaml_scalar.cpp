@@ -1,6 +1,7 @@
 // Unquoted scalars by the core schema.
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <string>
 
@@ -82,7 +83,7 @@ bool resolve_plain(std::string_view text, Node& node) {
   if (all_digits(unsigned_text)) {
     node.kind = Kind::integer;
     node.text = decimal(text);
-    return true;
+    return !std::isinf(json::to_double(node.text));
   }
   const bool octal = is_based(text, "0o", "01234567");
   if (octal || is_based(text, "0x", "0123456789abcdefABCDEF")) {
@@ -103,6 +104,7 @@ bool resolve_plain(std::string_view text, Node& node) {
     if (std::string number = floating(text); !number.empty()) {
       node.kind = Kind::number;
       node.text = std::move(number);
+      return !std::isinf(json::to_double(node.text));
     }
   }
   return true;

@@ -10,6 +10,7 @@
 #include "kernel/workflow/instance/execution.hpp"
 #include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::instance {
 
@@ -237,10 +238,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
                                            Workflows workflows, const ReceivedEvent& event, DecisionBudget& budget,
                                            std::size_t events_of_request) {
   TRV_EXPECTS(events_of_request >= 1);
-  Value object = Value::object({{"specversion", Value("1.0")},
-                                {"id", Value(event.id)},
-                                {"source", Value(event.source)},
-                                {"type", Value(event.type)}});
+  Value object = {{"specversion", "1.0"}, {"id", event.id}, {"source", event.source}, {"type", event.type}};
   if (!event.subject.empty()) object.set("subject", Value(event.subject));
   if (event.time) object.set("time", Value(event.time->to_rfc3339()));
   if (!event.datacontenttype.empty()) object.set("datacontenttype", Value(event.datacontenttype));
@@ -260,7 +258,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   if (!event.data_base64.empty()) object.set("data_base64", Value(event.data_base64));
   Value kept = object;
   if (event.large) {
-    Value blob = Value::object({{"sha256", Value(event.large->sha256_hex)}, {"bytes", Value(event.large->bytes)}});
+    Value blob = {{"sha256", event.large->sha256_hex}, {"bytes", event.large->bytes}};
     if (event.large->is_base64) blob.set("base64", Value(true));
     kept.set("datablob", std::move(blob));
     object = with_data(kept, event.large->value, event.large->is_base64);
@@ -329,7 +327,7 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
   }
   TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, *instance));
   shard::Outcome stored = outcome;
-  stored.message = cut(outcome.message, message_bytes_max);
+  stored.message = base::utf8_prefix(outcome.message, message_bytes_max);
   if (stored.detail.size() > detail_bytes_max) stored.detail.clear();
   if (stored.ok && stored.output.size() > data_bytes_max) {
     stored.ok = false;

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::instance {
 
@@ -63,14 +64,8 @@ Value make_error(StandardError kind, std::string_view instance, std::string_view
   error.set("status", Value(status == 0 ? standard.status : status));
   error.set("instance", Value(instance));
   error.set("title", Value(standard.title));
-  if (!detail.empty()) error.set("detail", Value(cut(detail, detail_bytes_max)));
+  if (!detail.empty()) error.set("detail", Value(base::utf8_prefix(detail, detail_bytes_max)));
   return error;
-}
-
-std::string_view cut(std::string_view text, std::size_t bytes_max) {
-  if (text.size() <= bytes_max) return text;
-  while (bytes_max > 0 && (static_cast<unsigned char>(text[bytes_max]) & 0xC0U) == 0x80U) --bytes_max;
-  return text.substr(0, bytes_max);
 }
 
 Value error_of(const shard::Outcome& outcome, std::string_view instance) {

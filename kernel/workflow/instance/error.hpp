@@ -28,9 +28,6 @@ enum class StandardError {
 /// What a failed effect is to the workflow.
 [[nodiscard]] json::Value error_of(const shard::Outcome& outcome, std::string_view instance);
 
-/// The first `bytes_max` bytes of a text, without a torn character at the end.
-[[nodiscard]] std::string_view cut(std::string_view text, std::size_t bytes_max);
-
 /// Whether a catch is meant for the error. Standard types are the same under every host and path that the
 /// specification, its test kit and its examples have used for them.
 [[nodiscard]] bool matches(const definition::ErrorFilter& filter, const json::Value& error);

@@ -18,9 +18,7 @@ namespace {
 
 Value time_value(std::int64_t ns) {
   const base::Timestamp time(ns);
-  return Value::object(
-      {{"iso8601", Value(time.to_rfc3339())},
-       {"epoch", Value::object({{"seconds", Value(ns / 1'000'000'000)}, {"milliseconds", Value(time.ms())}})}});
+  return {{"iso8601", time.to_rfc3339()}, {"epoch", {{"seconds", ns / 1'000'000'000}, {"milliseconds", time.ms()}}}};
 }
 
 /// About the bytes of a value's JSON, counted up to `left`, which goes down by them.
@@ -119,8 +117,7 @@ Value Execution::variable(const definition::VariableReference& reference) {
     case Variable::output: return scope_.output == nullptr ? Value() : *scope_.output;
     case Variable::task: return task_value();
     case Variable::workflow: return workflow_value();
-    case Variable::runtime:
-      return Value::object({{"name", Value("travertine")}, {"version", Value("0.1.0")}, {"metadata", Value::object()}});
+    case Variable::runtime: return {{"name", "travertine"}, {"version", "0.1.0"}, {"metadata", Value::object()}};
     case Variable::authorization: return {};
     case Variable::local: return local_value(reference);
   }
@@ -143,22 +140,22 @@ Value Execution::workflow_value() {
     if (!input) failure_ = input.error();
     input_cache_ = input ? *std::move(input) : Value();
   }
-  workflow_cache_ = Value::object({{"id", Value(instance_.to_string())},
-                                   {"definition", definition_.document},
-                                   {"input", *input_cache_},
-                                   {"startedAt", time_value(instance_data_.started_ns)}});
+  workflow_cache_ = Value{{"id", instance_.to_string()},
+                          {"definition", definition_.document},
+                          {"input", *input_cache_},
+                          {"startedAt", time_value(instance_data_.started_ns)}};
   return *workflow_cache_;
 }
 
 Value Execution::task_value() const {
   if (scope_.task == no_task) return {};
   const definition::Task& task = definition_.task(scope_.task);
-  return Value::object({{"name", Value(task.name)},
-                        {"reference", Value(task.reference)},
-                        {"definition", definition_.task_definition(scope_.task)},
-                        {"input", scope_.raw_input == nullptr ? Value() : *scope_.raw_input},
-                        {"output", scope_.output == nullptr ? Value() : *scope_.output},
-                        {"startedAt", time_value(scope_.started_ns)}});
+  return {{"name", task.name},
+          {"reference", task.reference},
+          {"definition", definition_.task_definition(scope_.task)},
+          {"input", scope_.raw_input == nullptr ? Value() : *scope_.raw_input},
+          {"output", scope_.output == nullptr ? Value() : *scope_.output},
+          {"startedAt", time_value(scope_.started_ns)}};
 }
 
 Value Execution::local_value(const definition::VariableReference& reference) {

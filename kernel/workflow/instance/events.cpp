@@ -9,6 +9,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/error.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::instance {
 namespace {
@@ -214,7 +215,7 @@ record::Draft filter_failed(const shard::DecisionContext& context, const definit
   FlatBufferBuilder builder(256);
   const Text version = text(builder, definition.name.version);
   const Text event = text(builder, event_id);
-  const Text reason = text(builder, cut(why, failure_bytes_max));
+  const Text reason = text(builder, base::utf8_prefix(why, failure_bytes_max));
   return shard::draft(context, workflow_stream, definition.name.space + "/" + definition.name.name, filter_failed_type,
                       record::finish(builder, schema::workflow::CreateFilterFailed(builder, version, event, reason)));
 }

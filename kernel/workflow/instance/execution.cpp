@@ -5,6 +5,7 @@
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::instance {
 
@@ -67,7 +68,7 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
     error = json::serialize(*state_.error);
   }
   if (runs == When::next) state_.due_ns = context_.now.ns();
-  emit(writer_.started(definition_, cut(trigger, 256), input_json, error, move(true)));
+  emit(writer_.started(definition_, base::utf8_prefix(trigger, 256), input_json, error, move(true)));
   // The projector counts the start as the first step.
   TRV_ENSURES(state_.steps == 1 && !decision_.events.empty());
   return {};

@@ -142,10 +142,10 @@ Execution::Attempt<Value> Execution::result_of(const definition::HttpCall& call,
     const Value* found = response.find(name);
     return found == nullptr ? Value::object() : *found;
   };
-  return Value::object({{"request", part("request")},
-                        {"statusCode", *status},
-                        {"headers", part("headers")},
-                        {"content", content_of(response)}});
+  return Value{{"request", part("request")},
+               {"statusCode", *status},
+               {"headers", part("headers")},
+               {"content", content_of(response)}};
 }
 
 }  // namespace trv::instance
