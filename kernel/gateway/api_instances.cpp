@@ -39,10 +39,10 @@ json::Value to_object(const InstanceSummary& summary) {
           {"steps", summary.steps}};
 }
 
-std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked) {
+std::string to_json(const InstanceDetail& detail, const std::optional<shard::ParkedEffect>& parked) {
   json::Value object = to_object(detail.summary);
   json::Value effects = json::Value::array();
-  for (const shard::ParkedEffect& one : parked) effects.push_back(parked_object(one));
+  if (parked) effects.push_back(parked_object(*parked));
   object.set("parked_effects", std::move(effects));
   object.set("current_task", detail.summary.current_task);
   object.set("due", detail.due ? json::Value(detail.due->to_rfc3339()) : json::Value());
@@ -163,7 +163,10 @@ base::Status show(Call& call) {
   const instance::InstanceStore store(call.shard.workflows());
   TRV_TRY_ASSIGN(const auto found, store.find(txn, call.tenant, id, records_of(call.shard)));
   if (!found) return fail(not_found(id.to_string()));
-  TRV_TRY_ASSIGN(const auto parked, call.shard.outbox().parked_of(txn, call.tenant, id.to_string()));
+  std::optional<shard::ParkedEffect> parked;
+  if (const auto& effect = found->waits_for) {
+    TRV_TRY_ASSIGN(parked, call.shard.outbox().find_parked(txn, call.tenant, shard::effect_id(effect->key)));
+  }
   return call.send(http::json_text(200, to_json(*found, parked)));
 }
 

@@ -41,41 +41,44 @@ record::Draft effect_requested(const DecisionContext& context, const Effect& eff
 }
 
 record::Draft effect_settled(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
-                             std::string_view key, const Outcome& outcome, const SettledTask& task) {
-  TRV_EXPECTS(!key.empty() && outcome.duration >= base::Duration::zero());
+                             const EffectPlace& place, const Outcome& outcome, const SettledTask& task) {
+  TRV_EXPECTS(!place.key.empty() && outcome.duration >= base::Duration::zero());
   TRV_EXPECTS(outcome.ok ? !task.faulted : !task.completed);
   flatbuffers::FlatBufferBuilder builder(512 + outcome.output.size());
-  const auto key_text = builder.CreateString(key);
+  const auto key = builder.CreateString(place.key);
   if (outcome.ok) {
     const auto output = builder.CreateString(outcome.output);
     const auto completed = written(builder, task.completed);
-    const auto root = schema::effect::CreateEffectSucceeded(builder, key_text, output, outcome.tries,
-                                                            outcome.duration.count(), completed, task.output_is_tasks);
+    const auto root =
+        schema::effect::CreateEffectSucceeded(builder, key, output, outcome.tries, outcome.duration.count(), completed,
+                                              task.output_is_tasks, place.position.value());
     return draft(context, stream_kind, stream_id, effect_succeeded_type, record::finish(builder, root));
   }
   const auto code = builder.CreateString(outcome.code);
   const auto message = builder.CreateString(outcome.message);
   const auto detail = builder.CreateString(outcome.detail);
   const auto faulted = written(builder, task.faulted);
-  const auto root = schema::effect::CreateEffectFailed(builder, key_text, code, outcome.status, message, detail,
-                                                       outcome.tries, outcome.duration.count(), faulted);
+  const auto root =
+      schema::effect::CreateEffectFailed(builder, key, code, outcome.status, message, detail, outcome.tries,
+                                         outcome.duration.count(), faulted, place.position.value());
   return draft(context, stream_kind, stream_id, effect_failed_type, record::finish(builder, root));
 }
 
-record::Draft effect_cancelled(const DecisionContext& context, const Effect& effect) {
-  flatbuffers::FlatBufferBuilder builder(64 + effect.key.size());
-  const auto key = builder.CreateString(effect.key);
-  return draft(context, effect.stream_kind, effect.owner, effect_cancelled_type,
-               record::finish(builder, schema::effect::CreateEffectCancelled(builder, key)));
+record::Draft effect_cancelled(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
+                               const EffectPlace& place) {
+  flatbuffers::FlatBufferBuilder builder(64 + place.key.size());
+  const auto key = builder.CreateString(place.key);
+  const auto root = schema::effect::CreateEffectCancelled(builder, key, place.position.value());
+  return draft(context, stream_kind, stream_id, effect_cancelled_type, record::finish(builder, root));
 }
 
 record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths) {
-  TRV_EXPECTS(deaths >= 1);
+  TRV_EXPECTS(deaths >= 1 && effect.position.value() > 0);
   flatbuffers::FlatBufferBuilder builder(256);
   const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
   const auto root =
       schema::effect::CreateEffectParked(builder, text(effect.key), text(effect.plugin), text(effect.version),
-                                         text(effect.operation), deaths, text(effect.task));
+                                         text(effect.operation), deaths, text(effect.task), effect.position.value());
   return draft(context, effect.stream_kind, effect.owner, effect_parked_type, record::finish(builder, root));
 }
 

@@ -51,6 +51,12 @@ struct Effect {
   record::Lsn position{};     ///< its place in the outbox: the record that put it there
 };
 
+/// How an effect that waits for its outcome is found in the outbox.
+struct EffectPlace {
+  std::string key;
+  record::Lsn position{};  ///< 0: it is parked
+};
+
 /// What decisions changed in the outbox, in the order of their records; without outcomes.
 struct EffectChanges {
   std::vector<Effect> requested;
@@ -92,9 +98,10 @@ struct SettledTask {
                                              const RequestingTask& task = {});
 /// Each of these takes it out of the outbox; it stays known as parked until effect_released() puts it back.
 [[nodiscard]] record::Draft effect_settled(const DecisionContext& context, std::string_view stream_kind,
-                                           std::string_view stream_id, std::string_view key, const Outcome& outcome,
+                                           std::string_view stream_id, const EffectPlace& place, const Outcome& outcome,
                                            const SettledTask& task = {});
-[[nodiscard]] record::Draft effect_cancelled(const DecisionContext& context, const Effect& effect);
+[[nodiscard]] record::Draft effect_cancelled(const DecisionContext& context, std::string_view stream_kind,
+                                             std::string_view stream_id, const EffectPlace& place);
 [[nodiscard]] record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths);
 [[nodiscard]] record::Draft effect_released(const DecisionContext& context, const Effect& effect);
 

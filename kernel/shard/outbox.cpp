@@ -14,8 +14,6 @@ namespace {
 
 constexpr std::size_t digest_bytes = 16;
 constexpr std::size_t number_bytes = 8;
-/// Of an effect's key within a row's key, which LMDB limits to 511.
-constexpr std::size_t key_bytes_max = 200;
 
 /// What precedes the record in a row.
 struct RowHead {
@@ -47,33 +45,10 @@ std::string position_key(std::string_view tenant, record::Lsn position) {
   return key;
 }
 
-/// Keys of effects may be longer than LMDB allows.
+/// Keys of effects may be longer than keys of LMDB.
 std::string digest_of_key(std::string_view key) {
   const base::Digest digest = base::sha256(base::as_bytes(key));
   return {reinterpret_cast<const char*>(digest.data()), digest_bytes};
-}
-
-std::string owner_prefix(std::string_view tenant, std::string_view owner) {
-  std::string key = tenant_prefix(tenant);
-  key += owner;
-  key += '\0';
-  return key;
-}
-
-/// Most keys are short enough for a row's key: '=' and the key itself, which saves a digest for each event. A longer
-/// one is '#' and its digest.
-std::string owner_key(std::string_view tenant, std::string_view owner, std::string_view key) {
-  std::string row = owner_prefix(tenant, owner);
-  const bool is_short = key.size() <= key_bytes_max;
-  row += is_short ? '=' : '#';
-  return row += is_short ? std::string(key) : digest_of_key(key);
-}
-
-/// The digest of the key at the end of an owner_key().
-std::string digest_at(base::BytesView owner_key, std::size_t prefix_bytes) {
-  TRV_EXPECTS(owner_key.size() > prefix_bytes + 1);
-  const std::string_view key = base::as_text(owner_key.subspan(prefix_bytes));
-  return key.front() == '#' ? std::string(key.substr(1)) : digest_of_key(key.substr(1));
 }
 
 std::string parked_key(std::string_view tenant, std::string_view key) {
@@ -144,27 +119,15 @@ base::Result<ParkedEffect> parked_effect(base::BytesView key, base::BytesView va
 }
 
 template <typename Event>
-base::Result<std::string> key_in(const record::RecordView& event) {
+base::Result<EffectPlace> place_in(const record::RecordView& event) {
   TRV_TRY_ASSIGN(const auto* payload, record::payload_of<Event>(event));
-  return std::string(record::text_of(payload->key()));
-}
-
-/// The key of the effect that an event other than the request is about.
-base::Result<std::string> key_of(const record::RecordView& event) {
-  const std::string_view type = event.type();
-  if (type == effect_succeeded_type) return key_in<schema::effect::EffectSucceeded>(event);
-  if (type == effect_failed_type) return key_in<schema::effect::EffectFailed>(event);
-  if (type == effect_cancelled_type) return key_in<schema::effect::EffectCancelled>(event);
-  if (type == effect_parked_type) return key_in<schema::effect::EffectParked>(event);
-  TRV_EXPECTS(type == effect_released_type);
-  return key_in<schema::effect::EffectReleased>(event);
+  return EffectPlace{std::string(record::text_of(payload->key())), record::Lsn(payload->position())};
 }
 
 }  // namespace
 
 base::Status Outbox::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(pending_, txn.create_table("outbox"));
-  TRV_TRY_ASSIGN(owners_, txn.create_table("outbox_owners"));
   TRV_TRY_ASSIGN(parked_, txn.create_table("outbox_parked"));
   return {};
 }
@@ -172,87 +135,46 @@ base::Status Outbox::open(lmdb::WriteTxn& txn) {
 base::Status Outbox::apply(lmdb::WriteTxn& txn, const record::RecordView& event) {
   const std::string_view type = event.type();
   if (!type.starts_with(effect_types)) return {};
-  std::string position;
-  append_number(position, event.lsn().value());
   if (type == effect_requested_type) {
-    TRV_TRY_ASSIGN(const auto* requested, record::payload_of<schema::effect::EffectRequested>(event));
-    const std::string_view key = record::text_of(requested->key());
-    TRV_TRY(owners_.put(txn, owner_key(event.tenant(), event.stream_id(), key), base::as_bytes(position)));
     return pending_.put(txn, position_key(event.tenant(), event.lsn()),
                         base::as_bytes(row_of({.since_ns = event.time().ns()}, event.stored())));
   }
-  TRV_TRY_ASSIGN(const std::string effect_key, key_of(event));
-  const std::string row_key = owner_key(event.tenant(), event.stream_id(), effect_key);
-  TRV_TRY_ASSIGN(const auto known, owners_.get(txn, row_key));
-  if (!known) return {};
-  const record::Lsn before(number_at_end(*known));
-  const bool was_parked = before.value() == 0;
-  const std::string pending_key = position_key(event.tenant(), before);
-  if (type == effect_parked_type && !was_parked) {
-    TRV_TRY_ASSIGN(const auto* parked, record::payload_of<schema::effect::EffectParked>(event));
-    TRV_TRY_ASSIGN(const auto value, pending_.get(txn, pending_key));
-    TRV_ASSERT(value.has_value());
-    TRV_TRY_ASSIGN(const Row row, read_row(*value));
-    const std::string moved = row_of({.since_ns = event.time().ns(), .deaths = parked->deaths()}, row.stored);
-    TRV_TRY(pending_.erase(txn, pending_key));
-    TRV_TRY(parked_.put(txn, parked_key(event.tenant(), effect_key), base::as_bytes(moved)));
-    return owners_.put(txn, row_key, base::Bytes(number_bytes, 0));
-  }
-  if (type == effect_released_type && was_parked) {
-    const std::string before_key = parked_key(event.tenant(), effect_key);
-    TRV_TRY_ASSIGN(const auto value, parked_.get(txn, before_key));
-    TRV_ASSERT(value.has_value());
-    TRV_TRY_ASSIGN(const Row row, read_row(*value));
-    const std::string moved = row_of({.since_ns = event.time().ns()}, row.stored);
-    TRV_TRY(parked_.erase(txn, before_key));
-    TRV_TRY(pending_.put(txn, position_key(event.tenant(), event.lsn()), base::as_bytes(moved)));
-    return owners_.put(txn, row_key, base::as_bytes(position));
-  }
-  if (type == effect_parked_type || type == effect_released_type) return {};
-  TRV_TRY(owners_.erase(txn, row_key));
-  TRV_TRY(was_parked ? parked_.erase(txn, parked_key(event.tenant(), effect_key)) : pending_.erase(txn, pending_key));
+  if (type == effect_succeeded_type) return end<schema::effect::EffectSucceeded>(txn, event);
+  if (type == effect_failed_type) return end<schema::effect::EffectFailed>(txn, event);
+  if (type == effect_cancelled_type) return end<schema::effect::EffectCancelled>(txn, event);
+  return type == effect_parked_type ? park(txn, event) : release(txn, event);
+}
+
+template <typename Event>
+base::Status Outbox::end(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const EffectPlace place, place_in<Event>(event));
+  const bool was_parked = place.position.value() == 0;
+  TRV_TRY(was_parked ? parked_.erase(txn, parked_key(event.tenant(), place.key))
+                     : pending_.erase(txn, position_key(event.tenant(), place.position)));
   return {};
 }
 
-base::Result<bool> Outbox::is_open(const lmdb::Txn& txn, const base::TenantId& tenant, std::string_view owner,
-                                   std::string_view key) const {
-  return owners_.contains(txn, owner_key(tenant.value(), owner, key));
+base::Status Outbox::park(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* parked, record::payload_of<schema::effect::EffectParked>(event));
+  const std::string before = position_key(event.tenant(), record::Lsn(parked->position()));
+  TRV_TRY_ASSIGN(const auto value, pending_.get(txn, before));
+  if (!value) return {};
+  TRV_TRY_ASSIGN(const Row row, read_row(*value));
+  const std::string moved = row_of({.since_ns = event.time().ns(), .deaths = parked->deaths()}, row.stored);
+  TRV_TRY(pending_.erase(txn, before));
+  return parked_.put(txn, parked_key(event.tenant(), record::text_of(parked->key())), base::as_bytes(moved));
 }
 
-base::Result<std::vector<Effect>> Outbox::of_owner(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                   std::string_view owner) const {
-  std::vector<Effect> effects;
-  const std::string prefix = owner_prefix(tenant.value(), owner);
-  TRV_TRY(lmdb::scan(txn, owners_, base::as_bytes(prefix), {}, lmdb::Direction::forward,
-                     [&](base::BytesView, base::BytesView value) -> base::Result<lmdb::Visit> {
-                       const record::Lsn position(number_at_end(value));
-                       if (position.value() == 0) return lmdb::Visit::go_on;
-                       const std::string at = position_key(tenant.value(), position);
-                       TRV_TRY_ASSIGN(const auto row, pending_.get(txn, at));
-                       TRV_ASSERT(row.has_value());
-                       TRV_TRY_ASSIGN(Effect effect, pending_effect(base::as_bytes(at), *row));
-                       effects.push_back(std::move(effect));
-                       return lmdb::Visit::go_on;
-                     }));
-  TRV_TRY_ASSIGN(auto parked, parked_of(txn, tenant, owner));
-  for (ParkedEffect& one : parked) effects.push_back(std::move(one.effect));
-  return effects;
-}
-
-base::Result<std::vector<ParkedEffect>> Outbox::parked_of(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                          std::string_view owner) const {
-  std::vector<ParkedEffect> parked;
-  const std::string prefix = owner_prefix(tenant.value(), owner);
-  TRV_TRY(lmdb::scan(
-      txn, owners_, base::as_bytes(prefix), {}, lmdb::Direction::forward,
-      [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
-        if (number_at_end(value) != 0) return lmdb::Visit::go_on;
-        TRV_TRY_ASSIGN(auto one, find_parked(txn, tenant, base::to_hex(base::as_bytes(digest_at(key, prefix.size())))));
-        TRV_ASSERT(one.has_value());
-        parked.push_back(*std::move(one));
-        return lmdb::Visit::go_on;
-      }));
-  return parked;
+base::Status Outbox::release(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_EXPECTS(event.type() == effect_released_type);
+  TRV_TRY_ASSIGN(const auto* released, record::payload_of<schema::effect::EffectReleased>(event));
+  const std::string before = parked_key(event.tenant(), record::text_of(released->key()));
+  TRV_TRY_ASSIGN(const auto value, parked_.get(txn, before));
+  if (!value) return {};
+  TRV_TRY_ASSIGN(const Row row, read_row(*value));
+  const std::string moved = row_of({.since_ns = event.time().ns()}, row.stored);
+  TRV_TRY(parked_.erase(txn, before));
+  return pending_.put(txn, position_key(event.tenant(), event.lsn()), base::as_bytes(moved));
 }
 
 base::Result<std::optional<base::TenantId>> Outbox::tenant_behind(const lmdb::Txn& txn, std::string_view after) const {

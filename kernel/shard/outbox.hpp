@@ -25,16 +25,9 @@ struct ParkedEffect {
 class Outbox final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "outbox"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 4; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
-
-  /// Whether the effect waits for its outcome, parked or not. `owner` is the stream that the effect belongs to.
-  [[nodiscard]] base::Result<bool> is_open(const lmdb::Txn& txn, const base::TenantId& tenant, std::string_view owner,
-                                           std::string_view key) const;
-  /// Every effect of a stream that waits for its outcome; those that are parked have the position 0.
-  [[nodiscard]] base::Result<std::vector<Effect>> of_owner(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                           std::string_view owner) const;
 
   /// The first tenant behind `after`, in the order of names, that has pending effects.
   [[nodiscard]] base::Result<std::optional<base::TenantId>> tenant_behind(const lmdb::Txn& txn,
@@ -45,9 +38,6 @@ class Outbox final : public projection::Projector {
   [[nodiscard]] base::Result<bool> is_pending(const lmdb::Txn& txn, const base::TenantId& tenant,
                                               record::Lsn position) const;
 
-  /// Those of a stream.
-  [[nodiscard]] base::Result<std::vector<ParkedEffect>> parked_of(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                                  std::string_view owner) const;
   /// At most `count_max` parked effects of a tenant in the order of their ids, behind the id `after`.
   [[nodiscard]] base::Result<std::vector<ParkedEffect>> parked(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                std::string_view after, std::size_t count_max) const;
@@ -56,8 +46,12 @@ class Outbox final : public projection::Projector {
                                                                       std::string_view id) const;
 
  private:
+  template <typename Event>
+  [[nodiscard]] base::Status end(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status park(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status release(lmdb::WriteTxn& txn, const record::RecordView& event);
+
   lmdb::Table pending_;  ///< tenant 0 position → since, and the record that requests it
-  lmdb::Table owners_;   ///< tenant 0 owner 0, then the key or its digest → position; 0 where it is parked
   lmdb::Table parked_;   ///< tenant 0 digest of the key → since, deaths, and the record that requests it
 };
 

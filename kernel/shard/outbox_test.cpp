@@ -53,6 +53,11 @@ class OutboxTest : public testing::Test {
     EXPECT_TRUE(txn.commit());
     return last_;
   }
+  record::Lsn park(const std::string& tenant, const std::string& owner, const std::string& key, record::Lsn position) {
+    Effect one = effect(owner, key);
+    one.position = position;
+    return apply(effect_parked(context(tenant), one, 3));
+  }
   record::Lsn request(const std::string& tenant, const std::string& owner, const std::string& key) {
     return apply(effect_requested(context(tenant), effect(owner, key)));
   }
@@ -66,10 +71,6 @@ class OutboxTest : public testing::Test {
   std::vector<ParkedEffect> parked(const std::string& tenant, const std::string& after = {}, std::size_t max = 100) {
     const auto txn = *env_->begin_read();
     return *outbox_.parked(txn, base::TenantId(tenant), after, max);
-  }
-  bool is_open(const std::string& tenant, const std::string& owner, const std::string& key) {
-    const auto txn = *env_->begin_read();
-    return *outbox_.is_open(txn, base::TenantId(tenant), owner, key);
   }
   using Keys = std::vector<std::string>;
 
@@ -124,18 +125,18 @@ TEST_F(OutboxTest, tenants_with_pending_effects_are_found_one_after_another) {
   EXPECT_FALSE(*outbox_.tenant_behind(txn, "b"));
 }
 
-TEST_F(OutboxTest, an_outcome_or_a_cancellation_ends_an_effect_of_its_own_tenant_and_stream_only) {
-  request("acme", "i1", "k");
+TEST_F(OutboxTest, an_outcome_or_a_cancellation_ends_one_effect_of_its_own_tenant) {
+  const record::Lsn first = request("acme", "i1", "k");
   request("other", "i1", "k");
-  request("acme", "i2", "k2");
+  const record::Lsn third = request("acme", "i2", "k2");
   Outcome outcome;
   outcome.ok = true;
-  apply(effect_settled(context("acme"), "instance", "i1", "k", outcome));
-  EXPECT_FALSE(is_open("acme", "i1", "k"));
-  EXPECT_TRUE(is_open("other", "i1", "k"));
+  apply(effect_settled(context("acme"), "instance", "i1", {"k", first}, outcome));
   EXPECT_EQ(pending("acme"), Keys{"k2"});
-  Effect cancelled = effect("i2", "k2");
-  apply(effect_cancelled(context("acme"), cancelled));
+  EXPECT_EQ(pending("other"), Keys{"k"});
+  apply(effect_settled(context("acme"), "instance", "i1", {"k", first}, outcome));
+  EXPECT_EQ(pending("acme"), Keys{"k2"}) << "a second one finds nothing";
+  apply(effect_cancelled(context("acme"), "instance", "i2", {"k2", third}));
   EXPECT_EQ(pending("acme"), Keys{});
   EXPECT_EQ(pending("other"), Keys{"k"});
   const auto txn = *env_->begin_read();
@@ -144,11 +145,11 @@ TEST_F(OutboxTest, an_outcome_or_a_cancellation_ends_an_effect_of_its_own_tenant
 }
 
 TEST_F(OutboxTest, a_parked_effect_is_not_pending_and_goes_to_the_end_when_it_is_released) {
-  request("acme", "i1", "bad");
+  const record::Lsn requested = request("acme", "i1", "bad");
   now_ = base::Timestamp(2'000'000'000);
-  apply(effect_parked(context("acme"), effect("i1", "bad"), 3));
+  park("acme", "i1", "bad", requested);
+  park("acme", "i1", "bad", requested);
   EXPECT_EQ(pending("acme"), Keys{});
-  EXPECT_TRUE(is_open("acme", "i1", "bad"));
   const auto all = parked("acme");
   ASSERT_EQ(all.size(), 1U);
   EXPECT_EQ(all[0].deaths, 3U);
@@ -168,8 +169,7 @@ TEST_F(OutboxTest, a_parked_effect_is_not_pending_and_goes_to_the_end_when_it_is
 
 TEST_F(OutboxTest, parked_effects_are_listed_in_pages_and_found_by_their_id_in_their_tenant) {
   for (const char* key : {"1", "2", "3"}) {
-    request("acme", "i", key);
-    apply(effect_parked(context("acme"), effect("i", key), 3));
+    park("acme", "i", key, request("acme", "i", key));
   }
   const auto all = parked("acme");
   ASSERT_EQ(all.size(), 3U);
@@ -183,34 +183,20 @@ TEST_F(OutboxTest, parked_effects_are_listed_in_pages_and_found_by_their_id_in_t
   EXPECT_EQ(outbox_.parked(txn, base::TenantId("acme"), "nonsense", 1).error().code(), base::ErrorCode::invalid);
 }
 
-TEST_F(OutboxTest, every_effect_of_a_stream_is_found_parked_or_not_and_can_be_cancelled) {
+TEST_F(OutboxTest, a_parked_effect_can_be_settled_or_cancelled) {
   // Longer than a key of LMDB may be.
   const std::string long_key(600, 'b');
-  request("acme", "i1", "a");
-  request("acme", "i1", long_key);
-  request("acme", "i10", "c");
-  EXPECT_TRUE(is_open("acme", "i1", long_key));
-  EXPECT_FALSE(is_open("acme", "i1", long_key.substr(1)));
-  apply(effect_parked(context("acme"), effect("i1", long_key), 3));
-  apply(effect_parked(context("acme"), effect("i10", "c"), 3));
-  std::vector<Effect> effects;
-  {
-    const auto txn = *env_->begin_read();
-    effects = *outbox_.of_owner(txn, base::TenantId("acme"), "i1");
-    for (const auto& [owner, key] : {std::pair<std::string, std::string>("i1", long_key), {"i10", "c"}}) {
-      const auto of_owner = *outbox_.parked_of(txn, base::TenantId("acme"), owner);
-      ASSERT_EQ(of_owner.size(), 1U);
-      EXPECT_EQ(of_owner[0].effect.key, key);
-      EXPECT_EQ(of_owner[0].id, effect_id(key));
-    }
-  }
-  ASSERT_EQ(effects.size(), 2U);
-  for (const Effect& one : effects) {
-    EXPECT_EQ(one.position.value(), one.key == "a" ? 1U : 0U);
-    apply(effect_cancelled(context("acme"), one));
-  }
+  park("acme", "i1", long_key, request("acme", "i1", long_key));
+  park("acme", "i2", "c", request("acme", "i2", "c"));
+  park("acme", "i3", "d", request("acme", "i3", "d"));
+  apply(effect_cancelled(context("acme"), "instance", "i1", {long_key, {}}));
+  Outcome outcome;
+  outcome.code = "unavailable";
+  apply(effect_settled(context("acme"), "instance", "i2", {"c", {}}, outcome));
+  const auto left = parked("acme");
+  ASSERT_EQ(left.size(), 1U);
+  EXPECT_EQ(left[0].id, effect_id("d"));
   EXPECT_TRUE(pending("acme").empty());
-  EXPECT_EQ(parked("acme").size(), 1U) << "of another stream";
 }
 
 }  // namespace

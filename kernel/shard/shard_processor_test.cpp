@@ -239,11 +239,9 @@ TEST_F(ShardTest, what_a_decision_cancels_is_handed_out_after_it_is_durable) {
   const log::Lsn position = submit(request_effect()).get()->last;
   Command cancel = event_command("acme", "", "a");
   cancel.decide = [position](const lmdb::Txn&, DecisionContext& context) -> base::Result<Decision> {
-    Effect effect;
-    effect.key = "acme/1/2/1";
-    effect.stream_kind = "instance";
-    effect.owner = "1";
-    return Decision{.events = {effect_cancelled(context, effect)}, .effects = {}, .cancelled = {position}};
+    return Decision{.events = {effect_cancelled(context, "instance", "1", {"acme/1/2/1", position})},
+                    .effects = {},
+                    .cancelled = {position}};
   };
   ASSERT_TRUE(submit(std::move(cancel)).get());
   shard_->stop();

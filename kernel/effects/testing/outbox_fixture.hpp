@@ -64,7 +64,7 @@ class OutboxFixture {
     return effects;
   }
   void settle(const shard::Effect& one, const shard::Outcome& outcome) {
-    apply({shard::effect_settled(context(one.tenant), one.stream_kind, one.owner, one.key, outcome)});
+    apply({shard::effect_settled(context(one.tenant), one.stream_kind, one.owner, {one.key, one.position}, outcome)});
   }
   void park(const shard::Effect& one, std::uint32_t deaths) {
     apply({shard::effect_parked(context(one.tenant), one, deaths)});

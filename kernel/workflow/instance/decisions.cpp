@@ -316,16 +316,11 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
                                     std::string_view key, const shard::Outcome& outcome) {
   const std::optional<InstanceId> instance = instance_of_effect(context.tenant, key);
   if (!instance) return base::fail(ErrorCode::not_found, fmt::format("no instance has an effect '{}'", key));
-  TRV_TRY_ASSIGN(const bool is_open, workflows.outbox.is_open(txn, context.tenant, instance->to_string(), key));
-  SettledEffect out;
-  if (!is_open) {
-    // What has left the outbox has an outcome or was cancelled.
-    TRV_TRY_ASSIGN(out.already_known,
-                   workflows.tables.instances.contains(txn, instance_key(context.tenant.value(), *instance)));
-    if (out.already_known) return out;
-    return base::fail(ErrorCode::not_found, fmt::format("the instance of the effect '{}' does not exist", key));
-  }
   TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, *instance));
+  SettledEffect out;
+  // What no call waits for has an outcome or was cancelled.
+  out.already_known = !opened.loaded.waits_for || opened.loaded.waits_for->key != key;
+  if (out.already_known) return out;
   shard::Outcome stored = outcome;
   stored.message = base::utf8_prefix(outcome.message, message_bytes_max);
   if (stored.detail.size() > detail_bytes_max) stored.detail.clear();
@@ -336,12 +331,7 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
         fmt::format("the operation's output has {} bytes; at most {} are kept", outcome.output.size(), data_bytes_max);
     stored.output.clear();
   }
-  Arrival arrival{std::string(key), std::move(stored)};
-  if (opened.loaded.state.status != Status::running) {
-    out.decision.events.push_back(EventWriter(context, *instance).settled(arrival));
-    return out;
-  }
-  opened.loaded.state.outcome = std::move(arrival);
+  opened.loaded.state.outcome = Arrival{*std::move(opened.loaded.waits_for), std::move(stored)};
   TRV_TRY_ASSIGN(out.decision, go_on(txn, context, workflows, *instance, std::move(opened)));
   return out;
 }
@@ -382,10 +372,9 @@ base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::Decision
   }
   shard::Decision decision;
   decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
-  TRV_TRY_ASSIGN(const auto effects, workflows.outbox.of_owner(txn, context.tenant, instance.to_string()));
-  for (const shard::Effect& effect : effects) {
-    decision.events.push_back(shard::effect_cancelled(context, effect));
-    decision.cancelled.push_back(effect.position);
+  if (const auto& effect = loaded->waits_for) {
+    decision.events.push_back(shard::effect_cancelled(context, instance_stream, instance.to_string(), *effect));
+    decision.cancelled.push_back(effect->position);
   }
   return decision;
 }

@@ -132,7 +132,7 @@ record::Draft EventWriter::requested(const StepOf& step, const shard::Effect& ef
 }
 
 record::Draft EventWriter::settled(const Arrival& arrival) const {
-  return shard::effect_settled(context_, instance_stream, instance_, arrival.key, arrival.outcome);
+  return shard::effect_settled(context_, instance_stream, instance_, arrival.effect, arrival.outcome);
 }
 
 record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) const {
@@ -156,7 +156,7 @@ record::Draft EventWriter::task_completed(const StepOf& step, const Arrival& arr
   const auto part = [&](FlatBufferBuilder& builder) {
     return completed_of(builder, context_, step, false, is_same ? std::nullopt : output, context, move);
   };
-  return shard::effect_settled(context_, instance_stream, instance_, arrival.key, arrival.outcome,
+  return shard::effect_settled(context_, instance_stream, instance_, arrival.effect, arrival.outcome,
                                {.completed = part, .output_is_tasks = is_same, .faulted = {}});
 }
 
@@ -169,7 +169,7 @@ record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view err
 record::Draft EventWriter::task_faulted(const StepOf& step, const Arrival& arrival, std::string_view error,
                                         const Move& move) const {
   const auto part = [&](FlatBufferBuilder& builder) { return faulted_of(builder, context_, step, error, move); };
-  return shard::effect_settled(context_, instance_stream, instance_, arrival.key, arrival.outcome,
+  return shard::effect_settled(context_, instance_stream, instance_, arrival.effect, arrival.outcome,
                                {.completed = {}, .faulted = part});
 }
 

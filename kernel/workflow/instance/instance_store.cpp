@@ -52,10 +52,19 @@ base::Result<State> state_of(const InstanceRow& row) {
   return state;
 }
 
+/// The last event of an instance that is in a call was about the call's task.
+std::optional<shard::EffectPlace> waits_for(const base::TenantId& tenant, const InstanceId& id,
+                                            const InstanceRow& row) {
+  if (row.frames.empty() || row.frames.back().effect == 0) return std::nullopt;
+  const FrameRow& call = row.frames.back();
+  return shard::EffectPlace{.key = effect_key(tenant, id.to_string(), row.current, call.attempt),
+                            .position = record::Lsn(call.is_parked != 0 ? 0 : call.effect)};
+}
+
 InstanceSummary summary_of(const InstanceId& id, const InstanceRow& row) {
   InstanceSummary out;
   out.id = id;
-  out.definition = {std::string(row.space), std::string(row.name), std::string(row.version)};
+  out.definition = {row.space, row.name, row.version};
   out.status = row.status;
   out.trigger = row.trigger;
   out.started = base::Timestamp(row.started_ns);
@@ -72,17 +81,23 @@ base::Result<Value> parse_row(const std::optional<base::BytesView>& bytes, std::
 
 }  // namespace
 
+std::string effect_key(const base::TenantId& tenant, std::string_view instance, std::string_view task,
+                       std::uint32_t run) {
+  return fmt::format("{}/{}{}/{}", tenant.value(), instance, task, run);
+}
+
 base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmdb::Txn& txn,
                                                                        const base::TenantId& tenant,
                                                                        const InstanceId& id) const {
   TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, instance_key(tenant.value(), id)));
   if (!bytes) return std::nullopt;
-  TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
+  TRV_TRY_ASSIGN(InstanceRow row, decode_instance(*bytes));
   Loaded out;
   TRV_TRY_ASSIGN(out.state, state_of(row));
-  out.definition = {std::string(row.space), std::string(row.name), std::string(row.version)};
+  out.waits_for = instance::waits_for(tenant, id, row);
+  out.definition = {std::move(row.space), std::move(row.name), std::move(row.version)};
   out.sha256 = row.sha256;
-  out.trigger = row.trigger;
+  out.trigger = std::move(row.trigger);
   out.started_ns = row.started_ns;
   return out;
 }
@@ -123,6 +138,7 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
   if (row.status == Status::completed) out.output = row.data;
   if (row.status == Status::faulted) out.error = row.error;
   if (row.due_ns != 0) out.due = base::Timestamp(row.due_ns);
+  out.waits_for = instance::waits_for(tenant, id, row);
   TRV_TRY_ASSIGN(const auto input, tables_.inputs.get(txn, key));
   if (input) {
     out.input = base::as_text(*input);

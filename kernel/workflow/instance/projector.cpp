@@ -139,7 +139,7 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   held_.instance = *instance;
   held_.tenant = event.tenant();
   held_.input = text_of(started->input());
-  InstanceRow row;
+  InstanceRow& row = held_.row;
   row.space = text_of(started->space());
   row.name = text_of(started->name());
   row.version = text_of(started->version());
@@ -153,9 +153,9 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   if (row.trigger.starts_with(start_key_trigger)) {
     TRV_TRY(tables_.start_keys.put(txn, start_key(event.tenant(), row.trigger), instance->bytes()));
   }
-  TRV_TRY(move(txn, row, started->continuation()));
-  keep(event, row);
-  return {};
+  row.updated_ns = event.time().ns();
+  add_position(held_.positions, event.lsn());
+  return move(txn, row, started->continuation());
 }
 
 base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event) {
@@ -169,15 +169,21 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
     return base::fail(base::ErrorCode::corrupt, fmt::format("{} at lsn {} is about an instance that never started",
                                                             event.type(), event.lsn().value()));
   }
+  add_position(held_.positions, event.lsn());
   TRV_TRY_ASSIGN(const auto task, task_event_in(event));
+  InstanceRow& row = held_.row;
   if (is_effect && !task) {
-    add_position(held_.positions, event.lsn());
+    if (row.frames.empty()) return {};
+    FrameRow& call = row.frames.back();
+    if (event.type() == shard::effect_parked_type) call.is_parked = 1;
+    if (event.type() == shard::effect_released_type) {
+      call.effect = event.lsn().value();
+      call.is_parked = 0;
+    }
     return {};
   }
-  TRV_TRY_ASSIGN(InstanceRow row, decode_instance(base::as_bytes(held_.row)));
-  TRV_TRY(change(txn, event, task, row));
-  keep(event, row);
-  return {};
+  row.updated_ns = event.time().ns();
+  return change(txn, event, task, row);
 }
 
 base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::RecordView& event,
@@ -187,28 +193,19 @@ base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::Re
   TRV_TRY(write_held(txn));
   TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, key));
   if (!bytes) return false;
-  TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
+  TRV_TRY_ASSIGN(held_.row, decode_instance(*bytes));
   held_.key = std::move(key);
   held_.instance = instance;
   held_.tenant = event.tenant();
-  held_.row = base::as_text(*bytes);
   held_.is_stored = true;
-  held_.due_ns = row.due_ns;
+  held_.due_ns = held_.row.due_ns;
   return true;
-}
-
-void WorkflowProjector::keep(const record::RecordView& event, InstanceRow& row) {
-  TRV_EXPECTS(!held_.key.empty());
-  row.updated_ns = event.time().ns();
-  add_position(held_.positions, event.lsn());
-  encode(row, encoded_);
-  std::swap(held_.row, encoded_);
 }
 
 base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
   if (held_.key.empty()) return {};
   TRV_ASSERT(!held_.positions.empty());
-  TRV_TRY_ASSIGN(InstanceRow row, decode_instance(base::as_bytes(held_.row)));
+  InstanceRow& row = held_.row;
   TRV_TRY_ASSIGN(std::vector<Run> runs, decode_runs(base::as_bytes(row.positions)));
   for (const Run& run : held_.positions) {
     add_position(runs, record::Lsn(run.first));
@@ -221,9 +218,8 @@ base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
                                   base::as_bytes(encode(std::span(runs).first(runs_per_row)))));
     runs.erase(runs.begin(), end);
   }
-  const std::string positions = encode(runs);
-  row.positions = positions;
-  TRV_TRY(write_parts(txn, row));
+  row.positions = encode(runs);
+  TRV_TRY(write_parts(txn));
   encode(row, encoded_);
   TRV_TRY(tables_.instances.put(txn, held_.key, base::as_bytes(encoded_)));
   if (held_.due_ns != row.due_ns) {
@@ -253,8 +249,7 @@ base::Status WorkflowProjector::forget(lmdb::WriteTxn& txn, std::string_view ten
   const std::string key = instance_key(tenant, instance);
   TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, key));
   if (!bytes) return {};
-  const std::string copy(base::as_text(*bytes));
-  TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(base::as_bytes(copy)));
+  TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
   if (row.status == Status::running) return {};
   if (row.trigger.starts_with(start_key_trigger)) {
     TRV_TRY(tables_.start_keys.erase(txn, start_key(tenant, row.trigger)));
@@ -272,7 +267,8 @@ base::Status WorkflowProjector::forget(lmdb::WriteTxn& txn, std::string_view ten
 }
 
 // What has ended is read from the log again, where it is asked for; only a start key still needs its input.
-base::Status WorkflowProjector::write_parts(lmdb::WriteTxn& txn, const InstanceRow& row) {
+base::Status WorkflowProjector::write_parts(lmdb::WriteTxn& txn) {
+  const InstanceRow& row = held_.row;
   const bool runs = row.status == Status::running;
   if (held_.input && (runs || row.trigger.starts_with(start_key_trigger))) {
     TRV_TRY(tables_.inputs.put(txn, held_.key, base::as_bytes(*held_.input)));
@@ -297,7 +293,7 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, InstanceRow& row, cons
                      .attempt = one->attempt(),
                      .index = one->index(),
                      .started_ns = one->started_ns(),
-                     .error = text_of(one->error())};
+                     .error = std::string(text_of(one->error()))};
       const std::size_t depth = row.frames.size();
       if (depth < before.size() && before[depth].task == frame.task) {
         frame.has_input = before[depth].has_input;
@@ -364,7 +360,10 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
       row.context_lsn = event.lsn().value();
     }
     if (task->outcome == "faulted") row.error = task->error.value_or("");
-    if (type == shard::effect_requested_type) count_run(row, task->index, task->attempt);
+    if (type == shard::effect_requested_type) {
+      count_run(row, task->index, task->attempt);
+      if (!row.frames.empty()) row.frames.back().effect = event.lsn().value();
+    }
   } else if (type == instance_completed_type) {
     TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
     if (completed->output() != nullptr) row.data = text_of(completed->output());

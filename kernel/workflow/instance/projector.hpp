@@ -26,7 +26,7 @@ class WorkflowProjector final : public projection::Projector {
   explicit WorkflowProjector(const shard::Timers& timers) : timers_(timers) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 4; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 5; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -41,7 +41,7 @@ class WorkflowProjector final : public projection::Projector {
     std::string key;  ///< in Tables::instances; empty: none is held
     base::Uuid instance;
     std::string tenant;
-    std::string row;          ///< encoded
+    InstanceRow row;          ///< but for the positions since
     bool is_stored = false;   ///< the tables have it, as it was before
     std::int64_t due_ns = 0;  ///< of the timer that is set
     std::vector<Run> positions;
@@ -64,13 +64,11 @@ class WorkflowProjector final : public projection::Projector {
   /// The event's instance becomes the held one. False where there is no such instance.
   [[nodiscard]] base::Result<bool> hold(lmdb::WriteTxn& txn, const record::RecordView& event,
                                         const base::Uuid& instance);
-  /// The held row is now this one, as of the event.
-  void keep(const record::RecordView& event, InstanceRow& row);
   [[nodiscard]] base::Status write_held(lmdb::WriteTxn& txn);
   /// The instances that trv.retention.applied names.
   [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, std::string_view tenant, const base::Uuid& instance);
-  [[nodiscard]] base::Status write_parts(lmdb::WriteTxn& txn, const InstanceRow& row);
+  [[nodiscard]] base::Status write_parts(lmdb::WriteTxn& txn);
 
   const shard::Timers& timers_;
   Tables tables_;

@@ -49,6 +49,12 @@ class Reader {
     text = take(size);
     return *this;
   }
+  Reader& operator>>(std::string& text) {
+    std::string_view borrowed;
+    *this >> borrowed;
+    text = borrowed;
+    return *this;
+  }
   Reader& operator>>(base::Digest& digest) {
     if (const std::string_view bytes = take(digest.size()); bytes.size() == digest.size()) {
       std::memcpy(digest.data(), bytes.data(), digest.size());
@@ -101,7 +107,7 @@ void encode(const InstanceRow& row, std::string& out) {
   writer << row.frames.size();
   for (const FrameRow& frame : row.frames) {
     writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.has_input << frame.items
-           << frame.error;
+           << frame.effect << frame.is_parked << frame.error;
   }
   writer << row.runs.size();
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
@@ -119,10 +125,10 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   row.status = static_cast<Status>(status);
   if (row.status == Status::running) {
     reader >> row.due_ns >> row.next >> row.current;
-    row.frames.resize(reader.count(7));
+    row.frames.resize(reader.count(9));
     for (FrameRow& frame : row.frames) {
       reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
-          frame.error;
+          frame.effect >> frame.is_parked >> frame.error;
     }
     row.runs.resize(reader.count(2));
     for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;

@@ -14,7 +14,8 @@
 
 namespace trv::instance {
 
-// The texts of all rows borrow from the bytes they were decoded from. JSON texts are empty where absent.
+// The texts of the rows but InstanceRow's borrow from the bytes they were decoded from. JSON texts are empty where
+// absent.
 
 struct FrameRow {
   TaskIndex task = no_task;
@@ -23,29 +24,31 @@ struct FrameRow {
   std::int64_t started_ns = 0;
   std::uint8_t has_input = 0;  ///< 1: its input is in Tables::frames
   std::uint32_t items = 0;     ///< how many items of a loop are in Tables::frames
-  std::string_view error;
+  std::uint64_t effect = 0;    ///< of a call: lsn of the record that put its effect into the outbox
+  std::uint8_t is_parked = 0;  ///< 1: its effect is
+  std::string error;
 };
 
 /// All that changes with every decision of the instance, and the little that never does. What may be large and changes
 /// seldom has rows of its own.
 struct InstanceRow {
   Status status = Status::running;
-  std::string_view space;
-  std::string_view name;
-  std::string_view version;
+  std::string space;
+  std::string name;
+  std::string version;
   base::Digest sha256{};
-  std::string_view trigger;
+  std::string trigger;
   std::int64_t started_ns = 0;
   std::uint64_t first_lsn = 0;    ///< of trv.instance.started
   std::uint64_t context_lsn = 0;  ///< of the last event that brought a context; 0 = none
-  std::string_view positions;     ///< runs of positions, the latest
+  std::string positions;          ///< runs of positions, the latest
   std::uint64_t steps = 0;
   std::int64_t updated_ns = 0;
   std::int64_t due_ns = 0;
   TaskIndex next = no_task;
-  std::string_view current;  ///< reference of the task that the last event was about
-  std::string_view data;
-  std::string_view error;
+  std::string current;  ///< reference of the task that the last event was about
+  std::string data;
+  std::string error;
   std::vector<FrameRow> frames;
   std::vector<TaskRuns> runs;
 };

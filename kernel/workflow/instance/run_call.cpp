@@ -1,8 +1,7 @@
 // `call` of a plugin's operation, and what every call shares: the effect and its key.
 
-#include <fmt/format.h>
-
 #include "kernel/workflow/instance/execution.hpp"
+#include "kernel/workflow/instance/store.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
@@ -49,7 +48,7 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect effec
   effect.owner = writer_.instance();
   effect.task = task.reference;
   effect.attempt = runs->runs;
-  effect.key = fmt::format("{}/{}{}/{}", context_.tenant.value(), effect.owner, effect.task, effect.attempt);
+  effect.key = effect_key(context_.tenant, effect.owner, effect.task, effect.attempt);
   effect.input = *std::move(json);
 
   Frame frame{.task = index, .attempt = effect.attempt, .started_ns = now_ns};

@@ -49,9 +49,9 @@ struct TaskRuns {
   std::uint32_t runs = 0;
 };
 
-/// An outcome, by the key of its effect.
+/// An outcome and the effect that it belongs to.
 struct Arrival {
-  std::string key;
+  shard::EffectPlace effect;
   shard::Outcome outcome;
 };
 

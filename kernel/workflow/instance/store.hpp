@@ -15,6 +15,10 @@
 
 namespace trv::instance {
 
+/// The idempotency key of the effect of a task's run.
+[[nodiscard]] std::string effect_key(const base::TenantId& tenant, std::string_view instance, std::string_view task,
+                                     std::uint32_t run);
+
 /// Events that did not start a workflow because its filter failed.
 struct FilterFailures {
   std::uint64_t count = 0;
@@ -86,6 +90,7 @@ struct InstanceDetail {
   std::string error;                   ///< JSON; faulted only
   std::string context;                 ///< JSON
   std::optional<base::Timestamp> due;  ///< when it goes on by itself
+  std::optional<shard::EffectPlace> waits_for;
 };
 
 /// One step of an instance's timeline, as its records say it.
@@ -118,6 +123,7 @@ class InstanceStore {
     base::Digest sha256{};
     std::string trigger;
     std::int64_t started_ns = 0;
+    std::optional<shard::EffectPlace> waits_for;  ///< the effect of the call that it is in
   };
   /// For decisions.
   [[nodiscard]] base::Result<std::optional<Loaded>> load(const lmdb::Txn& txn, const base::TenantId& tenant,
