@@ -5,13 +5,12 @@
 namespace trv::merkle {
 
 Digest leaf_hash(BytesView entry) {
-  static constexpr std::uint8_t prefix[] = {0x00};
-  return base::sha256({BytesView(prefix), entry});
+  return base::sha256({BytesView(&leaf_prefix, 1), entry});
 }
 
 Digest node_hash(const Digest& left, const Digest& right) {
   std::array<std::uint8_t, 1 + 2 * sizeof(Digest)> message;
-  message[0] = 0x01;
+  message[0] = node_prefix;
   std::ranges::copy(left, message.begin() + 1);
   std::ranges::copy(right, message.begin() + 1 + sizeof(Digest));
   return base::sha256(message);

@@ -9,7 +9,6 @@
 #include "events/schema/ingest_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
-#include "sdk/base/digest.hpp"
 
 namespace trv::trail {
 namespace {
@@ -132,11 +131,11 @@ void append_member(std::string& out, std::string_view key_with_colon, const std:
 
 base::Bytes entry_of(const record::RecordView& record) {
   std::string text;
-  append_entry_of(text, record);
+  append_entry_of(text, record, base::sha256(record.payload()));
   return base::to_bytes(text);
 }
 
-void append_entry_of(std::string& out, const record::RecordView& record) {
+void append_entry_of(std::string& out, const record::RecordView& record, const base::Digest& payload_sha256) {
   const std::size_t start = out.size();
   const Detail detail = detail_of(record);
   out += "{\"v\":1,\"shard\":";
@@ -161,7 +160,7 @@ void append_entry_of(std::string& out, const record::RecordView& record) {
   append_member(out, ",\"causation_id\":", record.causation_id());
   append_member(out, ",\"correlation_id\":", record.correlation_id());
   out += ",\"payload_sha256\":";
-  append_hex(out, base::sha256(record.payload()));
+  append_hex(out, payload_sha256);
   out += ",\"record_sha256\":";
   append_hex(out, record.hash());
   out += '}';
