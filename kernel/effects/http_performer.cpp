@@ -82,15 +82,20 @@ base::Duration retry_after_of(const egress::Response& response) {
   return base::Duration(0);
 }
 
-std::string output_of(const egress::Request& request, const egress::Response& response) {
+/// What is kept of a request until it is answered.
+struct Sent {
+  std::string method;
+  std::string uri;
+};
+
+std::string output_of(const Sent& sent, const egress::Response& response) {
   json::Value headers = Value::object();
   for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
   // JSON has no place for other bytes.
   const bool is_text = base::is_utf8(response.body);
-  Value output = {
-      {"request", {{"method", request.method}, {"uri", request.connection.empty() ? request.url : request.path}}},
-      {"status", response.status},
-      {"headers", std::move(headers)}};
+  Value output = {{"request", {{"method", sent.method}, {"uri", sent.uri}}},
+                  {"status", response.status},
+                  {"headers", std::move(headers)}};
   if (is_text) {
     output.set("body", Value(response.body));
   } else {
@@ -114,7 +119,7 @@ CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effe
     done(std::move(result));
     return {};
   }
-  egress::Request sent = *request;
+  Sent sent{request->method, request->connection.empty() ? request->url : request->path};
   const egress::RequestId id = broker.send(
       *std::move(request), [sent = std::move(sent), done = std::move(done)](base::Result<egress::Response> response) {
         TryResult result;

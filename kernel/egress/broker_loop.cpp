@@ -32,6 +32,7 @@ Broker::Loop::Loop(BrokerConfiguration configuration, ConnectionSource& connecti
 
 Broker::Loop::~Loop() {
   stop();
+  handles_.reset();
   if (multi_ != nullptr) TRV_ASSERT(curl_multi_cleanup(multi_) == CURLM_OK);
   if (curl_ready_) curl_global_cleanup();
   for (const int file : {poll_, wake_}) {
@@ -56,6 +57,7 @@ base::Status Broker::Loop::start() {
     return base::fail(ErrorCode::unavailable, fmt::format("no file descriptor for HTTP: {}", std::strerror(errno)));
   }
   sockets_.emplace(poll_);
+  handles_.emplace(configuration_.certificate_file, configuration_.user_agent, *sockets_);
   const bool set = curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &Loop::on_socket) == CURLM_OK &&
                    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this) == CURLM_OK &&
                    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &Loop::on_timer) == CURLM_OK &&
@@ -274,9 +276,7 @@ base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
                    .response_header_bytes_max = configuration_.response_header_bytes_max,
                    .response_headers_max = configuration_.response_headers_max,
                    .allow_private_network = allow_private_network,
-                   .certificate_file = configuration_.certificate_file,
-                   .user_agent = configuration_.user_agent,
-                   .sockets = &*sockets_};
+                   .handles = &*handles_};
   pending.request = std::move(request);
   lines_[pending.line].concurrency_max = std::max<std::uint32_t>(1, limits.concurrency_max);
   return pending;

@@ -94,6 +94,7 @@ class Broker::Loop {
   int poll_ = -1;  ///< of epoll: what libcurl waits for, and `wake_`
   int wake_ = -1;  ///< an eventfd
   std::optional<SocketWatch> sockets_;
+  std::optional<Handles> handles_;
   base::Duration curl_due_ = base::Duration::max();  ///< when libcurl wants to be called without an event
   std::unordered_map<RequestId, Pending> pending_;
   std::unordered_map<CURL*, RequestId> ids_;

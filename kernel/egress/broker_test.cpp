@@ -164,6 +164,39 @@ TEST_F(BrokerTest, head_has_no_body_and_delete_may_have_one) {
   EXPECT_EQ(second->body, "done");
 }
 
+TEST_F(BrokerTest, a_request_has_nothing_of_the_requests_before_it) {
+  TestServer server([](const std::string& request) {
+    return request.starts_with("HEAD") ? "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" : reply(200, "done");
+  });
+  connect(server.url());
+  std::vector<std::string> expected;
+  // Each behind each other, and behind itself.
+  for (const char* const method :
+       {"POST", "GET",  "POST", "HEAD",   "POST", "DELETE", "POST",   "POST", "HEAD", "GET", "HEAD", "DELETE",
+        "HEAD", "HEAD", "POST", "DELETE", "GET",  "DELETE", "DELETE", "HEAD", "GET",  "GET", "POST"}) {
+    Request request = get();
+    request.method = method;
+    if (request.method == "POST") {
+      request.body = "body";
+      request.headers = {{"X-Mine", "1"}};
+    }
+    const auto result = send(std::move(request)).get();
+    ASSERT_TRUE(result) << method << ": " << result.error().message();
+    EXPECT_EQ(result->body, std::string_view(method) == "HEAD" ? "" : "done");
+    expected.emplace_back(method);
+  }
+  const auto requests = server.requests();
+  ASSERT_EQ(requests.size(), expected.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const bool is_post = expected[i] == "POST";
+    EXPECT_TRUE(requests[i].starts_with(expected[i] + " / HTTP/1.1\r\n")) << requests[i];
+    EXPECT_EQ(requests[i].contains("X-Mine"), is_post) << requests[i];
+    EXPECT_EQ(requests[i].contains("Content-Length: 4"), is_post) << requests[i];
+    EXPECT_EQ(requests[i].ends_with("\r\n\r\nbody"), is_post) << requests[i];
+  }
+  EXPECT_EQ(server.sockets_accepted(), 1);
+}
+
 TEST_F(BrokerTest, a_host_header_or_an_injected_line_is_refused_before_the_network) {
   TestServer server([](const std::string&) { return reply(200, ""); });
   connect(server.url());

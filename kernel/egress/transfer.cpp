@@ -17,12 +17,57 @@ namespace {
 
 using base::ErrorCode;
 
+constexpr std::size_t idle_handles_max = 64;
+
 bool has_header(const Request& request, std::string_view name) {
   return std::ranges::any_of(request.headers,
                              [&](const Header& header) { return base::equal_ignoring_case(header.name, name); });
 }
 
 }  // namespace
+
+Handles::~Handles() {
+  for (CURL* handle : idle_) curl_easy_cleanup(handle);
+}
+
+CURL* Handles::take() {
+  if (!idle_.empty()) {
+    CURL* handle = idle_.back();
+    idle_.pop_back();
+    return handle;
+  }
+  CURL* handle = curl_easy_init();
+  if (handle == nullptr) return nullptr;
+  const auto set = [handle](CURLoption option, auto value) {
+    return curl_easy_setopt(handle, option, value) == CURLE_OK;
+  };
+  bool ok = set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_PATH_AS_IS, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https") &&
+            set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
+            set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
+            // A proxy named in the environment would connect on our behalf, past the address check.
+            set(CURLOPT_PROXY, "") &&
+            // Without it, dropping a request whose name is still being resolved would wait for the resolver.
+            set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_TCP_KEEPALIVE, 1L) && set(CURLOPT_HTTP09_ALLOWED, 0L) &&
+            set(CURLOPT_USERAGENT, user_agent_.c_str()) && set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
+            set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) && set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) &&
+            set(CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close) &&
+            set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets_)) &&
+            set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected);
+  if (ok && !certificate_file_.empty()) ok = set(CURLOPT_CAINFO, certificate_file_.c_str());
+  if (ok) return handle;
+  curl_easy_cleanup(handle);
+  return nullptr;
+}
+
+// The next transfer sets anew whatever belonged to the one before.
+void Handles::give_back(CURL* handle) {
+  if (handle == nullptr) return;
+  if (idle_.size() < idle_handles_max) {
+    idle_.push_back(handle);
+  } else {
+    curl_easy_cleanup(handle);
+  }
+}
 
 base::Result<std::unique_ptr<Transfer>> Transfer::make(std::string name, Url url, Request request,
                                                        std::string credential, TransferRules rules) {
@@ -39,10 +84,10 @@ Transfer::Transfer(std::string name, Url url, Request request, TransferRules rul
       url_(std::move(url)),
       request_(std::move(request)),
       rules_(std::move(rules)),
-      handle_(curl_easy_init()) {}
+      handle_(rules_.handles->take()) {}
 
 Transfer::~Transfer() {
-  curl_easy_cleanup(handle_);
+  rules_.handles->give_back(handle_);
   for (curl_slist* line = header_lines_; line != nullptr; line = line->next) {
     OPENSSL_cleanse(line->data, std::strlen(line->data));
   }
@@ -60,23 +105,10 @@ bool Transfer::set_up(std::string credential) {
   const auto set = [this](CURLoption option, auto value) {
     return curl_easy_setopt(handle_, option, value) == CURLE_OK;
   };
-  bool ok = set(CURLOPT_CURLU, url_.handle.get()) && set(CURLOPT_PRIVATE, static_cast<void*>(this)) &&
-            set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_text_)) && set(CURLOPT_NOSIGNAL, 1L) &&
-            set(CURLOPT_PATH_AS_IS, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https") &&
-            set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
-            set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
-            // A proxy named in the environment would connect on our behalf, past the address check.
-            set(CURLOPT_PROXY, "") &&
-            // Without it, dropping a request whose name is still being resolved would wait for the resolver.
-            set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_TCP_KEEPALIVE, 1L) && set(CURLOPT_HTTP09_ALLOWED, 0L) &&
-            set(CURLOPT_USERAGENT, rules_.user_agent.c_str()) && set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
-            set(CURLOPT_HEADERDATA, static_cast<void*>(this)) && set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
-            set(CURLOPT_WRITEDATA, static_cast<void*>(this)) && set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) &&
-            set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(this)) &&
-            set(CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close) &&
-            set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(rules_.sockets)) &&
-            set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected) && set(CURLOPT_PREREQDATA, static_cast<void*>(this));
-  if (ok && !rules_.certificate_file.empty()) ok = set(CURLOPT_CAINFO, rules_.certificate_file.c_str());
+  const auto self = static_cast<void*>(this);
+  bool ok = set(CURLOPT_CURLU, url_.handle.get()) && set(CURLOPT_PRIVATE, self) &&
+            set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_text_)) && set(CURLOPT_HEADERDATA, self) &&
+            set(CURLOPT_WRITEDATA, self) && set(CURLOPT_OPENSOCKETDATA, self) && set(CURLOPT_PREREQDATA, self);
   ok = ok && set_up_method();
   for (const Header& header : request_.headers) {
     // libcurl sends an empty value only when the name ends in ';' instead of ':'.
@@ -100,7 +132,11 @@ bool Transfer::set_up_method() {
   const auto set = [this](CURLoption option, auto value) {
     return curl_easy_setopt(handle_, option, value) == CURLE_OK;
   };
-  if (request_.method == "HEAD") return set(CURLOPT_NOBODY, 1L);
+  // Ends what an earlier request of the handle was: a body, or none in the answer.
+  if (!set(CURLOPT_HTTPGET, 1L)) return false;
+  if (request_.method == "HEAD") {
+    return set(CURLOPT_NOBODY, 1L) && set(CURLOPT_CUSTOMREQUEST, static_cast<const char*>(nullptr));
+  }
   const bool has_body =
       !request_.body.empty() || request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";
   if (has_body && !(set(CURLOPT_POSTFIELDS, request_.body.data()) &&
@@ -158,7 +194,7 @@ curl_socket_t Transfer::on_socket(void* self, curlsocktype, curl_sockaddr* addre
   }
   ++transfer.sockets_opened_;
   const curl_socket_t opened = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-  if (opened >= 0) transfer.rules_.sockets->opened(opened);
+  if (opened >= 0) transfer.rules_.handles->sockets().opened(opened);
   return opened;
 }
 

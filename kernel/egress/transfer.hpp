@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "kernel/egress/connection.hpp"
 #include "kernel/egress/request.hpp"
@@ -14,15 +16,36 @@
 
 namespace trv::egress {
 
+/// libcurl's handles, which are used again: making and configuring one costs a tenth of a request. What holds for every
+/// request is set once.
+class Handles {
+ public:
+  /// Empty `certificate_file`: the system's. `sockets` outlives the handles and their connections.
+  Handles(std::string certificate_file, std::string user_agent, SocketWatch& sockets)
+      : certificate_file_(std::move(certificate_file)), user_agent_(std::move(user_agent)), sockets_(sockets) {}
+  ~Handles();
+  Handles(const Handles&) = delete;
+  Handles& operator=(const Handles&) = delete;
+
+  /// Null: out of memory.
+  [[nodiscard]] CURL* take();
+  void give_back(CURL* handle);
+  [[nodiscard]] SocketWatch& sockets() const noexcept { return sockets_; }
+
+ private:
+  const std::string certificate_file_;
+  const std::string user_agent_;
+  SocketWatch& sockets_;
+  std::vector<CURL*> idle_;
+};
+
 /// What holds for one transfer, whatever the request says.
 struct TransferRules {
   std::uint64_t response_bytes_max = 0;
   std::uint64_t response_header_bytes_max = 0;
   std::uint32_t response_headers_max = 0;
   bool allow_private_network = false;
-  std::string certificate_file;
-  std::string user_agent;
-  SocketWatch* sockets = nullptr;  ///< outlives the connection, which libcurl may keep longer than the transfer
+  Handles* handles = nullptr;  ///< outlive the transfer
 };
 
 class Transfer {
@@ -44,6 +67,7 @@ class Transfer {
   [[nodiscard]] std::uint32_t sockets_opened() const noexcept { return sockets_opened_; }
 
  private:
+  friend class Handles;
   enum class Refusal { none, private_address, body_too_large, headers_too_large, header_malformed };
 
   Transfer(std::string name, Url url, Request request, TransferRules rules);
