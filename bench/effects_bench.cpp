@@ -292,6 +292,7 @@ void measure_saturated(EffectsUnderTest& effects, const std::filesystem::path& f
   progress("{} instances of {} HTTP calls each", instances, calls_of_instance);
   effects.run("ten-calls", calls_of_instance, std::max<std::uint64_t>(1, instances / 5));
   const DiskUse disk_before = DiskUse::of(effects.shard(), folder);
+  const shard::ShardMetrics before = effects.shard().metrics();
   const double shard = effects.shard_seconds();
   const double broker = effects.broker_seconds();
   const double dispatcher = effects.dispatcher_seconds();
@@ -320,6 +321,11 @@ void measure_saturated(EffectsUnderTest& effects, const std::filesystem::path& f
   report_cpu("http_effect_cpu_dispatcher", "us of the dispatcher's thread per effect", dispatcher_used, count);
   report_cpu("http_effect_cpu", "us of the three threads per effect", shard_used + broker_used + dispatcher_used, count,
              at_most(60));
+  const shard::ShardMetrics after = effects.shard().metrics();
+  report({.name = "http_effect_batch",
+          .value = static_cast<double>(after.commands - before.commands) /
+                   static_cast<double>(after.batches - before.batches),
+          .unit = "starts and outcomes in a batch of the shard"});
   report({.name = "http_effect_connections",
           .value = static_cast<double>(effects.connections_opened()),
           .unit = "connections to the server opened in all"});

@@ -239,9 +239,8 @@ do: [{g: {call: http, with: {method: get, endpoint: 'https://x.example/a/{id}', 
   ASSERT_EQ(effects.size(), 1U);
   EXPECT_EQ(effects[0].kind, "http");
   EXPECT_EQ(effects[0].operation, "GET");
-  EXPECT_EQ(
-      effects[0].input,
-      R"({"endpoint":"https://x.example/a/a%2Fb","headers":{"A":"a/b"},"query":{"q":1},"body":{"z":"a/b"},"output":"response","redirect":false})");
+  EXPECT_EQ(effects[0].input,
+            R"({"endpoint":"https://x.example/a/a%2Fb","headers":{"A":"a/b"},"query":{"q":1},"body":{"z":"a/b"}})");
   (void)good(kernel.succeed(
       effects[0].key,
       R"({"status":201,"headers":{"content-type":"application/json; charset=utf-8"},"body":"{\"n\":1}"})"));
@@ -252,6 +251,13 @@ do: [{g: {call: http, with: {method: get, endpoint: 'https://x.example/a/{id}', 
   (void)good(kernel.succeed(kernel.pending()[0].key, R"({"status":302,"headers":{},"body":""})"));
   EXPECT_EQ(kernel.detail(second).summary.status, Status::faulted);
   EXPECT_NE(kernel.detail(second).error.find("\"status\":302"), std::string::npos);
+}
+
+TEST(Http, what_is_empty_is_not_in_the_input) {
+  TestKernel kernel;
+  (void)kernel.start(kernel.apply_text(document(
+      "do: [{g: {call: http, with: {method: post, endpoint: 'https://x.example/', headers: {}, body: {}}}}]\n")));
+  EXPECT_EQ(kernel.pending().at(0).input, R"({"endpoint":"https://x.example/","body":{}})");
 }
 
 TEST(Definitions, a_version_never_changes_and_the_latest_is_the_default) {

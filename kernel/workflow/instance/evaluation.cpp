@@ -103,6 +103,7 @@ Execution::Attempt<base::Duration> Execution::evaluate_duration(const definition
 
 Execution::Attempt<std::string> Execution::checked_json(const Value& value, std::string_view what) const {
   std::string json;
+  json.reserve(256);
   if (json::append(json, value, {.bytes_max = data_bytes_max, .depth_max = 500})) return json;
   return std::unexpected(
       Raised{make_error(StandardError::runtime, reference_of(scope_.task),

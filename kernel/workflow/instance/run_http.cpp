@@ -1,6 +1,6 @@
-// `call: http`. The effect's input is {endpoint, headers, query, body, output, redirect}; its outcome is
-// {status, headers, body} where the service answered, whatever it answered; body_base64 replaces body where the
-// answer is not UTF-8.
+// `call: http`. The effect's input is {endpoint, headers, query, body}, without what is empty; its outcome is {status,
+// headers, body} where the service answered, whatever it answered; body_base64 replaces body where the answer is not
+// UTF-8.
 
 #include <fmt/format.h>
 
@@ -86,7 +86,7 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
     endpoint += base::percent_encoded(value->is_string() ? std::string(value->as_string()) : json::serialize(*value));
   }
 
-  Value arguments = Value::make_object(6);
+  Value arguments = Value::make_object(4);
   arguments.set("endpoint", Value(endpoint));
   const auto add = [&](std::string_view name, const definition::Template& part) {
     Attempt<Value> value = evaluate(part, input);
@@ -94,13 +94,12 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
       raise(index, std::move(value).error().error, now_ns, 0);
       return false;
     }
-    arguments.set(name, *std::move(value));
+    const bool is_empty = value->is_object() && value->size() == 0;
+    if (!is_empty || name == "body") arguments.set(name, *std::move(value));
     return true;
   };
   if (!add("headers", call.headers) || !add("query", call.query)) return;
   if (call.body && !add("body", *call.body)) return;
-  arguments.set("output", Value(definition::to_string(call.output)));
-  arguments.set("redirect", Value(call.redirect));
 
   shard::Effect effect;
   effect.kind = "http";
