@@ -1,7 +1,7 @@
 #include "sdk/base/digest.hpp"
 
 // The functions that OpenSSL 3 calls deprecated: its newer ones cost half a digest of a small message more.
-#define OPENSSL_SUPPRESS_DEPRECATED
+#define OPENSSL_SUPPRESS_DEPRECATED  // NOLINT(readability-identifier-naming): the name is OpenSSL's
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/sha.h>
