@@ -312,7 +312,7 @@ void Broker::Loop::launch(RequestId id) {
   base::Result<std::string> secret_line = credential(pending.request.tenant, pending.authentication);
   if (!secret_line) return conclude(id, base::fail(std::move(secret_line).error().in(pending.name)));
   auto transfer = Transfer::make(pending.name, std::move(pending.url), std::move(pending.request),
-                                 *std::move(secret_line), std::move(pending.rules));
+                                 *std::move(secret_line), pending.rules);
   if (!transfer) return conclude(id, base::fail(std::move(transfer).error()));
   pending.transfer = *std::move(transfer);
   if (curl_multi_add_handle(multi_, pending.transfer->handle()) != CURLM_OK) {

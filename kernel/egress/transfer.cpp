@@ -71,8 +71,7 @@ void Handles::give_back(CURL* handle) {
 
 base::Result<std::unique_ptr<Transfer>> Transfer::make(std::string name, Url url, Request request,
                                                        std::string credential, TransferRules rules) {
-  auto transfer =
-      std::unique_ptr<Transfer>(new Transfer(std::move(name), std::move(url), std::move(request), std::move(rules)));
+  auto transfer = std::unique_ptr<Transfer>(new Transfer(std::move(name), std::move(url), std::move(request), rules));
   if (transfer->handle_ == nullptr || !transfer->set_up(std::move(credential))) {
     return base::fail(ErrorCode::unavailable, fmt::format("{}: out of memory for a request", transfer->name_));
   }
@@ -83,7 +82,7 @@ Transfer::Transfer(std::string name, Url url, Request request, TransferRules rul
     : name_(std::move(name)),
       url_(std::move(url)),
       request_(std::move(request)),
-      rules_(std::move(rules)),
+      rules_(rules),
       handle_(rules_.handles->take()) {}
 
 Transfer::~Transfer() {
