@@ -17,8 +17,6 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr std::size_t idle_handles_max = 64;
-
 bool has_header(const Request& request, std::string_view name) {
   return std::ranges::any_of(request.headers,
                              [&](const Header& header) { return base::equal_ignoring_case(header.name, name); });
@@ -61,12 +59,7 @@ CURL* Handles::take() {
 
 // The next transfer sets anew whatever belonged to the one before.
 void Handles::give_back(CURL* handle) {
-  if (handle == nullptr) return;
-  if (idle_.size() < idle_handles_max) {
-    idle_.push_back(handle);
-  } else {
-    curl_easy_cleanup(handle);
-  }
+  if (handle != nullptr) idle_.push_back(handle);
 }
 
 base::Result<std::unique_ptr<Transfer>> Transfer::make(std::string name, Url url, Request request,

@@ -36,7 +36,7 @@ class Handles {
   const std::string certificate_file_;
   const std::string user_agent_;
   SocketWatch& sockets_;
-  std::vector<CURL*> idle_;
+  std::vector<CURL*> idle_;  ///< at most as many as there were requests on the wire at once
 };
 
 /// What holds for one transfer, whatever the request says.
