@@ -143,34 +143,36 @@ NewToken make_token(base::Random& random, const base::TenantId& tenant) {
   return token;
 }
 
-http::Handler guarded(const node::Node& node, Resource resource, Verb verb, Handle handle, GuardOptions options) {
+http::Handler guarded(const node::Node& node, Resource resource, Handle handle, GuardOptions options) {
   TRV_EXPECTS(handle != nullptr);
-  return [&node, resource, verb, options, handle = std::move(handle)](const http::Request& request,
-                                                                      http::Responder responder) {
-    Result<tenancy::Token> token = authenticate(node, request);
-    if (!token) return responder.fail(token.error());
-    // The event of a refused call belongs to the tenant of the caller.
-    const base::TenantId own = token->tenant;
-    const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
-    const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
-    auto error = refusal(*token, tenant, resource, verb, options.reach);
-    const base::TenantId id = tenant && !error ? base::TenantId(*tenant) : own;
-    // Of a tenant of others the operator sees what the platform's shard knows.
-    const bool is_platforms = id != own && options.reach == Reach::own_tenant;
-    const auto shard = is_platforms ? &node.platform() : node.shard_of(id);
-    if (!shard) return responder.fail(shard.error());
-    Call call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id, .shard = **shard};
-    if (error) return record_refusal(std::move(call), *std::move(error));
-    // Nothing outside its tenant: only the operator's token leaves its own.
-    TRV_ASSERT(id == own || own == base::system_tenant());
-    if (id != own && options.reach == Reach::operator_too) {
-      if (const auto exists = check_exists(call.shard, id); !exists) return call.responder.fail(exists.error());
-    }
-    if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
-      if (auto refused = refuse_media(request, {"application/json"})) return call.responder.send(*std::move(refused));
-    }
-    if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
-  };
+  return
+      [&node, resource, options, handle = std::move(handle)](const http::Request& request, http::Responder responder) {
+        Result<tenancy::Token> token = authenticate(node, request);
+        if (!token) return responder.fail(token.error());
+        // The event of a refused call belongs to the tenant of the caller.
+        const base::TenantId own = token->tenant;
+        const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
+        const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
+        const Verb verb = request.method() == "GET" || request.method() == "HEAD" ? Verb::read : Verb::write;
+        auto error = refusal(*token, tenant, resource, verb, options.reach);
+        const base::TenantId id = tenant && !error ? base::TenantId(*tenant) : own;
+        // Of a tenant of others the operator sees what the platform's shard knows.
+        const bool is_platforms = id != own && options.reach == Reach::own_tenant;
+        const auto shard = is_platforms ? &node.platform() : node.shard_of(id);
+        if (!shard) return responder.fail(shard.error());
+        Call call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id, .shard = **shard};
+        if (error) return record_refusal(std::move(call), *std::move(error));
+        // Nothing outside its tenant: only the operator's token leaves its own.
+        TRV_ASSERT(id == own || own == base::system_tenant());
+        if (id != own && options.reach == Reach::operator_too) {
+          if (const auto exists = check_exists(call.shard, id); !exists) return call.responder.fail(exists.error());
+        }
+        if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
+          if (auto refused = refuse_media(request, {"application/json"}))
+            return call.responder.send(*std::move(refused));
+        }
+        if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
+      };
 }
 
 std::string traceparent_of(const http::Request& request) {

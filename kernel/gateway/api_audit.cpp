@@ -129,7 +129,7 @@ base::Status answer_proof(const TrailSigner& signer, Call& call) {
 }  // namespace
 
 void add_audit_routes(http::Router& router, const node::Node& node, const TrailSigner& signer) {
-  const auto reader = [&node](Handle handle) { return guarded(node, Resource::trail, Verb::read, std::move(handle)); };
+  const auto reader = [&node](Handle handle) { return guarded(node, Resource::trail, std::move(handle)); };
   router.route("GET", "/v1/tenants/{tenant}/audit/checkpoint", reader([&signer](Call& call) {
                  return record_and_read(signer, std::move(call), "checkpoint", read_checkpoint);
                }),

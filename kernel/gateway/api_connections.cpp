@@ -12,7 +12,6 @@ namespace {
 
 using tenancy::Connection;
 using tenancy::Resource;
-using tenancy::Verb;
 
 json::Value to_object(const Connection& connection) {
   json::Value authentication = {{"scheme", connection.scheme}};
@@ -188,18 +187,15 @@ base::Status remove_connection(const Secrets& secrets, Call& call) {
 
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets) {
   router.route("GET", "/v1/tenants/{tenant}/connections",
-               guarded(node, Resource::connections, Verb::read, [](Call& call) {
-                 return answer_list(
-                     call, &tenancy::TenancyStore::connections, [](const auto& one) { return to_object(one); },
-                     [](const auto& one) { return one.name; });
-               }));
+               guarded(node, Resource::connections,
+                       list_of(&tenancy::TenancyStore::connections, to_object, &tenancy::Connection::name)));
   router.route("PUT", "/v1/tenants/{tenant}/connections/{name}",
-               guarded(node, Resource::connections, Verb::write,
+               guarded(node, Resource::connections,
                        [&node, secrets](Call& call) { return apply_connection(node.platform(), secrets, call); }),
                {.may_wait = true});
-  router.route("DELETE", "/v1/tenants/{tenant}/connections/{name}",
-               guarded(node, Resource::connections, Verb::write,
-                       [secrets](Call& call) { return remove_connection(secrets, call); }));
+  router.route(
+      "DELETE", "/v1/tenants/{tenant}/connections/{name}",
+      guarded(node, Resource::connections, [secrets](Call& call) { return remove_connection(secrets, call); }));
 }
 
 }  // namespace trv::gateway

@@ -46,9 +46,8 @@ base::Status release(Call& call) {
 }  // namespace
 
 void add_effect_routes(http::Router& router, const node::Node& node) {
-  router.route("GET", "/v1/tenants/{tenant}/effects", guarded(node, Resource::instances, Verb::read, list));
-  router.route("POST", "/v1/tenants/{tenant}/effects/{id}/release",
-               guarded(node, Resource::instances, Verb::write, release));
+  router.route("GET", "/v1/tenants/{tenant}/effects", guarded(node, Resource::instances, list));
+  router.route("POST", "/v1/tenants/{tenant}/effects/{id}/release", guarded(node, Resource::instances, release));
 }
 
 }  // namespace trv::gateway

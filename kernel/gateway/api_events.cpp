@@ -123,12 +123,11 @@ base::Status receive_all(blob::BlobStore& blobs, Call& call) {
 }  // namespace
 
 void add_event_routes(http::Router& router, const node::Node& node, blob::BlobStore& blobs) {
-  router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, Verb::read, list),
-               {.may_wait = true});
+  router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, list), {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/events/stream",
-               guarded(node, Resource::events, Verb::read, [&node](Call& call) { return follow(node, call); }));
+               guarded(node, Resource::events, [&node](Call& call) { return follow(node, call); }));
   router.route("POST", "/v1/tenants/{tenant}/events",
-               guarded(node, Resource::events, Verb::write, [&blobs](Call& call) { return receive_all(blobs, call); },
+               guarded(node, Resource::events, [&blobs](Call& call) { return receive_all(blobs, call); },
                        {.body = BodyRule::by_handler}),
                {.body_bytes_max = event_body_bytes_max});
 }

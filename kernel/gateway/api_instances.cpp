@@ -244,13 +244,12 @@ base::Status cancel(Call& call) {
 }  // namespace
 
 void add_instance_routes(http::Router& router, const node::Node& node) {
-  const auto reader = [&node](const Handle& handle) { return guarded(node, Resource::instances, Verb::read, handle); };
-  const auto writer = [&node](const Handle& handle) { return guarded(node, Resource::instances, Verb::write, handle); };
-  router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", writer(start));
-  router.route("GET", "/v1/tenants/{tenant}/instances", reader(list), {.may_wait = true});
-  router.route("GET", "/v1/tenants/{tenant}/instances/{id}", reader(show));
-  router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", reader(tasks), {.may_wait = true});
-  router.route("POST", "/v1/tenants/{tenant}/instances/{id}/cancel", writer(cancel));
+  const auto instances = [&node](const Handle& handle) { return guarded(node, Resource::instances, handle); };
+  router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", instances(start));
+  router.route("GET", "/v1/tenants/{tenant}/instances", instances(list), {.may_wait = true});
+  router.route("GET", "/v1/tenants/{tenant}/instances/{id}", instances(show));
+  router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", instances(tasks), {.may_wait = true});
+  router.route("POST", "/v1/tenants/{tenant}/instances/{id}/cancel", instances(cancel));
 }
 
 }  // namespace trv::gateway

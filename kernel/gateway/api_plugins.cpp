@@ -15,7 +15,6 @@ using tenancy::Grant;
 using tenancy::Package;
 using tenancy::PackageStatus;
 using tenancy::Resource;
-using tenancy::Verb;
 
 constexpr base::Duration patience_max = std::chrono::seconds(30);
 
@@ -171,10 +170,10 @@ base::Status disable(Call& call) {
 
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages) {
   router.route("POST", "/v1/plugins",
-               guarded(node, Resource::packages, Verb::write,
-                       [packages](Call& call) { return install(packages, call); }, {.body = BodyRule::by_handler}),
+               guarded(node, Resource::packages, [packages](Call& call) { return install(packages, call); },
+                       {.body = BodyRule::by_handler}),
                {.body_bytes_max = package::package_bytes_max, .may_wait = true});
-  router.route("GET", "/v1/plugins", guarded(node, Resource::packages, Verb::read, [&node, packages](Call& call) {
+  router.route("GET", "/v1/plugins", guarded(node, Resource::packages, [&node, packages](Call& call) {
                  return answer_list(
                      node.platform(), call,
                      [&node](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
@@ -183,18 +182,15 @@ void add_plugin_routes(http::Router& router, const node::Node& node, const Packa
                      [packages](const auto& one) { return to_object(packages.host, one); },
                      [](const auto& one) { return one.plugin + "/" + one.version; });
                }));
-  router.route("GET", "/v1/plugins/{id}/{version}",
-               guarded(node, Resource::packages, Verb::read,
-                       [&node, packages](Call& call) { return show_package(node.platform(), packages, call); }));
-  router.route("GET", "/v1/tenants/{tenant}/plugins", guarded(node, Resource::plugins, Verb::read, [](Call& call) {
-                 return answer_list(
-                     call, &tenancy::TenancyStore::grants, [](const auto& one) { return to_object(one); },
-                     [](const auto& one) { return one.plugin; });
+  router.route("GET", "/v1/plugins/{id}/{version}", guarded(node, Resource::packages, [&node, packages](Call& call) {
+                 return show_package(node.platform(), packages, call);
                }));
   router.route(
-      "PUT", "/v1/tenants/{tenant}/plugins/{id}",
-      guarded(node, Resource::plugins, Verb::write, [&node](Call& call) { return enable(node.platform(), call); }));
-  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, Verb::write, disable));
+      "GET", "/v1/tenants/{tenant}/plugins",
+      guarded(node, Resource::plugins, list_of(&tenancy::TenancyStore::grants, to_object, &tenancy::Grant::plugin)));
+  router.route("PUT", "/v1/tenants/{tenant}/plugins/{id}",
+               guarded(node, Resource::plugins, [&node](Call& call) { return enable(node.platform(), call); }));
+  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, disable));
 }
 
 }  // namespace trv::gateway

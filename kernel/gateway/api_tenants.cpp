@@ -113,10 +113,10 @@ base::Status add_member(Call& call) {
 }  // namespace
 
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random) {
-  router.route("POST", "/v1/tenants", guarded(node, Resource::tenants, Verb::write, [&node, &random](Call& call) {
+  router.route("POST", "/v1/tenants", guarded(node, Resource::tenants, [&node, &random](Call& call) {
                  return create_tenant(node, random, call);
                }));
-  router.route("GET", "/v1/tenants", guarded(node, Resource::tenants, Verb::read, [&node](Call& call) {
+  router.route("GET", "/v1/tenants", guarded(node, Resource::tenants, [&node](Call& call) {
                  return answer_list(
                      node.platform(), call,
                      [&node](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
@@ -125,16 +125,14 @@ void add_tenant_routes(http::Router& router, const node::Node& node, base::Rando
                      [](const auto& one) { return to_object(one); }, [](const auto& one) { return one.id.value(); });
                }));
   router.route("GET", "/v1/tenants/{tenant}",
-               guarded(node, Resource::tenants, Verb::read, [&node](Call& call) { return show_tenant(node, call); }));
-  router.route("GET", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, Verb::read, show_retention));
+               guarded(node, Resource::tenants, [&node](Call& call) { return show_tenant(node, call); }));
+  router.route("GET", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, show_retention));
   // Who may say who is a member may say how long the tenant's past is kept.
-  router.route("PUT", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, Verb::write, set_retention));
-  router.route("POST", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::write, add_member));
-  router.route("GET", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, Verb::read, [](Call& call) {
-                 return answer_list(
-                     call, &tenancy::TenancyStore::members, [](const auto& one) { return to_object(one); },
-                     [](const auto& one) { return one.user; });
-               }));
+  router.route("PUT", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, set_retention));
+  router.route("POST", "/v1/tenants/{tenant}/members", guarded(node, Resource::members, add_member));
+  router.route(
+      "GET", "/v1/tenants/{tenant}/members",
+      guarded(node, Resource::members, list_of(&tenancy::TenancyStore::members, to_object, &tenancy::Member::user)));
 }
 
 }  // namespace trv::gateway

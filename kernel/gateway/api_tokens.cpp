@@ -57,7 +57,7 @@ base::Status issue_token(const node::Node& node, base::Random& random, Call& cal
 }  // namespace
 
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random) {
-  router.route("GET", "/v1/whoami", guarded(node, Resource::instances, Verb::read, [](Call& call) {
+  router.route("GET", "/v1/whoami", guarded(node, Resource::instances, [](Call& call) {
                  const tenancy::Token& token = call.principal;
                  return call.send(http::json(200, {{"tenant", token.tenant.value()},
                                                    {"role", to_string(token.role)},
@@ -65,16 +65,12 @@ void add_token_routes(http::Router& router, const node::Node& node, base::Random
                                                    {"name", token.name}}));
                }));
   router.route("POST", "/v1/tenants/{tenant}/tokens",
-               guarded(node, Resource::tokens, Verb::write,
-                       [&node, &random](Call& call) { return issue_token(node, random, call); },
+               guarded(node, Resource::tokens, [&node, &random](Call& call) { return issue_token(node, random, call); },
                        {.reach = Reach::operator_too}));
-  router.route("GET", "/v1/tenants/{tenant}/tokens", guarded(node, Resource::tokens, Verb::read, [](Call& call) {
-                 return answer_list(
-                     call, &tenancy::TenancyStore::tokens, [](const auto& one) { return to_object(one); },
-                     [](const auto& one) { return one.id; });
-               }));
-  router.route("DELETE", "/v1/tenants/{tenant}/tokens/{id}",
-               guarded(node, Resource::tokens, Verb::write, [](Call& call) {
+  router.route(
+      "GET", "/v1/tenants/{tenant}/tokens",
+      guarded(node, Resource::tokens, list_of(&tenancy::TenancyStore::tokens, to_object, &tenancy::Token::id)));
+  router.route("DELETE", "/v1/tenants/{tenant}/tokens/{id}", guarded(node, Resource::tokens, [](Call& call) {
                  const tenancy::RevokeToken revoke{std::string(call.request().parameter("id"))};
                  return decide(std::move(call), revoke, [](const shard::Applied&) { return http::empty(204); });
                }));

@@ -145,13 +145,13 @@ base::Status list(Call& call) {
 
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins) {
   router.route("POST", "/v1/tenants/{tenant}/workflows",
-               guarded(node, Resource::workflows, Verb::write,
+               guarded(node, Resource::workflows,
                        [platform = Platform{node, plugins}](Call& call) { return apply(platform, call); },
                        {.body = BodyRule::by_handler}),
                {.may_wait = true});
-  router.route("GET", "/v1/tenants/{tenant}/workflows", guarded(node, Resource::workflows, Verb::read, list));
+  router.route("GET", "/v1/tenants/{tenant}/workflows", guarded(node, Resource::workflows, list));
   router.route("GET", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/{version}",
-               guarded(node, Resource::workflows, Verb::read, show));
+               guarded(node, Resource::workflows, show));
 }
 
 }  // namespace trv::gateway

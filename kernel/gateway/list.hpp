@@ -46,18 +46,19 @@ base::Status answer_list(const node::Shard& shard, Call& call, Read read, Render
   return call.send(list_response(values, page, more ? std::string(position(values.back())) : std::string(), render));
 }
 
-/// The same for what `read` lists of the call's tenant.
+/// A handler that answers with what `read` lists of the call's tenant; a page goes on behind the last `position`.
 template <typename Value>
-using ReadOfTenant = Result<std::vector<Value>> (tenancy::TenancyStore::*)(const lmdb::Txn&, const base::TenantId&,
-                                                                           std::string_view, std::size_t) const;
-template <typename Value, typename Render, typename Position>
-base::Status answer_list(Call& call, ReadOfTenant<Value> read, Render render, Position position) {
-  return answer_list(
-      call.shard, call,
-      [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-        return (call.shard.tenancy().*read)(txn, call.tenant, after, count);
-      },
-      render, position);
+[[nodiscard]] Handle list_of(Result<std::vector<Value>> (tenancy::TenancyStore::*read)(
+                                 const lmdb::Txn&, const base::TenantId&, std::string_view, std::size_t) const,
+                             json::Value (*render)(const Value&), std::string Value::* position) {
+  return [=](Call& call) {
+    return answer_list(
+        call.shard, call,
+        [&](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
+          return (call.shard.tenancy().*read)(txn, call.tenant, after, count);
+        },
+        render, [position](const Value& one) { return one.*position; });
+  };
 }
 
 }  // namespace trv::gateway
