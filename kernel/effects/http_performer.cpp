@@ -34,13 +34,6 @@ std::string with_query(std::string address, const Value* query) {
   return address;
 }
 
-bool has_header(const std::vector<egress::Header>& headers, std::string_view name) {
-  return std::ranges::any_of(headers, [name](const egress::Header& header) {
-    return std::ranges::equal(header.name, name, {},
-                              [](char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c); });
-  });
-}
-
 base::Result<egress::Request> request_of(const shard::Effect& effect, base::Duration left) {
   TRV_TRY_ASSIGN(const Value input, json::parse(effect.input));
   const Value* endpoint = input.find("endpoint");
@@ -58,7 +51,7 @@ base::Result<egress::Request> request_of(const shard::Effect& effect, base::Dura
   }
   if (const Value* body = input.find("body"); body != nullptr && !body->is_null()) {
     request.body = as_text(*body);
-    if (!body->is_string() && !has_header(request.headers, "content-type")) {
+    if (!body->is_string() && !egress::has_header(request.headers, "content-type")) {
       request.headers.push_back({"Content-Type", "application/json"});
     }
   }

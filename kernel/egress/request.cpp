@@ -33,6 +33,10 @@ bool is_header_name(std::string_view name) noexcept {
   return name.size() <= 256 && is_token(name);
 }
 
+bool has_header(const std::vector<Header>& headers, std::string_view name) noexcept {
+  return std::ranges::any_of(headers, [name](const Header& one) { return equal_ignoring_case(one.name, name); });
+}
+
 bool is_host_header(std::string_view name) noexcept {
   static constexpr std::array<std::string_view, 15> names = {"authorization",
                                                              "connection",

@@ -56,6 +56,8 @@ struct Response {
 
 /// Whether `name` may be the name of an HTTP header (RFC 9110 token, at most 256 bytes).
 [[nodiscard]] bool is_header_name(std::string_view name) noexcept;
+/// Whether one of the headers has this name, in any case.
+[[nodiscard]] bool has_header(const std::vector<Header>& headers, std::string_view name) noexcept;
 /// Whether the header is set by the host alone, for every caller.
 [[nodiscard]] bool is_host_header(std::string_view name) noexcept;
 

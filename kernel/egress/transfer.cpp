@@ -5,7 +5,6 @@
 #include <openssl/crypto.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "kernel/egress/address.hpp"
@@ -13,16 +12,8 @@
 #include "sdk/base/field_text.hpp"
 
 namespace trv::egress {
-namespace {
 
 using base::ErrorCode;
-
-bool has_header(const Request& request, std::string_view name) {
-  return std::ranges::any_of(request.headers,
-                             [&](const Header& header) { return base::equal_ignoring_case(header.name, name); });
-}
-
-}  // namespace
 
 Handles::~Handles() {
   for (CURL* handle : idle_) curl_easy_cleanup(handle);
@@ -111,7 +102,7 @@ bool Transfer::set_up(std::string credential) {
     ok = ok && add_header_line(fmt::format("Idempotency-Key: {}", request_.idempotency_key));
   }
   // libcurl's own defaults: a form's content type on every body, and a wait before large ones.
-  if (!has_header(request_, "content-type")) ok = ok && add_header_line("Content-Type:");
+  if (!has_header(request_.headers, "content-type")) ok = ok && add_header_line("Content-Type:");
   ok = ok && add_header_line("Expect:");
   if (!credential.empty()) {
     ok = ok && add_header_line(credential);
@@ -160,10 +151,7 @@ bool Transfer::take_header(std::string_view line) {
     refusal_ = Refusal::header_malformed;
     return false;
   }
-  std::string name(line.substr(0, colon));
-  std::ranges::transform(name, name.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  response_.headers.push_back({std::move(name), std::string(base::trimmed(line.substr(colon + 1)))});
+  response_.headers.push_back({base::lower(line.substr(0, colon)), std::string(base::trimmed(line.substr(colon + 1)))});
   return true;
 }
 

@@ -1,5 +1,6 @@
 #include "kernel/json/serialize.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -152,6 +153,23 @@ bool append(std::string& out, const Value& root, const SerializeLimits& limits) 
     }
   }
   return out.size() <= limits.bytes_max;
+}
+
+bool spend_bytes(const Value& value, std::size_t& left, int depth) {
+  constexpr int spent_depth_max = 500;
+  const std::size_t own = value.is_string() ? value.as_string().size() + 2 : 2;
+  if (own > left || depth > spent_depth_max) {
+    left = 0;
+    return false;
+  }
+  left -= own;
+  if (value.is_array()) {
+    return std::ranges::all_of(value.items(), [&](const Value& item) { return spend_bytes(item, left, depth + 1); });
+  }
+  if (!value.is_object()) return true;
+  return std::ranges::all_of(value.entries(), [&](const Entry& entry) {
+    return spend_bytes(entry.key, left, depth + 1) && spend_bytes(entry.value, left, depth + 1);
+  });
 }
 
 std::string serialize(const Value& value) {

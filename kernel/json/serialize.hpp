@@ -27,6 +27,9 @@ struct SerializeLimits {
                                          std::initializer_list<std::pair<std::string_view, std::string_view>> members);
 /// Appends to `out`; false when it stopped at the limit, with `out` unfinished.
 [[nodiscard]] bool append(std::string& out, const Value& value, const SerializeLimits& limits);
+/// Takes about the bytes of the value's text off `left`. False where there are fewer, or where the value is more than
+/// 500 levels deep; `left` is 0 then.
+[[nodiscard]] bool spend_bytes(const Value& value, std::size_t& left, int depth = 0);
 /// Appends the text as a JSON string with its quotes.
 void append_string(std::string& out, std::string_view text);
 /// Appends a number as serialize prints it.

@@ -53,6 +53,18 @@ TEST(Json, a_number_beyond_the_largest_double_is_refused_where_it_is) {
   }
 }
 
+TEST(Json, the_bytes_of_a_value_are_spent_until_none_are_left) {
+  std::size_t left = 100;
+  EXPECT_TRUE(spend_bytes(Value{{"ab", Value::array({1, "xyz"})}}, left));
+  EXPECT_EQ(left, 100U - (2 + 4 + 2 + 2 + 5));
+  EXPECT_FALSE(spend_bytes(Value(std::string(100, 'a')), left));
+  EXPECT_EQ(left, 0U);
+  Value deep = Value::array();
+  for (int i = 0; i < 501; ++i) deep = Value::array({deep});
+  left = 1'000'000;
+  EXPECT_FALSE(spend_bytes(deep, left));
+}
+
 TEST(Json, ready_text_becomes_members_behind_those_of_an_object) {
   EXPECT_EQ(serialize_with(Value{{"a", 1}}, {{"b", "1.50"}, {"c", ""}}), R"({"a":1,"b":1.50,"c":null})");
   EXPECT_EQ(serialize_with(Value::object(), {{"b", "[]"}}), R"({"b":[]})");

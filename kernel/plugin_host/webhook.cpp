@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::plugin_host {
 namespace {
@@ -17,13 +16,6 @@ using json::Value;
 // A mapping picks a few members; what needs more than this is not a mapping.
 constexpr expression::Budget mapping_budget = {.fuel = 100'000, .depth_max = 200, .memory_bytes_max = 16 * 1024 * 1024};
 constexpr std::size_t mapped_bytes_max = 1'024;
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
-  return out;
-}
 
 base::Status check_bounds(const std::vector<egress::Header>& headers, std::size_t body_bytes) {
   if (body_bytes > webhook_body_bytes_max) {
@@ -109,7 +101,7 @@ base::Status verify_webhook(const WebhookDeclaration& webhook, const std::vector
   }
   const egress::Header* signature = nullptr;
   for (const egress::Header& header : headers) {
-    if (lower(header.name) != verification.header) continue;
+    if (base::lower(header.name) != verification.header) continue;
     if (signature != nullptr) return refuse("occurs twice");
     signature = &header;
   }
@@ -134,7 +126,7 @@ base::Result<WebhookEvent> map_webhook(const WebhookDeclaration& webhook, const 
   auto parsed = json::parse(body, {.bytes_max = webhook_body_bytes_max, .depth_max = 100});
   if (!parsed) return base::fail(std::move(parsed).error().in("body"));
   Value names = Value::object();
-  for (const egress::Header& header : headers) names = names.with(lower(header.name), Value(header.value));
+  for (const egress::Header& header : headers) names = names.with(base::lower(header.name), Value(header.value));
   const Value input = {{"headers", std::move(names)}, {"body", *std::move(parsed)}};
   const expression::Environment environment{.variables = {}, .now = now};
 

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "sdk/base/identity.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::package {
 namespace {
@@ -304,7 +305,7 @@ Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
     return wrong("manifest", fmt::format("version {} is not known here; this reads version 1", manifest_version));
   TRV_TRY_ASSIGN(manifest.id, label(object, "id"));
   TRV_TRY_ASSIGN(manifest.version, object.text("version", 64));
-  if (!is_semantic_version(manifest.version))
+  if (!base::Version::parse(manifest.version))
     return wrong("version", fmt::format("\"{}\" is not a semantic version, such as 1.0.0", manifest.version));
   TRV_TRY_ASSIGN(manifest.title, object.text("title", 120));
   TRV_TRY_ASSIGN(manifest.summary, object.text("summary", 2'000));
@@ -382,39 +383,6 @@ std::string_view this_platform() noexcept {
 #else
 #error "a platform that packages do not name yet"
 #endif
-}
-
-bool is_semantic_version(std::string_view text) noexcept {
-  if (text.size() > 64) return false;
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  const auto word = [&](char c) { return digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-'; };
-  const auto number = [&](std::string_view part) {
-    return !part.empty() && std::all_of(part.begin(), part.end(), digit) && (part.size() == 1 || part[0] != '0');
-  };
-  const auto identifiers = [&](std::string_view list, bool numbers_without_leading_zero) {
-    while (true) {
-      const std::size_t dot = list.find('.');
-      const std::string_view part = list.substr(0, dot);
-      if (part.empty() || !std::all_of(part.begin(), part.end(), word)) return false;
-      if (numbers_without_leading_zero && std::all_of(part.begin(), part.end(), digit) && !number(part)) return false;
-      if (dot == std::string_view::npos) return true;
-      list.remove_prefix(dot + 1);
-    }
-  };
-  if (const std::size_t plus = text.find('+'); plus != std::string_view::npos) {
-    if (!identifiers(text.substr(plus + 1), false)) return false;
-    text = text.substr(0, plus);
-  }
-  if (const std::size_t dash = text.find('-'); dash != std::string_view::npos) {
-    if (!identifiers(text.substr(dash + 1), true)) return false;
-    text = text.substr(0, dash);
-  }
-  const std::size_t first = text.find('.');
-  if (first == std::string_view::npos) return false;
-  const std::size_t second = text.find('.', first + 1);
-  if (second == std::string_view::npos) return false;
-  return number(text.substr(0, first)) && number(text.substr(first + 1, second - first - 1)) &&
-         number(text.substr(second + 1));
 }
 
 }  // namespace trv::package

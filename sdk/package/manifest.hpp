@@ -108,7 +108,4 @@ enum class ManifestForm { source, packed };
 /// The platform that this program runs on, as in the manifest.
 [[nodiscard]] std::string_view this_platform() noexcept;
 
-/// Whether `text` is a semantic version (semver.org 2.0.0) of at most 64 characters.
-[[nodiscard]] bool is_semantic_version(std::string_view text) noexcept;
-
 }  // namespace trv::package

@@ -10,7 +10,7 @@
 #include "kernel/cli/commands/plugin_template.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/serialize.hpp"
-#include "kernel/workflow/definition/version.hpp"
+#include "sdk/base/version.hpp"
 #include "sdk/package/package.hpp"
 
 namespace trv::cli {
@@ -40,7 +40,7 @@ const std::vector<Field> package_fields = {{"id", "id"},
 // The highest version of a plugin that the server has.
 base::Result<std::string> newest_version(Session& session, const std::string& id) {
   std::string cursor;
-  std::optional<definition::Version> best;
+  std::optional<base::Version> best;
   std::string newest;
   do {
     TRV_TRY_ASSIGN(const json::Value page,
@@ -48,7 +48,7 @@ base::Result<std::string> newest_version(Session& session, const std::string& id
                                      {.target = "/v1/plugins" + query_of({{"limit", "500"}, {"cursor", cursor}})}));
     TRV_TRY_ASSIGN(const auto items, items_of(page));
     for (const json::Value& item : items) {
-      const auto version = definition::Version::parse(member_text(item, "version"));
+      const auto version = base::Version::parse(member_text(item, "version"));
       if (member_text(item, "status") == "pending") continue;
       if (member_text(item, "id") != id || !version || (best && !(*version > *best))) continue;
       best = version;

@@ -11,7 +11,7 @@
 #include "kernel/cli/commands/workflow_name.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/workflow/definition/definition.hpp"
-#include "kernel/workflow/definition/version.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::cli {
 namespace {
@@ -100,7 +100,7 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
 // A version of a workflow as lists show it; the highest where `wanted` has none.
 base::Result<json::Value> listed_version(Session& session, const WorkflowName& wanted) {
   std::string cursor;
-  std::optional<definition::Version> best;
+  std::optional<base::Version> best;
   json::Value found;
   do {
     TRV_TRY_ASSIGN(const std::string target,
@@ -110,7 +110,7 @@ base::Result<json::Value> listed_version(Session& session, const WorkflowName& w
     for (const json::Value& item : items) {
       if (member_text(item, "namespace") != wanted.space || member_text(item, "name") != wanted.name) continue;
       if (!wanted.version.empty() && member_text(item, "version") != wanted.version) continue;
-      const auto version = definition::Version::parse(member_text(item, "version"));
+      const auto version = base::Version::parse(member_text(item, "version"));
       if (!version || (best && !(*version > *best))) continue;
       best = version;
       found = item;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::definition {
 namespace {
@@ -55,7 +56,7 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   if (dot == std::string_view::npos) return refuse();
   call.plugin = name.substr(0, dot);
   call.operation = name.substr(dot + 1);
-  if (!is_part(call.plugin) || !is_part(call.operation) || !Version::parse(call.version)) return refuse();
+  if (!is_part(call.plugin) || !is_part(call.operation) || !base::Version::parse(call.version)) return refuse();
   if (catalog != "default") {
     problems.unsupported(node->position, fmt::format("the catalog '{}' (only 'default' is there)", catalog));
     return call;

@@ -7,6 +7,7 @@
 
 #include "kernel/json/value.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::definition {
 namespace {
@@ -100,7 +101,7 @@ void Compiler::document(Fields& root) {
   definition_.name.name = name("name");
   const Node* version = fields.require("version");
   if (version != nullptr) {
-    if (!version->is_string() || !Version::parse(version->text)) {
+    if (!version->is_string() || !base::Version::parse(version->text)) {
       problems_.add(version->position,
                     fmt::format("'version' of the document must be a semantic version such as '1.0.0', "
                                 "not {}",

@@ -12,7 +12,6 @@
 #include "kernel/workflow/definition/duration.hpp"
 #include "kernel/workflow/definition/expression.hpp"
 #include "kernel/workflow/definition/node.hpp"
-#include "kernel/workflow/definition/version.hpp"
 #include "sdk/base/digest.hpp"
 
 namespace trv::definition {

@@ -10,26 +10,8 @@ using json::Value;
 namespace {
 
 constexpr std::size_t text_bytes_max = 1'000'000;
-/// What the parts of one template may come to, in about the bytes of their JSON; and how deep they may be nested.
+/// What the parts of one template may come to, in about the bytes of their JSON.
 constexpr std::size_t template_bytes_max = 1'000'000;
-constexpr int template_depth_max = 500;
-
-/// Takes the size of a value off what is left; false when that is used up.
-bool spend(const Value& value, std::size_t& left, int depth = 0) {
-  const std::size_t own = value.is_string() ? value.as_string().size() + 2 : 2;
-  if (own > left || depth > template_depth_max) return false;
-  left -= own;
-  if (value.is_array()) {
-    for (const Value& item : value.items()) {
-      if (!spend(item, left, depth + 1)) return false;
-    }
-  } else if (value.is_object()) {
-    for (const json::Entry& entry : value.entries()) {
-      if (!spend(entry.key, left, depth + 1) || !spend(entry.value, left, depth + 1)) return false;
-    }
-  }
-  return true;
-}
 
 std::unexpected<base::Error> too_large() {
   return base::fail(base::ErrorCode::too_large, "the values of its expressions come to more than 1,000,000 bytes");
@@ -145,7 +127,7 @@ base::Result<Value> Template::evaluate(const Value& input, VariableSource& sourc
       Value array = Value::make_array(parts_.size());
       for (const Template& part : parts_) {
         TRV_TRY_ASSIGN(Value value, part.evaluate(input, source, now));
-        if (!spend(value, left)) return too_large();
+        if (!json::spend_bytes(value, left)) return too_large();
         array.push_back(std::move(value));
       }
       return array;
@@ -154,7 +136,7 @@ base::Result<Value> Template::evaluate(const Value& input, VariableSource& sourc
       Value object = Value::make_object(parts_.size());
       for (std::size_t i = 0; i < parts_.size(); ++i) {
         TRV_TRY_ASSIGN(Value value, parts_[i].evaluate(input, source, now));
-        if (!spend(value, left)) return too_large();
+        if (!json::spend_bytes(value, left)) return too_large();
         object.set(std::string_view(keys_[i]), std::move(value));
       }
       return object;

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "kernel/workflow/instance/tables.hpp"
@@ -21,25 +19,6 @@ Value time_value(std::int64_t ns) {
   return {{"iso8601", time.to_rfc3339()}, {"epoch", {{"seconds", ns / 1'000'000'000}, {"milliseconds", time.ms()}}}};
 }
 
-/// About the bytes of a value's JSON, counted up to `left`, which goes down by them.
-void count_bytes(const Value& value, std::size_t& left, int depth = 0) {
-  constexpr int depth_max = 500;
-  left -= std::min(left, value.is_string() ? value.as_string().size() + 2 : std::size_t{4});
-  if (left == 0 || depth > depth_max) return;
-  if (value.is_array()) {
-    for (const Value& item : value.items()) {
-      if (left == 0) return;
-      count_bytes(item, left, depth + 1);
-    }
-  } else if (value.is_object()) {
-    for (const json::Entry& entry : value.entries()) {
-      if (left == 0) return;
-      count_bytes(entry.key, left, depth + 1);
-      count_bytes(entry.value, left, depth + 1);
-    }
-  }
-}
-
 /// What putting a template's value together costs, besides its expressions: its parts may be large and cost no fuel.
 /// The limit is where definition::Template stops.
 constexpr std::size_t assembly_bytes_max = 1'000'000;
@@ -48,7 +27,7 @@ constexpr std::uint64_t assembly_fuel_max = assembly_bytes_max / assembly_bytes_
 
 std::uint64_t assembly_fuel(const Value& value) {
   std::size_t left = assembly_bytes_max;
-  count_bytes(value, left);
+  (void)json::spend_bytes(value, left);  // what it could not take is a use of all
   return (assembly_bytes_max - left) / assembly_bytes_per_fuel;
 }
 

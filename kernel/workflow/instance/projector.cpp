@@ -10,9 +10,9 @@
 #include "events/schema/workflow_generated.h"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
-#include "kernel/workflow/definition/version.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::instance {
 
@@ -86,8 +86,8 @@ base::Status WorkflowProjector::apply_definition(lmdb::WriteTxn& txn, const reco
   TRV_TRY_ASSIGN(const auto latest, tables_.latest.get(txn, key));
   if (latest) {
     const std::string before(base::as_text(*latest));
-    const auto old_version = definition::Version::parse(before);
-    const auto new_version = definition::Version::parse(version);
+    const auto old_version = base::Version::parse(before);
+    const auto new_version = base::Version::parse(version);
     if (old_version && new_version && *new_version < *old_version) return {};
     // Only the latest version is started by events.
     TRV_TRY_ASSIGN(const auto old_bytes,

@@ -10,19 +10,13 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::instance {
 
 using json::Value;
 
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
 
 std::string upper(std::string_view text) {
   std::string out(text);
@@ -34,8 +28,8 @@ std::string upper(std::string_view text) {
 bool is_json_type(const Value* headers) {
   if (headers == nullptr || !headers->is_object()) return false;
   for (const json::Entry& header : headers->entries()) {
-    if (lower(header.name()) != "content-type" || !header.value.is_string()) continue;
-    const std::string type = lower(header.value.as_string());
+    if (base::lower(header.name()) != "content-type" || !header.value.is_string()) continue;
+    const std::string type = base::lower(header.value.as_string());
     const std::string media = type.substr(0, type.find(';'));
     return media.starts_with("application/json") || media.ends_with("+json") || media.starts_with("text/json");
   }

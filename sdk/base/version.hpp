@@ -1,5 +1,5 @@
 #pragma once
-// Semantic versions (semver.org 2.0.0) of definitions.
+// Semantic versions (semver.org 2.0.0) of definitions and packages. Any thread.
 
 #include <compare>
 #include <cstdint>
@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace trv::definition {
+namespace trv::base {
 
 struct Version {
   std::uint32_t major = 0;
@@ -22,4 +22,4 @@ struct Version {
   friend bool operator==(const Version& a, const Version& b) { return (a <=> b) == 0; }
 };
 
-}  // namespace trv::definition
+}  // namespace trv::base

@@ -1,8 +1,9 @@
-#include "kernel/workflow/definition/version.hpp"
+#include "sdk/base/version.hpp"
 
+#include <algorithm>
 #include <charconv>
 
-namespace trv::definition {
+namespace trv::base {
 namespace {
 
 constexpr std::size_t version_bytes_max = 64;
@@ -84,4 +85,4 @@ std::strong_ordering operator<=>(const Version& a, const Version& b) {
   return left.size() <=> right.size();
 }
 
-}  // namespace trv::definition
+}  // namespace trv::base

@@ -1,0 +1,32 @@
+#include "sdk/base/version.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace trv::base {
+namespace {
+
+TEST(Version, precedence_follows_semver) {
+  const std::vector<std::string> ordered = {"0.9.0",      "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta",
+                                            "1.0.0-rc.2", "1.0.0-rc.11", "1.0.0",         "1.0.1",
+                                            "1.2.0",      "10.0.0"};
+  for (std::size_t i = 0; i + 1 < ordered.size(); ++i) {
+    EXPECT_LT(*Version::parse(ordered[i]), *Version::parse(ordered[i + 1])) << ordered[i];
+  }
+}
+
+TEST(Version, only_semantic_versions_are_taken) {
+  for (const char* good :
+       {"0.0.0", "1.0.0", "10.20.30", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-0.3.7", "1.0.0+001", "1.0.0--"}) {
+    EXPECT_TRUE(Version::parse(good)) << good;
+  }
+  for (const char* bad : {"", "1", "1.0", "01.0.0", "1.0.0-", "1.0.0-01", "1.0.0+", "1.0.0.0", "v1.0.0", "1.0.0-a..b",
+                          "1.0.0 ", "1.0.99999999999"}) {
+    EXPECT_FALSE(Version::parse(bad)) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace trv::base
