@@ -16,13 +16,14 @@ constexpr std::size_t aside_max = 4096;
 
 }  // namespace
 
-Shard::Shard(log::ShardId id, log::EventLog& log, blob::BlobStore& blobs, const catalog::EventCatalog& catalog,
+Shard::Shard(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs, const catalog::EventCatalog& catalog,
              const base::Clock& clock, base::Random& random)
     : log_(log),
       clock_(clock),
       random_(random),
       large_data_(blobs),
-      history_(log, id, catalog),
+      where_aside_(place.aside),
+      history_(log, place.id, catalog),
       feed_([this](const auto& tenant, const EventRange& range) { return events(tenant, range); }) {}
 
 Shard::~Shard() {
@@ -32,21 +33,16 @@ Shard::~Shard() {
 base::Result<std::unique_ptr<Shard>> Shard::open(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs,
                                                  const catalog::EventCatalog& catalog, const base::Clock& clock,
                                                  base::Random& random) {
-  std::unique_ptr<Shard> shard(new Shard(place.id, log, blobs, catalog, clock, random));
+  std::unique_ptr<Shard> shard(new Shard(place, log, blobs, catalog, clock, random));
   TRV_TRY(shard->open_projection(place));
   TRV_ENSURES(shard->id() == place.id);
   return shard;
 }
 
 base::Status Shard::open_projection(const ShardPlace& place) {
-  projection::ProjectionOptions options;
-  options.folder = place.folder;
-  options.map_bytes = place.map_bytes;
-  TRV_TRY_ASSIGN(projection_,
-                 projection::Projection::open(
-                     options, place.id, {&timers_, &outbox_, &tenancy_, &ingest_, &workflows_, &retention_, &trail_}));
+  TRV_TRY(stores_.open(place));
   TRV_TRY_ASSIGN(const log::Bounds stored, log_.bounds(place.id));
-  const log::Lsn applied = projection_->applied().lsn;
+  const log::Lsn applied = stores_.projection->applied().lsn;
   applied_at_open_ = applied;
   end_at_open_ = stored.last;
   if (applied <= stored.last) return {};
@@ -59,16 +55,16 @@ base::Status Shard::open_projection(const ShardPlace& place) {
 }
 
 base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
-  TRV_EXPECTS(processor_ == nullptr && projection_ != nullptr);
+  TRV_EXPECTS(processor_ == nullptr && stores_.projection != nullptr);
   TRV_EXPECTS(observer.failed != nullptr);
   observer_ = std::move(observer);
   shard::ShardOptions options;
   options.shard = id();
-  processor_ =
-      std::make_unique<shard::ShardProcessor>(options, log_, *projection_, timers_, clock_, random_, listeners());
+  processor_ = std::make_unique<shard::ShardProcessor>(options, log_, *stores_.projection, stores_.timers, clock_,
+                                                       random_, listeners());
   has_processor_ = true;
-  aside_ = std::make_unique<http::Workers>(1, aside_max);
-  const std::uint64_t before = projection_->applied().lsn.value();
+  if (where_aside_ == Aside::another_thread) aside_ = std::make_unique<http::Workers>(1, aside_max);
+  const std::uint64_t before = stores_.projection->applied().lsn.value();
   TRV_TRY(processor_->start(stop));
   TRV_ENSURES(metrics().applied_lsn >= before);
   replayed_ = metrics().applied_lsn - before;
@@ -98,12 +94,18 @@ base::Status Shard::stop() {
   feed_.stop();
   if (processor_) processor_->stop();
   aside_.reset();
-  if (!projection_ || std::exchange(closed_, true)) return {};
-  return projection_->close();
+  if (!stores_.projection || std::exchange(closed_, true)) return {};
+  return stores_.projection->close();
+}
+
+bool Shard::run_aside(std::move_only_function<void()> work) {
+  if (where_aside_ == Aside::another_thread) return aside_->run(std::move(work));
+  work();
+  return true;
 }
 
 base::Result<lmdb::ReadTxn> Shard::begin_read() const {
-  auto txn = projection_->begin_read();
+  auto txn = stores_.projection->begin_read();
   if (txn || txn.error().code() == base::ErrorCode::corrupt) return txn;
   return base::fail(base::ErrorCode::internal, txn.error().message());
 }
@@ -153,7 +155,7 @@ shard::ShardListeners Shard::listeners() {
   };
   listeners.timer = [this](const shard::Timer& timer) {
     shard::Command command = timer.owner == retention::timer_owner
-                                 ? retention::timer_command(timer, tenancy_, workflows(), ingest_)
+                                 ? retention::timer_command(timer, tenancy(), workflows(), ingest())
                                  : instance::timer_command(decision_state(), timer);
     command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {
       if (!outcome) observer_.failed(base::Error(outcome.error()).in("timer of " + owner));

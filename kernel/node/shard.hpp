@@ -7,30 +7,18 @@
 #include <functional>
 #include <memory>
 
-#include "audit/trail/trail_projector.hpp"
 #include "events/blob/blob_store.hpp"
 #include "events/catalog/event_catalog.hpp"
 #include "events/log/event_log.hpp"
-#include "events/projection/projection.hpp"
 #include "kernel/http/workers.hpp"
-#include "kernel/ingest/ingest_store.hpp"
 #include "kernel/node/event_feed.hpp"
-#include "kernel/retention/retention.hpp"
-#include "kernel/shard/outbox.hpp"
+#include "kernel/node/shard_stores.hpp"
 #include "kernel/shard/shard_processor.hpp"
-#include "kernel/tenancy/tenancy_store.hpp"
 #include "kernel/workflow/instance/decisions.hpp"
-#include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::node {
-
-struct ShardPlace {
-  log::ShardId id;
-  std::filesystem::path folder;  ///< of the projection
-  std::uint64_t map_bytes = std::uint64_t{64} << 30;
-};
 
 /// Called on the shard's thread, but for the first two; must not block, but for them.
 struct ShardObserver {
@@ -79,21 +67,22 @@ class Shard {
 
   /// How many records start() applied to bring the projection up to date.
   [[nodiscard]] std::uint64_t replayed() const noexcept { return replayed_; }
-  [[nodiscard]] log::ShardId id() const noexcept { return projection_->shard(); }
+  [[nodiscard]] log::ShardId id() const noexcept { return stores_.projection->shard(); }
   [[nodiscard]] log::EventLog& log() const noexcept { return log_; }
-  [[nodiscard]] const projection::Projection& projection() const noexcept { return *projection_; }
+  [[nodiscard]] const projection::Projection& projection() const noexcept { return *stores_.projection; }
+  [[nodiscard]] const ShardStores& stores() const noexcept { return stores_; }
 
   /// The stores are read within a transaction of the shard: of begin_read(), or the one that a decision is given.
   /// Error: internal or corrupt; never one that a client could be blamed for, or is shown.
   [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const;
-  [[nodiscard]] const tenancy::TenancyStore& tenancy() const noexcept { return tenancy_; }
-  [[nodiscard]] const ingest::IngestStore& ingest() const noexcept { return ingest_; }
-  [[nodiscard]] const instance::Tables& workflows() const noexcept { return workflows_.tables(); }
-  [[nodiscard]] const trail::Tables& trail() const noexcept { return trail_.tables(); }
-  [[nodiscard]] const shard::Outbox& outbox() const noexcept { return outbox_; }
+  [[nodiscard]] const tenancy::TenancyStore& tenancy() const noexcept { return stores_.tenancy; }
+  [[nodiscard]] const ingest::IngestStore& ingest() const noexcept { return stores_.ingest; }
+  [[nodiscard]] const instance::Tables& workflows() const noexcept { return stores_.workflows.tables(); }
+  [[nodiscard]] const trail::Tables& trail() const noexcept { return stores_.trail.tables(); }
+  [[nodiscard]] const shard::Outbox& outbox() const noexcept { return stores_.outbox; }
   /// What workflow decisions read: within a command's decide, and to warm up for one.
   [[nodiscard]] instance::Workflows decision_state() noexcept {
-    return {workflows_.tables(), definitions_, outbox_, &large_data_};
+    return {stores_.workflows.tables(), definitions_, stores_.outbox, &large_data_};
   }
 
   void submit(shard::Command command) { processor_->submit(std::move(command)); }
@@ -104,7 +93,7 @@ class Shard {
 
   /// Runs what reads files or scans on a thread beside the writer's. From start() on. False, and nothing done, where so
   /// much waits already; also when the shard stops, work that waits is destroyed undone.
-  [[nodiscard]] bool run_aside(std::move_only_function<void()> work) { return aside_->run(std::move(work)); }
+  [[nodiscard]] bool run_aside(std::move_only_function<void()> work);
 
   /// The committed events of a tenant; a short read.
   [[nodiscard]] base::Result<EventPage> events(const base::TenantId& tenant, const EventRange& range);
@@ -117,7 +106,7 @@ class Shard {
   [[nodiscard]] std::string why_not_ready() const;
 
  private:
-  Shard(log::ShardId id, log::EventLog& log, blob::BlobStore& blobs, const catalog::EventCatalog& catalog,
+  Shard(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs, const catalog::EventCatalog& catalog,
         const base::Clock& clock, base::Random& random);
   [[nodiscard]] base::Status open_projection(const ShardPlace& place);
   [[nodiscard]] shard::ShardListeners listeners();
@@ -125,16 +114,10 @@ class Shard {
   log::EventLog& log_;
   const base::Clock& clock_;
   base::Random& random_;
-  shard::Timers timers_;
-  shard::Outbox outbox_;
-  tenancy::TenancyStore tenancy_;
-  ingest::IngestStore ingest_;
-  instance::WorkflowProjector workflows_{timers_};
-  retention::RetentionProjector retention_{timers_};
-  trail::TrailProjector trail_;
-  std::unique_ptr<projection::Projection> projection_;
+  ShardStores stores_;
   instance::DefinitionCache definitions_;
   instance::LargeData large_data_;
+  const Aside where_aside_;
   EventHistory history_;
   EventFeed feed_;
   ShardObserver observer_;

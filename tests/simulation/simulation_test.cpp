@@ -61,15 +61,19 @@ TEST_P(Histories, replay_equals_live_through_random_histories_with_faults) {
     sum.checks += history.checks;
     sum.not_recorded += history.not_recorded;
     sum.clock_set_back += history.clock_set_back;
+    sum.instances_forgotten += history.instances_forgotten;
+    sum.events_forgotten += history.events_forgotten;
   }
   EXPECT_TRUE(histories < 15 || (sum.torn > 0 && sum.not_recorded > 0 && sum.clock_set_back > 0))
       << "a fault never happened";
+  EXPECT_TRUE(histories < 15 || (sum.instances_forgotten > 0 && sum.events_forgotten > 0)) << "nothing was forgotten";
   fmt::print(
       "{} shards, seeds {} to {}: {} records, {} commands acknowledged, {} refused, {} of unknown fate, {} claims, {} "
       "instances, {} effects, {} outcomes not recorded at once, {} torn decisions, {} times the clock set back, {} "
-      "replays compared\n",
+      "instances and {} ids of events forgotten, {} replays compared\n",
       GetParam(), first_seed, first_seed + count - 1, sum.records, sum.acknowledged, sum.refused, sum.lost, sum.claims,
-      sum.instances, sum.effects, sum.not_recorded, sum.torn, sum.clock_set_back, sum.checks);
+      sum.instances, sum.effects, sum.not_recorded, sum.torn, sum.clock_set_back, sum.instances_forgotten,
+      sum.events_forgotten, sum.checks);
 }
 
 INSTANTIATE_TEST_SUITE_P(OneShard, Histories, testing::Values(1));
@@ -89,12 +93,16 @@ TEST_F(Simulation, a_batch_may_be_torn_after_any_record) {
 }
 
 TEST_F(Simulation, the_same_seed_gives_the_same_history) {
-  const History once = run_history(options(first_seed));
-  const History again = run_history(options(first_seed));
-  const History other = run_history(options(first_seed + 1));
-  EXPECT_GT(once.records, 0U);
-  EXPECT_EQ(once.hash, again.hash) << "seed " << first_seed;
-  EXPECT_NE(once.hash, other.hash);
+  for (const std::uint32_t shards : {1U, 4U}) {
+    HistoryOptions wanted = options(first_seed);
+    wanted.shards = shards;
+    const History once = run_history(wanted);
+    const History again = run_history(wanted);
+    EXPECT_GT(once.records, 0U);
+    EXPECT_EQ(once.hash, again.hash) << "seed " << first_seed << ", " << shards << " shards";
+    ++wanted.seed;
+    EXPECT_NE(once.hash, run_history(wanted).hash);
+  }
 }
 
 /// Does what no projector may: keeps in memory what replay does not rebuild.
@@ -154,7 +162,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Planted{Bug::effect_before_durable, "was handed out before it was durable"},
                     Planted{Bug::effect_performed_again, "was performed again before its outcome was recorded"},
                     Planted{Bug::effects_outlive_their_instance, "its instance has ended"},
-                    Planted{Bug::decision_reads_the_clock, "time runs backwards"}));
+                    Planted{Bug::decision_reads_the_clock, "time runs backwards"},
+                    Planted{Bug::running_instance_is_forgotten, "is forgotten while it runs"}));
 
 }  // namespace
 }  // namespace trv::simulation

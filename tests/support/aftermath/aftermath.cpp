@@ -8,18 +8,11 @@
 #include "audit/export/folder.hpp"
 #include "audit/note/key_file.hpp"
 #include "audit/trail/trail.hpp"
-#include "audit/trail/trail_projector.hpp"
 #include "audit/verify/verify.hpp"
 #include "events/catalog/event_catalog.hpp"
 #include "events/log/lmdb_event_log.hpp"
-#include "events/projection/projection.hpp"
 #include "events/record/chain.hpp"
-#include "kernel/ingest/ingest_store.hpp"
-#include "kernel/retention/retention.hpp"
-#include "kernel/shard/outbox.hpp"
-#include "kernel/shard/timers.hpp"
-#include "kernel/tenancy/tenancy_store.hpp"
-#include "kernel/workflow/instance/projector.hpp"
+#include "kernel/node/shard_stores.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::aftermath {
@@ -42,27 +35,6 @@ std::vector<log::ShardId> shards_of(const std::filesystem::path& data_folder) {
 std::filesystem::path projection_of(const std::filesystem::path& data_folder, log::ShardId shard) {
   return data_folder / "projection" / std::to_string(shard.value());
 }
-
-/// A projection with every projector that travd has, in its order.
-struct Projected {
-  shard::Timers timers;
-  shard::Outbox outbox;
-  tenancy::TenancyStore tenancy;
-  ingest::IngestStore ingest;
-  instance::WorkflowProjector workflows{timers};
-  retention::RetentionProjector retention{timers};
-  trail::TrailProjector trail;
-  std::unique_ptr<projection::Projection> projection;
-
-  base::Status open(const std::filesystem::path& folder, log::ShardId shard) {
-    projection::ProjectionOptions options;
-    options.folder = folder;
-    TRV_TRY_ASSIGN(projection,
-                   projection::Projection::open(options, shard,
-                                                {&timers, &outbox, &tenancy, &ingest, &workflows, &retention, &trail}));
-    return {};
-  }
-};
 
 std::string text_of(const boost::json::value& payload, std::string_view name) {
   const boost::json::value* member = payload.as_object().if_contains(name);
@@ -120,10 +92,10 @@ base::Status read_shard(log::EventLog& log, log::ShardId shard, const std::strin
 
 base::Status replay_shard(log::EventLog& log, log::ShardId shard, const std::filesystem::path& live_folder,
                           const std::filesystem::path& scratch, Replayed& replayed) {
-  Projected live;
-  Projected rebuilt;
-  TRV_TRY(live.open(live_folder, shard));
-  TRV_TRY(rebuilt.open(scratch, shard));
+  node::ShardStores live;
+  node::ShardStores rebuilt;
+  TRV_TRY(live.open({.id = shard, .folder = live_folder}));
+  TRV_TRY(rebuilt.open({.id = shard, .folder = scratch}));
   TRV_TRY_ASSIGN(const auto caught_up, live.projection->catch_up(log));
   TRV_TRY(rebuilt.projection->catch_up(log));
   const bool reused = live.projection->open_report().kind == projection::OpenReport::Kind::reused && !caught_up.rebuilt;
@@ -165,8 +137,8 @@ base::Result<Audited> audit(const std::filesystem::path& data_folder, const std:
   const std::string origin = std::string(audit_origin) + "/t/" + tenant;
   TRV_TRY_ASSIGN(const note::SigningKey key, note::load_or_create(data_folder / "keys" / "audit.pem", origin, random));
   for (const log::ShardId shard : shards_of(data_folder)) {
-    Projected live;
-    TRV_TRY(live.open(projection_of(data_folder, shard), shard));
+    node::ShardStores live;
+    TRV_TRY(live.open({.id = shard, .folder = projection_of(data_folder, shard)}));
     TRV_TRY_ASSIGN(const auto txn, live.projection->begin_read());
     TRV_TRY_ASSIGN(const bool is_here, live.tenancy.is_here(txn, base::TenantId(tenant)));
     if (!is_here) continue;

@@ -12,7 +12,8 @@ enum class Bug : std::uint8_t {
   effect_before_durable,   ///< effects are handed out when they are projected
   effect_performed_again,  ///< an effect whose outcome could not be recorded is performed again
   effects_outlive_their_instance,  ///< cancelling an instance leaves its effects in the outbox
-  decision_reads_the_clock         ///< decisions take the time from the clock, not from their shard
+  decision_reads_the_clock,        ///< decisions take the time from the clock, not from their shard
+  running_instance_is_forgotten    ///< retention takes an instance that is under way
 };
 
 }  // namespace trv::simulation

@@ -13,7 +13,10 @@
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
 #include "tests/support/simulation/author.hpp"
+#include "tests/support/simulation/counting.hpp"
+#include "tests/support/simulation/forgotten.hpp"
 #include "tests/support/simulation/hasty_projector.hpp"
+#include "tests/support/simulation/rows.hpp"
 #include "tests/support/simulation/world.hpp"
 
 namespace trv::simulation {
@@ -55,6 +58,7 @@ class Play {
   }
 
   History run() {
+    keep_for_a_day();
     for (int step = 0; step < options_.steps; ++step) {
       for (Unit& unit : units_) {
         move_clock(*unit.world);
@@ -71,8 +75,8 @@ class Play {
     base::Bytes hashes;
     for (Unit& unit : units_) {
       unit.world->quiesce();
-      if (const auto& early = unit.world->state.projection; early->snapshot(folder_of(unit.world->shard()) / "early"))
-        unit.early_at = early->applied().lsn;
+      const projection::Projection& early = unit.world->projection();
+      if (early.snapshot(folder_of(unit.world->shard()) / "early")) unit.early_at = early.applied().lsn;
       drain(unit);
       restart(unit);
       check_replay(unit);
@@ -113,12 +117,23 @@ class Play {
   World& world_of(std::string_view tenant) { return *unit_of(tenant).world; }
   std::filesystem::path folder_of(log::ShardId shard) const { return options_.folder / std::to_string(shard.value()); }
 
+  // What has ended is forgotten within a history.
+  void keep_for_a_day() {
+    for (const std::string_view of : tenants)
+      add_tenancy(of, tenancy::SetRetention{{.instances_days = 1, .events_days = 1}});
+    for (Unit& unit : units_) unit.world->send();
+  }
+
   void move_clock(World& world) {
-    world.clock.advance(std::chrono::milliseconds(dice_.below(5'000)));
-    if (!options_.faults || dice_.below(8) != 0) return;
-    const bool back = dice_.below(2) == 0;
-    world.clock.step((back ? -1 : 1) * std::chrono::seconds(dice_.below(600)));
-    if (back) ++history_.clock_set_back;
+    base::Duration elapsed = std::chrono::milliseconds(dice_.below(5'000));
+    if (dice_.below(12) == 0) elapsed += std::chrono::hours(30);
+    base::Duration step{};
+    if (options_.faults && dice_.below(8) == 0) {
+      const bool back = dice_.below(2) == 0;
+      step = (back ? -1 : 1) * std::chrono::seconds(dice_.below(600));
+      if (back) ++history_.clock_set_back;
+    }
+    world.move_clock(elapsed, step);
   }
 
   void restart(Unit& unit) {
@@ -160,7 +175,7 @@ class Play {
   void add_tenancy(std::string_view of, Wanted command) {
     World& world = world_of(of);
     world.add(of, [&world, command](const lmdb::Txn& txn, shard::DecisionContext& context) {
-      return tenancy::decide(world.state.tenancy, txn, context, command);
+      return tenancy::decide(world.stores().tenancy, txn, context, command);
     });
   }
 
@@ -262,7 +277,7 @@ class Play {
     World& world = world_of(of);
     world.add(
         of, [&world, event](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-          TRV_TRY_ASSIGN(const auto taken, world.state.ingest.taken(txn, context.tenant, event));
+          TRV_TRY_ASSIGN(const auto taken, world.stores().ingest.taken(txn, context.tenant, event));
           if (taken) return shard::Decision{};
           shard::Decision decision;
           TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
@@ -281,13 +296,17 @@ class Play {
   void add_cancel() {
     const std::string_view of = tenant();
     const lmdb::ReadTxn txn = world_of(of).read();
-    const auto page = good(instance::InstanceStore(world_of(of).state.workflows.tables())
+    const auto page = good(instance::InstanceStore(world_of(of).stores().workflows.tables())
                                .list(txn, base::TenantId(std::string(of)), std::nullopt, {}, 20));
     if (page.items.empty()) return add_start();
     const instance::InstanceId id = page.items[dice_.below(page.items.size())].id;
     // Sometimes somebody else's.
     const std::string_view by = dice_.below(4) == 0 ? tenant() : of;
     World& world = world_of(by);
+    if (options_.bug == Bug::running_instance_is_forgotten) {
+      world.add(by, [id](const lmdb::Txn&, shard::DecisionContext& context) { return forgetting(context, id); });
+      return;
+    }
     world.add(by, [&world, id, bug = options_.bug](const lmdb::Txn& state, const shard::DecisionContext& context) {
       auto decision = instance::cancel(state, context, world.workflows(), id, "the dice said so");
       if (decision && bug == Bug::effects_outlive_their_instance) decision->events.resize(1);
@@ -344,7 +363,7 @@ class Play {
       if (!unit.performed.contains(effect.key)) perform(unit, effect.tenant.value(), effect.key);
     }
     const lmdb::ReadTxn txn = world.read();
-    const instance::InstanceStore instances(world.state.workflows.tables());
+    const instance::InstanceStore instances(world.stores().workflows.tables());
     for (const shard::Effect& effect : world.pending()) {
       if (!unit.performed.contains(effect.key)) {
         fail(fmt::format("effect {} is pending and was never handed out", effect.key));
@@ -404,11 +423,11 @@ class Play {
       } else if (world.timers() == 0) {
         break;
       }
-      world.clock.advance(std::chrono::seconds(40));
+      world.move_clock(std::chrono::seconds(40));
     }
     const lmdb::ReadTxn txn = world.read();
     for (const std::string_view of : tenants) {
-      const auto all = good(instance::InstanceStore(world.state.workflows.tables())
+      const auto all = good(instance::InstanceStore(world.stores().workflows.tables())
                                 .list(txn, base::TenantId(std::string(of)), instance::Status::running, {}, 1000));
       for (const auto& one : all.items)
         fail(fmt::format("instance {} of {} is under way for ever, at {}", one.id.to_string(), of, one.current_task));
@@ -418,10 +437,9 @@ class Play {
   void check_replay(Unit& unit) {
     World& world = *unit.world;
     const std::filesystem::path folder = folder_of(world.shard());
-    world.quiesce();
-    world.hold([&] {
+    world.quiesce([&] {
       ++history_.checks;
-      const projection::Projection& live = *world.state.projection;
+      const projection::Projection& live = world.projection();
       const base::Digest digest = good(live.content_digest());
       const std::uint64_t at = live.applied().lsn.value();
       compare(world.shard(), folder / "rebuilt", log::Lsn(0), digest,
@@ -436,7 +454,7 @@ class Play {
 
   // A copy waits for the writer, so the shard must not be held meanwhile; it has nothing to do anyway.
   void take_snapshot(Unit& unit) {
-    const projection::Projection& live = *unit.world->state.projection;
+    const projection::Projection& live = unit.world->projection();
     const std::filesystem::path folder = folder_of(unit.world->shard()) / "snapshot";
     if (const auto written = live.snapshot(folder); !written) fail(written.error().message());
     unit.snapshot_at = live.applied().lsn;
@@ -446,44 +464,25 @@ class Play {
                const std::string& what) {
     if (begins_at == log::Lsn(0)) std::filesystem::remove_all(folder);
     const auto extra = made_extra();
-    State state;
+    node::ShardStores replayed;
     projection::Projector* projector = extra.get();
     HastyProjector hasty(nullptr);
     if (options_.bug == Bug::effect_before_durable) projector = &hasty;
-    if (const auto opened = state.open(shard, folder, {}, projector); !opened) return fail(opened.error().message());
-    if (state.projection->applied().lsn != begins_at) return fail(what + ": begins elsewhere");
+    const auto opened =
+        replayed.open({.id = shard, .folder = folder, .map_bytes = map_bytes, .last_projector = projector});
+    if (!opened) return fail(opened.error().message());
+    if (replayed.projection->applied().lsn != begins_at) return fail(what + ": begins elsewhere");
     BuggyLog log(log_, options_.bug);
-    const auto caught_up = state.projection->catch_up(log);
+    const auto caught_up = replayed.projection->catch_up(log);
     if (!caught_up) return fail(what + ": " + caught_up.error().message());
     if (caught_up->rebuilt) return fail(what + ": was rebuilt because " + caught_up->reason);
-    if (good(state.projection->content_digest()) != wanted) fail(what + " gives another state");
+    if (good(replayed.projection->content_digest()) != wanted) fail(what + " gives another state");
   }
 
   struct Seen {
     std::string tenant;
     std::set<std::uint64_t> lsns;
   };
-
-  /// What counts by the rules of docs/formats/record.md, found from all entries at once.
-  std::vector<base::Bytes> counting(log::ShardId shard) {
-    std::vector<base::Bytes> records;
-    std::size_t whole = 0;
-    log::Epoch epoch;
-    for (base::Bytes& entry : log_.entries(shard)) {
-      const record::EntryHead head = good(record::peek(entry));
-      if (head.kind == record::EntryKind::claim && head.epoch > epoch) {
-        epoch = head.epoch;
-        if (records.size() > whole) ++history_.torn;
-        records.resize(whole);
-      } else if (head.kind == record::EntryKind::record && head.epoch == epoch &&
-                 head.lsn.value() == records.size() + 1) {
-        records.push_back(std::move(entry));
-        if (head.decision_end) whole = records.size();
-      }
-    }
-    records.resize(whole);
-    return records;
-  }
 
   // The log alone: chained, in order of time, one outcome for each effect, and the commands that were acknowledged are
   // in it.
@@ -492,7 +491,8 @@ class Play {
     std::map<std::string, int> outcomes;
     const catalog::EventCatalog catalog = catalog::EventCatalog::make();
     record::ChainVerifier chain(world.shard());
-    const std::vector<base::Bytes> wanted = counting(world.shard());
+    Forgotten forgotten;
+    const std::vector<base::Bytes> wanted = counting(log_, world.shard(), history_.torn);
     const auto reader = good(log_.read(world.shard(), log::Lsn(1)));
     base::Timestamp time;
     for (;;) {
@@ -520,6 +520,7 @@ class Play {
         const std::string key = payload.substr(0, payload.find(','));
         if (++outcomes[key] > 1) fail("a second outcome was accepted: " + key);
       }
+      forgotten.take(event);
       if (event.type() == "trv.instance.started") ++history_.instances;
       if (event.type() == shard::effect_requested_type) ++history_.effects;
       ++history_.records;
@@ -527,13 +528,17 @@ class Play {
     if (chain.last().value() != wanted.size())
       fail(fmt::format("readers give {} records, {} count", chain.last().value(), wanted.size()));
     for (const auto& sent : world.sent) check_answer(*sent, commands[sent->correlation.to_string()]);
+    forgotten.end(world.time(), good(rows_of(world.read())));
+    for (std::string& problem : forgotten.problems) fail(std::move(problem));
+    history_.instances_forgotten += forgotten.instances;
+    history_.events_forgotten += forgotten.events;
     return chain.last_hash();
   }
 
   // A state goes on from a log that was trimmed up to what it holds.
   void check_trimmed(Unit& unit) {
     const log::ShardId shard = unit.world->shard();
-    const base::Digest digest = good(unit.world->state.projection->content_digest());
+    const base::Digest digest = good(unit.world->projection().content_digest());
     if (const auto trimmed = log_.trim(shard, unit.early_at.next()); !trimmed) return fail(trimmed.error().message());
     if (good(log_.bounds(shard)).first > unit.early_at.next()) return fail("more was trimmed than was asked for");
     compare(shard, folder_of(shard) / "early", unit.early_at, digest, "a replay of a trimmed log");

@@ -44,6 +44,8 @@ struct History {
   std::uint64_t checks = 0;
   std::uint64_t not_recorded = 0;  ///< outcomes that were offered and not recorded
   std::uint64_t clock_set_back = 0;
+  std::uint64_t instances_forgotten = 0;
+  std::uint64_t events_forgotten = 0;
   std::vector<std::string> failures;  ///< empty: every property held
 };
 

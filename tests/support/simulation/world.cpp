@@ -7,9 +7,9 @@
 #include <iterator>
 #include <latch>
 
-#include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/contract.hpp"
 #include "tests/support/simulation/hasty_projector.hpp"
+#include "tests/support/simulation/rows.hpp"
 
 namespace trv::simulation {
 namespace {
@@ -41,14 +41,12 @@ World::World(const WorldOptions& options, log::InMemoryEventLog& log, std::uniqu
     TRV_EXPECTS(extra_ == nullptr);
     extra_ = std::make_unique<HastyProjector>([this](shard::Effect effect) { hand_out(std::move(effect)); });
   }
-  TRV_ASSERT(state.open(options_.shard, options_.folder, {}, extra_.get()).has_value());
   start();
 }
 
 // The projection names its projectors to the last, the extra one among them.
 World::~World() {
   shard_.reset();
-  state.projection.reset();
 }
 
 // On the shard's thread, as a dispatcher would get it.
@@ -67,32 +65,31 @@ std::vector<shard::Effect> World::take_handed_out() {
 }
 
 void World::start() {
-  shard::ShardListeners listeners;
-  listeners.effects = [this](const shard::EffectChanges& changes) {
+  auto opened = node::Shard::open({.id = options_.shard,
+                                   .folder = options_.folder,
+                                   .map_bytes = map_bytes,
+                                   .last_projector = extra_.get(),
+                                   .aside = node::Aside::own_thread},
+                                  log_, blobs_, catalog_, clock_, random_);
+  TRV_ASSERT(opened.has_value());
+  shard_ = *std::move(opened);
+  time_ = std::max(clock_.now(), projection().applied().time);
+  node::ShardObserver observer;
+  observer.effects = [this](const shard::EffectChanges& changes) {
     if (options_.bug == Bug::effect_before_durable) return;
     for (const shard::Effect& effect : changes.requested) hand_out(effect);
   };
-  listeners.taken_over = [this] {
+  observer.taken_over = [this] {
     for (const shard::Effect& effect : pending()) hand_out(effect);
   };
-  listeners.timer = [this](const shard::Timer& timer) {
-    shard::Command command;
-    command.tenant = timer.tenant;
-    command.actor = "kernel";
-    command.decide = [this, owner = timer.owner](const lmdb::Txn& txn, shard::DecisionContext& context) {
-      return instance::timer(txn, context, workflows(), *instance::instance_of_timer(owner));
-    };
-    command.done = [](const base::Result<shard::Applied>&) {};
-    return command;
-  };
-  shard_ =
-      std::make_unique<shard::ShardProcessor>(shard::ShardOptions{.shard = options_.shard}, log_, *state.projection,
-                                              state.timers, clock, random_, std::move(listeners));
-  TRV_ASSERT(shard_->start().has_value());
+  observer.failed = [](const base::Error&) {};
+  TRV_ASSERT(shard_->start(std::move(observer)).has_value());
 }
 
+// Where nothing is under way: an end amidst a batch would come at a moment of real time.
 void World::restart() {
-  shard_->stop();
+  quiesce();
+  TRV_ASSERT(shard_->stop().has_value());
   claims += shard_->metrics().claims;
   shard_.reset();
   start();
@@ -101,13 +98,13 @@ void World::restart() {
 Sent& World::add(std::string_view tenant, Decide decide) {
   auto& one = sent.emplace_back(std::make_unique<Sent>());
   one->tenant = base::TenantId(std::string(tenant));
-  one->correlation = correlations_.next(clock.now());
+  one->correlation = correlations_.next(clock_.now());
   shard::Command command;
   command.tenant = one->tenant;
   command.actor = "token:simulation";
   command.correlation_id = one->correlation;
   command.decide = [this, decide = std::move(decide)](const lmdb::Txn& txn, shard::DecisionContext& context) {
-    if (options_.bug == Bug::decision_reads_the_clock) context.now = clock.now();
+    if (options_.bug == Bug::decision_reads_the_clock) context.now = clock_.now();
     return decide(txn, context);
   };
   next_.push_back(std::move(command));
@@ -151,43 +148,61 @@ void World::hold(const std::function<void()>& work) {
   done.wait();
 }
 
-void World::quiesce() {
-  for (int round = 0; round < 100; ++round) {
-    std::latch done(1);
-    shard_->submit(nothing({}, [&done] { done.count_down(); }));
-    done.wait();
-    if (shard_->ready() && due() == 0) {
-      // Until the batch of the last timer is over: what it committed is handed out.
-      hold([] {});
-      return;
+// The clock moves only while the shard's thread is held: so what is done, and at which time, does not depend on when
+// that thread looks.
+void World::quiesce(const std::function<void()>& then) {
+  std::vector<shard::Timer> before;
+  for (int round = 0; round < 1'000; ++round) {
+    if (!shard_->metrics().owner) {
+      std::latch done(1);
+      shard_->submit(nothing({}, [&done] { done.count_down(); }));
+      done.wait();
+      continue;
     }
-    clock.advance(std::chrono::seconds(2));
+    std::vector<shard::Timer> left;
+    hold([&] {
+      left = due();
+      // It was asked for, and its decision has left it: it is asked for again a second later.
+      if (!left.empty() && left == before) clock_.advance(std::chrono::seconds(2));
+      if (left.empty() && then) then();
+    });
+    if (left.empty()) return;
+    before = std::move(left);
   }
-  problems.push_back(fmt::format("{} due timers are never fired", due()));
+  problems.push_back(fmt::format("{} due timers are never fired", before.size()));
+}
+
+void World::move_clock(base::Duration elapsed, base::Duration step) {
+  quiesce([&] {
+    clock_.advance(elapsed);
+    clock_.step(step);
+  });
 }
 
 lmdb::ReadTxn World::read() const {
-  auto txn = state.projection->begin_read();
+  auto txn = shard_->begin_read();
   TRV_ASSERT(txn.has_value());
   return *std::move(txn);
 }
 
-std::size_t World::due() {
-  const lmdb::ReadTxn txn = read();
-  return state.timers.due(txn, clock.now(), 1000).value().size();
+std::vector<shard::Timer> World::due() {
+  const base::Duration elapsed = clock_.monotonic() - std::exchange(read_at_, clock_.monotonic());
+  time_ = std::max(clock_.now(), time_ + elapsed);
+  return stores().timers.due(read(), time_, 1000).value();
 }
 
-std::size_t World::timers() {
-  const lmdb::ReadTxn txn = read();
-  return state.timers.due(txn, base::Timestamp(INT64_MAX), 1000).value().size();
+std::size_t World::timers() const {
+  const auto all = stores().timers.due(read(), base::Timestamp(INT64_MAX), 1000).value();
+  return static_cast<std::size_t>(
+      std::ranges::count_if(all, [](const shard::Timer& one) { return one.owner != retention::timer_owner; }));
 }
 
 std::vector<shard::Effect> World::pending() {
   std::vector<shard::Effect> effects;
   const lmdb::ReadTxn txn = read();
-  for (auto tenant = state.outbox.tenant_behind(txn, {}).value(); tenant;
-       tenant = state.outbox.tenant_behind(txn, tenant->value()).value()) {
-    std::ranges::move(state.outbox.pending(txn, *tenant, log::Lsn(0), 10'000).value(), std::back_inserter(effects));
+  for (auto tenant = stores().outbox.tenant_behind(txn, {}).value(); tenant;
+       tenant = stores().outbox.tenant_behind(txn, tenant->value()).value()) {
+    std::ranges::move(stores().outbox.pending(txn, *tenant, log::Lsn(0), 10'000).value(), std::back_inserter(effects));
   }
   return effects;
 }

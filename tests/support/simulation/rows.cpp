@@ -1,29 +1,9 @@
-#include "tests/support/simulation/state.hpp"
+#include "tests/support/simulation/rows.hpp"
 
 #include "events/lmdb/table.hpp"
+#include "kernel/node/shard_stores.hpp"
 
 namespace trv::simulation {
-namespace {
-
-constexpr std::uint64_t map_bytes = std::uint64_t{1} << 30;
-
-}  // namespace
-
-std::vector<projection::Projector*> State::projectors() {
-  return {&timers, &outbox, &tenancy, &ingest, &workflows, &trail};
-}
-
-base::Status State::open(log::ShardId shard, const std::filesystem::path& folder, const std::filesystem::path& snapshot,
-                         projection::Projector* extra) {
-  projection::ProjectionOptions options;
-  options.folder = folder;
-  options.snapshot_folder = snapshot;
-  options.map_bytes = map_bytes;
-  std::vector<projection::Projector*> all = projectors();
-  if (extra != nullptr) all.push_back(extra);
-  TRV_TRY_ASSIGN(projection, projection::Projection::open(options, shard, std::move(all)));
-  return {};
-}
 
 base::Result<Rows> rows_of(lmdb::ReadTxn txn) {
   Rows rows;
@@ -45,26 +25,26 @@ base::Result<Rows> rows_of(lmdb::ReadTxn txn) {
 base::Result<Rows> rows_of_tenant(log::EventLog& log, log::ShardId shard, std::string_view tenant,
                                   const std::filesystem::path& scratch) {
   std::filesystem::remove_all(scratch);
-  State state;
+  node::ShardStores stores;
   TRV_TRY_ASSIGN(lmdb::Env env,
                  lmdb::Env::open(scratch, {.map_bytes = map_bytes, .tables_max = 128, .sync = lmdb::Sync::none}));
   {
     TRV_TRY_ASSIGN(auto txn, env.begin_write());
-    for (projection::Projector* projector : state.projectors()) TRV_TRY(projector->open(txn));
+    for (projection::Projector* projector : stores.projectors()) TRV_TRY(projector->open(txn));
     TRV_TRY(txn.commit());
   }
   {
     TRV_TRY_ASSIGN(auto txn, env.begin_write());
     TRV_TRY_ASSIGN(const auto reader, log.read(shard, log::Lsn(1)));
-    for (projection::Projector* projector : state.projectors()) projector->begin();
+    for (projection::Projector* projector : stores.projectors()) projector->begin();
     for (;;) {
       TRV_TRY_ASSIGN(const auto stored, reader->next(base::Duration(0)));
       if (!stored) break;
       TRV_TRY_ASSIGN(const auto event, record::RecordView::over(stored->bytes));
       if (event.tenant() != tenant) continue;
-      for (projection::Projector* projector : state.projectors()) TRV_TRY(projector->apply(txn, event));
+      for (projection::Projector* projector : stores.projectors()) TRV_TRY(projector->apply(txn, event));
     }
-    for (projection::Projector* projector : state.projectors()) TRV_TRY(projector->finish(txn));
+    for (projection::Projector* projector : stores.projectors()) TRV_TRY(projector->finish(txn));
     TRV_TRY(txn.commit());
   }
   TRV_TRY_ASSIGN(auto txn, env.begin_read());

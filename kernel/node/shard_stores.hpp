@@ -1,0 +1,61 @@
+#pragma once
+// What the log of a shard leads to: every store of the kernel, in one projection.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "audit/trail/trail_projector.hpp"
+#include "events/projection/projection.hpp"
+#include "kernel/ingest/ingest_store.hpp"
+#include "kernel/retention/retention.hpp"
+#include "kernel/shard/outbox.hpp"
+#include "kernel/shard/timers.hpp"
+#include "kernel/tenancy/tenancy_store.hpp"
+#include "kernel/workflow/instance/projector.hpp"
+
+namespace trv::node {
+
+/// Where that runs which reads files or scans.
+enum class Aside {
+  another_thread,
+  own_thread,  ///< of who asks for it, at once: then everything follows from the order of commands
+};
+
+struct ShardPlace {
+  log::ShardId id;
+  std::filesystem::path folder;  ///< of the projection
+  std::uint64_t map_bytes = std::uint64_t{64} << 30;
+  projection::Projector* last_projector = nullptr;  ///< applies behind the kernel's; outlives the shard
+  Aside aside = Aside::another_thread;
+};
+
+/// Threads as projection::Projection says. At the end the projection goes first.
+struct ShardStores {
+  shard::Timers timers;
+  shard::Outbox outbox;
+  tenancy::TenancyStore tenancy;
+  ingest::IngestStore ingest;
+  instance::WorkflowProjector workflows{timers};
+  retention::RetentionProjector retention{timers};
+  trail::TrailProjector trail;
+  std::unique_ptr<projection::Projection> projection;
+
+  /// In the order in which they apply.
+  [[nodiscard]] std::vector<projection::Projector*> projectors() {
+    return {&timers, &outbox, &tenancy, &ingest, &workflows, &retention, &trail};
+  }
+  /// Opens the projection; errors as there.
+  [[nodiscard]] base::Status open(const ShardPlace& place) {
+    projection::ProjectionOptions options;
+    options.folder = place.folder;
+    options.map_bytes = place.map_bytes;
+    std::vector<projection::Projector*> all = projectors();
+    if (place.last_projector != nullptr) all.push_back(place.last_projector);
+    TRV_TRY_ASSIGN(projection, projection::Projection::open(std::move(options), place.id, std::move(all)));
+    return {};
+  }
+};
+
+}  // namespace trv::node
