@@ -81,7 +81,7 @@ base::Status Shard::serve() {
 }
 
 std::string Shard::why_not_ready() const {
-  if (!has_processor_) {
+  if (metrics().catch_up_lsn == 0 && !is_serving_) {
     return fmt::format("shard {} catches up: {} of {} records are applied", id().value(), applied_at_open_.value(),
                        end_at_open_.value());
   }

@@ -130,7 +130,6 @@ std::string ShardProcessor::why_not_ready() const {
                          metrics_.applied_lsn, metrics_.catch_up_lsn);
     }
     if (clock_.monotonic() < full_until_) return std::string(no_room);
-    if (!owner_ && metrics_.claims == 0) return fmt::format("shard {} is being claimed", options_.shard.value());
     if (!owner_ || stopping_) return "this process does not own its shard, or the log does not take appends";
   }
   if (!listeners_.room) return "";
