@@ -60,6 +60,7 @@ base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
   observer_ = std::move(observer);
   shard::ShardOptions options;
   options.shard = id();
+  if (where_aside_ == Aside::own_thread) options.claim_wait = std::chrono::hours(24);
   processor_ = std::make_unique<shard::ShardProcessor>(options, log_, *stores_.projection, stores_.timers, clock_,
                                                        random_, listeners());
   has_processor_ = true;

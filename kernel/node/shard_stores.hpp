@@ -20,7 +20,7 @@ namespace trv::node {
 /// Where that runs which reads files or scans.
 enum class Aside {
   another_thread,
-  own_thread,  ///< of who asks for it, at once: then everything follows from the order of commands
+  own_thread,  ///< of the caller, at once; nor does the shard claim its log by itself: all follows from the commands
 };
 
 struct ShardPlace {

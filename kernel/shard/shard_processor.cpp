@@ -144,7 +144,7 @@ void ShardProcessor::run() {
       std::unique_lock lock(mutex_);
       const auto something = [this] { return stopping_ || poked_ || !queue_.empty(); };
       if (!claim_) {
-        wake_.wait_for(lock, retry_wait, something);
+        wake_.wait_for(lock, options_.claim_wait, something);
       } else if (next_timer_) {
         const base::Duration wait = *next_timer_ - now();
         wake_.wait_for(lock, std::clamp<base::Duration>(wait, base::Duration(0), std::chrono::seconds(1)), something);

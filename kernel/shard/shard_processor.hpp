@@ -28,6 +28,8 @@ struct ShardOptions {
   std::size_t batch_bytes_max = std::size_t{4} << 20;
   base::Duration batch_time_max = std::chrono::milliseconds(20);
   std::size_t queue_commands_max = 65536;  ///< more are refused as exhausted
+  /// Real time until a shard that is not owned is claimed again without a command to decide.
+  base::Duration claim_wait = std::chrono::seconds(1);
 };
 
 /// What the shard tells the rest of the kernel. Called on the shard's thread; must not block.
