@@ -49,7 +49,7 @@ struct History {
   std::vector<std::string> failures;  ///< empty: every property held
 };
 
-/// The same options give the same history. One thread, and the shards'.
+/// With one shard the same options give the same history; with several, not every time. One thread, and the shards'.
 [[nodiscard]] History run_history(const HistoryOptions& options);
 
 }  // namespace trv::simulation
