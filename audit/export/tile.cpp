@@ -187,7 +187,7 @@ Result<std::vector<BytesView>> parse_bundle(BytesView bundle, std::uint32_t widt
     bundle = bundle.subspan(2 + length);
   }
   if (!bundle.empty()) {
-    return base::fail(ErrorCode::invalid, fmt::format("has {} bytes behind its {} entries", bundle.size(), width));
+    return base::fail(ErrorCode::invalid, fmt::format("has {} bytes after its {} entries", bundle.size(), width));
   }
   return entries;
 }

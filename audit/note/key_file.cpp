@@ -108,7 +108,9 @@ Result<SigningKey> load_or_create(const path& path, std::string_view name, base:
       return key;
     }
   }
-  return base::fail(ErrorCode::unavailable, fmt::format("signing key: {} appears and vanishes", path.string()));
+  return base::fail(
+      ErrorCode::unavailable,
+      fmt::format("signing key: {} is created and removed by another program at the same time", path.string()));
 }
 
 }  // namespace trv::note

@@ -330,7 +330,7 @@ base::Result<Report> create(const path& data, const path& to, const Progress& pr
 base::Result<Report> verify(const path& folder, const Progress& progress) {
   std::error_code error;
   if (std::filesystem::exists(folder / unfinished_file, error)) {
-    return fail(ErrorCode::corrupt, fmt::format("the backup in {} was not finished ({} is there); use another backup",
+    return fail(ErrorCode::corrupt, fmt::format("the backup in {} was not finished ({} exists); use another backup",
                                                 folder.string(), unfinished_file));
   }
   auto lines = read_manifest(folder);

@@ -34,7 +34,8 @@ Error to_error(const EnvState& env, int code, std::string_view doing) {
     case MDB_BAD_VALSIZE:
       return {ErrorCode::invalid,
               fmt::format("{}: a key must have 1 to {} bytes", place, mdb_env_get_maxkeysize(env.env))};
-    case MDB_KEYEXIST: return {ErrorCode::conflict, fmt::format("{}: the key is there, or not behind the last", place)};
+    case MDB_KEYEXIST:
+      return {ErrorCode::conflict, fmt::format("{}: the key exists, or is not greater than the last", place)};
     case MDB_NOTFOUND: return {ErrorCode::not_found, fmt::format("{}: no such entry", place)};
     case MDB_INCOMPATIBLE: return {ErrorCode::conflict, fmt::format("{}: the table is of another kind", place)};
     case MDB_CORRUPTED:

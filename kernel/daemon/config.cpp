@@ -298,10 +298,10 @@ std::vector<std::string> unknown_variables(const Environment& environment) {
     if (++unknown >= lines_max) continue;
     const std::string name = shown(variable);
     lines.push_back(
-        fmt::format("environment variable {} means nothing to travd{}", name, did_you_mean(name, &Key::variable)));
+        fmt::format("environment variable {} is not known to travd{}", name, did_you_mean(name, &Key::variable)));
   }
   if (unknown >= lines_max) {
-    lines.push_back(fmt::format("{} more environment variables TRAV_… mean nothing to travd", unknown - lines.size()));
+    lines.push_back(fmt::format("{} more environment variables TRAV_… are not known to travd", unknown - lines.size()));
   }
   return lines;
 }

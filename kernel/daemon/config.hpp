@@ -62,7 +62,7 @@ struct Overrides {
 [[nodiscard]] base::Result<Config> load_config(const std::optional<std::filesystem::path>& file,
                                                const Environment& environment, const Overrides& overrides = {});
 
-/// One line for each variable TRAV_… that means nothing to travd nor to the other programs of the project, with the
+/// One line for each variable TRAV_… that is not known to travd nor to the other programs of the project, with the
 /// nearest one that does; at most 20 lines. It is not an error: a service manager or a cluster may set variables by
 /// names of its own, as Kubernetes does with TRAV_PORT_8400_TCP beside a service `trav`.
 [[nodiscard]] std::vector<std::string> unknown_variables(const Environment& environment);

@@ -76,8 +76,8 @@ TEST(Config, an_unknown_variable_is_reported_with_the_nearest_and_is_not_an_erro
   EXPECT_TRUE(load_config(std::nullopt, environment));
   EXPECT_EQ(unknown_variables(environment),
             (std::vector<std::string>{
-                "environment variable TRAV_HTP_PORT means nothing to travd; did you mean 'TRAV_HTTP_PORT'?",
-                "environment variable TRAV_SERVICE_HOST means nothing to travd"}));
+                "environment variable TRAV_HTP_PORT is not known to travd; did you mean 'TRAV_HTTP_PORT'?",
+                "environment variable TRAV_SERVICE_HOST is not known to travd"}));
 }
 
 TEST(Config, variables_that_travd_or_the_command_line_knows_are_not_reported) {
@@ -97,7 +97,7 @@ TEST(Config, hostile_names_of_variables_are_shown_briefly) {
     EXPECT_LT(line.size(), 200U);
     EXPECT_EQ(line.find('\x1b'), std::string::npos);
   }
-  EXPECT_EQ(lines.back(), "82 more environment variables TRAV_… mean nothing to travd");
+  EXPECT_EQ(lines.back(), "82 more environment variables TRAV_… are not known to travd");
 }
 
 TEST(Config, the_command_line_wins_and_an_empty_folder_is_refused) {

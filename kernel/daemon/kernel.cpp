@@ -52,7 +52,7 @@ base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
   std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
   if (!error && std::filesystem::exists(path, error)) return path;
   return base::fail(base::ErrorCode::unavailable,
-                    fmt::format("{} is not there; it is installed in the folder of travd", path.string()));
+                    fmt::format("{} does not exist; it is installed in the folder of travd", path.string()));
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ base::Status check_same_request(const node::Shard& shard, const lmdb::Txn& state
     other = "input";
   }
   return base::fail(base::ErrorCode::conflict,
-                    fmt::format("Idempotency-Key '{}' means the instance {} of {}/{}:{}, and this request has "
+                    fmt::format("Idempotency-Key '{}' belongs to the instance {} of {}/{}:{}, and this request has "
                                 "another {}; give another request another key",
                                 key, known.instance.to_string(), name.space, name.name, name.version, other));
 }

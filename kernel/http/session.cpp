@@ -167,7 +167,7 @@ void Session::head_complete() {
   const auto expectation = request_.header("Expect");
   if (!expectation || parser_.is_http_1_0()) return;
   if (!base::equal_ignoring_case(*expectation, "100-continue")) {
-    return refuse(417, "expectation", "the only expectation met here is 100-continue");
+    return refuse(417, "expectation", "the only expectation that is supported is 100-continue");
   }
   if (!parser_.has_body() || !unparsed().empty()) return;
   if (early_answer_) {

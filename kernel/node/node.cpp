@@ -53,10 +53,11 @@ base::Status Node::check_placements() const {
   TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> placed, tenants());
   for (const tenancy::Tenant& tenant : placed) {
     if (tenant.shard.value() < shards_.size()) continue;
-    return base::fail(base::ErrorCode::invalid,
-                      fmt::format("shards = {}, but tenant '{}' lives in shard {}, and tenants do not move: set shards "
-                                  "to {} or more",
-                                  shards_.size(), tenant.id.value(), tenant.shard.value(), tenant.shard.value() + 1));
+    return base::fail(
+        base::ErrorCode::invalid,
+        fmt::format("shards = {}, but tenant '{}' is placed on shard {}, and tenants do not move: set shards "
+                    "to {} or more",
+                    shards_.size(), tenant.id.value(), tenant.shard.value(), tenant.shard.value() + 1));
   }
   return {};
 }

@@ -290,7 +290,7 @@ TEST_F(NodeTest, fewer_shards_than_tenants_need_are_refused) {
   const auto refused = start(2);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code(), base::ErrorCode::invalid);
-  EXPECT_NE(refused.error().message().find("tenant 'b' lives in shard 2"), std::string::npos)
+  EXPECT_NE(refused.error().message().find("tenant 'b' is placed on shard 2"), std::string::npos)
       << refused.error().message();
 }
 

@@ -186,7 +186,7 @@ bool PackageFollower::sweep() {
     for (const Package& package : packages) digests.insert(package.package_sha256);
     return digests;
   });
-  if (!swept) followed_.report(fmt::format("packages that are not used stay: {}", swept.error().message()));
+  if (!swept) followed_.report(fmt::format("packages that are not used were not removed: {}", swept.error().message()));
   return !swept || *swept;
 }
 

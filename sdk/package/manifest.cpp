@@ -142,7 +142,7 @@ Result<T> one_of(const std::string& text, const std::string& where,
     if (text == name) return value;
     names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", name);
   }
-  return wrong(where, fmt::format("\"{}\" is none of {}", text, names));
+  return wrong(where, fmt::format("\"{}\" is not one of {}", text, names));
 }
 
 template <typename T>

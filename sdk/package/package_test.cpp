@@ -311,7 +311,7 @@ TEST(Manifest, an_error_names_the_member) {
       {R"("license": "Apache-2.0")", R"("license": 7)", "license: must be a string"},
       {R"("major": 1)", R"("major": -1)", "abi.major: must be an integer from 0 to 65535"},
       {R"("isolation": "sandboxed")", R"("isolation": "none")",
-       "isolation: \"none\" is none of \"in-process\", \"sandboxed\""},
+       "isolation: \"none\" is not one of \"in-process\", \"sandboxed\""},
       {R"("isolation")", R"("colour": "red", "isolation")", "colour: is not a member"},
       {R"("name": "greet")", R"("name": "greet", "tittle": "")", "operations[0].tittle: is not a member"},
       {R"("idempotent": true)", R"("idempotent": 1)", "operations[0].idempotent: must be true or false"},

@@ -114,7 +114,7 @@ TEST_F(ShardsTest, a_folder_grows_and_does_not_shrink_below_a_tenant) {
   const Ended ended =
       run_daemon(scratch_, {"--data", (scratch_.path() / "data").string(), "--port", "0"}, {{"TRAV_SHARDS", "2"}});
   EXPECT_EQ(ended.code, 2) << ended.out;
-  EXPECT_NE(ended.err.find("tenant 'gamma' lives in shard 2"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("tenant 'gamma' is placed on shard 2"), std::string::npos) << ended.err;
   EXPECT_NE(ended.err.find("set shards to 3 or more"), std::string::npos) << ended.err;
   start(3);
   EXPECT_EQ(shard_of("gamma"), "0002");

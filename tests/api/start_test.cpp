@@ -112,7 +112,7 @@ TEST_F(StartTest, a_misspelt_variable_is_a_warning_and_those_of_the_command_line
   const Ended ended = run_daemon(scratch_, {"--data", below, "--port", "0"}, variables);
   EXPECT_EQ(std::ranges::count(ended.err, '\n'), 2) << ended.err;
   EXPECT_TRUE(
-      ended.err.starts_with("travd: warning: environment variable TRAV_HTTP_PROT means nothing to travd; did "
+      ended.err.starts_with("travd: warning: environment variable TRAV_HTTP_PROT is not known to travd; did "
                             "you mean 'TRAV_HTTP_PORT'?\n"))
       << ended.err;
 }

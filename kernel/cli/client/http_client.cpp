@@ -182,10 +182,10 @@ base::Status check_url(const std::string& url) {
     return refused(lower(curl_url_strerror(code)));
   }
   if (has_part(parsed.get(), CURLUPART_USER) || has_part(parsed.get(), CURLUPART_PASSWORD)) {
-    return refused("a token opens the server, not a user's name and password");
+    return refused("it has a user name or a password; travd takes a token, see `trav help login`");
   }
   if (has_part(parsed.get(), CURLUPART_QUERY) || has_part(parsed.get(), CURLUPART_FRAGMENT)) {
-    return refused("it goes on behind the path");
+    return refused("it has a query or a fragment; end it with the path");
   }
   return {};
 }

@@ -84,8 +84,8 @@ base::Result<ExitCode> export_trail(Session& session, const AuditArguments& argu
       const Exported exported,
       mirror_trail(session, arguments.folder, {.proofs_of = arguments.proof, .all_proofs = arguments.proofs == "all"}));
   if (!session.as_json()) {
-    session.print(fmt::format("{} entries in {}: {} files fetched, {} there already, {} proofs written.", exported.size,
-                              arguments.folder, exported.fetched, exported.kept, exported.proofs));
+    session.print(fmt::format("{} entries in {}: {} files fetched, {} already present, {} proofs written.",
+                              exported.size, arguments.folder, exported.fetched, exported.kept, exported.proofs));
   }
   // What arrived is worth nothing before it has been checked.
   TRV_TRY_ASSIGN(const verify::Report report, verify::verify_folder(arguments.folder, std::nullopt));

@@ -167,7 +167,7 @@ Verb& Verb::choice(const std::string& name, const std::vector<std::string>& word
   for (const std::string& word : words) joined += (joined.empty() ? "" : "|") + word;
   const auto check = [words, joined](const std::string& given) -> std::string {
     if (std::ranges::find(words, given) != words.end()) return {};
-    return fmt::format("'{}' is none of {}{}", given, joined, did_you_mean(given, words));
+    return fmt::format("'{}' is not one of {}{}", given, joined, did_you_mean(given, words));
   };
   app_.add_option(name, into, help)->check(check, "")->type_name(joined)->required(need == Need::required);
   return *this;
@@ -232,13 +232,13 @@ CommandTree::CommandTree()
       ->check(check_given, "");
   const auto check = [](const std::string& given) -> std::string {
     if (given == "table" || given == "json") return {};
-    return fmt::format("'{}' is none of table|json{}", given, did_you_mean(given, {"table", "json"}));
+    return fmt::format("'{}' is not one of table|json{}", given, did_you_mean(given, {"table", "json"}));
   };
   global("--output", "table|json", globals_.output, "For people or for programs (default table)")->check(check, "");
   root_->add_flag("--version", show_version_, "Print the version of trav");
   root_->footer(
-      "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the workflow faulted, 4 the audit trail does not hold,\n"
-      "5 the server does not answer. `trav help COMMAND` tells more.\n\n"
+      "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 the workflow faulted, 4 the audit trail is not valid,\n"
+      "5 the server does not answer. `trav help COMMAND` explains a command.\n\n"
       "A table keeps to the width of the terminal, or to COLUMNS: times get shorter, then columns of less weight are\n"
       "left out, then texts get narrower and, on a terminal only, ids. A pipe without COLUMNS and --output json get\n"
       "everything.");

@@ -125,7 +125,7 @@ void add_connection(CommandTree& tree) {
                                    {"WEBHOOK", "has_webhook_secret"}},
                                   "No connections yet: trav connection set NAME --plugin P --base-url URL");
       });
-  noun.verb("remove", "Forget a connection and its secrets")
+  noun.verb("remove", "Remove a connection and its secrets")
       .argument("NAME", arguments->name, "The connection")
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target,

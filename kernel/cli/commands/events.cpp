@@ -23,7 +23,7 @@ base::Result<std::uint64_t> number_of(std::string_view option, const std::string
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) {
-    return base::fail(base::ErrorCode::invalid, fmt::format("{} {}: write a number", option, text));
+    return base::fail(base::ErrorCode::invalid, fmt::format("{}: '{}' is not a whole number", option, text));
   }
   return number;
 }
@@ -78,7 +78,7 @@ void add_events(CommandTree& tree) {
       .example("trav events tail --type trv.workflow. --output json | jq .data");
   const auto arguments = std::make_shared<EventArguments>();
   noun.verb("tail", "Print events as they happen, until interrupted")
-      .option("--after", "POSITION", arguments->after, "From behind this event; 0 is the beginning (default now)")
+      .option("--after", "POSITION", arguments->after, "Start after this event; 0 is the beginning (default now)")
       .option("--type", "PREFIX", arguments->type, "Only types that begin so")
       .option("--count", "N", arguments->count, "End after so many")
       .does([arguments](Session& session) { return tail(session, *arguments); });

@@ -29,7 +29,7 @@ base::Result<ExitCode> show_json(Session& session, const std::string& target, co
     for (const json::Value& item : items) steps += (steps.empty() ? "" : ",") + json::serialize(item);
     std::string next = member_text(page, "next_cursor");
     if (next.empty()) break;
-    if (next == cursor) return base::fail(base::ErrorCode::internal, "the server's list of tasks does not go on");
+    if (next == cursor) return base::fail(base::ErrorCode::internal, "the server's list of tasks repeats a page");
     cursor = std::move(next);
   }
   const std::size_t end = body.rfind('}');

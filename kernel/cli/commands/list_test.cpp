@@ -145,7 +145,7 @@ TEST_F(CommandLine, a_filter_that_nothing_passes_ends_after_a_stated_number_of_r
 TEST_F(CommandLine, a_list_that_does_not_go_on_is_the_servers_fault) {
   server_.script("GET /v1/tenants/acme/instances?workflow=ns%2Fw&limit=9&cursor=c", {.body = page_of({1}, "c")});
   EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "9", "--cursor", "c"}), ExitCode::refused);
-  EXPECT_EQ(err_, "trav: the server's list does not go on behind c\n");
+  EXPECT_EQ(err_, "trav: the server's list repeats the page after c\n");
 }
 
 TEST_F(CommandLine, a_table_keeps_to_the_terminal_or_to_COLUMNS_and_json_to_nothing) {

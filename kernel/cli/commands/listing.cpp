@@ -47,7 +47,7 @@ base::Result<Listed> fetch(Session& session, Speaker speaker, const ListRequest&
     }
     const std::string next = member_text(page, "next_cursor");
     if (!next.empty() && next == listed.cursor) {
-      return base::fail(base::ErrorCode::internal, fmt::format("the server's list does not go on behind {}", next));
+      return base::fail(base::ErrorCode::internal, fmt::format("the server's list repeats the page after {}", next));
     }
     if (requests == 1) {
       listed.body = std::move(response.body);

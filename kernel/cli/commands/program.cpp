@@ -57,7 +57,7 @@ void add_program(CommandTree& tree) {
         session.world().out << script << std::flush;
         return ExitCode::ok;
       });
-  tree.verb("help", "Tell more about a command")
+  tree.verb("help", "Explain a command")
       .arguments("COMMAND", arguments->path, "A noun, or a noun and a verb")
       .flag("--markdown", arguments->markdown, "Everything, as a page of Markdown")
       .example("trav help workflow")

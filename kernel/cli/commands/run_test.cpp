@@ -12,7 +12,7 @@ namespace {
 TEST_F(CommandLine, help_of_a_noun_lists_its_verbs_and_examples) {
   EXPECT_EQ(trav({"help", "token"}), ExitCode::ok);
   EXPECT_EQ(out_,
-            R"(Tokens: who may speak for a tenant
+            R"(Tokens: access of users and programs to a tenant
 Usage: trav token [OPTIONS] [COMMAND]
 
 Options:
@@ -53,7 +53,7 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"token", "crate", "x"}, "trav: no command 'token crate'; did you mean 'create'?\n"},
       {{"token", "create", "x", "--rolle", "viewer"}, "trav: no option '--rolle'; did you mean '--role'?\n"},
       {{"--outptu", "json", "version"}, "trav: no option '--outptu'; did you mean '--output'?\n"},
-      {{"token", "create", "x", "--role", "ownr"}, "'ownr' is none of viewer|owner; did you mean 'owner'?"},
+      {{"token", "create", "x", "--role", "ownr"}, "'ownr' is not one of viewer|owner; did you mean 'owner'?"},
       {{"token", "create"}, "NAME is required"},
       {{"-x"}, "trav: no option '-x'\n"},
       {{"TENANT", "list"}, "trav: no command 'TENANT'; did you mean 'tenant'?\n"},
@@ -67,7 +67,7 @@ TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
       {{"run", "a/b", "--input", "{nope"}, "--input: JSON at line 1, column 2: expected"},
       {{"run", "a/b", "--input", "[1, 1e999]"},
        "--input: JSON at line 1, column 5: the number 1e999 is too large; expected at most 1.79"},
-      {{"completion", "tcsh"}, "'tcsh' is none of bash|zsh|fish"}};
+      {{"completion", "tcsh"}, "'tcsh' is not one of bash|zsh|fish"}};
   for (const auto& [arguments, expected] : cases) {
     EXPECT_EQ(trav(arguments), ExitCode::usage) << expected;
     EXPECT_NE(err_.find(expected), std::string::npos) << err_;
@@ -125,8 +125,8 @@ TEST_F(CommandLine, a_tenant_whose_token_cannot_be_kept_is_reported_to_be_made) 
   environment_["TRAV_CONFIG_DIR"] = (write("plain", "") / "below").string();
   EXPECT_EQ(trav({"tenant", "create", "beta"}), ExitCode::usage);
   EXPECT_NE(out_.find("trv_1_new"), std::string::npos);
-  EXPECT_TRUE(
-      err_.starts_with("trav: tenant beta is made, but its token, shown above for the only time, is not kept: "))
+  EXPECT_TRUE(err_.starts_with(
+      "trav: tenant beta is created, but its token, shown above for the only time, could not be stored: "))
       << err_;
 }
 

@@ -196,7 +196,7 @@ base::Result<HttpClient*> Session::client(Speaker speaker) {
 base::Error Session::refusal_of(const HttpResponse& response, std::string_view file) {
   const auto parsed = parse_json("the answer", response.body);
   if (!parsed || member_text(*parsed, "title").empty()) {
-    return {ErrorCode::denied, fmt::format("the server answered {} without saying why", response.status)};
+    return {ErrorCode::denied, fmt::format("the server answered {} without a reason", response.status)};
   }
   std::string message = member_text(*parsed, "title");
   if (const std::string detail = member_text(*parsed, "detail"); !detail.empty()) message += ": " + detail;

@@ -80,7 +80,7 @@ base::Result<ExitCode> create(Session& session, const TenantArguments& arguments
   if (!kept) {
     return base::fail(
         base::Error(kept.error())
-            .in(fmt::format("tenant {} is made, but its token, shown above for the only time, is not kept",
+            .in(fmt::format("tenant {} is created, but its token, shown above for the only time, could not be stored",
                             arguments.id)));
   }
   session.note(
@@ -98,7 +98,7 @@ void add_tenant(CommandTree& tree) {
   const auto arguments = std::make_shared<TenantArguments>();
   noun.verb("create", "Make a tenant and its first owner token (operator)")
       .argument("ID", arguments->id, "A DNS label: a-z, 0-9 and '-'")
-      .option("--name", "TEXT", arguments->name, "How people call it")
+      .option("--name", "TEXT", arguments->name, "The name that people read")
       .does([arguments](Session& session) { return create(session, *arguments); });
   noun.verb("list", "List tenants (operator)")
       .paging(arguments->limit, arguments->cursor)

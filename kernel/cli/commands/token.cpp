@@ -62,14 +62,14 @@ base::Result<ExitCode> create(Session& session, const TokenArguments& arguments)
 }  // namespace
 
 void add_token(CommandTree& tree) {
-  Noun noun = tree.noun("token", "Tokens: who may speak for a tenant");
+  Noun noun = tree.noun("token", "Tokens: access of users and programs to a tenant");
   noun.example("trav token create dashboard --role viewer --expires 30d").example("trav token revoke tok_123");
   const auto arguments = std::make_shared<TokenArguments>();
   noun.verb("create", "Make a token; it is shown once")
       .argument("NAME", arguments->name, "What it is for")
       .choice("--role", {"viewer", "owner"}, arguments->role, "What it may do", Need::required)
       .option("--expires", "TIME", arguments->expires, "30d, 12h, 15m; default never")
-      .flag("--as-operator", arguments->as_operator, "Let a tenant back in that lost its owner tokens")
+      .flag("--as-operator", arguments->as_operator, "For a tenant that has no owner token left")
       .does([arguments](Session& session) { return create(session, *arguments); });
   noun.verb("list", "List tokens, never their secrets")
       .paging(arguments->limit, arguments->cursor)

@@ -58,7 +58,7 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   call.operation = name.substr(dot + 1);
   if (!is_part(call.plugin) || !is_part(call.operation) || !base::Version::parse(call.version)) return refuse();
   if (catalog != "default") {
-    problems.unsupported(node->position, fmt::format("the catalog '{}' (only 'default' is there)", catalog));
+    problems.unsupported(node->position, fmt::format("the catalog '{}' ('default' is the only one)", catalog));
     return call;
   }
   call.connection = scope.connection.empty() ? call.plugin : scope.connection;

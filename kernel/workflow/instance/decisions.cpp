@@ -25,8 +25,9 @@ base::Result<DefinitionPointer> compiled(const lmdb::Txn& txn, const base::Tenan
     TRV_TRY_ASSIGN(const auto stored,
                    DefinitionStore(workflows.tables).find(txn, tenant, name.space, name.name, name.version));
     if (!stored) {
-      return base::fail(ErrorCode::corrupt, fmt::format("the definition {}/{}:{} of an instance is gone", name.space,
-                                                        name.name, name.version));
+      return base::fail(ErrorCode::corrupt,
+                        fmt::format("the definition {}/{}:{} of an instance is not stored; rebuild the projection",
+                                    name.space, name.name, name.version));
     }
     return definition::compile(stored->text, stored->format);
   });
@@ -276,7 +277,9 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
     TRV_TRY_ASSIGN(
         const auto stored,
         DefinitionStore(workflows.tables).find_head(txn, context.tenant, name.space, name.name, name.version));
-    if (!stored) return base::fail(ErrorCode::corrupt, "a subscription names a definition that is gone");
+    if (!stored)
+      return base::fail(ErrorCode::corrupt,
+                        "a subscription names a definition that is not stored; rebuild the projection");
     TRV_TRY_ASSIGN(DefinitionPointer definition, ready(txn, context, workflows, name, stored->sha256));
     expression::SharedFuel fuel(own_fuel);
     std::string failure;
