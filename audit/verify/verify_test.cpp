@@ -265,7 +265,7 @@ TEST_F(Exports, with_an_entry_too_many_or_a_torn_one_say_so) {
   write_text(bundle, bytes.substr(0, bytes.size() - 1));
   EXPECT_NE(report_of(folder, trail.key()).problems.at(0).what.find("entry 2 is missing"), std::string::npos);
   write_text(bundle, bytes + "x");
-  EXPECT_EQ(report_of(folder, trail.key()).problems.at(0).what, "has 1 bytes behind its 3 entries");
+  EXPECT_EQ(report_of(folder, trail.key()).problems.at(0).what, "has 1 bytes after its 3 entries");
   write_text(bundle, std::string(bytes).erase(bytes.size() / 2, 1));
   const Report report = report_of(folder, trail.key());
   EXPECT_NE(report.problems.at(0).what.find("missing or changed"), std::string::npos) << report.to_text();

@@ -16,7 +16,7 @@ std::string_view advice(int code) {
     case RD_KAFKA_RESP_ERR__SSL: return "; check that the brokers speak TLS and that their certificate is trusted";
     case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
     case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return "; create the topic with one partition for each shard";
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION: return "; `trav cluster init` creates the topic";
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
       return "; fewer brokers are in sync than min.insync.replicas asks for";

@@ -3,9 +3,13 @@
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdlib>
 #include <functional>
+#include <limits>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -19,6 +23,20 @@ using base::ErrorCode;
 using base::fail;
 
 constexpr int answer_within_ms = 20'000;
+
+struct NeededSetting {
+  const char* name;
+  const char* value;
+  const char* consequence;  ///< of another value
+};
+constexpr std::array<NeededSetting, 6> needed_settings = {{
+    {"cleanup.policy", "delete", "Kafka keeps the newest record of each tenant alone"},
+    {"retention.ms", "-1", "Kafka deletes records that are older"},
+    {"retention.bytes", "-1", "Kafka deletes the oldest records beyond that size"},
+    {"max.message.bytes", "1048588", "the brokers refuse large records"},
+    {"message.timestamp.type", "CreateTime", "a record shows the broker's time, not that of its decision"},
+    {"unclean.leader.election.enable", "false", "a broker that lacks acknowledged records may lead, and they are lost"},
+}};
 
 /// The deliveries of a producer that sends nothing.
 class NoDeliveries final : public Deliveries {
@@ -37,6 +55,9 @@ using Queue = std::unique_ptr<rd_kafka_queue_t, Destroys<rd_kafka_queue_destroy>
 using Event = std::unique_ptr<rd_kafka_event_t, Destroys<rd_kafka_event_destroy>>;
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroys<rd_kafka_NewTopic_destroy>>;
 using Offsets = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroys<rd_kafka_topic_partition_list_destroy>>;
+using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroys<rd_kafka_ConfigResource_destroy>>;
+using TopicHandle = std::unique_ptr<rd_kafka_topic_t, Destroys<rd_kafka_topic_destroy>>;
+using Metadata = std::unique_ptr<const rd_kafka_metadata_t, Destroys<rd_kafka_metadata_destroy>>;
 using Deletion = std::unique_ptr<rd_kafka_DeleteRecords_t, Destroys<rd_kafka_DeleteRecords_destroy>>;
 
 /// Sends one request and waits for its answer.
@@ -58,6 +79,61 @@ base::Result<Event> ask(const Settings& settings, const std::string& what,
   return event;
 }
 
+struct Copies {
+  std::int32_t partitions = 0;
+  int replicas = 0;  ///< of the partition that has the fewest
+};
+
+base::Result<Copies> copies_of(const Settings& settings) {
+  NoDeliveries none;
+  TRV_TRY_ASSIGN(const Client client, connect(Kind::producer, settings, {}, &none));
+  const TopicHandle topic(rd_kafka_topic_new(client.get(), settings.topic.c_str(), nullptr));
+  TRV_ASSERT(topic != nullptr);
+  const rd_kafka_metadata_t* answer = nullptr;
+  const std::string what = fmt::format("asking for topic {} at {}", settings.topic, settings.brokers);
+  const auto error = rd_kafka_metadata(client.get(), 0, topic.get(), &answer, answer_within_ms);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(error, what));
+  const Metadata metadata(answer);
+  TRV_ASSERT(metadata->topic_cnt == 1);
+  const rd_kafka_metadata_topic_t& found = metadata->topics[0];
+  if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(found.err, what));
+  Copies copies{.partitions = found.partition_cnt, .replicas = std::numeric_limits<int>::max()};
+  for (int i = 0; i < found.partition_cnt; ++i) {
+    copies.replicas = std::min(copies.replicas, found.partitions[i].replica_cnt);
+  }
+  TRV_ENSURES(copies.partitions >= 1 && copies.replicas >= 1);
+  return copies;
+}
+
+base::Result<std::map<std::string, std::string>> configuration_of(const Settings& settings) {
+  const Resource resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, settings.topic.c_str()));
+  const std::string what = fmt::format("asking for the configuration of topic {}", settings.topic);
+  TRV_TRY_ASSIGN(const Event event, ask(settings, what, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
+                   rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+                   rd_kafka_DescribeConfigs(client, resources, 1, nullptr, queue);
+                 }));
+  std::size_t count = 0;
+  const auto* result = rd_kafka_event_DescribeConfigs_result(event.get());
+  const auto* resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
+  TRV_ASSERT(count == 1);
+  const auto error = rd_kafka_ConfigResource_error(resources[0]);
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return fail(failure(error, fmt::format("{} at {}", what, settings.brokers)));
+  }
+  std::map<std::string, std::string> values;
+  const auto* entries = rd_kafka_ConfigResource_configs(resources[0], &count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const char* value = rd_kafka_ConfigEntry_value(entries[i]);
+    values.emplace(rd_kafka_ConfigEntry_name(entries[i]), value == nullptr ? "" : value);
+  }
+  return values;
+}
+
+/// A limit may be higher than what is needed.
+bool is_larger(const std::string& value, const NeededSetting& needed) {
+  return std::string_view(needed.name) == "max.message.bytes" && std::atoll(value.c_str()) > std::atoll(needed.value);
+}
+
 }  // namespace
 
 base::Status create_topic(const Settings& settings, const TopicShape& shape) {
@@ -69,13 +145,12 @@ base::Status create_topic(const Settings& settings, const TopicShape& shape) {
     return fail(ErrorCode::invalid, fmt::format("topic {} cannot be created: {}", settings.topic, why.data()));
   }
   const std::string in_sync = std::to_string(shape.in_sync_min);
-  for (const auto& [name, value] :
-       {std::pair("retention.ms", "-1"), std::pair("retention.bytes", "-1"), std::pair("cleanup.policy", "delete"),
-        std::pair("max.message.bytes", "1048588"), std::pair("message.timestamp.type", "CreateTime"),
-        std::pair("unclean.leader.election.enable", "false"), std::pair("min.insync.replicas", in_sync.c_str())}) {
+  const auto set = [&topic](const char* name, const char* value) {
     const auto error = rd_kafka_NewTopic_set_config(topic.get(), name, value);
     TRV_ASSERT(error == RD_KAFKA_RESP_ERR_NO_ERROR);
-  }
+  };
+  for (const NeededSetting& needed : needed_settings) set(needed.name, needed.value);
+  set("min.insync.replicas", in_sync.c_str());
   const std::string what = fmt::format("creating topic {}", settings.topic);
   TRV_TRY_ASSIGN(const Event event, ask(settings, what, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
                    rd_kafka_NewTopic_t* topics[] = {topic.get()};
@@ -93,6 +168,45 @@ base::Status create_topic(const Settings& settings, const TopicShape& shape) {
     return fail(failure(error, fmt::format("{} at {}: {}", what, settings.brokers, detail == nullptr ? "" : detail)));
   }
   return {};
+}
+
+base::Result<std::vector<Deviation>> check_topic(const Settings& settings, std::int32_t shards) {
+  TRV_EXPECTS(shards >= 1);
+  TRV_TRY_ASSIGN(const Copies copies, copies_of(settings));
+  TRV_TRY_ASSIGN(const auto configured, configuration_of(settings));
+  std::vector<Deviation> deviations;
+  if (copies.partitions < shards) {
+    deviations.push_back({.setting = "partitions",
+                          .found = std::to_string(copies.partitions),
+                          .needed = std::to_string(shards),
+                          .consequence = "the last shards have no log",
+                          .loses = true});
+  }
+  for (const NeededSetting& needed : needed_settings) {
+    const auto found = configured.find(needed.name);
+    const std::string value = found == configured.end() ? "unknown" : found->second;
+    if (value == needed.value || is_larger(value, needed)) continue;
+    deviations.push_back({.setting = needed.name,
+                          .found = value,
+                          .needed = needed.value,
+                          .consequence = needed.consequence,
+                          .loses = std::string_view(needed.name) != "message.timestamp.type"});
+  }
+  const auto in_sync = configured.find("min.insync.replicas");
+  const int in_sync_min = in_sync == configured.end() ? 1 : std::atoi(in_sync->second.c_str());
+  if (copies.replicas == 1) {
+    deviations.push_back({.setting = "replicas",
+                          .found = "1",
+                          .needed = "3",
+                          .consequence = "the log is lost with the disk of one broker, and stops with the broker"});
+  } else if (in_sync_min < 2 || in_sync_min >= copies.replicas) {
+    deviations.push_back({.setting = "min.insync.replicas",
+                          .found = std::to_string(in_sync_min),
+                          .needed = std::to_string(copies.replicas - 1),
+                          .consequence = in_sync_min < 2 ? "an acknowledged record may be on one broker alone"
+                                                         : "one broker that stops ends every append"});
+  }
+  return deviations;
 }
 
 base::Status delete_before(const Settings& settings, std::int32_t partition, std::int64_t offset) {

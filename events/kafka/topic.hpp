@@ -2,6 +2,8 @@
 // Administration of the topic.
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "events/kafka/client.hpp"
 
@@ -16,6 +18,19 @@ struct TopicShape {
 /// Creates the topic as the log needs it: kept for ever, never compacted, entries of up to 1,048,588 bytes, times of
 /// the writer. Errors: conflict where it exists; what the brokers answer.
 [[nodiscard]] base::Status create_topic(const Settings& settings, const TopicShape& shape);
+
+/// A setting that is not as the log needs it.
+struct Deviation {
+  std::string setting;
+  std::string found;
+  std::string needed;
+  std::string consequence;  ///< a sentence's beginning: "Kafka deletes …"
+  bool loses = false;       ///< the log cannot be trusted with it
+};
+
+/// Compares the topic with what the log of so many shards needs. Waits up to 20 s for the brokers. Errors: invalid
+/// where the topic does not exist; what the brokers answer.
+[[nodiscard]] base::Result<std::vector<Deviation>> check_topic(const Settings& settings, std::int32_t shards);
 
 /// Deletes the entries of a partition before `offset`. Error: what the brokers answer.
 [[nodiscard]] base::Status delete_before(const Settings& settings, std::int32_t partition, std::int64_t offset);

@@ -12,8 +12,8 @@
 #include "events/backup/backup.hpp"
 #include "events/blob/folder_blob_store.hpp"
 #include "events/lmdb/folder_lock.hpp"
-#include "events/log/lmdb_event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
+#include "kernel/daemon/event_log.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/sources.hpp"
@@ -33,7 +33,6 @@ namespace {
 
 constexpr auto stop_grace = std::chrono::seconds(10);
 constexpr std::size_t page = 500;
-constexpr unsigned shards_max = 256;
 constexpr std::size_t secrets_followed_max = 65536;  ///< commands whose secrets wait to be removed
 
 plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
@@ -65,7 +64,7 @@ struct Kernel::Parts {
   const base::Clock& clock;
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
-  std::unique_ptr<log::LmdbEventLog> log;
+  OpenedLog log;
   std::unique_ptr<blob::FolderBlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
   std::unique_ptr<node::Node> node;
@@ -185,7 +184,8 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard, e
   return ports;
 }
 
-Kernel::Kernel(Config config, const base::Clock& clock, base::Random& random, std::shared_ptr<spdlog::logger> logger)
+Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random,
+               std::shared_ptr<spdlog::logger> logger)
     : config_(std::move(config)), clock_(clock), random_(random), logger_(std::move(logger)) {}
 
 Kernel::~Kernel() {
@@ -211,12 +211,12 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   logger_->debug("start: {} is locked", folder.string());
   TRV_TRY(backup::take_over(folder));
-  TRV_TRY_ASSIGN(parts.log,
-                 log::LmdbEventLog::open(folder / "log", {.map_bytes = map_bytes, .shards_max = shards_max}));
+  TRV_TRY_ASSIGN(parts.log, open_log(config_));
+  report.log = parts.log.name;
   const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards)};
   TRV_TRY_ASSIGN(parts.blobs, blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_));
-  TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log, *parts.blobs, parts.catalog, clock_, random_));
-  TRV_TRY_ASSIGN(const log::Bounds stored, parts.log->bounds(parts.node->platform().id()));
+  TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
+  TRV_TRY_ASSIGN(const log::Bounds stored, parts.log.log->bounds(parts.node->platform().id()));
   logger_->debug("start: the log ends with record {} in the first of {} shards", stored.last.value(), config_.shards);
   TRV_TRY(make_private_folder(folder / "keys"));
   TRV_TRY(check_keys(folder, stored.last.value()));
@@ -254,7 +254,7 @@ base::Status Kernel::compose(StartReport& report) {
   for (const auto& shard : parts.node->shards()) {
     TRV_TRY(parts.make_dispatcher(*shard, dispatching, folder / "tries", random_));
   }
-  std::vector<Room::Store> stores = {{.name = "log", .stats = [&parts] { return parts.log->stats(); }}};
+  std::vector<Room::Store> stores = parts.log.stores;
   for (const auto& shard : parts.node->shards()) {
     // Not of one that may be made anew.
     stores.push_back({.name = "projection", .stats = [&shard, map_bytes] {
@@ -292,7 +292,7 @@ base::Status Kernel::compose(StartReport& report) {
   base::Status started = parts.node->start(observer_of, ending_.get_token());
   if (!prepared) return prepared;
   if (!started) {
-    return base::fail(std::move(started).error().in(fmt::format("following the log in {}", (folder / "log").string())));
+    return base::fail(std::move(started).error().in(fmt::format("following the log ({})", parts.log.name)));
   }
   for (const base::TenantId& tenant : parts.node->created_at_start()) {
     report.problems.push_back(

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "kernel/daemon/config.hpp"
+#include "kernel/config/config.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
@@ -24,6 +24,7 @@ namespace trv::daemon {
 /// What a start did, for the person who started it.
 struct StartReport {
   std::uint16_t port = 0;
+  std::string log;                            ///< which one it is, for people
   std::uint64_t records = 0;                  ///< in the log
   std::uint64_t replayed = 0;                 ///< records applied to bring the projection up to date
   std::string rebuilt_because;                ///< empty: the projection was good
@@ -33,11 +34,11 @@ struct StartReport {
   std::optional<std::string> operator_token;  ///< of the first start, or asked for; shown once, kept only as a hash
 };
 
-/// The shards on the embedded log, with everything around them. start() and stop() from one thread.
+/// The shards of a log with everything around them. start() and stop() from one thread.
 class Kernel {
  public:
   /// `clock` and `random` must outlive the kernel; `random` is used from several threads and must be fit for keys.
-  Kernel(Config config, const base::Clock& clock, base::Random& random, std::shared_ptr<spdlog::logger> logger);
+  Kernel(config::Config config, const base::Clock& clock, base::Random& random, std::shared_ptr<spdlog::logger> logger);
   ~Kernel();
   Kernel(const Kernel&) = delete;
   Kernel& operator=(const Kernel&) = delete;
@@ -60,7 +61,7 @@ class Kernel {
   void sweep(StartReport& report);
   [[nodiscard]] base::Status first_start(StartReport& report);
 
-  Config config_;
+  config::Config config_;
   const base::Clock& clock_;
   base::Random& random_;
   std::shared_ptr<spdlog::logger> logger_;

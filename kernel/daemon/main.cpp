@@ -24,8 +24,8 @@ using namespace trv;
 
 constexpr int exit_usage = 2;
 
-daemon::Environment this_environment() {
-  daemon::Environment environment;
+config::Environment this_environment() {
+  config::Environment environment;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const std::size_t equals = text.find('=');
@@ -34,14 +34,14 @@ daemon::Environment this_environment() {
   return environment;
 }
 
-spdlog::level::level_enum level_of(const daemon::Config& config) {
+spdlog::level::level_enum level_of(const config::Config& config) {
   if (config.log_level == "debug") return spdlog::level::debug;
   if (config.log_level == "warning") return spdlog::level::warn;
   if (config.log_level == "error") return spdlog::level::err;
   return spdlog::level::info;
 }
 
-std::shared_ptr<spdlog::logger> make_logger(const daemon::Config& config) {
+std::shared_ptr<spdlog::logger> make_logger(const config::Config& config) {
   auto logger = std::make_shared<spdlog::logger>("travd", std::make_shared<spdlog::sinks::stderr_color_sink_mt>());
   logger->set_level(level_of(config));
   logger->flush_on(spdlog::level::debug);
@@ -49,12 +49,12 @@ std::shared_ptr<spdlog::logger> make_logger(const daemon::Config& config) {
 }
 
 // SIGHUP: log.level is read again, every other key only at a start.
-void reload(daemon::Config& config, const base::Result<daemon::Config>& again, spdlog::logger& logger) {
+void reload(config::Config& config, const base::Result<config::Config>& again, spdlog::logger& logger) {
   if (!again) {
     logger.error("SIGHUP: the configuration was not read again: {}", again.error().message());
     return;
   }
-  for (const std::string& key : daemon::changed_keys(config, *again)) {
+  for (const std::string& key : config::changed_keys(config, *again)) {
     if (key != "log.level") logger.warn("SIGHUP: {} has changed; it is read at the start: restart travd", key);
   }
   // Written while the old level or the new one lets it through.
@@ -70,7 +70,7 @@ struct TokenPlace {
   std::string argument;
 };
 
-TokenPlace place_token(const daemon::Config& config, const std::string& token, bool is_journaled) {
+TokenPlace place_token(const config::Config& config, const std::string& token, bool is_journaled) {
   if (!is_journaled) {
     return {.text = fmt::format("The operator's token, shown this once:\n\n  {}", token), .argument = token};
   }
@@ -84,7 +84,7 @@ TokenPlace place_token(const daemon::Config& config, const std::string& token, b
           .argument = "TOKEN"};
 }
 
-void announce(const daemon::Config& config, const daemon::StartReport& report, bool is_journaled) {
+void announce(const config::Config& config, const daemon::StartReport& report, bool is_journaled) {
   const bool is_ipv6 = config.http_address.contains(':');
   const std::string host = is_ipv6 ? "[" + config.http_address + "]" : config.http_address;
   const std::string url = fmt::format("http://{}:{}", host, report.port);
@@ -93,7 +93,7 @@ void announce(const daemon::Config& config, const daemon::StartReport& report, b
   fmt::print("travd {} is ready at {}\n", TRV_VERSION, url);
   fmt::print("  data     {} ({} records", config.data_folder, report.records);
   if (report.replayed > 0) fmt::print(", {} replayed", report.replayed);
-  fmt::print(")\n  log      embedded\n  plugins  {} loaded\n", report.plugins);
+  fmt::print(")\n  log      {}\n  plugins  {} loaded\n", report.log, report.plugins);
   if (!report.rebuilt_because.empty()) fmt::print("  state    rebuilt from the log: {}\n", report.rebuilt_because);
   for (const std::string& problem : report.problems) fmt::print("  problem  {}\n", problem);
   if (report.operator_token) {
@@ -130,7 +130,7 @@ int main(int argc, char** argv) {
   app.add_flag("--new-operator-token", new_operator_token, "make another token of the operator: for a lost one");
   app.add_flag("--version", show_version, "print the version and exit");
   std::string keys;
-  for (const daemon::KeyDescription& key : daemon::described_keys()) keys += " " + key.path;
+  for (const config::KeyDescription& key : config::described_keys()) keys += " " + key.path;
   app.footer("Keys of the configuration:" + keys +
              "\nTheir ranges, defaults and effects are in docs/guides/configuration.md.\n\n"
              "The command line wins over the environment, and that over the file. An unknown key of the file is "
@@ -159,19 +159,19 @@ int main(int argc, char** argv) {
   const auto if_given = [](const CLI::Option* option, auto value) {
     return option->count() > 0 ? std::optional(std::move(value)) : std::nullopt;
   };
-  const daemon::Environment environment = this_environment();
+  const config::Environment environment = this_environment();
   const auto load = [&] {
-    return daemon::load_config(if_given(has_file, std::filesystem::path(file)), environment,
+    return config::load_config(if_given(has_file, std::filesystem::path(file)), environment,
                                {.data_folder = if_given(has_data, data),
                                 .http_port = if_given(has_port, port),
                                 .new_operator_token = new_operator_token});
   };
-  base::Result<daemon::Config> config = load();
+  base::Result<config::Config> config = load();
   if (!config) {
     fmt::print(stderr, "travd: {}\n", config.error().message());
     return exit_usage;
   }
-  for (const std::string& line : daemon::unknown_variables(environment)) {
+  for (const std::string& line : config::unknown_variables(environment)) {
     fmt::print(stderr, "travd: warning: {}\n", line);
   }
   if (const auto warning = daemon::raise_open_files(*config)) fmt::print(stderr, "travd: warning: {}\n", *warning);

@@ -45,7 +45,7 @@ void handle_fatal_signals() {
 
 }  // namespace
 
-std::optional<std::string> raise_open_files(const Config& config) {
+std::optional<std::string> raise_open_files(const config::Config& config) {
   const std::uint64_t needed =
       http::ServerOptions{}.connections_max + config.effects_concurrency_max + files_of_its_own;
   rlimit limit{};
@@ -66,7 +66,7 @@ std::optional<std::string> raise_open_files(const Config& config) {
       limit.rlim_cur, http::ServerOptions{}.connections_max, config.effects_concurrency_max, needed);
 }
 
-bool is_journaled(const Environment& environment, int descriptor) {
+bool is_journaled(const config::Environment& environment, int descriptor) {
   const bool by_systemd = std::ranges::any_of(environment, [](const auto& variable) {
     return (variable.first == "INVOCATION_ID" || variable.first == "JOURNAL_STREAM") && !variable.second.empty();
   });

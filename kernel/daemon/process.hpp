@@ -6,18 +6,18 @@
 #include <optional>
 #include <string>
 
-#include "kernel/daemon/config.hpp"
+#include "kernel/config/config.hpp"
 #include "kernel/effects/try_journal.hpp"
 
 namespace trv::daemon {
 
 /// Raises the soft limit of open files to the hard limit. Returns a warning where that is less than the connections of
 /// the API and the effects under way need.
-[[nodiscard]] std::optional<std::string> raise_open_files(const Config& config);
+[[nodiscard]] std::optional<std::string> raise_open_files(const config::Config& config);
 
 /// Whether a service manager keeps what is written to this descriptor: systemd started the process, and the descriptor
 /// is not a terminal.
-[[nodiscard]] bool is_journaled(const Environment& environment, int descriptor);
+[[nodiscard]] bool is_journaled(const config::Environment& environment, int descriptor);
 
 /// Notes a crash of this process for the next one: a signal such as SIGSEGV, abort(), or exit() by something else than
 /// the daemon. What ends the process from outside leaves no note. One at a time.

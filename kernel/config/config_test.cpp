@@ -1,10 +1,10 @@
-#include "kernel/daemon/config.hpp"
+#include "kernel/config/config.hpp"
 
 #include <gtest/gtest.h>
 
 #include <fstream>
 
-namespace trv::daemon {
+namespace trv::config {
 namespace {
 
 std::filesystem::path file_with(std::string_view text) {
@@ -127,8 +127,9 @@ TEST(Config, the_guide_describes_every_key_as_the_code_does) {
   std::vector<std::string> wanted;
   for (const KeyDescription& key : described_keys()) {
     const std::string unit = key.unit.empty() ? "" : " " + key.unit;
-    wanted.push_back("| `" + key.path + "` | `" + key.variable + "` | " + key.form + " | `" + key.default_value + "`" +
-                     unit + " | " + key.effect + " |");
+    wanted.push_back("| `" + key.path + "` | `" + key.variable + "` | " + key.form + " | " +
+                     (key.default_value.empty() ? "empty" : "`" + key.default_value + "`") + unit + " | " + key.effect +
+                     " |");
   }
   ASSERT_FALSE(wanted.empty());
   std::ifstream page(std::string(TRV_SOURCE_DIR) + "/docs/guides/configuration.md");
@@ -164,4 +165,4 @@ TEST(Config, a_missing_file_is_an_error) {
 }
 
 }  // namespace
-}  // namespace trv::daemon
+}  // namespace trv::config

@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 
+#include "events/kafka/settings.hpp"
 #include "sdk/base/result.hpp"
 
-namespace trv::daemon {
+namespace trv::config {
 
-/// What the keys mean, and their ranges: described_keys().
+/// What the keys mean, and their ranges: described_keys(). Each key is in one place, so that travd and trav read the
+/// same file.
 struct Config {
   std::uint64_t shards = 1;
   std::string data_folder;
@@ -27,6 +29,15 @@ struct Config {
   std::uint64_t effects_concurrency_max = 256;
   std::uint64_t effects_tries_max = 8;
   std::string log_level = "info";
+  std::string kafka_brokers;  ///< empty: the embedded log
+  std::string kafka_topic = "travertine.events";
+  bool kafka_tls = false;
+  std::string kafka_ca_file;
+  std::string kafka_certificate_file;
+  std::string kafka_key_file;
+  std::string kafka_mechanism = "none";
+  std::string kafka_user;
+  std::string kafka_password_file;
 
   // Of the command line alone.
   bool new_operator_token = false;
@@ -67,4 +78,8 @@ struct Overrides {
 /// names of its own, as Kubernetes does with TRAV_PORT_8400_TCP beside a service `trav`.
 [[nodiscard]] std::vector<std::string> unknown_variables(const Environment& environment);
 
-}  // namespace trv::daemon
+/// How Kafka is reached. Precondition: `kafka_brokers` is not empty. Reads the password. Errors: invalid where a login
+/// lacks its user or password; what reading the file gives.
+[[nodiscard]] base::Result<kafka::Settings> kafka_settings(const Config& config);
+
+}  // namespace trv::config

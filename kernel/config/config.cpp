@@ -1,4 +1,4 @@
-#include "kernel/daemon/config.hpp"
+#include "kernel/config/config.hpp"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -12,9 +12,12 @@
 #include <variant>
 #include <vector>
 
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/contract.hpp"
+#include "sdk/base/file.hpp"
 #include "sdk/base/nearest.hpp"
 
-namespace trv::daemon {
+namespace trv::config {
 namespace {
 
 using base::ErrorCode;
@@ -81,6 +84,25 @@ base::Status check_not_empty(std::string_view text) {
   return {};
 }
 
+base::Status any_text(std::string_view) {
+  return {};
+}
+
+struct NamedMechanism {
+  std::string_view name;
+  kafka::Mechanism mechanism;
+};
+constexpr std::array<NamedMechanism, 4> mechanisms = {{{"none", kafka::Mechanism::none},
+                                                       {"plain", kafka::Mechanism::plain},
+                                                       {"scram-sha-256", kafka::Mechanism::scram_sha_256},
+                                                       {"scram-sha-512", kafka::Mechanism::scram_sha_512}}};
+
+base::Status check_mechanism(std::string_view text) {
+  if (std::ranges::find(mechanisms, text, &NamedMechanism::name) != mechanisms.end()) return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("'{}' is not a mechanism; use none, plain, scram-sha-256 or scram-sha-512", text));
+}
+
 base::Status check_folder(std::string_view text) {
   TRV_TRY(check_not_empty(text));
   if (text.front() != '~') return {};
@@ -119,6 +141,23 @@ const std::vector<Key>& keys() {
        "How often a call that fails for a passing reason is tried before its task fails."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
+      {"kafka", "brokers", TextKey{&Config::kafka_brokers, "host:port, separated by commas", any_text}, "",
+       "Where Apache Kafka is. Empty: the log is embedded, in the data folder."},
+      {"kafka", "topic", TextKey{&Config::kafka_topic, "name of a topic", check_not_empty}, "",
+       "The topic of the log; partition n is shard n. `trav cluster init` creates it."},
+      {"kafka", "tls", SwitchKey{&Config::kafka_tls}, "", "Whether the brokers are reached over TLS."},
+      {"kafka", "ca_file", TextKey{&Config::kafka_ca_file, "path", any_text}, "",
+       "PEM file of the authorities that sign the brokers' certificates. Empty: those that the system trusts."},
+      {"kafka", "certificate_file", TextKey{&Config::kafka_certificate_file, "path", any_text}, "",
+       "PEM file of the certificate that the brokers are shown. Empty: none."},
+      {"kafka", "key_file", TextKey{&Config::kafka_key_file, "path", any_text}, "",
+       "PEM file of the certificate's key."},
+      {"kafka", "mechanism",
+       TextKey{&Config::kafka_mechanism, "`none`, `plain`, `scram-sha-256` or `scram-sha-512`", check_mechanism}, "",
+       "How travd logs in to the brokers (SASL)."},
+      {"kafka", "user", TextKey{&Config::kafka_user, "text", any_text}, "", "The user of that login."},
+      {"kafka", "password_file", TextKey{&Config::kafka_password_file, "path", any_text}, "",
+       "File with the password of that login. A line end at its end is not part of it."},
   };
   return all;
 }
@@ -143,6 +182,7 @@ std::string form_of(const Key& key) {
   return "`true` or `false`";
 }
 
+constexpr std::size_t password_bytes_max = 4096;
 constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or shown
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
@@ -349,4 +389,31 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
   return config;
 }
 
-}  // namespace trv::daemon
+base::Result<kafka::Settings> kafka_settings(const Config& config) {
+  TRV_EXPECTS(!config.kafka_brokers.empty());
+  const auto* named = std::ranges::find(mechanisms, config.kafka_mechanism, &NamedMechanism::name);
+  TRV_ASSERT(named != mechanisms.end());
+  kafka::Settings settings{.brokers = config.kafka_brokers,
+                           .topic = config.kafka_topic,
+                           .tls = config.kafka_tls,
+                           .ca_file = config.kafka_ca_file,
+                           .certificate_file = config.kafka_certificate_file,
+                           .key_file = config.kafka_key_file,
+                           .mechanism = named->mechanism,
+                           .user = config.kafka_user,
+                           .password = {}};
+  if (settings.mechanism == kafka::Mechanism::none) return settings;
+  if (settings.user.empty()) {
+    return fail(ErrorCode::invalid, fmt::format("kafka.mechanism is {}, which needs kafka.user", named->name));
+  }
+  if (config.kafka_password_file.empty()) {
+    return fail(ErrorCode::invalid, fmt::format("kafka.mechanism is {}, which needs kafka.password_file", named->name));
+  }
+  const auto password = base::read_file(config.kafka_password_file, password_bytes_max);
+  if (!password) return fail(base::Error(password.error()).in("kafka.password_file"));
+  settings.password = base::as_text(*password);
+  while (settings.password.ends_with('\n') || settings.password.ends_with('\r')) settings.password.pop_back();
+  return settings;
+}
+
+}  // namespace trv::config

@@ -1,0 +1,117 @@
+// trav cluster: the topic of the log on Kafka. The brokers are asked, not travd.
+
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "events/kafka/topic.hpp"
+#include "kernel/cli/commands/nouns.hpp"
+#include "kernel/config/config.hpp"
+#include "kernel/json/serialize.hpp"
+#include "kernel/json/value.hpp"
+
+namespace trv::cli {
+namespace {
+
+struct ClusterArguments {
+  std::string config;
+  std::string partitions;
+  std::string replication = "3";
+  std::string in_sync = "2";
+};
+
+/// The variables that travd would read.
+config::Environment environment_of(const World& world) {
+  config::Environment environment;
+  const auto take = [&](const std::string& name) {
+    if (const auto value = world.environment(name)) environment.emplace(name, *value);
+  };
+  for (const config::KeyDescription& key : config::described_keys()) take(key.variable);
+  for (const char* name : {"HOME", "XDG_DATA_HOME"}) take(name);
+  return environment;
+}
+
+base::Result<config::Config> configuration(const World& world, const std::string& file) {
+  const auto named = file.empty() ? std::nullopt : std::optional<std::filesystem::path>(file);
+  TRV_TRY_ASSIGN(config::Config config, config::load_config(named, environment_of(world)));
+  if (config.kafka_brokers.empty()) {
+    return base::fail(base::ErrorCode::invalid,
+                      "kafka.brokers is not set; name the configuration of travd with --config, or set "
+                      "TRAV_KAFKA_BROKERS");
+  }
+  return config;
+}
+
+base::Result<int> number(std::string_view option, const std::string& text, int max) {
+  int value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size() && value >= 1 && value <= max) return value;
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("{}: '{}' is not a whole number from 1 to {}", option, text, max));
+}
+
+base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments) {
+  TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
+  TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
+  kafka::TopicShape shape;
+  shape.partitions = static_cast<std::int32_t>(config.shards);
+  if (!arguments.partitions.empty()) {
+    TRV_TRY_ASSIGN(shape.partitions, number("--partitions", arguments.partitions, 256));
+  }
+  TRV_TRY_ASSIGN(const int replication, number("--replication", arguments.replication, 100));
+  TRV_TRY_ASSIGN(const int in_sync, number("--in-sync", arguments.in_sync, replication));
+  shape.replication = static_cast<std::int16_t>(replication);
+  shape.in_sync_min = static_cast<std::int16_t>(in_sync);
+  TRV_TRY(kafka::create_topic(settings, shape));
+  session.print(
+      fmt::format("Topic {} is created at {}: {} partitions, {} copies of each, {} in sync before an append "
+                  "is acknowledged.",
+                  settings.topic, settings.brokers, shape.partitions, shape.replication, shape.in_sync_min));
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> check(Session& session, const ClusterArguments& arguments) {
+  TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
+  TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
+  TRV_TRY_ASSIGN(const auto deviations, kafka::check_topic(settings, static_cast<std::int32_t>(config.shards)));
+  json::Value list = json::Value::array();
+  bool loses = false;
+  for (const kafka::Deviation& one : deviations) {
+    loses = loses || one.loses;
+    json::Value item = json::Value::object();
+    item.set("setting", json::Value(one.setting));
+    item.set("found", json::Value(one.found));
+    item.set("needed", json::Value(one.needed));
+    item.set("consequence", json::Value(one.consequence));
+    item.set("refused", json::Value(one.loses));
+    list.push_back(std::move(item));
+    if (session.as_json()) continue;
+    session.print(fmt::format("{} {} is {}, better {}: {}", one.loses ? "refused " : "accepted", one.setting, one.found,
+                              one.needed, one.consequence));
+  }
+  if (session.as_json()) session.print_json(json::serialize(list));
+  if (!session.as_json() && deviations.empty()) {
+    session.print(fmt::format("Topic {} at {} is as travd needs it.", settings.topic, settings.brokers));
+  }
+  return loses ? ExitCode::refused : ExitCode::ok;
+}
+
+}  // namespace
+
+void add_cluster(CommandTree& tree) {
+  const auto arguments = std::make_shared<ClusterArguments>();
+  Noun noun = tree.noun("cluster", "Cluster: Apache Kafka under travd");
+  noun.verb("init", "Create the topic of the log, as travd needs it")
+      .option("--config", "FILE", arguments->config, "The configuration of travd; its keys kafka.* say where and how")
+      .option("--partitions", "N", arguments->partitions, "One for each shard (default the key shards)")
+      .option("--replication", "N", arguments->replication, "Copies of each partition (default 3)")
+      .option("--in-sync", "N", arguments->in_sync, "Copies that must have an append before it counts (default 2)")
+      .does([arguments](Session& session) { return init(session, *arguments); });
+  noun.verb("check", "Compare the topic of the log with what travd needs, and say what each difference costs")
+      .option("--config", "FILE", arguments->config, "The configuration of travd")
+      .does([arguments](Session& session) { return check(session, *arguments); });
+  noun.example("trav cluster init --config travd.toml")
+      .example("TRAV_KAFKA_BROKERS=127.0.0.1:19092 trav cluster init --replication 1 --in-sync 1");
+}
+
+}  // namespace trv::cli

@@ -1,0 +1,24 @@
+#pragma once
+// The log that the configuration names.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "events/log/event_log.hpp"
+#include "kernel/config/config.hpp"
+#include "kernel/daemon/room.hpp"
+
+namespace trv::daemon {
+
+struct OpenedLog {
+  std::unique_ptr<log::EventLog> log;
+  std::string name;                 ///< for people: "embedded", or where Kafka is
+  std::vector<Room::Store> stores;  ///< what of it has a map on this machine; as long as `log`
+};
+
+/// Kafka where `kafka.brokers` is set, else the log in the data folder. Waits for Kafka's answer about every shard.
+/// Errors: as LmdbEventLog::open and config::kafka_settings; what the brokers answer.
+[[nodiscard]] base::Result<OpenedLog> open_log(const config::Config& config);
+
+}  // namespace trv::daemon
