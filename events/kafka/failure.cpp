@@ -20,6 +20,7 @@ std::string_view advice(int code) {
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS:
     case RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS_AFTER_APPEND:
       return "; fewer brokers are in sync than min.insync.replicas asks for";
+    case RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR: return "; ask for as many copies as there are brokers, or fewer";
     case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
     case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE: return "; raise max.message.bytes of the topic to 1048588";
     default: return "";

@@ -21,7 +21,7 @@ struct Settings {
   std::string user;
   std::string password;
   /// How long a record may wait for its acknowledgement before its fate is unknown.
-  base::Duration acknowledged_within = std::chrono::seconds(30);
+  base::Duration acknowledged_within = std::chrono::seconds(20);
 };
 
 }  // namespace trv::kafka

@@ -16,14 +16,21 @@ constexpr std::uint32_t shards_max = 256;
 
 base::Result<OpenedLog> open_log(const config::Config& config) {
   OpenedLog opened;
+  const std::filesystem::path folder = std::filesystem::path(config.data_folder) / "log";
   if (config.kafka_brokers.empty()) {
-    const std::filesystem::path folder = std::filesystem::path(config.data_folder) / "log";
     TRV_TRY_ASSIGN(auto log,
                    log::LmdbEventLog::open(folder, {.map_bytes = config.data_map_gib << 30, .shards_max = shards_max}));
     opened.stores.push_back({.name = "log", .stats = [&log = *log] { return log.stats(); }});
     opened.log = std::move(log);
     opened.name = "embedded";
     return opened;
+  }
+  // Two logs of one data folder would be two truths.
+  if (std::error_code error; std::filesystem::exists(folder / "data.mdb", error)) {
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("kafka.brokers is set, but {} is a log, from which the state of this data folder was "
+                                  "made; unset kafka.brokers, or choose another data folder",
+                                  folder.string()));
   }
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
   TRV_TRY_ASSIGN(const auto deviations, kafka::check_topic(settings, static_cast<std::int32_t>(config.shards)));

@@ -310,7 +310,7 @@ base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
   Parts& parts = *parts_;
   report.records += shard.metrics().applied_lsn;
   report.replayed += shard.replayed();
-  if (report.rebuilt_because.empty()) report.rebuilt_because = shard.projection().open_report().reason;
+  if (report.rebuilt_because.empty()) report.rebuilt_because = shard.rebuilt_because();
   logger_->debug("start: shard {} is claimed, the projection is at record {}; {} were replayed", shard.id().value(),
                  shard.metrics().applied_lsn, shard.replayed());
   // Now, because from now on requests replace secrets.

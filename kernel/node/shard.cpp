@@ -65,10 +65,9 @@ base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
                                                        random_, listeners());
   has_processor_ = true;
   if (where_aside_ == Aside::another_thread) aside_ = std::make_unique<http::Workers>(1, aside_max);
-  const std::uint64_t before = stores_.projection->applied().lsn.value();
-  TRV_TRY(processor_->start(stop));
-  TRV_ENSURES(metrics().applied_lsn >= before);
-  replayed_ = metrics().applied_lsn - before;
+  TRV_TRY_ASSIGN(caught_up_, processor_->start(stop));
+  TRV_ENSURES(caught_up_.to >= caught_up_.from);
+  if (!caught_up_.rebuilt) caught_up_.reason = stores_.projection->open_report().reason;
   feed_.start();
   return {};
 }

@@ -66,7 +66,9 @@ class Shard {
   [[nodiscard]] base::Status stop();
 
   /// How many records start() applied to bring the projection up to date.
-  [[nodiscard]] std::uint64_t replayed() const noexcept { return replayed_; }
+  [[nodiscard]] std::uint64_t replayed() const noexcept { return caught_up_.to.value() - caught_up_.from.value(); }
+  /// Why start() made the projection anew from the log; empty where it was good.
+  [[nodiscard]] const std::string& rebuilt_because() const noexcept { return caught_up_.reason; }
   [[nodiscard]] log::ShardId id() const noexcept { return stores_.projection->shard(); }
   [[nodiscard]] log::EventLog& log() const noexcept { return log_; }
   [[nodiscard]] const projection::Projection& projection() const noexcept { return *stores_.projection; }
@@ -127,7 +129,7 @@ class Shard {
   log::Lsn end_at_open_;  ///< of the log
   std::atomic<bool> has_processor_ = false;
   std::atomic<bool> is_serving_ = false;
-  std::uint64_t replayed_ = 0;
+  projection::CatchUp caught_up_;
   bool closed_ = false;
 };
 

@@ -20,7 +20,8 @@ constexpr std::string_view not_known = "it is not known whether this took effect
 /// How long a shard is not ready after a batch for which there was no room.
 constexpr auto full_wait = std::chrono::seconds(5);
 constexpr std::string_view no_room =
-    "the node has no room to store anything, or its disk fails; nothing was changed; try again later";
+    "the node has no room to store anything, or the disk or the brokers of its log fail; nothing was changed; try again "
+    "later";
 
 bool puts_into_outbox(const record::Draft& event) {
   return event.type == effect_requested_type || event.type == effect_released_type;
@@ -67,11 +68,11 @@ ShardProcessor::~ShardProcessor() {
   stop();
 }
 
-base::Status ShardProcessor::start(const std::stop_token& stop) {
+base::Result<projection::CatchUp> ShardProcessor::start(const std::stop_token& stop) {
   TRV_EXPECTS(!thread_.joinable());
-  TRV_TRY(take_ownership(stop));
+  TRV_TRY_ASSIGN(projection::CatchUp caught_up, take_ownership(stop));
   thread_ = std::thread([this] { run(); });
-  return {};
+  return caught_up;
 }
 
 void ShardProcessor::stop() {
@@ -181,7 +182,7 @@ void ShardProcessor::step_down() {
   owner_ = false;
 }
 
-base::Status ShardProcessor::take_ownership(const std::stop_token& stop) {
+base::Result<projection::CatchUp> ShardProcessor::take_ownership(const std::stop_token& stop) {
   step_down();
   TRV_TRY_ASSIGN(log::Claim claim,
                  log_.claim(options_.shard, options_.node, ids_.next(now()), projection_.applied().position));
@@ -194,7 +195,7 @@ base::Status ShardProcessor::take_ownership(const std::stop_token& stop) {
     return fail(ErrorCode::cancelled, fmt::format("the replay of shard {} was ended", options_.shard.value()));
   };
   TRV_TRY(note(projection_.applied().lsn, end));
-  TRV_TRY(projection_.catch_up_to(log_, end, note));
+  TRV_TRY_ASSIGN(projection::CatchUp caught_up, projection_.catch_up_to(log_, end, note));
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
   TRV_ASSERT(projection_.applied().last_hash == claim.last_hash);
   now_ = std::max(now(), projection_.applied().time);
@@ -209,7 +210,7 @@ base::Status ShardProcessor::take_ownership(const std::stop_token& stop) {
   if (listeners_.claimed) listeners_.claimed(claim);
   if (listeners_.taken_over) listeners_.taken_over();
   look_at_timers();
-  return {};
+  return caught_up;
 }
 
 // Time goes on where the clock was set back: nothing is decided before what was decided already, and no timer waits

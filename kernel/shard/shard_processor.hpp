@@ -79,7 +79,7 @@ class ShardProcessor {
 
   /// Claims the shard, brings the projection up to the log's end and starts the thread. Error: cancelled where `stop`
   /// asked for the end of that; then the projection keeps what it has applied.
-  [[nodiscard]] base::Status start(const std::stop_token& stop = {});
+  [[nodiscard]] base::Result<projection::CatchUp> start(const std::stop_token& stop = {});
   /// Finishes the batch in hand, refuses what is queued with `unavailable` and joins the thread. Idempotent.
   void stop();
 
@@ -101,7 +101,7 @@ class ShardProcessor {
   void run();
   void serve(std::deque<Command> commands);
   void step_down();
-  [[nodiscard]] base::Status take_ownership(const std::stop_token& stop);
+  [[nodiscard]] base::Result<projection::CatchUp> take_ownership(const std::stop_token& stop);
   [[nodiscard]] base::Result<std::deque<Command>> due_timers();
   [[nodiscard]] base::Status attempt(Batch& batch, projection::ProjectionTxn& txn);
   [[nodiscard]] base::Status decide(Pending& pending, Batch& batch, projection::ProjectionTxn& txn);

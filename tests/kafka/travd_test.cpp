@@ -1,0 +1,136 @@
+// travd with its log on a real Kafka.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/kafka/broker.hpp"
+#include "tests/support/api/api_fixture.hpp"
+#include "tests/support/processes/child_process.hpp"
+
+namespace trv::kafka {
+namespace {
+
+using api::Answer;
+using api::ask;
+using api::Daemon;
+using namespace std::chrono_literals;
+
+class TravdOnKafka : public testing::Test {
+ protected:
+  void SetUp() override {
+    static int topics = 0;
+    topic_ = fmt::format("travd-{}", ++topics);
+    configuration_ = scratch_.path() / "travd.toml";
+    std::ofstream(configuration_) << fmt::format("shards = 2\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\n", brokers(),
+                                                 topic_);
+  }
+  /// Its exit code.
+  int trav(std::vector<std::string> arguments) {
+    arguments.insert(arguments.end(), {"--config", configuration_.string()});
+    auto child = processes::ChildProcess::start(std::filesystem::path(TRV_BINARY_DIR) / "bin/trav", arguments);
+    return child ? child->wait(60s).value_or(-1) : -1;
+  }
+  [[nodiscard]] int create_topic() { return trav({"cluster", "init", "--replication", "1", "--in-sync", "1"}); }
+  void start() {
+    auto started = Daemon::start(scratch_, {"--config", configuration_.string()});
+    ASSERT_TRUE(started) << started.error().message();
+    daemon_ = *std::move(started);
+    if (!daemon_->operator_token().empty()) acme_ = api::create_tenant(*daemon_, "acme");
+  }
+  void kill() {
+    ASSERT_EQ(::kill(daemon_->id(), SIGKILL), 0);
+    daemon_.reset();
+  }
+  Answer run(const std::string& key) {
+    return ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows/demo/hello/instances", "{}",
+               {{"Idempotency-Key", key}});
+  }
+  std::string state() { return ask(*daemon_, acme_, "GET", "/v1/tenants/acme/instances?limit=500").body; }
+
+  api::ScratchFolder scratch_;
+  std::filesystem::path configuration_;
+  std::string topic_;
+  std::unique_ptr<Daemon> daemon_;
+  std::string acme_;
+};
+
+TEST_F(TravdOnKafka, keeps_what_was_acknowledged_over_kills_and_without_its_projection) {
+  ASSERT_EQ(create_topic(), 0);
+  EXPECT_EQ(create_topic(), 1) << "it exists";
+  EXPECT_EQ(trav({"cluster", "check"}), 0);
+  start();
+  ASSERT_EQ(ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows", std::string(api::hello_workflow),
+                {{"Content-Type", "application/yaml"}})
+                .status,
+            201);
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(run(fmt::format("key-{}", i)).status, 201);
+  const std::string before = state();
+  kill();
+  start();
+  EXPECT_EQ(state(), before);
+  EXPECT_EQ(run("key-3").status, 200) << "the same key starts nothing";
+  EXPECT_EQ(run("key-20").status, 201);
+  const std::string after = state();
+  kill();
+  std::filesystem::remove_all(scratch_.path() / "data/projection");
+  start();
+  EXPECT_EQ(state(), after) << "from the log alone";
+  EXPECT_EQ(daemon_->stop(), 0);
+  EXPECT_FALSE(std::filesystem::exists(scratch_.path() / "data/log"));
+}
+
+TEST_F(TravdOnKafka, answers_503_while_the_broker_is_paused_and_goes_on_by_itself) {
+  ASSERT_EQ(create_topic(), 0);
+  start();
+  ASSERT_EQ(ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows", std::string(api::hello_workflow),
+                {{"Content-Type", "application/yaml"}})
+                .status,
+            201);
+  pause_brokers(true);
+  std::thread wakes([] {
+    std::this_thread::sleep_for(25s);
+    pause_brokers(false);
+  });
+  const Answer refused = run("key");
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  EXPECT_GT(refused.retry_after_s, 0);
+  wakes.join();
+  // The same key: the answer was lost, and the start may be stored or not.
+  long status = 0;
+  for (int tries = 0; tries < 300 && status != 200 && status != 201; ++tries) {
+    status = run("key").status;
+    std::this_thread::sleep_for(100ms);
+  }
+  EXPECT_TRUE(status == 200 || status == 201) << status;
+  const std::string found = state();
+  std::size_t instances = 0;
+  for (std::size_t at = found.find("\"status\""); at != std::string::npos; at = found.find("\"status\"", at + 1))
+    ++instances;
+  EXPECT_EQ(instances, 1U) << found;
+  EXPECT_EQ(daemon_->stop(), 0);
+}
+
+TEST_F(TravdOnKafka, does_not_start_on_a_topic_or_a_folder_that_does_not_fit) {
+  const auto start_ends_with = [&](const std::string& text) {
+    const api::Ended ended = run_daemon(
+        scratch_, {"--config", configuration_.string(), "--data", (scratch_.path() / "data").string(), "--port", "0"});
+    EXPECT_EQ(ended.code, 2) << ended.out;
+    EXPECT_NE(ended.err.find(text), std::string::npos) << ended.err;
+  };
+  EXPECT_EQ(trav({"cluster", "check"}), 2);
+  start_ends_with("`trav cluster init` creates the topic");
+  ASSERT_EQ(trav({"cluster", "init", "--partitions", "1", "--replication", "1", "--in-sync", "1"}), 0);
+  EXPECT_EQ(trav({"cluster", "check"}), 1);
+  start_ends_with("partitions is 1, but must be 2");
+  std::filesystem::create_directories(scratch_.path() / "data/log");
+  std::ofstream(scratch_.path() / "data/log/data.mdb") << "x";
+  start_ends_with("unset kafka.brokers, or choose another data folder");
+}
+
+}  // namespace
+}  // namespace trv::kafka
