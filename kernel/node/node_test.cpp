@@ -178,6 +178,8 @@ class HeldNodeTest : public NodeTest {
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
     ASSERT_EQ(node_->catching_up(), std::set<std::uint32_t>{2});
+    for (int i = 0; i < 6000 && refusal("b") != held_up; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   void TearDown() override {
     held_->let_go();
@@ -190,6 +192,7 @@ class HeldNodeTest : public NodeTest {
     return shard.error().message();
   }
 
+  static constexpr const char* held_up = "shard 2 catches up: 0 of 1 records are applied";
   std::stop_source stop_;
   std::future<base::Status> starting_;
 };
@@ -201,7 +204,7 @@ TEST_F(HeldNodeTest, a_ready_shard_serves_while_another_one_is_replayed) {
   EXPECT_TRUE((*node_->shard_of(base::TenantId("a")))
                   ->decide_and_wait(base::TenantId("a"),
                                     [](const lmdb::Txn&, const shard::DecisionContext&) { return shard::Decision{}; }));
-  EXPECT_EQ(refusal("b"), "shard 2 catches up: 0 of 1 records are applied");
+  EXPECT_EQ(refusal("b"), held_up);
   EXPECT_EQ(node_->shards()[2]->why_not_ready(), refusal("b"));
   EXPECT_EQ(node_->shards()[1]->why_not_ready(), "");
   // Some name that does not exist gets the same answer as that which does.

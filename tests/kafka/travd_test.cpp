@@ -11,6 +11,7 @@
 #include "tests/kafka/broker.hpp"
 #include "tests/support/api/api_fixture.hpp"
 #include "tests/support/processes/child_process.hpp"
+#include "tests/support/processes/http_client.hpp"
 
 namespace trv::kafka {
 namespace {
@@ -96,9 +97,17 @@ TEST_F(TravdOnKafka, answers_503_while_the_broker_is_paused_and_goes_on_by_itsel
     std::this_thread::sleep_for(25s);
     pause_brokers(false);
   });
-  const Answer refused = run("key");
-  EXPECT_EQ(refused.status, 503) << refused.body;
-  EXPECT_GT(refused.retry_after_s, 0);
+  processes::HttpClient client;
+  const auto refused = client.send({.method = "POST",
+                                    .url = daemon_->url() + "/v1/tenants/acme/workflows/demo/hello/instances",
+                                    .headers = {{"Authorization", "Bearer " + acme_},
+                                                {"Content-Type", "application/json"},
+                                                {"Idempotency-Key", "key"}},
+                                    .body = "{}",
+                                    .timeout = 60s});
+  ASSERT_TRUE(refused) << refused.error().message();
+  EXPECT_EQ(refused->status, 503) << refused->body;
+  EXPECT_GT(refused->retry_after_s, 0);
   wakes.join();
   // The same key: the answer was lost, and the start may be stored or not.
   long status = 0;
