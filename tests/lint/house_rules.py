@@ -31,6 +31,7 @@ NETWORK = {
     "kernel/egress/": "the HTTP broker",
     "kernel/gateway/": "the HTTP server",
     "kernel/daemon/": "opens the listening socket",
+    "kernel/config/": "reads addresses, opens no socket",
     "kernel/cli/": "the HTTP client",
     "kernel/http/": "the HTTP server's engine",
     "kernel/plugin_host/": "socket pairs to sandboxed children",
