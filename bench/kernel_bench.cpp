@@ -444,7 +444,8 @@ std::uint64_t effects_in_memory(const std::filesystem::path& folder, const Shard
   const auto journal = must(effects::TryJournal::open(folder / "tries", 8192, effects::LastEnd::other));
   effects::DispatcherPorts ports;
   ports.perform = [](const shard::Effect&, auto, auto, const auto&) { return effects::CancelTry(); };
-  ports.settle = [](const shard::Effect&, const auto&, const auto&) {};  // of one whose time is over; it stays in memory
+  ports.settle = [](const shard::Effect&, const auto&, const auto&) {
+  };  // of one whose time is over; it stays in memory
   ports.park = [](const shard::Effect&, auto, const auto&) { give_up("an effect is parked"); };
   ports.report = [](const std::string& line) { progress("{}", line); };
   effects::EffectDispatcher dispatcher({}, shard.projection(), shard.projectors().outbox, *journal, clock, random,

@@ -20,7 +20,8 @@ constexpr std::string_view not_known = "it is not known whether this took effect
 /// How long a shard is not ready after a batch for which there was no room.
 constexpr auto full_wait = std::chrono::seconds(5);
 constexpr std::string_view no_room =
-    "the node has no room to store anything, or the disk or the brokers of its log fail; nothing was changed; try again "
+    "the node has no room to store anything, or the disk or the brokers of its log fail; nothing was changed; try "
+    "again "
     "later";
 
 bool puts_into_outbox(const record::Draft& event) {

@@ -171,7 +171,9 @@ class Mirror {
     }
     TRV_TRY_ASSIGN(const HttpResponse response, get(address.path()));
     if (!fits(address, response.body)) {
-      return base::fail(ErrorCode::corrupt, fmt::format("what the server sent as {} is not a tile or a bundle of its width", address.path()));
+      return base::fail(
+          ErrorCode::corrupt,
+          fmt::format("what the server sent as {} is not a tile or a bundle of its width", address.path()));
     }
     TRV_TRY(write(file, response.body));
     ++exported_.fetched;
