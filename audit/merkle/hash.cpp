@@ -5,12 +5,13 @@
 namespace trv::merkle {
 
 Digest leaf_hash(BytesView entry) {
-  return base::sha256({BytesView(&leaf_prefix, 1), entry});
+  static constexpr std::uint8_t prefix[] = {0x00};
+  return base::sha256({BytesView(prefix), entry});
 }
 
 Digest node_hash(const Digest& left, const Digest& right) {
   std::array<std::uint8_t, 1 + 2 * sizeof(Digest)> message;
-  message[0] = node_prefix;
+  message[0] = 0x01;
   std::ranges::copy(left, message.begin() + 1);
   std::ranges::copy(right, message.begin() + 1 + sizeof(Digest));
   return base::sha256(message);

@@ -9,13 +9,9 @@ namespace trv::merkle {
 using base::BytesView;
 using base::Digest;
 
-/// What is hashed before an entry and before two nodes.
-inline constexpr std::uint8_t leaf_prefix = 0x00;
-inline constexpr std::uint8_t node_prefix = 0x01;
-
-/// SHA-256(leaf_prefix ‖ entry).
+/// SHA-256(0x00 ‖ entry).
 [[nodiscard]] Digest leaf_hash(BytesView entry);
-/// SHA-256(node_prefix ‖ left ‖ right).
+/// SHA-256(0x01 ‖ left ‖ right).
 [[nodiscard]] Digest node_hash(const Digest& left, const Digest& right);
 /// The root of the tree without leaves: SHA-256 of nothing.
 [[nodiscard]] Digest empty_root();

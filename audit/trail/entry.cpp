@@ -9,6 +9,7 @@
 #include "events/schema/ingest_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/digest.hpp"
 
 namespace trv::trail {
 namespace {
@@ -131,11 +132,11 @@ void append_member(std::string& out, std::string_view key_with_colon, const std:
 
 base::Bytes entry_of(const record::RecordView& record) {
   std::string text;
-  append_entry_of(text, record, base::sha256(record.payload()));
+  append_entry_of(text, record);
   return base::to_bytes(text);
 }
 
-void append_entry_of(std::string& out, const record::RecordView& record, const base::Digest& payload_sha256) {
+void append_entry_of(std::string& out, const record::RecordView& record) {
   const std::size_t start = out.size();
   const Detail detail = detail_of(record);
   out += "{\"v\":1,\"shard\":";
@@ -160,7 +161,7 @@ void append_entry_of(std::string& out, const record::RecordView& record, const b
   append_member(out, ",\"causation_id\":", record.causation_id());
   append_member(out, ",\"correlation_id\":", record.correlation_id());
   out += ",\"payload_sha256\":";
-  append_hex(out, payload_sha256);
+  append_hex(out, base::sha256(record.payload()));
   out += ",\"record_sha256\":";
   append_hex(out, record.hash());
   out += '}';

@@ -8,14 +8,13 @@
 
 #include "events/record/record.hpp"
 #include "sdk/base/bytes.hpp"
-#include "sdk/base/digest.hpp"
 
 namespace trv::trail {
 
 /// One compact JSON object with a fixed order of keys; the same record gives the same bytes. At most 65,535 of them.
 [[nodiscard]] base::Bytes entry_of(const record::RecordView& record);
 
-/// Appends those bytes. `payload_sha256` is the digest of the record's payload.
-void append_entry_of(std::string& out, const record::RecordView& record, const base::Digest& payload_sha256);
+/// Appends those bytes.
+void append_entry_of(std::string& out, const record::RecordView& record);
 
 }  // namespace trv::trail

@@ -3,12 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 
-#include "audit/merkle/hash.hpp"
 #include "audit/trail/entry.hpp"
 #include "sdk/base/contract.hpp"
-#include "sdk/base/digest_lanes.hpp"
 
 namespace trv::trail {
 namespace {
@@ -21,39 +18,10 @@ struct Completed {
   std::size_t count = 0;
 };
 
-base::Status check_tenant(const record::RecordView& record) {
-  const std::string_view tenant = record.tenant();
-  if (!tenant.empty() && tenant.size() <= 255 && tenant.find('\0') == std::string_view::npos) return {};
-  return base::fail(base::ErrorCode::invalid, fmt::format("record {} of shard {}: its tenant cannot have a trail",
-                                                          record.lsn().value(), record.shard().value()));
-}
-
-/// Their hashes, one after another.
-void append_leaves(std::string& out, std::span<const record::RecordView> records) {
-  std::vector<base::BytesView> messages;
-  messages.reserve(records.size());
-  for (const record::RecordView& record : records) messages.push_back(record.payload());
-  std::vector<base::Digest> digests(records.size());
-  base::sha256_each(messages, digests);
-  std::string entries;
-  std::vector<std::size_t> ends;
-  ends.reserve(records.size());
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    entries += static_cast<char>(merkle::leaf_prefix);
-    append_entry_of(entries, records[i], digests[i]);
-    ends.push_back(entries.size());
-  }
-  for (std::size_t i = 0, begin = 0; i < records.size(); begin = ends[i++]) {
-    messages[i] = base::as_bytes(entries).subspan(begin, ends[i] - begin);
-  }
-  base::sha256_each(messages, digests);
-  for (const base::Digest& leaf : digests) out.append(reinterpret_cast<const char*>(leaf.data()), leaf.size());
-}
-
 }  // namespace
 
 base::Status TrailProjector::open(lmdb::WriteTxn& txn) {
-  begin();
+  growing_.clear();
   TRV_TRY_ASSIGN(tables_, Tables::create(txn));
   return {};
 }
@@ -73,26 +41,26 @@ base::Result<TrailProjector::Growing*> TrailProjector::growing(const lmdb::Write
   return &growing_.emplace(tenant, std::move(trail)).first->second;
 }
 
-void TrailProjector::begin() {
-  growing_.clear();
-  taken_.clear();
-  taken_at_.clear();
-}
-
-base::Status TrailProjector::apply(lmdb::WriteTxn&, const record::RecordView& record) {
-  TRV_TRY(check_tenant(record));
-  taken_at_.push_back({taken_.append(record.stored()), record.stored().size(), record.hash()});
-  return {};
+base::Status TrailProjector::apply(lmdb::WriteTxn& txn, const record::RecordView& record) {
+  leaf_.clear();
+  prepare(record, leaf_);
+  return apply_prepared(txn, record, leaf_);
 }
 
 void TrailProjector::prepare(const record::RecordView& record, std::string& out) const {
-  append_leaves(out, {&record, 1});
+  const std::size_t start = out.size();
+  append_entry_of(out, record);
+  const base::Digest leaf = merkle::leaf_hash(base::as_bytes(out).subspan(start));
+  out.replace(start, std::string::npos, reinterpret_cast<const char*>(leaf.data()), leaf.size());
 }
 
 base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
                                             std::string_view prepared) {
-  TRV_TRY(check_tenant(record));
   const std::string_view tenant = record.tenant();
+  if (tenant.empty() || tenant.size() > 255 || tenant.find('\0') != std::string_view::npos) {
+    return base::fail(base::ErrorCode::invalid, fmt::format("record {} of shard {}: its tenant cannot have a trail",
+                                                            record.lsn().value(), record.shard().value()));
+  }
   base::Digest leaf;
   TRV_EXPECTS(prepared.size() == leaf.size());
   std::ranges::copy(base::as_bytes(prepared), leaf.begin());
@@ -125,17 +93,6 @@ base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::R
 }
 
 base::Status TrailProjector::finish(lmdb::WriteTxn& txn) {
-  std::vector<record::RecordView> records;
-  records.reserve(taken_at_.size());
-  for (const Taken& one : taken_at_) {
-    records.push_back(record::RecordView::of_copy(taken_.view(one.offset, one.size)).with_hash(one.hash));
-  }
-  std::string leaves;
-  append_leaves(leaves, records);
-  for (std::size_t i = 0; i < records.size(); ++i) {
-    TRV_TRY(apply_prepared(txn, records[i],
-                           std::string_view(leaves).substr(i * sizeof(base::Digest), sizeof(base::Digest))));
-  }
   for (const auto& [tenant, trail] : growing_) {
     const merkle::Frontier& frontier = trail.frontier;
     TRV_ASSERT(trail.places.count() == frontier.size() % places_per_row);
@@ -151,7 +108,7 @@ base::Status TrailProjector::finish(lmdb::WriteTxn& txn) {
       to = std::ranges::copy(hash, to).out;
     }
   }
-  begin();
+  growing_.clear();
   return {};
 }
 

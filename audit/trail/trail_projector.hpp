@@ -5,11 +5,9 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "audit/trail/tables.hpp"
 #include "events/projection/projector.hpp"
-#include "events/record/aligned_bytes.hpp"
 
 namespace trv::trail {
 
@@ -19,15 +17,14 @@ class TrailProjector final : public projection::Projector {
   [[nodiscard]] std::string_view name() const override { return "audit"; }
   [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
-  void begin() override;
+  void begin() override { growing_.clear(); }
   /// Error: corrupt where the tables are damaged; invalid for a tenant that is not a key; what LMDB reports.
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& record) override;
   /// The hash of the record's leaf.
   void prepare(const record::RecordView& record, std::string& out) const override;
   [[nodiscard]] base::Status apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
                                             std::string_view prepared) override;
-  /// Adds the leaves of the records that apply() took, which are hashed together. Writes the sizes and edges of the
-  /// trails that grew: once in a transaction, however many entries it adds.
+  /// Writes the sizes and edges of the trails that grew: once in a transaction, however many entries it adds.
   [[nodiscard]] base::Status finish(lmdb::WriteTxn& txn) override;
 
   /// After open(); for readers of the same environment, once its transaction has committed.
@@ -43,14 +40,7 @@ class TrailProjector final : public projection::Projector {
 
   Tables tables_;
   std::map<std::string, Growing, std::less<>> growing_;
-  /// Copies of the records that apply() took in this transaction.
-  record::AlignedBytes taken_;
-  struct Taken {
-    std::size_t offset;
-    std::size_t size;
-    base::Digest hash;
-  };
-  std::vector<Taken> taken_at_;
+  std::string leaf_;  // memory that the next record uses again; holds nothing between calls
 };
 
 }  // namespace trv::trail

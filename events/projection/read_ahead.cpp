@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "sdk/base/contract.hpp"
-#include "sdk/base/digest_lanes.hpp"
 
 namespace trv::projection {
 
@@ -44,14 +43,12 @@ Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, 
     run.position = stored->position;
   }
   run.records.reserve(places.size());
-  std::vector<base::BytesView> stored;
-  for (const auto& [offset, size] : places) stored.push_back(run.memory.view(offset, size));
-  run.hashes.resize(stored.size());  // the records point into it
-  base::sha256_each(stored, run.hashes);
+  run.hashes.reserve(places.size());  // the records point into it
   run.prepared_ends.reserve(places.size() * projectors.size());
-  for (std::size_t i = 0; i < stored.size(); ++i) {
-    TRV_TRY_ASSIGN(const record::RecordView record, record::RecordView::over(stored[i]));
-    run.records.push_back(record.with_hash(run.hashes[i]));
+  for (const auto& [offset, size] : places) {
+    TRV_TRY_ASSIGN(const record::RecordView record, record::RecordView::over(run.memory.view(offset, size)));
+    run.hashes.push_back(record::hash_of(record.stored()));
+    run.records.push_back(record.with_hash(run.hashes.back()));
     for (const Projector* projector : projectors) {
       projector->prepare(run.records.back(), run.prepared);
       run.prepared_ends.push_back(run.prepared.size());

@@ -6,7 +6,6 @@
 #include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
-#include "sdk/base/digest_lanes.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/base/utf8.hpp"
@@ -48,22 +47,6 @@ TEST(Bytes, hex_refuses_odd_length_and_foreign_characters) {
   EXPECT_EQ(from_hex("01FF"), (Bytes{0x01, 0xff}));
   EXPECT_FALSE(from_hex("0"));
   EXPECT_FALSE(from_hex("0g"));
-}
-
-TEST(Digest, of_each_of_many_messages_is_that_of_the_message_alone) {
-  SimulatedRandom random(5);
-  for (std::size_t count = 0; count < 80; ++count) {
-    std::vector<Bytes> messages(count);
-    std::vector<BytesView> views;
-    for (Bytes& message : messages) {
-      message.resize(random.below(4) == 0 ? random.below(2'000) : random.below(130));
-      for (std::uint8_t& byte : message) byte = static_cast<std::uint8_t>(random.below(256));
-      views.emplace_back(message);
-    }
-    std::vector<Digest> digests(count);
-    sha256_each(views, digests);
-    for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(digests[i], sha256(views[i])) << views[i].size() << " bytes";
-  }
 }
 
 TEST(Digest, sha256_and_hmac_match_published_vectors) {
