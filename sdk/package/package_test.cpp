@@ -318,7 +318,7 @@ TEST(Manifest, an_error_names_the_member) {
       {R"("output": true)", R"("output": "x")", "operations[0].output: must be a JSON Schema"},
       {R"(https://example.com)", "http://example.com", "connections[0].base_url:"},
       {R"(["bearer", "none"])", "[]", "connections[0].auth: must name at least one scheme"},
-      {R"("bearer", )", "\"oauth9\", ", "connections[0].auth: \"oauth9\" is none of"},
+      {R"("bearer", )", "\"oauth9\", ", "connections[0].auth: \"oauth9\" is not one of"},
       {R"("encoding": "base64")", R"("encoding": "rot13")", "webhooks[0].verification.encoding: \"rot13\""},
       {R"("event": {"type": "\"t\"", )", R"("event": {)", "webhooks[0].event.type: is missing"},
       {R"("linux-x86_64": {)", R"("windows": {)", "libraries.windows: is not a known platform"},
