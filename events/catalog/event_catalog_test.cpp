@@ -32,7 +32,7 @@ TEST(EventCatalog, json_text_stands_as_json_and_64_bit_numbers_as_text) {
   FlatBufferBuilder builder;
   const auto key = builder.CreateString("a\"b\n");
   const auto output = builder.CreateString("{\"n\":1}");
-  builder.Finish(schema::effect::CreateEffectSucceeded(builder, key, output, 2, 9'007'199'254'740'993, 7));
+  builder.Finish(schema::effect::CreateEffectSucceeded(builder, key, output, 2, 9'007'199'254'740'993, 0, false, 7));
   const auto json = EventCatalog::make().to_json("trv.effect.succeeded", view(builder));
   ASSERT_TRUE(json) << json.error().message();
   EXPECT_EQ(*json,
