@@ -452,7 +452,9 @@ std::uint64_t effects_in_memory(const std::filesystem::path& folder, const Shard
                                        std::move(ports));
   dispatcher.start();
   std::uint64_t held = 0;
-  for (std::uint64_t before = UINT64_MAX; held == 0 || held != before;) {
+  // None where the time of all is over, as after minutes of writing them.
+  std::uint64_t before = UINT64_MAX;
+  for (int rounds = 0; rounds < 50 && (held == 0 || held != before); ++rounds) {
     before = std::exchange(held, dispatcher.metrics().waiting + dispatcher.metrics().under_way);
     std::this_thread::sleep_for(std::chrono::milliseconds(200));
   }
