@@ -10,7 +10,8 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr auto measure_interval = std::chrono::milliseconds(100);
+/// Free pages are counted in a map that is nearly full, which takes a while.
+constexpr auto maps_interval = std::chrono::milliseconds(100);
 constexpr std::uint64_t mib = std::uint64_t{1} << 20;
 constexpr std::uint64_t map_reserve_max = 256 * mib;
 constexpr std::uint64_t disk_reserve_max = 64 * mib;
@@ -29,16 +30,18 @@ Room::Room(std::filesystem::path data_folder, std::vector<Store> stores, const b
 base::Status Room::check() {
   const std::scoped_lock lock(mutex_);
   const base::Duration now = clock_.monotonic();
-  if (measured_ != base::Duration::min() && now - measured_ < measure_interval) return room_;
-  measured_ = now;
+  if (maps_measured_ == base::Duration::min() || now - maps_measured_ >= maps_interval) {
+    maps_measured_ = now;
+    maps_ = measure_maps();
+  }
   const bool had_room = room_.has_value();
-  room_ = measure();
+  room_ = maps_ ? measure_disk() : maps_;
   if (had_room && !room_) logger_->error("{}: {}", data_folder_.string(), room_.error().message());
   if (!had_room && room_) logger_->info("{}: there is room again", data_folder_.string());
   return room_;
 }
 
-base::Status Room::measure() const {
+base::Status Room::measure_maps() const {
   for (const Store& store : stores_) {
     TRV_TRY_ASSIGN(const lmdb::EnvStats stats, store.stats());
     if (stats.used_bytes + map_reserve(stats.map_bytes) < stats.map_bytes) continue;
@@ -47,6 +50,10 @@ base::Status Room::measure() const {
                                   "restart travd. Requests that delete or cancel are still taken",
                                   store.name, stats.used_bytes / mib, stats.map_bytes / mib));
   }
+  return {};
+}
+
+base::Status Room::measure_disk() const {
   std::error_code error;
   const std::filesystem::space_info disk = std::filesystem::space(data_folder_, error);
   // Where the file system does not say, a write that fails will.

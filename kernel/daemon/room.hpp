@@ -29,19 +29,22 @@ class Room {
   Room(std::filesystem::path data_folder, std::vector<Store> stores, const base::Clock& clock,
        std::shared_ptr<spdlog::logger> logger);
 
-  /// Measured at most ten times a second. Error: unavailable, with what is full and what to do; without a path. The
-  /// log gets a line when room runs out and when it is back.
+  /// Asks the disk each time, the maps at most ten times a second: a disk is filled by others too, and a small one by a
+  /// few batches. Error: unavailable, with what is full and what to do; without a path. The log gets a line when room
+  /// runs out and when it is back.
   [[nodiscard]] base::Status check();
 
  private:
-  [[nodiscard]] base::Status measure() const;
+  [[nodiscard]] base::Status measure_maps() const;
+  [[nodiscard]] base::Status measure_disk() const;
 
   const std::filesystem::path data_folder_;
   const std::vector<Store> stores_;
   const base::Clock& clock_;
   const std::shared_ptr<spdlog::logger> logger_;
   std::mutex mutex_;
-  base::Duration measured_ = base::Duration::min();
+  base::Duration maps_measured_ = base::Duration::min();
+  base::Status maps_;
   base::Status room_;
 };
 
