@@ -9,7 +9,7 @@
 namespace trv::daemon {
 namespace {
 
-/// Of the embedded log; more than the configuration allows cannot be asked for.
+/// Of the embedded log: as many as the key `shards` may say.
 constexpr std::uint32_t shards_max = 256;
 
 }  // namespace

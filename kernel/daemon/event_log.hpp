@@ -17,8 +17,9 @@ struct OpenedLog {
   std::vector<Room::Store> stores;  ///< what of it has a map on this machine; as long as `log`
 };
 
-/// Kafka where `kafka.brokers` is set, else the log in the data folder. Waits for Kafka's answer about every shard.
-/// Errors: as LmdbEventLog::open and config::kafka_settings; what the brokers answer.
+/// Kafka where `kafka.brokers` is set, else the log in the data folder. Waits up to 20 s for what Kafka says of the
+/// topic. Errors: as LmdbEventLog::open, config::kafka_settings and kafka::check_topic; invalid where the topic can
+/// lose or refuse records, and where the data folder has a log of its own.
 [[nodiscard]] base::Result<OpenedLog> open_log(const config::Config& config);
 
 }  // namespace trv::daemon

@@ -216,10 +216,10 @@ base::Status Kernel::compose(StartReport& report) {
   const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards)};
   TRV_TRY_ASSIGN(parts.blobs, blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_));
   TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
-  TRV_TRY_ASSIGN(const log::Bounds stored, parts.log.log->bounds(parts.node->platform().id()));
-  logger_->debug("start: the log ends with record {} in the first of {} shards", stored.last.value(), config_.shards);
+  const std::uint64_t last = parts.node->platform().log_end().value();
+  logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
   TRV_TRY(make_private_folder(folder / "keys"));
-  TRV_TRY(check_keys(folder, stored.last.value()));
+  TRV_TRY(check_keys(folder, last));
   TRV_TRY(keep_origin(folder / "keys" / "audit.origin", config_.audit_origin));
   TRV_TRY_ASSIGN(const note::SigningKey audit_key,
                  note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));

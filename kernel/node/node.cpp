@@ -39,18 +39,21 @@ base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of
   std::vector<Shard*> order;
   for (const auto& shard : shards_) order.push_back(shard.get());
   std::ranges::stable_sort(order.begin() + 1, order.end(), {}, &Shard::backlog);
+  std::vector<tenancy::Tenant> placed;  // what is placed later is in a shard that serves, and its request creates it
   for (Shard* shard : order) {
     TRV_TRY(shard->start(observer_of(*shard), stop));
-    if (shard == &platform()) TRV_TRY(check_placements());
-    TRV_TRY(create_placed(*shard));
+    if (shard == &platform()) {
+      TRV_TRY_ASSIGN(placed, tenants());
+      TRV_TRY(check_placements(placed));
+    }
+    TRV_TRY(create_placed(*shard, placed));
     TRV_TRY(shard->serve());
   }
   TRV_ENSURES(catching_up().empty());
   return {};
 }
 
-base::Status Node::check_placements() const {
-  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> placed, tenants());
+base::Status Node::check_placements(const std::vector<tenancy::Tenant>& placed) const {
   for (const tenancy::Tenant& tenant : placed) {
     if (tenant.shard.value() < shards_.size()) continue;
     return base::fail(
@@ -62,8 +65,7 @@ base::Status Node::check_placements() const {
   return {};
 }
 
-base::Status Node::create_placed(Shard& shard) {
-  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> placed, tenants());
+base::Status Node::create_placed(Shard& shard, const std::vector<tenancy::Tenant>& placed) {
   for (const tenancy::Tenant& tenant : placed) {
     if (tenant.shard != shard.id()) continue;
     {

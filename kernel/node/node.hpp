@@ -60,8 +60,8 @@ class Node {
 
  private:
   Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock, base::Random& random);
-  [[nodiscard]] base::Status check_placements() const;
-  [[nodiscard]] base::Status create_placed(Shard& shard);
+  [[nodiscard]] base::Status check_placements(const std::vector<tenancy::Tenant>& placed) const;
+  [[nodiscard]] base::Status create_placed(Shard& shard, const std::vector<tenancy::Tenant>& placed);
   [[nodiscard]] base::Result<Shard*> home_of(const base::TenantId& tenant) const;
 
   std::vector<std::unique_ptr<Shard>> shards_;  ///< by id, from 0 without gap

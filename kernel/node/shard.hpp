@@ -59,7 +59,9 @@ class Shard {
   [[nodiscard]] base::Status serve();
   /// Whether requests may ask it. Before that only those who start it may, and its metrics are read.
   [[nodiscard]] bool is_serving() const noexcept { return is_serving_; }
-  /// Records that the projection lacked when the shard was opened.
+  /// The last record of the log when the shard was opened.
+  [[nodiscard]] log::Lsn log_end() const noexcept { return end_at_open_; }
+  /// Records that the projection lacked then.
   [[nodiscard]] std::uint64_t backlog() const noexcept { return end_at_open_.value() - applied_at_open_.value(); }
   /// Finishes the batch in hand and closes the projection cleanly. Idempotent. Error: the projection was not closed
   /// cleanly, and may be rebuilt at the next start.
