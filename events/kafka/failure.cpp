@@ -11,6 +11,9 @@ std::string_view advice(int code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return "; allow this user to read, write and describe the topic";
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+    case RD_KAFKA_RESP_ERR__RESOLVE: return "; check that a broker listens there, and whether it asks for TLS";
     case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
     case RD_KAFKA_RESP_ERR__AUTHENTICATION: return "; check user, password and mechanism";
     case RD_KAFKA_RESP_ERR__SSL: return "; check that the brokers speak TLS and that their certificate is trusted";
@@ -95,8 +98,10 @@ Reaction reaction_to(int code) noexcept {
 
 base::Error failure(int code, std::string_view what) {
   const auto known = static_cast<rd_kafka_resp_err_t>(code);
-  return {code_of(code), fmt::format("{}: Kafka answered {} ({}){}", what, rd_kafka_err2name(known),
-                                     rd_kafka_err2str(known), advice(code))};
+  // The codes below 0 are the library's own: no broker has said so.
+  const std::string_view who = code < 0 ? "librdkafka reports" : "Kafka answered";
+  return {code_of(code),
+          fmt::format("{}: {} {} ({}){}", what, who, rd_kafka_err2name(known), rd_kafka_err2str(known), advice(code))};
 }
 
 }  // namespace trv::kafka

@@ -28,14 +28,24 @@ struct NeededSetting {
   const char* name;
   const char* value;
   const char* consequence;  ///< of another value
+  bool loses = true;        ///< records, or refuses them
+  bool is_least = false;    ///< a larger number will do
 };
 constexpr std::array<NeededSetting, 6> needed_settings = {{
-    {"cleanup.policy", "delete", "Kafka keeps the newest record of each tenant alone"},
-    {"retention.ms", "-1", "Kafka deletes records that are older"},
-    {"retention.bytes", "-1", "Kafka deletes the oldest records beyond that size"},
-    {"max.message.bytes", "1048588", "the brokers refuse large records"},
-    {"message.timestamp.type", "CreateTime", "a record shows the broker's time, not that of its decision"},
-    {"unclean.leader.election.enable", "false", "a broker that lacks acknowledged records may lead, and they are lost"},
+    {.name = "cleanup.policy", .value = "delete", .consequence = "Kafka keeps the newest record of each tenant alone"},
+    {.name = "retention.ms", .value = "-1", .consequence = "Kafka deletes records that are older"},
+    {.name = "retention.bytes", .value = "-1", .consequence = "Kafka deletes the oldest records beyond that size"},
+    {.name = "max.message.bytes",
+     .value = "1048588",
+     .consequence = "the brokers refuse large records",
+     .is_least = true},
+    {.name = "message.timestamp.type",
+     .value = "CreateTime",
+     .consequence = "a record shows the broker's time, not that of its decision",
+     .loses = false},
+    {.name = "unclean.leader.election.enable",
+     .value = "false",
+     .consequence = "a broker that lacks acknowledged records may lead, and they are lost"},
 }};
 
 /// The deliveries of a producer that sends nothing.
@@ -101,8 +111,8 @@ base::Result<Copies> copies_of(const Settings& settings) {
   for (int i = 0; i < found.partition_cnt; ++i) {
     copies.replicas = std::min(copies.replicas, found.partitions[i].replica_cnt);
   }
-  TRV_ENSURES(copies.partitions >= 1 && copies.replicas >= 1);
-  return copies;
+  if (copies.partitions > 0) return copies;
+  return fail(ErrorCode::unavailable, fmt::format("{}: it has no partitions yet; try again", what));
 }
 
 base::Result<std::map<std::string, std::string>> configuration_of(const Settings& settings) {
@@ -127,11 +137,6 @@ base::Result<std::map<std::string, std::string>> configuration_of(const Settings
     values.emplace(rd_kafka_ConfigEntry_name(entries[i]), value == nullptr ? "" : value);
   }
   return values;
-}
-
-/// A limit may be higher than what is needed.
-bool is_larger(const std::string& value, const NeededSetting& needed) {
-  return std::string_view(needed.name) == "max.message.bytes" && std::atoll(value.c_str()) > std::atoll(needed.value);
 }
 
 }  // namespace
@@ -185,12 +190,12 @@ base::Result<std::vector<Deviation>> check_topic(const Settings& settings, std::
   for (const NeededSetting& needed : needed_settings) {
     const auto found = configured.find(needed.name);
     const std::string value = found == configured.end() ? "unknown" : found->second;
-    if (value == needed.value || is_larger(value, needed)) continue;
+    if (value == needed.value || (needed.is_least && std::atoll(value.c_str()) > std::atoll(needed.value))) continue;
     deviations.push_back({.setting = needed.name,
                           .found = value,
                           .needed = needed.value,
                           .consequence = needed.consequence,
-                          .loses = std::string_view(needed.name) != "message.timestamp.type"});
+                          .loses = needed.loses});
   }
   const auto in_sync = configured.find("min.insync.replicas");
   const int in_sync_min = in_sync == configured.end() ? 1 : std::atoi(in_sync->second.c_str());
