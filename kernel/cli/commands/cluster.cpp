@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <algorithm>
 
 #include "events/kafka/topic.hpp"
 #include "kernel/cli/commands/nouns.hpp"
@@ -42,10 +42,9 @@ base::Result<config::Config> configuration(const World& world, const std::string
   return config;
 }
 
-base::Result<int> number(std::string_view option, const std::string& text, int max) {
-  int value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error == std::errc() && end == text.data() + text.size() && value >= 1 && value <= max) return value;
+base::Result<std::int16_t> number(std::string_view option, const std::string& text, std::int16_t max) {
+  const auto value = whole_number(text);
+  if (value && *value >= 1 && *value <= static_cast<std::uint64_t>(max)) return static_cast<std::int16_t>(*value);
   return base::fail(base::ErrorCode::invalid,
                     fmt::format("{}: '{}' is not a whole number from 1 to {}", option, text, max));
 }
@@ -58,10 +57,8 @@ base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments)
   if (!arguments.partitions.empty()) {
     TRV_TRY_ASSIGN(shape.partitions, number("--partitions", arguments.partitions, 256));
   }
-  TRV_TRY_ASSIGN(const int replication, number("--replication", arguments.replication, 100));
-  TRV_TRY_ASSIGN(const int in_sync, number("--in-sync", arguments.in_sync, replication));
-  shape.replication = static_cast<std::int16_t>(replication);
-  shape.in_sync_min = static_cast<std::int16_t>(in_sync);
+  TRV_TRY_ASSIGN(shape.replication, number("--replication", arguments.replication, 100));
+  TRV_TRY_ASSIGN(shape.in_sync_min, number("--in-sync", arguments.in_sync, shape.replication));
   TRV_TRY(kafka::create_topic(settings, shape));
   session.print(
       fmt::format("Topic {} is created at {}: {} partitions, {} copies of each, {} in sync before an append "
@@ -74,25 +71,25 @@ base::Result<ExitCode> check(Session& session, const ClusterArguments& arguments
   TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
   TRV_TRY_ASSIGN(const auto deviations, kafka::check_topic(settings, static_cast<std::int32_t>(config.shards)));
-  json::Value list = json::Value::array();
-  bool loses = false;
-  for (const kafka::Deviation& one : deviations) {
-    loses = loses || one.loses;
-    json::Value item = json::Value::object();
-    item.set("setting", json::Value(one.setting));
-    item.set("found", json::Value(one.found));
-    item.set("needed", json::Value(one.needed));
-    item.set("consequence", json::Value(one.consequence));
-    item.set("refused", json::Value(one.loses));
-    list.push_back(std::move(item));
-    if (session.as_json()) continue;
-    session.print(fmt::format("{} {} is {}, better {}: {}", one.loses ? "refused " : "accepted", one.setting, one.found,
-                              one.needed, one.consequence));
-  }
-  if (session.as_json()) session.print_json(json::serialize(list));
-  if (!session.as_json() && deviations.empty()) {
+  if (session.as_json()) {
+    json::Value list = json::Value::array();
+    for (const kafka::Deviation& one : deviations) {
+      list.push_back({{"setting", one.setting},
+                      {"found", one.found},
+                      {"needed", one.needed},
+                      {"consequence", one.consequence},
+                      {"refused", one.loses}});
+    }
+    session.print_json(json::serialize(list));
+  } else if (deviations.empty()) {
     session.print(fmt::format("Topic {} at {} is as travd needs it.", settings.topic, settings.brokers));
+  } else {
+    for (const kafka::Deviation& one : deviations) {
+      session.print(fmt::format("{} {} is {}, better {}: {}", one.loses ? "refused " : "accepted", one.setting,
+                                one.found, one.needed, one.consequence));
+    }
   }
+  const bool loses = std::ranges::any_of(deviations, &kafka::Deviation::loses);
   return loses ? ExitCode::refused : ExitCode::ok;
 }
 

@@ -131,10 +131,8 @@ std::string check_given(const std::string& value) {
 }
 
 std::string check_limit(const std::string& value) {
-  std::size_t limit = 0;
-  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), limit);
-  const bool is_number = error == std::errc() && end == value.data() + value.size();
-  if (is_number && limit >= 1 && limit <= list_limit_max) return {};
+  const auto limit = whole_number(value);
+  if (limit && *limit >= 1 && *limit <= list_limit_max) return {};
   return fmt::format("'{}' is not a whole number from 1 to {}", value, list_limit_max);
 }
 
@@ -339,6 +337,13 @@ std::string CommandTree::explain(const std::vector<std::string>& arguments, cons
     }
   }
   return fmt::format("{}\nRun `trav help{}` for what there is.", found.empty() ? complaint : found, full_name(*app));
+}
+
+std::optional<std::uint64_t> whole_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
 }
 
 }  // namespace trv::cli

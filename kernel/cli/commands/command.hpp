@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -110,5 +111,8 @@ class CommandTree {
   Action chosen_;
   bool show_version_ = false;
 };
+
+/// The number that decimal digits alone make; nothing for any other text and beyond 64 bits.
+[[nodiscard]] std::optional<std::uint64_t> whole_number(std::string_view text);
 
 }  // namespace trv::cli

@@ -20,12 +20,8 @@ struct EventArguments {
 };
 
 base::Result<std::uint64_t> number_of(std::string_view option, const std::string& text) {
-  std::uint64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return base::fail(base::ErrorCode::invalid, fmt::format("{}: '{}' is not a whole number", option, text));
-  }
-  return number;
+  if (const auto number = whole_number(text)) return *number;
+  return base::fail(base::ErrorCode::invalid, fmt::format("{}: '{}' is not a whole number", option, text));
 }
 
 // At 80 columns a type of the kernel and the id of an instance fit.
