@@ -132,7 +132,7 @@ class EffectsUnderTest {
     ports.park = [](const shard::Effect&, std::uint32_t, const auto&) { give_up("an effect is parked"); };
     ports.report = [](const std::string& line) { progress("{}", line); };
     dispatcher_ = std::make_unique<effects::EffectDispatcher>(effects::DispatcherOptions{}, shard_.projection(),
-                                                              shard_.projectors().outbox, *journal_, clock_, random_,
+                                                              shard_.stores().outbox, *journal_, clock_, random_,
                                                               std::move(ports));
     shard_.hand_effects_to([this](shard::EffectChanges changes) {
       shard_clock_.note();

@@ -94,7 +94,7 @@ constexpr const char* http_answer =
 void add_member(ShardUnderTest& shard, std::uint64_t number) {
   shard.submit(
       [&shard, number](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        return tenancy::decide(shard.projectors().tenancy, state, context,
+        return tenancy::decide(shard.stores().tenancy, state, context,
                                tenancy::AddMember{.user = fmt::format("user-{:08}@example.com", number)});
       });
 }
@@ -109,7 +109,7 @@ void receive_event(ShardUnderTest& shard, std::uint64_t number) {
                            .time = context.now,
                            .data = R"({"order":4711,"customer":"ada","items":[{"sku":"A-1","count":2}],"total":42.5})",
                            .channel = "api"};
-    TRV_TRY_ASSIGN(const auto taken, shard.projectors().ingest.taken(state, context.tenant, event));
+    TRV_TRY_ASSIGN(const auto taken, shard.stores().ingest.taken(state, context.tenant, event));
     if (taken) return base::fail(base::ErrorCode::conflict, "the event was taken before");
     TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, event));
     shard::Decision decision;
@@ -305,8 +305,8 @@ void measure_replay(const std::filesystem::path& folder, const std::string& name
   const auto count = static_cast<double>(must(log->bounds(only_shard)).last.value());
   progress("replay of {} records", count);
   {
-    Projectors projectors;
-    const auto projection = empty_projection(scratch / "replay", projectors.all());
+    node::ShardStores stores;
+    const auto projection = empty_projection(scratch / "replay", stores.projectors());
     const Stopwatch watch;
     const double cpu = cpu_seconds();
     (void)must(projection->rebuild(*log));
@@ -314,9 +314,9 @@ void measure_replay(const std::filesystem::path& folder, const std::string& name
     report({.name = name + "_cpu", .value = (cpu_seconds() - cpu) / count * 1e6, .unit = "us per record"});
   }
   std::filesystem::remove_all(scratch / "replay");
-  Projectors projectors;
+  node::ShardStores stores;
   std::vector<TimedProjector> timed;
-  for (projection::Projector* projector : projectors.all()) timed.emplace_back(*projector);
+  for (projection::Projector* projector : stores.projectors()) timed.emplace_back(*projector);
   std::vector<projection::Projector*> borrowed;
   for (TimedProjector& projector : timed) borrowed.push_back(&projector);
   const auto projection = empty_projection(scratch / "replay", borrowed);
@@ -448,7 +448,7 @@ std::uint64_t effects_in_memory(const std::filesystem::path& folder, const Shard
   };  // of one whose time is over; it stays in memory
   ports.park = [](const shard::Effect&, auto, const auto&) { give_up("an effect is parked"); };
   ports.report = [](const std::string& line) { progress("{}", line); };
-  effects::EffectDispatcher dispatcher({}, shard.projection(), shard.projectors().outbox, *journal, clock, random,
+  effects::EffectDispatcher dispatcher({}, shard.projection(), shard.stores().outbox, *journal, clock, random,
                                        std::move(ports));
   dispatcher.start();
   std::uint64_t held = 0;

@@ -11,39 +11,18 @@
 #include <mutex>
 #include <string>
 
-#include "audit/trail/trail_projector.hpp"
 #include "bench/report.hpp"
 #include "events/log/lmdb_event_log.hpp"
-#include "events/projection/projection.hpp"
-#include "kernel/ingest/ingest_store.hpp"
-#include "kernel/retention/retention.hpp"
-#include "kernel/shard/outbox.hpp"
+#include "kernel/node/shard_stores.hpp"
 #include "kernel/shard/shard_processor.hpp"
-#include "kernel/shard/timers.hpp"
 #include "kernel/tenancy/decisions.hpp"
-#include "kernel/tenancy/tenancy_store.hpp"
 #include "kernel/workflow/instance/decisions.hpp"
-#include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::bench {
 
 inline constexpr log::ShardId only_shard{0};
-
-struct Projectors {
-  shard::Timers timers;
-  shard::Outbox outbox;
-  tenancy::TenancyStore tenancy;
-  ingest::IngestStore ingest;
-  instance::WorkflowProjector workflows{timers};
-  retention::RetentionProjector retention{timers};
-  trail::TrailProjector trail;
-
-  [[nodiscard]] std::vector<projection::Projector*> all() {
-    return {&timers, &outbox, &tenancy, &ingest, &workflows, &retention, &trail};
-  }
-};
 
 /// submit() from one thread.
 class ShardUnderTest {
@@ -54,10 +33,7 @@ class ShardUnderTest {
   ShardUnderTest(const std::filesystem::path& projection_folder, std::shared_ptr<log::LmdbEventLog> log,
                  log::ShardId id)
       : log_(std::move(log)) {
-    projection::ProjectionOptions options;
-    options.folder = projection_folder;
-    options.map_bytes = map_bytes;
-    projection_ = must(projection::Projection::open(options, id, projectors_.all()));
+    must(stores_.open({.id = id, .folder = projection_folder, .map_bytes = map_bytes}));
     shard::ShardListeners listeners;
     listeners.effects = [this](shard::EffectChanges changes) {
       if (hand_over_effects_) return hand_over_effects_(std::move(changes));
@@ -66,8 +42,8 @@ class ShardUnderTest {
     listeners.timer = [](const shard::Timer&) -> shard::Command { give_up("a timer is due that no benchmark set"); };
     shard::ShardOptions options_of_shard;
     options_of_shard.shard = id;
-    shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *projection_, projectors_.timers, clock_,
-                                                     random_, std::move(listeners));
+    shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *stores_.projection, stores_.timers,
+                                                     clock_, random_, std::move(listeners));
     must(shard_->start());
     create_tenants();
   }
@@ -102,7 +78,7 @@ class ShardUnderTest {
   }
 
   [[nodiscard]] instance::Workflows decision_state() {
-    return {projectors_.workflows.tables(), definitions_, projectors_.outbox};
+    return {stores_.workflows.tables(), definitions_, stores_.outbox};
   }
   void apply_definition(std::string text) {
     submit([this, command = must(instance::ApplyDefinition::compile(std::move(text)))](
@@ -136,8 +112,8 @@ class ShardUnderTest {
   /// As it is: not counted as under way.
   void submit_outcome(shard::Command command) { shard_->submit(std::move(command)); }
 
-  [[nodiscard]] const Projectors& projectors() const { return projectors_; }
-  [[nodiscard]] const projection::Projection& projection() const { return *projection_; }
+  [[nodiscard]] const node::ShardStores& stores() const { return stores_; }
+  [[nodiscard]] const projection::Projection& projection() const { return *stores_.projection; }
   [[nodiscard]] shard::ShardMetrics metrics() const { return shard_->metrics(); }
 
  private:
@@ -148,9 +124,9 @@ class ShardUnderTest {
   void create_tenants() {
     for (const base::TenantId& id : {base::system_tenant(), tenant_}) {
       submit(id, [this, id](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        TRV_TRY_ASSIGN(const bool existing, projectors_.tenancy.is_here(state, id));
+        TRV_TRY_ASSIGN(const bool existing, stores_.tenancy.is_here(state, id));
         if (existing) return shard::Decision{};
-        return tenancy::decide(projectors_.tenancy, state, context,
+        return tenancy::decide(stores_.tenancy, state, context,
                                tenancy::CreateTenant{.id = id, .display_name = "A tenant"});
       });
     }
@@ -200,9 +176,8 @@ class ShardUnderTest {
   base::TenantId tenant_{"acme"};
   base::SystemClock clock_;
   base::SystemRandom random_;
-  Projectors projectors_;
   std::shared_ptr<log::LmdbEventLog> log_;
-  std::unique_ptr<projection::Projection> projection_;
+  node::ShardStores stores_;
   instance::DefinitionCache definitions_;
   std::string answer_;  ///< empty: none
   std::function<void(shard::EffectChanges)> hand_over_effects_;
