@@ -61,7 +61,6 @@ struct Endpoint {
 };
 
 enum class HttpOutput : std::uint8_t { content, response, raw };
-[[nodiscard]] std::string_view to_string(HttpOutput output) noexcept;
 
 /// `call: http`
 struct HttpCall {

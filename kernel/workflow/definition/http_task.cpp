@@ -7,16 +7,6 @@
 #include "kernel/workflow/definition/compiler.hpp"
 
 namespace trv::definition {
-
-std::string_view to_string(HttpOutput output) noexcept {
-  switch (output) {
-    case HttpOutput::content: return "content";
-    case HttpOutput::response: return "response";
-    case HttpOutput::raw: return "raw";
-  }
-  return "content";
-}
-
 namespace {
 
 bool has_scheme(std::string_view uri) {
