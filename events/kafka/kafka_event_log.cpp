@@ -64,7 +64,7 @@ Status KafkaEventLog::trim(log::ShardId shard, Lsn below) {
     std::int64_t offset;
     Lsn first;
   };
-  TRV_TRY_ASSIGN(ShardStart start, start_of(consumers_, shard, Lsn(UINT64_MAX), {}));
+  TRV_TRY_ASSIGN(ShardStart start, beginning_of(consumers_, shard));
   std::optional<Decision> open;
   std::optional<Decision> kept;  // the last whole one that begins at or before `below`
   while (start.reader->place() < start.reader->high() && start.rule.next_decision() <= below) {

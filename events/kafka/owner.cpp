@@ -27,19 +27,26 @@ constexpr int claims_max = 3;
 constexpr base::Duration read_back_within = std::chrono::seconds(20);
 constexpr base::Duration step = std::chrono::milliseconds(50);
 
+void add_counted(Message& message, const std::optional<Position>& counted) {
+  if (!counted) return;
+  message.headers.emplace_back(counted_header, std::string(base::as_text(counted->encoded().bytes())));
+}
+
 /// docs/formats/kafka-log.md
-Message message_of(const record::RecordView& record) {
-  return {.key = record.tenant(),
-          .headers = {{"ce_specversion", "1.0"},
-                      {"ce_id", record.event_id().to_string()},
-                      {"ce_type", std::string(record.type())},
-                      {"ce_source", fmt::format("/tenants/{}/{}", record.tenant(), record.stream_kind())},
-                      {"ce_subject", std::string(record.stream_id())},
-                      {"ce_time", record.time().to_rfc3339()},
-                      {"ce_sequence", fmt::format("{}", record.lsn().value())},
-                      {"ce_epoch", fmt::format("{}", record.epoch().value())},
-                      {"content-type", "application/vnd.travertine.record"}},
-          .value = record.stored()};
+Message message_of(const record::RecordView& record, const std::optional<Position>& counted) {
+  Message message{.key = record.tenant(),
+                  .headers = {{"ce_specversion", "1.0"},
+                              {"ce_id", record.event_id().to_string()},
+                              {"ce_type", std::string(record.type())},
+                              {"ce_source", fmt::format("/tenants/{}/{}", record.tenant(), record.stream_kind())},
+                              {"ce_subject", std::string(record.stream_id())},
+                              {"ce_time", record.time().to_rfc3339()},
+                              {"ce_sequence", fmt::format("{}", record.lsn().value())},
+                              {"ce_epoch", fmt::format("{}", record.epoch().value())},
+                              {"content-type", "application/vnd.travertine.record"}},
+                  .value = record.stored()};
+  add_counted(message, counted);
+  return message;
 }
 
 }  // namespace
@@ -52,6 +59,7 @@ Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base
   end_claim(fail(ErrorCode::unavailable,
                  fmt::format("shard {} was claimed again before the append was settled", shard_.value())));
   epoch_ = log::Epoch(0);
+  counted_.reset();
   base::Bytes last_end;
   TRV_TRY_ASSIGN(ShardStart start, start_of(consumers_, shard_, log::Lsn(UINT64_MAX), hint));
   reader_ = std::move(start.reader);
@@ -60,8 +68,9 @@ Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base
   const auto take = [&](const Entry& entry) -> Result<VoidRule::Verdict> {
     TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry.bytes));
     TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule_->judge(head));
-    if (verdict == VoidRule::Verdict::next && head.decision_end)
-      last_end.assign(entry.bytes.begin(), entry.bytes.end());
+    if (verdict != VoidRule::Verdict::next || !head.decision_end) return verdict;
+    last_end.assign(entry.bytes.begin(), entry.bytes.end());
+    TRV_TRY(count(entry, head));
     return verdict;
   };
   const base::SystemClock clock;
@@ -103,14 +112,23 @@ Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base
 
 Status KafkaEventLog::Owner::send_claim(const record::ClaimEntry& claim) {
   const base::Bytes bytes = record::encode_claim(claim);
-  return producer_->send({.key = "",
-                          .headers = {{"ce_specversion", "1.0"},
-                                      {"ce_id", claim.nonce.to_string()},
-                                      {"ce_type", "trv.log.claimed"},
-                                      {"ce_source", fmt::format("/nodes/{}", claim.node)},
-                                      {"ce_epoch", fmt::format("{}", claim.epoch.value())},
-                                      {"content-type", "application/vnd.travertine.claim"}},
-                          .value = bytes});
+  Message message{.key = "",
+                  .headers = {{"ce_specversion", "1.0"},
+                              {"ce_id", claim.nonce.to_string()},
+                              {"ce_type", "trv.log.claimed"},
+                              {"ce_source", fmt::format("/nodes/{}", claim.node)},
+                              {"ce_epoch", fmt::format("{}", claim.epoch.value())},
+                              {"content-type", "application/vnd.travertine.claim"}},
+                  .value = bytes};
+  add_counted(message, counted_);
+  return producer_->send(message);
+}
+
+Status KafkaEventLog::Owner::count(const Entry& entry, const record::EntryHead& head) {
+  TRV_EXPECTS(head.decision_end);
+  TRV_TRY_ASSIGN(const base::Uuid id, record::event_id_of(entry.bytes));
+  counted_ = Position{.offset = static_cast<std::uint64_t>(entry.offset), .lsn = head.lsn, .event_id = id};
+  return {};
 }
 
 Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const log::Batch& batch) {
@@ -134,7 +152,8 @@ Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const 
   next_ = batch.last().next();
   under_way_.emplace(ticket.number, batch.last());
   for (std::size_t i = 0; i < batch.size(); ++i) {
-    if (const auto sent = producer_->send(message_of(batch.view(i))); !sent) {
+    const bool names_position = i % counted_every == 0;
+    if (const auto sent = producer_->send(message_of(batch.view(i), names_position ? counted_ : std::nullopt)); !sent) {
       end_claim(fail(sent.error()));
       break;
     }
@@ -174,7 +193,9 @@ Status KafkaEventLog::Owner::read_back() {
     end_claim(log::Settled{.outcome = log::Outcome::lost, .last = {}, .position = {}});
     return {};
   }
-  if (verdict != VoidRule::Verdict::next || under_way_.empty()) return {};
+  if (verdict != VoidRule::Verdict::next) return {};
+  if (head.decision_end) TRV_TRY(count(*entry, head));
+  if (under_way_.empty()) return {};
   const auto first = under_way_.begin();
   TRV_ASSERT(head.epoch == epoch_ && head.lsn <= first->second);
   if (head.lsn != first->second) return {};

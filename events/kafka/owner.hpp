@@ -30,6 +30,8 @@ class KafkaEventLog::Owner {
 
   [[nodiscard]] base::Status send_claim(const record::ClaimEntry& claim);
   [[nodiscard]] base::Status read_back();
+  /// Remembers the end of a decision.
+  [[nodiscard]] base::Status count(const Entry& entry, const record::EntryHead& head);
   void end_claim(const Outcome& fate);
 
   std::shared_ptr<Consumers> consumers_;
@@ -43,6 +45,7 @@ class KafkaEventLog::Owner {
   std::unique_ptr<PartitionReader> reader_;
   std::unique_ptr<Producer> producer_;
   std::optional<record::VoidRule> rule_;  ///< right for the next entry of reader_
+  std::optional<Position> counted_;       ///< of the end of the last decision that was read
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, log::Lsn> under_way_;  ///< ticket → last lsn of its batch
   std::map<std::uint64_t, Outcome> settled_;

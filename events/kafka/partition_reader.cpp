@@ -38,7 +38,7 @@ base::Result<std::unique_ptr<PartitionReader>> PartitionReader::open(std::shared
   TRV_ASSERT(reader->topic_ != nullptr);
   reader->queue_.reset(rd_kafka_queue_new(reader->client_.get()));
   TRV_TRY_ASSIGN(reader->ends_, watermarks(reader->client_.get(), settings.topic, partition, answer_within));
-  TRV_TRY(reader->start(std::max(offset, reader->ends_.low)));
+  reader->seek(std::max(offset, reader->ends_.low));
   return reader;
 }
 
@@ -51,13 +51,12 @@ PartitionReader::~PartitionReader() {
   if (client_ != nullptr && !waits) consumers_->give_back(std::move(client_));
 }
 
-base::Status PartitionReader::start(std::int64_t offset) {
-  TRV_EXPECTS(!started_ && offset >= 0);
-  if (rd_kafka_consume_start_queue(topic_.get(), partition_, offset, queue_.get()) != 0) {
+base::Status PartitionReader::start() {
+  TRV_EXPECTS(!started_);
+  if (rd_kafka_consume_start_queue(topic_.get(), partition_, place_, queue_.get()) != 0) {
     return fail(failure(rd_kafka_last_error(), fmt::format("reading {}", describe(settings(), partition_))));
   }
   started_ = true;
-  place_ = offset;
   return {};
 }
 
@@ -68,13 +67,15 @@ void PartitionReader::stop() noexcept {
   started_ = false;
 }
 
-base::Status PartitionReader::seek(std::int64_t offset) {
+void PartitionReader::seek(std::int64_t offset) {
+  TRV_EXPECTS(offset >= 0);
   stop();
-  return start(offset);
+  place_ = offset;
 }
 
 base::Result<std::optional<Entry>> PartitionReader::next(base::Duration within) {
   given_.reset();
+  if (!started_) TRV_TRY(start());
   if (ready_at_ == ready_.size()) {
     ready_at_ = 0;
     ready_.resize(taken_at_once);
@@ -106,6 +107,16 @@ base::Result<std::optional<Entry>> PartitionReader::judge(rd_kafka_message_t* me
   // librdkafka goes on by itself where the world may get well.
   if (reaction_to(message->err) == Reaction::retry) return std::nullopt;
   return fail(failure(message->err, fmt::format("reading {}", describe(settings(), partition_))));
+}
+
+std::optional<base::BytesView> PartitionReader::header(const char* name) const {
+  TRV_EXPECTS(given_ != nullptr);
+  rd_kafka_headers_t* headers = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  if (rd_kafka_message_headers(given_.get(), &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  if (rd_kafka_header_get_last(headers, name, &value, &size) != RD_KAFKA_RESP_ERR_NO_ERROR) return std::nullopt;
+  return base::BytesView(static_cast<const std::uint8_t*>(value), size);
 }
 
 void PartitionReader::wake() noexcept {

@@ -43,14 +43,16 @@ class PartitionReader {
   [[nodiscard]] std::int64_t high() noexcept;
   /// Offset behind the last entry that next() gave.
   [[nodiscard]] std::int64_t place() const noexcept { return place_; }
+  /// A header of the entry that next() gave last; valid as long as the entry. nullopt: it has none of that name.
+  [[nodiscard]] std::optional<base::BytesView> header(const char* name) const;
   /// Goes on at another offset.
-  [[nodiscard]] base::Status seek(std::int64_t offset);
+  void seek(std::int64_t offset);
 
  private:
   PartitionReader(std::shared_ptr<Consumers> consumers, std::int32_t partition)
       : consumers_(std::move(consumers)), partition_(partition) {}
   [[nodiscard]] const Settings& settings() const noexcept { return consumers_->settings(); }
-  [[nodiscard]] base::Status start(std::int64_t offset);
+  [[nodiscard]] base::Status start();
   void stop() noexcept;
   [[nodiscard]] base::Result<std::optional<Entry>> judge(rd_kafka_message_s* message);
 

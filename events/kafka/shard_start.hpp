@@ -11,11 +11,20 @@ namespace trv::kafka {
 struct ShardStart {
   std::unique_ptr<PartitionReader> reader;
   record::VoidRule rule;  ///< right for the next entry of the reader
-  log::Lsn first;         ///< of the log; where a hint was followed: of the record that it names
+  log::Lsn first;         ///< of the log
 };
 
-/// At the record that the hint names, if that is at or before `from`, else at the beginning of the log.
-/// Errors: not_found if the log begins behind `from`; corrupt where it begins within; what the brokers answer.
+/// A header of an entry: the position of a record that its writer had read back as the end of a whole decision, so that
+/// it counts whatever comes behind it. Claims have it, the first record of each batch, and every `counted_every`th.
+inline constexpr const char* counted_header = "trv_counted";
+inline constexpr std::size_t counted_every = 256;
+
+/// Error: corrupt where the log begins within; what the brokers answer.
+[[nodiscard]] base::Result<ShardStart> beginning_of(const std::shared_ptr<Consumers>& consumers, log::ShardId shard);
+
+/// Shortly before the record `from`, or before the end where the log ends earlier: from what the hint names, if that is
+/// at or before `from`, and what the entries name that lie further on; else the beginning of the log.
+/// Errors: not_found if the log begins behind `from`; as beginning_of().
 [[nodiscard]] base::Result<ShardStart> start_of(const std::shared_ptr<Consumers>& consumers, log::ShardId shard,
                                                 log::Lsn from, const log::EnginePosition& hint);
 

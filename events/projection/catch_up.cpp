@@ -35,12 +35,15 @@ Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
   if (applied_.lsn > last) {
     return fmt::format("the projection is at lsn {}, the log ends at {}", applied_.lsn.value(), last.value());
   }
-  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
-  // Then the record after it tells, by its prev_hash.
-  if (bounds.first == applied_.lsn.next()) return std::string();
-  TRV_TRY_ASSIGN(const std::unique_ptr<log::Reader> reader, log.read(shard_, applied_.lsn, applied_.position));
+  const auto reader = log.read(shard_, applied_.lsn, applied_.position);
+  if (!reader && reader.error().code() == ErrorCode::not_found) {
+    TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
+    // Then the record after it tells, by its prev_hash.
+    if (bounds.first == applied_.lsn.next()) return std::string();
+  }
+  if (!reader) return fail(reader.error());
   Run run;
-  TRV_TRY(read_run(*reader, shard_, applied_.lsn, applied_.lsn, {}, run));
+  TRV_TRY(read_run(**reader, shard_, applied_.lsn, applied_.lsn, {}, run));
   if (run.records.front().lsn() != applied_.lsn || run.hashes.front() != applied_.last_hash) {
     return fmt::format("the projection was made from another record with lsn {} than the log holds",
                        applied_.lsn.value());
