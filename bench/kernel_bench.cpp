@@ -86,10 +86,7 @@ std::string ten_calls() {
 }
 
 /// What the HTTP performer makes of a small JSON answer.
-constexpr const char* http_answer =
-    R"({"request":{"method":"GET","uri":"https://api.example.com/orders/1","headers":{}},"status":200,)"
-    R"("headers":{"content-type":"application/json","content-length":"37","date":"Mon, 05 Jan 2026 10:00:00 GMT"},)"
-    R"("body":"{\"order\":4711,\"state\":\"in delivery\"}"})";
+constexpr const char* http_answer = R"({"order":4711,"state":"in delivery"})";
 
 void add_member(ShardUnderTest& shard, std::uint64_t number) {
   shard.submit(

@@ -141,6 +141,7 @@ class ShardUnderTest {
                                        shard::DecisionContext& context) -> base::Result<shard::Decision> {
                 shard::Outcome outcome;
                 outcome.ok = true;
+                outcome.status = 200;
                 outcome.output = answer_;
                 outcome.duration = std::chrono::milliseconds(3);
                 TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, decision_state(), key, outcome));

@@ -8,6 +8,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/field_text.hpp"
 #include "sdk/base/utf8.hpp"
 
 namespace trv::effects {
@@ -34,7 +35,8 @@ std::string with_query(std::string address, const Value* query) {
   return address;
 }
 
-base::Result<egress::Request> request_of(const shard::Effect& effect, base::Duration left) {
+/// `output`: what the task asks for.
+base::Result<egress::Request> request_of(const shard::Effect& effect, base::Duration left, std::string& output) {
   TRV_TRY_ASSIGN(const Value input, json::parse(effect.input));
   const Value* endpoint = input.find("endpoint");
   if (endpoint == nullptr || !endpoint->is_string()) return fail(ErrorCode::invalid, "the HTTP call has no endpoint");
@@ -56,6 +58,8 @@ base::Result<egress::Request> request_of(const shard::Effect& effect, base::Dura
     }
   }
   request.timeout_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
+  const Value* wanted = input.find("output");
+  output = wanted != nullptr && wanted->is_string() ? wanted->as_string() : "content";
   if (request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS") {
     request.idempotency_key = effect.key;
   }
@@ -79,22 +83,54 @@ base::Duration retry_after_of(const egress::Response& response) {
 struct Sent {
   std::string method;
   std::string uri;
+  std::string output;                   ///< what the task's output is to be: content, raw or response
+  std::vector<egress::Header> headers;  ///< of response only
 };
 
-std::string output_of(const Sent& sent, const egress::Response& response) {
-  json::Value headers = Value::object();
-  for (const egress::Header& header : response.headers) headers.set(std::string_view(header.name), Value(header.value));
-  // JSON has no place for other bytes.
-  const bool is_text = base::is_utf8(response.body);
-  Value output = {{"request", {{"method", sent.method}, {"uri", sent.uri}}},
-                  {"status", response.status},
-                  {"headers", std::move(headers)}};
-  if (is_text) {
-    output.set("body", Value(response.body));
+Value object_of(const std::vector<egress::Header>& headers) {
+  Value object = Value::object();
+  for (const egress::Header& header : headers) object.set(std::string_view(header.name), Value(header.value));
+  return object;
+}
+
+bool is_declared_json(const egress::Response& response) {
+  const auto type = std::ranges::find(response.headers, "content-type", &egress::Header::name);
+  if (type == response.headers.end()) return false;
+  const std::string media = base::lower(type->value.substr(0, type->value.find(';')));
+  return media.starts_with("application/json") || media.ends_with("+json") || media.starts_with("text/json");
+}
+
+/// JSON where it is declared as JSON and is JSON, else text.
+Value content_of(const egress::Response& response) {
+  if (!is_declared_json(response)) return Value(response.body);
+  if (response.body.empty()) return {};
+  auto parsed = json::parse(response.body);
+  return parsed ? *std::move(parsed) : Value(response.body);
+}
+
+/// Headers and the body's form are kept only where the task asks for them.
+shard::Outcome answered(const Sent& sent, const egress::Response& response) {
+  shard::Outcome outcome;
+  outcome.ok = true;
+  outcome.status = response.status;
+  if (sent.output == "raw") {
+    outcome.output = json::serialize(Value(base::to_base64(base::as_bytes(response.body))));
+  } else if (!base::is_utf8(response.body)) {
+    // JSON has no place for other bytes.
+    outcome.ok = false;
+    outcome.code = base::to_string(ErrorCode::invalid);
+    outcome.message = fmt::format("the answer with status {} is not UTF-8 text; with 'output: raw' it comes as base64",
+                                  response.status);
+  } else if (sent.output == "response") {
+    outcome.output = json::serialize(
+        {{"request", {{"method", sent.method}, {"uri", sent.uri}, {"headers", object_of(sent.headers)}}},
+         {"statusCode", response.status},
+         {"headers", object_of(response.headers)},
+         {"content", content_of(response)}});
   } else {
-    output.set("body_base64", Value(base::to_base64(base::as_bytes(response.body))));
+    outcome.output = json::serialize(content_of(response));
   }
-  return json::serialize(output);
+  return outcome;
 }
 
 bool is_idempotent(std::string_view method) {
@@ -104,7 +140,8 @@ bool is_idempotent(std::string_view method) {
 }  // namespace
 
 CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left, TryDone done) {
-  auto request = request_of(effect, left);
+  std::string output;
+  auto request = request_of(effect, left, output);
   if (!request) {
     TryResult result;
     result.outcome.code = base::to_string(request.error().code());
@@ -112,7 +149,8 @@ CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effe
     done(std::move(result));
     return {};
   }
-  Sent sent{request->method, request->connection.empty() ? request->url : request->path};
+  Sent sent{request->method, request->connection.empty() ? request->url : request->path, std::move(output), {}};
+  if (sent.output == "response") sent.headers = request->headers;
   const egress::RequestId id = broker.send(
       *std::move(request), [sent = std::move(sent), done = std::move(done)](base::Result<egress::Response> response) {
         TryResult result;
@@ -129,12 +167,12 @@ CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effe
         result.retry_after = retry_after_of(*response);
         result.retry =
             status == 429 || (is_idempotent(sent.method) && (status == 502 || status == 503 || status == 504));
-        result.outcome.ok = !result.retry;
-        result.outcome.status = status;
-        result.outcome.output = output_of(sent, *response);
         if (result.retry) {
+          result.outcome.status = status;
           result.outcome.code = status == 429 ? "exhausted" : "unavailable";
           result.outcome.message = fmt::format("the service answered with status {}", status);
+        } else {
+          result.outcome = answered(sent, *response);
         }
         done(std::move(result));
       });

@@ -51,7 +51,7 @@ record::Draft effect_settled(const DecisionContext& context, std::string_view st
     const auto completed = written(builder, task.completed);
     const auto root =
         schema::effect::CreateEffectSucceeded(builder, key, output, outcome.tries, outcome.duration.count(), completed,
-                                              task.output_is_tasks, place.position.value());
+                                              task.output_is_tasks, place.position.value(), outcome.status);
     return draft(context, stream_kind, stream_id, effect_succeeded_type, record::finish(builder, root));
   }
   const auto code = builder.CreateString(outcome.code);

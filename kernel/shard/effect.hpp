@@ -66,9 +66,9 @@ struct EffectChanges {
 /// What came back. `ok` says which of the two halves holds.
 struct Outcome {
   bool ok = false;
-  std::string output;  ///< JSON
-  std::string code;    ///< as base::to_string(ErrorCode)
-  std::uint32_t status = 0;
+  std::string output;        ///< JSON
+  std::string code;          ///< as base::to_string(ErrorCode)
+  std::uint32_t status = 0;  ///< HTTP status of the service; 0 = none
   std::string message;
   std::string detail;  ///< JSON object, or empty
   std::uint32_t tries = 1;

@@ -87,13 +87,18 @@ std::vector<std::string> quoted(const std::string& text) {
   return out;
 }
 
-/// What the pet store answers.
-std::string answer(const Value& request) {
+/// What the pet store answers: a status, and what the task asks for of the answer.
+std::pair<std::uint32_t, std::string> answer(const Value& request) {
   const std::string_view endpoint = request.find("endpoint")->as_string();
-  const auto respond = [&](int status, std::string_view body) {
-    return fmt::format(
-        R"({{"status":{},"headers":{{"Content-Type":"application/json"}},"body":{},"request":{{"method":"GET","uri":"{}","headers":{{}}}}}})",
-        status, json::serialize(Value(body)), endpoint);
+  const auto respond = [&](std::uint32_t status, std::string_view body) -> std::pair<std::uint32_t, std::string> {
+    const Value* output = request.find("output");
+    if (output == nullptr) return {status, std::string(body)};
+    if (output->as_string() == "raw") return {status, '"' + base::to_base64(base::as_bytes(body)) + '"'};
+    return {
+        status,
+        fmt::format(
+            R"({{"request":{{"method":"GET","uri":"{}","headers":{{}}}},"statusCode":{},"headers":{{"content-type":"application/json"}},"content":{}}})",
+            endpoint, status, body)};
   };
   if (endpoint.ends_with("/v2/pet/findByStatus?status=available")) {
     return respond(200, R"([{"id":1,"name":"Rex","status":"available"}])");
@@ -126,7 +131,8 @@ class Play {
     for (auto effects = kernel_.pending(); !effects.empty(); effects = kernel_.pending()) {
       for (const auto& effect : effects) {
         ASSERT_EQ(effect.kind, "http");
-        (void)good(kernel_.succeed(effect.key, answer(good(json::parse(effect.input)))));
+        const auto [status, output] = answer(good(json::parse(effect.input)));
+        (void)good(kernel_.answer(effect.key, status, output));
       }
     }
     detail_ = kernel_.detail(id_);

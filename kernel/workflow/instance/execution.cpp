@@ -216,14 +216,15 @@ void Execution::settle() {
   TRV_ASSERT(state_.outcome.has_value());
   arrival_ = std::exchange(state_.outcome, std::nullopt);
   const shard::Outcome& outcome = arrival_->outcome;
+  const auto* http = std::get_if<definition::HttpCall>(&task.body);
   Attempt<Value> result = Value();
   if (!outcome.ok) {
     result = std::unexpected(Raised{error_of(outcome, task.reference)});
+  } else if (auto refusal = http ? refusal_of(*http, outcome.status, task.reference) : std::nullopt) {
+    result = std::unexpected(Raised{*std::move(refusal)});
   } else if (auto output = json::parse(outcome.output); !output) {
     result = std::unexpected(Raised{make_error(StandardError::runtime, task.reference,
                                                "the operation's output is not JSON: " + output.error().message())});
-  } else if (const auto* http = std::get_if<definition::HttpCall>(&task.body)) {
-    result = result_of(*http, *output, task.reference);
   } else {
     result = *std::move(output);
   }

@@ -93,8 +93,9 @@ class Execution final : public definition::VariableSource {
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
   void request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments);
-  [[nodiscard]] Attempt<Value> result_of(const definition::HttpCall& call, const Value& response,
-                                         std::string_view reference) const;
+  /// The error of an HTTP call whose service did not answer as the task wants it to.
+  [[nodiscard]] static std::optional<Value> refusal_of(const definition::HttpCall& call, std::uint32_t status,
+                                                       std::string_view reference);
   // run_for.cpp
   void next_iteration();
   // run_try.cpp

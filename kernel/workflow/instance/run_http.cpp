@@ -1,19 +1,17 @@
-// `call: http`. The effect's input is {endpoint, headers, query, body}, without what is empty; its outcome is {status,
-// headers, body} where the service answered, whatever it answered; body_base64 replaces body where the answer is not
-// UTF-8.
+// `call: http`. The effect's input is {endpoint, headers, query, body, output}, without what is empty and without an
+// `output` of `content`; its outcome is what the task's `output` asks for, with the status that the service answered.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-#include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "sdk/base/bytes.hpp"
-#include "sdk/base/field_text.hpp"
 
 namespace trv::instance {
 
+using definition::HttpOutput;
 using json::Value;
 
 namespace {
@@ -23,27 +21,6 @@ std::string upper(std::string_view text) {
   std::transform(out.begin(), out.end(), out.begin(),
                  [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
   return out;
-}
-
-bool is_json_type(const Value* headers) {
-  if (headers == nullptr || !headers->is_object()) return false;
-  for (const json::Entry& header : headers->entries()) {
-    if (base::lower(header.name()) != "content-type" || !header.value.is_string()) continue;
-    const std::string type = base::lower(header.value.as_string());
-    const std::string media = type.substr(0, type.find(';'));
-    return media.starts_with("application/json") || media.ends_with("+json") || media.starts_with("text/json");
-  }
-  return false;
-}
-
-/// The body as the workflow sees it: JSON where it is declared as JSON or is JSON already, else text.
-Value content_of(const Value& response) {
-  const Value* body = response.find("body");
-  if (body == nullptr) return {};
-  if (!body->is_string() || !is_json_type(response.find("headers"))) return *body;
-  if (body->as_string().empty()) return {};
-  auto parsed = json::parse(body->as_string());
-  return parsed ? *std::move(parsed) : *body;
 }
 
 }  // namespace
@@ -80,7 +57,7 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
     endpoint += base::percent_encoded(value->is_string() ? std::string(value->as_string()) : json::serialize(*value));
   }
 
-  Value arguments = Value::make_object(4);
+  Value arguments = Value::make_object(5);
   arguments.set("endpoint", Value(endpoint));
   const auto add = [&](std::string_view name, const definition::Template& part) {
     Attempt<Value> value = evaluate(part, input);
@@ -94,6 +71,9 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
   };
   if (!add("headers", call.headers) || !add("query", call.query)) return;
   if (call.body && !add("body", *call.body)) return;
+  if (call.output != HttpOutput::content) {
+    arguments.set("output", Value(call.output == HttpOutput::raw ? "raw" : "response"));
+  }
 
   shard::Effect effect;
   effect.kind = "http";
@@ -102,43 +82,12 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
   request(index, input, std::move(effect), arguments);
 }
 
-Execution::Attempt<Value> Execution::result_of(const definition::HttpCall& call, const Value& response,
-                                               std::string_view reference) const {
-  const Value* status = response.find("status");
-  if (status == nullptr || !status->is_int()) {
-    return std::unexpected(Raised{make_error(StandardError::runtime, reference, "the HTTP response has no status")});
-  }
-  const std::int64_t code = status->as_int();
-  const bool good = (code >= 200 && code < 300) || (call.redirect && code >= 300 && code < 400);
-  if (!good) {
-    return std::unexpected(Raised{make_error(StandardError::communication, reference,
-                                             fmt::format("the service answered with status {}", code),
-                                             static_cast<std::uint32_t>(std::clamp<std::int64_t>(code, 100, 599)))});
-  }
-  const Value* bytes = response.find("body_base64");
-  if (bytes != nullptr && call.output != definition::HttpOutput::raw) {
-    return std::unexpected(Raised{make_error(StandardError::validation, reference,
-                                             "the answer is not UTF-8 text; with 'output: raw' it comes as base64")});
-  }
-  switch (call.output) {
-    case definition::HttpOutput::content: return content_of(response);
-    case definition::HttpOutput::raw: {
-      if (bytes != nullptr) return *bytes;
-      const Value* body = response.find("body");
-      if (body == nullptr) return Value("");
-      return Value(
-          base::to_base64(base::as_bytes(body->is_string() ? std::string(body->as_string()) : json::serialize(*body))));
-    }
-    case definition::HttpOutput::response: break;
-  }
-  const auto part = [&](std::string_view name) {
-    const Value* found = response.find(name);
-    return found == nullptr ? Value::object() : *found;
-  };
-  return Value{{"request", part("request")},
-               {"statusCode", *status},
-               {"headers", part("headers")},
-               {"content", content_of(response)}};
+std::optional<Value> Execution::refusal_of(const definition::HttpCall& call, std::uint32_t status,
+                                           std::string_view reference) {
+  const bool good = (status >= 200 && status < 300) || (call.redirect && status >= 300 && status < 400);
+  if (good) return std::nullopt;
+  return make_error(StandardError::communication, reference, fmt::format("the service answered with status {}", status),
+                    std::clamp(status, 100U, 599U));
 }
 
 }  // namespace trv::instance

@@ -112,7 +112,7 @@ TEST(Calls, that_fail_are_one_record_and_an_answer_that_their_task_cannot_use_is
                                       "instance.faulted faulted"}));
   EXPECT_NE(kernel.timeline(failed)[2].error.find("it went wrong"), std::string::npos);
   const InstanceId absent = kernel.start(name);
-  (void)good(kernel.succeed(kernel.pending()[0].key, R"({"status":404,"headers":{},"body":""})"));
+  (void)good(kernel.answer(kernel.pending()[0].key, 404, "null"));
   EXPECT_EQ(kernel.events_last(), 3U) << "the effect, the task and the instance";
   EXPECT_EQ(outcomes_of(kernel, absent),
             (std::vector<std::string>{"instance.started started", "effect.requested started", "task.faulted faulted",

@@ -92,6 +92,14 @@ class TestKernel {
     outcome.output = output;
     return settle(key, outcome);
   }
+  /// Of an HTTP call: the service answered with this status.
+  base::Result<SettledEffect> answer(std::string_view key, std::uint32_t status, std::string_view output) {
+    shard::Outcome outcome;
+    outcome.ok = true;
+    outcome.status = status;
+    outcome.output = output;
+    return settle(key, outcome);
+  }
   base::Result<SettledEffect> fail(std::string_view key, std::string_view code, std::uint32_t status = 0) {
     shard::Outcome outcome;
     outcome.code = code;
