@@ -1,10 +1,9 @@
 #include "kernel/shard/outbox.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cstring>
+#include <utility>
 
 #include "events/record/payload.hpp"
+#include "events/record/row.hpp"
 #include "events/schema/effect_generated.h"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
@@ -15,7 +14,7 @@ namespace {
 constexpr std::size_t digest_bytes = 16;
 constexpr std::size_t number_bytes = 8;
 
-/// What precedes the record in a row.
+/// What a row begins with; what follows is the effect.
 struct RowHead {
   std::int64_t since_ns = 0;  ///< when it was requested, released or parked
   std::uint64_t deaths = 0;
@@ -55,66 +54,69 @@ std::string parked_key(std::string_view tenant, std::string_view key) {
   return tenant_prefix(tenant) + digest_of_key(key);
 }
 
-std::string row_of(const RowHead& head, base::BytesView stored) {
-  std::string row(sizeof head, '\0');
-  std::memcpy(row.data(), &head, sizeof head);
-  row += base::as_text(stored);
+std::string row_of(const RowHead& head, base::BytesView rest) {
+  std::string row;
+  record::RowWriter(row) << head.since_ns << head.deaths;
+  row += base::as_text(rest);
   return row;
 }
 
-struct Row {
-  RowHead head;
-  base::BytesView stored;
-};
+/// What the record says, without what its key in the table says.
+base::Result<std::string> row_of(const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* requested, record::payload_of<schema::effect::EffectRequested>(event));
+  std::string row;
+  row.reserve(256);
+  record::RowWriter writer(row);
+  writer << event.time().ns() << std::uint64_t{0} << event.stream_kind() << event.stream_id() << event.traceparent()
+         << requested->attempt() << requested->timeout_ms();
+  for (const auto* text : {requested->key(), requested->task(), requested->kind(), requested->plugin(),
+                           requested->version(), requested->operation(), requested->connection(), requested->input()}) {
+    writer << record::text_of(text);
+  }
+  return row;
+}
 
-base::Result<Row> read_row(base::BytesView bytes) {
-  Row row;
-  if (bytes.size() <= sizeof row.head) {
+/// The head of a row, and what follows it.
+base::Result<std::pair<RowHead, base::BytesView>> split(base::BytesView row) {
+  RowHead head;
+  record::RowReader reader(row);
+  reader >> head.since_ns >> head.deaths;
+  if (reader.rest().empty()) {
     return base::fail(base::ErrorCode::corrupt, "a row of the outbox is too short; rebuild the projection");
   }
-  std::memcpy(&row.head, bytes.data(), sizeof row.head);
-  row.stored = bytes.subspan(sizeof row.head);
-  return row;
+  return std::pair(head, reader.rest());
 }
 
-base::Result<Effect> effect_of(base::BytesView stored) {
-  TRV_TRY_ASSIGN(const record::Record record, record::Record::decode(stored));
-  const record::RecordView& event = record.view();
-  TRV_TRY_ASSIGN(const auto* requested, record::payload_of<schema::effect::EffectRequested>(event));
+/// The tenant is what the key begins with; `id_bytes` follow a zero behind it.
+base::Result<Effect> effect_of(base::BytesView key, std::size_t id_bytes, base::BytesView rest) {
+  TRV_EXPECTS(key.size() > id_bytes + 1);
   Effect effect;
-  effect.tenant = base::TenantId(event.tenant());
-  effect.key = record::text_of(requested->key());
-  effect.stream_kind = event.stream_kind();
-  effect.owner = event.stream_id();
-  effect.task = record::text_of(requested->task());
-  effect.attempt = requested->attempt();
-  effect.kind = record::text_of(requested->kind());
-  effect.plugin = record::text_of(requested->plugin());
-  effect.version = record::text_of(requested->version());
-  effect.operation = record::text_of(requested->operation());
-  effect.connection = record::text_of(requested->connection());
-  effect.input = record::text_of(requested->input());
-  effect.timeout = std::chrono::milliseconds(requested->timeout_ms());
-  effect.traceparent = event.traceparent();
+  effect.tenant = base::TenantId(std::string(base::as_text(key.first(key.size() - id_bytes - 1))));
+  std::uint64_t timeout_ms = 0;
+  record::RowReader reader(rest);
+  reader >> effect.stream_kind >> effect.owner >> effect.traceparent >> effect.attempt >> timeout_ms >> effect.key >>
+      effect.task >> effect.kind >> effect.plugin >> effect.version >> effect.operation >> effect.connection >>
+      effect.input;
+  TRV_TRY(reader.finish("an effect of the outbox"));
+  effect.timeout = std::chrono::milliseconds(timeout_ms);
   return effect;
 }
 
 base::Result<Effect> pending_effect(base::BytesView key, base::BytesView value) {
-  TRV_TRY_ASSIGN(const Row row, read_row(value));
-  TRV_TRY_ASSIGN(Effect effect, effect_of(row.stored));
-  effect.requested = base::Timestamp(row.head.since_ns);
+  TRV_TRY_ASSIGN(const auto row, split(value));
+  TRV_TRY_ASSIGN(Effect effect, effect_of(key, number_bytes, row.second));
+  effect.requested = base::Timestamp(row.first.since_ns);
   effect.position = record::Lsn(number_at_end(key));
   return effect;
 }
 
 base::Result<ParkedEffect> parked_effect(base::BytesView key, base::BytesView value) {
-  TRV_EXPECTS(key.size() > digest_bytes);
-  TRV_TRY_ASSIGN(const Row row, read_row(value));
+  TRV_TRY_ASSIGN(const auto row, split(value));
   ParkedEffect parked;
-  TRV_TRY_ASSIGN(parked.effect, effect_of(row.stored));
+  TRV_TRY_ASSIGN(parked.effect, effect_of(key, digest_bytes, row.second));
   parked.id = base::to_hex(key.last(digest_bytes));
-  parked.deaths = static_cast<std::uint32_t>(row.head.deaths);
-  parked.parked = base::Timestamp(row.head.since_ns);
+  parked.deaths = static_cast<std::uint32_t>(row.first.deaths);
+  parked.parked = base::Timestamp(row.first.since_ns);
   return parked;
 }
 
@@ -136,8 +138,8 @@ base::Status Outbox::apply(lmdb::WriteTxn& txn, const record::RecordView& event)
   const std::string_view type = event.type();
   if (!type.starts_with(effect_types)) return {};
   if (type == effect_requested_type) {
-    return pending_.put(txn, position_key(event.tenant(), event.lsn()),
-                        base::as_bytes(row_of({.since_ns = event.time().ns()}, event.stored())));
+    TRV_TRY_ASSIGN(const std::string row, row_of(event));
+    return pending_.put(txn, position_key(event.tenant(), event.lsn()), base::as_bytes(row));
   }
   if (type == effect_succeeded_type) return end<schema::effect::EffectSucceeded>(txn, event);
   if (type == effect_failed_type) return end<schema::effect::EffectFailed>(txn, event);
@@ -159,8 +161,8 @@ base::Status Outbox::park(lmdb::WriteTxn& txn, const record::RecordView& event) 
   const std::string before = position_key(event.tenant(), record::Lsn(parked->position()));
   TRV_TRY_ASSIGN(const auto value, pending_.get(txn, before));
   if (!value) return {};
-  TRV_TRY_ASSIGN(const Row row, read_row(*value));
-  const std::string moved = row_of({.since_ns = event.time().ns(), .deaths = parked->deaths()}, row.stored);
+  TRV_TRY_ASSIGN(const auto row, split(*value));
+  const std::string moved = row_of({.since_ns = event.time().ns(), .deaths = parked->deaths()}, row.second);
   TRV_TRY(pending_.erase(txn, before));
   return parked_.put(txn, parked_key(event.tenant(), record::text_of(parked->key())), base::as_bytes(moved));
 }
@@ -171,8 +173,8 @@ base::Status Outbox::release(lmdb::WriteTxn& txn, const record::RecordView& even
   const std::string before = parked_key(event.tenant(), record::text_of(released->key()));
   TRV_TRY_ASSIGN(const auto value, parked_.get(txn, before));
   if (!value) return {};
-  TRV_TRY_ASSIGN(const Row row, read_row(*value));
-  const std::string moved = row_of({.since_ns = event.time().ns()}, row.stored);
+  TRV_TRY_ASSIGN(const auto row, split(*value));
+  const std::string moved = row_of({.since_ns = event.time().ns()}, row.second);
   TRV_TRY(parked_.erase(txn, before));
   return pending_.put(txn, position_key(event.tenant(), event.lsn()), base::as_bytes(moved));
 }

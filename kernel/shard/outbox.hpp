@@ -25,7 +25,7 @@ struct ParkedEffect {
 class Outbox final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "outbox"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 4; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 5; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -51,8 +51,8 @@ class Outbox final : public projection::Projector {
   [[nodiscard]] base::Status park(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status release(lmdb::WriteTxn& txn, const record::RecordView& event);
 
-  lmdb::Table pending_;  ///< tenant 0 position → since, and the record that requests it
-  lmdb::Table parked_;   ///< tenant 0 digest of the key → since, deaths, and the record that requests it
+  lmdb::Table pending_;  ///< tenant 0 position → since, and the effect
+  lmdb::Table parked_;   ///< tenant 0 digest of the key → since, deaths, and the effect
 };
 
 }  // namespace trv::shard
