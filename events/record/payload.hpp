@@ -14,6 +14,9 @@
 
 namespace trv::record {
 
+/// This thread's, empty; it keeps its memory from one payload to the next.
+[[nodiscard]] flatbuffers::FlatBufferBuilder& payload_builder();
+
 /// Finishes the builder with `root` and copies what it holds: the payload of a draft. The builder is used up.
 template <typename Table>
 [[nodiscard]] base::Bytes finish(flatbuffers::FlatBufferBuilder& builder, flatbuffers::Offset<Table> root) {

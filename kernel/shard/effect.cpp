@@ -27,7 +27,7 @@ record::Draft effect_requested(const DecisionContext& context, const Effect& eff
   TRV_EXPECTS(!effect.key.empty() && !effect.stream_kind.empty());
   TRV_EXPECTS(!effect.owner.empty() && effect.owner.size() <= owner_bytes_max);
   TRV_EXPECTS(effect.attempt >= 1 && effect.timeout >= base::Duration::zero());
-  flatbuffers::FlatBufferBuilder builder(768 + effect.input.size());
+  flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
   const auto text = [&builder](std::string_view value) {
     return value.empty() ? flatbuffers::Offset<flatbuffers::String>() : builder.CreateString(value);
   };
@@ -44,7 +44,7 @@ record::Draft effect_settled(const DecisionContext& context, std::string_view st
                              const EffectPlace& place, const Outcome& outcome, const SettledTask& task) {
   TRV_EXPECTS(!place.key.empty() && outcome.duration >= base::Duration::zero());
   TRV_EXPECTS(outcome.ok ? !task.faulted : !task.completed);
-  flatbuffers::FlatBufferBuilder builder(512 + outcome.output.size());
+  flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
   const auto key = builder.CreateString(place.key);
   if (outcome.ok) {
     const auto output = builder.CreateString(outcome.output);
@@ -66,7 +66,7 @@ record::Draft effect_settled(const DecisionContext& context, std::string_view st
 
 record::Draft effect_cancelled(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
                                const EffectPlace& place) {
-  flatbuffers::FlatBufferBuilder builder(64 + place.key.size());
+  flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
   const auto key = builder.CreateString(place.key);
   const auto root = schema::effect::CreateEffectCancelled(builder, key, place.position.value());
   return draft(context, stream_kind, stream_id, effect_cancelled_type, record::finish(builder, root));
@@ -74,7 +74,7 @@ record::Draft effect_cancelled(const DecisionContext& context, std::string_view 
 
 record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths) {
   TRV_EXPECTS(deaths >= 1 && effect.position.value() > 0);
-  flatbuffers::FlatBufferBuilder builder(256);
+  flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
   const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
   const auto root =
       schema::effect::CreateEffectParked(builder, text(effect.key), text(effect.plugin), text(effect.version),
@@ -83,7 +83,7 @@ record::Draft effect_parked(const DecisionContext& context, const Effect& effect
 }
 
 record::Draft effect_released(const DecisionContext& context, const Effect& effect) {
-  flatbuffers::FlatBufferBuilder builder(128 + effect.key.size());
+  flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
   const auto key = builder.CreateString(effect.key);
   const auto task = builder.CreateString(effect.task);
   return draft(context, effect.stream_kind, effect.owner, effect_released_type,

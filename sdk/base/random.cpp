@@ -14,14 +14,14 @@
 namespace trv::base {
 namespace {
 
-// Asking the generator costs about as much for 16 bytes as for 512. Ids draw from a reserve of their thread; what is
+// Asking the generator costs about as much for 16 bytes as for 4096. Ids draw from a reserve of their thread; what is
 // longer than an id may be a key, which leaves no copy.
 constexpr std::size_t id_bytes = 16;
 
 std::atomic<std::uint64_t> forks{0};
 
 struct Reserve {
-  std::array<std::uint8_t, 512> bytes;
+  std::array<std::uint8_t, 4096> bytes;
   std::size_t left = 0;
   std::uint64_t forks_seen = 0;
 };

@@ -117,36 +117,59 @@ base::Result<Value> whole_input(const shard::DecisionContext& context, Workflows
   return base::fail(ErrorCode::unavailable, "the event's data is being read from its blob");
 }
 
-InstanceData data_of(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                     const InstanceId& instance, const InstanceStore::Loaded& loaded) {
-  const InstanceStore store(workflows.tables);
-  return {.started_ns = loaded.started_ns,
-          .input = [&txn, &context, workflows, store, instance,
-                    by_event = loaded.trigger.starts_with(event_trigger)]() -> base::Result<Value> {
-            TRV_TRY_ASSIGN(Value input, store.input(txn, context.tenant, instance));
-            // What a client gives as an input names no blob, whatever it looks like.
-            return by_event ? whole_input(context, workflows, std::move(input)) : std::move(input);
-          },
-          .context = [&txn, &context, store, instance] { return store.context(txn, context.tenant, instance); },
-          .frame_input = [&txn, &context, store, instance](
-                             std::size_t depth) { return store.frame_input(txn, context.tenant, instance, depth); },
-          .loop_items = [&txn, &context, store, instance](
-                            std::size_t depth,
-                            std::size_t row) { return store.loop_items(txn, context.tenant, instance, depth, row); }};
-}
+/// Of an instance that the tables have.
+class StoredData final : public InstanceData {
+ public:
+  StoredData(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+             const InstanceId& instance, const InstanceStore::Loaded& loaded)
+      : txn_(txn), context_(context), workflows_(workflows), instance_(instance), loaded_(loaded) {}
+
+  [[nodiscard]] std::int64_t started_ns() const override { return loaded_.started_ns; }
+  [[nodiscard]] base::Result<Value> input() const override {
+    TRV_TRY_ASSIGN(Value input, store_.input(txn_, context_.tenant, instance_));
+    // What a client gives as an input names no blob, whatever it looks like.
+    if (!loaded_.trigger.starts_with(event_trigger)) return input;
+    return whole_input(context_, workflows_, std::move(input));
+  }
+  [[nodiscard]] base::Result<Value> context() const override {
+    return store_.context(txn_, context_.tenant, instance_);
+  }
+  [[nodiscard]] base::Result<Value> frame_input(std::size_t depth) const override {
+    return store_.frame_input(txn_, context_.tenant, instance_, depth);
+  }
+  [[nodiscard]] base::Result<Value> loop_items(std::size_t depth, std::size_t row) const override {
+    return store_.loop_items(txn_, context_.tenant, instance_, depth, row);
+  }
+
+ private:
+  const lmdb::Txn& txn_;
+  const shard::DecisionContext& context_;
+  Workflows workflows_;
+  const InstanceId& instance_;
+  const InstanceStore::Loaded& loaded_;
+  InstanceStore store_{workflows_.tables};
+};
 
 /// Of an instance that starts in this decision: all that there is is in the execution already.
-InstanceData data_of_new(const shard::DecisionContext& context) {
-  const auto nothing = []() -> base::Result<Value> { return Value::object(); };
-  return {.started_ns = context.now.ns(), .input = nothing, .context = nothing};
-}
+class NewData final : public InstanceData {
+ public:
+  explicit NewData(const shard::DecisionContext& context) : context_(context) {}
+  [[nodiscard]] std::int64_t started_ns() const override { return context_.now.ns(); }
+  [[nodiscard]] base::Result<Value> input() const override { return Value::object(); }
+  [[nodiscard]] base::Result<Value> context() const override { return Value::object(); }
+  [[nodiscard]] base::Result<Value> frame_input(std::size_t) const override { return Value::object(); }
+  [[nodiscard]] base::Result<Value> loop_items(std::size_t, std::size_t) const override { return Value::object(); }
+
+ private:
+  const shard::DecisionContext& context_;
+};
 
 base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     const InstanceId& instance, Opened opened) {
   if (opened.loaded.state.status != Status::running) return shard::Decision{};
   DecisionBudget budget;
-  Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state),
-                      data_of(txn, context, workflows, instance, opened.loaded), budget);
+  const StoredData data(txn, context, workflows, instance, opened.loaded);
+  Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, budget);
   TRV_TRY(execution.run());
   return execution.take_decision();
 }
@@ -225,7 +248,8 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
     TRV_TRY_ASSIGN(input, parse_data("the input", command.input));
   }
   DecisionBudget budget;
-  Execution execution(context, *definition, out.instance, {}, data_of_new(context), budget);
+  const NewData data(context);
+  Execution execution(context, *definition, out.instance, {}, data, budget);
   TRV_TRY(execution.begin(command.trigger, {.whole = input, .kept = input}));
   TRV_TRY(execution.run());
   out.definition = stored->name;
@@ -301,11 +325,11 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   // One runs here, with what the request has left. Several each run in a decision of their own, so that none pays for
   // another.
   const bool runs_here = definitions.size() == 1 && budget.fuel.left() >= fuel_per_task_max;
+  const NewData data(context);
   for (const DefinitionPointer& definition : definitions) {
     out.instances.push_back(context.ids.next(context.now));
     DecisionBudget own(own_fuel);
-    Execution execution(context, *definition, out.instances.back(), State{}, data_of_new(context),
-                        runs_here ? budget : own);
+    Execution execution(context, *definition, out.instances.back(), State{}, data, runs_here ? budget : own);
     TRV_TRY(execution.begin(std::string(event_trigger) + event.id, input, runs_here ? When::now : When::next));
     if (runs_here) TRV_TRY(execution.run());
     budget.event_bytes += own.event_bytes;

@@ -123,7 +123,7 @@ Value Execution::workflow_value() {
   workflow_cache_ = Value{{"id", instance_.to_string()},
                           {"definition", definition_.document},
                           {"input", *input_cache_},
-                          {"startedAt", time_value(instance_data_.started_ns)}};
+                          {"startedAt", time_value(instance_data_.started_ns())}};
   return *workflow_cache_;
 }
 

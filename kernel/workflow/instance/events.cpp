@@ -88,7 +88,7 @@ Offset<flatbuffers::Vector<std::uint8_t>> digest(FlatBufferBuilder& builder, con
 
 record::Draft EventWriter::started(const definition::Definition& definition, std::string_view trigger,
                                    std::string_view input, const Json& error, const Move& move) const {
-  FlatBufferBuilder builder(512 + input.size());
+  FlatBufferBuilder& builder = record::payload_builder();
   const Text space = text(builder, definition.name.space);
   const Text name = text(builder, definition.name.name);
   const Text version = text(builder, definition.name.version);
@@ -104,21 +104,21 @@ record::Draft EventWriter::started(const definition::Definition& definition, std
 }
 
 record::Draft EventWriter::completed(const Json& output, std::uint64_t steps) const {
-  FlatBufferBuilder builder(64 + (output ? output->size() : 0));
+  FlatBufferBuilder& builder = record::payload_builder();
   const Text output_text = json(builder, output);
   return shard::draft(context_, instance_stream, instance_, instance_completed_type,
                       record::finish(builder, schema::workflow::CreateInstanceCompleted(builder, output_text, steps)));
 }
 
 record::Draft EventWriter::faulted(std::string_view error, std::uint64_t steps) const {
-  FlatBufferBuilder builder(64 + error.size());
+  FlatBufferBuilder& builder = record::payload_builder();
   const Text error_text = text(builder, error);
   return shard::draft(context_, instance_stream, instance_, instance_faulted_type,
                       record::finish(builder, schema::workflow::CreateInstanceFaulted(builder, error_text, steps)));
 }
 
 record::Draft EventWriter::cancelled(std::string_view reason) const {
-  FlatBufferBuilder builder(64 + reason.size());
+  FlatBufferBuilder& builder = record::payload_builder();
   const Text reason_text = text(builder, reason);
   return shard::draft(context_, instance_stream, instance_, instance_cancelled_type,
                       record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text)));
@@ -136,7 +136,7 @@ record::Draft EventWriter::settled(const Arrival& arrival) const {
 }
 
 record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) const {
-  FlatBufferBuilder builder(256);
+  FlatBufferBuilder& builder = record::payload_builder();
   const auto about = step_of(builder, context_, step);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_waiting_type,
@@ -145,7 +145,7 @@ record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) co
 
 record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                           const Move& move) const {
-  FlatBufferBuilder builder(320 + (output ? output->size() : 0) + (context ? context->size() : 0));
+  FlatBufferBuilder& builder = record::payload_builder();
   const auto root = completed_of(builder, context_, step, skipped, output, context, move);
   return shard::draft(context_, instance_stream, instance_, task_completed_type, record::finish(builder, root));
 }
@@ -161,7 +161,7 @@ record::Draft EventWriter::task_completed(const StepOf& step, const Arrival& arr
 }
 
 record::Draft EventWriter::task_faulted(const StepOf& step, std::string_view error, const Move& move) const {
-  FlatBufferBuilder builder(320 + error.size());
+  FlatBufferBuilder& builder = record::payload_builder();
   const auto root = faulted_of(builder, context_, step, error, move);
   return shard::draft(context_, instance_stream, instance_, task_faulted_type, record::finish(builder, root));
 }
@@ -174,7 +174,7 @@ record::Draft EventWriter::task_faulted(const StepOf& step, const Arrival& arriv
 }
 
 record::Draft EventWriter::task_retried(const StepOf& step, std::string_view error, const Move& move) const {
-  FlatBufferBuilder builder(320 + error.size());
+  FlatBufferBuilder& builder = record::payload_builder();
   const auto about = step_of(builder, context_, step);
   const Text error_text = text(builder, error);
   const auto moved = continuation(builder, move);
@@ -192,7 +192,7 @@ std::vector<std::string> event_types(const definition::Definition& definition) {
 
 record::Draft workflow_applied(const shard::DecisionContext& context, const definition::Definition& definition,
                                definition::Format format, std::string_view source) {
-  FlatBufferBuilder builder(512 + source.size());
+  FlatBufferBuilder& builder = record::payload_builder();
   const Text space = text(builder, definition.name.space);
   const Text name = text(builder, definition.name.name);
   const Text version = text(builder, definition.name.version);
@@ -212,7 +212,7 @@ constexpr std::size_t failure_bytes_max = 1'000;
 record::Draft filter_failed(const shard::DecisionContext& context, const definition::Definition& definition,
                             std::string_view event_id, std::string_view why) {
   TRV_EXPECTS(!why.empty());
-  FlatBufferBuilder builder(256);
+  FlatBufferBuilder& builder = record::payload_builder();
   const Text version = text(builder, definition.name.version);
   const Text event = text(builder, event_id);
   const Text reason = text(builder, base::utf8_prefix(why, failure_bytes_max));

@@ -22,13 +22,13 @@ std::string_view to_string(Status status) noexcept {
 }
 
 Execution::Execution(const shard::DecisionContext& context, const definition::Definition& definition,
-                     const InstanceId& instance, State state, InstanceData data, DecisionBudget& budget)
+                     const InstanceId& instance, State state, const InstanceData& data, DecisionBudget& budget)
     : context_(context),
       definition_(definition),
       instance_(instance),
       writer_(context, instance),
       state_(std::move(state)),
-      instance_data_(std::move(data)),
+      instance_data_(data),
       budget_(budget),
       frames_known_(state_.frames.size()) {
   TRV_EXPECTS(!definition_.tasks.empty() && context_.now.ns() >= 0);

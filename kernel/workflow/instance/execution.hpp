@@ -3,7 +3,6 @@
 // from a state, a definition and a context to the events. One thread, for the time of one decision. Each task kind has
 // its own file run_<kind>.cpp.
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -18,13 +17,15 @@
 namespace trv::instance {
 
 /// What an execution reads of its instance and does not carry in its state; each only when it is needed.
-struct InstanceData {
-  std::int64_t started_ns = 0;
-  std::function<base::Result<json::Value>()> input;    ///< as given to the instance
-  std::function<base::Result<json::Value>()> context;  ///< the exported context; {} at first
+class InstanceData {
+ public:
+  virtual ~InstanceData() = default;
+  [[nodiscard]] virtual std::int64_t started_ns() const = 0;
+  [[nodiscard]] virtual base::Result<json::Value> input() const = 0;    ///< as given to the instance
+  [[nodiscard]] virtual base::Result<json::Value> context() const = 0;  ///< the exported context; {} at first
   /// The input of the frame at this depth, and a row of items of the loop there.
-  std::function<base::Result<json::Value>(std::size_t depth)> frame_input{};
-  std::function<base::Result<json::Value>(std::size_t depth, std::size_t row)> loop_items{};
+  [[nodiscard]] virtual base::Result<json::Value> frame_input(std::size_t depth) const = 0;
+  [[nodiscard]] virtual base::Result<json::Value> loop_items(std::size_t depth, std::size_t row) const = 0;
 };
 
 /// What a new instance begins with.
@@ -41,7 +42,7 @@ class Execution final : public definition::VariableSource {
  public:
   /// References must outlive the execution. `state` is where the events so far have led; `budget` is the decision's.
   Execution(const shard::DecisionContext& context, const definition::Definition& definition, const InstanceId& instance,
-            State state, InstanceData data, DecisionBudget& budget);
+            State state, const InstanceData& data, DecisionBudget& budget);
 
   /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
   [[nodiscard]] base::Status begin(std::string_view trigger, const Input& input, When runs = When::now);
@@ -150,7 +151,7 @@ class Execution final : public definition::VariableSource {
   InstanceId instance_;
   EventWriter writer_;
   State state_;
-  InstanceData instance_data_;
+  const InstanceData& instance_data_;
   Scope scope_;
   shard::Decision decision_;
   std::optional<Value> context_cache_;

@@ -83,7 +83,15 @@ base::Result<Value> parse_row(const std::optional<base::BytesView>& bytes, std::
 
 std::string effect_key(const base::TenantId& tenant, std::string_view instance, std::string_view task,
                        std::uint32_t run) {
-  return fmt::format("{}/{}{}/{}", tenant.value(), instance, task, run);
+  std::string key;
+  key.reserve(tenant.value().size() + instance.size() + task.size() + 12);
+  key += tenant.value();
+  key += '/';
+  key += instance;
+  key += task;
+  key += '/';
+  key += std::to_string(run);
+  return key;
 }
 
 base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmdb::Txn& txn,

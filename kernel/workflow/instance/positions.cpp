@@ -28,6 +28,7 @@ std::string encode(std::span<const Run> runs) {
 
 base::Result<std::vector<Run>> decode_runs(base::BytesView bytes) {
   std::vector<Run> runs;
+  runs.reserve(bytes.size() / 2 + 1);
   std::uint64_t end = 0;
   while (!bytes.empty()) {
     const auto distance = record::take_varint(bytes);
