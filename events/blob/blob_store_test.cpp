@@ -1,5 +1,6 @@
 // Both stores against the suite, and what each does beyond it.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -124,6 +125,21 @@ TEST(FolderBlobStoreTest, a_put_that_the_disk_refuses_is_unavailable_and_leaves_
   EXPECT_TRUE(fs::is_empty(world.blobs() / ".unfinished"));
   fs::remove(folder);
   EXPECT_EQ(world.store().put(base::as_bytes("refused")).value(), digest);
+}
+
+TEST(FolderBlobStoreTest, a_put_for_which_there_is_no_room_writes_nothing_and_what_is_stored_needs_none) {
+  FolderWorld world;
+  const base::Digest stored = world.store().put(base::as_bytes("stored")).value();
+  base::SystemRandom random;
+  const auto has_room = [](std::uint64_t bytes) -> base::Status {
+    if (bytes <= 4) return {};
+    return base::fail(base::ErrorCode::unavailable, fmt::format("no room for {} bytes", bytes));
+  };
+  const auto store = FolderBlobStore::open(world.blobs(), BlobStoreWorld::bytes_max, random, has_room).value();
+  EXPECT_EQ(store->put(base::as_bytes("stored")).value(), stored);
+  EXPECT_EQ(store->put(base::as_bytes("large")).error().message(), "no room for 5 bytes");
+  EXPECT_EQ(store->list(std::nullopt, 10).value(), std::vector{stored});
+  EXPECT_TRUE(store->put(base::as_bytes("tiny")));
 }
 
 TEST(FolderBlobStoreTest, what_is_left_over_is_what_nobody_names_and_nobody_put_since_the_start) {

@@ -49,7 +49,7 @@ std::optional<Digest> digest_of(std::string_view prefix, std::string_view rest) 
 }  // namespace
 
 base::Result<std::unique_ptr<FolderBlobStore>> FolderBlobStore::open(const fs::path& folder, std::size_t bytes_max,
-                                                                     base::Random& random) {
+                                                                     base::Random& random, HasRoom has_room) {
   TRV_EXPECTS(bytes_max > 0);
   std::error_code error;
   const fs::path whole = fs::absolute(folder, error).lexically_normal();
@@ -59,11 +59,11 @@ base::Result<std::unique_ptr<FolderBlobStore>> FolderBlobStore::open(const fs::p
   fs::remove_all(whole / unfinished_name, error);
   if (error) return base::fail(disk_error("remove", whole / unfinished_name, error));
   TRV_TRY(make_folder(whole / unfinished_name));
-  return std::unique_ptr<FolderBlobStore>(new FolderBlobStore(whole, bytes_max, random));
+  return std::unique_ptr<FolderBlobStore>(new FolderBlobStore(whole, bytes_max, random, std::move(has_room)));
 }
 
-FolderBlobStore::FolderBlobStore(fs::path folder, std::size_t bytes_max, base::Random& random)
-    : folder_(std::move(folder)), bytes_max_(bytes_max), random_(random) {}
+FolderBlobStore::FolderBlobStore(fs::path folder, std::size_t bytes_max, base::Random& random, HasRoom has_room)
+    : folder_(std::move(folder)), bytes_max_(bytes_max), random_(random), has_room_(std::move(has_room)) {}
 
 fs::path FolderBlobStore::path_of(const Digest& digest) const {
   const std::string name = base::to_hex(digest);
@@ -85,6 +85,7 @@ base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
     return digest;
   }
   if (stored.error().code() == ErrorCode::unavailable) return base::fail(stored.error());
+  if (has_room_) TRV_TRY(has_room_(bytes.size()));
   const fs::path path = path_of(digest);
   TRV_TRY(make_folder(path.parent_path()));
   std::array<std::uint8_t, 16> unique{};

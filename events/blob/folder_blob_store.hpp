@@ -16,10 +16,15 @@ namespace trv::blob {
 
 class FolderBlobStore final : public BlobStore {
  public:
+  /// Whether there is room for so many bytes more. Any thread.
+  using HasRoom = std::function<base::Status(std::uint64_t bytes)>;
+
   /// Makes the folder where it is missing and removes what unfinished puts left. `random` outlives the store and may be
-  /// used on any thread. Error: unavailable.
+  /// used on any thread. `has_room` may be empty; it is asked before a blob is written, and its error is put's.
+  /// Error: unavailable.
   [[nodiscard]] static base::Result<std::unique_ptr<FolderBlobStore>> open(const std::filesystem::path& folder,
-                                                                           std::size_t bytes_max, base::Random& random);
+                                                                           std::size_t bytes_max, base::Random& random,
+                                                                           HasRoom has_room = {});
 
   [[nodiscard]] base::Result<base::Digest> put(base::BytesView bytes) override;
   [[nodiscard]] base::Result<base::Bytes> get(const base::Digest& digest) override;
@@ -34,13 +39,14 @@ class FolderBlobStore final : public BlobStore {
   [[nodiscard]] base::Status remove_left_over(const std::function<base::Result<bool>(const base::Digest&)>& is_named);
 
  private:
-  FolderBlobStore(std::filesystem::path folder, std::size_t bytes_max, base::Random& random);
+  FolderBlobStore(std::filesystem::path folder, std::size_t bytes_max, base::Random& random, HasRoom has_room);
   [[nodiscard]] std::filesystem::path path_of(const base::Digest& digest) const;
   [[nodiscard]] base::Status unlink(const base::Digest& digest);
 
   const std::filesystem::path folder_;
   const std::size_t bytes_max_;
   base::Random& random_;
+  const HasRoom has_room_;
   std::shared_mutex removal_;  ///< shared by put, so that what put has found stored is not removed before it returns
   std::mutex put_mutex_;
   std::optional<std::set<base::Digest>> put_{std::in_place};  ///< since open(), until remove_left_over()

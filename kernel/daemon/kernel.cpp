@@ -214,7 +214,9 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.log, open_log(config_));
   report.log = parts.log.name;
   const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards)};
-  TRV_TRY_ASSIGN(parts.blobs, blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_));
+  const auto has_room = [folder](std::uint64_t bytes) { return disk_has_room(folder, bytes); };
+  TRV_TRY_ASSIGN(parts.blobs,
+                 blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_, has_room));
   TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
   const std::uint64_t last = parts.node->platform().log_end().value();
   logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
@@ -230,7 +232,8 @@ base::Status Kernel::compose(StartReport& report) {
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
-  TRV_TRY_ASSIGN(parts.archives, blob::FolderBlobStore::open(folder / "packages", package::package_bytes_max, random_));
+  TRV_TRY_ASSIGN(parts.archives,
+                 blob::FolderBlobStore::open(folder / "packages", package::package_bytes_max, random_, has_room));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
   plugin_host::HostConfiguration hosting;
   TRV_TRY_ASSIGN(hosting.trial_program, beside_this_program("trav-plugin-host"));

@@ -23,6 +23,17 @@ std::uint64_t map_reserve(std::uint64_t map_bytes) {
 
 }  // namespace
 
+base::Status disk_has_room(const std::filesystem::path& folder, std::uint64_t bytes) {
+  std::error_code error;
+  const std::filesystem::space_info disk = std::filesystem::space(folder, error);
+  // A write that fails says what the file system does not.
+  if (error || disk.available >= bytes + std::min<std::uint64_t>(disk.capacity / 20, disk_reserve_max)) return {};
+  return base::fail(ErrorCode::unavailable,
+                    fmt::format("the disk of the data folder has {} MiB left; free some space on it. Requests that "
+                                "delete or cancel are still taken",
+                                disk.available / mib));
+}
+
 Room::Room(std::filesystem::path data_folder, std::vector<Store> stores, const base::Clock& clock,
            std::shared_ptr<spdlog::logger> logger)
     : data_folder_(std::move(data_folder)), stores_(std::move(stores)), clock_(clock), logger_(std::move(logger)) {}
@@ -35,7 +46,7 @@ base::Status Room::check() {
     maps_ = measure_maps();
   }
   const bool had_room = room_.has_value();
-  room_ = maps_ ? measure_disk() : maps_;
+  room_ = maps_ ? disk_has_room(data_folder_) : maps_;
   if (had_room && !room_) logger_->error("{}: {}", data_folder_.string(), room_.error().message());
   if (!had_room && room_) logger_->info("{}: there is room again", data_folder_.string());
   return room_;
@@ -51,18 +62,6 @@ base::Status Room::measure_maps() const {
                                   store.name, stats.used_bytes / mib, stats.map_bytes / mib));
   }
   return {};
-}
-
-base::Status Room::measure_disk() const {
-  std::error_code error;
-  const std::filesystem::space_info disk = std::filesystem::space(data_folder_, error);
-  // Where the file system does not say, a write that fails will.
-  if (error || disk.available >= std::min<std::uint64_t>(disk.capacity / 20, disk_reserve_max)) return {};
-  return base::fail(
-      ErrorCode::unavailable,
-      fmt::format("the disk of the data folder has {} MiB left; free some space on it. Requests that delete "
-                  "or cancel are still taken",
-                  disk.available / mib));
 }
 
 }  // namespace trv::daemon

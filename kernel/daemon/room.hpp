@@ -17,6 +17,10 @@
 
 namespace trv::daemon {
 
+/// Whether the disk of `folder` has room for so many bytes more besides the reserve; also where the file system does
+/// not say. Any thread. Error: unavailable, with what to do; without a path.
+[[nodiscard]] base::Status disk_has_room(const std::filesystem::path& folder, std::uint64_t bytes = 0);
+
 class Room {
  public:
   /// Something with a map that `data.map_gib` limits.
@@ -36,7 +40,6 @@ class Room {
 
  private:
   [[nodiscard]] base::Status measure_maps() const;
-  [[nodiscard]] base::Status measure_disk() const;
 
   const std::filesystem::path data_folder_;
   const std::vector<Store> stores_;

@@ -137,6 +137,10 @@ TEST(FullDisk, keeps_a_reserve_for_deletions_and_a_disk_that_is_really_full_reco
     Client client(**started, create_tenant(**started, "acme"));
     const std::string early = client.new_token();
     const std::string late = client.new_token();
+    while (std::filesystem::space(disk).available > 24'000'000U) ASSERT_EQ(client.send(5, 200'000).status, 202);
+    const std::uintmax_t before = std::filesystem::space(disk).available;
+    client.expect_refused(client.send(1, before - 2'000'000U), "cannot store this now");
+    EXPECT_GT(std::filesystem::space(disk).available, before / 2) << "a large body leaves the reserve alone";
     client.expect_refused(client.fill(5, 200'000), "the disk of the data folder has");
     client.expect_refused(client.ready(), "free some space on it");
     EXPECT_EQ(client.revoke(early).status, 204) << "what withdraws something is taken from the reserve";
