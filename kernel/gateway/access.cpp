@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "kernel/gateway/media.hpp"
+#include "kernel/gateway/query.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
@@ -171,6 +172,7 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
           if (auto refused = refuse_media(request, {"application/json"}))
             return call.responder.send(*std::move(refused));
         }
+        if (const base::Status known = check_query(request); !known) return call.responder.fail(known.error());
         if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
       };
 }

@@ -200,4 +200,10 @@ std::optional<std::string_view> Target::query(std::string_view name) const noexc
   return std::nullopt;
 }
 
+std::vector<std::string_view> Target::query_names() const {
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : query_) names.push_back(view(name, decoded_));
+  return names;
+}
+
 }  // namespace trv::http

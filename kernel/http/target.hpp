@@ -48,6 +48,8 @@ class Target {
 
   /// The first value of that name, decoded; `+` is a space. A name without `=` has an empty value.
   [[nodiscard]] std::optional<std::string_view> query(std::string_view name) const noexcept;
+  /// Decoded, in the order of the query.
+  [[nodiscard]] std::vector<std::string_view> query_names() const;
 
  private:
   struct Slice {

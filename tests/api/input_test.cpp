@@ -157,6 +157,18 @@ TEST_F(InputTest, cursors_and_limits_that_no_list_gave_are_refused) {
     const Answer odd = call(acme(), "GET", "/v1/tenants/acme" + list + "?cursor=ff00ff");
     EXPECT_TRUE(odd.status == 400 || odd.value().at("items").as_array().empty()) << list << odd.body;
   }
+  for (const auto& [query, said] : std::vector<std::pair<std::string, std::string>>{
+           {"instances?statsu=running", "the query parameter 'statsu' is unknown; did you mean 'status'?"},
+           {"tokens?x=1", "the query parameter 'x' is unknown; this path takes limit, cursor"},
+           {"tokens?Limit=1", "the query parameter 'Limit' is unknown; did you mean 'limit'?"},
+           {"instances?limit=1&limit=2", "the query parameter 'limit' comes twice"}}) {
+    const Answer answer = call(acme(), "GET", "/v1/tenants/acme/" + query);
+    EXPECT_EQ(answer.status, 400) << answer.body;
+    EXPECT_EQ(answer.text("detail"), said);
+  }
+  const Answer none = call(acme(), "DELETE", "/v1/tenants/acme/tokens/0123456789ab?force=true");
+  EXPECT_EQ(none.status, 400) << none.body;
+  EXPECT_EQ(none.text("detail"), "the query parameter 'force' is unknown; this path takes none");
   for (const char* path : {"/v1/tenants?limit=0", "/v1/plugins?cursor=zz"}) {
     EXPECT_EQ(call(daemon().operator_token(), "GET", path).status, 400) << path;
   }
