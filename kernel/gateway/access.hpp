@@ -69,7 +69,8 @@ struct GuardOptions {
 
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the
 /// same 404; a role that does not allow to read (GET) or write (any other method) the resource → 403; a body that is
-/// not JSON by its headers → 415; a parameter of the query that the operation does not have → 400. Refusals of a known token are events in its tenant before they are answered.
+/// not JSON by its headers → 415; a parameter of the query that the operation does not have → 400. Refusals of a known
+/// token are events in its tenant before they are answered.
 [[nodiscard]] http::Handler guarded(const node::Node& node, Resource resource, Handle handle,
                                     GuardOptions options = {});
 

@@ -29,7 +29,7 @@ const json::Value& member(const json::Value& of, std::string_view name) {
   return *found;
 }
 
-const json::Value& resolved(const json::Value& document, const json::Value& parameter) {
+json::Value resolved(const json::Value& document, const json::Value& parameter) {
   const json::Value* const reference = parameter.find("$ref");
   if (reference == nullptr) return parameter;
   const std::string_view text = reference->as_string();
@@ -47,7 +47,7 @@ Parameters declared() {
       const json::Value* const parameters = operation.value.find("parameters");
       if (parameters == nullptr) continue;
       for (const json::Value& one : parameters->items()) {
-        const json::Value& parameter = resolved(*document, one);
+        const json::Value parameter = resolved(*document, one);
         if (member(parameter, "in").as_string() == "query") names.emplace_back(member(parameter, "name").as_string());
       }
     }
