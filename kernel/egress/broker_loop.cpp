@@ -222,6 +222,7 @@ void Broker::Loop::accept(Command command) {
   deadlines_.emplace(prepared->deadline, command.id);
   Line& line = lines_[prepared->line];
   const bool is_free = line.running < line.concurrency_max && line.waiting.empty();
+  prepared->is_waiting = !is_free;
   pending_.emplace(command.id, *std::move(prepared));
   if (is_free) {
     ++line.running;
@@ -359,16 +360,18 @@ void Broker::Loop::conclude(RequestId id, base::Result<Response> result) {
   Pending& pending = node.mapped();
   deadlines_.erase({pending.deadline, id});
   Line& line = lines_.at(pending.line);
-  const auto place = std::ranges::find(line.waiting, id);
-  const bool was_waiting = place != line.waiting.end();
+  const bool was_waiting = pending.is_waiting;
   bool starts_next = false;
   if (was_waiting) {
+    const auto place = std::ranges::find(line.waiting, id);
+    TRV_ASSERT(place != line.waiting.end());
     line.waiting.erase(place);
   } else {
     --line.running;
     if (!line.waiting.empty() && line.running < line.concurrency_max) {
       startable_.push_back(line.waiting.front());
       line.waiting.pop_front();
+      pending_.at(startable_.back()).is_waiting = false;
       ++line.running;
       starts_next = true;
     }

@@ -62,7 +62,8 @@ class Broker::Loop {
     TransferRules rules;
     std::uint64_t timeout_ms = 0;
     base::Duration deadline{};
-    std::unique_ptr<Transfer> transfer;  ///< null while it waits in line
+    bool is_waiting = false;             ///< in line
+    std::unique_ptr<Transfer> transfer;  ///< null until it is launched
   };
 
   void run();

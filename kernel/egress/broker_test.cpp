@@ -96,6 +96,32 @@ class BrokerTest : public testing::Test {
   std::unique_ptr<Broker> broker_;
 };
 
+TEST_F(BrokerTest, a_request_has_the_user_agent_and_no_header_that_nobody_asked_for) {
+  std::string seen;
+  TestServer server([&seen](const std::string& request) {
+    seen = request;
+    return reply(200, "");
+  });
+  connect(server.url()).authentication = {};
+  const auto sent = [&](Request request) {
+    EXPECT_TRUE(send(std::move(request)).get());
+    return seen;
+  };
+  for (const std::string_view method : {"GET", "POST", "DELETE"}) {
+    Request request = get();
+    request.method = method;
+    EXPECT_THAT(sent(request), testing::AllOf(HasSubstr("User-Agent: travertine"), Not(HasSubstr("Content-Type")),
+                                              Not(HasSubstr("Expect"))));
+    request.body = std::string(900'000, 'b');
+    EXPECT_THAT(sent(request), testing::AllOf(HasSubstr("User-Agent: travertine"), Not(HasSubstr("Content-Type")),
+                                              Not(HasSubstr("Expect"))))
+        << method;
+  }
+  Request own = get();
+  own.headers = {{"User-Agent", "mine/1"}};
+  EXPECT_THAT(sent(own), testing::AllOf(HasSubstr("User-Agent: mine/1"), Not(HasSubstr("travertine"))));
+}
+
 TEST_F(BrokerTest, a_response_comes_back_with_status_headers_and_body) {
   TestServer server([](const std::string&) { return reply(404, "{\"a\":1}", "X-Limit: 7\r\n"); });
   connect(server.url());

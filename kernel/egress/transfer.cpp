@@ -15,8 +15,24 @@ namespace trv::egress {
 
 using base::ErrorCode;
 
+namespace {
+
+/// Whether libcurl would describe a body, by headers of its own.
+bool has_body(const Request& request) {
+  return !request.body.empty() || request.method == "POST" || request.method == "PUT" || request.method == "PATCH";
+}
+
+}  // namespace
+
+Handles::Handles(std::string certificate_file, const std::string& user_agent, SocketWatch& sockets)
+    : certificate_file_(std::move(certificate_file)),
+      user_agent_line_("User-Agent: " + user_agent),
+      plain_lines_(curl_slist_append(nullptr, user_agent_line_.c_str())),
+      sockets_(sockets) {}
+
 Handles::~Handles() {
   for (CURL* handle : idle_) curl_easy_cleanup(handle);
+  curl_slist_free_all(plain_lines_);
 }
 
 CURL* Handles::take() {
@@ -37,8 +53,8 @@ CURL* Handles::take() {
             set(CURLOPT_PROXY, "") &&
             // Without it, dropping a request whose name is still being resolved would wait for the resolver.
             set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_TCP_KEEPALIVE, 1L) && set(CURLOPT_HTTP09_ALLOWED, 0L) &&
-            set(CURLOPT_USERAGENT, user_agent_.c_str()) && set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) &&
-            set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) && set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) &&
+            set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) && set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
+            set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) &&
             set(CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close) &&
             set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets_)) &&
             set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected);
@@ -93,6 +109,13 @@ bool Transfer::set_up(std::string credential) {
             set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_text_)) && set(CURLOPT_HEADERDATA, self) &&
             set(CURLOPT_WRITEDATA, self) && set(CURLOPT_OPENSOCKETDATA, self) && set(CURLOPT_PREREQDATA, self);
   ok = ok && set_up_method();
+  const bool is_plain =
+      request_.headers.empty() && request_.idempotency_key.empty() && credential.empty() && !has_body(request_);
+  if (is_plain) return ok && set(CURLOPT_HTTPHEADER, rules_.handles->plain_lines());
+  // Not by CURLOPT_USERAGENT, which costs more: libcurl formats that one anew for each request.
+  if (!has_header(request_.headers, "user-agent")) {
+    ok = ok && add_header_line(rules_.handles->user_agent_line());
+  }
   for (const Header& header : request_.headers) {
     // libcurl sends an empty value only when the name ends in ';' instead of ':'.
     ok = ok && add_header_line(base::trimmed(header.value).empty() ? fmt::format("{};", header.name)
@@ -101,9 +124,11 @@ bool Transfer::set_up(std::string credential) {
   if (!request_.idempotency_key.empty()) {
     ok = ok && add_header_line(fmt::format("Idempotency-Key: {}", request_.idempotency_key));
   }
-  // libcurl's own defaults: a form's content type on every body, and a wait before large ones.
-  if (!has_header(request_.headers, "content-type")) ok = ok && add_header_line("Content-Type:");
-  ok = ok && add_header_line("Expect:");
+  if (has_body(request_)) {
+    // libcurl's own defaults: a form's content type on every body, and a wait before large ones.
+    if (!has_header(request_.headers, "content-type")) ok = ok && add_header_line("Content-Type:");
+    ok = ok && add_header_line("Expect:");
+  }
   if (!credential.empty()) {
     ok = ok && add_header_line(credential);
     OPENSSL_cleanse(credential.data(), credential.size());
@@ -120,10 +145,8 @@ bool Transfer::set_up_method() {
   if (request_.method == "HEAD") {
     return set(CURLOPT_NOBODY, 1L) && set(CURLOPT_CUSTOMREQUEST, static_cast<const char*>(nullptr));
   }
-  const bool has_body =
-      !request_.body.empty() || request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";
-  if (has_body && !(set(CURLOPT_POSTFIELDS, request_.body.data()) &&
-                    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size())))) {
+  if (has_body(request_) && !(set(CURLOPT_POSTFIELDS, request_.body.data()) &&
+                              set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size())))) {
     return false;
   }
   return set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());

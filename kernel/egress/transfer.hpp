@@ -21,8 +21,7 @@ namespace trv::egress {
 class Handles {
  public:
   /// Empty `certificate_file`: the system's. `sockets` outlives the handles and their connections.
-  Handles(std::string certificate_file, std::string user_agent, SocketWatch& sockets)
-      : certificate_file_(std::move(certificate_file)), user_agent_(std::move(user_agent)), sockets_(sockets) {}
+  Handles(std::string certificate_file, const std::string& user_agent, SocketWatch& sockets);
   ~Handles();
   Handles(const Handles&) = delete;
   Handles& operator=(const Handles&) = delete;
@@ -31,10 +30,14 @@ class Handles {
   [[nodiscard]] CURL* take();
   void give_back(CURL* handle);
   [[nodiscard]] SocketWatch& sockets() const noexcept { return sockets_; }
+  [[nodiscard]] const std::string& user_agent_line() const noexcept { return user_agent_line_; }
+  /// The header lines of a request that has none of its own; the handles' own.
+  [[nodiscard]] curl_slist* plain_lines() const noexcept { return plain_lines_; }
 
  private:
   const std::string certificate_file_;
-  const std::string user_agent_;
+  const std::string user_agent_line_;
+  curl_slist* plain_lines_;
   SocketWatch& sockets_;
   std::vector<CURL*> idle_;  ///< at most as many as there were requests on the wire at once
 };

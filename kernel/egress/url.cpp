@@ -41,7 +41,12 @@ base::Result<Url> parse_absolute_url(std::string_view what, std::string_view tex
   Url url;
   url.handle.reset(curl_url());
   if (url.handle == nullptr) return base::fail(ErrorCode::unavailable, "out of memory for a URL");
-  const CURLUcode code = curl_url_set(url.handle.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_PATH_AS_IS);
+  const CURLUcode code =
+      curl_url_set(url.handle.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_PATH_AS_IS | CURLU_DISALLOW_USER);
+  if (code == CURLUE_USER_NOT_ALLOWED) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("{} names a user or password; credentials belong to a connection", what));
+  }
   if (code != CURLUE_OK) {
     return base::fail(ErrorCode::invalid, fmt::format("{} is not an absolute URL: {}", what, curl_url_strerror(code)));
   }
@@ -49,10 +54,6 @@ base::Result<Url> parse_absolute_url(std::string_view what, std::string_view tex
   if (scheme != "http" && scheme != "https") {
     return base::fail(ErrorCode::invalid,
                       fmt::format("{} has the scheme '{}'; http and https are allowed", what, scheme));
-  }
-  if (!part(url.handle.get(), CURLUPART_USER).empty() || !part(url.handle.get(), CURLUPART_PASSWORD).empty()) {
-    return base::fail(ErrorCode::invalid,
-                      fmt::format("{} names a user or password; credentials belong to a connection", what));
   }
   url.host = part(url.handle.get(), CURLUPART_HOST);
   if (url.host.empty()) return base::fail(ErrorCode::invalid, fmt::format("{} has no host", what));
