@@ -82,6 +82,10 @@ void add_shards(Families& families, const node::Node& node) {
                    of.labels_of(shard, {}));
   }
   for (const auto& shard : node.shards()) {
+    families.gauge("travertine_shard_ready", "1 while the shard takes every change.",
+                   shard->why_not_ready().empty() ? 1 : 0, of.labels_of(shard->id().value(), {}));
+  }
+  for (const auto& shard : node.shards()) {
     families.gauge("travertine_event_followers", "Open event streams.", shard->feed().followers(),
                    of.labels_of(shard->id().value(), {}));
   }
@@ -99,6 +103,22 @@ void add_effects(Families& families, Dispatchers dispatchers) {
   of.counter(outcomes, "Effects that ended.", &DispatcherMetrics::failed, {{"outcome", "failed"}});
   of.gauge("travertine_effects_under_way", "Tries under way.", &DispatcherMetrics::under_way);
   of.gauge("travertine_effects_waiting", "Effects waiting for their next try.", &DispatcherMetrics::waiting);
+}
+
+// Also of tenants that nobody looks at: an effect that is parked waits for a person.
+void add_outboxes(Families& families, const node::Node& node) {
+  std::vector<std::pair<Labels, shard::Outbox::Counts>> counted;
+  for (const auto& shard : node.shards()) {
+    if (!shard->is_serving()) continue;
+    const auto txn = shard->begin_read();
+    if (!txn) continue;
+    if (const auto counts = shard->outbox().counts(*txn))
+      counted.push_back({{{"shard", std::to_string(shard->id().value())}}, *counts});
+  }
+  for (const auto& [labels, counts] : counted)
+    families.gauge("travertine_effects_pending", "Effects without outcome.", counts.pending, labels);
+  for (const auto& [labels, counts] : counted)
+    families.gauge("travertine_effects_parked", "Effects that wait to be released.", counts.parked, labels);
 }
 
 void add_egress(Families& families, const egress::BrokerMetrics& broker) {
@@ -139,6 +159,7 @@ std::string render_metrics(const node::Node& node, Dispatchers effects, const eg
   Families families;
   add_shards(families, node);
   add_effects(families, effects);
+  add_outboxes(families, node);
   add_egress(families, broker.metrics());
   add_plugins(families, plugins.metrics());
   return prometheus::TextSerializer().Serialize(families.all());

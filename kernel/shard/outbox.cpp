@@ -209,6 +209,13 @@ base::Result<bool> Outbox::is_pending(const lmdb::Txn& txn, const base::TenantId
   return pending_.contains(txn, position_key(tenant.value(), position));
 }
 
+base::Result<Outbox::Counts> Outbox::counts(const lmdb::Txn& txn) const {
+  Counts counts;
+  TRV_TRY_ASSIGN(counts.pending, pending_.count(txn));
+  TRV_TRY_ASSIGN(counts.parked, parked_.count(txn));
+  return counts;
+}
+
 base::Result<std::vector<ParkedEffect>> Outbox::parked(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                        std::string_view after, std::size_t count_max) const {
   TRV_EXPECTS(count_max > 0);

@@ -38,6 +38,13 @@ class Outbox final : public projection::Projector {
   [[nodiscard]] base::Result<bool> is_pending(const lmdb::Txn& txn, const base::TenantId& tenant,
                                               record::Lsn position) const;
 
+  struct Counts {
+    std::uint64_t pending = 0;
+    std::uint64_t parked = 0;
+  };
+  /// Of all tenants; in constant time.
+  [[nodiscard]] base::Result<Counts> counts(const lmdb::Txn& txn) const;
+
   /// At most `count_max` parked effects of a tenant in the order of their ids, behind the id `after`.
   [[nodiscard]] base::Result<std::vector<ParkedEffect>> parked(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                std::string_view after, std::size_t count_max) const;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <set>
 #include <thread>
 
 #include "tests/support/api/api_fixture.hpp"
@@ -99,6 +100,15 @@ TEST_P(PoisonTest, a_call_that_ends_the_daemon_is_parked_after_three_deaths_name
                                   fmt::format("'{}'", GetParam()), instance, "trav effect release " + id}) {
     EXPECT_NE(log.find(part), std::string::npos) << part << " is not in: " << log;
   }
+
+  const std::string metrics = call("", "GET", "/metrics").body;
+  std::set<std::string> parked_in_shards;
+  for (const char* shard : {"0", "1", "2", "3"}) {
+    const std::string line = fmt::format("\ntravertine_effects_parked{{shard=\"{}\"}} ", shard);
+    if (const std::size_t at = metrics.find(line); at != std::string::npos)
+      parked_in_shards.insert(metrics.substr(at + line.size(), 2));
+  }
+  EXPECT_TRUE(parked_in_shards.contains("1\n")) << metrics;
 
   EXPECT_EQ(call(acme, "POST", "/v1/tenants/acme/effects/0123456789abcdef0123456789abcdef/release").status, 404);
   EXPECT_EQ(call(acme, "POST", "/v1/tenants/acme/effects/nonsense/release").status, 404);

@@ -5,6 +5,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <set>
+#include <sstream>
 #include <thread>
 
 #include "sdk/base/digest.hpp"
@@ -101,6 +103,27 @@ TEST_F(ReplayTest, is_answered_for_from_its_first_moments) {
   }
   EXPECT_TRUE(said_how_far);
   EXPECT_EQ(ask(daemon, "", "GET", "/readyz").status, 200);
+}
+
+/// The names that follow `before` in the lines of a text.
+std::set<std::string> names_behind(const std::string& text, const std::string& before) {
+  std::set<std::string> names;
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with(before))
+      names.insert(line.substr(before.size(), line.find_first_of(" `", before.size()) - before.size()));
+  }
+  return names;
+}
+
+TEST_F(ServingTest, every_metric_is_documented_and_every_documented_one_served) {
+  const std::string served = ask(daemon(), "", "GET", "/metrics").body;
+  std::set<std::string> documented =
+      names_behind(contents_of(std::filesystem::path(TRV_SOURCE_DIR) / "docs/protocols/http.md"), "| `travertine_");
+  EXPECT_GT(documented.size(), 20U);
+  // Those of plugins come with the first call of one.
+  std::erase_if(documented, [](const std::string& name) { return name.starts_with("plugin_"); });
+  EXPECT_EQ(names_behind(served, "# TYPE travertine_"), documented);
 }
 
 TEST_F(ReplayTest, a_tenant_is_served_while_the_shard_of_another_one_is_replayed) {
