@@ -303,6 +303,35 @@ std::string value_of(const Environment& environment, std::string_view variable) 
   return at == environment.end() ? std::string() : at->second;
 }
 
+// A key that would be passed over is refused: somebody relies on it.
+base::Status check_kafka(const Config& config) {
+  struct Need {
+    std::string_view key;
+    bool is_set;
+    bool is_met;
+    std::string_view needed;
+  };
+  const bool logs_in = config.kafka_mechanism != "none";
+  const bool has_ca = !config.kafka_ca_file.empty();
+  const bool has_certificate = !config.kafka_certificate_file.empty();
+  const bool has_key = !config.kafka_key_file.empty();
+  const bool has_user = !config.kafka_user.empty();
+  const bool has_password = !config.kafka_password_file.empty();
+  const std::array<Need, 9> needs = {{{"kafka.ca_file", has_ca, config.kafka_tls, "kafka.tls = true"},
+                                      {"kafka.certificate_file", has_certificate, config.kafka_tls, "kafka.tls = true"},
+                                      {"kafka.key_file", has_key, config.kafka_tls, "kafka.tls = true"},
+                                      {"kafka.certificate_file", has_certificate, has_key, "kafka.key_file"},
+                                      {"kafka.key_file", has_key, has_certificate, "kafka.certificate_file"},
+                                      {"kafka.user", has_user, logs_in, "kafka.mechanism"},
+                                      {"kafka.password_file", has_password, logs_in, "kafka.mechanism"},
+                                      {"kafka.mechanism", logs_in, has_user, "kafka.user"},
+                                      {"kafka.mechanism", logs_in, has_password, "kafka.password_file"}}};
+  const auto* unmet = std::ranges::find_if(needs, [](const Need& need) { return need.is_set && !need.is_met; });
+  if (unmet == needs.end()) return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("{0} is set, which needs {1}; set {1}, or remove {0}", unmet->key, unmet->needed));
+}
+
 }  // namespace
 
 std::vector<KeyDescription> described_keys() {
@@ -386,6 +415,7 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
       return fail(ErrorCode::invalid, "no data folder: set data.folder in the configuration or TRAV_DATA_FOLDER");
     }
   }
+  TRV_TRY(check_kafka(config));
   return config;
 }
 
@@ -403,12 +433,6 @@ base::Result<kafka::Settings> kafka_settings(const Config& config) {
                            .user = config.kafka_user,
                            .password = {}};
   if (settings.mechanism == kafka::Mechanism::none) return settings;
-  if (settings.user.empty()) {
-    return fail(ErrorCode::invalid, fmt::format("kafka.mechanism is {}, which needs kafka.user", named->name));
-  }
-  if (config.kafka_password_file.empty()) {
-    return fail(ErrorCode::invalid, fmt::format("kafka.mechanism is {}, which needs kafka.password_file", named->name));
-  }
   const auto password = base::read_file(config.kafka_password_file, password_bytes_max);
   if (!password) return fail(base::Error(password.error()).in("kafka.password_file"));
   settings.password = base::as_text(*password);

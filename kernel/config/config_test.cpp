@@ -160,6 +160,28 @@ TEST(Config, an_address_or_a_folder_that_cannot_be_is_refused_with_the_keys_name
   }
 }
 
+TEST(Config, a_key_that_means_nothing_without_another_is_refused) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"ca_file = \"a\"",
+       "kafka.ca_file is set, which needs kafka.tls = true; set kafka.tls = true, or remove kafka.ca_file"},
+      {"tls = true\nkey_file = \"a\"", "kafka.key_file is set, which needs kafka.certificate_file"},
+      {"tls = true\ncertificate_file = \"a\"", "kafka.certificate_file is set, which needs kafka.key_file"},
+      {"user = \"a\"", "kafka.user is set, which needs kafka.mechanism"},
+      {"password_file = \"a\"", "kafka.password_file is set, which needs kafka.mechanism"},
+      {"mechanism = \"plain\"\npassword_file = \"a\"", "kafka.mechanism is set, which needs kafka.user"},
+      {"mechanism = \"plain\"\nuser = \"a\"", "kafka.mechanism is set, which needs kafka.password_file"},
+  };
+  for (const auto& [text, wanted] : cases) {
+    const auto config = load_config(file_with("[kafka]\n" + std::string(text) + "\n"), Environment{{"HOME", "/root"}});
+    ASSERT_FALSE(config) << text;
+    EXPECT_EQ(config.error().message().find(wanted), 0U) << config.error().message();
+  }
+  const std::string whole =
+      "[kafka]\ntls = true\nca_file = \"a\"\ncertificate_file = \"b\"\nkey_file = \"c\"\nmechanism = \"plain\"\n"
+      "user = \"d\"\npassword_file = \"e\"\n";
+  EXPECT_TRUE(load_config(file_with(whole), Environment{{"HOME", "/root"}}));
+}
+
 TEST(Config, a_missing_file_is_an_error) {
   EXPECT_FALSE(load_config(std::filesystem::path("/nonexistent/travd.toml"), Environment{{"HOME", "/root"}}));
 }
