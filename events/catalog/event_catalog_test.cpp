@@ -32,12 +32,13 @@ TEST(EventCatalog, json_text_stands_as_json_and_64_bit_numbers_as_text) {
   FlatBufferBuilder builder;
   const auto key = builder.CreateString("a\"b\n");
   const auto output = builder.CreateString("{\"n\":1}");
-  builder.Finish(schema::effect::CreateEffectSucceeded(builder, key, output, 2, 9'007'199'254'740'993, 0, false, 7));
+  builder.Finish(
+      schema::effect::CreateEffectSucceeded(builder, key, output, 2, 9'007'199'254'740'993, 0, false, 7, 200));
   const auto json = EventCatalog::make().to_json("trv.effect.succeeded", view(builder));
   ASSERT_TRUE(json) << json.error().message();
   EXPECT_EQ(*json,
             "{\"key\":\"a\\\"b\\u000a\",\"output\":{\"n\":1},\"tries\":2,\"duration_ns\":\"9007199254740993\","
-            "\"position\":\"7\"}");
+            "\"position\":\"7\",\"status\":200}");
 }
 
 TEST(EventCatalog, byte_vectors_are_hexadecimal) {
