@@ -115,8 +115,10 @@ shard::Outcome answered(const Sent& sent, const egress::Response& response) {
   outcome.status = response.status;
   if (sent.output == "raw") {
     outcome.output = json::serialize(Value(base::to_base64(base::as_bytes(response.body))));
+  } else if (!base::is_utf8(response.body) && response.status >= 400) {
+    // The status is the task's error; JSON has no place for these bytes.
+    outcome.output = "null";
   } else if (!base::is_utf8(response.body)) {
-    // JSON has no place for other bytes.
     outcome.ok = false;
     outcome.code = base::to_string(ErrorCode::invalid);
     outcome.message = fmt::format("the answer with status {} is not UTF-8 text; with 'output: raw' it comes as base64",

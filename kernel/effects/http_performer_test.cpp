@@ -94,6 +94,10 @@ TEST_F(HttpPerformer, an_answer_of_any_status_is_an_outcome_unless_it_is_tried_a
   EXPECT_TRUE(absent.ok);
   EXPECT_EQ(absent.status, 404U);
   EXPECT_EQ(absent.output, R"({"message":"gone"})");
+  const shard::Outcome unreadable = answered(404, "text/html; charset=iso-8859-1", "\xe4");
+  EXPECT_TRUE(unreadable.ok);
+  EXPECT_EQ(unreadable.status, 404U);
+  EXPECT_EQ(unreadable.output, "null");
   const shard::Outcome busy = answered(503, "text/plain", "later");
   EXPECT_FALSE(busy.ok);
   EXPECT_EQ(busy.status, 503U);
