@@ -16,6 +16,9 @@ using base::fail;
 
 constexpr base::Duration answer_within = std::chrono::seconds(10);
 constexpr std::size_t taken_at_once = 1'000;
+/// Bytes of entries. The queue of a client holds more; a fetch that is under way may be asked for twice, once in so
+/// many.
+constexpr std::size_t begin_anew_after = std::size_t{8} << 20;
 
 }  // namespace
 
@@ -57,6 +60,7 @@ base::Status PartitionReader::start() {
     return fail(failure(rd_kafka_last_error(), fmt::format("reading {}", describe(settings(), partition_))));
   }
   started_ = true;
+  taken_ = 0;
   return {};
 }
 
@@ -78,16 +82,21 @@ base::Result<std::optional<Entry>> PartitionReader::next(base::Duration within) 
   if (!started_) TRV_TRY(start());
   if (ready_at_ == ready_.size()) {
     ready_at_ = 0;
-    ready_.resize(taken_at_once);
-    // A batch waits until it is full: wait for one message, then take what is there.
-    rd_kafka_message_t* first = rd_kafka_consume_queue(queue_.get(), milliseconds(within));
-    if (first == nullptr) {
-      ready_.clear();
-      return std::nullopt;
+    ready_.clear();
+    rd_kafka_message_t* first = rd_kafka_consume_queue(queue_.get(), 0);
+    if (first == nullptr && taken_ >= begin_anew_after && place_ < high()) {
+      // A fetcher that found its queue full looks again a second later, however soon the queue is empty.
+      stop();
+      TRV_TRY(start());
     }
+    // A batch waits until it is full: wait for one message, then take what is there.
+    if (first == nullptr) first = rd_kafka_consume_queue(queue_.get(), milliseconds(within));
+    if (first == nullptr) return std::nullopt;
+    ready_.resize(taken_at_once);
     ready_[0] = first;
     const ssize_t more = rd_kafka_consume_batch_queue(queue_.get(), 0, ready_.data() + 1, taken_at_once - 1);
     ready_.resize(1 + static_cast<std::size_t>(std::max<ssize_t>(more, 0)));
+    for (const rd_kafka_message_t* message : ready_) taken_ += message->len;
   }
   return judge(ready_[ready_at_++]);
 }

@@ -77,6 +77,7 @@ class PartitionReader {
   std::unique_ptr<rd_kafka_message_s, EndsMessage> given_;
   std::vector<rd_kafka_message_s*> ready_;  // fetched, from ready_at_ on not given yet
   std::size_t ready_at_ = 0;
+  std::size_t taken_ = 0;  // bytes, since it was started
 };
 
 }  // namespace trv::kafka
