@@ -31,6 +31,11 @@ Result<log::Claim> KafkaEventLog::claim(log::ShardId shard, std::string_view nod
   return owner_of(shard).claim(node, nonce, hint);
 }
 
+Result<log::Claim> KafkaEventLog::claim_as(log::ShardId shard, log::Epoch epoch, std::string_view node,
+                                           const base::Uuid& nonce) {
+  return owner_of(shard).claim_as(epoch, node, nonce);
+}
+
 Result<log::Ticket> KafkaEventLog::append(const log::Claim& claim, log::Batch batch) {
   return owner_of(claim.shard).append(claim, batch);
 }

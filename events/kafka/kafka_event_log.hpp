@@ -39,6 +39,8 @@ class KafkaEventLog final : public log::EventLog {
 
   [[nodiscard]] base::Result<log::Claim> claim(log::ShardId shard, std::string_view node, const base::Uuid& nonce,
                                                const log::EnginePosition& hint = {}) override;
+  [[nodiscard]] base::Result<log::Claim> claim_as(log::ShardId shard, log::Epoch epoch, std::string_view node,
+                                                  const base::Uuid& nonce) override;
   [[nodiscard]] base::Result<log::Ticket> append(const log::Claim& claim, log::Batch batch) override;
   [[nodiscard]] base::Result<log::Settled> settle(const log::Ticket& ticket) override;
   [[nodiscard]] base::Result<std::unique_ptr<log::Reader>> read(log::ShardId shard, log::Lsn from,

@@ -53,6 +53,27 @@ Message message_of(const record::RecordView& record, const std::optional<Positio
 
 Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base::Uuid& nonce,
                                                const log::EnginePosition& hint) {
+  TRV_TRY(begin(node, hint));
+  for (int attempt = 0; attempt < claims_max; ++attempt) {
+    TRV_TRY(read_to_end());
+    TRV_TRY_ASSIGN(const bool is_won, claim_epoch(rule_->epoch().next(), node, nonce));
+    if (is_won) return claimed(nonce);
+  }
+  producer_.reset();
+  return fail(ErrorCode::lost, fmt::format("shard {} was claimed {} times by others while this node claimed it",
+                                           shard_.value(), claims_max));
+}
+
+Result<log::Claim> KafkaEventLog::Owner::claim_as(log::Epoch epoch, std::string_view node, const base::Uuid& nonce) {
+  TRV_EXPECTS(epoch >= log::Epoch(1));
+  TRV_TRY(begin(node, {}));
+  TRV_TRY(read_to_end());
+  if (rule_->epoch() < epoch) TRV_TRY(claim_epoch(epoch, node, nonce));
+  if (rule_->epoch() > epoch) return log::claimed_later(shard_, epoch, rule_->epoch());
+  return claimed(nonce);
+}
+
+Status KafkaEventLog::Owner::begin(std::string_view node, const log::EnginePosition& hint) {
   if (node.empty() || node.size() > node_bytes_max) {
     return fail(ErrorCode::invalid, fmt::format("a node's name has 1 to 255 bytes, this one has {}", node.size()));
   }
@@ -60,54 +81,64 @@ Result<log::Claim> KafkaEventLog::Owner::claim(std::string_view node, const base
                  fmt::format("shard {} was claimed again before the append was settled", shard_.value())));
   epoch_ = log::Epoch(0);
   counted_.reset();
-  base::Bytes last_end;
+  last_.clear();
+  last_end_.clear();
   TRV_TRY_ASSIGN(ShardStart start, start_of(consumers_, shard_, log::Lsn(UINT64_MAX), hint));
   reader_ = std::move(start.reader);
   rule_ = start.rule;
   TRV_TRY_ASSIGN(producer_, Producer::open(settings_, partition_of(shard_)));
-  const auto take = [&](const Entry& entry) -> Result<VoidRule::Verdict> {
-    TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry.bytes));
-    TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule_->judge(head));
-    if (verdict != VoidRule::Verdict::next || !head.decision_end) return verdict;
-    last_end.assign(entry.bytes.begin(), entry.bytes.end());
-    TRV_TRY(count(entry, head));
-    return verdict;
-  };
-  const base::SystemClock clock;
-  for (int attempt = 0; attempt < claims_max; ++attempt) {
-    while (reader_->place() < reader_->high()) {
-      TRV_TRY_ASSIGN(const Entry entry, stored_entry(*reader_, shard_));
-      TRV_TRY(take(entry));
-    }
-    const log::Epoch epoch = rule_->epoch().next();
-    TRV_TRY(send_claim({.shard = shard_, .epoch = epoch, .node = std::string(node), .nonce = nonce}));
-    const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
-    for (bool found = false; !found;) {
-      if (clock.monotonic() >= deadline) {
-        return fail(ErrorCode::unavailable, fmt::format("the claim of epoch {} was not read back from {} in time",
-                                                        epoch.value(), describe(settings_, partition_of(shard_))));
-      }
-      TRV_TRY(producer_->poll(base::Duration::zero()));
-      TRV_TRY_ASSIGN(const auto entry, reader_->next(step));
-      if (!entry) continue;
-      TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, take(*entry));
-      const auto claimed = record::decode_claim(entry->bytes);
-      found = claimed && claimed->nonce == nonce && claimed->epoch == epoch;
-      if (!found || verdict != VoidRule::Verdict::claim_won) continue;
-      epoch_ = epoch;
-      next_ = rule_->next();
-      dead_.reset();
-      TRV_ENSURES(next_ == log::Lsn(1) || !last_end.empty());
-      return log::Claim{.shard = shard_,
-                        .epoch = epoch_,
-                        .nonce = nonce,
-                        .next = next_,
-                        .last_hash = last_end.empty() ? base::Digest{} : record::hash_of(last_end)};
-    }
+  return {};
+}
+
+Status KafkaEventLog::Owner::read_to_end() {
+  while (reader_->place() < reader_->high()) {
+    TRV_TRY_ASSIGN(const Entry entry, stored_entry(*reader_, shard_));
+    TRV_TRY(take(entry));
   }
-  producer_.reset();
-  return fail(ErrorCode::lost, fmt::format("shard {} was claimed {} times by others while this node claimed it",
-                                           shard_.value(), claims_max));
+  return {};
+}
+
+Result<VoidRule::Verdict> KafkaEventLog::Owner::take(const Entry& entry) {
+  TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry.bytes));
+  TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule_->judge(head));
+  // What was torn never happened.
+  if (verdict == VoidRule::Verdict::claim_won) last_ = last_end_;
+  if (verdict != VoidRule::Verdict::next) return verdict;
+  last_.assign(entry.bytes.begin(), entry.bytes.end());
+  if (!head.decision_end) return verdict;
+  last_end_ = last_;
+  TRV_TRY(count(entry, head));
+  return verdict;
+}
+
+Result<bool> KafkaEventLog::Owner::claim_epoch(log::Epoch epoch, std::string_view node, const base::Uuid& nonce) {
+  TRV_EXPECTS(epoch > rule_->epoch());
+  const base::SystemClock clock;
+  TRV_TRY(send_claim({.shard = shard_, .epoch = epoch, .node = std::string(node), .nonce = nonce}));
+  const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
+  while (clock.monotonic() < deadline) {
+    TRV_TRY(producer_->poll(base::Duration::zero()));
+    TRV_TRY_ASSIGN(const auto entry, reader_->next(step));
+    if (!entry) continue;
+    TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, take(*entry));
+    const auto found = record::decode_claim(entry->bytes);
+    if (!found || found->nonce != nonce || found->epoch != epoch) continue;
+    return verdict == VoidRule::Verdict::claim_won;
+  }
+  return fail(ErrorCode::unavailable, fmt::format("the claim of epoch {} was not read back from {} in time",
+                                                  epoch.value(), describe(settings_, partition_of(shard_))));
+}
+
+log::Claim KafkaEventLog::Owner::claimed(const base::Uuid& nonce) {
+  epoch_ = rule_->epoch();
+  next_ = rule_->next();
+  dead_.reset();
+  TRV_ENSURES(next_ == log::Lsn(1) || !last_.empty());
+  return {.shard = shard_,
+          .epoch = epoch_,
+          .nonce = nonce,
+          .next = next_,
+          .last_hash = last_.empty() ? base::Digest{} : record::hash_of(last_)};
 }
 
 Status KafkaEventLog::Owner::send_claim(const record::ClaimEntry& claim) {

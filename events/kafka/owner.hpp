@@ -21,6 +21,7 @@ class KafkaEventLog::Owner {
 
   [[nodiscard]] base::Result<log::Claim> claim(std::string_view node, const base::Uuid& nonce,
                                                const log::EnginePosition& hint);
+  [[nodiscard]] base::Result<log::Claim> claim_as(log::Epoch epoch, std::string_view node, const base::Uuid& nonce);
   [[nodiscard]] base::Result<log::Ticket> append(const log::Claim& claim, const log::Batch& batch);
   [[nodiscard]] base::Result<log::Settled> settle(const log::Ticket& ticket);
   [[nodiscard]] const std::shared_ptr<std::atomic<std::uint64_t>>& trimmed() const noexcept { return trimmed_; }
@@ -28,6 +29,13 @@ class KafkaEventLog::Owner {
  private:
   using Outcome = base::Result<log::Settled>;
 
+  /// Opens reader and producer, and reads what is there.
+  [[nodiscard]] base::Status begin(std::string_view node, const log::EnginePosition& hint);
+  [[nodiscard]] base::Status read_to_end();
+  [[nodiscard]] base::Result<record::VoidRule::Verdict> take(const Entry& entry);
+  /// Sends the claim and reads it back. False: another one has won.
+  [[nodiscard]] base::Result<bool> claim_epoch(log::Epoch epoch, std::string_view node, const base::Uuid& nonce);
+  [[nodiscard]] log::Claim claimed(const base::Uuid& nonce);
   [[nodiscard]] base::Status send_claim(const record::ClaimEntry& claim);
   [[nodiscard]] base::Status read_back();
   /// Remembers the end of a decision.
@@ -46,6 +54,8 @@ class KafkaEventLog::Owner {
   std::unique_ptr<Producer> producer_;
   std::optional<record::VoidRule> rule_;  ///< right for the next entry of reader_
   std::optional<Position> counted_;       ///< of the end of the last decision that was read
+  base::Bytes last_;                      ///< the last record that a claim would find
+  base::Bytes last_end_;                  ///< the last record of the last whole decision
   std::uint64_t tickets_ = 0;
   std::map<std::uint64_t, log::Lsn> under_way_;  ///< ticket → last lsn of its batch
   std::map<std::uint64_t, Outcome> settled_;

@@ -66,6 +66,9 @@ struct StoredRecord {
   EnginePosition position;
 };
 
+/// What claim_as() answers where the shard is at a later epoch. For implementations.
+[[nodiscard]] std::unexpected<base::Error> claimed_later(ShardId shard, Epoch wanted, Epoch found);
+
 /// The longest wait of Reader::next; more is cut to it.
 inline constexpr base::Duration wait_max = std::chrono::hours(24);
 
@@ -99,6 +102,12 @@ class EventLog {
   /// exhausted; unavailable.
   [[nodiscard]] virtual base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce,
                                                   const EnginePosition& hint = {}) = 0;
+
+  /// For a copy of another log, whose records keep their epochs: claims exactly this epoch, at least 1. Where the shard
+  /// is at that epoch already, nothing is claimed: the copy goes on behind the last record that was stored, whether its
+  /// decision has ended or not. Errors: conflict where the shard is at a later epoch; as claim().
+  [[nodiscard]] virtual base::Result<Claim> claim_as(ShardId shard, Epoch epoch, std::string_view node,
+                                                     const base::Uuid& nonce) = 0;
 
   /// Hands over the batch, which must follow what this claim appended before; a decision may go over several batches.
   /// Returns at once; batches keep their order. Nothing is durable before settle() says so; an engine may do the work

@@ -558,6 +558,38 @@ TEST_P(EventLogSuite, a_reader_that_trim_overtakes_learns_it) {
   EXPECT_EQ((*(*ahead)->next(base::Duration::zero()))->lsn, Lsn(8'001));
 }
 
+TEST_P(EventLogSuite, a_claim_of_a_certain_epoch_is_for_copies) {
+  const auto claim_as = [&](std::uint64_t epoch) {
+    return owner().claim_as(shard(), Epoch(epoch), "copy", base::Uuid());
+  };
+  const auto first = claim_as(3);
+  ASSERT_TRUE(first.has_value()) << first.error().message();
+  EXPECT_EQ(first->epoch, Epoch(3));
+  EXPECT_EQ(first->next, Lsn(1));
+  LogWriter writer(*first);
+  ASSERT_EQ(settled(owner(), writer, 4, 64, Ends::last).outcome, Outcome::appended);
+  ASSERT_EQ(settled(owner(), writer, 2, 64, Ends::none).outcome, Outcome::appended);
+  // Behind the decision that has not ended, in a process that knows nothing of the one before.
+  world_->reopen();
+  const auto again = claim_as(3);
+  ASSERT_TRUE(again.has_value()) << again.error().message();
+  EXPECT_EQ(again->next, Lsn(7));
+  LogWriter goes_on(*again);
+  ASSERT_EQ(settled(owner(), goes_on, 1, 64, Ends::last).last, Lsn(7));
+  EXPECT_EQ(readable(owner(), shard()), run(1, 7));
+  // A later epoch makes void what has no end, as any claim does.
+  LogWriter torn(*claim_as(3));
+  ASSERT_EQ(settled(owner(), torn, 2, 64, Ends::none).outcome, Outcome::appended);
+  const auto later = claim_as(8);
+  ASSERT_TRUE(later.has_value()) << later.error().message();
+  EXPECT_EQ(later->next, Lsn(8));
+  const auto last = owner().read(shard(), Lsn(7));
+  EXPECT_EQ(later->last_hash, record::hash_of((*(*last)->next(std::chrono::seconds(10)))->bytes));
+  EXPECT_EQ(settled(owner(), torn, 1).outcome, Outcome::lost);
+  EXPECT_EQ(claim_as(7).error().code(), base::ErrorCode::conflict);
+  EXPECT_EQ(claimed(rival(), shard()).claim().epoch, Epoch(9));
+}
+
 TEST_P(EventLogSuite, a_ticket_is_settled_once) {
   LogWriter writer = claimed(owner(), shard());
   const auto ticket = owner().append(writer.claim(), writer.batch(1));

@@ -143,13 +143,26 @@ InMemoryEventLog::Shard& InMemoryEventLog::shard_of(ShardId shard) {
 
 Result<Claim> InMemoryEventLog::claim(ShardId id, std::string_view node, const base::Uuid& nonce,
                                       const EnginePosition&) {
+  return claim_at(id, std::nullopt, node, nonce);
+}
+
+Result<Claim> InMemoryEventLog::claim_as(ShardId id, Epoch epoch, std::string_view node, const base::Uuid& nonce) {
+  TRV_EXPECTS(epoch >= Epoch(1));
+  return claim_at(id, epoch, node, nonce);
+}
+
+Result<Claim> InMemoryEventLog::claim_at(ShardId id, std::optional<Epoch> wanted, std::string_view node,
+                                         const base::Uuid& nonce) {
   if (node.empty() || node.size() > 255) {
     return fail(ErrorCode::invalid, fmt::format("a node's name has 1 to 255 bytes, this one has {}", node.size()));
   }
   const std::lock_guard lock(mutex_);
   Shard& shard = shard_of(id);
-  shard.put(record::encode_claim(
-      {.shard = id, .epoch = shard.rule.epoch().next(), .node = std::string(node), .nonce = nonce}));
+  const Epoch epoch = wanted.value_or(shard.rule.epoch().next());
+  if (epoch < shard.rule.epoch()) return claimed_later(id, epoch, shard.rule.epoch());
+  if (epoch > shard.rule.epoch()) {
+    shard.put(record::encode_claim({.shard = id, .epoch = epoch, .node = std::string(node), .nonce = nonce}));
+  }
   shard.appending = shard.rule.epoch();
   shard.append_next = shard.rule.next();
   grown_.notify_all();
@@ -157,7 +170,7 @@ Result<Claim> InMemoryEventLog::claim(ShardId id, std::string_view node, const b
                .epoch = shard.rule.epoch(),
                .nonce = nonce,
                .next = shard.rule.next(),
-               .last_hash = shard.last_hash};
+               .last_hash = shard.open.empty() ? shard.last_hash : record::hash_of(shard.at(shard.open.back()))};
 }
 
 Result<Ticket> InMemoryEventLog::append(const Claim& claim, Batch batch) {

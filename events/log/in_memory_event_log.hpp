@@ -34,6 +34,8 @@ class InMemoryEventLog final : public EventLog {
 
   [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce,
                                           const EnginePosition& hint = {}) override;
+  [[nodiscard]] base::Result<Claim> claim_as(ShardId shard, Epoch epoch, std::string_view node,
+                                             const base::Uuid& nonce) override;
   [[nodiscard]] base::Result<Ticket> append(const Claim& claim, Batch batch) override;
   [[nodiscard]] base::Result<Settled> settle(const Ticket& ticket) override;
   [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from,
@@ -62,6 +64,8 @@ class InMemoryEventLog final : public EventLog {
   struct Shard;
 
   Shard& shard_of(ShardId shard);
+  [[nodiscard]] base::Result<Claim> claim_at(ShardId id, std::optional<Epoch> epoch, std::string_view node,
+                                             const base::Uuid& nonce);
   [[nodiscard]] static std::unexpected<base::Error> begins_behind(const Shard& shard, Lsn from);
   [[nodiscard]] base::Result<Settled> settle_one(Shard& shard, const Batch& batch);
 

@@ -80,6 +80,16 @@ Result<std::optional<lmdb::Table>> LmdbEventLog::entries_of(ShardId shard) {
 
 Result<Claim> LmdbEventLog::claim(ShardId shard, std::string_view node, const base::Uuid& nonce,
                                   const EnginePosition&) {
+  return claim_at(shard, std::nullopt, node, nonce);
+}
+
+Result<Claim> LmdbEventLog::claim_as(ShardId shard, Epoch epoch, std::string_view node, const base::Uuid& nonce) {
+  TRV_EXPECTS(epoch >= Epoch(1));
+  return claim_at(shard, epoch, node, nonce);
+}
+
+Result<Claim> LmdbEventLog::claim_at(ShardId shard, std::optional<Epoch> wanted, std::string_view node,
+                                     const base::Uuid& nonce) {
   TRV_EXPECTS(shard.value() <= UINT32_MAX);
   if (node.empty() || node.size() > node_bytes_max) {
     return fail(ErrorCode::invalid,
@@ -92,24 +102,32 @@ Result<Claim> LmdbEventLog::claim(ShardId shard, std::string_view node, const ba
     TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
     TRV_TRY_ASSIGN(entries, txn.create_table(entries_name(shard), lmdb::Keys::integer));
     TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
-    if (end.decided_position != 0) {
-      TRV_TRY_ASSIGN(const auto last, entries.get(txn, end.decided_position));
+    claim.epoch = wanted.value_or(end.epoch.next());
+    if (claim.epoch < end.epoch) return claimed_later(shard, claim.epoch, end.epoch);
+    const bool goes_on = claim.epoch == end.epoch;
+    // What was torn never happened: an owner goes back to the last whole decision.
+    const bool is_torn = goes_on && end.next > end.next_decision;
+    const std::uint64_t last_position = is_torn ? end.next_position - 1 : end.decided_position;
+    if (last_position != 0) {
+      TRV_TRY_ASSIGN(const auto last, entries.get(txn, last_position));
       if (!last.has_value()) {
         return fail(ErrorCode::corrupt, fmt::format("{}: the last record of shard {}, position {}, is missing",
-                                                    env_.folder().string(), shard.value(), end.decided_position));
+                                                    env_.folder().string(), shard.value(), last_position));
       }
       claim.last_hash = record::hash_of(*last);
     }
-    end.epoch = claim.epoch = end.epoch.next();
-    // What was torn never happened: the owner before us goes back to its last whole decision.
-    claim.next = end.next = end.next_decision;
-    const base::Bytes entry =
-        record::encode_claim({.shard = shard, .epoch = claim.epoch, .node = std::string(node), .nonce = nonce});
-    TRV_TRY(entries.append(txn, end.next_position, entry));
-    const ClaimPlace place{.position = end.next_position, .epoch = end.epoch, .next = end.next};
-    TRV_TRY(place.write(txn, claims_, shard));
-    ++end.next_position;
-    TRV_TRY(end.write(txn, shards_, shard));
+    claim.next = is_torn ? end.next : end.next_decision;
+    if (!goes_on) {
+      end.epoch = claim.epoch;
+      end.next = claim.next;
+      const base::Bytes entry =
+          record::encode_claim({.shard = shard, .epoch = claim.epoch, .node = std::string(node), .nonce = nonce});
+      TRV_TRY(entries.append(txn, end.next_position, entry));
+      const ClaimPlace place{.position = end.next_position, .epoch = end.epoch, .next = end.next};
+      TRV_TRY(place.write(txn, claims_, shard));
+      ++end.next_position;
+      TRV_TRY(end.write(txn, shards_, shard));
+    }
     TRV_TRY(txn.commit());
   }
   {

@@ -35,6 +35,8 @@ class LmdbEventLog final : public EventLog {
 
   [[nodiscard]] base::Result<Claim> claim(ShardId shard, std::string_view node, const base::Uuid& nonce,
                                           const EnginePosition& hint = {}) override;
+  [[nodiscard]] base::Result<Claim> claim_as(ShardId shard, Epoch epoch, std::string_view node,
+                                             const base::Uuid& nonce) override;
   [[nodiscard]] base::Result<Ticket> append(const Claim& claim, Batch batch) override;
   [[nodiscard]] base::Result<Settled> settle(const Ticket& ticket) override;
   [[nodiscard]] base::Result<std::unique_ptr<Reader>> read(ShardId shard, Lsn from,
@@ -60,6 +62,8 @@ class LmdbEventLog final : public EventLog {
 
   LmdbEventLog(lmdb::Env env, lmdb::Table shards, lmdb::Table claims) noexcept;
 
+  [[nodiscard]] base::Result<Claim> claim_at(ShardId shard, std::optional<Epoch> epoch, std::string_view node,
+                                             const base::Uuid& nonce);
   [[nodiscard]] base::Result<std::optional<lmdb::Table>> entries_of(ShardId shard);
   [[nodiscard]] Outcomes write(std::span<const Pending> work);
   [[nodiscard]] base::Result<bool> trim_some(ShardId shard, Lsn below, const lmdb::Table& entries);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "events/copy/log_copy.hpp"
 #include "sdk/base/file.hpp"
 
 namespace trv::daemon {
@@ -35,6 +36,16 @@ base::Status keep_origin(const std::filesystem::path& file, std::string_view ori
                                 "verifiers refuse another name. Set audit.origin to '{}'. To rename the trails, remove "
                                 "{} and give every verifier the new key",
                                 origin, name, name, file.string()));
+}
+
+base::Status refuse_unfinished_copy(const std::filesystem::path& data_folder) {
+  TRV_TRY_ASSIGN(const std::string to, copy::unfinished_copy(data_folder));
+  if (to.empty()) return {};
+  return base::fail(
+      base::ErrorCode::corrupt,
+      fmt::format("the copy of the log to {} was cut off: run the same `trav log copy` again, which goes on where it "
+                  "ended. To go on without the copy, remove {}",
+                  to, (data_folder / "copy.unfinished").string()));
 }
 
 base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t records) {

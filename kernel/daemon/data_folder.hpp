@@ -18,6 +18,9 @@ namespace trv::daemon {
 /// Errors: conflict where `file` has another name; unavailable.
 [[nodiscard]] base::Status keep_origin(const std::filesystem::path& file, std::string_view origin);
 
+/// Refuses a folder whose log is the part of a copy that was cut off. Error: corrupt, with what to do.
+[[nodiscard]] base::Status refuse_unfinished_copy(const std::filesystem::path& data_folder);
+
 /// Refuses a folder that has lost what its log needs: the key of the audit trails, or that of the secrets. A first
 /// start makes both. Error: corrupt, with what is missing and what to do.
 [[nodiscard]] base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t records);

@@ -12,8 +12,8 @@
 #include "events/backup/backup.hpp"
 #include "events/blob/folder_blob_store.hpp"
 #include "events/lmdb/folder_lock.hpp"
+#include "kernel/config/event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
-#include "kernel/daemon/event_log.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/sources.hpp"
@@ -64,7 +64,7 @@ struct Kernel::Parts {
   const base::Clock& clock;
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
-  OpenedLog log;
+  config::OpenedLog log;
   std::unique_ptr<blob::FolderBlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
   std::unique_ptr<node::Node> node;
@@ -211,7 +211,9 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   logger_->debug("start: {} is locked", folder.string());
   TRV_TRY(backup::take_over(folder));
-  TRV_TRY_ASSIGN(parts.log, open_log(config_));
+  TRV_TRY(refuse_unfinished_copy(folder));
+  TRV_TRY(config::refuse_two_logs(config_));
+  TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
   report.log = parts.log.name;
   const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards)};
   const auto has_room = [folder](std::uint64_t bytes) { return disk_has_room(folder, bytes); };
@@ -257,7 +259,8 @@ base::Status Kernel::compose(StartReport& report) {
   for (const auto& shard : parts.node->shards()) {
     TRV_TRY(parts.make_dispatcher(*shard, dispatching, folder / "tries", random_));
   }
-  std::vector<Room::Store> stores = parts.log.stores;
+  std::vector<Room::Store> stores;
+  if (parts.log.stats) stores.push_back({.name = "log", .stats = parts.log.stats});
   for (const auto& shard : parts.node->shards()) {
     // Not of one that may be made anew.
     stores.push_back({.name = "projection", .stats = [&shard, map_bytes] {

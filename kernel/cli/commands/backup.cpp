@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/progress_line.hpp"
 
 namespace trv::cli {
 namespace {
@@ -20,21 +21,14 @@ std::string size_text(std::uint64_t bytes) {
                             : fmt::format("{:.1f} MB", static_cast<double>(bytes) / 1e6);
 }
 
-/// One line on a terminal, written over while the work goes on.
-backup::Progress progress_on(World& world) {
-  if (!world.err_is_terminal) return {};
-  return [&world, shown = base::Duration::zero()](std::string_view path, std::uint64_t bytes,
-                                                  std::uint64_t total) mutable {
-    const base::Duration now = world.clock.monotonic();
-    if (now - shown < std::chrono::milliseconds(100)) return;
-    shown = now;
-    world.err << fmt::format("\r\x1b[K{} {} of {}", path, size_text(bytes), size_text(total)) << std::flush;
+backup::Progress progress_on(ProgressLine& line) {
+  return [&line](std::string_view path, std::uint64_t bytes, std::uint64_t total) {
+    if (line.is_due()) line.show(fmt::format("{} {} of {}", path, size_text(bytes), size_text(total)));
   };
 }
 
 base::Result<ExitCode> report(Session& session, const base::Result<backup::Report>& done, const std::string& folder,
                               std::string_view what_next) {
-  if (session.world().err_is_terminal) session.world().err << "\r\x1b[K" << std::flush;
   if (!done) {
     // A disk that fails is not a server that does not answer.
     const bool is_of_disk = done.error().code() == base::ErrorCode::unavailable;
@@ -57,13 +51,17 @@ void add_backup(CommandTree& tree) {
       .option("--data", "FOLDER", arguments->data, "The data folder of travd, on this machine", Need::required)
       .option("--to", "FOLDER", arguments->to, "The copy; a folder that is empty or does not exist", Need::required)
       .does([arguments](Session& session) {
-        const auto done = backup::create(arguments->data, arguments->to, progress_on(session.world()));
+        ProgressLine line(session.world());
+        const auto done = backup::create(arguments->data, arguments->to, progress_on(line));
+        line.clear();
         return report(session, done, arguments->to, "\nTo use it, copy it to a new place and run: travd --data FOLDER");
       });
   noun.verb("verify", "Compare the files of a backup with their digests")
       .argument("FOLDER", arguments->folder, "The backup")
       .does([arguments](Session& session) {
-        const auto done = backup::verify(arguments->folder, progress_on(session.world()));
+        ProgressLine line(session.world());
+        const auto done = backup::verify(arguments->folder, progress_on(line));
+        line.clear();
         return report(session, done, arguments->folder, ", all as they were backed up");
       });
   noun.example("trav backup create --data /var/lib/travertine --to /backup/monday")
