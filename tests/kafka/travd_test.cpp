@@ -51,6 +51,37 @@ class TravdOnKafka : public testing::Test {
     return ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows/demo/hello/instances", "{}",
                {{"Idempotency-Key", key}});
   }
+  /// Every event of the tenant, as the API shows it.
+  std::vector<api::json::value> events() {
+    std::vector<api::json::value> events;
+    std::string after = "0";
+    while (true) {
+      const auto page = ask(*daemon_, acme_, "GET", "/v1/tenants/acme/events?limit=50&after=" + after).value();
+      const auto* items = page.is_object() ? page.as_object().if_contains("items") : nullptr;
+      if (items == nullptr || items->as_array().empty()) return events;
+      events.insert(events.end(), items->as_array().begin(), items->as_array().end());
+      after = events.back().at("position").as_string().c_str();
+    }
+  }
+  /// What the Python package prints of the topic up to its end.
+  std::vector<api::json::value> printed_by_python(const std::vector<std::string>& arguments) {
+    std::vector<std::string> command = {std::string("PYTHONPATH=") + TRV_BINARY_DIR + "/python",
+                                        "/usr/bin/python3",
+                                        "-m",
+                                        "travertine_events",
+                                        "--until-end",
+                                        "--brokers",
+                                        brokers(),
+                                        "--topic",
+                                        topic_};
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    std::vector<api::json::value> events;
+    auto child = processes::ChildProcess::start("/usr/bin/env", command);
+    if (!child) return events;
+    while (const auto line = child->line(60s)) events.push_back(api::json::parse(*line));
+    EXPECT_EQ(child->wait(60s), 0);
+    return events;
+  }
   std::string state() { return ask(*daemon_, acme_, "GET", "/v1/tenants/acme/instances?limit=500").body; }
 
   api::ScratchFolder scratch_;
@@ -83,6 +114,44 @@ TEST_F(TravdOnKafka, keeps_what_was_acknowledged_over_kills_and_without_its_proj
   EXPECT_EQ(state(), after) << "from the log alone";
   EXPECT_EQ(daemon_->stop(), 0);
   EXPECT_FALSE(std::filesystem::exists(scratch_.path() / "data/log"));
+}
+
+TEST_F(TravdOnKafka, the_python_package_prints_the_events_that_the_api_shows) {
+  ASSERT_EQ(create_topic(), 0);
+  start();
+  ASSERT_EQ(ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows", std::string(api::hello_workflow),
+                {{"Content-Type", "application/yaml"}})
+                .status,
+            201);
+  for (int i = 0; i < 40; ++i) ASSERT_EQ(run(fmt::format("key-{}", i)).status, 201);
+  const std::vector<std::string> options = {"--tenant", "acme", "--checkpoint",
+                                            (scratch_.path() / "checkpoint").string()};
+  std::vector<api::json::value> printed = printed_by_python(options);
+  EXPECT_EQ(printed, events());
+  kill();
+  start();
+  const auto received = ask(*daemon_, acme_, "POST", "/v1/tenants/acme/events",
+                            R"({"specversion":"1.0","id":"1","source":"/test","type":"order.paid","level":3,)"
+                            R"("data":{"text":"Stra\u00dfe \"1\"","numbers":[0.1,-7,123456789012345678,true,null]}})",
+                            {{"Content-Type", "application/cloudevents+json"}});
+  EXPECT_EQ(received.status / 100, 2) << received.body;
+  for (int i = 40; i < 80; ++i) ASSERT_EQ(run(fmt::format("key-{}", i)).status, 201);
+  const std::vector<api::json::value> shown = events();
+  const std::vector<api::json::value> rest = printed_by_python(options);
+  EXPECT_FALSE(rest.empty());
+  EXPECT_LT(rest.size(), shown.size());
+  printed.insert(printed.end(), rest.begin(), rest.end());
+  ASSERT_EQ(printed.size(), shown.size());
+  for (std::size_t i = 0; i < shown.size(); ++i) EXPECT_EQ(printed[i], shown[i]) << i;
+  EXPECT_TRUE(printed_by_python(options).empty()) << "the checkpoint is behind the last event";
+
+  const std::string middle = shown[shown.size() / 2].at("position").as_string().c_str();
+  const std::vector<api::json::value> behind(shown.begin() + static_cast<std::ptrdiff_t>(shown.size() / 2) + 1,
+                                             shown.end());
+  EXPECT_EQ(printed_by_python({"--tenant", "acme", "--from", middle}), behind);
+  EXPECT_EQ(printed_by_python({"--tenant", "acme", "--type", "trv.instance.started"}).size(), 80U);
+  EXPECT_GT(printed_by_python({}).size(), shown.size()) << "the platform's own events, too";
+  EXPECT_EQ(daemon_->stop(), 0);
 }
 
 TEST_F(TravdOnKafka, answers_503_while_the_broker_is_paused_and_goes_on_by_itself) {

@@ -1,0 +1,173 @@
+"""Reads the events of a Kafka topic: one partition is the log of one shard.
+
+At least once: the caller stores a checkpoint after it handled an event, and starts from it again.
+"""
+
+import json
+import os
+from collections import deque
+from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from .errors import DamagedLog
+from .log import Checkpoint, Event, ShardLog
+
+ANSWER_WITHIN_S = 10.0
+TAKEN_AT_ONCE = 1000
+
+# librdkafka reconnects by itself.
+_PASSING = (KafkaError._PARTITION_EOF, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
+_DELETED = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+
+class Reader:
+    """Gives the events of a topic's partitions, in order within each. One thread.
+
+    brokers:      HOST:PORT, or several with commas
+    partitions:   which to read; default: all
+    checkpoints:  by shard, where to go on; a shard without one is read from its beginning
+    tenant:       only events of this tenant; empty: of all
+    types:        only types that begin with one of these; empty: all
+    properties:   more settings of librdkafka, for example for TLS
+
+    Raises DamagedLog where the log is not what it must be, and confluent_kafka.KafkaException for what Kafka reports and
+    what does not pass by itself.
+    """
+
+    def __init__(self, brokers: str, topic: str, *, partitions: Optional[Sequence[int]] = None,
+                 checkpoints: Optional[Mapping[int, Checkpoint]] = None, tenant: str = "", types: Sequence[str] = (),
+                 properties: Optional[Mapping[str, str]] = None):
+        self.checkpoints: Dict[int, Checkpoint] = dict(checkpoints or {})
+        """By shard, behind the last event that was given or left out."""
+        self._tenant = tenant
+        self._types = tuple(types)
+        self._messages: Deque[Message] = deque()  # fetched
+        self._ready: Deque[Event] = deque()  # of whole decisions
+        self._failure: Optional[Exception] = None
+        self._consumer = Consumer({
+            **(properties or {}),
+            "bootstrap.servers": brokers,
+            "group.id": "travertine-events",  # never joined: partitions are assigned, offsets are not committed
+            "enable.auto.commit": False,
+            "auto.offset.reset": "error",
+        })
+        try:
+            self._open(topic, partitions)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, topic: str, partitions: Optional[Sequence[int]]) -> None:
+        found = self._consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        if partitions is None:
+            partitions = sorted(found.partitions)
+        self._logs: Dict[int, ShardLog] = {}
+        self._ends: Dict[int, int] = {}
+        places = []
+        for partition in partitions:
+            if partition not in found.partitions:
+                raise ValueError(f"topic '{topic}' has no partition {partition}; it has {len(found.partitions)}")
+            low, high = self._consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=ANSWER_WITHIN_S)
+            known = self.checkpoints.get(partition)
+            if known is not None and not low <= known.offset < high:
+                raise DamagedLog(f"partition {partition} has offsets {low} to {high - 1}, and the checkpoint's record was "
+                                 f"at {known.offset}: it was trimmed, or the topic was made anew")
+            self._logs[partition] = ShardLog(partition, known)
+            places.append(TopicPartition(topic, partition, low if known is None else known.offset))
+            if low < high:
+                self._ends[partition] = high
+        self._consumer.assign(places)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether entries that the topic had when the reader was made are not read yet."""
+        return bool(self._ends)
+
+    def poll(self, timeout_s: float = 1.0) -> List[Event]:
+        """Events that were there, or came within the time; mostly several."""
+        return list(self._wanted(timeout_s))
+
+    def __iter__(self) -> Iterator[Event]:
+        """Follows the topic for ever."""
+        while True:
+            yield from self._wanted(1.0)
+
+    def _wanted(self, timeout_s: float) -> Iterator[Event]:
+        if self._failure is not None:
+            raise self._failure
+        if not self._messages and not self._ready:
+            # A batch waits until it is full: wait for one message, then take what is there.
+            first = self._consumer.poll(timeout_s)
+            if first is not None:
+                self._messages.extend([first, *self._consumer.consume(TAKEN_AT_ONCE - 1, 0)])
+        while self._ready or self._messages:
+            if not self._ready:
+                try:
+                    self._ready.extend(self._take(self._messages.popleft()))
+                except (DamagedLog, KafkaException) as error:
+                    # Raised by the next call: the events before it are given first.
+                    self._failure = error
+                    return
+                continue
+            event = self._ready.popleft()
+            self.checkpoints[event.record.shard] = event.checkpoint
+            if (not self._tenant or event.record.tenant == self._tenant) and (
+                    not self._types or event.record.type.startswith(self._types)):
+                yield event
+
+    def _take(self, message: Message) -> List[Event]:
+        error = message.error()
+        if error is not None:
+            if error.code() in _DELETED:
+                raise DamagedLog(f"partition {message.partition()}: entries were deleted before they were read; "
+                                 f"offset {message.offset()} is not there")
+            if error.code() in _PASSING or error.retriable():
+                return []
+            raise KafkaException(error)
+        partition, offset = message.partition(), message.offset()
+        events = self._logs[partition].take(offset, message.value())
+        if offset + 1 >= self._ends.get(partition, offset + 2):
+            del self._ends[partition]
+        return events
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def load_checkpoints(path: str, topic: str) -> Dict[int, Checkpoint]:
+    """By shard; none where the file does not exist. Raises ValueError for a file that is not one of this topic."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            stored = json.load(file)
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise ValueError(f"{path} is not a file of checkpoints: {error}") from None
+    try:
+        if stored["topic"] != topic:
+            raise ValueError(f"{path} has checkpoints of topic '{stored['topic']}', not of '{topic}'")
+        return {entry["shard"]: Checkpoint(int(entry["shard"]), int(entry["offset"]), int(entry["lsn"]),
+                                           bytes.fromhex(entry["sha256"])) for entry in stored["checkpoints"]}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a file of checkpoints: {error!r}") from None
+
+
+def save_checkpoints(path: str, topic: str, checkpoints: Mapping[int, Checkpoint]) -> None:
+    """Replaces the file as a whole: after a crash it is the old one or the new one."""
+    entries = [{"shard": known.shard, "offset": known.offset, "lsn": known.lsn, "sha256": known.hash.hex()}
+               for _, known in sorted(checkpoints.items())]
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        json.dump({"topic": topic, "checkpoints": entries}, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(path + ".new", path)
