@@ -150,13 +150,19 @@ std::uint64_t size_of(const path& file) {
   return error ? 0 : size;
 }
 
+/// A log on Kafka is not in the folder.
+bool has_log(const path& data) {
+  std::error_code error;
+  return std::filesystem::exists(data / "log" / environment_file, error);
+}
+
 class Copy {
  public:
   Copy(path data, path to, const Progress& progress)
       : data_(std::move(data)), to_(std::move(to)), progress_(progress) {}
 
   base::Result<Report> run() {
-    TRV_TRY(copy_environment("log"));
+    if (has_log(data_)) TRV_TRY(copy_environment("log"));
     TRV_TRY(copy_folder(""));
     std::ranges::sort(lines_, {}, &Line::path);
     TRV_TRY(base::write_file(to_ / manifest_file, ".manifest", base::to_bytes(to_text(lines_)), 0600));
@@ -294,9 +300,10 @@ class Copy {
 
 base::Status check_places(const path& data, const path& to) {
   std::error_code error;
-  if (!std::filesystem::exists(data / "log" / environment_file, error)) {
-    return fail(ErrorCode::invalid, fmt::format("{} is not a data folder of travd: it has no {}", data.string(),
-                                                (path("log") / environment_file).string()));
+  if (!has_log(data) && !std::filesystem::exists(data / "keys/audit.pem", error)) {
+    return fail(ErrorCode::invalid,
+                fmt::format("{} is not a data folder of travd: it has neither {} nor keys/audit.pem", data.string(),
+                            (path("log") / environment_file).string()));
   }
   const path inner = std::filesystem::weakly_canonical(std::filesystem::absolute(to, error), error);
   const path outer = std::filesystem::canonical(data, error);

@@ -6,9 +6,9 @@
 //   <backup>/backup.sha256       last: "<SHA-256 in hexadecimal>  <path>" for each file, as sha256sum(1) writes and
 //   checks
 //
-// The data folder may be in use. The log is copied first, in one transaction. What a record names was stored before the
-// record, so it is there when the other files are copied; and nothing is removed meanwhile, because those who remove
-// files ask is_running() first and leave them to the next start.
+// The data folder may be in use. The log, where it is in the folder and not on Kafka, is copied first, in one
+// transaction. What a record names was stored before the record, so it is there when the other files are copied; and
+// nothing is removed meanwhile, because those who remove files ask is_running() first and leave them to the next start.
 //
 // Every function: one thread, any thread.
 

@@ -58,6 +58,21 @@ class BackupTest : public testing::Test {
   std::filesystem::path folder_;
 };
 
+TEST_F(BackupTest, of_a_folder_whose_log_is_on_kafka_holds_what_is_beside_the_log) {
+  std::filesystem::remove_all(data() / "log");
+  const auto made = create(data(), to());
+  ASSERT_TRUE(made) << made.error().message();
+  EXPECT_EQ(made->files, 4U);
+  EXPECT_TRUE(verify(to()).has_value());
+  EXPECT_FALSE(std::filesystem::exists(to() / "log"));
+  ASSERT_TRUE(take_over(to()));
+  std::filesystem::remove_all(data() / "keys");
+  const auto refused = create(data(), folder_ / "other");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), ErrorCode::invalid);
+  EXPECT_NE(refused.error().message().find("it has neither log/data.mdb nor keys/audit.pem"), std::string::npos);
+}
+
 TEST_F(BackupTest, holds_everything_but_what_comes_back_by_itself) {
   const auto made = create(data(), to());
   ASSERT_TRUE(made) << made.error().message();
