@@ -82,7 +82,6 @@ struct Outcome {
 template <typename Table>
 using Part = std::function<flatbuffers::Offset<Table>(flatbuffers::FlatBufferBuilder&)>;
 struct RequestingTask {
-  std::string_view name;
   std::uint32_t index = 0;
   Part<schema::workflow::Continuation> continuation;
 };

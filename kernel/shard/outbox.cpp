@@ -120,12 +120,6 @@ base::Result<ParkedEffect> parked_effect(base::BytesView key, base::BytesView va
   return parked;
 }
 
-template <typename Event>
-base::Result<EffectPlace> place_in(const record::RecordView& event) {
-  TRV_TRY_ASSIGN(const auto* payload, record::payload_of<Event>(event));
-  return EffectPlace{std::string(record::text_of(payload->key())), record::Lsn(payload->position())};
-}
-
 }  // namespace
 
 base::Status Outbox::open(lmdb::WriteTxn& txn) {
@@ -149,10 +143,11 @@ base::Status Outbox::apply(lmdb::WriteTxn& txn, const record::RecordView& event)
 
 template <typename Event>
 base::Status Outbox::end(lmdb::WriteTxn& txn, const record::RecordView& event) {
-  TRV_TRY_ASSIGN(const EffectPlace place, place_in<Event>(event));
-  const bool was_parked = place.position.value() == 0;
-  TRV_TRY(was_parked ? parked_.erase(txn, parked_key(event.tenant(), place.key))
-                     : pending_.erase(txn, position_key(event.tenant(), place.position)));
+  TRV_TRY_ASSIGN(const auto* ended, record::payload_of<Event>(event));
+  const record::Lsn position(ended->position());
+  const bool was_parked = position.value() == 0;
+  TRV_TRY(was_parked ? parked_.erase(txn, parked_key(event.tenant(), record::text_of(ended->key())))
+                     : pending_.erase(txn, position_key(event.tenant(), position)));
   return {};
 }
 

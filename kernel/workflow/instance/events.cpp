@@ -8,6 +8,7 @@
 #include "events/schema/workflow_generated.h"
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/error.hpp"
+#include "kernel/workflow/instance/task_event.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
 
@@ -50,12 +51,12 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
 
 Offset<schema::workflow::Step> step_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,
                                        const StepOf& step) {
-  const Text name = text(builder, step.task->name);
   const Text reference = text(builder, step.task->reference);
-  const Text kind = text(builder, definition::kind_name(*step.task));
+  const std::string_view kind_name = definition::kind_name(*step.task);
+  const Text kind = kind_name == call_kind ? Text() : text(builder, kind_name);
   // What starts and ends in one decision does not say when twice.
   const std::int64_t started_ns = step.started_ns == context.now.ns() ? 0 : step.started_ns;
-  return schema::workflow::CreateStep(builder, step.index, name, reference, kind, step.attempt, started_ns);
+  return schema::workflow::CreateStep(builder, step.index, reference, kind, step.attempt, started_ns);
 }
 
 Offset<schema::workflow::TaskCompleted> completed_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,
@@ -126,9 +127,8 @@ record::Draft EventWriter::cancelled(std::string_view reason) const {
 
 record::Draft EventWriter::requested(const StepOf& step, const shard::Effect& effect, const Move& move) const {
   TRV_EXPECTS(effect.owner == instance_ && effect.task == step.task->reference);
-  return shard::effect_requested(context_, effect, {step.task->name, step.index, [&move](FlatBufferBuilder& builder) {
-                                                      return continuation(builder, move);
-                                                    }});
+  return shard::effect_requested(
+      context_, effect, {step.index, [&move](FlatBufferBuilder& builder) { return continuation(builder, move); }});
 }
 
 record::Draft EventWriter::settled(const Arrival& arrival) const {

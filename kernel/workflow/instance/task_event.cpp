@@ -27,9 +27,8 @@ TaskEvent about(std::string_view outcome, const Table& event) {
   const wf::Step* step = event.step();
   if (step == nullptr) return out;
   out.index = step->task();
-  out.name = text_of(step->name());
   out.reference = text_of(step->reference());
-  out.kind = text_of(step->kind());
+  out.kind = step->kind() == nullptr ? call_kind : text_of(step->kind());
   out.attempt = step->attempt();
   out.started_ns = step->started_ns();
   return out;
@@ -52,9 +51,8 @@ TaskEvent failed(std::string_view outcome, const Table& event) {
 TaskEvent requested(const fx::EffectRequested& event) {
   TaskEvent out{.outcome = "started"};
   out.index = event.index();
-  out.name = text_of(event.name());
   out.reference = text_of(event.task());
-  out.kind = "call";
+  out.kind = call_kind;
   out.operation = text_of(event.operation());
   if (event.plugin() != nullptr) {
     out.operation =
@@ -67,6 +65,14 @@ TaskEvent requested(const fx::EffectRequested& event) {
 }
 
 }  // namespace
+
+std::string name_in(std::string_view reference) {
+  std::string name(reference.substr(reference.rfind('/') + 1));
+  for (std::size_t at = name.find('~'); at != std::string::npos; at = name.find('~', at + 1)) {
+    name.replace(at, 2, name.substr(at, 2) == "~1" ? "/" : "~");
+  }
+  return name;
+}
 
 base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& event) {
   const std::string_view type = event.type();

@@ -18,7 +18,6 @@ namespace trv::instance {
 struct TaskEvent {
   std::string_view outcome;  ///< started, waiting, completed, skipped, faulted or retried
   TaskIndex index = no_task;
-  std::string_view name{};
   std::string_view reference{};
   std::string_view kind{};
   std::string operation{};  ///< of a call that starts: <plugin>.<operation>:<version>, or the HTTP method
@@ -30,6 +29,12 @@ struct TaskEvent {
   std::optional<std::string_view> error{};
   const schema::workflow::Continuation* continuation = nullptr;
 };
+
+/// The kind of a task that an event does not name.
+inline constexpr std::string_view call_kind = "call";
+
+/// The last part of a reference.
+[[nodiscard]] std::string name_in(std::string_view reference);
 
 /// nullopt for an event that moves no task. Error: corrupt.
 [[nodiscard]] base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& event);

@@ -23,8 +23,8 @@ namespace {
 template <typename Table>
 void about_effect(InstanceStep& out, std::string_view outcome, const Table& event) {
   out.reference = text_of(event.task());
-  out.task = out.reference.substr(out.reference.rfind('/') + 1);
-  out.kind = "call";
+  out.task = name_in(out.reference);
+  out.kind = call_kind;
   out.outcome = outcome;
 }
 
@@ -65,7 +65,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
   out.type = event.type();
   TRV_TRY_ASSIGN(auto task, task_event_in(event));
   if (task) {
-    out.task = task->name;
+    out.task = name_in(task->reference);
     out.reference = task->reference;
     out.kind = task->kind;
     out.operation = std::move(task->operation);
