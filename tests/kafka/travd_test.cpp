@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/kafka/broker.hpp"
+#include "tests/kafka/printed_by_python.hpp"
 #include "tests/support/api/api_fixture.hpp"
 #include "tests/support/processes/child_process.hpp"
 #include "tests/support/processes/http_client.hpp"
@@ -64,23 +65,8 @@ class TravdOnKafka : public testing::Test {
     }
   }
   /// What the Python package prints of the topic up to its end.
-  std::vector<api::json::value> printed_by_python(const std::vector<std::string>& arguments) {
-    std::vector<std::string> command = {std::string("PYTHONPATH=") + TRV_BINARY_DIR + "/python",
-                                        "/usr/bin/python3",
-                                        "-m",
-                                        "travertine_events",
-                                        "--until-end",
-                                        "--brokers",
-                                        brokers(),
-                                        "--topic",
-                                        topic_};
-    command.insert(command.end(), arguments.begin(), arguments.end());
-    std::vector<api::json::value> events;
-    auto child = processes::ChildProcess::start("/usr/bin/env", command);
-    if (!child) return events;
-    while (const auto line = child->line(60s)) events.push_back(api::json::parse(*line));
-    EXPECT_EQ(child->wait(60s), 0);
-    return events;
+  std::vector<api::json::value> printed_by_python(const std::vector<std::string>& arguments) const {
+    return kafka::printed_by_python(topic_, arguments);
   }
   std::string state() { return ask(*daemon_, acme_, "GET", "/v1/tenants/acme/instances?limit=500").body; }
 
