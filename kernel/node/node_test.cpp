@@ -28,6 +28,10 @@ class HeldLog final : public log::EventLog {
                                  const log::EnginePosition& hint) override {
     return real_.claim(shard, node, nonce, hint);
   }
+  base::Result<log::Claim> claim_as(log::ShardId shard, log::Epoch epoch, std::string_view node,
+                                    const base::Uuid& nonce) override {
+    return real_.claim_as(shard, epoch, node, nonce);
+  }
   base::Result<log::Ticket> append(const log::Claim& claim, log::Batch batch) override {
     return real_.append(claim, std::move(batch));
   }

@@ -16,13 +16,6 @@ flatbuffers::Offset<Table> written(flatbuffers::FlatBufferBuilder& builder, cons
   return part ? part(builder) : flatbuffers::Offset<Table>();
 }
 
-/// Only what is parked is known by its key alone.
-flatbuffers::Offset<flatbuffers::String> key_of(flatbuffers::FlatBufferBuilder& builder, const EffectPlace& place) {
-  TRV_EXPECTS(!place.key.empty());
-  const bool is_parked = place.position.value() == 0;
-  return is_parked ? builder.CreateString(place.key) : flatbuffers::Offset<flatbuffers::String>();
-}
-
 }  // namespace
 
 std::string effect_id(std::string_view key) {
@@ -49,10 +42,10 @@ record::Draft effect_requested(const DecisionContext& context, const Effect& eff
 
 record::Draft effect_settled(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
                              const EffectPlace& place, const Outcome& outcome, const SettledTask& task) {
-  TRV_EXPECTS(outcome.duration >= base::Duration::zero());
+  TRV_EXPECTS(!place.key.empty() && outcome.duration >= base::Duration::zero());
   TRV_EXPECTS(outcome.ok ? !task.faulted : !task.completed);
   flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
-  const auto key = key_of(builder, place);
+  const auto key = builder.CreateString(place.key);
   if (outcome.ok) {
     const auto output = builder.CreateString(outcome.output);
     const auto completed = written(builder, task.completed);
@@ -74,7 +67,7 @@ record::Draft effect_settled(const DecisionContext& context, std::string_view st
 record::Draft effect_cancelled(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,
                                const EffectPlace& place) {
   flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
-  const auto key = key_of(builder, place);
+  const auto key = builder.CreateString(place.key);
   const auto root = schema::effect::CreateEffectCancelled(builder, key, place.position.value());
   return draft(context, stream_kind, stream_id, effect_cancelled_type, record::finish(builder, root));
 }

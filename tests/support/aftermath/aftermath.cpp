@@ -41,27 +41,17 @@ std::string text_of(const boost::json::value& payload, std::string_view name) {
   return member != nullptr && member->is_string() ? std::string(member->get_string()) : std::string();
 }
 
-/// What later records of the shard refer to.
-struct Known {
-  std::map<std::string, std::string> deliveries;  ///< by the id of the record that took them
-  std::map<std::string, std::string> keys;        ///< of effects, by the position of the record that requested them
-};
-
-EffectFacts& ended_effect(LogFacts& facts, const Known& known, const boost::json::value& payload) {
-  const auto requested = known.keys.find(text_of(payload, "position"));
-  return facts.effects[requested == known.keys.end() ? text_of(payload, "key") : requested->second];
-}
-
-void take(LogFacts& facts, Known& known, const record::RecordView& event, const boost::json::value& payload) {
+void take(LogFacts& facts, std::map<std::string, std::string>& deliveries, const record::RecordView& event,
+          const boost::json::value& payload) {
   const std::string_view type = event.type();
   const std::string stream(event.stream_id());
   if (type == "trv.event.received") {
     ++facts.received[text_of(payload, "id")];
-    known.deliveries[event.event_id().to_string()] = text_of(payload, "id");
+    deliveries[event.event_id().to_string()] = text_of(payload, "id");
   } else if (type == "trv.instance.started") {
     InstanceFacts& instance = facts.instances[stream];
     ++instance.started;
-    if (const auto cause = event.causation_id()) instance.delivery = known.deliveries[cause->to_string()];
+    if (const auto cause = event.causation_id()) instance.delivery = deliveries[cause->to_string()];
   } else if (type == "trv.instance.completed") {
     ++facts.instances[stream].completed;
   } else if (type == "trv.instance.faulted") {
@@ -69,16 +59,14 @@ void take(LogFacts& facts, Known& known, const record::RecordView& event, const 
   } else if (type == "trv.instance.cancelled") {
     ++facts.instances[stream].cancelled;
   } else if (type == "trv.effect.requested") {
-    const std::string key = text_of(payload, "key");
-    known.keys[std::to_string(event.lsn().value())] = key;
-    EffectFacts& effect = facts.effects[key];
+    EffectFacts& effect = facts.effects[text_of(payload, "key")];
     ++effect.requested;
     effect.instance = stream;
     effect.task = text_of(payload, "task");
   } else if (type == "trv.effect.succeeded") {
-    ++ended_effect(facts, known, payload).succeeded;
+    ++facts.effects[text_of(payload, "key")].succeeded;
   } else if (type == "trv.effect.failed") {
-    ++ended_effect(facts, known, payload).failed;
+    ++facts.effects[text_of(payload, "key")].failed;
   }
 }
 
@@ -87,7 +75,7 @@ base::Status read_shard(log::EventLog& log, log::ShardId shard, const std::strin
   TRV_TRY_ASSIGN(const auto reader, log.read(shard, log::Lsn(1)));
   const catalog::EventCatalog catalog = catalog::EventCatalog::make();
   record::ChainVerifier chain(shard);
-  Known known;
+  std::map<std::string, std::string> deliveries;  // by the id of the record that took them
   for (;;) {
     TRV_TRY_ASSIGN(const auto stored, reader->next(base::Duration(0)));
     if (!stored) break;
@@ -96,7 +84,7 @@ base::Status read_shard(log::EventLog& log, log::ShardId shard, const std::strin
     if (event.tenant() != tenant) continue;
     ++facts.records;
     TRV_TRY_ASSIGN(const std::string json, catalog.to_json(event.type(), event.payload()));
-    take(facts, known, event, boost::json::parse(json));
+    take(facts, deliveries, event, boost::json::parse(json));
   }
   facts.last_lsn += chain.last().value();
   return {};
