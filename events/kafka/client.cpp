@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <mutex>
 #include <string_view>
 #include <utility>
 
@@ -78,16 +79,34 @@ Properties properties_of(const Settings& settings) {
           {"log.connection.close", "false"}};
 }
 
-void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* deliveries) {
-  static_cast<Deliveries*>(deliveries)
-      ->delivered({.number = reinterpret_cast<std::uintptr_t>(message->_private),
-                   .error = message->err,
-                   .offset = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? message->offset : -1});
+/// What librdkafka's callbacks of a client write to.
+struct Callbacks {
+  Deliveries* deliveries = nullptr;
+  std::mutex mutex;
+  int error = RD_KAFKA_RESP_ERR_NO_ERROR;  ///< that a connection ended with last
+  std::string reason;
+};
+
+void on_delivery(rd_kafka_t*, const rd_kafka_message_t* message, void* callbacks) {
+  static_cast<Callbacks*>(callbacks)->deliveries->delivered(
+      {.number = reinterpret_cast<std::uintptr_t>(message->_private),
+       .error = message->err,
+       .offset = message->err == RD_KAFKA_RESP_ERR_NO_ERROR ? message->offset : -1});
+}
+
+// That all are down says less than what each of them ended with.
+void on_error(rd_kafka_t*, int error, const char* reason, void* opaque) {
+  if (error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) return;
+  auto* const callbacks = static_cast<Callbacks*>(opaque);
+  const std::scoped_lock lock(callbacks->mutex);
+  callbacks->error = error;
+  callbacks->reason = reason;
 }
 
 }  // namespace
 
 void EndsClient::operator()(rd_kafka_t* client) const noexcept {
+  const std::unique_ptr<Callbacks> callbacks(static_cast<Callbacks*>(rd_kafka_opaque(client)));
   rd_kafka_destroy(client);
 }
 
@@ -107,10 +126,11 @@ base::Result<Client> connect(Kind kind, const Settings& settings, const Properti
       }
     }
   }
-  if (deliveries != nullptr) {
-    rd_kafka_conf_set_opaque(configuration.get(), deliveries);
-    rd_kafka_conf_set_dr_msg_cb(configuration.get(), on_delivery);
-  }
+  auto callbacks = std::make_unique<Callbacks>();
+  callbacks->deliveries = deliveries;
+  rd_kafka_conf_set_opaque(configuration.get(), callbacks.get());
+  rd_kafka_conf_set_error_cb(configuration.get(), on_error);
+  if (deliveries != nullptr) rd_kafka_conf_set_dr_msg_cb(configuration.get(), on_delivery);
   Client client(rd_kafka_new(kind == Kind::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, configuration.get(),
                              why.data(), why.size()));
   if (client == nullptr) {
@@ -118,7 +138,19 @@ base::Result<Client> connect(Kind kind, const Settings& settings, const Properti
                 fmt::format("no client of Kafka at {} can be made: {}", settings.brokers, why.data()));
   }
   static_cast<void>(configuration.release());  // the client's now
+  static_cast<void>(callbacks.release());
   return client;
+}
+
+base::Error failure_of(rd_kafka_t* client, int code, std::string_view what) {
+  const bool is_silence = code == RD_KAFKA_RESP_ERR__TRANSPORT || code == RD_KAFKA_RESP_ERR__TIMED_OUT ||
+                          code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+  if (!is_silence) return failure(code, what);
+  rd_kafka_poll(client, 0);  // calls on_error
+  auto* const callbacks = static_cast<Callbacks*>(rd_kafka_opaque(client));
+  const std::scoped_lock lock(callbacks->mutex);
+  if (callbacks->reason.empty()) return failure(code, what);
+  return failure(callbacks->error, fmt::format("{}: {}", what, callbacks->reason));
 }
 
 base::Result<Client> Consumers::take() {
@@ -163,7 +195,8 @@ base::Result<Watermarks> watermarks(rd_kafka_t* client, const std::string& topic
     const bool may_pass = reaction_to(error) == Reaction::retry || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                           error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
     if (!may_pass || clock.monotonic() >= deadline) {
-      return fail(failure(error, fmt::format("asking for the ends of partition {} of {}", partition, topic)));
+      return fail(
+          failure_of(client, error, fmt::format("asking for the ends of partition {} of {}", partition, topic)));
     }
     rd_kafka_poll(client, milliseconds(ask_again_after));
   }

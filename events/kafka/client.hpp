@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -45,6 +46,10 @@ class Deliveries {
 /// Errors: invalid where the settings cannot be, or where this librdkafka cannot do what they ask.
 [[nodiscard]] base::Result<Client> connect(Kind kind, const Settings& settings, const Properties& properties,
                                            Deliveries* deliveries = nullptr);
+
+/// failure() of a call of this client; where the brokers did not answer, with what a connection to them ended with
+/// last.
+[[nodiscard]] base::Error failure_of(rd_kafka_s* client, int code, std::string_view what);
 
 /// Consumers that nobody uses: a reader that closes leaves its connections to the next. Any thread.
 class Consumers {

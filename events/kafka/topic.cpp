@@ -78,15 +78,9 @@ base::Result<Event> ask(const Settings& settings, const std::string& what,
   const Queue queue(rd_kafka_queue_new(client.get()));
   request(client.get(), queue.get());
   Event event(rd_kafka_queue_poll(queue.get(), answer_within_ms));
-  if (event == nullptr) {
-    return fail(ErrorCode::unavailable,
-                fmt::format("{}: {} did not answer within {} s", what, settings.brokers, answer_within_ms / 1000));
-  }
-  const auto error = rd_kafka_event_error(event.get());
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return fail(failure(error, fmt::format("{} at {}", what, settings.brokers)));
-  }
-  return event;
+  const auto error = event == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event.get());
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return event;
+  return fail(failure_of(client.get(), error, fmt::format("{} at {}", what, settings.brokers)));
 }
 
 struct Copies {
@@ -102,7 +96,7 @@ base::Result<Copies> copies_of(const Settings& settings) {
   const rd_kafka_metadata_t* answer = nullptr;
   const std::string what = fmt::format("asking for topic {} at {}", settings.topic, settings.brokers);
   const auto error = rd_kafka_metadata(client.get(), 0, topic.get(), &answer, answer_within_ms);
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(error, what));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure_of(client.get(), error, what));
   const Metadata metadata(answer);
   TRV_ASSERT(metadata->topic_cnt == 1);
   const rd_kafka_metadata_topic_t& found = metadata->topics[0];
@@ -166,7 +160,9 @@ base::Status create_topic(const Settings& settings, const TopicShape& shape) {
   TRV_ASSERT(count == 1);
   const auto error = rd_kafka_topic_result_error(results[0]);
   if (error == RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
-    return fail(ErrorCode::conflict, fmt::format("topic {} exists at {}", settings.topic, settings.brokers));
+    return fail(ErrorCode::conflict,
+                fmt::format("topic {} exists at {}; `trav cluster check` compares it with what travd needs",
+                            settings.topic, settings.brokers));
   }
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
     const char* detail = rd_kafka_topic_result_error_string(results[0]);
