@@ -103,6 +103,17 @@ base::Status check_mechanism(std::string_view text) {
               fmt::format("'{}' is not a mechanism; use none, plain, scram-sha-256 or scram-sha-512", text));
 }
 
+// As the brokers take it.
+base::Status check_topic(std::string_view text) {
+  const bool is_name =
+      !text.empty() && text.size() <= 249 && text != "." && text != ".." && std::ranges::all_of(text, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+               c == '-';
+      });
+  if (is_name) return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not 1 to 249 letters, digits, '.', '_' and '-'", text));
+}
+
 base::Status check_folder(std::string_view text) {
   TRV_TRY(check_not_empty(text));
   if (text.front() != '~') return {};
@@ -143,7 +154,7 @@ const std::vector<Key>& keys() {
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"kafka", "brokers", TextKey{&Config::kafka_brokers, "host:port, separated by commas", any_text}, "",
        "Where Apache Kafka is. Empty: the log is embedded, in the data folder."},
-      {"kafka", "topic", TextKey{&Config::kafka_topic, "name of a topic", check_not_empty}, "",
+      {"kafka", "topic", TextKey{&Config::kafka_topic, "name of a topic", check_topic}, "",
        "The topic of the log; partition n is shard n. `trav cluster init` creates it."},
       {"kafka", "tls", SwitchKey{&Config::kafka_tls}, "", "Whether the brokers are reached over TLS."},
       {"kafka", "ca_file", TextKey{&Config::kafka_ca_file, "path", any_text}, "",
@@ -183,6 +194,7 @@ std::string form_of(const Key& key) {
 }
 
 constexpr std::size_t password_bytes_max = 4096;
+constexpr std::size_t pem_bytes_max = std::size_t{4} << 20;
 constexpr std::size_t name_bytes_max = 80;  // of an unknown name that is compared or shown
 constexpr std::size_t lines_max = 20;
 constexpr std::string_view variable_prefix = "TRAV_";
@@ -432,9 +444,16 @@ base::Result<kafka::Settings> kafka_settings(const Config& config) {
                            .mechanism = named->mechanism,
                            .user = config.kafka_user,
                            .password = {}};
+  for (const auto& [key, file] :
+       {std::pair("kafka.ca_file", settings.ca_file), std::pair("kafka.certificate_file", settings.certificate_file),
+        std::pair("kafka.key_file", settings.key_file)}) {
+    if (file.empty()) continue;
+    if (const auto read = base::read_file(file, pem_bytes_max); !read)
+      return fail(ErrorCode::invalid, fmt::format("{}: {}", key, read.error().message()));
+  }
   if (settings.mechanism == kafka::Mechanism::none) return settings;
   const auto password = base::read_file(config.kafka_password_file, password_bytes_max);
-  if (!password) return fail(base::Error(password.error()).in("kafka.password_file"));
+  if (!password) return fail(ErrorCode::invalid, fmt::format("kafka.password_file: {}", password.error().message()));
   settings.password = base::as_text(*password);
   while (settings.password.ends_with('\n') || settings.password.ends_with('\r')) settings.password.pop_back();
   return settings;

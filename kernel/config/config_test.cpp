@@ -60,6 +60,7 @@ TEST(Config, a_value_of_the_wrong_kind_or_out_of_range_is_refused_with_the_keys_
       {"[shards]\nx = 1\n", "unknown key 'shards.x'"},
       {"[data]\nfolder = [1, 2]\n", "[ 1, 2 ] is of the wrong kind; use a string: path"},
       {"[http\n", "line 1"},
+      {"[kafka]\ntopic = \"no such topic!\"\n", "'no such topic!' is not 1 to 249 letters, digits, '.', '_' and '-'"},
   };
   for (const auto& [text, wanted] : cases) {
     const auto config = load_config(file_with(text), Environment{{"HOME", "/root"}});
