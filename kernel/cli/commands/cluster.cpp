@@ -17,7 +17,7 @@ struct ClusterArguments {
   std::string config;
   std::string partitions;
   std::string replication = "3";
-  std::string in_sync = "2";
+  std::string in_sync;
 };
 
 /// The variables that travd would read.
@@ -58,11 +58,19 @@ base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments)
     TRV_TRY_ASSIGN(shape.partitions, number("--partitions", arguments.partitions, 256));
   }
   TRV_TRY_ASSIGN(shape.replication, number("--replication", arguments.replication, 100));
-  TRV_TRY_ASSIGN(shape.in_sync_min, number("--in-sync", arguments.in_sync, shape.replication));
+  shape.in_sync_min = std::min<std::int16_t>(2, shape.replication);
+  if (!arguments.in_sync.empty()) {
+    TRV_TRY_ASSIGN(shape.in_sync_min, number("--in-sync", arguments.in_sync, shape.replication));
+  }
+  if (static_cast<std::uint64_t>(shape.partitions) < config.shards) {
+    session.warn(
+        fmt::format("--partitions is {}, but shards is {}: travd does not start on a topic with fewer "
+                    "partitions than shards",
+                    shape.partitions, config.shards));
+  }
   TRV_TRY(kafka::create_topic(settings, shape));
   session.print(
-      fmt::format("Topic {} is created at {}: {} partitions, {} copies of each, {} in sync before an append "
-                  "is acknowledged.",
+      fmt::format("Topic {} is created at {}: partitions {}, copies of each {}, copies that must have an append {}.",
                   settings.topic, settings.brokers, shape.partitions, shape.replication, shape.in_sync_min));
   return ExitCode::ok;
 }
@@ -102,13 +110,14 @@ void add_cluster(CommandTree& tree) {
       .option("--config", "FILE", arguments->config, "The configuration of travd; its keys kafka.* say where and how")
       .option("--partitions", "N", arguments->partitions, "One for each shard (default the key shards)")
       .option("--replication", "N", arguments->replication, "Copies of each partition (default 3)")
-      .option("--in-sync", "N", arguments->in_sync, "Copies that must have an append before it counts (default 2)")
+      .option("--in-sync", "N", arguments->in_sync,
+              "Copies that must have an append before it counts (default 2, or 1 of one copy)")
       .does([arguments](Session& session) { return init(session, *arguments); });
   noun.verb("check", "Compare the topic of the log with what travd needs, and say what each difference costs")
       .option("--config", "FILE", arguments->config, "The configuration of travd")
       .does([arguments](Session& session) { return check(session, *arguments); });
   noun.example("trav cluster init --config travd.toml")
-      .example("TRAV_KAFKA_BROKERS=127.0.0.1:19092 trav cluster init --replication 1 --in-sync 1");
+      .example("TRAV_KAFKA_BROKERS=127.0.0.1:19092 trav cluster init --replication 1");
 }
 
 }  // namespace trv::cli
