@@ -2,16 +2,39 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
+#include <optional>
+
 #include "events/copy/log_copy.hpp"
+#include "events/record/entry.hpp"
 #include "sdk/base/file.hpp"
 
 namespace trv::daemon {
 namespace {
 
-constexpr std::size_t origin_bytes_max = 1000;
+constexpr std::size_t line_bytes_max = 1000;
+constexpr base::Duration first_record_within = std::chrono::seconds(20);
 
 base::Status write_line(const std::filesystem::path& file, std::string_view text) {
   return base::write_file(file, "." + file.filename().string(), base::to_bytes(fmt::format("{}\n", text)), 0600);
+}
+
+/// nullopt where there is no such file.
+base::Result<std::optional<std::string>> stored_line(const std::filesystem::path& file) {
+  const base::Result<base::Bytes> stored = base::read_file(file, line_bytes_max);
+  if (!stored && stored.error().code() == base::ErrorCode::not_found) return std::nullopt;
+  if (!stored) return base::fail(stored.error());
+  std::string line(base::as_text(*stored));
+  if (line.ends_with('\n')) line.pop_back();
+  return line;
+}
+
+/// The id of the first record of the platform's shard.
+base::Result<base::Uuid> first_record_of(log::EventLog& log) {
+  TRV_TRY_ASSIGN(const auto reader, log.read(log::ShardId(0), log::Lsn(1)));
+  TRV_TRY_ASSIGN(const auto stored, reader->next(first_record_within));
+  if (!stored) return base::fail(base::ErrorCode::unavailable, "the first record of the log did not come");
+  return record::event_id_of(stored->bytes);
 }
 
 }  // namespace
@@ -25,11 +48,9 @@ base::Status make_private_folder(const std::filesystem::path& folder) {
 }
 
 base::Status keep_origin(const std::filesystem::path& file, std::string_view origin) {
-  const base::Result<base::Bytes> stored = base::read_file(file, origin_bytes_max);
-  if (!stored && stored.error().code() == base::ErrorCode::not_found) return write_line(file, origin);
-  if (!stored) return base::fail(stored.error());
-  std::string_view name = base::as_text(*stored);
-  if (name.ends_with('\n')) name.remove_suffix(1);
+  TRV_TRY_ASSIGN(const auto stored, stored_line(file));
+  if (!stored) return write_line(file, origin);
+  const std::string& name = *stored;
   if (name == origin) return {};
   return base::fail(base::ErrorCode::conflict,
                     fmt::format("audit.origin is '{}', but the audit trails of this folder are named '{}', and their "
@@ -63,6 +84,27 @@ base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t 
                     file.string(), purpose, records, file.parent_path().string()));
   }
   return {};
+}
+
+base::Status check_log_of_keys(const std::filesystem::path& data_folder, log::EventLog& log, const std::string& name) {
+  const std::filesystem::path file = data_folder / "keys" / "log";
+  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(log::ShardId(0)));
+  if (bounds.first > log::Lsn(1)) return {};  // trimmed
+  std::error_code ignored;
+  if (bounds.last == log::Lsn(0)) {
+    std::filesystem::remove(file, ignored);
+    return {};
+  }
+  TRV_TRY_ASSIGN(const base::Uuid first, first_record_of(log));
+  TRV_TRY_ASSIGN(const auto stored, stored_line(file));
+  if (!stored) return write_line(file, first.to_string());
+  if (*stored == first.to_string()) return {};
+  return base::fail(base::ErrorCode::conflict,
+                    fmt::format("the keys of {} belong to another log than {}: theirs begins with record {}, this one "
+                                "with {}. They would sign its audit trails, and verifiers would refuse that. Set "
+                                "data.folder or kafka.topic to those that belong together, or restore keys and "
+                                "secrets from a backup of this log",
+                                data_folder.string(), name, *stored, first.to_string()));
 }
 
 base::Status check_secrets(const std::filesystem::path& data_folder, const std::set<egress::SecretReference>& named) {

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <set>
+#include <string>
 #include <string_view>
 
+#include "events/log/event_log.hpp"
 #include "kernel/egress/secret_store.hpp"
 #include "sdk/base/result.hpp"
 
@@ -24,6 +26,12 @@ namespace trv::daemon {
 /// Refuses a folder that has lost what its log needs: the key of the audit trails, or that of the secrets. A first
 /// start makes both. Error: corrupt, with what is missing and what to do.
 [[nodiscard]] base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t records);
+
+/// Refuses a folder whose keys belong to another log than `log`, named `name`: the file beside them names the first
+/// record of the log that they sign. A start on a log with records makes it where it is missing. Errors: conflict, with
+/// what to do; what the log reports.
+[[nodiscard]] base::Status check_log_of_keys(const std::filesystem::path& data_folder, log::EventLog& log,
+                                             const std::string& name);
 
 /// Refuses a folder that has lost secrets of connections. Error: corrupt, with what is missing and what to do.
 [[nodiscard]] base::Status check_secrets(const std::filesystem::path& data_folder,

@@ -78,6 +78,22 @@ TEST_F(StartTest, a_log_that_was_lost_is_not_a_new_beginning) {
   EXPECT_TRUE(Daemon::start(scratch_));
 }
 
+TEST_F(StartTest, keys_that_belong_to_another_log_are_refused) {
+  const ScratchFolder other;
+  ASSERT_TRUE(Daemon::start(scratch_));
+  ASSERT_TRUE(Daemon::start(other));
+  const std::filesystem::path keys = scratch_.path() / "data/keys";
+  std::filesystem::rename(keys, scratch_.path() / "keys");
+  std::filesystem::copy(other.path() / "data/keys", keys);
+  expect_one_line(run_daemon(scratch_, {"--data", data(), "--port", "0"}), "belong to another log than embedded");
+  std::filesystem::remove_all(keys);
+  std::filesystem::rename(scratch_.path() / "keys", keys);
+  EXPECT_TRUE(Daemon::start(scratch_));
+  std::filesystem::remove_all(scratch_.path() / "data/log");
+  std::filesystem::remove_all(scratch_.path() / "data/projection");
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(Daemon::start(scratch_)) << "a log that begins anew takes the keys over";
+}
+
 TEST_F(StartTest, a_data_folder_that_cannot_be_written_is_named) {
   const std::string below = file("plain", "x") + "/data";
   expect_one_line(run_daemon(scratch_, {"--data", below, "--port", "0"}), below);
