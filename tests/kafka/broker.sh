@@ -5,6 +5,7 @@
 #   broker.sh have                     ends with 3 where they are not here
 #   broker.sh start FOLDER PORT [N]    N brokers (1 or 3) on PORT and the ports behind it, their controllers N further;
 #                                      prints what clients connect to
+#   broker.sh runs FOLDER              ends with 1 where none of them runs
 #   broker.sh stop FOLDER              ends them; their data are scratch
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
@@ -79,6 +80,14 @@ ready() {
   fail "the broker on port $2 is not ready after 120 s"
 }
 
+runs() {
+  local pid
+  for pid in "$1"/[0-9]/pid; do
+    if [ -e "$pid" ] && grep -qs kafka.Kafka "/proc/$(cat "$pid")/cmdline"; then return 0; fi
+  done
+  return 1
+}
+
 stop() {
   local pid
   for pid in "$1"/[0-9]/pid; do
@@ -92,6 +101,7 @@ case "${1:-}" in
   fetch) fetch ;;
   have) [ -e "$libraries/complete" ] || exit 3 ;;
   start) [ $# -ge 3 ] || fail "start FOLDER PORT [N]"; start "$2" "$3" "${4:-1}" ;;
+  runs) [ $# -eq 2 ] || fail "runs FOLDER"; runs "$2" ;;
   stop) [ $# -eq 2 ] || fail "stop FOLDER"; stop "$2" ;;
-  *) fail "usage: broker.sh fetch | start FOLDER PORT [N] | stop FOLDER" ;;
+  *) fail "usage: broker.sh fetch | have | start FOLDER PORT [N] | runs FOLDER | stop FOLDER" ;;
 esac
