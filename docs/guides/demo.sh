@@ -99,6 +99,12 @@ step "6  The proof, checked without the daemon"
 quietly trav audit export --tenant acme --output "$work/audit"
 env -u TRAV_URL TRAV_CONFIG_DIR=/nonexistent trav audit verify "$work/audit" --key-file "$work/audit/key.pub"
 
+if [ -n "$once" ]; then
+  echo
+  echo "demo: ok"
+  exit 0
+fi
+
 step "7  Where to go from here"
 cat <<TEXT
    API        $url/openapi.json
@@ -111,10 +117,5 @@ cat <<TEXT
    trav workflow apply $guides/triage.yaml --tenant acme
 TEXT
 
-if [ -n "$once" ]; then
-  echo
-  echo "demo: ok"
-  exit 0
-fi
 printf '\ntravd runs in the foreground now; Ctrl-C ends it. Data stays in %s\n' "$work"
 wait "$travd_pid"
