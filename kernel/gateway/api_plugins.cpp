@@ -97,13 +97,17 @@ base::Status install(const Packages& packages, Call& call) {
     return {};
   }
   const plugin_host::Stored& sent = **stored;
+  // Looked up before the host is asked: one that is loaded only meanwhile is not one that should run and does not.
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+  TRV_TRY_ASSIGN(const auto known, call.shard.tenancy().package(txn, sent.manifest.id, sent.manifest.version));
+  const bool should_run = known && known->status == PackageStatus::loaded;
   tenancy::RequestPackage request{.package = {.plugin = sent.manifest.id,
                                               .version = sent.manifest.version,
                                               .package_sha256 = sent.package_digest,
                                               .package_bytes = sent.package_bytes,
                                               .library_sha256 = sent.library_digest,
                                               .manifest = sent.manifest.text},
-                                  .runs = packages.host.runs(sent.package_digest)};
+                                  .runs = !should_run || packages.host.runs(sent.package_digest)};
   const base::Duration patience = patience_of(call.request(), patience_max);
   const Package asked = request.package;
   return decide_then(

@@ -83,7 +83,7 @@ struct RemoveConnection {
 
 struct RequestPackage {
   Package package;    ///< plugin, version, digests, size and manifest
-  bool runs = false;  ///< on this node
+  bool runs = false;  ///< on this node, or need not because it was not loaded yet when the request came
 };
 /// In the system tenant. A package that is pending, or loaded and runs, is not requested again: no events. Error:
 /// conflict where this version is pending or loaded with other content.
