@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "events/log/forwarding_log.hpp"
 #include "events/log/in_memory_event_log.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "events/log/log_writer.hpp"
@@ -153,29 +154,19 @@ TEST_F(LogCopyTest, a_source_that_was_trimmed_is_refused) {
 }
 
 /// Gives the records of another log with one byte of one of them changed.
-class DamagedLog final : public log::EventLog {
+class DamagedLog final : public log::ForwardingLog {
  public:
-  DamagedLog(log::EventLog& real, Lsn damaged) : real_(real), damaged_(damaged) {}
+  DamagedLog(log::EventLog& real, Lsn damaged) : ForwardingLog(real), damaged_(damaged) {}
   base::Result<log::Claim> claim(log::ShardId id, std::string_view node, const base::Uuid& nonce,
                                  const log::EnginePosition& hint = {}) override {
     if (on_claim) on_claim();
-    return real_.claim(id, node, nonce, hint);
+    return ForwardingLog::claim(id, node, nonce, hint);
   }
-  base::Result<log::Claim> claim_as(log::ShardId id, log::Epoch epoch, std::string_view node,
-                                    const base::Uuid& nonce) override {
-    return real_.claim_as(id, epoch, node, nonce);
-  }
-  base::Result<log::Ticket> append(const log::Claim& claim, log::Batch batch) override {
-    return real_.append(claim, std::move(batch));
-  }
-  base::Result<log::Settled> settle(const log::Ticket& ticket) override { return real_.settle(ticket); }
   base::Result<std::unique_ptr<log::Reader>> read(log::ShardId id, Lsn from,
                                                   const log::EnginePosition& hint = {}) override {
-    TRV_TRY_ASSIGN(auto reader, real_.read(id, from, hint));
+    TRV_TRY_ASSIGN(auto reader, ForwardingLog::read(id, from, hint));
     return std::make_unique<Damages>(std::move(reader), damaged_);
   }
-  base::Result<log::Bounds> bounds(log::ShardId id) override { return real_.bounds(id); }
-  base::Status trim(log::ShardId id, Lsn below) override { return real_.trim(id, below); }
 
   std::function<void()> on_claim;
 
@@ -200,7 +191,6 @@ class DamagedLog final : public log::EventLog {
     record::AlignedBytes copy_;
   };
 
-  log::EventLog& real_;
   Lsn damaged_;
 };
 

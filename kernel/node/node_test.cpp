@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "events/blob/in_memory_blob_store.hpp"
+#include "events/log/forwarding_log.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "kernel/tenancy/decisions.hpp"
 
@@ -17,35 +18,20 @@ namespace trv::node {
 namespace {
 
 /// Gives everything to the real log, but reads of one shard only when they are let go on.
-class HeldLog final : public log::EventLog {
+class HeldLog final : public log::ForwardingLog {
  public:
-  HeldLog(log::EventLog& real, log::ShardId held) : real_(real), held_(held) {}
+  HeldLog(log::EventLog& real, log::ShardId held) : ForwardingLog(real), held_(held) {}
   void let_go() {
     if (!std::exchange(is_let_go_, true)) gate_.count_down();
   }
 
-  base::Result<log::Claim> claim(log::ShardId shard, std::string_view node, const base::Uuid& nonce,
-                                 const log::EnginePosition& hint) override {
-    return real_.claim(shard, node, nonce, hint);
-  }
-  base::Result<log::Claim> claim_as(log::ShardId shard, log::Epoch epoch, std::string_view node,
-                                    const base::Uuid& nonce) override {
-    return real_.claim_as(shard, epoch, node, nonce);
-  }
-  base::Result<log::Ticket> append(const log::Claim& claim, log::Batch batch) override {
-    return real_.append(claim, std::move(batch));
-  }
-  base::Result<log::Settled> settle(const log::Ticket& ticket) override { return real_.settle(ticket); }
   base::Result<std::unique_ptr<log::Reader>> read(log::ShardId shard, log::Lsn from,
                                                   const log::EnginePosition& hint) override {
     if (shard == held_) gate_.wait();
-    return real_.read(shard, from, hint);
+    return ForwardingLog::read(shard, from, hint);
   }
-  base::Result<log::Bounds> bounds(log::ShardId shard) override { return real_.bounds(shard); }
-  base::Status trim(log::ShardId shard, log::Lsn below) override { return real_.trim(shard, below); }
 
  private:
-  log::EventLog& real_;
   const log::ShardId held_;
   std::latch gate_{1};
   bool is_let_go_ = false;
