@@ -86,12 +86,7 @@ class TestKernel {
   base::Result<SettledEffect> settle(std::string_view key, const shard::Outcome& outcome) {
     return run([&](auto& txn, auto& here, auto those) { return instance::outcome(txn, here, those, key, outcome); });
   }
-  base::Result<SettledEffect> succeed(std::string_view key, std::string_view output) {
-    shard::Outcome outcome;
-    outcome.ok = true;
-    outcome.output = output;
-    return settle(key, outcome);
-  }
+  base::Result<SettledEffect> succeed(std::string_view key, std::string_view output) { return answer(key, 0, output); }
   /// Of an HTTP call: the service answered with this status.
   base::Result<SettledEffect> answer(std::string_view key, std::uint32_t status, std::string_view output) {
     shard::Outcome outcome;
