@@ -2,18 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <chrono>
 #include <optional>
 
 #include "events/copy/log_copy.hpp"
-#include "events/record/entry.hpp"
+#include "events/log/record_lookup.hpp"
 #include "sdk/base/file.hpp"
 
 namespace trv::daemon {
 namespace {
 
 constexpr std::size_t line_bytes_max = 1000;
-constexpr base::Duration first_record_within = std::chrono::seconds(20);
 
 base::Status write_line(const std::filesystem::path& file, std::string_view text) {
   return base::write_file(file, "." + file.filename().string(), base::to_bytes(fmt::format("{}\n", text)), 0600);
@@ -27,14 +25,6 @@ base::Result<std::optional<std::string>> stored_line(const std::filesystem::path
   std::string line(base::as_text(*stored));
   if (line.ends_with('\n')) line.pop_back();
   return line;
-}
-
-/// The id of the first record of the platform's shard.
-base::Result<base::Uuid> first_record_of(log::EventLog& log) {
-  TRV_TRY_ASSIGN(const auto reader, log.read(log::ShardId(0), log::Lsn(1)));
-  TRV_TRY_ASSIGN(const auto stored, reader->next(first_record_within));
-  if (!stored) return base::fail(base::ErrorCode::unavailable, "the first record of the log did not come");
-  return record::event_id_of(stored->bytes);
 }
 
 }  // namespace
@@ -86,25 +76,30 @@ base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t 
   return {};
 }
 
-base::Status check_log_of_keys(const std::filesystem::path& data_folder, log::EventLog& log, const std::string& name) {
+base::Status check_log_of_keys(const std::filesystem::path& data_folder, std::uint64_t records, log::EventLog& log,
+                               const std::string& name) {
   const std::filesystem::path file = data_folder / "keys" / "log";
-  TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(log::ShardId(0)));
-  if (bounds.first > log::Lsn(1)) return {};  // trimmed
   std::error_code ignored;
-  if (bounds.last == log::Lsn(0)) {
+  if (records == 0) {
     std::filesystem::remove(file, ignored);
     return {};
   }
-  TRV_TRY_ASSIGN(const base::Uuid first, first_record_of(log));
+  const auto record = log::RecordLookup(log, log::ShardId(0)).at(log::Lsn(1));
+  if (!record) {
+    TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(log::ShardId(0)));
+    if (bounds.first > log::Lsn(1)) return {};  // it was trimmed
+    return base::fail(record.error());
+  }
+  const std::string first = (*record)->event_id().to_string();
   TRV_TRY_ASSIGN(const auto stored, stored_line(file));
-  if (!stored) return write_line(file, first.to_string());
-  if (*stored == first.to_string()) return {};
+  if (!stored) return write_line(file, first);
+  if (*stored == first) return {};
   return base::fail(base::ErrorCode::conflict,
                     fmt::format("the keys of {} belong to another log than {}: theirs begins with record {}, this one "
                                 "with {}. They would sign its audit trails, and verifiers would refuse that. Set "
                                 "data.folder or kafka.topic to those that belong together, or restore keys and "
                                 "secrets from a backup of this log",
-                                data_folder.string(), name, *stored, first.to_string()));
+                                data_folder.string(), name, *stored, first));
 }
 
 base::Status check_secrets(const std::filesystem::path& data_folder, const std::set<egress::SecretReference>& named) {

@@ -30,8 +30,8 @@ namespace trv::daemon {
 /// Refuses a folder whose keys belong to another log than `log`, named `name`: the file beside them names the first
 /// record of the log that they sign. A start on a log with records makes it where it is missing. Errors: conflict, with
 /// what to do; what the log reports.
-[[nodiscard]] base::Status check_log_of_keys(const std::filesystem::path& data_folder, log::EventLog& log,
-                                             const std::string& name);
+[[nodiscard]] base::Status check_log_of_keys(const std::filesystem::path& data_folder, std::uint64_t records,
+                                             log::EventLog& log, const std::string& name);
 
 /// Refuses a folder that has lost secrets of connections. Error: corrupt, with what is missing and what to do.
 [[nodiscard]] base::Status check_secrets(const std::filesystem::path& data_folder,

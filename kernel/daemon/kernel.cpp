@@ -224,7 +224,7 @@ base::Status Kernel::compose(StartReport& report) {
   logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
   TRV_TRY(make_private_folder(folder / "keys"));
   TRV_TRY(check_keys(folder, last));
-  TRV_TRY(check_log_of_keys(folder, *parts.log.log, parts.log.name));
+  TRV_TRY(check_log_of_keys(folder, last, *parts.log.log, parts.log.name));
   TRV_TRY(keep_origin(folder / "keys" / "audit.origin", config_.audit_origin));
   TRV_TRY_ASSIGN(const note::SigningKey audit_key,
                  note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
@@ -313,7 +313,8 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(first_start(report));
   if (last > 0) return {};
   // Where this fails, the next start does it.
-  const base::Status named = check_log_of_keys(folder, *parts.log.log, parts.log.name);
+  const std::uint64_t records = parts.node->platform().metrics().applied_lsn;
+  const base::Status named = check_log_of_keys(folder, records, *parts.log.log, parts.log.name);
   if (!named) report.problems.push_back(named.error().message());
   return {};
 }
