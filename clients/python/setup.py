@@ -1,30 +1,27 @@
-"""Adds the binary schemas of the events to the package: flatc makes them from events/schema of this repository."""
+"""Adds the published binary schemas of the events to the package."""
 
 import pathlib
-import subprocess
+import shutil
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-FOLDER = pathlib.Path(__file__).resolve().parent
+PUBLISHED = pathlib.Path(__file__).resolve().parents[1] / "schemas"
 
 
 class BuildWithSchemas(build_py):
-    """Runs flatc over every schema, into `schemas` beside the modules."""
+    """Copies every schema into `schemas` beside the modules."""
 
     def run(self):
         super().run()
         target = pathlib.Path(self.build_lib) / "travertine_events" / "schemas"
         target.mkdir(parents=True, exist_ok=True)
-        sources = sorted((FOLDER / ".." / ".." / "events" / "schema").glob("*.fbs"))
-        if not sources:
-            raise SystemExit(f"setup.py: no schemas in events/schema beside {FOLDER}; "
-                             "install the package from a checkout of the whole repository")
-        try:
-            subprocess.run(["flatc", "--binary", "--schema", "--bfbs-builtins", "-o", str(target), *map(str, sources)],
-                           check=True)
-        except FileNotFoundError:
-            raise SystemExit("setup.py: flatc is not installed; on Debian: apt-get install flatbuffers-compiler") from None
+        published = sorted(PUBLISHED.glob("*.bfbs"))
+        if not published:
+            raise SystemExit(f"setup.py: no schemas in {PUBLISHED}; install the package from a checkout of the whole "
+                             "repository")
+        for schema in published:
+            shutil.copy(schema, target)
 
 
 setup(cmdclass={"build_py": BuildWithSchemas})

@@ -1,9 +1,14 @@
 #include "events/catalog/event_catalog.hpp"
 
+#include <boost/json.hpp>
 #include <flatbuffers/flatbuffers.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <string>
 
 #include "events/schema/effect_generated.h"
 #include "events/schema/ingest_generated.h"
@@ -26,6 +31,25 @@ TEST(EventCatalog, knows_the_events_of_every_schema) {
   }
   EXPECT_FALSE(catalog.knows("trv.nothing"));
   EXPECT_TRUE(std::ranges::is_sorted(catalog.types()));
+}
+
+// The same vectors are read by the packages of other languages.
+TEST(EventCatalog, payloads_of_every_type_are_shown_as_in_every_language) {
+  const EventCatalog catalog = EventCatalog::make();
+  std::ifstream file(std::string(TRV_SOURCE_DIR) + "/tests/golden/events/payloads.json");
+  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::set<std::string> types;
+  const boost::json::value vectors = boost::json::parse(text);
+  for (const auto& vector : vectors.as_array()) {
+    const std::string type = vector.at("type").as_string().c_str();
+    const auto payload = base::from_base64(vector.at("payload").as_string());
+    ASSERT_TRUE(payload) << type;
+    const auto json = catalog.to_json(type, *payload);
+    ASSERT_TRUE(json) << type << ": " << json.error().message();
+    EXPECT_EQ(boost::json::parse(*json), vector.at("data")) << type;
+    types.insert(type);
+  }
+  for (const std::string_view type : catalog.types()) EXPECT_TRUE(types.contains(std::string(type))) << type;
 }
 
 TEST(EventCatalog, json_text_stands_as_json_and_64_bit_numbers_as_text) {

@@ -37,6 +37,7 @@ class _Field(NamedTuple):
 
 
 class _Object(NamedTuple):
+    name: str
     fields: List[_Field]  # by id
     struct_bytes: int  # 0: a table
     attributes: Dict[str, str]
@@ -60,7 +61,8 @@ class _Schema:
         for table in Buffer(binary).root().tables(0):
             fields = sorted(map(_field, table.tables(1)), key=lambda field: field.id)
             is_struct = table.number(2, _NUMBERS[_BOOL], False)
-            self.objects.append(_Object(fields, table.number(4, _INT32) if is_struct else 0, _attributes(table, 5)))
+            self.objects.append(_Object(table.text(0), fields, table.number(4, _INT32) if is_struct else 0,
+                                        _attributes(table, 5)))
 
     def read(self, table: Table, described: _Object, depth: int = 0) -> Dict[str, Any]:
         if depth > DEPTH_MAX:
