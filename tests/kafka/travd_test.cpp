@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "tests/kafka/broker.hpp"
-#include "tests/kafka/printed_by_python.hpp"
+#include "tests/kafka/printed_by.hpp"
 #include "tests/support/api/api_fixture.hpp"
 #include "tests/support/processes/child_process.hpp"
 #include "tests/support/processes/http_client.hpp"
@@ -64,10 +64,6 @@ class TravdOnKafka : public testing::Test {
       after = events.back().at("position").as_string().c_str();
     }
   }
-  /// What the Python package prints of the topic up to its end.
-  std::vector<api::json::value> printed_by_python(const std::vector<std::string>& arguments) const {
-    return kafka::printed_by_python(topic_, arguments);
-  }
   std::string state() { return ask(*daemon_, acme_, "GET", "/v1/tenants/acme/instances?limit=500").body; }
 
   api::ScratchFolder scratch_;
@@ -102,7 +98,7 @@ TEST_F(TravdOnKafka, keeps_what_was_acknowledged_over_kills_and_without_its_proj
   EXPECT_FALSE(std::filesystem::exists(scratch_.path() / "data/log"));
 }
 
-TEST_F(TravdOnKafka, the_python_package_prints_the_events_that_the_api_shows) {
+TEST_F(TravdOnKafka, the_packages_print_the_events_that_the_api_shows) {
   ASSERT_EQ(create_topic(), 0);
   start();
   ASSERT_EQ(ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows", std::string(api::hello_workflow),
@@ -110,10 +106,13 @@ TEST_F(TravdOnKafka, the_python_package_prints_the_events_that_the_api_shows) {
                 .status,
             201);
   for (int i = 0; i < 40; ++i) ASSERT_EQ(run(fmt::format("key-{}", i)).status, 201);
-  const std::vector<std::string> options = {"--tenant", "acme", "--checkpoint",
-                                            (scratch_.path() / "checkpoint").string()};
-  std::vector<api::json::value> printed = printed_by_python(options);
-  EXPECT_EQ(printed, events());
+  const auto options = [&](const std::string& language) -> std::vector<std::string> {
+    return {"--tenant", "acme", "--checkpoint", (scratch_.path() / ("checkpoint-" + language)).string()};
+  };
+  const std::vector<api::json::value> before = events();
+  for (const std::string& language : languages()) {
+    EXPECT_EQ(printed_by(language, topic_, options(language)), before) << language;
+  }
   kill();
   start();
   const auto received = ask(*daemon_, acme_, "POST", "/v1/tenants/acme/events",
@@ -123,20 +122,20 @@ TEST_F(TravdOnKafka, the_python_package_prints_the_events_that_the_api_shows) {
   EXPECT_EQ(received.status / 100, 2) << received.body;
   for (int i = 40; i < 80; ++i) ASSERT_EQ(run(fmt::format("key-{}", i)).status, 201);
   const std::vector<api::json::value> shown = events();
-  const std::vector<api::json::value> rest = printed_by_python(options);
-  EXPECT_FALSE(rest.empty());
-  EXPECT_LT(rest.size(), shown.size());
-  printed.insert(printed.end(), rest.begin(), rest.end());
-  ASSERT_EQ(printed.size(), shown.size());
-  for (std::size_t i = 0; i < shown.size(); ++i) EXPECT_EQ(printed[i], shown[i]) << i;
-  EXPECT_TRUE(printed_by_python(options).empty()) << "the checkpoint is behind the last event";
-
+  const auto behind = [&](std::size_t count) {
+    return std::vector<api::json::value>(shown.begin() + static_cast<std::ptrdiff_t>(count), shown.end());
+  };
   const std::string middle = shown[shown.size() / 2].at("position").as_string().c_str();
-  const std::vector<api::json::value> behind(shown.begin() + static_cast<std::ptrdiff_t>(shown.size() / 2) + 1,
-                                             shown.end());
-  EXPECT_EQ(printed_by_python({"--tenant", "acme", "--from", middle}), behind);
-  EXPECT_EQ(printed_by_python({"--tenant", "acme", "--type", "trv.instance.started"}).size(), 80U);
-  EXPECT_GT(printed_by_python({}).size(), shown.size()) << "the platform's own events, too";
+  for (const std::string& language : languages()) {
+    SCOPED_TRACE(language);
+    const std::vector<api::json::value> rest = printed_by(language, topic_, options(language));
+    ASSERT_EQ(rest.size(), shown.size() - before.size());
+    for (std::size_t i = 0; i < rest.size(); ++i) EXPECT_EQ(rest[i], shown[before.size() + i]) << i;
+    EXPECT_TRUE(printed_by(language, topic_, options(language)).empty()) << "the checkpoint is behind the last event";
+    EXPECT_EQ(printed_by(language, topic_, {"--tenant", "acme", "--from", middle}), behind(shown.size() / 2 + 1));
+    EXPECT_EQ(printed_by(language, topic_, {"--tenant", "acme", "--type", "trv.instance.started"}).size(), 80U);
+    EXPECT_GT(printed_by(language, topic_).size(), shown.size()) << "the platform's own events, too";
+  }
   EXPECT_EQ(daemon_->stop(), 0);
 }
 

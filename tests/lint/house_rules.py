@@ -51,7 +51,7 @@ PRODUCT_FREE = ("kernel/", "events/", "audit/", "sdk/base/", "sdk/abi/")
 DATA_FOLDERS = {"golden", "corpus", "testdata"}
 
 CODE_SUFFIXES = {".cpp", ".hpp", ".h", ".c"}
-LENGTH_SUFFIXES = CODE_SUFFIXES | {".py", ".sh", ".fbs", ".cmake"}
+LENGTH_SUFFIXES = CODE_SUFFIXES | {".py", ".sh", ".fbs", ".cmake", ".go", ".ts"}
 TEXT_SUFFIXES = LENGTH_SUFFIXES | {".md", ".txt", ".json", ".yaml", ".yml", ".toml", ".html", ".svg", ".css", ".js", ""}
 
 
@@ -168,7 +168,7 @@ def file_length(tree: Tree) -> Iterator[Finding]:
 def whitespace(tree: Tree) -> Iterator[Finding]:
     for source in tree.text():
         for number, line in enumerate(source.lines, 1):
-            if "\t" in line:
+            if "\t" in line and source.suffix != ".go":  # gofmt's
                 yield Finding(source.path, number, "a tab; indent with spaces")
             if line != line.rstrip():
                 yield Finding(source.path, number, "blanks at the end of the line")

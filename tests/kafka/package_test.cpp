@@ -1,4 +1,4 @@
-// What the Python package makes of a topic on which owners tore decisions and wrote after they had lost.
+// What the packages of clients/ make of a topic on which owners tore decisions and wrote after they had lost.
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 #include "events/kafka/topic.hpp"
 #include "events/log/log_writer.hpp"
 #include "tests/kafka/broker.hpp"
-#include "tests/kafka/printed_by_python.hpp"
+#include "tests/kafka/printed_by.hpp"
 
 namespace trv::kafka {
 namespace {
@@ -25,10 +25,10 @@ log::Outcome append(log::EventLog& log, LogWriter& writer, std::size_t count, En
   return settled->outcome;
 }
 
-TEST(PythonOnKafka, takes_the_records_that_count_and_no_other) {
+TEST(PackagesOnKafka, take_the_records_that_count_and_no_other) {
   Settings settings;
   settings.brokers = brokers();
-  settings.topic = "python";
+  settings.topic = "torn";
   ASSERT_TRUE(create_topic(settings, {.partitions = 1, .replication = 1, .in_sync_min = 1}));
   std::vector<std::unique_ptr<KafkaEventLog>> owners;
   std::vector<LogWriter> writers;
@@ -44,18 +44,20 @@ TEST(PythonOnKafka, takes_the_records_that_count_and_no_other) {
     EXPECT_EQ(append(*owners[i], writers[i], 5, Ends::last), log::Outcome::appended);
     EXPECT_EQ(append(*owners[i], writers[i], 3, Ends::none), log::Outcome::appended);
   }
-  const std::vector<boost::json::value> printed = printed_by_python(settings.topic);
-  ASSERT_EQ(printed.size(), 4U * 12U);
-
-  const auto reader = owners[3]->read(shard, Lsn(1));
-  ASSERT_TRUE(reader.has_value()) << reader.error().message();
-  for (const auto& event : printed) {
-    const auto stored = (*reader)->next(std::chrono::seconds(10));
-    ASSERT_TRUE(stored.has_value() && stored->has_value()) << (stored ? "nothing" : stored.error().message());
-    const auto record = record::Record::decode((*stored)->bytes);
-    ASSERT_TRUE(record.has_value()) << record.error().message();
-    EXPECT_EQ(std::string(event.at("id").as_string()), record->view().event_id().to_string());
-    EXPECT_EQ(std::string(event.at("subject").as_string()), record->view().stream_id());
+  for (const std::string& language : languages()) {
+    SCOPED_TRACE(language);
+    const std::vector<boost::json::value> printed = printed_by(language, settings.topic);
+    ASSERT_EQ(printed.size(), 4U * 12U);
+    const auto reader = owners[3]->read(shard, Lsn(1));
+    ASSERT_TRUE(reader.has_value()) << reader.error().message();
+    for (const auto& event : printed) {
+      const auto stored = (*reader)->next(std::chrono::seconds(10));
+      ASSERT_TRUE(stored.has_value() && stored->has_value()) << (stored ? "nothing" : stored.error().message());
+      const auto record = record::Record::decode((*stored)->bytes);
+      ASSERT_TRUE(record.has_value()) << record.error().message();
+      EXPECT_EQ(std::string(event.at("id").as_string()), record->view().event_id().to_string());
+      EXPECT_EQ(std::string(event.at("subject").as_string()), record->view().stream_id());
+    }
   }
 }
 

@@ -1,0 +1,114 @@
+#!/usr/bin/env node
+/** Prints the events of a topic, one CloudEvent in JSON on each line. */
+import { parseArgs } from 'node:util'
+
+import { loadCheckpoints, saveCheckpoints } from './checkpoint_file.js'
+import { parsePosition, toJson } from './cloud_event.js'
+import { DamagedLog } from './errors.js'
+import { type Checkpoint } from './log.js'
+import { Reader, type ReaderOptions } from './reader.js'
+
+const HELP = `travertine-events --brokers HOST:PORT --topic TOPIC
+
+  --brokers HOST:PORT    several with commas
+  --topic TOPIC          for example travertine.events
+  --tenant ID            only events of this tenant
+  --type PREFIX          only types that begin so; may be repeated
+  --from POSITION        only events behind this \`position\` of an event; needs --tenant; 0 is the beginning
+  --checkpoint FILE      goes on where the file says, and keeps it up to date
+  --until-end            ends after what the topic has now; default: follows it
+`
+
+class WrongUsage extends Error {}
+
+interface Wanted {
+  options: ReaderOptions
+  checkpoint: string | undefined
+  untilEnd: boolean
+  behind: bigint
+}
+
+function parse(args: string[]): Wanted | undefined {
+  const text = { type: 'string' } as const
+  let values
+  try {
+    values = parseArgs({
+      args,
+      options: {
+        brokers: text, topic: text, tenant: text, type: { type: 'string', multiple: true }, from: text, checkpoint: text,
+        'until-end': { type: 'boolean' }, help: { type: 'boolean', short: 'h' }
+      }
+    }).values
+  } catch (error) {
+    throw new WrongUsage((error as Error).message)
+  }
+  if (values.help) return undefined
+  if (!values.brokers || !values.topic) throw new WrongUsage('--brokers and --topic are needed')
+  const options: ReaderOptions = {
+    brokers: values.brokers.split(','),
+    topic: values.topic,
+    ...(values.tenant !== undefined && { tenant: values.tenant }),
+    ...(values.type !== undefined && { types: values.type })
+  }
+  let behind = 0n
+  if (values.from !== undefined && values.from !== '0') {
+    if (!values.tenant) throw new WrongUsage('--from needs --tenant')
+    try {
+      const place = parsePosition(values.from, values.tenant)
+      // A tenant's events are in one shard, which its positions name.
+      options.partitions = [place.shard]
+      behind = place.lsn
+    } catch (error) {
+      throw new WrongUsage(`--from: ${(error as Error).message}`)
+    }
+  }
+  return { options, checkpoint: values.checkpoint, untilEnd: values['until-end'] ?? false, behind }
+}
+
+/** Resolves once the text has left this process. */
+function write(text: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(text, (error) => (error ? reject(error) : resolve()))
+  })
+}
+
+async function print(wanted: Wanted): Promise<void> {
+  const { checkpoint, options } = wanted
+  let saved: ReadonlyMap<number, Checkpoint> = new Map()
+  if (checkpoint !== undefined) saved = options.checkpoints = loadCheckpoints(checkpoint, options.topic)
+  const reader = await Reader.open(options)
+  try {
+    while (reader.isBehind || !wanted.untilEnd) {
+      const lines = (await reader.poll())
+        .filter((event) => event.record.lsn > wanted.behind)
+        .map((event) => `${toJson(event.record)}\n`)
+      if (lines.length > 0) await write(lines.join(''))
+      const moved = [...reader.checkpoints].some(([shard, known]) => known.lsn !== saved.get(shard)?.lsn)
+      if (checkpoint !== undefined && moved) {
+        saved = new Map(reader.checkpoints)
+        saveCheckpoints(checkpoint, options.topic, saved)
+      }
+    }
+  } finally {
+    await reader.close()
+  }
+}
+
+/** Exit codes: 0 the end or an interrupt, 1 Kafka or a file failed, 2 wrong usage, 3 the log is damaged. */
+async function main(): Promise<number> {
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0))
+  process.stdout.on('error', () => {}) // write() reports it
+  try {
+    const wanted = parse(process.argv.slice(2))
+    await (wanted === undefined ? write(HELP) : print(wanted))
+    return 0
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EPIPE') return 0
+    const causes = (error as AggregateError).errors?.map((cause: Error) => cause.message).join('; ')
+    process.stderr.write(`travertine-events: ${(error as Error).message}${causes ? ` (${causes})` : ''}\n`)
+    if (error instanceof WrongUsage) return 2
+    return error instanceof DamagedLog ? 3 : 1
+  }
+}
+
+process.exitCode = await main()

@@ -1,0 +1,243 @@
+/**
+ * Reads the events of a Kafka topic: one partition is the log of one shard.
+ *
+ * At least once: the caller stores checkpoints after it handled the events, and starts from them again.
+ */
+import { type BaseOptions, Consumer } from '@platformatic/kafka'
+
+import { DamagedLog } from './errors.js'
+import { type Checkpoint, checkpointOf, type Event, ShardLog } from './log.js'
+
+const POLL_WITHIN_MS = 1000
+const ANSWER_WITHIN_MS = 10_000
+const BYTES_AT_ONCE = 4_000_000
+const PARTITION_BYTES_AT_ONCE = 2_000_000
+const EARLIEST = -2n
+const LATEST = -1n
+const IS_CONTROL = 0x20
+
+export interface ReaderOptions {
+  /** HOST:PORT */
+  brokers: string[]
+  /** mostly travertine.events */
+  topic: string
+  /** which to read; default: all */
+  partitions?: number[]
+  /** by shard, where to go on; a shard without one is read from its beginning */
+  checkpoints?: ReadonlyMap<number, Checkpoint>
+  /** only events of this tenant */
+  tenant?: string
+  /** only types that begin with one of these */
+  types?: string[]
+  /** more settings of @platformatic/kafka, for example `tls` and `sasl` */
+  kafka?: Partial<BaseOptions>
+}
+
+/** What the reader needs of a client. */
+export interface Client {
+  metadata: (options: { topics: string[] }) => ReturnType<Consumer['metadata']>
+  listOffsets: (options: { topics: string[]; timestamp: bigint }) => Promise<Map<string, bigint[]>>
+  fetch: (options: Parameters<Consumer['fetch']>[0]) => Promise<FetchResponse>
+  clearMetadata: () => void
+  close: () => Promise<void>
+}
+
+/** The part of an answer that the reader looks at. */
+export interface FetchResponse {
+  responses: { partitions: { partitionIndex: number; records?: RecordsBatch[] }[] }[]
+}
+
+export interface RecordsBatch {
+  firstOffset: bigint
+  lastOffsetDelta: number
+  attributes: number
+  records: { offsetDelta: number; value: Uint8Array | null }[]
+}
+
+function connected(options: ReaderOptions): Client {
+  return new Consumer({
+    timeout: ANSWER_WITHIN_MS,
+    retries: 3,
+    retryDelay: 200,
+    ...options.kafka,
+    clientId: 'travertine-events',
+    // Never joined: partitions are assigned, offsets are not committed.
+    groupId: 'travertine-events',
+    bootstrapBrokers: options.brokers
+  })
+}
+
+/** Whether Kafka reports this, somewhere in what failed. */
+function reports(error: unknown, property: string, value: unknown): boolean {
+  const found = error as { findBy?: (property: string, value: unknown) => unknown }
+  return Boolean(found.findBy?.(property, value))
+}
+
+/**
+ * Gives the events of a topic's partitions, in order within each.
+ *
+ * Throws DamagedLog where the log is not what it must be, and otherwise what Kafka reports and what does not pass by
+ * itself.
+ */
+export class Reader implements AsyncIterable<Event> {
+  /** By shard, behind the last event that was given or left out. */
+  readonly checkpoints: Map<number, Checkpoint>
+  private readonly logs = new Map<number, ShardLog>()
+  /** Where to fetch next, by partition. */
+  private readonly places = new Map<number, bigint>()
+  /** Where partitions ended that are not read up to there. */
+  private readonly ends = new Map<number, bigint>()
+  private failure: unknown
+
+  private constructor(
+    private readonly options: ReaderOptions,
+    private readonly client: Client
+  ) {
+    this.checkpoints = new Map(options.checkpoints)
+  }
+
+  /** Connects and finds out where the partitions begin and end. Close it. */
+  static async open(options: ReaderOptions, client: Client = connected(options)): Promise<Reader> {
+    const reader = new Reader(options, client)
+    try {
+      await reader.begin()
+    } catch (error) {
+      await reader.close()
+      throw error
+    }
+    return reader
+  }
+
+  private async begin(): Promise<void> {
+    const topic = this.options.topic
+    const topics = { topics: [topic] }
+    const found = (await this.client.metadata(topics)).topics.get(topic)
+    if (found === undefined) throw new Error(`there is no topic '${topic}'`)
+    const count = found.partitionsCount
+    const begins = (await this.client.listOffsets({ ...topics, timestamp: EARLIEST })).get(topic) ?? []
+    const ends = (await this.client.listOffsets({ ...topics, timestamp: LATEST })).get(topic) ?? []
+    for (const partition of this.options.partitions ?? [...Array(count).keys()]) {
+      const low = begins[partition]
+      const high = ends[partition]
+      if (low === undefined || high === undefined) {
+        throw new RangeError(`topic '${topic}' has no partition ${partition}; it has ${count}`)
+      }
+      const known = this.checkpoints.get(partition)
+      if (known !== undefined && (known.offset < low || known.offset >= high)) {
+        throw new DamagedLog(
+          `partition ${partition} has offsets ${low} to ${high - 1n}, and the checkpoint's record was at ` +
+            `${known.offset}: it was trimmed, or the topic was made anew`
+        )
+      }
+      this.logs.set(partition, new ShardLog(partition, known))
+      this.places.set(partition, known?.offset ?? low)
+      if (low < high) this.ends.set(partition, high)
+    }
+  }
+
+  /** Whether entries that the topic had when the reader was opened are not read yet. */
+  get isBehind(): boolean {
+    return this.ends.size > 0
+  }
+
+  /**
+   * Events that were there, or came within a second; mostly several, and none where there are none. Events before
+   * damage are given first; every later call throws the same.
+   */
+  async poll(): Promise<Event[]> {
+    const given: Event[] = []
+    if (this.failure === undefined) {
+      try {
+        for (const response of await this.fetched()) this.takeResponse(response, given)
+      } catch (error) {
+        this.failure = error
+      }
+    }
+    if (this.failure !== undefined && given.length === 0) throw this.failure
+    return given
+  }
+
+  /** Follows the topic for ever. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Event> {
+    while (true) yield* await this.poll()
+  }
+
+  /** One answer of each broker that leads some of the partitions. */
+  private async fetched(): Promise<FetchResponse[]> {
+    try {
+      const found = (await this.client.metadata({ topics: [this.options.topic] })).topics.get(this.options.topic)
+      if (found === undefined) throw new Error(`the topic '${this.options.topic}' is gone`)
+      const byLeader = new Map<number, [number, bigint][]>()
+      for (const place of this.places) {
+        const leader = found.partitions[place[0]]?.leader ?? -1
+        byLeader.set(leader, [...(byLeader.get(leader) ?? []), place])
+      }
+      return await Promise.all(
+        [...byLeader].map(([node, places]) =>
+          this.client.fetch({
+            node,
+            minBytes: 1,
+            maxBytes: BYTES_AT_ONCE,
+            maxWaitTime: POLL_WITHIN_MS,
+            topics: [
+              {
+                topicId: found.id,
+                partitions: places.map(([partition, fetchOffset]) => ({
+                  partition,
+                  fetchOffset,
+                  currentLeaderEpoch: -1,
+                  lastFetchedEpoch: -1,
+                  partitionMaxBytes: PARTITION_BYTES_AT_ONCE
+                }))
+              }
+            ]
+          })
+        )
+      )
+    } catch (error) {
+      if (reports(error, 'apiId', 'OFFSET_OUT_OF_RANGE')) {
+        throw new DamagedLog(`topic '${this.options.topic}': entries were deleted before they were read`)
+      }
+      if (!reports(error, 'canRetry', true) || reports(error, 'canRetry', false)) throw error
+      // A leader moved, or a connection was lost: the next poll asks anew.
+      this.client.clearMetadata()
+      return []
+    }
+  }
+
+  private takeResponse(response: FetchResponse, given: Event[]): void {
+    for (const topic of response.responses) {
+      for (const { partitionIndex, records } of topic.partitions) {
+        for (const batch of records ?? []) this.takeBatch(partitionIndex, batch, given)
+      }
+    }
+  }
+
+  private takeBatch(partition: number, batch: RecordsBatch, given: Event[]): void {
+    const log = this.logs.get(partition)
+    const place = this.places.get(partition)
+    if (log === undefined || place === undefined) return
+    for (const record of (batch.attributes & IS_CONTROL) === 0 ? batch.records : []) {
+      const offset = batch.firstOffset + BigInt(record.offsetDelta)
+      // A batch is fetched whole, also what is before the place.
+      if (offset < place) continue
+      for (const event of log.take(offset, record.value)) {
+        this.checkpoints.set(event.record.shard, checkpointOf(event))
+        if (this.wants(event)) given.push(event)
+      }
+    }
+    const next = batch.firstOffset + BigInt(batch.lastOffsetDelta) + 1n
+    this.places.set(partition, next > place ? next : place)
+    if (next >= (this.ends.get(partition) ?? next + 1n)) this.ends.delete(partition)
+  }
+
+  private wants({ record }: Event): boolean {
+    const { tenant, types } = this.options
+    if (tenant && record.tenant !== tenant) return false
+    return !types?.length || types.some((prefix) => record.type.startsWith(prefix))
+  }
+
+  async close(): Promise<void> {
+    await this.client.close()
+  }
+}
