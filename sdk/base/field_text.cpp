@@ -2,16 +2,9 @@
 
 #include <algorithm>
 
+#include "sdk/base/hex_digit.hpp"
+
 namespace trv::base {
-namespace {
-
-int digit_of(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char small = lower(c);
-  return small >= 'a' && small <= 'f' ? small - 'a' + 10 : -1;
-}
-
-}  // namespace
 
 bool is_token(std::string_view text) noexcept {
   return !text.empty() && std::ranges::all_of(text, [](char c) {
@@ -55,8 +48,8 @@ std::string unquoted(std::string_view text) {
 
 std::optional<char> escaped_byte(std::string_view text) noexcept {
   if (text.size() < 3 || text[0] != '%') return std::nullopt;
-  const int high = digit_of(text[1]);
-  const int low = digit_of(text[2]);
+  const int high = hex_value(text[1]);
+  const int low = hex_value(text[2]);
   if (high < 0 || low < 0) return std::nullopt;
   return static_cast<char>(high * 16 + low);
 }

@@ -3,16 +3,10 @@
 #include <algorithm>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/hex_digit.hpp"
 
 namespace trv::base {
 namespace {
-
-int hex_value(char c) noexcept {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 void put_time(std::array<std::uint8_t, 16>& bytes, std::int64_t ms) {
   TRV_EXPECTS(ms >= 0 && ms < std::int64_t{1} << 48);
