@@ -185,12 +185,12 @@ int Broker::Loop::on_timer(CURLM*, long wait_ms, void* self) {
 }
 
 void Broker::Loop::take_commands() {
-  std::vector<Command> commands;
+  taken_.clear();
   {
     const std::lock_guard lock(mailbox_mutex_);
-    commands.swap(mailbox_);
+    taken_.swap(mailbox_);
   }
-  for (Command& command : commands) {
+  for (Command& command : taken_) {
     if (command.is_cancel) {
       if (pending_.contains(command.id)) {
         conclude(command.id,
@@ -242,10 +242,9 @@ base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
     if (!request.plugin.empty()) {
       return base::fail(ErrorCode::denied, fmt::format("plugin '{}' must name a connection", request.plugin));
     }
-    pending.name = "the URL";
     TRV_TRY_ASSIGN(pending.url, parse_absolute_url("the URL", request.url));
-    pending.name = fmt::format("host {}", pending.url.host);
-    pending.line = fmt::format("{} url {}", request.tenant.value(), pending.url.origin);
+    pending.name = "host " + pending.url.host;
+    pending.line = request.tenant.value() + " url " + pending.url.origin;
   } else {
     pending.name = fmt::format("connection '{}'", request.connection.substr(0, 80));
     base::Result<Connection> found = connections_.find(request.tenant, request.connection);

@@ -102,6 +102,7 @@ class Broker::Loop {
   std::unordered_map<std::string, Line> lines_;
   std::set<std::pair<base::Duration, RequestId>> deadlines_;
   std::vector<RequestId> startable_;
+  std::vector<Command> taken_;  ///< from the mailbox; its memory is the mailbox's next
 
   std::mutex mailbox_mutex_;
   std::vector<Command> mailbox_;

@@ -50,7 +50,7 @@ CURL* Handles::take() {
             set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
             set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
             // A proxy named in the environment would connect on our behalf, past the address check.
-            set(CURLOPT_PROXY, "") &&
+            set(CURLOPT_PROXY, "") && set(CURLOPT_NOPROXY, "*") &&
             // Without it, dropping a request whose name is still being resolved would wait for the resolver.
             set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_TCP_KEEPALIVE, 1L) && set(CURLOPT_HTTP09_ALLOWED, 0L) &&
             set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) && set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
@@ -83,7 +83,9 @@ Transfer::Transfer(std::string name, Url url, Request request, TransferRules rul
       url_(std::move(url)),
       request_(std::move(request)),
       rules_(rules),
-      handle_(rules_.handles->take()) {}
+      handle_(rules_.handles->take()) {
+  response_.headers.reserve(16);
+}
 
 Transfer::~Transfer() {
   rules_.handles->give_back(handle_);

@@ -57,7 +57,7 @@ base::Result<Url> parse_absolute_url(std::string_view what, std::string_view tex
   }
   url.host = part(url.handle.get(), CURLUPART_HOST);
   if (url.host.empty()) return base::fail(ErrorCode::invalid, fmt::format("{} has no host", what));
-  url.origin = fmt::format("{}://{}:{}", scheme, url.host, part(url.handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
+  url.origin = scheme + "://" + url.host + ':' + part(url.handle.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
   return url;
 }
 
