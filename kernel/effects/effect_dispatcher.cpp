@@ -24,8 +24,7 @@ constexpr Duration stop_look = std::chrono::milliseconds(50);
 }  // namespace
 
 bool EffectDispatcher::Inbox::is_empty() const {
-  return !stopping && !look_again && changes.requested.empty() && changes.cancelled.empty() && ended.empty() &&
-         recorded.empty();
+  return !stopping && !look_again && changes.empty() && ended.empty() && recorded.empty();
 }
 
 template <typename Change>
@@ -77,10 +76,7 @@ void EffectDispatcher::stop() {
 }
 
 void EffectDispatcher::dispatch(shard::EffectChanges changes) {
-  mailbox_->post([&changes](Inbox& inbox) {
-    std::ranges::move(changes.requested, std::back_inserter(inbox.changes.requested));
-    std::ranges::copy(changes.cancelled, std::back_inserter(inbox.changes.cancelled));
-  });
+  mailbox_->post([&changes](Inbox& inbox) { inbox.changes.push_back(std::move(changes)); });
 }
 
 void EffectDispatcher::look_again() {
@@ -153,10 +149,12 @@ EffectDispatcher::Inbox EffectDispatcher::wait() {
 
 void EffectDispatcher::handle(Inbox inbox) {
   for (Ended& one : inbox.ended) end_try(std::move(one));
-  for (shard::Effect& effect : inbox.changes.requested) {
-    if (window_.take(effect)) admit(std::move(effect));
+  for (shard::EffectChanges& changes : inbox.changes) {
+    for (shard::Effect& effect : changes.requested) {
+      if (window_.take(effect)) admit(std::move(effect));
+    }
+    for (const record::Lsn position : changes.cancelled) cancel(position);
   }
-  for (const record::Lsn position : inbox.changes.cancelled) cancel(position);
   for (const Recorded& one : inbox.recorded) end_offer(one);
   if (inbox.look_again) window_.look_again();
 }
@@ -174,7 +172,7 @@ void EffectDispatcher::pull() {
 }
 
 // The effect is in the window.
-void EffectDispatcher::admit(shard::Effect effect) {
+void EffectDispatcher::admit(shard::Effect&& effect) {
   const std::uint64_t position = effect.position.value();
   const auto [at, is_new] = jobs_.try_emplace(position);
   TRV_ASSERT(is_new);

@@ -134,7 +134,7 @@ class EffectDispatcher {
   };
   /// What other threads say. Shared with the completions of tries, which may outlive the dispatcher.
   struct Inbox {
-    shard::EffectChanges changes;
+    std::vector<shard::EffectChanges> changes;
     std::vector<Ended> ended;
     std::vector<Recorded> recorded;
     bool look_again = false;
@@ -156,7 +156,7 @@ class EffectDispatcher {
   void end_soon();
   [[nodiscard]] bool is_over() const;
   void handle(Inbox inbox);
-  void admit(shard::Effect effect);
+  void admit(shard::Effect&& effect);
   void make_ready(Job& job);
   void pull();
   void ring_alarms();

@@ -18,14 +18,14 @@ void Decision::append(Decision more) {
   cancelled.insert(cancelled.end(), more.cancelled.begin(), more.cancelled.end());
 }
 
-void Decision::request(Effect effect) {
+void Decision::request(Effect&& effect) {
   TRV_EXPECTS(!events.empty() && !effect.key.empty());
   const record::Draft& event = events.back();
   TRV_EXPECTS(event.stream_id == effect.owner);
   effect.tenant = event.tenant;
   effect.traceparent = event.traceparent;
   effect.requested = event.time;
-  effects.push_back({events.size() - 1, std::move(effect)});
+  effects.emplace_back(events.size() - 1, std::move(effect));
 }
 
 record::Draft draft(const DecisionContext& context, std::string_view stream_kind, std::string_view stream_id,

@@ -53,7 +53,7 @@ struct Decision {
   /// Puts the events and effects of `more` behind its own.
   void append(Decision more);
   /// Adds the effect that the last of the events puts into the outbox.
-  void request(Effect effect);
+  void request(Effect&& effect);
 };
 
 /// An event of this decision; causation, correlation, actor, time and tenant come from the context.

@@ -217,7 +217,8 @@ base::Result<projection::CatchUp> ShardProcessor::take_ownership(const std::stop
 // Time goes on where the clock was set back: nothing is decided before what was decided already, and no timer waits
 // until the clock has caught up.
 base::Timestamp ShardProcessor::now() {
-  const base::Duration elapsed = clock_.monotonic() - std::exchange(read_at_, clock_.monotonic());
+  const base::Duration read_at = clock_.monotonic();
+  const base::Duration elapsed = read_at - std::exchange(read_at_, read_at);
   TRV_ASSERT(elapsed >= base::Duration(0));
   now_ = std::max(clock_.now(), now_ + elapsed);
   return now_;
@@ -281,6 +282,7 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     Batch batch;
     const std::size_t count = std::min(together, commands.size());
     batch.commands.reserve(count);
+    batch.effects.requested.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       batch.commands.push_back({.command = std::move(commands.front())});
       commands.pop_front();

@@ -73,7 +73,7 @@ bool fits(const State& state, const definition::Definition& definition) {
 
 base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                           const InstanceId& instance) {
-  TRV_TRY_ASSIGN(auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
+  TRV_TRY_ASSIGN(auto&& loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
   if (!loaded) {
     return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", instance.to_string()));
   }
@@ -165,7 +165,7 @@ class NewData final : public InstanceData {
 };
 
 base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                                    const InstanceId& instance, Opened opened) {
+                                    const InstanceId& instance, Opened&& opened) {
   if (opened.loaded.state.status != Status::running) return shard::Decision{};
   DecisionBudget budget;
   const StoredData data(txn, context, workflows, instance, opened.loaded);
@@ -343,7 +343,7 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
                                     std::string_view key, const shard::Outcome& outcome) {
   const std::optional<InstanceId> instance = instance_of_effect(context.tenant, key);
   if (!instance) return base::fail(ErrorCode::not_found, fmt::format("no instance has an effect '{}'", key));
-  TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, *instance));
+  TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, *instance));
   SettledEffect out;
   // What no call waits for has an outcome or was cancelled.
   out.already_known = !opened.loaded.waits_for || opened.loaded.waits_for->key != key;
@@ -365,7 +365,7 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
 
 base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     const InstanceId& instance) {
-  TRV_TRY_ASSIGN(Opened opened, open(txn, context, workflows, instance));
+  TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
   const std::int64_t due_ns = opened.loaded.state.due_ns;
   if (due_ns == 0 || due_ns > context.now.ns()) return shard::Decision{};
   return go_on(txn, context, workflows, instance, std::move(opened));

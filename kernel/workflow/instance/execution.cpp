@@ -22,7 +22,7 @@ std::string_view to_string(Status status) noexcept {
 }
 
 Execution::Execution(const shard::DecisionContext& context, const definition::Definition& definition,
-                     const InstanceId& instance, State state, const InstanceData& data, DecisionBudget& budget)
+                     const InstanceId& instance, State&& state, const InstanceData& data, DecisionBudget& budget)
     : context_(context),
       definition_(definition),
       instance_(instance),
@@ -32,6 +32,7 @@ Execution::Execution(const shard::DecisionContext& context, const definition::De
       budget_(budget),
       frames_known_(state_.frames.size()) {
   TRV_EXPECTS(!definition_.tasks.empty() && context_.now.ns() >= 0);
+  decision_.events.reserve(2);  // as many as an outcome mostly leads to
   TRV_EXPECTS(state_.due_ns >= 0);
 }
 

@@ -42,7 +42,7 @@ class Execution final : public definition::VariableSource {
  public:
   /// References must outlive the execution. `state` is where the events so far have led; `budget` is the decision's.
   Execution(const shard::DecisionContext& context, const definition::Definition& definition, const InstanceId& instance,
-            State state, const InstanceData& data, DecisionBudget& budget);
+            State&& state, const InstanceData& data, DecisionBudget& budget);
 
   /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
   [[nodiscard]] base::Status begin(std::string_view trigger, const Input& input, When runs = When::now);
@@ -93,7 +93,7 @@ class Execution final : public definition::VariableSource {
   void run(TaskIndex index, const definition::ForTask& task, const Value& input);
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
-  void request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments);
+  void request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments);
   /// The error of an HTTP call whose service did not answer as the task wants it to.
   [[nodiscard]] static std::optional<Value> refusal_of(const definition::HttpCall& call, std::uint32_t status,
                                                        std::string_view reference);

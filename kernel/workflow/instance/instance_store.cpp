@@ -99,7 +99,7 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
                                                                        const InstanceId& id) const {
   TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, instance_key(tenant.value(), id)));
   if (!bytes) return std::nullopt;
-  TRV_TRY_ASSIGN(InstanceRow row, decode_instance(*bytes));
+  TRV_TRY_ASSIGN(InstanceRow && row, decode_instance(*bytes));
   Loaded out;
   TRV_TRY_ASSIGN(out.state, state_of(row));
   out.waits_for = instance::waits_for(tenant, id, row);

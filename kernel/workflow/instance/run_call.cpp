@@ -24,7 +24,7 @@ void Execution::run(TaskIndex index, const definition::PluginCall& task, const V
   request(index, input, std::move(effect), *arguments);
 }
 
-void Execution::request(TaskIndex index, const Value& input, shard::Effect effect, const Value& arguments) {
+void Execution::request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments) {
   TRV_EXPECTS(!in_call() && !state_.outcome.has_value());
   const definition::Task& task = definition_.task(index);
   const std::int64_t now_ns = context_.now.ns();
