@@ -104,6 +104,54 @@ func TestWhatCountsIsGivenAndDamageStopsTheReader(t *testing.T) {
 	}
 }
 
+func TestARecordedLogGivesTheEventsThatTheAPIShowed(t *testing.T) {
+	releases, err := filepath.Glob(filepath.Join("..", "..", "tests", "golden", "releases", "*", "records.json"))
+	if err != nil || len(releases) == 0 {
+		t.Fatal("no releases", err)
+	}
+	for _, release := range releases {
+		content, err := os.ReadFile(release)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := decode[[]struct {
+			Value []byte
+			Event any
+		}](t, content)
+		log, err := NewShardLog(0, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown []any
+		for at, line := range lines {
+			// Without the claims, as a log that was trimmed behind the first one.
+			given, err := log.Take(int64(1+at), line.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, event := range given {
+				cloudEvent, err := event.Record.CloudEvent()
+				if err != nil {
+					t.Fatal(err)
+				}
+				text, err := json.Marshal(cloudEvent)
+				if err != nil {
+					t.Fatal(err)
+				}
+				shown = append(shown, decode[any](t, text))
+			}
+		}
+		if len(shown) != len(lines) {
+			t.Fatalf("%s: %d events of %d", release, len(shown), len(lines))
+		}
+		for at, line := range lines {
+			if !reflect.DeepEqual(shown[at], line.Event) {
+				t.Errorf("%s: %v, not %v", release, shown[at], line.Event)
+			}
+		}
+	}
+}
+
 type payloadVector struct {
 	Type    string
 	Payload []byte

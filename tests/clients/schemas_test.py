@@ -48,6 +48,15 @@ class PublishedTest(unittest.TestCase):
                 with self.subTest(vector["type"]):
                     validator(vector["type"]).validate(vector["data"])
 
+    def test_every_event_of_a_recorded_log_fits_the_schema_of_its_type(self):
+        releases = sorted((GOLDEN / "releases").glob("*/records.json"))
+        self.assertTrue(releases)
+        for release in releases:
+            for line in json.loads(release.read_text()):
+                event = line["event"]
+                with self.subTest(event["id"]):
+                    validator(event["type"]).validate(event["data"])
+
     def test_other_data_does_not_fit(self):
         good = next(vector["data"] for vector in json.loads((GOLDEN / "events" / "payloads.json").read_text())
                     if vector["type"] == "trv.effect.succeeded" and "key" in vector["data"])

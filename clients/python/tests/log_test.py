@@ -7,7 +7,7 @@ import random
 import unittest
 
 from entries import SHARD, Log, claim, record
-from travertine_events import Checkpoint, DamagedLog, ShardLog, read_log
+from travertine_events import Checkpoint, DamagedLog, ShardLog, read_log, to_cloud_event
 
 
 GOLDEN = pathlib.Path(__file__).resolve().parents[3] / "tests" / "golden" / "events"
@@ -33,6 +33,16 @@ class VectorsTest(unittest.TestCase):
                 self.assertEqual([event.record.lsn for event in given], case["counts"])
                 self.assertEqual(bool(damage), bool(case["damage"]), damage)
                 self.assertIn(case["damage"], damage)
+
+    def test_a_recorded_log_gives_the_events_that_the_api_showed(self):
+        releases = sorted(GOLDEN.parent.glob("releases/*/records.json"))
+        self.assertTrue(releases)
+        for release in releases:
+            lines = json.loads(release.read_text())
+            # Without the claims, as a log that was trimmed behind the first one.
+            entries = [(1 + at, base64.b64decode(line["value"])) for at, line in enumerate(lines)]
+            self.assertEqual([to_cloud_event(event.record) for event in read_log(0, entries)],
+                             [line["event"] for line in lines])
 
     def test_a_decision_is_given_whole_or_not_at_all(self):
         log = ShardLog(SHARD)

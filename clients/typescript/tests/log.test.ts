@@ -1,11 +1,12 @@
 /** What the vectors say is read, and everything else is DamagedLog. */
 import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
 import { test } from 'node:test'
 
 import {
   DamagedLog, parsePosition, positionOf, publishedSchemas, readHead, readRecord, Schemas, ShardLog, toCloudEvent, toJson
 } from '../src/index.js'
-import { golden, logCases, payloads } from './vectors.js'
+import { golden, json, logCases, payloads, repository } from './vectors.js'
 
 test('what counts is given, and damage stops the reader', async (suite) => {
   assert.ok(logCases.length > 25)
@@ -27,6 +28,18 @@ test('what counts is given, and damage stops the reader', async (suite) => {
       assert.equal(damage !== undefined, wanted.damage !== '', String(damage))
       assert.ok(String(damage).includes(wanted.damage), String(damage))
     })
+  }
+})
+
+test('a recorded log gives the events that the API showed', () => {
+  const releases = readdirSync(repository('tests/golden/releases'))
+  assert.ok(releases.length > 0)
+  for (const release of releases) {
+    const lines: { value: string; event: unknown }[] = json(`tests/golden/releases/${release}/records.json`)
+    const log = new ShardLog(0)
+    // Without the claims, as a log that was trimmed behind the first one.
+    const given = lines.flatMap(({ value }, at) => log.take(BigInt(1 + at), Buffer.from(value, 'base64')))
+    assert.deepEqual(given.map((event) => toCloudEvent(event.record)), lines.map((line) => line.event))
   }
 })
 
