@@ -93,7 +93,7 @@ class Txn {
   Txn& operator=(const Txn&) = delete;
 
   /// Opens a table that exists. Open tables before other threads start: LMDB allows one thread at a time to do so.
-  /// Error: not_found.
+  /// The table without a name is in every environment: it leads to the others by their names. Error: not_found.
   [[nodiscard]] base::Result<Table> open_table(std::string_view name, Keys keys = Keys::bytes);
   /// Names of all tables, in byte order.
   [[nodiscard]] base::Result<std::vector<std::string>> table_names() const;

@@ -21,7 +21,7 @@ Result<MDB_dbi> open_handle(const EnvState& env, MDB_txn* txn, std::string_view 
   MDB_dbi handle = 0;
   const std::string terminated(name);
   if (keys == Keys::integer) flags |= MDB_INTEGERKEY;
-  int code = mdb_dbi_open(txn, terminated.c_str(), flags, &handle);
+  int code = mdb_dbi_open(txn, name.empty() ? nullptr : terminated.c_str(), flags, &handle);
   if (code != MDB_SUCCESS) return fail(to_error(env, code, fmt::format("open table {}", name)));
   // LMDB ignores the wish for a table that exists.
   unsigned present = 0;
@@ -42,7 +42,7 @@ Txn& Txn::operator=(Txn&& other) noexcept {
 }
 
 Result<Table> Txn::open_table(std::string_view name, Keys keys) {
-  TRV_EXPECTS(txn_ != nullptr && !name.empty());
+  TRV_EXPECTS(txn_ != nullptr && (!name.empty() || keys == Keys::bytes));
   TRV_TRY_ASSIGN(const MDB_dbi handle, open_handle(*env_, txn_, name, keys, 0));
   return Table(handle, keys);
 }

@@ -22,38 +22,40 @@ namespace {
 constexpr std::size_t node_bytes_max = 255;
 constexpr std::uint64_t trim_entries_max = 4096;
 
+constexpr std::string_view entries_prefix = "entries.";
+
 std::string entries_name(ShardId shard) {
-  return fmt::format("entries.{}", shard.value());
+  return fmt::format("{}{}", entries_prefix, shard.value());
 }
 
 }  // namespace
 
-LmdbEventLog::LmdbEventLog(lmdb::Env env, lmdb::Table shards, lmdb::Table claims) noexcept
-    : env_(std::move(env)), shards_(shards), claims_(claims) {}
+LmdbEventLog::LmdbEventLog(lmdb::Env env, lmdb::Table unnamed, lmdb::Table claims) noexcept
+    : env_(std::move(env)), unnamed_(unnamed), claims_(claims) {}
 
 LmdbEventLog::~LmdbEventLog() = default;
 
 Result<std::unique_ptr<LmdbEventLog>> LmdbEventLog::open(const std::filesystem::path& folder,
                                                          const LmdbEventLogOptions& options) {
   TRV_TRY_ASSIGN(lmdb::Env env, lmdb::Env::open(folder, {.map_bytes = options.map_bytes,
-                                                         .tables_max = options.shards_max + 2,
+                                                         .tables_max = options.shards_max + 1,
                                                          .sync = lmdb::Sync::full}));
-  lmdb::Table shards;
+  lmdb::Table unnamed;
   lmdb::Table claims;
   std::map<ShardId, lmdb::Table> entries;
   {
     TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env.begin_write());
-    TRV_TRY_ASSIGN(shards, txn.create_table("shards", lmdb::Keys::integer));
+    TRV_TRY_ASSIGN(unnamed, txn.open_table(""));
     TRV_TRY_ASSIGN(claims, txn.create_table("claims"));
-    TRV_TRY(lmdb::scan(txn, shards, {}, {}, lmdb::Direction::forward,
-                       [&](base::BytesView key, base::BytesView) -> Result<lmdb::Visit> {
-                         const ShardId shard(lmdb::number_of(key));
-                         TRV_TRY_ASSIGN(entries[shard], txn.open_table(entries_name(shard), lmdb::Keys::integer));
-                         return lmdb::Visit::go_on;
-                       }));
+    TRV_TRY_ASSIGN(const auto names, txn.table_names());
+    for (const std::string& name : names) {
+      if (!name.starts_with(entries_prefix)) continue;
+      const ShardId shard(std::strtoull(name.c_str() + entries_prefix.size(), nullptr, 10));
+      TRV_TRY_ASSIGN(entries[shard], txn.open_table(name, lmdb::Keys::integer));
+    }
     TRV_TRY(txn.commit());
   }
-  std::unique_ptr<LmdbEventLog> log(new LmdbEventLog(std::move(env), shards, claims));
+  std::unique_ptr<LmdbEventLog> log(new LmdbEventLog(std::move(env), unnamed, claims));
   log->entries_ = std::move(entries);
   return log;
 }
@@ -66,8 +68,8 @@ Result<std::optional<lmdb::Table>> LmdbEventLog::entries_of(ShardId shard) {
   // Another process may have made it since. LMDB lets one thread at a time open tables, hence the commit lock.
   {
     TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
-    TRV_TRY_ASSIGN(const auto row, shards_.get(txn, shard.value()));
-    if (!row.has_value()) return std::nullopt;
+    TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, unnamed_, shard));
+    if (end.epoch == Epoch()) return std::nullopt;
   }
   const std::lock_guard commit_lock(commit_mutex_);
   TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
@@ -101,7 +103,7 @@ Result<Claim> LmdbEventLog::claim_at(ShardId shard, std::optional<Epoch> wanted,
   {
     TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
     TRV_TRY_ASSIGN(entries, txn.create_table(entries_name(shard), lmdb::Keys::integer));
-    TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
+    TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, unnamed_, shard));
     claim.epoch = wanted.value_or(end.epoch.next());
     if (claim.epoch < end.epoch) return claimed_later(shard, claim.epoch, end.epoch);
     const bool goes_on = claim.epoch == end.epoch;
@@ -126,7 +128,7 @@ Result<Claim> LmdbEventLog::claim_at(ShardId shard, std::optional<Epoch> wanted,
       const ClaimPlace place{.position = end.next_position, .epoch = end.epoch, .next = end.next};
       TRV_TRY(place.write(txn, claims_, shard));
       ++end.next_position;
-      TRV_TRY(end.write(txn, shards_, shard));
+      TRV_TRY(end.write(txn, unnamed_, shard));
     }
     TRV_TRY(txn.commit());
   }
@@ -232,7 +234,7 @@ Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& out
   for (const Pending& pending : work) {
     const ShardId shard = pending.ticket.shard;
     const Batch& batch = pending.batch;
-    TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
+    TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, unnamed_, shard));
     if (pending.epoch < end.epoch) {
       outcomes.push_back(Settled{.outcome = Outcome::lost, .last = {}, .position = {}});
       continue;
@@ -261,7 +263,7 @@ Status LmdbEventLog::write_together(std::span<const Pending> work, Outcomes& out
     end.next_position += batch.size();
     end.next = batch.last().next();
     TRV_ENSURES(end.next_position > end.decided_position && end.next >= end.next_decision);
-    TRV_TRY(end.write(txn, shards_, shard));
+    TRV_TRY(end.write(txn, unnamed_, shard));
     outcomes.push_back(
         Settled{.outcome = Outcome::appended, .last = batch.last(), .position = position_at(end.next_position - 1)});
     wrote = true;
@@ -279,7 +281,7 @@ void LmdbEventLog::publish() noexcept {
 
 Result<Bounds> LmdbEventLog::bounds(ShardId shard) {
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
-  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, shards_, shard));
+  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, unnamed_, shard));
   if (end.decided_position == 0) return Bounds{};
   return Bounds{.first = end.first, .last = Lsn(end.next_decision.value() - 1)};
 }
@@ -287,7 +289,7 @@ Result<Bounds> LmdbEventLog::bounds(ShardId shard) {
 Result<std::unique_ptr<Reader>> LmdbEventLog::read(ShardId shard, Lsn from, const EnginePosition&) {
   TRV_EXPECTS(from >= Lsn(1));
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, env_.begin_read());
-  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, shards_, shard));
+  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, unnamed_, shard));
   if (from < end.first) return LmdbShardReader::begins_behind(end, shard, from);
   return std::make_unique<LmdbShardReader>(*this, shard, from);
 }
@@ -307,7 +309,7 @@ Status LmdbEventLog::trim(ShardId shard, Lsn below) {
 /// forget.
 Result<bool> LmdbEventLog::trim_some(ShardId shard, Lsn below, const lmdb::Table& entries) {
   TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_.begin_write());
-  TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, shards_, shard));
+  TRV_TRY_ASSIGN(ShardEnd end, ShardEnd::read(txn, unnamed_, shard));
   TRV_TRY_ASSIGN(const auto claim, ClaimPlace::before(txn, claims_, shard, end.first));
   if (!claim.has_value() || end.decided_position == 0) return true;
   record::VoidRule rule(shard, claim->epoch, end.first);
@@ -337,7 +339,7 @@ Result<bool> LmdbEventLog::trim_some(ShardId shard, Lsn below, const lmdb::Table
   TRV_TRY_ASSIGN(const auto governing, ClaimPlace::before(txn, claims_, shard, end.first));
   TRV_ASSERT(governing.has_value() && end.first < end.next_decision);
   TRV_TRY(governing->erase_before(txn, claims_, shard));
-  TRV_TRY(end.write(txn, shards_, shard));
+  TRV_TRY(end.write(txn, unnamed_, shard));
   TRV_TRY(txn.commit());
   return is_done;
 }

@@ -60,7 +60,7 @@ class LmdbEventLog final : public EventLog {
     std::uint64_t tickets = 0;
   };
 
-  LmdbEventLog(lmdb::Env env, lmdb::Table shards, lmdb::Table claims) noexcept;
+  LmdbEventLog(lmdb::Env env, lmdb::Table unnamed, lmdb::Table claims) noexcept;
 
   [[nodiscard]] base::Result<Claim> claim_at(ShardId shard, std::optional<Epoch> epoch, std::string_view node,
                                              const base::Uuid& nonce);
@@ -71,8 +71,8 @@ class LmdbEventLog final : public EventLog {
   void publish() noexcept;
 
   lmdb::Env env_;
-  lmdb::Table shards_;  // shard -> where its log ends
-  lmdb::Table claims_;  // shard, lsn after the claim -> where the claim is
+  lmdb::Table unnamed_;  // shard -> where its log ends
+  lmdb::Table claims_;   // shard, lsn after the claim -> where the claim is
 
   std::mutex commit_mutex_;  // one write transaction at a time; taken before any other
   std::mutex tables_mutex_;

@@ -27,14 +27,18 @@ BytesView view_of(const std::array<std::uint64_t, count>& row) {
 }
 
 template <std::size_t count>
-Result<std::array<std::uint64_t, count>> row_of(BytesView bytes, record::ShardId shard, std::string_view table) {
+Result<std::array<std::uint64_t, count>> row_of(BytesView bytes, record::ShardId shard, std::string_view what) {
   std::array<std::uint64_t, count> row{};
   if (bytes.size() != sizeof row) {
-    return fail(ErrorCode::corrupt, fmt::format("the row of shard {} in table {} of the event log has {} bytes, not {}",
-                                                shard.value(), table, bytes.size(), sizeof row));
+    return fail(ErrorCode::corrupt, fmt::format("the row of the {} of shard {} in the event log has {} bytes, not {}",
+                                                what, shard.value(), bytes.size(), sizeof row));
   }
   std::memcpy(row.data(), bytes.data(), sizeof row);
   return row;
+}
+
+std::string end_key(record::ShardId shard) {
+  return fmt::format("end.{}", shard.value());
 }
 
 constexpr std::size_t claim_key_bytes = 12;
@@ -48,10 +52,10 @@ std::array<std::uint8_t, claim_key_bytes> claim_key(record::ShardId shard, recor
 
 }  // namespace
 
-Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& shards, record::ShardId shard) {
-  TRV_TRY_ASSIGN(const auto bytes, shards.get(txn, shard.value()));
+Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& unnamed, record::ShardId shard) {
+  TRV_TRY_ASSIGN(const auto bytes, unnamed.get(txn, end_key(shard)));
   if (!bytes.has_value()) return ShardEnd{};
-  TRV_TRY_ASSIGN(const auto row, row_of<7>(*bytes, shard, "shards"));
+  TRV_TRY_ASSIGN(const auto row, row_of<7>(*bytes, shard, "end"));
   const ShardEnd end{.epoch = record::Epoch(row[0]),
                      .next = record::Lsn(row[1]),
                      .next_position = row[2],
@@ -61,7 +65,7 @@ Result<ShardEnd> ShardEnd::read(const lmdb::Txn& txn, const lmdb::Table& shards,
                      .first_position = row[6]};
   if (!end.is_sound()) {
     return fail(ErrorCode::corrupt,
-                fmt::format("the row of shard {} in table shards of the event log contradicts itself", shard.value()));
+                fmt::format("the row of the end of shard {} in the event log contradicts itself", shard.value()));
   }
   return end;
 }
@@ -73,11 +77,11 @@ bool ShardEnd::is_sound() const noexcept {
          (decided_position == 0 ? first_position == 1 : first < next_decision && first_position <= decided_position);
 }
 
-Status ShardEnd::write(lmdb::WriteTxn& txn, const lmdb::Table& shards, record::ShardId shard) const {
+Status ShardEnd::write(lmdb::WriteTxn& txn, const lmdb::Table& unnamed, record::ShardId shard) const {
   TRV_EXPECTS(is_sound() && epoch >= record::Epoch(1));
   const std::array<std::uint64_t, 7> row{epoch.value(),    next.value(),  next_position, next_decision.value(),
                                          decided_position, first.value(), first_position};
-  return shards.put(txn, shard.value(), view_of(row));
+  return unnamed.put(txn, end_key(shard), view_of(row));
 }
 
 Result<std::optional<ClaimPlace>> ClaimPlace::before(const lmdb::Txn& txn, const lmdb::Table& claims,

@@ -1,5 +1,5 @@
 #pragma once
-// The rows of the embedded log's two small tables. All numbers little-endian.
+// The rows of the embedded log beside its entries. All numbers little-endian.
 
 #include <cstdint>
 #include <optional>
@@ -10,7 +10,8 @@
 
 namespace trv::log {
 
-/// Where a shard's log ends; table "shards", key: shard.
+/// Where a shard's log ends; a row of the table without a name, key: "end." and the shard. Every commit writes that
+/// table's page, because it leads to the entries: the row costs no page of its own.
 struct ShardEnd {
   record::Epoch epoch;
   record::Lsn next{1};  ///< of the next record under this epoch
@@ -21,9 +22,9 @@ struct ShardEnd {
   std::uint64_t first_position = 1;    ///< of the first entry that was not trimmed
 
   /// A shard that was never claimed gives the row before the first entry.
-  [[nodiscard]] static base::Result<ShardEnd> read(const lmdb::Txn& txn, const lmdb::Table& shards,
+  [[nodiscard]] static base::Result<ShardEnd> read(const lmdb::Txn& txn, const lmdb::Table& unnamed,
                                                    record::ShardId shard);
-  [[nodiscard]] base::Status write(lmdb::WriteTxn& txn, const lmdb::Table& shards, record::ShardId shard) const;
+  [[nodiscard]] base::Status write(lmdb::WriteTxn& txn, const lmdb::Table& unnamed, record::ShardId shard) const;
 
  private:
   [[nodiscard]] bool is_sound() const noexcept;

@@ -56,7 +56,7 @@ Status LmdbShardReader::fill() {
   TRV_TRY_ASSIGN(const auto entries, log_.entries_of(shard_));
   if (!entries.has_value()) return {};
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, log_.env_.begin_read());
-  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, log_.shards_, shard_));
+  TRV_TRY_ASSIGN(const ShardEnd end, ShardEnd::read(txn, log_.unnamed_, shard_));
   if (position_ == 0) TRV_TRY(find_start(txn, end));
   if (position_ < end.first_position) return begins_behind(end, shard_, buffer_.wanted());
 
