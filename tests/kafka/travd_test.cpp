@@ -139,6 +139,27 @@ TEST_F(TravdOnKafka, the_packages_print_the_events_that_the_api_shows) {
   EXPECT_EQ(daemon_->stop(), 0);
 }
 
+TEST_F(TravdOnKafka, the_sink_to_files_has_the_events_that_the_api_shows) {
+  ASSERT_EQ(create_topic(), 0);
+  start();
+  const auto sink = [&] {
+    const std::string path = std::string("PYTHONPATH=") + TRV_BINARY_DIR + "/clients/python";
+    auto child = processes::ChildProcess::start(
+        "/usr/bin/env", {path, "/usr/bin/python3", TRV_SOURCE_DIR "/clients/samples/sink_jsonl.py", "--brokers",
+                         brokers(), "--topic", topic_, "--folder", (scratch_.path() / "sink").string(), "--until-end"});
+    return child ? child->wait(60s).value_or(-1) : -1;
+  };
+  EXPECT_EQ(sink(), 0);
+  ASSERT_EQ(ask(*daemon_, acme_, "POST", "/v1/tenants/acme/members", R"({"user":"ada","role":"viewer"})").status, 201);
+  EXPECT_EQ(sink(), 0);
+  std::ifstream file(scratch_.path() / "sink/acme.jsonl");
+  std::vector<api::json::value> stored;
+  for (std::string line; std::getline(file, line);) stored.push_back(api::json::parse(line));
+  EXPECT_EQ(stored, events());
+  EXPECT_GE(stored.size(), 3U);
+  EXPECT_EQ(daemon_->stop(), 0);
+}
+
 TEST_F(TravdOnKafka, answers_503_while_the_broker_is_paused_and_goes_on_by_itself) {
   ASSERT_EQ(create_topic(), 0);
   start();
