@@ -3,18 +3,25 @@
 Needs python3-jsonschema, a validator of JSON Schema 2020-12.
 """
 
+import contextlib
 import copy
+import io
 import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
+from unittest import mock
 
 import jsonschema
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PUBLISHED = REPOSITORY / "clients" / "schemas"
 GOLDEN = REPOSITORY / "tests" / "golden"
+
+sys.path.insert(0, str(PUBLISHED))
+import generate  # noqa: E402
 
 
 def strict(schema):
@@ -38,6 +45,21 @@ class PublishedTest(unittest.TestCase):
         for script in ("clients/schemas/generate.py", "tests/clients/vectors.py"):
             done = subprocess.run([sys.executable, "-B", REPOSITORY / script, "--check"], capture_output=True, text=True)
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_a_file_that_differs_is_missing_or_is_too_much_is_named(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            self.enterContext(mock.patch.object(generate, "REPOSITORY", folder))
+            files = {folder / "same": b"1", folder / "differs": b"2", folder / "missing": b"3"}
+            for path, content in (("same", b"1"), ("differs", b"1"), ("old", b"")):
+                (folder / path).write_bytes(content)
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                self.assertEqual(generate.settle(files, folder.iterdir(), True, "generate.py"), 1)
+            self.assertEqual([line.split()[0] for line in said.getvalue().splitlines()], ["differs", "missing", "old"])
+            with contextlib.redirect_stdout(said):
+                self.assertEqual(generate.settle(files, folder.iterdir(), False, "generate.py"), 0)
+                self.assertEqual(generate.settle(files, folder.iterdir(), True, "generate.py"), 0)
 
     def test_every_payload_fits_the_schema_of_its_type(self):
         vectors = json.loads((GOLDEN / "events" / "payloads.json").read_text())

@@ -113,6 +113,10 @@ TEST_F(TravdOnKafka, the_packages_print_the_events_that_the_api_shows) {
   for (const std::string& language : languages()) {
     EXPECT_EQ(printed_by(language, topic_, options(language)), before) << language;
   }
+  auto fits = processes::ChildProcess::start("/usr/bin/python3",
+                                             {"-B", TRV_SOURCE_DIR "/tests/clients/topic_fits.py", brokers(), topic_});
+  ASSERT_TRUE(fits);
+  EXPECT_EQ(fits->wait(60s), 0) << "the topic is not what clients/schemas/asyncapi.json says";
   kill();
   start();
   const auto received = ask(*daemon_, acme_, "POST", "/v1/tenants/acme/events",
