@@ -37,7 +37,7 @@ def sample(schema, described, depth=0):
     for field in described.fields:
         kind, element = field.kind, field.element
         if kind == p._STRING:
-            value = '{"a":[1,"x",1e-3,null]}' if "json" in field.attributes else f'{field.name} "é"\n'
+            value = '{"a": [1,\n "x  \\" y", 1e-3, null]}' if "json" in field.attributes else f'{field.name} "é"\n'
             shown = json.loads(value) if "json" in field.attributes else value
         elif kind == p._OBJECT:
             if depth > 2:

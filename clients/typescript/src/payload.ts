@@ -165,7 +165,8 @@ function checkedJson(name: string, text: string): string {
   } catch {
     throw new DamagedLog(`the field ${name} holds JSON, but has ${JSON.stringify(text.slice(0, 40))}`)
   }
-  return text
+  // Blanks between values go, line ends among them: an event is one line.
+  return /\s/.test(text) ? text.replace(/("(?:[^"\\]|\\.)*")|\s+/g, '$1') : text
 }
 
 /** The event types and their payloads' tables. */
