@@ -27,6 +27,13 @@ bool EffectDispatcher::Inbox::is_empty() const {
   return !stopping && !look_again && changes.empty() && ended.empty() && recorded.empty();
 }
 
+void EffectDispatcher::Inbox::clear() {
+  changes.clear();
+  ended.clear();
+  recorded.clear();
+  look_again = stopping = false;
+}
+
 template <typename Change>
 void EffectDispatcher::Mailbox::post(Change change) {
   bool was_empty = false;
@@ -108,9 +115,9 @@ void EffectDispatcher::run() {
       begin_tries();
     }
     publish_metrics();
-    Inbox inbox = wait();
-    if (inbox.stopping) end_soon();
-    handle(std::move(inbox));
+    wait();
+    if (inbox_.stopping) end_soon();
+    handle_inbox();
     ring_alarms();
     TRV_ASSERT(jobs_.size() == window_.held());
   }
@@ -132,7 +139,8 @@ bool EffectDispatcher::is_over() const {
          (counted_.outcomes == 0 || waited >= options_.stop_outcomes_max);
 }
 
-EffectDispatcher::Inbox EffectDispatcher::wait() {
+void EffectDispatcher::wait() {
+  inbox_.clear();
   std::unique_lock lock(mailbox_->mutex);
   const auto something = [this] { return !mailbox_->inbox.is_empty(); };
   Duration until = alarms_.empty() ? Duration::max() : alarms_.begin()->first;
@@ -144,19 +152,19 @@ EffectDispatcher::Inbox EffectDispatcher::wait() {
     const Duration left = until - clock_.monotonic();
     mailbox_->wake.wait_for(lock, std::clamp<Duration>(left, Duration(0), std::chrono::seconds(1)), something);
   }
-  return std::exchange(mailbox_->inbox, {});
+  std::swap(mailbox_->inbox, inbox_);
 }
 
-void EffectDispatcher::handle(Inbox inbox) {
-  for (Ended& one : inbox.ended) end_try(std::move(one));
-  for (shard::EffectChanges& changes : inbox.changes) {
+void EffectDispatcher::handle_inbox() {
+  for (Ended& one : inbox_.ended) end_try(std::move(one));
+  for (shard::EffectChanges& changes : inbox_.changes) {
     for (shard::Effect& effect : changes.requested) {
       if (window_.take(effect)) admit(std::move(effect));
     }
     for (const record::Lsn position : changes.cancelled) cancel(position);
   }
-  for (const Recorded& one : inbox.recorded) end_offer(one);
-  if (inbox.look_again) window_.look_again();
+  for (const Recorded& one : inbox_.recorded) end_offer(one);
+  if (inbox_.look_again) window_.look_again();
 }
 
 void EffectDispatcher::pull() {

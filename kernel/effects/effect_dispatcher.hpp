@@ -141,6 +141,7 @@ class EffectDispatcher {
     bool stopping = false;
 
     [[nodiscard]] bool is_empty() const;
+    void clear();  ///< keeps the memory
   };
   struct Mailbox {
     std::mutex mutex;
@@ -152,10 +153,10 @@ class EffectDispatcher {
   };
 
   void run();
-  [[nodiscard]] Inbox wait();
+  void wait();
   void end_soon();
   [[nodiscard]] bool is_over() const;
-  void handle(Inbox inbox);
+  void handle_inbox();
   void admit(shard::Effect&& effect);
   void make_ready(Job& job);
   void pull();
@@ -189,6 +190,7 @@ class EffectDispatcher {
   DispatcherPorts ports_;
 
   // The dispatcher thread's own.
+  Inbox inbox_;  ///< taken from the mailbox, which gets its memory for the next
   OutboxWindow window_;
   Jobs jobs_;
   std::map<base::TenantId, std::deque<record::Lsn>> ready_;  ///< served in turn; may name jobs that went
