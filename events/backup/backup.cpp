@@ -2,14 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <condition_variable>
-#include <memory>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -18,8 +16,7 @@
 
 #include "events/lmdb/env.hpp"
 #include "sdk/base/contract.hpp"
-#include "sdk/base/digest.hpp"
-#include "sdk/base/file.hpp"
+#include "sdk/base/file_copy.hpp"
 
 namespace trv::backup {
 namespace {
@@ -33,7 +30,6 @@ constexpr std::string_view manifest_file = "backup.sha256";
 constexpr std::string_view lock_file = "lock";
 constexpr std::string_view environment_file = "data.mdb";
 constexpr std::size_t manifest_bytes_max = std::size_t{1} << 30;
-constexpr std::size_t block_bytes = std::size_t{1} << 20;
 constexpr auto progress_interval = std::chrono::milliseconds(200);
 // A reader's map holds whatever size the writer is configured with.
 constexpr std::uint64_t map_bytes = std::uint64_t{16384} << 30;
@@ -52,26 +48,6 @@ class Descriptor {
 
  private:
   int number_;
-};
-
-/// SHA-256 of a file that comes in blocks.
-class Hasher {
- public:
-  Hasher() : context_(EVP_MD_CTX_new()) {
-    TRV_ASSERT(context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1);
-  }
-  void add(base::BytesView bytes) { TRV_ASSERT(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1); }
-  [[nodiscard]] base::Digest finish() {
-    base::Digest digest{};
-    TRV_ASSERT(EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr) == 1);
-    return digest;
-  }
-
- private:
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
-  };
-  std::unique_ptr<EVP_MD_CTX, Free> context_;
 };
 
 std::unexpected<base::Error> failed(std::string_view doing, const path& file) {
@@ -125,23 +101,6 @@ base::Result<std::vector<Line>> read_manifest(const path& folder) {
     rest.remove_prefix(line.size() + 1);
   }
   return lines;
-}
-
-/// Reads a file to its end, in blocks.
-base::Status for_each_block(const path& file, const std::function<base::Status(base::BytesView)>& use) {
-  const Descriptor from(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (from.get() < 0) {
-    return errno == ENOENT ? base::Status(fail(ErrorCode::not_found, fmt::format("{} is missing", file.string())))
-                           : base::Status(failed("open", file));
-  }
-  base::Bytes block(block_bytes);
-  for (;;) {
-    const ssize_t count = ::read(from.get(), block.data(), block.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return failed("read", file);
-    if (count == 0) return {};
-    TRV_TRY(use(base::BytesView(block).first(static_cast<std::size_t>(count))));
-  }
 }
 
 std::uint64_t size_of(const path& file) {
@@ -207,12 +166,8 @@ class Copy {
     }
     TRV_TRY(std::move(copied));
     if (::chmod((to_ / file).c_str(), 0600) != 0) return failed("set the mode of", to_ / file);
-    Hasher hasher;
-    TRV_TRY(for_each_block(to_ / file, [&](base::BytesView block) -> base::Status {
-      hasher.add(block);
-      return {};
-    }));
-    return note_file(file, hasher, size_of(to_ / file));
+    TRV_TRY_ASSIGN(const base::FileDigest digest, base::digest_file(to_ / file));
+    return note_file(file, digest);
   }
 
   // What comes back by itself, what belongs to one process, and what a crash may leave half written.
@@ -257,37 +212,20 @@ class Copy {
       return errno == ENOENT ? base::Status() : base::Status(failed("read", data_ / relative));
     }
     const auto total = static_cast<std::uint64_t>(about.st_size);
-    const Descriptor out(::open(target.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (out.get() < 0) return failed("create", target);
-    Hasher hasher;
-    std::uint64_t size = 0;
-    base::Status copied = for_each_block(data_ / relative, [&](base::BytesView block) -> base::Status {
-      hasher.add(block);
-      for (base::BytesView rest = block; !rest.empty();) {
-        const ssize_t count = ::write(out.get(), rest.data(), rest.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return failed("write", target);
-        rest = rest.subspan(static_cast<std::size_t>(count));
-      }
-      size += block.size();
-      tell(relative, size, total);
-      return {};
-    });
-    if (!copied && copied.error().code() == ErrorCode::not_found) {
-      return ::unlink(target.c_str()) == 0 ? base::Status() : base::Status(failed("remove", target));
-    }
-    TRV_TRY(std::move(copied));
-    if (::fchmod(out.get(), about.st_mode & 0777) != 0) return failed("set the mode of", target);
-    if (::fsync(out.get()) != 0) return failed("sync", target);
-    return note_file(relative, hasher, size);
+    const auto copied = base::copy_file(data_ / relative, target, 0600, base::Sync::now,
+                                        [&](std::uint64_t size) { tell(relative, size, total); });
+    if (!copied && copied.error().code() == ErrorCode::not_found) return {};
+    TRV_TRY(copied);
+    if (::chmod(target.c_str(), about.st_mode & 0777) != 0) return failed("set the mode of", target);
+    return note_file(relative, *copied);
   }
 
-  base::Status note_file(const path& relative, Hasher& hasher, std::uint64_t size) {
+  base::Status note_file(const path& relative, const base::FileDigest& digest) {
     if (relative.string().find('\n') != std::string::npos) {
       return fail(ErrorCode::invalid, fmt::format("the name of {} has a line end", (data_ / relative).string()));
     }
-    lines_.push_back({.digest = base::to_hex(hasher.finish()), .path = relative.string()});
-    bytes_ += size;
+    lines_.push_back({.digest = base::to_hex(digest.sha256), .path = relative.string()});
+    bytes_ += digest.bytes;
     return {};
   }
 
@@ -349,21 +287,16 @@ base::Result<Report> verify(const path& folder, const Progress& progress) {
   for (const Line& line : *lines) {
     const path file = folder / line.path;
     const std::uint64_t total = size_of(file);
-    Hasher hasher;
-    std::uint64_t done = 0;
-    const base::Status read = for_each_block(file, [&](base::BytesView block) -> base::Status {
-      hasher.add(block);
-      done += block.size();
+    const auto found = base::digest_file(file, [&](std::uint64_t done) {
       if (progress) progress(line.path, done, total);
-      return {};
     });
-    if (!read && read.error().code() != ErrorCode::not_found) return fail(read.error());
-    if (!read || base::to_hex(hasher.finish()) != line.digest) {
+    if (!found && found.error().code() != ErrorCode::not_found) return fail(found.error());
+    if (!found || base::to_hex(found->sha256) != line.digest) {
       return fail(ErrorCode::corrupt, fmt::format("{} {}; copy the backup again, or use another one", file.string(),
-                                                  read ? "is not what was backed up" : "is missing"));
+                                                  found ? "is not what was backed up" : "is missing"));
     }
     ++report.files;
-    report.bytes += done;
+    report.bytes += found->bytes;
   }
   return report;
 }

@@ -29,6 +29,16 @@ base::Error disk_error(std::string_view doing, const fs::path& path, const std::
   return {ErrorCode::unavailable, fmt::format("cannot {} '{}': {}", doing, path.string(), error.message())};
 }
 
+base::Error not_stored(const Digest& digest) {
+  return {ErrorCode::not_found, fmt::format("blob {} is not stored", base::to_hex(digest))};
+}
+
+base::Error damaged(const fs::path& path) {
+  return {ErrorCode::corrupt, fmt::format("'{}' is damaged: its bytes do not have the SHA-256 of its name; restore the "
+                                          "file from a backup",
+                                          path.string())};
+}
+
 // Makes a folder whose parent is there; its name is durable on return.
 base::Status make_folder(const fs::path& folder) {
   if (::mkdir(folder.c_str(), 0700) == 0) return base::sync_folder(folder.parent_path());
@@ -65,16 +75,17 @@ base::Result<std::unique_ptr<FolderBlobStore>> FolderBlobStore::open(const fs::p
 FolderBlobStore::FolderBlobStore(fs::path folder, std::size_t bytes_max, base::Random& random, HasRoom has_room)
     : folder_(std::move(folder)), bytes_max_(bytes_max), random_(random), has_room_(std::move(has_room)) {}
 
+base::Error FolderBlobStore::too_large(std::uint64_t bytes) const {
+  return {ErrorCode::too_large, fmt::format("a blob of {} bytes was given, at most {} are taken", bytes, bytes_max_)};
+}
+
 fs::path FolderBlobStore::path_of(const Digest& digest) const {
   const std::string name = base::to_hex(digest);
   return folder_ / name.substr(0, prefix_digits) / name.substr(prefix_digits);
 }
 
 base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
-  if (bytes.size() > bytes_max_) {
-    return base::fail(ErrorCode::too_large,
-                      fmt::format("a blob of {} bytes was given, at most {} are taken", bytes.size(), bytes_max_));
-  }
+  if (bytes.size() > bytes_max_) return base::fail(too_large(bytes.size()));
   const Digest digest = base::sha256(bytes);
   const std::shared_lock lock(removal_);
   if (const std::scoped_lock noted(put_mutex_); put_) put_->insert(digest);
@@ -97,18 +108,50 @@ base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
   return digest;
 }
 
+base::Result<base::FileDigest> FolderBlobStore::put_file(const fs::path& file) {
+  base::Result<base::FileDigest> put = take_file(file);
+  // Gone where it was taken.
+  std::error_code ignored;
+  fs::remove(file, ignored);
+  return put;
+}
+
+base::Result<base::FileDigest> FolderBlobStore::take_file(const fs::path& file) {
+  TRV_TRY_ASSIGN(const base::FileDigest found, base::digest_file(file));
+  if (found.bytes > bytes_max_) return base::fail(too_large(found.bytes));
+  const std::shared_lock lock(removal_);
+  if (const std::scoped_lock noted(put_mutex_); put_) put_->insert(found.sha256);
+  const fs::path path = path_of(found.sha256);
+  TRV_TRY(make_folder(path.parent_path()));
+  if (::chmod(file.c_str(), 0400) != 0) {
+    return base::fail(disk_error("set the mode of", file, {errno, std::generic_category()}));
+  }
+  TRV_TRY(base::sync_file(file));
+  // Over a copy that is stored: that one may be damaged.
+  if (::rename(file.c_str(), path.c_str()) != 0) {
+    return base::fail(disk_error("rename to", path, {errno, std::generic_category()}));
+  }
+  TRV_TRY(base::sync_folder(path.parent_path()));
+  return found;
+}
+
+base::Status FolderBlobStore::get_file(const Digest& digest, const fs::path& to) {
+  const fs::path path = path_of(digest);
+  const auto copied = base::copy_file(path, to, 0600, base::Sync::later);
+  if (!copied && copied.error().code() == ErrorCode::not_found) return base::fail(not_stored(digest));
+  TRV_TRY(copied);
+  if (copied->sha256 == digest) return {};
+  std::error_code ignored;
+  fs::remove(to, ignored);
+  return base::fail(damaged(path));
+}
+
 base::Result<base::Bytes> FolderBlobStore::get(const Digest& digest) {
   const fs::path path = path_of(digest);
   base::Result<base::Bytes> bytes = base::read_file(path, bytes_max_);
-  if (!bytes && bytes.error().code() == ErrorCode::not_found) {
-    return base::fail(ErrorCode::not_found, fmt::format("blob {} is not stored", base::to_hex(digest)));
-  }
+  if (!bytes && bytes.error().code() == ErrorCode::not_found) return base::fail(not_stored(digest));
   const bool is_too_large = !bytes && bytes.error().code() == ErrorCode::too_large;
-  if (is_too_large || (bytes && base::sha256(*bytes) != digest)) {
-    return base::fail(ErrorCode::corrupt, fmt::format("'{}' is damaged: its bytes do not have the SHA-256 of its name; "
-                                                      "restore the file from a backup",
-                                                      path.string()));
-  }
+  if (is_too_large || (bytes && base::sha256(*bytes) != digest)) return base::fail(damaged(path));
   return bytes;
 }
 

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "sdk/base/file_copy.hpp"
+
 namespace trv::base {
 namespace {
 
@@ -63,6 +65,24 @@ TEST_F(Files, a_missing_folder_is_named_and_nothing_is_left_where_a_write_fails)
   std::ofstream(folder_ / "taken" / "inside") << "x";
   EXPECT_FALSE(write_file(folder_ / "taken", ".aside", as_bytes("x"), 0600));
   EXPECT_EQ(files(), 1);
+}
+
+TEST_F(Files, a_copy_in_blocks_has_the_digest_of_its_bytes) {
+  const std::string text(3'000'000, 'b');
+  std::ofstream(folder_ / "from") << text;
+  std::uint64_t done = 0;
+  const auto copied = copy_file(folder_ / "from", folder_ / "to", 0400, Sync::now, [&](std::uint64_t b) { done = b; });
+  ASSERT_TRUE(copied) << copied.error().message();
+  EXPECT_EQ(copied->sha256, sha256(as_bytes(text)));
+  EXPECT_EQ(copied->bytes, text.size());
+  EXPECT_EQ(done, text.size());
+  const auto found = digest_file(folder_ / "to");
+  ASSERT_TRUE(found) << found.error().message();
+  EXPECT_EQ(found->sha256, copied->sha256);
+  EXPECT_EQ(copy_file(folder_ / "none", folder_ / "other", 0600).error().code(), ErrorCode::not_found);
+  EXPECT_FALSE(copy_file(folder_ / "from", folder_ / "to", 0600)) << "nothing is replaced";
+  EXPECT_EQ(digest_file(folder_ / "none").error().code(), ErrorCode::not_found);
+  EXPECT_EQ(files(), 2);
 }
 
 }  // namespace
