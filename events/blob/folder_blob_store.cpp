@@ -119,6 +119,7 @@ base::Result<base::FileDigest> FolderBlobStore::put_file(const fs::path& file) {
 base::Result<base::FileDigest> FolderBlobStore::take_file(const fs::path& file) {
   TRV_TRY_ASSIGN(const base::FileDigest found, base::digest_file(file));
   if (found.bytes > bytes_max_) return base::fail(too_large(found.bytes));
+  TRV_ASSERT(!folder_.empty() && file.parent_path() != path_of(found.sha256).parent_path());
   const std::shared_lock lock(removal_);
   if (const std::scoped_lock noted(put_mutex_); put_) put_->insert(found.sha256);
   const fs::path path = path_of(found.sha256);
@@ -144,6 +145,14 @@ base::Status FolderBlobStore::get_file(const Digest& digest, const fs::path& to)
   std::error_code ignored;
   fs::remove(to, ignored);
   return base::fail(damaged(path));
+}
+
+base::Status FolderBlobStore::check(const Digest& digest) const {
+  const fs::path path = path_of(digest);
+  const auto found = base::digest_file(path);
+  if (!found && found.error().code() == ErrorCode::not_found) return base::fail(not_stored(digest));
+  TRV_TRY(found);
+  return found->sha256 == digest ? base::Status() : base::Status(base::fail(damaged(path)));
 }
 
 base::Result<base::Bytes> FolderBlobStore::get(const Digest& digest) {

@@ -35,6 +35,9 @@ class FolderBlobStore final : public BlobStore {
                                                              std::size_t count) override;
   [[nodiscard]] std::size_t bytes_max() const noexcept override { return bytes_max_; }
 
+  /// Reads a blob of any size to its end. Errors: as get().
+  [[nodiscard]] base::Status check(const base::Digest& digest) const;
+
   /// Removes what an earlier process left: what `is_named` does not know. What was put since open() stays, because its
   /// record may not be written yet; so others may put meanwhile. Once in the life of a store. Errors: unavailable; what
   /// `is_named` reports.

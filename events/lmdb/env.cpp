@@ -190,14 +190,14 @@ Status Env::sync() {
   return {};
 }
 
-Status Env::copy_to(const std::filesystem::path& folder) const {
+Status Env::copy_to(const std::filesystem::path& folder, Pages pages) const {
   TRV_TRY(create_folder(folder));
   const std::filesystem::path file = folder / "data.mdb";
   std::error_code error;
   if (std::filesystem::exists(file, error)) {
     return fail(ErrorCode::conflict, fmt::format("{} exists; copy to another folder", file.string()));
   }
-  const int code = mdb_env_copy2(state_->env, folder.c_str(), 0);
+  const int code = mdb_env_copy2(state_->env, folder.c_str(), pages == Pages::used ? MDB_CP_COMPACT : 0);
   if (code != MDB_SUCCESS) return fail(to_error(*state_, code, "copy to " + folder.string()));
   return base::sync_file(file);
 }

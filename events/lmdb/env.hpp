@@ -29,6 +29,11 @@ enum class Sync {
   none,  ///< a commit survives the process, not the machine; after a crash of the machine the file may be damaged
 };
 enum class Access { read_write, read_only };
+/// Which pages are copied.
+enum class Pages {
+  all,   ///< as they are
+  used,  ///< without free ones, in order
+};
 enum class Keys {
   bytes,    ///< 1 to 511 bytes, in byte order
   integer,  ///< 64-bit numbers, in number order
@@ -72,9 +77,9 @@ class Env {
   [[nodiscard]] base::Result<WriteTxn> begin_write();
   /// Brings everything that was committed to the disk; for Sync::none.
   [[nodiscard]] base::Status sync();
-  /// Writes a consistent copy to `folder`, created if missing, and brings it to the disk. Writers go on meanwhile.
-  /// Error: conflict if it holds an environment already.
-  [[nodiscard]] base::Status copy_to(const std::filesystem::path& folder) const;
+  /// Writes a consistent copy to `folder`, created if missing, and brings it to the disk. Writers go on meanwhile; a
+  /// copy of all pages waits for one that has begun. Error: conflict if it holds an environment already.
+  [[nodiscard]] base::Status copy_to(const std::filesystem::path& folder, Pages pages = Pages::all) const;
   [[nodiscard]] base::Result<EnvStats> stats() const;
   /// Lets go of the pages of the file that this process has in its memory: the system keeps them as it sees fit, and
   /// what is read again comes back. Bounds what a pass over much data leaves resident. Any time; views stay valid.

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "events/projection/agreement.hpp"
 #include "events/projection/projection.hpp"
 #include "events/projection/read_ahead.hpp"
 #include "sdk/base/contract.hpp"
@@ -29,27 +30,6 @@ constexpr std::size_t resident_bytes_max = std::size_t{64} << 20;
 constexpr std::uint64_t ahead_records_min = 4096;
 
 }  // namespace
-
-Result<std::string> Projection::contradiction(log::EventLog& log, Lsn last) {
-  if (applied_.lsn == Lsn(0)) return std::string();
-  if (applied_.lsn > last) {
-    return fmt::format("the projection is at lsn {}, the log ends at {}", applied_.lsn.value(), last.value());
-  }
-  const auto reader = log.read(shard_, applied_.lsn, applied_.position);
-  if (!reader && reader.error().code() == ErrorCode::not_found) {
-    TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
-    // Then the record after it tells, by its prev_hash.
-    if (bounds.first == applied_.lsn.next()) return std::string();
-  }
-  if (!reader) return fail(reader.error());
-  Run run;
-  TRV_TRY(read_run(**reader, shard_, applied_.lsn, applied_.lsn, {}, run));
-  if (run.records.front().lsn() != applied_.lsn || run.hashes.front() != applied_.last_hash) {
-    return fmt::format("the projection was made from another record with lsn {} than the log holds",
-                       applied_.lsn.value());
-  }
-  return std::string();
-}
 
 Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress) {
   if (applied_.lsn >= last) return {};
@@ -92,27 +72,32 @@ Result<CatchUp> Projection::catch_up(log::EventLog& log, const Progress& progres
 }
 
 Result<CatchUp> Projection::catch_up_to(log::EventLog& log, Lsn last, const Progress& progress) {
-  TRV_TRY_ASSIGN(std::string reason, contradiction(log, last));
-  if (!reason.empty()) return rebuild_to(log, last, std::move(reason), progress);
+  TRV_TRY_ASSIGN(std::string reason, disagreement(log, shard_, applied_, last));
+  const bool is_rebuilt = !reason.empty();
+  if (is_rebuilt) {
+    TRV_TRY_ASSIGN(const bool is_restored, restore(last));
+    if (!is_restored) return replay_from_start(log, last, std::move(reason), progress);
+  }
   const Lsn from = applied_.lsn;
   TRV_TRY(replay(log, last, progress));
-  return CatchUp{.from = from, .to = applied_.lsn, .rebuilt = false, .reason = ""};
+  return CatchUp{.from = from, .to = applied_.lsn, .rebuilt = is_rebuilt, .reason = std::move(reason)};
 }
 
 Result<CatchUp> Projection::rebuild(log::EventLog& log, const Progress& progress) {
   TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
-  return rebuild_to(log, bounds.last, "asked for", progress);
+  return replay_from_start(log, bounds.last, "asked for", progress);
 }
 
-Result<CatchUp> Projection::rebuild_to(log::EventLog& log, Lsn last, std::string reason, const Progress& progress) {
+Result<CatchUp> Projection::replay_from_start(log::EventLog& log, Lsn last, std::string reason,
+                                              const Progress& progress) {
   TRV_EXPECTS(!closed_);
   TRV_TRY_ASSIGN(const log::Bounds bounds, log.bounds(shard_));
   if (bounds.first > Lsn(1)) {
-    return fail(
-        ErrorCode::not_found,
-        fmt::format("the state of shard {} has to be rebuilt ({}), but its log begins at lsn {}: restore a snapshot "
-                    "of the state to {}",
-                    shard_.value(), reason, bounds.first.value(), options_.folder.string()));
+    return fail(ErrorCode::not_found,
+                fmt::format("the state of shard {} has to be made anew ({}), but its log begins at lsn {}, and no "
+                            "snapshot of this program's layout leads there: bring back the snapshots that belong to "
+                            "this log, or the version of the program that made them, or a copy of the whole log",
+                            shard_.value(), reason, bounds.first.value()));
   }
   TRV_TRY(remove_files());
   TRV_TRY(open_files());

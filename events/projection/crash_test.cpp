@@ -15,6 +15,7 @@
 #include "events/log/log_writer.hpp"
 #include "events/projection/example_projector.hpp"
 #include "events/projection/projection.hpp"
+#include "events/projection/snapshots.hpp"
 #include "events/record/chain.hpp"
 #include "sdk/base/random.hpp"
 
@@ -127,49 +128,146 @@ TEST(CrashTest, what_was_acknowledged_survives_kill_9_and_replay_equals_live) {
   std::filesystem::remove_all(root);
 }
 
-TEST(CrashTest, a_kill_at_any_moment_leaves_a_whole_snapshot) {
+/// What a process needs to take snapshots of a log's projections, and to begin with one.
+struct World {
+  explicit World(const std::filesystem::path& root) {
+    auto opened = log::LmdbEventLog::open(root / "log");
+    if (!opened) return;
+    log = std::move(*opened);
+    auto found = Snapshots::open(root / "snapshots",
+                                 {.log = *log, .clock = clock, .random = random, .report = [](const std::string&) {}});
+    if (found) snapshots = std::move(*found);
+  }
+  [[nodiscard]] base::Result<std::unique_ptr<Projection>> open(const std::filesystem::path& folder) {
+    ProjectionOptions options = options_in(folder);
+    options.snapshots = snapshots.get();
+    return Projection::open(options, shard, {&projector});
+  }
+
+  base::SystemClock clock;
+  base::SystemRandom random;
+  std::unique_ptr<log::LmdbEventLog> log;
+  std::unique_ptr<Snapshots> snapshots;
+  ExampleProjector projector;
+};
+
+/// Forks, lets the child work until it has written a byte and some time longer, and kills it.
+template <typename Work>
+void kill_in(const Work& work, std::chrono::microseconds wait) {
+  int report[2];
+  ASSERT_EQ(::pipe(report), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::close(report[0]);
+    work(report[1]);
+    ::_exit(9);
+  }
+  ::close(report[1]);
+  char byte = 0;
+  EXPECT_EQ(::read(report[0], &byte, 1), 1);
+  std::this_thread::sleep_for(wait);
+  ::kill(child, SIGKILL);
+  ::close(report[0]);
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  ASSERT_TRUE(WIFSIGNALED(status)) << "exit code " << WEXITSTATUS(status);
+}
+
+class SnapshotCrashTest : public testing::Test {
+ protected:
+  SnapshotCrashTest() : root_(std::filesystem::path(testing::TempDir()) / fmt::format("snaps_{}", ::getpid())) {
+    std::filesystem::remove_all(root_);
+    std::filesystem::create_directories(root_);
+  }
+  ~SnapshotCrashTest() override { std::filesystem::remove_all(root_); }
+
+  /// Some thousand records in the log, and a projection at its end.
+  base::Digest fill(std::size_t batches) {
+    World world(root_);
+    const auto claim = world.log->claim(shard, "node", base::Uuid());
+    log::LogWriter writer(*claim);
+    for (std::size_t i = 0; i < batches; ++i) {
+      EXPECT_TRUE(world.log->settle(*world.log->append(*claim, writer.batch(500, 100))));
+    }
+    auto projection = world.open(root_ / "whole");
+    EXPECT_TRUE(projection && (*projection)->catch_up(*world.log));
+    return *(*projection)->content_digest();
+  }
+
+  std::filesystem::path root_;
+  base::SimulatedRandom random_{7};
+};
+
+TEST_F(SnapshotCrashTest, a_kill_at_any_moment_of_taking_leaves_whole_snapshots_only) {
   constexpr int rounds = 20;
-  const std::filesystem::path root = std::filesystem::path(testing::TempDir()) / fmt::format("snaps_{}", ::getpid());
-  std::filesystem::remove_all(root);
-  std::filesystem::create_directories(root);
-  base::SimulatedRandom random(7);
+  const base::Digest wanted = fill(8);
   for (int round = 0; round < rounds; ++round) {
     SCOPED_TRACE(round);
-    int report[2];
-    ASSERT_EQ(::pipe(report), 0);
-    const pid_t child = ::fork();
-    if (child == 0) {
-      ::close(report[0]);
-      ExampleProjector projector;
-      auto projection = Projection::open(options_in(root / "p"), shard, {&projector});
-      if (!projection) ::_exit(10);
-      for (;;) {
-        if (!(*projection)->snapshot(root / "snapshot")) ::_exit(11);
-        if (::write(report[1], "s", 1) != 1) ::_exit(12);
-      }
-    }
-    ::close(report[1]);
-    char byte = 0;
-    ASSERT_EQ(::read(report[0], &byte, 1), 1);
-    std::this_thread::sleep_for(std::chrono::microseconds(random.below(20'000)));
-    ::kill(child, SIGKILL);
-    ::close(report[0]);
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    ASSERT_TRUE(WIFSIGNALED(status)) << "exit code " << WEXITSTATUS(status);
-
-    std::filesystem::create_directories(root / "restored");
-    std::ofstream(root / "restored" / "data.mdb") << "no database";
-    ProjectionOptions options = options_in(root / "restored");
-    options.snapshot_folder = root / "snapshot";
-    ExampleProjector projector;
-    auto restored = Projection::open(options, shard, {&projector});
+    kill_in(
+        [&](int report) {
+          World world(root_);
+          if (!world.snapshots) ::_exit(10);
+          auto projection = world.open(root_ / "whole");
+          if (!projection) ::_exit(11);
+          for (int turn = 0;; ++turn) {
+            if (!world.snapshots->take(**projection)) ::_exit(12);
+            if (!world.snapshots->keep_newest(shard, 1)) ::_exit(13);
+            if (turn == 0 && ::write(report, "s", 1) != 1) ::_exit(14);
+          }
+        },
+        std::chrono::microseconds(random_.below(20'000)));
+    World world(root_);
+    ASSERT_TRUE(world.snapshots);
+    const auto manifests = read_manifests(root_ / "snapshots", shard);
+    ASSERT_TRUE(manifests);
+    EXPECT_EQ(manifests->snapshots.size(), 1U);
+    EXPECT_TRUE(manifests->unreadable.empty());
+    auto restored = world.open(root_ / "restored");
     ASSERT_TRUE(restored) << restored.error().message();
     EXPECT_EQ((*restored)->open_report().kind, OpenReport::Kind::restored);
+    EXPECT_EQ(*(*restored)->content_digest(), wanted);
     restored->reset();
-    std::filesystem::remove_all(root / "restored");
+    std::filesystem::remove_all(root_ / "restored");
+    std::size_t blobs = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(root_ / "snapshots/blobs"))
+      blobs += entry.is_regular_file() ? 1 : 0;
+    EXPECT_EQ(blobs, 1U) << "what no manifest names was removed";
   }
-  std::filesystem::remove_all(root);
+}
+
+TEST_F(SnapshotCrashTest, a_kill_at_any_moment_of_restoring_costs_nothing_but_time) {
+  constexpr int rounds = 20;
+  const base::Digest wanted = fill(8);
+  {
+    World world(root_);
+    auto projection = world.open(root_ / "whole");
+    ASSERT_TRUE(projection && world.snapshots->take(**projection));
+  }
+  for (int round = 0; round < rounds; ++round) {
+    SCOPED_TRACE(round);
+    kill_in(
+        [&](int report) {
+          World world(root_);
+          if (!world.snapshots) ::_exit(10);
+          for (int turn = 0;; ++turn) {
+            if (turn == 0 && ::write(report, "s", 1) != 1) ::_exit(14);
+            auto projection = world.open(root_ / "restored");
+            if (!projection || !(*projection)->catch_up(*world.log)) ::_exit(11);
+            projection->reset();
+            std::filesystem::remove(root_ / "restored" / "stamp");
+          }
+        },
+        std::chrono::microseconds(random_.below(20'000)));
+    World world(root_);
+    auto restored = world.open(root_ / "restored");
+    ASSERT_TRUE(restored) << restored.error().message();
+    const auto caught_up = (*restored)->catch_up(*world.log);
+    ASSERT_TRUE(caught_up) << caught_up.error().message();
+    EXPECT_EQ(*(*restored)->content_digest(), wanted);
+    EXPECT_FALSE(std::filesystem::exists(root_ / "restored" / "data.mdb.restored"));
+    restored->reset();
+    if (round % 3 == 0) std::filesystem::remove_all(root_ / "restored");
+  }
 }
 
 }  // namespace

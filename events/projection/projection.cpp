@@ -2,15 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
-#include <cstring>
 #include <utility>
 
+#include "events/projection/snapshots.hpp"
 #include "events/projection/stamp.hpp"
 #include "sdk/base/contract.hpp"
-#include "sdk/base/file.hpp"
 
 namespace trv::projection {
 
@@ -21,51 +18,9 @@ using base::Result;
 using base::Status;
 using record::Lsn;
 
-static_assert(std::endian::native == std::endian::little, "rows are stored as they are in memory");
-
 namespace {
 
-constexpr std::string_view applied_table = "projection.applied";
-constexpr std::string_view applied_key = "applied";
-constexpr std::size_t applied_bytes = 8 + 8 + 32 + 8 + 1 + log::EnginePosition::bytes_max;
-
-std::filesystem::path former_snapshot(const std::filesystem::path& folder) {
-  return folder.string() + ".old";
-}
-
-std::array<std::uint8_t, applied_bytes> to_row(const Applied& applied) {
-  std::array<std::uint8_t, applied_bytes> row{};
-  const std::uint64_t lsn = applied.lsn.value();
-  const std::uint64_t epoch = applied.epoch.value();
-  std::memcpy(row.data(), &lsn, 8);
-  std::memcpy(row.data() + 8, &epoch, 8);
-  std::memcpy(row.data() + 16, applied.last_hash.data(), 32);
-  const std::int64_t time_ns = applied.time.ns();
-  std::memcpy(row.data() + 48, &time_ns, 8);
-  row[56] = static_cast<std::uint8_t>(applied.position.bytes().size());
-  std::ranges::copy(applied.position.bytes(), row.begin() + 57);
-  return row;
-}
-
-Result<Applied> from_row(BytesView row) {
-  if (row.size() != applied_bytes || row[56] > log::EnginePosition::bytes_max) {
-    return fail(ErrorCode::corrupt,
-                fmt::format("the row {} of the projection has {} bytes or names no position", applied_key, row.size()));
-  }
-  Applied applied;
-  std::uint64_t lsn = 0;
-  std::uint64_t epoch = 0;
-  std::memcpy(&lsn, row.data(), 8);
-  std::memcpy(&epoch, row.data() + 8, 8);
-  std::int64_t time_ns = 0;
-  std::memcpy(applied.last_hash.data(), row.data() + 16, 32);
-  std::memcpy(&time_ns, row.data() + 48, 8);
-  applied.time = base::Timestamp(time_ns);
-  applied.position = log::EnginePosition(row.subspan(57, row[56]));
-  applied.lsn = Lsn(lsn);
-  applied.epoch = record::Epoch(epoch);
-  return applied;
-}
+constexpr const char* restored_name = "data.mdb.restored";
 
 }  // namespace
 
@@ -127,21 +82,49 @@ Status Projection::open_or_discard() {
     }
     report_ = {.kind = OpenReport::Kind::discarded, .reason = std::move(reason)};
   }
-  TRV_TRY(remove_files());
-  if (options_.snapshot_folder.empty()) return open_files();
-  for (const std::filesystem::path& snapshot : {options_.snapshot_folder, former_snapshot(options_.snapshot_folder)}) {
-    const std::optional<Stamp> stamp = read_stamp(snapshot);
-    if (!stamp.has_value() || !stamp->clean || stamp->layout != layout()) continue;
-    std::filesystem::create_directories(options_.folder, error);
-    if (!error) std::filesystem::copy_file(snapshot / "data.mdb", options_.folder / "data.mdb", error);
-    if (!error && open_files()) {
-      report_.kind = OpenReport::Kind::restored;
-      return {};
-    }
-    // A snapshot that cannot be used costs time only.
-    TRV_TRY(remove_files());
+  TRV_TRY_ASSIGN(const bool is_restored, restore(std::nullopt));
+  if (is_restored) {
+    report_.kind = OpenReport::Kind::restored;
+    return {};
   }
+  TRV_TRY(remove_files());
   return open_files();
+}
+
+// True: the files are those of a snapshot. False: they are as they were, or empty.
+Result<bool> Projection::restore(std::optional<Lsn> last) {
+  if (options_.snapshots == nullptr) return false;
+  const bool had_files = env_ != nullptr;
+  std::error_code error;
+  std::filesystem::create_directories(options_.folder, error);
+  const std::filesystem::path file = options_.folder / restored_name;
+  if (!error) std::filesystem::remove(file, error);
+  if (error) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("cannot write to {}: {}", options_.folder.string(), error.message()));
+  }
+  TRV_TRY_ASSIGN(const auto restored,
+                 options_.snapshots->restore(shard_, layout(), last, file,
+                                             [&](const Snapshot& from) { return take_restored(file, from.applied); }));
+  TRV_ENSURES(!restored || applied_ == restored->applied);
+  if (!restored && had_files && env_ == nullptr) {
+    TRV_TRY(remove_files());
+    TRV_TRY(open_files());
+  }
+  return restored.has_value();
+}
+
+Status Projection::take_restored(const std::filesystem::path& file, const Applied& wanted) {
+  TRV_TRY(remove_files());
+  std::error_code error;
+  std::filesystem::rename(file, options_.folder / "data.mdb", error);
+  if (error) {
+    return fail(ErrorCode::unavailable, fmt::format("cannot rename {}: {}", file.string(), error.message()));
+  }
+  TRV_TRY(open_files());
+  if (applied_ == wanted) return {};
+  env_.reset();
+  return fail(ErrorCode::corrupt, fmt::format("its content is at lsn {}", applied_.lsn.value()));
 }
 
 Status Projection::remove_files() {
@@ -173,11 +156,7 @@ Status Projection::open_files() {
   env_ = std::make_unique<lmdb::Env>(std::move(env));
   TRV_TRY_ASSIGN(lmdb::WriteTxn txn, env_->begin_write());
   TRV_TRY_ASSIGN(applied_row_, txn.create_table(applied_table));
-  applied_ = Applied{};
-  TRV_TRY_ASSIGN(const auto row, applied_row_.get(txn, applied_key));
-  if (row.has_value()) {
-    TRV_TRY_ASSIGN(applied_, from_row(*row));
-  }
+  TRV_TRY_ASSIGN(applied_, read_applied(txn, applied_row_));
   for (Projector* projector : projectors_) {
     if (Status status = projector->open(txn); !status) return fail(std::move(status).error().in(projector->name()));
   }
@@ -237,30 +216,19 @@ Status Projection::commit(ProjectionTxn txn, const log::EnginePosition& position
   return {};
 }
 
-Status Projection::snapshot(const std::filesystem::path& folder) const {
-  TRV_EXPECTS(env_ != nullptr && !folder.filename().empty());
-  const std::filesystem::path fresh = folder.string() + ".new";
-  const std::filesystem::path old = former_snapshot(folder);
-  const auto failed = [&](const std::error_code& error) {
-    return fail(ErrorCode::unavailable,
-                fmt::format("cannot write the snapshot {}: {}", folder.string(), error.message()));
-  };
-  std::error_code error;
-  std::filesystem::remove_all(fresh, error);
-  if (error) return failed(error);
-  TRV_TRY(env_->copy_to(fresh));
-  TRV_TRY(write_stamp(fresh, {.layout = layout(), .boot_id = boot_id_, .clean = true}));
-  // At every moment one of the two is whole: open() reads `old` where `folder` is missing.
-  if (std::filesystem::exists(folder, error)) {
-    std::filesystem::remove_all(old, error);
-    if (!error) std::filesystem::rename(folder, old, error);
-  }
-  if (!error) std::filesystem::rename(fresh, folder, error);
-  if (error) return failed(error);
-  TRV_TRY(base::sync_folder(std::filesystem::absolute(folder, error).parent_path()));
-  std::filesystem::remove_all(old, error);
-  if (error) return failed(error);
-  return {};
+Result<Applied> Projection::committed() const {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, begin_read());
+  return read_applied(txn, applied_row_);
+}
+
+Result<Applied> Projection::copy_to(const std::filesystem::path& folder) const {
+  TRV_EXPECTS(env_ != nullptr);
+  TRV_TRY(env_->copy_to(folder, lmdb::Pages::used));
+  TRV_TRY_ASSIGN(const lmdb::Env copy,
+                 lmdb::Env::open(folder, {.map_bytes = options_.map_bytes, .access = lmdb::Access::read_only}));
+  TRV_TRY_ASSIGN(lmdb::ReadTxn txn, copy.begin_read());
+  TRV_TRY_ASSIGN(const lmdb::Table table, txn.open_table(applied_table));
+  return read_applied(txn, table);
 }
 
 Status Projection::close() {

@@ -8,19 +8,22 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "events/lmdb/env.hpp"
 #include "events/lmdb/table.hpp"
 #include "events/log/event_log.hpp"
+#include "events/projection/applied.hpp"
 #include "events/projection/projector.hpp"
 #include "events/record/position.hpp"
 #include "events/record/record.hpp"
-#include "sdk/base/digest.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::projection {
+
+class Snapshots;
 
 /// Names this start of the machine. A port; the real one is kernel_boot_id().
 using BootIdSource = std::function<base::Result<std::string>()>;
@@ -28,23 +31,11 @@ using BootIdSource = std::function<base::Result<std::string>()>;
 
 struct ProjectionOptions {
   std::filesystem::path folder;
-  /// Where an earlier snapshot() wrote; used instead of starting empty when it fits. Empty: none.
-  std::filesystem::path snapshot_folder;
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
   unsigned tables_max = 128;
   unsigned readers_max = 512;
   BootIdSource boot_id = kernel_boot_id;
-};
-
-/// How far the log is applied.
-struct Applied {
-  record::Lsn lsn;
-  record::Epoch epoch;
-  base::Digest last_hash{};      ///< of the record at `lsn` as stored; zeros at lsn 0
-  base::Timestamp time;          ///< of the record at `lsn`
-  log::EnginePosition position;  ///< of the record at `lsn`
-
-  friend bool operator==(const Applied&, const Applied&) = default;
+  Snapshots* snapshots = nullptr;  ///< used instead of starting empty where one fits; outlives the projection
 };
 
 /// What open() found.
@@ -52,7 +43,7 @@ struct OpenReport {
   enum class Kind {
     created,    ///< there was none
     reused,     ///< goes on where it was
-    restored,   ///< discarded; a snapshot took its place
+    restored,   ///< there was none, or it was discarded: a snapshot took its place
     discarded,  ///< discarded; starts empty
   };
   Kind kind = Kind::created;
@@ -60,7 +51,7 @@ struct OpenReport {
 };
 
 struct CatchUp {
-  record::Lsn from;  ///< applied before
+  record::Lsn from;  ///< applied before; by a snapshot or 0 where it was rebuilt
   record::Lsn to;    ///< applied now
   bool rebuilt = false;
   std::string reason;  ///< why it was rebuilt
@@ -86,11 +77,12 @@ class ProjectionTxn {
   bool sealed_ = false;
 };
 
-/// Everything but begin_read() and snapshot(): the shard's thread.
+/// Everything but begin_read(), committed(), copy_to(), stats(), shard() and layout(): the shard's thread.
 class Projection {
  public:
   /// Opens what is in the folder, or discards it when it cannot be trusted (unclean end of the machine, other
-  /// projectors or layout versions, damage). The projectors are borrowed and apply in this order.
+  /// projectors or layout versions, damage) and begins with a snapshot or empty. The projectors are borrowed and apply
+  /// in this order.
   [[nodiscard]] static base::Result<std::unique_ptr<Projection>> open(ProjectionOptions options, record::ShardId shard,
                                                                       std::vector<Projector*> projectors);
   /// As close(), errors ignored: then the next open() after a restart of the machine rebuilds.
@@ -100,8 +92,12 @@ class Projection {
 
   [[nodiscard]] const OpenReport& open_report() const noexcept { return report_; }
   [[nodiscard]] record::ShardId shard() const noexcept { return shard_; }
+  /// The shard, the projectors and their versions: a state of another layout is of no use.
+  [[nodiscard]] std::string layout() const;
   /// As of the last commit.
   [[nodiscard]] const Applied& applied() const noexcept { return applied_; }
+  /// The same for any thread.
+  [[nodiscard]] base::Result<Applied> committed() const;
 
   [[nodiscard]] base::Result<ProjectionTxn> begin();
   /// Runs every projector. `stored_hash` is hash_of(record.stored()). Errors: corrupt if the record does not follow
@@ -119,7 +115,8 @@ class Projection {
   [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const { return env_->begin_read(); }
 
   /// Applies what the log holds up to its end as of now, in bounded transactions, verifying the chain. Where the
-  /// projection contradicts the log (it is ahead, or holds another record), it is rebuilt.
+  /// projection contradicts the log (it is ahead, or holds another record), it is rebuilt, from a snapshot where one
+  /// fits.
   /// Errors: of the log, of the projectors, corrupt where the chain breaks.
   [[nodiscard]] base::Result<CatchUp> catch_up(log::EventLog& log, const Progress& progress = {});
   /// The same up to `last` and no further, though the log may hold more by now. What a new owner does: up to the lsn
@@ -133,9 +130,9 @@ class Projection {
 
   /// SHA-256 over names, keys and values of all tables in order. Equal logs give equal digests, whatever the way.
   [[nodiscard]] base::Result<base::Digest> content_digest() const;
-  /// Writes a copy that open() accepts as folder or as snapshot_folder; replaces what is there once it is whole. A
-  /// crash at any moment leaves the old copy or the new one to open(). Any thread, one at a time.
-  [[nodiscard]] base::Status snapshot(const std::filesystem::path& folder) const;
+  /// Copies the committed rows into a new folder, in one read transaction that no writer waits for; durable on return.
+  /// Returns how far the log is applied in the copy. Errors: exhausted, unavailable.
+  [[nodiscard]] base::Result<Applied> copy_to(const std::filesystem::path& folder) const;
   /// Brings everything to the disk and marks the end as clean. Nothing may follow but the destructor.
   [[nodiscard]] base::Status close();
 
@@ -148,14 +145,14 @@ class Projection {
   [[nodiscard]] base::Status follow(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one);
   [[nodiscard]] base::Status refuse_unless_next(const Applied& applied, const record::RecordView& record) const;
   [[nodiscard]] base::Error of_projector(base::Error error, std::size_t place, record::Lsn lsn) const;
-  [[nodiscard]] std::string layout() const;
   [[nodiscard]] std::string reason_to_discard() const;
   [[nodiscard]] base::Status open_or_discard();
   [[nodiscard]] base::Status open_files();
   [[nodiscard]] base::Status remove_files();
-  [[nodiscard]] base::Result<std::string> contradiction(log::EventLog& log, record::Lsn last);
-  [[nodiscard]] base::Result<CatchUp> rebuild_to(log::EventLog& log, record::Lsn last, std::string reason,
-                                                 const Progress& progress);
+  [[nodiscard]] base::Result<bool> restore(std::optional<record::Lsn> last);
+  [[nodiscard]] base::Status take_restored(const std::filesystem::path& file, const Applied& wanted);
+  [[nodiscard]] base::Result<CatchUp> replay_from_start(log::EventLog& log, record::Lsn last, std::string reason,
+                                                        const Progress& progress);
   [[nodiscard]] base::Status replay(log::EventLog& log, record::Lsn last, const Progress& progress);
 
   ProjectionOptions options_;

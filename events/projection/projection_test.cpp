@@ -10,6 +10,7 @@
 #include "events/log/in_memory_event_log.hpp"
 #include "events/log/log_writer.hpp"
 #include "events/projection/example_projector.hpp"
+#include "events/projection/snapshots.hpp"
 #include "events/projection/stamp.hpp"
 #include "sdk/base/random.hpp"
 
@@ -40,6 +41,29 @@ class ProjectionTest : public testing::Test {
     EXPECT_TRUE(projection.has_value()) << projection.error().message();
     return std::move(*projection);
   }
+  ProjectionOptions with_snapshots(const std::string& name, const std::string& boot_id = "boot-1") {
+    ProjectionOptions with = options(name, boot_id);
+    with.snapshots = &snapshots();
+    return with;
+  }
+  /// Of log_; as a new process finds them.
+  Snapshots& reopened_snapshots() {
+    snapshots_.reset();
+    return snapshots();
+  }
+  Snapshots& snapshots() {
+    if (!snapshots_) {
+      auto opened =
+          Snapshots::open(root_ / "snapshots", {.log = log_,
+                                                .clock = clock_,
+                                                .random = random_,
+                                                .report = [this](const std::string& line) { lines_ += line + "\n"; },
+                                                .has_room = {}});
+      EXPECT_TRUE(opened) << opened.error().message();
+      snapshots_ = std::move(*opened);
+    }
+    return *snapshots_;
+  }
   log::LogWriter claimed() { return log::LogWriter(*log_.claim(shard, "node", base::Uuid())); }
   void append(log::LogWriter& writer, std::size_t count) {
     ASSERT_EQ(log_.settle(*log_.append(writer.claim(), writer.batch(count)))->outcome, log::Outcome::appended);
@@ -69,6 +93,10 @@ class ProjectionTest : public testing::Test {
 
   std::filesystem::path root_;
   log::InMemoryEventLog log_;
+  base::SimulatedClock clock_{base::Timestamp(1'790'000'000'000'000'000)};
+  base::SystemRandom random_;
+  std::string lines_;  ///< that were reported
+  std::unique_ptr<Snapshots> snapshots_;
 };
 
 class ReplayTest : public ProjectionTest, public testing::WithParamInterface<std::uint64_t> {};
@@ -83,7 +111,7 @@ TEST_P(ReplayTest, replay_equals_live) {
     if (random.below(8) == 0) writer = claimed();
     live(*projection, writer, 1 + random.below(20));
     if (decision == 30) {
-      ASSERT_TRUE(projection->snapshot(root_ / "snapshot"));
+      ASSERT_TRUE(snapshots().take(*projection));
       at_snapshot = *projection->content_digest();
     }
   }
@@ -96,8 +124,8 @@ TEST_P(ReplayTest, replay_equals_live) {
   EXPECT_EQ(rebuilt->applied(), projection->applied());
 
   ExampleProjector restored;
-  auto from_snapshot = open(options("snapshot"), restored);
-  EXPECT_EQ(from_snapshot->open_report().kind, OpenReport::Kind::reused);
+  auto from_snapshot = open(with_snapshots("restored"), restored);
+  EXPECT_EQ(from_snapshot->open_report().kind, OpenReport::Kind::restored);
   EXPECT_EQ(*from_snapshot->content_digest(), *at_snapshot);
   ASSERT_TRUE(from_snapshot->catch_up(log_));
   EXPECT_EQ(*from_snapshot->content_digest(), wanted);
@@ -212,52 +240,19 @@ TEST_F(ProjectionTest, a_snapshot_saves_the_rebuild_from_the_beginning) {
   auto projection = open(options("p"), projector);
   log::LogWriter writer = claimed();
   live(*projection, writer, 3);
-  ASSERT_TRUE(projection->snapshot(root_ / "snapshot"));
-  ASSERT_TRUE(projection->snapshot(root_ / "snapshot")) << "a later one replaces it";
+  ASSERT_TRUE(snapshots().take(*projection));
   live(*projection, writer, 2);
   copy_files("p", "crashed");
 
-  ProjectionOptions with_snapshot = options("crashed", "boot-2");
-  with_snapshot.snapshot_folder = root_ / "snapshot";
   ExampleProjector own;
-  auto restored = open(with_snapshot, own);
+  auto restored = open(with_snapshots("crashed", "boot-2"), own);
   EXPECT_EQ(restored->open_report().kind, OpenReport::Kind::restored);
+  EXPECT_NE(restored->open_report().reason.find("machine went down"), std::string::npos);
   EXPECT_EQ(restored->applied().lsn, Lsn(3));
   const auto caught_up = restored->catch_up(log_);
   EXPECT_EQ(caught_up->from, Lsn(3));
   EXPECT_EQ(caught_up->to, Lsn(5));
   EXPECT_EQ(*restored->content_digest(), *projection->content_digest());
-}
-
-// The steps of snapshot() are: the new copy, the old one aside, the new one in place, the old one gone.
-TEST_F(ProjectionTest, a_crash_between_two_steps_of_a_snapshot_costs_no_snapshot) {
-  ExampleProjector projector;
-  auto projection = open(options("p"), projector);
-  log::LogWriter writer = claimed();
-  live(*projection, writer, 3);
-  const std::filesystem::path snapshot = root_ / "snapshot";
-  ASSERT_TRUE(projection->snapshot(snapshot));
-  const auto restored_lsn = [&] {
-    std::filesystem::remove_all(root_ / "restored");
-    ProjectionOptions with_snapshot = options("restored");
-    with_snapshot.snapshot_folder = snapshot;
-    std::filesystem::create_directories(root_ / "restored");
-    std::ofstream(root_ / "restored" / "data.mdb") << "no database";
-    ExampleProjector own;
-    const auto restored = open(with_snapshot, own);
-    EXPECT_EQ(restored->open_report().kind, OpenReport::Kind::restored);
-    return restored->applied().lsn;
-  };
-  std::filesystem::create_directories(root_ / "snapshot.new");
-  std::ofstream(root_ / "snapshot.new" / "data.mdb") << "half of a copy";
-  EXPECT_EQ(restored_lsn(), Lsn(3));
-  std::filesystem::rename(snapshot, root_ / "snapshot.old");
-  EXPECT_EQ(restored_lsn(), Lsn(3));
-  live(*projection, writer, 2);
-  ASSERT_TRUE(projection->snapshot(snapshot));
-  EXPECT_EQ(restored_lsn(), Lsn(5));
-  EXPECT_FALSE(std::filesystem::exists(root_ / "snapshot.old"));
-  EXPECT_FALSE(std::filesystem::exists(root_ / "snapshot.new"));
 }
 
 TEST_F(ProjectionTest, what_other_projectors_made_is_discarded) {
@@ -266,12 +261,10 @@ TEST_F(ProjectionTest, what_other_projectors_made_is_discarded) {
     auto projection = open(options("p"), old);
     log::LogWriter writer = claimed();
     live(*projection, writer, 3);
-    ASSERT_TRUE(projection->snapshot(root_ / "snapshot"));
+    ASSERT_TRUE(snapshots().take(*projection));
   }
   ExampleProjector young(2);
-  ProjectionOptions with_snapshot = options("p");
-  with_snapshot.snapshot_folder = root_ / "snapshot";
-  const auto projection = open(with_snapshot, young);
+  const auto projection = open(with_snapshots("p"), young);
   EXPECT_EQ(projection->open_report().kind, OpenReport::Kind::discarded) << "the snapshot is of the old layout too";
   EXPECT_NE(projection->open_report().reason.find("'shard=4 example=1', now 'shard=4 example=2'"), std::string::npos);
   EXPECT_EQ(projection->catch_up(log_)->to, Lsn(3));

@@ -152,6 +152,16 @@ const std::vector<Key>& keys() {
        "How often a call that fails for a passing reason is tried before its task fails."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
+      {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",
+       "Records that are older are removed from the log, audit entries among them, as far as snapshots and instances "
+       "that "
+       "are kept do not need them. 0: none is ever removed. Read \"What is removed from the log\" below first."},
+      {"snapshots", "interval_minutes", IntegerKey{&Config::snapshots_interval_minutes, 0, 525'600}, "minutes",
+       "The age of a shard's newest snapshot at which another is taken, where records came since. 0: none is taken."},
+      {"snapshots", "records", IntegerKey{&Config::snapshots_records, 1, 1'000'000'000}, "records",
+       "The records since the newest snapshot of a shard at which another is taken at once."},
+      {"snapshots", "keep", IntegerKey{&Config::snapshots_keep, 2, 100}, "",
+       "The snapshots of a shard that are kept; each is as large as what the projection uses."},
       {"kafka", "brokers", TextKey{&Config::kafka_brokers, "host:port, separated by commas", any_text}, "",
        "Where Apache Kafka is. Empty: the log is embedded, in the data folder."},
       {"kafka", "topic", TextKey{&Config::kafka_topic, "name of a topic", check_topic}, "",

@@ -29,6 +29,10 @@ struct Config {
   std::uint64_t effects_concurrency_max = 256;
   std::uint64_t effects_tries_max = 8;
   std::string log_level = "info";
+  std::uint64_t log_keep_days = 0;
+  std::uint64_t snapshots_interval_minutes = 60;
+  std::uint64_t snapshots_records = 1'000'000;
+  std::uint64_t snapshots_keep = 2;
   std::string kafka_brokers;  ///< empty: the embedded log
   std::string kafka_topic = "travertine.events";
   bool kafka_tls = false;

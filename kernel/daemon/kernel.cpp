@@ -12,6 +12,7 @@
 #include "events/backup/backup.hpp"
 #include "events/blob/folder_blob_store.hpp"
 #include "events/lmdb/folder_lock.hpp"
+#include "events/projection/snapshot_keeper.hpp"
 #include "kernel/config/event_log.hpp"
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/process.hpp"
@@ -65,6 +66,7 @@ struct Kernel::Parts {
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
   config::OpenedLog log;
+  std::unique_ptr<projection::Snapshots> snapshots;
   std::unique_ptr<blob::FolderBlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
   std::unique_ptr<node::Node> node;
@@ -85,12 +87,14 @@ struct Kernel::Parts {
   std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
 
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
   [[nodiscard]] base::Result<bool> is_named(const base::Digest& blob) const;
   [[nodiscard]] base::Result<std::set<egress::SecretReference>> secrets_of(const node::Shard& shard) const;
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
+  void keep_snapshots(const config::Config& config);
   [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
 
@@ -184,6 +188,32 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard, e
   return ports;
 }
 
+void Kernel::Parts::keep_snapshots(const config::Config& config) {
+  const projection::SnapshotPolicy policy{.interval = std::chrono::minutes(config.snapshots_interval_minutes),
+                                          .records = config.snapshots_records,
+                                          .keep = config.snapshots_keep,
+                                          .log_kept = std::chrono::hours(24 * config.log_keep_days)};
+  std::vector<projection::KeptShard> shards;
+  for (const auto& shard : node->shards()) {
+    shards.push_back({.projection = &shard->projection(),
+                      .is_ready = [&shard] { return shard->is_serving(); },
+                      .first_needed =
+                          [&shard](const lmdb::Txn& state) {
+                            return instance::InstanceStore(shard->workflows()).first_record(state);
+                          }});
+  }
+  snapshot_keeper = std::make_unique<projection::SnapshotKeeper>(
+      policy,
+      projection::KeeperPorts{.snapshots = *snapshots,
+                              .log = *log.log,
+                              .clock = clock,
+                              .keeps_all = [folder = config.data_folder] { return backup::is_running(folder); },
+                              .note = [this](const std::string& line) { logger->info("{}", line); },
+                              .failed = [this](const std::string& line) { logger->error("{}", line); }},
+      std::move(shards));
+  snapshot_keeper->start();
+}
+
 Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random,
                std::shared_ptr<spdlog::logger> logger)
     : config_(std::move(config)), clock_(clock), random_(random), logger_(std::move(logger)) {}
@@ -215,8 +245,15 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(config::refuse_two_logs(config_));
   TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
   report.log = parts.log.name;
-  const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards)};
   const auto has_room = [folder](std::uint64_t bytes) { return disk_has_room(folder, bytes); };
+  projection::SnapshotPorts snapshots{.log = *parts.log.log,
+                                      .clock = clock_,
+                                      .random = random_,
+                                      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
+                                      .has_room = has_room};
+  TRV_TRY_ASSIGN(parts.snapshots, projection::Snapshots::open(folder / "snapshots", std::move(snapshots)));
+  const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards),
+                               parts.snapshots.get()};
   TRV_TRY_ASSIGN(parts.blobs,
                  blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_, has_room));
   TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
@@ -283,7 +320,8 @@ base::Status Kernel::compose(StartReport& report) {
                              .broker = *parts.broker,
                              .effects = parts.dispatchers,
                              .random = random_,
-                             .signer = parts.signer};
+                             .signer = parts.signer,
+                             .snapshots = *parts.snapshots};
   http.opens_at_start = false;
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
@@ -308,6 +346,7 @@ base::Status Kernel::compose(StartReport& report) {
                     tenant.value()));
   }
   sweep(report);
+  parts.keep_snapshots(config_);
   if (ending_.stop_requested()) return base::fail(base::ErrorCode::cancelled, "the start was ended");
   // Last: a start that fails has not used up the token that it could not show.
   TRV_TRY(first_start(report));
@@ -405,6 +444,7 @@ void Kernel::stop() {
   // Requests that wait for a package are answered, so that the server does not wait for them.
   if (parts.follower) parts.follower->stop();
   if (parts.server) parts.server->stop(stop_grace);
+  if (parts.snapshot_keeper) parts.snapshot_keeper->stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->begin_stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();
   if (parts.plugins) {

@@ -56,8 +56,9 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
 
 http::Router make_router(const Ports& ports) {
   http::Router router;
-  add_system_routes(router, ports.node,
-                    [ports] { return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host); });
+  add_system_routes(router, ports.node, [ports] {
+    return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots);
+  });
   add_tenant_routes(router, ports.node, ports.random);
   add_token_routes(router, ports.node, ports.random);
   add_connection_routes(router, ports.node, ports.secrets);

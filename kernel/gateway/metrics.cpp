@@ -3,6 +3,8 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <chrono>
 #include <vector>
 
 #include "sdk/base/contract.hpp"
@@ -121,6 +123,26 @@ void add_outboxes(Families& families, const node::Node& node) {
     families.gauge("travertine_effects_parked", "Effects that wait to be released.", counts.parked, labels);
 }
 
+// Of what was taken last; 0 for a shard that has none.
+void add_snapshots(Families& families, const node::Node& node, const projection::Snapshots& snapshots) {
+  struct Newest {
+    std::uint64_t age_s = 0;
+    std::uint64_t lsn = 0;
+    std::uint64_t bytes = 0;
+  };
+  OfShards<Newest> of{families, {}};
+  for (const auto& shard : node.shards()) {
+    Newest& newest = of.metrics.emplace_back();
+    const auto taken = snapshots.newest(shard->id());
+    if (!taken) continue;
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(node.now() - taken->taken).count();
+    newest = {static_cast<std::uint64_t>(std::max<std::int64_t>(age, 0)), taken->applied.lsn.value(), taken->bytes};
+  }
+  of.gauge("travertine_snapshot_age_seconds", "Since the newest snapshot was taken.", &Newest::age_s);
+  of.gauge("travertine_snapshot_lsn", "Position up to which it goes.", &Newest::lsn);
+  of.gauge("travertine_snapshot_bytes", "Its size.", &Newest::bytes);
+}
+
 void add_egress(Families& families, const egress::BrokerMetrics& broker) {
   constexpr auto* name = "travertine_egress_requests_total";
   constexpr auto* help = "HTTP requests of plugins and workflows by outcome.";
@@ -155,9 +177,10 @@ void add_plugins(Families& families, const std::vector<plugin_host::PluginMetric
 }  // namespace
 
 std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
-                           const plugin_host::PluginHost& plugins) {
+                           const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots) {
   Families families;
   add_shards(families, node);
+  add_snapshots(families, node, snapshots);
   add_effects(families, effects);
   add_outboxes(families, node);
   add_egress(families, broker.metrics());

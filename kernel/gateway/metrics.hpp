@@ -5,6 +5,7 @@
 #include <span>
 #include <string>
 
+#include "events/projection/snapshots.hpp"
 #include "kernel/effects/effect_dispatcher.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/node/node.hpp"
@@ -18,6 +19,7 @@ using Dispatchers = std::span<const std::unique_ptr<effects::EffectDispatcher>>;
 /// Every counter and gauge of the kernel, as of now. Names follow the Prometheus rules: base units, _total for
 /// counters.
 [[nodiscard]] std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
-                                         const plugin_host::PluginHost& plugins);
+                                         const plugin_host::PluginHost& plugins,
+                                         const projection::Snapshots& snapshots);
 
 }  // namespace trv::gateway

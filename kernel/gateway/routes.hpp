@@ -59,6 +59,7 @@ struct Ports {
   Dispatchers effects;
   base::Random& random;  ///< fit for keys; any thread
   const TrailSigner& signer;
+  const projection::Snapshots& snapshots;
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);
 

@@ -57,7 +57,9 @@ base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Ta
       page.more = true;
       break;
     }
-    TRV_TRY_ASSIGN(const record::Record record, records_.at(lsn));
+    const base::Result<record::Record> found = records_.at(lsn);
+    if (!found) return base::fail(of_trimmed(tenant, found.error()));
+    const record::Record& record = *found;
     if (record->tenant() != tenant.value()) {
       return base::fail(base::ErrorCode::corrupt, fmt::format("record {} in the trail of tenant '{}' is of tenant '{}'",
                                                               lsn.value(), tenant.value(), record->tenant()));
@@ -69,6 +71,17 @@ base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Ta
   }
   TRV_ENSURES(page.events.size() <= range.count);
   return page;
+}
+
+base::Error EventHistory::of_trimmed(const base::TenantId& tenant, base::Error error) const {
+  const base::Result<log::Bounds> bounds = log_.bounds(shard_);
+  const bool was_trimmed =
+      error.code() == base::ErrorCode::not_found && bounds.has_value() && bounds->first > log::Lsn(1);
+  if (!was_trimmed) return error;
+  return {
+      base::ErrorCode::not_found,
+      fmt::format("older events were removed from the log, as its operator has set; ask for those after position {}",
+                  position_text(tenant, shard_, log::Lsn(bounds->first.value() - 1)))};
 }
 
 }  // namespace trv::node

@@ -38,14 +38,18 @@ struct EventPage {
 class EventHistory {
  public:
   EventHistory(log::EventLog& log, log::ShardId shard, const catalog::EventCatalog& catalog)
-      : catalog_(catalog), records_(log, shard) {}
+      : log_(log), shard_(shard), catalog_(catalog), records_(log, shard) {}
 
-  /// Errors: not_found where the log does not hold a record any more; corrupt where a payload does not fit its schema,
-  /// or the trail leads to a record of another tenant; what the log and the projection report.
+  /// Errors: not_found where a record was trimmed, with the position to go on behind; corrupt where a payload does not
+  /// fit its schema, or the trail leads to a record of another tenant; what the log and the projection report.
   [[nodiscard]] base::Result<EventPage> read(const lmdb::Txn& txn, const trail::Tables& tables,
                                              const base::TenantId& tenant, const EventRange& range);
 
  private:
+  [[nodiscard]] base::Error of_trimmed(const base::TenantId& tenant, base::Error error) const;
+
+  log::EventLog& log_;
+  const log::ShardId shard_;
   const catalog::EventCatalog& catalog_;
   std::mutex mutex_;
   log::RecordLookup records_;

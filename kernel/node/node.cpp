@@ -28,7 +28,7 @@ base::Result<std::unique_ptr<Node>> Node::open(const NodeOptions& options, log::
   TRV_EXPECTS(options.shards > 0);
   std::vector<std::unique_ptr<Shard>> shards;
   for (std::uint32_t id = 0; id < options.shards; ++id) {
-    const ShardPlace place{log::ShardId(id), options.folder / std::to_string(id), options.map_bytes};
+    const ShardPlace place{log::ShardId(id), options.folder / std::to_string(id), options.map_bytes, options.snapshots};
     TRV_TRY_ASSIGN(auto shard, Shard::open(place, log, blobs, catalog, clock, random));
     shards.push_back(std::move(shard));
   }

@@ -18,6 +18,7 @@ struct NodeOptions {
   std::filesystem::path folder;  ///< of the projections, one folder for each shard
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
   std::uint32_t shards = 1;
+  projection::Snapshots* snapshots = nullptr;  ///< outlives the node
 };
 
 /// Shard 0 is the platform's own: tenants and their placement, packages, operators. A tenant lives in the shard that

@@ -67,7 +67,14 @@ base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
   if (where_aside_ == Aside::another_thread) aside_ = std::make_unique<http::Workers>(1, aside_max);
   TRV_TRY_ASSIGN(caught_up_, processor_->start(stop));
   TRV_ENSURES(caught_up_.to >= caught_up_.from);
-  if (!caught_up_.rebuilt) caught_up_.reason = stores_.projection->open_report().reason;
+  const projection::OpenReport& opened = stores_.projection->open_report();
+  const bool is_restored = opened.kind == projection::OpenReport::Kind::restored;
+  if (!caught_up_.rebuilt) caught_up_.reason = is_restored && opened.reason.empty() ? "it was missing" : opened.reason;
+  if (!caught_up_.reason.empty()) {
+    const bool has_begin = caught_up_.from > log::Lsn(0);
+    const std::string begin = fmt::format("the snapshot at record {}", caught_up_.from.value());
+    caught_up_.reason = fmt::format("from {}: {}", has_begin ? begin : "the log", caught_up_.reason);
+  }
   feed_.start();
   return {};
 }

@@ -69,7 +69,7 @@ class Shard {
 
   /// How many records start() applied to bring the projection up to date.
   [[nodiscard]] std::uint64_t replayed() const noexcept { return caught_up_.to.value() - caught_up_.from.value(); }
-  /// Why start() made the projection anew from the log; empty where it was good.
+  /// From what start() made the projection anew, and why; empty where it was good.
   [[nodiscard]] const std::string& rebuilt_because() const noexcept { return caught_up_.reason; }
   [[nodiscard]] log::ShardId id() const noexcept { return stores_.projection->shard(); }
   [[nodiscard]] log::EventLog& log() const noexcept { return log_; }

@@ -27,6 +27,7 @@ struct ShardPlace {
   log::ShardId id;
   std::filesystem::path folder;  ///< of the projection
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
+  projection::Snapshots* snapshots = nullptr;       ///< of projections; outlives the shard
   projection::Projector* last_projector = nullptr;  ///< applies behind the kernel's; outlives the shard
   Aside aside = Aside::another_thread;
 };
@@ -51,6 +52,7 @@ struct ShardStores {
     projection::ProjectionOptions options;
     options.folder = place.folder;
     options.map_bytes = place.map_bytes;
+    options.snapshots = place.snapshots;
     std::vector<projection::Projector*> all = projectors();
     if (place.last_projector != nullptr) all.push_back(place.last_projector);
     TRV_TRY_ASSIGN(projection, projection::Projection::open(std::move(options), place.id, std::move(all)));

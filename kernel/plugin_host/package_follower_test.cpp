@@ -23,9 +23,8 @@ class PackageFollowerTest : public PluginHostTest {
   void SetUp() override {
     PluginHostTest::SetUp();
     log_ = *log::LmdbEventLog::open(folder_ / "log", {.map_bytes = std::uint64_t{1} << 30});
-    projection_ = *projection::Projection::open(
-        {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
-        {&timers_, &tenancy_});
+    projection_ = *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30},
+                                                log::ShardId(0), {&timers_, &tenancy_});
     shard::ShardListeners listeners;
     listeners.effects = [](const shard::EffectChanges&) {};
     listeners.taken_over = [] {};

@@ -102,9 +102,9 @@ TEST_F(ShardTest, what_cannot_be_projected_is_refused_before_the_log_has_it) {
 
 TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unknown_fate) {
   log::InMemoryEventLog durable;
-  const auto projection = *projection::Projection::open(
-      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
-      {&timers_, &outbox_, &counts_});
+  const auto projection =
+      *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30},
+                                    log::ShardId(0), {&timers_, &outbox_, &counts_});
   std::vector<std::string> causes;
   std::atomic<int> handed_out = 0;
   std::atomic<int> taken_over = 0;
@@ -155,8 +155,8 @@ TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unkn
 TEST_F(ShardTest, a_state_that_cannot_be_read_now_costs_no_more_than_time) {
   log_ = *log::LmdbEventLog::open(folder_ / "log", {.map_bytes = std::uint64_t{1} << 30});
   projection_ = *projection::Projection::open(
-      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30, .readers_max = 1},
-      log::ShardId(0), {&timers_, &outbox_, &counts_});
+      {.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30, .readers_max = 1}, log::ShardId(0),
+      {&timers_, &outbox_, &counts_});
   auto only_reader = std::make_optional(*projection_->begin_read());
   start();
   only_reader.reset();
@@ -180,9 +180,9 @@ TEST_F(ShardTest, a_state_that_cannot_be_read_now_costs_no_more_than_time) {
 
 TEST_F(ShardTest, a_disk_without_room_is_reported_to_the_node_and_not_blamed_on_the_caller) {
   log::InMemoryEventLog full_log;
-  const auto projection = *projection::Projection::open(
-      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
-      {&timers_, &outbox_, &counts_});
+  const auto projection =
+      *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30},
+                                    log::ShardId(0), {&timers_, &outbox_, &counts_});
   std::string reported;
   ShardListeners listeners;
   listeners.failed = [&reported](const base::Error& error) { reported = error.message(); };
@@ -201,9 +201,9 @@ TEST_F(ShardTest, a_disk_without_room_is_reported_to_the_node_and_not_blamed_on_
 
 TEST_F(ShardTest, without_room_only_what_frees_some_is_taken_and_the_rest_when_room_is_back) {
   log::InMemoryEventLog log;
-  const auto projection = *projection::Projection::open(
-      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
-      {&timers_, &outbox_, &counts_});
+  const auto projection =
+      *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30},
+                                    log::ShardId(0), {&timers_, &outbox_, &counts_});
   std::atomic<bool> has_room = false;
   ShardListeners listeners;
   listeners.room = [&has_room]() -> base::Status {
@@ -260,9 +260,9 @@ TEST_F(ShardTest, a_shard_that_was_claimed_by_another_is_not_ready_before_it_is_
 
 TEST_F(ShardTest, a_decision_that_the_log_tore_never_happened) {
   log::InMemoryEventLog torn_log;
-  const auto projection = *projection::Projection::open(
-      {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
-      {&timers_, &outbox_, &counts_});
+  const auto projection =
+      *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30},
+                                    log::ShardId(0), {&timers_, &outbox_, &counts_});
   shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, torn_log, *projection, timers_, clock_, random_,
                                             ShardListeners{});
   ASSERT_TRUE(shard_->start());

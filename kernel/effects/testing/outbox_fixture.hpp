@@ -24,9 +24,8 @@ class OutboxFixture {
     const auto* test = ::testing::UnitTest::GetInstance()->current_test_info();
     folder_ = std::filesystem::path(::testing::TempDir()) / (std::string("effects_") + test->name());
     std::filesystem::remove_all(folder_);
-    projection_ = *projection::Projection::open(
-        {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{4} << 30},
-        record::ShardId(0), {&outbox_});
+    projection_ = *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{4} << 30},
+                                                record::ShardId(0), {&outbox_});
   }
   ~OutboxFixture() {
     projection_.reset();

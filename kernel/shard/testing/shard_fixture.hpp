@@ -72,9 +72,8 @@ class ShardTest : public ::testing::Test {
 
   void open() {
     log_ = *log::LmdbEventLog::open(folder_ / "log", {.map_bytes = std::uint64_t{1} << 30});
-    projection_ = *projection::Projection::open(
-        {.folder = folder_ / "projection", .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30}, log::ShardId(0),
-        {&timers_, &outbox_, &counts_});
+    projection_ = *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30},
+                                                log::ShardId(0), {&timers_, &outbox_, &counts_});
   }
   void start(ShardOptions options = {}) {
     if (!log_) open();

@@ -152,6 +152,9 @@ class InstanceStore {
   [[nodiscard]] base::Result<Page<InstanceStep>> timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                           const InstanceId& id, std::string_view cursor,
                                                           std::size_t count_max, const RecordAt& record_at) const;
+  /// Of the instances of all tenants, the first record that is read for one of them. nullopt: there are none. Looks at
+  /// the oldest of each tenant.
+  [[nodiscard]] base::Result<std::optional<record::Lsn>> first_record(const lmdb::Txn& txn) const;
   /// Calls visit(time, id) for the instances that have ended, the one that ended first first, until it answers stop.
   [[nodiscard]] base::Status oldest_ended(
       const lmdb::Txn& txn, const base::TenantId& tenant,

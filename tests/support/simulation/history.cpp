@@ -17,6 +17,7 @@
 #include "tests/support/simulation/forgotten.hpp"
 #include "tests/support/simulation/hasty_projector.hpp"
 #include "tests/support/simulation/rows.hpp"
+#include "tests/support/simulation/taken.hpp"
 #include "tests/support/simulation/world.hpp"
 
 namespace trv::simulation {
@@ -40,8 +41,8 @@ struct Unit {
   std::map<std::string, Performed> performed;             ///< by key
   std::vector<std::pair<std::string, std::string>> keys;  ///< tenant and key of every effect seen
   std::set<std::string> known;                            ///< the same keys
-  log::Lsn snapshot_at;
-  log::Lsn early_at;  ///< of a snapshot before the end
+  std::unique_ptr<Taken> last;
+  std::unique_ptr<Taken> early;  ///< before the end
 };
 
 class Play {
@@ -54,6 +55,8 @@ class Play {
                                                                          .folder = folder_of(log::ShardId(i)) / "live",
                                                                          .bug = options.bug},
                                                             log_, made_extra());
+      units_.back().last = snapshot_in(folder_of(log::ShardId(i)) / "last");
+      units_.back().early = snapshot_in(folder_of(log::ShardId(i)) / "early");
     }
   }
 
@@ -75,8 +78,7 @@ class Play {
     base::Bytes hashes;
     for (Unit& unit : units_) {
       unit.world->quiesce();
-      const projection::Projection& early = unit.world->projection();
-      if (early.snapshot(folder_of(unit.world->shard()) / "early")) unit.early_at = early.applied().lsn;
+      unit.early->take(unit.world->projection());
       drain(unit);
       restart(unit);
       check_replay(unit);
@@ -441,35 +443,32 @@ class Play {
       ++history_.checks;
       const projection::Projection& live = world.projection();
       const base::Digest digest = good(live.content_digest());
-      const std::uint64_t at = live.applied().lsn.value();
-      compare(world.shard(), folder / "rebuilt", log::Lsn(0), digest,
-              fmt::format("a replay of {} records from lsn 1", at));
-      if (unit.snapshot_at > log::Lsn(0)) {
-        compare(world.shard(), folder / "snapshot", unit.snapshot_at, digest,
-                fmt::format("a replay of {} records from the snapshot at lsn {}", at, unit.snapshot_at.value()));
-      }
+      const std::string what = fmt::format("a replay of {} records", live.applied().lsn.value());
+      compare(world.shard(), folder / "rebuilt", nullptr, digest, what);
+      if (unit.last->at() > log::Lsn(0)) compare(world.shard(), folder / "restored", unit.last.get(), digest, what);
     });
-    take_snapshot(unit);
+    unit.last->take(world.projection());
   }
 
-  // A copy waits for the writer, so the shard must not be held meanwhile; it has nothing to do anyway.
-  void take_snapshot(Unit& unit) {
-    const projection::Projection& live = unit.world->projection();
-    const std::filesystem::path folder = folder_of(unit.world->shard()) / "snapshot";
-    if (const auto written = live.snapshot(folder); !written) fail(written.error().message());
-    unit.snapshot_at = live.applied().lsn;
+  std::unique_ptr<Taken> snapshot_in(const std::filesystem::path& folder) {
+    return std::make_unique<Taken>(folder, log_, [this](std::string line) { fail(std::move(line)); });
   }
 
-  void compare(log::ShardId shard, const std::filesystem::path& folder, log::Lsn begins_at, const base::Digest& wanted,
-               const std::string& what) {
-    if (begins_at == log::Lsn(0)) std::filesystem::remove_all(folder);
+  void compare(log::ShardId shard, const std::filesystem::path& folder, const Taken* from, const base::Digest& wanted,
+               std::string what) {
+    const log::Lsn begins_at = from == nullptr ? log::Lsn(0) : from->at();
+    what += fmt::format(" behind lsn {}", begins_at.value());
+    std::filesystem::remove_all(folder);
     const auto extra = made_extra();
     node::ShardStores replayed;
     projection::Projector* projector = extra.get();
     HastyProjector hasty(nullptr);
     if (options_.bug == Bug::effect_before_durable) projector = &hasty;
-    const auto opened =
-        replayed.open({.id = shard, .folder = folder, .map_bytes = map_bytes, .last_projector = projector});
+    const auto opened = replayed.open({.id = shard,
+                                       .folder = folder,
+                                       .map_bytes = map_bytes,
+                                       .snapshots = from == nullptr ? nullptr : from->snapshots(),
+                                       .last_projector = projector});
     if (!opened) return fail(opened.error().message());
     if (replayed.projection->applied().lsn != begins_at) return fail(what + ": begins elsewhere");
     BuggyLog log(log_, options_.bug);
@@ -540,9 +539,10 @@ class Play {
   void check_trimmed(Unit& unit) {
     const log::ShardId shard = unit.world->shard();
     const base::Digest digest = good(unit.world->projection().content_digest());
-    if (const auto trimmed = log_.trim(shard, unit.early_at.next()); !trimmed) return fail(trimmed.error().message());
-    if (good(log_.bounds(shard)).first > unit.early_at.next()) return fail("more was trimmed than was asked for");
-    compare(shard, folder_of(shard) / "early", unit.early_at, digest, "a replay of a trimmed log");
+    if (const auto trimmed = log_.trim(shard, unit.early->at().next()); !trimmed)
+      return fail(trimmed.error().message());
+    if (good(log_.bounds(shard)).first > unit.early->at().next()) return fail("more was trimmed than was asked for");
+    compare(shard, folder_of(shard) / "trimmed", unit.early.get(), digest, "a replay of a trimmed log");
   }
 
   void check_answer(const Sent& sent, const Seen& seen) {
