@@ -7,6 +7,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/ingest_generated.h"
 #include "events/schema/tenancy_generated.h"
+#include "sdk/base/big_endian.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/text_check.hpp"
 
@@ -24,10 +25,6 @@ std::string scope(std::string_view tenant) {
   std::string key(tenant);
   key += '\0';
   return key;
-}
-
-void append_number(base::Bytes& out, std::int64_t number) {
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<std::uint8_t>(number >> shift));
 }
 
 /// The key of a taken event with its time before what follows the tenant.
@@ -78,7 +75,7 @@ base::Status IngestStore::apply(lmdb::WriteTxn& txn, const record::RecordView& e
   const std::string key = row_key(event.tenant(), sender, record::text_of(taken->id()));
   const base::Uuid id = event.event_id();
   base::Bytes row(id.bytes().begin(), id.bytes().end());
-  append_number(row, event.time().ns());
+  base::append_big_endian(row, static_cast<std::uint64_t>(event.time().ns()));
   TRV_TRY(taken_.put(txn, key, row));
   if (taken->data_sha256() != nullptr)
     TRV_TRY(blobs_.put(txn, base::BytesView(record::digest_of(taken->data_sha256())), {}));
@@ -101,9 +98,7 @@ base::Status IngestStore::forget(lmdb::WriteTxn& txn, const record::RecordView& 
 }
 
 std::int64_t IngestStore::number_at(base::BytesView key, std::size_t at) {
-  std::uint64_t number = 0;
-  for (const std::uint8_t byte : key.subspan(at, 8)) number = number << 8 | byte;
-  return static_cast<std::int64_t>(number);
+  return static_cast<std::int64_t>(base::big_endian(key.subspan(at, 8)));
 }
 
 base::Result<std::optional<base::Uuid>> IngestStore::taken(const lmdb::Txn& txn, const base::TenantId& tenant,

@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/hex_digit.hpp"
 #include "sdk/base/utf8.hpp"
 
 namespace trv::json {
@@ -267,10 +268,8 @@ bool Reader::string(Piece piece) {
 bool Reader::four_digits(char32_t& code) {
   code = 0;
   for (int i = 0; i < 4; ++i, ++at_) {
-    constexpr std::string_view hexadecimal = "0123456789abcdef";
-    const char c = peek();
-    const std::size_t digit = hexadecimal.find(c >= 'A' && c <= 'F' ? static_cast<char>(c - 'A' + 'a') : c);
-    if (digit == std::string_view::npos) return refuse_found("four hexadecimal digits after \\u");
+    const int digit = base::hex_value(peek());
+    if (digit < 0) return refuse_found("four hexadecimal digits after \\u");
     code = (code << 4) | static_cast<char32_t>(digit);
   }
   return true;

@@ -5,6 +5,7 @@
 #include "events/record/payload.hpp"
 #include "events/record/row.hpp"
 #include "events/schema/effect_generated.h"
+#include "sdk/base/big_endian.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
 
@@ -27,20 +28,9 @@ std::string tenant_prefix(std::string_view tenant) {
   return key;
 }
 
-void append_number(std::string& to, std::uint64_t number) {
-  for (int shift = 56; shift >= 0; shift -= 8) to += static_cast<char>(number >> shift & 0xff);
-}
-
-std::uint64_t number_at_end(base::BytesView bytes) {
-  TRV_EXPECTS(bytes.size() >= number_bytes);
-  std::uint64_t number = 0;
-  for (const std::uint8_t byte : bytes.last(number_bytes)) number = number << 8 | byte;
-  return number;
-}
-
 std::string position_key(std::string_view tenant, record::Lsn position) {
   std::string key = tenant_prefix(tenant);
-  append_number(key, position.value());
+  base::append_big_endian(key, position.value());
   return key;
 }
 
@@ -106,7 +96,7 @@ base::Result<Effect> pending_effect(base::BytesView key, base::BytesView value) 
   TRV_TRY_ASSIGN(const auto row, split(value));
   TRV_TRY_ASSIGN(Effect effect, effect_of(key, number_bytes, row.second));
   effect.requested = base::Timestamp(row.first.since_ns);
-  effect.position = record::Lsn(number_at_end(key));
+  effect.position = record::Lsn(base::big_endian(key.last(number_bytes)));
   return effect;
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "sdk/base/big_endian.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::shard {
@@ -15,7 +16,7 @@ base::Bytes key_of(const Timer& timer) {
   TRV_EXPECTS(!timer.tenant.empty() && !timer.owner.empty());
   base::Bytes key;
   key.reserve(8 + timer.tenant.value().size() + 1 + timer.owner.size());
-  for (int shift = 56; shift >= 0; shift -= 8) key.push_back(static_cast<std::uint8_t>(timer.due.ns() >> shift));
+  base::append_big_endian(key, static_cast<std::uint64_t>(timer.due.ns()));
   key.insert(key.end(), timer.tenant.value().begin(), timer.tenant.value().end());
   key.push_back(0);
   key.insert(key.end(), timer.owner.begin(), timer.owner.end());
@@ -28,8 +29,7 @@ base::Result<Timer> timer_of(base::BytesView key) {
   if (!whole || key.end() - end > 1 + static_cast<std::ptrdiff_t>(owner_bytes_max)) {
     return base::fail(base::ErrorCode::corrupt, "timer row has no tenant or no owner");
   }
-  std::uint64_t ns = 0;
-  for (std::size_t i = 0; i < 8; ++i) ns = ns << 8 | key[i];
+  const std::uint64_t ns = base::big_endian(key.first(8));
   if (ns > INT64_MAX) return base::fail(base::ErrorCode::corrupt, "timer row is due beyond all time");
   return Timer{base::Timestamp(static_cast<std::int64_t>(ns)), base::TenantId(std::string(key.begin() + 8, end)),
                std::string(end + 1, key.end())};

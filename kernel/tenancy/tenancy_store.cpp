@@ -8,6 +8,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
 #include "events/schema/tenancy_generated.h"
+#include "sdk/base/big_endian.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::tenancy {
@@ -32,7 +33,7 @@ std::string scoped(std::string_view tenant, std::string_view name) {
 std::string owner_key(const Token& token) {
   const std::uint64_t expires_ns = token.expires ? static_cast<std::uint64_t>(token.expires->ns()) : UINT64_MAX;
   std::string key = scoped(token.tenant.value(), "");
-  for (int shift = 56; shift >= 0; shift -= 8) key += static_cast<char>(expires_ns >> shift & 0xff);
+  base::append_big_endian(key, expires_ns);
   return key + token.id;
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "kernel/workflow/instance/state.hpp"
+#include "sdk/base/big_endian.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
 
@@ -89,9 +90,7 @@ std::string ended_key(std::string_view tenant, std::int64_t ended_ns, const base
 
 base::Timestamp time_of(base::BytesView ended_key) {
   TRV_EXPECTS(ended_key.size() > 24);
-  std::uint64_t ns = 0;
-  for (const std::uint8_t byte : ended_key.last(24).first(8)) ns = ns << 8 | byte;
-  return base::Timestamp(static_cast<std::int64_t>(ns));
+  return base::Timestamp(static_cast<std::int64_t>(base::big_endian(ended_key.last(24).first(8))));
 }
 
 std::string frame_key(std::string_view instance_key, std::size_t depth) {
