@@ -164,6 +164,31 @@ TEST_F(TravdOnKafka, the_sink_to_files_has_the_events_that_the_api_shows) {
   EXPECT_EQ(daemon_->stop(), 0);
 }
 
+TEST_F(TravdOnKafka, begins_with_a_snapshot_where_its_projection_is_lost) {
+  ASSERT_EQ(create_topic(), 0);
+  std::ofstream(configuration_, std::ios::app) << "[snapshots]\nrecords = 1\n";
+  start();
+  ASSERT_EQ(ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows", std::string(api::hello_workflow),
+                {{"Content-Type", "application/yaml"}})
+                .status,
+            201);
+  for (int i = 0; i < 20; ++i) ASSERT_EQ(run(fmt::format("key-{}", i)).status, 201);
+  const auto is_taken = [&](const char* shard) {
+    std::error_code error;
+    return !std::filesystem::is_empty(scratch_.path() / "data/snapshots" / shard, error) && !error;
+  };
+  for (int tries = 0; tries < 600 && !(is_taken("0") && is_taken("1")); ++tries) std::this_thread::sleep_for(100ms);
+  const std::string before = state();
+  kill();
+  std::filesystem::remove_all(scratch_.path() / "data/projection");
+  start();
+  EXPECT_EQ(state(), before);
+  EXPECT_NE(daemon_->output().find("rebuilt from the snapshot at record "), std::string::npos) << daemon_->output();
+  EXPECT_EQ(run("key-3").status, 200) << "the same key starts nothing";
+  EXPECT_EQ(run("key-20").status, 201);
+  EXPECT_EQ(daemon_->stop(), 0);
+}
+
 TEST_F(TravdOnKafka, answers_503_while_the_broker_is_paused_and_goes_on_by_itself) {
   ASSERT_EQ(create_topic(), 0);
   start();
