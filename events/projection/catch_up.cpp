@@ -26,6 +26,9 @@ constexpr std::size_t txn_records_max = 3072;
 constexpr std::size_t txn_bytes_max = 16 << 20;
 // Of records, before the projection's file is let go from memory.
 constexpr std::size_t resident_bytes_max = std::size_t{64} << 20;
+// For the rest of a decision.
+constexpr int rest_tries_max = 30;
+constexpr base::Duration rest_wait = std::chrono::seconds(1);
 // Fewer are not worth a thread.
 constexpr std::uint64_t ahead_records_min = 4096;
 
@@ -46,7 +49,7 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
     for (std::size_t count = 0; count < txn_records_max && bytes < txn_bytes_max && txn.applied().lsn < last;) {
       TRV_TRY(ahead ? ahead->next(run) : read_run(*reader, shard_, txn.applied().lsn.next(), last, projectors_, run));
       for (std::size_t i = 0; i < run.records.size(); ++i) {
-        TRV_TRY(follow(txn, run.records[i], [&](std::size_t place, const record::RecordView& record) {
+        TRV_TRY(advance(txn, run.records[i], [&](std::size_t place, const record::RecordView& record) {
           return projectors_[place]->apply_prepared(txn.txn_, record, prepared_for(run, i, place));
         }));
       }
@@ -81,6 +84,34 @@ Result<CatchUp> Projection::catch_up_to(log::EventLog& log, Lsn last, const Prog
   const Lsn from = applied_.lsn;
   TRV_TRY(replay(log, last, progress));
   return CatchUp{.from = from, .to = applied_.lsn, .rebuilt = is_rebuilt, .reason = std::move(reason)};
+}
+
+Result<bool> Projection::follow(log::Reader& reader, base::Duration timeout) {
+  TRV_TRY_ASSIGN(auto stored, reader.next(timeout));
+  if (!stored) return false;
+  TRV_TRY_ASSIGN(ProjectionTxn txn, begin());
+  log::EnginePosition position;
+  std::size_t bytes = 0;
+  for (std::size_t count = 1; stored; ++count) {
+    TRV_TRY_ASSIGN(const record::RecordView record, record::RecordView::over(stored->bytes));
+    TRV_TRY(apply(txn, record, record::hash_of(record.stored())));
+    position = stored->position;
+    bytes += record.stored().size();
+    const bool is_whole = record.decision_end();
+    if (is_whole && (count >= txn_records_max || bytes >= txn_bytes_max)) break;
+    // The rest of a decision is there when its beginning is; what wakes the reader does not end it.
+    stored.reset();
+    for (int tries = 0; !stored && tries < (is_whole ? 1 : rest_tries_max); ++tries) {
+      TRV_TRY_ASSIGN(stored, reader.next(is_whole ? base::Duration::zero() : rest_wait));
+    }
+    if (!stored && !is_whole) {
+      return fail(ErrorCode::timeout, fmt::format("the log of shard {} did not deliver the decision of lsn {} whole",
+                                                  shard_.value(), txn.applied().lsn.value()));
+    }
+  }
+  TRV_TRY(seal(txn));
+  TRV_TRY(commit(std::move(txn), position));
+  return true;
 }
 
 Result<CatchUp> Projection::rebuild(log::EventLog& log, const Progress& progress) {

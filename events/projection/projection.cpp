@@ -172,7 +172,7 @@ Result<ProjectionTxn> Projection::begin() {
 }
 
 Status Projection::apply(ProjectionTxn& txn, const record::RecordView& record, const base::Digest& stored_hash) {
-  return follow(txn, record.with_hash(stored_hash), [&](std::size_t place, const record::RecordView& known) {
+  return advance(txn, record.with_hash(stored_hash), [&](std::size_t place, const record::RecordView& known) {
     return projectors_[place]->apply(txn.txn_, known);
   });
 }

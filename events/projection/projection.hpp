@@ -122,6 +122,10 @@ class Projection {
   /// The same up to `last` and no further, though the log may hold more by now. What a new owner does: up to the lsn
   /// before its claim's next, so that what a still newer owner appends stays out.
   [[nodiscard]] base::Result<CatchUp> catch_up_to(log::EventLog& log, record::Lsn last, const Progress& progress = {});
+  /// Applies what the reader has, whole decisions in one transaction; waits up to `timeout` for the first. False: none
+  /// came. `reader` gives the records behind those that are applied; after an error it is of no use. Errors: of the
+  /// log, of the projectors, corrupt where the chain breaks.
+  [[nodiscard]] base::Result<bool> follow(log::Reader& reader, base::Duration timeout);
   /// Deletes the files and replays from lsn 1.
   [[nodiscard]] base::Result<CatchUp> rebuild(log::EventLog& log, const Progress& progress = {});
 
@@ -142,7 +146,7 @@ class Projection {
   /// The record after those that the transaction has applied. `known` has its hash; `apply_one` gets the place of a
   /// projector and the record.
   template <typename ApplyOne>
-  [[nodiscard]] base::Status follow(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one);
+  [[nodiscard]] base::Status advance(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one);
   [[nodiscard]] base::Status refuse_unless_next(const Applied& applied, const record::RecordView& record) const;
   [[nodiscard]] base::Error of_projector(base::Error error, std::size_t place, record::Lsn lsn) const;
   [[nodiscard]] std::string reason_to_discard() const;
@@ -167,7 +171,7 @@ class Projection {
 };
 
 template <typename ApplyOne>
-base::Status Projection::follow(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one) {
+base::Status Projection::advance(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one) {
   TRV_EXPECTS(!txn.sealed_);
   TRV_TRY(refuse_unless_next(txn.applied_, known));
   for (std::size_t place = 0; place < projectors_.size(); ++place) {

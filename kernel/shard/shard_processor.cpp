@@ -16,6 +16,7 @@ constexpr std::size_t timers_per_batch_max = 1024;
 /// What a command still lacks after so many preparations its decision makes itself.
 constexpr std::uint32_t preparations_max = 128;
 constexpr auto retry_wait = std::chrono::seconds(1);
+constexpr std::string_view is_stopping = "travd is stopping; ask again in a moment";
 constexpr std::string_view not_known = "it is not known whether this took effect; ask again with the same keys";
 /// How long a shard is not ready after a batch for which there was no room.
 constexpr auto full_wait = std::chrono::seconds(5);
@@ -60,7 +61,8 @@ ShardProcessor::ShardProcessor(ShardOptions options, log::EventLog& log, project
       timers_(timers),
       clock_(clock),
       listeners_(std::move(listeners)),
-      ids_(random) {
+      ids_(random),
+      is_wanted_(options_.ownership == Ownership::sole) {
   TRV_EXPECTS(options_.batch_commands_max > 0 && options_.queue_commands_max > 0);
   TRV_EXPECTS(projection_.shard() == options_.shard);
 }
@@ -71,7 +73,8 @@ ShardProcessor::~ShardProcessor() {
 
 base::Result<projection::CatchUp> ShardProcessor::start(const std::stop_token& stop) {
   TRV_EXPECTS(!thread_.joinable());
-  TRV_TRY_ASSIGN(projection::CatchUp caught_up, take_ownership(stop));
+  TRV_TRY_ASSIGN(projection::CatchUp caught_up,
+                 is_wanted_ ? take_ownership(stop) : projection_.catch_up(log_, progress(stop)));
   thread_ = std::thread([this] { run(); });
   return caught_up;
 }
@@ -80,6 +83,7 @@ void ShardProcessor::stop() {
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
+    if (standby_) standby_->wake();
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
@@ -89,14 +93,15 @@ void ShardProcessor::submit(Command command) {
   std::optional<base::Error> refusal;
   {
     const std::scoped_lock lock(mutex_);
-    if (!stopping_ && queue_.size() < options_.queue_commands_max) {
+    if (!stopping_ && is_wanted_ && queue_.size() < options_.queue_commands_max) {
       queue_.push_back(std::move(command));
       wake_.notify_one();
       return;
     }
     ++metrics_.refused;
-    refusal = stopping_
-                  ? base::Error(ErrorCode::unavailable, "travd is stopping; ask again in a moment")
+    refusal = stopping_ ? base::Error(ErrorCode::unavailable, std::string(is_stopping))
+              : !is_wanted_
+                  ? base::Error(ErrorCode::unavailable, std::string(is_elsewhere))
                   : base::Error(ErrorCode::exhausted,
                                 fmt::format("{} commands are waiting already; ask again in a moment", queue_.size()));
   }
@@ -131,6 +136,7 @@ std::string ShardProcessor::why_not_ready() const {
       return fmt::format("shard {} catches up: {} of {} records are applied", options_.shard.value(),
                          metrics_.applied_lsn, metrics_.catch_up_lsn);
     }
+    if (standby_ != nullptr) return "";
     if (clock_.monotonic() < full_until_) return std::string(no_room);
     if (!owner_ || stopping_) return "this process does not own its shard, or the log does not take appends";
   }
@@ -141,10 +147,11 @@ std::string ShardProcessor::why_not_ready() const {
 
 void ShardProcessor::run() {
   for (;;) {
+    stand_by();
     std::deque<Command> commands;
     {
       std::unique_lock lock(mutex_);
-      const auto something = [this] { return stopping_ || poked_ || !queue_.empty(); };
+      const auto something = [this] { return stopping_ || poked_ || !is_wanted_ || !queue_.empty(); };
       if (!claim_) {
         wake_.wait_for(lock, options_.claim_wait, something);
       } else if (next_timer_) {
@@ -155,6 +162,7 @@ void ShardProcessor::run() {
       }
       poked_ = false;
       if (stopping_) break;
+      if (!is_wanted_) continue;
       const std::size_t count = std::min(queue_.size(), options_.batch_commands_max);
       if (count == queue_.size()) {
         commands.swap(queue_);
@@ -165,15 +173,17 @@ void ShardProcessor::run() {
     }
     serve(std::move(commands));
   }
-  std::deque<Command> left;
+  refuse_waiting(std::string(is_stopping));
+}
+
+void ShardProcessor::refuse_waiting(const std::string& reason) {
+  std::deque<Command> waiting;
   {
     const std::scoped_lock lock(mutex_);
-    left.swap(queue_);
+    waiting.swap(queue_);
     owner_ = false;
   }
-  for (Command& command : left) {
-    command.done(fail(ErrorCode::unavailable, "travd is stopping; ask again in a moment"));
-  }
+  for (Command& command : waiting) command.done(fail(ErrorCode::unavailable, reason));
 }
 
 // ready() says so with the answer of the command that found it out, not at the next claim.
@@ -183,18 +193,22 @@ void ShardProcessor::step_down() {
   owner_ = false;
 }
 
-base::Result<projection::CatchUp> ShardProcessor::take_ownership(const std::stop_token& stop) {
-  step_down();
-  TRV_TRY_ASSIGN(log::Claim claim,
-                 log_.claim(options_.shard, options_.node, ids_.next(now()), projection_.applied().position));
-  const log::Lsn end(claim.next.value() - 1);
-  const auto note = [&](log::Lsn applied, log::Lsn last) -> base::Status {
+projection::Progress ShardProcessor::progress(const std::stop_token& stop) {
+  return [this, stop](log::Lsn applied, log::Lsn last) -> base::Status {
     const std::scoped_lock lock(mutex_);
     metrics_.applied_lsn = applied.value();
     metrics_.catch_up_lsn = last.value();
     if (!stop.stop_requested()) return {};
     return fail(ErrorCode::cancelled, fmt::format("the replay of shard {} was ended", options_.shard.value()));
   };
+}
+
+base::Result<projection::CatchUp> ShardProcessor::take_ownership(const std::stop_token& stop) {
+  step_down();
+  TRV_TRY_ASSIGN(log::Claim claim,
+                 log_.claim(options_.shard, options_.node, ids_.next(now()), projection_.applied().position));
+  const log::Lsn end(claim.next.value() - 1);
+  const projection::Progress note = progress(stop);
   TRV_TRY(note(projection_.applied().lsn, end));
   TRV_TRY_ASSIGN(projection::CatchUp caught_up, projection_.catch_up_to(log_, end, note));
   TRV_ASSERT(projection_.applied().lsn.next() == claim.next);
@@ -263,6 +277,7 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     if (const auto owned = take_ownership({}); !owned) {
       const base::Error error = storage_failed(owned.error());
       for (Command& command : commands) command.done(fail(error));
+      if (owned.error().code() == ErrorCode::lost) lose();
       return;
     }
   }
@@ -288,7 +303,7 @@ void ShardProcessor::serve(std::deque<Command> commands) {
       commands.pop_front();
     }
     if (!claim_) {
-      refuse_all(batch, base::Error(ErrorCode::unavailable, "this node does not own the shard; ask again in a moment"));
+      refuse_all(batch, base::Error(ErrorCode::unavailable, std::string(is_elsewhere)));
       continue;
     }
     batch.next = claim_->next;
@@ -434,7 +449,7 @@ base::Status ShardProcessor::publish(Batch& batch, projection::ProjectionTxn txn
     return give_up(base::Error(ErrorCode::lost, std::string(not_known)));
   }
   if (settled->outcome == log::Outcome::lost) {
-    step_down();
+    lose();
     return give_up(base::Error(ErrorCode::lost, "another node owns this shard now; nothing was changed"));
   }
   TRV_ASSERT(settled->last.next() == batch.next);

@@ -20,6 +20,12 @@
 
 namespace trv::shard {
 
+/// Who decides which process owns a shard. The log's claims are the fence in either case.
+enum class Ownership {
+  sole,      ///< nobody else wants it: claims it at the start, and again whenever it was lost
+  assigned,  ///< follows the log as standby, but between own() and cede()
+};
+
 struct ShardOptions {
   log::ShardId shard;
   std::string node = "node-1";            ///< who claims the shard
@@ -30,6 +36,7 @@ struct ShardOptions {
   std::size_t queue_commands_max = 65536;  ///< more are refused as exhausted
   /// Real time until a shard that is not owned is claimed again without a command to decide.
   base::Duration claim_wait = std::chrono::seconds(1);
+  Ownership ownership = Ownership::sole;
 };
 
 /// What the shard tells the rest of the kernel. Called on the shard's thread; must not block.
@@ -46,7 +53,9 @@ struct ShardListeners {
   std::function<void(Command, Preparation)> prepare;
   /// The shard was claimed, and its projection is at the log's end. May be empty.
   std::function<void(const log::Claim&)> claimed;
-  /// Records up to `last` are durable and projected.
+  /// From now on it follows as standby: it was ceded, or another process has claimed it. May be empty.
+  std::function<void()> ceded;
+  /// Records up to `last` are durable and projected, whoever appended them.
   std::function<void(log::Lsn last)> committed;
   /// What the node's storage or the log says when it does not take a batch. May come often.
   std::function<void(const base::Error&)> failed;
@@ -65,6 +74,7 @@ struct ShardMetrics {
   std::uint64_t queue_length = 0;
   std::uint64_t applied_lsn = 0;
   std::uint64_t catch_up_lsn = 0;  ///< up to which it applies before it is ready
+  std::uint64_t followed = 0;      ///< transactions that applied what another process had appended
   bool owner = false;
 };
 
@@ -77,11 +87,17 @@ class ShardProcessor {
   ShardProcessor(const ShardProcessor&) = delete;
   ShardProcessor& operator=(const ShardProcessor&) = delete;
 
-  /// Claims the shard, brings the projection up to the log's end and starts the thread. Error: cancelled where `stop`
-  /// asked for the end of that; then the projection keeps what it has applied.
+  /// Claims the shard, unless it begins as standby, brings the projection up to the log's end and starts the thread.
+  /// Error: cancelled where `stop` asked for the end of that; then the projection keeps what it has applied.
   [[nodiscard]] base::Result<projection::CatchUp> start(const std::stop_token& stop = {});
   /// Finishes the batch in hand, refuses what is queued with `unavailable` and joins the thread. Idempotent.
   void stop();
+
+  /// For Ownership::assigned, any thread; both return at once. own(): claims the shard, and serves it until cede() or
+  /// until another process has claimed it. cede(): finishes the batch in hand, refuses what waits with `unavailable`
+  /// and follows. What was asked for last counts.
+  void own();
+  void cede();
 
   /// Any thread. The command's `done` is called exactly once, also when it is refused here.
   void submit(Command command);
@@ -91,16 +107,25 @@ class ShardProcessor {
   [[nodiscard]] ShardMetrics metrics() const;
   /// True while this process owns the shard and the log takes appends. Any thread.
   [[nodiscard]] bool ready() const;
+  /// True while this process applies what the shard's owner appends. Any thread.
+  [[nodiscard]] bool follows() const;
   /// Why the shard does not take every command now, for clients; empty where it does. Any thread.
   [[nodiscard]] std::string why_not_ready() const;
 
  private:
   struct Pending;
   struct Batch;
+  static constexpr std::string_view is_elsewhere = "this node does not own the shard; ask again in a moment";
 
   void run();
   void serve(std::deque<Command> commands);
   void step_down();
+  void lose();
+  void stand_by();
+  [[nodiscard]] bool follow();
+  void refuse_waiting(const std::string& reason);
+  [[nodiscard]] projection::Progress progress(const std::stop_token& stop);
+  void want(bool to_own);
   [[nodiscard]] base::Result<projection::CatchUp> take_ownership(const std::stop_token& stop);
   [[nodiscard]] base::Result<std::deque<Command>> due_timers();
   [[nodiscard]] base::Status attempt(Batch& batch, projection::ProjectionTxn& txn);
@@ -138,6 +163,8 @@ class ShardProcessor {
   std::deque<Command> queue_;
   bool stopping_ = false;
   bool poked_ = false;
+  bool is_wanted_;                        ///< this process is to own the shard
+  std::unique_ptr<log::Reader> standby_;  ///< of what the owner appends; null where it does not follow
   bool owner_ = false;
   base::Duration full_until_{0};  ///< monotonic; a batch failed a while before it because there was no room
   ShardMetrics metrics_;

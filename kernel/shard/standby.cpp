@@ -1,0 +1,95 @@
+// A shard while another process owns it.
+
+#include "kernel/shard/shard_processor.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::shard {
+namespace {
+
+constexpr auto again_after = std::chrono::seconds(1);
+/// How long it waits for what the owner appends, before it looks again.
+constexpr base::Duration patience = std::chrono::seconds(1);
+
+}  // namespace
+
+// Who shares the shard with others waits until it is assigned again.
+void ShardProcessor::lose() {
+  step_down();
+  if (options_.ownership == Ownership::sole) return;
+  const std::scoped_lock lock(mutex_);
+  is_wanted_ = false;
+}
+
+void ShardProcessor::want(bool to_own) {
+  TRV_EXPECTS(options_.ownership == Ownership::assigned);
+  {
+    const std::scoped_lock lock(mutex_);
+    is_wanted_ = to_own;
+    poked_ = true;
+    if (standby_) standby_->wake();
+  }
+  wake_.notify_all();
+}
+
+void ShardProcessor::own() {
+  want(true);
+}
+
+void ShardProcessor::cede() {
+  want(false);
+}
+
+bool ShardProcessor::follows() const {
+  const std::scoped_lock lock(mutex_);
+  return standby_ != nullptr;
+}
+
+// Returns when this process is to own the shard, or to stop; at once where that is so already.
+void ShardProcessor::stand_by() {
+  const auto is_over = [this] { return is_wanted_ || stopping_; };
+  {
+    const std::scoped_lock lock(mutex_);
+    if (is_over()) return;
+  }
+  step_down();
+  refuse_waiting(std::string(is_elsewhere));
+  if (listeners_.ceded) listeners_.ceded();
+  for (;;) {
+    const bool is_good = follow();
+    std::unique_lock lock(mutex_);
+    if (!is_good) standby_.reset();
+    if (!is_good) wake_.wait_for(lock, again_after, is_over);
+    if (!is_over()) continue;
+    standby_.reset();
+    return;
+  }
+}
+
+// Applies what the owner has appended, or waits a while for it. False: the log or the projection fails.
+bool ShardProcessor::follow() {
+  if (standby_ == nullptr) {
+    auto reader = log_.read(options_.shard, projection_.applied().lsn.next(), projection_.applied().position);
+    if (!reader) {
+      if (listeners_.failed) listeners_.failed(reader.error());
+      return false;
+    }
+    const std::scoped_lock lock(mutex_);
+    standby_ = *std::move(reader);
+    if (is_wanted_ || stopping_) return true;
+  }
+  const auto followed = projection_.follow(*standby_, patience);
+  if (!followed) {
+    if (listeners_.failed) listeners_.failed(followed.error());
+    return false;
+  }
+  if (!*followed) return true;
+  {
+    const std::scoped_lock lock(mutex_);
+    ++metrics_.followed;
+    metrics_.applied_lsn = projection_.applied().lsn.value();
+  }
+  if (listeners_.committed) listeners_.committed(projection_.applied().lsn);
+  return true;
+}
+
+}  // namespace trv::shard
