@@ -130,6 +130,7 @@ base::Result<Client> connect(Kind kind, const Settings& settings, const Properti
   callbacks->deliveries = deliveries;
   rd_kafka_conf_set_opaque(configuration.get(), callbacks.get());
   rd_kafka_conf_set_error_cb(configuration.get(), on_error);
+  if (kind == Kind::member) rd_kafka_conf_set_events(configuration.get(), RD_KAFKA_EVENT_REBALANCE);
   if (deliveries != nullptr) rd_kafka_conf_set_dr_msg_cb(configuration.get(), on_delivery);
   Client client(rd_kafka_new(kind == Kind::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, configuration.get(),
                              why.data(), why.size()));

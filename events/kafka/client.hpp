@@ -25,7 +25,11 @@ struct EndsClient {
 };
 using Client = std::unique_ptr<rd_kafka_s, EndsClient>;
 
-enum class Kind { producer, consumer };
+enum class Kind {
+  producer,
+  consumer,
+  member,  ///< a consumer in a group, whose shares come as events
+};
 
 /// By librdkafka's own names, added to those that follow from the settings.
 using Properties = std::map<std::string, std::string>;

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "events/kafka/failure.hpp"
+#include "events/kafka/handles.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::kafka {
@@ -54,17 +55,7 @@ class NoDeliveries final : public Deliveries {
   void delivered(const Delivery&) noexcept override {}
 };
 
-template <auto Destroy>
-struct Destroys {
-  template <typename T>
-  void operator()(T* object) const noexcept {
-    Destroy(object);
-  }
-};
-using Queue = std::unique_ptr<rd_kafka_queue_t, Destroys<rd_kafka_queue_destroy>>;
-using Event = std::unique_ptr<rd_kafka_event_t, Destroys<rd_kafka_event_destroy>>;
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroys<rd_kafka_NewTopic_destroy>>;
-using Offsets = std::unique_ptr<rd_kafka_topic_partition_list_t, Destroys<rd_kafka_topic_partition_list_destroy>>;
 using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroys<rd_kafka_ConfigResource_destroy>>;
 using TopicHandle = std::unique_ptr<rd_kafka_topic_t, Destroys<rd_kafka_topic_destroy>>;
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, Destroys<rd_kafka_metadata_destroy>>;

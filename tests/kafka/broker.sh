@@ -50,6 +50,8 @@ broker.session.timeout.ms=1500
 controller.quorum.fetch.timeout.ms=1000
 controller.quorum.election.timeout.ms=500
 replica.lag.time.max.ms=2000
+group.min.session.timeout.ms=500
+group.initial.rebalance.delay.ms=0
 TEXT
 }
 

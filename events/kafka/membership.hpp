@@ -1,0 +1,88 @@
+#pragma once
+// The nodes that share the shards of a topic.
+//
+// They are one consumer group of Kafka's, which gives each partition to one of them and takes it from who does not send
+// heartbeats. Nobody reads records through it: it says which node is to claim which shard, and the claims in the log
+// remain the fence. A member's client id is "<node>@<address>", so that everybody finds the owner of a shard there.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "events/kafka/client.hpp"
+#include "events/record/position.hpp"
+
+struct rd_kafka_op_s;
+
+namespace trv::kafka {
+
+struct Member {
+  std::string node;     ///< without '@'
+  std::string address;  ///< where the others reach it, for example "10.0.0.5:8400"
+  std::set<record::ShardId> shards;
+
+  friend bool operator==(const Member&, const Member&) = default;
+};
+
+struct MembershipOptions {
+  Member self;  ///< its `shards` are ignored
+  /// Who sends no heartbeat for so long is taken for dead. The brokers refuse less than their
+  /// group.min.session.timeout.ms, by default 6 s.
+  base::Duration session = std::chrono::seconds(6);
+};
+
+/// Called on the membership's thread.
+struct MembershipListener {
+  /// This node is to own these shards, in addition to those that it has. Must not block for long.
+  std::function<void(const std::set<record::ShardId>&)> assigned;
+  /// The node gives these shards up before this returns: the next owner is told then. Within the session, unless they
+  /// are lost already.
+  std::function<void(const std::set<record::ShardId>&)> revoked;
+  std::function<void(const base::Error&)> failed;
+};
+
+/// The members as the brokers know them now, ordered by node; none while they distribute the shards anew, and where the
+/// group does not exist. Errors: what the brokers answer.
+[[nodiscard]] base::Result<std::vector<Member>> members_of(const Settings& settings);
+
+class Membership {
+ public:
+  /// Begins to join; the shards come by `listener`. Errors: as connect().
+  [[nodiscard]] static base::Result<std::unique_ptr<Membership>> join(const Settings& settings,
+                                                                      const MembershipOptions& options,
+                                                                      MembershipListener listener);
+  /// As leave().
+  ~Membership();
+  Membership(const Membership&) = delete;
+  Membership& operator=(const Membership&) = delete;
+
+  /// Gives the shards back, which calls revoked(), and leaves the group. Idempotent; one thread.
+  void leave();
+  /// As members_of(), as last looked up: every second, and soon after look_again(). Any thread.
+  [[nodiscard]] std::vector<Member> members() const;
+  void look_again();
+
+ private:
+  Membership(Client client, std::string group, MembershipListener listener);
+  void run(const std::stop_token& stop);
+  void serve(base::Duration patience);
+  void follow_rebalance(rd_kafka_op_s* event);
+  void look();
+
+  Client client_;
+  std::string group_;
+  MembershipListener listener_;
+  std::set<record::ShardId> shards_;  ///< the thread's own
+  mutable std::mutex mutex_;
+  std::vector<Member> members_;
+  bool look_again_ = true;
+  std::jthread thread_;
+};
+
+}  // namespace trv::kafka
