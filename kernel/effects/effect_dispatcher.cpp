@@ -24,14 +24,14 @@ constexpr Duration stop_look = std::chrono::milliseconds(50);
 }  // namespace
 
 bool EffectDispatcher::Inbox::is_empty() const {
-  return !stopping && !look_again && changes.empty() && ended.empty() && recorded.empty();
+  return !stopping && !pausing && !look_again && changes.empty() && ended.empty() && recorded.empty();
 }
 
 void EffectDispatcher::Inbox::clear() {
   changes.clear();
   ended.clear();
   recorded.clear();
-  look_again = stopping = false;
+  look_again = pausing = stopping = false;
 }
 
 template <typename Change>
@@ -82,6 +82,23 @@ void EffectDispatcher::stop() {
   journal_.close();
 }
 
+void EffectDispatcher::begin_pause() {
+  mailbox_->post([](Inbox& inbox) {
+    inbox.pausing = true;
+    inbox.look_again = false;
+  });
+}
+
+void EffectDispatcher::pause() {
+  {
+    const std::scoped_lock lock(metrics_mutex_);
+    is_paused_ = !thread_.joinable();
+  }
+  begin_pause();
+  std::unique_lock lock(metrics_mutex_);
+  paused_.wait(lock, [this] { return is_paused_; });
+}
+
 void EffectDispatcher::dispatch(shard::EffectChanges changes) {
   mailbox_->post([&changes](Inbox& inbox) { inbox.changes.push_back(std::move(changes)); });
 }
@@ -103,6 +120,56 @@ void EffectDispatcher::publish_metrics() {
 }
 
 void EffectDispatcher::run() {
+  bool lives = !options_.begins_paused || wait_for_life();
+  while (lives) {
+    live();
+    forget_all();
+    lives = !is_ending_ && wait_for_life();
+  }
+  const std::scoped_lock lock(metrics_mutex_);
+  is_paused_ = true;
+  paused_.notify_all();
+}
+
+// Tries under way may end on; nobody waits for what they report.
+void EffectDispatcher::forget_all() {
+  for (auto& [position, job] : jobs_) {
+    if (job.state == State::under_way && job.cancel) job.cancel();
+    if (job.state == State::under_way) journal_.end(job.effect.position);
+  }
+  jobs_.clear();
+  ready_.clear();
+  under_way_of_.clear();
+  suspects_.clear();
+  suspect_under_way_ = false;
+  alarms_.clear();
+  under_way_ = 0;
+  counted_.outcomes = 0;
+  window_.forget();
+  stop_began_.reset();
+  ++life_;
+  publish_metrics();
+}
+
+// False: it is to stop. Effects that were named meanwhile are in the outbox, of which the next life begins.
+bool EffectDispatcher::wait_for_life() {
+  while (!lives_again_ && !is_ending_) {
+    {
+      const std::scoped_lock lock(metrics_mutex_);
+      is_paused_ = true;
+      paused_.notify_all();
+    }
+    std::unique_lock lock(mailbox_->mutex);
+    mailbox_->wake.wait(lock, [this] { return !mailbox_->inbox.is_empty(); });
+    lives_again_ = mailbox_->inbox.look_again;
+    is_ending_ = mailbox_->inbox.stopping;
+    mailbox_->inbox.clear();
+  }
+  lives_again_ = false;
+  return !is_ending_;
+}
+
+void EffectDispatcher::live() {
   if (const auto txn = projection_.begin_read()) {
     journal_.keep([&](const base::TenantId& tenant, record::Lsn position) {
       const auto is_pending = outbox_.is_pending(*txn, tenant, position);
@@ -116,7 +183,10 @@ void EffectDispatcher::run() {
     }
     publish_metrics();
     wait();
-    if (inbox_.stopping) end_soon();
+    if (inbox_.stopping || inbox_.pausing) end_soon();
+    is_ending_ |= inbox_.stopping;
+    if (inbox_.pausing) lives_again_ = false;
+    if (stop_began_ && inbox_.look_again) lives_again_ = true;
     handle_inbox();
     ring_alarms();
     TRV_ASSERT(jobs_.size() == window_.held());
@@ -156,14 +226,18 @@ void EffectDispatcher::wait() {
 }
 
 void EffectDispatcher::handle_inbox() {
-  for (Ended& one : inbox_.ended) end_try(std::move(one));
+  for (Ended& one : inbox_.ended) {
+    if (one.life == life_) end_try(std::move(one));
+  }
   for (shard::EffectChanges& changes : inbox_.changes) {
     for (shard::Effect& effect : changes.requested) {
       if (window_.take(effect)) admit(std::move(effect));
     }
     for (const record::Lsn position : changes.cancelled) cancel(position);
   }
-  for (const Recorded& one : inbox_.recorded) end_offer(one);
+  for (const Recorded& one : inbox_.recorded) {
+    if (one.life == life_) end_offer(one);
+  }
   if (inbox_.look_again) window_.look_again();
 }
 
@@ -283,10 +357,11 @@ void EffectDispatcher::begin_try(Job& job) {
   ++counted_.tries;
   if (job.tries > 1) ++counted_.retries;
   journal_.begin(job.effect.tenant, job.effect.position);
-  job.cancel = ports_.perform(
-      job.effect, job.tries, left, [mailbox = mailbox_, position = job.effect.position](TryResult result) {
-        mailbox->post([&](Inbox& inbox) { inbox.ended.push_back({position, std::move(result)}); });
-      });
+  job.cancel =
+      ports_.perform(job.effect, job.tries, left,
+                     [mailbox = mailbox_, life = life_, position = job.effect.position](TryResult result) {
+                       mailbox->post([&](Inbox& inbox) { inbox.ended.push_back({life, position, std::move(result)}); });
+                     });
 }
 
 void EffectDispatcher::end_try(Ended ended) {
@@ -341,8 +416,8 @@ void EffectDispatcher::offer(Job& job) {
   if (job.state != State::refused) ++counted_.outcomes;
   job.state = State::offered;
   ++job.offers;
-  auto done = [mailbox = mailbox_, position = job.effect.position](base::Status status) {
-    mailbox->post([&](Inbox& inbox) { inbox.recorded.push_back({position, std::move(status)}); });
+  auto done = [mailbox = mailbox_, life = life_, position = job.effect.position](base::Status status) {
+    mailbox->post([&](Inbox& inbox) { inbox.recorded.push_back({life, position, std::move(status)}); });
   };
   if (job.outcome) {
     ports_.settle(job.effect, job.outcome, std::move(done));

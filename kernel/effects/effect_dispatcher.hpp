@@ -43,6 +43,7 @@ struct DispatcherOptions {
   std::size_t tenant_concurrency_max = 64;  ///< of one tenant
   std::uint32_t tries_max = 8;              ///< of one effect
   std::uint32_t deaths_max = 3;             ///< during tries of one effect, before it is parked; see PastTries
+  bool begins_paused = false;               ///< look_again() is its beginning
   base::Duration backoff_first = std::chrono::milliseconds(200);
   base::Duration backoff_max = std::chrono::seconds(30);
   base::Duration stop_tries_max = std::chrono::seconds(1);     ///< how long a stop waits for tries under way
@@ -94,6 +95,12 @@ class EffectDispatcher {
   /// the thread. The results that come later are dropped, and their effects are tried again after the next start.
   void stop();
 
+  /// Another node is to own the shard: as begin_stop(), but when that is done every effect is forgotten, and the thread
+  /// waits for look_again(), which begins anew from the outbox. Any thread.
+  void begin_pause();
+  /// The same, and waits until that is done. Not on the shard's thread, which records the outcomes.
+  void pause();
+
   /// Any thread. What is requested must be durable; what is cancelled goes out no more and is asked to end.
   void dispatch(shard::EffectChanges changes);
   /// Any thread. The outbox holds effects that dispatch() may not have named.
@@ -125,10 +132,12 @@ class EffectDispatcher {
   };
   using Jobs = std::unordered_map<std::uint64_t, Job>;  ///< by position
   struct Ended {
+    std::uint64_t life;
     record::Lsn position;
     TryResult result;
   };
   struct Recorded {
+    std::uint64_t life;
     record::Lsn position;
     base::Status status;
   };
@@ -137,7 +146,8 @@ class EffectDispatcher {
     std::vector<shard::EffectChanges> changes;
     std::vector<Ended> ended;
     std::vector<Recorded> recorded;
-    bool look_again = false;
+    bool pausing = false;
+    bool look_again = false;  ///< after the pause, where both are asked for
     bool stopping = false;
 
     [[nodiscard]] bool is_empty() const;
@@ -153,6 +163,9 @@ class EffectDispatcher {
   };
 
   void run();
+  void live();
+  void forget_all();
+  [[nodiscard]] bool wait_for_life();
   void wait();
   void end_soon();
   [[nodiscard]] bool is_over() const;
@@ -202,11 +215,16 @@ class EffectDispatcher {
   std::size_t under_way_ = 0;
   base::Duration pull_not_before_{};
   std::optional<base::Duration> stop_began_;
+  std::uint64_t life_ = 1;  ///< counts the pauses: what tries of an earlier one report is dropped
+  bool is_ending_ = false;  ///< it stops, and does not only pause
+  bool lives_again_ = false;
   DispatcherMetrics counted_;
 
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   mutable std::mutex metrics_mutex_;
   DispatcherMetrics metrics_;
+  bool is_paused_ = false;  ///< guarded by metrics_mutex_
+  std::condition_variable paused_;
   std::thread thread_;
 };
 

@@ -49,6 +49,15 @@ bool OutboxWindow::take(const shard::Effect& effect) {
   return true;
 }
 
+void OutboxWindow::forget() {
+  lanes_.clear();
+  lagging_.clear();
+  held_ = 0;
+  bytes_ = 0;
+  sweep_ = true;
+  has_room_again_ = false;
+}
+
 void OutboxWindow::look_again() {
   sweep_ = true;
 }

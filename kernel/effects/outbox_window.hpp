@@ -40,6 +40,9 @@ class OutboxWindow {
   /// The effect leaves the window. `bytes`: those that grow() added for it.
   void release(const shard::Effect& effect, std::size_t bytes);
 
+  /// As made anew.
+  void forget();
+
   [[nodiscard]] std::size_t held() const { return held_; }
 
  private:
