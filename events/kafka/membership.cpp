@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
+#include <string_view>
 #include <utility>
 
 #include "events/kafka/failure.hpp"
@@ -18,8 +20,10 @@ using base::fail;
 constexpr base::Duration look_every = std::chrono::seconds(1);
 constexpr base::Duration step = std::chrono::milliseconds(50);
 constexpr base::Duration leave_within = std::chrono::seconds(10);
-constexpr int answer_within_ms = 2000;
+constexpr std::uint32_t failed_looks_reported = 3;
+constexpr int answer_within_ms = 5000;
 
+using Groups = std::unique_ptr<const rd_kafka_group_list, Destroys<rd_kafka_group_list_destroy>>;
 using Failure = std::unique_ptr<rd_kafka_error_t, Destroys<rd_kafka_error_destroy>>;
 
 std::string group_of(const Settings& settings) {
@@ -35,36 +39,57 @@ std::set<record::ShardId> shards_in(const rd_kafka_topic_partition_list_t* parti
   return shards;
 }
 
-Member member_in(const rd_kafka_MemberDescription_t* description) {
-  const std::string_view id = rd_kafka_MemberDescription_client_id(description);
-  const std::size_t at = std::min(id.find('@'), id.size());
-  const auto* assignment = rd_kafka_MemberDescription_assignment(description);
-  return {.node = std::string(id.substr(0, at)),
-          .address = std::string(id.substr(std::min(at + 1, id.size()))),
-          .shards = shards_in(rd_kafka_MemberAssignment_partitions(assignment))};
+/// Numbers of the group protocol, the highest byte first; reads nothing behind the end.
+class ProtocolReader {
+ public:
+  ProtocolReader(const void* data, int size)
+      : left_(static_cast<const std::uint8_t*>(data), size > 0 ? static_cast<std::size_t>(size) : 0) {}
+  std::int32_t number(std::size_t bytes) {
+    std::uint32_t value = 0;
+    for (const std::uint8_t byte : left_.first(std::min(bytes, left_.size()))) value = value << 8 | byte;
+    skip(bytes);
+    return static_cast<std::int32_t>(value);
+  }
+  void skip(std::size_t bytes) { left_ = left_.subspan(std::min(bytes, left_.size())); }
+  [[nodiscard]] bool is_at_end() const { return left_.empty(); }
+
+ private:
+  std::span<const std::uint8_t> left_;
+};
+
+/// Kafka's ConsumerProtocolAssignment: version, topics with their partitions, which are all of one topic here.
+std::set<record::ShardId> shards_assigned(const rd_kafka_group_member_info& member) {
+  ProtocolReader reader(member.member_assignment, member.member_assignment_size);
+  std::set<record::ShardId> shards;
+  reader.skip(2);
+  for (std::int32_t topics = reader.number(4); topics > 0 && !reader.is_at_end(); --topics) {
+    reader.skip(static_cast<std::size_t>(reader.number(2)));
+    for (std::int32_t count = reader.number(4); count > 0 && !reader.is_at_end(); --count) {
+      shards.insert(record::ShardId(static_cast<std::uint64_t>(std::max(reader.number(4), 0))));
+    }
+  }
+  return shards;
 }
 
+// Not by DescribeConsumerGroups: librdkafka 2.0.2 ends the process where its answer comes too late.
 base::Result<std::vector<Member>> describe_group(rd_kafka_t* client, const std::string& group) {
-  const Queue queue(rd_kafka_queue_new(client));
-  const char* groups[] = {group.c_str()};
-  rd_kafka_DescribeConsumerGroups(client, groups, 1, nullptr, queue.get());
-  const Event event(rd_kafka_queue_poll(queue.get(), answer_within_ms));
+  const rd_kafka_group_list* answer = nullptr;
   const std::string what = fmt::format("asking for the nodes in group {}", group);
-  const auto error = event == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event.get());
+  const auto error = rd_kafka_list_groups(client, group.c_str(), &answer, answer_within_ms);
+  const Groups groups(answer);
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure_of(client, error, what));
-  std::size_t count = 0;
-  const auto* result = rd_kafka_event_DescribeConsumerGroups_result(event.get());
-  const auto* descriptions = rd_kafka_DescribeConsumerGroups_result_groups(result, &count);
-  TRV_ASSERT(count == 1);
-  if (const auto* refused = rd_kafka_ConsumerGroupDescription_error(descriptions[0])) {
-    const auto code = rd_kafka_error_code(refused);
-    if (code == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return std::vector<Member>{};
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(code, what));
-  }
   std::vector<Member> members;
-  if (rd_kafka_ConsumerGroupDescription_state(descriptions[0]) != RD_KAFKA_CONSUMER_GROUP_STATE_STABLE) return members;
-  for (std::size_t i = 0; i < rd_kafka_ConsumerGroupDescription_member_count(descriptions[0]); ++i) {
-    members.push_back(member_in(rd_kafka_ConsumerGroupDescription_member(descriptions[0], i)));
+  for (int i = 0; i < groups->group_cnt; ++i) {
+    const rd_kafka_group_info& found = groups->groups[i];
+    if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(found.err, what));
+    if (found.state != std::string_view("Stable")) continue;
+    for (int j = 0; j < found.member_cnt; ++j) {
+      const std::string_view id = found.members[j].client_id;
+      const std::size_t at = std::min(id.find('@'), id.size());
+      members.push_back({.node = std::string(id.substr(0, at)),
+                         .address = std::string(id.substr(std::min(at + 1, id.size()))),
+                         .shards = shards_assigned(found.members[j])});
+    }
   }
   std::ranges::sort(members, {}, &Member::node);
   return members;
@@ -77,8 +102,8 @@ base::Result<std::vector<Member>> members_of(const Settings& settings) {
   return describe_group(client.get(), group_of(settings));
 }
 
-Membership::Membership(Client client, std::string group, MembershipListener listener)
-    : client_(std::move(client)), group_(std::move(group)), listener_(std::move(listener)) {
+Membership::Membership(Client client, const Settings& settings, MembershipListener listener)
+    : client_(std::move(client)), topic_(settings.topic), group_(group_of(settings)), listener_(std::move(listener)) {
   TRV_EXPECTS(listener_.assigned && listener_.revoked && listener_.failed);
 }
 
@@ -100,15 +125,23 @@ base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& setti
                                          {"auto.offset.reset", "latest"},
                                          {"enable.auto.commit", "false"},
                                          {"enable.auto.offset.store", "false"}}));
-  const Offsets topics(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(topics.get(), settings.topic.c_str(), RD_KAFKA_PARTITION_UA);
-  const auto error = rd_kafka_subscribe(client.get(), topics.get());
-  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return fail(failure(error, fmt::format("joining the nodes of topic {} at {}", settings.topic, settings.brokers)));
-  }
-  std::unique_ptr<Membership> membership(new Membership(std::move(client), group_of(settings), std::move(listener)));
+  std::unique_ptr<Membership> membership(new Membership(std::move(client), settings, std::move(listener)));
+  TRV_TRY(membership->subscribe());
   membership->thread_ = std::jthread([self = membership.get()](const std::stop_token& stop) { self->run(stop); });
   return membership;
+}
+
+base::Status Membership::subscribe() {
+  const Offsets topics(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(topics.get(), topic_.c_str(), RD_KAFKA_PARTITION_UA);
+  const auto error = rd_kafka_subscribe(client_.get(), topics.get());
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
+  return fail(failure(error, fmt::format("joining the nodes of topic {}", topic_)));
+}
+
+void Membership::take_part(bool takes_part) {
+  const std::scoped_lock lock(mutex_);
+  takes_part_ = takes_part;
 }
 
 void Membership::leave() {
@@ -128,12 +161,20 @@ void Membership::look_again() {
 void Membership::run(const std::stop_token& stop) {
   const base::SystemClock clock;
   base::Duration next_look{};
+  bool is_subscribed = true;
   while (!stop.stop_requested()) {
     serve(step);
+    bool takes_part = true;
     {
       const std::scoped_lock lock(mutex_);
       if (std::exchange(look_again_, false)) next_look = clock.monotonic();
+      takes_part = takes_part_;
     }
+    if (takes_part && !is_subscribed) {
+      if (const base::Status subscribed = subscribe(); !subscribed) listener_.failed(subscribed.error());
+    }
+    if (!takes_part && is_subscribed) rd_kafka_unsubscribe(client_.get());
+    is_subscribed = takes_part;
     if (clock.monotonic() < next_look) continue;
     look();
     next_look = clock.monotonic() + look_every;
@@ -179,7 +220,10 @@ void Membership::follow_rebalance(rd_kafka_event_t* event) {
 
 void Membership::look() {
   auto members = describe_group(client_.get(), group_);
-  if (!members) return listener_.failed(members.error());
+  // One answer that does not come is no news; what was known is used meanwhile.
+  if (!members && ++failed_looks_ % failed_looks_reported == 0) listener_.failed(members.error());
+  if (!members) return;
+  failed_looks_ = 0;
   const std::scoped_lock lock(mutex_);
   members_ = *std::move(members);
 }

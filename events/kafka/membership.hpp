@@ -62,26 +62,33 @@ class Membership {
   Membership(const Membership&) = delete;
   Membership& operator=(const Membership&) = delete;
 
-  /// Gives the shards back, which calls revoked(), and leaves the group. Idempotent; one thread.
+  /// false: gives every shard back, which calls revoked(), and takes none; it goes on to know the others. true, as at
+  /// the beginning: takes its part again. Returns at once; any thread.
+  void take_part(bool takes_part);
+  /// As take_part(false), waits for that, and ends. Idempotent; one thread.
   void leave();
   /// As members_of(), as last looked up: every second, and soon after look_again(). Any thread.
   [[nodiscard]] std::vector<Member> members() const;
   void look_again();
 
  private:
-  Membership(Client client, std::string group, MembershipListener listener);
+  Membership(Client client, const Settings& settings, MembershipListener listener);
+  [[nodiscard]] base::Status subscribe();
   void run(const std::stop_token& stop);
   void serve(base::Duration patience);
   void follow_rebalance(rd_kafka_op_s* event);
   void look();
 
   Client client_;
-  std::string group_;
+  const std::string topic_;
+  const std::string group_;
   MembershipListener listener_;
-  std::set<record::ShardId> shards_;  ///< the thread's own
+  std::set<record::ShardId> shards_;  ///< the thread's own, like the next
+  std::uint32_t failed_looks_ = 0;    ///< one after the other
   mutable std::mutex mutex_;
   std::vector<Member> members_;
   bool look_again_ = true;
+  bool takes_part_ = true;
   std::jthread thread_;
 };
 

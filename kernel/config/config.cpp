@@ -121,6 +121,35 @@ base::Status check_folder(std::string_view text) {
               fmt::format("'{}' begins with '~', which only a shell replaces; write the whole path", text));
 }
 
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+}
+
+base::Status check_node_name(std::string_view text) {
+  if (text.size() <= 63 && std::ranges::all_of(text, is_name_character)) return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not 1 to 63 of a-z, 0-9, '-' and '.'", text));
+}
+
+base::Status check_node_address(std::string_view text) {
+  const std::size_t colon = has_port(text) ? text.rfind(':') : text.size();
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view port = text.substr(std::min(colon + 1, text.size()));
+  std::uint16_t number = 1;
+  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
+  const bool is_port = port.empty() || (error == std::errc() && end == port.data() + port.size() && number > 0);
+  const bool is_host = colon == text.size() || !host.empty();
+  if (is_port && is_host && text.size() <= 260 && !text.ends_with(':') && std::ranges::all_of(host, [](char c) {
+        return is_name_character(c) || (c >= 'A' && c <= 'Z') || c == '[' || c == ']' || c == ':';
+      })) {
+    return {};
+  }
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not host or host:port, such as 10.0.0.5:8400", text));
+}
+
+base::Status check_shared_folder(std::string_view text) {
+  return text.empty() ? base::Status() : check_folder(text);
+}
+
 const std::vector<Key>& keys() {
   static const std::vector<Key> all = {
       {"", "shards", IntegerKey{&Config::shards, 1, 256}, "",
@@ -142,6 +171,15 @@ const std::vector<Key>& keys() {
        "their own, which are larger."},
       {"http", "threads", IntegerKey{&Config::http_threads, 1, 64}, "",
        "The threads that read requests and write answers."},
+      {"node", "name", TextKey{&Config::node_name, "1 to 63 of a-z, 0-9, '-' and '.'", check_node_name}, "",
+       "The name of this node among those that share the shards. Empty: the name of the host."},
+      {"node", "address", TextKey{&Config::node_address, "host or host:port", check_node_address}, "",
+       "Where the other nodes reach the API of this one. Set: several travd share the shards of one topic. Empty: this "
+       "one owns them all."},
+      {"node", "shared_folder", TextKey{&Config::node_shared_folder, "path", check_shared_folder}, "",
+       "The folder of keys, secrets, packages and blobs, which every node reaches by this path or another. Needed "
+       "with "
+       "node.address."},
       {"audit", "origin", TextKey{&Config::audit_origin, "text of 1 to 200 characters", check_origin}, "",
        "The first part of the name of every audit trail: a host name that you own. It is fixed by the first start."},
       {"egress", "allow_private_network", SwitchKey{&Config::egress_allow_private_network}, "",
@@ -179,6 +217,9 @@ const std::vector<Key>& keys() {
       {"kafka", "user", TextKey{&Config::kafka_user, "text", any_text}, "", "The user of that login."},
       {"kafka", "password_file", TextKey{&Config::kafka_password_file, "path", any_text}, "",
        "File with the password of that login. A line end at its end is not part of it."},
+      {"kafka", "session_ms", IntegerKey{&Config::kafka_session_ms, 100, 300'000}, "ms",
+       "How long Kafka waits for a sign of life of a node before it gives its shards to the others. The brokers refuse "
+       "less than their group.min.session.timeout.ms."},
   };
   return all;
 }
@@ -326,7 +367,7 @@ std::string value_of(const Environment& environment, std::string_view variable) 
 }
 
 // A key that would be passed over is refused: somebody relies on it.
-base::Status check_kafka(const Config& config) {
+base::Status check_needs(const Config& config) {
   struct Need {
     std::string_view key;
     bool is_set;
@@ -339,22 +380,40 @@ base::Status check_kafka(const Config& config) {
   const bool has_key = !config.kafka_key_file.empty();
   const bool has_user = !config.kafka_user.empty();
   const bool has_password = !config.kafka_password_file.empty();
-  const std::array<Need, 9> needs = {{{"kafka.ca_file", has_ca, config.kafka_tls, "kafka.tls = true"},
-                                      {"kafka.certificate_file", has_certificate, config.kafka_tls, "kafka.tls = true"},
-                                      {"kafka.key_file", has_key, config.kafka_tls, "kafka.tls = true"},
-                                      {"kafka.certificate_file", has_certificate, has_key, "kafka.key_file"},
-                                      {"kafka.key_file", has_key, has_certificate, "kafka.certificate_file"},
-                                      {"kafka.user", has_user, logs_in, "kafka.mechanism"},
-                                      {"kafka.password_file", has_password, logs_in, "kafka.mechanism"},
-                                      {"kafka.mechanism", logs_in, has_user, "kafka.user"},
-                                      {"kafka.mechanism", logs_in, has_password, "kafka.password_file"}}};
+  const bool is_node = config.shares_shards();
+  const bool has_shared_folder = !config.node_shared_folder.empty();
+  const std::array<Need, 13> needs = {
+      {{"node.address", is_node, !config.kafka_brokers.empty(), "kafka.brokers"},
+       {"node.address", is_node, has_shared_folder, "node.shared_folder"},
+       {"node.shared_folder", has_shared_folder, is_node, "node.address"},
+       {"node.name", !config.node_name.empty(), is_node, "node.address"},
+       {"kafka.ca_file", has_ca, config.kafka_tls, "kafka.tls = true"},
+       {"kafka.certificate_file", has_certificate, config.kafka_tls, "kafka.tls = true"},
+       {"kafka.key_file", has_key, config.kafka_tls, "kafka.tls = true"},
+       {"kafka.certificate_file", has_certificate, has_key, "kafka.key_file"},
+       {"kafka.key_file", has_key, has_certificate, "kafka.certificate_file"},
+       {"kafka.user", has_user, logs_in, "kafka.mechanism"},
+       {"kafka.password_file", has_password, logs_in, "kafka.mechanism"},
+       {"kafka.mechanism", logs_in, has_user, "kafka.user"},
+       {"kafka.mechanism", logs_in, has_password, "kafka.password_file"}}};
   const auto* unmet = std::ranges::find_if(needs, [](const Need& need) { return need.is_set && !need.is_met; });
+  if (unmet == needs.end() && is_node && config.log_keep_days > 0) {
+    return fail(ErrorCode::invalid,
+                "log.keep_days is set, but nodes that share a log do not trim it yet: another one may "
+                "need what is older; remove log.keep_days");
+  }
   if (unmet == needs.end()) return {};
   return fail(ErrorCode::invalid,
               fmt::format("{0} is set, which needs {1}; set {1}, or remove {0}", unmet->key, unmet->needed));
 }
 
 }  // namespace
+
+bool has_port(std::string_view address) noexcept {
+  const std::size_t colon = address.rfind(':');
+  const std::size_t bracket = address.rfind(']');
+  return colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+}
 
 std::vector<KeyDescription> described_keys() {
   Config defaults;
@@ -437,7 +496,7 @@ base::Result<Config> load_config(const std::optional<std::filesystem::path>& fil
       return fail(ErrorCode::invalid, "no data folder: set data.folder in the configuration or TRAV_DATA_FOLDER");
     }
   }
-  TRV_TRY(check_kafka(config));
+  TRV_TRY(check_needs(config));
   return config;
 }
 

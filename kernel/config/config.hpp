@@ -24,6 +24,9 @@ struct Config {
   std::uint64_t http_port = 8400;
   std::uint64_t http_body_bytes_max = 1'000'000;
   std::uint64_t http_threads = 1;
+  std::string node_name;           ///< empty: that of the host
+  std::string node_address;        ///< empty: no other node shares the shards
+  std::string node_shared_folder;  ///< empty: data_folder
   std::string audit_origin = "travertine.local";
   bool egress_allow_private_network = false;
   std::uint64_t effects_concurrency_max = 256;
@@ -42,10 +45,20 @@ struct Config {
   std::string kafka_mechanism = "none";
   std::string kafka_user;
   std::string kafka_password_file;
+  std::uint64_t kafka_session_ms = 6000;
 
   // Of the command line alone.
   bool new_operator_token = false;
+
+  [[nodiscard]] bool shares_shards() const noexcept { return !node_address.empty(); }
+  /// The folder of keys, secrets, packages and blobs.
+  [[nodiscard]] const std::string& folder_beside_log() const noexcept {
+    return shares_shards() ? node_shared_folder : data_folder;
+  }
 };
+
+/// Of a host with or without a port, IPv6 addresses in brackets.
+[[nodiscard]] bool has_port(std::string_view address) noexcept;
 
 /// A key for people. docs/guides/configuration.md has one row for each.
 struct KeyDescription {

@@ -14,6 +14,7 @@
 #include "events/lmdb/folder_lock.hpp"
 #include "events/projection/snapshot_keeper.hpp"
 #include "kernel/config/event_log.hpp"
+#include "kernel/daemon/cluster.hpp"
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
@@ -69,6 +70,7 @@ struct Kernel::Parts {
   std::unique_ptr<projection::Snapshots> snapshots;
   std::unique_ptr<blob::FolderBlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
+  std::unique_ptr<Cluster> cluster;  ///< null where this node owns every shard
   std::unique_ptr<node::Node> node;
   std::unique_ptr<Room> room;
   gateway::TrailSigner signer;
@@ -86,10 +88,13 @@ struct Kernel::Parts {
   std::vector<std::unique_ptr<effects::TryJournal>> tries;
   std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
+  gateway::Nodes nodes;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
 
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
+  [[nodiscard]] gateway::Nodes make_nodes(const config::Config& config);
+  void begin_owning(node::Shard& shard);
   [[nodiscard]] base::Result<bool> is_named(const base::Digest& blob) const;
   [[nodiscard]] base::Result<std::set<egress::SecretReference>> secrets_of(const node::Shard& shard) const;
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
@@ -104,6 +109,7 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
   node::ShardObserver observer;
   observer.effects = [&dispatcher](shard::EffectChanges changes) { dispatcher.dispatch(std::move(changes)); };
   observer.taken_over = [&dispatcher] { dispatcher.look_again(); };
+  observer.ceded = [&dispatcher] { dispatcher.begin_pause(); };
   observer.failed = [this, last = base::Duration::min()](const base::Error& error) mutable {
     // The first of many says enough for a while.
     const base::Duration now = clock.monotonic();
@@ -115,14 +121,48 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
   observer.claimed = [this](const log::Claim& claim) {
     logger->debug("shard {}: claimed with epoch {}; the next record is {}", claim.shard.value(), claim.epoch.value(),
                   claim.next.value());
+    if (cluster) begin_owning(*node->shards()[claim.shard.value()]);
   };
   observer.committed = [this](log::ShardId id, log::Lsn last) {
+    if (cluster && id == node->platform().id()) follower->wake();
     if (!logger->should_log(spdlog::level::debug)) return;
     const shard::ShardMetrics metrics = node->shards()[id.value()]->metrics();
     logger->debug("shard {}: batch {} is durable up to record {}; {} records so far, {} commands wait", id.value(),
                   metrics.batches, last.value(), metrics.records, metrics.queue_length);
   };
   return observer;
+}
+
+gateway::Nodes Kernel::Parts::make_nodes(const config::Config& config) {
+  if (cluster) {
+    return {.self = cluster->self().node,
+            .list = [this] { return cluster->peers(); },
+            .take_part = [this](bool takes_part) { return cluster->take_part(takes_part); },
+            .forward_to = [this](const std::string& address,
+                                 http::Responder responder) { cluster->forward_to(address, std::move(responder)); }};
+  }
+  const auto itself = [this, name = node_name(config), address = config.http_address] {
+    node::Peer peer{.node = name, .address = fmt::format("{}:{}", address, server->port()), .shards = {}};
+    for (const auto& shard : node->shards()) peer.shards.insert(shard->id());
+    return std::vector{std::move(peer)};
+  };
+  return {.self = node_name(config),
+          .list = itself,
+          .take_part = [](bool) -> base::Status {
+            return base::fail(base::ErrorCode::conflict,
+                              "this node owns every shard: node.address is not set, so there "
+                              "is nobody to hand them to");
+          },
+          .forward_to = nullptr};
+}
+
+// On the shard's thread. What the last owner left undone.
+void Kernel::Parts::begin_owning(node::Shard& shard) {
+  if (&shard == &node->platform()) follower->wake();
+  const bool is_begun = shard.run_aside([this, &shard] {
+    if (const auto created = node->create_placed(shard); !created) logger->warn("{}", created.error().message());
+  });
+  if (!is_begun) logger->warn("shard {}: tenants that were placed and not created wait", shard.id().value());
 }
 
 base::Result<bool> Kernel::Parts::is_named(const base::Digest& blob) const {
@@ -236,7 +276,8 @@ base::Result<StartReport> Kernel::start() {
 
 base::Status Kernel::compose(StartReport& report) {
   Parts& parts = *parts_;
-  const std::filesystem::path& folder = config_.data_folder;
+  const std::filesystem::path folder = config_.data_folder;
+  const std::filesystem::path beside = config_.folder_beside_log();
   const std::uint64_t map_bytes = config_.data_map_gib << 30;
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   logger_->debug("start: {} is locked", folder.string());
@@ -245,6 +286,10 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(config::refuse_two_logs(config_));
   TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
   report.log = parts.log.name;
+  if (config_.shares_shards()) {
+    TRV_TRY(make_private_folder(beside));
+    parts.cluster = std::make_unique<Cluster>(config_, clock_, logger_);
+  }
   const auto has_room = [folder](std::uint64_t bytes) { return disk_has_room(folder, bytes); };
   projection::SnapshotPorts snapshots{.log = *parts.log.log,
                                       .clock = clock_,
@@ -252,28 +297,31 @@ base::Status Kernel::compose(StartReport& report) {
                                       .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
                                       .has_room = has_room};
   TRV_TRY_ASSIGN(parts.snapshots, projection::Snapshots::open(folder / "snapshots", std::move(snapshots)));
-  const node::NodeOptions node{folder / "projection", map_bytes, static_cast<std::uint32_t>(config_.shards),
-                               parts.snapshots.get()};
+  const node::NodeOptions node{.folder = folder / "projection",
+                               .map_bytes = map_bytes,
+                               .shards = static_cast<std::uint32_t>(config_.shards),
+                               .snapshots = parts.snapshots.get(),
+                               .forward = parts.cluster ? parts.cluster->forward() : node::Forward()};
   TRV_TRY_ASSIGN(parts.blobs,
-                 blob::FolderBlobStore::open(folder / "blobs", gateway::event_body_bytes_max, random_, has_room));
+                 blob::FolderBlobStore::open(beside / "blobs", gateway::event_body_bytes_max, random_, has_room));
   TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
   const std::uint64_t last = parts.node->platform().log_end().value();
   logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
-  TRV_TRY(make_private_folder(folder / "keys"));
-  TRV_TRY(check_keys(folder, last));
-  TRV_TRY(check_log_of_keys(folder, last, *parts.log.log, parts.log.name));
-  TRV_TRY(keep_origin(folder / "keys" / "audit.origin", config_.audit_origin));
+  TRV_TRY(make_private_folder(beside / "keys"));
+  TRV_TRY(check_keys(beside, last));
+  TRV_TRY(check_log_of_keys(beside, last, *parts.log.log, parts.log.name));
+  TRV_TRY(keep_origin(beside / "keys" / "audit.origin", config_.audit_origin));
   TRV_TRY_ASSIGN(const note::SigningKey audit_key,
-                 note::load_or_create(folder / "keys" / "audit.pem", config_.audit_origin, random_));
+                 note::load_or_create(beside / "keys" / "audit.pem", config_.audit_origin, random_));
   parts.signer = {config_.audit_origin, audit_key.to_pem()};
-  TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(folder / "secrets", random_));
+  TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(beside / "secrets", random_));
   parts.secret_follower = std::make_unique<http::Workers>(1, secrets_followed_max);
   parts.connections = std::make_unique<ProjectedConnections>(*parts.node);
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
   TRV_TRY_ASSIGN(parts.archives,
-                 blob::FolderBlobStore::open(folder / "packages", package::package_bytes_max, random_, has_room));
+                 blob::FolderBlobStore::open(beside / "packages", package::package_bytes_max, random_, has_room));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
   plugin_host::HostConfiguration hosting;
   TRV_TRY_ASSIGN(hosting.trial_program, beside_this_program("trav-plugin-host"));
@@ -287,10 +335,12 @@ base::Status Kernel::compose(StartReport& report) {
       .host = *parts.plugins,
       .clock = clock_,
       .submit = [&parts](shard::Command command) { parts.node->platform().submit(std::move(command)); },
+      .is_owner = [&parts] { return !parts.cluster || parts.node->platform().is_owned(); },
       .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); }});
   logger_->debug("start: keys, secrets and packages are open");
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = (config_.effects_concurrency_max + config_.shards - 1) / config_.shards;
+  dispatching.begins_paused = parts.cluster != nullptr;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
   TRV_TRY(make_private_folder(folder / "tries"));
   TRV_TRY_ASSIGN(parts.crash_note, CrashNote::open(folder / "tries" / "crash"));
@@ -307,6 +357,7 @@ base::Status Kernel::compose(StartReport& report) {
                       }});
   }
   parts.room = std::make_unique<Room>(folder, std::move(stores), clock_, logger_);
+  parts.nodes = parts.make_nodes(config_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
   http::ServerOptions http;
   http.address = config_.http_address;
@@ -321,7 +372,8 @@ base::Status Kernel::compose(StartReport& report) {
                              .effects = parts.dispatchers,
                              .random = random_,
                              .signer = parts.signer,
-                             .snapshots = *parts.snapshots};
+                             .snapshots = *parts.snapshots,
+                             .nodes = parts.nodes};
   http.opens_at_start = false;
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
@@ -345,16 +397,32 @@ base::Status Kernel::compose(StartReport& report) {
                     "owner token: `trav token create NAME --role owner --as-operator --tenant {0}`",
                     tenant.value()));
   }
-  sweep(report);
+  if (!parts.cluster) sweep(report);
   parts.keep_snapshots(config_);
+  if (parts.cluster) return join(report);
   if (ending_.stop_requested()) return base::fail(base::ErrorCode::cancelled, "the start was ended");
   // Last: a start that fails has not used up the token that it could not show.
   TRV_TRY(first_start(report));
   if (last > 0) return {};
   // Where this fails, the next start does it.
   const std::uint64_t records = parts.node->platform().metrics().applied_lsn;
-  const base::Status named = check_log_of_keys(folder, records, *parts.log.log, parts.log.name);
+  const base::Status named = check_log_of_keys(beside, records, *parts.log.log, parts.log.name);
   if (!named) report.problems.push_back(named.error().message());
+  return {};
+}
+
+// What lies beside the log is not swept: another node may be about to name it.
+base::Status Kernel::join(StartReport& report) {
+  Parts& parts = *parts_;
+  TRV_TRY(parts.cluster->join(*parts.node, report.port, [&parts](const std::set<log::ShardId>& shards) {
+    for (const log::ShardId shard : shards) parts.dispatchers[shard.value()]->begin_pause();
+    for (const log::ShardId shard : shards) parts.dispatchers[shard.value()]->pause();
+  }));
+  TRV_TRY_ASSIGN(const bool owns_platform, parts.cluster->wait_for_platform(ending_.get_token()));
+  report.node = fmt::format("{} at {}", parts.cluster->self().node, parts.cluster->self().address);
+  if (owns_platform) return first_start(report);
+  if (!config_.new_operator_token) return {};
+  report.problems.push_back("--new-operator-token: another node owns the platform's shard; start that one with it");
   return {};
 }
 
@@ -367,7 +435,7 @@ base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
                  shard.metrics().applied_lsn, shard.replayed());
   // Now, because from now on requests replace secrets.
   TRV_TRY_ASSIGN(const auto named, parts.secrets_of(shard));
-  TRV_TRY(check_secrets(config_.data_folder, named));
+  TRV_TRY(check_secrets(config_.folder_beside_log(), named));
   parts.named_secrets.insert(named.begin(), named.end());
   if (&shard != &parts.node->platform()) return {};
   TRV_TRY_ASSIGN(plugin_host::PackageFollower::Started packages, parts.follower->start());
@@ -441,6 +509,10 @@ void Kernel::sweep(StartReport& report) {
 void Kernel::stop() {
   if (!parts_) return;
   Parts& parts = *parts_;
+  // While it still forwards requests to the others.
+  if (parts.cluster) {
+    if (const auto drained = parts.cluster->take_part(false); !drained) logger_->warn("{}", drained.error().message());
+  }
   // Requests that wait for a package are answered, so that the server does not wait for them.
   if (parts.follower) parts.follower->stop();
   if (parts.server) parts.server->stop(stop_grace);

@@ -25,6 +25,7 @@ namespace trv::daemon {
 struct StartReport {
   std::uint16_t port = 0;
   std::string log;                            ///< which one it is, for people
+  std::string node;                           ///< among others, for people; empty where it is alone
   std::uint64_t records = 0;                  ///< in the log
   std::uint64_t replayed = 0;                 ///< records applied to bring the projection up to date
   std::string rebuilt_because;                ///< empty: the projection was good
@@ -56,6 +57,7 @@ class Kernel {
  private:
   struct Parts;
   [[nodiscard]] base::Status compose(StartReport& report);
+  [[nodiscard]] base::Status join(StartReport& report);
   [[nodiscard]] base::Status prepare(const node::Shard& shard, StartReport& report);
   void serve(const node::Shard& shard);
   void sweep(StartReport& report);

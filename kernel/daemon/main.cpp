@@ -94,6 +94,7 @@ void announce(const config::Config& config, const daemon::StartReport& report, b
   fmt::print("  data     {} ({} records", config.data_folder, report.records);
   if (report.replayed > 0) fmt::print(", {} replayed", report.replayed);
   fmt::print(")\n  log      {}\n  plugins  {} loaded\n", report.log, report.plugins);
+  if (!report.node.empty()) fmt::print("  node     {}\n", report.node);
   if (!report.rebuilt_because.empty()) fmt::print("  state    rebuilt {}\n", report.rebuilt_because);
   for (const std::string& problem : report.problems) fmt::print("  problem  {}\n", problem);
   if (report.operator_token) {

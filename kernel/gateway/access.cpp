@@ -6,6 +6,7 @@
 #include <charconv>
 #include <memory>
 
+#include "kernel/gateway/at_owner.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/query.hpp"
 #include "kernel/tenancy/decisions.hpp"
@@ -16,9 +17,6 @@
 namespace trv::gateway {
 namespace {
 
-constexpr std::string_view token_prefix = "trv_";
-constexpr std::size_t token_bytes_max = 128;
-
 std::size_t count_headers(const http::Request& request, std::string_view name) {
   std::size_t count = 0;
   for (std::size_t i = 0; i < request.header_count(); ++i) {
@@ -27,32 +25,21 @@ std::size_t count_headers(const http::Request& request, std::string_view name) {
   return count;
 }
 
-/// The tenant that the text of a token names; nullopt for what cannot be a token of ours.
-std::optional<base::TenantId> tenant_of(std::string_view token) {
-  if (!token.starts_with(token_prefix) || token.size() > token_bytes_max) return std::nullopt;
-  token.remove_prefix(token_prefix.size());
-  const std::string_view tenant = token.substr(0, token.find('_'));
-  if (tenant.size() == token.size() || !base::check_label("tenant", tenant)) return std::nullopt;
-  return base::TenantId(tenant);
-}
-
 Result<tenancy::Token> authenticate(const node::Node& node, const http::Request& request) {
-  constexpr std::string_view scheme = "Bearer ";
-  const auto header = request.header("Authorization");
   for (const std::string_view name : {"Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID"}) {
     if (count_headers(request, name) > 1) {
       return fail(ErrorCode::invalid,
                   fmt::format("the request has more than one {} header; send the one that is meant", name));
     }
   }
-  if (!header) return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
-  if (header->size() <= scheme.size() || !base::equal_ignoring_case(header->substr(0, scheme.size()), scheme)) {
-    return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
+  if (!request.header("Authorization")) {
+    return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
   }
-  const std::string_view text = header->substr(scheme.size());
+  const std::string_view text = token_of(request);
+  if (text.empty()) return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
   // A tenant that does not exist and a token that does not exist are the same answer.
   const base::Error unknown(ErrorCode::unauthenticated, "the token is not known, was revoked or has expired");
-  const auto tenant = tenant_of(text);
+  const auto tenant = tenant_of_token(text);
   if (!tenant) return fail(unknown);
   TRV_TRY_ASSIGN(const node::Shard* shard, node.shard_of(*tenant));
   TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
@@ -138,43 +125,47 @@ NewToken make_token(base::Random& random, const base::TenantId& tenant) {
   random.fill(secret);
   NewToken token;
   token.id = base::to_hex(id);
-  token.text = fmt::format("{}{}_{}_{}", token_prefix, tenant.value(), token.id, base::to_base64url(secret));
+  token.text = fmt::format("trv_{}_{}_{}", tenant.value(), token.id, base::to_base64url(secret));
   token.hash = base::sha256(base::as_bytes(token.text));
-  TRV_ENSURES(token.text.size() <= token_bytes_max && tenant_of(token.text) == tenant);
+  TRV_ENSURES(tenant_of_token(token.text) == tenant);
   return token;
 }
 
 http::Handler guarded(const node::Node& node, Resource resource, Handle handle, GuardOptions options) {
   TRV_EXPECTS(handle != nullptr);
-  return
-      [&node, resource, options, handle = std::move(handle)](const http::Request& request, http::Responder responder) {
-        Result<tenancy::Token> token = authenticate(node, request);
-        if (!token) return responder.fail(token.error());
-        // The event of a refused call belongs to the tenant of the caller.
-        const base::TenantId own = token->tenant;
-        const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
-        const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
-        const Verb verb = request.method() == "GET" || request.method() == "HEAD" ? Verb::read : Verb::write;
-        auto error = refusal(*token, tenant, resource, verb, options.reach);
-        const base::TenantId id = tenant && !error ? base::TenantId(*tenant) : own;
-        // Of a tenant of others the operator sees what the platform's shard knows.
-        const bool is_platforms = id != own && options.reach == Reach::own_tenant;
-        const auto shard = is_platforms ? &node.platform() : node.shard_of(id);
-        if (!shard) return responder.fail(shard.error());
-        Call call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id, .shard = **shard};
-        if (error) return record_refusal(std::move(call), *std::move(error));
-        // Nothing outside its tenant: only the operator's token leaves its own.
-        TRV_ASSERT(id == own || own == base::system_tenant());
-        if (id != own && options.reach == Reach::operator_too) {
-          if (const auto exists = check_exists(call.shard, id); !exists) return call.responder.fail(exists.error());
-        }
-        if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
-          if (auto refused = refuse_media(request, {"application/json"}))
-            return call.responder.send(*std::move(refused));
-        }
-        if (const base::Status known = check_query(request); !known) return call.responder.fail(known.error());
-        if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
-      };
+  http::Handler checked = [&node, resource, options, handle = std::move(handle)](const http::Request& request,
+                                                                                 http::Responder responder) {
+    Result<tenancy::Token> token = authenticate(node, request);
+    if (!token) return responder.fail(token.error());
+    // The event of a refused call belongs to the tenant of the caller.
+    const base::TenantId own = token->tenant;
+    const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;
+    const auto tenant = has_tenant ? std::optional(request.parameter("tenant")) : std::nullopt;
+    const Verb verb = request.method() == "GET" || request.method() == "HEAD" ? Verb::read : Verb::write;
+    auto error = refusal(*token, tenant, resource, verb, options.reach);
+    const base::TenantId id = tenant && !error ? base::TenantId(*tenant) : own;
+    // Of a tenant of others the operator sees what the platform's shard knows.
+    const bool is_platforms = id != own && options.reach == Reach::own_tenant;
+    const auto shard = is_platforms ? &node.platform() : node.shard_of(id);
+    if (!shard) return responder.fail(shard.error());
+    // A refusal is recorded in the caller's tenant, which may live elsewhere than the one of the path.
+    if ((options.where == Where::owner || error) && is_elsewhere(node, **shard, request)) {
+      return node.forward(**shard, std::move(responder), true);
+    }
+    Call call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id, .shard = **shard};
+    if (error) return record_refusal(std::move(call), *std::move(error));
+    // Nothing outside its tenant: only the operator's token leaves its own.
+    TRV_ASSERT(id == own || own == base::system_tenant());
+    if (id != own && options.reach == Reach::operator_too) {
+      if (const auto exists = check_exists(call.shard, id); !exists) return call.responder.fail(exists.error());
+    }
+    if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
+      if (auto refused = refuse_media(request, {"application/json"})) return call.responder.send(*std::move(refused));
+    }
+    if (const base::Status known = check_query(request); !known) return call.responder.fail(known.error());
+    if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
+  };
+  return options.where == Where::owner ? at_owner(node, std::move(checked)) : checked;
 }
 
 std::string traceparent_of(const http::Request& request) {

@@ -62,9 +62,15 @@ enum class BodyRule {
   json,
   by_handler,  ///< the handler looks itself
 };
+/// Which node answers.
+enum class Where {
+  owner,  ///< of the tenant's shard
+  any,    ///< that follows the shard: its projection may be behind
+};
 struct GuardOptions {
   Reach reach = Reach::own_tenant;
   BodyRule body = BodyRule::json;
+  Where where = Where::owner;
 };
 
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the

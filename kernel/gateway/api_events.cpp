@@ -124,8 +124,9 @@ base::Status receive_all(blob::BlobStore& blobs, Call& call) {
 
 void add_event_routes(http::Router& router, const node::Node& node, blob::BlobStore& blobs) {
   router.route("GET", "/v1/tenants/{tenant}/events", guarded(node, Resource::events, list), {.may_wait = true});
-  router.route("GET", "/v1/tenants/{tenant}/events/stream",
-               guarded(node, Resource::events, [&node](Call& call) { return follow(node, call); }));
+  router.route(
+      "GET", "/v1/tenants/{tenant}/events/stream",
+      guarded(node, Resource::events, [&node](Call& call) { return follow(node, call); }, {.where = Where::any}));
   router.route("POST", "/v1/tenants/{tenant}/events",
                guarded(node, Resource::events, [&blobs](Call& call) { return receive_all(blobs, call); },
                        {.body = BodyRule::by_handler}),

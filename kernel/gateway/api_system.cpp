@@ -69,6 +69,7 @@ http::Router make_router(const Ports& ports) {
   add_event_routes(router, ports.node, ports.blobs);
   add_webhook_routes(router, ports.node, ports.packages.host, ports.secrets.store, ports.blobs);
   add_audit_routes(router, ports.node, ports.signer);
+  add_node_routes(router, ports.node, ports.nodes);
   return router;
 }
 

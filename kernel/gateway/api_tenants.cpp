@@ -1,5 +1,8 @@
 #include <fmt/format.h>
 
+#include <chrono>
+#include <thread>
+
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -8,6 +11,10 @@
 
 namespace trv::gateway {
 namespace {
+
+/// For a placement to come from the platform's log.
+constexpr int placement_tries = 200;
+constexpr auto placement_wait = std::chrono::milliseconds(10);
 
 json::Value to_object(const tenancy::Tenant& tenant) {
   return {{"id", tenant.id.value()}, {"display_name", tenant.display_name}, {"created", tenant.created.to_rfc3339()}};
@@ -41,9 +48,28 @@ void create_in_its_shard(node::Shard& shard, Call call, const tenancy::Tenant& t
       });
 }
 
+// The second step, on the node that owns the tenant's shard: the platform's owner has placed it, and sent the request
+// on.
+base::Status create_where_placed(const node::Node& node, base::Random& random, Call& call) {
+  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"id", "display_name"}));
+  TRV_TRY_ASSIGN(const std::string id, body.text("id"));
+  for (int tries = 0; tries < placement_tries; ++tries) {
+    TRV_TRY_ASSIGN(const auto tenant, node.tenant(base::TenantId(id)));
+    if (tenant) {
+      create_in_its_shard(*node.shards()[tenant->shard.value()], std::move(call), *tenant,
+                          make_token(random, tenant->id));
+      return {};
+    }
+    std::this_thread::sleep_for(placement_wait);
+  }
+  return fail(ErrorCode::unavailable,
+              "the tenant is placed, but this node does not know it yet; ask again in a moment");
+}
+
 // Two steps, because two logs are written: the platform places the tenant, then it is created where it was placed. What
 // the first left alone, a second request or the next start goes on with.
 base::Status create_tenant(const node::Node& node, base::Random& random, Call& call) {
+  if (node.is_shared() && !node.platform().is_owned()) return create_where_placed(node, random, call);
   TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"id", "display_name"}));
   TRV_TRY_ASSIGN(const std::string id, body.text("id"));
   TRV_TRY_ASSIGN(const auto name, body.optional_text("display_name"));
@@ -59,6 +85,8 @@ base::Status create_tenant(const node::Node& node, base::Random& random, Call& c
                        TRV_ASSERT(tenant->has_value());  // it is durable and projected
                        const auto shard = node.shard_of(id);
                        if (!shard) return placed.responder.fail(shard.error());
+                       if (node.is_shared() && !(*shard)->is_owned())
+                         return node.forward(**shard, std::move(placed.responder), true);
                        create_in_its_shard(**shard, std::move(placed), **tenant, make_token(random, id));
                      });
 }
@@ -113,9 +141,10 @@ base::Status add_member(Call& call) {
 }  // namespace
 
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random) {
-  router.route("POST", "/v1/tenants", guarded(node, Resource::tenants, [&node, &random](Call& call) {
-                 return create_tenant(node, random, call);
-               }));
+  router.route(
+      "POST", "/v1/tenants",
+      guarded(node, Resource::tenants, [&node, &random](Call& call) { return create_tenant(node, random, call); }),
+      {.may_wait = true});
   router.route("GET", "/v1/tenants", guarded(node, Resource::tenants, [&node](Call& call) {
                  return answer_list(
                      node.platform(), call,

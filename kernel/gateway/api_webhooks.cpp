@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "kernel/gateway/access.hpp"
+#include "kernel/gateway/at_owner.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -155,11 +156,11 @@ void deliver(const Door& door, http::Responder responder) {
 
 void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                         egress::SecretStore& secrets, blob::BlobStore& blobs) {
-  router.route("POST", "/v1/tenants/{tenant}/webhooks/{plugin}/{name}",
-               [door = Door{node, plugins, secrets, blobs}](const http::Request&, http::Responder responder) {
-                 deliver(door, std::move(responder));
-               },
-               {.body_bytes_max = event_body_bytes_max, .may_wait = true});
+  router.route(
+      "POST", "/v1/tenants/{tenant}/webhooks/{plugin}/{name}",
+      at_owner(node, [door = Door{node, plugins, secrets, blobs}](
+                         const http::Request&, http::Responder responder) { deliver(door, std::move(responder)); }),
+      {.body_bytes_max = event_body_bytes_max, .may_wait = true});
 }
 
 }  // namespace trv::gateway

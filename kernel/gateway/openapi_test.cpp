@@ -32,8 +32,16 @@ struct alignas(std::max_align_t) Nothing {
 /// "GET /v1/tenants/{tenant}" for every route of the daemon; the document writes {path...} as {path}.
 std::set<std::string> routes() {
   static Nothing nothing;
-  const http::Router router = make_router(
-      {nothing, {nothing, nothing, nothing}, {nothing, nothing}, nothing, nothing, {}, nothing, nothing, nothing});
+  const http::Router router = make_router({nothing,
+                                           {nothing, nothing, nothing},
+                                           {nothing, nothing},
+                                           nothing,
+                                           nothing,
+                                           {},
+                                           nothing,
+                                           nothing,
+                                           nothing,
+                                           nothing});
   std::set<std::string> all;
   for (const http::Route* route : router.routes()) {
     std::string pattern = route->pattern;

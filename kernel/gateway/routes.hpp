@@ -10,6 +10,7 @@
 #include "kernel/gateway/metrics.hpp"
 #include "kernel/http/router.hpp"
 #include "kernel/http/workers.hpp"
+#include "kernel/node/forwarder.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/package_follower.hpp"
 
@@ -34,6 +35,16 @@ struct Secrets {
   http::Workers& follower;
 };
 
+/// The nodes that share the shards. Any thread.
+struct Nodes {
+  std::string self;                               ///< the name of this one
+  std::function<std::vector<node::Peer>()> list;  ///< as they are known now
+  std::function<base::Status(bool takes_part)>
+      take_part;  ///< hands the shards of this node over, or takes its part again; waits
+  std::function<void(const std::string& address, http::Responder responder)> forward_to;
+};
+
+void add_node_routes(http::Router& router, const node::Node& node, const Nodes& nodes);
 void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics);
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
@@ -60,6 +71,7 @@ struct Ports {
   base::Random& random;  ///< fit for keys; any thread
   const TrailSigner& signer;
   const projection::Snapshots& snapshots;
+  const Nodes& nodes;
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);
 

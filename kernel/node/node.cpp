@@ -15,8 +15,8 @@ constexpr std::size_t tenants_per_read = 500;
 
 }  // namespace
 
-Node::Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock, base::Random& random)
-    : shards_(std::move(shards)), clock_(clock) {
+Node::Node(std::vector<std::unique_ptr<Shard>> shards, Forward forward, const base::Clock& clock, base::Random& random)
+    : shards_(std::move(shards)), forward_(std::move(forward)), clock_(clock) {
   random.fill(salt_);
   TRV_EXPECTS(!shards_.empty());
   for (std::size_t i = 0; i < shards_.size(); ++i) TRV_EXPECTS(shards_[i]->id() == log::ShardId(i));
@@ -28,11 +28,15 @@ base::Result<std::unique_ptr<Node>> Node::open(const NodeOptions& options, log::
   TRV_EXPECTS(options.shards > 0);
   std::vector<std::unique_ptr<Shard>> shards;
   for (std::uint32_t id = 0; id < options.shards; ++id) {
-    const ShardPlace place{log::ShardId(id), options.folder / std::to_string(id), options.map_bytes, options.snapshots};
+    const ShardPlace place{.id = log::ShardId(id),
+                           .folder = options.folder / std::to_string(id),
+                           .map_bytes = options.map_bytes,
+                           .snapshots = options.snapshots,
+                           .ownership = options.forward ? shard::Ownership::assigned : shard::Ownership::sole};
     TRV_TRY_ASSIGN(auto shard, Shard::open(place, log, blobs, catalog, clock, random));
     shards.push_back(std::move(shard));
   }
-  return std::unique_ptr<Node>(new Node(std::move(shards), clock, random));
+  return std::unique_ptr<Node>(new Node(std::move(shards), options.forward, clock, random));
 }
 
 base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of, const std::stop_token& stop) {
@@ -46,7 +50,10 @@ base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of
       TRV_TRY_ASSIGN(placed, tenants());
       TRV_TRY(check_placements(placed));
     }
-    TRV_TRY(create_placed(*shard, placed));
+    if (!is_shared()) {
+      TRV_TRY_ASSIGN(const auto created, create_placed(*shard, placed));
+      created_at_start_.insert(created_at_start_.end(), created.begin(), created.end());
+    }
     TRV_TRY(shard->serve());
   }
   TRV_ENSURES(catching_up().empty());
@@ -65,7 +72,15 @@ base::Status Node::check_placements(const std::vector<tenancy::Tenant>& placed) 
   return {};
 }
 
-base::Status Node::create_placed(Shard& shard, const std::vector<tenancy::Tenant>& placed) {
+base::Status Node::create_placed(Shard& shard) {
+  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> placed, tenants());
+  TRV_TRY(create_placed(shard, placed));
+  return {};
+}
+
+base::Result<std::vector<base::TenantId>> Node::create_placed(Shard& shard,
+                                                              const std::vector<tenancy::Tenant>& placed) {
+  std::vector<base::TenantId> created;
   for (const tenancy::Tenant& tenant : placed) {
     if (tenant.shard != shard.id()) continue;
     {
@@ -76,9 +91,9 @@ base::Status Node::create_placed(Shard& shard, const std::vector<tenancy::Tenant
     TRV_TRY(shard.decide_and_wait(tenant.id, [&](const lmdb::Txn& state, shard::DecisionContext& context) {
       return tenancy::decide(shard.tenancy(), state, context, tenancy::CreateTenant{tenant.id, tenant.display_name});
     }));
-    created_at_start_.push_back(tenant.id);
+    created.push_back(tenant.id);
   }
-  return {};
+  return created;
 }
 
 base::Status Node::stop() {
@@ -120,6 +135,8 @@ base::Result<Shard*> Node::home_of(const base::TenantId& id) const {
     TRV_ASSERT(known->shard.value() < shards_.size());  // checked at the start, and decided so since
     return shards_[known->shard.value()].get();
   }
+  // Its owner may know more, and answers alike for every tenant that does not exist.
+  if (is_shared()) return &platform();
   // The same answers as for a tenant that exists, also while its shard is replayed.
   const base::Digest any = base::sha256({salt_, base::as_bytes(id.value())});
   return shards_[1 + any.front() % (shards_.size() - 1)].get();

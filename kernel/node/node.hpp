@@ -10,15 +10,22 @@
 #include <stop_token>
 #include <vector>
 
+#include "kernel/http/responder.hpp"
 #include "kernel/node/shard.hpp"
 
 namespace trv::node {
+
+/// Has the request answered by the node that owns the shard; see Forwarder::forward. Any thread.
+using Forward = std::function<void(log::ShardId shard, http::Responder responder, bool says_shard)>;
 
 struct NodeOptions {
   std::filesystem::path folder;  ///< of the projections, one folder for each shard
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
   std::uint32_t shards = 1;
   projection::Snapshots* snapshots = nullptr;  ///< outlives the node
+  /// Set where several nodes share the shards: then each follows all of them as standby and owns those that it is
+  /// assigned. Empty: this one owns them all.
+  Forward forward = {};
 };
 
 /// Shard 0 is the platform's own: tenants and their placement, packages, operators. A tenant lives in the shard that
@@ -51,6 +58,18 @@ class Node {
   /// unavailable while that shard does not serve yet, with how far it is.
   [[nodiscard]] base::Result<Shard*> shard_of(const base::TenantId& tenant) const;
 
+  /// Whether other nodes own some of the shards.
+  [[nodiscard]] bool is_shared() const noexcept { return forward_ != nullptr; }
+  /// The shard whose owner answers for the tenant, also before that is ready. For a tenant that the directory here does
+  /// not have: the platform's where shards are shared, else some shard.
+  [[nodiscard]] base::Result<Shard*> home_of(const base::TenantId& tenant) const;
+  /// Contract: is_shared().
+  void forward(const Shard& shard, http::Responder responder, bool says_shard = false) const {
+    forward_(shard.id(), std::move(responder), says_shard);
+  }
+  /// Creates the tenants that were placed in a shard which this node owns, and not created. Not on the shard's thread.
+  [[nodiscard]] base::Status create_placed(Shard& shard);
+
   /// Tenants that start() created because an earlier process had placed them and no more. Nobody has an owner token of
   /// them: the operator issues one.
   [[nodiscard]] const std::vector<base::TenantId>& created_at_start() const noexcept { return created_at_start_; }
@@ -60,12 +79,13 @@ class Node {
   [[nodiscard]] base::Timestamp now() const { return clock_.now(); }
 
  private:
-  Node(std::vector<std::unique_ptr<Shard>> shards, const base::Clock& clock, base::Random& random);
+  Node(std::vector<std::unique_ptr<Shard>> shards, Forward forward, const base::Clock& clock, base::Random& random);
   [[nodiscard]] base::Status check_placements(const std::vector<tenancy::Tenant>& placed) const;
-  [[nodiscard]] base::Status create_placed(Shard& shard, const std::vector<tenancy::Tenant>& placed);
-  [[nodiscard]] base::Result<Shard*> home_of(const base::TenantId& tenant) const;
+  [[nodiscard]] base::Result<std::vector<base::TenantId>> create_placed(Shard& shard,
+                                                                        const std::vector<tenancy::Tenant>& placed);
 
   std::vector<std::unique_ptr<Shard>> shards_;  ///< by id, from 0 without gap
+  const Forward forward_;
   const base::Clock& clock_;
   std::array<std::uint8_t, 32> salt_{};  ///< so that clients cannot compute where a missing tenant is looked for
   std::vector<base::TenantId> created_at_start_;

@@ -23,6 +23,7 @@ Shard::Shard(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs
       random_(random),
       large_data_(blobs),
       where_aside_(place.aside),
+      ownership_(place.ownership),
       history_(log, place.id, catalog),
       feed_([this](const auto& tenant, const EventRange& range) { return events(tenant, range); }) {}
 
@@ -60,6 +61,7 @@ base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
   observer_ = std::move(observer);
   shard::ShardOptions options;
   options.shard = id();
+  options.ownership = ownership_;
   if (where_aside_ == Aside::own_thread) options.claim_wait = std::chrono::hours(24);
   processor_ = std::make_unique<shard::ShardProcessor>(options, log_, *stores_.projection, stores_.timers, clock_,
                                                        random_, listeners());
@@ -142,6 +144,7 @@ shard::ShardListeners Shard::listeners() {
   shard::ShardListeners listeners;
   listeners.effects = observer_.effects;
   listeners.taken_over = observer_.taken_over;
+  listeners.ceded = observer_.ceded;
   listeners.failed = observer_.failed;
   listeners.room = observer_.room;
   listeners.claimed = observer_.claimed;

@@ -30,6 +30,8 @@ struct ShardObserver {
   /// As those of shard::ShardListeners.
   std::function<void(shard::EffectChanges)> effects;
   std::function<void()> taken_over;
+  /// May be empty.
+  std::function<void()> ceded = {};
   /// What the log or the projection reports when it does not take a batch, and what becomes of a timer that fails.
   std::function<void(const base::Error&)> failed;
   /// Whether there is room to store more; see shard::ShardListeners. May be empty.
@@ -52,11 +54,17 @@ class Shard {
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  /// Claims the shard and brings the projection up to the log's end. Error: cancelled where `stop` asked for the end of
-  /// that.
+  /// Claims the shard, unless it is to be assigned, and brings the projection up to the log's end. Error: cancelled
+  /// where `stop` asked for the end of that.
   [[nodiscard]] base::Status start(ShardObserver observer, const std::stop_token& stop = {});
   /// Once, after start(): prepares, and serves from then on.
   [[nodiscard]] base::Status serve();
+  /// As those of shard::ShardProcessor, after start(). Any thread.
+  void own() { processor_->own(); }
+  void cede() { processor_->cede(); }
+  /// This process owns it, and may change it. Any thread.
+  [[nodiscard]] bool is_owned() const { return has_processor_ && processor_->ready(); }
+  [[nodiscard]] bool follows() const { return has_processor_ && processor_->follows(); }
   /// Whether requests may ask it. Before that only those who start it may, and its metrics are read.
   [[nodiscard]] bool is_serving() const noexcept { return is_serving_; }
   /// The last record of the log when the shard was opened.
@@ -122,6 +130,7 @@ class Shard {
   instance::DefinitionCache definitions_;
   instance::LargeData large_data_;
   const Aside where_aside_;
+  const shard::Ownership ownership_;
   EventHistory history_;
   EventFeed feed_;
   ShardObserver observer_;

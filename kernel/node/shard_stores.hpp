@@ -11,6 +11,7 @@
 #include "kernel/ingest/ingest_store.hpp"
 #include "kernel/retention/retention.hpp"
 #include "kernel/shard/outbox.hpp"
+#include "kernel/shard/shard_processor.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
 #include "kernel/workflow/instance/projector.hpp"
@@ -30,6 +31,7 @@ struct ShardPlace {
   projection::Snapshots* snapshots = nullptr;       ///< of projections; outlives the shard
   projection::Projector* last_projector = nullptr;  ///< applies behind the kernel's; outlives the shard
   Aside aside = Aside::another_thread;
+  shard::Ownership ownership = shard::Ownership::sole;
 };
 
 /// Threads as projection::Projection says. At the end the projection goes first.

@@ -39,7 +39,7 @@ base::Error reason_of(const base::Error& error) {
 }  // namespace
 
 PackageFollower::PackageFollower(FollowedPackages followed) : followed_(std::move(followed)) {
-  TRV_EXPECTS(followed_.submit != nullptr && followed_.report != nullptr);
+  TRV_EXPECTS(followed_.submit != nullptr && followed_.is_owner != nullptr && followed_.report != nullptr);
 }
 
 PackageFollower::~PackageFollower() {
@@ -53,18 +53,24 @@ base::Result<PackageFollower::Started> PackageFollower::start() {
   TRV_TRY_ASSIGN(const std::vector<Package> packages, named());
   for (const Package& package : packages) {
     if (package.status != PackageStatus::loaded) continue;
-    const auto examined = followed_.host.examine(package.package_sha256);
-    const base::Status loaded = examined ? followed_.host.load(*examined) : base::fail(examined.error());
-    if (loaded) {
-      ++started.loaded;
-      continue;
-    }
-    followed_.host.note_failure(package.plugin, package.version, reason_of(loaded.error()).message());
-    started.problems.push_back(fmt::format("{} did not load: {}", name_of(package), loaded.error().message()));
+    const base::Status loaded = load(package, {});
+    if (loaded) ++started.loaded;
+    if (!loaded) started.problems.push_back(loaded.error().message());
   }
   follower_ = std::jthread([this](const std::stop_token& stop) { follow(stop); });
   answerer_ = std::jthread([this](const std::stop_token& stop) { answer_in_time(stop); });
   return started;
+}
+
+// What the log calls loaded, and is not known to run here.
+base::Status PackageFollower::load(const Package& package, const std::stop_token& stop) {
+  const auto examined = followed_.host.examine(package.package_sha256, stop);
+  const base::Status loaded = examined ? followed_.host.load(*examined) : base::fail(examined.error());
+  known_.insert(package.package_sha256);
+  if (loaded) return {};
+  followed_.host.note_failure(package.plugin, package.version, reason_of(loaded.error()).message());
+  return base::fail(loaded.error().code(),
+                    fmt::format("{} did not load: {}", name_of(package), loaded.error().message()));
 }
 
 void PackageFollower::stop() {
@@ -89,7 +95,7 @@ void PackageFollower::wake() {
 
 void PackageFollower::follow(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
-    const bool is_settled = settle_pending(stop);
+    const bool is_settled = load_known(stop) && (!followed_.is_owner() || settle_pending(stop));
     const bool is_swept = sweep();
     std::unique_lock lock(mutex_);
     const auto woken = [this] { return woken_; };
@@ -100,6 +106,19 @@ void PackageFollower::follow(const std::stop_token& stop) {
     }
     woken_ = false;
   }
+}
+
+// Another node has settled these.
+bool PackageFollower::load_known(const std::stop_token& stop) {
+  const auto packages = named();
+  if (!packages) followed_.report(fmt::format("packages cannot be followed: {}", packages.error().message()));
+  if (!packages) return false;
+  for (const Package& package : *packages) {
+    const bool is_new = package.status == PackageStatus::loaded && !known_.contains(package.package_sha256);
+    if (!is_new || stop.stop_requested()) continue;
+    if (const base::Status loaded = load(package, stop); !loaded) followed_.report(loaded.error().message());
+  }
+  return true;
 }
 
 bool PackageFollower::settle_pending(const std::stop_token& stop) {
@@ -120,6 +139,7 @@ bool PackageFollower::settle(const Package& package, const std::stop_token& stop
     in_hand_ = package.package_sha256;
   }
   const base::Status loaded = load_first(package.package_sha256, stop);
+  known_.insert(package.package_sha256);
   const bool is_node_at_fault = !loaded && loaded.error().code() == ErrorCode::unavailable;
   if (!loaded) followed_.report(fmt::format("{} did not load: {}", name_of(package), loaded.error().message()));
   bool is_settled = false;
@@ -180,6 +200,7 @@ base::Status PackageFollower::record(const Package& package, std::optional<base:
 
 // What cannot be removed now is tried again with the next package, or at the next start.
 bool PackageFollower::sweep() {
+  if (!followed_.is_owner()) return true;
   const auto swept = followed_.store.sweep([this]() -> base::Result<std::set<base::Digest>> {
     TRV_TRY_ASSIGN(const std::vector<Package> packages, named());
     std::set<base::Digest> digests;

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -28,7 +29,10 @@ struct FollowedPackages {
   PluginStore& store;
   PluginHost& host;
   const base::Clock& clock;
-  std::function<void(shard::Command)> submit;      ///< to the platform's shard
+  std::function<void(shard::Command)> submit;  ///< to the platform's shard
+  /// Whether this node owns that shard: another one settles no package and removes nothing, but loads what the log
+  /// calls loaded.
+  std::function<bool()> is_owner;
   std::function<void(const std::string&)> report;  ///< one line for the daemon's log; any thread
 };
 
@@ -51,7 +55,8 @@ class PackageFollower {
   /// Ends a trial that is under way and answers everyone who waits. Idempotent.
   void stop();
 
-  /// A request for a package was recorded, or was not and left its archive.
+  /// A request for a package was recorded, or was not and left its archive; or the platform's log has gone on at
+  /// another node, or this one owns it now.
   void wake();
 
   using Answer = std::move_only_function<void(base::Result<tenancy::Package>)>;
@@ -68,6 +73,8 @@ class PackageFollower {
   };
 
   void follow(const std::stop_token& stop);
+  [[nodiscard]] bool load_known(const std::stop_token& stop);
+  [[nodiscard]] base::Status load(const tenancy::Package& package, const std::stop_token& stop);
   [[nodiscard]] bool settle_pending(const std::stop_token& stop);
   [[nodiscard]] bool settle(const tenancy::Package& package, const std::stop_token& stop);
   [[nodiscard]] base::Status load_first(const base::Digest& package_digest, const std::stop_token& stop);
@@ -80,7 +87,9 @@ class PackageFollower {
   [[nodiscard]] base::Result<tenancy::Package> find(const Waiting& waiting) const;
 
   const FollowedPackages followed_;
-  std::map<base::Digest, int> failed_tries_;  ///< the following thread's own
+  // Of start(), then of the following thread.
+  std::map<base::Digest, int> failed_tries_;
+  std::set<base::Digest> known_;  ///< packages whose library was loaded, or did not load
   std::mutex mutex_;
   std::condition_variable_any wake_;
   bool woken_ = false;

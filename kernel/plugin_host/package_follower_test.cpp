@@ -54,6 +54,7 @@ class PackageFollowerTest : public PluginHostTest {
                          .host = *host_,
                          .clock = clock_,
                          .submit = [this](shard::Command command) { shard_->submit(std::move(command)); },
+                         .is_owner = [] { return true; },
                          .report = [](const std::string&) {}});
   }
   PackageFollower::Started follow() {

@@ -21,6 +21,7 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
   add_events(tree);
   add_audit(tree);
   add_backup(tree);
+  add_node(tree);
   add_cluster(tree);
   add_log(tree);
   add_program(tree);

@@ -1,0 +1,197 @@
+#include "kernel/daemon/cluster.hpp"
+
+#include <fmt/ranges.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::daemon {
+namespace {
+
+constexpr auto claim_again_after = std::chrono::seconds(1);
+constexpr base::Duration cede_within = std::chrono::seconds(20);
+constexpr base::Duration drain_within = std::chrono::seconds(30);
+constexpr base::Duration settled_within = std::chrono::seconds(5);  ///< while the shards are distributed anew
+constexpr auto look_after = std::chrono::milliseconds(10);
+
+std::string text_of(const std::set<log::ShardId>& shards) {
+  std::vector<std::uint64_t> numbers;
+  for (const log::ShardId shard : shards) numbers.push_back(shard.value());
+  return fmt::format("{}", fmt::join(numbers, ", "));
+}
+
+}  // namespace
+
+std::string node_name(const config::Config& config) {
+  if (!config.node_name.empty()) return config.node_name;
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "node";
+  return name.data();
+}
+
+Cluster::Cluster(const config::Config& config, const base::Clock& clock, std::shared_ptr<spdlog::logger> logger)
+    : config_(config),
+      clock_(clock),
+      logger_(std::move(logger)),
+      self_{.node = node_name(config), .address = config.node_address, .shards = {}},
+      forwarder_([this](log::ShardId shard) { return owner_of(shard); }, clock) {
+  TRV_EXPECTS(config.shares_shards());
+}
+
+Cluster::~Cluster() {
+  leave();
+}
+
+node::Forward Cluster::forward() {
+  return [this](log::ShardId shard, http::Responder responder, bool says_shard) {
+    forwarder_.forward(shard, std::move(responder), says_shard);
+  };
+}
+
+base::Status Cluster::join(node::Node& node, std::uint16_t port, BeforeCede before_cede) {
+  TRV_EXPECTS(membership_ == nullptr && before_cede != nullptr);
+  node_ = &node;
+  if (!config::has_port(self_.address)) self_.address += fmt::format(":{}", port);
+  before_cede_ = std::move(before_cede);
+  TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config_));
+  kafka::MembershipListener listener;
+  listener.assigned = [this](const std::set<log::ShardId>& shards) { take(shards); };
+  listener.revoked = [this](const std::set<log::ShardId>& shards) { give_up(shards); };
+  listener.failed = [this](const base::Error& error) { logger_->warn("nodes: {}", error.message()); };
+  TRV_TRY_ASSIGN(
+      auto membership,
+      kafka::Membership::join(settings, {.self = self_, .session = std::chrono::milliseconds(config_.kafka_session_ms)},
+                              std::move(listener)));
+  {
+    const std::scoped_lock lock(mutex_);
+    membership_ = std::move(membership);
+  }
+  keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
+  return {};
+}
+
+base::Status Cluster::take_part(bool takes_part) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!membership_) return base::fail(base::ErrorCode::unavailable, "this node has not joined the others yet");
+    membership_->take_part(takes_part);
+  }
+  if (takes_part) return {};
+  const base::Duration deadline = clock_.monotonic() + drain_within;
+  const auto is_drained = [this] {
+    const std::scoped_lock lock(mutex_);
+    return assigned_.empty() && !gives_up_;
+  };
+  while (!is_drained()) {
+    if (clock_.monotonic() >= deadline) {
+      return base::fail(base::ErrorCode::unavailable,
+                        fmt::format("node {} still gives its shards up; ask again in a moment", self_.node));
+    }
+    std::this_thread::sleep_for(look_after);
+  }
+  return {};
+}
+
+std::vector<node::Peer> Cluster::peers() const {
+  const base::Duration deadline = clock_.monotonic() + settled_within;
+  std::vector<kafka::Member> found = members();
+  for (; found.empty() && clock_.monotonic() < deadline; found = members()) std::this_thread::sleep_for(look_after);
+  std::vector<node::Peer> peers;
+  for (kafka::Member& member : found) {
+    peers.push_back({std::move(member.node), std::move(member.address), std::move(member.shards)});
+  }
+  return peers;
+}
+
+void Cluster::leave() {
+  keeper_ = {};  // which asks it to stop, and joins it
+  std::unique_ptr<kafka::Membership> membership;
+  {
+    const std::scoped_lock lock(mutex_);
+    membership = std::move(membership_);
+  }
+  membership.reset();  // which calls give_up()
+}
+
+std::vector<kafka::Member> Cluster::members() const {
+  const std::scoped_lock lock(mutex_);
+  return membership_ ? membership_->members() : std::vector<kafka::Member>();
+}
+
+base::Result<bool> Cluster::wait_for_platform(const std::stop_token& stop) const {
+  TRV_EXPECTS(node_ != nullptr);
+  while (!stop.stop_requested()) {
+    if (node_->platform().is_owned()) return true;
+    for (const kafka::Member& member : members()) {
+      if (member.node != self_.node && member.shards.contains(node_->platform().id())) return false;
+    }
+    std::this_thread::sleep_for(look_after);
+  }
+  return base::fail(base::ErrorCode::cancelled, "the start was ended");
+}
+
+std::string Cluster::owner_of(log::ShardId shard) const {
+  const std::scoped_lock lock(mutex_);
+  if (!membership_) return "";
+  for (const kafka::Member& member : membership_->members()) {
+    if (!member.shards.contains(shard)) continue;
+    // It is assigned here, and not claimed yet.
+    if (member.node == self_.node && !node_->shards()[shard.value()]->is_owned()) return "";
+    return member.address;
+  }
+  membership_->look_again();
+  return "";
+}
+
+void Cluster::take(const std::set<log::ShardId>& shards) {
+  logger_->info("nodes: {} takes the shards {}", self_.node, text_of(shards));
+  const std::scoped_lock lock(mutex_);
+  for (const log::ShardId shard : shards) {
+    // A topic may have more partitions than there are shards.
+    if (shard.value() >= node_->shards().size()) continue;
+    assigned_.insert(shard);
+    node_->shards()[shard.value()]->own();
+  }
+}
+
+void Cluster::give_up(const std::set<log::ShardId>& shards) {
+  std::set<log::ShardId> ours;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const log::ShardId shard : shards) {
+      if (assigned_.erase(shard) > 0) ours.insert(shard);
+    }
+    gives_up_ = true;
+  }
+  before_cede_(ours);
+  for (const log::ShardId shard : ours) node_->shards()[shard.value()]->cede();
+  const base::Duration deadline = clock_.monotonic() + cede_within;
+  const auto are_ceded = [&] {
+    return std::ranges::none_of(ours, [&](log::ShardId shard) { return node_->shards()[shard.value()]->is_owned(); });
+  };
+  while (!are_ceded() && clock_.monotonic() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  {
+    const std::scoped_lock lock(mutex_);
+    gives_up_ = false;
+  }
+  logger_->info("nodes: {} has given up the shards {}", self_.node, text_of(ours));
+}
+
+void Cluster::keep(const std::stop_token& stop) {
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  std::unique_lock waiting(mutex);
+  while (!wake.wait_for(waiting, stop, claim_again_after, [&] { return stop.stop_requested(); })) {
+    const std::scoped_lock lock(mutex_);
+    for (const log::ShardId shard : assigned_) {
+      node::Shard& one = *node_->shards()[shard.value()];
+      if (one.follows()) one.own();
+    }
+  }
+}
+
+}  // namespace trv::daemon

@@ -1,0 +1,76 @@
+#pragma once
+// This node among those that share the shards: which of them it owns, and where the owners of the others are.
+
+#include <spdlog/fwd.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "events/kafka/membership.hpp"
+#include "kernel/config/config.hpp"
+#include "kernel/node/forwarder.hpp"
+#include "kernel/node/node.hpp"
+
+namespace trv::daemon {
+
+/// That of the configuration, by default that of the host.
+[[nodiscard]] std::string node_name(const config::Config& config);
+
+class Cluster {
+ public:
+  /// `clock` outlives the cluster. Precondition: config.shares_shards().
+  Cluster(const config::Config& config, const base::Clock& clock, std::shared_ptr<spdlog::logger> logger);
+  /// As leave().
+  ~Cluster();
+  Cluster(const Cluster&) = delete;
+  Cluster& operator=(const Cluster&) = delete;
+
+  /// For node::NodeOptions; valid as long as the cluster. Until join() nobody owns anything.
+  [[nodiscard]] node::Forward forward();
+
+  /// Called with shards of this node before it gives them up. Records what is under way in them.
+  using BeforeCede = std::function<void(const std::set<log::ShardId>& shards)>;
+  /// Joins the others; the shards come and go from then on. `node` follows all of them by now, and outlives the
+  /// membership. `port` is that of the API, for an address that names none. Errors: of the configuration.
+  [[nodiscard]] base::Status join(node::Node& node, std::uint16_t port, BeforeCede before_cede);
+  /// Returns when the platform's shard has an owner; true: this node. Error: cancelled where `stop` asked for the end.
+  [[nodiscard]] base::Result<bool> wait_for_platform(const std::stop_token& stop) const;
+  /// false: hands the shards over to the others, and waits for that; this node follows them from then on. true: takes
+  /// its part again. Any thread. Error: unavailable where that was not done in time; it goes on.
+  [[nodiscard]] base::Status take_part(bool takes_part);
+  /// Hands the shards over, and leaves. Idempotent.
+  void leave();
+
+  [[nodiscard]] const kafka::Member& self() const noexcept { return self_; }
+  /// As the brokers know them, as of the last second.
+  [[nodiscard]] std::vector<node::Peer> peers() const;
+  void forward_to(const std::string& address, http::Responder responder) {
+    forwarder_.forward_to(address, std::move(responder));
+  }
+
+ private:
+  [[nodiscard]] std::vector<kafka::Member> members() const;
+  [[nodiscard]] std::string owner_of(log::ShardId shard) const;
+  void take(const std::set<log::ShardId>& shards);
+  void give_up(const std::set<log::ShardId>& shards);
+  void keep(const std::stop_token& stop);
+
+  const config::Config config_;
+  const base::Clock& clock_;
+  const std::shared_ptr<spdlog::logger> logger_;
+  kafka::Member self_;
+  node::Node* node_ = nullptr;
+  BeforeCede before_cede_;
+  mutable std::mutex mutex_;
+  std::set<log::ShardId> assigned_;
+  bool gives_up_ = false;  ///< shards that are not assigned any more are on their way
+  std::unique_ptr<kafka::Membership> membership_;
+  std::jthread keeper_;  ///< claims again what is assigned and was lost
+  node::Forwarder forwarder_;
+};
+
+}  // namespace trv::daemon

@@ -1,0 +1,66 @@
+#include "kernel/gateway/at_owner.hpp"
+
+#include <charconv>
+
+#include "kernel/node/forwarder.hpp"
+#include "sdk/base/field_text.hpp"
+
+namespace trv::gateway {
+namespace {
+
+constexpr std::string_view token_prefix = "trv_";
+constexpr std::size_t token_bytes_max = 128;
+
+/// The shard that another node says; null where it says none, or one that this node does not own.
+node::Shard* said_by_node(const node::Node& node, const http::Request& request) {
+  const std::string_view text = request.header(node::forwarded_header).value_or("");
+  const std::size_t space = std::min(text.find(' '), text.size());
+  std::uint64_t id = node.shards().size();
+  std::from_chars(text.data() + std::min(space + 1, text.size()), text.data() + text.size(), id);
+  if (id >= node.shards().size() || !node.shards()[id]->is_owned()) return nullptr;
+  return node.shards()[id].get();
+}
+
+/// Null for a request that names no tenant, which every node refuses alike.
+base::Result<node::Shard*> shard_of(const node::Node& node, const http::Request& request) {
+  if (node::Shard* const said = said_by_node(node, request)) return said;
+  if (request.route().find("{tenant}") == std::string_view::npos) {
+    const auto tenant = tenant_of_token(token_of(request));
+    return tenant ? node.home_of(*tenant) : nullptr;
+  }
+  const std::string_view tenant = request.parameter("tenant");
+  return base::check_label("tenant", tenant) ? node.home_of(base::TenantId(tenant)) : nullptr;
+}
+
+}  // namespace
+
+std::optional<base::TenantId> tenant_of_token(std::string_view token) {
+  if (!token.starts_with(token_prefix) || token.size() > token_bytes_max) return std::nullopt;
+  token.remove_prefix(token_prefix.size());
+  const std::string_view tenant = token.substr(0, token.find('_'));
+  if (tenant.size() == token.size() || !base::check_label("tenant", tenant)) return std::nullopt;
+  return base::TenantId(tenant);
+}
+
+std::string_view token_of(const http::Request& request) {
+  constexpr std::string_view scheme = "Bearer ";
+  const std::string_view header = request.header("Authorization").value_or("");
+  if (header.size() <= scheme.size() || !base::equal_ignoring_case(header.substr(0, scheme.size()), scheme)) return {};
+  return header.substr(scheme.size());
+}
+
+bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::Request& request) {
+  return node.is_shared() && !shard.is_owned() && said_by_node(node, request) == nullptr;
+}
+
+http::Handler at_owner(const node::Node& node, http::Handler handler) {
+  return [&node, handler = std::move(handler)](const http::Request& request, http::Responder responder) {
+    if (!node.is_shared()) return handler(request, std::move(responder));
+    const auto shard = shard_of(node, request);
+    if (!shard) return responder.fail(shard.error());
+    if (*shard == nullptr || (*shard)->is_owned()) return handler(request, std::move(responder));
+    node.forward(**shard, std::move(responder));
+  };
+}
+
+}  // namespace trv::gateway

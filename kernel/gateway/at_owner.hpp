@@ -1,0 +1,22 @@
+#pragma once
+// A request is answered by the node that owns its tenant's shard, whichever node it came to.
+
+#include "kernel/http/router.hpp"
+#include "kernel/node/node.hpp"
+
+namespace trv::gateway {
+
+/// The tenant that the text of a token names; nullopt for what cannot be a token of ours.
+[[nodiscard]] std::optional<base::TenantId> tenant_of_token(std::string_view token);
+
+/// The token of the Authorization header; empty where there is none.
+[[nodiscard]] std::string_view token_of(const http::Request& request);
+
+/// Whether another node is to answer: it owns the shard, and has not sent the request here to be answered.
+[[nodiscard]] bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::Request& request);
+
+/// Calls `handler` on the node that owns the shard of the tenant in the path or, without one, in the token; elsewhere
+/// sends the request there. Without other nodes: `handler`.
+[[nodiscard]] http::Handler at_owner(const node::Node& node, http::Handler handler);
+
+}  // namespace trv::gateway

@@ -1,0 +1,191 @@
+#include "kernel/node/forwarder.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <memory>
+#include <thread>
+
+#include "sdk/base/contract.hpp"
+#include "sdk/base/field_text.hpp"
+
+namespace trv::node {
+namespace {
+
+constexpr std::size_t threads = 16;  ///< requests under way
+constexpr std::size_t waiting_max = 1024;
+constexpr unsigned hops_max = 3;
+constexpr base::Duration owner_within = std::chrono::seconds(5);
+constexpr base::Duration look_again_after = std::chrono::milliseconds(50);
+constexpr long connect_ms = 1000;
+constexpr long answer_ms = 120'000;
+constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
+/// Of one connection, or made by the client's library or the server.
+constexpr std::array<std::string_view, 8> not_passed_on = {
+    "Connection", "Content-Length", "Date", "Expect", "Host", "Transfer-Encoding", "X-Request-Id", forwarded_header};
+
+struct FreesHandle {
+  void operator()(CURL* handle) const noexcept { curl_easy_cleanup(handle); }
+};
+struct FreesList {
+  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
+};
+using Headers = std::unique_ptr<curl_slist, FreesList>;
+
+bool is_passed_on(std::string_view name) {
+  return std::ranges::none_of(not_passed_on,
+                              [name](std::string_view one) { return base::equal_ignoring_case(one, name); });
+}
+
+unsigned hops_of(const http::Request& request) {
+  const std::string_view text = request.header(forwarded_header).value_or("0");
+  unsigned hops = 0;
+  std::from_chars(text.data(), text.data() + text.size(), hops);
+  return hops;
+}
+
+void add(Headers& headers, const std::string& line) {
+  curl_slist* const longer = curl_slist_append(headers.get(), line.c_str());
+  TRV_ASSERT(longer != nullptr);
+  static_cast<void>(headers.release());
+  headers.reset(longer);
+}
+
+Headers headers_of(const http::Request& request, const std::string& forwarded) {
+  Headers headers;
+  for (std::size_t i = 0; i < request.header_count(); ++i) {
+    const http::Field field = request.header_at(i);
+    // An empty value is written with ';', or curl leaves the header out.
+    if (is_passed_on(field.name)) {
+      add(headers, fmt::format("{}{} {}", field.name, field.value.empty() ? ";" : ":", field.value));
+    }
+  }
+  add(headers, fmt::format("X-Request-Id: {}", request.id()));
+  add(headers, fmt::format("{}: {}", forwarded_header, forwarded));
+  add(headers, "Expect:");
+  if (!request.header("Content-Type")) add(headers, "Content-Type:");
+  return headers;
+}
+
+std::size_t on_header(const char* data, std::size_t size, std::size_t count, void* into) {
+  auto& response = *static_cast<http::Response*>(into);
+  std::string_view line(data, size * count);
+  const std::size_t colon = line.find(':');
+  if (colon == std::string_view::npos) return size * count;
+  const std::string_view name = line.substr(0, colon);
+  line.remove_prefix(colon + 1);
+  const std::size_t begin = std::min(line.find_first_not_of(" \t"), line.size());
+  line = line.substr(begin, line.find_last_not_of(" \t\r\n") + 1 - begin);
+  if (base::equal_ignoring_case(name, "Content-Type")) {
+    response.content_type = line;
+  } else if (is_passed_on(name)) {
+    response.headers.emplace_back(name, line);
+  }
+  return size * count;
+}
+
+std::size_t on_body(const char* data, std::size_t size, std::size_t count, void* into) {
+  std::string& body = static_cast<http::Response*>(into)->body;
+  if (body.size() + size * count > answer_bytes_max) return 0;
+  body.append(data, size * count);
+  return size * count;
+}
+
+/// One exchange; `response` is whole where it returns CURLE_OK. Each thread keeps its connections.
+CURLcode exchange(const std::string& address, const http::Request& request, const Headers& headers,
+                  http::Response& response) {
+  thread_local const std::unique_ptr<CURL, FreesHandle> handle(curl_easy_init());
+  TRV_ASSERT(handle != nullptr);
+  CURL* const curl = handle.get();
+  curl_easy_reset(curl);
+  const http::Target& target = request.target();
+  const auto path = static_cast<std::size_t>(target.path().data() - target.raw().data());
+  const std::string url = fmt::format("http://{}{}", address, target.raw().substr(path));
+  const std::string method(request.method());
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(curl, CURLOPT_PROXY, "");
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, connect_ms);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, answer_ms);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &response);
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response);
+  if (method == "HEAD") {
+    curl_easy_setopt(curl, CURLOPT_NOBODY, 1L);
+  } else {
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method.c_str());
+  }
+  if (!request.body().empty() || method == "POST" || method == "PUT") {
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body().size()));
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body().empty() ? "" : request.body().data());
+  }
+  const CURLcode code = curl_easy_perform(curl);
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  response.status = static_cast<int>(status);
+  return code;
+}
+
+}  // namespace
+
+Forwarder::Forwarder(OwnerOf owner_of, const base::Clock& clock)
+    : owner_of_(std::move(owner_of)), clock_(clock), workers_(threads, waiting_max) {
+  TRV_EXPECTS(owner_of_ != nullptr);
+  curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+void Forwarder::forward(record::ShardId shard, http::Responder responder, bool says_shard) {
+  const unsigned hops = hops_of(responder.request()) + 1;
+  queue({.address = [this, shard] { return owner_of_(shard); },
+         .header = says_shard ? fmt::format("{} {}", hops, shard.value()) : std::to_string(hops),
+         .unreachable = fmt::format("no node is known to own shard {} now", shard.value())},
+        std::move(responder));
+}
+
+void Forwarder::forward_to(std::string address, http::Responder responder) {
+  queue({.address = [address] { return address; },
+         .header = std::to_string(hops_of(responder.request()) + 1),
+         .unreachable = fmt::format("the node at {} cannot be reached", address)},
+        std::move(responder));
+}
+
+void Forwarder::queue(Way way, http::Responder responder) {
+  if (hops_of(responder.request()) >= hops_max) {
+    return responder.fail(
+        {base::ErrorCode::unavailable, "the shard is on its way to another node; ask again in a moment"});
+  }
+  const auto held = std::make_shared<http::Responder>(std::move(responder));
+  if (workers_.run([this, way = std::move(way), held] { send(way, *held); })) return;
+  held->fail({base::ErrorCode::unavailable, "too many requests wait for another node; ask again in a moment"});
+}
+
+void Forwarder::send(const Way& way, http::Responder& responder) const {
+  const http::Request& request = responder.request();
+  const Headers headers = headers_of(request, way.header);
+  const base::Duration deadline = clock_.monotonic() + owner_within;
+  for (;;) {
+    const std::string address = way.address();
+    http::Response response;
+    const CURLcode code = address.empty() ? CURLE_COULDNT_CONNECT : exchange(address, request, headers, response);
+    if (code == CURLE_OK) return responder.send(std::move(response));
+    if (code != CURLE_COULDNT_CONNECT) {
+      return responder.fail({base::ErrorCode::lost,
+                             "the node that owns the shard did not answer to the end; it is not known whether this "
+                             "took effect; ask again with the same keys"});
+    }
+    if (clock_.monotonic() >= deadline) break;
+    std::this_thread::sleep_for(look_again_after);
+  }
+  responder.fail(
+      {base::ErrorCode::unavailable, fmt::format("{}; nothing was changed; ask again in a moment", way.unreachable)});
+}
+
+}  // namespace trv::node

@@ -1,0 +1,57 @@
+#pragma once
+// Requests that came to a node which does not own their shard: the node that does answers them.
+
+#include <functional>
+#include <set>
+#include <string>
+
+#include "events/record/position.hpp"
+#include "kernel/http/responder.hpp"
+#include "kernel/http/workers.hpp"
+#include "sdk/base/clock.hpp"
+
+namespace trv::node {
+
+/// "<hops>" or, for the shard in which the request is to be answered whatever its path says, "<hops> <shard>".
+inline constexpr std::string_view forwarded_header = "Travertine-Forwarded";
+
+/// A node among those that share the shards.
+struct Peer {
+  std::string node;
+  std::string address;  ///< "host:port" of its API
+  std::set<record::ShardId> shards;
+};
+
+/// Sends requests on over HTTP, each with everything that it came with: the owner checks the token itself. Any thread.
+class Forwarder {
+ public:
+  /// Where the owner of a shard is reached, "host:port"; empty where that is not known now. Any thread.
+  using OwnerOf = std::function<std::string(record::ShardId shard)>;
+
+  /// `clock` outlives the forwarder.
+  Forwarder(OwnerOf owner_of, const base::Clock& clock);
+
+  /// Answers with what the owner of the shard answers. Where nobody is known to own it, or the owner cannot be reached,
+  /// it looks again for a few seconds; then 503. An answer that was cut off is 503, too: it is not known whether the
+  /// request took effect. `says_shard`: the owner is to answer although the path does not lead there.
+  void forward(record::ShardId shard, http::Responder responder, bool says_shard = false);
+
+  /// The same, to a node at this address.
+  void forward_to(std::string address, http::Responder responder);
+
+ private:
+  /// Where to, and what is said where nobody is there.
+  struct Way {
+    std::function<std::string()> address;
+    std::string header;
+    std::string unreachable;
+  };
+  void queue(Way way, http::Responder responder);
+  void send(const Way& way, http::Responder& responder) const;
+
+  const OwnerOf owner_of_;
+  const base::Clock& clock_;
+  http::Workers workers_;
+};
+
+}  // namespace trv::node

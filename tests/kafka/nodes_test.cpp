@@ -1,0 +1,217 @@
+// Several travd that share the shards of one topic on a real Kafka.
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <array>
+#include <atomic>
+#include <fstream>
+#include <set>
+#include <thread>
+
+#include "events/kafka/membership.hpp"
+#include "tests/kafka/broker.hpp"
+#include "tests/support/api/api_fixture.hpp"
+#include "tests/support/processes/child_process.hpp"
+
+namespace trv::kafka {
+namespace {
+
+using api::Answer;
+using api::ask;
+using api::Daemon;
+using namespace std::chrono_literals;
+using record::ShardId;
+
+constexpr std::size_t nodes_max = 3;
+
+template <typename Condition>
+bool eventually(Condition condition) {
+  for (int i = 0; i < 3000 && !condition(); ++i) std::this_thread::sleep_for(20ms);
+  return condition();
+}
+
+class Nodes : public testing::Test {
+ protected:
+  void SetUp() override {
+    static int topics = 0;
+    settings_.brokers = brokers();
+    settings_.topic = fmt::format("nodes-{}", ++topics);
+    for (std::size_t i = 0; i < nodes_max; ++i) {
+      std::ofstream(configuration(i)) << fmt::format(
+          "shards = 4\n[node]\nname = \"node-{}\"\naddress = \"127.0.0.1\"\nshared_folder = \"{}\"\n"
+          "[egress]\nallow_private_network = true\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\nsession_ms = 2000\n",
+          i, (shared_.path() / "shared").string(), settings_.brokers, settings_.topic);
+    }
+    auto created = processes::ChildProcess::start(
+        std::filesystem::path(TRV_BINARY_DIR) / "bin/trav",
+        {"cluster", "init", "--replication", "1", "--in-sync", "1", "--config", configuration(0).string()});
+    ASSERT_TRUE(created);
+    ASSERT_EQ(created->wait(60s).value_or(-1), 0);
+  }
+  std::filesystem::path configuration(std::size_t node) { return scratch_[node].path() / "travd.toml"; }
+  void start(std::size_t node) {
+    auto started = Daemon::start(scratch_[node], {"--config", configuration(node).string()});
+    ASSERT_TRUE(started) << started.error().message();
+    daemons_[node] = *std::move(started);
+    if (!daemons_[node]->operator_token().empty()) operator_ = daemons_[node]->operator_token();
+  }
+  void kill(std::size_t node) {
+    ASSERT_EQ(::kill(daemons_[node]->id(), SIGKILL), 0);
+    daemons_[node].reset();
+  }
+  /// How many shards each of them owns.
+  std::array<std::size_t, nodes_max> owned() {
+    std::array<std::size_t, nodes_max> owned{};
+    const auto members = members_of(settings_);
+    if (!members) return owned;
+    for (const Member& member : *members)
+      owned.at(static_cast<std::size_t>(member.node.back() - '0')) = member.shards.size();
+    return owned;
+  }
+  bool own(std::array<std::size_t, nodes_max> shards) {
+    return eventually([&] { return owned() == shards; });
+  }
+  /// Asks until the answer is not one that says to ask again.
+  Answer insist(std::size_t node, const std::string& token, const std::string& method, const std::string& path,
+                const std::string& body = {}, const api::Headers& headers = {}) {
+    Answer answer;
+    for (int i = 0; i < 600; ++i) {
+      answer = ask(*daemons_[node], token, method, path, body, headers);
+      if (answer.status != 503) return answer;
+      std::this_thread::sleep_for(100ms);
+    }
+    return answer;
+  }
+  std::string create_tenant(std::size_t node, const std::string& id) {
+    const Answer created = insist(node, operator_, "POST", "/v1/tenants", fmt::format(R"({{"id":"{}"}})", id));
+    EXPECT_EQ(created.status, 201) << created.body;
+    if (created.status != 201) return "";
+    const std::string token = created.value().at("token").at("token").as_string().c_str();
+    EXPECT_EQ(insist(node, token, "POST", fmt::format("/v1/tenants/{}/workflows", id), std::string(api::hello_workflow),
+                     {{"Content-Type", "application/yaml"}})
+                  .status,
+              201);
+    return token;
+  }
+  Answer run(std::size_t node, const std::string& tenant, const std::string& token, const std::string& key) {
+    return insist(node, token, "POST", fmt::format("/v1/tenants/{}/workflows/demo/hello/instances", tenant), "{}",
+                  {{"Idempotency-Key", key}, {"Content-Type", "application/json"}});
+  }
+  std::size_t instances(std::size_t node, const std::string& tenant, const std::string& token) {
+    const Answer listed = insist(node, token, "GET", fmt::format("/v1/tenants/{}/instances?limit=500", tenant));
+    EXPECT_EQ(listed.status, 200) << listed.body;
+    return listed.status == 200 ? listed.value().at("items").as_array().size() : 0;
+  }
+
+  api::ScratchFolder shared_;
+  std::array<api::ScratchFolder, nodes_max> scratch_;
+  Settings settings_;
+  std::array<std::unique_ptr<Daemon>, nodes_max> daemons_;
+  std::string operator_;
+};
+
+TEST_F(Nodes, any_node_answers_for_every_tenant_and_each_shard_has_one_owner) {
+  start(0);
+  ASSERT_FALSE(operator_.empty());
+  ASSERT_TRUE(own({4, 0, 0}));
+  start(1);
+  EXPECT_TRUE(daemons_[1]->operator_token().empty()) << "the platform has its operator already";
+  ASSERT_TRUE(own({2, 2, 0}));
+  std::array<std::string, 6> tokens;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i] = create_tenant(i % 2, fmt::format("tenant-{}", i));
+    ASSERT_FALSE(tokens[i].empty());
+  }
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const std::string tenant = fmt::format("tenant-{}", i);
+    for (std::size_t node : {0, 1}) {
+      EXPECT_EQ(run(node, tenant, tokens[i], fmt::format("key-{}", node)).status, 201);
+      EXPECT_EQ(run(1 - node, tenant, tokens[i], fmt::format("key-{}", node)).status, 200) << "the same key";
+    }
+    EXPECT_EQ(instances(0, tenant, tokens[i]), 2U);
+    EXPECT_EQ(instances(1, tenant, tokens[i]), 2U);
+    EXPECT_EQ(ask(*daemons_[i % 2], tokens[i], "GET", "/v1/tenants/elsewhere/instances").status, 404);
+    EXPECT_EQ(ask(*daemons_[i % 2], tokens[i] + "x", "GET", "/v1/tenants/" + tenant + "/instances").status, 401);
+  }
+  for (std::size_t node : {0, 1}) EXPECT_EQ(ask(*daemons_[node], "", "GET", "/readyz").status, 200);
+  // A drained node hands its shards over, and still answers.
+  const Answer drained = ask(*daemons_[0], operator_, "POST", "/v1/nodes/node-1/drain");
+  EXPECT_EQ(drained.status, 200) << drained.body;
+  ASSERT_TRUE(own({4, 0, 0}));
+  const Answer listed = ask(*daemons_[1], operator_, "GET", "/v1/nodes");
+  EXPECT_EQ(listed.status, 200) << listed.body;
+  EXPECT_EQ(listed.value().at("items").as_array().size(), 1U) << listed.body;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_EQ(instances(1, fmt::format("tenant-{}", i), tokens[i]), 2U);
+  }
+  EXPECT_EQ(ask(*daemons_[0], operator_, "POST", "/v1/nodes/node-1/drain").status, 404) << "it is not among them now";
+  EXPECT_EQ(ask(*daemons_[0], tokens[0], "GET", "/v1/nodes").status, 403);
+  EXPECT_EQ(ask(*daemons_[1], tokens[0], "GET", "/v1/nodes").status, 403);
+  EXPECT_EQ(ask(*daemons_[1], operator_, "POST", "/v1/nodes/node-1/resume").status, 200);
+  ASSERT_TRUE(own({2, 2, 0}));
+  // A node that ends in order hands over; the other one has everything.
+  EXPECT_EQ(daemons_[0]->stop(), 0);
+  ASSERT_TRUE(own({0, 4, 0}));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_EQ(instances(1, fmt::format("tenant-{}", i), tokens[i]), 2U);
+    EXPECT_EQ(run(1, fmt::format("tenant-{}", i), tokens[i], "key-2").status, 201);
+  }
+  EXPECT_EQ(daemons_[1]->stop(), 0);
+}
+
+TEST_F(Nodes, what_was_acknowledged_outlives_the_owner_and_nothing_is_doubled) {
+  for (std::size_t node = 0; node < nodes_max; ++node) start(node);
+  ASSERT_TRUE(eventually([&] {
+    const auto shards = owned();
+    return *std::ranges::min_element(shards) >= 1 && shards[0] + shards[1] + shards[2] == 4;
+  }));
+  std::array<std::string, 4> tokens;
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = create_tenant(i % nodes_max, fmt::format("tenant-{}", i));
+  // Load on each tenant through the node that lives on, while the two others are killed one after the other.
+  std::atomic<bool> is_over = false;
+  std::array<std::size_t, 4> acknowledged{};
+  std::vector<std::thread> clients;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    clients.emplace_back([&, i] {
+      for (std::size_t key = 0; !is_over; ++key) {
+        const long status = run(2, fmt::format("tenant-{}", i), tokens[i], fmt::format("key-{}", key)).status;
+        EXPECT_TRUE(status == 201 || status == 200) << status;
+        ++acknowledged[i];
+      }
+    });
+  }
+  std::this_thread::sleep_for(1s);
+  kill(0);
+  ASSERT_TRUE(eventually([&] { return owned()[0] == 0 && owned()[1] + owned()[2] == 4; }));
+  std::this_thread::sleep_for(1s);
+  kill(1);
+  EXPECT_TRUE(own({0, 0, 4}));
+  std::this_thread::sleep_for(1s);
+  is_over = true;
+  for (std::thread& client : clients) client.join();
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_GT(acknowledged[i], 0U);
+    std::size_t found = 0;
+    std::string after;
+    do {
+      const Answer page =
+          insist(2, tokens[i], "GET", fmt::format("/v1/tenants/tenant-{}/instances?limit=500{}", i, after));
+      ASSERT_EQ(page.status, 200) << page.body;
+      const auto value = page.value();
+      found += value.at("items").as_array().size();
+      const auto* next = value.as_object().if_contains("next_cursor");
+      after = next != nullptr && next->is_string() ? "&cursor=" + std::string(next->as_string().c_str()) : "";
+    } while (!after.empty());
+    EXPECT_EQ(found, acknowledged[i]);
+  }
+  start(0);
+  ASSERT_TRUE(own({2, 0, 2}));
+  EXPECT_EQ(daemons_[2]->stop(), 0);
+  ASSERT_TRUE(own({4, 0, 0}));
+  EXPECT_EQ(daemons_[0]->stop(), 0);
+}
+
+}  // namespace
+}  // namespace trv::kafka
