@@ -574,5 +574,80 @@ TEST(EffectDispatcher, a_stop_gives_up_what_does_not_end_or_cannot_be_recorded) 
   EXPECT_EQ(world.outbox.pending("acme"), 2U);
 }
 
+TEST(EffectDispatcher, a_paused_one_begins_nothing_and_goes_on_from_the_outbox_when_it_is_to) {
+  std::mutex mutex;
+  std::vector<std::pair<std::string, TryDone>> under_way;
+  World world({.begins_paused = true, .stop_tries_max = 50ms, .stop_outcomes_max = 50ms});
+  world.perform_ = [&](const shard::Effect& effect, auto, auto, auto done) {
+    const std::scoped_lock lock(mutex);
+    under_way.emplace_back(effect.key, std::move(done));
+  };
+  const auto begun = [&] {
+    const std::scoped_lock lock(mutex);
+    return under_way.size();
+  };
+  const auto wait_for = [&](std::size_t count) {
+    for (int i = 0; i < 6000 && begun() < count; ++i) std::this_thread::sleep_for(10ms);
+    EXPECT_EQ(begun(), count);
+  };
+  world.start();
+  world.request("acme", "k1");
+  std::this_thread::sleep_for(50ms);
+  EXPECT_EQ(begun(), 0U);
+  world.dispatcher().look_again();
+  wait_for(1);
+  // Its try does not end in time: another node makes it again, and what this one says then is dropped.
+  world.dispatcher().pause();
+  EXPECT_EQ(world.dispatcher().metrics().under_way, 0U);
+  world.request("acme", "k2");
+  under_way[0].second(success("\"late\""));
+  world.dispatcher().pause();
+  EXPECT_EQ(begun(), 1U);
+  EXPECT_EQ(world.outbox.pending("acme"), 2U);
+  world.dispatcher().look_again();
+  wait_for(3);
+  {
+    const std::scoped_lock lock(mutex);
+    under_way[1].second(success("\"again\""));
+    under_way[2].second(success());
+  }
+  const auto settled = world.settled(2);
+  EXPECT_EQ(settled[0].first, "k1");
+  EXPECT_EQ(settled[0].second.output, "\"again\"");
+  EXPECT_EQ(settled[1].first, "k2");
+}
+
+TEST(EffectDispatcher, a_pause_records_the_outcomes_under_way_and_can_be_taken_back) {
+  std::mutex mutex;
+  std::map<std::string, TryDone> under_way;
+  World world({.stop_tries_max = 60s, .stop_outcomes_max = 60s});
+  world.perform_ = [&](const shard::Effect& effect, auto, auto, auto done) {
+    const std::scoped_lock lock(mutex);
+    under_way.emplace(effect.key, std::move(done));
+  };
+  const auto count = [&] {
+    const std::scoped_lock lock(mutex);
+    return under_way.size();
+  };
+  world.start();
+  world.request("acme", "k1");
+  for (int i = 0; i < 6000 && count() == 0; ++i) std::this_thread::sleep_for(10ms);
+  world.dispatcher().begin_pause();
+  world.dispatcher().look_again();
+  world.request("acme", "k2");
+  {
+    const std::scoped_lock lock(mutex);
+    under_way.at("k1")(success());
+  }
+  EXPECT_EQ(world.settled(1)[0].first, "k1");
+  for (int i = 0; i < 6000 && count() < 2; ++i) std::this_thread::sleep_for(10ms);
+  ASSERT_EQ(count(), 2U);
+  {
+    const std::scoped_lock lock(mutex);
+    under_way.at("k2")(success());
+  }
+  EXPECT_EQ(world.settled(2)[1].first, "k2");
+}
+
 }  // namespace
 }  // namespace trv::effects
