@@ -21,6 +21,8 @@ constexpr base::Duration look_every = std::chrono::seconds(1);
 constexpr base::Duration step = std::chrono::milliseconds(50);
 constexpr base::Duration leave_within = std::chrono::seconds(10);
 constexpr std::uint32_t failed_looks_reported = 3;
+/// Members learn with a heartbeat that another one has come or gone.
+constexpr int heartbeat_ms_max = 200;
 constexpr int answer_within_ms = 5000;
 
 using Groups = std::unique_ptr<const rd_kafka_group_list, Destroys<rd_kafka_group_list_destroy>>;
@@ -117,14 +119,15 @@ base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& setti
   Settings own = settings;
   own.client_id = fmt::format("{}@{}", options.self.node, options.self.address);
   const int session_ms = milliseconds(options.session);
-  TRV_TRY_ASSIGN(Client client, connect(Kind::member, own,
-                                        {{"group.id", group_of(settings)},
-                                         {"session.timeout.ms", std::to_string(session_ms)},
-                                         {"heartbeat.interval.ms", std::to_string(std::max(session_ms / 5, 1))},
-                                         {"partition.assignment.strategy", "cooperative-sticky"},
-                                         {"auto.offset.reset", "latest"},
-                                         {"enable.auto.commit", "false"},
-                                         {"enable.auto.offset.store", "false"}}));
+  TRV_TRY_ASSIGN(Client client,
+                 connect(Kind::member, own,
+                         {{"group.id", group_of(settings)},
+                          {"session.timeout.ms", std::to_string(session_ms)},
+                          {"heartbeat.interval.ms", std::to_string(std::clamp(session_ms / 5, 1, heartbeat_ms_max))},
+                          {"partition.assignment.strategy", "cooperative-sticky"},
+                          {"auto.offset.reset", "latest"},
+                          {"enable.auto.commit", "false"},
+                          {"enable.auto.offset.store", "false"}}));
   std::unique_ptr<Membership> membership(new Membership(std::move(client), settings, std::move(listener)));
   TRV_TRY(membership->subscribe());
   membership->thread_ = std::jthread([self = membership.get()](const std::stop_token& stop) { self->run(stop); });
