@@ -223,7 +223,7 @@ void Membership::follow_rebalance(rd_kafka_event_t* event) {
 
 void Membership::look() {
   auto members = describe_group(client_.get(), group_);
-  // One answer that does not come is no news; what was known is used meanwhile.
+  // One answer may be lost; what was known is used meanwhile.
   if (!members && ++failed_looks_ % failed_looks_reported == 0) listener_.failed(members.error());
   if (!members) return;
   failed_looks_ = 0;

@@ -41,7 +41,7 @@ struct MembershipOptions {
 struct MembershipListener {
   /// This node is to own these shards, in addition to those that it has. Must not block for long.
   std::function<void(const std::set<record::ShardId>&)> assigned;
-  /// The node gives these shards up before this returns: the next owner is told then. Within the session, unless they
+  /// The node gives these shards up before this returns: the next owner learns it then. Within the session, unless they
   /// are lost already.
   std::function<void(const std::set<record::ShardId>&)> revoked;
   std::function<void(const base::Error&)> failed;

@@ -55,7 +55,7 @@ struct ShardListeners {
   std::function<void(const log::Claim&)> claimed;
   /// From now on it follows as standby: it was ceded, or another process has claimed it. May be empty.
   std::function<void()> ceded;
-  /// Records up to `last` are durable and projected, whoever appended them.
+  /// Records up to `last` are durable and projected, also those that another process appended.
   std::function<void(log::Lsn last)> committed;
   /// What the node's storage or the log says when it does not take a batch. May come often.
   std::function<void(const base::Error&)> failed;

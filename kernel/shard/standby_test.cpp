@@ -33,9 +33,8 @@ class StandbyTest : public ShardTest {
 
     void start(const std::filesystem::path& folder, log::EventLog& log, const base::Clock& clock,
                base::Random& random) {
-      projection =
-          *projection::Projection::open({.folder = folder, .snapshot_folder = {}, .map_bytes = std::uint64_t{1} << 30},
-                                        log::ShardId(0), {&timers, &outbox, &counts});
+      projection = *projection::Projection::open({.folder = folder, .map_bytes = std::uint64_t{1} << 30},
+                                                 log::ShardId(0), {&timers, &outbox, &counts});
       ShardListeners listeners;
       listeners.timer = [this](const Timer& timer) {
         ++timers_asked;
