@@ -81,25 +81,18 @@ base::Status Cluster::take_part(bool takes_part) {
     membership_->take_part(takes_part);
   }
   if (takes_part) return {};
-  const base::Duration deadline = clock_.monotonic() + drain_within;
   const auto is_drained = [this] {
     const std::scoped_lock lock(mutex_);
     return assigned_.empty() && !gives_up_;
   };
-  while (!is_drained()) {
-    if (clock_.monotonic() >= deadline) {
-      return base::fail(base::ErrorCode::unavailable,
-                        fmt::format("node {} still gives its shards up; ask again in a moment", self_.node));
-    }
-    std::this_thread::sleep_for(look_after);
-  }
-  return {};
+  if (await(is_drained, drain_within)) return {};
+  return base::fail(base::ErrorCode::unavailable,
+                    fmt::format("node {} still gives its shards up; ask again in a moment", self_.node));
 }
 
 std::vector<node::Peer> Cluster::peers() const {
-  const base::Duration deadline = clock_.monotonic() + settled_within;
-  std::vector<kafka::Member> found = members();
-  for (; found.empty() && clock_.monotonic() < deadline; found = members()) std::this_thread::sleep_for(look_after);
+  std::vector<kafka::Member> found;
+  await([&] { return !(found = members()).empty(); }, settled_within);
   std::vector<node::Peer> peers;
   for (kafka::Member& member : found) {
     peers.push_back({std::move(member.node), std::move(member.address), std::move(member.shards)});
@@ -124,13 +117,13 @@ std::vector<kafka::Member> Cluster::members() const {
 
 base::Result<bool> Cluster::wait_for_platform(const std::stop_token& stop) const {
   TRV_EXPECTS(node_ != nullptr);
-  while (!stop.stop_requested()) {
-    if (node_->platform().is_owned()) return true;
-    for (const kafka::Member& member : members()) {
-      if (member.node != self_.node && member.shards.contains(node_->platform().id())) return false;
-    }
-    std::this_thread::sleep_for(look_after);
-  }
+  const auto is_elsewhere = [this] {
+    return std::ranges::any_of(members(), [this](const kafka::Member& member) {
+      return member.node != self_.node && member.shards.contains(node_->platform().id());
+    });
+  };
+  const auto is_known = [&] { return node_->platform().is_owned() || is_elsewhere(); };
+  if (await(is_known, base::Duration::max(), stop)) return node_->platform().is_owned();
   return base::fail(base::ErrorCode::cancelled, "the start was ended");
 }
 
@@ -169,11 +162,12 @@ void Cluster::give_up(const std::set<log::ShardId>& shards) {
   }
   before_cede_(ours);
   for (const log::ShardId shard : ours) node_->shards()[shard.value()]->cede();
-  const base::Duration deadline = clock_.monotonic() + cede_within;
-  const auto are_ceded = [&] {
-    return std::ranges::none_of(ours, [&](log::ShardId shard) { return node_->shards()[shard.value()]->is_owned(); });
-  };
-  while (!are_ceded() && clock_.monotonic() < deadline) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  await(
+      [&] {
+        return std::ranges::none_of(ours,
+                                    [&](log::ShardId shard) { return node_->shards()[shard.value()]->is_owned(); });
+      },
+      cede_within);
   {
     const std::scoped_lock lock(mutex_);
     gives_up_ = false;
@@ -181,12 +175,19 @@ void Cluster::give_up(const std::set<log::ShardId>& shards) {
   logger_->info("nodes: {} has given up the shards {}", self_.node, text_of(ours));
 }
 
+bool Cluster::await(const std::function<bool()>& condition, base::Duration within, const std::stop_token& stop) const {
+  const base::Duration began = clock_.monotonic();
+  while (!condition()) {
+    if (stop.stop_requested() || clock_.monotonic() - began >= within) return false;
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, stop, look_after, [] { return false; });
+  }
+  return true;
+}
+
 void Cluster::keep(const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any wake;
-  std::unique_lock waiting(mutex);
-  while (!wake.wait_for(waiting, stop, claim_again_after, [&] { return stop.stop_requested(); })) {
-    const std::scoped_lock lock(mutex_);
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, stop, claim_again_after, [&] { return stop.stop_requested(); })) {
     for (const log::ShardId shard : assigned_) {
       node::Shard& one = *node_->shards()[shard.value()];
       if (one.follows()) one.own();

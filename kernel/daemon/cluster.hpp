@@ -3,6 +3,7 @@
 
 #include <spdlog/fwd.h>
 
+#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -58,6 +59,9 @@ class Cluster {
   void take(const std::set<log::ShardId>& shards);
   void give_up(const std::set<log::ShardId>& shards);
   void keep(const std::stop_token& stop);
+  /// Looks at `condition`, without the mutex, until it holds or `within` is over or `stop` asks for the end. Returns
+  /// whether it holds.
+  bool await(const std::function<bool()>& condition, base::Duration within, const std::stop_token& stop = {}) const;
 
   const config::Config config_;
   const base::Clock& clock_;
@@ -66,6 +70,7 @@ class Cluster {
   node::Node* node_ = nullptr;
   BeforeCede before_cede_;
   mutable std::mutex mutex_;
+  mutable std::condition_variable_any changed_;
   std::set<log::ShardId> assigned_;
   bool gives_up_ = false;  ///< shards that are not assigned any more are on their way
   std::unique_ptr<kafka::Membership> membership_;

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <thread>
 
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
@@ -13,8 +12,7 @@ namespace trv::gateway {
 namespace {
 
 /// For a placement to come from the platform's log.
-constexpr int placement_tries = 200;
-constexpr auto placement_wait = std::chrono::milliseconds(10);
+constexpr auto placement_within = std::chrono::seconds(2);
 
 json::Value to_object(const tenancy::Tenant& tenant) {
   return {{"id", tenant.id.value()}, {"display_name", tenant.display_name}, {"created", tenant.created.to_rfc3339()}};
@@ -53,14 +51,11 @@ void create_in_its_shard(node::Shard& shard, Call call, const tenancy::Tenant& t
 base::Status create_where_placed(const node::Node& node, base::Random& random, Call& call) {
   TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"id", "display_name"}));
   TRV_TRY_ASSIGN(const std::string id, body.text("id"));
-  for (int tries = 0; tries < placement_tries; ++tries) {
-    TRV_TRY_ASSIGN(const auto tenant, node.tenant(base::TenantId(id)));
-    if (tenant) {
-      create_in_its_shard(*node.shards()[tenant->shard.value()], std::move(call), *tenant,
-                          make_token(random, tenant->id));
-      return {};
-    }
-    std::this_thread::sleep_for(placement_wait);
+  TRV_TRY_ASSIGN(const auto tenant, node.await_tenant(base::TenantId(id), placement_within));
+  if (tenant) {
+    create_in_its_shard(*node.shards()[tenant->shard.value()], std::move(call), *tenant,
+                        make_token(random, tenant->id));
+    return {};
   }
   return fail(ErrorCode::unavailable,
               "the tenant is placed, but this node does not know it yet; ask again in a moment");

@@ -7,7 +7,6 @@
 #include <array>
 #include <charconv>
 #include <memory>
-#include <thread>
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
@@ -142,6 +141,12 @@ Forwarder::Forwarder(OwnerOf owner_of, const base::Clock& clock)
   curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+Forwarder::~Forwarder() {
+  const std::scoped_lock lock(mutex_);
+  is_ending_ = true;
+  ends_.notify_all();
+}
+
 void Forwarder::forward(record::ShardId shard, http::Responder responder, bool says_shard) {
   const unsigned hops = hops_of(responder.request()) + 1;
   queue({.address = [this, shard] { return owner_of_(shard); },
@@ -151,10 +156,10 @@ void Forwarder::forward(record::ShardId shard, http::Responder responder, bool s
 }
 
 void Forwarder::forward_to(std::string address, http::Responder responder) {
-  queue({.address = [address] { return address; },
-         .header = std::to_string(hops_of(responder.request()) + 1),
-         .unreachable = fmt::format("the node at {} cannot be reached", address)},
-        std::move(responder));
+  Way way{.address = [address] { return address; },
+          .header = std::to_string(hops_of(responder.request()) + 1),
+          .unreachable = fmt::format("the node at {} cannot be reached", address)};
+  queue(std::move(way), std::move(responder));
 }
 
 void Forwarder::queue(Way way, http::Responder responder) {
@@ -167,7 +172,12 @@ void Forwarder::queue(Way way, http::Responder responder) {
   held->fail({base::ErrorCode::unavailable, "too many requests wait for another node; ask again in a moment"});
 }
 
-void Forwarder::send(const Way& way, http::Responder& responder) const {
+bool Forwarder::wait_a_moment() {
+  std::unique_lock lock(mutex_);
+  return !ends_.wait_for(lock, look_again_after, [this] { return is_ending_; });
+}
+
+void Forwarder::send(const Way& way, http::Responder& responder) {
   const http::Request& request = responder.request();
   const Headers headers = headers_of(request, way.header);
   const base::Duration deadline = clock_.monotonic() + owner_within;
@@ -181,8 +191,7 @@ void Forwarder::send(const Way& way, http::Responder& responder) const {
                              "the node that owns the shard did not answer to the end; it is not known whether this "
                              "took effect; ask again with the same keys"});
     }
-    if (clock_.monotonic() >= deadline) break;
-    std::this_thread::sleep_for(look_again_after);
+    if (clock_.monotonic() >= deadline || !wait_a_moment()) break;
   }
   responder.fail(
       {base::ErrorCode::unavailable, fmt::format("{}; nothing was changed; ask again in a moment", way.unreachable)});

@@ -1,7 +1,9 @@
 #pragma once
 // Requests that came to a node which does not own their shard: the node that does answers them.
 
+#include <condition_variable>
 #include <functional>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -30,6 +32,10 @@ class Forwarder {
 
   /// `clock` outlives the forwarder.
   Forwarder(OwnerOf owner_of, const base::Clock& clock);
+  /// Requests that wait for an owner are answered 503.
+  ~Forwarder();
+  Forwarder(const Forwarder&) = delete;
+  Forwarder& operator=(const Forwarder&) = delete;
 
   /// Answers with what the owner of the shard answers. Where nobody is known to own it, or the owner cannot be reached,
   /// it looks again for a few seconds; then 503. An answer that was cut off is 503, too: it is not known whether the
@@ -47,10 +53,15 @@ class Forwarder {
     std::string unreachable;
   };
   void queue(Way way, http::Responder responder);
-  void send(const Way& way, http::Responder& responder) const;
+  void send(const Way& way, http::Responder& responder);
+  /// False: the forwarder ends.
+  [[nodiscard]] bool wait_a_moment();
 
   const OwnerOf owner_of_;
   const base::Clock& clock_;
+  std::mutex mutex_;
+  std::condition_variable ends_;
+  bool is_ending_ = false;
   http::Workers workers_;
 };
 

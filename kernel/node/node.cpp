@@ -45,7 +45,7 @@ base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of
   std::ranges::stable_sort(order.begin() + 1, order.end(), {}, &Shard::backlog);
   std::vector<tenancy::Tenant> placed;  // what is placed later is in a shard that serves, and its request creates it
   for (Shard* shard : order) {
-    TRV_TRY(shard->start(observer_of(*shard), stop));
+    TRV_TRY(shard->start(followed(observer_of(*shard)), stop));
     if (shard == &platform()) {
       TRV_TRY_ASSIGN(placed, tenants());
       TRV_TRY(check_placements(placed));
@@ -58,6 +58,33 @@ base::Status Node::start(const std::function<ShardObserver(Shard&)>& observer_of
   }
   TRV_ENSURES(catching_up().empty());
   return {};
+}
+
+ShardObserver Node::followed(ShardObserver observer) {
+  observer.committed = [this, next = std::move(observer.committed)](log::ShardId id, log::Lsn last) {
+    if (id == platform().id()) {
+      const std::scoped_lock lock(directory_mutex_);
+      ++directory_changes_;
+      directory_changed_.notify_all();
+    }
+    if (next) next(id, last);
+  };
+  return observer;
+}
+
+base::Result<std::optional<tenancy::Tenant>> Node::await_tenant(const base::TenantId& id,
+                                                                base::Duration patience) const {
+  const base::Duration deadline = clock_.monotonic() + patience;
+  for (;;) {
+    std::unique_lock lock(directory_mutex_);
+    const std::uint64_t seen = directory_changes_;
+    lock.unlock();
+    TRV_TRY_ASSIGN(auto found, tenant(id));
+    const base::Duration left = deadline - clock_.monotonic();
+    if (found || left <= base::Duration::zero()) return found;
+    lock.lock();
+    directory_changed_.wait_for(lock, left, [&] { return directory_changes_ != seen; });
+  }
 }
 
 base::Status Node::check_placements(const std::vector<tenancy::Tenant>& placed) const {

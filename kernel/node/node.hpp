@@ -2,9 +2,11 @@
 // The shards of this process and the directory: which of them a tenant lives in.
 
 #include <array>
+#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <set>
 #include <span>
 #include <stop_token>
@@ -67,6 +69,10 @@ class Node {
   void forward(const Shard& shard, http::Responder responder, bool says_shard = false) const {
     forward_(shard.id(), std::move(responder), says_shard);
   }
+  /// The tenant when its placement has come from the platform's log; waits up to `patience` for that. Not on a shard's
+  /// thread.
+  [[nodiscard]] base::Result<std::optional<tenancy::Tenant>> await_tenant(const base::TenantId& id,
+                                                                          base::Duration patience) const;
   /// Creates the tenants that were placed in a shard which this node owns, and not created. Not on the shard's thread.
   [[nodiscard]] base::Status create_placed(Shard& shard);
 
@@ -80,6 +86,7 @@ class Node {
 
  private:
   Node(std::vector<std::unique_ptr<Shard>> shards, Forward forward, const base::Clock& clock, base::Random& random);
+  [[nodiscard]] ShardObserver followed(ShardObserver observer);
   [[nodiscard]] base::Status check_placements(const std::vector<tenancy::Tenant>& placed) const;
   [[nodiscard]] base::Result<std::vector<base::TenantId>> create_placed(Shard& shard,
                                                                         const std::vector<tenancy::Tenant>& placed);
@@ -89,6 +96,9 @@ class Node {
   const base::Clock& clock_;
   std::array<std::uint8_t, 32> salt_{};  ///< so that clients cannot compute where a missing tenant is looked for
   std::vector<base::TenantId> created_at_start_;
+  mutable std::mutex directory_mutex_;
+  mutable std::condition_variable directory_changed_;
+  std::uint64_t directory_changes_ = 0;  ///< commits of the platform's shard
 };
 
 }  // namespace trv::node

@@ -34,6 +34,7 @@ NETWORK = {
     "kernel/config/": "reads addresses, opens no socket",
     "kernel/cli/": "the HTTP client",
     "kernel/http/": "the HTTP server's engine",
+    "kernel/node/forwarder.cpp": "sends requests on to other nodes",
     "kernel/plugin_host/": "socket pairs to sandboxed children",
 }
 EXCEPTIONS = {
