@@ -11,7 +11,6 @@ import base64
 import hashlib
 import json
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +19,7 @@ import time
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY / "clients" / "python"))
 sys.path.insert(0, str(REPOSITORY / "clients" / "python" / "tests"))
+from broker import broker  # noqa: E402
 from confluent_kafka import Consumer, Producer, TopicPartition  # noqa: E402
 from confluent_kafka.admin import AdminClient, NewTopic  # noqa: E402
 from entries import CLAIM, changed  # noqa: E402
@@ -84,40 +84,20 @@ def package(language, build, brokers, count):
     return seconds
 
 
-def free_ports():
-    """The first of two neighbours that nobody listens on."""
-    for _ in range(100):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            try:
-                second.bind(("127.0.0.1", first.getsockname()[1] + 1))
-            except OSError:
-                continue
-            return first.getsockname()[1]
-    raise SystemExit("clients.py: no two neighbouring ports are free")
-
-
 def main(arguments):
     build = pathlib.Path(arguments[0]).resolve()
     count = int(arguments[1]) if len(arguments) > 1 else 100_000
-    script = REPOSITORY / "tests/kafka/broker.sh"
-    if subprocess.run([script, "have"]).returncode != 0:
-        print("clients.py: no Kafka on this machine; `./dev kafka up` fetches one", file=sys.stderr)
-        return 0
-    with tempfile.TemporaryDirectory() as folder:
-        brokers = subprocess.run([script, "start", folder, str(free_ports())], check=True, capture_output=True,
-                                 text=True).stdout.strip()
-        try:
-            fill(brokers, count)
-            floor = count / bare(brokers, count)
-            for language in ("python", "go", "typescript"):
-                seconds = package(language, build, brokers, count)
-                if seconds is not None:
-                    print(json.dumps({"name": f"client_{language}", "value": round(count / seconds), "unit": "events/s",
-                                      "compares_with": "bare librdkafka consumer",
-                                      "ratio": round(count / seconds / floor, 3)}, separators=(",", ":")))
-        finally:
-            subprocess.run([script, "stop", folder], check=True)
+    with tempfile.TemporaryDirectory() as folder, broker(folder) as brokers:
+        if brokers is None:
+            return 0
+        fill(brokers, count)
+        floor = count / bare(brokers, count)
+        for language in ("python", "go", "typescript"):
+            seconds = package(language, build, brokers, count)
+            if seconds is not None:
+                print(json.dumps({"name": f"client_{language}", "value": round(count / seconds), "unit": "events/s",
+                                  "compares_with": "bare librdkafka consumer",
+                                  "ratio": round(count / seconds / floor, 3)}, separators=(",", ":")))
     return 0
 
 

@@ -180,7 +180,8 @@ void Membership::run(const std::stop_token& stop) {
     is_subscribed = takes_part;
     if (clock.monotonic() < next_look) continue;
     look();
-    next_look = clock.monotonic() + look_every;
+    // While the shards are distributed anew nobody is known, and requests wait for it.
+    next_look = clock.monotonic() + (members().empty() ? step : look_every);
   }
   rd_kafka_unsubscribe(client_.get());
   const base::Duration deadline = clock.monotonic() + leave_within;
@@ -190,6 +191,9 @@ void Membership::run(const std::stop_token& stop) {
 }
 
 void Membership::serve(base::Duration patience) {
+  // librdkafka looks at its heartbeats when something wakes its thread, otherwise once a second.
+  rd_kafka_topic_partition_list_t* woken = nullptr;
+  if (rd_kafka_assignment(client_.get(), &woken) == RD_KAFKA_RESP_ERR_NO_ERROR) const Offsets unused(woken);
   const Queue queue(rd_kafka_queue_get_consumer(client_.get()));
   const Event event(rd_kafka_queue_poll(queue.get(), milliseconds(patience)));
   if (event == nullptr) return;

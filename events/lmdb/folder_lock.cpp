@@ -16,6 +16,14 @@ using base::fail;
 using base::Result;
 
 Result<FolderLock> FolderLock::acquire(const std::filesystem::path& folder) {
+  return lock(folder, LOCK_EX | LOCK_NB);
+}
+
+Result<FolderLock> FolderLock::await(const std::filesystem::path& folder) {
+  return lock(folder, LOCK_EX);
+}
+
+Result<FolderLock> FolderLock::lock(const std::filesystem::path& folder, int operation) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) {
@@ -28,7 +36,11 @@ Result<FolderLock> FolderLock::acquire(const std::filesystem::path& folder) {
     return fail(ErrorCode::unavailable,
                 fmt::format("cannot open {}: {}", file.string(), std::generic_category().message(errno)));
   }
-  if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
+  int failed = 0;
+  do {
+    failed = ::flock(descriptor, operation);
+  } while (failed != 0 && errno == EINTR);
+  if (failed != 0) {
     const int cause = errno;
     ::close(descriptor);
     if (cause == EWOULDBLOCK) {

@@ -77,6 +77,7 @@ base::Status Cluster::join(node::Node& node, std::uint16_t port, BeforeCede befo
 base::Status Cluster::take_part(bool takes_part) {
   {
     const std::scoped_lock lock(mutex_);
+    if (!membership_ && !takes_part) return {};
     if (!membership_) return base::fail(base::ErrorCode::unavailable, "this node has not joined the others yet");
     membership_->take_part(takes_part);
   }
@@ -132,9 +133,8 @@ std::string Cluster::owner_of(log::ShardId shard) const {
   if (!membership_) return "";
   for (const kafka::Member& member : membership_->members()) {
     if (!member.shards.contains(shard)) continue;
-    // It is assigned here, and not claimed yet.
-    if (member.node == self_.node && !node_->shards()[shard.value()]->is_owned()) return "";
-    return member.address;
+    if (member.node != self_.node || node_->shards()[shard.value()]->is_owned()) return member.address;
+    break;  // it is assigned here and not claimed yet, or was given up
   }
   membership_->look_again();
   return "";

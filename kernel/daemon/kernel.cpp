@@ -308,6 +308,11 @@ base::Status Kernel::compose(StartReport& report) {
   const std::uint64_t last = parts.node->platform().log_end().value();
   logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
   TRV_TRY(make_private_folder(beside / "keys"));
+  // Several first starts make them one after the other.
+  std::optional<lmdb::FolderLock> others_wait;
+  if (parts.cluster) {
+    TRV_TRY_ASSIGN(others_wait, lmdb::FolderLock::await(beside));
+  }
   TRV_TRY(check_keys(beside, last));
   TRV_TRY(check_log_of_keys(beside, last, *parts.log.log, parts.log.name));
   TRV_TRY(keep_origin(beside / "keys" / "audit.origin", config_.audit_origin));
@@ -315,6 +320,7 @@ base::Status Kernel::compose(StartReport& report) {
                  note::load_or_create(beside / "keys" / "audit.pem", config_.audit_origin, random_));
   parts.signer = {config_.audit_origin, audit_key.to_pem()};
   TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(beside / "secrets", random_));
+  others_wait.reset();
   parts.secret_follower = std::make_unique<http::Workers>(1, secrets_followed_max);
   parts.connections = std::make_unique<ProjectedConnections>(*parts.node);
   egress::BrokerConfiguration broker;
@@ -399,8 +405,12 @@ base::Status Kernel::compose(StartReport& report) {
   }
   if (!parts.cluster) sweep(report);
   parts.keep_snapshots(config_);
-  if (parts.cluster) return join(report);
+  bool owns_platform = true;
+  if (parts.cluster) {
+    TRV_TRY_ASSIGN(owns_platform, join(report));
+  }
   if (ending_.stop_requested()) return base::fail(base::ErrorCode::cancelled, "the start was ended");
+  if (!owns_platform) return {};
   // Last: a start that fails has not used up the token that it could not show.
   TRV_TRY(first_start(report));
   if (last > 0) return {};
@@ -411,8 +421,9 @@ base::Status Kernel::compose(StartReport& report) {
   return {};
 }
 
-// What lies beside the log is not swept: another node may be about to name it.
-base::Status Kernel::join(StartReport& report) {
+// What lies beside the log is not swept: another node may be about to name it. True: this node owns the platform's
+// shard.
+base::Result<bool> Kernel::join(StartReport& report) {
   Parts& parts = *parts_;
   TRV_TRY(parts.cluster->join(*parts.node, report.port, [&parts](const std::set<log::ShardId>& shards) {
     for (const log::ShardId shard : shards) parts.dispatchers[shard.value()]->begin_pause();
@@ -420,10 +431,10 @@ base::Status Kernel::join(StartReport& report) {
   }));
   TRV_TRY_ASSIGN(const bool owns_platform, parts.cluster->wait_for_platform(ending_.get_token()));
   report.node = fmt::format("{} at {}", parts.cluster->self().node, parts.cluster->self().address);
-  if (owns_platform) return first_start(report);
-  if (!config_.new_operator_token) return {};
-  report.problems.push_back("--new-operator-token: another node owns the platform's shard; start that one with it");
-  return {};
+  if (!owns_platform && config_.new_operator_token) {
+    report.problems.push_back("--new-operator-token: another node owns the platform's shard; start that one with it");
+  }
+  return owns_platform;
 }
 
 base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {

@@ -57,7 +57,7 @@ class Kernel {
  private:
   struct Parts;
   [[nodiscard]] base::Status compose(StartReport& report);
-  [[nodiscard]] base::Status join(StartReport& report);
+  [[nodiscard]] base::Result<bool> join(StartReport& report);
   [[nodiscard]] base::Status prepare(const node::Shard& shard, StartReport& report);
   void serve(const node::Shard& shard);
   void sweep(StartReport& report);

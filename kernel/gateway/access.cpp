@@ -136,7 +136,16 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
   http::Handler checked = [&node, resource, options, handle = std::move(handle)](const http::Request& request,
                                                                                  http::Responder responder) {
     Result<tenancy::Token> token = authenticate(node, request);
-    if (!token) return responder.fail(token.error());
+    if (!token) {
+      // The owner of its tenant's shard knows for sure.
+      const auto named = tenant_of_token(token_of(request));
+      const auto home = named && node.is_shared() ? node.home_of(*named) : nullptr;
+      const bool asks_home = token.error().code() == ErrorCode::unauthenticated && options.where == Where::owner;
+      if (asks_home && home && *home != nullptr && !(*home)->is_owned()) {
+        return node.forward(**home, std::move(responder), true);
+      }
+      return responder.fail(token.error());
+    }
     // The event of a refused call belongs to the tenant of the caller.
     const base::TenantId own = token->tenant;
     const bool has_tenant = request.route().find("{tenant}") != std::string_view::npos;

@@ -12,6 +12,8 @@ namespace trv::node {
 namespace {
 
 constexpr std::size_t tenants_per_read = 500;
+/// How long a tenant that is placed is left to the request that placed it.
+constexpr base::Duration creation_wait = std::chrono::minutes(1);
 
 }  // namespace
 
@@ -100,7 +102,10 @@ base::Status Node::check_placements(const std::vector<tenancy::Tenant>& placed) 
 }
 
 base::Status Node::create_placed(Shard& shard) {
-  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> placed, tenants());
+  TRV_TRY_ASSIGN(std::vector<tenancy::Tenant> placed, tenants());
+  // Its request may be under way, and brings the owner's token.
+  const base::Timestamp now = clock_.now();
+  std::erase_if(placed, [now](const tenancy::Tenant& one) { return now - one.created < creation_wait; });
   TRV_TRY(create_placed(shard, placed));
   return {};
 }

@@ -73,7 +73,8 @@ class Node {
   /// thread.
   [[nodiscard]] base::Result<std::optional<tenancy::Tenant>> await_tenant(const base::TenantId& id,
                                                                           base::Duration patience) const;
-  /// Creates the tenants that were placed in a shard which this node owns, and not created. Not on the shard's thread.
+  /// Creates the tenants that were placed in a shard which this node owns a minute ago or longer, and not created. Not
+  /// on the shard's thread.
   [[nodiscard]] base::Status create_placed(Shard& shard);
 
   /// Tenants that start() created because an earlier process had placed them and no more. Nobody has an owner token of

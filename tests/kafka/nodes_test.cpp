@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <fstream>
@@ -42,7 +43,7 @@ class Nodes : public testing::Test {
       std::ofstream(configuration(i)) << fmt::format(
           "shards = 4\n[node]\nname = \"node-{}\"\naddress = \"127.0.0.1\"\nshared_folder = \"{}\"\n"
           "[egress]\nallow_private_network = true\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\nsession_ms = 2000\n",
-          i, (shared_.path() / "shared").string(), settings_.brokers, settings_.topic);
+          i, (shared_.path() / "common").string(), settings_.brokers, settings_.topic);
     }
     auto created = processes::ChildProcess::start(
         std::filesystem::path(TRV_BINARY_DIR) / "bin/trav",
@@ -140,9 +141,11 @@ TEST_F(Nodes, any_node_answers_for_every_tenant_and_each_shard_has_one_owner) {
   const Answer drained = ask(*daemons_[0], operator_, "POST", "/v1/nodes/node-1/drain");
   EXPECT_EQ(drained.status, 200) << drained.body;
   ASSERT_TRUE(own({4, 0, 0}));
-  const Answer listed = ask(*daemons_[1], operator_, "GET", "/v1/nodes");
-  EXPECT_EQ(listed.status, 200) << listed.body;
-  EXPECT_EQ(listed.value().at("items").as_array().size(), 1U) << listed.body;
+  // Which a node knows a second later.
+  EXPECT_TRUE(eventually([&] {
+    const Answer listed = ask(*daemons_[1], operator_, "GET", "/v1/nodes");
+    return listed.status == 200 && listed.value().at("items").as_array().size() == 1;
+  }));
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     EXPECT_EQ(instances(1, fmt::format("tenant-{}", i), tokens[i]), 2U);
   }
@@ -159,6 +162,24 @@ TEST_F(Nodes, any_node_answers_for_every_tenant_and_each_shard_has_one_owner) {
     EXPECT_EQ(run(1, fmt::format("tenant-{}", i), tokens[i], "key-2").status, 201);
   }
   EXPECT_EQ(daemons_[1]->stop(), 0);
+}
+
+TEST_F(Nodes, first_starts_at_once_make_one_set_of_keys_and_one_operator) {
+  std::vector<std::thread> starts;
+  for (std::size_t node = 0; node < nodes_max; ++node) starts.emplace_back([this, node] { start(node); });
+  for (std::thread& one : starts) one.join();
+  ASSERT_TRUE(daemons_[0] && daemons_[1] && daemons_[2]);
+  std::size_t tokens = 0;
+  for (const auto& daemon : daemons_) tokens += daemon->operator_token().empty() ? 0 : 1;
+  EXPECT_EQ(tokens, 1U);
+  ASSERT_TRUE(eventually([&] {
+    const auto shards = owned();
+    return *std::ranges::min_element(shards) >= 1;
+  }));
+  EXPECT_FALSE(create_tenant(0, "acme").empty());
+  EXPECT_FALSE(create_tenant(2, "beta").empty());
+  EXPECT_TRUE(std::filesystem::exists(shared_.path() / "common/keys/log"));
+  for (const auto& daemon : daemons_) EXPECT_EQ(daemon->stop(), 0) << daemon->complaints();
 }
 
 TEST_F(Nodes, what_was_acknowledged_outlives_the_owner_and_nothing_is_doubled) {
