@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <span>
 #include <string_view>
 #include <utility>
 
 #include "events/kafka/failure.hpp"
 #include "events/kafka/handles.hpp"
+#include "sdk/base/big_endian.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -47,16 +47,15 @@ class ProtocolReader {
   ProtocolReader(const void* data, int size)
       : left_(static_cast<const std::uint8_t*>(data), size > 0 ? static_cast<std::size_t>(size) : 0) {}
   std::int32_t number(std::size_t bytes) {
-    std::uint32_t value = 0;
-    for (const std::uint8_t byte : left_.first(std::min(bytes, left_.size()))) value = value << 8 | byte;
+    const std::uint64_t value = base::big_endian(left_.first(std::min(bytes, left_.size())));
     skip(bytes);
-    return static_cast<std::int32_t>(value);
+    return static_cast<std::int32_t>(static_cast<std::uint32_t>(value));
   }
   void skip(std::size_t bytes) { left_ = left_.subspan(std::min(bytes, left_.size())); }
   [[nodiscard]] bool is_at_end() const { return left_.empty(); }
 
  private:
-  std::span<const std::uint8_t> left_;
+  base::BytesView left_;
 };
 
 /// Kafka's ConsumerProtocolAssignment: version, topics with their partitions, which are all of one topic here.
@@ -192,8 +191,9 @@ void Membership::run(const std::stop_token& stop) {
 
 void Membership::serve(base::Duration patience) {
   // librdkafka looks at its heartbeats when something wakes its thread, otherwise once a second.
-  rd_kafka_topic_partition_list_t* woken = nullptr;
-  if (rd_kafka_assignment(client_.get(), &woken) == RD_KAFKA_RESP_ERR_NO_ERROR) const Offsets unused(woken);
+  rd_kafka_topic_partition_list_t* answer = nullptr;
+  rd_kafka_assignment(client_.get(), &answer);
+  const Offsets unused(answer);
   const Queue queue(rd_kafka_queue_get_consumer(client_.get()));
   const Event event(rd_kafka_queue_poll(queue.get(), milliseconds(patience)));
   if (event == nullptr) return;

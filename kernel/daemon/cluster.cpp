@@ -180,14 +180,14 @@ bool Cluster::await(const std::function<bool()>& condition, base::Duration withi
   while (!condition()) {
     if (stop.stop_requested() || clock_.monotonic() - began >= within) return false;
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, stop, look_after, [] { return false; });
+    pause_.wait_for(lock, stop, look_after, [] { return false; });
   }
   return true;
 }
 
 void Cluster::keep(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, stop, claim_again_after, [&] { return stop.stop_requested(); })) {
+  while (!pause_.wait_for(lock, stop, claim_again_after, [&] { return stop.stop_requested(); })) {
     for (const log::ShardId shard : assigned_) {
       node::Shard& one = *node_->shards()[shard.value()];
       if (one.follows()) one.own();

@@ -70,7 +70,7 @@ class Cluster {
   node::Node* node_ = nullptr;
   BeforeCede before_cede_;
   mutable std::mutex mutex_;
-  mutable std::condition_variable_any changed_;
+  mutable std::condition_variable_any pause_;  ///< between two looks; ends early with its stop token alone
   std::set<log::ShardId> assigned_;
   bool gives_up_ = false;  ///< shards that are not assigned any more are on their way
   std::unique_ptr<kafka::Membership> membership_;

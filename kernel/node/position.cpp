@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "sdk/base/big_endian.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
@@ -33,10 +34,7 @@ std::string position_text(const base::TenantId& tenant, record::ShardId shard, r
 base::Result<record::Lsn> parse_position(std::string_view name, std::string_view text, const base::TenantId& tenant,
                                          record::ShardId shard) {
   const auto bytes = text.size() == text_bytes ? base::from_hex(text) : std::nullopt;
-  std::uint64_t lsn = 0;
-  if (bytes) {
-    for (const std::uint8_t byte : std::span(*bytes).subspan(3, 6)) lsn = lsn << 8 | byte;
-  }
+  const std::uint64_t lsn = bytes ? base::big_endian(std::span(*bytes).subspan(3, 6)) : 0;
   if (bytes && text == position_text(tenant, shard, record::Lsn(lsn))) return record::Lsn(lsn);
   std::string shown(text.substr(0, 40));
   std::ranges::replace_if(shown, [](char c) { return c < ' ' || c > '~'; }, '?');
