@@ -5,6 +5,8 @@
 #   broker.sh have                     ends with 3 where they are not here
 #   broker.sh start FOLDER PORT [N]    N brokers (1 or 3) on PORT and the ports behind it, their controllers N further;
 #                                      prints what clients connect to
+#                                      prints what clients connect to; settings of FOLDER/ID/more come on top
+#   broker.sh again FOLDER ID          starts one that has ended, on its data; does not wait for it
 #   broker.sh runs FOLDER              ends with 1 where none of them runs
 #   broker.sh stop FOLDER              ends them; their data are scratch
 set -euo pipefail
@@ -61,14 +63,19 @@ start() {
   for ((id = 1; id <= count; id++)); do
     mkdir -p "$folder/$id"
     settings "$id" "$count" "$folder" "$port" >"$folder/$id/settings"
+    [ ! -e "$folder/$id/more" ] || cat "$folder/$id/more" >>"$folder/$id/settings"
     "${java[@]}" kafka.tools.StorageTool format -t dHJhdmVydGluZXRlc3RzMQ -c "$folder/$id/settings" \
       >"$folder/$id/log" 2>&1 || { cat "$folder/$id/log" >&2; fail "broker $id cannot be formatted"; }
-    setsid "${java[@]}" kafka.Kafka "$folder/$id/settings" >>"$folder/$id/log" 2>&1 </dev/null &
-    echo $! >"$folder/$id/pid"
+    spawn "$folder/$id"
     bootstrap+="${bootstrap:+,}127.0.0.1:$((port + id - 1))"
   done
   for ((id = 1; id <= count; id++)); do ready "$folder/$id" $((port + id - 1)); done
   echo "$bootstrap"
+}
+
+spawn() {
+  setsid "${java[@]}" kafka.Kafka "$1/settings" >>"$1/log" 2>&1 </dev/null &
+  echo $! >"$1/pid"
 }
 
 # A broker opens its clients' port last.
@@ -103,7 +110,8 @@ case "${1:-}" in
   fetch) fetch ;;
   have) [ -e "$libraries/complete" ] || exit 3 ;;
   start) [ $# -ge 3 ] || fail "start FOLDER PORT [N]"; start "$2" "$3" "${4:-1}" ;;
+  again) [ $# -eq 3 ] || fail "again FOLDER ID"; spawn "$2/$3" ;;
   runs) [ $# -eq 2 ] || fail "runs FOLDER"; runs "$2" ;;
   stop) [ $# -eq 2 ] || fail "stop FOLDER"; stop "$2" ;;
-  *) fail "usage: broker.sh fetch | have | start FOLDER PORT [N] | runs FOLDER | stop FOLDER" ;;
+  *) fail "usage: broker.sh fetch | have | start FOLDER PORT [N] | again FOLDER ID | runs FOLDER | stop FOLDER" ;;
 esac

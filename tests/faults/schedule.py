@@ -1,0 +1,158 @@
+"""A schedule: which faults happen when. A seed gives the same one each time."""
+
+import random
+import threading
+import time
+from typing import NamedTuple
+
+from brokers import IDS
+from nodes import SESSION_MS, SHARDS, ask, shards_of
+
+SESSION_S = SESSION_MS / 1000
+
+
+class Fault(NamedTuple):
+    at: float  # seconds from the beginning of the load
+    lasts: float
+    name: str
+    shard: int  # whose leader or owner it hits
+
+    def __str__(self):
+        return f"{self.at:.1f} s: {self.name} (shard {self.shard}) for {self.lasts:.1f} s"
+
+
+# Name: how long it lasts, and how often it is drawn.
+KINDS = {
+    "leader killed": ((0.3, 3.0), 3),
+    "leader paused": ((1.0, 5.0), 3),
+    "leader cut off": ((1.0, 5.0), 3),
+    "all brokers restarted": ((0.1, 1.0), 1),
+    "owner killed": ((0.1, 2.0), 3),
+    "owner paused past its lease": ((SESSION_S + 0.5, SESSION_S + 4.0), 3),
+    "owner paused shortly": ((0.2, SESSION_S - 0.5), 1),
+    "owner ended": ((0.1, 2.0), 1),
+    "owner drained": ((0.5, 2.0), 2),
+    "node added": ((1.0, 3.0), 1),
+}
+OF_BROKERS = ("leader killed", "leader paused", "leader cut off", "all brokers restarted")
+
+
+def plan(seed):
+    """Faults of brokers come one after the other, because two of three must live; faults of nodes when they like."""
+    drawn = random.Random(seed)
+    names = drawn.choices(list(KINDS), [often for _, often in KINDS.values()], k=drawn.randint(2, 4))
+    faults, brokers_free, adds = [], 0.0, 0
+    for name in names:
+        (least, most), _ = KINDS[name]
+        at, lasts = drawn.uniform(0.5, 6.0), drawn.uniform(least, most)
+        shard = drawn.randrange(SHARDS)
+        if name in OF_BROKERS:
+            at = max(at, brokers_free)
+            brokers_free = at + lasts + 1.0
+        if name == "node added":
+            adds += 1
+            if adds > 1:
+                continue
+        faults.append(Fault(at, lasts, name, shard))
+    return sorted(faults)
+
+
+class Play:
+    """Has the faults of a plan happen, and ends them all."""
+
+    def __init__(self, faults, brokers, nodes, operator, topic, say):
+        self.faults, self.brokers, self.nodes, self.say = faults, brokers, nodes, say
+        self.operator, self.topic, self.errors = operator, topic, []
+        self._brokers_in_order = threading.Lock()
+
+    def run(self):
+        """Returns when each fault has begun and ended."""
+        began = time.monotonic()
+        threads = [threading.Thread(target=self._one, args=(fault, began), daemon=True) for fault in self.faults]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(300)
+        self.errors += ["a fault did not end within 300 s" for thread in threads if thread.is_alive()]
+
+    def _one(self, fault, began):
+        try:
+            time.sleep(max(0, began + fault.at - time.monotonic()))
+            if fault.name in OF_BROKERS:
+                with self._brokers_in_order:
+                    self._of_broker(fault)
+            else:
+                self._of_node(fault)
+        except Exception as error:  # pylint: disable=broad-except; of a thread, and reported by the schedule
+            self.errors.append(f"{fault}: {error!r}")
+
+    def _of_broker(self, fault):
+        if fault.name == "all brokers restarted":
+            for broker in IDS:
+                self.brokers.kill(broker)
+            time.sleep(fault.lasts)
+            for broker in IDS:
+                self.brokers.start(broker)
+            return self.brokers.await_all()
+        broker = self.brokers.leader(self.topic, fault.shard)
+        self.say(f"{fault.name}: broker {broker}")
+        begin, end = {"leader killed": (self.brokers.kill, self.brokers.start),
+                      "leader paused": (self.brokers.pause, self.brokers.wake),
+                      "leader cut off": (self.brokers.cut, self.brokers.heal)}[fault.name]
+        begin(broker)
+        time.sleep(fault.lasts)
+        end(broker)
+        self.brokers.await_all()
+
+    def _owner(self, shard):
+        """The node that owns a shard; None where none is known or it has a fault already."""
+        for _ in range(20):
+            for node in self.nodes:
+                if not node.is_wanted or node.has_fault:
+                    continue
+                for name, shards in shards_of(node, self.operator, timeout=3).items():
+                    if shard in shards:
+                        return next((one for one in self.nodes if one.name == name), None)
+            time.sleep(0.2)
+        return None
+
+    def _of_node(self, fault):
+        if fault.name == "node added":
+            new = next(node for node in self.nodes if node.process is None)
+            time.sleep(0.01)
+            return new.start()
+        node = self._owner(fault.shard)
+        if node is None or not node.take_fault():
+            return self.say(f"{fault.name}: left out, nobody owns shard {fault.shard} now or its owner has a fault")
+        self.say(f"{fault.name}: {node.name}")
+        try:
+            if fault.name == "owner killed":
+                node.kill()
+                time.sleep(fault.lasts)
+                node.start()
+            elif fault.name == "owner ended":
+                node.end()
+                time.sleep(fault.lasts)
+                node.start()
+            elif fault.name == "owner drained":
+                self._part(node, "drain")
+                time.sleep(fault.lasts)
+                self._part(node, "resume")
+            else:
+                node.pause()
+                time.sleep(fault.lasts)
+                node.wake()
+        finally:
+            node.has_fault = False
+
+    def _part(self, node, verb):
+        """A drain may say to ask again; while brokers fail, for long."""
+        for _ in range(200):
+            status, _, answer = ask(node, self.operator, "POST", f"/v1/nodes/{node.name}/{verb}", b"", timeout=60)
+            if status == 200:
+                return
+            # While it joins or leaves it is not among the nodes that are known.
+            if status not in (0, 503, 404):
+                break
+            time.sleep(0.2)
+        self.errors.append(f"{verb} of {node.name} was answered {status}: {answer}")
