@@ -35,7 +35,8 @@ class Node:
         self.folder.mkdir()
         (self.folder / "travd.toml").write_text(
             f'shards = 4\n[data]\nfolder = "{self.folder}/data"\n[http]\nport = 0\n[node]\nname = "{name}"\n'
-            f'address = "127.0.0.1"\nshared_folder = "{folder}/shared"\n[kafka]\nbrokers = "{brokers}"\n'
+            f'address = "127.0.0.1"\nshared_folder = "{folder}/shared"\n'
+            f'cluster_key_file = "{folder}/cluster.key"\n[kafka]\nbrokers = "{brokers}"\n'
             f'topic = "takeover"\nsession_ms = {SESSION_MS}\n')
         self.token = None
         self.start()
@@ -151,6 +152,7 @@ def report(name, waits, quiet):
 def run(build, folder, brokers, rounds):
     topic = folder / "topic.toml"
     topic.write_text(f'shards = 4\n[kafka]\nbrokers = "{brokers}"\ntopic = "takeover"\n')
+    subprocess.run([build / "bin/trav", "cluster", "key", folder / "cluster.key"], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([build / "bin/trav", "cluster", "init", "--replication", "1", "--config", topic], check=True,
                    stdout=subprocess.DEVNULL)
     nodes = []

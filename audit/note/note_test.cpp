@@ -1,11 +1,6 @@
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-
-#include <filesystem>
-#include <fstream>
 
 #include "audit/note/checkpoint.hpp"
-#include "audit/note/key_file.hpp"
 #include "audit/note/text.hpp"
 
 namespace trv::note {
@@ -221,58 +216,6 @@ TEST(Checkpoints, a_trusted_key_cannot_speak_for_another_origin) {
   const auto opened = open_checkpoint(*sign(checkpoint.format(), key), std::span(&key.verifier(), 1));
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), ErrorCode::unauthenticated);
-}
-
-class KeyFiles : public testing::Test {
- protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "trv-key-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::filesystem::path folder_;
-  base::SystemRandom random_;
-};
-
-TEST_F(KeyFiles, a_key_is_made_once_private_and_then_read_again) {
-  const auto path = folder_ / "audit.pem";
-  const auto made = load_or_create(path, "n", random_);
-  ASSERT_TRUE(made) << made.error().message();
-  struct stat status{};
-  ASSERT_EQ(::stat(path.c_str(), &status), 0);
-  EXPECT_EQ(status.st_mode & 07777, 0600u);
-  const auto again = load_or_create(path, "n", random_);
-  ASSERT_TRUE(again) << again.error().message();
-  EXPECT_EQ(made->verifier(), again->verifier());
-  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder_), {}), 1);
-}
-
-TEST_F(KeyFiles, a_key_that_others_can_read_is_refused) {
-  const auto path = folder_ / "audit.pem";
-  ASSERT_TRUE(load_or_create(path, "n", random_));
-  ASSERT_EQ(::chmod(path.c_str(), 0640), 0);
-  const auto refused = load_or_create(path, "n", random_);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::denied);
-  EXPECT_NE(refused.error().message().find("chmod 600"), std::string::npos);
-}
-
-TEST_F(KeyFiles, a_damaged_file_is_refused_and_never_replaced) {
-  const auto path = folder_ / "audit.pem";
-  std::ofstream(path) << "not a key";
-  ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
-  const auto refused = load_or_create(path, "n", random_);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::invalid);
-  EXPECT_EQ(std::filesystem::file_size(path), 9u);
-}
-
-TEST_F(KeyFiles, a_missing_folder_is_named) {
-  const auto refused = load_or_create(folder_ / "nowhere" / "audit.pem", "n", random_);
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), ErrorCode::unavailable);
-  EXPECT_NE(refused.error().message().find("nowhere"), std::string::npos);
 }
 
 }  // namespace

@@ -146,7 +146,7 @@ base::Status check_node_address(std::string_view text) {
   return fail(ErrorCode::invalid, fmt::format("'{}' is not host or host:port, such as 10.0.0.5:8400", text));
 }
 
-base::Status check_shared_folder(std::string_view text) {
+base::Status check_optional_path(std::string_view text) {
   return text.empty() ? base::Status() : check_folder(text);
 }
 
@@ -176,10 +176,13 @@ const std::vector<Key>& keys() {
       {"node", "address", TextKey{&Config::node_address, "host or host:port", check_node_address}, "",
        "Where the other nodes reach the API of this one. Set: several travd share the shards of one topic. Empty: this "
        "one owns them all."},
-      {"node", "shared_folder", TextKey{&Config::node_shared_folder, "path", check_shared_folder}, "",
+      {"node", "shared_folder", TextKey{&Config::node_shared_folder, "path", check_optional_path}, "",
        "The folder of keys, secrets, packages and blobs, which every node reaches by this path or another. Needed "
        "with "
        "node.address."},
+      {"node", "cluster_key_file", TextKey{&Config::node_cluster_key_file, "path", check_optional_path}, "",
+       "The file of the cluster key, the same on every node: it seals what is secret in the shared folder, and the "
+       "nodes prove by it that they belong together. `trav cluster key` makes it. Needed with node.address."},
       {"audit", "origin", TextKey{&Config::audit_origin, "text of 1 to 200 characters", check_origin}, "",
        "The first part of the name of every audit trail: a host name that you own. It is fixed by the first start."},
       {"egress", "allow_private_network", SwitchKey{&Config::egress_allow_private_network}, "",
@@ -382,10 +385,13 @@ base::Status check_needs(const Config& config) {
   const bool has_password = !config.kafka_password_file.empty();
   const bool is_node = config.shares_shards();
   const bool has_shared_folder = !config.node_shared_folder.empty();
-  const std::array<Need, 13> needs = {
+  const bool has_cluster_key = !config.node_cluster_key_file.empty();
+  const std::array<Need, 15> needs = {
       {{"node.address", is_node, !config.kafka_brokers.empty(), "kafka.brokers"},
        {"node.address", is_node, has_shared_folder, "node.shared_folder"},
        {"node.shared_folder", has_shared_folder, is_node, "node.address"},
+       {"node.address", is_node, has_cluster_key, "node.cluster_key_file"},
+       {"node.cluster_key_file", has_cluster_key, is_node, "node.address"},
        {"node.name", !config.node_name.empty(), is_node, "node.address"},
        {"kafka.ca_file", has_ca, config.kafka_tls, "kafka.tls = true"},
        {"kafka.certificate_file", has_certificate, config.kafka_tls, "kafka.tls = true"},

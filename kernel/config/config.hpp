@@ -27,6 +27,7 @@ struct Config {
   std::string node_name;           ///< empty: that of the host
   std::string node_address;        ///< empty: no other node shares the shards
   std::string node_shared_folder;  ///< empty: data_folder
+  std::string node_cluster_key_file;
   std::string audit_origin = "travertine.local";
   bool egress_allow_private_network = false;
   std::uint64_t effects_concurrency_max = 256;

@@ -1,10 +1,12 @@
 #include "kernel/daemon/data_folder.hpp"
 
 #include <fmt/format.h>
+#include <openssl/crypto.h>
 
 #include <optional>
 
 #include "events/copy/log_copy.hpp"
+#include "events/keys/key_file.hpp"
 #include "events/log/record_lookup.hpp"
 #include "sdk/base/file.hpp"
 
@@ -47,6 +49,19 @@ base::Status keep_origin(const std::filesystem::path& file, std::string_view ori
                                 "verifiers refuse another name. Set audit.origin to '{}'. To rename the trails, remove "
                                 "{} and give every verifier the new key",
                                 origin, name, name, file.string()));
+}
+
+base::Result<note::SigningKey> open_audit_key(const std::filesystem::path& file, std::string_view origin,
+                                              const keys::ClusterKey* cluster, base::Random& random) {
+  const auto make = [&]() -> base::Result<std::string> {
+    TRV_TRY_ASSIGN(const note::SigningKey fresh, note::SigningKey::generate(origin, random));
+    return fresh.to_pem();
+  };
+  TRV_TRY_ASSIGN(std::string pem, keys::load_or_create(file, make, cluster, random));
+  auto key = note::SigningKey::from_pem(origin, pem);
+  OPENSSL_cleanse(pem.data(), pem.size());
+  if (!key) return base::fail(std::move(key).error().in(file.string()));
+  return key;
 }
 
 base::Status refuse_unfinished_copy(const std::filesystem::path& data_folder) {

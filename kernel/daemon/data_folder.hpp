@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "audit/note/key.hpp"
+#include "events/keys/cluster_key.hpp"
 #include "events/log/event_log.hpp"
 #include "kernel/egress/secret_store.hpp"
 #include "sdk/base/result.hpp"
@@ -19,6 +21,11 @@ namespace trv::daemon {
 /// Writes the name of the trails at the first start, and compares it later: verifiers know the trails by it.
 /// Errors: conflict where `file` has another name; unavailable.
 [[nodiscard]] base::Status keep_origin(const std::filesystem::path& file, std::string_view origin);
+
+/// The key that signs the audit trails, in a key file that is made where it is missing. `cluster`: as
+/// keys::load_or_create. Errors: the same; invalid where the file holds another thing.
+[[nodiscard]] base::Result<note::SigningKey> open_audit_key(const std::filesystem::path& file, std::string_view origin,
+                                                            const keys::ClusterKey* cluster, base::Random& random);
 
 /// Refuses a folder whose log is the part of a copy that was cut off. Error: corrupt, with what to do.
 [[nodiscard]] base::Status refuse_unfinished_copy(const std::filesystem::path& data_folder);

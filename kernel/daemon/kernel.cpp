@@ -8,9 +8,9 @@
 #include <iterator>
 #include <set>
 
-#include "audit/note/key_file.hpp"
 #include "events/backup/backup.hpp"
 #include "events/blob/folder_blob_store.hpp"
+#include "events/keys/cluster_key.hpp"
 #include "events/lmdb/folder_lock.hpp"
 #include "events/projection/snapshot_keeper.hpp"
 #include "kernel/config/event_log.hpp"
@@ -66,6 +66,7 @@ struct Kernel::Parts {
   const base::Clock& clock;
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
+  std::optional<keys::ClusterKey> cluster_key;  ///< where several nodes share the shards
   config::OpenedLog log;
   std::unique_ptr<projection::Snapshots> snapshots;
   std::unique_ptr<blob::FolderBlobStore> blobs;
@@ -284,6 +285,11 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(backup::take_over(folder));
   TRV_TRY(refuse_unfinished_copy(folder));
   TRV_TRY(config::refuse_two_logs(config_));
+  if (config_.shares_shards()) {
+    TRV_TRY_ASSIGN(keys::ClusterKey key, keys::ClusterKey::load(config_.node_cluster_key_file));
+    parts.cluster_key.emplace(std::move(key));
+  }
+  const keys::ClusterKey* const cluster_key = parts.cluster_key ? &*parts.cluster_key : nullptr;
   TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
   report.log = parts.log.name;
   if (config_.shares_shards()) {
@@ -317,9 +323,9 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(check_log_of_keys(beside, last, *parts.log.log, parts.log.name));
   TRV_TRY(keep_origin(beside / "keys" / "audit.origin", config_.audit_origin));
   TRV_TRY_ASSIGN(const note::SigningKey audit_key,
-                 note::load_or_create(beside / "keys" / "audit.pem", config_.audit_origin, random_));
+                 open_audit_key(beside / "keys" / "audit.pem", config_.audit_origin, cluster_key, random_));
   parts.signer = {config_.audit_origin, audit_key.to_pem()};
-  TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(beside / "secrets", random_));
+  TRV_TRY_ASSIGN(parts.secrets, egress::SecretStore::open(beside / "secrets", cluster_key, random_));
   others_wait.reset();
   parts.secret_follower = std::make_unique<http::Workers>(1, secrets_followed_max);
   parts.connections = std::make_unique<ProjectedConnections>(*parts.node);

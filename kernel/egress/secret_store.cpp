@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "events/backup/backup.hpp"
+#include "events/keys/key_file.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
 
@@ -23,17 +23,8 @@ using base::Bytes;
 using base::BytesView;
 using base::ErrorCode;
 
-constexpr std::string_view magic = "TRVS\x01";
-constexpr std::size_t nonce_bytes = 12;
-constexpr std::size_t tag_bytes = 16;
 constexpr std::size_t reference_bytes = 16;
-constexpr std::size_t key_bytes = 32;
 constexpr std::string_view key_name = "master.key";
-
-struct CipherDeleter {
-  void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
-};
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, CipherDeleter>;
 
 std::string additional_data(const base::TenantId& tenant, std::string_view reference) {
   std::string data = tenant.value();
@@ -45,51 +36,6 @@ std::string additional_data(const base::TenantId& tenant, std::string_view refer
 bool is_reference(std::string_view text) {
   return text.size() == 2 * reference_bytes &&
          std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
-}
-
-Bytes seal(BytesView key, BytesView nonce, std::string_view additional, BytesView secret) {
-  Bytes out = base::to_bytes(magic);
-  out.insert(out.end(), nonce.begin(), nonce.end());
-  const std::size_t start = out.size();
-  out.resize(start + secret.size() + tag_bytes);
-  const Cipher cipher(EVP_CIPHER_CTX_new());
-  TRV_ASSERT(cipher != nullptr);
-  int size = 0;
-  TRV_ASSERT(EVP_EncryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key.data(), nonce.data()) == 1);
-  TRV_ASSERT(EVP_EncryptUpdate(cipher.get(), nullptr, &size, base::as_bytes(additional).data(),
-                               static_cast<int>(additional.size())) == 1);
-  TRV_ASSERT(
-      EVP_EncryptUpdate(cipher.get(), out.data() + start, &size, secret.data(), static_cast<int>(secret.size())) == 1);
-  TRV_ASSERT(static_cast<std::size_t>(size) == secret.size());
-  TRV_ASSERT(EVP_EncryptFinal_ex(cipher.get(), out.data() + start + size, &size) == 1);
-  TRV_ASSERT(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_GET_TAG, tag_bytes, out.data() + start + secret.size()) ==
-             1);
-  return out;
-}
-
-// nullopt where the tag does not match or the form is wrong.
-std::optional<std::string> unseal(BytesView key, std::string_view additional, BytesView sealed) {
-  const std::size_t overhead = magic.size() + nonce_bytes + tag_bytes;
-  if (sealed.size() < overhead || !base::as_text(sealed).starts_with(magic)) return std::nullopt;
-  const BytesView nonce = sealed.subspan(magic.size(), nonce_bytes);
-  const BytesView text = sealed.subspan(magic.size() + nonce_bytes, sealed.size() - overhead);
-  std::array<std::uint8_t, tag_bytes> tag{};
-  std::ranges::copy(sealed.last(tag_bytes), tag.begin());
-  std::string secret(text.size(), '\0');
-  auto* out = reinterpret_cast<std::uint8_t*>(secret.data());
-  const Cipher cipher(EVP_CIPHER_CTX_new());
-  TRV_ASSERT(cipher != nullptr);
-  int size = 0;
-  TRV_ASSERT(EVP_DecryptInit_ex(cipher.get(), EVP_aes_256_gcm(), nullptr, key.data(), nonce.data()) == 1);
-  TRV_ASSERT(EVP_DecryptUpdate(cipher.get(), nullptr, &size, base::as_bytes(additional).data(),
-                               static_cast<int>(additional.size())) == 1);
-  TRV_ASSERT(EVP_DecryptUpdate(cipher.get(), out, &size, text.data(), static_cast<int>(text.size())) == 1);
-  TRV_ASSERT(EVP_CIPHER_CTX_ctrl(cipher.get(), EVP_CTRL_GCM_SET_TAG, tag_bytes, tag.data()) == 1);
-  if (EVP_DecryptFinal_ex(cipher.get(), out + size, &size) != 1) {
-    OPENSSL_cleanse(secret.data(), secret.size());
-    return std::nullopt;
-  }
-  return secret;
 }
 
 base::Status make_folder(const std::filesystem::path& folder) {
@@ -110,44 +56,39 @@ bool holds_folders(const std::filesystem::path& folder) {
 
 }  // namespace
 
-base::Result<std::unique_ptr<SecretStore>> SecretStore::open(std::filesystem::path folder, base::Random& random) {
+base::Result<std::unique_ptr<SecretStore>> SecretStore::open(std::filesystem::path folder,
+                                                             const keys::ClusterKey* cluster, base::Random& random) {
   std::error_code error;
   folder = std::filesystem::absolute(folder, error).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();
   std::filesystem::create_directories(folder.parent_path(), error);
   TRV_TRY(make_folder(folder));
   const std::filesystem::path key_path = folder / key_name;
-  base::Result<Bytes> stored = base::read_file(key_path, key_bytes);
-  if (!stored && stored.error().code() == ErrorCode::not_found) {
+  const auto make = [&]() -> base::Result<std::string> {
     if (holds_folders(folder)) {
       return base::fail(ErrorCode::corrupt,
                         fmt::format("'{}' is missing, and '{}' holds secrets sealed under it; restore the key file",
                                     key_path.string(), folder.string()));
     }
-    Bytes fresh(key_bytes);
+    keys::SealingKey fresh{};
     random.fill(fresh);
-    const base::Status written = base::write_file(key_path, ".master.key", fresh, 0600);
+    std::string text(base::as_text(fresh));
     OPENSSL_cleanse(fresh.data(), fresh.size());
-    TRV_TRY(written);
-    stored = base::read_file(key_path, key_bytes);
-  }
-  if (!stored && stored.error().code() != ErrorCode::too_large) return base::fail(std::move(stored).error());
-  if (!stored || stored->size() != key_bytes) {
+    return text;
+  };
+  TRV_TRY_ASSIGN(std::string stored, keys::load_or_create(key_path, make, cluster, random));
+  keys::SealingKey key{};
+  const bool is_key = stored.size() == key.size();
+  if (is_key) std::ranges::copy(stored, key.begin());
+  OPENSSL_cleanse(stored.data(), stored.size());
+  if (!is_key) {
     return base::fail(ErrorCode::corrupt,
-                      fmt::format("'{}' is not a key of {} bytes; restore it", key_path.string(), key_bytes));
+                      fmt::format("'{}' is not a key of {} bytes; restore it", key_path.string(), key.size()));
   }
-  struct stat about{};
-  if (::stat(key_path.c_str(), &about) != 0 || (about.st_mode & 077) != 0) {
-    return base::fail(ErrorCode::denied,
-                      fmt::format("'{}' can be read by others; make it mode 0600", key_path.string()));
-  }
-  Key key{};
-  std::ranges::copy(*stored, key.begin());
-  OPENSSL_cleanse(stored->data(), stored->size());
   return std::unique_ptr<SecretStore>(new SecretStore(std::move(folder), key, random));
 }
 
-SecretStore::SecretStore(std::filesystem::path folder, const Key& key, base::Random& random)
+SecretStore::SecretStore(std::filesystem::path folder, const keys::SealingKey& key, base::Random& random)
     : folder_(std::move(folder)), key_(key), random_(random) {}
 
 SecretStore::~SecretStore() {
@@ -162,7 +103,7 @@ base::Result<std::string> SecretStore::put(const base::TenantId& tenant, std::st
                       fmt::format("the secret has {} bytes, at most {} are kept", secret.size(), secret_bytes_max));
   }
   std::array<std::uint8_t, reference_bytes> id{};
-  std::array<std::uint8_t, nonce_bytes> nonce{};
+  keys::Nonce nonce{};
   std::string reference;
   {
     const std::lock_guard lock(put_mutex_);
@@ -171,7 +112,7 @@ base::Result<std::string> SecretStore::put(const base::TenantId& tenant, std::st
     reference = base::to_hex(id);
     if (put_) put_->insert({tenant, reference});
   }
-  const Bytes sealed = seal(key_, nonce, additional_data(tenant, reference), base::as_bytes(secret));
+  const Bytes sealed = keys::seal(key_, nonce, additional_data(tenant, reference), base::as_bytes(secret));
   const std::filesystem::path folder = folder_ / tenant.value();
   TRV_TRY(make_folder(folder));
   TRV_TRY(base::write_file(folder / reference, fmt::format(".{}", reference), sealed, 0600));
@@ -188,7 +129,7 @@ base::Result<std::string> SecretStore::reveal(const base::TenantId& tenant, std:
   }
   if (!sealed && sealed.error().code() == ErrorCode::unavailable) return base::fail(std::move(sealed).error());
   std::optional<std::string> secret;
-  if (sealed) secret = unseal(key_, additional_data(tenant, reference), *sealed);
+  if (sealed) secret = keys::unseal(key_, additional_data(tenant, reference), *sealed);
   if (!secret) {
     return base::fail(ErrorCode::corrupt,
                       fmt::format("'{}' does not open: its bytes have changed, or '{}' is not the key it was sealed "

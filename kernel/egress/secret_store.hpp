@@ -1,11 +1,11 @@
 #pragma once
 // Secrets of tenants, sealed in files. Events hold references to them, never the secrets.
 //
-//   <folder>/master.key               32 random bytes, mode 0600, made at the first start
-//   <folder>/<tenant>/<reference>     "TRVS", version 1 (one byte), nonce (12 bytes), ciphertext, tag (16 bytes)
+//   <folder>/master.key               32 random bytes, made at the first start; a key file
+//   <folder>/<tenant>/<reference>     sealed under the master key
 //
-// AES-256-GCM under the master key; the additional data is tenant, NUL, reference, so a file moved to another tenant or
-// name does not open. A reference is 32 hexadecimal digits of randomness and is never used twice.
+// docs/formats/keys.md. The additional data is tenant, NUL, reference, so a file moved to another tenant or name does
+// not open. A reference is 32 hexadecimal digits of randomness and is never used twice.
 //
 // Any thread. What put() returned is durable: file and folder are synced. A secret whose reference was never written
 // in the log, because the process ended first, goes with remove_unreferenced at the next start. Who holds the master
@@ -24,6 +24,7 @@
 #include <string_view>
 #include <utility>
 
+#include "events/keys/cluster_key.hpp"
 #include "kernel/egress/connection.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/random.hpp"
@@ -43,10 +44,10 @@ struct SecretReference {
 
 class SecretStore final : public SecretSource {
  public:
-  /// Makes the folder and the master key where they are missing. `random` outlives the store.
-  /// Errors: denied (the key file can be read by others), corrupt (not a key; or there are secrets without their key),
-  /// unavailable (the disk failed).
+  /// Makes the folder and the master key where they are missing. `cluster`: as keys::load_or_create. `random` outlives
+  /// the store. Errors: as keys::load_or_create; corrupt (not a key; or there are secrets without their key).
   [[nodiscard]] static base::Result<std::unique_ptr<SecretStore>> open(std::filesystem::path folder,
+                                                                       const keys::ClusterKey* cluster,
                                                                        base::Random& random);
   ~SecretStore() override;
   SecretStore(const SecretStore&) = delete;
@@ -71,12 +72,11 @@ class SecretStore final : public SecretSource {
   [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::set<SecretReference>& referenced);
 
  private:
-  using Key = std::array<std::uint8_t, 32>;
-  SecretStore(std::filesystem::path folder, const Key& key, base::Random& random);
+  SecretStore(std::filesystem::path folder, const keys::SealingKey& key, base::Random& random);
   [[nodiscard]] base::Result<base::Bytes> read_sealed(const base::TenantId& tenant, std::string_view reference);
 
   std::filesystem::path folder_;
-  Key key_;
+  keys::SealingKey key_;
   std::mutex put_mutex_;
   base::Random& random_;
   std::optional<std::set<SecretReference>> put_{std::in_place};  ///< since open(), until remove_unreferenced()

@@ -28,7 +28,7 @@ class SecretStoreTest : public testing::Test {
   void TearDown() override { std::filesystem::remove_all(root_); }
 
   std::unique_ptr<SecretStore> open() {
-    auto store = SecretStore::open(folder_, random_);
+    auto store = SecretStore::open(folder_, nullptr, random_);
     EXPECT_TRUE(store) << store.error().message();
     return store ? *std::move(store) : nullptr;
   }
@@ -122,12 +122,12 @@ TEST_F(SecretStoreTest, a_missing_short_or_open_key_file_is_refused) {
   ASSERT_TRUE(open()->put(acme_, "secret"));
   const auto key = folder_ / "master.key";
   std::filesystem::permissions(key, std::filesystem::perms(0640));
-  EXPECT_EQ(SecretStore::open(folder_, random_).error().code(), ErrorCode::denied);
+  EXPECT_EQ(SecretStore::open(folder_, nullptr, random_).error().code(), ErrorCode::denied);
   std::filesystem::permissions(key, std::filesystem::perms(0600));
   std::filesystem::resize_file(key, 31);
-  EXPECT_EQ(SecretStore::open(folder_, random_).error().code(), ErrorCode::corrupt);
+  EXPECT_EQ(SecretStore::open(folder_, nullptr, random_).error().code(), ErrorCode::corrupt);
   std::filesystem::remove(key);
-  EXPECT_EQ(SecretStore::open(folder_, random_).error().code(), ErrorCode::corrupt);
+  EXPECT_EQ(SecretStore::open(folder_, nullptr, random_).error().code(), ErrorCode::corrupt);
   EXPECT_FALSE(std::filesystem::exists(key));
 }
 

@@ -42,15 +42,19 @@ class Nodes : public testing::Test {
     for (std::size_t i = 0; i < nodes_max; ++i) {
       std::ofstream(configuration(i)) << fmt::format(
           "shards = 4\n[node]\nname = \"node-{}\"\naddress = \"127.0.0.1\"\nshared_folder = \"{}\"\n"
+          "cluster_key_file = \"{}\"\n"
           "[egress]\nallow_private_network = true\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\nsession_ms = 2000\n",
-          i, (shared_.path() / "common").string(), settings_.brokers, settings_.topic);
+          i, (shared_.path() / "common").string(), cluster_key().string(), settings_.brokers, settings_.topic);
     }
-    auto created = processes::ChildProcess::start(
-        std::filesystem::path(TRV_BINARY_DIR) / "bin/trav",
-        {"cluster", "init", "--replication", "1", "--in-sync", "1", "--config", configuration(0).string()});
-    ASSERT_TRUE(created);
-    ASSERT_EQ(created->wait(60s).value_or(-1), 0);
+    ASSERT_EQ(trav({"cluster", "key", cluster_key().string()}), 0);
+    ASSERT_EQ(trav({"cluster", "init", "--replication", "1", "--in-sync", "1", "--config", configuration(0).string()}),
+              0);
   }
+  static int trav(const std::vector<std::string>& arguments) {
+    auto run = processes::ChildProcess::start(std::filesystem::path(TRV_BINARY_DIR) / "bin/trav", arguments);
+    return run ? run->wait(60s).value_or(-1) : -1;
+  }
+  std::filesystem::path cluster_key() const { return shared_.path() / "cluster.key"; }
   std::filesystem::path configuration(std::size_t node) { return scratch_[node].path() / "travd.toml"; }
   void start(std::size_t node) {
     auto started = Daemon::start(scratch_[node], {"--config", configuration(node).string()});
@@ -180,6 +184,48 @@ TEST_F(Nodes, first_starts_at_once_make_one_set_of_keys_and_one_operator) {
   EXPECT_FALSE(create_tenant(2, "beta").empty());
   EXPECT_TRUE(std::filesystem::exists(shared_.path() / "common/keys/log"));
   for (const auto& daemon : daemons_) EXPECT_EQ(daemon->stop(), 0) << daemon->complaints();
+}
+
+TEST_F(Nodes, keys_beside_the_log_are_sealed_and_open_under_the_cluster_key_alone) {
+  start(0);
+  const std::string token = create_tenant(0, "acme");
+  const Answer connected = insist(0, token, "PUT", "/v1/tenants/acme/connections/desk",
+                                  R"({"base_url":"https://desk.example","auth":{"scheme":"bearer"},"secret":"sesame"})",
+                                  {{"Content-Type", "application/json"}});
+  EXPECT_TRUE(connected.status == 201 || connected.status == 200) << connected.body;
+  const std::string trail = insist(0, token, "GET", "/v1/tenants/acme/audit/key").body;
+  EXPECT_EQ(daemons_[0]->stop(), 0);
+  const auto common = shared_.path() / "common";
+  for (const char* name : {"keys/audit.pem", "secrets/master.key"}) {
+    EXPECT_TRUE(api::contents_of(common / name).starts_with("TRVS")) << name;
+  }
+  for (const auto& file : std::filesystem::recursive_directory_iterator(common)) {
+    if (!file.is_regular_file()) continue;
+    const std::string content = api::contents_of(file.path());
+    EXPECT_EQ(content.find("PRIVATE KEY"), std::string::npos) << file.path();
+    EXPECT_EQ(content.find("sesame"), std::string::npos) << file.path();
+  }
+  // A key of another cluster, and none.
+  const auto ours = shared_.path() / "ours.key";
+  std::filesystem::rename(cluster_key(), ours);
+  const std::vector<std::string> arguments = {"--config", configuration(0).string(), "--port", "0"};
+  api::Ended ended = api::run_daemon(scratch_[0], arguments);
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_NE(ended.err.find(cluster_key().string() + " does not exist; copy it from another node"), std::string::npos)
+      << ended.err;
+  ASSERT_EQ(trav({"cluster", "key", cluster_key().string()}), 0);
+  ended = api::run_daemon(scratch_[0], arguments);
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_NE(ended.err.find("keys/audit.pem does not open under " + cluster_key().string()), std::string::npos)
+      << ended.err;
+  // The way to another cluster key.
+  const std::string at = configuration(0).string();
+  EXPECT_NE(trav({"cluster", "seal", "--config", at}), 0);
+  EXPECT_EQ(trav({"cluster", "seal", "--config", at, "--from", ours.string()}), 0);
+  EXPECT_EQ(trav({"cluster", "seal", "--config", at}), 0) << "again";
+  start(0);
+  EXPECT_EQ(insist(0, token, "GET", "/v1/tenants/acme/audit/key").body, trail);
+  EXPECT_EQ(daemons_[0]->stop(), 0);
 }
 
 TEST_F(Nodes, what_was_acknowledged_outlives_the_owner_and_nothing_is_doubled) {

@@ -1,10 +1,12 @@
-// trav cluster: the topic of the log on Kafka. The brokers are asked, not travd.
+// trav cluster: what several travd share: the topic of the log on Kafka, and the cluster key. travd is not asked.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "events/kafka/topic.hpp"
+#include "events/keys/key_file.hpp"
+#include "events/lmdb/folder_lock.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/config/config.hpp"
 #include "kernel/json/serialize.hpp"
@@ -18,6 +20,8 @@ struct ClusterArguments {
   std::string partitions;
   std::string replication = "3";
   std::string in_sync;
+  std::string key_file;
+  std::string from;
 };
 
 /// The variables that travd would read.
@@ -101,11 +105,44 @@ base::Result<ExitCode> check(Session& session, const ClusterArguments& arguments
   return loses ? ExitCode::refused : ExitCode::ok;
 }
 
+base::Result<ExitCode> make_key(Session& session, const ClusterArguments& arguments) {
+  base::SystemRandom random;
+  TRV_TRY_ASSIGN(const keys::ClusterKey made, keys::ClusterKey::create(arguments.key_file, random));
+  session.print(fmt::format(
+      "{} is made. Copy it to the same place on every node, for the user of travd alone, set node.cluster_key_file to "
+      "it, and keep a copy apart from the backups of node.shared_folder: without it nobody opens what it seals.",
+      made.name()));
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> seal(Session& session, const ClusterArguments& arguments) {
+  TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
+  if (!config.shares_shards()) {
+    return base::fail(base::ErrorCode::invalid,
+                      "node.address is not set: the keys of a node that is alone are not sealed");
+  }
+  TRV_TRY_ASSIGN(const keys::ClusterKey to, keys::ClusterKey::load(config.node_cluster_key_file));
+  std::optional<keys::ClusterKey> from;
+  if (!arguments.from.empty()) {
+    TRV_TRY_ASSIGN(keys::ClusterKey before, keys::ClusterKey::load(arguments.from));
+    from.emplace(std::move(before));
+  }
+  const std::filesystem::path folder = config.node_shared_folder;
+  TRV_TRY_ASSIGN(const auto others_wait, lmdb::FolderLock::await(folder));
+  base::SystemRandom random;
+  for (const char* name : {"keys/audit.pem", "secrets/master.key"}) {
+    TRV_TRY_ASSIGN(const keys::Resealed done, keys::reseal(folder / name, to, from ? &*from : nullptr, random));
+    session.print(fmt::format("{} is {}sealed under {}.", (folder / name).string(),
+                              done == keys::Resealed::already ? "already " : "", to.name()));
+  }
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 void add_cluster(CommandTree& tree) {
   const auto arguments = std::make_shared<ClusterArguments>();
-  Noun noun = tree.noun("cluster", "Cluster: Apache Kafka under travd");
+  Noun noun = tree.noun("cluster", "Cluster: what several travd share");
   noun.verb("init", "Create the topic of the log, as travd needs it")
       .option("--config", "FILE", arguments->config, "The configuration of travd; its keys kafka.* say where and how")
       .option("--partitions", "N", arguments->partitions, "One for each shard (default the key shards)")
@@ -116,6 +153,14 @@ void add_cluster(CommandTree& tree) {
   noun.verb("check", "Compare the topic of the log with what travd needs, and say what each difference costs")
       .option("--config", "FILE", arguments->config, "The configuration of travd")
       .does([arguments](Session& session) { return check(session, *arguments); });
+  noun.verb("key", "Make the key of a cluster, which every node has a copy of")
+      .argument("FILE", arguments->key_file, "The file to write; there must be none")
+      .does([arguments](Session& session) { return make_key(session, *arguments); });
+  noun.verb("seal", "Seal the keys in node.shared_folder under the cluster key, while no node runs")
+      .option("--config", "FILE", arguments->config, "The configuration of a node")
+      .option("--from", "FILE", arguments->from,
+              "The cluster key before this one; without it the keys are in the clear")
+      .does([arguments](Session& session) { return seal(session, *arguments); });
   noun.example("trav cluster init --config travd.toml")
       .example("TRAV_KAFKA_BROKERS=127.0.0.1:19092 trav cluster init --replication 1");
 }

@@ -6,18 +6,19 @@
 #include <utility>
 
 #include "audit/export/folder.hpp"
-#include "audit/note/key_file.hpp"
+#include "audit/note/key.hpp"
 #include "audit/trail/trail.hpp"
 #include "audit/verify/verify.hpp"
 #include "events/catalog/event_catalog.hpp"
 #include "events/log/lmdb_event_log.hpp"
 #include "events/record/chain.hpp"
 #include "kernel/node/shard_stores.hpp"
-#include "sdk/base/random.hpp"
+#include "sdk/base/file.hpp"
 
 namespace trv::aftermath {
 namespace {
 
+constexpr std::size_t pem_bytes_max = 16'384;
 constexpr std::string_view audit_origin = "travertine.local";
 
 base::Result<std::unique_ptr<log::LmdbEventLog>> open_log(const std::filesystem::path& data_folder) {
@@ -133,9 +134,9 @@ base::Result<Replayed> replay(const std::filesystem::path& data_folder, const st
 base::Result<Audited> audit(const std::filesystem::path& data_folder, const std::string& tenant,
                             const std::filesystem::path& scratch) {
   std::filesystem::remove_all(scratch);
-  base::SystemRandom random;
   const std::string origin = std::string(audit_origin) + "/t/" + tenant;
-  TRV_TRY_ASSIGN(const note::SigningKey key, note::load_or_create(data_folder / "keys" / "audit.pem", origin, random));
+  TRV_TRY_ASSIGN(const base::Bytes pem, base::read_file(data_folder / "keys" / "audit.pem", pem_bytes_max));
+  TRV_TRY_ASSIGN(const note::SigningKey key, note::SigningKey::from_pem(origin, base::as_text(pem)));
   for (const log::ShardId shard : shards_of(data_folder)) {
     node::ShardStores live;
     TRV_TRY(live.open({.id = shard, .folder = projection_of(data_folder, shard)}));
