@@ -41,6 +41,8 @@ class Cluster:
         self.topic = f"faults-{seed}-{random.randrange(1 << 30)}"
         port = free_ports(4)
         self.nodes = [Node(build, folder, f"node-{i + 1}", port + i, brokers.bootstrap, self.topic) for i in range(4)]
+        subprocess.run([build / "bin/trav", "cluster", "key", folder / "cluster.key"], check=True,
+                       stdout=subprocess.DEVNULL, timeout=60)
         subprocess.run([build / "bin/trav", "cluster", "init", "--config", self.nodes[0].configuration], check=True,
                        stdout=subprocess.DEVNULL, timeout=60)
         for node in self.nodes[:3]:
