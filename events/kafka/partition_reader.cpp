@@ -71,6 +71,13 @@ void PartitionReader::stop() noexcept {
   started_ = false;
 }
 
+void PartitionReader::give_again() {
+  TRV_EXPECTS(given_ != nullptr && ready_at_ > 0 && ready_[ready_at_ - 1] == given_.get());
+  place_ = given_->offset;
+  static_cast<void>(given_.release());  // ready_ has it
+  --ready_at_;
+}
+
 void PartitionReader::seek(std::int64_t offset) {
   TRV_EXPECTS(offset >= 0);
   stop();

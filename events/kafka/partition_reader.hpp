@@ -45,7 +45,10 @@ class PartitionReader {
   [[nodiscard]] std::int64_t place() const noexcept { return place_; }
   /// A header of the entry that next() gave last; valid as long as the entry. nullopt: it has none of that name.
   [[nodiscard]] std::optional<base::BytesView> header(const char* name) const;
-  /// Goes on at another offset.
+  /// The following next() gives the last entry once more. Precondition: next() gave one, and nothing was called since.
+  void give_again();
+  /// Goes on at another offset. The broker may answer only when it has answered what it was asked before, which takes
+  /// up to 100 ms at the end of the partition.
   void seek(std::int64_t offset);
 
  private:

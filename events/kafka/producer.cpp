@@ -15,6 +15,7 @@ namespace {
 
 /// How long a full buffer may stay full.
 constexpr base::Duration room_within = std::chrono::seconds(10);
+constexpr base::Duration leader_within = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -30,6 +31,8 @@ base::Result<std::unique_ptr<Producer>> Producer::open(const Settings& settings,
                                  {"queue.buffering.max.kbytes", "262144"},
                                  {"compression.type", "none"}};
   TRV_TRY_ASSIGN(producer->client_, connect(Kind::producer, settings, properties, producer.get()));
+  // The first message of a topic that librdkafka does not know waits for a look that it takes once a second. This asks.
+  TRV_TRY(watermarks(producer->client_.get(), settings.topic, partition, leader_within));
   return producer;
 }
 

@@ -63,10 +63,13 @@ base::Result<bool> move_to(ShardStart& start, log::ShardId shard, const Position
   reader.seek(offset);
   TRV_TRY_ASSIGN(const Entry entry, stored_entry(reader, shard));
   const auto head = record::peek(entry.bytes);
-  const bool is_there = head && head->shard == shard && is_at(entry, position, *head);
-  if (is_there) start.rule = VoidRule(shard, head->epoch, head->lsn);
-  reader.seek(is_there ? offset : before);
-  return is_there;
+  if (!head || head->shard != shard || !is_at(entry, position, *head)) {
+    reader.seek(before);
+    return false;
+  }
+  start.rule = VoidRule(shard, head->epoch, head->lsn);
+  reader.give_again();
+  return true;
 }
 
 }  // namespace
@@ -121,7 +124,7 @@ base::Result<ShardStart> beginning_of(const std::shared_ptr<Consumers>& consumer
                     describe(consumers->settings(), partition_of(shard)), entry.offset));
   }
   const VoidRule rule(shard, head.epoch, head.lsn);
-  reader->seek(entry.offset);
+  reader->give_again();
   return ShardStart{std::move(reader), rule, head.lsn};
 }
 

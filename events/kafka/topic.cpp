@@ -49,6 +49,22 @@ constexpr std::array<NeededSetting, 6> needed_settings = {{
      .consequence = "a broker that lacks acknowledged records may lead, and they are lost"},
 }};
 
+/// On one site. Numbers; less will do.
+struct RecommendedSetting {
+  const char* name;
+  std::int64_t value;
+  const char* consequence;
+};
+constexpr std::array<RecommendedSetting, 7> recommended_settings = {{
+    {"broker.session.timeout.ms", 1500, "appends wait so long when the broker that leads a partition dies"},
+    {"broker.heartbeat.interval.ms", 200, "a broker that lives may be taken for dead where its session is short"},
+    {"controller.quorum.fetch.timeout.ms", 1000, "the controllers notice so late that the first of them is gone"},
+    {"controller.quorum.election.timeout.ms", 500, "the controllers may need that much longer to agree on another one"},
+    {"replica.lag.time.max.ms", 2000, "appends wait so long for a copy that has stopped"},
+    {"group.min.session.timeout.ms", 500, "a node that dies is noticed no sooner, whatever kafka.session_ms says"},
+    {"group.initial.rebalance.delay.ms", 0, "the first node waits so long for its shards"},
+}};
+
 /// The deliveries of a producer that sends nothing.
 class NoDeliveries final : public Deliveries {
  public:
@@ -77,6 +93,7 @@ base::Result<Event> ask(const Settings& settings, const std::string& what,
 struct Copies {
   std::int32_t partitions = 0;
   int replicas = 0;  ///< of the partition that has the fewest
+  std::vector<std::string> brokers;
 };
 
 base::Result<Copies> copies_of(const Settings& settings) {
@@ -92,7 +109,8 @@ base::Result<Copies> copies_of(const Settings& settings) {
   TRV_ASSERT(metadata->topic_cnt == 1);
   const rd_kafka_metadata_topic_t& found = metadata->topics[0];
   if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(found.err, what));
-  Copies copies{.partitions = found.partition_cnt, .replicas = std::numeric_limits<int>::max()};
+  Copies copies{.partitions = found.partition_cnt, .replicas = std::numeric_limits<int>::max(), .brokers = {}};
+  for (int i = 0; i < metadata->broker_cnt; ++i) copies.brokers.push_back(std::to_string(metadata->brokers[i].id));
   for (int i = 0; i < found.partition_cnt; ++i) {
     copies.replicas = std::min(copies.replicas, found.partitions[i].replica_cnt);
   }
@@ -100,9 +118,12 @@ base::Result<Copies> copies_of(const Settings& settings) {
   return fail(ErrorCode::unavailable, fmt::format("{}: it has no partitions yet; try again", what));
 }
 
-base::Result<std::map<std::string, std::string>> configuration_of(const Settings& settings) {
-  const Resource resource(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, settings.topic.c_str()));
-  const std::string what = fmt::format("asking for the configuration of topic {}", settings.topic);
+base::Result<std::map<std::string, std::string>> configuration_of(const Settings& settings,
+                                                                  rd_kafka_ResourceType_t type,
+                                                                  const std::string& name) {
+  const Resource resource(rd_kafka_ConfigResource_new(type, name.c_str()));
+  const std::string what =
+      fmt::format("asking for the configuration of {} {}", type == RD_KAFKA_RESOURCE_TOPIC ? "topic" : "broker", name);
   TRV_TRY_ASSIGN(const Event event, ask(settings, what, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
                    rd_kafka_ConfigResource_t* resources[] = {resource.get()};
                    rd_kafka_DescribeConfigs(client, resources, 1, nullptr, queue);
@@ -165,7 +186,7 @@ base::Status create_topic(const Settings& settings, const TopicShape& shape) {
 base::Result<std::vector<Deviation>> check_topic(const Settings& settings, std::int32_t shards) {
   TRV_EXPECTS(shards >= 1);
   TRV_TRY_ASSIGN(const Copies copies, copies_of(settings));
-  TRV_TRY_ASSIGN(const auto configured, configuration_of(settings));
+  TRV_TRY_ASSIGN(const auto configured, configuration_of(settings, RD_KAFKA_RESOURCE_TOPIC, settings.topic));
   std::vector<Deviation> deviations;
   if (copies.partitions < shards) {
     deviations.push_back({.setting = "partitions",
@@ -197,6 +218,33 @@ base::Result<std::vector<Deviation>> check_topic(const Settings& settings, std::
                           .needed = std::to_string(copies.replicas - 1),
                           .consequence = in_sync_min < 2 ? "an acknowledged record may be on one broker alone"
                                                          : "one broker that stops ends every append"});
+  }
+  return deviations;
+}
+
+base::Result<std::vector<Deviation>> check_brokers(const Settings& settings) {
+  TRV_TRY_ASSIGN(const Copies copies, copies_of(settings));
+  std::vector<BrokerSettings> brokers;
+  for (const std::string& broker : copies.brokers) {
+    TRV_TRY_ASSIGN(brokers.emplace_back(), configuration_of(settings, RD_KAFKA_RESOURCE_BROKER, broker));
+  }
+  return slower_than_recommended(brokers);
+}
+
+std::vector<Deviation> slower_than_recommended(const std::vector<BrokerSettings>& brokers) {
+  std::vector<Deviation> deviations;
+  for (const RecommendedSetting& recommended : recommended_settings) {
+    std::int64_t worst = recommended.value;
+    for (const BrokerSettings& broker : brokers) {
+      const auto found = broker.find(recommended.name);
+      // A broker that is not a controller may say nothing of a controller's setting.
+      if (found != broker.end()) worst = std::max<std::int64_t>(worst, std::atoll(found->second.c_str()));
+    }
+    if (worst == recommended.value) continue;
+    deviations.push_back({.setting = recommended.name,
+                          .found = std::to_string(worst),
+                          .needed = std::to_string(recommended.value),
+                          .consequence = recommended.consequence});
   }
   return deviations;
 }

@@ -1,7 +1,8 @@
 #pragma once
-// Administration of the topic.
+// Administration of the topic, and what is to be said of its brokers.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,14 @@ struct Deviation {
 /// Compares the topic with what the log of so many shards needs. Waits up to 20 s for the brokers. Errors: invalid
 /// where the topic does not exist; what the brokers answer.
 [[nodiscard]] base::Result<std::vector<Deviation>> check_topic(const Settings& settings, std::int32_t shards);
+
+/// Settings of a broker by their names.
+using BrokerSettings = std::map<std::string, std::string>;
+
+/// What the brokers are set to that makes appends or nodes wait longer than they need to, for the broker that is set
+/// worst. Errors: not allowed, or what the brokers answer.
+[[nodiscard]] base::Result<std::vector<Deviation>> check_brokers(const Settings& settings);
+[[nodiscard]] std::vector<Deviation> slower_than_recommended(const std::vector<BrokerSettings>& brokers);
 
 /// Deletes the entries of a partition before `offset`. Error: what the brokers answer.
 [[nodiscard]] base::Status delete_before(const Settings& settings, std::int32_t partition, std::int64_t offset);

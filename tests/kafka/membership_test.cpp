@@ -102,12 +102,12 @@ TEST_F(MembershipTest, a_topic_without_nodes_lists_none) {
 
 TEST_F(MembershipTest, a_session_that_the_brokers_refuse_is_reported) {
   std::atomic<bool> reported = false;
-  std::string message;
   MembershipListener listener;
   listener.assigned = [](const std::set<ShardId>&) { ADD_FAILURE(); };
   listener.revoked = [](const std::set<ShardId>&) {};
   listener.failed = [&](const base::Error& error) {
-    if (!reported.exchange(true)) message = error.message();
+    // A topic that was just created may be unknown for a moment.
+    if (error.message().find("SESSION_TIMEOUT") != std::string::npos) reported = true;
   };
   const auto joined =
       Membership::join(settings_, {.self = {.node = "a", .address = "127.0.0.1:1", .shards = {}}, .session = 100ms},
@@ -115,7 +115,6 @@ TEST_F(MembershipTest, a_session_that_the_brokers_refuse_is_reported) {
   ASSERT_TRUE(joined);
   EXPECT_TRUE(eventually([&] { return reported.load(); }));
   (*joined)->leave();
-  EXPECT_NE(message.find("SESSION_TIMEOUT"), std::string::npos) << message;
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "events/kafka/topic.hpp"
 #include "events/keys/key_file.hpp"
@@ -82,7 +83,12 @@ base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments)
 base::Result<ExitCode> check(Session& session, const ClusterArguments& arguments) {
   TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
-  TRV_TRY_ASSIGN(const auto deviations, kafka::check_topic(settings, static_cast<std::int32_t>(config.shards)));
+  TRV_TRY_ASSIGN(auto deviations, kafka::check_topic(settings, static_cast<std::int32_t>(config.shards)));
+  if (auto slower = kafka::check_brokers(settings)) {
+    std::ranges::move(*slower, std::back_inserter(deviations));
+  } else {
+    session.warn(fmt::format("the settings of the brokers are not compared: {}", slower.error().message()));
+  }
   if (session.as_json()) {
     json::Value list = json::Value::array();
     for (const kafka::Deviation& one : deviations) {
@@ -94,7 +100,8 @@ base::Result<ExitCode> check(Session& session, const ClusterArguments& arguments
     }
     session.print_json(json::serialize(list));
   } else if (deviations.empty()) {
-    session.print(fmt::format("Topic {} at {} is as travd needs it.", settings.topic, settings.brokers));
+    session.print(fmt::format("Topic {} at {} is as travd needs it, and the brokers are as recommended.",
+                              settings.topic, settings.brokers));
   } else {
     for (const kafka::Deviation& one : deviations) {
       session.print(fmt::format("{} {} is {}, better {}: {}", one.loses ? "refused " : "accepted", one.setting,
@@ -150,7 +157,8 @@ void add_cluster(CommandTree& tree) {
       .option("--in-sync", "N", arguments->in_sync,
               "Copies that must have an append before it counts (default 2, or 1 of one copy)")
       .does([arguments](Session& session) { return init(session, *arguments); });
-  noun.verb("check", "Compare the topic of the log with what travd needs, and say what each difference costs")
+  noun.verb("check",
+            "Compare the topic of the log and its brokers with what travd needs, and say what each difference costs")
       .option("--config", "FILE", arguments->config, "The configuration of travd")
       .does([arguments](Session& session) { return check(session, *arguments); });
   noun.verb("key", "Make the key of a cluster, which every node has a copy of")
