@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <stop_token>
 #include <string_view>
 #include <utility>
 
@@ -22,7 +23,7 @@ constexpr base::Duration step = std::chrono::milliseconds(50);
 constexpr base::Duration leave_within = std::chrono::seconds(10);
 constexpr std::uint32_t failed_looks_reported = 3;
 /// Members learn with a heartbeat that another one has come or gone.
-constexpr int heartbeat_ms_max = 200;
+constexpr int heartbeat_ms_max = 100;
 constexpr int answer_within_ms = 5000;
 
 using Groups = std::unique_ptr<const rd_kafka_group_list, Destroys<rd_kafka_group_list_destroy>>;
@@ -125,11 +126,15 @@ base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& setti
                           {"heartbeat.interval.ms", std::to_string(std::clamp(session_ms / 5, 1, heartbeat_ms_max))},
                           {"partition.assignment.strategy", "cooperative-sticky"},
                           {"auto.offset.reset", "latest"},
-                          {"enable.auto.commit", "false"},
+                          // librdkafka looks at its heartbeats when a timer wakes its thread, otherwise once a second.
+                          // This timer finds nothing to commit.
+                          {"enable.auto.commit", "true"},
+                          {"auto.commit.interval.ms", "50"},
                           {"enable.auto.offset.store", "false"}}));
   std::unique_ptr<Membership> membership(new Membership(std::move(client), settings, std::move(listener)));
   TRV_TRY(membership->subscribe());
   membership->thread_ = std::jthread([self = membership.get()](const std::stop_token& stop) { self->run(stop); });
+  membership->looker_ = std::jthread([self = membership.get()](const std::stop_token& stop) { self->look(stop); });
   return membership;
 }
 
@@ -148,6 +153,7 @@ void Membership::take_part(bool takes_part) {
 
 void Membership::leave() {
   thread_ = {};  // which asks it to stop, and joins it
+  looker_ = {};
 }
 
 std::vector<Member> Membership::members() const {
@@ -156,20 +162,20 @@ std::vector<Member> Membership::members() const {
 }
 
 void Membership::look_again() {
-  const std::scoped_lock lock(mutex_);
-  look_again_ = true;
+  {
+    const std::scoped_lock lock(mutex_);
+    look_again_ = true;
+  }
+  looks_.notify_one();
 }
 
 void Membership::run(const std::stop_token& stop) {
-  const base::SystemClock clock;
-  base::Duration next_look{};
   bool is_subscribed = true;
   while (!stop.stop_requested()) {
     serve(step);
     bool takes_part = true;
     {
       const std::scoped_lock lock(mutex_);
-      if (std::exchange(look_again_, false)) next_look = clock.monotonic();
       takes_part = takes_part_;
     }
     if (takes_part && !is_subscribed) {
@@ -177,12 +183,9 @@ void Membership::run(const std::stop_token& stop) {
     }
     if (!takes_part && is_subscribed) rd_kafka_unsubscribe(client_.get());
     is_subscribed = takes_part;
-    if (clock.monotonic() < next_look) continue;
-    look();
-    // While the shards are distributed anew nobody is known, and requests wait for it.
-    next_look = clock.monotonic() + (members().empty() ? step : look_every);
   }
   rd_kafka_unsubscribe(client_.get());
+  const base::SystemClock clock;
   const base::Duration deadline = clock.monotonic() + leave_within;
   while (!shards_.empty() && clock.monotonic() < deadline) serve(step);
   if (!shards_.empty()) listener_.revoked(std::exchange(shards_, {}));
@@ -190,10 +193,6 @@ void Membership::run(const std::stop_token& stop) {
 }
 
 void Membership::serve(base::Duration patience) {
-  // librdkafka looks at its heartbeats when something wakes its thread, otherwise once a second.
-  rd_kafka_topic_partition_list_t* answer = nullptr;
-  rd_kafka_assignment(client_.get(), &answer);
-  const Offsets unused(answer);
   const Queue queue(rd_kafka_queue_get_consumer(client_.get()));
   const Event event(rd_kafka_queue_poll(queue.get(), milliseconds(patience)));
   if (event == nullptr) return;
@@ -225,14 +224,24 @@ void Membership::follow_rebalance(rd_kafka_event_t* event) {
   look_again();
 }
 
-void Membership::look() {
-  auto members = describe_group(client_.get(), group_);
-  // One answer may be lost; what was known is used meanwhile.
-  if (!members && ++failed_looks_ % failed_looks_reported == 0) listener_.failed(members.error());
-  if (!members) return;
-  failed_looks_ = 0;
-  const std::scoped_lock lock(mutex_);
-  members_ = *std::move(members);
+// A broker that does not answer holds this up for seconds, and nothing else.
+void Membership::look(const std::stop_token& stop) {
+  std::uint32_t failed = 0;  // one after the other
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    look_again_ = false;
+    lock.unlock();
+    auto members = describe_group(client_.get(), group_);
+    // One answer may be lost; what was known is used meanwhile.
+    failed = members ? 0 : failed + 1;
+    if (failed > 0 && failed % failed_looks_reported == 0) listener_.failed(members.error());
+    lock.lock();
+    if (members) members_ = *std::move(members);
+    // Requests that find no owner ask for a look, which is not made more often than so.
+    looks_.wait_for(lock, stop, step, [] { return false; });
+    // While the shards are distributed anew nobody is known, and requests wait for it.
+    if (!members_.empty()) looks_.wait_for(lock, stop, look_every, [this] { return look_again_; });
+  }
 }
 
 }  // namespace trv::kafka

@@ -5,6 +5,7 @@
 // heartbeats. Nobody reads records through it: it says which node is to claim which shard, and the claims in the log
 // remain the fence. A member's client id is "<node>@<address>", so that everybody finds the owner of a shard there.
 
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -33,11 +34,12 @@ struct Member {
 struct MembershipOptions {
   Member self;  ///< its `shards` are ignored
   /// Who sends no heartbeat for so long is taken for dead. The brokers refuse less than their
-  /// group.min.session.timeout.ms, by default 6 s.
+  /// group.min.session.timeout.ms, by default 6 s. Less than 1 s does not work: librdkafka, which sends no heartbeat
+  /// then, waits for up to that long before it joins again, and would be taken for dead whenever others come or go.
   base::Duration session = std::chrono::seconds(6);
 };
 
-/// Called on the membership's thread.
+/// Called on the membership's threads.
 struct MembershipListener {
   /// This node is to own these shards, in addition to those that it has. Must not block for long.
   std::function<void(const std::set<record::ShardId>&)> assigned;
@@ -77,19 +79,20 @@ class Membership {
   void run(const std::stop_token& stop);
   void serve(base::Duration patience);
   void follow_rebalance(rd_kafka_op_s* event);
-  void look();
+  void look(const std::stop_token& stop);
 
   Client client_;
   const std::string topic_;
   const std::string group_;
   MembershipListener listener_;
-  std::set<record::ShardId> shards_;  ///< the thread's own, like the next
-  std::uint32_t failed_looks_ = 0;    ///< one after the other
+  std::set<record::ShardId> shards_;  ///< the thread's own
   mutable std::mutex mutex_;
+  std::condition_variable_any looks_;
   std::vector<Member> members_;
   bool look_again_ = true;
   bool takes_part_ = true;
-  std::jthread thread_;
+  std::jthread thread_;  ///< serves what the brokers say
+  std::jthread looker_;  ///< looks up the members
 };
 
 }  // namespace trv::kafka

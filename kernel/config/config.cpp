@@ -220,9 +220,9 @@ const std::vector<Key>& keys() {
       {"kafka", "user", TextKey{&Config::kafka_user, "text", any_text}, "", "The user of that login."},
       {"kafka", "password_file", TextKey{&Config::kafka_password_file, "path", any_text}, "",
        "File with the password of that login. A line end at its end is not part of it."},
-      {"kafka", "session_ms", IntegerKey{&Config::kafka_session_ms, 100, 300'000}, "ms",
+      {"kafka", "session_ms", IntegerKey{&Config::kafka_session_ms, 1000, 300'000}, "ms",
        "How long Kafka waits for a sign of life of a node before it gives its shards to the others. The brokers refuse "
-       "less than their group.min.session.timeout.ms."},
+       "less than their group.min.session.timeout.ms. A node waits up to a second before it joins the others again."},
   };
   return all;
 }
