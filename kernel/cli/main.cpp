@@ -25,6 +25,17 @@ bool nobody_reads_output() {
   return ::poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0;
 }
 
+std::map<std::string, std::string, std::less<>> this_environment() {
+  std::map<std::string, std::string, std::less<>> variables;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text(*entry);
+    if (const std::size_t equals = text.find('='); equals != std::string_view::npos) {
+      variables.emplace(text.substr(0, equals), text.substr(equals + 1));
+    }
+  }
+  return variables;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -40,10 +51,7 @@ int main(int argc, char** argv) {
       .out = std::cout,
       .err = std::cerr,
       .clock = clock,
-      .environment = [](const std::string& name) -> std::optional<std::string> {
-        const char* value = std::getenv(name.c_str());
-        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-      },
+      .environment = this_environment(),
       .out_is_terminal = ::isatty(STDOUT_FILENO) == 1,
       .err_is_terminal = ::isatty(STDERR_FILENO) == 1,
       .columns = terminal_columns(),

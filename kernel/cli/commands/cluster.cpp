@@ -25,20 +25,11 @@ struct ClusterArguments {
   std::string from;
 };
 
-/// The variables that travd would read.
-config::Environment environment_of(const World& world) {
-  config::Environment environment;
-  const auto take = [&](const std::string& name) {
-    if (const auto value = world.environment(name)) environment.emplace(name, *value);
-  };
-  for (const config::KeyDescription& key : config::described_keys()) take(key.variable);
-  for (const char* name : {"HOME", "XDG_DATA_HOME"}) take(name);
-  return environment;
-}
-
-base::Result<config::Config> configuration(const World& world, const std::string& file) {
+/// What travd would read.
+base::Result<config::Config> configuration(Session& session, const std::string& file) {
+  for (const std::string& line : config::unknown_variables(session.world().environment)) session.warn(line);
   const auto named = file.empty() ? std::nullopt : std::optional<std::filesystem::path>(file);
-  TRV_TRY_ASSIGN(config::Config config, config::load_config(named, environment_of(world)));
+  TRV_TRY_ASSIGN(config::Config config, config::load_config(named, session.world().environment));
   if (config.kafka_brokers.empty()) {
     return base::fail(base::ErrorCode::invalid,
                       "kafka.brokers is not set; name the configuration of travd with --config, or set "
@@ -55,7 +46,7 @@ base::Result<std::int16_t> number(std::string_view option, const std::string& te
 }
 
 base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments) {
-  TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
+  TRV_TRY_ASSIGN(const config::Config config, configuration(session, arguments.config));
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
   kafka::TopicShape shape;
   shape.partitions = static_cast<std::int32_t>(config.shards);
@@ -81,7 +72,7 @@ base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments)
 }
 
 base::Result<ExitCode> check(Session& session, const ClusterArguments& arguments) {
-  TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
+  TRV_TRY_ASSIGN(const config::Config config, configuration(session, arguments.config));
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
   TRV_TRY_ASSIGN(auto deviations, kafka::check_topic(settings, static_cast<std::int32_t>(config.shards)));
   if (auto slower = kafka::check_brokers(settings)) {
@@ -123,7 +114,7 @@ base::Result<ExitCode> make_key(Session& session, const ClusterArguments& argume
 }
 
 base::Result<ExitCode> seal(Session& session, const ClusterArguments& arguments) {
-  TRV_TRY_ASSIGN(const config::Config config, configuration(session.world(), arguments.config));
+  TRV_TRY_ASSIGN(const config::Config config, configuration(session, arguments.config));
   if (!config.shares_shards()) {
     return base::fail(base::ErrorCode::invalid,
                       "node.address is not set: the keys of a node that is alone are not sealed");

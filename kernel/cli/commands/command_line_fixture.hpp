@@ -117,10 +117,7 @@ class CommandLine : public testing::Test {
     std::istringstream in(input);
     std::ostringstream out;
     std::ostringstream err;
-    World world{.in = in, .out = out, .err = err, .clock = clock_, .environment = [this](const std::string& name) {
-                  const auto found = environment_.find(name);
-                  return found == environment_.end() ? std::nullopt : std::optional(found->second);
-                }};
+    World world{.in = in, .out = out, .err = err, .clock = clock_, .environment = environment_};
     world.out_is_terminal = terminal_;
     world.columns = columns_;
     world.out_is_gone = [this] { return gone_; };
@@ -142,7 +139,7 @@ class CommandLine : public testing::Test {
   FakeServer server_;
   base::SystemClock clock_;
   std::filesystem::path folder_;
-  std::map<std::string, std::string> environment_;
+  std::map<std::string, std::string, std::less<>> environment_;
   bool terminal_ = false;
   int columns_ = 0;
   bool gone_ = false;

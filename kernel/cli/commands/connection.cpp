@@ -45,7 +45,7 @@ base::Result<std::optional<std::string>> secret_of(Session& session, std::string
   } else if (!file.empty()) {
     TRV_TRY_ASSIGN(secret, read_file(file, secret_bytes_max));
   } else {
-    const auto value = session.world().environment(variable);
+    const auto value = session.world().variable(variable);
     if (!value) {
       return base::fail(base::ErrorCode::invalid, fmt::format("{}-env {}: no such variable is set", option, variable));
     }

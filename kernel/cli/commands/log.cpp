@@ -56,7 +56,7 @@ base::Result<Place> place_of(const World& world, std::string_view option, const 
   }
   config::Environment environment;
   for (const char* variable : {"HOME", "XDG_DATA_HOME"}) {
-    if (const auto value = world.environment(variable)) environment.emplace(variable, *value);
+    if (const auto value = world.variable(variable)) environment.emplace(variable, *value);
   }
   auto config = config::load_config(name, environment);
   if (!config) return fail(std::move(config).error().in(option));

@@ -11,7 +11,7 @@ namespace {
 
 base::Result<ExitCode> login(Session& session, const Globals& globals) {
   std::string token = globals.token;
-  if (token.empty()) token = session.world().environment("TRAV_TOKEN").value_or("");
+  if (token.empty()) token = session.world().variable("TRAV_TOKEN").value_or("");
   if (token.empty() || token == "-") {
     if (session.world().err_is_terminal) session.world().err << "Token: " << std::flush;
     std::getline(session.world().in, token);

@@ -60,7 +60,7 @@ std::string replaced(std::string text, const Replacements& replacements) {
 
 base::Result<path> find_plugin_template(const World& world) {
   std::vector<path> places;
-  if (const auto named = world.environment("TRAV_TEMPLATE_DIR"); named && !named->empty()) {
+  if (const auto named = world.variable("TRAV_TEMPLATE_DIR"); named && !named->empty()) {
     places.emplace_back(*named);
   } else {
     if (!world.executable.empty()) {

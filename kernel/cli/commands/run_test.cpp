@@ -47,6 +47,15 @@ TEST_F(CommandLine, the_reference_page_is_what_help_prints) {
   EXPECT_EQ(read(TRV_SOURCE_DIR "/docs/guides/cli.md"), out_) << "run: trav help --markdown > docs/guides/cli.md";
 }
 
+TEST_F(CommandLine, a_variable_that_travd_would_not_read_is_named_by_trav_cluster) {
+  environment_["HOME"] = folder_.string();
+  environment_["TRAV_KAFKA_BROKER"] = "127.0.0.1:1";
+  EXPECT_EQ(trav({"cluster", "check"}), ExitCode::usage);
+  EXPECT_NE(err_.find("TRAV_KAFKA_BROKER is not known to travd; did you mean 'TRAV_KAFKA_BROKERS'?"), std::string::npos)
+      << err_;
+  EXPECT_NE(err_.find("kafka.brokers is not set"), std::string::npos) << err_;
+}
+
 TEST_F(CommandLine, wrong_usage_exits_2_and_suggests_the_nearest_word) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"tenat", "list"}, "trav: no command 'tenat'; did you mean 'tenant'?\n"},

@@ -74,7 +74,7 @@ Style Session::style() const noexcept {
 }
 
 std::string Session::environment(const std::string& name) const {
-  return world_.environment(name).value_or("");
+  return world_.variable(name).value_or("");
 }
 
 std::string Session::token_named() const {

@@ -3,9 +3,11 @@
 
 #include <functional>
 #include <istream>
+#include <map>
 #include <optional>
 #include <ostream>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sdk/base/clock.hpp"
@@ -17,14 +19,19 @@ struct World {
   std::ostream& out;
   std::ostream& err;
   const base::Clock& clock;
-  /// The value of an environment variable; nullopt where it is not set.
-  std::function<std::optional<std::string>(const std::string& name)> environment;
+  std::map<std::string, std::string, std::less<>> environment;  ///< its variables by name
   bool out_is_terminal = false;
   bool err_is_terminal = false;
   int columns = 0;           ///< width of the terminal; 0 = unlimited
   std::string executable{};  ///< path of the running program; empty = unknown
   /// Whether nobody reads `out` any more; who follows something ends then. Empty = never.
   std::function<bool()> out_is_gone{};
+
+  /// nullopt where it is not set.
+  [[nodiscard]] std::optional<std::string> variable(std::string_view name) const {
+    const auto found = environment.find(name);
+    return found == environment.end() ? std::nullopt : std::optional(found->second);
+  }
 };
 
 /// What scripts may rely on.
