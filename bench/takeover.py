@@ -35,7 +35,7 @@ class Node:
         self.folder.mkdir()
         (self.folder / "travd.toml").write_text(
             f'shards = 4\n[data]\nfolder = "{self.folder}/data"\n[http]\nport = 0\n[node]\nname = "{name}"\n'
-            f'address = "127.0.0.1"\nshared_folder = "{folder}/shared"\n'
+            f'address = "127.0.0.1:0"\nshared_folder = "{folder}/shared"\n'
             f'cluster_key_file = "{folder}/cluster.key"\n[kafka]\nbrokers = "{brokers}"\n'
             f'topic = "takeover"\nsession_ms = {SESSION_MS}\n')
         self.token = None

@@ -79,6 +79,8 @@ base::Status check_origin(std::string_view text) {
   return fail(ErrorCode::invalid, "must be 1 to 200 characters without spaces, control characters and '+'");
 }
 
+constexpr std::uint16_t default_node_port = 8401;
+
 base::Status check_not_empty(std::string_view text) {
   if (text.empty()) return fail(ErrorCode::invalid, "must not be empty");
   return {};
@@ -130,20 +132,31 @@ base::Status check_node_name(std::string_view text) {
   return fail(ErrorCode::invalid, fmt::format("'{}' is not 1 to 63 of a-z, 0-9, '-' and '.'", text));
 }
 
-base::Status check_node_address(std::string_view text) {
-  const std::size_t colon = has_port(text) ? text.rfind(':') : text.size();
-  const std::string_view host = text.substr(0, colon);
-  const std::string_view port = text.substr(std::min(colon + 1, text.size()));
-  std::uint16_t number = 1;
-  const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), number);
-  const bool is_port = port.empty() || (error == std::errc() && end == port.data() + port.size() && number > 0);
-  const bool is_host = colon == text.size() || !host.empty();
-  if (is_port && is_host && text.size() <= 260 && !text.ends_with(':') && std::ranges::all_of(host, [](char c) {
-        return is_name_character(c) || (c >= 'A' && c <= 'Z') || c == '[' || c == ']' || c == ':';
-      })) {
-    return {};
+/// nullopt where it is not host or host:port, with an IPv6 address in brackets.
+std::optional<NodeAddress> split_address(std::string_view text) {
+  constexpr std::size_t host_bytes_max = 253;
+  const bool in_brackets = text.starts_with('[');
+  const std::size_t end = in_brackets ? text.find(']') : text.find(':');
+  std::string_view host = text.substr(0, end);
+  std::string_view rest = end == std::string_view::npos ? "" : text.substr(end);
+  if (in_brackets) {
+    host.remove_prefix(1);
+    if (rest.empty()) return std::nullopt;
+    rest.remove_prefix(1);
   }
-  return fail(ErrorCode::invalid, fmt::format("'{}' is not host or host:port, such as 10.0.0.5:8400", text));
+  const bool is_host = std::ranges::all_of(
+      host, [&](char c) { return is_name_character(c) || (c >= 'A' && c <= 'Z') || (in_brackets && c == ':'); });
+  if (!is_host || host.empty() || host.size() > host_bytes_max) return std::nullopt;
+  NodeAddress address{.host = std::string(host), .port = default_node_port};
+  if (rest.empty()) return address;
+  const auto [last, error] = std::from_chars(rest.data() + 1, rest.data() + rest.size(), address.port);
+  const bool is_port = rest.front() == ':' && error == std::errc() && last == rest.data() + rest.size();
+  return is_port ? std::optional(std::move(address)) : std::nullopt;
+}
+
+base::Status check_node_address(std::string_view text) {
+  if (text.empty() || split_address(text)) return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not host or host:port, such as 10.0.0.5:8401", text));
 }
 
 base::Status check_optional_path(std::string_view text) {
@@ -174,8 +187,8 @@ const std::vector<Key>& keys() {
       {"node", "name", TextKey{&Config::node_name, "1 to 63 of a-z, 0-9, '-' and '.'", check_node_name}, "",
        "The name of this node among those that share the shards. Empty: the name of the host."},
       {"node", "address", TextKey{&Config::node_address, "host or host:port", check_node_address}, "",
-       "Where the other nodes reach the API of this one. Set: several travd share the shards of one topic. Empty: this "
-       "one owns them all."},
+       "Where the other nodes reach this one, over TLS; it listens there for them alone. Without a port: 8401. Set: "
+       "several travd share the shards of one topic. Empty: this one owns them all."},
       {"node", "shared_folder", TextKey{&Config::node_shared_folder, "path", check_optional_path}, "",
        "The folder of keys, secrets, packages and blobs, which every node reaches by this path or another. Needed "
        "with "
@@ -415,10 +428,9 @@ base::Status check_needs(const Config& config) {
 
 }  // namespace
 
-bool has_port(std::string_view address) noexcept {
-  const std::size_t colon = address.rfind(':');
-  const std::size_t bracket = address.rfind(']');
-  return colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket);
+NodeAddress node_address(const Config& config) {
+  TRV_EXPECTS(config.shares_shards());
+  return *split_address(config.node_address);
 }
 
 std::vector<KeyDescription> described_keys() {

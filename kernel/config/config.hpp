@@ -58,8 +58,12 @@ struct Config {
   }
 };
 
-/// Of a host with or without a port, IPv6 addresses in brackets.
-[[nodiscard]] bool has_port(std::string_view address) noexcept;
+struct NodeAddress {
+  std::string host;  ///< without brackets
+  std::uint16_t port;
+};
+/// `node.address` in its parts.
+[[nodiscard]] NodeAddress node_address(const Config& config);
 
 /// A key for people. docs/guides/configuration.md has one row for each.
 struct KeyDescription {

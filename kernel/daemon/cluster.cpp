@@ -1,6 +1,7 @@
 #include "kernel/daemon/cluster.hpp"
 
 #include <fmt/ranges.h>
+#include <netdb.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
@@ -24,6 +25,22 @@ std::string text_of(const std::set<log::ShardId>& shards) {
   return fmt::format("{}", fmt::join(numbers, ", "));
 }
 
+/// The first address of a host.
+base::Result<std::string> numeric_address(const std::string& host) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  std::array<char, NI_MAXHOST> text{};
+  int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
+  if (error == 0) {
+    error = ::getnameinfo(found->ai_addr, found->ai_addrlen, text.data(), text.size(), nullptr, 0, NI_NUMERICHOST);
+    ::freeaddrinfo(found);
+  }
+  if (error == 0) return text.data();
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("node.address: '{}' has no address here: {}", host, ::gai_strerror(error)));
+}
+
 }  // namespace
 
 std::string node_name(const config::Config& config) {
@@ -33,12 +50,15 @@ std::string node_name(const config::Config& config) {
   return name.data();
 }
 
-Cluster::Cluster(const config::Config& config, const base::Clock& clock, std::shared_ptr<spdlog::logger> logger)
+Cluster::Cluster(const config::Config& config, const keys::ClusterKey& key, const base::Clock& clock,
+                 std::shared_ptr<spdlog::logger> logger)
     : config_(config),
       clock_(clock),
       logger_(std::move(logger)),
       self_{.node = node_name(config), .address = config.node_address, .shards = {}},
-      forwarder_([this](log::ShardId shard) { return owner_of(shard); }, clock) {
+      certificates_(key.derive("nodes"), key.id(), self_.node, config::node_address(config).host, clock),
+      forwarder_([this](log::ShardId shard) { return owner_of(shard); }, [this] { return certificates_.identity(); },
+                 logger_, clock) {
   TRV_EXPECTS(config.shares_shards());
 }
 
@@ -52,10 +72,19 @@ node::Forward Cluster::forward() {
   };
 }
 
+base::Result<http::ServerOptions> Cluster::for_nodes(http::ServerOptions options) const {
+  const auto [host, port] = config::node_address(config_);
+  TRV_TRY_ASSIGN(options.address, numeric_address(host));
+  options.port = port;
+  options.identity = [this] { return certificates_.identity(); };
+  return options;
+}
+
 base::Status Cluster::join(node::Node& node, std::uint16_t port, BeforeCede before_cede) {
   TRV_EXPECTS(membership_ == nullptr && before_cede != nullptr);
   node_ = &node;
-  if (!config::has_port(self_.address)) self_.address += fmt::format(":{}", port);
+  const std::string host = config::node_address(config_).host;
+  self_.address = host.contains(':') ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
   before_cede_ = std::move(before_cede);
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config_));
   kafka::MembershipListener listener;

@@ -12,7 +12,10 @@
 #include <thread>
 
 #include "events/kafka/membership.hpp"
+#include "events/keys/cluster_key.hpp"
 #include "kernel/config/config.hpp"
+#include "kernel/http/server.hpp"
+#include "kernel/node/certificates.hpp"
 #include "kernel/node/forwarder.hpp"
 #include "kernel/node/node.hpp"
 
@@ -24,7 +27,8 @@ namespace trv::daemon {
 class Cluster {
  public:
   /// `clock` outlives the cluster. Precondition: config.shares_shards().
-  Cluster(const config::Config& config, const base::Clock& clock, std::shared_ptr<spdlog::logger> logger);
+  Cluster(const config::Config& config, const keys::ClusterKey& key, const base::Clock& clock,
+          std::shared_ptr<spdlog::logger> logger);
   /// As leave().
   ~Cluster();
   Cluster(const Cluster&) = delete;
@@ -33,10 +37,14 @@ class Cluster {
   /// For node::NodeOptions; valid as long as the cluster. Until join() nobody owns anything.
   [[nodiscard]] node::Forward forward();
 
+  /// Has a server listen at node.address, for the other nodes alone. Valid as long as the cluster. Error: invalid where
+  /// the host of node.address has no address.
+  [[nodiscard]] base::Result<http::ServerOptions> for_nodes(http::ServerOptions options) const;
+
   /// Called with shards of this node before it gives them up. Records what is under way in them.
   using BeforeCede = std::function<void(const std::set<log::ShardId>& shards)>;
   /// Joins the others; the shards come and go from then on. `node` follows all of them by now, and outlives the
-  /// membership. `port` is that of the API, for an address that names none. Errors: of the configuration.
+  /// membership. `port` is the one that listens for the other nodes. Errors: of the configuration.
   [[nodiscard]] base::Status join(node::Node& node, std::uint16_t port, BeforeCede before_cede);
   /// Returns when the platform's shard has an owner; true: this node. Error: cancelled where `stop` asked for the end.
   [[nodiscard]] base::Result<bool> wait_for_platform(const std::stop_token& stop) const;
@@ -75,6 +83,7 @@ class Cluster {
   bool gives_up_ = false;  ///< shards that are not assigned any more are on their way
   std::unique_ptr<kafka::Membership> membership_;
   std::jthread keeper_;  ///< claims again what is assigned and was lost
+  node::Certificates certificates_;
   node::Forwarder forwarder_;
 };
 

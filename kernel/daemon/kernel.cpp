@@ -91,6 +91,7 @@ struct Kernel::Parts {
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
   gateway::Nodes nodes;
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<http::Server> node_server;  ///< for the other nodes; null where there are none
   std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
 
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
@@ -294,7 +295,7 @@ base::Status Kernel::compose(StartReport& report) {
   report.log = parts.log.name;
   if (config_.shares_shards()) {
     TRV_TRY(make_private_folder(beside));
-    parts.cluster = std::make_unique<Cluster>(config_, clock_, logger_);
+    parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, logger_);
   }
   const auto has_room = [folder](std::uint64_t bytes) { return disk_has_room(folder, bytes); };
   projection::SnapshotPorts snapshots{.log = *parts.log.log,
@@ -391,6 +392,14 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
   logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
+  if (parts.cluster) {
+    TRV_TRY_ASSIGN(http, parts.cluster->for_nodes(std::move(http)));
+    parts.node_server =
+        std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
+    if (base::Status listens = parts.node_server->start(); !listens) {
+      return base::fail(std::move(listens).error().in("node.address"));
+    }
+  }
   base::Status prepared;
   const auto observer_of = [&](node::Shard& shard) {
     node::ShardObserver observer = parts.observer_of(shard);
@@ -431,7 +440,7 @@ base::Status Kernel::compose(StartReport& report) {
 // shard.
 base::Result<bool> Kernel::join(StartReport& report) {
   Parts& parts = *parts_;
-  TRV_TRY(parts.cluster->join(*parts.node, report.port, [&parts](const std::set<log::ShardId>& shards) {
+  TRV_TRY(parts.cluster->join(*parts.node, parts.node_server->port(), [&parts](const std::set<log::ShardId>& shards) {
     for (const log::ShardId shard : shards) parts.dispatchers[shard.value()]->begin_pause();
     for (const log::ShardId shard : shards) parts.dispatchers[shard.value()]->pause();
   }));
@@ -466,7 +475,10 @@ base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
 void Kernel::serve(const node::Shard& shard) {
   parts_->dispatchers[shard.id().value()]->start();
   logger_->debug("start: shard {} is ready", shard.id().value());
-  if (!is_serving_.exchange(true)) parts_->server->open();
+  if (is_serving_.exchange(true)) return;
+  for (const auto* server : {&parts_->server, &parts_->node_server}) {
+    if (*server) (*server)->open();
+  }
 }
 
 // The system tenant and its first token, once in the life of a data folder; another token where one is asked for.
@@ -533,6 +545,7 @@ void Kernel::stop() {
   // Requests that wait for a package are answered, so that the server does not wait for them.
   if (parts.follower) parts.follower->stop();
   if (parts.server) parts.server->stop(stop_grace);
+  if (parts.node_server) parts.node_server->stop(stop_grace);
   if (parts.snapshot_keeper) parts.snapshot_keeper->stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->begin_stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();

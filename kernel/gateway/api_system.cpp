@@ -19,6 +19,7 @@ http::Response readiness(const node::Node& node) {
   for (const auto& shard : node.shards()) {
     const std::string reason = shard->why_not_ready();
     json::Value one = {{"shard", shard->id().value()}, {"status", reason.empty() ? "ok" : "not ready"}};
+    if (node.is_shared()) one.set("role", shard->is_owned() ? "owner" : "standby");
     if (!reason.empty()) one.set("reason", reason);
     shards.push_back(std::move(one));
     // What several have in common is said once.

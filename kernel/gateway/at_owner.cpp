@@ -13,6 +13,7 @@ constexpr std::size_t token_bytes_max = 128;
 
 /// The shard that another node says; null where it says none, or one that this node does not own.
 node::Shard* said_by_node(const node::Node& node, const http::Request& request) {
+  if (!request.is_from_node()) return nullptr;
   const std::string_view text = request.header(node::forwarded_header).value_or("");
   const std::size_t space = std::min(text.find(' '), text.size());
   std::uint64_t id = node.shards().size();

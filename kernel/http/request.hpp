@@ -18,6 +18,9 @@ namespace trv::http {
 
 inline constexpr std::size_t headers_max = 100;
 
+/// In a request of another node: the address of the client that it has the request from.
+inline constexpr std::string_view client_address_header = "Travertine-Client";
+
 /// Every view that it returns is borrowed from it.
 class Request {
  public:
@@ -42,14 +45,16 @@ class Request {
   [[nodiscard]] Field header_at(std::size_t index) const noexcept;
 
   [[nodiscard]] std::string_view body() const noexcept { return body_; }
-  /// The peer's IP address without port, for example "127.0.0.1".
+  /// The client's IP address without port, for example "127.0.0.1"; also where another node sent the request on.
   [[nodiscard]] std::string_view remote_address() const noexcept { return remote_address_; }
+  /// Another node sent it, which has proved that it is one. Headers for nodes count in such a request alone.
+  [[nodiscard]] bool is_from_node() const noexcept { return is_from_node_; }
   /// The client's X-Request-Id where it is 1 to 64 characters of A-Z a-z 0-9 . _ -, else one of ours. Answers carry it.
   [[nodiscard]] std::string_view id() const noexcept { return id_; }
 
   // For who builds requests: the server, and tests of handlers.
 
-  /// Forgets everything but the memory and the remote address.
+  /// Forgets everything but the memory and whom it comes from.
   void clear() noexcept;
   void set_method(std::string_view method) { method_ = method; }
   /// Error: invalid, see Target::parse.
@@ -60,6 +65,7 @@ class Request {
   /// Memory that the body takes.
   [[nodiscard]] std::size_t body_capacity() const noexcept { return body_.capacity(); }
   void set_remote_address(std::string_view address) { remote_address_ = address; }
+  void set_from_node(bool is_from_node) { is_from_node_ = is_from_node; }
   void set_id(std::string_view id) { id_ = id; }
   /// `route` and the names of `parameters` must outlive the request.
   void set_route(std::string_view route) { route_ = route; }
@@ -84,6 +90,7 @@ class Request {
   std::vector<HeaderPlace> headers_;
   std::string body_;
   std::string remote_address_;
+  bool is_from_node_ = false;
   std::string id_;
 };
 

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "kernel/http/session.hpp"
+#include "kernel/http/tls.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::http {
@@ -39,6 +40,8 @@ using boost::system::error_code;
 constexpr base::Duration linger_time = std::chrono::seconds(1);
 /// Pause after accept() failed for want of file descriptors or memory.
 constexpr auto accept_pause = std::chrono::milliseconds(50);
+/// Between two lines of the log about peers that were not let in.
+constexpr base::Duration refusal_pause = std::chrono::seconds(10);
 
 std::string imf_fixdate(base::Timestamp time) {
   const auto seconds = std::chrono::floor<std::chrono::seconds>(std::chrono::nanoseconds(time.ns()));
@@ -50,6 +53,13 @@ std::string text_of(const asio::ip::address& address) {
     return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).to_string();
   }
   return address.to_string();
+}
+
+/// An answer with which a connection ends.
+std::string closing_answer(const Response& response) {
+  return fmt::format(
+      "HTTP/1.1 {} {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{}",
+      response.status, reason_phrase(response.status), response.content_type, response.body.size(), response.body);
 }
 
 base::Duration tick_interval(const ServerOptions& options) {
@@ -101,6 +111,8 @@ class Loop : public std::enable_shared_from_this<Loop> {
   void drain();
   /// Ends the thread and cuts what is left. Not from the loop's thread.
   void end();
+  /// A peer was not let in: the first of many says enough for a while.
+  void note_refusal(std::string_view peer, std::string_view why);
   void refresh_time() { environment.now = environment.clock.monotonic(); }
   [[nodiscard]] bool on_thread() const noexcept { return std::this_thread::get_id() == thread_id_.load(); }
 
@@ -116,6 +128,7 @@ class Loop : public std::enable_shared_from_this<Loop> {
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
   bool draining_ = false;
+  base::Duration next_refusal_noted_{0};
   std::mutex mutex_;
   bool open_ = true;  // guarded by mutex_
 };
@@ -123,8 +136,13 @@ class Loop : public std::enable_shared_from_this<Loop> {
 /// A session with its socket.
 class Connection final : public Session {
  public:
-  Connection(std::shared_ptr<Loop> loop, tcp::socket socket, std::string_view remote_address)
-      : Session(loop->environment, remote_address), loop_(std::move(loop)), socket_(std::move(socket)) {}
+  Connection(std::shared_ptr<Loop> loop, tcp::socket socket, std::optional<TlsChannel> tls,
+             std::string_view remote_address)
+      : Session(loop->environment, remote_address),
+        loop_(std::move(loop)),
+        socket_(std::move(socket)),
+        tls_(std::move(tls)),
+        peer_(tls_ ? remote_address : "") {}
 
   void wake() noexcept override {
     if (loop_->on_thread() && driving_) return;
@@ -143,11 +161,15 @@ class Connection final : public Session {
   std::shared_ptr<Connection> shared_connection() { return std::static_pointer_cast<Connection>(shared_from_this()); }
   [[nodiscard]] bool flush();
   void read();
+  void read_sealed();
   void on_read(error_code error, std::size_t size);
+  void turn_away();
   void linger();
 
   std::shared_ptr<Loop> loop_;
   tcp::socket socket_;
+  std::optional<TlsChannel> tls_;  ///< over the socket; goes first
+  std::string peer_;               ///< address of the other node; empty without TLS
   bool driving_ = false;
   bool reading_ = false;
   bool awaiting_writable_ = false;
@@ -180,7 +202,8 @@ bool Connection::flush() {
   while (!output().empty()) {
     if (awaiting_writable_) return false;
     error_code error;
-    const std::size_t sent = socket_.write_some(asio::buffer(output().data(), output().size()), error);
+    const std::size_t sent =
+        tls_ ? tls_->write(output(), error) : socket_.write_some(asio::buffer(output().data(), output().size()), error);
     if (!error) {
       output_sent(sent);
       continue;
@@ -190,12 +213,14 @@ bool Connection::flush() {
       return false;
     }
     awaiting_writable_ = true;
-    socket_.async_wait(tcp::socket::wait_write, [self = shared_connection()](error_code failed) {
-      self->awaiting_writable_ = false;
-      if (failed) return self->close();
-      self->loop_->refresh_time();
-      self->drive();
-    });
+    const bool for_input = tls_ && !tls_->wants_write();
+    socket_.async_wait(for_input ? tcp::socket::wait_read : tcp::socket::wait_write,
+                       [self = shared_connection()](error_code failed) {
+                         self->awaiting_writable_ = false;
+                         if (failed) return self->close();
+                         self->loop_->refresh_time();
+                         self->drive();
+                       });
     return false;
   }
   return true;
@@ -204,10 +229,41 @@ bool Connection::flush() {
 void Connection::read() {
   if (reading_ || closed_) return;
   reading_ = true;
+  if (tls_) return read_sealed();
   const std::span<char> room = input();
   socket_.async_read_some(
       asio::buffer(room.data(), room.size()),
       [self = shared_connection()](error_code error, std::size_t size) { self->on_read(error, size); });
+}
+
+void Connection::read_sealed() {
+  const auto go_on = [self = shared_connection()](error_code error) {
+    if (self->closed_) return;
+    std::size_t size = 0;
+    if (!error) {
+      const std::span<char> room = self->input();
+      size = self->tls_->read(room.data(), room.size(), error);
+    }
+    if (error == asio::error::would_block) return self->read_sealed();
+    if (!self->tls_->refusal().empty()) return self->turn_away();
+    self->on_read(error, size);
+  };
+  if (tls_->has_pending()) return asio::post(loop_->io, [go_on] { go_on({}); });
+  socket_.async_wait(tls_->wants_write() ? tcp::socket::wait_write : tcp::socket::wait_read, go_on);
+}
+
+/// Says why, in the log and to the peer, which has an alert of TLS by now.
+void Connection::turn_away() {
+  loop_->note_refusal(peer_, tls_->refusal());
+  if (tls_->speaks_plain_http()) {
+    const std::string answer = closing_answer(problem(
+        400, "invalid", "this port is for the other nodes, over TLS; clients use the port of the API, http.port"));
+    error_code ignored;  // a courtesy: whether it arrives changes nothing
+    socket_.write_some(asio::buffer(answer), ignored);
+  }
+  reading_ = false;
+  tls_.reset();
+  linger();
 }
 
 void Connection::on_read(error_code error, std::size_t size) {
@@ -251,6 +307,7 @@ void Connection::look_at_time() {
 void Connection::close() {
   if (closed_) return;
   closed_ = true;
+  tls_.reset();
   error_code ignored;  // the connection is over either way
   socket_.close(ignored);
   abandon();
@@ -274,9 +331,25 @@ void Loop::adopt(tcp::socket socket) {
   if (!error) socket.non_blocking(true, error);
   if (!error) socket.set_option(tcp::no_delay(true), error);
   if (error || draining_) return count->remove();  // gone before it was looked at
-  auto connection = std::make_shared<Connection>(shared_from_this(), std::move(socket), text_of(peer.address()));
+  std::optional<TlsChannel> tls;
+  if (environment.options->identity) {
+    auto accepted = TlsChannel::accept(environment.options->identity(), socket.native_handle());
+    if (!accepted) {
+      environment.log->error("{}", accepted.error().message());
+      return count->remove();
+    }
+    tls.emplace(*std::move(accepted));
+  }
+  auto connection =
+      std::make_shared<Connection>(shared_from_this(), std::move(socket), std::move(tls), text_of(peer.address()));
   connections_.emplace(connection.get(), connection);
   connection->drive();
+}
+
+void Loop::note_refusal(std::string_view peer, std::string_view why) {
+  if (environment.now < next_refusal_noted_) return;
+  next_refusal_noted_ = environment.now + refusal_pause;
+  environment.log->warn("a connection from {} to the port of the nodes is refused: {}", peer, why);
 }
 
 void Loop::forget(Connection* connection) {
@@ -430,10 +503,8 @@ class Server::Running {
   }
 
   void refuse(tcp::socket& socket) {
-    Response response = problem_of(base::Error(ErrorCode::unavailable, "the server has too many connections"));
-    const std::string answer = fmt::format(
-        "HTTP/1.1 503 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nRetry-After: 1\r\nConnection: close\r\n\r\n{}",
-        reason_phrase(503), response.content_type, response.body.size(), response.body);
+    const std::string answer =
+        closing_answer(problem_of(base::Error(ErrorCode::unavailable, "the server has too many connections")));
     error_code error;
     socket.non_blocking(true, error);
     // A courtesy: whether it arrives changes nothing.

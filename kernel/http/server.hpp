@@ -1,8 +1,8 @@
 #pragma once
 // The HTTP/1.1 server: sockets in, handlers called, answers out.
 //
-// It knows nothing of tenants or workflows, and does not speak TLS. Each server thread owns its share of the
-// connections and runs the handlers of their requests. Requests of one connection are handled one after another, in
+// It knows nothing of tenants or workflows. It speaks TLS with other nodes alone. Each server thread owns its share of
+// the connections and runs the handlers of their requests. Requests of one connection are handled one after another, in
 // order.
 
 #include <spdlog/fwd.h>
@@ -16,6 +16,7 @@
 
 #include "kernel/http/request.hpp"
 #include "kernel/http/router.hpp"
+#include "kernel/http/tls_identity.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
@@ -35,8 +36,10 @@ struct ServerOptions {
   std::size_t connections_max = 4096;                         ///< above: 503 and close
   std::size_t workers = 4;                                    ///< threads for routes that may wait; at least 1
   std::size_t workers_waiting_max = 256;                      ///< requests that wait for a worker; above: 503
-  bool opens_at_start = true;                                 ///< false: open() is called later
-  std::size_t stream_bytes_max = 32 * 1024;                   ///< what one event stream may have queued
+  /// Set: only other nodes are let in, over TLS. What this one shows each of them. Called on a server thread.
+  std::function<TlsIdentity()> identity = {};
+  bool opens_at_start = true;                                    ///< false: open() is called later
+  std::size_t stream_bytes_max = 32 * 1024;                      ///< what one event stream may have queued
   base::Duration heartbeat_interval = std::chrono::seconds(15);  ///< a comment on silent event streams
   /// Called on a server thread for every answered request (event streams: when their head is sent). Must not block.
   std::function<void(const Request&, int status, base::Duration took)> on_answered = {};

@@ -39,6 +39,7 @@ Session::Session(SessionEnvironment& environment, std::string_view remote_addres
       phase_began_(environment.now),
       output_moved_(environment.now) {
   request_.set_remote_address(remote_address);
+  request_.set_from_node(environment.options->identity != nullptr);
 }
 
 Session::~Session() {
@@ -142,6 +143,11 @@ bool Session::read_head() {
 void Session::head_complete() {
   choose_id();
   keep_alive_ = parser_.keep_alive();
+  if (request_.is_from_node()) {
+    const auto client = request_.header(client_address_header);
+    if (!client) return refuse(400, "invalid", fmt::format("a node names its client in {}", client_address_header));
+    request_.set_remote_address(*client);
+  }
   const Target& target = request_.target();
   if (target.is_asterisk() && request_.method() != "OPTIONS") {
     return refuse(400, "invalid", "the target * is for OPTIONS only");

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <array>
@@ -23,8 +24,9 @@ constexpr long connect_ms = 1000;
 constexpr long answer_ms = 120'000;
 constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
 /// Of one connection, or made by the client's library or the server.
-constexpr std::array<std::string_view, 8> not_passed_on = {
-    "Connection", "Content-Length", "Date", "Expect", "Host", "Transfer-Encoding", "X-Request-Id", forwarded_header};
+constexpr std::array<std::string_view, 9> not_passed_on = {
+    "Connection",     "Content-Length",           "Date", "Expect", "Host", "Transfer-Encoding", "X-Request-Id",
+    forwarded_header, http::client_address_header};
 
 struct FreesHandle {
   void operator()(CURL* handle) const noexcept { curl_easy_cleanup(handle); }
@@ -40,6 +42,7 @@ bool is_passed_on(std::string_view name) {
 }
 
 unsigned hops_of(const http::Request& request) {
+  if (!request.is_from_node()) return 0;
   const std::string_view text = request.header(forwarded_header).value_or("0");
   unsigned hops = 0;
   std::from_chars(text.data(), text.data() + text.size(), hops);
@@ -64,6 +67,7 @@ Headers headers_of(const http::Request& request, const std::string& forwarded) {
   }
   add(headers, fmt::format("X-Request-Id: {}", request.id()));
   add(headers, fmt::format("{}: {}", forwarded_header, forwarded));
+  add(headers, fmt::format("{}: {}", http::client_address_header, request.remote_address()));
   add(headers, "Expect:");
   if (!request.header("Content-Type")) add(headers, "Content-Type:");
   return headers;
@@ -93,20 +97,41 @@ std::size_t on_body(const char* data, std::size_t size, std::size_t count, void*
   return size * count;
 }
 
+using ErrorText = std::array<char, CURL_ERROR_SIZE>;
+
+void set_pem(CURL* curl, CURLoption option, const std::string& pem) {
+  // curl only reads it; its type says otherwise.
+  curl_blob blob{.data = const_cast<char*>(pem.data()), .len = pem.size(), .flags = CURL_BLOB_COPY};
+  curl_easy_setopt(curl, option, &blob);
+}
+
+/// The other side did not let this one in, or is not let in: it has not taken the request. In TLS 1.3 the other side's
+/// refusal comes as an alert in the place of an answer.
+bool is_refusal(CURLcode code, std::string_view why) {
+  return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
+         (code == CURLE_RECV_ERROR && why.find(" alert ") != std::string_view::npos);
+}
+
 /// One exchange; `response` is whole where it returns CURLE_OK. Each thread keeps its connections.
-CURLcode exchange(const std::string& address, const http::Request& request, const Headers& headers,
-                  http::Response& response) {
+CURLcode exchange(const std::string& address, const http::TlsIdentity& identity, const http::Request& request,
+                  const Headers& headers, http::Response& response, ErrorText& why) {
   thread_local const std::unique_ptr<CURL, FreesHandle> handle(curl_easy_init());
   TRV_ASSERT(handle != nullptr);
   CURL* const curl = handle.get();
   curl_easy_reset(curl);
   const http::Target& target = request.target();
   const auto path = static_cast<std::size_t>(target.path().data() - target.raw().data());
-  const std::string url = fmt::format("http://{}{}", address, target.raw().substr(path));
+  const std::string url = fmt::format("https://{}{}", address, target.raw().substr(path));
   const std::string method(request.method());
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https");
+  curl_easy_setopt(curl, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_3));
+  set_pem(curl, CURLOPT_SSLCERT_BLOB, identity.certificate);
+  set_pem(curl, CURLOPT_SSLKEY_BLOB, identity.key);
+  set_pem(curl, CURLOPT_CAINFO_BLOB, identity.authority);
+  why.front() = 0;
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why.data());
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   curl_easy_setopt(curl, CURLOPT_PROXY, "");
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
@@ -135,9 +160,14 @@ CURLcode exchange(const std::string& address, const http::Request& request, cons
 
 }  // namespace
 
-Forwarder::Forwarder(OwnerOf owner_of, const base::Clock& clock)
-    : owner_of_(std::move(owner_of)), clock_(clock), workers_(threads, waiting_max) {
-  TRV_EXPECTS(owner_of_ != nullptr);
+Forwarder::Forwarder(OwnerOf owner_of, Identity identity, std::shared_ptr<spdlog::logger> logger,
+                     const base::Clock& clock)
+    : owner_of_(std::move(owner_of)),
+      identity_(std::move(identity)),
+      logger_(std::move(logger)),
+      clock_(clock),
+      workers_(threads, waiting_max) {
+  TRV_EXPECTS(owner_of_ != nullptr && identity_ != nullptr && logger_ != nullptr);
   curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
@@ -184,8 +214,20 @@ void Forwarder::send(const Way& way, http::Responder& responder) {
   for (;;) {
     const std::string address = way.address();
     http::Response response;
-    const CURLcode code = address.empty() ? CURLE_COULDNT_CONNECT : exchange(address, request, headers, response);
+    ErrorText why{};
+    const CURLcode code =
+        address.empty() ? CURLE_COULDNT_CONNECT : exchange(address, identity_(), request, headers, response, why);
     if (code == CURLE_OK) return responder.send(std::move(response));
+    if (is_refusal(code, why.data())) {
+      logger_->error(
+          "nodes: {} and this node do not take each other for nodes of one cluster: {}; compare the cluster "
+          "keys, the clocks and node.address",
+          address, why.data());
+      return responder.fail({base::ErrorCode::unavailable,
+                             fmt::format("the owner of the shard at {} and this node do not take each other for nodes "
+                                         "of one cluster; nothing was changed; the logs of both say why",
+                                         address)});
+    }
     if (code != CURLE_COULDNT_CONNECT) {
       return responder.fail({base::ErrorCode::lost,
                              "the node that owns the shard did not answer to the end; it is not known whether this "

@@ -22,7 +22,7 @@ class Node:
         self.configuration = self.folder / "travd.toml"
         self.configuration.write_text(
             f'shards = {SHARDS}\n[data]\nfolder = "{self.folder}/data"\nmap_gib = 1\n[http]\nport = {port}\n'
-            f'[node]\nname = "{name}"\naddress = "127.0.0.1:{port}"\nshared_folder = "{folder}/shared"\n'
+            f'[node]\nname = "{name}"\naddress = "127.0.0.1:0"\nshared_folder = "{folder}/shared"\n'
             f'cluster_key_file = "{folder}/cluster.key"\n'
             f'[egress]\nallow_private_network = true\n[kafka]\nbrokers = "{brokers}"\ntopic = "{topic}"\n'
             f'session_ms = {SESSION_MS}\n')

@@ -1,8 +1,11 @@
 // Several travd that share the shards of one topic on a real Kafka.
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -33,6 +36,25 @@ bool eventually(Condition condition) {
   return condition();
 }
 
+/// The status of the answer to a request of a client at one of the loopback addresses; 0: there was none.
+int status_from(const std::string& address, std::uint16_t port, const std::string& request) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const timeval patience{.tv_sec = 10, .tv_usec = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  sockaddr_in place{};
+  place.sin_family = AF_INET;
+  ::inet_pton(AF_INET, address.c_str(), &place.sin_addr);
+  bool is_sent = ::bind(socket, reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0;
+  place.sin_port = htons(port);
+  place.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  is_sent = is_sent && ::connect(socket, reinterpret_cast<const sockaddr*>(&place), sizeof place) == 0 &&
+            ::send(socket, request.data(), request.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(request.size());
+  std::array<char, 13> head{};
+  if (is_sent && ::recv(socket, head.data(), head.size() - 1, MSG_WAITALL) < 12) head[9] = 0;
+  ::close(socket);
+  return std::atoi(head.data() + 9);
+}
+
 class Nodes : public testing::Test {
  protected:
   void SetUp() override {
@@ -41,7 +63,7 @@ class Nodes : public testing::Test {
     settings_.topic = fmt::format("nodes-{}", ++topics);
     for (std::size_t i = 0; i < nodes_max; ++i) {
       std::ofstream(configuration(i)) << fmt::format(
-          "shards = 4\n[node]\nname = \"node-{}\"\naddress = \"127.0.0.1\"\nshared_folder = \"{}\"\n"
+          "shards = 4\n[node]\nname = \"node-{}\"\naddress = \"127.0.0.1:0\"\nshared_folder = \"{}\"\n"
           "cluster_key_file = \"{}\"\n"
           "[egress]\nallow_private_network = true\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\nsession_ms = 2000\n",
           i, (shared_.path() / "common").string(), cluster_key().string(), settings_.brokers, settings_.topic);
@@ -140,7 +162,19 @@ TEST_F(Nodes, any_node_answers_for_every_tenant_and_each_shard_has_one_owner) {
     EXPECT_EQ(ask(*daemons_[i % 2], tokens[i], "GET", "/v1/tenants/elsewhere/instances").status, 404);
     EXPECT_EQ(ask(*daemons_[i % 2], tokens[i] + "x", "GET", "/v1/tenants/" + tenant + "/instances").status, 401);
   }
-  for (std::size_t node : {0, 1}) EXPECT_EQ(ask(*daemons_[node], "", "GET", "/readyz").status, 200);
+  std::set<std::int64_t> owned_shards;
+  for (std::size_t node : {0, 1}) {
+    const Answer ready = ask(*daemons_[node], "", "GET", "/readyz");
+    EXPECT_EQ(ready.status, 200);
+    const auto said = ready.value();
+    for (const auto& shard : said.at("shards").as_array()) {
+      if (shard.at("role").as_string() == "owner")
+        owned_shards.insert(shard.at("shard").as_int64());
+      else
+        EXPECT_EQ(shard.at("role").as_string(), "standby");
+    }
+    EXPECT_EQ(owned_shards.size(), 2 * (node + 1)) << ready.body;
+  }
   // A drained node hands its shards over, and still answers.
   const Answer drained = ask(*daemons_[0], operator_, "POST", "/v1/nodes/node-1/drain");
   EXPECT_EQ(drained.status, 200) << drained.body;
@@ -226,6 +260,66 @@ TEST_F(Nodes, keys_beside_the_log_are_sealed_and_open_under_the_cluster_key_alon
   start(0);
   EXPECT_EQ(insist(0, token, "GET", "/v1/tenants/acme/audit/key").body, trail);
   EXPECT_EQ(daemons_[0]->stop(), 0);
+}
+
+TEST_F(Nodes, the_audit_trail_names_the_client_whichever_node_it_asked_and_whatever_it_says) {
+  start(0);
+  start(1);
+  ASSERT_TRUE(own({2, 2, 0}));
+  const std::string token = create_tenant(0, "acme");
+  const Answer issued = insist(0, token, "POST", "/v1/tenants/acme/tokens", R"({"name":"looks","role":"viewer"})",
+                               {{"Content-Type", "application/json"}});
+  ASSERT_EQ(issued.status, 201) << issued.body;
+  const std::string viewer = issued.value().at("token").as_string().c_str();
+  // Refused, from three addresses of this machine, by the node that owns the tenant's shard and by the other one.
+  for (std::size_t node : {0, 1}) {
+    const std::string& url = daemons_[node]->url();
+    const auto port = static_cast<std::uint16_t>(std::stoul(url.substr(url.rfind(':') + 1)));
+    EXPECT_EQ(status_from(fmt::format("127.0.0.{}", 20 + node), port,
+                          fmt::format("POST /v1/tenants/acme/tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n"
+                                      "Travertine-Client: 192.0.2.9\r\nTravertine-Forwarded: 1 0\r\n"
+                                      "Content-Length: 2\r\nConnection: close\r\n\r\n{{}}",
+                                      viewer)),
+              403);
+  }
+  const std::string events = insist(1, token, "GET", "/v1/tenants/acme/events?limit=500").body;
+  EXPECT_NE(events.find("127.0.0.20"), std::string::npos) << events;
+  EXPECT_NE(events.find("127.0.0.21"), std::string::npos) << events;
+  EXPECT_EQ(events.find("192.0.2.9"), std::string::npos) << events;
+  for (std::size_t node : {0, 1}) EXPECT_EQ(daemons_[node]->stop(), 0);
+}
+
+TEST_F(Nodes, a_node_with_another_cluster_key_gets_no_request_and_no_token) {
+  start(0);
+  const std::string token = create_tenant(0, "acme");
+  // It has keys of its own beside the log, or it would not start.
+  const auto theirs = shared_.path() / "theirs";
+  ASSERT_EQ(trav({"cluster", "key", (theirs.string() + ".key")}), 0);
+  std::filesystem::create_directories(theirs);
+  std::filesystem::copy(shared_.path() / "common", theirs, std::filesystem::copy_options::recursive);
+  std::string text = api::contents_of(configuration(1));
+  const auto replace = [&text](const std::string& from, const std::string& to) {
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos);
+    text.replace(at, from.size(), to);
+  };
+  replace((shared_.path() / "common").string(), theirs.string());
+  replace(cluster_key().string(), theirs.string() + ".key");
+  std::ofstream(configuration(1)) << text;
+  ASSERT_EQ(trav({"cluster", "seal", "--config", configuration(1).string(), "--from", cluster_key().string()}), 0);
+  start(1);
+  ASSERT_TRUE(own({2, 2, 0}));
+  std::size_t refused = 0;
+  for (std::size_t node : {0, 1}) {
+    const Answer answer = ask(*daemons_[node], token, "GET", "/v1/tenants/acme/instances");
+    if (answer.status == 200) continue;
+    ++refused;
+    EXPECT_EQ(answer.status, 503) << answer.body;
+    EXPECT_NE(answer.body.find("nothing was changed"), std::string::npos) << answer.body;
+    EXPECT_NE(daemons_[node]->complaints().find("do not take each other for nodes of one cluster"), std::string::npos);
+  }
+  EXPECT_EQ(refused, 1U) << "the node that does not own the shard";
+  for (std::size_t node : {0, 1}) EXPECT_EQ(daemons_[node]->stop(), 0);
 }
 
 TEST_F(Nodes, what_was_acknowledged_outlives_the_owner_and_nothing_is_doubled) {

@@ -1,0 +1,262 @@
+// Requests that one node sends on to another: who is let in, and what arrives.
+#include "kernel/node/forwarder.hpp"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spdlog/sinks/ostream_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <atomic>
+#include <sstream>
+
+#include "kernel/http/testing/loopback_server.hpp"
+#include "kernel/http/testing/raw_client.hpp"
+#include "kernel/http/testing/running_server.hpp"
+#include "kernel/node/certificates.hpp"
+
+namespace trv::node {
+namespace {
+
+using http::RawAnswer;
+using http::RawClient;
+using http::RunningServer;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+constexpr std::size_t body_bytes = std::size_t{5} << 20;
+
+class Forwarding : public testing::Test {
+ protected:
+  Forwarding() {
+    ::signal(SIGPIPE, SIG_IGN);  // as travd does
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+  }
+
+  static base::Digest key(std::string_view cluster) { return base::sha256(base::as_bytes(cluster)); }
+  Forwarder::Identity certificates(const std::string& cluster = "ours", const std::string& host = "127.0.0.1") {
+    return identity(std::make_shared<Certificates>(key(cluster), cluster, "node-1", host, clock_));
+  }
+  Forwarder::Identity certificates_of(base::Duration ago) {
+    const auto clock = std::make_shared<base::SimulatedClock>(clock_.now() + -ago);
+    const auto made = std::make_shared<Certificates>(key("ours"), "ours", "node-1", "127.0.0.1", *clock);
+    return [clock, made] { return made->identity(); };
+  }
+  static Forwarder::Identity identity(std::shared_ptr<Certificates> made) {
+    return [made = std::move(made)] { return made->identity(); };
+  }
+
+  /// A node that owns every shard; says what it was asked.
+  std::unique_ptr<RunningServer> owner(Forwarder::Identity identity) {
+    http::Router router;
+    const auto say = [this](const http::Request& request, http::Responder responder) {
+      ++asked_;
+      responder.send(http::text(
+          200, fmt::format("{} from {} {} {} {} {}", request.method(), request.remote_address(),
+                           request.is_from_node() ? "node" : "client", request.header(forwarded_header).value_or("-"),
+                           request.header("Authorization").value_or("-"), request.body())));
+    };
+    for (const char* method : {"GET", "POST"}) {
+      router.route(method, "/say", say, {.body_bytes_max = body_bytes});
+    }
+    http::ServerOptions options;
+    options.identity = std::move(identity);
+    return std::make_unique<RunningServer>(std::move(router), std::move(options));
+  }
+  /// The node that a client asks.
+  void sends_on(Forwarder::Identity identity, const std::string& address) {
+    forwarder_ = std::make_unique<Forwarder>([address](record::ShardId) { return address; }, std::move(identity),
+                                             logger_, clock_);
+    http::Router router;
+    for (const char* method : {"GET", "POST"}) {
+      router.route(method, "/say",
+                   [this](const http::Request&, http::Responder responder) {
+                     forwarder_->forward(record::ShardId(2), std::move(responder), true);
+                   },
+                   {.body_bytes_max = body_bytes});
+    }
+    asked_node_ = std::make_unique<RunningServer>(std::move(router));
+  }
+  static std::string at(std::uint16_t port) { return fmt::format("127.0.0.1:{}", port); }
+  RawAnswer ask(const std::string& headers = "", const std::string& body = "") {
+    RawClient client(asked_node_->port());
+    client.send(
+        fmt::format("POST /say HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n{}\r\n{}", body.size(), headers, body));
+    return client.read_answer();
+  }
+  void expect_refused(const RawAnswer& answer) {
+    EXPECT_EQ(answer.status, 503);
+    EXPECT_THAT(answer.body, HasSubstr("nothing was changed"));
+    EXPECT_EQ(asked_, 0) << "the request is not shown to who is not a node";
+    EXPECT_THAT(log_text_.str(), HasSubstr("do not take each other for nodes of one cluster"));
+  }
+  /// Asks the port of the nodes itself; the answer, or "" where there is none.
+  static std::string ask_as(std::uint16_t port, const Forwarder::Identity& identity, const char* header) {
+    const std::unique_ptr<CURL, decltype(&curl_easy_cleanup)> curl(curl_easy_init(), curl_easy_cleanup);
+    const std::string url = fmt::format("https://127.0.0.1:{}/say", port);
+    curl_easy_setopt(curl.get(), CURLOPT_URL, url.c_str());
+    curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYPEER, 0L);
+    curl_easy_setopt(curl.get(), CURLOPT_SSL_VERIFYHOST, 0L);
+    curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, 10L);
+    if (identity) {
+      http::TlsIdentity shown = identity();
+      for (const auto& [option, pem] :
+           {std::pair(CURLOPT_SSLCERT_BLOB, &shown.certificate), std::pair(CURLOPT_SSLKEY_BLOB, &shown.key)}) {
+        curl_blob blob{.data = pem->data(), .len = pem->size(), .flags = CURL_BLOB_COPY};
+        curl_easy_setopt(curl.get(), option, &blob);
+      }
+    }
+    const std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)> headers(curl_slist_append(nullptr, header),
+                                                                              curl_slist_free_all);
+    curl_easy_setopt(curl.get(), CURLOPT_HTTPHEADER, headers.get());
+    std::string body;
+    curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &body);
+    curl_easy_setopt(
+        curl.get(), CURLOPT_WRITEFUNCTION,
+        +[](const char* data, std::size_t size, std::size_t count, std::string* into) {
+          into->append(data, size * count);
+          return size * count;
+        });
+    return curl_easy_perform(curl.get()) == CURLE_OK ? body : "";
+  }
+  std::string why_not_let_in(const Forwarder::Identity& identity) {
+    const auto owner = this->owner(certificates());
+    EXPECT_EQ(ask_as(owner->port(), identity, "Travertine-Client: 192.0.2.7"), "");
+    EXPECT_EQ(asked_, 0);
+    return owner->log_text();
+  }
+
+  base::SystemClock clock_;
+  std::atomic<int> asked_ = 0;
+  std::ostringstream log_text_;
+  std::shared_ptr<spdlog::logger> logger_ =
+      std::make_shared<spdlog::logger>("test", std::make_shared<spdlog::sinks::ostream_sink_mt>(log_text_));
+  std::unique_ptr<Forwarder> forwarder_;
+  std::unique_ptr<RunningServer> asked_node_;
+};
+
+TEST_F(Forwarding, a_request_arrives_with_what_the_client_sent_and_without_what_only_nodes_may_say) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  const RawAnswer answer =
+      ask("Authorization: Bearer x\r\nTravertine-Client: 192.0.2.9\r\nTravertine-Forwarded: 3 0\r\n", "hello");
+  EXPECT_EQ(answer.status, 200);
+  EXPECT_EQ(answer.body, "POST from 127.0.0.1 node 1 2 Bearer x hello");
+  EXPECT_EQ(log_text_.str(), "");
+}
+
+TEST_F(Forwarding, bodies_of_megabytes_pass_and_the_connection_is_kept) {
+  const auto owner = this->owner(certificates());
+  sends_on(certificates(), at(owner->port()));
+  std::string body(body_bytes, 'b');
+  for (std::size_t i = 0; i < body.size(); i += 97) body[i] = static_cast<char>('a' + i % 26);
+  for (int i = 0; i < 40; ++i) {
+    const bool is_large = i % 20 == 0;
+    const RawAnswer answer = ask("", is_large ? body : "small");
+    ASSERT_EQ(answer.status, 200) << i;
+    ASSERT_TRUE(answer.body.ends_with(is_large ? body : "small")) << i;
+  }
+  EXPECT_LE(owner->server().connections(), 16U) << "one for each thread of the forwarder";
+}
+
+TEST_F(Forwarding, a_node_is_believed_who_its_client_is_and_must_say_it) {
+  const auto owner = this->owner(certificates());
+  EXPECT_THAT(ask_as(owner->port(), certificates(), "Travertine-Client: 192.0.2.7"), StartsWith("GET from 192.0.2.7 "));
+  EXPECT_THAT(ask_as(owner->port(), certificates(), "X-Other: 1"), HasSubstr("Travertine-Client"));
+  EXPECT_EQ(asked_, 1);
+}
+
+TEST_F(Forwarding, a_client_that_says_so_is_not_believed) {
+  const auto api = this->owner(nullptr);
+  RawClient client(api->port());
+  client.send("GET /say HTTP/1.1\r\nHost: x\r\nTravertine-Client: 192.0.2.7\r\n\r\n");
+  EXPECT_THAT(client.read_answer().body, StartsWith("GET from 127.0.0.1 client "));
+}
+
+TEST_F(Forwarding, who_has_no_certificate_of_this_cluster_is_not_let_in) {
+  EXPECT_THAT(why_not_let_in(nullptr), HasSubstr("from 127.0.0.1 to the port of the nodes is refused: it shows no "
+                                                 "certificate"));
+  EXPECT_THAT(why_not_let_in(certificates("theirs")), HasSubstr("its certificate is refused: "));
+  EXPECT_THAT(why_not_let_in(certificates_of(std::chrono::hours(30))), HasSubstr("certificate has expired"));
+  EXPECT_THAT(why_not_let_in(certificates_of(-std::chrono::hours(30))), HasSubstr("certificate is not yet valid"));
+}
+
+TEST_F(Forwarding, a_client_without_tls_is_pointed_to_the_port_of_the_api) {
+  const auto owner = this->owner(certificates());
+  RawClient client(owner->port());
+  client.send("GET /say HTTP/1.1\r\nHost: x\r\n\r\n");
+  const RawAnswer answer = client.read_answer();
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_THAT(answer.body, HasSubstr("this port is for the other nodes, over TLS"));
+  EXPECT_TRUE(client.closes());
+  RawClient silent(owner->port());
+  silent.end_sending();
+  EXPECT_TRUE(silent.closes());
+  RawClient noise(owner->port());
+  noise.send(std::string(600, '\x16'));
+  EXPECT_TRUE(noise.closes());
+  EXPECT_EQ(asked_, 0);
+  EXPECT_THAT(owner->log_text(), HasSubstr("it speaks HTTP without TLS"));
+}
+
+TEST_F(Forwarding, a_server_that_is_not_a_node_of_this_cluster_is_shown_nothing) {
+  for (const auto& impostor : {certificates("theirs"), certificates_of(std::chrono::hours(30)),
+                               certificates("ours", "127.0.0.2"), certificates("ours", "node-1")}) {
+    const auto owner = this->owner(impostor);
+    sends_on(certificates(), at(owner->port()));
+    log_text_.str("");
+    expect_refused(ask("Authorization: Bearer x\r\n"));
+  }
+  std::atomic<bool> is_shown = false;
+  http::LoopbackServer plain([&](const std::string& request) {
+    is_shown = request.find("Bearer") != std::string::npos;
+    return std::string();
+  });
+  sends_on(certificates(), plain.url().substr(7));
+  log_text_.str("");
+  expect_refused(ask("Authorization: Bearer x\r\n"));
+  EXPECT_FALSE(is_shown);
+}
+
+TEST_F(Forwarding, an_owner_that_does_not_let_this_node_in_has_changed_nothing) {
+  const auto owner = this->owner(certificates());
+  const auto good = certificates();
+  for (const auto& bad : {certificates("theirs"), certificates_of(std::chrono::hours(30))}) {
+    // It trusts the owner, and is not trusted by it.
+    sends_on(
+        [good, bad] {
+          http::TlsIdentity mixed = bad();
+          mixed.authority = good().authority;
+          return mixed;
+        },
+        at(owner->port()));
+    log_text_.str("");
+    const RawAnswer answer = ask();
+    expect_refused(answer);
+  }
+}
+
+TEST_F(Forwarding, certificates_are_issued_anew_twice_a_day_by_one_authority) {
+  base::SimulatedClock clock(clock_.now());
+  const Certificates one(key("ours"), "ours", "node-1", "10.0.0.5", clock);
+  const Certificates two(key("ours"), "ours", "node-2", "::1", clock);
+  const Certificates other(key("theirs"), "theirs", "node-1", "node-1.example", clock);
+  const http::TlsIdentity first = one.identity();
+  EXPECT_EQ(first.authority, two.identity().authority);
+  EXPECT_NE(first.authority, other.identity().authority);
+  EXPECT_NE(first.certificate, two.identity().certificate);
+  clock.advance(std::chrono::hours(11));
+  EXPECT_EQ(one.identity().certificate, first.certificate);
+  clock.advance(std::chrono::hours(2));
+  EXPECT_NE(one.identity().certificate, first.certificate);
+  EXPECT_NE(one.identity().key, first.key);
+  EXPECT_EQ(one.identity().authority, first.authority);
+  const http::TlsIdentity later = one.identity();
+  clock.step(-std::chrono::hours(20));
+  EXPECT_NE(one.identity().certificate, later.certificate) << "the clock was wrong";
+}
+
+}  // namespace
+}  // namespace trv::node
