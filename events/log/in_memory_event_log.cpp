@@ -35,6 +35,7 @@ struct InMemoryEventLog::Shard {
   std::map<std::uint64_t, Result<Settled>> settled;
   std::optional<base::Error> fail_next;
   std::optional<std::size_t> tear_next;
+  bool repeat_next = false;
 
   void put(base::BytesView entry) {
     const auto head = record::peek(entry);
@@ -246,7 +247,11 @@ Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch) {
                 fmt::format("the connection ended while lsn {} to {} of shard {} were on the way",
                             batch.first().value(), batch.last().value(), shard.id.value()));
   }
-  return Settled{.outcome = Outcome::appended, .last = batch.last(), .position = position_at(shard.end() - 1)};
+  const Settled settled{.outcome = Outcome::appended, .last = batch.last(), .position = position_at(shard.end() - 1)};
+  if (std::exchange(shard.repeat_next, false)) {
+    for (std::size_t i = 0; i < batch.size(); ++i) shard.put(batch.at(i));
+  }
+  return settled;
 }
 
 Result<std::unique_ptr<Reader>> InMemoryEventLog::read(ShardId id, Lsn from, const EnginePosition& hint) {
@@ -294,6 +299,11 @@ void InMemoryEventLog::fail_next_settle(ShardId shard, base::Error error) {
 void InMemoryEventLog::tear_next_settle(ShardId shard, std::size_t records) {
   const std::lock_guard lock(mutex_);
   shard_of(shard).tear_next = records;
+}
+
+void InMemoryEventLog::repeat_next_settle(ShardId shard) {
+  const std::lock_guard lock(mutex_);
+  shard_of(shard).repeat_next = true;
 }
 
 void InMemoryEventLog::delay_settle(base::Duration delay) {

@@ -10,6 +10,7 @@
 //  - fails a settle, with nothing of the batch written;
 //  - tears a batch: its first records land, be it within a decision, the others do not, and settle reports an unknown
 //  fate;
+//  - stores a batch twice, as a client does that repeats what was not answered;
 //  - delays every settle.
 // It never reorders, damages or forgets what it acknowledged.
 
@@ -50,6 +51,8 @@ class InMemoryEventLog final : public EventLog {
   /// The next settle of the shard writes the first `records` of its batch, wherever decisions end, and says
   /// unavailable.
   void tear_next_settle(ShardId shard, std::size_t records);
+  /// The next settle of the shard that succeeds writes its batch twice, one behind the other.
+  void repeat_next_settle(ShardId shard);
   /// Every settle takes at least this long from now on.
   void delay_settle(base::Duration delay);
   /// Every entry of the shard that was not trimmed, in log order, void ones too.

@@ -52,6 +52,16 @@ TEST(InMemoryEventLogTest, a_torn_batch_leaves_its_beginning) {
   EXPECT_EQ(log.claim(shard, "node", base::Uuid())->next, Lsn(3));
 }
 
+TEST(InMemoryEventLogTest, a_batch_that_is_stored_twice_counts_once) {
+  InMemoryEventLog log;
+  LogWriter writer(*log.claim(shard, "node", base::Uuid()));
+  log.repeat_next_settle(shard);
+  EXPECT_EQ(log.settle(*log.append(writer.claim(), writer.batch(2)))->last, Lsn(2));
+  EXPECT_EQ(log.settle(*log.append(writer.claim(), writer.batch(1)))->last, Lsn(3));
+  EXPECT_EQ(log.entries(shard).size(), 6) << "a claim, two records twice, and one";
+  EXPECT_EQ(read_all(log), 3);
+}
+
 TEST(InMemoryEventLogTest, a_batch_that_is_torn_anywhere_leaves_whole_decisions) {
   for (std::size_t lands = 0; lands <= 6; ++lands) {
     InMemoryEventLog log;

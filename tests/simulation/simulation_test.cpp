@@ -4,36 +4,25 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
 
 #include "events/lmdb/table.hpp"
+#include "tests/simulation/simulation_fixture.hpp"
 #include "tests/support/simulation/history.hpp"
 
 namespace trv::simulation {
-namespace {
 
 std::uint64_t first_seed = 1;
 std::uint64_t histories = 15;
 
-class Simulation : public testing::Test {
+namespace {
+
+class Simulation : public SimulationTest {
  protected:
-  ~Simulation() override { std::filesystem::remove_all(folder_); }
-
   HistoryOptions options(std::uint64_t seed) const { return {.seed = seed, .folder = folder_}; }
-
-  static std::string all(const std::vector<std::string>& failures) {
-    std::string text;
-    for (const std::string& failure : failures) text += "\n  " + failure;
-    return text;
-  }
-
-  std::filesystem::path folder_ =
-      std::filesystem::path(testing::TempDir()) / fmt::format("trv_simulation_{}", ::getpid());
 };
 
 /// Runs all histories, in which nothing may fail.

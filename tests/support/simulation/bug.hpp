@@ -13,7 +13,13 @@ enum class Bug : std::uint8_t {
   effect_performed_again,  ///< an effect whose outcome could not be recorded is performed again
   effects_outlive_their_instance,  ///< cancelling an instance leaves its effects in the outbox
   decision_reads_the_clock,        ///< decisions take the time from the clock, not from their shard
-  running_instance_is_forgotten    ///< retention takes an instance that is under way
+  running_instance_is_forgotten,   ///< retention takes an instance that is under way
+  // Of several nodes.
+  acknowledged_before_settled,  ///< commands are answered before the log has settled their batch
+  no_void_rule,                 ///< standbys apply what a former owner appended behind the claim of the next one
+  applied_before_appended,      ///< a batch is in the projection before the log takes it
+  effect_key_reused,            ///< a task that runs again asks for its effect by the key of its first run
+  standby_answers_writes        ///< a node that does not own a shard decides and answers by itself
 };
 
 }  // namespace trv::simulation

@@ -46,7 +46,11 @@ struct History {
   std::uint64_t clock_set_back = 0;
   std::uint64_t instances_forgotten = 0;
   std::uint64_t events_forgotten = 0;
-  std::vector<std::string> failures;  ///< empty: every property held
+  std::vector<std::string> failures;  ///< the first of them; empty: every property held
+
+  void fail(std::string what) {
+    if (failures.size() < 20) failures.push_back(std::move(what));
+  }
 };
 
 /// With one shard the same options give the same history; with several, not every time. One thread, and the shards'.

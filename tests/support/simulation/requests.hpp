@@ -1,0 +1,55 @@
+#pragma once
+// Random commands of clients: of tenants, members, packages, definitions, events and instances.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/tenancy/decisions.hpp"
+#include "sdk/base/random.hpp"
+#include "tests/support/simulation/author.hpp"
+#include "tests/support/simulation/bug.hpp"
+#include "tests/support/simulation/world.hpp"
+
+namespace trv::simulation {
+
+/// Any node may be asked, and more than once.
+struct Request {
+  std::string tenant;
+  Decide decide;
+};
+
+/// The same numbers from `dice` and the same states give the same requests.
+class Requests {
+ public:
+  /// `world_of` gives the world whose state is read for a request of the tenant.
+  Requests(base::Random& dice, std::vector<std::string> tenants, Bug bug,
+           std::function<World&(std::string_view tenant)> world_of)
+      : dice_(dice), tenants_(std::move(tenants)), bug_(bug), world_of_(std::move(world_of)), author_(dice) {}
+
+  /// Anything but the outcome of an effect.
+  [[nodiscard]] Request next();
+  /// What has ended is forgotten after a day.
+  [[nodiscard]] static Request keep_for_a_day(std::string_view tenant);
+  /// An event from outside, which is taken once.
+  [[nodiscard]] static Request received(std::string_view tenant, ingest::Received event);
+  [[nodiscard]] Request any_received();
+  [[nodiscard]] const std::vector<std::string>& tenants() const noexcept { return tenants_; }
+  [[nodiscard]] const std::string& tenant() { return tenants_[dice_.below(tenants_.size())]; }
+
+ private:
+  std::string number(std::uint64_t below) { return std::to_string(dice_.below(below)); }
+  Request tenancy_request();
+  Request definition();
+  Request start();
+  Request cancel();
+
+  base::Random& dice_;
+  const std::vector<std::string> tenants_;
+  const Bug bug_;
+  const std::function<World&(std::string_view)> world_of_;
+  Author author_;
+};
+
+}  // namespace trv::simulation
