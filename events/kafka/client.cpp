@@ -154,6 +154,13 @@ base::Error failure_of(rd_kafka_t* client, int code, std::string_view what) {
   return failure(callbacks->error, fmt::format("{}: {}", what, callbacks->reason));
 }
 
+bool is_refused(rd_kafka_t* client) {
+  rd_kafka_poll(client, 0);  // calls on_error
+  auto* const callbacks = static_cast<Callbacks*>(rd_kafka_opaque(client));
+  const std::scoped_lock lock(callbacks->mutex);
+  return callbacks->error == RD_KAFKA_RESP_ERR__AUTHENTICATION || callbacks->error == RD_KAFKA_RESP_ERR__SSL;
+}
+
 base::Result<Client> Consumers::take() {
   {
     const std::lock_guard lock(mutex_);

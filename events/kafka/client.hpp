@@ -55,6 +55,9 @@ class Deliveries {
 /// last.
 [[nodiscard]] base::Error failure_of(rd_kafka_s* client, int code, std::string_view what);
 
+/// The brokers refuse this client's log-in, or it their certificate: waiting does not help.
+[[nodiscard]] bool is_refused(rd_kafka_s* client);
+
 /// Consumers that nobody uses: a reader that closes leaves its connections to the next. Any thread.
 class Consumers {
  public:

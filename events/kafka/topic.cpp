@@ -23,7 +23,8 @@ namespace {
 using base::ErrorCode;
 using base::fail;
 
-constexpr int answer_within_ms = 20'000;
+constexpr int turn_ms = 1'000;
+constexpr int turns_max = 20;
 
 struct NeededSetting {
   const char* name;
@@ -84,7 +85,10 @@ base::Result<Event> ask(const Settings& settings, const std::string& what,
   TRV_TRY_ASSIGN(const Client client, connect(Kind::producer, settings, {}, &none));
   const Queue queue(rd_kafka_queue_new(client.get()));
   request(client.get(), queue.get());
-  Event event(rd_kafka_queue_poll(queue.get(), answer_within_ms));
+  Event event;
+  for (int turn = 0; event == nullptr && turn < turns_max && !is_refused(client.get()); ++turn) {
+    event.reset(rd_kafka_queue_poll(queue.get(), turn_ms));
+  }
   const auto error = event == nullptr ? RD_KAFKA_RESP_ERR__TIMED_OUT : rd_kafka_event_error(event.get());
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return event;
   return fail(failure_of(client.get(), error, fmt::format("{} at {}", what, settings.brokers)));
@@ -103,7 +107,12 @@ base::Result<Copies> copies_of(const Settings& settings) {
   TRV_ASSERT(topic != nullptr);
   const rd_kafka_metadata_t* answer = nullptr;
   const std::string what = fmt::format("asking for topic {} at {}", settings.topic, settings.brokers);
-  const auto error = rd_kafka_metadata(client.get(), 0, topic.get(), &answer, answer_within_ms);
+  auto error = RD_KAFKA_RESP_ERR__TIMED_OUT;
+  for (int turn = 0; answer == nullptr && turn < turns_max && !is_refused(client.get()); ++turn) {
+    error = rd_kafka_metadata(client.get(), 0, topic.get(), &answer, turn_ms);
+    const bool may_pass = error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT;
+    if (!may_pass) break;
+  }
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure_of(client.get(), error, what));
   const Metadata metadata(answer);
   TRV_ASSERT(metadata->topic_cnt == 1);

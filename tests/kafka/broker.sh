@@ -58,13 +58,14 @@ TEXT
 }
 
 start() {
-  local folder=$1 port=$2 count=${3:-1} id bootstrap=""
+  local folder=$1 port=$2 count=${3:-1} id bootstrap="" users=()
   [ -e "$libraries/complete" ] || fail "the broker's libraries are not here: run broker.sh fetch"
   for ((id = 1; id <= count; id++)); do
     mkdir -p "$folder/$id"
     settings "$id" "$count" "$folder" "$port" >"$folder/$id/settings"
     [ ! -e "$folder/$id/more" ] || cat "$folder/$id/more" >>"$folder/$id/settings"
-    "${java[@]}" kafka.tools.StorageTool format -t dHJhdmVydGluZXRlc3RzMQ -c "$folder/$id/settings" \
+    [ ! -e "$folder/$id/users" ] || mapfile -t users <"$folder/$id/users"
+    "${java[@]}" kafka.tools.StorageTool format -t dHJhdmVydGluZXRlc3RzMQ -c "$folder/$id/settings" "${users[@]}" \
       >"$folder/$id/log" 2>&1 || { cat "$folder/$id/log" >&2; fail "broker $id cannot be formatted"; }
     spawn "$folder/$id"
     bootstrap+="${bootstrap:+,}127.0.0.1:$((port + id - 1))"

@@ -20,25 +20,27 @@ namespace {
 
 constexpr const char* script = TRV_SOURCE_DIR "/tests/kafka/broker.sh";
 
-/// The first of two neighbouring ports that nobody listens on.
+/// The first of some neighbouring ports that nobody listens on.
 int free_ports() {
+  constexpr int count = 4;
   for (int attempt = 0; attempt < 100; ++attempt) {
-    const int first = ::socket(AF_INET, SOCK_STREAM, 0);
-    const int second = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
+    std::array<int, count> sockets{};
     int port = 0;
-    if (::bind(first, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
-        ::getsockname(first, reinterpret_cast<sockaddr*>(&address), &size) == 0) {
-      port = ntohs(address.sin_port);
-      address.sin_port = htons(static_cast<std::uint16_t>(port + 1));
-      if (::bind(second, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) port = 0;
+    bool are_free = true;
+    for (int i = 0; i < count; ++i) {
+      sockets.at(i) = ::socket(AF_INET, SOCK_STREAM, 0);
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      address.sin_port = htons(static_cast<std::uint16_t>(port == 0 ? 0 : port + i));
+      socklen_t size = sizeof address;
+      are_free = are_free && ::bind(sockets.at(i), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+                 ::getsockname(sockets.at(i), reinterpret_cast<sockaddr*>(&address), &size) == 0;
+      if (i == 0) port = ntohs(address.sin_port);
+      are_free = are_free && port < 65536 - count;
     }
-    ::close(first);
-    ::close(second);
-    if (port != 0) return port;
+    for (const int one : sockets) ::close(one);
+    if (are_free) return port;
   }
   return 0;
 }
@@ -48,7 +50,14 @@ class Broker : public testing::Environment {
  public:
   void SetUp() override {
     folder_ = std::filesystem::path(testing::TempDir()) / fmt::format("kafka_{}", ::getpid());
-    std::FILE* output = ::popen(fmt::format("{} start {} {}", script, folder_.string(), free_ports()).c_str(), "r");
+    const int port = free_ports();
+    secured_ = {.by_password = fmt::format("127.0.0.1:{}", port + 2),
+                .by_certificate = fmt::format("127.0.0.1:{}", port + 3),
+                .files = folder_ / "1"};
+    const std::string secure =
+        fmt::format(TRV_SOURCE_DIR "/tests/kafka/secure.sh {} {}", secured_.files.string(), port);
+    ASSERT_EQ(std::system(secure.c_str()), 0);
+    std::FILE* output = ::popen(fmt::format("{} start {} {}", script, folder_.string(), port).c_str(), "r");
     ASSERT_NE(output, nullptr);
     std::array<char, 256> line{};
     if (std::fgets(line.data(), line.size(), output) != nullptr) brokers_ = line.data();
@@ -60,11 +69,13 @@ class Broker : public testing::Environment {
     std::filesystem::remove_all(folder_);
   }
   [[nodiscard]] const std::string& brokers() const { return brokers_; }
+  [[nodiscard]] const SecuredBroker& secured() const { return secured_; }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
 
  private:
   std::filesystem::path folder_;
   std::string brokers_;
+  SecuredBroker secured_;
 };
 
 Broker* broker = nullptr;
@@ -73,6 +84,10 @@ Broker* broker = nullptr;
 
 const std::string& brokers() {
   return broker->brokers();
+}
+
+const SecuredBroker& secured_broker() {
+  return broker->secured();
 }
 
 void pause_brokers(bool paused) {
