@@ -10,6 +10,7 @@
 
 #include "events/backup/backup.hpp"
 #include "events/blob/folder_blob_store.hpp"
+#include "events/kafka/broker_watch.hpp"
 #include "events/keys/cluster_key.hpp"
 #include "events/lmdb/folder_lock.hpp"
 #include "events/projection/snapshot_keeper.hpp"
@@ -68,6 +69,7 @@ struct Kernel::Parts {
   std::optional<lmdb::FolderLock> lock;
   std::optional<keys::ClusterKey> cluster_key;  ///< where several nodes share the shards
   config::OpenedLog log;
+  std::unique_ptr<kafka::BrokerWatch> broker_watch;  ///< null where the log is embedded
   std::unique_ptr<projection::Snapshots> snapshots;
   std::unique_ptr<blob::FolderBlobStore> blobs;
   catalog::EventCatalog catalog = catalog::EventCatalog::make();
@@ -293,6 +295,9 @@ base::Status Kernel::compose(StartReport& report) {
   const keys::ClusterKey* const cluster_key = parts.cluster_key ? &*parts.cluster_key : nullptr;
   TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
   report.log = parts.log.name;
+  if (!config_.kafka_brokers.empty()) {
+    TRV_TRY_ASSIGN(parts.broker_watch, watch_brokers());
+  }
   if (config_.shares_shards()) {
     TRV_TRY(make_private_folder(beside));
     parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, logger_);
@@ -377,16 +382,18 @@ base::Status Kernel::compose(StartReport& report) {
   http.port = static_cast<std::uint16_t>(config_.http_port);
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
-  const gateway::Ports ports{.node = *parts.node,
-                             .packages = {*parts.packages, *parts.plugins, *parts.follower},
-                             .secrets = {*parts.secrets, *parts.secret_follower},
-                             .blobs = *parts.blobs,
-                             .broker = *parts.broker,
-                             .effects = parts.dispatchers,
-                             .random = random_,
-                             .signer = parts.signer,
-                             .snapshots = *parts.snapshots,
-                             .nodes = parts.nodes};
+  const gateway::Ports ports{
+      .node = *parts.node,
+      .packages = {*parts.packages, *parts.plugins, *parts.follower},
+      .secrets = {*parts.secrets, *parts.secret_follower},
+      .blobs = *parts.blobs,
+      .broker = *parts.broker,
+      .effects = parts.dispatchers,
+      .random = random_,
+      .signer = parts.signer,
+      .snapshots = *parts.snapshots,
+      .nodes = parts.nodes,
+      .log_answers = [&parts] { return !parts.broker_watch || parts.broker_watch->is_answered(); }};
   http.opens_at_start = false;
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());
@@ -434,6 +441,21 @@ base::Status Kernel::compose(StartReport& report) {
   const base::Status named = check_log_of_keys(beside, records, *parts.log.log, parts.log.name);
   if (!named) report.problems.push_back(named.error().message());
   return {};
+}
+
+base::Result<std::unique_ptr<kafka::BrokerWatch>> Kernel::watch_brokers() const {
+  TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config_));
+  return kafka::BrokerWatch::start(
+      settings, {.gone =
+                     [logger = logger_](const base::Error& last) {
+                       logger->error("Kafka does not answer: {}; requests that write are answered 503 until it does",
+                                     last.message());
+                     },
+                 .back =
+                     [logger = logger_](base::Duration silent_for) {
+                       logger->info("Kafka answers again, after {} s",
+                                    std::chrono::duration_cast<std::chrono::seconds>(silent_for).count());
+                     }});
 }
 
 // What lies beside the log is not swept: another node may be about to name it. True: this node owns the platform's

@@ -15,6 +15,9 @@
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
 
+namespace trv::kafka {
+class BrokerWatch;
+}
 namespace trv::node {
 class Shard;
 }
@@ -57,6 +60,7 @@ class Kernel {
  private:
   struct Parts;
   [[nodiscard]] base::Status compose(StartReport& report);
+  [[nodiscard]] base::Result<std::unique_ptr<kafka::BrokerWatch>> watch_brokers() const;
   [[nodiscard]] base::Result<bool> join(StartReport& report);
   [[nodiscard]] base::Status prepare(const node::Shard& shard, StartReport& report);
   void serve(const node::Shard& shard);

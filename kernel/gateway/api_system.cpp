@@ -13,9 +13,9 @@ http::Response version() {
 }
 
 // Ready to change something: this process owns its shards, the log takes appends, and there is room for more.
-http::Response readiness(const node::Node& node) {
+http::Response readiness(const node::Node& node, bool log_answers) {
   json::Value shards = json::Value::array();
-  std::string reasons;
+  std::string reasons = log_answers ? "" : "Kafka does not answer";
   for (const auto& shard : node.shards()) {
     const std::string reason = shard->why_not_ready();
     json::Value one = {{"shard", shard->id().value()}, {"status", reason.empty() ? "ok" : "not ready"}};
@@ -32,13 +32,16 @@ http::Response readiness(const node::Node& node) {
 
 }  // namespace
 
-void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics) {
+void add_system_routes(http::Router& router, const node::Node& node, std::function<bool()> log_answers,
+                       std::function<std::string()> metrics) {
   router.route(
       "GET", "/livez",
       [](const http::Request&, http::Responder responder) { responder.send(http::json(200, {{"status", "ok"}})); },
       {.before_open = true});
   router.route("GET", "/readyz",
-               [&node](const http::Request&, http::Responder responder) { responder.send(readiness(node)); },
+               [&node, log_answers = std::move(log_answers)](const http::Request&, http::Responder responder) {
+                 responder.send(readiness(node, log_answers()));
+               },
                {.before_open = true});
   router.route("GET", "/metrics",
                [metrics = std::move(metrics)](const http::Request&, http::Responder responder) {
@@ -57,7 +60,7 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
 
 http::Router make_router(const Ports& ports) {
   http::Router router;
-  add_system_routes(router, ports.node, [ports] {
+  add_system_routes(router, ports.node, ports.log_answers, [ports] {
     return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots);
   });
   add_tenant_routes(router, ports.node, ports.random);

@@ -45,7 +45,9 @@ struct Nodes {
 };
 
 void add_node_routes(http::Router& router, const node::Node& node, const Nodes& nodes);
-void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> metrics);
+/// `log_answers`: false while the engine of the log is away.
+void add_system_routes(http::Router& router, const node::Node& node, std::function<bool()> log_answers,
+                       std::function<std::string()> metrics);
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets);
@@ -72,6 +74,7 @@ struct Ports {
   const TrailSigner& signer;
   const projection::Snapshots& snapshots;
   const Nodes& nodes;
+  std::function<bool()> log_answers;
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);
 

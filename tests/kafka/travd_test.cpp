@@ -228,6 +228,28 @@ TEST_F(TravdOnKafka, answers_503_while_the_broker_is_paused_and_goes_on_by_itsel
   EXPECT_EQ(daemon_->stop(), 0);
 }
 
+TEST_F(TravdOnKafka, an_idle_daemon_says_when_kafka_goes_away_and_when_it_comes_back) {
+  ASSERT_EQ(create_topic(), 0);
+  start();
+  const auto is = [&](long status, const std::string& line) {
+    for (int tries = 0; tries < 600; ++tries) {
+      if (ask(*daemon_, "", "GET", "/readyz").status == status &&
+          daemon_->complaints().find(line) != std::string::npos) {
+        return true;
+      }
+      std::this_thread::sleep_for(100ms);
+    }
+    return false;
+  };
+  ASSERT_TRUE(is(200, ""));
+  pause_brokers(true);
+  EXPECT_TRUE(is(503, "Kafka does not answer: "));
+  EXPECT_NE(ask(*daemon_, "", "GET", "/readyz").body.find("Kafka does not answer"), std::string::npos);
+  pause_brokers(false);
+  EXPECT_TRUE(is(200, "Kafka answers again, after ")) << daemon_->complaints();
+  EXPECT_EQ(daemon_->stop(), 0);
+}
+
 TEST_F(TravdOnKafka, does_not_start_on_a_topic_or_a_folder_that_does_not_fit) {
   const auto start_ends_with = [&](const std::string& text) {
     const api::Ended ended = run_daemon(
