@@ -3,8 +3,9 @@
 //
 //   audit_size    tenant                          -> size ‖ edge: the roots of the complete subtrees that the entries
 //                                                    split into, largest first
-//   audit_places  tenant ‖ 0 ‖ index / 256        -> the lsns of 256 entries: the first, then the distance of each from
-//                                                    the one before, minus one, in base 128, low digits first
+//   audit_places  tenant ‖ 0 ‖ index / 256        -> the places of 256 entries (see events/record/stays.hpp): the
+//                                                    first, then the distance of each from the one before, minus one,
+//                                                    in base 128, low digits first
 //   audit_nodes   tenant ‖ 0 ‖ level ‖ index      -> hash; only levels 4, 8, 12, …
 //
 // Other numbers are big-endian, 8 bytes; a level is one byte. A tenant's name has no zero byte, so no tenant's keys lie

@@ -140,16 +140,17 @@ Result<std::string> Trail::checkpoint() const {
   return note::sign_checkpoint({.origin = key_->name(), .size = frontier_.size(), .root = frontier_.root()}, *key_);
 }
 
-Result<std::optional<std::uint64_t>> Trail::index_of(record::Lsn lsn) const {
+Result<std::optional<std::uint64_t>> Trail::index_of(record::Lsn place) const {
   std::uint64_t begin = 0;
   std::uint64_t end = (frontier_.size() + places_per_row - 1) / places_per_row;
   while (begin < end) {
     const std::uint64_t middle = begin + (end - begin) / 2;
     TRV_TRY_ASSIGN(const auto row, nodes_.places(middle));
-    if (const auto found = std::ranges::lower_bound(row, lsn.value()); found != row.end() && *found == lsn.value()) {
+    if (const auto found = std::ranges::lower_bound(row, place.value());
+        found != row.end() && *found == place.value()) {
       return middle * places_per_row + static_cast<std::uint64_t>(found - row.begin());
     }
-    if (row.front() < lsn.value()) {
+    if (row.front() < place.value()) {
       begin = middle + 1;
     } else {
       end = middle;

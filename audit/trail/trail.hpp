@@ -58,9 +58,9 @@ class Trail final : public exporting::TrailSource {
   [[nodiscard]] note::VerifierKey key() const override { return key_->verifier(); }
 
   [[nodiscard]] base::Digest root() const { return frontier_.root(); }
-  /// The entry of the record at this position of the tenant's shard; nullopt where that is not a record of this tenant.
-  /// A binary search.
-  [[nodiscard]] base::Result<std::optional<std::uint64_t>> index_of(record::Lsn lsn) const;
+  /// The entry of the record at this place in the tenant's history (events/record/stays.hpp); nullopt where that is not
+  /// a record of this tenant. A binary search.
+  [[nodiscard]] base::Result<std::optional<std::uint64_t>> index_of(record::Lsn place) const;
 
  private:
   Trail(const lmdb::ReadTxn& txn, const Tables& tables, const base::TenantId& tenant, const note::SigningKey& key,
@@ -73,8 +73,8 @@ class Trail final : public exporting::TrailSource {
   TrailNodes nodes_;
 };
 
-/// The positions of a tenant's records behind `after`, in order: the first `count`. What other tenants write costs
-/// nothing. Error: corrupt.
+/// The places in its history of a tenant's records behind `after`, in order: the first `count`. What other tenants
+/// write costs nothing. Error: corrupt.
 [[nodiscard]] base::Result<std::vector<record::Lsn>> positions_after(const lmdb::Txn& txn, const Tables& tables,
                                                                      const base::TenantId& tenant, record::Lsn after,
                                                                      std::size_t count);

@@ -57,6 +57,7 @@ void TrailProjector::prepare(const record::RecordView& record, std::string& out)
 base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::RecordView& record,
                                             std::string_view prepared) {
   const std::string_view tenant = record.tenant();
+  if (record.type().starts_with(record::rows_types)) return {};
   if (tenant.empty() || tenant.size() > 255 || tenant.find('\0') != std::string_view::npos) {
     return base::fail(base::ErrorCode::invalid, fmt::format("record {} of shard {}: its tenant cannot have a trail",
                                                             record.lsn().value(), record.shard().value()));
@@ -66,11 +67,12 @@ base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::R
   std::ranges::copy(base::as_bytes(prepared), leaf.begin());
   TRV_TRY_ASSIGN(Growing * trail, growing(txn, tenant));
   merkle::Frontier& frontier = trail->frontier;
-  if (trail->places.count() > 0 && record.lsn().value() <= trail->places.last()) {
+  const std::uint64_t place = place_of_(record).value();
+  if (trail->places.count() > 0 && place <= trail->places.last()) {
     return base::fail(base::ErrorCode::corrupt,
                       fmt::format("the trail of tenant {} holds record {} already", tenant, record.lsn().value()));
   }
-  trail->places.add(record.lsn().value());
+  trail->places.add(place);
   if (trail->places.count() == places_per_row) {
     const TrailKey key = TrailKey::places(tenant, frontier.size() / places_per_row);
     TRV_TRY(tables_.places.put(txn, key.view(), trail->places.bytes()));
@@ -88,27 +90,34 @@ base::Status TrailProjector::apply_prepared(lmdb::WriteTxn& txn, const record::R
     const auto& [address, hash] = completed.nodes[i];
     TRV_TRY(tables_.nodes.put(txn, TrailKey::node(tenant, address).view(), hash));
   }
-
+  if (record.type() != record::departed_type) return {};
+  // What is behind this record takes the rows away.
+  const auto last = growing_.find(tenant);
+  TRV_TRY(write(txn, last->first, last->second));
+  growing_.erase(last);
   return {};
 }
 
 base::Status TrailProjector::finish(lmdb::WriteTxn& txn) {
-  for (const auto& [tenant, trail] : growing_) {
-    const merkle::Frontier& frontier = trail.frontier;
-    TRV_ASSERT(trail.places.count() == frontier.size() % places_per_row);
-    if (trail.places.count() > 0) {
-      const TrailKey key = TrailKey::places(tenant, frontier.size() / places_per_row);
-      TRV_TRY(tables_.places.put(txn, key.view(), trail.places.bytes()));
-    }
-    const auto edge = frontier.edge();
-    TRV_TRY_ASSIGN(const auto size, tables_.size.put_reserved(txn, tenant, 8 + edge.size() * sizeof(base::Digest)));
-    put_number(size.data(), frontier.size());
-    std::uint8_t* to = size.data() + 8;
-    for (const base::Digest& hash : edge) {
-      to = std::ranges::copy(hash, to).out;
-    }
-  }
+  for (const auto& [tenant, trail] : growing_) TRV_TRY(write(txn, tenant, trail));
   growing_.clear();
+  return {};
+}
+
+base::Status TrailProjector::write(lmdb::WriteTxn& txn, const std::string& tenant, const Growing& trail) {
+  const merkle::Frontier& frontier = trail.frontier;
+  TRV_ASSERT(trail.places.count() == frontier.size() % places_per_row);
+  if (trail.places.count() > 0) {
+    const TrailKey key = TrailKey::places(tenant, frontier.size() / places_per_row);
+    TRV_TRY(tables_.places.put(txn, key.view(), trail.places.bytes()));
+  }
+  const auto edge = frontier.edge();
+  TRV_TRY_ASSIGN(const auto size, tables_.size.put_reserved(txn, tenant, 8 + edge.size() * sizeof(base::Digest)));
+  put_number(size.data(), frontier.size());
+  std::uint8_t* to = size.data() + 8;
+  for (const base::Digest& hash : edge) {
+    to = std::ranges::copy(hash, to).out;
+  }
   return {};
 }
 

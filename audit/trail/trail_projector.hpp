@@ -8,14 +8,17 @@
 
 #include "audit/trail/tables.hpp"
 #include "events/projection/projector.hpp"
+#include "events/record/stays.hpp"
 
 namespace trv::trail {
 
 /// The shard's thread. A record becomes the next entry of its tenant's tree, in log order.
 class TrailProjector final : public projection::Projector {
  public:
+  explicit TrailProjector(record::PlaceOf place_of = record::place_without_moves) : place_of_(std::move(place_of)) {}
+
   [[nodiscard]] std::string_view name() const override { return "audit"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 2; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 3; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { growing_.clear(); }
   /// Error: corrupt where the tables are damaged; invalid for a tenant that is not a key; what LMDB reports.
@@ -37,7 +40,9 @@ class TrailProjector final : public projection::Projector {
     PlacesRow places;  ///< of the last row; empty where that is full
   };
   [[nodiscard]] base::Result<Growing*> growing(const lmdb::WriteTxn& txn, std::string_view tenant);
+  [[nodiscard]] base::Status write(lmdb::WriteTxn& txn, const std::string& tenant, const Growing& trail);
 
+  const record::PlaceOf place_of_;
   Tables tables_;
   std::map<std::string, Growing, std::less<>> growing_;
   std::string leaf_;  // memory that the next record uses again; holds nothing between calls

@@ -30,7 +30,12 @@ struct Entry {
   std::uint64_t lsn = 0;
   std::string time;
   std::string tenant;
+  std::string type;
 };
+
+// The last entry of a tenant in a shard that it leaves, and the first in the one to which it moves.
+constexpr std::string_view departed_type = "trv.tenant.departed";
+constexpr std::string_view arrived_type = "trv.tenant.arrived";
 
 std::unexpected<base::Error> refuse(std::string why) {
   return base::fail(ErrorCode::invalid, std::move(why));
@@ -231,7 +236,8 @@ Result<Entry> read_entry(std::string_view text) {
   TRV_TRY_ASSIGN(entry.time, read_time(reader));
   TRV_TRY(reader.member(",", "tenant"));
   TRV_TRY_ASSIGN(entry.tenant, reader.text("tenant"));
-  TRV_TRY_ASSIGN(const std::string type, optional_text(reader, "type"));
+  TRV_TRY_ASSIGN(entry.type, optional_text(reader, "type"));
+  const std::string& type = entry.type;
   for (const std::string_view name : {"stream_kind", "stream_id", "actor"}) {
     TRV_TRY(optional_text(reader, name));
   }
@@ -276,20 +282,32 @@ base::Status EntrySequence::next(base::BytesView bytes) {
   if (entry.tenant != tenant_) {
     return refuse(fmt::format("is of tenant '{}', but the trail is of '{}'", shown(entry.tenant), tenant_));
   }
-  if (shard_ && entry.shard != *shard_) {
-    return refuse(fmt::format("is of shard {}, but the entries before are of shard {}", entry.shard, *shard_));
+  if (shard_ && (entry.shard != *shard_) != has_departed_) {
+    return refuse(has_departed_
+                      ? fmt::format("is of shard {}, but the entry before says that the tenant leaves it", *shard_)
+                      : fmt::format("is of shard {}, but the entries before are of shard {}", entry.shard, *shard_));
   }
-  if (entry.lsn <= last_lsn_) {
-    return refuse(fmt::format("has lsn {}, but an entry before has lsn {}: lsns grow", entry.lsn, last_lsn_));
+  if (shard_ && (entry.type == arrived_type) != has_departed_) {
+    return refuse(
+        fmt::format("is of type '{}', but the entry before is of type '{}': '{}' follows '{}', and nothing "
+                    "else does",
+                    shown(entry.type), shown(last_type_), arrived_type, departed_type));
   }
-  if (entry.time < last_time_) {
+  std::uint64_t& last_lsn = last_lsns_[entry.shard];
+  if (entry.lsn <= last_lsn) {
+    return refuse(fmt::format("has lsn {}, but an entry before has lsn {}: lsns grow", entry.lsn, last_lsn));
+  }
+  // Each shard has its own clock.
+  if (!has_departed_ && entry.time < last_time_) {
     return refuse(
         fmt::format("has time {}, but an entry before has {}: time does not go back", entry.time, last_time_));
   }
   shard_ = entry.shard;
-  last_lsn_ = entry.lsn;
+  last_lsn = entry.lsn;
   last_time_ = std::move(entry.time);
-  TRV_ENSURES(last_lsn_ > 0);
+  has_departed_ = entry.type == departed_type;
+  last_type_ = std::move(entry.type);
+  TRV_ENSURES(last_lsn > 0);
   return {};
 }
 

@@ -271,6 +271,34 @@ TEST_F(Exports, with_an_entry_too_many_or_a_torn_one_say_so) {
   EXPECT_NE(report.problems.at(0).what.find("missing or changed"), std::string::npos) << report.to_text();
 }
 
+TEST_F(Exports, of_a_tenant_that_moved_follow_it_from_shard_to_shard) {
+  const auto entry = [](std::uint64_t shard, std::uint64_t lsn, std::string_view type, int second) {
+    const std::string time = "2026-01-31T12:00:0" + std::to_string(second) + ".000000000Z";
+    std::string text = fakes::entry_text({.lsn = lsn, .shard = shard, .time = time});
+    constexpr std::string_view started = "trv.instance.started";
+    return text.replace(text.find(started), started.size(), type);
+  };
+  const std::string before = entry(1, 50, "trv.instance.started", 3);
+  const std::string departed = entry(1, 51, "trv.tenant.departed", 4);
+  const std::string arrived = entry(2, 7, "trv.tenant.arrived", 2);
+  const std::string back = entry(1, 60, "trv.tenant.arrived", 5);
+  int folders = 0;
+  const auto problems_of = [&](std::vector<std::string> entries) {
+    const InMemoryTrail trail(std::move(entries));
+    return report_of(write(trail, ("moved" + std::to_string(++folders)).c_str()), trail.key()).problems;
+  };
+  EXPECT_TRUE(problems_of({before, departed, arrived, entry(2, 8, "trv.tenant.departed", 3), back}).empty());
+  EXPECT_FALSE(problems_of({before, arrived}).empty()) << "it has not left";
+  EXPECT_FALSE(problems_of({before, departed, entry(1, 52, "trv.instance.started", 5)}).empty()) << "it has left";
+  EXPECT_FALSE(problems_of({before, departed, entry(2, 7, "trv.instance.started", 5)}).empty()) << "it has not arrived";
+  EXPECT_FALSE(problems_of({before, departed, entry(1, 52, "trv.tenant.arrived", 5)}).empty()) << "where it was";
+  EXPECT_FALSE(problems_of({before, departed, arrived, entry(2, 7, "trv.instance.started", 5)}).empty());
+  EXPECT_FALSE(problems_of({before, departed, arrived, entry(2, 8, "trv.tenant.departed", 3),
+                            entry(1, 40, "trv.tenant.arrived", 6)})
+                   .empty())
+      << "the lsns of a shard grow over its stays";
+}
+
 TEST_F(Exports, that_the_owner_signed_are_refused_for_what_is_in_them) {
   const std::string good = fakes::entry_text({.lsn = 10, .time = "2026-01-31T12:00:00.000000005Z"});
   const auto replaced = [&](std::string_view what, std::string_view by) {

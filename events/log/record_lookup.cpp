@@ -12,10 +12,13 @@ constexpr std::uint64_t skipped_max = 64;
 
 }  // namespace
 
-base::Result<record::Record> RecordLookup::at(Lsn lsn) {
+base::Result<record::Record> RecordLookup::at(Lsn place) {
+  const Lsn lsn = record::Stays::lsn_of(place);
+  const ShardId shard = stays_.shard_of(place);
   TRV_EXPECTS(lsn >= Lsn(1));
-  if (reader_ == nullptr || next_ > lsn || lsn.value() - next_.value() > skipped_max) {
-    TRV_TRY_ASSIGN(reader_, log_->read(shard_, lsn));
+  if (reader_ == nullptr || shard != shard_ || next_ > lsn || lsn.value() - next_.value() > skipped_max) {
+    TRV_TRY_ASSIGN(reader_, log_->read(shard, lsn));
+    shard_ = shard;
     next_ = lsn;
   }
   for (;;) {

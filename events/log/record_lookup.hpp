@@ -5,6 +5,7 @@
 
 #include "events/log/event_log.hpp"
 #include "events/record/record.hpp"
+#include "events/record/stays.hpp"
 
 namespace trv::log {
 
@@ -12,17 +13,20 @@ namespace trv::log {
 /// outlives it.
 class RecordLookup {
  public:
-  RecordLookup(EventLog& log, ShardId shard) noexcept : log_(&log), shard_(shard) {}
+  RecordLookup(EventLog& log, ShardId shard) : RecordLookup(log, record::Stays{.earlier = {}, .shard = shard}) {}
+  /// Of a tenant that may have moved: positions are places in its history.
+  RecordLookup(EventLog& log, record::Stays stays) : log_(&log), stays_(std::move(stays)) {}
 
-  /// The record at `lsn`, which is at least 1. Errors: not_found if the log does not hold it (any more); what the log
+  /// The record at `place`, which is at least 1. Errors: not_found if the log does not hold it (any more); what the log
   /// reports.
-  [[nodiscard]] base::Result<record::Record> at(Lsn lsn);
+  [[nodiscard]] base::Result<record::Record> at(Lsn place);
 
  private:
   EventLog* log_;
-  ShardId shard_;
+  record::Stays stays_;
   std::unique_ptr<Reader> reader_;
-  Lsn next_;  ///< what reader_ gives next
+  ShardId shard_;  ///< of reader_
+  Lsn next_;       ///< what reader_ gives next
 };
 
 }  // namespace trv::log

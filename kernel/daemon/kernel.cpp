@@ -27,6 +27,7 @@
 #include "kernel/gateway/routes.hpp"
 #include "kernel/http/server.hpp"
 #include "kernel/http/workers.hpp"
+#include "kernel/node/mover.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
@@ -91,6 +92,7 @@ struct Kernel::Parts {
   std::vector<std::unique_ptr<effects::TryJournal>> tries;
   std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
+  std::unique_ptr<node::Mover> mover;
   gateway::Nodes nodes;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<http::Server> node_server;  ///< for the other nodes; null where there are none
@@ -103,6 +105,7 @@ struct Kernel::Parts {
   [[nodiscard]] base::Result<std::set<egress::SecretReference>> secrets_of(const node::Shard& shard) const;
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
+  void make_mover();
   void keep_snapshots(const config::Config& config);
   [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
@@ -129,6 +132,7 @@ node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
   };
   observer.committed = [this](log::ShardId id, log::Lsn last) {
     if (cluster && id == node->platform().id()) follower->wake();
+    mover->wake(id);
     if (!logger->should_log(spdlog::level::debug)) return;
     const shard::ShardMetrics metrics = node->shards()[id.value()]->metrics();
     logger->debug("shard {}: batch {} is durable up to record {}; {} records so far, {} commands wait", id.value(),
@@ -232,6 +236,17 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard, e
   return ports;
 }
 
+void Kernel::Parts::make_mover() {
+  mover = std::make_unique<node::Mover>(
+      *node, clock,
+      node::MoverPorts{
+          .hold = [this](log::ShardId shard,
+                         const base::TenantId& tenant) { return dispatchers[shard.value()]->hold(tenant); },
+          .let_go = [this](log::ShardId shard,
+                           const base::TenantId& tenant) { dispatchers[shard.value()]->let_go(tenant); },
+          .report = [this](const std::string& line) { logger->warn("{}", line); }});
+}
+
 void Kernel::Parts::keep_snapshots(const config::Config& config) {
   const projection::SnapshotPolicy policy{.interval = std::chrono::minutes(config.snapshots_interval_minutes),
                                           .records = config.snapshots_records,
@@ -241,10 +256,7 @@ void Kernel::Parts::keep_snapshots(const config::Config& config) {
   for (const auto& shard : node->shards()) {
     shards.push_back({.projection = &shard->projection(),
                       .is_ready = [&shard] { return shard->is_serving(); },
-                      .first_needed =
-                          [&shard](const lmdb::Txn& state) {
-                            return instance::InstanceStore(shard->workflows()).first_record(state);
-                          }});
+                      .first_needed = [this, id = shard->id()](const lmdb::Txn&) { return node->first_needed(id); }});
   }
   snapshot_keeper = std::make_unique<projection::SnapshotKeeper>(
       policy,
@@ -375,6 +387,7 @@ base::Status Kernel::compose(StartReport& report) {
                       }});
   }
   parts.room = std::make_unique<Room>(folder, std::move(stores), clock_, logger_);
+  parts.make_mover();
   parts.nodes = parts.make_nodes(config_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
   http::ServerOptions http;
@@ -427,6 +440,7 @@ base::Status Kernel::compose(StartReport& report) {
   }
   if (!parts.cluster) sweep(report);
   parts.keep_snapshots(config_);
+  parts.mover->start();
   bool owns_platform = true;
   if (parts.cluster) {
     TRV_TRY_ASSIGN(owns_platform, join(report));
@@ -568,6 +582,7 @@ void Kernel::stop() {
   if (parts.follower) parts.follower->stop();
   if (parts.server) parts.server->stop(stop_grace);
   if (parts.node_server) parts.node_server->stop(stop_grace);
+  if (parts.mover) parts.mover->stop();
   if (parts.snapshot_keeper) parts.snapshot_keeper->stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->begin_stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();

@@ -24,14 +24,14 @@ constexpr Duration stop_look = std::chrono::milliseconds(50);
 }  // namespace
 
 bool EffectDispatcher::Inbox::is_empty() const {
-  return !stopping && !pausing && !look_again && changes.empty() && ended.empty() && recorded.empty();
+  return !stopping && !pausing && !look_again && !holds && changes.empty() && ended.empty() && recorded.empty();
 }
 
 void EffectDispatcher::Inbox::clear() {
   changes.clear();
   ended.clear();
   recorded.clear();
-  look_again = pausing = stopping = false;
+  look_again = holds = pausing = stopping = false;
 }
 
 template <typename Change>
@@ -99,6 +99,36 @@ void EffectDispatcher::pause() {
   paused_.wait(lock, [this] { return is_paused_; });
 }
 
+bool EffectDispatcher::hold(const base::TenantId& tenant) {
+  {
+    const std::scoped_lock lock(metrics_mutex_);
+    const auto [held, is_new] = held_.try_emplace(tenant, false);
+    if (!is_new && held->second) return true;
+  }
+  mailbox_->post([](Inbox& inbox) { inbox.holds = true; });
+  return false;
+}
+
+void EffectDispatcher::let_go(const base::TenantId& tenant) {
+  {
+    const std::scoped_lock lock(metrics_mutex_);
+    if (held_.erase(tenant) == 0) return;
+  }
+  mailbox_->post([](Inbox& inbox) { inbox.holds = true; });
+}
+
+void EffectDispatcher::look_at_held() {
+  const std::scoped_lock lock(metrics_mutex_);
+  no_tries_of_.clear();
+  for (auto& [tenant, is_idle] : held_) {
+    no_tries_of_.insert(tenant);
+    is_idle = std::ranges::none_of(jobs_, [&tenant = tenant](const auto& job) {
+      const State state = job.second.state;
+      return job.second.effect.tenant == tenant && state != State::ready && state != State::delayed;
+    });
+  }
+}
+
 void EffectDispatcher::dispatch(shard::EffectChanges changes) {
   mailbox_->post([&changes](Inbox& inbox) { inbox.changes.push_back(std::move(changes)); });
 }
@@ -147,6 +177,11 @@ void EffectDispatcher::forget_all() {
   counted_.outcomes = 0;
   window_.forget();
   stop_began_.reset();
+  no_tries_of_.clear();
+  {
+    const std::scoped_lock lock(metrics_mutex_);
+    held_.clear();
+  }
   ++life_;
   publish_metrics();
 }
@@ -177,6 +212,7 @@ void EffectDispatcher::live() {
     });
   }
   while (!is_over()) {
+    look_at_held();
     if (!stop_began_) {
       pull();
       begin_tries();
@@ -319,6 +355,7 @@ bool EffectDispatcher::begin_next_of(const base::TenantId& tenant) {
   TRV_EXPECTS(at != ready_.end());
   const auto busy = under_way_of_.find(tenant);
   if (busy != under_way_of_.end() && busy->second >= options_.tenant_concurrency_max) return false;
+  if (no_tries_of_.contains(tenant)) return false;
   Job* const job = take_next(at->second);
   if (at->second.empty()) ready_.erase(at);
   if (job != nullptr) begin_try(*job);
@@ -328,6 +365,7 @@ bool EffectDispatcher::begin_next_of(const base::TenantId& tenant) {
 void EffectDispatcher::begin_suspect() {
   if (suspect_under_way_) return;
   if (Job* const job = take_next(suspects_)) {
+    if (no_tries_of_.contains(job->effect.tenant)) return suspects_.push_back(job->effect.position);
     suspect_under_way_ = true;
     begin_try(*job);
   }
@@ -431,8 +469,8 @@ void EffectDispatcher::end_offer(const Recorded& recorded) {
   TRV_ASSERT(at != jobs_.end() && at->second.state == State::offered);
   Job& job = at->second;
   const shard::Effect& effect = job.effect;
-  if (recorded.status) {
-    if (!job.outcome) {
+  if (recorded.status || job.cancelled) {
+    if (!job.outcome && recorded.status) {
       ++counted_.parked;
       ports_.report(fmt::format(
           "effect {} of tenant '{}' is parked: the process ended {} times during the operation '{}' of plugin '{}' {} "
@@ -457,7 +495,7 @@ void EffectDispatcher::cancel(record::Lsn position) {
   if (at == jobs_.end()) return;
   Job& job = at->second;
   switch (job.state) {
-    case State::offered: break;  // the shard answers that nobody waits
+    case State::offered: job.cancelled = true; break;  // the shard answers that nobody waits, or does not answer
     case State::under_way:
       job.cancelled = true;
       if (job.cancel) job.cancel();

@@ -101,6 +101,11 @@ class EffectDispatcher {
   /// The same, and waits until that is done. Not on the shard's thread, which records the outcomes.
   void pause();
 
+  /// Begins no further try of the tenant's effects, until let_go() or a pause. True: none is under way now, and each
+  /// outcome is recorded; ask again where it is false. Any thread.
+  [[nodiscard]] bool hold(const base::TenantId& tenant);
+  void let_go(const base::TenantId& tenant);
+
   /// Any thread. What is requested must be durable; what is cancelled goes out no more and is asked to end.
   void dispatch(shard::EffectChanges changes);
   /// Any thread. The outbox holds effects that dispatch() may not have named.
@@ -146,6 +151,7 @@ class EffectDispatcher {
     std::vector<shard::EffectChanges> changes;
     std::vector<Ended> ended;
     std::vector<Recorded> recorded;
+    bool holds = false;  ///< held_ has changed
     bool pausing = false;
     bool look_again = false;  ///< after the pause, where both are asked for
     bool stopping = false;
@@ -172,6 +178,7 @@ class EffectDispatcher {
   void handle_inbox();
   void admit(shard::Effect&& effect);
   void make_ready(Job& job);
+  void look_at_held();
   void pull();
   void ring_alarms();
   void begin_tries();
@@ -211,6 +218,7 @@ class EffectDispatcher {
   base::TenantId last_served_;
   std::deque<record::Lsn> suspects_;  ///< ready; one at a time, so that another death names the right one
   bool suspect_under_way_ = false;
+  std::set<base::TenantId> no_tries_of_;  ///< the keys of held_
   std::set<std::pair<base::Duration, std::uint64_t>> alarms_;
   std::size_t under_way_ = 0;
   base::Duration pull_not_before_{};
@@ -223,7 +231,8 @@ class EffectDispatcher {
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   mutable std::mutex metrics_mutex_;
   DispatcherMetrics metrics_;
-  bool is_paused_ = false;  ///< guarded by metrics_mutex_
+  bool is_paused_ = false;               ///< guarded by metrics_mutex_
+  std::map<base::TenantId, bool> held_;  ///< guarded by metrics_mutex_; whether nothing of the tenant is under way
   std::condition_variable paused_;
   std::thread thread_;
 };

@@ -289,6 +289,38 @@ TEST(EffectDispatcher, tries_count_over_restarts) {
   EXPECT_EQ(tries, 4);
 }
 
+TEST(EffectDispatcher, a_tenant_that_is_held_begins_no_try_and_its_effects_wait_until_it_is_let_go) {
+  std::mutex mutex;
+  std::vector<TryDone> open;
+  std::vector<std::string> begun;
+  World world([&](const shard::Effect& effect, auto, auto, auto done) {
+    const std::scoped_lock lock(mutex);
+    begun.push_back(effect.key);
+    open.push_back(std::move(done));
+  });
+  const auto count = [&] {
+    const std::scoped_lock lock(mutex);
+    return begun.size();
+  };
+  const base::TenantId acme("acme");
+  world.request("acme", "under way");
+  while (count() < 1) std::this_thread::yield();
+  EXPECT_FALSE(world.dispatcher().hold(acme));
+  world.request("acme", "waits");
+  world.request("beta", "of another tenant");
+  while (count() < 2) std::this_thread::yield();
+  EXPECT_FALSE(world.dispatcher().hold(acme)) << "a try is under way";
+  for (const TryDone& done : open) done(success());
+  EXPECT_EQ(world.settled(2).size(), 2U);
+  while (!world.dispatcher().hold(acme)) std::this_thread::yield();
+  EXPECT_EQ(count(), 2U);
+  world.dispatcher().let_go(acme);
+  while (count() < 3) std::this_thread::yield();
+  EXPECT_EQ(begun.back(), "waits");
+  open.back()(success());
+  EXPECT_EQ(world.settled(3).size(), 3U);
+}
+
 TEST(EffectDispatcher, a_cancelled_effect_is_not_tried_and_one_under_way_is_asked_to_end) {
   std::atomic<int> performed = 0;
   std::vector<TryDone> open;

@@ -43,7 +43,7 @@ Result<tenancy::Token> authenticate(const node::Node& node, const http::Request&
   if (!tenant) return fail(unknown);
   TRV_TRY_ASSIGN(const node::Shard* shard, node.shard_of(*tenant));
   TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
-  TRV_TRY_ASSIGN(auto token, shard->tenancy().token_by_hash(txn, base::sha256(base::as_bytes(text))));
+  TRV_TRY_ASSIGN(auto token, shard->tenancy().token_by_hash(txn, *tenant, base::sha256(base::as_bytes(text))));
   if (!token || (token->expires && *token->expires <= node.now())) return fail(unknown);
   TRV_ASSERT(token->tenant == *tenant);  // the hash covers the whole text
   return *std::move(token);

@@ -9,8 +9,8 @@
 #include "audit/trail/trail.hpp"
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/routes.hpp"
-#include "kernel/node/position.hpp"
 #include "kernel/tenancy/decisions.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -32,7 +32,8 @@ template <typename Read>
 Result<http::Response> from_trail(const TrailSigner& signer, const Call& call, const Read& read) {
   TRV_TRY_ASSIGN(const note::SigningKey key, key_of(signer, call.tenant));
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, call.shard.begin_read());
-  log::RecordLookup records(call.shard.log(), call.shard.id());
+  TRV_TRY_ASSIGN(record::Stays stays, call.shard.stays(txn, call.tenant));
+  log::RecordLookup records(call.shard.log(), std::move(stays));
   TRV_TRY_ASSIGN(const trail::Trail trail, trail::Trail::open(txn, call.shard.trail(), call.tenant, key, records));
   return read(trail);
 }
@@ -87,24 +88,38 @@ Result<http::Response> read_tile(const trail::Trail& trail, std::string_view pat
   return octets(std::move(bundle), full);
 }
 
-/// Of an entry, which says its lsn, or of an event, which says its position.
-Result<log::Lsn> lsn_of(const Call& call) {
+/// Of an entry, which says its lsn, or of an event, which says its position. An lsn may be one of each shard in which
+/// the tenant has lived: the latest comes first.
+Result<std::vector<log::Lsn>> places_of(const Call& call) {
   const std::string_view text = call.request().parameter("lsn");
-  if (text.size() > 15 || text.find_first_not_of("0123456789") != std::string_view::npos) {
-    return node::parse_position("lsn", text, call.tenant, call.shard.id());
+  std::vector<log::Lsn> places;
+  if (text.size() > 14 || text.find_first_not_of("0123456789") != std::string_view::npos) {
+    TRV_TRY_ASSIGN(const log::Lsn place, call.shard.place_of("lsn", text, call.tenant));
+    places.push_back(place);
+    return places;
   }
   std::uint64_t lsn = 0;
   std::from_chars(text.data(), text.data() + text.size(), lsn);
   if (lsn == 0) return fail(ErrorCode::invalid, "lsn 0 does not exist; the first lsn of a log is 1");
-  return log::Lsn(lsn);
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+  TRV_TRY_ASSIGN(const record::Stays stays, call.shard.stays(txn, call.tenant));
+  for (std::size_t moves = stays.earlier.size() + 1; moves-- > 0;) {
+    places.push_back(record::in_stay(moves, log::Lsn(lsn)));
+  }
+  return places;
 }
 
-Result<http::Response> read_proof(const trail::Trail& trail, log::Lsn lsn) {
-  TRV_TRY_ASSIGN(const auto index, trail.index_of(lsn));
-  if (!index) return fail(ErrorCode::not_found, fmt::format("the trail has no entry for lsn {}", lsn.value()));
-  TRV_TRY_ASSIGN(const base::Bytes entry, trail.entry(*index));
-  TRV_TRY_ASSIGN(const exporting::Proof proof, exporting::make_proof(trail, *index));
-  return http::text(200, exporting::format_proof(proof)).with("Travertine-Entry", base::to_base64(entry));
+Result<http::Response> read_proof(const trail::Trail& trail, const std::vector<log::Lsn>& places) {
+  TRV_EXPECTS(!places.empty());
+  for (const log::Lsn place : places) {
+    TRV_TRY_ASSIGN(const auto index, trail.index_of(place));
+    if (!index) continue;
+    TRV_TRY_ASSIGN(const base::Bytes entry, trail.entry(*index));
+    TRV_TRY_ASSIGN(const exporting::Proof proof, exporting::make_proof(trail, *index));
+    return http::text(200, exporting::format_proof(proof)).with("Travertine-Entry", base::to_base64(entry));
+  }
+  return fail(ErrorCode::not_found,
+              fmt::format("the trail has no entry for lsn {}", record::Stays::lsn_of(places.front()).value()));
 }
 
 // A tile that does not exist is not read, so it leaves no record.
@@ -121,9 +136,9 @@ base::Status answer_key(const TrailSigner& signer, Call& call) {
 }
 
 base::Status answer_proof(const TrailSigner& signer, Call& call) {
-  TRV_TRY_ASSIGN(const log::Lsn lsn, lsn_of(call));
+  TRV_TRY_ASSIGN(const auto places, places_of(call));
   return record_and_read(signer, std::move(call), "proof",
-                         [lsn](const trail::Trail& trail) { return read_proof(trail, lsn); });
+                         [places](const trail::Trail& trail) { return read_proof(trail, places); });
 }
 
 }  // namespace

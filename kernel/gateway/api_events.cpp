@@ -7,7 +7,6 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
-#include "kernel/node/position.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
@@ -20,7 +19,7 @@ constexpr std::size_t page_bytes_max = 1'000'000;
 Result<std::optional<log::Lsn>> lsn_of(const Call& call, std::string_view name, std::optional<std::string_view> text) {
   if (!text) return std::nullopt;
   if (*text == "0") return log::Lsn(0);
-  return node::parse_position(name, *text, call.tenant, call.shard.id());
+  return call.shard.place_of(name, *text, call.tenant);
 }
 
 /// Where a follower starts: Last-Event-ID, else ?after=, else now.
@@ -30,7 +29,7 @@ Result<log::Lsn> start_of(const Call& call) {
   if (resumed) return *resumed;
   TRV_TRY_ASSIGN(const auto after, lsn_of(call, "after", request.query("after")));
   if (after) return *after;
-  return log::Lsn(call.shard.metrics().applied_lsn);
+  return call.shard.last_place(call.tenant);
 }
 
 /// Whether the token that opened a stream still opens one.
@@ -63,7 +62,7 @@ base::Status list(Call& call) {
   TRV_TRY_ASSIGN(const auto after, lsn_of(call, "after", call.request().query("after")));
   node::EventRange range{.after = after.value_or(log::Lsn(0)), .count = page.limit, .bytes_max = page_bytes_max};
   if (!page.after.empty()) {
-    TRV_TRY_ASSIGN(range.after, node::parse_position("cursor", page.after, call.tenant, call.shard.id()));
+    TRV_TRY_ASSIGN(range.after, call.shard.place_of("cursor", page.after, call.tenant));
   }
   TRV_TRY_ASSIGN(const node::EventPage found, call.shard.events(call.tenant, range));
   const std::string next = found.more ? found.events.back().position : std::string();

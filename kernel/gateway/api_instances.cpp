@@ -52,7 +52,7 @@ std::string to_json(const InstanceDetail& detail, const std::optional<shard::Par
 }
 
 std::string to_json(const Call& call, const InstanceStep& step) {
-  json::Value object = {{"position", node::position_text(call.tenant, call.shard.id(), step.lsn)},
+  json::Value object = {{"position", node::position_text(call.tenant, step.shard, step.lsn)},
                         {"time", step.time.to_rfc3339()},
                         {"event", step.type},
                         {"task", step.task},
@@ -71,10 +71,10 @@ std::string to_json(const Call& call, const InstanceStep& step) {
 }
 
 /// What instances leave in the log and not in the projection.
-instance::RecordAt records_of(node::Shard& shard) {
-  return [records = std::make_shared<log::RecordLookup>(shard.log(), shard.id())](record::Lsn lsn) {
-    return records->at(lsn);
-  };
+base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn) {
+  TRV_TRY_ASSIGN(record::Stays stays, call.shard.stays(txn, call.tenant));
+  const auto records = std::make_shared<log::RecordLookup>(call.shard.log(), std::move(stays));
+  return [records](record::Lsn place) { return records->at(place); };
 }
 
 base::Error not_found(std::string_view id) {
@@ -161,7 +161,8 @@ base::Status show(Call& call) {
   TRV_TRY_ASSIGN(const instance::InstanceId id, id_of(call.request()));
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::InstanceStore store(call.shard.workflows());
-  TRV_TRY_ASSIGN(const auto found, store.find(txn, call.tenant, id, records_of(call.shard)));
+  TRV_TRY_ASSIGN(const auto records, records_of(call, txn));
+  TRV_TRY_ASSIGN(const auto found, store.find(txn, call.tenant, id, records));
   if (!found) return fail(not_found(id.to_string()));
   std::optional<shard::ParkedEffect> parked;
   if (const auto& effect = found->waits_for) {
@@ -224,8 +225,8 @@ base::Status tasks(Call& call) {
   TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::InstanceStore store(call.shard.workflows());
-  TRV_TRY_ASSIGN(const auto steps,
-                 store.timeline(txn, call.tenant, id, page.after, page.limit, records_of(call.shard)));
+  TRV_TRY_ASSIGN(const auto records, records_of(call, txn));
+  TRV_TRY_ASSIGN(const auto steps, store.timeline(txn, call.tenant, id, page.after, page.limit, records));
   return call.send(
       list_response(steps.items, page, steps.next, [&call](const InstanceStep& one) { return to_json(call, one); }));
 }

@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <future>
+#include <utility>
 
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
@@ -13,9 +15,18 @@ namespace {
 
 /// For a placement to come from the platform's log.
 constexpr auto placement_within = std::chrono::seconds(2);
+/// How long a request to move a tenant waits for the end of the move.
+constexpr auto move_within = std::chrono::seconds(5);
 
 json::Value to_object(const tenancy::Tenant& tenant) {
   return {{"id", tenant.id.value()}, {"display_name", tenant.display_name}, {"created", tenant.created.to_rfc3339()}};
+}
+
+/// Where it lives is for the operator.
+json::Value with_shard(const tenancy::Tenant& tenant) {
+  return to_object(tenant)
+      .with("shard", tenant.shard.value())
+      .with("moves_to", tenant.moves_to ? json::Value(tenant.moves_to->value()) : json::Value());
 }
 
 json::Value to_object(const tenancy::Member& member) {
@@ -51,7 +62,8 @@ void create_in_its_shard(node::Shard& shard, Call call, const tenancy::Tenant& t
 base::Status create_where_placed(const node::Node& node, base::Random& random, Call& call) {
   TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"id", "display_name"}));
   TRV_TRY_ASSIGN(const std::string id, body.text("id"));
-  TRV_TRY_ASSIGN(const auto tenant, node.await_tenant(base::TenantId(id), placement_within));
+  const auto is_placed = [](const std::optional<tenancy::Tenant>& placed) { return placed.has_value(); };
+  TRV_TRY_ASSIGN(const auto tenant, node.await_tenant(base::TenantId(id), placement_within, is_placed));
   if (tenant) {
     create_in_its_shard(*node.shards()[tenant->shard.value()], std::move(call), *tenant,
                         make_token(random, tenant->id));
@@ -89,7 +101,41 @@ base::Status create_tenant(const node::Node& node, base::Random& random, Call& c
 base::Status show_tenant(const node::Node& node, Call& call) {
   TRV_TRY_ASSIGN(const auto tenant, node.tenant(call.tenant));
   if (!tenant) return fail(ErrorCode::not_found, "tenant '" + call.tenant.value() + "' not found");
-  return call.send(http::json(200, to_object(*tenant)));
+  const bool is_operator = call.principal.tenant == base::system_tenant();
+  return call.send(http::json(200, is_operator ? with_shard(*tenant) : to_object(*tenant)));
+}
+
+// The move is recorded in the platform's shard, and made by those who own the two others.
+base::Status move_tenant(const node::Node& node, Call& call) {
+  if (node.is_shared() && !node.platform().is_owned()) {
+    node.forward(node.platform(), std::move(call.responder), true);
+    return {};
+  }
+  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"shard"}));
+  TRV_TRY_ASSIGN(const std::optional<std::int64_t> shard, body.optional_integer("shard"));
+  const auto shards = static_cast<std::uint32_t>(node.shards().size());
+  if (!shard || *shard < 0) {
+    return fail(ErrorCode::invalid, fmt::format("shard is {}; tenants live in the shards 1 to {}",
+                                                shard ? std::to_string(*shard) : "missing", shards - 1));
+  }
+  const tenancy::RequestMove request{
+      .tenant = call.tenant, .shard = static_cast<std::uint64_t>(*shard), .shards = shards};
+  Call asked{.responder = std::move(call.responder),
+             .principal = std::move(call.principal),
+             .tenant = base::system_tenant(),
+             .shard = node.platform()};
+  std::promise<std::pair<http::Responder, base::Status>> decided;
+  (void)decide_then(std::move(asked), request, [&decided](Call back, const Result<Change>& change) {
+    decided.set_value({std::move(back.responder), change ? base::Status() : fail(change.error())});
+  });
+  auto [responder, requested] = decided.get_future().get();
+  call.responder = std::move(responder);
+  TRV_TRY(requested);
+  TRV_TRY_ASSIGN(const auto tenant,
+                 node.await_tenant(request.tenant, move_within,
+                                   [](const std::optional<tenancy::Tenant>& now) { return !now || !now->moves_to; }));
+  TRV_ASSERT(tenant.has_value());  // or the request would be refused
+  return call.send(http::json(tenant->moves_to ? 202 : 200, with_shard(*tenant)));
 }
 
 json::Value to_object(const tenancy::Retention& retention) {
@@ -146,10 +192,14 @@ void add_tenant_routes(http::Router& router, const node::Node& node, base::Rando
                      [&node](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
                        return node.platform().tenancy().tenants(txn, after, count);
                      },
-                     [](const auto& one) { return to_object(one); }, [](const auto& one) { return one.id.value(); });
+                     [](const auto& one) { return with_shard(one); }, [](const auto& one) { return one.id.value(); });
                }));
   router.route("GET", "/v1/tenants/{tenant}",
                guarded(node, Resource::tenants, [&node](Call& call) { return show_tenant(node, call); }));
+  router.route("POST", "/v1/tenants/{tenant}/move",
+               guarded(node, Resource::tenants, [&node](Call& call) { return move_tenant(node, call); },
+                       {.reach = Reach::operator_too}),
+               {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, show_retention));
   // Who may say who is a member may say how long the tenant's past is kept.
   router.route("PUT", "/v1/tenants/{tenant}/retention", guarded(node, Resource::members, set_retention));

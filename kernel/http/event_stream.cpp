@@ -94,9 +94,8 @@ void StreamQueue::on_ready(std::function<void()> callback) {
   TRV_EXPECTS(callback != nullptr);
   {
     const std::lock_guard lock(mutex_);
-    TRV_EXPECTS(callback_ == nullptr);
     if (!finished_) {
-      callback_ = std::move(callback);
+      std::swap(callback_, callback);  // the one before is let go outside the lock
       return;
     }
   }

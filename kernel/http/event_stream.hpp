@@ -37,7 +37,7 @@ class EventStream {
 
   /// From now on `callback` is called on a server thread, without any lock of ours held, when there is room after a
   /// write() that was cut short, and once when the stream is over; at once on this thread if it is over already. It
-  /// must not block.
+  /// must not block. It takes the place of the one before.
   void on_ready(std::function<void()> callback);
 
  private:

@@ -56,7 +56,8 @@ struct EventFeed::Frames {
   [[nodiscard]] std::size_t begin_of(std::size_t index) const { return index == 0 ? 0 : ends[index - 1].offset; }
 };
 
-EventFeed::EventFeed(Source source) : source_(std::move(source)), signal_(std::make_shared<Signal>()) {
+EventFeed::EventFeed(Source source, HandOver hand_over)
+    : source_(std::move(source)), hand_over_(std::move(hand_over)), signal_(std::make_shared<Signal>()) {
   TRV_EXPECTS(source_ != nullptr);
 }
 
@@ -136,7 +137,8 @@ bool EventFeed::may_go_on(Follower& follower) {
   const auto [right, is_new] = rights_.try_emplace(follower.subscription.right, false);
   if (is_new) right->second = follower.subscription.may_follow();
   // A comment within an event would become part of it.
-  if (!right->second && follower.written == 0) follower.stream.comment("the token was revoked or has expired");
+  if (!right->second && follower.subscription.written == 0)
+    follower.stream.comment("the token was revoked or has expired");
   return right->second;
 }
 
@@ -149,7 +151,7 @@ bool EventFeed::catch_up(Group& group, Follower& follower) {
                                                            .count = own_events_max,
                                                            .bytes_max = own_bytes_max});
   if (!page) {
-    if (follower.written == 0) follower.stream.comment(page.error().message());
+    if (follower.subscription.written == 0) follower.stream.comment(page.error().message());
     return false;
   }
   const Frames frames(*page);
@@ -175,14 +177,27 @@ void EventFeed::advance(const base::TenantId& tenant, Group& group) {
     });
     return;
   }
-  if (page->events.empty()) return;
+  if (page->events.empty()) {
+    if (page->moved) hand_over(group, *page->moved);
+    return;
+  }
   const Frames frames(*page);
   for (Follower& follower : group.followers) {
     if (follower.keeps_up && !deliver(follower, frames)) follower.keeps_up = false;
   }
   TRV_ASSERT(frames.ends.back().lsn > group.head);
   group.head = frames.ends.back().lsn;
-  unfinished_ = unfinished_ || frames.more;
+  unfinished_ = unfinished_ || frames.more || page->moved;
+}
+
+// A follower that comes back from a feed that does not know of the move yet stays here until it does.
+void EventFeed::hand_over(Group& group, const MovedTo& moved) {
+  std::erase_if(group.followers, [&](Follower& follower) {
+    if (!hand_over_ || !follower.keeps_up || moved.move <= follower.subscription.move) return false;
+    follower.subscription.move = moved.move;
+    hand_over_(moved.shard, std::move(follower.subscription), std::move(follower.stream));
+    return true;
+  });
 }
 
 // Writes what comes behind the follower's position. False: the stream took only a part of it.
@@ -190,13 +205,14 @@ bool EventFeed::deliver(Follower& follower, const Frames& frames) {
   log::Lsn& after = follower.subscription.after;
   const auto first = std::ranges::upper_bound(frames.ends, after, {}, &Frames::End::lsn);
   if (first == frames.ends.end()) return true;
-  const std::size_t begin = frames.begin_of(static_cast<std::size_t>(first - frames.ends.begin())) + follower.written;
+  const std::size_t begin =
+      frames.begin_of(static_cast<std::size_t>(first - frames.ends.begin())) + follower.subscription.written;
   const std::size_t end = begin + follower.stream.write(std::string_view(frames.bytes).substr(begin));
   TRV_ASSERT(end <= frames.bytes.size());
   const auto next = std::ranges::upper_bound(frames.ends, end, {}, &Frames::End::offset);
   if (next != first) after = std::prev(next)->lsn;
-  follower.written = end - frames.begin_of(static_cast<std::size_t>(next - frames.ends.begin()));
-  TRV_ENSURES(next != frames.ends.end() || follower.written == 0);
+  follower.subscription.written = end - frames.begin_of(static_cast<std::size_t>(next - frames.ends.begin()));
+  TRV_ENSURES(next != frames.ends.end() || follower.subscription.written == 0);
   return next == frames.ends.end();
 }
 

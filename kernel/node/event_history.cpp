@@ -44,7 +44,8 @@ base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, c
 }  // namespace
 
 base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Tables& tables,
-                                           const base::TenantId& tenant, const EventRange& range) {
+                                           const base::TenantId& tenant, const record::Stays& stays,
+                                           const EventRange& range) {
   TRV_EXPECTS(range.count > 0);
   TRV_TRY_ASSIGN(const std::vector<log::Lsn> lsns,
                  trail::positions_after(txn, tables, tenant, range.after, range.count + 1));
@@ -57,14 +58,16 @@ base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Ta
       page.more = true;
       break;
     }
-    const base::Result<record::Record> found = records_.at(lsn);
-    if (!found) return base::fail(of_trimmed(tenant, found.error()));
+    const log::ShardId shard = stays.shard_of(lsn);
+    auto& records = records_.try_emplace(shard, log_, shard).first->second;
+    const base::Result<record::Record> found = records.at(record::Stays::lsn_of(lsn));
+    if (!found) return base::fail(of_trimmed(tenant, shard, found.error()));
     const record::Record& record = *found;
     if (record->tenant() != tenant.value()) {
       return base::fail(base::ErrorCode::corrupt, fmt::format("record {} in the trail of tenant '{}' is of tenant '{}'",
                                                               lsn.value(), tenant.value(), record->tenant()));
     }
-    std::string position = position_text(tenant, record->shard(), lsn);
+    std::string position = position_text(tenant, record->shard(), record->lsn());
     TRV_TRY_ASSIGN(std::string text, to_cloud_event(catalog_, record.view(), position));
     bytes += text.size();
     page.events.push_back({lsn, std::move(position), std::string(record->type()), std::move(text)});
@@ -73,15 +76,15 @@ base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Ta
   return page;
 }
 
-base::Error EventHistory::of_trimmed(const base::TenantId& tenant, base::Error error) const {
-  const base::Result<log::Bounds> bounds = log_.bounds(shard_);
+base::Error EventHistory::of_trimmed(const base::TenantId& tenant, log::ShardId shard, base::Error error) const {
+  const base::Result<log::Bounds> bounds = log_.bounds(shard);
   const bool was_trimmed =
       error.code() == base::ErrorCode::not_found && bounds.has_value() && bounds->first > log::Lsn(1);
   if (!was_trimmed) return error;
   return {
       base::ErrorCode::not_found,
       fmt::format("older events were removed from the log, as its operator has set; ask for those after position {}",
-                  position_text(tenant, shard_, log::Lsn(bounds->first.value() - 1)))};
+                  position_text(tenant, shard, log::Lsn(bounds->first.value() - 1)))};
 }
 
 }  // namespace trv::node

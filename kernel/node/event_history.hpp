@@ -2,6 +2,7 @@
 // The committed events of one tenant, as CloudEvents, oldest first. What is read is exactly what is asked for: the
 // tenant's trail names the positions of its records, and those are looked up in the log.
 
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -16,12 +17,13 @@
 namespace trv::node {
 
 struct Event {
-  log::Lsn lsn;
-  std::string position;  ///< of the lsn, as clients see it
+  log::Lsn lsn;          ///< its place in the tenant's history; see events/record/stays.hpp
+  std::string position;  ///< of that, as clients see it
   std::string type;
   std::string text;  ///< the CloudEvent in JSON, on one line
 };
 
+/// Places in the tenant's history.
 struct EventRange {
   log::Lsn after;
   std::optional<log::Lsn> up_to = std::nullopt;
@@ -29,30 +31,36 @@ struct EventRange {
   std::size_t bytes_max = 0;  ///< ends behind the event that reaches so many bytes of text
 };
 
+/// The tenant has left the shard; what comes behind its events there is in another one.
+struct MovedTo {
+  log::ShardId shard;
+  std::uint64_t move = 0;  ///< the number of the move
+};
+
 struct EventPage {
   std::vector<Event> events;
   bool more = false;  ///< the range has events behind these
+  std::optional<MovedTo> moved = std::nullopt;
 };
 
-/// Any thread; reads of one shard's log come one after another, each bounded by its range.
+/// Any thread; reads come one after another, each bounded by its range.
 class EventHistory {
  public:
-  EventHistory(log::EventLog& log, log::ShardId shard, const catalog::EventCatalog& catalog)
-      : log_(log), shard_(shard), catalog_(catalog), records_(log, shard) {}
+  EventHistory(log::EventLog& log, const catalog::EventCatalog& catalog) : log_(log), catalog_(catalog) {}
 
   /// Errors: not_found where a record was trimmed, with the position to go on behind; corrupt where a payload does not
   /// fit its schema, or the trail leads to a record of another tenant; what the log and the projection report.
   [[nodiscard]] base::Result<EventPage> read(const lmdb::Txn& txn, const trail::Tables& tables,
-                                             const base::TenantId& tenant, const EventRange& range);
+                                             const base::TenantId& tenant, const record::Stays& stays,
+                                             const EventRange& range);
 
  private:
-  [[nodiscard]] base::Error of_trimmed(const base::TenantId& tenant, base::Error error) const;
+  [[nodiscard]] base::Error of_trimmed(const base::TenantId& tenant, log::ShardId shard, base::Error error) const;
 
   log::EventLog& log_;
-  const log::ShardId shard_;
   const catalog::EventCatalog& catalog_;
   std::mutex mutex_;
-  log::RecordLookup records_;
+  std::map<log::ShardId, log::RecordLookup> records_;
 };
 
 }  // namespace trv::node

@@ -71,11 +71,15 @@ ShardObserver Node::followed(ShardObserver observer) {
     }
     if (next) next(id, last);
   };
+  observer.hand_over = [this](log::ShardId to, Subscription subscription, http::EventStream stream) {
+    TRV_EXPECTS(to.value() < shards_.size());
+    shards_[to.value()]->feed().follow(std::move(subscription), std::move(stream));
+  };
   return observer;
 }
 
-base::Result<std::optional<tenancy::Tenant>> Node::await_tenant(const base::TenantId& id,
-                                                                base::Duration patience) const {
+base::Result<std::optional<tenancy::Tenant>> Node::await_tenant(const base::TenantId& id, base::Duration patience,
+                                                                const Awaited& is_awaited) const {
   const base::Duration deadline = clock_.monotonic() + patience;
   for (;;) {
     std::unique_lock lock(directory_mutex_);
@@ -83,7 +87,7 @@ base::Result<std::optional<tenancy::Tenant>> Node::await_tenant(const base::Tena
     lock.unlock();
     TRV_TRY_ASSIGN(auto found, tenant(id));
     const base::Duration left = deadline - clock_.monotonic();
-    if (found || left <= base::Duration::zero()) return found;
+    if (is_awaited(found) || left <= base::Duration::zero()) return found;
     lock.lock();
     directory_changed_.wait_for(lock, left, [&] { return directory_changes_ != seen; });
   }
@@ -91,12 +95,14 @@ base::Result<std::optional<tenancy::Tenant>> Node::await_tenant(const base::Tena
 
 base::Status Node::check_placements(const std::vector<tenancy::Tenant>& placed) const {
   for (const tenancy::Tenant& tenant : placed) {
-    if (tenant.shard.value() < shards_.size()) continue;
-    return base::fail(
-        base::ErrorCode::invalid,
-        fmt::format("shards = {}, but tenant '{}' is placed on shard {}, and tenants do not move: set shards "
-                    "to {} or more",
-                    shards_.size(), tenant.id.value(), tenant.shard.value(), tenant.shard.value() + 1));
+    for (const auto& shard : {std::optional(tenant.shard), tenant.came_from, tenant.moves_to}) {
+      if (!shard || shard->value() < shards_.size()) continue;
+      return base::fail(base::ErrorCode::invalid,
+                        fmt::format("shards = {}, but tenant '{}' is placed on shard {}{}: set shards to {} or more",
+                                    shards_.size(), tenant.id.value(), tenant.shard.value(),
+                                    *shard == tenant.shard ? "" : fmt::format(" and has records in {}", shard->value()),
+                                    shard->value() + 1));
+    }
   }
   return {};
 }
@@ -118,7 +124,8 @@ base::Result<std::vector<base::TenantId>> Node::create_placed(Shard& shard,
     {
       TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
       TRV_TRY_ASSIGN(const bool is_here, shard.tenancy().is_here(txn, tenant.id));
-      if (is_here) continue;
+      TRV_TRY_ASSIGN(const auto residency, shard.residence().find(txn, tenant.id));
+      if (is_here || residency) continue;
     }
     TRV_TRY(shard.decide_and_wait(tenant.id, [&](const lmdb::Txn& state, shard::DecisionContext& context) {
       return tenancy::decide(shard.tenancy(), state, context, tenancy::CreateTenant{tenant.id, tenant.display_name});
@@ -165,13 +172,43 @@ base::Result<Shard*> Node::home_of(const base::TenantId& id) const {
   TRV_TRY_ASSIGN(const auto known, tenant(id));
   if (known) {
     TRV_ASSERT(known->shard.value() < shards_.size());  // checked at the start, and decided so since
-    return shards_[known->shard.value()].get();
+    Shard* const home = shards_[known->shard.value()].get();
+    if (!known->came_from) return home;
+    TRV_TRY_ASSIGN(const bool is_there, has_arrived(*home, known->id));
+    return is_there ? home : shards_[known->came_from->value()].get();
   }
   // Its owner may know more, and answers alike for every tenant that does not exist.
   if (is_shared()) return &platform();
   // The same answers as for a tenant that exists, also while its shard is replayed.
   const base::Digest any = base::sha256({salt_, base::as_bytes(id.value())});
   return shards_[1 + any.front() % (shards_.size() - 1)].get();
+}
+
+base::Result<bool> Node::has_arrived(const Shard& shard, const base::TenantId& tenant) const {
+  if (!shard.is_serving()) return true;
+  TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
+  TRV_TRY_ASSIGN(const auto residency, shard.residence().find(txn, tenant));
+  return residency &&
+         (residency->presence == shard::Presence::here || residency->presence == shard::Presence::departed);
+}
+
+base::Result<std::optional<log::Lsn>> Node::first_needed(log::ShardId wanted) const {
+  std::optional<log::Lsn> first;
+  for (const auto& shard : shards_) {
+    if (!shard->is_serving()) return log::Lsn(1);
+    TRV_TRY_ASSIGN(const auto state, shard->begin_read());
+    const auto take = [&](const base::TenantId& tenant, log::Lsn place) -> base::Status {
+      TRV_TRY_ASSIGN(const auto residency, shard->residence().find(state, tenant));
+      // The shard that it leaves has them all.
+      if (residency && residency->presence == shard::Presence::arriving) return {};
+      TRV_TRY_ASSIGN(const record::Stays stays, shard->stays(state, tenant));
+      const std::optional<log::Lsn> needed = stays.first_in(wanted, place);
+      if (needed) first = first ? std::min(*first, *needed) : needed;
+      return {};
+    };
+    TRV_TRY(instance::InstanceStore(shard->workflows()).first_records(state, take));
+  }
+  return first;
 }
 
 std::set<std::uint32_t> Node::catching_up() const {

@@ -31,7 +31,8 @@ struct NodeOptions {
 };
 
 /// Shard 0 is the platform's own: tenants and their placement, packages, operators. A tenant lives in the shard that
-/// trv.tenant.placed names, for ever. open(), start() and stop() from one thread; everything else from any.
+/// trv.tenant.placed names, until it is moved to another one. open(), start() and stop() from one thread; everything
+/// else from any.
 class Node {
  public:
   /// The references must outlive the node. Errors: as Shard::open.
@@ -69,10 +70,12 @@ class Node {
   void forward(const Shard& shard, http::Responder responder, bool says_shard = false) const {
     forward_(shard.id(), std::move(responder), says_shard);
   }
-  /// The tenant when its placement has come from the platform's log; waits up to `patience` for that. Not on a shard's
-  /// thread.
+  /// The tenant as the platform's log has it when that is what `is_awaited` wants, or when `patience` is over. Not on a
+  /// shard's thread.
+  using Awaited = std::function<bool(const std::optional<tenancy::Tenant>& tenant)>;
   [[nodiscard]] base::Result<std::optional<tenancy::Tenant>> await_tenant(const base::TenantId& id,
-                                                                          base::Duration patience) const;
+                                                                          base::Duration patience,
+                                                                          const Awaited& is_awaited) const;
   /// Creates the tenants that were placed in a shard which this node owns a minute ago or longer, and not created. Not
   /// on the shard's thread.
   [[nodiscard]] base::Status create_placed(Shard& shard);
@@ -81,6 +84,9 @@ class Node {
   /// them: the operator issues one.
   [[nodiscard]] const std::vector<base::TenantId>& created_at_start() const noexcept { return created_at_start_; }
 
+  /// The first record of the shard that is read for an instance, also for those of tenants that have moved since.
+  /// nullopt: there are none.
+  [[nodiscard]] base::Result<std::optional<log::Lsn>> first_needed(log::ShardId wanted) const;
   /// The shards that do not serve yet.
   [[nodiscard]] std::set<std::uint32_t> catching_up() const;
   [[nodiscard]] base::Timestamp now() const { return clock_.now(); }
@@ -91,6 +97,9 @@ class Node {
   [[nodiscard]] base::Status check_placements(const std::vector<tenancy::Tenant>& placed) const;
   [[nodiscard]] base::Result<std::vector<base::TenantId>> create_placed(Shard& shard,
                                                                         const std::vector<tenancy::Tenant>& placed);
+
+  /// Whether the records with which the tenant arrived in the shard are applied here.
+  [[nodiscard]] base::Result<bool> has_arrived(const Shard& shard, const base::TenantId& tenant) const;
 
   std::vector<std::unique_ptr<Shard>> shards_;  ///< by id, from 0 without gap
   const Forward forward_;

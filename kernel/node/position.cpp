@@ -32,10 +32,13 @@ std::string position_text(const base::TenantId& tenant, record::ShardId shard, r
 }
 
 base::Result<record::Lsn> parse_position(std::string_view name, std::string_view text, const base::TenantId& tenant,
-                                         record::ShardId shard) {
-  const auto bytes = text.size() == text_bytes ? base::from_hex(text) : std::nullopt;
-  const std::uint64_t lsn = bytes ? base::big_endian(std::span(*bytes).subspan(3, 6)) : 0;
-  if (bytes && text == position_text(tenant, shard, record::Lsn(lsn))) return record::Lsn(lsn);
+                                         const record::Stays& stays) {
+  if (const auto bytes = text.size() == text_bytes ? base::from_hex(text) : std::nullopt) {
+    const record::ShardId shard(base::big_endian(std::span(*bytes).subspan(1, 2)));
+    const record::Lsn lsn(base::big_endian(std::span(*bytes).subspan(3, 6)));
+    const auto place = stays.find(shard, lsn);
+    if (place && text == position_text(tenant, shard, lsn)) return *place;
+  }
   std::string shown(text.substr(0, 40));
   std::ranges::replace_if(shown, [](char c) { return c < ' ' || c > '~'; }, '?');
   return base::fail(base::ErrorCode::invalid,

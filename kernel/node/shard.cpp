@@ -5,6 +5,7 @@
 #include <future>
 #include <utility>
 
+#include "kernel/node/position.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::node {
@@ -24,8 +25,11 @@ Shard::Shard(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs
       large_data_(blobs),
       where_aside_(place.aside),
       ownership_(place.ownership),
-      history_(log, place.id, catalog),
-      feed_([this](const auto& tenant, const EventRange& range) { return events(tenant, range); }) {}
+      history_(log, catalog),
+      feed_([this](const auto& tenant, const EventRange& range) { return events(tenant, range); },
+            [this](log::ShardId to, Subscription subscription, http::EventStream stream) {
+              if (observer_.hand_over) observer_.hand_over(to, std::move(subscription), std::move(stream));
+            }) {}
 
 Shard::~Shard() {
   (void)stop();
@@ -121,18 +125,58 @@ base::Result<lmdb::ReadTxn> Shard::begin_read() const {
 
 base::Result<EventPage> Shard::events(const base::TenantId& tenant, const EventRange& range) {
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, begin_read());
-  return history_.read(txn, trail(), tenant, range);
+  TRV_TRY_ASSIGN(const auto residency, residence().find(txn, tenant));
+  if (residency && residency->presence == shard::Presence::arriving) return EventPage{};
+  TRV_TRY_ASSIGN(const record::Stays its_stays, stays(txn, tenant));
+  TRV_TRY_ASSIGN(EventPage page, history_.read(txn, trail(), tenant, its_stays, range));
+  const bool has_left =
+      residency && (residency->presence == shard::Presence::departed || residency->presence == shard::Presence::gone);
+  if (has_left) page.moved = MovedTo{.shard = residency->other, .move = residency->move};
+  return page;
+}
+
+base::Result<record::Lsn> Shard::place_of(std::string_view name, std::string_view position,
+                                          const base::TenantId& tenant) const {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, begin_read());
+  TRV_TRY_ASSIGN(const record::Stays its_stays, stays(txn, tenant));
+  auto place = parse_position(name, position, tenant, its_stays);
+  TRV_TRY_ASSIGN(const auto residency, residence().find(txn, tenant));
+  if (place || !residency || residency->presence == shard::Presence::here) return place;
+  return base::fail(base::ErrorCode::unavailable,
+                    fmt::format("tenant '{}' moves to another shard; ask again in a moment", tenant.value()));
+}
+
+base::Result<record::Lsn> Shard::last_place(const base::TenantId& tenant) const {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, begin_read());
+  TRV_TRY_ASSIGN(const record::Stays its_stays, stays(txn, tenant));
+  return its_stays.place(log::Lsn(metrics().applied_lsn));
 }
 
 base::Status Shard::decide_and_wait(
     base::TenantId tenant,
     std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide) {
-  TRV_EXPECTS(processor_ != nullptr && decide != nullptr);
-  std::promise<base::Status> promise;
+  TRV_EXPECTS(decide != nullptr);
   shard::Command command;
   command.tenant = std::move(tenant);
-  command.actor = "kernel";
   command.decide = std::move(decide);
+  return submit_and_wait(std::move(command));
+}
+
+base::Status Shard::move_and_wait(
+    base::TenantId tenant,
+    std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide) {
+  TRV_EXPECTS(decide != nullptr);
+  shard::Command command;
+  command.tenant = std::move(tenant);
+  command.decide = std::move(decide);
+  command.moves_tenant = true;
+  return submit_and_wait(std::move(command));
+}
+
+base::Status Shard::submit_and_wait(shard::Command command) {
+  TRV_EXPECTS(processor_ != nullptr);
+  std::promise<base::Status> promise;
+  command.actor = "kernel";
   command.done = [&promise](const base::Result<shard::Applied>& outcome) {
     promise.set_value(outcome ? base::Status{} : base::Status(base::fail(outcome.error())));
   };
@@ -147,6 +191,9 @@ shard::ShardListeners Shard::listeners() {
   listeners.ceded = observer_.ceded;
   listeners.failed = observer_.failed;
   listeners.room = observer_.room;
+  listeners.check_here = [this](const lmdb::Txn& state, const base::TenantId& tenant) {
+    return stores_.residence.check_here(state, tenant);
+  };
   listeners.claimed = observer_.claimed;
   listeners.committed = [this](log::Lsn last) {
     feed_.wake();
@@ -168,7 +215,9 @@ shard::ShardListeners Shard::listeners() {
                                  ? retention::timer_command(timer, tenancy(), workflows(), ingest())
                                  : instance::timer_command(decision_state(), timer);
     command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {
-      if (!outcome) observer_.failed(base::Error(outcome.error()).in("timer of " + owner));
+      // One that cannot be decided now is asked for again, here or where its tenant moves.
+      if (outcome || outcome.error().code() == base::ErrorCode::unavailable) return;
+      observer_.failed(base::Error(outcome.error()).in("timer of " + owner));
     };
     return command;
   };

@@ -39,6 +39,8 @@ struct ShardObserver {
   /// For the daemon's log; may be empty: the shard was claimed; records up to `last` are durable and projected.
   std::function<void(const log::Claim&)> claimed = {};
   std::function<void(log::ShardId, log::Lsn last)> committed = {};
+  /// See EventFeed::HandOver. May be empty.
+  EventFeed::HandOver hand_over = {};
 };
 
 /// open(), start() and stop() from one thread; everything else from any thread.
@@ -97,9 +99,26 @@ class Shard {
     return {stores_.workflows.tables(), definitions_, stores_.outbox, &large_data_};
   }
 
+  /// Which tenants have come from other shards, or gone there.
+  [[nodiscard]] const shard::Residence& residence() const noexcept { return stores_.residence; }
+  /// Where the records of a tenant of this shard are.
+  [[nodiscard]] base::Result<record::Stays> stays(const lmdb::Txn& txn, const base::TenantId& tenant) const {
+    return stores_.residence.stays(txn, id(), tenant);
+  }
+  /// The place in the tenant's history that a client names by a position. Errors: as parse_position; unavailable while
+  /// the tenant is on its way here or has left.
+  [[nodiscard]] base::Result<record::Lsn> place_of(std::string_view name, std::string_view position,
+                                                   const base::TenantId& tenant) const;
+  /// Behind all of the tenant's events that are committed now.
+  [[nodiscard]] base::Result<record::Lsn> last_place(const base::TenantId& tenant) const;
+
   void submit(shard::Command command) { processor_->submit(std::move(command)); }
   /// Decides as the kernel and waits until that is durable, or refused. Not on the shard's thread.
   [[nodiscard]] base::Status decide_and_wait(
+      base::TenantId tenant,
+      std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
+  /// The same for a step of the tenant's move, which is decided also where the tenant is not.
+  [[nodiscard]] base::Status move_and_wait(
       base::TenantId tenant,
       std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> decide);
 
@@ -122,6 +141,7 @@ class Shard {
         const base::Clock& clock, base::Random& random);
   [[nodiscard]] base::Status open_projection(const ShardPlace& place);
   [[nodiscard]] shard::ShardListeners listeners();
+  [[nodiscard]] base::Status submit_and_wait(shard::Command command);
 
   log::EventLog& log_;
   const base::Clock& clock_;

@@ -1,6 +1,8 @@
 #pragma once
 // What the log of a shard leads to: every store of the kernel, in one projection.
 
+#include <fmt/format.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -11,6 +13,7 @@
 #include "kernel/ingest/ingest_store.hpp"
 #include "kernel/retention/retention.hpp"
 #include "kernel/shard/outbox.hpp"
+#include "kernel/shard/residence.hpp"
 #include "kernel/shard/shard_processor.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
@@ -37,17 +40,31 @@ struct ShardPlace {
 /// Threads as projection::Projection says. At the end the projection goes first.
 struct ShardStores {
   shard::Timers timers;
+  shard::Residence residence{timers};
   shard::Outbox outbox;
   tenancy::TenancyStore tenancy;
   ingest::IngestStore ingest;
-  instance::WorkflowProjector workflows{timers};
+  instance::WorkflowProjector workflows{timers, place_of()};
   retention::RetentionProjector retention{timers};
-  trail::TrailProjector trail;
+  trail::TrailProjector trail{place_of()};
   std::unique_ptr<projection::Projection> projection;
 
+  ShardStores() {
+    std::string layout;
+    for (const projection::Projector* one : projectors()) {
+      layout += fmt::format("{}{}={}", layout.empty() ? "" : " ", one->name(), one->layout_version());
+    }
+    residence.set_layout(std::move(layout));
+  }
+  ShardStores(const ShardStores&) = delete;
+  ShardStores& operator=(const ShardStores&) = delete;
+
+  [[nodiscard]] record::PlaceOf place_of() {
+    return [this](const record::RecordView& record) { return residence.place(record); };
+  }
   /// In the order in which they apply.
   [[nodiscard]] std::vector<projection::Projector*> projectors() {
-    return {&timers, &outbox, &tenancy, &ingest, &workflows, &retention, &trail};
+    return {&timers, &residence, &outbox, &tenancy, &ingest, &workflows, &retention, &trail};
   }
   /// Opens the projection; errors as there.
   [[nodiscard]] base::Status open(const ShardPlace& place) {

@@ -28,6 +28,7 @@ struct Command {
   /// It withdraws or ends something: decided also from the reserve that is kept where there is no room for more.
   bool frees_room = false;
   std::uint32_t preparations = 0;  ///< how often something that its decision lacked was made ready
+  bool moves_tenant = false;       ///< a step of the tenant's move: also where the tenant is not, or not any more
   std::optional<Timer> timer{};    ///< that asks for it
 
   /// Pure; may be called again when a batch has to be undone, so it moves nothing out of itself. Reads the state as all

@@ -73,7 +73,7 @@ record::Draft effect_cancelled(const DecisionContext& context, std::string_view 
 }
 
 record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths) {
-  TRV_EXPECTS(deaths >= 1 && effect.position.value() > 0);
+  TRV_EXPECTS(effect.position.value() > 0);
   flatbuffers::FlatBufferBuilder& builder = record::payload_builder();
   const auto text = [&builder](const std::string& value) { return builder.CreateString(value); };
   const auto root =

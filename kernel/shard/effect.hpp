@@ -101,6 +101,7 @@ struct SettledTask {
                                            const SettledTask& task = {});
 [[nodiscard]] record::Draft effect_cancelled(const DecisionContext& context, std::string_view stream_kind,
                                              std::string_view stream_id, const EffectPlace& place);
+/// `deaths` = 0: its tenant moves to another shard.
 [[nodiscard]] record::Draft effect_parked(const DecisionContext& context, const Effect& effect, std::uint32_t deaths);
 [[nodiscard]] record::Draft effect_released(const DecisionContext& context, const Effect& effect);
 

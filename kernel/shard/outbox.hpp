@@ -13,11 +13,12 @@
 
 namespace trv::shard {
 
-/// An effect that goes out no more before it is released: the process died too often during a try.
+/// An effect that goes out no more before it is released: the process died too often during a try, or its tenant moves
+/// to another shard, where it is released.
 struct ParkedEffect {
   std::string id;  ///< within its tenant; 32 hexadecimal digits
   Effect effect;
-  std::uint32_t deaths = 0;  ///< ends of the process during a try
+  std::uint32_t deaths = 0;  ///< ends of the process during a try; 0: the tenant moves
   base::Timestamp parked;
 };
 

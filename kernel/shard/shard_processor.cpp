@@ -366,6 +366,12 @@ base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::
     pending.outcome = fail(base::Error(*lack_).in("nothing was changed"));
     return {};
   }
+  if (listeners_.check_here && !command.moves_tenant) {
+    if (base::Status here = listeners_.check_here(txn.txn(), command.tenant); !here) {
+      pending.outcome = fail(std::move(here).error());
+      return {};
+    }
+  }
   DecisionContext context{.tenant = command.tenant,
                           .actor = command.actor,
                           .now = now(),

@@ -57,6 +57,9 @@ struct ShardListeners {
   std::function<void()> ceded;
   /// Records up to `last` are durable and projected, also those that another process appended.
   std::function<void(log::Lsn last)> committed;
+  /// Whether a tenant may be changed in this shard, as the state shows it; the error is the command's refusal. May be
+  /// empty.
+  std::function<base::Status(const lmdb::Txn& state, const base::TenantId& tenant)> check_here;
   /// What the node's storage or the log says when it does not take a batch. May come often.
   std::function<void(const base::Error&)> failed;
   /// Whether there is room to store more; asked before each batch and by why_not_ready(), on any thread. The error's

@@ -55,6 +55,21 @@ base::Result<bool> Timers::contains(const lmdb::Txn& txn, const Timer& timer) co
   return table_.contains(txn, key_of(timer));
 }
 
+base::Status Timers::take_all(lmdb::WriteTxn& txn, const base::TenantId& tenant,
+                              const std::function<base::Status(const Timer&)>& take) const {
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, table_));
+  TRV_TRY_ASSIGN(auto entry, cursor.first());
+  while (entry) {
+    TRV_TRY_ASSIGN(const Timer timer, timer_of(entry->key));
+    if (timer.tenant == tenant) {
+      TRV_TRY(cursor.erase());
+      TRV_TRY(take(timer));
+    }
+    TRV_TRY_ASSIGN(entry, cursor.next());
+  }
+  return {};
+}
+
 base::Result<std::vector<Timer>> Timers::due(const lmdb::Txn& txn, base::Timestamp now, std::size_t count_max) const {
   std::vector<Timer> timers;
   TRV_TRY(lmdb::scan(txn, table_, {}, {}, lmdb::Direction::forward,

@@ -3,6 +3,7 @@
 // cancel them from events; the shard thread finds what is due. Nothing here reads a clock.
 
 #include <compare>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,9 @@ class Timers final : public projection::Projector {
   /// Idempotent: a timer that is not there is no error.
   [[nodiscard]] base::Status cancel(lmdb::WriteTxn& txn, const Timer& timer) const;
   [[nodiscard]] base::Result<bool> contains(const lmdb::Txn& txn, const Timer& timer) const;
+  /// Cancels every timer of the tenant and calls `take(timer)` for each; looks at all timers of the shard.
+  [[nodiscard]] base::Status take_all(lmdb::WriteTxn& txn, const base::TenantId& tenant,
+                                      const std::function<base::Status(const Timer&)>& take) const;
   /// Up to `count_max` timers due at or before `now`, earliest first.
   [[nodiscard]] base::Result<std::vector<Timer>> due(const lmdb::Txn& txn, base::Timestamp now,
                                                      std::size_t count_max) const;

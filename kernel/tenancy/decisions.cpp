@@ -70,6 +70,56 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const RequestMove& command) {
+  TRV_EXPECTS(context.tenant == base::system_tenant() && command.shards > 0);
+  const std::string& id = command.tenant.value();
+  if (command.tenant == base::system_tenant()) {
+    return fail(ErrorCode::invalid, "tenant 'system' is the platform itself, which stays in shard 0");
+  }
+  TRV_TRY_ASSIGN(const auto tenant, store.tenant(state, command.tenant));
+  if (!tenant) return fail(ErrorCode::not_found, fmt::format("tenant '{}' not found", id));
+  if (command.shards == 1) {
+    return fail(ErrorCode::invalid,
+                fmt::format("tenant '{}' cannot move: there is one shard; set `shards` in the configuration", id));
+  }
+  if (command.shard == 0 || command.shard >= command.shards) {
+    return fail(ErrorCode::invalid,
+                fmt::format("shard is {}; tenants live in the shards 1 to {}", command.shard, command.shards - 1));
+  }
+  const record::ShardId to(command.shard);
+  if (tenant->moves_to && *tenant->moves_to != to) {
+    return fail(ErrorCode::conflict, fmt::format("tenant '{}' is on its way to shard {}; wait until that is done", id,
+                                                 tenant->moves_to->value()));
+  }
+  if (tenant->moves_to || tenant->shard == to) return Decision{};
+  FlatBufferBuilder builder;
+  const auto name = builder.CreateString(id);
+  const auto root = schema::tenancy::CreateTenantMoveRequested(
+      builder, name, static_cast<std::uint32_t>(tenant->shard.value()), static_cast<std::uint32_t>(to.value()));
+  return one(shard::draft(context, "tenant", id, move_requested_type, record::finish(builder, root)));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const RecordMove& command) {
+  TRV_EXPECTS(context.tenant == base::system_tenant());
+  const std::string& id = command.move.tenant.value();
+  TRV_TRY_ASSIGN(const auto under_way, store.move(state, command.move.tenant));
+  TRV_TRY_ASSIGN(const auto tenant, store.tenant(state, command.move.tenant));
+  if (!under_way || under_way->number != command.move.number || !tenant) return Decision{};
+  const bool is_placed = tenant->shard == under_way->to;
+  if (is_placed != (command.step == MoveStep::finished)) return Decision{};
+  FlatBufferBuilder builder;
+  const auto name = builder.CreateString(id);
+  if (command.step == MoveStep::finished) {
+    return one(shard::draft(context, "tenant", id, move_finished_type,
+                            record::finish(builder, schema::tenancy::CreateTenantMoveFinished(builder, name))));
+  }
+  const auto shard = static_cast<std::uint32_t>(under_way->to.value());
+  return one(shard::draft(context, "tenant", id, moved_type,
+                          record::finish(builder, schema::tenancy::CreateTenantMoved(builder, name, shard))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const CreateTenant& command) {
   TRV_EXPECTS(context.tenant == command.id && !command.id.empty());
   TRV_TRY_ASSIGN(const bool existing, store.is_here(state, command.id));

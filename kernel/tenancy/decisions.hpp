@@ -27,6 +27,29 @@ struct PlaceTenant {
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const PlaceTenant& command);
 
+struct RequestMove {
+  base::TenantId tenant;
+  std::uint64_t shard = 0;
+  std::uint32_t shards = 1;  ///< how many the cluster has
+};
+/// In the system tenant, on shard 0. A tenant that lives in that shard already, or moves there, is left alone: no
+/// events. Errors: not_found; invalid for the system tenant and for a shard in which no tenant can live; conflict while
+/// it moves to another one.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const RequestMove& command);
+
+enum class MoveStep {
+  placed,    ///< the tenant has arrived: requests go to its new shard
+  finished,  ///< nothing is left to do
+};
+struct RecordMove {
+  Move move;
+  MoveStep step = MoveStep::placed;
+};
+/// In the system tenant, on shard 0. A step that is recorded already, or of another move: no events.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const RecordMove& command);
+
 struct CreateTenant {
   base::TenantId id;
   std::string display_name;

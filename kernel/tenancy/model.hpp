@@ -21,6 +21,16 @@ struct Tenant {
   std::string display_name;
   record::ShardId shard;
   base::Timestamp created;
+  std::optional<record::ShardId> came_from = std::nullopt;  ///< the shard in which it lived before
+  std::optional<record::ShardId> moves_to = std::nullopt;   ///< also while the last steps are left to do there
+};
+
+/// A move that is not finished.
+struct Move {
+  base::TenantId tenant;
+  std::uint64_t number = 0;  ///< lsn of trv.tenant.move_requested
+  record::ShardId from;
+  record::ShardId to;
 };
 
 /// How many days what has ended is kept; 0 = for ever.
@@ -30,6 +40,9 @@ struct Retention {
   friend bool operator==(const Retention&, const Retention&) = default;
 };
 inline constexpr std::uint32_t retention_days_max = 36'500;
+inline constexpr std::string_view move_requested_type = "trv.tenant.move_requested";
+inline constexpr std::string_view moved_type = "trv.tenant.moved";
+inline constexpr std::string_view move_finished_type = "trv.tenant.move_finished";
 inline constexpr std::string_view retention_set_type = "trv.tenant.retention_set";
 inline constexpr std::string_view retention_applied_type = "trv.retention.applied";
 

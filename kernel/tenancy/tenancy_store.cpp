@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "events/record/payload.hpp"
+#include "events/record/row.hpp"
 #include "events/schema/plugin_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/big_endian.hpp"
@@ -37,6 +38,13 @@ std::string owner_key(const Token& token) {
   return key + token.id;
 }
 
+std::string hash_key(std::string_view tenant, const base::Digest& hash) {
+  return scoped(tenant, base::as_text(base::BytesView(hash)));
+}
+std::string hash_key(const Token& token) {
+  return hash_key(token.tenant.value(), token.hash);
+}
+
 std::string shard_key(record::ShardId shard) {
   return std::to_string(shard.value());
 }
@@ -59,6 +67,18 @@ Result<Tenant> tenant_of(base::BytesView row) {
     return Tenant{base::TenantId(text_of(event.tenant())), std::string(text_of(event.display_name())),
                   record::ShardId(event.shard()), record.time()};
   });
+}
+
+Result<Move> move_of(std::string_view tenant, base::BytesView row) {
+  Move move{.tenant = base::TenantId(tenant), .number = 0, .from = {}, .to = {}};
+  std::uint64_t from = 0;
+  std::uint64_t to = 0;
+  record::RowReader reader(row);
+  reader >> move.number >> from >> to;
+  TRV_TRY(reader.finish("the row of a move"));
+  move.from = record::ShardId(from);
+  move.to = record::ShardId(to);
+  return move;
 }
 
 Result<Member> member_of(base::BytesView row) {
@@ -177,6 +197,8 @@ Result<std::vector<Value>> list(const lmdb::Txn& txn, const lmdb::Table& table, 
 base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(tenants_, txn.create_table("tenancy_tenants"));
   TRV_TRY_ASSIGN(tenants_in_, txn.create_table("tenancy_tenants_in"));
+  TRV_TRY_ASSIGN(placements_, txn.create_table("tenancy_placements"));
+  TRV_TRY_ASSIGN(moves_, txn.create_table("tenancy_moves"));
   TRV_TRY_ASSIGN(created_, txn.create_table("tenancy_created"));
   TRV_TRY_ASSIGN(retention_, txn.create_table("tenancy_retention"));
   TRV_TRY_ASSIGN(members_, txn.create_table("tenancy_members"));
@@ -199,23 +221,23 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
   const std::string key = scoped(tenant, event.stream_id());
   if (type == "trv.tenant.placed") {
     TRV_TRY_ASSIGN(const Tenant placed, tenant_of(event.stored()));
-    TRV_TRY_ASSIGN(const std::uint64_t before, tenants_in(txn, placed.shard));
-    TRV_TRY(tenants_in_.put(txn, shard_key(placed.shard), base::as_bytes(std::to_string(before + 1))));
+    TRV_TRY(add_tenants_in(txn, placed.shard, 1));
     return tenants_.put(txn, placed.id.value(), event.stored());
   }
+  if (type == move_requested_type || type == moved_type || type == move_finished_type) return apply_move(txn, event);
   if (type == "trv.tenant.created") return created_.put(txn, tenant, base::BytesView());
   if (type == retention_set_type) return retention_.put(txn, tenant, event.stored());
   if (type == "trv.member.added") return members_.put(txn, key, event.stored());
   if (type == "trv.token.issued") {
     TRV_TRY_ASSIGN(const Token token, token_of(event.stored()));
-    TRV_TRY(token_hashes_.put(txn, base::BytesView(token.hash), base::as_bytes(key)));
+    TRV_TRY(token_hashes_.put(txn, hash_key(token), base::as_bytes(key)));
     if (token.role == Role::owner) TRV_TRY(owner_tokens_.put(txn, owner_key(token), base::as_bytes(token.id)));
     return tokens_.put(txn, key, event.stored());
   }
   if (type == "trv.token.revoked") {
     TRV_TRY_ASSIGN(const auto token, find(txn, tokens_, key, token_of));
     if (!token) return {};
-    TRV_TRY(token_hashes_.erase(txn, base::BytesView(token->hash)));
+    TRV_TRY(token_hashes_.erase(txn, hash_key(*token)));
     if (token->role == Role::owner) TRV_TRY(owner_tokens_.erase(txn, owner_key(*token)));
     TRV_TRY(tokens_.erase(txn, key));
     return {};
@@ -250,9 +272,73 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
   return {};
 }
 
+base::Status TenancyStore::add_tenants_in(lmdb::WriteTxn& txn, record::ShardId shard, std::int64_t more) {
+  TRV_TRY_ASSIGN(const std::uint64_t before, tenants_in(txn, shard));
+  const std::string now = std::to_string(static_cast<std::int64_t>(before) + more);
+  return tenants_in_.put(txn, shard_key(shard), base::as_bytes(now));
+}
+
+base::Status TenancyStore::apply_move(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  const std::string tenant(event.stream_id());
+  std::string row;
+  if (event.type() == move_requested_type) {
+    TRV_TRY_ASSIGN(const auto* requested, record::payload_of<schema::tenancy::TenantMoveRequested>(event));
+    record::RowWriter(row) << event.lsn().value() << std::uint64_t{requested->from()} << std::uint64_t{requested->to()};
+    return moves_.put(txn, tenant, base::as_bytes(row));
+  }
+  if (event.type() == move_finished_type) {
+    TRV_TRY(moves_.erase(txn, tenant));
+    return {};
+  }
+  TRV_TRY_ASSIGN(const auto under_way, move(txn, base::TenantId(tenant)));
+  if (!under_way) return fail(ErrorCode::corrupt, fmt::format("tenant '{}' moved without a request", tenant));
+  TRV_TRY(add_tenants_in(txn, under_way->from, -1));
+  TRV_TRY(add_tenants_in(txn, under_way->to, 1));
+  record::RowWriter(row) << under_way->to.value() << under_way->from.value();
+  return placements_.put(txn, tenant, base::as_bytes(row));
+}
+
+Result<std::optional<Move>> TenancyStore::move(const lmdb::Txn& txn, const base::TenantId& tenant) const {
+  TRV_EXPECTS(!tenant.empty());
+  TRV_TRY_ASSIGN(const auto row, moves_.get(txn, tenant.value()));
+  if (!row) return std::nullopt;
+  TRV_TRY_ASSIGN(Move found, move_of(tenant.value(), *row));
+  return found;
+}
+
+Result<std::vector<Move>> TenancyStore::moves(const lmdb::Txn& txn, std::size_t count_max) const {
+  std::vector<Move> found;
+  TRV_TRY(lmdb::scan(txn, moves_, {}, {}, lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView row) -> Result<lmdb::Visit> {
+                       if (found.size() == count_max) return lmdb::Visit::stop;
+                       TRV_TRY_ASSIGN(Move one, move_of(base::as_text(key), row));
+                       found.push_back(std::move(one));
+                       return lmdb::Visit::go_on;
+                     }));
+  return found;
+}
+
+base::Status TenancyStore::add_placement(const lmdb::Txn& txn, Tenant& tenant) const {
+  TRV_TRY_ASSIGN(const auto row, placements_.get(txn, tenant.id.value()));
+  if (row) {
+    std::uint64_t shard = 0;
+    std::uint64_t before = 0;
+    record::RowReader reader(*row);
+    reader >> shard >> before;
+    TRV_TRY(reader.finish("the placement of a tenant"));
+    tenant.shard = record::ShardId(shard);
+    tenant.came_from = record::ShardId(before);
+  }
+  TRV_TRY_ASSIGN(const auto under_way, move(txn, tenant.id));
+  if (under_way) tenant.moves_to = under_way->to;
+  return {};
+}
+
 Result<std::optional<Tenant>> TenancyStore::tenant(const lmdb::Txn& txn, const base::TenantId& id) const {
   if (id.empty()) return std::nullopt;
-  return find(txn, tenants_, id.value(), tenant_of);
+  TRV_TRY_ASSIGN(auto found, find(txn, tenants_, id.value(), tenant_of));
+  if (found) TRV_TRY(add_placement(txn, *found));
+  return found;
 }
 
 Result<std::uint64_t> TenancyStore::tenants_in(const lmdb::Txn& txn, record::ShardId shard) const {
@@ -280,7 +366,9 @@ Result<Retention> TenancyStore::retention(const lmdb::Txn& txn, const base::Tena
 
 Result<std::vector<Tenant>> TenancyStore::tenants(const lmdb::Txn& txn, std::string_view after,
                                                   std::size_t count_max) const {
-  return list(txn, tenants_, "", after, count_max, tenant_of);
+  TRV_TRY_ASSIGN(auto found, list(txn, tenants_, "", after, count_max, tenant_of));
+  for (Tenant& one : found) TRV_TRY(add_placement(txn, one));
+  return found;
 }
 
 Result<std::optional<Member>> TenancyStore::member(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -298,8 +386,9 @@ Result<std::optional<Token>> TenancyStore::token(const lmdb::Txn& txn, const bas
   return find(txn, tokens_, scoped(tenant.value(), id), token_of);
 }
 
-Result<std::optional<Token>> TenancyStore::token_by_hash(const lmdb::Txn& txn, const base::Digest& hash) const {
-  TRV_TRY_ASSIGN(const auto key, token_hashes_.get(txn, base::BytesView(hash)));
+Result<std::optional<Token>> TenancyStore::token_by_hash(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                         const base::Digest& hash) const {
+  TRV_TRY_ASSIGN(const auto key, token_hashes_.get(txn, hash_key(tenant.value(), hash)));
   if (!key) return std::nullopt;
   return find(txn, tokens_, std::string(base::as_text(*key)), token_of);
 }

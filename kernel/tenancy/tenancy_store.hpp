@@ -14,12 +14,15 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 5; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 6; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
   /// Shard 0 alone knows tenants and packages; everything else is in the tenant's own shard.
   [[nodiscard]] base::Result<std::optional<Tenant>> tenant(const lmdb::Txn& txn, const base::TenantId& id) const;
+  /// Those that are not finished, in the order of their tenants. In shard 0.
+  [[nodiscard]] base::Result<std::vector<Move>> moves(const lmdb::Txn& txn, std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<Move>> move(const lmdb::Txn& txn, const base::TenantId& tenant) const;
   /// How many tenants live in that shard.
   [[nodiscard]] base::Result<std::uint64_t> tenants_in(const lmdb::Txn& txn, record::ShardId shard) const;
   /// Whether the tenant was created in this shard.
@@ -35,8 +38,9 @@ class TenancyStore final : public projection::Projector {
                                                           std::string_view after, std::size_t count_max) const;
   [[nodiscard]] base::Result<std::optional<Token>> token(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                          std::string_view id) const;
-  /// The token whose text has this SHA-256, in whatever tenant.
-  [[nodiscard]] base::Result<std::optional<Token>> token_by_hash(const lmdb::Txn& txn, const base::Digest& hash) const;
+  /// The token of the tenant whose text has this SHA-256.
+  [[nodiscard]] base::Result<std::optional<Token>> token_by_hash(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                 const base::Digest& hash) const;
   [[nodiscard]] base::Result<std::vector<Token>> tokens(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                         std::string_view after, std::size_t count_max) const;
   /// Whether the tenant has an owner token besides `id` that has not expired at `now`.
@@ -61,9 +65,14 @@ class TenancyStore final : public projection::Projector {
 
  private:
   [[nodiscard]] base::Status add_outcome(const lmdb::Txn& txn, Package& package) const;
+  [[nodiscard]] base::Status add_placement(const lmdb::Txn& txn, Tenant& tenant) const;
+  [[nodiscard]] base::Status add_tenants_in(lmdb::WriteTxn& txn, record::ShardId shard, std::int64_t more);
+  [[nodiscard]] base::Status apply_move(lmdb::WriteTxn& txn, const record::RecordView& event);
 
   lmdb::Table tenants_;
   lmdb::Table tenants_in_;
+  lmdb::Table placements_;  ///< tenant → shard, and that before; of tenants that have moved
+  lmdb::Table moves_;       ///< tenant → Move
   lmdb::Table created_;
   lmdb::Table retention_;
   lmdb::Table members_;

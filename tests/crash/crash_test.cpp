@@ -209,8 +209,20 @@ class CrashTest : public testing::Test {
     return positions;
   }
 
+  /// What the tenant's list gives, a follower gets too, and nothing comes twice.
+  void the_stream_is_the_list() {
+    const auto events = platform_.list("/v1/tenants/acme/events?after=0&limit=500");
+    ASSERT_TRUE(events) << events.error().message();
+    std::vector<std::string> positions;
+    for (const auto& event : *events) positions.emplace_back(event.at("position").as_string());
+    EXPECT_EQ(std::set<std::string>(positions.begin(), positions.end()).size(), positions.size());
+    ASSERT_FALSE(positions.empty());
+    EXPECT_EQ(followed(positions.back()), positions) << "a follower gets another sequence than the list";
+  }
+
   /// After everything was stopped: the log, the projection, the trail and the services agree.
-  void everything_happened_once(const Deliveries& deliveries, std::string_view summary) {
+  void everything_happened_once(const Deliveries& deliveries, std::string_view summary, bool may_repeat = true,
+                                std::string_view earlier_checkpoint = {}) {
     const auto facts = aftermath::read_log(platform_.data_folder(), "acme");
     ASSERT_TRUE(facts) << facts.error().message();
     std::map<std::string, int> instances_of;
@@ -239,11 +251,15 @@ class CrashTest : public testing::Test {
       EXPECT_TRUE(facts->effects.contains(key)) << key << " is in no log";
     }
 
+    if (!may_repeat) {
+      EXPECT_EQ(journal.repeated, 0U) << "a call was made again that nothing had cut off";
+    }
+
     const auto replayed = aftermath::replay(platform_.data_folder(), folder_ / "rebuilt");
     ASSERT_TRUE(replayed) << replayed.error().message();
     EXPECT_TRUE(replayed->reused) << "the projection was not trusted";
     EXPECT_EQ(base::to_hex(replayed->live), base::to_hex(replayed->rebuilt)) << "replay is not what was live";
-    const auto audited = aftermath::audit(platform_.data_folder(), "acme", folder_ / "export");
+    const auto audited = aftermath::audit(platform_.data_folder(), "acme", folder_ / "export", earlier_checkpoint);
     ASSERT_TRUE(audited) << audited.error().message();
     EXPECT_EQ(audited->problems, "");
     EXPECT_EQ(audited->entries, facts->records);
@@ -303,6 +319,68 @@ TEST_F(CrashTest, a_stop_under_load_is_clean_and_loses_nothing) {
   EXPECT_EQ(platform_.stop(10s), 0);
   platform_.kill_services();
   everything_happened_once(deliveries, "3 stops");
+}
+
+/// The tenant moves between the shards 1 to 3 while it works.
+class MoveCrashTest : public CrashTest {
+ protected:
+  MoveCrashTest() { ::setenv("TRAV_SHARDS", "4", 1); }
+  ~MoveCrashTest() override { ::unsetenv("TRAV_SHARDS"); }
+
+  /// Whether the tenant is there, and nothing of the move is left to do.
+  bool has_moved(std::uint32_t shard) {
+    const auto deadline = Steady::now() + 90s;
+    while (Steady::now() < deadline) {
+      const auto status = platform_.move_tenant(shard);
+      if (status && *status == 200) return true;
+      std::this_thread::sleep_for(50ms);
+    }
+    return false;
+  }
+};
+
+TEST_F(MoveCrashTest, a_tenant_that_moves_while_it_works_loses_nothing_and_doubles_nothing) {
+  const auto checkpoint = platform_.ask("GET", "/v1/tenants/acme/audit/checkpoint");
+  ASSERT_TRUE(checkpoint) << checkpoint.error().message();
+  Deliveries deliveries(platform_, 1);
+  for (const std::uint32_t to : {2U, 3U, 1U, 3U}) {
+    std::this_thread::sleep_for(200ms);
+    ASSERT_TRUE(has_moved(to)) << to;
+  }
+  deliveries.finish();
+  EXPECT_EQ(deliveries.surprises, std::vector<std::string>());
+  wait_until_all_ended();
+  the_stream_is_the_list();
+  EXPECT_EQ(platform_.stop(20s), 0);
+  platform_.kill_services();
+  everything_happened_once(deliveries, "4 moves", false, *checkpoint);
+}
+
+TEST_F(MoveCrashTest, a_move_that_kill_9_cuts_off_is_finished_by_the_next_start) {
+  const std::uint64_t seed = seed_of_this_run();
+  SCOPED_TRACE(fmt::format("TRV_CRASH_SEED={}", seed));
+  fmt::print("TRV_CRASH_SEED={}\n", seed);
+  base::SimulatedRandom random(seed);
+  Deliveries deliveries(platform_, seed + 1);
+  const int rounds = std::min(kills_of_this_run(), 15);
+  for (int round = 0; round < rounds; ++round) {
+    SCOPED_TRACE(fmt::format("round {}", round));
+    // Whatever it answers: another move may be under way yet, and the process ends meanwhile.
+    std::thread asks([this, to = static_cast<std::uint32_t>(1 + round % 3)] { (void)platform_.move_tenant(to); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(random.below(120)));
+    platform_.kill();
+    asks.join();
+    const auto started = platform_.start();
+    ASSERT_TRUE(started) << started.error().message();
+  }
+  ASSERT_TRUE(has_moved(2));
+  deliveries.finish();
+  EXPECT_EQ(deliveries.surprises, std::vector<std::string>());
+  wait_until_all_ended();
+  the_stream_is_the_list();
+  EXPECT_EQ(platform_.stop(20s), 0);
+  platform_.kill_services();
+  everything_happened_once(deliveries, fmt::format("{} kills", rounds));
 }
 
 }  // namespace

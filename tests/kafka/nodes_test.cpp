@@ -126,6 +126,27 @@ class Nodes : public testing::Test {
     return insist(node, token, "POST", fmt::format("/v1/tenants/{}/workflows/demo/hello/instances", tenant), "{}",
                   {{"Idempotency-Key", key}, {"Content-Type", "application/json"}});
   }
+  /// Whether the tenant lives in that shard, and nothing of the move is left to do.
+  bool move(std::size_t node, const std::string& tenant, std::uint32_t shard) {
+    return eventually([&] {
+      return ask(*daemons_[node], operator_, "POST", fmt::format("/v1/tenants/{}/move", tenant),
+                 fmt::format(R"({{"shard":{}}})", shard))
+                 .status == 200;
+    });
+  }
+  std::vector<std::string> positions(std::size_t node, const std::string& tenant, const std::string& token) {
+    std::vector<std::string> all;
+    for (std::string after = "0";;) {
+      const Answer page =
+          insist(node, token, "GET", fmt::format("/v1/tenants/{}/events?limit=500&after={}", tenant, after));
+      EXPECT_EQ(page.status, 200) << page.body;
+      if (page.status != 200) return all;
+      const auto value = page.value();
+      for (const auto& event : value.at("items").as_array()) all.emplace_back(event.at("position").as_string());
+      if (value.at("items").as_array().size() < 500) return all;
+      after = all.back();
+    }
+  }
   std::size_t instances(std::size_t node, const std::string& tenant, const std::string& token) {
     const Answer listed = insist(node, token, "GET", fmt::format("/v1/tenants/{}/instances?limit=500", tenant));
     EXPECT_EQ(listed.status, 200) << listed.body;
@@ -200,6 +221,54 @@ TEST_F(Nodes, any_node_answers_for_every_tenant_and_each_shard_has_one_owner) {
     EXPECT_EQ(run(1, fmt::format("tenant-{}", i), tokens[i], "key-2").status, 201);
   }
   EXPECT_EQ(daemons_[1]->stop(), 0);
+}
+
+TEST_F(Nodes, a_tenant_moves_between_shards_of_different_owners_while_its_work_goes_on) {
+  start(0);
+  ASSERT_TRUE(own({4, 0, 0}));
+  start(1);
+  ASSERT_TRUE(own({2, 2, 0}));
+  const std::string token = create_tenant(0, "acme");
+  ASSERT_FALSE(token.empty());
+  ASSERT_EQ(run(0, "acme", token, "first").status, 201);
+  const std::vector<std::string> before = positions(0, "acme", token);
+  std::atomic<bool> is_over = false;
+  std::array<std::size_t, 2> acknowledged{};
+  std::vector<std::thread> clients;
+  for (std::size_t node : {0, 1}) {
+    clients.emplace_back([&, node] {
+      for (std::size_t key = 0; !is_over; ++key) {
+        const long status = run(node, "acme", token, fmt::format("{}-{}", node, key)).status;
+        EXPECT_TRUE(status == 201 || status == 200) << status;
+        ++acknowledged[node];
+      }
+    });
+  }
+  // Of three shards, two at least have different owners.
+  for (const std::uint32_t to : {2U, 3U, 1U, 2U}) EXPECT_TRUE(move(to % 2, "acme", to)) << to;
+  is_over = true;
+  for (std::thread& client : clients) client.join();
+  EXPECT_GT(acknowledged[0], 0U);
+  EXPECT_GT(acknowledged[1], 0U);
+  const std::vector<std::string> after = positions(1, "acme", token);
+  EXPECT_EQ(std::set<std::string>(after.begin(), after.end()).size(), after.size());
+  ASSERT_GE(after.size(), before.size());
+  EXPECT_TRUE(std::equal(before.begin(), before.end(), after.begin())) << "positions of before stay valid";
+  EXPECT_EQ(positions(0, "acme", token), after);
+  EXPECT_EQ(run(1, "acme", token, "first").status, 200) << "the same key";
+
+  // A node that dies in the middle of a move: the next owners finish it.
+  std::thread asks([&] { (void)ask(*daemons_[0], operator_, "POST", "/v1/tenants/acme/move", R"({"shard":3})"); });
+  std::this_thread::sleep_for(15ms);
+  kill(1);
+  asks.join();
+  ASSERT_TRUE(own({4, 0, 0}));
+  EXPECT_TRUE(move(0, "acme", 3));
+  const std::vector<std::string> at_last = positions(0, "acme", token);
+  ASSERT_GE(at_last.size(), after.size());
+  EXPECT_TRUE(std::equal(after.begin(), after.end(), at_last.begin()));
+  EXPECT_EQ(run(0, "acme", token, "last").status, 201);
+  EXPECT_EQ(daemons_[0]->stop(), 0) << daemons_[0]->complaints();
 }
 
 TEST_F(Nodes, first_starts_at_once_make_one_set_of_keys_and_one_operator) {

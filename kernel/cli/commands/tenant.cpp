@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/progress_line.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/serialize.hpp"
 
 namespace trv::cli {
 namespace {
 
-const std::vector<Field> fields = {{"ID", "id"}, {"NAME", "display_name"}, {"CREATED", "created", Fit::time}};
+const std::vector<Field> fields = {
+    {"ID", "id"}, {"NAME", "display_name"}, {"SHARD", "shard"}, {"CREATED", "created", Fit::time}};
 
 struct TenantArguments {
   std::string id;
@@ -18,7 +20,11 @@ struct TenantArguments {
   std::string cursor;
   std::string instances_days;
   std::string events_days;
+  std::string shard;
 };
+
+/// The server answers after some seconds while a tenant moves.
+constexpr int move_requests_max = 360;
 
 base::Result<std::int64_t> days_of(std::string_view option, const std::string& text) {
   const bool digits = !text.empty() && text.size() <= 9 && text.find_first_not_of("0123456789") == std::string::npos;
@@ -88,13 +94,39 @@ base::Result<ExitCode> create(Session& session, const TenantArguments& arguments
   return ExitCode::ok;
 }
 
+base::Result<ExitCode> move(Session& session, const TenantArguments& arguments) {
+  const std::string& text = arguments.shard;
+  const bool digits = !text.empty() && text.size() <= 3 && text.find_first_not_of("0123456789") == std::string::npos;
+  if (!digits) {
+    return base::fail(base::ErrorCode::invalid, fmt::format("--shard '{}' is not the number of a shard", text));
+  }
+  const HttpRequest request{.method = "POST",
+                            .target = "/v1/tenants/" + percent_encoded(arguments.id) + "/move",
+                            .content_type = "application/json",
+                            .body = json::serialize(json::Value{{"shard", std::stoi(text)}})};
+  ProgressLine progress(session.world());
+  for (int i = 0; i < move_requests_max; ++i) {
+    TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::operator_, request));
+    if (response.status != 202) {
+      progress.clear();
+      session.print_object(response, {{"id", "id"}, {"shard", "shard"}});
+      return ExitCode::ok;
+    }
+    progress.show(fmt::format("tenant {} moves to shard {}: calls under way end first", arguments.id, text));
+  }
+  return base::fail(base::ErrorCode::unavailable,
+                    fmt::format("tenant '{}' is not in shard {} yet; it goes on moving: see `trav tenant show {}`",
+                                arguments.id, text, arguments.id));
+}
+
 }  // namespace
 
 void add_tenant(CommandTree& tree) {
   Noun noun = tree.noun("tenant", "Tenants: the organisations on a server");
   noun.example("trav tenant create acme --name 'Acme Ltd.'")
       .example("trav tenant list --output json")
-      .example("trav tenant retention --instances-days 365");
+      .example("trav tenant retention --instances-days 365")
+      .example("trav tenant move acme --shard 3");
   const auto arguments = std::make_shared<TenantArguments>();
   noun.verb("create", "Make a tenant and its first owner token (operator)")
       .argument("ID", arguments->id, "A DNS label: a-z, 0-9 and '-'")
@@ -107,6 +139,10 @@ void add_tenant(CommandTree& tree) {
                                   {.target = "/v1/tenants", .limit = arguments->limit, .cursor = arguments->cursor},
                                   fields, "No tenants yet: trav tenant create ID");
       });
+  noun.verb("move", "Move a tenant to another shard while its work goes on (operator)")
+      .argument("TENANT", arguments->id, "The tenant")
+      .option("--shard", "N", arguments->shard, "From 1 to the number of shards, minus one")
+      .does([arguments](Session& session) { return move(session, *arguments); });
   noun.verb("retention", "Show or set how long what has ended is kept")
       .option("--instances-days", "N", arguments->instances_days,
               "Instances that ended, their steps, idempotency keys and outcomes; 0 = for ever")
@@ -117,7 +153,11 @@ void add_tenant(CommandTree& tree) {
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const HttpResponse response,
                        session.call(Speaker::anybody, {.target = "/v1/tenants/" + percent_encoded(arguments->id)}));
-        session.print_object(response, {{"id", "id"}, {"name", "display_name"}, {"created", "created"}});
+        session.print_object(response, {{"id", "id"},
+                                        {"name", "display_name"},
+                                        {"created", "created"},
+                                        {"shard", "shard"},
+                                        {"moves to", "moves_to"}});
         return ExitCode::ok;
       });
 }

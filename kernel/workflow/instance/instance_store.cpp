@@ -204,9 +204,9 @@ base::Result<Page<InstanceSummary>> InstanceStore::list(const lmdb::Txn& txn, co
 }
 
 // Ids are in order of time, as records are; within a millisecond they need not be.
-base::Result<std::optional<record::Lsn>> InstanceStore::first_record(const lmdb::Txn& txn) const {
+base::Status InstanceStore::first_records(
+    const lmdb::Txn& txn, const std::function<base::Status(const base::TenantId&, record::Lsn)>& visit) const {
   constexpr std::size_t time_bytes = 6;  // of a UUID version 7
-  std::optional<record::Lsn> first;
   TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, tables_.instances));
   TRV_TRY_ASSIGN(auto entry, cursor.first());
   while (entry) {
@@ -214,17 +214,18 @@ base::Result<std::optional<record::Lsn>> InstanceStore::first_record(const lmdb:
     const std::size_t prefix = key.find('\0') + 1;
     TRV_ASSERT(prefix > 0 && key.size() > prefix + time_bytes);
     const std::string oldest = key.substr(0, prefix + time_bytes);
+    record::Lsn first(UINT64_MAX);
     while (entry && lmdb::begins_with(entry->key, base::as_bytes(oldest))) {
       TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(entry->value));
-      const record::Lsn lsn(row.first_lsn);
-      first = first ? std::min(*first, lsn) : lsn;
+      first = std::min(first, record::Lsn(row.first_lsn));
       TRV_TRY_ASSIGN(entry, cursor.next());
     }
+    TRV_TRY(visit(base::TenantId(key.substr(0, prefix - 1)), first));
     const auto next_tenant = lmdb::after_prefix(base::as_bytes(key).first(prefix));
     if (!next_tenant) break;
     TRV_TRY_ASSIGN(entry, cursor.seek(*next_tenant));
   }
-  return first;
+  return {};
 }
 
 }  // namespace trv::instance

@@ -13,7 +13,7 @@
 namespace trv::instance {
 
 struct Run {
-  std::uint64_t first = 0;  ///< an lsn
+  std::uint64_t first = 0;  ///< a place in the tenant's history; see record/stays.hpp
   std::uint64_t count = 0;  ///< at least 1
 
   friend bool operator==(const Run&, const Run&) = default;

@@ -146,7 +146,7 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   row.sha256 = digest_of(started->sha256());
   row.trigger = text_of(started->trigger());
   row.started_ns = event.time().ns();
-  row.first_lsn = event.lsn().value();
+  row.first_lsn = place_of_(event).value();
   row.steps = 1;
   row.data = text_of(started->input());
   row.error = text_of(started->error());
@@ -154,7 +154,7 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
     TRV_TRY(tables_.start_keys.put(txn, start_key(event.tenant(), row.trigger), instance->bytes()));
   }
   row.updated_ns = event.time().ns();
-  add_position(held_.positions, event.lsn());
+  add_position(held_.positions, place_of_(event));
   return move(txn, row, started->continuation());
 }
 
@@ -169,7 +169,7 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
     return base::fail(base::ErrorCode::corrupt, fmt::format("{} at lsn {} is about an instance that never started",
                                                             event.type(), event.lsn().value()));
   }
-  add_position(held_.positions, event.lsn());
+  add_position(held_.positions, place_of_(event));
   TRV_TRY_ASSIGN(const auto task, task_event_in(event));
   InstanceRow& row = held_.row;
   if (is_effect && !task) {
@@ -357,7 +357,7 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     if (task->output) row.data = *task->output;
     if (task->context) {
       held_.context = *task->context;
-      row.context_lsn = event.lsn().value();
+      row.context_lsn = place_of_(event).value();
     }
     if (task->outcome == "faulted") row.error = task->error.value_or("");
     if (type == shard::effect_requested_type) {

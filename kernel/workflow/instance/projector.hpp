@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "events/projection/projector.hpp"
+#include "events/record/stays.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/positions.hpp"
 #include "kernel/workflow/instance/row.hpp"
@@ -23,10 +24,11 @@ namespace trv::instance {
 class WorkflowProjector final : public projection::Projector {
  public:
   /// `timers` must outlive the projector and be before it among the projection's projectors.
-  explicit WorkflowProjector(const shard::Timers& timers) : timers_(timers) {}
+  explicit WorkflowProjector(const shard::Timers& timers, record::PlaceOf place_of = record::place_without_moves)
+      : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 5; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 6; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -71,6 +73,7 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status write_parts(lmdb::WriteTxn& txn);
 
   const shard::Timers& timers_;
+  const record::PlaceOf place_of_;
   Tables tables_;
   Held held_;
   std::string encoded_;  ///< reused: the row to write

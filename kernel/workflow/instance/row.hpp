@@ -39,8 +39,8 @@ struct InstanceRow {
   base::Digest sha256{};
   std::string trigger;
   std::int64_t started_ns = 0;
-  std::uint64_t first_lsn = 0;    ///< of trv.instance.started
-  std::uint64_t context_lsn = 0;  ///< of the last event that brought a context; 0 = none
+  std::uint64_t first_lsn = 0;    ///< place of trv.instance.started in the tenant's history; see record/stays.hpp
+  std::uint64_t context_lsn = 0;  ///< place of the last event that brought a context; 0 = none
   std::string positions;          ///< runs of positions, the latest
   std::uint64_t steps = 0;
   std::int64_t updated_ns = 0;

@@ -95,6 +95,7 @@ struct InstanceDetail {
 
 /// One step of an instance's timeline, as its records say it.
 struct InstanceStep {
+  record::ShardId shard;
   record::Lsn lsn;
   base::Timestamp time;
   std::string type;  ///< of the event, for example trv.task.completed
@@ -110,7 +111,8 @@ struct InstanceStep {
   std::string error;          ///< JSON, where there was one
 };
 
-/// Records by position, to read what the projection does not hold twice. Error: not_found for one that is not there.
+/// Records by their place in the tenant's history, to read what the projection does not hold twice. Error: not_found
+/// for one that is not there.
 using RecordAt = std::function<base::Result<record::Record>(record::Lsn)>;
 
 class InstanceStore {
@@ -152,9 +154,11 @@ class InstanceStore {
   [[nodiscard]] base::Result<Page<InstanceStep>> timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                           const InstanceId& id, std::string_view cursor,
                                                           std::size_t count_max, const RecordAt& record_at) const;
-  /// Of the instances of all tenants, the first record that is read for one of them. nullopt: there are none. Looks at
-  /// the oldest of each tenant.
-  [[nodiscard]] base::Result<std::optional<record::Lsn>> first_record(const lmdb::Txn& txn) const;
+  /// Calls visit(tenant, place) for each tenant that has instances, with the first record that is read for one of them.
+  /// Looks at the oldest of each tenant.
+  [[nodiscard]] base::Status first_records(
+      const lmdb::Txn& txn,
+      const std::function<base::Status(const base::TenantId& tenant, record::Lsn place)>& visit) const;
   /// Calls visit(time, id) for the instances that have ended, the one that ended first first, until it answers stop.
   [[nodiscard]] base::Status oldest_ended(
       const lmdb::Txn& txn, const base::TenantId& tenant,

@@ -60,6 +60,7 @@ base::Result<std::vector<Run>> runs_from(const lmdb::Txn& txn, const Tables& tab
 
 base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& event) {
   InstanceStep out;
+  out.shard = event.shard();
   out.lsn = event.lsn();
   out.time = event.time();
   out.type = event.type();
@@ -114,7 +115,7 @@ base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, c
   TRV_EXPECTS(count_max > 0);
   std::uint64_t from = 0;
   if (!cursor.empty()) {
-    const bool digits = cursor.size() <= 18 && cursor.find_first_not_of("0123456789") == std::string_view::npos;
+    const bool digits = cursor.size() <= 19 && cursor.find_first_not_of("0123456789") == std::string_view::npos;
     if (!digits) return base::fail(base::ErrorCode::invalid, "the cursor is not one that a timeline has given");
     from = std::stoull(std::string(cursor));
   }

@@ -82,7 +82,8 @@ base::Status read_shard(log::EventLog& log, log::ShardId shard, const std::strin
     if (!stored) break;
     TRV_TRY_ASSIGN(const auto event, record::RecordView::over(stored->bytes));
     TRV_TRY(chain.accept(event));
-    if (event.tenant() != tenant) continue;
+    // Rows that a move copies or erases are not the tenant's events.
+    if (event.tenant() != tenant || event.type().starts_with(record::rows_types)) continue;
     ++facts.records;
     TRV_TRY_ASSIGN(const std::string json, catalog.to_json(event.type(), event.payload()));
     take(facts, deliveries, event, boost::json::parse(json));
@@ -132,7 +133,7 @@ base::Result<Replayed> replay(const std::filesystem::path& data_folder, const st
 }
 
 base::Result<Audited> audit(const std::filesystem::path& data_folder, const std::string& tenant,
-                            const std::filesystem::path& scratch) {
+                            const std::filesystem::path& scratch, std::string_view earlier) {
   std::filesystem::remove_all(scratch);
   const std::string origin = std::string(audit_origin) + "/t/" + tenant;
   TRV_TRY_ASSIGN(const base::Bytes pem, base::read_file(data_folder / "keys" / "audit.pem", pem_bytes_max));
@@ -142,13 +143,16 @@ base::Result<Audited> audit(const std::filesystem::path& data_folder, const std:
     TRV_TRY(live.open({.id = shard, .folder = projection_of(data_folder, shard)}));
     TRV_TRY_ASSIGN(const auto txn, live.projection->begin_read());
     TRV_TRY_ASSIGN(const bool is_here, live.tenancy.is_here(txn, base::TenantId(tenant)));
-    if (!is_here) continue;
+    TRV_TRY_ASSIGN(const auto residency, live.residence.find(txn, base::TenantId(tenant)));
+    if (!is_here || (residency && residency->presence != shard::Presence::here)) continue;
     TRV_TRY_ASSIGN(const auto log, open_log(data_folder));
-    log::RecordLookup records(*log, shard);
+    TRV_TRY_ASSIGN(record::Stays stays, live.residence.stays(txn, shard, base::TenantId(tenant)));
+    log::RecordLookup records(*log, std::move(stays));
     TRV_TRY_ASSIGN(const auto trail,
                    trail::Trail::open(txn, live.trail.tables(), base::TenantId(tenant), key, records));
     TRV_TRY_ASSIGN(const auto exported, exporting::write_export(scratch, trail));
-    TRV_TRY_ASSIGN(const auto report, verify::verify_folder(scratch, key.verifier()));
+    TRV_TRY_ASSIGN(const auto report, earlier.empty() ? verify::verify_folder(scratch, key.verifier())
+                                                      : verify::verify_growth(earlier, scratch, key.verifier()));
     Audited audited;
     audited.entries = report.entries;
     if (!report.holds() || report.entries != exported.size) audited.problems = report.to_text();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sdk/base/digest.hpp"
@@ -51,8 +52,9 @@ struct Audited {
   std::uint64_t entries = 0;
   std::string problems;  ///< empty: the export verifies, first to last
 };
-/// Exports the tenant's trail to `scratch` and verifies it with the data folder's key.
+/// Exports the tenant's trail to `scratch` and verifies it with the data folder's key, and that it has grown from the
+/// checkpoint `earlier` where there is one.
 [[nodiscard]] base::Result<Audited> audit(const std::filesystem::path& data_folder, const std::string& tenant,
-                                          const std::filesystem::path& scratch);
+                                          const std::filesystem::path& scratch, std::string_view earlier = {});
 
 }  // namespace trv::aftermath

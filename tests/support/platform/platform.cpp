@@ -113,6 +113,17 @@ base::Result<std::string> Platform::ask(std::string_view method, std::string_vie
   return answer.body;
 }
 
+base::Result<long> Platform::move_tenant(std::uint32_t shard) const {
+  processes::HttpClient client;
+  TRV_TRY_ASSIGN(
+      const auto answer,
+      client.send({.method = "POST",
+                   .url = fmt::format("{}/v1/tenants/{}/move", base_url(), tenant),
+                   .headers = {{"Authorization", "Bearer " + operator_token_}, {"Content-Type", "application/json"}},
+                   .body = fmt::format(R"({{"shard":{}}})", shard)}));
+  return answer.status;
+}
+
 base::Result<std::vector<boost::json::value>> Platform::list(std::string_view path) {
   std::vector<boost::json::value> items;
   std::string cursor;

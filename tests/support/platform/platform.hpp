@@ -45,6 +45,9 @@ class Platform {
   /// without an answer; invalid with the answer's text where the status is not 2xx.
   [[nodiscard]] base::Result<std::string> ask(std::string_view method, std::string_view path, std::string body = {},
                                               std::string_view content_type = "application/json");
+  /// Asks as the operator that the tenant move to that shard, and waits as long as the server does. The status of the
+  /// answer; error: unavailable without one. A client of its own: from another thread, too.
+  [[nodiscard]] base::Result<long> move_tenant(std::uint32_t shard) const;
   /// Every item of a list, over all its pages. `path` has a query already.
   [[nodiscard]] base::Result<std::vector<boost::json::value>> list(std::string_view path);
 
