@@ -76,15 +76,22 @@ using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroys<rd_kafka_NewTopic
 using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroys<rd_kafka_ConfigResource_destroy>>;
 using TopicHandle = std::unique_ptr<rd_kafka_topic_t, Destroys<rd_kafka_topic_destroy>>;
 using Metadata = std::unique_ptr<const rd_kafka_metadata_t, Destroys<rd_kafka_metadata_destroy>>;
+using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroys<rd_kafka_AdminOptions_destroy>>;
 using Deletion = std::unique_ptr<rd_kafka_DeleteRecords_t, Destroys<rd_kafka_DeleteRecords_destroy>>;
 
 /// Sends one request and waits for its answer.
-base::Result<Event> ask(const Settings& settings, const std::string& what,
-                        const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& request) {
+base::Result<Event> ask(
+    const Settings& settings, const std::string& what,
+    const std::function<void(rd_kafka_t*, const rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>& request) {
   NoDeliveries none;
   TRV_TRY_ASSIGN(const Client client, connect(Kind::producer, settings, {}, &none));
   const Queue queue(rd_kafka_queue_new(client.get()));
-  request(client.get(), queue.get());
+  const Options options(rd_kafka_AdminOptions_new(client.get(), RD_KAFKA_ADMIN_OP_ANY));
+  std::array<char, 256> why{};
+  const auto set =
+      rd_kafka_AdminOptions_set_request_timeout(options.get(), turns_max * turn_ms, why.data(), why.size());
+  TRV_ASSERT(set == RD_KAFKA_RESP_ERR_NO_ERROR);
+  request(client.get(), options.get(), queue.get());
   Event event;
   for (int turn = 0; event == nullptr && turn < turns_max && !is_refused(client.get()); ++turn) {
     event.reset(rd_kafka_queue_poll(queue.get(), turn_ms));
@@ -133,10 +140,12 @@ base::Result<std::map<std::string, std::string>> configuration_of(const Settings
   const Resource resource(rd_kafka_ConfigResource_new(type, name.c_str()));
   const std::string what =
       fmt::format("asking for the configuration of {} {}", type == RD_KAFKA_RESOURCE_TOPIC ? "topic" : "broker", name);
-  TRV_TRY_ASSIGN(const Event event, ask(settings, what, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
-                   rd_kafka_ConfigResource_t* resources[] = {resource.get()};
-                   rd_kafka_DescribeConfigs(client, resources, 1, nullptr, queue);
-                 }));
+  TRV_TRY_ASSIGN(
+      const Event event,
+      ask(settings, what, [&](rd_kafka_t* client, const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+        rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+        rd_kafka_DescribeConfigs(client, resources, 1, options, queue);
+      }));
   std::size_t count = 0;
   const auto* result = rd_kafka_event_DescribeConfigs_result(event.get());
   const auto* resources = rd_kafka_DescribeConfigs_result_resources(result, &count);
@@ -172,10 +181,12 @@ base::Status create_topic(const Settings& settings, const TopicShape& shape) {
   for (const NeededSetting& needed : needed_settings) set(needed.name, needed.value);
   set("min.insync.replicas", in_sync.c_str());
   const std::string what = fmt::format("creating topic {}", settings.topic);
-  TRV_TRY_ASSIGN(const Event event, ask(settings, what, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
-                   rd_kafka_NewTopic_t* topics[] = {topic.get()};
-                   rd_kafka_CreateTopics(client, topics, 1, nullptr, queue);
-                 }));
+  TRV_TRY_ASSIGN(
+      const Event event,
+      ask(settings, what, [&](rd_kafka_t* client, const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+        rd_kafka_NewTopic_t* topics[] = {topic.get()};
+        rd_kafka_CreateTopics(client, topics, 1, options, queue);
+      }));
   std::size_t count = 0;
   const auto* results = rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
   TRV_ASSERT(count == 1);
@@ -265,10 +276,12 @@ base::Status delete_before(const Settings& settings, std::int32_t partition, std
   const Deletion deletion(rd_kafka_DeleteRecords_new(offsets.get()));
   const std::string what =
       fmt::format("deleting the entries of {} before offset {}", describe(settings, partition), offset);
-  TRV_TRY_ASSIGN(const Event event, ask(settings, what, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
-                   rd_kafka_DeleteRecords_t* deletions[] = {deletion.get()};
-                   rd_kafka_DeleteRecords(client, deletions, 1, nullptr, queue);
-                 }));
+  TRV_TRY_ASSIGN(
+      const Event event,
+      ask(settings, what, [&](rd_kafka_t* client, const rd_kafka_AdminOptions_t* options, rd_kafka_queue_t* queue) {
+        rd_kafka_DeleteRecords_t* deletions[] = {deletion.get()};
+        rd_kafka_DeleteRecords(client, deletions, 1, options, queue);
+      }));
   const auto* answered = rd_kafka_DeleteRecords_result_offsets(rd_kafka_event_DeleteRecords_result(event.get()));
   TRV_ASSERT(answered->cnt == 1);
   if (answered->elems[0].err != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(answered->elems[0].err, what));
