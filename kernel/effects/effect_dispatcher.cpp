@@ -24,14 +24,15 @@ constexpr Duration stop_look = std::chrono::milliseconds(50);
 }  // namespace
 
 bool EffectDispatcher::Inbox::is_empty() const {
-  return !stopping && !pausing && !look_again && !holds && changes.empty() && ended.empty() && recorded.empty();
+  return !stopping && pausing == 0 && !look_again && !holds && changes.empty() && ended.empty() && recorded.empty();
 }
 
 void EffectDispatcher::Inbox::clear() {
   changes.clear();
   ended.clear();
   recorded.clear();
-  look_again = holds = pausing = stopping = false;
+  look_again = holds = stopping = false;
+  pausing = 0;
 }
 
 template <typename Change>
@@ -83,20 +84,34 @@ void EffectDispatcher::stop() {
 }
 
 void EffectDispatcher::begin_pause() {
-  mailbox_->post([](Inbox& inbox) {
-    inbox.pausing = true;
-    inbox.look_again = false;
-  });
+  ask_for_pause();
 }
 
+std::uint64_t EffectDispatcher::ask_for_pause() {
+  const std::uint64_t number = ++pauses_asked_;
+  mailbox_->post([number](Inbox& inbox) {
+    inbox.pausing = std::max(inbox.pausing, number);
+    inbox.look_again = false;
+  });
+  return number;
+}
+
+// It may live again, because it was asked to since, before this returns.
 void EffectDispatcher::pause() {
-  {
-    const std::scoped_lock lock(metrics_mutex_);
-    is_paused_ = !thread_.joinable();
-  }
-  begin_pause();
+  const std::uint64_t number = ask_for_pause();
+  if (!thread_.joinable()) return;
   std::unique_lock lock(metrics_mutex_);
-  paused_.wait(lock, [this] { return is_paused_; });
+  paused_.wait(lock, [&] { return pauses_done_ >= number; });
+}
+
+void EffectDispatcher::see_pause(const Inbox& inbox) {
+  pause_seen_ = std::max(pause_seen_, inbox.pausing);
+}
+
+void EffectDispatcher::note_paused(std::uint64_t pause) {
+  const std::scoped_lock lock(metrics_mutex_);
+  pauses_done_ = std::max(pauses_done_, pause);
+  paused_.notify_all();
 }
 
 bool EffectDispatcher::hold(const base::TenantId& tenant) {
@@ -154,11 +169,10 @@ void EffectDispatcher::run() {
   while (lives) {
     live();
     forget_all();
+    note_paused(pause_seen_);
     lives = !is_ending_ && wait_for_life();
   }
-  const std::scoped_lock lock(metrics_mutex_);
-  is_paused_ = true;
-  paused_.notify_all();
+  note_paused(UINT64_MAX);
 }
 
 // Tries under way may end on; nobody waits for what they report.
@@ -190,15 +204,14 @@ void EffectDispatcher::forget_all() {
 bool EffectDispatcher::wait_for_life() {
   while (!lives_again_ && !is_ending_) {
     {
-      const std::scoped_lock lock(metrics_mutex_);
-      is_paused_ = true;
-      paused_.notify_all();
+      std::unique_lock lock(mailbox_->mutex);
+      mailbox_->wake.wait(lock, [this] { return !mailbox_->inbox.is_empty(); });
+      see_pause(mailbox_->inbox);
+      lives_again_ = mailbox_->inbox.look_again;
+      is_ending_ = mailbox_->inbox.stopping;
+      mailbox_->inbox.clear();
     }
-    std::unique_lock lock(mailbox_->mutex);
-    mailbox_->wake.wait(lock, [this] { return !mailbox_->inbox.is_empty(); });
-    lives_again_ = mailbox_->inbox.look_again;
-    is_ending_ = mailbox_->inbox.stopping;
-    mailbox_->inbox.clear();
+    note_paused(pause_seen_);
   }
   lives_again_ = false;
   return !is_ending_;
@@ -219,9 +232,10 @@ void EffectDispatcher::live() {
     }
     publish_metrics();
     wait();
-    if (inbox_.stopping || inbox_.pausing) end_soon();
+    see_pause(inbox_);
+    if (inbox_.stopping || inbox_.pausing > 0) end_soon();
     is_ending_ |= inbox_.stopping;
-    if (inbox_.pausing) lives_again_ = false;
+    if (inbox_.pausing > 0) lives_again_ = false;
     if (stop_began_ && inbox_.look_again) lives_again_ = true;
     handle_inbox();
     ring_alarms();

@@ -8,6 +8,7 @@
 // to be recorded; what it gives up, and what was under way when the process died, is tried again after a restart. A
 // plugin's call during which the process died again and again is parked.
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -151,9 +152,9 @@ class EffectDispatcher {
     std::vector<shard::EffectChanges> changes;
     std::vector<Ended> ended;
     std::vector<Recorded> recorded;
-    bool holds = false;  ///< held_ has changed
-    bool pausing = false;
-    bool look_again = false;  ///< after the pause, where both are asked for
+    bool holds = false;         ///< held_ has changed
+    std::uint64_t pausing = 0;  ///< number of the newest pause that is asked for; 0 = none
+    bool look_again = false;    ///< after the pause, where both are asked for
     bool stopping = false;
 
     [[nodiscard]] bool is_empty() const;
@@ -172,6 +173,9 @@ class EffectDispatcher {
   void live();
   void forget_all();
   [[nodiscard]] bool wait_for_life();
+  std::uint64_t ask_for_pause();
+  void see_pause(const Inbox& inbox);
+  void note_paused(std::uint64_t pause);
   void wait();
   void end_soon();
   [[nodiscard]] bool is_over() const;
@@ -231,8 +235,10 @@ class EffectDispatcher {
   std::shared_ptr<Mailbox> mailbox_ = std::make_shared<Mailbox>();
   mutable std::mutex metrics_mutex_;
   DispatcherMetrics metrics_;
-  bool is_paused_ = false;               ///< guarded by metrics_mutex_
   std::map<base::TenantId, bool> held_;  ///< guarded by metrics_mutex_; whether nothing of the tenant is under way
+  std::atomic<std::uint64_t> pauses_asked_ = 0;
+  std::uint64_t pause_seen_ = 0;
+  std::uint64_t pauses_done_ = 0;  ///< guarded by metrics_mutex_
   std::condition_variable paused_;
   std::thread thread_;
 };

@@ -1,5 +1,8 @@
 // A dispatcher that stops, and one that pauses.
 
+#include <atomic>
+#include <future>
+
 #include "kernel/effects/testing/dispatcher_world.hpp"
 
 namespace trv::effects::testing {
@@ -146,6 +149,30 @@ TEST(EffectDispatcher, a_pause_records_the_outcomes_under_way_and_can_be_taken_b
     under_way.at("k2")(success());
   }
   EXPECT_EQ(world.settled(2)[1].first, "k2");
+}
+
+// As when a shard is claimed anew while it is being given up.
+TEST(EffectDispatcher, a_pause_ends_also_when_it_is_to_live_again_meanwhile) {
+  World world({.begins_paused = true, .stop_tries_max = 1ms, .stop_outcomes_max = 1ms});
+  world.perform_ = [](const shard::Effect&, auto, auto, auto) {};
+  world.start();
+  world.request("acme", "k1");
+  std::atomic<bool> is_over = false;
+  std::thread claims([&] {
+    while (!is_over) world.dispatcher().look_again();
+  });
+  std::promise<void> paused;
+  std::thread gives_up([&] {
+    for (int i = 0; i < 200; ++i) world.dispatcher().pause();
+    paused.set_value();
+  });
+  const bool has_paused = paused.get_future().wait_for(60s) == std::future_status::ready;
+  is_over = true;
+  claims.join();
+  EXPECT_TRUE(has_paused);
+  // Where a pause has not ended, the end of the dispatcher ends it.
+  world.dispatcher().stop();
+  gives_up.join();
 }
 
 }  // namespace
