@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "events/lmdb/files_are_full.hpp"
+#include "events/log/forwarding_log.hpp"
 #include "kernel/shard/shard_processor.hpp"
 #include "kernel/shard/testing/shard_fixture.hpp"
 
@@ -197,6 +198,47 @@ TEST_F(ShardTest, a_disk_without_room_is_reported_to_the_node_and_not_blamed_on_
   EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
   shard_->stop();
   EXPECT_EQ(reported, "/data/log: the disk is full");
+}
+
+/// Its claims are refused while it says so, as by brokers that take a right away.
+class RefusingLog final : public log::ForwardingLog {
+ public:
+  using ForwardingLog::ForwardingLog;
+  base::Result<log::Claim> claim(log::ShardId shard, std::string_view node, const base::Uuid& nonce,
+                                 const log::EnginePosition& hint) override {
+    if (const auto refusal = refusal_.load())
+      return base::fail(*refusal, "writing to partition 0 at 10.0.0.1:9092: refused");
+    return ForwardingLog::claim(shard, node, nonce, hint);
+  }
+  void refuse(std::optional<base::ErrorCode> code) { refusal_ = code; }
+
+ private:
+  std::atomic<std::optional<base::ErrorCode>> refusal_{};
+};
+
+TEST_F(ShardTest, a_log_that_refuses_this_node_is_not_blamed_on_the_caller_and_is_claimed_again) {
+  log::InMemoryEventLog real;
+  RefusingLog refusing(real);
+  const auto projection =
+      *projection::Projection::open({.folder = folder_ / "projection", .map_bytes = std::uint64_t{1} << 30},
+                                    log::ShardId(0), {&timers_, &outbox_, &counts_});
+  shard_ = std::make_unique<ShardProcessor>(ShardOptions{}, refusing, *projection, timers_, clock_, random_,
+                                            ShardListeners{});
+  ASSERT_TRUE(shard_->start());
+  for (const auto code : {base::ErrorCode::denied, base::ErrorCode::invalid, base::ErrorCode::conflict}) {
+    real.fail_next_settle(log::ShardId(0), base::Error(base::ErrorCode::unavailable, "the broker does not answer"));
+    refusing.refuse(code);
+    EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get().error().code(), base::ErrorCode::lost);
+    const auto refused = submit(event_command("acme", "test.event", "a")).get();
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable) << refused.error().message();
+    EXPECT_EQ(refused.error().message().find("10.0.0.1"), std::string::npos) << refused.error().message();
+    EXPECT_FALSE(shard_->ready());
+    refusing.refuse(std::nullopt);
+    EXPECT_TRUE(submit(event_command("acme", "test.event", "a")).get());
+  }
+  shard_->stop();
+  shard_.reset();
 }
 
 TEST_F(ShardTest, without_room_only_what_frees_some_is_taken_and_the_rest_when_room_is_back) {

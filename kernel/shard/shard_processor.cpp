@@ -502,11 +502,13 @@ void ShardProcessor::refuse_all(Batch& batch, const base::Error& error) {
   answer(batch);
 }
 
-// What a caller gets to know of it: a full disk is not the caller's doing, and its place on the node not their
-// business.
+// What a caller gets to know of it: a full disk, or a broker that refuses this node, is not the caller's doing, and its
+// place not their business.
 base::Error ShardProcessor::storage_failed(const base::Error& error) {
   if (listeners_.failed) listeners_.failed(error);
-  if (error.code() != ErrorCode::exhausted && error.code() != ErrorCode::unavailable) return error;
+  const bool is_known_as_it_is = error.code() == ErrorCode::lost || error.code() == ErrorCode::corrupt ||
+                                 error.code() == ErrorCode::internal || error.code() == ErrorCode::too_large;
+  if (is_known_as_it_is) return error;
   // A write that reaches the end of a disk is cut short, and LMDB says of it what it says of a disk that fails.
   const std::scoped_lock lock(mutex_);
   full_until_ = clock_.monotonic() + full_wait;
