@@ -7,6 +7,7 @@
 #include <chrono>
 #include <mutex>
 #include <string_view>
+#include <thread>
 #include <utility>
 
 #include "events/kafka/failure.hpp"
@@ -24,6 +25,7 @@ constexpr int scram_version = 0x020601ff;
 constexpr base::Duration answer_within = std::chrono::seconds(2);
 constexpr base::Duration ask_again_after = std::chrono::milliseconds(20);
 constexpr std::size_t idle_max = 4;
+constexpr base::Duration end_within = std::chrono::seconds(5);
 
 struct FreesConfiguration {
   void operator()(rd_kafka_conf_t* configuration) const noexcept { rd_kafka_conf_destroy(configuration); }
@@ -185,6 +187,25 @@ void Consumers::give_back(Client client) {
   TRV_EXPECTS(client != nullptr);
   const std::lock_guard lock(mutex_);
   if (idle_.size() < idle_max) idle_.push_back(std::move(client));
+}
+
+void Consumers::end(Client client) {
+  TRV_EXPECTS(client != nullptr);
+  {
+    const std::lock_guard lock(ending_->mutex);
+    ++ending_->count;
+  }
+  std::thread([client = std::move(client), ending = ending_]() mutable {
+    client.reset();
+    const std::lock_guard lock(ending->mutex);
+    --ending->count;
+    ending->changed.notify_all();
+  }).detach();
+}
+
+Consumers::~Consumers() {
+  std::unique_lock lock(ending_->mutex);
+  ending_->changed.wait_for(lock, end_within, [this] { return ending_->count == 0; });
 }
 
 base::Result<Watermarks> watermarks(rd_kafka_t* client, const std::string& topic, std::int32_t partition,

@@ -2,6 +2,7 @@
 // What every client of the brokers has: its handle, its settings, and questions about a partition.
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -62,17 +63,34 @@ class Deliveries {
 class Consumers {
  public:
   explicit Consumers(Settings settings) : settings_(std::move(settings)) {}
+  /// Waits a while for those that end.
+  ~Consumers();
+  Consumers(const Consumers&) = delete;
+  Consumers& operator=(const Consumers&) = delete;
+  Consumers(Consumers&&) = delete;
+  Consumers& operator=(Consumers&&) = delete;
 
   [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
   /// Errors: as connect().
   [[nodiscard]] base::Result<Client> take();
   /// Precondition: it reads no partition.
   void give_back(Client client);
+  /// Ends it on a thread of its own: where a broker has refused a topic, librdkafka 2.0.2 may wait for ever for its own
+  /// threads. That costs this client then, and not its caller.
+  void end(Client client);
 
  private:
+  /// Outlives this object where a client does not end.
+  struct Ending {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t count = 0;
+  };
+
   Settings settings_;
   std::mutex mutex_;
   std::vector<Client> idle_;
+  std::shared_ptr<Ending> ending_ = std::make_shared<Ending>();
 };
 
 /// Offsets of the first entry and behind the last, as the leader knows them now. A leader that was paused may answer

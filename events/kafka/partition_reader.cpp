@@ -41,17 +41,23 @@ base::Result<std::unique_ptr<PartitionReader>> PartitionReader::open(std::shared
   TRV_ASSERT(reader->topic_ != nullptr);
   reader->queue_.reset(rd_kafka_queue_new(reader->client_.get()));
   TRV_TRY_ASSIGN(reader->ends_, watermarks(reader->client_.get(), settings.topic, partition, answer_within));
+  reader->is_good_ = true;
   reader->seek(std::max(offset, reader->ends_.low));
   return reader;
 }
 
 PartitionReader::~PartitionReader() {
+  if (client_ == nullptr) return;
   // A reader at the end has asked its broker to wait for more; the next reader of this client would wait with it.
-  const bool waits = client_ != nullptr && started_ && place_ >= high();
+  const bool waits = started_ && place_ >= high();
   stop();
   queue_.reset();
   topic_.reset();
-  if (client_ != nullptr && !waits) consumers_->give_back(std::move(client_));
+  if (waits || !is_good_) {
+    consumers_->end(std::move(client_));
+  } else {
+    consumers_->give_back(std::move(client_));
+  }
 }
 
 base::Status PartitionReader::start() {
@@ -122,6 +128,7 @@ base::Result<std::optional<Entry>> PartitionReader::judge(rd_kafka_message_t* me
   }
   // librdkafka goes on by itself where the world may get well.
   if (reaction_to(message->err) == Reaction::retry) return std::nullopt;
+  is_good_ = false;
   return fail(failure(message->err, fmt::format("reading {}", describe(settings(), partition_))));
 }
 

@@ -75,6 +75,7 @@ class PartitionReader {
   std::int64_t place_ = 0;
   bool started_ = false;
   Client client_;
+  bool is_good_ = false;  ///< the next reader may use its client
   std::unique_ptr<rd_kafka_topic_s, EndsTopic> topic_;
   std::unique_ptr<rd_kafka_queue_s, EndsQueue> queue_;
   std::unique_ptr<rd_kafka_message_s, EndsMessage> given_;
