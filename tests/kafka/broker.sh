@@ -4,16 +4,18 @@
 #   broker.sh fetch                    the broker's libraries, once, into ~/.cache/travertine/kafka
 #   broker.sh have                     ends with 3 where they are not here
 #   broker.sh start FOLDER PORT [N]    N brokers (1 or 3) on PORT and the ports behind it, their controllers N further;
-#                                      prints what clients connect to
-#                                      prints what clients connect to; settings of FOLDER/ID/more come on top
+#                                      prints what clients connect to; settings of FOLDER/ID/more come on top,
+#                                      FOLDER/1/users are users as `kafka-storage format` takes them
 #   broker.sh again FOLDER ID          starts one that has ended, on its data; does not wait for it
 #   broker.sh runs FOLDER              ends with 1 where none of them runs
 #   broker.sh stop FOLDER              ends them; their data are scratch
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 libraries="${XDG_CACHE_HOME:-$HOME/.cache}/travertine/kafka"
+classes="$libraries/classes.jsa" # of a broker that has started, so that the next start is faster
 java=(java -Xms64m -Xmx256m -Xss256k -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:-UsePerfData
-  -Djava.net.preferIPv4Stack=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$libraries/*")
+  -Djava.net.preferIPv4Stack=true -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$(printf '%s:' "$libraries"/*.jar)")
+[ ! -e "$classes" ] || java+=(-Xshare:auto "-XX:SharedArchiveFile=$classes")
 
 fail() { printf 'broker.sh: %s\n' "$*" >&2; exit 1; }
 
@@ -23,6 +25,20 @@ fetch() {
   rm -rf "$libraries"
   mvn -q -B -f "$here/pom.xml" dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$libraries"
   touch "$libraries/complete"
+  "$here/broker.sh" keep_classes || rm -f "$classes.new" # it only makes starts faster
+}
+
+# A broker that ends in order leaves its classes as an archive of the Java virtual machine.
+keep_classes() {
+  local folder
+  folder="$(mktemp -d -t travertine-broker-XXXXXX)"
+  # shellcheck disable=SC2064 # the folder as it is now
+  trap "'$here/broker.sh' stop '$folder'; rm -rf '$folder'" EXIT
+  java+=("-XX:ArchiveClassesAtExit=$classes.new")
+  start "$folder" 19192 >/dev/null
+  kill -TERM "$(cat "$folder/1/pid")"
+  for ((i = 0; i < 600; i++)); do kill -0 "$(cat "$folder/1/pid")" 2>/dev/null || break; sleep 0.1; done
+  [ ! -e "$classes.new" ] || mv "$classes.new" "$classes"
 }
 
 settings() { # id, count, folder, port
@@ -58,20 +74,32 @@ TEXT
 }
 
 start() {
-  local folder=$1 port=$2 count=${3:-1} id bootstrap="" users=()
+  local folder=$1 port=$2 count=${3:-1} id bootstrap=""
   [ -e "$libraries/complete" ] || fail "the broker's libraries are not here: run broker.sh fetch"
   for ((id = 1; id <= count; id++)); do
     mkdir -p "$folder/$id"
     settings "$id" "$count" "$folder" "$port" >"$folder/$id/settings"
     [ ! -e "$folder/$id/more" ] || cat "$folder/$id/more" >>"$folder/$id/settings"
-    [ ! -e "$folder/$id/users" ] || mapfile -t users <"$folder/$id/users"
-    "${java[@]}" kafka.tools.StorageTool format -t dHJhdmVydGluZXRlc3RzMQ -c "$folder/$id/settings" "${users[@]}" \
-      >"$folder/$id/log" 2>&1 || { cat "$folder/$id/log" >&2; fail "broker $id cannot be formatted"; }
+    format "$folder" "$id"
     spawn "$folder/$id"
     bootstrap+="${bootstrap:+,}127.0.0.1:$((port + id - 1))"
   done
   for ((id = 1; id <= count; id++)); do ready "$folder/$id" $((port + id - 1)); done
   echo "$bootstrap"
+}
+
+# The first one; the others get its data with their own number.
+format() {
+  local folder=$1 id=$2 users=()
+  if [ "$id" -gt 1 ]; then
+    cp -r "$folder/1/formatted" "$folder/$id/data"
+    sed -i -e "s/^node.id=.*/node.id=$id/" -e '/^directory.id=/d' "$folder/$id/data/meta.properties"
+    return
+  fi
+  [ ! -e "$folder/1/users" ] || mapfile -t users <"$folder/1/users"
+  "${java[@]}" kafka.tools.StorageTool format -t dHJhdmVydGluZXRlc3RzMQ -c "$folder/1/settings" "${users[@]}" \
+    >"$folder/1/log" 2>&1 || { cat "$folder/1/log" >&2; fail "the brokers' data cannot be formatted"; }
+  cp -r "$folder/1/data" "$folder/1/formatted"
 }
 
 spawn() {
@@ -109,6 +137,7 @@ stop() {
 
 case "${1:-}" in
   fetch) fetch ;;
+  keep_classes) keep_classes ;;
   have) [ -e "$libraries/complete" ] || exit 3 ;;
   start) [ $# -ge 3 ] || fail "start FOLDER PORT [N]"; start "$2" "$3" "${4:-1}" ;;
   again) [ $# -eq 3 ] || fail "again FOLDER ID"; spawn "$2/$3" ;;
