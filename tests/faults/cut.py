@@ -22,40 +22,32 @@ CHUNK = 65536
 PENDING_MAX = 1 << 22
 
 
-def socket_of(port):
-    """The inode of the socket that is bound to a port of loopback and connected; None where it is gone."""
-    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        if int(fields[1].split(":")[1], 16) == port and fields[3] == "01":
-            return fields[9]
-    return None
-
-
-def owner_of(port, pids):
-    """The broker whose process has the socket; None where it is another program."""
-    wanted = f"socket:[{socket_of(port)}]"
-    for broker, file in pids.items():
-        with contextlib.suppress(OSError, ValueError):
-            folder = f"/proc/{int(pathlib.Path(file).read_text())}/fd"
-            for name in os.listdir(folder):
-                with contextlib.suppress(OSError):
-                    if os.readlink(f"{folder}/{name}") == wanted:
-                        return broker
-    return None
+def ports_of(file):
+    """The ports of loopback that a broker's process connects from."""
+    sockets = set()
+    with contextlib.suppress(OSError, ValueError):
+        folder = f"/proc/{int(pathlib.Path(file).read_text())}/fd"
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):
+                sockets.add(os.readlink(f"{folder}/{name}"))
+    lines = (line.split() for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:])
+    return {int(fields[1].split(":")[1], 16) for fields in lines if f"socket:[{fields[9]}]" in sockets}
 
 
 class Way:
     """One direction of a connection."""
 
-    def __init__(self, source, target, brokers):
-        self.source, self.target, self.brokers = source, target, brokers
+    def __init__(self, source, target, port, broker):
+        self.source, self.target = source, target
+        self.port, self.broker = port, broker  # of who opened the connection; which it leads to
         self.pending, self.is_ending, self.has_ended = bytearray(), False, False
         self.other = None  # the other direction
 
 
 class Network:
     def __init__(self, plan):
-        self.selector, self.cut, self.ways = selectors.DefaultSelector(), set(), {}
+        self.selector, self.ways = selectors.DefaultSelector(), {}
+        self.cut = {}  # a broker that is cut off: the ports that it connects from
         self.pids = {int(broker): file for broker, file in plan["pids"].items()}
         self.listeners = {}
         for port, target, broker in plan["ways"]:
@@ -73,9 +65,8 @@ class Network:
             server.close()
             client.close()
             return
-        opener = owner_of(address[1], self.pids)
-        brokers = set() if opener == broker else {broker, opener}  # a broker always reaches itself
-        there, back = Way(client, server, brokers), Way(server, client, brokers)
+        there, back = Way(client, server, address[1], broker), Way(server, client, address[1], broker)
+        self.look_for_ports()
         there.other, back.other = back, there
         for way in (there, back):
             way.source.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -83,11 +74,19 @@ class Network:
             self.ways[way.source] = way
             self.watch(way.source)
 
+    def look_for_ports(self):
+        for broker in self.cut:
+            self.cut[broker] = ports_of(self.pids[broker])
+
+    def is_cut(self, way):
+        """To or from a broker that is cut off; it always reaches itself."""
+        return any((way.broker == broker) != (way.port in ports) for broker, ports in self.cut.items())
+
     def watch(self, end):
         """What is waited for at one end of a connection now."""
         way = self.ways[end]
         events = 0
-        if not way.brokers & self.cut:
+        if not self.is_cut(way):
             if not way.is_ending and len(way.pending) < PENDING_MAX:
                 events |= selectors.EVENT_READ
             if way.other.pending or (way.other.is_ending and not way.other.has_ended):
@@ -141,7 +140,11 @@ class Network:
 
     def order(self, line):
         word, broker = line.split()
-        (self.cut.add if word == "cut" else self.cut.discard)(int(broker))
+        if word == "cut":
+            self.cut[int(broker)] = set()
+            self.look_for_ports()
+        else:
+            del self.cut[int(broker)]
         for end in list(self.ways):
             self.watch(end)
 

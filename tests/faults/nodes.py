@@ -2,12 +2,15 @@
 
 import http.client
 import json
+import resource
 import signal
 import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
+
+from brokers import PASSWORD
 
 SHARDS = 4
 SESSION_MS = 1500
@@ -20,12 +23,13 @@ class Node:
         self.build, self.folder, self.name, self.port = build, folder / name, name, port
         self.folder.mkdir(parents=True)
         self.configuration = self.folder / "travd.toml"
+        (folder / "password").write_text(PASSWORD)
         self.configuration.write_text(
             f'shards = {SHARDS}\n[data]\nfolder = "{self.folder}/data"\nmap_gib = 1\n[http]\nport = {port}\n'
             f'[node]\nname = "{name}"\naddress = "127.0.0.1:0"\nshared_folder = "{folder}/shared"\n'
             f'cluster_key_file = "{folder}/cluster.key"\n'
             f'[egress]\nallow_private_network = true\n[kafka]\nbrokers = "{brokers}"\ntopic = "{topic}"\n'
-            f'session_ms = {SESSION_MS}\n')
+            f'session_ms = {SESSION_MS}\nmechanism = "plain"\nuser = "travd"\npassword_file = "{folder}/password"\n')
         self.process, self.is_wanted, self.findings = None, False, []
         self.has_fault, self._lock = False, threading.Lock()
 
@@ -36,10 +40,10 @@ class Node:
             return not had
 
     def start(self):
-        self.is_wanted = True
         with open(self.folder / "out", "ab") as out, open(self.folder / "log", "ab") as log:
             self.process = subprocess.Popen([self.build / "bin/travd", "--config", self.configuration], stdout=out,
                                             stderr=log)
+        self.is_wanted = True
 
     def tend(self):
         """2 is what a start ends with that does not reach Kafka. Everything else is a finding."""
@@ -75,6 +79,11 @@ class Node:
 
     def wake(self):
         self.process.send_signal(signal.SIGCONT)
+
+    def fill_disk(self, is_full):
+        """Every write beyond the first bytes of a file fails, as on a disk without room; or none any more."""
+        _, most = resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_FSIZE, (4096 if is_full else most, most))
 
     def token(self):
         """The operator's, where this node printed it."""

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Faults against a cluster: three brokers, three nodes, clients; then a checker goes over the whole history.
 
-    run.py --build FOLDER [--seed N] [--schedules N] [--keep]
+    run.py --build FOLDER [--seed N] [--schedules N] [--faults NAMES] [--keep]
 
 Each schedule has a seed of its own, which is printed; `--seed S --schedules 1` repeats it. Ends with 1 and the findings where
 something did not hold, with 77 where Kafka is not on this machine.
@@ -9,9 +9,11 @@ something did not hold, with 77 where Kafka is not on this machine.
 
 import argparse
 import json
+import os
 import pathlib
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,7 @@ def options_of(arguments):
     parser.add_argument("--build", required=True, type=pathlib.Path, help="a build folder, with bin/travd")
     parser.add_argument("--seed", type=int, default=1, help="of the first schedule; the next ones count on")
     parser.add_argument("--schedules", type=int, default=3)
+    parser.add_argument("--faults", default="", help="these, with commas, instead of random ones")
     parser.add_argument("--keep", action="store_true", help="keep the folder of a schedule that has findings")
     return parser.parse_args(arguments)
 
@@ -44,7 +47,8 @@ class Cluster:
         subprocess.run([build / "bin/trav", "cluster", "key", folder / "cluster.key"], check=True,
                        stdout=subprocess.DEVNULL, timeout=60)
         subprocess.run([build / "bin/trav", "cluster", "init", "--config", self.nodes[0].configuration], check=True,
-                       stdout=subprocess.DEVNULL, timeout=60)
+                       stdout=subprocess.DEVNULL, timeout=60, env=os.environ | {"TRAV_KAFKA_USER": "admin"})
+        self.settings = brokers.settings(self.topic)
         for node in self.nodes[:3]:
             node.start()
         self.operator = self.await_operator()
@@ -102,7 +106,7 @@ class Cluster:
         from history import Event
         from travertine_events import Reader, Schemas
         schemas, found = Schemas(HERE.parents[1] / "clients" / "schemas"), []
-        with Reader(self.brokers.bootstrap, self.topic) as reader:
+        with Reader(self.brokers.bootstrap, self.topic, properties=self.brokers.as_user("admin")) as reader:
             deadline = time.monotonic() + 60
             while reader.is_behind:
                 if time.monotonic() > deadline:
@@ -165,13 +169,15 @@ def compare_nodes(cluster, events):
     return findings
 
 
-def run_schedule(seed, build, folder, brokers, say):
-    """The findings; none where everything held."""
+def run_schedule(seed, names, build, folder, brokers, say):
+    """The findings, none where everything held; and whether the brokers did what they should."""
     import history
     import load
     import schedule
+    from brokers import BrokerFailed
     from service import Service
-    faults = schedule.plan(seed)
+    faults = schedule.plan_of(names, seed) if names else schedule.plan(seed)
+    say(f"schedule with seed {seed}")
     for fault in faults:
         say(f"  {fault}")
     service = Service(seed)
@@ -187,9 +193,11 @@ def run_schedule(seed, build, folder, brokers, say):
         for client in clients:
             client.start()
         findings = cluster.audit(audited, folder / "before")
-        play = schedule.Play(faults, brokers, cluster.nodes, cluster.operator, cluster.topic, lambda line: say("    " + line))
-        tend_while(cluster, play.run)
-        findings += play.errors
+        played = schedule.Play(faults, cluster, lambda line: say("    " + line))
+        tend_while(cluster, played.run)
+        if played.broker_failed is not None:
+            raise played.broker_failed
+        findings += played.errors
         say("  faults are over")
         cluster.await_nodes(sum(node.is_wanted for node in cluster.nodes))
         time.sleep(0.5)
@@ -212,10 +220,12 @@ def run_schedule(seed, build, folder, brokers, say):
         findings += [line for node in cluster.nodes for line in node.findings]
         say(f"  {len(ledger.acks)} acknowledged, {len(events)} events, {len(service.calls)} effects; longest wait "
             f"{max(ledger.waits, default=0):.1f} s")
-        return findings
+        return findings, True
+    except BrokerFailed as error:
+        return [str(error)], False
     except (TimeoutError, ValueError, OSError, subprocess.SubprocessError) as error:
         lines = [f"{type(error).__name__}: {error}"]
-        return lines + [line for node in (cluster.nodes if cluster else []) for line in node.findings]
+        return lines + [line for node in (cluster.nodes if cluster else []) for line in node.findings], True
     finally:
         service.stop()
         if cluster is not None:
@@ -228,8 +238,7 @@ def tend_while(cluster, work):
     thread.start()
     while thread.is_alive():
         for node in cluster.nodes:
-            if not node.has_fault:
-                node.tend()
+            node.tend()
         thread.join(0.2)
 
 
@@ -245,33 +254,47 @@ def main(arguments):
     if not kafka.have():
         print("faults: Kafka is not on this machine; nothing is tested. `./dev kafka up` fetches it")
         return 77
-    build = options.build.resolve()
-    failed = []
-    with tempfile.TemporaryDirectory(prefix="travertine-faults-") as text:
-        brokers = kafka.Brokers(pathlib.Path(text) / "brokers")
-        try:
-            for seed in range(options.seed, options.seed + options.schedules):
-                began = time.monotonic()
-                print(f"schedule with seed {seed}", flush=True)
-                folder = pathlib.Path(text) / str(seed)
-                findings = run_schedule(seed, build, folder, brokers, lambda line: print(f"{time.monotonic() - began:5.1f} {line}", flush=True))
-                for finding in findings:
-                    print(f"  FINDING: {finding}", flush=True)
-                print(f"  {'does not hold' if findings else 'holds'}; {time.monotonic() - began:.1f} s", flush=True)
-                if findings:
-                    failed.append(seed)
-                    if options.keep:
-                        kept = pathlib.Path(tempfile.mkdtemp(prefix=f"travertine-faults-{seed}-"))
-                        shutil.copytree(folder, kept, dirs_exist_ok=True)
-                        print(f"  kept in {kept}", flush=True)
-                shutil.rmtree(folder, ignore_errors=True)
-        finally:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no process stays behind
+    with tempfile.TemporaryDirectory(prefix="travertine-faults-") as folder:
+        return play(options, pathlib.Path(folder))
+
+
+def play(options, folder):
+    """All schedules. Where the brokers themselves fail, a schedule says nothing, and new brokers are started."""
+    import brokers as kafka
+    failed, unclear, brokers = [], [], None
+    names = [name for name in options.faults.split(",") if name]
+    try:
+        for seed in range(options.seed, options.seed + options.schedules):
+            began = time.monotonic()
+            brokers = brokers or kafka.Brokers(folder / f"brokers-{seed}")
+            findings, is_clear = run_schedule(seed, names, options.build.resolve(), folder / str(seed), brokers,
+                                              lambda line, began=began: say(f"{time.monotonic() - began:5.1f} {line}"))
+            for finding in findings:
+                say(f"      FINDING: {finding}")
+            say(f"{time.monotonic() - began:5.1f} seed {seed}: " +
+                ("the brokers failed" if not is_clear else "does not hold" if findings else "holds"))
+            if findings and options.keep:
+                kept = pathlib.Path(tempfile.mkdtemp(prefix=f"travertine-faults-{seed}-"))
+                shutil.copytree(folder, kept, dirs_exist_ok=True)
+                say(f"      kept in {kept}")
+            if not is_clear:
+                unclear.append(seed)
+                brokers.stop()
+                brokers = None
+            elif findings:
+                failed.append(seed)
+            shutil.rmtree(folder / str(seed), ignore_errors=True)
+    finally:
+        if brokers is not None:
             brokers.stop()
-    if failed:
-        print(f"{len(failed)} of {options.schedules} schedules have findings: seeds {failed}")
-        return 1
-    print(f"{options.schedules} schedules hold: seeds {options.seed} to {options.seed + options.schedules - 1}")
-    return 0
+    say(f"{options.schedules} schedules: {options.schedules - len(failed) - len(unclear)} hold; "
+        f"findings with the seeds {failed}; brokers that failed with the seeds {unclear}")
+    return 1 if failed or len(unclear) == options.schedules else 0
+
+
+def say(line):
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

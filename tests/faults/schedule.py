@@ -5,7 +5,8 @@ import threading
 import time
 from typing import NamedTuple
 
-from brokers import IDS
+import access
+from brokers import IDS, BrokerFailed
 from nodes import SESSION_MS, SHARDS, ask, shards_of
 
 SESSION_S = SESSION_MS / 1000
@@ -33,15 +34,29 @@ KINDS = {
     "owner ended": ((0.1, 2.0), 1),
     "owner drained": ((0.5, 2.0), 2),
     "node added": ((1.0, 3.0), 1),
+    "leader slow": ((2.0, 5.0), 1),
+    "leader's disk full": ((0.5, 2.0), 1),
+    "too few brokers in sync": ((1.0, 5.0), 1),
+    "records too large": ((1.0, 5.0), 1),
+    "write access removed": ((1.0, 5.0), 1),
+    "all access removed": ((1.0, 5.0), 1),
+    "owner slow": ((2.0, 5.0), 1),
+    "owner's disk full": ((1.0, 4.0), 1),
 }
-OF_BROKERS = ("leader killed", "leader paused", "leader cut off", "all brokers restarted")
+# One after the other: two of three brokers must live.
+OF_BROKERS = ("leader killed", "leader paused", "leader cut off", "all brokers restarted", "leader slow", "leader's disk full")
+OF_TOPIC = {"too few brokers in sync": {"min.insync.replicas": "4"}, "records too large": {"max.message.bytes": "300"},
+            "write access removed": None, "all access removed": None}
+OPERATIONS_LEFT = {"write access removed": (access.READ, access.DESCRIBE, access.DESCRIBE_CONFIGS),
+                   "all access removed": (access.DESCRIBE_CONFIGS,)}
+SLOW_ON_S, SLOW_OFF_S = 0.03, 0.3  # what is slow runs a tenth of the time
 
 
 def plan(seed):
-    """Faults of brokers come one after the other, because two of three must live; faults of nodes when they like."""
+    """Faults of brokers come one after the other, those of nodes when they like, those of the topic once each."""
     drawn = random.Random(seed)
     names = drawn.choices(list(KINDS), [often for _, often in KINDS.values()], k=drawn.randint(2, 4))
-    faults, brokers_free, adds = [], 0.0, 0
+    faults, brokers_free = [], 0.0
     for name in names:
         (least, most), _ = KINDS[name]
         at, lasts = drawn.uniform(0.5, 6.0), drawn.uniform(least, most)
@@ -49,21 +64,35 @@ def plan(seed):
         if name in OF_BROKERS:
             at = max(at, brokers_free)
             brokers_free = at + lasts + 1.0
-        if name == "node added":
-            adds += 1
-            if adds > 1:
-                continue
+        # Access is given back as a whole.
+        once = {"node added": ["node added"], **dict.fromkeys(OPERATIONS_LEFT, list(OPERATIONS_LEFT))}.get(name, [])
+        if any(fault.name in once for fault in faults):
+            continue
         faults.append(Fault(at, lasts, name, shard))
     return sorted(faults)
+
+
+def plan_of(names, seed):
+    """These, one after the other."""
+    drawn = random.Random(seed)
+    faults, at = [], 1.0
+    for name in names:
+        if name not in KINDS:
+            raise SystemExit(f"faults: '{name}' is not a fault; there are: {', '.join(KINDS)}")
+        lasts = drawn.uniform(*KINDS[name][0])
+        faults.append(Fault(at, lasts, name, drawn.randrange(SHARDS)))
+        at += lasts + 2.0
+    return faults
 
 
 class Play:
     """Has the faults of a plan happen, and ends them all."""
 
-    def __init__(self, faults, brokers, nodes, operator, topic, say):
-        self.faults, self.brokers, self.nodes, self.say = faults, brokers, nodes, say
-        self.operator, self.topic, self.errors = operator, topic, []
-        self._brokers_in_order = threading.Lock()
+    def __init__(self, faults, cluster, say):
+        self.faults, self.cluster, self.say = faults, cluster, say
+        self.brokers, self.nodes, self.operator, self.topic = cluster.brokers, cluster.nodes, cluster.operator, cluster.topic
+        self.errors, self.broker_failed, self._changes = [], None, {}
+        self._brokers_in_order, self._topic_in_order = threading.Lock(), threading.Lock()
 
     def run(self):
         """Returns when each fault has begun and ended."""
@@ -81,8 +110,12 @@ class Play:
             if fault.name in OF_BROKERS:
                 with self._brokers_in_order:
                     self._of_broker(fault)
+            elif fault.name in OF_TOPIC:
+                self._of_topic(fault)
             else:
                 self._of_node(fault)
+        except BrokerFailed as error:
+            self.broker_failed = error
         except Exception as error:  # pylint: disable=broad-except; of a thread, and reported by the schedule
             self.errors.append(f"{fault}: {error!r}")
 
@@ -98,11 +131,49 @@ class Play:
         self.say(f"{fault.name}: broker {broker}")
         begin, end = {"leader killed": (self.brokers.kill, self.brokers.start),
                       "leader paused": (self.brokers.pause, self.brokers.wake),
+                      "leader slow": (lambda one: self._stutter(fault.lasts, lambda: self.brokers.pause(one),
+                                                                lambda: self.brokers.wake(one)), lambda one: None),
+                      "leader's disk full": (self.brokers.fill_disk, self._revive),
                       "leader cut off": (self.brokers.cut, self.brokers.heal)}[fault.name]
         begin(broker)
-        time.sleep(fault.lasts)
+        if fault.name != "leader slow":
+            time.sleep(fault.lasts)
         end(broker)
         self.brokers.await_all()
+
+    def _revive(self, broker):
+        """Kafka ends when it cannot write; it is started again when there is room."""
+        self.brokers.kill(broker)
+        self.brokers.start(broker)
+
+    @staticmethod
+    def _stutter(lasts, pause, wake):
+        end = time.monotonic() + lasts
+        while time.monotonic() < end:
+            pause()
+            time.sleep(SLOW_OFF_S)
+            wake()
+            time.sleep(SLOW_ON_S)
+
+    def _of_topic(self, fault):
+        self.say(fault.name)
+        change = OF_TOPIC[fault.name]
+        if change is None:
+            self.brokers.permit_only(self.topic, OPERATIONS_LEFT[fault.name])
+            time.sleep(fault.lasts)
+            return self.brokers.permit_all(self.topic)
+        self._change_settings(fault.name, change)
+        time.sleep(fault.lasts)
+        self._change_settings(fault.name, {})
+
+    def _change_settings(self, name, change):
+        """Several changes of the topic may hold at a time."""
+        with self._topic_in_order:
+            self._changes[name] = change  # a second fault of the same kind may end the first one early
+            settings = dict(self.cluster.settings)
+            for one in self._changes.values():
+                settings.update(one)
+            self.brokers.configure(self.topic, settings)
 
     def _owner(self, shard):
         """The node that owns a shard; None where none is known or it has a fault already."""
@@ -138,6 +209,12 @@ class Play:
                 self._part(node, "drain")
                 time.sleep(fault.lasts)
                 self._part(node, "resume")
+            elif fault.name == "owner slow":
+                self._stutter(fault.lasts, node.pause, node.wake)
+            elif fault.name == "owner's disk full":
+                node.fill_disk(True)
+                time.sleep(fault.lasts)
+                node.fill_disk(False)
             else:
                 node.pause()
                 time.sleep(fault.lasts)
