@@ -38,16 +38,15 @@ class Cluster:
     """A topic, its nodes and tenants, for one schedule."""
 
     def __init__(self, build, folder, brokers, seed, say):
-        from nodes import SHARDS, Node, insist
         from brokers import free_ports
+        from nodes import SHARDS, Node, insist
         self.build, self.folder, self.brokers, self.say = build, folder, brokers, say
         self.topic = f"faults-{seed}-{random.randrange(1 << 30)}"
         port = free_ports(4)
         self.nodes = [Node(build, folder, f"node-{i + 1}", port + i, brokers.bootstrap, self.topic) for i in range(4)]
         subprocess.run([build / "bin/trav", "cluster", "key", folder / "cluster.key"], check=True,
                        stdout=subprocess.DEVNULL, timeout=60)
-        subprocess.run([build / "bin/trav", "cluster", "init", "--config", self.nodes[0].configuration], check=True,
-                       stdout=subprocess.DEVNULL, timeout=60, env=os.environ | {"TRAV_KAFKA_USER": "admin"})
+        self.create_topic()
         self.settings = brokers.settings(self.topic)
         for node in self.nodes[:3]:
             node.start()
@@ -57,6 +56,20 @@ class Cluster:
         for tenant in ("ada", "ben", "cleo")[:SHARDS - 1]:
             made = insist(self.nodes[0], self.operator, "POST", "/v1/tenants", json.dumps({"id": tenant}).encode())
             self.tokens[tenant] = made["token"]["token"]
+
+    def create_topic(self, within=60):
+        """By trav, which does not wait for brokers that are slow after a start."""
+        from brokers import BrokerFailed
+        deadline = time.monotonic() + within
+        while True:
+            done = subprocess.run([self.build / "bin/trav", "cluster", "init", "--config", self.nodes[0].configuration],
+                                  capture_output=True, text=True, timeout=60, check=False,
+                                  env=os.environ | {"TRAV_KAFKA_USER": "admin"})
+            if done.returncode == 0 or "exist" in done.stderr:
+                return
+            if time.monotonic() > deadline:
+                raise BrokerFailed(f"the topic is not created within {within} s: {done.stderr}")
+            time.sleep(0.5)
 
     def await_operator(self):
         for _ in range(600):
