@@ -111,6 +111,8 @@ Membership::Membership(Client client, const Settings& settings, MembershipListen
 
 Membership::~Membership() {
   leave();
+  // Waits for it for a while, and not for ever: see Consumers::end().
+  Consumers({}).end(std::move(client_));
 }
 
 base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& settings, const MembershipOptions& options,
