@@ -105,8 +105,12 @@ class Cluster:
         node = next(one for one in self.nodes if one.is_wanted)
         trav = [self.build / "bin/trav", "--url", f"http://127.0.0.1:{node.port}", "--token", self.tokens[tenant],
                 "--tenant", tenant, "audit"]
-        done = subprocess.run([*trav, "export", "--output", folder], capture_output=True, text=True, timeout=120,
-                              check=False)
+        for _ in range(100):  # trav does not repeat what is to be asked again in a moment
+            done = subprocess.run([*trav, "export", "--output", folder], capture_output=True, text=True, timeout=120,
+                                  check=False)
+            if "Unavailable" not in done.stderr:
+                break
+            time.sleep(0.3)
         if done.returncode == 0:
             more = ["--since", since / "checkpoint", "--key-file", since / "key.pub"] if since else []
             done = subprocess.run([self.build / "bin/trav", "audit", "verify", folder, *more], capture_output=True,
