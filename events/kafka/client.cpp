@@ -204,6 +204,7 @@ void Consumers::end(Client client) {
 }
 
 Consumers::~Consumers() {
+  for (Client& idle : idle_) end(std::move(idle));
   std::unique_lock lock(ending_->mutex);
   ending_->changed.wait_for(lock, end_within, [this] { return ending_->count == 0; });
 }
