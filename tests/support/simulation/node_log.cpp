@@ -55,12 +55,15 @@ class NodeLog::StandbyReader final : public log::Reader {
 
   base::Result<std::optional<log::StoredRecord>> next(base::Duration timeout) override {
     const base::Duration deadline = clock_.monotonic() + timeout;
-    {
+    // A decision that has begun is there whole.
+    if (is_between_decisions_) {
       std::unique_lock lock(node_.mutex_);
       node_.changed_.wait_for(lock, timeout, [this] { return !node_.is_cut_off_ || woken_; });
       if (std::exchange(woken_, false) || node_.is_cut_off_) return std::nullopt;
     }
-    return real_->next(std::max(base::Duration(0), deadline - clock_.monotonic()));
+    TRV_TRY_ASSIGN(auto stored, real_->next(std::max(base::Duration(0), deadline - clock_.monotonic())));
+    if (stored) is_between_decisions_ = record::peek(stored->bytes).value().decision_end;
+    return stored;
   }
   void wake() noexcept override {
     {
@@ -76,6 +79,7 @@ class NodeLog::StandbyReader final : public log::Reader {
   NodeLog& node_;
   std::unique_ptr<log::Reader> real_;
   bool woken_ = false;
+  bool is_between_decisions_ = true;
 };
 
 void NodeLog::next_settle(SettleFault fault) {
