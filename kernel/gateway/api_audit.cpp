@@ -51,8 +51,8 @@ base::Status record_then(Call call, std::string_view what, Answer answer) {
 
 // What is answered covers the record of this very read. It is read where no other command waits for it.
 template <typename Read>
-base::Status record_and_read(const TrailSigner& signer, Call call, std::string_view what, const Read& read) {
-  return record_then(std::move(call), what, [&signer, read](Call recorded) {
+base::Status record_and_read(const TrailSigner& signer, Call call, std::string_view what, Read read) {
+  return record_then(std::move(call), what, [&signer, read = std::move(read)](Call recorded) {
     const auto held = std::make_shared<Call>(std::move(recorded));
     const bool is_taken =
         held->shard.run_aside([&signer, read, held] { held->responder.answer(from_trail(signer, *held, read)); });
