@@ -41,7 +41,8 @@ std::set<std::string> routes() {
                                            nothing,
                                            nothing,
                                            nothing,
-                                           nothing});
+                                           nothing,
+                                           {}});
   std::set<std::string> all;
   for (const http::Route* route : router.routes()) {
     std::string pattern = route->pattern;
