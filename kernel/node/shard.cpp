@@ -215,9 +215,7 @@ shard::ShardListeners Shard::listeners() {
                                  ? retention::timer_command(timer, tenancy(), workflows(), ingest())
                                  : instance::timer_command(decision_state(), timer);
     command.done = [this, owner = timer.owner](const base::Result<shard::Applied>& outcome) {
-      // One that cannot be decided now is asked for again, here or where its tenant moves.
-      if (outcome || outcome.error().code() == base::ErrorCode::unavailable) return;
-      observer_.failed(base::Error(outcome.error()).in("timer of " + owner));
+      if (!outcome) observer_.failed(base::Error(outcome.error()).in("timer of " + owner));
     };
     return command;
   };
