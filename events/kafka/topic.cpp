@@ -25,6 +25,8 @@ using base::fail;
 
 constexpr int turn_ms = 1'000;
 constexpr int turns_max = 20;
+constexpr int unknown_turns = 10;
+constexpr int unknown_wait_ms = 200;
 
 struct NeededSetting {
   const char* name;
@@ -112,16 +114,22 @@ base::Result<Copies> copies_of(const Settings& settings) {
   TRV_TRY_ASSIGN(const Client client, connect(Kind::producer, settings, {}, &none));
   const TopicHandle topic(rd_kafka_topic_new(client.get(), settings.topic.c_str(), nullptr));
   TRV_ASSERT(topic != nullptr);
-  const rd_kafka_metadata_t* answer = nullptr;
   const std::string what = fmt::format("asking for topic {} at {}", settings.topic, settings.brokers);
+  Metadata metadata;
   auto error = RD_KAFKA_RESP_ERR__TIMED_OUT;
-  for (int turn = 0; answer == nullptr && turn < turns_max && !is_refused(client.get()); ++turn) {
+  for (int turn = 0; turn < turns_max && !is_refused(client.get()); ++turn) {
+    const rd_kafka_metadata_t* answer = nullptr;
     error = rd_kafka_metadata(client.get(), 0, topic.get(), &answer, turn_ms);
-    const bool may_pass = error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT;
+    metadata.reset(answer);
+    const bool is_known =
+        error != RD_KAFKA_RESP_ERR_NO_ERROR || metadata->topics[0].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+    // A broker may learn of a topic a moment after it was created.
+    if (!is_known && turn < unknown_turns) rd_kafka_poll(client.get(), unknown_wait_ms);
+    const bool may_pass = error == RD_KAFKA_RESP_ERR__TIMED_OUT || error == RD_KAFKA_RESP_ERR__TRANSPORT ||
+                          (!is_known && turn < unknown_turns);
     if (!may_pass) break;
   }
   if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure_of(client.get(), error, what));
-  const Metadata metadata(answer);
   TRV_ASSERT(metadata->topic_cnt == 1);
   const rd_kafka_metadata_topic_t& found = metadata->topics[0];
   if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return fail(failure(found.err, what));
