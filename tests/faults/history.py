@@ -4,6 +4,8 @@ gives the findings."""
 import collections
 from typing import Any, Dict, NamedTuple
 
+import moves
+
 ENDS = ("trv.instance.completed", "trv.instance.faulted", "trv.instance.cancelled")
 EFFECT_ENDS = ("trv.effect.succeeded", "trv.effect.failed", "trv.effect.cancelled")
 FINDINGS_MAX = 20
@@ -26,6 +28,8 @@ class Event(NamedTuple):
 def check(acks, tried, events, calls):
     """Of the events of all shards, each shard's in order. Returns one line for each thing that does not hold."""
     findings = chain(events) + each_once(events)
+    events, of_moves = moves.follow(events)
+    findings += of_moves + moves.wanted(acks, tried, events)
     findings += starts(acks, tried, events) + received(acks, tried, events) + order(acks, events)
     findings += instances(events) + effects(events, calls)
     return findings[:FINDINGS_MAX]
@@ -121,21 +125,30 @@ def instances(events):
 
 
 def effects(events, calls):
-    """Each key is requested once and ends once; each call had a key that was requested, and one body."""
-    findings = []
+    """Each key is requested once and ends once; each call had a key that was requested, and one body. While its tenant
+    moves, an effect is parked."""
+    findings, parked = [], set()
     requested, ended = collections.Counter(), collections.Counter()
     for event in events:
         if event.type == "trv.effect.requested":
             requested[event.data["key"]] += 1
+        elif event.type in ("trv.effect.parked", "trv.effect.released"):
+            key, parks = event.data["key"], event.type == "trv.effect.parked"
+            if (key in parked) == parks or requested[key] == 0 or ended[key] > 0:
+                findings.append(f"{event.tenant}: {event.type} of {key}, which is not to be")
+            (parked.add if parks else parked.discard)(key)
         elif event.type in EFFECT_ENDS:
             key = event.data["key"]
             ended[key] += 1
+            if key in parked:
+                findings.append(f"{event.tenant}: {event.type} of {key}, which is parked")
             if requested[key] == 0:
                 findings.append(f"{event.tenant}: {event.type} of {key}, which was not requested before")
             if event.type == EFFECT_ENDS[0] and key not in calls:
                 findings.append(f"{event.tenant}: {key} succeeded, and the service was never called")
     findings += [f"the effect {key} was requested {count} times" for key, count in requested.items() if count != 1]
     findings += [f"the effect {key} ended {ended[key]} times" for key in requested if ended[key] != 1]
+    findings += [f"the effect {key} was parked and is not released" for key in parked]
     for key, bodies in calls.items():
         if key not in requested:
             findings.append(f"the service was called with the key '{key}', which no event has")

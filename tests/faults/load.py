@@ -34,9 +34,9 @@ class Ack(NamedTuple):
     """What a client was answered: this happened, and is durable."""
 
     client: str
-    kind: str  # start, event
+    kind: str  # start, event, move
     tenant: str
-    key: str  # idempotency key, or id of the event
+    key: str  # idempotency key, or id of the event, or where to
     instance: str  # of a start
 
 

@@ -8,6 +8,7 @@ something did not hold, with 77 where Kafka is not on this machine.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import pathlib
@@ -39,20 +40,24 @@ class Cluster:
 
     def __init__(self, build, folder, brokers, seed, say):
         from brokers import free_ports
-        from nodes import SHARDS, Node, insist
+        from nodes import Node
         self.build, self.folder, self.brokers, self.say = build, folder, brokers, say
         self.topic = f"faults-{seed}-{random.randrange(1 << 30)}"
+        self.settings, self.operator, self.tokens = None, None, {}
         port = free_ports(4)
         self.nodes = [Node(build, folder, f"node-{i + 1}", port + i, brokers.bootstrap, self.topic) for i in range(4)]
-        subprocess.run([build / "bin/trav", "cluster", "key", folder / "cluster.key"], check=True,
+
+    def begin(self):
+        """Starts the nodes, and creates the tenants."""
+        from nodes import SHARDS, insist
+        subprocess.run([self.build / "bin/trav", "cluster", "key", self.folder / "cluster.key"], check=True,
                        stdout=subprocess.DEVNULL, timeout=60)
         self.create_topic()
-        self.settings = brokers.settings(self.topic)
+        self.settings = self.brokers.settings(self.topic)
         for node in self.nodes[:3]:
             node.start()
         self.operator = self.await_operator()
         self.await_nodes(3)
-        self.tokens = {}
         for tenant in ("ada", "ben", "cleo")[:SHARDS - 1]:
             made = insist(self.nodes[0], self.operator, "POST", "/v1/tenants", json.dumps({"id": tenant}).encode())
             self.tokens[tenant] = made["token"]["token"]
@@ -72,13 +77,15 @@ class Cluster:
             time.sleep(0.5)
 
     def await_operator(self):
-        for _ in range(600):
+        for _ in range(900):
             for node in self.nodes[:3]:
                 token = node.token()
                 if token is not None:
                     return token
+                node.tend()
             time.sleep(0.1)
-        raise SystemExit("faults: no node printed the operator's token within 60 s")
+        words = "; ".join(f"{node.name}: {node.words()}" for node in self.nodes[:3])
+        raise TimeoutError(f"no node printed the operator's token within 90 s: {words}")
 
     def await_nodes(self, count, within=90):
         """Until every node that is wanted names as many, and each shard has an owner."""
@@ -130,7 +137,8 @@ class Cluster:
                     raise TimeoutError("the topic was not read to its end within 60 s")
                 found += [one.record for one in reader.poll()]
         return [Event(one.shard, one.lsn, str(one.event_id), one.tenant, one.type, one.stream_id,
-                      schemas.data_of(one.type, one.payload), one.hash, one.prev_hash) for one in found]
+                      schemas.data_of(one.type, one.payload) | {"digest": hashlib.sha256(one.payload).hexdigest()},
+                      one.hash, one.prev_hash) for one in found]
 
     def end(self):
         running = [node for node in self.nodes if node.process is not None and node.process.poll() is None]
@@ -165,10 +173,13 @@ def await_ends(cluster, within=90):
 
 def compare_nodes(cluster, events):
     """What each node answers, against the topic: lists, and the stream that each makes of what it followed."""
+    import moves
     from history import ENDS
-    from nodes import instances_of, streamed
+    from nodes import insist, instances_of, streamed
     findings = []
     expected = {}
+    homes = {tenant: shards[-1] for tenant, shards in moves.Platform(events).finished.items()}
+    events, _ = moves.follow(events)
     for event in events:
         if event.type == "trv.instance.started":
             expected.setdefault(event.tenant, {})[event.stream] = "running"
@@ -178,6 +189,9 @@ def compare_nodes(cluster, events):
     for place, (tenant, token) in enumerate(cluster.tokens.items()):
         ids = [event.id for event in events if event.tenant == tenant]
         for node in wanted:
+            here = insist(node, cluster.operator, "GET", f"/v1/tenants/{tenant}")["shard"]
+            if here != homes.get(tenant, here):
+                findings.append(f"{node.name} has {tenant} in shard {here}, and the topic in {homes[tenant]}")
             if instances_of(node, token, tenant) != expected.get(tenant, {}):
                 findings.append(f"{node.name} lists other instances of {tenant} than the topic has")
         node = wanted[place % len(wanted)]
@@ -201,16 +215,17 @@ def run_schedule(seed, names, build, folder, brokers, say):
     cluster = None
     try:
         cluster = Cluster(build, folder, brokers, seed, say)
+        cluster.begin()
         cluster.apply([load.CALL.format(port=service.port), load.PLAIN, load.HEARD])
         say("  the cluster is ready")
         ledger = load.Ledger()
-        audited = random.Random(seed).choice(sorted(cluster.tokens))
+        audited = random.Random(seed).choice(schedule.tenants_moved(faults, cluster.tokens) or sorted(cluster.tokens))
         clients = [load.Client(f"{tenant}-{i}", f"{seed}-{tenant}-{i}", cluster.nodes[:3], tenant, token, ledger)
                    for tenant, token in cluster.tokens.items() for i in range(2)]
         for client in clients:
             client.start()
         findings = cluster.audit(audited, folder / "before")
-        played = schedule.Play(faults, cluster, lambda line: say("    " + line))
+        played = schedule.Play(faults, cluster, ledger, lambda line: say("    " + line))
         tend_while(cluster, played.run)
         if played.broker_failed is not None:
             raise played.broker_failed

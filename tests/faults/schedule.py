@@ -1,13 +1,16 @@
 """A schedule: which faults happen when. A seed gives the same one each time."""
 
 import random
+import subprocess
 import threading
 import time
 from typing import NamedTuple
 
 import access
+import moves
 from brokers import IDS, BrokerFailed
-from nodes import SESSION_MS, SHARDS, ask, shards_of
+from load import Ack
+from nodes import SESSION_MS, SHARDS, ask, insist, shards_of
 
 SESSION_S = SESSION_MS / 1000
 
@@ -16,7 +19,7 @@ class Fault(NamedTuple):
     at: float  # seconds from the beginning of the load
     lasts: float
     name: str
-    shard: int  # whose leader or owner it hits
+    shard: int  # whose leader or owner it hits; the number of the tenant that it moves
 
     def __str__(self):
         return f"{self.at:.1f} s: {self.name} (shard {self.shard}) for {self.lasts:.1f} s"
@@ -42,7 +45,9 @@ KINDS = {
     "all access removed": ((1.0, 5.0), 1),
     "owner slow": ((2.0, 5.0), 1),
     "owner's disk full": ((1.0, 4.0), 1),
+    "tenant moved": ((0.1, 2.0), 4),
 }
+MOVED_WITHIN_S = 180  # after which the cluster has not recovered
 # One after the other: two of three brokers must live.
 OF_BROKERS = ("leader killed", "leader paused", "leader cut off", "all brokers restarted", "leader slow", "leader's disk full")
 OF_TOPIC = {"too few brokers in sync": {"min.insync.replicas": "4"}, "records too large": {"max.message.bytes": "300"},
@@ -85,14 +90,20 @@ def plan_of(names, seed):
     return faults
 
 
+def tenants_moved(faults, tenants):
+    """Which of them a plan moves."""
+    return [sorted(tenants)[fault.shard % len(tenants)] for fault in faults if fault.name == "tenant moved"]
+
+
 class Play:
     """Has the faults of a plan happen, and ends them all."""
 
-    def __init__(self, faults, cluster, say):
-        self.faults, self.cluster, self.say = faults, cluster, say
+    def __init__(self, faults, cluster, ledger, say):
+        self.faults, self.cluster, self.ledger, self.say = faults, cluster, ledger, say
         self.brokers, self.nodes, self.operator, self.topic = cluster.brokers, cluster.nodes, cluster.operator, cluster.topic
         self.errors, self.broker_failed, self._changes = [], None, {}
         self._brokers_in_order, self._topic_in_order = threading.Lock(), threading.Lock()
+        self._moves_in_order = {tenant: threading.Lock() for tenant in cluster.tokens}
 
     def run(self):
         """Returns when each fault has begun and ended."""
@@ -112,6 +123,8 @@ class Play:
                     self._of_broker(fault)
             elif fault.name in OF_TOPIC:
                 self._of_topic(fault)
+            elif fault.name == "tenant moved":
+                self._move(fault)
             else:
                 self._of_node(fault)
         except BrokerFailed as error:
@@ -174,6 +187,35 @@ class Play:
             for one in self._changes.values():
                 settings.update(one)
             self.brokers.configure(self.topic, settings)
+
+    def _move(self, fault):
+        """There and on, to shards in which it was not before each."""
+        tenant, = tenants_moved([fault], self.cluster.tokens)
+        with self._moves_in_order[tenant]:
+            for step in range(2):
+                here = insist(self._any_node(), self.operator, "GET", f"/v1/tenants/{tenant}")["shard"]
+                to = 1 + (here + (fault.shard + step) % (SHARDS - 2)) % (SHARDS - 1)
+                self.say(f"{fault.name}: {tenant} from shard {here} to {to}")
+                self.ledger.note(self.ledger.tried, (tenant, moves.key_of(to)))
+                self._move_to(tenant, to)
+                self.ledger.note(self.ledger.acks, Ack("operator", "move", tenant, moves.key_of(to), ""))
+                time.sleep(fault.lasts)
+
+    def _any_node(self):
+        return random.choice([node for node in self.nodes if node.is_wanted])
+
+    def _move_to(self, tenant, to):
+        """By trav, as often as it takes: what fails with a node goes on with another."""
+        deadline = time.monotonic() + MOVED_WITHIN_S
+        while True:
+            done = subprocess.run([self.cluster.build / "bin/trav", "--url", f"http://127.0.0.1:{self._any_node().port}",
+                                   "--token", self.operator, "tenant", "move", tenant, "--shard", str(to)],
+                                  capture_output=True, text=True, timeout=MOVED_WITHIN_S, check=False)
+            if done.returncode == 0:
+                return
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{tenant} is not in shard {to} within {MOVED_WITHIN_S} s: {done.stderr}")
+            time.sleep(0.3)
 
     def _owner(self, shard):
         """The node that owns a shard; None where none is known or it has a fault already."""
