@@ -88,8 +88,10 @@ base::Result<std::vector<Member>> describe_group(rd_kafka_t* client, const std::
     for (int j = 0; j < found.member_cnt; ++j) {
       const std::string_view id = found.members[j].client_id;
       const std::size_t at = std::min(id.find('@'), id.size());
+      const std::size_t slash = std::min(id.find('/', at), id.size());
       members.push_back({.node = std::string(id.substr(0, at)),
-                         .address = std::string(id.substr(std::min(at + 1, id.size()))),
+                         .address = std::string(id.substr(at, slash - at).substr(at < slash ? 1 : 0)),
+                         .version = std::string(id.substr(slash).substr(slash < id.size() ? 1 : 0)),
                          .shards = shards_assigned(found.members[j])});
     }
   }
@@ -119,7 +121,7 @@ base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& setti
                                                            MembershipListener listener) {
   TRV_EXPECTS(options.self.node.find('@') == std::string::npos && options.session > base::Duration::zero());
   Settings own = settings;
-  own.client_id = fmt::format("{}@{}", options.self.node, options.self.address);
+  own.client_id = fmt::format("{}@{}/{}", options.self.node, options.self.address, options.self.version);
   const int session_ms = milliseconds(options.session);
   TRV_TRY_ASSIGN(Client client,
                  connect(Kind::member, own,

@@ -3,7 +3,8 @@
 //
 // They are one consumer group of Kafka's, which gives each partition to one of them and takes it from who does not send
 // heartbeats. Nobody reads records through it: it says which node is to claim which shard, and the claims in the log
-// remain the fence. A member's client id is "<node>@<address>", so that everybody finds the owner of a shard there.
+// remain the fence. A member's client id is "<node>@<address>/<version>", so that everybody finds the owner of a shard
+// there.
 
 #include <condition_variable>
 #include <cstdint>
@@ -26,6 +27,7 @@ namespace trv::kafka {
 struct Member {
   std::string node;     ///< without '@'
   std::string address;  ///< where the others reach it, for example "10.0.0.5:8400"
+  std::string version;  ///< of its travd
   std::set<record::ShardId> shards;
 
   friend bool operator==(const Member&, const Member&) = default;

@@ -27,6 +27,7 @@ class LogWriter {
     Batch batch;
     for (std::size_t i = 0; i < count; ++i) {
       record::Draft draft = record::example_draft(next_.value(), payload_bytes);
+      draft.type = "any.example.happened";  // as long, and not one of the kernel's: every projection takes it
       draft.decision_end = ends == Ends::each || (ends == Ends::last && i + 1 == count);
       const auto record =
           encoder_.encode(draft, {.shard = claim_.shard, .lsn = next_, .epoch = claim_.epoch, .prev_hash = last_hash_});

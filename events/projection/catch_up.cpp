@@ -49,9 +49,9 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
     for (std::size_t count = 0; count < txn_records_max && bytes < txn_bytes_max && txn.applied().lsn < last;) {
       TRV_TRY(ahead ? ahead->next(run) : read_run(*reader, shard_, txn.applied().lsn.next(), last, projectors_, run));
       for (std::size_t i = 0; i < run.records.size(); ++i) {
-        TRV_TRY(advance(txn, run.records[i], [&](std::size_t place, const record::RecordView& record) {
+        TRV_TRY(note(advance(txn, run.records[i], [&](std::size_t place, const record::RecordView& record) {
           return projectors_[place]->apply_prepared(txn.txn_, record, prepared_for(run, i, place));
-        }));
+        })));
       }
       count += run.records.size();
       bytes += run.memory.size();
@@ -94,7 +94,7 @@ Result<bool> Projection::follow(log::Reader& reader, base::Duration timeout) {
   std::size_t bytes = 0;
   for (std::size_t count = 1; stored; ++count) {
     TRV_TRY_ASSIGN(const record::RecordView record, record::RecordView::over(stored->bytes));
-    TRV_TRY(apply(txn, record, record::hash_of(record.stored())));
+    TRV_TRY(note(apply(txn, record, record::hash_of(record.stored()))));
     position = stored->position;
     bytes += record.stored().size();
     const bool is_whole = record.decision_end();

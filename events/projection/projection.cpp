@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "events/projection/known_events.hpp"
 #include "events/projection/snapshots.hpp"
 #include "events/projection/stamp.hpp"
 #include "sdk/base/contract.hpp"
@@ -44,14 +45,6 @@ Result<std::unique_ptr<Projection>> Projection::open(ProjectionOptions options, 
   TRV_TRY_ASSIGN(projection->boot_id_, projection->options_.boot_id());
   TRV_TRY(projection->open_or_discard());
   return projection;
-}
-
-std::string Projection::layout() const {
-  std::string text = fmt::format("shard={}", shard_.value());
-  for (const Projector* projector : projectors_) {
-    text += fmt::format(" {}={}", projector->name(), projector->layout_version());
-  }
-  return text;
 }
 
 std::string Projection::reason_to_discard() const {
@@ -187,7 +180,12 @@ Status Projection::refuse_unless_next(const Applied& applied, const record::Reco
   if (record.lsn() != applied.lsn.next()) return refused("not the next lsn");
   if (record.epoch() < applied.epoch) return refused("an older epoch");
   if (record.prev_hash() != applied.last_hash) return refused("its prev_hash is not the hash of the record before it");
-  return {};
+  return refuse_unless_known(record);
+}
+
+Status Projection::note(Status applied) {
+  if (!applied && applied.error().code() == ErrorCode::invalid) is_outdated_ = true;
+  return applied;
 }
 
 base::Error Projection::of_projector(base::Error error, std::size_t place, Lsn lsn) const {

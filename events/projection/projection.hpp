@@ -94,6 +94,8 @@ class Projection {
   [[nodiscard]] record::ShardId shard() const noexcept { return shard_; }
   /// The shard, the projectors and their versions: a state of another layout is of no use.
   [[nodiscard]] std::string layout() const;
+  /// The log goes on with a record that this version of the program cannot apply: a later one wrote it. It stays so.
+  [[nodiscard]] bool is_outdated() const noexcept { return is_outdated_; }
   /// As of the last commit.
   [[nodiscard]] const Applied& applied() const noexcept { return applied_; }
   /// The same for any thread.
@@ -101,7 +103,8 @@ class Projection {
 
   [[nodiscard]] base::Result<ProjectionTxn> begin();
   /// Runs every projector. `stored_hash` is hash_of(record.stored()). Errors: corrupt if the record does not follow
-  /// what is applied (shard, lsn, prev_hash, epoch); what a projector says. After an error, abort the transaction.
+  /// what is applied (shard, lsn, prev_hash, epoch); invalid if this version cannot apply it; what a projector says.
+  /// After an error, abort the transaction.
   [[nodiscard]] base::Status apply(ProjectionTxn& txn, const record::RecordView& record,
                                    const base::Digest& stored_hash);
   /// After the last apply() and before the log takes what was applied: projects what is left, so that nothing but the
@@ -147,6 +150,8 @@ class Projection {
   /// projector and the record.
   template <typename ApplyOne>
   [[nodiscard]] base::Status advance(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one);
+  /// What came of a record of the log.
+  [[nodiscard]] base::Status note(base::Status applied);
   [[nodiscard]] base::Status refuse_unless_next(const Applied& applied, const record::RecordView& record) const;
   [[nodiscard]] base::Error of_projector(base::Error error, std::size_t place, record::Lsn lsn) const;
   [[nodiscard]] std::string reason_to_discard() const;
@@ -168,6 +173,7 @@ class Projection {
   Applied applied_;
   OpenReport report_;
   bool closed_ = false;
+  bool is_outdated_ = false;
 };
 
 template <typename ApplyOne>

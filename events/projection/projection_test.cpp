@@ -10,6 +10,7 @@
 #include "events/log/in_memory_event_log.hpp"
 #include "events/log/log_writer.hpp"
 #include "events/projection/example_projector.hpp"
+#include "events/projection/known_events.hpp"
 #include "events/projection/snapshots.hpp"
 #include "events/projection/stamp.hpp"
 #include "sdk/base/random.hpp"
@@ -173,10 +174,15 @@ TEST_F(ProjectionTest, a_record_that_does_not_follow_is_refused) {
   log::LogWriter writer = claimed();
   live(*projection, writer, 2);
   record::RecordEncoder encoder;
+  std::string type = "example.happened";
+  std::uint16_t version = 9;
   const auto refused = [&](record::ShardId of, std::uint64_t lsn, std::uint64_t epoch, const base::Digest& prev) {
     auto txn = projection->begin();
-    const auto record = encoder.encode(
-        record::example_draft(lsn), {.shard = of, .lsn = Lsn(lsn), .epoch = record::Epoch(epoch), .prev_hash = prev});
+    record::Draft draft = record::example_draft(lsn);
+    draft.type = type;
+    draft.schema_version = version;
+    const auto record =
+        encoder.encode(draft, {.shard = of, .lsn = Lsn(lsn), .epoch = record::Epoch(epoch), .prev_hash = prev});
     const auto status = projection->apply(*txn, *record, record::hash_of(record->stored()));
     return status ? std::string("taken") : status.error().message();
   };
@@ -186,6 +192,38 @@ TEST_F(ProjectionTest, a_record_that_does_not_follow_is_refused) {
   EXPECT_NE(refused(shard, 2, 1, last).find("not the next lsn"), std::string::npos);
   EXPECT_NE(refused(shard, 3, 1, {}).find("prev_hash"), std::string::npos);
   EXPECT_EQ(refused(shard, 3, 1, last), "taken");
+  // What a later version of the kernel wrote.
+  type = "trv.example.happened";
+  EXPECT_NE(refused(shard, 3, 1, last).find("lsn 3 of shard 4 has the event type trv.example.happened, which"),
+            std::string::npos);
+  type = "trv.tenant.created";
+  EXPECT_NE(refused(shard, 3, 1, last).find("has version 9 of the event type trv.tenant.created, which"),
+            std::string::npos);
+  version = schema_version_known;
+  EXPECT_EQ(refused(shard, 3, 1, last), "taken");
+}
+
+TEST_F(ProjectionTest, what_a_later_version_wrote_ends_the_replay_and_leaves_what_came_before) {
+  ExampleProjector projector;
+  const auto projection = open(options("live"), projector);
+  log::LogWriter writer = claimed();
+  live(*projection, writer, 2);
+  EXPECT_FALSE(projection->is_outdated());
+  append(writer, 3);
+  ASSERT_TRUE(projection->catch_up(log_));
+  record::Draft draft = record::example_draft(6);
+  draft.type = "trv.example.happened";
+  record::RecordEncoder encoder;
+  const log::Claim claim = *log_.claim(shard, "later", base::Uuid());
+  log::Batch batch;
+  batch.add(
+      *encoder.encode(draft, {.shard = shard, .lsn = claim.next, .epoch = claim.epoch, .prev_hash = claim.last_hash}));
+  ASSERT_TRUE(log_.settle(*log_.append(claim, std::move(batch))));
+  const auto refused = projection->catch_up(log_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::invalid) << refused.error().message();
+  EXPECT_TRUE(projection->is_outdated());
+  EXPECT_EQ(projection->applied().lsn, Lsn(5));
 }
 
 TEST_F(ProjectionTest, a_failing_projector_is_named_and_changes_nothing) {

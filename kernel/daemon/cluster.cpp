@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernel/daemon/version.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::daemon {
@@ -55,7 +56,7 @@ Cluster::Cluster(const config::Config& config, const keys::ClusterKey& key, cons
     : config_(config),
       clock_(clock),
       logger_(std::move(logger)),
-      self_{.node = node_name(config), .address = config.node_address, .shards = {}},
+      self_{.node = node_name(config), .address = config.node_address, .version = std::string(version()), .shards = {}},
       certificates_(key.derive("nodes"), key.id(), self_.node, config::node_address(config).host, clock),
       forwarder_([this](log::ShardId shard) { return owner_of(shard); }, [this] { return certificates_.identity(); },
                  logger_, clock) {
@@ -104,6 +105,9 @@ base::Status Cluster::join(node::Node& node, std::uint16_t port, BeforeCede befo
 }
 
 base::Status Cluster::take_part(bool takes_part) {
+  if (const std::string reason = takes_part && node_ ? outdated_because() : ""; !reason.empty()) {
+    return base::fail(base::ErrorCode::conflict, fmt::format("node {} cannot own shards: {}", self_.node, reason));
+  }
   {
     const std::scoped_lock lock(mutex_);
     if (!membership_ && !takes_part) return {};
@@ -125,7 +129,8 @@ std::vector<node::Peer> Cluster::peers() const {
   await([&] { return !(found = members()).empty(); }, settled_within);
   std::vector<node::Peer> peers;
   for (kafka::Member& member : found) {
-    peers.push_back({std::move(member.node), std::move(member.address), std::move(member.shards)});
+    peers.push_back(
+        {std::move(member.node), std::move(member.address), std::move(member.version), std::move(member.shards)});
   }
   return peers;
 }
@@ -152,8 +157,14 @@ base::Result<bool> Cluster::wait_for_platform(const std::stop_token& stop) const
       return member.node != self_.node && member.shards.contains(node_->platform().id());
     });
   };
-  const auto is_known = [&] { return node_->platform().is_owned() || is_elsewhere(); };
-  if (await(is_known, base::Duration::max(), stop)) return node_->platform().is_owned();
+  // The owner that the brokers name may lose the shard before it has begun.
+  const auto is_begun = [this] { return node_->tenant(base::system_tenant()).value_or(std::nullopt).has_value(); };
+  bool is_here = false;
+  const auto is_known = [&] {
+    is_here = node_->platform().is_owned();
+    return is_here || (is_elsewhere() && is_begun());
+  };
+  if (await(is_known, base::Duration::max(), stop)) return is_here;
   return base::fail(base::ErrorCode::cancelled, "the start was ended");
 }
 
@@ -214,9 +225,23 @@ bool Cluster::await(const std::function<bool()>& condition, base::Duration withi
   return true;
 }
 
+std::string Cluster::outdated_because() const {
+  for (const auto& shard : node_->shards()) {
+    if (shard->is_outdated()) return shard->why_not_ready();
+  }
+  return "";
+}
+
 void Cluster::keep(const std::stop_token& stop) {
+  bool hands_over = false;
   std::unique_lock lock(mutex_);
   while (!pause_.wait_for(lock, stop, claim_again_after, [&] { return stop.stop_requested(); })) {
+    const std::string reason = outdated_because();
+    if (!reason.empty() && !hands_over && !assigned_.empty() && membership_->members().size() > 1) {
+      logger_->error("nodes: {} with travd {} hands its shards to the other nodes: {}", self_.node, version(), reason);
+      membership_->take_part(false);
+      hands_over = true;
+    }
     for (const log::ShardId shard : assigned_) {
       node::Shard& one = *node_->shards()[shard.value()];
       if (one.follows()) one.own();

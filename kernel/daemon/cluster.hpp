@@ -46,10 +46,12 @@ class Cluster {
   /// Joins the others; the shards come and go from then on. `node` follows all of them by now, and outlives the
   /// membership. `port` is the one that listens for the other nodes. Errors: of the configuration.
   [[nodiscard]] base::Status join(node::Node& node, std::uint16_t port, BeforeCede before_cede);
-  /// Returns when the platform's shard has an owner; true: this node. Error: cancelled where `stop` asked for the end.
+  /// Returns when the platform's shard has an owner, and the system tenant where that is another node; true: this node
+  /// owns it. Error: cancelled where `stop` asked for the end.
   [[nodiscard]] base::Result<bool> wait_for_platform(const std::stop_token& stop) const;
   /// false: hands the shards over to the others, and waits for that; this node follows them from then on. true: takes
-  /// its part again. Any thread. Error: unavailable where that was not done in time; it goes on.
+  /// its part again. Any thread. Errors: unavailable where that was not done in time; it goes on; conflict where a
+  /// later version of travd wrote what this one cannot apply.
   [[nodiscard]] base::Status take_part(bool takes_part);
   /// Hands the shards over, and leaves. Idempotent.
   void leave();
@@ -67,6 +69,8 @@ class Cluster {
   void take(const std::set<log::ShardId>& shards);
   void give_up(const std::set<log::ShardId>& shards);
   void keep(const std::stop_token& stop);
+  /// Of the first shard that this version of travd cannot follow; empty where it can follow all.
+  [[nodiscard]] std::string outdated_because() const;
   /// Looks at `condition`, without the mutex, until it holds or `within` is over or `stop` asks for the end. Returns
   /// whether it holds.
   bool await(const std::function<bool()>& condition, base::Duration within, const std::stop_token& stop = {}) const;

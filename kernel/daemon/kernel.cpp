@@ -15,11 +15,13 @@
 #include "events/lmdb/folder_lock.hpp"
 #include "events/projection/snapshot_keeper.hpp"
 #include "kernel/config/event_log.hpp"
+#include "kernel/daemon/begin_platform.hpp"
 #include "kernel/daemon/cluster.hpp"
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/sources.hpp"
+#include "kernel/daemon/version.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/gateway/access.hpp"
@@ -150,7 +152,10 @@ gateway::Nodes Kernel::Parts::make_nodes(const config::Config& config) {
                                  http::Responder responder) { cluster->forward_to(address, std::move(responder)); }};
   }
   const auto itself = [this, name = node_name(config), address = config.http_address] {
-    node::Peer peer{.node = name, .address = fmt::format("{}:{}", address, server->port()), .shards = {}};
+    node::Peer peer{.node = name,
+                    .address = fmt::format("{}:{}", address, server->port()),
+                    .version = std::string(version()),
+                    .shards = {}};
     for (const auto& shard : node->shards()) peer.shards.insert(shard->id());
     return std::vector{std::move(peer)};
   };
@@ -441,15 +446,10 @@ base::Status Kernel::compose(StartReport& report) {
   if (!parts.cluster) sweep(report);
   parts.keep_snapshots(config_);
   parts.mover->start();
-  bool owns_platform = true;
-  if (parts.cluster) {
-    TRV_TRY_ASSIGN(owns_platform, join(report));
-  }
-  if (ending_.stop_requested()) return base::fail(base::ErrorCode::cancelled, "the start was ended");
-  if (!owns_platform) return {};
+  if (parts.cluster) TRV_TRY(join(report));
   // Last: a start that fails has not used up the token that it could not show.
-  TRV_TRY(first_start(report));
-  if (last > 0) return {};
+  TRV_TRY_ASSIGN(const bool owns_platform, first_start(report));
+  if (!owns_platform || last > 0) return {};
   // Where this fails, the next start does it.
   const std::uint64_t records = parts.node->platform().metrics().applied_lsn;
   const base::Status named = check_log_of_keys(beside, records, *parts.log.log, parts.log.name);
@@ -472,20 +472,15 @@ base::Result<std::unique_ptr<kafka::BrokerWatch>> Kernel::watch_brokers() const 
                      }});
 }
 
-// What lies beside the log is not swept: another node may be about to name it. True: this node owns the platform's
-// shard.
-base::Result<bool> Kernel::join(StartReport& report) {
+// What lies beside the log is not swept: another node may be about to name it.
+base::Status Kernel::join(StartReport& report) {
   Parts& parts = *parts_;
   TRV_TRY(parts.cluster->join(*parts.node, parts.node_server->port(), [&parts](const std::set<log::ShardId>& shards) {
     for (const log::ShardId shard : shards) parts.dispatchers[shard.value()]->begin_pause();
     for (const log::ShardId shard : shards) parts.dispatchers[shard.value()]->pause();
   }));
-  TRV_TRY_ASSIGN(const bool owns_platform, parts.cluster->wait_for_platform(ending_.get_token()));
   report.node = fmt::format("{} at {}", parts.cluster->self().node, parts.cluster->self().address);
-  if (!owns_platform && config_.new_operator_token) {
-    report.problems.push_back("--new-operator-token: another node owns the platform's shard; start that one with it");
-  }
-  return owns_platform;
+  return {};
 }
 
 base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
@@ -517,41 +512,37 @@ void Kernel::serve(const node::Shard& shard) {
   }
 }
 
-// The system tenant and its first token, once in the life of a data folder; another token where one is asked for.
-base::Status Kernel::first_start(StartReport& report) {
+// The system tenant and its first token, once in the life of a log; another token where one is asked for. True: this
+// node owns the platform's shard. Which may go to another node meanwhile, at any moment: until one of them has begun.
+base::Result<bool> Kernel::first_start(StartReport& report) {
   node::Shard& platform = parts_->node->platform();
-  bool is_new = false;
-  {
-    TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
-    TRV_TRY_ASSIGN(const auto system, platform.tenancy().tenant(txn, base::system_tenant()));
-    if (system && !config_.new_operator_token) return {};
-    is_new = !system;
-  }
-  report.is_new_folder = is_new;
   const gateway::NewToken token = gateway::make_token(random_, base::system_tenant());
-  TRV_TRY(platform.decide_and_wait(
-      base::system_tenant(),
-      [&](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-        shard::Decision decision;
-        if (is_new) {
-          const std::string name = "The platform";
-          TRV_TRY_ASSIGN(decision, tenancy::decide(platform.tenancy(), state, context,
-                                                   tenancy::PlaceTenant{base::system_tenant(), name}));
-          TRV_TRY_ASSIGN(shard::Decision created, tenancy::decide(platform.tenancy(), state, context,
-                                                                  tenancy::CreateTenant{base::system_tenant(), name}));
-          decision.append(std::move(created));
-        }
-        TRV_TRY_ASSIGN(shard::Decision issued, tenancy::decide(platform.tenancy(), state, context,
-                                                               tenancy::IssueToken{.id = token.id,
-                                                                                   .name = "operator",
-                                                                                   .role = tenancy::Role::owner,
-                                                                                   .hash = token.hash,
-                                                                                   .expires = std::nullopt}));
-        decision.append(std::move(issued));
-        return decision;
-      }));
-  report.operator_token = token.text;
-  return {};
+  for (;;) {
+    bool owns_platform = true;
+    if (parts_->cluster) {
+      TRV_TRY_ASSIGN(owns_platform, parts_->cluster->wait_for_platform(ending_.get_token()));
+    }
+    if (ending_.stop_requested()) return base::fail(base::ErrorCode::cancelled, "the start was ended");
+    bool is_new = false;
+    {
+      TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
+      TRV_TRY_ASSIGN(const auto system, platform.tenancy().tenant(txn, base::system_tenant()));
+      TRV_TRY_ASSIGN(const auto issued, platform.tenancy().token(txn, base::system_tenant(), token.id));
+      is_new = !system;
+      if (issued) report.operator_token = token.text;  // the shard was lost when that was recorded
+      if (issued || (system && !config_.new_operator_token)) return owns_platform;
+    }
+    if (!owns_platform) {
+      report.problems.push_back("--new-operator-token: another node owns the platform's shard; start that one with it");
+      return false;
+    }
+    const base::Status begun = begin_platform(platform, token, is_new);
+    if (!begun && parts_->cluster && !platform.is_owned()) continue;
+    TRV_TRY(begun);
+    report.is_new_folder = is_new;
+    report.operator_token = token.text;
+    return true;
+  }
 }
 
 // What an earlier run stored beside the log and did not live to record, or to remove: only when every shard knows what

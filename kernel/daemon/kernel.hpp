@@ -61,11 +61,11 @@ class Kernel {
   struct Parts;
   [[nodiscard]] base::Status compose(StartReport& report);
   [[nodiscard]] base::Result<std::unique_ptr<kafka::BrokerWatch>> watch_brokers() const;
-  [[nodiscard]] base::Result<bool> join(StartReport& report);
+  [[nodiscard]] base::Status join(StartReport& report);
   [[nodiscard]] base::Status prepare(const node::Shard& shard, StartReport& report);
   void serve(const node::Shard& shard);
   void sweep(StartReport& report);
-  [[nodiscard]] base::Status first_start(StartReport& report);
+  [[nodiscard]] base::Result<bool> first_start(StartReport& report);
 
   config::Config config_;
   const base::Clock& clock_;

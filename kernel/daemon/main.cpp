@@ -17,6 +17,7 @@
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/kernel.hpp"
 #include "kernel/daemon/process.hpp"
+#include "kernel/daemon/version.hpp"
 
 namespace {
 
@@ -90,7 +91,7 @@ void announce(const config::Config& config, const daemon::StartReport& report, b
   const std::string url = fmt::format("http://{}:{}", host, report.port);
   TokenPlace token;
   if (report.operator_token) token = place_token(config, *report.operator_token, is_journaled);
-  fmt::print("travd {} is ready at {}\n", TRV_VERSION, url);
+  fmt::print("travd {} is ready at {}\n", trv::daemon::version(), url);
   fmt::print("  data     {} ({} records", config.data_folder, report.records);
   if (report.replayed > 0) fmt::print(", {} replayed", report.replayed);
   fmt::print(")\n  log      {}\n  plugins  {} loaded\n", report.log, report.plugins);
@@ -145,7 +146,7 @@ int main(int argc, char** argv) {
     return exit_usage;
   }
   if (show_version) {
-    fmt::print("travd {}\n", TRV_VERSION);
+    fmt::print("travd {}\n", trv::daemon::version());
     return 0;
   }
 

@@ -49,11 +49,13 @@ base::Status follow(const node::Node& node, Call& call) {
   stream.comment("connected");
   tenancy::Token token = std::move(call.principal);
   std::string right = token.tenant.value() + "/" + token.id;
-  call.shard.feed().follow({.tenant = call.tenant,
-                            .after = after,
-                            .right = std::move(right),
-                            .may_follow = [&node, token = std::move(token)] { return is_usable(node, token); }},
-                           std::move(stream));
+  call.shard.feed().follow(
+      {.tenant = call.tenant,
+       .after = after,
+       .right = std::move(right),
+       .may_follow = [&node, &shard = call.shard,
+                      token = std::move(token)] { return shard.is_serving() && is_usable(node, token); }},
+      std::move(stream));
   return {};
 }
 

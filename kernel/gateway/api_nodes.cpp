@@ -14,7 +14,7 @@ namespace {
 json::Value to_object(const node::Peer& peer) {
   json::Value shards = json::Value::array();
   for (const record::ShardId shard : peer.shards) shards.push_back(shard.value());
-  return {{"node", peer.node}, {"address", peer.address}, {"shards", std::move(shards)}};
+  return {{"node", peer.node}, {"address", peer.address}, {"version", peer.version}, {"shards", std::move(shards)}};
 }
 
 base::Status list(const Nodes& nodes, Call& call) {

@@ -26,6 +26,7 @@ inline constexpr std::string_view forwarded_header = "Travertine-Forwarded";
 struct Peer {
   std::string node;
   std::string address;  ///< "host:port" of its port for the other nodes
+  std::string version;  ///< of its travd
   std::set<record::ShardId> shards;
 };
 

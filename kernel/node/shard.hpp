@@ -67,8 +67,10 @@ class Shard {
   /// This process owns it, and may change it. Any thread.
   [[nodiscard]] bool is_owned() const { return has_processor_ && processor_->ready(); }
   [[nodiscard]] bool follows() const { return has_processor_ && processor_->follows(); }
-  /// Whether requests may ask it. Before that only those who start it may, and its metrics are read.
-  [[nodiscard]] bool is_serving() const noexcept { return is_serving_; }
+  [[nodiscard]] bool is_outdated() const { return has_processor_ && processor_->is_outdated(); }
+  /// Whether requests may ask it. Before that only those who start it may, and its metrics are read; no more once it is
+  /// outdated.
+  [[nodiscard]] bool is_serving() const noexcept { return is_serving_ && !is_outdated(); }
   /// The last record of the log when the shard was opened.
   [[nodiscard]] log::Lsn log_end() const noexcept { return end_at_open_; }
   /// Records that the projection lacked then.

@@ -130,9 +130,10 @@ base::Status Residence::copy(lmdb::WriteTxn& txn, const record::RecordView& even
   TRV_TRY_ASSIGN(const auto* copied, record::payload_of<schema::tenancy::RowsCopied>(event));
   const base::TenantId tenant{std::string(event.tenant())};
   if (text_of(copied->layout()) != layout_) {
-    return fail(ErrorCode::corrupt,
-                fmt::format("the rows of tenant '{}' have the layouts '{}'; this version reads '{}'", tenant.value(),
-                            text_of(copied->layout()), layout_));
+    return fail(ErrorCode::invalid,
+                fmt::format("another version of travd copied the rows of tenant '{}', with the layouts '{}'; this one "
+                            "reads '{}'. Run a version on this node that reads those",
+                            tenant.value(), text_of(copied->layout()), layout_));
   }
   TRV_TRY_ASSIGN(const auto before, find(txn, tenant));
   const bool goes_on = before && before->presence == Presence::arriving && before->move == copied->move();

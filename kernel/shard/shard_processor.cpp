@@ -132,6 +132,7 @@ bool ShardProcessor::ready() const {
 std::string ShardProcessor::why_not_ready() const {
   {
     const std::scoped_lock lock(mutex_);
+    if (is_outdated_) return outdated_because_;
     if (!owner_ && metrics_.applied_lsn < metrics_.catch_up_lsn) {
       return fmt::format("shard {} catches up: {} of {} records are applied", options_.shard.value(),
                          metrics_.applied_lsn, metrics_.catch_up_lsn);
@@ -277,7 +278,7 @@ void ShardProcessor::serve(std::deque<Command> commands) {
     if (const auto owned = take_ownership({}); !owned) {
       const base::Error error = storage_failed(owned.error());
       for (Command& command : commands) command.done(fail(error));
-      if (owned.error().code() == ErrorCode::lost) lose();
+      if (owned.error().code() == ErrorCode::lost || is_outdated_) lose();
       return;
     }
   }
@@ -505,7 +506,8 @@ void ShardProcessor::refuse_all(Batch& batch, const base::Error& error) {
 // What a caller gets to know of it: a full disk, or a broker that refuses this node, is not the caller's doing, and its
 // place not their business.
 base::Error ShardProcessor::storage_failed(const base::Error& error) {
-  if (listeners_.failed) listeners_.failed(error);
+  report(error);
+  if (is_outdated_) return {ErrorCode::unavailable, std::string(is_elsewhere)};
   const bool is_known_as_it_is = error.code() == ErrorCode::lost || error.code() == ErrorCode::corrupt ||
                                  error.code() == ErrorCode::internal || error.code() == ErrorCode::too_large;
   if (is_known_as_it_is) return error;

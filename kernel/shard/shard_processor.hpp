@@ -2,6 +2,7 @@
 // A shard: one ordered log, one projection, one writer thread. Everything that changes state goes through it:
 // decide → apply into an open transaction → append → settle → commit → reply. See docs/architecture.md.
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -112,6 +113,9 @@ class ShardProcessor {
   [[nodiscard]] bool ready() const;
   /// True while this process applies what the shard's owner appends. Any thread.
   [[nodiscard]] bool follows() const;
+  /// The log holds what this version of the program cannot apply: the shard is not followed, nor owned, any more. Any
+  /// thread.
+  [[nodiscard]] bool is_outdated() const noexcept { return is_outdated_; }
   /// Why the shard does not take every command now, for clients; empty where it does. Any thread.
   [[nodiscard]] std::string why_not_ready() const;
 
@@ -125,6 +129,7 @@ class ShardProcessor {
   void step_down();
   void lose();
   void stand_by();
+  void report(const base::Error& error);
   [[nodiscard]] bool follow();
   void refuse_waiting(const std::string& reason);
   [[nodiscard]] projection::Progress progress(const std::stop_token& stop);
@@ -169,6 +174,8 @@ class ShardProcessor {
   bool is_wanted_;                        ///< this process is to own the shard
   std::unique_ptr<log::Reader> standby_;  ///< of what the owner appends; null where it does not follow
   bool owner_ = false;
+  std::atomic<bool> is_outdated_ = false;
+  std::string outdated_because_;
   base::Duration full_until_{0};  ///< monotonic; a batch failed a while before it because there was no room
   ShardMetrics metrics_;
   std::thread thread_;

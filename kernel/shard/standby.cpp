@@ -24,7 +24,7 @@ void ShardProcessor::want(bool to_own) {
   TRV_EXPECTS(options_.ownership == Ownership::assigned);
   {
     const std::scoped_lock lock(mutex_);
-    is_wanted_ = to_own;
+    is_wanted_ = to_own && !is_outdated_;
     poked_ = true;
     if (standby_) standby_->wake();
   }
@@ -55,14 +55,28 @@ void ShardProcessor::stand_by() {
   refuse_waiting(std::string(is_elsewhere));
   if (listeners_.ceded) listeners_.ceded();
   for (;;) {
-    const bool is_good = follow();
+    const bool is_good = !is_outdated_ && follow();
     std::unique_lock lock(mutex_);
     if (!is_good) standby_.reset();
-    if (!is_good) wake_.wait_for(lock, again_after, is_over);
+    if (is_outdated_) {
+      wake_.wait(lock, [this] { return stopping_; });
+    } else if (!is_good) {
+      wake_.wait_for(lock, again_after, is_over);
+    }
     if (!is_over()) continue;
     standby_.reset();
     return;
   }
+}
+
+// A later version wrote what this one cannot apply: a claim would take the shard from a node that can.
+void ShardProcessor::report(const base::Error& error) {
+  if (listeners_.failed) listeners_.failed(error);
+  if (!projection_.is_outdated()) return;
+  const std::scoped_lock lock(mutex_);
+  is_wanted_ = false;
+  outdated_because_ = error.message();
+  is_outdated_ = true;
 }
 
 // Applies what the owner has appended, or waits a while for it. False: the log or the projection fails.
@@ -70,7 +84,7 @@ bool ShardProcessor::follow() {
   if (standby_ == nullptr) {
     auto reader = log_.read(options_.shard, projection_.applied().lsn.next(), projection_.applied().position);
     if (!reader) {
-      if (listeners_.failed) listeners_.failed(reader.error());
+      report(reader.error());
       return false;
     }
     const std::scoped_lock lock(mutex_);
@@ -79,7 +93,7 @@ bool ShardProcessor::follow() {
   }
   const auto followed = projection_.follow(*standby_, patience);
   if (!followed) {
-    if (listeners_.failed) listeners_.failed(followed.error());
+    report(followed.error());
     return false;
   }
   if (!*followed) return true;

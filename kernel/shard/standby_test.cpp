@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "events/record/record_fixture.hpp"
 #include "kernel/shard/testing/shard_fixture.hpp"
 
 namespace trv::shard::testing {
@@ -26,6 +27,7 @@ class StandbyTest : public ShardTest {
     std::atomic<int> claimed = 0;
     std::atomic<int> ceded = 0;
     std::atomic<int> timers_asked = 0;
+    std::atomic<int> failed = 0;
     std::atomic<std::uint64_t> committed = 0;
     std::unique_ptr<ShardProcessor> shard;
 
@@ -39,6 +41,9 @@ class StandbyTest : public ShardTest {
       listeners.timer = [this](const Timer& timer) {
         ++timers_asked;
         return event_command(timer.tenant.value(), "test.woken", "woken");
+      };
+      listeners.failed = [this](const base::Error& error) {
+        failed += error.code() == base::ErrorCode::invalid ? 1 : 0;
       };
       listeners.claimed = [this](const log::Claim&) { ++claimed; };
       listeners.ceded = [this] { ++ceded; };
@@ -125,6 +130,38 @@ TEST_F(StandbyTest, an_owner_that_lost_the_shard_follows_the_new_one_and_does_no
   EXPECT_EQ(peers_[0].claimed, 1);
   EXPECT_TRUE(peers_[1].submit("test.event"));
   EXPECT_TRUE(eventually([&] { return peers_[0].count() == 3; }));
+}
+
+TEST_F(StandbyTest, a_node_does_not_claim_what_a_later_version_wrote) {
+  peers_[0].shard->own();
+  ASSERT_TRUE(peers_[0].owns());
+  ASSERT_TRUE(peers_[0].submit("test.event"));
+  ASSERT_TRUE(eventually([&] { return peers_[1].count() == 1; }));
+  const log::Claim claim = *log_->claim(log::ShardId(0), "later", base::Uuid());
+  record::Draft event = record::example_draft(2);
+  event.type = "trv.not.known";
+  record::RecordEncoder encoder;
+  log::Batch batch;
+  batch.add(*encoder.encode(
+      event, {.shard = claim.shard, .lsn = claim.next, .epoch = claim.epoch, .prev_hash = claim.last_hash}));
+  ASSERT_TRUE(log_->settle(*log_->append(claim, std::move(batch))));
+
+  ASSERT_TRUE(eventually([&] { return peers_[1].shard->is_outdated(); })) << "it follows and cannot apply it";
+  EXPECT_NE(peers_[1].shard->why_not_ready().find("the event type trv.not.known, which"), std::string::npos)
+      << peers_[1].shard->why_not_ready();
+  peers_[1].shard->own();
+  const auto refused = peers_[1].submit("test.event");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable) << refused.error().message();
+  EXPECT_FALSE(peers_[1].shard->ready());
+  EXPECT_FALSE(peers_[1].shard->follows());
+  EXPECT_EQ(peers_[1].count(), 1U);
+  EXPECT_EQ(log_->claim(log::ShardId(0), "later", base::Uuid())->epoch, log::Epoch(3)) << "nobody has claimed it since";
+  // The last owner finds out when it has lost the shard.
+  EXPECT_FALSE(peers_[0].submit("test.event"));
+  ASSERT_TRUE(eventually([&] { return peers_[0].shard->is_outdated(); }));
+  EXPECT_FALSE(peers_[0].shard->ready());
+  EXPECT_EQ(peers_[1].failed, 1) << "it is tried once, and reported once";
 }
 
 TEST_F(StandbyTest, a_timer_fires_on_the_node_that_owns_the_shard_by_then) {

@@ -51,6 +51,7 @@ class MembershipTest : public testing::Test {
     auto joined = Membership::join(settings_,
                                    {.self = {.node = fmt::format("node-{}", node),
                                              .address = fmt::format("127.0.0.1:{}", 1000 + node),
+                                             .version = "1.0.0",
                                              .shards = {}},
                                     .session = 2s},
                                    std::move(listener));
@@ -79,6 +80,7 @@ TEST_F(MembershipTest, each_shard_has_one_node_and_those_of_a_node_that_leaves_g
   ASSERT_EQ(members.size(), 2U);
   EXPECT_EQ(members[0].node, "node-0");
   EXPECT_EQ(members[1].address, "127.0.0.1:1001");
+  EXPECT_EQ(members[1].version, "1.0.0");
   for (const Member& member : members) {
     for (const ShardId shard : member.shards) {
       EXPECT_EQ(fmt::format("node-{}", owners_[shard.value()].load()), member.node);
@@ -109,9 +111,9 @@ TEST_F(MembershipTest, a_session_that_the_brokers_refuse_is_reported) {
     // A topic that was just created may be unknown for a moment.
     if (error.message().find("SESSION_TIMEOUT") != std::string::npos) reported = true;
   };
-  const auto joined =
-      Membership::join(settings_, {.self = {.node = "a", .address = "127.0.0.1:1", .shards = {}}, .session = 100ms},
-                       std::move(listener));
+  const auto joined = Membership::join(
+      settings_, {.self = {.node = "a", .address = "127.0.0.1:1", .version = "1.0.0", .shards = {}}, .session = 100ms},
+      std::move(listener));
   ASSERT_TRUE(joined);
   EXPECT_TRUE(eventually([&] { return reported.load(); }));
   (*joined)->leave();

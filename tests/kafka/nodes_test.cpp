@@ -14,27 +14,13 @@
 #include <set>
 #include <thread>
 
-#include "events/kafka/membership.hpp"
-#include "tests/kafka/broker.hpp"
-#include "tests/support/api/api_fixture.hpp"
-#include "tests/support/processes/child_process.hpp"
+#include "events/record/chain.hpp"
+#include "tests/kafka/nodes_fixture.hpp"
 
 namespace trv::kafka {
 namespace {
 
-using api::Answer;
-using api::ask;
-using api::Daemon;
 using namespace std::chrono_literals;
-using record::ShardId;
-
-constexpr std::size_t nodes_max = 3;
-
-template <typename Condition>
-bool eventually(Condition condition) {
-  for (int i = 0; i < 3000 && !condition(); ++i) std::this_thread::sleep_for(20ms);
-  return condition();
-}
 
 /// The status of the answer to a request of a client at one of the loopback addresses; 0: there was none.
 int status_from(const std::string& address, std::uint16_t port, const std::string& request) {
@@ -54,111 +40,6 @@ int status_from(const std::string& address, std::uint16_t port, const std::strin
   ::close(socket);
   return std::atoi(head.data() + 9);
 }
-
-class Nodes : public testing::Test {
- protected:
-  void SetUp() override {
-    static int topics = 0;
-    settings_.brokers = brokers();
-    settings_.topic = fmt::format("nodes-{}", ++topics);
-    for (std::size_t i = 0; i < nodes_max; ++i) {
-      std::ofstream(configuration(i)) << fmt::format(
-          "shards = 4\n[node]\nname = \"node-{}\"\naddress = \"127.0.0.1:0\"\nshared_folder = \"{}\"\n"
-          "cluster_key_file = \"{}\"\n"
-          "[egress]\nallow_private_network = true\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\nsession_ms = 2000\n",
-          i, (shared_.path() / "common").string(), cluster_key().string(), settings_.brokers, settings_.topic);
-    }
-    ASSERT_EQ(trav({"cluster", "key", cluster_key().string()}), 0);
-    ASSERT_EQ(trav({"cluster", "init", "--replication", "1", "--in-sync", "1", "--config", configuration(0).string()}),
-              0);
-  }
-  static int trav(const std::vector<std::string>& arguments) {
-    auto run = processes::ChildProcess::start(std::filesystem::path(TRV_BINARY_DIR) / "bin/trav", arguments);
-    return run ? run->wait(60s).value_or(-1) : -1;
-  }
-  std::filesystem::path cluster_key() const { return shared_.path() / "cluster.key"; }
-  std::filesystem::path configuration(std::size_t node) { return scratch_[node].path() / "travd.toml"; }
-  void start(std::size_t node) {
-    auto started = Daemon::start(scratch_[node], {"--config", configuration(node).string()});
-    ASSERT_TRUE(started) << started.error().message();
-    daemons_[node] = *std::move(started);
-    if (!daemons_[node]->operator_token().empty()) operator_ = daemons_[node]->operator_token();
-  }
-  void kill(std::size_t node) {
-    ASSERT_EQ(::kill(daemons_[node]->id(), SIGKILL), 0);
-    daemons_[node].reset();
-  }
-  /// How many shards each of them owns.
-  std::array<std::size_t, nodes_max> owned() {
-    std::array<std::size_t, nodes_max> owned{};
-    const auto members = members_of(settings_);
-    if (!members) return owned;
-    for (const Member& member : *members)
-      owned.at(static_cast<std::size_t>(member.node.back() - '0')) = member.shards.size();
-    return owned;
-  }
-  bool own(std::array<std::size_t, nodes_max> shards) {
-    return eventually([&] { return owned() == shards; });
-  }
-  /// Asks until the answer is not one that says to ask again.
-  Answer insist(std::size_t node, const std::string& token, const std::string& method, const std::string& path,
-                const std::string& body = {}, const api::Headers& headers = {}) {
-    Answer answer;
-    for (int i = 0; i < 600; ++i) {
-      answer = ask(*daemons_[node], token, method, path, body, headers);
-      if (answer.status != 503) return answer;
-      std::this_thread::sleep_for(100ms);
-    }
-    return answer;
-  }
-  std::string create_tenant(std::size_t node, const std::string& id) {
-    const Answer created = insist(node, operator_, "POST", "/v1/tenants", fmt::format(R"({{"id":"{}"}})", id));
-    EXPECT_EQ(created.status, 201) << created.body;
-    if (created.status != 201) return "";
-    const std::string token = created.value().at("token").at("token").as_string().c_str();
-    EXPECT_EQ(insist(node, token, "POST", fmt::format("/v1/tenants/{}/workflows", id), std::string(api::hello_workflow),
-                     {{"Content-Type", "application/yaml"}})
-                  .status,
-              201);
-    return token;
-  }
-  Answer run(std::size_t node, const std::string& tenant, const std::string& token, const std::string& key) {
-    return insist(node, token, "POST", fmt::format("/v1/tenants/{}/workflows/demo/hello/instances", tenant), "{}",
-                  {{"Idempotency-Key", key}, {"Content-Type", "application/json"}});
-  }
-  /// Whether the tenant lives in that shard, and nothing of the move is left to do.
-  bool move(std::size_t node, const std::string& tenant, std::uint32_t shard) {
-    return eventually([&] {
-      return ask(*daemons_[node], operator_, "POST", fmt::format("/v1/tenants/{}/move", tenant),
-                 fmt::format(R"({{"shard":{}}})", shard))
-                 .status == 200;
-    });
-  }
-  std::vector<std::string> positions(std::size_t node, const std::string& tenant, const std::string& token) {
-    std::vector<std::string> all;
-    for (std::string after = "0";;) {
-      const Answer page =
-          insist(node, token, "GET", fmt::format("/v1/tenants/{}/events?limit=500&after={}", tenant, after));
-      EXPECT_EQ(page.status, 200) << page.body;
-      if (page.status != 200) return all;
-      const auto value = page.value();
-      for (const auto& event : value.at("items").as_array()) all.emplace_back(event.at("position").as_string());
-      if (value.at("items").as_array().size() < 500) return all;
-      after = all.back();
-    }
-  }
-  std::size_t instances(std::size_t node, const std::string& tenant, const std::string& token) {
-    const Answer listed = insist(node, token, "GET", fmt::format("/v1/tenants/{}/instances?limit=500", tenant));
-    EXPECT_EQ(listed.status, 200) << listed.body;
-    return listed.status == 200 ? listed.value().at("items").as_array().size() : 0;
-  }
-
-  api::ScratchFolder shared_;
-  std::array<api::ScratchFolder, nodes_max> scratch_;
-  Settings settings_;
-  std::array<std::unique_ptr<Daemon>, nodes_max> daemons_;
-  std::string operator_;
-};
 
 TEST_F(Nodes, any_node_answers_for_every_tenant_and_each_shard_has_one_owner) {
   start(0);
@@ -221,6 +102,23 @@ TEST_F(Nodes, any_node_answers_for_every_tenant_and_each_shard_has_one_owner) {
     EXPECT_EQ(run(1, fmt::format("tenant-{}", i), tokens[i], "key-2").status, 201);
   }
   EXPECT_EQ(daemons_[1]->stop(), 0);
+}
+
+TEST_F(Nodes, the_platform_begins_also_where_the_owner_that_the_brokers_name_never_claims_it) {
+  MembershipListener ignores;
+  ignores.assigned = ignores.revoked = [](const std::set<ShardId>&) {};
+  ignores.failed = [](const base::Error&) {};
+  const auto other = Membership::join(
+      settings_, {.self = {.node = "node-1", .address = "127.0.0.1:1", .version = "", .shards = {}}, .session = 2s},
+      std::move(ignores));
+  ASSERT_TRUE(other);
+  ASSERT_TRUE(own({0, 4, 0}));
+  std::thread starts([this] { start(0); });
+  EXPECT_TRUE(eventually([&] { return owned()[0] > 0; }));
+  (*other)->leave();
+  starts.join();
+  EXPECT_FALSE(operator_.empty()) << "nobody can use it";
+  EXPECT_EQ(daemons_[0]->stop(), 0);
 }
 
 TEST_F(Nodes, a_tenant_moves_between_shards_of_different_owners_while_its_work_goes_on) {

@@ -30,6 +30,7 @@ void add_node(CommandTree& tree) {
         return session.print_list(Speaker::operator_, {.target = "/v1/nodes", .limit = {}, .cursor = {}},
                                   {{.title = "NODE", .member = "node"},
                                    {.title = "ADDRESS", .member = "address"},
+                                   {.title = "VERSION", .member = "version"},
                                    {.title = "SHARDS", .member = "shards"}},
                                   "No nodes: the shards are being distributed. Ask again in a moment.");
       });

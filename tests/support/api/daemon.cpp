@@ -21,10 +21,11 @@ namespace {
 using namespace std::chrono_literals;
 
 pid_t spawn(const std::vector<std::string>& arguments, const Variables& variables, const std::filesystem::path& out,
-            const std::filesystem::path& err, const std::string& limits = {}) {
-  std::vector<std::string> texts = {TRAVD_PROGRAM};
-  if (!limits.empty()) {
-    texts = {"/bin/bash", "-c", "ulimit " + limits + " && exec \"$0\" \"$@\"", TRAVD_PROGRAM};
+            const std::filesystem::path& err, const Surroundings& surroundings = {}) {
+  const std::string program = surroundings.program.empty() ? TRAVD_PROGRAM : surroundings.program;
+  std::vector<std::string> texts = {program};
+  if (!surroundings.limits.empty()) {
+    texts = {"/bin/bash", "-c", "ulimit " + surroundings.limits + " && exec \"$0\" \"$@\"", program};
   }
   texts.insert(texts.end(), arguments.begin(), arguments.end());
   std::vector<std::string> settings;
@@ -110,8 +111,8 @@ std::unique_ptr<Daemon> Daemon::spawned(const ScratchFolder& scratch, const std:
   daemon->output_ = scratch.path() / "out";
   std::vector<std::string> arguments{"--data", daemon->data_.string(), "--port", "0"};
   arguments.insert(arguments.end(), more_arguments.begin(), more_arguments.end());
-  daemon->id_ = spawn(arguments, with_home(scratch, surroundings.variables), daemon->output_, daemon->complaints_,
-                      surroundings.limits);
+  daemon->id_ =
+      spawn(arguments, with_home(scratch, surroundings.variables), daemon->output_, daemon->complaints_, surroundings);
   return daemon;
 }
 

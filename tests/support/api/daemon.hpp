@@ -21,6 +21,7 @@ using Variables = std::map<std::string, std::string>;
 struct Surroundings {
   Variables variables = {};  ///< besides HOME
   std::string limits = {};   ///< arguments of the shell's `ulimit`, for example "-n 512"; empty: those of the test
+  std::string program = {};  ///< another than travd
 };
 
 /// A folder under the system's folder for temporary files, removed with everything in it at the end.
