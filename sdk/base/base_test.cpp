@@ -68,6 +68,9 @@ TEST(Timestamp, rfc3339_round_trips_and_obeys_zones) {
   const auto time = Timestamp::from_rfc3339("2026-02-28T23:59:59.123456Z");
   ASSERT_TRUE(time);
   EXPECT_EQ(time->to_rfc3339(), "2026-02-28T23:59:59.123456Z");
+  EXPECT_EQ(Timestamp(0).to_rfc3339(), "1970-01-01T00:00:00.000000Z");
+  EXPECT_EQ(Timestamp(INT64_MIN).to_rfc3339(), "1677-09-21T00:12:43.145224Z");
+  EXPECT_EQ(Timestamp(INT64_MAX).to_rfc3339(), "2262-04-11T23:47:16.854775Z");
   EXPECT_EQ(Timestamp::from_rfc3339("2026-03-01T01:59:59.123456+02:00"), time);
   for (const char* bad : {"2026-02-29T00:00:00Z", "2026-01-01", "2026-01-01T24:00:00Z", "2026-01-01T00:00:00", "",
                           "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00Zx"}) {
