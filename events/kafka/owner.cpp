@@ -26,6 +26,8 @@ constexpr int claims_max = 3;
 /// Beyond the time in which the brokers acknowledge.
 constexpr base::Duration read_back_within = std::chrono::seconds(20);
 constexpr base::Duration step = std::chrono::milliseconds(50);
+/// For what the brokers acknowledge; what was stored is read in between. librdkafka does not wait at all for 1 ms.
+constexpr base::Duration acknowledge_step = std::chrono::milliseconds(2);
 
 void add_counted(Message& message, const std::optional<Position>& counted) {
   if (!counted) return;
@@ -34,17 +36,22 @@ void add_counted(Message& message, const std::optional<Position>& counted) {
 
 /// docs/formats/kafka-log.md
 Message message_of(const record::RecordView& record, const std::optional<Position>& counted) {
-  Message message{.key = record.tenant(),
-                  .headers = {{"ce_specversion", "1.0"},
-                              {"ce_id", record.event_id().to_string()},
-                              {"ce_type", std::string(record.type())},
-                              {"ce_source", fmt::format("/tenants/{}/{}", record.tenant(), record.stream_kind())},
-                              {"ce_subject", std::string(record.stream_id())},
-                              {"ce_time", record.time().to_rfc3339()},
-                              {"ce_sequence", fmt::format("{}", record.lsn().value())},
-                              {"ce_epoch", fmt::format("{}", record.epoch().value())},
-                              {"content-type", "application/vnd.travertine.record"}},
-                  .value = record.stored()};
+  Message message{.key = record.tenant(), .headers = {}, .value = record.stored()};
+  message.headers.reserve(10);
+  const auto add = [&message](std::string_view name, auto value) {
+    message.headers.emplace_back(name, std::move(value));
+  };
+  std::string source = "/tenants/";
+  source.append(record.tenant()).append("/").append(record.stream_kind());
+  add("ce_specversion", "1.0");
+  add("ce_id", record.event_id().to_string());
+  add("ce_type", record.type());
+  add("ce_source", std::move(source));
+  add("ce_subject", record.stream_id());
+  add("ce_time", record.time().to_rfc3339());
+  add("ce_sequence", std::to_string(record.lsn().value()));
+  add("ce_epoch", std::to_string(record.epoch().value()));
+  add("content-type", "application/vnd.travertine.record");
   add_counted(message, counted);
   return message;
 }
@@ -181,7 +188,7 @@ Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const 
   }
   ++tickets_;
   next_ = batch.last().next();
-  under_way_.emplace(ticket.number, batch.last());
+  under_way_.emplace(ticket.number, UnderWay{batch.last(), producer_->sent() + batch.size()});
   for (std::size_t i = 0; i < batch.size(); ++i) {
     const bool names_position = i % counted_every == 0;
     if (const auto sent = producer_->send(message_of(batch.view(i), names_position ? counted_ : std::nullopt)); !sent) {
@@ -195,11 +202,14 @@ Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const 
 Result<log::Settled> KafkaEventLog::Owner::settle(const log::Ticket& ticket) {
   const base::SystemClock clock;
   const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
+  if (under_way_.size() == 1 && under_way_.contains(ticket.number)) {
+    if (const auto pushed = producer_->push(acknowledge_step); !pushed) end_claim(fail(pushed.error()));
+  }
   while (under_way_.contains(ticket.number)) {
     if (clock.monotonic() >= deadline) {
       end_claim(fail(ErrorCode::unavailable, fmt::format("an append to {} was not read back in time",
                                                          describe(settings_, partition_of(shard_)))));
-    } else if (const auto read = read_back(); !read) {
+    } else if (const auto read = read_back(ticket.number); !read) {
       end_claim(fail(read.error()));
     }
   }
@@ -213,25 +223,35 @@ Result<log::Settled> KafkaEventLog::Owner::settle(const log::Ticket& ticket) {
   return outcome;
 }
 
-Status KafkaEventLog::Owner::read_back() {
+Status KafkaEventLog::Owner::read_back(std::uint64_t ticket) {
   TRV_EXPECTS(producer_ != nullptr && rule_.has_value());
-  TRV_TRY(producer_->poll(base::Duration::zero()));
-  TRV_TRY_ASSIGN(const auto entry, reader_->next(step));
-  if (!entry) return {};
-  TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry->bytes));
+  const bool is_acknowledged = producer_->acknowledged() >= under_way_.at(ticket).sent;
+  TRV_TRY(producer_->poll(is_acknowledged ? base::Duration::zero() : acknowledge_step));
+  base::Duration within = is_acknowledged ? step : base::Duration::zero();
+  while (under_way_.contains(ticket)) {
+    TRV_TRY_ASSIGN(const auto entry, reader_->next(within));
+    if (!entry) return {};
+    TRV_TRY(settle_by(*entry));
+    within = base::Duration::zero();
+  }
+  return {};
+}
+
+Status KafkaEventLog::Owner::settle_by(const Entry& entry) {
+  TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry.bytes));
   TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule_->judge(head));
   if (verdict == VoidRule::Verdict::claim_won) {
     end_claim(log::Settled{.outcome = log::Outcome::lost, .last = {}, .position = {}});
     return {};
   }
   if (verdict != VoidRule::Verdict::next) return {};
-  if (head.decision_end) TRV_TRY(count(*entry, head));
+  if (head.decision_end) TRV_TRY(count(entry, head));
   if (under_way_.empty()) return {};
   const auto first = under_way_.begin();
-  TRV_ASSERT(head.epoch == epoch_ && head.lsn <= first->second);
-  if (head.lsn != first->second) return {};
-  TRV_TRY_ASSIGN(const base::Uuid id, record::event_id_of(entry->bytes));
-  const Position position{.offset = static_cast<std::uint64_t>(entry->offset), .lsn = head.lsn, .event_id = id};
+  TRV_ASSERT(head.epoch == epoch_ && head.lsn <= first->second.last);
+  if (head.lsn != first->second.last) return {};
+  TRV_TRY_ASSIGN(const base::Uuid id, record::event_id_of(entry.bytes));
+  const Position position{.offset = static_cast<std::uint64_t>(entry.offset), .lsn = head.lsn, .event_id = id};
   settled_.emplace(first->first,
                    log::Settled{.outcome = log::Outcome::appended, .last = head.lsn, .position = position.encoded()});
   under_way_.erase(first);
@@ -244,7 +264,7 @@ void KafkaEventLog::Owner::end_claim(const Outcome& fate) {
     // Whatever it was, nobody knows what the brokers stored.
     dead_ = fail(ErrorCode::unavailable, fate.error().message());
   }
-  for (const auto& [number, last] : under_way_) settled_.emplace(number, *dead_);
+  for (const auto& [number, batch] : under_way_) settled_.emplace(number, *dead_);
   under_way_.clear();
   producer_.reset();
 }

@@ -28,6 +28,10 @@ class KafkaEventLog::Owner {
 
  private:
   using Outcome = base::Result<log::Settled>;
+  struct UnderWay {
+    log::Lsn last;           ///< of the batch
+    std::uint64_t sent = 0;  ///< messages of the producer, up to the batch's last
+  };
 
   /// Opens reader and producer, and reads what is there.
   [[nodiscard]] base::Status begin(std::string_view node, const log::EnginePosition& hint);
@@ -37,7 +41,9 @@ class KafkaEventLog::Owner {
   [[nodiscard]] base::Result<bool> claim_epoch(log::Epoch epoch, std::string_view node, const base::Uuid& nonce);
   [[nodiscard]] log::Claim claimed(const base::Uuid& nonce);
   [[nodiscard]] base::Status send_claim(const record::ClaimEntry& claim);
-  [[nodiscard]] base::Status read_back();
+  /// Takes in what the brokers say of the append, and what was stored.
+  [[nodiscard]] base::Status read_back(std::uint64_t ticket);
+  [[nodiscard]] base::Status settle_by(const Entry& entry);
   /// Remembers the end of a decision.
   [[nodiscard]] base::Status count(const Entry& entry, const record::EntryHead& head);
   void end_claim(const Outcome& fate);
@@ -57,7 +63,7 @@ class KafkaEventLog::Owner {
   base::Bytes last_;                      ///< the last record that a claim would find
   base::Bytes last_end_;                  ///< the last record of the last whole decision
   std::uint64_t tickets_ = 0;
-  std::map<std::uint64_t, log::Lsn> under_way_;  ///< ticket → last lsn of its batch
+  std::map<std::uint64_t, UnderWay> under_way_;  ///< by ticket
   std::map<std::uint64_t, Outcome> settled_;
   std::optional<Outcome> dead_;  ///< the fate of what is appended to a dead claim
 };

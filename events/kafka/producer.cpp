@@ -23,7 +23,9 @@ base::Result<std::unique_ptr<Producer>> Producer::open(const Settings& settings,
   std::unique_ptr<Producer> producer(new Producer(settings, partition));
   const Properties properties = {{"enable.idempotence", "true"},
                                  {"acks", "all"},
-                                 {"linger.ms", "0"},
+                                 // Requests that carry few messages cost the brokers most, and while more of them are
+                                 // to be sent than may be on their way, librdkafka does nothing but look.
+                                 {"linger.ms", "1"},
                                  {"message.max.bytes", "1048000"},
                                  {"request.timeout.ms", "2000"},
                                  {"message.timeout.ms", std::to_string(milliseconds(settings.acknowledged_within))},
@@ -73,6 +75,15 @@ base::Status Producer::send(const Message& message) {
 
 base::Status Producer::poll(base::Duration within) {
   rd_kafka_poll(client_.get(), milliseconds(within));
+  return check();
+}
+
+base::Status Producer::push(base::Duration within) {
+  rd_kafka_flush(client_.get(), milliseconds(within));
+  return check();
+}
+
+base::Status Producer::check() {
   if (!failed_) {
     std::array<char, 256> why{};
     const auto fatal = rd_kafka_fatal_error(client_.get(), why.data(), why.size());

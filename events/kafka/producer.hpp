@@ -28,16 +28,20 @@ class Producer final : Deliveries {
   Producer(const Producer&) = delete;
   Producer& operator=(const Producer&) = delete;
 
-  /// Copies the message and sends it in the background, behind all before it. Errors: unavailable where its buffer
-  /// stays full; what the producer failed with.
+  /// Copies the message and sends it in the background, behind all before it and a millisecond later, so that others
+  /// can go with it. Errors: unavailable where its buffer stays full; what the producer failed with.
   [[nodiscard]] base::Status send(const Message& message);
   /// Takes in what the brokers have answered. Waits up to `within` for it. Error: the first failure, from then on.
   [[nodiscard]] base::Status poll(base::Duration within);
+  /// As poll(), and sends at once what waits for others. Returns when everything is acknowledged.
+  [[nodiscard]] base::Status push(base::Duration within);
+  [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
   /// How many of the messages, from the first, are acknowledged.
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
 
  private:
   Producer(const Settings& settings, std::int32_t partition) : settings_(settings), partition_(partition) {}
+  [[nodiscard]] base::Status check();
   void delivered(const Delivery& delivery) noexcept override;
 
   Settings settings_;
