@@ -1,10 +1,9 @@
-// Speed of the embedded log and of replay. Prints one JSON object per line:
+// Speed of replay and restart on the embedded log. Prints one JSON object per line:
 // see bench/report.hpp. What is compared runs in the same run on the same disk.
 //
-//   events_bench [--records N] [--rounds N] [--folder F]
+//   events_bench [--records N] [--folder F]
 
 #include <fmt/format.h>
-#include <lmdb.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,63 +34,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t batch_records = 256;
-constexpr std::size_t record_bytes = 256;
 const record::ShardId shard(0);
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-/// A payload that makes an example record `record_bytes` long.
-std::size_t fitting_payload() {
-  record::RecordEncoder encoder;
-  for (std::size_t payload = 0;; ++payload) {
-    const auto record =
-        encoder.encode(record::example_draft(100'000, payload),
-                       {.shard = shard, .lsn = record::Lsn(1), .epoch = record::Epoch(1), .prev_hash = {}});
-    TRV_ASSERT(record.has_value());
-    if (record->stored().size() >= record_bytes) return record->stored().size() == record_bytes ? payload : 0;
-  }
-}
-
-/// What LMDB itself can do: one table, number keys, MDB_APPEND, a synced commit per batch.
-class BareLog {
- public:
-  explicit BareLog(const std::filesystem::path& folder) {
-    std::filesystem::create_directories(folder);
-    check(mdb_env_create(&env_));
-    check(mdb_env_set_mapsize(env_, std::size_t{64} << 30));
-    check(mdb_env_set_maxdbs(env_, 4));
-    check(mdb_env_open(env_, folder.c_str(), MDB_NOTLS, 0600));
-    MDB_txn* txn = nullptr;
-    check(mdb_txn_begin(env_, nullptr, 0, &txn));
-    check(mdb_dbi_open(txn, "log", MDB_CREATE | MDB_INTEGERKEY, &table_));
-    check(mdb_txn_commit(txn));
-  }
-  ~BareLog() { mdb_env_close(env_); }
-  BareLog(const BareLog&) = delete;
-  BareLog& operator=(const BareLog&) = delete;
-
-  void append(const log::Batch& batch) {
-    MDB_txn* txn = nullptr;
-    check(mdb_txn_begin(env_, nullptr, 0, &txn));
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      ++position_;
-      const base::BytesView bytes = batch.at(i);
-      MDB_val key{sizeof position_, &position_};
-      MDB_val value{bytes.size(), const_cast<std::uint8_t*>(bytes.data())};
-      check(mdb_put(txn, table_, &key, &value, MDB_APPEND));
-    }
-    check(mdb_txn_commit(txn));
-  }
-
- private:
-  static void check(int code) { TRV_ASSERT(code == MDB_SUCCESS); }
-
-  MDB_env* env_ = nullptr;
-  MDB_dbi table_ = 0;
-  std::uint64_t position_ = 0;
-};
 
 std::unique_ptr<log::LmdbEventLog> open_log(const std::filesystem::path& folder) {
   auto log = log::LmdbEventLog::open(folder);
@@ -110,61 +57,6 @@ void append(log::EventLog& log, const log::LogWriter& writer, log::Batch batch) 
   TRV_ASSERT(ticket.has_value());
   const auto settled = log.settle(*ticket);
   TRV_ASSERT(settled.has_value() && settled->outcome == log::Outcome::appended);
-}
-
-/// Both logs append the same batches in turn, so that a slow moment of the disk hits both.
-void measure_append(const std::filesystem::path& folder, int rounds) {
-  const std::size_t payload = fitting_payload();
-  BareLog bare(folder / "bare");
-  const auto log = open_log(folder / "append");
-  log::LogWriter writer = claimed(*log);
-  std::vector<double> bare_seconds;
-  std::vector<double> log_seconds;
-  std::vector<double> encode_seconds;
-  for (int i = 0; i < rounds; ++i) {
-    auto start = Clock::now();
-    log::Batch batch = writer.batch(batch_records, payload);
-    encode_seconds.push_back(seconds_since(start));
-    const auto run_bare = [&] {
-      start = Clock::now();
-      bare.append(batch);
-      bare_seconds.push_back(seconds_since(start));
-    };
-    const auto run_log = [&] {
-      log::Batch own = batch;
-      start = Clock::now();
-      append(*log, writer, std::move(own));
-      log_seconds.push_back(seconds_since(start));
-    };
-    if (i % 2 == 0) {
-      run_bare();
-      run_log();
-    } else {
-      run_log();
-      run_bare();
-    }
-  }
-  const auto rate = [](std::vector<double> seconds) {
-    std::ranges::sort(seconds);
-    return static_cast<double>(batch_records) / seconds[seconds.size() / 2];
-  };
-  const double bare_rate = rate(bare_seconds);
-  const double log_rate = rate(log_seconds);
-  constexpr std::string_view unit = "records/s, median of batches";
-  report({.name = "bare_lmdb_append", .value = bare_rate, .unit = unit});
-  report({.name = "record_encode_and_hash", .value = rate(encode_seconds), .unit = unit});
-  report({.name = "embedded_append",
-          .value = log_rate,
-          .unit = unit,
-          .compares_with = "bare_lmdb_append",
-          .ratio = log_rate / bare_rate,
-          .floor = ratio_at_least(0.6)});
-
-  double total_log = 0;
-  for (std::size_t i = 0; i < log_seconds.size(); ++i) total_log += log_seconds[i] + encode_seconds[i];
-  report({.name = "embedded_encode_hash_append",
-          .value = static_cast<double>(batch_records * log_seconds.size()) / total_log,
-          .unit = "records/s, mean"});
 }
 
 void fill(const std::filesystem::path& folder, std::uint64_t records) {
@@ -238,21 +130,17 @@ void measure_restart(const std::filesystem::path& folder) {
 
 int run(int argc, char** argv) {
   std::uint64_t records = 200'000;
-  int rounds = 400;
   std::filesystem::path folder = std::filesystem::temp_directory_path() / fmt::format("events_bench_{}", ::getpid());
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string_view flag = argv[i];
     if (flag == "--records")
       records = std::strtoull(argv[i + 1], nullptr, 10);
-    else if (flag == "--rounds")
-      rounds = static_cast<int>(std::strtol(argv[i + 1], nullptr, 10));
     else if (flag == "--folder")
       folder = argv[i + 1];
   }
-  if (argc % 2 == 0 || records == 0 || rounds <= 0) {
-    give_up("usage: events_bench [--records N] [--rounds N] [--folder F]");
+  if (argc % 2 == 0 || records == 0) {
+    give_up("usage: events_bench [--records N] [--folder F]");
   }
-  measure_append(folder, rounds);
   measure_replay(folder, records);
   measure_restart(folder);
   std::error_code ignored;
