@@ -47,7 +47,8 @@ KINDS = {
     "owner's disk full": ((1.0, 4.0), 1),
     "tenant moved": ((0.1, 2.0), 4),
 }
-MOVED_WITHIN_S = 180  # after which the cluster has not recovered
+ASKED_AGAIN_S = 60  # a move goes on when trav is cut off
+MOVED_WITHIN_S, ENDED_WITHIN_S = 300, 600  # after which the cluster has not recovered
 # One after the other: two of three brokers must live.
 OF_BROKERS = ("leader killed", "leader paused", "leader cut off", "all brokers restarted", "leader slow", "leader's disk full")
 OF_TOPIC = {"too few brokers in sync": {"min.insync.replicas": "4"}, "records too large": {"max.message.bytes": "300"},
@@ -112,8 +113,8 @@ class Play:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(300)
-        self.errors += ["a fault did not end within 300 s" for thread in threads if thread.is_alive()]
+            thread.join(ENDED_WITHIN_S)
+        self.errors += [f"a fault did not end within {ENDED_WITHIN_S} s" for thread in threads if thread.is_alive()]
 
     def _one(self, fault, began):
         try:
@@ -208,13 +209,19 @@ class Play:
         """By trav, as often as it takes: what fails with a node goes on with another."""
         deadline = time.monotonic() + MOVED_WITHIN_S
         while True:
-            done = subprocess.run([self.cluster.build / "bin/trav", "--url", f"http://127.0.0.1:{self._any_node().port}",
-                                   "--token", self.operator, "tenant", "move", tenant, "--shard", str(to)],
-                                  capture_output=True, text=True, timeout=MOVED_WITHIN_S, check=False)
-            if done.returncode == 0:
-                return
+            last = "it goes on"
+            try:
+                done = subprocess.run([self.cluster.build / "bin/trav", "--url",
+                                       f"http://127.0.0.1:{self._any_node().port}", "--token", self.operator, "tenant",
+                                       "move", tenant, "--shard", str(to)],
+                                      capture_output=True, text=True, timeout=ASKED_AGAIN_S, check=False)
+                if done.returncode == 0:
+                    return
+                last = done.stderr
+            except subprocess.TimeoutExpired:
+                pass  # of trav, which waits for half an hour
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{tenant} is not in shard {to} within {MOVED_WITHIN_S} s: {done.stderr}")
+                raise TimeoutError(f"{tenant} is not in shard {to} within {MOVED_WITHIN_S} s: {last}")
             time.sleep(0.3)
 
     def _owner(self, shard):
