@@ -12,6 +12,7 @@
 #include "audit/note/text.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::note {
 namespace {
@@ -21,13 +22,9 @@ using base::ErrorCode;
 constexpr std::uint8_t type_ed25519 = 0x01;
 constexpr std::size_t pem_bytes_max = 16'384;
 
-struct Deleter {
-  void operator()(EVP_PKEY* key) const noexcept { EVP_PKEY_free(key); }
-  void operator()(EVP_MD_CTX* context) const noexcept { EVP_MD_CTX_free(context); }
-  void operator()(BIO* bio) const noexcept { BIO_free(bio); }
-};
-template <typename T>
-using Owned = std::unique_ptr<T, Deleter>;
+using EitherKey = std::unique_ptr<EVP_PKEY, base::Frees<EVP_PKEY_free>>;
+using Context = std::unique_ptr<EVP_MD_CTX, base::Frees<EVP_MD_CTX_free>>;
+using Bio = std::unique_ptr<BIO, base::Frees<BIO_free>>;
 
 const unsigned char* octets(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -101,8 +98,8 @@ bool VerifierKey::verifies(std::string_view message, BytesView signature) const 
   if (signature.size() != sizeof(Signature)) {
     return false;
   }
-  const Owned<EVP_PKEY> key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key_.data(), key_.size()));
-  const Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
+  const EitherKey key(EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, nullptr, key_.data(), key_.size()));
+  const Context context(EVP_MD_CTX_new());
   TRV_ASSERT(key != nullptr && context != nullptr);
   TRV_ASSERT(EVP_DigestVerifyInit(context.get(), nullptr, nullptr, nullptr, key.get()) == 1);
   const int verified =
@@ -143,7 +140,7 @@ Result<SigningKey> SigningKey::from_pem(std::string_view name, std::string_view 
                       fmt::format("signing key of \"{}\": {} bytes of PEM; at most {} are accepted", name, pem.size(),
                                   pem_bytes_max));
   }
-  const Owned<BIO> bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
+  const Bio bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   TRV_ASSERT(bio != nullptr);
   PrivateKey key(PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr));
   ERR_clear_error();
@@ -160,7 +157,7 @@ Result<SigningKey> SigningKey::named(std::string_view name) const {
 }
 
 std::string SigningKey::to_pem() const {
-  const Owned<BIO> bio(BIO_new(BIO_s_secmem()));
+  const Bio bio(BIO_new(BIO_s_secmem()));
   TRV_ASSERT(bio != nullptr);
   TRV_ASSERT(PEM_write_bio_PKCS8PrivateKey(bio.get(), key_.get(), nullptr, nullptr, 0, nullptr, nullptr) == 1);
   char* data = nullptr;
@@ -170,7 +167,7 @@ std::string SigningKey::to_pem() const {
 }
 
 Signature SigningKey::sign(std::string_view message) const {
-  const Owned<EVP_MD_CTX> context(EVP_MD_CTX_new());
+  const Context context(EVP_MD_CTX_new());
   TRV_ASSERT(context != nullptr);
   TRV_ASSERT(EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) == 1);
   Signature signature;

@@ -13,6 +13,7 @@
 #include "events/kafka/failure.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::kafka {
 namespace {
@@ -27,10 +28,7 @@ constexpr base::Duration ask_again_after = std::chrono::milliseconds(20);
 constexpr std::size_t idle_max = 4;
 constexpr base::Duration end_within = std::chrono::seconds(5);
 
-struct FreesConfiguration {
-  void operator()(rd_kafka_conf_t* configuration) const noexcept { rd_kafka_conf_destroy(configuration); }
-};
-using Configuration = std::unique_ptr<rd_kafka_conf_t, FreesConfiguration>;
+using Configuration = std::unique_ptr<rd_kafka_conf_t, base::Frees<rd_kafka_conf_destroy>>;
 
 std::string_view name_of(Mechanism mechanism) {
   switch (mechanism) {
@@ -163,6 +161,25 @@ bool is_refused(rd_kafka_t* client) {
   return callbacks->error == RD_KAFKA_RESP_ERR__AUTHENTICATION || callbacks->error == RD_KAFKA_RESP_ERR__SSL;
 }
 
+void EndingClients::end(Client client) {
+  TRV_EXPECTS(client != nullptr);
+  {
+    const std::lock_guard lock(count_->mutex);
+    ++count_->clients;
+  }
+  std::thread([client = std::move(client), count = count_]() mutable {
+    client.reset();
+    const std::lock_guard lock(count->mutex);
+    --count->clients;
+    count->changed.notify_all();
+  }).detach();
+}
+
+EndingClients::~EndingClients() {
+  std::unique_lock lock(count_->mutex);
+  count_->changed.wait_for(lock, end_within, [this] { return count_->clients == 0; });
+}
+
 base::Result<Client> Consumers::take() {
   {
     const std::lock_guard lock(mutex_);
@@ -189,24 +206,8 @@ void Consumers::give_back(Client client) {
   if (idle_.size() < idle_max) idle_.push_back(std::move(client));
 }
 
-void Consumers::end(Client client) {
-  TRV_EXPECTS(client != nullptr);
-  {
-    const std::lock_guard lock(ending_->mutex);
-    ++ending_->count;
-  }
-  std::thread([client = std::move(client), ending = ending_]() mutable {
-    client.reset();
-    const std::lock_guard lock(ending->mutex);
-    --ending->count;
-    ending->changed.notify_all();
-  }).detach();
-}
-
 Consumers::~Consumers() {
   for (Client& idle : idle_) end(std::move(idle));
-  std::unique_lock lock(ending_->mutex);
-  ending_->changed.wait_for(lock, end_within, [this] { return ending_->count == 0; });
 }
 
 base::Result<Watermarks> watermarks(rd_kafka_t* client, const std::string& topic, std::int32_t partition,

@@ -59,6 +59,30 @@ class Deliveries {
 /// The brokers refuse this client's log-in, or it their certificate: waiting does not help.
 [[nodiscard]] bool is_refused(rd_kafka_s* client);
 
+/// Ends clients on threads of their own: where a broker has refused a topic, librdkafka 2.0.2 may wait for ever for its
+/// own threads. That costs the client then, and not its user. Any thread.
+class EndingClients {
+ public:
+  EndingClients() = default;
+  /// Waits a while for those that end.
+  ~EndingClients();
+  EndingClients(const EndingClients&) = delete;
+  EndingClients& operator=(const EndingClients&) = delete;
+  EndingClients(EndingClients&&) = delete;
+  EndingClients& operator=(EndingClients&&) = delete;
+
+  void end(Client client);
+
+ private:
+  /// Outlives this object where a client does not end.
+  struct Count {
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::size_t clients = 0;
+  };
+  std::shared_ptr<Count> count_ = std::make_shared<Count>();
+};
+
 /// Consumers that nobody uses: a reader that closes leaves its connections to the next. Any thread.
 class Consumers {
  public:
@@ -75,22 +99,14 @@ class Consumers {
   [[nodiscard]] base::Result<Client> take();
   /// Precondition: it reads no partition.
   void give_back(Client client);
-  /// Ends it on a thread of its own: where a broker has refused a topic, librdkafka 2.0.2 may wait for ever for its own
-  /// threads. That costs this client then, and not its caller.
-  void end(Client client);
+  /// For one that must not be used again.
+  void end(Client client) { ending_.end(std::move(client)); }
 
  private:
-  /// Outlives this object where a client does not end.
-  struct Ending {
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::size_t count = 0;
-  };
-
   Settings settings_;
   std::mutex mutex_;
   std::vector<Client> idle_;
-  std::shared_ptr<Ending> ending_ = std::make_shared<Ending>();
+  EndingClients ending_;
 };
 
 /// Offsets of the first entry and behind the last, as the leader knows them now. A leader that was paused may answer

@@ -12,6 +12,7 @@
 #include "sdk/base/big_endian.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::kafka {
 namespace {
@@ -26,8 +27,8 @@ constexpr std::uint32_t failed_looks_reported = 3;
 constexpr int heartbeat_ms_max = 100;
 constexpr int answer_within_ms = 5000;
 
-using Groups = std::unique_ptr<const rd_kafka_group_list, Destroys<rd_kafka_group_list_destroy>>;
-using Failure = std::unique_ptr<rd_kafka_error_t, Destroys<rd_kafka_error_destroy>>;
+using Groups = std::unique_ptr<const rd_kafka_group_list, base::Frees<rd_kafka_group_list_destroy>>;
+using Failure = std::unique_ptr<rd_kafka_error_t, base::Frees<rd_kafka_error_destroy>>;
 
 std::string group_of(const Settings& settings) {
   return settings.topic + ".nodes";
@@ -113,8 +114,7 @@ Membership::Membership(Client client, const Settings& settings, MembershipListen
 
 Membership::~Membership() {
   leave();
-  // Waits for it for a while, and not for ever: see Consumers::end().
-  Consumers({}).end(std::move(client_));
+  EndingClients().end(std::move(client_));
 }
 
 base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& settings, const MembershipOptions& options,

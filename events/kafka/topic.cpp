@@ -16,6 +16,7 @@
 #include "events/kafka/failure.hpp"
 #include "events/kafka/handles.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::kafka {
 namespace {
@@ -74,12 +75,12 @@ class NoDeliveries final : public Deliveries {
   void delivered(const Delivery&) noexcept override {}
 };
 
-using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, Destroys<rd_kafka_NewTopic_destroy>>;
-using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, Destroys<rd_kafka_ConfigResource_destroy>>;
-using TopicHandle = std::unique_ptr<rd_kafka_topic_t, Destroys<rd_kafka_topic_destroy>>;
-using Metadata = std::unique_ptr<const rd_kafka_metadata_t, Destroys<rd_kafka_metadata_destroy>>;
-using Options = std::unique_ptr<rd_kafka_AdminOptions_t, Destroys<rd_kafka_AdminOptions_destroy>>;
-using Deletion = std::unique_ptr<rd_kafka_DeleteRecords_t, Destroys<rd_kafka_DeleteRecords_destroy>>;
+using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, base::Frees<rd_kafka_NewTopic_destroy>>;
+using Resource = std::unique_ptr<rd_kafka_ConfigResource_t, base::Frees<rd_kafka_ConfigResource_destroy>>;
+using TopicHandle = std::unique_ptr<rd_kafka_topic_t, base::Frees<rd_kafka_topic_destroy>>;
+using Metadata = std::unique_ptr<const rd_kafka_metadata_t, base::Frees<rd_kafka_metadata_destroy>>;
+using Options = std::unique_ptr<rd_kafka_AdminOptions_t, base::Frees<rd_kafka_AdminOptions_destroy>>;
+using Deletion = std::unique_ptr<rd_kafka_DeleteRecords_t, base::Frees<rd_kafka_DeleteRecords_destroy>>;
 
 /// Sends one request and waits for its answer.
 base::Result<Event> ask(

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::keys {
 namespace {
@@ -15,10 +16,7 @@ constexpr std::string_view magic = "TRVS\x01";
 constexpr std::size_t tag_bytes = 16;
 static_assert(magic.size() + std::tuple_size_v<Nonce> + tag_bytes == sealed_overhead_bytes);
 
-struct CipherDeleter {
-  void operator()(EVP_CIPHER_CTX* context) const noexcept { EVP_CIPHER_CTX_free(context); }
-};
-using Cipher = std::unique_ptr<EVP_CIPHER_CTX, CipherDeleter>;
+using Cipher = std::unique_ptr<EVP_CIPHER_CTX, base::Frees<EVP_CIPHER_CTX_free>>;
 
 }  // namespace
 

@@ -5,21 +5,18 @@
 #include <algorithm>
 
 #include "kernel/egress/request.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::egress {
 namespace {
 
 using base::ErrorCode;
 
-struct CurlTextDeleter {
-  void operator()(char* text) const noexcept { curl_free(text); }
-};
-
 // Empty where the URL has no such part.
 std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(url, which, &text, flags) != CURLUE_OK || text == nullptr) return {};
-  const std::unique_ptr<char, CurlTextDeleter> owned(text);
+  const std::unique_ptr<char, base::Frees<curl_free>> owned(text);
   return {owned.get()};
 }
 

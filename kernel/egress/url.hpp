@@ -7,14 +7,12 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/base/frees.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::egress {
 
-struct UrlDeleter {
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
-};
-using UrlHandle = std::unique_ptr<CURLU, UrlDeleter>;
+using UrlHandle = std::unique_ptr<CURLU, base::Frees<curl_url_cleanup>>;
 
 struct Url {
   UrlHandle handle;

@@ -12,23 +12,17 @@
 #include <limits>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::http {
 namespace {
 
 using boost::system::error_code;
 
-template <auto free>
-struct Frees {
-  template <typename T>
-  void operator()(T* object) const noexcept {
-    free(object);
-  }
-};
-using Context = std::unique_ptr<SSL_CTX, Frees<SSL_CTX_free>>;
-using Bio = std::unique_ptr<BIO, Frees<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Frees<X509_free>>;
-using PrivateKey = std::unique_ptr<EVP_PKEY, Frees<EVP_PKEY_free>>;
+using Context = std::unique_ptr<SSL_CTX, base::Frees<SSL_CTX_free>>;
+using Bio = std::unique_ptr<BIO, base::Frees<BIO_free>>;
+using Certificate = std::unique_ptr<X509, base::Frees<X509_free>>;
+using PrivateKey = std::unique_ptr<EVP_PKEY, base::Frees<EVP_PKEY_free>>;
 
 Bio reader(const std::string& text) {
   return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));

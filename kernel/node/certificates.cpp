@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::node {
 namespace {
@@ -18,19 +19,12 @@ constexpr base::Duration good_around = std::chrono::hours(24);  ///< before and 
 constexpr base::Duration good_for_use = std::chrono::hours(12);
 constexpr int serial_bits = 127;
 
-template <auto free>
-struct Frees {
-  template <typename T>
-  void operator()(T* object) const noexcept {
-    free(object);
-  }
-};
-using Key = std::unique_ptr<EVP_PKEY, Frees<EVP_PKEY_free>>;
-using Certificate = std::unique_ptr<X509, Frees<X509_free>>;
-using Extension = std::unique_ptr<X509_EXTENSION, Frees<X509_EXTENSION_free>>;
-using Number = std::unique_ptr<BIGNUM, Frees<BN_free>>;
-using Octets = std::unique_ptr<ASN1_OCTET_STRING, Frees<ASN1_OCTET_STRING_free>>;
-using Bio = std::unique_ptr<BIO, Frees<BIO_free>>;
+using Key = std::unique_ptr<EVP_PKEY, base::Frees<EVP_PKEY_free>>;
+using Certificate = std::unique_ptr<X509, base::Frees<X509_free>>;
+using Extension = std::unique_ptr<X509_EXTENSION, base::Frees<X509_EXTENSION_free>>;
+using Number = std::unique_ptr<BIGNUM, base::Frees<BN_free>>;
+using Octets = std::unique_ptr<ASN1_OCTET_STRING, base::Frees<ASN1_OCTET_STRING_free>>;
+using Bio = std::unique_ptr<BIO, base::Frees<BIO_free>>;
 
 void extend(X509* certificate, int kind, const std::string& value) {
   const Extension extension(X509V3_EXT_conf_nid(nullptr, nullptr, kind, value.c_str()));

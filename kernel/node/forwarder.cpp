@@ -11,6 +11,7 @@
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::node {
 namespace {
@@ -28,13 +29,7 @@ constexpr std::array<std::string_view, 9> not_passed_on = {
     "Connection",     "Content-Length",           "Date", "Expect", "Host", "Transfer-Encoding", "X-Request-Id",
     forwarded_header, http::client_address_header};
 
-struct FreesHandle {
-  void operator()(CURL* handle) const noexcept { curl_easy_cleanup(handle); }
-};
-struct FreesList {
-  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
-using Headers = std::unique_ptr<curl_slist, FreesList>;
+using Headers = std::unique_ptr<curl_slist, base::Frees<curl_slist_free_all>>;
 
 bool is_passed_on(std::string_view name) {
   return std::ranges::none_of(not_passed_on,
@@ -115,7 +110,7 @@ bool is_refusal(CURLcode code, std::string_view why) {
 /// One exchange; `response` is whole where it returns CURLE_OK. Each thread keeps its connections.
 CURLcode exchange(const std::string& address, const http::TlsIdentity& identity, const http::Request& request,
                   const Headers& headers, http::Response& response, ErrorText& why) {
-  thread_local const std::unique_ptr<CURL, FreesHandle> handle(curl_easy_init());
+  thread_local const std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>> handle(curl_easy_init());
   TRV_ASSERT(handle != nullptr);
   CURL* const curl = handle.get();
   curl_easy_reset(curl);

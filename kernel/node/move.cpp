@@ -23,10 +23,6 @@ constexpr std::size_t luggage_bytes_max = std::size_t{4} << 20;
 /// Of erased rows in one decision.
 constexpr std::uint32_t erased_max = 20'000;
 
-bool is_of(const std::optional<shard::Residency>& residency, Presence presence, const tenancy::Move& move) {
-  return residency && residency->presence == presence && residency->move == move.number;
-}
-
 record::Draft about_tenant(const shard::DecisionContext& context, std::string_view type, base::Bytes payload) {
   return shard::draft(context, "tenant", context.tenant.value(), type, std::move(payload));
 }
@@ -75,6 +71,10 @@ Result<std::vector<shard::Effect>> parked_for_move(const ShardStores& stores, co
 }
 
 }  // namespace
+
+bool is_of(const std::optional<shard::Residency>& residency, Presence presence, const tenancy::Move& move) {
+  return residency && residency->presence == presence && residency->move == move.number;
+}
 
 Result<Decision> depart(const ShardStores& stores, const lmdb::Txn& state, const shard::DecisionContext& context,
                         const tenancy::Move& move) {

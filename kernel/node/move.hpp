@@ -11,6 +11,10 @@
 
 namespace trv::node {
 
+/// Whether this move has left the tenant so in a shard.
+[[nodiscard]] bool is_of(const std::optional<shard::Residency>& residency, shard::Presence presence,
+                         const tenancy::Move& move);
+
 /// In the shard that the tenant leaves, while none of its effects is under way: parks effects that wait, so many that
 /// one decision takes them; where none is left, the tenant departs. No events where it has departed.
 [[nodiscard]] base::Result<shard::Decision> depart(const ShardStores& stores, const lmdb::Txn& state,

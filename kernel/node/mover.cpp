@@ -18,10 +18,6 @@ constexpr base::Duration look_again_after = std::chrono::milliseconds(20);
 /// How long the rows of a tenant stay where it was: for requests that began before they go to the new shard.
 constexpr base::Duration rows_kept = std::chrono::seconds(1);
 
-bool is_of(const std::optional<shard::Residency>& residency, shard::Presence presence, const tenancy::Move& move) {
-  return residency && residency->presence == presence && residency->move == move.number;
-}
-
 base::Result<std::optional<shard::Residency>> residency_in(const Shard& shard, const tenancy::Move& move) {
   TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
   return shard.residence().find(txn, move.tenant);

@@ -106,11 +106,11 @@ base::Result<std::vector<RowsPart>> TenantRows::read(const lmdb::Txn& txn, const
       return base::fail(base::ErrorCode::corrupt, fmt::format("a row of {} changed while it was copied", named->name));
     }
     RowsPart part{.table = std::string(named->name), .rows = {}, .appends = done > 0, .goes_on = false};
-    const std::string prefix = named->key(tenant, "");
+    const std::size_t prefix_bytes = named->key(tenant, "").size();
     std::string row;
     while (*entry) {
       if (bytes >= bytes_max && part.rows.empty()) return parts;
-      const std::string key((base::as_text((*entry)->key)).substr(prefix.size()));
+      const std::string key((base::as_text((*entry)->key)).substr(prefix_bytes));
       const std::string_view value = base::as_text((*entry)->value).substr(done);
       const std::string_view piece = value.substr(0, part_bytes_max);
       part.goes_on = piece.size() < value.size();
@@ -125,9 +125,8 @@ base::Result<std::vector<RowsPart>> TenantRows::read(const lmdb::Txn& txn, const
         part = {.table = std::string(named->name), .rows = {}, .appends = appends, .goes_on = false};
         if (appends) continue;
       }
-      TRV_TRY_ASSIGN(entry, cursor.next());
-      const bool is_ours = *entry && !named->is_by_tenant && lmdb::begins_with((*entry)->key, base::as_bytes(prefix));
-      if (!is_ours) break;
+      entry = next(cursor, *named, tenant);
+      if (!entry) return base::fail(std::move(entry).error());
     }
     if (!part.rows.empty()) parts.push_back(std::move(part));
   }
@@ -169,17 +168,23 @@ base::Result<CopyMark> TenantRows::put(lmdb::WriteTxn& txn, const base::TenantId
   return mark;
 }
 
+base::Result<std::optional<lmdb::Entry>> TenantRows::next(lmdb::Cursor& cursor, const Named& named,
+                                                          const base::TenantId& tenant) const {
+  if (named.is_by_tenant) return std::nullopt;
+  TRV_TRY_ASSIGN(const auto entry, cursor.next());
+  const bool is_ours = entry && lmdb::begins_with(entry->key, base::as_bytes(named.key(tenant, "")));
+  return is_ours ? entry : std::nullopt;
+}
+
 base::Result<std::size_t> TenantRows::count(const lmdb::Txn& txn, const base::TenantId& tenant,
                                             std::size_t count_max) const {
   std::size_t count = 0;
   for (const Named& named : tables_) {
     TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, named.table));
     TRV_TRY_ASSIGN(auto entry, seek(cursor, named, tenant, std::nullopt));
-    const std::string prefix = named.key(tenant, "");
     while (entry && count < count_max) {
       ++count;
-      TRV_TRY_ASSIGN(entry, cursor.next());
-      if (named.is_by_tenant || (entry && !lmdb::begins_with(entry->key, base::as_bytes(prefix)))) break;
+      TRV_TRY_ASSIGN(entry, next(cursor, named, tenant));
     }
   }
   return count;
@@ -191,12 +196,10 @@ base::Status TenantRows::erase(lmdb::WriteTxn& txn, const base::TenantId& tenant
     if (count == 0) return {};
     TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, named.table));
     TRV_TRY_ASSIGN(auto entry, seek(cursor, named, tenant, std::nullopt));
-    const std::string prefix = named.key(tenant, "");
     while (entry && count > 0) {
       TRV_TRY(cursor.erase());
       --count;
-      TRV_TRY_ASSIGN(entry, cursor.next());
-      if (named.is_by_tenant || (entry && !lmdb::begins_with(entry->key, base::as_bytes(prefix)))) break;
+      TRV_TRY_ASSIGN(entry, next(cursor, named, tenant));
     }
   }
   return {};

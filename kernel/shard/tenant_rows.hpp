@@ -64,6 +64,9 @@ class TenantRows {
   [[nodiscard]] base::Result<std::optional<lmdb::Entry>> seek(lmdb::Cursor& cursor, const Named& named,
                                                               const base::TenantId& tenant,
                                                               std::optional<std::string_view> after) const;
+  /// Behind the one at which the cursor is. nullopt: it was the tenant's last in this table.
+  [[nodiscard]] base::Result<std::optional<lmdb::Entry>> next(lmdb::Cursor& cursor, const Named& named,
+                                                              const base::TenantId& tenant) const;
 
   std::vector<Named> tables_;
 };

@@ -13,6 +13,7 @@
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::package {
 namespace {
@@ -27,18 +28,9 @@ using base::Status;
 
 constexpr std::string_view manifest_path = "manifest.json";
 
-struct ReadArchiveDeleter {
-  void operator()(archive* reader) const { archive_read_free(reader); }
-};
-struct WriteArchiveDeleter {
-  void operator()(archive* writer) const { archive_write_free(writer); }
-};
-struct EntryDeleter {
-  void operator()(archive_entry* entry) const { archive_entry_free(entry); }
-};
-using ReadArchive = std::unique_ptr<archive, ReadArchiveDeleter>;
-using WriteArchive = std::unique_ptr<archive, WriteArchiveDeleter>;
-using Entry = std::unique_ptr<archive_entry, EntryDeleter>;
+using ReadArchive = std::unique_ptr<archive, base::Frees<archive_read_free>>;
+using WriteArchive = std::unique_ptr<archive, base::Frees<archive_write_free>>;
+using Entry = std::unique_ptr<archive_entry, base::Frees<archive_entry_free>>;
 
 std::string_view reason(archive* of) {
   const char* text = archive_error_string(of);

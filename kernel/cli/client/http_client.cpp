@@ -8,6 +8,7 @@
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
+#include "sdk/base/frees.hpp"
 
 namespace trv::cli {
 namespace {
@@ -19,17 +20,7 @@ constexpr long connect_timeout_ms = 10'000;
 constexpr long stall_timeout_s = 60;
 constexpr std::size_t headers_max = 200;
 
-// libcurl's handles are all pointers to void, so each kind has its own deleter.
-struct EasyDeleter {
-  void operator()(CURL* handle) const noexcept { curl_easy_cleanup(handle); }
-};
-struct MultiDeleter {
-  void operator()(CURLM* handle) const noexcept { curl_multi_cleanup(handle); }
-};
-struct ListDeleter {
-  void operator()(curl_slist* list) const noexcept { curl_slist_free_all(list); }
-};
-using Headers = std::unique_ptr<curl_slist, ListDeleter>;
+using Headers = std::unique_ptr<curl_slist, base::Frees<curl_slist_free_all>>;
 
 using base::lower;
 using base::trimmed;
@@ -128,10 +119,6 @@ Headers prepare(CURL* handle, const std::string& url, const std::string& token, 
   return headers;
 }
 
-struct UrlDeleter {
-  void operator()(CURLU* url) const noexcept { curl_url_cleanup(url); }
-};
-
 bool has_part(CURLU* url, CURLUPart part) {
   char* text = nullptr;
   const bool found = curl_url_get(url, part, &text, 0) == CURLUE_OK;
@@ -176,7 +163,7 @@ base::Status check_url(const std::string& url) {
   if (colon == std::string::npos) return refused("it does not begin with http:// or https://");
   const std::string scheme = lower(std::string_view(url).substr(0, colon));
   if (scheme != "http" && scheme != "https") return refused(fmt::format("{} is not http or https", scheme));
-  const std::unique_ptr<CURLU, UrlDeleter> parsed(curl_url());
+  const std::unique_ptr<CURLU, base::Frees<curl_url_cleanup>> parsed(curl_url());
   TRV_ASSERT(parsed != nullptr);
   if (const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0); code != CURLUE_OK) {
     return refused(lower(curl_url_strerror(code)));
@@ -196,7 +183,7 @@ std::string_view HttpResponse::header(std::string_view name) const {
 }
 
 struct HttpClient::Connection {
-  std::unique_ptr<CURL, EasyDeleter> handle{curl_easy_init()};
+  std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>> handle{curl_easy_init()};
 };
 
 HttpClient::HttpClient(std::string url, std::string token)
@@ -224,8 +211,8 @@ struct HttpStream::State {
   HttpRequest request;
   Exchange exchange;
   Headers headers;
-  std::unique_ptr<CURL, EasyDeleter> handle{curl_easy_init()};
-  std::unique_ptr<CURLM, MultiDeleter> multi{curl_multi_init()};
+  std::unique_ptr<CURL, base::Frees<curl_easy_cleanup>> handle{curl_easy_init()};
+  std::unique_ptr<CURLM, base::Frees<curl_multi_cleanup>> multi{curl_multi_init()};
   bool ended = false;
   CURLcode outcome = CURLE_OK;
 

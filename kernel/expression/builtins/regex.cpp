@@ -9,6 +9,7 @@
 #include <pcre2.h>
 
 #include "kernel/expression/builtins/builtin.hpp"
+#include "sdk/base/frees.hpp"
 #include "sdk/base/utf8.hpp"
 
 namespace trv::expression {
@@ -20,19 +21,6 @@ constexpr std::uint32_t match_heap_kib_max = 16 * 1024;
 constexpr std::size_t pattern_bytes_max = 64 * 1024;
 constexpr std::uint32_t nesting_max = 100;
 constexpr std::size_t match_bytes = 512;  // about what one match object takes
-
-struct CodeFree {
-  void operator()(pcre2_code* code) const noexcept { pcre2_code_free(code); }
-};
-struct MatchDataFree {
-  void operator()(pcre2_match_data* data) const noexcept { pcre2_match_data_free(data); }
-};
-struct MatchContextFree {
-  void operator()(pcre2_match_context* context) const noexcept { pcre2_match_context_free(context); }
-};
-struct CompileContextFree {
-  void operator()(pcre2_compile_context* context) const noexcept { pcre2_compile_context_free(context); }
-};
 
 struct Flags {
   std::uint32_t options = PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
@@ -66,7 +54,8 @@ class Matcher {
   Matcher(NativeCall& call, const Flags& flags) noexcept : call_(call), flags_(flags) {}
 
   bool compile(std::string_view pattern) {
-    const std::unique_ptr<pcre2_compile_context, CompileContextFree> context(pcre2_compile_context_create(nullptr));
+    const std::unique_ptr<pcre2_compile_context, base::Frees<pcre2_compile_context_free>> context(
+        pcre2_compile_context_create(nullptr));
     if (!context) return out_of_memory();
     pcre2_set_max_pattern_length(context.get(), pattern_bytes_max);
     pcre2_set_parens_nest_limit(context.get(), nesting_max);
@@ -162,9 +151,9 @@ class Matcher {
   const Flags& flags_;
   std::uint64_t steps_left_ = 0;
   std::size_t position_ = 0;  ///< where the item before was tried
-  std::unique_ptr<pcre2_code, CodeFree> code_;
-  std::unique_ptr<pcre2_match_data, MatchDataFree> data_;
-  std::unique_ptr<pcre2_match_context, MatchContextFree> context_;
+  std::unique_ptr<pcre2_code, base::Frees<pcre2_code_free>> code_;
+  std::unique_ptr<pcre2_match_data, base::Frees<pcre2_match_data_free>> data_;
+  std::unique_ptr<pcre2_match_context, base::Frees<pcre2_match_context_free>> context_;
   std::vector<json::Value> names_;
   std::uint32_t groups_ = 0;
   bool checked_ = false;

@@ -12,6 +12,7 @@
 
 #include "kernel/workflow/definition/syntax.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/frees.hpp"
 #include "sdk/base/utf8.hpp"
 
 namespace trv::definition::syntax {
@@ -328,13 +329,6 @@ class TreeBuilder {
   std::size_t repeated_bytes_ = 0;
 };
 
-struct FreeDiagnostics {
-  void operator()(fy_diag* diagnostics) const { fy_diag_destroy(diagnostics); }
-};
-struct FreeParser {
-  void operator()(fy_parser* parser) const { fy_parser_destroy(parser); }
-};
-
 struct Explanation {
   std::string_view reported;  ///< how the parser's message begins
   std::string_view means;     ///< what the author of a definition can do about it
@@ -418,14 +412,14 @@ base::Result<Node> read_yaml(std::string_view text) {
   fy_diag_cfg reporting;
   fy_diag_cfg_default(&reporting);
   reporting.fp = nullptr;
-  const std::unique_ptr<fy_diag, FreeDiagnostics> diagnostics(fy_diag_create(&reporting));
+  const std::unique_ptr<fy_diag, base::Frees<fy_diag_destroy>> diagnostics(fy_diag_create(&reporting));
   TRV_ASSERT(diagnostics != nullptr);
   fy_diag_set_collect_errors(diagnostics.get(), true);
   fy_parse_cfg configuration{};
   configuration.flags = static_cast<fy_parse_cfg_flags>(FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 | FYPCF_JSON_NONE |
                                                         FYPCF_ALLOW_DUPLICATE_KEYS);
   configuration.diag = diagnostics.get();
-  const std::unique_ptr<fy_parser, FreeParser> parser(fy_parser_create(&configuration));
+  const std::unique_ptr<fy_parser, base::Frees<fy_parser_destroy>> parser(fy_parser_create(&configuration));
   TRV_ASSERT(parser != nullptr);
   if (fy_parser_set_string(parser.get(), text.data(), text.size()) != 0) {
     return base::fail(ErrorCode::internal, "the YAML parser did not take the text");
