@@ -47,7 +47,7 @@ base::Result<std::string> numeric_address(const std::string& host) {
 std::string node_name(const config::Config& config) {
   if (!config.node_name.empty()) return config.node_name;
   std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "node";
+  if (::gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "node";
   return name.data();
 }
 

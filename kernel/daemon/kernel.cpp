@@ -326,7 +326,8 @@ base::Status Kernel::compose(StartReport& report) {
                                       .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
                                       .has_room = has_room};
   TRV_TRY_ASSIGN(parts.snapshots, projection::Snapshots::open(folder / "snapshots", std::move(snapshots)));
-  const node::NodeOptions node{.folder = folder / "projection",
+  const node::NodeOptions node{.name = node_name(config_),
+                               .folder = folder / "projection",
                                .map_bytes = map_bytes,
                                .shards = static_cast<std::uint32_t>(config_.shards),
                                .snapshots = parts.snapshots.get(),

@@ -34,7 +34,8 @@ base::Result<std::unique_ptr<Node>> Node::open(const NodeOptions& options, log::
                            .folder = options.folder / std::to_string(id),
                            .map_bytes = options.map_bytes,
                            .snapshots = options.snapshots,
-                           .ownership = options.forward ? shard::Ownership::assigned : shard::Ownership::sole};
+                           .ownership = options.forward ? shard::Ownership::assigned : shard::Ownership::sole,
+                           .node = options.name};
     TRV_TRY_ASSIGN(auto shard, Shard::open(place, log, blobs, catalog, clock, random));
     shards.push_back(std::move(shard));
   }

@@ -21,6 +21,7 @@ namespace trv::node {
 using Forward = std::function<void(log::ShardId shard, http::Responder responder, bool says_shard)>;
 
 struct NodeOptions {
+  std::string name = "node";     ///< by which it claims its shards
   std::filesystem::path folder;  ///< of the projections, one folder for each shard
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
   std::uint32_t shards = 1;

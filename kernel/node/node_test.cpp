@@ -6,6 +6,8 @@
 
 #include <future>
 #include <latch>
+#include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 
@@ -17,7 +19,7 @@
 namespace trv::node {
 namespace {
 
-/// Gives everything to the real log, but reads of one shard only when they are let go on.
+/// Gives everything to the real log, but reads of one shard only when they are let go on. Notes who claims.
 class HeldLog final : public log::ForwardingLog {
  public:
   HeldLog(log::EventLog& real, log::ShardId held) : ForwardingLog(real), held_(held) {}
@@ -30,9 +32,23 @@ class HeldLog final : public log::ForwardingLog {
     if (shard == held_) gate_.wait();
     return ForwardingLog::read(shard, from, hint);
   }
+  base::Result<log::Claim> claim(log::ShardId shard, std::string_view node, const base::Uuid& nonce,
+                                 const log::EnginePosition& hint) override {
+    {
+      const std::scoped_lock lock(mutex_);
+      claimants_[shard] = node;
+    }
+    return ForwardingLog::claim(shard, node, nonce, hint);
+  }
+  std::map<log::ShardId, std::string> claimants() {
+    const std::scoped_lock lock(mutex_);
+    return claimants_;
+  }
 
  private:
   const log::ShardId held_;
+  std::mutex mutex_;
+  std::map<log::ShardId, std::string> claimants_;
   std::latch gate_{1};
   bool is_let_go_ = false;
 };
@@ -54,8 +70,9 @@ class NodeTest : public testing::Test {
   base::Status open(std::uint32_t shards, std::uint64_t held = UINT64_MAX) {
     TRV_TRY_ASSIGN(log_, log::LmdbEventLog::open(folder_ / "log", {.map_bytes = map_bytes, .shards_max = 16}));
     held_.emplace(*log_, log::ShardId(held));
-    TRV_TRY_ASSIGN(node_, Node::open({.folder = folder_ / "projection", .map_bytes = map_bytes, .shards = shards},
-                                     *held_, blobs_, catalog_, clock_, random_));
+    TRV_TRY_ASSIGN(
+        node_, Node::open({.name = "north", .folder = folder_ / "projection", .map_bytes = map_bytes, .shards = shards},
+                          *held_, blobs_, catalog_, clock_, random_));
     return {};
   }
   static ShardObserver observer_of(const Shard&) {
@@ -109,6 +126,12 @@ class NodeTest : public testing::Test {
   std::optional<HeldLog> held_;
   std::unique_ptr<Node> node_;
 };
+
+TEST_F(NodeTest, a_claim_names_its_node) {
+  ASSERT_TRUE(start(2));
+  const std::map<log::ShardId, std::string> expected = {{log::ShardId(0), "north"}, {log::ShardId(1), "north"}};
+  EXPECT_EQ(held_->claimants(), expected);
+}
 
 TEST_F(NodeTest, a_tenant_that_was_placed_and_not_created_is_created_at_the_next_start_and_once) {
   ASSERT_TRUE(start(3));

@@ -23,6 +23,7 @@ Shard::Shard(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs
       clock_(clock),
       random_(random),
       large_data_(blobs),
+      node_(place.node),
       where_aside_(place.aside),
       ownership_(place.ownership),
       history_(log, catalog),
@@ -65,6 +66,7 @@ base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
   observer_ = std::move(observer);
   shard::ShardOptions options;
   options.shard = id();
+  options.node = node_;
   options.ownership = ownership_;
   if (where_aside_ == Aside::own_thread) options.claim_wait = std::chrono::hours(24);
   processor_ = std::make_unique<shard::ShardProcessor>(options, log_, *stores_.projection, stores_.timers, clock_,

@@ -151,6 +151,7 @@ class Shard {
   ShardStores stores_;
   instance::DefinitionCache definitions_;
   instance::LargeData large_data_;
+  const std::string node_;
   const Aside where_aside_;
   const shard::Ownership ownership_;
   EventHistory history_;

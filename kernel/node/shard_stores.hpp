@@ -35,6 +35,7 @@ struct ShardPlace {
   projection::Projector* last_projector = nullptr;  ///< applies behind the kernel's; outlives the shard
   Aside aside = Aside::another_thread;
   shard::Ownership ownership = shard::Ownership::sole;
+  std::string node = "node";  ///< by which its claims are made
 };
 
 /// Threads as projection::Projection says. At the end the projection goes first.

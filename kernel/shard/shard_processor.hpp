@@ -29,7 +29,7 @@ enum class Ownership {
 
 struct ShardOptions {
   log::ShardId shard;
-  std::string node = "node-1";            ///< who claims the shard
+  std::string node = "node";              ///< who claims the shard
   std::size_t batch_commands_max = 4096;  ///< one group commit
   /// A batch takes no further command once it has so many bytes of records, or has decided for so long.
   std::size_t batch_bytes_max = std::size_t{4} << 20;
