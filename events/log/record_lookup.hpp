@@ -17,8 +17,8 @@ class RecordLookup {
   /// Of a tenant that may have moved: positions are places in its history.
   RecordLookup(EventLog& log, record::Stays stays) : log_(&log), stays_(std::move(stays)) {}
 
-  /// The record at `place`, which is at least 1. Errors: not_found if the log does not hold it (any more); what the log
-  /// reports.
+  /// The record at `place`, which is at least 1. Errors: not_found if the log does not hold it (any more); unavailable
+  /// where the log cannot be read now, or refuses it, without the log's reason; corrupt.
   [[nodiscard]] base::Result<record::Record> at(Lsn place);
 
  private:

@@ -9,6 +9,7 @@
 #include "kernel/gateway/at_owner.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/query.hpp"
+#include "kernel/node/position.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
@@ -91,6 +92,16 @@ base::Status check_exists(const node::Shard& shard, const base::TenantId& tenant
   return {};
 }
 
+/// No answer says less than the client knows.
+base::Status check_freshness(const Call& call) {
+  const auto position = call.request().query(freshness_parameter);
+  if (!position) return {};
+  TRV_TRY_ASSIGN(const bool is_fresh, call.shard.has_reached(freshness_parameter, *position, call.tenant));
+  if (is_fresh) return {};
+  return fail(ErrorCode::unavailable, fmt::format("no event of tenant '{}' is known at {} yet; ask again in a moment",
+                                                  call.tenant.value(), freshness_parameter));
+}
+
 /// All of `text` as a number; nullopt for anything else.
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text) {
@@ -158,7 +169,8 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
     const auto shard = is_platforms ? &node.platform() : node.shard_of(id);
     if (!shard) return responder.fail(shard.error());
     // A refusal is recorded in the caller's tenant, which may live elsewhere than the one of the path.
-    if ((options.where == Where::owner || error) && is_elsewhere(node, **shard, request)) {
+    const bool needs_owner = error || (options.where == Where::owner && !is_fresh_enough(**shard, request));
+    if (needs_owner && is_elsewhere(node, **shard, request)) {
       return node.forward(**shard, std::move(responder), true);
     }
     Call call{.responder = std::move(responder), .principal = *std::move(token), .tenant = id, .shard = **shard};
@@ -172,6 +184,7 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
       if (auto refused = refuse_media(request, {"application/json"})) return call.responder.send(*std::move(refused));
     }
     if (const base::Status known = check_query(request); !known) return call.responder.fail(known.error());
+    if (const base::Status fresh = check_freshness(call); !fresh) return call.responder.fail(fresh.error());
     if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
   };
   return options.where == Where::owner ? at_owner(node, std::move(checked)) : checked;
@@ -212,10 +225,15 @@ base::Status submit_then(Call call, Decide decide, Then then) {
   return {};
 }
 
+http::Response with_position(const Call& call, const shard::Applied& change, http::Response answer) {
+  return std::move(answer).with("Travertine-Position", node::position_text(call.tenant, call.shard.id(), change.last));
+}
+
 Then answering(std::function<http::Response(const Change&)> answer) {
   TRV_EXPECTS(answer != nullptr);
   return [answer = std::move(answer)](Call decided, const Result<Change>& change) {
-    decided.responder.answer(change ? Result<http::Response>(answer(*change)) : fail(change.error()));
+    decided.responder.answer(change ? Result<http::Response>(with_position(decided, *change, answer(*change)))
+                                    : fail(change.error()));
   };
 }
 

@@ -92,6 +92,8 @@ using Then = std::function<void(Call call, const Result<Change>& change)>;
 /// thread. This and what follows is always ok, so that a handler can end with it.
 base::Status submit_then(Call call, Decide decide, Then then);
 
+/// The answer with a header that says the position of the change's last event, for `min_position`.
+[[nodiscard]] http::Response with_position(const Call& call, const shard::Applied& change, http::Response answer);
 /// Answers: with `answer` when it took effect, with the problem when not.
 [[nodiscard]] Then answering(std::function<http::Response(const Change&)> answer);
 base::Status submit(Call call, Decide decide, std::function<http::Response(const Change&)> answer);

@@ -150,7 +150,7 @@ base::Status apply_connection(const node::Shard& platform, const Secrets& kept_s
         },
         [held, connection, outcome] {
           if (!outcome) return held->responder.fail(outcome.error());
-          held->responder.send(http::json(200, to_object(*connection)));
+          held->responder.send(with_position(*held, *outcome, http::json(200, to_object(*connection))));
         });
   };
   shard.submit(std::move(command));
@@ -177,7 +177,7 @@ base::Status remove_connection(const Secrets& secrets, Call& call) {
         [&store = secrets.store, held, named] {
           for (const std::string& reference : *named) (void)store.remove(held->tenant, reference);
         },
-        [held] { held->responder.send(http::empty(204)); });
+        [held, change = *outcome] { held->responder.send(with_position(*held, change, http::empty(204))); });
   };
   shard.submit(std::move(command));
   return {};

@@ -54,12 +54,23 @@ bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::
   return node.is_shared() && !shard.is_owned() && said_by_node(node, request) == nullptr;
 }
 
+bool is_fresh_enough(const node::Shard& shard, const http::Request& request) {
+  const auto position = request.query(freshness_parameter);
+  const bool is_read = request.method() == "GET" || request.method() == "HEAD";
+  if (!position || !is_read || !shard.is_serving()) return false;
+  if (request.route().find("{tenant}") == std::string_view::npos) return false;
+  const std::string_view tenant = request.parameter("tenant");
+  if (!base::check_label("tenant", tenant)) return false;
+  return shard.has_reached(freshness_parameter, *position, base::TenantId(tenant)).value_or(false);
+}
+
 http::Handler at_owner(const node::Node& node, http::Handler handler) {
   return [&node, handler = std::move(handler)](const http::Request& request, http::Responder responder) {
     if (!node.is_shared()) return handler(request, std::move(responder));
     const auto shard = shard_of(node, request);
     if (!shard) return responder.fail(shard.error());
-    if (*shard == nullptr || (*shard)->is_owned()) return handler(request, std::move(responder));
+    const bool answers = *shard == nullptr || (*shard)->is_owned() || is_fresh_enough(**shard, request);
+    if (answers) return handler(request, std::move(responder));
     node.forward(**shard, std::move(responder));
   };
 }

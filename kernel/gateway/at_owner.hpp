@@ -15,8 +15,13 @@ namespace trv::gateway {
 /// Whether another node is to answer: it owns the shard, and has not sent the request here to be answered.
 [[nodiscard]] bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::Request& request);
 
+/// By this parameter of a query a client says what the answer to its read must know at least: a position.
+inline constexpr std::string_view freshness_parameter = "min_position";
+/// Whether a read says what its answer must know at least, and this node knows that, whichever node owns the shard.
+[[nodiscard]] bool is_fresh_enough(const node::Shard& shard, const http::Request& request);
+
 /// Calls `handler` on the node that owns the shard of the tenant in the path or, without one, in the token; elsewhere
-/// sends the request there. Without other nodes: `handler`.
+/// sends the request there, unless this one is fresh enough. Without other nodes: `handler`.
 [[nodiscard]] http::Handler at_owner(const node::Node& node, http::Handler handler);
 
 }  // namespace trv::gateway

@@ -148,6 +148,18 @@ base::Result<record::Lsn> Shard::place_of(std::string_view name, std::string_vie
                     fmt::format("tenant '{}' moves to another shard; ask again in a moment", tenant.value()));
 }
 
+base::Result<bool> Shard::has_reached(std::string_view name, std::string_view position,
+                                      const base::TenantId& tenant) const {
+  const log::Lsn applied(metrics().applied_lsn);  // before the transaction, which has no less
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, begin_read());
+  TRV_TRY_ASSIGN(const auto residency, residence().find(txn, tenant));
+  if (residency && residency->presence != shard::Presence::here) return false;
+  if (position == "0") return true;
+  TRV_TRY_ASSIGN(const record::Stays its_stays, stays(txn, tenant));
+  TRV_TRY_ASSIGN(const record::Lsn place, parse_position(name, position, tenant, its_stays));
+  return place <= its_stays.place(applied);
+}
+
 base::Result<record::Lsn> Shard::last_place(const base::TenantId& tenant) const {
   TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, begin_read());
   TRV_TRY_ASSIGN(const record::Stays its_stays, stays(txn, tenant));

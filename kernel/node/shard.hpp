@@ -111,6 +111,10 @@ class Shard {
   /// the tenant is on its way here or has left.
   [[nodiscard]] base::Result<record::Lsn> place_of(std::string_view name, std::string_view position,
                                                    const base::TenantId& tenant) const;
+  /// Whether the projection here has all of the tenant's events up to a position; "0" is the beginning. false also
+  /// where the tenant is not here. Errors: as parse_position.
+  [[nodiscard]] base::Result<bool> has_reached(std::string_view name, std::string_view position,
+                                               const base::TenantId& tenant) const;
   /// Behind all of the tenant's events that are committed now.
   [[nodiscard]] base::Result<record::Lsn> last_place(const base::TenantId& tenant) const;
 

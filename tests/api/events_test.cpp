@@ -109,6 +109,40 @@ TEST_F(EventsTest, a_position_that_this_tenant_was_not_given_is_refused_and_name
   EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/audit/proofs/" + theirs).status, 400);
 }
 
+TEST_F(EventsTest, a_change_says_its_position_and_a_read_may_say_what_it_must_know) {
+  const std::string path = "/v1/tenants/acme/";
+  const Headers json_body = {{"Content-Type", "application/json"}};
+  const Answer added = call(acme(), "POST", path + "members", R"({"user":"ann","role":"viewer"})", json_body);
+  const Answer issued = call(acme(), "POST", path + "tokens", R"({"name":"t","role":"viewer"})", json_body);
+  const Answer revoked = call(acme(), "DELETE", path + "tokens/" + issued.text("id"));
+  const Answer connected = call(acme(), "PUT", path + "connections/desk",
+                                R"({"base_url":"http://127.0.0.1:1","auth":{"scheme":"none"}})", json_body);
+  const Answer removed = call(acme(), "DELETE", path + "connections/desk");
+  const Answer applied = apply_workflow(acme(), "acme", std::string(hello_workflow));
+  const Answer started = call(acme(), "POST", path + "workflows/demo/hello/instances", "{}", json_body);
+  std::string last = "0";
+  for (const Answer& change : {added, issued, revoked, connected, removed, applied, started}) {
+    ASSERT_LT(change.status, 300) << change.body;
+    EXPECT_EQ(change.position.size(), 24U) << change.body;
+    EXPECT_NE(change.position, last) << change.body;
+    last = change.position;
+  }
+  EXPECT_EQ(positions(acme(), "acme").back(), last) << "it is that of the last event of the change";
+  for (const char* list :
+       {"retention", "members", "tokens", "connections", "plugins", "workflows", "instances", "effects", "events"}) {
+    for (const std::string& position : {last, added.position, std::string("0")}) {
+      const Answer read = call(acme(), "GET", path + list + "?min_position=" + position);
+      EXPECT_EQ(read.status, 200) << list << read.body;
+      EXPECT_EQ(read.position, "") << list;
+    }
+    const Answer refused = call(acme(), "GET", path + list + "?min_position=" + positions(beta(), "beta").back());
+    EXPECT_EQ(refused.status, 400) << list << refused.body;
+    EXPECT_NE(refused.text("detail").find("min_position '"), std::string::npos) << refused.body;
+  }
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme?min_position=0").status, 400);
+  EXPECT_EQ(call(acme(), "GET", path + "audit/checkpoint?min_position=0").status, 400);
+}
+
 TEST_F(EventsTest, a_follower_without_a_place_sees_what_happens_from_now_on_in_its_tenant) {
   make_events(5);
   std::atomic<bool> connected = false;

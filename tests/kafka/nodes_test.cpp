@@ -169,6 +169,51 @@ TEST_F(Nodes, a_tenant_moves_between_shards_of_different_owners_while_its_work_g
   EXPECT_EQ(daemons_[0]->stop(), 0) << daemons_[0]->complaints();
 }
 
+TEST_F(Nodes, a_read_that_says_what_it_must_know_is_answered_by_any_node_that_knows_it) {
+  start(0);
+  ASSERT_TRUE(own({4, 0, 0}));
+  start(1);
+  ASSERT_TRUE(own({2, 2, 0}));
+  std::array<std::string, 6> tokens;
+  std::array<std::string, 6> positions;
+  for (std::size_t i = 0; i < tokens.size(); ++i) tokens[i] = create_tenant(0, fmt::format("tenant-{}", i));
+  const auto read = [&](std::size_t node, std::size_t i, const std::string& position) {
+    return ask(*daemons_[node], tokens[i], "GET",
+               fmt::format("/v1/tenants/tenant-{}/instances?limit=500&min_position={}", i, position));
+  };
+  // A client reads what it wrote, through whichever node.
+  for (std::size_t key = 0; key < 60; ++key) {
+    const std::size_t i = key % tokens.size();
+    const Answer started = run(key % 2, fmt::format("tenant-{}", i), tokens[i], fmt::format("key-{}", key));
+    ASSERT_EQ(started.status, 201) << started.body;
+    ASSERT_EQ(started.position.size(), 24U);
+    positions[i] = started.position;
+    const Answer listed = read(1 - key % 2, i, started.position);
+    ASSERT_EQ(listed.status, 200) << listed.body;
+    EXPECT_NE(listed.body.find(started.text("id")), std::string::npos) << "started before";
+  }
+  // While an owner does not answer, a node that follows it does.
+  const auto knows = [&] {
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+      if (ask(*daemons_[0], tokens[i], "GET", fmt::format("/v1/tenants/tenant-{}/events?limit=1", i)).status != 200) {
+        return false;
+      }
+    }
+    return true;
+  };
+  ASSERT_TRUE(eventually(knows));
+  ASSERT_EQ(::kill(daemons_[1]->id(), SIGSTOP), 0);
+  std::size_t answered = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  for (std::size_t i = 0; i < tokens.size(); ++i) answered += read(0, i, positions[i]).status == 200 ? 1 : 0;
+  const auto took = std::chrono::steady_clock::now() - begin;
+  ASSERT_EQ(::kill(daemons_[1]->id(), SIGCONT), 0);
+  EXPECT_EQ(answered, tokens.size());
+  EXPECT_LT(took, 1500ms) << "less than the session of the owner, which nobody replaced meanwhile";
+  EXPECT_EQ(read(0, 0, positions[1]).status, 400) << "a position of another tenant";
+  EXPECT_EQ(daemons_[0]->stop(), 0) << daemons_[0]->complaints();
+}
+
 TEST_F(Nodes, first_starts_at_once_make_one_set_of_keys_and_one_operator) {
   std::vector<std::thread> starts;
   for (std::size_t node = 0; node < nodes_max; ++node) starts.emplace_back([this, node] { start(node); });

@@ -58,7 +58,7 @@ Answer ask(const Daemon& daemon, const std::string& token, const std::string& me
     ADD_FAILURE() << answer.error().message() << daemon.complaints();
     return {};
   }
-  return {answer->status, answer->body, answer->retry_after_s};
+  return {answer->status, answer->body, answer->retry_after_s, answer->position};
 }
 
 std::string create_tenant(const Daemon& daemon, const std::string& id) {

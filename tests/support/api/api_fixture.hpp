@@ -22,7 +22,8 @@ using Headers = std::vector<std::pair<std::string, std::string>>;
 struct Answer {
   long status = 0;
   std::string body;
-  long retry_after_s = 0;  ///< 0: it says nothing
+  long retry_after_s = 0;     ///< 0: it says nothing
+  std::string position = {};  ///< of a change, as the header Travertine-Position says it
   /// Null where the body is not JSON.
   [[nodiscard]] json::value value() const;
   /// A text member of the body; empty where there is none.

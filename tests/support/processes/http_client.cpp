@@ -65,6 +65,10 @@ base::Result<HttpAnswer> HttpClient::send(const HttpRequest& request) {
   curl_off_t retry_after_s = 0;
   curl_easy_getinfo(handle_, CURLINFO_RETRY_AFTER, &retry_after_s);
   answer.retry_after_s = static_cast<long>(retry_after_s);
+  curl_header* position = nullptr;
+  if (curl_easy_header(handle_, "Travertine-Position", 0, CURLH_HEADER, -1, &position) == CURLHE_OK) {
+    answer.position = position->value;
+  }
   return answer;
 }
 

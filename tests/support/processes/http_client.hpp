@@ -24,7 +24,8 @@ struct HttpRequest {
 struct HttpAnswer {
   long status = 0;
   std::string body;
-  long retry_after_s = 0;  ///< 0: it says nothing
+  long retry_after_s = 0;     ///< 0: it says nothing
+  std::string position = {};  ///< of a change, as the header Travertine-Position says it
 };
 
 /// Keeps its connection open between requests. One thread.
