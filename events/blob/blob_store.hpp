@@ -5,13 +5,11 @@
 // only when no record names it any more; what a crash leaves between the two is found with list(). Any thread.
 
 #include <cstdint>
-#include <filesystem>
 #include <optional>
 #include <vector>
 
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/digest.hpp"
-#include "sdk/base/file_copy.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::blob {
@@ -23,14 +21,6 @@ class BlobStore {
   /// Stores the bytes under their SHA-256; durable on return. The same bytes again give the same digest, and replace a
   /// copy that was damaged. Errors: too_large (over bytes_max), unavailable (nothing new is stored).
   [[nodiscard]] virtual base::Result<base::Digest> put(base::BytesView bytes) = 0;
-
-  /// put() of what a file holds, whatever its size: it is read in blocks and belongs to the store afterwards. It is on
-  /// the file system of the store, and nothing writes to it any more. Where this fails it is removed. Errors: as put().
-  [[nodiscard]] virtual base::Result<base::FileDigest> put_file(const std::filesystem::path& file) = 0;
-
-  /// get() into a new file `to` of mode 0600, in blocks; it is not durable. After an error there is no such file.
-  /// Error: exhausted (the disk is full); as get().
-  [[nodiscard]] virtual base::Status get_file(const base::Digest& digest, const std::filesystem::path& to) = 0;
 
   /// The bytes, held against the digest. Errors: not_found, corrupt (the stored bytes have another digest),
   /// unavailable.

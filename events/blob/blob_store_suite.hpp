@@ -4,14 +4,10 @@
 //   INSTANTIATE_TEST_SUITE_P(Folder, BlobStoreSuite, testing::Values(BlobStoreWorldMaker{[] { … }}));
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <atomic>
-#include <filesystem>
-#include <fstream>
 #include <functional>
-#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -148,65 +144,6 @@ TEST_P(BlobStoreSuite, a_blob_that_threads_put_and_remove_at_the_same_time_is_wh
   EXPECT_EQ(wrong, 0);
   put(text);
   EXPECT_EQ(text_of(digest), text);
-}
-
-// A folder on the disk of the temporary files, for the files that go in and out.
-class BlobStoreFiles {
- public:
-  BlobStoreFiles() {
-    std::string name = testing::TempDir() + "blob_files_XXXXXX";
-    EXPECT_NE(::mkdtemp(name.data()), nullptr);
-    folder_ = name;
-  }
-  ~BlobStoreFiles() { std::filesystem::remove_all(folder_); }
-  BlobStoreFiles(const BlobStoreFiles&) = delete;
-  BlobStoreFiles& operator=(const BlobStoreFiles&) = delete;
-
-  [[nodiscard]] std::filesystem::path path(const char* name) const { return folder_ / name; }
-  [[nodiscard]] std::filesystem::path with(const std::string& text) const {
-    std::ofstream(path("in")) << text;
-    return path("in");
-  }
-  [[nodiscard]] std::string text(const char* name) const {
-    std::ifstream in(path(name));
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-  [[nodiscard]] bool empty() const { return std::filesystem::is_empty(folder_); }
-
- private:
-  std::filesystem::path folder_;
-};
-
-TEST_P(BlobStoreSuite, a_file_is_taken_over_and_given_out_as_a_file) {
-  const BlobStoreFiles files;
-  for (const std::string& text : {std::string(), std::string(90'000, 'f')}) {
-    const auto put_in = store().put_file(files.with(text));
-    ASSERT_TRUE(put_in) << put_in.error().message();
-    EXPECT_EQ(put_in->sha256, base::sha256(base::as_bytes(text)));
-    EXPECT_EQ(put_in->bytes, text.size());
-    EXPECT_TRUE(files.empty()) << "it belongs to the store";
-    EXPECT_EQ(text_of(put_in->sha256), text);
-    ASSERT_TRUE(store().get_file(put_in->sha256, files.path("out")));
-    EXPECT_EQ(files.text("out"), text);
-    std::filesystem::remove(files.path("out"));
-  }
-}
-
-TEST_P(BlobStoreSuite, a_file_that_is_damaged_missing_or_too_large_is_refused_and_leaves_nothing) {
-  const BlobStoreFiles files;
-  const base::Digest digest = put("some text");
-  world_->damage(digest);
-  EXPECT_EQ(store().get_file(digest, files.path("out")).error().code(), base::ErrorCode::corrupt);
-  EXPECT_EQ(store().get_file(base::Digest{}, files.path("out")).error().code(), base::ErrorCode::not_found);
-  EXPECT_TRUE(store().put_file(files.with("some text"))) << "the same bytes mend it";
-  EXPECT_TRUE(store().get_file(digest, files.path("out")));
-  std::filesystem::remove(files.path("out"));
-  const auto refused = store().put_file(files.with(std::string(BlobStoreWorld::bytes_max + 1, 'x')));
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code(), base::ErrorCode::too_large);
-  EXPECT_FALSE(store().put_file(files.path("missing")));
-  EXPECT_TRUE(files.empty());
-  EXPECT_EQ(all(), std::vector{digest});
 }
 
 }  // namespace trv::blob

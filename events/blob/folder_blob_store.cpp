@@ -108,53 +108,6 @@ base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
   return digest;
 }
 
-base::Result<base::FileDigest> FolderBlobStore::put_file(const fs::path& file) {
-  base::Result<base::FileDigest> put = take_file(file);
-  // Gone where it was taken.
-  std::error_code ignored;
-  fs::remove(file, ignored);
-  return put;
-}
-
-base::Result<base::FileDigest> FolderBlobStore::take_file(const fs::path& file) {
-  TRV_TRY_ASSIGN(const base::FileDigest found, base::digest_file(file));
-  if (found.bytes > bytes_max_) return base::fail(too_large(found.bytes));
-  TRV_ASSERT(!folder_.empty() && file.parent_path() != path_of(found.sha256).parent_path());
-  const std::shared_lock lock(removal_);
-  if (const std::scoped_lock noted(put_mutex_); put_) put_->insert(found.sha256);
-  const fs::path path = path_of(found.sha256);
-  TRV_TRY(make_folder(path.parent_path()));
-  if (::chmod(file.c_str(), 0400) != 0) {
-    return base::fail(disk_error("set the mode of", file, {errno, std::generic_category()}));
-  }
-  TRV_TRY(base::sync_file(file));
-  // Over a copy that is stored: that one may be damaged.
-  if (::rename(file.c_str(), path.c_str()) != 0) {
-    return base::fail(disk_error("rename to", path, {errno, std::generic_category()}));
-  }
-  TRV_TRY(base::sync_folder(path.parent_path()));
-  return found;
-}
-
-base::Status FolderBlobStore::get_file(const Digest& digest, const fs::path& to) {
-  const fs::path path = path_of(digest);
-  const auto copied = base::copy_file(path, to, 0600, base::Sync::later);
-  if (!copied && copied.error().code() == ErrorCode::not_found) return base::fail(not_stored(digest));
-  TRV_TRY(copied);
-  if (copied->sha256 == digest) return {};
-  std::error_code ignored;
-  fs::remove(to, ignored);
-  return base::fail(damaged(path));
-}
-
-base::Status FolderBlobStore::check(const Digest& digest) const {
-  const fs::path path = path_of(digest);
-  const auto found = base::digest_file(path);
-  if (!found && found.error().code() == ErrorCode::not_found) return base::fail(not_stored(digest));
-  TRV_TRY(found);
-  return found->sha256 == digest ? base::Status() : base::Status(base::fail(damaged(path)));
-}
-
 base::Result<base::Bytes> FolderBlobStore::get(const Digest& digest) {
   const fs::path path = path_of(digest);
   base::Result<base::Bytes> bytes = base::read_file(path, bytes_max_);

@@ -27,16 +27,11 @@ class FolderBlobStore final : public BlobStore {
                                                                            HasRoom has_room = {});
 
   [[nodiscard]] base::Result<base::Digest> put(base::BytesView bytes) override;
-  [[nodiscard]] base::Result<base::FileDigest> put_file(const std::filesystem::path& file) override;
-  [[nodiscard]] base::Status get_file(const base::Digest& digest, const std::filesystem::path& to) override;
   [[nodiscard]] base::Result<base::Bytes> get(const base::Digest& digest) override;
   [[nodiscard]] base::Status remove(const base::Digest& digest) override;
   [[nodiscard]] base::Result<std::vector<base::Digest>> list(const std::optional<base::Digest>& after,
                                                              std::size_t count) override;
   [[nodiscard]] std::size_t bytes_max() const noexcept override { return bytes_max_; }
-
-  /// Reads a blob of any size to its end. Errors: as get().
-  [[nodiscard]] base::Status check(const base::Digest& digest) const;
 
   /// Removes what an earlier process left: what `is_named` does not know. What was put since open() stays, because its
   /// record may not be written yet; so others may put meanwhile. Once in the life of a store. Errors: unavailable; what
@@ -46,7 +41,6 @@ class FolderBlobStore final : public BlobStore {
  private:
   FolderBlobStore(std::filesystem::path folder, std::size_t bytes_max, base::Random& random, HasRoom has_room);
   [[nodiscard]] base::Error too_large(std::uint64_t bytes) const;
-  [[nodiscard]] base::Result<base::FileDigest> take_file(const std::filesystem::path& file);
   [[nodiscard]] std::filesystem::path path_of(const base::Digest& digest) const;
   [[nodiscard]] base::Status unlink(const base::Digest& digest);
 

@@ -28,20 +28,6 @@ base::Result<Digest> InMemoryBlobStore::put(base::BytesView bytes) {
   return digest;
 }
 
-base::Result<base::FileDigest> InMemoryBlobStore::put_file(const std::filesystem::path& file) {
-  const base::Result<base::Bytes> bytes = base::read_file(file, bytes_max_);
-  std::error_code ignored;
-  std::filesystem::remove(file, ignored);
-  TRV_TRY(bytes);
-  TRV_TRY_ASSIGN(const Digest digest, put(*bytes));
-  return base::FileDigest{.sha256 = digest, .bytes = bytes->size()};
-}
-
-base::Status InMemoryBlobStore::get_file(const Digest& digest, const std::filesystem::path& to) {
-  TRV_TRY_ASSIGN(const base::Bytes bytes, get(digest));
-  return base::write_file(to, to.filename().string() + ".new", bytes, 0600, base::Sync::later);
-}
-
 base::Result<base::Bytes> InMemoryBlobStore::get(const Digest& digest) {
   const std::lock_guard lock(mutex_);
   TRV_TRY(take_fault());

@@ -17,8 +17,6 @@ class InMemoryBlobStore final : public BlobStore {
   explicit InMemoryBlobStore(std::size_t bytes_max = std::size_t{64} << 20) noexcept : bytes_max_(bytes_max) {}
 
   [[nodiscard]] base::Result<base::Digest> put(base::BytesView bytes) override;
-  [[nodiscard]] base::Result<base::FileDigest> put_file(const std::filesystem::path& file) override;
-  [[nodiscard]] base::Status get_file(const base::Digest& digest, const std::filesystem::path& to) override;
   [[nodiscard]] base::Result<base::Bytes> get(const base::Digest& digest) override;
   [[nodiscard]] base::Status remove(const base::Digest& digest) override;
   [[nodiscard]] base::Result<std::vector<base::Digest>> list(const std::optional<base::Digest>& after,

@@ -226,7 +226,12 @@ Result<Applied> Projection::copy_to(const std::filesystem::path& folder) const {
                  lmdb::Env::open(folder, {.map_bytes = options_.map_bytes, .access = lmdb::Access::read_only}));
   TRV_TRY_ASSIGN(lmdb::ReadTxn txn, copy.begin_read());
   TRV_TRY_ASSIGN(const lmdb::Table table, txn.open_table(applied_table));
-  return read_applied(txn, table);
+  TRV_TRY_ASSIGN(const Applied applied, read_applied(txn, table));
+  std::error_code error;
+  std::filesystem::remove(folder / "lock.mdb", error);  // of this reading, and of no use to those who get the copy
+  if (!error) return applied;
+  return fail(ErrorCode::unavailable,
+              fmt::format("cannot remove lock.mdb in {}: {}", folder.string(), error.message()));
 }
 
 Status Projection::close() {

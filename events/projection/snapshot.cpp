@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
@@ -21,7 +22,6 @@ namespace {
 
 constexpr std::size_t manifest_bytes_max = 64 * 1024;
 constexpr std::string_view first_line = "travertine snapshot 1";
-constexpr std::string_view sum_word = "sum ";
 constexpr std::size_t lsn_digits = 20;
 
 template <typename Number>
@@ -76,7 +76,7 @@ const std::vector<Fact>& facts() {
          to.layout = text;
          return !text.empty();
        }},
-      {"blob ", [](Snapshot& to, std::string_view text) { return assign(to_digest(text), to.blob); }},
+      {"content ", [](Snapshot& to, std::string_view text) { return assign(to_digest(text), to.content); }},
       {"bytes ", [](Snapshot& to, std::string_view text) { return assign(to_number<std::uint64_t>(text), to.bytes); }},
       {"taken ",
        [](Snapshot& to, std::string_view text) { return assign(base::Timestamp::from_rfc3339(text), to.taken); }},
@@ -88,25 +88,27 @@ std::unexpected<base::Error> cannot_read(const std::filesystem::path& folder, co
   return fail(ErrorCode::unavailable, fmt::format("cannot read {}: {}", folder.string(), error.message()));
 }
 
-std::string sum_of(std::string_view lines) {
-  return base::to_hex(base::sha256(base::as_bytes(lines)));
+std::string last_line(std::string_view lines, const ManifestKey& key) {
+  const base::BytesView bytes = base::as_bytes(lines);
+  return key ? fmt::format("seal {}", base::to_hex(base::hmac_sha256(*key, bytes)))
+             : fmt::format("sum {}", base::to_hex(base::sha256(bytes)));
 }
 
 }  // namespace
 
-std::string to_text(const Snapshot& snapshot) {
+std::string to_text(const Snapshot& snapshot, const ManifestKey& key) {
   TRV_EXPECTS(snapshot.applied.lsn > record::Lsn(0) && snapshot.layout.find('\n') == std::string::npos);
   const Applied& applied = snapshot.applied;
   std::string text = fmt::format(
-      "{}\nshard {}\nlsn {}\nepoch {}\nhash {}\nposition {}\ntime {}\nlayout {}\nblob {}\nbytes {}\ntaken {}\n",
+      "{}\nshard {}\nlsn {}\nepoch {}\nhash {}\nposition {}\ntime {}\nlayout {}\ncontent {}\nbytes {}\ntaken {}\n",
       first_line, snapshot.shard.value(), applied.lsn.value(), applied.epoch.value(), base::to_hex(applied.last_hash),
-      base::to_hex(applied.position.bytes()), applied.time.ns(), snapshot.layout, base::to_hex(snapshot.blob),
+      base::to_hex(applied.position.bytes()), applied.time.ns(), snapshot.layout, base::to_hex(snapshot.content),
       snapshot.bytes, snapshot.taken.to_rfc3339());
-  text += fmt::format("{}{}\n", sum_word, sum_of(text));
+  text += fmt::format("{}\n", last_line(text, key));
   return text;
 }
 
-Result<Snapshot> parse_snapshot(std::string_view text) {
+Result<Snapshot> parse_snapshot(std::string_view text, const ManifestKey& key) {
   std::string_view rest = text;
   std::size_t number = 0;
   const auto next_line = [&]() -> std::string_view {
@@ -127,55 +129,55 @@ Result<Snapshot> parse_snapshot(std::string_view text) {
       return refused(fmt::format("{}…", fact.word));
   }
   const std::string_view lines = text.substr(0, text.size() - rest.size());
-  const std::string sum = fmt::format("{}{}", sum_word, sum_of(lines));
-  if (next_line() != sum || !rest.empty() || !text.ends_with('\n')) return refused(sum);
+  const std::string last = last_line(lines, key);
+  // A seal is not written where somebody could copy it.
+  if (next_line() != last || !rest.empty() || !text.ends_with('\n')) return refused(key ? "seal …" : last);
   TRV_ENSURES(snapshot.applied.lsn > record::Lsn(0) && !snapshot.layout.empty());
   return snapshot;
 }
 
-std::filesystem::path manifest_path(const std::filesystem::path& folder, record::ShardId shard, record::Lsn lsn) {
-  TRV_EXPECTS(!folder.empty() && lsn > record::Lsn(0));
-  return folder / std::to_string(shard.value()) / fmt::format("{:0{}}", lsn.value(), lsn_digits);
+std::filesystem::path shard_folder(const std::filesystem::path& folder, record::ShardId shard) {
+  TRV_EXPECTS(!folder.empty());
+  return folder / std::to_string(shard.value());
 }
 
-Result<Manifests> read_manifests(const std::filesystem::path& folder, record::ShardId shard) {
+std::string snapshot_name(record::Lsn lsn, std::string_view unique) {
+  TRV_EXPECTS(lsn > record::Lsn(0) && !unique.empty());
+  return fmt::format("{:0{}}-{}", lsn.value(), lsn_digits, unique);
+}
+
+Result<Manifests> read_manifests(const std::filesystem::path& folder, record::ShardId shard, const ManifestKey& key) {
   Manifests found;
   std::error_code error;
-  std::filesystem::directory_iterator files(folder / std::to_string(shard.value()), error);
+  std::filesystem::directory_iterator entries(shard_folder(folder, shard), error);
   if (error == std::errc::no_such_file_or_directory) return found;
-  for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
-    const std::filesystem::path& file = files->path();
-    const std::string name = file.filename().string();
-    const auto lsn = to_number<std::uint64_t>(name);
-    if (name.size() != lsn_digits || !lsn) continue;  // of a write that was cut off, or not ours
+  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
+    const std::filesystem::path& place = entries->path();
+    const std::string name = place.filename().string();
+    const auto lsn = to_number<std::uint64_t>(std::string_view(name).substr(0, lsn_digits));
+    if (name.size() <= lsn_digits || name[lsn_digits] != '-' || !lsn) continue;  // not ours
+    const std::filesystem::path file = place / manifest_name;
     const auto bytes = base::read_file(file, manifest_bytes_max);
     if (!bytes && bytes.error().code() == ErrorCode::not_found) continue;  // removed meanwhile
-    const auto snapshot = bytes ? parse_snapshot(base::as_text(*bytes)) : Result<Snapshot>(fail(bytes.error()));
+    auto snapshot = bytes ? parse_snapshot(base::as_text(*bytes), key) : Result<Snapshot>(fail(bytes.error()));
+    std::string why;
     if (!snapshot) {
-      found.unreadable.push_back(fmt::format("{}: {}", file.string(), snapshot.error().message()));
+      why = snapshot.error().message();
     } else if (snapshot->shard != shard || snapshot->applied.lsn.value() != *lsn) {
-      found.unreadable.push_back(fmt::format("{}: it is of shard {}, lsn {}", file.string(), snapshot->shard.value(),
-                                             snapshot->applied.lsn.value()));
+      why = fmt::format("it is of shard {}, lsn {}", snapshot->shard.value(), snapshot->applied.lsn.value());
+    }
+    if (why.empty()) {
+      snapshot->folder = place;
+      found.snapshots.push_back(*std::move(snapshot));
     } else {
-      found.snapshots.push_back(*snapshot);
+      found.unreadable.push_back(
+          {.lsn = record::Lsn(*lsn), .folder = place, .why = fmt::format("{}: {}", file.string(), why)});
     }
   }
   if (error) return cannot_read(folder, error);
-  std::ranges::sort(found.snapshots, std::greater{}, [](const Snapshot& one) { return one.applied.lsn; });
+  std::ranges::sort(found.snapshots, std::greater{},
+                    [](const Snapshot& one) { return std::pair(one.applied.lsn, one.taken); });
   return found;
-}
-
-Result<std::vector<record::ShardId>> shards_in(const std::filesystem::path& folder) {
-  std::vector<record::ShardId> shards;
-  std::error_code error;
-  std::filesystem::directory_iterator entries(folder, error);
-  if (error == std::errc::no_such_file_or_directory) return shards;
-  for (; !error && entries != std::filesystem::directory_iterator(); entries.increment(error)) {
-    if (const auto shard = to_number<std::uint32_t>(entries->path().filename().string())) shards.emplace_back(*shard);
-  }
-  if (error) return cannot_read(folder, error);
-  std::ranges::sort(shards);
-  return shards;
 }
 
 }  // namespace trv::projection

@@ -59,54 +59,112 @@ bool SnapshotKeeper::wait(Duration time) {
   return wake_.wait_for(lock, time, [&] { return stopping_; });
 }
 
+bool SnapshotKeeper::wait_for_next_look() {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, look_interval, [&] {
+    return stopping_ || std::ranges::any_of(shards_, [](const Kept& one) { return one.asked > Lsn(0); });
+  });
+  return stopping_;
+}
+
 void SnapshotKeeper::run() {
   do {
     look();
-  } while (!wait(look_interval));
+  } while (!wait_for_next_look());
 }
 
 void SnapshotKeeper::look() {
   for (Kept& kept : shards_) {
     if (wait(Duration(0))) return;
-    if (kept.shard.is_ready()) look_at(kept);
+    const Lsn asked = [&] {
+      const std::scoped_lock lock(mutex_);
+      return std::exchange(kept.asked, Lsn(0));
+    }();
+    Status status = look_at(kept, asked);
+    if (asked == Lsn(0)) continue;
+    const std::scoped_lock lock(mutex_);
+    kept.answer = std::move(status);
+    ++kept.answered;
+    wake_.notify_all();
   }
 }
 
-void SnapshotKeeper::look_at(Kept& kept) {
-  const Duration now = ports_.clock.monotonic();
-  if (now < kept.not_before) return;
+Status SnapshotKeeper::look_at(Kept& kept, Lsn asked) {
   const record::ShardId shard = kept.shard.projection->shard();
-  if (!std::exchange(kept.is_known, true)) {
-    // The wall clock may have been set meanwhile; from here on it is not asked.
-    const auto newest = ports_.snapshots.newest(shard);
-    const Duration age = newest ? ports_.clock.now() - newest->taken : Duration(0);
-    kept.last = now - std::clamp(age, Duration(0), policy_.interval);
-    kept.trims = true;
+  if (!kept.shard.is_ready()) {
+    kept.is_known = false;
+    return base::fail(base::ErrorCode::unavailable,
+                      fmt::format("shard {} is not ready, or another node takes its snapshots", shard.value()));
   }
-  Status status;
-  if (const Result<bool> due = is_due(kept); !due) {
-    status = base::fail(due.error());
-  } else if (*due) {
-    status = take(kept);
-  }
-  if (status && kept.trims && policy_.log_kept > Duration(0) && !ports_.keeps_all()) {
-    status = trim(kept);
-    kept.trims = !status;
-  }
-  if (status) return;
+  const Duration now = ports_.clock.monotonic();
+  if (asked == Lsn(0) && now < kept.not_before) return {};
+  Status status = keep(kept, asked);
+  if (status) return status;
   kept.not_before = now + retry_wait;
   ports_.failed(fmt::format("shard {}: {}; tried again in {} s", shard.value(), status.error().message(),
                             std::chrono::duration_cast<std::chrono::seconds>(retry_wait).count()));
+  return status;
 }
 
-Result<bool> SnapshotKeeper::is_due(Kept& kept) const {
+Status SnapshotKeeper::keep(Kept& kept, Lsn asked) {
+  if (!kept.is_known) TRV_TRY(find_newest(kept));
+  TRV_TRY_ASSIGN(const bool due, is_due(kept));
+  if (due || asked > kept.taken) TRV_TRY(take(kept));
+  if (!kept.trims || policy_.log_kept == Duration(0) || ports_.keeps_all()) return {};
+  TRV_TRY(trim(kept));
+  kept.trims = false;
+  return {};
+}
+
+// One of another log may be ahead, and one of another layout is of no use.
+Result<std::optional<Snapshot>> SnapshotKeeper::newest(const Kept& kept) const {
+  const Projection& projection = *kept.shard.projection;
+  TRV_TRY_ASSIGN(const auto all, ports_.snapshots.list(projection.shard()));
+  TRV_TRY_ASSIGN(const Applied applied, projection.committed());
+  const std::string layout = projection.layout();
+  const auto found = std::ranges::find_if(
+      all, [&](const Snapshot& one) { return one.applied.lsn <= applied.lsn && one.layout == layout; });
+  return found == all.end() ? std::nullopt : std::optional(*found);
+}
+
+Status SnapshotKeeper::find_newest(Kept& kept) const {
+  TRV_TRY_ASSIGN(const auto found, newest(kept));
+  // The wall clock may have been set meanwhile; from here on it is not asked.
+  const Duration age = found ? ports_.clock.now() - found->taken : Duration(0);
+  kept.taken = found ? found->applied.lsn : Lsn(0);
+  kept.last = ports_.clock.monotonic() - std::clamp(age, Duration(0), policy_.interval);
+  kept.trims = true;
+  kept.is_known = true;
+  return {};
+}
+
+Result<std::optional<Snapshot>> SnapshotKeeper::take_now(record::ShardId shard, Lsn lsn, Duration within) {
+  TRV_EXPECTS(lsn > Lsn(0));
+  const auto kept =
+      std::ranges::find_if(shards_, [&](const Kept& one) { return one.shard.projection->shard() == shard; });
+  TRV_EXPECTS(kept != shards_.end());
+  TRV_TRY_ASSIGN(auto found, newest(*kept));
+  if (found && found->applied.lsn >= lsn) return found;
+  Status ended;
+  {
+    std::unique_lock lock(mutex_);
+    const std::uint64_t before = kept->answered;
+    kept->asked = std::max(kept->asked, lsn);
+    wake_.notify_all();
+    wake_.wait_for(lock, within, [&] { return stopping_ || kept->answered != before; });
+    if (kept->answered != before) ended = kept->answer;
+  }
+  TRV_TRY_ASSIGN(found, newest(*kept));
+  if (found && found->applied.lsn >= lsn) return found;
+  TRV_TRY(ended);
+  return std::nullopt;
+}
+
+Result<bool> SnapshotKeeper::is_due(const Kept& kept) const {
   if (policy_.interval == Duration(0)) return false;
   TRV_TRY_ASSIGN(const Applied applied, kept.shard.projection->committed());
-  const auto newest = ports_.snapshots.newest(kept.shard.projection->shard());
-  // One of another log may be ahead.
-  const Lsn taken = newest && newest->applied.lsn <= applied.lsn ? newest->applied.lsn : Lsn(0);
-  if (applied.lsn == taken) return false;
-  return applied.lsn.value() - taken.value() >= policy_.records ||
+  if (applied.lsn <= kept.taken) return false;
+  return applied.lsn.value() - kept.taken.value() >= policy_.records ||
          ports_.clock.monotonic() - kept.last >= policy_.interval;
 }
 
@@ -114,6 +172,7 @@ Status SnapshotKeeper::take(Kept& kept) {
   TRV_EXPECTS(kept.is_known);
   const Duration begin = ports_.clock.monotonic();
   TRV_TRY_ASSIGN(const Snapshot taken, ports_.snapshots.take(*kept.shard.projection));
+  kept.taken = taken.applied.lsn;
   kept.last = ports_.clock.monotonic();
   kept.trims = true;
   ports_.note(fmt::format("shard {}: a snapshot of {} bytes was taken at lsn {} in {} ms", taken.shard.value(),

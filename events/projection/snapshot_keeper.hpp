@@ -24,7 +24,7 @@ struct SnapshotPolicy {
 
 struct KeptShard {
   const Projection* projection;  ///< outlives the keeper
-  /// Whether the projection is open and at its place. Any thread.
+  /// Whether the projection is open and this process is to take its snapshots. Any thread.
   std::function<bool()> is_ready;
   /// The first record that the state leads its readers to, besides those of audit trails; absent: it leads to none. May
   /// be empty.
@@ -41,7 +41,7 @@ struct KeeperPorts {
 };
 
 /// Has a thread of its own, on which everything is done and called. start() and stop() from one thread; or look() from
-/// one thread without them.
+/// one thread without them. take_now() from any other, while it runs.
 class SnapshotKeeper {
  public:
   SnapshotKeeper(const SnapshotPolicy& policy, KeeperPorts ports, std::vector<KeptShard> shards);
@@ -56,23 +56,38 @@ class SnapshotKeeper {
   /// One look at every shard: what the thread does each second.
   void look();
 
+  /// The newest snapshot of a shard that is kept, where it goes up to `lsn` or further; else has one taken, whatever
+  /// the policy says, and waits for its end. nullopt: it goes on after `within`. `lsn` is committed. Errors: of
+  /// Snapshots::take; unavailable where another process takes them.
+  [[nodiscard]] base::Result<std::optional<Snapshot>> take_now(record::ShardId shard, record::Lsn lsn,
+                                                               base::Duration within);
+
  private:
   struct Kept {
     KeptShard shard;
+    record::Lsn taken = {};       ///< of the newest; 0: there is none
     base::Duration last{};        ///< monotonic, when the newest was taken
     base::Duration not_before{};  ///< monotonic: something failed
-    bool is_known = false;
+    bool is_known = false;        ///< as long as it is ready: others take them meanwhile
     bool trims = false;
+    record::Lsn asked = {};      ///< take_now() waits for a snapshot up to there; 0: nobody does. Under mutex_
+    std::uint64_t answered = 0;  ///< how often one that was asked for has ended. Under mutex_
+    base::Status answer = {};    ///< how the last of them ended. Under mutex_
   };
 
   void run();
-  void look_at(Kept& kept);
-  [[nodiscard]] base::Result<bool> is_due(Kept& kept) const;
+  [[nodiscard]] base::Status look_at(Kept& kept, record::Lsn asked);
+  [[nodiscard]] base::Status keep(Kept& kept, record::Lsn asked);
+  [[nodiscard]] base::Result<std::optional<Snapshot>> newest(const Kept& kept) const;
+  [[nodiscard]] base::Status find_newest(Kept& kept) const;
+  [[nodiscard]] base::Result<bool> is_due(const Kept& kept) const;
   [[nodiscard]] base::Status take(Kept& kept);
   [[nodiscard]] base::Status trim(const Kept& kept);
   [[nodiscard]] base::Result<record::Lsn> trimmed_below(const Kept& kept, const log::Bounds& bounds) const;
   [[nodiscard]] base::Result<record::Lsn> first_younger(record::ShardId shard, record::Lsn from, record::Lsn to) const;
   [[nodiscard]] base::Status trim_in_pieces(record::ShardId shard, record::Lsn below);
+  /// As wait(), and ends early where a snapshot is asked for.
+  [[nodiscard]] bool wait_for_next_look();
   /// True: it was stopped meanwhile.
   [[nodiscard]] bool wait(base::Duration time);
 

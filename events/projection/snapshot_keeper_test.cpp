@@ -109,7 +109,7 @@ TEST_F(SnapshotKeeperTest, a_snapshot_is_taken_when_the_newest_is_old_and_record
   EXPECT_EQ(lsns(), std::vector<std::uint64_t>{5});
   clock_.advance(3h);
   kept.look();
-  EXPECT_EQ(snapshots_->newest(shard)->taken + 3h, clock_.now()) << "nothing came since";
+  EXPECT_EQ(snapshots_->list(shard)->front().taken + 3h, clock_.now()) << "nothing came since";
   append(1);
   clock_.step(-std::chrono::hours(100));
   kept.look();
@@ -139,6 +139,71 @@ TEST_F(SnapshotKeeperTest, a_process_that_starts_again_goes_by_the_age_of_what_i
   kept.look();
   EXPECT_EQ(lsns(), std::vector<std::uint64_t>{5});
   clock_.advance(10min);
+  kept.look();
+  EXPECT_EQ(lsns(), (std::vector<std::uint64_t>{6, 5}));
+}
+
+TEST_F(SnapshotKeeperTest, a_process_that_takes_them_again_goes_by_what_others_took_meanwhile) {
+  append(5);
+  SnapshotKeeper& kept = keeper({.interval = 1h, .records = 1000});
+  kept.look();
+  is_ready_ = false;
+  clock_.advance(2h);
+  kept.look();
+  EXPECT_TRUE(lsns().empty()) << "it is for another one to take them";
+  ASSERT_TRUE(snapshots_->take(*projection_));
+  append(1);
+  clock_.advance(50min);
+  is_ready_ = true;
+  kept.look();
+  EXPECT_EQ(lsns(), std::vector<std::uint64_t>{5});
+  clock_.advance(10min);
+  kept.look();
+  EXPECT_EQ(lsns(), (std::vector<std::uint64_t>{6, 5}));
+}
+
+TEST_F(SnapshotKeeperTest, one_that_is_asked_for_is_taken_at_once_whatever_the_policy_says) {
+  append(5);
+  SnapshotKeeper& kept = keeper({.interval = 0h});
+  kept.start();
+  const auto taken = kept.take_now(shard, Lsn(4), 60s);
+  ASSERT_TRUE(taken && *taken) << taken.error().message();
+  EXPECT_EQ((*taken)->applied.lsn, Lsn(5));
+  EXPECT_EQ(*kept.take_now(shard, Lsn(5), 60s), *taken) << "it is there";
+  EXPECT_EQ(lsns(), std::vector<std::uint64_t>{5});
+  kept.stop();
+}
+
+TEST_F(SnapshotKeeperTest, one_that_is_asked_for_and_cannot_be_taken_is_answered_with_the_reason) {
+  append(5);
+  room_ = base::fail(base::ErrorCode::unavailable, "the disk is full");
+  SnapshotKeeper& kept = keeper({.interval = 0h});
+  EXPECT_EQ(*kept.take_now(shard, Lsn(5), 10ms), std::nullopt) << "the thread does not run yet";
+  kept.start();
+  for (int i = 0; i < 2; ++i) {
+    const auto refused = kept.take_now(shard, Lsn(5), 60s);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message(), "the disk is full");
+  }
+  kept.stop();
+  is_ready_ = false;
+  SnapshotKeeper& elsewhere = keeper({.interval = 0h});
+  elsewhere.start();
+  const auto refused = elsewhere.take_now(shard, Lsn(5), 60s);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::unavailable);
+  EXPECT_EQ(refused.error().message(), "shard 0 is not ready, or another node takes its snapshots");
+}
+
+TEST_F(SnapshotKeeperTest, one_of_another_layout_is_none) {
+  append(5);
+  ExampleProjector young(2);
+  ProjectionOptions options;
+  options.folder = root_ / "young";
+  const auto other = Projection::open(options, shard, {&young});
+  ASSERT_TRUE(other && (*other)->catch_up(*log_) && snapshots_->take(**other));
+  append(1);
+  SnapshotKeeper& kept = keeper({.interval = 1h, .records = 6});
   kept.look();
   EXPECT_EQ(lsns(), (std::vector<std::uint64_t>{6, 5}));
 }
@@ -219,8 +284,7 @@ TEST_F(SnapshotKeeperTest, a_damaged_snapshot_stops_the_trimming) {
   keep_log_from(policy, 5000);
   append(6000);
   keeper(policy).look();
-  const std::string name = base::to_hex(snapshots_->newest(shard)->blob);
-  std::filesystem::remove(root_ / "snapshots/blobs" / name.substr(0, 2) / name.substr(2));
+  std::filesystem::remove(snapshots_->list(shard)->front().folder / content_name);
   append(1);
   clock_.advance(1s);
   keeper(policy).look();

@@ -1,17 +1,16 @@
 #pragma once
-// The snapshots of a node's projections, in a folder beside the log: taking them while the projections are written to,
-// and bringing a projection back from one.
+// The snapshots of projections, in a folder beside the log: taking them while the projections are written to, and
+// bringing a projection back from one. Several nodes may share the folder (docs/formats/snapshot.md).
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "events/blob/folder_blob_store.hpp"
 #include "events/log/event_log.hpp"
 #include "events/projection/snapshot.hpp"
 #include "sdk/base/clock.hpp"
@@ -30,12 +29,16 @@ struct SnapshotPorts {
   std::function<void(const std::string& line)> report;
   /// Whether the disk has room for so many bytes more. May be empty.
   std::function<base::Status(std::uint64_t bytes)> has_room = {};
+  /// The name of this process among those that share the folder, fit for a file's name. Empty: it has the folder alone.
+  std::string taker = {};
+  ManifestKey key = {};  ///< the same for all of them
 };
 
-/// The folder belongs to one process. Any thread.
+/// One in a process for its folder and `taker`. Any thread.
 class Snapshots {
  public:
-  /// Makes the folder where it is missing and removes what a crash left. The ports outlive this. Error: unavailable.
+  /// Makes the folder where it is missing and removes what a crash of this taker left. The ports outlive this. Error:
+  /// unavailable.
   [[nodiscard]] static base::Result<std::unique_ptr<Snapshots>> open(const std::filesystem::path& folder,
                                                                      SnapshotPorts ports);
 
@@ -47,13 +50,14 @@ class Snapshots {
   /// What restore() does with a snapshot whose content is in the file. An error means: not this one.
   using Accept = std::function<base::Status(const Snapshot& snapshot)>;
   /// Puts the content of the newest snapshot of the shard that can be trusted into `file`, where nothing is, and has
-  /// it accepted; goes on with the next older one where that fails, and reports why. nullopt: there is none. `last` is
-  /// the record of the log up to which it may go; absent: any. Errors: of the log.
+  /// it accepted; goes on with the next older one where that fails, and reports why. Others may take and remove some
+  /// meanwhile. nullopt: there is none. `last` is the record of the log up to which it may go; absent: any. Errors: of
+  /// the log.
   [[nodiscard]] base::Result<std::optional<Snapshot>> restore(record::ShardId shard, std::string_view layout,
                                                               std::optional<record::Lsn> last,
                                                               const std::filesystem::path& file, const Accept& accept);
 
-  /// Removes those of the shard but the `count` that were taken last. Error: unavailable.
+  /// Removes those of the shard but the `count` with the youngest records. Error: unavailable.
   [[nodiscard]] base::Status keep_newest(record::ShardId shard, std::size_t count);
 
   /// The lsn of the oldest snapshot of the shard, where there are `count` of this layout or more and each of them can
@@ -61,26 +65,23 @@ class Snapshots {
   [[nodiscard]] base::Result<std::optional<record::Lsn>> oldest_good(record::ShardId shard, std::string_view layout,
                                                                      std::size_t count);
 
-  /// The one that was taken last. nullopt: there is none.
-  [[nodiscard]] std::optional<Snapshot> newest(record::ShardId shard) const;
+  /// Those of the shard whose manifests can be read, also of other takers; by lsn, the greatest first. Error: unavailable.
+  [[nodiscard]] base::Result<std::vector<Snapshot>> list(record::ShardId shard) const;
 
  private:
-  Snapshots(std::filesystem::path folder, SnapshotPorts ports, std::unique_ptr<blob::FolderBlobStore> blobs);
+  Snapshots(std::filesystem::path folder, SnapshotPorts ports);
   [[nodiscard]] std::filesystem::path taking() const;
-  [[nodiscard]] base::Status clean();
   [[nodiscard]] base::Result<Snapshot> take_aside(const Projection& projection);
+  [[nodiscard]] base::Status remove(const std::filesystem::path& snapshot);
   [[nodiscard]] base::Result<Manifests> manifests_of(record::ShardId shard) const;
+  void report_unreadable(record::ShardId shard, const Manifests& found) const;
   [[nodiscard]] base::Result<std::string> refusal(const Snapshot& snapshot, std::string_view layout,
                                                   std::optional<record::Lsn> last);
   void report_refused(const Snapshot& snapshot, std::string_view why) const;
-  void note_newest(const Snapshot& snapshot);
 
   const std::filesystem::path folder_;
   const SnapshotPorts ports_;
-  const std::unique_ptr<blob::FolderBlobStore> blobs_;
-  std::mutex taking_mutex_;  ///< of .taking and of what is removed
-  mutable std::mutex newest_mutex_;
-  std::map<record::ShardId, Snapshot> newest_;
+  std::mutex taking_mutex_;  ///< of taking() and of what is removed
 };
 
 }  // namespace trv::projection

@@ -52,14 +52,6 @@ plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
   };
 }
 
-base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
-  std::error_code error;
-  std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
-  if (!error && std::filesystem::exists(path, error)) return path;
-  return base::fail(base::ErrorCode::unavailable,
-                    fmt::format("{} does not exist; it is installed in the folder of travd", path.string()));
-}
-
 }  // namespace
 
 /// Members are in the order in which they are built; they go in the other.
@@ -95,10 +87,10 @@ struct Kernel::Parts {
   std::vector<std::unique_ptr<effects::OutcomeRecorder>> recorders;
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
   std::unique_ptr<node::Mover> mover;
+  std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
   gateway::Nodes nodes;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<http::Server> node_server;  ///< for the other nodes; null where there are none
-  std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
 
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
   [[nodiscard]] gateway::Nodes make_nodes(const config::Config& config);
@@ -108,7 +100,7 @@ struct Kernel::Parts {
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
   void make_mover();
-  void keep_snapshots(const config::Config& config);
+  void make_snapshot_keeper(const config::Config& config);
   [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
 
@@ -252,7 +244,7 @@ void Kernel::Parts::make_mover() {
           .report = [this](const std::string& line) { logger->warn("{}", line); }});
 }
 
-void Kernel::Parts::keep_snapshots(const config::Config& config) {
+void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
   const projection::SnapshotPolicy policy{.interval = std::chrono::minutes(config.snapshots_interval_minutes),
                                           .records = config.snapshots_records,
                                           .keep = config.snapshots_keep,
@@ -260,7 +252,7 @@ void Kernel::Parts::keep_snapshots(const config::Config& config) {
   std::vector<projection::KeptShard> shards;
   for (const auto& shard : node->shards()) {
     shards.push_back({.projection = &shard->projection(),
-                      .is_ready = [&shard] { return shard->is_serving(); },
+                      .is_ready = [this, &shard] { return shard->is_serving() && (!cluster || shard->is_owned()); },
                       .first_needed = [this, id = shard->id()](const lmdb::Txn&) { return node->first_needed(id); }});
   }
   snapshot_keeper = std::make_unique<projection::SnapshotKeeper>(
@@ -272,7 +264,6 @@ void Kernel::Parts::keep_snapshots(const config::Config& config) {
                               .note = [this](const std::string& line) { logger->info("{}", line); },
                               .failed = [this](const std::string& line) { logger->error("{}", line); }},
       std::move(shards));
-  snapshot_keeper->start();
 }
 
 Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random,
@@ -320,12 +311,17 @@ base::Status Kernel::compose(StartReport& report) {
     parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, logger_);
   }
   const auto has_room = [folder](std::uint64_t bytes) { return disk_has_room(folder, bytes); };
-  projection::SnapshotPorts snapshots{.log = *parts.log.log,
-                                      .clock = clock_,
-                                      .random = random_,
-                                      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
-                                      .has_room = has_room};
-  TRV_TRY_ASSIGN(parts.snapshots, projection::Snapshots::open(folder / "snapshots", std::move(snapshots)));
+  projection::SnapshotPorts snapshots{
+      .log = *parts.log.log,
+      .clock = clock_,
+      .random = random_,
+      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
+      .has_room = [beside](std::uint64_t bytes) { return disk_has_room(beside, bytes); }};
+  if (cluster_key != nullptr) {
+    snapshots.taker = node_name(config_);
+    snapshots.key = cluster_key->derive("snapshots");
+  }
+  TRV_TRY_ASSIGN(parts.snapshots, projection::Snapshots::open(beside / "snapshots", std::move(snapshots)));
   const node::NodeOptions node{.name = node_name(config_),
                                .folder = folder / "projection",
                                .map_bytes = map_bytes,
@@ -394,6 +390,7 @@ base::Status Kernel::compose(StartReport& report) {
   }
   parts.room = std::make_unique<Room>(folder, std::move(stores), clock_, logger_);
   parts.make_mover();
+  parts.make_snapshot_keeper(config_);
   parts.nodes = parts.make_nodes(config_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
   http::ServerOptions http;
@@ -445,7 +442,7 @@ base::Status Kernel::compose(StartReport& report) {
                     tenant.value()));
   }
   if (!parts.cluster) sweep(report);
-  parts.keep_snapshots(config_);
+  parts.snapshot_keeper->start();
   parts.mover->start();
   if (parts.cluster) TRV_TRY(join(report));
   // Last: a start that fails has not used up the token that it could not show.

@@ -45,6 +45,14 @@ void handle_fatal_signals() {
 
 }  // namespace
 
+base::Result<std::filesystem::path> beside_this_program(std::string_view name) {
+  std::error_code error;
+  std::filesystem::path path = std::filesystem::read_symlink("/proc/self/exe", error).parent_path() / name;
+  if (!error && std::filesystem::exists(path, error)) return path;
+  return base::fail(base::ErrorCode::unavailable,
+                    fmt::format("{} does not exist; it is installed in the folder of travd", path.string()));
+}
+
 std::optional<std::string> raise_open_files(const config::Config& config) {
   const std::uint64_t needed =
       http::ServerOptions{}.connections_max + config.effects_concurrency_max + files_of_its_own;

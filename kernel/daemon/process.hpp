@@ -1,10 +1,11 @@
 #pragma once
-// What the daemon needs of its process: open files, and a place for secrets that is not a log.
+// What the daemon needs of its process: open files, programs beside it, and a place for secrets that is not a log.
 
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "kernel/config/config.hpp"
 #include "kernel/effects/try_journal.hpp"
@@ -14,6 +15,9 @@ namespace trv::daemon {
 /// Raises the soft limit of open files to the hard limit. Returns a warning where that is less than the connections of
 /// the API and the effects under way need.
 [[nodiscard]] std::optional<std::string> raise_open_files(const config::Config& config);
+
+/// The path of a program that is installed in the folder of this one. Error: unavailable where there is none.
+[[nodiscard]] base::Result<std::filesystem::path> beside_this_program(std::string_view name);
 
 /// Whether a service manager keeps what is written to this descriptor: systemd started the process, and the descriptor
 /// is not a terminal.

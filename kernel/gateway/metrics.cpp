@@ -123,7 +123,7 @@ void add_outboxes(Families& families, const node::Node& node) {
     families.gauge("travertine_effects_parked", "Effects that wait to be released.", counts.parked, labels);
 }
 
-// Of what was taken last; 0 for a shard that has none.
+// Of the newest; 0 for a shard that has none.
 void add_snapshots(Families& families, const node::Node& node, const projection::Snapshots& snapshots) {
   struct Newest {
     std::uint64_t age_s = 0;
@@ -133,10 +133,11 @@ void add_snapshots(Families& families, const node::Node& node, const projection:
   OfShards<Newest> of{families, {}};
   for (const auto& shard : node.shards()) {
     Newest& newest = of.metrics.emplace_back();
-    const auto taken = snapshots.newest(shard->id());
-    if (!taken) continue;
-    const auto age = std::chrono::duration_cast<std::chrono::seconds>(node.now() - taken->taken).count();
-    newest = {static_cast<std::uint64_t>(std::max<std::int64_t>(age, 0)), taken->applied.lsn.value(), taken->bytes};
+    const auto all = snapshots.list(shard->id());
+    if (!all || all->empty()) continue;
+    const projection::Snapshot& one = all->front();
+    const auto age = std::chrono::duration_cast<std::chrono::seconds>(node.now() - one.taken).count();
+    newest = {static_cast<std::uint64_t>(std::max<std::int64_t>(age, 0)), one.applied.lsn.value(), one.bytes};
   }
   of.gauge("travertine_snapshot_age_seconds", "Since the newest snapshot was taken.", &Newest::age_s);
   of.gauge("travertine_snapshot_lsn", "Position up to which it goes.", &Newest::lsn);

@@ -75,6 +75,10 @@ base::Result<projection::CatchUp> ShardProcessor::start(const std::stop_token& s
   TRV_EXPECTS(!thread_.joinable());
   TRV_TRY_ASSIGN(projection::CatchUp caught_up,
                  is_wanted_ ? take_ownership(stop) : projection_.catch_up(log_, progress(stop)));
+  {
+    const std::scoped_lock lock(mutex_);
+    metrics_.applied_lsn = projection_.applied().lsn.value();
+  }
   thread_ = std::thread([this] { run(); });
   return caught_up;
 }

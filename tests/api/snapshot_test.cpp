@@ -1,5 +1,6 @@
 // What travd makes of its snapshots, and of a log whose beginning was trimmed.
 
+#include <fmt/format.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -64,8 +65,8 @@ class SnapshotTest : public testing::Test {
   /// The files with the content of snapshots.
   [[nodiscard]] std::vector<std::filesystem::path> contents() const {
     std::vector<std::filesystem::path> files;
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(data() / "snapshots/blobs"))
-      if (entry.is_regular_file()) files.push_back(entry.path());
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(data() / "snapshots"))
+      if (entry.path().filename() == "data.mdb") files.push_back(entry.path());
     return files;
   }
   [[nodiscard]] std::filesystem::path data() const { return scratch_.path() / "data"; }
@@ -147,7 +148,8 @@ TEST_F(SnapshotTest, a_changed_byte_is_found_and_named_and_the_start_goes_on) {
   EXPECT_EQ(state(), before);
   const std::string said = daemon_->complaints();
   EXPECT_NE(said.find("the snapshot of shard 0 at lsn "), std::string::npos) << said;
-  EXPECT_NE(said.find("is damaged: its bytes do not have the SHA-256 of its name"), std::string::npos) << said;
+  EXPECT_NE(said.find("is damaged: its bytes do not have the SHA-256 that its manifest names"), std::string::npos)
+      << said;
 }
 
 TEST_F(SnapshotTest, on_a_trimmed_log_everything_says_what_is_gone) {
@@ -195,6 +197,70 @@ TEST_F(SnapshotTest, on_a_trimmed_log_everything_says_what_is_gone) {
   const Ended ended = run_daemon(scratch_, {"--data", data().string(), "--port", "0"});
   EXPECT_EQ(ended.code, 2) << ended.out;
   EXPECT_NE(ended.err.find("and no snapshot of this program's layout leads there"), std::string::npos) << ended.err;
+}
+
+TEST_F(SnapshotTest, the_operator_takes_and_lists_them_while_the_daemon_works) {
+  start("1000000");
+  run(5);
+  const std::string token = daemon_->operator_token();
+  const auto take = [&](const std::string& shard, const std::string& body) {
+    return ask(*daemon_, token, "POST", "/v1/shards/" + shard + "/snapshots", body);
+  };
+  Answer taken = take("0", "{}");
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (taken.status == 202 && std::chrono::steady_clock::now() < deadline) {
+    taken = take("0", fmt::format(R"({{"lsn":{}}})", taken.value().at("lsn").as_int64()));
+  }
+  ASSERT_EQ(taken.status, 200) << taken.body;
+  EXPECT_EQ(taken.value().at("lsn").as_int64(), metric("travertine_snapshot_lsn").at(R"({shard="0")"));
+  EXPECT_GT(taken.value().at("bytes").as_int64(), 0);
+  const std::string first = taken.body;
+  EXPECT_EQ(take("0", R"({"lsn":1})").body, first) << "it holds that record";
+  const Answer listed = ask(*daemon_, token, "GET", "/v1/snapshots");
+  EXPECT_EQ(listed.body, "{\"items\":[" + first + "],\"next_cursor\":null}");
+
+  ASSERT_FALSE(create_tenant(*daemon_, "beta").empty());  // a record of shard 0
+  while (take("0", "{}").status == 202 && std::chrono::steady_clock::now() < deadline) {
+  }
+  const json::value page = ask(*daemon_, token, "GET", "/v1/snapshots?limit=1").value();
+  ASSERT_EQ(page.at("items").as_array().size(), 1U);
+  EXPECT_GT(page.at("items").at(0).at("lsn").as_int64(), taken.value().at("lsn").as_int64());
+  const std::string cursor = page.at("next_cursor").as_string().c_str();
+  EXPECT_EQ(ask(*daemon_, token, "GET", "/v1/snapshots?limit=1&cursor=" + cursor).body, listed.body);
+
+  Answer refused = take("99", "{}");
+  EXPECT_EQ(refused.status, 404);
+  EXPECT_NE(refused.text("detail").find("shard '99' not found; the shards are 0 to "), std::string::npos);
+  EXPECT_EQ(take("x", "{}").status, 404);
+  EXPECT_EQ(take("-1", "{}").status, 404);
+  refused = take("0", R"({"lsn":999999})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.text("detail").find("lsn is 999999; shard 0 has the records 1 to "), std::string::npos);
+  EXPECT_EQ(take("0", R"({"lsn":-1})").status, 400);
+  EXPECT_EQ(take("0", R"({"lns":1})").status, 400);
+  EXPECT_EQ(take("0", "").status, 400);
+  EXPECT_EQ(ask(*daemon_, owner_, "POST", "/v1/shards/0/snapshots", "{}").status, 403);
+  EXPECT_EQ(ask(*daemon_, owner_, "GET", "/v1/snapshots").status, 403);
+
+  EXPECT_EQ(trav({"--url", daemon_->url(), "--token", token, "snapshot", "take"}), 0);
+  EXPECT_EQ(trav({"--url", daemon_->url(), "--token", token, "snapshot", "list"}), 0);
+  EXPECT_EQ(trav({"--url", daemon_->url(), "--token", owner_, "snapshot", "take"}), 1) << "refused";
+  const std::string before = state();
+  kill();
+  std::filesystem::remove_all(data() / "projection");
+  start("1000000");
+  EXPECT_EQ(state(), before);
+  EXPECT_NE(daemon_->output().find("rebuilt from the snapshot at record "), std::string::npos) << daemon_->output();
+}
+
+TEST_F(SnapshotTest, one_that_cannot_be_taken_is_refused_with_the_reason) {
+  start("1000000");
+  run(1);
+  // A file where the folder of the shard's snapshots is to be.
+  std::ofstream(data() / "snapshots/0") << "in the way";
+  const Answer refused = ask(*daemon_, daemon_->operator_token(), "POST", "/v1/shards/0/snapshots", "{}");
+  EXPECT_EQ(refused.status, 503) << refused.body;
+  run(1);
 }
 
 }  // namespace
