@@ -408,6 +408,7 @@ base::Status Kernel::compose(StartReport& report) {
       .random = random_,
       .signer = parts.signer,
       .snapshots = *parts.snapshots,
+      .snapshot_keeper = *parts.snapshot_keeper,
       .nodes = parts.nodes,
       .log_answers = [&parts] { return !parts.broker_watch || parts.broker_watch->is_answered(); }};
   http.opens_at_start = false;

@@ -74,6 +74,7 @@ http::Router make_router(const Ports& ports) {
   add_webhook_routes(router, ports.node, ports.packages.host, ports.secrets.store, ports.blobs);
   add_audit_routes(router, ports.node, ports.signer);
   add_node_routes(router, ports.node, ports.nodes);
+  add_snapshot_routes(router, ports.node, ports.snapshots, ports.snapshot_keeper);
   return router;
 }
 

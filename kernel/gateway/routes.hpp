@@ -5,6 +5,7 @@
 #include <string>
 
 #include "events/blob/blob_store.hpp"
+#include "events/projection/snapshot_keeper.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/egress/secret_store.hpp"
 #include "kernel/gateway/metrics.hpp"
@@ -45,6 +46,8 @@ struct Nodes {
 };
 
 void add_node_routes(http::Router& router, const node::Node& node, const Nodes& nodes);
+void add_snapshot_routes(http::Router& router, const node::Node& node, const projection::Snapshots& snapshots,
+                         projection::SnapshotKeeper& keeper);
 /// `log_answers`: false while the engine of the log is away.
 void add_system_routes(http::Router& router, const node::Node& node, std::function<bool()> log_answers,
                        std::function<std::string()> metrics);
@@ -73,6 +76,7 @@ struct Ports {
   base::Random& random;  ///< fit for keys; any thread
   const TrailSigner& signer;
   const projection::Snapshots& snapshots;
+  projection::SnapshotKeeper& snapshot_keeper;
   const Nodes& nodes;
   std::function<bool()> log_answers;
 };

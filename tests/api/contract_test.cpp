@@ -144,10 +144,14 @@ class ContractTest : public ApiTest {
     apply_workflow(acme(), "acme", std::string(hello_workflow));
   }
 
+  [[nodiscard]] static std::string token_for(std::string_view path) {
+    return path == "/v1/tenants" || path == "/v1/snapshots" ? daemon().operator_token() : acme();
+  }
+
   /// Sends a body and holds the answer against the schema.
   void expect_agreement(const std::string& path, const std::string& method, const json::value& schema,
                         const json::value& body, const Headers& headers) {
-    const std::string token = path == "/v1/tenants" ? daemon().operator_token() : acme();
+    const std::string token = token_for(path);
     const Answer answer = call(token, method, path, json::serialize(body), headers);
     const std::string shown = method + " " + path + " " + json::serialize(body).substr(0, 300) + "\n" + answer.body;
     const bool allowed = schemas_->allows(schema, body);
@@ -193,8 +197,7 @@ class ContractTest : public ApiTest {
     expect_agreement(path, method, schema, more, headers);
     for (const json::value& strange :
          {json::value(nullptr), json::value(7), json::value("x"), json::value(json::array())}) {
-      const Answer answer = call(path == "/v1/tenants" ? daemon().operator_token() : acme(), method, path,
-                                 json::serialize(strange), headers);
+      const Answer answer = call(token_for(path), method, path, json::serialize(strange), headers);
       EXPECT_EQ(answer.status, 400) << path << json::serialize(strange) << answer.body;
     }
   }
@@ -307,7 +310,7 @@ TEST_F(ContractTest, query_parameters_are_refused_exactly_where_their_schema_for
           // Only the list that gave it takes a cursor.
           if (name == "cursor" && allowed) continue;
           const std::string upper = method == "get" ? "GET" : "POST";
-          const std::string token = path == "/v1/tenants" ? daemon().operator_token() : acme();
+          const std::string token = token_for(path);
           const Answer answer =
               call(token, upper, path + "?" + name + "=" + percent_encoded(text), upper == "POST" ? "{}" : "",
                    upper == "POST" ? Headers{{"Content-Type", "application/json"}} : Headers{});

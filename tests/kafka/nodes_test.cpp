@@ -386,5 +386,77 @@ TEST_F(Nodes, what_was_acknowledged_outlives_the_owner_and_nothing_is_doubled) {
   EXPECT_EQ(daemons_[0]->stop(), 0);
 }
 
+TEST_F(Nodes, a_new_node_begins_with_the_snapshots_of_the_others_and_reads_the_tail_alone) {
+  start(0);
+  start(1);
+  ASSERT_TRUE(own({2, 2, 0}));
+  std::array<std::string, 3> tokens;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i] = create_tenant(i % 2, fmt::format("tenant-{}", i));
+    for (int key = 0; key < 20; ++key) {
+      ASSERT_EQ(run(i % 2, fmt::format("tenant-{}", i), tokens[i], fmt::format("key-{}", key)).status, 201);
+    }
+  }
+  // One node is asked for those of every shard; the owner of each takes them.
+  std::array<std::uint64_t, 4> taken{};
+  for (std::size_t shard = 0; shard < taken.size(); ++shard) {
+    const std::string path = fmt::format("/v1/shards/{}/snapshots", shard);
+    Answer answer = insist(0, operator_, "POST", path, "{}", {{"Content-Type", "application/json"}});
+    ASSERT_TRUE(answer.status == 200 || answer.status == 202) << answer.body;
+    const std::string again = fmt::format(R"({{"lsn":{}}})", answer.value().at("lsn").as_int64());
+    ASSERT_TRUE(eventually([&] {
+      answer = insist(1, operator_, "POST", path, again, {{"Content-Type", "application/json"}});
+      return answer.status == 200;
+    })) << answer.body;
+    taken[shard] = static_cast<std::uint64_t>(answer.value().at("lsn").as_int64());
+  }
+  const Answer listed = ask(*daemons_[1], operator_, "GET", "/v1/snapshots");
+  ASSERT_EQ(listed.status, 200) << listed.body;
+  for (std::size_t shard = 0; shard < taken.size(); ++shard) {
+    EXPECT_NE(listed.body.find(fmt::format(R"("shard":{},"lsn":{},)", shard, taken[shard])),
+              taken[shard] == 0 ? 0 : std::string::npos)
+        << listed.body;
+  }
+  EXPECT_EQ(ask(*daemons_[1], tokens[0], "GET", "/v1/snapshots").status, 403);
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    ASSERT_EQ(run(1, fmt::format("tenant-{}", i), tokens[i], "key-20").status, 201);
+  }
+  start(2);
+  const std::string said = daemons_[2]->output();
+  EXPECT_NE(said.find("rebuilt from the snapshot at record "), std::string::npos) << said;
+  const std::size_t at = said.find(" records, ");
+  ASSERT_NE(at, std::string::npos) << said;
+  const std::uint64_t replayed = std::stoull(said.substr(at + 10));
+  const std::uint64_t records = std::stoull(said.substr(said.rfind('(', at) + 1));
+  const std::uint64_t known = taken[0] + taken[1] + taken[2] + taken[3];
+  EXPECT_EQ(replayed, records - known) << said;
+  EXPECT_LT(replayed, records / 2) << said;
+  // Nothing of what it has now comes from its own disk.
+  ASSERT_TRUE(eventually([&] { return owned()[2] > 0; }));
+  kill(0);
+  kill(1);
+  ASSERT_TRUE(own({0, 0, 4}));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const std::string tenant = fmt::format("tenant-{}", i);
+    EXPECT_EQ(instances(2, tenant, tokens[i]), 21U);
+    EXPECT_EQ(run(2, tenant, tokens[i], "key-7").status, 200) << "the same key";
+    EXPECT_EQ(run(2, tenant, tokens[i], "key-21").status, 201);
+  }
+  EXPECT_EQ(daemons_[2]->stop(), 0) << daemons_[2]->complaints();
+  // A damaged one is named, and its shard is replayed.
+  std::filesystem::remove_all(scratch_[2].path() / "data/projection");
+  const auto damaged = *std::filesystem::directory_iterator(shared_.path() / "common/snapshots/0");
+  std::filesystem::resize_file(damaged.path() / "data.mdb", 4096);
+  start(2);
+  const std::string complaints = daemons_[2]->complaints();
+  EXPECT_NE(complaints.find("the snapshot of shard 0 at lsn "), std::string::npos) << complaints;
+  EXPECT_NE(complaints.find(damaged.path().string() + "/data.mdb is damaged"), std::string::npos) << complaints;
+  ASSERT_TRUE(own({0, 0, 4}));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_EQ(instances(2, fmt::format("tenant-{}", i), tokens[i]), 22U);
+  }
+  EXPECT_EQ(daemons_[2]->stop(), 0);
+}
+
 }  // namespace
 }  // namespace trv::kafka

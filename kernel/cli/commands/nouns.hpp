@@ -19,6 +19,7 @@ void add_events(CommandTree& tree);
 void add_audit(CommandTree& tree);
 void add_backup(CommandTree& tree);
 void add_node(CommandTree& tree);
+void add_snapshot(CommandTree& tree);
 void add_cluster(CommandTree& tree);
 void add_log(CommandTree& tree);
 /// version, completion, help

@@ -22,6 +22,7 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
   add_audit(tree);
   add_backup(tree);
   add_node(tree);
+  add_snapshot(tree);
   add_cluster(tree);
   add_log(tree);
   add_program(tree);
