@@ -65,7 +65,8 @@ class Snapshots {
   [[nodiscard]] base::Result<std::optional<record::Lsn>> oldest_good(record::ShardId shard, std::string_view layout,
                                                                      std::size_t count);
 
-  /// Those of the shard whose manifests can be read, also of other takers; by lsn, the greatest first. Error: unavailable.
+  /// Those of the shard whose manifests can be read, also of other takers; by lsn, the greatest first. Error:
+  /// unavailable.
   [[nodiscard]] base::Result<std::vector<Snapshot>> list(record::ShardId shard) const;
 
  private:
