@@ -74,8 +74,6 @@ Properties properties_of(const Settings& settings) {
           {"retry.backoff.ms", "20"},
           {"topic.metadata.refresh.interval.ms", "1000"},
           {"topic.metadata.refresh.fast.interval.ms", "20"},
-          // What goes wrong is reported by the calls that it concerns.
-          {"log_level", "0"},
           {"log.connection.close", "false"}};
 }
 
@@ -130,6 +128,7 @@ base::Result<Client> connect(Kind kind, const Settings& settings, const Properti
   callbacks->deliveries = deliveries;
   rd_kafka_conf_set_opaque(configuration.get(), callbacks.get());
   rd_kafka_conf_set_error_cb(configuration.get(), on_error);
+  rd_kafka_conf_set_log_cb(configuration.get(), nullptr);  // what goes wrong is reported by the calls that it concerns
   if (kind == Kind::member) rd_kafka_conf_set_events(configuration.get(), RD_KAFKA_EVENT_REBALANCE);
   if (deliveries != nullptr) rd_kafka_conf_set_dr_msg_cb(configuration.get(), on_delivery);
   Client client(rd_kafka_new(kind == Kind::producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, configuration.get(),

@@ -9,8 +9,12 @@ namespace {
 std::string_view advice(int code) {
   switch (code) {
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+      return "; allow this user Read, Write and DescribeConfigs of the topic";
+    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+      return "; allow this user Read of the consumer group <topic>.nodes";
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED: return "; allow this user to read, write and describe the topic";
+      return "; allow this user Write of the topic or, to compare the brokers' settings, DescribeConfigs of the "
+             "cluster";
     case RD_KAFKA_RESP_ERR__TRANSPORT:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__RESOLVE: return "; check that a broker listens there, and whether it asks for TLS";
