@@ -35,8 +35,7 @@ inline rd_kafka_t* rdkafka_client(rd_kafka_type_t type, const std::string& broke
   return client;
 }
 
-/// Idempotent, acks=all, in order, to partition 0; set and pushed as the log sets and pushes its own, which costs the
-/// broker least.
+/// Idempotent, acks=all, in order, to partition 0; set as the log's own, which costs the broker least.
 class BareProducer {
  public:
   BareProducer(const std::string& brokers, std::string topic) : topic_(std::move(topic)) {
@@ -75,9 +74,8 @@ class BareProducer {
     }
   }
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
-  /// Until so many, from the first, are acknowledged. Where nothing comes behind them, they do not linger.
+  /// Until so many, from the first, are acknowledged.
   void await(std::uint64_t count) {
-    if (acknowledged_ < count && count == sent_) rd_kafka_flush(client_, 2);
     for (int i = 0; acknowledged_ < count; ++i) {
       if (i > 1'000'000) give_up("the brokers do not acknowledge");
       rd_kafka_poll(client_, 2);

@@ -26,7 +26,7 @@ constexpr int claims_max = 3;
 /// Beyond the time in which the brokers acknowledge.
 constexpr base::Duration read_back_within = std::chrono::seconds(20);
 constexpr base::Duration step = std::chrono::milliseconds(50);
-/// For what the brokers acknowledge; what was stored is read in between. librdkafka does not wait at all for 1 ms.
+/// For what the brokers acknowledge; what was stored is read in between.
 constexpr base::Duration acknowledge_step = std::chrono::milliseconds(2);
 
 void add_counted(Message& message, const std::optional<Position>& counted) {
@@ -202,9 +202,6 @@ Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const 
 Result<log::Settled> KafkaEventLog::Owner::settle(const log::Ticket& ticket) {
   const base::SystemClock clock;
   const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
-  if (under_way_.size() == 1 && under_way_.contains(ticket.number)) {
-    if (const auto pushed = producer_->push(acknowledge_step); !pushed) end_claim(fail(pushed.error()));
-  }
   while (under_way_.contains(ticket.number)) {
     if (clock.monotonic() >= deadline) {
       end_claim(fail(ErrorCode::unavailable, fmt::format("an append to {} was not read back in time",

@@ -21,17 +21,19 @@ constexpr base::Duration leader_within = std::chrono::seconds(10);
 
 base::Result<std::unique_ptr<Producer>> Producer::open(const Settings& settings, std::int32_t partition) {
   std::unique_ptr<Producer> producer(new Producer(settings, partition));
-  const Properties properties = {{"enable.idempotence", "true"},
-                                 {"acks", "all"},
-                                 // Requests that carry few messages cost the brokers most, and while more of them are
-                                 // to be sent than may be on their way, librdkafka does nothing but look.
-                                 {"linger.ms", "1"},
-                                 {"message.max.bytes", "1048000"},
-                                 {"request.timeout.ms", "2000"},
-                                 {"message.timeout.ms", std::to_string(milliseconds(settings.acknowledged_within))},
-                                 {"queue.buffering.max.messages", "200000"},
-                                 {"queue.buffering.max.kbytes", "262144"},
-                                 {"compression.type", "none"}};
+  const Properties properties = {
+      {"enable.idempotence", "true"},
+      {"acks", "all"},
+      // Without it the first messages of a batch fill the requests that may be on their way, and until the others can
+      // follow, librdkafka looks in a circle: several shards on few processors take them from the brokers.
+      // rd_kafka_flush() would not wait, and brings the circle back.
+      {"linger.ms", "1"},
+      {"message.max.bytes", "1048000"},
+      {"request.timeout.ms", "2000"},
+      {"message.timeout.ms", std::to_string(milliseconds(settings.acknowledged_within))},
+      {"queue.buffering.max.messages", "200000"},
+      {"queue.buffering.max.kbytes", "262144"},
+      {"compression.type", "none"}};
   TRV_TRY_ASSIGN(producer->client_, connect(Kind::producer, settings, properties, producer.get()));
   // The first message of a topic that librdkafka does not know waits for a look that it takes once a second. This asks.
   TRV_TRY(watermarks(producer->client_.get(), settings.topic, partition, leader_within));
@@ -75,15 +77,6 @@ base::Status Producer::send(const Message& message) {
 
 base::Status Producer::poll(base::Duration within) {
   rd_kafka_poll(client_.get(), milliseconds(within));
-  return check();
-}
-
-base::Status Producer::push(base::Duration within) {
-  rd_kafka_flush(client_.get(), milliseconds(within));
-  return check();
-}
-
-base::Status Producer::check() {
   if (!failed_) {
     std::array<char, 256> why{};
     const auto fatal = rd_kafka_fatal_error(client_.get(), why.data(), why.size());

@@ -33,15 +33,12 @@ class Producer final : Deliveries {
   [[nodiscard]] base::Status send(const Message& message);
   /// Takes in what the brokers have answered. Waits up to `within` for it. Error: the first failure, from then on.
   [[nodiscard]] base::Status poll(base::Duration within);
-  /// As poll(), and sends at once what waits for others. Returns when everything is acknowledged.
-  [[nodiscard]] base::Status push(base::Duration within);
   [[nodiscard]] std::uint64_t sent() const noexcept { return sent_; }
   /// How many of the messages, from the first, are acknowledged.
   [[nodiscard]] std::uint64_t acknowledged() const noexcept { return acknowledged_; }
 
  private:
   Producer(const Settings& settings, std::int32_t partition) : settings_(settings), partition_(partition) {}
-  [[nodiscard]] base::Status check();
   void delivered(const Delivery& delivery) noexcept override;
 
   Settings settings_;
