@@ -90,9 +90,15 @@ struct HttpLoad {
   double p99_ms = 0;
 };
 
-/// Sends `request` for `seconds`: as fast as answers come, or `rate` a second by the clock, where latency counts from
-/// the moment at which a request was due, so that a slow server is not spared.
-inline HttpLoad drive(std::uint16_t port, std::size_t connections, std::string_view request, int status_expected,
+struct HttpTarget {
+  std::uint16_t port = 0;
+  std::string request;
+};
+
+/// Sends requests for `seconds`, each connection that of its target, the targets in turn: as fast as answers come, or
+/// `rate` a second by the clock, where latency counts from the moment at which a request was due, so that a slow server
+/// is not spared.
+inline HttpLoad drive(const std::vector<HttpTarget>& targets, std::size_t connections, int status_expected,
                       double seconds, std::optional<double> rate = std::nullopt) {
   const int epoll = ::epoll_create1(EPOLL_CLOEXEC);
   if (epoll < 0) give_up("no epoll");
@@ -100,7 +106,7 @@ inline HttpLoad drive(std::uint16_t port, std::size_t connections, std::string_v
   std::vector<double> due(connections);
   std::vector<std::size_t> idle;
   for (std::size_t i = 0; i < connections; ++i) {
-    peers.emplace_back(port);
+    peers.emplace_back(targets[i % targets.size()].port);
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = i;
@@ -118,7 +124,7 @@ inline HttpLoad drive(std::uint16_t port, std::size_t connections, std::string_v
       idle.pop_back();
       due[one] = rate ? static_cast<double>(sent) / *rate : now;
       ++sent;
-      peers[one].send(request);
+      peers[one].send(targets[one % targets.size()].request);
     }
     const int wait_ms = rate && !idle.empty() && now < seconds ? 1 : 10'000;
     const int count = ::epoll_wait(epoll, events, 256, wait_ms);
@@ -139,6 +145,11 @@ inline HttpLoad drive(std::uint16_t port, std::size_t connections, std::string_v
   std::ranges::sort(took);
   return {took.size(), static_cast<double>(took.size()) / whole, took[took.size() / 2] * 1e3,
           took[took.size() * 99 / 100] * 1e3};
+}
+
+inline HttpLoad drive(std::uint16_t port, std::size_t connections, std::string_view request, int status_expected,
+                      double seconds, std::optional<double> rate = std::nullopt) {
+  return drive({{port, std::string(request)}}, connections, status_expected, seconds, rate);
 }
 
 }  // namespace trv::bench

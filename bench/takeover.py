@@ -1,127 +1,30 @@
 #!/usr/bin/env python3
-"""How long a tenant's commands wait when the node that owns its shard is killed, or drained.
+"""How long a tenant's commands wait when the node that owns its shard is killed or drained, or a broker is killed.
 
     takeover.py BUILD [ROUNDS]
 
-Two travd share the shards of a topic on a broker of their own. Three tenants, each on a shard of its own, start instances
-through the node that lives on, one after the other. A round kills the other node (kill -9), or drains it, and takes the
-longest time without an answer of success; it compares with the longest such time before the round. One JSON line for each
-kind, as the programs of bench/ print. The session is 1 s, the least.
+Two travd share the shards of a topic on brokers of their own: one, then three. Three tenants, each on a shard of its own,
+start instances through the node that lives on, one after the other. A round kills the other node (kill -9) or drains it, or
+kills one of the three brokers, each in its turn, and takes the longest time without an answer of success; it compares with
+the longest such time before the round. One JSON line for each kind, as the programs of bench/ print. The session is 1 s, the
+least.
 """
 
 import json
+import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
-import urllib.request
 
-from broker import broker
-
-SESSION_MS = 1000
-WORKFLOW = """document: {dsl: '1.0.3', namespace: bench, name: one, version: '1.0.0'}
-do:
-  - greet: {set: {text: Hello}}
-"""
+from broker import SCRIPT, broker
+from cluster import Client, Node, create_tenant, create_topic, settle
 
 
-class Node:
-    def __init__(self, build, folder, name, brokers):
-        self.build, self.folder, self.name = build, folder / name, name
-        self.folder.mkdir()
-        (self.folder / "travd.toml").write_text(
-            f'shards = 4\n[data]\nfolder = "{self.folder}/data"\n[http]\nport = 0\n[node]\nname = "{name}"\n'
-            f'address = "127.0.0.1:0"\nshared_folder = "{folder}/shared"\n'
-            f'cluster_key_file = "{folder}/cluster.key"\n[kafka]\nbrokers = "{brokers}"\n'
-            f'topic = "takeover"\nsession_ms = {SESSION_MS}\n')
-        self.token = None
-        self.start()
-
-    def start(self):
-        self.process = subprocess.Popen([self.build / "bin/travd", "--config", self.folder / "travd.toml"],
-                                        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in self.process.stdout:
-            if " is ready at " in line:
-                self.url = line.split()[-1]
-            if line.strip().startswith("trv_"):
-                self.token = line.strip()
-            # The last line that every start prints, and the last of the very first.
-            if line.startswith("  plugins") and self.token is not None or line.startswith("  trav login"):
-                return
-            if line.startswith("  node") and self.name != "first":
-                return
-        raise SystemExit(f"takeover.py: {self.name} did not start")
-
-    def ask(self, token, method, path, body=b"", content="application/json", key=None):
-        """The answer's JSON; None where it says to ask again."""
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": content}
-        if key:
-            headers["Idempotency-Key"] = key
-        request = urllib.request.Request(self.url + path, data=body or None, method=method, headers=headers)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)
-        except urllib.error.HTTPError as error:
-            if error.code != 503:
-                raise SystemExit(f"takeover.py: {method} {path}: {error.code} {error.read().decode()}") from error
-            return None
-
-    def insist(self, *arguments, **options):
-        while True:
-            answer = self.ask(*arguments, **options)
-            if answer is not None:
-                return answer
-            time.sleep(0.01)
-
-    def end(self, number):
-        self.process.send_signal(number)
-        self.process.wait(60)
-        self.process.stdout.close()
-
-
-class Client(threading.Thread):
-    """Starts instances one after the other, and knows when each start was acknowledged."""
-
-    def __init__(self, node, tenant, token):
-        super().__init__(daemon=True)
-        self.node, self.tenant, self.token, self.times = node, tenant, token, [time.monotonic()]
-        self.is_over, self.error = False, None
-
-    def run(self):
-        try:
-            self.start_instances()
-        except BaseException as error:  # of a thread; measure() raises it
-            self.error = error
-
-    def start_instances(self):
-        path = f"/v1/tenants/{self.tenant}/workflows/bench/one/instances"
-        while not self.is_over:
-            self.node.insist(self.token, "POST", path, b"{}", key=f"{self.tenant}-{len(self.times)}")
-            self.times.append(time.monotonic())
-            time.sleep(0.002)
-
-    def longest(self, begin, end):
-        times = [one for one in list(self.times) if one >= begin - 1]
-        return max((b - a for a, b in zip(times, times[1:]) if b > begin and a < end), default=0)
-
-
-def shards_of(node, operator):
-    return {one["node"]: len(one["shards"]) for one in node.insist(operator, "GET", "/v1/nodes")["items"]}
-
-
-def settle(node, operator, nodes):
-    while True:
-        shards = shards_of(node, operator)
-        if len(shards) == nodes and sum(shards.values()) == 4 and min(shards.values()) > 0:
-            return
-        time.sleep(0.1)
-
-
-def measure(first, clients, rounds, end, begin_again):
+def measure(first, clients, rounds, end, begin_again, nodes_left=1):
     """Seconds without an answer: of each round, and the longest before them."""
     waits, quiet = [], 0
     for _ in range(rounds):
@@ -130,7 +33,7 @@ def measure(first, clients, rounds, end, begin_again):
         began = time.monotonic()
         quiet = max(quiet, *(one.longest(began - 1.5, began) for one in clients))
         end()
-        settle(first, first.token, 1)
+        settle(first, first.token, nodes_left)
         counts = [len(one.times) for one in clients]
         while any(one.error is None and len(one.times) < count + 2 for one, count in zip(clients, counts)):
             time.sleep(0.01)
@@ -144,34 +47,53 @@ def measure(first, clients, rounds, end, begin_again):
 
 def report(name, waits, quiet):
     print(json.dumps({"name": name, "value": round(1000 * waits[len(waits) // 2]), "unit": "ms, median",
-                      "longest": round(1000 * waits[-1]), "rounds": len(waits),
+                      "p99": round(1000 * waits[min(len(waits) - 1, len(waits) * 99 // 100)]),
+                      "all": [round(1000 * one) for one in waits], "rounds": len(waits),
                       "compares_with": "the longest time without an answer before", "quiet": round(1000 * quiet)},
-                     separators=(",", ":")))
+                     separators=(",", ":")), flush=True)
 
 
-def run(build, folder, brokers, rounds):
-    topic = folder / "topic.toml"
-    topic.write_text(f'shards = 4\n[kafka]\nbrokers = "{brokers}"\ntopic = "takeover"\n')
-    subprocess.run([build / "bin/trav", "cluster", "key", folder / "cluster.key"], check=True, stdout=subprocess.DEVNULL)
-    subprocess.run([build / "bin/trav", "cluster", "init", "--replication", "1", "--config", topic], check=True,
-                   stdout=subprocess.DEVNULL)
+class Brokers:
+    """Ends the three of them in turn."""
+
+    def __init__(self, folder, addresses):
+        self.folder, self.addresses, self.down = folder, addresses.split(","), 0
+
+    def kill(self):
+        self.down = self.down % 3 + 1
+        os.kill(int((self.folder / str(self.down) / "pid").read_text()), signal.SIGKILL)
+
+    def start(self):
+        subprocess.run([SCRIPT, "again", self.folder, str(self.down)], check=True)
+        host, port = self.addresses[self.down - 1].split(":")
+        for _ in range(600):
+            with socket.socket() as one:
+                if one.connect_ex((host, int(port))) == 0:
+                    break
+            time.sleep(0.1)
+        time.sleep(3)  # its copies catch up
+
+
+def run(build, folder, brokers, rounds, three=None):
+    create_topic(build, folder, brokers, "takeover", 4)
     nodes = []
     try:
         for name in ("first", "second"):
-            nodes.append(Node(build, folder, name, brokers))
+            nodes.append(Node(build, folder, name, 4, brokers, "takeover"))
         first, second = nodes
         clients = []
         for tenant in ("a", "b", "c"):
-            token = first.insist(first.token, "POST", "/v1/tenants", json.dumps({"id": tenant}).encode())["token"]
-            first.insist(token["token"], "POST", f"/v1/tenants/{tenant}/workflows", WORKFLOW.encode(),
-                         "application/yaml")
-            clients.append(Client(first, tenant, token["token"]))
+            token = create_tenant(first, first.token, tenant)
+            clients.append(Client(first, tenant, token))
         for client in clients:
             client.start()
-        report("takeover_killed", *measure(first, clients, rounds, lambda: second.end(signal.SIGKILL), second.start))
-        report("takeover_drained", *measure(
-            first, clients, rounds, lambda: first.insist(first.token, "POST", "/v1/nodes/second/drain"),
-            lambda: second.insist(first.token, "POST", "/v1/nodes/second/resume")))
+        if three is not None:
+            report("takeover_broker_killed", *measure(first, clients, rounds, three.kill, three.start, 2))
+        else:
+            report("takeover_killed", *measure(first, clients, rounds, lambda: second.end(signal.SIGKILL), second.start))
+            report("takeover_drained", *measure(
+                first, clients, rounds, lambda: first.insist(first.token, "POST", "/v1/nodes/second/drain"),
+                lambda: second.insist(first.token, "POST", "/v1/nodes/second/resume")))
         for client in clients:
             client.is_over = True
             client.join(60)
@@ -184,9 +106,11 @@ def run(build, folder, brokers, rounds):
 def main(arguments):
     build = pathlib.Path(arguments[0]).resolve()
     rounds = int(arguments[1]) if len(arguments) > 1 else 5
-    with tempfile.TemporaryDirectory() as text, broker(pathlib.Path(text) / "broker") as brokers:
-        if brokers is not None:
-            run(build, pathlib.Path(text), brokers, rounds)
+    for count in (1, 3):
+        with tempfile.TemporaryDirectory() as text, broker(pathlib.Path(text) / "broker", count) as brokers:
+            folder = pathlib.Path(text)
+            if brokers is not None:
+                run(build, folder, brokers, rounds, Brokers(folder / "broker", brokers) if count == 3 else None)
     return 0
 
 
