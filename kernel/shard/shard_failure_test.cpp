@@ -109,7 +109,9 @@ TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unkn
   std::vector<std::string> causes;
   std::atomic<int> handed_out = 0;
   std::atomic<int> taken_over = 0;
+  std::atomic<std::uint64_t> committed = 0;
   ShardListeners listeners;
+  listeners.committed = [&committed](log::Lsn last) { committed = last.value(); };
   listeners.failed = [&causes](const base::Error& error) { causes.emplace_back(error.message()); };
   listeners.effects = [&handed_out](const EffectChanges&) { ++handed_out; };
   listeners.taken_over = [&taken_over] { ++taken_over; };
@@ -138,7 +140,10 @@ TEST_F(ShardTest, a_durable_append_that_the_projection_does_not_take_has_an_unkn
     EXPECT_EQ(durable.bounds(log::ShardId(0))->last, log::Lsn(2));
     EXPECT_EQ(handed_out, 0);
     EXPECT_FALSE(shard_->ready());
+    EXPECT_EQ(committed, 1U);
   }
+  for (int i = 0; i < 3000 && committed != 2; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(committed, 2U) << "who follows the shard is not woken by what is projected with the next claim";
   EXPECT_EQ(submit(event_command("acme", "test.event", "a")).get()->first, log::Lsn(3));
   EXPECT_EQ(handed_out, 0);
   EXPECT_EQ(taken_over, 2);

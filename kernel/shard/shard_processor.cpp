@@ -285,6 +285,8 @@ void ShardProcessor::serve(std::deque<Command> commands) {
       if (owned.error().code() == ErrorCode::lost || is_outdated_) lose();
       return;
     }
+    // Also what is projected only now: it was appended before the claim.
+    if (listeners_.committed) listeners_.committed(projection_.applied().lsn);
   }
   lack_.reset();
   if (listeners_.room) {
