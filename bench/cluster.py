@@ -112,13 +112,14 @@ def shards_of(node, operator):
 
 
 def settle(node, operator, nodes, all_shards=4):
-    """Waits until so many nodes own all the shards, each at least one where there are enough."""
-    while True:
+    """Waits until so many nodes own all the shards, each at least one where there are enough; for some minutes at most."""
+    for _ in range(1800):
         shards = shards_of(node, operator)
         least = 1 if all_shards >= nodes else 0
         if len(shards) == nodes and sum(shards.values()) == all_shards and min(shards.values()) >= least:
             return
         time.sleep(0.1)
+    raise SystemExit(f"the shards of {nodes} nodes are not distributed: {shards}")
 
 
 def create_tenant(node, operator, tenant):

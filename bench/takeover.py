@@ -35,7 +35,10 @@ def measure(first, clients, rounds, end, begin_again, nodes_left=1):
         end()
         settle(first, first.token, nodes_left)
         counts = [len(one.times) for one in clients]
+        deadline = time.monotonic() + 180
         while any(one.error is None and len(one.times) < count + 2 for one, count in zip(clients, counts)):
+            if time.monotonic() > deadline:
+                raise SystemExit("takeover.py: no answers of success for three minutes")
             time.sleep(0.01)
         for one in clients:
             if one.error is not None:

@@ -108,7 +108,7 @@ base::Result<std::vector<Member>> members_of(const Settings& settings) {
 }
 
 Membership::Membership(Client client, const Settings& settings, MembershipListener listener)
-    : client_(std::move(client)), topic_(settings.topic), group_(group_of(settings)), listener_(std::move(listener)) {
+    : client_(std::move(client)), settings_(settings), group_(group_of(settings)), listener_(std::move(listener)) {
   TRV_EXPECTS(listener_.assigned && listener_.revoked && listener_.failed);
 }
 
@@ -144,10 +144,10 @@ base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& setti
 
 base::Status Membership::subscribe() {
   const Offsets topics(rd_kafka_topic_partition_list_new(1));
-  rd_kafka_topic_partition_list_add(topics.get(), topic_.c_str(), RD_KAFKA_PARTITION_UA);
+  rd_kafka_topic_partition_list_add(topics.get(), settings_.topic.c_str(), RD_KAFKA_PARTITION_UA);
   const auto error = rd_kafka_subscribe(client_.get(), topics.get());
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return {};
-  return fail(failure(error, fmt::format("joining the nodes of topic {}", topic_)));
+  return fail(failure(error, fmt::format("joining the nodes of topic {}", settings_.topic)));
 }
 
 void Membership::take_part(bool takes_part) {
@@ -228,14 +228,25 @@ void Membership::follow_rebalance(rd_kafka_event_t* event) {
   look_again();
 }
 
-// A broker that does not answer holds this up for seconds, and nothing else.
+base::Result<std::vector<Member>> Membership::look_by(Client& asker) const {
+  if (!asker) {
+    TRV_TRY_ASSIGN(asker, connect(Kind::consumer, settings_, {}));
+  }
+  return describe_group(asker.get(), group_);
+}
+
+// A broker that does not answer holds this up for seconds, and nothing else. librdkafka asks every broker that a client
+// has ever known, and one that is gone fails the question: after a failure a new client asks.
 void Membership::look(const std::stop_token& stop) {
+  EndingClients ending;
+  Client asker;
   std::uint32_t failed = 0;  // one after the other
   std::unique_lock lock(mutex_);
   while (!stop.stop_requested()) {
     look_again_ = false;
     lock.unlock();
-    auto members = describe_group(client_.get(), group_);
+    auto members = look_by(asker);
+    if (!members && asker) ending.end(std::move(asker));
     // One answer may be lost; what was known is used meanwhile.
     failed = members ? 0 : failed + 1;
     if (failed > 0 && failed % failed_looks_reported == 0) listener_.failed(members.error());

@@ -70,27 +70,31 @@ base::Status Producer::send(const Message& message) {
     const bool full = error == RD_KAFKA_RESP_ERR__QUEUE_FULL && clock.monotonic() < deadline;
     if (full && poll(std::chrono::milliseconds(10))) continue;
     rd_kafka_headers_destroy(headers);
-    if (!failed_) failed_ = failure(error, fmt::format("sending to {}", describe(settings_, partition_)));
+    if (!failed_) failed_ = reason_of(error);
     return base::fail(*failed_);
   }
 }
 
 base::Status Producer::poll(base::Duration within) {
   rd_kafka_poll(client_.get(), milliseconds(within));
-  if (!failed_) {
-    std::array<char, 256> why{};
-    const auto fatal = rd_kafka_fatal_error(client_.get(), why.data(), why.size());
-    if (fatal != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      failed_ = failure(fatal, fmt::format("writing to {}: {}", describe(settings_, partition_), why.data()));
-    }
-  }
+  const bool is_dead = rd_kafka_fatal_error(client_.get(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (!failed_ && is_dead) failed_ = reason_of(RD_KAFKA_RESP_ERR__FATAL);
   if (failed_) return base::fail(*failed_);
   return {};
 }
 
+// What a client died of says more than what its calls answer then.
+base::Error Producer::reason_of(int error) const {
+  std::array<char, 256> why{};
+  const auto fatal = rd_kafka_fatal_error(client_.get(), why.data(), why.size());
+  const std::string what = fmt::format("writing to {}", describe(settings_, partition_));
+  if (fatal == RD_KAFKA_RESP_ERR_NO_ERROR) return failure(error, what);
+  return failure(fatal, fmt::format("{}: {}", what, why.data()));
+}
+
 void Producer::delivered(const Delivery& delivery) noexcept {
   if (delivery.error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    if (!failed_) failed_ = failure(delivery.error, fmt::format("writing to {}", describe(settings_, partition_)));
+    if (!failed_) failed_ = reason_of(delivery.error);
     return;
   }
   if (failed_) return;

@@ -40,6 +40,7 @@ class Producer final : Deliveries {
  private:
   Producer(const Settings& settings, std::int32_t partition) : settings_(settings), partition_(partition) {}
   void delivered(const Delivery& delivery) noexcept override;
+  [[nodiscard]] base::Error reason_of(int error) const;
 
   Settings settings_;
   std::int32_t partition_;
