@@ -159,7 +159,7 @@ TEST_F(InputTest, cursors_and_limits_that_no_list_gave_are_refused) {
   }
   for (const auto& [query, said] : std::vector<std::pair<std::string, std::string>>{
            {"instances?statsu=running", "the query parameter 'statsu' is unknown; did you mean 'status'?"},
-           {"tokens?x=1", "the query parameter 'x' is unknown; this path takes limit, cursor"},
+           {"tokens?x=1", "the query parameter 'x' is unknown; this path takes limit, cursor, min_position"},
            {"tokens?Limit=1", "the query parameter 'Limit' is unknown; did you mean 'limit'?"},
            {"instances?limit=1&limit=2", "the query parameter 'limit' comes twice"}}) {
     const Answer answer = call(acme(), "GET", "/v1/tenants/acme/" + query);
