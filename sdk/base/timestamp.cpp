@@ -28,10 +28,11 @@ bool take(std::string_view text, std::size_t& at, char wanted, char other) {
 
 std::string Timestamp::to_rfc3339() const {
   using namespace std::chrono;
-  const sys_time<nanoseconds> time{nanoseconds(ns_)};
+  // A whole day before the first nanosecond cannot be said in nanoseconds.
+  const auto time = floor<microseconds>(sys_time<nanoseconds>{nanoseconds(ns_)});
   const auto day = floor<days>(time);
   const year_month_day date(day);
-  const hh_mm_ss clock(floor<microseconds>(time - day));
+  const hh_mm_ss clock(time - day);
   // By hand: every record that goes to Kafka, and every answer with a time, has one.
   std::string text = "0000-00-00T00:00:00.000000Z";
   const auto put = [&text](std::size_t end, std::int64_t number) {
