@@ -100,15 +100,23 @@ base::Result<std::vector<Member>> describe_group(rd_kafka_t* client, const std::
   return members;
 }
 
+/// Connects `asker` where it is empty.
+base::Result<std::vector<Member>> members_by(Client& asker, const Settings& settings) {
+  if (!asker) {
+    TRV_TRY_ASSIGN(asker, connect(Kind::consumer, settings, {}));
+  }
+  return describe_group(asker.get(), group_of(settings));
+}
+
 }  // namespace
 
 base::Result<std::vector<Member>> members_of(const Settings& settings) {
-  TRV_TRY_ASSIGN(const Client client, connect(Kind::consumer, settings, {}));
-  return describe_group(client.get(), group_of(settings));
+  Client asker;
+  return members_by(asker, settings);
 }
 
 Membership::Membership(Client client, const Settings& settings, MembershipListener listener)
-    : client_(std::move(client)), settings_(settings), group_(group_of(settings)), listener_(std::move(listener)) {
+    : client_(std::move(client)), settings_(settings), listener_(std::move(listener)) {
   TRV_EXPECTS(listener_.assigned && listener_.revoked && listener_.failed);
 }
 
@@ -203,7 +211,7 @@ void Membership::serve(base::Duration patience) {
   if (rd_kafka_event_type(event.get()) == RD_KAFKA_EVENT_REBALANCE) return follow_rebalance(event.get());
   const auto error = rd_kafka_event_error(event.get());
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  listener_.failed(failure_of(client_.get(), error, fmt::format("as a node of group {}", group_)));
+  listener_.failed(failure_of(client_.get(), error, fmt::format("as a node of group {}", group_of(settings_))));
 }
 
 void Membership::follow_rebalance(rd_kafka_event_t* event) {
@@ -223,16 +231,10 @@ void Membership::follow_rebalance(rd_kafka_event_t* event) {
     refused.reset(rd_kafka_incremental_unassign(client_.get(), partitions.get()));
   }
   if (refused) {
-    listener_.failed(failure(rd_kafka_error_code(refused.get()), fmt::format("taking shards in group {}", group_)));
+    listener_.failed(
+        failure(rd_kafka_error_code(refused.get()), fmt::format("taking shards in group {}", group_of(settings_))));
   }
   look_again();
-}
-
-base::Result<std::vector<Member>> Membership::look_by(Client& asker) const {
-  if (!asker) {
-    TRV_TRY_ASSIGN(asker, connect(Kind::consumer, settings_, {}));
-  }
-  return describe_group(asker.get(), group_);
 }
 
 // A broker that does not answer holds this up for seconds, and nothing else. librdkafka asks every broker that a client
@@ -245,7 +247,7 @@ void Membership::look(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     look_again_ = false;
     lock.unlock();
-    auto members = look_by(asker);
+    auto members = members_by(asker, settings_);
     if (!members && asker) ending.end(std::move(asker));
     // One answer may be lost; what was known is used meanwhile.
     failed = members ? 0 : failed + 1;

@@ -82,11 +82,9 @@ class Membership {
   void serve(base::Duration patience);
   void follow_rebalance(rd_kafka_op_s* event);
   void look(const std::stop_token& stop);
-  [[nodiscard]] base::Result<std::vector<Member>> look_by(Client& asker) const;
 
   Client client_;
   const Settings settings_;
-  const std::string group_;
   MembershipListener listener_;
   std::set<record::ShardId> shards_;  ///< the thread's own
   mutable std::mutex mutex_;
