@@ -23,3 +23,9 @@ func catch(err *error) {
 		panic(found)
 	}
 }
+
+// TenantMovedError says that the tenant left the shard of the position that the reader began from. Its later events are in
+// another shard.
+type TenantMovedError struct{ Message string }
+
+func (e *TenantMovedError) Error() string { return e.Message }

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,7 +21,8 @@ const (
 	takenAtOnce  = 1000
 )
 
-// Options of Open.
+// Options of Open. A Position, the `position` of an event, is read from in its shard alone, and goes without Partitions and
+// Checkpoints.
 type Options struct {
 	Brokers     []string              // HOST:PORT
 	Topic       string                // mostly travertine.events
@@ -28,6 +30,7 @@ type Options struct {
 	Checkpoints map[uint32]Checkpoint // by shard, where to go on; a shard without one is read from its beginning
 	Tenant      string                // only events of this tenant; empty: of all
 	Types       []string              // only types that begin with one of these; nil: all
+	Position    string                // only events of Tenant behind this one; see below
 	Kafka       []kgo.Opt             // more settings of franz-go, for example kgo.DialTLSConfig
 }
 
@@ -43,6 +46,8 @@ type Reader struct {
 	ends        map[int32]int64 // of partitions that are not read up to where they ended
 	checkpoints map[uint32]Checkpoint
 	failure     error
+	behind      uint64  // lsn of Position
+	departed    *Record // the event by which the tenant left the shard of Position
 }
 
 // Open connects and finds out where the partitions begin and end. Close it.
@@ -53,6 +58,16 @@ func Open(ctx context.Context, options Options) (*Reader, error) {
 		checkpoints: maps.Clone(options.Checkpoints)}
 	if reader.checkpoints == nil {
 		reader.checkpoints = map[uint32]Checkpoint{}
+	}
+	if options.Position != "" {
+		if options.Partitions != nil || len(options.Checkpoints) > 0 {
+			return nil, errors.New("a position names where to begin; leave Partitions and Checkpoints out")
+		}
+		shard, lsn, err := ParsePosition(options.Position, options.Tenant)
+		if err != nil {
+			return nil, err
+		}
+		reader.options.Partitions, reader.behind = []int32{int32(shard)}, lsn
 	}
 	settings := append([]kgo.Opt{kgo.SeedBrokers(options.Brokers...)}, options.Kafka...)
 	places, err := reader.places(ctx, settings)
@@ -126,16 +141,17 @@ func (r *Reader) places(ctx context.Context, settings []kgo.Opt) (map[int32]kgo.
 	return places, nil
 }
 
-// IsBehind says whether entries that the topic had when the reader was opened are not read yet.
-func (r *Reader) IsBehind() bool { return len(r.ends) > 0 }
+// IsBehind says whether entries that the topic had when the reader was opened are not read yet, or
+// cannot be.
+func (r *Reader) IsBehind() bool { return len(r.ends) > 0 || r.failure != nil }
 
 // Checkpoints by shard, behind the last event that was given or left out.
 func (r *Reader) Checkpoints() map[uint32]Checkpoint { return maps.Clone(r.checkpoints) }
 
 // Poll gives events that were there, or came within a second; mostly several, and none where there are none.
 //
-// The error is a DamagedLogError where the log is not what it must be, and otherwise what Kafka reports and what does
-// not pass by itself. Events before it are given first, by a call without error; every later call returns the same.
+// The error is a DamagedLogError where the log is not what it must be, a TenantMovedError behind the event by
+// which the tenant left the shard of Position, and otherwise what Kafka reports and what does not pass by itself. Events before it are given first, by a call without error; every later call returns the same.
 func (r *Reader) Poll(ctx context.Context) ([]Event, error) {
 	if r.failure != nil {
 		return nil, r.failure
@@ -180,16 +196,50 @@ func (r *Reader) take(message *kgo.Record) []Event {
 		if r.wants(event.Record) {
 			wanted = append(wanted, event)
 		}
+		if r.options.Position == "" {
+			continue
+		}
+		if r.failure = r.moveAt(event.Record); r.failure != nil {
+			break
+		}
 	}
 	return wanted
 }
 
 func (r *Reader) wants(record *Record) bool {
-	if r.options.Tenant != "" && record.Tenant != r.options.Tenant {
+	if record.LSN <= r.behind || r.options.Tenant != "" && record.Tenant != r.options.Tenant {
 		return false
 	}
 	return len(r.options.Types) == 0 ||
 		slices.ContainsFunc(r.options.Types, func(prefix string) bool { return strings.HasPrefix(record.Type, prefix) })
+}
+
+// moveAt gives what ends the reading from a position: the tenant is in another shard. It may have come back before the
+// position.
+func (r *Reader) moveAt(record *Record) error {
+	if record.Tenant == r.options.Tenant {
+		switch record.Type {
+		case "trv.tenant.departed":
+			r.departed = record
+		case "trv.tenant.arrived":
+			r.departed = nil
+		}
+	}
+	if r.departed == nil || record.LSN < r.behind {
+		return nil
+	}
+	left := r.departed
+	data, err := PublishedSchemas().DataOf(left.Type, left.Payload)
+	if err != nil {
+		return err
+	}
+	var said struct{ To uint32 }
+	if err := json.Unmarshal(data, &said); err != nil {
+		return err
+	}
+	return &TenantMovedError{fmt.Sprintf("tenant '%s' was moved from shard %d to shard %d by the event at position %s; "+
+		"reading from a position (--from) reads shard %d alone; use checkpoints (--checkpoint FILE), which follow moves",
+		r.options.Tenant, left.Shard, said.To, PositionOf(r.options.Tenant, left.Shard, left.LSN), left.Shard)}
 }
 
 // failureOf gives what does not pass by itself: the client connects anew and follows leaders by itself.

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -143,6 +144,74 @@ func TestACheckpointThatWasTrimmedIsDamage(t *testing.T) {
 	options.Checkpoints = map[uint32]Checkpoint{shard: {Shard: shard, Offset: 1, LSN: 1}}
 	if _, err := Open(t.Context(), options); !IsDamaged(err) || !strings.Contains(err.Error(), "partition 5 has offsets 3 to 5") {
 		t.Errorf("%v", err)
+	}
+}
+
+// Lsn 3 is the first departure, 5 the arrival, 7 the second departure.
+const movedLog = "a tenant leaves the shard, comes back and leaves again"
+
+func TestAPositionIsReadFromUntilTheTenantLeavesItsShard(t *testing.T) {
+	whole, _ := topic(t, entriesOf(t, movedLog))
+	atDeparture, _ := topic(t, entriesOf(t, movedLog)[:1+3])
+	example := []string{"trv.ex"}
+	for _, wanted := range []struct {
+		options    Options
+		behind, by uint64
+		types      []string
+		given      []uint64
+	}{
+		{whole, 1, 3, nil, []uint64{2, 3}}, {whole, 2, 3, nil, []uint64{3}}, {whole, 3, 3, nil, nil}, {whole, 4, 3, nil, nil},
+		{whole, 5, 7, nil, []uint64{6, 7}}, {whole, 6, 7, nil, []uint64{7}}, {whole, 7, 7, nil, nil}, {whole, 8, 7, nil, nil},
+		{whole, 1, 3, example, []uint64{2}}, {atDeparture, 1, 3, nil, []uint64{2, 3}}, {atDeparture, 3, 3, nil, nil},
+	} {
+		options := wanted.options
+		options.Tenant, options.Types, options.Position = "acme", wanted.types, PositionOf("acme", shard, wanted.behind)
+		reader := open(t, options)
+		lsns, err := toEnd(t, reader)
+		var moved *TenantMovedError
+		if !reflect.DeepEqual(lsns, wanted.given) || !errors.As(err, &moved) {
+			t.Fatalf("behind %d: %v %v", wanted.behind, lsns, err)
+		}
+		for _, part := range []string{"tenant 'acme' was moved from shard 5 to shard 101", PositionOf("acme", shard, wanted.by),
+			"--checkpoint"} {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("behind %d: %s", wanted.behind, err)
+			}
+		}
+		if _, again := reader.Poll(t.Context()); again != err {
+			t.Errorf("%v after %v", again, err)
+		}
+	}
+}
+
+func TestMovesBeforeThePositionAndOfOtherTenantsDoNotEndTheReading(t *testing.T) {
+	options, client := topic(t, entriesOf(t, movedLog)[:1+2])
+	options.Tenant, options.Position = "acme", PositionOf("acme", shard, 1)
+	expect(t, open(t, options), 2)
+	produce(t, client, entriesOf(t, movedLog)[1+2:1+6])
+	options.Position = PositionOf("acme", shard, 5)
+	expect(t, open(t, options), 6)
+	produce(t, client, entriesOf(t, movedLog)[1+6:])
+	options.Tenant, options.Position = "beta", PositionOf("beta", shard, 1)
+	expect(t, open(t, options))
+	options.Tenant, options.Position = "acme", ""
+	expect(t, open(t, options), 1, 2, 3, 4, 5, 6, 7, 8)
+}
+
+func TestAPositionGoesWithoutPartitionsAndCheckpointsAndIsOfTheTenant(t *testing.T) {
+	good := Options{Topic: "t", Tenant: "acme", Position: PositionOf("acme", shard, 1)}
+	partitions, checkpoints, other := good, good, good
+	partitions.Partitions = []int32{shard}
+	checkpoints.Checkpoints = map[uint32]Checkpoint{shard: {Shard: shard, Offset: 2, LSN: 1}}
+	other.Tenant = "beta"
+	for _, refused := range []struct {
+		options Options
+		message string
+	}{{partitions, "leave Partitions and Checkpoints out"}, {checkpoints, "leave Partitions and Checkpoints out"},
+		{other, "is not a position in the events of tenant 'beta'"}} {
+		if _, err := Open(t.Context(), refused.options); err == nil || !strings.Contains(err.Error(), refused.message) {
+			t.Errorf("%v", err)
+		}
 	}
 }
 

@@ -120,6 +120,19 @@ def other_byte(log, index, at):
     return log
 
 
+def moved():
+    """Lsn 3 is the first departure, 5 the arrival, 7 the second departure."""
+    def event(type, table, value):
+        return type, binary(folder, "tenancy", f"trv.schema.tenancy.{table}", value)
+
+    with tempfile.TemporaryDirectory() as folder:
+        departed = event("trv.tenant.departed", "TenantDeparted", {"move": 9, "to": 101})
+        erased = event("trv.rows.erased", "RowsErased", {"rows": 4})
+        arrived = event("trv.tenant.arrived", "TenantArrived", {"move": 12, "shards": [SHARD, 101]})
+    return (Log().claim(1).record(1, 1).record(1, 2).record(1, 3, event=departed).record(1, 4, event=erased)
+            .record(1, 5, event=arrived).record(1, 6).record(1, 7, event=departed).record(1, 8, event=erased))
+
+
 def logs():
     zeros = bytes(32)
     example = added(Log().claim(1).record(1, 1).record(1, 2, end=False).record(1, 3).record(1, 4, end=False).claim(2),
@@ -169,6 +182,7 @@ def logs():
     yield Case("a claim in the place of the checkpoint", three, [], "the entry of the checkpoint is a claim",
                checkpoint=known)
     yield Case("a trimmed log begins with a record", three, [2, 3], first=2)
+    yield Case("a tenant leaves the shard, comes back and leaves again", moved(), list(range(1, 9)))
     yield Case("a log that lost its beginning", Log().claim(1).claim(2), [],
                "the entries before this claim were deleted", first=1)
 

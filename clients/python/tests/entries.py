@@ -28,6 +28,17 @@ def record(epoch: int, lsn: int, prev_hash: bytes, end: bool = True, time_ns: in
     return changed(SECOND, [(1, "<Q", lsn), (2, "<Q", epoch), (3, "32s", prev_hash), (4, "<q", time_ns), (18, "?", end)])
 
 
+def of_type(stored: bytes, type: str, payload: bytes) -> bytes:
+    """The entry with another type and payload, each at most as long as its own."""
+    entry = bytearray(stored)
+    table = Buffer(stored).root(4)
+    for field, old, new in ((9, table.text(9).encode(), type.encode()), (17, table.bytes(17), payload)):
+        assert len(new) <= len(old)
+        at = table.buffer.follow(table.place(field))
+        entry[at:at + 4 + len(old)] = struct.pack("<I", len(new)) + new.ljust(len(old), b"\0")
+    return bytes(entry)
+
+
 class Log:
     """A log as writers leave it. `entries` has offsets with gaps, which say nothing."""
 
@@ -43,8 +54,10 @@ class Log:
         self.add(claim(epoch))
         return self
 
-    def record(self, epoch: int, lsn: int, end: bool = True, **other) -> "Log":
-        stored = self.add(record(epoch, lsn, self._hashes[lsn - 1], end, **other))
+    def record(self, epoch: int, lsn: int, end: bool = True, event=None, **other) -> "Log":
+        """`event`: type and payload, where they are not those of the golden record."""
+        stored = record(epoch, lsn, self._hashes[lsn - 1], end, **other)
+        stored = self.add(of_type(stored, *event) if event else stored)
         self._hashes[lsn] = hashlib.sha256(stored).digest()
         return self
 

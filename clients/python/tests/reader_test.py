@@ -1,13 +1,21 @@
 """The reader of a topic, over a consumer that gives what the test says. The real one is used in tests/kafka."""
 
+import base64
+import contextlib
+import io
+import json
+import pathlib
 import unittest
 from unittest import mock
 
 from confluent_kafka import KafkaError
 
 from entries import SHARD, Log, record
-from travertine_events import Checkpoint, DamagedLog, Reader
+from travertine_events import Checkpoint, DamagedLog, Reader, TenantMoved, position_of
+from travertine_events import __main__ as command
 from travertine_events import kafka
+
+GOLDEN = pathlib.Path(__file__).resolve().parents[3] / "tests" / "golden" / "events"
 
 
 class Message:
@@ -62,6 +70,13 @@ class FakeConsumer:
 
 def messages_of(log: Log):
     return [Message(SHARD, offset, value) for offset, value in log.entries]
+
+
+def messages_of_moved():
+    """Lsn 3 is the first departure, 5 the arrival, 7 the second departure."""
+    found = [case for case in json.loads((GOLDEN / "logs.json").read_text())
+             if case["name"] == "a tenant leaves the shard, comes back and leaves again"]
+    return [Message(SHARD, entry["offset"], base64.b64decode(entry["value"])) for entry in found[0]["entries"]]
 
 
 class ReaderTest(unittest.TestCase):
@@ -145,6 +160,76 @@ class ReaderTest(unittest.TestCase):
     def test_a_partition_that_is_not_there_is_named(self):
         with self.assertRaisesRegex(ValueError, "topic 't' has no partition 7"):
             self.reader([], partitions=[7])
+
+    def test_a_position_is_read_from_until_the_tenant_leaves_its_shard(self):
+        for behind, given, by in ((1, [2, 3], 3), (2, [3], 3), (3, [], 3), (4, [], 3), (5, [6, 7], 7), (6, [7], 7),
+                                  (7, [], 7), (8, [], 7)):
+            for last in (3, 8) if by == 3 and behind < 4 else (8,):
+                reader = self.reader(messages_of_moved()[:1 + last], tenant="acme",
+                                     position=position_of("acme", SHARD, behind))
+                lsns = []
+                with self.subTest(behind=behind, last=last), self.assertRaises(TenantMoved) as error:
+                    for _ in range(100):
+                        self.assertTrue(reader.is_behind)
+                        lsns += [event.record.lsn for event in reader.poll(0)]
+                self.assertEqual(lsns, given)
+                for part in ("tenant 'acme' was moved from shard 5 to shard 101", position_of("acme", SHARD, by),
+                             "--checkpoint"):
+                    self.assertIn(part, str(error.exception))
+                with self.assertRaises(TenantMoved):
+                    reader.poll(0)
+
+    def test_a_type_that_leaves_the_departure_out_does_not_hide_it(self):
+        reader = self.reader(messages_of_moved(), tenant="acme", types=["trv.ex"], position=position_of("acme", SHARD, 1))
+        lsns = []
+        with self.assertRaises(TenantMoved):
+            for _ in range(100):
+                lsns += [event.record.lsn for event in reader.poll(0)]
+        self.assertEqual(lsns, [2])
+
+    def test_moves_before_the_position_and_of_other_tenants_do_not_end_the_reading(self):
+        for tenant, behind, count, given in (("acme", 5, 7, [6]), ("acme", 1, 3, [2]), ("beta", 1, 9, [])):
+            reader = self.reader(messages_of_moved()[:count], tenant=tenant, position=position_of(tenant, SHARD, behind))
+            self.assertEqual(self.lsns_to_end(reader), given)
+        self.assertEqual(self.lsns_to_end(self.reader(messages_of_moved(), tenant="acme")), list(range(1, 9)))
+
+    def test_a_position_goes_without_partitions_and_checkpoints_and_is_of_the_tenant(self):
+        position = position_of("acme", SHARD, 1)
+        for other in ({"partitions": [SHARD]}, {"checkpoints": {SHARD: Checkpoint(SHARD, 2, 1, bytes(32))}}):
+            with self.assertRaisesRegex(ValueError, "leave partitions and checkpoints out"):
+                self.reader([], tenant="acme", position=position, **other)
+        with self.assertRaisesRegex(ValueError, "is not a position in the events of tenant 'beta'"):
+            self.reader([], tenant="beta", position=position)
+
+
+class CommandTest(unittest.TestCase):
+    def run_with(self, messages, *arguments):
+        """Exit code, lines and messages."""
+        out, err = io.TextIOWrapper(io.BytesIO(), write_through=True), io.StringIO()
+        with mock.patch.object(kafka, "Consumer", FakeConsumer(messages)), contextlib.redirect_stdout(out), \
+                contextlib.redirect_stderr(err), mock.patch.object(command.signal, "signal"):
+            try:
+                code = command.main(["--brokers", "127.0.0.1:1", "--topic", "t", "--until-end", *arguments])
+            except SystemExit as ended:
+                code = ended.code
+        return code, out.buffer.getvalue().decode().splitlines(), err.getvalue()
+
+    def test_from_ends_where_the_tenant_was_moved(self):
+        code, lines, said = self.run_with(messages_of_moved(), "--tenant", "acme", "--from", position_of("acme", SHARD, 1))
+        self.assertEqual((code, [json.loads(line)["type"] for line in lines]),
+                         (2, ["trv.example.happened", "trv.tenant.departed"]))
+        self.assertIn("was moved from shard 5 to shard 101", said)
+        code, lines, _ = self.run_with(messages_of_moved(), "--tenant", "acme", "--from", "0")
+        self.assertEqual((code, len(lines)), (0, 8))
+
+    def test_from_needs_its_tenant_and_goes_without_a_checkpoint(self):
+        position = position_of("acme", SHARD, 1)
+        for arguments, said in ((["--from", "0"], "needs --tenant"), (["--from", position], "needs --tenant"),
+                                (["--from", "", "--tenant", "acme"], "is not a position"),
+                                (["--from", position, "--tenant", "acme", "--checkpoint", "f"], "exclude each other")):
+            code, lines, message = self.run_with([], *arguments)
+            self.assertEqual((code, lines), (2, []))
+            self.assertIn(said, message)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@
 """
 
 from .cloud_event import parse_position, position_of, to_cloud_event
-from .errors import DamagedLog
+from .errors import DamagedLog, TenantMoved
 from .kafka import Reader, load_checkpoints, save_checkpoints
 from .log import Checkpoint, Event, ShardLog, read_log
 from .payload import Schemas
 from .record import Record, read_head, read_record
 
-__all__ = ["Checkpoint", "DamagedLog", "Event", "Reader", "Record", "Schemas", "ShardLog", "load_checkpoints",
-           "parse_position", "position_of", "read_head", "read_log", "read_record", "save_checkpoints",
+__all__ = ["Checkpoint", "DamagedLog", "Event", "Reader", "Record", "Schemas", "ShardLog", "TenantMoved",
+           "load_checkpoints", "parse_position", "position_of", "read_head", "read_log", "read_record", "save_checkpoints",
            "to_cloud_event"]

@@ -10,7 +10,7 @@ from typing import List
 from confluent_kafka import KafkaException
 
 from .cloud_event import parse_position, to_cloud_event
-from .errors import DamagedLog
+from .errors import DamagedLog, TenantMoved
 from .kafka import Reader, load_checkpoints, save_checkpoints
 from .payload import installed_schemas
 
@@ -28,39 +28,41 @@ def _parse(arguments: List[str]) -> argparse.Namespace:
     parser.add_argument("--tenant", default="", help="only events of this tenant")
     parser.add_argument("--type", action="append", default=[], metavar="PREFIX",
                         help="only types that begin so; may be repeated")
-    parser.add_argument("--from", dest="position", default="", metavar="POSITION",
-                        help="only events behind this `position` of an event; needs --tenant; 0 is the beginning")
+    parser.add_argument("--from", dest="position", metavar="POSITION",
+                        help="only events behind this `position` of an event, of its shard alone; needs --tenant; "
+                             "not with --checkpoint; 0 is the beginning, of all shards")
     parser.add_argument("--checkpoint", metavar="FILE",
                         help="goes on where the file says, and keeps it up to date")
     parser.add_argument("--until-end", action="store_true", help="ends after what the topic has now; default: follows it")
     parser.add_argument("--set", dest="properties", action="append", default=[], type=_property, metavar="KEY=VALUE",
                         help="a setting of librdkafka, for example security.protocol=SSL; may be repeated")
     options = parser.parse_args(arguments)
-    if options.position in ("", "0"):
-        options.place = None
-    elif not options.tenant:
+    if options.position is None:
+        return options
+    if not options.tenant:
         parser.error("--from needs --tenant")
-    else:
-        try:
-            options.place = parse_position(options.position, options.tenant)
-        except ValueError as error:
-            parser.error(f"--from: {error}")
+    if options.position == "0":
+        options.position = None
+        return options
+    if options.checkpoint:
+        parser.error("--from and --checkpoint exclude each other; --checkpoint follows a tenant that is moved")
+    try:
+        parse_position(options.position, options.tenant)
+    except ValueError as error:
+        parser.error(f"--from: {error}")
     return options
 
 
 def _print_events(options: argparse.Namespace) -> None:
     checkpoints = load_checkpoints(options.checkpoint, options.topic) if options.checkpoint else {}
-    # A tenant's events are in one shard, which its positions name.
-    partitions = [options.place[0]] if options.place else None
     schemas = installed_schemas()
-    with Reader(options.brokers, options.topic, partitions=partitions, checkpoints=checkpoints, tenant=options.tenant,
-                types=options.type, properties=dict(options.properties)) as reader:
+    with Reader(options.brokers, options.topic, checkpoints=checkpoints, tenant=options.tenant, types=options.type,
+                position=options.position, properties=dict(options.properties)) as reader:
         saved = dict(checkpoints)
         while reader.is_behind or not options.until_end:
             for event in reader.poll():
-                if options.place is None or event.record.lsn > options.place[1]:
-                    line = json.dumps(to_cloud_event(event.record, schemas), ensure_ascii=False, separators=(",", ":"))
-                    sys.stdout.write(line + "\n")
+                line = json.dumps(to_cloud_event(event.record, schemas), ensure_ascii=False, separators=(",", ":"))
+                sys.stdout.write(line + "\n")
             sys.stdout.flush()
             if options.checkpoint and reader.checkpoints != saved:
                 saved = dict(reader.checkpoints)
@@ -68,7 +70,8 @@ def _print_events(options: argparse.Namespace) -> None:
 
 
 def main(arguments: List[str]) -> int:
-    """Exit codes: 0 the end or an interrupt, 1 Kafka or a file failed, 2 wrong usage, 3 the log is damaged."""
+    """Exit codes: 0 the end or an interrupt, 1 Kafka or a file failed, 2 wrong usage or the tenant left the shard of
+    --from, 3 the log is damaged."""
     options = _parse(arguments)
     sys.stdout.reconfigure(encoding="utf-8")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -83,6 +86,9 @@ def main(arguments: List[str]) -> int:
     except DamagedLog as error:
         print(f"travertine_events: {error}", file=sys.stderr)
         return 3
+    except TenantMoved as error:
+        print(f"travertine_events: {error}", file=sys.stderr)
+        return 2
     except KafkaException as error:
         print(f"travertine_events: Kafka at {options.brokers}, topic '{options.topic}': {error.args[0].str()}",
               file=sys.stderr)

@@ -10,8 +10,11 @@ from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from .errors import DamagedLog
+from .cloud_event import parse_position, position_of
+from .errors import DamagedLog, TenantMoved
 from .log import Checkpoint, Event, ShardLog
+from .payload import installed_schemas
+from .record import Record
 
 ANSWER_WITHIN_S = 10.0
 TAKEN_AT_ONCE = 1000
@@ -29,15 +32,25 @@ class Reader:
     checkpoints:  by shard, where to go on; a shard without one is read from its beginning
     tenant:       only events of this tenant; empty: of all
     types:        only types that begin with one of these; empty: all
+    position:     only events of the tenant behind this `position` of an event; reads its shard alone, from the beginning,
+                  and so without `partitions` and `checkpoints`
     properties:   more settings of librdkafka, for example for TLS
 
-    Raises DamagedLog where the log is not what it must be, and confluent_kafka.KafkaException for what Kafka reports and
-    what does not pass by itself.
+    Raises DamagedLog where the log is not what it must be, TenantMoved behind the event by which the tenant left
+    the shard of `position`, and confluent_kafka.KafkaException for what Kafka reports and what does not pass by itself.
     """
 
     def __init__(self, brokers: str, topic: str, *, partitions: Optional[Sequence[int]] = None,
                  checkpoints: Optional[Mapping[int, Checkpoint]] = None, tenant: str = "", types: Sequence[str] = (),
-                 properties: Optional[Mapping[str, str]] = None):
+                 position: Optional[str] = None, properties: Optional[Mapping[str, str]] = None):
+        self._behind_lsn = 0
+        self._departed: Optional[Record] = None  # the event by which the tenant left the shard of `position`
+        self._has_position = position is not None
+        if position is not None:
+            if partitions is not None or checkpoints:
+                raise ValueError("a position names where to begin; leave partitions and checkpoints out")
+            shard, self._behind_lsn = parse_position(position, tenant)
+            partitions = [shard]
         self.checkpoints: Dict[int, Checkpoint] = dict(checkpoints or {})
         """By shard, behind the last event that was given or left out."""
         self._tenant = tenant
@@ -83,8 +96,8 @@ class Reader:
 
     @property
     def is_behind(self) -> bool:
-        """Whether entries that the topic had when the reader was made are not read yet."""
-        return bool(self._ends)
+        """Whether entries that the topic had when the reader was made are not read yet, or cannot be."""
+        return bool(self._ends) or self._failure is not None
 
     def poll(self, timeout_s: float = 1.0) -> List[Event]:
         """Events that were there, or came within the time; mostly several."""
@@ -114,9 +127,35 @@ class Reader:
                 continue
             event = self._ready.popleft()
             self.checkpoints[event.record.shard] = event.checkpoint
-            if (not self._tenant or event.record.tenant == self._tenant) and (
-                    not self._types or event.record.type.startswith(self._types)):
+            if self._has_position:
+                # Raised by the next call, as above.
+                self._failure = self._move_at(event.record)
+            if self._wants(event.record):
                 yield event
+            if self._failure is not None:
+                return
+
+    def _wants(self, record: Record) -> bool:
+        return (record.lsn > self._behind_lsn and (not self._tenant or record.tenant == self._tenant)
+                and (not self._types or record.type.startswith(self._types)))
+
+    def _move_at(self, record: Record) -> Optional[Exception]:
+        """What ends the reading from a position: the tenant is in another shard. It may have come back before the position."""
+        if record.tenant == self._tenant and record.type == "trv.tenant.departed":
+            self._departed = record
+        elif record.tenant == self._tenant and record.type == "trv.tenant.arrived":
+            self._departed = None
+        if self._departed is None or record.lsn < self._behind_lsn:
+            return None
+        left = self._departed
+        try:
+            to = installed_schemas().data_of(left.type, left.payload)["to"]
+        except DamagedLog as error:
+            return error
+        return TenantMoved(
+            f"tenant '{self._tenant}' was moved from shard {left.shard} to shard {to} by the event at position "
+            f"{position_of(self._tenant, left.shard, left.lsn)}; reading from a position (--from) reads shard {left.shard} "
+            "alone; use checkpoints (--checkpoint FILE), which follow moves")
 
     def _take(self, message: Message) -> List[Event]:
         error = message.error()

@@ -4,7 +4,7 @@
  */
 export { loadCheckpoints, saveCheckpoints } from './checkpoint_file.js'
 export { type CloudEvent, parsePosition, positionOf, toCloudEvent, toJson } from './cloud_event.js'
-export { DamagedLog } from './errors.js'
+export { DamagedLog, TenantMoved } from './errors.js'
 export { type Checkpoint, checkpointOf, type Event, ShardLog } from './log.js'
 export { publishedSchemas, Schemas } from './payload.js'
 export { Reader, type ReaderOptions } from './reader.js'

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 
 import { loadCheckpoints, saveCheckpoints } from './checkpoint_file.js'
 import { parsePosition, toJson } from './cloud_event.js'
-import { DamagedLog } from './errors.js'
+import { DamagedLog, TenantMoved } from './errors.js'
 import { type Checkpoint } from './log.js'
 import { Reader, type ReaderOptions } from './reader.js'
 
@@ -14,7 +14,8 @@ const HELP = `travertine-events --brokers HOST:PORT --topic TOPIC
   --topic TOPIC          for example travertine.events
   --tenant ID            only events of this tenant
   --type PREFIX          only types that begin so; may be repeated
-  --from POSITION        only events behind this \`position\` of an event; needs --tenant; 0 is the beginning
+  --from POSITION        only events behind this \`position\` of an event, of its shard alone; needs --tenant; not with
+                         --checkpoint; 0 is the beginning, of all shards
   --checkpoint FILE      goes on where the file says, and keeps it up to date
   --until-end            ends after what the topic has now; default: follows it
 `
@@ -25,7 +26,6 @@ interface Wanted {
   options: ReaderOptions
   checkpoint: string | undefined
   untilEnd: boolean
-  behind: bigint
 }
 
 function parse(args: string[]): Wanted | undefined {
@@ -50,19 +50,19 @@ function parse(args: string[]): Wanted | undefined {
     ...(values.tenant !== undefined && { tenant: values.tenant }),
     ...(values.type !== undefined && { types: values.type })
   }
-  let behind = 0n
+  if (values.from !== undefined && !values.tenant) throw new WrongUsage('--from needs --tenant')
   if (values.from !== undefined && values.from !== '0') {
-    if (!values.tenant) throw new WrongUsage('--from needs --tenant')
+    if (values.checkpoint !== undefined) {
+      throw new WrongUsage('--from and --checkpoint exclude each other; --checkpoint follows a tenant that is moved')
+    }
     try {
-      const place = parsePosition(values.from, values.tenant)
-      // A tenant's events are in one shard, which its positions name.
-      options.partitions = [place.shard]
-      behind = place.lsn
+      parsePosition(values.from, values.tenant ?? '')
     } catch (error) {
       throw new WrongUsage(`--from: ${(error as Error).message}`)
     }
+    options.position = values.from
   }
-  return { options, checkpoint: values.checkpoint, untilEnd: values['until-end'] ?? false, behind }
+  return { options, checkpoint: values.checkpoint, untilEnd: values['until-end'] ?? false }
 }
 
 /** Resolves once the text has left this process. */
@@ -79,9 +79,7 @@ async function print(wanted: Wanted): Promise<void> {
   const reader = await Reader.open(options)
   try {
     while (reader.isBehind || !wanted.untilEnd) {
-      const lines = (await reader.poll())
-        .filter((event) => event.record.lsn > wanted.behind)
-        .map((event) => `${toJson(event.record)}\n`)
+      const lines = (await reader.poll()).map((event) => `${toJson(event.record)}\n`)
       if (lines.length > 0) await write(lines.join(''))
       const moved = [...reader.checkpoints].some(([shard, known]) => known.lsn !== saved.get(shard)?.lsn)
       if (checkpoint !== undefined && moved) {
@@ -94,7 +92,10 @@ async function print(wanted: Wanted): Promise<void> {
   }
 }
 
-/** Exit codes: 0 the end or an interrupt, 1 Kafka or a file failed, 2 wrong usage, 3 the log is damaged. */
+/**
+ * Exit codes: 0 the end or an interrupt, 1 Kafka or a file failed, 2 wrong usage or the tenant left the shard of --from,
+ * 3 the log is damaged.
+ */
 async function main(): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(0))
   process.stdout.on('error', () => {}) // write() reports it
@@ -106,7 +107,7 @@ async function main(): Promise<number> {
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') return 0
     const causes = (error as AggregateError).errors?.map((cause: Error) => cause.message).join('; ')
     process.stderr.write(`travertine-events: ${(error as Error).message}${causes ? ` (${causes})` : ''}\n`)
-    if (error instanceof WrongUsage) return 2
+    if (error instanceof WrongUsage || error instanceof TenantMoved) return 2
     return error instanceof DamagedLog ? 3 : 1
   }
 }

@@ -5,8 +5,11 @@
  */
 import { type BaseOptions, Consumer } from '@platformatic/kafka'
 
-import { DamagedLog } from './errors.js'
+import { parsePosition, positionOf } from './cloud_event.js'
+import { DamagedLog, TenantMoved } from './errors.js'
 import { type Checkpoint, checkpointOf, type Event, ShardLog } from './log.js'
+import { publishedSchemas } from './payload.js'
+import { type Record } from './record.js'
 
 const POLL_WITHIN_MS = 1000
 const ANSWER_WITHIN_MS = 10_000
@@ -29,6 +32,11 @@ export interface ReaderOptions {
   tenant?: string
   /** only types that begin with one of these */
   types?: string[]
+  /**
+   * only events of the tenant behind this `position` of an event; reads its shard alone, from the beginning, and so without
+   * `partitions` and `checkpoints`
+   */
+  position?: string
   /** more settings of @platformatic/kafka, for example `tls` and `sasl` */
   kafka?: Partial<BaseOptions>
 }
@@ -76,8 +84,8 @@ function reports(error: unknown, property: string, value: unknown): boolean {
 /**
  * Gives the events of a topic's partitions, in order within each.
  *
- * Throws DamagedLog where the log is not what it must be, and otherwise what Kafka reports and what does not pass by
- * itself.
+ * Throws DamagedLog where the log is not what it must be, TenantMoved behind the event by which the tenant left the
+ * shard of `position`, and otherwise what Kafka reports and what does not pass by itself.
  */
 export class Reader implements AsyncIterable<Event> {
   /** By shard, behind the last event that was given or left out. */
@@ -88,6 +96,10 @@ export class Reader implements AsyncIterable<Event> {
   /** Where partitions ended that are not read up to there. */
   private readonly ends = new Map<number, bigint>()
   private failure: unknown
+  /** Lsn of `position`. */
+  private behind = 0n
+  /** The event by which the tenant left the shard of `position`. */
+  private departed: Record | undefined
 
   private constructor(
     private readonly options: ReaderOptions,
@@ -109,14 +121,23 @@ export class Reader implements AsyncIterable<Event> {
   }
 
   private async begin(): Promise<void> {
-    const topic = this.options.topic
+    const { topic, tenant, position, checkpoints } = this.options
+    let { partitions } = this.options
+    if (position !== undefined) {
+      if (partitions !== undefined || checkpoints?.size) {
+        throw new RangeError('a position names where to begin; leave partitions and checkpoints out')
+      }
+      const place = parsePosition(position, tenant ?? '')
+      partitions = [place.shard]
+      this.behind = place.lsn
+    }
     const topics = { topics: [topic] }
     const found = (await this.client.metadata(topics)).topics.get(topic)
     if (found === undefined) throw new Error(`there is no topic '${topic}'`)
     const count = found.partitionsCount
     const begins = (await this.client.listOffsets({ ...topics, timestamp: EARLIEST })).get(topic) ?? []
     const ends = (await this.client.listOffsets({ ...topics, timestamp: LATEST })).get(topic) ?? []
-    for (const partition of this.options.partitions ?? [...Array(count).keys()]) {
+    for (const partition of partitions ?? [...Array(count).keys()]) {
       const low = begins[partition]
       const high = ends[partition]
       if (low === undefined || high === undefined) {
@@ -135,14 +156,14 @@ export class Reader implements AsyncIterable<Event> {
     }
   }
 
-  /** Whether entries that the topic had when the reader was opened are not read yet. */
+  /** Whether entries that the topic had when the reader was opened are not read yet, or cannot be. */
   get isBehind(): boolean {
-    return this.ends.size > 0
+    return this.ends.size > 0 || this.failure !== undefined
   }
 
   /**
    * Events that were there, or came within a second; mostly several, and none where there are none. Events before
-   * damage are given first; every later call throws the same.
+   * damage, or a move, are given first; every later call throws the same.
    */
   async poll(): Promise<Event[]> {
     const given: Event[] = []
@@ -224,6 +245,7 @@ export class Reader implements AsyncIterable<Event> {
       for (const event of log.take(offset, record.value)) {
         this.checkpoints.set(event.record.shard, checkpointOf(event))
         if (this.wants(event)) given.push(event)
+        if (this.options.position !== undefined) this.endAtMove(event)
       }
     }
     const next = batch.firstOffset + BigInt(batch.lastOffsetDelta) + 1n
@@ -233,8 +255,24 @@ export class Reader implements AsyncIterable<Event> {
 
   private wants({ record }: Event): boolean {
     const { tenant, types } = this.options
+    if (record.lsn <= this.behind) return false
     if (tenant && record.tenant !== tenant) return false
     return !types?.length || types.some((prefix) => record.type.startsWith(prefix))
+  }
+
+  /** Ends the reading from a position: the tenant is in another shard. It may have come back before the position. */
+  private endAtMove({ record }: Event): void {
+    const tenant = this.options.tenant ?? ''
+    if (record.tenant === tenant && record.type === 'trv.tenant.departed') this.departed = record
+    if (record.tenant === tenant && record.type === 'trv.tenant.arrived') this.departed = undefined
+    const left = this.departed
+    if (left === undefined || record.lsn < this.behind) return
+    const { to } = JSON.parse(publishedSchemas().jsonOf(left.type, left.payload))
+    throw new TenantMoved(
+      `tenant '${tenant}' was moved from shard ${left.shard} to shard ${to} by the event at position ` +
+        `${positionOf(tenant, left.shard, left.lsn)}; reading from a position (--from) reads shard ${left.shard} alone; ` +
+        'use checkpoints (--checkpoint FILE), which follow moves'
+    )
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,15 @@
 /** The reader of a topic, over a client that gives what the test says. The real one is used in tests/kafka. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 
-import { type Checkpoint, DamagedLog, loadCheckpoints, Reader, type ReaderOptions, saveCheckpoints } from '../src/index.js'
+import {
+  type Checkpoint, DamagedLog, loadCheckpoints, positionOf, Reader, type ReaderOptions, saveCheckpoints, TenantMoved
+} from '../src/index.js'
 import { type Client, type FetchResponse, type RecordsBatch } from '../src/reader.js'
 import { logNamed } from './vectors.js'
 
@@ -125,6 +129,66 @@ test('a checkpoint outside of the partition is damage', async () => {
     const checkpoints = new Map<number, Checkpoint>([[SHARD, { shard: SHARD, offset, lsn: 1n, hash: '' }]])
     await assert.rejects(Reader.open({ ...OPTIONS, checkpoints }, client), /partition 5 has offsets 0 to 10/)
     assert.equal(client.closed, true)
+  }
+})
+
+/** Lsn 3 is the first departure, 5 the arrival, 7 the second departure. */
+const movedLog = () => logNamed('a tenant leaves the shard, comes back and leaves again').entries
+
+test('a position is read from until the tenant leaves its shard', async () => {
+  for (const [behind, given, by, last, types] of [
+    [1n, [2n, 3n], 3n, 8], [2n, [3n], 3n, 8], [3n, [], 3n, 8], [4n, [], 3n, 8], [5n, [6n, 7n], 7n, 8], [6n, [7n], 7n, 8],
+    [7n, [], 7n, 8], [8n, [], 7n, 8], [1n, [2n], 3n, 8, ['trv.ex']], [1n, [2n, 3n], 3n, 3], [3n, [], 3n, 3]
+  ] as [bigint, bigint[], bigint, number, string[]?][]) {
+    const options = { ...OPTIONS, tenant: 'acme', position: positionOf('acme', SHARD, behind), types: types ?? [] }
+    const reader = await Reader.open(options, new FakeClient(movedLog().slice(0, 1 + last)))
+    const lsns: bigint[] = []
+    const read = async () => {
+      for (let round = 0; round < 100 && reader.isBehind; round++) {
+        lsns.push(...(await reader.poll()).map((event) => event.record.lsn))
+      }
+    }
+    const parts = ["tenant 'acme' was moved from shard 5 to shard 101", positionOf('acme', SHARD, by), '--checkpoint']
+    const isMove = (error: unknown) =>
+      error instanceof TenantMoved && parts.every((part) => error.message.includes(part))
+    await assert.rejects(read(), isMove, `behind ${behind}`)
+    assert.deepEqual(lsns, given, `behind ${behind}`)
+    await assert.rejects(reader.poll(), isMove)
+  }
+})
+
+test('moves before the position and of other tenants do not end the reading', async () => {
+  for (const [tenant, behind, count, given] of [
+    ['acme', 5n, 7, [6n]], ['acme', 1n, 3, [2n]], ['beta', 1n, 9, []]
+  ] as [string, bigint, number, bigint[]][]) {
+    const options = { ...OPTIONS, tenant, position: positionOf(tenant, SHARD, behind) }
+    assert.deepEqual(await toEnd(await Reader.open(options, new FakeClient(movedLog().slice(0, count)))), given)
+  }
+  const all = await Reader.open({ ...OPTIONS, tenant: 'acme' }, new FakeClient(movedLog()))
+  assert.deepEqual(await toEnd(all), [1n, 2n, 3n, 4n, 5n, 6n, 7n, 8n])
+})
+
+test('a position goes without partitions and checkpoints and is of the tenant', async () => {
+  const good = { ...OPTIONS, tenant: 'acme', position: positionOf('acme', SHARD, 1n) }
+  const checkpoints = new Map<number, Checkpoint>([[SHARD, { shard: SHARD, offset: 2n, lsn: 1n, hash: '' }]])
+  for (const other of [{ partitions: [SHARD] }, { checkpoints }]) {
+    await assert.rejects(Reader.open({ ...good, ...other }, new FakeClient([])), /leave partitions and checkpoints out/)
+  }
+  const other = Reader.open({ ...good, tenant: 'beta' }, new FakeClient([]))
+  await assert.rejects(other, /is not a position in the events of tenant 'beta'/)
+})
+
+test('--from needs its tenant and goes without a checkpoint', () => {
+  const command = fileURLToPath(new URL('../src/main.js', import.meta.url))
+  const position = positionOf('acme', SHARD, 1n)
+  for (const [args, said] of [
+    [['--from', '0'], /needs --tenant/], [['--from', position], /needs --tenant/],
+    [['--from', '', '--tenant', 'acme'], /is not a position/],
+    [['--from', position, '--tenant', 'acme', '--checkpoint', 'f'], /exclude each other/]
+  ] as [string[], RegExp][]) {
+    const ended = spawnSync(process.execPath, [command, '--brokers', '127.0.0.1:1', '--topic', 't', ...args])
+    assert.equal(ended.status, 2, args.join(' '))
+    assert.match(ended.stderr.toString(), said)
   }
 })
 

@@ -21,7 +21,6 @@ type options struct {
 	events.Options
 	checkpoint string
 	untilEnd   bool
-	behind     uint64 // lsn; only events behind it
 }
 
 type usageError struct{ error }
@@ -39,7 +38,12 @@ func parse(arguments []string) (options, error) {
 		parsed.Types = append(parsed.Types, prefix)
 		return nil
 	})
-	from := flags.String("from", "", "only events behind this `position` of an event; needs --tenant; 0 is the beginning")
+	var from *string
+	flags.Func("from", "only events behind this `position` of an event, of its shard alone; needs --tenant; not with "+
+		"--checkpoint; 0 is the beginning, of all shards", func(position string) error {
+		from = &position
+		return nil
+	})
 	flags.StringVar(&parsed.checkpoint, "checkpoint", "", "goes on where the `file` says, and keeps it up to date")
 	flags.BoolVar(&parsed.untilEnd, "until-end", false, "ends after what the topic has now; default: follows it")
 	if err := flags.Parse(arguments); err != nil {
@@ -52,17 +56,21 @@ func parse(arguments []string) (options, error) {
 		return parsed, usageError{errors.New("--brokers and --topic are needed")}
 	}
 	parsed.Brokers = strings.Split(*brokers, ",")
-	if *from != "" && *from != "0" {
-		if parsed.Tenant == "" {
-			return parsed, usageError{errors.New("--from needs --tenant")}
-		}
-		shard, lsn, err := events.ParsePosition(*from, parsed.Tenant)
-		if err != nil {
-			return parsed, usageError{fmt.Errorf("--from: %w", err)}
-		}
-		// A tenant's events are in one shard, which its positions name.
-		parsed.Partitions, parsed.behind = []int32{int32(shard)}, lsn
+	switch {
+	case from == nil:
+		return parsed, nil
+	case parsed.Tenant == "":
+		return parsed, usageError{errors.New("--from needs --tenant")}
+	case *from == "0":
+		return parsed, nil
+	case parsed.checkpoint != "":
+		return parsed, usageError{errors.New("--from and --checkpoint exclude each other; --checkpoint follows a tenant that " +
+			"is moved")}
 	}
+	if _, _, err := events.ParsePosition(*from, parsed.Tenant); err != nil {
+		return parsed, usageError{fmt.Errorf("--from: %w", err)}
+	}
+	parsed.Position = *from
 	return parsed, nil
 }
 
@@ -88,9 +96,6 @@ func print(ctx context.Context, wanted options) error {
 			return err
 		}
 		for _, event := range given {
-			if event.Record.LSN <= wanted.behind {
-				continue
-			}
 			shown, err := event.Record.CloudEvent()
 			if err != nil {
 				return err
@@ -112,7 +117,22 @@ func print(ctx context.Context, wanted options) error {
 	return nil
 }
 
-// Exit codes: 0 the end or an interrupt, 1 Kafka or a file failed, 2 wrong usage, 3 the log is damaged.
+// exitCode is 0 for the end or an interrupt, 1 where Kafka or a file failed, 2 for wrong usage or where the tenant left the
+// shard of --from, 3 where the log is damaged.
+func exitCode(err error) int {
+	var usage usageError
+	var moved *events.TenantMovedError
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp) || errors.Is(err, context.Canceled) || errors.Is(err, syscall.EPIPE):
+		return 0
+	case errors.As(err, &usage) || errors.As(err, &moved):
+		return 2
+	case events.IsDamaged(err):
+		return 3
+	}
+	return 1
+}
+
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	wanted, err := parse(os.Args[1:])
@@ -120,17 +140,9 @@ func main() {
 		err = print(ctx, wanted)
 	}
 	stop()
-	var usage usageError
-	switch {
-	case err == nil || errors.Is(err, flag.ErrHelp) || errors.Is(err, context.Canceled) || errors.Is(err, syscall.EPIPE):
-		return
-	case errors.As(err, &usage):
+	code := exitCode(err)
+	if code != 0 {
 		fmt.Fprintf(os.Stderr, "travertine-events: %s\n", err)
-		os.Exit(2)
 	}
-	fmt.Fprintf(os.Stderr, "travertine-events: %s\n", err)
-	if events.IsDamaged(err) {
-		os.Exit(3)
-	}
-	os.Exit(1)
+	os.Exit(code)
 }
