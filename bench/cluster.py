@@ -7,7 +7,6 @@ import time
 import urllib.error
 import urllib.request
 
-SESSION_MS = 1000
 WORKFLOW = """document: {dsl: '1.0.3', namespace: bench, name: one, version: '1.0.0'}
 do:
   - greet: {set: {text: Hello}}
@@ -33,7 +32,7 @@ class Node:
             settings += (
                 f'[node]\nname = "{name}"\naddress = "127.0.0.1:0"\nshared_folder = "{folder}/shared"\n'
                 f'cluster_key_file = "{folder}/cluster.key"\n[kafka]\nbrokers = "{brokers}"\n'
-                f'topic = "{topic}"\nsession_ms = {SESSION_MS}\n')
+                f'topic = "{topic}"\n')
         (self.folder / "travd.toml").write_text(settings)
         self.token = None
         self.start()

@@ -296,6 +296,17 @@ void read_all(log::EventLog& log, record::Lsn last, record::ChainVerifier* chain
   }
 }
 
+/// Takes a new projection to the end of the log.
+void catch_up(const Options& options, log::EventLog& log, std::vector<projection::Projector*> projectors,
+              record::Lsn last, Turns& turns) {
+  const ScratchFolder folder("log_bench_replay", options.parent);
+  projection::ProjectionOptions where;
+  where.folder = folder.path();
+  const auto projection = must(projection::Projection::open(where, replay_shard, std::move(projectors)));
+  turns.take(last.value(), [&] { must(projection->catch_up(log)); });
+  if (projection->applied().lsn != last) give_up("the projection is not at the end of the log");
+}
+
 void measure_kafka_replay(const Options& options, const kafka::Settings& settings) {
   kafka::KafkaEventLog log(settings);
   log::LogWriter writer = claimed(log, replay_shard);
@@ -305,6 +316,7 @@ void measure_kafka_replay(const Options& options, const kafka::Settings& setting
   Turns of_bare(options.data);
   Turns of_log(options.data);
   Turns verified;
+  Turns replayed;
   Turns projected;
   for (std::size_t round = 0; round < scaled(options.scale, 5); ++round) {
     take_turns(round, {[&] {
@@ -317,13 +329,10 @@ void measure_kafka_replay(const Options& options, const kafka::Settings& setting
                          record::ChainVerifier chain(replay_shard);
                          verified.take(last.value(), [&] { read_all(log, last, &chain); });
                        },
+                       [&] { catch_up(options, log, {}, last, replayed); },
                        [&] {
-                         const ScratchFolder folder("log_bench_replay", options.parent);
-                         projection::ProjectionOptions where;
-                         where.folder = folder.path();
                          projection::ExampleProjector projector;
-                         const auto projection = must(projection::Projection::open(where, replay_shard, {&projector}));
-                         projected.take(last.value(), [&] { must(projection->catch_up(log)); });
+                         catch_up(options, log, {&projector}, last, projected);
                        }});
   }
   const auto report_rate = [&](const std::string& name, const Turns& turns, std::optional<Floor> floor) {
@@ -337,6 +346,7 @@ void measure_kafka_replay(const Options& options, const kafka::Settings& setting
   };
   report_rate("kafka_read", of_log, at_least(500'000));
   report_rate("kafka_read_and_verify", verified, std::nullopt);
+  report_rate("kafka_replay_verified", replayed, at_least(500'000));
   report_rate("kafka_replay_example", projected, std::nullopt);
 }
 
