@@ -61,11 +61,12 @@ class FolderWorld final : public BlobStoreWorld {
 
  private:
   void open() {
-    auto opened = FolderBlobStore::open(blobs(), bytes_max, random_);
+    auto opened = FolderBlobStore::open(blobs(), {.bytes_max = bytes_max}, clock_, random_);
     ASSERT_TRUE(opened.has_value()) << opened.error().message();
     store_ = std::move(*opened);
   }
 
+  base::SystemClock clock_;
   base::SystemRandom random_;
   fs::path folder_ = new_folder();
   std::unique_ptr<FolderBlobStore> store_;
@@ -87,7 +88,11 @@ TEST(FolderBlobStoreTest, a_blob_is_a_read_only_file_of_its_owner_under_its_dige
   EXPECT_EQ(about.st_mode & 07777, 0700U);
 }
 
-TEST(FolderBlobStoreTest, what_an_unfinished_put_left_goes_at_the_next_start_and_is_never_listed) {
+void make_older(const fs::path& path, std::chrono::hours by) {
+  fs::last_write_time(path, fs::last_write_time(path) - by);
+}
+
+TEST(FolderBlobStoreTest, what_an_unfinished_put_left_goes_a_day_later_and_is_never_listed) {
   FolderWorld world;
   const auto digest = world.store().put(base::as_bytes("whole"));
   ASSERT_TRUE(digest);
@@ -96,6 +101,9 @@ TEST(FolderBlobStoreTest, what_an_unfinished_put_left_goes_at_the_next_start_and
   std::ofstream(world.blobs() / "00-not-a-folder") << "foreign";
   std::ofstream(world.path_of(*digest).parent_path() / "foreign") << "foreign";
   EXPECT_EQ(world.store().list(std::nullopt, 10).value(), std::vector{*digest});
+  ASSERT_TRUE(world.reopen());
+  EXPECT_TRUE(fs::exists(half)) << "another process that shares the folder is writing it";
+  make_older(half, std::chrono::hours(25));
   ASSERT_TRUE(world.reopen());
   EXPECT_FALSE(fs::exists(half));
   EXPECT_EQ(world.store().list(std::nullopt, 10).value(), std::vector{*digest});
@@ -135,31 +143,96 @@ TEST(FolderBlobStoreTest, a_put_for_which_there_is_no_room_writes_nothing_and_wh
     if (bytes <= 4) return {};
     return base::fail(base::ErrorCode::unavailable, fmt::format("no room for {} bytes", bytes));
   };
-  const auto store = FolderBlobStore::open(world.blobs(), BlobStoreWorld::bytes_max, random, has_room).value();
+  const base::SystemClock clock;
+  const auto store = FolderBlobStore::open(
+                         world.blobs(), {.bytes_max = BlobStoreWorld::bytes_max, .has_room = has_room}, clock, random)
+                         .value();
   EXPECT_EQ(store->put(base::as_bytes("stored")).value(), stored);
   EXPECT_EQ(store->put(base::as_bytes("large")).error().message(), "no room for 5 bytes");
   EXPECT_EQ(store->list(std::nullopt, 10).value(), std::vector{stored});
   EXPECT_TRUE(store->put(base::as_bytes("tiny")));
 }
 
-TEST(FolderBlobStoreTest, what_is_left_over_is_what_nobody_names_and_nobody_put_since_the_start) {
-  FolderWorld world;
-  const auto put = [](BlobStore& store, std::string_view text) { return store.put(base::as_bytes(text)).value(); };
-  const base::Digest named = put(world.store(), "named");
-  const base::Digest left = put(world.store(), "left");
-  const base::Digest left_and_put_again = put(world.store(), "left and put again");
-  base::SystemRandom random;
-  const auto store = FolderBlobStore::open(world.blobs(), BlobStoreWorld::bytes_max, random).value();
-  put(*store, "left and put again");
-  const base::Digest fresh = put(*store, "fresh");
-  const base::Status refused = store->remove_left_over([](const base::Digest&) -> base::Result<bool> {
-    return base::fail(base::ErrorCode::internal, "the state cannot be read");
+class SharedFolderTest : public testing::Test {
+ protected:
+  std::unique_ptr<FolderBlobStore> open() {
+    return FolderBlobStore::open(world_.blobs(),
+                                 {.bytes_max = BlobStoreWorld::bytes_max, .stays_for = std::chrono::hours(24)}, clock_,
+                                 random_)
+        .value();
+  }
+  static base::Digest put(BlobStore& store, std::string_view text) { return store.put(base::as_bytes(text)).value(); }
+
+  FolderWorld world_;
+  base::SystemClock clock_;
+  base::SystemRandom random_;
+};
+
+TEST_F(SharedFolderTest, what_was_put_less_than_a_day_ago_is_not_removed) {
+  const auto store = open();
+  const base::Digest old = put(*store, "old");
+  const base::Digest young = put(*store, "young");
+  make_older(world_.path_of(old), std::chrono::hours(25));
+  make_older(world_.path_of(young), std::chrono::hours(23));
+  for (const base::Digest& one : {old, young, base::sha256(base::as_bytes("never put"))}) {
+    EXPECT_TRUE(store->remove(one));
+  }
+  EXPECT_EQ(store->get(old).error().code(), base::ErrorCode::not_found);
+  EXPECT_EQ(store->list(std::nullopt, 10).value(), std::vector{young});
+  EXPECT_TRUE(fs::is_empty(world_.blobs() / ".unfinished"));
+}
+
+TEST_F(SharedFolderTest, what_another_process_put_again_is_as_young_as_that) {
+  const auto store = open();
+  const base::Digest digest = put(*store, "put twice");
+  make_older(world_.path_of(digest), std::chrono::hours(1000));
+  put(*open(), "put twice");
+  EXPECT_TRUE(store->remove(digest));
+  EXPECT_EQ(base::as_text(store->get(digest).value()), "put twice");
+}
+
+TEST_F(SharedFolderTest, a_removal_that_was_cut_off_is_finished_or_undone_by_any_process) {
+  const auto aside = [&](const base::Digest& digest) { return world_.blobs() / ".unfinished" / base::to_hex(digest); };
+  const auto first = open();
+  const base::Digest old = put(*first, "old");
+  const base::Digest young = put(*first, "put again just before it was renamed");
+  const base::Digest written = put(*first, "written again since");
+  for (const base::Digest& one : {old, young, written}) fs::rename(world_.path_of(one), aside(one));
+  put(*first, "written again since");
+  std::ofstream(aside(written)) << "written again since";
+  make_older(aside(old), std::chrono::hours(25));
+  const auto store = open();
+  EXPECT_TRUE(fs::is_empty(world_.blobs() / ".unfinished"));
+  EXPECT_EQ(store->get(old).error().code(), base::ErrorCode::not_found);
+  EXPECT_EQ(base::as_text(store->get(young).value()), "put again just before it was renamed");
+  EXPECT_EQ(base::as_text(store->get(written).value()), "written again since");
+}
+
+TEST_F(SharedFolderTest, what_one_process_puts_while_another_removes_it_is_there_for_all) {
+  std::atomic<bool> is_over = false;
+  std::atomic<int> wrong = 0;
+  const base::Digest digest = base::sha256(base::as_bytes("contested"));
+  std::thread remover([&] {
+    const auto store = open();
+    while (!is_over) {
+      if (!store->remove(digest)) ++wrong;
+    }
   });
-  EXPECT_EQ(refused.error().code(), base::ErrorCode::internal);
-  EXPECT_TRUE(store->get(left)) << "it is not known whether it is named";
-  ASSERT_TRUE(store->remove_left_over([&](const base::Digest& one) { return base::Result<bool>(one == named); }));
-  EXPECT_EQ(store->get(left).error().code(), base::ErrorCode::not_found);
-  for (const base::Digest& stays : {named, left_and_put_again, fresh}) EXPECT_TRUE(store->get(stays));
+  const auto store = open();
+  for (int turn = 0; turn < 500; ++turn) {
+    // Old, and about to be removed, when it is put.
+    std::error_code ignored;
+    const auto time = fs::last_write_time(world_.path_of(digest), ignored);
+    if (!ignored) fs::last_write_time(world_.path_of(digest), time - std::chrono::hours(25), ignored);
+    if (!store->put(base::as_bytes("contested"))) ++wrong;
+    // A removal that had begun before puts it back.
+    bool is_there = false;
+    for (int looks = 0; !is_there && looks < 1000; ++looks) is_there = store->get(digest).has_value();
+    if (!is_there) ++wrong;
+  }
+  is_over = true;
+  remover.join();
+  EXPECT_EQ(wrong, 0);
 }
 
 TEST(InMemoryBlobStoreTest, a_fault_fails_one_call_and_changes_nothing) {

@@ -1,5 +1,6 @@
 #include "events/blob/folder_blob_store.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
+#include "sdk/base/file_age.hpp"
 
 namespace trv::blob {
 namespace {
@@ -23,7 +25,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* unfinished_name = ".unfinished";
 constexpr std::size_t prefix_digits = 2;
-constexpr std::size_t page = 500;
 
 base::Error disk_error(std::string_view doing, const fs::path& path, const std::error_code& error) {
   return {ErrorCode::unavailable, fmt::format("cannot {} '{}': {}", doing, path.string(), error.message())};
@@ -46,37 +47,56 @@ base::Status make_folder(const fs::path& folder) {
   return base::fail(disk_error("make folder", folder, {errno, std::generic_category()}));
 }
 
-std::optional<Digest> digest_of(std::string_view prefix, std::string_view rest) {
-  const std::string name = std::string(prefix).append(rest);
+std::optional<Digest> digest_of(std::string_view name) {
   const std::optional<base::Bytes> bytes = base::from_hex(name);
   Digest digest{};
-  if (prefix.size() != prefix_digits || !bytes || bytes->size() != digest.size() || base::to_hex(*bytes) != name)
-    return std::nullopt;
+  if (!bytes || bytes->size() != digest.size() || base::to_hex(*bytes) != name) return std::nullopt;
   std::ranges::copy(*bytes, digest.begin());
   return digest;
 }
 
+// What is not there needs none of the three.
+base::Status done(int result, std::string_view doing, const fs::path& path) {
+  if (result == 0 || errno == ENOENT) return {};
+  return base::fail(disk_error(doing, path, {errno, std::generic_category()}));
+}
+
+base::Status move_file(const fs::path& from, const fs::path& to) {
+  return done(::rename(from.c_str(), to.c_str()), "rename", from);
+}
+
+base::Status remove_file(const fs::path& path) {
+  return done(::unlink(path.c_str()), "remove", path);
+}
+
+// What is at `to` by now is younger, and stays.
+base::Status put_back(const fs::path& from, const fs::path& to) {
+  if (::link(from.c_str(), to.c_str()) != 0 && errno != EEXIST) return done(-1, "rename", from);
+  return remove_file(from);
+}
+
 }  // namespace
 
-base::Result<std::unique_ptr<FolderBlobStore>> FolderBlobStore::open(const fs::path& folder, std::size_t bytes_max,
-                                                                     base::Random& random, HasRoom has_room) {
-  TRV_EXPECTS(bytes_max > 0);
+base::Result<std::unique_ptr<FolderBlobStore>> FolderBlobStore::open(const fs::path& folder, FolderBlobs blobs,
+                                                                     const base::Clock& clock, base::Random& random) {
+  TRV_EXPECTS(blobs.bytes_max > 0 && blobs.stays_for >= base::Duration(0));
   std::error_code error;
   const fs::path whole = fs::absolute(folder, error).lexically_normal();
   if (!error) fs::create_directories(whole.parent_path(), error);
   if (error) return base::fail(disk_error("make folder", folder, error));
   TRV_TRY(make_folder(whole));
-  fs::remove_all(whole / unfinished_name, error);
-  if (error) return base::fail(disk_error("remove", whole / unfinished_name, error));
   TRV_TRY(make_folder(whole / unfinished_name));
-  return std::unique_ptr<FolderBlobStore>(new FolderBlobStore(whole, bytes_max, random, std::move(has_room)));
+  std::unique_ptr<FolderBlobStore> store(new FolderBlobStore(whole, std::move(blobs), clock, random));
+  TRV_TRY(store->remove_unfinished());
+  return store;
 }
 
-FolderBlobStore::FolderBlobStore(fs::path folder, std::size_t bytes_max, base::Random& random, HasRoom has_room)
-    : folder_(std::move(folder)), bytes_max_(bytes_max), random_(random), has_room_(std::move(has_room)) {}
+FolderBlobStore::FolderBlobStore(fs::path folder, FolderBlobs blobs, const base::Clock& clock, base::Random& random)
+    : folder_(std::move(folder)), blobs_(std::move(blobs)), clock_(clock), random_(random) {}
 
 base::Error FolderBlobStore::too_large(std::uint64_t bytes) const {
-  return {ErrorCode::too_large, fmt::format("a blob of {} bytes was given, at most {} are taken", bytes, bytes_max_)};
+  return {ErrorCode::too_large,
+          fmt::format("a blob of {} bytes was given, at most {} are taken", bytes, blobs_.bytes_max)};
 }
 
 fs::path FolderBlobStore::path_of(const Digest& digest) const {
@@ -85,19 +105,22 @@ fs::path FolderBlobStore::path_of(const Digest& digest) const {
 }
 
 base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
-  if (bytes.size() > bytes_max_) return base::fail(too_large(bytes.size()));
+  if (bytes.size() > blobs_.bytes_max) return base::fail(too_large(bytes.size()));
   const Digest digest = base::sha256(bytes);
   const std::shared_lock lock(removal_);
-  if (const std::scoped_lock noted(put_mutex_); put_) put_->insert(digest);
-  const base::Result<base::Bytes> stored = get(digest);
-  if (stored) {
-    // An earlier process may have ended between the rename and the sync of the folder.
-    TRV_TRY(base::sync_folder(path_of(digest).parent_path()));
-    return digest;
-  }
-  if (stored.error().code() == ErrorCode::unavailable) return base::fail(stored.error());
-  if (has_room_) TRV_TRY(has_room_(bytes.size()));
   const fs::path path = path_of(digest);
+  const base::Result<base::Bytes> stored = get(digest);
+  if (!stored && stored.error().code() == ErrorCode::unavailable) return base::fail(stored.error());
+  if (stored) {
+    // From now on it is as young as one that is written now, unless another process has removed it meanwhile.
+    const int touched = ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
+    const int number = touched == 0 ? 0 : errno;
+    // An earlier process may have ended between the rename and the sync of the folder.
+    if (number == 0) TRV_TRY(base::sync_folder(path.parent_path()));
+    if (number == 0) return digest;
+    if (number != ENOENT) return base::fail(disk_error("touch", path, {number, std::generic_category()}));
+  }
+  if (blobs_.has_room) TRV_TRY(blobs_.has_room(bytes.size()));
   TRV_TRY(make_folder(path.parent_path()));
   std::array<std::uint8_t, 16> unique{};
   random_.fill(unique);
@@ -110,23 +133,54 @@ base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
 
 base::Result<base::Bytes> FolderBlobStore::get(const Digest& digest) {
   const fs::path path = path_of(digest);
-  base::Result<base::Bytes> bytes = base::read_file(path, bytes_max_);
+  base::Result<base::Bytes> bytes = base::read_file(path, blobs_.bytes_max);
   if (!bytes && bytes.error().code() == ErrorCode::not_found) return base::fail(not_stored(digest));
   const bool is_too_large = !bytes && bytes.error().code() == ErrorCode::too_large;
   if (is_too_large || (bytes && base::sha256(*bytes) != digest)) return base::fail(damaged(path));
   return bytes;
 }
 
-base::Status FolderBlobStore::remove(const Digest& digest) {
-  const std::unique_lock lock(removal_);
-  return unlink(digest);
+fs::path FolderBlobStore::aside(const Digest& digest) const {
+  return folder_ / unfinished_name / base::to_hex(digest);
 }
 
-base::Status FolderBlobStore::unlink(const Digest& digest) {
+base::Result<bool> FolderBlobStore::may_go(const fs::path& path) const {
+  if (blobs_.stays_for == base::Duration(0)) return true;
+  return base::is_older(path, clock_.now(), blobs_.stays_for);
+}
+
+// Renamed first, and looked at again: from then on a put of another process does not find it, and the age says whether
+// one had found it before.
+base::Status FolderBlobStore::remove(const Digest& digest) {
+  const std::unique_lock lock(removal_);
   const fs::path path = path_of(digest);
-  if (::unlink(path.c_str()) == 0) return base::sync_folder(path.parent_path());
-  if (errno == ENOENT) return {};
-  return base::fail(disk_error("remove", path, {errno, std::generic_category()}));
+  TRV_TRY_ASSIGN(const bool is_old, is_older(path, clock_.now(), blobs_.stays_for));
+  if (!is_old) return {};
+  TRV_TRY(move_file(path, aside(digest)));
+  return finish_removal(digest);
+}
+
+base::Status FolderBlobStore::finish_removal(const Digest& digest) {
+  const fs::path renamed = aside(digest);
+  TRV_TRY_ASSIGN(const bool goes, may_go(renamed));
+  const fs::path path = path_of(digest);
+  TRV_TRY(goes ? remove_file(renamed) : put_back(renamed, path));
+  return base::sync_folder(path.parent_path());
+}
+
+base::Status FolderBlobStore::remove_unfinished() {
+  std::error_code error;
+  fs::directory_iterator files(folder_ / unfinished_name, error);
+  for (; !error && files != fs::directory_iterator(); files.increment(error)) {
+    if (const auto removed = digest_of(files->path().filename().string())) {
+      TRV_TRY(finish_removal(*removed));
+      continue;
+    }
+    TRV_TRY_ASSIGN(const bool is_old, base::is_older(files->path(), clock_.now()));
+    if (is_old) TRV_TRY(remove_file(files->path()));
+  }
+  if (error) return base::fail(disk_error("read folder", folder_ / unfinished_name, error));
+  return {};
 }
 
 base::Result<std::vector<Digest>> FolderBlobStore::list(const std::optional<Digest>& after, std::size_t count) {
@@ -139,7 +193,7 @@ base::Result<std::vector<Digest>> FolderBlobStore::list(const std::optional<Dige
     if (error == std::errc::no_such_file_or_directory) continue;
     const auto end = static_cast<std::ptrdiff_t>(found.size());
     for (; !error && files != fs::directory_iterator(); files.increment(error)) {
-      const std::optional<Digest> digest = digest_of(name, files->path().filename().string());
+      const std::optional<Digest> digest = digest_of(name + files->path().filename().string());
       if (digest && (!after || *digest > *after)) found.push_back(*digest);
     }
     if (error) return base::fail(disk_error("read folder", folder_ / name, error));
@@ -148,25 +202,6 @@ base::Result<std::vector<Digest>> FolderBlobStore::list(const std::optional<Dige
   if (found.size() > count) found.resize(count);
   TRV_ENSURES(std::ranges::is_sorted(found));
   return found;
-}
-
-base::Status FolderBlobStore::remove_left_over(const std::function<base::Result<bool>(const Digest&)>& is_named) {
-  std::optional<Digest> after;
-  for (bool more = true; more;) {
-    TRV_TRY_ASSIGN(const std::vector<Digest> some, list(after, page));
-    for (const Digest& digest : some) {
-      TRV_TRY_ASSIGN(const bool stays, is_named(digest));
-      if (stays) continue;
-      const std::unique_lock lock(removal_);
-      TRV_ASSERT(put_.has_value());
-      if (!put_->contains(digest)) TRV_TRY(unlink(digest));
-    }
-    more = some.size() == page;
-    if (more) after = some.back();
-  }
-  const std::scoped_lock noted(put_mutex_);
-  put_.reset();
-  return {};
 }
 
 }  // namespace trv::blob

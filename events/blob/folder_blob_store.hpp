@@ -1,56 +1,59 @@
 #pragma once
-// A blob store in a folder of the local disk (docs/formats/blobs.md). The folder belongs to one process. Any thread.
+// A blob store in a folder (docs/formats/blobs.md), which several processes of one user may share. Any thread.
 
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
-#include <set>
 #include <shared_mutex>
 
 #include "events/blob/blob_store.hpp"
+#include "sdk/base/clock.hpp"
 #include "sdk/base/random.hpp"
 
 namespace trv::blob {
 
+struct FolderBlobs {
+  std::size_t bytes_max;
+  /// remove() leaves alone what was put less than this time ago: another process that put the same bytes may be about
+  /// to name them. 0: the folder belongs to one process, which knows what it is about to name.
+  base::Duration stays_for{0};
+  /// Whether there is room for so many bytes more. Any thread. May be empty; it is asked before a blob is written, and
+  /// its error is put's.
+  std::function<base::Status(std::uint64_t bytes)> has_room = {};
+};
+
 class FolderBlobStore final : public BlobStore {
  public:
-  /// Whether there is room for so many bytes more. Any thread.
-  using HasRoom = std::function<base::Status(std::uint64_t bytes)>;
-
-  /// Makes the folder where it is missing and removes what unfinished puts left. `random` outlives the store and may be
-  /// used on any thread. `has_room` may be empty; it is asked before a blob is written, and its error is put's.
-  /// Error: unavailable.
+  /// Makes the folder where it is missing and removes what unfinished puts left a day ago. `clock` and `random` outlive
+  /// the store and may be used on any thread. Error: unavailable.
   [[nodiscard]] static base::Result<std::unique_ptr<FolderBlobStore>> open(const std::filesystem::path& folder,
-                                                                           std::size_t bytes_max, base::Random& random,
-                                                                           HasRoom has_room = {});
+                                                                           FolderBlobs blobs, const base::Clock& clock,
+                                                                           base::Random& random);
 
   [[nodiscard]] base::Result<base::Digest> put(base::BytesView bytes) override;
   [[nodiscard]] base::Result<base::Bytes> get(const base::Digest& digest) override;
   [[nodiscard]] base::Status remove(const base::Digest& digest) override;
   [[nodiscard]] base::Result<std::vector<base::Digest>> list(const std::optional<base::Digest>& after,
                                                              std::size_t count) override;
-  [[nodiscard]] std::size_t bytes_max() const noexcept override { return bytes_max_; }
+  [[nodiscard]] std::size_t bytes_max() const noexcept override { return blobs_.bytes_max; }
 
-  /// Removes what an earlier process left: what `is_named` does not know. What was put since open() stays, because its
-  /// record may not be written yet; so others may put meanwhile. Once in the life of a store. Errors: unavailable; what
-  /// `is_named` reports.
-  [[nodiscard]] base::Status remove_left_over(const std::function<base::Result<bool>(const base::Digest&)>& is_named);
+  /// Removes what unfinished puts left a day ago. Error: unavailable.
+  [[nodiscard]] base::Status remove_unfinished();
 
  private:
-  FolderBlobStore(std::filesystem::path folder, std::size_t bytes_max, base::Random& random, HasRoom has_room);
+  FolderBlobStore(std::filesystem::path folder, FolderBlobs blobs, const base::Clock& clock, base::Random& random);
   [[nodiscard]] base::Error too_large(std::uint64_t bytes) const;
   [[nodiscard]] std::filesystem::path path_of(const base::Digest& digest) const;
-  [[nodiscard]] base::Status unlink(const base::Digest& digest);
+  [[nodiscard]] std::filesystem::path aside(const base::Digest& digest) const;
+  [[nodiscard]] base::Result<bool> may_go(const std::filesystem::path& path) const;
+  /// Removes a blob that was renamed to aside(), or puts it back where somebody has put it meanwhile.
+  [[nodiscard]] base::Status finish_removal(const base::Digest& digest);
 
   const std::filesystem::path folder_;
-  const std::size_t bytes_max_;
+  const FolderBlobs blobs_;
+  const base::Clock& clock_;
   base::Random& random_;
-  const HasRoom has_room_;
   std::shared_mutex removal_;  ///< shared by put, so that what put has found stored is not removed before it returns
-  std::mutex put_mutex_;
-  std::optional<std::set<base::Digest>> put_{std::in_place};  ///< since open(), until remove_left_over()
 };
 
 }  // namespace trv::blob

@@ -37,6 +37,7 @@ TEST_F(ConsumerTest, every_record_comes_once_and_goes_on_from_the_checkpoint) {
   EXPECT_EQ(drain(*consumer), 3);
   const Checkpoint checkpoint = consumer->checkpoint();
   EXPECT_EQ(checkpoint.lsn, Lsn(3));
+  EXPECT_EQ(checkpoint.time, record::example_draft(3).time);
   log::LogWriter next(*log_.claim(shard, "other", base::Uuid()));
   append(next, 2);
   EXPECT_EQ(drain(*consumer), 2);
@@ -55,12 +56,24 @@ TEST_F(ConsumerTest, every_record_comes_once_and_goes_on_from_the_checkpoint) {
 TEST_F(ConsumerTest, a_log_that_does_not_continue_the_checkpoint_stops_the_consumer) {
   log::LogWriter writer(*log_.claim(shard, "node", base::Uuid()));
   append(writer, 3);
-  auto consumer =
-      EventConsumer::open(log_, shard, {.lsn = Lsn(1), .epoch = record::Epoch(1), .last_hash = {}, .position = {}});
+  auto consumer = EventConsumer::open(
+      log_, shard, {.lsn = Lsn(1), .epoch = record::Epoch(1), .time = {}, .last_hash = {}, .position = {}});
   for (int i = 0; i < 2; ++i) {
     EXPECT_EQ(consumer->next(base::Duration::zero()).error().code(), base::ErrorCode::corrupt) << "and stays stopped";
   }
   EXPECT_EQ(consumer->checkpoint().lsn, Lsn(1));
+}
+
+TEST_F(ConsumerTest, a_record_of_an_earlier_time_than_the_checkpoint_stops_the_consumer) {
+  log::LogWriter writer(*log_.claim(shard, "node", base::Uuid()));
+  append(writer, 1);
+  auto consumer = EventConsumer::open(log_, shard);
+  EXPECT_EQ(drain(*consumer), 1);
+  Checkpoint checkpoint = consumer->checkpoint();
+  append(writer, 1);
+  checkpoint.time = record::example_draft(3).time;
+  auto resumed = EventConsumer::open(log_, shard, checkpoint);
+  EXPECT_EQ(resumed->next(base::Duration::zero()).error().code(), base::ErrorCode::corrupt);
 }
 
 TEST_F(ConsumerTest, a_record_is_a_cloud_event) {

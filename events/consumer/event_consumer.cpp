@@ -17,9 +17,10 @@ EventConsumer::EventConsumer(std::unique_ptr<log::Reader> reader, record::ChainV
 
 Result<EventConsumer> EventConsumer::open(log::EventLog& log, record::ShardId shard, const Checkpoint& checkpoint) {
   TRV_TRY_ASSIGN(std::unique_ptr<log::Reader> reader, log.read(shard, checkpoint.lsn.next(), checkpoint.position));
-  return EventConsumer(std::move(reader),
-                       record::ChainVerifier(shard, checkpoint.lsn, checkpoint.epoch, checkpoint.last_hash),
-                       checkpoint.position);
+  return EventConsumer(
+      std::move(reader),
+      record::ChainVerifier(shard, checkpoint.lsn, checkpoint.epoch, checkpoint.time, checkpoint.last_hash),
+      checkpoint.position);
 }
 
 Result<EventConsumer> EventConsumer::open_at(log::EventLog& log, record::ShardId shard, record::Lsn from) {
@@ -47,7 +48,11 @@ Result<std::optional<record::RecordView>> EventConsumer::next(base::Duration tim
 }
 
 Checkpoint EventConsumer::checkpoint() const noexcept {
-  return {.lsn = chain_.last(), .epoch = chain_.epoch(), .last_hash = chain_.last_hash(), .position = position_};
+  return {.lsn = chain_.last(),
+          .epoch = chain_.epoch(),
+          .time = chain_.time(),
+          .last_hash = chain_.last_hash(),
+          .position = position_};
 }
 
 }  // namespace trv::consumer

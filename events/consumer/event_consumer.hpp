@@ -1,6 +1,7 @@
 #pragma once
 // Follows a log from outside of its owner: other programs, exports, live views.
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 
@@ -17,8 +18,9 @@ namespace trv::consumer {
 struct Checkpoint {
   record::Lsn lsn;  ///< of the last record taken; 0: none
   record::Epoch epoch;
-  base::Digest last_hash{};      ///< of this record as stored
-  log::EnginePosition position;  ///< of this record; a hint, may be empty
+  base::Timestamp time{INT64_MIN};  ///< of this record; the default is before every other
+  base::Digest last_hash{};         ///< of this record as stored
+  log::EnginePosition position;     ///< of this record; a hint, may be empty
 
   friend bool operator==(const Checkpoint&, const Checkpoint&) = default;
 };

@@ -111,7 +111,7 @@ class ShardCopy {
     if (there.first > Lsn(1) || ours->hash() != theirs->hash()) {
       return holds_other_records(shard_, fmt::format("its record {} is another one", there.last.value()));
     }
-    chain_ = record::ChainVerifier(shard_, there.last, ours->epoch(), ours->hash());
+    chain_ = record::ChainVerifier(shard_, there.last, ours->epoch(), ours->time(), ours->hash());
     return {};
   }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <librdkafka/rdkafka.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "events/kafka/failure.hpp"
+#include "events/kafka/handles.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/frees.hpp"
@@ -23,7 +25,8 @@ using base::fail;
 
 /// From here on SCRAM works with Kafka 4 (the nonce of earlier ones is refused).
 constexpr int scram_version = 0x020601ff;
-constexpr base::Duration answer_within = std::chrono::seconds(2);
+constexpr base::Duration answer_within_min = std::chrono::milliseconds(250);
+constexpr base::Duration answer_within_max = std::chrono::seconds(2);
 constexpr base::Duration ask_again_after = std::chrono::milliseconds(20);
 constexpr std::size_t idle_max = 4;
 constexpr base::Duration end_within = std::chrono::seconds(5);
@@ -101,11 +104,36 @@ void on_error(rd_kafka_t*, int error, const char* reason, void* opaque) {
   callbacks->reason = reason;
 }
 
+/// Not by rd_kafka_query_watermark_offsets(): librdkafka 2.0.2 waits for a leader that is gone for a minute and longer,
+/// whatever it is given as time-out.
+rd_kafka_resp_err_t end_of(rd_kafka_t* client, const std::string& topic, std::int32_t partition, std::int64_t end,
+                           base::Duration patience, std::int64_t& offset) {
+  const Offsets asked(rd_kafka_topic_partition_list_new(1));
+  rd_kafka_topic_partition_list_add(asked.get(), topic.c_str(), partition)->offset = end;
+  const auto error = rd_kafka_offsets_for_times(client, asked.get(), milliseconds(patience));
+  if (error != RD_KAFKA_RESP_ERR_NO_ERROR) return error;
+  offset = asked->elems[0].offset;
+  return asked->elems[0].err;
+}
+
+/// A client asks the leader that it knows, until it hears of another one.
+void look_up_leader(rd_kafka_t* client, const std::string& topic) {
+  const std::unique_ptr<rd_kafka_topic_t, base::Frees<rd_kafka_topic_destroy>> asked(
+      rd_kafka_topic_new(client, topic.c_str(), nullptr));
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto error = rd_kafka_metadata(client, 0, asked.get(), &answer, milliseconds(answer_within_min));
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(answer);
+}
+
 }  // namespace
 
 void EndsClient::operator()(rd_kafka_t* client) const noexcept {
   const std::unique_ptr<Callbacks> callbacks(static_cast<Callbacks*>(rd_kafka_opaque(client)));
   rd_kafka_destroy(client);
+}
+
+void EndsTopic::operator()(rd_kafka_topic_t* topic) const noexcept {
+  rd_kafka_topic_destroy(topic);
 }
 
 base::Result<Client> connect(Kind kind, const Settings& settings, const Properties& properties,
@@ -213,21 +241,25 @@ base::Result<Watermarks> watermarks(rd_kafka_t* client, const std::string& topic
                                     base::Duration within) {
   const base::SystemClock clock;
   const base::Duration deadline = clock.monotonic() + within;
-  while (true) {
+  for (base::Duration patience = answer_within_min;; patience = std::min(2 * patience, answer_within_max)) {
     Watermarks found;
-    const auto error = rd_kafka_query_watermark_offsets(client, topic.c_str(), partition, &found.low, &found.high,
-                                                        milliseconds(answer_within));
+    auto error = end_of(client, topic, partition, RD_KAFKA_OFFSET_BEGINNING, patience, found.low);
     if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-      TRV_ENSURES(found.low >= 0 && found.low <= found.high);
+      error = end_of(client, topic, partition, RD_KAFKA_OFFSET_END, patience, found.high);
+    }
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR && found.low <= found.high) {
+      TRV_ENSURES(found.low >= 0);
       return found;
     }
     // A topic that was just created has no leader yet, and a leader that went has no successor.
-    const bool may_pass = reaction_to(error) == Reaction::retry || error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
+    const bool may_pass = error == RD_KAFKA_RESP_ERR_NO_ERROR || reaction_to(error) == Reaction::retry ||
+                          error == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART ||
                           error == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION;
     if (!may_pass || clock.monotonic() >= deadline) {
       return fail(
           failure_of(client, error, fmt::format("asking for the ends of partition {} of {}", partition, topic)));
     }
+    look_up_leader(client, topic);
     rd_kafka_poll(client, milliseconds(ask_again_after));
   }
 }

@@ -17,6 +17,7 @@
 #include "sdk/base/timestamp.hpp"
 
 struct rd_kafka_s;
+struct rd_kafka_topic_s;
 struct rd_kafka_conf_s;
 
 namespace trv::kafka {
@@ -31,6 +32,12 @@ enum class Kind {
   consumer,
   member,  ///< a consumer in a group, whose shares come as events
 };
+
+struct EndsTopic {
+  void operator()(rd_kafka_topic_s* topic) const noexcept;
+};
+/// Its client outlives it.
+using Topic = std::unique_ptr<rd_kafka_topic_s, EndsTopic>;
 
 /// By librdkafka's own names, added to those that follow from the settings.
 using Properties = std::map<std::string, std::string>;

@@ -37,7 +37,7 @@ Result<log::Claim> KafkaEventLog::claim_as(log::ShardId shard, log::Epoch epoch,
 }
 
 Result<log::Ticket> KafkaEventLog::append(const log::Claim& claim, log::Batch batch) {
-  return owner_of(claim.shard).append(claim, batch);
+  return owner_of(claim.shard).append(claim, std::move(batch));
 }
 
 Result<log::Settled> KafkaEventLog::settle(const log::Ticket& ticket) {

@@ -23,6 +23,7 @@ struct Position {
 
   [[nodiscard]] log::EnginePosition encoded() const;
   [[nodiscard]] static std::optional<Position> decode(const log::EnginePosition& position);
+  friend bool operator==(const Position&, const Position&) = default;
 };
 
 /// Each claim makes a producer and a reader of its own; the reader tells what became of each append. An append counts

@@ -30,21 +30,26 @@ KafkaShardReader::KafkaShardReader(std::shared_ptr<Consumers> consumers, log::Sh
 }
 
 Result<std::optional<StoredRecord>> KafkaShardReader::next(Duration timeout) {
-  const Duration start = clock_.monotonic();
-  const Duration deadline = start + std::clamp(timeout, Duration::zero(), log::wait_max);
-  while (true) {
-    if (!buffer_.empty()) return buffer_.give();
+  std::optional<Duration> start;
+  while (buffer_.empty()) {
     if (failed_) return base::fail(*failed_);
-    // What is there already is waited for, even by a call that does not wait for more.
-    const Duration now = clock_.monotonic();
-    const bool is_behind = reader_->place() < reader_->high() && now < start + entry_within;
-    if (!is_behind && (woken_.exchange(false) || now >= deadline)) return std::nullopt;
-    const Duration rest = is_behind ? Duration(std::chrono::milliseconds(100)) : deadline - now;
+    Duration rest = Duration::zero();
+    // Most entries were fetched with others: no clock and no lock of librdkafka is asked for them.
+    if (!reader_->has_fetched()) {
+      const Duration now = clock_.monotonic();
+      if (!start) start = now;
+      const Duration deadline = *start + std::clamp(timeout, Duration::zero(), log::wait_max);
+      // What is there already is waited for, even by a call that does not wait for more.
+      const bool is_behind = reader_->place() < reader_->high() && now < *start + entry_within;
+      if (!is_behind && (woken_.exchange(false) || now >= deadline)) return std::nullopt;
+      rest = is_behind ? Duration(std::chrono::milliseconds(100)) : deadline - now;
+    }
     if (const auto taken = take(std::min(rest, longest_wait)); !taken) {
       if (taken.error().code() == base::ErrorCode::corrupt) failed_ = taken.error();
       return base::fail(taken.error());
     }
   }
+  return buffer_.give();
 }
 
 base::Status KafkaShardReader::take(Duration within) {
@@ -56,14 +61,8 @@ base::Status KafkaShardReader::take(Duration within) {
     return base::fail(entry.error());
   }
   if (!*entry) return {};
-  log::EnginePosition position;
   TRV_TRY_ASSIGN(const record::EntryHead head, record::peek((*entry)->bytes));
-  if (head.kind == record::EntryKind::record) {
-    TRV_TRY_ASSIGN(const base::Uuid id, record::event_id_of((*entry)->bytes));
-    position =
-        Position{.offset = static_cast<std::uint64_t>((*entry)->offset), .lsn = head.lsn, .event_id = id}.encoded();
-  }
-  return buffer_.take((*entry)->bytes, position);
+  return buffer_.take((*entry)->bytes, head, position_of(**entry, head).encoded());
 }
 
 base::Status KafkaShardReader::start_again() {

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <ranges>
 #include <stop_token>
 #include <string_view>
 #include <utility>
@@ -27,7 +29,11 @@ constexpr std::uint32_t failed_looks_reported = 3;
 constexpr int heartbeat_ms_max = 100;
 constexpr int answer_within_ms = 5000;
 
+/// In the client id of a member, between its version and the number of all shards.
+constexpr std::string_view of_shards = " of ";
+
 using Groups = std::unique_ptr<const rd_kafka_group_list, base::Frees<rd_kafka_group_list_destroy>>;
+using OwnId = std::unique_ptr<char, base::Frees<free>>;
 using Failure = std::unique_ptr<rd_kafka_error_t, base::Frees<rd_kafka_error_destroy>>;
 
 std::string group_of(const Settings& settings) {
@@ -90,10 +96,15 @@ base::Result<std::vector<Member>> describe_group(rd_kafka_t* client, const std::
       const std::string_view id = found.members[j].client_id;
       const std::size_t at = std::min(id.find('@'), id.size());
       const std::size_t slash = std::min(id.find('/', at), id.size());
-      members.push_back({.node = std::string(id.substr(0, at)),
-                         .address = std::string(id.substr(at, slash - at).substr(at < slash ? 1 : 0)),
-                         .version = std::string(id.substr(slash).substr(slash < id.size() ? 1 : 0)),
-                         .shards = shards_assigned(found.members[j])});
+      const std::size_t of = std::min(id.find(of_shards, slash), id.size());
+      Member member{.node = std::string(id.substr(0, at)),
+                    .address = std::string(id.substr(at, slash - at).substr(at < slash ? 1 : 0)),
+                    .version = std::string(id.substr(slash, of - slash).substr(slash < of ? 1 : 0)),
+                    .shards = shards_assigned(found.members[j]),
+                    .id = found.members[j].member_id};
+      const std::string_view count = id.substr(std::min(of + of_shards.size(), id.size()));
+      std::from_chars(count.data(), count.data() + count.size(), member.shards_all);
+      members.push_back(std::move(member));
     }
   }
   std::ranges::sort(members, {}, &Member::node);
@@ -115,8 +126,22 @@ base::Result<std::vector<Member>> members_of(const Settings& settings) {
   return members_by(asker, settings);
 }
 
-Membership::Membership(Client client, const Settings& settings, MembershipListener listener)
-    : client_(std::move(client)), settings_(settings), listener_(std::move(listener)) {
+std::vector<Member> share_out(std::vector<Member> members, const std::set<std::string>& ended) {
+  std::set<record::ShardId> orphans;
+  for (const Member& member : members) {
+    if (ended.contains(member.id)) orphans.insert(member.shards.begin(), member.shards.end());
+  }
+  std::erase_if(members, [&](const Member& member) { return ended.contains(member.id); });
+  if (members.empty()) return members;
+  const auto fewest = [](const Member& member) { return std::pair(member.shards.size(), std::string_view(member.id)); };
+  for (const record::ShardId shard : std::views::reverse(orphans)) {
+    std::ranges::min_element(members, {}, fewest)->shards.insert(shard);
+  }
+  return members;
+}
+
+Membership::Membership(Client client, const Settings& settings, base::Duration session, MembershipListener listener)
+    : client_(std::move(client)), settings_(settings), ended_is_believed_(2 * session), listener_(std::move(listener)) {
   TRV_EXPECTS(listener_.assigned && listener_.revoked && listener_.failed);
 }
 
@@ -129,7 +154,8 @@ base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& setti
                                                            MembershipListener listener) {
   TRV_EXPECTS(options.self.node.find('@') == std::string::npos && options.session > base::Duration::zero());
   Settings own = settings;
-  own.client_id = fmt::format("{}@{}/{}", options.self.node, options.self.address, options.self.version);
+  own.client_id = fmt::format("{}@{}/{}{}{}", options.self.node, options.self.address, options.self.version, of_shards,
+                              options.self.shards_all);
   const int session_ms = milliseconds(options.session);
   TRV_TRY_ASSIGN(Client client,
                  connect(Kind::member, own,
@@ -143,7 +169,8 @@ base::Result<std::unique_ptr<Membership>> Membership::join(const Settings& setti
                           {"enable.auto.commit", "true"},
                           {"auto.commit.interval.ms", "50"},
                           {"enable.auto.offset.store", "false"}}));
-  std::unique_ptr<Membership> membership(new Membership(std::move(client), settings, std::move(listener)));
+  std::unique_ptr<Membership> membership(
+      new Membership(std::move(client), settings, options.session, std::move(listener)));
   TRV_TRY(membership->subscribe());
   membership->thread_ = std::jthread([self = membership.get()](const std::stop_token& stop) { self->run(stop); });
   membership->looker_ = std::jthread([self = membership.get()](const std::stop_token& stop) { self->look(stop); });
@@ -168,9 +195,30 @@ void Membership::leave() {
   looker_ = {};
 }
 
+void Membership::ended(const std::string& address) {
+  {
+    const base::SystemClock clock;
+    const std::scoped_lock lock(mutex_);
+    for (const Member& member : listed_) {
+      if (member.address == address) ended_.try_emplace(member.id, clock.monotonic() + ended_is_believed_);
+    }
+  }
+  const Queue queue(rd_kafka_queue_get_consumer(client_.get()));
+  rd_kafka_queue_yield(queue.get());  // inherit() need not wait
+}
+
+std::set<std::string> Membership::ended_ids() const {
+  const base::SystemClock clock;
+  std::set<std::string> ids;
+  for (const auto& [id, until] : ended_) {
+    if (clock.monotonic() < until) ids.insert(id);
+  }
+  return ids;
+}
+
 std::vector<Member> Membership::members() const {
   const std::scoped_lock lock(mutex_);
-  return members_;
+  return share_out(members_, ended_ids());
 }
 
 void Membership::look_again() {
@@ -185,6 +233,7 @@ void Membership::run(const std::stop_token& stop) {
   bool is_subscribed = true;
   while (!stop.stop_requested()) {
     serve(step);
+    if (is_subscribed) inherit();
     bool takes_part = true;
     {
       const std::scoped_lock lock(mutex_);
@@ -193,15 +242,56 @@ void Membership::run(const std::stop_token& stop) {
     if (takes_part && !is_subscribed) {
       if (const base::Status subscribed = subscribe(); !subscribed) listener_.failed(subscribed.error());
     }
-    if (!takes_part && is_subscribed) rd_kafka_unsubscribe(client_.get());
+    if (!takes_part && is_subscribed) unsubscribe();
     is_subscribed = takes_part;
   }
-  rd_kafka_unsubscribe(client_.get());
+  unsubscribe();
   const base::SystemClock clock;
   const base::Duration deadline = clock.monotonic() + leave_within;
   while (!shards_.empty() && clock.monotonic() < deadline) serve(step);
   if (!shards_.empty()) listener_.revoked(std::exchange(shards_, {}));
   rd_kafka_consumer_close(client_.get());
+}
+
+// The thread asks for its shards back, and serve() hears of it.
+void Membership::unsubscribe() {
+  give_up_inherited(std::exchange(inherited_, {}));
+  rd_kafka_unsubscribe(client_.get());
+}
+
+// While the shards are distributed anew, it waits for what the brokers decide.
+void Membership::inherit() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!listener_.inherited || (ended_.empty() && inherited_.empty())) return;
+  }
+  const OwnId own(rd_kafka_memberid(client_.get()));
+  const auto is_own = [&](const Member& member) { return own != nullptr && member.id == own.get(); };
+  std::set<record::ShardId> ours;  // of which the brokers say themselves that they are
+  std::set<record::ShardId> due;
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto listed = std::ranges::find_if(members_, is_own);
+    if (listed == members_.end()) return;
+    const std::vector<Member> shared = share_out(members_, ended_ids());
+    ours = listed->shards;
+    if (const auto found = std::ranges::find_if(shared, is_own); found != shared.end()) due = found->shards;
+  }
+  const auto less = [](std::set<record::ShardId> all, const std::set<record::ShardId>& some) {
+    std::erase_if(all, [&](record::ShardId shard) { return some.contains(shard); });
+    return all;
+  };
+  give_up_inherited(less(less(inherited_, due), ours));
+  const std::set<record::ShardId> added = less(less(less(due, ours), shards_), inherited_);
+  if (added.empty()) return;
+  inherited_.insert(added.begin(), added.end());
+  listener_.inherited(added);
+}
+
+void Membership::give_up_inherited(const std::set<record::ShardId>& shards) {
+  if (shards.empty()) return;
+  for (const record::ShardId shard : shards) inherited_.erase(shard);
+  listener_.revoked(shards);
 }
 
 void Membership::serve(base::Duration patience) {
@@ -224,6 +314,7 @@ void Membership::follow_rebalance(rd_kafka_event_t* event) {
     refused.reset(rd_kafka_incremental_assign(client_.get(), partitions.get()));
     rd_kafka_pause_partitions(client_.get(), partitions.get());
     shards_.insert(shards.begin(), shards.end());
+    for (const record::ShardId shard : shards) inherited_.erase(shard);
     if (!refused && !shards.empty()) listener_.assigned(shards);
   } else {
     if (!shards.empty()) listener_.revoked(shards);
@@ -254,6 +345,10 @@ void Membership::look(const std::stop_token& stop) {
     if (failed > 0 && failed % failed_looks_reported == 0) listener_.failed(members.error());
     lock.lock();
     if (members) members_ = *std::move(members);
+    if (!members_.empty()) listed_ = members_;
+    std::erase_if(ended_, [this](const auto& one) {
+      return std::ranges::none_of(listed_, [&](const Member& member) { return member.id == one.first; });
+    });
     // Requests that find no owner ask for a look, which is not made more often than so.
     looks_.wait_for(lock, stop, step, [] { return false; });
     // While the shards are distributed anew nobody is known, and requests wait for it.

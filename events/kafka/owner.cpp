@@ -28,32 +28,29 @@ constexpr base::Duration read_back_within = std::chrono::seconds(20);
 constexpr base::Duration step = std::chrono::milliseconds(50);
 /// For what the brokers acknowledge; what was stored is read in between.
 constexpr base::Duration acknowledge_step = std::chrono::milliseconds(2);
+/// For librdkafka's thread to send what is to go.
+constexpr base::Duration send_within = std::chrono::milliseconds(1);
 
-void add_counted(Message& message, const std::optional<Position>& counted) {
-  if (!counted) return;
-  message.headers.emplace_back(counted_header, std::string(base::as_text(counted->encoded().bytes())));
+void add_counted(Headers& headers, const std::optional<Position>& counted) {
+  if (counted) headers.add(counted_header, base::as_text(counted->encoded().bytes()));
 }
 
 /// docs/formats/kafka-log.md
-Message message_of(const record::RecordView& record, const std::optional<Position>& counted) {
-  Message message{.key = record.tenant(), .headers = {}, .value = record.stored()};
-  message.headers.reserve(10);
-  const auto add = [&message](std::string_view name, auto value) {
-    message.headers.emplace_back(name, std::move(value));
-  };
+Headers headers_of(const record::RecordView& record, const std::optional<Position>& counted) {
+  Headers headers(10);
   std::string source = "/tenants/";
   source.append(record.tenant()).append("/").append(record.stream_kind());
-  add("ce_specversion", "1.0");
-  add("ce_id", record.event_id().to_string());
-  add("ce_type", record.type());
-  add("ce_source", std::move(source));
-  add("ce_subject", record.stream_id());
-  add("ce_time", record.time().to_rfc3339());
-  add("ce_sequence", std::to_string(record.lsn().value()));
-  add("ce_epoch", std::to_string(record.epoch().value()));
-  add("content-type", "application/vnd.travertine.record");
-  add_counted(message, counted);
-  return message;
+  headers.add("ce_specversion", "1.0");
+  headers.add("ce_id", record.event_id().to_string());
+  headers.add("ce_type", record.type());
+  headers.add("ce_source", source);
+  headers.add("ce_subject", record.stream_id());
+  headers.add("ce_time", record.time().to_rfc3339());
+  headers.add("ce_sequence", std::to_string(record.lsn().value()));
+  headers.add("ce_epoch", std::to_string(record.epoch().value()));
+  headers.add("content-type", "application/vnd.travertine.record");
+  add_counted(headers, counted);
+  return headers;
 }
 
 }  // namespace
@@ -114,7 +111,7 @@ Result<VoidRule::Verdict> KafkaEventLog::Owner::take(const Entry& entry) {
   last_.assign(entry.bytes.begin(), entry.bytes.end());
   if (!head.decision_end) return verdict;
   last_end_ = last_;
-  TRV_TRY(count(entry, head));
+  counted_ = position_of(entry, head);
   return verdict;
 }
 
@@ -124,8 +121,9 @@ Result<bool> KafkaEventLog::Owner::claim_epoch(log::Epoch epoch, std::string_vie
   TRV_TRY(send_claim({.shard = shard_, .epoch = epoch, .node = std::string(node), .nonce = nonce}));
   const base::Duration deadline = clock.monotonic() + settings_.acknowledged_within + read_back_within;
   while (clock.monotonic() < deadline) {
-    TRV_TRY(producer_->poll(base::Duration::zero()));
-    TRV_TRY_ASSIGN(const auto entry, reader_->next(step));
+    const bool is_acknowledged = producer_->acknowledged() == producer_->sent();
+    TRV_TRY(producer_->poll(is_acknowledged ? base::Duration::zero() : acknowledge_step));
+    TRV_TRY_ASSIGN(const auto entry, reader_->next(is_acknowledged ? step : base::Duration::zero()));
     if (!entry) continue;
     TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, take(*entry));
     const auto found = record::decode_claim(entry->bytes);
@@ -149,27 +147,20 @@ log::Claim KafkaEventLog::Owner::claimed(const base::Uuid& nonce) {
 }
 
 Status KafkaEventLog::Owner::send_claim(const record::ClaimEntry& claim) {
-  const base::Bytes bytes = record::encode_claim(claim);
-  Message message{.key = "",
-                  .headers = {{"ce_specversion", "1.0"},
-                              {"ce_id", claim.nonce.to_string()},
-                              {"ce_type", "trv.log.claimed"},
-                              {"ce_source", fmt::format("/nodes/{}", claim.node)},
-                              {"ce_epoch", fmt::format("{}", claim.epoch.value())},
-                              {"content-type", "application/vnd.travertine.claim"}},
-                  .value = bytes};
-  add_counted(message, counted_);
-  return producer_->send(message);
+  const auto bytes = std::make_shared<const base::Bytes>(record::encode_claim(claim));
+  Headers headers(7);
+  headers.add("ce_specversion", "1.0");
+  headers.add("ce_id", claim.nonce.to_string());
+  headers.add("ce_type", "trv.log.claimed");
+  headers.add("ce_source", fmt::format("/nodes/{}", claim.node));
+  headers.add("ce_epoch", std::to_string(claim.epoch.value()));
+  headers.add("content-type", "application/vnd.travertine.claim");
+  add_counted(headers, counted_);
+  producer_->keep(bytes, 1);
+  return producer_->send({.key = "", .value = *bytes}, std::move(headers));
 }
 
-Status KafkaEventLog::Owner::count(const Entry& entry, const record::EntryHead& head) {
-  TRV_EXPECTS(head.decision_end);
-  TRV_TRY_ASSIGN(const base::Uuid id, record::event_id_of(entry.bytes));
-  counted_ = Position{.offset = static_cast<std::uint64_t>(entry.offset), .lsn = head.lsn, .event_id = id};
-  return {};
-}
-
-Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const log::Batch& batch) {
+Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, log::Batch batch) {
   TRV_EXPECTS(!batch.empty());
   if (batch.shard() != claim.shard || batch.epoch() != claim.epoch || claim.epoch > epoch_) {
     return fail(ErrorCode::conflict,
@@ -189,14 +180,23 @@ Result<log::Ticket> KafkaEventLog::Owner::append(const log::Claim& claim, const 
   ++tickets_;
   next_ = batch.last().next();
   under_way_.emplace(ticket.number, UnderWay{batch.last(), producer_->sent() + batch.size()});
-  for (std::size_t i = 0; i < batch.size(); ++i) {
-    const bool names_position = i % counted_every == 0;
-    if (const auto sent = producer_->send(message_of(batch.view(i), names_position ? counted_ : std::nullopt)); !sent) {
-      end_claim(fail(sent.error()));
-      break;
-    }
-  }
+  const bool is_first = producer_->acknowledged() == producer_->sent();
+  Status sent = send(std::make_shared<const log::Batch>(std::move(batch)));
+  // It goes while the caller decides what follows.
+  if (sent) sent = producer_->poll(is_first ? send_within : base::Duration::zero());
+  if (!sent) end_claim(fail(sent.error()));
   return ticket;
+}
+
+Status KafkaEventLog::Owner::send(const std::shared_ptr<const log::Batch>& batch) {
+  producer_->keep(batch, batch->size());
+  for (std::size_t i = 0; i < batch->size(); ++i) {
+    const record::RecordView record = batch->view(i);
+    const bool names_position = i % counted_every == 0;
+    TRV_TRY(producer_->send({.key = record.tenant(), .value = record.stored()},
+                            headers_of(record, names_position ? counted_ : std::nullopt)));
+  }
+  return {};
 }
 
 Result<log::Settled> KafkaEventLog::Owner::settle(const log::Ticket& ticket) {
@@ -242,15 +242,14 @@ Status KafkaEventLog::Owner::settle_by(const Entry& entry) {
     return {};
   }
   if (verdict != VoidRule::Verdict::next) return {};
-  if (head.decision_end) TRV_TRY(count(entry, head));
+  if (head.decision_end) counted_ = position_of(entry, head);
   if (under_way_.empty()) return {};
   const auto first = under_way_.begin();
   TRV_ASSERT(head.epoch == epoch_ && head.lsn <= first->second.last);
   if (head.lsn != first->second.last) return {};
-  TRV_TRY_ASSIGN(const base::Uuid id, record::event_id_of(entry.bytes));
-  const Position position{.offset = static_cast<std::uint64_t>(entry.offset), .lsn = head.lsn, .event_id = id};
-  settled_.emplace(first->first,
-                   log::Settled{.outcome = log::Outcome::appended, .last = head.lsn, .position = position.encoded()});
+  settled_.emplace(first->first, log::Settled{.outcome = log::Outcome::appended,
+                                              .last = head.lsn,
+                                              .position = position_of(entry, head).encoded()});
   under_way_.erase(first);
   return {};
 }

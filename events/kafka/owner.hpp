@@ -22,7 +22,7 @@ class KafkaEventLog::Owner {
   [[nodiscard]] base::Result<log::Claim> claim(std::string_view node, const base::Uuid& nonce,
                                                const log::EnginePosition& hint);
   [[nodiscard]] base::Result<log::Claim> claim_as(log::Epoch epoch, std::string_view node, const base::Uuid& nonce);
-  [[nodiscard]] base::Result<log::Ticket> append(const log::Claim& claim, const log::Batch& batch);
+  [[nodiscard]] base::Result<log::Ticket> append(const log::Claim& claim, log::Batch batch);
   [[nodiscard]] base::Result<log::Settled> settle(const log::Ticket& ticket);
   [[nodiscard]] const std::shared_ptr<std::atomic<std::uint64_t>>& trimmed() const noexcept { return trimmed_; }
 
@@ -41,11 +41,10 @@ class KafkaEventLog::Owner {
   [[nodiscard]] base::Result<bool> claim_epoch(log::Epoch epoch, std::string_view node, const base::Uuid& nonce);
   [[nodiscard]] log::Claim claimed(const base::Uuid& nonce);
   [[nodiscard]] base::Status send_claim(const record::ClaimEntry& claim);
+  [[nodiscard]] base::Status send(const std::shared_ptr<const log::Batch>& batch);
   /// Takes in what the brokers say of the append, and what was stored.
   [[nodiscard]] base::Status read_back(std::uint64_t ticket);
   [[nodiscard]] base::Status settle_by(const Entry& entry);
-  /// Remembers the end of a decision.
-  [[nodiscard]] base::Status count(const Entry& entry, const record::EntryHead& head);
   void end_claim(const Outcome& fate);
 
   std::shared_ptr<Consumers> consumers_;

@@ -22,9 +22,6 @@ constexpr std::size_t begin_anew_after = std::size_t{8} << 20;
 
 }  // namespace
 
-void PartitionReader::EndsTopic::operator()(rd_kafka_topic_t* topic) const noexcept {
-  rd_kafka_topic_destroy(topic);
-}
 void PartitionReader::EndsQueue::operator()(rd_kafka_queue_t* queue) const noexcept {
   rd_kafka_queue_destroy(queue);
 }
@@ -93,7 +90,7 @@ void PartitionReader::seek(std::int64_t offset) {
 base::Result<std::optional<Entry>> PartitionReader::next(base::Duration within) {
   given_.reset();
   if (!started_) TRV_TRY(start());
-  if (ready_at_ == ready_.size()) {
+  if (!has_fetched()) {
     ready_at_ = 0;
     ready_.clear();
     rd_kafka_message_t* first = rd_kafka_consume_queue(queue_.get(), 0);

@@ -12,7 +12,6 @@
 
 struct rd_kafka_message_s;  // NOLINT(readability-identifier-naming): librdkafka's
 struct rd_kafka_queue_s;
-struct rd_kafka_topic_s;
 
 namespace trv::kafka {
 
@@ -34,6 +33,8 @@ class PartitionReader {
   /// The next entry. nullopt: none came in time, or wake() was called. Errors: not_found where the entries at its place
   /// were deleted; what the brokers answer and does not pass by itself.
   [[nodiscard]] base::Result<std::optional<Entry>> next(base::Duration within);
+  /// The following next() does not wait.
+  [[nodiscard]] bool has_fetched() const noexcept { return ready_at_ < ready_.size(); }
   /// Makes a waiting next(), or else the following one that would wait, return.
   void wake() noexcept;
 
@@ -59,9 +60,6 @@ class PartitionReader {
   void stop() noexcept;
   [[nodiscard]] base::Result<std::optional<Entry>> judge(rd_kafka_message_s* message);
 
-  struct EndsTopic {
-    void operator()(rd_kafka_topic_s* topic) const noexcept;
-  };
   struct EndsQueue {
     void operator()(rd_kafka_queue_s* queue) const noexcept;
   };
@@ -76,7 +74,7 @@ class PartitionReader {
   bool started_ = false;
   Client client_;
   bool is_good_ = false;  ///< the next reader may use its client
-  std::unique_ptr<rd_kafka_topic_s, EndsTopic> topic_;
+  Topic topic_;
   std::unique_ptr<rd_kafka_queue_s, EndsQueue> queue_;
   std::unique_ptr<rd_kafka_message_s, EndsMessage> given_;
   std::vector<rd_kafka_message_s*> ready_;  // fetched, from ready_at_ on not given yet

@@ -27,10 +27,7 @@ constexpr int turns_max = 8;
 
 /// Whether the entry is the record that the position names.
 bool is_at(const Entry& entry, const Position& position, const record::EntryHead& head) {
-  if (static_cast<std::uint64_t>(entry.offset) != position.offset) return false;
-  if (head.kind != record::EntryKind::record || head.lsn != position.lsn) return false;
-  const auto id = record::event_id_of(entry.bytes);
-  return id && *id == position.event_id;
+  return head.kind == record::EntryKind::record && position_of(entry, head) == position;
 }
 
 /// The position of a record that an entry between the offsets names as one that counts, the last such that is not

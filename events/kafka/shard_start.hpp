@@ -19,6 +19,11 @@ struct ShardStart {
 inline constexpr const char* counted_header = "trv_counted";
 inline constexpr std::size_t counted_every = 256;
 
+/// Of a record. Precondition: `head` is what peek() says of the entry.
+[[nodiscard]] inline Position position_of(const Entry& entry, const record::EntryHead& head) noexcept {
+  return {.offset = static_cast<std::uint64_t>(entry.offset), .lsn = head.lsn, .event_id = head.event_id};
+}
+
 /// Error: corrupt where the log begins within; what the brokers answer.
 [[nodiscard]] base::Result<ShardStart> beginning_of(const std::shared_ptr<Consumers>& consumers, log::ShardId shard);
 

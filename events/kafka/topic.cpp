@@ -60,10 +60,10 @@ struct RecommendedSetting {
   const char* consequence;
 };
 constexpr std::array<RecommendedSetting, 7> recommended_settings = {{
-    {"broker.session.timeout.ms", 1500, "appends wait so long when the broker that leads a partition dies"},
-    {"broker.heartbeat.interval.ms", 200, "a broker that lives may be taken for dead where its session is short"},
-    {"controller.quorum.fetch.timeout.ms", 1000, "the controllers notice so late that the first of them is gone"},
-    {"controller.quorum.election.timeout.ms", 500, "the controllers may need that much longer to agree on another one"},
+    {"broker.session.timeout.ms", 500, "appends wait so long when the broker that leads a partition dies"},
+    {"broker.heartbeat.interval.ms", 100, "a broker that lives may be taken for dead where its session is short"},
+    {"controller.quorum.fetch.timeout.ms", 800, "the controllers notice so late that the first of them is gone"},
+    {"controller.quorum.election.timeout.ms", 200, "the controllers may need that much longer to agree on another one"},
     {"replica.lag.time.max.ms", 2000, "appends wait so long for a copy that has stopped"},
     {"group.min.session.timeout.ms", 1000, "a node that dies is noticed no sooner, whatever kafka.session_ms says"},
     {"group.initial.rebalance.delay.ms", 0, "the first node waits so long for its shards"},

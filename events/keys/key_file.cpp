@@ -27,10 +27,12 @@ std::string additional_data(const path& file) {
   return "key file " + file.filename().string();
 }
 
-base::Bytes sealed_under(const ClusterKey& cluster, const path& file, std::string_view secret, base::Random& random) {
+/// What a file stores; null: in the clear.
+base::Bytes sealed_under(const ClusterKey* cluster, const path& file, std::string_view secret, base::Random& random) {
+  if (cluster == nullptr) return base::to_bytes(secret);
   Nonce nonce{};
   random.fill(nonce);
-  return seal(sealing_key(cluster), nonce, additional_data(file), base::as_bytes(secret));
+  return seal(sealing_key(*cluster), nonce, additional_data(file), base::as_bytes(secret));
 }
 
 base::Result<std::string> opened(const path& file, base::BytesView stored, const ClusterKey* cluster) {
@@ -39,7 +41,7 @@ base::Result<std::string> opened(const path& file, base::BytesView stored, const
     return base::fail(
         ErrorCode::conflict,
         fmt::format("{} is sealed under the key of a cluster; set node.address and node.cluster_key_file, or "
-                    "choose another folder",
+                    "choose another folder. Where it was copied for a travd that is alone, run `trav cluster unseal`",
                     file.string()));
   }
   if (!is_sealed(stored)) {
@@ -94,8 +96,7 @@ base::Result<std::string> load_or_create(const path& path, const std::function<b
     }
     if (stored.error().code() != ErrorCode::not_found) return base::fail(std::move(stored).error());
     TRV_TRY_ASSIGN(std::string secret, make());
-    const base::Bytes content =
-        cluster == nullptr ? base::to_bytes(secret) : sealed_under(*cluster, path, secret, random);
+    const base::Bytes content = sealed_under(cluster, path, secret, random);
     const auto placed = place_private_file(path, base::as_text(content), random);
     if (placed && *placed) return secret;
     OPENSSL_cleanse(secret.data(), secret.size());
@@ -105,13 +106,14 @@ base::Result<std::string> load_or_create(const path& path, const std::function<b
                     fmt::format("{} is created and removed by another program at the same time", path.string()));
 }
 
-base::Result<Resealed> reseal(const path& path, const ClusterKey& to, const ClusterKey* from, base::Random& random) {
+base::Result<Resealed> reseal(const path& path, const ClusterKey* to, const ClusterKey* from, base::Random& random) {
+  TRV_EXPECTS(to != nullptr || from != nullptr);
   TRV_TRY_ASSIGN(const base::Bytes stored, read_private_file(path));
-  if (auto known = opened(path, stored, &to)) {
+  if (auto known = opened(path, stored, to)) {
     OPENSSL_cleanse(known->data(), known->size());
     return Resealed::already;
   }
-  const ClusterKey* const before = from == nullptr ? &to : from;
+  const ClusterKey* const before = from == nullptr ? to : from;
   TRV_TRY_ASSIGN(std::string secret, opened(path, stored, is_sealed(stored) ? before : nullptr));
   const base::Bytes content = sealed_under(to, path, secret, random);
   OPENSSL_cleanse(secret.data(), secret.size());

@@ -22,9 +22,9 @@ namespace trv::keys {
                                                        const ClusterKey* cluster, base::Random& random);
 
 enum class Resealed { already, now };
-/// Seals a key file that is in the clear, or sealed under `from`, under `to`. Safe to repeat. Errors: as
-/// load_or_create; not_found.
-[[nodiscard]] base::Result<Resealed> reseal(const std::filesystem::path& path, const ClusterKey& to,
+/// Seals a key file that is in the clear, or sealed under `from`, under `to`; null: puts it in the clear, which needs
+/// `from`. Safe to repeat. Errors: as load_or_create; not_found.
+[[nodiscard]] base::Result<Resealed> reseal(const std::filesystem::path& path, const ClusterKey* to,
                                             const ClusterKey* from, base::Random& random);
 
 /// A small file that its owner alone can read. Errors: not_found, denied, too_large, invalid (not a regular file),

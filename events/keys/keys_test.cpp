@@ -142,17 +142,31 @@ TEST_F(KeyFiles, a_key_in_the_clear_is_not_taken_for_a_sealed_one_until_it_is_se
   const ClusterKey next = cluster("next");
   ASSERT_TRUE(open(nullptr, "of a node that was alone"));
   expect(open(&key), ErrorCode::conflict, {"is not sealed under", "trav cluster seal"});
-  EXPECT_EQ(reseal(file_(), key, nullptr, random_), Resealed::now);
-  EXPECT_EQ(reseal(file_(), key, nullptr, random_), Resealed::already);
+  EXPECT_EQ(reseal(file_(), &key, nullptr, random_), Resealed::now);
+  EXPECT_EQ(reseal(file_(), &key, nullptr, random_), Resealed::already);
   EXPECT_EQ(open(&key).value(), "of a node that was alone");
   // Another cluster key: needs the one before.
-  EXPECT_EQ(reseal(file_(), next, nullptr, random_).error().code(), ErrorCode::corrupt);
-  EXPECT_EQ(reseal(file_(), next, &next, random_).error().code(), ErrorCode::corrupt);
-  EXPECT_EQ(reseal(file_(), next, &key, random_), Resealed::now);
-  EXPECT_EQ(reseal(file_(), next, &key, random_), Resealed::already);
+  EXPECT_EQ(reseal(file_(), &next, nullptr, random_).error().code(), ErrorCode::corrupt);
+  EXPECT_EQ(reseal(file_(), &next, &next, random_).error().code(), ErrorCode::corrupt);
+  EXPECT_EQ(reseal(file_(), &next, &key, random_), Resealed::now);
+  EXPECT_EQ(reseal(file_(), &next, &key, random_), Resealed::already);
   EXPECT_EQ(open(&next).value(), "of a node that was alone");
   EXPECT_EQ(open(&key).error().code(), ErrorCode::corrupt);
-  EXPECT_EQ(reseal(folder_ / "missing", next, &key, random_).error().code(), ErrorCode::not_found);
+  EXPECT_EQ(reseal(folder_ / "missing", &next, &key, random_).error().code(), ErrorCode::not_found);
+}
+
+TEST_F(KeyFiles, a_sealed_key_is_put_in_the_clear_by_its_cluster_key_alone) {
+  const ClusterKey key = cluster("one");
+  const ClusterKey other = cluster("other");
+  ASSERT_TRUE(open(&key, "of several nodes"));
+  const std::string sealed = stored();
+  EXPECT_EQ(reseal(file_(), nullptr, &other, random_).error().code(), ErrorCode::corrupt);
+  EXPECT_EQ(stored(), sealed);
+  EXPECT_EQ(reseal(file_(), nullptr, &key, random_), Resealed::now);
+  EXPECT_EQ(reseal(file_(), nullptr, &key, random_), Resealed::already);
+  EXPECT_EQ(stored(), "of several nodes");
+  EXPECT_EQ(open(nullptr).value(), "of several nodes");
+  EXPECT_EQ(reseal(folder_ / "missing", nullptr, &key, random_).error().code(), ErrorCode::not_found);
 }
 
 TEST_F(KeyFiles, a_cluster_key_is_made_once_private_and_read_back) {

@@ -30,6 +30,10 @@ std::optional<std::uint64_t> place_of(const EnginePosition& position) noexcept {
 
 Status DecisionBuffer::take(base::BytesView entry, const EnginePosition& position) {
   TRV_TRY_ASSIGN(const record::EntryHead head, record::peek(entry));
+  return take(entry, head, position);
+}
+
+Status DecisionBuffer::take(base::BytesView entry, const record::EntryHead& head, const EnginePosition& position) {
   VoidRule rule = rule_;
   TRV_TRY_ASSIGN(const VoidRule::Verdict verdict, rule.judge(head));
   const bool is_wanted = verdict == VoidRule::Verdict::next && head.lsn >= from_;

@@ -27,6 +27,8 @@ class DecisionBuffer {
   /// everything was given. Error: corrupt, where the entry cannot be in this log at this place or the decision is too
   /// large; then nothing changed.
   [[nodiscard]] base::Status take(base::BytesView entry, const EnginePosition& position);
+  /// The same. Precondition: `head` is what peek() says of the entry.
+  [[nodiscard]] base::Status take(base::BytesView entry, const record::EntryHead& head, const EnginePosition& position);
 
   /// True where no record can be given before a further entry is taken.
   [[nodiscard]] bool empty() const noexcept { return given_ == whole_; }

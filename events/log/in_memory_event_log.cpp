@@ -33,7 +33,11 @@ struct InMemoryEventLog::Shard {
   std::uint64_t tickets = 0;
   std::map<std::uint64_t, Batch> pending;
   std::map<std::uint64_t, Result<Settled>> settled;
-  std::optional<base::Error> fail_next;
+  struct Failure {
+    base::Error error;
+    std::size_t behind;  ///< so many appends
+  };
+  std::optional<Failure> fail_next;
   std::optional<std::size_t> tear_next;
   bool repeat_next = false;
 
@@ -202,7 +206,8 @@ Result<Settled> InMemoryEventLog::settle(const Ticket& ticket) {
   Shard& shard = shard_of(ticket.shard);
   while (!shard.pending.empty() && shard.pending.begin()->first <= ticket.number) {
     const auto first = shard.pending.begin();
-    Result<Settled> outcome = settle_one(shard, first->second);
+    const bool is_last = std::next(first) == shard.pending.end() || first->first == ticket.number;
+    Result<Settled> outcome = settle_one(shard, first->second, is_last);
     if (!outcome && first->second.epoch() == shard.appending) {
       shard.append_next = std::min(shard.append_next, first->second.first());
     }
@@ -221,7 +226,7 @@ Result<Settled> InMemoryEventLog::settle(const Ticket& ticket) {
   return result;
 }
 
-Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch) {
+Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch, bool is_last) {
   if (batch.epoch() < shard.rule.epoch()) {
     for (std::size_t i = 0; i < batch.size(); ++i) shard.put(batch.at(i));
     return Settled{.outcome = Outcome::lost, .last = {}, .position = {}};
@@ -235,11 +240,17 @@ Result<Settled> InMemoryEventLog::settle_one(Shard& shard, const Batch& batch) {
                 fmt::format("lsn {} of shard {} cannot follow lsn {}: an append before it failed",
                             batch.first().value(), shard.id.value(), shard.rule.next().value() - 1));
   }
-  if (shard.fail_next.has_value()) {
-    base::Error error = *std::exchange(shard.fail_next, std::nullopt);
-    return fail(std::move(error));
+  if (shard.fail_next.has_value() && shard.fail_next->behind > 0 && !is_last) {
+    --shard.fail_next->behind;
+  } else if (shard.fail_next.has_value()) {
+    return fail(std::exchange(shard.fail_next, std::nullopt)->error);
   }
-  const std::optional<std::size_t> torn = std::exchange(shard.tear_next, std::nullopt);
+  std::optional<std::size_t> torn;
+  if (shard.tear_next.has_value() && *shard.tear_next >= batch.size() && !is_last) {
+    *shard.tear_next -= batch.size();
+  } else {
+    torn = std::exchange(shard.tear_next, std::nullopt);
+  }
   const std::size_t lands = std::min(batch.size(), torn.value_or(batch.size()));
   for (std::size_t i = 0; i < lands; ++i) shard.put(batch.at(i));
   if (torn.has_value()) {
@@ -291,9 +302,9 @@ void InMemoryEventLog::lose_ownership(ShardId id) {
   grown_.notify_all();
 }
 
-void InMemoryEventLog::fail_next_settle(ShardId shard, base::Error error) {
+void InMemoryEventLog::fail_next_settle(ShardId shard, base::Error error, std::size_t behind) {
   const std::lock_guard lock(mutex_);
-  shard_of(shard).fail_next = std::move(error);
+  shard_of(shard).fail_next = {.error = std::move(error), .behind = behind};
 }
 
 void InMemoryEventLog::tear_next_settle(ShardId shard, std::size_t records) {

@@ -7,9 +7,10 @@
 //  - lets a foreign node claim a shard: what was appended before and not settled lands behind that claim, physically,
 //  and
 //    is void;
-//  - fails a settle, with nothing of the batch written;
-//  - tears a batch: its first records land, be it within a decision, the others do not, and settle reports an unknown
-//  fate;
+//  - fails an append, with nothing of its batch written;
+//  - tears what waits: its first records land, be it within a decision, the others do not, and the append that is torn
+//  has
+//    an unknown fate;
 //  - stores a batch twice, as a client does that repeats what was not answered;
 //  - delays every settle.
 // It never reorders, damages or forgets what it acknowledged.
@@ -46,10 +47,11 @@ class InMemoryEventLog final : public EventLog {
 
   /// Another node becomes owner now.
   void lose_ownership(ShardId shard);
-  /// The next settle of the shard gives this error and writes nothing.
-  void fail_next_settle(ShardId shard, base::Error error);
-  /// The next settle of the shard writes the first `records` of its batch, wherever decisions end, and says
-  /// unavailable.
+  /// When the shard is settled next, the append behind so many others gives this error, or the last one, and writes
+  /// nothing.
+  void fail_next_settle(ShardId shard, base::Error error, std::size_t behind = 0);
+  /// When the shard is settled next, the first `records` of what waits are written, wherever decisions end. The append
+  /// that is torn, or the last one, says unavailable.
   void tear_next_settle(ShardId shard, std::size_t records);
   /// The next settle of the shard that succeeds writes its batch twice, one behind the other.
   void repeat_next_settle(ShardId shard);
@@ -70,7 +72,7 @@ class InMemoryEventLog final : public EventLog {
   [[nodiscard]] base::Result<Claim> claim_at(ShardId id, std::optional<Epoch> epoch, std::string_view node,
                                              const base::Uuid& nonce);
   [[nodiscard]] static std::unexpected<base::Error> begins_behind(const Shard& shard, Lsn from);
-  [[nodiscard]] base::Result<Settled> settle_one(Shard& shard, const Batch& batch);
+  [[nodiscard]] base::Result<Settled> settle_one(Shard& shard, const Batch& batch, bool is_last);
 
   mutable std::mutex mutex_;
   std::condition_variable grown_;

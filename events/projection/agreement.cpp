@@ -31,7 +31,8 @@ Result<std::string> disagreement(log::EventLog& log, record::ShardId shard, cons
   if (!reader) return base::fail(reader.error());
   if (applied.lsn == Lsn(0)) return std::string();
   Run run;
-  TRV_TRY(read_run(**reader, shard, at, at, {}, run));
+  TRV_TRY(read_run(**reader, shard, at, at, run));
+  TRV_TRY(verify_run({}, run));
   TRV_ASSERT(!run.records.empty());
   const bool is_same = run.records.front().lsn() == at &&
                        (at == applied.lsn ? run.hashes.front() : run.records.front().prev_hash()) == applied.last_hash;

@@ -29,7 +29,7 @@ constexpr std::size_t resident_bytes_max = std::size_t{64} << 20;
 // For the rest of a decision.
 constexpr int rest_tries_max = 30;
 constexpr base::Duration rest_wait = std::chrono::seconds(1);
-// Fewer are not worth a thread.
+// Fewer are not worth two threads.
 constexpr std::uint64_t ahead_records_min = 4096;
 
 }  // namespace
@@ -47,7 +47,12 @@ Status Projection::replay(log::EventLog& log, Lsn last, const Progress& progress
     TRV_TRY_ASSIGN(ProjectionTxn txn, begin());
     std::size_t bytes = 0;
     for (std::size_t count = 0; count < txn_records_max && bytes < txn_bytes_max && txn.applied().lsn < last;) {
-      TRV_TRY(ahead ? ahead->next(run) : read_run(*reader, shard_, txn.applied().lsn.next(), last, projectors_, run));
+      if (ahead) {
+        TRV_TRY(ahead->next(run));
+      } else {
+        TRV_TRY(read_run(*reader, shard_, txn.applied().lsn.next(), last, run));
+        TRV_TRY(verify_run(projectors_, run));
+      }
       for (std::size_t i = 0; i < run.records.size(); ++i) {
         TRV_TRY(note(advance(txn, run.records[i], [&](std::size_t place, const record::RecordView& record) {
           return projectors_[place]->apply_prepared(txn.txn_, record, prepared_for(run, i, place));

@@ -107,11 +107,12 @@ class Projection {
   /// After an error, abort the transaction.
   [[nodiscard]] base::Status apply(ProjectionTxn& txn, const record::RecordView& record,
                                    const base::Digest& stored_hash);
-  /// After the last apply() and before the log takes what was applied: projects what is left, so that nothing but the
-  /// commit can fail from here on. After an error, abort the transaction. Errors: of the projectors.
+  /// After apply() and before the log takes what was applied: projects what is left of it, so that nothing but the
+  /// commit can fail. More may be applied behind it, and sealed. After an error, abort the transaction. Errors: of the
+  /// projectors.
   [[nodiscard]] base::Status seal(ProjectionTxn& txn);
-  /// Only after seal(), and after the log has settled what was applied: the projection never holds what the log does
-  /// not. `position` is of the last record that was applied.
+  /// Only where nothing was applied after the last seal(), and after the log has settled what was applied: the
+  /// projection never holds what the log does not. `position` is of the last record that was applied.
   [[nodiscard]] base::Status commit(ProjectionTxn txn, const log::EnginePosition& position);
 
   /// Any thread. Do not hold one over rebuild() or catch_up().
@@ -178,8 +179,8 @@ class Projection {
 
 template <typename ApplyOne>
 base::Status Projection::advance(ProjectionTxn& txn, const record::RecordView& known, const ApplyOne& apply_one) {
-  TRV_EXPECTS(!txn.sealed_);
   TRV_TRY(refuse_unless_next(txn.applied_, known));
+  txn.sealed_ = false;
   for (std::size_t place = 0; place < projectors_.size(); ++place) {
     if (base::Status status = apply_one(place, known); !status) {
       return std::unexpected(of_projector(std::move(status).error(), place, known.lsn()));

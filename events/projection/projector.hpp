@@ -39,8 +39,8 @@ class Projector {
     static_cast<void>(prepared);
     return apply(txn, record);
   }
-  /// After the last apply() of a transaction and before the log takes its records: writes what apply() held back, which
-  /// readers of this transaction did not see. On error the transaction is aborted.
+  /// Before the log takes the records that were applied last: writes what apply() held back, which readers of this
+  /// transaction did not see. A transaction goes on behind it, or is committed. On error it is aborted.
   [[nodiscard]] virtual base::Status finish(lmdb::WriteTxn& txn) {
     static_cast<void>(txn);
     return {};

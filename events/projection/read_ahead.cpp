@@ -24,28 +24,34 @@ constexpr std::chrono::seconds patience{30};
 
 }  // namespace
 
-Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, Projectors projectors, Run& run) {
+Status read_run(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, Run& run) {
   TRV_EXPECTS(from <= last);
   run.memory.clear();
+  run.places.clear();
   run.records.clear();
   run.hashes.clear();
   run.prepared.clear();
   run.prepared_ends.clear();
-  std::vector<std::pair<std::size_t, std::size_t>> places;
-  for (Lsn wanted = from; wanted <= last && places.size() < run_records_max && run.memory.size() < run_bytes_max;
+  for (Lsn wanted = from; wanted <= last && run.places.size() < run_records_max && run.memory.size() < run_bytes_max;
        wanted = wanted.next()) {
     TRV_TRY_ASSIGN(const auto stored, reader.next(patience));
     if (!stored.has_value()) {
       return fail(ErrorCode::timeout, fmt::format("the log of shard {} did not deliver lsn {} within {} s",
                                                   shard.value(), wanted.value(), patience.count()));
     }
-    places.emplace_back(run.memory.append(stored->bytes), stored->bytes.size());
+    run.places.emplace_back(run.memory.append(stored->bytes), stored->bytes.size());
     run.position = stored->position;
   }
-  run.records.reserve(places.size());
-  run.hashes.reserve(places.size());  // the records point into it
-  run.prepared_ends.reserve(places.size() * projectors.size());
-  for (const auto& [offset, size] : places) {
+  TRV_ENSURES(!run.places.empty() && run.records.empty());
+  return {};
+}
+
+Status verify_run(Projectors projectors, Run& run) {
+  TRV_EXPECTS(run.records.empty());
+  run.records.reserve(run.places.size());
+  run.hashes.reserve(run.places.size());  // the records point into it
+  run.prepared_ends.reserve(run.places.size() * projectors.size());
+  for (const auto& [offset, size] : run.places) {
     TRV_TRY_ASSIGN(const record::RecordView record, record::RecordView::over(run.memory.view(offset, size)));
     run.hashes.push_back(record::hash_of(record.stored()));
     run.records.push_back(record.with_hash(run.hashes.back()));
@@ -67,7 +73,13 @@ std::string_view prepared_for(const Run& run, std::size_t index, std::size_t pro
 }
 
 ReadAhead::ReadAhead(log::Reader& reader, record::ShardId shard, Lsn from, Lsn last, Projectors projectors)
-    : reader_(reader), shard_(shard), from_(from), last_(last), projectors_(projectors), thread_([this] { read(); }) {}
+    : reader_(reader),
+      shard_(shard),
+      from_(from),
+      last_(last),
+      projectors_(projectors),
+      reading_([this] { read(); }),
+      verifying_([this] { verify(); }) {}
 
 ReadAhead::~ReadAhead() {
   {
@@ -76,24 +88,55 @@ ReadAhead::~ReadAhead() {
   }
   changed_.notify_all();
   reader_.wake();
-  thread_.join();
+  reading_.join();
+  verifying_.join();
 }
 
 void ReadAhead::read() {
-  while (from_ <= last_) {
+  for (Lsn next = from_; next <= last_;) {
     Run run;
     {
       std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return stopping_ || runs_.size() < runs_max; });
+      changed_.wait(lock, [this] { return stopping_ || read_.size() + runs_.size() < runs_max; });
       if (stopping_) return;
       if (!spent_.empty()) {
         run = std::move(spent_.back());
         spent_.pop_back();
       }
     }
-    Status status = read_run(reader_, shard_, from_, last_, projectors_, run);
+    Status status = read_run(reader_, shard_, next, last_, run);
     const bool good = status.has_value();
-    if (good) from_ = Lsn(from_.value() + run.records.size());
+    if (good) next = Lsn(next.value() + run.places.size());
+    {
+      const std::lock_guard lock(mutex_);
+      if (good) {
+        read_.push_back(std::move(run));
+      } else {
+        read_status_ = std::move(status);
+      }
+    }
+    changed_.notify_all();
+    if (!good) return;
+  }
+}
+
+void ReadAhead::verify() {
+  for (Lsn next = from_; next <= last_;) {
+    Run run;
+    Status status;
+    {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return stopping_ || !read_.empty() || !read_status_; });
+      if (stopping_) return;
+      status = read_.empty() ? read_status_ : Status();
+      if (status) {
+        run = std::move(read_.front());
+        read_.pop_front();
+      }
+    }
+    if (status) status = verify_run(projectors_, run);
+    const bool good = status.has_value();
+    if (good) next = Lsn(next.value() + run.records.size());
     {
       const std::lock_guard lock(mutex_);
       if (good) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "events/log/event_log.hpp"
@@ -23,7 +24,8 @@ namespace trv::projection {
 /// Records that follow one another, in memory of their own.
 struct Run {
   record::AlignedBytes memory;
-  std::vector<base::Digest> hashes;         ///< of each record as stored
+  std::vector<std::pair<std::size_t, std::size_t>> places;  ///< in `memory`: offset and size of each record
+  std::vector<base::Digest> hashes;                         ///< of each record as stored
   std::vector<record::RecordView> records;  ///< verified; borrow from `memory` and know their hash from `hashes`
   log::EnginePosition position;             ///< of the last record
   std::string prepared;                     ///< what the projectors prepared, record after record
@@ -35,19 +37,21 @@ struct Run {
 
 using Projectors = std::span<Projector* const>;
 
-/// Puts the next records up to `last` into `run`, whose memory it uses again, and has the projectors prepare them: at
-/// least one, at most as many as one run holds. Errors: of the log; corrupt where a record does not verify; timeout
-/// where the log does not deliver what it has reported.
+/// Puts the next records up to `last` into `run`, whose memory it uses again: at least one, at most as many as one run
+/// holds. Errors: of the log; timeout where the log does not deliver what it has reported.
 [[nodiscard]] base::Status read_run(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last,
-                                    Projectors projectors, Run& run);
+                                    Run& run);
+/// Verifies and hashes the records of the run, and has the projectors prepare them. Error: corrupt where a record does
+/// not verify.
+[[nodiscard]] base::Status verify_run(Projectors projectors, Run& run);
 
-/// Reads runs in a thread of its own, a few ahead of the one that applies them: verifying, hashing and preparing is
-/// half of the work of a replay. The reader belongs to that thread until this is gone. next() from one thread.
+/// Reads runs in one thread and verifies them in another, a few ahead of the one that applies them: each is a third of
+/// the work of a replay. The reader belongs to the first of them until this is gone. next() from one thread.
 class ReadAhead {
  public:
   /// Reads from `from` to `last`, both included. `reader` and `projectors` outlive this.
   ReadAhead(log::Reader& reader, record::ShardId shard, record::Lsn from, record::Lsn last, Projectors projectors);
-  /// Ends the thread, whatever was not read.
+  /// Ends the threads, whatever was not read.
   ~ReadAhead();
   ReadAhead(const ReadAhead&) = delete;
   ReadAhead& operator=(const ReadAhead&) = delete;
@@ -58,19 +62,23 @@ class ReadAhead {
 
  private:
   void read();
+  void verify();
 
   log::Reader& reader_;
   const record::ShardId shard_;
-  record::Lsn from_;
+  const record::Lsn from_;
   const record::Lsn last_;
   const Projectors projectors_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::deque<Run> runs_;
+  std::deque<Run> read_;
+  std::deque<Run> runs_;  ///< verified
   std::vector<Run> spent_;
-  base::Status status_;  ///< of what follows runs_
+  base::Status read_status_;  ///< of what follows read_
+  base::Status status_;       ///< of what follows runs_
   bool stopping_ = false;
-  std::thread thread_;
+  std::thread reading_;
+  std::thread verifying_;
 };
 
 }  // namespace trv::projection

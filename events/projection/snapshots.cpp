@@ -14,6 +14,7 @@
 #include "events/projection/projection.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
+#include "sdk/base/file_age.hpp"
 #include "sdk/base/file_copy.hpp"
 
 namespace trv::projection {
@@ -28,6 +29,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr int restores_max = 100;
+constexpr std::string_view taking_name = ".taking";
 
 Status make_folder(const fs::path& folder) {
   std::error_code error;
@@ -73,7 +75,7 @@ Result<std::unique_ptr<Snapshots>> Snapshots::open(const fs::path& folder, Snaps
 Snapshots::Snapshots(fs::path folder, SnapshotPorts ports) : folder_(std::move(folder)), ports_(std::move(ports)) {}
 
 fs::path Snapshots::taking() const {
-  return folder_ / (ports_.taker.empty() ? ".taking" : ".taking-" + ports_.taker);
+  return folder_ / (ports_.taker.empty() ? std::string(taking_name) : fmt::format("{}-{}", taking_name, ports_.taker));
 }
 
 Result<Snapshot> Snapshots::take(const Projection& projection) {
@@ -209,6 +211,21 @@ Status Snapshots::remove(const fs::path& snapshot) {
   }
   TRV_TRY(base::sync_folder(snapshot.parent_path()));
   return remove_path(taking());
+}
+
+Status Snapshots::remove_left_over() {
+  std::vector<fs::path> left;
+  std::error_code error;
+  fs::directory_iterator entries(folder_, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    const fs::path& path = entries->path();
+    if (!path.filename().string().starts_with(taking_name) || path == taking()) continue;
+    TRV_TRY_ASSIGN(const bool is_old, base::is_older(path, ports_.clock.now()));
+    if (is_old) left.push_back(path);
+  }
+  if (error) return fail(ErrorCode::unavailable, fmt::format("cannot read {}: {}", folder_.string(), error.message()));
+  for (const fs::path& path : left) TRV_TRY(remove_path(path));
+  return {};
 }
 
 Result<std::optional<Lsn>> Snapshots::oldest_good(record::ShardId shard, std::string_view layout, std::size_t count) {

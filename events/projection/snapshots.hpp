@@ -60,6 +60,9 @@ class Snapshots {
   /// Removes those of the shard but the `count` with the youngest records. Error: unavailable.
   [[nodiscard]] base::Status keep_newest(record::ShardId shard, std::size_t count);
 
+  /// Removes what other takers began to make or to remove and left a day ago. Error: unavailable.
+  [[nodiscard]] base::Status remove_left_over();
+
   /// The lsn of the oldest snapshot of the shard, where there are `count` of this layout or more and each of them can
   /// be restored: all of their bytes are read. Else nullopt. Errors: of the log.
   [[nodiscard]] base::Result<std::optional<record::Lsn>> oldest_good(record::ShardId shard, std::string_view layout,

@@ -1,9 +1,12 @@
 #include "events/projection/snapshots.hpp"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <fstream>
@@ -359,6 +362,23 @@ TEST_F(SnapshotsTest, a_half_written_one_is_never_used_and_goes_when_its_taker_c
   const auto same = open_as("node-1");
   EXPECT_FALSE(std::filesystem::exists(half));
   expect_start_at(15);
+}
+
+TEST_F(SnapshotsTest, what_a_taker_left_that_does_not_come_back_goes_a_day_later) {
+  const Snapshot taken = take_behind(10);
+  const std::filesystem::path taking = root_ / "snapshots/.taking-node-1";
+  std::filesystem::create_directories(taking / "0011223344556677");
+  const timespec begun{.tv_sec = static_cast<time_t>(clock_.now().ns() / 1'000'000'000), .tv_nsec = 0};
+  ASSERT_EQ(::utimensat(AT_FDCWD, taking.c_str(), std::array{begun, begun}.data(), 0), 0);
+  const auto other = open_as("node-2");
+  clock_.advance(std::chrono::hours(23));
+  ASSERT_TRUE(other->remove_left_over());
+  EXPECT_TRUE(std::filesystem::exists(taking)) << "its taker may be at it";
+  clock_.advance(std::chrono::hours(2));
+  ASSERT_TRUE(open_as("node-1x")->remove_left_over());
+  EXPECT_FALSE(std::filesystem::exists(taking));
+  EXPECT_TRUE(std::filesystem::exists(taken.folder));
+  expect_start_at(10);
 }
 
 TEST_F(SnapshotsTest, a_new_node_begins_with_what_another_one_took_and_reads_the_tail_alone) {

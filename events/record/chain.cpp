@@ -29,6 +29,10 @@ base::Status ChainVerifier::accept(const RecordView& record) {
   if (record.epoch() < epoch_) {
     return broken(fmt::format("epoch {} follows epoch {}", record.epoch().value(), epoch_.value()));
   }
+  if (record.time() < time_) {
+    return broken(fmt::format("time runs backwards: the record has {} ns, the record before has {} ns",
+                              record.time().ns(), time_.ns()));
+  }
   if (!trust_first_ && record.prev_hash() != last_hash_) {
     return broken(fmt::format("the record's prev_hash is {}, but the record before hashes to {}",
                               base::to_hex(record.prev_hash()), base::to_hex(last_hash_)));
@@ -36,7 +40,8 @@ base::Status ChainVerifier::accept(const RecordView& record) {
   trust_first_ = false;
   last_ = record.lsn();
   epoch_ = record.epoch();
-  last_hash_ = hash_of(record.stored());
+  time_ = record.time();
+  last_hash_ = record.hash();
   TRV_ENSURES(last_ >= Lsn(1) && epoch_ >= Epoch(1));
   return {};
 }

@@ -109,24 +109,18 @@ Result<EntryHead> peek(BytesView stored) {
   const auto lsn = is_record ? table.field<std::uint64_t>(schema::record::Record::VT_LSN) : std::uint64_t{0};
   const auto decision_end =
       is_record ? table.field<std::uint8_t>(schema::record::Record::VT_DECISION_END) : std::uint8_t{0};
-  if (!shard || !epoch || !lsn || !decision_end) return corrupt_entry(stored, "a field lies outside of it");
+  using Id = std::array<std::uint8_t, 16>;
+  const auto event_id = is_record ? table.field<Id>(schema::record::Record::VT_EVENT_ID) : Id{};
+  if (!shard || !epoch || !lsn || !decision_end || !event_id)
+    return corrupt_entry(stored, "a field lies outside of it");
   if (*epoch == 0 || (is_record && *lsn == 0)) return corrupt_entry(stored, "it has no epoch or no lsn");
   head.shard = ShardId(*shard);
   head.epoch = Epoch(*epoch);
   head.lsn = Lsn(*lsn);
   head.decision_end = *decision_end != 0;
+  head.event_id = base::Uuid(*event_id);
   TRV_ENSURES(head.epoch >= Epoch(1) && (head.lsn >= Lsn(1)) == is_record);
   return head;
-}
-
-Result<base::Uuid> event_id_of(BytesView stored) {
-  TRV_TRY_ASSIGN(const EntryHead head, peek(stored));
-  if (head.kind != EntryKind::record) return corrupt_entry(stored, "it is not a record");
-  TableReader table;
-  if (!table.open(stored)) return corrupt_entry(stored, "it holds no table");
-  const auto id = table.field<std::array<std::uint8_t, 16>>(schema::record::Record::VT_EVENT_ID);
-  if (!id) return corrupt_entry(stored, "a field lies outside of it");
-  return base::Uuid(*id);
 }
 
 base::Bytes encode_claim(const ClaimEntry& claim) {

@@ -22,6 +22,7 @@ struct EntryHead {
   Epoch epoch;
   Lsn lsn;                    ///< 0 for a claim
   bool decision_end = false;  ///< the last record of its decision
+  base::Uuid event_id = {};   ///< nil for a claim
 
   friend bool operator==(const EntryHead&, const EntryHead&) = default;
 };
@@ -29,9 +30,6 @@ struct EntryHead {
 /// Reads the head from stored bytes at any address, without a copy; bounded. It says nothing about the rest of the
 /// entry. Error: corrupt.
 [[nodiscard]] base::Result<EntryHead> peek(base::BytesView stored);
-
-/// The event id of a record's stored bytes at any address, read like the head. Error: corrupt.
-[[nodiscard]] base::Result<base::Uuid> event_id_of(base::BytesView stored);
 
 struct ClaimEntry {
   ShardId shard;

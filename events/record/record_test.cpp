@@ -194,7 +194,8 @@ TEST(RecordTest, a_claim_is_no_record_and_a_record_no_claim) {
   EXPECT_FALSE(Record::decode(claim));
   EXPECT_FALSE(decode_claim(record));
   EXPECT_EQ(*peek(claim), (EntryHead{EntryKind::claim, ShardId(5), Epoch(3), Lsn(0)}));
-  EXPECT_EQ(*peek(record), (EntryHead{EntryKind::record, ShardId(5), Epoch(2), Lsn(4), true}));
+  EXPECT_EQ(*peek(record),
+            (EntryHead{EntryKind::record, ShardId(5), Epoch(2), Lsn(4), true, example_draft(1).event_id}));
   EXPECT_EQ(decode_claim(claim)->epoch, Epoch(3));
 }
 
@@ -224,12 +225,34 @@ TEST(ChainTest, a_chain_holds_and_every_change_breaks_it) {
   EXPECT_EQ(verdict(place_at(11, last)), "fits") << "a refused record changes nothing";
 }
 
+TEST(ChainTest, time_that_runs_backwards_breaks_a_chain) {
+  const auto at = [](std::uint64_t lsn, std::int64_t time_ns, const base::Digest& last) {
+    Draft draft = example_draft(lsn);
+    draft.time = base::Timestamp(time_ns);
+    return *Record::decode(encoded(draft, place_at(lsn, last)));
+  };
+  const Record first = at(1, -20, {});
+  const base::Digest last = hash_of(first->stored());
+  ChainVerifier chain(ShardId(5));
+  ASSERT_TRUE(chain.accept(first.view())) << "nothing comes before it";
+  const auto status = chain.accept(at(2, -21, last).view());
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message().find("the record has -21 ns, the record before has -20 ns"), std::string::npos);
+  EXPECT_EQ(chain.time(), base::Timestamp(-20)) << "a refused record changes nothing";
+  EXPECT_TRUE(chain.accept(at(2, -20, last).view())) << "two records of one time";
+
+  ChainVerifier knowing(ShardId(5), Lsn(1), Epoch(2), base::Timestamp(-20), last);
+  EXPECT_FALSE(knowing.accept(at(2, -21, last).view()));
+  ChainVerifier trusting = ChainVerifier::from(ShardId(5), Lsn(2));
+  EXPECT_TRUE(trusting.accept(at(2, -21, last).view()));
+}
+
 TEST(ChainTest, a_chain_can_be_taken_up_in_the_middle) {
   const Bytes stored = encoded(example_draft(50), place_at(50, base::sha256(base::as_bytes("unknown"))));
   const auto record = Record::decode(stored);
   ChainVerifier trusting = ChainVerifier::from(ShardId(5), Lsn(50));
   EXPECT_TRUE(trusting.accept(record->view()));
-  ChainVerifier knowing(ShardId(5), Lsn(49), Epoch(1), base::sha256(base::as_bytes("something else")));
+  ChainVerifier knowing(ShardId(5), Lsn(49), Epoch(1), {}, base::sha256(base::as_bytes("something else")));
   EXPECT_FALSE(knowing.accept(record->view()));
 }
 

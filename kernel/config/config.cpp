@@ -155,8 +155,15 @@ std::optional<NodeAddress> split_address(std::string_view text) {
 }
 
 base::Status check_node_address(std::string_view text) {
-  if (text.empty() || split_address(text)) return {};
-  return fail(ErrorCode::invalid, fmt::format("'{}' is not host or host:port, such as 10.0.0.5:8401", text));
+  if (text.empty()) return {};
+  const auto address = split_address(text);
+  if (!address) {
+    return fail(ErrorCode::invalid, fmt::format("'{}' is not host or host:port, such as 10.0.0.5:8401", text));
+  }
+  if (address->host != "0.0.0.0" && address->host != "::") return {};
+  return fail(
+      ErrorCode::invalid,
+      fmt::format("'{}' is not an address at which others reach this machine; name one, such as 10.0.0.5:8401", text));
 }
 
 base::Status check_optional_path(std::string_view text) {
@@ -416,11 +423,6 @@ base::Status check_needs(const Config& config) {
        {"kafka.mechanism", logs_in, has_user, "kafka.user"},
        {"kafka.mechanism", logs_in, has_password, "kafka.password_file"}}};
   const auto* unmet = std::ranges::find_if(needs, [](const Need& need) { return need.is_set && !need.is_met; });
-  if (unmet == needs.end() && is_node && config.log_keep_days > 0) {
-    return fail(ErrorCode::invalid,
-                "log.keep_days is set, but nodes that share a log do not trim it yet: another one may "
-                "need what is older; remove log.keep_days");
-  }
   if (unmet == needs.end()) return {};
   return fail(ErrorCode::invalid,
               fmt::format("{0} is set, which needs {1}; set {1}, or remove {0}", unmet->key, unmet->needed));

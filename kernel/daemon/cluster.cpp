@@ -81,25 +81,52 @@ base::Result<http::ServerOptions> Cluster::for_nodes(http::ServerOptions options
   return options;
 }
 
+// Best known from the others: what they say may be a moment old, or not be known while they distribute the shards.
+base::Status Cluster::refuse_misfit(const kafka::Settings& settings) const {
+  TRV_TRY_ASSIGN(const std::vector<kafka::Member> others, kafka::members_of(settings));
+  for (const kafka::Member& other : others) {
+    if (other.shards_all != 0 && other.shards_all != self_.shards_all) {
+      return base::fail(base::ErrorCode::invalid,
+                        fmt::format("shards = {}, but {} of this cluster has {}; set the same on every node",
+                                    self_.shards_all, other.node, other.shards_all));
+    }
+    if (other.node == self_.node && other.address != self_.address) {
+      return base::fail(base::ErrorCode::conflict,
+                        fmt::format("node.name is '{}', and so is that of the node at {}; give each node its own",
+                                    self_.node, other.address));
+    }
+  }
+  return {};
+}
+
 base::Status Cluster::join(node::Node& node, std::uint16_t port, BeforeCede before_cede) {
   TRV_EXPECTS(membership_ == nullptr && before_cede != nullptr);
   node_ = &node;
   const std::string host = config::node_address(config_).host;
   self_.address = host.contains(':') ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
   before_cede_ = std::move(before_cede);
+  self_.shards_all = node.shards().size();
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config_));
+  const auto session = std::chrono::milliseconds(config_.kafka_session_ms);
+  // Who was killed a moment ago is listed until its session is over.
+  base::Status fits;
+  await([&] { return (fits = refuse_misfit(settings)).has_value(); }, 2 * session);
+  TRV_TRY(fits);
   kafka::MembershipListener listener;
   listener.assigned = [this](const std::set<log::ShardId>& shards) { take(shards); };
+  listener.inherited = [this](const std::set<log::ShardId>& shards) { inherit(shards); };
   listener.revoked = [this](const std::set<log::ShardId>& shards) { give_up(shards); };
   listener.failed = [this](const base::Error& error) { logger_->warn("nodes: {}", error.message()); };
-  TRV_TRY_ASSIGN(
-      auto membership,
-      kafka::Membership::join(settings, {.self = self_, .session = std::chrono::milliseconds(config_.kafka_session_ms)},
-                              std::move(listener)));
+  TRV_TRY_ASSIGN(auto membership,
+                 kafka::Membership::join(settings, {.self = self_, .session = session}, std::move(listener)));
   {
     const std::scoped_lock lock(mutex_);
     membership_ = std::move(membership);
   }
+  watch_ = std::make_unique<node::PeerWatch>([this](const std::string& address) {
+    logger_->warn("nodes: the process at {} has ended; the others share its shards out", address);
+    membership_->ended(address);
+  });
   keeper_ = std::jthread([this](const std::stop_token& stop) { keep(stop); });
   return {};
 }
@@ -117,7 +144,7 @@ base::Status Cluster::take_part(bool takes_part) {
   if (takes_part) return {};
   const auto is_drained = [this] {
     const std::scoped_lock lock(mutex_);
-    return assigned_.empty() && !gives_up_;
+    return assigned_.empty() && inherited_.empty() && !gives_up_;
   };
   if (await(is_drained, drain_within)) return {};
   return base::fail(base::ErrorCode::unavailable,
@@ -137,6 +164,7 @@ std::vector<node::Peer> Cluster::peers() const {
 
 void Cluster::leave() {
   keeper_ = {};  // which asks it to stop, and joins it
+  watch_.reset();
   std::unique_ptr<kafka::Membership> membership;
   {
     const std::scoped_lock lock(mutex_);
@@ -187,6 +215,18 @@ void Cluster::take(const std::set<log::ShardId>& shards) {
     // A topic may have more partitions than there are shards.
     if (shard.value() >= node_->shards().size()) continue;
     assigned_.insert(shard);
+    inherited_.erase(shard);
+    node_->shards()[shard.value()]->own();
+  }
+}
+
+// Once: where their owner lives after all, it claims them again, and this node follows.
+void Cluster::inherit(const std::set<log::ShardId>& shards) {
+  logger_->warn("nodes: {} takes the shards {} of a node that has ended", self_.node, text_of(shards));
+  const std::scoped_lock lock(mutex_);
+  for (const log::ShardId shard : shards) {
+    if (shard.value() >= node_->shards().size()) continue;
+    inherited_.insert(shard);
     node_->shards()[shard.value()]->own();
   }
 }
@@ -196,7 +236,7 @@ void Cluster::give_up(const std::set<log::ShardId>& shards) {
   {
     const std::scoped_lock lock(mutex_);
     for (const log::ShardId shard : shards) {
-      if (assigned_.erase(shard) > 0) ours.insert(shard);
+      if (assigned_.erase(shard) + inherited_.erase(shard) > 0) ours.insert(shard);
     }
     gives_up_ = true;
   }
@@ -232,10 +272,21 @@ std::string Cluster::outdated_because() const {
   return "";
 }
 
+void Cluster::watch_others() {
+  const std::vector<kafka::Member> known = membership_->members();
+  if (known.empty()) return;  // the shards are distributed anew: that nobody is known then means nothing
+  std::set<std::string> others;
+  for (const kafka::Member& member : known) {
+    if (member.node != self_.node) others.insert(member.address);
+  }
+  watch_->watch(std::move(others));
+}
+
 void Cluster::keep(const std::stop_token& stop) {
   bool hands_over = false;
   std::unique_lock lock(mutex_);
   while (!pause_.wait_for(lock, stop, claim_again_after, [&] { return stop.stop_requested(); })) {
+    watch_others();
     const std::string reason = outdated_because();
     if (!reason.empty() && !hands_over && !assigned_.empty() && membership_->members().size() > 1) {
       logger_->error("nodes: {} with travd {} hands its shards to the other nodes: {}", self_.node, version(), reason);

@@ -18,6 +18,7 @@
 #include "kernel/node/certificates.hpp"
 #include "kernel/node/forwarder.hpp"
 #include "kernel/node/node.hpp"
+#include "kernel/node/peer_watch.hpp"
 
 namespace trv::daemon {
 
@@ -66,9 +67,13 @@ class Cluster {
  private:
   [[nodiscard]] std::vector<kafka::Member> members() const;
   [[nodiscard]] std::string owner_of(log::ShardId shard) const;
+  /// Error: another node has another number of shards, or the same name.
+  [[nodiscard]] base::Status refuse_misfit(const kafka::Settings& settings) const;
   void take(const std::set<log::ShardId>& shards);
+  void inherit(const std::set<log::ShardId>& shards);
   void give_up(const std::set<log::ShardId>& shards);
   void keep(const std::stop_token& stop);
+  void watch_others();
   /// Of the first shard that this version of travd cannot follow; empty where it can follow all.
   [[nodiscard]] std::string outdated_because() const;
   /// Looks at `condition`, without the mutex, until it holds or `within` is over or `stop` asks for the end. Returns
@@ -84,8 +89,10 @@ class Cluster {
   mutable std::mutex mutex_;
   mutable std::condition_variable_any pause_;  ///< between two looks; ends early with its stop token alone
   std::set<log::ShardId> assigned_;
-  bool gives_up_ = false;  ///< shards that are not assigned any more are on their way
+  std::set<log::ShardId> inherited_;  ///< of a node that has ended; none of `assigned_`
+  bool gives_up_ = false;             ///< shards that are not assigned any more are on their way
   std::unique_ptr<kafka::Membership> membership_;
+  std::unique_ptr<node::PeerWatch> watch_;
   std::jthread keeper_;  ///< claims again what is assigned and was lost
   node::Certificates certificates_;
   node::Forwarder forwarder_;

@@ -9,7 +9,6 @@
 #include <set>
 
 #include "events/backup/backup.hpp"
-#include "events/blob/folder_blob_store.hpp"
 #include "events/kafka/broker_watch.hpp"
 #include "events/keys/cluster_key.hpp"
 #include "events/lmdb/folder_lock.hpp"
@@ -18,6 +17,7 @@
 #include "kernel/daemon/begin_platform.hpp"
 #include "kernel/daemon/cluster.hpp"
 #include "kernel/daemon/data_folder.hpp"
+#include "kernel/daemon/left_over.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/sources.hpp"
@@ -33,12 +33,12 @@
 #include "kernel/node/node.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/file_age.hpp"
 
 namespace trv::daemon {
 namespace {
 
 constexpr auto stop_grace = std::chrono::seconds(10);
-constexpr std::size_t page = 500;
 constexpr std::size_t secrets_followed_max = 65536;  ///< commands whose secrets wait to be removed
 
 plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
@@ -73,11 +73,10 @@ struct Kernel::Parts {
   std::unique_ptr<Room> room;
   gateway::TrailSigner signer;
   std::unique_ptr<egress::SecretStore> secrets;
-  std::set<egress::SecretReference> named_secrets;  ///< by each shard when it began to serve
   std::unique_ptr<http::Workers> secret_follower;
   std::unique_ptr<ProjectedConnections> connections;
   std::unique_ptr<egress::Broker> broker;
-  std::unique_ptr<blob::BlobStore> archives;  ///< of packages
+  std::unique_ptr<blob::FolderBlobStore> archives;  ///< of packages
   std::unique_ptr<plugin_host::PluginStore> packages;
   std::unique_ptr<plugin_host::PluginHost> plugins;
   std::unique_ptr<plugin_host::PackageFollower> follower;
@@ -88,6 +87,7 @@ struct Kernel::Parts {
   std::vector<std::unique_ptr<effects::EffectDispatcher>> dispatchers;
   std::unique_ptr<node::Mover> mover;
   std::unique_ptr<projection::SnapshotKeeper> snapshot_keeper;
+  std::unique_ptr<LeftOver> left_over;
   gateway::Nodes nodes;
   std::unique_ptr<http::Server> server;
   std::unique_ptr<http::Server> node_server;  ///< for the other nodes; null where there are none
@@ -95,12 +95,11 @@ struct Kernel::Parts {
   [[nodiscard]] node::ShardObserver observer_of(const node::Shard& shard);
   [[nodiscard]] gateway::Nodes make_nodes(const config::Config& config);
   void begin_owning(node::Shard& shard);
-  [[nodiscard]] base::Result<bool> is_named(const base::Digest& blob) const;
-  [[nodiscard]] base::Result<std::set<egress::SecretReference>> secrets_of(const node::Shard& shard) const;
   [[nodiscard]] base::Status make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                              const std::filesystem::path& tries_folder, base::Random& random);
   void make_mover();
   void make_snapshot_keeper(const config::Config& config);
+  void make_left_over(const std::filesystem::path& data_folder);
   [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
 
@@ -170,35 +169,6 @@ void Kernel::Parts::begin_owning(node::Shard& shard) {
   if (!is_begun) logger->warn("shard {}: tenants that were placed and not created wait", shard.id().value());
 }
 
-base::Result<bool> Kernel::Parts::is_named(const base::Digest& blob) const {
-  for (const auto& shard : node->shards()) {
-    TRV_TRY_ASSIGN(const auto state, shard->begin_read());
-    TRV_TRY_ASSIGN(const bool is_named_here, shard->ingest().names_blob(state, blob));
-    if (is_named_here) return true;
-  }
-  return false;
-}
-
-// Of the connections of the shard's tenants.
-base::Result<std::set<egress::SecretReference>> Kernel::Parts::secrets_of(const node::Shard& shard) const {
-  std::set<egress::SecretReference> named;
-  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> tenants, node->tenants());
-  TRV_TRY_ASSIGN(const auto state, shard.begin_read());
-  for (const tenancy::Tenant& tenant : tenants) {
-    if (tenant.shard != shard.id()) continue;
-    for (std::string after;;) {
-      TRV_TRY_ASSIGN(const auto some, shard.tenancy().connections(state, tenant.id, after, page));
-      for (const tenancy::Connection& connection : some) {
-        after = connection.name;
-        named.insert({tenant.id, connection.secret});
-        named.insert({tenant.id, connection.webhook_secret});
-      }
-      if (some.size() < page) break;
-    }
-  }
-  return named;
-}
-
 base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::DispatcherOptions& options,
                                             const std::filesystem::path& tries_folder, base::Random& random) {
   TRV_EXPECTS(crash_note != nullptr);
@@ -251,9 +221,14 @@ void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
                                           .log_kept = std::chrono::hours(24 * config.log_keep_days)};
   std::vector<projection::KeptShard> shards;
   for (const auto& shard : node->shards()) {
-    shards.push_back({.projection = &shard->projection(),
-                      .is_ready = [this, &shard] { return shard->is_serving() && (!cluster || shard->is_owned()); },
-                      .first_needed = [this, id = shard->id()](const lmdb::Txn&) { return node->first_needed(id); }});
+    shards.push_back(
+        {.projection = &shard->projection(),
+         .is_ready = [this, &shard] { return shard->is_serving() && (!cluster || shard->is_owned()); },
+         .first_needed = [this, id = shard->id()](const lmdb::Txn&) -> base::Result<std::optional<log::Lsn>> {
+           // A tenant may be on its way from this shard to one that is only followed here.
+           if (cluster) TRV_TRY(await_log_ends(*node, {}));
+           return node->first_needed(id);
+         }});
   }
   snapshot_keeper = std::make_unique<projection::SnapshotKeeper>(
       policy,
@@ -264,6 +239,23 @@ void Kernel::Parts::make_snapshot_keeper(const config::Config& config) {
                               .note = [this](const std::string& line) { logger->info("{}", line); },
                               .failed = [this](const std::string& line) { logger->error("{}", line); }},
       std::move(shards));
+}
+
+void Kernel::Parts::make_left_over(const std::filesystem::path& data_folder) {
+  left_over = std::make_unique<LeftOver>(
+      SweptStores{.node = *node,
+                  .blobs = *blobs,
+                  .archives = *archives,
+                  .secrets = *secrets,
+                  .snapshots = *snapshots,
+                  .clock = clock,
+                  // The log that a backup copies may still name what this one names no longer.
+                  .may_sweep =
+                      [this, data_folder] {
+                        return node->platform().is_serving() && (!cluster || node->platform().is_owned()) &&
+                               !backup::is_running(data_folder);
+                      },
+                  .report = [this](const std::string& line) { logger->warn("{}", line); }});
 }
 
 Kernel::Kernel(config::Config config, const base::Clock& clock, base::Random& random,
@@ -310,13 +302,12 @@ base::Status Kernel::compose(StartReport& report) {
     TRV_TRY(make_private_folder(beside));
     parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, logger_);
   }
-  const auto has_room = [folder](std::uint64_t bytes) { return disk_has_room(folder, bytes); };
-  projection::SnapshotPorts snapshots{
-      .log = *parts.log.log,
-      .clock = clock_,
-      .random = random_,
-      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
-      .has_room = [beside](std::uint64_t bytes) { return disk_has_room(beside, bytes); }};
+  const auto has_room = [beside](std::uint64_t bytes) { return disk_has_room(beside, bytes); };
+  projection::SnapshotPorts snapshots{.log = *parts.log.log,
+                                      .clock = clock_,
+                                      .random = random_,
+                                      .report = [&parts](const std::string& line) { parts.logger->warn("{}", line); },
+                                      .has_room = has_room};
   if (cluster_key != nullptr) {
     snapshots.taker = node_name(config_);
     snapshots.key = cluster_key->derive("snapshots");
@@ -328,8 +319,11 @@ base::Status Kernel::compose(StartReport& report) {
                                .shards = static_cast<std::uint32_t>(config_.shards),
                                .snapshots = parts.snapshots.get(),
                                .forward = parts.cluster ? parts.cluster->forward() : node::Forward()};
-  TRV_TRY_ASSIGN(parts.blobs,
-                 blob::FolderBlobStore::open(beside / "blobs", gateway::event_body_bytes_max, random_, has_room));
+  const auto open_blobs = [&](const char* name, std::size_t bytes_max, base::Duration stays_for) {
+    return blob::FolderBlobStore::open(
+        beside / name, {.bytes_max = bytes_max, .stays_for = stays_for, .has_room = has_room}, clock_, random_);
+  };
+  TRV_TRY_ASSIGN(parts.blobs, open_blobs("blobs", gateway::event_body_bytes_max, base::left_over_after));
   TRV_TRY_ASSIGN(parts.node, node::Node::open(node, *parts.log.log, *parts.blobs, parts.catalog, clock_, random_));
   const std::uint64_t last = parts.node->platform().log_end().value();
   logger_->debug("start: the log ends with record {} in the first of {} shards", last, config_.shards);
@@ -352,8 +346,9 @@ base::Status Kernel::compose(StartReport& report) {
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
-  TRV_TRY_ASSIGN(parts.archives,
-                 blob::FolderBlobStore::open(beside / "packages", package::package_bytes_max, random_, has_room));
+  // A node that is alone knows which packages it is about to name.
+  TRV_TRY_ASSIGN(parts.archives, open_blobs("packages", package::package_bytes_max,
+                                            parts.cluster ? base::left_over_after : base::Duration(0)));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
   plugin_host::HostConfiguration hosting;
   TRV_TRY_ASSIGN(hosting.trial_program, beside_this_program("trav-plugin-host"));
@@ -391,6 +386,7 @@ base::Status Kernel::compose(StartReport& report) {
   parts.room = std::make_unique<Room>(folder, std::move(stores), clock_, logger_);
   parts.make_mover();
   parts.make_snapshot_keeper(config_);
+  parts.make_left_over(folder);
   parts.nodes = parts.make_nodes(config_);
   // Before the replay, so that it can be asked how far it is; and before anything is used up where the port is taken.
   http::ServerOptions http;
@@ -442,8 +438,8 @@ base::Status Kernel::compose(StartReport& report) {
                     "owner token: `trav token create NAME --role owner --as-operator --tenant {0}`",
                     tenant.value()));
   }
-  if (!parts.cluster) sweep(report);
   parts.snapshot_keeper->start();
+  parts.left_over->start();
   parts.mover->start();
   if (parts.cluster) TRV_TRY(join(report));
   // Last: a start that fails has not used up the token that it could not show.
@@ -471,7 +467,6 @@ base::Result<std::unique_ptr<kafka::BrokerWatch>> Kernel::watch_brokers() const 
                      }});
 }
 
-// What lies beside the log is not swept: another node may be about to name it.
 base::Status Kernel::join(StartReport& report) {
   Parts& parts = *parts_;
   TRV_TRY(parts.cluster->join(*parts.node, parts.node_server->port(), [&parts](const std::set<log::ShardId>& shards) {
@@ -490,9 +485,10 @@ base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
   logger_->debug("start: shard {} is claimed, the projection is at record {}; {} were replayed", shard.id().value(),
                  shard.metrics().applied_lsn, shard.replayed());
   // Now, because from now on requests replace secrets.
-  TRV_TRY_ASSIGN(const auto named, parts.secrets_of(shard));
+  TRV_TRY_ASSIGN(auto tenants, parts.node->tenants());
+  std::erase_if(tenants, [&](const tenancy::Tenant& tenant) { return tenant.shard != shard.id(); });
+  TRV_TRY_ASSIGN(const auto named, secrets_of(shard, tenants));
   TRV_TRY(check_secrets(config_.folder_beside_log(), named));
-  parts.named_secrets.insert(named.begin(), named.end());
   if (&shard != &parts.node->platform()) return {};
   TRV_TRY_ASSIGN(plugin_host::PackageFollower::Started packages, parts.follower->start());
   report.plugins = packages.loaded;
@@ -544,23 +540,6 @@ base::Result<bool> Kernel::first_start(StartReport& report) {
   }
 }
 
-// What an earlier run stored beside the log and did not live to record, or to remove: only when every shard knows what
-// its log names. A disk that does not remove it now is not in the way: the next start tries again.
-void Kernel::sweep(StartReport& report) {
-  Parts& parts = *parts_;
-  // The log that a backup copies may still name what this one names no longer.
-  const auto is_copied = [this] { return backup::is_running(config_.data_folder); };
-  const auto note = [&report](const base::Error& error) { report.problems.push_back(error.message()); };
-  if (!is_copied()) {
-    const auto removed = parts.secrets->remove_unreferenced(std::exchange(parts.named_secrets, {}));
-    if (!removed) note(removed.error());
-  }
-  const auto removed = parts.blobs->remove_left_over([&](const base::Digest& blob) -> base::Result<bool> {
-    return is_copied() ? base::Result<bool>(true) : parts.is_named(blob);
-  });
-  if (!removed) note(removed.error());
-}
-
 void Kernel::stop() {
   if (!parts_) return;
   Parts& parts = *parts_;
@@ -573,6 +552,7 @@ void Kernel::stop() {
   if (parts.server) parts.server->stop(stop_grace);
   if (parts.node_server) parts.node_server->stop(stop_grace);
   if (parts.mover) parts.mover->stop();
+  if (parts.left_over) parts.left_over->stop();
   if (parts.snapshot_keeper) parts.snapshot_keeper->stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->begin_stop();
   for (const auto& dispatcher : parts.dispatchers) dispatcher->stop();

@@ -64,7 +64,6 @@ class Kernel {
   [[nodiscard]] base::Status join(StartReport& report);
   [[nodiscard]] base::Status prepare(const node::Shard& shard, StartReport& report);
   void serve(const node::Shard& shard);
-  void sweep(StartReport& report);
   [[nodiscard]] base::Result<bool> first_start(StartReport& report);
 
   config::Config config_;

@@ -15,6 +15,7 @@
 #include "events/keys/key_file.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
+#include "sdk/base/file_age.hpp"
 
 namespace trv::egress {
 namespace {
@@ -110,7 +111,6 @@ base::Result<std::string> SecretStore::put(const base::TenantId& tenant, std::st
     random_.fill(id);
     random_.fill(nonce);
     reference = base::to_hex(id);
-    if (put_) put_->insert({tenant, reference});
   }
   const Bytes sealed = keys::seal(key_, nonce, additional_data(tenant, reference), base::as_bytes(secret));
   const std::filesystem::path folder = folder_ / tenant.value();
@@ -152,7 +152,7 @@ base::Result<Bytes> SecretStore::read_sealed(const base::TenantId& tenant, std::
 
 base::Status SecretStore::remove(const base::TenantId& tenant, std::string_view reference) {
   TRV_TRY(base::check_label("tenant", tenant.value()));
-  // While a backup is under way the file stays, and goes with remove_unreferenced() at the next start.
+  // While a backup is under way the file stays, and goes with remove_unreferenced() later.
   if (!is_reference(reference) || backup::is_running(folder_.parent_path())) return {};
   const std::filesystem::path path = folder_ / tenant.value() / reference;
   if (::unlink(path.c_str()) != 0) {
@@ -174,7 +174,8 @@ base::Status SecretStore::replace(const base::TenantId& tenant, std::string_view
   return remove(tenant, reference);
 }
 
-base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<SecretReference>& referenced) {
+base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<SecretReference>& referenced,
+                                                           base::Timestamp now) {
   const auto failed = [](const std::filesystem::path& folder, const std::error_code& error) {
     return base::fail(ErrorCode::unavailable,
                       fmt::format("cannot read folder '{}': {}", folder.string(), error.message()));
@@ -196,9 +197,8 @@ base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<Secret
       if (!unfinished && !is_reference(name)) continue;
       const SecretReference reference{base::TenantId(tenant), name.substr(unfinished ? 1 : 0)};
       if (!unfinished && referenced.contains(reference)) continue;
-      const std::lock_guard lock(put_mutex_);
-      if (put_ && put_->contains(reference)) continue;
-      doomed.push_back(std::move(name));
+      TRV_TRY_ASSIGN(const bool is_old, base::is_older(secret.path(), now));
+      if (is_old) doomed.push_back(std::move(name));
     }
     for (const std::string& name : doomed) {
       std::filesystem::remove(folder.path() / name, error);
@@ -210,8 +210,6 @@ base::Result<std::size_t> SecretStore::remove_unreferenced(const std::set<Secret
     }
     if (!doomed.empty()) TRV_TRY(base::sync_folder(folder.path()));
   }
-  const std::lock_guard lock(put_mutex_);
-  put_.reset();
   return removed;
 }
 

@@ -8,8 +8,8 @@
 // not open. A reference is 32 hexadecimal digits of randomness and is never used twice.
 //
 // Any thread. What put() returned is durable: file and folder are synced. A secret whose reference was never written
-// in the log, because the process ended first, goes with remove_unreferenced at the next start. Who holds the master
-// key and the folder holds the secrets: back them up apart.
+// in the log, because the process ended first, goes with remove_unreferenced a day later. Who holds the master key and
+// the folder holds the secrets: back them up apart.
 
 #include <array>
 #include <compare>
@@ -18,7 +18,6 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -29,6 +28,7 @@
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/base/result.hpp"
+#include "sdk/base/timestamp.hpp"
 
 namespace trv::egress {
 
@@ -66,10 +66,11 @@ class SecretStore final : public SecretSource {
   /// reveal it: the last `replaced_kept_max` stay, sealed, in memory. Errors: as remove.
   [[nodiscard]] base::Status replace(const base::TenantId& tenant, std::string_view reference);
 
-  /// Removes every secret that is not in `referenced`, and what unfinished writes left; what was put since open()
-  /// stays, so others may put meanwhile. Once in the life of a store, with every reference that the log named when the
-  /// first put() could come. Returns how many secrets went. Error: unavailable.
-  [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::set<SecretReference>& referenced);
+  /// Removes every secret that is not in `referenced`, and what unfinished writes left; what is younger than
+  /// base::left_over_after stays, because its record may not be written yet. Returns how many secrets went. Error:
+  /// unavailable.
+  [[nodiscard]] base::Result<std::size_t> remove_unreferenced(const std::set<SecretReference>& referenced,
+                                                              base::Timestamp now);
 
  private:
   SecretStore(std::filesystem::path folder, const keys::SealingKey& key, base::Random& random);
@@ -77,9 +78,8 @@ class SecretStore final : public SecretSource {
 
   std::filesystem::path folder_;
   keys::SealingKey key_;
-  std::mutex put_mutex_;
+  std::mutex put_mutex_;  ///< of random_
   base::Random& random_;
-  std::optional<std::set<SecretReference>> put_{std::in_place};  ///< since open(), until remove_unreferenced()
   std::mutex replaced_mutex_;
   std::deque<std::pair<SecretReference, base::Bytes>> replaced_;  ///< sealed; the newest last
 };

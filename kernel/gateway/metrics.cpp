@@ -75,6 +75,8 @@ void add_shards(Families& families, const node::Node& node) {
   of.counter("travertine_commands_refused_total", "Commands answered with an error.", &ShardMetrics::refused);
   of.counter("travertine_records_total", "Records appended by this process.", &ShardMetrics::records);
   of.counter("travertine_batches_total", "Group commits.", &ShardMetrics::batches);
+  of.counter("travertine_appends_total", "Appends to the log, one or more for each group commit.",
+             &ShardMetrics::appends);
   of.counter("travertine_claims_total", "Times this process became owner of the shard.", &ShardMetrics::claims);
   of.counter("travertine_timers_fired_total", "Timers that came due.", &ShardMetrics::timers_fired);
   of.gauge("travertine_queue_commands", "Commands waiting for the shard.", &ShardMetrics::queue_length);

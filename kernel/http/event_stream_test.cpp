@@ -94,7 +94,7 @@ class Over {
       if (!stream.is_open() && !std::exchange(is_over_, true)) over_.set_value();
     });
   }
-  bool comes() { return over_.get_future().wait_for(10s) == std::future_status::ready; }
+  bool comes() { return over_.get_future().wait_for(60s) == std::future_status::ready; }
 
  private:
   bool is_over_ = false;
@@ -163,7 +163,7 @@ TEST(event_stream, a_slow_reader_pauses_the_feeder_and_gets_everything) {
     if (++pauses == 50) reader = std::thread([&] { received = client.read_all(); });
     std::unique_lock lock(mutex);
     // The kernel's buffers are full before the feeder is through: only a client that reads brings it on.
-    const bool went_on = ready.wait_for(lock, reader.joinable() ? 10s : 200ms, [&] { return may_go_on; });
+    const bool went_on = ready.wait_for(lock, reader.joinable() ? 60s : 200ms, [&] { return may_go_on; });
     may_go_on = false;
     if (!went_on && !reader.joinable()) reader = std::thread([&] { received = client.read_all(); });
   }

@@ -257,7 +257,7 @@ TEST(hostile_memory, large_bodies_share_a_budget_and_small_ones_need_none) {
     RawClient small(running.port());
     RawAnswer answer;
     // The first has its part of the budget when its bytes have been read.
-    for (int i = 0; i < 200 && answer.status != 503; ++i) {
+    for (int i = 0; i < 6'000 && answer.status != 503; ++i) {
       RawClient second(running.port());
       second.send(head + body.substr(300'001));
       second.send(body.substr(300'000));
@@ -314,8 +314,8 @@ TEST(hostile_time, a_client_that_reads_nothing_is_cut) {
   RunningServer running(std::move(router), {.idle_timeout = 200ms});
   RawClient client(running.port(), 4096);
   client.send("GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
-  for (int i = 0; i < 500 && running.server().connections() == 0; ++i) std::this_thread::sleep_for(5ms);
-  for (int i = 0; i < 500 && running.server().connections() > 0; ++i) std::this_thread::sleep_for(10ms);
+  for (int i = 0; i < 12'000 && running.server().connections() == 0; ++i) std::this_thread::sleep_for(5ms);
+  for (int i = 0; i < 6'000 && running.server().connections() > 0; ++i) std::this_thread::sleep_for(10ms);
   EXPECT_EQ(running.server().connections(), 0u);
 }
 

@@ -76,7 +76,7 @@ class Feed : public testing::Test {
   }
   template <typename Holds>
   static bool comes(Holds holds) {
-    for (int i = 0; i < 2000; ++i) {
+    for (int i = 0; i < 12'000; ++i) {
       if (holds()) return true;
       std::this_thread::sleep_for(5ms);
     }

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <memory>
+#include <utility>
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
@@ -105,6 +106,15 @@ void set_pem(CURL* curl, CURLoption option, const std::string& pem) {
 bool is_refusal(CURLcode code, std::string_view why) {
   return code == CURLE_SSL_CONNECT_ERROR || code == CURLE_PEER_FAILED_VERIFICATION ||
          (code == CURLE_RECV_ERROR && why.find(" alert ") != std::string_view::npos);
+}
+
+/// The other side ended the connection before the handshake was over, and gave no reason: as a process does that ends.
+/// curl has no code of its own for it. The request was not sent.
+bool is_cut_off(CURLcode code, std::string_view why) {
+  constexpr std::array<std::string_view, 4> ends = {"SSL_connect: ", "unexpected eof",
+                                                    "Recv failure: ", "Send failure: "};
+  return code == CURLE_SSL_CONNECT_ERROR &&
+         std::ranges::any_of(ends, [why](std::string_view end) { return why.find(end) != std::string_view::npos; });
 }
 
 /// One exchange; `response` is whole where it returns CURLE_OK. Each thread keeps its connections.
@@ -206,6 +216,7 @@ void Forwarder::send(const Way& way, http::Responder& responder) {
   const http::Request& request = responder.request();
   const Headers headers = headers_of(request, way.header);
   const base::Duration deadline = clock_.monotonic() + owner_within;
+  bool was_cut_off = false;
   for (;;) {
     const std::string address = way.address();
     http::Response response;
@@ -213,7 +224,12 @@ void Forwarder::send(const Way& way, http::Responder& responder) {
     const CURLcode code =
         address.empty() ? CURLE_COULDNT_CONNECT : exchange(address, identity_(), request, headers, response, why);
     if (code == CURLE_OK) return responder.send(std::move(response));
-    if (is_refusal(code, why.data())) {
+    if (is_cut_off(code, why.data())) {
+      if (!std::exchange(was_cut_off, true)) {
+        logger_->warn("nodes: {} ended the connection during the TLS handshake, as a node does that ends: {}", address,
+                      why.data());
+      }
+    } else if (is_refusal(code, why.data())) {
       logger_->error(
           "nodes: {} and this node do not take each other for nodes of one cluster: {}; compare the cluster "
           "keys, the clocks and node.address",
@@ -222,8 +238,7 @@ void Forwarder::send(const Way& way, http::Responder& responder) {
                              fmt::format("the owner of the shard at {} and this node do not take each other for nodes "
                                          "of one cluster; nothing was changed; the logs of both say why",
                                          address)});
-    }
-    if (code != CURLE_COULDNT_CONNECT) {
+    } else if (code != CURLE_COULDNT_CONNECT) {
       return responder.fail({base::ErrorCode::lost,
                              "the node that owns the shard did not answer to the end; it is not known whether this "
                              "took effect; ask again with the same keys"});

@@ -9,8 +9,10 @@
 #include <spdlog/sinks/ostream_sink.h>
 #include <spdlog/spdlog.h>
 
+#include <array>
 #include <atomic>
 #include <sstream>
+#include <thread>
 
 #include "kernel/http/testing/loopback_server.hpp"
 #include "kernel/http/testing/raw_client.hpp"
@@ -67,8 +69,10 @@ class Forwarding : public testing::Test {
   }
   /// The node that a client asks.
   void sends_on(Forwarder::Identity identity, const std::string& address) {
-    forwarder_ = std::make_unique<Forwarder>([address](record::ShardId) { return address; }, std::move(identity),
-                                             logger_, clock_);
+    sends_on(std::move(identity), [address](record::ShardId) { return address; });
+  }
+  void sends_on(Forwarder::Identity identity, Forwarder::OwnerOf owner_of) {
+    forwarder_ = std::make_unique<Forwarder>(std::move(owner_of), std::move(identity), logger_, clock_);
     http::Router router;
     for (const char* method : {"GET", "POST"}) {
       router.route(method, "/say",
@@ -235,6 +239,32 @@ TEST_F(Forwarding, an_owner_that_does_not_let_this_node_in_has_changed_nothing) 
     log_text_.str("");
     const RawAnswer answer = ask();
     expect_refused(answer);
+  }
+}
+
+TEST_F(Forwarding, an_owner_that_ends_during_the_handshake_is_asked_again_and_is_not_called_a_stranger) {
+  const auto owner = this->owner(certificates());
+  for (const bool resets : {false, true}) {
+    const http::LoopbackListener ending;
+    std::thread ends([&ending, resets] {
+      const int connection = ::accept(ending.socket(), nullptr, nullptr);
+      char begun = 0;
+      EXPECT_EQ(::recv(connection, &begun, 1, 0), 1);
+      // With unread bytes the end is a reset; else the handshake just ends.
+      std::array<char, 4096> rest{};
+      if (!resets) {
+        EXPECT_GT(::recv(connection, rest.data(), rest.size(), 0), 0);
+      }
+      ::close(connection);
+    });
+    std::atomic<int> looks = 0;
+    sends_on(certificates(), [&](record::ShardId) { return at(looks++ == 0 ? ending.port() : owner->port()); });
+    log_text_.str("");
+    EXPECT_EQ(ask().status, 200);
+    ends.join();
+    EXPECT_EQ(looks, 2);
+    EXPECT_THAT(log_text_.str(), HasSubstr("ended the connection during the TLS handshake"));
+    EXPECT_THAT(log_text_.str(), testing::Not(HasSubstr("one cluster")));
   }
 }
 

@@ -95,8 +95,13 @@ base::Result<std::vector<tenancy::Move>> Mover::moves() const {
 }
 
 base::Status Mover::step(const tenancy::Move& move) {
-  TRV_EXPECTS(move.from != move.to && move.from.value() < node_.shards().size() &&
-              move.to.value() < node_.shards().size());
+  TRV_EXPECTS(move.from != move.to);
+  if (std::max(move.from, move.to).value() >= node_.shards().size()) {
+    return base::fail(base::ErrorCode::unavailable,
+                      fmt::format("tenant '{}' moves from shard {} to {}, but shards = {} here: set it as on the other "
+                                  "nodes, and start this one again",
+                                  move.tenant.value(), move.from.value(), move.to.value(), node_.shards().size()));
+  }
   Shard& from = *node_.shards()[move.from.value()];
   Shard& to = *node_.shards()[move.to.value()];
   if (!from.is_serving() || !to.is_serving()) return {};

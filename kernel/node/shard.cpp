@@ -26,6 +26,7 @@ Shard::Shard(const ShardPlace& place, log::EventLog& log, blob::BlobStore& blobs
       node_(place.node),
       where_aside_(place.aside),
       ownership_(place.ownership),
+      append_bytes_(place.append_bytes),
       history_(log, catalog),
       feed_([this](const auto& tenant, const EventRange& range) { return events(tenant, range); },
             [this](log::ShardId to, Subscription subscription, http::EventStream stream) {
@@ -68,6 +69,7 @@ base::Status Shard::start(ShardObserver observer, const std::stop_token& stop) {
   options.shard = id();
   options.node = node_;
   options.ownership = ownership_;
+  options.append_bytes = append_bytes_;
   if (where_aside_ == Aside::own_thread) options.claim_wait = std::chrono::hours(24);
   processor_ = std::make_unique<shard::ShardProcessor>(options, log_, *stores_.projection, stores_.timers, clock_,
                                                        random_, listeners());

@@ -158,6 +158,7 @@ class Shard {
   const std::string node_;
   const Aside where_aside_;
   const shard::Ownership ownership_;
+  const std::size_t append_bytes_;
   EventHistory history_;
   EventFeed feed_;
   ShardObserver observer_;

@@ -31,8 +31,9 @@ struct ShardPlace {
   log::ShardId id;
   std::filesystem::path folder;  ///< of the projection
   std::uint64_t map_bytes = std::uint64_t{64} << 30;
-  projection::Snapshots* snapshots = nullptr;       ///< of projections; outlives the shard
-  projection::Projector* last_projector = nullptr;  ///< applies behind the kernel's; outlives the shard
+  projection::Snapshots* snapshots = nullptr;                     ///< of projections; outlives the shard
+  std::size_t append_bytes = shard::ShardOptions{}.append_bytes;  ///< as there
+  projection::Projector* last_projector = nullptr;                ///< applies behind the kernel's; outlives the shard
   Aside aside = Aside::another_thread;
   shard::Ownership ownership = shard::Ownership::sole;
   std::string node = "node";  ///< by which its claims are made

@@ -1,6 +1,7 @@
 #pragma once
 // A shard: one ordered log, one projection, one writer thread. Everything that changes state goes through it:
-// decide → apply into an open transaction → append → settle → commit → reply. See docs/architecture.md.
+// decide → apply into an open transaction → append → settle → commit → reply. The transaction spans several appends:
+// later commands are decided while the log works on what was decided before. See docs/architecture.md.
 
 #include <atomic>
 #include <condition_variable>
@@ -33,6 +34,8 @@ struct ShardOptions {
   std::size_t batch_commands_max = 4096;  ///< one group commit
   /// A batch takes no further command once it has so many bytes of records, or has decided for so long.
   std::size_t batch_bytes_max = std::size_t{4} << 20;
+  /// So many bytes of records go to the log while later commands of the batch are decided.
+  std::size_t append_bytes = std::size_t{64} << 10;
   base::Duration batch_time_max = std::chrono::milliseconds(20);
   std::size_t queue_commands_max = 65536;  ///< more are refused as exhausted
   /// Real time until a shard that is not owned is claimed again without a command to decide.
@@ -73,6 +76,7 @@ struct ShardMetrics {
   std::uint64_t refused = 0;
   std::uint64_t records = 0;
   std::uint64_t batches = 0;
+  std::uint64_t appends = 0;  ///< of the batches; one or more each
   std::uint64_t claims = 0;
   std::uint64_t timers_fired = 0;
   std::uint64_t queue_length = 0;
@@ -113,8 +117,8 @@ class ShardProcessor {
   [[nodiscard]] bool ready() const;
   /// True while this process applies what the shard's owner appends. Any thread.
   [[nodiscard]] bool follows() const;
-  /// The log holds what this version of the program cannot apply: the shard is not followed, nor owned, any more. Any
-  /// thread.
+  /// The log holds what this version of the program cannot apply, or lacks what the projection has not applied: the
+  /// shard is not followed, nor owned, any more. Any thread.
   [[nodiscard]] bool is_outdated() const noexcept { return is_outdated_; }
   /// Why the shard does not take every command now, for clients; empty where it does. Any thread.
   [[nodiscard]] std::string why_not_ready() const;
@@ -122,6 +126,9 @@ class ShardProcessor {
  private:
   struct Pending;
   struct Batch;
+  struct Fate;
+  /// Until a timer that its decision left, or a look at the timers that failed, is tried again.
+  static constexpr base::Duration retry_wait = std::chrono::seconds(1);
   static constexpr std::string_view is_elsewhere = "this node does not own the shard; ask again in a moment";
 
   void run();
@@ -139,7 +146,12 @@ class ShardProcessor {
   [[nodiscard]] base::Status attempt(Batch& batch, projection::ProjectionTxn& txn);
   [[nodiscard]] base::Status decide(Pending& pending, Batch& batch, projection::ProjectionTxn& txn);
   [[nodiscard]] base::Status encode(const Decision& decision, Batch& batch);
-  [[nodiscard]] base::Status publish(Batch& batch, projection::ProjectionTxn txn);
+  [[nodiscard]] base::Status hand_over(Batch& batch, projection::ProjectionTxn& txn);
+  void publish(Batch& batch, projection::ProjectionTxn txn, bool is_whole);
+  [[nodiscard]] Fate settle(const Batch& batch);
+  [[nodiscard]] base::Status project_again(log::Lsn last);
+  [[nodiscard]] base::Error refusal_of(const base::Result<log::Settled>& failed);
+  [[nodiscard]] base::Error outcome_unknown(const base::Error& cause);
   void answer(Batch& batch);
   void refuse_all(Batch& batch, const base::Error& error);
   [[nodiscard]] base::Error storage_failed(const base::Error& error);

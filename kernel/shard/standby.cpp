@@ -69,13 +69,15 @@ void ShardProcessor::stand_by() {
   }
 }
 
-// A later version wrote what this one cannot apply: a claim would take the shard from a node that can.
+// A later version wrote what this one cannot apply, or another node has trimmed what this one has not read in days: a
+// claim would take the shard from a node that can go on.
 void ShardProcessor::report(const base::Error& error) {
   if (listeners_.failed) listeners_.failed(error);
-  if (!projection_.is_outdated()) return;
+  const bool was_trimmed = error.code() == base::ErrorCode::not_found && options_.ownership == Ownership::assigned;
+  if (!projection_.is_outdated() && !was_trimmed) return;
   const std::scoped_lock lock(mutex_);
   is_wanted_ = false;
-  outdated_because_ = error.message();
+  outdated_because_ = error.message() + (was_trimmed ? "; restart travd: it begins with a snapshot then" : "");
   is_outdated_ = true;
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "events/log/forwarding_log.hpp"
 #include "events/record/record_fixture.hpp"
 #include "kernel/shard/testing/shard_fixture.hpp"
 
@@ -95,6 +96,7 @@ TEST_F(StandbyTest, claims_nothing_and_refuses_commands_until_it_is_to_own) {
 }
 
 TEST_F(StandbyTest, a_standby_applies_what_the_owner_appends_and_goes_on_where_that_ended) {
+  ASSERT_TRUE(eventually([&] { return peers_[0].shard->follows(); }));
   peers_[0].shard->own();
   ASSERT_TRUE(peers_[0].owns());
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(peers_[0].submit("test.event"));
@@ -162,6 +164,43 @@ TEST_F(StandbyTest, a_node_does_not_claim_what_a_later_version_wrote) {
   ASSERT_TRUE(eventually([&] { return peers_[0].shard->is_outdated(); }));
   EXPECT_FALSE(peers_[0].shard->ready());
   EXPECT_EQ(peers_[1].failed, 1) << "it is tried once, and reported once";
+}
+
+/// Nothing new can be read while it is cut off.
+class CutLog final : public log::ForwardingLog {
+ public:
+  using ForwardingLog::ForwardingLog;
+  [[nodiscard]] base::Result<std::unique_ptr<log::Reader>> read(log::ShardId shard, log::Lsn from,
+                                                                const log::EnginePosition& hint) override {
+    if (is_cut_off) return base::fail(base::ErrorCode::unavailable, "cut off");
+    return ForwardingLog::read(shard, from, hint);
+  }
+  std::atomic<bool> is_cut_off = false;
+};
+
+TEST_F(StandbyTest, a_node_that_was_cut_off_until_the_log_was_trimmed_says_so_and_claims_nothing) {
+  CutLog cut(*log_);
+  Peer late;
+  late.start(folder_ / "late", cut, clock_, random_);
+  late.shard->own();
+  ASSERT_TRUE(late.owns());
+  ASSERT_TRUE(late.submit("test.event"));
+  cut.is_cut_off = true;
+  late.shard->cede();
+  ASSERT_TRUE(eventually([&] { return !late.shard->ready(); }));
+  peers_[0].shard->own();
+  ASSERT_TRUE(peers_[0].owns());
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(peers_[0].submit("test.event"));
+  ASSERT_TRUE(log_->trim(log::ShardId(0), log::Lsn(4)));
+  EXPECT_FALSE(late.shard->is_outdated());
+  cut.is_cut_off = false;
+  ASSERT_TRUE(eventually([&] { return late.shard->is_outdated(); }));
+  const std::string why = late.shard->why_not_ready();
+  EXPECT_NE(why.find("lsn 2 was trimmed; restart travd: it begins with a snapshot then"), std::string::npos) << why;
+  late.shard->own();
+  EXPECT_FALSE(late.submit("test.event"));
+  EXPECT_EQ(late.claimed, 1);
+  EXPECT_TRUE(peers_[0].submit("test.event")) << "the owner goes on";
 }
 
 TEST_F(StandbyTest, a_timer_fires_on_the_node_that_owns_the_shard_by_then) {

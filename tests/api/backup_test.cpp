@@ -138,9 +138,9 @@ TEST_F(BackupTest, that_was_killed_is_not_started_on) {
       processes::ChildProcess::start(std::filesystem::path(TRV_BINARY_DIR) / "bin/trav",
                                      {"backup", "create", "--data", daemon_->data().string(), "--to", to.string()});
   ASSERT_TRUE(child);
-  for (int i = 0; i < 5000 && !std::filesystem::exists(to / "zz"); ++i) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 60'000 && !std::filesystem::exists(to / "zz"); ++i) std::this_thread::sleep_for(1ms);
   child->signal(SIGKILL);
-  EXPECT_EQ(child->wait(10s), 128 + SIGKILL);
+  EXPECT_EQ(child->wait(60s), 128 + SIGKILL);
   EXPECT_EQ(trav({"backup", "verify", to.string()}).code, 4);
   const Ended ended = run_daemon(scratch_, {"--data", to.string(), "--port", "0"});
   EXPECT_EQ(ended.code, 2);

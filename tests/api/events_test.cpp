@@ -148,7 +148,7 @@ TEST_F(EventsTest, a_follower_without_a_place_sees_what_happens_from_now_on_in_i
   std::atomic<bool> connected = false;
   Followed live;
   std::thread follower([&] { live = follow(acme(), "acme", "", {}, 10, &connected); });
-  for (int i = 0; i < 500 && !connected; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  for (int i = 0; i < 6'000 && !connected; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
   const auto before = positions(acme(), "acme");
   make_events(10);
   follower.join();

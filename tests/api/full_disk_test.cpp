@@ -58,12 +58,12 @@ TEST(FullDisk, is_503_for_every_write_and_passes_by_itself) {
   ASSERT_EQ(::prlimit(daemon.id(), RLIMIT_FSIZE, nullptr, &limit), 0);
   limit.rlim_cur = limit.rlim_max;
   ASSERT_EQ(::prlimit(daemon.id(), RLIMIT_FSIZE, &limit, nullptr), 0);
-  for (int i = 0; i < 100 && answer.status != 202; ++i) {
+  for (int i = 0; i < 1'200 && answer.status != 202; ++i) {
     std::this_thread::sleep_for(50ms);
     answer = send(++number);
   }
   EXPECT_EQ(answer.status, 202) << answer.body;
-  for (int i = 0; i < 200 && ask(daemon, "", "GET", "/readyz").status != 200; ++i) std::this_thread::sleep_for(50ms);
+  for (int i = 0; i < 1'200 && ask(daemon, "", "GET", "/readyz").status != 200; ++i) std::this_thread::sleep_for(50ms);
   EXPECT_EQ(ask(daemon, "", "GET", "/readyz").status, 200);
 }
 
@@ -155,7 +155,7 @@ TEST(FullDisk, keeps_a_reserve_for_deletions_and_a_disk_that_is_really_full_reco
     EXPECT_EQ(ask(**started, "", "GET", "/livez").status, 200);
     std::filesystem::remove(disk / "ballast");
     Answer revoked = client.revoke(late);
-    for (int i = 0; i < 400 && revoked.status != 204; ++i) {
+    for (int i = 0; i < 1'200 && revoked.status != 204; ++i) {
       client.expect_refused(revoked, "");
       std::this_thread::sleep_for(50ms);
       revoked = client.revoke(late);

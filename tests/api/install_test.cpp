@@ -26,7 +26,7 @@ class InstallTest : public testing::Test {
   }
   void kill() {
     ASSERT_EQ(::kill(daemon_->id(), SIGKILL), 0);
-    for (int i = 0; i < 2000 && daemon_->running(); ++i) std::this_thread::sleep_for(5ms);
+    for (int i = 0; i < 12'000 && daemon_->running(); ++i) std::this_thread::sleep_for(5ms);
     ASSERT_FALSE(daemon_->running());
   }
   void start_again() {

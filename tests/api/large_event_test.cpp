@@ -129,7 +129,7 @@ TEST_F(LargeEventTest, an_input_of_a_client_names_no_blob) {
   ASSERT_EQ(started.status, 201) << started.body;
   const std::string path = "/v1/tenants/acme/instances/" + started.text("id");
   json::value instance;
-  for (int i = 0; i < 400 && (instance.is_null() || instance.at("status") == "running"); ++i) {
+  for (int i = 0; i < 1'200 && (instance.is_null() || instance.at("status") == "running"); ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     instance = call(acme(), "GET", path).value();
   }
@@ -170,7 +170,7 @@ TEST(LargeEvent, a_replay_needs_no_blob_and_a_later_task_reads_all_of_its_data) 
   const Answer replayed = ask(**daemon, owner, "GET", path);
   EXPECT_EQ(replayed.value().at("input"), before.value().at("input"));
   const std::string digest = base::to_hex(base::sha256(base::as_bytes(data)));
-  for (int i = 0; i < 400 && (*daemon)->complaints().find(digest) == std::string::npos; ++i) {
+  for (int i = 0; i < 1'200 && (*daemon)->complaints().find(digest) == std::string::npos; ++i) {
     std::this_thread::sleep_for(50ms);
   }
   EXPECT_NE((*daemon)->complaints().find("blob " + digest + ", cannot be read"), std::string::npos)
@@ -181,7 +181,7 @@ TEST(LargeEvent, a_replay_needs_no_blob_and_a_later_task_reads_all_of_its_data) 
   std::filesystem::copy(scratch.path() / "kept", blobs,
                         std::filesystem::copy_options::recursive | std::filesystem::copy_options::overwrite_existing);
   Answer ended;
-  for (int i = 0; i < 400 && (ended.body.empty() || ended.text("status") == "running"); ++i) {
+  for (int i = 0; i < 1'200 && (ended.body.empty() || ended.text("status") == "running"); ++i) {
     std::this_thread::sleep_for(50ms);
     ended = ask(**daemon, owner, "GET", path);
   }

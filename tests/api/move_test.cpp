@@ -98,7 +98,7 @@ TEST_F(MoveTest, instances_keys_tokens_streams_and_positions_go_on_in_the_other_
       return body.find("trv.instance.completed") != std::string_view::npos && body.ends_with("\n\n");
     });
   });
-  for (int i = 0; i < 500 && !is_connected; ++i) std::this_thread::sleep_for(20ms);
+  for (int i = 0; i < 3'000 && !is_connected; ++i) std::this_thread::sleep_for(20ms);
 
   const Answer there = moved("acme", 3);
   ASSERT_EQ(there.status, 200) << there.body;

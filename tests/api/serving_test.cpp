@@ -96,7 +96,7 @@ TEST_F(ReplayTest, is_answered_for_from_its_first_moments) {
   EXPECT_NE(early.text("reason").find("shard "), std::string::npos) << early.body;
   EXPECT_EQ(other.status, 503) << other.body;
   bool said_how_far = false;
-  for (int i = 0; i < 5000 && daemon.output().find("is ready") == std::string::npos; ++i) {
+  for (int i = 0; i < 30'000 && daemon.output().find("is ready") == std::string::npos; ++i) {
     const Answer answer = ask(daemon, "", "GET", "/readyz");
     said_how_far = said_how_far || answer.text("reason").find("records are applied") != std::string::npos;
     std::this_thread::sleep_for(2ms);
@@ -133,7 +133,7 @@ TEST_F(ReplayTest, a_tenant_is_served_while_the_shard_of_another_one_is_replayed
   const Daemon& daemon = *starting;
   const auto of_acme = [&] { return ask(daemon, acme_, "GET", "/v1/tenants/acme/instances?limit=1"); };
   const auto of_beta = [&] { return ask(daemon, beta_, "GET", "/v1/tenants/beta/instances?limit=1"); };
-  for (int i = 0; i < 5000 && of_beta().status != 200; ++i) std::this_thread::sleep_for(1ms);
+  for (int i = 0; i < 60'000 && of_beta().status != 200; ++i) std::this_thread::sleep_for(1ms);
   const std::string large = '"' + std::string(300'000, 'x') + '"';
   const Answer sent = ask(daemon, beta_, "POST", "/v1/tenants/beta/events",
                           R"({"specversion":"1.0","id":"1","source":"/s","type":"large","data":)" + large + "}",
@@ -159,7 +159,7 @@ TEST_F(ReplayTest, a_tenant_is_served_while_the_shard_of_another_one_is_replayed
   EXPECT_EQ(shards[1].at("status"), "not ready");
   EXPECT_EQ(shards[1].at("reason").as_string(), health.text("reason"));
 
-  for (int i = 0; i < 5000 && daemon.output().find("is ready") == std::string::npos; ++i) {
+  for (int i = 0; i < 12'000 && daemon.output().find("is ready") == std::string::npos; ++i) {
     std::this_thread::sleep_for(5ms);
   }
   EXPECT_EQ(of_acme().status, 200);
@@ -173,7 +173,7 @@ TEST_F(ReplayTest, a_sigterm_ends_the_replay_of_one_shard_and_answers_the_others
   make(4);
   const auto starting = launch();
   ASSERT_NE(starting, nullptr);
-  for (int i = 0; i < 5000 && ask(*starting, beta_, "GET", "/v1/tenants/beta/members").status != 200; ++i) {
+  for (int i = 0; i < 60'000 && ask(*starting, beta_, "GET", "/v1/tenants/beta/members").status != 200; ++i) {
     std::this_thread::sleep_for(1ms);
   }
   ASSERT_EQ(starting->output().find("is ready"), std::string::npos) << "the replay was too short to see anything";

@@ -29,12 +29,12 @@ class TokenTest : public ApiTest {
             };
             const auto answer = client.send({.url = daemon().url() + "/v1/tenants/acme/events/stream",
                                              .headers = {{"Authorization", "Bearer " + token}},
-                                             .timeout = 20s,
+                                             .timeout = 120s,
                                              .go_on = go_on});
             if (answer) text_ = answer->body;
             ended_ = true;
           }) {
-      wait_for(connected_, 5s);
+      wait_for(connected_, 60s);
     }
     ~Follower() { thread_.join(); }
     bool ends_within(std::chrono::milliseconds timeout) { return wait_for(ended_, timeout); }
@@ -67,7 +67,7 @@ TEST_F(TokenTest, revoking_a_token_ends_its_streams_and_nothing_more_reaches_the
   Follower goes(token);
   ASSERT_EQ(revoke(acme(), "acme", id).status, 204);
   ASSERT_EQ(call(acme(), "POST", "/v1/tenants/acme/members", R"({"user":"after","role":"viewer"})").status, 201);
-  ASSERT_TRUE(goes.ends_within(2s));
+  ASSERT_TRUE(goes.ends_within(60s));
   EXPECT_EQ(goes.text().find("trv.member.added"), std::string::npos) << goes.text();
   EXPECT_NE(goes.text().find(": the token was revoked or has expired"), std::string::npos) << goes.text();
   EXPECT_FALSE(stays.ends_within(500ms));
@@ -76,7 +76,7 @@ TEST_F(TokenTest, revoking_a_token_ends_its_streams_and_nothing_more_reaches_the
 TEST_F(TokenTest, a_token_that_expires_ends_its_streams) {
   Follower follower(issue(acme(), "acme", "viewer", 2).second);
   EXPECT_FALSE(follower.ends_within(500ms));
-  ASSERT_TRUE(follower.ends_within(4s));
+  ASSERT_TRUE(follower.ends_within(60s));
   EXPECT_NE(follower.text().find("the token was revoked or has expired"), std::string::npos) << follower.text();
 }
 

@@ -63,14 +63,16 @@ transaction.state.log.replication.factor=$count
 share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=$count
 min.insync.replicas=$((count == 1 ? 1 : 2))
-broker.heartbeat.interval.ms=200
-broker.session.timeout.ms=1500
-controller.quorum.fetch.timeout.ms=1000
-controller.quorum.election.timeout.ms=500
 replica.lag.time.max.ms=2000
 group.min.session.timeout.ms=500
 group.initial.rebalance.delay.ms=0
 TEXT
+  if [ "$count" -eq 1 ]; then # nobody could take over from it
+    printf '%s\n' broker.session.timeout.ms=1500 broker.heartbeat.interval.ms=200
+  else # as docs/guides/kafka.md recommends
+    printf '%s\n' broker.session.timeout.ms=500 broker.heartbeat.interval.ms=100 \
+      controller.quorum.fetch.timeout.ms=800 controller.quorum.election.timeout.ms=200
+  fi
 }
 
 start() {

@@ -70,16 +70,6 @@ TEST(Brokers, that_are_slower_than_recommended_are_named_with_the_worst_of_them_
   EXPECT_NE(found[0].consequence.find("kafka.session_ms"), std::string::npos);
 }
 
-TEST(Brokers, of_these_tests_are_as_recommended) {
-  Settings settings;
-  settings.brokers = brokers();
-  settings.topic = "recommended";
-  ASSERT_TRUE(create_topic(settings, {.partitions = 1, .replication = 1, .in_sync_min = 1}));
-  const auto found = check_brokers(settings);
-  ASSERT_TRUE(found) << found.error().message();
-  for (const Deviation& one : *found) ADD_FAILURE() << one.setting << " is " << one.found;
-}
-
 }  // namespace
 }  // namespace trv::kafka
 

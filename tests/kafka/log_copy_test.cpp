@@ -13,6 +13,7 @@
 #include "events/log/lmdb_event_log.hpp"
 #include "events/log/log_writer.hpp"
 #include "tests/kafka/broker.hpp"
+#include "tests/kafka/nodes_fixture.hpp"
 #include "tests/support/api/api_fixture.hpp"
 #include "tests/support/processes/child_process.hpp"
 
@@ -259,6 +260,23 @@ TEST_F(LogCopyOnKafka, a_kill_within_a_copy_costs_nothing_but_another_run) {
   EXPECT_EQ(hashes_of(**back), expected);
 }
 
+TEST_F(LogCopyOnKafka, a_kill_before_kafka_answers_leaves_no_folder_that_looks_new) {
+  std::filesystem::create_directories(data());
+  const std::string silent = (scratch_.path() / "silent.toml").string();
+  std::ofstream(silent) << fmt::format("[data]\nfolder = \"{}\"\n[kafka]\nbrokers = \"127.0.0.1:1\"\n",
+                                       (scratch_.path() / "other").string());
+  auto child = begin(copying(silent, embedded()));
+  ASSERT_TRUE(child.has_value());
+  const auto deadline = std::chrono::steady_clock::now() + 60s;
+  while (!std::filesystem::exists(data() / "copy.unfinished") && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(1ms);
+  }
+  child->signal(SIGKILL);
+  EXPECT_EQ(child->wait(30s), 128 + SIGKILL);
+  EXPECT_FALSE(std::filesystem::exists(data() / "log"));
+  expect_no_start(embedded(), "was cut off: run the same `trav log copy` again");
+}
+
 TEST_F(LogCopyOnKafka, a_topic_that_can_lose_records_is_refused) {
   fill(10'000);
   ASSERT_EQ(
@@ -266,6 +284,52 @@ TEST_F(LogCopyOnKafka, a_topic_that_can_lose_records_is_refused) {
       0);
   EXPECT_EQ(copy(embedded(), on_kafka()), 2);
   EXPECT_FALSE(std::filesystem::exists(data() / "copy.unfinished"));
+}
+
+TEST_F(Nodes, go_back_to_one_travd_on_an_embedded_log) {
+  start(0);
+  const std::string token = create_tenant(0, "acme");
+  const std::string connection = R"({"base_url":"https://desk.example","auth":{"scheme":"bearer"},"secret":"sesame"})";
+  const Answer connected = insist(0, token, "PUT", "/v1/tenants/acme/connections/desk", connection);
+  EXPECT_TRUE(connected.status == 201 || connected.status == 200) << connected.body;
+  EXPECT_EQ(run(0, "acme", token, "once").status, 201);
+  const std::string trail = insist(0, token, "GET", "/v1/tenants/acme/audit/key").body;
+  EXPECT_EQ(daemons_[0]->stop(), 0);
+
+  const auto common = shared_.path() / "common";
+  const auto alone = scratch_[2].path() / "data";
+  std::filesystem::create_directories(alone);
+  auto copy = ChildProcess::start(std::filesystem::path(TRV_BINARY_DIR) / "bin/trav",
+                                  {"log", "copy", "--from", configuration(0).string(), "--to", alone.string()});
+  ASSERT_TRUE(copy);
+  std::string said;
+  for (int i = 0; i < 100; ++i) said += copy->line(60s).value_or("") + "\n";
+  EXPECT_EQ(copy->wait(30s), 0) << said;
+  EXPECT_NE(said.find(fmt::format("copy them from {} to {}.", common.string(), alone.string())), std::string::npos)
+      << said;
+  const std::string next = fmt::format("trav cluster unseal {} --key {}", alone.string(), cluster_key().string());
+  EXPECT_NE(said.find(next), std::string::npos) << said;
+  for (const char* name : {"keys", "secrets", "packages", "blobs"}) {
+    if (!std::filesystem::exists(common / name)) continue;
+    std::filesystem::copy(common / name, alone / name, std::filesystem::copy_options::recursive);
+  }
+  std::ofstream(configuration(2)) << "shards = 4\n[egress]\nallow_private_network = true\n";
+  const std::vector<std::string> arguments = {"--config", configuration(2).string(), "--data", alone.string(), "--port",
+                                              "0"};
+  const api::Ended ended = api::run_daemon(scratch_[2], arguments);
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_NE(ended.err.find("keys/audit.pem is sealed under the key of a cluster"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("trav cluster unseal"), std::string::npos) << ended.err;
+
+  ASSERT_EQ(trav({"cluster", "unseal", alone.string(), "--key", cluster_key().string()}), 0);
+  start(2);
+  EXPECT_EQ(insist(2, token, "GET", "/v1/tenants/acme/audit/key").body, trail);
+  EXPECT_EQ(run(2, "acme", token, "once").status, 200) << "the same key starts nothing";
+  EXPECT_EQ(run(2, "acme", token, "twice").status, 201);
+  EXPECT_EQ(insist(2, token, "PUT", "/v1/tenants/acme/connections/other", connection).status / 100, 2);
+  EXPECT_EQ(daemons_[2]->stop(), 0);
+  // The shared folder is as it was.
+  EXPECT_TRUE(api::contents_of(common / "keys/audit.pem").starts_with("TRVS"));
 }
 
 }  // namespace

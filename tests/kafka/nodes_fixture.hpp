@@ -45,8 +45,9 @@ class Nodes : public testing::Test {
       std::ofstream(configuration(i)) << fmt::format(
           "shards = 4\n[node]\nname = \"node-{}\"\naddress = \"127.0.0.1:0\"\nshared_folder = \"{}\"\n"
           "cluster_key_file = \"{}\"\n"
-          "[egress]\nallow_private_network = true\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\nsession_ms = 2000\n",
-          i, (shared_.path() / "common").string(), cluster_key().string(), settings_.brokers, settings_.topic);
+          "[egress]\nallow_private_network = true\n[kafka]\nbrokers = \"{}\"\ntopic = \"{}\"\nsession_ms = {}\n",
+          i, (shared_.path() / "common").string(), cluster_key().string(), settings_.brokers, settings_.topic,
+          session_ms_);
     }
     ASSERT_EQ(trav({"cluster", "key", cluster_key().string()}), 0);
     ASSERT_EQ(trav({"cluster", "init", "--replication", "1", "--in-sync", "1", "--config", configuration(0).string()}),
@@ -168,6 +169,7 @@ class Nodes : public testing::Test {
     return listed.status == 200 ? listed.value().at("items").as_array().size() : 0;
   }
 
+  int session_ms_ = 2000;
   api::ScratchFolder shared_;
   std::array<api::ScratchFolder, nodes_max> scratch_;
   Settings settings_;

@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "events/record/chain.hpp"
+#include "events/record/record_fixture.hpp"
 #include "tests/kafka/nodes_fixture.hpp"
 
 namespace trv::kafka {
@@ -334,6 +335,29 @@ TEST_F(Nodes, a_node_with_another_cluster_key_gets_no_request_and_no_token) {
   for (std::size_t node : {0, 1}) EXPECT_EQ(daemons_[node]->stop(), 0);
 }
 
+TEST_F(Nodes, a_node_that_does_not_fit_the_others_is_refused_and_the_reason_named) {
+  start(0);
+  ASSERT_TRUE(own({4, 0, 0}));
+  const std::string right = api::contents_of(configuration(1));
+  const auto refused = [&](const std::string& from, const std::string& to) {
+    std::string wrong = right;
+    wrong.replace(wrong.find(from), from.size(), to);
+    std::ofstream(configuration(1)) << wrong;
+    const auto started = Daemon::start(scratch_[1], {"--config", configuration(1).string()});
+    return started ? std::string("it started") : std::string(started.error().message());
+  };
+  const std::string fewer = refused("shards = 4", "shards = 3");
+  EXPECT_NE(fewer.find("shards = 3, but node-0 of this cluster has 4"), std::string::npos) << fewer;
+  const std::string twin = refused("name = \"node-1\"", "name = \"node-0\"");
+  EXPECT_NE(twin.find("node.name is 'node-0', and so is that of the node at 127.0.0.1:"), std::string::npos) << twin;
+  const std::string anywhere = refused("127.0.0.1:0", "0.0.0.0:8424");
+  EXPECT_NE(anywhere.find("not an address at which others reach this machine"), std::string::npos) << anywhere;
+  EXPECT_EQ(owned(), (std::array<std::size_t, nodes_max>{4, 0, 0}));
+  std::ofstream(configuration(1)) << right;
+  start(1);
+  EXPECT_TRUE(own({2, 2, 0}));
+}
+
 TEST_F(Nodes, what_was_acknowledged_outlives_the_owner_and_nothing_is_doubled) {
   for (std::size_t node = 0; node < nodes_max; ++node) start(node);
   ASSERT_TRUE(eventually([&] {
@@ -384,6 +408,115 @@ TEST_F(Nodes, what_was_acknowledged_outlives_the_owner_and_nothing_is_doubled) {
   EXPECT_EQ(daemons_[2]->stop(), 0);
   ASSERT_TRUE(own({4, 0, 0}));
   EXPECT_EQ(daemons_[0]->stop(), 0);
+}
+
+TEST_F(Nodes, what_the_owner_of_a_shard_trimmed_is_not_needed_by_the_others) {
+  const ShardId shard(3);
+  const auto first_of_log = [&] { return KafkaEventLog(settings_).bounds(shard).value().first; };
+  {
+    // Of years ago.
+    KafkaEventLog log(settings_);
+    const log::Claim claim = *log.claim(shard, "before", base::Uuid());
+    record::RecordEncoder encoder;
+    log::Batch batch;
+    base::Digest last_hash = claim.last_hash;
+    for (log::Lsn lsn = claim.next; lsn <= log::Lsn(500); lsn = lsn.next()) {
+      record::Draft draft = record::example_draft(lsn.value());
+      draft.type = "any.example.happened";
+      draft.stream_kind = "example";
+      const auto record =
+          *encoder.encode(draft, {.shard = shard, .lsn = lsn, .epoch = claim.epoch, .prev_hash = last_hash});
+      batch.add(record);
+      last_hash = record::hash_of(record.stored());
+    }
+    ASSERT_TRUE(log.settle(*log.append(claim, std::move(batch))));
+  }
+  for (std::size_t node = 0; node < nodes_max; ++node) {
+    std::ofstream(configuration(node), std::ios::app) << "[log]\nkeep_days = 1\n";
+  }
+  start(0);
+  start(1);
+  ASSERT_TRUE(own({2, 2, 0}));
+  std::vector<std::string> tokens;
+  for (int tenant = 0; tenant < 4; ++tenant) {
+    tokens.push_back(create_tenant(0, fmt::format("tenant-{}", tenant)));
+    ASSERT_EQ(run(0, fmt::format("tenant-{}", tenant), tokens.back(), "before").status, 201);
+  }
+  EXPECT_EQ(first_of_log(), log::Lsn(1)) << "no snapshots replace it yet";
+  // As many as are kept.
+  ASSERT_TRUE(move(0, "tenant-0", 3));
+  for (const char* key : {"first", "second"}) {
+    ASSERT_EQ(run(0, "tenant-0", tokens[0], key).status, 201);
+    Answer taken;
+    ASSERT_TRUE(eventually([&] {
+      taken = insist(0, operator_, "POST", "/v1/shards/3/snapshots", "{}", {{"Content-Type", "application/json"}});
+      return taken.status == 200;
+    })) << taken.body;
+  }
+  ASSERT_TRUE(eventually([&] { return first_of_log() == log::Lsn(501); })) << first_of_log().value();
+  // A node that was never there, and one that was there before and has lost its disk.
+  start(2);
+  EXPECT_EQ(daemons_[1]->stop(), 0);
+  std::filesystem::remove_all(daemons_[1]->data() / "projection");
+  daemons_[1].reset();
+  start(1);
+  kill(0);
+  ASSERT_TRUE(eventually([&] { return owned()[1] + owned()[2] == 4; }));
+  for (std::size_t tenant = 0; tenant < tokens.size(); ++tenant) {
+    const std::string name = fmt::format("tenant-{}", tenant);
+    EXPECT_EQ(run(2, name, tokens[tenant], "after").status, 201);
+    EXPECT_EQ(instances(1, name, tokens[tenant]), tenant == 0 ? 4U : 2U);
+  }
+}
+
+TEST_F(Nodes, what_no_record_names_goes_from_the_shared_folder_a_day_later_and_nothing_else) {
+  start(0);
+  start(1);
+  ASSERT_TRUE(own({2, 2, 0}));
+  const std::filesystem::path shared = shared_.path() / "common";
+  const std::string data = '"' + std::string(300'000, 'x') + '"';
+  for (const char* tenant : {"acme", "beta", "gamma"}) {
+    const std::string token = create_tenant(0, tenant);
+    const Answer sent = insist(1, token, "POST", fmt::format("/v1/tenants/{}/events", tenant),
+                               R"({"specversion":"1.0","id":"1","source":"/s","type":"large","data":)" + data + "}",
+                               {{"Content-Type", "application/cloudevents+json"}});
+    ASSERT_EQ(sent.status, 202) << sent.body;
+  }
+  const std::string digest = base::to_hex(base::sha256(base::as_bytes(data)));
+  const std::filesystem::path named = shared / "blobs" / digest.substr(0, 2) / digest.substr(2);
+  const std::filesystem::path taking = shared / "snapshots" / ".taking-node-9" / "0011223344556677";
+  const std::vector<std::filesystem::path> left{
+      shared / "blobs" / "aa" / std::string(62, 'a'), shared / "packages" / "bb" / std::string(62, 'b'),
+      shared / "blobs" / ".unfinished" / std::string(32, 'c'),
+      shared / "packages" / ".unfinished" / std::string(32, 'd'), shared / "secrets" / "acme" / std::string(32, 'e')};
+  const std::vector<std::filesystem::path> young{
+      shared / "blobs" / "ff" / std::string(62, 'f'), shared / "packages" / "ff" / std::string(62, 'f'),
+      shared / "blobs" / ".unfinished" / std::string(32, 'f'), shared / "secrets" / "acme" / std::string(32, 'f')};
+  const auto make_older = [](const std::filesystem::path& path) {
+    std::filesystem::last_write_time(path, std::filesystem::last_write_time(path) - std::chrono::hours(25));
+  };
+  std::filesystem::create_directories(taking);
+  make_older(taking.parent_path());
+  for (const auto* files : {&left, &young}) {
+    for (const std::filesystem::path& file : *files) {
+      std::filesystem::create_directories(file.parent_path());
+      std::ofstream(file) << "left behind";
+      if (files == &left) make_older(file);
+    }
+  }
+  ASSERT_TRUE(std::filesystem::exists(named));
+  make_older(named);
+  // The first owner has swept before. The next owner of shard 0 has not swept yet.
+  start(2);
+  drain(2, 0);
+  drain(2, 1);
+  ASSERT_TRUE(own({0, 0, 4}));
+  for (const std::filesystem::path& file : left) {
+    EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(file); })) << file;
+  }
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(taking.parent_path()); }));
+  EXPECT_TRUE(std::filesystem::exists(named));
+  for (const std::filesystem::path& file : young) EXPECT_TRUE(std::filesystem::exists(file)) << file;
 }
 
 TEST_F(Nodes, a_new_node_begins_with_the_snapshots_of_the_others_and_reads_the_tail_alone) {

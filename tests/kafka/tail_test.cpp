@@ -3,6 +3,9 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <utility>
+
 #include "events/kafka/kafka_event_log.hpp"
 #include "events/kafka/producer.hpp"
 #include "events/kafka/shard_start.hpp"
@@ -50,7 +53,11 @@ class KafkaTail : public testing::Test {
       ASSERT_TRUE(opened.has_value());
       producer_ = *std::move(opened);
     }
-    ASSERT_TRUE(producer_->send({.key = "", .headers = headers_, .value = value}));
+    const auto kept = std::make_shared<const base::Bytes>(value.begin(), value.end());
+    producer_->keep(kept, 1);
+    Headers headers(headers_.size());
+    for (const auto& [name, text] : headers_) headers.add(name, text);
+    ASSERT_TRUE(producer_->send({.key = "", .value = *kept}, std::move(headers)));
     ++sent_;
     while (producer_->acknowledged() < sent_) ASSERT_TRUE(producer_->poll(std::chrono::milliseconds(100)));
   }

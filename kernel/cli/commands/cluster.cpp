@@ -16,6 +16,8 @@
 namespace trv::cli {
 namespace {
 
+constexpr const char* key_files[] = {"keys/audit.pem", "secrets/master.key"};
+
 struct ClusterArguments {
   std::string config;
   std::string partitions;
@@ -23,6 +25,7 @@ struct ClusterArguments {
   std::string in_sync;
   std::string key_file;
   std::string from;
+  std::string folder;
 };
 
 /// What travd would read.
@@ -128,10 +131,30 @@ base::Result<ExitCode> seal(Session& session, const ClusterArguments& arguments)
   const std::filesystem::path folder = config.node_shared_folder;
   TRV_TRY_ASSIGN(const auto others_wait, lmdb::FolderLock::await(folder));
   base::SystemRandom random;
-  for (const char* name : {"keys/audit.pem", "secrets/master.key"}) {
-    TRV_TRY_ASSIGN(const keys::Resealed done, keys::reseal(folder / name, to, from ? &*from : nullptr, random));
+  for (const char* name : key_files) {
+    TRV_TRY_ASSIGN(const keys::Resealed done, keys::reseal(folder / name, &to, from ? &*from : nullptr, random));
     session.print(fmt::format("{} is {}sealed under {}.", (folder / name).string(),
                               done == keys::Resealed::already ? "already " : "", to.name()));
+  }
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> unseal(Session& session, const ClusterArguments& arguments) {
+  const std::filesystem::path folder = arguments.folder;
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("{} is not a folder; name the data folder that has the copy of keys and secrets from "
+                                  "node.shared_folder",
+                                  folder.string()));
+  }
+  TRV_TRY_ASSIGN(const keys::ClusterKey from, keys::ClusterKey::load(arguments.key_file));
+  TRV_TRY_ASSIGN(const auto lock, lmdb::FolderLock::acquire(folder));
+  base::SystemRandom random;
+  for (const char* name : key_files) {
+    TRV_TRY_ASSIGN(const keys::Resealed done, keys::reseal(folder / name, nullptr, &from, random));
+    session.print(fmt::format("{} is {}in the clear.", (folder / name).string(),
+                              done == keys::Resealed::already ? "already " : ""));
   }
   return ExitCode::ok;
 }
@@ -160,6 +183,10 @@ void add_cluster(CommandTree& tree) {
       .option("--from", "FILE", arguments->from,
               "The cluster key before this one; without it the keys are in the clear")
       .does([arguments](Session& session) { return seal(session, *arguments); });
+  noun.verb("unseal", "Put a copy of the sealed keys in the clear, for a travd that is alone")
+      .argument("FOLDER", arguments->folder, "Its data folder, with the copy; not node.shared_folder itself")
+      .option("--key", "FILE", arguments->key_file, "The cluster key", Need::required)
+      .does([arguments](Session& session) { return unseal(session, *arguments); });
   noun.example("trav cluster init --config travd.toml")
       .example("TRAV_KAFKA_BROKERS=127.0.0.1:19092 trav cluster init --replication 1");
 }

@@ -34,6 +34,7 @@ struct Place {
 
   [[nodiscard]] bool is_kafka() const { return !config.kafka_brokers.empty(); }
   [[nodiscard]] std::filesystem::path data() const { return config.data_folder; }
+  [[nodiscard]] std::filesystem::path beside_log() const { return config.folder_beside_log(); }
   [[nodiscard]] std::string text() const {
     if (is_kafka()) return fmt::format("Kafka at {}, topic {}", config.kafka_brokers, config.kafka_topic);
     return (data() / "log").string();
@@ -50,9 +51,11 @@ base::Result<Place> place_of(const World& world, std::string_view option, const 
     return place;
   }
   if (!std::filesystem::exists(name, error)) {
-    return fail(ErrorCode::invalid, fmt::format("{}: {} does not exist; name the configuration of travd, or its data "
-                                                "folder where the log is embedded",
-                                                option, name));
+    return fail(ErrorCode::invalid,
+                fmt::format("{}: {} does not exist; name the configuration of travd, or its data folder where the log "
+                            "is embedded{}",
+                            option, name,
+                            option == "--to" ? fmt::format(". For a new folder, make it first: mkdir {}", name) : ""));
   }
   config::Environment environment;
   for (const char* variable : {"HOME", "XDG_DATA_HOME"}) {
@@ -64,9 +67,12 @@ base::Result<Place> place_of(const World& world, std::string_view option, const 
   return place;
 }
 
-bool is_same_folder(const Place& one, const Place& other) {
+bool is_same(const std::filesystem::path& one, const std::filesystem::path& other) {
   std::error_code error;
-  return std::filesystem::weakly_canonical(one.data(), error) == std::filesystem::weakly_canonical(other.data(), error);
+  return std::filesystem::weakly_canonical(one, error) == std::filesystem::weakly_canonical(other, error);
+}
+bool is_same_folder(const Place& one, const Place& other) {
+  return is_same(one.data(), other.data());
 }
 
 base::Status check_places(const Place& from, const Place& to) {
@@ -74,8 +80,8 @@ base::Status check_places(const Place& from, const Place& to) {
     return fail(ErrorCode::invalid, fmt::format("--from: {} has no log: {} does not exist", from.name,
                                                 (from.data() / "log/data.mdb").string()));
   }
-  const bool is_same = from.is_kafka() ? from.text() == to.text() : !to.is_kafka() && is_same_folder(from, to);
-  if (!is_same) return {};
+  const bool is_one = from.is_kafka() ? from.text() == to.text() : !to.is_kafka() && is_same_folder(from, to);
+  if (!is_one) return {};
   return fail(ErrorCode::invalid, fmt::format("--from and --to both name {}", from.text()));
 }
 
@@ -138,9 +144,13 @@ base::Result<bool> is_empty(const Place& place, log::EventLog& log) {
 
 std::string what_next(const Place& from, const Place& to) {
   std::string text;
-  if (!is_same_folder(from, to)) {
+  if (!is_same(from.beside_log(), to.beside_log())) {
     text += fmt::format("\nKeys, secrets, packages and blobs lie beside the log: copy them from {} to {}.",
-                        from.data().string(), to.data().string());
+                        from.beside_log().string(), to.beside_log().string());
+    if (from.config.shares_shards() && !to.config.shares_shards()) {
+      text += fmt::format("\nThe copied keys are sealed: before travd starts, trav cluster unseal {} --key {}",
+                          to.beside_log().string(), from.config.node_cluster_key_file);
+    }
   }
   if (to.is_kafka() && config::has_embedded_log(to.config)) {
     text += fmt::format("\nBefore travd starts on the copy: mv {0}/log {0}.log-before-kafka", to.data().string());
@@ -166,43 +176,46 @@ class LogCopy {
       return fail(ErrorCode::conflict,
                   fmt::format("--from: {} is the part of a copy that was cut off; finish that copy first", half));
     }
-    TRV_TRY_ASSIGN(const config::OpenedLog source, config::open_log(from_.config));
-    TRV_TRY_ASSIGN(const auto shards, shards_of(from_, *source.log, to_));
-    TRV_TRY_ASSIGN(const config::OpenedLog destination, config::open_log(to_.config));
-    TRV_TRY(begin(*destination.log));
+    // Before a log is asked, which may take long: a kill leaves no folder that travd takes for a new one.
+    TRV_TRY_ASSIGN(before_, copy::unfinished_copy(to_.data()));
+    TRV_TRY(copy::begin_copy(to_.data(), to_.text()));
     const base::Duration start = session_.world().clock.monotonic();
-    std::vector<CopiedShard> done;
-    for (const log::ShardId shard : shards) {
-      const auto copied = copy::copy_shard(*source.log, *destination.log, shard, random_, progress(shard));
-      if (!copied) {
-        line_.clear();
-        return fail(abandoned(*destination.log, copied.error()));
-      }
-      done.push_back({shard, *copied});
-    }
-    TRV_TRY(copy::end_copy(to_.data()));
+    const auto done = copy_shards();
     line_.clear();
-    report(done, session_.world().clock.monotonic() - start);
+    if (!done) return fail(abandoned(done.error()));
+    TRV_TRY(copy::end_copy(to_.data()));
+    report(*done, session_.world().clock.monotonic() - start);
     return ExitCode::ok;
   }
 
  private:
-  base::Status begin(log::EventLog& destination) {
-    TRV_TRY_ASSIGN(const std::string half, copy::unfinished_copy(to_.data()));
-    TRV_TRY_ASSIGN(const bool empty, is_empty(to_, destination));
-    if (!empty && half != to_.text()) {
+  base::Result<std::vector<CopiedShard>> copy_shards() {
+    TRV_TRY_ASSIGN(const config::OpenedLog source, config::open_log(from_.config));
+    TRV_TRY_ASSIGN(const auto shards, shards_of(from_, *source.log, to_));
+    TRV_TRY_ASSIGN(const config::OpenedLog destination, config::open_log(to_.config));
+    TRV_TRY_ASSIGN(const bool empty, is_empty(to_, *destination.log));
+    if (!empty && before_ != to_.text()) {
       return fail(ErrorCode::conflict,
                   fmt::format("--to: {} has records; name an empty folder, or a topic without records", to_.text()));
     }
-    return copy::begin_copy(to_.data(), to_.text());
+    std::vector<CopiedShard> done;
+    for (const log::ShardId shard : shards) {
+      const auto copied = copy::copy_shard(*source.log, *destination.log, shard, random_, progress(shard));
+      if (!copied) {
+        const auto nothing_came = is_empty(to_, *destination.log);
+        has_part_ = !nothing_came || !*nothing_came;
+        return fail(copied.error());
+      }
+      done.push_back({shard, *copied});
+    }
+    return done;
   }
 
-  /// Where nothing was copied, nothing is unfinished.
-  base::Error abandoned(log::EventLog& destination, base::Error error) const {
-    const auto empty = is_empty(to_, destination);
-    if (!empty || !*empty) return error;
-    const base::Status ended = copy::end_copy(to_.data());
-    return ended ? error : ended.error();
+  /// Where nothing was copied, the folder is as it was before.
+  base::Error abandoned(base::Error error) const {
+    if (has_part_) return error;
+    const base::Status undone = before_.empty() ? copy::end_copy(to_.data()) : copy::begin_copy(to_.data(), before_);
+    return undone ? error : undone.error();
   }
 
   copy::Progress progress(log::ShardId shard) {
@@ -246,6 +259,8 @@ class LogCopy {
   const Place to_;
   ProgressLine line_;
   base::SystemRandom random_;
+  std::string before_;  // the copy that was unfinished in the folder, if any
+  bool has_part_ = false;
 };
 
 }  // namespace

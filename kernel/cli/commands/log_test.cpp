@@ -58,7 +58,8 @@ TEST_F(LogCommand, a_place_that_is_not_one_is_refused_by_its_name) {
   const auto from = data("from", 1, 3);
   expect_refused(copy(folder_ / "nowhere", empty("to")), ExitCode::usage,
                  {"--from: ", "nowhere does not exist; name the configuration of travd, or its data folder"});
-  expect_refused(copy(from, folder_ / "nowhere"), ExitCode::usage, {"--to: ", "nowhere does not exist"});
+  expect_refused(copy(from, folder_ / "nowhere"), ExitCode::usage,
+                 {"--to: ", "nowhere does not exist", "make it first: mkdir " + (folder_ / "nowhere").string()});
   expect_refused(copy(empty("to"), from), ExitCode::usage, {"to has no log: ", "to/log/data.mdb does not exist"});
   expect_refused(copy(from, from), ExitCode::usage, {"--from and --to both name ", "from/log"});
   expect_refused(copy(from, write("bad.toml", "[kafka]\nbroker = \"h:1\"\n")), ExitCode::usage,
@@ -90,6 +91,7 @@ TEST_F(LogCommand, a_destination_with_too_few_shards_is_refused) {
   const auto to = write("to.toml", "shards = 2\n[data]\nfolder = \"" + empty("to").string() + "\"\n");
   expect_refused(copy(from, to), ExitCode::usage,
                  {"shard 2 of the source has records, but the key shards of ", "is 2; set it to 3 or more"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "to/copy.unfinished"));
 }
 
 TEST_F(LogCommand, a_folder_in_use_is_refused) {
@@ -124,6 +126,44 @@ TEST_F(LogCommand, a_login_that_cannot_be_is_refused_before_anything_is_made) {
                                            "\"\n[kafka]\nbrokers = \"127.0.0.1:1\"\nmechanism = \"plain\"\n");
   expect_refused(copy(from, empty("to")), ExitCode::usage, {"--from: ", "which needs kafka.user"});
   EXPECT_FALSE(std::filesystem::exists(folder_ / "to/log"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "to/copy.unfinished"));
+  write("to/copy.unfinished", "another log");
+  expect_refused(copy(from, folder_ / "to"), ExitCode::usage, {"which needs kafka.user"});
+  EXPECT_EQ(read(folder_ / "to/copy.unfinished"), "another log") << "that copy is as unfinished as before";
+}
+
+TEST_F(LogCommand, keys_of_several_nodes_are_unsealed_in_a_folder_that_nobody_uses) {
+  const auto key = folder_ / "cluster.key";
+  ASSERT_EQ(trav({"cluster", "key", key.string()}), ExitCode::ok) << err_;
+  const auto other = folder_ / "other.key";
+  ASSERT_EQ(trav({"cluster", "key", other.string()}), ExitCode::ok) << err_;
+  for (const char* name : {"to/keys/audit.pem", "to/secrets/master.key"}) {
+    std::filesystem::permissions(write(name, "the secret"), std::filesystem::perms(0600));
+  }
+  const auto nodes = write(
+      "nodes.toml", fmt::format("[data]\nfolder = \"{0}/data\"\n[kafka]\nbrokers = \"127.0.0.1:1\"\n[node]\n"
+                                "address = \"127.0.0.1:1\"\nshared_folder = \"{0}/to\"\ncluster_key_file = \"{1}\"\n",
+                                folder_.string(), key.string()));
+  ASSERT_EQ(trav({"cluster", "seal", "--config", nodes.string()}), ExitCode::ok) << err_;
+  const auto unseal = [&](const std::filesystem::path& folder, const std::filesystem::path& with) {
+    return trav({"cluster", "unseal", folder.string(), "--key", with.string()});
+  };
+  const std::string sealed = read(folder_ / "to/keys/audit.pem");
+  expect_refused(unseal(folder_ / "to", other), ExitCode::verification_failed,
+                 {"to/keys/audit.pem does not open under"});
+  EXPECT_EQ(read(folder_ / "to/keys/audit.pem"), sealed);
+  expect_refused(unseal(folder_ / "nowhere", key), ExitCode::usage, {"nowhere is not a folder; name the data folder"});
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "nowhere"));
+  {
+    const auto lock = lmdb::FolderLock::acquire(folder_ / "to");
+    ASSERT_TRUE(lock.has_value());
+    expect_refused(unseal(folder_ / "to", key), ExitCode::refused, {"is in use by another daemon"});
+  }
+  ASSERT_EQ(unseal(folder_ / "to", key), ExitCode::ok) << err_;
+  EXPECT_EQ(read(folder_ / "to/keys/audit.pem"), "the secret");
+  EXPECT_EQ(read(folder_ / "to/secrets/master.key"), "the secret");
+  ASSERT_EQ(unseal(folder_ / "to", key), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("audit.pem is already in the clear."), std::string::npos) << out_;
 }
 
 TEST_F(LogCommand, half_a_copy_goes_on_and_is_not_copied_further) {

@@ -97,7 +97,7 @@ Ended run_daemon(const ScratchFolder& scratch, const std::vector<std::string>& a
   const auto err = scratch.path() / "ended_err";
   const pid_t id = spawn(arguments, with_home(scratch, variables), out, err);
   Ended ended;
-  if (id > 0) ended.code = wait_for(id, 10s);
+  if (id > 0) ended.code = wait_for(id, 60s);
   ended.out = contents_of(out);
   ended.err = contents_of(err);
   return ended;
@@ -155,7 +155,7 @@ int Daemon::stop() {
   if (id_ <= 0) return -1;
   const pid_t id = std::exchange(id_, -1);
   ::kill(id, SIGTERM);
-  return wait_for(id, 15s);
+  return wait_for(id, 60s);
 }
 
 std::string Daemon::output() const {

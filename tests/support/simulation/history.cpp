@@ -154,12 +154,12 @@ class Play {
     switch (dice_.below(5)) {
       case 0: return [this, shard] { log_.lose_ownership(shard); };
       case 1:
-        return [this, shard] {
-          log_.fail_next_settle(shard, base::Error(base::ErrorCode::exhausted, "the disk is full"));
+        return [this, shard, records] {
+          log_.fail_next_settle(shard, base::Error(base::ErrorCode::exhausted, "the disk is full"), records / 4);
         };
       case 2:
-        return [this, shard] {
-          log_.fail_next_settle(shard, base::Error(base::ErrorCode::unavailable, "the log is away"));
+        return [this, shard, records] {
+          log_.fail_next_settle(shard, base::Error(base::ErrorCode::unavailable, "the log is away"), records / 4);
         };
       default: return [this, shard, records] { log_.tear_next_settle(shard, records); };
     }

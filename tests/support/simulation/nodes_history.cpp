@@ -278,8 +278,12 @@ class Play {
     };
     const std::size_t other = another_node(*first);
     switch (dice_.below(9)) {
-      case 0: log_.fail_next_settle(id, base::Error(base::ErrorCode::exhausted, "the disk is full")); return;
-      case 1: log_.fail_next_settle(id, base::Error(base::ErrorCode::unavailable, "the log is away")); return;
+      case 0:
+        log_.fail_next_settle(id, base::Error(base::ErrorCode::exhausted, "the disk is full"), records / 4);
+        return;
+      case 1:
+        log_.fail_next_settle(id, base::Error(base::ErrorCode::unavailable, "the log is away"), records / 4);
+        return;
       case 2: log_.tear_next_settle(id, records); return;
       case 3:
         ++history_.stored_twice;

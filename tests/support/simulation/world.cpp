@@ -110,6 +110,7 @@ base::Status World::open() {
                                             .folder = options_.folder,
                                             .map_bytes = map_bytes,
                                             .snapshots = options_.snapshots,
+                                            .append_bytes = options_.seed % 2 == 0 ? 1U : 4096U,
                                             .last_projector = extra_.get(),
                                             .aside = node::Aside::own_thread,
                                             .ownership = options_.ownership},
