@@ -169,6 +169,7 @@ base::Status FolderBlobStore::finish_removal(const Digest& digest) {
 }
 
 base::Status FolderBlobStore::remove_unfinished() {
+  const std::unique_lock lock(removal_);
   std::error_code error;
   fs::directory_iterator files(folder_ / unfinished_name, error);
   for (; !error && files != fs::directory_iterator(); files.increment(error)) {
@@ -176,8 +177,8 @@ base::Status FolderBlobStore::remove_unfinished() {
       TRV_TRY(finish_removal(*removed));
       continue;
     }
-    TRV_TRY_ASSIGN(const bool is_old, base::is_older(files->path(), clock_.now()));
-    if (is_old) TRV_TRY(remove_file(files->path()));
+    TRV_TRY_ASSIGN(const bool goes, may_go(files->path()));
+    if (goes) TRV_TRY(remove_file(files->path()));
   }
   if (error) return base::fail(disk_error("read folder", folder_ / unfinished_name, error));
   return {};

@@ -14,8 +14,8 @@ namespace trv::blob {
 
 struct FolderBlobs {
   std::size_t bytes_max;
-  /// remove() leaves alone what was put less than this time ago: another process that put the same bytes may be about
-  /// to name them. 0: the folder belongs to one process, which knows what it is about to name.
+  /// What was put, or was being put, less than this time ago is not removed: another process may be about to name it.
+  /// 0: the folder belongs to one process, which knows what it is about to name.
   base::Duration stays_for{0};
   /// Whether there is room for so many bytes more. Any thread. May be empty; it is asked before a blob is written, and
   /// its error is put's.
@@ -24,7 +24,7 @@ struct FolderBlobs {
 
 class FolderBlobStore final : public BlobStore {
  public:
-  /// Makes the folder where it is missing and removes what unfinished puts left a day ago. `clock` and `random` outlive
+  /// Makes the folder where it is missing and removes what unfinished puts left. `clock` and `random` outlive
   /// the store and may be used on any thread. Error: unavailable.
   [[nodiscard]] static base::Result<std::unique_ptr<FolderBlobStore>> open(const std::filesystem::path& folder,
                                                                            FolderBlobs blobs, const base::Clock& clock,
@@ -37,7 +37,7 @@ class FolderBlobStore final : public BlobStore {
                                                              std::size_t count) override;
   [[nodiscard]] std::size_t bytes_max() const noexcept override { return blobs_.bytes_max; }
 
-  /// Removes what unfinished puts left a day ago. Error: unavailable.
+  /// Removes what unfinished puts left, as `stays_for` says. Error: unavailable.
   [[nodiscard]] base::Status remove_unfinished();
 
  private:
@@ -53,7 +53,7 @@ class FolderBlobStore final : public BlobStore {
   const FolderBlobs blobs_;
   const base::Clock& clock_;
   base::Random& random_;
-  std::shared_mutex removal_;  ///< shared by put, so that what put has found stored is not removed before it returns
+  std::shared_mutex removal_;  ///< shared by put, so that what it found or is writing is not removed before it returns
 };
 
 }  // namespace trv::blob
