@@ -5,9 +5,9 @@
 
 Two travd share the shards of a topic on brokers of their own: one, then three. Three tenants, each on a shard of its own,
 start instances through the node that lives on, one after the other. A round kills the other node (kill -9) or drains it, or
-kills the broker that leads the shard of one of the tenants, each in its turn, when all copies are in sync, and takes the longest
-time without an answer of success; it compares with the longest such time before the round. One JSON line for each kind, as the programs of bench/ print. The session is 1 s, the
-least.
+kills the broker that leads the shard of one of the tenants, each in its turn, when all copies are in sync, and takes the
+longest time without an answer of success; it compares with the longest such time before the round. One JSON line for each
+kind, as the programs of bench/ print. The session is the default of kafka.session_ms.
 """
 
 import json
