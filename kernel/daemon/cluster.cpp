@@ -210,23 +210,22 @@ std::string Cluster::owner_of(log::ShardId shard) const {
 
 void Cluster::take(const std::set<log::ShardId>& shards) {
   logger_->info("nodes: {} takes the shards {}", self_.node, text_of(shards));
-  const std::scoped_lock lock(mutex_);
-  for (const log::ShardId shard : shards) {
-    // A topic may have more partitions than there are shards.
-    if (shard.value() >= node_->shards().size()) continue;
-    assigned_.insert(shard);
-    inherited_.erase(shard);
-    node_->shards()[shard.value()]->own();
-  }
+  own(shards, assigned_);
 }
 
 // Once: where their owner lives after all, it claims them again, and this node follows.
 void Cluster::inherit(const std::set<log::ShardId>& shards) {
   logger_->warn("nodes: {} takes the shards {} of a node that has ended", self_.node, text_of(shards));
+  own(shards, inherited_);
+}
+
+void Cluster::own(const std::set<log::ShardId>& shards, std::set<log::ShardId>& among) {
   const std::scoped_lock lock(mutex_);
   for (const log::ShardId shard : shards) {
+    // A topic may have more partitions than there are shards.
     if (shard.value() >= node_->shards().size()) continue;
-    inherited_.insert(shard);
+    inherited_.erase(shard);
+    among.insert(shard);
     node_->shards()[shard.value()]->own();
   }
 }

@@ -71,6 +71,7 @@ class Cluster {
   [[nodiscard]] base::Status refuse_misfit(const kafka::Settings& settings) const;
   void take(const std::set<log::ShardId>& shards);
   void inherit(const std::set<log::ShardId>& shards);
+  void own(const std::set<log::ShardId>& shards, std::set<log::ShardId>& among);
   void give_up(const std::set<log::ShardId>& shards);
   void keep(const std::stop_token& stop);
   void watch_others();
