@@ -105,18 +105,8 @@ void ReadAhead::read() {
       }
     }
     Status status = read_run(reader_, shard_, next, last_, run);
-    const bool good = status.has_value();
-    if (good) next = Lsn(next.value() + run.places.size());
-    {
-      const std::lock_guard lock(mutex_);
-      if (good) {
-        read_.push_back(std::move(run));
-      } else {
-        read_status_ = std::move(status);
-      }
-    }
-    changed_.notify_all();
-    if (!good) return;
+    next = Lsn(next.value() + run.places.size());
+    if (!pass_on(std::move(run), std::move(status), read_, read_status_)) return;
   }
 }
 
@@ -135,19 +125,23 @@ void ReadAhead::verify() {
       }
     }
     if (status) status = verify_run(projectors_, run);
-    const bool good = status.has_value();
-    if (good) next = Lsn(next.value() + run.records.size());
-    {
-      const std::lock_guard lock(mutex_);
-      if (good) {
-        runs_.push_back(std::move(run));
-      } else {
-        status_ = std::move(status);
-      }
-    }
-    changed_.notify_all();
-    if (!good) return;
+    next = Lsn(next.value() + run.places.size());
+    if (!pass_on(std::move(run), std::move(status), runs_, status_)) return;
   }
+}
+
+bool ReadAhead::pass_on(Run run, Status status, std::deque<Run>& to, Status& end) {
+  const bool is_good = status.has_value();
+  {
+    const std::lock_guard lock(mutex_);
+    if (is_good) {
+      to.push_back(std::move(run));
+    } else {
+      end = std::move(status);
+    }
+  }
+  changed_.notify_all();
+  return is_good;
 }
 
 Status ReadAhead::next(Run& run) {

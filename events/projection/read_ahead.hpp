@@ -63,6 +63,8 @@ class ReadAhead {
  private:
   void read();
   void verify();
+  /// False: `status` is an error, which `end` has from now on.
+  bool pass_on(Run run, base::Status status, std::deque<Run>& to, base::Status& end);
 
   log::Reader& reader_;
   const record::ShardId shard_;
