@@ -38,6 +38,17 @@ TEST(Program, a_number_beyond_the_largest_double_becomes_the_largest_as_in_jq) {
   EXPECT_EQ(run("\"1e999\" | tonumber"), "1.7976931348623157e+308");
 }
 
+TEST(Program, formats_encode_literals_of_an_interpolation_and_nothing_else_of_the_string) {
+  EXPECT_EQ(run(R"jq(@uri "x y=\("a b")")jq"), R"jq("x y=a%20b")jq");
+  EXPECT_EQ(run(R"jq(@html "<i>\("<")\("&" + "")</i>")jq"), R"jq("<i>&lt;&amp;</i>")jq");
+  EXPECT_EQ(run(R"jq(@sh "echo \("it's") \(1)")jq"), R"jq("echo 'it'\\''s' 1")jq");
+  EXPECT_EQ(run(R"jq(@base64 "<\("x")>")jq"), R"jq("<eA==>")jq");
+  EXPECT_EQ(run(R"jq(@json "v=\("a")")jq"), R"jq("v=\"a\"")jq");
+  EXPECT_EQ(run(R"jq(@uri "\("\("a b")")\("")")jq"), R"jq("a%20b")jq");
+  EXPECT_EQ(run(R"jq({(@uri "\("a b")"): 1})jq"), R"jq({"a%20b":1})jq");
+  EXPECT_EQ(run(R"jq("\("plain") \("text")")jq"), R"jq("plain text")jq");
+}
+
 TEST(Program, variables_are_bound_by_position) {
   const std::vector<std::string> names = {"context", "input"};
   const auto program = compile("$context.a + $input", names);

@@ -311,7 +311,11 @@ class Parser {
       // The text of the string goes on right behind the parenthesis.
       if (!token_.is(")")) unexpected("')'");
     }
-    if (parts.size() == 1 && parts[0]->literal) return parts[0];
+    if (parts.size() == 1) {
+      // Whole, it is a value: within another string an interpolation, which that string's format encodes.
+      parts[0]->literal = false;
+      return parts[0];
+    }
     return make(NodeKind::string, offset, std::move(parts), std::move(format));
   }
 
