@@ -48,6 +48,7 @@ type Reader struct {
 	failure     error
 	behind      uint64  // lsn of Position
 	departed    *Record // the event by which the tenant left the shard of Position
+	hasTenant   bool
 }
 
 // Open connects and finds out where the partitions begin and end. Close it.
@@ -55,7 +56,7 @@ type Reader struct {
 // The error is a DamagedLogError where a checkpoint's record is not in the topic any more.
 func Open(ctx context.Context, options Options) (*Reader, error) {
 	reader := &Reader{options: options, logs: map[int32]*ShardLog{}, ends: map[int32]int64{},
-		checkpoints: maps.Clone(options.Checkpoints)}
+		checkpoints: maps.Clone(options.Checkpoints), hasTenant: options.Tenant == ""}
 	if reader.checkpoints == nil {
 		reader.checkpoints = map[uint32]Checkpoint{}
 	}
@@ -145,6 +146,9 @@ func (r *Reader) places(ctx context.Context, settings []kgo.Opt) (map[int32]kgo.
 // cannot be.
 func (r *Reader) IsBehind() bool { return len(r.ends) > 0 || r.failure != nil }
 
+// HasTenant says whether Options.Tenant had an event among those that were read; true where none is asked for.
+func (r *Reader) HasTenant() bool { return r.hasTenant }
+
 // Checkpoints by shard, behind the last event that was given or left out.
 func (r *Reader) Checkpoints() map[uint32]Checkpoint { return maps.Clone(r.checkpoints) }
 
@@ -193,6 +197,7 @@ func (r *Reader) take(message *kgo.Record) []Event {
 	wanted := whole[:0]
 	for _, event := range whole {
 		r.checkpoints[event.Record.Shard] = event.Checkpoint()
+		r.hasTenant = r.hasTenant || event.Record.Tenant == r.options.Tenant
 		if r.wants(event.Record) {
 			wanted = append(wanted, event)
 		}

@@ -116,6 +116,22 @@ func TestEverythingIsGivenAndACheckpointGoesOnBehindIt(t *testing.T) {
 	expect(t, open(t, filtered))
 }
 
+func TestWhetherTheTenantHasAnEventIsKnownAlsoWhereItsTypesAreLeftOut(t *testing.T) {
+	options, _ := topic(t, entriesOf(t, "a repetition is skipped"))
+	options.Types = []string{"x"}
+	for tenant, known := range map[string]bool{"": true, "acme": true, "beta": false} {
+		options.Tenant = tenant
+		reader := open(t, options)
+		if reader.HasTenant() != (tenant == "") {
+			t.Errorf("tenant '%s' before anything is read: %v", tenant, reader.HasTenant())
+		}
+		expect(t, reader)
+		if reader.HasTenant() != known {
+			t.Errorf("tenant '%s': %v", tenant, reader.HasTenant())
+		}
+	}
+}
+
 func TestEventsBeforeDamageAreGivenFirst(t *testing.T) {
 	options, _ := topic(t, entriesOf(t, "a gap"))
 	reader := open(t, options)

@@ -5,10 +5,11 @@ import contextlib
 import io
 import json
 import pathlib
+import tempfile
 import unittest
 from unittest import mock
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from entries import SHARD, Log, record
 from travertine_events import Checkpoint, DamagedLog, Reader, TenantMoved, position_of
@@ -139,6 +140,45 @@ class ReaderTest(unittest.TestCase):
             self.assertEqual(self.lsns_to_end(reader), given)
             self.assertEqual(reader.checkpoints[SHARD].lsn, 2)
 
+    def test_whether_the_tenant_has_an_event_is_known_also_where_its_types_are_left_out(self):
+        log = Log().claim(1).record(1, 1).record(1, 2)
+        for tenant, known in (("", True), ("acme", True), ("beta", False)):
+            reader = self.reader(messages_of(log), tenant=tenant, types=["x"])
+            self.assertEqual(reader.has_tenant, tenant == "")
+            self.assertEqual(self.lsns_to_end(reader), [])
+            self.assertEqual(reader.has_tenant, known)
+
+    def test_brokers_that_cannot_be_reached_are_one_error_with_the_reason(self):
+        refused = KafkaError(KafkaError._TRANSPORT, "127.0.0.1:1: Connection refused (after 0ms in state CONNECT)")
+
+        class Unreached(FakeConsumer):
+            def list_topics(self, topic, timeout):
+                raise KafkaException(KafkaError(KafkaError._TRANSPORT, "Failed to get metadata"))
+
+            def poll(self, timeout):
+                for problem in (refused, KafkaError(KafkaError._ALL_BROKERS_DOWN)):
+                    self.settings["error_cb"](problem)
+
+        self.consumer = Unreached([])
+        with mock.patch.object(kafka, "Consumer", self.consumer), self.assertNoLogs("travertine_events"):
+            with self.assertRaises(KafkaException) as raised:
+                Reader("127.0.0.1:1", "t")
+        self.assertEqual(raised.exception.args[0].str(), "127.0.0.1:1: Connection refused")
+        self.assertTrue(self.consumer.closed)
+        self.assertEqual(self.consumer.settings["log_level"], 0)
+
+    def test_brokers_that_go_away_are_logged_once_until_a_message_comes(self):
+        log = Log().claim(1).record(1, 1)
+        reader = self.reader(messages_of(log))
+        gone = KafkaError(KafkaError._ALL_BROKERS_DOWN, "1/1 brokers are down")
+        for _ in range(2):
+            with self.assertLogs("travertine_events", "WARNING") as logged:
+                for _ in range(3):
+                    self.consumer.settings["error_cb"](gone)
+            self.assertEqual(len(logged.records), 1)
+            self.assertIn("1/1 brokers are down", logged.output[0])
+            reader.poll(0)
+
     def test_deleted_entries_are_damage_and_a_lost_connection_is_not(self):
         log = Log().claim(1).record(1, 1)
         passing = Message(SHARD, 1, error=KafkaError(KafkaError._ALL_BROKERS_DOWN))
@@ -221,6 +261,20 @@ class CommandTest(unittest.TestCase):
         self.assertIn("was moved from shard 5 to shard 101", said)
         code, lines, _ = self.run_with(messages_of_moved(), "--tenant", "acme", "--from", "0")
         self.assertEqual((code, len(lines)), (0, 8))
+
+    def test_a_tenant_without_events_is_named_once_its_name_can_be_wrong(self):
+        log = Log().claim(1).record(1, 1)
+        with tempfile.TemporaryDirectory() as folder:
+            kept = ["--checkpoint", str(pathlib.Path(folder) / "kept.json")]
+            for arguments, lines, said in (([], 1, ""), (["--tenant", "acme"], 1, ""),
+                                           (["--tenant", "acme", "--type", "x"], 0, ""),
+                                           (["--tenant", "nobody"], 0, "has no event of tenant 'nobody' so far"),
+                                           (["--tenant", "nobody", *kept], 0, "has no event of tenant 'nobody' so far"),
+                                           (["--tenant", "nobody", *kept], 0, "")):
+                with self.subTest(arguments=arguments):
+                    code, given, message = self.run_with(messages_of(log), *arguments)
+                    self.assertEqual((code, len(given), message.count("\n")), (0, lines, 1 if said else 0))
+                    self.assertIn(said, message)
 
     def test_from_needs_its_tenant_and_goes_without_a_checkpoint(self):
         position = position_of("acme", SHARD, 1)

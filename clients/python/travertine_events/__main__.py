@@ -59,7 +59,16 @@ def _print_events(options: argparse.Namespace) -> None:
     with Reader(options.brokers, options.topic, checkpoints=checkpoints, tenant=options.tenant, types=options.type,
                 position=options.position, properties=dict(options.properties)) as reader:
         saved = dict(checkpoints)
-        while reader.is_behind or not options.until_end:
+        # What is before a checkpoint is not read: there it cannot be known.
+        asks_for_tenant = bool(options.tenant) and not checkpoints
+        while True:
+            if asks_for_tenant and not reader.is_behind:
+                asks_for_tenant = False
+                if not reader.has_tenant:
+                    print(f"travertine_events: topic '{options.topic}' has no event of tenant '{options.tenant}' so far; "
+                          "if it should have, compare the name with `trav tenant list`", file=sys.stderr)
+            if options.until_end and not reader.is_behind:
+                return
             for event in reader.poll():
                 line = json.dumps(to_cloud_event(event.record, schemas), ensure_ascii=False, separators=(",", ":"))
                 sys.stdout.write(line + "\n")

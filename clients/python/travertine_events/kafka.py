@@ -4,6 +4,7 @@ At least once: the caller stores a checkpoint after it handled an event, and sta
 """
 
 import json
+import logging
 import os
 from collections import deque
 from typing import Deque, Dict, Iterator, List, Mapping, Optional, Sequence
@@ -21,7 +22,10 @@ TAKEN_AT_ONCE = 1000
 
 # librdkafka reconnects by itself.
 _PASSING = (KafkaError._PARTITION_EOF, KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
+_UNREACHED = (KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._SSL, KafkaError._AUTHENTICATION)
 _DELETED = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+_log = logging.getLogger("travertine_events")
 
 
 class Reader:
@@ -34,8 +38,9 @@ class Reader:
     types:        only types that begin with one of these; empty: all
     position:     only events of the tenant behind this `position` of an event; reads its shard alone, from the beginning,
                   and so without `partitions` and `checkpoints`
-    properties:   more settings of librdkafka, for example for TLS
+    properties:   more settings of librdkafka, for example for TLS; its own log is off, log_level = 6 is its default
 
+    That no broker can be reached any more is logged by Python's logging, as `travertine_events`, and passes by itself.
     Raises DamagedLog where the log is not what it must be, TenantMoved behind the event by which the tenant left
     the shard of `position`, and confluent_kafka.KafkaException for what Kafka reports and what does not pass by itself.
     """
@@ -58,7 +63,12 @@ class Reader:
         self._messages: Deque[Message] = deque()  # fetched
         self._ready: Deque[Event] = deque()  # of whole decisions
         self._failure: Optional[Exception] = None
+        self._has_tenant = not tenant
+        self._last_problem = ""  # of a connection
+        self._warns = False
         self._consumer = Consumer({
+            "log_level": 0,  # a broker that cannot be reached is a line for every try
+            "error_cb": self._take_problem,
             **(properties or {}),
             "bootstrap.servers": brokers,
             "group.id": "travertine-events",  # never joined: partitions are assigned, offsets are not committed
@@ -67,9 +77,23 @@ class Reader:
         })
         try:
             self._open(topic, partitions)
+        except KafkaException as error:
+            self._consumer.poll(0)  # which says what went wrong with the connections
+            self.close()
+            if not self._last_problem:
+                raise
+            raise KafkaException(KafkaError(error.args[0].code(), self._last_problem)) from None
         except BaseException:
             self.close()
             raise
+        self._warns = True
+
+    def _take_problem(self, problem: KafkaError) -> None:
+        if problem.code() in _UNREACHED:
+            self._last_problem = problem.str().split(" (after ")[0]  # how often and after what is different each time
+        elif problem.code() == KafkaError._ALL_BROKERS_DOWN and self._warns:
+            self._warns = False  # until a message comes again
+            _log.warning("Kafka cannot be reached, and is asked again until it can: %s", self._last_problem or problem.str())
 
     def _open(self, topic: str, partitions: Optional[Sequence[int]]) -> None:
         found = self._consumer.list_topics(topic, timeout=ANSWER_WITHIN_S).topics[topic]
@@ -99,6 +123,11 @@ class Reader:
         """Whether entries that the topic had when the reader was made are not read yet, or cannot be."""
         return bool(self._ends) or self._failure is not None
 
+    @property
+    def has_tenant(self) -> bool:
+        """Whether `tenant` had an event among those that were read; True where none is asked for."""
+        return self._has_tenant
+
     def poll(self, timeout_s: float = 1.0) -> List[Event]:
         """Events that were there, or came within the time; mostly several."""
         return list(self._wanted(timeout_s))
@@ -127,6 +156,7 @@ class Reader:
                 continue
             event = self._ready.popleft()
             self.checkpoints[event.record.shard] = event.checkpoint
+            self._has_tenant = self._has_tenant or event.record.tenant == self._tenant
             if self._has_position:
                 # Raised by the next call, as above.
                 self._failure = self._move_at(event.record)
@@ -166,6 +196,7 @@ class Reader:
             if error.code() in _PASSING or error.retriable():
                 return []
             raise KafkaException(error)
+        self._warns = True
         partition, offset = message.partition(), message.offset()
         events = self._logs[partition].take(offset, message.value())
         if offset + 1 >= self._ends.get(partition, offset + 2):

@@ -77,8 +77,20 @@ async function print(wanted: Wanted): Promise<void> {
   let saved: ReadonlyMap<number, Checkpoint> = new Map()
   if (checkpoint !== undefined) saved = options.checkpoints = loadCheckpoints(checkpoint, options.topic)
   const reader = await Reader.open(options)
+  // What is before a checkpoint is not read: there it cannot be known.
+  let asksForTenant = Boolean(options.tenant) && saved.size === 0
   try {
-    while (reader.isBehind || !wanted.untilEnd) {
+    while (true) {
+      if (asksForTenant && !reader.isBehind) {
+        asksForTenant = false
+        if (!reader.hasTenant) {
+          process.stderr.write(
+            `travertine-events: topic '${options.topic}' has no event of tenant '${options.tenant}' so far; if it should ` +
+              'have, compare the name with `trav tenant list`\n'
+          )
+        }
+      }
+      if (wanted.untilEnd && !reader.isBehind) return
       const lines = (await reader.poll()).map((event) => `${toJson(event.record)}\n`)
       if (lines.length > 0) await write(lines.join(''))
       const moved = [...reader.checkpoints].some(([shard, known]) => known.lsn !== saved.get(shard)?.lsn)
@@ -90,6 +102,12 @@ async function print(wanted: Wanted): Promise<void> {
   } finally {
     await reader.close()
   }
+}
+
+/** What is at the bottom of an error: of each try of each broker. */
+function rootsOf(error: Error): string[] {
+  const causes: Error[] = (error as AggregateError).errors ?? (error.cause instanceof Error ? [error.cause] : [])
+  return causes.length === 0 ? [error.message] : causes.flatMap(rootsOf)
 }
 
 /**
@@ -105,7 +123,7 @@ async function main(): Promise<number> {
     return 0
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') return 0
-    const causes = (error as AggregateError).errors?.map((cause: Error) => cause.message).join('; ')
+    const causes = [...new Set(rootsOf(error as Error))].filter((cause) => cause !== (error as Error).message).join('; ')
     process.stderr.write(`travertine-events: ${(error as Error).message}${causes ? ` (${causes})` : ''}\n`)
     if (error instanceof WrongUsage || error instanceof TenantMoved) return 2
     return error instanceof DamagedLog ? 3 : 1

@@ -100,12 +100,14 @@ export class Reader implements AsyncIterable<Event> {
   private behind = 0n
   /** The event by which the tenant left the shard of `position`. */
   private departed: Record | undefined
+  private tenantWasRead: boolean
 
   private constructor(
     private readonly options: ReaderOptions,
     private readonly client: Client
   ) {
     this.checkpoints = new Map(options.checkpoints)
+    this.tenantWasRead = !options.tenant
   }
 
   /** Connects and finds out where the partitions begin and end. Close it. */
@@ -159,6 +161,11 @@ export class Reader implements AsyncIterable<Event> {
   /** Whether entries that the topic had when the reader was opened are not read yet, or cannot be. */
   get isBehind(): boolean {
     return this.ends.size > 0 || this.failure !== undefined
+  }
+
+  /** Whether `tenant` had an event among those that were read; true where none is asked for. */
+  get hasTenant(): boolean {
+    return this.tenantWasRead
   }
 
   /**
@@ -244,6 +251,7 @@ export class Reader implements AsyncIterable<Event> {
       if (offset < place) continue
       for (const event of log.take(offset, record.value)) {
         this.checkpoints.set(event.record.shard, checkpointOf(event))
+        if (event.record.tenant === this.options.tenant) this.tenantWasRead = true
         if (this.wants(event)) given.push(event)
         if (this.options.position !== undefined) this.endAtMove(event)
       }

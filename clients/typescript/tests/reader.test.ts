@@ -133,6 +133,16 @@ test('a checkpoint outside of the partition is damage', async () => {
 })
 
 /** Lsn 3 is the first departure, 5 the arrival, 7 the second departure. */
+test('whether the tenant has an event is known, also where its types are left out', async () => {
+  for (const [tenant, known] of [['', true], ['acme', true], ['beta', false]] as const) {
+    const entries = logNamed('a repetition is skipped').entries
+    const reader = await Reader.open({ ...OPTIONS, tenant, types: ['x'] }, new FakeClient(entries))
+    assert.equal(reader.hasTenant, tenant === '')
+    while (reader.isBehind) await reader.poll()
+    assert.equal(reader.hasTenant, known)
+  }
+})
+
 const movedLog = () => logNamed('a tenant leaves the shard, comes back and leaves again').entries
 
 test('a position is read from until the tenant leaves its shard', async () => {

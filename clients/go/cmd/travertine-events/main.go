@@ -90,7 +90,19 @@ func print(ctx context.Context, wanted options) error {
 	out := bufio.NewWriterSize(os.Stdout, 1<<16)
 	lines := json.NewEncoder(out)
 	lines.SetEscapeHTML(false)
-	for reader.IsBehind() || !wanted.untilEnd {
+	// What is before a checkpoint is not read: there it cannot be known.
+	asksForTenant := wanted.Tenant != "" && len(wanted.Checkpoints) == 0
+	for {
+		if asksForTenant && !reader.IsBehind() {
+			asksForTenant = false
+			if !reader.HasTenant() {
+				fmt.Fprintf(os.Stderr, "travertine-events: topic '%s' has no event of tenant '%s' so far; if it should have, "+
+					"compare the name with `trav tenant list`\n", wanted.Topic, wanted.Tenant)
+			}
+		}
+		if wanted.untilEnd && !reader.IsBehind() {
+			return nil
+		}
 		given, err := reader.Poll(ctx)
 		if err != nil {
 			return err
@@ -114,7 +126,6 @@ func print(ctx context.Context, wanted options) error {
 			}
 		}
 	}
-	return nil
 }
 
 // exitCode is 0 for the end or an interrupt, 1 where Kafka or a file failed, 2 for wrong usage or where the tenant left the
