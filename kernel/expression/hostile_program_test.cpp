@@ -115,6 +115,15 @@ TEST(HostileProgram, that_asks_for_too_much_at_once_is_refused) {
   }
 }
 
+TEST(HostileProgram, a_pattern_key_of_several_outputs_keeps_what_is_being_built) {
+  // Each was an abort: what was built was given away with the first output.
+  for (const std::string_view text :
+       {"{o: (. as {(\"a\", \"b\"): $x} | $x)}", "[{} | .a = (. as {(\"a\", \"b\"): $x} | $x)]",
+        "[{a: 1} | .a |= (. as {(\"a\", \"b\"): $x} | 2)?]", "{o: (. as [{(\"a\", \"b\"): [$x]}] | $x)}"}) {
+    EXPECT_TRUE(run(text)) << text;
+  }
+}
+
 TEST(HostileProgram, a_global_replacement_over_a_huge_string_stays_within_memory) {
   const json::Value text(std::string(8 * 1024 * 1024, 'a'));
   const auto outputs = run("gsub(\"a\"; \"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\")", text);

@@ -157,6 +157,16 @@ Compiler::Outputs Compiler::all_outputs(const std::vector<Node*>& nodes) const {
   return result;
 }
 
+// Keys of a pattern are expressions.
+Compiler::Outputs Compiler::pattern_outputs(const Pattern& pattern) const {
+  Outputs result = Outputs::one;
+  for (const auto& part : pattern.parts) {
+    if (part.key != nullptr) result = std::max(result, outputs(*part.key));
+    if (part.pattern != nullptr) result = std::max(result, pattern_outputs(*part.pattern));
+  }
+  return result;
+}
+
 Compiler::Outputs Compiler::outputs(const Node& node) const {
   switch (node.kind) {
     case NodeKind::identity:
@@ -180,7 +190,9 @@ Compiler::Outputs Compiler::outputs(const Node& node) const {
       return outputs(*node.children[0]) == Outputs::one ? outputs(*node.children[1]) : Outputs::many;
     case NodeKind::assign: return node.op == Operator::update ? Outputs::one : outputs(*node.children[1]);
     case NodeKind::reduce: return outputs(*node.children[1]);
-    case NodeKind::bind: return node.patterns.size() == 1 ? all_outputs(node.children) : Outputs::many;
+    case NodeKind::bind:
+      if (node.patterns.size() > 1) return Outputs::many;
+      return std::max(all_outputs(node.children), pattern_outputs(*node.patterns[0]));
     case NodeKind::call: return call_outputs(node);
     default: return Outputs::many;
   }

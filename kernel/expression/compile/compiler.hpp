@@ -75,6 +75,7 @@ class Compiler {
   Outputs outputs(const Node& node) const;
   Outputs call_outputs(const Node& node) const;
   Outputs all_outputs(const std::vector<Node*>& nodes) const;
+  Outputs pattern_outputs(const Pattern& pattern) const;
   bool leaves_no_fork(const Node& node) const { return outputs(node) != Outputs::many; }
   std::optional<Operand> operand(const Node& node) const;
   std::optional<json::Value> fold(const Node& node) const;
