@@ -260,22 +260,38 @@ bool Evaluation::is_meta_schema_valid(const Node& node, const json::Value& insta
   });
 }
 
+std::size_t Schema::pattern_bytes() const noexcept {
+  std::size_t bytes = 0;
+  for (const Pattern& pattern : compiled_->patterns) bytes += pattern.bytes();
+  return bytes;
+}
+
 base::Result<std::vector<Problem>> Schema::validate(const json::Value& instance, const ValidateLimits& limits) const {
   TRV_EXPECTS(limits.problems_max > 0);
   std::uint64_t steps = limits.steps_max;
+  std::uint64_t given = steps;
+  struct Report {
+    ~Report() {
+      if (spent != nullptr) *spent += given - left;
+    }
+    std::uint64_t* spent;
+    const std::uint64_t& given;
+    const std::uint64_t& left;
+  } const report{limits.steps_spent, given, steps};
   std::vector<Problem> problems;
   Evaluation quick(limits, steps, nullptr);
   if (quick.run(*compiled_->root, instance)) return problems;
   const auto stopped = [&](const Evaluation& evaluation) {
     const char* why = evaluation.stop() == Stop::depth     ? "it is nested too deeply"
                       : evaluation.stop() == Stop::pattern ? "a regular expression needs too many steps on it"
-                                                           : "that needs too many steps";
-    return base::fail(base::ErrorCode::too_large, fmt::format("the value cannot be held against the schema: {} (at {})",
-                                                              why, evaluation.stopped_at()));
+                                                           : "checking it takes too many steps";
+    return base::fail(base::ErrorCode::too_large,
+                      fmt::format("{} (at {} of the schema)", why, evaluation.stopped_at()));
   };
   if (quick.stop() != Stop::none) return stopped(quick);
   // It is wrong; what is wrong is asked for only now. The steps are those that are left, and as many again.
   steps += limits.steps_max;
+  given += limits.steps_max;
   Evaluation thorough(limits, steps, &problems);
   (void)thorough.run(*compiled_->root, instance);
   if (problems.empty()) return stopped(thorough);

@@ -69,9 +69,10 @@ struct Refusal {
 
 struct ValidateLimits {
   std::size_t problems_max = 20;
-  std::uint64_t steps_max = 2'000'000;  ///< about 20 ns each; twice as many where the value is wrong
-  std::size_t depth_max = 1'500;        ///< schemas and values within each other
-  bool shows_values = true;             ///< false: sentences do not quote what was validated, as it may be secret
+  std::uint64_t steps_max = 2'000'000;   ///< about 20 ns each; twice as many where the value is wrong
+  std::size_t depth_max = 1'500;         ///< schemas and values within each other
+  std::uint64_t* steps_spent = nullptr;  ///< where it is set, the steps that were taken are added to it
+  bool shows_values = true;              ///< false: sentences do not quote what was validated, as it may be secret
 };
 
 /// One thing that is wrong with a value.
@@ -91,6 +92,9 @@ class Schema {
   /// allow, so that nothing is known.
   [[nodiscard]] base::Result<std::vector<Problem>> validate(const json::Value& instance,
                                                             const ValidateLimits& limits = {}) const;
+
+  /// Memory that its regular expressions take.
+  [[nodiscard]] std::size_t pattern_bytes() const noexcept;
 
  private:
   explicit Schema(std::shared_ptr<const CompiledSchema> compiled) noexcept : compiled_(std::move(compiled)) {}

@@ -48,18 +48,20 @@ base::Result<Definition> Compiler::run() {
   definition_.digest = base::sha256(base::as_bytes(text_));
   document(root);
   use(root);
+  Schemas schemas;
   if (const Node* input = root.get("input")) {
     Fields fields(problems_, *input, "'input' of the workflow");
-    fields.unsupported("schema");
+    schemas.input = schema(fields);
     definition_.input_from = transformation(fields.get("from"), Site::workflow_input);
     fields.finish();
   }
   if (const Node* output = root.get("output")) {
     Fields fields(problems_, *output, "'output' of the workflow");
-    fields.unsupported("schema");
+    schemas.output = schema(fields);
     definition_.output_as = transformation(fields.get("as"), Site::workflow_output);
     fields.finish();
   }
+  if (schemas.input || schemas.output) definition_.schemas = std::make_shared<const Schemas>(std::move(schemas));
   schedule(root);
   unsupported_parts(root);
   definition_.first = list(root.require("do"), no_task, "/do");
@@ -237,17 +239,19 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   std::optional<Template> input_from;
   std::optional<Template> output_as;
   std::optional<Template> export_as;
-  const auto section = [&](std::string_view name, std::string_view field, Site site, std::optional<Template>& out) {
+  Schemas schemas;
+  const auto section = [&](std::string_view name, std::string_view field, Site site, std::optional<Template>& out,
+                           std::optional<json_schema::Schema>& held_against) {
     const Node* part = fields.get(name);
     if (part == nullptr) return;
     Fields part_fields(problems_, *part, fmt::format("'{}' of task '{}'", name, entry.key));
-    part_fields.unsupported("schema");
+    held_against = schema(part_fields);
     out = transformation(part_fields.get(field), site);
     part_fields.finish();
   };
-  section("input", "from", Site::task_input, input_from);
-  section("output", "as", Site::output_as, output_as);
-  section("export", "as", Site::export_as, export_as);
+  section("input", "from", Site::task_input, input_from, schemas.input);
+  section("output", "as", Site::output_as, output_as, schemas.output);
+  section("export", "as", Site::export_as, export_as, schemas.exported);
   flow(fields.get("then"), index, -1);
 
   std::string connection;
@@ -282,6 +286,9 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   task.input_from = std::move(input_from);
   task.output_as = std::move(output_as);
   task.export_as = std::move(export_as);
+  if (schemas.input || schemas.output || schemas.exported) {
+    task.schemas = std::make_shared<const Schemas>(std::move(schemas));
+  }
   task.timeout = std::move(timeout);
   task.body = std::move(compiled);
 }

@@ -40,6 +40,8 @@ class Compiler {
   [[nodiscard]] std::optional<Template> optional_value(const Node* node, Site site);
   /// A field that is an expression when it is a string, and a template else: from, as.
   [[nodiscard]] std::optional<Template> transformation(const Node* node, Site site);
+  /// `schema` of a section of the workflow or of a task; nullopt when absent or a problem.
+  [[nodiscard]] std::optional<json_schema::Schema> schema(Fields& section);
   /// Checked now where it is constant.
   [[nodiscard]] std::optional<Template> duration(const Node* node, Site site);
   [[nodiscard]] json::Value constant(const Node& node);
@@ -94,6 +96,7 @@ class Compiler {
   std::vector<PendingFlow> pending_;
   const Node* errors_ = nullptr;
   const Node* retries_ = nullptr;
+  std::size_t schema_pattern_bytes_left_ = 1024 * 1024;  ///< of all schemas' regular expressions together
 };
 
 // One function for each task kind. Each reads its own properties from `fields`; the common ones are read before.

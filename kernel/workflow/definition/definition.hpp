@@ -3,12 +3,14 @@
 // walks by index, with every expression compiled and every constant part built. Immutable; any thread.
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
+#include "kernel/json_schema/schema.hpp"
 #include "kernel/workflow/definition/duration.hpp"
 #include "kernel/workflow/definition/expression.hpp"
 #include "kernel/workflow/definition/node.hpp"
@@ -132,6 +134,13 @@ struct ForTask {
 
 using TaskBody = std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask>;
 
+/// What a workflow or a task holds data against; what is absent holds nothing back.
+struct Schemas {
+  std::optional<json_schema::Schema> input;     ///< of the input as it comes, before input.from
+  std::optional<json_schema::Schema> output;    ///< of what output.as makes
+  std::optional<json_schema::Schema> exported;  ///< of what export.as makes
+};
+
 struct Task {
   std::string name;
   std::string reference;  ///< JSON pointer, for example /do/0/greet
@@ -143,6 +152,7 @@ struct Task {
   std::optional<Template> input_from;
   std::optional<Template> output_as;
   std::optional<Template> export_as;
+  std::shared_ptr<const Schemas> schemas;  ///< null: none
   std::optional<Template> timeout;
   Flow then;
   TaskBody body;
@@ -188,6 +198,7 @@ struct Definition {
   std::vector<EventFilter> starts;  ///< schedule.on: any of them starts an instance
   std::optional<Template> input_from;
   std::optional<Template> output_as;
+  std::shared_ptr<const Schemas> schemas;  ///< of the workflow; null: none
   std::vector<Task> tasks;
   TaskIndex first = no_task;
   json::Value document;  ///< the whole text as a value: $workflow.definition

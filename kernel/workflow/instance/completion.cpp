@@ -29,6 +29,9 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
     if (!transformed) return raise(index, std::move(transformed).error().error, started_ns, attempt);
     output = *std::move(transformed);
   }
+  if (auto wrong = mismatch(task.schemas, &definition::Schemas::output, "the output", output)) {
+    return raise(index, *std::move(wrong), started_ns, attempt);
+  }
   Json context;
   std::optional<Value> exported;
   if (task.export_as) {
@@ -36,6 +39,9 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
     Attempt<Value> transformed = evaluate(*task.export_as, output);
     scope_.output = nullptr;
     if (!transformed) return raise(index, std::move(transformed).error().error, started_ns, attempt);
+    if (auto wrong = mismatch(task.schemas, &definition::Schemas::exported, "the context", *transformed)) {
+      return raise(index, *std::move(wrong), started_ns, attempt);
+    }
     Attempt<std::string> json = checked_json(*transformed, "the context");
     if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
     exported = *std::move(transformed);

@@ -49,8 +49,11 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
   state_.data = input.kept;
   state_.next = definition_.first;
   Json error;
-  if (definition_.input_from) {
-    scope_ = {};
+  scope_ = {};
+  if (auto wrong = mismatch(definition_.schemas, &definition::Schemas::input, "the input", input.whole)) {
+    error = json::serialize(*wrong);
+    state_.error = *std::move(wrong);
+  } else if (definition_.input_from) {
     Attempt<Value> transformed = evaluate(*definition_.input_from, input.whole);
     if (transformed && checked_json(*transformed, "the transformed input")) {
       set_data(*std::move(transformed));
@@ -134,6 +137,9 @@ void Execution::run_task(TaskIndex index) {
     if (!truth) return raise(index, truth.error().error, context_.now.ns(), 0);
     if (!truth->is_truthy()) return skip(index);
   }
+  if (auto wrong = mismatch(task.schemas, &definition::Schemas::input, "the input", state_.data)) {
+    return raise(index, *std::move(wrong), context_.now.ns(), 0);
+  }
   Value input = state_.data;
   if (task.input_from) {
     Attempt<Value> transformed = evaluate(*task.input_from, state_.data);
@@ -180,6 +186,10 @@ void Execution::end_of_workflow() {
     Attempt<Value> transformed = evaluate(*definition_.output_as, state_.data);
     if (!transformed) return fault(std::move(transformed).error().error);
     output = *std::move(transformed);
+  }
+  scope_ = {};
+  if (auto wrong = mismatch(definition_.schemas, &definition::Schemas::output, "the output", output)) {
+    return fault(*std::move(wrong));
   }
   const Attempt<std::string> checked = checked_json(output, "the workflow's output");
   if (!checked) return fault(checked.error().error);

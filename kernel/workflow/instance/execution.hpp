@@ -132,6 +132,10 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] Attempt<Value> evaluate(const definition::Template& part, const Value& input);
   [[nodiscard]] Attempt<Value> evaluate(const definition::Expression& part, const Value& input);
   [[nodiscard]] Attempt<base::Duration> evaluate_duration(const definition::Template& part, const Value& input);
+  /// What to raise where `value` does not match the schema, which may be absent; `what` is what the value is.
+  [[nodiscard]] std::optional<Value> mismatch(const std::shared_ptr<const definition::Schemas>& schemas,
+                                              std::optional<json_schema::Schema> definition::Schemas::* which,
+                                              std::string_view what, const Value& value);
   [[nodiscard]] Attempt<std::string> checked_json(const Value& value, std::string_view what) const;
   void watch_fuel();
   [[nodiscard]] Raised expression_error(const base::Error& error) const;
