@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <fstream>
+#include <ranges>
 #include <sstream>
 #include <variant>
 #include <vector>
@@ -166,6 +167,28 @@ base::Status check_node_address(std::string_view text) {
       fmt::format("'{}' is not an address at which others reach this machine; name one, such as 10.0.0.5:8401", text));
 }
 
+base::Status check_brokers(std::string_view text) {
+  if (text.empty()) return {};
+  for (const auto part : std::views::split(text, ',')) {
+    std::string_view broker(part.begin(), part.end());
+    while (broker.starts_with(' ')) broker.remove_prefix(1);
+    while (broker.ends_with(' ')) broker.remove_suffix(1);
+    const std::size_t colon = std::min(broker.rfind(':'), broker.size());
+    const std::string_view host = broker.substr(0, colon);
+    const std::string_view port_text = broker.substr(std::min(colon + 1, broker.size()));
+    std::uint16_t port = 0;
+    const auto [last, error] = std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
+    const bool is_port = error == std::errc() && last == port_text.data() + port_text.size() && port > 0;
+    const bool in_brackets = host.starts_with('[') && host.ends_with(']') && host.size() > 2;
+    const bool is_host = !host.empty() && (in_brackets || host.find_first_of(" /:[]") == std::string_view::npos);
+    if (is_host && is_port) continue;
+    return fail(ErrorCode::invalid, fmt::format("'{}' is not host:port with a port from 1 to 65535; write host:port, "
+                                                "separated by commas, such as kafka-1:9092,kafka-2:9092",
+                                                broker));
+  }
+  return {};
+}
+
 base::Status check_optional_path(std::string_view text) {
   return text.empty() ? base::Status() : check_folder(text);
 }
@@ -223,7 +246,7 @@ const std::vector<Key>& keys() {
        "The records since the newest snapshot of a shard at which another is taken at once."},
       {"snapshots", "keep", IntegerKey{&Config::snapshots_keep, 2, 100}, "",
        "The snapshots of a shard that are kept; each is as large as what the projection uses."},
-      {"kafka", "brokers", TextKey{&Config::kafka_brokers, "host:port, separated by commas", any_text}, "",
+      {"kafka", "brokers", TextKey{&Config::kafka_brokers, "host:port, separated by commas", check_brokers}, "",
        "Where Apache Kafka is. Empty: the log is embedded, in the data folder."},
       {"kafka", "topic", TextKey{&Config::kafka_topic, "name of a topic", check_topic}, "",
        "The topic of the log; partition n is shard n. `trav cluster init` creates it."},

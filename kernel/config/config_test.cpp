@@ -161,6 +161,37 @@ TEST(Config, an_address_or_a_folder_that_cannot_be_is_refused_with_the_keys_name
   }
 }
 
+TEST(Config, brokers_without_a_host_or_a_port_are_refused_at_once) {
+  const auto load = [](const std::string& brokers) {
+    return load_config(file_with("[kafka]\nbrokers = \"" + brokers + "\"\n"), Environment{{"HOME", "/root"}});
+  };
+  const std::pair<const char*, const char*> cases[] = {{"host", "host"},
+                                                       {"host:", "host:"},
+                                                       {"host:99999", "host:99999"},
+                                                       {"host:abc", "host:abc"},
+                                                       {"host:0", "host:0"},
+                                                       {":9092", ":9092"},
+                                                       {"a:9092,b", "b"},
+                                                       {"a:9092,", ""},
+                                                       {"a:9092;b:9092", "a:9092;b:9092"},
+                                                       {"::1:9092", "::1:9092"},
+                                                       {"[]:9092", "[]:9092"},
+                                                       {"a b:1", "a b:1"},
+                                                       {"http://a:1", "http://a:1"},
+                                                       {"a:+1", "a:+1"},
+                                                       {" ", ""}};
+  for (const auto& [brokers, named] : cases) {
+    const auto config = load(brokers);
+    ASSERT_FALSE(config) << brokers;
+    const std::string wanted = "key 'kafka.brokers': '" + std::string(named) + "' is not host:port with a port from 1";
+    EXPECT_NE(config.error().message().find(wanted), std::string::npos) << config.error().message();
+    EXPECT_NE(config.error().message().find("such as kafka-1:9092,kafka-2:9092"), std::string::npos);
+  }
+  for (const char* brokers : {"", "a:1", "kafka_1.example:9092, 10.0.0.5:65535", "[::1]:9092"}) {
+    EXPECT_TRUE(load(brokers)) << brokers;
+  }
+}
+
 TEST(Config, a_key_that_means_nothing_without_another_is_refused) {
   const std::pair<const char*, const char*> cases[] = {
       {"ca_file = \"a\"",
