@@ -19,6 +19,25 @@ TEST_F(CommandLine, a_list_is_a_table_for_people_and_the_servers_bytes_for_progr
   EXPECT_EQ(out_, body + "\n");
 }
 
+TEST_F(CommandLine, a_move_without_a_shard_says_which_there_are) {
+  server_.script("GET /v1/nodes", {.body = R"({"items":[{"node":"a","shards":[0,3]},{"node":"b","shards":[1]},)"
+                                           R"({"node":"c"},{"shards":["x"]}],"next_cursor":null})"});
+  server_.script("GET /v1/nodes", {.status = 403, .body = R"({"title":"Forbidden","status":403})"});
+  EXPECT_EQ(trav({"tenant", "move", "acme"}), ExitCode::usage);
+  EXPECT_NE(err_.find("--shard is missing: say where tenant 'acme' moves to, one of 1, 3; `trav tenant list`"),
+            std::string::npos)
+      << err_;
+  EXPECT_EQ(trav({"tenant", "move", "acme"}), ExitCode::usage);
+  EXPECT_NE(err_.find("from 1 to the number of shards, minus one"), std::string::npos) << err_;
+}
+
+TEST_F(CommandLine, a_list_without_nodes_says_what_that_can_be) {
+  server_.script("GET /v1/nodes", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"node", "list"}), ExitCode::ok) << err_;
+  EXPECT_NE((out_ + err_).find("or every node that runs is drained. Then resume one"), std::string::npos)
+      << out_ << err_;
+}
+
 TEST_F(CommandLine, an_instance_is_shown_with_its_steps_also_to_programs) {
   const std::string show = "GET /v1/tenants/acme/instances/i-1";
   server_.script(show,

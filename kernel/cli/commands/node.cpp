@@ -32,7 +32,8 @@ void add_node(CommandTree& tree) {
                                    {.title = "ADDRESS", .member = "address"},
                                    {.title = "VERSION", .member = "version"},
                                    {.title = "SHARDS", .member = "shards"}},
-                                  "No nodes: the shards are being distributed. Ask again in a moment.");
+                                  "No node owns shards: they are being distributed, which takes seconds, or every "
+                                  "node that runs is drained. Then resume one: trav --url ITS-URL node resume NAME");
       });
   noun.verb("drain", "Have a node hand its shards to the others")
       .argument("NAME", *name, "As `trav node list` shows it")

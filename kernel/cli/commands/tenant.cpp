@@ -1,6 +1,8 @@
 // trav tenant: what the operator does with tenants.
 
-#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <set>
 
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/progress_line.hpp"
@@ -94,8 +96,28 @@ base::Result<ExitCode> create(Session& session, const TenantArguments& arguments
   return ExitCode::ok;
 }
 
+/// For a person who did not say where to: the shards that there are, as far as they are known.
+base::Error where_to(Session& session, const std::string& tenant) {
+  std::string there_are = "from 1 to the number of shards, minus one";
+  std::set<std::int64_t> shards;
+  const auto nodes = session.call_json(Speaker::operator_, {.target = "/v1/nodes"});
+  const auto items = nodes ? items_of(*nodes) : base::Result<std::span<const json::Value>>();
+  for (const json::Value& node : items.value_or(std::span<const json::Value>())) {
+    const json::Value* owned = node.find("shards");
+    if (owned == nullptr || !owned->is_array()) continue;
+    for (const json::Value& shard : owned->items()) {
+      if (shard.is_int() && shard.as_int() > 0) shards.insert(shard.as_int());
+    }
+  }
+  if (!shards.empty()) there_are = fmt::format("one of {}", fmt::join(shards, ", "));
+  return {base::ErrorCode::invalid,
+          fmt::format("--shard is missing: say where tenant '{}' moves to, {}; `trav tenant list` shows where each is",
+                      tenant, there_are)};
+}
+
 base::Result<ExitCode> move(Session& session, const TenantArguments& arguments) {
   const std::string& text = arguments.shard;
+  if (text.empty()) return base::fail(where_to(session, arguments.id));
   const bool digits = !text.empty() && text.size() <= 3 && text.find_first_not_of("0123456789") == std::string::npos;
   if (!digits) {
     return base::fail(base::ErrorCode::invalid, fmt::format("--shard '{}' is not the number of a shard", text));
