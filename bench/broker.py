@@ -6,6 +6,7 @@
 """
 
 import contextlib
+import os
 import pathlib
 import socket
 import subprocess
@@ -40,7 +41,8 @@ def broker(folder, count=1):
         return
     try:
         yield subprocess.run([SCRIPT, "start", folder, str(free_ports(2 * count)), str(count)], check=True,
-                             capture_output=True, text=True).stdout.strip()
+                             capture_output=True, text=True,
+                             env={**os.environ, "TRV_BROKERS_OF": str(os.getpid())}).stdout.strip()
     finally:
         subprocess.run([SCRIPT, "stop", folder], check=True)
 

@@ -20,6 +20,7 @@ import access
 
 HERE = pathlib.Path(__file__).resolve().parent
 SCRIPT = HERE.parent / "kafka" / "broker.sh"
+WITH_THIS = {**os.environ, "TRV_BROKERS_OF": str(os.getpid())}  # they end with this process, however it ends
 IDS = (1, 2, 3)
 PASSWORD = "only-on-loopback"
 SETTINGS = """
@@ -105,7 +106,7 @@ class Brokers:
         self._order(json.dumps({"ways": ways, "pids": pids}))
         self.port, self.inner = port, inner
         try:
-            subprocess.run([SCRIPT, "start", folder, str(port), "3"], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([SCRIPT, "start", folder, str(port), "3"], check=True, stdout=subprocess.DEVNULL, env=WITH_THIS)
         except BaseException:
             self.stop()
             raise
@@ -123,7 +124,7 @@ class Brokers:
         self._signal(broker, signal.SIGKILL)
 
     def start(self, broker):
-        subprocess.run([SCRIPT, "again", self.folder, str(broker)], check=True)
+        subprocess.run([SCRIPT, "again", self.folder, str(broker)], check=True, env=WITH_THIS)
 
     def pause(self, broker):
         self._signal(broker, signal.SIGSTOP)

@@ -9,6 +9,8 @@
 #   broker.sh again FOLDER ID          starts one that has ended, on its data; does not wait for it
 #   broker.sh runs FOLDER              ends with 1 where none of them runs
 #   broker.sh stop FOLDER              ends them; their data are scratch
+#
+# With TRV_BROKERS_OF=PID in the environment of start and again, they end with that process, however it ends.
 set -euo pipefail
 here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
 libraries="${XDG_CACHE_HOME:-$HOME/.cache}/travertine/kafka"
@@ -107,6 +109,28 @@ format() {
 spawn() {
   setsid "${java[@]}" kafka.Kafka "$1/settings" >>"$1/log" 2>&1 </dev/null &
   echo $! >"$1/pid"
+  [ -z "${TRV_BROKERS_OF:-}" ] || end_with "$TRV_BROKERS_OF" $! "$1" >/dev/null 2>&1 </dev/null &
+}
+
+# The 22nd word of /proc/PID/stat is when the process began: a number that is used again is another process.
+began() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+
+lives() { # process, when it began; a look that fails says nothing
+  local now
+  [ -e "/proc/$1" ] || return 1
+  now="$(began "$1")"
+  [ -z "$now" ] || [ -z "$2" ] || [ "$now" = "$2" ]
+}
+
+end_with() { # owner, broker, the broker's folder
+  local owner broker
+  owner="$(began "$1")" broker="$(began "$2")"
+  while lives "$1" "$owner"; do
+    lives "$2" "$broker" || return 0
+    sleep 1
+  done
+  ! lives "$2" "$broker" || kill -KILL "$2"
+  [ "$(cat "$3/pid")" != "$2" ] || rm -f "$3/pid"
 }
 
 # A broker opens its clients' port last.

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <string>
 #include <vector>
 
 #include "tests/kafka/broker.hpp"
@@ -113,6 +114,7 @@ int main(int argc, char** argv) {
     fmt::print("skipped: no Kafka on this machine; `./dev kafka up` fetches one\n");
     return 77;
   }
+  ::setenv("TRV_BROKERS_OF", std::to_string(::getpid()).c_str(), 1);
   testing::InitGoogleTest(&argc, argv);
   trv::kafka::broker = new trv::kafka::Broker;
   testing::AddGlobalTestEnvironment(trv::kafka::broker);
