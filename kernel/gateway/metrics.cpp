@@ -7,6 +7,8 @@
 #include <chrono>
 #include <vector>
 
+#include "events/lmdb/table.hpp"
+#include "kernel/workflow/instance/row.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::gateway {
@@ -125,6 +127,25 @@ void add_outboxes(Families& families, const node::Node& node) {
     families.gauge("travertine_effects_parked", "Effects that wait to be released.", counts.parked, labels);
 }
 
+// As the rows of the workflows have it, so that a restart does not begin anew. Of owned shards alone, so that no
+// failure counts twice over the nodes.
+void add_filter_failures(Families& families, const node::Node& node) {
+  for (const auto& shard : node.shards()) {
+    if (!shard->is_serving() || !shard->is_owned()) continue;
+    const auto txn = shard->begin_read();
+    if (!txn) continue;
+    std::uint64_t count = 0;
+    const auto add = [&](base::BytesView, base::BytesView value) -> base::Result<lmdb::Visit> {
+      TRV_TRY_ASSIGN(const instance::FilterFailuresRow row, instance::decode_filter_failures(value));
+      count += row.count;
+      return lmdb::Visit::go_on;
+    };
+    if (!lmdb::scan(*txn, shard->workflows().filter_failures, {}, {}, lmdb::Direction::forward, add)) continue;
+    families.counter("travertine_filter_failures_total", "Events that did not start a workflow whose filter failed.",
+                     count, {{"shard", std::to_string(shard->id().value())}});
+  }
+}
+
 // Of the newest; 0 for a shard that has none.
 void add_snapshots(Families& families, const node::Node& node, const projection::Snapshots& snapshots) {
   struct Newest {
@@ -186,6 +207,7 @@ std::string render_metrics(const node::Node& node, Dispatchers effects, const eg
   add_snapshots(families, node, snapshots);
   add_effects(families, effects);
   add_outboxes(families, node);
+  add_filter_failures(families, node);
   add_egress(families, broker.metrics());
   add_plugins(families, plugins.metrics());
   return prometheus::TextSerializer().Serialize(families.all());

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <thread>
 
 #include "audit/export/folder.hpp"
@@ -249,6 +250,37 @@ TEST_F(EventsTest, a_secret_is_never_shown_and_never_written_in_the_clear) {
   EXPECT_GT(files, 5U);
   for (const std::string& secret : secrets) EXPECT_EQ(daemon().complaints().find(secret), std::string::npos);
   EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/connections").value().at("items").at(0).at("has_secret"), true);
+}
+
+TEST_F(EventsTest, a_filter_that_fails_is_counted) {
+  const auto counted = [&] {
+    std::istringstream lines(call("", "GET", "/metrics").body);
+    int count = 0;
+    for (std::string line; std::getline(lines, line);) {
+      if (line.starts_with("travertine_filter_failures_total{")) count += std::stoi(line.substr(line.find(' ')));
+    }
+    return count;
+  };
+  ASSERT_EQ(counted(), 0);
+  for (const char* name : {"one", "two"}) {
+    const std::string workflow = fmt::format(
+        "document: {{dsl: '1.0.3', namespace: demo, name: {}, version: '1.0.0'}}\n"
+        "schedule: {{on: {{one: {{with: {{type: com.example.filtered, data: '${{ .n.x == 1 }}'}}}}}}}}\n"
+        "do: [{{s: {{set: {{n: 1}}}}}}]\n",
+        name);
+    ASSERT_EQ(apply_workflow(acme(), "acme", workflow).status, 201);
+  }
+  const auto send = [&](int id) {
+    const std::string event = fmt::format(
+        R"({{"specversion":"1.0","id":"f-{}","source":"/f","type":"com.example.filtered","data":{{"n":1}}}})", id);
+    EXPECT_EQ(call(acme(), "POST", "/v1/tenants/acme/events", event, {{"Content-Type", "application/cloudevents+json"}})
+                  .status,
+              202);
+  };
+  send(1);
+  EXPECT_EQ(counted(), 2);
+  send(2);
+  EXPECT_EQ(counted(), 4);
 }
 
 TEST_F(EventsTest, the_trail_verifies_offline_and_reading_it_is_an_entry) {
