@@ -241,7 +241,7 @@ void Forwarder::send(const Way& way, http::Responder& responder) {
     } else if (code != CURLE_COULDNT_CONNECT) {
       return responder.fail({base::ErrorCode::lost,
                              "the node that owns the shard did not answer to the end; it is not known whether this "
-                             "took effect; ask again with the same keys"});
+                             "took effect; repeat it with the same Idempotency-Key"});
     }
     if (clock_.monotonic() >= deadline || !wait_a_moment()) break;
   }
