@@ -151,6 +151,20 @@ base::Status Cluster::take_part(bool takes_part) {
                     fmt::format("node {} still gives its shards up; ask again in a moment", self_.node));
 }
 
+base::Status Cluster::refuse_last() const {
+  std::vector<kafka::Member> known;
+  await([&] { return !(known = members()).empty(); }, settled_within);
+  const bool has_others =
+      std::ranges::any_of(known, [this](const kafka::Member& member) { return member.node != self_.node; });
+  if (has_others) return {};
+  return base::fail(
+      base::ErrorCode::conflict,
+      fmt::format("no other node takes shards that could have those of {0}; start another node, or `trav "
+                  "node resume` one that is drained, then drain {0}. To end {0}, stop its travd: the shards "
+                  "wait for the next node",
+                  self_.node));
+}
+
 std::vector<node::Peer> Cluster::peers() const {
   std::vector<kafka::Member> found;
   await([&] { return !(found = members()).empty(); }, settled_within);
@@ -209,6 +223,7 @@ std::string Cluster::owner_of(log::ShardId shard) const {
 }
 
 void Cluster::take(const std::set<log::ShardId>& shards) {
+  if (shards.empty()) return;
   logger_->info("nodes: {} takes the shards {}", self_.node, text_of(shards));
   own(shards, assigned_);
 }
@@ -251,7 +266,7 @@ void Cluster::give_up(const std::set<log::ShardId>& shards) {
     const std::scoped_lock lock(mutex_);
     gives_up_ = false;
   }
-  logger_->info("nodes: {} has given up the shards {}", self_.node, text_of(ours));
+  if (!ours.empty()) logger_->info("nodes: {} has given up the shards {}", self_.node, text_of(ours));
 }
 
 bool Cluster::await(const std::function<bool()>& condition, base::Duration within, const std::stop_token& stop) const {

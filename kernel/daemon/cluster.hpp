@@ -54,6 +54,8 @@ class Cluster {
   /// its part again. Any thread. Errors: unavailable where that was not done in time; it goes on; conflict where a
   /// later version of travd wrote what this one cannot apply.
   [[nodiscard]] base::Status take_part(bool takes_part);
+  /// Error: conflict where no other node is known that takes shards: those of this one would have no owner. Any thread.
+  [[nodiscard]] base::Status refuse_last() const;
   /// Hands the shards over, and leaves. Idempotent.
   void leave();
 

@@ -39,6 +39,30 @@ base::Status make_private_folder(const std::filesystem::path& folder) {
   return base::fail(base::ErrorCode::unavailable, fmt::format("cannot make {}: {}", folder.string(), error.message()));
 }
 
+base::Status require_shared_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::is_directory(folder, error)) return make_private_folder(folder);
+  return base::fail(
+      base::ErrorCode::invalid,
+      fmt::format("node.shared_folder: {} {}; mount it, so that it has the same files on every node. For "
+                  "a new cluster, make it on the file server, or have `trav cluster init` make it",
+                  folder.string(),
+                  error || !std::filesystem::exists(folder, error) ? "does not exist" : "is not a folder"));
+}
+
+base::Status check_cluster_key(const std::filesystem::path& shared_folder, const keys::ClusterKey& cluster,
+                               base::Random& random) {
+  const auto make_none = []() -> base::Result<std::string> { return base::fail(base::ErrorCode::not_found, ""); };
+  for (const char* name : {"keys/audit.pem", "secrets/master.key"}) {
+    const std::filesystem::path file = shared_folder / name;
+    std::error_code error;
+    if (!std::filesystem::exists(file, error)) continue;
+    TRV_TRY_ASSIGN(std::string secret, keys::load_or_create(file, make_none, &cluster, random));
+    OPENSSL_cleanse(secret.data(), secret.size());
+  }
+  return {};
+}
+
 base::Status keep_origin(const std::filesystem::path& file, std::string_view origin) {
   TRV_TRY_ASSIGN(const auto stored, stored_line(file));
   if (!stored) return write_line(file, origin);
@@ -85,7 +109,7 @@ base::Status check_keys(const std::filesystem::path& data_folder, std::uint64_t 
     return base::fail(
         base::ErrorCode::corrupt,
         fmt::format("{} is missing, the key that {}. The log has {} records, so this is not a new folder: "
-                    "restore {} from a backup",
+                    "restore {} from a backup, or mount it where it lies on another machine",
                     file.string(), purpose, records, file.parent_path().string()));
   }
   return {};

@@ -18,6 +18,16 @@ namespace trv::daemon {
 /// Makes the folder, with its parents, for its owner alone. Error: unavailable.
 [[nodiscard]] base::Status make_private_folder(const std::filesystem::path& folder);
 
+/// The folder that several nodes share must be there: one that is made here, where the right one is not mounted, would
+/// be another. Makes it private to its owner. Errors: invalid, with what to do; unavailable.
+[[nodiscard]] base::Status require_shared_folder(const std::filesystem::path& folder);
+
+/// Whether the keys that the shared folder has open under the cluster key; those that it lacks are passed over, and
+/// none is made. Before anything else is read that is sealed by it, so that this is what the operator gets to know.
+/// Errors: as keys::load_or_create.
+[[nodiscard]] base::Status check_cluster_key(const std::filesystem::path& shared_folder,
+                                             const keys::ClusterKey& cluster, base::Random& random);
+
 /// Writes the name of the trails at the first start, and compares it later: verifiers know the trails by it.
 /// Errors: conflict where `file` has another name; unavailable.
 [[nodiscard]] base::Status keep_origin(const std::filesystem::path& file, std::string_view origin);

@@ -138,7 +138,10 @@ gateway::Nodes Kernel::Parts::make_nodes(const config::Config& config) {
   if (cluster) {
     return {.self = cluster->self().node,
             .list = [this] { return cluster->peers(); },
-            .take_part = [this](bool takes_part) { return cluster->take_part(takes_part); },
+            .take_part = [this](bool takes_part) -> base::Status {
+              if (!takes_part) TRV_TRY(cluster->refuse_last());
+              return cluster->take_part(takes_part);
+            },
             .forward_to = [this](const std::string& address,
                                  http::Responder responder) { cluster->forward_to(address, std::move(responder)); }};
   }
@@ -291,6 +294,8 @@ base::Status Kernel::compose(StartReport& report) {
   if (config_.shares_shards()) {
     TRV_TRY_ASSIGN(keys::ClusterKey key, keys::ClusterKey::load(config_.node_cluster_key_file));
     parts.cluster_key.emplace(std::move(key));
+    TRV_TRY(require_shared_folder(beside));
+    TRV_TRY(check_cluster_key(beside, *parts.cluster_key, random_));
   }
   const keys::ClusterKey* const cluster_key = parts.cluster_key ? &*parts.cluster_key : nullptr;
   TRV_TRY_ASSIGN(parts.log, config::open_log(config_));
@@ -299,7 +304,6 @@ base::Status Kernel::compose(StartReport& report) {
     TRV_TRY_ASSIGN(parts.broker_watch, watch_brokers());
   }
   if (config_.shares_shards()) {
-    TRV_TRY(make_private_folder(beside));
     parts.cluster = std::make_unique<Cluster>(config_, *cluster_key, clock_, logger_);
   }
   const auto has_room = [beside](std::uint64_t bytes) { return disk_has_room(beside, bytes); };
@@ -481,7 +485,7 @@ base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
   Parts& parts = *parts_;
   report.records += shard.metrics().applied_lsn;
   report.replayed += shard.replayed();
-  if (report.rebuilt_because.empty()) report.rebuilt_because = shard.rebuilt_because();
+  if (!shard.rebuilt_because().empty()) report.rebuilt.emplace_back(shard.id().value(), shard.rebuilt_because());
   logger_->debug("start: shard {} is claimed, the projection is at record {}; {} were replayed", shard.id().value(),
                  shard.metrics().applied_lsn, shard.replayed());
   // Now, because from now on requests replace secrets.

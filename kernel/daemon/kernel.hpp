@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernel/config/config.hpp"
@@ -27,11 +28,12 @@ namespace trv::daemon {
 /// What a start did, for the person who started it.
 struct StartReport {
   std::uint16_t port = 0;
-  std::string log;                            ///< which one it is, for people
-  std::string node;                           ///< among others, for people; empty where it is alone
-  std::uint64_t records = 0;                  ///< in the log
-  std::uint64_t replayed = 0;                 ///< records applied to bring the projection up to date
-  std::string rebuilt_because;                ///< empty: the projection was good
+  std::string log;             ///< which one it is, for people
+  std::string node;            ///< among others, for people; empty where it is alone
+  std::uint64_t records = 0;   ///< in the log
+  std::uint64_t replayed = 0;  ///< records applied to bring the projection up to date
+  /// The shards whose projections were not good, and from what each was made anew and why.
+  std::vector<std::pair<std::uint64_t, std::string>> rebuilt;
   std::size_t plugins = 0;                    ///< loaded
   std::vector<std::string> problems;          ///< what was not in the way, but should be known
   bool is_new_folder = false;                 ///< the very first start

@@ -96,7 +96,10 @@ void announce(const config::Config& config, const daemon::StartReport& report, b
   if (report.replayed > 0) fmt::print(", {} replayed", report.replayed);
   fmt::print(")\n  log      {}\n  plugins  {} loaded\n", report.log, report.plugins);
   if (!report.node.empty()) fmt::print("  node     {}\n", report.node);
-  if (!report.rebuilt_because.empty()) fmt::print("  state    rebuilt {}\n", report.rebuilt_because);
+  for (const auto& [shard, why] : report.rebuilt) {
+    const std::string of_shard = config.shards > 1 ? fmt::format("shard {} ", shard) : "";
+    fmt::print("  state    {}rebuilt {}\n", of_shard, why);
+  }
   for (const std::string& problem : report.problems) fmt::print("  problem  {}\n", problem);
   if (report.operator_token) {
     fmt::print("\n{}{}\n\nNext:\n", report.is_new_folder ? "This is a new data folder. " : "", token.text);

@@ -48,6 +48,21 @@ base::Result<std::int16_t> number(std::string_view option, const std::string& te
                     fmt::format("{}: '{}' is not a whole number from 1 to {}", option, text, max));
 }
 
+/// A node does not make it: where it is not mounted, that would be another one.
+base::Status make_shared_folder(Session& session, const std::filesystem::path& folder) {
+  std::error_code error;
+  if (std::filesystem::is_directory(folder, error)) return {};
+  std::filesystem::create_directories(folder, error);
+  if (!error) std::filesystem::permissions(folder, std::filesystem::perms::owner_all, error);
+  if (error) {
+    return base::fail(base::ErrorCode::unavailable,
+                      fmt::format("node.shared_folder: {} cannot be made: {}; make it before the first node starts",
+                                  folder.string(), error.message()));
+  }
+  session.print(fmt::format("Folder {} is made: node.shared_folder, which every node must reach.", folder.string()));
+  return {};
+}
+
 base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments) {
   TRV_TRY_ASSIGN(const config::Config config, configuration(session, arguments.config));
   TRV_TRY_ASSIGN(const kafka::Settings settings, config::kafka_settings(config));
@@ -71,6 +86,7 @@ base::Result<ExitCode> init(Session& session, const ClusterArguments& arguments)
   session.print(
       fmt::format("Topic {} is created at {}: partitions {}, copies of each {}, copies that must have an append {}.",
                   settings.topic, settings.brokers, shape.partitions, shape.replication, shape.in_sync_min));
+  if (config.shares_shards()) TRV_TRY(make_shared_folder(session, config.node_shared_folder));
   return ExitCode::ok;
 }
 
@@ -164,8 +180,9 @@ base::Result<ExitCode> unseal(Session& session, const ClusterArguments& argument
 void add_cluster(CommandTree& tree) {
   const auto arguments = std::make_shared<ClusterArguments>();
   Noun noun = tree.noun("cluster", "Cluster: what several travd share");
-  noun.verb("init", "Create the topic of the log, as travd needs it")
-      .option("--config", "FILE", arguments->config, "The configuration of travd; its keys kafka.* say where and how")
+  noun.verb("init", "Create the topic of the log, as travd needs it, and node.shared_folder")
+      .option("--config", "FILE", arguments->config,
+              "The configuration of travd, or of one of the nodes; its keys kafka.* say where and how")
       .option("--partitions", "N", arguments->partitions, "One for each shard (default the key shards)")
       .option("--replication", "N", arguments->replication, "Copies of each partition (default 3)")
       .option("--in-sync", "N", arguments->in_sync,
