@@ -7,6 +7,7 @@
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/http/conditional.hpp"
+#include "kernel/json/serialize.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -69,6 +70,11 @@ base::Result<std::string> obstacle(const Platform& platform, const Call& call, c
   if (grant->version != called.version) {
     return fmt::format("tenant '{}' has enabled version {} of plugin '{}'", call.tenant.value(), grant->version,
                        called.plugin);
+  }
+  if (called.input.is_constant()) {
+    const auto matches = platform.plugins.check_input(called.plugin, called.version, called.operation,
+                                                      json::serialize(called.input.constant_value()));
+    if (!matches) return matches.error().message();
   }
   return std::string();
 }

@@ -8,6 +8,7 @@
 
 #include "kernel/plugin_host/in_process_instance.hpp"
 #include "kernel/plugin_host/library_trial.hpp"
+#include "kernel/plugin_host/manifest_schemas.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -21,7 +22,40 @@ struct PluginHost::Loaded {
   base::Digest package_digest{};
   std::shared_ptr<PluginInstance> instance;
   std::vector<std::shared_ptr<const WebhookDeclaration>> webhooks;
+  ManifestSchemas schemas;
+
+  /// `operation` is one of the manifest's.
+  [[nodiscard]] const OperationSchemas& schemas_of(const package::Operation& operation) const {
+    const auto place = static_cast<std::size_t>(&operation - manifest->operations.data());
+    TRV_EXPECTS(place < schemas.operations.size());
+    return schemas.operations[place];
+  }
 };
+
+namespace {
+
+base::Error no_operation(std::string_view plugin, std::string_view version, std::string_view operation) {
+  return {ErrorCode::not_found,
+          fmt::format("plugin '{}' {} has no operation '{}'", plugin, version, operation.substr(0, 80))};
+}
+
+/// Holds what the plugin answers against the operation's schema. The effect has happened: a call whose answer is wrong
+/// is not made again.
+CallCompletion checked(CallCompletion completion, const json_schema::Schema& output, std::string operation) {
+  return [completion = std::move(completion), output = std::optional(output),
+          operation = std::move(operation)](CallOutcome outcome) mutable {
+    if (outcome) {
+      const auto matches = check_against(output, *outcome, fmt::format("the output of '{}'", operation));
+      if (!matches) {
+        outcome = std::unexpected(
+            OperationError{.code = ErrorCode::internal, .message = matches.error().message(), .detail = {}});
+      }
+    }
+    completion(std::move(outcome));
+  };
+}
+
+}  // namespace
 
 base::Result<std::unique_ptr<PluginHost>> PluginHost::start(HostConfiguration configuration, PluginStore& store,
                                                             egress::Broker& broker, const base::Clock& clock,
@@ -73,6 +107,10 @@ base::Status PluginHost::load(const Stored& package, const std::string& configur
     TRV_TRY_ASSIGN(WebhookDeclaration webhook, compile_webhook(manifest, index));
     loaded->webhooks.push_back(std::make_shared<const WebhookDeclaration>(std::move(webhook)));
   }
+  loaded->schemas = schemas_that_compile(manifest);
+  TRV_TRY(check_against(loaded->schemas.configuration, configuration,
+                        fmt::format("the configuration of plugin '{}' {}", manifest.id, manifest.version),
+                        Quoting::none));
   TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
                  PluginLibrary::load(package.library, manifest.id, manifest.version));
   TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
@@ -143,6 +181,15 @@ base::Result<std::shared_ptr<const package::Manifest>> PluginHost::manifest(std:
   return loaded->manifest;
 }
 
+base::Status PluginHost::check_input(std::string_view plugin, std::string_view version, std::string_view operation,
+                                     std::string_view input_json) const {
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
+  const package::Operation* found = loaded->manifest->find_operation(operation);
+  if (found == nullptr) return base::fail(no_operation(plugin, version, operation));
+  return check_against(loaded->schemas_of(*found).input, input_json, fmt::format("the input of '{}'", operation));
+}
+
 CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   TRV_EXPECTS(completion);
   const auto refuse = [&](const base::Error& error) {
@@ -152,14 +199,18 @@ CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   const std::shared_ptr<Loaded> loaded = find(call.plugin, call.version);
   if (loaded == nullptr) return refuse(not_loaded(call.plugin, call.version));
   const package::Operation* operation = loaded->manifest->find_operation(call.operation);
-  if (operation == nullptr) {
-    return refuse({ErrorCode::not_found, fmt::format("plugin '{}' {} has no operation '{}'", call.plugin, call.version,
-                                                     call.operation.substr(0, 80))});
-  }
+  if (operation == nullptr) return refuse(no_operation(call.plugin, call.version, call.operation));
   if (call.input_json.size() > input_bytes_max) {
     return refuse({ErrorCode::too_large, fmt::format("the input of '{}' has {} bytes, at most {} are taken",
                                                      call.operation, call.input_json.size(), input_bytes_max)});
   }
+  const OperationSchemas& schemas = loaded->schemas_of(*operation);
+  if (schemas.input) {
+    const auto matches =
+        check_against(schemas.input, call.input_json, fmt::format("the input of '{}'", call.operation));
+    if (!matches) return refuse(matches.error());
+  }
+  if (schemas.output) completion = checked(std::move(completion), *schemas.output, call.operation);
   const std::uint64_t timeout_ms = call.timeout_ms == 0 ? configuration_.call_timeout_ms_default : call.timeout_ms;
   const CallId id = loaded->instance->invoke({.tenant = std::move(call.tenant),
                                               .operation = std::move(call.operation),

@@ -77,8 +77,8 @@ class PluginHost {
   [[nodiscard]] base::Result<Stored> examine(const base::Digest& package_digest, const std::stop_token& stop = {});
 
   /// Maps and activates an examined package; one that runs already is left alone. `configuration` is a JSON object.
-  /// Errors: invalid (the library breaks the ABI), conflict (another package with this id and version runs), or why the
-  /// plugin refused to start.
+  /// Errors: invalid (the library breaks the ABI; the configuration does not match the manifest's schema), conflict
+  /// (another package with this id and version runs), or why the plugin refused to start.
   [[nodiscard]] base::Status load(const Stored& package, const std::string& configuration = "{}");
 
   /// Notes why a plugin that should run does not: its calls fail with that. Running it ends the note.
@@ -94,8 +94,13 @@ class PluginHost {
   [[nodiscard]] base::Result<std::shared_ptr<const package::Manifest>> manifest(std::string_view plugin,
                                                                                 std::string_view version) const;
 
-  /// Begins a call. Refusals (no such plugin, version or operation: not_found; input too large) come through the
-  /// completion too, before invoke returns. See CallCompletion for its threads.
+  /// Whether an input, JSON text, matches the operation's schema. Errors: not_found, invalid.
+  [[nodiscard]] base::Status check_input(std::string_view plugin, std::string_view version, std::string_view operation,
+                                         std::string_view input_json) const;
+
+  /// Begins a call. Refusals (no such plugin, version or operation: not_found; input too large; input that does not
+  /// match the operation's schema: invalid) come through the completion too, before invoke returns. An output that does
+  /// not match its schema is a failure of the call (internal). See CallCompletion for its threads.
   CallHandle invoke(OperationCall call, CallCompletion completion);
   static void cancel(const CallHandle& handle);
 

@@ -8,6 +8,7 @@
 #include <system_error>
 
 #include "events/backup/backup.hpp"
+#include "kernel/plugin_host/manifest_schemas.hpp"
 #include "kernel/plugin_host/webhook.hpp"
 #include "sdk/abi/types.h"
 #include "sdk/base/contract.hpp"
@@ -84,6 +85,7 @@ Stored PluginStore::describe(package::Package package, std::size_t bytes) const 
 
 base::Result<std::shared_ptr<const Stored>> PluginStore::put(base::BytesView archive) {
   TRV_TRY_ASSIGN(package::Package package, read_checked(archive));
+  TRV_TRY(compile_schemas(package.manifest));
   auto stored = std::make_shared<const Stored>(describe(std::move(package), archive.size()));
   {
     const std::scoped_lock lock(mutex_);

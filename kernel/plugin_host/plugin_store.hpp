@@ -48,7 +48,8 @@ class PluginStore {
                                                                               blob::BlobStore& archives);
 
   /// Checks a package and stores its archive, durable on return. As long as the caller keeps the answer, sweep() leaves
-  /// the archive alone: a record that names it can be on its way. Errors: invalid, too_large, corrupt (a file differs
+  /// the archive alone: a record that names it can be on its way. Its schemas have to compile here, and only here: what
+  /// is installed already stays usable. Errors: invalid, too_large, corrupt (a file differs
   /// from the manifest), unavailable (the disk failed).
   [[nodiscard]] base::Result<std::shared_ptr<const Stored>> put(base::BytesView archive);
 

@@ -1,0 +1,86 @@
+#include "kernel/plugin_host/manifest_schemas.hpp"
+
+#include <fmt/format.h>
+
+#include "kernel/json/parse.hpp"
+#include "kernel/plugin_host/plugin_instance.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+/// All regular expressions of one manifest.
+constexpr std::size_t pattern_bytes_max = 4 * 1024 * 1024;
+constexpr std::size_t problems_max = 10;
+
+/// One schema after the other, within one limit.
+class Reader {
+ public:
+  base::Result<std::optional<json_schema::Schema>> read(const std::string& text, std::string_view member) {
+    // `true` takes every value.
+    if (text.empty() || text == "true") return std::nullopt;
+    auto value = json::parse(text, {.bytes_max = package::manifest_bytes_max, .depth_max = 512});
+    if (!value) return base::fail(std::move(value).error().in(member));
+    json_schema::CompileOptions options;
+    options.pattern_bytes_max = pattern_bytes_left_;
+    auto compiled = json_schema::compile(*value, options);
+    if (!compiled) return base::fail(compiled.error().to_error().in(member));
+    TRV_ASSERT(compiled->pattern_bytes() <= pattern_bytes_left_);
+    pattern_bytes_left_ -= compiled->pattern_bytes();
+    return *std::move(compiled);
+  }
+
+ private:
+  std::size_t pattern_bytes_left_ = pattern_bytes_max;
+};
+
+/// `refused` is called with the error of each schema that does not compile, and says whether to go on without it.
+template <typename Refused>
+base::Result<ManifestSchemas> compile_all(const package::Manifest& manifest, Refused refused) {
+  Reader reader;
+  ManifestSchemas schemas;
+  const auto read = [&](const std::string& text, const std::string& member,
+                        std::optional<json_schema::Schema>& out) -> base::Status {
+    auto schema = reader.read(text, member);
+    if (!schema) return refused(std::move(schema).error());
+    out = *std::move(schema);
+    return {};
+  };
+  TRV_TRY(read(manifest.configuration, "configuration", schemas.configuration));
+  schemas.operations.resize(manifest.operations.size());
+  for (std::size_t i = 0; i < manifest.operations.size(); ++i) {
+    const package::Operation& operation = manifest.operations[i];
+    TRV_TRY(read(operation.input, fmt::format("operations[{}].input", i), schemas.operations[i].input));
+    TRV_TRY(read(operation.output, fmt::format("operations[{}].output", i), schemas.operations[i].output));
+  }
+  return schemas;
+}
+
+}  // namespace
+
+base::Result<ManifestSchemas> compile_schemas(const package::Manifest& manifest) {
+  return compile_all(manifest, [](base::Error error) -> base::Status { return base::fail(std::move(error)); });
+}
+
+ManifestSchemas schemas_that_compile(const package::Manifest& manifest) {
+  auto schemas = compile_all(manifest, [](const base::Error&) -> base::Status { return {}; });
+  TRV_ENSURES(schemas.has_value());
+  return *std::move(schemas);
+}
+
+base::Status check_against(const std::optional<json_schema::Schema>& schema, std::string_view json,
+                           std::string_view what, Quoting quoting) {
+  if (!schema) return {};
+  const auto value = json::parse(json, {.bytes_max = output_bytes_max, .depth_max = json_depth_max});
+  if (!value) return base::fail(value.error().code(), fmt::format("{} is not JSON: {}", what, value.error().message()));
+  const auto problems =
+      schema->validate(*value, {.problems_max = problems_max, .shows_values = quoting == Quoting::values});
+  if (!problems) {
+    return base::fail(problems.error().code(),
+                      fmt::format("{} cannot be held against its schema: {}", what, problems.error().message()));
+  }
+  if (problems->empty()) return {};
+  return base::fail(base::ErrorCode::invalid, fmt::format("{} does not match the schema in the plugin's manifest:\n{}",
+                                                          what, json_schema::to_text(*problems)));
+}
+
+}  // namespace trv::plugin_host
