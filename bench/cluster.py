@@ -14,7 +14,8 @@ do:
 
 
 def create_topic(build, folder, brokers, topic, shards):
-    """And the cluster's key."""
+    """And the cluster's key, and the folder that its nodes share."""
+    (folder / "shared").mkdir()
     path = folder / "topic.toml"
     path.write_text(f'shards = {shards}\n[kafka]\nbrokers = "{brokers}"\ntopic = "{topic}"\n')
     subprocess.run([build / "bin/trav", "cluster", "key", folder / "cluster.key"], check=True, stdout=subprocess.DEVNULL)

@@ -65,6 +65,7 @@ class Cluster:
     def create_topic(self, within=60):
         """By trav, which does not wait for brokers that are slow after a start."""
         from brokers import BrokerFailed
+        (self.folder / "shared").mkdir(exist_ok=True)  # which trav makes only beside a topic that it could create
         deadline = time.monotonic() + within
         while True:
             done = subprocess.run([self.build / "bin/trav", "cluster", "init", "--config", self.nodes[0].configuration],
