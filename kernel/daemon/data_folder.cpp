@@ -42,12 +42,13 @@ base::Status make_private_folder(const std::filesystem::path& folder) {
 base::Status require_shared_folder(const std::filesystem::path& folder) {
   std::error_code error;
   if (std::filesystem::is_directory(folder, error)) return make_private_folder(folder);
+  const bool is_there = std::filesystem::exists(folder, error);
   return base::fail(
       base::ErrorCode::invalid,
-      fmt::format("node.shared_folder: {} {}; mount it, so that it has the same files on every node. For "
-                  "a new cluster, make it on the file server, or have `trav cluster init` make it",
-                  folder.string(),
-                  error || !std::filesystem::exists(folder, error) ? "does not exist" : "is not a folder"));
+      fmt::format("node.shared_folder: {0} {1}; mount it, so that it has the same files on every node. For a "
+                  "new cluster, `trav cluster init` makes it; where the topic is created already, make it "
+                  "with `mkdir -m 700 {0}`",
+                  folder.string(), is_there ? "is not a folder" : "does not exist"));
 }
 
 base::Status check_cluster_key(const std::filesystem::path& shared_folder, const keys::ClusterKey& cluster,
