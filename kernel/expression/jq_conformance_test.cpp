@@ -27,8 +27,6 @@ struct ExpectedFailure {
 
 constexpr auto expected_failures = std::to_array<ExpectedFailure>({
     {"jq.test", 1306, "NaN and Infinity are not JSON"},
-    {"jq.test", 1872, "local time depends on the machine and is left out"},
-    {"jq.test", 1885, "local time depends on the machine and is left out"},
     {"jq.test", 1900, "modules are left out"},
     {"jq.test", 1904, "modules are left out"},
     {"jq.test", 1908, "modules are left out"},
@@ -56,7 +54,6 @@ constexpr auto expected_failures = std::to_array<ExpectedFailure>({
     {"jq.test", 2359, "raises an error after its output; evaluate_all answers with the error alone"},
     {"jq.test", 2407, "NaN and Infinity are not JSON"},
     {"jq.test", 2498, "the parser's message names line, column and what was expected in its own words"},
-    {"jq.test", 2548, "local time depends on the machine and is left out"},
     {"man.test", 13, "64-bit integers are exact here, in literals and in arithmetic"},
     {"man.test", 686, "the process environment is left out"},
     {"man.test", 690, "the process environment is left out"},

@@ -70,7 +70,7 @@ TEST(Program, an_unknown_name_is_an_error_with_its_place) {
 }
 
 TEST(Program, what_is_left_out_is_named) {
-  for (const std::string_view name : {"env", "input", "inputs", "debug", "halt", "localtime", "input_filename"}) {
+  for (const std::string_view name : {"env", "input", "inputs", "debug", "halt", "stderr", "input_filename"}) {
     const auto program = compile(name);
     ASSERT_FALSE(program) << name;
     EXPECT_NE(program.error().message().find("function " + std::string(name) + "/0 is not available here"),

@@ -123,7 +123,7 @@ struct Native {
 [[nodiscard]] json::Value to_json_text(const json::Value& value, Allowance& allowance);
 
 /// @text, @json, @csv, …
-enum class Format : std::uint8_t { text, json, csv, tsv, html, uri, urid, sh, base64, base64d, base32, base32d };
+enum class Format : std::uint8_t { text, json, csv, tsv, html, uri, urid, sh, base64, base64d };
 [[nodiscard]] std::optional<Format> find_format(std::string_view name) noexcept;
 [[nodiscard]] json::Value apply_format(Format format, const json::Value& value, Allowance& allowance);
 

@@ -10,6 +10,7 @@ namespace trv::expression {
 namespace {
 
 constexpr int contains_depth_max = 10'000;
+constexpr double flatten_depth_max = 1e9;
 
 bool stopped(NativeCall& call) {
   return call.allowance().stopped() != Allowance::Stop::none;
@@ -45,9 +46,10 @@ json::Value keys(NativeCall& call) {
 json::Value has(NativeCall& call) {
   const json::Value& value = call.input();
   const json::Value& key = call.argument(0);
+  if (value.is_null()) return json::Value(false);
   if (value.is_object() && key.is_string()) return json::Value(value.find(key) != nullptr);
   if (value.is_array() && key.is_number()) {
-    const double index = std::floor(key.as_double());
+    const double index = std::trunc(key.as_double());
     return json::Value(index >= 0 && index < static_cast<double>(value.size()));
   }
   return call.fail(fmt::format("Cannot check whether {} has a {} key", to_string(value.kind()), to_string(key.kind())));
@@ -87,7 +89,7 @@ bool contains_within(const json::Value& whole, const json::Value& part, int dept
 json::Value contains(NativeCall& call) {
   const json::Value& whole = call.input();
   const json::Value& part = call.argument(0);
-  if (whole.kind() != part.kind()) {
+  if (whole.kind() != part.kind() || (whole.is_bool() && whole.as_bool() != part.as_bool())) {
     return call.fail(fmt::format("{} and {} cannot have their containment checked", describe(whole), describe(part)));
   }
   return json::Value(contains_within(whole, part, 0, call));
@@ -142,27 +144,45 @@ json::Value flatten_to(const json::Value& value, double depth, NativeCall& call)
 }
 
 json::Value flatten(NativeCall& call) {
-  return flatten_to(call.input(), 1e9, call);
+  return flatten_to(call.input(), flatten_depth_max, call);
 }
 json::Value flatten_depth(NativeCall& call) {
   const json::Value& depth = call.argument(0);
-  if (!depth.is_number()) return call.fail("flatten depth must not be negative");
-  if (depth.as_double() < 0) return call.fail("flatten depth must not be negative");
-  return flatten_to(call.input(), depth.as_double(), call);
+  // Null and booleans are less than any number, NaN is less than itself; strings and what follows them are greater.
+  if (depth.is_null() || depth.is_bool() || (depth.is_number() && !(depth.as_double() >= 0))) {
+    return call.fail("flatten depth must not be negative");
+  }
+  if (depth.is_number()) {
+    const double levels = depth.as_double();
+    // Counted down by one, a fraction never becomes zero.
+    return flatten_to(call.input(), levels == std::trunc(levels) ? levels : flatten_depth_max, call);
+  }
+  const auto nested = [&](const json::Value& item) { return item.is_array(); };
+  const json::Value& whole = call.input();
+  if ((whole.is_array() && std::ranges::any_of(whole.items(), nested)) ||
+      (whole.is_object() && std::ranges::any_of(whole.entries(), nested, &json::Entry::value))) {
+    return apply(Operator::subtract, depth, json::Value(1), call.allowance());
+  }
+  return flatten_to(whole, 0, call);
+}
+
+// As jq's length has it; 1 for a boolean, which has none.
+double length_of(const json::Value& value) {
+  if (value.is_null()) return 0;
+  if (value.is_bool()) return 1;
+  if (value.is_number()) return std::fabs(value.as_double());
+  return static_cast<double>(value.is_string() ? value.as_string().size() : value.size());
 }
 
 json::Value reverse(NativeCall& call) {
   const json::Value& value = call.input();
-  if (value.is_null()) return json::Value::array();
-  if (value.is_string()) {
-    if (value.as_string().empty()) return json::Value("");
-    json::Value points = apply(Operator::divide, value, json::Value(""), call.allowance());
-    if (stopped(call)) return {};
-    std::string text;
-    for (std::size_t i = points.size(); i-- > 0;) text += points.at(i).as_string();
-    return json::Value(text);
+  if (!value.is_array()) {
+    // Read from its last index, what has no length has no element either.
+    const double length = length_of(value);
+    if (length == 0) return json::Value::array();
+    if (value.is_bool()) return call.fail(fmt::format("{} has no length", describe(value)));
+    return get_child(value, json::Value(length - 1), call.allowance());
   }
-  if (!value.is_array()) return call.fail(fmt::format("Cannot reverse {}", describe(value)));
   if (!call.charge(value.size() / 8) || !call.room(value.size() * sizeof(json::Value))) return {};
   json::Value result = json::Value::make_array(value.size());
   for (std::size_t i = value.size(); i-- > 0;) result.push_back(value.at(i));
@@ -214,9 +234,10 @@ bool for_each_group(NativeCall& call, const json::Value& by, Take take) {
   std::vector<std::size_t> positions;
   if (!sort_positions(call, by, positions)) return false;
   for (std::size_t i = 0; i < positions.size(); ++i) {
-    int order = 1;
-    if (i > 0 && !compare_values(by.at(positions[i - 1]), by.at(positions[i]), call.allowance(), order)) return false;
-    take(positions[i], order == 0);
+    const bool same =
+        i > 0 && apply(Operator::equal, by.at(positions[i - 1]), by.at(positions[i]), call.allowance()).is_truthy();
+    if (stopped(call)) return false;
+    take(positions[i], same);
     if (!call.room(2 * sizeof(json::Value))) return false;
   }
   return true;
@@ -247,6 +268,18 @@ json::Value unique_by(NativeCall& call) {
   return unique_keyed(call, call.argument(0));
 }
 
+// NaN is less than every number, itself included.
+bool is_nan(const json::Value& value) {
+  return value.is_number() && std::isnan(value.as_double());
+}
+
+// Also as the first key of several.
+bool is_nan_before_number(const json::Value& value, const json::Value& other) {
+  if (is_nan(value)) return other.is_number();
+  return value.is_array() && other.is_array() && value.size() == other.size() && value.size() > 0 &&
+         is_nan(value.at(0)) && other.at(0).is_number();
+}
+
 // The first of the least, or the last of the greatest.
 template <bool greatest>
 json::Value extreme(NativeCall& call, const json::Value& by) {
@@ -258,6 +291,7 @@ json::Value extreme(NativeCall& call, const json::Value& by) {
   for (std::size_t i = 1; i < by.size(); ++i) {
     int order = 0;
     if (!compare_values(by.at(i), by.at(best), call.allowance(), order)) return {};
+    if (is_nan_before_number(by.at(i), by.at(best))) order = -1;
     if (greatest ? order >= 0 : order < 0) best = i;
   }
   return call.input().at(best);
@@ -273,63 +307,90 @@ json::Value extreme_by(NativeCall& call) {
 
 json::Value to_entries(NativeCall& call) {
   const json::Value& object = call.input();
-  if (!object.is_object()) return call.fail(fmt::format("{} has no keys", describe(object)));
+  if (!object.is_object() && !object.is_array()) return call.fail(fmt::format("{} has no keys", describe(object)));
   if (!call.charge(object.size()) || !call.room(object.size() * 6 * sizeof(json::Value))) return {};
   json::Value result = json::Value::make_array(object.size());
-  for (const json::Entry& entry : object.entries()) {
+  const auto add = [&result](const json::Value& key, const json::Value& value) {
     json::Value pair = json::Value::make_object(2);
-    pair.set("key", entry.key);
-    pair.set("value", entry.value);
+    pair.set("key", key);
+    pair.set("value", value);
     result.push_back(std::move(pair));
+  };
+  if (object.is_array()) {
+    for (std::size_t i = 0; i < object.size(); ++i) add(json::Value(i), object.at(i));
+  } else {
+    for (const json::Entry& entry : object.entries()) add(entry.key, entry.value);
   }
   return result;
 }
 
-const json::Value* find_any(const json::Value& entry, std::span<const std::string_view> names, bool skip_empty) {
-  const json::Value* last = nullptr;
-  for (const std::string_view name : names) {
-    const json::Value* found = entry.find(name);
-    if (found == nullptr) continue;
-    last = found;
-    if (!skip_empty || found->is_truthy()) return found;
-    if (found->is_bool()) return found;
+// Adds what an entry says to the object; false with an error where its key is not a string.
+bool add_entry(NativeCall& call, const json::Value& entry, json::Value& object) {
+  constexpr std::array<std::string_view, 4> key_names = {"key", "Key", "name", "Name"};
+  if (!entry.is_object() && !entry.is_null()) {
+    call.fail(fmt::format("Cannot index {} with string (\"key\")", to_string(entry.kind())));
+    return false;
   }
-  return last;
+  if (!call.charge(1) || !call.room(sizeof(json::Entry))) return false;
+  const json::Value* key = nullptr;
+  for (const std::string_view name : key_names) {
+    key = entry.find(name);
+    if (key != nullptr && key->is_truthy()) break;
+  }
+  if (key == nullptr || !key->is_string()) {
+    call.fail(fmt::format("Cannot use {} as object key", describe(key == nullptr ? json::Value() : *key)));
+    return false;
+  }
+  const json::Value* value = entry.find("value");
+  if (value == nullptr) value = entry.find("Value");
+  object.set(*key, value == nullptr ? json::Value() : *value);
+  return true;
 }
 
 json::Value from_entries(NativeCall& call) {
-  constexpr std::array<std::string_view, 6> key_names = {"key", "k", "name", "Name", "Key", "K"};
-  constexpr std::array<std::string_view, 4> value_names = {"value", "v", "Value", "V"};
-  if (!call.input().is_array()) return call.fail(fmt::format("Cannot iterate over {}", describe(call.input())));
+  const json::Value& entries = call.input();
   json::Value object = json::Value::object();
-  for (const json::Value& entry : call.input().items()) {
-    if (!entry.is_object()) return call.fail(fmt::format("Cannot index {} with \"key\"", to_string(entry.kind())));
-    if (!call.charge(1) || !call.room(sizeof(json::Entry))) return {};
-    const json::Value* found_key = find_any(entry, key_names, true);
-    const json::Value* found_value = find_any(entry, value_names, false);
-    const json::Value key = found_key == nullptr ? json::Value() : *found_key;
-    if (key.is_array() || key.is_object()) {
-      return call.fail(fmt::format("Cannot use {} as object key", describe(key)));
+  if (entries.is_array()) {
+    for (const json::Value& entry : entries.items()) {
+      if (!add_entry(call, entry, object)) return {};
     }
-    object.set(key.is_string() ? key : to_text(key, call.allowance()),
-               found_value == nullptr ? json::Value() : *found_value);
+  } else if (entries.is_object()) {
+    for (const json::Entry& entry : entries.entries()) {
+      if (!add_entry(call, entry.value, object)) return {};
+    }
+  } else {
+    return call.fail(fmt::format("Cannot iterate over {}", describe(entries)));
   }
   return object;
 }
 
+// Rows that are null count as empty.
 json::Value transpose(NativeCall& call) {
-  const json::Value& rows = call.input();
-  if (!rows.is_array()) return call.fail(fmt::format("Cannot iterate over {}", describe(rows)));
-  std::size_t width = 0;
-  for (const json::Value& row : rows.items()) {
-    if (!row.is_array()) return call.fail(fmt::format("Cannot index {} with number", to_string(row.kind())));
-    width = std::max(width, row.size());
+  const json::Value& input = call.input();
+  std::vector<const json::Value*> rows;
+  if (!call.room(input.size() * sizeof(rows[0]))) return {};
+  if (input.is_array()) {
+    for (const json::Value& row : input.items()) rows.push_back(&row);
+  } else if (input.is_object()) {
+    for (const json::Entry& entry : input.entries()) rows.push_back(&entry.value);
+  } else {
+    return call.fail(fmt::format("Cannot iterate over {}", describe(input)));
   }
+  double width_max = 0;
+  const json::Value* other = nullptr;
+  for (const json::Value* row : rows) {
+    if (row->is_bool()) return call.fail(fmt::format("{} has no length", describe(*row)));
+    if (other == nullptr && !row->is_array() && !row->is_null()) other = row;
+    width_max = std::fmax(width_max, length_of(*row));
+  }
+  if (width_max == 0) return json::Value::array();
+  if (other != nullptr) return get_child(*other, json::Value(0), call.allowance());
+  const auto width = static_cast<std::size_t>(width_max);
   if (!call.charge(width * rows.size() / 4) || !call.room(width * (rows.size() + 2) * sizeof(json::Value))) return {};
   json::Value columns = json::Value::make_array(width);
   for (std::size_t i = 0; i < width; ++i) {
     json::Value column = json::Value::make_array(rows.size());
-    for (const json::Value& row : rows.items()) column.push_back(i < row.size() ? row.at(i) : json::Value());
+    for (const json::Value* row : rows) column.push_back(i < row->size() ? row->at(i) : json::Value());
     columns.push_back(std::move(column));
   }
   return columns;
@@ -351,6 +412,7 @@ json::Value binary_search(NativeCall& call) {
     const std::size_t middle = low + (high - low) / 2;
     int order = 0;
     if (!compare_values(array.at(middle), call.argument(0), call.allowance(), order)) return {};
+    if (is_nan_before_number(call.argument(0), array.at(middle))) order = 1;
     if (order == 0) return json::Value(middle);
     if (order < 0) {
       low = middle + 1;
@@ -359,10 +421,6 @@ json::Value binary_search(NativeCall& call) {
     }
   }
   return json::Value(-1 - static_cast<std::int64_t>(low));
-}
-
-json::Value to_array(NativeCall& call) {
-  return call.input().is_array() ? call.input() : json::Value::array({call.input()});
 }
 
 constexpr auto natives = std::to_array<Native>({
@@ -391,7 +449,6 @@ constexpr auto natives = std::to_array<Native>({
     {"setpath", 2, set_path_native},
     {"delpaths", 1, delete_paths_native},
     {"bsearch", 1, binary_search},
-    {"toarray", 0, to_array},
 });
 
 }  // namespace

@@ -1,8 +1,9 @@
-// @text, @json, @csv, … RFC 4648 for the base encodings.
+// @text, @json, @csv, … RFC 4648 for base64.
 
 #include <fmt/format.h>
 
 #include <array>
+#include <cmath>
 
 #include "kernel/expression/builtins/builtin.hpp"
 #include "kernel/json/serialize.hpp"
@@ -12,7 +13,7 @@
 namespace trv::expression {
 namespace {
 
-constexpr std::array<std::pair<std::string_view, Format>, 12> formats = {{
+constexpr std::array<std::pair<std::string_view, Format>, 10> formats = {{
     {"@text", Format::text},
     {"@json", Format::json},
     {"@csv", Format::csv},
@@ -23,9 +24,9 @@ constexpr std::array<std::pair<std::string_view, Format>, 12> formats = {{
     {"@sh", Format::sh},
     {"@base64", Format::base64},
     {"@base64d", Format::base64d},
-    {"@base32", Format::base32},
-    {"@base32d", Format::base32d},
 }};
+
+constexpr std::string_view base64_alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 json::Value fail(Allowance& allowance, std::string_view message) {
   allowance.raise(json::Value(message));
@@ -51,6 +52,8 @@ std::string quoted(std::string_view text, char quote, std::string_view escape) {
   for (const char c : text) {
     if (c == quote) {
       out += escape;
+    } else if (c == '\0') {
+      out += "\\0";
     } else {
       out += c;
     }
@@ -64,8 +67,8 @@ json::Value format_row(const json::Value& row, bool csv, Allowance& allowance) {
     return fail(allowance,
                 fmt::format("{} cannot be {}-formatted, only an array can be", describe(row), csv ? "csv" : "tsv"));
   }
-  constexpr std::string_view tsv_from = "\t\n\r\\";
-  constexpr std::array<std::string_view, 4> tsv_to = {"\\t", "\\n", "\\r", "\\\\"};
+  constexpr std::string_view tsv_from("\t\n\r\\\0", 5);
+  constexpr std::array<std::string_view, 5> tsv_to = {"\\t", "\\n", "\\r", "\\\\", "\\0"};
   std::string out;
   for (std::size_t i = 0; i < row.size(); ++i) {
     const json::Value& cell = row.at(i);
@@ -73,7 +76,7 @@ json::Value format_row(const json::Value& row, bool csv, Allowance& allowance) {
     if (cell.is_string()) {
       out += csv ? quoted(cell.as_string(), '"', "\"\"") : replace_each(cell.as_string(), tsv_from, tsv_to);
     } else if (cell.is_number()) {
-      json::append_number(out, cell);
+      if (!std::isnan(cell.as_double())) json::append_number(out, cell);
     } else if (cell.is_bool()) {
       out += cell.as_bool() ? "true" : "false";
     } else if (!cell.is_null()) {
@@ -127,8 +130,10 @@ json::Value percent_decoded(const json::Value& value, std::string_view text, All
   return json::Value(out);
 }
 
-// Groups of `bits` bits per character, padded with '=' to whole blocks.
-std::string encode_base(std::string_view text, std::string_view alphabet, int bits, std::size_t block) {
+// Groups of six bits, padded with '=' to whole blocks of four.
+std::string encode_base64(std::string_view text) {
+  constexpr int bits = 6;
+  constexpr std::size_t block = 4;
   std::string out;
   unsigned buffer = 0;
   int held = 0;
@@ -137,26 +142,26 @@ std::string encode_base(std::string_view text, std::string_view alphabet, int bi
     held += 8;
     while (held >= bits) {
       held -= bits;
-      out += alphabet[(buffer >> held) & ((1U << bits) - 1)];
+      out += base64_alphabet[(buffer >> held) & ((1U << bits) - 1)];
     }
     buffer &= (1U << held) - 1;
   }
-  if (held > 0) out += alphabet[(buffer << (bits - held)) & ((1U << bits) - 1)];
+  if (held > 0) out += base64_alphabet[(buffer << (bits - held)) & ((1U << bits) - 1)];
   while (out.size() % block != 0) out += '=';
   return out;
 }
 
-json::Value decode_base(const json::Value& value, std::string_view text, std::string_view alphabet, int bits,
-                        std::string_view name, Allowance& allowance) {
+json::Value decode_base64(const json::Value& value, std::string_view text, Allowance& allowance) {
+  constexpr int bits = 6;
   std::string out;
   unsigned buffer = 0;
   int held = 0;
   std::size_t digits = 0;
-  while (text.ends_with('=')) text.remove_suffix(1);
+  text = text.substr(0, text.find('='));
   for (const char c : text) {
-    const std::size_t digit = alphabet.find(c);
+    const std::size_t digit = base64_alphabet.find(c);
     if (digit == std::string_view::npos) {
-      return fail(allowance, fmt::format("{} is not valid {} data", describe(value), name));
+      return fail(allowance, fmt::format("{} is not valid base64 data", describe(value)));
     }
     ++digits;
     buffer = (buffer << bits) | static_cast<unsigned>(digit);
@@ -167,8 +172,8 @@ json::Value decode_base(const json::Value& value, std::string_view text, std::st
       buffer &= (1U << held) - 1;
     }
   }
-  if (bits == 6 && digits % 4 == 1) {
-    return fail(allowance, fmt::format("{} trailing {} byte found", describe(value), name));
+  if (digits % 4 == 1) {
+    return fail(allowance, fmt::format("{} trailing base64 byte found", describe(value)));
   }
   return json::Value(base::to_valid_utf8(out));
 }
@@ -183,10 +188,8 @@ std::optional<Format> find_format(std::string_view name) noexcept {
 }
 
 json::Value apply_format(Format format, const json::Value& value, Allowance& allowance) {
-  constexpr std::string_view base64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  constexpr std::string_view base32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-  constexpr std::string_view html_from = "<>&'\"";
-  constexpr std::array<std::string_view, 5> html_to = {"&lt;", "&gt;", "&amp;", "&apos;", "&quot;"};
+  constexpr std::string_view html_from("<>&'\"\0", 6);
+  constexpr std::array<std::string_view, 6> html_to = {"&lt;", "&gt;", "&amp;", "&apos;", "&quot;", "\\0"};
   switch (format) {
     case Format::text: return to_text(value, allowance);
     case Format::json: return to_json_text(value, allowance);
@@ -204,10 +207,8 @@ json::Value apply_format(Format format, const json::Value& value, Allowance& all
     case Format::html: return json::Value(replace_each(text, html_from, html_to));
     case Format::uri: return json::Value(base::percent_encoded(text));
     case Format::urid: return percent_decoded(shown, text, allowance);
-    case Format::base64: return json::Value(encode_base(text, base64, 6, 4));
-    case Format::base64d: return decode_base(shown, text, base64, 6, "base64", allowance);
-    case Format::base32: return json::Value(encode_base(text, base32, 5, 8));
-    case Format::base32d: return decode_base(shown, text, base32, 5, "base32", allowance);
+    case Format::base64: return json::Value(encode_base64(text));
+    case Format::base64d: return decode_base64(shown, text, allowance);
     default: return {};
   }
 }

@@ -279,8 +279,8 @@ json::Value apply(Operator op, json::Value left, const json::Value& right, Allow
     case Operator::greater_equal: {
       int order = 0;
       if (!compare_values(left, right, allowance, order)) return {};
-      // NaN counts as smaller than everything, itself included.
-      if (is_nan(left)) order = -1;
+      // NaN counts as smaller than every number, itself included.
+      if (is_nan(left) && right.is_number()) order = -1;
       if (op == Operator::less) return json::Value(order < 0);
       if (op == Operator::less_equal) return json::Value(order <= 0);
       if (op == Operator::greater) return json::Value(order > 0);

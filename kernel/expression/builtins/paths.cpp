@@ -28,6 +28,8 @@ bool is_slice(const json::Value& key) {
   return key.is_object();
 }
 
+constexpr std::string_view slice_message = "Start and end indices of an array slice must be numbers";
+
 struct Range {
   std::size_t from;
   std::size_t to;
@@ -37,7 +39,7 @@ struct Range {
 bool resolve_slice(std::size_t size, const json::Value& from, const json::Value& to, Range& range,
                    Allowance& allowance) {
   if ((!from.is_null() && !from.is_number()) || (!to.is_null() && !to.is_number())) {
-    fail(allowance, "Start and end indices of an array slice must be numbers");
+    fail(allowance, slice_message);
     return false;
   }
   const auto length = static_cast<double>(size);
@@ -53,6 +55,10 @@ bool resolve_slice(std::size_t size, const json::Value& from, const json::Value&
   return true;
 }
 
+bool has_bounds(const json::Value& key) {
+  return key.find("start") != nullptr && key.find("end") != nullptr;
+}
+
 const json::Value& slice_bound(const json::Value& key, std::string_view name) {
   static const json::Value none;
   const json::Value* bound = key.find(name);
@@ -61,14 +67,14 @@ const json::Value& slice_bound(const json::Value& key, std::string_view name) {
 
 // The position an index means; false where it is out of bounds. `index` may be beyond the end.
 bool resolve_index(std::size_t size, const json::Value& key, double& index) {
-  index = std::floor(key.as_double());
+  index = std::trunc(key.as_double());
   if (index < 0) index += static_cast<double>(size);
   return index >= 0;
 }
 
 json::Value find_all(const json::Value& array, const json::Value& part, Allowance& allowance) {
   json::Value positions = json::Value::array();
-  if (part.size() == 0) return json::Value();
+  if (part.size() == 0) return positions;
   for (std::size_t i = 0; i + part.size() <= array.size(); ++i) {
     bool same = true;
     for (std::size_t j = 0; same && j < part.size(); ++j) {
@@ -120,6 +126,7 @@ json::Value set_child(json::Value container, const json::Value& key, json::Value
     return container;
   }
   if (is_slice(key) && (container.is_array() || container.is_null())) {
+    if (!has_bounds(key)) return fail(allowance, slice_message);
     return set_slice(std::move(container), key, value, allowance);
   }
   if (is_slice(key) && container.is_string()) return fail(allowance, "Cannot update string slices");
@@ -215,6 +222,15 @@ json::Value delete_children(json::Value container, std::span<const json::Value> 
   return container;
 }
 
+// Whether a null is there only because a child is not.
+bool is_absent(const json::Value& container, const json::Value& key) {
+  if (container.is_null()) return true;
+  if (container.is_object()) return container.find(key) == nullptr;
+  double index = 0;
+  return container.is_array() && key.is_number() &&
+         (!resolve_index(container.size(), key, index) || !(index < static_cast<double>(container.size())));
+}
+
 bool same_parent(const json::Value& a, const json::Value& b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i + 1 < a.size(); ++i) {
@@ -263,11 +279,12 @@ json::Value get_child(const json::Value& container, const json::Value& key, Allo
                         resolve_index(container.size(), key, index) && index < static_cast<double>(container.size());
     return inside ? container.at(static_cast<std::size_t>(index)) : json::Value();
   }
-  if (is_slice(key) && (container.is_array() || container.is_null() || container.is_string())) {
+  if (is_slice(key) && container.is_null()) return {};
+  if (is_slice(key) && (container.is_array() || container.is_string())) {
+    if (!has_bounds(key)) return fail(allowance, slice_message);
     return get_slice(container, slice_bound(key, "start"), slice_bound(key, "end"), allowance);
   }
   if (key.is_array() && container.is_array()) return find_all(container, key, allowance);
-  if (key.is_null() && container.is_null()) return {};
   return fail(allowance, fmt::format("Cannot index {} with {}", to_string(container.kind()), describe(key)));
 }
 
@@ -275,7 +292,6 @@ json::Value get_path(const json::Value& root, const json::Value& path, Allowance
   if (!check_path(path, "Path must be specified as an array", allowance)) return {};
   json::Value value = root;
   for (const json::Value& key : path.items()) {
-    if (value.is_null()) return {};
     value = get_child(value, key, allowance);
     if (failed(allowance)) return {};
   }
@@ -288,20 +304,16 @@ json::Value take_path(json::Value& root, const json::Value& path, Allowance& all
   std::vector<json::Value> chain;
   json::Value end;
   if (!descend(std::move(root), path, path.size(), chain, end, allowance)) return {};
-  // The chain goes back together with null at its end, which a slice cannot hold.
-  const json::Value& last = path.at(path.size() - 1);
-  json::Value container = std::move(chain.back());
-  chain.pop_back();
-  if (container.is_null() || is_slice(last) || last.is_array()) {
-    root = std::move(container);
-  } else {
-    double index = 0;
-    const bool absent = (container.is_object() && container.find(last) == nullptr) ||
-                        (container.is_array() && (!resolve_index(container.size(), last, index) ||
-                                                  !(index < static_cast<double>(container.size()))));
-    root = absent ? std::move(container) : set_child(std::move(container), last, json::Value(), allowance);
+  // The chain goes back together with null at its end, as far as there was something.
+  root = json::Value();
+  while (!chain.empty() && !failed(allowance)) {
+    json::Value container = std::move(chain.back());
+    chain.pop_back();
+    const json::Value& key = path.at(chain.size());
+    const bool is_last = chain.size() + 1 == path.size();
+    const bool kept = is_absent(container, key) || (is_last && (is_slice(key) || key.is_array()));
+    root = kept ? std::move(container) : set_child(std::move(container), key, std::move(root), allowance);
   }
-  root = ascend(std::move(root), path, chain, allowance);
   return end;
 }
 

@@ -26,11 +26,12 @@ constexpr auto definitions = std::to_array<Definition>({
     {"objects", 0, "def objects: select(type == \"object\"); ."},
     {"iterables", 0, "def iterables: select(type | . == \"array\" or . == \"object\"); ."},
     {"scalars", 0, "def scalars: select(type | . != \"array\" and . != \"object\"); ."},
-    {"finites", 0, "def finites: select(isinfinite or isnan | not); ."},
+    {"isfinite", 0, "def isfinite: type == \"number\" and (isinfinite | not); ."},
+    {"finites", 0, "def finites: select(isfinite); ."},
     {"normals", 0, "def normals: select(isnormal); ."},
-    {"isvalid", 1, "def isvalid(f): try (f | true) catch false; ."},
     {"map_values", 1, "def map_values(f): .[] |= f; ."},
     {"add", 1, "def add(f): reduce f as $item (null; . + $item); ."},
+    {"abs", 0, "def abs: if . < 0 then -. else . end; ."},
     {"any", 0, "def any: isempty(first(.[] | select(.))) | not; ."},
     {"any", 1, "def any(cond): isempty(first(.[] | cond | select(.))) | not; ."},
     {"any", 2, "def any(items; cond): isempty(first(items | cond | select(.))) | not; ."},
@@ -51,7 +52,6 @@ constexpr auto definitions = std::to_array<Definition>({
     {"del", 1, "def del(f): delpaths([path(f)]); ."},
     {"paths", 0, "def paths: path(..) | select(length > 0); ."},
     {"paths", 1, "def paths(f): path(.. | select(f)) | select(length > 0); ."},
-    {"leaf_paths", 0, "def leaf_paths: paths(scalars); ."},
     {"pick", 1, "def pick(f): . as $whole | reduce path(f) as $p (null; setpath($p; $whole | getpath($p))); ."},
     {"sort_by", 1, "def sort_by(f): _sort_by(map([f])); ."},
     {"group_by", 1, "def group_by(f): _group_by(map([f])); ."},
@@ -60,7 +60,9 @@ constexpr auto definitions = std::to_array<Definition>({
     {"max_by", 1, "def max_by(f): _max_by(map([f])); ."},
     {"indices", 1,
      "def indices($part): if type == \"array\" and ($part | type) == \"array\" then .[$part] elif type == \"array\" "
-     "then .[[$part]] elif . == null then null else _strindices($part) end; ."},
+     "then .[[$part]] elif type == \"string\" and ($part | type) == \"string\" then _strindices($part) else .[$part] "
+     "end; "
+     "."},
     {"index", 1, "def index($part): indices($part) | .[0]; ."},
     {"rindex", 1, "def rindex($part): indices($part) | .[-1:][0]; ."},
     {"combinations", 0,
@@ -70,14 +72,13 @@ constexpr auto definitions = std::to_array<Definition>({
     {"walk", 1,
      "def walk(f): def _walk: if type == \"object\" then map_values(_walk) elif type == \"array\" then map(_walk) else "
      ". end | f; _walk; ."},
-    {"ascii", 0, "def ascii: [.] | implode; ."},
     {"tostream", 0,
      "def tostream: path(def _leaves: (.[]? | _leaves), .; _leaves) as $p | getpath($p) | reduce path(.[]?) as $q "
      "([$p, .]; [$p + $q]); ."},
     {"fromstream", 1,
      "def fromstream(events): foreach events as $event ({value: null, done: false}; (if .done then {value: null, done: "
      "false} else . end) as $state | $state | if ($event | length) == 2 then .done = (($event[0] | length) == 0) | "
-     ".value = (.value | setpath($event[0]; $event[1])) else .done = (($event[0] | length) == 1) end; if .done then "
+     "setpath([\"value\"] + $event[0]; $event[1]) else .done = (($event[0] | length) == 1) end; if .done then "
      ".value else empty end); ."},
     {"truncate_stream", 1,
      "def truncate_stream(events): . as $depth | null | events | . as $event | if ($event[0] | length) > $depth then "
@@ -86,9 +87,6 @@ constexpr auto definitions = std::to_array<Definition>({
     {"fromdateiso8601", 0, "def fromdateiso8601: strptime(\"%Y-%m-%dT%H:%M:%SZ\") | mktime; ."},
     {"todateiso8601", 0, "def todateiso8601: strftime(\"%Y-%m-%dT%H:%M:%SZ\"); ."},
     {"fromdate", 0, "def fromdate: fromdateiso8601; ."},
-    {"date", 0, "def date: todate; ."},
-    {"dateadd", 2, "def dateadd(unit; n): . + n; ."},
-    {"datesub", 2, "def datesub(unit; n): . - n; ."},
     {"match", 2, "def match($re; $flags): _match($re; $flags) | .[]; ."},
     {"match", 1,
      "def match($val): if ($val | type) == \"array\" then _match($val[0]; $val[1]) else _match($val; null) end | "
@@ -136,8 +134,6 @@ constexpr auto left_out = std::to_array<std::string_view>({
     "halt_error",
     "get_search_list",
     "modulemeta",
-    "localtime",
-    "strflocaltime",
     "get_prog_origin",
     "get_jq_origin",
     "getenv",

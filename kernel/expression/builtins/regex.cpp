@@ -161,16 +161,18 @@ class Matcher {
 
 json::Value to_match(const Matcher& matcher, std::string_view text, std::size_t offset_bytes,
                      std::size_t offset_points) {
+  // The names' order is jq's.
   const auto piece = [&](std::uint32_t group) {
     const std::size_t from = matcher.begin(group);
     if (from == PCRE2_UNSET || from > matcher.end(group)) {
-      return json::Value{{"offset", -1}, {"length", 0}, {"string", nullptr}};
+      return json::Value{{"offset", -1}, {"string", nullptr}, {"length", 0}};
     }
     const std::string_view part = text.substr(from, matcher.end(group) - from);
     // A look-behind capture may begin before the match.
     const std::size_t points =
         from >= offset_bytes ? offset_points + base::count_code_points(text.substr(offset_bytes, from - offset_bytes))
                              : base::count_code_points(text.substr(0, from));
+    if (part.empty() && group > 0) return json::Value{{"offset", points}, {"string", ""}, {"length", 0}};
     return json::Value{{"offset", points}, {"length", base::count_code_points(part)}, {"string", part}};
   };
   json::Value captures = json::Value::make_array(matcher.groups());
@@ -235,37 +237,36 @@ json::Value test(NativeCall& call) {
   return match_all(call, true);
 }
 
-// The input with each match replaced; argument 1 holds, for each match, the array of its replacements. Gives all
-// combinations, those of the first match varying slowest.
+// The input with each match replaced; argument 1 holds, for each match, the array of its replacements. The n-th result
+// takes the n-th replacement of each match; of a match that has fewer it takes nothing, and not the text before it.
 json::Value splice(NativeCall& call) {
   const std::string_view text = call.input().as_string();
   const json::Value& matches = call.argument(0);
   const json::Value& choices = call.argument(1);
-  std::vector<std::string> results(1);
+  std::vector<std::string> results;
+  std::size_t size = 0;
   std::size_t bytes = 0;   // how far the text is taken
   std::size_t points = 0;  // the same in code points
   for (std::size_t i = 0; i < matches.size(); ++i) {
     const auto offset = static_cast<std::size_t>(matches.at(i).find("offset")->as_int());
     const std::size_t length_bytes = matches.at(i).find("string")->as_string().size();
     const std::size_t begin = bytes + base::code_point_offset(text.substr(bytes), offset - points);
-    std::vector<std::string> longer;
-    std::size_t size = 0;
-    for (const std::string& result : results) {
-      for (const json::Value& choice : choices.at(i).items()) {
-        if (!choice.is_string()) {
-          return apply(Operator::add, json::Value(result), choice, call.allowance());
-        }
-        std::string next = result;
-        next.append(text.substr(bytes, begin - bytes)).append(choice.as_string());
-        size += next.size();
-        longer.push_back(std::move(next));
-        if (!call.room(2 * size) || !call.charge(1)) return {};
+    const std::string_view gap = text.substr(bytes, begin - bytes);
+    for (std::size_t at = 0; at < choices.at(i).size(); ++at) {
+      const json::Value& choice = choices.at(i).at(at);
+      if (!choice.is_string() && !choice.is_null()) {
+        return apply(Operator::add, json::Value(gap), choice, call.allowance());
       }
+      if (at == results.size()) results.emplace_back();
+      const std::string_view put = choice.is_null() ? std::string_view() : choice.as_string();
+      size += gap.size() + put.size() + sizeof(std::string);
+      if (!call.room(2 * size) || !call.charge(1 + (gap.size() + put.size()) / 64)) return {};
+      results[at].append(gap).append(put);
     }
-    results = std::move(longer);
     bytes = begin + length_bytes;
     points = offset + base::count_code_points(text.substr(begin, length_bytes));
   }
+  if (results.empty()) return json::Value::array({call.input()});
   json::Value spliced = json::Value::array();
   for (std::string& result : results) {
     result.append(text.substr(bytes));

@@ -88,6 +88,8 @@ json::Value to_boolean(NativeCall& call) {
   return call.fail(fmt::format("{} cannot be parsed as a boolean", describe(value)));
 }
 
+constexpr std::size_t format_name_bytes_max = 100;
+
 template <char from, char to, int offset>
 json::Value map_ascii(NativeCall& call) {
   if (!call.input().is_string()) return call.fail("explode input must be a string");
@@ -144,6 +146,11 @@ json::Value ends_with(NativeCall& call) {
   return json::Value(call.input().as_string().ends_with(call.argument(0).as_string()));
 }
 
+// A part of the text; the text itself, and not a copy, where that is all of it: then it is still at its path.
+json::Value shortened(const json::Value& text, std::string_view part) {
+  return part.size() == text.as_string().size() ? text : json::Value(part);
+}
+
 template <bool left, bool right>
 json::Value trim_text(NativeCall& call) {
   if (!both_strings(call, left ? "startswith" : "endswith")) return {};
@@ -151,7 +158,7 @@ json::Value trim_text(NativeCall& call) {
   const std::string_view affix = call.argument(0).as_string();
   if (left && text.starts_with(affix)) text.remove_prefix(affix.size());
   if (right && text.ends_with(affix)) text.remove_suffix(affix.size());
-  return json::Value(text);
+  return shortened(call.input(), text);
 }
 
 bool is_space(char32_t c) {
@@ -176,7 +183,7 @@ json::Value trim_space(NativeCall& call) {
     if (!is_space(base::next_code_point(text, position))) break;
     text = text.substr(0, start);
   }
-  return json::Value(text);
+  return shortened(call.input(), text);
 }
 
 json::Value split_text(NativeCall& call) {
@@ -220,7 +227,7 @@ json::Value string_indices(NativeCall& call) {
   if (!call.argument(0).is_string()) return call.fail(fmt::format("{} is not a string", describe(call.argument(0))));
   const std::string_view text = call.input().as_string();
   const std::string_view part = call.argument(0).as_string();
-  if (part.empty()) return json::Value();
+  if (part.empty()) return json::Value::array();
   if (!call.charge(text.size() / 64)) return {};
   json::Value found = json::Value::array();
   std::size_t counted_to = 0;
@@ -233,6 +240,16 @@ json::Value string_indices(NativeCall& call) {
     found.push_back(json::Value(points));
   }
   return found;
+}
+
+json::Value format_native(NativeCall& call) {
+  const json::Value& name = call.argument(0);
+  if (!name.is_string()) return call.fail(fmt::format("{} is not a valid format", describe(name)));
+  const auto format = find_format(fmt::format("@{}", name.as_string().substr(0, format_name_bytes_max)));
+  if (!format) {
+    return call.fail(fmt::format("{} is not a valid format", base::utf8_prefix(name.as_string(), 100)));
+  }
+  return apply_format(*format, call.input(), call.allowance());
 }
 
 json::Value type_name(NativeCall& call) {
@@ -262,6 +279,7 @@ constexpr auto natives = std::to_array<Native>({
     {"split", 1, split_text},
     {"join", 1, join},
     {"_strindices", 1, string_indices},
+    {"format", 1, format_native},
     {"type", 0, type_name},
 });
 

@@ -1,5 +1,5 @@
 // Times as jq has them: seconds since 1970, or "broken down" [year, month from 0, day, hour, minute, second, day of the
-// week from Sunday, day of the year from 0], always in UTC.
+// week from Sunday, day of the year from 0], always in UTC: local time would make an evaluation depend on the computer.
 
 #include <fmt/format.h>
 
@@ -58,7 +58,7 @@ int year_day_of(const Moment& moment) {
 }
 
 Moment from_seconds(double seconds) {
-  const double whole = std::floor(seconds);
+  const double whole = std::trunc(seconds);
   const auto total = static_cast<std::int64_t>(whole);
   std::int64_t days = total / seconds_per_day;
   std::int64_t rest = total % seconds_per_day;
@@ -72,15 +72,19 @@ Moment from_seconds(double seconds) {
           static_cast<std::int64_t>(unsigned{date.day()}),
           rest / 3600,
           rest / 60 % 60,
-          static_cast<double>(rest % 60) + (seconds - whole)};
+          static_cast<double>(rest % 60) + (seconds - std::floor(seconds))};
 }
 
-json::Value to_broken_down(const Moment& moment) {
+json::Value to_broken_down(const Moment& moment, std::int64_t weekday, std::int64_t year_day) {
   return json::Value::array({json::Value(moment.year), json::Value(moment.month), json::Value(moment.day),
                              json::Value(moment.hour), json::Value(moment.minute), json::Value(moment.second),
-                             json::Value(weekday_of(moment)), json::Value(year_day_of(moment))});
+                             json::Value(weekday), json::Value(year_day)});
+}
+json::Value to_broken_down(const Moment& moment) {
+  return to_broken_down(moment, weekday_of(moment), year_day_of(moment));
 }
 
+// Fields may be out of their ranges, and carry over; missing ones are 0.
 bool read_broken_down(NativeCall& call, std::string_view function, Moment& moment) {
   const auto refuse = [&] {
     call.fail(fmt::format("{} requires parsed datetime inputs", function));
@@ -88,18 +92,20 @@ bool read_broken_down(NativeCall& call, std::string_view function, Moment& momen
   };
   const json::Value& parts = call.input();
   if (!parts.is_array()) return refuse();
-  std::array<double, 6> numbers = {1970, 0, 1, 0, 0, 0};
-  constexpr double part_max = 20'000;
-  for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (!parts.at(i).is_number()) return refuse();
-    if (i >= numbers.size()) continue;
-    numbers[i] = parts.at(i).as_double();
-    if (!(std::fabs(numbers[i]) <= part_max)) return refuse();
-    if (i < 5) numbers[i] = std::floor(numbers[i]);
+  constexpr std::size_t fields = 8;  // the last two are computed from the others
+  constexpr std::array<double, 6> fields_max = {20'000, 100'000, 10'000'000, 1e9, 1e9, 1e11};
+  std::array<double, fields> numbers = {1900, 0, 0, 0, 0, 0, 0, 0};
+  for (std::size_t i = 0; i < std::min(parts.size(), fields); ++i) {
+    if (!parts.at(i).is_number() || std::isnan(parts.at(i).as_double())) return refuse();
+    numbers[i] = std::trunc(parts.at(i).as_double());
+    if (i < fields_max.size() && !(std::fabs(numbers[i]) <= fields_max[i])) return refuse();
   }
   moment = {static_cast<std::int64_t>(numbers[0]), static_cast<std::int64_t>(numbers[1]),
             static_cast<std::int64_t>(numbers[2]), static_cast<std::int64_t>(numbers[3]),
             static_cast<std::int64_t>(numbers[4]), numbers[5]};
+  const std::int64_t seconds = to_seconds(moment);
+  if (std::abs(static_cast<double>(seconds)) > seconds_max) return refuse();
+  moment = from_seconds(static_cast<double>(seconds));
   return true;
 }
 
@@ -198,26 +204,44 @@ void append_field(std::string& out, char field, const Moment& moment) {
   }
 }
 
+bool is_space(char c) {
+  return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 // Reads a text by a format; what it met so far is in `moment`.
 class TimeReader {
  public:
   explicit TimeReader(std::string_view text) noexcept : text_(text) {}
   [[nodiscard]] bool read(std::string_view format);
-  [[nodiscard]] bool at_end() const noexcept { return text_.empty(); }
-  [[nodiscard]] Moment moment() const {
-    Moment result = moment_;
-    if (afternoon_ >= 0) result.hour = result.hour % 12 + (afternoon_ == 1 ? 12 : 0);
-    if (year_day_ > 0) {
-      result.month = 0;
-      result.day = year_day_;
-      return from_seconds(static_cast<double>(to_seconds(result)));
+  [[nodiscard]] std::string_view rest() const noexcept { return text_; }
+  // What the format did not name is 0, and the day of the week 8 and of the year 367 where no date was named: jq's
+  // marks.
+  [[nodiscard]] json::Value result() const {
+    constexpr std::int64_t no_weekday = 8;
+    constexpr std::int64_t no_year_day = 367;
+    Moment moment = moment_;
+    if (afternoon_ >= 0) moment.hour = moment.hour % 12 + (afternoon_ == 1 ? 12 : 0);
+    if (has_date_ && weekday_ < 0 && year_day_ >= 0 && !(has_month_ && has_day_)) {
+      Moment of_year_day = moment;
+      of_year_day.month = 0;
+      of_year_day.day = year_day_ + 1;
+      of_year_day = from_seconds(static_cast<double>(to_seconds(of_year_day)));
+      if (!has_month_) moment.month = of_year_day.month;
+      if (!has_day_) moment.day = of_year_day.day;
     }
-    return result;
+    const bool known = has_date_ || moment.day != 0;
+    return to_broken_down(moment,
+                          weekday_ >= 0 ? weekday_
+                          : known       ? weekday_of(moment)
+                                        : no_weekday,
+                          year_day_ >= 0 ? year_day_
+                          : known        ? year_day_of(moment)
+                                         : no_year_day);
   }
 
  private:
   void skip_space() {
-    while (!text_.empty() && (text_[0] == ' ' || (text_[0] >= '\t' && text_[0] <= '\r'))) text_.remove_prefix(1);
+    while (!text_.empty() && is_space(text_[0])) text_.remove_prefix(1);
   }
   bool number(std::size_t digits_max, std::int64_t low, std::int64_t high, std::int64_t& out) {
     skip_space();
@@ -255,8 +279,12 @@ class TimeReader {
 
   std::string_view text_;
   Moment moment_{1900, 0, 0, 0, 0, 0};
-  std::int64_t year_day_ = 0;
+  std::int64_t weekday_ = -1;
+  std::int64_t year_day_ = -1;  // from 0
   std::int64_t afternoon_ = -1;
+  bool has_date_ = false;
+  bool has_month_ = false;
+  bool has_day_ = false;
 };
 
 bool TimeReader::zone_offset() {
@@ -276,17 +304,24 @@ bool TimeReader::zone_offset() {
 bool TimeReader::field(char field) {
   std::int64_t value = 0;
   switch (field) {
-    case 'Y': return number(4, 0, 9999, moment_.year);
+    case 'C':
+      has_date_ = true;
+      if (!number(2, 0, 99, value)) return false;
+      moment_.year = value * 100 + moment_.year % 100;
+      return true;
+    case 'Y': has_date_ = true; return number(4, 0, 9999, moment_.year);
     case 'y':
+      has_date_ = true;
       if (!number(2, 0, 99, value)) return false;
       moment_.year = value < 69 ? 2000 + value : 1900 + value;
       return true;
     case 'm':
       if (!number(2, 1, 12, value)) return false;
       moment_.month = value - 1;
+      has_date_ = has_month_ = true;
       return true;
     case 'd':
-    case 'e': return number(2, 1, 31, moment_.day);
+    case 'e': has_date_ = has_day_ = true; return number(2, 1, 31, moment_.day);
     case 'H':
     case 'k': return number(2, 0, 23, moment_.hour);
     case 'I':
@@ -296,21 +331,29 @@ bool TimeReader::field(char field) {
       if (!number(2, 0, 61, value)) return false;
       moment_.second = static_cast<double>(value);
       return true;
-    case 'j': return number(3, 1, 366, year_day_);
+    case 'j':
+      if (!number(3, 1, 366, value)) return false;
+      year_day_ = value - 1;
+      return true;
     case 'u':
-    case 'w': return number(1, 0, 7, value);
+      if (!number(1, 1, 7, value)) return false;
+      weekday_ = value % 7;
+      return true;
+    case 'w': return number(1, 0, 6, weekday_);
     case 'U':
     case 'W':
     case 'V': return number(2, 0, 53, value);
     case 's':
       if (!number(11, 0, 99'999'999'999, value)) return false;
       moment_ = from_seconds(static_cast<double>(value));
+      weekday_ = weekday_of(moment_);
+      year_day_ = year_day_of(moment_);
       return true;
     case 'A':
-    case 'a': return name(weekdays, value);
+    case 'a': return name(weekdays, weekday_);
     case 'B':
     case 'b':
-    case 'h': return name(months, moment_.month);
+    case 'h': has_date_ = has_month_ = true; return name(months, moment_.month);
     case 'p': {
       constexpr std::array<std::string_view, 2> halves = {"AM ", "PM "};
       if (text_.size() < 2 || (text_[1] | 32) != 'm') return false;
@@ -342,7 +385,7 @@ bool TimeReader::field(char field) {
 bool TimeReader::read(std::string_view format) {
   for (std::size_t i = 0; i < format.size(); ++i) {
     const char c = format[i];
-    if (c == ' ' || (c >= '\t' && c <= '\r')) {
+    if (is_space(c)) {
       skip_space();
     } else if (c == '%' && i + 1 < format.size()) {
       if (!field(format[++i])) return false;
@@ -355,10 +398,11 @@ bool TimeReader::read(std::string_view format) {
   return true;
 }
 
-json::Value strftime(NativeCall& call) {
-  if (!call.argument(0).is_string()) return call.fail("strftime/1 requires a string format");
+// Both are in UTC; the name is that of the messages.
+json::Value format_time(NativeCall& call, std::string_view name) {
+  if (!call.argument(0).is_string()) return call.fail(fmt::format("{} requires a string format", name));
   Moment moment;
-  if (!read_moment(call, "strftime/1", moment)) return {};
+  if (!read_moment(call, name, moment)) return {};
   const std::string_view format = call.argument(0).as_string();
   constexpr std::size_t growth_max = 16;  // a field of two characters becomes at most "%c"'s 24
   if (!call.room(growth_max * format.size()) || !call.charge(format.size() / 4)) return {};
@@ -367,17 +411,28 @@ json::Value strftime(NativeCall& call) {
   return json::Value(text);
 }
 
+json::Value strftime(NativeCall& call) {
+  return format_time(call, "strftime/1");
+}
+json::Value strflocaltime(NativeCall& call) {
+  return format_time(call, "strflocaltime/1");
+}
+
 json::Value strptime(NativeCall& call) {
   if (!call.input().is_string()) {
     return call.fail(fmt::format("strptime/1 requires string inputs and arguments"));
   }
   if (!call.argument(0).is_string()) return call.fail("strptime/1 requires string inputs and arguments");
   TimeReader reader(call.input().as_string());
-  if (!reader.read(call.argument(0).as_string()) || !reader.at_end()) {
+  const bool matches = reader.read(call.argument(0).as_string());
+  const std::string_view rest = reader.rest();
+  if (!matches || (!rest.empty() && !is_space(rest[0]))) {
     return call.fail(fmt::format("date \"{}\" does not match format \"{}\"", call.input().as_string().substr(0, 100),
                                  call.argument(0).as_string().substr(0, 100)));
   }
-  return to_broken_down(reader.moment());
+  json::Value result = reader.result();
+  if (!rest.empty()) result.push_back(json::Value(rest));
+  return result;
 }
 
 json::Value mktime(NativeCall& call) {
@@ -402,9 +457,11 @@ json::Value now(NativeCall& call) {
 
 constexpr auto natives = std::to_array<Native>({
     {"strftime", 1, strftime},
+    {"strflocaltime", 1, strflocaltime},
     {"strptime", 1, strptime},
     {"mktime", 0, mktime},
     {"gmtime", 0, gmtime},
+    {"localtime", 0, gmtime},
     {"now", 0, now},
 });
 

@@ -19,7 +19,9 @@ std::optional<json::Value> Compiler::constant_path(const Node& path) const {
 
 void Compiler::path_of(const Node& path) {
   emit(Opcode::path_begin);
+  ++path_depth_;
   expression(path);
+  --path_depth_;
   emit(Opcode::path_end);
 }
 

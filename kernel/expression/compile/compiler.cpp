@@ -414,7 +414,8 @@ void Compiler::alternative(const Node& node) {
   const Node& right = *node.children[1];
   const int input = new_slot();
   emit(Opcode::store, input);
-  if (outputs(left) == Outputs::one) {
+  // Where a path may be followed, the right side has to begin at the input's path, to which only a fork goes back.
+  if (outputs(left) == Outputs::one && level_ == 0 && path_depth_ == 0) {
     expression(left);
     const int found = emit(Opcode::jump_if_true);
     emit(Opcode::load, input);

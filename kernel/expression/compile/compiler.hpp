@@ -141,7 +141,7 @@ class Compiler {
   const Binding* root_scope_ = nullptr;
   int function_ = 0;
   int level_ = 0;
-  int prelude_depth_ = 0;
+  int path_depth_ = 0;  // path expressions of this function around what is being compiled
 };
 
 }  // namespace trv::expression

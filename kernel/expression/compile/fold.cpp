@@ -128,11 +128,11 @@ void Compiler::foreach (const Node& node) {
   apart(*node.children[1]);
   emit(Opcode::store_move, state);
   emit(leaves_no_fork(*node.children[1]) ? Opcode::move : Opcode::load, input);
-  // The source may be part of a path, so that the extraction can answer with it.
+  // The source may be part of a path, so that the extraction can answer with it; so may the update.
   expression(*node.children[0]);
   destructure(node.patterns, node);
   emit(Opcode::move, state);
-  apart(*node.children[2]);
+  expression(*node.children[2]);
   emit(Opcode::store, state);
   if (node.children[3] != nullptr) expression(*node.children[3]);
   scope_ = before;

@@ -127,15 +127,17 @@ bool Machine::run() {
       case Opcode::set_entry: set_entry(instruction); break;
       case Opcode::append_text: append_text(instruction); break;
       case Opcode::range: alive = begin_range(instruction); break;
-      case Opcode::count_down:
-        if (!count_down(slot(instruction.a))) cut(frame_, instruction.b);
+      case Opcode::count_down: {
+        json::Value& left = slot(instruction.a);
+        count_down(left);
+        if (left.is_number() && !(left.as_double() > 0)) cut(frame_, instruction.b);
         break;
+      }
       case Opcode::skip_while: {
         json::Value& left = slot(instruction.a);
-        if (json::Value::compare(left, json::Value(0)) > 0) {
-          count_down(left);
-          alive = backtrack();
-        }
+        if (left.is_number() && left.as_double() < 1) break;
+        count_down(left);
+        if (left.is_number()) alive = backtrack();
         break;
       }
       case Opcode::check_count: {
@@ -198,20 +200,22 @@ void Machine::append_text(const Instruction& instruction) {
 
 void Machine::check_count(const Instruction& instruction, bool& nothing) {
   const json::Value& count = slot(instruction.a);
-  const int order = count.is_number() ? json::Value::compare(count, json::Value(0)) : 1;
-  if (!count.is_number()) {
-    allowance_.raise(json::Value("Invalid arguments: the count must be a number"));
-  } else if (order < 0) {
+  // What is greater than every number fails with the first output that is counted.
+  const int order = json::Value::compare(count, json::Value(0));
+  if (order < 0) {
     allowance_.raise(code_.constants[static_cast<std::size_t>(instruction.b)]);
   } else {
     nothing = order == 0 && instruction.flag != 0;
   }
 }
 
-// Whether something is left after taking one away.
-bool Machine::count_down(json::Value& count) {
-  count = json::Value(count.as_double() - 1);
-  return json::Value::compare(count, json::Value(0)) > 0;
+// Takes one away; an error where the count is not a number.
+void Machine::count_down(json::Value& count) {
+  if (count.is_number()) {
+    count = json::Value(count.as_double() - 1);
+  } else {
+    (void)apply(Operator::subtract, count, json::Value(1), allowance_);
+  }
 }
 
 void Machine::call_native(const Instruction& instruction) {

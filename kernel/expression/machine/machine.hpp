@@ -79,7 +79,7 @@ class Machine {
   void set_entry(const Instruction& instruction);
   void append_text(const Instruction& instruction);
   void check_count(const Instruction& instruction, bool& nothing);
-  bool count_down(json::Value& count);
+  void count_down(json::Value& count);
   void cut(std::uint32_t frame, std::int32_t slot_index);
 
   const Code& code_;

@@ -205,6 +205,8 @@ Lexer::StringEnd Lexer::read_string_part(std::string& out) {
         unit = 0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00);
       } else {
         position_ = before;
+        out = "a high surrogate without its low surrogate after it";
+        return StringEnd::invalid;
       }
     }
     base::append_code_point(out, unit);
