@@ -42,7 +42,7 @@ Compiler::Done Compiler::compile_enum(Node& node, const json::Value& value) {
   constexpr std::size_t row_max = 16;
   if (value.size() <= row_max) return {};
   for (const json::Value& one : value.items()) rule.sorted.push_back(&one);
-  json::Effort effort{.steps = 4'000'000, .depth_max = 1'000};
+  json::Effort effort{.steps = 2'000'000, .depth_max = 1'000};
   std::ranges::sort(rule.sorted, [&](const json::Value* a, const json::Value* b) {
     return json::compare_within(*a, *b, effort) < 0;
   });

@@ -55,16 +55,20 @@ bool Evaluation::any_of_holds(const Node& node, const json::Value& instance, con
   const std::vector<const Node*>& branches = node.combination->any_of;
   const bool reports = goes_on();
   auto* const problems = problems_;
-  std::vector<std::vector<Problem>> found(reports ? branches.size() : 0);
+  const std::string here = reports ? to_pointer(path) : std::string();
+  Nearest nearest;
   bool matches = false;
   for (std::size_t i = 0; i < branches.size(); ++i) {
-    problems_ = reports ? &found[i] : nullptr;
-    matches = holds(*branches[i], instance, path, evaluated) || matches;
+    std::vector<Problem> found;
+    problems_ = reports ? &found : nullptr;
+    const bool holds_here = holds(*branches[i], instance, path, evaluated);
     problems_ = problems;
     if (stop_ != Stop::none) return false;
+    matches = holds_here || matches;
     if (matches && evaluated == nullptr) return true;
+    if (reports && !matches) consider(nearest, i, *branches[i], here, std::move(found));
   }
-  if (!matches && reports) add_branch_problems(node, "anyOf", instance, path, std::move(found), branches);
+  if (!matches && reports) add_branch_problems(node, "anyOf", instance, path, std::move(nearest), branches);
   return matches;
 }
 
@@ -72,73 +76,81 @@ bool Evaluation::one_of_holds(const Node& node, const json::Value& instance, con
   const std::vector<const Node*>& branches = node.combination->one_of;
   const bool reports = goes_on();
   auto* const problems = problems_;
-  std::vector<std::vector<Problem>> found(reports ? branches.size() : 0);
-  std::vector<std::size_t> matching;
+  const std::string here = reports ? to_pointer(path) : std::string();
+  Nearest nearest;
+  const Node* matching = nullptr;
   for (std::size_t i = 0; i < branches.size(); ++i) {
-    problems_ = reports ? &found[i] : nullptr;
+    std::vector<Problem> found;
+    problems_ = reports ? &found : nullptr;
     const bool matches = holds(*branches[i], instance, path, evaluated);
     problems_ = problems;
     if (stop_ != Stop::none) return false;
-    if (matches) matching.push_back(i);
-    if (matching.size() == 2) {
+    if (matches && matching != nullptr) {
       return fail(node, "oneOf", path, [&] {
         return fmt::format("{} is as {} and {} describe; exactly one of the {} must", shown(instance),
-                           location_of(*branches[matching[0]]), location_of(*branches[matching[1]]), branches.size());
+                           location_of(*matching), location_of(*branches[i]), branches.size());
       });
     }
+    if (matches) matching = branches[i];
+    if (reports && matching == nullptr) consider(nearest, i, *branches[i], here, std::move(found));
   }
-  if (matching.empty() && reports) add_branch_problems(node, "oneOf", instance, path, std::move(found), branches);
-  return matching.size() == 1;
+  if (matching == nullptr && reports) {
+    add_branch_problems(node, "oneOf", instance, path, std::move(nearest), branches);
+  }
+  return matching != nullptr;
 }
 
-/// Reports that no branch matches, and what is wrong with the branch that was probably meant: the one that takes the
-/// value's type, agrees in the words that tell branches apart, and has the fewest problems.
+namespace {
+
+/// Farther than any number of other problems.
+constexpr std::size_t other_kind = 1'000;
+
+}  // namespace
+
+/// The branch that was probably meant takes the value's type, agrees in the words that tell branches apart, and has the
+/// fewest problems. `here` is where the value is.
+void Evaluation::consider(Nearest& nearest, std::size_t branch, const Node& node, const std::string& here,
+                          std::vector<Problem> problems) {
+  std::size_t distance = 0;
+  bool wrong_type = false;
+  for (const Problem& problem : problems) {
+    const bool decides = problem.schema_path.ends_with("/const") || problem.schema_path.ends_with("/enum");
+    wrong_type = wrong_type || (problem.instance_path == here && problem.schema_path.ends_with("/type"));
+    distance += decides ? 10 : 1;
+  }
+  if (wrong_type) {
+    distance += other_kind;
+    const Node* at = &node;
+    constexpr int hops_max = 10;
+    for (int hops = 0; at->types == 0 && at->ref != nullptr && hops < hops_max; ++hops) at = at->ref;
+    nearest.types |= at->types;
+  }
+  if (problems.empty() || distance >= nearest.distance) return;
+  nearest.distance = distance;
+  nearest.branch = branch;
+  nearest.problems = std::move(problems);
+}
+
+/// Reports that no branch matches, and what is wrong with the nearest.
 void Evaluation::add_branch_problems(const Node& node, std::string_view keyword, const json::Value& instance,
-                                     const Path& path, std::vector<std::vector<Problem>> branches,
-                                     const std::vector<const Node*>& nodes) {
-  TRV_EXPECTS(branches.size() == nodes.size());
-  constexpr std::size_t none = 1'000'000;
-  constexpr std::size_t other_kind = 1'000;
-  const std::string here = to_pointer(path);
-  std::size_t nearest = branches.size();
-  std::size_t nearest_distance = none;
-  TypeSet types = 0;
-  for (std::size_t i = 0; i < branches.size(); ++i) {
-    std::size_t distance = branches[i].empty() ? none : 0;
-    bool wrong_type = false;
-    for (const Problem& problem : branches[i]) {
-      const bool at_top = problem.instance_path == here;
-      const bool decides = problem.schema_path.ends_with("/const") || problem.schema_path.ends_with("/enum");
-      wrong_type = wrong_type || (at_top && problem.schema_path.ends_with("/type"));
-      distance += decides ? 10 : 1;
-    }
-    if (wrong_type) {
-      distance += other_kind;
-      const Node* at = nodes[i];
-      for (int hops = 0; at->types == 0 && at->ref != nullptr && hops < 10; ++hops) at = at->ref;
-      types |= at->types;
-    }
-    if (distance >= nearest_distance) continue;
-    nearest_distance = distance;
-    nearest = i;
-  }
-  if (nearest_distance >= other_kind && types != 0) {
-    add_problem(node, keyword, path,
-                fmt::format("{} is {}, expected is {}", shown(instance), kind_words(instance), type_words(types)));
-    return;
-  }
-  if (nearest == branches.size()) {
+                                     const Path& path, Nearest nearest, const std::vector<const Node*>& branches) {
+  if (nearest.distance >= other_kind && nearest.types != 0) {
     add_problem(
         node, keyword, path,
-        fmt::format("{} is as none of {} describes", shown(instance), counted(nodes.size(), "schema", "schemas")));
+        fmt::format("{} is {}, expected is {}", shown(instance), kind_words(instance), type_words(nearest.types)));
     return;
   }
-  if (nodes.size() > 1) {
-    add_problem(node, keyword, path,
-                fmt::format("{} is as none of {} describes; the nearest is {}, and:", shown(instance),
-                            counted(nodes.size(), "schema", "schemas"), location_of(*nodes[nearest])));
+  const std::string count = counted(branches.size(), "schema", "schemas");
+  if (nearest.problems.empty()) {
+    add_problem(node, keyword, path, fmt::format("{} is as none of {} describes", shown(instance), count));
+    return;
   }
-  for (Problem& problem : branches[nearest]) {
+  if (branches.size() > 1) {
+    add_problem(node, keyword, path,
+                fmt::format("{} is as none of {} describes; the nearest is {}, and:", shown(instance), count,
+                            location_of(*branches[nearest.branch])));
+  }
+  for (Problem& problem : nearest.problems) {
     if (problems_->size() >= limits_.problems_max) return;
     problems_->push_back(std::move(problem));
   }

@@ -12,24 +12,35 @@ namespace {
 constexpr std::size_t candidates_max = 200;
 
 /// Names that a schema and those beside it know.
-void add_known_names(const Node& node, std::vector<std::string_view>& names, int depth) {
-  constexpr int depth_max = 6;
-  if (depth > depth_max) return;
+void add_known_names(const Node& node, std::vector<std::string_view>& names, int& visits_left) {
+  if (visits_left == 0 || names.size() >= candidates_max) return;
+  --visits_left;
   if (node.object) {
     for (const Property& property : node.object->properties) {
       if (names.size() < candidates_max) names.push_back(property.name);
     }
   }
-  if (node.ref != nullptr) add_known_names(*node.ref, names, depth + 1);
+  if (node.ref != nullptr) add_known_names(*node.ref, names, visits_left);
   if (!node.combination) return;
   for (const auto* list : {&node.combination->all_of, &node.combination->any_of, &node.combination->one_of}) {
     for (const Node* one : *list) {
-      if (names.size() < candidates_max) add_known_names(*one, names, depth + 1);
+      if (visits_left > 0) add_known_names(*one, names, visits_left);
     }
   }
 }
 
 }  // namespace
+
+std::string Evaluation::unknown_property(const Node& node, const json::Value& name) {
+  std::vector<std::string_view> names;
+  const std::string near = suggestion(name.as_string(), [&] {
+    int visits_left = 100;
+    add_known_names(node, names, visits_left);
+    return names;
+  });
+  return fmt::format("the property {} is not known here{}", quoted(name),
+                     near.empty() && !names.empty() ? "; known are " + name_list(names, "and") : near);
+}
 
 bool Evaluation::array_holds(const Node& node, const json::Value& instance, const Path& path, Evaluated* evaluated) {
   const ArrayRules& rules = *node.array;
@@ -176,13 +187,7 @@ bool Evaluation::entry_holds(const Node& node, const json::Entry& entry, std::si
   if (!known && rules.additional != nullptr && (valid || goes_on())) {
     known = true;
     if (rules.additional->truth == Truth::never) {
-      return fail(node, "additionalProperties", below, [&] {
-        std::vector<std::string_view> names;
-        add_known_names(node, names, 0);
-        const std::string near = meant(name, names);
-        return fmt::format("the property {} is not known here{}", quoted(entry.key),
-                           near.empty() && !names.empty() ? "; known are " + name_list(names, "and") : near);
-      });
+      return fail(node, "additionalProperties", below, [&] { return unknown_property(node, entry.key); });
     }
     valid = holds(*rules.additional, entry.value, below, nullptr) && valid;
   }
@@ -197,14 +202,15 @@ bool Evaluation::names_are_there(const Node& node, const json::Value& instance, 
   for (const std::string_view name : rules.required) {
     if (instance.find(name) != nullptr) continue;
     valid = fail(node, "required", path, [&] {
-      // A name that the schema knows was meant as it is.
-      std::vector<std::string_view> others;
-      for (const json::Entry& entry : instance.entries()) {
-        if (others.size() >= candidates_max) break;
-        const auto known = std::ranges::lower_bound(rules.properties, entry.name(), {}, &Property::name);
-        if (known == rules.properties.end() || known->name != entry.name()) others.push_back(entry.name());
-      }
-      std::string near = meant(name, others);
+      std::string near = suggestion(name, [&] {
+        // A name that the schema knows was meant as it is.
+        std::vector<std::string_view> others;
+        for (const json::Entry& entry : instance.entries().first(std::min(instance.size(), candidates_max))) {
+          const auto known = std::ranges::lower_bound(rules.properties, entry.name(), {}, &Property::name);
+          if (known == rules.properties.end() || known->name != entry.name()) others.push_back(entry.name());
+        }
+        return others;
+      });
       if (!near.empty()) near = fmt::format("; was it meant by {}", near.substr(near.find('"')));
       return fmt::format("the property {} is missing{}", quoted(json::Value(name)), near);
     });
@@ -259,13 +265,7 @@ bool Evaluation::unevaluated_hold(const Node& node, const json::Value& instance,
       valid = holds(*rest, entry.value, below, nullptr) && valid;
       continue;
     }
-    valid = fail(node, "unevaluatedProperties", below, [&] {
-      std::vector<std::string_view> names;
-      add_known_names(node, names, 0);
-      std::string near = meant(entry.name(), names);
-      return fmt::format("the property {} is not known here{}", quoted(entry.key),
-                         near.empty() && !names.empty() ? "; known are " + name_list(names, "and") : near);
-    });
+    valid = fail(node, "unevaluatedProperties", below, [&] { return unknown_property(node, entry.key); });
   }
   evaluated.mark_all();
   return valid;

@@ -71,6 +71,10 @@ void Evaluation::add_problem(const Node& node, std::string_view keyword, const P
   std::string schema_path = location_of(node);
   if (!keyword.empty()) schema_path.append("/").append(keyword);
   problems_->push_back({to_pointer(path), std::move(schema_path), std::move(sentence)});
+  constexpr std::uint64_t problem_steps = 100;
+  constexpr std::uint64_t bytes_per_step = 16;
+  const Problem& made = problems_->back();
+  (void)spend(node, problem_steps + (made.instance_path.size() + made.schema_path.size()) / bytes_per_step);
 }
 
 bool Evaluation::would_hold(const Node& node, const json::Value& instance, const Path& path, Evaluated* evaluated) {
@@ -122,7 +126,7 @@ bool Evaluation::rules_hold(const Node& node, const json::Value& instance, const
   // What a failed rule would have marked is not known, so nothing can be said of the rest.
   if (valid && tracks && has_unevaluated) valid = unevaluated_hold(node, instance, path, own);
   if (valid && evaluated != nullptr && tracks) {
-    if (!spend(node, own.size() / 32)) return false;
+    if (!spend(node, own.size() / 8)) return false;
     evaluated->add(own);
   }
   return valid;
@@ -173,16 +177,22 @@ bool Evaluation::enum_holds(const Node& node, const json::Value& instance, const
     constexpr std::size_t shown_max = 8;
     constexpr std::size_t candidates_max = 200;
     std::string list;
-    std::vector<std::string_view> candidates;
-    for (std::size_t i = 0; i < rule.values->size() && i < candidates_max; ++i) {
-      const json::Value& value = rule.values->at(i);
-      if (i < shown_max) list += fmt::format("{}{}", i == 0 ? "" : ", ", quoted(value));
-      if (value.is_string()) candidates.push_back(value.as_string());
+    for (std::size_t i = 0; i < std::min(rule.values->size(), shown_max); ++i) {
+      list += fmt::format("{}{}", i == 0 ? "" : ", ", quoted(rule.values->at(i)));
     }
     if (rule.values->size() > shown_max) list += fmt::format(" and {} more", rule.values->size() - shown_max);
+    std::string near;
+    if (instance.is_string() && limits_.shows_values) {
+      near = suggestion(instance.as_string(), [&] {
+        std::vector<std::string_view> candidates;
+        for (const json::Value& value : rule.values->items().first(std::min(rule.values->size(), candidates_max))) {
+          if (value.is_string()) candidates.push_back(value.as_string());
+        }
+        return candidates;
+      });
+    }
     return fmt::format("{} is none of the values allowed: {}{}", shown(instance),
-                       list.empty() ? "there are none" : list,
-                       instance.is_string() && limits_.shows_values ? meant(instance.as_string(), candidates) : "");
+                       list.empty() ? "there are none" : list, near);
   });
 }
 
@@ -239,7 +249,7 @@ bool Evaluation::string_holds(const Node& node, const json::Value& instance, con
     }
   }
   if (rules.format && (valid || goes_on())) {
-    if (!spend(node, 4 + text.size() / 8)) return false;
+    if (!spend(node, 4 + text.size() * (*rules.format == Format::regex ? 4 : 1))) return false;
     if (!has_format(text, *rules.format)) {
       valid = fail(node, "format", path,
                    [&] { return fmt::format("{} is not {}", shown(instance), description(*rules.format)); });
@@ -294,7 +304,10 @@ base::Result<std::vector<Problem>> Schema::validate(const json::Value& instance,
   given += limits.steps_max;
   Evaluation thorough(limits, steps, &problems);
   (void)thorough.run(*compiled_->root, instance);
-  if (problems.empty()) return stopped(thorough);
+  if (problems.empty()) {
+    TRV_ASSERT(thorough.stop() != Stop::none);
+    problems.push_back({"", "#", "it does not match the schema; to say why takes too many steps"});
+  }
   return problems;
 }
 

@@ -102,8 +102,26 @@ class Evaluation {
     return false;
   }
   void add_problem(const Node& node, std::string_view keyword, const Path& path, std::string sentence);
+  /// Of several alternatives that do not match, the one that was probably meant.
+  struct Nearest {
+    std::size_t branch = 0;
+    std::size_t distance = ~std::size_t{0};  ///< this: none was looked at
+    std::vector<Problem> problems;
+    TypeSet types = 0;  ///< of those that fail by their type
+  };
+  static void consider(Nearest& nearest, std::size_t branch, const Node& node, const std::string& here,
+                       std::vector<Problem> problems);
   void add_branch_problems(const Node& node, std::string_view keyword, const json::Value& instance, const Path& path,
-                           std::vector<std::vector<Problem>> branches, const std::vector<const Node*>& nodes);
+                           Nearest nearest, const std::vector<const Node*>& branches);
+  /// "the property … is not known here", with the name that was probably meant.
+  [[nodiscard]] std::string unknown_property(const Node& node, const json::Value& name);
+  /// As meant(), and nothing once some have been made: each costs as much as thousands of steps.
+  template <typename Candidates>
+  [[nodiscard]] std::string suggestion(std::string_view word, Candidates candidates) {
+    if (suggestions_left_ == 0) return {};
+    --suggestions_left_;
+    return meant(word, candidates());
+  }
 
   const ValidateLimits& limits_;
   std::uint64_t& steps_;
@@ -111,6 +129,7 @@ class Evaluation {
   Stop stop_ = Stop::none;
   std::string stopped_at_;
   std::size_t depth_ = 0;
+  int suggestions_left_ = 20;
   std::vector<const Resource*> scope_;  ///< resources on the way here, outermost first
   PatternMatcher matcher_;
 };

@@ -18,6 +18,10 @@ std::string_view without_empty_fragment(std::string_view uri) {
   return uri.ends_with('#') ? uri.substr(0, uri.size() - 1) : uri;
 }
 
+Refusal too_many(std::size_t schemas_max) {
+  return {base::ErrorCode::too_large, "", "", fmt::format("there are more than {} schemas", schemas_max)};
+}
+
 /// What a meta-schema says of the parts of the language that it uses.
 std::expected<Vocabularies, Refusal> read_vocabularies(const json::Value& declared, std::string_view meta_schema) {
   Vocabularies vocabularies{.applicator = false, .unevaluated = false, .validation = false, .format_assertion = false};
@@ -148,8 +152,7 @@ std::expected<void, Refusal> Index::walk(const json::Value& root, Resource& reso
     waiting.pop_back();
     if (places_.contains(place.value)) continue;
     if (places_.size() + waiting.size() >= options_.schemas_max) {
-      return refuse_at(place, {base::ErrorCode::too_large, "", "",
-                               fmt::format("there are more than {} schemas", options_.schemas_max)});
+      return refuse_at(place, too_many(options_.schemas_max));
     }
     if (auto identified = identify(place); !identified) return refuse_at(place, identified.error());
     places_.emplace(place.value, place.resource);
@@ -163,6 +166,9 @@ std::expected<void, Refusal> Index::walk(const json::Value& root, Resource& reso
       entries_left_ -= cost;
       const KeywordRow* row = find_keyword(entry.name(), rules);
       if (row == nullptr) continue;
+      if (entry.value.size() > options_.schemas_max && row->shape >= Shape::schema) {
+        return refuse_at(place, too_many(options_.schemas_max));
+      }
       if (auto wrong = check_shape(*row, entry.value, rules.dialect)) {
         return refuse_at(place, {base::ErrorCode::invalid, std::move(wrong->pointer), "", std::move(wrong->sentence)});
       }

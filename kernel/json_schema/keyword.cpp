@@ -315,15 +315,20 @@ std::optional<Misuse> check_schema(const json::Value& value, Dialect dialect, st
   const Rules rules{.dialect = dialect, .vocabularies = {}};
   struct Place {
     const json::Value* value;
-    std::string pointer;
+    std::size_t trail;
   };
-  std::vector<Place> waiting{{&value, ""}};
+  struct Step {
+    std::size_t parent;
+    std::string text;
+  };
+  std::vector<Step> trail{{0, ""}};
+  std::vector<Place> waiting{{&value, 0}};
   while (!waiting.empty()) {
-    const Place place = std::move(waiting.back());
+    const Place place = waiting.back();
     waiting.pop_back();
     if (!place.value->is_object()) continue;
     for (const json::Entry& entry : place.value->entries()) {
-      const std::uint64_t cost = 1 + entry.value.size() + place.pointer.size() / 64;
+      const std::uint64_t cost = 1 + 2 * entry.value.size();
       if (cost > steps) {
         steps = 0;
         return std::nullopt;
@@ -332,11 +337,12 @@ std::optional<Misuse> check_schema(const json::Value& value, Dialect dialect, st
       const KeywordRow* row = find_keyword(entry.name(), rules);
       if (row == nullptr) continue;
       if (auto wrong = check_shape(*row, entry.value, dialect)) {
-        wrong->pointer.insert(0, place.pointer);
+        for (std::size_t at = place.trail; at != 0; at = trail[at].parent) wrong->pointer.insert(0, trail[at].text);
         return wrong;
       }
       for (Subschema& within : subschemas(*row, entry.value)) {
-        waiting.push_back({within.place, place.pointer + within.step});
+        trail.push_back({place.trail, std::move(within.step)});
+        waiting.push_back({within.place, trail.size() - 1});
       }
     }
   }

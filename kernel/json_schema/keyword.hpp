@@ -81,8 +81,8 @@ enum class Shape : std::uint8_t {
   names,      ///< texts, each once
   truths,     ///< an object of booleans
   names_map,  ///< an object of names
-  schema,
-  schemas,  ///< an array of at least one
+  schema,     ///< from here on, what holds schemas
+  schemas,    ///< an array of at least one
   schema_or_schemas,
   schema_map,
   dependencies,  ///< an object of schemas and names

@@ -10,16 +10,45 @@
 
 namespace trv::json_schema {
 
-std::string quoted(const json::Value& value) {
-  constexpr std::size_t bytes_max = 60;
-  // A long text would be written out whole before it is cut.
-  if (value.is_string() && value.as_string().size() > bytes_max) {
-    return fmt::format("{}…", quoted(json::Value(base::utf8_prefix(value.as_string(), bytes_max - 20))));
+namespace {
+
+constexpr std::size_t quoted_bytes_max = 60;
+
+/// Goes no further into a value than it takes to be over the limit.
+void append_beginning(std::string& out, const json::Value& value, int depth) {
+  constexpr int depth_max = 10;
+  if (value.is_string()) {
+    json::append_string(out, base::utf8_prefix(value.as_string(), quoted_bytes_max));
+  } else if ((value.is_array() || value.is_object()) && depth >= depth_max) {
+    out += "…";
+  } else if (value.is_array()) {
+    out += '[';
+    for (std::size_t i = 0; i < value.size() && out.size() <= quoted_bytes_max; ++i) {
+      if (i > 0) out += ',';
+      append_beginning(out, value.at(i), depth + 1);
+    }
+    out += ']';
+  } else if (value.is_object()) {
+    out += '{';
+    for (std::size_t i = 0; i < value.size() && out.size() <= quoted_bytes_max; ++i) {
+      if (i > 0) out += ',';
+      append_beginning(out, value.entries()[i].key, depth + 1);
+      out += ':';
+      append_beginning(out, value.entries()[i].value, depth + 1);
+    }
+    out += '}';
+  } else {
+    out += json::serialize(value);
   }
+}
+
+}  // namespace
+
+std::string quoted(const json::Value& value) {
   std::string text;
-  const bool whole = json::append(text, value, {.bytes_max = bytes_max, .depth_max = 20});
-  if (whole && text.size() <= bytes_max) return text;
-  return fmt::format("{}…", base::utf8_prefix(text, bytes_max));
+  append_beginning(text, value, 0);
+  const bool cut = text.size() > quoted_bytes_max || (value.is_string() && value.as_string().size() > quoted_bytes_max);
+  return cut ? fmt::format("{}…", base::utf8_prefix(text, quoted_bytes_max)) : text;
 }
 
 std::string counted(std::size_t count, std::string_view singular, std::string_view plural) {

@@ -14,6 +14,7 @@ SplitReference split_reference(std::string_view reference) noexcept {
 }
 
 std::optional<std::string> resolve(std::string_view base, std::string_view reference) {
+  if (base.size() + reference.size() > uri_bytes_max) return std::nullopt;
   const auto base_url = boost::urls::parse_uri({base.data(), base.size()});
   const auto reference_url = boost::urls::parse_uri_reference({reference.data(), reference.size()});
   if (!base_url || !reference_url) return std::nullopt;

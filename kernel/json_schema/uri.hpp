@@ -11,6 +11,9 @@ namespace trv::json_schema {
 /// What relative references of a schema without URI are relative to.
 inline constexpr std::string_view nameless_base = "schema:///";
 
+/// Longer ones are not resolved.
+inline constexpr std::size_t uri_bytes_max = 4'096;
+
 struct SplitReference {
   std::string_view uri;       ///< before the '#'
   std::string_view fragment;  ///< behind it, still percent-encoded
