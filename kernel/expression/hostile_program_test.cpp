@@ -115,6 +115,15 @@ TEST(HostileProgram, that_asks_for_too_much_at_once_is_refused) {
   }
 }
 
+TEST(HostileProgram, that_calls_what_is_behind_a_builtin_is_refused) {
+  // The first was an abort.
+  for (const std::string_view text : {"1 | _sub([]; [])", "1 | _splice([]; [])", "[1, 2] | _sort_by([])",
+                                      "_match(1; 2)", "_capture", "map(_group_by([]))", "sort_by(_min_by(.))"}) {
+    EXPECT_FALSE(compile(text)) << text;
+  }
+  EXPECT_TRUE(run("\"abab\" | sort_by(.)?, sub(\"a\"; [1] | sort_by(.) | \"x\")"));
+}
+
 TEST(HostileProgram, a_pattern_key_of_several_outputs_keeps_what_is_being_built) {
   // Each was an abort: what was built was given away with the first output.
   for (const std::string_view text :

@@ -46,6 +46,23 @@ class Grant {
   bool by_shared_ = false;
 };
 
+// jq's message, and what it leaves out: which function, and the values that it got, shortened.
+std::string with_culprit(std::string message, const Allowance::Culprit& culprit) {
+  std::string_view function = culprit.function;
+  if (function == "_strindices") function = "indices";
+  if (function.starts_with('_')) function.remove_prefix(1);
+  if (!function.empty() && !message.starts_with(function)) message = fmt::format("{}: {}", function, message);
+  std::string_view before = "; ";
+  for (std::size_t i = 0; i < culprit.values.size(); ++i) {
+    const std::string shown = describe(culprit.values[i]);
+    if (message.find(shown) != std::string::npos) continue;
+    const std::string_view what = i > 0 ? "an argument" : function.empty() ? "the value" : "the input";
+    message += fmt::format("{}{} was {}", before, what, shown);
+    before = ", ";
+  }
+  return message;
+}
+
 base::Error stop_error(Allowance& allowance, const Grant& grant) {
   using base::ErrorCode;
   const Budget& budget = grant.budget();
@@ -64,7 +81,9 @@ base::Error stop_error(Allowance& allowance, const Grant& grant) {
     case Allowance::Stop::none: break;
   }
   const json::Value error = allowance.take_error();
-  if (error.is_string()) return {ErrorCode::invalid, std::string(error.as_string())};
+  if (error.is_string()) {
+    return {ErrorCode::invalid, with_culprit(std::string(error.as_string()), allowance.culprit())};
+  }
   constexpr std::size_t shown_bytes_max = 10'000;
   std::string text;
   if (!json::append(text, error, {.bytes_max = shown_bytes_max}))

@@ -109,10 +109,23 @@ TEST(Program, evaluate_first_stops_after_the_first_output) {
 }
 
 TEST(Program, errors_have_the_wording_of_jq) {
-  EXPECT_EQ(run(".a", "1"), R"(error: Cannot index number with string ("a"))");
+  EXPECT_EQ(run("try .a catch .", "1"), R"jq("Cannot index number with string (\"a\")")jq");
   EXPECT_EQ(run("error({a: 1})"), R"(error: {"a":1} (not a string))");
   EXPECT_EQ(run("{} + 1"), "error: object ({}) and number (1) cannot be added");
   EXPECT_EQ(run("[.[]?]", "1"), "[]");
+}
+
+TEST(Program, an_error_that_nothing_catches_names_the_function_and_shows_the_values) {
+  EXPECT_EQ(run(".a", "[1,2]"), R"jq(error: Cannot index array with string ("a"); the value was array ([1,2]))jq");
+  EXPECT_EQ(run("ascii_downcase", "null"), "error: ascii_downcase input must be a string; the input was null (null)");
+  EXPECT_EQ(run("floor", R"("a")"), R"jq(error: floor: string ("a") number required)jq");
+  EXPECT_EQ(
+      run("startswith(1)", R"("a")"),
+      R"jq(error: startswith() requires string inputs; the input was string ("a"), an argument was number (1))jq");
+  EXPECT_EQ(run("mktime", R"("a")"), R"jq(error: mktime requires array inputs; the input was string ("a"))jq");
+  EXPECT_LT(run("mktime", "\"" + std::string(1000, 'x') + "\"").size(), 120U);
+  EXPECT_EQ(run("try mktime catch error(\"mine\")", "1"), "error: mine");
+  EXPECT_EQ(run("(try mktime catch 1) + {}", "1"), "error: number (1) and object ({}) cannot be added");
 }
 
 TEST(Program, regular_expressions_match_capture_and_replace) {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernel/expression/syntax/syntax.hpp"
 #include "kernel/json/memory_meter.hpp"
@@ -42,7 +43,20 @@ class Allowance {
   void raise(json::Value error) {
     error_ = std::move(error);
     stop_ = Stop::raised;
+    culprit_.function = {};
+    culprit_.values.clear();
   }
+  /// What the error that was just raised came from, for its reader; `catch` does not see that.
+  struct Culprit {
+    std::string_view function;        ///< static; empty for a step into a value
+    std::vector<json::Value> values;  ///< the input, then the arguments; empty where the error says all
+  };
+  void blame(std::string_view function, std::span<const json::Value> values) {
+    TRV_EXPECTS(stop_ == Stop::raised);
+    culprit_.function = function;
+    culprit_.values.assign(values.begin(), values.end());
+  }
+  [[nodiscard]] const Culprit& culprit() const noexcept { return culprit_; }
   /// Ends the evaluation for good: a budget is used up.
   void stop(Stop why) noexcept {
     TRV_EXPECTS(why != Stop::none && why != Stop::raised);
@@ -52,6 +66,7 @@ class Allowance {
   void clear() noexcept {
     TRV_EXPECTS(stop_ == Stop::raised);
     stop_ = Stop::none;
+    culprit_.values.clear();  // a value that is held here is copied where it changes
   }
   [[nodiscard]] Stop stopped() const noexcept { return stop_; }
   [[nodiscard]] json::Value take_error() noexcept { return std::move(error_); }
@@ -63,6 +78,7 @@ class Allowance {
   json::MemoryMeter meter_;
   Stop stop_ = Stop::none;
   json::Value error_;
+  Culprit culprit_;
 };
 
 /// One call of a builtin.

@@ -109,7 +109,7 @@ constexpr auto definitions = std::to_array<Definition>({
     {"splits", 2, "def splits($re; flags): split($re; flags) | .[]; ."},
     {"sub", 3,
      "def sub($re; str; $flags): . as $text | _match($re; $flags) as $matches | [$matches[] | _capture | [str]] as "
-     "$choices | $text | _splice($matches; $choices) | .[]; ."},
+     "$choices | $text | _sub($matches; $choices) | .[]; ."},
     {"sub", 2, "def sub($re; str): sub($re; str; \"\"); ."},
     {"gsub", 3, "def gsub($re; str; $flags): sub($re; str; $flags + \"g\"); ."},
     {"gsub", 2, "def gsub($re; str): sub($re; str; \"g\"); ."},

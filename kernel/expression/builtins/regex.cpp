@@ -279,7 +279,7 @@ json::Value splice(NativeCall& call) {
 constexpr auto natives = std::to_array<Native>({
     {"_match", 2, match},
     {"_test", 2, test},
-    {"_splice", 2, splice},
+    {"_sub", 2, splice},
 });
 
 }  // namespace

@@ -92,7 +92,9 @@ constexpr std::size_t format_name_bytes_max = 100;
 
 template <char from, char to, int offset>
 json::Value map_ascii(NativeCall& call) {
-  if (!call.input().is_string()) return call.fail("explode input must be a string");
+  if (!call.input().is_string()) {
+    return call.fail(from == 'A' ? "ascii_downcase input must be a string" : "ascii_upcase input must be a string");
+  }
   std::string text(call.input().as_string());
   if (!call.room(2 * text.size()) || !call.charge(text.size() / 32)) return {};
   for (char& c : text) {
@@ -103,7 +105,7 @@ json::Value map_ascii(NativeCall& call) {
 
 json::Value explode(NativeCall& call) {
   if (!call.input().is_string()) {
-    return call.fail(fmt::format("{} cannot be exploded", describe(call.input())));
+    return call.fail("explode input must be a string");
   }
   const std::string_view text = call.input().as_string();
   if (!call.room(text.size() * sizeof(json::Value)) || !call.charge(text.size() / 8)) return {};

@@ -437,13 +437,13 @@ json::Value strptime(NativeCall& call) {
 
 json::Value mktime(NativeCall& call) {
   Moment moment;
-  if (!call.input().is_array()) return call.fail("mktime requires array of 6 numbers");
+  if (!call.input().is_array()) return call.fail("mktime requires array inputs");
   if (!read_broken_down(call, "mktime", moment)) return {};
   return json::Value(to_seconds(moment));
 }
 
 json::Value gmtime(NativeCall& call) {
-  if (!call.input().is_number()) return call.fail("gmtime() requires a number");
+  if (!call.input().is_number()) return call.fail("gmtime() requires numeric inputs");
   Moment moment;
   if (!read_moment(call, "gmtime", moment)) return {};
   return to_broken_down(moment);

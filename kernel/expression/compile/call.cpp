@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "kernel/expression/builtins/prelude.hpp"
 #include "kernel/expression/compile/compiler.hpp"
@@ -15,8 +16,11 @@ void Compiler::call(const Node& node) {
   const int arity = static_cast<int>(node.children.size());
   if (const Binding* binding = find_function(node.text, arity)) return call_binding(node, *binding);
   if (special_form(node)) return;
-  if (const Native* native = find_native(node.text, arity)) return call_native(node, *native);
-  if (call_prelude(node)) return;
+  // Those that the prelude uses take what it gives them for granted. jq shows one.
+  const bool hidden = node.text.starts_with('_') && node.text != "_strindices" && !in_prelude_;
+  const Native* native = hidden ? nullptr : find_native(node.text, arity);
+  if (native != nullptr) return call_native(node, *native);
+  if (!hidden && call_prelude(node)) return;
   if (is_left_out(node.text)) {
     fail(node, fmt::format("function {}/{} is not available here", node.text, arity));
   } else {
@@ -137,12 +141,14 @@ bool Compiler::call_prelude(const Node& node) {
     scope_ = nullptr;
     function_ = 0;
     level_ = 0;
+    const bool in_prelude_before = std::exchange(in_prelude_, true);
     known = prelude_functions_.emplace(key, static_cast<int>(code_.functions.size())).first;
     compile_function(definition.text, definition.parameters, *definition.children[0]);
     TRV_ASSERT(level_ == 0 && function_ == 0);
     scope_ = scope_before;
     function_ = function_before;
     level_ = level_before;
+    in_prelude_ = in_prelude_before;
   }
   emit(Opcode::call, known->second, arity, level_);
   arguments(node);

@@ -141,6 +141,7 @@ class Compiler {
   const Binding* root_scope_ = nullptr;
   int function_ = 0;
   int level_ = 0;
+  bool in_prelude_ = false;
   int path_depth_ = 0;  // path expressions of this function around what is being compiled
 };
 

@@ -224,7 +224,9 @@ void Machine::call_native(const Instruction& instruction) {
   const Native& native = *code_.natives[static_cast<std::size_t>(instruction.a)];
   if (instruction.b == 0) {
     NativeCall call(allowance_, environment_.now, &current_);
-    current_ = native.function(call);
+    json::Value result = native.function(call);
+    if (allowance_.stopped() == Allowance::Stop::raised) blame(native, {&current_, 1});
+    current_ = std::move(result);
     return;
   }
   json::Value values[1 + arguments_max];
@@ -234,6 +236,12 @@ void Machine::call_native(const Instruction& instruction) {
   }
   NativeCall call(allowance_, environment_.now, values);
   current_ = native.function(call);
+  if (allowance_.stopped() == Allowance::Stop::raised) blame(native, std::span(values).first(instruction.b + 1U));
+}
+
+void Machine::blame(const Native& native, std::span<const json::Value> values) {
+  // An error that the program raises itself says what the program wants to say.
+  if (native.name != "error") allowance_.blame(native.name, values);
 }
 
 }  // namespace trv::expression

@@ -62,11 +62,13 @@ class Machine {
   void return_from_call();
   std::uint32_t frame_out(std::uint32_t hops) const noexcept;
   void call_native(const Instruction& instruction);
+  void blame(const Native& native, std::span<const json::Value> values);
 
   json::Value& slot(std::int32_t index) noexcept { return slots_[base_ + static_cast<std::uint32_t>(index)]; }
   const json::Value& operand(OperandMode mode, std::int32_t index) const noexcept;
   [[nodiscard]] bool tracking() const noexcept { return path_.active() && suspensions_ == 0; }
   bool check_path(const json::Value* key);
+  bool fail_step();
   bool step_field(const Instruction& instruction);
   bool step_index(const Instruction& instruction);
   bool step_slice(const Instruction& instruction);

@@ -28,6 +28,12 @@ bool Machine::check_path(const json::Value* key) {
   return false;
 }
 
+// The error of a step names the kind of the value; a reader wants to see the value itself.
+bool Machine::fail_step() {
+  if (allowance_.stopped() == Allowance::Stop::raised) allowance_.blame({}, {&current_, 1});
+  return true;
+}
+
 bool Machine::step_field(const Instruction& instruction) {
   const json::Value& key = code_.constants[static_cast<std::size_t>(instruction.a)];
   const bool track = tracking();
@@ -39,8 +45,8 @@ bool Machine::step_field(const Instruction& instruction) {
   } else if (instruction.flag != 0) {
     return backtrack();
   } else {
-    current_ = get_child(current_, key, allowance_);
-    return true;
+    (void)get_child(current_, key, allowance_);
+    return fail_step();
   }
   if (track) path_.step(key, current_);
   return true;
@@ -52,7 +58,8 @@ bool Machine::step_index(const Instruction& instruction) {
   if (track && !check_path(&key)) return true;
   json::Value child = get_child(current_, key, allowance_);
   if (allowance_.stopped() != Allowance::Stop::none) {
-    if (instruction.flag == 0 || allowance_.stopped() != Allowance::Stop::raised) return true;
+    if (allowance_.stopped() != Allowance::Stop::raised) return true;
+    if (instruction.flag == 0) return fail_step();
     allowance_.clear();
     return backtrack();
   }
@@ -69,7 +76,8 @@ bool Machine::step_slice(const Instruction& instruction) {
   if (track && !check_path(&key)) return true;
   json::Value part = get_slice(current_, from, to, allowance_);
   if (allowance_.stopped() != Allowance::Stop::none) {
-    if (instruction.flag == 0 || allowance_.stopped() != Allowance::Stop::raised) return true;
+    if (allowance_.stopped() != Allowance::Stop::raised) return true;
+    if (instruction.flag == 0) return fail_step();
     allowance_.clear();
     return backtrack();
   }
