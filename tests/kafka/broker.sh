@@ -109,7 +109,9 @@ format() {
 spawn() {
   setsid "${java[@]}" kafka.Kafka "$1/settings" >>"$1/log" 2>&1 </dev/null &
   echo $! >"$1/pid"
-  [ -z "${TRV_BROKERS_OF:-}" ] || end_with "$TRV_BROKERS_OF" $! "$1" >/dev/null 2>&1 </dev/null &
+  # In a session of its own: what ends the group of the owner, as timeout(1) does, must not end the watcher.
+  [ -n "${TRV_BROKERS_OF:-}" ] || return 0
+  setsid "$here/broker.sh" end_with "$TRV_BROKERS_OF" $! "$1" >/dev/null 2>&1 </dev/null &
 }
 
 # The 22nd word of /proc/PID/stat is when the process began: a number that is used again is another process.
@@ -164,6 +166,7 @@ stop() {
 case "${1:-}" in
   fetch) fetch ;;
   keep_classes) keep_classes ;;
+  end_with) end_with "$2" "$3" "$4" ;;
   have) [ -e "$libraries/complete" ] || exit 3 ;;
   start) [ $# -ge 3 ] || fail "start FOLDER PORT [N]"; start "$2" "$3" "${4:-1}" ;;
   again) [ $# -eq 3 ] || fail "again FOLDER ID"; spawn "$2/$3" ;;
