@@ -166,7 +166,7 @@ Compiler::Done Compiler::compile_keyword(Node& node, const KeywordRow& row, cons
 }
 
 std::expected<const Pattern*, Refusal> Compiler::pattern_for(const Node& node, std::string_view text,
-                                                             std::string pointer) {
+                                                             std::string_view pointer) {
   if (const auto known = patterns_.find(text); known != patterns_.end()) return known->second;
   auto compiled = Pattern::compile(text);
   if (!compiled) {

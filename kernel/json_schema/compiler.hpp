@@ -44,7 +44,7 @@ class Compiler {
   void compile_array(Node& node, const KeywordRow& row, const json::Value& value);
   Done compile_object(Node& node, const KeywordRow& row, const json::Value& value);
   void compile_combination(Node& node, const KeywordRow& row, const json::Value& value);
-  std::expected<const Pattern*, Refusal> pattern_for(const Node& node, std::string_view text, std::string pointer);
+  std::expected<const Pattern*, Refusal> pattern_for(const Node& node, std::string_view text, std::string_view pointer);
   void finish(Node& node, const json::Value& schema);
   Done resolve(const Reference& reference);
   [[nodiscard]] Done find_circle() const;

@@ -115,7 +115,7 @@ bool Evaluation::items_are_unique(const Node& node, const json::Value& instance,
   sorted.reserve(instance.size());
   for (const json::Value& item : instance.items()) sorted.push_back(&item);
   json::Effort effort{.steps = steps_, .depth_max = 1'000};
-  std::ranges::stable_sort(
+  std::ranges::sort(
       sorted, [&](const json::Value* a, const json::Value* b) { return json::compare_within(*a, *b, effort) < 0; });
   const auto twice = std::ranges::adjacent_find(
       sorted, [&](const json::Value* a, const json::Value* b) { return json::compare_within(*a, *b, effort) == 0; });
@@ -125,8 +125,9 @@ bool Evaluation::items_are_unique(const Node& node, const json::Value& instance,
   if (twice == sorted.end()) return true;
   return fail(node, "uniqueItems", path, [&] {
     const auto* first = instance.items().data();
-    return fmt::format("items {} and {} are the same, {}; each may be there once", *twice - first,
-                       *std::next(twice) - first, shown(**twice));
+    const auto [one, other] = std::minmax(*twice, *std::next(twice));
+    return fmt::format("items {} and {} are the same, {}; each may be there once", one - first, other - first,
+                       shown(*one));
   });
 }
 
