@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Holds the evaluator of expressions against jq itself: cases that are always the same, and random programs.
 
     compare.py RUNNER FOLDER [--seed N] [--random N] [--only TEXT] [--jq PROGRAM]
