@@ -39,10 +39,10 @@ json::Value to_object(const InstanceSummary& summary) {
           {"steps", summary.steps}};
 }
 
-std::string to_json(const InstanceDetail& detail, const std::optional<shard::ParkedEffect>& parked) {
+std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked) {
   json::Value object = to_object(detail.summary);
   json::Value effects = json::Value::array();
-  if (parked) effects.push_back(parked_object(*parked));
+  for (const shard::ParkedEffect& one : parked) effects.push_back(parked_object(one));
   object.set("parked_effects", std::move(effects));
   object.set("current_task", detail.summary.current_task);
   object.set("due", detail.due ? json::Value(detail.due->to_rfc3339()) : json::Value());
@@ -164,9 +164,10 @@ base::Status show(Call& call) {
   TRV_TRY_ASSIGN(const auto records, records_of(call, txn));
   TRV_TRY_ASSIGN(const auto found, store.find(txn, call.tenant, id, records));
   if (!found) return fail(not_found(id.to_string()));
-  std::optional<shard::ParkedEffect> parked;
-  if (const auto& effect = found->waits_for) {
-    TRV_TRY_ASSIGN(parked, call.shard.outbox().find_parked(txn, call.tenant, shard::effect_id(effect->key)));
+  std::vector<shard::ParkedEffect> parked;
+  for (const shard::EffectPlace& effect : found->waits_for) {
+    TRV_TRY_ASSIGN(auto one, call.shard.outbox().find_parked(txn, call.tenant, shard::effect_id(effect.key)));
+    if (one) parked.push_back(*std::move(one));
   }
   return call.send(http::json_text(200, to_json(*found, parked)));
 }

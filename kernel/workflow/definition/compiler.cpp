@@ -37,8 +37,8 @@ std::string pointer_part(std::string_view name) {
 }
 
 /// The properties that make a task one of its kind. `for` also has a `do`, so it is before it.
-constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait", "raise", "try", "for", "do"};
-constexpr std::string_view unsupported_kinds[] = {"fork", "listen", "emit", "run"};
+constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait", "raise", "try", "for", "fork", "do"};
+constexpr std::string_view unsupported_kinds[] = {"listen", "emit", "run"};
 constexpr std::string_view common_properties[] = {"if", "input", "output", "export", "timeout", "then", "metadata"};
 
 }  // namespace
@@ -162,14 +162,30 @@ void Compiler::unsupported_parts(Fields& root) {
 }
 
 TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& reference, bool in_catch) {
+  const std::size_t flows_before = pending_.size();
+  const std::vector<TaskIndex> siblings = children(node, parent, reference, in_catch);
+  for (std::size_t i = 1; i < siblings.size(); ++i) definition_.tasks[siblings[i - 1]].next = siblings[i];
+  resolve_flows(flows_before, siblings);
+  TRV_ENSURES(pending_.size() == flows_before);
+  return siblings.empty() ? no_task : siblings.front();
+}
+
+std::vector<TaskIndex> Compiler::branches(const Node* node, TaskIndex parent, const std::string& reference) {
+  const std::size_t flows_before = pending_.size();
+  std::vector<TaskIndex> found = children(node, parent, reference, false);
+  resolve_flows(flows_before, {});
+  return found;
+}
+
+std::vector<TaskIndex> Compiler::children(const Node* node, TaskIndex parent, const std::string& reference,
+                                          bool in_catch) {
   TRV_EXPECTS(parent == no_task || parent < definition_.tasks.size());
-  if (node == nullptr) return no_task;
+  if (node == nullptr) return {};
   if (!node->is_sequence() || node->items.empty()) {
     problems_.add(node->position, fmt::format("a list of tasks must be a sequence of at least one task, not {}",
                                               node->is_sequence() ? "an empty one" : describe(node->kind)));
-    return no_task;
+    return {};
   }
-  const std::size_t flows_before = pending_.size();
   std::vector<TaskIndex> siblings;
   for (std::size_t i = 0; i < node->items.size(); ++i) {
     const Node& item = node->items[i];
@@ -199,13 +215,10 @@ TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& 
     declared.parent = parent;
     declared.in_catch = in_catch;
     declared.reference = fmt::format("{}/{}/{}", reference, i, pointer_part(entry.key));
-    if (!siblings.empty()) definition_.tasks[siblings.back()].next = index;
     siblings.push_back(index);
     task(entry.value, entry, index, std::string(definition_.tasks[index].reference));
   }
-  resolve_flows(flows_before, siblings);
-  TRV_ENSURES(pending_.size() == flows_before);
-  return siblings.empty() ? no_task : siblings.front();
+  return siblings;
 }
 
 void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference) {
@@ -301,6 +314,7 @@ TaskBody Compiler::body(std::string_view kind, Fields& fields, const TaskScope& 
   if (kind == "raise") return compile_raise(*this, fields, scope);
   if (kind == "try") return compile_try(*this, fields, scope);
   if (kind == "for") return compile_for(*this, fields, scope);
+  if (kind == "fork") return compile_fork(*this, fields, scope);
   TRV_ASSERT(kind == "do");
   return compile_do(*this, fields, scope);
 }

@@ -48,6 +48,8 @@ class Compiler {
 
   /// `then` of the task or of a switch case; resolved when its scope is complete. case_index: -1 for the task's own.
   void flow(const Node* node, TaskIndex task, int case_index);
+  /// The same, but none of them comes after another: each is all that its branch does.
+  [[nodiscard]] std::vector<TaskIndex> branches(const Node* node, TaskIndex parent, const std::string& reference);
   /// A list of tasks, declared as children. Gives the first; no_task after a problem.
   [[nodiscard]] TaskIndex list(const Node* node, TaskIndex parent, const std::string& reference, bool in_catch = false);
 
@@ -81,6 +83,8 @@ class Compiler {
   void unsupported_parts(Fields& root);
   void task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference);
   [[nodiscard]] TaskBody body(std::string_view kind, Fields& fields, const TaskScope& scope);
+  [[nodiscard]] std::vector<TaskIndex> children(const Node* node, TaskIndex parent, const std::string& reference,
+                                                bool in_catch);
   void resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings);
   [[nodiscard]] std::optional<Expression> compile_text(std::string_view text, std::size_t offset, const Node& node,
                                                        Site site);
@@ -109,6 +113,7 @@ class Compiler {
 [[nodiscard]] TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_for(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_fork(Compiler& compiler, Fields& fields, const TaskScope& scope);
 
 /// An error of `raise` or of use.errors.
 [[nodiscard]] ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string what);

@@ -24,6 +24,7 @@ std::string_view kind_name(const Task& task) noexcept {
     std::string_view operator()(const RaiseTask&) const { return "raise"; }
     std::string_view operator()(const TryTask&) const { return "try"; }
     std::string_view operator()(const ForTask&) const { return "for"; }
+    std::string_view operator()(const ForkTask&) const { return "fork"; }
   } name;
   return std::visit(name, task.body);
 }

@@ -132,7 +132,13 @@ struct ForTask {
   TaskIndex first = no_task;
 };
 
-using TaskBody = std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask>;
+struct ForkTask {
+  std::vector<TaskIndex> branches;  ///< a task each, which has no sibling
+  bool compete = false;             ///< the first that ends decides, and the others are cancelled
+};
+
+using TaskBody =
+    std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask, ForkTask>;
 
 /// What a workflow or a task holds data against; what is absent holds nothing back.
 struct Schemas {
@@ -161,7 +167,7 @@ struct Task {
   [[nodiscard]] bool needs_input() const noexcept;
 };
 
-/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for.
+/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork.
 [[nodiscard]] std::string_view kind_name(const Task& task) noexcept;
 
 /// One attribute of an event filter. Text matches when equal, or as a regular expression over the whole of it.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "sdk/base/contract.hpp"
@@ -19,7 +21,7 @@ constexpr std::size_t payload_bytes_max = 950'000;
 
 void Execution::complete(TaskIndex index, Value raw_output, const Value& input, Flow flow, std::int64_t started_ns,
                          std::uint32_t attempt) {
-  TRV_EXPECTS(state_.status == Status::running && !state_.error.has_value());
+  TRV_EXPECTS(state_.status == Status::running && !at_->error.has_value());
   TRV_EXPECTS(stands_in_scope(index));
   const definition::Task& task = definition_.task(index);
   Value output = std::move(raw_output);
@@ -48,14 +50,24 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
     context = *std::move(json);
   }
   Json output_json;
-  if (!state_.data.identical(output) || !data_known_) {
+  if (!at_->data.identical(output) || !at_->data_known) {
     Attempt<std::string> json = checked_json(output, "the output");
     if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
     output_json = *std::move(json);
-    state_.data = std::move(output);
-    data_known_ = true;
+    at_->data = std::move(output);
+    at_->data_known = true;
   }
-  if (exported) context_cache_ = *std::move(exported);
+  if (joined_context_ && !exported) {
+    Attempt<std::string> json = checked_json(*joined_context_, "the context");
+    if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
+    exported = std::move(joined_context_);
+    context = *std::move(json);
+  }
+  joined_context_.reset();
+  if (exported) {
+    at_->context = *std::move(exported);
+    at_->has_context = true;
+  }
   follow(index, flow.kind == Flow::Kind::next ? task.then : flow);
   const Move moved = move(false);
   const StepOf step{index, &task, attempt, started_ns};
@@ -65,23 +77,24 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
 
 void Execution::follow(TaskIndex index, Flow flow) {
   switch (flow.kind) {
-    case Flow::Kind::next: state_.next = definition_.task(index).next; break;
+    case Flow::Kind::next: at_->next = definition_.task(index).next; break;
     case Flow::Kind::jump:
       TRV_EXPECTS(flow.target != no_task);
-      state_.next = flow.target;
+      at_->next = flow.target;
       break;
-    case Flow::Kind::exit: state_.next = no_task; break;
+    case Flow::Kind::exit: at_->next = no_task; break;
     case Flow::Kind::end:
-      state_.next = no_task;
-      state_.frames.clear();
-      frames_known_ = 0;
+      at_->next = no_task;
+      at_->frames.clear();
+      at_->frames_known = 0;
+      if (branch_ != root_branch) ended_with_ = at_->data;
       break;
   }
-  TRV_ENSURES(state_.next == no_task || stands_in_scope(state_.next));
+  TRV_ENSURES(at_->next == no_task || stands_in_scope(at_->next));
 }
 
 TaskIndex Execution::scope_task() const noexcept {
-  return state_.frames.empty() ? no_task : state_.frames.back().task;
+  return at_->frames.empty() ? at_->fork : at_->frames.back().task;
 }
 
 bool Execution::stands_in_scope(TaskIndex index) const {
@@ -90,14 +103,15 @@ bool Execution::stands_in_scope(TaskIndex index) const {
 
 void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std::uint32_t attempt) {
   // One error at a time: it is handled before anything else runs.
-  TRV_EXPECTS(state_.status == Status::running && !state_.error.has_value());
+  TRV_EXPECTS(state_.status == Status::running && !at_->error.has_value());
   TRV_EXPECTS(stands_in_scope(index));
   const definition::Task& task = definition_.task(index);
   if (!error.is_object()) error = Value::object();
   if (error.find("instance") == nullptr) error.set("instance", Value(task.reference));
   const std::string json = json::serialize(error);
-  state_.error = std::move(error);
-  state_.next = no_task;
+  at_->error = std::move(error);
+  at_->next = no_task;
+  joined_context_.reset();
   const Move moved = move(true);
   const StepOf step{index, &task, attempt, started_ns};
   if (arrival_ && !arrival_->outcome.ok) {
@@ -112,49 +126,53 @@ void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std
 void Execution::push(Frame frame) {
   TRV_EXPECTS(stands_in_scope(frame.task) && !in_call());
   TRV_EXPECTS(frame.started_ns == context_.now.ns() && !frame.reported);
-  state_.frames.push_back(std::move(frame));
+  at_->frames.push_back(std::move(frame));
 }
 
 void Execution::pop() {
-  TRV_EXPECTS(!state_.frames.empty());
-  state_.frames.pop_back();
-  frames_known_ = std::min(frames_known_, state_.frames.size());
+  TRV_EXPECTS(!at_->frames.empty());
+  at_->frames.pop_back();
+  at_->frames_known = std::min(at_->frames_known, at_->frames.size());
 }
 
 Frame& Execution::change_top() {
-  TRV_EXPECTS(!state_.frames.empty());
-  frames_known_ = std::min(frames_known_, state_.frames.size() - 1);
-  return state_.frames.back();
+  TRV_EXPECTS(!at_->frames.empty());
+  at_->frames_known = std::min(at_->frames_known, at_->frames.size() - 1);
+  return at_->frames.back();
 }
 
 void Execution::set_data(Value data) {
-  if (!state_.data.identical(data)) data_known_ = false;
-  state_.data = std::move(data);
+  if (!at_->data.identical(data)) at_->data_known = false;
+  at_->data = std::move(data);
 }
 
 Json Execution::data_json() {
-  if (data_known_) return std::nullopt;
-  data_known_ = true;
-  return json::serialize(state_.data);
+  if (at_->data_known) return std::nullopt;
+  at_->data_known = true;
+  return json::serialize(at_->data);
 }
 
 Move Execution::move(bool with_data) {
-  TRV_EXPECTS(state_.due_ns >= 0);
-  TRV_EXPECTS(frames_known_ <= state_.frames.size());
+  TRV_EXPECTS(at_->due_ns >= 0);
+  TRV_EXPECTS(at_->frames_known <= at_->frames.size());
   ++state_.steps;
   ++budget_.steps;
-  if (state_.status == Status::running && state_.due_ns == 0 && has_yielded() && !in_call()) {
-    // Others on the shard get their turn; a timer that is due at once brings this instance back.
-    state_.due_ns = context_.now.ns();
-  }
+  const bool yields = state_.status == Status::running && has_yielded() && !ended_with_;
+  // Others on the shard get their turn; a timer that is due at once brings this instance back.
+  if (yields && at_->due_ns == 0 && is_runnable(*at_)) at_->due_ns = context_.now.ns();
+  others_go_on_ = yields && std::ranges::any_of(state_.branches, [&](const auto& other) {
+                    return other.first != branch_ && is_runnable(other.second);
+                  });
   Move moved;
-  moved.keep = static_cast<std::uint32_t>(frames_known_);
-  moved.frames = std::span<const Frame>(state_.frames).subspan(frames_known_);
-  moved.next = state_.next;
-  moved.due_ns = state_.due_ns;
+  moved.branch = branch_;
+  moved.others_go_on = others_go_on_;
+  moved.keep = static_cast<std::uint32_t>(at_->frames_known);
+  moved.frames = std::span<const Frame>(at_->frames).subspan(at_->frames_known);
+  moved.next = at_->next;
+  moved.due_ns = at_->due_ns;
   if (with_data) moved.data = data_json();
-  frames_known_ = state_.frames.size();
-  TRV_ENSURES(moved.keep + moved.frames.size() == state_.frames.size());
+  at_->frames_known = at_->frames.size();
+  TRV_ENSURES(moved.keep + moved.frames.size() == at_->frames.size());
   TRV_ENSURES(state_.steps >= 1);
   return moved;
 }
@@ -176,13 +194,13 @@ bool Execution::emit(record::Draft draft) {
   }
   budget_.event_bytes += draft.payload.size();
   decision_.events.push_back(std::move(draft));
-  for (Frame& frame : state_.frames) frame.reported = true;
+  for (Frame& frame : at_->frames) frame.reported = true;
   return true;
 }
 
-bool Execution::in_call() const {
-  if (state_.frames.empty()) return false;
-  const definition::TaskBody& body = definition_.task(state_.frames.back().task).body;
+bool Execution::in_call(const Branch& branch) const {
+  if (branch.frames.empty()) return false;
+  const definition::TaskBody& body = definition_.task(branch.frames.back().task).body;
   return std::holds_alternative<definition::PluginCall>(body) || std::holds_alternative<definition::HttpCall>(body);
 }
 

@@ -55,20 +55,34 @@ struct Opened {
   DefinitionPointer definition;
 };
 
-/// Rows are rebuilt from the log at will; one that contradicts its definition is damage, not a state.
-bool fits(const State& state, const definition::Definition& definition) {
-  TaskIndex scope = no_task;
+bool fits(const Branch& branch, const State& state, const definition::Definition& definition) {
+  TaskIndex scope = branch.fork;
   const auto exists = [&](TaskIndex index) {
     return index < definition.tasks.size() && definition.task(index).parent == scope;
   };
-  for (const Frame& frame : state.frames) {
+  const bool is_root = &branch == &state.root();
+  if (is_root != (branch.fork == no_task)) return false;
+  if (!is_root) {
+    const auto parent = state.branches.find(branch.parent);
+    if (parent == state.branches.end() || parent->second.frames.empty()) return false;
+    const TaskIndex fork = parent->second.frames.back().task;
+    if (fork != branch.fork || fork >= definition.tasks.size()) return false;
+    if (!std::holds_alternative<definition::ForkTask>(definition.task(fork).body)) return false;
+  }
+  for (const Frame& frame : branch.frames) {
     if (!exists(frame.task) || frame.attempt > steps_per_instance_max) return false;
     const bool loops = std::holds_alternative<definition::ForTask>(definition.task(frame.task).body);
     if (loops && frame.index >= frame.items_count) return false;
     scope = frame.task;
   }
+  return (branch.next == no_task || exists(branch.next)) && branch.due_ns >= 0;
+}
+
+/// Rows are rebuilt from the log at will; one that contradicts its definition is damage, not a state.
+bool fits(const State& state, const definition::Definition& definition) {
   const auto known = [&](const TaskRuns& runs) { return runs.task < definition.tasks.size() && runs.runs >= 1; };
-  return (state.next == no_task || exists(state.next)) && state.due_ns >= 0 && std::ranges::all_of(state.runs, known);
+  return std::ranges::all_of(state.branches, [&](const auto& one) { return fits(one.second, state, definition); }) &&
+         std::ranges::all_of(state.runs, known);
 }
 
 base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
@@ -131,14 +145,17 @@ class StoredData final : public InstanceData {
     if (!loaded_.trigger.starts_with(event_trigger)) return input;
     return whole_input(context_, workflows_, std::move(input));
   }
-  [[nodiscard]] base::Result<Value> context() const override {
-    return store_.context(txn_, context_.tenant, instance_);
+  [[nodiscard]] base::Result<Value> context(BranchId branch) const override {
+    return store_.context(txn_, context_.tenant, instance_, branch);
   }
-  [[nodiscard]] base::Result<Value> frame_input(std::size_t depth) const override {
-    return store_.frame_input(txn_, context_.tenant, instance_, depth);
+  [[nodiscard]] base::Result<Value> branch_data(BranchId branch) const override {
+    return store_.branch_data(txn_, context_.tenant, instance_, branch);
   }
-  [[nodiscard]] base::Result<Value> loop_items(std::size_t depth, std::size_t row) const override {
-    return store_.loop_items(txn_, context_.tenant, instance_, depth, row);
+  [[nodiscard]] base::Result<Value> frame_input(BranchId branch, std::size_t depth) const override {
+    return store_.frame_input(txn_, context_.tenant, instance_, branch, depth);
+  }
+  [[nodiscard]] base::Result<Value> loop_items(BranchId branch, std::size_t depth, std::size_t row) const override {
+    return store_.loop_items(txn_, context_.tenant, instance_, branch, depth, row);
   }
 
  private:
@@ -156,9 +173,12 @@ class NewData final : public InstanceData {
   explicit NewData(const shard::DecisionContext& context) : context_(context) {}
   [[nodiscard]] std::int64_t started_ns() const override { return context_.now.ns(); }
   [[nodiscard]] base::Result<Value> input() const override { return Value::object(); }
-  [[nodiscard]] base::Result<Value> context() const override { return Value::object(); }
-  [[nodiscard]] base::Result<Value> frame_input(std::size_t) const override { return Value::object(); }
-  [[nodiscard]] base::Result<Value> loop_items(std::size_t, std::size_t) const override { return Value::object(); }
+  [[nodiscard]] base::Result<Value> context(BranchId) const override { return Value::object(); }
+  [[nodiscard]] base::Result<Value> branch_data(BranchId) const override { return Value::object(); }
+  [[nodiscard]] base::Result<Value> frame_input(BranchId, std::size_t) const override { return Value::object(); }
+  [[nodiscard]] base::Result<Value> loop_items(BranchId, std::size_t, std::size_t) const override {
+    return Value::object();
+  }
 
  private:
   const shard::DecisionContext& context_;
@@ -345,8 +365,11 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
   if (!instance) return base::fail(ErrorCode::not_found, fmt::format("no instance has an effect '{}'", key));
   TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, *instance));
   SettledEffect out;
+  auto& branches = opened.loaded.state.branches;
+  const auto waiting = std::ranges::find_if(
+      branches, [&](const auto& one) { return one.second.waits_for && one.second.waits_for->key == key; });
   // What no call waits for has an outcome or was cancelled.
-  out.already_known = !opened.loaded.waits_for || opened.loaded.waits_for->key != key;
+  out.already_known = waiting == branches.end();
   if (out.already_known) return out;
   shard::Outcome stored = outcome;
   stored.message = base::utf8_prefix(outcome.message, message_bytes_max);
@@ -358,7 +381,8 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
         fmt::format("the operation's output has {} bytes; at most {} are kept", outcome.output.size(), data_bytes_max);
     stored.output.clear();
   }
-  opened.loaded.state.outcome = Arrival{*std::move(opened.loaded.waits_for), std::move(stored)};
+  Branch& branch = waiting->second;
+  branch.outcome = Arrival{*std::exchange(branch.waits_for, std::nullopt), std::move(stored)};
   TRV_TRY_ASSIGN(out.decision, go_on(txn, context, workflows, *instance, std::move(opened)));
   return out;
 }
@@ -366,8 +390,11 @@ base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionC
 base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     const InstanceId& instance) {
   TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
-  const std::int64_t due_ns = opened.loaded.state.due_ns;
-  if (due_ns == 0 || due_ns > context.now.ns()) return shard::Decision{};
+  const auto is_due = [&](std::int64_t due_ns) { return due_ns != 0 && due_ns <= context.now.ns(); };
+  const bool goes_on =
+      is_due(opened.loaded.resumes_ns) ||
+      std::ranges::any_of(opened.loaded.state.branches, [&](const auto& one) { return is_due(one.second.due_ns); });
+  if (!goes_on) return shard::Decision{};
   return go_on(txn, context, workflows, instance, std::move(opened));
 }
 
@@ -399,9 +426,11 @@ base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::Decision
   }
   shard::Decision decision;
   decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
-  if (const auto& effect = loaded->waits_for) {
-    decision.events.push_back(shard::effect_cancelled(context, instance_stream, instance.to_string(), *effect));
-    decision.cancelled.push_back(effect->position);
+  for (const auto& [id, branch] : loaded->state.branches) {
+    if (!branch.waits_for) continue;
+    decision.events.push_back(
+        shard::effect_cancelled(context, instance_stream, instance.to_string(), *branch.waits_for));
+    decision.cancelled.push_back(branch.waits_for->position);
   }
   return decision;
 }

@@ -105,12 +105,20 @@ Value Execution::variable(const definition::VariableReference& reference) {
 }
 
 const Value& Execution::context_value() {
-  if (!context_cache_) {
-    base::Result<Value> context = instance_data_.context();
-    if (!context) failure_ = context.error();
-    context_cache_ = context ? *std::move(context) : Value::object();
+  if (joined_context_) return *joined_context_;
+  // A branch sees what was exported before the fork until it exports something itself.
+  BranchId id = branch_;
+  Branch* owner = at_;
+  while (!owner->context && !owner->has_context && id != root_branch) {
+    id = owner->parent;
+    owner = &state_.branches.at(id);
   }
-  return *context_cache_;
+  if (!owner->context) {
+    base::Result<Value> context = instance_data_.context(id);
+    if (!context) failure_ = context.error();
+    owner->context = context ? *std::move(context) : Value::object();
+  }
+  return *owner->context;
 }
 
 Value Execution::workflow_value() {
@@ -139,36 +147,42 @@ Value Execution::task_value() const {
 }
 
 Value Execution::local_value(const definition::VariableReference& reference) {
-  for (auto frame = state_.frames.rbegin(); frame != state_.frames.rend(); ++frame) {
-    if (frame->task != reference.owner) continue;
-    if (frame->items_count > 0) return reference.slot == 1 ? Value(frame->index) : item_of(*frame);
-    if (frame->error) return *frame->error;
+  BranchId id = branch_;
+  for (Branch* branch = at_;; branch = &state_.branches.at(id)) {
+    for (std::size_t depth = branch->frames.size(); depth-- > 0;) {
+      const Frame& frame = branch->frames[depth];
+      if (frame.task != reference.owner) continue;
+      if (frame.items_count > 0) return reference.slot == 1 ? Value(frame.index) : item_of(id, depth);
+      if (frame.error) return *frame.error;
+    }
+    if (id == root_branch) return {};
+    id = branch->parent;
   }
-  return {};
 }
 
 std::size_t Execution::depth_of(const Frame& frame) const {
-  TRV_EXPECTS(&frame >= state_.frames.data() && &frame < state_.frames.data() + state_.frames.size());
-  return static_cast<std::size_t>(&frame - state_.frames.data());
+  TRV_EXPECTS(&frame >= at_->frames.data() && &frame < at_->frames.data() + at_->frames.size());
+  return static_cast<std::size_t>(&frame - at_->frames.data());
 }
 
 const Value* Execution::input_of(Frame& frame) {
   if (!frame.has_input) return nullptr;
   if (!frame.input) {
-    base::Result<Value> input = instance_data_.frame_input(depth_of(frame));
+    base::Result<Value> input = instance_data_.frame_input(branch_, depth_of(frame));
     if (!input) failure_ = input.error();
     frame.input = input ? *std::move(input) : Value();
   }
   return &*frame.input;
 }
 
-Value Execution::item_of(Frame& frame) {
+Value Execution::item_of(BranchId branch, std::size_t depth) {
+  Frame& frame = state_.branches.at(branch).frames.at(depth);
   if (frame.index >= frame.items_count) return {};
   const bool is_here =
       frame.items && frame.index >= frame.items_first && frame.index - frame.items_first < frame.items->size();
   if (!is_here) {
     const std::size_t row = frame.index / items_per_row;
-    base::Result<Value> items = instance_data_.loop_items(depth_of(frame), row);
+    base::Result<Value> items = instance_data_.loop_items(branch, depth, row);
     frame.items_first = static_cast<std::uint32_t>(row * items_per_row);
     const bool fits = items && items->is_array() && frame.index - frame.items_first < items->size();
     if (!fits) {

@@ -46,7 +46,8 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
     frames = builder.CreateVector(offsets);
   }
   const Text data = json(builder, move.data);
-  return schema::workflow::CreateContinuation(builder, move.keep, frames, move.next, move.due_ns, data);
+  return schema::workflow::CreateContinuation(builder, move.keep, frames, move.next, move.due_ns, data, move.branch,
+                                              move.others_go_on);
 }
 
 Offset<schema::workflow::Step> step_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,
@@ -141,6 +142,17 @@ record::Draft EventWriter::task_waiting(const StepOf& step, const Move& move) co
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_waiting_type,
                       record::finish(builder, schema::workflow::CreateTaskWaiting(builder, about, moved)));
+}
+
+record::Draft EventWriter::task_forked(const StepOf& step, BranchId first, std::span<const TaskIndex> tasks,
+                                       const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const auto about = step_of(builder, context_, step);
+  const auto branches = builder.CreateVector(tasks.data(), tasks.size());
+  const auto moved = continuation(builder, move);
+  return shard::draft(
+      context_, instance_stream, instance_, task_forked_type,
+      record::finish(builder, schema::workflow::CreateTaskForked(builder, about, first, branches, moved)));
 }
 
 record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,

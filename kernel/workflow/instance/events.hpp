@@ -20,6 +20,7 @@ inline constexpr std::string_view instance_completed_type = "trv.instance.comple
 inline constexpr std::string_view instance_faulted_type = "trv.instance.faulted";
 inline constexpr std::string_view instance_cancelled_type = "trv.instance.cancelled";
 inline constexpr std::string_view task_waiting_type = "trv.task.waiting";
+inline constexpr std::string_view task_forked_type = "trv.task.forked";
 inline constexpr std::string_view task_completed_type = "trv.task.completed";
 inline constexpr std::string_view task_faulted_type = "trv.task.faulted";
 inline constexpr std::string_view task_retried_type = "trv.task.retried";
@@ -27,8 +28,10 @@ inline constexpr std::string_view task_retried_type = "trv.task.retried";
 /// A JSON text that an event carries, or none.
 using Json = std::optional<std::string>;
 
-/// The change to the instance's state.
+/// The change to the state of one branch.
 struct Move {
+  BranchId branch = root_branch;
+  bool others_go_on = false;  ///< other branches go on in a later decision
   std::uint32_t keep = 0;
   std::span<const Frame> frames;
   TaskIndex next = no_task;
@@ -60,6 +63,9 @@ class EventWriter {
   /// An outcome for which no task waits.
   [[nodiscard]] record::Draft settled(const Arrival& arrival) const;
   [[nodiscard]] record::Draft task_waiting(const StepOf& step, const Move& move) const;
+  /// Branches `first` and the following begin, each with one of `tasks`.
+  [[nodiscard]] record::Draft task_forked(const StepOf& step, BranchId first, std::span<const TaskIndex> tasks,
+                                          const Move& move) const;
   [[nodiscard]] record::Draft task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                              const Move& move) const;
   /// The same of a call, with its outcome: trv.effect.succeeded.

@@ -28,16 +28,19 @@ Execution::Execution(const shard::DecisionContext& context, const definition::De
       instance_(instance),
       writer_(context, instance),
       state_(std::move(state)),
+      at_(&state_.root()),
       instance_data_(data),
-      budget_(budget),
-      frames_known_(state_.frames.size()) {
+      budget_(budget) {
   TRV_EXPECTS(!definition_.tasks.empty() && context_.now.ns() >= 0);
   decision_.events.reserve(2);  // as many as an outcome mostly leads to
-  TRV_EXPECTS(state_.due_ns >= 0);
+  for (auto& [id, branch] : state_.branches) {
+    TRV_EXPECTS(branch.due_ns >= 0);
+    branch.frames_known = branch.frames.size();
+  }
 }
 
 base::Status Execution::begin(std::string_view trigger, const Input& input, When runs) {
-  TRV_EXPECTS(state_.frames.empty() && state_.steps == 0);
+  TRV_EXPECTS(at_->frames.empty() && state_.steps == 0);
   std::string input_json;
   if (!json::append(input_json, input.kept, {.bytes_max = data_bytes_max})) {
     return base::fail(base::ErrorCode::too_large,
@@ -45,33 +48,33 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
                                   data_bytes_max));
   }
   input_cache_ = input.whole;
-  context_cache_ = Value::object();
-  state_.data = input.kept;
-  state_.next = definition_.first;
+  at_->context = Value::object();
+  at_->data = input.kept;
+  at_->next = definition_.first;
   Json error;
   scope_ = {};
   if (auto wrong = mismatch(definition_.schemas, &definition::Schemas::input, "the input", input.whole)) {
     error = json::serialize(*wrong);
-    state_.error = *std::move(wrong);
+    at_->error = *std::move(wrong);
   } else if (definition_.input_from) {
     Attempt<Value> transformed = evaluate(*definition_.input_from, input.whole);
     if (transformed && checked_json(*transformed, "the transformed input")) {
       set_data(*std::move(transformed));
     } else {
-      state_.error =
+      at_->error =
           transformed ? checked_json(*transformed, "the transformed input").error().error : transformed.error().error;
-      error = json::serialize(*state_.error);
+      error = json::serialize(*at_->error);
     }
   } else if (input.left_out_bytes > 0) {
-    state_.error = make_error(
+    at_->error = make_error(
         StandardError::runtime, reference_of(definition_.first),
         fmt::format("the event's data has {} bytes, and a task's input at most {}: say with `input.from` of the "
                     "workflow what its first task needs, for example `from: '${{ {{title: .[0].data.title}} }}'`; "
                     "`$workflow.input[0].data` has all of it in every task",
                     input.left_out_bytes, data_bytes_max));
-    error = json::serialize(*state_.error);
+    error = json::serialize(*at_->error);
   }
-  if (runs == When::next) state_.due_ns = context_.now.ns();
+  if (runs == When::next) at_->due_ns = context_.now.ns();
   emit(writer_.started(definition_, base::utf8_prefix(trigger, 256), input_json, error, move(true)));
   // The projector counts the start as the first step.
   TRV_ENSURES(state_.steps == 1 && !decision_.events.empty());
@@ -79,11 +82,19 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
 }
 
 base::Status Execution::run() {
-  while (state_.status == Status::running && !blocked_ && !failure_) step();
+  const auto goes_on = [&] { return state_.status == Status::running && !failure_; };
+  while (goes_on()) {
+    const std::optional<BranchId> next = first_runnable();
+    // What is left over goes on in a later decision, which the last event has asked for.
+    if (!next || (has_yielded() && others_go_on_)) break;
+    enter(*next);
+    blocked_ = false;
+    while (goes_on() && !blocked_) step();
+  }
   if (failure_) return base::fail(*failure_);
   // Nothing would ever come back to an instance that neither ended nor waits.
-  TRV_ENSURES(state_.status != Status::running || state_.due_ns != 0 || in_call());
-  TRV_ENSURES(!arrival_ && !state_.outcome);
+  TRV_ENSURES(state_.status != Status::running || !first_runnable() || others_go_on_);
+  TRV_ENSURES(!arrival_ && (state_.status != Status::running || !at_->outcome));
   return {};
 }
 
@@ -94,34 +105,42 @@ void Execution::step() {
     return;
   }
   TRV_EXPECTS(state_.status == Status::running && !blocked_);
-  if (state_.due_ns != 0) {
-    if (state_.due_ns > context_.now.ns() || has_yielded()) {
+  if (ended_with_) {
+    end_of_workflow();
+    return;
+  }
+  if (at_->due_ns != 0) {
+    if (at_->due_ns > context_.now.ns() || has_yielded()) {
       blocked_ = true;
       return;
     }
-    state_.due_ns = 0;
-    if (!state_.frames.empty()) {
-      if (std::holds_alternative<definition::WaitTask>(definition_.task(state_.frames.back().task).body)) {
+    at_->due_ns = 0;
+    if (!at_->frames.empty()) {
+      if (std::holds_alternative<definition::WaitTask>(definition_.task(at_->frames.back().task).body)) {
         settle();
         return;
       }
     }
   }
-  if (state_.error) {
+  if (at_->error) {
     handle_error();
     return;
   }
   if (in_call()) {
-    if (state_.outcome) {
+    if (at_->outcome) {
       settle();
     } else {
       blocked_ = true;
     }
     return;
   }
-  if (state_.next != no_task) {
-    run_task(state_.next);
-  } else if (state_.frames.empty()) {
+  if (at_->next != no_task) {
+    run_task(at_->next);
+  } else if (!is_runnable(*at_)) {
+    blocked_ = true;
+  } else if (is_in_fork(*at_)) {
+    join();
+  } else if (at_->frames.empty()) {
     end_of_workflow();
   } else {
     end_of_scope();
@@ -129,24 +148,24 @@ void Execution::step() {
 }
 
 void Execution::run_task(TaskIndex index) {
-  TRV_EXPECTS(stands_in_scope(index) && state_.due_ns == 0);
+  TRV_EXPECTS(stands_in_scope(index) && at_->due_ns == 0);
   const definition::Task& task = definition_.task(index);
-  scope_ = {.task = index, .started_ns = context_.now.ns(), .raw_input = &state_.data};
+  scope_ = {.task = index, .started_ns = context_.now.ns(), .raw_input = &at_->data};
   if (task.condition) {
-    const Attempt<Value> truth = evaluate(*task.condition, state_.data);
+    const Attempt<Value> truth = evaluate(*task.condition, at_->data);
     if (!truth) return raise(index, truth.error().error, context_.now.ns(), 0);
     if (!truth->is_truthy()) return skip(index);
   }
-  if (auto wrong = mismatch(task.schemas, &definition::Schemas::input, "the input", state_.data)) {
+  if (auto wrong = mismatch(task.schemas, &definition::Schemas::input, "the input", at_->data)) {
     return raise(index, *std::move(wrong), context_.now.ns(), 0);
   }
-  Value input = state_.data;
+  Value input = at_->data;
   if (task.input_from) {
-    Attempt<Value> transformed = evaluate(*task.input_from, state_.data);
+    Attempt<Value> transformed = evaluate(*task.input_from, at_->data);
     if (!transformed) return raise(index, std::move(transformed).error().error, context_.now.ns(), 0);
     input = *std::move(transformed);
   }
-  const Value raw_input = state_.data;
+  const Value raw_input = at_->data;
   scope_.raw_input = &raw_input;
   scope_.input = &input;
   std::visit([&](const auto& body) { run(index, body, input); }, task.body);
@@ -163,15 +182,15 @@ void Execution::skip(TaskIndex index) {
 }
 
 void Execution::end_of_scope() {
-  TRV_EXPECTS(!state_.frames.empty() && !in_call() && state_.next == no_task);
-  if (std::holds_alternative<definition::ForTask>(definition_.task(state_.frames.back().task).body)) {
+  TRV_EXPECTS(!at_->frames.empty() && !in_call() && at_->next == no_task);
+  if (std::holds_alternative<definition::ForTask>(definition_.task(at_->frames.back().task).body)) {
     next_iteration();
     return;
   }
-  const Value* kept = input_of(state_.frames.back());
-  const Value output = state_.data;
+  const Value* kept = input_of(at_->frames.back());
+  const Value output = at_->data;
   const Value input = kept == nullptr ? output : *kept;
-  const Frame frame = state_.frames.back();
+  const Frame frame = at_->frames.back();
   pop();
   scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
   complete(frame.task, output, input, {}, frame.started_ns, frame.attempt);
@@ -179,11 +198,19 @@ void Execution::end_of_scope() {
 }
 
 void Execution::end_of_workflow() {
-  TRV_EXPECTS(state_.frames.empty() && state_.next == no_task && !state_.error.has_value());
-  Value output = state_.data;
+  if (ended_with_) {
+    enter(root_branch);
+    remove_branches(root_branch);
+    at_->frames.clear();
+    at_->next = no_task;
+    set_data(*std::exchange(ended_with_, std::nullopt));
+  }
+  TRV_EXPECTS(at_->frames.empty() && at_->next == no_task && !at_->error.has_value());
+  TRV_EXPECTS(state_.branches.size() == 1);
+  Value output = at_->data;
   if (definition_.output_as) {
     scope_ = {};
-    Attempt<Value> transformed = evaluate(*definition_.output_as, state_.data);
+    Attempt<Value> transformed = evaluate(*definition_.output_as, at_->data);
     if (!transformed) return fault(std::move(transformed).error().error);
     output = *std::move(transformed);
   }
@@ -201,21 +228,24 @@ void Execution::end_of_workflow() {
 
 void Execution::fault(Value error) {
   TRV_EXPECTS(state_.status == Status::running);
-  state_.frames.clear();
-  state_.next = no_task;
-  state_.due_ns = 0;
+  enter(root_branch);
+  cancel_effect(*at_);
+  remove_branches(root_branch);
+  at_->frames.clear();
+  at_->next = no_task;
+  at_->due_ns = 0;
   state_.status = Status::faulted;
   const std::string json = json::serialize(error);
-  state_.error = std::move(error);
+  at_->error = std::move(error);
   emit(writer_.faulted(json, state_.steps));
 }
 
 void Execution::settle() {
-  TRV_EXPECTS(!state_.frames.empty() && !state_.error.has_value());
-  const Value* kept = input_of(state_.frames.back());
-  const Value raw_input = state_.data;
+  TRV_EXPECTS(!at_->frames.empty() && !at_->error.has_value());
+  const Value* kept = input_of(at_->frames.back());
+  const Value raw_input = at_->data;
   const Value input = kept == nullptr ? raw_input : *kept;
-  const Frame frame = state_.frames.back();
+  const Frame frame = at_->frames.back();
   const definition::Task& task = definition_.task(frame.task);
   pop();
   scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
@@ -224,8 +254,8 @@ void Execution::settle() {
     scope_ = {};
     return;
   }
-  TRV_ASSERT(state_.outcome.has_value());
-  arrival_ = std::exchange(state_.outcome, std::nullopt);
+  TRV_ASSERT(at_->outcome.has_value());
+  arrival_ = std::exchange(at_->outcome, std::nullopt);
   const shard::Outcome& outcome = arrival_->outcome;
   const auto* http = std::get_if<definition::HttpCall>(&task.body);
   Attempt<Value> result = Value();

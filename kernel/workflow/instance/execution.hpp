@@ -1,7 +1,7 @@
 #pragma once
-// Runs one instance to quiescence: every internal step until it waits for an outcome or a time, or has ended. Pure:
-// from a state, a definition and a context to the events. One thread, for the time of one decision. Each task kind has
-// its own file run_<kind>.cpp.
+// Runs one instance to quiescence: every internal step of its branches until each waits for an outcome, a time or its
+// own branches, or the instance has ended. Pure: from a state, a definition and a context to the events. One thread,
+// for the time of one decision. Each task kind has its own file run_<kind>.cpp; branches.cpp has what is about several.
 
 #include <optional>
 #include <string>
@@ -21,11 +21,15 @@ class InstanceData {
  public:
   virtual ~InstanceData() = default;
   [[nodiscard]] virtual std::int64_t started_ns() const = 0;
-  [[nodiscard]] virtual base::Result<json::Value> input() const = 0;    ///< as given to the instance
-  [[nodiscard]] virtual base::Result<json::Value> context() const = 0;  ///< the exported context; {} at first
-  /// The input of the frame at this depth, and a row of items of the loop there.
-  [[nodiscard]] virtual base::Result<json::Value> frame_input(std::size_t depth) const = 0;
-  [[nodiscard]] virtual base::Result<json::Value> loop_items(std::size_t depth, std::size_t row) const = 0;
+  [[nodiscard]] virtual base::Result<json::Value> input() const = 0;  ///< as given to the instance
+  /// The context that a branch has exported; {} where the root has not.
+  [[nodiscard]] virtual base::Result<json::Value> context(BranchId branch) const = 0;
+  /// What the next task of a branch gets, or its output.
+  [[nodiscard]] virtual base::Result<json::Value> branch_data(BranchId branch) const = 0;
+  /// The input of the frame at this depth of a branch, and a row of items of the loop there.
+  [[nodiscard]] virtual base::Result<json::Value> frame_input(BranchId branch, std::size_t depth) const = 0;
+  [[nodiscard]] virtual base::Result<json::Value> loop_items(BranchId branch, std::size_t depth,
+                                                             std::size_t row) const = 0;
 };
 
 /// What a new instance begins with.
@@ -80,6 +84,24 @@ class Execution final : public definition::VariableSource {
   void settle();
   void fault(Value error);
 
+  // branches.cpp
+  void enter(BranchId branch);
+  /// The first branch that has something to do.
+  [[nodiscard]] std::optional<BranchId> first_runnable() const;
+  [[nodiscard]] bool is_runnable(const Branch& branch) const;
+  [[nodiscard]] bool is_in_fork(const Branch& branch) const;
+  /// The branches of the fork that this one waits in, in the order of the text.
+  [[nodiscard]] std::vector<BranchId> branches_of(BranchId parent) const;
+  void join();
+  /// The branch's error becomes that of the fork, which ends.
+  void fail_fork();
+  /// With the branches that they have; their effects are cancelled.
+  void remove_branches(BranchId parent);
+  void cancel_effect(Branch& branch);
+  /// The call's request goes out of this decision, as if it had not been made.
+  void withdraw(Branch& branch);
+  void read_data(BranchId branch);
+
   // One for each task kind: evaluates, then completes the task, enters its scope, waits or raises. `input` is
   // transformed.
   void run(TaskIndex index, const definition::SetTask& task, const Value& input);
@@ -91,6 +113,7 @@ class Execution final : public definition::VariableSource {
   void run(TaskIndex index, const definition::RaiseTask& task, const Value& input);
   void run(TaskIndex index, const definition::TryTask& task, const Value& input);
   void run(TaskIndex index, const definition::ForTask& task, const Value& input);
+  void run(TaskIndex index, const definition::ForkTask& task, const Value& input);
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
   void request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments);
@@ -118,12 +141,13 @@ class Execution final : public definition::VariableSource {
   /// False where the event cannot be and the instance faults instead.
   bool emit(record::Draft draft);
   [[nodiscard]] Json data_json();
-  [[nodiscard]] bool in_call() const;
+  [[nodiscard]] bool in_call() const { return in_call(*at_); }
+  [[nodiscard]] bool in_call(const Branch& branch) const;
   [[nodiscard]] bool has_yielded() const noexcept {
     return budget_.steps >= steps_per_decision_max || budget_.event_bytes >= event_bytes_per_decision_max ||
            budget_.fuel.left() < fuel_per_task_max;
   }
-  /// The task whose scope the instance is inside of; no_task at the top.
+  /// The task whose scope the branch is inside of; no_task at the top of the root.
   [[nodiscard]] TaskIndex scope_task() const noexcept;
   /// A task runs, completes and raises only while the innermost frame is its parent's.
   [[nodiscard]] bool stands_in_scope(TaskIndex index) const;
@@ -141,10 +165,10 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] Raised expression_error(const base::Error& error) const;
   [[nodiscard]] std::string_view reference_of(TaskIndex index) const;
   [[nodiscard]] const Value& context_value();
-  /// The frame's input; null where it was not kept.
+  /// The input of a frame of this branch; null where it was not kept.
   [[nodiscard]] const Value* input_of(Frame& frame);
   /// The current item of a loop.
-  [[nodiscard]] Value item_of(Frame& frame);
+  [[nodiscard]] Value item_of(BranchId branch, std::size_t depth);
   [[nodiscard]] std::size_t depth_of(const Frame& frame) const;
   [[nodiscard]] Value workflow_value();
   [[nodiscard]] Value task_value() const;
@@ -155,19 +179,21 @@ class Execution final : public definition::VariableSource {
   InstanceId instance_;
   EventWriter writer_;
   State state_;
+  BranchId branch_ = root_branch;  ///< the one that runs
+  Branch* at_ = nullptr;           ///< the same
   const InstanceData& instance_data_;
   Scope scope_;
   shard::Decision decision_;
-  std::optional<Value> context_cache_;
   std::optional<Value> workflow_cache_;
   std::optional<Value> input_cache_;
   DecisionBudget& budget_;
-  std::optional<Value> out_of_fuel_;    ///< why the instance ends: the decision's fuel was used up
-  std::optional<base::Error> failure_;  ///< of instance_data_
-  std::size_t frames_known_ = 0;        ///< frames, from the outermost, that the events so far have reported
-  bool data_known_ = true;              ///< whether the events so far have reported state_.data
-  bool blocked_ = false;                ///< nothing to do before an outcome or a time
-  std::optional<Arrival> arrival_;      ///< goes into the event of the task that waited for it
+  std::optional<Value> out_of_fuel_;     ///< why the instance ends: the decision's fuel was used up
+  std::optional<base::Error> failure_;   ///< of instance_data_
+  std::optional<Value> joined_context_;  ///< of the fork that ends, which its parent takes over
+  std::optional<Value> ended_with_;      ///< the workflow ends with this output, wherever its branches are
+  bool others_go_on_ = false;            ///< the last event says that other branches go on in a later decision
+  bool blocked_ = false;                 ///< the branch has nothing to do before an outcome, a time or its branches
+  std::optional<Arrival> arrival_;       ///< goes into the event of the task that waited for it
 };
 
 }  // namespace trv::instance

@@ -28,18 +28,22 @@ base::Result<std::optional<Value>> parse_optional(std::string_view json) {
   return value;
 }
 
-base::Result<State> state_of(const InstanceRow& row) {
-  State state;
-  state.status = row.status;
-  state.steps = row.steps;
-  state.due_ns = row.due_ns;
-  state.next = row.next;
-  state.runs = row.runs;
-  TRV_TRY_ASSIGN(auto data, parse_optional(row.data));
-  if (data) state.data = *std::move(data);
-  TRV_TRY_ASSIGN(state.error, parse_optional(row.error));
+/// The last event of a branch that is in a call was about the call's task.
+std::optional<shard::EffectPlace> waits_for(const base::TenantId& tenant, const InstanceId& id, const BranchRow& row) {
+  if (row.frames.empty() || row.frames.back().effect == 0) return std::nullopt;
+  const FrameRow& call = row.frames.back();
+  return shard::EffectPlace{.key = effect_key(tenant, id.to_string(), row.current, call.attempt),
+                            .position = record::Lsn(call.is_parked != 0 ? 0 : call.effect)};
+}
+
+/// All but its data.
+base::Status fill(Branch& branch, const base::TenantId& tenant, const InstanceId& id, const BranchRow& row) {
+  branch.due_ns = row.due_ns;
+  branch.next = row.next;
+  branch.waits_for = instance::waits_for(tenant, id, row);
+  TRV_TRY_ASSIGN(branch.error, parse_optional(row.error));
   for (const FrameRow& from : row.frames) {
-    Frame& frame = state.frames.emplace_back();
+    Frame& frame = branch.frames.emplace_back();
     frame.task = from.task;
     frame.attempt = from.attempt;
     frame.index = from.index;
@@ -49,16 +53,20 @@ base::Result<State> state_of(const InstanceRow& row) {
     frame.reported = true;
     TRV_TRY_ASSIGN(frame.error, parse_optional(from.error));
   }
-  return state;
+  return {};
 }
 
-/// The last event of an instance that is in a call was about the call's task.
-std::optional<shard::EffectPlace> waits_for(const base::TenantId& tenant, const InstanceId& id,
-                                            const InstanceRow& row) {
-  if (row.frames.empty() || row.frames.back().effect == 0) return std::nullopt;
-  const FrameRow& call = row.frames.back();
-  return shard::EffectPlace{.key = effect_key(tenant, id.to_string(), row.current, call.attempt),
-                            .position = record::Lsn(call.is_parked != 0 ? 0 : call.effect)};
+/// Calls visit(id, row) for the branches of an instance besides the root.
+template <typename Visit>
+base::Status each_forked(const lmdb::Txn& txn, const Tables& tables, const std::string& instance_key,
+                         const InstanceRow& row, Visit visit) {
+  if (row.branches == 0 || row.status != Status::running) return {};
+  return lmdb::scan(txn, tables.branches, base::as_bytes(instance_key), {}, lmdb::Direction::forward,
+                    [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
+                      TRV_TRY_ASSIGN(const ForkedRow forked, decode_forked(value));
+                      TRV_TRY(visit(branch_of(key), forked));
+                      return lmdb::Visit::go_on;
+                    });
 }
 
 InstanceSummary summary_of(const InstanceId& id, const InstanceRow& row) {
@@ -70,7 +78,7 @@ InstanceSummary summary_of(const InstanceId& id, const InstanceRow& row) {
   out.started = base::Timestamp(row.started_ns);
   out.updated = base::Timestamp(row.updated_ns);
   out.steps = row.steps;
-  out.current_task = row.current;
+  out.current_task = row.root.current;
   return out;
 }
 
@@ -101,8 +109,28 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
   if (!bytes) return std::nullopt;
   TRV_TRY_ASSIGN(InstanceRow && row, decode_instance(*bytes));
   Loaded out;
-  TRV_TRY_ASSIGN(out.state, state_of(row));
-  out.waits_for = instance::waits_for(tenant, id, row);
+  out.state.status = row.status;
+  out.state.steps = row.steps;
+  out.state.branches_made = row.branches;
+  out.state.runs = std::move(row.runs);
+  Branch& root = out.state.root();
+  TRV_TRY(fill(root, tenant, id, row.root));
+  TRV_TRY_ASSIGN(auto data, parse_optional(row.root.data));
+  if (data) root.data = *std::move(data);
+  root.has_context = row.context_lsn != 0;
+  const auto add = [&](BranchId branch_id, const ForkedRow& forked) -> base::Status {
+    Branch branch;
+    branch.parent = forked.parent;
+    branch.fork = forked.fork;
+    branch.place = forked.place;
+    branch.has_context = forked.has_context != 0;
+    branch.is_read = false;
+    TRV_TRY(fill(branch, tenant, id, forked.branch));
+    out.state.branches.emplace(branch_id, std::move(branch));
+    return {};
+  };
+  TRV_TRY(each_forked(txn, tables_, instance_key(tenant.value(), id), row, add));
+  out.resumes_ns = row.resumes_ns;
   out.definition = {std::move(row.space), std::move(row.name), std::move(row.version)};
   out.sha256 = row.sha256;
   out.trigger = std::move(row.trigger);
@@ -116,22 +144,32 @@ base::Result<Value> InstanceStore::input(const lmdb::Txn& txn, const base::Tenan
   return parse_row(bytes, "input");
 }
 
-base::Result<Value> InstanceStore::context(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                           const InstanceId& id) const {
-  TRV_TRY_ASSIGN(const auto bytes, tables_.contexts.get(txn, instance_key(tenant.value(), id)));
+base::Result<Value> InstanceStore::context(const lmdb::Txn& txn, const base::TenantId& tenant, const InstanceId& id,
+                                           BranchId branch) const {
+  TRV_TRY_ASSIGN(const auto bytes, tables_.contexts.get(txn, branch_key(instance_key(tenant.value(), id), branch)));
   if (!bytes) return Value::object();
   return parse(base::as_text(*bytes));
 }
 
+base::Result<Value> InstanceStore::branch_data(const lmdb::Txn& txn, const base::TenantId& tenant, const InstanceId& id,
+                                               BranchId branch) const {
+  TRV_TRY_ASSIGN(const auto bytes, tables_.branches.get(txn, branch_key(instance_key(tenant.value(), id), branch)));
+  if (!bytes) return base::fail(base::ErrorCode::corrupt, "an instance lacks a branch; rebuild the projection");
+  TRV_TRY_ASSIGN(const ForkedRow row, decode_forked(*bytes));
+  return parse(row.branch.data);
+}
+
 base::Result<Value> InstanceStore::frame_input(const lmdb::Txn& txn, const base::TenantId& tenant, const InstanceId& id,
-                                               std::size_t depth) const {
-  TRV_TRY_ASSIGN(const auto bytes, tables_.frames.get(txn, frame_key(instance_key(tenant.value(), id), depth)));
+                                               BranchId branch, std::size_t depth) const {
+  const std::string key = frame_key(branch_key(instance_key(tenant.value(), id), branch), depth);
+  TRV_TRY_ASSIGN(const auto bytes, tables_.frames.get(txn, key));
   return parse_row(bytes, "input of a frame");
 }
 
 base::Result<Value> InstanceStore::loop_items(const lmdb::Txn& txn, const base::TenantId& tenant, const InstanceId& id,
-                                              std::size_t depth, std::size_t row) const {
-  TRV_TRY_ASSIGN(const auto bytes, tables_.frames.get(txn, items_key(instance_key(tenant.value(), id), depth, row)));
+                                              BranchId branch, std::size_t depth, std::size_t row) const {
+  const std::string key = items_key(branch_key(instance_key(tenant.value(), id), branch), depth, row);
+  TRV_TRY_ASSIGN(const auto bytes, tables_.frames.get(txn, key));
   return parse_row(bytes, "items of a loop");
 }
 
@@ -143,10 +181,18 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
   TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
   InstanceDetail out;
   out.summary = summary_of(id, row);
-  if (row.status == Status::completed) out.output = row.data;
-  if (row.status == Status::faulted) out.error = row.error;
-  if (row.due_ns != 0) out.due = base::Timestamp(row.due_ns);
-  out.waits_for = instance::waits_for(tenant, id, row);
+  if (row.status == Status::completed) out.output = row.root.data;
+  if (row.status == Status::faulted) out.error = row.root.error;
+  if (row.resumes_ns != 0) out.due = base::Timestamp(row.resumes_ns);
+  const auto add = [&](const BranchRow& branch) {
+    if (branch.due_ns != 0 && (!out.due || branch.due_ns < out.due->ns())) out.due = base::Timestamp(branch.due_ns);
+    if (auto effect = instance::waits_for(tenant, id, branch)) out.waits_for.push_back(*std::move(effect));
+  };
+  add(row.root);
+  TRV_TRY(each_forked(txn, tables_, key, row, [&](BranchId, const ForkedRow& forked) -> base::Status {
+    add(forked.branch);
+    return {};
+  }));
   TRV_TRY_ASSIGN(const auto input, tables_.inputs.get(txn, key));
   if (input) {
     out.input = base::as_text(*input);
@@ -154,7 +200,7 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
     TRV_TRY_ASSIGN(const record::Record started, record_at(record::Lsn(row.first_lsn)));
     TRV_TRY_ASSIGN(out.input, input_in(started.view()));
   }
-  TRV_TRY_ASSIGN(const auto context, tables_.contexts.get(txn, key));
+  TRV_TRY_ASSIGN(const auto context, tables_.contexts.get(txn, branch_key(key, root_branch)));
   out.context = context ? std::string(base::as_text(*context)) : "{}";
   if (!context && row.context_lsn != 0) {
     TRV_TRY_ASSIGN(const record::Record completed, record_at(record::Lsn(row.context_lsn)));

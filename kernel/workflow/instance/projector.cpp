@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "events/record/payload.hpp"
+#include "events/schema/effect_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "events/schema/workflow_generated.h"
 #include "kernel/json/parse.hpp"
@@ -26,6 +27,18 @@ namespace {
 /// Of positions that no longer change.
 constexpr std::size_t runs_per_row = 32;
 
+template <typename Table>
+base::Result<std::string> task_of(const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* payload, payload_of<Table>(event));
+  return std::string(text_of(payload->task()));
+}
+
+/// When a branch goes on by itself; 0 = it does not.
+std::int64_t first_of(std::int64_t one_ns, std::int64_t other_ns) {
+  if (one_ns == 0 || other_ns == 0) return std::max(one_ns, other_ns);
+  return std::min(one_ns, other_ns);
+}
+
 void count_run(InstanceRow& row, TaskIndex task, std::uint32_t run) {
   for (TaskRuns& known : row.runs) {
     if (known.task != task) continue;
@@ -37,14 +50,16 @@ void count_run(InstanceRow& row, TaskIndex task, std::uint32_t run) {
 
 }  // namespace
 
-std::string timer_owner(const base::Uuid& instance) {
-  return "instance/" + instance.to_string();
+std::string timer_owner(const base::Uuid& instance, BranchId branch) {
+  const std::string owner = "instance/" + instance.to_string();
+  return branch == root_branch ? owner : fmt::format("{}/{}", owner, branch);
 }
 
 std::optional<base::Uuid> instance_of_timer(std::string_view owner) {
   static constexpr std::string_view prefix = "instance/";
   if (!owner.starts_with(prefix)) return std::nullopt;
-  return base::Uuid::parse(owner.substr(prefix.size()));
+  owner.remove_prefix(prefix.size());
+  return base::Uuid::parse(owner.substr(0, owner.find('/')));
 }
 
 base::Status WorkflowProjector::open(lmdb::WriteTxn& txn) {
@@ -148,14 +163,14 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   row.started_ns = event.time().ns();
   row.first_lsn = place_of_(event).value();
   row.steps = 1;
-  row.data = text_of(started->input());
-  row.error = text_of(started->error());
+  row.root.data = text_of(started->input());
+  row.root.error = text_of(started->error());
   if (row.trigger.starts_with(start_key_trigger)) {
     TRV_TRY(tables_.start_keys.put(txn, start_key(event.tenant(), row.trigger), instance->bytes()));
   }
   row.updated_ns = event.time().ns();
   add_position(held_.positions, place_of_(event));
-  return move(txn, row, started->continuation());
+  return move(txn, root_branch, row.root, started->continuation());
 }
 
 base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event) {
@@ -171,19 +186,30 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
   }
   add_position(held_.positions, place_of_(event));
   TRV_TRY_ASSIGN(const auto task, task_event_in(event));
-  InstanceRow& row = held_.row;
-  if (is_effect && !task) {
-    if (row.frames.empty()) return {};
-    FrameRow& call = row.frames.back();
-    if (event.type() == shard::effect_parked_type) call.is_parked = 1;
-    if (event.type() == shard::effect_released_type) {
-      call.effect = event.lsn().value();
-      call.is_parked = 0;
+  if (is_effect && !task) return park(txn, event);
+  held_.row.updated_ns = event.time().ns();
+  return change(txn, event, task, held_.row);
+}
+
+// A task runs once at a time in an instance, so that its reference finds the branch.
+base::Status WorkflowProjector::park(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  const bool is_parked = event.type() == shard::effect_parked_type;
+  if (!is_parked && event.type() != shard::effect_released_type) return {};
+  TRV_TRY_ASSIGN(const std::string task, is_parked ? task_of<schema::effect::EffectParked>(event)
+                                                   : task_of<schema::effect::EffectReleased>(event));
+  std::vector<BranchId> branches = {root_branch};
+  for (std::size_t at = 0; at < branches.size(); ++at) {
+    TRV_TRY_ASSIGN(BranchRow * row, row_of(txn, branches[at]));
+    if (!row->frames.empty() && row->frames.back().effect != 0 && row->current == task) {
+      FrameRow& call = row->frames.back();
+      call.is_parked = is_parked ? 1 : 0;
+      if (!is_parked) call.effect = event.lsn().value();
+      return {};
     }
-    return {};
+    TRV_TRY_ASSIGN(const std::vector<BranchId> more, branches_of(txn, branches[at]));
+    branches.insert(branches.end(), more.begin(), more.end());
   }
-  row.updated_ns = event.time().ns();
-  return change(txn, event, task, row);
+  return {};
 }
 
 base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::RecordView& event,
@@ -198,8 +224,87 @@ base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::Re
   held_.instance = instance;
   held_.tenant = event.tenant();
   held_.is_stored = true;
-  held_.due_ns = held_.row.due_ns;
+  held_.timer_ns = first_of(held_.row.root.due_ns, held_.row.resumes_ns);
   return true;
+}
+
+base::Result<WorkflowProjector::HeldBranch*> WorkflowProjector::hold_branch(lmdb::WriteTxn& txn, BranchId branch) {
+  TRV_EXPECTS(branch != root_branch && !held_.key.empty());
+  const auto known = held_.branches.find(branch);
+  if (known != held_.branches.end()) return &known->second;
+  TRV_TRY_ASSIGN(const auto bytes, tables_.branches.get(txn, branch_key(held_.key, branch)));
+  if (!bytes) {
+    return base::fail(base::ErrorCode::corrupt, fmt::format("the instance {} has no branch {}; rebuild the projection",
+                                                            held_.instance.to_string(), branch));
+  }
+  HeldBranch held;
+  TRV_TRY_ASSIGN(held.row, decode_forked(*bytes));
+  held.timer_ns = held.row.branch.due_ns;
+  return &held_.branches.emplace(branch, std::move(held)).first->second;
+}
+
+base::Result<BranchRow*> WorkflowProjector::row_of(lmdb::WriteTxn& txn, BranchId branch) {
+  if (branch == root_branch) return &held_.row.root;
+  TRV_TRY_ASSIGN(HeldBranch * held, hold_branch(txn, branch));
+  return &held->row.branch;
+}
+
+base::Result<std::vector<BranchId>> WorkflowProjector::branches_of(lmdb::WriteTxn& txn, BranchId parent) {
+  std::vector<BranchId> found;
+  if (held_.row.branches == 0) return found;
+  for (const auto& [id, branch] : held_.branches) {
+    if (branch.row.parent == parent) found.push_back(id);
+  }
+  TRV_TRY(lmdb::scan(txn, tables_.branches, base::as_bytes(held_.key), {}, lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
+                       TRV_TRY_ASSIGN(const ForkedRow row, decode_forked(value));
+                       const BranchId id = branch_of(key);
+                       if (row.parent == parent && !held_.branches.contains(id)) found.push_back(id);
+                       return lmdb::Visit::go_on;
+                     }));
+  return found;
+}
+
+base::Status WorkflowProjector::erase_branches(lmdb::WriteTxn& txn, BranchId parent) {
+  TRV_TRY_ASSIGN(const std::vector<BranchId> branches, branches_of(txn, parent));
+  for (const BranchId id : branches) {
+    TRV_TRY_ASSIGN(const HeldBranch* held, hold_branch(txn, id));
+    for (std::size_t depth = 0; depth < held->row.branch.frames.size(); ++depth) {
+      TRV_TRY(erase_frame(txn, id, depth, held->row.branch.frames[depth]));
+    }
+    const std::string key = branch_key(held_.key, id);
+    TRV_TRY(set_timer(txn, id, held->timer_ns, 0));
+    TRV_TRY(tables_.contexts.erase(txn, key));
+    TRV_TRY(tables_.branches.erase(txn, key));
+    held_.branches.erase(id);
+  }
+  return {};
+}
+
+void WorkflowProjector::fork(BranchId parent, const wf::TaskForked& forked) {
+  if (forked.branches() == nullptr || forked.step() == nullptr) return;
+  BranchRow& row = parent == root_branch ? held_.row.root : held_.branches.at(parent).row.branch;
+  if (!row.frames.empty()) row.frames.back().is_fork = 1;
+  for (std::uint32_t place = 0; place < forked.branches()->size(); ++place) {
+    HeldBranch branch;
+    branch.row.parent = parent;
+    branch.row.fork = forked.step()->task();
+    branch.row.place = place;
+    branch.row.branch.next = forked.branches()->Get(place);
+    branch.row.branch.data = row.data;
+    held_.row.branches = std::max(held_.row.branches, forked.first_branch() + place);
+    held_.branches.insert_or_assign(forked.first_branch() + place, std::move(branch));
+  }
+}
+
+base::Status WorkflowProjector::set_timer(lmdb::WriteTxn& txn, BranchId branch, std::int64_t before_ns,
+                                          std::int64_t now_ns) {
+  if (before_ns == now_ns) return {};
+  const base::TenantId tenant(held_.tenant);
+  const std::string owner = timer_owner(held_.instance, branch);
+  if (before_ns != 0) TRV_TRY(timers_.cancel(txn, {base::Timestamp(before_ns), tenant, owner}));
+  if (now_ns != 0) TRV_TRY(timers_.set(txn, {base::Timestamp(now_ns), tenant, owner}));
+  return {};
 }
 
 base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
@@ -222,14 +327,20 @@ base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
   TRV_TRY(write_parts(txn));
   encode(row, encoded_);
   TRV_TRY(tables_.instances.put(txn, held_.key, base::as_bytes(encoded_)));
-  if (held_.due_ns != row.due_ns) {
-    const base::TenantId tenant(held_.tenant);
-    if (held_.due_ns != 0) {
-      TRV_TRY(timers_.cancel(txn, {base::Timestamp(held_.due_ns), tenant, timer_owner(held_.instance)}));
-    }
-    if (row.due_ns != 0) TRV_TRY(timers_.set(txn, {base::Timestamp(row.due_ns), tenant, timer_owner(held_.instance)}));
-  }
+  TRV_TRY(set_timer(txn, root_branch, held_.timer_ns, first_of(row.root.due_ns, row.resumes_ns)));
+  TRV_TRY(write_branches(txn));
   held_ = {};
+  return {};
+}
+
+base::Status WorkflowProjector::write_branches(lmdb::WriteTxn& txn) {
+  for (const auto& [id, branch] : held_.branches) {
+    const std::string key = branch_key(held_.key, id);
+    encode(branch.row, encoded_);
+    TRV_TRY(tables_.branches.put(txn, key, base::as_bytes(encoded_)));
+    if (branch.context) TRV_TRY(tables_.contexts.put(txn, key, base::as_bytes(*branch.context)));
+    TRV_TRY(set_timer(txn, id, branch.timer_ns, branch.row.branch.due_ns));
+  }
   return {};
 }
 
@@ -273,21 +384,24 @@ base::Status WorkflowProjector::write_parts(lmdb::WriteTxn& txn) {
   if (held_.input && (runs || row.trigger.starts_with(start_key_trigger))) {
     TRV_TRY(tables_.inputs.put(txn, held_.key, base::as_bytes(*held_.input)));
   }
-  if (held_.context && runs) TRV_TRY(tables_.contexts.put(txn, held_.key, base::as_bytes(*held_.context)));
+  const std::string root_key = branch_key(held_.key, root_branch);
+  if (held_.context && runs) TRV_TRY(tables_.contexts.put(txn, root_key, base::as_bytes(*held_.context)));
   if (!runs) TRV_TRY(tables_.ended.put(txn, ended_key(held_.tenant, row.updated_ns, held_.instance), {}));
   if (runs || !held_.is_stored) return {};
   if (!row.trigger.starts_with(start_key_trigger)) TRV_TRY(tables_.inputs.erase(txn, held_.key));
-  if (row.context_lsn != 0) TRV_TRY(tables_.contexts.erase(txn, held_.key));
+  if (row.context_lsn != 0) TRV_TRY(tables_.contexts.erase(txn, root_key));
   return {};
 }
 
 // A frame without input or items keeps those of the same task before it.
-base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, InstanceRow& row, const wf::Continuation* moved) {
+base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, BranchRow& row,
+                                     const wf::Continuation* moved) {
   if (moved == nullptr) return {};
   const std::vector<FrameRow> before = std::move(row.frames);
   const std::size_t kept = std::min<std::size_t>(moved->keep(), before.size());
   row.frames.assign(before.begin(), before.begin() + static_cast<std::ptrdiff_t>(kept));
   if (moved->frames() != nullptr) {
+    const std::string key = branch_key(held_.key, branch);
     for (const wf::Frame* one : *moved->frames()) {
       FrameRow frame{.task = one->task(),
                      .attempt = one->attempt(),
@@ -295,18 +409,18 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, InstanceRow& row, cons
                      .started_ns = one->started_ns(),
                      .error = std::string(text_of(one->error()))};
       const std::size_t depth = row.frames.size();
-      if (depth < before.size() && before[depth].task == frame.task) {
+      if (depth < before.size() && before[depth].task == frame.task && before[depth].is_fork == 0) {
         frame.has_input = before[depth].has_input;
         frame.items = before[depth].items;
       } else if (depth < before.size()) {
-        TRV_TRY(erase_frame(txn, depth, before[depth]));
+        TRV_TRY(erase_frame(txn, branch, depth, before[depth]));
       }
-      TRV_TRY(put_frame(txn, depth, frame, *one));
+      TRV_TRY(put_frame(txn, key, depth, frame, *one));
       row.frames.push_back(frame);
     }
   }
   for (std::size_t depth = row.frames.size(); depth < before.size(); ++depth) {
-    TRV_TRY(erase_frame(txn, depth, before[depth]));
+    TRV_TRY(erase_frame(txn, branch, depth, before[depth]));
   }
   row.next = moved->next();
   row.due_ns = moved->due_ns();
@@ -314,14 +428,14 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, InstanceRow& row, cons
   return {};
 }
 
-base::Status WorkflowProjector::put_frame(lmdb::WriteTxn& txn, std::size_t depth, FrameRow& frame,
-                                          const wf::Frame& moved) {
+base::Status WorkflowProjector::put_frame(lmdb::WriteTxn& txn, const std::string& branch_key, std::size_t depth,
+                                          FrameRow& frame, const wf::Frame& moved) {
   if (moved.input() != nullptr) {
-    TRV_TRY(tables_.frames.put(txn, frame_key(held_.key, depth), base::as_bytes(text_of(moved.input()))));
+    TRV_TRY(tables_.frames.put(txn, frame_key(branch_key, depth), base::as_bytes(text_of(moved.input()))));
     frame.has_input = 1;
   }
   if (moved.items() == nullptr) return {};
-  TRV_TRY(erase_items(txn, depth, frame.items));
+  TRV_TRY(erase_items(txn, branch_key, depth, frame.items));
   auto items = json::parse(text_of(moved.items()));
   if (!items || !items->is_array()) return base::fail(base::ErrorCode::corrupt, "the items of a loop are not an array");
   frame.items = static_cast<std::uint32_t>(items->size());
@@ -329,19 +443,24 @@ base::Status WorkflowProjector::put_frame(lmdb::WriteTxn& txn, std::size_t depth
     std::vector<json::Value> some;
     for (std::size_t i = first; i < std::min(first + items_per_row, items->size()); ++i) some.push_back(items->at(i));
     const std::string json = json::serialize(json::Value::array(std::move(some)));
-    TRV_TRY(tables_.frames.put(txn, items_key(held_.key, depth, first / items_per_row), base::as_bytes(json)));
+    TRV_TRY(tables_.frames.put(txn, items_key(branch_key, depth, first / items_per_row), base::as_bytes(json)));
   }
   return {};
 }
 
-base::Status WorkflowProjector::erase_frame(lmdb::WriteTxn& txn, std::size_t depth, const FrameRow& frame) {
-  if (frame.has_input != 0) TRV_TRY(tables_.frames.erase(txn, frame_key(held_.key, depth)));
-  return erase_items(txn, depth, frame.items);
+base::Status WorkflowProjector::erase_frame(lmdb::WriteTxn& txn, BranchId branch, std::size_t depth,
+                                            const FrameRow& frame) {
+  if (frame.is_fork != 0) TRV_TRY(erase_branches(txn, branch));
+  if (frame.has_input == 0 && frame.items == 0) return {};
+  const std::string key = branch_key(held_.key, branch);
+  if (frame.has_input != 0) TRV_TRY(tables_.frames.erase(txn, frame_key(key, depth)));
+  return erase_items(txn, key, depth, frame.items);
 }
 
-base::Status WorkflowProjector::erase_items(lmdb::WriteTxn& txn, std::size_t depth, std::size_t count) {
+base::Status WorkflowProjector::erase_items(lmdb::WriteTxn& txn, const std::string& branch_key, std::size_t depth,
+                                            std::size_t count) {
   for (std::size_t first = 0; first < count; first += items_per_row) {
-    TRV_TRY(tables_.frames.erase(txn, items_key(held_.key, depth, first / items_per_row)));
+    TRV_TRY(tables_.frames.erase(txn, items_key(branch_key, depth, first / items_per_row)));
   }
   return {};
 }
@@ -350,42 +469,55 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
                                        const std::optional<TaskEvent>& task, InstanceRow& row) {
   const std::string_view type = event.type();
   ++row.steps;
-  row.error = {};
+  row.resumes_ns = 0;
   if (task) {
-    row.current = task->reference;
-    TRV_TRY(move(txn, row, task->continuation));
-    if (task->output) row.data = *task->output;
-    if (task->context) {
+    const wf::Continuation* moved = task->continuation;
+    const BranchId branch_id = moved == nullptr ? root_branch : moved->branch();
+    TRV_TRY_ASSIGN(BranchRow * branch, row_of(txn, branch_id));
+    branch->error = {};
+    branch->current = task->reference;
+    TRV_TRY(move(txn, branch_id, *branch, moved));
+    if (moved != nullptr && moved->others_go_on()) row.resumes_ns = event.time().ns();
+    if (task->output) branch->data = *task->output;
+    if (task->context && branch_id == root_branch) {
       held_.context = *task->context;
       row.context_lsn = place_of_(event).value();
+    } else if (task->context) {
+      HeldBranch& forked = held_.branches.at(branch_id);
+      forked.context = *task->context;
+      forked.row.has_context = 1;
     }
-    if (task->outcome == "faulted") row.error = task->error.value_or("");
+    if (task->outcome == "faulted") branch->error = task->error.value_or("");
     if (type == shard::effect_requested_type) {
       count_run(row, task->index, task->attempt);
-      if (!row.frames.empty()) row.frames.back().effect = event.lsn().value();
+      if (!branch->frames.empty()) branch->frames.back().effect = event.lsn().value();
+    } else if (type == task_forked_type) {
+      TRV_TRY_ASSIGN(const auto* forked, payload_of<wf::TaskForked>(event));
+      fork(branch_id, *forked);
     }
   } else if (type == instance_completed_type) {
     TRV_TRY_ASSIGN(const auto* completed, payload_of<wf::InstanceCompleted>(event));
-    if (completed->output() != nullptr) row.data = text_of(completed->output());
+    row.root.error = {};
+    if (completed->output() != nullptr) row.root.data = text_of(completed->output());
     row.status = Status::completed;
   } else if (type == instance_faulted_type) {
     TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
-    row.error = text_of(faulted->error());
+    row.root.error = text_of(faulted->error());
     row.status = Status::faulted;
   } else if (type == instance_cancelled_type) {
+    row.root.error = {};
     row.status = Status::cancelled;
   }
   if (row.status != Status::running) {
-    for (std::size_t depth = 0; depth < row.frames.size(); ++depth) {
-      TRV_TRY(erase_frame(txn, depth, row.frames[depth]));
+    for (std::size_t depth = 0; depth < row.root.frames.size(); ++depth) {
+      TRV_TRY(erase_frame(txn, root_branch, depth, row.root.frames[depth]));
     }
-    row.frames.clear();
+    BranchRow ended;
+    if (row.status == Status::completed) ended.data = std::move(row.root.data);
+    ended.error = std::move(row.root.error);
+    row.root = std::move(ended);
     row.runs.clear();
-    row.next = no_task;
-    row.due_ns = 0;
-    row.current = {};
-    // Only the output is shown.
-    if (row.status != Status::completed) row.data = {};
+    row.branches = 0;
   }
   return {};
 }

@@ -2,6 +2,7 @@
 // Keeps definitions, instances and the positions of their records from the events trv.workflow.*, trv.instance.*,
 // trv.task.* and, in instances' streams, trv.effect.*. It writes what events say and never looks into a definition.
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 
 namespace trv::schema::workflow {
 struct Frame;
+struct TaskForked;
 }  // namespace trv::schema::workflow
 
 namespace trv::instance {
@@ -28,7 +30,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 6; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 7; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -38,15 +40,22 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] const Tables& tables() const noexcept { return tables_; }
 
  private:
+  /// A branch besides the root, between two events of its instance.
+  struct HeldBranch {
+    ForkedRow row;
+    std::int64_t timer_ns = 0;  ///< of the timer that is set
+    std::optional<std::string> context;
+  };
   /// An instance between two of its events: its row and what is not in a table yet.
   struct Held {
     std::string key;  ///< in Tables::instances; empty: none is held
     base::Uuid instance;
     std::string tenant;
-    InstanceRow row;          ///< but for the positions since
-    bool is_stored = false;   ///< the tables have it, as it was before
-    std::int64_t due_ns = 0;  ///< of the timer that is set
+    InstanceRow row;            ///< but for the positions since
+    bool is_stored = false;     ///< the tables have it, as it was before
+    std::int64_t timer_ns = 0;  ///< of the timer that is set
     std::vector<Run> positions;
+    std::map<BranchId, HeldBranch> branches;
     std::optional<std::string> input;
     std::optional<std::string> context;
   };
@@ -58,11 +67,26 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event,
                                     const std::optional<TaskEvent>& task, InstanceRow& row);
   /// Frames that stay, then those of the event, and their rows.
-  [[nodiscard]] base::Status move(lmdb::WriteTxn& txn, InstanceRow& row, const schema::workflow::Continuation* moved);
-  [[nodiscard]] base::Status put_frame(lmdb::WriteTxn& txn, std::size_t depth, FrameRow& frame,
-                                       const schema::workflow::Frame& moved);
-  [[nodiscard]] base::Status erase_frame(lmdb::WriteTxn& txn, std::size_t depth, const FrameRow& frame);
-  [[nodiscard]] base::Status erase_items(lmdb::WriteTxn& txn, std::size_t depth, std::size_t count);
+  [[nodiscard]] base::Status move(lmdb::WriteTxn& txn, BranchId branch, BranchRow& row,
+                                  const schema::workflow::Continuation* moved);
+  [[nodiscard]] base::Status put_frame(lmdb::WriteTxn& txn, const std::string& branch_key, std::size_t depth,
+                                       FrameRow& frame, const schema::workflow::Frame& moved);
+  /// With the branches of a fork.
+  [[nodiscard]] base::Status erase_frame(lmdb::WriteTxn& txn, BranchId branch, std::size_t depth,
+                                         const FrameRow& frame);
+  [[nodiscard]] base::Status erase_items(lmdb::WriteTxn& txn, const std::string& branch_key, std::size_t depth,
+                                         std::size_t count);
+  /// The branches of a fork begin.
+  void fork(BranchId parent, const schema::workflow::TaskForked& forked);
+  /// A branch of the held instance besides the root. Error: corrupt where there is none.
+  [[nodiscard]] base::Result<HeldBranch*> hold_branch(lmdb::WriteTxn& txn, BranchId branch);
+  [[nodiscard]] base::Result<BranchRow*> row_of(lmdb::WriteTxn& txn, BranchId branch);
+  /// The branches that a branch has, in the tables or held.
+  [[nodiscard]] base::Result<std::vector<BranchId>> branches_of(lmdb::WriteTxn& txn, BranchId parent);
+  [[nodiscard]] base::Status erase_branches(lmdb::WriteTxn& txn, BranchId parent);
+  [[nodiscard]] base::Status set_timer(lmdb::WriteTxn& txn, BranchId branch, std::int64_t before_ns,
+                                       std::int64_t now_ns);
+  [[nodiscard]] base::Status park(lmdb::WriteTxn& txn, const record::RecordView& event);
   /// The event's instance becomes the held one. False where there is no such instance.
   [[nodiscard]] base::Result<bool> hold(lmdb::WriteTxn& txn, const record::RecordView& event,
                                         const base::Uuid& instance);
@@ -71,6 +95,7 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, std::string_view tenant, const base::Uuid& instance);
   [[nodiscard]] base::Status write_parts(lmdb::WriteTxn& txn);
+  [[nodiscard]] base::Status write_branches(lmdb::WriteTxn& txn);
 
   const shard::Timers& timers_;
   const record::PlaceOf place_of_;
@@ -79,8 +104,8 @@ class WorkflowProjector final : public projection::Projector {
   std::string encoded_;  ///< reused: the row to write
 };
 
-/// The owner of an instance's timers.
-[[nodiscard]] std::string timer_owner(const base::Uuid& instance);
+/// The owner of the timer of a branch.
+[[nodiscard]] std::string timer_owner(const base::Uuid& instance, BranchId branch = root_branch);
 /// The instance of a timer's owner; nullopt for timers of others.
 [[nodiscard]] std::optional<base::Uuid> instance_of_timer(std::string_view owner);
 

@@ -35,6 +35,17 @@ class Author {
     return out + "]";
   }
 
+  std::string branches(int depth) {
+    const std::uint64_t count = 1 + random_.below(3);
+    const std::string prefix = fmt::format("b{}_", ++lists_);
+    std::string out = "[";
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const std::string then = random_.below(8) == 0 ? ", then: end" : "";
+      out += fmt::format("{}{{{}{}: {{{}{}{}}}}}", i == 0 ? "" : ", ", prefix, i, body(depth), then, common());
+    }
+    return out + "]";
+  }
+
   std::string common() {
     switch (random_.below(6)) {
       case 0: return ", if: '(.n // 0) % 2 == 0'";
@@ -46,7 +57,7 @@ class Author {
   }
 
   std::string body(int depth) {
-    switch (random_.below(depth > 0 ? 9 : 5)) {
+    switch (random_.below(depth > 0 ? 11 : 5)) {
       case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
       case 1: return "wait: {seconds: 1}";
       case 2: return "call: 'a.b:1.0.0@default', with: {n: '${ .n? }'}";
@@ -57,6 +68,8 @@ class Author {
       case 7:
         return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}}}}}}}, do: {}}}",
                            list(depth - 1), random_.below(3), list(depth - 1));
+      case 8: return "fork: {branches: " + branches(depth - 1) + "}";
+      case 9: return "fork: {compete: true, branches: " + branches(depth - 1) + "}";
       default: return fmt::format("try: {}, catch: {{errors: {{with: {{status: 418}}}}}}", list(depth - 1));
     }
   }
@@ -70,8 +83,9 @@ std::map<std::string, std::string> rows_of(TestKernel& kernel) {
   auto txn = kernel.read();
   const Tables& tables = kernel.tables();
   int number = 0;
-  for (const lmdb::Table* table : {&tables.definitions, &tables.latest, &tables.subscriptions, &tables.instances,
-                                   &tables.inputs, &tables.contexts, &tables.frames, &tables.positions}) {
+  for (const lmdb::Table* table :
+       {&tables.definitions, &tables.latest, &tables.subscriptions, &tables.instances, &tables.inputs, &tables.contexts,
+        &tables.frames, &tables.branches, &tables.positions}) {
     ++number;
     good(lmdb::scan(txn, *table, {}, {}, lmdb::Direction::forward,
                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
@@ -85,7 +99,7 @@ std::map<std::string, std::string> rows_of(TestKernel& kernel) {
 TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
   int completed = 0;
   int faulted = 0;
-  for (std::uint64_t seed = 1; seed <= 150; ++seed) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     base::SimulatedRandom random(seed * 7919);
     const std::string text = Author(seed).write();

@@ -8,23 +8,48 @@ namespace trv::instance {
 using record::RowReader;
 using record::RowWriter;
 
-void encode(const InstanceRow& row, std::string& out) {
-  TRV_EXPECTS(row.steps >= 1 && row.first_lsn >= 1);
-  TRV_EXPECTS(row.status == Status::running || (row.frames.empty() && row.due_ns == 0 && row.next == no_task));
-  RowWriter writer(out);
-  writer << static_cast<std::uint8_t>(row.status) << row.space << row.name << row.version << row.sha256 << row.trigger
-         << row.started_ns << row.first_lsn << row.context_lsn << row.positions << row.steps << row.updated_ns
-         << row.data << row.error;
-  // Nothing of the rest is left once it has ended.
-  if (row.status != Status::running) return;
+namespace {
+
+void write(RowWriter& writer, const BranchRow& row) {
   writer << row.due_ns << row.next << row.current;
   writer << row.frames.size();
   for (const FrameRow& frame : row.frames) {
     writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.has_input << frame.items
-           << frame.effect << frame.is_parked << frame.error;
+           << frame.effect << frame.is_parked << frame.is_fork << frame.error;
   }
-  writer << row.runs.size();
+}
+
+void read(RowReader& reader, BranchRow& row) {
+  reader >> row.due_ns >> row.next >> row.current;
+  row.frames.resize(reader.count(10));
+  for (FrameRow& frame : row.frames) {
+    reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
+        frame.effect >> frame.is_parked >> frame.is_fork >> frame.error;
+  }
+}
+
+}  // namespace
+
+void encode(const InstanceRow& row, std::string& out) {
+  TRV_EXPECTS(row.steps >= 1 && row.first_lsn >= 1);
+  const bool has_ended = row.status != Status::running;
+  TRV_EXPECTS(!has_ended || (row.root.frames.empty() && row.root.due_ns == 0 && row.root.next == no_task));
+  RowWriter writer(out);
+  writer << static_cast<std::uint8_t>(row.status) << row.space << row.name << row.version << row.sha256 << row.trigger
+         << row.started_ns << row.first_lsn << row.context_lsn << row.positions << row.steps << row.updated_ns
+         << row.root.data << row.root.error;
+  // Nothing of the rest is left once it has ended.
+  if (has_ended) return;
+  write(writer, row.root);
+  writer << row.resumes_ns << row.branches << row.runs.size();
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
+}
+
+void encode(const ForkedRow& row, std::string& out) {
+  TRV_EXPECTS(row.fork != no_task);
+  RowWriter writer(out);
+  writer << row.parent << row.fork << row.place << row.has_context << row.branch.data << row.branch.error;
+  write(writer, row.branch);
 }
 
 base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
@@ -32,22 +57,28 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   InstanceRow row;
   std::uint8_t status = 0;
   reader >> status >> row.space >> row.name >> row.version >> row.sha256 >> row.trigger >> row.started_ns >>
-      row.first_lsn >> row.context_lsn >> row.positions >> row.steps >> row.updated_ns >> row.data >> row.error;
+      row.first_lsn >> row.context_lsn >> row.positions >> row.steps >> row.updated_ns >> row.root.data >>
+      row.root.error;
   const bool known =
       status >= static_cast<std::uint8_t>(Status::running) && status <= static_cast<std::uint8_t>(Status::cancelled);
   if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is not known; rebuild the projection");
   row.status = static_cast<Status>(status);
   if (row.status == Status::running) {
-    reader >> row.due_ns >> row.next >> row.current;
-    row.frames.resize(reader.count(9));
-    for (FrameRow& frame : row.frames) {
-      reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
-          frame.effect >> frame.is_parked >> frame.error;
-    }
+    read(reader, row.root);
+    reader >> row.resumes_ns >> row.branches;
     row.runs.resize(reader.count(2));
     for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
   }
   TRV_TRY(reader.finish("an instance's row"));
+  return row;
+}
+
+base::Result<ForkedRow> decode_forked(base::BytesView bytes) {
+  RowReader reader(bytes);
+  ForkedRow row;
+  reader >> row.parent >> row.fork >> row.place >> row.has_context >> row.branch.data >> row.branch.error;
+  read(reader, row.branch);
+  TRV_TRY(reader.finish("a branch of an instance"));
   return row;
 }
 

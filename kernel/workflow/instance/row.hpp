@@ -26,7 +26,27 @@ struct FrameRow {
   std::uint32_t items = 0;     ///< how many items of a loop are in Tables::frames
   std::uint64_t effect = 0;    ///< of a call: lsn of the record that put its effect into the outbox
   std::uint8_t is_parked = 0;  ///< 1: its effect is
+  std::uint8_t is_fork = 0;    ///< 1: Tables::branches has its branches
   std::string error;
+};
+
+/// What changes of a branch with its decisions.
+struct BranchRow {
+  std::int64_t due_ns = 0;
+  TaskIndex next = no_task;
+  std::string current;  ///< reference of the task that the last event of the branch was about
+  std::string data;
+  std::string error;
+  std::vector<FrameRow> frames;
+};
+
+/// A branch that is not the root.
+struct ForkedRow {
+  BranchId parent = root_branch;
+  TaskIndex fork = no_task;
+  std::uint32_t place = 0;
+  std::uint8_t has_context = 0;  ///< 1: Tables::contexts has its context
+  BranchRow branch;
 };
 
 /// All that changes with every decision of the instance, and the little that never does. What may be large and changes
@@ -44,12 +64,9 @@ struct InstanceRow {
   std::string positions;          ///< runs of positions, the latest
   std::uint64_t steps = 0;
   std::int64_t updated_ns = 0;
-  std::int64_t due_ns = 0;
-  TaskIndex next = no_task;
-  std::string current;  ///< reference of the task that the last event was about
-  std::string data;
-  std::string error;
-  std::vector<FrameRow> frames;
+  BranchRow root;               ///< once it has ended: its output or error, and nothing else
+  std::int64_t resumes_ns = 0;  ///< branches without a timer of their own go on at this time; 0 = none do
+  BranchId branches = 0;        ///< how many were made besides the root
   std::vector<TaskRuns> runs;
 };
 
@@ -71,11 +88,13 @@ struct FilterFailuresRow {
 };
 
 void encode(const InstanceRow& row, std::string& out);
+void encode(const ForkedRow& row, std::string& out);
 void encode(const DefinitionRow& row, std::string& out);
 void encode(const FilterFailuresRow& row, std::string& out);
 
 // Error: corrupt.
 [[nodiscard]] base::Result<InstanceRow> decode_instance(base::BytesView bytes);
+[[nodiscard]] base::Result<ForkedRow> decode_forked(base::BytesView bytes);
 [[nodiscard]] base::Result<DefinitionRow> decode_definition(base::BytesView bytes);
 [[nodiscard]] base::Result<FilterFailuresRow> decode_filter_failures(base::BytesView bytes);
 

@@ -25,7 +25,7 @@ void Execution::run(TaskIndex index, const definition::PluginCall& task, const V
 }
 
 void Execution::request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments) {
-  TRV_EXPECTS(!in_call() && !state_.outcome.has_value());
+  TRV_EXPECTS(!in_call() && !at_->outcome.has_value());
   const definition::Task& task = definition_.task(index);
   const std::int64_t now_ns = context_.now.ns();
   Attempt<std::string> json = checked_json(arguments, "what is handed to the operation");
@@ -55,10 +55,11 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   frame.has_input = task.input_from && task.needs_input();
   if (frame.has_input) frame.input = input;
   push(std::move(frame));
-  state_.next = no_task;
+  at_->next = no_task;
   const Move moved = move(true);
   if (emit(writer_.requested({index, &task, effect.attempt, now_ns}, effect, moved))) {
-    TRV_ASSERT(in_call() && state_.frames.back().attempt == effect.attempt);
+    TRV_ASSERT(in_call() && at_->frames.back().attempt == effect.attempt);
+    at_->requested_event = decision_.events.size() - 1;
     decision_.request(std::move(effect));
   }
 }

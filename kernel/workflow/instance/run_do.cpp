@@ -8,7 +8,7 @@ void Execution::run(TaskIndex index, const definition::DoTask& task, const Value
   if (frame.has_input) frame.input = input;
   push(std::move(frame));
   set_data(input);
-  state_.next = task.first;
+  at_->next = task.first;
 }
 
 }  // namespace trv::instance

@@ -28,7 +28,7 @@ void Execution::run(TaskIndex index, const definition::ForTask& task, const Valu
   push(std::move(frame));
   set_data(input);
   // The place before the first item; next_iteration steps onto it.
-  state_.frames.back().index = 0xFFFF'FFFF;
+  at_->frames.back().index = 0xFFFF'FFFF;
   next_iteration();
 }
 
@@ -42,15 +42,15 @@ void Execution::next_iteration() {
   TRV_ASSERT(frame.index <= frame.items_count);
   bool more = frame.index < frame.items_count;
   if (more && !task.while_) {
-    state_.next = task.first;
+    at_->next = task.first;
     return;
   }
   // The input may be large, and most steps do without it.
   const Value* kept = input_of(frame);
-  const Value input = kept == nullptr ? state_.data : *kept;
+  const Value input = kept == nullptr ? at_->data : *kept;
   scope_ = {.task = index, .started_ns = started_ns, .raw_input = &input, .input = &input};
   if (more) {
-    Attempt<Value> truth = evaluate(*task.while_, state_.data);
+    Attempt<Value> truth = evaluate(*task.while_, at_->data);
     if (!truth) {
       pop();
       raise(index, std::move(truth).error().error, started_ns, 0);
@@ -60,10 +60,10 @@ void Execution::next_iteration() {
     more = truth->is_truthy();
   }
   if (more) {
-    state_.next = task.first;
+    at_->next = task.first;
   } else {
     pop();
-    const Value output = state_.data;
+    const Value output = at_->data;
     complete(index, output, input, {}, started_ns, 0);
   }
   scope_ = {};

@@ -30,49 +30,49 @@ std::int64_t backoff_ns(Backoff backoff, std::int64_t delay_ns, std::uint32_t re
 void Execution::run(TaskIndex index, const definition::TryTask& task, const Value& input) {
   push({.task = index, .started_ns = context_.now.ns(), .has_input = true, .input = input});
   set_data(input);
-  state_.next = task.first;
+  at_->next = task.first;
 }
 
 void Execution::leave_to(std::size_t frame_index) {
-  TRV_EXPECTS(frame_index < state_.frames.size());
-  while (state_.frames.size() > frame_index + 1) pop();
+  TRV_EXPECTS(frame_index < at_->frames.size());
+  while (at_->frames.size() > frame_index + 1) pop();
 }
 
 void Execution::handle_error() {
-  TRV_EXPECTS(state_.error.has_value());
-  for (std::size_t i = state_.frames.size(); i-- > 0;) {
-    const auto* task = std::get_if<definition::TryTask>(&definition_.task(state_.frames[i].task).body);
-    if (task == nullptr || state_.frames[i].error) continue;
-    const TaskIndex index = state_.frames[i].task;
+  TRV_EXPECTS(at_->error.has_value());
+  for (std::size_t i = at_->frames.size(); i-- > 0;) {
+    const auto* task = std::get_if<definition::TryTask>(&definition_.task(at_->frames[i].task).body);
+    if (task == nullptr || at_->frames[i].error) continue;
+    const TaskIndex index = at_->frames[i].task;
     // The conditions see the error by its name as the catch's tasks do.
-    const Value* kept = input_of(state_.frames[i]);
-    Frame probe = state_.frames[i];
-    probe.error = state_.error;
-    std::vector<Frame> outer(state_.frames.begin(), state_.frames.begin() + static_cast<std::ptrdiff_t>(i));
+    const Value* kept = input_of(at_->frames[i]);
+    Frame probe = at_->frames[i];
+    probe.error = at_->error;
+    std::vector<Frame> outer(at_->frames.begin(), at_->frames.begin() + static_cast<std::ptrdiff_t>(i));
     outer.push_back(probe);
-    std::swap(outer, state_.frames);
-    const Value input = kept == nullptr ? state_.data : *kept;
+    std::swap(outer, at_->frames);
+    const Value input = kept == nullptr ? at_->data : *kept;
     scope_ = {.task = index, .started_ns = probe.started_ns, .raw_input = &input, .input = &input};
     const Attempt<bool> caught = catches(probe, *task);
     Attempt<std::optional<base::Timestamp>> again = std::optional<base::Timestamp>();
     if (caught && *caught && task->retry) again = retry_at(probe, *task);
-    std::swap(outer, state_.frames);
+    std::swap(outer, at_->frames);
     scope_ = {};
     if (!caught || !again) {
       // A condition that fails is an error of its own, which an outer `try` can catch.
-      state_.error = !caught ? caught.error().error : again.error().error;
+      at_->error = !caught ? caught.error().error : again.error().error;
       continue;
     }
     if (!*caught) continue;
 
     leave_to(i);
-    const Value error = *std::exchange(state_.error, std::nullopt);
+    const Value error = *std::exchange(at_->error, std::nullopt);
     set_data(input);
     if (again->has_value()) {
       Frame& frame = change_top();
       ++frame.attempt;
-      state_.next = task->first;
-      state_.due_ns = **again > context_.now ? (*again)->ns() : 0;
+      at_->next = task->first;
+      at_->due_ns = **again > context_.now ? (*again)->ns() : 0;
       const StepOf step{index, &definition_.task(index), frame.attempt, frame.started_ns};
       const Move moved = move(true);
       emit(writer_.task_retried(step, json::serialize(error), moved));
@@ -80,17 +80,18 @@ void Execution::handle_error() {
     }
     if (task->catch_first != no_task) {
       change_top().error = error;
-      state_.next = task->catch_first;
+      at_->next = task->catch_first;
       return;
     }
-    const Frame frame = state_.frames.back();
+    const Frame frame = at_->frames.back();
     pop();
     scope_ = {.task = index, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
     complete(index, input, input, {}, frame.started_ns, frame.attempt);
     scope_ = {};
     return;
   }
-  fault(*std::exchange(state_.error, std::nullopt));
+  if (branch_ != root_branch) return fail_fork();
+  fault(*std::exchange(at_->error, std::nullopt));
 }
 
 Execution::Attempt<bool> Execution::catches(const Frame& frame, const definition::TryTask& task) {

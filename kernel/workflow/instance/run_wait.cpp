@@ -11,9 +11,9 @@ void Execution::run(TaskIndex index, const definition::WaitTask& task, const Val
   frame.has_input = definition_.task(index).input_from.has_value();
   if (frame.has_input) frame.input = input;
   push(std::move(frame));
-  state_.next = no_task;
-  state_.due_ns = (context_.now + *length).ns();
-  TRV_ASSERT(state_.due_ns > context_.now.ns());
+  at_->next = no_task;
+  at_->due_ns = (context_.now + *length).ns();
+  TRV_ASSERT(at_->due_ns > context_.now.ns());
   const Move moved = move(true);
   emit(writer_.task_waiting({index, &definition_.task(index), 0, context_.now.ns()}, moved));
 }

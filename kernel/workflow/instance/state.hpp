@@ -2,6 +2,7 @@
 // The state of an instance, as a decision works with it. Plain values, one thread.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -19,7 +20,7 @@ using definition::TaskIndex;
 using InstanceId = base::Uuid;
 
 enum class Status : std::uint8_t {
-  running = 1,  ///< also while it waits; see State::frames and due_ns
+  running = 1,  ///< also while its branches wait
   completed = 2,
   faulted = 3,
   cancelled = 4,
@@ -28,7 +29,7 @@ enum class Status : std::uint8_t {
 /// "running", "completed", "faulted", "cancelled".
 [[nodiscard]] std::string_view to_string(Status status) noexcept;
 
-/// A scope (do, try, for) that the instance is inside of, or, innermost only, the call or wait that it waits in.
+/// A scope (do, try, for) that a branch is inside of, or, innermost only, the call, wait or fork that it waits in.
 struct Frame {
   TaskIndex task = no_task;
   std::uint32_t attempt = 0;  ///< try: retries so far; call: which run of the task this is
@@ -55,16 +56,49 @@ struct Arrival {
   shard::Outcome outcome;
 };
 
+/// Numbers the branches of an instance in the order of their making.
+using BranchId = std::uint32_t;
+/// The one that an instance begins with.
+inline constexpr BranchId root_branch = 0;
+/// Of an instance, those that have ended too.
+inline constexpr BranchId branches_max = 100'000;
+
+/// One strand of an instance: the scopes that it is inside of, and what comes next. The root is there from start to
+/// end, others from the fork that makes them until that fork ends.
+struct Branch {
+  BranchId parent = root_branch;                  ///< the branch that forked
+  TaskIndex fork = no_task;                       ///< the task of whose branches this is one; no_task: this is the root
+  std::uint32_t place = 0;                        ///< among the fork's branches
+  std::int64_t due_ns = 0;                        ///< goes on not before this time; 0 = no timer
+  TaskIndex next = no_task;                       ///< no_task: the innermost scope has ended
+  std::vector<Frame> frames;                      ///< outermost first
+  json::Value data;                               ///< what the next task gets; the output once ended
+  bool is_read = true;                            ///< false: the tables have `data`, and it was not read yet
+  bool has_context = false;                       ///< something was exported here; else it sees its parent's context
+  std::optional<json::Value> error{};             ///< raised and not handled yet; the reason once faulted
+  std::optional<shard::EffectPlace> waits_for{};  ///< the effect of the call that it is in, once that is recorded
+  std::optional<Arrival> outcome{};               ///< arrived with this decision for that call; never stored
+  std::optional<json::Value> context{};           ///< what expressions see; absent where it was not read yet
+  std::size_t frames_known = 0;                   ///< frames, from the outermost, that events have reported
+  bool data_known = true;                         ///< whether events have reported `data`
+  std::optional<std::size_t> requested_event{};   ///< place of the call's event among those of this decision
+
+  /// Whether it has nothing left to do. The root has not ended before its instance.
+  [[nodiscard]] bool has_ended() const noexcept {
+    return fork != no_task && frames.empty() && next == no_task && !error;
+  }
+};
+
 struct State {
   Status status = Status::running;
   std::uint64_t steps = 0;
-  std::int64_t due_ns = 0;    ///< goes on not before this time; 0 = no timer
-  TaskIndex next = no_task;   ///< no_task: the innermost scope has ended
-  std::vector<Frame> frames;  ///< outermost first
+  BranchId branches_made = 0;           ///< besides the root
+  std::map<BranchId, Branch> branches;  ///< with the root
   std::vector<TaskRuns> runs;
-  json::Value data;                  ///< what the next task gets; the output once completed
-  std::optional<json::Value> error;  ///< raised and not handled yet; the reason once faulted
-  std::optional<Arrival> outcome;    ///< arrived with this decision for the innermost call; never stored
+
+  State() { branches.try_emplace(root_branch); }
+  [[nodiscard]] Branch& root() { return branches.begin()->second; }
+  [[nodiscard]] const Branch& root() const { return branches.begin()->second; }
 };
 
 /// `trv.task.*` and `trv.instance.*` are in streams of this kind.

@@ -85,12 +85,12 @@ struct InstanceSummary {
 
 struct InstanceDetail {
   InstanceSummary summary;
-  std::string input;                   ///< JSON
-  std::string output;                  ///< JSON; completed only
-  std::string error;                   ///< JSON; faulted only
-  std::string context;                 ///< JSON
-  std::optional<base::Timestamp> due;  ///< when it goes on by itself
-  std::optional<shard::EffectPlace> waits_for;
+  std::string input;                          ///< JSON
+  std::string output;                         ///< JSON; completed only
+  std::string error;                          ///< JSON; faulted only
+  std::string context;                        ///< JSON
+  std::optional<base::Timestamp> due;         ///< when it goes on by itself
+  std::vector<shard::EffectPlace> waits_for;  ///< of each branch that is in a call
 };
 
 /// One step of an instance's timeline, as its records say it.
@@ -103,7 +103,7 @@ struct InstanceStep {
   std::string reference;
   std::string kind;
   std::string operation;  ///< of a call that starts
-  std::string outcome;    ///< started, waiting, completed, skipped, faulted, retried, cancelled, parked or released
+  std::string outcome;    ///< started, waiting, forked, completed, skipped, faulted, retried, cancelled, parked, …
   std::uint32_t attempt = 0;
   base::Duration duration{};  ///< since the task started
   std::string input;          ///< JSON: of the instance, or what a call hands to its operation; empty where not said
@@ -125,7 +125,7 @@ class InstanceStore {
     base::Digest sha256{};
     std::string trigger;
     std::int64_t started_ns = 0;
-    std::optional<shard::EffectPlace> waits_for;  ///< the effect of the call that it is in
+    std::int64_t resumes_ns = 0;  ///< see InstanceRow
   };
   /// For decisions.
   [[nodiscard]] base::Result<std::optional<Loaded>> load(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -134,14 +134,17 @@ class InstanceStore {
                                                 const InstanceId& id) const;
   /// {} where nothing was exported yet.
   [[nodiscard]] base::Result<json::Value> context(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                  const InstanceId& id) const;
-
+                                                  const InstanceId& id, BranchId branch) const;
+  /// Error: corrupt where there is no such branch besides the root.
+  [[nodiscard]] base::Result<json::Value> branch_data(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                      const InstanceId& id, BranchId branch) const;
   /// The input of the frame at this depth. Error: corrupt where it has none.
   [[nodiscard]] base::Result<json::Value> frame_input(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                      const InstanceId& id, std::size_t depth) const;
+                                                      const InstanceId& id, BranchId branch, std::size_t depth) const;
   /// items_per_row items, or fewer in the last row, of the loop at this depth. Error: corrupt.
   [[nodiscard]] base::Result<json::Value> loop_items(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                     const InstanceId& id, std::size_t depth, std::size_t row) const;
+                                                     const InstanceId& id, BranchId branch, std::size_t depth,
+                                                     std::size_t row) const;
 
   /// Input and context of one that has ended are read from its records.
   [[nodiscard]] base::Result<std::optional<InstanceDetail>> find(const lmdb::Txn& txn, const base::TenantId& tenant,

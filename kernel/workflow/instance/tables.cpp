@@ -28,6 +28,7 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(filter_failures, txn.create_table("workflow_filter_failures"));
   TRV_TRY_ASSIGN(instances, txn.create_table("workflow_instances"));
   TRV_TRY_ASSIGN(inputs, txn.create_table("workflow_inputs"));
+  TRV_TRY_ASSIGN(branches, txn.create_table("workflow_branches"));
   TRV_TRY_ASSIGN(contexts, txn.create_table("workflow_contexts"));
   TRV_TRY_ASSIGN(frames, txn.create_table("workflow_frames"));
   TRV_TRY_ASSIGN(positions, txn.create_table("workflow_positions"));
@@ -93,12 +94,21 @@ base::Timestamp time_of(base::BytesView ended_key) {
   return base::Timestamp(static_cast<std::int64_t>(base::big_endian(ended_key.last(24).first(8))));
 }
 
-std::string frame_key(std::string_view instance_key, std::size_t depth) {
-  return with_number(instance_key, depth, 2);
+std::string branch_key(std::string_view instance_key, std::uint32_t branch) {
+  return with_number(instance_key, branch, 4);
 }
 
-std::string items_key(std::string_view instance_key, std::size_t depth, std::size_t row) {
-  return with_number(frame_key(instance_key, depth), row, 4);
+std::uint32_t branch_of(base::BytesView branch_key) {
+  TRV_EXPECTS(branch_key.size() > 20);
+  return static_cast<std::uint32_t>(base::big_endian(branch_key.last(4)));
+}
+
+std::string frame_key(std::string_view branch_key, std::size_t depth) {
+  return with_number(branch_key, depth, 2);
+}
+
+std::string items_key(std::string_view branch_key, std::size_t depth, std::size_t row) {
+  return with_number(frame_key(branch_key, depth), row, 4);
 }
 
 std::string positions_key(std::string_view instance_key, record::Lsn first) {

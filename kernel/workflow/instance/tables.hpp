@@ -25,8 +25,9 @@ struct Tables {
   lmdb::Table filter_failures;  ///< tenant 0 namespace 0 name 0 version → FilterFailuresRow
   lmdb::Table instances;        ///< tenant 0 instance → InstanceRow
   lmdb::Table inputs;           ///< tenant 0 instance → JSON; while it runs, and as long as its start key is kept
-  lmdb::Table contexts;         ///< tenant 0 instance → JSON; while it runs; none = {}
-  lmdb::Table frames;      ///< tenant 0 instance depth → JSON of the frame's input; … depth chunk → JSON of loop items
+  lmdb::Table branches;         ///< tenant 0 instance branch → ForkedRow; not of the root
+  lmdb::Table contexts;         ///< tenant 0 instance branch → JSON; while it runs
+  lmdb::Table frames;      ///< … branch depth → JSON of the frame's input; … branch depth chunk → JSON of loop items
   lmdb::Table positions;   ///< tenant 0 instance first lsn → runs of positions, earlier than those in the row
   lmdb::Table ended;       ///< tenant 0 time instance → nothing
   lmdb::Table start_keys;  ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
@@ -40,10 +41,13 @@ struct Tables {
 [[nodiscard]] std::string latest_key(std::string_view tenant, std::string_view space, std::string_view name);
 [[nodiscard]] std::string subscription_prefix(std::string_view tenant, std::string_view event_type);
 [[nodiscard]] std::string instance_key(std::string_view tenant, const base::Uuid& instance);
+[[nodiscard]] std::string branch_key(std::string_view instance_key, std::uint32_t branch);
+/// The branch at the end of a branch_key.
+[[nodiscard]] std::uint32_t branch_of(base::BytesView branch_key);
 /// Of the frame at `depth`, counted from the outermost; of the row with its input.
-[[nodiscard]] std::string frame_key(std::string_view instance_key, std::size_t depth);
+[[nodiscard]] std::string frame_key(std::string_view branch_key, std::size_t depth);
 /// Of items_per_row items of a loop.
-[[nodiscard]] std::string items_key(std::string_view instance_key, std::size_t depth, std::size_t row);
+[[nodiscard]] std::string items_key(std::string_view branch_key, std::size_t depth, std::size_t row);
 /// `ended_ns` is not negative.
 [[nodiscard]] std::string ended_key(std::string_view tenant, std::int64_t ended_ns, const base::Uuid& instance);
 /// The time in such a key.

@@ -100,6 +100,10 @@ base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& e
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskWaiting>(event));
     return about("waiting", *payload);
   }
+  if (type == task_forked_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskForked>(event));
+    return about("forked", *payload);
+  }
   if (type == task_faulted_type) {
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskFaulted>(event));
     return failed("faulted", *payload);

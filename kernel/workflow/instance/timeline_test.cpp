@@ -134,8 +134,8 @@ TEST(Calls, that_are_parked_and_released_show_it) {
   const InstanceId id = kernel.start(kernel.apply_text(document(call_text)), R"({"title":"hello"})");
   const shard::Effect effect = kernel.pending()[0];
   for (const bool parks : {true, false}) {
-    EXPECT_EQ(kernel.detail(id).waits_for->key, effect.key);
-    EXPECT_EQ(kernel.detail(id).waits_for->position, parks ? effect.position : record::Lsn(0));
+    EXPECT_EQ(kernel.detail(id).waits_for.at(0).key, effect.key);
+    EXPECT_EQ(kernel.detail(id).waits_for.at(0).position, parks ? effect.position : record::Lsn(0));
     (void)good(kernel.run([&](auto&, auto& here, auto) -> base::Result<shard::Decision> {
       shard::Decision decision;
       decision.events.push_back(parks ? shard::effect_parked(here, effect, 3) : shard::effect_released(here, effect));
@@ -149,10 +149,10 @@ TEST(Calls, that_are_parked_and_released_show_it) {
     EXPECT_EQ(steps[i].task, "create");
     EXPECT_EQ(steps[i].reference, "/do/0/create");
   }
-  EXPECT_EQ(kernel.detail(id).waits_for->position, kernel.pending()[0].position);
+  EXPECT_EQ(kernel.detail(id).waits_for.at(0).position, kernel.pending()[0].position);
   EXPECT_GT(kernel.pending()[0].position, effect.position);
   (void)good(kernel.succeed(effect.key, "{}"));
-  EXPECT_FALSE(kernel.detail(id).waits_for);
+  EXPECT_TRUE(kernel.detail(id).waits_for.empty());
   EXPECT_TRUE(kernel.pending().empty());
 }
 

@@ -160,6 +160,7 @@ class TestKernel {
       const record::Record event = good(record::Record::decode(stored));
       apply_view(txn, event.view());
       log_.push_back(stored);
+      lsn_ = event.view().lsn();
     }
     good(projector_.finish(txn));
     good(txn.commit());
