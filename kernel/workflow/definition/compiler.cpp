@@ -62,6 +62,7 @@ base::Result<Definition> Compiler::run() {
     fields.finish();
   }
   if (schemas.input || schemas.output) definition_.schemas = std::make_shared<const Schemas>(std::move(schemas));
+  definition_.timeout = timeout(root.get("timeout"), "the workflow", Site::workflow_input);
   schedule(root);
   unsupported_parts(root);
   definition_.first = list(root.require("do"), no_task, "/do");
@@ -122,16 +123,21 @@ void Compiler::use(Fields& root) {
   const Node* node = root.get("use");
   if (node == nullptr) return;
   Fields fields(problems_, *node, "'use'");
-  for (const std::string_view name :
-       {"authentications", "catalogs", "extensions", "functions", "secrets", "timeouts"}) {
+  for (const std::string_view name : {"authentications", "catalogs", "extensions", "functions", "secrets"}) {
     fields.unsupported(name);
   }
   errors_ = fields.get("errors", Node::Kind::mapping);
   retries_ = fields.get("retries", Node::Kind::mapping);
+  timeouts_ = fields.get("timeouts", Node::Kind::mapping);
   fields.finish();
   if (errors_ != nullptr) {
     for (const Entry& entry : errors_->entries) {
       (void)compile_error(*this, entry.value, fmt::format("error '{}'", entry.key));
+    }
+  }
+  if (timeouts_ != nullptr) {
+    for (const Entry& entry : timeouts_->entries) {
+      (void)timeout(&entry.value, fmt::format("'{}' of 'use.timeouts'", entry.key), Site::body);
     }
   }
   if (retries_ != nullptr) {
@@ -147,7 +153,6 @@ void Compiler::use(Fields& root) {
 }
 
 void Compiler::unsupported_parts(Fields& root) {
-  root.unsupported("timeout");
   const Node* evaluate = root.get("evaluate");
   if (evaluate == nullptr) return;
   Fields fields(problems_, *evaluate, "'evaluate'");
@@ -279,18 +284,7 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
       }
     }
   }
-  std::optional<Template> timeout;
-  if (const Node* node_timeout = fields.get("timeout")) {
-    if (kind != "call") {
-      problems_.unsupported(node_timeout->position, fmt::format("'timeout' of a {} task", kind));
-    } else if (node_timeout->is_string()) {
-      problems_.unsupported(node_timeout->position, "a named timeout");
-    } else {
-      Fields timeout_fields(problems_, *node_timeout, fmt::format("'timeout' of task '{}'", entry.key));
-      timeout = duration(timeout_fields.require("after"), Site::body);
-      timeout_fields.finish();
-    }
-  }
+  std::optional<Template> limit = timeout(fields.get("timeout"), fmt::format("task '{}'", entry.key), Site::body);
 
   TaskBody compiled = body(kind, fields, {index, entry.key, reference, std::move(connection)});
   fields.finish();
@@ -302,7 +296,8 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   if (schemas.input || schemas.output || schemas.exported) {
     task.schemas = std::make_shared<const Schemas>(std::move(schemas));
   }
-  task.timeout = std::move(timeout);
+
+  task.timeout = std::move(limit);
   task.body = std::move(compiled);
 }
 
@@ -398,6 +393,24 @@ std::vector<std::string_view> names_of(const Node* mapping) {
 const Node* Compiler::named_error(std::string_view name) const {
   return named(errors_, name);
 }
+std::optional<Template> Compiler::timeout(const Node* node, const std::string& of, Site site) {
+  if (node == nullptr) return std::nullopt;
+  if (!node->is_string()) {
+    Fields fields(problems_, *node, fmt::format("'timeout' of {}", of));
+    std::optional<Template> after = duration(fields.require("after"), site);
+    fields.finish();
+    return after;
+  }
+  if (const Node* named_timeout = named(timeouts_, node->text); named_timeout != nullptr && named_timeout != node) {
+    if (!named_timeout->is_string()) return timeout(named_timeout, fmt::format("'{}'", node->text), site);
+  }
+  const std::string_view meant = problems_.suggest(node->text, names_of(timeouts_));
+  problems_.add(node->position, fmt::format("'use.timeouts' has no timeout '{}'{}", node->text,
+                                            meant.empty() ? ". A timeout of its own is written 'timeout: {after: PT5S}'"
+                                                          : fmt::format("; did you mean '{}'?", meant)));
+  return std::nullopt;
+}
+
 const Node* Compiler::named_retry(std::string_view name) const {
   return named(retries_, name);
 }

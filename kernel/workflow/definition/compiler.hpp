@@ -42,6 +42,8 @@ class Compiler {
   [[nodiscard]] std::optional<Template> transformation(const Node* node, Site site);
   /// `schema` of a section of the workflow or of a task; nullopt when absent or a problem.
   [[nodiscard]] std::optional<json_schema::Schema> schema(Fields& section);
+  /// `timeout` of a task or of the workflow: {after} or the name of one of use.timeouts.
+  [[nodiscard]] std::optional<Template> timeout(const Node* node, const std::string& of, Site site);
   /// Checked now where it is constant.
   [[nodiscard]] std::optional<Template> duration(const Node* node, Site site);
   [[nodiscard]] json::Value constant(const Node& node);
@@ -101,6 +103,7 @@ class Compiler {
   const Node* errors_ = nullptr;
   const Node* retries_ = nullptr;
   std::size_t schema_pattern_bytes_left_ = 1024 * 1024;  ///< of all schemas' regular expressions together
+  const Node* timeouts_ = nullptr;
 };
 
 // One function for each task kind. Each reads its own properties from `fields`; the common ones are read before.

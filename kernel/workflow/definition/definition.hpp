@@ -163,6 +163,9 @@ struct Task {
   Flow then;
   TaskBody body;
 
+  [[nodiscard]] bool is_call() const noexcept {
+    return std::holds_alternative<PluginCall>(body) || std::holds_alternative<HttpCall>(body);
+  }
   /// Whether output.as or export.as can see the task's input, so that it has to be kept while the task waits.
   [[nodiscard]] bool needs_input() const noexcept;
 };
@@ -205,6 +208,7 @@ struct Definition {
   std::optional<Template> input_from;
   std::optional<Template> output_as;
   std::shared_ptr<const Schemas> schemas;  ///< of the workflow; null: none
+  std::optional<Template> timeout;
   std::vector<Task> tasks;
   TaskIndex first = no_task;
   json::Value document;  ///< the whole text as a value: $workflow.definition

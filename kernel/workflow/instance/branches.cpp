@@ -61,6 +61,7 @@ std::optional<BranchId> Execution::first_runnable() const {
 }
 
 bool Execution::is_runnable(const Branch& branch) const {
+  if ((is_over(branch.deadline_ns()) || is_over(state_.deadline_ns)) && !has_yielded()) return true;
   if (branch.due_ns != 0) return branch.due_ns <= context_.now.ns() && !has_yielded();
   if (branch.error) return true;
   if (in_call(branch)) return branch.outcome.has_value();
@@ -137,6 +138,8 @@ void Execution::remove_branches(BranchId parent) {
 
 void Execution::cancel_effect(Branch& branch) {
   if (branch.requested_event) withdraw(branch);
+  // It came with this decision, and nobody waits for it any more.
+  if (branch.outcome) decision_.events.push_back(writer_.settled(*std::exchange(branch.outcome, std::nullopt)));
   if (!branch.waits_for) return;
   const shard::EffectPlace effect = *std::exchange(branch.waits_for, std::nullopt);
   decision_.events.push_back(shard::effect_cancelled(context_, instance_stream, writer_.instance(), effect));

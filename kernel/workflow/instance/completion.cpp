@@ -126,6 +126,7 @@ void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std
 void Execution::push(Frame frame) {
   TRV_EXPECTS(stands_in_scope(frame.task) && !in_call());
   TRV_EXPECTS(frame.started_ns == context_.now.ns() && !frame.reported);
+  frame.deadline_ns = std::exchange(deadline_ns_, 0);
   at_->frames.push_back(std::move(frame));
 }
 

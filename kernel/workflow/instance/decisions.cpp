@@ -391,9 +391,11 @@ base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionC
                                     const InstanceId& instance) {
   TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
   const auto is_due = [&](std::int64_t due_ns) { return due_ns != 0 && due_ns <= context.now.ns(); };
-  const bool goes_on =
-      is_due(opened.loaded.resumes_ns) ||
-      std::ranges::any_of(opened.loaded.state.branches, [&](const auto& one) { return is_due(one.second.due_ns); });
+  const State& state = opened.loaded.state;
+  const bool goes_on = is_due(opened.loaded.resumes_ns) || is_due(state.deadline_ns) ||
+                       std::ranges::any_of(state.branches, [&](const auto& one) {
+                         return is_due(one.second.due_ns) || is_due(one.second.deadline_ns());
+                       });
   if (!goes_on) return shard::Decision{};
   return go_on(txn, context, workflows, instance, std::move(opened));
 }

@@ -41,7 +41,7 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
       const Text items = frame.reported ? Text() : json(builder, frame.items);
       const Text error = json(builder, frame.error);
       offsets.push_back(schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input,
-                                                      items, frame.index, error));
+                                                      items, frame.index, error, frame.deadline_ns));
     }
     frames = builder.CreateVector(offsets);
   }
@@ -89,7 +89,8 @@ Offset<flatbuffers::Vector<std::uint8_t>> digest(FlatBufferBuilder& builder, con
 }  // namespace
 
 record::Draft EventWriter::started(const definition::Definition& definition, std::string_view trigger,
-                                   std::string_view input, const Json& error, const Move& move) const {
+                                   std::string_view input, const Json& error, std::int64_t deadline_ns,
+                                   const Move& move) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text space = text(builder, definition.name.space);
   const Text name = text(builder, definition.name.name);
@@ -99,10 +100,10 @@ record::Draft EventWriter::started(const definition::Definition& definition, std
   const Text input_text = text(builder, input);
   const Text error_text = json(builder, error);
   const auto moved = continuation(builder, move);
-  return shard::draft(
-      context_, instance_stream, instance_, instance_started_type,
-      record::finish(builder, schema::workflow::CreateInstanceStarted(builder, space, name, version, sha256,
-                                                                      trigger_text, input_text, error_text, moved)));
+  return shard::draft(context_, instance_stream, instance_, instance_started_type,
+                      record::finish(builder, schema::workflow::CreateInstanceStarted(builder, space, name, version,
+                                                                                      sha256, trigger_text, input_text,
+                                                                                      error_text, moved, deadline_ns)));
 }
 
 record::Draft EventWriter::completed(const Json& output, std::uint64_t steps) const {

@@ -74,8 +74,16 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
                     input.left_out_bytes, data_bytes_max));
     error = json::serialize(*at_->error);
   }
+  if (definition_.timeout && !at_->error) {
+    scope_ = {};
+    const Attempt<base::Duration> timeout = evaluate_duration(*definition_.timeout, input.whole);
+    if (timeout) state_.deadline_ns = deadline_after(*timeout);
+    if (!timeout) at_->error = timeout.error().error;
+    if (!timeout) error = json::serialize(*at_->error);
+  }
   if (runs == When::next) at_->due_ns = context_.now.ns();
-  emit(writer_.started(definition_, base::utf8_prefix(trigger, 256), input_json, error, move(true)));
+  emit(
+      writer_.started(definition_, base::utf8_prefix(trigger, 256), input_json, error, state_.deadline_ns, move(true)));
   // The projector counts the start as the first step.
   TRV_ENSURES(state_.steps == 1 && !decision_.events.empty());
   return {};
@@ -109,6 +117,7 @@ void Execution::step() {
     end_of_workflow();
     return;
   }
+  if (time_out()) return;
   if (at_->due_ns != 0) {
     if (at_->due_ns > context_.now.ns() || has_yielded()) {
       blocked_ = true;
@@ -147,6 +156,33 @@ void Execution::step() {
   }
 }
 
+std::int64_t Execution::deadline_after(base::Duration timeout) const {
+  return (context_.now + std::clamp<base::Duration>(timeout, base::Duration(1), timeout_max)).ns();
+}
+
+bool Execution::time_out() {
+  if (is_over(state_.deadline_ns)) {
+    fault(make_error(StandardError::timeout, "", "the workflow did not end within its 'timeout'"));
+    return true;
+  }
+  const auto over = std::ranges::find_if(at_->frames, [&](const Frame& one) { return is_over(one.deadline_ns); });
+  // What yields goes on when it has its turn again.
+  if (over == at_->frames.end() || has_yielded()) return false;
+  const Frame frame = *over;
+  const std::string_view reference = definition_.task(frame.task).reference;
+  cancel_effect(*at_);
+  remove_branches(branch_);
+  at_->error.reset();
+  at_->due_ns = 0;
+  leave_to(depth_of(*over));
+  pop();
+  raise(frame.task,
+        make_error(StandardError::timeout, reference,
+                   fmt::format("the task '{}' did not end within its 'timeout'", definition_.task(frame.task).name)),
+        frame.started_ns, frame.attempt);
+  return true;
+}
+
 void Execution::run_task(TaskIndex index) {
   TRV_EXPECTS(stands_in_scope(index) && at_->due_ns == 0);
   const definition::Task& task = definition_.task(index);
@@ -168,6 +204,13 @@ void Execution::run_task(TaskIndex index) {
   const Value raw_input = at_->data;
   scope_.raw_input = &raw_input;
   scope_.input = &input;
+  deadline_ns_ = 0;
+  // A call hands its timeout to its effect.
+  if (task.timeout && !task.is_call()) {
+    const Attempt<base::Duration> timeout = evaluate_duration(*task.timeout, input);
+    if (!timeout) return raise(index, timeout.error().error, context_.now.ns(), 0);
+    deadline_ns_ = deadline_after(*timeout);
+  }
   std::visit([&](const auto& body) { run(index, body, input); }, task.body);
   scope_ = {};
 }

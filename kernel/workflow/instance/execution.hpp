@@ -83,6 +83,12 @@ class Execution final : public definition::VariableSource {
   void end_of_workflow();
   void settle();
   void fault(Value error);
+  [[nodiscard]] std::int64_t deadline_after(base::Duration timeout) const;
+  /// Ends the outermost task whose time is over, or the instance. False where there is none.
+  bool time_out();
+  [[nodiscard]] bool is_over(std::int64_t deadline_ns) const noexcept {
+    return deadline_ns != 0 && deadline_ns <= context_.now.ns();
+  }
 
   // branches.cpp
   void enter(BranchId branch);
@@ -189,6 +195,7 @@ class Execution final : public definition::VariableSource {
   DecisionBudget& budget_;
   std::optional<Value> out_of_fuel_;     ///< why the instance ends: the decision's fuel was used up
   std::optional<base::Error> failure_;   ///< of instance_data_
+  std::int64_t deadline_ns_ = 0;         ///< of the task that begins; its frame takes it
   std::optional<Value> joined_context_;  ///< of the fork that ends, which its parent takes over
   std::optional<Value> ended_with_;      ///< the workflow ends with this output, wherever its branches are
   bool others_go_on_ = false;            ///< the last event says that other branches go on in a later decision

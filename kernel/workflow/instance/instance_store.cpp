@@ -50,6 +50,7 @@ base::Status fill(Branch& branch, const base::TenantId& tenant, const InstanceId
     frame.started_ns = from.started_ns;
     frame.has_input = from.has_input != 0;
     frame.items_count = from.items;
+    frame.deadline_ns = from.deadline_ns;
     frame.reported = true;
     TRV_TRY_ASSIGN(frame.error, parse_optional(from.error));
   }
@@ -112,6 +113,7 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
   out.state.status = row.status;
   out.state.steps = row.steps;
   out.state.branches_made = row.branches;
+  out.state.deadline_ns = row.deadline_ns;
   out.state.runs = std::move(row.runs);
   Branch& root = out.state.root();
   TRV_TRY(fill(root, tenant, id, row.root));
@@ -183,9 +185,9 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
   out.summary = summary_of(id, row);
   if (row.status == Status::completed) out.output = row.root.data;
   if (row.status == Status::faulted) out.error = row.root.error;
-  if (row.resumes_ns != 0) out.due = base::Timestamp(row.resumes_ns);
+  std::int64_t due_ns = row.timer_ns();
   const auto add = [&](const BranchRow& branch) {
-    if (branch.due_ns != 0 && (!out.due || branch.due_ns < out.due->ns())) out.due = base::Timestamp(branch.due_ns);
+    due_ns = first_of(due_ns, branch.timer_ns());
     if (auto effect = instance::waits_for(tenant, id, branch)) out.waits_for.push_back(*std::move(effect));
   };
   add(row.root);
@@ -193,6 +195,7 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
     add(forked.branch);
     return {};
   }));
+  if (due_ns != 0) out.due = base::Timestamp(due_ns);
   TRV_TRY_ASSIGN(const auto input, tables_.inputs.get(txn, key));
   if (input) {
     out.input = base::as_text(*input);

@@ -33,12 +33,6 @@ base::Result<std::string> task_of(const record::RecordView& event) {
   return std::string(text_of(payload->task()));
 }
 
-/// When a branch goes on by itself; 0 = it does not.
-std::int64_t first_of(std::int64_t one_ns, std::int64_t other_ns) {
-  if (one_ns == 0 || other_ns == 0) return std::max(one_ns, other_ns);
-  return std::min(one_ns, other_ns);
-}
-
 void count_run(InstanceRow& row, TaskIndex task, std::uint32_t run) {
   for (TaskRuns& known : row.runs) {
     if (known.task != task) continue;
@@ -163,6 +157,7 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   row.started_ns = event.time().ns();
   row.first_lsn = place_of_(event).value();
   row.steps = 1;
+  row.deadline_ns = started->deadline_ns();
   row.root.data = text_of(started->input());
   row.root.error = text_of(started->error());
   if (row.trigger.starts_with(start_key_trigger)) {
@@ -224,7 +219,7 @@ base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::Re
   held_.instance = instance;
   held_.tenant = event.tenant();
   held_.is_stored = true;
-  held_.timer_ns = first_of(held_.row.root.due_ns, held_.row.resumes_ns);
+  held_.timer_ns = held_.row.timer_ns();
   return true;
 }
 
@@ -239,7 +234,7 @@ base::Result<WorkflowProjector::HeldBranch*> WorkflowProjector::hold_branch(lmdb
   }
   HeldBranch held;
   TRV_TRY_ASSIGN(held.row, decode_forked(*bytes));
-  held.timer_ns = held.row.branch.due_ns;
+  held.timer_ns = held.row.branch.timer_ns();
   return &held_.branches.emplace(branch, std::move(held)).first->second;
 }
 
@@ -327,7 +322,7 @@ base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
   TRV_TRY(write_parts(txn));
   encode(row, encoded_);
   TRV_TRY(tables_.instances.put(txn, held_.key, base::as_bytes(encoded_)));
-  TRV_TRY(set_timer(txn, root_branch, held_.timer_ns, first_of(row.root.due_ns, row.resumes_ns)));
+  TRV_TRY(set_timer(txn, root_branch, held_.timer_ns, row.timer_ns()));
   TRV_TRY(write_branches(txn));
   held_ = {};
   return {};
@@ -339,7 +334,7 @@ base::Status WorkflowProjector::write_branches(lmdb::WriteTxn& txn) {
     encode(branch.row, encoded_);
     TRV_TRY(tables_.branches.put(txn, key, base::as_bytes(encoded_)));
     if (branch.context) TRV_TRY(tables_.contexts.put(txn, key, base::as_bytes(*branch.context)));
-    TRV_TRY(set_timer(txn, id, branch.timer_ns, branch.row.branch.due_ns));
+    TRV_TRY(set_timer(txn, id, branch.timer_ns, branch.row.branch.timer_ns()));
   }
   return {};
 }
@@ -407,6 +402,7 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, Branc
                      .attempt = one->attempt(),
                      .index = one->index(),
                      .started_ns = one->started_ns(),
+                     .deadline_ns = one->deadline_ns(),
                      .error = std::string(text_of(one->error()))};
       const std::size_t depth = row.frames.size();
       if (depth < before.size() && before[depth].task == frame.task && before[depth].is_fork == 0) {
@@ -518,6 +514,7 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     row.root = std::move(ended);
     row.runs.clear();
     row.branches = 0;
+    row.deadline_ns = 0;
   }
   return {};
 }

@@ -47,7 +47,8 @@ class Author {
   }
 
   std::string common() {
-    switch (random_.below(6)) {
+    switch (random_.below(7)) {
+      case 4: return ", timeout: {after: PT2S}";
       case 0: return ", if: '(.n // 0) % 2 == 0'";
       case 1: return ", input: {from: '{n: ((.n // 0) + 3)}'}";
       case 2: return ", output: {as: '{n: ((.n? // 0) + ($input.n? // 0))}'}";

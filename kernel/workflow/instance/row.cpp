@@ -15,20 +15,30 @@ void write(RowWriter& writer, const BranchRow& row) {
   writer << row.frames.size();
   for (const FrameRow& frame : row.frames) {
     writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.has_input << frame.items
-           << frame.effect << frame.is_parked << frame.is_fork << frame.error;
+           << frame.effect << frame.is_parked << frame.is_fork << frame.deadline_ns << frame.error;
   }
 }
 
 void read(RowReader& reader, BranchRow& row) {
   reader >> row.due_ns >> row.next >> row.current;
-  row.frames.resize(reader.count(10));
+  row.frames.resize(reader.count(11));
   for (FrameRow& frame : row.frames) {
     reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
-        frame.effect >> frame.is_parked >> frame.is_fork >> frame.error;
+        frame.effect >> frame.is_parked >> frame.is_fork >> frame.deadline_ns >> frame.error;
   }
 }
 
 }  // namespace
+
+std::int64_t BranchRow::timer_ns() const noexcept {
+  std::int64_t first_ns = due_ns;
+  for (const FrameRow& frame : frames) first_ns = first_of(first_ns, frame.deadline_ns);
+  return first_ns;
+}
+
+std::int64_t InstanceRow::timer_ns() const noexcept {
+  return first_of(root.timer_ns(), first_of(resumes_ns, deadline_ns));
+}
 
 void encode(const InstanceRow& row, std::string& out) {
   TRV_EXPECTS(row.steps >= 1 && row.first_lsn >= 1);
@@ -41,7 +51,7 @@ void encode(const InstanceRow& row, std::string& out) {
   // Nothing of the rest is left once it has ended.
   if (has_ended) return;
   write(writer, row.root);
-  writer << row.resumes_ns << row.branches << row.runs.size();
+  writer << row.resumes_ns << row.deadline_ns << row.branches << row.runs.size();
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
 }
 
@@ -65,7 +75,7 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   row.status = static_cast<Status>(status);
   if (row.status == Status::running) {
     read(reader, row.root);
-    reader >> row.resumes_ns >> row.branches;
+    reader >> row.resumes_ns >> row.deadline_ns >> row.branches;
     row.runs.resize(reader.count(2));
     for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
   }

@@ -27,6 +27,7 @@ struct FrameRow {
   std::uint64_t effect = 0;    ///< of a call: lsn of the record that put its effect into the outbox
   std::uint8_t is_parked = 0;  ///< 1: its effect is
   std::uint8_t is_fork = 0;    ///< 1: Tables::branches has its branches
+  std::int64_t deadline_ns = 0;
   std::string error;
 };
 
@@ -38,6 +39,9 @@ struct BranchRow {
   std::string data;
   std::string error;
   std::vector<FrameRow> frames;
+
+  /// When it goes on by itself; 0 = it does not.
+  [[nodiscard]] std::int64_t timer_ns() const noexcept;
 };
 
 /// A branch that is not the root.
@@ -66,8 +70,12 @@ struct InstanceRow {
   std::int64_t updated_ns = 0;
   BranchRow root;               ///< once it has ended: its output or error, and nothing else
   std::int64_t resumes_ns = 0;  ///< branches without a timer of their own go on at this time; 0 = none do
-  BranchId branches = 0;        ///< how many were made besides the root
+  std::int64_t deadline_ns = 0;
+  BranchId branches = 0;  ///< how many were made besides the root
   std::vector<TaskRuns> runs;
+
+  /// Of the root, with what is about all branches.
+  [[nodiscard]] std::int64_t timer_ns() const noexcept;
 };
 
 struct DefinitionRow {

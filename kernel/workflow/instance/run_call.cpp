@@ -8,7 +8,7 @@ namespace trv::instance {
 namespace {
 
 constexpr base::Duration timeout_default = std::chrono::seconds(30);
-constexpr base::Duration timeout_max = std::chrono::hours(24);
+constexpr base::Duration call_timeout_max = std::chrono::hours(24);
 
 }  // namespace
 
@@ -34,7 +34,7 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   if (task.timeout) {
     const Attempt<base::Duration> timeout = evaluate_duration(*task.timeout, input);
     if (!timeout) return raise(index, timeout.error().error, now_ns, 0);
-    effect.timeout = std::clamp<base::Duration>(*timeout, std::chrono::milliseconds(1), timeout_max);
+    effect.timeout = std::clamp<base::Duration>(*timeout, std::chrono::milliseconds(1), call_timeout_max);
   }
   TaskRuns* runs = nullptr;
   for (TaskRuns& known : state_.runs) {

@@ -41,6 +41,7 @@ struct Frame {
   std::optional<json::Value> items{};  ///< for: all, or the row that holds the current one
   std::uint32_t items_first = 0;       ///< the place of the first in `items`
   std::optional<json::Value> error{};  ///< try: within its catch
+  std::int64_t deadline_ns = 0;        ///< times out at this time; 0 = it does not
   bool reported = false;               ///< input and items are in an event already
 };
 
@@ -55,6 +56,11 @@ struct Arrival {
   shard::EffectPlace effect;
   shard::Outcome outcome;
 };
+
+/// The earlier of two times; 0 = none.
+[[nodiscard]] constexpr std::int64_t first_of(std::int64_t one_ns, std::int64_t other_ns) noexcept {
+  return one_ns == 0 || (other_ns != 0 && other_ns < one_ns) ? other_ns : one_ns;
+}
 
 /// Numbers the branches of an instance in the order of their making.
 using BranchId = std::uint32_t;
@@ -83,6 +89,12 @@ struct Branch {
   bool data_known = true;                         ///< whether events have reported `data`
   std::optional<std::size_t> requested_event{};   ///< place of the call's event among those of this decision
 
+  /// Of the task inside of which it is that times out first; 0 = none does.
+  [[nodiscard]] std::int64_t deadline_ns() const noexcept {
+    std::int64_t first_ns = 0;
+    for (const Frame& frame : frames) first_ns = first_of(first_ns, frame.deadline_ns);
+    return first_ns;
+  }
   /// Whether it has nothing left to do. The root has not ended before its instance.
   [[nodiscard]] bool has_ended() const noexcept {
     return fork != no_task && frames.empty() && next == no_task && !error;
@@ -92,6 +104,7 @@ struct Branch {
 struct State {
   Status status = Status::running;
   std::uint64_t steps = 0;
+  std::int64_t deadline_ns = 0;         ///< times out at this time; 0 = it does not
   BranchId branches_made = 0;           ///< besides the root
   std::map<BranchId, Branch> branches;  ///< with the root
   std::vector<TaskRuns> runs;
@@ -107,6 +120,8 @@ inline constexpr std::string_view workflow_stream = "workflow";
 /// A trigger that begins so starts at most one instance of its tenant, however often it is asked.
 inline constexpr std::string_view start_key_trigger = "key:";
 
+/// Longer timeouts of tasks and workflows are cut.
+inline constexpr base::Duration timeout_max = std::chrono::hours(24 * 366 * 100);
 /// Most bytes of a task's output, an input, a context or an effect's input, as JSON.
 inline constexpr std::size_t data_bytes_max = 256 * 1024;
 inline constexpr std::uint32_t steps_per_decision_max = 1'000;
