@@ -100,7 +100,7 @@ struct Kernel::Parts {
   void make_mover();
   void make_snapshot_keeper(const config::Config& config);
   void make_left_over(const std::filesystem::path& data_folder);
-  [[nodiscard]] effects::DispatcherPorts effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder);
+  [[nodiscard]] effects::DispatcherPorts effect_ports(node::Shard& shard, effects::OutcomeRecorder& recorder);
 };
 
 node::ShardObserver Kernel::Parts::observer_of(const node::Shard& shard) {
@@ -188,10 +188,11 @@ base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::D
   return {};
 }
 
-effects::DispatcherPorts Kernel::Parts::effect_ports(const node::Shard& shard, effects::OutcomeRecorder& recorder) {
+effects::DispatcherPorts Kernel::Parts::effect_ports(node::Shard& shard, effects::OutcomeRecorder& recorder) {
   effects::DispatcherPorts ports;
   ports.perform = [this, &shard](const shard::Effect& effect, std::uint32_t, base::Duration left,
                                  effects::TryDone done) {
+    if (effect.kind == "event") return gateway::emit_event(shard, effect, std::move(done));
     return effect.kind == "plugin" ? effects::perform_plugin_call(*plugins, shard.projection(), shard.tenancy(), effect,
                                                                   left, std::move(done))
                                    : effects::perform_http_request(*broker, effect, left, std::move(done));

@@ -280,4 +280,8 @@ Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& req
   return events;
 }
 
+Result<ingest::Received> read_cloud_event(const Value& event, const base::Digest& body_sha256) {
+  return structured(event, body_sha256);
+}
+
 }  // namespace trv::gateway

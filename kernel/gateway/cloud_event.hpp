@@ -21,4 +21,8 @@ inline constexpr std::size_t batch_events_max = 100;
 /// it is not JSON; names the attribute, and in a batch which event), too_large for more than batch_events_max.
 [[nodiscard]] base::Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& request);
 
+/// One event in the JSON format. Errors: invalid, names the attribute.
+[[nodiscard]] base::Result<ingest::Received> read_cloud_event(const json::Value& event,
+                                                              const base::Digest& body_sha256);
+
 }  // namespace trv::gateway

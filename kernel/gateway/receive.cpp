@@ -74,4 +74,40 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
   return decision;
 }
 
+effects::CancelTry emit_event(node::Shard& shard, const shard::Effect& effect, effects::TryDone done) {
+  const auto failed = [](const base::Error& error) {
+    shard::Outcome outcome;
+    outcome.code = base::to_string(error.code());
+    outcome.message = error.message();
+    const bool again = error.code() == base::ErrorCode::unavailable || error.code() == base::ErrorCode::lost;
+    return effects::TryResult{.outcome = std::move(outcome), .retry = again};
+  };
+  const base::Result<json::Value> event = json::parse(effect.input);
+  base::Result<ingest::Received> received =
+      event ? read_cloud_event(*event, base::sha256(base::as_bytes(effect.input))) : base::fail(event.error());
+  if (!received) {
+    done(failed(received.error()));
+    return {};
+  }
+  received->channel = "workflow:" + effect.owner;
+  shard::Command command;
+  command.tenant = effect.tenant;
+  command.actor = "kernel";
+  command.traceparent = effect.traceparent;
+  command.decide = [&shard, received = *std::move(received)](const lmdb::Txn& state, shard::DecisionContext& context) {
+    Receipt receipt;
+    instance::DecisionBudget budget;
+    return receive(shard, state, context, received, receipt, budget);
+  };
+  command.done = [done = std::move(done), failed, output = effect.input](const base::Result<shard::Applied>& applied) {
+    if (!applied) return done(failed(applied.error()));
+    shard::Outcome outcome;
+    outcome.ok = true;
+    outcome.output = output;
+    done({.outcome = std::move(outcome)});
+  };
+  shard.submit(std::move(command));
+  return {};
+}
+
 }  // namespace trv::gateway

@@ -1,10 +1,11 @@
 #pragma once
-// From an event that came in to the workflows that it starts: one decision.
+// From an event that came in, or that a workflow emits, to the workflows that it starts: one decision.
 
 #include <memory>
 #include <vector>
 
 #include "events/blob/blob_store.hpp"
+#include "kernel/effects/effect_dispatcher.hpp"
 #include "kernel/node/node.hpp"
 
 namespace trv::gateway {
@@ -28,5 +29,9 @@ struct Receipt {
                                                     shard::DecisionContext& context, const ingest::Received& event,
                                                     Receipt& receipt, instance::DecisionBudget& budget,
                                                     std::size_t events_of_request = 1);
+
+/// Takes the event of an effect of the kind "event", once however often it is tried. The outcome is the event. Any
+/// thread.
+[[nodiscard]] effects::CancelTry emit_event(node::Shard& shard, const shard::Effect& effect, effects::TryDone done);
 
 }  // namespace trv::gateway

@@ -116,6 +116,7 @@ class Compiler {
 [[nodiscard]] TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_for(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_emit(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_fork(Compiler& compiler, Fields& fields, const TaskScope& scope);
 
 /// An error of `raise` or of use.errors.

@@ -25,6 +25,7 @@ std::string_view kind_name(const Task& task) noexcept {
     std::string_view operator()(const TryTask&) const { return "try"; }
     std::string_view operator()(const ForTask&) const { return "for"; }
     std::string_view operator()(const ForkTask&) const { return "fork"; }
+    std::string_view operator()(const EmitTask&) const { return "emit"; }
   } name;
   return std::visit(name, task.body);
 }

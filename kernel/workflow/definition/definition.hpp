@@ -137,8 +137,12 @@ struct ForkTask {
   bool compete = false;             ///< the first that ends decides, and the others are cancelled
 };
 
-using TaskBody =
-    std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask, ForkTask>;
+struct EmitTask {
+  Template event;  ///< its attributes and `data`
+};
+
+using TaskBody = std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask,
+                              ForkTask, EmitTask>;
 
 /// What a workflow or a task holds data against; what is absent holds nothing back.
 struct Schemas {
@@ -163,14 +167,16 @@ struct Task {
   Flow then;
   TaskBody body;
 
-  [[nodiscard]] bool is_call() const noexcept {
-    return std::holds_alternative<PluginCall>(body) || std::holds_alternative<HttpCall>(body);
+  /// Whether it asks for an effect and waits for its outcome.
+  [[nodiscard]] bool has_effect() const noexcept {
+    return std::holds_alternative<PluginCall>(body) || std::holds_alternative<HttpCall>(body) ||
+           std::holds_alternative<EmitTask>(body);
   }
   /// Whether output.as or export.as can see the task's input, so that it has to be kept while the task waits.
   [[nodiscard]] bool needs_input() const noexcept;
 };
 
-/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork.
+/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork, emit.
 [[nodiscard]] std::string_view kind_name(const Task& task) noexcept;
 
 /// One attribute of an event filter. Text matches when equal, or as a regular expression over the whole of it.

@@ -201,8 +201,7 @@ bool Execution::emit(record::Draft draft) {
 
 bool Execution::in_call(const Branch& branch) const {
   if (branch.frames.empty()) return false;
-  const definition::TaskBody& body = definition_.task(branch.frames.back().task).body;
-  return std::holds_alternative<definition::PluginCall>(body) || std::holds_alternative<definition::HttpCall>(body);
+  return definition_.task(branch.frames.back().task).has_effect();
 }
 
 }  // namespace trv::instance

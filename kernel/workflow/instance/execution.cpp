@@ -206,7 +206,7 @@ void Execution::run_task(TaskIndex index) {
   scope_.input = &input;
   deadline_ns_ = 0;
   // A call hands its timeout to its effect.
-  if (task.timeout && !task.is_call()) {
+  if (task.timeout && !task.has_effect()) {
     const Attempt<base::Duration> timeout = evaluate_duration(*task.timeout, input);
     if (!timeout) return raise(index, timeout.error().error, context_.now.ns(), 0);
     deadline_ns_ = deadline_after(*timeout);

@@ -120,6 +120,7 @@ class Execution final : public definition::VariableSource {
   void run(TaskIndex index, const definition::TryTask& task, const Value& input);
   void run(TaskIndex index, const definition::ForTask& task, const Value& input);
   void run(TaskIndex index, const definition::ForkTask& task, const Value& input);
+  void run(TaskIndex index, const definition::EmitTask& task, const Value& input);
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
   void request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments);

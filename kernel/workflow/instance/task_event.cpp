@@ -52,7 +52,7 @@ TaskEvent requested(const fx::EffectRequested& event) {
   TaskEvent out{.outcome = "started"};
   out.index = event.index();
   out.reference = text_of(event.task());
-  out.kind = call_kind;
+  out.kind = text_of(event.kind()) == "event" ? "emit" : call_kind;
   out.operation = text_of(event.operation());
   if (event.plugin() != nullptr) {
     out.operation =
