@@ -79,46 +79,71 @@ std::optional<std::size_t> twin_before(const std::vector<ingest::Received>& even
   return std::nullopt;
 }
 
+/// A request with events on their way into the log.
+struct Batch {
+  std::vector<ingest::Received> events;
+  std::vector<Receipt> receipts;
+  std::size_t next = 0;  ///< those before it are taken
+};
+
+/// One decision takes as many as it can: an instance that listens sees one event in each.
+Result<shard::Decision> receive_some(node::Shard& shard, const lmdb::Txn& state, shard::DecisionContext& context,
+                                     Batch& batch, std::size_t first) {
+  instance::DecisionBudget budget;
+  shard::Decision decision;
+  for (batch.next = first; batch.next < batch.events.size(); ++batch.next) {
+    Receipt& receipt = batch.receipts[batch.next];
+    // The state does not show yet what this very decision takes.
+    if (const auto twin = twin_before(batch.events, batch.next)) {
+      receipt = {.event = batch.receipts[*twin].event, .duplicate = true};
+      continue;
+    }
+    TRV_TRY_ASSIGN(shard::Decision one,
+                   receive(shard, state, context, batch.events[batch.next], receipt, budget, batch.events.size()));
+    if (receipt.comes_later) break;
+    decision.append(std::move(one));
+  }
+  TRV_ENSURES(batch.next > first || batch.events.empty());
+  return decision;
+}
+
+void receive_from(Call call, std::shared_ptr<Batch> batch, std::size_t first) {
+  node::Shard& shard = call.shard;
+  (void)submit_then(
+      std::move(call),
+      [&shard, batch, first](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return receive_some(shard, state, context, *batch, first);
+      },
+      [batch](Call back, const Result<Change>& change) {
+        if (change && batch->next < batch->events.size()) return receive_from(std::move(back), batch, batch->next);
+        answering([batch](const Change&) {
+          json::Value received = json::Value::array();
+          json::Value started = json::Value::array();
+          json::Value heard = json::Value::array();
+          for (const Receipt& receipt : batch->receipts) {
+            received.push_back(receipt.event.to_string());
+            for (const base::Uuid& id : receipt.started) started.push_back(id.to_string());
+            for (const base::Uuid& id : receipt.heard) heard.push_back(id.to_string());
+          }
+          return http::json(
+              202, {{"received", std::move(received)}, {"started", std::move(started)}, {"heard", std::move(heard)}});
+        })(std::move(back), change);
+      });
+}
+
 base::Status receive_all(blob::BlobStore& blobs, Call& call) {
   if (auto refused = refuse_cloud_event_media(call.request())) return call.send(*std::move(refused));
-  TRV_TRY_ASSIGN(auto events, read_cloud_events(call.request()));
-  for (ingest::Received& event : events) {
+  auto batch = std::make_shared<Batch>();
+  TRV_TRY_ASSIGN(batch->events, read_cloud_events(call.request()));
+  for (ingest::Received& event : batch->events) {
     if (auto kept = keep_large_data(blobs, event); !kept) {
       call.responder.fail_storing(kept.error());
       return {};
     }
   }
-  auto receipts = std::make_shared<std::vector<Receipt>>(events.size());
-  node::Shard& shard = call.shard;
-  return submit(
-      std::move(call),
-      [&shard, events = std::move(events), receipts](const lmdb::Txn& state,
-                                                     shard::DecisionContext& context) -> Result<shard::Decision> {
-        TRV_EXPECTS(receipts->size() == events.size());
-        instance::DecisionBudget budget;
-        shard::Decision decision;
-        for (std::size_t i = 0; i < events.size(); ++i) {
-          // The state does not show yet what this very decision takes.
-          if (const auto twin = twin_before(events, i)) {
-            TRV_ASSERT(*twin < i);
-            (*receipts)[i] = {.event = (*receipts)[*twin].event, .duplicate = true, .started = {}};
-            continue;
-          }
-          TRV_TRY_ASSIGN(shard::Decision one,
-                         receive(shard, state, context, events[i], (*receipts)[i], budget, events.size()));
-          decision.append(std::move(one));
-        }
-        return decision;
-      },
-      [receipts](const shard::Applied&) {
-        json::Value received = json::Value::array();
-        json::Value started = json::Value::array();
-        for (const Receipt& receipt : *receipts) {
-          received.push_back(receipt.event.to_string());
-          for (const base::Uuid& id : receipt.started) started.push_back(id.to_string());
-        }
-        return http::json(202, {{"received", std::move(received)}, {"started", std::move(started)}});
-      });
+  batch->receipts.resize(batch->events.size());
+  receive_from(std::move(call), std::move(batch), 0);
+  return {};
 }
 
 }  // namespace

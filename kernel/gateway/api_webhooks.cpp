@@ -144,10 +144,13 @@ void deliver(const Door& door, http::Responder responder) {
   command.done = [held, receipt](const Result<shard::Applied>& outcome) {
     if (!outcome) return held->fail(outcome.error());
     json::Value started = json::Value::array();
+    json::Value heard = json::Value::array();
     for (const base::Uuid& id : receipt->started) started.push_back(id.to_string());
-    held->send(http::json(
-        202,
-        {{"event", receipt->event.to_string()}, {"duplicate", receipt->duplicate}, {"started", std::move(started)}}));
+    for (const base::Uuid& id : receipt->heard) heard.push_back(id.to_string());
+    held->send(http::json(202, {{"event", receipt->event.to_string()},
+                                {"duplicate", receipt->duplicate},
+                                {"started", std::move(started)},
+                                {"heard", std::move(heard)}}));
   };
   endpoint->shard.submit(std::move(command));
 }

@@ -1,5 +1,6 @@
 #include "kernel/gateway/receive.hpp"
 
+#include "kernel/gateway/cloud_event.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/workflow/instance/state.hpp"
 #include "sdk/base/contract.hpp"
@@ -67,7 +68,10 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
                                          .large = large_data_of(event)};
   TRV_TRY_ASSIGN(auto started,
                  instance::receive_event(state, context, shard.decision_state(), received, budget, events_of_request));
+  receipt.comes_later = started.comes_later;
+  if (started.comes_later) return shard::Decision{};
   receipt.started = std::move(started.instances);
+  receipt.heard = std::move(started.heard);
   decision.append(std::move(started.decision));
   TRV_ENSURES(decision.events.size() >= 1 + receipt.started.size());
   TRV_ENSURES(decision.events.front().event_id == receipt.event);

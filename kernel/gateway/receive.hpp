@@ -21,10 +21,12 @@ struct Receipt {
   base::Uuid event;        ///< id of the record that took the event
   bool duplicate = false;  ///< it was taken before; nothing changed
   std::vector<base::Uuid> started;
+  std::vector<base::Uuid> heard;  ///< instances that listened for it
+  bool comes_later = false;  ///< not taken yet: an earlier event of the request moves an instance that listens for it
 };
 
-/// Takes the event once and starts an instance of every workflow that listens for it. The events of one request share
-/// the budget. Shard's thread.
+/// Takes the event once, starts an instance of every workflow whose schedule names it, and hands it to the instances
+/// that listen for it. The events of one request share the budget. Shard's thread.
 [[nodiscard]] base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state,
                                                     shard::DecisionContext& context, const ingest::Received& event,
                                                     Receipt& receipt, instance::DecisionBudget& budget,

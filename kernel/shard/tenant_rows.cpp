@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 28> kinds = {{
+constexpr std::array<Kind, 29> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -44,6 +44,7 @@ constexpr std::array<Kind, 28> kinds = {{
     {.name = "workflow_inputs"},
     {.name = "workflow_instances"},
     {.name = "workflow_latest"},
+    {.name = "workflow_listens"},
     {.name = "workflow_positions"},
     {.name = "workflow_start_keys"},
     {.name = "workflow_subscriptions"},

@@ -1,4 +1,4 @@
-// Events that a workflow emits: recorded once, and taken by the workflows that listen for them.
+// Events that a workflow emits or listens for: recorded once, and taken by those that want them.
 
 #include <fmt/format.h>
 
@@ -52,9 +52,9 @@ TEST_F(EmitTest, an_emitted_event_starts_the_workflows_that_listen_for_it) {
   apply("teller",
         "do: [{tell: {emit: {event: {with: {type: com.example.placed, priority: '${ .priority }', subject: s, "
         "data: {order: '${ .order }'}}}}}}]\n");
-  const json::object told = run("teller", R"({"order":7,"priority":"high"})");
-  ASSERT_EQ(told.at("status"), "completed") << json::serialize(told);
-  const json::object& event = told.at("output").as_object();
+  const json::object emitted = run("teller", R"({"order":7,"priority":"high"})");
+  ASSERT_EQ(emitted.at("status"), "completed") << json::serialize(emitted);
+  const json::object& event = emitted.at("output").as_object();
   EXPECT_EQ(event.at("source"), "/demo/teller/1.0.0");
   EXPECT_EQ(event.at("specversion"), "1.0");
   EXPECT_EQ(event.at("data").at("order"), 7);
@@ -62,7 +62,7 @@ TEST_F(EmitTest, an_emitted_event_starts_the_workflows_that_listen_for_it) {
   const auto started = instances_of("listener");
   ASSERT_EQ(started.size(), 1U);
   EXPECT_EQ(started[0].at("trigger"), "event:" + std::string(event.at("id").as_string()));
-  EXPECT_EQ(ended(std::string(started[0].at("id").as_string())).at("output"), told.at("output"));
+  EXPECT_EQ(ended(std::string(started[0].at("id").as_string())).at("output"), emitted.at("output"));
   EXPECT_EQ(run("teller", R"({"order":8,"priority":"low"})").at("status"), "completed");
   EXPECT_EQ(instances_of("listener").size(), 1U);
 }
@@ -85,6 +85,43 @@ TEST_F(EmitTest, an_attribute_that_cannot_be_is_the_tasks_error) {
         "$error.detail }'}}]}}}]\n");
   const json::value detail = run("time").at("output");
   EXPECT_NE(std::string(detail.as_string()).find("time"), std::string::npos) << json::serialize(detail);
+}
+
+TEST_F(EmitTest, a_batch_reaches_an_instance_that_listens_event_by_event) {
+  apply("hears",
+        "do: [{l: {listen: {to: {any: [{with: {type: com.example.reading}}], until: '( . | length ) == 3'}}}}]\n");
+  const Answer started = call(acme(), "POST", "/v1/tenants/acme/workflows/demo/hears/instances", "{}");
+  ASSERT_EQ(started.status, 201) << started.body;
+  std::string batch = "[";
+  for (int i = 1; i <= 4; ++i) {
+    batch += fmt::format(R"({}{{"specversion":"1.0","id":"r{}","source":"/s","type":"com.example.reading","data":{}}})",
+                         i == 1 ? "" : ",", i, i);
+  }
+  const Answer sent = call(acme(), "POST", "/v1/tenants/acme/events", batch + "]",
+                           {{"Content-Type", "application/cloudevents-batch+json"}});
+  ASSERT_EQ(sent.status, 202) << sent.body;
+  EXPECT_EQ(sent.value().at("received").as_array().size(), 4U);
+  EXPECT_EQ(sent.value().at("heard").as_array().size(), 3U) << sent.body;
+  EXPECT_EQ(json::serialize(ended(started.text("id")).at("output")), "[1,2,3]");
+}
+
+TEST_F(EmitTest, what_one_workflow_emits_another_one_that_listens_hears) {
+  apply("waits",
+        "do: [{l: {listen: {to: {one: {with: {type: com.example.paid}, correlate: {order: {from: .data.order, "
+        "expect: '${ .order }'}}}}}}}]\n");
+  apply("pays", "do: [{e: {emit: {event: {with: {type: com.example.paid, data: {order: '${ .order }'}}}}}}]\n");
+  std::vector<std::string> waiting;
+  for (int order = 1; order <= 3; ++order) {
+    const Answer started = call(acme(), "POST", "/v1/tenants/acme/workflows/demo/waits/instances",
+                                fmt::format(R"({{"order":{}}})", order));
+    ASSERT_EQ(started.status, 201) << started.body;
+    waiting.push_back(started.text("id"));
+  }
+  EXPECT_EQ(run("pays", R"({"order":2})").at("status"), "completed");
+  EXPECT_EQ(json::serialize(ended(waiting[1]).at("output")), R"([{"order":2}])");
+  for (const std::size_t still : {std::size_t{0}, std::size_t{2}}) {
+    EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/instances/" + waiting[still]).text("status"), "running");
+  }
 }
 
 }  // namespace

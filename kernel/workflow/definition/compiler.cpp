@@ -37,9 +37,9 @@ std::string pointer_part(std::string_view name) {
 }
 
 /// The properties that make a task one of its kind. `for` also has a `do`, so it is before it.
-constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait", "raise",
-                                                "try", "for",    "fork", "emit", "do"};
-constexpr std::string_view unsupported_kinds[] = {"listen", "run"};
+constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait",   "raise", "try",
+                                                "for", "fork",   "emit", "listen", "do"};
+constexpr std::string_view unsupported_kinds[] = {"run"};
 constexpr std::string_view common_properties[] = {"if", "input", "output", "export", "timeout", "then", "metadata"};
 
 }  // namespace
@@ -312,6 +312,7 @@ TaskBody Compiler::body(std::string_view kind, Fields& fields, const TaskScope& 
   if (kind == "for") return compile_for(*this, fields, scope);
   if (kind == "fork") return compile_fork(*this, fields, scope);
   if (kind == "emit") return compile_emit(*this, fields, scope);
+  if (kind == "listen") return compile_listen(*this, fields, scope);
   TRV_ASSERT(kind == "do");
   return compile_do(*this, fields, scope);
 }

@@ -117,8 +117,11 @@ class Compiler {
 [[nodiscard]] TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_for(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_emit(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_fork(Compiler& compiler, Fields& fields, const TaskScope& scope);
 
+/// From `with` of a filter; nullopt where that is missing.
+[[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);
 /// An error of `raise` or of use.errors.
 [[nodiscard]] ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string what);
 /// A policy of `catch.retry` or of use.retries.

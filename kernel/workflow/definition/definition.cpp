@@ -26,6 +26,7 @@ std::string_view kind_name(const Task& task) noexcept {
     std::string_view operator()(const ForTask&) const { return "for"; }
     std::string_view operator()(const ForkTask&) const { return "fork"; }
     std::string_view operator()(const EmitTask&) const { return "emit"; }
+    std::string_view operator()(const ListenTask&) const { return "listen"; }
   } name;
   return std::visit(name, task.body);
 }

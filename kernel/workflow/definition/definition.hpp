@@ -137,12 +137,60 @@ struct ForkTask {
   bool compete = false;             ///< the first that ends decides, and the others are cancelled
 };
 
+/// One attribute of an event filter. Text matches when equal, or as a regular expression over the whole of it.
+struct AttributeFilter {
+  std::string name;
+  std::optional<json::Value> literal;
+  std::optional<Expression> expression;  ///< true for the attribute's value as `.`
+};
+
+/// Longer ones cannot be subscribed to.
+inline constexpr std::size_t event_type_bytes_max = 200;
+
+struct EventFilter {
+  std::string type;  ///< literal type; empty = any, the attributes decide
+  std::vector<AttributeFilter> attributes;
+
+  /// Whether a CloudEvent, as an object of its attributes and `data`, passes. Error: of an expression.
+  [[nodiscard]] base::Result<bool> matches(const json::Value& event, base::Timestamp now) const;
+};
+
+/// What an event and the instance must agree in.
+struct Correlation {
+  std::string name;
+  Expression from;                 ///< of the event
+  std::optional<Template> expect;  ///< of the instance, when it begins to listen; none: what the first event has
+
+  [[nodiscard]] base::Result<json::Value> value_in(const json::Value& event, base::Timestamp now) const;
+};
+
+struct ListenFilter {
+  EventFilter event;
+  std::vector<Correlation> correlations;
+  bool ends = false;  ///< of `until`: the event is not consumed, and ends the listening
+};
+
+/// How consumed events are given out: their data, all of the event, or the data's bytes as base64.
+enum class ReadAs : std::uint8_t { data, envelope, raw };
+
+/// A task cannot have more.
+inline constexpr std::size_t listen_filters_max = 64;
+
+struct ListenTask {
+  enum class Strategy : std::uint8_t { one, any, all };
+  Strategy strategy = Strategy::one;
+  std::vector<ListenFilter> filters;
+  bool goes_on = false;             ///< any: until `until` or a filter that ends it
+  std::optional<Expression> until;  ///< any: of the consumed events
+  ReadAs read = ReadAs::data;
+};
+
 struct EmitTask {
   Template event;  ///< its attributes and `data`
 };
 
 using TaskBody = std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask,
-                              ForkTask, EmitTask>;
+                              ForkTask, EmitTask, ListenTask>;
 
 /// What a workflow or a task holds data against; what is absent holds nothing back.
 struct Schemas {
@@ -176,26 +224,8 @@ struct Task {
   [[nodiscard]] bool needs_input() const noexcept;
 };
 
-/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork, emit.
+/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork, emit, listen.
 [[nodiscard]] std::string_view kind_name(const Task& task) noexcept;
-
-/// One attribute of an event filter. Text matches when equal, or as a regular expression over the whole of it.
-struct AttributeFilter {
-  std::string name;
-  std::optional<json::Value> literal;
-  std::optional<Expression> expression;  ///< true for the attribute's value as `.`
-};
-
-/// Longer ones cannot be subscribed to.
-inline constexpr std::size_t event_type_bytes_max = 200;
-
-struct EventFilter {
-  std::string type;  ///< literal type; empty = any, the attributes decide
-  std::vector<AttributeFilter> attributes;
-
-  /// Whether a CloudEvent, as an object of its attributes and `data`, passes. Error: of an expression.
-  [[nodiscard]] base::Result<bool> matches(const json::Value& event, base::Timestamp now) const;
-};
 
 /// How a definition is found: unique within its tenant.
 struct Name {

@@ -65,6 +65,7 @@ bool Execution::is_runnable(const Branch& branch) const {
   if (branch.due_ns != 0) return branch.due_ns <= context_.now.ns() && !has_yielded();
   if (branch.error) return true;
   if (in_call(branch)) return branch.outcome.has_value();
+  if (is_listening(branch)) return branch.frames.back().is_over;
   if (!is_in_fork(branch)) return !branch.has_ended();
   const TaskIndex fork = branch.frames.back().task;
   const bool competes = std::get<definition::ForkTask>(definition_.task(fork).body).compete;

@@ -8,6 +8,8 @@
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/execution.hpp"
+#include "kernel/workflow/instance/listeners.hpp"
+#include "kernel/workflow/instance/opened.hpp"
 #include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
@@ -19,153 +21,9 @@ using json::Value;
 
 namespace {
 
-base::Result<DefinitionPointer> compiled(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
-                                         const definition::Name& name, const base::Digest& sha256) {
-  return workflows.cache.get(tenant, sha256, [&]() -> base::Result<definition::Definition> {
-    TRV_TRY_ASSIGN(const auto stored,
-                   DefinitionStore(workflows.tables).find(txn, tenant, name.space, name.name, name.version));
-    if (!stored) {
-      return base::fail(ErrorCode::corrupt,
-                        fmt::format("the definition {}/{}:{} of an instance is not stored; rebuild the projection",
-                                    name.space, name.name, name.version));
-    }
-    return definition::compile(stored->text, stored->format);
-  });
-}
-
-/// The same for a decision, which does not compile where another thread can.
-base::Result<DefinitionPointer> ready(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                                      const definition::Name& name, const base::Digest& sha256) {
-  if (context.prepare == nullptr) return compiled(txn, context.tenant, workflows, name, sha256);
-  if (DefinitionPointer known = workflows.cache.find(context.tenant, sha256)) return known;
-  *context.prepare = [workflows, tenant = context.tenant, name, sha256](const lmdb::Txn& state) {
-    (void)compiled(state, tenant, workflows, name, sha256);
-  };
-  return base::fail(ErrorCode::unavailable,
-                    fmt::format("the definition {}/{}:{} is being compiled", name.space, name.name, name.version));
-}
-
 /// What is kept of a failed outcome.
 constexpr std::size_t message_bytes_max = 2'000;
 constexpr std::size_t detail_bytes_max = 16 * 1024;
-
-/// A running instance with its definition.
-struct Opened {
-  InstanceStore::Loaded loaded;
-  DefinitionPointer definition;
-};
-
-bool fits(const Branch& branch, const State& state, const definition::Definition& definition) {
-  TaskIndex scope = branch.fork;
-  const auto exists = [&](TaskIndex index) {
-    return index < definition.tasks.size() && definition.task(index).parent == scope;
-  };
-  const bool is_root = &branch == &state.root();
-  if (is_root != (branch.fork == no_task)) return false;
-  if (!is_root) {
-    const auto parent = state.branches.find(branch.parent);
-    if (parent == state.branches.end() || parent->second.frames.empty()) return false;
-    const TaskIndex fork = parent->second.frames.back().task;
-    if (fork != branch.fork || fork >= definition.tasks.size()) return false;
-    if (!std::holds_alternative<definition::ForkTask>(definition.task(fork).body)) return false;
-  }
-  for (const Frame& frame : branch.frames) {
-    if (!exists(frame.task) || frame.attempt > steps_per_instance_max) return false;
-    const bool loops = std::holds_alternative<definition::ForTask>(definition.task(frame.task).body);
-    if (loops && frame.index >= frame.items_count) return false;
-    scope = frame.task;
-  }
-  return (branch.next == no_task || exists(branch.next)) && branch.due_ns >= 0;
-}
-
-/// Rows are rebuilt from the log at will; one that contradicts its definition is damage, not a state.
-bool fits(const State& state, const definition::Definition& definition) {
-  const auto known = [&](const TaskRuns& runs) { return runs.task < definition.tasks.size() && runs.runs >= 1; };
-  return std::ranges::all_of(state.branches, [&](const auto& one) { return fits(one.second, state, definition); }) &&
-         std::ranges::all_of(state.runs, known);
-}
-
-base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                          const InstanceId& instance) {
-  TRV_TRY_ASSIGN(auto&& loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
-  if (!loaded) {
-    return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", instance.to_string()));
-  }
-  Opened opened{*std::move(loaded), nullptr};
-  TRV_TRY_ASSIGN(opened.definition, ready(txn, context, workflows, opened.loaded.definition, opened.loaded.sha256));
-  if (!fits(opened.loaded.state, *opened.definition)) {
-    return base::fail(ErrorCode::corrupt,
-                      fmt::format("the state of the instance {} does not fit its definition; rebuild the projection",
-                                  instance.to_string()));
-  }
-  return opened;
-}
-
-constexpr std::string_view event_trigger = "event:";
-
-/// The event as expressions see it.
-Value with_data(Value event, Value data, bool is_base64) {
-  event.set(is_base64 ? "data_base64" : "data", std::move(data));
-  return event;
-}
-
-/// The input of an instance that an event has started, with the data that a blob holds.
-base::Result<Value> whole_input(const shard::DecisionContext& context, Workflows workflows, Value kept) {
-  const bool is_event = kept.is_array() && kept.size() == 1 && kept.at(0).is_object();
-  const Value* blob = is_event ? kept.at(0).find("datablob") : nullptr;
-  if (blob == nullptr || !blob->is_object() || workflows.large_data == nullptr) return kept;
-  const auto bytes = base::from_hex(blob->find("sha256")->as_string());
-  base::Digest sha256{};
-  TRV_ASSERT(bytes && bytes->size() == sha256.size());
-  std::ranges::copy(*bytes, sha256.begin());
-  const bool is_base64 = blob->find("base64") != nullptr;
-  if (auto data = workflows.large_data->find(sha256)) {
-    if (!*data) return base::fail(std::move(*data).error());
-    return Value::array({with_data(kept.at(0), **std::move(data), is_base64)});
-  }
-  if (context.prepare != nullptr) {
-    *context.prepare = [large_data = workflows.large_data, sha256, is_base64](const lmdb::Txn&) {
-      large_data->read(sha256, is_base64);
-    };
-  }
-  return base::fail(ErrorCode::unavailable, "the event's data is being read from its blob");
-}
-
-/// Of an instance that the tables have.
-class StoredData final : public InstanceData {
- public:
-  StoredData(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-             const InstanceId& instance, const InstanceStore::Loaded& loaded)
-      : txn_(txn), context_(context), workflows_(workflows), instance_(instance), loaded_(loaded) {}
-
-  [[nodiscard]] std::int64_t started_ns() const override { return loaded_.started_ns; }
-  [[nodiscard]] base::Result<Value> input() const override {
-    TRV_TRY_ASSIGN(Value input, store_.input(txn_, context_.tenant, instance_));
-    // What a client gives as an input names no blob, whatever it looks like.
-    if (!loaded_.trigger.starts_with(event_trigger)) return input;
-    return whole_input(context_, workflows_, std::move(input));
-  }
-  [[nodiscard]] base::Result<Value> context(BranchId branch) const override {
-    return store_.context(txn_, context_.tenant, instance_, branch);
-  }
-  [[nodiscard]] base::Result<Value> branch_data(BranchId branch) const override {
-    return store_.branch_data(txn_, context_.tenant, instance_, branch);
-  }
-  [[nodiscard]] base::Result<Value> frame_input(BranchId branch, std::size_t depth) const override {
-    return store_.frame_input(txn_, context_.tenant, instance_, branch, depth);
-  }
-  [[nodiscard]] base::Result<Value> loop_items(BranchId branch, std::size_t depth, std::size_t row) const override {
-    return store_.loop_items(txn_, context_.tenant, instance_, branch, depth, row);
-  }
-
- private:
-  const lmdb::Txn& txn_;
-  const shard::DecisionContext& context_;
-  Workflows workflows_;
-  const InstanceId& instance_;
-  const InstanceStore::Loaded& loaded_;
-  InstanceStore store_{workflows_.tables};
-};
 
 /// Of an instance that starts in this decision: all that there is is in the execution already.
 class NewData final : public InstanceData {
@@ -192,6 +50,33 @@ base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionC
   Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, budget);
   TRV_TRY(execution.run());
   return execution.take_decision();
+}
+
+/// Several instances each end their task in a decision of their own, so that none pays for another.
+base::Status wake(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                  const Listeners& listeners, const Value& event, DecisionBudget& budget, bool runs_here,
+                  StartedByEvent& out) {
+  for (const auto& [id, branches] : listeners) {
+    TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, id));
+    if (opened.loaded.state.status != Status::running) continue;
+    DecisionBudget own;
+    const StoredData data(txn, context, workflows, id, opened.loaded);
+    Execution execution(context, *opened.definition, id, std::move(opened.loaded.state), data,
+                        runs_here ? budget : own);
+    bool has_heard = false;
+    for (const auto& [branch, filters] : branches) {
+      if (execution.state().status != Status::running || !execution.state().branches.contains(branch)) continue;
+      TRV_TRY_ASSIGN(const bool heard, execution.hear(branch, filters, event, runs_here ? When::now : When::next));
+      has_heard = has_heard || heard;
+    }
+    if (!has_heard) continue;
+    out.heard.push_back(id);
+    budget.heard.insert(id);
+    if (runs_here) TRV_TRY(execution.run());
+    budget.event_bytes += own.event_bytes;
+    out.decision.append(execution.take_decision());
+  }
+  return {};
 }
 
 base::Result<Value> parse_data(std::string_view what, std::string_view json) {
@@ -312,6 +197,10 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
                     .kept = Value::array({kept}),
                     .left_out_bytes = event.large ? event.large->bytes : 0};
   StartedByEvent out;
+  TRV_TRY_ASSIGN(const Listeners listeners, listeners_of(txn, context, workflows, event.type, object));
+  // The state does not show yet what earlier events of the request have done to an instance.
+  out.comes_later = std::ranges::any_of(listeners, [&](const auto& one) { return budget.heard.contains(one.first); });
+  if (out.comes_later) return out;
   TRV_TRY_ASSIGN(const auto names, DefinitionStore(workflows.tables).subscribed(txn, context.tenant, event.type));
   const std::uint64_t own_fuel =
       std::clamp<std::uint64_t>(fuel_per_decision_max / (events_of_request * std::max<std::size_t>(names.size(), 1)),
@@ -344,7 +233,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   }
   // One runs here, with what the request has left. Several each run in a decision of their own, so that none pays for
   // another.
-  const bool runs_here = definitions.size() == 1 && budget.fuel.left() >= fuel_per_task_max;
+  const bool runs_here = definitions.size() + listeners.size() == 1 && budget.fuel.left() >= fuel_per_task_max;
   const NewData data(context);
   for (const DefinitionPointer& definition : definitions) {
     out.instances.push_back(context.ids.next(context.now));
@@ -355,6 +244,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
     budget.event_bytes += own.event_bytes;
     out.decision.append(execution.take_decision());
   }
+  TRV_TRY(wake(txn, context, workflows, listeners, object, budget, runs_here, out));
   TRV_ENSURES(out.decision.events.size() >= out.instances.size());
   return out;
 }

@@ -94,10 +94,13 @@ struct ReceivedEvent {
 struct StartedByEvent {
   shard::Decision decision;
   std::vector<InstanceId> instances;  ///< one for each definition whose schedule.on lets the event pass
+  std::vector<InstanceId> heard;      ///< those that listened for it
+  bool comes_later = false;           ///< an earlier event of the request went to one of them: ask again after that
 };
 /// Does not look whether the event was received before. The events of one request share a budget; each workflow's
 /// filter and input have a bounded part of their own, and one that uses it up costs no other workflow its start: it is
-/// recorded as trv.filter.failed, or its instance faults. Errors: invalid or too_large for the data.
+/// recorded as trv.filter.failed, or its instance faults. Errors: invalid or too_large for the data; too_large where
+/// too many listen.
 [[nodiscard]] base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                          Workflows workflows, const ReceivedEvent& event,
                                                          DecisionBudget& budget, std::size_t events_of_request = 1);

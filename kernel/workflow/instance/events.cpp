@@ -40,8 +40,10 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
       const Text input = frame.reported ? Text() : json(builder, frame.input);
       const Text items = frame.reported ? Text() : json(builder, frame.items);
       const Text error = json(builder, frame.error);
+      const Text bound = frame.bound.empty() ? Text() : text(builder, frame.bound);
       offsets.push_back(schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input,
-                                                      items, frame.index, error, frame.deadline_ns));
+                                                      items, frame.index, error, frame.deadline_ns, frame.heard,
+                                                      frame.is_over, bound));
     }
     frames = builder.CreateVector(offsets);
   }
@@ -154,6 +156,33 @@ record::Draft EventWriter::task_forked(const StepOf& step, BranchId first, std::
   return shard::draft(
       context_, instance_stream, instance_, task_forked_type,
       record::finish(builder, schema::workflow::CreateTaskForked(builder, about, first, branches, moved)));
+}
+
+record::Draft EventWriter::task_listening(const StepOf& step, std::span<const Subscription> subscriptions,
+                                          const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const auto about = step_of(builder, context_, step);
+  std::vector<Offset<schema::workflow::Subscription>> offsets;
+  for (const Subscription& one : subscriptions) {
+    const Text type = text(builder, one.type);
+    offsets.push_back(schema::workflow::CreateSubscription(builder, one.filter, type, one.correlation));
+  }
+  const auto list = builder.CreateVector(offsets);
+  const auto moved = continuation(builder, move);
+  return shard::draft(context_, instance_stream, instance_, task_listening_type,
+                      record::finish(builder, schema::workflow::CreateTaskListening(builder, about, list, moved)));
+}
+
+record::Draft EventWriter::task_heard(const StepOf& step, std::uint32_t filter, std::string_view id, const Json& event,
+                                      const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const auto about = step_of(builder, context_, step);
+  const Text id_text = text(builder, id);
+  const Text event_text = json(builder, event);
+  const auto moved = continuation(builder, move);
+  return shard::draft(
+      context_, instance_stream, instance_, task_heard_type,
+      record::finish(builder, schema::workflow::CreateTaskHeard(builder, about, filter, id_text, event_text, moved)));
 }
 
 record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,

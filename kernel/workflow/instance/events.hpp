@@ -21,6 +21,8 @@ inline constexpr std::string_view instance_faulted_type = "trv.instance.faulted"
 inline constexpr std::string_view instance_cancelled_type = "trv.instance.cancelled";
 inline constexpr std::string_view task_waiting_type = "trv.task.waiting";
 inline constexpr std::string_view task_forked_type = "trv.task.forked";
+inline constexpr std::string_view task_listening_type = "trv.task.listening";
+inline constexpr std::string_view task_heard_type = "trv.task.heard";
 inline constexpr std::string_view task_completed_type = "trv.task.completed";
 inline constexpr std::string_view task_faulted_type = "trv.task.faulted";
 inline constexpr std::string_view task_retried_type = "trv.task.retried";
@@ -67,6 +69,11 @@ class EventWriter {
   /// Branches `first` and the following begin, each with one of `tasks`.
   [[nodiscard]] record::Draft task_forked(const StepOf& step, BranchId first, std::span<const TaskIndex> tasks,
                                           const Move& move) const;
+  [[nodiscard]] record::Draft task_listening(const StepOf& step, std::span<const Subscription> subscriptions,
+                                             const Move& move) const;
+  /// `event`: as the task reads it; none: it was not consumed.
+  [[nodiscard]] record::Draft task_heard(const StepOf& step, std::uint32_t filter, std::string_view id,
+                                         const Json& event, const Move& move) const;
   [[nodiscard]] record::Draft task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                              const Move& move) const;
   /// The same of a call, with its outcome: trv.effect.succeeded.

@@ -149,6 +149,8 @@ void Execution::step() {
     blocked_ = true;
   } else if (is_in_fork(*at_)) {
     join();
+  } else if (is_listening(*at_)) {
+    end_listening();
   } else if (at_->frames.empty()) {
     end_of_workflow();
   } else {

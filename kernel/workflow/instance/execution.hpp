@@ -4,6 +4,7 @@
 // for the time of one decision. Each task kind has its own file run_<kind>.cpp; branches.cpp has what is about several.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,6 +51,10 @@ class Execution final : public definition::VariableSource {
 
   /// Appends InstanceStarted for a new instance, with its input transformed. Error: too_large for the input.
   [[nodiscard]] base::Status begin(std::string_view trigger, const Input& input, When runs = When::now);
+  /// An event that one of these filters of the task lets pass, where the branch listens: the first that agrees with it
+  /// consumes it. With When::next the task ends in a decision of its own. False: nothing has changed. Error: as run().
+  [[nodiscard]] base::Result<bool> hear(BranchId branch, std::span<const std::uint32_t> filters,
+                                        const json::Value& event, When runs);
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 
@@ -121,12 +126,20 @@ class Execution final : public definition::VariableSource {
   void run(TaskIndex index, const definition::ForTask& task, const Value& input);
   void run(TaskIndex index, const definition::ForkTask& task, const Value& input);
   void run(TaskIndex index, const definition::EmitTask& task, const Value& input);
+  void run(TaskIndex index, const definition::ListenTask& task, const Value& input);
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
   void request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments);
   /// The error of an HTTP call whose service did not answer as the task wants it to.
   [[nodiscard]] static std::optional<Value> refusal_of(const definition::HttpCall& call, std::uint32_t status,
                                                        std::string_view reference);
+  // run_listen.cpp
+  [[nodiscard]] bool is_listening(const Branch& branch) const;
+  /// Whether the event has what the filter's correlations want; what the first event binds goes into `bound`.
+  [[nodiscard]] bool agrees(const definition::ListenTask& task, std::size_t filter, const Value& event, Value& bound);
+  /// What the innermost task has consumed before this decision.
+  [[nodiscard]] Value heard_items();
+  void end_listening();
   // run_for.cpp
   void next_iteration();
   // run_try.cpp
@@ -197,6 +210,7 @@ class Execution final : public definition::VariableSource {
   std::optional<Value> out_of_fuel_;     ///< why the instance ends: the decision's fuel was used up
   std::optional<base::Error> failure_;   ///< of instance_data_
   std::int64_t deadline_ns_ = 0;         ///< of the task that begins; its frame takes it
+  std::optional<Value> heard_now_;       ///< all that the task has consumed, with what this decision brought
   std::optional<Value> joined_context_;  ///< of the fork that ends, which its parent takes over
   std::optional<Value> ended_with_;      ///< the workflow ends with this output, wherever its branches are
   bool others_go_on_ = false;            ///< the last event says that other branches go on in a later decision

@@ -51,6 +51,9 @@ base::Status fill(Branch& branch, const base::TenantId& tenant, const InstanceId
     frame.has_input = from.has_input != 0;
     frame.items_count = from.items;
     frame.deadline_ns = from.deadline_ns;
+    frame.heard = from.heard;
+    frame.is_over = from.is_over != 0;
+    frame.bound = from.bound;
     frame.reported = true;
     TRV_TRY_ASSIGN(frame.error, parse_optional(from.error));
   }

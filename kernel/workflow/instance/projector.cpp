@@ -276,6 +276,45 @@ base::Status WorkflowProjector::erase_branches(lmdb::WriteTxn& txn, BranchId par
   return {};
 }
 
+base::Status WorkflowProjector::listen(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
+                                       const wf::TaskListening& listening) {
+  if (frames.empty() || listening.subscriptions() == nullptr || listening.step() == nullptr) return {};
+  FrameRow& frame = frames.back();
+  for (const wf::Subscription* one : *listening.subscriptions()) {
+    const std::string end = listen_end({.definition = held_.row.sha256,
+                                        .task = listening.step()->task(),
+                                        .filter = one->filter(),
+                                        .correlation = one->correlation(),
+                                        .instance = held_.instance,
+                                        .branch = branch});
+    const std::string_view type = text_of(one->type());
+    TRV_ASSERT(type.size() <= definition::event_type_bytes_max);
+    TRV_TRY(tables_.listens.put(txn, listen_prefix(held_.tenant, type) + end, {}));
+    frame.listens += static_cast<char>(type.size());
+    frame.listens += type;
+    frame.listens += end;
+  }
+  return {};
+}
+
+base::Status WorkflowProjector::add_item(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
+                                         std::string_view item) {
+  if (frames.empty()) return {};
+  FrameRow& frame = frames.back();
+  const std::string key = items_key(branch_key(held_.key, branch), frames.size() - 1, frame.items / items_per_row);
+  std::string row = "[";
+  if (frame.items % items_per_row != 0) {
+    TRV_TRY_ASSIGN(const auto before, tables_.frames.get(txn, key));
+    if (!before) return base::fail(base::ErrorCode::corrupt, "a task lacks what it heard; rebuild the projection");
+    row = base::as_text(*before);
+    row.back() = ',';
+  }
+  row += item;
+  row += ']';
+  ++frame.items;
+  return tables_.frames.put(txn, key, base::as_bytes(row));
+}
+
 void WorkflowProjector::fork(BranchId parent, const wf::TaskForked& forked) {
   if (forked.branches() == nullptr || forked.step() == nullptr) return;
   BranchRow& row = parent == root_branch ? held_.row.root : held_.branches.at(parent).row.branch;
@@ -402,12 +441,18 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, Branc
                      .attempt = one->attempt(),
                      .index = one->index(),
                      .started_ns = one->started_ns(),
+                     .is_listen = one->bound() != nullptr ? std::uint8_t{1} : std::uint8_t{0},
+                     .heard = one->heard(),
+                     .is_over = one->is_over() ? std::uint8_t{1} : std::uint8_t{0},
+                     .bound = std::string(text_of(one->bound())),
+                     .listens = {},
                      .deadline_ns = one->deadline_ns(),
                      .error = std::string(text_of(one->error()))};
       const std::size_t depth = row.frames.size();
       if (depth < before.size() && before[depth].task == frame.task && before[depth].is_fork == 0) {
         frame.has_input = before[depth].has_input;
         frame.items = before[depth].items;
+        frame.listens = before[depth].listens;
       } else if (depth < before.size()) {
         TRV_TRY(erase_frame(txn, branch, depth, before[depth]));
       }
@@ -447,6 +492,13 @@ base::Status WorkflowProjector::put_frame(lmdb::WriteTxn& txn, const std::string
 base::Status WorkflowProjector::erase_frame(lmdb::WriteTxn& txn, BranchId branch, std::size_t depth,
                                             const FrameRow& frame) {
   if (frame.is_fork != 0) TRV_TRY(erase_branches(txn, branch));
+  for (std::string_view left = frame.listens; !left.empty();) {
+    const std::size_t size = static_cast<unsigned char>(left.front());
+    const std::string key =
+        listen_prefix(held_.tenant, left.substr(1, size)) + std::string(left.substr(1 + size, listen_end_bytes));
+    TRV_TRY(tables_.listens.erase(txn, key));
+    left.remove_prefix(1 + size + listen_end_bytes);
+  }
   if (frame.has_input == 0 && frame.items == 0) return {};
   const std::string key = branch_key(held_.key, branch);
   if (frame.has_input != 0) TRV_TRY(tables_.frames.erase(txn, frame_key(key, depth)));
@@ -487,6 +539,11 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     if (type == shard::effect_requested_type) {
       count_run(row, task->index, task->attempt);
       if (!branch->frames.empty()) branch->frames.back().effect = event.lsn().value();
+    } else if (type == task_listening_type) {
+      TRV_TRY_ASSIGN(const auto* listening, payload_of<wf::TaskListening>(event));
+      TRV_TRY(listen(txn, branch_id, branch->frames, *listening));
+    } else if (task->heard) {
+      TRV_TRY(add_item(txn, branch_id, branch->frames, *task->heard));
     } else if (type == task_forked_type) {
       TRV_TRY_ASSIGN(const auto* forked, payload_of<wf::TaskForked>(event));
       fork(branch_id, *forked);

@@ -18,6 +18,7 @@
 namespace trv::schema::workflow {
 struct Frame;
 struct TaskForked;
+struct TaskListening;
 }  // namespace trv::schema::workflow
 
 namespace trv::instance {
@@ -30,7 +31,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 7; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 8; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -76,6 +77,11 @@ class WorkflowProjector final : public projection::Projector {
                                          const FrameRow& frame);
   [[nodiscard]] base::Status erase_items(lmdb::WriteTxn& txn, const std::string& branch_key, std::size_t depth,
                                          std::size_t count);
+  /// The innermost task begins to listen; it consumes an event.
+  [[nodiscard]] base::Status listen(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
+                                    const schema::workflow::TaskListening& listening);
+  [[nodiscard]] base::Status add_item(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
+                                      std::string_view item);
   /// The branches of a fork begin.
   void fork(BranchId parent, const schema::workflow::TaskForked& forked);
   /// A branch of the held instance besides the root. Error: corrupt where there is none.

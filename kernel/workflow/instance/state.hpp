@@ -29,7 +29,8 @@ enum class Status : std::uint8_t {
 /// "running", "completed", "faulted", "cancelled".
 [[nodiscard]] std::string_view to_string(Status status) noexcept;
 
-/// A scope (do, try, for) that a branch is inside of, or, innermost only, the call, wait or fork that it waits in.
+/// A scope (do, try, for) that a branch is inside of, or, innermost only, the call, wait, fork or listen that it waits
+/// in.
 struct Frame {
   TaskIndex task = no_task;
   std::uint32_t attempt = 0;  ///< try: retries so far; call: which run of the task this is
@@ -42,7 +43,17 @@ struct Frame {
   std::uint32_t items_first = 0;       ///< the place of the first in `items`
   std::optional<json::Value> error{};  ///< try: within its catch
   std::int64_t deadline_ns = 0;        ///< times out at this time; 0 = it does not
+  std::uint64_t heard = 0;             ///< listen: a bit for each filter that has consumed an event
+  bool is_over = false;                ///< listen: it has heard all that it wants
+  std::string bound{};                 ///< listen: JSON object of what events have to agree in
   bool reported = false;               ///< input and items are in an event already
+};
+
+/// A filter of a task that listens, as it is found by events.
+struct Subscription {
+  std::uint32_t filter = 0;
+  std::string_view type;          ///< empty: any
+  std::uint64_t correlation = 0;  ///< 0: to be looked at
 };
 
 /// How often a call task has run; numbers its effects.

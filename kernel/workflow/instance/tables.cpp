@@ -31,6 +31,7 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(branches, txn.create_table("workflow_branches"));
   TRV_TRY_ASSIGN(contexts, txn.create_table("workflow_contexts"));
   TRV_TRY_ASSIGN(frames, txn.create_table("workflow_frames"));
+  TRV_TRY_ASSIGN(listens, txn.create_table("workflow_listens"));
   TRV_TRY_ASSIGN(positions, txn.create_table("workflow_positions"));
   TRV_TRY_ASSIGN(ended, txn.create_table("workflow_ended"));
   TRV_TRY_ASSIGN(start_keys, txn.create_table("workflow_start_keys"));
@@ -109,6 +110,32 @@ std::string frame_key(std::string_view branch_key, std::size_t depth) {
 
 std::string items_key(std::string_view branch_key, std::size_t depth, std::size_t row) {
   return with_number(frame_key(branch_key, depth), row, 4);
+}
+
+std::string listen_prefix(std::string_view tenant, std::string_view event_type) {
+  return subscription_prefix(tenant, event_type);
+}
+
+std::string listen_end(const ListenEnd& end) {
+  std::string out(reinterpret_cast<const char*>(end.definition.data()), end.definition.size());
+  out = with_number(with_number(with_number(out, end.task, 4), end.filter, 2), end.correlation, 8);
+  out.append(reinterpret_cast<const char*>(end.instance.bytes().data()), end.instance.bytes().size());
+  out = with_number(out, end.branch, 4);
+  TRV_ENSURES(out.size() == listen_end_bytes);
+  return out;
+}
+
+ListenEnd listen_end_in(base::BytesView end) {
+  TRV_EXPECTS(end.size() == listen_end_bytes);
+  ListenEnd out;
+  std::ranges::copy(end.first(out.definition.size()), out.definition.begin());
+  end = end.subspan(out.definition.size());
+  out.task = static_cast<std::uint32_t>(base::big_endian(end.first(4)));
+  out.filter = static_cast<std::uint32_t>(base::big_endian(end.subspan(4, 2)));
+  out.correlation = base::big_endian(end.subspan(6, 8));
+  out.instance = instance_of(end.subspan(14, 16));
+  out.branch = static_cast<std::uint32_t>(base::big_endian(end.last(4)));
+  return out;
 }
 
 std::string positions_key(std::string_view instance_key, record::Lsn first) {

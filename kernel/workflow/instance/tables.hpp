@@ -28,6 +28,7 @@ struct Tables {
   lmdb::Table branches;         ///< tenant 0 instance branch → ForkedRow; not of the root
   lmdb::Table contexts;         ///< tenant 0 instance branch → JSON; while it runs
   lmdb::Table frames;      ///< … branch depth → JSON of the frame's input; … branch depth chunk → JSON of loop items
+  lmdb::Table listens;     ///< listen_prefix, listen_end → nothing; what tasks listen for
   lmdb::Table positions;   ///< tenant 0 instance first lsn → runs of positions, earlier than those in the row
   lmdb::Table ended;       ///< tenant 0 time instance → nothing
   lmdb::Table start_keys;  ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
@@ -52,6 +53,21 @@ struct Tables {
 [[nodiscard]] std::string ended_key(std::string_view tenant, std::int64_t ended_ns, const base::Uuid& instance);
 /// The time in such a key.
 [[nodiscard]] base::Timestamp time_of(base::BytesView ended_key);
+/// What follows in a key of Tables::listens: the definition, the task, its filter, the correlation, the instance, the
+/// branch. So instances that listen for the same are found together, and those that an event agrees with among them.
+struct ListenEnd {
+  base::Digest definition{};
+  std::uint32_t task = 0;
+  std::uint32_t filter = 0;
+  std::uint64_t correlation = 0;
+  base::Uuid instance;
+  std::uint32_t branch = 0;
+};
+inline constexpr std::size_t listen_group_bytes = 32 + 4 + 2;  ///< up to the filter
+inline constexpr std::size_t listen_end_bytes = listen_group_bytes + 8 + 16 + 4;
+[[nodiscard]] std::string listen_prefix(std::string_view tenant, std::string_view event_type);
+[[nodiscard]] std::string listen_end(const ListenEnd& end);
+[[nodiscard]] ListenEnd listen_end_in(base::BytesView end);
 [[nodiscard]] std::string positions_key(std::string_view instance_key, record::Lsn first);
 [[nodiscard]] std::string start_key(std::string_view tenant, std::string_view trigger);
 /// The instance at the end of an instance_key.

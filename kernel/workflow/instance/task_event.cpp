@@ -100,6 +100,16 @@ base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& e
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskWaiting>(event));
     return about("waiting", *payload);
   }
+  if (type == task_listening_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskListening>(event));
+    return about("listening", *payload);
+  }
+  if (type == task_heard_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskHeard>(event));
+    TaskEvent out = about("heard", *payload);
+    out.heard = optional_text(payload->event());
+    return out;
+  }
   if (type == task_forked_type) {
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskForked>(event));
     return about("forked", *payload);

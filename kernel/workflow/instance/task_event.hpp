@@ -16,7 +16,7 @@ namespace trv::instance {
 
 /// The texts borrow from the event; an absent one is nullopt.
 struct TaskEvent {
-  std::string_view outcome;  ///< started, waiting, forked, completed, skipped, faulted or retried
+  std::string_view outcome;  ///< started, waiting, listening, heard, forked, completed, skipped, faulted or retried
   TaskIndex index = no_task;
   std::string_view reference{};
   std::string_view kind{};
@@ -27,6 +27,7 @@ struct TaskEvent {
   std::optional<std::string_view> output{};
   std::optional<std::string_view> context{};
   std::optional<std::string_view> error{};
+  std::optional<std::string_view> heard{};  ///< the event that was consumed
   const schema::workflow::Continuation* continuation = nullptr;
 };
 

@@ -73,7 +73,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
     out.outcome = task->outcome;
     out.attempt = task->attempt;
     if (task->started_ns != 0) out.duration = out.time - base::Timestamp(task->started_ns);
-    out.input = task->input.value_or("");
+    out.input = task->input ? *task->input : task->heard.value_or("");
     out.output = task->output.value_or("");
     out.error = task->error.value_or("");
   } else if (out.type == shard::effect_parked_type) {

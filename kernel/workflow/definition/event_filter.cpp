@@ -1,0 +1,87 @@
+// Event filters: which events start an instance, or are what a task listens for.
+
+#include <fmt/format.h>
+
+#include "kernel/json/serialize.hpp"
+#include "kernel/workflow/definition/compiler.hpp"
+
+namespace trv::definition {
+namespace {
+
+constexpr std::string_view regex_characters = "^$*+?()[]{}|\\";
+
+AttributeFilter compile_attribute(Compiler& compiler, const Entry& entry) {
+  AttributeFilter filter;
+  filter.name = entry.key;
+  const Node& node = entry.value;
+  if (node.is_string() && node.text.find("${") != std::string::npos) {
+    filter.expression = compiler.expression(&node, Site::event_filter);
+    return filter;
+  }
+  const Template value = compiler.value(node, Site::event_filter);
+  if (!value.is_constant()) {
+    compiler.problems().unsupported(node.position, fmt::format("an expression within the filter '{}'", entry.key));
+    return filter;
+  }
+  filter.literal = value.constant_value();
+  if (!node.is_string() || node.text.find_first_of(regex_characters) == std::string::npos) return filter;
+  Node test = node;
+  test.text = "type == \"string\" and test(";
+  json::append_string(test.text, "^(?:" + node.text + ")$");
+  test.text += ")";
+  filter.expression = compiler.expression(&test, Site::event_filter);
+  return filter;
+}
+
+}  // namespace
+
+std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with) {
+  if (with == nullptr) return std::nullopt;
+  if (with->entries.empty()) {
+    compiler.problems().add(with->position, "'with' of an event filter needs at least one attribute, for example type");
+  }
+  EventFilter filter;
+  for (const Entry& entry : with->entries) {
+    AttributeFilter attribute = compile_attribute(compiler, entry);
+    if (entry.key == "type" && attribute.literal && !attribute.expression && attribute.literal->is_string()) {
+      filter.type = attribute.literal->as_string();
+      if (filter.type.size() > event_type_bytes_max) {
+        compiler.problems().add(entry.value.position,
+                                fmt::format("an event's type has at most {} bytes", event_type_bytes_max));
+      }
+    }
+    filter.attributes.push_back(std::move(attribute));
+  }
+  return filter;
+}
+
+namespace {
+
+/// Filters see nothing but the attribute.
+class NoVariables final : public VariableSource {
+ public:
+  json::Value variable(const VariableReference&) override { return {}; }
+};
+
+}  // namespace
+
+base::Result<json::Value> Correlation::value_in(const json::Value& event, base::Timestamp now) const {
+  NoVariables none;
+  return from.evaluate(event, none, now);
+}
+
+base::Result<bool> EventFilter::matches(const json::Value& event, base::Timestamp now) const {
+  NoVariables none;
+  for (const AttributeFilter& attribute : attributes) {
+    const json::Value* found = event.find(std::string_view(attribute.name));
+    if (found == nullptr) return false;
+    if (attribute.literal && *found == *attribute.literal) continue;
+    if (!attribute.expression) return false;
+    const auto result = attribute.expression->evaluate(*found, none, now);
+    if (!result) return base::fail(base::Error(result.error()).in(fmt::format("the filter of '{}'", attribute.name)));
+    if (!result->is_truthy()) return false;
+  }
+  return true;
+}
+
+}  // namespace trv::definition

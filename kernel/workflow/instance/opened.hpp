@@ -1,0 +1,67 @@
+#pragma once
+// An instance of the tables, with its definition, as a decision works with it. Private to the decisions of this room.
+
+#include <string_view>
+
+#include "kernel/workflow/instance/decisions.hpp"
+#include "kernel/workflow/instance/execution.hpp"
+
+namespace trv::instance {
+
+/// What the trigger of an instance begins with that an event has started; the event's id follows.
+inline constexpr std::string_view event_trigger = "event:";
+
+/// The event as expressions see it.
+[[nodiscard]] json::Value with_data(json::Value event, json::Value data, bool is_base64);
+
+/// The definition, compiled; a decision does not compile where another thread can. Errors: corrupt where it is not
+/// stored; unavailable while it is compiled.
+[[nodiscard]] base::Result<DefinitionPointer> ready(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                    Workflows workflows, const definition::Name& name,
+                                                    const base::Digest& sha256);
+/// The same of a definition that is known by one of its instances.
+[[nodiscard]] base::Result<DefinitionPointer> definition_of(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                            Workflows workflows, const base::Digest& sha256,
+                                                            const InstanceId& instance);
+
+struct Opened {
+  InstanceStore::Loaded loaded;
+  DefinitionPointer definition;
+};
+/// Errors: not_found; as ready(); corrupt where its rows do not fit its definition.
+[[nodiscard]] base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                        Workflows workflows, const InstanceId& instance);
+
+/// Of an instance that the tables have.
+class StoredData final : public InstanceData {
+ public:
+  StoredData(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+             const InstanceId& instance, const InstanceStore::Loaded& loaded)
+      : txn_(txn), context_(context), workflows_(workflows), instance_(instance), loaded_(loaded) {}
+
+  [[nodiscard]] std::int64_t started_ns() const override { return loaded_.started_ns; }
+  [[nodiscard]] base::Result<json::Value> input() const override;
+  [[nodiscard]] base::Result<json::Value> context(BranchId branch) const override {
+    return store_.context(txn_, context_.tenant, instance_, branch);
+  }
+  [[nodiscard]] base::Result<json::Value> branch_data(BranchId branch) const override {
+    return store_.branch_data(txn_, context_.tenant, instance_, branch);
+  }
+  [[nodiscard]] base::Result<json::Value> frame_input(BranchId branch, std::size_t depth) const override {
+    return store_.frame_input(txn_, context_.tenant, instance_, branch, depth);
+  }
+  [[nodiscard]] base::Result<json::Value> loop_items(BranchId branch, std::size_t depth,
+                                                     std::size_t row) const override {
+    return store_.loop_items(txn_, context_.tenant, instance_, branch, depth, row);
+  }
+
+ private:
+  const lmdb::Txn& txn_;
+  const shard::DecisionContext& context_;
+  Workflows workflows_;
+  const InstanceId& instance_;
+  const InstanceStore::Loaded& loaded_;
+  InstanceStore store_{workflows_.tables};
+};
+
+}  // namespace trv::instance
