@@ -38,8 +38,7 @@ std::string pointer_part(std::string_view name) {
 
 /// The properties that make a task one of its kind. `for` also has a `do`, so it is before it.
 constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait",   "raise", "try",
-                                                "for", "fork",   "emit", "listen", "do"};
-constexpr std::string_view unsupported_kinds[] = {"run"};
+                                                "for", "fork",   "emit", "listen", "run",   "do"};
 constexpr std::string_view common_properties[] = {"if", "input", "output", "export", "timeout", "then", "metadata"};
 
 }  // namespace
@@ -235,13 +234,6 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   for (const std::string_view name : supported_kinds) {
     if (kind.empty() && node.find(name) != nullptr) kind = name;
   }
-  for (const std::string_view name : unsupported_kinds) {
-    for (const Entry& property : node.entries) {
-      if (property.key != name) continue;
-      problems_.unsupported(property.position, fmt::format("the task kind '{}'", name));
-      return;
-    }
-  }
   if (kind.empty()) {
     std::size_t known = 0;
     for (const std::string_view name : supported_kinds) static_cast<void>(fields.get(name));
@@ -313,6 +305,7 @@ TaskBody Compiler::body(std::string_view kind, Fields& fields, const TaskScope& 
   if (kind == "fork") return compile_fork(*this, fields, scope);
   if (kind == "emit") return compile_emit(*this, fields, scope);
   if (kind == "listen") return compile_listen(*this, fields, scope);
+  if (kind == "run") return compile_run(*this, fields, scope);
   TRV_ASSERT(kind == "do");
   return compile_do(*this, fields, scope);
 }

@@ -118,6 +118,7 @@ class Compiler {
 [[nodiscard]] TaskBody compile_for(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_emit(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_run(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_fork(Compiler& compiler, Fields& fields, const TaskScope& scope);
 
 /// From `with` of a filter; nullopt where that is missing.

@@ -155,6 +155,21 @@ struct EventFilter {
   [[nodiscard]] base::Result<bool> matches(const json::Value& event, base::Timestamp now) const;
 };
 
+/// How a definition is found: unique within its tenant.
+struct Name {
+  std::string space;  ///< the document's namespace
+  std::string name;
+  std::string version;
+  friend bool operator==(const Name&, const Name&) = default;
+};
+
+/// `run: {workflow}`
+struct RunTask {
+  Name workflow;  ///< an empty version is the latest
+  std::optional<Template> input;
+  bool awaits = true;  ///< its end; else the task ends with its own input
+};
+
 /// What an event and the instance must agree in.
 struct Correlation {
   std::string name;
@@ -190,7 +205,7 @@ struct EmitTask {
 };
 
 using TaskBody = std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask,
-                              ForkTask, EmitTask, ListenTask>;
+                              ForkTask, EmitTask, ListenTask, RunTask>;
 
 /// What a workflow or a task holds data against; what is absent holds nothing back.
 struct Schemas {
@@ -224,16 +239,8 @@ struct Task {
   [[nodiscard]] bool needs_input() const noexcept;
 };
 
-/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork, emit, listen.
+/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork, emit, listen, run.
 [[nodiscard]] std::string_view kind_name(const Task& task) noexcept;
-
-/// How a definition is found: unique within its tenant.
-struct Name {
-  std::string space;  ///< the document's namespace
-  std::string name;
-  std::string version;
-  friend bool operator==(const Name&, const Name&) = default;
-};
 
 struct Definition {
   Name name;

@@ -42,7 +42,7 @@ TEST(Definition, a_problem_is_reported_with_its_place_and_what_is_allowed) {
   EXPECT_EQ(with("do: []\n"), "2:5 a list of tasks must be a sequence of at least one task, not an empty one");
   EXPECT_EQ(with("do: [{a: {}}]\n"),
             "2:7 task 'a' does not say what to do: it needs one of set, switch, call, wait, raise, try, for, fork, "
-            "emit, listen, do");
+            "emit, listen, run, do");
   EXPECT_EQ(with("do: [{a: {st: {x: 1}}}]\n"), "2:11 task 'a' has no property 'st'; did you mean 'set'?");
   EXPECT_EQ(with("do: [{\"a\\0b\": {set: {x: 1}}}]\n"), "2:7 a task's name must not have control characters");
   EXPECT_EQ(with("do: [{a: {wait: PT}}]\n"),
@@ -117,10 +117,20 @@ TEST(Definition, what_cannot_be_listened_for_is_refused_where_it_is_wrong) {
             "2:41 'read' is data, envelope or raw, not 'all'");
 }
 
+TEST(Definition, a_workflow_that_cannot_be_run_is_refused_where_it_is_wrong) {
+  EXPECT_EQ(with("do: [{a: {run: {workflow: {namespace: n, name: w, version: latest}}}}]\n"), "compiles");
+  EXPECT_EQ(with("do: [{a: {run: {}}}]\n"), "2:16 'run' of task 'a' needs a 'workflow'");
+  EXPECT_EQ(with("do: [{a: {run: {workflow: {namespace: n}}}}]\n"),
+            "2:27 'run.workflow' of task 'a' needs the property 'name'");
+  EXPECT_EQ(with("do: [{a: {run: {workflow: {namespace: n, name: w, version: new}}}}]\n"),
+            "2:60 'version' must be a semantic version such as '1.0.0', or latest, not 'new'");
+}
+
 TEST(Definition, what_is_not_executed_is_refused_by_name) {
   EXPECT_EQ(with("do: [{a: {listen: {to: {any: []}}, foreach: {do: []}}}]\n"),
             "2:36 'foreach' of task 'a' is not supported yet");
-  EXPECT_EQ(with("do: [{a: {run: {}}}]\n"), "2:11 the task kind 'run' is not supported yet");
+  EXPECT_EQ(with("do: [{a: {run: {shell: {command: ls}}}}]\n"),
+            "2:17 'shell' of 'run' of task 'a' is not supported yet");
   EXPECT_EQ(with("do: [{a: {call: grpc}}]\n"), "2:17 'call: grpc' is not supported yet");
   EXPECT_EQ(with("schedule: {cron: '* * * * *'}\ndo: [{a: {set: {x: 1}}}]\n"),
             "2:12 'cron' of 'schedule' is not supported yet");

@@ -66,6 +66,7 @@ bool Execution::is_runnable(const Branch& branch) const {
   if (branch.error) return true;
   if (in_call(branch)) return branch.outcome.has_value();
   if (is_listening(branch)) return branch.frames.back().is_over;
+  if (is_in_run(branch)) return branch.returned.has_value();
   if (!is_in_fork(branch)) return !branch.has_ended();
   const TaskIndex fork = branch.frames.back().task;
   const bool competes = std::get<definition::ForkTask>(definition_.task(fork).body).compete;
@@ -138,6 +139,7 @@ void Execution::remove_branches(BranchId parent) {
 }
 
 void Execution::cancel_effect(Branch& branch) {
+  abandon_child(branch);
   if (branch.requested_event) withdraw(branch);
   // It came with this decision, and nobody waits for it any more.
   if (branch.outcome) decision_.events.push_back(writer_.settled(*std::exchange(branch.outcome, std::nullopt)));
@@ -157,8 +159,7 @@ void Execution::withdraw(Branch& branch) {
     if (other.requested_event && *other.requested_event > event) --*other.requested_event;
   }
   const auto runs = std::ranges::find(state_.runs, task, &TaskRuns::task);
-  TRV_ASSERT(runs != state_.runs.end() && runs->runs >= 1);
-  if (--runs->runs == 0) state_.runs.erase(runs);
+  if (runs != state_.runs.end() && --runs->runs == 0) state_.runs.erase(runs);
   --state_.steps;
 }
 

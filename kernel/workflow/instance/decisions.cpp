@@ -11,6 +11,7 @@
 #include "kernel/workflow/instance/listeners.hpp"
 #include "kernel/workflow/instance/opened.hpp"
 #include "kernel/workflow/instance/projector.hpp"
+#include "kernel/workflow/instance/runs.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
 
@@ -25,23 +26,6 @@ namespace {
 constexpr std::size_t message_bytes_max = 2'000;
 constexpr std::size_t detail_bytes_max = 16 * 1024;
 
-/// Of an instance that starts in this decision: all that there is is in the execution already.
-class NewData final : public InstanceData {
- public:
-  explicit NewData(const shard::DecisionContext& context) : context_(context) {}
-  [[nodiscard]] std::int64_t started_ns() const override { return context_.now.ns(); }
-  [[nodiscard]] base::Result<Value> input() const override { return Value::object(); }
-  [[nodiscard]] base::Result<Value> context(BranchId) const override { return Value::object(); }
-  [[nodiscard]] base::Result<Value> branch_data(BranchId) const override { return Value::object(); }
-  [[nodiscard]] base::Result<Value> frame_input(BranchId, std::size_t) const override { return Value::object(); }
-  [[nodiscard]] base::Result<Value> loop_items(BranchId, std::size_t, std::size_t) const override {
-    return Value::object();
-  }
-
- private:
-  const shard::DecisionContext& context_;
-};
-
 base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     const InstanceId& instance, Opened&& opened) {
   if (opened.loaded.state.status != Status::running) return shard::Decision{};
@@ -49,7 +33,9 @@ base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionC
   const StoredData data(txn, context, workflows, instance, opened.loaded);
   Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, budget);
   TRV_TRY(execution.run());
-  return execution.take_decision();
+  shard::Decision decision;
+  TRV_TRY(conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, decision));
+  return decision;
 }
 
 /// Several instances each end their task in a decision of their own, so that none pays for another.
@@ -74,7 +60,7 @@ base::Status wake(const lmdb::Txn& txn, const shard::DecisionContext& context, W
     budget.heard.insert(id);
     if (runs_here) TRV_TRY(execution.run());
     budget.event_bytes += own.event_bytes;
-    out.decision.append(execution.take_decision());
+    TRV_TRY(conclude(txn, context, workflows, id, opened.loaded.trigger, execution, out.decision));
   }
   return {};
 }
@@ -140,26 +126,20 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
     }
   }
   out.instance = context.ids.next(context.now);
-  TRV_TRY_ASSIGN(
-      const auto stored,
-      DefinitionStore(workflows.tables).find_head(txn, context.tenant, command.space, command.name, command.version));
-  if (!stored) {
-    return base::fail(ErrorCode::not_found, fmt::format("there is no workflow {}/{}{}{}", command.space, command.name,
-                                                        command.version.empty() ? "" : ":", command.version));
-  }
-  TRV_TRY_ASSIGN(const DefinitionPointer definition, ready(txn, context, workflows, stored->name, stored->sha256));
+  TRV_TRY_ASSIGN(const DefinitionPointer definition,
+                 find_definition(txn, context, workflows, {command.space, command.name, command.version}));
   Value input = Value::object();
   if (!command.input.empty()) {
     TRV_TRY_ASSIGN(input, parse_data("the input", command.input));
   }
   DecisionBudget budget;
-  const NewData data(context);
+  const NewData data(txn, context, workflows, command.trigger);
   Execution execution(context, *definition, out.instance, {}, data, budget);
   TRV_TRY(execution.begin(command.trigger, {.whole = input, .kept = input}));
   TRV_TRY(execution.run());
-  out.definition = stored->name;
+  out.definition = definition->name;
   out.status = execution.state().status;
-  out.decision = execution.take_decision();
+  TRV_TRY(conclude(txn, context, workflows, out.instance, command.trigger, execution, out.decision));
   TRV_ENSURES(!out.decision.events.empty());
   return out;
 }
@@ -234,15 +214,16 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   // One runs here, with what the request has left. Several each run in a decision of their own, so that none pays for
   // another.
   const bool runs_here = definitions.size() + listeners.size() == 1 && budget.fuel.left() >= fuel_per_task_max;
-  const NewData data(context);
+  const std::string trigger = std::string(event_trigger) + event.id;
+  const NewData data(txn, context, workflows, trigger);
   for (const DefinitionPointer& definition : definitions) {
     out.instances.push_back(context.ids.next(context.now));
     DecisionBudget own(own_fuel);
     Execution execution(context, *definition, out.instances.back(), State{}, data, runs_here ? budget : own);
-    TRV_TRY(execution.begin(std::string(event_trigger) + event.id, input, runs_here ? When::now : When::next));
+    TRV_TRY(execution.begin(trigger, input, runs_here ? When::now : When::next));
     if (runs_here) TRV_TRY(execution.run());
     budget.event_bytes += own.event_bytes;
-    out.decision.append(execution.take_decision());
+    TRV_TRY(conclude(txn, context, workflows, out.instances.back(), trigger, execution, out.decision));
   }
   TRV_TRY(wake(txn, context, workflows, listeners, object, budget, runs_here, out));
   TRV_ENSURES(out.decision.events.size() >= out.instances.size());
@@ -317,13 +298,11 @@ base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::Decision
                     loaded->state.status == Status::cancelled ? "been cancelled" : to_string(loaded->state.status)));
   }
   shard::Decision decision;
-  decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
-  for (const auto& [id, branch] : loaded->state.branches) {
-    if (!branch.waits_for) continue;
-    decision.events.push_back(
-        shard::effect_cancelled(context, instance_stream, instance.to_string(), *branch.waits_for));
-    decision.cancelled.push_back(branch.waits_for->position);
-  }
+  TRV_TRY(cancel_all(txn, context, workflows, instance, reason, decision));
+  Value error = make_error(StandardError::runtime, "",
+                           fmt::format("the workflow that it ran, instance {}, was cancelled", instance.to_string()));
+  TRV_TRY(return_to_parent(txn, context, workflows, instance, loaded->trigger, {.ok = false, .value = std::move(error)},
+                           decision));
   return decision;
 }
 

@@ -41,9 +41,10 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
       const Text items = frame.reported ? Text() : json(builder, frame.items);
       const Text error = json(builder, frame.error);
       const Text bound = frame.bound.empty() ? Text() : text(builder, frame.bound);
+      const Text child = frame.child.empty() ? Text() : text(builder, frame.child);
       offsets.push_back(schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input,
                                                       items, frame.index, error, frame.deadline_ns, frame.heard,
-                                                      frame.is_over, bound));
+                                                      frame.is_over, bound, child));
     }
     frames = builder.CreateVector(offsets);
   }
@@ -171,6 +172,18 @@ record::Draft EventWriter::task_listening(const StepOf& step, std::span<const Su
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, task_listening_type,
                       record::finish(builder, schema::workflow::CreateTaskListening(builder, about, list, moved)));
+}
+
+record::Draft EventWriter::task_running(const StepOf& step, const InstanceId& child, const definition::Name& workflow,
+                                        const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const auto about = step_of(builder, context_, step);
+  const Text child_text = text(builder, child.to_string());
+  const Text name = text(builder, fmt::format("{}/{}:{}", workflow.space, workflow.name, workflow.version));
+  const auto moved = continuation(builder, move);
+  return shard::draft(
+      context_, instance_stream, instance_, task_running_type,
+      record::finish(builder, schema::workflow::CreateTaskRunning(builder, about, child_text, name, moved)));
 }
 
 record::Draft EventWriter::task_heard(const StepOf& step, std::uint32_t filter, std::string_view id, const Json& event,

@@ -22,6 +22,7 @@ inline constexpr std::string_view instance_cancelled_type = "trv.instance.cancel
 inline constexpr std::string_view task_waiting_type = "trv.task.waiting";
 inline constexpr std::string_view task_forked_type = "trv.task.forked";
 inline constexpr std::string_view task_listening_type = "trv.task.listening";
+inline constexpr std::string_view task_running_type = "trv.task.running";
 inline constexpr std::string_view task_heard_type = "trv.task.heard";
 inline constexpr std::string_view task_completed_type = "trv.task.completed";
 inline constexpr std::string_view task_faulted_type = "trv.task.faulted";
@@ -71,6 +72,8 @@ class EventWriter {
                                           const Move& move) const;
   [[nodiscard]] record::Draft task_listening(const StepOf& step, std::span<const Subscription> subscriptions,
                                              const Move& move) const;
+  [[nodiscard]] record::Draft task_running(const StepOf& step, const InstanceId& child,
+                                           const definition::Name& workflow, const Move& move) const;
   /// `event`: as the task reads it; none: it was not consumed.
   [[nodiscard]] record::Draft task_heard(const StepOf& step, std::uint32_t filter, std::string_view id,
                                          const Json& event, const Move& move) const;

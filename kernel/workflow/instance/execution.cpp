@@ -151,6 +151,8 @@ void Execution::step() {
     join();
   } else if (is_listening(*at_)) {
     end_listening();
+  } else if (is_in_run(*at_)) {
+    end_run();
   } else if (at_->frames.empty()) {
     end_of_workflow();
   } else {

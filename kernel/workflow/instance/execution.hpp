@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "kernel/workflow/instance/decision_budget.hpp"
+#include "kernel/workflow/instance/definition_cache.hpp"
 #include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/state.hpp"
@@ -22,6 +23,9 @@ class InstanceData {
  public:
   virtual ~InstanceData() = default;
   [[nodiscard]] virtual std::int64_t started_ns() const = 0;
+  [[nodiscard]] virtual std::string_view trigger() const = 0;
+  /// Error: not_found; unavailable while it is compiled.
+  [[nodiscard]] virtual base::Result<DefinitionPointer> definition(const definition::Name& name) const = 0;
   [[nodiscard]] virtual base::Result<json::Value> input() const = 0;  ///< as given to the instance
   /// The context that a branch has exported; {} where the root has not.
   [[nodiscard]] virtual base::Result<json::Value> context(BranchId branch) const = 0;
@@ -40,6 +44,19 @@ struct Input {
   std::uint64_t left_out_bytes = 0;  ///< of the event's data, which `kept` lacks where it is too large
 };
 
+/// A workflow that a task runs: an instance that begins in the same decision.
+struct Child {
+  InstanceId id;
+  DefinitionPointer definition;
+  json::Value input;
+  std::string trigger;
+  BranchId branch = root_branch;  ///< that runs it
+};
+/// What the trigger of such an instance begins with; the rest is in runs.cpp.
+inline constexpr std::string_view run_trigger = "run:";
+/// Of workflows that run workflows.
+inline constexpr std::uint32_t run_depth_max = 50;
+
 /// Whether a new instance runs in the decision that starts it, or in one of its own that a timer asks for at once.
 enum class When : std::uint8_t { now, next };
 
@@ -55,10 +72,15 @@ class Execution final : public definition::VariableSource {
   /// consumes it. With When::next the task ends in a decision of its own. False: nothing has changed. Error: as run().
   [[nodiscard]] base::Result<bool> hear(BranchId branch, std::span<const std::uint32_t> filters,
                                         const json::Value& event, When runs);
+  /// The instance that the branch runs has ended. False where it does not await that one.
+  [[nodiscard]] bool take_return(BranchId branch, const InstanceId& child, Returned returned);
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 
   [[nodiscard]] const State& state() const noexcept { return state_; }
+  [[nodiscard]] std::vector<Child> take_children() { return std::exchange(children_, {}); }
+  /// Instances that it ran and whose end nobody awaits any more.
+  [[nodiscard]] std::vector<InstanceId> take_abandoned() { return std::exchange(abandoned_, {}); }
   [[nodiscard]] shard::Decision take_decision() { return std::exchange(decision_, {}); }
 
   [[nodiscard]] json::Value variable(const definition::VariableReference& reference) override;
@@ -127,6 +149,7 @@ class Execution final : public definition::VariableSource {
   void run(TaskIndex index, const definition::ForkTask& task, const Value& input);
   void run(TaskIndex index, const definition::EmitTask& task, const Value& input);
   void run(TaskIndex index, const definition::ListenTask& task, const Value& input);
+  void run(TaskIndex index, const definition::RunTask& task, const Value& input);
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
   void request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments);
@@ -140,6 +163,10 @@ class Execution final : public definition::VariableSource {
   /// What the innermost task has consumed before this decision.
   [[nodiscard]] Value heard_items();
   void end_listening();
+  // run_workflow.cpp
+  [[nodiscard]] bool is_in_run(const Branch& branch) const;
+  void end_run();
+  void abandon_child(Branch& branch);
   // run_for.cpp
   void next_iteration();
   // run_try.cpp
@@ -207,9 +234,11 @@ class Execution final : public definition::VariableSource {
   std::optional<Value> workflow_cache_;
   std::optional<Value> input_cache_;
   DecisionBudget& budget_;
-  std::optional<Value> out_of_fuel_;     ///< why the instance ends: the decision's fuel was used up
-  std::optional<base::Error> failure_;   ///< of instance_data_
-  std::int64_t deadline_ns_ = 0;         ///< of the task that begins; its frame takes it
+  std::optional<Value> out_of_fuel_;    ///< why the instance ends: the decision's fuel was used up
+  std::optional<base::Error> failure_;  ///< of instance_data_
+  std::int64_t deadline_ns_ = 0;        ///< of the task that begins; its frame takes it
+  std::vector<Child> children_;
+  std::vector<InstanceId> abandoned_;
   std::optional<Value> heard_now_;       ///< all that the task has consumed, with what this decision brought
   std::optional<Value> joined_context_;  ///< of the fork that ends, which its parent takes over
   std::optional<Value> ended_with_;      ///< the workflow ends with this output, wherever its branches are

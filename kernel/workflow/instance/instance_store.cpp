@@ -54,6 +54,7 @@ base::Status fill(Branch& branch, const base::TenantId& tenant, const InstanceId
     frame.heard = from.heard;
     frame.is_over = from.is_over != 0;
     frame.bound = from.bound;
+    frame.child = from.child;
     frame.reported = true;
     TRV_TRY_ASSIGN(frame.error, parse_optional(from.error));
   }

@@ -106,6 +106,17 @@ base::Result<DefinitionPointer> definition_of(const lmdb::Txn& txn, const shard:
   return ready(txn, context, workflows, loaded->definition, sha256);
 }
 
+base::Result<DefinitionPointer> find_definition(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                Workflows workflows, const definition::Name& name) {
+  TRV_TRY_ASSIGN(const auto stored,
+                 DefinitionStore(workflows.tables).find_head(txn, context.tenant, name.space, name.name, name.version));
+  if (!stored) {
+    return base::fail(ErrorCode::not_found, fmt::format("there is no workflow {}/{}{}{}", name.space, name.name,
+                                                        name.version.empty() ? "" : ":", name.version));
+  }
+  return ready(txn, context, workflows, stored->name, stored->sha256);
+}
+
 base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                           const InstanceId& instance) {
   TRV_TRY_ASSIGN(auto&& loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));

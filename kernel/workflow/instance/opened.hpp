@@ -24,6 +24,11 @@ inline constexpr std::string_view event_trigger = "event:";
                                                             Workflows workflows, const base::Digest& sha256,
                                                             const InstanceId& instance);
 
+/// The same of one that is found by its name; an empty version is the latest. Error: not_found, too.
+[[nodiscard]] base::Result<DefinitionPointer> find_definition(const lmdb::Txn& txn,
+                                                              const shard::DecisionContext& context,
+                                                              Workflows workflows, const definition::Name& name);
+
 struct Opened {
   InstanceStore::Loaded loaded;
   DefinitionPointer definition;
@@ -40,6 +45,10 @@ class StoredData final : public InstanceData {
       : txn_(txn), context_(context), workflows_(workflows), instance_(instance), loaded_(loaded) {}
 
   [[nodiscard]] std::int64_t started_ns() const override { return loaded_.started_ns; }
+  [[nodiscard]] std::string_view trigger() const override { return loaded_.trigger; }
+  [[nodiscard]] base::Result<DefinitionPointer> definition(const definition::Name& name) const override {
+    return find_definition(txn_, context_, workflows_, name);
+  }
   [[nodiscard]] base::Result<json::Value> input() const override;
   [[nodiscard]] base::Result<json::Value> context(BranchId branch) const override {
     return store_.context(txn_, context_.tenant, instance_, branch);
@@ -62,6 +71,33 @@ class StoredData final : public InstanceData {
   const InstanceId& instance_;
   const InstanceStore::Loaded& loaded_;
   InstanceStore store_{workflows_.tables};
+};
+
+/// Of an instance that starts in this decision: all else that there is is in the execution already.
+class NewData final : public InstanceData {
+ public:
+  NewData(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows, std::string_view trigger)
+      : txn_(txn), context_(context), workflows_(workflows), trigger_(trigger) {}
+  [[nodiscard]] std::int64_t started_ns() const override { return context_.now.ns(); }
+  [[nodiscard]] std::string_view trigger() const override { return trigger_; }
+  [[nodiscard]] base::Result<DefinitionPointer> definition(const definition::Name& name) const override {
+    return find_definition(txn_, context_, workflows_, name);
+  }
+  [[nodiscard]] base::Result<json::Value> input() const override { return json::Value::object(); }
+  [[nodiscard]] base::Result<json::Value> context(BranchId) const override { return json::Value::object(); }
+  [[nodiscard]] base::Result<json::Value> branch_data(BranchId) const override { return json::Value::object(); }
+  [[nodiscard]] base::Result<json::Value> frame_input(BranchId, std::size_t) const override {
+    return json::Value::object();
+  }
+  [[nodiscard]] base::Result<json::Value> loop_items(BranchId, std::size_t, std::size_t) const override {
+    return json::Value::object();
+  }
+
+ private:
+  const lmdb::Txn& txn_;
+  const shard::DecisionContext& context_;
+  Workflows workflows_;
+  std::string trigger_;
 };
 
 }  // namespace trv::instance

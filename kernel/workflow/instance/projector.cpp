@@ -447,6 +447,7 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, Branc
                      .bound = std::string(text_of(one->bound())),
                      .listens = {},
                      .deadline_ns = one->deadline_ns(),
+                     .child = std::string(text_of(one->child())),
                      .error = std::string(text_of(one->error()))};
       const std::size_t depth = row.frames.size();
       if (depth < before.size() && before[depth].task == frame.task && before[depth].is_fork == 0) {

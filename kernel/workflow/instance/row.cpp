@@ -15,17 +15,19 @@ void write(RowWriter& writer, const BranchRow& row) {
   writer << row.frames.size();
   for (const FrameRow& frame : row.frames) {
     writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.has_input << frame.items
-           << frame.effect << frame.is_parked << frame.is_fork << frame.is_listen << frame.deadline_ns << frame.error;
+           << frame.effect << frame.is_parked << frame.is_fork << frame.is_listen << frame.deadline_ns << frame.child
+           << frame.error;
     if (frame.is_listen != 0) writer << frame.heard << frame.is_over << frame.bound << frame.listens;
   }
 }
 
 void read(RowReader& reader, BranchRow& row) {
   reader >> row.due_ns >> row.next >> row.current;
-  row.frames.resize(reader.count(12));
+  row.frames.resize(reader.count(13));
   for (FrameRow& frame : row.frames) {
     reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
-        frame.effect >> frame.is_parked >> frame.is_fork >> frame.is_listen >> frame.deadline_ns >> frame.error;
+        frame.effect >> frame.is_parked >> frame.is_fork >> frame.is_listen >> frame.deadline_ns >> frame.child >>
+        frame.error;
     if (frame.is_listen != 0) reader >> frame.heard >> frame.is_over >> frame.bound >> frame.listens;
   }
 }

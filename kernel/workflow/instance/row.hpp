@@ -33,6 +33,7 @@ struct FrameRow {
   std::string bound;
   std::string listens;  ///< the ends of its keys in Tables::listens, each after its length
   std::int64_t deadline_ns = 0;
+  std::string child;  ///< of a run: the instance whose end it awaits
   std::string error;
 };
 

@@ -46,6 +46,7 @@ struct Frame {
   std::uint64_t heard = 0;             ///< listen: a bit for each filter that has consumed an event
   bool is_over = false;                ///< listen: it has heard all that it wants
   std::string bound{};                 ///< listen: JSON object of what events have to agree in
+  std::string child{};                 ///< run: the instance whose end is awaited
   bool reported = false;               ///< input and items are in an event already
 };
 
@@ -54,6 +55,12 @@ struct Subscription {
   std::uint32_t filter = 0;
   std::string_view type;          ///< empty: any
   std::uint64_t correlation = 0;  ///< 0: to be looked at
+};
+
+/// How an instance ended that another one has run: its output, or its error.
+struct Returned {
+  bool ok = false;
+  json::Value value;
 };
 
 /// How often a call task has run; numbers its effects.
@@ -95,6 +102,7 @@ struct Branch {
   std::optional<json::Value> error{};             ///< raised and not handled yet; the reason once faulted
   std::optional<shard::EffectPlace> waits_for{};  ///< the effect of the call that it is in, once that is recorded
   std::optional<Arrival> outcome{};               ///< arrived with this decision for that call; never stored
+  std::optional<Returned> returned{};             ///< came with this decision for the run that it is in; never stored
   std::optional<json::Value> context{};           ///< what expressions see; absent where it was not read yet
   std::size_t frames_known = 0;                   ///< frames, from the outermost, that events have reported
   bool data_known = true;                         ///< whether events have reported `data`

@@ -104,6 +104,12 @@ base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& e
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskListening>(event));
     return about("listening", *payload);
   }
+  if (type == task_running_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskRunning>(event));
+    TaskEvent out = about("running", *payload);
+    out.operation = text_of(payload->workflow());
+    return out;
+  }
   if (type == task_heard_type) {
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskHeard>(event));
     TaskEvent out = about("heard", *payload);

@@ -16,7 +16,8 @@ namespace trv::instance {
 
 /// The texts borrow from the event; an absent one is nullopt.
 struct TaskEvent {
-  std::string_view outcome;  ///< started, waiting, listening, heard, forked, completed, skipped, faulted or retried
+  std::string_view
+      outcome;  ///< started, waiting, listening, heard, running, forked, completed, skipped, faulted or retried
   TaskIndex index = no_task;
   std::string_view reference{};
   std::string_view kind{};
