@@ -95,7 +95,7 @@ Result<shard::Decision> receive_some(node::Shard& shard, const lmdb::Txn& state,
     Receipt& receipt = batch.receipts[batch.next];
     // The state does not show yet what this very decision takes.
     if (const auto twin = twin_before(batch.events, batch.next)) {
-      receipt = {.event = batch.receipts[*twin].event, .duplicate = true};
+      receipt = {.event = batch.receipts[*twin].event, .duplicate = true, .started = {}, .heard = {}};
       continue;
     }
     TRV_TRY_ASSIGN(shard::Decision one,

@@ -17,7 +17,8 @@ using base::fail;
 
 /// What a command still lacks after so many preparations its decision makes itself.
 constexpr std::uint32_t preparations_max = 128;
-constexpr std::string_view not_known = "it is not known whether this took effect; ask again with the same keys";
+constexpr std::string_view not_known =
+    "it is not known whether this took effect; repeat it with the same Idempotency-Key";
 
 bool puts_into_outbox(const record::Draft& event) {
   return event.type == effect_requested_type || event.type == effect_released_type;
@@ -298,7 +299,9 @@ ShardProcessor::Fate ShardProcessor::settle(const Batch& batch) {
 base::Error ShardProcessor::refusal_of(const base::Result<log::Settled>& failed) {
   if (failed) {
     lose();
-    return storage_failed(base::Error(ErrorCode::lost, "another node owns this shard now; nothing was changed"));
+    return storage_failed(
+        base::Error(ErrorCode::lost,
+                    "another node owns this shard now; nothing was changed; repeat it with the same Idempotency-Key"));
   }
   if (failed.error().code() == ErrorCode::exhausted) return storage_failed(failed.error());
   return outcome_unknown(failed.error());

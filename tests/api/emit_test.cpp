@@ -39,7 +39,7 @@ class EmitTest : public ApiTest {
     std::vector<json::object> found;
     const json::value page = call(acme(), "GET", "/v1/tenants/acme/instances?limit=100").value();
     for (const json::value& one : page.at("items").as_array()) {
-      if (one.at("workflow").at("name") == name) found.push_back(one.as_object());
+      if (one.at("workflow").at("name").as_string() == name) found.push_back(one.as_object());
     }
     return found;
   }
@@ -61,7 +61,7 @@ TEST_F(EmitTest, an_emitted_event_starts_the_workflows_that_listen_for_it) {
   EXPECT_TRUE(event.contains("id") && event.contains("time"));
   const auto started = instances_of("listener");
   ASSERT_EQ(started.size(), 1U);
-  EXPECT_EQ(started[0].at("trigger"), "event:" + std::string(event.at("id").as_string()));
+  EXPECT_EQ(started[0].at("trigger").as_string(), "event:" + std::string(event.at("id").as_string()));
   EXPECT_EQ(ended(std::string(started[0].at("id").as_string())).at("output"), emitted.at("output"));
   EXPECT_EQ(run("teller", R"({"order":8,"priority":"low"})").at("status"), "completed");
   EXPECT_EQ(instances_of("listener").size(), 1U);
