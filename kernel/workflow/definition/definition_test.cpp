@@ -269,5 +269,29 @@ TEST(Conformance, every_example_compiles_or_is_refused_by_name_and_place) {
   EXPECT_GE(compiled_count, 15);
 }
 
+TEST(Guide, every_example_of_the_language_page_compiles) {
+  std::ifstream stream(TRV_SOURCE_DIR "/docs/guides/workflow-language.md");
+  ASSERT_TRUE(stream);
+  int examples = 0;
+  std::string text;
+  bool is_within = false;
+  for (std::string line; std::getline(stream, line);) {
+    if (!is_within && line.starts_with("```yaml")) {
+      is_within = true;
+      text = line.ends_with("document")
+                 ? ""
+                 : "document: {dsl: '1.0.3', namespace: shop, name: example, version: '1.0.0'}\n";
+    } else if (is_within && line == "```") {
+      is_within = false;
+      ++examples;
+      const auto compiled = compile(text, Format::yaml);
+      EXPECT_TRUE(compiled) << text << compiled.error().message();
+    } else if (is_within) {
+      text += line + "\n";
+    }
+  }
+  EXPECT_GE(examples, 8);
+}
+
 }  // namespace
 }  // namespace trv::definition
