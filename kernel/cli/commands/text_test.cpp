@@ -14,6 +14,7 @@
 #include "kernel/cli/client/sse.hpp"
 #include "kernel/cli/commands/timeline.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
+#include "kernel/cli/terminal/excerpt.hpp"
 #include "kernel/cli/terminal/table.hpp"
 
 namespace trv::cli {
@@ -49,6 +50,31 @@ TEST(Text, width_counts_columns_not_bytes) {
   EXPECT_EQ(fitted("Grüße!", 5), "Grüß…");
   EXPECT_EQ(fitted("東京都", 4), "東…");
   EXPECT_EQ(fitted("abc", 1), "…");
+}
+
+TEST(Excerpt, the_caret_is_below_the_place_whatever_is_before_it) {
+  EXPECT_EQ(excerpt("a\nb: x\r\nc", 2, 4, 80), "  b: x\n     ^\n");
+  EXPECT_EQ(excerpt("\tb: x", 1, 5, 80), "      b: x\n         ^\n") << "a tab is as wide in both lines";
+  EXPECT_EQ(excerpt("東京: x", 1, 9, 80), "  東京: x\n        ^\n");
+  EXPECT_EQ(excerpt("e\xcc\x81: x", 1, 6, 80), "  e\xcc\x81: x\n     ^\n");
+  EXPECT_EQ(excerpt("\x1b[2J: x", 1, 7, 80), "  \\x1b[2J: x\n           ^\n");
+  EXPECT_EQ(excerpt("abc", 1, 4, 80), "  abc\n     ^\n") << "behind the end";
+  EXPECT_EQ(excerpt("abc", 1, 99, 80), "  abc\n     ^\n");
+  EXPECT_EQ(excerpt("abc", 2, 1, 80), "");
+  EXPECT_EQ(excerpt("abc\n \nd", 2, 1, 80), "");
+  EXPECT_EQ(excerpt("abc", 0, 0, 80), "");
+}
+
+TEST(Excerpt, a_long_line_is_cut_around_the_place) {
+  const std::string line = std::string(100, 'a') + "X" + std::string(100, 'b');
+  EXPECT_EQ(excerpt(line, 1, 101, 20), "  …aaaaaaaaaXbbbbbbbb…\n            ^\n");
+  EXPECT_EQ(excerpt(line, 1, 1, 20), "  aaaaaaaaaaaaaaaaaaa…\n  ^\n");
+  for (int column = 1; column <= 202; ++column) {
+    const std::string shown = excerpt(line, 1, column, 20);
+    const std::size_t end = shown.find('\n');
+    EXPECT_LE(display_width(shown.substr(0, end)), 22U) << column;
+    EXPECT_LE(shown.size() - end, 26U) << column;
+  }
 }
 
 TEST(Table, columns_are_aligned_by_width) {

@@ -5,12 +5,14 @@
 #include <filesystem>
 #include <iterator>
 #include <optional>
+#include <vector>
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
+#include "kernel/cli/terminal/excerpt.hpp"
 #include "kernel/cli/terminal/text.hpp"
-#include "kernel/workflow/definition/definition.hpp"
+#include "kernel/workflow/definition/check.hpp"
 #include "sdk/base/version.hpp"
 
 namespace trv::cli {
@@ -18,6 +20,7 @@ namespace {
 
 struct WorkflowArguments {
   std::string file;
+  std::vector<std::string> files;
   std::string name;
   std::string limit;
   std::string cursor;
@@ -43,28 +46,76 @@ base::Result<Text> read_text(Session& session, const std::string& file) {
   return read;
 }
 
+// Where the width of the screen is not known.
+constexpr std::size_t excerpt_columns = 120;
+
+// "file:line:column: error: message", and below it the line with a caret; without the last line end.
+std::string shown_problem(const Session& session, const Text& read, const definition::Problem& problem) {
+  const int columns = session.style().columns;
+  const std::size_t width = columns > 22 ? static_cast<std::size_t>(columns) - 2 : columns > 0 ? 20 : excerpt_columns;
+  const definition::Position& at = problem.position;
+  const std::string place = at.line > 0 ? fmt::format(":{}:{}", at.line, at.column) : std::string();
+  std::string shown =
+      fmt::format("{}{}: {}: {}\n{}", printable(read.name), place, problem.is_warning ? "warning" : "error",
+                  printable(problem.message), excerpt(read.text, at.line, at.column, width));
+  shown.pop_back();
+  return shown;
+}
+
+json::Value problem_json(const Text& read, const definition::Problem& problem) {
+  json::Value out = {{"file", read.name}, {"severity", problem.is_warning ? "warning" : "error"}};
+  if (problem.position.line > 0) {
+    out.set("line", json::Value(problem.position.line));
+    out.set("column", json::Value(problem.position.column));
+  }
+  out.set("message", json::Value(problem.message));
+  return out;
+}
+
+std::string counted(std::size_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 base::Result<ExitCode> check(Session& session, const WorkflowArguments& arguments) {
-  TRV_TRY_ASSIGN(const Text read, read_text(session, arguments.file));
-  const auto compiled = definition::compile(read.text, read.format);
-  if (!compiled) {
-    const base::Error& error = compiled.error();
-    if (session.as_json()) {
-      session.print_value(
-          {{"valid", false}, {"detail", error.message()}, {"line", error.line()}, {"column", error.column()}});
-      return ExitCode::refused;
+  if (arguments.files.empty()) {
+    return base::fail(base::ErrorCode::invalid, "which definition? Name a FILE, or - for standard input");
+  }
+  std::vector<Text> texts;
+  for (const std::string& file : arguments.files) {
+    TRV_TRY_ASSIGN(Text read, read_text(session, file));
+    texts.push_back(std::move(read));
+  }
+  std::size_t errors = 0;
+  std::size_t warnings = 0;
+  std::size_t shown = 0;
+  json::Value all = json::Value::array();
+  for (const Text& read : texts) {
+    const definition::Findings findings = definition::check(read.text, read.format);
+    errors += findings.errors;
+    warnings += findings.warnings;
+    shown += findings.problems.size();
+    for (const definition::Problem& problem : findings.problems) {
+      if (session.as_json()) {
+        all.push_back(problem_json(read, problem));
+      } else {
+        session.print(shown_problem(session, read, problem));
+      }
     }
-    const std::string place = error.line() > 0
-                                  ? fmt::format(" (line {}, column {} of {})", error.line(), error.column(), read.name)
-                                  : fmt::format(" ({})", read.name);
-    return base::fail(base::ErrorCode::denied, "invalid workflow: " + error.message() + place);
+    if (findings.errors == 0 && !session.as_json()) {
+      const definition::Name& name = findings.name;
+      session.print(fmt::format("{} is valid: {}/{}:{}", read.name, name.space, name.name, name.version));
+    }
   }
-  const definition::Name& name = compiled->name;
-  if (session.as_json()) {
-    session.print_value({{"valid", true}, {"namespace", name.space}, {"name", name.name}, {"version", name.version}});
-  } else {
-    session.print(fmt::format("{} is valid: {}/{}:{}", read.name, name.space, name.name, name.version));
+  if (session.as_json()) session.print_value(all);
+  if (errors + warnings > 0 && !session.as_json()) {
+    session.print(fmt::format("{}, {} in {}", counted(errors, "error"), counted(warnings, "warning"),
+                              counted(texts.size(), "file")));
   }
-  return ExitCode::ok;
+  if (shown < errors + warnings) {
+    session.note(fmt::format("{} more are not shown: at most {} are for each file", errors + warnings - shown,
+                             definition::Problems::kept_max));
+  }
+  return errors == 0 ? ExitCode::ok : ExitCode::refused;
 }
 
 // What the server found odd in a definition that it took.
@@ -78,22 +129,28 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
   TRV_TRY_ASSIGN(const Text read, read_text(session, arguments.file));
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/workflows"));
   const bool is_json = read.format == definition::Format::json;
-  TRV_TRY_ASSIGN(const HttpResponse response,
-                 session.call(Speaker::member,
-                              {.method = "POST",
-                               .target = target,
-                               .content_type = is_json ? "application/json" : "application/yaml",
-                               .body = read.text},
-                              read.name));
-  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
+  const auto response = session.call(Speaker::member,
+                                     {.method = "POST",
+                                      .target = target,
+                                      .content_type = is_json ? "application/json" : "application/yaml",
+                                      .body = read.text},
+                                     ProblemPlace::in_error);
+  if (!response) {
+    const base::Error& error = response.error();
+    if (error.line() == 0) return base::fail(error);
+    session.note(shown_problem(
+        session, read, {.position = {.line = error.line(), .column = error.column()}, .message = error.message()}));
+    return ExitCode::refused;
+  }
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response->body));
   tell_warnings(session, answer);
   if (session.as_json()) {
-    session.print_json(response.body);
+    session.print_json(response->body);
     return ExitCode::ok;
   }
   const std::string name = fmt::format("{}/{}:{}", member_text(answer, "namespace"), member_text(answer, "name"),
                                        member_text(answer, "version"));
-  session.print(response.status == 201 ? "Applied " + name : "Unchanged " + name);
+  session.print(response->status == 201 ? "Applied " + name : "Unchanged " + name);
   return ExitCode::ok;
 }
 
@@ -180,8 +237,10 @@ void add_workflow(CommandTree& tree) {
   noun.verb("apply", "Give a definition to the tenant; a version never changes")
       .argument("FILE", arguments->file, "YAML, or JSON in *.json; - is standard input")
       .does([arguments](Session& session) { return apply(session, *arguments); });
-  noun.verb("check", "Check a definition without a server")
-      .argument("FILE", arguments->file, "YAML, or JSON in *.json; - is standard input")
+  noun.verb("check", "Report all that is wrong with definitions, without a server")
+      .arguments("FILE", arguments->files, "YAML, or JSON in *.json; - is standard input")
+      .example("trav workflow check *.yaml")
+      .example("trav workflow check triage.yaml --output json    an array of the problems")
       .does([arguments](Session& session) { return check(session, *arguments); });
   noun.verb("list", "List definitions")
       .paging(arguments->limit, arguments->cursor)

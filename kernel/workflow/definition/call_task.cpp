@@ -23,6 +23,7 @@ bool is_part(std::string_view text) {
 TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   PluginCall call;
   const Node* node = fields.require("call", Node::Kind::string);
+  const Node* with = fields.get("with");
   if (node == nullptr) return call;
   const std::string& function = node->text;
   Problems& problems = fields.problems();
@@ -62,7 +63,7 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
     return call;
   }
   call.connection = scope.connection.empty() ? call.plugin : scope.connection;
-  const Node* with = fields.get("with", Node::Kind::mapping);
+  with = fields.get("with", Node::Kind::mapping);
   call.input = with == nullptr ? Template::constant(json::Value::object()) : compiler.value(*with, Site::body);
   return call;
 }

@@ -210,8 +210,9 @@ std::optional<Template> Compiler::transformation(const Node* node, Site site) {
 
 std::optional<Template> Compiler::duration(const Node* node, Site site) {
   if (node == nullptr) return std::nullopt;
+  const std::size_t before = problems_.reported();
   Template compiled = value(*node, site);
-  if (compiled.is_constant() && problems_.empty()) {
+  if (compiled.is_constant() && problems_.reported() == before) {
     if (const auto checked = duration_of(compiled.constant_value()); !checked) {
       problems_.add(node->position, checked.error().message());
     }

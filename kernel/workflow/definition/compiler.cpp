@@ -122,14 +122,18 @@ void Compiler::document(Fields& root) {
 void Compiler::use(Fields& root) {
   const Node* node = root.get("use");
   if (node == nullptr) return;
+  const std::size_t before = problems_.reported();
   Fields fields(problems_, *node, "'use'");
-  for (const std::string_view name : {"authentications", "catalogs", "extensions", "functions", "secrets"}) {
-    fields.unsupported(name);
-  }
   errors_ = fields.get("errors", Node::Kind::mapping);
   retries_ = fields.get("retries", Node::Kind::mapping);
   timeouts_ = fields.get("timeouts", Node::Kind::mapping);
+  has_names_ = problems_.reported() == before;
+  for (const std::string_view name : {"authentications", "catalogs", "extensions", "functions", "secrets"}) {
+    fields.unsupported(name);
+  }
+  const std::size_t before_unknown = problems_.reported();
   fields.finish();
+  has_names_ = has_names_ && problems_.reported() == before_unknown;
   if (errors_ != nullptr) {
     for (const Entry& entry : errors_->entries) {
       (void)compile_error(*this, entry.value, fmt::format("error '{}'", entry.key));
@@ -168,17 +172,19 @@ void Compiler::unsupported_parts(Fields& root) {
 
 TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& reference, bool in_catch) {
   const std::size_t flows_before = pending_.size();
+  const std::size_t problems_before = problems_.reported();
   const std::vector<TaskIndex> siblings = children(node, parent, reference, in_catch);
   for (std::size_t i = 1; i < siblings.size(); ++i) definition_.tasks[siblings[i - 1]].next = siblings[i];
-  resolve_flows(flows_before, siblings);
+  resolve_flows(flows_before, siblings, node);
   TRV_ENSURES(pending_.size() == flows_before);
+  if (problems_.reported() == problems_before) warn_of_unreachable(siblings);
   return siblings.empty() ? no_task : siblings.front();
 }
 
 std::vector<TaskIndex> Compiler::branches(const Node* node, TaskIndex parent, const std::string& reference) {
   const std::size_t flows_before = pending_.size();
   std::vector<TaskIndex> found = children(node, parent, reference, false);
-  resolve_flows(flows_before, {});
+  resolve_flows(flows_before, {}, nullptr);
   return found;
 }
 
@@ -195,7 +201,12 @@ std::vector<TaskIndex> Compiler::children(const Node* node, TaskIndex parent, co
   for (std::size_t i = 0; i < node->items.size(); ++i) {
     const Node& item = node->items[i];
     if (!item.is_mapping() || item.entries.size() != 1) {
-      problems_.add(item.position, "each item of a list of tasks must be a mapping of exactly one name to its task");
+      std::string message = "each item of a list of tasks must be a mapping of exactly one name to its task";
+      if (item.entries.size() > 1) {
+        message += fmt::format(", and this one has {} properties; indent what belongs to '{}' below it",
+                               item.entries.size(), item.entries.front().key);
+      }
+      problems_.add(item.position, std::move(message));
       continue;
     }
     const Entry& entry = item.entries.front();
@@ -320,7 +331,18 @@ void Compiler::flow(const Node* node, TaskIndex task, int case_index) {
   pending_.push_back({task, case_index, node->text, node->position});
 }
 
-void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings) {
+namespace {
+
+/// Whether a list has an item that is not a task but was probably meant to be the one of this name.
+bool is_meant_as_task(const Node* list, std::string_view name) {
+  return list != nullptr && std::ranges::any_of(list->items, [&](const Node& item) {
+           return item.text == name || (item.entries.size() > 1 && item.find(name) != nullptr);
+         });
+}
+
+}  // namespace
+
+void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings, const Node* list) {
   TRV_EXPECTS(from <= pending_.size());
   for (std::size_t i = from; i < pending_.size(); ++i) {
     const PendingFlow& pending = pending_[i];
@@ -334,13 +356,14 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
       for (const TaskIndex sibling : siblings) {
         if (definition_.tasks[sibling].name == pending.target) flow.target = sibling;
       }
-      if (flow.target == no_task) {
+      if (flow.target == no_task && !is_meant_as_task(list, pending.target)) {
         std::vector<std::string_view> names = {"continue", "exit", "end"};
         for (const TaskIndex sibling : siblings) names.push_back(definition_.tasks[sibling].name);
         const std::string_view meant = problems_.suggest(pending.target, names);
         problems_.add(pending.position,
                       fmt::format("'then' names '{}', which is not a task of the same list{}", pending.target,
-                                  meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
+                                  meant.empty() ? "; write continue, exit, end or the name of one that is"
+                                                : fmt::format("; did you mean '{}'?", meant)));
       }
     }
     TRV_ASSERT(pending.task < definition_.tasks.size());
@@ -400,6 +423,7 @@ std::optional<Template> Compiler::timeout(const Node* node, const std::string& o
   if (const Node* named_timeout = named(timeouts_, node->text); named_timeout != nullptr && named_timeout != node) {
     if (!named_timeout->is_string()) return timeout(named_timeout, fmt::format("'{}'", node->text), site);
   }
+  if (!has_names_) return std::nullopt;
   const std::string_view meant = problems_.suggest(node->text, names_of(timeouts_));
   problems_.add(node->position, fmt::format("'use.timeouts' has no timeout '{}'{}", node->text,
                                             meant.empty() ? ". A timeout of its own is written 'timeout: {after: PT5S}'"

@@ -32,6 +32,8 @@ class Compiler {
   [[nodiscard]] base::Result<Definition> run();
 
   [[nodiscard]] Problems& problems() noexcept { return problems_; }
+  /// False where `use` itself is wrong: then a name that it does not have is not reported where it is used.
+  [[nodiscard]] bool has_names() const noexcept { return has_names_; }
 
   /// A field that is always an expression, bare or within `${}`. nullopt when absent or a problem.
   [[nodiscard]] std::optional<Expression> expression(const Node* node, Site site);
@@ -87,7 +89,9 @@ class Compiler {
   [[nodiscard]] TaskBody body(std::string_view kind, Fields& fields, const TaskScope& scope);
   [[nodiscard]] std::vector<TaskIndex> children(const Node* node, TaskIndex parent, const std::string& reference,
                                                 bool in_catch);
-  void resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings);
+  /// `list`: what the siblings are in; null where none of them can be named.
+  void resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings, const Node* list);
+  void warn_of_unreachable(const std::vector<TaskIndex>& siblings);
   [[nodiscard]] std::optional<Expression> compile_text(std::string_view text, std::size_t offset, const Node& node,
                                                        Site site);
   [[nodiscard]] std::vector<std::pair<std::string, VariableReference>> visible(Site site) const;
@@ -100,6 +104,7 @@ class Compiler {
   Definition definition_;
   std::vector<Local> locals_;
   std::vector<PendingFlow> pending_;
+  bool has_names_ = true;
   const Node* errors_ = nullptr;
   const Node* retries_ = nullptr;
   std::size_t schema_pattern_bytes_left_ = 1024 * 1024;  ///< of all schemas' regular expressions together

@@ -31,7 +31,8 @@ std::string with(std::string_view rest) {
 
 TEST(Definition, a_problem_is_reported_with_its_place_and_what_is_allowed) {
   EXPECT_EQ(with("do: [{a: {set: {x: 1}}}]\n"), "compiles");
-  EXPECT_EQ(with("doo: []\n"), "1:1 the definition needs the property 'do'");
+  EXPECT_EQ(with("doo: []\n"), "2:1 the definition has no property 'doo'; did you mean 'do'?");
+  EXPECT_EQ(with("input: {}\n"), "1:1 the definition needs the property 'do'");
   EXPECT_EQ(with("do: [{a: {set: {x: 1}}}]\nimput: {}\n"),
             "3:1 the definition has no property 'imput'; did you mean 'input'?");
   EXPECT_EQ(with("do:\n  - a:\n      set: {x: 1}\n      than: end\n"),

@@ -65,11 +65,13 @@ TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope
   Problems& problems = fields.problems();
   Fields arguments(problems, *with, fmt::format("'with' of {}", fields.what()));
   if (const Node* method = arguments.require("method", Node::Kind::string)) {
+    const std::size_t before = problems.reported();
     call.method = compiler.value(*method, Site::body);
     const bool word = !method->text.empty() && std::all_of(method->text.begin(), method->text.end(), [](char c) {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     });
-    if (call.method.is_constant() && (!word || method->text.size() > 16)) {
+    const bool constant = call.method.is_constant() && problems.reported() == before;
+    if (constant && (!word || method->text.size() > 16)) {
       problems.add(method->position, fmt::format("'{}' is not an HTTP method", method->text));
     }
   }

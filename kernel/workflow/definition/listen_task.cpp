@@ -36,12 +36,13 @@ void compile_until(Compiler& compiler, const Node& node, ListenTask& task) {
     task.until = compiler.expression(&node, Site::event_filter);
     return;
   }
+  const std::size_t before = compiler.problems().reported();
   Fields fields(compiler.problems(), node, "'until' of 'listen.to'");
   const Node* one = fields.get("one");
   const Node* any = fields.get("any", Node::Kind::sequence);
   fields.unsupported("all");
   fields.finish();
-  if ((one == nullptr) == (any == nullptr)) {
+  if (compiler.problems().reported() == before && (one == nullptr) == (any == nullptr)) {
     compiler.problems().add(node.position, "'until' must be an expression, or have exactly one of 'one' and 'any'");
   }
   if (one != nullptr) compile_filter(compiler, *one, true, task);
@@ -68,6 +69,7 @@ TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope&) {
   }
   parts.finish();
   if (to == nullptr) return task;
+  const std::size_t before = problems.reported();
   Fields strategy(problems, *to, fmt::format("'listen.to' of {}", fields.what()));
   const Node* one = strategy.get("one");
   const Node* any = strategy.get("any", Node::Kind::sequence);
@@ -75,7 +77,9 @@ TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope&) {
   const Node* until = strategy.get("until");
   strategy.finish();
   if ((one != nullptr) + (any != nullptr) + (all != nullptr) != 1) {
-    problems.add(to->position, "'listen.to' must have exactly one of 'one', 'any' and 'all'");
+    if (problems.reported() == before) {
+      problems.add(to->position, "'listen.to' must have exactly one of 'one', 'any' and 'all'");
+    }
     return task;
   }
   if (until != nullptr && any == nullptr) problems.add(until->position, "'until' goes with 'any' only");

@@ -10,12 +10,66 @@
 
 namespace trv::definition {
 
+namespace {
+
+bool before(const Position& one, const Position& other) {
+  return one.line < other.line || (one.line == other.line && one.column < other.column);
+}
+
+bool same_place(const Position& one, const Position& other) {
+  return one.line == other.line && one.column == other.column;
+}
+
+std::string missing_message(std::string_view what, std::string_view property) {
+  return fmt::format("{} needs the property '{}'", what, property);
+}
+
+}  // namespace
+
+void Problems::insert(Kept& into, Problem problem) {
+  TRV_EXPECTS(problem.position.line >= 1 && problem.position.column >= 1);
+  std::vector<Problem>& problems = into.problems;
+  const auto after = std::ranges::upper_bound(problems, problem.position, before, &Problem::position);
+  for (auto other = after; other != problems.begin() && same_place((other - 1)->position, problem.position); --other) {
+    const Problem& there = *(other - 1);
+    if (there.message == problem.message || (!there.is_missing && !problem.is_missing)) return;
+  }
+  problems.insert(after, std::move(problem));
+  if (problems.size() <= kept_max) return;
+  problems.pop_back();
+  ++into.left_out;
+}
+
 void Problems::add(const Position& at, std::string message) {
-  TRV_EXPECTS(at.line >= 1 && at.column >= 1);
-  const bool earlier = at.line < position_.line || (at.line == position_.line && at.column < position_.column);
-  if (first_ && !earlier) return;
-  first_ = base::Error(base::ErrorCode::invalid, std::move(message)).at(at.line, at.column);
-  position_ = at;
+  ++reported_;
+  insert(errors_, {.position = at, .message = std::move(message)});
+  TRV_ENSURES(!empty());
+}
+
+void Problems::missing(const Position& at, std::string_view what, std::string_view property) {
+  ++reported_;
+  insert(errors_, {.position = at, .message = missing_message(what, property), .is_missing = true});
+  TRV_ENSURES(!empty());
+}
+
+void Problems::not_missing(const Position& at, std::string_view what, std::string_view property) {
+  const std::string message = missing_message(what, property);
+  std::erase_if(errors_.problems,
+                [&](const Problem& problem) { return same_place(problem.position, at) && problem.message == message; });
+  TRV_ENSURES(!empty());
+}
+
+void Problems::warn(const Position& at, std::string message) {
+  insert(warnings_, {.position = at, .message = std::move(message), .is_warning = true});
+}
+
+std::vector<Problem> Problems::kept() const {
+  std::vector<Problem> all = errors_.problems;
+  const std::size_t room = std::min(kept_max - all.size(), warnings_.problems.size());
+  all.insert(all.end(), warnings_.problems.begin(), warnings_.problems.begin() + static_cast<std::ptrdiff_t>(room));
+  std::ranges::stable_sort(all, before, &Problem::position);
+  TRV_ENSURES(all.size() <= kept_max);
+  return all;
 }
 
 std::string_view Problems::suggest(std::string_view name, const std::vector<std::string_view>& candidates) {
@@ -29,8 +83,9 @@ void Problems::unsupported(const Position& at, std::string_view what) {
 }
 
 base::Error Problems::first() const {
-  TRV_EXPECTS(first_.has_value());
-  return *first_;
+  TRV_EXPECTS(!empty());
+  const Problem& problem = errors_.problems.front();
+  return base::Error(base::ErrorCode::invalid, problem.message).at(problem.position.line, problem.position.column);
 }
 
 Fields::Fields(Problems& problems, const Node& node, std::string what)
@@ -42,14 +97,22 @@ Fields::Fields(Problems& problems, const Node& node, std::string what)
 
 const Node* Fields::get(std::string_view name) {
   TRV_EXPECTS(!finished_);
-  known_.push_back(name);
+  if (std::ranges::find(known_, name) == known_.end()) known_.push_back(name);
   return node_.find(name);
+}
+
+Position Fields::place_of(std::string_view name) const noexcept {
+  for (const Entry& entry : node_.entries) {
+    if (entry.key == name) return entry.position;
+  }
+  return node_.position;
 }
 
 const Node* Fields::require(std::string_view name) {
   const Node* node = get(name);
   if (node == nullptr && node_.is_mapping()) {
-    problems_.add(node_.position, fmt::format("{} needs the property '{}'", what_, name));
+    problems_.missing(node_.position, what_, name);
+    missing_.push_back(name);
   }
   return node;
 }
@@ -100,6 +163,7 @@ void Fields::finish() {
                   meant.empty()
                       ? fmt::format("{} has no property '{}'; it knows {}", what_, entry.key, fmt::join(known_, ", "))
                       : fmt::format("{} has no property '{}'; did you mean '{}'?", what_, entry.key, meant));
+    if (std::ranges::find(missing_, meant) != missing_.end()) problems_.not_missing(node_.position, what_, meant);
   }
 }
 

@@ -2,7 +2,7 @@
 // What is wrong with a definition, collected while it is compiled, and the reading of mappings with known properties.
 // One thread, for the time of one compilation.
 
-#include <optional>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,20 +11,52 @@
 
 namespace trv::definition {
 
+struct Problem {
+  Position position;  ///< line 0: it concerns the text as a whole
+  std::string message;
+  bool is_warning = false;  ///< legal, and surely not what was meant
+  bool is_missing = false;  ///< a property; the place is that of the mapping without it
+};
+
+/// One mistake is to be one problem. So a place has only the first that is added there, but for missing properties.
 class Problems {
  public:
+  /// Of errors, and of warnings: those that come first in the text are kept, the others counted.
+  static constexpr std::size_t kept_max = 100;
+
   void add(const Position& at, std::string message);
+  /// `what` needs a property that it does not have.
+  void missing(const Position& at, std::string_view what, std::string_view property);
+  /// Takes that back: another problem says why the property is missing. At least one error must have been added since.
+  void not_missing(const Position& at, std::string_view what, std::string_view property);
+  void warn(const Position& at, std::string message);
   /// For what the specification has and we do not execute yet.
   void unsupported(const Position& at, std::string_view what);
   /// As base::nearest(), and empty once some have been made: a hostile text could ask for millions.
   [[nodiscard]] std::string_view suggest(std::string_view name, const std::vector<std::string_view>& candidates);
-  [[nodiscard]] bool empty() const noexcept { return !first_.has_value(); }
-  /// The first problem in the text; `empty()` must be false.
+  /// Whether there is no error; warnings do not count.
+  [[nodiscard]] bool empty() const noexcept { return errors_.problems.empty(); }
+  /// Grows with every error. Who asks before and after knows whether there was one in between, and that what follows
+  /// from it is not worth a problem of its own.
+  [[nodiscard]] std::size_t reported() const noexcept { return reported_; }
+  /// The first error in the text; `empty()` must be false.
   [[nodiscard]] base::Error first() const;
 
+  [[nodiscard]] std::size_t errors() const noexcept { return errors_.problems.size() + errors_.left_out; }
+  [[nodiscard]] std::size_t warnings() const noexcept { return warnings_.problems.size() + warnings_.left_out; }
+  /// In the order of the text; at most kept_max, errors rather than warnings.
+  [[nodiscard]] std::vector<Problem> kept() const;
+
  private:
-  std::optional<base::Error> first_;
-  Position position_;
+  struct Kept {
+    std::vector<Problem> problems;  ///< in the order of the text
+    std::size_t left_out = 0;
+  };
+  static void insert(Kept& into, Problem problem);
+
+  Kept errors_;
+  Kept warnings_;
+  std::size_t reported_ = 0;
   int suggestions_left_ = 20;
 };
 
@@ -36,6 +68,8 @@ class Fields {
   Fields(Problems& problems, const Node& node, std::string what);
 
   [[nodiscard]] const Node* get(std::string_view name);
+  /// Where the property's name is; the mapping's place where it has none such.
+  [[nodiscard]] Position place_of(std::string_view name) const noexcept;
   /// Its absence is a problem.
   [[nodiscard]] const Node* require(std::string_view name);
   /// As get and require, and anything but the kind asked for is a problem and reads as absent.
@@ -59,6 +93,7 @@ class Fields {
   const Node& node_;
   std::string what_;
   std::vector<std::string_view> known_;
+  std::vector<std::string_view> missing_;
   bool finished_ = false;
 };
 

@@ -15,8 +15,9 @@ ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string wh
     error.type = compiler.value(*type, Site::body);
   }
   if (const Node* status = fields.require("status")) {
+    const std::size_t before = problems.reported();
     error.status = compiler.value(*status, Site::body);
-    const bool expression = !error.status.is_constant();
+    const bool expression = !error.status.is_constant() || problems.reported() != before;
     const json::Value number = expression ? json::Value(400) : error.status.constant_value();
     if (!number.is_int() || number.as_int() < 100 || number.as_int() > 599) {
       problems.add(status->position, "an error's status must be a whole number from 100 to 599");
@@ -47,6 +48,7 @@ TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope&) {
   }
   const Node* named = compiler.named_error(error->text);
   if (named == nullptr) {
+    if (!compiler.has_names()) return task;
     const std::string_view meant = problems.suggest(error->text, compiler.error_names());
     problems.add(error->position,
                  fmt::format("'use.errors' has no error '{}'{}", error->text,

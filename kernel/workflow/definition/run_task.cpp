@@ -10,13 +10,15 @@ TaskBody compile_run(Compiler& compiler, Fields& fields, const TaskScope&) {
   Problems& problems = fields.problems();
   const Node* node = fields.require("run");
   if (node == nullptr) return task;
+  const std::size_t before = problems.reported();
   Fields parts(problems, *node, fmt::format("'run' of {}", fields.what()));
   for (const std::string_view kind : {"container", "script", "shell", "return"}) parts.unsupported(kind);
   if (const Node* await = parts.get("await", Node::Kind::boolean)) task.awaits = await->boolean;
   const Node* workflow = parts.get("workflow", Node::Kind::mapping);
   parts.finish();
   if (workflow == nullptr) {
-    if (problems.empty()) problems.add(node->position, fmt::format("'run' of {} needs a 'workflow'", fields.what()));
+    if (problems.reported() == before)
+      problems.add(node->position, fmt::format("'run' of {} needs a 'workflow'", fields.what()));
     return task;
   }
   Fields of(problems, *workflow, fmt::format("'run.workflow' of {}", fields.what()));

@@ -25,6 +25,7 @@ void Compiler::schedule(Fields& root) {
   const Node* on = fields.get("on");
   fields.finish();
   if (on == nullptr) return;
+  const std::size_t before = problems_.reported();
   Fields strategy(problems_, *on, "'schedule.on'");
   strategy.unsupported("all");
   strategy.unsupported("until");
@@ -32,12 +33,12 @@ void Compiler::schedule(Fields& root) {
   const Node* any = strategy.get("any", Node::Kind::sequence);
   strategy.finish();
   if (one != nullptr) compile_event(*this, *one, definition_.starts);
+  if (problems_.reported() == before && (one == nullptr) == (any == nullptr)) {
+    problems_.add(on->position, "'schedule.on' must have exactly one of 'one' and 'any'");
+  }
   if (any != nullptr) {
     if (any->items.empty()) problems_.unsupported(any->position, "'any' without a filter");
     for (const Node& item : any->items) compile_event(*this, item, definition_.starts);
-  }
-  if ((one == nullptr) == (any == nullptr)) {
-    problems_.add(on->position, "'schedule.on' must have exactly one of 'one' and 'any'");
   }
 }
 

@@ -11,7 +11,10 @@ TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& sco
   if (node->items.empty()) {
     fields.problems().add(node->position, fmt::format("'switch' of {} needs at least one case", fields.what()));
   }
+  const Entry* always = nullptr;
+  bool warned = false;
   for (const Node& item : node->items) {
+    const std::size_t before = fields.problems().reported();
     if (!item.is_mapping() || item.entries.size() != 1) {
       fields.problems().add(item.position, "each case of a switch must be a mapping of exactly one name to its case");
       continue;
@@ -28,6 +31,17 @@ TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& sco
     one.when = compiler.expression(case_fields.get("when"), Site::body);
     compiler.flow(case_fields.require("then"), scope.index, static_cast<int>(task.cases.size()) - 1);
     case_fields.finish();
+    // One warning: those after it are not reached either.
+    if (always != nullptr && !warned) {
+      warned = true;
+      fields.problems().warn(entry.position, fmt::format("case '{}' is never reached: case '{}' before it has no "
+                                                         "'when', and so is always taken; move that to the end",
+                                                         entry.key, always->key));
+    }
+    if (always == nullptr && entry.value.is_mapping() && entry.value.find("when") == nullptr &&
+        fields.problems().reported() == before) {
+      always = &entry;
+    }
   }
   return task;
 }

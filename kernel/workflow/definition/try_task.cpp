@@ -46,6 +46,7 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
   task.first = compiler.list(fields.require("try"), scope.index, scope.reference + "/try");
   const Node* node = fields.require("catch");
   if (node == nullptr) return task;
+  const std::size_t before = problems.reported();
   Fields parts(problems, *node, fmt::format("'catch' of {}", fields.what()));
   if (const Node* errors = parts.get("errors")) task.errors = compile_filter(problems, *errors, fields.what());
   const Node* as = parts.get("as", Node::Kind::string);
@@ -59,7 +60,7 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
       task.retry = compile_retry(compiler, *retry, fmt::format("'catch.retry' of {}", fields.what()));
     } else if (const Node* named = compiler.named_retry(retry->text)) {
       task.retry = compile_retry(compiler, *named, fmt::format("retry policy '{}'", retry->text));
-    } else {
+    } else if (compiler.has_names()) {
       const std::string_view meant = problems.suggest(retry->text, compiler.retry_names());
       problems.add(retry->position,
                    fmt::format("'use.retries' has no policy '{}'{}", retry->text,
@@ -69,6 +70,13 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
   task.catch_first = compiler.list(parts.get("do"), scope.index, scope.reference + "/catch/do", true);
   compiler.leave(1);
   parts.finish();
+  if (node->find("do") == nullptr && node->find("retry") == nullptr && problems.reported() == before) {
+    problems.warn(
+        fields.place_of("catch"),
+        fmt::format("'catch' of {} has neither 'do' nor 'retry': it swallows the error, and the workflow goes "
+                    "on as if there had been none; say in 'do' what is to happen then",
+                    fields.what()));
+  }
   // Tasks are numbered in the order of the text.
   TRV_ENSURES(task.catch_first == no_task || task.first == no_task || task.catch_first > task.first);
   return task;

@@ -4,11 +4,14 @@
 #include <cstdint>
 #include <string_view>
 
-#include "kernel/workflow/definition/definition.hpp"
+#include "kernel/workflow/definition/check.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using trv::definition::Format;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  for (const Format format : {Format::yaml, Format::json}) (void)trv::definition::compile(text, format);
+  for (const Format format : {Format::yaml, Format::json}) {
+    const bool compiles = trv::definition::compile(text, format).has_value();
+    if (compiles != (trv::definition::check(text, format).errors == 0)) __builtin_trap();
+  }
   return 0;
 }

@@ -1,0 +1,26 @@
+#pragma once
+// All that is wrong with the text of a definition at once, for its author; compile() is for who executes it.
+// Pure; any thread.
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "kernel/workflow/definition/definition.hpp"
+#include "kernel/workflow/definition/problems.hpp"
+
+namespace trv::definition {
+
+struct Findings {
+  /// In the order of the text; at most Problems::kept_max, errors rather than warnings.
+  std::vector<Problem> problems;
+  std::size_t errors = 0;    ///< all there are; 0: compile() takes the text
+  std::size_t warnings = 0;  ///< all there are
+  Name name;                 ///< where there is no error
+};
+
+/// A text that is not YAML or JSON, or is over a limit, has that one problem. What can only be known once a problem is
+/// mended is found then: the parts of a task whose kind is not known are not looked at.
+[[nodiscard]] Findings check(std::string_view text, Format format);
+
+}  // namespace trv::definition

@@ -1,0 +1,169 @@
+#include "kernel/workflow/definition/check.hpp"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace trv::definition {
+namespace {
+
+const std::string head = "document: {dsl: '1.0.3', namespace: test, name: it, version: '1.0.0'}\n";
+
+/// "line:column message" of each problem, a line each; "?" is before warnings.
+std::string found(std::string_view rest, Format format = Format::yaml) {
+  const std::string text = format == Format::yaml ? head + std::string(rest) : std::string(rest);
+  std::string out;
+  for (const Problem& problem : check(text, format).problems) {
+    out += fmt::format("{}{}:{} {}\n", problem.is_warning ? "?" : "", problem.position.line, problem.position.column,
+                       problem.message);
+  }
+  return out;
+}
+
+TEST(Check, every_problem_is_reported_in_the_order_of_the_text) {
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}}}]\n"), "");
+  EXPECT_EQ(found("input: {fro: .x}\n"
+                  "do:\n"
+                  "  - a: {set: {x: '${ .a | nope }'}, then: c}\n"
+                  "  - b: {sett: {x: 1}}\n"
+                  "  - d: {wait: soon}\n"
+                  "  - e: {set: 'x:1'}\n"),
+            "2:9 'input' of the workflow has no property 'fro'; did you mean 'from'?\n"
+            "4:27 in the expression '.a | nope': nope/0 is not defined (line 1, column 7)\n"
+            "4:43 'then' names 'c', which is not a task of the same list; did you mean 'a'?\n"
+            "5:9 task 'b' has no property 'sett'; did you mean 'set'?\n"
+            "6:15 'soon' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D\n"
+            "7:14 'set' of task 'e' is a plain text; write a mapping, or an expression such as '${ .order }'\n");
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}, then: elsewhere}}]\n"),
+            "2:30 'then' names 'elsewhere', which is not a task of the same list; write continue, exit, end or the "
+            "name of one that is\n");
+  EXPECT_EQ(found("{}", Format::json),
+            "1:1 the definition needs the property 'document'\n1:1 the definition needs the property 'do'\n");
+}
+
+TEST(Check, a_text_that_cannot_be_read_has_that_one_problem) {
+  EXPECT_EQ(found("{\"a\": 1,\n \"b\" 2}", Format::json).substr(0, 4), "2:6 ");
+  EXPECT_EQ(check("{\"a\": 1,\n \"b\" 2}", Format::json).errors, 1U);
+  EXPECT_EQ(found("do: [\n").find('\n') + 1, found("do: [\n").size());
+  EXPECT_EQ(found(std::string(text_bytes_max, ' ')).substr(0, 4), "0:0 ");
+}
+
+TEST(Check, one_mistake_is_one_problem) {
+  // A property with a wrong name is not missing as well.
+  EXPECT_EQ(found("doo: [{a: {set: {x: 1}}}]\n"), "2:1 the definition has no property 'doo'; did you mean 'do'?\n");
+  EXPECT_EQ(found("do: [{a: {try: [{b: {wait: PT1S}}], cath: {do: [{c: {wait: PT1S}}]}}}]\n"),
+            "2:37 task 'a' has no property 'cath'; did you mean 'catch'?\n");
+  // A task that is wrong is there for those that name it.
+  EXPECT_EQ(found("do: [{a: {sett: {x: 1}, then: c}}, {b: {set: {x: 1}, then: a}}]\n"),
+            "2:11 task 'a' has no property 'sett'; did you mean 'set'?\n");
+  EXPECT_EQ(found("do:\n  - a:\n    set: {x: 1}\n  - b: {if: .again, set: {x: 1}, then: a}\n"),
+            "3:5 each item of a list of tasks must be a mapping of exactly one name to its task, and this one has 2 "
+            "properties; indent what belongs to 'a' below it\n");
+  EXPECT_EQ(found("do: [a, {b: {set: {x: 1}, then: a}}]\n"),
+            "2:6 each item of a list of tasks must be a mapping of exactly one name to its task\n");
+  // What an unknown function takes is not unknown.
+  EXPECT_EQ(found("do: [{a: {call: grpc, with: {service: s}}}]\n"), "2:17 'call: grpc' is not supported yet\n");
+  EXPECT_EQ(found("do: [{a: {call: github, with: {}}}]\n").find("with"), std::string::npos);
+  // Names of a part that could not be read.
+  EXPECT_EQ(found("use: {retires: {r: {}}, errors: {}}\n"
+                  "do:\n"
+                  "  - a: {try: [{b: {raise: {error: e}}}], catch: {retry: r}, timeout: t}\n"),
+            "2:7 'use' has no property 'retires'; did you mean 'retries'?\n");
+  // A shared part is one text, however often it is used.
+  EXPECT_EQ(found("use: {errors: {e: {type: 'https://example.com', status: 4}}}\n"
+                  "do: [{a: {if: .x, raise: {error: e}}}, {b: {raise: {error: e}}}]\n"),
+            "2:57 an error's status must be a whole number from 100 to 599\n");
+  // What an expression that does not compile would give is not known.
+  EXPECT_EQ(found("do: [{a: {raise: {error: {type: t, status: '${ nope }'}}}}]\n"),
+            "2:48 in the expression 'nope': nope/0 is not defined (line 1, column 2)\n");
+  EXPECT_EQ(found("do: [{a: {wait: '${ nope }'}}]\n"),
+            "2:21 in the expression 'nope': nope/0 is not defined (line 1, column 2)\n");
+  EXPECT_EQ(found("do: [{a: {listen: {to: {al: []}}}}]\n"),
+            "2:25 'listen.to' of task 'a' has no property 'al'; did you mean 'all'?\n");
+  EXPECT_EQ(found("do: [{a: {wait: soon}}, {b: {run: {}}}, {c: {run: {shell: {}}}}]\n"),
+            "2:17 'soon' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D\n"
+            "2:35 'run' of task 'b' needs a 'workflow'\n"
+            "2:52 'shell' of 'run' of task 'c' is not supported yet\n");
+  EXPECT_EQ(found("schedule: {on: {al: []}}\ndo: [{a: {set: {x: 1}}}]\n"),
+            "2:17 'schedule.on' has no property 'al'; did you mean 'all'?\n");
+}
+
+TEST(Check, a_hundred_problems_are_kept_and_the_others_counted) {
+  std::string many = "do:\n";
+  for (int i = 0; i < 150; ++i) many += fmt::format("  - task{}: {{wait: soon}}\n", i);
+  const Findings findings = check(head + many + "impute: {}\n", Format::yaml);
+  EXPECT_EQ(findings.errors, 151U);
+  ASSERT_EQ(findings.problems.size(), Problems::kept_max);
+  EXPECT_EQ(findings.problems.front().position.line, 3);
+  EXPECT_EQ(findings.problems.back().position.line, 102);
+
+  std::string odd = "do:\n";
+  for (int i = 0; i < 70; ++i) odd += fmt::format("  - a{}: {{try: [{{x: {{wait: P1D}}}}], catch: {{}}}}\n", i);
+  for (int i = 0; i < 70; ++i) odd += fmt::format("  - b{}: {{wait: soon}}\n", i);
+  const Findings mixed = check(head + odd, Format::yaml);
+  EXPECT_EQ(mixed.errors, 70U);
+  EXPECT_EQ(mixed.warnings, 70U);
+  ASSERT_EQ(mixed.problems.size(), Problems::kept_max);
+  EXPECT_TRUE(mixed.problems[29].is_warning);
+  EXPECT_FALSE(mixed.problems[30].is_warning) << "errors are kept before warnings";
+}
+
+TEST(Check, a_catch_that_does_nothing_is_warned_of) {
+  const std::string_view swallowed =
+      "'catch' of task 'a' has neither 'do' nor 'retry': it swallows the error, and the workflow goes on as if there "
+      "had been none; say in 'do' what is to happen then\n";
+  EXPECT_EQ(found("do:\n  - a:\n      try: [{b: {wait: PT1S}}]\n      catch:\n        errors: {with: {status: 404}}\n"),
+            fmt::format("?5:7 {}", swallowed));
+  EXPECT_EQ(found("do: [{a: {try: [{b: {wait: PT1S}}], catch: {}}}]\n"), fmt::format("?2:37 {}", swallowed));
+  EXPECT_EQ(found("do: [{a: {try: [{b: {wait: PT1S}}], catch: {retry: {delay: PT1S}}}}]\n"), "");
+  EXPECT_EQ(found("do: [{a: {try: [{b: {wait: PT1S}}], catch: {do: [{c: {wait: PT1S}}]}}}]\n"), "");
+}
+
+TEST(Check, a_case_behind_one_without_a_condition_is_warned_of) {
+  EXPECT_EQ(found("do: [{a: {switch: [{x: {when: .x, then: end}}, {y: {then: end}}]}}]\n"), "");
+  EXPECT_EQ(found("do: [{a: {switch: [{x: {then: end}}, {y: {when: .y, then: end}}, {z: {then: exit}}]}}]\n"),
+            "?2:39 case 'y' is never reached: case 'x' before it has no 'when', and so is always taken; move that to "
+            "the end\n");
+  EXPECT_EQ(found("do: [{a: {switch: [{x: {wen: .x, then: end}}, {y: {then: end}}]}}]\n"),
+            "2:25 case 'x' has no property 'wen'; did you mean 'when'?\n");
+}
+
+TEST(Check, a_task_that_no_flow_leads_to_is_warned_of) {
+  const auto never = [](std::string_view place, std::string_view name, std::string_view before) {
+    return fmt::format(
+        "?{} task '{}' is never run: the flow does not go on after '{}', and no 'then' that is reached "
+        "names it\n",
+        place, name, before);
+  };
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}, then: end}}, {b: {wait: PT1S}}, {c: {wait: PT1S}}]\n"),
+            never("2:38", "b", "a"))
+      << "c is after b, and no mistake of its own";
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}, then: c}}, {b: {wait: PT1S}}, {c: {wait: PT1S}}]\n"),
+            never("2:36", "b", "a"));
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}, then: c}}, {b: {wait: PT1S, then: b}}, {c: {wait: PT1S}}]\n"),
+            never("2:36", "b", "a"));
+  EXPECT_EQ(found("do: [{a: {raise: {error: {type: t, status: 400}}}}, {b: {wait: PT1S}}]\n"), never("2:54", "b", "a"));
+  EXPECT_EQ(found("do: [{o: {do: [{a: {set: {x: 1}, then: exit}}, {b: {wait: PT1S}}]}}, {c: {wait: PT1S}}]\n"),
+            never("2:49", "b", "a"));
+  EXPECT_EQ(
+      found("do: [{s: {switch: [{x: {when: .x, then: a}}, {y: {then: end}}]}}, {a: {wait: PT1S}}, {b: {wait: PT1S, "
+            "then: end}}, {c: {wait: PT1S}}]\n"),
+      never("2:117", "c", "b"));
+  for (const std::string_view fine :
+       {"do: [{a: {if: .x, set: {x: 1}, then: end}}, {b: {wait: PT1S}}]\n",
+        "do: [{a: {if: .x, raise: {error: {type: t, status: 400}}}}, {b: {wait: PT1S}}]\n",
+        "do: [{a: {set: {x: 1}, then: c}}, {b: {wait: PT1S, then: end}}, {c: {wait: PT1S, then: b}}]\n",
+        "do: [{s: {switch: [{x: {when: .x, then: b}}]}}, {a: {wait: PT1S, then: end}}, {b: {wait: PT1S}}]\n",
+        "do: [{s: {switch: [{x: {when: .x, then: b}}, {y: {then: continue}}], then: a}}, {b: {wait: PT1S, then: end}}, "
+        "{a: {wait: PT1S}}]\n",
+        "do: [{f: {fork: {branches: [{a: {wait: PT1S, then: end}}, {b: {wait: PT1S}}]}}}]\n"}) {
+    EXPECT_EQ(found(fine), "") << fine;
+  }
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}, then: cc}}, {b: {wait: PT1S, then: end}}, {c: {wait: PT1S}}]\n"),
+            "2:30 'then' names 'cc', which is not a task of the same list; did you mean 'c'?\n")
+      << "where a flow leads nowhere, who is never run is not known";
+}
+
+}  // namespace
+}  // namespace trv::definition

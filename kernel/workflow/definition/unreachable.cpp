@@ -1,0 +1,65 @@
+// The compiler's part for tasks that no flow leads to.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::definition {
+namespace {
+
+/// Calls `visit` with every task of the same list that can be the next one after `task`.
+template <typename Visit>
+void for_each_successor(const Task& task, const Visit& visit) {
+  const auto follow = [&](const Flow& flow) {
+    if (flow.kind == Flow::Kind::jump) visit(flow.target);
+    if (flow.kind == Flow::Kind::next) visit(task.next);
+  };
+  // After a task that was skipped the flow goes on, whatever its `then` says.
+  if (task.condition) visit(task.next);
+  if (std::holds_alternative<RaiseTask>(task.body)) return;
+  if (const auto* cases = std::get_if<SwitchTask>(&task.body)) {
+    for (const SwitchCase& one : cases->cases) {
+      follow(one.then.kind == Flow::Kind::next ? task.then : one.then);
+      if (!one.when) return;
+    }
+  }
+  follow(task.then);
+}
+
+}  // namespace
+
+void Compiler::warn_of_unreachable(const std::vector<TaskIndex>& siblings) {
+  TRV_EXPECTS(std::ranges::is_sorted(siblings));
+  std::vector<bool> reached(siblings.size(), false);
+  std::vector<std::size_t> to_follow;
+  const auto reach = [&](TaskIndex task) {
+    if (task == no_task) return;
+    const auto found = std::ranges::lower_bound(siblings, task);
+    TRV_ASSERT(found != siblings.end() && *found == task);
+    const auto place = static_cast<std::size_t>(found - siblings.begin());
+    if (reached[place]) return;
+    reached[place] = true;
+    to_follow.push_back(place);
+  };
+  for (std::size_t i = 0; i < siblings.size(); ++i) {
+    if (reached[i]) continue;
+    if (i > 0) {
+      const Task& task = definition_.tasks[siblings[i]];
+      problems_.warn(task.position, fmt::format("task '{}' is never run: the flow does not go on after '{}', and no "
+                                                "'then' that is reached names it",
+                                                task.name, definition_.tasks[siblings[i - 1]].name));
+    }
+    // What only an unreachable task leads to needs no warning of its own.
+    reach(siblings[i]);
+    while (!to_follow.empty()) {
+      const std::size_t place = to_follow.back();
+      to_follow.pop_back();
+      for_each_successor(definition_.tasks[siblings[place]], reach);
+    }
+  }
+}
+
+}  // namespace trv::definition
