@@ -110,12 +110,13 @@ class EffectsUnderTest {
     egress::BrokerConfiguration configuration;
     configuration.allow_private_network = true;
     broker_ = must(egress::Broker::start(configuration, connections_, secrets_, clock_));
+    calls_ = std::make_unique<effects::HttpCalls>(*broker_, connections_, secrets_, clock_);
     journal_ = must(effects::TryJournal::open(folder / "tries", 8192, effects::LastEnd::other));
     effects::DispatcherPorts ports;
     ports.perform = [this](const shard::Effect& effect, std::uint32_t, base::Duration left, effects::TryDone done) {
       dispatcher_clock_.note();
       watched_.pass(effect.owner, tried);
-      return effects::perform_http_request(*broker_, effect, left, [this, done, owner = effect.owner](auto result) {
+      return calls_->perform(effect, left, [this, done, owner = effect.owner](auto result) {
         broker_clock_.note();
         watched_.pass(owner, answered);
         if (!result.outcome.ok) give_up(result.outcome.message);
@@ -202,6 +203,7 @@ class EffectsUnderTest {
   ThreadClock broker_clock_;
   std::atomic<std::uint64_t> done_{0};
   Watched watched_;
+  std::unique_ptr<effects::HttpCalls> calls_;
   std::unique_ptr<egress::Broker> broker_;
   std::unique_ptr<effects::TryJournal> journal_;
   std::unique_ptr<effects::EffectDispatcher> dispatcher_;

@@ -75,6 +75,7 @@ struct Kernel::Parts {
   std::unique_ptr<egress::SecretStore> secrets;
   std::unique_ptr<http::Workers> secret_follower;
   std::unique_ptr<ProjectedConnections> connections;
+  std::unique_ptr<effects::HttpCalls> http_calls;  ///< of the broker; its requests end first
   std::unique_ptr<egress::Broker> broker;
   std::unique_ptr<blob::FolderBlobStore> archives;  ///< of packages
   std::unique_ptr<plugin_host::PluginStore> packages;
@@ -195,7 +196,7 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(node::Shard& shard, effects
     if (effect.kind == "event") return gateway::emit_event(shard, effect, std::move(done));
     return effect.kind == "plugin" ? effects::perform_plugin_call(*plugins, shard.projection(), shard.tenancy(), effect,
                                                                   left, std::move(done))
-                                   : effects::perform_http_request(*broker, effect, left, std::move(done));
+                                   : http_calls->perform(effect, left, std::move(done));
   };
   ports.settle = [&recorder](const shard::Effect& effect, std::shared_ptr<const shard::Outcome> outcome, auto done) {
     recorder.settle(effect, std::move(outcome), std::move(done));
@@ -351,6 +352,7 @@ base::Status Kernel::compose(StartReport& report) {
   egress::BrokerConfiguration broker;
   broker.allow_private_network = config_.egress_allow_private_network;
   TRV_TRY_ASSIGN(parts.broker, egress::Broker::start(broker, *parts.connections, *parts.secrets, clock_));
+  parts.http_calls = std::make_unique<effects::HttpCalls>(*parts.broker, *parts.connections, *parts.secrets, clock_);
   // A node that is alone knows which packages it is about to name.
   TRV_TRY_ASSIGN(parts.archives, open_blobs("packages", package::package_bytes_max,
                                             parts.cluster ? base::left_over_after : base::Duration(0)));

@@ -1,15 +1,18 @@
+// One HTTP call from its input to its outcome: the document of an OpenAPI call, the token of its authentication, the
+// request. Each of these is a step that begins when the answer of the one before is there.
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+#include <functional>
 
+#include "kernel/effects/http_answer.hpp"
+#include "kernel/effects/openapi.hpp"
 #include "kernel/effects/performers.hpp"
+#include "kernel/effects/token_request.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
-#include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
-#include "sdk/base/field_text.hpp"
-#include "sdk/base/utf8.hpp"
 
 namespace trv::effects {
 namespace {
@@ -20,6 +23,11 @@ using json::Value;
 
 std::string as_text(const Value& value) {
   return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
+}
+
+std::string text_at(const Value& value, std::string_view name) {
+  const Value* found = value.find(name);
+  return found != nullptr && found->is_string() ? std::string(found->as_string()) : std::string();
 }
 
 std::string with_query(std::string address, const Value* query) {
@@ -35,150 +43,255 @@ std::string with_query(std::string address, const Value* query) {
   return address;
 }
 
-/// `output`: what the task asks for.
-base::Result<egress::Request> request_of(const shard::Effect& effect, base::Duration left, std::string& output) {
-  TRV_TRY_ASSIGN(const Value input, json::parse(effect.input));
-  const Value* endpoint = input.find("endpoint");
-  if (endpoint == nullptr || !endpoint->is_string()) return fail(ErrorCode::invalid, "the HTTP call has no endpoint");
-  egress::Request request;
-  request.tenant = effect.tenant;
-  request.connection = effect.connection;
-  request.method = effect.operation;
-  std::string address = with_query(std::string(endpoint->as_string()), input.find("query"));
-  (effect.connection.empty() ? request.url : request.path) = std::move(address);
-  if (const Value* headers = input.find("headers"); headers != nullptr && headers->is_object()) {
-    for (const auto& header : headers->entries()) {
-      request.headers.push_back({std::string(header.name()), as_text(header.value)});
-    }
-  }
-  if (const Value* body = input.find("body"); body != nullptr && !body->is_null()) {
-    request.body = as_text(*body);
-    if (!body->is_string() && !egress::has_header(request.headers, "content-type")) {
-      request.headers.push_back({"Content-Type", "application/json"});
-    }
-  }
-  request.timeout_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
-  const Value* wanted = input.find("output");
-  output = wanted != nullptr && wanted->is_string() ? wanted->as_string() : "content";
-  if (request.method != "GET" && request.method != "HEAD" && request.method != "OPTIONS") {
-    request.idempotency_key = effect.key;
-  }
-  return request;
-}
-
-/// Seconds in Retry-After; a date there is not read.
-base::Duration retry_after_of(const egress::Response& response) {
-  for (const egress::Header& header : response.headers) {
-    if (header.name != "retry-after") continue;
-    std::uint32_t seconds = 0;
-    const auto [end, error] = std::from_chars(header.value.data(), header.value.data() + header.value.size(), seconds);
-    if (error == std::errc() && end == header.value.data() + header.value.size()) {
-      return std::chrono::seconds(std::min(seconds, 86'400U));
-    }
-  }
-  return base::Duration(0);
-}
-
-/// What is kept of a request until it is answered.
-struct Sent {
-  std::string method;
-  std::string uri;
-  std::string output;                   ///< what the task's output is to be: content, raw or response
-  std::vector<egress::Header> headers;  ///< of response only
-};
-
-Value object_of(const std::vector<egress::Header>& headers) {
-  Value object = Value::object();
-  for (const egress::Header& header : headers) object.set(std::string_view(header.name), Value(header.value));
-  return object;
-}
-
-bool is_declared_json(const egress::Response& response) {
-  const auto type = std::ranges::find(response.headers, "content-type", &egress::Header::name);
-  if (type == response.headers.end()) return false;
-  const std::string media = base::lower(type->value.substr(0, type->value.find(';')));
-  return media.starts_with("application/json") || media.ends_with("+json") || media.starts_with("text/json");
-}
-
-/// JSON where it is declared as JSON and is JSON, else text.
-Value content_of(const egress::Response& response) {
-  if (!is_declared_json(response)) return Value(response.body);
-  if (response.body.empty()) return {};
-  auto parsed = json::parse(response.body);
-  return parsed ? *std::move(parsed) : Value(response.body);
-}
-
-/// Headers and the body's form are kept only where the task asks for them.
-shard::Outcome answered(const Sent& sent, const egress::Response& response) {
-  shard::Outcome outcome;
-  outcome.ok = true;
-  outcome.status = response.status;
-  if (sent.output == "raw") {
-    outcome.output = json::serialize(Value(base::to_base64(base::as_bytes(response.body))));
-  } else if (!base::is_utf8(response.body) && response.status >= 400) {
-    // The status is the task's error; JSON has no place for these bytes.
-    outcome.output = "null";
-  } else if (!base::is_utf8(response.body)) {
-    outcome.ok = false;
-    outcome.code = base::to_string(ErrorCode::invalid);
-    outcome.message = fmt::format("the answer with status {} is not UTF-8 text; with 'output: raw' it comes as base64",
-                                  response.status);
-  } else if (sent.output == "response") {
-    outcome.output = json::serialize(
-        {{"request", {{"method", sent.method}, {"uri", sent.uri}, {"headers", object_of(sent.headers)}}},
-         {"statusCode", response.status},
-         {"headers", object_of(response.headers)},
-         {"content", content_of(response)}});
-  } else {
-    outcome.output = json::serialize(content_of(response));
-  }
-  return outcome;
-}
-
-bool is_idempotent(std::string_view method) {
-  return method == "GET" || method == "HEAD" || method == "PUT" || method == "DELETE" || method == "OPTIONS";
-}
-
 }  // namespace
 
-CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left, TryDone done) {
-  std::string output;
-  auto request = request_of(effect, left, output);
-  if (!request) {
-    TryResult result;
-    result.outcome.code = base::to_string(request.error().code());
-    result.outcome.message = request.error().message();
-    done(std::move(result));
-    return {};
+class HttpCalls::Call : public std::enable_shared_from_this<Call> {
+ public:
+  Call(HttpCalls& calls, const shard::Effect& effect, base::Duration left, TryDone done)
+      : calls_(calls),
+        tenant_(effect.tenant),
+        key_(effect.key),
+        deadline_(left > base::Duration::zero() ? calls.clock_.monotonic() + left : base::Duration::max()),
+        done_(std::move(done)) {
+    request_.method = effect.operation;
+    request_.connection = effect.connection;
   }
-  Sent sent{request->method, request->connection.empty() ? request->url : request->path, std::move(output), {}};
-  if (sent.output == "response") sent.headers = request->headers;
-  const egress::RequestId id = broker.send(
-      *std::move(request), [sent = std::move(sent), done = std::move(done)](base::Result<egress::Response> response) {
-        TryResult result;
-        if (!response) {
-          result.outcome.code = base::to_string(response.error().code());
-          result.outcome.message = response.error().message();
-          const ErrorCode code = response.error().code();
-          // Whether a request that died on the way took effect is not known: only what may be repeated is.
-          result.retry = code == ErrorCode::exhausted ||
-                         (is_idempotent(sent.method) && (code == ErrorCode::unavailable || code == ErrorCode::timeout));
-          return done(std::move(result));
-        }
-        const std::uint32_t status = response->status;
-        result.retry_after = retry_after_of(*response);
-        result.retry =
-            status == 429 || (is_idempotent(sent.method) && (status == 502 || status == 503 || status == 504));
-        if (result.retry) {
-          result.outcome.status = status;
-          result.outcome.code = status == 429 ? "exhausted" : "unavailable";
-          result.outcome.message = fmt::format("the service answered with status {}", status);
-        } else {
-          result.outcome = answered(sent, *response);
-        }
-        done(std::move(result));
-      });
-  return [&broker, id] { broker.cancel(id); };
+
+  void begin(const std::string& input) {
+    auto parsed = json::parse(input);
+    if (!parsed) return refuse(parsed.error());
+    input_ = *std::move(parsed);
+    output_ = text_at(input_, "output");
+    if (input_.find("document") != nullptr) return find_document();
+    const Value* endpoint = input_.find("endpoint");
+    if (endpoint == nullptr || !endpoint->is_string()) {
+      return refuse(base::Error(ErrorCode::invalid, "the HTTP call has no endpoint"));
+    }
+    std::string address = with_query(std::string(endpoint->as_string()), input_.find("query"));
+    (request_.connection.empty() ? request_.url : request_.path) = std::move(address);
+    if (const Value* headers = input_.find("headers"); headers != nullptr && headers->is_object()) {
+      for (const auto& header : headers->entries()) {
+        request_.headers.push_back({std::string(header.name()), as_text(header.value)});
+      }
+    }
+    if (const Value* body = input_.find("body"); body != nullptr && !body->is_null()) {
+      request_.body = as_text(*body);
+      if (!body->is_string() && !egress::has_header(request_.headers, "content-type")) {
+        request_.headers.push_back({"Content-Type", "application/json"});
+      }
+    }
+    authenticate();
+  }
+
+  void cancel() {
+    egress::RequestId current = 0;
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+      current = current_;
+    }
+    if (current != 0) calls_.broker_.cancel(current);
+  }
+
+ private:
+  using Answer = std::function<void(const egress::Response&)>;
+
+  void refuse(const base::Error& error) { done_(result_of(error, false)); }
+
+  /// `then` is called with the answer; where there is none, the try ends.
+  void send(egress::Request request, std::string_view what, bool may_be_repeated, Answer then) {
+    request.tenant = tenant_;
+    if (deadline_ != base::Duration::max()) {
+      const base::Duration left = deadline_ - calls_.clock_.monotonic();
+      if (left <= base::Duration::zero()) {
+        return refuse(base::Error(ErrorCode::timeout, fmt::format("{}the call's time is over",
+                                                                  what.empty() ? "" : fmt::format("{}: ", what))));
+      }
+      request.timeout_ms = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(left).count());
+    }
+    const std::string prefix(what);
+    {
+      const std::lock_guard lock(mutex_);
+      if (!cancelled_) {
+        current_ =
+            calls_.broker_.send(std::move(request), [self = shared_from_this(), prefix, may_be_repeated,
+                                                     then = std::move(then)](base::Result<egress::Response> response) {
+              if (response) return then(*response);
+              const base::Error error =
+                  prefix.empty() ? std::move(response).error() : std::move(response).error().in(prefix);
+              self->done_(result_of(error, may_be_repeated));
+            });
+        return;
+      }
+    }
+    refuse(base::Error(ErrorCode::cancelled, "the call has been cancelled"));
+  }
+
+  void find_document() {
+    document_address_ = text_at(input_, "document");
+    if (auto known = calls_.memory_.document(tenant_, document_address_)) return use_document(*known);
+    egress::Request request;
+    request.url = document_address_;
+    request.headers.push_back({"Accept", "application/json, application/yaml;q=0.9, */*;q=0.5"});
+    send(std::move(request), fmt::format("the OpenAPI document {}", document_address_), true,
+         [this](const egress::Response& response) { take_document(response); });
+  }
+
+  void take_document(const egress::Response& response) {
+    if (response.status != 200) {
+      TryResult result;
+      result.outcome.code = response.status >= 500 || response.status == 429 ? "unavailable" : "not_found";
+      result.outcome.status = response.status;
+      result.outcome.message =
+          fmt::format("the OpenAPI document {} was answered with status {}", document_address_, response.status);
+      result.retry = response.status >= 500 || response.status == 429;
+      return done_(std::move(result));
+    }
+    auto document = read_openapi_document(document_address_, response.body);
+    if (!document) return refuse(document.error());
+    auto kept = std::make_shared<const Value>(*std::move(document));
+    calls_.memory_.keep_document(tenant_, document_address_, kept, response.body.size());
+    use_document(*kept);
+  }
+
+  void use_document(const Value& document) {
+    const std::string operation_id = text_at(input_, "operationId");
+    const Value* parameters = input_.find("parameters");
+    const bool has_any = parameters != nullptr && parameters->is_object();
+    auto described =
+        openapi_request(document, {document_address_, operation_id, has_any ? *parameters : Value::object()});
+    if (!described) return refuse(described.error());
+    request_.method = std::move(described->method);
+    request_.url = std::move(described->url);
+    request_.headers = std::move(described->headers);
+    request_.body = std::move(described->body);
+    authenticate();
+  }
+
+  void authenticate() {
+    const Value* policy = input_.find("authentication");
+    if (policy == nullptr) return request();
+    using Scheme = egress::Credential::Scheme;
+    const std::string scheme = text_at(*policy, "scheme");
+    const std::string connection = text_at(*policy, "use");
+    const bool asks_for_token = scheme == "oauth2" || scheme == "oidc";
+    authorization_ = scheme == "basic" ? "Basic" : scheme == "digest" ? "Digest" : "Bearer";
+    request_.credential.scheme = scheme == "basic"    ? Scheme::basic
+                                 : scheme == "digest" ? Scheme::digest
+                                                      : Scheme::bearer;
+    if (!connection.empty()) request_.connection = connection;
+    if (asks_for_token) return find_token(scheme == "oidc", *policy, connection);
+    if (connection.empty()) {
+      request_.credential.user = text_at(*policy, "username");
+      request_.credential.secret = text_at(*policy, scheme == "bearer" ? "token" : "password");
+    }
+    request();
+  }
+
+  void find_token(bool is_oidc, const Value& policy, const std::string& connection) {
+    policy_ = policy;
+    if (!connection.empty()) {
+      base::Result<Value> kept = kept_policy(connection);
+      if (!kept) return refuse(std::move(kept).error().in(fmt::format("the connection '{}'", connection)));
+      policy_ = *std::move(kept);
+    }
+    token_name_ = HttpMemory::token_name(tenant_, policy_);
+    if (auto token = calls_.memory_.token(token_name_)) {
+      token_is_old_ = true;
+      return use_token(*std::move(token));
+    }
+    if (!is_oidc) return ask_for_token(token_endpoint(policy_));
+    base::Result<std::string> address = discovery_address(policy_);
+    if (!address) return refuse(address.error());
+    egress::Request request;
+    request.url = *address;
+    send(std::move(request), "the authority's OpenID configuration", true,
+         [this, address = *address](const egress::Response& response) {
+           if (response.status == 200) return ask_for_token(discovered_token_endpoint(policy_, response.body));
+           refuse(base::Error(response.status >= 500 ? ErrorCode::unavailable : ErrorCode::unauthenticated,
+                              fmt::format("{} was answered with status {}", address, response.status)));
+         });
+  }
+
+  /// The policy that is the secret of a connection.
+  base::Result<Value> kept_policy(const std::string& name) {
+    TRV_TRY_ASSIGN(const egress::Connection connection, calls_.connections_.find(tenant_, name));
+    if (!connection.plugin.empty()) {
+      return fail(ErrorCode::denied, fmt::format("it belongs to plugin '{}'", connection.plugin));
+    }
+    if (connection.authentication.secret_reference.empty()) return fail(ErrorCode::invalid, "it has no secret");
+    TRV_TRY_ASSIGN(const std::string secret,
+                   calls_.secrets_.reveal(tenant_, connection.authentication.secret_reference));
+    auto policy = json::parse(secret);
+    // The reader's message would show a part of the secret.
+    if (policy && policy->is_object()) return *std::move(policy);
+    return fail(ErrorCode::invalid,
+                "its secret must be a JSON object with the policy: authority, grant, client and so on");
+  }
+
+  void ask_for_token(base::Result<std::string> endpoint) {
+    if (!endpoint) return refuse(endpoint.error());
+    base::Result<egress::Request> request = token_request(policy_, *endpoint);
+    if (!request) return refuse(request.error());
+    send(*std::move(request), "the token request", true,
+         [this, endpoint = *endpoint](const egress::Response& response) {
+           base::Result<Token> token = read_token(endpoint, response);
+           if (!token) return done_(result_of(token.error(), true));
+           calls_.memory_.keep_token(token_name_, token->text, token->lifetime);
+           token_is_old_ = false;
+           use_token(std::move(token->text));
+         });
+  }
+
+  void use_token(std::string token) {
+    request_.credential.secret = std::move(token);
+    request();
+  }
+
+  void request() {
+    if (request_.method != "GET" && request_.method != "HEAD" && request_.method != "OPTIONS") {
+      request_.idempotency_key = key_;
+    }
+    SentRequest sent{request_.method, request_.url.empty() ? request_.path : request_.url, {}};
+    if (output_ == "response") {
+      sent.headers = request_.headers;
+      if (!authorization_.empty()) sent.headers.push_back({"Authorization", authorization_ + " [redacted]"});
+    }
+    send(request_, {}, is_idempotent(request_.method),
+         [this, sent = std::move(sent)](const egress::Response& response) {
+           if (response.status == 401 && token_is_old_) {
+             // The service no longer takes the token: it did nothing, and another may do.
+             calls_.memory_.forget_token(token_name_);
+             token_is_old_ = false;
+             return authenticate();
+           }
+           done_(result_of(sent, output_, response));
+         });
+  }
+
+  HttpCalls& calls_;
+  const base::TenantId tenant_;
+  const std::string key_;
+  const base::Duration deadline_;
+  TryDone done_;
+  Value input_;
+  std::string output_;
+  egress::Request request_;
+  std::string document_address_;
+  std::string authorization_;  ///< scheme of the credential; empty: there is none
+  Value policy_;
+  std::string token_name_;
+  bool token_is_old_ = false;  ///< it was kept from an earlier call
+
+  std::mutex mutex_;
+  bool cancelled_ = false;
+  egress::RequestId current_ = 0;
+};
+
+CancelTry HttpCalls::perform(const shard::Effect& effect, base::Duration left, TryDone done) {
+  auto call = std::make_shared<Call>(*this, effect, left, std::move(done));
+  call->begin(effect.input);
+  return [call] { call->cancel(); };
 }
 
 }  // namespace trv::effects

@@ -27,6 +27,7 @@ class HttpPerformer : public testing::Test {
     auto started = egress::Broker::start(configuration, sources_, sources_, clock_);
     ASSERT_TRUE(started) << started.error().message();
     broker_ = *std::move(started);
+    calls_ = std::make_unique<HttpCalls>(*broker_, sources_, sources_, clock_);
   }
 
   shard::Outcome answered(int status, std::string_view type, std::string_view body, std::string_view output = {}) {
@@ -42,8 +43,7 @@ class HttpPerformer : public testing::Test {
     effect.input += '}';
     auto promise = std::make_shared<std::promise<shard::Outcome>>();
     auto future = promise->get_future();
-    (void)perform_http_request(*broker_, effect, {},
-                               [promise](TryResult result) { promise->set_value(std::move(result.outcome)); });
+    (void)calls_->perform(effect, {}, [promise](TryResult result) { promise->set_value(std::move(result.outcome)); });
     return future.get();
   }
 
@@ -51,6 +51,7 @@ class HttpPerformer : public testing::Test {
   NoSources sources_;
   std::string answer_;
   http::LoopbackServer server_{[this](const std::string&) { return answer_; }};
+  std::unique_ptr<HttpCalls> calls_;
   std::unique_ptr<egress::Broker> broker_;
 };
 

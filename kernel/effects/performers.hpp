@@ -3,6 +3,7 @@
 
 #include "events/projection/projection.hpp"
 #include "kernel/effects/effect_dispatcher.hpp"
+#include "kernel/effects/http_memory.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
@@ -15,13 +16,35 @@ namespace trv::effects {
                                             const tenancy::TenancyStore& tenancy, const shard::Effect& effect,
                                             base::Duration left, TryDone done);
 
-/// An HTTP request of a workflow. The effect's operation is the method; its input is {"endpoint", "headers", "query",
-/// "body", "output"}: an absolute URL, or a path where the effect names a connection. What comes back, whatever its
-/// status, is as `output` says: the body's content where it is absent, its bytes as base64 for "raw", and {"request",
-/// "statusCode", "headers", "content"} for "response". An answer that is not UTF-8 fails as invalid, but for "raw";
-/// with a status of 400 and more its content is null.
-/// Statuses 429, 502, 503 and 504 of idempotent methods are tried again. Any thread.
-[[nodiscard]] CancelTry perform_http_request(egress::Broker& broker, const shard::Effect& effect, base::Duration left,
-                                             TryDone done);
+/// HTTP calls of workflows. The effect's operation is the method; its input is {"endpoint", "headers", "query", "body",
+/// "authentication", "output"}: an absolute URL, or a path where the effect names a connection. Or it is {"document",
+/// "operationId", "parameters", "authentication", "output"}: the OpenAPI document is fetched, or known from before, and
+/// says what the request is. What comes back, whatever its status, is as `output` says: the body's content where it is
+/// absent, its bytes as base64 for "raw", and {"request", "statusCode", "headers", "content"} for "response", in whose
+/// request a credential is never. An answer that is not UTF-8 fails as invalid, but for "raw"; with a status of 400 and
+/// more its content is null.
+///
+/// Statuses 429, 502, 503 and 504 of idempotent methods are tried again. Tokens of oauth2 and oidc are asked for within
+/// the same try and time, kept in memory until they end, and asked for again once where the service answers with 401.
+/// Any thread; outlives the broker's requests.
+class HttpCalls {
+ public:
+  /// All outlive this.
+  HttpCalls(egress::Broker& broker, egress::ConnectionSource& connections, egress::SecretSource& secrets,
+            const base::Clock& clock)
+      : broker_(broker), connections_(connections), secrets_(secrets), clock_(clock), memory_(clock) {}
+
+  /// `left` 0: as long as the broker's limits let it.
+  [[nodiscard]] CancelTry perform(const shard::Effect& effect, base::Duration left, TryDone done);
+
+ private:
+  class Call;
+
+  egress::Broker& broker_;
+  egress::ConnectionSource& connections_;
+  egress::SecretSource& secrets_;
+  const base::Clock& clock_;
+  HttpMemory memory_;
+};
 
 }  // namespace trv::effects

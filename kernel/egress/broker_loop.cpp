@@ -24,6 +24,18 @@ using base::ErrorCode;
 constexpr int idle_wait_ms_max = 60'000;
 constexpr std::size_t events_per_wait_max = 64;
 
+/// Leaves nothing of a secret in memory.
+class Wiped {
+ public:
+  explicit Wiped(std::string& secret) : secret_(secret) {}
+  ~Wiped() { OPENSSL_cleanse(secret_.data(), secret_.size()); }
+  Wiped(const Wiped&) = delete;
+  Wiped& operator=(const Wiped&) = delete;
+
+ private:
+  std::string& secret_;
+};
+
 }  // namespace
 
 Broker::Loop::Loop(BrokerConfiguration configuration, ConnectionSource& connections, SecretSource& secrets,
@@ -246,26 +258,8 @@ base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
     pending.name = "host " + pending.url.host;
     pending.line = request.tenant.value() + " url " + pending.url.origin;
   } else {
-    pending.name = fmt::format("connection '{}'", request.connection.substr(0, 80));
-    base::Result<Connection> found = connections_.find(request.tenant, request.connection);
-    if (!found) return base::fail(std::move(found).error().in(pending.name));
-    if (found->plugin != request.plugin) {
-      return base::fail(ErrorCode::denied,
-                        request.plugin.empty()
-                            ? fmt::format("{} belongs to plugin '{}'", pending.name, found->plugin)
-                            : fmt::format("{} is not granted to plugin '{}'", pending.name, request.plugin));
-    }
-    if (base::Status path = check_path(request.path); !path) {
-      return base::fail(std::move(path).error().in(pending.name));
-    }
-    base::Result<Url> url = append_path(found->base_url, request.path);
-    if (!url) return base::fail(std::move(url).error().in(pending.name));
-    pending.url = *std::move(url);
-    pending.name = fmt::format("{} (host {})", pending.name, pending.url.host);
-    pending.line = fmt::format("{} connection {}", request.tenant.value(), request.connection);
-    limits = found->limits;
-    allow_private_network = allow_private_network || found->allow_private_network;
-    pending.authentication = std::move(found->authentication);
+    TRV_TRY(prepare_connection(request, pending, limits));
+    allow_private_network = allow_private_network || pending.rules.allow_private_network;
   }
   if (base::Status checked = check_request(request); !checked) {
     return base::fail(std::move(checked).error().in(pending.name));
@@ -282,14 +276,70 @@ base::Result<Broker::Loop::Pending> Broker::Loop::prepare(Request request) {
   return pending;
 }
 
-base::Result<std::string> Broker::Loop::credential(const base::TenantId& tenant, const Authentication& authentication) {
-  if (authentication.scheme == AuthenticationScheme::none) return std::string();
-  TRV_TRY_ASSIGN(std::string secret, secrets_.reveal(tenant, authentication.secret_reference));
-  std::string line;
+base::Status Broker::Loop::prepare_connection(Request& request, Pending& pending, ConnectionLimits& limits) {
+  pending.name = fmt::format("connection '{}'", request.connection.substr(0, 80));
+  base::Result<Connection> found = connections_.find(request.tenant, request.connection);
+  if (!found) return base::fail(std::move(found).error().in(pending.name));
+  if (found->plugin != request.plugin) {
+    return base::fail(ErrorCode::denied,
+                      request.plugin.empty()
+                          ? fmt::format("{} belongs to plugin '{}'", pending.name, found->plugin)
+                          : fmt::format("{} is not granted to plugin '{}'", pending.name, request.plugin));
+  }
+  if (!request.url.empty()) {
+    base::Result<std::string> path = path_below(found->base_url, request.url);
+    if (!path) return base::fail(std::move(path).error().in(pending.name));
+    request.path = *std::move(path);
+  }
+  if (base::Status path = check_path(request.path); !path) {
+    return base::fail(std::move(path).error().in(pending.name));
+  }
+  base::Result<Url> url = append_path(found->base_url, request.path);
+  if (!url) return base::fail(std::move(url).error().in(pending.name));
+  pending.url = *std::move(url);
+  pending.name = fmt::format("{} (host {})", pending.name, pending.url.host);
+  pending.line = fmt::format("{} connection {}", request.tenant.value(), request.connection);
+  limits = found->limits;
+  pending.rules.allow_private_network = found->allow_private_network;
+  if (!request.credential.secret.empty()) return {};
+  pending.authentication = std::move(found->authentication);
+  using Scheme = Credential::Scheme;
+  const AuthenticationScheme needed = request.credential.scheme == Scheme::none     ? pending.authentication.scheme
+                                      : request.credential.scheme == Scheme::bearer ? AuthenticationScheme::bearer
+                                                                                    : AuthenticationScheme::basic;
+  if (pending.authentication.scheme == needed) return {};
+  return base::fail(ErrorCode::invalid,
+                    fmt::format("{}: the call needs a connection with authentication '{}', and this one has another",
+                                pending.name, needed == AuthenticationScheme::basic ? "basic" : "bearer"));
+}
+
+base::Result<std::string> Broker::Loop::credential(Pending& pending) {
+  Credential& own = pending.request.credential;
+  Authentication authentication = pending.authentication;
+  std::string secret;
+  if (own.scheme != Credential::Scheme::none && authentication.scheme == AuthenticationScheme::none) {
+    authentication.scheme =
+        own.scheme == Credential::Scheme::bearer ? AuthenticationScheme::bearer : AuthenticationScheme::basic;
+    authentication.user = own.user;
+    secret = own.secret;
+    if (!check_user(own.user)) {
+      return base::fail(ErrorCode::invalid, "the user name of the call holds ':' or a control character");
+    }
+  } else if (authentication.scheme != AuthenticationScheme::none) {
+    TRV_TRY_ASSIGN(secret, secrets_.reveal(pending.request.tenant, authentication.secret_reference));
+  } else {
+    return std::string();
+  }
+  const Wiped wiped(secret);
   if (!base::is_field_value(secret)) {
-    OPENSSL_cleanse(secret.data(), secret.size());
     return base::fail(ErrorCode::invalid, "the secret holds a control character; set it again without line breaks");
   }
+  if (own.scheme == Credential::Scheme::digest) {
+    own.user = authentication.user;
+    own.secret = secret;
+    return std::string();
+  }
+  std::string line;
   switch (authentication.scheme) {
     case AuthenticationScheme::none: break;
     case AuthenticationScheme::bearer: line = fmt::format("Authorization: Bearer {}", secret); break;
@@ -301,7 +351,6 @@ base::Result<std::string> Broker::Loop::credential(const base::TenantId& tenant,
     }
     case AuthenticationScheme::header: line = fmt::format("{}: {}", authentication.header, secret); break;
   }
-  OPENSSL_cleanse(secret.data(), secret.size());
   return line;
 }
 
@@ -309,7 +358,7 @@ void Broker::Loop::launch(RequestId id) {
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;
   Pending& pending = found->second;
-  base::Result<std::string> secret_line = credential(pending.request.tenant, pending.authentication);
+  base::Result<std::string> secret_line = credential(pending);
   if (!secret_line) return conclude(id, base::fail(std::move(secret_line).error().in(pending.name)));
   auto transfer = Transfer::make(pending.name, std::move(pending.url), std::move(pending.request),
                                  *std::move(secret_line), pending.rules);

@@ -70,8 +70,11 @@ class Broker::Loop {
   void take_commands();
   void accept(Command command);
   [[nodiscard]] base::Result<Pending> prepare(Request request);
-  [[nodiscard]] base::Result<std::string> credential(const base::TenantId& tenant,
-                                                     const Authentication& authentication);
+  /// Where the request goes and with which credentials, by its connection.
+  [[nodiscard]] base::Status prepare_connection(Request& request, Pending& pending, ConnectionLimits& limits);
+  /// The header line with the request's credentials; empty where it has none, or for digest, whose user and password
+  /// are in the request then.
+  [[nodiscard]] base::Result<std::string> credential(Pending& pending);
   void launch(RequestId id);
   void collect_finished();
   void expire();

@@ -25,12 +25,22 @@ struct Header {
   friend bool operator==(const Header&, const Header&) = default;
 };
 
-/// Either a connection and a path below its base URL, or an absolute URL (workflows' own calls; no credentials).
+/// Credentials that a workflow's call brings itself.
+struct Credential {
+  enum class Scheme : std::uint8_t { none, basic, bearer, digest };
+  Scheme scheme = Scheme::none;
+  std::string user;    ///< of basic and digest
+  std::string secret;  ///< empty: the connection's
+};
+
+/// A connection and a path below its base URL; or an absolute URL of a workflow's own call, with its own credentials or
+/// those of a connection. The credentials of a connection go below its base URL only.
 struct Request {
   base::TenantId tenant;
   std::string plugin;      ///< who asks; empty = a workflow
   std::string connection;  ///< empty = `url` is used
-  std::string url;         ///< absolute, http or https; only where connection and plugin are empty
+  std::string url;         ///< absolute, http or https; only where plugin is empty. With a connection instead of `path`
+  Credential credential;   ///< only with `url`
   std::string method = "GET";
   std::string path = "/";  ///< begins with '/', may have a query; appended to the base URL's path
   std::vector<Header> headers;

@@ -88,7 +88,12 @@ Transfer::Transfer(std::string name, Url url, Request request, TransferRules rul
 }
 
 Transfer::~Transfer() {
-  rules_.handles->give_back(handle_);
+  if (uses_digest_ && handle_ != nullptr) {
+    curl_easy_cleanup(handle_);  // it remembers user, password and what the service asked for
+  } else {
+    rules_.handles->give_back(handle_);
+  }
+  OPENSSL_cleanse(request_.credential.secret.data(), request_.credential.secret.size());
   for (curl_slist* line = header_lines_; line != nullptr; line = line->next) {
     OPENSSL_cleanse(line->data, std::strlen(line->data));
   }
@@ -111,6 +116,12 @@ bool Transfer::set_up(std::string credential) {
             set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_text_)) && set(CURLOPT_HEADERDATA, self) &&
             set(CURLOPT_WRITEDATA, self) && set(CURLOPT_OPENSOCKETDATA, self) && set(CURLOPT_PREREQDATA, self);
   ok = ok && set_up_method();
+  uses_digest_ = request_.credential.scheme == Credential::Scheme::digest;
+  if (uses_digest_) {
+    ok = ok && set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_DIGEST)) &&
+         set(CURLOPT_USERNAME, request_.credential.user.c_str()) &&
+         set(CURLOPT_PASSWORD, request_.credential.secret.c_str());
+  }
   const bool is_plain =
       request_.headers.empty() && request_.idempotency_key.empty() && credential.empty() && !has_body(request_);
   if (is_plain) return ok && set(CURLOPT_HTTPHEADER, rules_.handles->plain_lines());

@@ -94,6 +94,7 @@ class Transfer {
   Response response_;
   std::uint64_t header_bytes_ = 0;
   std::uint32_t sockets_opened_ = 0;
+  bool uses_digest_ = false;
   Refusal refusal_ = Refusal::none;
   char error_text_[CURL_ERROR_SIZE] = {};
 };

@@ -66,6 +66,27 @@ base::Result<Url> parse_base_url(std::string_view text) {
   return url;
 }
 
+base::Result<std::string> path_below(std::string_view base_url, std::string_view address) {
+  TRV_TRY_ASSIGN(const Url base, parse_base_url(base_url));
+  TRV_TRY_ASSIGN(const Url url, parse_absolute_url("the URL", address));
+  const auto denied = [&] {
+    return base::fail(ErrorCode::denied,
+                      fmt::format("its credentials go below its base URL '{}' only, and '{}' is not there", base_url,
+                                  address.substr(0, 200)));
+  };
+  // Of the same origin, the texts differ in case and port at most.
+  if (url.origin != base.origin) return denied();
+  std::string prefix = part(base.handle.get(), CURLUPART_PATH);
+  while (prefix.ends_with('/')) prefix.pop_back();
+  std::string path = part(url.handle.get(), CURLUPART_PATH);
+  const std::string query = part(url.handle.get(), CURLUPART_QUERY);
+  if (!path.starts_with(prefix)) return denied();
+  path.erase(0, prefix.size());
+  if (path.empty()) path = "/";
+  if (!path.starts_with('/')) return denied();
+  return query.empty() ? path : path + '?' + query;
+}
+
 base::Result<Url> append_path(std::string_view base_url, std::string_view path) {
   TRV_TRY_ASSIGN(const Url base, parse_base_url(base_url));
   while (base_url.ends_with('/')) base_url.remove_suffix(1);

@@ -79,13 +79,23 @@ base::Result<std::string> obstacle(const Platform& platform, const Call& call, c
   return std::string();
 }
 
-/// What the author should know: calls that would fail today. What is missing may come later, so it is not an error.
+/// What the author should know: calls that would fail today, and credentials in the text. What is missing may come
+/// later, so it is not an error.
 base::Result<json::Value> warnings_of(const Platform& platform, const Call& call,
                                       const definition::Definition& definition) {
   json::Value warnings = json::Value::array();
   for (const definition::Task& task : definition.tasks) {
+    if (warnings.size() == warnings_max) break;
+    const auto* http = std::get_if<definition::HttpCall>(&task.body);
+    if (http != nullptr && http->authentication && http->authentication->has_literal) {
+      warnings.push_back(
+          fmt::format("line {}, column {}: task '{}' has a credential in the workflow's text, where everybody who may "
+                      "read workflows "
+                      "and events sees it; keep it in a connection and write 'use: <connection>' in its place",
+                      task.position.line, task.position.column, task.name));
+    }
     const auto* called = std::get_if<definition::PluginCall>(&task.body);
-    if (called == nullptr || warnings.size() == warnings_max) continue;
+    if (called == nullptr) continue;
     TRV_TRY_ASSIGN(const std::string reason, obstacle(platform, call, *called));
     if (reason.empty()) continue;
     warnings.push_back(fmt::format("line {}, column {}: task '{}' calls {}.{}:{}: {}", task.position.line,

@@ -1,4 +1,4 @@
-// `call`: an operation of a plugin as a function of the catalog `default`, or http.
+// `call`: an operation of a plugin as a function of the catalog `default`, http or openapi.
 
 #include <fmt/format.h>
 
@@ -10,7 +10,7 @@
 namespace trv::definition {
 namespace {
 
-constexpr std::string_view other_protocols[] = {"grpc", "openapi", "asyncapi", "a2a", "mcp"};
+constexpr std::string_view other_protocols[] = {"grpc", "asyncapi", "a2a", "mcp"};
 
 bool is_part(std::string_view text) {
   return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -28,6 +28,7 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   const std::string& function = node->text;
   Problems& problems = fields.problems();
   if (function == "http") return compile_http(compiler, fields, scope);
+  if (function == "openapi") return compile_openapi(compiler, fields, scope);
   if (std::find(std::begin(other_protocols), std::end(other_protocols), function) != std::end(other_protocols)) {
     problems.unsupported(node->position, fmt::format("'call: {}'", function));
     return call;

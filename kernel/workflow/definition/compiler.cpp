@@ -127,13 +127,16 @@ void Compiler::use(Fields& root) {
   errors_ = fields.get("errors", Node::Kind::mapping);
   retries_ = fields.get("retries", Node::Kind::mapping);
   timeouts_ = fields.get("timeouts", Node::Kind::mapping);
+  authentications_ = fields.get("authentications", Node::Kind::mapping);
+  const Node* secrets = fields.get("secrets", Node::Kind::sequence);
   has_names_ = problems_.reported() == before;
-  for (const std::string_view name : {"authentications", "catalogs", "extensions", "functions", "secrets"}) {
+  for (const std::string_view name : {"catalogs", "extensions", "functions"}) {
     fields.unsupported(name);
   }
   const std::size_t before_unknown = problems_.reported();
   fields.finish();
   has_names_ = has_names_ && problems_.reported() == before_unknown;
+  use_authentications(secrets);
   if (errors_ != nullptr) {
     for (const Entry& entry : errors_->entries) {
       (void)compile_error(*this, entry.value, fmt::format("error '{}'", entry.key));
@@ -433,6 +436,12 @@ std::optional<Template> Compiler::timeout(const Node* node, const std::string& o
 
 const Node* Compiler::named_retry(std::string_view name) const {
   return named(retries_, name);
+}
+const Node* Compiler::named_authentication(std::string_view name) const {
+  return named(authentications_, name);
+}
+std::vector<std::string_view> Compiler::authentication_names() const {
+  return names_of(authentications_);
 }
 std::vector<std::string_view> Compiler::error_names() const {
   return names_of(errors_);

@@ -66,8 +66,11 @@ class Compiler {
 
   [[nodiscard]] const Node* named_error(std::string_view name) const;
   [[nodiscard]] const Node* named_retry(std::string_view name) const;
+  [[nodiscard]] const Node* named_authentication(std::string_view name) const;
   [[nodiscard]] std::vector<std::string_view> error_names() const;
   [[nodiscard]] std::vector<std::string_view> retry_names() const;
+  [[nodiscard]] std::vector<std::string_view> authentication_names() const;
+  [[nodiscard]] const std::vector<std::string_view>& secret_names() const noexcept { return secrets_; }
 
  private:
   struct Local {
@@ -83,6 +86,7 @@ class Compiler {
 
   void document(Fields& root);
   void use(Fields& root);
+  void use_authentications(const Node* secrets);
   void schedule(Fields& root);
   void unsupported_parts(Fields& root);
   void task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference);
@@ -109,6 +113,8 @@ class Compiler {
   const Node* retries_ = nullptr;
   std::size_t schema_pattern_bytes_left_ = 1024 * 1024;  ///< of all schemas' regular expressions together
   const Node* timeouts_ = nullptr;
+  const Node* authentications_ = nullptr;
+  std::vector<std::string_view> secrets_;
 };
 
 // One function for each task kind. Each reads its own properties from `fields`; the common ones are read before.
@@ -117,6 +123,7 @@ class Compiler {
 [[nodiscard]] TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_openapi(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_wait(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope);
@@ -130,6 +137,10 @@ class Compiler {
 [[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);
 /// An error of `raise` or of use.errors.
 [[nodiscard]] ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string what);
+/// A policy of an endpoint's `authentication` or of use.authentications; `what` is what it is of. nullopt where there
+/// is none, or after a problem.
+[[nodiscard]] std::optional<CallAuthentication> compile_authentication(Compiler& compiler, const Node* node,
+                                                                       const std::string& what);
 /// A policy of `catch.retry` or of use.retries.
 [[nodiscard]] RetryPolicy compile_retry(Compiler& compiler, const Node& node, std::string what);
 

@@ -64,7 +64,22 @@ struct Endpoint {
 
 enum class HttpOutput : std::uint8_t { content, response, raw };
 
-/// `call: http`
+/// Who a call says that it is. A policy of the workflow's text, or a connection that has the credentials.
+struct CallAuthentication {
+  std::string scheme;        ///< basic, bearer, digest, oauth2 or oidc
+  std::string connection;    ///< one of use.secrets; empty = `parameters` are the policy
+  Template parameters;       ///< an object with the policy's properties
+  bool has_literal = false;  ///< a password, token or client secret is in the text itself
+};
+
+/// `call: openapi`: what the document says of the operation gives method, address and place of each parameter.
+struct OpenApiOperation {
+  Endpoint document;
+  Template id;
+  Template parameters;
+};
+
+/// `call: http`, and `call: openapi`, whose `method` and `endpoint` are in the document.
 struct HttpCall {
   Template method;
   Endpoint endpoint;
@@ -74,6 +89,8 @@ struct HttpCall {
   HttpOutput output = HttpOutput::content;
   bool redirect = false;
   std::string connection;  ///< metadata.connection, or empty
+  std::optional<CallAuthentication> authentication;
+  std::optional<OpenApiOperation> operation;
 };
 
 struct WaitTask {

@@ -1,4 +1,4 @@
-// `call: http`.
+// `call: http` and `call: openapi`.
 
 #include <fmt/format.h>
 
@@ -35,24 +35,70 @@ void parse_template(Problems& problems, const Node& node, Endpoint& endpoint) {
   }
 }
 
-Endpoint compile_endpoint(Compiler& compiler, Problems& problems, const Node& node) {
+Endpoint compile_address(Compiler& compiler, const Node& node, const std::string& what, bool allows_path) {
+  Problems& problems = compiler.problems();
   Endpoint endpoint;
   if (!node.is_string()) {
-    problems.add(node.position, fmt::format("an endpoint must be a URI or an expression, not {}", describe(node.kind)));
+    problems.add(node.position, fmt::format("{} must be a URI or an expression, not {}", what, describe(node.kind)));
     return endpoint;
   }
   if (node.text.find("${") != std::string::npos) {
     endpoint.expression = compiler.value(node, Site::body);
     return endpoint;
   }
-  if (!has_scheme(node.text) && !node.text.starts_with('/') && !node.text.starts_with('{')) {
+  const bool is_path = allows_path && node.text.starts_with('/');
+  if (!has_scheme(node.text) && !is_path && !node.text.starts_with('{')) {
     problems.add(node.position,
-                 fmt::format("'{}' is not an endpoint; write an http or https URI, or a path that begins with "
-                             "'/' for a task with metadata.connection",
-                             node.text));
+                 fmt::format("{}: '{}' is not an endpoint; write an http or https URI{}", what, node.text,
+                             allows_path ? ", or a path that begins with '/' for a task with metadata.connection"
+                                         : ", for example https://example.com/openapi.json"));
   }
   parse_template(problems, node, endpoint);
   return endpoint;
+}
+
+/// Methods that the registry of IANA has and the broker sends.
+constexpr std::string_view methods[] = {
+    "GET",    "HEAD",   "POST",   "PUT",        "PATCH",  "DELETE",     "OPTIONS",        "QUERY",  "ACL",
+    "BIND",   "COPY",   "LOCK",   "MKCOL",      "MOVE",   "MKCALENDAR", "PROPFIND",       "REPORT", "PROPPATCH",
+    "SEARCH", "UNLOCK", "PURGE",  "MKACTIVITY", "MERGE",  "CHECKOUT",   "CHECKIN",        "LABEL",  "LINK",
+    "UNLINK", "REBIND", "UNBIND", "UNCHECKOUT", "UPDATE", "ORDERPATCH", "VERSION-CONTROL"};
+constexpr std::string_view usual_methods = "GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS";
+
+void check_method(Problems& problems, const Node& node, const std::string& of) {
+  std::string method = node.text;
+  std::ranges::transform(method, method.begin(),
+                         [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  if (std::ranges::find(methods, method) != std::end(methods)) return;
+  const std::string_view meant = problems.suggest(method, {std::begin(methods), std::begin(methods) + 8});
+  problems.add(node.position, fmt::format("'{}' of {} is not an HTTP method{}", node.text, of,
+                                          meant.empty() ? fmt::format("; write one of {}", usual_methods)
+                                                        : fmt::format("; did you mean '{}'?", meant)));
+}
+
+/// `output` and `redirect`, which both kinds of call have.
+void compile_result(Fields& arguments, HttpCall& call) {
+  Problems& problems = arguments.problems();
+  if (const Node* output = arguments.get("output", Node::Kind::string)) {
+    if (output->text == "response") {
+      call.output = HttpOutput::response;
+    } else if (output->text == "raw") {
+      call.output = HttpOutput::raw;
+    } else if (output->text != "content") {
+      problems.add(output->position, fmt::format("'output' must be content, response or raw, not '{}'", output->text));
+    }
+  }
+  if (const Node* redirect = arguments.get("redirect", Node::Kind::boolean)) call.redirect = redirect->boolean;
+}
+
+Template compile_mapping(Compiler& compiler, Fields& arguments, std::string_view name, const std::string& of) {
+  const Node* node = arguments.get(name);
+  if (node == nullptr) return Template::constant(json::Value::object());
+  if (!node->is_mapping() && !(node->is_string() && node->text.find("${") != std::string::npos)) {
+    compiler.problems().add(node->position, fmt::format("'{}' of {} must be a mapping or an expression, not {}", name,
+                                                        of, describe(node->kind)));
+  }
+  return compiler.value(*node, Site::body);
 }
 
 }  // namespace
@@ -67,45 +113,70 @@ TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope
   if (const Node* method = arguments.require("method", Node::Kind::string)) {
     const std::size_t before = problems.reported();
     call.method = compiler.value(*method, Site::body);
-    const bool word = !method->text.empty() && std::all_of(method->text.begin(), method->text.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-    });
-    const bool constant = call.method.is_constant() && problems.reported() == before;
-    if (constant && (!word || method->text.size() > 16)) {
-      problems.add(method->position, fmt::format("'{}' is not an HTTP method", method->text));
-    }
+    if (call.method.is_constant() && problems.reported() == before) check_method(problems, *method, fields.what());
   }
+  const std::string what = fmt::format("'endpoint' of {}", fields.what());
   if (const Node* endpoint = arguments.require("endpoint")) {
     if (endpoint->is_mapping()) {
-      Fields parts(problems, *endpoint, fmt::format("'endpoint' of {}", fields.what()));
-      parts.unsupported("authentication");
-      if (const Node* uri = parts.require("uri")) call.endpoint = compile_endpoint(compiler, problems, *uri);
+      Fields parts(problems, *endpoint, what);
+      if (const Node* uri = parts.require("uri")) call.endpoint = compile_address(compiler, *uri, what, true);
+      const Node* authentication = parts.get("authentication");
+      call.authentication = compile_authentication(compiler, authentication, fields.what());
+      if (authentication != nullptr && !call.connection.empty()) {
+        problems.add(authentication->position,
+                     fmt::format("{} has a connection, which brings its own credentials; remove 'authentication' or "
+                                 "'metadata.connection'",
+                                 fields.what()));
+      }
       parts.finish();
     } else {
-      call.endpoint = compile_endpoint(compiler, problems, *endpoint);
+      call.endpoint = compile_address(compiler, *endpoint, what, true);
     }
   }
-  const auto mapping = [&](std::string_view name) {
-    const Node* node = arguments.get(name);
-    if (node == nullptr) return Template::constant(json::Value::object());
-    if (!node->is_mapping() && !(node->is_string() && node->text.find("${") != std::string::npos)) {
-      problems.add(node->position, fmt::format("'{}' of {} must be a mapping or an expression", name, fields.what()));
-    }
-    return compiler.value(*node, Site::body);
-  };
-  call.headers = mapping("headers");
-  call.query = mapping("query");
+  call.headers = compile_mapping(compiler, arguments, "headers", fields.what());
+  call.query = compile_mapping(compiler, arguments, "query", fields.what());
   call.body = compiler.optional_value(arguments.get("body"), Site::body);
-  if (const Node* output = arguments.get("output", Node::Kind::string)) {
-    if (output->text == "response") {
-      call.output = HttpOutput::response;
-    } else if (output->text == "raw") {
-      call.output = HttpOutput::raw;
-    } else if (output->text != "content") {
-      problems.add(output->position, fmt::format("'output' must be content, response or raw, not '{}'", output->text));
+  compile_result(arguments, call);
+  arguments.finish();
+  return call;
+}
+
+TaskBody compile_openapi(Compiler& compiler, Fields& fields, const TaskScope& scope) {
+  HttpCall call;
+  OpenApiOperation& operation = call.operation.emplace();
+  const Node* with = fields.require("with");
+  if (with == nullptr) return call;
+  Problems& problems = fields.problems();
+  if (!scope.connection.empty()) {
+    problems.unsupported(with->position,
+                         fmt::format("'metadata.connection' of {}, which is a 'call: openapi',", fields.what()));
+  }
+  Fields arguments(problems, *with, fmt::format("'with' of {}", fields.what()));
+  if (const Node* document = arguments.require("document")) {
+    Fields resource(problems, *document, fmt::format("'document' of {}", fields.what()));
+    (void)resource.get("name", Node::Kind::string);
+    const std::string what = fmt::format("'document.endpoint' of {}", fields.what());
+    if (const Node* endpoint = resource.require("endpoint")) {
+      if (endpoint->is_mapping()) {
+        Fields parts(problems, *endpoint, what);
+        parts.unsupported("authentication");
+        if (const Node* uri = parts.require("uri")) operation.document = compile_address(compiler, *uri, what, false);
+        parts.finish();
+      } else {
+        operation.document = compile_address(compiler, *endpoint, what, false);
+      }
+    }
+    resource.finish();
+  }
+  if (const Node* id = arguments.require("operationId", Node::Kind::string)) {
+    operation.id = compiler.value(*id, Site::body);
+    if (id->text.empty()) {
+      problems.add(id->position, fmt::format("'operationId' of {} must not be empty", fields.what()));
     }
   }
-  if (const Node* redirect = arguments.get("redirect", Node::Kind::boolean)) call.redirect = redirect->boolean;
+  operation.parameters = compile_mapping(compiler, arguments, "parameters", fields.what());
+  call.authentication = compile_authentication(compiler, arguments.get("authentication"), fields.what());
+  compile_result(arguments, call);
   arguments.finish();
   return call;
 }

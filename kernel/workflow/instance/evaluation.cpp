@@ -98,7 +98,7 @@ Value Execution::variable(const definition::VariableReference& reference) {
     case Variable::task: return task_value();
     case Variable::workflow: return workflow_value();
     case Variable::runtime: return {{"name", "travertine"}, {"version", "0.1.0"}, {"metadata", Value::object()}};
-    case Variable::authorization: return {};
+    case Variable::authorization: return authorization_value();
     case Variable::local: return local_value(reference);
   }
   return {};

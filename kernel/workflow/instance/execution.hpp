@@ -153,6 +153,12 @@ class Execution final : public definition::VariableSource {
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
   void request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments);
+  [[nodiscard]] Attempt<std::string> address_of(const definition::Endpoint& endpoint, const Value& input);
+  /// {"scheme", and the policy's properties} or {"scheme", "use"}.
+  [[nodiscard]] Attempt<Value> authentication_of(const definition::CallAuthentication& authentication,
+                                                 const Value& input);
+  /// $authorization: events have no place for the credential itself.
+  [[nodiscard]] Value authorization_value() const;
   /// The error of an HTTP call whose service did not answer as the task wants it to.
   [[nodiscard]] static std::optional<Value> refusal_of(const definition::HttpCall& call, std::uint32_t status,
                                                        std::string_view reference);

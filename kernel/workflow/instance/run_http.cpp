@@ -1,5 +1,6 @@
-// `call: http`. The effect's input is {endpoint, headers, query, body, output}, without what is empty and without an
-// `output` of `content`; its outcome is what the task's `output` asks for, with the status that the service answered.
+// `call: http` and `call: openapi`. The effect's input is {endpoint, headers, query, body, authentication, output}, or
+// {document, operationId, parameters, authentication, output}; without what is empty and without an `output` of
+// `content`. Its outcome is what the task's `output` asks for, with the status that the service answered.
 
 #include <fmt/format.h>
 
@@ -8,6 +9,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 
@@ -25,60 +27,127 @@ std::string upper(std::string_view text) {
 
 }  // namespace
 
-void Execution::run(TaskIndex index, const definition::HttpCall& call, const Value& input) {
-  const std::int64_t now_ns = context_.now.ns();
-  const std::string_view reference = definition_.task(index).reference;
-  const auto expression_fails = [&](std::string_view detail) {
-    raise(index, make_error(StandardError::expression, reference, detail), now_ns, 0);
+Execution::Attempt<std::string> Execution::address_of(const definition::Endpoint& endpoint, const Value& input) {
+  const std::string_view reference = reference_of(scope_.task);
+  const auto fails = [&](std::string_view detail) {
+    return std::unexpected(Raised{make_error(StandardError::expression, reference, detail)});
   };
-  const Attempt<Value> method = evaluate(call.method, input);
-  if (!method) return raise(index, method.error().error, now_ns, 0);
-  if (!method->is_string()) return expression_fails("the HTTP method must be a string");
-
-  std::string endpoint;
-  if (call.endpoint.expression) {
-    const Attempt<Value> value = evaluate(*call.endpoint.expression, input);
-    if (!value) return raise(index, value.error().error, now_ns, 0);
-    if (!value->is_string()) return expression_fails("the endpoint must be a string");
-    endpoint = value->as_string();
+  if (endpoint.expression) {
+    Attempt<Value> value = evaluate(*endpoint.expression, input);
+    if (!value) return std::unexpected(std::move(value).error());
+    if (value->is_string()) return std::string(value->as_string());
+    return fails(
+        fmt::format("the endpoint must be a string, and its expression gave {}", json::to_string(value->kind())));
   }
-  for (const definition::Endpoint::Part& part : call.endpoint.parts) {
+  std::string address;
+  for (const definition::Endpoint::Part& part : endpoint.parts) {
     if (!part.name) {
-      endpoint += part.text;
+      address += part.text;
       continue;
     }
+    // The specification makes nothing of what the input lacks.
     const Value* value = input.find(std::string_view(part.text));
     if (value == nullptr || value->is_null()) continue;
     if (value->is_array() || value->is_object()) {
-      return expression_fails(fmt::format("'{}' of the endpoint must be text, a number or a boolean, not {}", part.text,
-                                          json::to_string(value->kind())));
+      return fails(fmt::format("'{}' of the endpoint must be text, a number or a boolean, not {}", part.text,
+                               json::to_string(value->kind())));
     }
     // Escaped, so that data never changes the address's structure.
-    endpoint += base::percent_encoded(value->is_string() ? std::string(value->as_string()) : json::serialize(*value));
+    address += base::percent_encoded(value->is_string() ? std::string(value->as_string()) : json::serialize(*value));
   }
+  return address;
+}
 
-  Value arguments = Value::make_object(5);
-  arguments.set("endpoint", Value(endpoint));
-  const auto add = [&](std::string_view name, const definition::Template& part) {
-    Attempt<Value> value = evaluate(part, input);
-    if (!value) {
-      raise(index, std::move(value).error().error, now_ns, 0);
-      return false;
+Execution::Attempt<Value> Execution::authentication_of(const definition::CallAuthentication& authentication,
+                                                       const Value& input) {
+  Value out = {{"scheme", authentication.scheme}};
+  if (!authentication.connection.empty()) return out.with("use", Value(authentication.connection));
+  Attempt<Value> policy = evaluate(authentication.parameters, input);
+  if (!policy) return policy;
+  TRV_ASSERT(policy->is_object());
+  for (const json::Entry& property : policy->entries()) {
+    static constexpr std::string_view texts[] = {"username", "password", "token", "authority", "grant"};
+    if (!property.value.is_string() && std::ranges::find(texts, property.name()) != std::end(texts)) {
+      return std::unexpected(Raised{
+          make_error(StandardError::expression, reference_of(scope_.task),
+                     fmt::format("'{}' of the authentication '{}' must be text, and its expression gave {}",
+                                 property.name(), authentication.scheme, json::to_string(property.value.kind())))});
     }
+    out.set(property.key, property.value);
+  }
+  return out;
+}
+
+Value Execution::authorization_value() const {
+  if (scope_.task == no_task) return {};
+  const auto* call = std::get_if<definition::HttpCall>(&definition_.task(scope_.task).body);
+  if (call == nullptr || !call->authentication) return {};
+  const std::string& scheme = call->authentication->scheme;
+  return {{"scheme", scheme == "basic"    ? "Basic"
+                     : scheme == "digest" ? "Digest"
+                                          : "Bearer"},
+          {"parameter", "[redacted]"}};
+}
+
+void Execution::run(TaskIndex index, const definition::HttpCall& call, const Value& input) {
+  const std::int64_t now_ns = context_.now.ns();
+  Value arguments = Value::make_object(5);
+  bool failed = false;
+  const auto fails = [&](Value error) {
+    raise(index, std::move(error), now_ns, 0);
+    failed = true;
+  };
+  const auto is = [&](std::string_view what, const Value& value, json::Kind kind) {
+    if (value.kind() == kind) return true;
+    fails(make_error(StandardError::expression, definition_.task(index).reference,
+                     fmt::format("'{}' must be {}, and its expression gave {}", what,
+                                 kind == json::Kind::string ? "text" : "an object", json::to_string(value.kind()))));
+    return false;
+  };
+  const auto add_address = [&](std::string_view name, const definition::Endpoint& endpoint) {
+    Attempt<std::string> address = address_of(endpoint, input);
+    if (!address) return fails(std::move(address).error().error);
+    arguments.set(name, Value(*address));
+  };
+  const auto add = [&](std::string_view name, const definition::Template& part) {
+    if (failed) return;
+    Attempt<Value> value = evaluate(part, input);
+    if (!value) return fails(std::move(value).error().error);
+    if (name == "operationId" && !is(name, *value, json::Kind::string)) return;
+    const bool is_mapping = name == "headers" || name == "query" || name == "parameters";
+    if (is_mapping && value->is_null()) return;
+    if (is_mapping && !is(name, *value, json::Kind::object)) return;
     const bool is_empty = value->is_object() && value->size() == 0;
     if (!is_empty || name == "body") arguments.set(name, *std::move(value));
-    return true;
   };
-  if (!add("headers", call.headers) || !add("query", call.query)) return;
-  if (call.body && !add("body", *call.body)) return;
-  if (call.output != HttpOutput::content) {
-    arguments.set("output", Value(call.output == HttpOutput::raw ? "raw" : "response"));
-  }
 
   shard::Effect effect;
   effect.kind = "http";
-  effect.operation = upper(method->as_string());
   effect.connection = call.connection;
+  if (call.operation) {
+    effect.operation = "OPENAPI";
+    add_address("document", call.operation->document);
+    add("operationId", call.operation->id);
+    add("parameters", call.operation->parameters);
+  } else {
+    Attempt<Value> method = evaluate(call.method, input);
+    if (!method) return fails(std::move(method).error().error);
+    if (!is("method", *method, json::Kind::string)) return;
+    effect.operation = upper(method->as_string());
+    add_address("endpoint", call.endpoint);
+    add("headers", call.headers);
+    add("query", call.query);
+    if (call.body) add("body", *call.body);
+  }
+  if (call.authentication && !failed) {
+    Attempt<Value> authentication = authentication_of(*call.authentication, input);
+    if (!authentication) return fails(std::move(authentication).error().error);
+    arguments.set("authentication", *std::move(authentication));
+  }
+  if (failed) return;
+  if (call.output != HttpOutput::content) {
+    arguments.set("output", Value(call.output == HttpOutput::raw ? "raw" : "response"));
+  }
   request(index, input, std::move(effect), arguments);
 }
 

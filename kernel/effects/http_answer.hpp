@@ -1,0 +1,25 @@
+#pragma once
+// What the answer of a service is to a task. Pure; any thread.
+
+#include <string>
+#include <vector>
+
+#include "kernel/effects/effect_dispatcher.hpp"
+#include "kernel/egress/request.hpp"
+
+namespace trv::effects {
+
+/// What is kept of a request until it is answered.
+struct SentRequest {
+  std::string method;
+  std::string uri;
+  std::vector<egress::Header> headers;  ///< without credentials
+};
+
+/// `output`: content, raw or response.
+[[nodiscard]] TryResult result_of(const SentRequest& sent, std::string_view output, const egress::Response& response);
+/// No answer came. A request that may have taken effect is tried again only where it may be repeated.
+[[nodiscard]] TryResult result_of(const base::Error& error, bool may_be_repeated);
+[[nodiscard]] bool is_idempotent(std::string_view method);
+
+}  // namespace trv::effects
