@@ -1,0 +1,254 @@
+// Authentication of HTTP calls: what reaches the service, what is asked for once, and what never leaves.
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "kernel/effects/performers.hpp"
+#include "kernel/http/testing/loopback_server.hpp"
+
+namespace trv::effects {
+namespace {
+
+class Sources final : public egress::ConnectionSource, public egress::SecretSource {
+ public:
+  base::Result<egress::Connection> find(const base::TenantId&, std::string_view name) override {
+    const auto found = connections.find(std::string(name));
+    if (found == connections.end()) return base::fail(base::ErrorCode::not_found, "no connection");
+    return found->second;
+  }
+  base::Result<std::string> reveal(const base::TenantId&, std::string_view reference) override {
+    if (reference != "ref") return base::fail(base::ErrorCode::not_found, "no secret");
+    return secret;
+  }
+  std::map<std::string, egress::Connection> connections;
+  std::string secret = "s3cret";
+};
+
+/// A service, an authority and a document on one server. `/token` gives t1, t2, …
+class HttpAuthentication : public testing::Test {
+ protected:
+  void SetUp() override {
+    egress::BrokerConfiguration configuration;
+    configuration.allow_private_network = true;
+    auto started = egress::Broker::start(configuration, sources_, sources_, clock_);
+    ASSERT_TRUE(started) << started.error().message();
+    broker_ = *std::move(started);
+    calls_ = std::make_unique<HttpCalls>(*broker_, sources_, sources_, clock_);
+    egress::Connection& vault = sources_.connections["vault"];
+    vault.tenant = base::TenantId("acme");
+    vault.name = "vault";
+    vault.base_url = server_.url() + "/api";
+    vault.authentication = {egress::AuthenticationScheme::basic, "ada", "", "ref"};
+  }
+
+  static std::string reply(int status, std::string_view body, std::string_view headers = "") {
+    return "HTTP/1.1 " + std::to_string(status) +
+           " Text\r\nContent-Type: application/json\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+           std::string(headers) + "\r\n" + std::string(body);
+  }
+  std::string answer(const std::string& request) {
+    const std::lock_guard lock(mutex_);
+    const std::string line = request.substr(0, request.find("\r\n"));
+    const std::string path = line.substr(line.find(' ') + 1, line.rfind(' ') - line.find(' ') - 1);
+    requests_.push_back(request);
+    if (path == "/token" || path == "/oauth2/token") {
+      if (token_status_ != 200)
+        return reply(token_status_, R"({"error":"invalid_client","error_description":"s3cret"})");
+      return reply(200, R"({"access_token":"t)" + std::to_string(++tokens_) +
+                            R"(","token_type":"bearer","expires_in":)" + std::to_string(expires_in_) + "}");
+    }
+    if (path == "/.well-known/openid-configuration") {
+      return reply(200, R"({"issuer":"me","token_endpoint":")" + server_.url() + R"(/token"})");
+    }
+    if (path == "/openapi.json") {
+      return reply(200, R"({"openapi":"3.0.0","paths":{"/api/{id}":{"get":{"operationId":"get","parameters":[)"
+                        R"({"name":"id","in":"path"}]}}}})");
+    }
+    if (path == "/digest" && request.find("Authorization: Digest") == std::string::npos) {
+      return reply(401, "no", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\n");
+    }
+    if (request.find("Bearer " + refused_) != std::string::npos && !refused_.empty()) return reply(401, "{}");
+    return reply(200, R"({"ok":true})");
+  }
+
+  shard::Outcome call(const std::string& authentication, const std::string& path = "/api/1",
+                      const std::string& more = "", base::Duration left = {}) {
+    return perform(R"("endpoint":")" + server_.url() + path + "\"" + more, authentication, left);
+  }
+  shard::Outcome perform(const std::string& what, const std::string& authentication, base::Duration left = {}) {
+    shard::Effect effect;
+    effect.tenant = base::TenantId("acme");
+    effect.key = "acme/1/do/0/get/1";
+    effect.kind = "http";
+    effect.operation = "GET";
+    effect.input = "{" + what + (authentication.empty() ? "" : R"(,"authentication":)" + authentication) + "}";
+    auto promise = std::make_shared<std::promise<shard::Outcome>>();
+    auto future = promise->get_future();
+    (void)calls_->perform(effect, left, [promise](TryResult result) { promise->set_value(std::move(result.outcome)); });
+    return future.get();
+  }
+  std::string oauth2(const std::string& more = "") const {
+    return R"({"scheme":"oauth2","authority":")" + server_.url() +
+           R"(","grant":"client_credentials","client":{"id":"me","secret":"s3cret"})" + more + "}";
+  }
+  std::size_t asked(std::string_view path) {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::ranges::count_if(requests_, [&](const std::string& one) {
+      return one.find(' ' + std::string(path) + " HTTP/1.1") < one.find("\r\n");
+    }));
+  }
+  std::string last() {
+    const std::lock_guard lock(mutex_);
+    return requests_.empty() ? "" : requests_.back();
+  }
+  bool sent(std::string_view text) { return last().find(text) != std::string::npos; }
+
+  base::SystemClock clock_;
+  Sources sources_;
+  std::mutex mutex_;
+  std::vector<std::string> requests_;
+  int tokens_ = 0;
+  int token_status_ = 200;
+  int expires_in_ = 3'600;
+  std::string refused_;
+  http::LoopbackServer server_{[this](const std::string& request) { return answer(request); }};
+  std::unique_ptr<HttpCalls> calls_;
+  std::unique_ptr<egress::Broker> broker_;
+};
+
+TEST_F(HttpAuthentication, basic_and_bearer_are_sent_and_never_come_back) {
+  const shard::Outcome basic =
+      call(R"({"scheme":"basic","username":"ada","password":"s3cret"})", "/api/1", R"(,"output":"response")");
+  EXPECT_TRUE(basic.ok) << basic.message;
+  EXPECT_TRUE(sent("Authorization: Basic YWRhOnMzY3JldA==\r\n")) << last();
+  EXPECT_NE(basic.output.find(R"("headers":{"Authorization":"Basic [redacted]"})"), std::string::npos) << basic.output;
+  EXPECT_EQ(basic.output.find("YWRhOnMzY3JldA"), std::string::npos) << basic.output;
+  EXPECT_TRUE(call(R"({"scheme":"basic","username":"ada","password":""})").ok);
+  EXPECT_TRUE(sent("Authorization: Basic YWRhOg==\r\n")) << last();
+  EXPECT_TRUE(call(R"({"scheme":"bearer","token":"abc"})").ok);
+  EXPECT_TRUE(sent("Authorization: Bearer abc\r\n")) << last();
+  EXPECT_TRUE(call("").ok);
+  EXPECT_FALSE(sent("Authorization")) << last();
+  const shard::Outcome split = call(R"({"scheme":"bearer","token":"a\r\nX-B: c"})");
+  EXPECT_EQ(split.code, "invalid");
+}
+
+TEST_F(HttpAuthentication, digest_answers_what_the_service_asks_and_the_next_call_starts_anew) {
+  const shard::Outcome outcome = call(R"({"scheme":"digest","username":"ada","password":"s3cret"})", "/digest");
+  EXPECT_TRUE(outcome.ok && outcome.status == 200) << outcome.status << outcome.message;
+  EXPECT_EQ(outcome.output, R"({"ok":true})");
+  EXPECT_EQ(asked("/digest"), 2U);
+  EXPECT_TRUE(sent("Authorization: Digest username=\"ada\"")) << last();
+  EXPECT_FALSE(sent("s3cret")) << last();
+  EXPECT_EQ(call("", "/digest").status, 401U);
+  EXPECT_FALSE(sent("Authorization")) << last();
+  const shard::Outcome kept = call(R"({"scheme":"digest","use":"vault"})", "/digest");
+  EXPECT_EQ(kept.code, "denied") << kept.message;
+}
+
+TEST_F(HttpAuthentication, the_secret_of_a_connection_goes_below_its_base_url_only) {
+  const shard::Outcome good = call(R"({"scheme":"basic","use":"vault"})", "/api/1?x=2");
+  EXPECT_TRUE(good.ok) << good.message;
+  EXPECT_TRUE(sent("GET /api/1?x=2 ")) << last();
+  EXPECT_TRUE(sent("Authorization: Basic YWRhOnMzY3JldA==\r\n")) << last();
+  for (const std::string path : {"/apix", "/other", "/api/../other", ""}) {
+    const shard::Outcome outcome = call(R"({"scheme":"basic","use":"vault"})", path);
+    EXPECT_FALSE(outcome.ok) << path;
+    EXPECT_EQ(outcome.message.find("s3cret"), std::string::npos);
+  }
+  EXPECT_EQ(requests_.size(), 1U);
+  EXPECT_EQ(perform(R"("endpoint":"https://elsewhere.example.com/api/1")", R"({"scheme":"basic","use":"vault"})").code,
+            "denied");
+  const shard::Outcome other = call(R"({"scheme":"bearer","use":"vault"})");
+  EXPECT_EQ(other.code, "invalid");
+  EXPECT_NE(other.message.find("needs a connection with authentication 'bearer'"), std::string::npos) << other.message;
+  EXPECT_EQ(call(R"({"scheme":"basic","use":"nobody"})").code, "not_found");
+}
+
+TEST_F(HttpAuthentication, a_token_is_asked_for_once_and_again_where_the_service_takes_it_no_more) {
+  EXPECT_TRUE(call(oauth2(R"(,"scopes":["a","b"],"audiences":["c"])")).ok);
+  EXPECT_TRUE(sent("Authorization: Bearer t1\r\n")) << last();
+  EXPECT_NE(
+      requests_.front().find("grant_type=client_credentials&client_id=me&client_secret=s3cret&scope=a%20b&audience=c"),
+      std::string::npos)
+      << requests_.front();
+  EXPECT_TRUE(call(oauth2(R"(,"scopes":["a","b"],"audiences":["c"])")).ok);
+  EXPECT_EQ(asked("/oauth2/token"), 1U);
+  EXPECT_TRUE(call(oauth2()).ok);  // another policy
+  EXPECT_EQ(asked("/oauth2/token"), 2U);
+  refused_ = "t2";
+  const shard::Outcome again = call(oauth2());
+  EXPECT_TRUE(again.ok && again.status == 200) << again.status;
+  EXPECT_EQ(asked("/oauth2/token"), 3U);
+  refused_ = "t";
+  EXPECT_EQ(call(oauth2()).status, 401U);
+  EXPECT_EQ(asked("/oauth2/token"), 4U);
+}
+
+TEST_F(HttpAuthentication, a_token_that_ends_at_once_is_not_kept) {
+  expires_in_ = 20;
+  EXPECT_TRUE(call(oauth2()).ok);
+  EXPECT_TRUE(call(oauth2()).ok);
+  EXPECT_EQ(asked("/oauth2/token"), 2U);
+}
+
+TEST_F(HttpAuthentication, an_authority_that_refuses_is_named_and_not_the_secret) {
+  token_status_ = 401;
+  const shard::Outcome refused = call(oauth2());
+  EXPECT_EQ(refused.code, "unauthenticated");
+  EXPECT_NE(refused.message.find("/oauth2/token was answered with status 401 (invalid_client)"), std::string::npos)
+      << refused.message;
+  EXPECT_EQ(refused.message.find("s3cret"), std::string::npos) << refused.message;
+  token_status_ = 503;
+  EXPECT_EQ(call(oauth2()).code, "unavailable");
+  EXPECT_EQ(asked("/api/1"), 0U);
+}
+
+TEST_F(HttpAuthentication, oidc_finds_the_token_endpoint_and_holds_the_issuer) {
+  const auto oidc = [this](const std::string& more) {
+    return R"({"scheme":"oidc","authority":")" + server_.url() +
+           R"(/","grant":"client_credentials","client":{"id":"me","secret":"s3cret","authentication":"client_secret_basic"},)"
+           R"("request":{"encoding":"application/json"})" +
+           more + "}";
+  };
+  EXPECT_TRUE(call(oidc("")).ok);
+  EXPECT_TRUE(sent("Authorization: Bearer t1\r\n")) << last();
+  EXPECT_EQ(asked("/token"), 1U);
+  EXPECT_NE(requests_.at(1).find("Authorization: Basic bWU6czNjcmV0\r\n"), std::string::npos) << requests_.at(1);
+  EXPECT_NE(requests_.at(1).find(R"({"grant_type":"client_credentials"})"), std::string::npos) << requests_.at(1);
+  EXPECT_TRUE(call(oidc(R"(,"issuers":["me"])")).ok);
+  EXPECT_EQ(call(oidc(R"(,"issuers":["you"])")).code, "unauthenticated");
+}
+
+TEST_F(HttpAuthentication, a_policy_that_a_connection_keeps_is_used_below_its_base_url) {
+  sources_.secret =
+      R"({"authority":")" + server_.url() + R"(","grant":"client_credentials","client":{"id":"me","secret":"hidden"}})";
+  EXPECT_TRUE(call(R"({"scheme":"oauth2","use":"vault"})").ok);
+  EXPECT_TRUE(sent("Authorization: Bearer t1\r\n")) << last();
+  EXPECT_EQ(call(R"({"scheme":"oauth2","use":"vault"})", "/other").code, "denied");
+  sources_.secret = "hidden";
+  const shard::Outcome wrong = call(R"({"scheme":"oauth2","use":"vault"})");
+  EXPECT_EQ(wrong.code, "invalid");
+  EXPECT_EQ(wrong.message.find("hidden"), std::string::npos) << wrong.message;
+}
+
+TEST_F(HttpAuthentication, a_document_is_fetched_once_and_its_operation_called) {
+  const std::string what =
+      R"("document":")" + server_.url() + R"(/openapi.json","operationId":"get","parameters":{"id":5})";
+  for (int i = 0; i < 2; ++i) {
+    const shard::Outcome outcome = perform(what, R"({"scheme":"bearer","token":"abc"})");
+    EXPECT_TRUE(outcome.ok && outcome.status == 200) << outcome.message;
+    EXPECT_TRUE(sent("GET /api/5 ") && sent("Authorization: Bearer abc")) << last();
+  }
+  EXPECT_EQ(asked("/openapi.json"), 1U);
+  const shard::Outcome absent = perform(R"("document":")" + server_.url() + R"(/api/1","operationId":"get")", "");
+  EXPECT_EQ(absent.code, "invalid");
+  EXPECT_NE(absent.message.find("/api/1 says neither"), std::string::npos) << absent.message;
+}
+
+}  // namespace
+}  // namespace trv::effects
