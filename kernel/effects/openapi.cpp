@@ -53,7 +53,7 @@ class Operation {
     TRV_TRY(check_known(declared));
     if (path_.find('{') != std::string::npos) {
       return refuse(
-          fmt::format("has the path '{}', and a part of it in braces is no parameter of the document", path_));
+          fmt::format("has the path '{}', and a part of it in braces is not a parameter in the document", path_));
     }
     out.url = server + path_;
     if (!query_.empty()) out.url += (out.url.find('?') == std::string::npos ? '?' : '&') + query_;

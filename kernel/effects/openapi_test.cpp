@@ -122,7 +122,7 @@ TEST(OpenApi, what_is_wrong_is_named_with_document_and_operation) {
   EXPECT_EQ(request(R"({"openapi": "4.0"})", "a", "{}"),
             document + "says neither 'swagger: \"2.0\"' nor 'openapi: 3.0' or 'openapi: 3.1'");
   EXPECT_EQ(request(R"({"openapi": "3.0.1"})", "a", "{}"), document + "has no 'paths'");
-  EXPECT_EQ(request(R"({"openapi")", "a", "{}").substr(0, 78), document + "is not JSON:");
+  EXPECT_TRUE(request(R"({"openapi")", "a", "{}").starts_with(document + "is not JSON: "));
   EXPECT_EQ(request("<html>", "a", "{}"), document + "is not an object");
 }
 

@@ -127,7 +127,8 @@ std::optional<CallAuthentication> compile_policy(Compiler& compiler, const Node&
   }
   fields.finish();
   if (count != 1) {
-    if (node.find("certificate") == nullptr) {
+    // Another property of it has been named already.
+    if (count > 1 || node.entries.empty()) {
       problems.add(node.position, fmt::format("{} needs exactly one of {}", what, fmt::join(schemes, ", ")));
     }
     return std::nullopt;

@@ -34,9 +34,9 @@ TEST(CallTask, what_an_http_call_lacks_or_has_too_much_is_named) {
   EXPECT_EQ(http("method: PROPFIND, endpoint: 'https://x.org'"), "compiles");
   EXPECT_EQ(http("method: '${ .m }', endpoint: 'https://x.org'"), "compiles");
   EXPECT_EQ(http("method: FETCH, endpoint: 'https://x.org'"),
-            "'FETCH' of task 'a' is not an HTTP method; did you mean 'PATCH'?");
-  EXPECT_EQ(http("method: xyzzy, endpoint: 'https://x.org'"),
-            "'xyzzy' of task 'a' is not an HTTP method; write one of GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS");
+            "'FETCH' of task 'a' is not an HTTP method; write one of GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS");
+  EXPECT_EQ(http("method: delte, endpoint: 'https://x.org'"),
+            "'delte' of task 'a' is not an HTTP method; did you mean 'DELETE'?");
   EXPECT_EQ(http("method: get, endpoint: 'https://x.org', headers: []"),
             "'headers' of task 'a' must be a mapping or an expression, not a sequence");
   EXPECT_EQ(http("method: get, endpoint: 'https://x.org', query: 7"),
