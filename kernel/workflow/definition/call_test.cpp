@@ -42,7 +42,8 @@ TEST(CallTask, what_an_http_call_lacks_or_has_too_much_is_named) {
   EXPECT_EQ(http("method: get, endpoint: 'https://x.org', query: 7"),
             "'query' of task 'a' must be a mapping or an expression, not an integer");
   EXPECT_EQ(http("method: get"), "'with' of task 'a' needs the property 'endpoint'");
-  EXPECT_EQ(http("method: get, endpoint: {url: 'https://x.org'}"), "'endpoint' of task 'a' needs the property 'uri'");
+  EXPECT_EQ(http("method: get, endpoint: {url: 'https://x.org'}"),
+            "'endpoint' of task 'a' has no property 'url'; did you mean 'uri'?");
   EXPECT_EQ(http("method: get, endpoint: [a]"),
             "'endpoint' of task 'a' must be a URI or an expression, not a sequence");
   EXPECT_EQ(
@@ -58,7 +59,8 @@ TEST(CallTask, what_an_openapi_call_lacks_is_named) {
   EXPECT_EQ(openapi("document: {endpoint: {uri: 'https://x.org/{name}'}}, operationId: findPets"), "compiles");
   EXPECT_EQ(openapi(document), "'with' of task 'a' needs the property 'operationId'");
   EXPECT_EQ(openapi("operationId: findPets"), "'with' of task 'a' needs the property 'document'");
-  EXPECT_EQ(openapi(document + ", operationid: a"), "'with' of task 'a' needs the property 'operationId'");
+  EXPECT_EQ(openapi(document + ", operationid: a"),
+            "'with' of task 'a' has no property 'operationid'; did you mean 'operationId'?");
   EXPECT_EQ(openapi(document + ", operationId: a, parameters: [b]"),
             "'parameters' of task 'a' must be a mapping or an expression, not a sequence");
   EXPECT_EQ(
