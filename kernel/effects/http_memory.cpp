@@ -62,7 +62,7 @@ void HttpMemory::keep_document(const base::TenantId& tenant, std::string_view ad
   if (bytes > document_bytes_max) return;
   std::string name = document_name(tenant, address);
   const std::lock_guard lock(mutex_);
-  const auto drop = [this](auto place) {
+  const auto drop = [this](const auto& place) {
     document_bytes_ -= place->bytes;
     documents_.erase(place);
   };

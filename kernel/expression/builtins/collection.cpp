@@ -368,7 +368,7 @@ json::Value from_entries(NativeCall& call) {
 json::Value transpose(NativeCall& call) {
   const json::Value& input = call.input();
   std::vector<const json::Value*> rows;
-  if (!call.room(input.size() * sizeof(rows[0]))) return {};
+  if (!call.room(input.size() * sizeof(const json::Value*))) return {};
   if (input.is_array()) {
     for (const json::Value& row : input.items()) rows.push_back(&row);
   } else if (input.is_object()) {

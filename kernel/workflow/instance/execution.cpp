@@ -172,18 +172,20 @@ bool Execution::time_out() {
   const auto over = std::ranges::find_if(at_->frames, [&](const Frame& one) { return is_over(one.deadline_ns); });
   // What yields goes on when it has its turn again.
   if (over == at_->frames.end() || has_yielded()) return false;
-  const Frame frame = *over;
-  const std::string_view reference = definition_.task(frame.task).reference;
+  const TaskIndex index = over->task;
+  const std::int64_t started_ns = over->started_ns;
+  const std::uint32_t attempt = over->attempt;
   cancel_effect(*at_);
   remove_branches(branch_);
   at_->error.reset();
   at_->due_ns = 0;
   leave_to(depth_of(*over));
   pop();
-  raise(frame.task,
-        make_error(StandardError::timeout, reference,
-                   fmt::format("the task '{}' did not end within its 'timeout'", definition_.task(frame.task).name)),
-        frame.started_ns, frame.attempt);
+  const definition::Task& task = definition_.task(index);
+  raise(index,
+        make_error(StandardError::timeout, task.reference,
+                   fmt::format("the task '{}' did not end within its 'timeout'", task.name)),
+        started_ns, attempt);
   return true;
 }
 

@@ -245,7 +245,6 @@ class Execution final : public definition::VariableSource {
   std::int64_t deadline_ns_ = 0;        ///< of the task that begins; its frame takes it
   std::vector<Child> children_;
   std::vector<InstanceId> abandoned_;
-  std::optional<Value> heard_now_;       ///< all that the task has consumed, with what this decision brought
   std::optional<Value> joined_context_;  ///< of the fork that ends, which its parent takes over
   std::optional<Value> ended_with_;      ///< the workflow ends with this output, wherever its branches are
   bool others_go_on_ = false;            ///< the last event says that other branches go on in a later decision

@@ -145,6 +145,15 @@ TEST_F(ListenTest, branches_listen_beside_each_other) {
   expect_nothing_left();
 }
 
+TEST_F(ListenTest, an_event_that_two_branches_want_goes_to_both) {
+  const InstanceId id = kernel_.start(kernel_.apply_text(
+      document("do: [{f: {fork: {branches: [{a: {listen: {to: {one: {with: {type: x}}}}}}, {b: {listen: "
+               "{to: {one: {with: {type: x}}}, read: envelope}}}]}}}]\n")));
+  EXPECT_EQ(send("x", "1").heard.size(), 1U);
+  EXPECT_EQ(output(id), R"([[1],[{"specversion":"1.0","id":"e1","source":"/s","type":"x","data":1}]])");
+  expect_nothing_left();
+}
+
 TEST_F(ListenTest, an_instance_that_an_earlier_event_of_the_request_moved_comes_later) {
   const InstanceId id = start("{any: [], until: '( . | length ) == 2'}");
   DecisionBudget budget;

@@ -128,8 +128,11 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
   if (!filter.ends) {
     const Value item = read_as(task.read, event);
     Attempt<std::string> json = checked_json(item, "the event");
-    if (json) kept = *std::move(json);
-    if (!json) failed = std::move(json).error();
+    if (json) {
+      kept = *std::move(json);
+    } else {
+      failed = std::move(json).error();
+    }
     frame.heard |= std::uint64_t{1} << *taken;
     if (task.strategy == ListenTask::Strategy::all) {
       frame.is_over = frame.heard ==
@@ -142,7 +145,7 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
       if (!is_enough) failed = is_enough.error();
       if (is_enough) frame.is_over = is_enough->is_truthy();
     }
-    heard_now_ = std::move(items);
+    at_->heard = std::move(items);
   }
   scope_ = {};
   if (failed) {
@@ -161,7 +164,7 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
 
 void Execution::end_listening() {
   TRV_EXPECTS(is_listening(*at_) && at_->frames.back().is_over);
-  Value output = heard_now_ ? *std::exchange(heard_now_, std::nullopt) : heard_items();
+  Value output = at_->heard ? *std::exchange(at_->heard, std::nullopt) : heard_items();
   if (failure_) return;
   const Value* kept = input_of(at_->frames.back());
   const Value raw_input = at_->data;

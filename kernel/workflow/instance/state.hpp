@@ -102,6 +102,7 @@ struct Branch {
   std::optional<json::Value> error{};             ///< raised and not handled yet; the reason once faulted
   std::optional<shard::EffectPlace> waits_for{};  ///< the effect of the call that it is in, once that is recorded
   std::optional<Arrival> outcome{};               ///< arrived with this decision for that call; never stored
+  std::optional<json::Value> heard{};             ///< what its task has consumed, with what this decision brought
   std::optional<Returned> returned{};             ///< came with this decision for the run that it is in; never stored
   std::optional<json::Value> context{};           ///< what expressions see; absent where it was not read yet
   std::size_t frames_known = 0;                   ///< frames, from the outermost, that events have reported
