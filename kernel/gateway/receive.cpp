@@ -98,17 +98,24 @@ effects::CancelTry emit_event(node::Shard& shard, const shard::Effect& effect, e
   command.tenant = effect.tenant;
   command.actor = "kernel";
   command.traceparent = effect.traceparent;
-  command.decide = [&shard, received = *std::move(received)](const lmdb::Txn& state, shard::DecisionContext& context) {
+  shard::Outcome outcome;
+  outcome.ok = true;
+  outcome.output = effect.input;
+  command.decide = [&shard, received = *std::move(received), key = effect.key, outcome](
+                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
     Receipt receipt;
     instance::DecisionBudget budget;
-    return receive(shard, state, context, received, receipt, budget);
+    TRV_TRY_ASSIGN(shard::Decision decision, receive(shard, state, context, received, receipt, budget));
+    // The emitter goes on in the same decision, so that it listens before anybody can answer. Where instances have
+    // heard the event the state does not show how they go on, and one of them may be the emitter, or run it.
+    if (!receipt.heard.empty()) return decision;
+    auto settled = instance::outcome(state, context, shard.decision_state(), key, outcome);
+    if (!settled && settled.error().code() != base::ErrorCode::not_found) return base::fail(settled.error());
+    if (settled) decision.append(std::move(settled->decision));
+    return decision;
   };
-  command.done = [done = std::move(done), failed, output = effect.input](const base::Result<shard::Applied>& applied) {
-    if (!applied) return done(failed(applied.error()));
-    shard::Outcome outcome;
-    outcome.ok = true;
-    outcome.output = output;
-    done({.outcome = std::move(outcome)});
+  command.done = [done = std::move(done), failed, outcome](const base::Result<shard::Applied>& applied) {
+    done(applied ? effects::TryResult{.outcome = outcome} : failed(applied.error()));
   };
   shard.submit(std::move(command));
   return {};

@@ -105,6 +105,20 @@ TEST_F(EmitTest, a_batch_reaches_an_instance_that_listens_event_by_event) {
   EXPECT_EQ(json::serialize(ended(started.text("id")).at("output")), "[1,2,3]");
 }
 
+TEST_F(EmitTest, an_answer_to_an_emitted_event_finds_the_emitter_listening) {
+  apply("asks",
+        "do: [{q: {emit: {event: {with: {type: com.example.asked, data: {n: '${ .n }'}}}}}}, {a: {listen: {to: "
+        "{one: {with: {type: com.example.answered}, correlate: {n: {from: .data.n, expect: '${ .data.n }'}}}}}, "
+        "timeout: {after: PT20S}}}]\n");
+  apply("answers",
+        "schedule: {on: {one: {with: {type: com.example.asked}}}}\n"
+        "do: [{a: {emit: {event: {with: {type: com.example.answered, data: '${ .[0].data }'}}}}}]\n");
+  for (int n = 1; n <= 20; ++n) {
+    EXPECT_EQ(json::serialize(run("asks", fmt::format(R"({{"n":{}}})", n)).at("output")),
+              fmt::format(R"([{{"n":{}}}])", n));
+  }
+}
+
 TEST_F(EmitTest, what_one_workflow_emits_another_one_that_listens_hears) {
   apply("waits",
         "do: [{l: {listen: {to: {one: {with: {type: com.example.paid}, correlate: {order: {from: .data.order, "

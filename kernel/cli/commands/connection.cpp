@@ -68,7 +68,8 @@ base::Result<ExitCode> set(Session& session, const ConnectionArguments& argument
   json::Value auth = {{"scheme", scheme}};
   if (!arguments.user.empty()) auth.set("user", arguments.user);
   if (!arguments.header.empty()) auth.set("header", arguments.header);
-  json::Value body = {{"plugin", arguments.plugin}, {"base_url", arguments.base_url}, {"auth", std::move(auth)}};
+  json::Value body = {{"base_url", arguments.base_url}, {"auth", std::move(auth)}};
+  if (!arguments.plugin.empty()) body.set("plugin", arguments.plugin);
   if (secret) body.set("secret", *secret);
   if (webhook_secret) body.set("webhook_secret", *webhook_secret);
   if (arguments.allow_private_network) body.set("allow_private_network", true);
@@ -99,7 +100,7 @@ void add_connection(CommandTree& tree) {
   const auto arguments = std::make_shared<ConnectionArguments>();
   noun.verb("set", "Make a connection, or replace it")
       .argument("NAME", arguments->name, "How workflows call it")
-      .option("--plugin", "ID", arguments->plugin, "The plugin that uses it", Need::required)
+      .option("--plugin", "ID", arguments->plugin, "The plugin that uses it; without: HTTP calls of workflows")
       .option("--base-url", "URL", arguments->base_url, "What every request begins with", Need::required)
       .choice("--auth", {"none", "bearer", "basic", "header"}, arguments->auth,
               "How the secret is sent (default bearer with a secret, else none)")

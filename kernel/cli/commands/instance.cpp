@@ -18,7 +18,7 @@ struct InstanceArguments {
   std::string cursor;
 };
 
-/// The instance as the server sent it, with its steps.
+/// The instance as the server sent it, with its steps as `tasks`: its `steps` say how many they are.
 base::Result<ExitCode> show_json(Session& session, const std::string& target, const std::string& body) {
   std::string steps;
   for (std::string cursor;;) {
@@ -34,7 +34,7 @@ base::Result<ExitCode> show_json(Session& session, const std::string& target, co
   }
   const std::size_t end = body.rfind('}');
   if (end == std::string::npos) return base::fail(base::ErrorCode::internal, "the server's answer is not an object");
-  session.print_json(body.substr(0, end) + ",\"steps\":[" + steps + "]}");
+  session.print_json(body.substr(0, end) + ",\"tasks\":[" + steps + "]}");
   return ExitCode::ok;
 }
 

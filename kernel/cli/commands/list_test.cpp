@@ -50,7 +50,7 @@ TEST_F(CommandLine, an_instance_is_shown_with_its_steps_also_to_programs) {
   EXPECT_EQ(
       out_,
       R"({"id":"i-1","status":"completed","input":[1],"output":["a"],"n":9007199254740993,)"
-      R"("steps":[{"lsn":7,"task":"a","time":"2026-01-01T00:00:00Z"},{"lsn":8,"task":"b","output":[0.1,1e-07,-0]}]})"
+      R"("tasks":[{"lsn":7,"task":"a","time":"2026-01-01T00:00:00Z"},{"lsn":8,"task":"b","output":[0.1,1e-07,-0]}]})"
       "\n");
   EXPECT_EQ(trav({"instance", "show", "i-1"}), ExitCode::ok) << err_;
   EXPECT_NE(out_.find("input   [1]\n"), std::string::npos) << out_;
