@@ -68,8 +68,10 @@ base::Result<ExitCode> set(Session& session, const ConnectionArguments& argument
   json::Value auth = {{"scheme", scheme}};
   if (!arguments.user.empty()) auth.set("user", arguments.user);
   if (!arguments.header.empty()) auth.set("header", arguments.header);
-  json::Value body = {{"base_url", arguments.base_url}, {"auth", std::move(auth)}};
+  json::Value body = json::Value::object();
   if (!arguments.plugin.empty()) body.set("plugin", arguments.plugin);
+  body.set("base_url", arguments.base_url);
+  body.set("auth", std::move(auth));
   if (secret) body.set("secret", *secret);
   if (webhook_secret) body.set("webhook_secret", *webhook_secret);
   if (arguments.allow_private_network) body.set("allow_private_network", true);

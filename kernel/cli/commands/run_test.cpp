@@ -182,6 +182,8 @@ TEST_F(CommandLine, secrets_come_from_standard_input_a_file_or_the_environment) 
                                         R"("secret":"from env","allow_private_network":true})");
   EXPECT_EQ(trav({"connection", "set", "forge", "--plugin", "p", "--base-url", "u", "--secret-env", "GONE"}),
             ExitCode::usage);
+  EXPECT_EQ(trav({"connection", "set", "forge", "--base-url", "u", "--secret-env", "FORGE"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received()[2].body, R"({"base_url":"u","auth":{"scheme":"bearer"},"secret":"from env"})");
 }
 
 TEST_F(CommandLine, an_address_that_can_be_no_servers_is_wrong_usage_for_every_verb) {
