@@ -124,6 +124,16 @@ TEST_F(ListenTest, what_nothing_is_expected_of_the_first_event_decides) {
   EXPECT_EQ(output(id), R"([{"k":1},{"k":1}])");
 }
 
+TEST_F(ListenTest, what_no_event_could_agree_with_is_an_error_at_once) {
+  const InstanceId id =
+      start("{one: {with: {type: a}, correlate: {order: {from: .data.order, expect: '${ .none }'}}}}");
+  EXPECT_NE(
+      kernel_.detail(id).error.find("'expect' of 'order' in 'correlate' must be text, a number or a boolean, not null"),
+      std::string::npos)
+      << kernel_.detail(id).error;
+  expect_nothing_left();
+}
+
 TEST_F(ListenTest, several_that_listen_for_one_event_each_go_on) {
   const definition::Name name =
       kernel_.apply_text(document("do: [{l: {listen: {to: {one: {with: {type: a}}}}}}, {s: {set: '${ .[0] }'}}]\n"));

@@ -41,6 +41,14 @@ void Execution::run(TaskIndex index, const ListenTask& task, const Value& input)
       if (!correlation.expect) continue;
       const Attempt<Value> value = evaluate(*correlation.expect, input);
       if (!value) return raise(index, value.error().error, now_ns, 0);
+      if (value->is_null() || value->is_array() || value->is_object()) {
+        return raise(index,
+                     make_error(StandardError::expression, definition_.task(index).reference,
+                                fmt::format("'expect' of '{}' in 'correlate' must be text, a number or a boolean, not "
+                                            "{}: no event could agree with it",
+                                            correlation.name, json::to_string(value->kind()))),
+                     now_ns, 0);
+      }
       expected.push_back(correlation_text(*value));
       bound.set(bound_name(i, correlation), Value(expected.back()));
     }

@@ -54,6 +54,11 @@ TEST_F(RunTest, its_output_is_the_tasks) {
   EXPECT_EQ(outcome(id), "completed [8,4]");
   ASSERT_EQ(of("child").size(), 1U);
   EXPECT_TRUE(of("child")[0].trigger.starts_with("run:" + id.to_string())) << of("child")[0].trigger;
+  const auto steps = kernel_.timeline(id);
+  const auto running = std::ranges::find(steps, "running", &InstanceStep::outcome);
+  ASSERT_NE(running, steps.end());
+  EXPECT_EQ(running->operation, "test/child:1.0.0");
+  EXPECT_EQ(running->output, fmt::format(R"({{"instance":"{}"}})", of("child")[0].id.to_string()));
   EXPECT_EQ(kernel_.timers(), 0U);
 }
 

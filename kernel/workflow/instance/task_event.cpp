@@ -108,6 +108,7 @@ base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& e
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskRunning>(event));
     TaskEvent out = about("running", *payload);
     out.operation = text_of(payload->workflow());
+    out.child = text_of(payload->child());
     return out;
   }
   if (type == task_heard_type) {

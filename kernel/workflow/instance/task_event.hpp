@@ -28,6 +28,7 @@ struct TaskEvent {
   std::optional<std::string_view> output{};
   std::optional<std::string_view> context{};
   std::optional<std::string_view> error{};
+  std::string_view child{};                 ///< the instance that the task runs
   std::optional<std::string_view> heard{};  ///< the event that was consumed
   const schema::workflow::Continuation* continuation = nullptr;
 };

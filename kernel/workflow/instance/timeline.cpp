@@ -2,6 +2,8 @@
 
 #include "kernel/workflow/instance/timeline.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "events/record/payload.hpp"
@@ -75,6 +77,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
     if (task->started_ns != 0) out.duration = out.time - base::Timestamp(task->started_ns);
     out.input = task->input ? *task->input : task->heard.value_or("");
     out.output = task->output.value_or("");
+    if (!task->child.empty()) out.output = fmt::format(R"({{"instance":"{}"}})", task->child);
     out.error = task->error.value_or("");
   } else if (out.type == shard::effect_parked_type) {
     TRV_TRY_ASSIGN(const auto* parked, payload_of<schema::effect::EffectParked>(event));
