@@ -53,7 +53,7 @@ Value::Value(double real) noexcept : Value() {
 Value::Value(std::string_view text) : Value() {
   if (text.size() <= sizeof(Short::text)) {
     Short small{Tag::short_string, static_cast<std::uint8_t>(text.size()), {}};
-    std::memcpy(small.text, text.data(), text.size());
+    std::ranges::copy(text, small.text);  // an empty text may have no address
     short_ = small;
     return;
   }
