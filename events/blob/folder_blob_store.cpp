@@ -114,7 +114,8 @@ base::Result<Digest> FolderBlobStore::put(base::BytesView bytes) {
   if (stored) {
     // From now on it is as young as one that is written now, unless another process has removed it meanwhile.
     const int touched = ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0);
-    const int number = touched == 0 ? 0 : errno;
+    // A removal may take the file away between its name being found and its time being set: then it is written anew.
+    const int number = touched == 0 && ::access(path.c_str(), F_OK) == 0 ? 0 : errno;
     // An earlier process may have ended between the rename and the sync of the folder.
     if (number == 0) TRV_TRY(base::sync_folder(path.parent_path()));
     if (number == 0) return digest;
