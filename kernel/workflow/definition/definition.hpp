@@ -252,6 +252,11 @@ struct Task {
     return std::holds_alternative<PluginCall>(body) || std::holds_alternative<HttpCall>(body) ||
            std::holds_alternative<EmitTask>(body);
   }
+  /// Whether tasks of its own run in the branch that it is in.
+  [[nodiscard]] bool is_scope() const noexcept {
+    return std::holds_alternative<DoTask>(body) || std::holds_alternative<TryTask>(body) ||
+           std::holds_alternative<ForTask>(body);
+  }
   /// Whether output.as or export.as can see the task's input, so that it has to be kept while the task waits.
   [[nodiscard]] bool needs_input() const noexcept;
 };

@@ -92,8 +92,8 @@ std::vector<BranchId> Execution::branches_of(BranchId parent) const {
 }
 
 void Execution::join() {
-  const Frame frame = at_->frames.back();
-  const bool competes = std::get<definition::ForkTask>(definition_.task(frame.task).body).compete;
+  const definition::Task& task = definition_.task(at_->frames.back().task);
+  const bool competes = std::get<definition::ForkTask>(task.body).compete;
   std::vector<Value> outputs;
   for (const BranchId id : branches_of(branch_)) {
     Branch& branch = state_.branches.at(id);
@@ -110,13 +110,10 @@ void Execution::join() {
     if (competes) break;
   }
   if (failure_) return;
-  const Value* kept = input_of(at_->frames.back());
-  const Value input = kept == nullptr ? at_->data : *kept;
   remove_branches(branch_);
-  pop();
-  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
-  complete(frame.task, competes ? outputs.front() : Value::array(std::move(outputs)), input, {}, frame.started_ns, 0);
-  scope_ = {};
+  leave_top([&](const Frame& frame, const Value& input) {
+    complete(frame.task, competes ? outputs.front() : Value::array(std::move(outputs)), input, {}, frame.started_ns, 0);
+  });
 }
 
 void Execution::fail_fork() {

@@ -136,6 +136,19 @@ void Execution::pop() {
   at_->frames_known = std::min(at_->frames_known, at_->frames.size());
 }
 
+void Execution::leave_top(const std::function<void(const Frame& frame, const Value& input)>& then) {
+  TRV_EXPECTS(!at_->frames.empty());
+  const Value* kept = input_of(at_->frames.back());
+  const Value input = kept == nullptr ? at_->data : *kept;
+  // A branch that only waited has its raw input still; where tasks ran, theirs is no longer there.
+  const Value raw_input = definition_.task(at_->frames.back().task).is_scope() ? input : at_->data;
+  const Frame frame = at_->frames.back();
+  pop();
+  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
+  then(frame, input);
+  scope_ = {};
+}
+
 Frame& Execution::change_top() {
   TRV_EXPECTS(!at_->frames.empty());
   at_->frames_known = std::min(at_->frames_known, at_->frames.size() - 1);

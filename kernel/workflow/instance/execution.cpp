@@ -10,6 +10,7 @@
 namespace trv::instance {
 
 using definition::Flow;
+using json::Value;
 
 std::string_view to_string(Status status) noexcept {
   switch (status) {
@@ -236,14 +237,10 @@ void Execution::end_of_scope() {
     next_iteration();
     return;
   }
-  const Value* kept = input_of(at_->frames.back());
   const Value output = at_->data;
-  const Value input = kept == nullptr ? output : *kept;
-  const Frame frame = at_->frames.back();
-  pop();
-  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
-  complete(frame.task, output, input, {}, frame.started_ns, frame.attempt);
-  scope_ = {};
+  leave_top([&](const Frame& frame, const Value& input) {
+    complete(frame.task, output, input, {}, frame.started_ns, frame.attempt);
+  });
 }
 
 void Execution::end_of_workflow() {
@@ -291,39 +288,30 @@ void Execution::fault(Value error) {
 
 void Execution::settle() {
   TRV_EXPECTS(!at_->frames.empty() && !at_->error.has_value());
-  const Value* kept = input_of(at_->frames.back());
-  const Value raw_input = at_->data;
-  const Value input = kept == nullptr ? raw_input : *kept;
-  const Frame frame = at_->frames.back();
-  const definition::Task& task = definition_.task(frame.task);
-  pop();
-  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
-  if (std::holds_alternative<definition::WaitTask>(task.body)) {
-    complete(frame.task, input, input, {}, frame.started_ns, frame.attempt);
-    scope_ = {};
-    return;
-  }
-  TRV_ASSERT(at_->outcome.has_value());
-  arrival_ = std::exchange(at_->outcome, std::nullopt);
-  const shard::Outcome& outcome = arrival_->outcome;
-  const auto* http = std::get_if<definition::HttpCall>(&task.body);
-  Attempt<Value> result = Value();
-  if (!outcome.ok) {
-    result = std::unexpected(Raised{error_of(outcome, task.reference)});
-  } else if (auto refusal = http ? refusal_of(*http, outcome.status, task.reference) : std::nullopt) {
-    result = std::unexpected(Raised{*std::move(refusal)});
-  } else if (auto output = json::parse(outcome.output); !output) {
-    result = std::unexpected(Raised{make_error(StandardError::runtime, task.reference,
-                                               "the operation's output is not JSON: " + output.error().message())});
-  } else {
-    result = *std::move(output);
-  }
-  if (result) {
-    complete(frame.task, *std::move(result), input, {}, frame.started_ns, frame.attempt);
-  } else {
+  leave_top([&](const Frame& frame, const Value& input) {
+    const definition::Task& task = definition_.task(frame.task);
+    if (std::holds_alternative<definition::WaitTask>(task.body)) {
+      return complete(frame.task, input, input, {}, frame.started_ns, frame.attempt);
+    }
+    TRV_ASSERT(at_->outcome.has_value());
+    arrival_ = std::exchange(at_->outcome, std::nullopt);
+    Attempt<Value> result = result_of(task, arrival_->outcome);
+    if (result) return complete(frame.task, *std::move(result), input, {}, frame.started_ns, frame.attempt);
     raise(frame.task, std::move(result).error().error, frame.started_ns, frame.attempt);
+  });
+}
+
+Execution::Attempt<Value> Execution::result_of(const definition::Task& task, const shard::Outcome& outcome) {
+  if (!outcome.ok) return std::unexpected(Raised{error_of(outcome, task.reference)});
+  if (const auto* http = std::get_if<definition::HttpCall>(&task.body)) {
+    if (auto refusal = refusal_of(*http, outcome.status, task.reference)) {
+      return std::unexpected(Raised{*std::move(refusal)});
+    }
   }
-  scope_ = {};
+  base::Result<Value> output = json::parse(outcome.output);
+  if (output) return *std::move(output);
+  return std::unexpected(Raised{make_error(StandardError::runtime, task.reference,
+                                           "the operation's output is not JSON: " + output.error().message())});
 }
 
 }  // namespace trv::instance

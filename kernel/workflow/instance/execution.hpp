@@ -3,6 +3,7 @@
 // own branches, or the instance has ended. Pure: from a state, a definition and a context to the events. One thread,
 // for the time of one decision. Each task kind has its own file run_<kind>.cpp; branches.cpp has what is about several.
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -109,6 +110,10 @@ class Execution final : public definition::VariableSource {
   void end_of_scope();
   void end_of_workflow();
   void settle();
+  /// Of a call, from its outcome.
+  [[nodiscard]] static Attempt<Value> result_of(const definition::Task& task, const shard::Outcome& outcome);
+  /// Leaves the innermost frame; what follows of its task is done by `then`, which sees the frame and the task's input.
+  void leave_top(const std::function<void(const Frame& frame, const Value& input)>& then);
   void fault(Value error);
   [[nodiscard]] std::int64_t deadline_after(base::Duration timeout) const;
   /// Ends the outermost task whose time is over, or the instance. False where there is none.

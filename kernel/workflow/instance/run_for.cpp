@@ -41,32 +41,25 @@ void Execution::next_iteration() {
   ++frame.index;
   TRV_ASSERT(frame.index <= frame.items_count);
   bool more = frame.index < frame.items_count;
-  if (more && !task.while_) {
-    at_->next = task.first;
-    return;
-  }
-  // The input may be large, and most steps do without it.
-  const Value* kept = input_of(frame);
-  const Value input = kept == nullptr ? at_->data : *kept;
-  scope_ = {.task = index, .started_ns = started_ns, .raw_input = &input, .input = &input};
-  if (more) {
-    Attempt<Value> truth = evaluate(*task.while_, at_->data);
+  if (more && task.while_) {
+    // The input may be large, and most loops do without it here.
+    const Value* kept = input_of(frame);
+    const Value input = kept == nullptr ? at_->data : *kept;
+    scope_ = {.task = index, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
+    const Attempt<Value> truth = evaluate(*task.while_, at_->data);
+    scope_ = {};
     if (!truth) {
       pop();
-      raise(index, std::move(truth).error().error, started_ns, 0);
-      scope_ = {};
-      return;
+      return raise(index, truth.error().error, started_ns, 0);
     }
     more = truth->is_truthy();
   }
   if (more) {
     at_->next = task.first;
-  } else {
-    pop();
-    const Value output = at_->data;
-    complete(index, output, input, {}, started_ns, 0);
+    return;
   }
-  scope_ = {};
+  const Value output = at_->data;
+  leave_top([&](const Frame&, const Value& input) { complete(index, output, input, {}, started_ns, 0); });
 }
 
 }  // namespace trv::instance

@@ -146,14 +146,17 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
       frame.is_over = frame.heard ==
                       (task.filters.size() == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << task.filters.size()) - 1);
     }
-    Value items = heard_items();
-    items.push_back(item);
-    if (task.until && !failed) {
-      const Attempt<Value> is_enough = evaluate(*task.until, items);
+    // Only an expression that looks at all of them, and the end, need what was heard before.
+    if (!failed && (task.until || frame.is_over)) {
+      Value items = heard_items();
+      items.push_back(item);
+      at_->heard = std::move(items);
+    }
+    if (!failed && task.until) {
+      const Attempt<Value> is_enough = evaluate(*task.until, *at_->heard);
       if (!is_enough) failed = is_enough.error();
       if (is_enough) frame.is_over = is_enough->is_truthy();
     }
-    at_->heard = std::move(items);
   }
   scope_ = {};
   if (failed) {
@@ -174,14 +177,9 @@ void Execution::end_listening() {
   TRV_EXPECTS(is_listening(*at_) && at_->frames.back().is_over);
   Value output = at_->heard ? *std::exchange(at_->heard, std::nullopt) : heard_items();
   if (failure_) return;
-  const Value* kept = input_of(at_->frames.back());
-  const Value raw_input = at_->data;
-  const Value input = kept == nullptr ? raw_input : *kept;
-  const Frame frame = at_->frames.back();
-  pop();
-  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
-  complete(frame.task, std::move(output), input, {}, frame.started_ns, 0);
-  scope_ = {};
+  leave_top([&](const Frame& frame, const Value& input) {
+    complete(frame.task, std::move(output), input, {}, frame.started_ns, 0);
+  });
 }
 
 }  // namespace trv::instance

@@ -83,12 +83,9 @@ void Execution::handle_error() {
       at_->next = task->catch_first;
       return;
     }
-    const Frame frame = at_->frames.back();
-    pop();
-    scope_ = {.task = index, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
-    complete(index, input, input, {}, frame.started_ns, frame.attempt);
-    scope_ = {};
-    return;
+    return leave_top([&](const Frame& frame, const Value& kept_input) {
+      complete(index, kept_input, kept_input, {}, frame.started_ns, frame.attempt);
+    });
   }
   if (branch_ != root_branch) return fail_fork();
   fault(*std::exchange(at_->error, std::nullopt));

@@ -79,18 +79,10 @@ bool Execution::take_return(BranchId branch, const InstanceId& child, Returned r
 void Execution::end_run() {
   TRV_EXPECTS(is_in_run(*at_) && at_->returned.has_value());
   Returned returned = *std::exchange(at_->returned, std::nullopt);
-  const Value* kept = input_of(at_->frames.back());
-  const Value raw_input = at_->data;
-  const Value input = kept == nullptr ? raw_input : *kept;
-  const Frame frame = at_->frames.back();
-  pop();
-  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
-  if (returned.ok) {
-    complete(frame.task, std::move(returned.value), input, {}, frame.started_ns, 0);
-  } else {
+  leave_top([&](const Frame& frame, const Value& input) {
+    if (returned.ok) return complete(frame.task, std::move(returned.value), input, {}, frame.started_ns, 0);
     raise(frame.task, std::move(returned.value), frame.started_ns, 0);
-  }
-  scope_ = {};
+  });
 }
 
 void Execution::abandon_child(Branch& branch) {
