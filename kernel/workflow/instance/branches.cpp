@@ -43,15 +43,14 @@ void Execution::run(TaskIndex index, const definition::ForkTask& task, const Val
 void Execution::enter(BranchId branch) {
   branch_ = branch;
   at_ = &state_.branches.at(branch);
+  evaluation_.enter(branch);
   read_data(branch);
 }
 
 void Execution::read_data(BranchId branch) {
   Branch& read = state_.branches.at(branch);
   if (read.is_read) return;
-  base::Result<Value> data = instance_data_.branch_data(branch);
-  if (!data) failure_ = data.error();
-  if (data) read.data = *std::move(data);
+  read.data = evaluation_.read(instance_data_.branch_data(branch));
   read.is_read = true;
 }
 
@@ -100,16 +99,12 @@ void Execution::join() {
     if (!branch.has_ended()) continue;
     read_data(id);
     outputs.push_back(branch.data);
-    if (branch.has_context && !branch.context) {
-      base::Result<Value> context = instance_data_.context(id);
-      if (!context) failure_ = context.error();
-      if (context) branch.context = *std::move(context);
-    }
+    if (branch.has_context && !branch.context) branch.context = evaluation_.read(instance_data_.context(id));
     // Of several that export, the last in the text decides.
-    if (branch.has_context) joined_context_ = branch.context;
+    if (branch.has_context) at_->joined_context = branch.context;
     if (competes) break;
   }
-  if (failure_) return;
+  if (evaluation_.failure()) return;
   remove_branches(branch_);
   leave_top([&](const Frame& frame, const Value& input) {
     complete(frame.task, competes ? outputs.front() : Value::array(std::move(outputs)), input, {}, frame.started_ns, 0);

@@ -25,45 +25,47 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
   TRV_EXPECTS(stands_in_scope(index));
   const definition::Task& task = definition_.task(index);
   Value output = std::move(raw_output);
-  scope_.input = &input;
+  Evaluation::Scope scope = evaluation_.scope();
+  scope.input = &input;
+  const Evaluation::Within within(evaluation_, scope);
   if (task.output_as) {
-    Attempt<Value> transformed = evaluate(*task.output_as, output);
+    Attempt<Value> transformed = evaluation_.evaluate(*task.output_as, output);
     if (!transformed) return raise(index, std::move(transformed).error().error, started_ns, attempt);
     output = *std::move(transformed);
   }
-  if (auto wrong = mismatch(task.schemas, &definition::Schemas::output, "the output", output)) {
+  if (auto wrong = evaluation_.mismatch(task.schemas, &definition::Schemas::output, "the output", output)) {
     return raise(index, *std::move(wrong), started_ns, attempt);
   }
   Json context;
   std::optional<Value> exported;
   if (task.export_as) {
-    scope_.output = &output;
-    Attempt<Value> transformed = evaluate(*task.export_as, output);
-    scope_.output = nullptr;
+    scope.output = &output;
+    const Evaluation::Within sees_output(evaluation_, scope);
+    Attempt<Value> transformed = evaluation_.evaluate(*task.export_as, output);
     if (!transformed) return raise(index, std::move(transformed).error().error, started_ns, attempt);
-    if (auto wrong = mismatch(task.schemas, &definition::Schemas::exported, "the context", *transformed)) {
+    if (auto wrong = evaluation_.mismatch(task.schemas, &definition::Schemas::exported, "the context", *transformed)) {
       return raise(index, *std::move(wrong), started_ns, attempt);
     }
-    Attempt<std::string> json = checked_json(*transformed, "the context");
+    Attempt<std::string> json = evaluation_.checked_json(*transformed, "the context");
     if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
     exported = *std::move(transformed);
     context = *std::move(json);
   }
   Json output_json;
   if (!at_->data.identical(output) || !at_->data_known) {
-    Attempt<std::string> json = checked_json(output, "the output");
+    Attempt<std::string> json = evaluation_.checked_json(output, "the output");
     if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
     output_json = *std::move(json);
     at_->data = std::move(output);
     at_->data_known = true;
   }
-  if (joined_context_ && !exported) {
-    Attempt<std::string> json = checked_json(*joined_context_, "the context");
+  if (at_->joined_context && !exported) {
+    Attempt<std::string> json = evaluation_.checked_json(*at_->joined_context, "the context");
     if (!json) return raise(index, std::move(json).error().error, started_ns, attempt);
-    exported = std::move(joined_context_);
+    exported = std::move(at_->joined_context);
     context = *std::move(json);
   }
-  joined_context_.reset();
+  at_->joined_context.reset();
   if (exported) {
     at_->context = *std::move(exported);
     at_->has_context = true;
@@ -111,7 +113,7 @@ void Execution::raise(TaskIndex index, Value error, std::int64_t started_ns, std
   const std::string json = json::serialize(error);
   at_->error = std::move(error);
   at_->next = no_task;
-  joined_context_.reset();
+  at_->joined_context.reset();
   const Move moved = move(true);
   const StepOf step{index, &task, attempt, started_ns};
   if (arrival_ && !arrival_->outcome.ok) {
@@ -138,15 +140,15 @@ void Execution::pop() {
 
 void Execution::leave_top(const std::function<void(const Frame& frame, const Value& input)>& then) {
   TRV_EXPECTS(!at_->frames.empty());
-  const Value* kept = input_of(at_->frames.back());
+  const Value* kept = evaluation_.input_of(at_->frames.back());
   const Value input = kept == nullptr ? at_->data : *kept;
   // A branch that only waited has its raw input still; where tasks ran, theirs is no longer there.
   const Value raw_input = definition_.task(at_->frames.back().task).is_scope() ? input : at_->data;
   const Frame frame = at_->frames.back();
   pop();
-  scope_ = {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input};
+  const Evaluation::Within within(
+      evaluation_, {.task = frame.task, .started_ns = frame.started_ns, .raw_input = &raw_input, .input = &input});
   then(frame, input);
-  scope_ = {};
 }
 
 Frame& Execution::change_top() {

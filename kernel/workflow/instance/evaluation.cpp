@@ -1,9 +1,11 @@
 // Expressions of an instance: what their variables mean, and what their failures are to the workflow.
 
+#include "kernel/workflow/instance/evaluation.hpp"
+
 #include <fmt/format.h>
 
 #include "kernel/json/serialize.hpp"
-#include "kernel/workflow/instance/execution.hpp"
+#include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/tables.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -33,27 +35,51 @@ std::uint64_t assembly_fuel(const Value& value) {
 
 }  // namespace
 
-std::string_view Execution::reference_of(TaskIndex index) const {
-  return index == no_task ? std::string_view() : std::string_view(definition_.task(index).reference);
+Evaluation::Evaluation(const shard::DecisionContext& context, const definition::Definition& definition,
+                       const InstanceId& instance, State& state, const InstanceData& data, DecisionBudget& budget)
+    : context_(context),
+      definition_(definition),
+      instance_(instance),
+      state_(state),
+      data_(data),
+      budget_(budget),
+      at_(&state.root()) {}
+
+void Evaluation::enter(BranchId branch) {
+  branch_ = branch;
+  at_ = &state_.branches.at(branch);
 }
 
-Execution::Raised Execution::expression_error(const base::Error& error) const {
-  return {make_error(StandardError::expression, reference_of(scope_.task), error.message())};
+std::string_view Evaluation::reference() const {
+  return scope_.task == no_task ? std::string_view() : std::string_view(definition_.task(scope_.task).reference);
+}
+
+void Evaluation::fail(base::Error error) {
+  if (!failure_) failure_ = std::move(error);
+}
+
+Value Evaluation::read(base::Result<Value> value) {
+  if (value) return *std::move(value);
+  fail(std::move(value).error());
+  return {};
+}
+
+Raised Evaluation::expression_error(const base::Error& error) const {
+  return {make_error(StandardError::expression, reference(), error.message())};
 }
 
 // The first evaluation that finds the decision's fuel used up ends the instance, wherever the flow goes from there.
-void Execution::watch_fuel() {
+void Evaluation::watch_fuel() {
   if (!budget_.fuel.used_up() || out_of_fuel_) return;
-  const std::string_view reference = reference_of(scope_.task);
+  const std::string_view task = reference();
   out_of_fuel_ = make_error(
-      StandardError::expression, reference,
+      StandardError::expression, task,
       fmt::format("{}: its expressions may use {} units of fuel together, and it asked for more; make several tasks of "
                   "it, or let an operation do the work",
-                  reference.empty() ? std::string("the workflow") : fmt::format("the task '{}'", reference),
-                  fuel_per_task_max));
+                  task.empty() ? std::string("the workflow") : fmt::format("the task '{}'", task), fuel_per_task_max));
 }
 
-Execution::Attempt<Value> Execution::evaluate(const definition::Template& part, const Value& input) {
+Attempt<Value> Evaluation::evaluate(const definition::Template& part, const Value& input) {
   const expression::SharedFuel::Scope scope(budget_.fuel);
   base::Result<Value> result = part.evaluate(input, *this, context_.now);
   if (!part.is_constant()) budget_.fuel.spend(result ? assembly_fuel(*result) : assembly_fuel_max);
@@ -62,7 +88,7 @@ Execution::Attempt<Value> Execution::evaluate(const definition::Template& part, 
   return *std::move(result);
 }
 
-Execution::Attempt<Value> Execution::evaluate(const definition::Expression& part, const Value& input) {
+Attempt<Value> Evaluation::evaluate(const definition::Expression& part, const Value& input) {
   const expression::SharedFuel::Scope scope(budget_.fuel);
   base::Result<Value> result = part.evaluate(input, *this, context_.now);
   watch_fuel();
@@ -70,7 +96,7 @@ Execution::Attempt<Value> Execution::evaluate(const definition::Expression& part
   return *std::move(result);
 }
 
-Execution::Attempt<base::Duration> Execution::evaluate_duration(const definition::Template& part, const Value& input) {
+Attempt<base::Duration> Evaluation::evaluate_duration(const definition::Template& part, const Value& input) {
   const Attempt<Value> value = evaluate(part, input);
   if (!value) return std::unexpected(value.error());
   const base::Result<definition::CalendarDuration> duration = definition::duration_of(*value);
@@ -80,17 +106,17 @@ Execution::Attempt<base::Duration> Execution::evaluate_duration(const definition
   return *length;
 }
 
-Execution::Attempt<std::string> Execution::checked_json(const Value& value, std::string_view what) const {
+Attempt<std::string> Evaluation::checked_json(const Value& value, std::string_view what) const {
   std::string json;
   json.reserve(256);
   if (json::append(json, value, {.bytes_max = data_bytes_max, .depth_max = 500})) return json;
   return std::unexpected(
-      Raised{make_error(StandardError::runtime, reference_of(scope_.task),
+      Raised{make_error(StandardError::runtime, reference(),
                         fmt::format("{} has more than {} bytes; store large data elsewhere and pass its address", what,
                                     data_bytes_max))});
 }
 
-Value Execution::variable(const definition::VariableReference& reference) {
+Value Evaluation::variable(const definition::VariableReference& reference) {
   switch (reference.variable) {
     case Variable::context: return context_value();
     case Variable::input: return scope_.input == nullptr ? Value() : *scope_.input;
@@ -104,8 +130,8 @@ Value Execution::variable(const definition::VariableReference& reference) {
   return {};
 }
 
-const Value& Execution::context_value() {
-  if (joined_context_) return *joined_context_;
+const Value& Evaluation::context_value() {
+  if (at_->joined_context) return *at_->joined_context;
   // A branch sees what was exported before the fork until it exports something itself.
   BranchId id = branch_;
   Branch* owner = at_;
@@ -114,28 +140,24 @@ const Value& Execution::context_value() {
     owner = &state_.branches.at(id);
   }
   if (!owner->context) {
-    base::Result<Value> context = instance_data_.context(id);
-    if (!context) failure_ = context.error();
+    base::Result<Value> context = data_.context(id);
     owner->context = context ? *std::move(context) : Value::object();
+    if (!context) fail(context.error());
   }
   return *owner->context;
 }
 
-Value Execution::workflow_value() {
-  if (workflow_cache_) return *workflow_cache_;
-  if (!input_cache_) {
-    base::Result<Value> input = instance_data_.input();
-    if (!input) failure_ = input.error();
-    input_cache_ = input ? *std::move(input) : Value();
-  }
-  workflow_cache_ = Value{{"id", instance_.to_string()},
-                          {"definition", definition_.document},
-                          {"input", *input_cache_},
-                          {"startedAt", time_value(instance_data_.started_ns())}};
-  return *workflow_cache_;
+Value Evaluation::workflow_value() {
+  if (workflow_) return *workflow_;
+  if (!input_) input_ = read(data_.input());
+  workflow_ = Value{{"id", instance_.to_string()},
+                    {"definition", definition_.document},
+                    {"input", *input_},
+                    {"startedAt", time_value(data_.started_ns())}};
+  return *workflow_;
 }
 
-Value Execution::task_value() const {
+Value Evaluation::task_value() const {
   if (scope_.task == no_task) return {};
   const definition::Task& task = definition_.task(scope_.task);
   return {{"name", task.name},
@@ -146,7 +168,18 @@ Value Execution::task_value() const {
           {"startedAt", time_value(scope_.started_ns)}};
 }
 
-Value Execution::local_value(const definition::VariableReference& reference) {
+Value Evaluation::authorization_value() const {
+  if (scope_.task == no_task) return {};
+  const auto* call = std::get_if<definition::HttpCall>(&definition_.task(scope_.task).body);
+  if (call == nullptr || !call->authentication) return {};
+  const std::string& scheme = call->authentication->scheme;
+  return {{"scheme", scheme == "basic"    ? "Basic"
+                     : scheme == "digest" ? "Digest"
+                                          : "Bearer"},
+          {"parameter", "[redacted]"}};
+}
+
+Value Evaluation::local_value(const definition::VariableReference& reference) {
   BranchId id = branch_;
   for (Branch* branch = at_;; branch = &state_.branches.at(id)) {
     for (std::size_t depth = branch->frames.size(); depth-- > 0;) {
@@ -160,34 +193,25 @@ Value Execution::local_value(const definition::VariableReference& reference) {
   }
 }
 
-std::size_t Execution::depth_of(const Frame& frame) const {
-  TRV_EXPECTS(&frame >= at_->frames.data() && &frame < at_->frames.data() + at_->frames.size());
-  return static_cast<std::size_t>(&frame - at_->frames.data());
-}
-
-const Value* Execution::input_of(Frame& frame) {
+const Value* Evaluation::input_of(Frame& frame) {
   if (!frame.has_input) return nullptr;
-  if (!frame.input) {
-    base::Result<Value> input = instance_data_.frame_input(branch_, depth_of(frame));
-    if (!input) failure_ = input.error();
-    frame.input = input ? *std::move(input) : Value();
-  }
+  if (!frame.input) frame.input = read(data_.frame_input(branch_, at_->depth_of(frame)));
   return &*frame.input;
 }
 
-Value Execution::item_of(BranchId branch, std::size_t depth) {
+Value Evaluation::item_of(BranchId branch, std::size_t depth) {
   Frame& frame = state_.branches.at(branch).frames.at(depth);
   if (frame.index >= frame.items_count) return {};
   const bool is_here =
       frame.items && frame.index >= frame.items_first && frame.index - frame.items_first < frame.items->size();
   if (!is_here) {
     const std::size_t row = frame.index / items_per_row;
-    base::Result<Value> items = instance_data_.loop_items(branch, depth, row);
+    base::Result<Value> items = data_.loop_items(branch, depth, row);
     frame.items_first = static_cast<std::uint32_t>(row * items_per_row);
     const bool fits = items && items->is_array() && frame.index - frame.items_first < items->size();
     if (!fits) {
-      failure_ =
-          items ? base::Error(base::ErrorCode::corrupt, "a loop lacks an item; rebuild the projection") : items.error();
+      fail(items ? base::Error(base::ErrorCode::corrupt, "a loop lacks an item; rebuild the projection")
+                 : items.error());
       return {};
     }
     frame.items = *std::move(items);

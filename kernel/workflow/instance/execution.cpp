@@ -31,7 +31,8 @@ Execution::Execution(const shard::DecisionContext& context, const definition::De
       state_(std::move(state)),
       at_(&state_.root()),
       instance_data_(data),
-      budget_(budget) {
+      budget_(budget),
+      evaluation_(context, definition, instance_, state_, data, budget) {
   TRV_EXPECTS(!definition_.tasks.empty() && context_.now.ns() >= 0);
   decision_.events.reserve(2);  // as many as an outcome mostly leads to
   for (auto& [id, branch] : state_.branches) {
@@ -48,27 +49,26 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
                       fmt::format("the input has more than {} bytes; store large data elsewhere and pass its address",
                                   data_bytes_max));
   }
-  input_cache_ = input.whole;
+  evaluation_.set_input(input.whole);
   at_->context = Value::object();
   at_->data = input.kept;
   at_->next = definition_.first;
   Json error;
-  scope_ = {};
-  if (auto wrong = mismatch(definition_.schemas, &definition::Schemas::input, "the input", input.whole)) {
+  if (auto wrong = evaluation_.mismatch(definition_.schemas, &definition::Schemas::input, "the input", input.whole)) {
     error = json::serialize(*wrong);
     at_->error = *std::move(wrong);
   } else if (definition_.input_from) {
-    Attempt<Value> transformed = evaluate(*definition_.input_from, input.whole);
-    if (transformed && checked_json(*transformed, "the transformed input")) {
+    Attempt<Value> transformed = evaluation_.evaluate(*definition_.input_from, input.whole);
+    if (transformed && evaluation_.checked_json(*transformed, "the transformed input")) {
       set_data(*std::move(transformed));
     } else {
-      at_->error =
-          transformed ? checked_json(*transformed, "the transformed input").error().error : transformed.error().error;
+      at_->error = transformed ? evaluation_.checked_json(*transformed, "the transformed input").error().error
+                               : transformed.error().error;
       error = json::serialize(*at_->error);
     }
   } else if (input.left_out_bytes > 0) {
     at_->error = make_error(
-        StandardError::runtime, reference_of(definition_.first),
+        StandardError::runtime, definition_.task(definition_.first).reference,
         fmt::format("the event's data has {} bytes, and a task's input at most {}: say with `input.from` of the "
                     "workflow what its first task needs, for example `from: '${{ {{title: .[0].data.title}} }}'`; "
                     "`$workflow.input[0].data` has all of it in every task",
@@ -76,8 +76,7 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
     error = json::serialize(*at_->error);
   }
   if (definition_.timeout && !at_->error) {
-    scope_ = {};
-    const Attempt<base::Duration> timeout = evaluate_duration(*definition_.timeout, input.whole);
+    const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(*definition_.timeout, input.whole);
     if (timeout) state_.deadline_ns = deadline_after(*timeout);
     if (!timeout) at_->error = timeout.error().error;
     if (!timeout) error = json::serialize(*at_->error);
@@ -91,7 +90,7 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
 }
 
 base::Status Execution::run() {
-  const auto goes_on = [&] { return state_.status == Status::running && !failure_; };
+  const auto goes_on = [&] { return state_.status == Status::running && !evaluation_.failure(); };
   while (goes_on()) {
     const std::optional<BranchId> next = first_runnable();
     // What is left over goes on in a later decision, which the last event has asked for.
@@ -100,7 +99,7 @@ base::Status Execution::run() {
     blocked_ = false;
     while (goes_on() && !blocked_) step();
   }
-  if (failure_) return base::fail(*failure_);
+  if (evaluation_.failure()) return base::fail(*evaluation_.failure());
   // Nothing would ever come back to an instance that neither ended nor waits.
   TRV_ENSURES(state_.status != Status::running || !first_runnable() || others_go_on_);
   TRV_ENSURES(!arrival_ && (state_.status != Status::running || !at_->outcome));
@@ -108,9 +107,9 @@ base::Status Execution::run() {
 }
 
 void Execution::step() {
-  if (out_of_fuel_) {
+  if (std::optional<Value> out_of_fuel = evaluation_.take_out_of_fuel()) {
     // No catch may turn this into more work for the decision.
-    fault(*std::exchange(out_of_fuel_, std::nullopt));
+    fault(*std::move(out_of_fuel));
     return;
   }
   TRV_EXPECTS(state_.status == Status::running && !blocked_);
@@ -180,7 +179,7 @@ bool Execution::time_out() {
   remove_branches(branch_);
   at_->error.reset();
   at_->due_ns = 0;
-  leave_to(depth_of(*over));
+  leave_to(at_->depth_of(*over));
   pop();
   const definition::Task& task = definition_.task(index);
   raise(index,
@@ -193,33 +192,34 @@ bool Execution::time_out() {
 void Execution::run_task(TaskIndex index) {
   TRV_EXPECTS(stands_in_scope(index) && at_->due_ns == 0);
   const definition::Task& task = definition_.task(index);
-  scope_ = {.task = index, .started_ns = context_.now.ns(), .raw_input = &at_->data};
+  Evaluation::Scope scope{.task = index, .started_ns = context_.now.ns(), .raw_input = &at_->data};
+  const Evaluation::Within before_input(evaluation_, scope);
   if (task.condition) {
-    const Attempt<Value> truth = evaluate(*task.condition, at_->data);
+    const Attempt<Value> truth = evaluation_.evaluate(*task.condition, at_->data);
     if (!truth) return raise(index, truth.error().error, context_.now.ns(), 0);
     if (!truth->is_truthy()) return skip(index);
   }
-  if (auto wrong = mismatch(task.schemas, &definition::Schemas::input, "the input", at_->data)) {
+  if (auto wrong = evaluation_.mismatch(task.schemas, &definition::Schemas::input, "the input", at_->data)) {
     return raise(index, *std::move(wrong), context_.now.ns(), 0);
   }
   Value input = at_->data;
   if (task.input_from) {
-    Attempt<Value> transformed = evaluate(*task.input_from, at_->data);
+    Attempt<Value> transformed = evaluation_.evaluate(*task.input_from, at_->data);
     if (!transformed) return raise(index, std::move(transformed).error().error, context_.now.ns(), 0);
     input = *std::move(transformed);
   }
   const Value raw_input = at_->data;
-  scope_.raw_input = &raw_input;
-  scope_.input = &input;
+  scope.raw_input = &raw_input;
+  scope.input = &input;
+  const Evaluation::Within within(evaluation_, scope);
   deadline_ns_ = 0;
   // A call hands its timeout to its effect.
   if (task.timeout && !task.has_effect()) {
-    const Attempt<base::Duration> timeout = evaluate_duration(*task.timeout, input);
+    const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(*task.timeout, input);
     if (!timeout) return raise(index, timeout.error().error, context_.now.ns(), 0);
     deadline_ns_ = deadline_after(*timeout);
   }
   std::visit([&](const auto& body) { run(index, body, input); }, task.body);
-  scope_ = {};
 }
 
 void Execution::skip(TaskIndex index) {
@@ -255,16 +255,14 @@ void Execution::end_of_workflow() {
   TRV_EXPECTS(state_.branches.size() == 1);
   Value output = at_->data;
   if (definition_.output_as) {
-    scope_ = {};
-    Attempt<Value> transformed = evaluate(*definition_.output_as, at_->data);
+    Attempt<Value> transformed = evaluation_.evaluate(*definition_.output_as, at_->data);
     if (!transformed) return fault(std::move(transformed).error().error);
     output = *std::move(transformed);
   }
-  scope_ = {};
-  if (auto wrong = mismatch(definition_.schemas, &definition::Schemas::output, "the output", output)) {
+  if (auto wrong = evaluation_.mismatch(definition_.schemas, &definition::Schemas::output, "the output", output)) {
     return fault(*std::move(wrong));
   }
-  const Attempt<std::string> checked = checked_json(output, "the workflow's output");
+  const Attempt<std::string> checked = evaluation_.checked_json(output, "the workflow's output");
   if (!checked) return fault(checked.error().error);
   set_data(std::move(output));
   const Json json = data_json();
@@ -301,7 +299,7 @@ void Execution::settle() {
   });
 }
 
-Execution::Attempt<Value> Execution::result_of(const definition::Task& task, const shard::Outcome& outcome) {
+Attempt<Value> Execution::result_of(const definition::Task& task, const shard::Outcome& outcome) {
   if (!outcome.ok) return std::unexpected(Raised{error_of(outcome, task.reference)});
   if (const auto* http = std::get_if<definition::HttpCall>(&task.body)) {
     if (auto refusal = refusal_of(*http, outcome.status, task.reference)) {

@@ -14,29 +14,11 @@
 #include "kernel/workflow/instance/decision_budget.hpp"
 #include "kernel/workflow/instance/definition_cache.hpp"
 #include "kernel/workflow/instance/error.hpp"
+#include "kernel/workflow/instance/evaluation.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/state.hpp"
 
 namespace trv::instance {
-
-/// What an execution reads of its instance and does not carry in its state; each only when it is needed.
-class InstanceData {
- public:
-  virtual ~InstanceData() = default;
-  [[nodiscard]] virtual std::int64_t started_ns() const = 0;
-  [[nodiscard]] virtual std::string_view trigger() const = 0;
-  /// Error: not_found; unavailable while it is compiled.
-  [[nodiscard]] virtual base::Result<DefinitionPointer> definition(const definition::Name& name) const = 0;
-  [[nodiscard]] virtual base::Result<json::Value> input() const = 0;  ///< as given to the instance
-  /// The context that a branch has exported; {} where the root has not.
-  [[nodiscard]] virtual base::Result<json::Value> context(BranchId branch) const = 0;
-  /// What the next task of a branch gets, or its output.
-  [[nodiscard]] virtual base::Result<json::Value> branch_data(BranchId branch) const = 0;
-  /// The input of the frame at this depth of a branch, and a row of items of the loop there.
-  [[nodiscard]] virtual base::Result<json::Value> frame_input(BranchId branch, std::size_t depth) const = 0;
-  [[nodiscard]] virtual base::Result<json::Value> loop_items(BranchId branch, std::size_t depth,
-                                                             std::size_t row) const = 0;
-};
 
 /// What a new instance begins with.
 struct Input {
@@ -61,7 +43,7 @@ inline constexpr std::uint32_t run_depth_max = 50;
 /// Whether a new instance runs in the decision that starts it, or in one of its own that a timer asks for at once.
 enum class When : std::uint8_t { now, next };
 
-class Execution final : public definition::VariableSource {
+class Execution final {
  public:
   /// References must outlive the execution. `state` is where the events so far have led; `budget` is the decision's.
   Execution(const shard::DecisionContext& context, const definition::Definition& definition, const InstanceId& instance,
@@ -84,24 +66,8 @@ class Execution final : public definition::VariableSource {
   [[nodiscard]] std::vector<InstanceId> take_abandoned() { return std::exchange(abandoned_, {}); }
   [[nodiscard]] shard::Decision take_decision() { return std::exchange(decision_, {}); }
 
-  [[nodiscard]] json::Value variable(const definition::VariableReference& reference) override;
-
  private:
-  /// The task whose expressions are evaluated, and what they see of it.
-  struct Scope {
-    TaskIndex task = no_task;
-    std::int64_t started_ns = 0;
-    const json::Value* raw_input = nullptr;
-    const json::Value* input = nullptr;
-    const json::Value* output = nullptr;
-  };
   using Value = json::Value;
-  /// An error of the workflow (RFC 7807), not of ours.
-  struct Raised {
-    Value error;
-  };
-  template <typename T>
-  using Attempt = std::expected<T, Raised>;
 
   // execution.cpp: the loop
   void step();
@@ -162,8 +128,6 @@ class Execution final : public definition::VariableSource {
   /// {"scheme", and the policy's properties} or {"scheme", "use"}.
   [[nodiscard]] Attempt<Value> authentication_of(const definition::CallAuthentication& authentication,
                                                  const Value& input);
-  /// $authorization: events have no place for the credential itself.
-  [[nodiscard]] Value authorization_value() const;
   /// The error of an HTTP call whose service did not answer as the task wants it to.
   [[nodiscard]] static std::optional<Value> refusal_of(const definition::HttpCall& call, std::uint32_t status,
                                                        std::string_view reference);
@@ -210,28 +174,6 @@ class Execution final : public definition::VariableSource {
   /// A task runs, completes and raises only while the innermost frame is its parent's.
   [[nodiscard]] bool stands_in_scope(TaskIndex index) const;
 
-  // evaluation.cpp
-  [[nodiscard]] Attempt<Value> evaluate(const definition::Template& part, const Value& input);
-  [[nodiscard]] Attempt<Value> evaluate(const definition::Expression& part, const Value& input);
-  [[nodiscard]] Attempt<base::Duration> evaluate_duration(const definition::Template& part, const Value& input);
-  /// What to raise where `value` does not match the schema, which may be absent; `what` is what the value is.
-  [[nodiscard]] std::optional<Value> mismatch(const std::shared_ptr<const definition::Schemas>& schemas,
-                                              std::optional<json_schema::Schema> definition::Schemas::* which,
-                                              std::string_view what, const Value& value);
-  [[nodiscard]] Attempt<std::string> checked_json(const Value& value, std::string_view what) const;
-  void watch_fuel();
-  [[nodiscard]] Raised expression_error(const base::Error& error) const;
-  [[nodiscard]] std::string_view reference_of(TaskIndex index) const;
-  [[nodiscard]] const Value& context_value();
-  /// The input of a frame of this branch; null where it was not kept.
-  [[nodiscard]] const Value* input_of(Frame& frame);
-  /// The current item of a loop.
-  [[nodiscard]] Value item_of(BranchId branch, std::size_t depth);
-  [[nodiscard]] std::size_t depth_of(const Frame& frame) const;
-  [[nodiscard]] Value workflow_value();
-  [[nodiscard]] Value task_value() const;
-  [[nodiscard]] Value local_value(const definition::VariableReference& reference);
-
   const shard::DecisionContext& context_;
   const definition::Definition& definition_;
   InstanceId instance_;
@@ -240,21 +182,16 @@ class Execution final : public definition::VariableSource {
   BranchId branch_ = root_branch;  ///< the one that runs
   Branch* at_ = nullptr;           ///< the same
   const InstanceData& instance_data_;
-  Scope scope_;
-  shard::Decision decision_;
-  std::optional<Value> workflow_cache_;
-  std::optional<Value> input_cache_;
   DecisionBudget& budget_;
-  std::optional<Value> out_of_fuel_;    ///< why the instance ends: the decision's fuel was used up
-  std::optional<base::Error> failure_;  ///< of instance_data_
-  std::int64_t deadline_ns_ = 0;        ///< of the task that begins; its frame takes it
+  Evaluation evaluation_;
+  shard::Decision decision_;
+  std::int64_t deadline_ns_ = 0;  ///< of the task that begins; its frame takes it
   std::vector<Child> children_;
   std::vector<InstanceId> abandoned_;
-  std::optional<Value> joined_context_;  ///< of the fork that ends, which its parent takes over
-  std::optional<Value> ended_with_;      ///< the workflow ends with this output, wherever its branches are
-  bool others_go_on_ = false;            ///< the last event says that other branches go on in a later decision
-  bool blocked_ = false;                 ///< the branch has nothing to do before an outcome, a time or its branches
-  std::optional<Arrival> arrival_;       ///< goes into the event of the task that waited for it
+  std::optional<Value> ended_with_;  ///< the workflow ends with this output, wherever its branches are
+  bool others_go_on_ = false;        ///< the last event says that other branches go on in a later decision
+  bool blocked_ = false;             ///< the branch has nothing to do before an outcome, a time or its branches
+  std::optional<Arrival> arrival_;   ///< goes into the event of the task that waited for it
 };
 
 }  // namespace trv::instance

@@ -13,7 +13,7 @@ constexpr base::Duration call_timeout_max = std::chrono::hours(24);
 }  // namespace
 
 void Execution::run(TaskIndex index, const definition::PluginCall& task, const Value& input) {
-  Attempt<Value> arguments = evaluate(task.input, input);
+  Attempt<Value> arguments = evaluation_.evaluate(task.input, input);
   if (!arguments) return raise(index, std::move(arguments).error().error, context_.now.ns(), 0);
   shard::Effect effect;
   effect.kind = "plugin";
@@ -28,11 +28,11 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   TRV_EXPECTS(!in_call() && !at_->outcome.has_value());
   const definition::Task& task = definition_.task(index);
   const std::int64_t now_ns = context_.now.ns();
-  Attempt<std::string> json = checked_json(arguments, "what is handed to the operation");
+  Attempt<std::string> json = evaluation_.checked_json(arguments, "what is handed to the operation");
   if (!json) return raise(index, std::move(json).error().error, now_ns, 0);
   effect.timeout = timeout_default;
   if (task.timeout) {
-    const Attempt<base::Duration> timeout = evaluate_duration(*task.timeout, input);
+    const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(*task.timeout, input);
     if (!timeout) return raise(index, timeout.error().error, now_ns, 0);
     effect.timeout = std::clamp<base::Duration>(*timeout, std::chrono::milliseconds(1), call_timeout_max);
   }

@@ -8,7 +8,7 @@ namespace trv::instance {
 
 void Execution::run(TaskIndex index, const definition::EmitTask& task, const Value& input) {
   const std::int64_t now_ns = context_.now.ns();
-  const Attempt<Value> attributes = evaluate(task.event, input);
+  const Attempt<Value> attributes = evaluation_.evaluate(task.event, input);
   if (!attributes) return raise(index, attributes.error().error, now_ns, 0);
   const definition::Name& name = definition_.name;
   Value event = {{"specversion", "1.0"},

@@ -7,7 +7,7 @@ namespace trv::instance {
 
 void Execution::run(TaskIndex index, const definition::ForTask& task, const Value& input) {
   const std::int64_t now_ns = context_.now.ns();
-  Attempt<Value> items = evaluate(task.in, input);
+  Attempt<Value> items = evaluation_.evaluate(task.in, input);
   if (!items) return raise(index, std::move(items).error().error, now_ns, 0);
   if (!items->is_array()) {
     return raise(index,
@@ -15,7 +15,7 @@ void Execution::run(TaskIndex index, const definition::ForTask& task, const Valu
                             fmt::format("'for.in' must give an array, not {}", json::to_string(items->kind()))),
                  now_ns, 0);
   }
-  if (const Attempt<std::string> checked = checked_json(*items, "'for.in'"); !checked) {
+  if (const Attempt<std::string> checked = evaluation_.checked_json(*items, "'for.in'"); !checked) {
     return raise(index, checked.error().error, now_ns, 0);
   }
   if (items->size() == 0) return complete(index, input, input, {}, now_ns, 0);
@@ -43,11 +43,11 @@ void Execution::next_iteration() {
   bool more = frame.index < frame.items_count;
   if (more && task.while_) {
     // The input may be large, and most loops do without it here.
-    const Value* kept = input_of(frame);
+    const Value* kept = evaluation_.input_of(frame);
     const Value input = kept == nullptr ? at_->data : *kept;
-    scope_ = {.task = index, .started_ns = frame.started_ns, .raw_input = &input, .input = &input};
-    const Attempt<Value> truth = evaluate(*task.while_, at_->data);
-    scope_ = {};
+    const Evaluation::Within within(evaluation_,
+                                    {.task = index, .started_ns = started_ns, .raw_input = &input, .input = &input});
+    const Attempt<Value> truth = evaluation_.evaluate(*task.while_, at_->data);
     if (!truth) {
       pop();
       return raise(index, truth.error().error, started_ns, 0);

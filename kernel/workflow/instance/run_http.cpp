@@ -27,13 +27,13 @@ std::string upper(std::string_view text) {
 
 }  // namespace
 
-Execution::Attempt<std::string> Execution::address_of(const definition::Endpoint& endpoint, const Value& input) {
-  const std::string_view reference = reference_of(scope_.task);
+Attempt<std::string> Execution::address_of(const definition::Endpoint& endpoint, const Value& input) {
+  const std::string_view reference = evaluation_.reference();
   const auto fails = [&](std::string_view detail) {
     return std::unexpected(Raised{make_error(StandardError::expression, reference, detail)});
   };
   if (endpoint.expression) {
-    Attempt<Value> value = evaluate(*endpoint.expression, input);
+    Attempt<Value> value = evaluation_.evaluate(*endpoint.expression, input);
     if (!value) return std::unexpected(std::move(value).error());
     if (value->is_string()) return std::string(value->as_string());
     return fails(
@@ -58,35 +58,23 @@ Execution::Attempt<std::string> Execution::address_of(const definition::Endpoint
   return address;
 }
 
-Execution::Attempt<Value> Execution::authentication_of(const definition::CallAuthentication& authentication,
-                                                       const Value& input) {
+Attempt<Value> Execution::authentication_of(const definition::CallAuthentication& authentication, const Value& input) {
   Value out = {{"scheme", authentication.scheme}};
   if (!authentication.connection.empty()) return out.with("use", Value(authentication.connection));
-  Attempt<Value> policy = evaluate(authentication.parameters, input);
+  Attempt<Value> policy = evaluation_.evaluate(authentication.parameters, input);
   if (!policy) return policy;
   TRV_ASSERT(policy->is_object());
   for (const json::Entry& property : policy->entries()) {
     static constexpr std::string_view texts[] = {"username", "password", "token", "authority", "grant"};
     if (!property.value.is_string() && std::ranges::find(texts, property.name()) != std::end(texts)) {
       return std::unexpected(Raised{
-          make_error(StandardError::expression, reference_of(scope_.task),
+          make_error(StandardError::expression, evaluation_.reference(),
                      fmt::format("'{}' of the authentication '{}' must be text, and its expression gave {}",
                                  property.name(), authentication.scheme, json::to_string(property.value.kind())))});
     }
     out.set(property.key, property.value);
   }
   return out;
-}
-
-Value Execution::authorization_value() const {
-  if (scope_.task == no_task) return {};
-  const auto* call = std::get_if<definition::HttpCall>(&definition_.task(scope_.task).body);
-  if (call == nullptr || !call->authentication) return {};
-  const std::string& scheme = call->authentication->scheme;
-  return {{"scheme", scheme == "basic"    ? "Basic"
-                     : scheme == "digest" ? "Digest"
-                                          : "Bearer"},
-          {"parameter", "[redacted]"}};
 }
 
 void Execution::run(TaskIndex index, const definition::HttpCall& call, const Value& input) {
@@ -111,7 +99,7 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
   };
   const auto add = [&](std::string_view name, const definition::Template& part) {
     if (failed) return;
-    Attempt<Value> value = evaluate(part, input);
+    Attempt<Value> value = evaluation_.evaluate(part, input);
     if (!value) return fails(std::move(value).error().error);
     if (name == "operationId" && !is(name, *value, json::Kind::string)) return;
     const bool is_mapping = name == "headers" || name == "query" || name == "parameters";
@@ -130,7 +118,7 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
     add("operationId", call.operation->id);
     add("parameters", call.operation->parameters);
   } else {
-    Attempt<Value> method = evaluate(call.method, input);
+    Attempt<Value> method = evaluation_.evaluate(call.method, input);
     if (!method) return fails(std::move(method).error().error);
     if (!is("method", *method, json::Kind::string)) return;
     effect.operation = upper(method->as_string());

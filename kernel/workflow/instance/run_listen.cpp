@@ -39,7 +39,7 @@ void Execution::run(TaskIndex index, const ListenTask& task, const Value& input)
     std::vector<std::string> expected;
     for (const definition::Correlation& correlation : filter.correlations) {
       if (!correlation.expect) continue;
-      const Attempt<Value> value = evaluate(*correlation.expect, input);
+      const Attempt<Value> value = evaluation_.evaluate(*correlation.expect, input);
       if (!value) return raise(index, value.error().error, now_ns, 0);
       if (value->is_null() || value->is_array() || value->is_object()) {
         return raise(index,
@@ -57,7 +57,7 @@ void Execution::run(TaskIndex index, const ListenTask& task, const Value& input)
                              .type = filter.event.type,
                              .correlation = is_known ? correlation_of(expected) : 0});
   }
-  Attempt<std::string> json = checked_json(bound, "what 'correlate' expects");
+  Attempt<std::string> json = evaluation_.checked_json(bound, "what 'correlate' expects");
   if (!json) return raise(index, std::move(json).error().error, now_ns, 0);
   Frame frame{.task = index, .started_ns = now_ns};
   frame.has_input = definition_.task(index).input_from && definition_.task(index).needs_input();
@@ -75,7 +75,7 @@ bool Execution::is_listening(const Branch& branch) const {
 
 bool Execution::agrees(const ListenTask& task, std::size_t index, const Value& event, Value& bound) {
   for (const definition::Correlation& correlation : task.filters[index].correlations) {
-    const Attempt<Value> value = evaluate(correlation.from, event);
+    const Attempt<Value> value = evaluation_.evaluate(correlation.from, event);
     // What has no such value is another conversation's.
     if (!value || value->is_null()) return false;
     const std::string name = bound_name(index, correlation);
@@ -93,8 +93,9 @@ Value Execution::heard_items() {
     base::Result<Value> some = instance_data_.loop_items(branch_, at_->frames.size() - 1, row);
     const bool fits = some && some->is_array() && some->size() > 0;
     if (!fits) {
-      failure_ = some ? base::Error(base::ErrorCode::corrupt, "a task lacks what it heard; rebuild the projection")
-                      : some.error();
+      evaluation_.fail(some
+                           ? base::Error(base::ErrorCode::corrupt, "a task lacks what it heard; rebuild the projection")
+                           : some.error());
       break;
     }
     for (std::size_t i = 0; i < some->size(); ++i) items.push_back(some->at(i));
@@ -105,13 +106,13 @@ Value Execution::heard_items() {
 base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_t> filters, const Value& event,
                                    When runs) {
   enter(branch);
-  if (failure_) return base::fail(*failure_);
+  if (evaluation_.failure()) return base::fail(*evaluation_.failure());
   TRV_EXPECTS(is_listening(*at_) && state_.status == Status::running);
   const TaskIndex index = at_->frames.back().task;
   const std::int64_t started_ns = at_->frames.back().started_ns;
   const auto& task = std::get<ListenTask>(definition_.task(index).body);
   if (at_->frames.back().is_over || at_->error) return false;
-  scope_ = {.task = index, .started_ns = started_ns};
+  const Evaluation::Within within(evaluation_, {.task = index, .started_ns = started_ns});
   Value bound = json::parse(at_->frames.back().bound).value_or(Value::object());
   const auto takes = [&](std::uint32_t filter) {
     const bool is_done = task.strategy == ListenTask::Strategy::all && (at_->frames.back().heard >> filter & 1) != 0;
@@ -122,9 +123,8 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
     return true;
   };
   const auto taken = std::ranges::find_if(filters, takes);
-  if (taken == filters.end() || failure_) {
-    scope_ = {};
-    return failure_ ? base::Result<bool>(base::fail(*failure_)) : base::Result<bool>(false);
+  if (taken == filters.end() || evaluation_.failure()) {
+    return evaluation_.failure() ? base::Result<bool>(base::fail(*evaluation_.failure())) : base::Result<bool>(false);
   }
 
   const definition::ListenFilter& filter = task.filters[*taken];
@@ -135,7 +135,7 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
   frame.is_over = filter.ends || !task.goes_on;
   if (!filter.ends) {
     const Value item = read_as(task.read, event);
-    Attempt<std::string> json = checked_json(item, "the event");
+    Attempt<std::string> json = evaluation_.checked_json(item, "the event");
     if (json) {
       kept = *std::move(json);
     } else {
@@ -153,12 +153,11 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
       at_->heard = std::move(items);
     }
     if (!failed && task.until) {
-      const Attempt<Value> is_enough = evaluate(*task.until, *at_->heard);
+      const Attempt<Value> is_enough = evaluation_.evaluate(*task.until, *at_->heard);
       if (!is_enough) failed = is_enough.error();
       if (is_enough) frame.is_over = is_enough->is_truthy();
     }
   }
-  scope_ = {};
   if (failed) {
     pop();
     raise(index, std::move(failed->error), started_ns, 0);
@@ -176,7 +175,7 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
 void Execution::end_listening() {
   TRV_EXPECTS(is_listening(*at_) && at_->frames.back().is_over);
   Value output = at_->heard ? *std::exchange(at_->heard, std::nullopt) : heard_items();
-  if (failure_) return;
+  if (evaluation_.failure()) return;
   leave_top([&](const Frame& frame, const Value& input) {
     complete(frame.task, std::move(output), input, {}, frame.started_ns, 0);
   });

@@ -6,7 +6,7 @@ namespace trv::instance {
 void Execution::run(TaskIndex index, const definition::RaiseTask& task, const Value& input) {
   Value error = Value::make_object(5);
   const auto fill = [&](std::string_view name, const definition::Template& part) -> std::optional<Raised> {
-    Attempt<Value> value = evaluate(part, input);
+    Attempt<Value> value = evaluation_.evaluate(part, input);
     if (!value) return std::move(value).error();
     // All but the status are text, whatever an expression made of them.
     const bool is_text = value->is_string() || name == "status";
@@ -19,7 +19,8 @@ void Execution::run(TaskIndex index, const definition::RaiseTask& task, const Va
   if (!failed && task.error.title) failed = fill("title", *task.error.title);
   if (!failed && task.error.detail) failed = fill("detail", *task.error.detail);
   if (!failed) {
-    if (const Attempt<std::string> checked = checked_json(error, "the error"); !checked) failed = checked.error();
+    if (const Attempt<std::string> checked = evaluation_.checked_json(error, "the error"); !checked)
+      failed = checked.error();
   }
   raise(index, failed ? std::move(failed->error) : std::move(error), context_.now.ns(), 0);
 }

@@ -45,19 +45,22 @@ void Execution::handle_error() {
     if (task == nullptr || at_->frames[i].error) continue;
     const TaskIndex index = at_->frames[i].task;
     // The conditions see the error by its name as the catch's tasks do.
-    const Value* kept = input_of(at_->frames[i]);
+    const Value* kept = evaluation_.input_of(at_->frames[i]);
     Frame probe = at_->frames[i];
     probe.error = at_->error;
     std::vector<Frame> outer(at_->frames.begin(), at_->frames.begin() + static_cast<std::ptrdiff_t>(i));
     outer.push_back(probe);
     std::swap(outer, at_->frames);
     const Value input = kept == nullptr ? at_->data : *kept;
-    scope_ = {.task = index, .started_ns = probe.started_ns, .raw_input = &input, .input = &input};
-    const Attempt<bool> caught = catches(probe, *task);
+    Attempt<bool> caught = false;
     Attempt<std::optional<base::Timestamp>> again = std::optional<base::Timestamp>();
-    if (caught && *caught && task->retry) again = retry_at(probe, *task);
+    {
+      const Evaluation::Within within(
+          evaluation_, {.task = index, .started_ns = probe.started_ns, .raw_input = &input, .input = &input});
+      caught = catches(probe, *task);
+      if (caught && *caught && task->retry) again = retry_at(probe, *task);
+    }
     std::swap(outer, at_->frames);
-    scope_ = {};
     if (!caught || !again) {
       // A condition that fails is an error of its own, which an outer `try` can catch.
       at_->error = !caught ? caught.error().error : again.error().error;
@@ -91,42 +94,41 @@ void Execution::handle_error() {
   fault(*std::exchange(at_->error, std::nullopt));
 }
 
-Execution::Attempt<bool> Execution::catches(const Frame& frame, const definition::TryTask& task) {
-  TRV_EXPECTS(frame.error.has_value() && scope_.input != nullptr);
+Attempt<bool> Execution::catches(const Frame& frame, const definition::TryTask& task) {
+  TRV_EXPECTS(frame.error.has_value() && evaluation_.scope().input != nullptr);
   if (!matches(task.errors, *frame.error)) return false;
   if (task.when) {
-    const Attempt<Value> truth = evaluate(*task.when, *scope_.input);
+    const Attempt<Value> truth = evaluation_.evaluate(*task.when, *evaluation_.scope().input);
     if (!truth) return std::unexpected(truth.error());
     if (!truth->is_truthy()) return false;
   }
   if (task.except_when) {
-    const Attempt<Value> truth = evaluate(*task.except_when, *scope_.input);
+    const Attempt<Value> truth = evaluation_.evaluate(*task.except_when, *evaluation_.scope().input);
     if (!truth) return std::unexpected(truth.error());
     if (truth->is_truthy()) return false;
   }
   return true;
 }
 
-Execution::Attempt<std::optional<base::Timestamp>> Execution::retry_at(const Frame& frame,
-                                                                       const definition::TryTask& task) {
-  TRV_EXPECTS(task.retry.has_value() && scope_.input != nullptr);
+Attempt<std::optional<base::Timestamp>> Execution::retry_at(const Frame& frame, const definition::TryTask& task) {
+  TRV_EXPECTS(task.retry.has_value() && evaluation_.scope().input != nullptr);
   const definition::RetryPolicy& policy = *task.retry;
-  const Value& input = *scope_.input;
+  const Value& input = *evaluation_.scope().input;
   const std::optional<base::Timestamp> never;
   if (policy.attempts_max && frame.attempt >= *policy.attempts_max) return never;
   if (policy.when) {
-    const Attempt<Value> truth = evaluate(*policy.when, input);
+    const Attempt<Value> truth = evaluation_.evaluate(*policy.when, input);
     if (!truth) return std::unexpected(truth.error());
     if (!truth->is_truthy()) return never;
   }
   if (policy.except_when) {
-    const Attempt<Value> truth = evaluate(*policy.except_when, input);
+    const Attempt<Value> truth = evaluation_.evaluate(*policy.except_when, input);
     if (!truth) return std::unexpected(truth.error());
     if (truth->is_truthy()) return never;
   }
   const auto length = [&](const std::optional<definition::Template>& part) -> Attempt<std::int64_t> {
     if (!part) return 0;
-    const Attempt<base::Duration> duration = evaluate_duration(*part, input);
+    const Attempt<base::Duration> duration = evaluation_.evaluate_duration(*part, input);
     if (!duration) return std::unexpected(duration.error());
     return std::clamp<std::int64_t>(duration->count(), 0, delay_max_ns);
   };
@@ -149,7 +151,7 @@ Execution::Attempt<std::optional<base::Timestamp>> Execution::retry_at(const Fra
   TRV_ASSERT(wait_ns >= 0 && wait_ns <= 2 * delay_max_ns);
   const base::Timestamp at = context_.now + base::Duration(wait_ns);
   if (policy.duration_max) {
-    const Attempt<base::Duration> limit = evaluate_duration(*policy.duration_max, input);
+    const Attempt<base::Duration> limit = evaluation_.evaluate_duration(*policy.duration_max, input);
     if (!limit) return std::unexpected(limit.error());
     if (at.ns() - frame.started_ns > limit->count()) return never;
   }

@@ -4,7 +4,7 @@
 namespace trv::instance {
 
 void Execution::run(TaskIndex index, const definition::WaitTask& task, const Value& input) {
-  const Attempt<base::Duration> length = evaluate_duration(task.duration, input);
+  const Attempt<base::Duration> length = evaluation_.evaluate_duration(task.duration, input);
   if (!length) return raise(index, length.error().error, context_.now.ns(), 0);
   if (length->count() <= 0) return complete(index, input, input, {}, context_.now.ns(), 0);
   Frame frame{.task = index, .started_ns = context_.now.ns()};

@@ -16,11 +16,11 @@ void Execution::run(TaskIndex index, const definition::RunTask& task, const Valu
   const std::string_view reference = definition_.task(index).reference;
   Value given = Value::object();
   if (task.input) {
-    Attempt<Value> value = evaluate(*task.input, input);
+    Attempt<Value> value = evaluation_.evaluate(*task.input, input);
     if (!value) return raise(index, std::move(value).error().error, now_ns, 0);
     given = *std::move(value);
   }
-  if (Attempt<std::string> json = checked_json(given, "the workflow's input"); !json) {
+  if (Attempt<std::string> json = evaluation_.checked_json(given, "the workflow's input"); !json) {
     return raise(index, std::move(json).error().error, now_ns, 0);
   }
   RunOf run{.parent = instance_, .branch = branch_, .task = index, .depth = 1, .awaits = task.awaits};
@@ -37,7 +37,7 @@ void Execution::run(TaskIndex index, const definition::RunTask& task, const Valu
     return raise(index, make_error(StandardError::configuration, reference, definition.error().message()), now_ns, 0);
   }
   if (!definition) {
-    failure_ = definition.error();
+    evaluation_.fail(definition.error());
     return;
   }
   const InstanceId child = context_.ids.next(context_.now);

@@ -11,6 +11,7 @@
 #include "kernel/json/value.hpp"
 #include "kernel/shard/effect.hpp"
 #include "kernel/workflow/definition/definition.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/uuid.hpp"
 
 namespace trv::instance {
@@ -105,6 +106,7 @@ struct Branch {
   std::optional<json::Value> heard{};             ///< what its task has consumed, with what this decision brought
   std::optional<Returned> returned{};             ///< came with this decision for the run that it is in; never stored
   std::optional<json::Value> context{};           ///< what expressions see; absent where it was not read yet
+  std::optional<json::Value> joined_context{};    ///< of its fork, which ends; never stored
   std::size_t frames_known = 0;                   ///< frames, from the outermost, that events have reported
   bool data_known = true;                         ///< whether events have reported `data`
   std::optional<std::size_t> requested_event{};   ///< place of the call's event among those of this decision
@@ -114,6 +116,11 @@ struct Branch {
     std::int64_t first_ns = 0;
     for (const Frame& frame : frames) first_ns = first_of(first_ns, frame.deadline_ns);
     return first_ns;
+  }
+  /// Of one of its frames.
+  [[nodiscard]] std::size_t depth_of(const Frame& frame) const {
+    TRV_EXPECTS(&frame >= frames.data() && &frame < frames.data() + frames.size());
+    return static_cast<std::size_t>(&frame - frames.data());
   }
   /// Whether it has nothing left to do. The root has not ended before its instance.
   [[nodiscard]] bool has_ended() const noexcept {

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include "kernel/json_schema/schema.hpp"
-#include "kernel/workflow/instance/execution.hpp"
+#include "kernel/workflow/instance/error.hpp"
+#include "kernel/workflow/instance/evaluation.hpp"
 
 namespace trv::instance {
 using json::Value;
@@ -16,9 +17,9 @@ constexpr std::size_t problems_max = 10;
 
 }  // namespace
 
-std::optional<Value> Execution::mismatch(const std::shared_ptr<const definition::Schemas>& schemas,
-                                         std::optional<json_schema::Schema> definition::Schemas::* which,
-                                         std::string_view what, const Value& value) {
+std::optional<Value> Evaluation::mismatch(const std::shared_ptr<const definition::Schemas>& schemas,
+                                          std::optional<json_schema::Schema> definition::Schemas::* which,
+                                          std::string_view what, const Value& value) {
   if (schemas == nullptr || !((*schemas).*which)) return std::nullopt;
   std::uint64_t spent = 0;
   json_schema::ValidateLimits limits;
@@ -32,7 +33,7 @@ std::optional<Value> Execution::mismatch(const std::shared_ptr<const definition:
   const std::string detail =
       problems ? fmt::format("{} does not match its schema:\n{}", what, json_schema::to_text(*problems))
                : fmt::format("{} cannot be held against its schema: {}", what, problems.error().message());
-  return make_error(StandardError::validation, reference_of(scope_.task), detail);
+  return make_error(StandardError::validation, reference(), detail);
 }
 
 }  // namespace trv::instance
