@@ -141,8 +141,8 @@ const Value& Evaluation::context_value() {
   }
   if (!owner->context) {
     base::Result<Value> context = data_.context(id);
-    owner->context = context ? *std::move(context) : Value::object();
     if (!context) fail(context.error());
+    owner->context = context ? *std::move(context) : Value::object();
   }
   return *owner->context;
 }
