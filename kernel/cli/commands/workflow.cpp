@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernel/cli/client/files.hpp"
+#include "kernel/cli/commands/cases.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
 #include "kernel/cli/terminal/excerpt.hpp"
@@ -254,6 +255,14 @@ void add_workflow(CommandTree& tree) {
   noun.verb("show", "Print a definition as it was applied")
       .argument("WORKFLOW", arguments->name, "NS/NAME[:VERSION]; the newest version without one")
       .does([arguments](Session& session) { return show(session, *arguments); });
+  const auto cases = std::make_shared<CaseArguments>();
+  noun.verb("test",
+            "Play cases against workflows, without a server: what comes in, what calls answer, what is expected")
+      .arguments("FILE", cases->files, "YAML, see docs/guides/workflow-cases.md")
+      .option("--only", "TEXT", cases->only, "Run the cases with TEXT in their names")
+      .flag("--restart", cases->restart, "Run each again with the process killed behind each of its records")
+      .example("trav workflow test order-cases.yaml --restart")
+      .does([cases](Session& session) { return run_cases(session, *cases); });
 }
 
 }  // namespace trv::cli

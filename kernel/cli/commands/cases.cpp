@@ -1,0 +1,111 @@
+#include "kernel/cli/commands/cases.hpp"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "kernel/cli/client/files.hpp"
+#include "kernel/cli/terminal/excerpt.hpp"
+#include "kernel/cli/terminal/text.hpp"
+#include "kernel/workflow/cases/run.hpp"
+
+namespace trv::cli {
+namespace {
+
+constexpr std::size_t excerpt_columns = 120;
+
+struct Tally {
+  std::size_t held = 0;
+  std::size_t failed = 0;
+  std::size_t restarts = 0;
+};
+
+std::string place(std::string_view file, const definition::Position& at) {
+  return at.line > 0 ? fmt::format("{}:{}:{}", file, at.line, at.column) : std::string(file);
+}
+
+void show(Session& session, std::string_view file, std::string_view text, const definition::Position& at,
+          std::string_view message) {
+  std::string shown = fmt::format("{}: error: {}\n{}", printable(place(file, at)), printable(message),
+                                  excerpt(text, at.line, at.column, excerpt_columns));
+  shown.pop_back();
+  session.print(shown);
+}
+
+json::Value problem_json(const definition::Position& at, std::string_view message) {
+  return {{"line", at.line}, {"column", at.column}, {"message", message}};
+}
+
+void report(Session& session, std::string_view file, std::string_view text, const cases::Case& one,
+            const cases::Verdict& verdict, json::Value& all) {
+  const bool holds = verdict.differences.empty();
+  if (session.as_json()) {
+    json::Value differences = json::Value::array();
+    for (const cases::Difference& one_of : verdict.differences) {
+      differences.push_back(problem_json(one_of.position, one_of.message));
+    }
+    all.push_back({{"file", file},
+                   {"case", one.name},
+                   {"holds", holds},
+                   {"records", verdict.records},
+                   {"restarts", verdict.restarts},
+                   {"differences", std::move(differences)},
+                   {"found", verdict.found}});
+    return;
+  }
+  session.print(fmt::format("{}  {}", holds ? "ok    " : "FAILED", printable(one.name)));
+  for (const cases::Difference& difference : verdict.differences) {
+    show(session, file, text, difference.position, difference.message);
+  }
+}
+
+base::Result<bool> run_file(Session& session, const CaseArguments& arguments, const std::string& file, Tally& tally,
+                            json::Value& all) {
+  TRV_TRY_ASSIGN(const std::string text, read_file(file, cases::file_bytes_max + 1));
+  const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  const cases::CaseFile read = cases::read_cases(
+      text, [&](std::string_view path) { return read_file((folder / path).string(), definition::text_bytes_max); });
+  for (const definition::Problem& problem : read.problems) {
+    if (session.as_json()) {
+      json::Value shown = problem_json(problem.position, problem.message);
+      shown.set("file", json::Value(file));
+      all.push_back(std::move(shown));
+    } else {
+      show(session, file, text, problem.position, problem.message);
+    }
+  }
+  if (!read.problems.empty()) return false;
+  for (const cases::Case& one : read.cases) {
+    if (one.name.find(arguments.only) == std::string::npos) continue;
+    TRV_TRY_ASSIGN(const cases::Verdict verdict,
+                   cases::run(one, arguments.restart ? cases::Restarts::behind_each_record : cases::Restarts::none));
+    ++(verdict.differences.empty() ? tally.held : tally.failed);
+    tally.restarts += verdict.restarts;
+    report(session, file, text, one, verdict, all);
+  }
+  return true;
+}
+
+}  // namespace
+
+base::Result<ExitCode> run_cases(Session& session, const CaseArguments& arguments) {
+  if (arguments.files.empty()) return base::fail(base::ErrorCode::invalid, "which cases? Name a FILE");
+  Tally tally;
+  bool all_read = true;
+  json::Value all = json::Value::array();
+  for (const std::string& file : arguments.files) {
+    TRV_TRY_ASSIGN(const bool is_read, run_file(session, arguments, file, tally, all));
+    all_read = all_read && is_read;
+  }
+  if (session.as_json()) {
+    session.print_value(all);
+  } else if (all_read && tally.held + tally.failed == 0) {
+    session.note(fmt::format("no case has a name with '{}' in it", arguments.only));
+  } else {
+    session.print(fmt::format("{} {}, {} failed{}", tally.held, tally.held == 1 ? "case holds" : "cases hold",
+                              tally.failed, arguments.restart ? fmt::format("; {} restarts", tally.restarts) : ""));
+  }
+  return all_read && tally.failed == 0 && tally.held > 0 ? ExitCode::ok : ExitCode::refused;
+}
+
+}  // namespace trv::cli
