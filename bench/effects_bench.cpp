@@ -113,10 +113,11 @@ class EffectsUnderTest {
     calls_ = std::make_unique<effects::HttpCalls>(*broker_, connections_, secrets_, clock_);
     journal_ = must(effects::TryJournal::open(folder / "tries", 8192, effects::LastEnd::other));
     effects::DispatcherPorts ports;
-    ports.perform = [this](const shard::Effect& effect, std::uint32_t, base::Duration left, effects::TryDone done) {
+    ports.perform = [this](const shard::Effect& effect, std::uint32_t number, base::Duration left,
+                           effects::TryDone done) {
       dispatcher_clock_.note();
       watched_.pass(effect.owner, tried);
-      return calls_->perform(effect, left, [this, done, owner = effect.owner](auto result) {
+      return calls_->perform(effect, number, left, [this, done, owner = effect.owner](auto result) {
         broker_clock_.note();
         watched_.pass(owner, answered);
         if (!result.outcome.ok) give_up(result.outcome.message);

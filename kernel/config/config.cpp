@@ -233,7 +233,9 @@ const std::vector<Key>& keys() {
       {"effects", "concurrency_max", IntegerKey{&Config::effects_concurrency_max, 1, 100'000}, "calls",
        "The calls of plugins and HTTP requests under way at a time, over all tenants; each shard has its part."},
       {"effects", "tries_max", IntegerKey{&Config::effects_tries_max, 1, 1000}, "tries",
-       "How often a call that fails for a passing reason is tried before its task fails."},
+       "How often a plugin's operation is called that says of its failure that it will pass, before its task fails. "
+       "Where "
+       "the workflow has a `retry` around the call, once. A `call: http` is one request whatever is set here."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",

@@ -191,12 +191,12 @@ base::Status Kernel::Parts::make_dispatcher(node::Shard& shard, const effects::D
 
 effects::DispatcherPorts Kernel::Parts::effect_ports(node::Shard& shard, effects::OutcomeRecorder& recorder) {
   effects::DispatcherPorts ports;
-  ports.perform = [this, &shard](const shard::Effect& effect, std::uint32_t, base::Duration left,
+  ports.perform = [this, &shard](const shard::Effect& effect, std::uint32_t try_number, base::Duration left,
                                  effects::TryDone done) {
     if (effect.kind == "event") return gateway::emit_event(shard, effect, std::move(done));
     return effect.kind == "plugin" ? effects::perform_plugin_call(*plugins, shard.projection(), shard.tenancy(), effect,
                                                                   left, std::move(done))
-                                   : http_calls->perform(effect, left, std::move(done));
+                                   : http_calls->perform(effect, try_number, left, std::move(done));
   };
   ports.settle = [&recorder](const shard::Effect& effect, std::shared_ptr<const shard::Outcome> outcome, auto done) {
     recorder.settle(effect, std::move(outcome), std::move(done));

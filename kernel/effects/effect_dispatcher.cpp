@@ -428,7 +428,7 @@ void EffectDispatcher::end_try(Ended ended) {
   TRV_ASSERT(tenant != under_way_of_.end() && tenant->second > 0);
   if (--tenant->second == 0) under_way_of_.erase(tenant);
   if (job.cancelled) return drop(job);
-  if (!ended.result.outcome.ok && ended.result.retry && job.tries < options_.tries_max) {
+  if (!ended.result.outcome.ok && ended.result.retry && !job.effect.is_tried_once && job.tries < options_.tries_max) {
     const Duration next = clock_.monotonic() + std::max(backoff(job.tries), ended.result.retry_after);
     if (next < job.deadline) {
       job.state = State::delayed;

@@ -64,6 +64,23 @@ TEST(EffectDispatcher, a_final_failure_is_not_tried_again) {
   EXPECT_EQ(tries, 1);
 }
 
+TEST(EffectDispatcher, what_the_workflow_itself_repeats_is_tried_once) {
+  std::atomic<int> tries = 0;
+  World world(
+      [&](const auto&, auto, auto, auto done) {
+        ++tries;
+        done(failure(true));
+      },
+      {.backoff_first = 1ms, .backoff_max = 2ms});
+  shard::Effect effect = OutboxFixture::effect("acme", "k1");
+  effect.is_tried_once = true;
+  world.request(std::move(effect));
+  const auto settled = world.settled(1);
+  EXPECT_FALSE(settled[0].second.ok);
+  EXPECT_EQ(settled[0].second.tries, 1U);
+  EXPECT_EQ(tries, 1);
+}
+
 TEST(EffectDispatcher, retry_after_is_obeyed) {
   const auto start = std::chrono::steady_clock::now();
   World world(

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
@@ -16,19 +15,6 @@ namespace {
 
 using base::ErrorCode;
 using json::Value;
-
-/// Seconds in Retry-After; a date there is not read.
-base::Duration retry_after_of(const egress::Response& response) {
-  for (const egress::Header& header : response.headers) {
-    if (header.name != "retry-after") continue;
-    std::uint32_t seconds = 0;
-    const auto [end, error] = std::from_chars(header.value.data(), header.value.data() + header.value.size(), seconds);
-    if (error == std::errc() && end == header.value.data() + header.value.size()) {
-      return std::chrono::seconds(std::min(seconds, 86'400U));
-    }
-  }
-  return base::Duration(0);
-}
 
 Value object_of(const std::vector<egress::Header>& headers) {
   Value object = Value::object();
@@ -85,27 +71,13 @@ bool is_idempotent(std::string_view method) {
 }
 
 TryResult result_of(const SentRequest& sent, std::string_view output, const egress::Response& response) {
-  TryResult result;
-  const std::uint32_t status = response.status;
-  result.retry_after = retry_after_of(response);
-  result.retry = status == 429 || (is_idempotent(sent.method) && (status == 502 || status == 503 || status == 504));
-  if (result.retry) {
-    result.outcome.status = status;
-    result.outcome.code = status == 429 ? "exhausted" : "unavailable";
-    result.outcome.message = fmt::format("the service answered with status {}", status);
-  } else {
-    result.outcome = answered(sent, output, response);
-  }
-  return result;
+  return {.outcome = answered(sent, output, response)};
 }
 
-TryResult result_of(const base::Error& error, bool may_be_repeated) {
+TryResult result_of(const base::Error& error) {
   TryResult result;
   result.outcome.code = base::to_string(error.code());
   result.outcome.message = error.message();
-  const ErrorCode code = error.code();
-  result.retry = code == ErrorCode::exhausted ||
-                 (may_be_repeated && (code == ErrorCode::unavailable || code == ErrorCode::timeout));
   return result;
 }
 

@@ -16,10 +16,13 @@ struct SentRequest {
   std::vector<egress::Header> headers;  ///< without credentials
 };
 
+// No result asks for another try: whether a request is made again is for the workflow to say.
+
 /// `output`: content, raw or response.
 [[nodiscard]] TryResult result_of(const SentRequest& sent, std::string_view output, const egress::Response& response);
-/// No answer came. A request that may have taken effect is tried again only where it may be repeated.
-[[nodiscard]] TryResult result_of(const base::Error& error, bool may_be_repeated);
+/// No answer came.
+[[nodiscard]] TryResult result_of(const base::Error& error);
+/// Whether it does no harm to make the request twice (RFC 9110, 9.2.2).
 [[nodiscard]] bool is_idempotent(std::string_view method);
 
 }  // namespace trv::effects

@@ -88,7 +88,8 @@ class HttpAuthentication : public testing::Test {
     effect.input = "{" + what + (authentication.empty() ? "" : R"(,"authentication":)" + authentication) + "}";
     auto promise = std::make_shared<std::promise<shard::Outcome>>();
     auto future = promise->get_future();
-    (void)calls_->perform(effect, left, [promise](TryResult result) { promise->set_value(std::move(result.outcome)); });
+    (void)calls_->perform(effect, 1, left,
+                          [promise](TryResult result) { promise->set_value(std::move(result.outcome)); });
     return future.get();
   }
   std::string oauth2(const std::string& more = "") const {

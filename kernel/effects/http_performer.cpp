@@ -47,10 +47,11 @@ std::string with_query(std::string address, const Value* query) {
 
 class HttpCalls::Call : public std::enable_shared_from_this<Call> {
  public:
-  Call(HttpCalls& calls, const shard::Effect& effect, base::Duration left, TryDone done)
+  Call(HttpCalls& calls, const shard::Effect& effect, std::uint32_t try_number, base::Duration left, TryDone done)
       : calls_(calls),
         tenant_(effect.tenant),
         key_(effect.key),
+        was_begun_before_(try_number > 1),
         deadline_(left > base::Duration::zero() ? calls.clock_.monotonic() + left : base::Duration::max()),
         done_(std::move(done)) {
     request_.method = effect.operation;
@@ -96,10 +97,10 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
  private:
   using Answer = std::function<void(const egress::Response&)>;
 
-  void refuse(const base::Error& error) { done_(result_of(error, false)); }
+  void refuse(const base::Error& error) { done_(result_of(error)); }
 
   /// `then` is called with the answer; where there is none, the try ends.
-  void send(egress::Request request, std::string_view what, bool may_be_repeated, Answer then) {
+  void send(egress::Request request, std::string_view what, Answer then) {
     request.tenant = tenant_;
     if (deadline_ != base::Duration::max()) {
       const base::Duration left = deadline_ - calls_.clock_.monotonic();
@@ -113,14 +114,13 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     {
       const std::lock_guard lock(mutex_);
       if (!cancelled_) {
-        current_ =
-            calls_.broker_.send(std::move(request), [self = shared_from_this(), prefix, may_be_repeated,
-                                                     then = std::move(then)](base::Result<egress::Response> response) {
-              if (response) return then(*response);
-              const base::Error error =
-                  prefix.empty() ? std::move(response).error() : std::move(response).error().in(prefix);
-              self->done_(result_of(error, may_be_repeated));
-            });
+        current_ = calls_.broker_.send(std::move(request), [self = shared_from_this(), prefix, then = std::move(then)](
+                                                               base::Result<egress::Response> response) {
+          if (response) return then(*response);
+          const base::Error error =
+              prefix.empty() ? std::move(response).error() : std::move(response).error().in(prefix);
+          self->done_(result_of(error));
+        });
         return;
       }
     }
@@ -133,7 +133,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     egress::Request request;
     request.url = document_address_;
     request.headers.push_back({"Accept", "application/json, application/yaml;q=0.9, */*;q=0.5"});
-    send(std::move(request), fmt::format("the OpenAPI document {}", document_address_), true,
+    send(std::move(request), fmt::format("the OpenAPI document {}", document_address_),
          [this](const egress::Response& response) { take_document(response); });
   }
 
@@ -144,7 +144,6 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
       result.outcome.status = response.status;
       result.outcome.message =
           fmt::format("the OpenAPI document {} was answered with status {}", document_address_, response.status);
-      result.retry = response.status >= 500 || response.status == 429;
       return done_(std::move(result));
     }
     auto document = read_openapi_document(document_address_, response.body);
@@ -205,7 +204,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     if (!address) return refuse(address.error());
     egress::Request request;
     request.url = *address;
-    send(std::move(request), "the authority's OpenID configuration", true,
+    send(std::move(request), "the authority's OpenID configuration",
          [this, address = *address](const egress::Response& response) {
            if (response.status == 200) return ask_for_token(discovered_token_endpoint(policy_, response.body));
            refuse(base::Error(response.status >= 500 ? ErrorCode::unavailable : ErrorCode::unauthenticated,
@@ -233,14 +232,13 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     if (!endpoint) return refuse(endpoint.error());
     base::Result<egress::Request> request = token_request(policy_, *endpoint);
     if (!request) return refuse(request.error());
-    send(*std::move(request), "the token request", true,
-         [this, endpoint = *endpoint](const egress::Response& response) {
-           base::Result<Token> token = read_token(endpoint, response);
-           if (!token) return done_(result_of(token.error(), true));
-           calls_.memory_.keep_token(token_name_, token->text, token->lifetime);
-           token_is_old_ = false;
-           use_token(std::move(token->text));
-         });
+    send(*std::move(request), "the token request", [this, endpoint = *endpoint](const egress::Response& response) {
+      base::Result<Token> token = read_token(endpoint, response);
+      if (!token) return done_(result_of(token.error()));
+      calls_.memory_.keep_token(token_name_, token->text, token->lifetime);
+      token_is_old_ = false;
+      use_token(std::move(token->text));
+    });
   }
 
   void use_token(std::string token) {
@@ -249,6 +247,13 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
   }
 
   void request() {
+    if (was_begun_before_ && !is_idempotent(request_.method)) {
+      return refuse(base::Error(
+          ErrorCode::unavailable,
+          fmt::format("the process ended while the {} was under way, so whether the service did what it asks is not "
+                      "known; it is not made again by itself, as twice may be wrong",
+                      request_.method)));
+    }
     if (request_.method != "GET" && request_.method != "HEAD" && request_.method != "OPTIONS") {
       request_.idempotency_key = key_;
     }
@@ -257,21 +262,21 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
       sent.headers = request_.headers;
       if (!authorization_.empty()) sent.headers.push_back({"Authorization", authorization_ + " [redacted]"});
     }
-    send(request_, {}, is_idempotent(request_.method),
-         [this, sent = std::move(sent)](const egress::Response& response) {
-           if (response.status == 401 && token_is_old_) {
-             // The service no longer takes the token: it did nothing, and another may do.
-             calls_.memory_.forget_token(token_name_);
-             token_is_old_ = false;
-             return authenticate();
-           }
-           done_(result_of(sent, output_, response));
-         });
+    send(request_, {}, [this, sent = std::move(sent)](const egress::Response& response) {
+      if (response.status == 401 && token_is_old_) {
+        // The service no longer takes the token: it did nothing, and another may do.
+        calls_.memory_.forget_token(token_name_);
+        token_is_old_ = false;
+        return authenticate();
+      }
+      done_(result_of(sent, output_, response));
+    });
   }
 
   HttpCalls& calls_;
   const base::TenantId tenant_;
   const std::string key_;
+  const bool was_begun_before_;  ///< and the process ended before its outcome was recorded
   const base::Duration deadline_;
   TryDone done_;
   Value input_;
@@ -288,8 +293,8 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
   egress::RequestId current_ = 0;
 };
 
-CancelTry HttpCalls::perform(const shard::Effect& effect, base::Duration left, TryDone done) {
-  auto call = std::make_shared<Call>(*this, effect, left, std::move(done));
+CancelTry HttpCalls::perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left, TryDone done) {
+  auto call = std::make_shared<Call>(*this, effect, try_number, left, std::move(done));
   call->begin(effect.input);
   return [call] { call->cancel(); };
 }

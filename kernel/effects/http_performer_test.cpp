@@ -2,6 +2,7 @@
 
 #include <future>
 
+#include "kernel/effects/http_answer.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/http/testing/loopback_server.hpp"
 
@@ -30,20 +31,22 @@ class HttpPerformer : public testing::Test {
     calls_ = std::make_unique<HttpCalls>(*broker_, sources_, sources_, clock_);
   }
 
-  shard::Outcome answered(int status, std::string_view type, std::string_view body, std::string_view output = {}) {
+  shard::Outcome answered(int status, std::string_view type, std::string_view body, std::string_view output = {},
+                          std::string_view method = "GET", std::uint32_t try_number = 1) {
     answer_ = "HTTP/1.1 " + std::to_string(status) + " Text\r\nContent-Length: " + std::to_string(body.size()) +
               "\r\nContent-Type: " + std::string(type) + "\r\nX-Limit: 7\r\n\r\n" + std::string(body);
     shard::Effect effect;
     effect.tenant = base::TenantId("acme");
     effect.key = "acme/1/do/0/get/1";
     effect.kind = "http";
-    effect.operation = "GET";
+    effect.operation = method;
     effect.input = R"({"endpoint":")" + server_.url() + R"(/a","headers":{"x-a":"b"})";
     if (!output.empty()) effect.input += R"(,"output":")" + std::string(output) + '"';
     effect.input += '}';
     auto promise = std::make_shared<std::promise<shard::Outcome>>();
     auto future = promise->get_future();
-    (void)calls_->perform(effect, {}, [promise](TryResult result) { promise->set_value(std::move(result.outcome)); });
+    (void)calls_->perform(effect, try_number, {},
+                          [promise](TryResult result) { promise->set_value(std::move(result.outcome)); });
     return future.get();
   }
 
@@ -90,7 +93,7 @@ TEST_F(HttpPerformer, an_answer_that_is_not_text_fails_and_comes_raw_as_base64) 
   }
 }
 
-TEST_F(HttpPerformer, an_answer_of_any_status_is_an_outcome_unless_it_is_tried_again) {
+TEST_F(HttpPerformer, an_answer_of_any_status_is_an_outcome) {
   const shard::Outcome absent = answered(404, "application/json", R"({"message":"gone"})");
   EXPECT_TRUE(absent.ok);
   EXPECT_EQ(absent.status, 404U);
@@ -100,10 +103,23 @@ TEST_F(HttpPerformer, an_answer_of_any_status_is_an_outcome_unless_it_is_tried_a
   EXPECT_EQ(unreadable.status, 404U);
   EXPECT_EQ(unreadable.output, "null");
   const shard::Outcome busy = answered(503, "text/plain", "later");
-  EXPECT_FALSE(busy.ok);
+  EXPECT_TRUE(busy.ok);
   EXPECT_EQ(busy.status, 503U);
-  EXPECT_EQ(busy.code, "unavailable");
-  EXPECT_EQ(busy.output, "");
+  EXPECT_EQ(busy.output, "\"later\"");
+}
+
+TEST_F(HttpPerformer, what_may_have_been_done_before_the_process_ended_is_done_again_only_where_twice_is_as_once) {
+  for (const std::string_view method : {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "POST", "PATCH", "PROPPATCH"}) {
+    const bool may_be_repeated = is_idempotent(method);
+    EXPECT_TRUE(answered(200, "text/plain", method == "HEAD" ? "" : "a", "", method).ok) << method;
+    const std::size_t before = server_.requests().size();
+    const shard::Outcome outcome = answered(200, "text/plain", method == "HEAD" ? "" : "a", "", method, 2);
+    EXPECT_EQ(outcome.ok, may_be_repeated) << method;
+    EXPECT_EQ(outcome.code, may_be_repeated ? "" : "unavailable");
+    EXPECT_EQ(server_.requests().size() - before, may_be_repeated ? 1U : 0U) << method;
+  }
+  EXPECT_TRUE(is_idempotent("DELETE"));
+  EXPECT_FALSE(is_idempotent("POST"));
 }
 
 }  // namespace

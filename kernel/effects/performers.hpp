@@ -24,8 +24,10 @@ namespace trv::effects {
 /// request a credential is never. An answer that is not UTF-8 fails as invalid, but for "raw"; with a status of 400 and
 /// more its content is null.
 ///
-/// Statuses 429, 502, 503 and 504 of idempotent methods are tried again. Tokens of oauth2 and oidc are asked for within
-/// the same try and time, kept in memory until they end, and asked for again once where the service answers with 401.
+/// A try is one request, and none asks for another. A second try is made only where the process ended during the first:
+/// a method that is not idempotent then fails as `unavailable`, since what the first did is not known. Tokens of oauth2
+/// and oidc are asked for within the same try and time, kept in memory until they end, and asked for again once where
+/// the service answers with 401.
 /// Any thread; outlives the broker's requests.
 class HttpCalls {
  public:
@@ -35,7 +37,8 @@ class HttpCalls {
       : broker_(broker), connections_(connections), secrets_(secrets), clock_(clock), memory_(clock) {}
 
   /// `left` 0: as long as the broker's limits let it.
-  [[nodiscard]] CancelTry perform(const shard::Effect& effect, base::Duration left, TryDone done);
+  [[nodiscard]] CancelTry perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left,
+                                  TryDone done);
 
  private:
   class Call;

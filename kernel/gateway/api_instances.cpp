@@ -61,7 +61,8 @@ std::string to_json(const Call& call, const InstanceStep& step) {
                         {"operation", step.operation},
                         {"outcome", step.outcome},
                         {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
-                        {"attempt", step.attempt}};
+                        {"attempt", step.attempt},
+                        {"tries", step.tries}};
   // One that is too long for a list is left out; its event has it.
   const bool is_long = step.input.size() > step_data_bytes_max || step.output.size() > step_data_bytes_max;
   object.set("data_left_out", is_long);

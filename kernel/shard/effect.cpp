@@ -36,7 +36,7 @@ record::Draft effect_requested(const DecisionContext& context, const Effect& eff
       builder, text(effect.key), text(effect.task), effect.attempt, text(effect.kind), text(effect.plugin),
       text(effect.version), text(effect.operation), text(effect.connection), text(effect.input),
       static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(effect.timeout).count()),
-      task.index, continuation);
+      task.index, continuation, effect.is_tried_once);
   return draft(context, effect.stream_kind, effect.owner, effect_requested_type, record::finish(builder, root));
 }
 

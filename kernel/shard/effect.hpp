@@ -39,7 +39,8 @@ struct Effect {
   std::string owner;        ///< at most 128 bytes
   std::string task;         ///< JSON pointer of the task
   std::uint32_t attempt = 1;
-  std::string kind;  ///< "plugin", "http" or "event"
+  bool is_tried_once = false;  ///< who asks for it repeats it himself
+  std::string kind;            ///< "plugin", "http" or "event"
   std::string plugin;
   std::string version;
   std::string operation;

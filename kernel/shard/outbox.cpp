@@ -63,6 +63,7 @@ base::Result<std::string> row_of(const record::RecordView& event) {
                            requested->version(), requested->operation(), requested->connection(), requested->input()}) {
     writer << record::text_of(text);
   }
+  if (requested->tried_once()) writer << std::uint64_t{1};
   return row;
 }
 
@@ -87,6 +88,11 @@ base::Result<Effect> effect_of(base::BytesView key, std::size_t id_bytes, base::
   reader >> effect.stream_kind >> effect.owner >> effect.traceparent >> effect.attempt >> timeout_ms >> effect.key >>
       effect.task >> effect.kind >> effect.plugin >> effect.version >> effect.operation >> effect.connection >>
       effect.input;
+  if (!reader.rest().empty()) {
+    std::uint64_t once = 0;
+    reader >> once;
+    effect.is_tried_once = once == 1;
+  }
   TRV_TRY(reader.finish("an effect of the outbox"));
   effect.timeout = std::chrono::milliseconds(timeout_ms);
   return effect;

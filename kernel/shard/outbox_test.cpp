@@ -111,6 +111,14 @@ TEST_F(OutboxTest, an_effect_comes_back_as_it_was_requested) {
   EXPECT_EQ(one.timeout, 30s);
   EXPECT_EQ(one.requested, now_);
   EXPECT_EQ(one.position, position);
+  EXPECT_FALSE(one.is_tried_once);
+  Effect repeated_by_its_owner = effect("i1", "k2");
+  repeated_by_its_owner.is_tried_once = true;
+  apply(effect_requested(context("acme"), repeated_by_its_owner));
+  const auto later = *env_->begin_read();
+  const auto both = *outbox_.pending(later, base::TenantId("acme"), {}, 2);
+  EXPECT_FALSE(both.at(0).is_tried_once);
+  EXPECT_TRUE(both.at(1).is_tried_once);
 }
 
 TEST_F(OutboxTest, tenants_with_pending_effects_are_found_one_after_another) {

@@ -11,9 +11,15 @@ from nodes import ask
 CALL = """document: {{dsl: '1.0.3', namespace: faults, name: call, version: '1.0.0'}}
 do:
   - before: {{set: {{key: '${{ .key }}'}}}}
-  - call: {{call: http, with: {{method: post, endpoint: 'http://127.0.0.1:{port}/', body: {{key: '${{ .key }}'}}}}, timeout: {{after: {{minutes: 10}}}}}}
+  - called:
+      try:
+        - call: {{call: http, with: {{method: post, endpoint: 'http://127.0.0.1:{port}/', body: {{key: '${{ .key }}'}}}}, timeout: {{after: {{minutes: 10}}}}}}
+      catch: {{retry: {{delay: {{milliseconds: 200}}, limit: {{attempt: {{count: 1000}}}}}}}}
   - rest: {{wait: {{milliseconds: 200}}}}
-  - again: {{call: http, with: {{method: post, endpoint: 'http://127.0.0.1:{port}/', body: {{again: '${{ .key }}'}}}}, timeout: {{after: {{minutes: 10}}}}}}
+  - called-again:
+      try:
+        - again: {{call: http, with: {{method: post, endpoint: 'http://127.0.0.1:{port}/', body: {{again: '${{ .key }}'}}}}, timeout: {{after: {{minutes: 10}}}}}}
+      catch: {{retry: {{delay: {{milliseconds: 200}}, limit: {{attempt: {{count: 1000}}}}}}}}
 """
 PLAIN = """document: {dsl: '1.0.3', namespace: faults, name: plain, version: '1.0.0'}
 do:

@@ -37,6 +37,16 @@ const Task& Definition::task(TaskIndex index) const {
   return tasks[index];
 }
 
+bool Definition::is_retried(TaskIndex index) const {
+  for (TaskIndex inner = index; inner != no_task; inner = task(inner).parent) {
+    const TaskIndex outer = task(inner).parent;
+    if (outer == no_task || task(inner).in_catch) continue;
+    const auto* caught = std::get_if<TryTask>(&task(outer).body);
+    if (caught != nullptr && caught->retry) return true;
+  }
+  return false;
+}
+
 Value Definition::task_definition(TaskIndex index) const {
   const Value* at = &document;
   std::string_view pointer = task(index).reference;

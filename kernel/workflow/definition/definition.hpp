@@ -279,6 +279,8 @@ struct Definition {
   json::Value document;  ///< the whole text as a value: $workflow.definition
 
   [[nodiscard]] const Task& task(TaskIndex index) const;
+  /// Whether a `try` around the task has a `retry`, which says when the task runs again.
+  [[nodiscard]] bool is_retried(TaskIndex index) const;
   /// $task.definition
   [[nodiscard]] json::Value task_definition(TaskIndex index) const;
 };

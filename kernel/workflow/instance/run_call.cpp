@@ -48,6 +48,7 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   effect.owner = writer_.instance();
   effect.task = task.reference;
   effect.attempt = runs->runs;
+  effect.is_tried_once = effect.kind == "plugin" && definition_.is_retried(index);
   effect.key = effect_key(context_.tenant, effect.owner, effect.task, effect.attempt);
   effect.input = *std::move(json);
 

@@ -105,6 +105,7 @@ struct InstanceStep {
   std::string operation;  ///< of a call that starts
   std::string outcome;    ///< started, waiting, forked, completed, skipped, faulted, retried, cancelled, parked, …
   std::uint32_t attempt = 0;
+  std::uint32_t tries = 0;    ///< of a call that ends: how often it went out
   base::Duration duration{};  ///< since the task started
   std::string input;          ///< JSON: of the instance, or what a call hands to its operation; empty where not said
   std::string output;         ///< JSON: of the task or of the instance; empty where not said

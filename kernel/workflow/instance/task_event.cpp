@@ -89,12 +89,15 @@ base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& e
     if (payload->completed() == nullptr) return std::nullopt;
     TaskEvent out = completed(*payload->completed());
     if (payload->output_is_tasks()) out.output = text_of(payload->output());
+    out.tries = payload->tries();
     return out;
   }
   if (type == shard::effect_failed_type) {
     TRV_TRY_ASSIGN(const auto* payload, payload_of<fx::EffectFailed>(event));
     if (payload->faulted() == nullptr) return std::nullopt;
-    return failed("faulted", *payload->faulted());
+    TaskEvent out = failed("faulted", *payload->faulted());
+    out.tries = payload->tries();
+    return out;
   }
   if (type == task_waiting_type) {
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskWaiting>(event));

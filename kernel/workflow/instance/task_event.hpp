@@ -23,6 +23,7 @@ struct TaskEvent {
   std::string_view kind{};
   std::string operation{};  ///< of a call that starts: <plugin>.<operation>:<version>, or the HTTP method
   std::uint32_t attempt = 0;
+  std::uint32_t tries = 0;      ///< of a call that ends
   std::int64_t started_ns = 0;  ///< 0: the event's time
   std::optional<std::string_view> input{};
   std::optional<std::string_view> output{};

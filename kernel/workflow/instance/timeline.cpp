@@ -74,6 +74,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
     out.operation = std::move(task->operation);
     out.outcome = task->outcome;
     out.attempt = task->attempt;
+    out.tries = task->tries;
     if (task->started_ns != 0) out.duration = out.time - base::Timestamp(task->started_ns);
     out.input = task->input ? *task->input : task->heard.value_or("");
     out.output = task->output.value_or("");

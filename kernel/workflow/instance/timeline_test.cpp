@@ -120,6 +120,31 @@ TEST(Calls, that_fail_are_one_record_and_an_answer_that_their_task_cannot_use_is
   EXPECT_EQ(kernel.detail(absent).summary.steps, 4U);
 }
 
+TEST(Calls, are_repeated_by_the_kernel_only_where_no_retry_is_around_them) {
+  TestKernel kernel;
+  const std::string one = "{call: 'a.b:1.2.0@default', with: {}}";
+  const InstanceId id = kernel.start(kernel.apply_text(
+      document("do:\n  - alone: " + one + "\n  - caught: {try: [{c: " + one + "}], catch: {do: [{mend: " + one +
+               "}]}}\n  - again:\n      try: [{deep: {fork: {branches: [{c: " + one +
+               "}]}}}]\n      catch: {retry: {limit: {attempt: {count: 1}}}, do: [{mend: " + one + "}]}\n")));
+  std::vector<std::string> seen;
+  while (!kernel.pending().empty()) {
+    const shard::Effect effect = kernel.pending()[0];
+    seen.push_back(effect.task + (effect.is_tried_once ? " once" : ""));
+    const bool fails = effect.task.find("/try/") != std::string::npos;
+    if (fails) {
+      (void)good(kernel.fail(effect.key, "unavailable"));
+    } else {
+      (void)good(kernel.succeed(effect.key, "{}"));
+    }
+  }
+  EXPECT_EQ(seen,
+            (std::vector<std::string>{"/do/0/alone", "/do/1/caught/try/0/c", "/do/1/caught/catch/do/0/mend",
+                                      "/do/2/again/try/0/deep/fork/branches/0/c once",
+                                      "/do/2/again/try/0/deep/fork/branches/0/c once", "/do/2/again/catch/do/0/mend"}));
+  EXPECT_EQ(kernel.detail(id).summary.status, Status::completed);
+}
+
 TEST(Calls, export_a_context_that_is_read_from_their_outcome_when_the_instance_has_ended) {
   TestKernel kernel;
   const InstanceId id = kernel.start(kernel.apply_text(
