@@ -10,6 +10,9 @@
 namespace trv::definition {
 namespace {
 
+constexpr std::string_view no_network =
+    "nothing is fetched while a workflow is applied, so that its text alone says what it does; copy the function into "
+    "'use.functions'";
 constexpr std::string_view other_protocols[] = {"grpc", "asyncapi", "a2a", "mcp"};
 
 bool is_part(std::string_view text) {
@@ -33,14 +36,28 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
     problems.unsupported(node->position, fmt::format("'call: {}'", function));
     return call;
   }
+  if (const std::optional<TaskIndex> body = compiler.function(*node, scope)) {
+    if (!scope.connection.empty()) {
+      problems.add(node->position, fmt::format("{} calls a function, whose tasks name their connections themselves; "
+                                               "remove 'metadata.connection'",
+                                               fields.what()));
+    }
+    return DoTask{.first = *body, .is_function = true, .arguments = compiler.optional_value(with, Site::body)};
+  }
   if (function.find("://") != std::string::npos) {
-    problems.unsupported(node->position, "a call of a function by its address");
+    problems.unsupported(node->position, fmt::format("a call of a function by its address ({})", no_network));
     return call;
   }
   const std::size_t at = function.find('@');
   const std::size_t colon = function.find(':');
   if (at == std::string::npos && colon == std::string::npos && function.find('.') == std::string::npos) {
-    problems.unsupported(node->position, fmt::format("'{}': a call of a function of 'use.functions'", function));
+    if (!compiler.has_names()) return call;
+    const std::string_view meant = problems.suggest(function, compiler.function_names());
+    problems.add(
+        node->position,
+        fmt::format("'use.functions' has no function '{}'{}", function,
+                    meant.empty() ? "; an operation of a plugin is written <plugin>.<operation>:<version>@default"
+                                  : fmt::format("; did you mean '{}'?", meant)));
     return call;
   }
   const auto refuse = [&] {
@@ -54,15 +71,23 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   const std::string_view name = std::string_view(function).substr(0, colon);
   call.version = function.substr(colon + 1, at - colon - 1);
   const std::string_view catalog = std::string_view(function).substr(at + 1);
+  if (catalog != "default" && compiler.catalog(catalog) == nullptr) {
+    if (!compiler.has_names()) return call;
+    const std::string_view meant = problems.suggest(catalog, compiler.catalog_names());
+    problems.add(node->position, fmt::format("'use.catalogs' has no catalog '{}'{}", catalog,
+                                             meant.empty() ? "; operations of plugins are in the catalog 'default'"
+                                                           : fmt::format("; did you mean '{}'?", meant)));
+    return call;
+  }
+  if (catalog != "default") {
+    problems.unsupported(node->position, fmt::format("a function of the catalog '{}' ({})", catalog, no_network));
+    return call;
+  }
   const std::size_t dot = name.find('.');
   if (dot == std::string_view::npos) return refuse();
   call.plugin = name.substr(0, dot);
   call.operation = name.substr(dot + 1);
   if (!is_part(call.plugin) || !is_part(call.operation) || !base::Version::parse(call.version)) return refuse();
-  if (catalog != "default") {
-    problems.unsupported(node->position, fmt::format("the catalog '{}' ('default' is the only one)", catalog));
-    return call;
-  }
   call.connection = scope.connection.empty() ? call.plugin : scope.connection;
   with = fields.get("with", Node::Kind::mapping);
   call.input = with == nullptr ? Template::constant(json::Value::object()) : compiler.value(*with, Site::body);

@@ -45,7 +45,8 @@ std::vector<std::pair<std::string, VariableReference>> Compiler::visible(Site si
   if (site == Site::workflow_input) return out;
   add("context", Variable::context);
   if (site == Site::workflow_output) return out;
-  add("task", Variable::task);
+  // In an extension it is the task that is extended.
+  out.push_back({"task", {.variable = Variable::task, .owner = extending_}});
   // The innermost declaration of a name wins.
   for (auto local = locals_.rbegin(); local != locals_.rend(); ++local) {
     const bool hidden =

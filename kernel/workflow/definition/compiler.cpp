@@ -22,6 +22,13 @@ bool is_name(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [&](char c) { return alphanumeric(c) || c == '-'; });
 }
 
+/// The properties that make a task one of its kind. `for` also has a `do`, so it is before it.
+constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait",   "raise", "try",
+                                                "for", "fork",   "emit", "listen", "run",   "do"};
+constexpr std::string_view common_properties[] = {"if", "input", "output", "export", "timeout", "then", "metadata"};
+
+}  // namespace
+
 std::string pointer_part(std::string_view name) {
   std::string out;
   for (const char c : name) {
@@ -36,12 +43,12 @@ std::string pointer_part(std::string_view name) {
   return out;
 }
 
-/// The properties that make a task one of its kind. `for` also has a `do`, so it is before it.
-constexpr std::string_view supported_kinds[] = {"set", "switch", "call", "wait",   "raise", "try",
-                                                "for", "fork",   "emit", "listen", "run",   "do"};
-constexpr std::string_view common_properties[] = {"if", "input", "output", "export", "timeout", "then", "metadata"};
-
-}  // namespace
+std::string_view kind_in(const Node& task) {
+  for (const std::string_view name : supported_kinds) {
+    if (task.find(name) != nullptr) return name;
+  }
+  return {};
+}
 
 base::Result<Definition> Compiler::run() {
   Fields root(problems_, root_, "the definition");
@@ -66,6 +73,7 @@ base::Result<Definition> Compiler::run() {
   schedule(root);
   unsupported_parts(root);
   definition_.first = list(root.require("do"), no_task, "/do");
+  check_unused();
   root.finish();
   if (!problems_.empty()) return base::fail(problems_.first());
 
@@ -129,13 +137,12 @@ void Compiler::use(Fields& root) {
   timeouts_ = fields.get("timeouts", Node::Kind::mapping);
   authentications_ = fields.get("authentications", Node::Kind::mapping);
   const Node* secrets = fields.get("secrets", Node::Kind::sequence);
-  has_names_ = problems_.reported() == before;
-  for (const std::string_view name : {"catalogs", "extensions", "functions"}) {
-    fields.unsupported(name);
-  }
-  const std::size_t before_unknown = problems_.reported();
+  functions_ = fields.get("functions", Node::Kind::mapping);
+  catalogs_ = fields.get("catalogs", Node::Kind::mapping);
+  const Node* extensions = fields.get("extensions", Node::Kind::sequence);
   fields.finish();
-  has_names_ = has_names_ && problems_.reported() == before_unknown;
+  has_names_ = problems_.reported() == before;
+  use_extensions(extensions);
   use_authentications(secrets);
   if (errors_ != nullptr) {
     for (const Entry& entry : errors_->entries) {
@@ -227,27 +234,18 @@ std::vector<TaskIndex> Compiler::children(const Node* node, TaskIndex parent, co
         problems_.add(entry.position, fmt::format("a task named '{}' is in this list already", entry.key));
       }
     }
-    const auto index = static_cast<TaskIndex>(definition_.tasks.size());
-    Task& declared = definition_.tasks.emplace_back();
-    declared.name = entry.key;
-    declared.position = entry.position;
-    declared.parent = parent;
-    declared.in_catch = in_catch;
-    declared.reference = fmt::format("{}/{}/{}", reference, i, pointer_part(entry.key));
-    siblings.push_back(index);
-    task(entry.value, entry, index, std::string(definition_.tasks[index].reference));
+    siblings.push_back(
+        declare_task(entry, parent, fmt::format("{}/{}/{}", reference, i, pointer_part(entry.key)), in_catch, 0));
   }
   return siblings;
 }
 
-void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference) {
+void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference,
+                    TaskIndex flow_of) {
   TRV_EXPECTS(index < definition_.tasks.size());
   Fields fields(problems_, node, fmt::format("task '{}'", entry.key));
   if (!node.is_mapping()) return;
-  std::string_view kind;
-  for (const std::string_view name : supported_kinds) {
-    if (kind.empty() && node.find(name) != nullptr) kind = name;
-  }
+  const std::string_view kind = kind_in(node);
   if (kind.empty()) {
     std::size_t known = 0;
     for (const std::string_view name : supported_kinds) static_cast<void>(fields.get(name));
@@ -277,7 +275,7 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   section("input", "from", Site::task_input, input_from, schemas.input);
   section("output", "as", Site::output_as, output_as, schemas.output);
   section("export", "as", Site::export_as, export_as, schemas.exported);
-  flow(fields.get("then"), index, -1);
+  flow(fields.get("then"), flow_of, -1);
 
   std::string connection;
   if (const Node* metadata = fields.get("metadata", Node::Kind::mapping)) {

@@ -64,6 +64,13 @@ class Compiler {
     locals_.resize(locals_.size() - count);
   }
 
+  /// A call of a function of use.functions: its text is compiled as the only task within the calling one. nullopt where
+  /// there is no function of that name.
+  [[nodiscard]] std::optional<TaskIndex> function(const Node& name, const TaskScope& caller);
+  [[nodiscard]] std::vector<std::string_view> function_names() const;
+  [[nodiscard]] std::vector<std::string_view> catalog_names() const;
+  [[nodiscard]] const Node* catalog(std::string_view name) const;
+
   [[nodiscard]] const Node* named_error(std::string_view name) const;
   [[nodiscard]] const Node* named_retry(std::string_view name) const;
   [[nodiscard]] const Node* named_authentication(std::string_view name) const;
@@ -84,12 +91,39 @@ class Compiler {
     Position position;
   };
 
+  /// One of use.extensions.
+  struct Extension {
+    std::string name;
+    std::string reference;  ///< of it, in the text
+    Position position;
+    std::string kind;  ///< of the tasks that it extends, or all
+    const Node* when = nullptr;
+    const Node* before = nullptr;
+    const Node* after = nullptr;
+    bool is_used = false;
+  };
+
   void document(Fields& root);
   void use(Fields& root);
   void use_authentications(const Node* secrets);
   void schedule(Fields& root);
   void unsupported_parts(Fields& root);
-  void task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference);
+  void use_extensions(const Node* found);
+  void check_unused();
+  /// A task with the extensions from `extension` on that are meant for it; gives the outermost.
+  TaskIndex declare_task(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
+                         std::size_t extension);
+  TaskIndex extend(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
+                   std::size_t extension);
+  [[nodiscard]] bool is_extension(TaskIndex index) const;
+  /// What an extension has before a task goes to before_.
+  [[nodiscard]] DoTask extension_body(TaskIndex index, const Extension& extension, const std::string& reference);
+  /// The task that does what comes after; no_task where nothing does.
+  [[nodiscard]] TaskIndex extension_after(TaskIndex index, const Extension& extension, const std::string& reference);
+  /// `flow_of`: the task whose `then` it is.
+  void task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference, TaskIndex flow_of);
+  /// False after a problem: functions and extensions would make too much of a short text.
+  [[nodiscard]] bool take_copy(const Node& node, const Position& at);
   [[nodiscard]] TaskBody body(std::string_view kind, Fields& fields, const TaskScope& scope);
   [[nodiscard]] std::vector<TaskIndex> children(const Node* node, TaskIndex parent, const std::string& reference,
                                                 bool in_catch);
@@ -114,6 +148,15 @@ class Compiler {
   std::size_t schema_pattern_bytes_left_ = 1024 * 1024;  ///< of all schemas' regular expressions together
   const Node* timeouts_ = nullptr;
   const Node* authentications_ = nullptr;
+  const Node* functions_ = nullptr;
+  const Node* catalogs_ = nullptr;
+  std::vector<Extension> extensions_;
+  std::vector<TaskIndex> before_;
+  std::vector<std::string_view> called_;   ///< functions that some task calls
+  std::vector<std::string_view> calling_;  ///< functions that are being compiled, outermost first
+  TaskIndex extending_ = no_task;          ///< the extension whose tasks are being compiled
+  std::size_t copied_nodes_ = 0;
+  std::size_t text_at_ = 0;  ///< of the tasks that are being compiled
   std::vector<std::string_view> secrets_;
 };
 
@@ -132,6 +175,11 @@ class Compiler {
 [[nodiscard]] TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_run(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_fork(Compiler& compiler, Fields& fields, const TaskScope& scope);
+
+/// A part of a JSON pointer.
+[[nodiscard]] std::string pointer_part(std::string_view name);
+/// The property that makes a task what it is; empty where it has none.
+[[nodiscard]] std::string_view kind_in(const Node& task);
 
 /// From `with` of a filter; nullopt where that is missing.
 [[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);

@@ -16,7 +16,7 @@ bool Task::needs_input() const noexcept {
 std::string_view kind_name(const Task& task) noexcept {
   struct {
     std::string_view operator()(const SetTask&) const { return "set"; }
-    std::string_view operator()(const DoTask&) const { return "do"; }
+    std::string_view operator()(const DoTask& task) const { return task.is_function ? "call" : "do"; }
     std::string_view operator()(const SwitchTask&) const { return "switch"; }
     std::string_view operator()(const PluginCall&) const { return "call"; }
     std::string_view operator()(const HttpCall&) const { return "call"; }
@@ -47,9 +47,17 @@ bool Definition::is_retried(TaskIndex index) const {
   return false;
 }
 
+TaskIndex Definition::inner(TaskIndex index) const {
+  for (;;) {
+    const auto* outer = std::get_if<DoTask>(&task(index).body);
+    if (outer == nullptr || outer->extended == no_task) return index;
+    index = outer->extended;
+  }
+}
+
 Value Definition::task_definition(TaskIndex index) const {
   const Value* at = &document;
-  std::string_view pointer = task(index).reference;
+  std::string_view pointer = std::string_view(task(index).reference).substr(task(index).text_at);
   while (!pointer.empty() && at != nullptr) {
     TRV_ASSERT(pointer.front() == '/');
     pointer.remove_prefix(1);

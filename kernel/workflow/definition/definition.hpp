@@ -29,8 +29,14 @@ struct SetTask {
   Template value;
 };
 
+/// `do`, and what is compiled to one: a call of a function of use.functions, and a task with what an extension puts
+/// before and after it.
 struct DoTask {
   TaskIndex first = no_task;
+  bool is_function = false;
+  std::optional<Template> arguments{};  ///< of a function: its input; none: the task's own
+  TaskIndex extended = no_task;         ///< of an extension: the task itself, which gets the input of this one
+  std::optional<Expression> when{};     ///< of an extension; where it is false, the task runs alone
 };
 
 struct SwitchCase {
@@ -233,8 +239,10 @@ struct Schemas {
 
 struct Task {
   std::string name;
-  std::string reference;  ///< JSON pointer, for example /do/0/greet
-  Position position;      ///< of the name
+  std::string reference;    ///< JSON pointer, for example /do/0/greet; within a function or an extension see `text_at`
+  std::size_t text_at = 0;  ///< where the pointer into the text begins in `reference`; what is before names the task
+                            ///< that calls the function or is extended
+  Position position;        ///< of the name
   TaskIndex parent = no_task;
   TaskIndex next = no_task;
   bool in_catch = false;  ///< is in the parent's catch.do
@@ -281,6 +289,8 @@ struct Definition {
   [[nodiscard]] const Task& task(TaskIndex index) const;
   /// Whether a `try` around the task has a `retry`, which says when the task runs again.
   [[nodiscard]] bool is_retried(TaskIndex index) const;
+  /// The task itself: where `index` is an extension's, the task that it extends.
+  [[nodiscard]] TaskIndex inner(TaskIndex index) const;
   /// $task.definition
   [[nodiscard]] json::Value task_definition(TaskIndex index) const;
 };

@@ -12,15 +12,15 @@ namespace {
 
 /// Calls `visit` with every task of the same list that can be the next one after `task`.
 template <typename Visit>
-void for_each_successor(const Task& task, const Visit& visit) {
+void for_each_successor(const Task& task, const TaskBody& body, const Visit& visit) {
   const auto follow = [&](const Flow& flow) {
     if (flow.kind == Flow::Kind::jump) visit(flow.target);
     if (flow.kind == Flow::Kind::next) visit(task.next);
   };
   // After a task that was skipped the flow goes on, whatever its `then` says.
   if (task.condition) visit(task.next);
-  if (std::holds_alternative<RaiseTask>(task.body)) return;
-  if (const auto* cases = std::get_if<SwitchTask>(&task.body)) {
+  if (std::holds_alternative<RaiseTask>(body)) return;
+  if (const auto* cases = std::get_if<SwitchTask>(&body)) {
     for (const SwitchCase& one : cases->cases) {
       follow(one.then.kind == Flow::Kind::next ? task.then : one.then);
       if (!one.when) return;
@@ -57,7 +57,8 @@ void Compiler::warn_of_unreachable(const std::vector<TaskIndex>& siblings) {
     while (!to_follow.empty()) {
       const std::size_t place = to_follow.back();
       to_follow.pop_back();
-      for_each_successor(definition_.tasks[siblings[place]], reach);
+      const TaskIndex next = siblings[place];
+      for_each_successor(definition_.tasks[next], definition_.tasks[definition_.inner(next)].body, reach);
     }
   }
 }

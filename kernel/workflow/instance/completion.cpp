@@ -78,6 +78,7 @@ void Execution::complete(TaskIndex index, Value raw_output, const Value& input, 
 }
 
 void Execution::follow(TaskIndex index, Flow flow) {
+  if (extension_of(index) != nullptr) return follow_extended(index, flow);
   switch (flow.kind) {
     case Flow::Kind::next: at_->next = definition_.task(index).next; break;
     case Flow::Kind::jump:

@@ -121,7 +121,7 @@ Value Evaluation::variable(const definition::VariableReference& reference) {
     case Variable::context: return context_value();
     case Variable::input: return scope_.input == nullptr ? Value() : *scope_.input;
     case Variable::output: return scope_.output == nullptr ? Value() : *scope_.output;
-    case Variable::task: return task_value();
+    case Variable::task: return reference.owner == no_task ? task_value() : extended_value(reference.owner);
     case Variable::workflow: return workflow_value();
     case Variable::runtime: return {{"name", "travertine"}, {"version", "0.1.0"}, {"metadata", Value::object()}};
     case Variable::authorization: return authorization_value();
@@ -159,13 +159,52 @@ Value Evaluation::workflow_value() {
 
 Value Evaluation::task_value() const {
   if (scope_.task == no_task) return {};
-  const definition::Task& task = definition_.task(scope_.task);
+  const TaskIndex index = definition_.inner(scope_.task);
+  const definition::Task& task = definition_.task(index);
   return {{"name", task.name},
           {"reference", task.reference},
-          {"definition", definition_.task_definition(scope_.task)},
+          {"definition", definition_.task_definition(index)},
           {"input", scope_.raw_input == nullptr ? Value() : *scope_.raw_input},
           {"output", scope_.output == nullptr ? Value() : *scope_.output},
           {"startedAt", time_value(scope_.started_ns)}};
+}
+
+Value Evaluation::extended_value(TaskIndex extension) {
+  const auto& body = std::get<definition::DoTask>(definition_.task(extension).body);
+  const TaskIndex index = definition_.inner(extension);
+  Value definition = definition_.task_definition(index);
+  // The specification's example reads the task's properties here.
+  Value out = definition.is_object() ? definition : Value::object();
+  out.set("name", Value(definition_.task(index).name));
+  out.set("reference", Value(definition_.task(index).reference));
+  out.set("definition", std::move(definition));
+  const auto with = [&](const Value& input, const Value& output, std::int64_t started_ns) {
+    out.set("input", input);
+    out.set("output", output);
+    out.set("startedAt", time_value(started_ns));
+    return out;
+  };
+  const auto kept = [&](BranchId id, std::size_t depth) -> Value {
+    const Frame& frame = state_.branches.at(id).frames[depth];
+    if (!frame.has_input) return {};
+    return frame.input ? *frame.input : read(data_.frame_input(id, depth));
+  };
+  if (scope_.task == extension) {
+    return with(scope_.raw_input == nullptr ? Value() : *scope_.raw_input, {}, scope_.started_ns);
+  }
+  BranchId id = branch_;
+  for (const Branch* branch = at_;; branch = &state_.branches.at(id)) {
+    const std::vector<Frame>& frames = branch->frames;
+    for (std::size_t depth = frames.size(); depth-- > 0;) {
+      if (frames[depth].task != extension) continue;
+      // The task's output is what the list after it was given.
+      const TaskIndex after = definition_.task(body.extended).next;
+      const bool is_after = after != no_task && depth + 1 < frames.size() && frames[depth + 1].task == after;
+      return with(kept(id, depth), is_after ? kept(id, depth + 1) : Value(), frames[depth].started_ns);
+    }
+    if (id == root_branch) return out;
+    id = branch->parent;
+  }
 }
 
 Value Evaluation::authorization_value() const {

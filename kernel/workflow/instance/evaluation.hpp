@@ -89,6 +89,8 @@ class Evaluation final : public definition::VariableSource {
   [[nodiscard]] const Value& context_value();
   [[nodiscard]] Value workflow_value();
   [[nodiscard]] Value task_value() const;
+  /// $task of an extension's tasks: the task that is extended.
+  [[nodiscard]] Value extended_value(TaskIndex extension);
   /// $authorization: events have no place for the credential itself.
   [[nodiscard]] Value authorization_value() const;
   [[nodiscard]] Value local_value(const definition::VariableReference& reference);

@@ -192,6 +192,10 @@ bool Execution::time_out() {
 void Execution::run_task(TaskIndex index) {
   TRV_EXPECTS(stands_in_scope(index) && at_->due_ns == 0);
   const definition::Task& task = definition_.task(index);
+  // What tasks before it have made is not its input.
+  if (const definition::DoTask* extension = extension_of(index); extension != nullptr && extension->first != index) {
+    set_data(*evaluation_.input_of(at_->frames.back()));
+  }
   Evaluation::Scope scope{.task = index, .started_ns = context_.now.ns(), .raw_input = &at_->data};
   const Evaluation::Within before_input(evaluation_, scope);
   if (task.condition) {
@@ -239,7 +243,7 @@ void Execution::end_of_scope() {
   }
   const Value output = at_->data;
   leave_top([&](const Frame& frame, const Value& input) {
-    complete(frame.task, output, input, {}, frame.started_ns, frame.attempt);
+    complete(frame.task, output, input, flow_after(frame), frame.started_ns, frame.attempt);
   });
 }
 

@@ -142,6 +142,11 @@ class Execution final {
   [[nodiscard]] bool is_in_run(const Branch& branch) const;
   void end_run();
   void abandon_child(Branch& branch);
+  // run_do.cpp
+  /// The extension whose task this is, where the branch is directly within it.
+  [[nodiscard]] const definition::DoTask* extension_of(TaskIndex index) const;
+  void follow_extended(TaskIndex index, definition::Flow flow);
+  [[nodiscard]] definition::Flow flow_after(const Frame& frame) const;
   // run_for.cpp
   void next_iteration();
   // run_try.cpp

@@ -1,0 +1,264 @@
+// The compiler's part for what is written once and compiled where it is used: use.functions, use.catalogs and
+// use.extensions. Neither leaves anything to the interpreter but a `do`: see DoTask.
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
+#include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::definition {
+namespace {
+
+constexpr std::string_view extended_kinds[] = {"all",   "call", "composite", "emit",   "for", "fork", "listen",
+                                               "raise", "run",  "set",       "switch", "try", "wait"};
+constexpr std::string_view protocols[] = {"http", "openapi", "grpc", "asyncapi", "a2a", "mcp"};
+
+std::size_t nodes_of(const Node& node) {
+  std::size_t count = 1;
+  for (const Node& item : node.items) count += nodes_of(item);
+  for (const Entry& entry : node.entries) count += nodes_of(entry.value);
+  return count;
+}
+
+std::vector<std::string_view> names_of(const Node* mapping) {
+  std::vector<std::string_view> names;
+  if (mapping == nullptr) return names;
+  for (const Entry& entry : mapping->entries) names.push_back(entry.key);
+  return names;
+}
+
+/// What a text of its own does not see: variables, functions and extensions around the place where it is used.
+template <typename T>
+class Instead {
+ public:
+  Instead(T& variable, T value) : variable_(variable), before_(std::exchange(variable, std::move(value))) {}
+  ~Instead() { variable_ = std::move(before_); }
+  Instead(const Instead&) = delete;
+  Instead& operator=(const Instead&) = delete;
+
+ private:
+  T& variable_;
+  T before_;
+};
+
+}  // namespace
+
+std::vector<std::string_view> Compiler::function_names() const {
+  return names_of(functions_);
+}
+std::vector<std::string_view> Compiler::catalog_names() const {
+  return names_of(catalogs_);
+}
+const Node* Compiler::catalog(std::string_view name) const {
+  return catalogs_ == nullptr ? nullptr : catalogs_->find(name);
+}
+
+bool Compiler::take_copy(const Node& node, const Position& at) {
+  copied_nodes_ += nodes_of(node);
+  if (copied_nodes_ <= nodes_max) return true;
+  problems_.add(at,
+                fmt::format("functions and extensions are compiled wherever they are used, and this makes more than "
+                            "{} parts of them; use them in fewer places, or run a workflow instead",
+                            nodes_max));
+  return false;
+}
+
+TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
+                                 std::size_t extension) {
+  const std::string_view kind = kind_in(entry.value);
+  while (extending_ == no_task && extension < extensions_.size()) {
+    const std::string& extended = extensions_[extension].kind;
+    if (!kind.empty() && (extended == "all" || extended == kind || (extended == "composite" && kind == "do"))) {
+      return extend(entry, parent, reference, in_catch, extension);
+    }
+    ++extension;
+  }
+  const auto index = static_cast<TaskIndex>(definition_.tasks.size());
+  Task& declared = definition_.tasks.emplace_back();
+  declared.name = entry.key;
+  declared.position = entry.position;
+  declared.parent = parent;
+  declared.in_catch = in_catch;
+  declared.reference = reference;
+  declared.text_at = text_at_;
+  // An extension's task takes the place of the task in the list, with its `then`.
+  TaskIndex flow_of = index;
+  while (definition_.tasks[flow_of].parent != no_task && is_extension(definition_.tasks[flow_of].parent)) {
+    flow_of = definition_.tasks[flow_of].parent;
+  }
+  task(entry.value, entry, index, reference, flow_of);
+  return index;
+}
+
+bool Compiler::is_extension(TaskIndex index) const {
+  const auto* extension = std::get_if<DoTask>(&definition_.tasks[index].body);
+  return extension != nullptr && extension->extended != no_task;
+}
+
+TaskIndex Compiler::extend(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
+                           std::size_t extension) {
+  const Extension& own = extensions_[extension];
+  const auto index = static_cast<TaskIndex>(definition_.tasks.size());
+  Task& declared = definition_.tasks.emplace_back();
+  declared.name = entry.key;
+  declared.position = own.position;
+  declared.parent = parent;
+  declared.in_catch = in_catch;
+  declared.reference = reference + own.reference;
+  declared.text_at = reference.size();
+  declared.body = DoTask{.extended = index};  // until the task itself is there
+  extensions_[extension].is_used = true;
+  DoTask body = extension_body(index, own, reference);
+  const std::vector<TaskIndex> before = std::exchange(before_, {});
+  body.extended = declare_task(entry, index, reference, false, extension + 1);
+  body.first = before.empty() ? body.extended : before.front();
+  if (!before.empty()) definition_.tasks[before.back()].next = body.extended;
+  definition_.tasks[body.extended].next = extension_after(index, own, reference);
+  // A task that is skipped is skipped with its extensions.
+  definition_.tasks[index].condition = std::move(definition_.tasks[body.extended].condition);
+  definition_.tasks[body.extended].condition.reset();
+  definition_.tasks[index].body = std::move(body);
+  return index;
+}
+
+DoTask Compiler::extension_body(TaskIndex index, const Extension& extension, const std::string& reference) {
+  DoTask body;
+  before_.clear();
+  const Instead<TaskIndex> within(extending_, index);
+  const Instead<std::vector<Local>> no_locals(locals_, {});
+  const Instead<std::size_t> text_at(text_at_, reference.size());
+  body.when = expression(extension.when, Site::task_input);
+  if (extension.before == nullptr || !take_copy(*extension.before, extension.position)) return body;
+  const std::size_t flows_before = pending_.size();
+  std::vector<TaskIndex> before = children(extension.before, index, reference + extension.reference + "/before", false);
+  for (std::size_t i = 1; i < before.size(); ++i) definition_.tasks[before[i - 1]].next = before[i];
+  resolve_flows(flows_before, before, extension.before);
+  before_ = std::move(before);
+  return body;
+}
+
+TaskIndex Compiler::extension_after(TaskIndex index, const Extension& extension, const std::string& reference) {
+  if (extension.after == nullptr || !take_copy(*extension.after, extension.position)) return no_task;
+  const Instead<TaskIndex> within(extending_, index);
+  const Instead<std::vector<Local>> no_locals(locals_, {});
+  const Instead<std::size_t> text_at(text_at_, reference.size());
+  const auto after = static_cast<TaskIndex>(definition_.tasks.size());
+  Task& declared = definition_.tasks.emplace_back();
+  declared.name = "after";
+  declared.position = extension.after->position;
+  declared.parent = index;
+  declared.reference = reference + extension.reference + "/after";
+  declared.text_at = text_at_;
+  // The task's output goes by what comes after it.
+  auto given = expression::compile("$input", {{"input"}});
+  TRV_ASSERT(given.has_value());
+  declared.output_as =
+      Template::from(Expression(*std::move(given), {VariableReference{.variable = Variable::input}}, false));
+  const std::string list_reference = declared.reference;
+  const TaskIndex first = list(extension.after, after, list_reference);
+  definition_.tasks[after].body = DoTask{.first = first};
+  return after;
+}
+
+void Compiler::use_extensions(const Node* found) {
+  if (found == nullptr) return;
+  for (std::size_t i = 0; i < found->items.size(); ++i) {
+    const Node& item = found->items[i];
+    if (!item.is_mapping() || item.entries.size() != 1) {
+      problems_.add(item.position,
+                    "each item of 'use.extensions' must be a mapping of exactly one name to its extension");
+      continue;
+    }
+    const Entry& entry = item.entries.front();
+    Fields fields(problems_, entry.value, fmt::format("the extension '{}'", entry.key));
+    Extension extension{.name = entry.key,
+                        .reference = fmt::format("/use/extensions/{}/{}", i, pointer_part(entry.key)),
+                        .position = entry.position};
+    if (const Node* kind = fields.require("extend", Node::Kind::string)) {
+      extension.kind = kind->text;
+      if (std::ranges::find(extended_kinds, kind->text) == std::end(extended_kinds)) {
+        const std::string_view meant =
+            problems_.suggest(kind->text, {std::begin(extended_kinds), std::end(extended_kinds)});
+        problems_.add(kind->position,
+                      fmt::format("'extend' of {} is the kind of task that it extends, and '{}' is not one; {}",
+                                  fields.what(), kind->text,
+                                  meant.empty() ? fmt::format("write one of {}", fmt::join(extended_kinds, ", "))
+                                                : fmt::format("did you mean '{}'?", meant)));
+      }
+    }
+    extension.when = fields.get("when");
+    extension.before = fields.get("before");
+    extension.after = fields.get("after");
+    fields.finish();
+    extensions_.push_back(std::move(extension));
+  }
+}
+
+std::optional<TaskIndex> Compiler::function(const Node& name, const TaskScope& caller) {
+  const Node* found = functions_ == nullptr ? nullptr : functions_->find(name.text);
+  if (found == nullptr) return std::nullopt;
+  const auto entry = std::ranges::find(functions_->entries, name.text, &Entry::key);
+  if (std::ranges::find(calling_, name.text) != calling_.end()) {
+    problems_.add(name.position, fmt::format("the function '{}' calls itself{}; run a workflow instead, which may",
+                                             name.text, calling_.size() > 1 ? " by way of another" : ""));
+    return no_task;
+  }
+  if (std::ranges::find(called_, entry->key) == called_.end()) called_.push_back(entry->key);
+  if (!take_copy(*found, name.position)) return no_task;
+  const Instead<std::vector<Local>> no_locals(locals_, {});
+  const Instead<std::size_t> text_at(text_at_, caller.reference.size());
+  calling_.push_back(entry->key);
+  const std::size_t flows_before = pending_.size();
+  const TaskIndex index =
+      declare_task(*entry, caller.index, caller.reference + "/use/functions/" + pointer_part(entry->key), false, 0);
+  resolve_flows(flows_before, {}, nullptr);
+  calling_.pop_back();
+  return index;
+}
+
+void Compiler::check_unused() {
+  // What nothing uses yet has its mistakes, too; what it is compiled to is dropped.
+  const std::size_t tasks_before = definition_.tasks.size();
+  const auto nothing = [&] {
+    const auto index = static_cast<TaskIndex>(definition_.tasks.size());
+    definition_.tasks.emplace_back().body = DoTask{};
+    return index;
+  };
+  if (functions_ != nullptr) {
+    for (const Entry& entry : functions_->entries) {
+      if (std::ranges::find(protocols, entry.key) != std::end(protocols)) {
+        problems_.add(entry.position,
+                      fmt::format("'{}' is a call of the language's own; give the function another name", entry.key));
+      }
+      if (std::ranges::find(called_, entry.key) != called_.end()) continue;
+      Node name;
+      name.kind = Node::Kind::string;
+      name.position = entry.position;
+      name.text = entry.key;
+      const std::string task_name;
+      const std::string reference;
+      (void)function(name, {.index = nothing(), .name = task_name, .reference = reference, .connection = {}});
+    }
+  }
+  for (std::size_t i = 0; i < extensions_.size(); ++i) {
+    if (extensions_[i].is_used) continue;
+    const Extension unused = extensions_[i];
+    const TaskIndex index = nothing();
+    (void)extension_body(index, unused, "");
+    (void)extension_after(index, unused, "");
+  }
+  if (catalogs_ != nullptr) {
+    for (const Entry& entry : catalogs_->entries) {
+      Fields fields(problems_, entry.value, fmt::format("the catalog '{}'", entry.key));
+      (void)fields.require("endpoint");
+      fields.finish();
+    }
+  }
+  before_.clear();
+  definition_.tasks.resize(tasks_before);
+}
+
+}  // namespace trv::definition
