@@ -96,7 +96,7 @@ class Compiler {
     std::string name;
     std::string reference;  ///< of it, in the text
     Position position;
-    std::string kind;  ///< of the tasks that it extends, or all
+    std::string kind{};  ///< of the tasks that it extends, or all
     const Node* when = nullptr;
     const Node* before = nullptr;
     const Node* after = nullptr;

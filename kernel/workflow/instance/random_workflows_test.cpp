@@ -16,9 +16,29 @@ class Author {
  public:
   explicit Author(std::uint64_t seed) : random_(seed) {}
 
-  std::string write() { return document("do: " + list(3) + "\n"); }
+  std::string write() {
+    std::string use;
+    if (random_.below(2) == 0) {
+      use = fmt::format("use: {{functions: {{f0: {{{}}}, f1: {{{}{}}}}}, extensions: [", body(2), body(1), common());
+      const std::uint64_t count = random_.below(3);
+      for (std::uint64_t i = 0; i < count; ++i) use += (i == 0 ? "" : ", ") + extension(i);
+      use += "]}\n";
+      has_functions_ = true;
+    }
+    return document(use + "do: " + list(3) + "\n");
+  }
 
  private:
+  std::string extension(std::uint64_t number) {
+    static constexpr const char* kinds[] = {"all",       "call", "set",    "switch", "wait",
+                                            "composite", "for",  "listen", "try"};
+    std::string out = fmt::format("{{e{}: {{extend: {}", number, kinds[random_.below(std::size(kinds))]);
+    if (random_.below(2) == 0) out += R"(, when: '($task.input.n? // 0) % 2 == 0 or $task.set != null')";
+    if (random_.below(3) > 0) out += ", before: " + list(1);
+    if (random_.below(3) > 0) out += ", after: " + list(1);
+    return out + "}}";
+  }
+
   std::string list(int depth) {
     const std::uint64_t count = 1 + random_.below(4);
     const std::string prefix = fmt::format("t{}_", ++lists_);
@@ -65,6 +85,9 @@ class Author {
   }
 
   std::string body(int depth) {
+    if (has_functions_ && random_.below(6) == 0) {
+      return fmt::format("call: f{}{}", random_.below(2), random_.below(2) == 0 ? "" : ", with: {n: '${ .n? }'}");
+    }
     switch (random_.below(depth > 0 ? 14 : 5)) {
       case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
       case 1: return "wait: {seconds: 1}";
@@ -88,6 +111,7 @@ class Author {
 
   base::SimulatedRandom random_;
   int lists_ = 0;
+  bool has_functions_ = false;
 };
 
 std::map<std::string, std::string> rows_of(TestKernel& kernel) {
