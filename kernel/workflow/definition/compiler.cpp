@@ -234,8 +234,8 @@ std::vector<TaskIndex> Compiler::children(const Node* node, TaskIndex parent, co
         problems_.add(entry.position, fmt::format("a task named '{}' is in this list already", entry.key));
       }
     }
-    siblings.push_back(
-        declare_task(entry, parent, fmt::format("{}/{}/{}", reference, i, pointer_part(entry.key)), in_catch, 0));
+    siblings.push_back(declare_task(entry, parent, fmt::format("{}/{}/{}", reference, i, pointer_part(entry.key)),
+                                    in_catch, 0, no_task));
   }
   return siblings;
 }

@@ -111,11 +111,11 @@ class Compiler {
   void use_extensions(const Node* found);
   void check_unused();
   /// A task with the extensions from `extension` on that are meant for it; gives the outermost.
+  /// `flow_of`: whose flow its `then` is; no_task: its own.
   TaskIndex declare_task(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
-                         std::size_t extension);
+                         std::size_t extension, TaskIndex flow_of);
   TaskIndex extend(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
-                   std::size_t extension);
-  [[nodiscard]] bool is_extension(TaskIndex index) const;
+                   std::size_t extension, TaskIndex flow_of);
   /// What an extension has before a task goes to before_.
   [[nodiscard]] DoTask extension_body(TaskIndex index, const Extension& extension, const std::string& reference);
   /// The task that does what comes after; no_task where nothing does.

@@ -67,12 +67,12 @@ bool Compiler::take_copy(const Node& node, const Position& at) {
 }
 
 TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
-                                 std::size_t extension) {
+                                 std::size_t extension, TaskIndex flow_of) {
   const std::string_view kind = kind_in(entry.value);
   while (extending_ == no_task && extension < extensions_.size()) {
     const std::string& extended = extensions_[extension].kind;
     if (!kind.empty() && (extended == "all" || extended == kind || (extended == "composite" && kind == "do"))) {
-      return extend(entry, parent, reference, in_catch, extension);
+      return extend(entry, parent, reference, in_catch, extension, flow_of);
     }
     ++extension;
   }
@@ -84,22 +84,12 @@ TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std
   declared.in_catch = in_catch;
   declared.reference = reference;
   declared.text_at = text_at_;
-  // An extension's task takes the place of the task in the list, with its `then`.
-  TaskIndex flow_of = index;
-  while (definition_.tasks[flow_of].parent != no_task && is_extension(definition_.tasks[flow_of].parent)) {
-    flow_of = definition_.tasks[flow_of].parent;
-  }
-  task(entry.value, entry, index, reference, flow_of);
+  task(entry.value, entry, index, reference, flow_of == no_task ? index : flow_of);
   return index;
 }
 
-bool Compiler::is_extension(TaskIndex index) const {
-  const auto* extension = std::get_if<DoTask>(&definition_.tasks[index].body);
-  return extension != nullptr && extension->extended != no_task;
-}
-
 TaskIndex Compiler::extend(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
-                           std::size_t extension) {
+                           std::size_t extension, TaskIndex flow_of) {
   const Extension& own = extensions_[extension];
   const auto index = static_cast<TaskIndex>(definition_.tasks.size());
   Task& declared = definition_.tasks.emplace_back();
@@ -109,11 +99,11 @@ TaskIndex Compiler::extend(const Entry& entry, TaskIndex parent, const std::stri
   declared.in_catch = in_catch;
   declared.reference = reference + own.reference;
   declared.text_at = reference.size();
-  declared.body = DoTask{.extended = index};  // until the task itself is there
   extensions_[extension].is_used = true;
   DoTask body = extension_body(index, own, reference);
   const std::vector<TaskIndex> before = std::exchange(before_, {});
-  body.extended = declare_task(entry, index, reference, false, extension + 1);
+  // The extension takes the task's place in the list, so the task's `then` is its own.
+  body.extended = declare_task(entry, index, reference, false, extension + 1, flow_of == no_task ? index : flow_of);
   body.first = before.empty() ? body.extended : before.front();
   if (!before.empty()) definition_.tasks[before.back()].next = body.extended;
   definition_.tasks[body.extended].next = extension_after(index, own, reference);
@@ -212,8 +202,8 @@ std::optional<TaskIndex> Compiler::function(const Node& name, const TaskScope& c
   const Instead<std::size_t> text_at(text_at_, caller.reference.size());
   calling_.push_back(entry->key);
   const std::size_t flows_before = pending_.size();
-  const TaskIndex index =
-      declare_task(*entry, caller.index, caller.reference + "/use/functions/" + pointer_part(entry->key), false, 0);
+  const TaskIndex index = declare_task(
+      *entry, caller.index, caller.reference + "/use/functions/" + pointer_part(entry->key), false, 0, no_task);
   resolve_flows(flows_before, {}, nullptr);
   calling_.pop_back();
   return index;

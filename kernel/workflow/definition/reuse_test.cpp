@@ -64,7 +64,7 @@ TEST(Functions, are_named_where_something_is_wrong_with_them) {
   EXPECT_EQ(problem("use: {functions: {f: {do: [{x: {call: g}}]}, g: {call: f}}}\ndo: [{a: {call: f}}]\n"),
             "2:56 the function 'f' calls itself by way of another; run a workflow instead, which may");
   // Its own mistakes, too, and where nothing calls it.
-  EXPECT_EQ(problem("use: {functions: {f: {set: {x: '${ .a | }'}}}}\ndo: [{a: {set: {x: 1}}}]\n").substr(0, 5), "2:33 ")
+  EXPECT_EQ(problem("use: {functions: {f: {set: {x: '${ .a | }'}}}}\ndo: [{a: {set: {x: 1}}}]\n").substr(0, 5), "2:41 ")
       << problem("use: {functions: {f: {set: {x: '${ .a | }'}}}}\ndo: [{a: {set: {x: 1}}}]\n");
   EXPECT_NE(problem("use: {functions: {f: {set: {x: 1}, then: a}}}\ndo: [{a: {call: f}}]\n").find("'then' names 'a'"),
             std::string::npos);

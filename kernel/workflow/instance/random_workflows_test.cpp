@@ -19,7 +19,7 @@ class Author {
   std::string write() {
     std::string use;
     if (random_.below(2) == 0) {
-      use = fmt::format("use: {{functions: {{f0: {{{}}}, f1: {{{}{}}}}}, extensions: [", body(2), body(1), common());
+      use = fmt::format("use: {{functions: {{f0: {{{}}}, f1: {{{}}}}}, extensions: [", body(2), body(1));
       const std::uint64_t count = random_.below(3);
       for (std::uint64_t i = 0; i < count; ++i) use += (i == 0 ? "" : ", ") + extension(i);
       use += "]}\n";

@@ -20,7 +20,7 @@ Ran ran(const std::string& rest, const std::string& input = R"({"n":1})") {
   const InstanceId id = kernel.start(kernel.apply_text(document(rest)), input);
   for (int i = 0; i < 100 && kernel.detail(id).summary.status == Status::running; ++i) {
     if (!kernel.pending().empty()) {
-      (void)good(kernel.succeed(kernel.pending()[0].key, R"({"n":2})"));
+      (void)good(kernel.answer(kernel.pending()[0].key, 200, R"({"n":2})"));
     } else {
       (void)kernel.fire_timer();
     }
