@@ -19,14 +19,15 @@ constexpr std::size_t payload_bytes_max = 950'000;
 
 }  // namespace
 
-void Execution::complete(TaskIndex index, Value raw_output, const Value& input, Flow flow, std::int64_t started_ns,
-                         std::uint32_t attempt) {
+void Execution::complete(TaskIndex index, const Value& raw_output, const Value& input, Flow flow,
+                         std::int64_t started_ns, std::uint32_t attempt) {
   TRV_EXPECTS(state_.status == Status::running && !at_->error.has_value());
   TRV_EXPECTS(stands_in_scope(index));
   const definition::Task& task = definition_.task(index);
-  Value output = std::move(raw_output);
+  Value output = raw_output;
   Evaluation::Scope scope = evaluation_.scope();
   scope.input = &input;
+  scope.raw_output = &raw_output;
   const Evaluation::Within within(evaluation_, scope);
   if (task.output_as) {
     Attempt<Value> transformed = evaluation_.evaluate(*task.output_as, output);

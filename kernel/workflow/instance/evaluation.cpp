@@ -165,7 +165,7 @@ Value Evaluation::task_value() const {
           {"reference", task.reference},
           {"definition", definition_.task_definition(index)},
           {"input", scope_.raw_input == nullptr ? Value() : *scope_.raw_input},
-          {"output", scope_.output == nullptr ? Value() : *scope_.output},
+          {"output", scope_.raw_output == nullptr ? Value() : *scope_.raw_output},
           {"startedAt", time_value(scope_.started_ns)}};
 }
 

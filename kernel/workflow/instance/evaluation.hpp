@@ -35,6 +35,7 @@ class Evaluation final : public definition::VariableSource {
     std::int64_t started_ns = 0;
     const Value* raw_input = nullptr;
     const Value* input = nullptr;
+    const Value* raw_output = nullptr;
     const Value* output = nullptr;
   };
   /// Until its end expressions are of this scope, then of the one before. What the scope points to must live as long.

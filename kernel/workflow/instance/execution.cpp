@@ -298,7 +298,7 @@ void Execution::settle() {
     TRV_ASSERT(at_->outcome.has_value());
     arrival_ = std::exchange(at_->outcome, std::nullopt);
     Attempt<Value> result = result_of(task, arrival_->outcome);
-    if (result) return complete(frame.task, *std::move(result), input, {}, frame.started_ns, frame.attempt);
+    if (result) return complete(frame.task, *result, input, {}, frame.started_ns, frame.attempt);
     raise(frame.task, std::move(result).error().error, frame.started_ns, frame.attempt);
   });
 }

@@ -156,7 +156,7 @@ class Execution final {
   void leave_to(std::size_t frame_index);
 
   // completion.cpp: what follows every task
-  void complete(TaskIndex index, Value raw_output, const Value& input, definition::Flow flow, std::int64_t started_ns,
+  void complete(TaskIndex index, const Value& raw_output, const Value& input, definition::Flow flow, std::int64_t started_ns,
                 std::uint32_t attempt);
   void follow(TaskIndex index, definition::Flow flow);
   void raise(TaskIndex index, Value error, std::int64_t started_ns, std::uint32_t attempt);

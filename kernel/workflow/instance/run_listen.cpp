@@ -176,9 +176,8 @@ void Execution::end_listening() {
   TRV_EXPECTS(is_listening(*at_) && at_->frames.back().is_over);
   Value output = at_->heard ? *std::exchange(at_->heard, std::nullopt) : heard_items();
   if (evaluation_.failure()) return;
-  leave_top([&](const Frame& frame, const Value& input) {
-    complete(frame.task, std::move(output), input, {}, frame.started_ns, 0);
-  });
+  leave_top(
+      [&](const Frame& frame, const Value& input) { complete(frame.task, output, input, {}, frame.started_ns, 0); });
 }
 
 }  // namespace trv::instance

@@ -80,7 +80,7 @@ void Execution::end_run() {
   TRV_EXPECTS(is_in_run(*at_) && at_->returned.has_value());
   Returned returned = *std::exchange(at_->returned, std::nullopt);
   leave_top([&](const Frame& frame, const Value& input) {
-    if (returned.ok) return complete(frame.task, std::move(returned.value), input, {}, frame.started_ns, 0);
+    if (returned.ok) return complete(frame.task, returned.value, input, {}, frame.started_ns, 0);
     raise(frame.task, std::move(returned.value), frame.started_ns, 0);
   });
 }
