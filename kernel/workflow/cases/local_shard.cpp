@@ -118,8 +118,11 @@ base::Status LocalShard::run_ahead(const Records& records) {
 base::Result<ScratchFolder> ScratchFolder::make() {
   base::SystemRandom random;
   std::error_code error;
-  const std::filesystem::path path =
-      std::filesystem::temp_directory_path(error) / fmt::format("trav-cases-{:016x}", random.next());
+  // In memory where that can be had: nothing here has to outlive the process.
+  const std::filesystem::path in_memory = "/dev/shm";
+  std::filesystem::path path = fmt::format("trav-cases-{:016x}", random.next());
+  if (std::filesystem::create_directory(in_memory / path, error)) return ScratchFolder(in_memory / path);
+  path = std::filesystem::temp_directory_path(error) / path;
   if (!error) std::filesystem::create_directory(path, error);
   if (error) {
     return base::fail(base::ErrorCode::unavailable,

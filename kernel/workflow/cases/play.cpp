@@ -313,7 +313,8 @@ class Player {
       add("dataschema", event->dataschema());
       if (event->time_ns() != 0) emitted.set("time", Value(base::Timestamp(event->time_ns()).to_rfc3339()));
       if (event->extensions() != nullptr) {
-        for (const json::Entry& extension : json_or_null(event->extensions()->str()).entries()) {
+        const Value extensions = json_or_null(event->extensions()->str());
+        for (const json::Entry& extension : extensions.entries()) {
           emitted.set(extension.key, extension.value);
         }
       }

@@ -156,8 +156,8 @@ class Execution final {
   void leave_to(std::size_t frame_index);
 
   // completion.cpp: what follows every task
-  void complete(TaskIndex index, const Value& raw_output, const Value& input, definition::Flow flow, std::int64_t started_ns,
-                std::uint32_t attempt);
+  void complete(TaskIndex index, const Value& raw_output, const Value& input, definition::Flow flow,
+                std::int64_t started_ns, std::uint32_t attempt);
   void follow(TaskIndex index, definition::Flow flow);
   void raise(TaskIndex index, Value error, std::int64_t started_ns, std::uint32_t attempt);
   void push(Frame frame);
