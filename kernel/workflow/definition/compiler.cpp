@@ -275,7 +275,7 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   section("input", "from", Site::task_input, input_from, schemas.input);
   section("output", "as", Site::output_as, output_as, schemas.output);
   section("export", "as", Site::export_as, export_as, schemas.exported);
-  flow(fields.get("then"), flow_of, -1);
+  flow(fields.get("then"), flow_of, own_flow);
 
   std::string connection;
   if (const Node* metadata = fields.get("metadata", Node::Kind::mapping)) {
@@ -323,7 +323,7 @@ TaskBody Compiler::body(std::string_view kind, Fields& fields, const TaskScope& 
 }
 
 void Compiler::flow(const Node* node, TaskIndex task, int case_index) {
-  TRV_EXPECTS(task < definition_.tasks.size() && case_index >= -1);
+  TRV_EXPECTS(task < definition_.tasks.size() && case_index >= catch_flow);
   if (node == nullptr) return;
   if (!node->is_string() || node->text.empty()) {
     problems_.add(node->position, "'then' must be continue, exit, end or the name of a task of the same list");
@@ -370,8 +370,11 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
     TRV_ASSERT(pending.task < definition_.tasks.size());
     TRV_ASSERT(flow.kind != Flow::Kind::jump || !problems_.empty() || flow.target != no_task);
     Task& task = definition_.tasks[pending.task];
-    if (pending.case_index < 0) {
+    if (pending.case_index == own_flow) {
       task.then = flow;
+    } else if (auto* caught = std::get_if<TryTask>(&task.body)) {
+      TRV_ASSERT(pending.case_index == catch_flow);
+      caught->caught_then = flow;
     } else if (auto* cases = std::get_if<SwitchTask>(&task.body)) {
       TRV_ASSERT(static_cast<std::size_t>(pending.case_index) < cases->cases.size());
       cases->cases[static_cast<std::size_t>(pending.case_index)].then = flow;

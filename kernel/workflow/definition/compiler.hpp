@@ -50,8 +50,11 @@ class Compiler {
   [[nodiscard]] std::optional<Template> duration(const Node* node, Site site);
   [[nodiscard]] json::Value constant(const Node& node);
 
-  /// `then` of the task or of a switch case; resolved when its scope is complete. case_index: -1 for the task's own.
+  /// `then` of the task or of a switch case; resolved when its scope is complete. case_index: own_flow for the
+  /// task's own, catch_flow for its catch's.
   void flow(const Node* node, TaskIndex task, int case_index);
+  static constexpr int own_flow = -1;
+  static constexpr int catch_flow = -2;
   /// The same, but none of them comes after another: each is all that its branch does.
   [[nodiscard]] std::vector<TaskIndex> branches(const Node* node, TaskIndex parent, const std::string& reference);
   /// A list of tasks, declared as children. Gives the first; no_task after a problem.

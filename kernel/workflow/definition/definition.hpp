@@ -145,6 +145,7 @@ struct TryTask {
   std::optional<Expression> except_when;
   std::optional<RetryPolicy> retry;
   TaskIndex catch_first = no_task;  ///< none: the error is swallowed
+  Flow caught_then;                 ///< after an error that was caught; next: the task's own `then`
 };
 
 struct ForTask {
@@ -220,6 +221,7 @@ struct ListenTask {
   std::vector<ListenFilter> filters;
   bool goes_on = false;             ///< any: until `until` or a filter that ends it
   std::optional<Expression> until;  ///< any: of the consumed events
+  bool until_all = false;           ///< any: until each of the filters that end it has passed an event, not the first
   ReadAs read = ReadAs::data;
 };
 

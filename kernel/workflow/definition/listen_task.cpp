@@ -40,13 +40,18 @@ void compile_until(Compiler& compiler, const Node& node, ListenTask& task) {
   Fields fields(compiler.problems(), node, "'until' of 'listen.to'");
   const Node* one = fields.get("one");
   const Node* any = fields.get("any", Node::Kind::sequence);
-  fields.unsupported("all");
+  const Node* all = fields.get("all", Node::Kind::sequence);
   fields.finish();
-  if (compiler.problems().reported() == before && (one == nullptr) == (any == nullptr)) {
-    compiler.problems().add(node.position, "'until' must be an expression, or have exactly one of 'one' and 'any'");
+  if (compiler.problems().reported() == before && (one != nullptr) + (any != nullptr) + (all != nullptr) != 1) {
+    compiler.problems().add(node.position,
+                            "'until' must be an expression, or have exactly one of 'one', 'any' and 'all'");
   }
   if (one != nullptr) compile_filter(compiler, *one, true, task);
   if (any != nullptr) compile_filters(compiler, *any, true, task);
+  if (all == nullptr) return;
+  task.until_all = true;
+  if (all->items.empty()) compiler.problems().add(all->position, "'all' needs at least one event filter");
+  compile_filters(compiler, *all, true, task);
 }
 
 }  // namespace

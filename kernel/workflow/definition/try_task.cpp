@@ -51,7 +51,7 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
   if (const Node* errors = parts.get("errors")) task.errors = compile_filter(problems, *errors, fields.what());
   const Node* as = parts.get("as", Node::Kind::string);
   if (as != nullptr) task.error_name = as->text;
-  parts.unsupported("then");
+  const Node* then = parts.get("then");
   compiler.declare(task.error_name, scope.index, 0, as == nullptr ? node->position : as->position);
   task.when = compiler.expression(parts.get("when"), Site::body);
   task.except_when = compiler.expression(parts.get("exceptWhen"), Site::body);
@@ -69,8 +69,10 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
   }
   task.catch_first = compiler.list(parts.get("do"), scope.index, scope.reference + "/catch/do", true);
   compiler.leave(1);
+  compiler.flow(then, scope.index, Compiler::catch_flow);
   parts.finish();
-  if (node->find("do") == nullptr && node->find("retry") == nullptr && problems.reported() == before) {
+  if (node->find("do") == nullptr && node->find("retry") == nullptr && then == nullptr &&
+      problems.reported() == before) {
     problems.warn(
         fields.place_of("catch"),
         fmt::format("'catch' of {} has neither 'do' nor 'retry': it swallows the error, and the workflow goes "

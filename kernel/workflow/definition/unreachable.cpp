@@ -20,6 +20,7 @@ void for_each_successor(const Task& task, const TaskBody& body, const Visit& vis
   // After a task that was skipped the flow goes on, whatever its `then` says.
   if (task.condition) visit(task.next);
   if (std::holds_alternative<RaiseTask>(body)) return;
+  if (const auto* guard = std::get_if<TryTask>(&body)) follow(guard->caught_then);
   if (const auto* cases = std::get_if<SwitchTask>(&body)) {
     for (const SwitchCase& one : cases->cases) {
       follow(one.then.kind == Flow::Kind::next ? task.then : one.then);

@@ -146,6 +146,7 @@ class Execution final {
   /// The extension whose task this is, where the branch is directly within it.
   [[nodiscard]] const definition::DoTask* extension_of(TaskIndex index) const;
   void follow_extended(TaskIndex index, definition::Flow flow);
+  /// Where the flow goes after a task whose list has ended, if not where its `then` says.
   [[nodiscard]] definition::Flow flow_after(const Frame& frame) const;
   // run_for.cpp
   void next_iteration();

@@ -91,6 +91,28 @@ TEST_F(ListenTest, any_goes_on_until_a_condition_holds_of_what_was_consumed) {
   expect_nothing_left();
 }
 
+TEST_F(ListenTest, any_goes_on_until_all_the_events_have_come_that_end_it) {
+  const InstanceId id = start("{any: [], until: {all: [{with: {type: out}}, {with: {type: done}}]}}");
+  for (const std::string_view type : {"a", "done", "done", "b"}) {
+    EXPECT_EQ(send(type, fmt::format("\"{}\"", type)).heard.size(), 1U) << type;
+    EXPECT_EQ(output(id), "running") << type;
+    TestKernel again;
+    again.replay(kernel_);
+    EXPECT_EQ(again.timers(), kernel_.timers());
+  }
+  EXPECT_EQ(send("out", "1").heard.size(), 1U);
+  EXPECT_EQ(output(id), R"(["a","done","b"])") << "the first of each ends, what comes again is consumed";
+  expect_nothing_left();
+}
+
+TEST_F(ListenTest, what_ends_the_listening_is_not_consumed_even_where_everything_is) {
+  const InstanceId id = start("{any: [], until: {one: {with: {type: out}}}}");
+  EXPECT_EQ(send("a", "1").heard.size(), 1U);
+  EXPECT_EQ(send("out", "2").heard.size(), 1U);
+  EXPECT_EQ(output(id), "[1]");
+  expect_nothing_left();
+}
+
 TEST_F(ListenTest, any_goes_on_until_an_event_comes_that_ends_it_and_is_not_consumed) {
   const InstanceId id = start("{any: [{with: {type: a}}, {with: {type: b}}], until: {one: {with: {type: out}}}}");
   for (int i = 0; i < 70; ++i) EXPECT_EQ(send(i % 2 == 0 ? "a" : "b", std::to_string(i)).heard.size(), 1U);

@@ -97,12 +97,16 @@ class Author {
       case 5: return "do: " + list(depth - 1);
       case 6: return "for: {in: '[1, 2]'}, do: " + list(depth - 1);
       case 7:
-        return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}}}}}}}, do: {}}}",
-                           list(depth - 1), random_.below(3), list(depth - 1));
+        return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}}}}}}}, do: {}{}}}",
+                           list(depth - 1), random_.below(3), list(depth - 1),
+                           random_.below(3) == 0 ? ", then: exit" : "");
       case 8: return "fork: {branches: " + branches(depth - 1) + "}";
       case 9: return "fork: {compete: true, branches: " + branches(depth - 1) + "}";
       case 10: return "listen: {to: {one: {with: {type: go}}}}, timeout: {after: PT3S}";
-      case 11: return "listen: {to: {any: [], until: '( . | length ) > 1'}}, timeout: {after: PT3S}";
+      case 11:
+        return random_.below(2) == 0 ? "listen: {to: {any: [], until: '( . | length ) > 1'}}, timeout: {after: PT3S}"
+                                     : "listen: {to: {any: [{with: {type: other}}], until: {all: [{with: {type: go}}, "
+                                       "{with: {type: go}}]}}}, timeout: {after: PT3S}";
       case 12: return "emit: {event: {with: {type: went, data: {n: '${ .n? }'}}}}";
       case 13: return "run: {workflow: {namespace: test, name: sub, version: latest, input: {n: '${ .n? }'}}}";
       default: return fmt::format("try: {}, catch: {{errors: {{with: {{status: 418}}}}}}", list(depth - 1));

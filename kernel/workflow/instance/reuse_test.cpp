@@ -83,6 +83,25 @@ TEST(FunctionCalls, are_caught_retried_and_timed_out_like_any_task) {
   EXPECT_EQ(std::ranges::count(again.steps, "/do/0/t/try/0/c/use/functions/bad faulted"), 2);
 }
 
+TEST(Catches, say_where_the_flow_goes_once_an_error_was_caught) {
+  const auto tasks = [](const std::string& caught, const std::string& fails) {
+    return "do: [{t: {try: [{a: {set: {n: 1}}}, {b: {if: '" + fails +
+           "', raise: {error: {type: x, status: 418}}}}], catch: {" + caught +
+           "}, then: c}}, {b: {set: {n: 7}}}, {c: {set: {n: '${ .n + 10 }'}, then: end}}, {d: {set: {n: '${ .n + 100 "
+           "}'}}}]\n";
+  };
+  EXPECT_EQ(ran(tasks("then: d", "true")).output, R"({"n":101})") << "the try's input goes on";
+  EXPECT_EQ(ran(tasks("do: [{m: {set: {n: 5}}}], then: d", "true")).output, R"({"n":105})");
+  EXPECT_EQ(ran(tasks("do: [{m: {set: {n: 5}}}], then: end", "true")).output, R"({"n":5})");
+  EXPECT_EQ(ran(tasks("do: [{m: {set: {n: 5}}}], then: exit", "true")).output, R"({"n":5})");
+  EXPECT_EQ(ran(tasks("do: [{m: {set: {n: 5}}}], then: d", "false")).output, R"({"n":11})") << "nothing was caught";
+  EXPECT_EQ(ran(tasks("do: [{m: {set: {n: 5}}}]", "true")).output, R"({"n":15})") << "the task's own then";
+  EXPECT_EQ(ran("use: {extensions: [{e: {extend: try, after: [{x: {set: {n: 0}}}]}}]}\n" +
+                tasks("do: [{m: {set: {n: 5}}}], then: d", "true"))
+                .output,
+            R"({"n":105})");
+}
+
 TEST(Extensions, run_before_and_after_and_leave_the_data_alone) {
   const std::string use =
       "use: {extensions: [{logs: {extend: set, before: [{in: {call: 'a.b:1.0.0@default', with: {says: "

@@ -55,6 +55,8 @@ void Execution::follow_extended(TaskIndex index, Flow flow) {
 }
 
 Flow Execution::flow_after(const Frame& frame) const {
+  const auto* guard = std::get_if<definition::TryTask>(&definition_.task(frame.task).body);
+  if (guard != nullptr) return frame.error ? guard->caught_then : Flow{};
   const auto* extension = std::get_if<DoTask>(&definition_.task(frame.task).body);
   if (extension == nullptr || extension->extended == no_task || frame.heard == 0) return {};
   return {.kind = static_cast<Flow::Kind>(frame.heard & 0xFF), .target = static_cast<TaskIndex>(frame.heard >> 8)};

@@ -115,14 +115,19 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
   const Evaluation::Within within(evaluation_, {.task = index, .started_ns = started_ns});
   Value bound = json::parse(at_->frames.back().bound).value_or(Value::object());
   const auto takes = [&](std::uint32_t filter) {
-    const bool is_done = task.strategy == ListenTask::Strategy::all && (at_->frames.back().heard >> filter & 1) != 0;
-    if (is_done) return false;
+    const bool once = task.strategy == ListenTask::Strategy::all || (task.until_all && task.filters[filter].ends);
+    if (once && (at_->frames.back().heard >> filter & 1) != 0) return false;
     Value tried = bound;
     if (!agrees(task, filter, event, tried)) return false;
     bound = std::move(tried);
     return true;
   };
-  const auto taken = std::ranges::find_if(filters, takes);
+  // What ends the listening is not consumed, whatever else it would pass.
+  const auto ends = [&](std::uint32_t filter) { return task.filters[filter].ends; };
+  auto taken = std::ranges::find_if(filters, [&](std::uint32_t filter) { return ends(filter) && takes(filter); });
+  if (taken == filters.end()) {
+    taken = std::ranges::find_if(filters, [&](std::uint32_t filter) { return !ends(filter) && takes(filter); });
+  }
   if (taken == filters.end() || evaluation_.failure()) {
     return evaluation_.failure() ? base::Result<bool>(base::fail(*evaluation_.failure())) : base::Result<bool>(false);
   }
@@ -132,7 +137,15 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
   Json kept;
   Frame& frame = change_top();
   frame.bound = json::serialize(bound);
-  frame.is_over = filter.ends || !task.goes_on;
+  frame.heard |= std::uint64_t{1} << *taken;
+  frame.is_over = !task.goes_on || (filter.ends && !task.until_all);
+  if (filter.ends && task.until_all) {
+    bool is_over = true;
+    for (std::size_t i = 0; i < task.filters.size(); ++i) {
+      is_over = is_over && (!task.filters[i].ends || (frame.heard >> i & 1) != 0);
+    }
+    frame.is_over = is_over;
+  }
   if (!filter.ends) {
     const Value item = read_as(task.read, event);
     Attempt<std::string> json = evaluation_.checked_json(item, "the event");
@@ -141,7 +154,6 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
     } else {
       failed = std::move(json).error();
     }
-    frame.heard |= std::uint64_t{1} << *taken;
     if (task.strategy == ListenTask::Strategy::all) {
       frame.is_over = frame.heard ==
                       (task.filters.size() == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << task.filters.size()) - 1);

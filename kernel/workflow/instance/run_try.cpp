@@ -87,7 +87,7 @@ void Execution::handle_error() {
       return;
     }
     return leave_top([&](const Frame& frame, const Value& kept_input) {
-      complete(index, kept_input, kept_input, {}, frame.started_ns, frame.attempt);
+      complete(index, kept_input, kept_input, task->caught_then, frame.started_ns, frame.attempt);
     });
   }
   if (branch_ != root_branch) return fail_fork();
