@@ -62,11 +62,13 @@ def answer(host, target, authorization):
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen = []
+    keys = set()  # the idempotency keys of all requests
 
     def do_GET(self):
         host = self.headers.get("Host", "").split(":")[0]
         status, headers, content = answer(host, self.path, self.headers.get("Authorization"))
         self.seen.append((host, self.path, status))
+        self.keys.add(self.headers.get("Idempotency-Key"))
         body = b"" if content is None else json.dumps(content).encode()
         self.send_response(status)
         for name, value in {"Content-Type": "application/json", **headers}.items():

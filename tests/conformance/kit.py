@@ -42,7 +42,8 @@ class Refused(Exception):
 
 
 class Daemon:
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, token=None):
+        """`token` of the operator where the folder has the data of an earlier one, which has printed it."""
         self.folder = folder
         configuration = folder / "travd.toml"
         configuration.write_text(f'[data]\nfolder = "{folder}/data"\nmap_gib = 1\n[http]\nport = {PORT}\n'
@@ -51,14 +52,14 @@ class Daemon:
         with open(self.out, "wb") as out, open(folder / "log", "wb") as log:
             self.process = subprocess.Popen([build / "bin/travd", "--config", configuration], stdout=out, stderr=log,
                                             env={"HOME": str(folder), "PATH": os.environ["PATH"]})
-        self.token = None
+        self.token = token
         until = time.monotonic() + 30
         while self.token is None or self.ask("GET", "/readyz")[0] != 200:
             if time.monotonic() > until or self.process.poll() is not None:
                 raise SystemExit("travd does not start: " + (folder / "log").read_text()[-2000:])
-            time.sleep(0.05)
+            time.sleep(0.02)
             words = [line.strip() for line in self.out.read_text().splitlines()]
-            self.token = next((word for word in words if word.startswith("trv_system")), None)
+            self.token = token or next((word for word in words if word.startswith("trv_system")), None)
         self.operator, self.tenants = self.token, 0
 
     def new_tenant(self):
@@ -71,10 +72,11 @@ class Daemon:
         self.token = tenant["token"]["token"]
         return f"/v1/tenants/kit-{self.tenants}"
 
-    def ask(self, method, path, body=None, content_type="application/json"):
+    def ask(self, method, path, body=None, content_type="application/json", headers=None):
         request = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", method=method,
                                          data=None if body is None else body.encode(),
-                                         headers={"Authorization": f"Bearer {self.token}", "Content-Type": content_type})
+                                         headers={"Authorization": f"Bearer {self.token}", "Content-Type": content_type,
+                                                  **(headers or {})})
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:
                 text = answer.read()
@@ -87,14 +89,18 @@ class Daemon:
 
     def run(self, definition, given):
         """The instance when it has ended, and its steps."""
-        tenant = self.new_tenant()
+        return self.run_in(self.new_tenant(), definition, given)
+
+    def run_in(self, tenant, definition, given):
+        """The same in a tenant that is there. Sent again, it goes on with the instance that it has started."""
         status, workflow = self.ask("POST", f"{tenant}/workflows", definition, "application/yaml")
         if status == 400 and "is not supported yet" in workflow["detail"]:
             raise Refused(workflow["detail"])
         assert status in (200, 201), workflow
         path = f"{tenant}/workflows/{workflow['namespace']}/{workflow['name']}/instances"
-        status, started = self.ask("POST", path, None if given is None else json.dumps(given))
-        assert status == 201, started
+        status, started = self.ask("POST", path, None if given is None else json.dumps(given),
+                                   headers={"Idempotency-Key": "kit"})
+        assert status in (200, 201), started
         until = time.monotonic() + INSTANCE_S
         while True:
             status, instance = self.ask("GET", f"{tenant}/instances/{started['id']}")
@@ -205,7 +211,8 @@ def inside(build, kit, folder):
     return 1 if failed else 0
 
 
-def main():
+def main(run=inside, script=__file__):
+    """`run` in namespaces of its own: `script` is started again there."""
     source = pathlib.Path(__file__).resolve().parents[2]
     shared = os.environ.get("TRV_CONFORMANCE_DIR", source.parent / "shared/conformance")
     parser = argparse.ArgumentParser()
@@ -214,7 +221,7 @@ def main():
     parser.add_argument("--inside", type=pathlib.Path, help="internal: runs in the namespaces, with this folder")
     arguments = parser.parse_args()
     if arguments.inside:
-        return inside(arguments.build, arguments.kit, arguments.inside)
+        return run(arguments.build, arguments.kit, arguments.inside)
     if not arguments.kit.is_dir():
         skip(f"no conformance kit at {arguments.kit}")
     for program in ("unshare", "openssl", "mount"):
@@ -229,7 +236,7 @@ def main():
     if not os.path.exists("/etc/ssl/certs/ca-certificates.crt"):
         skip("/etc/ssl/certs/ca-certificates.crt is not there; install ca-certificates")
     with tempfile.TemporaryDirectory(prefix="trv-kit-") as folder:
-        return subprocess.run([*namespaces, sys.executable, os.path.abspath(__file__), "--build", arguments.build.resolve(),
+        return subprocess.run([*namespaces, sys.executable, os.path.abspath(script), "--build", arguments.build.resolve(),
                                "--kit", arguments.kit.resolve(), "--inside", folder], check=False).returncode
 
 
