@@ -9,6 +9,9 @@
 
 #include "kernel/effects/performers.hpp"
 #include "kernel/http/testing/loopback_server.hpp"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
+#include "sdk/base/bytes.hpp"
 
 namespace trv::effects {
 namespace {
@@ -71,6 +74,7 @@ class HttpAuthentication : public testing::Test {
     if (path == "/digest" && request.find("Authorization: Digest") == std::string::npos) {
       return reply(401, "no", "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=SHA-256\r\n");
     }
+    if (path == "/api/echo") return reply(200, echo_);
     if (request.find("Bearer " + refused_) != std::string::npos && !refused_.empty()) return reply(401, "{}");
     return reply(200, R"({"ok":true})");
   }
@@ -116,6 +120,7 @@ class HttpAuthentication : public testing::Test {
   int token_status_ = 200;
   int expires_in_ = 3'600;
   std::string refused_;
+  std::string echo_;
   http::LoopbackServer server_{[this](const std::string& request) { return answer(request); }};
   std::unique_ptr<HttpCalls> calls_;
   std::unique_ptr<egress::Broker> broker_;
@@ -235,6 +240,97 @@ TEST_F(HttpAuthentication, a_policy_that_a_connection_keeps_is_used_below_its_ba
   const shard::Outcome wrong = call(R"({"scheme":"oauth2","use":"vault"})");
   EXPECT_EQ(wrong.code, "invalid");
   EXPECT_EQ(wrong.message.find("hidden"), std::string::npos) << wrong.message;
+}
+
+TEST_F(HttpAuthentication, secrets_are_put_in_where_they_belong) {
+  const std::string in_header = R"(,"headers":{"x-key":"Key [secret vault]"},"secrets":[{"at":["headers","x-key"],)"
+                                R"("parts":["Key ",{"name":"vault"}]}])";
+  const shard::Outcome outcome = call("", "/api/1", in_header + R"(,"output":"response")");
+  EXPECT_TRUE(outcome.ok) << outcome.message;
+  EXPECT_TRUE(sent("x-key: Key s3cret\r\n")) << last();
+  EXPECT_EQ(outcome.output.find("s3cret"), std::string::npos) << outcome.output;
+  EXPECT_NE(outcome.output.find("Key [secret vault]"), std::string::npos) << outcome.output;
+  sources_.secret = R"({"user":"ada","keys":["k1"],"pass":"p\"4"})";
+  const shard::Outcome body = call("", "/api/1",
+                                   R"(,"body":{"a":[1,"[secret vault]"]},"secrets":[{"at":["body","a",1],"parts":[)"
+                                   R"({"name":"vault","path":["pass"]},"!"]}])");
+  EXPECT_TRUE(body.ok) << body.message;
+  EXPECT_TRUE(sent(R"({"a":[1,"p\"4!"]})")) << last();
+  const shard::Outcome basic =
+      call(R"({"scheme":"basic","username":"[secret vault]","password":"[secret vault]"})", "/api/1",
+           R"(,"secrets":[{"at":["authentication","username"],"parts":[{"name":"vault","path":["user"]}]},)"
+           R"({"at":["authentication","password"],"parts":[{"name":"vault","path":["pass"]}]}])");
+  EXPECT_TRUE(basic.ok) << basic.message;
+  EXPECT_TRUE(sent("Authorization: Basic YWRhOnAiNA==\r\n")) << last();
+}
+
+TEST_F(HttpAuthentication, a_secret_goes_below_the_base_url_of_its_connection_only) {
+  const std::string secrets = R"(,"secrets":[{"at":["body"],"parts":[{"name":"vault"}]}])";
+  for (const std::string path : {"/other", "/apix", "/api/../other"}) {
+    const shard::Outcome outcome = call("", path, secrets);
+    EXPECT_EQ(outcome.code, "denied") << path << outcome.message;
+    EXPECT_EQ(outcome.message.find("s3cret"), std::string::npos) << outcome.message;
+  }
+  EXPECT_EQ(perform(R"("endpoint":"https://elsewhere.example.com/api/1")" + secrets, "").code, "denied");
+  // The client's secret goes to the authority.
+  const shard::Outcome token = call(
+      oauth2(), "/api/1", R"(,"secrets":[{"at":["authentication","client","secret"],"parts":[{"name":"vault"}]}])");
+  EXPECT_EQ(token.code, "denied");
+  EXPECT_NE(token.message.find("/oauth2/token"), std::string::npos) << token.message;
+  EXPECT_TRUE(requests_.empty());
+  sources_.connections["vault"].base_url = server_.url() + "/oauth2";
+  EXPECT_TRUE(
+      call(oauth2(), "/api/1", R"(,"secrets":[{"at":["authentication","client","secret"],"parts":[{"name":"vault"}]}])")
+          .ok);
+  EXPECT_NE(requests_.front().find("client_secret=s3cret"), std::string::npos) << requests_.front();
+}
+
+TEST_F(HttpAuthentication, a_secret_that_is_not_there_is_denied) {
+  const auto with = [this](const std::string& secret) {
+    return call("", "/api/1", R"(,"secrets":[{"at":["body"],"parts":[)" + secret + "]}]");
+  };
+  EXPECT_EQ(with(R"({"name":"nobody"})").code, "denied");
+  const shard::Outcome property = with(R"({"name":"vault","path":["user"]})");
+  EXPECT_EQ(property.code, "invalid");
+  EXPECT_EQ(property.message, "the secret 'vault' is not a JSON object with the property 'user'");
+  sources_.connections["vault"].plugin = "tracker";
+  EXPECT_EQ(with(R"({"name":"vault"})").code, "denied");
+  EXPECT_TRUE(requests_.empty());
+}
+
+TEST_F(HttpAuthentication, a_secret_that_the_service_gives_back_is_taken_out) {
+  const std::string secrets =
+      R"(,"secrets":[{"at":["headers","x-key"],"parts":[{"name":"vault"}]}],"headers":{"x-key":"r"})";
+  for (const std::string secret : {"s3cret", "a\"b\\c/d", "7", "ä b"}) {
+    sources_.secret = secret;
+    const auto escaped = json::serialize(json::Value(secret));
+    const std::string base64 = base::to_base64(base::as_bytes(secret));
+    echo_ = "{\"a\":" + escaped + ",\"n\":7,\"b\":[\"x" + escaped.substr(1, escaped.size() - 2) + "y\"],\"c\":\"" +
+            base64 + "\",\"k" + escaped.substr(1) + ":1}";
+    for (const std::string output : {"", R"(,"output":"response")", R"(,"output":"raw")"}) {
+      const shard::Outcome outcome = call("", "/api/echo", secrets + output);
+      ASSERT_TRUE(outcome.ok) << outcome.message;
+      std::string text = outcome.output;
+      if (output.find("raw") != std::string::npos && secret == "s3cret") {
+        const auto body = json::parse(text);
+        ASSERT_TRUE(body && body->is_string()) << text;
+        const auto bytes = base::from_base64(body->as_string());
+        ASSERT_TRUE(bytes) << text;
+        text = base::as_text(*bytes);
+      }
+      if (secret != "7") {
+        EXPECT_EQ(text.find(secret), std::string::npos) << text;
+        EXPECT_EQ(text.find(base64), std::string::npos) << text;
+        if (output.find("raw") == std::string::npos) {
+          EXPECT_EQ(text.find(escaped.substr(1, escaped.size() - 2)), std::string::npos) << text;
+          EXPECT_NE(text.find("[secret vault]"), std::string::npos) << text;
+        }
+      } else if (output.empty()) {
+        EXPECT_NE(text.find(R"("n":"[secret vault]")"), std::string::npos) << text;
+      }
+      EXPECT_TRUE(json::parse(outcome.output)) << outcome.output;
+    }
+  }
 }
 
 TEST_F(HttpAuthentication, a_document_is_fetched_once_and_its_operation_called) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "kernel/effects/call_secrets.hpp"
 #include "kernel/effects/http_answer.hpp"
 #include "kernel/effects/openapi.hpp"
 #include "kernel/effects/performers.hpp"
@@ -62,6 +63,9 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     auto parsed = json::parse(input);
     if (!parsed) return refuse(parsed.error());
     input_ = *std::move(parsed);
+    if (base::Status put = secrets_.put_into(input_, tenant_, calls_.connections_, calls_.secrets_); !put) {
+      return refuse(put.error());
+    }
     output_ = text_at(input_, "output");
     if (input_.find("document") != nullptr) return find_document();
     const Value* endpoint = input_.find("endpoint");
@@ -97,7 +101,8 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
  private:
   using Answer = std::function<void(const egress::Response&)>;
 
-  void refuse(const base::Error& error) { done_(result_of(error)); }
+  void finish(TryResult result) { done_(secrets_.redacted(std::move(result))); }
+  void refuse(const base::Error& error) { finish(result_of(error)); }
 
   /// `then` is called with the answer; where there is none, the try ends.
   void send(egress::Request request, std::string_view what, Answer then) {
@@ -119,7 +124,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
           if (response) return then(*response);
           const base::Error error =
               prefix.empty() ? std::move(response).error() : std::move(response).error().in(prefix);
-          self->done_(result_of(error));
+          self->finish(result_of(error));
         });
         return;
       }
@@ -144,7 +149,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
       result.outcome.status = response.status;
       result.outcome.message =
           fmt::format("the OpenAPI document {} was answered with status {}", document_address_, response.status);
-      return done_(std::move(result));
+      return finish(std::move(result));
     }
     auto document = read_openapi_document(document_address_, response.body);
     if (!document) return refuse(document.error());
@@ -183,6 +188,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     if (connection.empty()) {
       request_.credential.user = text_at(*policy, "username");
       request_.credential.secret = text_at(*policy, scheme == "bearer" ? "token" : "password");
+      secrets_.note_user(request_.credential.user);
     }
     request();
   }
@@ -230,11 +236,14 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
 
   void ask_for_token(base::Result<std::string> endpoint) {
     if (!endpoint) return refuse(endpoint.error());
+    if (base::Status may = secrets_.may_go_to(*endpoint, CallSecrets::Where::authentication); !may) {
+      return refuse(may.error());
+    }
     base::Result<egress::Request> request = token_request(policy_, *endpoint);
     if (!request) return refuse(request.error());
     send(*std::move(request), "the token request", [this, endpoint = *endpoint](const egress::Response& response) {
       base::Result<Token> token = read_token(endpoint, response);
-      if (!token) return done_(result_of(token.error()));
+      if (!token) return finish(result_of(token.error()));
       calls_.memory_.keep_token(token_name_, token->text, token->lifetime);
       token_is_old_ = false;
       use_token(std::move(token->text));
@@ -246,7 +255,25 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     request();
   }
 
+  /// Where the request goes; empty where there is no such connection, which the broker reports.
+  std::string address() const {
+    if (!request_.url.empty()) return request_.url;
+    const base::Result<egress::Connection> connection = calls_.connections_.find(tenant_, request_.connection);
+    if (!connection) return {};
+    std::string base_url = connection->base_url;
+    while (base_url.ends_with('/')) base_url.pop_back();
+    return base_url + request_.path;
+  }
+
   void request() {
+    if (!secrets_.empty()) {
+      using Where = CallSecrets::Where;
+      const std::string to = address();
+      base::Status may = secrets_.may_go_to(to, Where::request);
+      // What asks for a token does not go to the service.
+      if (may && token_name_.empty()) may = secrets_.may_go_to(to, Where::authentication);
+      if (!may) return refuse(may.error());
+    }
     if (was_begun_before_ && !is_idempotent(request_.method)) {
       return refuse(base::Error(
           ErrorCode::unavailable,
@@ -269,7 +296,11 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
         token_is_old_ = false;
         return authenticate();
       }
-      done_(result_of(sent, output_, response));
+      if (secrets_.empty() || output_ != "raw") return finish(result_of(sent, output_, response));
+      // In base64 nothing of the secret would be found.
+      egress::Response redacted = response;
+      redacted.body = secrets_.redacted(std::move(redacted.body));
+      done_(result_of(sent, output_, redacted));
     });
   }
 
@@ -280,6 +311,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
   const base::Duration deadline_;
   TryDone done_;
   Value input_;
+  CallSecrets secrets_;
   std::string output_;
   egress::Request request_;
   std::string document_address_;

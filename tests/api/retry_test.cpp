@@ -50,11 +50,12 @@ class RetryTest : public testing::Test {
   }
 
   /// Begins an instance of a workflow with these tasks; {} in them is the address of the service.
-  std::string begin(const std::string& tasks, const std::string& name = "calls") {
-    const Answer applied = ask(
-        *daemon_, owner_, "POST", "/v1/tenants/acme/workflows",
-        fmt::format("document: {{dsl: '1.0.3', namespace: demo, name: {}, version: '1.0.0'}}\ndo:\n{}", name, tasks),
-        {{"Content-Type", "application/yaml"}});
+  std::string begin(const std::string& tasks, const std::string& name = "calls", const std::string& use = "") {
+    const Answer applied =
+        ask(*daemon_, owner_, "POST", "/v1/tenants/acme/workflows",
+            fmt::format("document: {{dsl: '1.0.3', namespace: demo, name: {}, version: '1.0.0'}}\n{}do:\n{}", name, use,
+                        tasks),
+            {{"Content-Type", "application/yaml"}});
     EXPECT_EQ(applied.status, 201) << applied.body;
     const Answer started =
         ask(*daemon_, owner_, "POST", fmt::format("/v1/tenants/acme/workflows/demo/{}/instances", name), "{}");
@@ -168,6 +169,29 @@ TEST_F(RetryTest, a_retry_of_such_a_post_is_a_request_with_a_key_of_its_own) {
   }
   EXPECT_EQ(keys.size(), 2U);
   EXPECT_EQ(calls(id), 2U);
+}
+
+TEST_F(RetryTest, a_function_is_called_for_each_call_and_an_extension_can_answer_for_a_service) {
+  const std::string id = begin(
+      "  - first: {call: ask, with: {id: 1}}\n"
+      "  - second: {call: ask, with: {id: 2}, output: {as: '{n: 2}'}}\n"
+      "  - mocked: {call: http, with: {method: get, endpoint: {uri: 'https://mocked.example.com/'}}}\n",
+      "reuse",
+      fmt::format("use:\n"
+                  "  functions: {{ask: {{call: http, with: {{method: get, endpoint: '{}/thing/{{id}}'}}}}}}\n"
+                  "  extensions:\n"
+                  "    - mocks:\n"
+                  "        extend: call\n"
+                  "        when: ($task.with.endpoint | type) == \"object\"\n"
+                  "        before: [{{answer: {{set: {{mocked: '${{ .n }}'}}, then: exit}}}}]\n",
+                  service_.url()));
+  const json::object shown = ended(id);
+  EXPECT_EQ(shown.at("status"), "completed") << json::serialize(shown);
+  EXPECT_EQ(json::serialize(shown.at("output")), R"({"mocked":2})");
+  const auto requests = service_.requests();
+  ASSERT_EQ(requests.size(), 2U);
+  EXPECT_TRUE(requests[0].starts_with("GET /thing/1 ")) << requests[0];
+  EXPECT_TRUE(requests[1].starts_with("GET /thing/2 ")) << requests[1];
 }
 
 }  // namespace

@@ -155,7 +155,7 @@ std::optional<CallAuthentication> compile_policy(Compiler& compiler, const Node&
     (void)policy.require("password", Node::Kind::string);
   }
   policy.finish();
-  authentication.parameters = compiler.value(*found, Site::body);
+  authentication.parameters = compiler.sent_value(*found, Site::body);
   const Node* client = found->find("client");
   for (const Node* secret :
        {found->find("password"), found->find("token"), client == nullptr ? nullptr : client->find("secret")}) {

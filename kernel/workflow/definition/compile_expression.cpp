@@ -96,7 +96,16 @@ std::optional<Expression> Compiler::compile_text(std::string_view text, std::siz
   std::vector<VariableReference> references;
   for (const std::string_view name : names_in(text)) {
     if (name == "secrets") {
-      problems_.unsupported(node.position, "'$secrets'");
+      problems_.add(node.position,
+                    is_sent_
+                        ? fmt::format("in the expression '{}': a secret is put in when the request is sent, so no "
+                                      "expression can work with it; write '${{ $secrets.name }}', with text or other "
+                                      "expressions beside it",
+                                      trimmed(text).substr(0, 200))
+                        : fmt::format("in the expression '{}': '$secrets' can be used only in 'headers', 'body' and "
+                                      "'authentication' of a 'call: http' and in 'authentication' of a 'call: "
+                                      "openapi'; anywhere else its value would be recorded",
+                                      trimmed(text).substr(0, 200)));
       return std::nullopt;
     }
     const auto found =
@@ -158,6 +167,57 @@ Value Compiler::constant(const Node& node) {
   return *std::move(value);
 }
 
+std::optional<Template> Compiler::secret(std::string_view text, const Position& at) {
+  constexpr std::string_view begin = "$secrets";
+  text = trimmed(text);
+  if (!is_sent_ || !text.starts_with(begin)) return std::nullopt;
+  text.remove_prefix(begin.size());
+  std::vector<std::string> names;
+  while (!text.empty()) {
+    const auto is_in_name = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    if (text.starts_with(".") && !text.starts_with(".[") && !text.starts_with(".\"")) {
+      std::size_t end = 1;
+      while (end < text.size() && is_in_name(text[end])) ++end;
+      // `.a-b` is a subtraction in jq.
+      if (end == 1 || (end < text.size() && text[end] == '-')) return std::nullopt;
+      names.emplace_back(text.substr(1, end - 1));
+      text.remove_prefix(end);
+      continue;
+    }
+    if (text.starts_with(".")) text.remove_prefix(1);
+    const bool is_bracketed = text.starts_with("[\"");
+    if (!is_bracketed && !text.starts_with("\"")) return std::nullopt;
+    text.remove_prefix(is_bracketed ? 2 : 1);
+    const std::size_t end = text.find('"');
+    if (end == std::string_view::npos || end == 0 || text.substr(0, end).find('\\') != std::string_view::npos) {
+      return std::nullopt;
+    }
+    names.emplace_back(text.substr(0, end));
+    text.remove_prefix(end + 1);
+    if (is_bracketed && !text.starts_with("]")) return std::nullopt;
+    if (is_bracketed) text.remove_prefix(1);
+  }
+  if (names.empty()) return std::nullopt;
+  SecretReference reference{.name = names.front(), .path = {names.begin() + 1, names.end()}};
+  if (std::ranges::find(secrets_, reference.name) == secrets_.end() && has_names_) {
+    const std::string_view meant = problems_.suggest(reference.name, secrets_);
+    problems_.add(at,
+                  fmt::format("'use.secrets' does not declare '{}'{}", reference.name,
+                              meant.empty() ? "; declare it there, and make a connection of that name with the secret"
+                                            : fmt::format("; did you mean '{}'?", meant)));
+  }
+  return Template::secret(std::move(reference));
+}
+
+Template Compiler::sent_value(const Node& node, Site site) {
+  is_sent_ = true;
+  Template compiled = value(node, site);
+  is_sent_ = false;
+  return compiled;
+}
+
 Template Compiler::text_value(const Node& node, Site site) {
   if (node.text.find("${") == std::string::npos) return Template::constant(Value(node.text));
   const auto parts = split_expressions(node.text);
@@ -171,6 +231,10 @@ Template Compiler::text_value(const Node& node, Site site) {
     TRV_ASSERT(part.offset + part.text.size() <= node.text.size());
     if (!part.expression) {
       compiled.push_back(Template::constant(Value(part.text)));
+      continue;
+    }
+    if (std::optional<Template> in_place = secret(part.text, node.position)) {
+      compiled.push_back(*std::move(in_place));
       continue;
     }
     auto expression = compile_text(part.text, part.offset, node, site);

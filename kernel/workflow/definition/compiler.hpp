@@ -39,6 +39,8 @@ class Compiler {
   [[nodiscard]] std::optional<Expression> expression(const Node* node, Site site);
   /// A field whose strings are text unless they hold `${}`. A problem gives a constant null.
   [[nodiscard]] Template value(const Node& node, Site site);
+  /// The same, where `${ $secrets.name }` may be a text or a part of one: what goes into a request.
+  [[nodiscard]] Template sent_value(const Node& node, Site site);
   [[nodiscard]] std::optional<Template> optional_value(const Node* node, Site site);
   /// A field that is an expression when it is a string, and a template else: from, as.
   [[nodiscard]] std::optional<Template> transformation(const Node* node, Site site);
@@ -138,6 +140,8 @@ class Compiler {
   [[nodiscard]] std::vector<std::pair<std::string, VariableReference>> visible(Site site) const;
   [[nodiscard]] Position within(const Node& node, std::size_t offset, const base::Error& error) const;
   [[nodiscard]] Template text_value(const Node& node, Site site);
+  /// nullopt where the text is not a secret's alone, or after a problem.
+  [[nodiscard]] std::optional<Template> secret(std::string_view text, const Position& at);
 
   std::string_view text_;
   const Node& root_;
@@ -161,6 +165,7 @@ class Compiler {
   std::size_t copied_nodes_ = 0;
   std::size_t text_at_ = 0;  ///< of the tasks that are being compiled
   std::vector<std::string_view> secrets_;
+  bool is_sent_ = false;  ///< what is being compiled goes into a request
 };
 
 // One function for each task kind. Each reads its own properties from `fields`; the common ones are read before.

@@ -49,6 +49,15 @@ Template Template::from(Expression expression) {
   return out;
 }
 
+Template Template::secret(SecretReference reference) {
+  TRV_EXPECTS(!reference.name.empty());
+  Template out;
+  out.kind_ = Kind::secret;
+  out.constant_ = Value("[secret " + reference.name + "]");
+  out.secret_ = std::make_shared<const SecretReference>(std::move(reference));
+  return out;
+}
+
 Template Template::concatenation(std::vector<Template> parts) {
   TRV_EXPECTS(parts.size() > 1);
   Template out;
@@ -102,10 +111,56 @@ bool Template::names(Variable variable) const noexcept {
   return false;
 }
 
+bool Template::has_secrets() const noexcept {
+  if (kind_ == Kind::secret) return true;
+  for (const Template& part : parts_) {
+    if (part.has_secrets()) return true;
+  }
+  return false;
+}
+
+base::Status Template::secrets(const Value& at, const Value& input, VariableSource& source, base::Timestamp now,
+                               Value& out) const {
+  TRV_EXPECTS(at.is_array() && out.is_array());
+  if (!has_secrets()) return {};
+  if (kind_ == Kind::array || kind_ == Kind::object) {
+    for (std::size_t i = 0; i < parts_.size(); ++i) {
+      Value place = at;
+      place.push_back(kind_ == Kind::array ? Value(i) : Value(keys_[i]));
+      TRV_TRY(parts_[i].secrets(place, input, source, now, out));
+    }
+    return {};
+  }
+  Value parts = Value::array();
+  const auto add = [&](const Template& part) -> base::Status {
+    if (part.kind_ != Kind::secret) {
+      TRV_TRY_ASSIGN(const Value value, part.evaluate(input, source, now));
+      parts.push_back(value.is_string() ? value : Value(json::serialize(value)));
+      return {};
+    }
+    Value secret = {{"name", part.secret_->name}};
+    if (!part.secret_->path.empty()) {
+      Value path = Value::array();
+      for (const std::string& property : part.secret_->path) path.push_back(Value(property));
+      secret.set("path", std::move(path));
+    }
+    parts.push_back(std::move(secret));
+    return {};
+  };
+  if (kind_ == Kind::secret) {
+    TRV_TRY(add(*this));
+  } else {
+    for (const Template& part : parts_) TRV_TRY(add(part));
+  }
+  out.push_back({{"at", at}, {"parts", std::move(parts)}});
+  return {};
+}
+
 base::Result<Value> Template::evaluate(const Value& input, VariableSource& source, base::Timestamp now) const {
   TRV_EXPECTS((kind_ == Kind::expression) == expression_.has_value());
   std::size_t left = template_bytes_max;
   switch (kind_) {
+    case Kind::secret:
     case Kind::constant: return constant_;
     case Kind::expression: return expression_->evaluate(input, source, now);
     case Kind::concatenation: {

@@ -2,6 +2,7 @@
 // Compiled expressions of a definition and value templates around them. Immutable; any thread.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,12 +51,20 @@ class Expression {
   bool identity_;  ///< the program is `.`
 };
 
+/// `${ $secrets.name.property }`: what is put in when the request is sent, and in no event.
+struct SecretReference {
+  std::string name;
+  std::vector<std::string> path;  ///< of properties; the secret is a JSON object then
+};
+
 /// A value with expressions in it. What holds none is one constant.
 class Template {
  public:
   [[nodiscard]] static Template constant(json::Value value);
   [[nodiscard]] static Template from(Expression expression);
   /// Text parts and expressions in turn: results that are strings are written as they are, others as JSON.
+  /// Its value is a redaction; secrets() says what belongs in its place.
+  [[nodiscard]] static Template secret(SecretReference reference);
   [[nodiscard]] static Template concatenation(std::vector<Template> parts);
   [[nodiscard]] static Template array(std::vector<Template> items);
   [[nodiscard]] static Template object(std::vector<std::pair<std::string, Template>> entries);
@@ -63,16 +72,22 @@ class Template {
   [[nodiscard]] base::Result<json::Value> evaluate(const json::Value& input, VariableSource& source,
                                                    base::Timestamp now) const;
   [[nodiscard]] bool names(Variable variable) const noexcept;
+  [[nodiscard]] bool has_secrets() const noexcept;
+  /// Of the value that evaluate() gives, every text with secrets: appends {"at": names and indices that lead to it from
+  /// `at`, "parts": texts, and {"name", "path"} for each secret}. Error: of an expression beside a secret.
+  [[nodiscard]] base::Status secrets(const json::Value& at, const json::Value& input, VariableSource& source,
+                                     base::Timestamp now, json::Value& out) const;
   [[nodiscard]] bool is_constant() const noexcept { return kind_ == Kind::constant; }
   /// Contract: is_constant().
   [[nodiscard]] const json::Value& constant_value() const;
 
  private:
-  enum class Kind : std::uint8_t { constant, expression, concatenation, array, object };
+  enum class Kind : std::uint8_t { constant, expression, secret, concatenation, array, object };
 
   Kind kind_ = Kind::constant;
   json::Value constant_;
   std::optional<Expression> expression_;
+  std::shared_ptr<const SecretReference> secret_;
   std::vector<std::string> keys_;
   std::vector<Template> parts_;
 };

@@ -98,7 +98,7 @@ Template compile_mapping(Compiler& compiler, Fields& arguments, std::string_view
     compiler.problems().add(node->position, fmt::format("'{}' of {} must be a mapping or an expression, not {}", name,
                                                         of, describe(node->kind)));
   }
-  return compiler.value(*node, Site::body);
+  return name == "headers" ? compiler.sent_value(*node, Site::body) : compiler.value(*node, Site::body);
 }
 
 }  // namespace
@@ -135,7 +135,7 @@ TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope
   }
   call.headers = compile_mapping(compiler, arguments, "headers", fields.what());
   call.query = compile_mapping(compiler, arguments, "query", fields.what());
-  call.body = compiler.optional_value(arguments.get("body"), Site::body);
+  if (const Node* body = arguments.get("body")) call.body = compiler.sent_value(*body, Site::body);
   compile_result(arguments, call);
   arguments.finish();
   return call;

@@ -16,6 +16,12 @@ constexpr std::string_view extended_kinds[] = {"all",   "call", "composite", "em
                                                "raise", "run",  "set",       "switch", "try", "wait"};
 constexpr std::string_view protocols[] = {"http", "openapi", "grpc", "asyncapi", "a2a", "mcp"};
 
+/// Of functions that call functions, and of extensions of one task: both nest the compiler's calls.
+constexpr std::size_t functions_deep_max = 16;
+constexpr std::size_t extensions_max = 16;
+/// A copied task counts as one node more for so many bytes of its reference.
+constexpr std::size_t reference_bytes_per_node = 200;
+
 std::size_t nodes_of(const Node& node) {
   std::size_t count = 1;
   for (const Node& item : node.items) count += nodes_of(item);
@@ -84,6 +90,12 @@ TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std
   declared.in_catch = in_catch;
   declared.reference = reference;
   declared.text_at = text_at_;
+  if (text_at_ > 0) copied_nodes_ += 1 + reference.size() / reference_bytes_per_node;
+  if (copied_nodes_ > nodes_max) {
+    // Says so; what is compiled from here on is of no use.
+    static_cast<void>(take_copy(entry.value, entry.position));
+    return index;
+  }
   task(entry.value, entry, index, reference, flow_of == no_task ? index : flow_of);
   return index;
 }
@@ -99,6 +111,7 @@ TaskIndex Compiler::extend(const Entry& entry, TaskIndex parent, const std::stri
   declared.in_catch = in_catch;
   declared.reference = reference + own.reference;
   declared.text_at = reference.size();
+  copied_nodes_ += 1 + declared.reference.size() / reference_bytes_per_node;
   extensions_[extension].is_used = true;
   DoTask body = extension_body(index, own, reference);
   const std::vector<TaskIndex> before = std::exchange(before_, {});
@@ -155,6 +168,10 @@ TaskIndex Compiler::extension_after(TaskIndex index, const Extension& extension,
 
 void Compiler::use_extensions(const Node* found) {
   if (found == nullptr) return;
+  if (found->items.size() > extensions_max) {
+    problems_.add(found->position, fmt::format("a workflow can have at most {} extensions", extensions_max));
+    return;
+  }
   for (std::size_t i = 0; i < found->items.size(); ++i) {
     const Node& item = found->items[i];
     if (!item.is_mapping() || item.entries.size() != 1) {
@@ -194,6 +211,10 @@ std::optional<TaskIndex> Compiler::function(const Node& name, const TaskScope& c
   if (std::ranges::find(calling_, name.text) != calling_.end()) {
     problems_.add(name.position, fmt::format("the function '{}' calls itself{}; run a workflow instead, which may",
                                              name.text, calling_.size() > 1 ? " by way of another" : ""));
+    return no_task;
+  }
+  if (calling_.size() >= functions_deep_max) {
+    problems_.add(name.position, fmt::format("functions can call functions at most {} deep", functions_deep_max));
     return no_task;
   }
   if (std::ranges::find(called_, entry->key) == called_.end()) called_.push_back(entry->key);

@@ -78,9 +78,22 @@ TEST(Functions, cannot_make_much_of_a_short_text) {
   for (int i = 1; i < 40; ++i) {
     functions += fmt::format(", f{}: {{do: [{{a: {{call: f{}}}}}, {{b: {{call: f{}}}}}]}}", i, i - 1, i - 1);
   }
-  EXPECT_NE(
-      problem("use: {functions: {" + functions + "}}\ndo: [{a: {call: f39}}]\n").find("compiled wherever they are"),
-      std::string::npos);
+  EXPECT_NE(problem("use: {functions: {" + functions + "}}\ndo: [{a: {call: f39}}]\n"), "compiles");
+  EXPECT_NE(problem("use: {functions: {" + functions + "}}\ndo: [{a: {call: f15}}]\n").find("compiled wherever"),
+            std::string::npos);
+  std::string chain = "f0: {set: {x: 1}}";
+  for (int i = 1; i < 40; ++i) chain += fmt::format(", f{}: {{call: f{}}}", i, i - 1);
+  EXPECT_NE(problem("use: {functions: {" + chain + "}}\ndo: [{a: {call: f39}}]\n").find("at most 16 deep"),
+            std::string::npos);
+  std::string extensions;
+  std::string tasks;
+  for (int i = 0; i < 16; ++i) extensions += fmt::format("{{e{}: {{extend: all}}}}, ", i);
+  for (int i = 0; i < 2'000; ++i) tasks += fmt::format("{{t{}: {{wait: PT1S}}}}, ", i);
+  EXPECT_NE(problem("use: {extensions: [" + extensions + "]}\ndo: [" + tasks + "]\n").find("compiled wherever"),
+            std::string::npos);
+  EXPECT_NE(problem("use: {extensions: [" + extensions + "{e: {extend: set}}]}\ndo: [{a: {wait: PT1S}}]\n")
+                .find("at most 16 extensions"),
+            std::string::npos);
 }
 
 TEST(Catalogs, are_not_fetched_and_the_message_says_why) {

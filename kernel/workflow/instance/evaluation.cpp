@@ -96,6 +96,15 @@ Attempt<Value> Evaluation::evaluate(const definition::Expression& part, const Va
   return *std::move(result);
 }
 
+Attempt<Value> Evaluation::secrets_of(const definition::Template& part, const Value& at, const Value& input,
+                                      Value out) {
+  const expression::SharedFuel::Scope scope(budget_.fuel);
+  const base::Status found = part.secrets(at, input, *this, context_.now, out);
+  watch_fuel();
+  if (!found) return std::unexpected(expression_error(found.error()));
+  return out;
+}
+
 Attempt<base::Duration> Evaluation::evaluate_duration(const definition::Template& part, const Value& input) {
   const Attempt<Value> value = evaluate(part, input);
   if (!value) return std::unexpected(value.error());

@@ -64,6 +64,9 @@ class Evaluation final : public definition::VariableSource {
 
   [[nodiscard]] Attempt<Value> evaluate(const definition::Template& part, const Value& input);
   [[nodiscard]] Attempt<Value> evaluate(const definition::Expression& part, const Value& input);
+  /// Where secrets belong in the value of a part, whose place is `at`: appended to `out`, see Template::secrets.
+  [[nodiscard]] Attempt<Value> secrets_of(const definition::Template& part, const Value& at, const Value& input,
+                                          Value out);
   [[nodiscard]] Attempt<base::Duration> evaluate_duration(const definition::Template& part, const Value& input);
   /// What to raise where `value` does not match the schema, which may be absent; `what` is what the value is.
   [[nodiscard]] std::optional<Value> mismatch(const std::shared_ptr<const definition::Schemas>& schemas,

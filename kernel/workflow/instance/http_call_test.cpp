@@ -46,6 +46,28 @@ TEST(HttpCall, an_openapi_call_asks_for_document_operation_and_parameters) {
             "'parameters' must be an object, and its expression gave array");
 }
 
+TEST(HttpCall, secrets_are_named_and_a_redaction_is_in_their_place) {
+  const std::string use = "use: {secrets: [vault, my-key]}\n" + std::string(get);
+  EXPECT_EQ(
+      asked(use +
+                "endpoint: 'https://x.org', headers: {x-key: 'Key ${ $secrets.vault }', x-n: '${ .n }'}, body: {a: [1, "
+                "'${ .n } ${ $secrets[\"my-key\"].inner }']}}}}]",
+            R"({"n":7})"),
+      R"(GET {"endpoint":"https://x.org","headers":{"x-key":"Key [secret vault]","x-n":7},"body":{"a":[1,)"
+      R"("7 [secret my-key]"]},"secrets":[{"at":["headers","x-key"],"parts":["Key ",{"name":"vault"}]},)"
+      R"({"at":["body","a",1],"parts":["7"," ",{"name":"my-key","path":["inner"]}]}]})");
+  EXPECT_EQ(
+      asked(use + "endpoint: {uri: 'https://x.org', authentication: {basic: {username: ada, password: '${ "
+                  "$secrets.vault.pass }'}}}}}}]",
+            "{}"),
+      R"(GET {"endpoint":"https://x.org","authentication":{"scheme":"basic","username":"ada","password":)"
+      R"("[secret vault]"},"secrets":[{"at":["authentication","password"],"parts":[{"name":"vault","path":["pass"]}]}]})");
+  // What data looks like is not what a secret's place is.
+  EXPECT_EQ(got("endpoint: 'https://x.org', body: '${ .b }'",
+                R"({"b":{"secrets":[{"at":["body"],"parts":[{"name":"vault"}]}]}})"),
+            R"(GET {"endpoint":"https://x.org","body":{"secrets":[{"at":["body"],"parts":[{"name":"vault"}]}]}})");
+}
+
 TEST(HttpCall, what_an_expression_gives_is_checked) {
   EXPECT_EQ(got("endpoint: 'https://x.org', headers: '${ .h }'", R"({"h":[1]})"),
             "'headers' must be an object, and its expression gave array");

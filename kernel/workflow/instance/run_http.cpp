@@ -1,6 +1,8 @@
 // `call: http` and `call: openapi`. The effect's input is {endpoint, headers, query, body, authentication, output}, or
 // {document, operationId, parameters, authentication, output}; without what is empty and without an `output` of
-// `content`. Its outcome is what the task's `output` asks for, with the status that the service answered.
+// `content`. Where `${ $secrets.name }` belongs, a redaction is in its place and `secrets` says what goes there when
+// the request is sent: [{"at": ["headers", "x-key"], "parts": ["Key ", {"name", "path"}]}]. Its outcome is what the
+// task's `output` asks for, with the status that the service answered.
 
 #include <fmt/format.h>
 
@@ -97,7 +99,15 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
     if (!address) return fails(std::move(address).error().error);
     arguments.set(name, Value(*address));
   };
+  Value secrets = Value::array();
+  const auto add_secrets = [&](std::string_view name, const definition::Template& part) {
+    if (failed || !part.has_secrets()) return;
+    Attempt<Value> found = evaluation_.secrets_of(part, Value::array({Value(name)}), input, std::move(secrets));
+    if (!found) return fails(std::move(found).error().error);
+    secrets = *std::move(found);
+  };
   const auto add = [&](std::string_view name, const definition::Template& part) {
+    add_secrets(name, part);
     if (failed) return;
     Attempt<Value> value = evaluation_.evaluate(part, input);
     if (!value) return fails(std::move(value).error().error);
@@ -127,12 +137,14 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
     add("query", call.query);
     if (call.body) add("body", *call.body);
   }
+  if (call.authentication) add_secrets("authentication", call.authentication->parameters);
   if (call.authentication && !failed) {
     Attempt<Value> authentication = authentication_of(*call.authentication, input);
     if (!authentication) return fails(std::move(authentication).error().error);
     arguments.set("authentication", *std::move(authentication));
   }
   if (failed) return;
+  if (secrets.size() > 0) arguments.set("secrets", std::move(secrets));
   if (call.output != HttpOutput::content) {
     arguments.set("output", Value(call.output == HttpOutput::raw ? "raw" : "response"));
   }
