@@ -2,10 +2,19 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
+#include "sdk/base/contract.hpp"
+
 namespace trv::simulation {
 
 std::string Author::write(const std::string& name, const std::string& version, const std::string& trigger) {
   lists_ = 0;
+  // A workflow runs those that come before it only: no circle, and few at once.
+  const char* const digits = name.data() + std::min(name.find_first_of("0123456789"), name.size());
+  const auto [end, error] = std::from_chars(digits, name.data() + name.size(), number_);
+  TRV_ASSERT(error == std::errc() && end == name.data() + name.size());
   std::string text =
       fmt::format("document: {{dsl: '1.0.3', namespace: sim, name: {}, version: '{}'}}\n", name, version);
   if (!trigger.empty()) {
@@ -30,25 +39,59 @@ std::string Author::list(int depth) {
   return out + "]";
 }
 
+std::string Author::branches(int depth) {
+  const std::uint64_t count = 1 + random_.below(3);
+  const std::string prefix = fmt::format("b{}_", ++lists_);
+  std::string out = "[";
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::string task = body(depth);
+    out += fmt::format("{}{{{}{}: {{{}}}}}", i == 0 ? "" : ", ", prefix, i, task);
+  }
+  return out + "]";
+}
+
 std::string Author::common() {
-  switch (random_.below(6)) {
+  switch (random_.below(9)) {
     case 0: return ", if: '(.n? // 0) % 2 == 0'";
     case 1: return ", output: {as: '{n: ((.n? // 0) + ($input.n? // 0))}'}";
     case 2: return ", export: {as: '{seen: ([$context.seen?, $task.name] | flatten)}'}";
+    case 3: return ", input: {schema: {document: {type: object}}}";
+    case 4: return ", output: {schema: {document: {properties: {n: {maximum: 6}}}}}";
     default: return "";
   }
 }
 
-std::string Author::body(int depth) {
-  switch (random_.below(depth > 0 ? 9 : 6)) {
+std::string Author::leaf() {
+  switch (random_.below(9)) {
     case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
     case 1: return fmt::format("wait: {{seconds: {}}}", 1 + random_.below(30));
     case 2:
     case 3: return "call: 'tracker.create:1.0.0@default', with: {n: '${ .n? }'}";
     case 4: return "raise: {error: {type: x, status: 418}}";
     case 5: return "set: {text: '${ [range(20)] | tostring }', n: 1}";
-    case 6: return "do: " + list(depth - 1);
-    case 7: return "for: {in: '[1, 2]'}, do: " + list(depth - 1);
+    case 6: return "emit: {event: {with: {type: sim.went, data: {n: '${ .n? }'}}}}";
+    case 7:
+      return fmt::format("listen: {{to: {{one: {{with: {{type: sim.go{}}}}}}}}}, timeout: {{after: PT{}S}}",
+                         random_.below(3), 1 + random_.below(60));
+    default:
+      if (number_ == 0 || random_.below(2) == 0) {
+        return "listen: {to: {any: [], until: 'length > 1'}}, timeout: {after: PT20S}";
+      }
+      return fmt::format(
+          "run: {{workflow: {{namespace: sim, name: wf{}, version: latest, input: {{n: 1}}}}, await: {}}}",
+          random_.below(number_), random_.below(4) != 0);
+  }
+}
+
+std::string Author::body(int depth) {
+  if (depth == 0 || random_.below(2) == 0) return leaf();
+  switch (random_.below(6)) {
+    case 0: return "do: " + list(depth - 1);
+    case 1: return "do: " + list(depth - 1) + ", timeout: {after: PT15S}";
+    case 2: return "for: {in: '[1, 2]'}, do: " + list(depth - 1);
+    case 3:
+      if (forks_ == Forks::none) return "do: " + list(depth - 1);
+      return fmt::format("fork: {{compete: {}, branches: {}}}", random_.below(2) == 0, branches(depth - 1));
     default: {
       const std::string tried = list(depth - 1);
       return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}}}}}}}, do: {}}}", tried,

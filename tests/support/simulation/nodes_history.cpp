@@ -39,8 +39,10 @@ class Play {
   explicit Play(const NodesOptions& options)
       : options_(prepared(options)),
         dice_(options.seed),
-        requests_(dice_, tenants, options.bug,
-                  [this](std::string_view of) -> World& { return *owner_of(shard_of(of)).world; }),
+        requests_(
+            dice_, tenants, options.bug,
+            // With forks the same seed does not give the same history of several nodes.
+            [this](std::string_view of) -> World& { return *owner_of(shard_of(of)).world; }, Author::Forks::none),
         checks_(log_, options.bug, options.folder, {}, history_),
         clients_(dice_, tenants, [this](Request request) -> const Sent& { return ask(std::move(request)); }),
         directory_(options.shards),

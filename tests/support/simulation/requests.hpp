@@ -25,8 +25,8 @@ class Requests {
  public:
   /// `world_of` gives the world whose state is read for a request of the tenant.
   Requests(base::Random& dice, std::vector<std::string> tenants, Bug bug,
-           std::function<World&(std::string_view tenant)> world_of)
-      : dice_(dice), tenants_(std::move(tenants)), bug_(bug), world_of_(std::move(world_of)), author_(dice) {}
+           std::function<World&(std::string_view tenant)> world_of, Author::Forks forks = Author::Forks::some)
+      : dice_(dice), tenants_(std::move(tenants)), bug_(bug), world_of_(std::move(world_of)), author_(dice, forks) {}
 
   /// Anything but the outcome of an effect.
   [[nodiscard]] Request next();
