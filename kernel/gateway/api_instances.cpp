@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "events/log/record_lookup.hpp"
+#include "kernel/gateway/instances.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -29,7 +29,7 @@ json::Value workflow_of(const definition::Name& name) {
 }
 
 json::Value to_object(const InstanceSummary& summary) {
-  const bool ended = summary.status != instance::Status::running;
+  const bool ended = summary.status != instance::Status::running && summary.status != instance::Status::suspended;
   return {{"id", summary.id.to_string()},
           {"workflow", workflow_of(summary.definition)},
           {"status", instance::to_string(summary.status)},
@@ -69,23 +69,6 @@ std::string to_json(const Call& call, const InstanceStep& step) {
   return json::serialize_with(object, {{"input", step.input.size() > step_data_bytes_max ? "" : step.input},
                                        {"output", step.output.size() > step_data_bytes_max ? "" : step.output},
                                        {"error", step.error}});
-}
-
-/// What instances leave in the log and not in the projection.
-base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn) {
-  TRV_TRY_ASSIGN(record::Stays stays, call.shard.stays(txn, call.tenant));
-  const auto records = std::make_shared<log::RecordLookup>(call.shard.log(), std::move(stays));
-  return [records](record::Lsn place) { return records->at(place); };
-}
-
-base::Error not_found(std::string_view id) {
-  return {ErrorCode::not_found, fmt::format("instance '{}' not found", id.substr(0, 80))};
-}
-
-base::Result<instance::InstanceId> id_of(const http::Request& request) {
-  const auto id = base::Uuid::parse(request.parameter("id"));
-  if (id) return *id;
-  return fail(not_found(request.parameter("id")));
 }
 
 /// A key means one request. One that names no version asks for whichever the instance has.
@@ -159,12 +142,12 @@ base::Status start(Call& call) {
 }
 
 base::Status show(Call& call) {
-  TRV_TRY_ASSIGN(const instance::InstanceId id, id_of(call.request()));
+  TRV_TRY_ASSIGN(const instance::InstanceId id, instance_of(call.request()));
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::InstanceStore store(call.shard.workflows());
   TRV_TRY_ASSIGN(const auto records, records_of(call, txn));
   TRV_TRY_ASSIGN(const auto found, store.find(txn, call.tenant, id, records));
-  if (!found) return fail(not_found(id.to_string()));
+  if (!found) return fail(no_instance(id.to_string()));
   std::vector<shard::ParkedEffect> parked;
   for (const shard::EffectPlace& effect : found->waits_for) {
     TRV_TRY_ASSIGN(auto one, call.shard.outbox().find_parked(txn, call.tenant, shard::effect_id(effect.key)));
@@ -177,12 +160,13 @@ base::Result<std::optional<instance::Status>> status_filter(const http::Request&
   using instance::Status;
   const auto text = request.query("status");
   if (!text) return std::nullopt;
-  for (const Status status : {Status::running, Status::completed, Status::faulted, Status::cancelled}) {
+  for (const Status status :
+       {Status::running, Status::completed, Status::faulted, Status::cancelled, Status::suspended}) {
     if (*text == instance::to_string(status)) return status;
   }
-  return base::fail(
-      base::ErrorCode::invalid,
-      fmt::format("status '{}' is not known; use running, completed, faulted or cancelled", text->substr(0, 40)));
+  return base::fail(base::ErrorCode::invalid,
+                    fmt::format("status '{}' is not known; use running, suspended, completed, faulted or cancelled",
+                                text->substr(0, 40)));
 }
 
 /// Whether a document can have this as its namespace or name.
@@ -223,7 +207,7 @@ base::Status list(Call& call) {
 }
 
 base::Status tasks(Call& call) {
-  TRV_TRY_ASSIGN(const instance::InstanceId id, id_of(call.request()));
+  TRV_TRY_ASSIGN(const instance::InstanceId id, instance_of(call.request()));
   TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::InstanceStore store(call.shard.workflows());
@@ -231,17 +215,6 @@ base::Status tasks(Call& call) {
   TRV_TRY_ASSIGN(const auto steps, store.timeline(txn, call.tenant, id, page.after, page.limit, records));
   return call.send(
       list_response(steps.items, page, steps.next, [&call](const InstanceStep& one) { return to_json(call, one); }));
-}
-
-base::Status cancel(Call& call) {
-  TRV_TRY_ASSIGN(const instance::InstanceId id, id_of(call.request()));
-  node::Shard& shard = call.shard;
-  return submit(
-      std::move(call),
-      [&shard, id](const lmdb::Txn& state, shard::DecisionContext& context) {
-        return instance::cancel(state, context, shard.decision_state(), id, "asked for by " + context.actor);
-      },
-      [id](const shard::Applied&) { return http::json(200, {{"id", id.to_string()}, {"status", "cancelled"}}); });
 }
 
 }  // namespace
@@ -252,7 +225,6 @@ void add_instance_routes(http::Router& router, const node::Node& node) {
   router.route("GET", "/v1/tenants/{tenant}/instances", instances(list), {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/instances/{id}", instances(show));
   router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", instances(tasks), {.may_wait = true});
-  router.route("POST", "/v1/tenants/{tenant}/instances/{id}/cancel", instances(cancel));
 }
 
 }  // namespace trv::gateway

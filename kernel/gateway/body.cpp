@@ -59,6 +59,11 @@ Result<std::optional<std::int64_t>> Body::optional_integer(std::string_view name
   return value->as_int();
 }
 
+std::optional<json::Value> Body::optional_value(std::string_view name) const {
+  const json::Value* value = object_.find(name);
+  return value == nullptr ? std::nullopt : std::optional(*value);
+}
+
 Result<bool> Body::flag(std::string_view name) const {
   const Value* value = object_.find(name);
   if (value == nullptr) return false;

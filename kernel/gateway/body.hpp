@@ -23,6 +23,8 @@ class Body {
   /// nullopt where it is missing. A null is not a string.
   [[nodiscard]] base::Result<std::optional<std::string>> optional_text(std::string_view name) const;
   [[nodiscard]] base::Result<std::optional<std::int64_t>> optional_integer(std::string_view name) const;
+  /// Of any kind; nullopt where it is missing.
+  [[nodiscard]] std::optional<json::Value> optional_value(std::string_view name) const;
   /// False where it is missing.
   [[nodiscard]] base::Result<bool> flag(std::string_view name) const;
   /// A member that is an object of its own; nullopt where it is missing.

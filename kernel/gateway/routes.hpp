@@ -57,6 +57,7 @@ void add_connection_routes(http::Router& router, const node::Node& node, const S
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
 void add_instance_routes(http::Router& router, const node::Node& node);
+void add_instance_action_routes(http::Router& router, const node::Node& node);
 void add_effect_routes(http::Router& router, const node::Node& node);
 /// A parked effect as every answer shows it.
 [[nodiscard]] json::Value parked_object(const shard::ParkedEffect& parked);

@@ -16,6 +16,9 @@ struct InstanceArguments {
   std::string workflow;
   std::string limit;
   std::string cursor;
+  std::string reason;
+  std::string version;
+  std::string data;
 };
 
 /// The instance as the server sent it, with its steps as `tasks`: its `steps` say how many they are.
@@ -76,6 +79,32 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
   return ExitCode::ok;
 }
 
+/// `member` is the body's name for the data; empty: there is none.
+base::Result<ExitCode> act(Session& session, const InstanceArguments& arguments, std::string_view action,
+                           std::string_view member) {
+  json::Value body = json::Value::object();
+  if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
+  if (!arguments.version.empty()) body.set("version", json::Value(arguments.version));
+  if (!arguments.data.empty()) {
+    TRV_TRY_ASSIGN(json::Value data, parse_json(action == "skip" ? "--result" : "--input", arguments.data));
+    body.set(member, std::move(data));
+  }
+  TRV_TRY_ASSIGN(const std::string target,
+                 session.tenant_target(fmt::format("/instances/{}/{}", percent_encoded(arguments.id), action)));
+  TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.method = "POST",
+                                                                             .target = target,
+                                                                             .content_type = "application/json",
+                                                                             .body = json::serialize(body)}));
+  if (session.as_json()) {
+    session.print_json(response.body);
+    return ExitCode::ok;
+  }
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
+  const std::string status = member_text(answer, "status");
+  session.print(fmt::format("Instance {} is {}.", arguments.id, status));
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 void add_instance(CommandTree& tree) {
@@ -85,7 +114,8 @@ void add_instance(CommandTree& tree) {
       .example("trav instance watch 0192f3c1-… --output json | jq .outcome");
   const auto arguments = std::make_shared<InstanceArguments>();
   noun.verb("list", "List instances, the newest first")
-      .choice("--status", {"running", "completed", "faulted", "cancelled"}, arguments->status, "Only those")
+      .choice("--status", {"running", "suspended", "completed", "faulted", "cancelled"}, arguments->status,
+              "Only those")
       .option("--workflow", "NS/NAME", arguments->workflow,
               "Only those of this workflow; looks through 500,000 instances at a time")
       .paging(arguments->limit, arguments->cursor)
@@ -110,20 +140,30 @@ void add_instance(CommandTree& tree) {
   noun.verb("watch", "Show the steps of an instance as they happen, to its end")
       .argument("ID", arguments->id, "The instance")
       .does([arguments](Session& session) { return Timeline(session, arguments->id).follow(); });
-  noun.verb("cancel", "Stop an instance")
-      .argument("ID", arguments->id, "The instance")
-      .does([arguments](Session& session) -> base::Result<ExitCode> {
-        TRV_TRY_ASSIGN(const std::string target,
-                       session.tenant_target("/instances/" + percent_encoded(arguments->id) + "/cancel"));
-        TRV_TRY_ASSIGN(const HttpResponse response,
-                       session.call(Speaker::member, {.method = "POST", .target = target}));
-        if (session.as_json()) {
-          session.print_json(response.body);
-        } else {
-          session.print("Instance " + arguments->id + " is cancelled.");
-        }
-        return ExitCode::ok;
-      });
+  const auto acts = [&](const std::string& verb, const std::string& help) {
+    Verb made = noun.verb(verb, help);
+    made.argument("ID", arguments->id, "The instance")
+        .option("--reason", "TEXT", arguments->reason, "Why; it is in the instance's steps");
+    return made;
+  };
+  acts("cancel", "Stop an instance; its calls are cancelled").does([arguments](Session& session) {
+    return act(session, *arguments, "cancel", "");
+  });
+  acts("suspend", "Let an instance wait: no task of it begins and no timer is due").does([arguments](Session& session) {
+    return act(session, *arguments, "suspend", "");
+  });
+  acts("resume", "Let a suspended instance go on").does([arguments](Session& session) {
+    return act(session, *arguments, "resume", "");
+  });
+  acts("retry", "Try the task again that failed, and go on")
+      .option("--input", "JSON", arguments->data, "What the task gets in place of its input")
+      .option("--version", "VERSION", arguments->version, "Go on with this version of the workflow")
+      .example("trav instance retry 0192f3c1-… --version 1.0.1 --reason 'the address was wrong'")
+      .does([arguments](Session& session) { return act(session, *arguments, "retry", "input"); });
+  acts("skip", "Go on behind the task that failed")
+      .option("--result", "JSON", arguments->data, "What follows gets this, as if the task had given it")
+      .option("--version", "VERSION", arguments->version, "Go on with this version of the workflow")
+      .does([arguments](Session& session) { return act(session, *arguments, "skip", "output"); });
 }
 
 }  // namespace trv::cli

@@ -60,6 +60,7 @@ std::optional<BranchId> Execution::first_runnable() const {
 }
 
 bool Execution::is_runnable(const Branch& branch) const {
+  if (state_.is_suspended) return branch.outcome || branch.returned;
   if ((is_over(branch.deadline_ns()) || is_over(state_.deadline_ns)) && !has_yielded()) return true;
   if (branch.due_ns != 0) return branch.due_ns <= context_.now.ns() && !has_yielded();
   if (branch.error) return true;

@@ -12,13 +12,6 @@ namespace trv::instance {
 
 using definition::Flow;
 
-namespace {
-
-/// Below the limit of a record by what surrounds the payload.
-constexpr std::size_t payload_bytes_max = 950'000;
-
-}  // namespace
-
 void Execution::complete(TaskIndex index, const Value& raw_output, const Value& input, Flow flow,
                          std::int64_t started_ns, std::uint32_t attempt) {
   TRV_EXPECTS(state_.status == Status::running && !at_->error.has_value());

@@ -263,6 +263,7 @@ base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionC
   TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
   const auto is_due = [&](std::int64_t due_ns) { return due_ns != 0 && due_ns <= context.now.ns(); };
   const State& state = opened.loaded.state;
+  if (state.is_suspended) return shard::Decision{};
   const bool goes_on = is_due(opened.loaded.resumes_ns) || is_due(state.deadline_ns) ||
                        std::ranges::any_of(state.branches, [&](const auto& one) {
                          return is_due(one.second.due_ns) || is_due(one.second.deadline_ns());
@@ -283,27 +284,6 @@ shard::Command timer_command(Workflows workflows, const shard::Timer& due) {
     return timer(state, context, workflows, *id);
   };
   return command;
-}
-
-base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                                     const InstanceId& instance, std::string_view reason) {
-  TRV_TRY_ASSIGN(const auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
-  if (!loaded) {
-    return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", instance.to_string()));
-  }
-  if (loaded->state.status != Status::running) {
-    return base::fail(
-        ErrorCode::conflict,
-        fmt::format("the instance {} has {} already", instance.to_string(),
-                    loaded->state.status == Status::cancelled ? "been cancelled" : to_string(loaded->state.status)));
-  }
-  shard::Decision decision;
-  TRV_TRY(cancel_all(txn, context, workflows, instance, reason, decision));
-  Value error = make_error(StandardError::runtime, "",
-                           fmt::format("the workflow that it ran, instance {}, was cancelled", instance.to_string()));
-  TRV_TRY(return_to_parent(txn, context, workflows, instance, loaded->trigger, {.ok = false, .value = std::move(error)},
-                           decision));
-  return decision;
 }
 
 }  // namespace trv::instance

@@ -123,11 +123,6 @@ struct SettledEffect {
 /// that belongs to nobody.
 [[nodiscard]] shard::Command timer_command(Workflows workflows, const shard::Timer& timer);
 
-/// Cancels its effects too. Errors: not_found; conflict where the instance has ended.
-[[nodiscard]] base::Result<shard::Decision> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context,
-                                                   Workflows workflows, const InstanceId& instance,
-                                                   std::string_view reason);
-
 /// The instance that an effect's idempotency key belongs to; nullopt for keys of others.
 [[nodiscard]] std::optional<InstanceId> instance_of_effect(const base::TenantId& tenant, std::string_view key);
 

@@ -345,9 +345,9 @@ TEST(Instances, a_cancelled_instance_takes_no_outcome_and_no_timer) {
   const record::Lsn position = kernel.pending()[0].position;
   const auto cancelled = cancel_it();
   ASSERT_TRUE(cancelled);
-  ASSERT_EQ(cancelled->events.size(), 2U);
-  EXPECT_EQ(cancelled->events[1].type, shard::effect_cancelled_type);
-  EXPECT_EQ(cancelled->cancelled, std::vector<record::Lsn>{position});
+  ASSERT_EQ(cancelled->decision.events.size(), 2U);
+  EXPECT_EQ(cancelled->decision.events[1].type, shard::effect_cancelled_type);
+  EXPECT_EQ(cancelled->decision.cancelled, std::vector<record::Lsn>{position});
   EXPECT_TRUE(kernel.pending().empty());
   EXPECT_EQ(kernel.detail(id).summary.status, Status::cancelled);
   EXPECT_EQ(cancel_it().error().code(), base::ErrorCode::conflict);

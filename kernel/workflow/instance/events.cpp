@@ -130,6 +130,54 @@ record::Draft EventWriter::cancelled(std::string_view reason) const {
                       record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text)));
 }
 
+record::Draft EventWriter::suspended(std::string_view reason) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text reason_text = text(builder, reason);
+  return shard::draft(context_, instance_stream, instance_, instance_suspended_type,
+                      record::finish(builder, schema::workflow::CreateInstanceSuspended(builder, reason_text)));
+}
+
+record::Draft EventWriter::resumed(std::string_view reason) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text reason_text = text(builder, reason);
+  return shard::draft(context_, instance_stream, instance_, instance_resumed_type,
+                      record::finish(builder, schema::workflow::CreateInstanceResumed(builder, reason_text)));
+}
+
+record::Draft EventWriter::restored(const definition::Definition& definition, const State& state,
+                                    std::string_view action, std::string_view reason, std::string_view task,
+                                    std::string_view input) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  std::vector<Offset<schema::workflow::RestoredBranch>> branches;
+  for (const auto& [id, branch] : state.branches) {
+    Move whole;
+    whole.branch = id;
+    whole.frames = branch.frames;
+    whole.next = branch.next;
+    whole.due_ns = branch.due_ns;
+    whole.data = json::serialize(branch.data);
+    const auto moved = continuation(builder, whole);
+    const Text exported = branch.has_context ? json(builder, branch.context) : Text();
+    branches.push_back(
+        schema::workflow::CreateRestoredBranch(builder, moved, branch.parent, branch.fork, branch.place, exported));
+  }
+  std::vector<Offset<schema::workflow::TaskRun>> runs;
+  for (const TaskRuns& one : state.runs) runs.push_back(schema::workflow::CreateTaskRun(builder, one.task, one.runs));
+  const auto branch_list = builder.CreateVector(branches);
+  const auto run_list = builder.CreateVector(runs);
+  const Text reason_text = text(builder, reason);
+  const Text action_text = text(builder, action);
+  const Text task_text = text(builder, task);
+  const Text version = text(builder, definition.name.version);
+  const auto sha256 = digest(builder, definition.digest);
+  const Text input_text = text(builder, input);
+  return shard::draft(
+      context_, instance_stream, instance_, instance_restored_type,
+      record::finish(builder, schema::workflow::CreateInstanceRestored(
+                                  builder, reason_text, action_text, task_text, version, sha256, input_text,
+                                  branch_list, state.branches_made, run_list, state.deadline_ns)));
+}
+
 record::Draft EventWriter::requested(const StepOf& step, const shard::Effect& effect, const Move& move) const {
   TRV_EXPECTS(effect.owner == instance_ && effect.task == step.task->reference);
   return shard::effect_requested(

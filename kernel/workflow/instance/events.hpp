@@ -19,6 +19,9 @@ inline constexpr std::string_view instance_started_type = "trv.instance.started"
 inline constexpr std::string_view instance_completed_type = "trv.instance.completed";
 inline constexpr std::string_view instance_faulted_type = "trv.instance.faulted";
 inline constexpr std::string_view instance_cancelled_type = "trv.instance.cancelled";
+inline constexpr std::string_view instance_suspended_type = "trv.instance.suspended";
+inline constexpr std::string_view instance_resumed_type = "trv.instance.resumed";
+inline constexpr std::string_view instance_restored_type = "trv.instance.restored";
 inline constexpr std::string_view task_waiting_type = "trv.task.waiting";
 inline constexpr std::string_view task_forked_type = "trv.task.forked";
 inline constexpr std::string_view task_listening_type = "trv.task.listening";
@@ -62,6 +65,12 @@ class EventWriter {
   [[nodiscard]] record::Draft completed(const Json& output, std::uint64_t steps) const;
   [[nodiscard]] record::Draft faulted(std::string_view error, std::uint64_t steps) const;
   [[nodiscard]] record::Draft cancelled(std::string_view reason) const;
+  [[nodiscard]] record::Draft suspended(std::string_view reason) const;
+  [[nodiscard]] record::Draft resumed(std::string_view reason) const;
+  /// With the whole state, of which nothing was reported yet.
+  [[nodiscard]] record::Draft restored(const definition::Definition& definition, const State& state,
+                                       std::string_view action, std::string_view reason, std::string_view task,
+                                       std::string_view input) const;
   /// A call begins: trv.effect.requested.
   [[nodiscard]] record::Draft requested(const StepOf& step, const shard::Effect& effect, const Move& move) const;
   /// An outcome for which no task waits.

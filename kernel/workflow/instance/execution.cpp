@@ -18,6 +18,7 @@ std::string_view to_string(Status status) noexcept {
     case Status::completed: return "completed";
     case Status::faulted: return "faulted";
     case Status::cancelled: return "cancelled";
+    case Status::suspended: return "suspended";
   }
   return "running";
 }
@@ -89,6 +90,37 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
   return {};
 }
 
+void Execution::suspend(std::string_view reason) {
+  TRV_EXPECTS(state_.status == Status::running && !state_.is_suspended);
+  state_.is_suspended = true;
+  ++state_.steps;
+  decision_.events.push_back(writer_.suspended(reason));
+}
+
+void Execution::resume(std::string_view reason) {
+  TRV_EXPECTS(state_.status == Status::running && state_.is_suspended);
+  state_.is_suspended = false;
+  ++state_.steps;
+  decision_.events.push_back(writer_.resumed(reason));
+}
+
+base::Status Execution::restore(std::string_view action, std::string_view reason, std::string_view task,
+                                const Value& input) {
+  TRV_EXPECTS(state_.status == Status::running && !state_.is_suspended);
+  ++state_.steps;
+  record::Draft event = writer_.restored(definition_, state_, action, reason, task, json::serialize(input));
+  if (event.payload.size() > payload_bytes_max) {
+    return base::fail(base::ErrorCode::too_large,
+                      fmt::format("the instance's state has {} bytes, and one record holds at most {}",
+                                  event.payload.size(), payload_bytes_max));
+  }
+  decision_.events.push_back(std::move(event));
+  for (auto& [id, branch] : state_.branches) {
+    for (Frame& frame : branch.frames) frame.reported = true;
+  }
+  return {};
+}
+
 base::Status Execution::run() {
   const auto goes_on = [&] { return state_.status == Status::running && !evaluation_.failure(); };
   while (goes_on()) {
@@ -97,7 +129,8 @@ base::Status Execution::run() {
     if (!next || (has_yielded() && others_go_on_)) break;
     enter(*next);
     blocked_ = false;
-    while (goes_on() && !blocked_) step();
+    // What comes to a suspended instance is taken; an `end` that follows it needs no more.
+    while (goes_on() && !blocked_ && (!state_.is_suspended || ended_with_ || is_runnable(*at_))) step();
   }
   if (evaluation_.failure()) return base::fail(*evaluation_.failure());
   // Nothing would ever come back to an instance that neither ended nor waits.
@@ -117,7 +150,7 @@ void Execution::step() {
     end_of_workflow();
     return;
   }
-  if (time_out()) return;
+  if (!state_.is_suspended && time_out()) return;
   if (at_->due_ns != 0) {
     if (at_->due_ns > context_.now.ns() || has_yielded()) {
       blocked_ = true;

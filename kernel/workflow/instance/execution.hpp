@@ -57,6 +57,12 @@ class Execution final {
                                         const json::Value& event, When runs);
   /// The instance that the branch runs has ended. False where it does not await that one.
   [[nodiscard]] bool take_return(BranchId branch, const InstanceId& child, Returned returned);
+  /// An operator lets it wait, or go on.
+  void suspend(std::string_view reason);
+  void resume(std::string_view reason);
+  /// It goes on from its state, which the event holds. Error: too_large for that.
+  [[nodiscard]] base::Status restore(std::string_view action, std::string_view reason, std::string_view task,
+                                     const json::Value& input);
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 

@@ -78,7 +78,7 @@ InstanceSummary summary_of(const InstanceId& id, const InstanceRow& row) {
   InstanceSummary out;
   out.id = id;
   out.definition = {row.space, row.name, row.version};
-  out.status = row.status;
+  out.status = row.is_suspended != 0 ? Status::suspended : row.status;
   out.trigger = row.trigger;
   out.started = base::Timestamp(row.started_ns);
   out.updated = base::Timestamp(row.updated_ns);
@@ -115,6 +115,7 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
   TRV_TRY_ASSIGN(InstanceRow && row, decode_instance(*bytes));
   Loaded out;
   out.state.status = row.status;
+  out.state.is_suspended = row.is_suspended != 0;
   out.state.steps = row.steps;
   out.state.branches_made = row.branches;
   out.state.deadline_ns = row.deadline_ns;
@@ -199,7 +200,7 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
     add(forked.branch);
     return {};
   }));
-  if (due_ns != 0) out.due = base::Timestamp(due_ns);
+  if (due_ns != 0 && row.is_suspended == 0) out.due = base::Timestamp(due_ns);
   TRV_TRY_ASSIGN(const auto input, tables_.inputs.get(txn, key));
   if (input) {
     out.input = base::as_text(*input);
@@ -249,7 +250,8 @@ base::Result<Page<InstanceSummary>> InstanceStore::list(const lmdb::Txn& txn, co
                          return lmdb::Visit::stop;
                        }
                        TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(value));
-                       if (!status || row.status == *status) page.items.push_back(summary_of(id, row));
+                       InstanceSummary summary = summary_of(id, row);
+                       if (!status || summary.status == *status) page.items.push_back(std::move(summary));
                        return lmdb::Visit::go_on;
                      }));
   TRV_ENSURES(page.items.size() <= count_max);

@@ -133,6 +133,11 @@ base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& co
   return opened;
 }
 
+base::Result<Value> NewData::whole_input(Value kept) const {
+  if (!trigger_.starts_with(event_trigger)) return kept;
+  return instance::whole_input(context_, workflows_, std::move(kept));
+}
+
 base::Result<Value> StoredData::input() const {
   TRV_TRY_ASSIGN(Value input, store_.input(txn_, context_.tenant, instance_));
   // What a client gives as an input names no blob, whatever it looks like.

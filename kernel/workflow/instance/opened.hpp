@@ -78,6 +78,8 @@ class NewData final : public InstanceData {
  public:
   NewData(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows, std::string_view trigger)
       : txn_(txn), context_(context), workflows_(workflows), trigger_(trigger) {}
+  /// As StoredData::input(), of what such an instance keeps.
+  [[nodiscard]] base::Result<json::Value> whole_input(json::Value kept) const;
   [[nodiscard]] std::int64_t started_ns() const override { return context_.now.ns(); }
   [[nodiscard]] std::string_view trigger() const override { return trigger_; }
   [[nodiscard]] base::Result<DefinitionPointer> definition(const definition::Name& name) const override {

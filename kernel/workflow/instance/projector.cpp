@@ -182,7 +182,8 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
   add_position(held_.positions, place_of_(event));
   TRV_TRY_ASSIGN(const auto task, task_event_in(event));
   if (is_effect && !task) return park(txn, event);
-  held_.row.updated_ns = event.time().ns();
+  const std::int64_t before_ns = std::exchange(held_.row.updated_ns, event.time().ns());
+  if (event.type() == instance_restored_type) return restore(txn, event, before_ns);
   return change(txn, event, task, held_.row);
 }
 
@@ -221,114 +222,6 @@ base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::Re
   held_.is_stored = true;
   held_.timer_ns = held_.row.timer_ns();
   return true;
-}
-
-base::Result<WorkflowProjector::HeldBranch*> WorkflowProjector::hold_branch(lmdb::WriteTxn& txn, BranchId branch) {
-  TRV_EXPECTS(branch != root_branch && !held_.key.empty());
-  const auto known = held_.branches.find(branch);
-  if (known != held_.branches.end()) return &known->second;
-  TRV_TRY_ASSIGN(const auto bytes, tables_.branches.get(txn, branch_key(held_.key, branch)));
-  if (!bytes) {
-    return base::fail(base::ErrorCode::corrupt, fmt::format("the instance {} has no branch {}; rebuild the projection",
-                                                            held_.instance.to_string(), branch));
-  }
-  HeldBranch held;
-  TRV_TRY_ASSIGN(held.row, decode_forked(*bytes));
-  held.timer_ns = held.row.branch.timer_ns();
-  return &held_.branches.emplace(branch, std::move(held)).first->second;
-}
-
-base::Result<BranchRow*> WorkflowProjector::row_of(lmdb::WriteTxn& txn, BranchId branch) {
-  if (branch == root_branch) return &held_.row.root;
-  TRV_TRY_ASSIGN(HeldBranch * held, hold_branch(txn, branch));
-  return &held->row.branch;
-}
-
-base::Result<std::vector<BranchId>> WorkflowProjector::branches_of(lmdb::WriteTxn& txn, BranchId parent) {
-  std::vector<BranchId> found;
-  if (held_.row.branches == 0) return found;
-  for (const auto& [id, branch] : held_.branches) {
-    if (branch.row.parent == parent) found.push_back(id);
-  }
-  TRV_TRY(lmdb::scan(txn, tables_.branches, base::as_bytes(held_.key), {}, lmdb::Direction::forward,
-                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
-                       TRV_TRY_ASSIGN(const ForkedRow row, decode_forked(value));
-                       const BranchId id = branch_of(key);
-                       if (row.parent == parent && !held_.branches.contains(id)) found.push_back(id);
-                       return lmdb::Visit::go_on;
-                     }));
-  return found;
-}
-
-base::Status WorkflowProjector::erase_branches(lmdb::WriteTxn& txn, BranchId parent) {
-  TRV_TRY_ASSIGN(const std::vector<BranchId> branches, branches_of(txn, parent));
-  for (const BranchId id : branches) {
-    TRV_TRY_ASSIGN(const HeldBranch* held, hold_branch(txn, id));
-    for (std::size_t depth = 0; depth < held->row.branch.frames.size(); ++depth) {
-      TRV_TRY(erase_frame(txn, id, depth, held->row.branch.frames[depth]));
-    }
-    const std::string key = branch_key(held_.key, id);
-    TRV_TRY(set_timer(txn, id, held->timer_ns, 0));
-    TRV_TRY(tables_.contexts.erase(txn, key));
-    TRV_TRY(tables_.branches.erase(txn, key));
-    held_.branches.erase(id);
-  }
-  return {};
-}
-
-base::Status WorkflowProjector::listen(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
-                                       const wf::TaskListening& listening) {
-  if (frames.empty() || listening.subscriptions() == nullptr || listening.step() == nullptr) return {};
-  FrameRow& frame = frames.back();
-  for (const wf::Subscription* one : *listening.subscriptions()) {
-    const std::string end = listen_end({.definition = held_.row.sha256,
-                                        .task = listening.step()->task(),
-                                        .filter = one->filter(),
-                                        .correlation = one->correlation(),
-                                        .instance = held_.instance,
-                                        .branch = branch});
-    const std::string_view type = text_of(one->type());
-    TRV_ASSERT(type.size() <= definition::event_type_bytes_max);
-    TRV_TRY(tables_.listens.put(txn, listen_prefix(held_.tenant, type) + end, {}));
-    frame.listens += static_cast<char>(type.size());
-    frame.listens += type;
-    frame.listens += end;
-  }
-  return {};
-}
-
-base::Status WorkflowProjector::add_item(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
-                                         std::string_view item) {
-  if (frames.empty()) return {};
-  FrameRow& frame = frames.back();
-  const std::string key = items_key(branch_key(held_.key, branch), frames.size() - 1, frame.items / items_per_row);
-  std::string row = "[";
-  if (frame.items % items_per_row != 0) {
-    TRV_TRY_ASSIGN(const auto before, tables_.frames.get(txn, key));
-    if (!before) return base::fail(base::ErrorCode::corrupt, "a task lacks what it heard; rebuild the projection");
-    row = base::as_text(*before);
-    row.back() = ',';
-  }
-  row += item;
-  row += ']';
-  ++frame.items;
-  return tables_.frames.put(txn, key, base::as_bytes(row));
-}
-
-void WorkflowProjector::fork(BranchId parent, const wf::TaskForked& forked) {
-  if (forked.branches() == nullptr || forked.step() == nullptr) return;
-  BranchRow& row = parent == root_branch ? held_.row.root : held_.branches.at(parent).row.branch;
-  if (!row.frames.empty()) row.frames.back().is_fork = 1;
-  for (std::uint32_t place = 0; place < forked.branches()->size(); ++place) {
-    HeldBranch branch;
-    branch.row.parent = parent;
-    branch.row.fork = forked.step()->task();
-    branch.row.place = place;
-    branch.row.branch.next = forked.branches()->Get(place);
-    branch.row.branch.data = row.data;
-    held_.row.branches = std::max(held_.row.branches, forked.first_branch() + place);
-    held_.branches.insert_or_assign(forked.first_branch() + place, std::move(branch));
-  }
 }
 
 base::Status WorkflowProjector::set_timer(lmdb::WriteTxn& txn, BranchId branch, std::int64_t before_ns,
@@ -373,7 +266,7 @@ base::Status WorkflowProjector::write_branches(lmdb::WriteTxn& txn) {
     encode(branch.row, encoded_);
     TRV_TRY(tables_.branches.put(txn, key, base::as_bytes(encoded_)));
     if (branch.context) TRV_TRY(tables_.contexts.put(txn, key, base::as_bytes(*branch.context)));
-    TRV_TRY(set_timer(txn, id, branch.timer_ns, branch.row.branch.timer_ns()));
+    TRV_TRY(set_timer(txn, id, branch.timer_ns, timer_of(branch)));
   }
   return {};
 }
@@ -561,6 +454,10 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
   } else if (type == instance_cancelled_type) {
     row.root.error = {};
     row.status = Status::cancelled;
+  } else if (type == instance_suspended_type || type == instance_resumed_type) {
+    // Every branch is written again, with the timer that it has from now on.
+    TRV_TRY(hold_branches(txn, root_branch));
+    row.is_suspended = type == instance_suspended_type ? 1 : 0;
   }
   if (row.status != Status::running) {
     for (std::size_t depth = 0; depth < row.root.frames.size(); ++depth) {
@@ -573,6 +470,7 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     row.runs.clear();
     row.branches = 0;
     row.deadline_ns = 0;
+    row.is_suspended = 0;
   }
   return {};
 }

@@ -31,7 +31,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 9; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 10; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -67,6 +67,8 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status change(lmdb::WriteTxn& txn, const record::RecordView& event,
                                     const std::optional<TaskEvent>& task, InstanceRow& row);
+  /// An instance that had ended at this time has the event's state.
+  [[nodiscard]] base::Status restore(lmdb::WriteTxn& txn, const record::RecordView& event, std::int64_t ended_ns);
   /// Frames that stay, then those of the event, and their rows.
   [[nodiscard]] base::Status move(lmdb::WriteTxn& txn, BranchId branch, BranchRow& row,
                                   const schema::workflow::Continuation* moved);
@@ -89,6 +91,10 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Result<BranchRow*> row_of(lmdb::WriteTxn& txn, BranchId branch);
   /// The branches that a branch has, in the tables or held.
   [[nodiscard]] base::Result<std::vector<BranchId>> branches_of(lmdb::WriteTxn& txn, BranchId parent);
+  /// Those of `parent`, and theirs.
+  [[nodiscard]] base::Status hold_branches(lmdb::WriteTxn& txn, BranchId parent);
+  /// The timer that the branch has; 0 = none.
+  [[nodiscard]] std::int64_t timer_of(const HeldBranch& branch) const noexcept;
   [[nodiscard]] base::Status erase_branches(lmdb::WriteTxn& txn, BranchId parent);
   [[nodiscard]] base::Status set_timer(lmdb::WriteTxn& txn, BranchId branch, std::int64_t before_ns,
                                        std::int64_t now_ns);

@@ -41,7 +41,7 @@ std::int64_t BranchRow::timer_ns() const noexcept {
 }
 
 std::int64_t InstanceRow::timer_ns() const noexcept {
-  return first_of(root.timer_ns(), first_of(resumes_ns, deadline_ns));
+  return is_suspended != 0 ? 0 : first_of(root.timer_ns(), first_of(resumes_ns, deadline_ns));
 }
 
 void encode(const InstanceRow& row, std::string& out) {
@@ -55,7 +55,7 @@ void encode(const InstanceRow& row, std::string& out) {
   // Nothing of the rest is left once it has ended.
   if (has_ended) return;
   write(writer, row.root);
-  writer << row.resumes_ns << row.deadline_ns << row.branches << row.runs.size();
+  writer << row.resumes_ns << row.deadline_ns << row.branches << row.is_suspended << row.runs.size();
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
 }
 
@@ -79,7 +79,7 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   row.status = static_cast<Status>(status);
   if (row.status == Status::running) {
     read(reader, row.root);
-    reader >> row.resumes_ns >> row.deadline_ns >> row.branches;
+    reader >> row.resumes_ns >> row.deadline_ns >> row.branches >> row.is_suspended;
     row.runs.resize(reader.count(2));
     for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
   }

@@ -77,10 +77,11 @@ struct InstanceRow {
   BranchRow root;               ///< once it has ended: its output or error, and nothing else
   std::int64_t resumes_ns = 0;  ///< branches without a timer of their own go on at this time; 0 = none do
   std::int64_t deadline_ns = 0;
-  BranchId branches = 0;  ///< how many were made besides the root
+  BranchId branches = 0;          ///< how many were made besides the root
+  std::uint8_t is_suspended = 0;  ///< 1: no timer of it is set
   std::vector<TaskRuns> runs;
 
-  /// Of the root, with what is about all branches.
+  /// Of the root, with what is about all branches; 0 while it is suspended.
   [[nodiscard]] std::int64_t timer_ns() const noexcept;
 };
 

@@ -25,9 +25,10 @@ enum class Status : std::uint8_t {
   completed = 2,
   faulted = 3,
   cancelled = 4,
+  suspended = 5,  ///< in lists only: it runs, with State::is_suspended
 };
 
-/// "running", "completed", "faulted", "cancelled".
+/// "running", "completed", "faulted", "cancelled", "suspended".
 [[nodiscard]] std::string_view to_string(Status status) noexcept;
 
 /// A scope (do, try, for) that a branch is inside of, or, innermost only, the call, wait, fork or listen that it waits
@@ -129,7 +130,8 @@ struct Branch {
 };
 
 struct State {
-  Status status = Status::running;
+  Status status = Status::running;  ///< never suspended
+  bool is_suspended = false;        ///< no task begins and no timer is due; what tasks wait for may come
   std::uint64_t steps = 0;
   std::int64_t deadline_ns = 0;         ///< times out at this time; 0 = it does not
   BranchId branches_made = 0;           ///< besides the root
@@ -151,6 +153,8 @@ inline constexpr std::string_view start_key_trigger = "key:";
 inline constexpr base::Duration timeout_max = std::chrono::hours(24 * 366 * 100);
 /// Most bytes of a task's output, an input, a context or an effect's input, as JSON.
 inline constexpr std::size_t data_bytes_max = 256 * 1024;
+/// Of an event; below the limit of a record by what surrounds the payload.
+inline constexpr std::size_t payload_bytes_max = 950'000;
 inline constexpr std::uint32_t steps_per_decision_max = 1'000;
 /// Fuel of all expressions that one decision evaluates; see docs/decisions/0013.
 inline constexpr std::uint64_t fuel_per_decision_max = 5'000'000;

@@ -154,6 +154,12 @@ class InstanceStore {
   [[nodiscard]] base::Result<Page<InstanceSummary>> list(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                          std::optional<Status> status, std::string_view cursor,
                                                          std::size_t count_max) const;
+  /// Calls visit(place, record) for the records of an instance from `from` on, in order of the log, until it answers
+  /// stop; `count` is as many as are of interest. Errors: not_found for an instance or a record that is not there.
+  [[nodiscard]] base::Status each_record(
+      const lmdb::Txn& txn, const base::TenantId& tenant, const InstanceId& id, std::uint64_t from, std::size_t count,
+      const RecordAt& record_at,
+      const std::function<base::Result<lmdb::Visit>(std::uint64_t, const record::RecordView&)>& visit) const;
   /// In order of the log. Errors: not_found for an instance or a record that is not there.
   [[nodiscard]] base::Result<Page<InstanceStep>> timeline(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                           const InstanceId& id, std::string_view cursor,

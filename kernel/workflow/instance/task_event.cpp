@@ -66,6 +66,10 @@ TaskEvent requested(const fx::EffectRequested& event) {
 
 }  // namespace
 
+BranchId branch_of(const TaskEvent& event) {
+  return event.continuation == nullptr ? root_branch : event.continuation->branch();
+}
+
 std::string name_in(std::string_view reference) {
   std::string name(reference.substr(reference.rfind('/') + 1));
   for (std::size_t at = name.find('~'); at != std::string::npos; at = name.find('~', at + 1)) {

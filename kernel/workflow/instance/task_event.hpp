@@ -34,6 +34,9 @@ struct TaskEvent {
   const schema::workflow::Continuation* continuation = nullptr;
 };
 
+/// The branch that the event moves.
+[[nodiscard]] BranchId branch_of(const TaskEvent& event);
+
 /// The kind of a task that an event does not name.
 inline constexpr std::string_view call_kind = "call";
 

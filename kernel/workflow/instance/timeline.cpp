@@ -90,6 +90,12 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
     return std::nullopt;
   } else {
     out.outcome = out.type.substr(out.type.rfind('.') + 1);
+    if (out.type == instance_restored_type) {
+      TRV_TRY_ASSIGN(const auto* restored, payload_of<wf::InstanceRestored>(event));
+      out.reference = text_of(restored->task());
+      out.task = name_in(out.reference);
+      out.operation = text_of(restored->action());
+    }
     if (out.type == instance_started_type) {
       TRV_TRY_ASSIGN(out.input, input_in(event));
     } else if (out.type == instance_completed_type) {
@@ -109,6 +115,11 @@ base::Result<std::string> input_in(const record::RecordView& event) {
 }
 
 base::Result<std::string> context_in(const record::RecordView& event) {
+  if (event.type() == instance_restored_type) {
+    TRV_TRY_ASSIGN(const auto* restored, payload_of<wf::InstanceRestored>(event));
+    const bool has_root = restored->branches() != nullptr && restored->branches()->size() > 0;
+    return std::string(has_root ? text_of(restored->branches()->Get(0)->context()) : "");
+  }
   TRV_TRY_ASSIGN(const auto task, task_event_in(event));
   return std::string(task && task->context ? *task->context : "");
 }
@@ -123,28 +134,41 @@ base::Result<Page<InstanceStep>> InstanceStore::timeline(const lmdb::Txn& txn, c
     if (!digits) return base::fail(base::ErrorCode::invalid, "the cursor is not one that a timeline has given");
     from = std::stoull(std::string(cursor));
   }
+  // At most one record without a step comes for each, and one more says whether there is a next page.
+  const std::size_t records_max = 2 * count_max + 2;
+  Page<InstanceStep> page;
+  TRV_TRY(each_record(txn, tenant, id, from, records_max, record_at,
+                      [&](std::uint64_t place, const record::RecordView& event) -> base::Result<lmdb::Visit> {
+                        TRV_TRY_ASSIGN(auto step, step_in(event));
+                        if (!step) return lmdb::Visit::go_on;
+                        if (page.items.size() == count_max) {
+                          page.next = std::to_string(place);
+                          return lmdb::Visit::stop;
+                        }
+                        page.items.push_back(*std::move(step));
+                        return lmdb::Visit::go_on;
+                      }));
+  TRV_ENSURES(page.items.size() <= count_max);
+  return page;
+}
+
+base::Status InstanceStore::each_record(
+    const lmdb::Txn& txn, const base::TenantId& tenant, const InstanceId& id, std::uint64_t from, std::size_t count,
+    const RecordAt& record_at,
+    const std::function<base::Result<lmdb::Visit>(std::uint64_t, const record::RecordView&)>& visit) const {
   const std::string key = instance_key(tenant.value(), id);
   TRV_TRY_ASSIGN(const auto bytes, tables_.instances.get(txn, key));
   if (!bytes) return base::fail(base::ErrorCode::not_found, "instance '" + id.to_string() + "' not found");
   TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(*bytes));
-  // At most one record without a step comes for each, and one more says whether there is a next page.
-  const std::size_t records_max = 2 * count_max + 2;
-  TRV_TRY_ASSIGN(const auto runs, runs_from(txn, tables_, key, row.positions, from, records_max));
-  Page<InstanceStep> page;
+  TRV_TRY_ASSIGN(const auto runs, runs_from(txn, tables_, key, row.positions, from, count));
   for (const Run& run : runs) {
-    for (std::uint64_t lsn = std::max(run.first, from); lsn < run.first + run.count; ++lsn) {
-      TRV_TRY_ASSIGN(const record::Record event, record_at(record::Lsn(lsn)));
-      TRV_TRY_ASSIGN(auto step, step_in(event.view()));
-      if (!step) continue;
-      if (page.items.size() == count_max) {
-        page.next = std::to_string(lsn);
-        return page;
-      }
-      page.items.push_back(*std::move(step));
+    for (std::uint64_t place = std::max(run.first, from); place < run.first + run.count; ++place) {
+      TRV_TRY_ASSIGN(const record::Record event, record_at(record::Lsn(place)));
+      TRV_TRY_ASSIGN(const lmdb::Visit next, visit(place, event.view()));
+      if (next == lmdb::Visit::stop) return {};
     }
   }
-  TRV_ENSURES(page.items.size() <= count_max);
-  return page;
+  return {};
 }
 
 }  // namespace trv::instance

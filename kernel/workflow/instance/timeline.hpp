@@ -14,7 +14,7 @@ namespace trv::instance {
 [[nodiscard]] base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& event);
 /// The input in trv.instance.started. Error: corrupt.
 [[nodiscard]] base::Result<std::string> input_in(const record::RecordView& event);
-/// The context that a completed task exports. Error: corrupt.
+/// The context that a completed task exports, or an instance is restored with. Error: corrupt.
 [[nodiscard]] base::Result<std::string> context_in(const record::RecordView& event);
 
 }  // namespace trv::instance

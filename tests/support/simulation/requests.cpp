@@ -1,5 +1,6 @@
 #include "tests/support/simulation/requests.hpp"
 
+#include "kernel/workflow/instance/actions.hpp"
 #include "sdk/base/contract.hpp"
 #include "tests/support/simulation/forgotten.hpp"
 
@@ -146,10 +147,13 @@ Request Requests::cancel() {
   if (bug_ == Bug::running_instance_is_forgotten) {
     return {by, [id](World&, const lmdb::Txn&, shard::DecisionContext& context) { return forgetting(context, id); }};
   }
-  return {by, [id, bug = bug_](World& here, const lmdb::Txn& state, const shard::DecisionContext& context) {
-            auto decision = instance::cancel(state, context, here.workflows(), id, "the dice said so");
-            if (decision && bug == Bug::effects_outlive_their_instance) decision->events.resize(1);
-            return decision;
+  return {by,
+          [id, bug = bug_](World& here, const lmdb::Txn& state,
+                           const shard::DecisionContext& context) -> base::Result<shard::Decision> {
+            auto acted = instance::cancel(state, context, here.workflows(), id, "the dice said so");
+            if (!acted) return base::fail(std::move(acted).error());
+            if (bug == Bug::effects_outlive_their_instance) acted->decision.events.resize(1);
+            return std::move(acted->decision);
           }};
 }
 

@@ -1,9 +1,11 @@
 #pragma once
 // For tests: decisions applied to a real projection, without a log. Nothing goes wrong.
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -15,7 +17,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/shard/outbox.hpp"
 #include "kernel/shard/timers.hpp"
-#include "kernel/workflow/instance/decisions.hpp"
+#include "kernel/workflow/instance/actions.hpp"
 #include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/random.hpp"
 
@@ -206,6 +208,25 @@ class TestKernel {
 /// {dsl, namespace: test, name: it, version: 1.0.0} and `rest`.
 [[nodiscard]] inline std::string document(std::string_view rest) {
   return "document: {dsl: '1.0.3', namespace: test, name: it, version: '1.0.0'}\n" + std::string(rest);
+}
+
+/// Every row of the workflow tables.
+[[nodiscard]] inline std::map<std::string, std::string> rows_of(TestKernel& kernel) {
+  std::map<std::string, std::string> out;
+  auto txn = kernel.read();
+  const Tables& tables = kernel.tables();
+  int number = 0;
+  for (const lmdb::Table* table :
+       {&tables.definitions, &tables.latest, &tables.subscriptions, &tables.instances, &tables.inputs, &tables.contexts,
+        &tables.frames, &tables.branches, &tables.listens, &tables.positions}) {
+    ++number;
+    good(lmdb::scan(txn, *table, {}, {}, lmdb::Direction::forward,
+                    [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
+                      out[fmt::format("{:02}:{}", number, base::as_text(key))] = base::as_text(value);
+                      return lmdb::Visit::go_on;
+                    }));
+  }
+  return out;
 }
 
 }  // namespace trv::instance::testing

@@ -1,0 +1,27 @@
+#include "kernel/gateway/instances.hpp"
+
+#include <fmt/format.h>
+
+#include <memory>
+
+#include "events/log/record_lookup.hpp"
+
+namespace trv::gateway {
+
+base::Error no_instance(std::string_view id) {
+  return {base::ErrorCode::not_found, fmt::format("instance '{}' not found", id.substr(0, 80))};
+}
+
+base::Result<instance::InstanceId> instance_of(const http::Request& request) {
+  const auto id = base::Uuid::parse(request.parameter("id"));
+  if (id) return *id;
+  return base::fail(no_instance(request.parameter("id")));
+}
+
+base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn) {
+  TRV_TRY_ASSIGN(record::Stays stays, call.shard.stays(txn, call.tenant));
+  const auto records = std::make_shared<log::RecordLookup>(call.shard.log(), std::move(stays));
+  return [records](record::Lsn place) { return records->at(place); };
+}
+
+}  // namespace trv::gateway

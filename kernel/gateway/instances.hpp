@@ -1,0 +1,17 @@
+#pragma once
+// What the handlers about instances share. Any thread.
+
+#include <string_view>
+
+#include "kernel/gateway/access.hpp"
+#include "kernel/workflow/instance/store.hpp"
+
+namespace trv::gateway {
+
+[[nodiscard]] base::Error no_instance(std::string_view id);
+/// The id in the path. Error: not_found where it is none.
+[[nodiscard]] base::Result<instance::InstanceId> instance_of(const http::Request& request);
+/// What instances leave in the log and not in the projection.
+[[nodiscard]] base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn);
+
+}  // namespace trv::gateway

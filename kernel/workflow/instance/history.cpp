@@ -1,0 +1,165 @@
+#include "kernel/workflow/instance/history.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "events/lmdb/env.hpp"
+#include "kernel/shard/timers.hpp"
+#include "kernel/workflow/instance/events.hpp"
+#include "kernel/workflow/instance/projector.hpp"
+#include "kernel/workflow/instance/task_event.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::instance {
+
+using base::ErrorCode;
+using json::Value;
+
+namespace {
+
+/// A projection of one instance, in files that nobody else sees and that are gone with it.
+class Scratch {
+ public:
+  [[nodiscard]] static base::Result<Scratch> open() {
+    std::string pattern = (std::filesystem::temp_directory_path() / "travertine-past-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      return base::fail(ErrorCode::unavailable,
+                        fmt::format("no folder for temporary files can be made as {}", pattern));
+    }
+    auto env = lmdb::Env::open(pattern, {.map_bytes = std::uint64_t{4} << 30, .sync = lmdb::Sync::none});
+    std::error_code ignored;
+    std::filesystem::remove_all(pattern, ignored);  // what is open stays until it is closed
+    if (!env) return base::fail(std::move(env).error());
+    return Scratch(*std::move(env));
+  }
+  [[nodiscard]] lmdb::Env& env() noexcept { return env_; }
+
+ private:
+  explicit Scratch(lmdb::Env env) : env_(std::move(env)) {}
+  lmdb::Env env_;
+};
+
+/// What ended the instance: the first of the failures that nothing caught.
+struct Failure {
+  std::uint64_t place = 0;  ///< of its record
+  std::string task;
+  BranchId branch = root_branch;
+};
+
+base::Result<Failure> find_failure(const lmdb::Txn& txn, const InstanceStore& store, const base::TenantId& tenant,
+                                   const InstanceId& id, const RecordAt& record_at) {
+  Failure failure;
+  std::size_t records = 0;
+  bool has_ended = false;
+  bool in_failure = false;
+  const auto look = [&](std::uint64_t place, const record::RecordView& event) -> base::Result<lmdb::Visit> {
+    if (++records > past_records_max) {
+      return base::fail(ErrorCode::too_large,
+                        fmt::format("the instance {} has more than {} records; start it anew instead", id.to_string(),
+                                    past_records_max));
+    }
+    TRV_TRY_ASSIGN(const auto task, task_event_in(event));
+    has_ended = event.type() == instance_faulted_type;
+    // Cancelled effects and outcomes that no task takes are between a failure and its instance's end.
+    const bool says_nothing = !task && event.type().starts_with(shard::effect_types);
+    if (says_nothing || (has_ended && in_failure)) return lmdb::Visit::go_on;
+    const bool fails = task && task->outcome == "faulted";
+    if ((fails && !in_failure) || has_ended) {
+      failure.place = place;
+      failure.task = fails ? task->reference : std::string_view();
+      failure.branch = fails ? branch_of(*task) : root_branch;
+    }
+    in_failure = fails;
+    return lmdb::Visit::go_on;
+  };
+  TRV_TRY(store.each_record(txn, tenant, id, 0, past_records_max + 1, record_at, look));
+  if (!has_ended) {
+    return base::fail(ErrorCode::conflict,
+                      fmt::format("the instance {} has not faulted: there is nothing to try again", id.to_string()));
+  }
+  return failure;
+}
+
+/// What decisions read only when they need it.
+base::Status read_all(const InstanceStore& store, const lmdb::Txn& txn, const base::TenantId& tenant,
+                      const InstanceId& id, State& state) {
+  for (auto& [number, branch] : state.branches) {
+    if (!branch.is_read) {
+      TRV_TRY_ASSIGN(branch.data, store.branch_data(txn, tenant, id, number));
+      branch.is_read = true;
+    }
+    if (branch.has_context) {
+      TRV_TRY_ASSIGN(branch.context, store.context(txn, tenant, id, number));
+    }
+    for (std::size_t depth = 0; depth < branch.frames.size(); ++depth) {
+      Frame& frame = branch.frames[depth];
+      if (frame.has_input) {
+        TRV_TRY_ASSIGN(frame.input, store.frame_input(txn, tenant, id, number, depth));
+      }
+      std::vector<Value> items;
+      for (std::size_t row = 0; items.size() < frame.items_count; ++row) {
+        TRV_TRY_ASSIGN(const Value some, store.loop_items(txn, tenant, id, number, depth, row));
+        if (!some.is_array() || some.size() == 0) {
+          return base::fail(ErrorCode::corrupt, "a loop lacks an item; rebuild the projection");
+        }
+        for (std::size_t i = 0; i < some.size(); ++i) items.push_back(some.at(i));
+      }
+      if (!items.empty()) frame.items = Value::array(std::move(items));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Result<Past> before_failure(const lmdb::Txn& txn, const Tables& tables, const base::TenantId& tenant,
+                                  const InstanceId& id, const RecordAt& record_at) {
+  const InstanceStore store(tables);
+  TRV_TRY_ASSIGN(const auto now, store.load(txn, tenant, id));
+  if (!now) return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", id.to_string()));
+  TRV_TRY_ASSIGN(const Failure failure, find_failure(txn, store, tenant, id, record_at));
+  TRV_TRY_ASSIGN(Scratch scratch, Scratch::open());
+  std::uint64_t at = 0;
+  shard::Timers timers;
+  WorkflowProjector projector(timers, [&at](const record::RecordView&) { return record::Lsn(at); });
+  {
+    TRV_TRY_ASSIGN(lmdb::WriteTxn write, scratch.env().begin_write());
+    TRV_TRY(timers.open(write));
+    TRV_TRY(projector.open(write));
+    const auto apply = [&](std::uint64_t place, const record::RecordView& event) -> base::Result<lmdb::Visit> {
+      if (place == failure.place) return lmdb::Visit::stop;
+      at = place;
+      TRV_TRY(projector.apply(write, event));
+      return lmdb::Visit::go_on;
+    };
+    TRV_TRY(store.each_record(txn, tenant, id, 0, past_records_max, record_at, apply));
+    TRV_TRY(projector.finish(write));
+    TRV_TRY(write.commit());
+  }
+  TRV_TRY_ASSIGN(const auto read, scratch.env().begin_read());
+  const InstanceStore then(projector.tables());
+  TRV_TRY_ASSIGN(auto loaded, then.load(read, tenant, id));
+  if (!loaded) return base::fail(ErrorCode::corrupt, "an instance's records do not begin with its start");
+  if (loaded->state.root().error) {
+    return base::fail(
+        ErrorCode::conflict,
+        fmt::format("the instance {} failed before its first task; start it anew with another input", id.to_string()));
+  }
+  Past past;
+  past.state = std::move(loaded->state);
+  TRV_TRY(read_all(then, read, tenant, id, past.state));
+  TRV_TRY_ASSIGN(past.input, then.input(read, tenant, id));
+  past.definition = std::move(loaded->definition);
+  past.sha256 = loaded->sha256;
+  past.trigger = std::move(loaded->trigger);
+  past.started_ns = loaded->started_ns;
+  past.failed = failure.task;
+  past.branch = failure.branch;
+  past.steps = now->state.steps;
+  TRV_ENSURES(past.state.status == Status::running && past.state.branches.contains(past.branch));
+  return past;
+}
+
+}  // namespace trv::instance

@@ -1,0 +1,35 @@
+#pragma once
+// An instance as it once was: its records up to a place, projected anew. For a thread of requests, not for the shard's:
+// the time and the reads grow with the instance's records.
+
+#include <string>
+
+#include "kernel/workflow/instance/state.hpp"
+#include "kernel/workflow/instance/store.hpp"
+
+namespace trv::instance {
+
+/// Of an instance with more records no past is made.
+inline constexpr std::size_t past_records_max = 200'000;
+
+/// A state with all of its data: every branch, context, frame's input and loop's items is read.
+struct Past {
+  State state;
+  definition::Name definition;
+  base::Digest sha256{};
+  std::string trigger;
+  std::int64_t started_ns = 0;
+  json::Value input;              ///< as the instance keeps it
+  std::string failed;             ///< reference of the task that failed; empty: the workflow as a whole did
+  BranchId branch = root_branch;  ///< where that task was
+  std::uint64_t steps = 0;        ///< of the instance by now, to see whether something came since
+};
+
+/// The state from before the task failed that ended the instance. Errors: not_found; conflict where it has not
+/// faulted, or failed before its first task; too_large for past_records_max; unavailable where no scratch file can be
+/// written.
+[[nodiscard]] base::Result<Past> before_failure(const lmdb::Txn& txn, const Tables& tables,
+                                                const base::TenantId& tenant, const InstanceId& id,
+                                                const RecordAt& record_at);
+
+}  // namespace trv::instance

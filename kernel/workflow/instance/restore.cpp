@@ -1,0 +1,90 @@
+#include "kernel/workflow/instance/restore.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::instance {
+namespace {
+
+/// As a reference, without the positions in lists: "/do/0/a/try/1/b" gives "/do/a/try/b".
+std::string path_of(const definition::Definition& definition, TaskIndex index) {
+  const definition::Task& task = definition.task(index);
+  const bool has_parent = task.parent != no_task;
+  std::string path = has_parent ? path_of(definition, task.parent) : std::string();
+  const std::string_view above = has_parent ? std::string_view(definition.task(task.parent).reference) : "";
+  TRV_ASSERT(task.reference.starts_with(above));
+  const std::string_view own = std::string_view(task.reference).substr(above.size());
+  const std::size_t name = own.rfind('/');
+  TRV_ASSERT(name != std::string_view::npos && name > 0);
+  path += own.substr(0, own.rfind('/', name - 1));
+  path += own.substr(name);
+  return path;
+}
+
+}  // namespace
+
+void take_up(State& state, const definition::Definition& definition, std::int64_t started_ns, base::Timestamp now) {
+  const auto anew = [&](std::int64_t& deadline_ns, std::int64_t since_ns) {
+    if (deadline_ns != 0) deadline_ns = now.ns() + std::max<std::int64_t>(deadline_ns - since_ns, 1);
+  };
+  anew(state.deadline_ns, started_ns);
+  for (auto& [id, branch] : state.branches) {
+    branch.waits_for.reset();
+    if (!branch.frames.empty()) {
+      const TaskIndex last = branch.frames.back().task;
+      const definition::Task& task = definition.task(last);
+      // What came to such a task is gone with it; its input is still the branch's data.
+      const bool begins_again = task.has_effect() || std::holds_alternative<definition::ListenTask>(task.body) ||
+                                std::holds_alternative<definition::RunTask>(task.body);
+      if (begins_again) {
+        branch.frames.pop_back();
+        branch.next = last;
+        branch.due_ns = 0;
+      }
+    }
+    for (Frame& frame : branch.frames) {
+      anew(frame.deadline_ns, frame.started_ns);
+      frame.reported = false;
+    }
+    TRV_ENSURES(!branch.outcome && !branch.returned);
+  }
+}
+
+TaskIndex same_task(const definition::Definition& from, TaskIndex task, const definition::Definition& to) {
+  const std::string path = path_of(from, task);
+  for (TaskIndex other = 0; other < to.tasks.size(); ++other) {
+    if (kind_name(to.task(other)) == kind_name(from.task(task)) && path_of(to, other) == path) return other;
+  }
+  return no_task;
+}
+
+base::Status move_to(State& state, const definition::Definition& from, const definition::Definition& to) {
+  std::set<std::string> missing;
+  const auto map = [&](TaskIndex& task) {
+    if (task == no_task) return;
+    const TaskIndex found = same_task(from, task, to);
+    if (found == no_task)
+      missing.insert(fmt::format("'{}' ({})", from.task(task).reference, kind_name(from.task(task))));
+    task = found;
+  };
+  for (auto& [id, branch] : state.branches) {
+    map(branch.next);
+    map(branch.fork);
+    for (Frame& frame : branch.frames) map(frame.task);
+  }
+  // A call that is no longer there runs no more; its numbers are not needed.
+  std::erase_if(state.runs, [&](TaskRuns& runs) { return (runs.task = same_task(from, runs.task, to)) == no_task; });
+  if (missing.empty()) return {};
+  std::string list;
+  for (const std::string& one : missing) list += (list.empty() ? "" : ", ") + one;
+  return base::fail(base::ErrorCode::conflict,
+                    fmt::format("version {} lacks what the instance is in the middle of: {}; a task is found by its "
+                                "name and kind, below tasks of the same names",
+                                to.name.version, list));
+}
+
+}  // namespace trv::instance
