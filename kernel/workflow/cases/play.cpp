@@ -10,6 +10,7 @@
 #include "kernel/gateway/cloud_event.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "kernel/workflow/instance/actions.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -171,8 +172,10 @@ class Player {
   base::Status cancel() {
     TRV_TRY_ASSIGN(const auto instances, started());
     if (instances.empty()) return base::fail(ErrorCode::not_found, "there is no instance to cancel");
-    return decide([&](const lmdb::Txn& txn, shard::DecisionContext& context) {
-      return instance::cancel(txn, context, shard_.workflows(), instances.front(), "the case says so");
+    return decide([&](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      TRV_TRY_ASSIGN(instance::Acted acted,
+                     instance::cancel(txn, context, shard_.workflows(), instances.front(), "the case says so"));
+      return std::move(acted.decision);
     });
   }
 
