@@ -143,7 +143,7 @@ void add_instance(CommandTree& tree) {
   const auto acts = [&](const std::string& verb, const std::string& help) {
     Verb made = noun.verb(verb, help);
     made.argument("ID", arguments->id, "The instance")
-        .option("--reason", "TEXT", arguments->reason, "Why; it is in the instance's steps");
+        .option("--reason", "TEXT", arguments->reason, "Why; the instance's record keeps it");
     return made;
   };
   acts("cancel", "Stop an instance; its calls are cancelled").does([arguments](Session& session) {
