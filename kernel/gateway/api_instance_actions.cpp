@@ -34,7 +34,7 @@ base::Result<std::string> reason_of(const Body& body, std::string_view otherwise
 
 /// Answers {"id", "status"}.
 template <typename Decide>
-base::Status act(Call&& call, const InstanceId& id, Decide decide) {
+base::Status act(Call&& call, const InstanceId& id, const Decide& decide) {
   const auto status = std::make_shared<instance::Status>();
   return submit(
       std::move(call),
