@@ -27,6 +27,16 @@ json::Value to_object(const StoredDefinition& stored) {
                                    {"event", failures.event},
                                    {"reason", failures.reason}});
   }
+  if (stored.schedule) {
+    const instance::ScheduleState& schedule = *stored.schedule;
+    json::Value shown = json::Value::object();
+    if (!schedule.text.empty()) shown.set("text", json::Value(schedule.text));
+    if (schedule.due) shown.set("next", json::Value(schedule.due->to_rfc3339()));
+    if (schedule.last) shown.set("last", json::Value(schedule.last->to_rfc3339()));
+    shown.set("missed", json::Value(schedule.missed));
+    shown.set("waiting_events", json::Value(schedule.gathered));
+    object.set("schedule", std::move(shown));
+  }
   return object;
 }
 

@@ -8,6 +8,9 @@
 namespace trv::gateway {
 namespace {
 
+/// Of events that an instance emits; its id follows.
+constexpr std::string_view workflow_channel = "workflow:";
+
 std::optional<instance::LargeEventData> large_data_of(const ingest::Received& event) {
   if (!event.large) return std::nullopt;
   return instance::LargeEventData{.value = event.large->value,
@@ -55,6 +58,12 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
   decision.events.push_back(std::move(draft));
 
   context.causation_id = receipt.event;
+  const std::string_view channel = event.channel;
+  std::uint32_t chain = 0;
+  if (channel.starts_with(workflow_channel)) {
+    TRV_TRY_ASSIGN(
+        chain, instance::event_chain(state, context, shard.decision_state(), channel.substr(workflow_channel.size())));
+  }
   const instance::ReceivedEvent received{.id = event.id,
                                          .source = event.source,
                                          .type = event.type,
@@ -65,7 +74,8 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
                                          .extensions = event.extensions,
                                          .data = event.data,
                                          .data_base64 = event.data_base64,
-                                         .large = large_data_of(event)};
+                                         .large = large_data_of(event),
+                                         .chain = chain};
   TRV_TRY_ASSIGN(auto started,
                  instance::receive_event(state, context, shard.decision_state(), received, budget, events_of_request));
   receipt.comes_later = started.comes_later;
@@ -93,7 +103,7 @@ effects::CancelTry emit_event(node::Shard& shard, const shard::Effect& effect, e
     done(failed(received.error()));
     return {};
   }
-  received->channel = "workflow:" + effect.owner;
+  received->channel = std::string(workflow_channel) + effect.owner;
   shard::Command command;
   command.tenant = effect.tenant;
   command.actor = "kernel";

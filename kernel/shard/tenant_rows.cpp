@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 29> kinds = {{
+constexpr std::array<Kind, 31> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -41,11 +41,13 @@ constexpr std::array<Kind, 29> kinds = {{
     {.name = "workflow_ended"},
     {.name = "workflow_filter_failures"},
     {.name = "workflow_frames"},
+    {.name = "workflow_gathered"},
     {.name = "workflow_inputs"},
     {.name = "workflow_instances"},
     {.name = "workflow_latest"},
     {.name = "workflow_listens"},
     {.name = "workflow_positions"},
+    {.name = "workflow_schedules"},
     {.name = "workflow_start_keys"},
     {.name = "workflow_subscriptions"},
 }};

@@ -97,6 +97,22 @@ TEST_F(CommandLine, a_workflow_is_shown_with_the_events_that_its_filter_failed_f
   EXPECT_NE(err_.find("no workflow ns/w:2.0.0: `trav workflow list` shows"), std::string::npos) << err_;
 }
 
+TEST_F(CommandLine, a_workflow_is_shown_with_its_schedule) {
+  const std::string item =
+      R"({"namespace":"ns","name":"w","version":"1.0.0","applied":"2026-01-01T00:00:00Z","schedule":{"text":"every PT1H",)"
+      R"("next":"2026-01-01T03:00:00Z","last":"2026-01-01T02:00:00Z","missed":2,"waiting_events":3}})";
+  server_.script("GET /v1/tenants/acme/workflows?limit=500",
+                 {.body = R"({"items":[)" + item + R"(],"next_cursor":null})"});
+  server_.script("GET /v1/tenants/acme/workflows/ns/w/1.0.0", {.body = "do: []\n"});
+  EXPECT_EQ(trav({"workflow", "show", "ns/w"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "do: []\n");
+  for (const std::string_view line : {"schedule: every PT1H; next run 2026-01-01T03:00:00Z, last 2026-01-01T02:00:00Z",
+                                      "2 of its times passed without a run",
+                                      "3 events wait until the others that 'schedule.on.all' wants are there"}) {
+    EXPECT_NE(err_.find(line), std::string::npos) << err_;
+  }
+}
+
 TEST_F(CommandLine, retention_is_shown_and_set_member_by_member) {
   const std::string target = "/v1/tenants/acme/retention";
   server_.script("GET " + target, {.body = R"({"instances_days":90,"events_days":30})"});

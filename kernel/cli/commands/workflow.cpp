@@ -191,6 +191,26 @@ void tell_filter_failures(Session& session, const json::Value& listed) {
                   member_text(*failures, "reason")));
 }
 
+// When it starts by itself.
+void tell_schedule(Session& session, const json::Value& listed) {
+  const json::Value* schedule = listed.find("schedule");
+  if (schedule == nullptr || !schedule->is_object()) return;
+  const std::string text = member_text(*schedule, "text");
+  const std::string next = member_text(*schedule, "next");
+  const std::string last = member_text(*schedule, "last");
+  if (!text.empty()) {
+    session.note(fmt::format("schedule: {}; {}{}", text,
+                             next.empty() ? "the end of the run that goes on decides the next one" : "next run " + next,
+                             last.empty() ? "" : ", last " + last));
+  }
+  if (const std::string missed = member_text(*schedule, "missed"); missed != "0") {
+    session.warn(fmt::format("{} of its times passed without a run", missed));
+  }
+  if (const std::string waiting = member_text(*schedule, "waiting_events"); waiting != "0") {
+    session.note(fmt::format("{} events wait until the others that 'schedule.on.all' wants are there", waiting));
+  }
+}
+
 base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments) {
   TRV_TRY_ASSIGN(WorkflowName name, WorkflowName::parse(arguments.name));
   TRV_TRY_ASSIGN(const json::Value listed, listed_version(session, name));
@@ -200,6 +220,7 @@ base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments
                                                    percent_encoded(name.name), percent_encoded(name.version))));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
   tell_filter_failures(session, listed);
+  tell_schedule(session, listed);
   // The text as applied, byte by byte, unless a terminal shows it.
   if (session.world().out_is_terminal) {
     session.print(response.body);
@@ -247,10 +268,15 @@ void add_workflow(CommandTree& tree) {
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/workflows"));
-        return session.print_list(
-            Speaker::member, {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
-            {{"NAMESPACE", "namespace"}, {"NAME", "name"}, {"VERSION", "version"}, {"APPLIED", "applied", Fit::time}},
-            "No workflows yet: trav workflow apply FILE");
+        return session.print_list(Speaker::member,
+                                  {.target = target, .limit = arguments->limit, .cursor = arguments->cursor},
+                                  {{"NAMESPACE", "namespace"},
+                                   {"NAME", "name"},
+                                   {"VERSION", "version"},
+                                   {"APPLIED", "applied", Fit::time},
+                                   {"SCHEDULE", "schedule.text"},
+                                   {"NEXT RUN", "schedule.next", Fit::time}},
+                                  "No workflows yet: trav workflow apply FILE");
       });
   noun.verb("show", "Print a definition as it was applied")
       .argument("WORKFLOW", arguments->name, "NS/NAME[:VERSION]; the newest version without one")

@@ -12,6 +12,7 @@
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/actions.hpp"
 #include "kernel/workflow/instance/events.hpp"
+#include "kernel/workflow/instance/schedule_rows.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::cases {
@@ -115,7 +116,11 @@ class Player {
         }
         if (offer((*answer)->ready, (*answer)->timed_out ? 3 : 1)) effect = std::move(one), given = *answer;
       }
-      TRV_TRY_ASSIGN(due, shard_.timers().due(txn, base::Timestamp(std::numeric_limits<std::int64_t>::max()), 1));
+      TRV_TRY_ASSIGN(due, shard_.timers().due(txn, base::Timestamp(std::numeric_limits<std::int64_t>::max()), 64));
+      // A schedule never ends: it plays along where the case says until when.
+      if (!case_.until) {
+        std::erase_if(due, [](const shard::Timer& one) { return instance::workflow_of_timer(one.owner).has_value(); });
+      }
     }
     if (!due.empty()) offer(due.front().due, 2);
     if (next.order == 9 || (case_.until && next.at > case_.begins + *case_.until)) return false;

@@ -123,7 +123,7 @@ void Compiler::document(Fields& root) {
   definition_.title = fields.text("title");
   definition_.summary = fields.text("summary");
   (void)fields.get("tags", Node::Kind::mapping);
-  (void)fields.get("metadata", Node::Kind::mapping);
+  missed_runs(fields.get("metadata", Node::Kind::mapping));
   fields.finish();
 }
 

@@ -112,6 +112,7 @@ class Compiler {
   void use(Fields& root);
   void use_authentications(const Node* secrets);
   void schedule(Fields& root);
+  void missed_runs(const Node* metadata);
   void unsupported_parts(Fields& root);
   void use_extensions(const Node* found);
   void check_unused();
@@ -150,6 +151,7 @@ class Compiler {
   std::vector<Local> locals_;
   std::vector<PendingFlow> pending_;
   bool has_names_ = true;
+  const Node* missed_ = nullptr;  ///< metadata.missedRuns of the document
   const Node* errors_ = nullptr;
   const Node* retries_ = nullptr;
   std::size_t schema_pattern_bytes_left_ = 1024 * 1024;  ///< of all schemas' regular expressions together

@@ -14,6 +14,7 @@
 #include "kernel/workflow/definition/duration.hpp"
 #include "kernel/workflow/definition/expression.hpp"
 #include "kernel/workflow/definition/node.hpp"
+#include "kernel/workflow/definition/schedule.hpp"
 #include "sdk/base/digest.hpp"
 
 namespace trv::definition {
@@ -278,8 +279,10 @@ struct Definition {
   Name name;
   std::string title;
   std::string summary;
-  base::Digest digest{};            ///< SHA-256 of the text
-  std::vector<EventFilter> starts;  ///< schedule.on: any of them starts an instance
+  base::Digest digest{};             ///< SHA-256 of the text
+  std::vector<ListenFilter> starts;  ///< schedule.on: any of them starts an instance
+  bool starts_with_all = false;      ///< an event for each of them starts one
+  std::optional<Schedule> schedule;  ///< when it starts by itself
   std::optional<Template> input_from;
   std::optional<Template> output_as;
   std::shared_ptr<const Schemas> schemas;  ///< of the workflow; null: none

@@ -133,8 +133,8 @@ TEST(Definition, what_is_not_executed_is_refused_by_name) {
   EXPECT_EQ(with("do: [{a: {run: {shell: {command: ls}}}}]\n"),
             "2:17 'shell' of 'run' of task 'a' is not supported yet");
   EXPECT_EQ(with("do: [{a: {call: grpc}}]\n"), "2:17 'call: grpc' is not supported yet");
-  EXPECT_EQ(with("schedule: {cron: '* * * * *'}\ndo: [{a: {set: {x: 1}}}]\n"),
-            "2:12 'cron' of 'schedule' is not supported yet");
+  EXPECT_EQ(with("schedule: {on: {one: {with: {type: a}}}, read: raw}\ndo: [{a: {set: {x: 1}}}]\n"),
+            "2:42 'read' of 'schedule' is not supported yet");
   EXPECT_NE(with("do: [{a: {set: {x: 1}, metadata: {compensate: b}}}]\n").find("is not supported yet"),
             std::string::npos);
 }
@@ -192,15 +192,15 @@ do: [{a: {set: {x: 1}}}]
                                 Format::yaml);
   ASSERT_TRUE(compiled) << compiled.error().message();
   ASSERT_EQ(compiled->starts.size(), 2U);
-  EXPECT_EQ(compiled->starts[0].type, "a.b");
-  EXPECT_EQ(compiled->starts[1].type, "");
+  EXPECT_EQ(compiled->starts[0].event.type, "a.b");
+  EXPECT_EQ(compiled->starts[1].event.type, "");
   using json::Value;
   const auto event = [](std::string_view type, int n) { return Value{{"type", type}, {"data", {{"n", n}}}}; };
-  EXPECT_TRUE(compiled->starts[0].matches(event("a.b", 4), {}).value());
-  EXPECT_FALSE(compiled->starts[0].matches(event("a.b", 3), {}).value());
-  EXPECT_FALSE(compiled->starts[0].matches(event("aXb", 4), {}).value());
-  EXPECT_TRUE(compiled->starts[1].matches(event("c.e", 0), {}).value());
-  EXPECT_FALSE(compiled->starts[1].matches(event("xc.e", 0), {}).value());
+  EXPECT_TRUE(compiled->starts[0].event.matches(event("a.b", 4), {}).value());
+  EXPECT_FALSE(compiled->starts[0].event.matches(event("a.b", 3), {}).value());
+  EXPECT_FALSE(compiled->starts[0].event.matches(event("aXb", 4), {}).value());
+  EXPECT_TRUE(compiled->starts[1].event.matches(event("c.e", 0), {}).value());
+  EXPECT_FALSE(compiled->starts[1].event.matches(event("xc.e", 0), {}).value());
 }
 
 TEST(ExpressionText, braces_within_strings_do_not_end_an_expression) {

@@ -162,6 +162,30 @@ base::Result<CalendarDuration> duration_of(const Value& value) {
                                 json::to_string(value.kind())));
 }
 
+std::string to_text(const CalendarDuration& duration) {
+  TRV_EXPECTS(duration.months >= 0 && duration.days >= 0 && duration.rest >= base::Duration::zero());
+  std::string out = "P";
+  const auto add_part = [&out](std::int64_t amount, char unit) {
+    if (amount != 0) out += fmt::format("{}{}", amount, unit);
+  };
+  add_part(duration.months, 'M');
+  add_part(duration.days, 'D');
+  if (duration.rest == base::Duration::zero()) return out == "P" ? "PT0S" : out;
+  out += 'T';
+  const std::int64_t ns = duration.rest.count();
+  add_part(ns / (3600 * second_ns), 'H');
+  add_part(ns / (60 * second_ns) % 60, 'M');
+  const std::int64_t seconds = ns / second_ns % 60;
+  const std::int64_t fraction = ns % second_ns;
+  if (fraction == 0) {
+    add_part(seconds, 'S');
+    return out;
+  }
+  std::string digits = fmt::format("{:09}", fraction);
+  digits.erase(digits.find_last_not_of('0') + 1);
+  return out += fmt::format("{}.{}S", seconds, digits);
+}
+
 base::Result<base::Timestamp> CalendarDuration::after(base::Timestamp start) const {
   TRV_EXPECTS(months >= 0 && days >= 0 && rest >= base::Duration::zero());
   using namespace std::chrono;

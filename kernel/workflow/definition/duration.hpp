@@ -2,6 +2,7 @@
 // Lengths of time as definitions write them: ISO 8601 text or {days, hours, minutes, seconds, milliseconds}.
 
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "kernel/json/value.hpp"
@@ -23,6 +24,9 @@ struct CalendarDuration {
 
   friend bool operator==(const CalendarDuration&, const CalendarDuration&) = default;
 };
+
+/// As ISO 8601, which duration_of() reads as the same.
+[[nodiscard]] std::string to_text(const CalendarDuration& duration);
 
 /// Text or object as above. Fractions are allowed from weeks down. Error: invalid; at most 100 years.
 [[nodiscard]] base::Result<CalendarDuration> duration_of(const json::Value& value);

@@ -1,45 +1,233 @@
-// `schedule`: which events start an instance.
+// `schedule`: what starts an instance, and when.
+
+#include "kernel/workflow/definition/schedule.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
 
 #include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 namespace {
 
-void compile_event(Compiler& compiler, const Node& node, std::vector<EventFilter>& starts) {
+constexpr base::Duration shortest = std::chrono::seconds(1);
+
+void compile_correlation(Compiler& compiler, const Entry& entry, ListenFilter& filter) {
+  Problems& problems = compiler.problems();
+  Fields parts(problems, entry.value, fmt::format("'{}' of 'correlate'", entry.key));
+  auto from = compiler.expression(parts.require("from", Node::Kind::string), Site::event_filter);
+  auto expect = compiler.optional_value(parts.get("expect"), Site::event_filter);
+  const Position at = parts.place_of("expect");
+  parts.finish();
+  if (expect && !expect->is_constant()) {
+    problems.add(at,
+                 "'expect' in a schedule must be a value: there is no instance yet that an expression could look at");
+    return;
+  }
+  if (from) filter.correlations.push_back({entry.key, *std::move(from), std::move(expect)});
+}
+
+void compile_event(Compiler& compiler, const Node& node, Definition& definition) {
   Fields fields(compiler.problems(), node, "an event filter of 'schedule.on'");
-  fields.unsupported("correlate");
   const Node* with = fields.require("with", Node::Kind::mapping);
+  const Node* correlate = fields.get("correlate", Node::Kind::mapping);
   fields.finish();
-  if (auto filter = compile_event_filter(compiler, with)) starts.push_back(*std::move(filter));
+  auto event = compile_event_filter(compiler, with);
+  if (!event) return;
+  ListenFilter& filter = definition.starts.emplace_back();
+  filter.event = *std::move(event);
+  if (correlate == nullptr) return;
+  for (const Entry& entry : correlate->entries) compile_correlation(compiler, entry, filter);
+  std::ranges::sort(filter.correlations, {}, &Correlation::name);
+}
+
+std::vector<std::string_view> names_of(const ListenFilter& filter) {
+  std::vector<std::string_view> names;
+  for (const Correlation& correlation : filter.correlations) names.push_back(correlation.name);
+  return names;
+}
+
+void compile_all(Compiler& compiler, const Node& all, Definition& definition) {
+  Problems& problems = compiler.problems();
+  const std::size_t before = problems.reported();
+  for (const Node& item : all.items) compile_event(compiler, item, definition);
+  definition.starts_with_all = true;
+  if (problems.reported() != before) return;
+  if (all.items.size() < 2) problems.add(all.position, "'all' needs two event filters or more; for one write 'one'");
+  if (all.items.size() > listen_filters_max) {
+    problems.add(all.position, fmt::format("'all' has at most {} event filters", listen_filters_max));
+  }
+  if (problems.reported() != before) return;
+  for (std::size_t i = 1; i < definition.starts.size(); ++i) {
+    if (names_of(definition.starts[i]) == names_of(definition.starts.front())) continue;
+    problems.add(all.items[i].position,
+                 fmt::format("every filter of 'all' must correlate by the same names; the first one has [{}], this one "
+                             "has [{}]",
+                             fmt::join(names_of(definition.starts.front()), ", "),
+                             fmt::join(names_of(definition.starts[i]), ", ")));
+  }
+}
+
+void compile_on(Compiler& compiler, const Node& on, Definition& definition) {
+  Problems& problems = compiler.problems();
+  const std::size_t before = problems.reported();
+  Fields strategy(problems, on, "'schedule.on'");
+  strategy.unsupported("until");
+  const Node* one = strategy.get("one");
+  const Node* any = strategy.get("any", Node::Kind::sequence);
+  const Node* all = strategy.get("all", Node::Kind::sequence);
+  strategy.finish();
+  if (problems.reported() == before && (one != nullptr) + (any != nullptr) + (all != nullptr) != 1) {
+    problems.add(on.position, "'schedule.on' must have exactly one of 'one', 'any' and 'all'");
+    return;
+  }
+  if (one != nullptr) compile_event(compiler, *one, definition);
+  if (any != nullptr) {
+    if (any->items.empty()) problems.unsupported(any->position, "'any' without a filter");
+    for (const Node& item : any->items) compile_event(compiler, item, definition);
+  }
+  if (all != nullptr) compile_all(compiler, *all, definition);
+}
+
+/// A length of time that the text itself has.
+std::optional<CalendarDuration> compile_length(Compiler& compiler, const Node& node, std::string_view field) {
+  Problems& problems = compiler.problems();
+  const std::size_t before = problems.reported();
+  const auto value = compiler.duration(&node, Site::event_filter);
+  if (!value || problems.reported() != before) return std::nullopt;
+  if (!value->is_constant()) {
+    problems.add(node.position, fmt::format("'{}' of a schedule must be a length of time such as PT1H: there is no "
+                                            "instance yet that an expression could look at",
+                                            field));
+    return std::nullopt;
+  }
+  const auto length = duration_of(value->constant_value());
+  if (!length) return std::nullopt;
+  if (length->months == 0 && length->days == 0 && length->rest < shortest) {
+    problems.add(node.position, fmt::format("'{}' of a schedule must be a second or longer", field));
+    return std::nullopt;
+  }
+  return *length;
+}
+
+std::optional<Schedule> compile_times(Compiler& compiler, const Node* every, const Node* cron, const Node* after) {
+  Problems& problems = compiler.problems();
+  Schedule schedule;
+  if (every != nullptr) {
+    const auto length = compile_length(compiler, *every, "every");
+    if (!length) return std::nullopt;
+    if (length->months != 0) {
+      problems.add(
+          every->position,
+          "'every' cannot count months or years, which have no fixed length; write for example cron: '0 0 1 * *'");
+      return std::nullopt;
+    }
+    schedule.kind = Schedule::Kind::every;
+    schedule.every = std::chrono::days(length->days) + length->rest;
+    schedule.text = "every " + to_text(*length);
+  } else if (cron != nullptr) {
+    auto parsed = Cron::parse(cron->text);
+    if (!parsed) {
+      problems.add(cron->position, parsed.error().message());
+      return std::nullopt;
+    }
+    schedule.kind = Schedule::Kind::cron;
+    schedule.text = "cron " + parsed->text();
+    schedule.cron = *std::move(parsed);
+  } else {
+    const auto length = compile_length(compiler, *after, "after");
+    if (!length) return std::nullopt;
+    schedule.kind = Schedule::Kind::after;
+    schedule.after = *length;
+    schedule.text = "after " + to_text(*length);
+  }
+  return schedule;
 }
 
 }  // namespace
 
+void Compiler::missed_runs(const Node* metadata) {
+  if (metadata == nullptr || metadata->kind != Node::Kind::mapping) return;
+  for (const Entry& property : metadata->entries) {
+    if (property.key != "missedRuns") continue;
+    missed_ = &property.value;
+    static constexpr std::string_view known[] = {"once", "all", "skip"};
+    if (property.value.is_string() && std::ranges::find(known, property.value.text) != std::end(known)) continue;
+    problems_.add(property.value.position, "'metadata.missedRuns' must be once, all or skip");
+  }
+}
+
 void Compiler::schedule(Fields& root) {
   const Node* node = root.get("schedule");
-  if (node == nullptr) return;
+  if (node == nullptr) {
+    if (missed_ != nullptr) problems_.warn(missed_->position, "'metadata.missedRuns' says nothing without a schedule");
+    return;
+  }
+  const std::size_t before = problems_.reported();
   Fields fields(problems_, *node, "'schedule'");
-  for (const std::string_view name : {"every", "cron", "after", "read"}) fields.unsupported(name);
+  fields.unsupported("read");
+  const Node* every = fields.get("every");
+  const Node* cron = fields.get("cron", Node::Kind::string);
+  const Node* after = fields.get("after");
   const Node* on = fields.get("on");
   fields.finish();
-  if (on == nullptr) return;
-  const std::size_t before = problems_.reported();
-  Fields strategy(problems_, *on, "'schedule.on'");
-  strategy.unsupported("all");
-  strategy.unsupported("until");
-  const Node* one = strategy.get("one");
-  const Node* any = strategy.get("any", Node::Kind::sequence);
-  strategy.finish();
-  if (one != nullptr) compile_event(*this, *one, definition_.starts);
-  if (problems_.reported() == before && (one == nullptr) == (any == nullptr)) {
-    problems_.add(on->position, "'schedule.on' must have exactly one of 'one' and 'any'");
+  if (on != nullptr) compile_on(*this, *on, definition_);
+  const int times = (every != nullptr) + (cron != nullptr) + (after != nullptr);
+  if (problems_.reported() == before && (times > 1 || (times == 0 && on == nullptr))) {
+    problems_.add(node->position, "'schedule' must have one of 'every', 'cron' and 'after', or 'on', or both");
   }
-  if (any != nullptr) {
-    if (any->items.empty()) problems_.unsupported(any->position, "'any' without a filter");
-    for (const Node& item : any->items) compile_event(*this, item, definition_.starts);
+  if (times != 1) return;
+  definition_.schedule = compile_times(*this, every, cron, after);
+  if (!definition_.schedule || missed_ == nullptr) return;
+  if (after != nullptr)
+    problems_.warn(missed_->position, "'metadata.missedRuns' says nothing with 'after': no run is missed");
+  if (missed_->text == "all") definition_.schedule->missed = Missed::all;
+  if (missed_->text == "skip") definition_.schedule->missed = Missed::skip;
+}
+
+std::optional<base::Timestamp> Schedule::first(base::Timestamp now) const {
+  if (kind != Kind::after) return next(now);
+  const auto time = after.after(now);
+  return time ? std::optional(*time) : std::nullopt;
+}
+
+std::optional<base::Timestamp> Schedule::next(base::Timestamp due) const {
+  if (kind == Kind::after) return std::nullopt;
+  if (kind == Kind::cron) return cron->next(due);
+  TRV_EXPECTS(every >= shortest);
+  std::int64_t ns = 0;
+  if (__builtin_add_overflow(due.ns(), every.count(), &ns)) return std::nullopt;
+  return base::Timestamp(ns);
+}
+
+base::Timestamp Schedule::last(base::Timestamp due, base::Timestamp now) const {
+  TRV_EXPECTS(due <= now);
+  if (kind == Kind::after) return due;
+  if (kind == Kind::every) return due + every * ((now - due) / every);
+  // Not before `due`, whatever the time zones' data say by now.
+  return std::max(cron->last(now).value_or(due), due);
+}
+
+Firing fire(const Schedule& schedule, base::Timestamp due, base::Timestamp now) {
+  TRV_EXPECTS(due <= now);
+  // The latest of the times that have come, the last one first.
+  std::vector<base::Timestamp> times = {schedule.last(due, now)};
+  while (times.size() <= missed_max && times.back() > due) {
+    times.push_back(schedule.last(due, std::max(due, base::Timestamp(times.back().ns() - 1))));
   }
+  Firing firing;
+  firing.next = schedule.next(times.front());
+  const bool is_on_time = now - times.front() <= on_time_max;
+  const bool starts_one = is_on_time || schedule.missed != Missed::skip || schedule.kind == Schedule::Kind::after;
+  const std::size_t starts = schedule.missed == Missed::all ? std::min(times.size(), missed_max) : starts_one ? 1 : 0;
+  firing.missed = static_cast<std::uint32_t>(std::min(times.size() - starts, missed_max));
+  times.resize(starts, due);
+  firing.starts.assign(times.rbegin(), times.rend());
+  TRV_ENSURES(firing.starts.size() <= missed_max && (!firing.next || *firing.next > now));
+  return firing;
 }
 
 }  // namespace trv::definition

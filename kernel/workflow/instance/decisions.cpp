@@ -12,6 +12,8 @@
 #include "kernel/workflow/instance/opened.hpp"
 #include "kernel/workflow/instance/projector.hpp"
 #include "kernel/workflow/instance/runs.hpp"
+#include "kernel/workflow/instance/schedule_rows.hpp"
+#include "kernel/workflow/instance/schedules.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
 
@@ -65,6 +67,17 @@ base::Status wake(const lmdb::Txn& txn, const shard::DecisionContext& context, W
   return {};
 }
 
+std::string too_long_a_chain() {
+  return fmt::format(
+      "workflows have started each other by their events {} times, each within a minute, and so this event "
+      "starts nothing more; look for a workflow that emits the event which starts it",
+      event_chain_max);
+}
+
+std::string out_of_fuel(std::uint64_t fuel) {
+  return fmt::format("the filter of schedule.on needs more than {} units of fuel", fuel);
+}
+
 base::Result<Value> parse_data(std::string_view what, std::string_view json) {
   auto value = json::parse(json, {.bytes_max = data_bytes_max, .depth_max = 256});
   if (!value) return base::fail(std::move(value).error().in(what));
@@ -104,7 +117,8 @@ base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn, const sha
     out.existed = true;
     return out;
   }
-  out.decision.events.push_back(workflow_applied(context, *definition, command.format, command.text));
+  TRV_TRY_ASSIGN(const std::int64_t due_ns, first_due(txn, context, workflows, *definition));
+  out.decision.events.push_back(workflow_applied(context, *definition, command.format, command.text, due_ns));
   workflows.cache.put(context.tenant, definition);
   return out;
 }
@@ -175,7 +189,8 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   }
   const Input input{.whole = Value::array({object}),
                     .kept = Value::array({kept}),
-                    .left_out_bytes = event.large ? event.large->bytes : 0};
+                    .left_out_bytes = event.large ? event.large->bytes : 0,
+                    .chain = event.chain};
   StartedByEvent out;
   TRV_TRY_ASSIGN(const Listeners listeners, listeners_of(txn, context, workflows, event.type, object));
   // The state does not show yet what earlier events of the request have done to an instance.
@@ -185,7 +200,12 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   const std::uint64_t own_fuel =
       std::clamp<std::uint64_t>(fuel_per_decision_max / (events_of_request * std::max<std::size_t>(names.size(), 1)),
                                 fuel_per_filter_min, fuel_per_filter_max);
-  std::vector<DefinitionPointer> definitions;
+  struct Beginning {
+    DefinitionPointer definition;
+    InstanceId instance;
+    Input input;
+  };
+  std::vector<Beginning> starts;
   for (const definition::Name& name : names) {
     TRV_TRY_ASSIGN(
         const auto stored,
@@ -194,33 +214,60 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
       return base::fail(ErrorCode::corrupt,
                         "a subscription names a definition that is not stored; rebuild the projection");
     TRV_TRY_ASSIGN(DefinitionPointer definition, ready(txn, context, workflows, name, stored->sha256));
+    const std::string workflow = definition->name.space + "/" + definition->name.name;
+    // Nor does it show which of them wait for others.
+    out.comes_later = definition->starts_with_all && budget.gathered.contains(workflow);
+    if (out.comes_later) return out;
     expression::SharedFuel fuel(own_fuel);
     std::string failure;
+    if (event.chain > event_chain_max) {
+      const expression::SharedFuel::Scope scope(fuel);
+      const bool is_meant = std::ranges::any_of(definition->starts, [&](const auto& filter) {
+        return instance::passes(filter, object, context.now).value_or(false);
+      });
+      if (is_meant) out.decision.events.push_back(filter_failed(context, *definition, event.id, too_long_a_chain()));
+      continue;
+    }
+    if (definition->starts_with_all) {
+      const InstanceId instance = context.ids.next(context.now);
+      const expression::SharedFuel::Scope scope(fuel);
+      TRV_TRY_ASSIGN(Gathered gathered, gather(txn, context, workflows, *definition, object, kept, instance));
+      if (fuel.used_up()) gathered = {.failure = out_of_fuel(own_fuel)};
+      if (!gathered.failure.empty()) {
+        out.decision.events.push_back(filter_failed(context, *definition, event.id, gathered.failure));
+      }
+      if (!gathered.events.empty()) budget.gathered.insert(workflow);
+      for (record::Draft& draft : gathered.events) out.decision.events.push_back(std::move(draft));
+      if (gathered.joined.empty()) continue;
+      const Value joined = Value::array(std::move(gathered.joined));
+      starts.push_back({std::move(definition), instance, {.whole = joined, .kept = joined, .chain = event.chain}});
+      continue;
+    }
     const bool passes = [&] {
       const expression::SharedFuel::Scope scope(fuel);
       return std::ranges::any_of(definition->starts, [&](const auto& filter) {
-        const auto matched = filter.matches(object, context.now);
+        const auto matched = instance::passes(filter, object, context.now);
         if (!matched) failure = matched.error().message();
         return matched && *matched;
       });
     }();
-    if (fuel.used_up()) failure = fmt::format("the filter of schedule.on needs more than {} units of fuel", own_fuel);
+    if (fuel.used_up()) failure = out_of_fuel(own_fuel);
     if (fuel.used_up() || (!passes && !failure.empty())) {
       out.decision.events.push_back(filter_failed(context, *definition, event.id, failure));
     } else if (passes) {
-      definitions.push_back(std::move(definition));
+      starts.push_back({std::move(definition), context.ids.next(context.now), input});
     }
   }
   // One runs here, with what the request has left. Several each run in a decision of their own, so that none pays for
   // another.
-  const bool runs_here = definitions.size() + listeners.size() == 1 && budget.fuel.left() >= fuel_per_task_max;
+  const bool runs_here = starts.size() + listeners.size() == 1 && budget.fuel.left() >= fuel_per_task_max;
   const std::string trigger = std::string(event_trigger) + event.id;
   const NewData data(txn, context, workflows, trigger);
-  for (const DefinitionPointer& definition : definitions) {
-    out.instances.push_back(context.ids.next(context.now));
+  for (const Beginning& start : starts) {
+    out.instances.push_back(start.instance);
     DecisionBudget own(own_fuel);
-    Execution execution(context, *definition, out.instances.back(), State{}, data, runs_here ? budget : own);
-    TRV_TRY(execution.begin(trigger, input, runs_here ? When::now : When::next));
+    Execution execution(context, *start.definition, start.instance, State{}, data, runs_here ? budget : own);
+    TRV_TRY(execution.begin(trigger, start.input, runs_here ? When::now : When::next));
     if (runs_here) TRV_TRY(execution.run());
     budget.event_bytes += own.event_bytes;
     TRV_TRY(conclude(txn, context, workflows, out.instances.back(), trigger, execution, out.decision));
@@ -228,6 +275,15 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   TRV_TRY(wake(txn, context, workflows, listeners, object, budget, runs_here, out));
   TRV_ENSURES(out.decision.events.size() >= out.instances.size());
   return out;
+}
+
+base::Result<std::uint32_t> event_chain(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                        Workflows workflows, std::string_view instance) {
+  const auto id = InstanceId::parse(instance);
+  if (!id) return 0;
+  TRV_TRY_ASSIGN(const auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, *id));
+  if (!loaded || context.now.ns() - loaded->started_ns > event_chain_link_max.count()) return 0;
+  return loaded->state.chain + 1;
 }
 
 base::Result<SettledEffect> outcome(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
@@ -272,6 +328,16 @@ base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionC
   return go_on(txn, context, workflows, instance, std::move(opened));
 }
 
+base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                    std::string_view owner) {
+  if (const auto workflow = workflow_of_timer(owner)) return fire_schedule(txn, context, workflows, *workflow);
+  const auto id = instance_of_timer(owner);
+  if (!id) {
+    return base::fail(ErrorCode::internal, fmt::format("the timer '{}' belongs to no instance and no schedule", owner));
+  }
+  return timer(txn, context, workflows, *id);
+}
+
 shard::Command timer_command(Workflows workflows, const shard::Timer& due) {
   TRV_EXPECTS(!due.owner.empty());
   shard::Command command;
@@ -279,9 +345,7 @@ shard::Command timer_command(Workflows workflows, const shard::Timer& due) {
   command.actor = "kernel";
   command.decide = [workflows, owner = due.owner](const lmdb::Txn& state,
                                                   shard::DecisionContext& context) -> base::Result<shard::Decision> {
-    const auto id = instance_of_timer(owner);
-    if (!id) return base::fail(ErrorCode::internal, fmt::format("the timer '{}' belongs to no instance", owner));
-    return timer(state, context, workflows, *id);
+    return timer(state, context, workflows, owner);
   };
   return command;
 }

@@ -90,6 +90,7 @@ struct ReceivedEvent {
   std::string data{};                     ///< JSON; empty: none
   std::string data_base64{};              ///< empty: none
   std::optional<LargeEventData> large{};  ///< then `data` and `data_base64` are empty
+  std::uint32_t chain = 0;                ///< of an event that a workflow emitted: see event_chain()
 };
 struct StartedByEvent {
   shard::Decision decision;
@@ -119,9 +120,19 @@ struct SettledEffect {
 [[nodiscard]] base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                                   Workflows workflows, const InstanceId& instance);
 
-/// The command that a due timer of an instance means; `done` is left to the caller. Its error: internal for a timer
-/// that belongs to nobody.
+/// The same of the timer's owner, which may be the schedule of a workflow. Error: internal for a timer that belongs to
+/// nobody.
+[[nodiscard]] base::Result<shard::Decision> timer(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                  Workflows workflows, std::string_view owner);
+
+/// The command that a due timer of an instance or a schedule means; `done` is left to the caller. Its error: internal
+/// for a timer that belongs to nobody.
 [[nodiscard]] shard::Command timer_command(Workflows workflows, const shard::Timer& timer);
+
+/// Which place an event has in its chain that this instance emits now: 1 where nothing has led to the instance; 0 where
+/// it begins a chain anew, or is not there.
+[[nodiscard]] base::Result<std::uint32_t> event_chain(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                      Workflows workflows, std::string_view instance);
 
 /// The instance that an effect's idempotency key belongs to; nullopt for keys of others.
 [[nodiscard]] std::optional<InstanceId> instance_of_effect(const base::TenantId& tenant, std::string_view key);

@@ -35,6 +35,18 @@ base::Result<StoredDefinition> stored(definition::Name name, base::BytesView byt
   return out;
 }
 
+base::Result<std::optional<ScheduleState>> schedule_of(const lmdb::Txn& txn, const Tables& tables,
+                                                       const base::TenantId& tenant, const definition::Name& name) {
+  TRV_TRY_ASSIGN(const auto bytes, tables.schedules.get(txn, latest_key(tenant.value(), name.space, name.name)));
+  if (!bytes) return std::nullopt;
+  TRV_TRY_ASSIGN(const ScheduleRow row, decode_schedule(*bytes));
+  if (row.version != name.version) return std::nullopt;
+  ScheduleState state{.text = row.text, .due = {}, .last = {}, .missed = row.missed, .gathered = row.gathered};
+  if (row.due_ns != 0) state.due = base::Timestamp(row.due_ns);
+  if (row.last_ns != 0) state.last = base::Timestamp(row.last_ns);
+  return state;
+}
+
 }  // namespace
 
 base::Result<std::optional<StoredDefinition>> DefinitionStore::find(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -123,6 +135,7 @@ base::Result<Page<StoredDefinition>> DefinitionStore::list(const lmdb::Txn& txn,
                          item.filter_failures = {row.count, base::Timestamp(row.time_ns), std::string(row.event),
                                                  std::string(row.reason)};
                        }
+                       TRV_TRY_ASSIGN(item.schedule, schedule_of(txn, tables_, tenant, item.name));
                        page.items.push_back(std::move(item));
                        return lmdb::Visit::go_on;
                      }));

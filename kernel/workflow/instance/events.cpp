@@ -89,10 +89,14 @@ Offset<flatbuffers::Vector<std::uint8_t>> digest(FlatBufferBuilder& builder, con
   return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(bytes_of(value).data()), value.size());
 }
 
+std::string stream_of(const definition::Name& name) {
+  return name.space + "/" + name.name;
+}
+
 }  // namespace
 
 record::Draft EventWriter::started(const definition::Definition& definition, std::string_view trigger,
-                                   std::string_view input, const Json& error, std::int64_t deadline_ns,
+                                   std::string_view input, const Json& error, const State& state,
                                    const Move& move) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text space = text(builder, definition.name.space);
@@ -104,9 +108,9 @@ record::Draft EventWriter::started(const definition::Definition& definition, std
   const Text error_text = json(builder, error);
   const auto moved = continuation(builder, move);
   return shard::draft(context_, instance_stream, instance_, instance_started_type,
-                      record::finish(builder, schema::workflow::CreateInstanceStarted(builder, space, name, version,
-                                                                                      sha256, trigger_text, input_text,
-                                                                                      error_text, moved, deadline_ns)));
+                      record::finish(builder, schema::workflow::CreateInstanceStarted(
+                                                  builder, space, name, version, sha256, trigger_text, input_text,
+                                                  error_text, moved, state.deadline_ns, state.chain)));
 }
 
 record::Draft EventWriter::completed(const Json& output, std::uint64_t steps) const {
@@ -287,14 +291,15 @@ record::Draft EventWriter::task_retried(const StepOf& step, std::string_view err
 
 std::vector<std::string> event_types(const definition::Definition& definition) {
   std::vector<std::string> types;
-  for (const definition::EventFilter& filter : definition.starts) {
-    if (std::find(types.begin(), types.end(), filter.type) == types.end()) types.push_back(filter.type);
+  for (const definition::ListenFilter& filter : definition.starts) {
+    const std::string& type = filter.event.type;
+    if (std::find(types.begin(), types.end(), type) == types.end()) types.push_back(type);
   }
   return types;
 }
 
 record::Draft workflow_applied(const shard::DecisionContext& context, const definition::Definition& definition,
-                               definition::Format format, std::string_view source) {
+                               definition::Format format, std::string_view source, std::int64_t due_ns) {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text space = text(builder, definition.name.space);
   const Text name = text(builder, definition.name.name);
@@ -304,10 +309,49 @@ record::Draft workflow_applied(const shard::DecisionContext& context, const defi
   const auto sha256 = digest(builder, definition.digest);
   const auto types = builder.CreateVectorOfStrings(event_types(definition));
   const Text title = text(builder, definition.title);
+  const Text schedule = definition.schedule ? text(builder, definition.schedule->text) : Text();
+  return shard::draft(context, workflow_stream, stream_of(definition.name), workflow_applied_type,
+                      record::finish(builder, schema::workflow::CreateWorkflowApplied(builder, space, name, version,
+                                                                                      format_text, source_text, sha256,
+                                                                                      types, title, schedule, due_ns)));
+}
+
+record::Draft workflow_scheduled(const shard::DecisionContext& context, std::string_view stream,
+                                 std::string_view version, const ScheduleStep& step) {
+  TRV_EXPECTS(step.next_ns == 0 || step.instance.empty());
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text version_text = text(builder, version);
+  const Text instance = step.instance.empty() ? Text() : text(builder, step.instance);
   return shard::draft(
-      context, workflow_stream, definition.name.space + "/" + definition.name.name, workflow_applied_type,
-      record::finish(builder, schema::workflow::CreateWorkflowApplied(builder, space, name, version, format_text,
-                                                                      source_text, sha256, types, title)));
+      context, workflow_stream, std::string(stream), workflow_scheduled_type,
+      record::finish(builder, schema::workflow::CreateWorkflowScheduled(builder, version_text, step.due_ns,
+                                                                        step.next_ns, step.missed, instance)));
+}
+
+record::Draft workflow_gathered(const shard::DecisionContext& context, const definition::Definition& definition,
+                                std::uint32_t filter, std::string_view correlation, std::string_view id,
+                                std::string_view event) {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text version = text(builder, definition.name.version);
+  const auto bytes =
+      builder.CreateVector(reinterpret_cast<const std::uint8_t*>(correlation.data()), correlation.size());
+  const Text id_text = text(builder, id);
+  const Text event_text = text(builder, event);
+  return shard::draft(context, workflow_stream, stream_of(definition.name), workflow_gathered_type,
+                      record::finish(builder, schema::workflow::CreateWorkflowGathered(builder, version, filter, bytes,
+                                                                                       id_text, event_text)));
+}
+
+record::Draft workflow_joined(const shard::DecisionContext& context, const definition::Definition& definition,
+                              std::uint32_t filter, std::string_view correlation, const InstanceId& instance) {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text version = text(builder, definition.name.version);
+  const auto bytes =
+      builder.CreateVector(reinterpret_cast<const std::uint8_t*>(correlation.data()), correlation.size());
+  const Text instance_text = text(builder, instance.to_string());
+  return shard::draft(
+      context, workflow_stream, stream_of(definition.name), workflow_joined_type,
+      record::finish(builder, schema::workflow::CreateWorkflowJoined(builder, version, filter, bytes, instance_text)));
 }
 
 constexpr std::size_t failure_bytes_max = 1'000;
@@ -319,7 +363,7 @@ record::Draft filter_failed(const shard::DecisionContext& context, const definit
   const Text version = text(builder, definition.name.version);
   const Text event = text(builder, event_id);
   const Text reason = text(builder, base::utf8_prefix(why, failure_bytes_max));
-  return shard::draft(context, workflow_stream, definition.name.space + "/" + definition.name.name, filter_failed_type,
+  return shard::draft(context, workflow_stream, stream_of(definition.name), filter_failed_type,
                       record::finish(builder, schema::workflow::CreateFilterFailed(builder, version, event, reason)));
 }
 

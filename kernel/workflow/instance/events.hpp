@@ -14,6 +14,9 @@
 namespace trv::instance {
 
 inline constexpr std::string_view workflow_applied_type = "trv.workflow.applied";
+inline constexpr std::string_view workflow_scheduled_type = "trv.workflow.scheduled";
+inline constexpr std::string_view workflow_gathered_type = "trv.workflow.gathered";
+inline constexpr std::string_view workflow_joined_type = "trv.workflow.joined";
 inline constexpr std::string_view filter_failed_type = "trv.filter.failed";
 inline constexpr std::string_view instance_started_type = "trv.instance.started";
 inline constexpr std::string_view instance_completed_type = "trv.instance.completed";
@@ -60,7 +63,7 @@ class EventWriter {
       : context_(context), instance_(instance.to_string()) {}
 
   [[nodiscard]] record::Draft started(const definition::Definition& definition, std::string_view trigger,
-                                      std::string_view input, const Json& error, std::int64_t deadline_ns,
+                                      std::string_view input, const Json& error, const State& state,
                                       const Move& move) const;
   [[nodiscard]] record::Draft completed(const Json& output, std::uint64_t steps) const;
   [[nodiscard]] record::Draft faulted(std::string_view error, std::uint64_t steps) const;
@@ -106,7 +109,25 @@ class EventWriter {
 
 [[nodiscard]] record::Draft workflow_applied(const shard::DecisionContext& context,
                                              const definition::Definition& definition, definition::Format format,
-                                             std::string_view text);
+                                             std::string_view text, std::int64_t due_ns);
+
+/// What a schedule comes to; see the event.
+struct ScheduleStep {
+  std::int64_t due_ns = 0;
+  std::int64_t next_ns = 0;
+  std::uint32_t missed = 0;
+  std::string instance{};
+};
+[[nodiscard]] record::Draft workflow_scheduled(const shard::DecisionContext& context, std::string_view stream,
+                                               std::string_view version, const ScheduleStep& step);
+/// `event`: JSON.
+[[nodiscard]] record::Draft workflow_gathered(const shard::DecisionContext& context,
+                                              const definition::Definition& definition, std::uint32_t filter,
+                                              std::string_view correlation, std::string_view id,
+                                              std::string_view event);
+[[nodiscard]] record::Draft workflow_joined(const shard::DecisionContext& context,
+                                            const definition::Definition& definition, std::uint32_t filter,
+                                            std::string_view correlation, const InstanceId& instance);
 
 /// The definition's event filter failed for this event, or used up its fuel; the event does not start it.
 [[nodiscard]] record::Draft filter_failed(const shard::DecisionContext& context,

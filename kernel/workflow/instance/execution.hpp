@@ -25,6 +25,7 @@ struct Input {
   json::Value whole;                 ///< `input.from` and `$workflow.input` see it
   json::Value kept;                  ///< the instance keeps it
   std::uint64_t left_out_bytes = 0;  ///< of the event's data, which `kept` lacks where it is too large
+  std::uint32_t chain = 0;           ///< see State
 };
 
 /// A workflow that a task runs: an instance that begins in the same decision.
@@ -67,6 +68,7 @@ class Execution final {
   [[nodiscard]] base::Status run();
 
   [[nodiscard]] const State& state() const noexcept { return state_; }
+  [[nodiscard]] const definition::Definition& definition() const noexcept { return definition_; }
   [[nodiscard]] std::vector<Child> take_children() { return std::exchange(children_, {}); }
   /// Instances that it ran and whose end nobody awaits any more.
   [[nodiscard]] std::vector<InstanceId> take_abandoned() { return std::exchange(abandoned_, {}); }

@@ -119,6 +119,7 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
   out.state.steps = row.steps;
   out.state.branches_made = row.branches;
   out.state.deadline_ns = row.deadline_ns;
+  out.state.chain = row.chain;
   out.state.runs = std::move(row.runs);
   Branch& root = out.state.root();
   TRV_TRY(fill(root, tenant, id, row.root));

@@ -66,6 +66,12 @@ base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordV
     TRV_TRY(event.type() == instance_started_type ? apply_started(txn, event) : apply_to_instance(txn, event));
   } else if (event.type() == workflow_applied_type) {
     TRV_TRY(apply_definition(txn, event));
+  } else if (event.type() == workflow_scheduled_type) {
+    TRV_TRY(schedules().apply_scheduled(txn, event));
+  } else if (event.type() == workflow_gathered_type) {
+    TRV_TRY(schedules().apply_gathered(txn, event, place_of_(event)));
+  } else if (event.type() == workflow_joined_type) {
+    TRV_TRY(schedules().apply_joined(txn, event));
   } else if (event.type() == filter_failed_type) {
     TRV_TRY(apply_filter_failed(txn, event));
   } else if (event.type() == "trv.retention.applied") {
@@ -116,7 +122,7 @@ base::Status WorkflowProjector::apply_definition(lmdb::WriteTxn& txn, const reco
     const std::string subscription = subscription_prefix(event.tenant(), type) + key.substr(event.tenant().size() + 1);
     TRV_TRY(tables_.subscriptions.put(txn, subscription, base::as_bytes(version)));
   }
-  return {};
+  return schedules().replace(txn, event);
 }
 
 base::Status WorkflowProjector::apply_filter_failed(lmdb::WriteTxn& txn, const record::RecordView& event) {
@@ -158,6 +164,7 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   row.first_lsn = place_of_(event).value();
   row.steps = 1;
   row.deadline_ns = started->deadline_ns();
+  row.chain = started->chain();
   row.root.data = text_of(started->input());
   row.root.error = text_of(started->error());
   if (row.trigger.starts_with(start_key_trigger)) {

@@ -12,6 +12,7 @@
 #include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/positions.hpp"
 #include "kernel/workflow/instance/row.hpp"
+#include "kernel/workflow/instance/schedule_rows.hpp"
 #include "kernel/workflow/instance/tables.hpp"
 #include "kernel/workflow/instance/task_event.hpp"
 
@@ -31,7 +32,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 10; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 11; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -62,6 +63,7 @@ class WorkflowProjector final : public projection::Projector {
   };
 
   [[nodiscard]] base::Status apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] ScheduleRows schedules() const { return {tables_, timers_}; }
   [[nodiscard]] base::Status apply_filter_failed(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_started(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_to_instance(lmdb::WriteTxn& txn, const record::RecordView& event);

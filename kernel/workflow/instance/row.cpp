@@ -55,7 +55,7 @@ void encode(const InstanceRow& row, std::string& out) {
   // Nothing of the rest is left once it has ended.
   if (has_ended) return;
   write(writer, row.root);
-  writer << row.resumes_ns << row.deadline_ns << row.branches << row.is_suspended << row.runs.size();
+  writer << row.resumes_ns << row.deadline_ns << row.chain << row.branches << row.is_suspended << row.runs.size();
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
 }
 
@@ -79,7 +79,7 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   row.status = static_cast<Status>(status);
   if (row.status == Status::running) {
     read(reader, row.root);
-    reader >> row.resumes_ns >> row.deadline_ns >> row.branches >> row.is_suspended;
+    reader >> row.resumes_ns >> row.deadline_ns >> row.chain >> row.branches >> row.is_suspended;
     row.runs.resize(reader.count(2));
     for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
   }
@@ -117,6 +117,20 @@ base::Result<DefinitionRow> decode_definition(base::BytesView bytes) {
 void encode(const FilterFailuresRow& row, std::string& out) {
   TRV_EXPECTS(row.count >= 1);
   RowWriter(out) << row.count << row.time_ns << row.event << row.reason;
+}
+
+void encode(const ScheduleRow& row, std::string& out) {
+  RowWriter(out) << row.version << row.text << row.due_ns << row.last_ns << row.missed << row.running << row.gathered
+                 << row.gathered_bytes;
+}
+
+base::Result<ScheduleRow> decode_schedule(base::BytesView bytes) {
+  RowReader reader(bytes);
+  ScheduleRow row;
+  reader >> row.version >> row.text >> row.due_ns >> row.last_ns >> row.missed >> row.running >> row.gathered >>
+      row.gathered_bytes;
+  TRV_TRY(reader.finish("a schedule"));
+  return row;
 }
 
 base::Result<FilterFailuresRow> decode_filter_failures(base::BytesView bytes) {

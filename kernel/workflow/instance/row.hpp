@@ -77,6 +77,7 @@ struct InstanceRow {
   BranchRow root;               ///< once it has ended: its output or error, and nothing else
   std::int64_t resumes_ns = 0;  ///< branches without a timer of their own go on at this time; 0 = none do
   std::int64_t deadline_ns = 0;
+  std::uint32_t chain = 0;        ///< see State
   BranchId branches = 0;          ///< how many were made besides the root
   std::uint8_t is_suspended = 0;  ///< 1: no timer of it is set
   std::vector<TaskRuns> runs;
@@ -102,15 +103,29 @@ struct FilterFailuresRow {
   std::string_view reason;
 };
 
+/// Of the latest version of a workflow.
+struct ScheduleRow {
+  std::string version;
+  std::string text{};        ///< as in the event; empty: it does not start by itself
+  std::int64_t due_ns = 0;   ///< 0: none
+  std::int64_t last_ns = 0;  ///< the last time that has come; 0: none has
+  std::uint64_t missed = 0;
+  std::string running{};  ///< the instance whose end decides the next time
+  std::uint64_t gathered = 0;
+  std::uint64_t gathered_bytes = 0;
+};
+
 void encode(const InstanceRow& row, std::string& out);
 void encode(const ForkedRow& row, std::string& out);
 void encode(const DefinitionRow& row, std::string& out);
 void encode(const FilterFailuresRow& row, std::string& out);
+void encode(const ScheduleRow& row, std::string& out);
 
 // Error: corrupt.
 [[nodiscard]] base::Result<InstanceRow> decode_instance(base::BytesView bytes);
 [[nodiscard]] base::Result<ForkedRow> decode_forked(base::BytesView bytes);
 [[nodiscard]] base::Result<DefinitionRow> decode_definition(base::BytesView bytes);
 [[nodiscard]] base::Result<FilterFailuresRow> decode_filter_failures(base::BytesView bytes);
+[[nodiscard]] base::Result<ScheduleRow> decode_schedule(base::BytesView bytes);
 
 }  // namespace trv::instance

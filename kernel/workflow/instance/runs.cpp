@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel/workflow/instance/opened.hpp"
+#include "kernel/workflow/instance/schedules.hpp"
 
 namespace trv::instance {
 
@@ -48,7 +49,8 @@ base::Status conclude(const lmdb::Txn& txn, const shard::DecisionContext& contex
     DecisionBudget own;
     const NewData data(txn, context, workflows, child.trigger);
     Execution begun(context, *child.definition, child.id, State{}, data, own);
-    TRV_TRY(begun.begin(child.trigger, {.whole = child.input, .kept = child.input}, When::next));
+    TRV_TRY(begun.begin(child.trigger, {.whole = child.input, .kept = child.input, .chain = execution.state().chain},
+                        When::next));
     decision.append(begun.take_decision());
   }
   for (const InstanceId& abandoned : execution.take_abandoned()) {
@@ -56,6 +58,7 @@ base::Status conclude(const lmdb::Txn& txn, const shard::DecisionContext& contex
   }
   const State& state = execution.state();
   if (state.status == Status::running) return {};
+  TRV_TRY(schedule_after(txn, context, workflows, execution.definition().name, instance, trigger, decision));
   const bool ok = state.status == Status::completed;
   Value value = ok ? state.root().data : state.root().error.value_or(Value::object());
   return return_to_parent(txn, context, workflows, instance, trigger, {.ok = ok, .value = std::move(value)}, decision);
@@ -66,6 +69,7 @@ base::Status cancel_all(const lmdb::Txn& txn, const shard::DecisionContext& cont
   TRV_TRY_ASSIGN(const auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
   if (!loaded || loaded->state.status != Status::running) return {};
   decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
+  TRV_TRY(schedule_after(txn, context, workflows, loaded->definition, instance, loaded->trigger, decision));
   for (const auto& [id, branch] : loaded->state.branches) {
     if (branch.waits_for) {
       decision.events.push_back(

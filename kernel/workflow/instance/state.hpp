@@ -137,6 +137,7 @@ struct State {
   BranchId branches_made = 0;           ///< besides the root
   std::map<BranchId, Branch> branches;  ///< with the root
   std::vector<TaskRuns> runs;
+  std::uint32_t chain = 0;  ///< how many events of workflows have led to each other until its start
 
   State() { branches.try_emplace(root_branch); }
   [[nodiscard]] Branch& root() { return branches.begin()->second; }
@@ -165,6 +166,10 @@ inline constexpr std::uint64_t fuel_per_filter_min = 20'000;
 inline constexpr std::uint64_t fuel_per_task_max = 4'000'000;
 /// After events of so many bytes a decision yields as it does after its last step.
 inline constexpr std::size_t event_bytes_per_decision_max = 16 * 1024 * 1024;
+/// An event that is further down a chain of events of workflows starts nothing.
+inline constexpr std::uint32_t event_chain_max = 100;
+/// An instance that has run for longer than this when it emits an event begins a chain anew.
+inline constexpr base::Duration event_chain_link_max = std::chrono::minutes(1);
 inline constexpr std::uint64_t steps_per_instance_max = 1'000'000;
 
 }  // namespace trv::instance

@@ -27,6 +27,15 @@ struct FilterFailures {
   std::string reason;
 };
 
+/// When a workflow starts by itself.
+struct ScheduleState {
+  std::string text;                     ///< as definition::Schedule; empty: it does not, and events wait for others
+  std::optional<base::Timestamp> due;   ///< none: never again, or the end of the run that goes on decides it
+  std::optional<base::Timestamp> last;  ///< the last time that has come
+  std::uint64_t missed = 0;             ///< times that passed without a run
+  std::uint64_t gathered = 0;           ///< events that wait for those that `all` wants besides
+};
+
 struct StoredDefinition {
   definition::Name name;
   base::Digest sha256{};
@@ -35,7 +44,8 @@ struct StoredDefinition {
   std::string text;  ///< empty in lists
   base::Timestamp applied;
   std::vector<std::string> event_types;
-  FilterFailures filter_failures;  ///< in lists only
+  FilterFailures filter_failures;           ///< in lists only
+  std::optional<ScheduleState> schedule{};  ///< in lists only, of the latest version
 };
 
 template <typename Item>

@@ -26,6 +26,8 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(latest, txn.create_table("workflow_latest"));
   TRV_TRY_ASSIGN(subscriptions, txn.create_table("workflow_subscriptions"));
   TRV_TRY_ASSIGN(filter_failures, txn.create_table("workflow_filter_failures"));
+  TRV_TRY_ASSIGN(schedules, txn.create_table("workflow_schedules"));
+  TRV_TRY_ASSIGN(gathered, txn.create_table("workflow_gathered"));
   TRV_TRY_ASSIGN(instances, txn.create_table("workflow_instances"));
   TRV_TRY_ASSIGN(inputs, txn.create_table("workflow_inputs"));
   TRV_TRY_ASSIGN(branches, txn.create_table("workflow_branches"));
@@ -60,6 +62,18 @@ std::string definition_key(std::string_view tenant, std::string_view space, std:
   key.push_back('\0');
   key += version;
   return key;
+}
+
+std::string gathered_prefix(std::string_view latest_key, std::string_view correlation, std::uint32_t filter) {
+  TRV_EXPECTS(correlation.size() == gathered_correlation_bytes);
+  std::string key(latest_key);
+  key.push_back('\0');
+  key += correlation;
+  return with_number(key, filter, 2);
+}
+
+std::string gathered_key(std::string_view gathered_prefix, record::Lsn place) {
+  return with_number(gathered_prefix, place.value(), 8);
 }
 
 std::string subscription_prefix(std::string_view tenant, std::string_view event_type) {

@@ -23,6 +23,8 @@ struct Tables {
   lmdb::Table latest;           ///< tenant 0 namespace 0 name → version
   lmdb::Table subscriptions;    ///< tenant 0 event type 0 namespace 0 name → version
   lmdb::Table filter_failures;  ///< tenant 0 namespace 0 name 0 version → FilterFailuresRow
+  lmdb::Table schedules;        ///< tenant 0 namespace 0 name → ScheduleRow, of the latest version
+  lmdb::Table gathered;         ///< gathered_prefix lsn → JSON of an event that waits for others
   lmdb::Table instances;        ///< tenant 0 instance → InstanceRow
   lmdb::Table inputs;           ///< tenant 0 instance → JSON; while it runs, and as long as its start key is kept
   lmdb::Table branches;         ///< tenant 0 instance branch → ForkedRow; not of the root
@@ -40,6 +42,11 @@ struct Tables {
 [[nodiscard]] std::string definition_key(std::string_view tenant, std::string_view space, std::string_view name,
                                          std::string_view version);
 [[nodiscard]] std::string latest_key(std::string_view tenant, std::string_view space, std::string_view name);
+/// Of the events that came for one filter of a schedule and agree with each other.
+[[nodiscard]] std::string gathered_prefix(std::string_view latest_key, std::string_view correlation,
+                                          std::uint32_t filter);
+[[nodiscard]] std::string gathered_key(std::string_view gathered_prefix, record::Lsn place);
+inline constexpr std::size_t gathered_correlation_bytes = 16;
 [[nodiscard]] std::string subscription_prefix(std::string_view tenant, std::string_view event_type);
 [[nodiscard]] std::string instance_key(std::string_view tenant, const base::Uuid& instance);
 [[nodiscard]] std::string branch_key(std::string_view instance_key, std::uint32_t branch);

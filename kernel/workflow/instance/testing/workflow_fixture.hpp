@@ -16,6 +16,7 @@
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "kernel/shard/outbox.hpp"
+#include "kernel/shard/tenant_rows.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/actions.hpp"
 #include "kernel/workflow/instance/projector.hpp"
@@ -113,8 +114,8 @@ class TestKernel {
     }
     if (due.empty()) return false;
     now = std::max(now, due.front().due);
-    const auto id = instance_of_timer(due.front().owner);
-    (void)good(run([&](auto& txn, auto& here, auto those) { return instance::timer(txn, here, those, *id); }));
+    const std::string owner = due.front().owner;
+    (void)good(run([&](auto& txn, auto& here, auto those) { return instance::timer(txn, here, those, owner); }));
     return true;
   }
   [[nodiscard]] InstanceDetail detail(const InstanceId& id) {
@@ -147,6 +148,30 @@ class TestKernel {
   [[nodiscard]] std::size_t timers() {
     auto txn = good(env_.begin_read());
     return good(timers_.due(txn, base::Timestamp(INT64_MAX), 1'000)).size();
+  }
+  [[nodiscard]] std::optional<base::Timestamp> next_timer() {
+    auto txn = good(env_.begin_read());
+    const auto due = good(timers_.due(txn, base::Timestamp(INT64_MAX), 1));
+    return due.empty() ? std::nullopt : std::optional(due.front().due);
+  }
+  /// Of every table of workflows and of the timers.
+  [[nodiscard]] std::string rows() {
+    auto txn = good(env_.begin_write());
+    std::string out;
+    for (const std::string_view name : shard::TenantRows::tables()) {
+      if (!name.starts_with("workflow_")) continue;
+      const lmdb::Table table = good(txn.create_table(name));
+      out += name;
+      good(lmdb::scan(txn, table, {}, {}, lmdb::Direction::forward,
+                      [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
+                        out += "\n" + base::to_hex(key) + "=" + base::to_hex(value);
+                        return lmdb::Visit::go_on;
+                      }));
+    }
+    for (const shard::Timer& timer : good(timers_.due(txn, base::Timestamp(INT64_MAX), 100'000))) {
+      out += "\n" + timer.owner + timer.due.to_rfc3339();
+    }
+    return out;
   }
   [[nodiscard]] lmdb::ReadTxn read() { return good(env_.begin_read()); }
   [[nodiscard]] const Tables& tables() const { return projector_.tables(); }
