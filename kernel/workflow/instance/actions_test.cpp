@@ -254,6 +254,23 @@ TEST_F(ActionsTest, a_mended_version_takes_it_over) {
   expect_replay(id);
 }
 
+TEST_F(ActionsTest, another_version_finds_tasks_in_functions_and_extensions) {
+  const std::string use =
+      "use: {functions: {f: {do: [{c: {call: 'p.o:1.0.0@default'}}]}}, extensions: [{e: {extend: call, when: "
+      "'$task.name == \"a\"', before: [{x: {set: {n: 1}}}]}}]}\n";
+  const InstanceId id = start(use + "do: [{a: {call: f, then: z}}, {b: {set: {n: 3}}}, {z: {set: {n: 9}}}]\n");
+  ASSERT_EQ(kernel_.pending().size(), 1U);
+  ASSERT_TRUE(kernel_.fail(kernel_.pending().front().key, "unavailable"));
+  std::string text = document(use + "do: [{first: {set: {n: 0}}}, {a: {call: f, then: z}}, {z: {set: {n: 9}}}]\n");
+  text.replace(text.find("it,"), 2, "it1");
+  (void)kernel_.apply_text(text.replace(text.find("1.0.0'", text.find("version")), 5, "2.0.0"));
+  ASSERT_TRUE(retry(id, {.version = "2.0.0"}));
+  ASSERT_EQ(kernel_.pending().size(), 1U);
+  ASSERT_TRUE(kernel_.succeed(kernel_.pending().front().key, "7"));
+  EXPECT_EQ(state(id), R"(completed {"n":9})");
+  expect_replay(id);
+}
+
 TEST_F(ActionsTest, what_cannot_be_tried_again_says_why) {
   const InstanceId runs = start("do: [{w: {wait: {hours: 1}}}]\n");
   EXPECT_EQ(retry(runs).error().message(),

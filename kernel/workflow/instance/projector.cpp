@@ -341,7 +341,7 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, Branc
                      .attempt = one->attempt(),
                      .index = one->index(),
                      .started_ns = one->started_ns(),
-                     .is_listen = one->bound() != nullptr ? std::uint8_t{1} : std::uint8_t{0},
+                     .is_listen = one->bound() != nullptr || one->heard() != 0 ? std::uint8_t{1} : std::uint8_t{0},
                      .heard = one->heard(),
                      .is_over = one->is_over() ? std::uint8_t{1} : std::uint8_t{0},
                      .bound = std::string(text_of(one->bound())),

@@ -4,24 +4,37 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 namespace {
 
-/// As a reference, without the positions in lists: "/do/0/a/try/1/b" gives "/do/a/try/b".
-std::string path_of(const definition::Definition& definition, TaskIndex index) {
-  const definition::Task& task = definition.task(index);
-  const bool has_parent = task.parent != no_task;
-  std::string path = has_parent ? path_of(definition, task.parent) : std::string();
-  const std::string_view above = has_parent ? std::string_view(definition.task(task.parent).reference) : "";
-  TRV_ASSERT(task.reference.starts_with(above));
-  const std::string_view own = std::string_view(task.reference).substr(above.size());
-  const std::size_t name = own.rfind('/');
-  TRV_ASSERT(name != std::string_view::npos && name > 0);
-  path += own.substr(0, own.rfind('/', name - 1));
-  path += own.substr(name);
+/// A reference without the positions in lists: "/do/0/a/try/1/b" gives "/do/a/try/b". A position is what follows the
+/// name of a list; the name of the task there, whatever it is, follows the position.
+std::string path_of(std::string_view reference) {
+  static constexpr std::string_view lists[] = {"do", "try", "branches", "extensions", "before", "after"};
+  const auto is_position = [](std::string_view token) {
+    return !token.empty() && token.find_first_not_of("0123456789") == std::string_view::npos;
+  };
+  std::vector<std::string_view> tokens;
+  for (std::size_t at = 0; at < reference.size();) {
+    const std::size_t end = std::min(reference.find('/', at + 1), reference.size());
+    tokens.push_back(reference.substr(at + 1, end - at - 1));
+    at = end;
+  }
+  std::string path;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    path += '/';
+    path += tokens[i];
+    const bool is_list = std::ranges::find(lists, tokens[i]) != std::end(lists);
+    if (!is_list || i + 2 >= tokens.size() || !is_position(tokens[i + 1])) continue;
+    i += 2;
+    path += '/';
+    path += tokens[i];
+  }
   return path;
 }
 
@@ -55,9 +68,10 @@ void take_up(State& state, const definition::Definition& definition, std::int64_
 }
 
 TaskIndex same_task(const definition::Definition& from, TaskIndex task, const definition::Definition& to) {
-  const std::string path = path_of(from, task);
+  const std::string path = path_of(from.task(task).reference);
   for (TaskIndex other = 0; other < to.tasks.size(); ++other) {
-    if (kind_name(to.task(other)) == kind_name(from.task(task)) && path_of(to, other) == path) return other;
+    if (kind_name(to.task(other)) == kind_name(from.task(task)) && path_of(to.task(other).reference) == path)
+      return other;
   }
   return no_task;
 }
@@ -74,7 +88,15 @@ base::Status move_to(State& state, const definition::Definition& from, const def
   for (auto& [id, branch] : state.branches) {
     map(branch.next);
     map(branch.fork);
-    for (Frame& frame : branch.frames) map(frame.task);
+    for (Frame& frame : branch.frames) {
+      const auto* scope = std::get_if<definition::DoTask>(&from.task(frame.task).body);
+      if (scope != nullptr && scope->extended != no_task && frame.heard != 0) {
+        definition::Flow flow = unpacked(frame.heard);
+        if (flow.kind == definition::Flow::Kind::jump) map(flow.target);
+        frame.heard = packed(flow);
+      }
+      map(frame.task);
+    }
   }
   // A call that is no longer there runs no more; its numbers are not needed.
   std::erase_if(state.runs, [&](TaskRuns& runs) { return (runs.task = same_task(from, runs.task, to)) == no_task; });

@@ -145,6 +145,16 @@ TEST(Extensions, that_exit_before_replace_the_task) {
   EXPECT_EQ(real.steps.front(), "/do/0/a started");
 }
 
+TEST(Extensions, remember_where_the_task_goes_while_they_wait) {
+  TestKernel kernel;
+  const InstanceId id = kernel.start(
+      kernel.apply_text(document("use: {extensions: [{e: {extend: set, after: [{w: {wait: {seconds: 1}}}]}}]}\n"
+                                 "do: [{a: {set: {n: 2}, then: end}}, {b: {set: {n: 3}}}]\n")),
+      R"({"n":1})");
+  EXPECT_TRUE(kernel.fire_timer());
+  EXPECT_EQ(kernel.detail(id).output, R"({"n":2})");
+}
+
 TEST(Extensions, go_where_the_task_goes) {
   const std::string use =
       "use: {extensions: [{e: {extend: switch, after: [{x: {set: {n: 0}}}]}}, {f: {extend: all, when: '.n "

@@ -27,7 +27,7 @@ struct FrameRow {
   std::uint64_t effect = 0;    ///< of a call: lsn of the record that put its effect into the outbox
   std::uint8_t is_parked = 0;  ///< 1: its effect is
   std::uint8_t is_fork = 0;    ///< 1: Tables::branches has its branches
-  std::uint8_t is_listen = 0;  ///< 1: the four below are there
+  std::uint8_t is_listen = 0;  ///< 1: the four below are there; also of an extension that says where the flow goes
   std::uint64_t heard = 0;
   std::uint8_t is_over = 0;
   std::string bound;

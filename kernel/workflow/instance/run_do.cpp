@@ -8,14 +8,13 @@ namespace trv::instance {
 using definition::DoTask;
 using definition::Flow;
 
-namespace {
-
-/// In the `heard` of an extension's frame: where the flow goes after it, as the extended task says.
 std::uint64_t packed(Flow flow) {
   return static_cast<std::uint64_t>(flow.kind) | (static_cast<std::uint64_t>(flow.target) << 8);
 }
 
-}  // namespace
+Flow unpacked(std::uint64_t heard) {
+  return {.kind = static_cast<Flow::Kind>(heard & 0xFF), .target = static_cast<TaskIndex>(heard >> 8)};
+}
 
 void Execution::run(TaskIndex index, const DoTask& task, const Value& input) {
   Value data = input;
@@ -59,7 +58,7 @@ Flow Execution::flow_after(const Frame& frame) const {
   if (guard != nullptr) return frame.error ? guard->caught_then : Flow{};
   const auto* extension = std::get_if<DoTask>(&definition_.task(frame.task).body);
   if (extension == nullptr || extension->extended == no_task || frame.heard == 0) return {};
-  return {.kind = static_cast<Flow::Kind>(frame.heard & 0xFF), .target = static_cast<TaskIndex>(frame.heard >> 8)};
+  return unpacked(frame.heard);
 }
 
 }  // namespace trv::instance
