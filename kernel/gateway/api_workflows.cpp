@@ -6,15 +6,17 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/gateway/workflow_obstacles.hpp"
 #include "kernel/http/conditional.hpp"
-#include "kernel/json/serialize.hpp"
+#include "kernel/workflow/definition/check.hpp"
+#include "kernel/workflow/definition/places.hpp"
+#include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
 
 using instance::StoredDefinition;
-
-constexpr std::size_t warnings_max = 100;
 
 json::Value to_object(const StoredDefinition& stored) {
   json::Value object{{"namespace", stored.name.space},        {"name", stored.name.name},
@@ -53,74 +55,40 @@ std::expected<definition::Format, http::Response> format_of(const http::Request&
   return media_type_of(request)->is_json() ? definition::Format::json : definition::Format::yaml;
 }
 
-/// What a call of a plugin may fail for, beside the tenant's own grants.
-struct Platform {
-  const node::Node& node;
-  const plugin_host::PluginHost& plugins;
-};
-
-/// Why this call would fail now; empty where nothing is known against it.
-base::Result<std::string> obstacle(const Platform& platform, const Call& call, const definition::PluginCall& called) {
-  const tenancy::TenancyStore& packages = platform.node.platform().tenancy();
-  TRV_TRY_ASSIGN(const auto installed_now, platform.node.platform().begin_read());
-  TRV_TRY_ASSIGN(const auto package, packages.package(installed_now, called.plugin, called.version));
-  if (!package || package->status != tenancy::PackageStatus::loaded) {
-    TRV_TRY_ASSIGN(const bool installed, packages.has_loaded_package(installed_now, called.plugin));
-    return installed ? fmt::format("version {} of plugin '{}' is not installed", called.version, called.plugin)
-                     : fmt::format("plugin '{}' is not installed", called.plugin);
+/// The problems of one kind, as the members "errors" and "warnings" of answers have them.
+json::Value shown(const definition::Findings& findings, bool warnings, std::string_view text) {
+  json::Value out = json::Value::array();
+  for (const definition::Problem& problem : findings.problems) {
+    if (problem.is_warning != warnings) continue;
+    json::Value one = definition::members_of(problem, text);
+    one.set("detail", base::to_valid_utf8(problem.message));
+    out.push_back(std::move(one));
   }
-  const auto manifest = platform.plugins.manifest(called.plugin, called.version);
-  if (!manifest) return manifest.error().message();
-  if ((*manifest)->find_operation(called.operation) == nullptr) {
-    return fmt::format("plugin '{}' version {} has no operation '{}'", called.plugin, called.version, called.operation);
-  }
-  TRV_TRY_ASSIGN(const auto granted_now, call.shard.begin_read());
-  TRV_TRY_ASSIGN(const auto grant, call.shard.tenancy().grant(granted_now, call.tenant, called.plugin));
-  if (!grant) return fmt::format("plugin '{}' is not enabled for tenant '{}'", called.plugin, call.tenant.value());
-  if (grant->version != called.version) {
-    return fmt::format("tenant '{}' has enabled version {} of plugin '{}'", call.tenant.value(), grant->version,
-                       called.plugin);
-  }
-  if (called.input.is_constant()) {
-    const auto matches = platform.plugins.check_input(called.plugin, called.version, called.operation,
-                                                      json::serialize(called.input.constant_value()));
-    if (!matches) return matches.error().message();
-  }
-  return std::string();
-}
-
-/// What the author should know: calls that would fail today, and credentials in the text. What is missing may come
-/// later, so it is not an error.
-base::Result<json::Value> warnings_of(const Platform& platform, const Call& call,
-                                      const definition::Definition& definition) {
-  json::Value warnings = json::Value::array();
-  for (const definition::Task& task : definition.tasks) {
-    if (warnings.size() == warnings_max) break;
-    const auto* http = std::get_if<definition::HttpCall>(&task.body);
-    if (http != nullptr && http->authentication && http->authentication->has_literal) {
-      warnings.push_back(
-          fmt::format("line {}, column {}: task '{}' has a credential in the workflow's text, where everybody who may "
-                      "read workflows "
-                      "and events sees it; keep it in a connection and write 'use: <connection>' in its place",
-                      task.position.line, task.position.column, task.name));
-    }
-    const auto* called = std::get_if<definition::PluginCall>(&task.body);
-    if (called == nullptr) continue;
-    TRV_TRY_ASSIGN(const std::string reason, obstacle(platform, call, *called));
-    if (reason.empty()) continue;
-    warnings.push_back(fmt::format("line {}, column {}: task '{}' calls {}.{}:{}: {}", task.position.line,
-                                   task.position.column, task.name, called->plugin, called->operation, called->version,
-                                   reason));
-  }
-  return warnings;
+  return out;
 }
 
 // Compiled here, on the server's thread: what is wrong is answered without a place in the shard's queue.
 base::Status apply(const Platform& platform, Call& call) {
   const auto format = format_of(call.request());
   if (!format) return call.send(format.error());
-  TRV_TRY_ASSIGN(const auto apply, instance::ApplyDefinition::compile(std::string(call.request().body()), *format));
-  TRV_TRY_ASSIGN(const json::Value warnings, warnings_of(platform, call, *apply.definition));
+  const std::string text(call.request().body());
+  base::Status known;
+  definition::Checked checked = definition::check_and_compile(
+      text, *format,
+      [&](const definition::Definition& definition, const definition::Node& root, definition::Problems& problems) {
+        known = warn_of_obstacles(platform, call, definition, root, problems);
+      });
+  TRV_TRY(known);
+  const json::Value warnings = shown(checked.findings, true, text);
+  if (checked.error) {
+    return call.send(http::problem_with(*checked.error, {{"errors", shown(checked.findings, false, text)},
+                                                         {"error_count", checked.findings.errors},
+                                                         {"warnings", warnings},
+                                                         {"warning_count", checked.findings.warnings}}));
+  }
+  TRV_ASSERT(checked.definition.has_value());
+  const instance::ApplyDefinition apply{std::make_shared<const definition::Definition>(*std::move(checked.definition)),
+                                        text, *format};
   auto applied = std::make_shared<instance::AppliedDefinition>();
   node::Shard& shard = call.shard;
   return submit(
@@ -130,14 +98,15 @@ base::Status apply(const Platform& platform, Call& call) {
         TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, shard.decision_state(), apply));
         return std::move(applied->decision);
       },
-      [applied, warnings](const Change& change) {
+      [applied, warnings, count = checked.findings.warnings](const Change& change) {
         return http::json(applied->existed ? 200 : 201, {{"namespace", applied->name.space},
                                                          {"name", applied->name.name},
                                                          {"version", applied->name.version},
                                                          {"sha256", base::to_hex(applied->sha256)},
                                                          {"created", !applied->existed},
                                                          {"applied", change.time.to_rfc3339()},
-                                                         {"warnings", warnings}});
+                                                         {"warnings", warnings},
+                                                         {"warning_count", count}});
       });
 }
 

@@ -12,7 +12,8 @@ using base::ErrorCode;
 
 namespace {
 
-Response problem_of(int status, std::string_view code, std::string_view detail, int line, int column) {
+Response problem_of(int status, std::string_view code, std::string_view detail, int line, int column,
+                    const json::Value& more = json::Value::object()) {
   TRV_EXPECTS(status >= 400 && status <= 599 && !code.empty());
   json::Value document = {{"type", fmt::format("urn:travertine:problem:{}", code)},
                           {"code", code},
@@ -22,6 +23,7 @@ Response problem_of(int status, std::string_view code, std::string_view detail, 
   if (!detail.empty()) document.set("detail", base::to_valid_utf8(detail));
   if (line > 0) document.set("line", line);
   if (column > 0) document.set("column", column);
+  for (const auto& [name, value] : more.entries()) document.set(name.as_string(), value);
   Response response = json_text(status, json::serialize(document));
   response.content_type = "application/problem+json";
   response.add_instance = true;
@@ -82,6 +84,12 @@ int status_of(ErrorCode code) noexcept {
     case ErrorCode::internal: return 500;
   }
   base::contract_failed("invariant", "known ErrorCode", __FILE__, __LINE__);
+}
+
+Response problem_with(const base::Error& error, const json::Value& more) {
+  const int status = status_of(error.code());
+  TRV_EXPECTS(more.is_object() && status < 429);
+  return problem_of(status, to_string(error.code()), error.message(), error.line(), error.column(), more);
 }
 
 Response problem_of(const base::Error& error, int retry_after_s) {

@@ -45,6 +45,8 @@ struct Response {
 /// `internal` and `corrupt` do not show their message; the code that answers with them logs it (Responder::fail does).
 /// 401 carries WWW-Authenticate: Bearer; 429 and 503 carry Retry-After: `retry_after_s`.
 [[nodiscard]] Response problem_of(const base::Error& error, int retry_after_s = 1);
+/// The same with the members of the object `more` behind its own (RFC 9457 §3.2).
+[[nodiscard]] Response problem_with(const base::Error& error, const json::Value& more);
 
 /// "Not Found" for 404; "Unknown" for a status without a registered phrase.
 [[nodiscard]] std::string_view reason_phrase(int status) noexcept;

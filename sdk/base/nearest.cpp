@@ -44,7 +44,10 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
     if (!is_word(candidate)) continue;
     const bool completes = word.size() >= 2 && candidate.starts_with(word);
     const std::size_t steps = completes ? 1 : edit_distance(word, candidate);
-    if (steps < least) {
+    const auto difference = [&](std::string_view other) {
+      return other.size() > word.size() ? other.size() - word.size() : word.size() - other.size();
+    };
+    if (steps < least || (steps == least && !best.empty() && difference(candidate) < difference(best))) {
       least = steps;
       best = candidate;
     }

@@ -230,20 +230,74 @@ TEST_F(RepresentationTest, a_call_to_what_is_not_there_is_a_warning_with_its_pla
     std::string all;
     EXPECT_EQ(answer.status, 201) << answer.body;
     const json::value body = answer.value();
-    for (const json::value& one : body.at("warnings").as_array()) all += std::string(one.as_string()) + "\n";
+    for (const json::value& one : body.at("warnings").as_array()) {
+      all += fmt::format("{}:{} {} {}\n", one.at("line").as_int64(), one.at("column").as_int64(),
+                         std::string(one.at("pointer").as_string()), std::string(one.at("detail").as_string()));
+    }
     return all;
   };
   EXPECT_EQ(warnings(apply("w1", "tracker.echo:1.2.3")),
-            "line 7, column 5: task 'ask' calls tracker.echo:1.2.3: plugin 'tracker' is not installed\n");
+            "8:13 /do/0/ask/call task 'ask' calls tracker.echo:1.2.3: plugin 'tracker' is not installed\n");
   const base::Bytes package = tracker_package("good");
   ASSERT_EQ(call(daemon().operator_token(), "POST", "/v1/plugins", std::string(package.begin(), package.end())).status,
             201);
   EXPECT_NE(warnings(apply("w2", "tracker.echo:9.9.9")).find("version 9.9.9 of plugin 'tracker' is not installed"),
             std::string::npos);
   EXPECT_NE(warnings(apply("w3", "tracker.shout:1.2.3")).find("has no operation 'shout'"), std::string::npos);
+  EXPECT_NE(warnings(apply("w3b", "tracker.ecko:1.2.3")).find("did you mean 'echo'?"), std::string::npos);
   EXPECT_NE(warnings(apply("w4", "tracker.echo:1.2.3")).find("is not enabled for tenant 'acme'"), std::string::npos);
   ASSERT_EQ(call(acme(), "PUT", "/v1/tenants/acme/plugins/tracker", R"({"version":"1.2.3"})").status, 200);
   EXPECT_EQ(warnings(apply("w5", "tracker.echo:1.2.3")), "");
+}
+
+TEST_F(RepresentationTest, a_connection_that_is_not_there_is_a_warning_when_the_workflow_is_applied) {
+  const auto apply = [](const std::string& name, const std::string& connection) {
+    return apply_workflow(acme(), "acme",
+                          fmt::format("document: {{dsl: '1.0.3', namespace: demo, name: {}, version: '1.0.0'}}\n"
+                                      "do:\n  - ask:\n      call: http\n      with: {{method: get, endpoint: /x}}\n"
+                                      "      metadata: {{connection: {}}}\n",
+                                      name, connection));
+  };
+  ASSERT_EQ(
+      call(acme(), "PUT", "/v1/tenants/acme/connections/warehouse", R"({"base_url":"https://example.com"})").status,
+      200);
+  const Answer there = apply("c1", "warehouse");
+  EXPECT_EQ(there.value().at("warnings").as_array().size(), 0U) << there.body;
+  const Answer missing = apply("c2", "warehose");
+  ASSERT_EQ(missing.status, 201) << missing.body;
+  ASSERT_EQ(missing.value().at("warning_count").as_int64(), 1) << missing.body;
+  const json::value body = missing.value();
+  const json::value& warning = body.at("warnings").at(0);
+  EXPECT_EQ(warning.at("detail").as_string(),
+            "task 'ask' uses the connection 'warehose', which tenant 'acme' does not have; did you mean 'warehouse'?");
+  EXPECT_EQ(warning.at("pointer").as_string(), "/do/0/ask/metadata/connection");
+  EXPECT_EQ(warning.at("suggestion").as_string(), "warehouse");
+}
+
+TEST_F(RepresentationTest, a_refused_definition_is_answered_with_all_its_problems) {
+  const std::string text =
+      "document: {dsl: '1.0.3', namespace: demo, name: bad, version: '1.0.0'}\n"
+      "do:\n  - a: {sett: {x: 1}}\n  - b: {set: {x: 1}, then: c}\n"
+      "  - d:\n      try: [{e: {wait: PT1S}}]\n      catch: {}\n";
+  const Answer answer = apply_workflow(acme(), "acme", text);
+  ASSERT_EQ(answer.status, 400) << answer.body;
+  const json::value body = answer.value();
+  EXPECT_EQ(body.at("detail").as_string(), "task 'a' has no property 'sett'; did you mean 'set'?");
+  EXPECT_EQ(body.at("line").as_int64(), 3);
+  EXPECT_EQ(body.at("error_count").as_int64(), 2);
+  EXPECT_EQ(body.at("warning_count").as_int64(), 1);
+  const json::value& second = body.at("errors").at(1);
+  EXPECT_EQ(second.at("line").as_int64(), 4);
+  EXPECT_EQ(second.at("column").as_int64(), 28);
+  EXPECT_EQ(second.at("end_column").as_int64(), 29);
+  EXPECT_EQ(second.at("source").as_string(), "  - b: {set: {x: 1}, then: c}");
+  EXPECT_EQ(second.at("pointer").as_string(), "/do/1/b/then");
+  EXPECT_EQ(second.at("suggestion").as_string(), "a");
+  EXPECT_EQ(second.at("expected").as_string(), "continue, exit, end, a, b, d");
+  EXPECT_EQ(body.at("warnings").at(0).at("pointer").as_string(), "/do/2/d/catch");
+  const Answer large = apply_workflow(acme(), "acme", std::string(300'000, ' '));
+  EXPECT_EQ(large.status, 413) << large.body;
+  EXPECT_EQ(large.value().at("errors").as_array().size(), 1U) << large.body;
 }
 
 TEST_F(RepresentationTest, a_connection_that_could_not_be_used_is_refused) {

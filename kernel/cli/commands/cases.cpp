@@ -27,7 +27,7 @@ std::string place(std::string_view file, const definition::Position& at) {
 void show(Session& session, std::string_view file, std::string_view text, const definition::Position& at,
           std::string_view message) {
   std::string shown = fmt::format("{}: error: {}\n{}", printable(place(file, at)), printable(message),
-                                  excerpt(text, at.line, at.column, excerpt_columns));
+                                  excerpt(text, at.line, at.column, 1, excerpt_columns));
   shown.pop_back();
   session.print(shown);
 }

@@ -99,20 +99,6 @@ TEST_F(CommandLine, a_server_without_tls_is_reported_with_the_address_to_write) 
   EXPECT_NE(err_.find("write http://"), std::string::npos) << err_;
 }
 
-TEST_F(CommandLine, a_problem_is_printed_with_its_place_in_the_file) {
-  server_.script("POST /v1/tenants/acme/workflows",
-                 {.status = 422,
-                  .type = "application/problem+json",
-                  .body = R"({"title":"Invalid workflow","detail":"no task 'x\u001b[2J'","line":3,"column":7})"});
-  const auto file = write("bad.yaml", "do:\n  - a:\n      then: x\n");
-  EXPECT_EQ(trav({"workflow", "apply", file.string()}), ExitCode::refused);
-  EXPECT_EQ(err_, file.string() +
-                      ":3:7: error: Invalid workflow: no task 'x\\x1b[2J'\n"
-                      "        then: x\n"
-                      "        ^\n");
-  EXPECT_NE(server_.received()[0].head.find("Content-Type: application/yaml"), std::string::npos);
-}
-
 TEST_F(CommandLine, a_new_tenants_token_is_shown_once_and_kept) {
   server_.script("POST /v1/tenants",
                  {.status = 201,
@@ -237,19 +223,6 @@ TEST_F(CommandLine, an_empty_value_is_refused_because_a_script_forgot_its_variab
   EXPECT_EQ(trav({"token", "list", "--cursor", ""}), ExitCode::ok) << "a loop over pages begins so";
 }
 
-TEST_F(CommandLine, warnings_about_a_definition_are_reported_and_it_is_applied) {
-  const std::string body =
-      R"({"namespace":"a","name":"b","version":"1.0.0","warnings":["task 'x': no plugin 'nope'","line\nbreak \u001b[2J"]})";
-  server_.script("POST /v1/tenants/acme/workflows", {.status = 201, .body = body});
-  const auto file = write("b.yaml", "do: []\n").string();
-  EXPECT_EQ(trav({"workflow", "apply", file}), ExitCode::ok);
-  EXPECT_EQ(out_, "Applied a/b:1.0.0\n");
-  EXPECT_EQ(err_, "trav: warning: task 'x': no plugin 'nope'\ntrav: warning: line\\nbreak \\x1b[2J\n");
-  EXPECT_EQ(trav({"workflow", "apply", file, "--output", "json"}), ExitCode::ok);
-  EXPECT_EQ(out_, body + "\n");
-  EXPECT_TRUE(err_.starts_with("trav: warning: ")) << err_;
-}
-
 TEST_F(CommandLine, following_ends_when_nobody_reads) {
   gone_ = true;
   server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
@@ -332,85 +305,6 @@ TEST_F(CommandLine, events_are_followed_over_a_stream_that_breaks) {
             ExitCode::ok)
       << err_;
   EXPECT_EQ(out_, "{\"type\":\"task.done\",\"n\":2}\n{\"type\":\"task.done\",\"n\":3}\n");
-}
-
-TEST_F(CommandLine, a_definition_is_checked_without_a_server) {
-  environment_["TRAV_URL"] = "http://127.0.0.1:1";
-  const auto good = write("good.yaml",
-                          "document: {dsl: '1.0.3', namespace: support, name: triage, version: '1.0.0'}\n"
-                          "do:\n  - greet: {set: {a: 1}}\n");
-  EXPECT_EQ(trav({"workflow", "check", good.string()}), ExitCode::ok) << err_;
-  EXPECT_EQ(out_, good.string() + " is valid: support/triage:1.0.0\n");
-  const auto bad = write("bad.yaml",
-                         "document: {dsl: '1.0.3', namespace: support, name: triage, version: '1.0.0'}\n"
-                         "do:\n  - greet: {sett: {a: 1}}\n");
-  EXPECT_EQ(trav({"workflow", "check", bad.string()}), ExitCode::refused);
-  EXPECT_EQ(out_, bad.string() +
-                      ":3:13: error: task 'greet' has no property 'sett'; did you mean 'set'?\n"
-                      "    - greet: {sett: {a: 1}}\n"
-                      "              ^\n"
-                      "1 error, 0 warnings in 1 file\n");
-  EXPECT_EQ(err_, "");
-  EXPECT_EQ(trav({"workflow", "check"}), ExitCode::usage);
-  EXPECT_EQ(trav({"workflow", "check", good.string(), (folder_ / "none.yaml").string()}), ExitCode::usage);
-  EXPECT_EQ(out_, "") << "nothing is checked before everything was read";
-}
-
-TEST_F(CommandLine, every_problem_of_every_definition_is_shown_with_its_line) {
-  const auto odd = write("odd.yaml",
-                         "document: {dsl: '1.0.3', namespace: support, name: odd, version: '1.0.0'}\n"
-                         "do:\n  - greet:\n      try: [{a: {wait: PT1S}}]\n      catch: {}\n");
-  const std::string odd_text =
-      odd.string() +
-      ":5:7: warning: 'catch' of task 'greet' has neither 'do' nor 'retry': it swallows the "
-      "error, and the workflow goes on as if there had been none; say in 'do' what is to happen "
-      "then\n"
-      "        catch: {}\n"
-      "        ^\n" +
-      odd.string() + " is valid: support/odd:1.0.0\n";
-  EXPECT_EQ(trav({"workflow", "check", odd.string()}), ExitCode::ok) << "a text with warnings only is taken";
-  EXPECT_EQ(out_, odd_text + "0 errors, 1 warning in 1 file\n");
-
-  const std::string two =
-      "document: {dsl: '1.0.3', namespace: support, name: two, version: '1.0.0'}\n"
-      "do:\n  - \"東京\": {wait: soon}\n  - b:\t{set: {x: \"\x1b\"}}\n";
-  EXPECT_EQ(trav({"workflow", "check", odd.string(), "-"}, two), ExitCode::refused);
-  EXPECT_EQ(out_,
-            odd_text +
-                "standard input:4:19: error: a definition cannot contain the control character U+001B; write it as "
-                "an escape in double quotes\n"
-                "    - b:    {set: {x: \"\\x1b\"}}\n"
-                "                       ^\n"
-                "1 error, 1 warning in 2 files\n");
-
-  const std::string three =
-      "document: {dsl: '1.0.3', namespace: support, name: two, version: '1.0.0'}\n"
-      "do:\n  - \"東京\": {wait: soon}\n  - b: {set: {x: 1}, then: c}\n";
-  EXPECT_EQ(trav({"workflow", "check", "-"}, three), ExitCode::refused);
-  EXPECT_EQ(out_,
-            "standard input:3:22: error: 'soon' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D\n"
-            "    - \"東京\": {wait: soon}\n"
-            "                     ^\n"
-            "standard input:4:28: error: 'then' names 'c', which is not a task of the same list; did you mean 'b'?\n"
-            "    - b: {set: {x: 1}, then: c}\n"
-            "                             ^\n"
-            "2 errors, 0 warnings in 1 file\n");
-  EXPECT_EQ(trav({"workflow", "check", "-", "--output", "json"}, three), ExitCode::refused);
-  EXPECT_EQ(
-      out_,
-      R"([{"file":"standard input","severity":"error","line":3,"column":22,"message":"'soon' is not an ISO 8601 )"
-      R"(duration; write for example PT30S, PT1H30M or P2D"},{"file":"standard input","severity":"error","line":4,)"
-      R"("column":28,"message":"'then' names 'c', which is not a task of the same list; did you mean 'b'?"}])"
-      "\n");
-  std::string many = "do:\n";
-  for (int i = 0; i < 120; ++i) many += fmt::format("  - task{}: {{wait: soon}}\n", i);
-  EXPECT_EQ(trav({"workflow", "check", "-"}, many), ExitCode::refused);
-  EXPECT_TRUE(out_.ends_with("\n121 errors, 0 warnings in 1 file\n")) << out_;
-  EXPECT_EQ(err_, "21 more are not shown: at most 100 are for each file\n");
-  EXPECT_EQ(trav({"workflow", "check", "-"}, std::string(300'000, ' ')), ExitCode::refused);
-  EXPECT_EQ(out_,
-            "standard input: error: the definition has 300000 bytes; expected at most 262144\n"
-            "1 error, 0 warnings in 1 file\n");
 }
 
 TEST_F(CommandLine, a_new_plugin_is_the_template_under_its_own_name) {

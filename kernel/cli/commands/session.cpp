@@ -194,18 +194,7 @@ base::Result<HttpClient*> Session::client(Speaker speaker) {
   return client.get();
 }
 
-namespace {
-
-/// A line or column; 0 where the text is none.
-int place_number(std::string_view text) {
-  int number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return error == std::errc() && end == text.data() + text.size() ? std::max(number, 0) : 0;
-}
-
-}  // namespace
-
-base::Error Session::refusal_of(const HttpResponse& response, ProblemPlace place) {
+base::Error Session::refusal_of(const HttpResponse& response) {
   const auto parsed = parse_json("the answer", response.body);
   if (!parsed || member_text(*parsed, "title").empty()) {
     return {ErrorCode::denied, fmt::format("the server answered {} without a reason", response.status)};
@@ -214,13 +203,11 @@ base::Error Session::refusal_of(const HttpResponse& response, ProblemPlace place
   if (const std::string detail = member_text(*parsed, "detail"); !detail.empty()) message += ": " + detail;
   const std::string line = member_text(*parsed, "line");
   const std::string column = member_text(*parsed, "column");
-  if (place == ProblemPlace::in_error)
-    return base::Error(ErrorCode::denied, std::move(message)).at(place_number(line), place_number(column));
   if (!line.empty()) message += fmt::format(" (line {}, column {})", line, column);
   return {ErrorCode::denied, std::move(message)};
 }
 
-base::Result<HttpResponse> Session::call(Speaker speaker, const HttpRequest& request, ProblemPlace place) {
+base::Result<HttpResponse> Session::send(Speaker speaker, const HttpRequest& request) {
   TRV_TRY_ASSIGN(HttpClient * server, client(speaker));
   base::Duration shown{};
   const base::Duration began = world_.clock.monotonic();
@@ -234,8 +221,12 @@ base::Result<HttpResponse> Session::call(Speaker speaker, const HttpRequest& req
   };
   auto response = server->send(request, on_upload);
   if (shown.count() > 0) world_.err << "\r\x1b[K" << std::flush;
-  if (!response) return base::fail(std::move(response).error());
-  if (response->status < 200 || response->status > 299) return base::fail(refusal_of(*response, place));
+  return response;
+}
+
+base::Result<HttpResponse> Session::call(Speaker speaker, const HttpRequest& request) {
+  TRV_TRY_ASSIGN(HttpResponse response, send(speaker, request));
+  if (response.status < 200 || response.status > 299) return base::fail(refusal_of(response));
   return response;
 }
 

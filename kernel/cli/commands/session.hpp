@@ -44,9 +44,6 @@ enum class Speaker {
   operator_  ///< the system tenant's, unless a token is named
 };
 
-/// Where an error has the line and column that the server names: as words, or for who shows that line.
-enum class ProblemPlace { in_message, in_error };
-
 /// A column of a list and the member of each item that fills it; "a.b" goes into objects, and "{a}/{b}" is a text with
 /// members in it.
 struct Field {
@@ -102,13 +99,13 @@ class Session {
 
   /// Owned by the session. Error: invalid where there is no token for the speaker.
   [[nodiscard]] base::Result<HttpClient*> client(Speaker speaker);
+  /// Sends; the answer has any status.
+  [[nodiscard]] base::Result<HttpResponse> send(Speaker speaker, const HttpRequest& request);
   /// Sends, and turns any status but 2xx into an error.
-  [[nodiscard]] base::Result<HttpResponse> call(Speaker speaker, const HttpRequest& request,
-                                                ProblemPlace place = ProblemPlace::in_message);
+  [[nodiscard]] base::Result<HttpResponse> call(Speaker speaker, const HttpRequest& request);
   [[nodiscard]] base::Result<json::Value> call_json(Speaker speaker, const HttpRequest& request);
   /// The refusal as the error that call() gives.
-  [[nodiscard]] static base::Error refusal_of(const HttpResponse& response,
-                                              ProblemPlace place = ProblemPlace::in_message);
+  [[nodiscard]] static base::Error refusal_of(const HttpResponse& response);
 
   /// The server's JSON as it came, with a line end.
   void print_json(std::string_view json);

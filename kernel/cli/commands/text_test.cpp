@@ -53,24 +53,32 @@ TEST(Text, width_counts_columns_not_bytes) {
 }
 
 TEST(Excerpt, the_caret_is_below_the_place_whatever_is_before_it) {
-  EXPECT_EQ(excerpt("a\nb: x\r\nc", 2, 4, 80), "  b: x\n     ^\n");
-  EXPECT_EQ(excerpt("\tb: x", 1, 5, 80), "      b: x\n         ^\n") << "a tab is as wide in both lines";
-  EXPECT_EQ(excerpt("東京: x", 1, 9, 80), "  東京: x\n        ^\n");
-  EXPECT_EQ(excerpt("e\xcc\x81: x", 1, 6, 80), "  e\xcc\x81: x\n     ^\n");
-  EXPECT_EQ(excerpt("\x1b[2J: x", 1, 7, 80), "  \\x1b[2J: x\n           ^\n");
-  EXPECT_EQ(excerpt("abc", 1, 4, 80), "  abc\n     ^\n") << "behind the end";
-  EXPECT_EQ(excerpt("abc", 1, 99, 80), "  abc\n     ^\n");
-  EXPECT_EQ(excerpt("abc", 2, 1, 80), "");
-  EXPECT_EQ(excerpt("abc\n \nd", 2, 1, 80), "");
-  EXPECT_EQ(excerpt("abc", 0, 0, 80), "");
+  EXPECT_EQ(excerpt("a\nb: x\r\nc", 2, 4, 1, 80), "  b: x\n     ^\n");
+  EXPECT_EQ(excerpt("\tb: x", 1, 5, 1, 80), "      b: x\n         ^\n") << "a tab is as wide in both lines";
+  EXPECT_EQ(excerpt("東京: x", 1, 9, 1, 80), "  東京: x\n        ^\n");
+  EXPECT_EQ(excerpt("e\xcc\x81: x", 1, 6, 1, 80), "  e\xcc\x81: x\n     ^\n");
+  EXPECT_EQ(excerpt("\x1b[2J: x", 1, 7, 1, 80), "  \\x1b[2J: x\n           ^\n");
+  EXPECT_EQ(excerpt("abc", 1, 4, 1, 80), "  abc\n     ^\n") << "behind the end";
+  EXPECT_EQ(excerpt("abc", 1, 99, 1, 80), "  abc\n     ^\n");
+  EXPECT_EQ(excerpt("abc", 2, 1, 1, 80), "");
+  EXPECT_EQ(excerpt("abc\n \nd", 2, 1, 1, 80), "");
+  EXPECT_EQ(excerpt("abc", 0, 0, 1, 80), "");
+}
+
+TEST(Excerpt, carets_are_below_all_that_is_at_fault) {
+  EXPECT_EQ(excerpt("do: soon", 1, 5, 4, 80), "  do: soon\n      ^^^^\n");
+  EXPECT_EQ(excerpt("a: 東京, b", 1, 4, 6, 80), "  a: 東京, b\n     ^^^^\n");
+  EXPECT_EQ(excerpt("abc", 1, 3, 99, 80), "  abc\n    ^\n") << "not beyond the line";
+  EXPECT_EQ(excerpt("a\tb: x", 1, 1, 2, 80), "  a    b: x\n  ^^^^^\n");
+  EXPECT_EQ(excerpt(std::string(50, 'a'), 1, 1, 50, 20), "  aaaaaaaaaaaaaaaaaaa…\n  ^^^^^^^^^^^^^^^^^^^^\n");
 }
 
 TEST(Excerpt, a_long_line_is_cut_around_the_place) {
   const std::string line = std::string(100, 'a') + "X" + std::string(100, 'b');
-  EXPECT_EQ(excerpt(line, 1, 101, 20), "  …aaaaaaaaaXbbbbbbbb…\n            ^\n");
-  EXPECT_EQ(excerpt(line, 1, 1, 20), "  aaaaaaaaaaaaaaaaaaa…\n  ^\n");
+  EXPECT_EQ(excerpt(line, 1, 101, 1, 20), "  …aaaaaaaaaXbbbbbbbb…\n            ^\n");
+  EXPECT_EQ(excerpt(line, 1, 1, 1, 20), "  aaaaaaaaaaaaaaaaaaa…\n  ^\n");
   for (int column = 1; column <= 202; ++column) {
-    const std::string shown = excerpt(line, 1, column, 20);
+    const std::string shown = excerpt(line, 1, column, 1, 20);
     const std::size_t end = shown.find('\n');
     EXPECT_LE(display_width(shown.substr(0, end)), 22U) << column;
     EXPECT_LE(shown.size() - end, 26U) << column;

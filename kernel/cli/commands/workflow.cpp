@@ -2,18 +2,19 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <iterator>
+#include <algorithm>
 #include <optional>
+#include <tuple>
 #include <vector>
 
-#include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/cases.hpp"
+#include "kernel/cli/commands/language_server.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/problem_report.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
-#include "kernel/cli/terminal/excerpt.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/workflow/definition/check.hpp"
+#include "kernel/workflow/definition/outline.hpp"
 #include "sdk/base/version.hpp"
 
 namespace trv::cli {
@@ -21,137 +22,102 @@ namespace {
 
 struct WorkflowArguments {
   std::string file;
+  std::string format;
   std::vector<std::string> files;
   std::string name;
   std::string limit;
   std::string cursor;
 };
 
-struct Text {
-  std::string name = {};  // of the file, for messages
-  std::string text = {};
-  definition::Format format = definition::Format::yaml;
-};
-
-base::Result<Text> read_text(Session& session, const std::string& file) {
-  Text read{.name = file, .text = {}};
-  if (file == "-") {
-    read.name = "standard input";
-    read.text.assign(std::istreambuf_iterator<char>(session.world().in), {});
-  } else {
-    TRV_TRY_ASSIGN(read.text, read_file(file, definition::text_bytes_max * 4));
-  }
-  const std::size_t first = read.text.find_first_not_of(" \t\r\n");
-  const bool braced = file == "-" && first != std::string::npos && read.text[first] == '{';
-  if (braced || std::filesystem::path(file).extension() == ".json") read.format = definition::Format::json;
-  return read;
-}
-
-// Where the width of the screen is not known.
-constexpr std::size_t excerpt_columns = 120;
-
-// "file:line:column: error: message", and below it the line with a caret; without the last line end.
-std::string shown_problem(const Session& session, const Text& read, const definition::Problem& problem) {
-  const int columns = session.style().columns;
-  const std::size_t width = columns > 22 ? static_cast<std::size_t>(columns) - 2 : columns > 0 ? 20 : excerpt_columns;
-  const definition::Position& at = problem.position;
-  const std::string place = at.line > 0 ? fmt::format(":{}:{}", at.line, at.column) : std::string();
-  std::string shown =
-      fmt::format("{}{}: {}: {}\n{}", printable(read.name), place, problem.is_warning ? "warning" : "error",
-                  printable(problem.message), excerpt(read.text, at.line, at.column, width));
-  shown.pop_back();
-  return shown;
-}
-
-json::Value problem_json(const Text& read, const definition::Problem& problem) {
-  json::Value out = {{"file", read.name}, {"severity", problem.is_warning ? "warning" : "error"}};
-  if (problem.position.line > 0) {
-    out.set("line", json::Value(problem.position.line));
-    out.set("column", json::Value(problem.position.column));
-  }
-  out.set("message", json::Value(problem.message));
-  return out;
-}
-
-std::string counted(std::size_t count, std::string_view what) {
-  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
-}
-
 base::Result<ExitCode> check(Session& session, const WorkflowArguments& arguments) {
   if (arguments.files.empty()) {
     return base::fail(base::ErrorCode::invalid, "which definition? Name a FILE, or - for standard input");
   }
-  std::vector<Text> texts;
+  ProblemReport report(session);
   for (const std::string& file : arguments.files) {
-    TRV_TRY_ASSIGN(Text read, read_text(session, file));
-    texts.push_back(std::move(read));
-  }
-  std::size_t errors = 0;
-  std::size_t warnings = 0;
-  std::size_t shown = 0;
-  json::Value all = json::Value::array();
-  for (const Text& read : texts) {
-    const definition::Findings findings = definition::check(read.text, read.format);
-    errors += findings.errors;
-    warnings += findings.warnings;
-    shown += findings.problems.size();
-    for (const definition::Problem& problem : findings.problems) {
-      if (session.as_json()) {
-        all.push_back(problem_json(read, problem));
-      } else {
-        session.print(shown_problem(session, read, problem));
-      }
+    const base::Result<DefinitionText> read = read_definition(session, file);
+    if (!read) {
+      report.add_unreadable(file, read.error());
+      continue;
     }
+    const definition::Findings findings = definition::check(read->text, read->format);
+    report.add(*read, findings);
     if (findings.errors == 0 && !session.as_json()) {
       const definition::Name& name = findings.name;
-      session.print(fmt::format("{} is valid: {}/{}:{}", read.name, name.space, name.name, name.version));
+      session.print(fmt::format("{} is valid: {}/{}:{}", read->name, name.space, name.name, name.version));
     }
   }
-  if (session.as_json()) session.print_value(all);
-  if (errors + warnings > 0 && !session.as_json()) {
-    session.print(fmt::format("{}, {} in {}", counted(errors, "error"), counted(warnings, "warning"),
-                              counted(texts.size(), "file")));
-  }
-  if (shown < errors + warnings) {
-    session.note(fmt::format("{} more are not shown: at most {} are for each file", errors + warnings - shown,
-                             definition::Problems::kept_max));
-  }
-  return errors == 0 ? ExitCode::ok : ExitCode::refused;
+  return report.finish();
 }
 
-// What the server found odd in a definition that it took.
-void tell_warnings(Session& session, const json::Value& answer) {
-  const json::Value* warnings = answer.find("warnings");
-  if (warnings == nullptr || !warnings->is_array()) return;
-  for (const json::Value& warning : warnings->items()) session.warn(member_text(warning, ""));
+// All that the server found wrong with a text, as check() shows it; false where it names no problems.
+bool report_problems(Session& session, const DefinitionText& read, const json::Value& answer) {
+  definition::Findings findings;
+  const auto take = [&](std::string_view list, std::string_view counter, bool warnings, std::size_t& total) {
+    const json::Value* listed = answer.find(list);
+    if (listed == nullptr) return;
+    for (definition::Problem& problem : problems_of(*listed)) {
+      problem.is_warning = warnings;
+      findings.problems.push_back(std::move(problem));
+      ++total;
+    }
+    const json::Value* count = answer.find(counter);
+    if (count != nullptr && count->is_int() && count->as_int() > 0) {
+      total = std::max(total, static_cast<std::size_t>(count->as_int()));
+    }
+  };
+  take("errors", "error_count", false, findings.errors);
+  take("warnings", "warning_count", true, findings.warnings);
+  if (findings.problems.empty()) return false;
+  std::ranges::stable_sort(findings.problems, [](const definition::Problem& one, const definition::Problem& other) {
+    return std::tie(one.position.line, one.position.column) < std::tie(other.position.line, other.position.column);
+  });
+  const bool refused = findings.errors > 0;
+  if (session.as_json() && !refused) return true;  // they are in the answer that is printed
+  ProblemReport report(session, Stream::err);
+  report.add(read, findings);
+  report.finish();
+  return true;
 }
 
 base::Result<ExitCode> apply(Session& session, const WorkflowArguments& arguments) {
-  TRV_TRY_ASSIGN(const Text read, read_text(session, arguments.file));
+  TRV_TRY_ASSIGN(const DefinitionText read, read_definition(session, arguments.file));
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/workflows"));
   const bool is_json = read.format == definition::Format::json;
-  const auto response = session.call(Speaker::member,
-                                     {.method = "POST",
-                                      .target = target,
-                                      .content_type = is_json ? "application/json" : "application/yaml",
-                                      .body = read.text},
-                                     ProblemPlace::in_error);
-  if (!response) {
-    const base::Error& error = response.error();
-    if (error.line() == 0) return base::fail(error);
-    session.note(shown_problem(
-        session, read, {.position = {.line = error.line(), .column = error.column()}, .message = error.message()}));
-    return ExitCode::refused;
+  TRV_TRY_ASSIGN(const HttpResponse response,
+                 session.send(Speaker::member, {.method = "POST",
+                                                .target = target,
+                                                .content_type = is_json ? "application/json" : "application/yaml",
+                                                .body = read.text}));
+  if (response.status < 200 || response.status > 299) {
+    const auto problem = parse_json("the answer", response.body);
+    if (problem && report_problems(session, read, *problem)) return ExitCode::refused;
+    return base::fail(Session::refusal_of(response));
   }
-  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response->body));
-  tell_warnings(session, answer);
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
+  report_problems(session, read, answer);
   if (session.as_json()) {
-    session.print_json(response->body);
+    session.print_json(response.body);
     return ExitCode::ok;
   }
   const std::string name = fmt::format("{}/{}:{}", member_text(answer, "namespace"), member_text(answer, "name"),
                                        member_text(answer, "version"));
-  session.print(response->status == 201 ? "Applied " + name : "Unchanged " + name);
+  session.print(response.status == 201 ? "Applied " + name : "Unchanged " + name);
+  return ExitCode::ok;
+}
+
+// The flow of a definition without errors, drawn.
+base::Result<ExitCode> graph(Session& session, const WorkflowArguments& arguments) {
+  TRV_TRY_ASSIGN(const DefinitionText read, read_definition(session, arguments.file));
+  const definition::Findings findings = definition::check(read.text, read.format);
+  if (findings.errors > 0) {
+    ProblemReport report(session, Stream::err);
+    report.add(read, findings);
+    return report.finish();
+  }
+  TRV_TRY_ASSIGN(const definition::Node root, definition::read(read.text, read.format));
+  const definition::Lane lane = definition::outline(root);
+  session.print(arguments.format == "svg" ? definition::svg_of(lane) : definition::mermaid_of(lane));
   return ExitCode::ok;
 }
 
@@ -264,6 +230,16 @@ void add_workflow(CommandTree& tree) {
       .example("trav workflow check *.yaml")
       .example("trav workflow check triage.yaml --output json    an array of the problems")
       .does([arguments](Session& session) { return check(session, *arguments); });
+  noun.verb("graph", "Draw the flow of a definition, without a server")
+      .argument("FILE", arguments->file, "YAML, or JSON in *.json; - is standard input")
+      .choice("--format", {"mermaid", "svg"}, arguments->format, "What to write; mermaid unless said otherwise")
+      .example("trav workflow graph triage.yaml --format svg > triage.svg")
+      .does([arguments](Session& session) { return graph(session, *arguments); });
+  noun.verb("lsp",
+            "Serve editors: problems, completion, help and places of definitions, over standard input and output")
+      .does([](Session& session) -> base::Result<ExitCode> {
+        return LanguageServer(session.world().in, session.world().out).run() ? ExitCode::ok : ExitCode::refused;
+      });
   noun.verb("list", "List definitions")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {

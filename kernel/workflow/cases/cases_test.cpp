@@ -49,8 +49,9 @@ TEST(Cases, the_example_of_the_guide_holds_after_every_restart) {
 }
 
 TEST(Cases, what_is_wrong_with_a_file_has_its_place) {
-  EXPECT_EQ(first_problem("cases:\n  - name: a\n    workflow: {do: [{t: {set: {}}}]}\n    expects: {}\n").substr(0, 4),
-            "4:5:");
+  EXPECT_EQ(
+      first_problem("cases:\n  - name: a\n    workflow: {do: [{t: {set: {n: 0}}}]}\n    expects: {}\n").substr(0, 4),
+      "4:5:");
   EXPECT_NE(first_problem("cases:\n  - {name: a, workflow: {do: [{t: {set: {a: 1}}}]}, expekt: {}}\n")
                 .find("did you mean 'expect'"),
             std::string::npos);

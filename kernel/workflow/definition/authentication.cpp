@@ -159,8 +159,11 @@ std::optional<CallAuthentication> compile_policy(Compiler& compiler, const Node&
   const Node* client = found->find("client");
   for (const Node* secret :
        {found->find("password"), found->find("token"), client == nullptr ? nullptr : client->find("secret")}) {
-    const bool is_literal = secret != nullptr && secret->text.find("${") == std::string::npos;
-    authentication.has_literal = authentication.has_literal || is_literal;
+    if (secret == nullptr || secret->text.contains("${")) continue;
+    problems.warn(secret->position,
+                  fmt::format("{} has a credential in the workflow's text, where everybody who may read workflows and "
+                              "events sees it; keep it in a connection and write 'use: <connection>' in its place",
+                              what));
   }
   return authentication;
 }

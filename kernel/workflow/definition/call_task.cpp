@@ -52,12 +52,11 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   const std::size_t colon = function.find(':');
   if (at == std::string::npos && colon == std::string::npos && function.find('.') == std::string::npos) {
     if (!compiler.has_names()) return call;
-    const std::string_view meant = problems.suggest(function, compiler.function_names());
-    problems.add(
-        node->position,
-        fmt::format("'use.functions' has no function '{}'{}", function,
-                    meant.empty() ? "; an operation of a plugin is written <plugin>.<operation>:<version>@default"
-                                  : fmt::format("; did you mean '{}'?", meant)));
+    std::vector<std::string_view> names = {"http", "openapi", "grpc", "asyncapi", "a2a", "mcp"};
+    const std::vector<std::string_view> functions = compiler.function_names();
+    names.insert(names.end(), functions.begin(), functions.end());
+    problems.unknown(node->position, fmt::format("'use.functions' has no function '{}'", function), function, names,
+                     "; an operation of a plugin is written <plugin>.<operation>:<version>@default");
     return call;
   }
   const auto refuse = [&] {

@@ -1,29 +1,44 @@
 #include "kernel/workflow/definition/check.hpp"
 
 #include "kernel/workflow/definition/compiler.hpp"
+#include "kernel/workflow/definition/places.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 
 Findings check(std::string_view text, Format format) {
-  Findings findings;
+  return check_and_compile(text, format).findings;
+}
+
+Checked check_and_compile(std::string_view text, Format format, const MoreChecks& more) {
+  Checked checked;
+  Findings& findings = checked.findings;
   const base::Result<Node> root = read(text, format);
   if (!root) {
     const base::Error& error = root.error();
     findings.problems.push_back(
         {.position = {.line = error.line(), .column = error.column()}, .message = error.message()});
     findings.errors = 1;
-    return findings;
+    locate(findings.problems, text, nullptr);
+    checked.error = error;
+    return checked;
   }
   Compiler compiler(text, *root);
-  const base::Result<Definition> compiled = compiler.run();
-  const Problems& problems = compiler.problems();
+  base::Result<Definition> compiled = compiler.run();
+  Problems& problems = compiler.problems();
+  if (compiled && more) more(*compiled, *root, problems);
   findings.problems = problems.kept();
   findings.errors = problems.errors();
   findings.warnings = problems.warnings();
+  locate(findings.problems, text, &*root);
   if (compiled) findings.name = compiled->name;
-  TRV_ENSURES(compiled.has_value() == (findings.errors == 0));
-  return findings;
+  if (problems.empty()) {
+    checked.definition = *std::move(compiled);
+  } else {
+    checked.error = problems.first();
+  }
+  TRV_ENSURES(checked.definition.has_value() == (findings.errors == 0));
+  return checked;
 }
 
 }  // namespace trv::definition

@@ -3,6 +3,8 @@
 // Pure; any thread.
 
 #include <cstddef>
+#include <functional>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -19,8 +21,19 @@ struct Findings {
   Name name;                 ///< where there is no error
 };
 
+struct Checked {
+  Findings findings;
+  std::optional<Definition> definition;  ///< where there is no error
+  std::optional<base::Error> error;      ///< the first, as compile() gives it
+};
+
+/// Adds problems of a definition that compiles which only the caller can know.
+using MoreChecks = std::function<void(const Definition&, const Node& root, Problems&)>;
+
 /// A text that is not YAML or JSON, or is over a limit, has that one problem. What can only be known once a problem is
 /// mended is found then: the parts of a task whose kind is not known are not looked at.
 [[nodiscard]] Findings check(std::string_view text, Format format);
+/// The same, with what was compiled.
+[[nodiscard]] Checked check_and_compile(std::string_view text, Format format, const MoreChecks& more = {});
 
 }  // namespace trv::definition

@@ -30,7 +30,8 @@ TEST(Check, every_problem_is_reported_in_the_order_of_the_text) {
                   "  - d: {wait: soon}\n"
                   "  - e: {set: 'x:1'}\n"),
             "2:9 'input' of the workflow has no property 'fro'; did you mean 'from'?\n"
-            "4:27 in the expression '.a | nope': nope/0 is not defined (line 1, column 7)\n"
+            "4:27 in the expression '.a | nope': there is no function 'nope'; a property of the data is written with a "
+            "dot: .nope\n"
             "4:43 'then' names 'c', which is not a task of the same list; did you mean 'a'?\n"
             "5:9 task 'b' has no property 'sett'; did you mean 'set'?\n"
             "6:15 'soon' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D\n"
@@ -76,9 +77,11 @@ TEST(Check, one_mistake_is_one_problem) {
             "2:57 an error's status must be a whole number from 100 to 599\n");
   // What an expression that does not compile would give is not known.
   EXPECT_EQ(found("do: [{a: {raise: {error: {type: t, status: '${ nope }'}}}}]\n"),
-            "2:48 in the expression 'nope': nope/0 is not defined (line 1, column 2)\n");
+            "2:48 in the expression 'nope': there is no function 'nope'; a property of the data is written with a dot: "
+            ".nope\n");
   EXPECT_EQ(found("do: [{a: {wait: '${ nope }'}}]\n"),
-            "2:21 in the expression 'nope': nope/0 is not defined (line 1, column 2)\n");
+            "2:21 in the expression 'nope': there is no function 'nope'; a property of the data is written with a dot: "
+            ".nope\n");
   EXPECT_EQ(found("do: [{a: {listen: {to: {al: []}}}}]\n"),
             "2:25 'listen.to' of task 'a' has no property 'al'; did you mean 'all'?\n");
   EXPECT_EQ(found("do: [{a: {wait: soon}}, {b: {run: {}}}, {c: {run: {shell: {}}}}]\n"),

@@ -1,15 +1,17 @@
 // The compiler's part for expressions: which strings are expressions, what they may name, and where they are.
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "kernel/json/parse.hpp"
+#include "kernel/workflow/definition/advice.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 #include "kernel/workflow/definition/expression_text.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::definition {
 
@@ -60,33 +62,100 @@ std::vector<std::pair<std::string, VariableReference>> Compiler::visible(Site si
   return out;
 }
 
-Position Compiler::within(const Node& node, std::size_t offset, const base::Error& error) const {
+namespace {
+
+/// Bytes that an escape of a double-quoted text takes, and those of what it means; nothing where it has no fixed form.
+std::optional<std::pair<std::size_t, std::size_t>> escape_at(std::string_view raw) {
+  if (raw.size() < 2 || raw[1] == '\n' || raw[1] == '\r') return std::nullopt;
+  const std::size_t digits = raw[1] == 'x' ? 2 : raw[1] == 'u' ? 4 : raw[1] == 'U' ? 8 : 0;
+  if (digits == 0) {
+    const bool is_wide = raw[1] == 'N' || raw[1] == '_' || raw[1] == 'L' || raw[1] == 'P';
+    return std::pair(std::size_t{2}, is_wide ? std::size_t{raw[1] == 'N' || raw[1] == '_' ? 2U : 3U} : std::size_t{1});
+  }
+  unsigned long code = 0;
+  const std::string_view hex = raw.substr(2, digits);
+  if (std::from_chars(hex.data(), hex.data() + hex.size(), code, 16).ptr != hex.data() + hex.size())
+    return std::nullopt;
+  if (code >= 0xD800 && code < 0xE000) return std::nullopt;
+  return std::pair(digits + 2, std::size_t{code < 0x80 ? 1U : code < 0x800 ? 2U : code < 0x10000 ? 3U : 4U});
+}
+
+/// Where byte `target` of a scalar's value is in the text that it was read from, which begins at `begin`; nothing where
+/// the two cannot be laid side by side.
+std::optional<std::size_t> offset_in_text(std::string_view text, std::size_t begin, std::string_view value,
+                                          std::size_t target) {
+  std::size_t raw = begin;
+  const char quote = raw < text.size() && (text[raw] == '"' || text[raw] == '\'') ? text[raw] : '\0';
+  const bool is_block = raw < text.size() && (text[raw] == '|' || text[raw] == '>') && !value.starts_with(text[raw]);
+  if (quote != '\0') ++raw;
+  if (is_block) {
+    raw = text.find('\n', raw);
+    if (raw == std::string_view::npos) return std::nullopt;
+    while (raw < text.size() && (text[raw] == '\n' || text[raw] == ' ')) ++raw;
+  }
+  const auto is_space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
+  std::size_t at = 0;
+  while (at < target) {
+    if (raw >= text.size()) return std::nullopt;
+    if (quote == '"' && text[raw] == '\\') {
+      const auto escape = escape_at(text.substr(raw));
+      if (!escape) return std::nullopt;
+      if (at + escape->second > target) break;
+      raw += escape->first;
+      at += escape->second;
+    } else if (quote == '\'' && text.substr(raw).starts_with("\'\'")) {
+      raw += 2;
+      ++at;
+    } else if (is_space(text[raw]) && text[raw] != value[at]) {
+      // Line ends and indentation are other white space in the value, or none.
+      ++raw;
+    } else if (is_space(value[at]) && text[raw] != value[at]) {
+      ++at;
+    } else if (text[raw] != value[at]) {
+      return std::nullopt;
+    } else {
+      ++raw;
+      ++at;
+    }
+  }
+  while (raw < text.size() && target < value.size() && !is_space(value[target]) && is_space(text[raw])) ++raw;
+  return raw;
+}
+
+std::string_view shown(std::string_view expression) {
+  return base::utf8_prefix(trimmed(expression), 200);
+}
+
+}  // namespace
+
+Position Compiler::within(const Node& node, std::size_t offset) const {
   TRV_EXPECTS(offset <= node.text.size());
   Position at = node.position;
-  if (error.line() <= 0) return at;
-  for (std::size_t quote = 0; quote <= 1; ++quote) {
-    if (node.position.offset + quote > text_.size()) break;
-    if (!text_.substr(node.position.offset + quote).starts_with(node.text)) continue;
-    // The scalar is in the text as it is, so a place within it is a place in the text.
-    std::size_t target = offset;
-    for (int line = 1; line < error.line(); ++line) {
-      const std::size_t end = node.text.find('\n', target);
-      if (end == std::string::npos) return at;
-      target = end + 1;
+  const auto target = offset_in_text(text_, at.offset, node.text, offset);
+  if (!target) return at;
+  for (std::size_t i = at.offset; i < *target; ++i) {
+    ++at.column;
+    if (text_[i] == '\n') {
+      ++at.line;
+      at.column = 1;
     }
-    target += static_cast<std::size_t>(std::max(error.column(), 1) - 1);
-    at.column += static_cast<int>(quote);
-    for (std::size_t i = 0; i < std::min(target, node.text.size()); ++i) {
-      ++at.column;
-      if (node.text[i] == '\n') {
-        ++at.line;
-        at.column = 1;
-      }
-    }
-    TRV_ENSURES(at.line >= node.position.line && at.column >= 1);
-    return at;
   }
+  at.offset = *target;
+  TRV_ENSURES(at.line >= node.position.line && at.column >= 1);
   return at;
+}
+
+void Compiler::add_unsplit(const Node& node, const base::Error& error) {
+  std::size_t offset = 0;
+  for (int line = 1; line < error.line(); ++line) offset = node.text.find('\n', offset) + 1;
+  offset += static_cast<std::size_t>(std::max(error.column(), 1) - 1);
+  problems_.add(within(node, std::min(offset, node.text.size())), error.message(), {.length = 1});
+}
+
+void Compiler::add_advice(const Node& node, std::string_view text, std::size_t offset, Advice advice) {
+  problems_.add(
+      within(node, offset + advice.offset), fmt::format("in the expression '{}': {}", shown(text), advice.message),
+      {.expected = std::move(advice.expected), .suggestion = std::move(advice.suggestion), .length = advice.length});
 }
 
 std::optional<Expression> Compiler::compile_text(std::string_view text, std::size_t offset, const Node& node,
@@ -117,16 +186,16 @@ std::optional<Expression> Compiler::compile_text(std::string_view text, std::siz
   TRV_ASSERT(names.size() == references.size());
   auto program = expression::compile(text, names);
   if (!program) {
-    std::vector<std::string> visible_names;
-    for (const auto& variable : known) visible_names.push_back("$" + variable.first);
-    const base::Error& error = program.error();
-    const bool about_variable = error.message().find('$') != std::string::npos;
-    problems_.add(within(node, offset, error),
-                  fmt::format("in the expression '{}': {}{}", trimmed(text).substr(0, 200), error.message(),
-                              about_variable && !visible_names.empty()
-                                  ? fmt::format(" (here there are {})", fmt::join(visible_names, ", "))
-                                  : std::string()));
+    std::vector<std::string_view> visible_names;
+    for (const auto& variable : known) visible_names.push_back(variable.first);
+    Advice advice = advise(text, program.error(), visible_names);
+    add_advice(node, text, offset, std::move(advice));
     return std::nullopt;
+  }
+  if (auto advice = unknown_member(text)) {
+    const Position at = within(node, offset + advice->offset);
+    problems_.warn(at, fmt::format("in the expression '{}': {}", shown(text), advice->message),
+                   {.expected = std::move(advice->expected), .suggestion = std::move(advice->suggestion)});
   }
   return Expression(*std::move(program), std::move(references), trimmed(text) == ".");
 }
@@ -144,7 +213,7 @@ std::optional<Expression> Compiler::expression(const Node* node, Site site) {
   if (trimmed(node->text).starts_with("${")) {
     const auto parts = split_expressions(node->text);
     if (!parts) {
-      problems_.add(node->position, parts.error().message());
+      add_unsplit(*node, parts.error());
       return std::nullopt;
     }
     if (parts->size() == 1) return compile_text(parts->front().text, parts->front().offset, *node, site);
@@ -219,10 +288,19 @@ Template Compiler::sent_value(const Node& node, Site site) {
 }
 
 Template Compiler::text_value(const Node& node, Site site) {
-  if (node.text.find("${") == std::string::npos) return Template::constant(Value(node.text));
+  if (node.text.find("${") == std::string::npos) {
+    const auto meant = site == Site::event_filter ? std::nullopt : expression_meant(node.text);
+    if (meant) {
+      problems_.warn(
+          node.position,
+          fmt::format("'{}' is text here, not an expression; write '${{ {} }}' for its value", node.text, *meant),
+          {.expected = "an expression", .suggestion = fmt::format("${{ {} }}", *meant)});
+    }
+    return Template::constant(Value(node.text));
+  }
   const auto parts = split_expressions(node.text);
   if (!parts) {
-    problems_.add(node.position, parts.error().message());
+    add_unsplit(node, parts.error());
     return Template::constant(Value());
   }
   std::vector<Template> compiled;
@@ -279,7 +357,19 @@ std::optional<Template> Compiler::duration(const Node* node, Site site) {
   Template compiled = value(*node, site);
   if (compiled.is_constant() && problems_.reported() == before) {
     if (const auto checked = duration_of(compiled.constant_value()); !checked) {
-      problems_.add(node->position, checked.error().message());
+      const auto meant = node->is_string() ? duration_meant(node->text) : std::nullopt;
+      if (meant) {
+        problems_.add(
+            node->position,
+            fmt::format("'{}' is not an ISO 8601 duration; write {}, or {}", node->text, meant->iso, meant->inlined),
+            {.expected = "an ISO 8601 duration", .suggestion = meant->iso});
+      } else if (node->kind == Node::Kind::integer) {
+        problems_.add(node->position,
+                      fmt::format("a duration needs a unit; write PT{}S, or {{seconds: {}}}", node->text, node->text),
+                      {.expected = "an ISO 8601 duration", .suggestion = fmt::format("PT{}S", node->text)});
+      } else {
+        problems_.add(node->position, checked.error().message(), {.expected = "an ISO 8601 duration"});
+      }
     }
   }
   return compiled;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "kernel/json/value.hpp"
+#include "kernel/workflow/definition/advice.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/version.hpp"
 
@@ -29,20 +30,6 @@ constexpr std::string_view common_properties[] = {"if", "input", "output", "expo
 
 }  // namespace
 
-std::string pointer_part(std::string_view name) {
-  std::string out;
-  for (const char c : name) {
-    if (c == '~') {
-      out += "~0";
-    } else if (c == '/') {
-      out += "~1";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
-
 std::string_view kind_in(const Node& task) {
   for (const std::string_view name : supported_kinds) {
     if (task.find(name) != nullptr) return name;
@@ -50,7 +37,23 @@ std::string_view kind_in(const Node& task) {
   return {};
 }
 
+bool Compiler::is_other_language() {
+  if (!root_.is_mapping() || root_.find("document") != nullptr || root_.find("do") != nullptr) return false;
+  const auto has = [&](std::string_view name) { return root_.find(name) != nullptr; };
+  if (!has("states") && !has("specVersion") && !(has("id") && (has("functions") || has("start")))) return false;
+  const Node* version = root_.find("specVersion");
+  problems_.add(
+      root_.position,
+      fmt::format("this is a workflow of Serverless Workflow {}, which has states and functions; here the "
+                  "language is DSL 1.0.3: begin with 'document: {{dsl: '1.0.3', namespace: …, name: …, "
+                  "version: …}}' and write the steps as tasks in 'do'",
+                  version == nullptr || version->text.empty() || version->text.size() > 20 ? "0.8" : version->text),
+      {.expected = "document, do"});
+  return true;
+}
+
 base::Result<Definition> Compiler::run() {
+  if (is_other_language()) return base::fail(problems_.first());
   Fields root(problems_, root_, "the definition");
   definition_.digest = base::sha256(base::as_bytes(text_));
   document(root);
@@ -245,11 +248,26 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   TRV_EXPECTS(index < definition_.tasks.size());
   Fields fields(problems_, node, fmt::format("task '{}'", entry.key));
   if (!node.is_mapping()) return;
-  const std::string_view kind = kind_in(node);
+  std::string_view kind = kind_in(node);
+  std::string_view other;
+  for (const std::string_view name : supported_kinds) {
+    // The `do` of a `for` is the loop's.
+    if (name != kind && node.find(name) != nullptr && !(kind == "for" && name == "do")) other = name;
+  }
+  if (!other.empty()) {
+    if (fields.place_of(kind).offset > fields.place_of(other).offset) std::swap(kind, other);
+    problems_.add(fields.place_of(other),
+                  fmt::format("task '{}' is of two kinds, '{}' and '{}'; make a task of each", entry.key, kind, other));
+    return;
+  }
   if (kind.empty()) {
     std::size_t known = 0;
     for (const std::string_view name : supported_kinds) static_cast<void>(fields.get(name));
     for (const std::string_view name : common_properties) known += fields.get(name) == nullptr ? 0 : 1;
+    // They belong to the kind, whose name is wrong or missing.
+    for (const std::string_view name : {"with", "catch", "while", "foreach"}) {
+      known += fields.get(name) == nullptr ? 0 : 1;
+    }
     if (known == node.entries.size()) {
       problems_.add(entry.position, fmt::format("task '{}' does not say what to do: it needs one of {}", entry.key,
                                                 fmt::join(supported_kinds, ", ")));
@@ -360,11 +378,9 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
       if (flow.target == no_task && !is_meant_as_task(list, pending.target)) {
         std::vector<std::string_view> names = {"continue", "exit", "end"};
         for (const TaskIndex sibling : siblings) names.push_back(definition_.tasks[sibling].name);
-        const std::string_view meant = problems_.suggest(pending.target, names);
-        problems_.add(pending.position,
-                      fmt::format("'then' names '{}', which is not a task of the same list{}", pending.target,
-                                  meant.empty() ? "; write continue, exit, end or the name of one that is"
-                                                : fmt::format("; did you mean '{}'?", meant)));
+        problems_.unknown(pending.position,
+                          fmt::format("'then' names '{}', which is not a task of the same list", pending.target),
+                          pending.target, names, "; write continue, exit, end or the name of one that is");
       }
     }
     TRV_ASSERT(pending.task < definition_.tasks.size());
@@ -428,10 +444,17 @@ std::optional<Template> Compiler::timeout(const Node* node, const std::string& o
     if (!named_timeout->is_string()) return timeout(named_timeout, fmt::format("'{}'", node->text), site);
   }
   if (!has_names_) return std::nullopt;
-  const std::string_view meant = problems_.suggest(node->text, names_of(timeouts_));
-  problems_.add(node->position, fmt::format("'use.timeouts' has no timeout '{}'{}", node->text,
-                                            meant.empty() ? ". A timeout of its own is written 'timeout: {after: PT5S}'"
-                                                          : fmt::format("; did you mean '{}'?", meant)));
+  if (const auto meant = duration_meant(node->text); meant || node->text.starts_with('P')) {
+    const std::string after = meant ? meant->iso : node->text;
+    problems_.add(node->position,
+                  fmt::format("'timeout' of {} is a mapping, or the name of one of 'use.timeouts'; write 'timeout: "
+                              "{{after: {}}}'",
+                              of, after),
+                  {.expected = "{after: …}", .suggestion = fmt::format("{{after: {}}}", after)});
+    return std::nullopt;
+  }
+  problems_.unknown(node->position, fmt::format("'use.timeouts' has no timeout '{}'", node->text), node->text,
+                    names_of(timeouts_), ". A timeout of its own is written 'timeout: {after: PT5S}'");
   return std::nullopt;
 }
 

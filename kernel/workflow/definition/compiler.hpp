@@ -13,6 +13,8 @@
 
 namespace trv::definition {
 
+struct Advice;
+
 /// Where an expression is; decides which variables it may name (specification, "Data Flow").
 enum class Site { workflow_input, task_input, body, output_as, export_as, workflow_output, event_filter };
 
@@ -139,7 +141,13 @@ class Compiler {
   [[nodiscard]] std::optional<Expression> compile_text(std::string_view text, std::size_t offset, const Node& node,
                                                        Site site);
   [[nodiscard]] std::vector<std::pair<std::string, VariableReference>> visible(Site site) const;
-  [[nodiscard]] Position within(const Node& node, std::size_t offset, const base::Error& error) const;
+  /// The place of a byte of a scalar's value.
+  [[nodiscard]] Position within(const Node& node, std::size_t offset) const;
+  void add_advice(const Node& node, std::string_view text, std::size_t offset, Advice advice);
+  /// What split_expressions() found wrong.
+  void add_unsplit(const Node& node, const base::Error& error);
+  /// One problem for a definition in the language of another time; whether it is one.
+  bool is_other_language();
   [[nodiscard]] Template text_value(const Node& node, Site site);
   /// nullopt where the text is not a secret's alone, or after a problem.
   [[nodiscard]] std::optional<Template> secret(std::string_view text, const Position& at);
@@ -193,6 +201,8 @@ class Compiler {
 
 /// From `with` of a filter; nullopt where that is missing.
 [[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);
+/// For a type that looks like one of the specification's errors and is none.
+void warn_of_error_type(Problems& problems, const Node& type);
 /// An error of `raise` or of use.errors.
 [[nodiscard]] ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string what);
 /// A policy of an endpoint's `authentication` or of use.authentications; `what` is what it is of. nullopt where there

@@ -73,10 +73,9 @@ enum class HttpOutput : std::uint8_t { content, response, raw };
 
 /// Who a call says that it is. A policy of the workflow's text, or a connection that has the credentials.
 struct CallAuthentication {
-  std::string scheme;        ///< basic, bearer, digest, oauth2 or oidc
-  std::string connection;    ///< one of use.secrets; empty = `parameters` are the policy
-  Template parameters;       ///< an object with the policy's properties
-  bool has_literal = false;  ///< a password, token or client secret is in the text itself
+  std::string scheme;      ///< basic, bearer, digest, oauth2 or oidc
+  std::string connection;  ///< one of use.secrets; empty = `parameters` are the policy
+  Template parameters;     ///< an object with the policy's properties
 };
 
 /// `call: openapi`: what the document says of the operation gives method, address and place of each parameter.

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 
@@ -40,8 +42,26 @@ std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* 
   if (with->entries.empty()) {
     compiler.problems().add(with->position, "'with' of an event filter needs at least one attribute, for example type");
   }
+  static constexpr std::string_view texts[] = {"id",   "source",          "type",      "subject",
+                                               "time", "datacontenttype", "dataschema"};
+  static const std::vector<std::string_view> known = {"id",   "source",          "type",       "subject", "specversion",
+                                                      "time", "datacontenttype", "dataschema", "data"};
   EventFilter filter;
   for (const Entry& entry : with->entries) {
+    Problems& problems = compiler.problems();
+    if (std::ranges::find(texts, entry.key) != std::end(texts) && !entry.value.is_string()) {
+      problems.add(entry.value.position,
+                   fmt::format("'{}' of an event must be a string, not {}", entry.key, describe(entry.value.kind)),
+                   {.expected = "a string"});
+      continue;
+    }
+    const bool is_known = std::ranges::find(known, entry.key) != known.end();
+    if (const auto meant = is_known ? std::string_view() : problems.suggest(entry.key, known); !meant.empty()) {
+      problems.warn(entry.position,
+                    fmt::format("an event has no attribute '{}' unless its sender adds one; did you mean '{}'?",
+                                entry.key, meant),
+                    {.suggestion = std::string(meant)});
+    }
     AttributeFilter attribute = compile_attribute(compiler, entry);
     if (entry.key == "type" && attribute.literal && !attribute.expression && attribute.literal->is_string()) {
       filter.type = attribute.literal->as_string();

@@ -20,16 +20,23 @@ TaskBody compile_for(Compiler& compiler, Fields& fields, const TaskScope& scope)
   }
   if (const Node* in = parts.require("in")) {
     if (in->is_sequence()) {
-      task.in = compiler.value(*in, Site::body);
+      fields.problems().add(in->position,
+                            fmt::format("'in' of {} must be an expression, not a sequence; write the list as jq: "
+                                        "'${{ [1, 2, 3] }}'",
+                                        fields.what()),
+                            {.expected = "an expression"});
     } else if (auto expression = compiler.expression(in, Site::body)) {
       task.in = Template::from(*std::move(expression));
     }
   }
+  const Node* misplaced_while = parts.belongs("while", "beside 'for'");
+  const Node* misplaced_do = parts.belongs("do", "beside 'for'");
   parts.finish();
   compiler.declare(task.item_name, scope.index, 0, each == nullptr ? node->position : each->position);
   compiler.declare(task.index_name, scope.index, 1, at == nullptr ? node->position : at->position);
-  task.while_ = compiler.expression(fields.get("while"), Site::body);
-  task.first = compiler.list(fields.require("do"), scope.index, scope.reference + "/do");
+  task.while_ = compiler.expression(misplaced_while != nullptr ? misplaced_while : fields.get("while"), Site::body);
+  task.first = compiler.list(misplaced_do != nullptr ? misplaced_do : fields.require("do"), scope.index,
+                             scope.reference + "/do");
   compiler.leave(2);
   TRV_ENSURES(task.first == no_task || task.first > scope.index);
   return task;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernel/workflow/definition/advice.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 
 namespace trv::definition {
@@ -101,14 +102,57 @@ Template compile_mapping(Compiler& compiler, Fields& arguments, std::string_view
   return name == "headers" ? compiler.sent_value(*node, Site::body) : compiler.value(*node, Site::body);
 }
 
+/// Credentials in the text are in every event that has the call. Addresses are also in the logs of services.
+void warn_of_credentials(Problems& problems, const Node& with, const std::string& of) {
+  constexpr std::string_view cure =
+      "where everybody who may read workflows and events sees it; keep it in a connection and name that in "
+      "'metadata.connection'";
+  for (const std::string_view section : {"headers", "query"}) {
+    const Node* members = with.find(section);
+    if (members == nullptr) continue;
+    for (const Entry& entry : members->entries) {
+      const Node& value = entry.value;
+      if (!value.is_string() || value.text.empty() || !is_credential_name(entry.key)) continue;
+      if (value.text.contains("$secrets") || (value.text.starts_with("${") && !value.text.contains('"'))) continue;
+      problems.warn(value.position, fmt::format("'{}' in '{}' of {} is a credential in the workflow's text, {}",
+                                                entry.key, section, of, cure));
+    }
+  }
+  const Node* endpoint = with.find("endpoint");
+  if (endpoint != nullptr && endpoint->is_mapping()) endpoint = endpoint->find("uri");
+  if (endpoint == nullptr || !endpoint->is_string()) return;
+  const std::string_view address = endpoint->text;
+  const std::size_t scheme = address.find("://");
+  const std::size_t host_end = scheme == std::string_view::npos ? 0 : address.find_first_of("/?#", scheme + 3);
+  const bool has_user = scheme != std::string_view::npos && !address.contains("${") &&
+                        address.substr(scheme + 3, host_end - scheme - 3).contains('@');
+  bool has_credential = has_user;
+  std::string_view query = address.substr(std::min(address.find('?'), address.size()));
+  while (!query.empty()) {
+    query.remove_prefix(1);
+    const std::string_view pair = query.substr(0, query.find('&'));
+    const std::size_t equals = pair.find('=');
+    has_credential =
+        has_credential || (equals != std::string_view::npos && equals + 1 < pair.size() && pair[equals + 1] != '{' &&
+                           pair[equals + 1] != '$' && is_credential_name(pair.substr(0, equals)));
+    query.remove_prefix(pair.size());
+  }
+  if (!has_credential) return;
+  problems.warn(endpoint->position, fmt::format("the address of {} has a credential in it, {}", of, cure));
+}
+
 }  // namespace
 
 TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   HttpCall call;
   call.connection = scope.connection;
-  const Node* with = fields.require("with");
-  if (with == nullptr) return call;
   Problems& problems = fields.problems();
+  bool misplaced = false;
+  for (const std::string_view name : {"method", "endpoint", "headers", "query", "body", "redirect"}) {
+    misplaced = fields.belongs(name, "in 'with'") != nullptr || misplaced;
+  }
+  const Node* with = misplaced ? fields.get("with") : fields.require("with");
+  if (with == nullptr) return call;
   Fields arguments(problems, *with, fmt::format("'with' of {}", fields.what()));
   if (const Node* method = arguments.require("method", Node::Kind::string)) {
     const std::size_t before = problems.reported();
@@ -136,6 +180,7 @@ TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope
   call.headers = compile_mapping(compiler, arguments, "headers", fields.what());
   call.query = compile_mapping(compiler, arguments, "query", fields.what());
   if (const Node* body = arguments.get("body")) call.body = compiler.sent_value(*body, Site::body);
+  warn_of_credentials(problems, *with, fields.what());
   compile_result(arguments, call);
   arguments.finish();
   return call;

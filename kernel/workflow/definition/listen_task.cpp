@@ -64,13 +64,20 @@ TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope&) {
   const Node* node = fields.require("listen");
   if (node == nullptr) return task;
   Fields parts(problems, *node, fmt::format("'listen' of {}", fields.what()));
-  const Node* to = parts.require("to");
+  bool misplaced = false;
+  for (const std::string_view name : {"one", "any", "all", "until"}) {
+    misplaced = parts.belongs(name, "in 'to'") != nullptr || misplaced;
+  }
+  const Node* to = misplaced ? parts.get("to") : parts.require("to");
   if (const Node* read = parts.get("read", Node::Kind::string)) {
     if (read->text == "envelope") task.read = ReadAs::envelope;
     if (read->text == "raw") task.read = ReadAs::raw;
     if (task.read == ReadAs::data && read->text != "data") {
       problems.add(read->position, fmt::format("'read' is data, envelope or raw, not '{}'", read->text));
     }
+  }
+  for (const std::string_view name : {"timeout", "foreach", "output", "export"}) {
+    (void)parts.belongs(name, "beside 'listen'");
   }
   parts.finish();
   if (to == nullptr) return task;

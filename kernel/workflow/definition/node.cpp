@@ -1,5 +1,7 @@
 #include "kernel/workflow/definition/node.hpp"
 
+#include <charconv>
+
 #include "kernel/json/serialize.hpp"
 
 namespace trv::definition {
@@ -61,6 +63,40 @@ void append(std::string& out, const Node& node) {
 }
 
 }  // namespace
+
+std::string pointer_part(std::string_view name) {
+  std::string out;
+  for (const char c : name) {
+    if (c == '~') {
+      out += "~0";
+    } else if (c == '/') {
+      out += "~1";
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+const Node* at_pointer(const Node& root, std::string_view pointer) {
+  const Node* node = &root;
+  while (!pointer.empty() && node != nullptr) {
+    if (pointer.front() != '/') return nullptr;
+    pointer.remove_prefix(1);
+    const std::string_view part = pointer.substr(0, pointer.find('/'));
+    pointer.remove_prefix(part.size());
+    const Node* found = nullptr;
+    for (const Entry& entry : node->entries) {
+      if (pointer_part(entry.key) == part) found = &entry.value;
+    }
+    std::size_t index = 0;
+    const auto [end, error] = std::from_chars(part.data(), part.data() + part.size(), index);
+    const bool is_index = error == std::errc() && end == part.data() + part.size();
+    if (is_index && index < node->items.size()) found = &node->items[index];
+    node = found;
+  }
+  return node;
+}
 
 std::string to_json(const Node& node) {
   std::string out;

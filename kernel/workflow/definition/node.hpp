@@ -46,6 +46,11 @@ struct Entry {
 /// "a string", "a mapping", …: for messages.
 [[nodiscard]] std::string_view describe(Node::Kind kind) noexcept;
 
+/// The node that a JSON pointer leads to; nullptr where there is none.
+[[nodiscard]] const Node* at_pointer(const Node& root, std::string_view pointer);
+/// A name as a part of a JSON pointer (RFC 6901).
+[[nodiscard]] std::string pointer_part(std::string_view name);
+
 /// JSON text of the subtree, keys in text order.
 [[nodiscard]] std::string to_json(const Node& node);
 

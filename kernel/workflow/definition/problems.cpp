@@ -20,6 +20,16 @@ bool same_place(const Position& one, const Position& other) {
   return one.line == other.line && one.column == other.column;
 }
 
+/// Of a hostile text's thousands of names, the first are enough.
+std::string listed(const std::vector<std::string_view>& names) {
+  constexpr std::size_t listed_max = 40;
+  const std::size_t count = std::min(names.size(), listed_max);
+  std::string text =
+      fmt::format("{}", fmt::join(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(count), ", "));
+  if (count < names.size()) text += ", …";
+  return text;
+}
+
 std::string missing_message(std::string_view what, std::string_view property) {
   return fmt::format("{} needs the property '{}'", what, property);
 }
@@ -40,15 +50,35 @@ void Problems::insert(Kept& into, Problem problem) {
   ++into.left_out;
 }
 
-void Problems::add(const Position& at, std::string message) {
+void Problems::add(const Position& at, std::string message, Hint hint) {
   ++reported_;
-  insert(errors_, {.position = at, .message = std::move(message)});
+  insert(errors_, {.position = at,
+                   .message = std::move(message),
+                   .expected = std::move(hint.expected),
+                   .suggestion = std::move(hint.suggestion),
+                   .length = hint.length});
   TRV_ENSURES(!empty());
+}
+
+void Problems::unknown(const Position& at, std::string message, std::string_view name,
+                       const std::vector<std::string_view>& known, std::string_view otherwise) {
+  Hint hint = hint_for(message, name, known, otherwise);
+  add(at, std::move(message), std::move(hint));
+}
+
+Hint Problems::hint_for(std::string& message, std::string_view name, const std::vector<std::string_view>& known,
+                        std::string_view otherwise) {
+  const std::string_view meant = suggest(name, known);
+  message += meant.empty() ? std::string(otherwise) : fmt::format("; did you mean '{}'?", meant);
+  return {.expected = listed(known), .suggestion = std::string(meant)};
 }
 
 void Problems::missing(const Position& at, std::string_view what, std::string_view property) {
   ++reported_;
-  insert(errors_, {.position = at, .message = missing_message(what, property), .is_missing = true});
+  insert(errors_, {.position = at,
+                   .message = missing_message(what, property),
+                   .is_missing = true,
+                   .expected = std::string(property)});
   TRV_ENSURES(!empty());
 }
 
@@ -59,8 +89,19 @@ void Problems::not_missing(const Position& at, std::string_view what, std::strin
   TRV_ENSURES(!empty());
 }
 
-void Problems::warn(const Position& at, std::string message) {
-  insert(warnings_, {.position = at, .message = std::move(message), .is_warning = true});
+void Problems::warn(const Position& at, std::string message, Hint hint) {
+  insert(warnings_, {.position = at,
+                     .message = std::move(message),
+                     .is_warning = true,
+                     .expected = std::move(hint.expected),
+                     .suggestion = std::move(hint.suggestion),
+                     .length = hint.length});
+}
+
+void Problems::warn_unknown(const Position& at, std::string message, std::string_view name,
+                            const std::vector<std::string_view>& known, std::string_view otherwise) {
+  Hint hint = hint_for(message, name, known, otherwise);
+  warn(at, std::move(message), std::move(hint));
 }
 
 std::vector<Problem> Problems::kept() const {
@@ -91,7 +132,8 @@ base::Error Problems::first() const {
 Fields::Fields(Problems& problems, const Node& node, std::string what)
     : problems_(problems), node_(node), what_(std::move(what)) {
   if (!node.is_mapping()) {
-    problems_.add(node.position, fmt::format("{} must be a mapping, not {}", what_, describe(node.kind)));
+    problems_.add(node.position, fmt::format("{} must be a mapping, not {}", what_, describe(node.kind)),
+                  {.expected = "a mapping"});
   }
 }
 
@@ -120,7 +162,8 @@ const Node* Fields::require(std::string_view name) {
 const Node* Fields::of_kind(std::string_view name, const Node* node, Node::Kind kind) {
   if (node == nullptr || node->kind == kind) return node;
   problems_.add(node->position,
-                fmt::format("'{}' of {} must be {}, not {}", name, what_, describe(kind), describe(node->kind)));
+                fmt::format("'{}' of {} must be {}, not {}", name, what_, describe(kind), describe(node->kind)),
+                {.expected = std::string(describe(kind))});
   return nullptr;
 }
 
@@ -145,6 +188,15 @@ std::string Fields::required_text(std::string_view name) {
   return node == nullptr ? std::string() : node->text;
 }
 
+const Node* Fields::belongs(std::string_view name, std::string_view where) {
+  TRV_EXPECTS(!finished_);
+  const Node* found = node_.find(name);
+  if (found == nullptr) return nullptr;
+  misplaced_.push_back(name);
+  problems_.add(place_of(name), fmt::format("'{}' does not belong in {}; write it {}", name, what_, where));
+  return found;
+}
+
 void Fields::unsupported(std::string_view name) {
   TRV_EXPECTS(!finished_);
   known_.push_back(name);
@@ -157,12 +209,14 @@ void Fields::finish() {
   TRV_EXPECTS(!finished_);
   finished_ = true;
   for (const Entry& entry : node_.entries) {
-    if (std::find(known_.begin(), known_.end(), entry.key) != known_.end()) continue;
+    if (std::ranges::find(known_, entry.key) != known_.end()) continue;
+    if (std::ranges::find(misplaced_, entry.key) != misplaced_.end()) continue;
     const std::string_view meant = problems_.suggest(entry.key, known_);
     problems_.add(entry.position,
                   meant.empty()
                       ? fmt::format("{} has no property '{}'; it knows {}", what_, entry.key, fmt::join(known_, ", "))
-                      : fmt::format("{} has no property '{}'; did you mean '{}'?", what_, entry.key, meant));
+                      : fmt::format("{} has no property '{}'; did you mean '{}'?", what_, entry.key, meant),
+                  {.expected = listed(known_), .suggestion = std::string(meant)});
     if (std::ranges::find(missing_, meant) != missing_.end()) problems_.not_missing(node_.position, what_, meant);
   }
 }

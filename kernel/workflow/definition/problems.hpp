@@ -14,8 +14,20 @@ namespace trv::definition {
 struct Problem {
   Position position;  ///< line 0: it concerns the text as a whole
   std::string message;
-  bool is_warning = false;  ///< legal, and surely not what was meant
-  bool is_missing = false;  ///< a property; the place is that of the mapping without it
+  bool is_warning = false;      ///< legal, and surely not what was meant
+  bool is_missing = false;      ///< a property; the place is that of the mapping without it
+  std::string expected = {};    ///< what could be there, in words; empty where the message has all there is to say
+  std::string suggestion = {};  ///< the word that was probably meant; empty where none is near
+  /// Bytes from the position on, in its line, that are at fault; at least 1 once check() gives the problem.
+  int length = 0;
+  std::string pointer = {};  ///< RFC 6901, of the value that is at fault or nearest before it; set by check()
+};
+
+/// What a problem says for machines, beside its message.
+struct Hint {
+  std::string expected = {};
+  std::string suggestion = {};
+  int length = 0;  ///< 0: of the word or the quoted text that is there
 };
 
 /// One mistake is to be one problem. So a place has only the first that is added there, but for missing properties.
@@ -24,12 +36,17 @@ class Problems {
   /// Of errors, and of warnings: those that come first in the text are kept, the others counted.
   static constexpr std::size_t kept_max = 100;
 
-  void add(const Position& at, std::string message);
+  void add(const Position& at, std::string message, Hint hint = {});
+  /// `name` is not one of `known`: the message goes on with the nearest of them, or else with `otherwise`.
+  void unknown(const Position& at, std::string message, std::string_view name,
+               const std::vector<std::string_view>& known, std::string_view otherwise = {});
   /// `what` needs a property that it does not have.
   void missing(const Position& at, std::string_view what, std::string_view property);
   /// Takes that back: another problem says why the property is missing. At least one error must have been added since.
   void not_missing(const Position& at, std::string_view what, std::string_view property);
-  void warn(const Position& at, std::string message);
+  void warn(const Position& at, std::string message, Hint hint = {});
+  void warn_unknown(const Position& at, std::string message, std::string_view name,
+                    const std::vector<std::string_view>& known, std::string_view otherwise = {});
   /// For what the specification has and we do not execute yet.
   void unsupported(const Position& at, std::string_view what);
   /// As base::nearest(), and empty once some have been made: a hostile text could ask for millions.
@@ -52,6 +69,8 @@ class Problems {
     std::vector<Problem> problems;  ///< in the order of the text
     std::size_t left_out = 0;
   };
+  [[nodiscard]] Hint hint_for(std::string& message, std::string_view name, const std::vector<std::string_view>& known,
+                              std::string_view otherwise);
   static void insert(Kept& into, Problem problem);
 
   Kept errors_;
@@ -78,6 +97,8 @@ class Fields {
   /// The text of a string property; empty where there is none.
   [[nodiscard]] std::string text(std::string_view name);
   [[nodiscard]] std::string required_text(std::string_view name);
+  /// A property that belongs elsewhere is a problem that says where, for example "beside 'listen'". Gives its value.
+  const Node* belongs(std::string_view name, std::string_view where);
   /// Makes the presence of a property a problem that names it.
   void unsupported(std::string_view name);
   /// Makes every property that was not asked for a problem. Call last.
@@ -93,6 +114,7 @@ class Fields {
   const Node& node_;
   std::string what_;
   std::vector<std::string_view> known_;
+  std::vector<std::string_view> misplaced_;
   std::vector<std::string_view> missing_;
   bool finished_ = false;
 };

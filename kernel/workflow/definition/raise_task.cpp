@@ -2,9 +2,23 @@
 
 #include <fmt/format.h>
 
+#include "kernel/workflow/definition/advice.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 
 namespace trv::definition {
+
+void warn_of_error_type(Problems& problems, const Node& type) {
+  const ErrorTypeAdvice advice = error_type_meant(type.text);
+  if (!advice.is_wrong) return;
+  problems.warn(
+      type.position,
+      advice.suggestion.empty()
+          ? fmt::format("'{}' is not one of the standard errors: configuration, validation, expression, "
+                        "authentication, authorization, timeout, communication and runtime",
+                        type.text)
+          : fmt::format("'{}' is not one of the standard errors; did you mean '{}'?", type.text, advice.suggestion),
+      {.suggestion = advice.suggestion});
+}
 
 ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string what) {
   ErrorTemplate error;
@@ -13,6 +27,7 @@ ErrorTemplate compile_error(Compiler& compiler, const Node& node, std::string wh
   if (const Node* type = fields.require("type", Node::Kind::string)) {
     if (type->text.empty()) problems.add(type->position, "an error's type must not be empty");
     error.type = compiler.value(*type, Site::body);
+    warn_of_error_type(problems, *type);
   }
   if (const Node* status = fields.require("status")) {
     const std::size_t before = problems.reported();
@@ -49,10 +64,8 @@ TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope&) {
   const Node* named = compiler.named_error(error->text);
   if (named == nullptr) {
     if (!compiler.has_names()) return task;
-    const std::string_view meant = problems.suggest(error->text, compiler.error_names());
-    problems.add(error->position,
-                 fmt::format("'use.errors' has no error '{}'{}", error->text,
-                             meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
+    problems.unknown(error->position, fmt::format("'use.errors' has no error '{}'", error->text), error->text,
+                     compiler.error_names());
     return task;
   }
   task.error = compile_error(compiler, *named, fmt::format("error '{}'", error->text));

@@ -63,7 +63,7 @@ TEST(Schedule, what_cannot_be_is_refused_with_its_place) {
   EXPECT_EQ(
       found("{every: P1M}"),
       "2:19 'every' cannot count months or years, which have no fixed length; write for example cron: '0 0 1 * *'\n");
-  EXPECT_EQ(found("{every: 5m}"), "2:19 '5m' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D\n");
+  EXPECT_EQ(found("{every: 5m}"), "2:19 '5m' is not an ISO 8601 duration; write PT5M, or {minutes: 5}\n");
   EXPECT_EQ(
       found("{every: '${ .x }'}"),
       "2:19 'every' of a schedule must be a length of time such as PT1H: there is no instance yet that an expression "

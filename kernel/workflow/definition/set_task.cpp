@@ -21,6 +21,13 @@ TaskBody compile_set(Compiler& compiler, Fields& fields, const TaskScope&) {
                                       fields.what()));
     return task;
   }
+  if (node->is_mapping() && node->entries.empty()) {
+    fields.problems().add(node->position,
+                          fmt::format("'set' of {} has nothing in it; write at least one property, as in "
+                                      "'set: {{total: 0}}'",
+                                      fields.what()));
+    return task;
+  }
   task.value = compiler.value(*node, Site::body);
   return task;
 }

@@ -1,8 +1,26 @@
 #include <fmt/format.h>
 
+#include "kernel/workflow/definition/advice.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/field_text.hpp"
 
 namespace trv::definition {
+
+namespace {
+
+/// A condition without data in it was surely meant otherwise.
+void warn_of_fixed(Problems& problems, const Node& when, const std::string& name) {
+  std::string_view text = base::trimmed(when.text);
+  if (text.starts_with("${") && text.ends_with('}')) text = base::trimmed(text.substr(2, text.size() - 3));
+  const auto value = fixed_value(text);
+  if (!value) return;
+  problems.warn(when.position,
+                value->is_truthy()
+                    ? fmt::format("case '{}' is always taken: its condition is true whatever the data is", name)
+                    : fmt::format("case '{}' is never taken: its condition is false whatever the data is", name));
+}
+
+}  // namespace
 
 TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   SwitchTask task;
@@ -28,7 +46,9 @@ TaskBody compile_switch(Compiler& compiler, Fields& fields, const TaskScope& sco
     Fields case_fields(fields.problems(), entry.value, fmt::format("case '{}'", entry.key));
     SwitchCase& one = task.cases.emplace_back();
     one.name = entry.key;
-    one.when = compiler.expression(case_fields.get("when"), Site::body);
+    const Node* when = case_fields.get("when");
+    one.when = compiler.expression(when, Site::body);
+    if (when != nullptr && one.when) warn_of_fixed(fields.problems(), *when, entry.key);
     compiler.flow(case_fields.require("then"), scope.index, static_cast<int>(task.cases.size()) - 1);
     case_fields.finish();
     // One warning: those after it are not reached either.

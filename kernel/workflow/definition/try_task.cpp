@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "kernel/workflow/definition/advice.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -22,6 +23,7 @@ ErrorFilter compile_filter(Problems& problems, const Node& errors, const std::st
     return node->text;
   };
   filter.type = text("type");
+  if (const Node* type = with->find("type"); filter.type && type != nullptr) warn_of_error_type(problems, *type);
   filter.instance = text("instance");
   filter.title = text("title");
   filter.detail = text("detail");
@@ -44,6 +46,9 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
   TryTask task;
   Problems& problems = fields.problems();
   task.first = compiler.list(fields.require("try"), scope.index, scope.reference + "/try");
+  for (const std::string_view name : {"retry", "errors", "as", "when", "exceptWhen"}) {
+    (void)fields.belongs(name, "in 'catch'");
+  }
   const Node* node = fields.require("catch");
   if (node == nullptr) return task;
   const std::size_t before = problems.reported();
@@ -61,10 +66,8 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
     } else if (const Node* named = compiler.named_retry(retry->text)) {
       task.retry = compile_retry(compiler, *named, fmt::format("retry policy '{}'", retry->text));
     } else if (compiler.has_names()) {
-      const std::string_view meant = problems.suggest(retry->text, compiler.retry_names());
-      problems.add(retry->position,
-                   fmt::format("'use.retries' has no policy '{}'{}", retry->text,
-                               meant.empty() ? std::string() : fmt::format("; did you mean '{}'?", meant)));
+      problems.unknown(retry->position, fmt::format("'use.retries' has no policy '{}'", retry->text), retry->text,
+                       compiler.retry_names());
     }
   }
   task.catch_first = compiler.list(parts.get("do"), scope.index, scope.reference + "/catch/do", true);

@@ -30,6 +30,14 @@ void for_each_successor(const Task& task, const TaskBody& body, const Visit& vis
   follow(task.then);
 }
 
+/// Tasks with others in them can end the workflow from within.
+bool jumps_to_itself(const Task& task, const TaskBody& body, TaskIndex index) {
+  if (task.then.kind != Flow::Kind::jump || task.then.target != index || task.condition) return false;
+  return !std::holds_alternative<DoTask>(body) && !std::holds_alternative<ForTask>(body) &&
+         !std::holds_alternative<TryTask>(body) && !std::holds_alternative<ForkTask>(body) &&
+         !std::holds_alternative<SwitchTask>(body);
+}
+
 }  // namespace
 
 void Compiler::warn_of_unreachable(const std::vector<TaskIndex>& siblings) {
@@ -59,7 +67,14 @@ void Compiler::warn_of_unreachable(const std::vector<TaskIndex>& siblings) {
       const std::size_t place = to_follow.back();
       to_follow.pop_back();
       const TaskIndex next = siblings[place];
-      for_each_successor(definition_.tasks[next], definition_.tasks[definition_.inner(next)].body, reach);
+      const TaskBody& body = definition_.tasks[definition_.inner(next)].body;
+      for_each_successor(definition_.tasks[next], body, reach);
+      const Task& task = definition_.tasks[next];
+      if (i == 0 && jumps_to_itself(task, body, next)) {
+        problems_.warn(task.position, fmt::format("task '{}' runs itself again without end: its 'then' names itself, "
+                                                  "and it has no 'if'",
+                                                  task.name));
+      }
     }
   }
 }

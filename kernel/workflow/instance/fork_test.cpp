@@ -122,9 +122,9 @@ TEST_F(ForkTest, end_in_a_branch_ends_the_workflow_with_its_output) {
 
 TEST_F(ForkTest, what_a_branch_exports_is_its_own_until_the_fork_ends_and_the_last_in_the_text_stays) {
   const InstanceId id = start(
-      "[{e: {set: {}, export: {as: '{v: 0}'}}}, {f: {fork: {branches: ["
+      "[{e: {set: {n: 0}, export: {as: '{v: 0}'}}}, {f: {fork: {branches: ["
       "{a: {do: [{x: {wait: {seconds: 2}, export: {as: '{v: ($context.v + 1)}'}}}, {y: {set: '${ $context.v }'}}]}}, "
-      "{b: {do: [{z: {set: {}, export: {as: '{v: ($context.v + 2)}'}}}, {q: {set: '${ $context.v }'}}]}}, "
+      "{b: {do: [{z: {set: {n: 0}, export: {as: '{v: ($context.v + 2)}'}}}, {q: {set: '${ $context.v }'}}]}}, "
       "{c: {set: '${ $context.v }'}}]}}}, {g: {set: '${ [., $context.v] }'}}]");
   EXPECT_TRUE(kernel_.fire_timer());
   expect_output(id, "[[1,2,0],2]");

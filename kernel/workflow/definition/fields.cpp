@@ -1,0 +1,141 @@
+#include "kernel/workflow/definition/fields.hpp"
+
+#include <array>
+
+namespace trv::definition {
+namespace {
+
+constexpr auto all = std::to_array<FieldHelp>({
+    {"", "document", "Name and version of the workflow, and the version of the language."},
+    {"", "do", "The tasks, run one after the other."},
+    {"", "input", "Shapes and checks what an instance is started with."},
+    {"", "output", "Shapes and checks what the workflow gives back."},
+    {"", "use", "What tasks refer to by name: functions, errors, retries, timeouts, authentications, secrets."},
+    {"", "timeout", "How long an instance may take: {after: PT1H}, or a name of use.timeouts."},
+    {"", "schedule", "What starts instances: events, or times."},
+    {"", "evaluate", "The expression language; jq is the only one."},
+    {"document", "dsl", "The version of the language: '1.0.3'."},
+    {"document", "namespace", "A group of workflows; 1 to 63 letters, digits and '-'."},
+    {"document", "name", "The name within the namespace; 1 to 63 letters, digits and '-'."},
+    {"document", "version", "A semantic version; the text of a version never changes."},
+    {"document", "title", "A title for people."},
+    {"document", "summary", "What the workflow is for."},
+    {"document", "tags", "Key and value pairs to find it by."},
+    {"document", "metadata", "Whatever else is worth knowing; it changes nothing."},
+    {"task", "call", "Calls an HTTP service, an OpenAPI operation, a function, or an operation of a plugin."},
+    {"task", "set", "Gives data: a mapping, or an expression."},
+    {"task", "do", "Runs a list of tasks one after the other."},
+    {"task", "switch", "Goes where the first case says whose condition is true."},
+    {"task", "for", "Runs 'do' for each item of a list."},
+    {"task", "fork", "Runs tasks beside each other."},
+    {"task", "try", "Runs tasks and catches their errors, perhaps trying again."},
+    {"task", "raise", "Raises an error: one of use.errors, or one of its own."},
+    {"task", "wait", "Lets time pass: PT30S, or {seconds: 30}."},
+    {"task", "emit", "Emits an event, which starts workflows and is heard by those that listen."},
+    {"task", "listen", "Waits for events."},
+    {"task", "run", "Runs another workflow."},
+    {"task", "if", "Runs the task only where this expression is true; else its input passes through."},
+    {"task", "input", "'from' shapes what the task sees; 'schema' checks it."},
+    {"task", "output", "'as' shapes what the next task gets; 'schema' checks it."},
+    {"task", "export", "'as' says what $context is from here on; 'schema' checks it."},
+    {"task", "timeout", "How long the task may take: {after: PT5S}, or a name of use.timeouts."},
+    {"task", "then",
+     "What comes next: continue, exit (this list ends), end (the workflow ends) or a task of this list."},
+    {"task", "metadata", "'connection' names the connection whose credentials a call uses."},
+    {"task", "with", "The arguments of 'call'."},
+    {"task", "catch", "What happens with errors of 'try'."},
+    {"task", "while", "The loop of 'for' goes on while this expression is true."},
+    {"with", "method", "The HTTP method: GET, POST, PUT, PATCH, DELETE, HEAD or OPTIONS."},
+    {"with", "endpoint", "The address, with {name} for properties of the input; or {uri, authentication}."},
+    {"with", "headers", "Headers of the request."},
+    {"with", "query", "Parameters behind '?'."},
+    {"with", "body", "The body; a mapping is sent as JSON."},
+    {"with", "output", "content (the body), response (status, headers and content) or raw (base64)."},
+    {"with", "redirect", "Whether an answer of 3xx is taken as a success."},
+    {"with", "document", "The OpenAPI document: {endpoint: …}."},
+    {"with", "operationId", "The operation of the OpenAPI document."},
+    {"with", "parameters", "Values for the operation's parameters, by name."},
+    {"with", "authentication", "Who the call says that it is: basic, bearer, digest, oauth2, oidc, or {use: name}."},
+    {"endpoint", "uri", "The address."},
+    {"endpoint", "authentication",
+     "Who the call says that it is: basic, bearer, digest, oauth2, oidc, or {use: name}."},
+    {"case", "when", "The case is taken where this expression is true; without it, always."},
+    {"case", "then", "What comes next: continue, exit, end or a task of the same list as the switch."},
+    {"for", "each", "The name of the variable with the item; 'item' unless named."},
+    {"for", "in", "An expression that gives the list."},
+    {"for", "at", "The name of the variable with the place in the list; 'index' unless named."},
+    {"fork", "branches", "The tasks that run beside each other."},
+    {"fork", "compete", "true: the first that ends gives the output, and the others are cancelled."},
+    {"catch", "errors", "Which errors are caught: {with: {type, status, …}}; all without it."},
+    {"catch", "as", "The name of the variable with the error; 'error' unless named."},
+    {"catch", "when", "Catches only where this expression is true."},
+    {"catch", "exceptWhen", "Does not catch where this expression is true."},
+    {"catch", "retry", "How it is tried again: a policy, or a name of use.retries."},
+    {"catch", "do", "What runs once after the last try."},
+    {"catch", "then", "What comes next after an error was caught."},
+    {"retry", "delay", "The pause between tries."},
+    {"retry", "backoff", "How pauses grow: {constant: {}}, {linear: {}} or {exponential: {}}."},
+    {"retry", "limit", "How often or how long: {attempt: {count: 3}} or {duration: PT1M}."},
+    {"retry", "jitter", "A random length added to each pause: {from, to}."},
+    {"retry", "when", "Tries again only where this expression is true."},
+    {"retry", "exceptWhen", "Does not try again where this expression is true."},
+    {"raise", "error", "A name of use.errors, or {type, status, title, detail}."},
+    {"error", "type", "The URI that says which error it is."},
+    {"error", "status", "A status as HTTP has them, from 100 to 599."},
+    {"error", "title", "What happened, in short."},
+    {"error", "detail", "What happened, in full."},
+    {"emit", "event", "{with: {type, data, …}}"},
+    {"event", "with", "The attributes of the event and its data."},
+    {"listen", "to", "Which events: one, any or all."},
+    {"listen", "read", "data, envelope (the whole event) or raw (base64)."},
+    {"to", "one", "One event that passes this filter."},
+    {"to", "any", "An event that passes any of these filters."},
+    {"to", "all", "An event for each of these filters."},
+    {"to", "until", "With 'any': goes on until this expression is true, or until such an event comes."},
+    {"one", "with", "What the event's attributes must be; a text can be a regular expression."},
+    {"one", "correlate", "In what the event and this instance must agree: {name: {from, expect}}."},
+    {"run", "workflow", "{namespace, name, version, input}"},
+    {"run", "await", "false: goes on at once, with its own input."},
+    {"workflow", "namespace", "The namespace of the workflow to run."},
+    {"workflow", "name", "The name of the workflow to run."},
+    {"workflow", "version", "Its version, or latest."},
+    {"workflow", "input", "What it is started with."},
+    {"input", "from", "An expression: what the task sees."},
+    {"input", "schema", "{document: a JSON Schema}"},
+    {"output", "as", "An expression: what the next task gets."},
+    {"output", "schema", "{document: a JSON Schema}"},
+    {"export", "as", "An expression: what $context is from here on."},
+    {"export", "schema", "{document: a JSON Schema}"},
+    {"timeout", "after", "The length: PT5S, or {seconds: 5}."},
+    {"metadata", "connection", "The name of the connection whose credentials the call uses."},
+    {"use", "authentications", "Policies that calls name with {use: name}."},
+    {"use", "catalogs", "Places of functions; 'default' has the operations of plugins."},
+    {"use", "errors", "Errors that 'raise' names."},
+    {"use", "extensions", "Tasks that run before or after others."},
+    {"use", "functions", "Tasks that 'call' names."},
+    {"use", "retries", "Policies that 'catch.retry' names."},
+    {"use", "secrets", "Names of connections whose credentials the workflow may use."},
+    {"use", "timeouts", "Timeouts that tasks name."},
+    {"schedule", "on", "Starts an instance for such an event: one or any."},
+    {"schedule", "every", "Starts an instance in this interval."},
+    {"schedule", "cron", "Starts instances at these times."},
+    {"schedule", "after", "Starts an instance this long after the one before has ended."},
+});
+
+}  // namespace
+
+std::span<const FieldHelp> field_help() noexcept {
+  return all;
+}
+
+std::string_view help_for(std::string_view parent, std::string_view name) noexcept {
+  std::string_view any;
+  for (const FieldHelp& field : all) {
+    if (field.name != name) continue;
+    if (field.parent == parent) return field.sentence;
+    if (any.empty()) any = field.sentence;
+  }
+  return any;
+}
+
+}  // namespace trv::definition
