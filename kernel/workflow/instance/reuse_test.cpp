@@ -169,6 +169,20 @@ TEST(Extensions, go_where_the_task_goes) {
   EXPECT_EQ(ran(tasks, R"({"n":1})").output, R"({"n":11})");
 }
 
+TEST(Extensions, that_wait_after_the_task_know_where_it_goes) {
+  const auto tasks = [](const std::string& when, const std::string& then) {
+    return "use: {extensions: [{e: {extend: switch, when: " + when +
+           ", before: [{x: {wait: PT2S}}], after: [{y: {wait: PT3S}}]}}]}\n"
+           "do: [{a: {switch: [{big: {when: .n > 1, then: " +
+           then + "}}]}}, {b: {set: {n: 0}}}, {c: {set: {m: '${ .n }'}}}]\n";
+  };
+  EXPECT_EQ(ran(tasks("'true'", "c"), R"({"n":2})").output, R"({"m":2})");
+  EXPECT_EQ(ran(tasks("'false'", "c"), R"({"n":2})").output, R"({"m":2})");
+  EXPECT_EQ(ran(tasks("'true'", "end"), R"({"n":2})").output, R"({"n":2})");
+  EXPECT_EQ(ran(tasks("'true'", "exit"), R"({"n":2})").output, R"({"n":2})");
+  EXPECT_EQ(ran(tasks("'true'", "continue"), R"({"n":2})").output, R"({"m":0})");
+}
+
 TEST(Extensions, of_a_task_that_is_skipped_are_skipped) {
   const Ran skipped =
       ran("use: {extensions: [{e: {extend: wait, before: [{x: {set: {n: 0}}}]}}]}\n"
