@@ -327,8 +327,8 @@ std::optional<json::Value> fixed_value(std::string_view expression) {
   const auto program = expression::compile(expression);
   if (!program) return std::nullopt;
   const auto value = expression::evaluate_first(*program, json::Value());
-  if (!value || !*value) return std::nullopt;
-  return **value;
+  if (!value) return std::nullopt;
+  return *value;
 }
 
 bool is_credential_name(std::string_view name) {
