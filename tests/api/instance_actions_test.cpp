@@ -42,11 +42,11 @@ class InstanceActionsTest : public ApiTest {
 };
 
 TEST_F(InstanceActionsTest, a_suspended_instance_waits_and_goes_on_when_it_is_resumed) {
-  const std::string id = start("pause", "do: [{w: {wait: {milliseconds: 300}}}, {s: {set: {done: true}}}]\n");
+  const std::string id = start("pause", "do: [{w: {wait: {seconds: 2}}}, {s: {set: {done: true}}}]\n");
   const Answer suspended = act(id, "suspend", R"({"reason":"the warehouse is closed"})");
   ASSERT_EQ(suspended.status, 200) << suspended.body;
   EXPECT_EQ(suspended.text("status"), "suspended");
-  std::this_thread::sleep_for(600ms);
+  std::this_thread::sleep_for(2500ms);  // past its timer
   EXPECT_EQ(show(id).at("status"), "suspended");
   EXPECT_TRUE(show(id).at("ended").is_null());
   const json::value listed = call(acme(), "GET", "/v1/tenants/acme/instances?status=suspended").value();
