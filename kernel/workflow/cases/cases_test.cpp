@@ -106,7 +106,7 @@ cases:
 TEST(Cases, a_decision_that_was_cut_never_happened) {
   const CaseFile file = read(several);
   ASSERT_EQ(file.cases.size(), 1U);
-  const auto folder = ScratchFolder::make();
+  const auto folder = make_scratch_folder();
   ASSERT_TRUE(folder);
   Services services(file.cases[0].answers);
   const auto shard = LocalShard::open(folder->path() / "live", {});

@@ -115,25 +115,12 @@ base::Status LocalShard::run_ahead(const Records& records) {
   return projection_->commit(std::move(txn), {});
 }
 
-base::Result<ScratchFolder> ScratchFolder::make() {
-  base::SystemRandom random;
-  std::error_code error;
-  // In memory where that can be had: nothing here has to outlive the process.
-  const std::filesystem::path in_memory = "/dev/shm";
-  std::filesystem::path path = fmt::format("trav-cases-{:016x}", random.next());
-  if (std::filesystem::create_directory(in_memory / path, error)) return ScratchFolder(in_memory / path);
-  path = std::filesystem::temp_directory_path(error) / path;
-  if (!error) std::filesystem::create_directory(path, error);
-  if (error) {
-    return base::fail(base::ErrorCode::unavailable,
-                      fmt::format("cannot make the folder {}: {}", path.string(), error.message()));
-  }
-  return ScratchFolder(path);
-}
-
-ScratchFolder::~ScratchFolder() {
+base::Result<base::ScratchFolder> make_scratch_folder() {
+  constexpr std::string_view name = "trav-cases";
+  auto in_memory = base::ScratchFolder::make(name, "/dev/shm");
+  if (in_memory) return in_memory;
   std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  return base::ScratchFolder::make(name, std::filesystem::temp_directory_path(ignored));
 }
 
 }  // namespace trv::cases

@@ -21,6 +21,7 @@
 #include "kernel/workflow/instance/decisions.hpp"
 #include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/random.hpp"
+#include "sdk/base/scratch_folder.hpp"
 
 namespace trv::cases {
 
@@ -77,18 +78,7 @@ class LocalShard {
   Records records_;
 };
 
-/// A folder of its own for a projection, removed with this.
-class ScratchFolder {
- public:
-  [[nodiscard]] static base::Result<ScratchFolder> make();
-  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ScratchFolder& operator=(ScratchFolder&&) = delete;
-  ~ScratchFolder();
-  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
-
- private:
-  explicit ScratchFolder(std::filesystem::path path) : path_(std::move(path)) {}
-  std::filesystem::path path_;
-};
+/// For a projection; in memory where that can be had, as nothing there has to outlive the process.
+[[nodiscard]] base::Result<base::ScratchFolder> make_scratch_folder();
 
 }  // namespace trv::cases

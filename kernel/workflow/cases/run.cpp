@@ -150,7 +150,7 @@ class Runner {
 }  // namespace
 
 base::Result<Verdict> run(const Case& one, Restarts restarts) {
-  TRV_TRY_ASSIGN(const ScratchFolder folder, ScratchFolder::make());
+  TRV_TRY_ASSIGN(const base::ScratchFolder folder, make_scratch_folder());
   return Runner(one, folder.path()).run(restarts);
 }
 

@@ -31,9 +31,9 @@ base::Status still_runs(const InstanceId& instance, const State& state) {
 class PastData final : public InstanceData {
  public:
   PastData(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows, const Past& past)
-      : starts_(txn, context, workflows, past.trigger), past_(past) {}
-  [[nodiscard]] std::int64_t started_ns() const override { return past_.started_ns; }
-  [[nodiscard]] std::string_view trigger() const override { return past_.trigger; }
+      : starts_(txn, context, workflows, past.instance.trigger), past_(past) {}
+  [[nodiscard]] std::int64_t started_ns() const override { return past_.instance.started_ns; }
+  [[nodiscard]] std::string_view trigger() const override { return past_.instance.trigger; }
   [[nodiscard]] base::Result<DefinitionPointer> definition(const definition::Name& name) const override {
     return starts_.definition(name);
   }
@@ -128,13 +128,14 @@ base::Result<Acted> retry(const lmdb::Txn& txn, const shard::DecisionContext& co
     return base::fail(ErrorCode::conflict,
                       fmt::format("the instance {} has changed meanwhile; look at it again", instance.to_string()));
   }
-  TRV_TRY_ASSIGN(DefinitionPointer definition, ready(txn, context, workflows, past.definition, past.sha256));
-  State state = past.state;
+  TRV_TRY_ASSIGN(DefinitionPointer definition,
+                 ready(txn, context, workflows, past.instance.definition, past.instance.sha256));
+  State state = past.instance.state;
   state.steps = loaded->state.steps;
-  take_up(state, *definition, past.started_ns, context.now);
+  take_up(state, *definition, past.instance.started_ns, context.now);
   TRV_TRY(change(state, *definition, past, command));
-  if (!command.version.empty() && command.version != past.definition.version) {
-    definition::Name other = past.definition;
+  if (!command.version.empty() && command.version != past.instance.definition.version) {
+    definition::Name other = past.instance.definition;
     other.version = command.version;
     TRV_TRY_ASSIGN(const DefinitionPointer to, find_definition(txn, context, workflows, other));
     TRV_TRY(move_to(state, *definition, *to));
@@ -147,7 +148,7 @@ base::Result<Acted> retry(const lmdb::Txn& txn, const shard::DecisionContext& co
                             past.failed, past.input));
   TRV_TRY(execution.run());
   shard::Decision decision;
-  TRV_TRY(conclude(txn, context, workflows, instance, past.trigger, execution, decision));
+  TRV_TRY(conclude(txn, context, workflows, instance, past.instance.trigger, execution, decision));
   return Acted{std::move(decision), execution.state().status};
 }
 

@@ -1,7 +1,6 @@
 #include "kernel/workflow/instance/history.hpp"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -11,6 +10,7 @@
 #include "kernel/workflow/instance/projector.hpp"
 #include "kernel/workflow/instance/task_event.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/scratch_folder.hpp"
 
 namespace trv::instance {
 
@@ -19,27 +19,12 @@ using json::Value;
 
 namespace {
 
-/// A projection of one instance, in files that nobody else sees and that are gone with it.
-class Scratch {
- public:
-  [[nodiscard]] static base::Result<Scratch> open() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "travertine-past-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-      return base::fail(ErrorCode::unavailable,
-                        fmt::format("no folder for temporary files can be made as {}", pattern));
-    }
-    auto env = lmdb::Env::open(pattern, {.map_bytes = std::uint64_t{4} << 30, .sync = lmdb::Sync::none});
-    std::error_code ignored;
-    std::filesystem::remove_all(pattern, ignored);  // what is open stays until it is closed
-    if (!env) return base::fail(std::move(env).error());
-    return Scratch(*std::move(env));
-  }
-  [[nodiscard]] lmdb::Env& env() noexcept { return env_; }
-
- private:
-  explicit Scratch(lmdb::Env env) : env_(std::move(env)) {}
-  lmdb::Env env_;
-};
+/// For a projection of one instance, in files that are gone with it.
+base::Result<lmdb::Env> open_scratch() {
+  TRV_TRY_ASSIGN(const auto folder,
+                 base::ScratchFolder::make("travertine-past", std::filesystem::temp_directory_path()));
+  return lmdb::Env::open(folder.path(), {.map_bytes = std::uint64_t{4} << 30, .sync = lmdb::Sync::none});
+}
 
 /// What ended the instance: the first of the failures that nothing caught.
 struct Failure {
@@ -120,12 +105,12 @@ base::Result<Past> before_failure(const lmdb::Txn& txn, const Tables& tables, co
   TRV_TRY_ASSIGN(const auto now, store.load(txn, tenant, id));
   if (!now) return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", id.to_string()));
   TRV_TRY_ASSIGN(const Failure failure, find_failure(txn, store, tenant, id, record_at));
-  TRV_TRY_ASSIGN(Scratch scratch, Scratch::open());
+  TRV_TRY_ASSIGN(lmdb::Env scratch, open_scratch());
   std::uint64_t at = 0;
   shard::Timers timers;
   WorkflowProjector projector(timers, [&at](const record::RecordView&) { return record::Lsn(at); });
   {
-    TRV_TRY_ASSIGN(lmdb::WriteTxn write, scratch.env().begin_write());
+    TRV_TRY_ASSIGN(lmdb::WriteTxn write, scratch.begin_write());
     TRV_TRY(timers.open(write));
     TRV_TRY(projector.open(write));
     const auto apply = [&](std::uint64_t place, const record::RecordView& event) -> base::Result<lmdb::Visit> {
@@ -138,7 +123,7 @@ base::Result<Past> before_failure(const lmdb::Txn& txn, const Tables& tables, co
     TRV_TRY(projector.finish(write));
     TRV_TRY(write.commit());
   }
-  TRV_TRY_ASSIGN(const auto read, scratch.env().begin_read());
+  TRV_TRY_ASSIGN(const auto read, scratch.begin_read());
   const InstanceStore then(projector.tables());
   TRV_TRY_ASSIGN(auto loaded, then.load(read, tenant, id));
   if (!loaded) return base::fail(ErrorCode::corrupt, "an instance's records do not begin with its start");
@@ -148,17 +133,13 @@ base::Result<Past> before_failure(const lmdb::Txn& txn, const Tables& tables, co
         fmt::format("the instance {} failed before its first task; start it anew with another input", id.to_string()));
   }
   Past past;
-  past.state = std::move(loaded->state);
-  TRV_TRY(read_all(then, read, tenant, id, past.state));
+  past.instance = *std::move(loaded);
+  TRV_TRY(read_all(then, read, tenant, id, past.instance.state));
   TRV_TRY_ASSIGN(past.input, then.input(read, tenant, id));
-  past.definition = std::move(loaded->definition);
-  past.sha256 = loaded->sha256;
-  past.trigger = std::move(loaded->trigger);
-  past.started_ns = loaded->started_ns;
   past.failed = failure.task;
   past.branch = failure.branch;
   past.steps = now->state.steps;
-  TRV_ENSURES(past.state.status == Status::running && past.state.branches.contains(past.branch));
+  TRV_ENSURES(past.instance.state.status == Status::running && past.instance.state.branches.contains(past.branch));
   return past;
 }
 

@@ -12,17 +12,12 @@ namespace trv::instance {
 /// Of an instance with more records no past is made.
 inline constexpr std::size_t past_records_max = 200'000;
 
-/// A state with all of its data: every branch, context, frame's input and loop's items is read.
 struct Past {
-  State state;
-  definition::Name definition;
-  base::Digest sha256{};
-  std::string trigger;
-  std::int64_t started_ns = 0;
-  json::Value input;              ///< as the instance keeps it
-  std::string failed;             ///< reference of the task that failed; empty: the workflow as a whole did
-  BranchId branch = root_branch;  ///< where that task was
-  std::uint64_t steps = 0;        ///< of the instance by now, to see whether something came since
+  InstanceStore::Loaded instance;  ///< with all of its data: every branch, context, frame's input and loop's items
+  json::Value input;               ///< as the instance keeps it
+  std::string failed;              ///< reference of the task that failed; empty: the workflow as a whole did
+  BranchId branch = root_branch;   ///< where that task was
+  std::uint64_t steps = 0;         ///< of the instance by now, to see whether something came since
 };
 
 /// The state from before the task failed that ended the instance. Errors: not_found; conflict where it has not
