@@ -98,8 +98,8 @@ Result<shard::Decision> receive_some(node::Shard& shard, const lmdb::Txn& state,
       receipt = {.event = batch.receipts[*twin].event, .duplicate = true, .started = {}, .heard = {}};
       continue;
     }
-    TRV_TRY_ASSIGN(shard::Decision one,
-                   receive(shard, state, context, batch.events[batch.next], receipt, budget, batch.events.size()));
+    TRV_TRY_ASSIGN(shard::Decision one, receive(shard.ingest(), shard.decision_state(), state, context,
+                                                batch.events[batch.next], receipt, budget, batch.events.size()));
     if (receipt.comes_later) break;
     decision.append(std::move(one));
   }

@@ -138,7 +138,7 @@ void deliver(const Door& door, http::Responder responder) {
   command.decide = [&shard = endpoint->shard, received = *received, receipt](const lmdb::Txn& state,
                                                                              shard::DecisionContext& context) {
     instance::DecisionBudget budget;
-    return receive(shard, state, context, received, *receipt, budget);
+    return receive(shard.ingest(), shard.decision_state(), state, context, received, *receipt, budget);
   };
   auto held = std::make_shared<http::Responder>(std::move(responder));
   command.done = [held, receipt](const Result<shard::Applied>& outcome) {

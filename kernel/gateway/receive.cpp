@@ -8,9 +8,6 @@
 namespace trv::gateway {
 namespace {
 
-/// Of events that an instance emits; its id follows.
-constexpr std::string_view workflow_channel = "workflow:";
-
 std::optional<instance::LargeEventData> large_data_of(const ingest::Received& event) {
   if (!event.large) return std::nullopt;
   return instance::LargeEventData{.value = event.large->value,
@@ -42,11 +39,12 @@ base::Status keep_large_data(blob::BlobStore& blobs, ingest::Received& event) {
   return {};
 }
 
-base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state, shard::DecisionContext& context,
+base::Result<shard::Decision> receive(const ingest::IngestStore& ingest, instance::Workflows workflows,
+                                      const lmdb::Txn& state, shard::DecisionContext& context,
                                       const ingest::Received& event, Receipt& receipt, instance::DecisionBudget& budget,
                                       std::size_t events_of_request) {
   receipt = {};
-  TRV_TRY_ASSIGN(const auto taken, shard.ingest().taken(state, context.tenant, event));
+  TRV_TRY_ASSIGN(const auto taken, ingest.taken(state, context.tenant, event));
   if (taken) {
     receipt.event = *taken;
     receipt.duplicate = true;
@@ -61,8 +59,7 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
   const std::string_view channel = event.channel;
   std::uint32_t chain = 0;
   if (channel.starts_with(workflow_channel)) {
-    TRV_TRY_ASSIGN(
-        chain, instance::event_chain(state, context, shard.decision_state(), channel.substr(workflow_channel.size())));
+    TRV_TRY_ASSIGN(chain, instance::event_chain(state, context, workflows, channel.substr(workflow_channel.size())));
   }
   const instance::ReceivedEvent received{.id = event.id,
                                          .source = event.source,
@@ -76,8 +73,7 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
                                          .data_base64 = event.data_base64,
                                          .large = large_data_of(event),
                                          .chain = chain};
-  TRV_TRY_ASSIGN(auto started,
-                 instance::receive_event(state, context, shard.decision_state(), received, budget, events_of_request));
+  TRV_TRY_ASSIGN(auto started, instance::receive_event(state, context, workflows, received, budget, events_of_request));
   receipt.comes_later = started.comes_later;
   if (started.comes_later) return shard::Decision{};
   receipt.started = std::move(started.instances);
@@ -85,6 +81,22 @@ base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state
   decision.append(std::move(started.decision));
   TRV_ENSURES(decision.events.size() >= 1 + receipt.started.size());
   TRV_ENSURES(decision.events.front().event_id == receipt.event);
+  return decision;
+}
+
+base::Result<shard::Decision> receive_emitted(const ingest::IngestStore& ingest, instance::Workflows workflows,
+                                              const lmdb::Txn& state, shard::DecisionContext& context,
+                                              const ingest::Received& event, std::string_view key,
+                                              const shard::Outcome& outcome) {
+  Receipt receipt;
+  instance::DecisionBudget budget;
+  TRV_TRY_ASSIGN(shard::Decision decision, receive(ingest, workflows, state, context, event, receipt, budget));
+  // The emitter goes on in the same decision, so that it listens before anybody can answer. Where instances have
+  // heard the event the state does not show how they go on, and one of them may be the emitter, or run it.
+  if (!receipt.heard.empty()) return decision;
+  auto settled = instance::outcome(state, context, workflows, key, outcome);
+  if (!settled && settled.error().code() != base::ErrorCode::not_found) return base::fail(settled.error());
+  if (settled) decision.append(std::move(settled->decision));
   return decision;
 }
 
@@ -112,17 +124,8 @@ effects::CancelTry emit_event(node::Shard& shard, const shard::Effect& effect, e
   outcome.ok = true;
   outcome.output = effect.input;
   command.decide = [&shard, received = *std::move(received), key = effect.key, outcome](
-                       const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-    Receipt receipt;
-    instance::DecisionBudget budget;
-    TRV_TRY_ASSIGN(shard::Decision decision, receive(shard, state, context, received, receipt, budget));
-    // The emitter goes on in the same decision, so that it listens before anybody can answer. Where instances have
-    // heard the event the state does not show how they go on, and one of them may be the emitter, or run it.
-    if (!receipt.heard.empty()) return decision;
-    auto settled = instance::outcome(state, context, shard.decision_state(), key, outcome);
-    if (!settled && settled.error().code() != base::ErrorCode::not_found) return base::fail(settled.error());
-    if (settled) decision.append(std::move(settled->decision));
-    return decision;
+                       const lmdb::Txn& state, shard::DecisionContext& context) {
+    return receive_emitted(shard.ingest(), shard.decision_state(), state, context, received, key, outcome);
   };
   command.done = [done = std::move(done), failed, outcome](const base::Result<shard::Applied>& applied) {
     done(applied ? effects::TryResult{.outcome = outcome} : failed(applied.error()));

@@ -13,6 +13,9 @@ namespace trv::gateway {
 /// Of webhooks and CloudEvents. Large services send up to 25 MB.
 inline constexpr std::size_t event_body_bytes_max = std::size_t{25} << 20;
 
+/// The channel of events that an instance emits; its id follows.
+inline constexpr std::string_view workflow_channel = "workflow:";
+
 /// Puts data that is too large for a record into a blob, which is durable then, and its digest in the event. Writes a
 /// file: on a worker. Errors: of the blob store; invalid for data that is not JSON.
 [[nodiscard]] base::Status keep_large_data(blob::BlobStore& blobs, ingest::Received& event);
@@ -27,10 +30,19 @@ struct Receipt {
 
 /// Takes the event once, starts an instance of every workflow whose schedule names it, and hands it to the instances
 /// that listen for it. The events of one request share the budget. Shard's thread.
-[[nodiscard]] base::Result<shard::Decision> receive(node::Shard& shard, const lmdb::Txn& state,
-                                                    shard::DecisionContext& context, const ingest::Received& event,
-                                                    Receipt& receipt, instance::DecisionBudget& budget,
+[[nodiscard]] base::Result<shard::Decision> receive(const ingest::IngestStore& ingest, instance::Workflows workflows,
+                                                    const lmdb::Txn& state, shard::DecisionContext& context,
+                                                    const ingest::Received& event, Receipt& receipt,
+                                                    instance::DecisionBudget& budget,
                                                     std::size_t events_of_request = 1);
+
+/// Takes the event that an effect of the kind "event" has asked for, whose key and outcome these are. Who emitted it
+/// goes on in the same decision, unless an instance has heard it.
+[[nodiscard]] base::Result<shard::Decision> receive_emitted(const ingest::IngestStore& ingest,
+                                                            instance::Workflows workflows, const lmdb::Txn& state,
+                                                            shard::DecisionContext& context,
+                                                            const ingest::Received& event, std::string_view key,
+                                                            const shard::Outcome& outcome);
 
 /// Takes the event of an effect of the kind "event", once however often it is tried. The outcome is the event. Any
 /// thread.

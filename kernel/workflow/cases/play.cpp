@@ -8,6 +8,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/ingest_generated.h"
 #include "kernel/gateway/cloud_event.hpp"
+#include "kernel/gateway/receive.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/actions.hpp"
@@ -24,20 +25,6 @@ using json::Value;
 /// Of one case: a flow that never ends would else be played for ever.
 constexpr int happenings_max = 50'000;
 constexpr std::string_view start_trigger = "key:case";
-constexpr std::string_view emitted_channel = "workflow:";
-
-instance::ReceivedEvent received_event(const ingest::Received& event) {
-  return {.id = event.id,
-          .source = event.source,
-          .type = event.type,
-          .subject = event.subject,
-          .time = event.time,
-          .datacontenttype = event.datacontenttype,
-          .dataschema = event.dataschema,
-          .extensions = event.extensions,
-          .data = event.data,
-          .data_base64 = event.data_base64};
-}
 
 class Player {
  public:
@@ -190,29 +177,20 @@ class Player {
     Value event = attributes;
     if (event.find("specversion") == nullptr) event.set("specversion", Value("1.0"));
     TRV_TRY_ASSIGN(ingest::Received received, gateway::read_cloud_event(event, {}));
-    if (emitter != nullptr) received.channel = std::string(emitted_channel) + emitter->owner;
-    return decide([&](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
-      shard::Decision decision;
-      bool is_heard = false;
-      TRV_TRY_ASSIGN(const auto taken, shard_.ingest().taken(txn, context.tenant, received));
-      if (!taken) {
-        TRV_TRY_ASSIGN(record::Draft draft, ingest::received(context, received));
-        context.causation_id = draft.event_id;
-        decision.events.push_back(std::move(draft));
-        instance::DecisionBudget budget;
-        TRV_TRY_ASSIGN(auto led,
-                       instance::receive_event(txn, context, shard_.workflows(), received_event(received), budget));
-        TRV_ASSERT(!led.comes_later);
-        decision.append(std::move(led.decision));
-        is_heard = !led.heard.empty();
-      }
-      if (emitter == nullptr || is_heard) return decision;
-      shard::Outcome outcome;
-      outcome.ok = true;
+    shard::Outcome outcome;
+    outcome.ok = true;
+    if (emitter != nullptr) {
+      received.channel = std::string(gateway::workflow_channel) + emitter->owner;
       outcome.output = json::serialize(attributes);
-      TRV_TRY_ASSIGN(auto settled, instance::outcome(txn, context, shard_.workflows(), emitter->key, outcome));
-      decision.append(std::move(settled.decision));
-      return decision;
+    }
+    return decide([&](const lmdb::Txn& txn, shard::DecisionContext& context) {
+      if (emitter != nullptr) {
+        return gateway::receive_emitted(shard_.ingest(), shard_.workflows(), txn, context, received, emitter->key,
+                                        outcome);
+      }
+      gateway::Receipt receipt;
+      instance::DecisionBudget budget;
+      return gateway::receive(shard_.ingest(), shard_.workflows(), txn, context, received, receipt, budget);
     });
   }
 
@@ -308,7 +286,7 @@ class Player {
       TRV_TRY_ASSIGN(const record::Record record, record::Record::decode(stored));
       if (record->type() != ingest::received_type) continue;
       TRV_TRY_ASSIGN(const auto* event, record::payload_of<schema::ingest::EventReceived>(record.view()));
-      if (!record::text_of(event->channel()).starts_with(emitted_channel)) continue;
+      if (!record::text_of(event->channel()).starts_with(gateway::workflow_channel)) continue;
       Value emitted = Value::object();
       const auto add = [&](std::string_view attribute, const flatbuffers::String* text) {
         if (text != nullptr) emitted.set(attribute, Value(text->string_view()));
