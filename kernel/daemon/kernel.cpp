@@ -401,19 +401,22 @@ base::Status Kernel::compose(StartReport& report) {
   http.port = static_cast<std::uint16_t>(config_.http_port);
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
-  const gateway::Ports ports{
-      .node = *parts.node,
-      .packages = {*parts.packages, *parts.plugins, *parts.follower},
-      .secrets = {*parts.secrets, *parts.secret_follower},
-      .blobs = *parts.blobs,
-      .broker = *parts.broker,
-      .effects = parts.dispatchers,
-      .random = random_,
-      .signer = parts.signer,
-      .snapshots = *parts.snapshots,
-      .snapshot_keeper = *parts.snapshot_keeper,
-      .nodes = parts.nodes,
-      .log_answers = [&parts] { return !parts.broker_watch || parts.broker_watch->is_answered(); }};
+  const gateway::Ports ports{.node = *parts.node,
+                             .packages = {*parts.packages, *parts.plugins, *parts.follower},
+                             .secrets = {*parts.secrets, *parts.secret_follower},
+                             .blobs = *parts.blobs,
+                             .broker = *parts.broker,
+                             .effects = parts.dispatchers,
+                             .random = random_,
+                             .signer = parts.signer,
+                             .snapshots = *parts.snapshots,
+                             .snapshot_keeper = *parts.snapshot_keeper,
+                             .nodes = parts.nodes,
+                             .why_not_ready = [&parts]() -> std::string {
+                               if (parts.broker_watch && !parts.broker_watch->is_answered())
+                                 return "Kafka does not answer";
+                               return parts.server->is_open() ? "" : "the server is starting";
+                             }};
   http.opens_at_start = false;
   parts.server = std::make_unique<http::Server>(http, gateway::make_router(ports), clock_, random_, parts.logger);
   TRV_TRY(parts.server->start());

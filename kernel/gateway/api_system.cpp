@@ -12,10 +12,10 @@ http::Response version() {
       {{"name", "travd"}, {"version", TRV_VERSION}, {"abi", {{"major", TRV_ABI_MAJOR}, {"minor", TRV_ABI_MINOR}}}});
 }
 
-// Ready to change something: this process owns its shards, the log takes appends, and there is room for more.
-http::Response readiness(const node::Node& node, bool log_answers) {
+// Ready to change something: the process takes requests and owns its shards, the log takes appends, and there is room
+// for more.
+http::Response readiness(const node::Node& node, std::string reasons) {
   json::Value shards = json::Value::array();
-  std::string reasons = log_answers ? "" : "Kafka does not answer";
   for (const auto& shard : node.shards()) {
     const std::string reason = shard->why_not_ready();
     json::Value one = {{"shard", shard->id().value()}, {"status", reason.empty() ? "ok" : "not ready"}};
@@ -32,15 +32,15 @@ http::Response readiness(const node::Node& node, bool log_answers) {
 
 }  // namespace
 
-void add_system_routes(http::Router& router, const node::Node& node, std::function<bool()> log_answers,
+void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> why_not_ready,
                        std::function<std::string()> metrics) {
   router.route(
       "GET", "/livez",
       [](const http::Request&, http::Responder responder) { responder.send(http::json(200, {{"status", "ok"}})); },
       {.before_open = true});
   router.route("GET", "/readyz",
-               [&node, log_answers = std::move(log_answers)](const http::Request&, http::Responder responder) {
-                 responder.send(readiness(node, log_answers()));
+               [&node, why_not_ready = std::move(why_not_ready)](const http::Request&, http::Responder responder) {
+                 responder.send(readiness(node, why_not_ready()));
                },
                {.before_open = true});
   router.route("GET", "/metrics",
@@ -60,7 +60,7 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
 
 http::Router make_router(const Ports& ports) {
   http::Router router;
-  add_system_routes(router, ports.node, ports.log_answers, [ports] {
+  add_system_routes(router, ports.node, ports.why_not_ready, [ports] {
     return render_metrics(ports.node, ports.effects, ports.broker, ports.packages.host, ports.snapshots);
   });
   add_tenant_routes(router, ports.node, ports.random);

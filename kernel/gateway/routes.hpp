@@ -48,8 +48,9 @@ struct Nodes {
 void add_node_routes(http::Router& router, const node::Node& node, const Nodes& nodes);
 void add_snapshot_routes(http::Router& router, const node::Node& node, const projection::Snapshots& snapshots,
                          projection::SnapshotKeeper& keeper);
-/// `log_answers`: false while the engine of the log is away.
-void add_system_routes(http::Router& router, const node::Node& node, std::function<bool()> log_answers,
+/// `why_not_ready`: why this process takes no requests whatever its shards say, such as a log whose engine is away;
+/// empty: it does.
+void add_system_routes(http::Router& router, const node::Node& node, std::function<std::string()> why_not_ready,
                        std::function<std::string()> metrics);
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
@@ -79,7 +80,7 @@ struct Ports {
   const projection::Snapshots& snapshots;
   projection::SnapshotKeeper& snapshot_keeper;
   const Nodes& nodes;
-  std::function<bool()> log_answers;
+  std::function<std::string()> why_not_ready;
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);
 

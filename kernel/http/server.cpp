@@ -571,6 +571,10 @@ void Server::open() noexcept {
   is_open_->store(true);
 }
 
+bool Server::is_open() const noexcept {
+  return is_open_->load();
+}
+
 std::uint16_t Server::port() const noexcept {
   return running_ ? running_->port() : 0;
 }

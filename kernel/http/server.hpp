@@ -61,6 +61,8 @@ class Server {
 
   /// Serves every route from here on; before it, 503 but for the routes `before_open`. Any thread.
   void open() noexcept;
+  /// Every route is served. Any thread.
+  [[nodiscard]] bool is_open() const noexcept;
 
   /// The bound port; 0 before start().
   [[nodiscard]] std::uint16_t port() const noexcept;

@@ -98,6 +98,10 @@ TEST_F(ReplayTest, is_answered_for_from_its_first_moments) {
   bool said_how_far = false;
   for (int i = 0; i < 30'000 && daemon.output().find("is ready") == std::string::npos; ++i) {
     const Answer answer = ask(daemon, "", "GET", "/readyz");
+    // What says that it is ready serves.
+    if (answer.status == 200) {
+      ASSERT_EQ(ask(daemon, "", "GET", "/openapi.json").status, 200);
+    }
     said_how_far = said_how_far || answer.text("reason").find("records are applied") != std::string::npos;
     std::this_thread::sleep_for(2ms);
   }

@@ -19,17 +19,6 @@ import kit
 TENANT = "kit"
 
 
-class Daemon(kit.Daemon):
-    def ask(self, method, path, body=None, content_type="application/json", headers=None):
-        """Asks again where it is to be asked later."""
-        until = time.monotonic() + kit.INSTANCE_S
-        while True:
-            status, answer = super().ask(method, path, body, content_type, headers)
-            if path == "/readyz" or status != 503 or time.monotonic() > until:
-                return status, answer
-            time.sleep(0.05)
-
-
 class Scenes:
     """A data folder with a tenant, from which every run begins."""
 
@@ -64,7 +53,7 @@ class Scenes:
         return int(subprocess.run(program, check=True, capture_output=True, text=True).stdout)
 
     def begin(self):
-        daemon = Daemon(self.build, self.folder, self.operator)
+        daemon = kit.Daemon(self.build, self.folder, self.operator)
         daemon.token = self.token
         hosts.Handler.keys.clear()
         return daemon
