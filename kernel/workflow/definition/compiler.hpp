@@ -118,6 +118,16 @@ class Compiler {
   void unsupported_parts(Fields& root);
   void use_extensions(const Node* found);
   void check_unused();
+  /// Where a task is; what it does is compiled after it is there.
+  struct NewTask {
+    std::string_view name;
+    Position position;
+    TaskIndex parent;
+    bool in_catch;
+    std::string reference;
+    std::size_t text_at;
+  };
+  TaskIndex add_task(const NewTask& from);
   /// A task with the extensions from `extension` on that are meant for it; gives the outermost.
   /// `flow_of`: whose flow its `then` is; no_task: its own.
   TaskIndex declare_task(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,

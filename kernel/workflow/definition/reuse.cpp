@@ -72,6 +72,19 @@ bool Compiler::take_copy(const Node& node, const Position& at) {
   return false;
 }
 
+TaskIndex Compiler::add_task(const NewTask& from) {
+  const auto index = static_cast<TaskIndex>(definition_.tasks.size());
+  Task& task = definition_.tasks.emplace_back();
+  task.name = from.name;
+  task.position = from.position;
+  task.parent = from.parent;
+  task.in_catch = from.in_catch;
+  task.reference = from.reference;
+  task.text_at = from.text_at;
+  if (from.text_at > 0) copied_nodes_ += 1 + from.reference.size() / reference_bytes_per_node;
+  return index;
+}
+
 TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
                                  std::size_t extension, TaskIndex flow_of) {
   const std::string_view kind = kind_in(entry.value);
@@ -82,15 +95,7 @@ TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std
     }
     ++extension;
   }
-  const auto index = static_cast<TaskIndex>(definition_.tasks.size());
-  Task& declared = definition_.tasks.emplace_back();
-  declared.name = entry.key;
-  declared.position = entry.position;
-  declared.parent = parent;
-  declared.in_catch = in_catch;
-  declared.reference = reference;
-  declared.text_at = text_at_;
-  if (text_at_ > 0) copied_nodes_ += 1 + reference.size() / reference_bytes_per_node;
+  const TaskIndex index = add_task({entry.key, entry.position, parent, in_catch, reference, text_at_});
   if (copied_nodes_ > nodes_max) {
     // Says so; what is compiled from here on is of no use.
     static_cast<void>(take_copy(entry.value, entry.position));
@@ -103,15 +108,8 @@ TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std
 TaskIndex Compiler::extend(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
                            std::size_t extension, TaskIndex flow_of) {
   const Extension& own = extensions_[extension];
-  const auto index = static_cast<TaskIndex>(definition_.tasks.size());
-  Task& declared = definition_.tasks.emplace_back();
-  declared.name = entry.key;
-  declared.position = own.position;
-  declared.parent = parent;
-  declared.in_catch = in_catch;
-  declared.reference = reference + own.reference;
-  declared.text_at = reference.size();
-  copied_nodes_ += 1 + declared.reference.size() / reference_bytes_per_node;
+  const TaskIndex index =
+      add_task({entry.key, own.position, parent, in_catch, reference + own.reference, reference.size()});
   extensions_[extension].is_used = true;
   DoTask body = extension_body(index, own, reference);
   const std::vector<TaskIndex> before = std::exchange(before_, {});
@@ -148,19 +146,13 @@ TaskIndex Compiler::extension_after(TaskIndex index, const Extension& extension,
   const Instead<TaskIndex> within(extending_, index);
   const Instead<std::vector<Local>> no_locals(locals_, {});
   const Instead<std::size_t> text_at(text_at_, reference.size());
-  const auto after = static_cast<TaskIndex>(definition_.tasks.size());
-  Task& declared = definition_.tasks.emplace_back();
-  declared.name = "after";
-  declared.position = extension.after->position;
-  declared.parent = index;
-  declared.reference = reference + extension.reference + "/after";
-  declared.text_at = text_at_;
+  const std::string list_reference = reference + extension.reference + "/after";
+  const TaskIndex after = add_task({"after", extension.after->position, index, false, list_reference, text_at_});
   // The task's output goes by what comes after it.
   auto given = expression::compile("$input", {{"input"}});
   TRV_ASSERT(given.has_value());
-  declared.output_as =
+  definition_.tasks[after].output_as =
       Template::from(Expression(*std::move(given), {VariableReference{.variable = Variable::input}}, false));
-  const std::string list_reference = declared.reference;
   const TaskIndex first = list(extension.after, after, list_reference);
   definition_.tasks[after].body = DoTask{.first = first};
   return after;

@@ -42,9 +42,9 @@ Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, 
       const Text error = json(builder, frame.error);
       const Text bound = frame.bound.empty() ? Text() : text(builder, frame.bound);
       const Text child = frame.child.empty() ? Text() : text(builder, frame.child);
-      offsets.push_back(schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input,
-                                                      items, frame.index, error, frame.deadline_ns, frame.heard,
-                                                      frame.is_over, bound, child));
+      offsets.push_back(schema::workflow::CreateFrame(
+          builder, frame.task, frame.attempt, frame.started_ns, input, items, frame.index, error, frame.deadline_ns,
+          frame.heard, frame.is_over, bound, child, static_cast<std::uint32_t>(frame.then.kind), frame.then.target));
     }
     frames = builder.CreateVector(offsets);
   }

@@ -55,6 +55,7 @@ base::Status fill(Branch& branch, const base::TenantId& tenant, const InstanceId
     frame.is_over = from.is_over != 0;
     frame.bound = from.bound;
     frame.child = from.child;
+    frame.then = from.then;
     frame.reported = true;
     TRV_TRY_ASSIGN(frame.error, parse_optional(from.error));
   }

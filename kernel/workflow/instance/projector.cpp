@@ -341,14 +341,15 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, Branc
                      .attempt = one->attempt(),
                      .index = one->index(),
                      .started_ns = one->started_ns(),
-                     .is_listen = one->bound() != nullptr || one->heard() != 0 ? std::uint8_t{1} : std::uint8_t{0},
+                     .is_listen = one->bound() != nullptr ? std::uint8_t{1} : std::uint8_t{0},
                      .heard = one->heard(),
                      .is_over = one->is_over() ? std::uint8_t{1} : std::uint8_t{0},
                      .bound = std::string(text_of(one->bound())),
                      .listens = {},
                      .deadline_ns = one->deadline_ns(),
                      .child = std::string(text_of(one->child())),
-                     .error = std::string(text_of(one->error()))};
+                     .error = std::string(text_of(one->error())),
+                     .then = {.kind = static_cast<definition::Flow::Kind>(one->then()), .target = one->then_task()}};
       const std::size_t depth = row.frames.size();
       if (depth < before.size() && before[depth].task == frame.task && before[depth].is_fork == 0) {
         frame.has_input = before[depth].has_input;

@@ -32,7 +32,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 11; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 12; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.

@@ -89,12 +89,7 @@ base::Status move_to(State& state, const definition::Definition& from, const def
     map(branch.next);
     map(branch.fork);
     for (Frame& frame : branch.frames) {
-      const auto* scope = std::get_if<definition::DoTask>(&from.task(frame.task).body);
-      if (scope != nullptr && scope->extended != no_task && frame.heard != 0) {
-        definition::Flow flow = unpacked(frame.heard);
-        if (flow.kind == definition::Flow::Kind::jump) map(flow.target);
-        frame.heard = packed(flow);
-      }
+      map(frame.then.target);
       map(frame.task);
     }
   }

@@ -16,20 +16,28 @@ void write(RowWriter& writer, const BranchRow& row) {
   for (const FrameRow& frame : row.frames) {
     writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.has_input << frame.items
            << frame.effect << frame.is_parked << frame.is_fork << frame.is_listen << frame.deadline_ns << frame.child
-           << frame.error;
+           << frame.error << static_cast<std::uint8_t>(frame.then.kind);
+    if (frame.then.kind == definition::Flow::Kind::jump) writer << frame.then.target;
     if (frame.is_listen != 0) writer << frame.heard << frame.is_over << frame.bound << frame.listens;
   }
 }
 
-void read(RowReader& reader, BranchRow& row) {
+base::Status read(RowReader& reader, BranchRow& row) {
   reader >> row.due_ns >> row.next >> row.current;
-  row.frames.resize(reader.count(13));
+  row.frames.resize(reader.count(14));
   for (FrameRow& frame : row.frames) {
+    std::uint8_t then = 0;
     reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
         frame.effect >> frame.is_parked >> frame.is_fork >> frame.is_listen >> frame.deadline_ns >> frame.child >>
-        frame.error;
+        frame.error >> then;
+    if (then > static_cast<std::uint8_t>(definition::Flow::Kind::jump)) {
+      return base::fail(base::ErrorCode::corrupt, "where a task's flow goes is not known; rebuild the projection");
+    }
+    frame.then.kind = static_cast<definition::Flow::Kind>(then);
+    if (frame.then.kind == definition::Flow::Kind::jump) reader >> frame.then.target;
     if (frame.is_listen != 0) reader >> frame.heard >> frame.is_over >> frame.bound >> frame.listens;
   }
+  return {};
 }
 
 }  // namespace
@@ -78,7 +86,7 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is not known; rebuild the projection");
   row.status = static_cast<Status>(status);
   if (row.status == Status::running) {
-    read(reader, row.root);
+    TRV_TRY(read(reader, row.root));
     reader >> row.resumes_ns >> row.deadline_ns >> row.chain >> row.branches >> row.is_suspended;
     row.runs.resize(reader.count(2));
     for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
@@ -91,7 +99,7 @@ base::Result<ForkedRow> decode_forked(base::BytesView bytes) {
   RowReader reader(bytes);
   ForkedRow row;
   reader >> row.parent >> row.fork >> row.place >> row.has_context >> row.branch.data >> row.branch.error;
-  read(reader, row.branch);
+  TRV_TRY(read(reader, row.branch));
   TRV_TRY(reader.finish("a branch of an instance"));
   return row;
 }

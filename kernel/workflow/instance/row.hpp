@@ -27,7 +27,7 @@ struct FrameRow {
   std::uint64_t effect = 0;    ///< of a call: lsn of the record that put its effect into the outbox
   std::uint8_t is_parked = 0;  ///< 1: its effect is
   std::uint8_t is_fork = 0;    ///< 1: Tables::branches has its branches
-  std::uint8_t is_listen = 0;  ///< 1: the four below are there; also of an extension that says where the flow goes
+  std::uint8_t is_listen = 0;  ///< 1: the four below are there
   std::uint64_t heard = 0;
   std::uint8_t is_over = 0;
   std::string bound;
@@ -35,6 +35,7 @@ struct FrameRow {
   std::int64_t deadline_ns = 0;
   std::string child;  ///< of a run: the instance whose end it awaits
   std::string error;
+  definition::Flow then;  ///< of an extension
 };
 
 /// What changes of a branch with its decisions.

@@ -8,14 +8,6 @@ namespace trv::instance {
 using definition::DoTask;
 using definition::Flow;
 
-std::uint64_t packed(Flow flow) {
-  return static_cast<std::uint64_t>(flow.kind) | (static_cast<std::uint64_t>(flow.target) << 8);
-}
-
-Flow unpacked(std::uint64_t heard) {
-  return {.kind = static_cast<Flow::Kind>(heard & 0xFF), .target = static_cast<TaskIndex>(heard >> 8)};
-}
-
 void Execution::run(TaskIndex index, const DoTask& task, const Value& input) {
   Value data = input;
   bool is_extended = true;
@@ -49,16 +41,14 @@ const DoTask* Execution::extension_of(TaskIndex index) const {
 
 void Execution::follow_extended(TaskIndex index, Flow flow) {
   TRV_EXPECTS(extension_of(index) != nullptr);
-  if (flow.kind != Flow::Kind::next) change_top().heard = packed(flow);
+  if (flow.kind != Flow::Kind::next) change_top().then = flow;
   at_->next = at_->frames.back().index == 1 ? no_task : definition_.task(index).next;
 }
 
 Flow Execution::flow_after(const Frame& frame) const {
   const auto* guard = std::get_if<definition::TryTask>(&definition_.task(frame.task).body);
   if (guard != nullptr) return frame.error ? guard->caught_then : Flow{};
-  const auto* extension = std::get_if<DoTask>(&definition_.task(frame.task).body);
-  if (extension == nullptr || extension->extended == no_task || frame.heard == 0) return {};
-  return unpacked(frame.heard);
+  return frame.then;
 }
 
 }  // namespace trv::instance

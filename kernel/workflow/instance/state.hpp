@@ -45,16 +45,13 @@ struct Frame {
   std::uint32_t items_first = 0;       ///< the place of the first in `items`
   std::optional<json::Value> error{};  ///< try: within its catch
   std::int64_t deadline_ns = 0;        ///< times out at this time; 0 = it does not
-  std::uint64_t heard = 0;  ///< listen: a bit for each filter that has consumed an event; extension: where it goes
-  bool is_over = false;     ///< listen: it has heard all that it wants
-  std::string bound{};      ///< listen: JSON object of what events have to agree in
-  std::string child{};      ///< run: the instance whose end is awaited
-  bool reported = false;    ///< input and items are in an event already
+  std::uint64_t heard = 0;             ///< listen: a bit for each filter that has consumed an event
+  bool is_over = false;                ///< listen: it has heard all that it wants
+  std::string bound{};                 ///< listen: JSON object of what events have to agree in
+  std::string child{};                 ///< run: the instance whose end is awaited
+  definition::Flow then{};             ///< extension: where the flow goes after it, as the extended task says
+  bool reported = false;               ///< input and items are in an event already
 };
-
-/// In the `heard` of an extension's frame: where the flow goes after it, as the extended task says.
-[[nodiscard]] std::uint64_t packed(definition::Flow flow);
-[[nodiscard]] definition::Flow unpacked(std::uint64_t heard);
 
 /// A filter of a task that listens, as it is found by events.
 struct Subscription {
