@@ -1,8 +1,8 @@
-// Speed of the one path in one process: command → durable → projected, workflows, replay, restart, waiting instances.
+// Speed of the one path in one process: command → durable → projected, workflows, replay, restart.
 //
-//   kernel_bench [--records N] [--instances N] [--waiting N] [--stored N] [--shards N] [--pending N] [--folder F]
+//   kernel_bench [--records N] [--instances N] [--stored N] [--shards N] [--pending N] [--folder F]
 //   [--full]
-//                [--only command|shards|workflow|replay|restart|effects|waiting|disk|stored]
+//                [--only command|shards|workflow|replay|restart|effects|disk|stored]
 //
 // --full restarts with 1,000,000 records and replays 2,000,000 of effects. --stored N: how many instances are stored
 // before the throughput with them is compared with that of an empty folder. --shards N: how many shards on one log are
@@ -20,6 +20,7 @@
 #include <thread>
 
 #include "bench/disk_use.hpp"
+#include "bench/memory_use.hpp"
 #include "bench/shard_under_test.hpp"
 #include "kernel/effects/effect_dispatcher.hpp"
 
@@ -32,7 +33,6 @@ struct Sizes {
   std::uint64_t effect_records = 200'000;
   std::uint64_t pending = 10'000;
   std::uint64_t instances = 20'000;
-  std::uint64_t waiting = 20'000;
   std::uint64_t stored = 100'000;
   std::uint64_t shards = 4;
 };
@@ -63,14 +63,6 @@ constexpr std::string_view one_step = R"(
 document: {dsl: 1.0.3, namespace: bench, name: one-step, version: 1.0.0}
 do:
   - only: {set: {done: true}}
-)";
-
-constexpr std::string_view waits = R"(
-document: {dsl: 1.0.3, namespace: bench, name: waits, version: 1.0.0}
-do:
-  - prepare: {set: {order: 4711}}
-  - rest: {wait: PT24H}
-  - finish: {set: {done: true}}
 )";
 
 /// As many calls as the other has steps, one after another.
@@ -113,23 +105,6 @@ void receive_event(ShardUnderTest& shard, std::uint64_t number) {
     decision.events.push_back(std::move(draft));
     return decision;
   });
-}
-
-struct Run {
-  double wall_seconds = 0;
-  double cpu_seconds = 0;
-  double records = 0;
-};
-
-template <typename Submit>
-Run timed(ShardUnderTest& shard, std::uint64_t count, Submit submit) {
-  const double cpu_before = shard.cpu();
-  const std::uint64_t records_before = shard.metrics().records;
-  const Stopwatch watch;
-  for (std::uint64_t i = 0; i < count; ++i) submit(i);
-  shard.drain();
-  const double wall = watch.seconds();
-  return {wall, shard.cpu() - cpu_before, static_cast<double>(shard.metrics().records - records_before)};
 }
 
 void measure_commands(const std::filesystem::path& folder, std::uint64_t count) {
@@ -380,45 +355,6 @@ void measure_restart(const std::filesystem::path& folder, std::uint64_t records)
   (void)start("restart_without_projection", std::nullopt);
 }
 
-/// Bytes that /proc/self/status tells under a name.
-double memory_bytes(std::string_view field) {
-  std::ifstream status("/proc/self/status");
-  std::string line;
-  while (std::getline(status, line)) {
-    if (line.starts_with(field)) return std::strtod(line.c_str() + field.size() + 1, nullptr) * 1024;
-  }
-  give_up("no memory figures in /proc/self/status");
-}
-
-void measure_waiting(const std::filesystem::path& folder, std::uint64_t instances) {
-  ShardUnderTest shard(folder);
-  shard.apply_definition(std::string(waits));
-  const auto start = [&](std::uint64_t) { shard.start_instance("waits"); };
-  // Queues, arenas and free pages have their size after that.
-  (void)timed(shard, std::min<std::uint64_t>(instances, 50'000), start);
-  progress("{} instances that wait for a day", instances);
-  ::malloc_trim(0);
-  const double anonymous = memory_bytes("RssAnon");
-  const double resident = memory_bytes("VmRSS");
-  const auto stored = static_cast<double>(must(shard.projection().stats()).used_bytes);
-  (void)timed(shard, instances, start);
-  ::malloc_trim(0);
-  // Memory of the work itself that is given back meanwhile can outweigh what stays.
-  const auto each = [&](double before, double after) {
-    return std::max(0.0, after - before) / static_cast<double>(instances);
-  };
-  report({.name = "waiting_instance_memory",
-          .value = each(anonymous, memory_bytes("RssAnon")),
-          .unit = fmt::format("bytes of anonymous memory per instance, {} wait", instances),
-          .floor = at_most(1'024)});
-  report({.name = "waiting_instance_resident",
-          .value = each(resident, memory_bytes("VmRSS")),
-          .unit = "bytes per instance, pages of the log's and the projection's files included"});
-  report({.name = "waiting_instance_projection",
-          .value = each(stored, static_cast<double>(must(shard.projection().stats()).used_bytes)),
-          .unit = "bytes of the projection's file per instance, audit and timeline included"});
-}
-
 /// Runs `work` in a process of its own, whose memory is its alone.
 template <typename Work>
 void in_another_process(Work work) {
@@ -528,7 +464,6 @@ int run(int argc, char** argv) {
     const bool last = i + 1 == argc;
     if (flag == "--full") {
       sizes.restart_records = 1'000'000;
-      sizes.waiting = 1'000'000;
       sizes.effect_records = 2'000'000;
       sizes.pending = 100'000;
     } else if (last) {
@@ -537,8 +472,6 @@ int run(int argc, char** argv) {
       sizes.records = sizes.restart_records = sizes.effect_records = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--instances") {
       sizes.instances = std::strtoull(argv[++i], nullptr, 10);
-    } else if (flag == "--waiting") {
-      sizes.waiting = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--stored") {
       sizes.stored = std::strtoull(argv[++i], nullptr, 10);
     } else if (flag == "--shards") {
@@ -553,7 +486,7 @@ int run(int argc, char** argv) {
       give_up(fmt::format("{} is not a flag", flag));
     }
   }
-  if (sizes.records == 0 || sizes.instances == 0 || sizes.waiting == 0 || sizes.stored == 0 || sizes.pending == 0)
+  if (sizes.records == 0 || sizes.instances == 0 || sizes.stored == 0 || sizes.pending == 0)
     give_up("sizes start at 1");
   if (sizes.shards == 0 || sizes.shards > 256) give_up("--shards takes 1 to 256");
   const ScratchFolder scratch("kernel_bench", parent);
@@ -569,7 +502,6 @@ int run(int argc, char** argv) {
   if (wanted("shards")) measure_shards(scratch.path() / "shards", sizes.shards, sizes.records);
   if (wanted("workflow") || replay) measure_workflow(scratch.path() / "workflow", sizes.instances);
   if (replay) measure_replay(scratch.path() / "workflow", "replay_workflow", scratch.path());
-  if (wanted("waiting")) measure_waiting(scratch.path() / "waiting", sizes.waiting);
   if (wanted("disk")) measure_disk(scratch.path() / "disk", sizes.instances / 4 + 1);
   if (wanted("stored")) measure_stored(scratch.path() / "stored", sizes.stored, sizes.instances);
   return 0;

@@ -109,6 +109,8 @@ class ShardUnderTest {
 
   /// Who gets the effects instead, on the shard's thread. Only while the shard is idle.
   void hand_effects_to(std::function<void(shard::EffectChanges)> take) { hand_over_effects_ = std::move(take); }
+  /// Answers one that somebody else got. From the thread that submits.
+  void settle(const shard::Effect& effect) { submit(effect.tenant, outcome_of(effect)); }
   /// As it is: not counted as under way.
   void submit_outcome(shard::Command command) { shard_->submit(std::move(command)); }
 
@@ -133,20 +135,23 @@ class ShardUnderTest {
     drain();
   }
 
+  [[nodiscard]] std::function<base::Result<shard::Decision>(const lmdb::Txn&, shard::DecisionContext&)> outcome_of(
+      const shard::Effect& effect) {
+    return [this, key = effect.key](const lmdb::Txn& state,
+                                    shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      shard::Outcome outcome;
+      outcome.ok = true;
+      outcome.status = 200;
+      outcome.output = answer_;
+      outcome.duration = std::chrono::milliseconds(3);
+      TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, decision_state(), key, outcome));
+      return std::move(settled.decision);
+    };
+  }
+
   // On the shard's thread, which does not wait for itself.
   void answer(const shard::Effect& effect) {
-    if (answer_.empty()) return;
-    hand_over(effect.tenant,
-              [this, key = effect.key](const lmdb::Txn& state,
-                                       shard::DecisionContext& context) -> base::Result<shard::Decision> {
-                shard::Outcome outcome;
-                outcome.ok = true;
-                outcome.status = 200;
-                outcome.output = answer_;
-                outcome.duration = std::chrono::milliseconds(3);
-                TRV_TRY_ASSIGN(auto settled, instance::outcome(state, context, decision_state(), key, outcome));
-                return std::move(settled.decision);
-              });
+    if (!answer_.empty()) hand_over(effect.tenant, outcome_of(effect));
   }
 
   template <typename Decide>
@@ -185,5 +190,23 @@ class ShardUnderTest {
   std::atomic<std::uint64_t> in_flight_{0};
   std::unique_ptr<shard::ShardProcessor> shard_;
 };
+
+/// A piece of work: how long it took, the processor time of the shard's thread and the records that it made.
+struct Run {
+  double wall_seconds = 0;
+  double cpu_seconds = 0;
+  double records = 0;
+};
+
+template <typename Submit>
+[[nodiscard]] Run timed(ShardUnderTest& shard, std::uint64_t count, Submit submit) {
+  const double cpu_before = shard.cpu();
+  const std::uint64_t records_before = shard.metrics().records;
+  const Stopwatch watch;
+  for (std::uint64_t i = 0; i < count; ++i) submit(i);
+  shard.drain();
+  const double wall = watch.seconds();
+  return {wall, shard.cpu() - cpu_before, static_cast<double>(shard.metrics().records - records_before)};
+}
 
 }  // namespace trv::bench
