@@ -185,6 +185,7 @@ std::optional<CallAuthentication> compile_authentication(Compiler& compiler, con
                                                meant_or(problems, name->text, compiler.authentication_names(), "")));
       return std::nullopt;
     }
+    if (!compiler.take_copy(*policy, name->position)) return std::nullopt;
     return compile_policy(compiler, *policy, fmt::format("the authentication '{}'", name->text));
   }
   return compile_policy(compiler, *node, fmt::format("'authentication' of {}", what));

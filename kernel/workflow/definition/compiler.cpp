@@ -4,6 +4,8 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "kernel/json/value.hpp"
 #include "kernel/workflow/definition/advice.hpp"
@@ -211,6 +213,7 @@ std::vector<TaskIndex> Compiler::children(const Node* node, TaskIndex parent, co
     return {};
   }
   std::vector<TaskIndex> siblings;
+  std::unordered_set<std::string_view> names;
   for (std::size_t i = 0; i < node->items.size(); ++i) {
     const Node& item = node->items[i];
     if (!item.is_mapping() || item.entries.size() != 1) {
@@ -232,10 +235,8 @@ std::vector<TaskIndex> Compiler::children(const Node* node, TaskIndex parent, co
     if (entry.key == "continue" || entry.key == "exit" || entry.key == "end") {
       problems_.add(entry.position, fmt::format("'{}' is a flow directive and cannot be a task's name", entry.key));
     }
-    for (const TaskIndex sibling : siblings) {
-      if (definition_.tasks[sibling].name == entry.key) {
-        problems_.add(entry.position, fmt::format("a task named '{}' is in this list already", entry.key));
-      }
+    if (!names.insert(entry.key).second) {
+      problems_.add(entry.position, fmt::format("a task named '{}' is in this list already", entry.key));
     }
     siblings.push_back(declare_task(entry, parent, fmt::format("{}/{}/{}", reference, i, pointer_part(entry.key)),
                                     in_catch, 0, no_task));
@@ -363,6 +364,13 @@ bool is_meant_as_task(const Node* list, std::string_view name) {
 
 void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings, const Node* list) {
   TRV_EXPECTS(from <= pending_.size());
+  if (from == pending_.size()) return;
+  std::vector<std::string_view> names = {"continue", "exit", "end"};
+  std::unordered_map<std::string_view, TaskIndex> named;  // of two with one name the later one
+  for (const TaskIndex sibling : siblings) {
+    names.push_back(definition_.tasks[sibling].name);
+    named[names.back()] = sibling;
+  }
   for (std::size_t i = from; i < pending_.size(); ++i) {
     const PendingFlow& pending = pending_[i];
     Flow flow;
@@ -372,12 +380,8 @@ void Compiler::resolve_flows(std::size_t from, const std::vector<TaskIndex>& sib
       flow.kind = Flow::Kind::end;
     } else if (pending.target != "continue") {
       flow.kind = Flow::Kind::jump;
-      for (const TaskIndex sibling : siblings) {
-        if (definition_.tasks[sibling].name == pending.target) flow.target = sibling;
-      }
+      if (const auto found = named.find(pending.target); found != named.end()) flow.target = found->second;
       if (flow.target == no_task && !is_meant_as_task(list, pending.target)) {
-        std::vector<std::string_view> names = {"continue", "exit", "end"};
-        for (const TaskIndex sibling : siblings) names.push_back(definition_.tasks[sibling].name);
         problems_.unknown(pending.position,
                           fmt::format("'then' names '{}', which is not a task of the same list", pending.target),
                           pending.target, names, "; write continue, exit, end or the name of one that is");
@@ -441,6 +445,7 @@ std::optional<Template> Compiler::timeout(const Node* node, const std::string& o
     return after;
   }
   if (const Node* named_timeout = named(timeouts_, node->text); named_timeout != nullptr && named_timeout != node) {
+    if (!take_copy(*named_timeout, node->position)) return std::nullopt;
     if (!named_timeout->is_string()) return timeout(named_timeout, fmt::format("'{}'", node->text), site);
   }
   if (!has_names_) return std::nullopt;

@@ -78,6 +78,9 @@ class Compiler {
   [[nodiscard]] std::vector<std::string_view> catalog_names() const;
   [[nodiscard]] const Node* catalog(std::string_view name) const;
 
+  /// Call before a part of `use` is compiled where it is used. False after a problem: such parts would make too much of
+  /// a short text.
+  [[nodiscard]] bool take_copy(const Node& node, const Position& at);
   [[nodiscard]] const Node* named_error(std::string_view name) const;
   [[nodiscard]] const Node* named_retry(std::string_view name) const;
   [[nodiscard]] const Node* named_authentication(std::string_view name) const;
@@ -140,8 +143,6 @@ class Compiler {
   [[nodiscard]] TaskIndex extension_after(TaskIndex index, const Extension& extension, const std::string& reference);
   /// `flow_of`: the task whose `then` it is.
   void task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference, TaskIndex flow_of);
-  /// False after a problem: functions and extensions would make too much of a short text.
-  [[nodiscard]] bool take_copy(const Node& node, const Position& at);
   [[nodiscard]] TaskBody body(std::string_view kind, Fields& fields, const TaskScope& scope);
   [[nodiscard]] std::vector<TaskIndex> children(const Node* node, TaskIndex parent, const std::string& reference,
                                                 bool in_catch);

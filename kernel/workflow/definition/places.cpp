@@ -59,7 +59,11 @@ std::string pointer_to(const std::vector<Place>& places, std::size_t at) {
     parts.push_back(place.in_sequence ? std::to_string(place.index) : std::string(place.key));
   }
   std::string pointer;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) pointer += "/" + pointer_part(*part);
+  for (auto part = parts.rbegin(); part != parts.rend(); ++part) {
+    const std::string next = "/" + pointer_part(*part);
+    if (pointer.size() + next.size() > pointer_bytes_max) break;
+    pointer += next;
+  }
   return pointer;
 }
 

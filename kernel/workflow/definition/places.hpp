@@ -11,6 +11,9 @@
 
 namespace trv::definition {
 
+/// Of a longer pointer the value around it has the problem: each of a hundred problems may be below one long key.
+inline constexpr std::size_t pointer_bytes_max = 2'000;
+
 /// Sets length and pointer of each problem that has a place. `root` is what was read from the text; null where it
 /// could not be read.
 void locate(std::vector<Problem>& problems, std::string_view text, const Node* root);

@@ -7,6 +7,7 @@
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/nearest.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::definition {
 
@@ -36,6 +37,20 @@ std::string missing_message(std::string_view what, std::string_view property) {
 
 }  // namespace
 
+std::string readable(std::string message) {
+  constexpr std::size_t bytes_max = 2'000;
+  constexpr std::size_t end_bytes = 600;
+  if (message.size() <= bytes_max) return message;
+  std::size_t end = message.size() - end_bytes;
+  while (end < message.size() && (static_cast<unsigned char>(message[end]) & 0xC0U) == 0x80U) ++end;
+  constexpr std::string_view gap = " … ";
+  std::string kept(base::utf8_prefix(message, bytes_max - end_bytes - gap.size()));
+  kept += gap;
+  kept += std::string_view(message).substr(end);
+  TRV_ENSURES(kept.size() <= bytes_max);
+  return kept;
+}
+
 void Problems::insert(Kept& into, Problem problem) {
   TRV_EXPECTS(problem.position.line >= 1 && problem.position.column >= 1);
   std::vector<Problem>& problems = into.problems;
@@ -44,6 +59,9 @@ void Problems::insert(Kept& into, Problem problem) {
     const Problem& there = *(other - 1);
     if (there.message == problem.message || (!there.is_missing && !problem.is_missing)) return;
   }
+  problem.message = readable(std::move(problem.message));
+  problem.expected = readable(std::move(problem.expected));
+  problem.suggestion = readable(std::move(problem.suggestion));
   problems.insert(after, std::move(problem));
   if (problems.size() <= kept_max) return;
   problems.pop_back();

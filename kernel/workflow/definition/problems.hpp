@@ -23,6 +23,9 @@ struct Problem {
   std::string pointer = {};  ///< RFC 6901, of the value that is at fault or nearest before it; set by check()
 };
 
+/// A message without its middle where it is longer than anybody reads: hostile texts have names of 200 KB.
+[[nodiscard]] std::string readable(std::string message);
+
 /// What a problem says for machines, beside its message.
 struct Hint {
   std::string expected = {};

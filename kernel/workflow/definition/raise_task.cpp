@@ -68,6 +68,7 @@ TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope&) {
                      compiler.error_names());
     return task;
   }
+  if (!compiler.take_copy(*named, error->position)) return task;
   task.error = compile_error(compiler, *named, fmt::format("error '{}'", error->text));
   return task;
 }

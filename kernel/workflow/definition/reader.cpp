@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kernel/workflow/definition/node.hpp"
+#include "kernel/workflow/definition/problems.hpp"
 #include "kernel/workflow/definition/syntax.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
@@ -112,7 +113,10 @@ base::Result<Node> read(std::string_view text, Format format) {
                       fmt::format("the definition has {} bytes; expected at most {}", text.size(), text_bytes_max));
   }
   TRV_TRY(check_characters(text));
-  return format == Format::json ? read_json(text) : syntax::read_yaml(text);
+  base::Result<Node> root = format == Format::json ? read_json(text) : syntax::read_yaml(text);
+  if (root) return root;
+  const base::Error& error = root.error();
+  return base::fail(base::Error(error.code(), readable(error.message())).at(error.line(), error.column()));
 }
 
 }  // namespace trv::definition

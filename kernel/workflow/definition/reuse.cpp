@@ -22,8 +22,11 @@ constexpr std::size_t extensions_max = 16;
 /// A copied task counts as one node more for so many bytes of its reference.
 constexpr std::size_t reference_bytes_per_node = 200;
 
+/// And for so many bytes of its text.
+constexpr std::size_t text_bytes_per_node = 32;
+
 std::size_t nodes_of(const Node& node) {
-  std::size_t count = 1;
+  std::size_t count = 1 + node.text.size() / text_bytes_per_node;
   for (const Node& item : node.items) count += nodes_of(item);
   for (const Entry& entry : node.entries) count += nodes_of(entry.value);
   return count;
@@ -63,11 +66,12 @@ const Node* Compiler::catalog(std::string_view name) const {
 }
 
 bool Compiler::take_copy(const Node& node, const Position& at) {
-  copied_nodes_ += nodes_of(node);
+  // Once there are too many, no more are counted: that would take its time, too.
+  if (copied_nodes_ <= nodes_max) copied_nodes_ += nodes_of(node);
   if (copied_nodes_ <= nodes_max) return true;
   problems_.add(at,
-                fmt::format("functions and extensions are compiled wherever they are used, and this makes more than "
-                            "{} parts of them; use them in fewer places, or run a workflow instead",
+                fmt::format("what 'use' has is compiled wherever it is used, and this makes more than {} parts; use "
+                            "it in fewer places, write it shorter, or run a workflow instead",
                             nodes_max));
   return false;
 }

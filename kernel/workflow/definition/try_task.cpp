@@ -64,7 +64,9 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
     if (!retry->is_string()) {
       task.retry = compile_retry(compiler, *retry, fmt::format("'catch.retry' of {}", fields.what()));
     } else if (const Node* named = compiler.named_retry(retry->text)) {
-      task.retry = compile_retry(compiler, *named, fmt::format("retry policy '{}'", retry->text));
+      if (compiler.take_copy(*named, retry->position)) {
+        task.retry = compile_retry(compiler, *named, fmt::format("retry policy '{}'", retry->text));
+      }
     } else if (compiler.has_names()) {
       problems.unknown(retry->position, fmt::format("'use.retries' has no policy '{}'", retry->text), retry->text,
                        compiler.retry_names());

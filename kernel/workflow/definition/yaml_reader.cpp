@@ -25,6 +25,9 @@ using base::Status;
 constexpr std::size_t aliases_max = 100;
 /// Text that aliases may repeat, all together.
 constexpr std::size_t repeated_bytes_max = 1'000'000;
+/// Signs that begin or part values in brackets and braces, in one line. The parser reads all of a line before it says
+/// what is in it.
+constexpr std::size_t signs_in_line_max = 2 * nodes_max;
 
 std::unexpected<Error> refuse(const Position& at, std::string message, ErrorCode code = ErrorCode::invalid) {
   return base::fail(Error(code, std::move(message)).at(at.line, at.column));
@@ -291,7 +294,18 @@ class TreeBuilder {
   }
 
   Status finish(Node node, std::string anchor) {
-    if (!anchor.empty()) anchors_[std::move(anchor)] = node;
+    if (!anchor.empty()) {
+      const Size size = size_of(node);
+      anchored_nodes_ += size.nodes;
+      anchored_bytes_ += size.bytes;
+      if (anchored_nodes_ > nodes_max || anchored_bytes_ > repeated_bytes_max) {
+        return refuse(node.position,
+                      fmt::format("anchors within each other hold more than {} nodes or {} bytes of text", nodes_max,
+                                  repeated_bytes_max),
+                      ErrorCode::too_large);
+      }
+      anchors_[std::move(anchor)] = node;
+    }
     if (open_.empty()) {
       TRV_ASSERT(!root_);
       root_ = std::move(node);
@@ -325,6 +339,8 @@ class TreeBuilder {
   std::vector<std::pair<std::size_t, std::size_t>> verbatim_;  ///< first and end of each scalar that is not plain
   std::optional<Node> root_;
   std::size_t nodes_ = 0;
+  std::size_t anchored_nodes_ = 0;  ///< those within several anchors count for each
+  std::size_t anchored_bytes_ = 0;
   std::size_t aliases_ = 0;
   std::size_t repeated_bytes_ = 0;
 };
@@ -406,6 +422,23 @@ Status check_directives(const Lines& lines) {
   return {};
 }
 
+Status check_lines(const Lines& lines) {
+  std::size_t signs = 0;
+  const std::string_view text = lines.text();
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char sign = text[at];
+    if (sign == '\n') signs = 0;
+    if (sign != '[' && sign != '{' && sign != ',' && sign != '?' && sign != ':') continue;
+    if (++signs <= signs_in_line_max) continue;
+    return refuse(lines.at(at),
+                  fmt::format("more than {} signs such as '[', '{{' and ',' in one line; write lists and long texts on "
+                              "several lines, and split a definition of more than {} nodes",
+                              signs_in_line_max, nodes_max),
+                  ErrorCode::too_large);
+  }
+  return {};
+}
+
 }  // namespace
 
 base::Result<Node> read_yaml(std::string_view text) {
@@ -426,6 +459,7 @@ base::Result<Node> read_yaml(std::string_view text) {
   }
   TreeBuilder builder(text);
   TRV_TRY(check_directives(builder.lines()));
+  TRV_TRY(check_lines(builder.lines()));
   while (fy_event* event = fy_parser_parse(parser.get())) {
     const bool ended = event->type == FYET_STREAM_END;
     const Status taken = builder.take(*event);
