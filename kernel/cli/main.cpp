@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
+#include <memory>
 #include <system_error>
 
 #include "kernel/cli/commands/world.hpp"
@@ -36,6 +37,14 @@ std::map<std::string, std::string, std::less<>> this_environment() {
   return variables;
 }
 
+using Waits = std::function<trv::cli::WatchEnd()>;
+
+trv::base::Result<Waits> watch(const std::vector<std::string>& files) {
+  TRV_TRY_ASSIGN(trv::cli::FileWatch started, trv::cli::FileWatch::start(files));
+  const auto kept = std::make_shared<trv::cli::FileWatch>(std::move(started));
+  return Waits([kept] { return kept->wait(); });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -57,6 +66,7 @@ int main(int argc, char** argv) {
       .columns = terminal_columns(),
       .executable = std::filesystem::read_symlink("/proc/self/exe", error).string(),
       .out_is_gone = nobody_reads_output,
+      .watch = watch,
   };
   const auto code = trv::cli::run(std::vector<std::string>(argv + 1, argv + argc), world);
   curl_global_cleanup();

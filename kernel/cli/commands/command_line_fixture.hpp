@@ -121,6 +121,7 @@ class CommandLine : public testing::Test {
     world.out_is_terminal = terminal_;
     world.columns = columns_;
     world.out_is_gone = [this] { return gone_; };
+    world.watch = [this](const std::vector<std::string>&) -> base::Result<std::function<WatchEnd()>> { return watch_; };
     const ExitCode code = run(arguments, world);
     out_ = out.str();
     err_ = err.str();
@@ -143,6 +144,7 @@ class CommandLine : public testing::Test {
   bool terminal_ = false;
   int columns_ = 0;
   bool gone_ = false;
+  std::function<WatchEnd()> watch_ = [] { return WatchEnd::interrupted; };
   std::string out_;
   std::string err_;
 };

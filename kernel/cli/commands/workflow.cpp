@@ -27,14 +27,12 @@ struct WorkflowArguments {
   std::string name;
   std::string limit;
   std::string cursor;
+  bool watch = false;
 };
 
-base::Result<ExitCode> check(Session& session, const WorkflowArguments& arguments) {
-  if (arguments.files.empty()) {
-    return base::fail(base::ErrorCode::invalid, "which definition? Name a FILE, or - for standard input");
-  }
+ExitCode check_once(Session& session, const std::vector<std::string>& files) {
   ProblemReport report(session);
-  for (const std::string& file : arguments.files) {
+  for (const std::string& file : files) {
     const base::Result<DefinitionText> read = read_definition(session, file);
     if (!read) {
       report.add_unreadable(file, read.error());
@@ -48,6 +46,35 @@ base::Result<ExitCode> check(Session& session, const WorkflowArguments& argument
     }
   }
   return report.finish();
+}
+
+// Checks again whenever a file changes, until the user ends it.
+base::Result<ExitCode> check_and_watch(Session& session, const std::vector<std::string>& files) {
+  World& world = session.world();
+  if (!world.watch) return base::fail(base::ErrorCode::invalid, "--watch cannot be used here");
+  if (std::ranges::find(files, "-") != files.end()) {
+    return base::fail(base::ErrorCode::invalid, "--watch needs files; standard input comes once");
+  }
+  // Begun before the first check, so that no change comes between.
+  TRV_TRY_ASSIGN(const std::function<WatchEnd()> wait, world.watch(files));
+  do {
+    if (world.out_is_terminal) world.out << "\x1b[H\x1b[2J\x1b[3J";
+    check_once(session, files);
+    world.out << std::flush;
+    if (session.out_is_gone()) break;
+    if (world.out_is_terminal) {
+      session.note(fmt::format("{} watched; Ctrl-C ends", files.size() == 1 ? "the file is" : "the files are"));
+    }
+  } while (wait() == WatchEnd::changed);
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> check(Session& session, const WorkflowArguments& arguments) {
+  if (arguments.files.empty()) {
+    return base::fail(base::ErrorCode::invalid, "which definition? Name a FILE, or - for standard input");
+  }
+  if (arguments.watch) return check_and_watch(session, arguments.files);
+  return check_once(session, arguments.files);
 }
 
 // All that the server found wrong with a text, as check() shows it; false where it names no problems.
@@ -227,7 +254,9 @@ void add_workflow(CommandTree& tree) {
       .does([arguments](Session& session) { return apply(session, *arguments); });
   noun.verb("check", "Report all that is wrong with definitions, without a server")
       .arguments("FILE", arguments->files, "YAML, or JSON in *.json; - is standard input")
+      .flag("--watch", arguments->watch, "Check again whenever a file changes, until Ctrl-C; exits 0 then")
       .example("trav workflow check *.yaml")
+      .example("trav workflow check --watch triage.yaml")
       .example("trav workflow check triage.yaml --output json    an array of the problems")
       .does([arguments](Session& session) { return check(session, *arguments); });
   noun.verb("graph", "Draw the flow of a definition, without a server")

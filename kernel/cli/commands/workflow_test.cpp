@@ -63,6 +63,27 @@ TEST_F(CommandLine, warnings_about_a_definition_are_reported_and_it_is_applied) 
   EXPECT_EQ(out_, body + "\n");
 }
 
+TEST_F(CommandLine, a_definition_that_is_watched_is_checked_again_when_it_changes) {
+  const std::string head = "document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0'}\n";
+  const std::string file = write("b.yaml", head + "do: [{x: {sett: {a: 1}}}]\n").string();
+  int waits = 0;
+  watch_ = [&] {
+    if (++waits > 1) return WatchEnd::interrupted;
+    write("b.yaml", head + "do: [{x: {set: {a: 1}}}]\n");
+    return WatchEnd::changed;
+  };
+  terminal_ = true;
+  EXPECT_EQ(trav({"workflow", "check", "--watch", file}), ExitCode::ok) << err_;
+  EXPECT_EQ(waits, 2);
+  EXPECT_TRUE(out_.starts_with("\x1b[H\x1b[2J")) << out_;
+  const std::size_t second = out_.find("\x1b[H", 1);
+  ASSERT_NE(second, std::string::npos);
+  EXPECT_NE(out_.substr(0, second).find("did you mean 'set'?"), std::string::npos) << out_;
+  EXPECT_EQ(out_.substr(second), "\x1b[H\x1b[2J\x1b[3J" + file + " is valid: a/b:1.0.0\n");
+  EXPECT_EQ(trav({"workflow", "check", "--watch", "-"}), ExitCode::usage);
+  EXPECT_EQ(err_, "trav: --watch needs files; standard input comes once\n");
+}
+
 TEST_F(CommandLine, a_definition_is_checked_without_a_server) {
   environment_["TRAV_URL"] = "http://127.0.0.1:1";
   const auto good = write("good.yaml",

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/cli/terminal/file_watch.hpp"
 #include "sdk/base/clock.hpp"
 
 namespace trv::cli {
@@ -26,6 +27,8 @@ struct World {
   std::string executable{};  ///< path of the running program; empty = unknown
   /// Whether nobody reads `out` any more; who follows something ends then. Empty = never.
   std::function<bool()> out_is_gone{};
+  /// Begins to watch files; what it gives waits until one of them changes or the user ends the waiting. Empty = cannot.
+  std::function<base::Result<std::function<WatchEnd()>>(const std::vector<std::string>& files)> watch{};
 
   /// nullopt where it is not set.
   [[nodiscard]] std::optional<std::string> variable(std::string_view name) const {
