@@ -49,18 +49,34 @@ base::Status act(Call&& call, const InstanceId& id, const Decide& decide) {
 }
 
 template <typename Action>
+base::Status act(Call& call, const Body& body, Action action) {
+  TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
+  TRV_TRY_ASSIGN(const std::string reason, reason_of(body, ""));
+  node::Shard& shard = call.shard;
+  return act(std::move(call), id,
+             [&shard, id, action, reason](const lmdb::Txn& state, shard::DecisionContext& context) {
+               const std::string why = reason.empty() ? "asked for by " + context.actor : reason;
+               return action(state, context, shard.decision_state(), id, why);
+             });
+}
+
+template <typename Action>
 auto does(Action action) {
   return [action](Call& call) -> base::Status {
-    TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
     TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason"}));
-    TRV_TRY_ASSIGN(const std::string reason, reason_of(body, ""));
-    node::Shard& shard = call.shard;
-    return act(std::move(call), id,
-               [&shard, id, action, reason](const lmdb::Txn& state, shard::DecisionContext& context) {
-                 const std::string why = reason.empty() ? "asked for by " + context.actor : reason;
-                 return action(state, context, shard.decision_state(), id, why);
-               });
+    return act(call, body, action);
   };
+}
+
+base::Status cancels(Call& call) {
+  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "compensate"}));
+  const auto compensates = body.optional_value("compensate");
+  if (compensates && !compensates->is_bool()) {
+    return fail(ErrorCode::invalid,
+                fmt::format("compensate must be true or false, not {}", json::to_string(compensates->kind())));
+  }
+  const bool undoes = compensates && compensates->as_bool();
+  return act(call, body, undoes ? instance::cancel_and_compensate : instance::cancel);
 }
 
 /// The instance's past is read before the command is decided, which then looks whether something came since.
@@ -95,7 +111,7 @@ void add_instance_action_routes(http::Router& router, const node::Node& node) {
   const auto at = [](std::string_view action) {
     return fmt::format("/v1/tenants/{{tenant}}/instances/{{id}}/{}", action);
   };
-  router.route("POST", at("cancel"), instances(does(instance::cancel)));
+  router.route("POST", at("cancel"), instances(cancels));
   router.route("POST", at("suspend"), instances(does(instance::suspend)));
   router.route("POST", at("resume"), instances(does(instance::resume)));
   router.route("POST", at("retry"), instances([](Call& call) { return go_on(call, false); }), {.may_wait = true});

@@ -29,7 +29,8 @@ json::Value workflow_of(const definition::Name& name) {
 }
 
 json::Value to_object(const InstanceSummary& summary) {
-  const bool ended = summary.status != instance::Status::running && summary.status != instance::Status::suspended;
+  const bool ended = summary.status == instance::Status::completed || summary.status == instance::Status::faulted ||
+                     summary.status == instance::Status::cancelled;
   return {{"id", summary.id.to_string()},
           {"workflow", workflow_of(summary.definition)},
           {"status", instance::to_string(summary.status)},
@@ -160,13 +161,14 @@ base::Result<std::optional<instance::Status>> status_filter(const http::Request&
   using instance::Status;
   const auto text = request.query("status");
   if (!text) return std::nullopt;
-  for (const Status status :
-       {Status::running, Status::completed, Status::faulted, Status::cancelled, Status::suspended}) {
+  for (const Status status : {Status::running, Status::completed, Status::faulted, Status::cancelled, Status::suspended,
+                              Status::compensating}) {
     if (*text == instance::to_string(status)) return status;
   }
-  return base::fail(base::ErrorCode::invalid,
-                    fmt::format("status '{}' is not known; use running, suspended, completed, faulted or cancelled",
-                                text->substr(0, 40)));
+  return base::fail(
+      base::ErrorCode::invalid,
+      fmt::format("status '{}' is not known; use running, suspended, compensating, completed, faulted or cancelled",
+                  text->substr(0, 40)));
 }
 
 /// Whether a document can have this as its namespace or name.

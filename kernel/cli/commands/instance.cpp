@@ -19,6 +19,7 @@ struct InstanceArguments {
   std::string reason;
   std::string version;
   std::string data;
+  bool compensates = false;
 };
 
 /// The instance as the server sent it, with its steps as `tasks`: its `steps` say how many they are.
@@ -85,6 +86,7 @@ base::Result<ExitCode> act(Session& session, const InstanceArguments& arguments,
   json::Value body = json::Value::object();
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (!arguments.version.empty()) body.set("version", json::Value(arguments.version));
+  if (arguments.compensates) body.set("compensate", json::Value(true));
   if (!arguments.data.empty()) {
     TRV_TRY_ASSIGN(json::Value data, parse_json(action == "skip" ? "--result" : "--input", arguments.data));
     body.set(member, std::move(data));
@@ -114,8 +116,8 @@ void add_instance(CommandTree& tree) {
       .example("trav instance watch 0192f3c1-… --output json | jq .outcome");
   const auto arguments = std::make_shared<InstanceArguments>();
   noun.verb("list", "List instances, the newest first")
-      .choice("--status", {"running", "suspended", "completed", "faulted", "cancelled"}, arguments->status,
-              "Only those")
+      .choice("--status", {"running", "suspended", "compensating", "completed", "faulted", "cancelled"},
+              arguments->status, "Only those")
       .option("--workflow", "NS/NAME", arguments->workflow,
               "Only those of this workflow; looks through 500,000 instances at a time")
       .paging(arguments->limit, arguments->cursor)
@@ -146,9 +148,10 @@ void add_instance(CommandTree& tree) {
         .option("--reason", "TEXT", arguments->reason, "Why; the instance's record keeps it");
     return made;
   };
-  acts("cancel", "Stop an instance; its calls are cancelled").does([arguments](Session& session) {
-    return act(session, *arguments, "cancel", "");
-  });
+  acts("cancel", "Stop an instance; its calls are cancelled")
+      .flag("--compensate", arguments->compensates, "First undo what its completed tasks have done")
+      .example("trav instance cancel 0192f3c1-… --compensate --reason 'ordered twice'")
+      .does([arguments](Session& session) { return act(session, *arguments, "cancel", ""); });
   acts("suspend", "Let an instance wait: no task of it begins and no timer is due").does([arguments](Session& session) {
     return act(session, *arguments, "suspend", "");
   });

@@ -70,7 +70,7 @@ class CaseReader {
     }
     for (const Node* event : items(events, "events")) out.inputs.push_back(read_event(*event, out.begins));
     if (cancel != nullptr) {
-      out.inputs.push_back({.kind = Input::Kind::cancel, .at = duration(*cancel, out.begins), .value = {}});
+      out.inputs.push_back(read_cancel(*cancel, out.begins));
     }
     std::ranges::stable_sort(out.inputs, {}, &Input::at);
     for (const Node* answer : items(answers, "answers")) out.answers.push_back(read_answer(*answer, out.begins));
@@ -90,6 +90,22 @@ class CaseReader {
                     fmt::format("'{}' has {} items, at most {} are allowed", what, list->items.size(), items_max));
     }
     for (const Node& item : list->items) out.push_back(&item);
+    return out;
+  }
+
+  /// A time, or {at, compensate}.
+  Input read_cancel(const Node& node, base::Timestamp begins) {
+    Input out{.kind = Input::Kind::cancel, .at = {}, .value = {}};
+    const bool is_long = node.find("at") != nullptr || node.find("compensate") != nullptr;
+    if (!is_long) {
+      out.at = duration(node, begins);
+      return out;
+    }
+    Fields fields(problems_, node, "'cancel'");
+    if (const Node* at = fields.require("at")) out.at = duration(*at, begins);
+    const Node* compensate = fields.get("compensate", Node::Kind::boolean);
+    out.compensates = compensate != nullptr && compensate->boolean;
+    fields.finish();
     return out;
   }
 

@@ -35,6 +35,7 @@ struct Input {
   base::Duration at{};  ///< from the case's beginning
   json::Value value;    ///< of a start its input, or null; of an event its attributes and data
   bool has_value = false;
+  bool compensates = false;  ///< of a cancellation
 };
 
 /// What a service answers once.

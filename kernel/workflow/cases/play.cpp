@@ -138,7 +138,7 @@ class Player {
     if (input.kind == Kind::start) {
       sent = start(input);
     } else if (input.kind == Kind::cancel) {
-      sent = cancel();
+      sent = cancel(input.compensates);
     } else {
       sent = receive(input.value, nullptr);
     }
@@ -161,12 +161,13 @@ class Player {
     });
   }
 
-  base::Status cancel() {
+  base::Status cancel(bool compensates) {
     TRV_TRY_ASSIGN(const auto instances, started());
     if (instances.empty()) return base::fail(ErrorCode::not_found, "there is no instance to cancel");
     return decide([&](const lmdb::Txn& txn, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      const auto operation = compensates ? &instance::cancel_and_compensate : &instance::cancel;
       TRV_TRY_ASSIGN(instance::Acted acted,
-                     instance::cancel(txn, context, shard_.workflows(), instances.front(), "the case says so"));
+                     operation(txn, context, shard_.workflows(), instances.front(), "the case says so"));
       return std::move(acted.decision);
     });
   }

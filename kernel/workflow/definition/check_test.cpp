@@ -168,5 +168,34 @@ TEST(Check, a_task_that_no_flow_leads_to_is_warned_of) {
       << "where a flow leads nowhere, who is never run is not known";
 }
 
+TEST(Check, what_cannot_be_compensated_is_reported_where_it_is_written) {
+  const std::string undo = "use: {functions: {undo: {set: {n: '${ $compensated.input }'}}}}\n";
+  EXPECT_EQ(found(undo + "do: [{a: {set: {x: 1}, metadata: {compensate: undo}}}]\n"), "");
+  EXPECT_EQ(found(undo + "do: [{a: {set: {x: 1}, metadata: {compensate: und}}}, {b: {set: {x: 1}, metadata: "
+                         "{compensate: undo}}}]\n"),
+            "3:47 'use.functions' has no function 'und'; did you mean 'undo'?\n");
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}, metadata: {compensate: undo}}}]\n"),
+            "2:47 'use.functions' has no function 'undo'; 'metadata.compensate' names the function that undoes the "
+            "task\n");
+  EXPECT_TRUE(found(undo + "do: [{b: {call: undo}}]\n")
+                  .starts_with("2:39 in the expression '$compensated.input': there is no variable $compensated"));
+  EXPECT_EQ(
+      found("do: [{a: {set: {x: 1}, metadata: {compensate: {set: {x: 2}}}}}]\n"),
+      "2:47 'metadata.compensate' must be the name of one of 'use.functions', not a mapping; write there the task "
+      "that undoes this one\n");
+  EXPECT_EQ(
+      found(undo + "do: [{a: {raise: {error: {type: x, status: 400}}, metadata: {compensate: undo}}}]\n"),
+      "?3:62 task 'a' never completes, so there is never anything to compensate; put 'metadata.compensate' on the "
+      "task whose work is to be undone\n");
+  EXPECT_EQ(
+      found(undo + "do: [{a: {do: [{b: {set: {x: 1}}}, {c: {raise: {error: {type: x, status: 400}}}}], metadata: "
+                   "{compensate: undo}}}]\n"),
+      "?3:95 task 'a' never completes, so there is never anything to compensate; put 'metadata.compensate' on the "
+      "task whose work is to be undone\n");
+  EXPECT_EQ(found("use: {functions: {undo: {set: {n: 1}, metadata: {compensate: undo}}}}\n"
+                  "do: [{a: {set: {x: 1}, metadata: {compensate: undo}}}]\n"),
+            "?2:50 'metadata.compensate' says nothing here: what a compensation does is not undone itself\n");
+}
+
 }  // namespace
 }  // namespace trv::definition

@@ -297,9 +297,10 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   flow(fields.get("then"), flow_of, own_flow);
 
   std::string connection;
+  const Entry* compensate = nullptr;
   if (const Node* metadata = fields.get("metadata", Node::Kind::mapping)) {
     for (const Entry& property : metadata->entries) {
-      if (property.key == "compensate") problems_.unsupported(property.position, "'metadata.compensate'");
+      if (property.key == "compensate") compensate = &property;
       if (property.key != "connection") continue;
       if (property.value.is_string() && !property.value.text.empty()) {
         connection = property.value.text;
@@ -323,6 +324,7 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
 
   task.timeout = std::move(limit);
   task.body = std::move(compiled);
+  if (compensate != nullptr) compensation(*compensate, index);
 }
 
 TaskBody Compiler::body(std::string_view kind, Fields& fields, const TaskScope& scope) {

@@ -28,6 +28,12 @@ struct TaskScope {
 
 class Compiler {
  public:
+  /// A variable that tasks declare.
+  struct Local {
+    std::string name;
+    VariableReference reference;
+  };
+
   /// `text` is what the tree was read from; both must outlive the compiler.
   Compiler(std::string_view text, const Node& root) : text_(text), root_(root) {}
 
@@ -73,7 +79,9 @@ class Compiler {
 
   /// A call of a function of use.functions: its text is compiled as the only task within the calling one. nullopt where
   /// there is no function of that name.
-  [[nodiscard]] std::optional<TaskIndex> function(const Node& name, const TaskScope& caller);
+  /// It sees the variables `sees` only.
+  [[nodiscard]] std::optional<TaskIndex> function(const Node& name, const TaskScope& caller,
+                                                  std::vector<Local> sees = {});
   [[nodiscard]] std::vector<std::string_view> function_names() const;
   [[nodiscard]] std::vector<std::string_view> catalog_names() const;
   [[nodiscard]] const Node* catalog(std::string_view name) const;
@@ -90,10 +98,6 @@ class Compiler {
   [[nodiscard]] const std::vector<std::string_view>& secret_names() const noexcept { return secrets_; }
 
  private:
-  struct Local {
-    std::string name;
-    VariableReference reference;
-  };
   struct PendingFlow {
     TaskIndex task;
     int case_index;
@@ -143,6 +147,8 @@ class Compiler {
   [[nodiscard]] TaskIndex extension_after(TaskIndex index, const Extension& extension, const std::string& reference);
   /// `flow_of`: the task whose `then` it is.
   void task(const Node& node, const Entry& entry, TaskIndex index, const std::string& reference, TaskIndex flow_of);
+  /// `metadata.compensate` of a task that is compiled already.
+  void compensation(const Entry& compensate, TaskIndex of);
   [[nodiscard]] TaskBody body(std::string_view kind, Fields& fields, const TaskScope& scope);
   [[nodiscard]] std::vector<TaskIndex> children(const Node* node, TaskIndex parent, const std::string& reference,
                                                 bool in_catch);
@@ -183,6 +189,7 @@ class Compiler {
   std::vector<std::string_view> called_;   ///< functions that some task calls
   std::vector<std::string_view> calling_;  ///< functions that are being compiled, outermost first
   TaskIndex extending_ = no_task;          ///< the extension whose tasks are being compiled
+  bool is_compensation_ = false;           ///< what is being compiled undoes a task
   std::size_t copied_nodes_ = 0;
   std::size_t text_at_ = 0;  ///< of the tasks that are being compiled
   std::vector<std::string_view> secrets_;

@@ -7,6 +7,7 @@ namespace trv::definition {
 using json::Value;
 
 bool Task::needs_input() const noexcept {
+  if (compensation != no_task) return true;
   for (const std::optional<Template>* part : {&output_as, &export_as}) {
     if (*part && ((*part)->names(Variable::input) || (*part)->names(Variable::task))) return true;
   }
@@ -16,7 +17,9 @@ bool Task::needs_input() const noexcept {
 std::string_view kind_name(const Task& task) noexcept {
   struct {
     std::string_view operator()(const SetTask&) const { return "set"; }
-    std::string_view operator()(const DoTask& task) const { return task.is_function ? "call" : "do"; }
+    std::string_view operator()(const DoTask& task) const {
+      return task.compensates != no_task ? compensate_kind : task.is_function ? "call" : "do";
+    }
     std::string_view operator()(const SwitchTask&) const { return "switch"; }
     std::string_view operator()(const PluginCall&) const { return "call"; }
     std::string_view operator()(const HttpCall&) const { return "call"; }

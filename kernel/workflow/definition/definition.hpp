@@ -30,14 +30,15 @@ struct SetTask {
   Template value;
 };
 
-/// `do`, and what is compiled to one: a call of a function of use.functions, and a task with what an extension puts
-/// before and after it.
+/// `do`, and what is compiled to one: a call of a function of use.functions, a task with what an extension puts before
+/// and after it, and what undoes a task that has completed.
 struct DoTask {
   TaskIndex first = no_task;
   bool is_function = false;
   std::optional<Template> arguments{};  ///< of a function: its input; none: the task's own
   TaskIndex extended = no_task;         ///< of an extension: the task itself, which gets the input of this one
   std::optional<Expression> when{};     ///< of an extension; where it is false, the task runs alone
+  TaskIndex compensates = no_task;      ///< of a compensation: the task that it undoes
 };
 
 struct SwitchCase {
@@ -255,6 +256,7 @@ struct Task {
   std::shared_ptr<const Schemas> schemas;  ///< null: none
   std::optional<Template> timeout;
   Flow then;
+  TaskIndex compensation = no_task;  ///< what undoes it where the workflow faults after it has completed
   TaskBody body;
 
   /// Whether it asks for an effect and waits for its outcome.
@@ -267,12 +269,15 @@ struct Task {
     return std::holds_alternative<DoTask>(body) || std::holds_alternative<TryTask>(body) ||
            std::holds_alternative<ForTask>(body);
   }
-  /// Whether output.as or export.as can see the task's input, so that it has to be kept while the task waits.
+  /// Whether output.as, export.as or its compensation can see the task's input, so that it has to be kept while the
+  /// task waits.
   [[nodiscard]] bool needs_input() const noexcept;
 };
 
-/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork, emit, listen, run.
+/// The task's kind as events and lists name it: set, do, switch, call, wait, raise, try, for, fork, emit, listen, run,
+/// compensate.
 [[nodiscard]] std::string_view kind_name(const Task& task) noexcept;
+inline constexpr std::string_view compensate_kind = "compensate";
 
 struct Definition {
   Name name;

@@ -200,7 +200,7 @@ void Compiler::use_extensions(const Node* found) {
   }
 }
 
-std::optional<TaskIndex> Compiler::function(const Node& name, const TaskScope& caller) {
+std::optional<TaskIndex> Compiler::function(const Node& name, const TaskScope& caller, std::vector<Local> sees) {
   const Node* found = functions_ == nullptr ? nullptr : functions_->find(name.text);
   if (found == nullptr) return std::nullopt;
   const auto entry = std::ranges::find(functions_->entries, name.text, &Entry::key);
@@ -215,7 +215,7 @@ std::optional<TaskIndex> Compiler::function(const Node& name, const TaskScope& c
   }
   if (std::ranges::find(called_, entry->key) == called_.end()) called_.push_back(entry->key);
   if (!take_copy(*found, name.position)) return no_task;
-  const Instead<std::vector<Local>> no_locals(locals_, {});
+  const Instead<std::vector<Local>> own_locals(locals_, std::move(sees));
   const Instead<std::size_t> text_at(text_at_, caller.reference.size());
   calling_.push_back(entry->key);
   const std::size_t flows_before = pending_.size();

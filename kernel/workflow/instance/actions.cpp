@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/execution.hpp"
 #include "kernel/workflow/instance/opened.hpp"
 #include "kernel/workflow/instance/restore.hpp"
@@ -46,6 +45,9 @@ class PastData final : public InstanceData {
   [[nodiscard]] base::Result<Value> loop_items(BranchId branch, std::size_t depth, std::size_t row) const override {
     return starts_.loop_items(branch, depth, row);
   }
+  [[nodiscard]] base::Result<Completed> completed(std::uint32_t number) const override {
+    return starts_.completed(number);
+  }
 
  private:
   NewData starts_;
@@ -71,22 +73,46 @@ base::Status change(State& state, const definition::Definition& definition, cons
   return {};
 }
 
-}  // namespace
-
 base::Result<Acted> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                           const InstanceId& instance, std::string_view reason) {
+                           const InstanceId& instance, std::string_view reason, Undo undo) {
   TRV_TRY_ASSIGN(const auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
   if (!loaded) {
     return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", instance.to_string()));
   }
   TRV_TRY(still_runs(instance, loaded->state));
   shard::Decision decision;
-  TRV_TRY(cancel_all(txn, context, workflows, instance, reason, decision));
-  Value error = make_error(StandardError::runtime, "",
-                           fmt::format("the workflow that it ran, instance {}, was cancelled", instance.to_string()));
-  TRV_TRY(return_to_parent(txn, context, workflows, instance, loaded->trigger, {.ok = false, .value = std::move(error)},
-                           decision));
+  TRV_TRY(cancel_all(txn, context, workflows, instance, reason, undo, decision));
+  TRV_TRY(return_to_parent(txn, context, workflows, instance, loaded->trigger,
+                           {.ok = false, .value = cancelled_error(instance)}, decision));
   return Acted{std::move(decision), Status::cancelled};
+}
+
+}  // namespace
+
+base::Result<Acted> cancel_and_compensate(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                          Workflows workflows, const InstanceId& instance, std::string_view reason) {
+  TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
+  TRV_TRY(still_runs(instance, opened.loaded.state));
+  if (opened.loaded.state.compensating) {
+    return base::fail(ErrorCode::conflict,
+                      fmt::format("the instance {} compensates already; to end it at once, cancel it without that",
+                                  instance.to_string()));
+  }
+  if (opened.loaded.state.compensable == 0) return cancel(txn, context, workflows, instance, reason, Undo::yes);
+  DecisionBudget budget;
+  const StoredData data(txn, context, workflows, instance, opened.loaded);
+  Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, budget);
+  execution.cancel(base::utf8_prefix(reason, reason_bytes_max), When::now);
+  TRV_TRY(execution.run());
+  const Status status = execution.state().status;
+  shard::Decision decision;
+  TRV_TRY(conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, decision));
+  return Acted{std::move(decision), status == Status::running ? Status::compensating : status};
+}
+
+base::Result<Acted> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                           const InstanceId& instance, std::string_view reason) {
+  return cancel(txn, context, workflows, instance, reason, Undo::no);
 }
 
 base::Result<Acted> suspend(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,

@@ -19,6 +19,12 @@ struct Acted {
 [[nodiscard]] base::Result<Acted> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                          Workflows workflows, const InstanceId& instance, std::string_view reason);
 
+/// The same, but what its completed tasks have done is undone first, in the background where that takes long; until its
+/// end it is `compensating`. Error: conflict also where it does that already.
+[[nodiscard]] base::Result<Acted> cancel_and_compensate(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                                        Workflows workflows, const InstanceId& instance,
+                                                        std::string_view reason);
+
 /// From here on no task begins and no timer is due. Calls under way go on, and their outcomes, events and ends of other
 /// workflows are taken; time goes on too. Errors: not_found; conflict where the instance has ended or is suspended.
 [[nodiscard]] base::Result<Acted> suspend(const lmdb::Txn& txn, const shard::DecisionContext& context,

@@ -64,11 +64,20 @@ void Execution::complete(TaskIndex index, const Value& raw_output, const Value& 
     at_->context = *std::move(exported);
     at_->has_context = true;
   }
+  const Value own_output = at_->data;
   follow(index, flow.kind == Flow::Kind::next ? task.then : flow);
   const Move moved = move(false);
-  const StepOf step{index, &task, attempt, started_ns};
-  emit(arrival_ ? writer_.task_completed(step, *arrival_, output_json, context, moved)
-                : writer_.task_completed(step, false, output_json, context, moved));
+  StepOf step{index, &task, attempt, started_ns};
+  std::optional<Completed> undo;
+  if (task.compensation != no_task) {
+    // What it has done is done: an input that is too large to keep is left out.
+    const Attempt<std::string> seen = evaluation_.checked_json(input, "the input");
+    undo = Completed{.compensation = task.compensation, .input = seen ? input : Value(), .output = own_output};
+    step.seen = seen ? *seen : "null";
+  }
+  const bool is_recorded = emit(arrival_ ? writer_.task_completed(step, *arrival_, output_json, context, moved)
+                                         : writer_.task_completed(step, false, output_json, context, moved));
+  if (is_recorded && undo) state_.completed.push_back(*std::move(undo));
 }
 
 void Execution::follow(TaskIndex index, Flow flow) {
@@ -82,12 +91,17 @@ void Execution::follow(TaskIndex index, Flow flow) {
     case Flow::Kind::exit: at_->next = no_task; break;
     case Flow::Kind::end:
       at_->next = no_task;
-      at_->frames.clear();
-      at_->frames_known = 0;
+      leave_for_end();
       if (branch_ != root_branch) ended_with_ = at_->data;
       break;
   }
   TRV_ENSURES(at_->next == no_task || stands_in_scope(at_->next));
+}
+
+void Execution::leave_for_end() {
+  // A compensation ends as its task does.
+  const std::size_t kept = state_.compensating && branch_ == root_branch ? 1 : 0;
+  while (at_->frames.size() > kept) pop();
 }
 
 TaskIndex Execution::scope_task() const noexcept {
@@ -191,10 +205,15 @@ Move Execution::move(bool with_data) {
 bool Execution::emit(record::Draft draft) {
   TRV_EXPECTS(!draft.payload.empty());
   const bool over_size = draft.payload.size() > payload_bytes_max;
-  const bool over_steps = state_.steps > steps_per_instance_max;
+  // What was done until there can still be undone.
+  const bool over_steps = state_.steps > steps_per_instance_max * (state_.compensating ? 2 : 1);
   const std::optional<Arrival> arrival = std::exchange(arrival_, std::nullopt);
   if (state_.status == Status::running && (over_size || over_steps)) {
     if (arrival) decision_.events.push_back(writer_.settled(*arrival));
+    if (state_.compensating && over_steps) {
+      end_compensating();
+      return false;
+    }
     fault(make_error(StandardError::runtime, "",
                      over_size
                          ? fmt::format("what the instance has to remember is larger than {} bytes", payload_bytes_max)

@@ -235,6 +235,10 @@ Value Evaluation::local_value(const definition::VariableReference& reference) {
       if (frame.task != reference.owner) continue;
       if (frame.items_count > 0) return reference.slot == 1 ? Value(frame.index) : item_of(id, depth);
       if (frame.error) return *frame.error;
+      const auto* list = std::get_if<definition::DoTask>(&definition_.task(frame.task).body);
+      if (list != nullptr && list->compensates != no_task) {
+        return frame.input ? *frame.input : read(data_.frame_input(id, depth));
+      }
     }
     if (id == root_branch) return {};
     id = branch->parent;

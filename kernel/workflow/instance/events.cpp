@@ -69,8 +69,10 @@ Offset<schema::workflow::TaskCompleted> completed_of(FlatBufferBuilder& builder,
   const auto about = step_of(builder, context, step);
   const Text output_text = json(builder, output);
   const Text context_text = json(builder, exported);
+  const Text seen = json(builder, step.seen);
   const auto moved = continuation(builder, move);
-  return schema::workflow::CreateTaskCompleted(builder, about, skipped, output_text, context_text, moved);
+  return schema::workflow::CreateTaskCompleted(builder, about, skipped, output_text, context_text, moved,
+                                               skipped ? no_task : step.task->compensation, seen);
 }
 
 Offset<schema::workflow::TaskFaulted> faulted_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,
@@ -127,11 +129,32 @@ record::Draft EventWriter::faulted(std::string_view error, std::uint64_t steps) 
                       record::finish(builder, schema::workflow::CreateInstanceFaulted(builder, error_text, steps)));
 }
 
-record::Draft EventWriter::cancelled(std::string_view reason) const {
+record::Draft EventWriter::cancelled(std::string_view reason, std::span<const std::string> not_compensated) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text reason_text = text(builder, reason);
+  std::vector<Text> tasks;
+  for (const std::string& task : not_compensated) tasks.push_back(text(builder, task));
+  const auto list = tasks.empty() ? Offset<flatbuffers::Vector<Text>>() : builder.CreateVector(tasks);
   return shard::draft(context_, instance_stream, instance_, instance_cancelled_type,
-                      record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text)));
+                      record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text, list)));
+}
+
+record::Draft EventWriter::compensating(const Compensating& why, const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text reason = why.reason.empty() ? Text() : text(builder, why.reason);
+  const Text error = json(builder, why.error);
+  const auto moved = continuation(builder, move);
+  return shard::draft(context_, instance_stream, instance_, instance_compensating_type,
+                      record::finish(builder, schema::workflow::CreateInstanceCompensating(builder, why.is_cancelled,
+                                                                                           reason, error, moved)));
+}
+
+record::Draft EventWriter::task_compensating(const StepOf& step, const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const auto about = step_of(builder, context_, step);
+  const auto moved = continuation(builder, move);
+  return shard::draft(context_, instance_stream, instance_, task_compensating_type,
+                      record::finish(builder, schema::workflow::CreateTaskCompensating(builder, about, moved)));
 }
 
 record::Draft EventWriter::suspended(std::string_view reason) const {

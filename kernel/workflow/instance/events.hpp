@@ -22,6 +22,7 @@ inline constexpr std::string_view instance_started_type = "trv.instance.started"
 inline constexpr std::string_view instance_completed_type = "trv.instance.completed";
 inline constexpr std::string_view instance_faulted_type = "trv.instance.faulted";
 inline constexpr std::string_view instance_cancelled_type = "trv.instance.cancelled";
+inline constexpr std::string_view instance_compensating_type = "trv.instance.compensating";
 inline constexpr std::string_view instance_suspended_type = "trv.instance.suspended";
 inline constexpr std::string_view instance_resumed_type = "trv.instance.resumed";
 inline constexpr std::string_view instance_restored_type = "trv.instance.restored";
@@ -30,6 +31,7 @@ inline constexpr std::string_view task_forked_type = "trv.task.forked";
 inline constexpr std::string_view task_listening_type = "trv.task.listening";
 inline constexpr std::string_view task_running_type = "trv.task.running";
 inline constexpr std::string_view task_heard_type = "trv.task.heard";
+inline constexpr std::string_view task_compensating_type = "trv.task.compensating";
 inline constexpr std::string_view task_completed_type = "trv.task.completed";
 inline constexpr std::string_view task_faulted_type = "trv.task.faulted";
 inline constexpr std::string_view task_retried_type = "trv.task.retried";
@@ -54,6 +56,7 @@ struct StepOf {
   const definition::Task* task = nullptr;
   std::uint32_t attempt = 0;
   std::int64_t started_ns = 0;
+  Json seen{};  ///< by a task that completes and can be undone
 };
 
 /// Drafts of one instance.
@@ -67,7 +70,9 @@ class EventWriter {
                                       const Move& move) const;
   [[nodiscard]] record::Draft completed(const Json& output, std::uint64_t steps) const;
   [[nodiscard]] record::Draft faulted(std::string_view error, std::uint64_t steps) const;
-  [[nodiscard]] record::Draft cancelled(std::string_view reason) const;
+  [[nodiscard]] record::Draft cancelled(std::string_view reason,
+                                        std::span<const std::string> not_compensated = {}) const;
+  [[nodiscard]] record::Draft compensating(const Compensating& why, const Move& move) const;
   [[nodiscard]] record::Draft suspended(std::string_view reason) const;
   [[nodiscard]] record::Draft resumed(std::string_view reason) const;
   /// With the whole state, of which nothing was reported yet.
@@ -89,6 +94,7 @@ class EventWriter {
   /// `event`: as the task reads it; none: it was not consumed.
   [[nodiscard]] record::Draft task_heard(const StepOf& step, std::uint32_t filter, std::string_view id,
                                          const Json& event, const Move& move) const;
+  [[nodiscard]] record::Draft task_compensating(const StepOf& step, const Move& move) const;
   [[nodiscard]] record::Draft task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                              const Move& move) const;
   /// The same of a call, with its outcome: trv.effect.succeeded.

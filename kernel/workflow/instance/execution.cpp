@@ -19,6 +19,7 @@ std::string_view to_string(Status status) noexcept {
     case Status::faulted: return "faulted";
     case Status::cancelled: return "cancelled";
     case Status::suspended: return "suspended";
+    case Status::compensating: return "compensating";
   }
   return "running";
 }
@@ -186,6 +187,8 @@ void Execution::step() {
     end_listening();
   } else if (is_in_run(*at_)) {
     end_run();
+  } else if (at_->frames.empty() && state_.compensating) {
+    next_compensation();
   } else if (at_->frames.empty()) {
     end_of_workflow();
   } else {
@@ -284,9 +287,11 @@ void Execution::end_of_workflow() {
   if (ended_with_) {
     enter(root_branch);
     remove_branches(root_branch);
-    at_->frames.clear();
     at_->next = no_task;
     set_data(*std::exchange(ended_with_, std::nullopt));
+    leave_for_end();
+    // In a compensation it ends that.
+    if (state_.compensating) return;
   }
   TRV_EXPECTS(at_->frames.empty() && at_->next == no_task && !at_->error.has_value());
   TRV_EXPECTS(state_.branches.size() == 1);
@@ -309,12 +314,9 @@ void Execution::end_of_workflow() {
 
 void Execution::fault(Value error) {
   TRV_EXPECTS(state_.status == Status::running);
-  enter(root_branch);
-  cancel_effect(*at_);
-  remove_branches(root_branch);
-  at_->frames.clear();
-  at_->next = no_task;
-  at_->due_ns = 0;
+  if (state_.compensating) return fail_compensation(std::move(error));
+  if (can_compensate()) return compensate({.error = std::move(error)}, When::now);
+  leave_all();
   state_.status = Status::faulted;
   const std::string json = json::serialize(error);
   at_->error = std::move(error);

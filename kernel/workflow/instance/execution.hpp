@@ -64,6 +64,9 @@ class Execution final {
   /// It goes on from its state, which the event holds. Error: too_large for that.
   [[nodiscard]] base::Status restore(std::string_view action, std::string_view reason, std::string_view task,
                                      const json::Value& input);
+  /// It is cancelled: what its completed tasks have done is undone first. With When::next that begins in a decision of
+  /// its own.
+  void cancel(std::string_view reason, When runs);
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 
@@ -156,6 +159,17 @@ class Execution final {
   void follow_extended(TaskIndex index, definition::Flow flow);
   /// Where the flow goes after a task whose list has ended, if not where its `then` says.
   [[nodiscard]] definition::Flow flow_after(const Frame& frame) const;
+  // compensation.cpp
+  /// Everything else is left; from here on completed tasks are undone.
+  void compensate(Compensating why, When runs);
+  /// Undoes the last completed task that is not undone yet; after the first one the instance ends.
+  void next_compensation();
+  /// The one that runs, if one does, has failed; the others still run.
+  void fail_compensation(Value error);
+  void end_compensating();
+  [[nodiscard]] bool can_compensate() const noexcept { return state_.compensable > 0 || !state_.completed.empty(); }
+  /// The root leaves all that it is inside of, and all branches and effects with it.
+  void leave_all();
   // run_for.cpp
   void next_iteration();
   // run_try.cpp
@@ -168,6 +182,8 @@ class Execution final {
   void complete(TaskIndex index, const Value& raw_output, const Value& input, definition::Flow flow,
                 std::int64_t started_ns, std::uint32_t attempt);
   void follow(TaskIndex index, definition::Flow flow);
+  /// `then: end` leaves all that the branch is inside of.
+  void leave_for_end();
   void raise(TaskIndex index, Value error, std::int64_t started_ns, std::uint32_t attempt);
   void push(Frame frame);
   void pop();

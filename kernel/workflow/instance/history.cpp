@@ -45,6 +45,12 @@ base::Result<Failure> find_failure(const lmdb::Txn& txn, const InstanceStore& st
                         fmt::format("the instance {} has more than {} records; start it anew instead", id.to_string(),
                                     past_records_max));
     }
+    if (event.type() == instance_compensating_type) {
+      return base::fail(ErrorCode::conflict,
+                        fmt::format("the instance {} was compensated: what its tasks had done is undone, so there is "
+                                    "nothing to go on from; start it anew",
+                                    id.to_string()));
+    }
     TRV_TRY_ASSIGN(const auto task, task_event_in(event));
     has_ended = event.type() == instance_faulted_type;
     // Cancelled effects and outcomes that no task takes are between a failure and its instance's end.

@@ -27,6 +27,8 @@ class InstanceData {
   [[nodiscard]] virtual base::Result<json::Value> frame_input(BranchId branch, std::size_t depth) const = 0;
   [[nodiscard]] virtual base::Result<json::Value> loop_items(BranchId branch, std::size_t depth,
                                                              std::size_t row) const = 0;
+  /// A completed task that can be undone; they are numbered in the order of their ends.
+  [[nodiscard]] virtual base::Result<Completed> completed(std::uint32_t number) const = 0;
 };
 
 }  // namespace trv::instance

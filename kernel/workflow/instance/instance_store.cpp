@@ -79,7 +79,9 @@ InstanceSummary summary_of(const InstanceId& id, const InstanceRow& row) {
   InstanceSummary out;
   out.id = id;
   out.definition = {row.space, row.name, row.version};
-  out.status = row.is_suspended != 0 ? Status::suspended : row.status;
+  out.status = row.status;
+  if (row.compensates != CompensatesFor::nothing) out.status = Status::compensating;
+  if (row.is_suspended != 0) out.status = Status::suspended;
   out.trigger = row.trigger;
   out.started = base::Timestamp(row.started_ns);
   out.updated = base::Timestamp(row.updated_ns);
@@ -121,6 +123,18 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
   out.state.branches_made = row.branches;
   out.state.deadline_ns = row.deadline_ns;
   out.state.chain = row.chain;
+  out.state.compensable = row.compensable;
+  if (row.compensates != CompensatesFor::nothing) {
+    Compensating& why = out.state.compensating.emplace();
+    why.is_cancelled = row.compensates == CompensatesFor::cancellation;
+    if (why.is_cancelled) {
+      why.reason = row.compensates_why;
+    } else {
+      TRV_TRY_ASSIGN(why.error, parse_optional(row.compensates_why));
+    }
+    why.failed = row.not_compensated;
+    why.failures = row.compensation_failures;
+  }
   out.state.runs = std::move(row.runs);
   Branch& root = out.state.root();
   TRV_TRY(fill(root, tenant, id, row.root));
@@ -180,6 +194,20 @@ base::Result<Value> InstanceStore::loop_items(const lmdb::Txn& txn, const base::
   const std::string key = items_key(branch_key(instance_key(tenant.value(), id), branch), depth, row);
   TRV_TRY_ASSIGN(const auto bytes, tables_.frames.get(txn, key));
   return parse_row(bytes, "items of a loop");
+}
+
+base::Result<Completed> InstanceStore::completed(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                 const InstanceId& id, std::uint32_t number) const {
+  TRV_TRY_ASSIGN(const auto bytes,
+                 tables_.compensations.get(txn, compensation_key(instance_key(tenant.value(), id), number)));
+  if (!bytes) {
+    return base::fail(base::ErrorCode::corrupt, "an instance lacks a task to compensate; rebuild the projection");
+  }
+  TRV_TRY_ASSIGN(const CompletedRow row, decode_completed(*bytes));
+  Completed out{.compensation = row.compensation, .input = {}, .output = {}};
+  TRV_TRY_ASSIGN(out.input, parse(row.input));
+  TRV_TRY_ASSIGN(out.output, parse(row.output));
+  return out;
 }
 
 base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn& txn, const base::TenantId& tenant,

@@ -63,6 +63,9 @@ class StoredData final : public InstanceData {
                                                      std::size_t row) const override {
     return store_.loop_items(txn_, context_.tenant, instance_, branch, depth, row);
   }
+  [[nodiscard]] base::Result<Completed> completed(std::uint32_t number) const override {
+    return store_.completed(txn_, context_.tenant, instance_, number);
+  }
 
  private:
   const lmdb::Txn& txn_;
@@ -94,6 +97,7 @@ class NewData final : public InstanceData {
   [[nodiscard]] base::Result<json::Value> loop_items(BranchId, std::size_t, std::size_t) const override {
     return json::Value::object();
   }
+  [[nodiscard]] base::Result<Completed> completed(std::uint32_t) const override { return Completed{}; }
 
  private:
   const lmdb::Txn& txn_;

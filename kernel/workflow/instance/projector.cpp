@@ -437,7 +437,12 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
       forked.context = *task->context;
       forked.row.has_context = 1;
     }
-    if (task->outcome == "faulted") branch->error = task->error.value_or("");
+    const bool is_compensation = task->kind == definition::compensate_kind;
+    if (task->outcome == "faulted" && !is_compensation) branch->error = task->error.value_or("");
+    if (task->outcome == "faulted" && is_compensation && row.compensation_failures++ < compensations_named_max) {
+      row.not_compensated.push_back(compensated_by(task->reference));
+    }
+    if (task->compensation != no_task) TRV_TRY(add_compensation(txn, *task, *branch));
     if (type == shard::effect_requested_type) {
       count_run(row, task->index, task->attempt);
       if (!branch->frames.empty()) branch->frames.back().effect = event.lsn().value();
@@ -446,6 +451,8 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
       TRV_TRY(listen(txn, branch_id, branch->frames, *listening));
     } else if (task->heard) {
       TRV_TRY(add_item(txn, branch_id, branch->frames, *task->heard));
+    } else if (type == task_compensating_type) {
+      TRV_TRY(take_compensation(txn));
     } else if (type == task_forked_type) {
       TRV_TRY_ASSIGN(const auto* forked, payload_of<wf::TaskForked>(event));
       fork(branch_id, *forked);
@@ -462,6 +469,8 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
   } else if (type == instance_cancelled_type) {
     row.root.error = {};
     row.status = Status::cancelled;
+  } else if (type == instance_compensating_type) {
+    TRV_TRY(compensate(txn, event));
   } else if (type == instance_suspended_type || type == instance_resumed_type) {
     // Every branch is written again, with the timer that it has from now on.
     TRV_TRY(hold_branches(txn, root_branch));
@@ -479,6 +488,8 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     row.branches = 0;
     row.deadline_ns = 0;
     row.is_suspended = 0;
+    while (row.compensable > 0) TRV_TRY(take_compensation(txn));
+    row.compensates = CompensatesFor::nothing;
   }
   return {};
 }

@@ -32,7 +32,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 12; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 13; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -88,6 +88,11 @@ class WorkflowProjector final : public projection::Projector {
                                       std::string_view item);
   /// The branches of a fork begin.
   void fork(BranchId parent, const schema::workflow::TaskForked& forked);
+  /// A task that can be undone has completed, with the branch's data as its output.
+  [[nodiscard]] base::Status add_compensation(lmdb::WriteTxn& txn, const TaskEvent& task, const BranchRow& branch);
+  /// The last of them is undone from here on.
+  [[nodiscard]] base::Status take_compensation(lmdb::WriteTxn& txn);
+  [[nodiscard]] base::Status compensate(lmdb::WriteTxn& txn, const record::RecordView& event);
   /// A branch of the held instance besides the root. Error: corrupt where there is none.
   [[nodiscard]] base::Result<HeldBranch*> hold_branch(lmdb::WriteTxn& txn, BranchId branch);
   [[nodiscard]] base::Result<BranchRow*> row_of(lmdb::WriteTxn& txn, BranchId branch);

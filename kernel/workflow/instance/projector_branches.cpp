@@ -135,6 +135,32 @@ void WorkflowProjector::fork(BranchId parent, const wf::TaskForked& forked) {
   }
 }
 
+base::Status WorkflowProjector::add_compensation(lmdb::WriteTxn& txn, const TaskEvent& task, const BranchRow& branch) {
+  encode(CompletedRow{.compensation = task.compensation, .input = task.seen.value_or("null"), .output = branch.data},
+         encoded_);
+  return tables_.compensations.put(txn, compensation_key(held_.key, held_.row.compensable++), base::as_bytes(encoded_));
+}
+
+base::Status WorkflowProjector::take_compensation(lmdb::WriteTxn& txn) {
+  if (held_.row.compensable == 0) {
+    return base::fail(base::ErrorCode::corrupt, "an instance compensates a task that it has not run");
+  }
+  TRV_TRY(tables_.compensations.erase(txn, compensation_key(held_.key, --held_.row.compensable)));
+  return {};
+}
+
+base::Status WorkflowProjector::compensate(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* compensating, record::payload_of<wf::InstanceCompensating>(event));
+  InstanceRow& row = held_.row;
+  TRV_TRY(move(txn, root_branch, row.root, compensating->continuation()));
+  row.root.error = {};
+  row.deadline_ns = 0;
+  row.is_suspended = 0;
+  row.compensates = compensating->cancelled() ? CompensatesFor::cancellation : CompensatesFor::fault;
+  row.compensates_why = text_of(compensating->cancelled() ? compensating->reason() : compensating->error());
+  return {};
+}
+
 base::Status WorkflowProjector::restore(lmdb::WriteTxn& txn, const record::RecordView& event, std::int64_t ended_ns) {
   TRV_TRY_ASSIGN(const auto* restored, record::payload_of<wf::InstanceRestored>(event));
   TRV_TRY(tables_.ended.erase(txn, ended_key(held_.tenant, ended_ns, held_.instance)));

@@ -59,6 +59,9 @@ class Author {
     std::string more = common();
     // A task has one timeout.
     if (what.find("timeout:") != std::string::npos && more.find("timeout:") != std::string::npos) more.clear();
+    if (has_functions_ && random_.below(4) == 0) {
+      more += fmt::format(", metadata: {{compensate: f{}}}", random_.below(2));
+    }
     return fmt::format("{}{{{}: {{{}{}{}}}}}", before, name, what, then, more);
   }
 
@@ -163,6 +166,8 @@ void retry(TestKernel& kernel, const InstanceId& id, bool skips) {
 TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
   int completed = 0;
   int faulted = 0;
+  int cancelled = 0;
+  int compensated = 0;
   for (std::uint64_t seed = 1; seed <= 600; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     base::SimulatedRandom random(seed * 7919);
@@ -178,7 +183,9 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
       const Status now = status_now();
       if (now == Status::faulted && retries_left-- > 0) {
         retry(kernel, id, random.below(2) == 0);
-      } else if (now != Status::running && now != Status::suspended) {
+      } else if (now == Status::running && random.below(40) == 0) {
+        operate(kernel, id, cancel_and_compensate);
+      } else if (now != Status::running && now != Status::suspended && now != Status::compensating) {
         break;
       } else if (now == Status::suspended || random.below(12) == 0) {
         operate(kernel, id, now == Status::suspended ? resume : suspend);
@@ -193,8 +200,10 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
       ASSERT_EQ(again.pending().size(), kernel.pending().size()) << text;
     }
     const Status status = status_now();
-    ASSERT_TRUE(status == Status::completed || status == Status::faulted) << text;
-    ++(status == Status::completed ? completed : faulted);
+    ASSERT_TRUE(status == Status::completed || status == Status::faulted || status == Status::cancelled) << text;
+    ++(status == Status::completed ? completed : status == Status::faulted ? faulted : cancelled);
+    const auto is_undone = [](const InstanceStep& one) { return one.outcome == "compensating" && !one.task.empty(); };
+    compensated += std::ranges::any_of(kernel.timeline(id), is_undone) ? 1 : 0;
     EXPECT_EQ(kernel.timers(), 0U) << text;
     EXPECT_TRUE(kernel.pending().empty()) << text;
     // One row is left of each instance, and how it went is read from the log.
@@ -210,6 +219,8 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
   }
   EXPECT_GT(completed, 20);
   EXPECT_GT(faulted, 20);
+  EXPECT_GT(cancelled, 20);
+  EXPECT_GT(compensated, 10);
 }
 
 }  // namespace

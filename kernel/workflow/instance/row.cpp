@@ -65,6 +65,10 @@ void encode(const InstanceRow& row, std::string& out) {
   write(writer, row.root);
   writer << row.resumes_ns << row.deadline_ns << row.chain << row.branches << row.is_suspended << row.runs.size();
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
+  writer << row.compensable << static_cast<std::uint8_t>(row.compensates);
+  if (row.compensates == CompensatesFor::nothing) return;
+  writer << row.compensates_why << row.compensation_failures << row.not_compensated.size();
+  for (const std::string& task : row.not_compensated) writer << task;
 }
 
 void encode(const ForkedRow& row, std::string& out) {
@@ -72,6 +76,11 @@ void encode(const ForkedRow& row, std::string& out) {
   RowWriter writer(out);
   writer << row.parent << row.fork << row.place << row.has_context << row.branch.data << row.branch.error;
   write(writer, row.branch);
+}
+
+void encode(const CompletedRow& row, std::string& out) {
+  TRV_EXPECTS(row.compensation != no_task);
+  RowWriter(out) << row.compensation << row.input << row.output;
 }
 
 base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
@@ -90,6 +99,17 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
     reader >> row.resumes_ns >> row.deadline_ns >> row.chain >> row.branches >> row.is_suspended;
     row.runs.resize(reader.count(2));
     for (TaskRuns& runs : row.runs) reader >> runs.task >> runs.runs;
+    std::uint8_t compensates = 0;
+    reader >> row.compensable >> compensates;
+    if (compensates > static_cast<std::uint8_t>(CompensatesFor::cancellation)) {
+      return base::fail(base::ErrorCode::corrupt, "why an instance compensates is not known; rebuild the projection");
+    }
+    row.compensates = static_cast<CompensatesFor>(compensates);
+    if (row.compensates != CompensatesFor::nothing) {
+      reader >> row.compensates_why >> row.compensation_failures;
+      row.not_compensated.resize(reader.count(1));
+      for (std::string& task : row.not_compensated) reader >> task;
+    }
   }
   TRV_TRY(reader.finish("an instance's row"));
   return row;
@@ -109,6 +129,14 @@ void encode(const DefinitionRow& row, std::string& out) {
   writer << row.sha256 << row.format << row.title << row.applied_ns << row.event_types.size();
   for (const std::string_view type : row.event_types) writer << type;
   writer << row.text;
+}
+
+base::Result<CompletedRow> decode_completed(base::BytesView bytes) {
+  RowReader reader(bytes);
+  CompletedRow row;
+  reader >> row.compensation >> row.input >> row.output;
+  TRV_TRY(reader.finish("a task to compensate"));
+  return row;
 }
 
 base::Result<DefinitionRow> decode_definition(base::BytesView bytes) {

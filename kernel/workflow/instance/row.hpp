@@ -60,6 +60,16 @@ struct ForkedRow {
   BranchRow branch;
 };
 
+/// A completed task that can be undone.
+struct CompletedRow {
+  TaskIndex compensation = no_task;
+  std::string_view input;
+  std::string_view output;
+};
+
+/// Why completed tasks are undone.
+enum class CompensatesFor : std::uint8_t { nothing, fault, cancellation };
+
 /// All that changes with every decision of the instance, and the little that never does. What may be large and changes
 /// seldom has rows of its own.
 struct InstanceRow {
@@ -81,6 +91,11 @@ struct InstanceRow {
   std::uint32_t chain = 0;        ///< see State
   BranchId branches = 0;          ///< how many were made besides the root
   std::uint8_t is_suspended = 0;  ///< 1: no timer of it is set
+  std::uint32_t compensable = 0;  ///< rows in Tables::compensations
+  CompensatesFor compensates = CompensatesFor::nothing;
+  std::string compensates_why;  ///< the error, or who cancelled it says it
+  std::vector<std::string> not_compensated;
+  std::uint32_t compensation_failures = 0;
   std::vector<TaskRuns> runs;
 
   /// Of the root, with what is about all branches; 0 while it is suspended.
@@ -118,6 +133,7 @@ struct ScheduleRow {
 
 void encode(const InstanceRow& row, std::string& out);
 void encode(const ForkedRow& row, std::string& out);
+void encode(const CompletedRow& row, std::string& out);
 void encode(const DefinitionRow& row, std::string& out);
 void encode(const FilterFailuresRow& row, std::string& out);
 void encode(const ScheduleRow& row, std::string& out);
@@ -125,6 +141,7 @@ void encode(const ScheduleRow& row, std::string& out);
 // Error: corrupt.
 [[nodiscard]] base::Result<InstanceRow> decode_instance(base::BytesView bytes);
 [[nodiscard]] base::Result<ForkedRow> decode_forked(base::BytesView bytes);
+[[nodiscard]] base::Result<CompletedRow> decode_completed(base::BytesView bytes);
 [[nodiscard]] base::Result<DefinitionRow> decode_definition(base::BytesView bytes);
 [[nodiscard]] base::Result<FilterFailuresRow> decode_filter_failures(base::BytesView bytes);
 [[nodiscard]] base::Result<ScheduleRow> decode_schedule(base::BytesView bytes);

@@ -107,7 +107,8 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
                                    When runs) {
   enter(branch);
   if (evaluation_.failure()) return base::fail(*evaluation_.failure());
-  TRV_EXPECTS(is_listening(*at_) && state_.status == Status::running);
+  TRV_EXPECTS(state_.status == Status::running);
+  if (!is_listening(*at_)) return false;
   const TaskIndex index = at_->frames.back().task;
   const std::int64_t started_ns = at_->frames.back().started_ns;
   const auto& task = std::get<ListenTask>(definition_.task(index).body);
@@ -178,9 +179,10 @@ base::Result<bool> Execution::hear(BranchId branch, std::span<const std::uint32_
   if (frame.is_over && runs == When::next) at_->due_ns = context_.now.ns();
   const Move moved = move(true);
   const Value* id = event.find("id");
-  emit(writer_.task_heard({index, &definition_.task(index), 0, started_ns}, *taken,
-                          id != nullptr && id->is_string() ? id->as_string() : std::string_view(), kept, moved));
-  if (kept && state_.status == Status::running) ++at_->frames.back().items_count;
+  const bool is_recorded =
+      emit(writer_.task_heard({index, &definition_.task(index), 0, started_ns}, *taken,
+                              id != nullptr && id->is_string() ? id->as_string() : std::string_view(), kept, moved));
+  if (kept && is_recorded) ++at_->frames.back().items_count;
   return true;
 }
 

@@ -91,6 +91,7 @@ void Execution::handle_error() {
     });
   }
   if (branch_ != root_branch) return fail_fork();
+  // In a compensation it is that one's error.
   fault(*std::exchange(at_->error, std::nullopt));
 }
 

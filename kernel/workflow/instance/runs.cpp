@@ -5,6 +5,7 @@
 #include <charconv>
 #include <vector>
 
+#include "kernel/workflow/instance/error.hpp"
 #include "kernel/workflow/instance/opened.hpp"
 #include "kernel/workflow/instance/schedules.hpp"
 
@@ -54,20 +55,36 @@ base::Status conclude(const lmdb::Txn& txn, const shard::DecisionContext& contex
     decision.append(begun.take_decision());
   }
   for (const InstanceId& abandoned : execution.take_abandoned()) {
-    TRV_TRY(cancel_all(txn, context, workflows, abandoned, "the task that ran it has ended", decision));
+    TRV_TRY(cancel_all(txn, context, workflows, abandoned, "the task that ran it has ended", Undo::yes, decision));
   }
   const State& state = execution.state();
   if (state.status == Status::running) return {};
   TRV_TRY(schedule_after(txn, context, workflows, execution.definition().name, instance, trigger, decision));
   const bool ok = state.status == Status::completed;
-  Value value = ok ? state.root().data : state.root().error.value_or(Value::object());
+  Value value = ok                                  ? state.root().data
+                : state.status == Status::cancelled ? cancelled_error(instance)
+                                                    : state.root().error.value_or(Value::object());
   return return_to_parent(txn, context, workflows, instance, trigger, {.ok = ok, .value = std::move(value)}, decision);
 }
 
+Value cancelled_error(const InstanceId& instance) {
+  return make_error(StandardError::runtime, "",
+                    fmt::format("the workflow that it ran, instance {}, was cancelled", instance.to_string()));
+}
+
 base::Status cancel_all(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                        const InstanceId& instance, std::string_view reason, shard::Decision& decision) {
+                        const InstanceId& instance, std::string_view reason, Undo undo, shard::Decision& decision) {
   TRV_TRY_ASSIGN(const auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
   if (!loaded || loaded->state.status != Status::running) return {};
+  if (undo == Undo::yes && loaded->state.compensating) return {};
+  if (undo == Undo::yes && loaded->state.compensable > 0) {
+    TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
+    DecisionBudget own;
+    const StoredData data(txn, context, workflows, instance, opened.loaded);
+    Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, own);
+    execution.cancel(reason, When::next);
+    return conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, decision);
+  }
   decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
   TRV_TRY(schedule_after(txn, context, workflows, loaded->definition, instance, loaded->trigger, decision));
   for (const auto& [id, branch] : loaded->state.branches) {
@@ -78,7 +95,8 @@ base::Status cancel_all(const lmdb::Txn& txn, const shard::DecisionContext& cont
     }
     if (branch.frames.empty() || branch.frames.back().child.empty()) continue;
     const auto child = InstanceId::parse(branch.frames.back().child);
-    if (child) TRV_TRY(cancel_all(txn, context, workflows, *child, "the workflow that ran it was cancelled", decision));
+    if (child)
+      TRV_TRY(cancel_all(txn, context, workflows, *child, "the workflow that ran it was cancelled", undo, decision));
   }
   return {};
 }

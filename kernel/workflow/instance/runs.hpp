@@ -27,9 +27,15 @@ struct RunOf {
 [[nodiscard]] base::Status conclude(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                                     const InstanceId& instance, std::string_view trigger, Execution& execution,
                                     shard::Decision& decision);
-/// The events that cancel a running instance and all that it awaits; none where it has ended.
+/// Whether what an instance's completed tasks have done is undone before it ends.
+enum class Undo : std::uint8_t { no, yes };
+/// The events that cancel a running instance and all that it awaits; none where it has ended. With Undo::yes those that
+/// can compensate begin to, and end later.
 [[nodiscard]] base::Status cancel_all(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
-                                      const InstanceId& instance, std::string_view reason, shard::Decision& decision);
+                                      const InstanceId& instance, std::string_view reason, Undo undo,
+                                      shard::Decision& decision);
+/// The error that an instance gets whose awaited one was cancelled.
+[[nodiscard]] json::Value cancelled_error(const InstanceId& instance);
 /// An instance has ended: the one that awaits it goes on.
 [[nodiscard]] base::Status return_to_parent(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                             Workflows workflows, const InstanceId& instance, std::string_view trigger,

@@ -25,10 +25,11 @@ enum class Status : std::uint8_t {
   completed = 2,
   faulted = 3,
   cancelled = 4,
-  suspended = 5,  ///< in lists only: it runs, with State::is_suspended
+  suspended = 5,     ///< in lists only: it runs, with State::is_suspended
+  compensating = 6,  ///< in lists only: it runs, with State::compensating
 };
 
-/// "running", "completed", "faulted", "cancelled", "suspended".
+/// "running", "completed", "faulted", "cancelled", "suspended", "compensating".
 [[nodiscard]] std::string_view to_string(Status status) noexcept;
 
 /// A scope (do, try, for) that a branch is inside of, or, innermost only, the call, wait, fork or listen that it waits
@@ -76,6 +77,23 @@ struct TaskRuns {
 struct Arrival {
   shard::EffectPlace effect;
   shard::Outcome outcome;
+};
+
+/// A completed task that can be undone.
+struct Completed {
+  TaskIndex compensation = no_task;  ///< the task that undoes it
+  json::Value input;                 ///< what it saw
+  json::Value output;
+};
+
+/// How the instance ends when its completed tasks are undone.
+struct Compensating {
+  bool is_cancelled = false;           ///< else it has faulted
+  std::optional<json::Value> error{};  ///< why, where it has faulted
+  std::string reason{};                ///< of who cancelled it
+  std::vector<std::string>
+      failed{};                ///< references of tasks that could not be undone; the first compensations_named_max
+  std::uint32_t failures = 0;  ///< all of them
 };
 
 /// The earlier of two times; 0 = none.
@@ -138,7 +156,10 @@ struct State {
   BranchId branches_made = 0;           ///< besides the root
   std::map<BranchId, Branch> branches;  ///< with the root
   std::vector<TaskRuns> runs;
-  std::uint32_t chain = 0;  ///< how many events of workflows have led to each other until its start
+  std::uint32_t compensable = 0;               ///< completed tasks that can be undone and that the tables have
+  std::vector<Completed> completed;            ///< the same that this decision has brought
+  std::optional<Compensating> compensating{};  ///< they are undone, and then it ends
+  std::uint32_t chain = 0;                     ///< how many events of workflows have led to each other until its start
 
   State() { branches.try_emplace(root_branch); }
   [[nodiscard]] Branch& root() { return branches.begin()->second; }
@@ -172,5 +193,7 @@ inline constexpr std::uint32_t event_chain_max = 100;
 /// An instance that has run for longer than this when it emits an event begins a chain anew.
 inline constexpr base::Duration event_chain_link_max = std::chrono::minutes(1);
 inline constexpr std::uint64_t steps_per_instance_max = 1'000'000;
+/// Of the tasks that could not be undone.
+inline constexpr std::size_t compensations_named_max = 100;
 
 }  // namespace trv::instance

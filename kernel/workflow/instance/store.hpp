@@ -157,6 +157,10 @@ class InstanceStore {
                                                      const InstanceId& id, BranchId branch, std::size_t depth,
                                                      std::size_t row) const;
 
+  /// Error: corrupt where there is none.
+  [[nodiscard]] base::Result<Completed> completed(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                  const InstanceId& id, std::uint32_t number) const;
+
   /// Input and context of one that has ended are read from its records.
   [[nodiscard]] base::Result<std::optional<InstanceDetail>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                  const InstanceId& id, const RecordAt& record_at) const;

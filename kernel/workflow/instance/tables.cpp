@@ -34,6 +34,7 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(contexts, txn.create_table("workflow_contexts"));
   TRV_TRY_ASSIGN(frames, txn.create_table("workflow_frames"));
   TRV_TRY_ASSIGN(listens, txn.create_table("workflow_listens"));
+  TRV_TRY_ASSIGN(compensations, txn.create_table("workflow_compensations"));
   TRV_TRY_ASSIGN(positions, txn.create_table("workflow_positions"));
   TRV_TRY_ASSIGN(ended, txn.create_table("workflow_ended"));
   TRV_TRY_ASSIGN(start_keys, txn.create_table("workflow_start_keys"));
@@ -124,6 +125,10 @@ std::string frame_key(std::string_view branch_key, std::size_t depth) {
 
 std::string items_key(std::string_view branch_key, std::size_t depth, std::size_t row) {
   return with_number(frame_key(branch_key, depth), row, 4);
+}
+
+std::string compensation_key(std::string_view instance_key, std::uint32_t number) {
+  return with_number(instance_key, number, 4);
 }
 
 std::string listen_prefix(std::string_view tenant, std::string_view event_type) {

@@ -29,11 +29,12 @@ struct Tables {
   lmdb::Table inputs;           ///< tenant 0 instance → JSON; while it runs, and as long as its start key is kept
   lmdb::Table branches;         ///< tenant 0 instance branch → ForkedRow; not of the root
   lmdb::Table contexts;         ///< tenant 0 instance branch → JSON; while it runs
-  lmdb::Table frames;      ///< … branch depth → JSON of the frame's input; … branch depth chunk → JSON of loop items
-  lmdb::Table listens;     ///< listen_prefix, listen_end → nothing; what tasks listen for
-  lmdb::Table positions;   ///< tenant 0 instance first lsn → runs of positions, earlier than those in the row
-  lmdb::Table ended;       ///< tenant 0 time instance → nothing
-  lmdb::Table start_keys;  ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
+  lmdb::Table frames;         ///< … branch depth → JSON of the frame's input; … branch depth chunk → JSON of loop items
+  lmdb::Table listens;        ///< listen_prefix, listen_end → nothing; what tasks listen for
+  lmdb::Table compensations;  ///< tenant 0 instance number → CompletedRow, in the order of the tasks' ends
+  lmdb::Table positions;      ///< tenant 0 instance first lsn → runs of positions, earlier than those in the row
+  lmdb::Table ended;          ///< tenant 0 time instance → nothing
+  lmdb::Table start_keys;     ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
 
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn);
 };
@@ -56,6 +57,7 @@ inline constexpr std::size_t gathered_correlation_bytes = 16;
 [[nodiscard]] std::string frame_key(std::string_view branch_key, std::size_t depth);
 /// Of items_per_row items of a loop.
 [[nodiscard]] std::string items_key(std::string_view branch_key, std::size_t depth, std::size_t row);
+[[nodiscard]] std::string compensation_key(std::string_view instance_key, std::uint32_t number);
 /// `ended_ns` is not negative.
 [[nodiscard]] std::string ended_key(std::string_view tenant, std::int64_t ended_ns, const base::Uuid& instance);
 /// The time in such a key.

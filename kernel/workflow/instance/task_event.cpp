@@ -38,6 +38,8 @@ TaskEvent completed(const wf::TaskCompleted& event) {
   TaskEvent out = about(event.skipped() ? "skipped" : "completed", event);
   out.output = optional_text(event.output());
   out.context = optional_text(event.context());
+  out.compensation = event.compensation();
+  out.seen = optional_text(event.input());
   return out;
 }
 
@@ -76,6 +78,12 @@ std::string name_in(std::string_view reference) {
     name.replace(at, 2, name.substr(at, 2) == "~1" ? "/" : "~");
   }
   return name;
+}
+
+std::string compensated_by(std::string_view reference) {
+  static constexpr std::string_view suffix = "/metadata/compensate";
+  if (reference.ends_with(suffix)) reference.remove_suffix(suffix.size());
+  return std::string(reference);
 }
 
 base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& event) {
@@ -122,6 +130,12 @@ base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& e
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskHeard>(event));
     TaskEvent out = about("heard", *payload);
     out.heard = optional_text(payload->event());
+    return out;
+  }
+  if (type == task_compensating_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskCompensating>(event));
+    TaskEvent out = about("compensating", *payload);
+    if (out.continuation != nullptr) out.input = optional_text(out.continuation->data());
     return out;
   }
   if (type == task_forked_type) {

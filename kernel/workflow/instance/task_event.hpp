@@ -16,8 +16,8 @@ namespace trv::instance {
 
 /// The texts borrow from the event; an absent one is nullopt.
 struct TaskEvent {
-  std::string_view
-      outcome;  ///< started, waiting, listening, heard, running, forked, completed, skipped, faulted or retried
+  std::string_view outcome;  ///< started, waiting, listening, heard, running, forked, compensating, completed, skipped,
+                             ///< faulted or retried
   TaskIndex index = no_task;
   std::string_view reference{};
   std::string_view kind{};
@@ -31,6 +31,8 @@ struct TaskEvent {
   std::optional<std::string_view> error{};
   std::string_view child{};                 ///< the instance that the task runs
   std::optional<std::string_view> heard{};  ///< the event that was consumed
+  TaskIndex compensation = no_task;         ///< what undoes the task that has completed
+  std::optional<std::string_view> seen{};   ///< by that task
   const schema::workflow::Continuation* continuation = nullptr;
 };
 
@@ -42,6 +44,9 @@ inline constexpr std::string_view call_kind = "call";
 
 /// The last part of a reference.
 [[nodiscard]] std::string name_in(std::string_view reference);
+
+/// The reference of the task that is undone, from that of its compensation.
+[[nodiscard]] std::string compensated_by(std::string_view reference);
 
 /// nullopt for an event that moves no task. Error: corrupt.
 [[nodiscard]] base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& event);

@@ -9,6 +9,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/effect_generated.h"
 #include "events/schema/workflow_generated.h"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/positions.hpp"
 #include "kernel/workflow/instance/task_event.hpp"
@@ -68,7 +69,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
   out.type = event.type();
   TRV_TRY_ASSIGN(auto task, task_event_in(event));
   if (task) {
-    out.task = name_in(task->reference);
+    out.task = name_in(compensated_by(task->reference));
     out.reference = task->reference;
     out.kind = task->kind;
     out.operation = std::move(task->operation);
@@ -95,6 +96,18 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
       out.reference = text_of(restored->task());
       out.task = name_in(out.reference);
       out.operation = text_of(restored->action());
+    }
+    if (out.type == instance_compensating_type) {
+      TRV_TRY_ASSIGN(const auto* compensating, payload_of<wf::InstanceCompensating>(event));
+      out.error = text_of(compensating->error());
+    }
+    if (out.type == instance_cancelled_type) {
+      TRV_TRY_ASSIGN(const auto* cancelled, payload_of<wf::InstanceCancelled>(event));
+      if (cancelled->not_compensated() != nullptr) {
+        json::Value tasks = json::Value::array();
+        for (const auto* one : *cancelled->not_compensated()) tasks.push_back(json::Value(text_of(one)));
+        out.error = json::serialize({{"notCompensated", std::move(tasks)}});
+      }
     }
     if (out.type == instance_started_type) {
       TRV_TRY_ASSIGN(out.input, input_in(event));

@@ -243,7 +243,7 @@ class TestKernel {
   int number = 0;
   for (const lmdb::Table* table :
        {&tables.definitions, &tables.latest, &tables.subscriptions, &tables.instances, &tables.inputs, &tables.contexts,
-        &tables.frames, &tables.branches, &tables.listens, &tables.positions}) {
+        &tables.frames, &tables.branches, &tables.listens, &tables.positions, &tables.compensations}) {
     ++number;
     good(lmdb::scan(txn, *table, {}, {}, lmdb::Direction::forward,
                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
