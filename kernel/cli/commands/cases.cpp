@@ -1,6 +1,7 @@
 #include "kernel/cli/commands/cases.hpp"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <filesystem>
 
@@ -8,6 +9,7 @@
 #include "kernel/cli/terminal/excerpt.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/workflow/cases/run.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::cli {
 namespace {
@@ -36,6 +38,70 @@ json::Value problem_json(const definition::Position& at, std::string_view messag
   return {{"line", at.line}, {"column", at.column}, {"message", message}};
 }
 
+/// For an attribute or a text of XML 1.0, which has no control characters.
+std::string xml(std::string_view text) {
+  std::string out;
+  for (const char c : base::to_valid_utf8(text)) {
+    switch (c) {
+      case '&': out += "&amp;"; break;
+      case '<': out += "&lt;"; break;
+      case '>': out += "&gt;"; break;
+      case '"': out += "&quot;"; break;
+      case '\n': out += "&#10;"; break;
+      case '\t': out += "&#9;"; break;
+      default: out += static_cast<unsigned char>(c) < 0x20 ? std::string("\xEF\xBF\xBD") : std::string(1, c);
+    }
+  }
+  return out;
+}
+
+/// The results as JUnit's XML, which servers of continuous integration read.
+class JunitReport {
+ public:
+  void begin(std::string_view file) { suites_.push_back({.file = std::string(file)}); }
+  /// A case; without differences it held. `is_error`: it could not be played.
+  void add(std::string_view name, const std::vector<std::string>& differences, bool is_error = false) {
+    Suite& suite = suites_.back();
+    suite.cases += fmt::format("    <testcase name=\"{}\" classname=\"{}\"", xml(name), xml(suite.file));
+    ++suite.tests;
+    if (differences.empty()) {
+      suite.cases += "/>\n";
+      return;
+    }
+    ++(is_error ? suite.errors : suite.failures);
+    const std::string_view element = is_error ? "error" : "failure";
+    suite.cases += fmt::format(">\n      <{} message=\"{}\">{}</{}>\n    </testcase>\n", element,
+                               xml(differences.front()), xml(fmt::format("{}", fmt::join(differences, "\n"))), element);
+  }
+  [[nodiscard]] std::string text() const {
+    Suite all;
+    std::string suites;
+    for (const Suite& suite : suites_) {
+      suites +=
+          fmt::format("  <testsuite name=\"{}\" {}>\n{}  </testsuite>\n", xml(suite.file), counts(suite), suite.cases);
+      all.tests += suite.tests;
+      all.failures += suite.failures;
+      all.errors += suite.errors;
+    }
+    return fmt::format("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites {}>\n{}</testsuites>\n", counts(all),
+                       suites);
+  }
+
+ private:
+  struct Suite {
+    std::string file = {};
+    std::string cases = {};
+    std::size_t tests = 0;
+    std::size_t failures = 0;
+    std::size_t errors = 0;
+  };
+  static std::string counts(const Suite& suite) {
+    return fmt::format("tests=\"{}\" failures=\"{}\" errors=\"{}\"", suite.tests, suite.failures, suite.errors);
+  }
+
+  std::vector<Suite> suites_;
+};
+
 void report(Session& session, std::string_view file, std::string_view text, const cases::Case& one,
             const cases::Verdict& verdict, json::Value& all) {
   const bool holds = verdict.differences.empty();
@@ -60,12 +126,15 @@ void report(Session& session, std::string_view file, std::string_view text, cons
 }
 
 base::Result<bool> run_file(Session& session, const CaseArguments& arguments, const std::string& file, Tally& tally,
-                            json::Value& all) {
+                            json::Value& all, JunitReport& junit) {
   TRV_TRY_ASSIGN(const std::string text, read_file(file, cases::file_bytes_max + 1));
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
   const cases::CaseFile read = cases::read_cases(
       text, [&](std::string_view path) { return read_file((folder / path).string(), definition::text_bytes_max); });
+  junit.begin(file);
+  std::vector<std::string> problems;
   for (const definition::Problem& problem : read.problems) {
+    problems.push_back(fmt::format("{}: {}", place(file, problem.position), problem.message));
     if (session.as_json()) {
       json::Value shown = problem_json(problem.position, problem.message);
       shown.set("file", json::Value(file));
@@ -74,7 +143,10 @@ base::Result<bool> run_file(Session& session, const CaseArguments& arguments, co
       show(session, file, text, problem.position, problem.message);
     }
   }
-  if (!read.problems.empty()) return false;
+  if (!problems.empty()) {
+    junit.add("the file can be read", problems, true);
+    return false;
+  }
   for (const cases::Case& one : read.cases) {
     if (one.name.find(arguments.only) == std::string::npos) continue;
     TRV_TRY_ASSIGN(const cases::Verdict verdict,
@@ -82,6 +154,11 @@ base::Result<bool> run_file(Session& session, const CaseArguments& arguments, co
     ++(verdict.differences.empty() ? tally.held : tally.failed);
     tally.restarts += verdict.restarts;
     report(session, file, text, one, verdict, all);
+    std::vector<std::string> differences;
+    for (const cases::Difference& difference : verdict.differences) {
+      differences.push_back(fmt::format("{}: {}", place(file, difference.position), difference.message));
+    }
+    junit.add(one.name, differences);
   }
   return true;
 }
@@ -93,10 +170,12 @@ base::Result<ExitCode> run_cases(Session& session, const CaseArguments& argument
   Tally tally;
   bool all_read = true;
   json::Value all = json::Value::array();
+  JunitReport junit;
   for (const std::string& file : arguments.files) {
-    TRV_TRY_ASSIGN(const bool is_read, run_file(session, arguments, file, tally, all));
+    TRV_TRY_ASSIGN(const bool is_read, run_file(session, arguments, file, tally, all, junit));
     all_read = all_read && is_read;
   }
+  if (!arguments.junit.empty()) TRV_TRY(replace_file(arguments.junit, junit.text(), FileMode::everybody_reads));
   if (session.as_json()) {
     session.print_value(all);
   } else if (all_read && tally.held + tally.failed == 0) {

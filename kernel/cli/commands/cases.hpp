@@ -12,6 +12,7 @@ struct CaseArguments {
   std::vector<std::string> files;
   std::string only;      ///< part of the names of the cases that are run; empty: all
   bool restart = false;  ///< again with the process killed behind each record
+  std::string junit;     ///< a file for the results as XML; empty: none
 };
 
 /// Refused where a case does not hold.

@@ -14,6 +14,7 @@
 #include "kernel/cli/commands/workflow_name.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/workflow/definition/check.hpp"
+#include "kernel/workflow/definition/editor_schema.hpp"
 #include "kernel/workflow/definition/outline.hpp"
 #include "sdk/base/version.hpp"
 
@@ -269,6 +270,12 @@ void add_workflow(CommandTree& tree) {
       .does([](Session& session) -> base::Result<ExitCode> {
         return LanguageServer(session.world().in, session.world().out).run() ? ExitCode::ok : ExitCode::refused;
       });
+  noun.verb("schema", "Print the shape of definitions as a JSON Schema, for editors")
+      .example("trav workflow schema > travertine-workflow.schema.json")
+      .does([](Session& session) -> base::Result<ExitCode> {
+        session.print_value(definition::editor_schema());
+        return ExitCode::ok;
+      });
   noun.verb("list", "List definitions")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
@@ -292,7 +299,9 @@ void add_workflow(CommandTree& tree) {
       .arguments("FILE", cases->files, "YAML, see docs/guides/workflow-cases.md")
       .option("--only", "TEXT", cases->only, "Run the cases with TEXT in their names")
       .flag("--restart", cases->restart, "Run each again with the process killed behind each of its records")
+      .option("--junit", "FILE", cases->junit, "Write the results to FILE as JUnit's XML, too")
       .example("trav workflow test order-cases.yaml --restart")
+      .example("trav workflow test cases/*.yaml --junit results.xml")
       .does([cases](Session& session) { return run_cases(session, *cases); });
 }
 

@@ -63,6 +63,34 @@ TEST_F(CommandLine, warnings_about_a_definition_are_reported_and_it_is_applied) 
   EXPECT_EQ(out_, body + "\n");
 }
 
+TEST_F(CommandLine, results_of_cases_are_written_as_junit_xml) {
+  const std::string workflow = "    workflow: {do: [{a: {set: {x: 1}}}]}\n";
+  const std::string good = write("good.yaml", "cases:\n  - name: \"it's <fine> & \\\"good\\\"\"\n" + workflow +
+                                                  "    expect: {output: {x: 1}}\n"
+                                                  "  - name: wrong\n" +
+                                                  workflow + "    expect: {output: {x: 2}}\n")
+                               .string();
+  const std::string bad = write("bad.yaml", "cases: 1\n").string();
+  const std::filesystem::path results = folder_ / "results.xml";
+  EXPECT_EQ(trav({"workflow", "test", good, bad, "--junit", results.string()}), ExitCode::refused);
+  const std::string xml = read(results);
+  EXPECT_TRUE(
+      xml.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"3\" failures=\"1\" "
+                      "errors=\"1\">\n"))
+      << xml;
+  EXPECT_TRUE(xml.contains("<testcase name=\"it's &lt;fine&gt; &amp; &quot;good&quot;\" classname=\"" + good + "\"/>"))
+      << xml;
+  EXPECT_TRUE(xml.contains("<failure message=\"" + good + ":7:")) << xml;
+  EXPECT_TRUE(xml.contains("<error message=\"" + bad + ":1:")) << xml;
+  EXPECT_TRUE(xml.ends_with("</testsuites>\n"));
+}
+
+TEST_F(CommandLine, the_schema_for_editors_is_printed) {
+  EXPECT_EQ(trav({"workflow", "schema"}), ExitCode::ok);
+  EXPECT_TRUE(out_.contains("https://json-schema.org/draft/2020-12/schema")) << out_.substr(0, 200);
+  EXPECT_TRUE(out_.contains("Runs tasks beside each other.")) << "the sentences of hover";
+}
+
 TEST_F(CommandLine, a_definition_that_is_watched_is_checked_again_when_it_changes) {
   const std::string head = "document: {dsl: '1.0.3', namespace: a, name: b, version: '1.0.0'}\n";
   const std::string file = write("b.yaml", head + "do: [{x: {sett: {a: 1}}}]\n").string();

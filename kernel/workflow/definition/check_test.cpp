@@ -168,6 +168,53 @@ TEST(Check, a_task_that_no_flow_leads_to_is_warned_of) {
       << "where a flow leads nowhere, who is never run is not known";
 }
 
+TEST(Check, a_loop_that_nothing_leaves_is_warned_of) {
+  const auto endless = [](std::string_view place, std::string_view from, std::string_view to) {
+    return fmt::format(
+        "?{} the flow goes from task '{}' back to '{}' without end: nothing between them waits, and nothing leads out; "
+        "let a case of a 'switch', or an 'if', do so\n",
+        place, from, to);
+  };
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}}}, {b: {set: {x: 2}, then: a}}]\n"), endless("2:27", "b", "a"));
+  EXPECT_EQ(
+      found(
+          "do: [{a: {set: {x: 1}}}, {b: {set: {x: 2}}}, {s: {switch: [{y: {when: .y, then: a}}, {z: {then: b}}]}}]\n"),
+      endless("2:47", "s", "b"));
+  EXPECT_EQ(found("do: [{o: {do: [{a: {set: {x: 1}}}, {b: {set: {x: 2}, then: a}}]}}]\n"), endless("2:37", "b", "a"));
+  for (const std::string_view fine : {
+           "do: [{a: {set: {x: 1}}}, {b: {wait: PT1S, then: a}}]\n",
+           "do: [{a: {set: {x: 1}}}, {b: {if: .y, set: {x: 2}, then: a}}]\n",
+           "do: [{a: {set: {x: 1}}}, {s: {switch: [{y: {when: .y, then: a}}]}}]\n",
+           "do: [{a: {set: {x: 1}}}, {s: {switch: [{y: {when: .y, then: a}}, {z: {then: end}}]}}]\n",
+           "do: [{a: {set: {x: 1}}}, {s: {switch: [{y: {when: .y, then: a}}, {z: {then: r}}]}}, {r: {raise: {error: "
+           "{type: 'https://example.com/x', status: 400}}}}]\n",
+       }) {
+    EXPECT_EQ(found(fine), "") << fine;
+  }
+}
+
+TEST(Check, a_name_in_an_address_that_nothing_gives_is_warned_of) {
+  const std::string call = "{call: http, with: {method: get, endpoint: 'https://x.example/{sku}/{part}'}}";
+  EXPECT_EQ(found("do: [{a: {set: {sky: 1, part: 2}}}, {b: " + call + "}]\n"),
+            "?2:103 '{sku}' in the address of task 'b' is given nowhere: its input has only sky, part; did you mean "
+            "'{sky}'?\n");
+  EXPECT_EQ(found("input: {schema: {document: {properties: {sku: {}}, additionalProperties: false}}}\ndo: [{b: " +
+                  call + "}]\n"),
+            "?3:78 '{part}' in the address of task 'b' is given nowhere: its input has only sku; without a value it is "
+            "left out of the address\n");
+  EXPECT_TRUE(found("do: [{b: {input: {from: {sku: .x}}, call: http, with: {method: get, endpoint: {uri: "
+                    "'https://x.example/{sku}/{part}'}}}}]\n")
+                  .contains("'{part}' in the address of task 'b' is given nowhere"));
+  for (const std::string& fine :
+       {"do: [{b: " + call + "}]\n", "do: [{a: {set: {sku: 1, part: 2}}}, {b: " + call + "}]\n",
+        "do: [{a: {set: '${ .all }'}}, {b: " + call + "}]\n", "do: [{a: {if: .x, set: {x: 1}}}, {b: " + call + "}]\n",
+        "do: [{a: {set: {x: 1}, output: {as: .all}}}, {b: " + call + "}]\n",
+        "do: [{s: {switch: [{x: {when: .x, then: b}}]}}, {a: {set: {x: 1}}}, {b: " + call + "}]\n",
+        "input: {schema: {document: {properties: {sku: {}}}}}\ndo: [{b: " + call + "}]\n"}) {
+    EXPECT_EQ(found(fine), "") << fine;
+  }
+}
+
 TEST(Check, what_cannot_be_compensated_is_reported_where_it_is_written) {
   const std::string undo = "use: {functions: {undo: {set: {n: '${ $compensated.input }'}}}}\n";
   EXPECT_EQ(found(undo + "do: [{a: {set: {x: 1}, metadata: {compensate: undo}}}]\n"), "");

@@ -192,7 +192,11 @@ TaskIndex Compiler::list(const Node* node, TaskIndex parent, const std::string& 
   for (std::size_t i = 1; i < siblings.size(); ++i) definition_.tasks[siblings[i - 1]].next = siblings[i];
   resolve_flows(flows_before, siblings, node);
   TRV_ENSURES(pending_.size() == flows_before);
-  if (problems_.reported() == problems_before) warn_of_unreachable(siblings);
+  if (problems_.reported() == problems_before && !siblings.empty()) {
+    warn_of_unreachable(siblings);
+    warn_of_endless(siblings);
+    warn_of_missing_names(siblings, *node);
+  }
   return siblings.empty() ? no_task : siblings.front();
 }
 

@@ -155,6 +155,10 @@ class Compiler {
   /// `list`: what the siblings are in; null where none of them can be named.
   void resolve_flows(std::size_t from, const std::vector<TaskIndex>& siblings, const Node* list);
   void warn_of_unreachable(const std::vector<TaskIndex>& siblings);
+  /// Of loops that compute for ever.
+  void warn_of_endless(const std::vector<TaskIndex>& siblings);
+  /// Of a {name} in an address that the input of the call cannot have. `list` is what the siblings are written in.
+  void warn_of_missing_names(const std::vector<TaskIndex>& siblings, const Node& list);
   [[nodiscard]] std::optional<Expression> compile_text(std::string_view text, std::size_t offset, const Node& node,
                                                        Site site);
   [[nodiscard]] std::vector<std::pair<std::string, VariableReference>> visible(Site site) const;

@@ -10,12 +10,14 @@
 namespace trv::definition {
 namespace {
 
-/// Calls `visit` with every task of the same list that can be the next one after `task`.
+/// Calls `visit` with every task of the same list that can be the next one after `task`; with no_task where the list
+/// can end.
 template <typename Visit>
 void for_each_successor(const Task& task, const TaskBody& body, const Visit& visit) {
   const auto follow = [&](const Flow& flow) {
     if (flow.kind == Flow::Kind::jump) visit(flow.target);
     if (flow.kind == Flow::Kind::next) visit(task.next);
+    if (flow.kind == Flow::Kind::exit || flow.kind == Flow::Kind::end) visit(no_task);
   };
   // After a task that was skipped the flow goes on, whatever its `then` says.
   if (task.condition) visit(task.next);
@@ -76,6 +78,51 @@ void Compiler::warn_of_unreachable(const std::vector<TaskIndex>& siblings) {
                                                   task.name));
       }
     }
+  }
+}
+
+void Compiler::warn_of_endless(const std::vector<TaskIndex>& siblings) {
+  TRV_EXPECTS(std::ranges::is_sorted(siblings));
+  const auto place_of = [&](TaskIndex task) {
+    return static_cast<std::size_t>(std::ranges::lower_bound(siblings, task) - siblings.begin());
+  };
+  // Against the flow, from all that leaves the list, waits, or can do so for what is known here.
+  std::vector<std::vector<std::size_t>> before(siblings.size());
+  std::vector<std::size_t> back_to(siblings.size(), siblings.size());
+  std::vector<bool> ends(siblings.size(), false);
+  std::vector<std::size_t> to_follow;
+  for (std::size_t i = 0; i < siblings.size(); ++i) {
+    const Task& task = definition_.tasks[siblings[i]];
+    bool leaves = !std::holds_alternative<SetTask>(task.body) && !std::holds_alternative<SwitchTask>(task.body);
+    for_each_successor(task, task.body, [&](TaskIndex next) {
+      if (next == no_task) {
+        leaves = true;
+        return;
+      }
+      const std::size_t place = place_of(next);
+      before[place].push_back(i);
+      if (place <= i) back_to[i] = place;
+    });
+    if (!leaves) continue;
+    ends[i] = true;
+    to_follow.push_back(i);
+  }
+  while (!to_follow.empty()) {
+    const std::size_t place = to_follow.back();
+    to_follow.pop_back();
+    for (const std::size_t earlier : before[place]) {
+      if (ends[earlier]) continue;
+      ends[earlier] = true;
+      to_follow.push_back(earlier);
+    }
+  }
+  for (std::size_t i = 0; i < siblings.size(); ++i) {
+    if (ends[i] || back_to[i] >= i) continue;  // one that names itself has a warning already
+    const Task& task = definition_.tasks[siblings[i]];
+    problems_.warn(task.position,
+                   fmt::format("the flow goes from task '{}' back to '{}' without end: nothing between them waits, and "
+                               "nothing leads out; let a case of a 'switch', or an 'if', do so",
+                               task.name, definition_.tasks[siblings[back_to[i]]].name));
   }
 }
 
