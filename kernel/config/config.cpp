@@ -236,6 +236,13 @@ const std::vector<Key>& keys() {
        "How often a plugin's operation is called that says of its failure that it will pass, before its task fails. "
        "Where "
        "the workflow has a `retry` around the call, once. A `call: http` is one request whatever is set here."},
+      {"run", "languages",
+       TextKey{&Config::run_languages, "of shell, python and javascript, separated by commas", any_text}, "",
+       "The scripts and commands that workflows may run (`run: script`, `run: shell`), each in a sandbox without "
+       "network "
+       "and files of the host. Empty: none."},
+      {"run", "at_once", IntegerKey{&Config::run_at_once, 1, 256}, "processes",
+       "The scripts of workflows under way at a time; others wait. Each process may use 256 MiB."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",

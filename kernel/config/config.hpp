@@ -32,6 +32,8 @@ struct Config {
   bool egress_allow_private_network = false;
   std::uint64_t effects_concurrency_max = 256;
   std::uint64_t effects_tries_max = 8;
+  std::string run_languages;  ///< of the scripts of workflows, separated by commas
+  std::uint64_t run_at_once = 4;
   std::string log_level = "info";
   std::uint64_t log_keep_days = 0;
   std::uint64_t snapshots_interval_minutes = 60;

@@ -24,6 +24,7 @@
 #include "kernel/daemon/version.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
+#include "kernel/effects/process_calls.hpp"
 #include "kernel/gateway/access.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
@@ -77,6 +78,7 @@ struct Kernel::Parts {
   std::unique_ptr<ProjectedConnections> connections;
   std::unique_ptr<effects::HttpCalls> http_calls;  ///< of the broker; its requests end first
   std::unique_ptr<egress::Broker> broker;
+  std::unique_ptr<effects::ProcessCalls> process_calls;
   std::unique_ptr<blob::FolderBlobStore> archives;  ///< of packages
   std::unique_ptr<plugin_host::PluginStore> packages;
   std::unique_ptr<plugin_host::PluginHost> plugins;
@@ -194,6 +196,7 @@ effects::DispatcherPorts Kernel::Parts::effect_ports(node::Shard& shard, effects
   ports.perform = [this, &shard](const shard::Effect& effect, std::uint32_t try_number, base::Duration left,
                                  effects::TryDone done) {
     if (effect.kind == "event") return gateway::emit_event(shard, effect, std::move(done));
+    if (effect.kind == "process") return process_calls->perform(effect, left, std::move(done));
     return effect.kind == "plugin" ? effects::perform_plugin_call(*plugins, shard.projection(), shard.tenancy(), effect,
                                                                   left, std::move(done))
                                    : http_calls->perform(effect, try_number, left, std::move(done));
@@ -359,6 +362,9 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
   plugin_host::HostConfiguration hosting;
   TRV_TRY_ASSIGN(hosting.trial_program, beside_this_program("trav-plugin-host"));
+  auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
+  if (!scripts) return base::fail(std::move(scripts).error().in("run.languages"));
+  parts.process_calls = std::make_unique<effects::ProcessCalls>(*std::move(scripts));
   hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
                                                                plugin_log(parts.logger)));
@@ -570,6 +576,7 @@ void Kernel::stop() {
     if (const auto stopped = parts.plugins->stop(stop_grace); !stopped)
       parts.logger->warn("{}", stopped.error().message());
   }
+  parts.process_calls.reset();
   if (parts.broker) parts.broker->stop();
   if (parts.node) {
     if (const auto stopped = parts.node->stop(); !stopped) parts.logger->warn("{}", stopped.error().message());

@@ -1,4 +1,5 @@
-// trav-plugin-host: loads a plugin's library in a process of its own, and says what came of it.
+// trav-plugin-host: a process of its own for what travd does not trust. It loads a plugin's library and says what came
+// of it, or makes a sandbox and runs a script there.
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 
 #include "kernel/plugin_host/library_trial.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
+#include "kernel/sandbox/inside.hpp"
 
 namespace {
 
@@ -35,6 +37,7 @@ int try_library(const char* path, std::string_view id, std::string_view version)
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "--run") sandbox::run_inside();
   if (argc != 5 || std::string_view(argv[1]) != "--try" || argv[2][0] != '/') {
     fmt::print(stderr, "usage: trav-plugin-host --try /PATH/TO/plugin.so ID VERSION\nStarted by travd.\n");
     return 2;

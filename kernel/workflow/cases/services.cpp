@@ -67,6 +67,7 @@ shard::Outcome outcome_of(const shard::Effect& effect, const Value& input, const
 
 std::string call_name(const shard::Effect& effect, const Value& input) {
   if (effect.kind == "plugin") return fmt::format("{}.{}", effect.plugin, effect.operation);
+  if (effect.kind == "process") return fmt::format("run {}", effect.operation);
   if (effect.kind != "http") return fmt::format("{} {}", effect.kind, effect.operation);
   if (input.find("document") != nullptr) {
     return fmt::format("OPENAPI {}#{}", text_in(input, "document"), text_in(input, "operationId"));

@@ -84,10 +84,10 @@ TEST(Check, one_mistake_is_one_problem) {
             ".nope\n");
   EXPECT_EQ(found("do: [{a: {listen: {to: {al: []}}}}]\n"),
             "2:25 'listen.to' of task 'a' has no property 'al'; did you mean 'all'?\n");
-  EXPECT_EQ(found("do: [{a: {wait: soon}}, {b: {run: {}}}, {c: {run: {shell: {}}}}]\n"),
+  EXPECT_EQ(found("do: [{a: {wait: soon}}, {b: {run: {}}}, {c: {run: {container: {}}}}]\n"),
             "2:17 'soon' is not an ISO 8601 duration; write for example PT30S, PT1H30M or P2D\n"
-            "2:35 'run' of task 'b' needs a 'workflow'\n"
-            "2:52 'shell' of 'run' of task 'c' is not supported yet\n");
+            "2:35 'run' of task 'b' needs one of 'workflow', 'script' and 'shell'\n"
+            "2:52 'container' of 'run' of task 'c' is not supported yet\n");
   EXPECT_EQ(found("schedule: {on: {al: []}}\ndo: [{a: {set: {x: 1}}}]\n"),
             "2:17 'schedule.on' has no property 'al'; did you mean 'all'?\n");
 }

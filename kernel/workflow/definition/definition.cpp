@@ -31,6 +31,7 @@ std::string_view kind_name(const Task& task) noexcept {
     std::string_view operator()(const EmitTask&) const { return "emit"; }
     std::string_view operator()(const ListenTask&) const { return "listen"; }
     std::string_view operator()(const RunTask&) const { return "run"; }
+    std::string_view operator()(const ProcessTask&) const { return "run"; }
   } name;
   return std::visit(name, task.body);
 }

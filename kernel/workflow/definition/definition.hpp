@@ -195,6 +195,16 @@ struct RunTask {
   bool awaits = true;  ///< its end; else the task ends with its own input
 };
 
+/// A shell's or an interpreter's run of a script, in the sandbox.
+struct ProcessTask {
+  std::string language;  ///< shell, python or javascript
+  std::string result;    ///< what becomes of it: stdout, stderr, code, all or none
+  Template code;         ///< a text
+  Template input;        ///< what it reads from standard input; null: nothing
+  Template arguments;    ///< an array
+  Template environment;  ///< an object
+};
+
 /// What an event and the instance must agree in.
 struct Correlation {
   std::string name;
@@ -231,7 +241,7 @@ struct EmitTask {
 };
 
 using TaskBody = std::variant<SetTask, DoTask, SwitchTask, PluginCall, HttpCall, WaitTask, RaiseTask, TryTask, ForTask,
-                              ForkTask, EmitTask, ListenTask, RunTask>;
+                              ForkTask, EmitTask, ListenTask, RunTask, ProcessTask>;
 
 /// What a workflow or a task holds data against; what is absent holds nothing back.
 struct Schemas {
@@ -262,7 +272,7 @@ struct Task {
   /// Whether it asks for an effect and waits for its outcome.
   [[nodiscard]] bool has_effect() const noexcept {
     return std::holds_alternative<PluginCall>(body) || std::holds_alternative<HttpCall>(body) ||
-           std::holds_alternative<EmitTask>(body);
+           std::holds_alternative<EmitTask>(body) || std::holds_alternative<ProcessTask>(body);
   }
   /// Whether tasks of its own run in the branch that it is in.
   [[nodiscard]] bool is_scope() const noexcept {

@@ -120,18 +120,46 @@ TEST(Definition, what_cannot_be_listened_for_is_refused_where_it_is_wrong) {
 
 TEST(Definition, a_workflow_that_cannot_be_run_is_refused_where_it_is_wrong) {
   EXPECT_EQ(with("do: [{a: {run: {workflow: {namespace: n, name: w, version: latest}}}}]\n"), "compiles");
-  EXPECT_EQ(with("do: [{a: {run: {}}}]\n"), "2:16 'run' of task 'a' needs a 'workflow'");
+  EXPECT_EQ(with("do: [{a: {run: {}}}]\n"), "2:16 'run' of task 'a' needs one of 'workflow', 'script' and 'shell'");
   EXPECT_EQ(with("do: [{a: {run: {workflow: {namespace: n}}}}]\n"),
             "2:27 'run.workflow' of task 'a' needs the property 'name'");
   EXPECT_EQ(with("do: [{a: {run: {workflow: {namespace: n, name: w, version: new}}}}]\n"),
             "2:60 'version' must be a semantic version such as '1.0.0', or latest, not 'new'");
 }
 
+TEST(Definition, a_script_that_cannot_be_run_is_refused_where_it_is_wrong) {
+  EXPECT_EQ(
+      with("do: [{a: {run: {return: all, shell: {command: ls, arguments: ['${ .x }', b], environment: {A: 1}}}}}]\n"),
+      "compiles");
+  EXPECT_EQ(with("do: [{a: {run: {script: {language: js, code: '1', stdin: '${ . }'}}}}]\n"), "compiles");
+  EXPECT_EQ(with("do: [{a: {run: {script: {language: perl, code: '1'}}}}]\n"),
+            "2:36 'language' must be javascript, js or python, not 'perl'");
+  EXPECT_EQ(with("do: [{a: {run: {script: {language: python}}}}]\n"),
+            "2:25 'run.script' of task 'a' needs the property 'code'");
+  EXPECT_EQ(with("do: [{a: {run: {script: {language: python, source: {endpoint: 'http://x'}}}}}]\n"),
+            "2:44 'source' of 'run.script' of task 'a' is not supported yet");
+  EXPECT_EQ(with("do: [{a: {run: {shell: {command: ls, arguments: {a: b}}}}}]\n"),
+            "2:49 'arguments' of 'run.shell' of task 'a' must be a list, in the order in which the program gets them");
+  EXPECT_EQ(with("do: [{a: {run: {shell: {command: ls, environment: [a]}}}}]\n"),
+            "2:51 'environment' of 'run.shell' of task 'a' must have a value for each name");
+  EXPECT_EQ(with("do: [{a: {run: {shell: {command: ''}}}}]\n"), "2:34 'command' of 'run.shell' of task 'a' is empty");
+  EXPECT_EQ(with("do: [{a: {run: {shell: {command: ls}, return: output}}}]\n"),
+            "2:47 'return' must be stdout, stderr, code, all or none, not 'output'");
+  EXPECT_EQ(
+      with("do: [{a: {run: {shell: {command: ls}, await: false}}}]\n"),
+      "2:46 'await' of 'run' of task 'a' must not be false: a script in its sandbox reaches nothing, so nobody would "
+      "see what it did");
+  EXPECT_EQ(with("do: [{a: {run: {shell: {command: ls}, script: {language: js, code: '1'}}}}]\n"),
+            "2:16 'run' of task 'a' needs one of 'workflow', 'script' and 'shell'");
+  EXPECT_EQ(with("do: [{a: {run: {workflow: {namespace: n, name: w, version: latest}, return: code}}}]\n"),
+            "2:77 'return' of 'run' of task 'a' is for a script or a shell command; a workflow gives its output");
+}
+
 TEST(Definition, what_is_not_executed_is_refused_by_name) {
   EXPECT_EQ(with("do: [{a: {listen: {to: {any: []}}, foreach: {do: []}}}]\n"),
             "2:36 'foreach' of task 'a' is not supported yet");
-  EXPECT_EQ(with("do: [{a: {run: {shell: {command: ls}}}}]\n"),
-            "2:17 'shell' of 'run' of task 'a' is not supported yet");
+  EXPECT_EQ(with("do: [{a: {run: {container: {image: i}}}}]\n"),
+            "2:17 'container' of 'run' of task 'a' is not supported yet");
   EXPECT_EQ(with("do: [{a: {call: grpc}}]\n"), "2:17 'call: grpc' is not supported yet");
   EXPECT_EQ(with("schedule: {on: {one: {with: {type: a}}}, read: raw}\ndo: [{a: {set: {x: 1}}}]\n"),
             "2:42 'read' of 'schedule' is not supported yet");
