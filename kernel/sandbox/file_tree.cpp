@@ -64,7 +64,7 @@ std::string_view change_root(unsigned long long files_bytes) {
     return "a file system in memory";
   }
   for (const std::string_view folder :
-       {std::string_view("/etc"), std::string_view("/dev"), std::string_view("/tmp"), work_folder}) {
+       {std::string_view("/etc"), std::string_view("/dev"), std::string_view("/tmp"), job_folder}) {
     if (::mkdir(inside(folder).c_str(), 0755) != 0) return "a folder of the sandbox";
   }
   for (const char* path : programs) {

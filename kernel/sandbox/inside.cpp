@@ -93,12 +93,12 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
 }
 
 [[noreturn]] void become(const Job& job) {
-  const std::string script = fmt::format("{}/{}", work_folder, job.script_name);
-  must(::chdir(std::string(work_folder).c_str()) == 0, "the folder of the job");
+  const std::string script = fmt::format("{}/{}", job_folder, job.script_name);
+  must(::chdir(std::string(job_folder).c_str()) == 0, "the folder of the job");
   write_file(script.c_str(), job.script, 0400);
   std::vector<std::string> words = {job.interpreter, script};
   words.insert(words.end(), job.arguments.begin(), job.arguments.end());
-  std::vector<std::string> environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", fmt::format("HOME={}", work_folder)};
+  std::vector<std::string> environment = {"PATH=/usr/bin:/bin", "LANG=C.UTF-8", fmt::format("HOME={}", job_folder)};
   environment.insert(environment.end(), job.environment.begin(), job.environment.end());
   const auto pointers = [](std::vector<std::string>& texts) {
     std::vector<char*> out;

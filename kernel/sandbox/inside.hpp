@@ -20,7 +20,7 @@ inline constexpr char report_ended = 'S';
 inline constexpr char report_failed = 'E';
 
 /// The folder of the job in its file tree, and where it begins.
-inline constexpr std::string_view work_folder = "/work";
+inline constexpr std::string_view job_folder = "/job";
 
 /// Makes the sandbox, runs the job in it, waits for its end and reports. Everything that the job has left running ends
 /// with it, and with this process. The exit code says nothing.
@@ -29,7 +29,7 @@ inline constexpr std::string_view work_folder = "/work";
 /// Leaves the system calls of ordinary programs. Error text, or empty. For the process that becomes the job.
 [[nodiscard]] std::string_view forbid_system_calls();
 
-/// The host's programs read-only, devices that hold no data and `work_folder`, as the new root. Error text, or empty;
+/// The host's programs read-only, devices that hold no data and `job_folder`, as the new root. Error text, or empty;
 /// errno says more. In a mount namespace of its own, which the process may change.
 [[nodiscard]] std::string_view change_root(unsigned long long files_bytes);
 

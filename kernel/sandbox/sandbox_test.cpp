@@ -103,16 +103,16 @@ TEST_F(SandboxTest, sees_nothing_of_the_host_but_its_programs) {
   std::filesystem::remove(secret);
   EXPECT_EQ(output_of("ls -A /tmp /home /root /var /proc /sys 2>/dev/null | grep -v '^/tmp:' | grep ."), "");
   EXPECT_EQ(output_of("ls -A /etc | grep -v -e alternatives -e ld.so.cache -e localtime"), "");
-  EXPECT_EQ(output_of("ls -A /work"), "script.sh\n");
-  EXPECT_EQ(output_of("pwd; hostname; id -u"), "/work\nsandbox\n65534\n");
-  EXPECT_EQ(output_of("env | sort | grep -v -e ^PWD= -e ^_="), "HOME=/work\nLANG=C.UTF-8\nPATH=/usr/bin:/bin\n");
+  EXPECT_EQ(output_of("ls -A /job"), "script.sh\n");
+  EXPECT_EQ(output_of("pwd; hostname; id -u"), "/job\nsandbox\n65534\n");
+  EXPECT_EQ(output_of("env | sort | grep -v -e ^PWD= -e ^_="), "HOME=/job\nLANG=C.UTF-8\nPATH=/usr/bin:/bin\n");
 }
 
 TEST_F(SandboxTest, writes_to_its_own_folder_alone) {
-  EXPECT_EQ(output_of("echo a > /work/a && echo b > a2 && echo c > /tmp/c && cat a a2 /tmp/c"), "a\nb\nc\n");
+  EXPECT_EQ(output_of("echo a > /job/a && echo b > a2 && echo c > /tmp/c && cat a a2 /tmp/c"), "a\nb\nc\n");
   EXPECT_THAT(output_of("echo x > /usr/x"), HasSubstr("Read-only file system"));
   EXPECT_THAT(output_of("echo x > /bin/x"), HasSubstr("Read-only file system"));
-  EXPECT_THAT(output_of("mount -t tmpfs none /work"),
+  EXPECT_THAT(output_of("mount -t tmpfs none /job"),
               testing::AnyOf(HasSubstr("permi"), HasSubstr("must be superuser"), HasSubstr("failed")));
 }
 
