@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "kernel/gateway/instance_search.hpp"
 #include "kernel/gateway/instances.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/receive.hpp"
@@ -21,6 +22,8 @@ using instance::InstanceStep;
 using instance::InstanceSummary;
 
 constexpr std::size_t idempotency_key_bytes_max = 200;
+/// Of each text of an error in a list.
+constexpr std::size_t error_text_bytes_max = 300;
 /// Of the input and of the output of one step in a list of steps.
 constexpr std::size_t step_data_bytes_max = 16 * 1024;
 
@@ -31,13 +34,39 @@ json::Value workflow_of(const definition::Name& name) {
 json::Value to_object(const InstanceSummary& summary) {
   const bool ended = summary.status == instance::Status::completed || summary.status == instance::Status::faulted ||
                      summary.status == instance::Status::cancelled;
+  json::Value correlation = json::Value::object();
+  for (const std::string_view one : summary.names.correlation) {
+    const std::size_t equals = std::min(one.find('='), one.size());
+    correlation.set(one.substr(0, equals), json::Value(one.substr(std::min(equals + 1, one.size()))));
+  }
   return {{"id", summary.id.to_string()},
           {"workflow", workflow_of(summary.definition)},
           {"status", instance::to_string(summary.status)},
           {"started", summary.started.to_rfc3339()},
           {"ended", ended ? json::Value(summary.updated.to_rfc3339()) : json::Value()},
           {"trigger", summary.trigger},
+          {"key", summary.names.key.empty() ? json::Value() : json::Value(summary.names.key)},
+          {"correlation", std::move(correlation)},
           {"steps", summary.steps}};
+}
+
+/// With the error in a few words; all of it is in the detail.
+json::Value listed(const InstanceSummary& summary) {
+  json::Value object = to_object(summary);
+  const auto error = json::parse(summary.error);
+  if (summary.error.empty() || !error || !error->is_object()) {
+    object.set("error", json::Value());
+    return object;
+  }
+  json::Value few = json::Value::object();
+  for (const std::string_view name : {"type", "title", "detail", "instance"}) {
+    const json::Value* member = error->find(name);
+    if (member == nullptr || !member->is_string()) continue;
+    few.set(name, json::Value(base::utf8_prefix(member->as_string(), error_text_bytes_max)));
+  }
+  if (const json::Value* status = error->find("status")) few.set("status", *status);
+  object.set("error", std::move(few));
+  return object;
 }
 
 std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked) {
@@ -82,6 +111,8 @@ base::Status check_same_request(const node::Shard& shard, const lmdb::Txn& state
     other = "workflow";
   } else if (!start.version.empty() && start.version != name.version) {
     other = "version";
+  } else if (start.key != known.key) {
+    other = "key";
   } else {
     const instance::InstanceStore store(shard.workflows());
     TRV_TRY_ASSIGN(const json::Value had, store.input(state, tenant, known.instance));
@@ -107,6 +138,10 @@ base::Status start(Call& call) {
                         .version = std::string(request.query("version").value_or("")),
                         .input = std::string(request.body()),
                         .trigger = "api"};
+  if (const auto key = request.query("key")) {
+    TRV_TRY(check_key("key", *key));
+    start.key = *key;
+  }
   auto input = parse_input(start.input);
   if (!input) return fail(std::move(input).error().in("input"));
   const std::string idempotency_key(request.header("Idempotency-Key").value_or(""));
@@ -157,55 +192,15 @@ base::Status show(Call& call) {
   return call.send(http::json_text(200, to_json(*found, parked)));
 }
 
-base::Result<std::optional<instance::Status>> status_filter(const http::Request& request) {
-  using instance::Status;
-  const auto text = request.query("status");
-  if (!text) return std::nullopt;
-  for (const Status status : {Status::running, Status::completed, Status::faulted, Status::cancelled, Status::suspended,
-                              Status::compensating}) {
-    if (*text == instance::to_string(status)) return status;
-  }
-  return base::fail(
-      base::ErrorCode::invalid,
-      fmt::format("status '{}' is not known; use running, suspended, compensating, completed, faulted or cancelled",
-                  text->substr(0, 40)));
-}
-
-/// Whether a document can have this as its namespace or name.
-bool is_name(std::string_view text) {
-  const auto character = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-';
-  };
-  return !text.empty() && text.size() <= 63 && std::ranges::all_of(text, character);
-}
-
-/// ?workflow=NAMESPACE/NAME, both as a document can have them.
-base::Result<std::optional<std::string>> workflow_filter(const http::Request& request) {
-  const auto text = request.query("workflow");
-  if (!text) return std::nullopt;
-  const std::size_t slash = text->find('/');
-  const bool pair =
-      slash != std::string_view::npos && is_name(text->substr(0, slash)) && is_name(text->substr(slash + 1));
-  if (pair) return std::string(*text);
-  return base::fail(
-      base::ErrorCode::invalid,
-      fmt::format("workflow '{}' is not a NAMESPACE/NAME, for example demo/hello", base::utf8_prefix(*text, 80)));
-}
-
-base::Status list(Call& call) {
+base::Status list(const node::Node& node, Call& call) {
   TRV_TRY_ASSIGN(const Page page, page_of(call.request()));
-  TRV_TRY_ASSIGN(const auto status, status_filter(call.request()));
-  TRV_TRY_ASSIGN(const auto workflow, workflow_filter(call.request()));
+  TRV_TRY_ASSIGN(const instance::Search search,
+                 search_of(node, [&call](std::string_view name) { return call.request().query(name); }));
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::InstanceStore store(call.shard.workflows());
-  TRV_TRY_ASSIGN(auto found, store.list(txn, call.tenant, status, page.after, page.limit));
-  if (workflow) {
-    std::erase_if(found.items, [&](const InstanceSummary& one) {
-      return *workflow != fmt::format("{}/{}", one.definition.space, one.definition.name);
-    });
-  }
+  TRV_TRY_ASSIGN(const auto found, store.list(txn, call.tenant, search, page.after, page.limit));
   return call.send(
-      list_response(found.items, page, found.next, [](const InstanceSummary& one) { return to_object(one); }));
+      list_response(found.items, page, found.next, [](const InstanceSummary& one) { return listed(one); }));
 }
 
 base::Status tasks(Call& call) {
@@ -224,7 +219,8 @@ base::Status tasks(Call& call) {
 void add_instance_routes(http::Router& router, const node::Node& node) {
   const auto instances = [&node](const Handle& handle) { return guarded(node, Resource::instances, handle); };
   router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", instances(start));
-  router.route("GET", "/v1/tenants/{tenant}/instances", instances(list), {.may_wait = true});
+  router.route("GET", "/v1/tenants/{tenant}/instances", instances([&node](Call& call) { return list(node, call); }),
+               {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/instances/{id}", instances(show));
   router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", instances(tasks), {.may_wait = true});
 }

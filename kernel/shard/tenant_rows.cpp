@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 32> kinds = {{
+constexpr std::array<Kind, 33> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -47,6 +47,7 @@ constexpr std::array<Kind, 32> kinds = {{
     {.name = "workflow_instances"},
     {.name = "workflow_latest"},
     {.name = "workflow_listens"},
+    {.name = "workflow_marks"},
     {.name = "workflow_positions"},
     {.name = "workflow_schedules"},
     {.name = "workflow_start_keys"},

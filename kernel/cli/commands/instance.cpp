@@ -14,6 +14,11 @@ struct InstanceArguments {
   std::string id;
   std::string status;
   std::string workflow;
+  std::string error;
+  std::string key;
+  std::string correlation;
+  std::string since;
+  std::string until;
   std::string limit;
   std::string cursor;
   std::string reason;
@@ -56,6 +61,19 @@ void print_parked(Session& session, const json::Value& instance) {
   }
 }
 
+/// The last part of the error's type, its status, and what it says.
+std::string words_of_error(const json::Value& instance) {
+  const json::Value* error = instance.find("error");
+  if (error == nullptr || !error->is_object()) return {};
+  const std::string type = member_text(*error, "type");
+  std::string words = type.substr(type.rfind('/') + 1);
+  const std::string status = member_text(*error, "status");
+  if (!status.empty()) words += " " + status;
+  std::string says = member_text(*error, "detail");
+  if (says.empty()) says = member_text(*error, "title");
+  return says.empty() ? words : words + ": " + says;
+}
+
 base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments) {
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances/" + percent_encoded(arguments.id)));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
@@ -70,6 +88,8 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
                                   {"goes on", "due"},
                                   {"ended", "ended"},
                                   {"trigger", "trigger"},
+                                  {"key", "key"},
+                                  {"correlation", "correlation"},
                                   {"input", "input"},
                                   {"output", "output"},
                                   {"error", "error"}});
@@ -111,29 +131,43 @@ base::Result<ExitCode> act(Session& session, const InstanceArguments& arguments,
 
 void add_instance(CommandTree& tree) {
   Noun noun = tree.noun("instance", "Instances: runs of workflows");
-  noun.example("trav instance list --status faulted")
+  noun.example("trav instance list --error timeout --since 2h")
+      .example("trav instance list --key ORDER-17")
       .example("trav instance show 0192f3c1-…")
       .example("trav instance watch 0192f3c1-… --output json | jq .outcome");
   const auto arguments = std::make_shared<InstanceArguments>();
   noun.verb("list", "List instances, the newest first")
       .choice("--status", {"running", "suspended", "compensating", "completed", "faulted", "cancelled"},
               arguments->status, "Only those")
-      .option("--workflow", "NS/NAME", arguments->workflow,
-              "Only those of this workflow; looks through 500,000 instances at a time")
+      .option("--workflow", "NS/NAME", arguments->workflow, "Only those of this workflow")
+      .option("--error", "TYPE-OR-TEXT", arguments->error,
+              "Only those that faulted so: the type of the error, such as timeout, or a text in it")
+      .option("--key", "KEY", arguments->key, "Only those that were started with this business key")
+      .option("--correlation", "NAME=VALUE", arguments->correlation, "Only those that an event started with this value")
+      .option("--since", "TIME", arguments->since,
+              "Only those that started then or later: RFC 3339, or 90s, 15m, 2h, 7d")
+      .option("--until", "TIME", arguments->until, "Only those that started before")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances"));
         return session.print_list(
             Speaker::member,
             {.target = target,
-             .filters = {{"status", arguments->status}, {"workflow", arguments->workflow}},
+             .filters = {{"status", arguments->status},
+                         {"workflow", arguments->workflow},
+                         {"error", arguments->error},
+                         {"key", arguments->key},
+                         {"correlation", arguments->correlation},
+                         {"since", arguments->since},
+                         {"until", arguments->until}},
              .limit = arguments->limit,
              .cursor = arguments->cursor},
             {{.title = "ID", .member = "id", .fit = Fit::id},
              {.title = "WORKFLOW", .member = "{workflow.namespace}/{workflow.name}:{workflow.version}"},
              {.title = "STATUS", .member = "status"},
              {.title = "STARTED", .member = "started", .fit = Fit::time},
-             {.title = "ENDED", .member = "ended", .fit = Fit::time}},
+             {.title = "ENDED", .member = "ended", .fit = Fit::time},
+             {.title = "ERROR", .member = "error", .text = words_of_error}},
             "No instances: trav run NS/NAME");
       });
   noun.verb("show", "Show an instance and its steps")

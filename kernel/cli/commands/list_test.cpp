@@ -12,11 +12,25 @@ TEST_F(CommandLine, a_list_is_a_table_for_people_and_the_servers_bytes_for_progr
   server_.script("GET /v1/tenants/acme/instances?status=completed&limit=1", {.body = body});
   EXPECT_EQ(trav({"instance", "list", "--status", "completed", "--limit", "1"}), ExitCode::ok) << err_;
   EXPECT_EQ(out_,
-            "ID   WORKFLOW           STATUS     STARTED               ENDED\n"
+            "ID   WORKFLOW           STATUS     STARTED               ENDED  ERROR\n"
             "i-1  ns/w\\x1b[1m:1.0.0  completed  2026-01-01T00:00:00Z\n");
   EXPECT_EQ(err_, "There may be more: --cursor abc\n");
   EXPECT_EQ(trav({"--output", "json", "instance", "list", "--status", "completed", "--limit", "1"}), ExitCode::ok);
   EXPECT_EQ(out_, body + "\n");
+}
+
+TEST_F(CommandLine, a_list_of_instances_says_in_a_few_words_why_one_faulted) {
+  server_.script(
+      "GET "
+      "/v1/tenants/acme/instances?error=timeout&key=ORDER-17&correlation=a%3Db&since=2h&until=2026-01-01T00%3A00%3A00Z",
+      {.body = R"({"items":[{"id":"i-1","workflow":{"namespace":"ns","name":"w","version":"1.0.0"},)"
+               R"("status":"faulted","error":{"type":"https://x.org/errors/timeout","status":408,)"
+               R"("title":"Timeout","detail":"task 'a' took longer than 5 s"}}],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "list", "--error", "timeout", "--key", "ORDER-17", "--since", "2h", "--until",
+                  "2026-01-01T00:00:00Z", "--correlation", "a=b"}),
+            ExitCode::ok)
+      << err_;
+  EXPECT_NE(out_.find("timeout 408: task 'a' took longer than 5 s\n"), std::string::npos) << out_;
 }
 
 TEST_F(CommandLine, a_move_without_a_shard_says_which_there_are) {
@@ -147,7 +161,7 @@ TEST_F(CommandLine, a_filtered_list_goes_on_over_short_pages_until_it_has_its_ro
   server_.script(list + "12&cursor=c6", {.body = page_of({3}, "c7")});
   EXPECT_EQ(trav({"instance", "list", "--workflow", "ns/w", "--limit", "3"}), ExitCode::ok) << err_;
   EXPECT_EQ(out_,
-            "ID   WORKFLOW    STATUS     STARTED  ENDED\n"
+            "ID   WORKFLOW    STATUS     STARTED  ENDED  ERROR\n"
             "i-1  ns/w:1.0.0  completed\n"
             "i-2  ns/w:1.0.0  completed\n"
             "i-3  ns/w:1.0.0  completed\n");

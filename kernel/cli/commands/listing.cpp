@@ -83,7 +83,7 @@ base::Result<ExitCode> Session::print_list(Speaker speaker, const ListRequest& r
   Table table(std::move(columns));
   for (const json::Value& item : listed.items) {
     std::vector<std::string> cells;
-    for (const Field& field : fields) cells.push_back(field_text(item, field.member));
+    for (const Field& field : fields) cells.push_back(field.text ? field.text(item) : field_text(item, field.member));
     table.add(std::move(cells));
   }
   const bool narrowed = !request.cursor.empty() ||

@@ -20,6 +20,7 @@ struct RunArguments {
   std::string input;
   std::string input_file;
   std::string idempotency_key;
+  std::string key;
   bool wait = false;
 };
 
@@ -46,7 +47,7 @@ base::Result<ExitCode> start(Session& session, const RunArguments& arguments) {
   TRV_TRY_ASSIGN(const std::string target,
                  session.tenant_target(fmt::format("/workflows/{}/{}/instances", percent_encoded(name.space),
                                                    percent_encoded(name.name)) +
-                                       query_of({{"version", name.version}})));
+                                       query_of({{"version", name.version}, {"key", arguments.key}})));
   HttpRequest request{.method = "POST", .target = target, .content_type = "application/json", .body = std::move(input)};
   if (!arguments.idempotency_key.empty()) request.headers.push_back("Idempotency-Key: " + arguments.idempotency_key);
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, request));
@@ -71,6 +72,7 @@ void add_run(CommandTree& tree) {
       .option("--input", "JSON", arguments->input, "The input (default {})")
       .option("--input-file", "FILE", arguments->input_file, "The input from a file; - is standard input")
       .option("--idempotency-key", "KEY", arguments->idempotency_key, "The same key starts one instance only")
+      .option("--key", "KEY", arguments->key, "What the instance is found by: trav instance list --key")
       .flag("--wait", arguments->wait, "Show the steps as they happen; exits 0 completed, 3 faulted")
       .example("trav run support/triage --input '{\"ticket\": 7}' --wait")
       .example("id=$(trav run support/triage:1.2.0 --input-file ticket.json)")

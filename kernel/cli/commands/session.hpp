@@ -6,6 +6,7 @@
 // the message is its problem document. One thread.
 
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -50,6 +51,7 @@ struct Field {
   std::string title;
   std::string member;
   Fit fit = Fit::text;
+  std::function<std::string(const json::Value& item)> text{};  ///< in place of the member
 };
 
 /// What to ask a list for; empty = not given.

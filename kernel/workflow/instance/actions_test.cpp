@@ -136,10 +136,11 @@ TEST_F(ActionsTest, a_list_finds_the_suspended) {
   ASSERT_TRUE(suspend(id));
   const auto txn = kernel_.read();
   const InstanceStore store(kernel_.tables());
-  const auto found = good(store.list(txn, base::TenantId(kernel_.tenant), Status::suspended, {}, 10));
+  const auto found = good(store.list(txn, base::TenantId(kernel_.tenant), {.status = Status::suspended}, {}, 10));
   ASSERT_EQ(found.items.size(), 1U);
   EXPECT_EQ(found.items.front().id, id);
-  EXPECT_EQ(good(store.list(txn, base::TenantId(kernel_.tenant), Status::running, {}, 10)).items.size(), 1U);
+  EXPECT_EQ(good(store.list(txn, base::TenantId(kernel_.tenant), {.status = Status::running}, {}, 10)).items.size(),
+            1U);
 }
 
 TEST_F(ActionsTest, a_call_that_failed_is_made_again_with_another_key) {

@@ -180,7 +180,7 @@ TEST_F(CompensationTest, the_last_list_finds_what_compensates) {
       "status: 409}}}}]\n");
   const auto txn = kernel_.read();
   const InstanceStore store(kernel_.tables());
-  const auto found = good(store.list(txn, base::TenantId(kernel_.tenant), Status::compensating, {}, 10));
+  const auto found = good(store.list(txn, base::TenantId(kernel_.tenant), {.status = Status::compensating}, {}, 10));
   ASSERT_EQ(found.items.size(), 1U);
   EXPECT_EQ(found.items.front().id, id);
 }

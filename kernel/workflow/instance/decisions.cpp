@@ -135,6 +135,7 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
       TRV_ASSERT(known.has_value());
       out.existed = true;
       out.definition = std::move(known->definition);
+      out.key = std::move(known->names.key);
       out.status = known->state.status;
       return out;
     }
@@ -149,8 +150,9 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   DecisionBudget budget;
   const NewData data(txn, context, workflows, command.trigger);
   Execution execution(context, *definition, out.instance, {}, data, budget);
-  TRV_TRY(execution.begin(command.trigger, {.whole = input, .kept = input}));
+  TRV_TRY(execution.begin(command.trigger, {.whole = input, .kept = input, .names = {.key = command.key}}));
   TRV_TRY(execution.run());
+  out.key = command.key;
   out.definition = definition->name;
   out.status = execution.state().status;
   TRV_TRY(conclude(txn, context, workflows, out.instance, command.trigger, execution, out.decision));
@@ -240,22 +242,31 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
       for (record::Draft& draft : gathered.events) out.decision.events.push_back(std::move(draft));
       if (gathered.joined.empty()) continue;
       const Value joined = Value::array(std::move(gathered.joined));
-      starts.push_back({std::move(definition), instance, {.whole = joined, .kept = joined, .chain = event.chain}});
+      starts.push_back({std::move(definition),
+                        instance,
+                        {.whole = joined,
+                         .kept = joined,
+                         .chain = event.chain,
+                         .names = {.correlation = std::move(gathered.correlation)}}});
       continue;
     }
+    Input own_input = input;
     const bool passes = [&] {
       const expression::SharedFuel::Scope scope(fuel);
-      return std::ranges::any_of(definition->starts, [&](const auto& filter) {
+      const auto passed = std::ranges::find_if(definition->starts, [&](const auto& filter) {
         const auto matched = instance::passes(filter, object, context.now);
         if (!matched) failure = matched.error().message();
         return matched && *matched;
       });
+      if (passed == definition->starts.end()) return false;
+      own_input.names.correlation = correlation_names(*passed, object, context.now);
+      return true;
     }();
     if (fuel.used_up()) failure = out_of_fuel(own_fuel);
     if (fuel.used_up() || (!passes && !failure.empty())) {
       out.decision.events.push_back(filter_failed(context, *definition, event.id, failure));
     } else if (passes) {
-      starts.push_back({std::move(definition), context.ids.next(context.now), input});
+      starts.push_back({std::move(definition), context.ids.next(context.now), std::move(own_input)});
     }
   }
   // One runs here, with what the request has left. Several each run in a decision of their own, so that none pays for

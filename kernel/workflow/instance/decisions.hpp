@@ -54,13 +54,14 @@ struct Start {
   std::string version;  ///< empty = latest
   std::string input;    ///< JSON; empty = {}
   std::string trigger = "api";
-  std::optional<InstanceId> instance{};  ///< to start at most once, however often it is asked; else a new id
+  std::string key{};  ///< what the instance is found by, see Names; empty: none
 };
 struct Started {
   shard::Decision decision;  ///< no events where this key has started an instance already
   InstanceId instance;
   definition::Name definition;  ///< of the instance, with its version
   Status status = Status::running;
+  std::string key;  ///< of the instance
   bool existed = false;
 };
 /// Errors: not_found for the definition; invalid or too_large for the input.

@@ -98,8 +98,8 @@ std::string stream_of(const definition::Name& name) {
 }  // namespace
 
 record::Draft EventWriter::started(const definition::Definition& definition, std::string_view trigger,
-                                   std::string_view input, const Json& error, const State& state,
-                                   const Move& move) const {
+                                   std::string_view input, const Json& error, const State& state, const Move& move,
+                                   const Names& names) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text space = text(builder, definition.name.space);
   const Text name = text(builder, definition.name.name);
@@ -109,10 +109,14 @@ record::Draft EventWriter::started(const definition::Definition& definition, std
   const Text input_text = text(builder, input);
   const Text error_text = json(builder, error);
   const auto moved = continuation(builder, move);
-  return shard::draft(context_, instance_stream, instance_, instance_started_type,
-                      record::finish(builder, schema::workflow::CreateInstanceStarted(
-                                                  builder, space, name, version, sha256, trigger_text, input_text,
-                                                  error_text, moved, state.deadline_ns, state.chain)));
+  const Text key = names.key.empty() ? Text() : text(builder, names.key);
+  Offset<flatbuffers::Vector<Text>> correlation;
+  if (!names.correlation.empty()) correlation = builder.CreateVectorOfStrings(names.correlation);
+  return shard::draft(
+      context_, instance_stream, instance_, instance_started_type,
+      record::finish(builder, schema::workflow::CreateInstanceStarted(
+                                  builder, space, name, version, sha256, trigger_text, input_text, error_text, moved,
+                                  state.deadline_ns, state.chain, key, correlation)));
 }
 
 record::Draft EventWriter::completed(const Json& output, std::uint64_t steps) const {

@@ -66,8 +66,8 @@ class EventWriter {
       : context_(context), instance_(instance.to_string()) {}
 
   [[nodiscard]] record::Draft started(const definition::Definition& definition, std::string_view trigger,
-                                      std::string_view input, const Json& error, const State& state,
-                                      const Move& move) const;
+                                      std::string_view input, const Json& error, const State& state, const Move& move,
+                                      const Names& names) const;
   [[nodiscard]] record::Draft completed(const Json& output, std::uint64_t steps) const;
   [[nodiscard]] record::Draft faulted(std::string_view error, std::uint64_t steps) const;
   [[nodiscard]] record::Draft cancelled(std::string_view reason,

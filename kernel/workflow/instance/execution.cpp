@@ -85,7 +85,8 @@ base::Status Execution::begin(std::string_view trigger, const Input& input, When
   }
   if (runs == When::next) at_->due_ns = context_.now.ns();
   state_.chain = input.chain;
-  emit(writer_.started(definition_, base::utf8_prefix(trigger, 256), input_json, error, state_, move(true)));
+  emit(writer_.started(definition_, base::utf8_prefix(trigger, 256), input_json, error, state_, move(true),
+                       input.names));
   // The projector counts the start as the first step.
   TRV_ENSURES(state_.steps == 1 && !decision_.events.empty());
   return {};

@@ -26,6 +26,7 @@ struct Input {
   json::Value kept;                  ///< the instance keeps it
   std::uint64_t left_out_bytes = 0;  ///< of the event's data, which `kept` lacks where it is too large
   std::uint32_t chain = 0;           ///< see State
+  Names names{};                     ///< of the instance
 };
 
 /// A workflow that a task runs: an instance that begins in the same decision.

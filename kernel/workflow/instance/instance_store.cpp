@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernel/json/parse.hpp"
+#include "kernel/workflow/instance/search.hpp"
 #include "kernel/workflow/instance/store.hpp"
 #include "kernel/workflow/instance/timeline.hpp"
 #include "sdk/base/contract.hpp"
@@ -12,9 +13,6 @@ namespace trv::instance {
 using json::Value;
 
 namespace {
-
-/// Rows looked at for one page of a filtered list.
-constexpr std::size_t looked_at_max = 10'000;
 
 base::Result<Value> parse(std::string_view json) {
   auto value = json::parse(json);
@@ -73,21 +71,6 @@ base::Status each_forked(const lmdb::Txn& txn, const Tables& tables, const std::
                       TRV_TRY(visit(branch_of(key), forked));
                       return lmdb::Visit::go_on;
                     });
-}
-
-InstanceSummary summary_of(const InstanceId& id, const InstanceRow& row) {
-  InstanceSummary out;
-  out.id = id;
-  out.definition = {row.space, row.name, row.version};
-  out.status = row.status;
-  if (row.compensates != CompensatesFor::nothing) out.status = Status::compensating;
-  if (row.is_suspended != 0) out.status = Status::suspended;
-  out.trigger = row.trigger;
-  out.started = base::Timestamp(row.started_ns);
-  out.updated = base::Timestamp(row.updated_ns);
-  out.steps = row.steps;
-  out.current_task = row.root.current;
-  return out;
 }
 
 base::Result<Value> parse_row(const std::optional<base::BytesView>& bytes, std::string_view what) {
@@ -157,6 +140,7 @@ base::Result<std::optional<InstanceStore::Loaded>> InstanceStore::load(const lmd
   out.definition = {std::move(row.space), std::move(row.name), std::move(row.version)};
   out.sha256 = row.sha256;
   out.trigger = std::move(row.trigger);
+  out.names = std::move(row.names);
   out.started_ns = row.started_ns;
   return out;
 }
@@ -219,7 +203,7 @@ base::Result<std::optional<InstanceDetail>> InstanceStore::find(const lmdb::Txn&
   InstanceDetail out;
   out.summary = summary_of(id, row);
   if (row.status == Status::completed) out.output = row.root.data;
-  if (row.status == Status::faulted) out.error = row.root.error;
+  out.error = out.summary.error;
   std::int64_t due_ns = row.timer_ns();
   const auto add = [&](const BranchRow& branch) {
     due_ns = first_of(due_ns, branch.timer_ns());
@@ -255,37 +239,6 @@ base::Status InstanceStore::oldest_ended(
                     [&](base::BytesView key, base::BytesView) -> base::Result<lmdb::Visit> {
                       return visit(time_of(key), key.last(16));
                     });
-}
-
-base::Result<Page<InstanceSummary>> InstanceStore::list(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                        std::optional<Status> status, std::string_view cursor,
-                                                        std::size_t count_max) const {
-  TRV_EXPECTS(count_max > 0);
-  const std::string prefix = tenant_prefix(tenant.value());
-  std::string from;
-  if (!cursor.empty()) {
-    const auto id = base::Uuid::parse(cursor);
-    if (!id)
-      return base::fail(base::ErrorCode::invalid,
-                        "the cursor is not one that a list has given; leave it out to start from the beginning");
-    from = instance_key(tenant.value(), *id);
-  }
-  Page<InstanceSummary> page;
-  std::size_t looked_at = 0;
-  TRV_TRY(lmdb::scan(txn, tables_.instances, base::as_bytes(prefix), base::as_bytes(from), lmdb::Direction::backward,
-                     [&](base::BytesView key, base::BytesView value) -> base::Result<lmdb::Visit> {
-                       const InstanceId id = instance_of(key);
-                       if (page.items.size() == count_max || looked_at++ == looked_at_max) {
-                         page.next = id.to_string();
-                         return lmdb::Visit::stop;
-                       }
-                       TRV_TRY_ASSIGN(const InstanceRow row, decode_instance(value));
-                       InstanceSummary summary = summary_of(id, row);
-                       if (!status || summary.status == *status) page.items.push_back(std::move(summary));
-                       return lmdb::Visit::go_on;
-                     }));
-  TRV_ENSURES(page.items.size() <= count_max);
-  return page;
 }
 
 // Ids are in order of time, as records are; within a millisecond they need not be.

@@ -12,6 +12,7 @@
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/events.hpp"
+#include "kernel/workflow/instance/search.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/version.hpp"
 
@@ -160,6 +161,10 @@ base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record:
   row.version = text_of(started->version());
   row.sha256 = digest_of(started->sha256());
   row.trigger = text_of(started->trigger());
+  row.names.key = text_of(started->key());
+  if (started->correlation() != nullptr) {
+    for (const auto* one : *started->correlation()) row.names.correlation.emplace_back(text_of(one));
+  }
   row.started_ns = event.time().ns();
   row.first_lsn = place_of_(event).value();
   row.steps = 1;
@@ -228,6 +233,7 @@ base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::Re
   held_.tenant = event.tenant();
   held_.is_stored = true;
   held_.timer_ns = held_.row.timer_ns();
+  held_.shown = marked_status(held_.row);
   return true;
 }
 
@@ -259,11 +265,25 @@ base::Status WorkflowProjector::write_held(lmdb::WriteTxn& txn) {
   }
   row.positions = encode(runs);
   TRV_TRY(write_parts(txn));
+  TRV_TRY(write_marks(txn));
   encode(row, encoded_);
   TRV_TRY(tables_.instances.put(txn, held_.key, base::as_bytes(encoded_)));
   TRV_TRY(set_timer(txn, root_branch, held_.timer_ns, row.timer_ns()));
   TRV_TRY(write_branches(txn));
   held_ = {};
+  return {};
+}
+
+base::Status WorkflowProjector::write_marks(lmdb::WriteTxn& txn) {
+  const std::string_view id = base::as_text(base::BytesView(held_.instance.bytes()));
+  const InstanceRow& row = held_.row;
+  if (!held_.is_stored) {
+    for (std::string& mark : lasting_marks(held_.tenant, row)) TRV_TRY(tables_.marks.put(txn, mark.append(id), {}));
+  }
+  const auto status = marked_status(row);
+  if (status == held_.shown) return {};
+  if (held_.shown) TRV_TRY(tables_.marks.erase(txn, status_mark(held_.tenant, *held_.shown).append(id)));
+  if (status) TRV_TRY(tables_.marks.put(txn, status_mark(held_.tenant, *status).append(id), {}));
   return {};
 }
 
@@ -307,6 +327,10 @@ base::Status WorkflowProjector::forget(lmdb::WriteTxn& txn, std::string_view ten
     TRV_TRY_ASSIGN(entry, cursor.seek(key));
   }
   TRV_TRY(tables_.ended.erase(txn, ended_key(tenant, row.updated_ns, instance)));
+  std::vector<std::string> marks = lasting_marks(tenant, row);
+  if (const auto status = marked_status(row)) marks.push_back(status_mark(tenant, *status));
+  const std::string_view id = base::as_text(base::BytesView(instance.bytes()));
+  for (std::string& mark : marks) TRV_TRY(tables_.marks.erase(txn, mark.append(id)));
   TRV_TRY(tables_.instances.erase(txn, key));
   return {};
 }

@@ -32,7 +32,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 13; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 14; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -53,9 +53,10 @@ class WorkflowProjector final : public projection::Projector {
     std::string key;  ///< in Tables::instances; empty: none is held
     base::Uuid instance;
     std::string tenant;
-    InstanceRow row;            ///< but for the positions since
-    bool is_stored = false;     ///< the tables have it, as it was before
-    std::int64_t timer_ns = 0;  ///< of the timer that is set
+    InstanceRow row;              ///< but for the positions since
+    bool is_stored = false;       ///< the tables have it, as it was before
+    std::int64_t timer_ns = 0;    ///< of the timer that is set
+    std::optional<Status> shown;  ///< the status that the tables have a mark of
     std::vector<Run> positions;
     std::map<BranchId, HeldBranch> branches;
     std::optional<std::string> input;
@@ -115,6 +116,7 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status forget(lmdb::WriteTxn& txn, std::string_view tenant, const base::Uuid& instance);
   [[nodiscard]] base::Status write_parts(lmdb::WriteTxn& txn);
   [[nodiscard]] base::Status write_branches(lmdb::WriteTxn& txn);
+  [[nodiscard]] base::Status write_marks(lmdb::WriteTxn& txn);
 
   const shard::Timers& timers_;
   const record::PlaceOf place_of_;

@@ -59,7 +59,8 @@ void encode(const InstanceRow& row, std::string& out) {
   RowWriter writer(out);
   writer << static_cast<std::uint8_t>(row.status) << row.space << row.name << row.version << row.sha256 << row.trigger
          << row.started_ns << row.first_lsn << row.context_lsn << row.positions << row.steps << row.updated_ns
-         << row.root.data << row.root.error;
+         << row.root.data << row.root.error << row.names.key << row.names.correlation.size();
+  for (const std::string& one : row.names.correlation) writer << one;
   // Nothing of the rest is left once it has ended.
   if (has_ended) return;
   write(writer, row.root);
@@ -89,7 +90,9 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
   std::uint8_t status = 0;
   reader >> status >> row.space >> row.name >> row.version >> row.sha256 >> row.trigger >> row.started_ns >>
       row.first_lsn >> row.context_lsn >> row.positions >> row.steps >> row.updated_ns >> row.root.data >>
-      row.root.error;
+      row.root.error >> row.names.key;
+  row.names.correlation.resize(reader.count(1));
+  for (std::string& one : row.names.correlation) reader >> one;
   const bool known =
       status >= static_cast<std::uint8_t>(Status::running) && status <= static_cast<std::uint8_t>(Status::cancelled);
   if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is not known; rebuild the projection");

@@ -79,6 +79,7 @@ struct InstanceRow {
   std::string version;
   base::Digest sha256{};
   std::string trigger;
+  Names names;
   std::int64_t started_ns = 0;
   std::uint64_t first_lsn = 0;    ///< place of trv.instance.started in the tenant's history; see record/stays.hpp
   std::uint64_t context_lsn = 0;  ///< place of the last event that brought a context; 0 = none

@@ -25,7 +25,7 @@ class RunTest : public ::testing::Test {
   }
   std::vector<InstanceSummary> all() {
     auto txn = kernel_.read();
-    return good(InstanceStore(kernel_.tables()).list(txn, base::TenantId("acme"), std::nullopt, {}, 1'000)).items;
+    return good(InstanceStore(kernel_.tables()).list(txn, base::TenantId("acme"), {}, {}, 1'000)).items;
   }
   std::vector<InstanceSummary> of(std::string_view name) {
     auto found = all();

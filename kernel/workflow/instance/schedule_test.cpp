@@ -49,7 +49,7 @@ class Schedules : public ::testing::Test {
   }
   std::vector<InstanceSummary> instances(std::optional<Status> status = std::nullopt) {
     auto txn = kernel_.read();
-    return good(InstanceStore(kernel_.tables()).list(txn, base::TenantId("acme"), status, {}, 1'000)).items;
+    return good(InstanceStore(kernel_.tables()).list(txn, base::TenantId("acme"), {.status = status}, {}, 1'000)).items;
   }
   /// Fires what is due at this time.
   void pass(base::Timestamp until) {

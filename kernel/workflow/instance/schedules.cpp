@@ -138,6 +138,18 @@ base::Result<bool> passes(const definition::ListenFilter& filter, const Value& e
   return true;
 }
 
+std::vector<std::string> correlation_names(const definition::ListenFilter& filter, const Value& event,
+                                           base::Timestamp now) {
+  std::vector<std::string> names;
+  for (const definition::Correlation& correlation : filter.correlations) {
+    const base::Result<Value> value = correlation.value_in(event, now);
+    if (!value || value->is_null()) continue;
+    std::string name = correlation.name + "=" + correlation_text(*value);
+    if (name.size() <= name_bytes_max) names.push_back(std::move(name));
+  }
+  return names;
+}
+
 base::Result<Gathered> gather(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                               const definition::Definition& definition, const Value& object, const Value& kept,
                               const InstanceId& instance) {
@@ -174,6 +186,7 @@ base::Result<Gathered> gather(const lmdb::Txn& txn, const shard::DecisionContext
   if (events.size() == definition.starts.size()) {
     out.events.push_back(workflow_joined(context, definition, place, agreed, instance));
     out.joined = std::move(events);
+    out.correlation = correlation_names(definition.starts[*filter], object, context.now);
     return out;
   }
   const std::string json = json::serialize(kept);

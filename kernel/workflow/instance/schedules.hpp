@@ -36,11 +36,16 @@ inline constexpr std::uint64_t gathered_bytes_max = 64 * 1024 * 1024;
 [[nodiscard]] base::Result<bool> passes(const definition::ListenFilter& filter, const json::Value& event,
                                         base::Timestamp now);
 
+/// What an instance is found by that the event starts: see Names. Values that are missing or too long are left out.
+[[nodiscard]] std::vector<std::string> correlation_names(const definition::ListenFilter& filter,
+                                                         const json::Value& event, base::Timestamp now);
+
 /// What became of an event of a schedule with `all`.
 struct Gathered {
-  std::string failure{};                ///< why it cannot wait; empty: it can
-  std::vector<record::Draft> events{};  ///< it waits, or the last one has come; none where no filter lets it pass
-  std::vector<json::Value> joined{};    ///< one for each filter: they start `instance`
+  std::string failure{};                   ///< why it cannot wait; empty: it can
+  std::vector<record::Draft> events{};     ///< it waits, or the last one has come; none where no filter lets it pass
+  std::vector<json::Value> joined{};       ///< one for each filter: they start `instance`
+  std::vector<std::string> correlation{};  ///< see Names; where they do
 };
 /// `object`: all of the event; `kept`: as an input has it.
 [[nodiscard]] base::Result<Gathered> gather(const lmdb::Txn& txn, const shard::DecisionContext& context,

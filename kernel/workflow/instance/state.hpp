@@ -166,6 +166,14 @@ struct State {
   [[nodiscard]] const Branch& root() const { return branches.begin()->second; }
 };
 
+/// What an instance is found by besides its id.
+struct Names {
+  std::string key{};                       ///< of its business, given at its start; empty: none
+  std::vector<std::string> correlation{};  ///< name=value of the event that starts it
+};
+/// Most bytes of a key and of one correlation.
+inline constexpr std::size_t name_bytes_max = 200;
+
 /// `trv.task.*` and `trv.instance.*` are in streams of this kind.
 inline constexpr std::string_view instance_stream = "instance";
 inline constexpr std::string_view workflow_stream = "workflow";

@@ -91,6 +91,19 @@ struct InstanceSummary {
   base::Timestamp updated;
   std::uint64_t steps = 0;
   std::string current_task;  ///< reference of the task that the last step was about; empty once ended
+  Names names;
+  std::string error;  ///< JSON; faulted only
+};
+
+/// Which instances are looked for: those that are all of this.
+struct Search {
+  std::optional<Status> status{};
+  std::string workflow{};                  ///< namespace/name
+  std::string key{};                       ///< see Names
+  std::string correlation{};               ///< one of those in Names
+  std::string error{};                     ///< its type, the last part of it, or a text in its title or detail
+  std::optional<base::Timestamp> since{};  ///< started then or later
+  std::optional<base::Timestamp> until{};  ///< started before
 };
 
 struct InstanceDetail {
@@ -135,6 +148,7 @@ class InstanceStore {
     definition::Name definition;
     base::Digest sha256{};
     std::string trigger;
+    Names names;
     std::int64_t started_ns = 0;
     std::int64_t resumes_ns = 0;  ///< see InstanceRow
   };
@@ -164,9 +178,10 @@ class InstanceStore {
   /// Input and context of one that has ended are read from its records.
   [[nodiscard]] base::Result<std::optional<InstanceDetail>> find(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                  const InstanceId& id, const RecordAt& record_at) const;
-  /// Latest first. With a filter a page may hold fewer than `count_max` and still have a next.
+  /// Latest first. Looks at a bounded number of rows, so that a page may hold fewer than `count_max` and still have a
+  /// next; what has a mark (see Tables) is found without looking at others.
   [[nodiscard]] base::Result<Page<InstanceSummary>> list(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                         std::optional<Status> status, std::string_view cursor,
+                                                         const Search& search, std::string_view cursor,
                                                          std::size_t count_max) const;
   /// Calls visit(place, record) for the records of an instance from `from` on, in order of the log, until it answers
   /// stop; `count` is as many as are of interest. Errors: not_found for an instance or a record that is not there.

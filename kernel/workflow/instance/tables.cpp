@@ -37,6 +37,7 @@ base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(compensations, txn.create_table("workflow_compensations"));
   TRV_TRY_ASSIGN(positions, txn.create_table("workflow_positions"));
   TRV_TRY_ASSIGN(ended, txn.create_table("workflow_ended"));
+  TRV_TRY_ASSIGN(marks, txn.create_table("workflow_marks"));
   TRV_TRY_ASSIGN(start_keys, txn.create_table("workflow_start_keys"));
   return {};
 }
@@ -82,6 +83,16 @@ std::string subscription_prefix(std::string_view tenant, std::string_view event_
   key += event_type;
   key.push_back('\0');
   return key;
+}
+
+std::string mark_prefix(std::string_view tenant, Mark mark, std::string_view value) {
+  constexpr std::size_t digest_bytes = 8;
+  std::string key = tenant_prefix(tenant);
+  key.push_back(static_cast<char>(mark));
+  // Statuses are few and short.
+  if (mark == Mark::status) return key.append(value.substr(0, 2));
+  const base::Digest digest = base::sha256(base::as_bytes(value));
+  return key.append(reinterpret_cast<const char*>(digest.data()), digest_bytes);
 }
 
 std::string start_key(std::string_view tenant, std::string_view trigger) {

@@ -36,6 +36,8 @@ struct Tables {
   lmdb::Table ended;          ///< tenant 0 time instance → nothing
   lmdb::Table start_keys;     ///< tenant 0 digest of the trigger → instance; only triggers that begin with "key:"
 
+  lmdb::Table marks;  ///< mark instance → nothing; what instances are searched by
+
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn);
 };
 
@@ -78,6 +80,11 @@ inline constexpr std::size_t listen_end_bytes = listen_group_bytes + 8 + 16 + 4;
 [[nodiscard]] std::string listen_end(const ListenEnd& end);
 [[nodiscard]] ListenEnd listen_end_in(base::BytesView end);
 [[nodiscard]] std::string positions_key(std::string_view instance_key, record::Lsn first);
+/// What instances have in common that are looked for together.
+enum class Mark : char { correlation = 'c', key = 'k', status = 's', workflow = 'w' };
+/// What the keys of Tables::marks begin with: the tenant and a digest of the value. The instance follows, so that those
+/// of one mark are in order of time.
+[[nodiscard]] std::string mark_prefix(std::string_view tenant, Mark mark, std::string_view value);
 [[nodiscard]] std::string start_key(std::string_view tenant, std::string_view trigger);
 /// The instance at the end of an instance_key.
 [[nodiscard]] base::Uuid instance_of(base::BytesView instance_key);

@@ -235,16 +235,16 @@ TEST(Instances, lists_are_by_time_and_by_tenant) {
   for (int i = 0; i < 5; ++i) ids.push_back(kernel.start(name));
   auto txn = kernel.read();
   const InstanceStore store(kernel.tables());
-  const auto page = good(store.list(txn, base::TenantId("acme"), Status::completed, {}, 3));
+  const auto page = good(store.list(txn, base::TenantId("acme"), {.status = Status::completed}, {}, 3));
   ASSERT_EQ(page.items.size(), 3U);
   EXPECT_EQ(page.items[0].id, ids[4]);
-  const auto rest = good(store.list(txn, base::TenantId("acme"), std::nullopt, page.next, 3));
+  const auto rest = good(store.list(txn, base::TenantId("acme"), {}, page.next, 3));
   ASSERT_EQ(rest.items.size(), 2U);
   EXPECT_EQ(rest.items[1].id, ids[0]);
   EXPECT_TRUE(rest.next.empty());
-  EXPECT_TRUE(good(store.list(txn, base::TenantId("acme"), Status::faulted, {}, 3)).items.empty());
-  EXPECT_TRUE(good(store.list(txn, base::TenantId("acm"), std::nullopt, {}, 3)).items.empty());
-  EXPECT_FALSE(store.list(txn, base::TenantId("acme"), std::nullopt, "nonsense", 3));
+  EXPECT_TRUE(good(store.list(txn, base::TenantId("acme"), {.status = Status::faulted}, {}, 3)).items.empty());
+  EXPECT_TRUE(good(store.list(txn, base::TenantId("acm"), {}, {}, 3)).items.empty());
+  EXPECT_FALSE(store.list(txn, base::TenantId("acme"), {}, "nonsense", 3));
 }
 
 }  // namespace

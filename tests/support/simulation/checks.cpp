@@ -153,7 +153,7 @@ void Checks::all_ended(const World& state, const std::vector<std::string>& tenan
   const lmdb::ReadTxn txn = state.read();
   for (const std::string& of : tenants) {
     const auto all = good(instance::InstanceStore(state.stores().workflows.tables())
-                              .list(txn, base::TenantId(of), instance::Status::running, {}, 1000));
+                              .list(txn, base::TenantId(of), {.status = instance::Status::running}, {}, 1000));
     for (const auto& one : all.items)
       history_.fail(
           fmt::format("instance {} of {} is under way for ever, at {}", one.id.to_string(), of, one.current_task));

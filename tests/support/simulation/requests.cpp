@@ -138,8 +138,8 @@ Request Requests::cancel() {
   const std::string of = tenant();
   World& owner = world_of_(of);
   const lmdb::ReadTxn txn = owner.read();
-  const auto page = good(
-      instance::InstanceStore(owner.stores().workflows.tables()).list(txn, base::TenantId(of), std::nullopt, {}, 20));
+  const auto page =
+      good(instance::InstanceStore(owner.stores().workflows.tables()).list(txn, base::TenantId(of), {}, {}, 20));
   if (page.items.empty()) return start();
   const instance::InstanceId id = page.items[dice_.below(page.items.size())].id;
   // Sometimes somebody else's.
