@@ -104,7 +104,8 @@ class Drawing {
       width = step.side_by_side ? width + inner.width + padding : std::max(width, inner.width + 2 * padding);
       height = step.side_by_side ? std::max(height, framed) : height + framed + padding;
     }
-    return {std::max(size.width, width), title_height + height + padding};
+    // Lanes below each other have their room behind them already.
+    return {std::max(size.width, width), title_height + height + (step.side_by_side ? padding : 0)};
   }
   static Size size_of(const Lane& lane) {
     Size size{width_min, 0};
@@ -157,7 +158,9 @@ class Drawing {
       if (&other == &way) break;
       before += other.target == "continue" ? 0 : 1;
     }
-    const double y = box.y + box.height * (before + 1) / (all + 1);
+    // Below the place where jumps to a switch arrive, for which there is room between its top and the first label.
+    const double first = step.kind == "switch" ? 1.5 : 1;
+    const double y = box.y + box.height * (before + first) / (all + first);
     const double slant = step.kind == "switch" ? slope * std::abs(y - box.y - box.height / 2) / (box.height / 2) : 0;
     const double start = box.x + box.width - slant;
     const double out = room.x + room.width - jump_room * (side - 0.5);

@@ -40,6 +40,10 @@ std::string detail_of(std::string_view kind, const Node& value, const Node& task
     return method.empty() ? text_of(&value) : fmt::format("{} {}", text_of(&value), method);
   }
   if (kind == "wait") return value.is_mapping() ? joined(value) : text_of(&value);
+  if (kind == "fork") {
+    const Node* compete = value.find("compete");
+    return compete != nullptr && compete->boolean ? "first wins" : "";
+  }
   if (kind == "for") return fmt::format("each of {}", text_of(value.find("in")));
   if (kind == "raise") {
     const Node* error = value.find("error");
@@ -108,7 +112,11 @@ Step step_of(const Entry& entry) {
     return false;
   });
   const Node* then = task.find("then");
-  if (!always) step.ways.push_back({step.ways.empty() ? "" : "else", then == nullptr ? "continue" : then->text});
+  const std::string target = then == nullptr ? "continue" : then->text;
+  const bool jumps_if = step.ways.empty() && target != "continue" && task.find("if") != nullptr;
+  if (!always) step.ways.push_back({jumps_if ? "if" : step.ways.empty() ? "" : "else", target});
+  // A task that is skipped goes on, whatever its `then` says.
+  if (jumps_if) step.ways.push_back({"else", "continue"});
   return step;
 }
 
