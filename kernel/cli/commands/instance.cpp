@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
+#include "kernel/cli/commands/bulk.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/timeline.hpp"
 #include "kernel/cli/terminal/text.hpp"
@@ -12,13 +15,7 @@ namespace {
 
 struct InstanceArguments {
   std::string id;
-  std::string status;
-  std::string workflow;
-  std::string error;
-  std::string key;
-  std::string correlation;
-  std::string since;
-  std::string until;
+  BulkArguments many;
   std::string limit;
   std::string cursor;
   std::string reason;
@@ -100,9 +97,37 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
   return ExitCode::ok;
 }
 
+bool is_searched(const InstanceArguments& arguments) {
+  return std::ranges::any_of(arguments.many.search.filters(), [](const auto& one) { return !one.second.empty(); });
+}
+
+/// Error: invalid where options for many come with one instance.
+base::Status check_alone(const InstanceArguments& arguments) {
+  if (!is_searched(arguments) && !arguments.many.is_dry) return {};
+  return base::fail(base::ErrorCode::invalid,
+                    "give an instance's ID, or options that find instances such as --status, not both");
+}
+
+base::Result<ExitCode> act_on_found(Session& session, const InstanceArguments& arguments, std::string_view action) {
+  if (!is_searched(arguments)) {
+    return base::fail(base::ErrorCode::invalid,
+                      "which instances? Give an ID, or options that find them, such as --workflow and --status");
+  }
+  if (!arguments.version.empty() || !arguments.data.empty() || arguments.compensates) {
+    return base::fail(base::ErrorCode::invalid,
+                      "--version, --input, --result and --compensate are for one instance; give its ID");
+  }
+  BulkArguments many = arguments.many;
+  many.action = action;
+  many.reason = arguments.reason;
+  return act_on_many(session, many);
+}
+
 /// `member` is the body's name for the data; empty: there is none.
 base::Result<ExitCode> act(Session& session, const InstanceArguments& arguments, std::string_view action,
                            std::string_view member) {
+  if (arguments.id.empty()) return act_on_found(session, arguments, action);
+  TRV_TRY(check_alone(arguments));
   json::Value body = json::Value::object();
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (!arguments.version.empty()) body.set("version", json::Value(arguments.version));
@@ -133,33 +158,19 @@ void add_instance(CommandTree& tree) {
   Noun noun = tree.noun("instance", "Instances: runs of workflows");
   noun.example("trav instance list --error timeout --since 2h")
       .example("trav instance list --key ORDER-17")
+      .example("trav instance retry --workflow sales/order --error timeout --since 2h --dry-run")
       .example("trav instance show 0192f3c1-…")
       .example("trav instance watch 0192f3c1-… --output json | jq .outcome");
   const auto arguments = std::make_shared<InstanceArguments>();
-  noun.verb("list", "List instances, the newest first")
-      .choice("--status", {"running", "suspended", "compensating", "completed", "faulted", "cancelled"},
-              arguments->status, "Only those")
-      .option("--workflow", "NS/NAME", arguments->workflow, "Only those of this workflow")
-      .option("--error", "TYPE-OR-TEXT", arguments->error,
-              "Only those that faulted so: the type of the error, such as timeout, or a text in it")
-      .option("--key", "KEY", arguments->key, "Only those that were started with this business key")
-      .option("--correlation", "NAME=VALUE", arguments->correlation, "Only those that an event started with this value")
-      .option("--since", "TIME", arguments->since,
-              "Only those that started then or later: RFC 3339, or 90s, 15m, 2h, 7d")
-      .option("--until", "TIME", arguments->until, "Only those that started before")
+  Verb list = noun.verb("list", "List instances, the newest first");
+  add_search(list, arguments->many.search)
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances"));
         return session.print_list(
             Speaker::member,
             {.target = target,
-             .filters = {{"status", arguments->status},
-                         {"workflow", arguments->workflow},
-                         {"error", arguments->error},
-                         {"key", arguments->key},
-                         {"correlation", arguments->correlation},
-                         {"since", arguments->since},
-                         {"until", arguments->until}},
+             .filters = arguments->many.search.filters(),
              .limit = arguments->limit,
              .cursor = arguments->cursor},
             {{.title = "ID", .member = "id", .fit = Fit::id},
@@ -178,8 +189,11 @@ void add_instance(CommandTree& tree) {
       .does([arguments](Session& session) { return Timeline(session, arguments->id).follow(); });
   const auto acts = [&](const std::string& verb, const std::string& help) {
     Verb made = noun.verb(verb, help);
-    made.argument("ID", arguments->id, "The instance")
+    made.argument("ID", arguments->id, "The instance; without one, those that the options find", Need::optional)
         .option("--reason", "TEXT", arguments->reason, "Why; the instance's record keeps it");
+    add_search(made, arguments->many.search)
+        .flag("--dry-run", arguments->many.is_dry, "Say how many they are and name the first")
+        .flag("--yes", arguments->many.is_sure, "Do it to all of them without a question");
     return made;
   };
   acts("cancel", "Stop an instance; its calls are cancelled")

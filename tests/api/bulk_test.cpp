@@ -1,0 +1,109 @@
+// One action on all instances that a search finds.
+
+#include <fmt/format.h>
+
+#include "tests/support/api/api_fixture.hpp"
+
+namespace trv::api {
+namespace {
+
+class BulkTest : public ApiTest {
+ protected:
+  /// Ids of the instances, the newest first.
+  static std::vector<std::string> start(const std::string& name, const std::string& rest, int count) {
+    const Answer applied = apply_workflow(
+        acme(), "acme",
+        fmt::format("document: {{dsl: '1.0.3', namespace: bulk, name: {}, version: '1.0.0'}}\n{}", name, rest));
+    EXPECT_EQ(applied.status, 201) << applied.body;
+    std::vector<std::string> ids;
+    for (int i = 0; i < count; ++i) {
+      const Answer started =
+          call(acme(), "POST", fmt::format("/v1/tenants/acme/workflows/bulk/{}/instances", name), R"({"n":"x"})");
+      EXPECT_EQ(started.status, 201) << started.body;
+      ids.insert(ids.begin(), started.text("id"));
+    }
+    return ids;
+  }
+  static Answer act(const std::string& token, const std::string& body) {
+    return call(token, "POST", "/v1/tenants/acme/instance-actions", body);
+  }
+  /// "id outcome" of every item, over all pages.
+  static std::vector<std::string> acted(const std::string& action, const std::string& search, const std::string& more) {
+    std::vector<std::string> out;
+    std::string cursor;
+    for (int page = 0; page < 100; ++page) {
+      const Answer answer =
+          act(acme(), fmt::format(R"({{"action":"{}","search":{}{}{}}})", action, search, more,
+                                  cursor.empty() ? "" : fmt::format(R"(,"cursor":"{}")", cursor)));
+      EXPECT_EQ(answer.status, 200) << answer.body;
+      const json::value value = answer.value();
+      for (const json::value& one : value.at("items").as_array()) {
+        out.push_back(std::string(one.at("id").as_string()) + " " + std::string(one.at("outcome").as_string()));
+      }
+      if (value.at("next_cursor").is_null()) return out;
+      cursor = std::string(value.at("next_cursor").as_string());
+    }
+    ADD_FAILURE() << "the search does not end";
+    return out;
+  }
+  static std::vector<std::string> each(std::vector<std::string> ids, const std::string& outcome) {
+    for (std::string& id : ids) id += " " + outcome;
+    return ids;
+  }
+  static std::string status_of(const std::string& id) {
+    return call(acme(), "GET", "/v1/tenants/acme/instances/" + id).text("status");
+  }
+};
+
+TEST_F(BulkTest, what_a_search_finds_is_acted_on_page_by_page_each_with_its_own_record) {
+  const auto ids = start("waits", "do: [{w: {wait: {hours: 1}}}]\n", 5);
+  const std::string search = R"({"workflow":"bulk/waits"})";
+  EXPECT_EQ(acted("cancel", search, R"(,"dry_run":true,"limit":2)"), each(ids, "found"));
+  EXPECT_EQ(status_of(ids[0]), "running");
+  EXPECT_EQ(acted("suspend", search, R"(,"limit":2)"), each(ids, "done"));
+  EXPECT_EQ(status_of(ids[4]), "suspended");
+  EXPECT_EQ(acted("suspend", search, ""), each(ids, "refused"));
+  EXPECT_EQ(acted("resume", search, ""), each(ids, "done"));
+  EXPECT_EQ(acted("resume", search, ""), std::vector<std::string>{});
+  EXPECT_EQ(acted("cancel", R"({"workflow":"bulk/waits","status":"running"})", R"(,"limit":1,"reason":"moved out")"),
+            each(ids, "done"));
+  int cancelled = 0;
+  for (const json::value& event : events(acme(), "acme")) {
+    if (event.at("type") == "trv.instance.cancelled" && json::serialize(event).find("moved out") != std::string::npos) {
+      ++cancelled;
+    }
+  }
+  EXPECT_EQ(cancelled, 5);
+}
+
+TEST_F(BulkTest, what_has_faulted_is_tried_again_or_skipped_once_in_a_run) {
+  const auto ids = start("broken", "do: [{a: {set: '${ {codes: (.n | tonumber)} }'}}]\n", 3);
+  const std::string search = R"({"workflow":"bulk/broken"})";
+  // They fault again, and the run ends all the same.
+  EXPECT_EQ(acted("retry", search, R"(,"limit":1)"), each(ids, "done"));
+  EXPECT_EQ(status_of(ids[0]), "faulted");
+  EXPECT_EQ(acted("skip", search, ""), each(ids, "done"));
+  EXPECT_EQ(status_of(ids[0]), "completed");
+}
+
+TEST_F(BulkTest, it_needs_a_search_an_action_and_the_right_to_act) {
+  for (const auto& [body, words] : std::vector<std::pair<std::string, std::string>>{
+           {R"({"action":"cancel"})", "search is missing"},
+           {R"({"action":"cancel","search":{}})", "search is empty"},
+           {R"({"action":"delete","search":{"status":"faulted"}})", "use cancel"},
+           {R"({"action":"cancel","search":{"since":"soon"}})", "is not a time"},
+           {R"({"action":"cancel","search":{"state":"faulted"}})", "state"},
+           {R"({"action":"cancel","search":{"status":"faulted"},"limit":0})", "limit"},
+           {R"({"action":"cancel","search":{"status":"faulted"},"cursor":"x"})", "cursor"}}) {
+    const Answer answer = act(acme(), body);
+    EXPECT_EQ(answer.status, 400) << body;
+    EXPECT_NE(answer.body.find(words), std::string::npos) << answer.body;
+  }
+  const std::string good = R"({"action":"cancel","search":{"status":"running"},"dry_run":true})";
+  EXPECT_EQ(act(issue(acme(), "acme", "viewer").second, good).status, 403);
+  EXPECT_EQ(act(beta(), good).status, 404);
+  EXPECT_EQ(act("", good).status, 401);
+}
+
+}  // namespace
+}  // namespace trv::api
