@@ -1,5 +1,5 @@
-// One action on many instances: those that a search finds, a bounded number in a request. Each is a decision of its own,
-// with its own entry in the trail.
+// One action on many instances: those that a search finds, a bounded number in a request. Each is a decision of its
+// own, with its own entry in the trail.
 
 #include <fmt/format.h>
 
@@ -102,8 +102,10 @@ void act_on_next(Call call, std::shared_ptr<Bulk> bulk) {
 base::Result<instance::Search> search_in(const node::Node& node, const Body& body) {
   TRV_TRY_ASSIGN(const auto search, body.optional_object("search", {"status", "workflow", "key", "correlation", "error",
                                                                     "since", "until"}));
-  if (!search) return fail(ErrorCode::invalid, "search is missing: say which instances are meant, for example "
-                                               "{\"search\": {\"workflow\": \"demo/hello\", \"status\": \"faulted\"}}");
+  if (!search)
+    return fail(ErrorCode::invalid,
+                "search is missing: say which instances are meant, for example "
+                "{\"search\": {\"workflow\": \"demo/hello\", \"status\": \"faulted\"}}");
   std::map<std::string, std::string, std::less<>> given;
   for (const std::string_view name : {"status", "workflow", "key", "correlation", "error", "since", "until"}) {
     TRV_TRY_ASSIGN(auto text, search->optional_text(name));
@@ -119,8 +121,8 @@ base::Result<instance::Search> search_in(const node::Node& node, const Body& bod
 }
 
 base::Status act_on_many(const node::Node& node, Call& call) {
-  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"action", "search", "reason", "dry_run", "limit",
-                                                                      "cursor"}));
+  TRV_TRY_ASSIGN(const Body body,
+                 Body::parse(call.request().body(), {"action", "search", "reason", "dry_run", "limit", "cursor"}));
   auto bulk = std::make_shared<Bulk>();
   TRV_TRY_ASSIGN(bulk->action, body.text("action"));
   const auto actions = {"cancel", "suspend", "resume", "retry", "skip"};

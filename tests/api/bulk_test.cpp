@@ -32,9 +32,8 @@ class BulkTest : public ApiTest {
     std::vector<std::string> out;
     std::string cursor;
     for (int page = 0; page < 100; ++page) {
-      const Answer answer =
-          act(acme(), fmt::format(R"({{"action":"{}","search":{}{}{}}})", action, search, more,
-                                  cursor.empty() ? "" : fmt::format(R"(,"cursor":"{}")", cursor)));
+      const Answer answer = act(acme(), fmt::format(R"({{"action":"{}","search":{}{}{}}})", action, search, more,
+                                                    cursor.empty() ? "" : fmt::format(R"(,"cursor":"{}")", cursor)));
       EXPECT_EQ(answer.status, 200) << answer.body;
       const json::value value = answer.value();
       for (const json::value& one : value.at("items").as_array()) {

@@ -290,6 +290,9 @@ TEST_F(ContractTest, query_parameters_are_refused_exactly_where_their_schema_for
     for (const auto& [method, operation] : methods.as_object()) {
       const auto* listed = operation.as_object().if_contains("parameters");
       if (listed == nullptr) continue;
+      const auto* body = operation.as_object().if_contains("requestBody");
+      // What takes another body is refused for that first.
+      if (body != nullptr && !body->at("content").as_object().contains("application/json")) continue;
       for (const json::value& one : listed->as_array()) {
         const json::object& parameter = schemas_->resolve(one);
         // A stream that begins is not an answer that ends.

@@ -119,7 +119,8 @@ base::Result<ExitCode> act_on_many(Session& session, const BulkArguments& argume
     if (count > first.size()) session.print(fmt::format("  … and {} more", count - first.size()));
   }
   if (arguments.is_dry || count == 0) {
-    session.print(count == 0 ? "Nothing matches." : fmt::format("{} would be asked to {}.", instances(count), arguments.action));
+    session.print(count == 0 ? "Nothing matches."
+                             : fmt::format("{} would be asked to {}.", instances(count), arguments.action));
     return ExitCode::ok;
   }
   TRV_TRY_ASSIGN(const bool agreed, is_agreed(session, arguments, count));

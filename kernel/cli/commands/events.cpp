@@ -2,11 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <array>
+#include <iterator>
 
+#include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/event_follower.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/terminal/table.hpp"
+#include "kernel/json/serialize.hpp"
+#include "sdk/base/random.hpp"
 
 namespace trv::cli {
 namespace {
@@ -17,7 +21,14 @@ struct EventArguments {
   std::string after;
   std::string type;
   std::string count;
+  std::string id;
+  std::string source;
+  std::string subject;
+  std::string data;
+  std::string file;
 };
+
+constexpr std::size_t events_bytes_max = 25'000'000;
 
 base::Result<std::uint64_t> number_of(std::string_view option, const std::string& text) {
   if (const auto number = whole_number(text)) return *number;
@@ -66,6 +77,72 @@ base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
   }
 }
 
+/// What a file or standard input holds: a CloudEvent, or a list of them.
+base::Result<json::Value> events_in(Session& session, const std::string& file) {
+  std::string text;
+  if (file == "-") {
+    text.assign(std::istreambuf_iterator<char>(session.world().in), {});
+  } else {
+    TRV_TRY_ASSIGN(text, read_file(file, events_bytes_max));
+  }
+  return parse_json(file == "-" ? "standard input" : file, text);
+}
+
+base::Result<json::Value> event_of(const EventArguments& arguments) {
+  if (arguments.type.empty()) {
+    return base::fail(base::ErrorCode::invalid,
+                      "--type is missing: say what the event is, such as com.example.order.paid, "
+                      "or give a CloudEvent with --file");
+  }
+  json::Value event{{"specversion", "1.0"},
+                    {"id", arguments.id},
+                    {"source", arguments.source.empty() ? std::string("trav") : arguments.source},
+                    {"type", arguments.type}};
+  if (arguments.id.empty()) {
+    base::SystemRandom random;
+    std::array<std::uint8_t, 16> bytes{};
+    random.fill(bytes);
+    event.set("id", json::Value(base::to_hex(bytes)));
+  }
+  if (!arguments.subject.empty()) event.set("subject", json::Value(arguments.subject));
+  if (!arguments.data.empty()) {
+    TRV_TRY_ASSIGN(json::Value data, parse_json("--data", arguments.data));
+    event.set("datacontenttype", json::Value("application/json"));
+    event.set("data", std::move(data));
+  }
+  return event;
+}
+
+base::Result<ExitCode> publish(Session& session, const EventArguments& arguments) {
+  const bool has_parts = !arguments.type.empty() || !arguments.id.empty() || !arguments.source.empty() ||
+                         !arguments.subject.empty() || !arguments.data.empty();
+  if (has_parts && !arguments.file.empty()) {
+    return base::fail(base::ErrorCode::invalid, "give the parts of an event, or --file with all of it, not both");
+  }
+  TRV_TRY_ASSIGN(const json::Value event,
+                 arguments.file.empty() ? event_of(arguments) : events_in(session, arguments.file));
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/events"));
+  const std::string type = event.is_array() ? "application/cloudevents-batch+json" : "application/cloudevents+json";
+  TRV_TRY_ASSIGN(
+      const HttpResponse response,
+      session.call(Speaker::member,
+                   {.method = "POST", .target = target, .content_type = type, .body = json::serialize(event)}));
+  if (session.as_json()) {
+    session.print_json(response.body);
+    return ExitCode::ok;
+  }
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
+  const auto each = [&](std::string_view member, std::string_view words) {
+    const json::Value* list = answer.find(member);
+    if (list == nullptr || !list->is_array()) return;
+    for (const json::Value& one : list->items()) session.print(fmt::format("{} {}", words, member_text(one, "")));
+  };
+  each("received", "received");
+  each("started", "started instance");
+  each("heard", "heard by instance");
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 void add_events(CommandTree& tree) {
@@ -78,6 +155,15 @@ void add_events(CommandTree& tree) {
       .option("--type", "PREFIX", arguments->type, "Only types that begin so")
       .option("--count", "N", arguments->count, "End after so many")
       .does([arguments](Session& session) { return tail(session, *arguments); });
+  noun.verb("publish", "Send an event: it starts workflows and goes to the instances that listen for it")
+      .option("--type", "TYPE", arguments->type, "What it is, such as com.example.order.paid")
+      .option("--data", "JSON", arguments->data, "What it says")
+      .option("--source", "URI", arguments->source, "Where it comes from (default trav)")
+      .option("--subject", "TEXT", arguments->subject, "What it is about")
+      .option("--id", "ID", arguments->id, "The same source and id are taken once (default a new one)")
+      .option("--file", "FILE", arguments->file, "A CloudEvent as JSON, or a list of up to 100; - is standard input")
+      .example("trav events publish --type com.example.order.paid --data '{\"order\": 17}'")
+      .does([arguments](Session& session) { return publish(session, *arguments); });
 }
 
 }  // namespace trv::cli

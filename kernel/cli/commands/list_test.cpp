@@ -35,8 +35,9 @@ TEST_F(CommandLine, a_list_of_instances_says_in_a_few_words_why_one_faulted) {
 
 TEST_F(CommandLine, an_action_on_many_says_how_many_asks_and_counts_what_became_of_each) {
   const std::string route = "POST /v1/tenants/acme/instance-actions";
-  const std::string found = R"({"items":[{"id":"i-2","workflow":"ns/w:1.0.0","status":"faulted","outcome":"found"},)"
-                            R"({"id":"i-1","workflow":"ns/w:1.0.0","status":"faulted","outcome":"found"}],"next_cursor":null})";
+  const std::string found =
+      R"({"items":[{"id":"i-2","workflow":"ns/w:1.0.0","status":"faulted","outcome":"found"},)"
+      R"({"id":"i-1","workflow":"ns/w:1.0.0","status":"faulted","outcome":"found"}],"next_cursor":null})";
   const std::vector<std::string> command = {"instance", "retry", "--workflow", "ns/w", "--since", "2h"};
   const auto with = [&](const std::string& flag) {
     std::vector<std::string> all = command;
@@ -46,18 +47,31 @@ TEST_F(CommandLine, an_action_on_many_says_how_many_asks_and_counts_what_became_
   server_.script(route, {.body = found});
   EXPECT_EQ(trav(with("--dry-run")), ExitCode::ok) << err_;
   EXPECT_NE(out_.find("i-1  ns/w:1.0.0  faulted\n2 instances would be asked to retry.\n"), std::string::npos) << out_;
-  server_.script(route, {.body = found});
   EXPECT_NE(trav(command), ExitCode::ok);
   EXPECT_NE(err_.find("this would retry 2 instances; say --yes"), std::string::npos) << err_;
-  server_.script(route, {.body = found});
   server_.script(route, {.body = R"({"items":[{"id":"i-2","outcome":"done"}],"next_cursor":"c"})"});
-  server_.script(route, {.body = R"({"items":[{"id":"i-1","outcome":"refused","detail":"it runs"}],"next_cursor":null})"});
+  server_.script(route,
+                 {.body = R"({"items":[{"id":"i-1","outcome":"refused","detail":"it runs"}],"next_cursor":null})"});
   EXPECT_EQ(trav(with("--yes")), ExitCode::refused) << err_;
-  EXPECT_NE(out_.find("retry: done for 1 instance, refused for 1.\n  refused i-1: it runs\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("retry: done for 1 instance, refused for 1.\n  refused i-1: it runs\n"), std::string::npos)
+      << out_;
   EXPECT_NE(trav({"instance", "cancel"}), ExitCode::ok);
   EXPECT_NE(err_.find("which instances?"), std::string::npos) << err_;
   EXPECT_NE(trav({"instance", "cancel", "i-1", "--status", "running"}), ExitCode::ok);
   EXPECT_NE(err_.find("not both"), std::string::npos) << err_;
+}
+
+TEST_F(CommandLine, an_event_is_published_from_its_parts_or_from_a_text) {
+  server_.script("POST /v1/tenants/acme/events",
+                 {.status = 202, .body = R"({"received":["e-1"],"started":["i-1"],"heard":[]})"});
+  EXPECT_EQ(trav({"events", "publish", "--type", "t", "--data", "{\"n\":1}"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "received e-1\nstarted instance i-1\n");
+  EXPECT_NE(trav({"events", "publish"}), ExitCode::ok);
+  EXPECT_NE(err_.find("--type is missing"), std::string::npos) << err_;
+  EXPECT_NE(trav({"events", "publish", "--type", "t", "--file", "x"}), ExitCode::ok);
+  EXPECT_NE(err_.find("not both"), std::string::npos) << err_;
+  EXPECT_NE(trav({"events", "publish", "--type", "t", "--data", "{"}), ExitCode::ok);
+  EXPECT_NE(err_.find("--data"), std::string::npos) << err_;
 }
 
 TEST_F(CommandLine, a_move_without_a_shard_says_which_there_are) {

@@ -14,6 +14,7 @@ namespace trv::cli {
 namespace {
 
 constexpr std::size_t input_bytes_max = 4'000'000;
+constexpr std::size_t batch_bytes_max = std::size_t{16} << 20;
 
 struct RunArguments {
   std::string workflow;
@@ -21,6 +22,7 @@ struct RunArguments {
   std::string input_file;
   std::string idempotency_key;
   std::string key;
+  std::string batch;
   bool wait = false;
 };
 
@@ -39,6 +41,54 @@ base::Result<std::string> input_of(Session& session, const RunArguments& argumen
   }
   TRV_TRY(parse_json(what, input));
   return input;
+}
+
+/// Prints the ids in the order of the lines.
+base::Result<ExitCode> start_batch(Session& session, const RunArguments& arguments) {
+  if (!arguments.input.empty() || !arguments.input_file.empty() || !arguments.key.empty() || arguments.wait) {
+    return base::fail(base::ErrorCode::invalid, "--batch goes without --input, --input-file, --key and --wait");
+  }
+  if (arguments.idempotency_key.empty()) {
+    return base::fail(base::ErrorCode::invalid,
+                      "--batch needs --idempotency-key: given again with it after an error, it starts nothing twice");
+  }
+  TRV_TRY_ASSIGN(const WorkflowName name, WorkflowName::parse(arguments.workflow));
+  std::string lines;
+  if (arguments.batch == "-") {
+    lines.assign(std::istreambuf_iterator<char>(session.world().in), {});
+  } else {
+    TRV_TRY_ASSIGN(lines, read_file(arguments.batch, batch_bytes_max));
+  }
+  TRV_TRY_ASSIGN(const std::string target,
+                 session.tenant_target(
+                     fmt::format("/workflows/{}/{}/batches", percent_encoded(name.space), percent_encoded(name.name)) +
+                     query_of({{"version", name.version}})));
+  TRV_TRY_ASSIGN(const HttpResponse response,
+                 session.send(Speaker::member, {.method = "POST",
+                                                .target = target,
+                                                .content_type = "application/x-ndjson",
+                                                .body = std::move(lines),
+                                                .headers = {"Idempotency-Key: " + arguments.idempotency_key}}));
+  TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
+  if (response.status < 200 || response.status > 299) {
+    const json::Value* errors = answer.find("errors");
+    if (errors != nullptr && errors->is_array()) {
+      for (const json::Value& one : errors->items()) {
+        session.complain(
+            fmt::format("{}:{}: {}", arguments.batch, member_text(one, "line"), member_text(one, "detail")));
+      }
+    }
+    return base::fail(Session::refusal_of(response));
+  }
+  if (session.as_json()) {
+    session.print_json(response.body);
+    return ExitCode::ok;
+  }
+  const json::Value* ids = answer.find("ids");
+  if (ids == nullptr || !ids->is_array())
+    return base::fail(base::ErrorCode::internal, "the server's answer has no ids");
+  for (const json::Value& id : ids->items()) session.print(member_text(id, ""));
+  return ExitCode::ok;
 }
 
 base::Result<ExitCode> start(Session& session, const RunArguments& arguments) {
@@ -76,7 +126,12 @@ void add_run(CommandTree& tree) {
       .flag("--wait", arguments->wait, "Show the steps as they happen; exits 0 completed, 3 faulted")
       .example("trav run support/triage --input '{\"ticket\": 7}' --wait")
       .example("id=$(trav run support/triage:1.2.0 --input-file ticket.json)")
-      .does([arguments](Session& session) { return start(session, *arguments); });
+      .option("--batch", "FILE", arguments->batch,
+              "Start one instance for each line, whose input it is; up to 10,000; - is standard input")
+      .example("trav run sales/order --batch orders.ndjson --idempotency-key orders-of-monday")
+      .does([arguments](Session& session) {
+        return arguments->batch.empty() ? start(session, *arguments) : start_batch(session, *arguments);
+      });
 }
 
 }  // namespace trv::cli
