@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <chrono>
 #include <string>
@@ -29,6 +30,26 @@ TEST(Reader, scalars_follow_the_core_schema_and_quotes_make_text) {
   EXPECT_EQ(yaml("a: >\n  x\n  y"), R"({"a":"x y"})");
   EXPECT_EQ(yaml("a: |\n"), R"({"a":""})");
   EXPECT_EQ(yaml("a: |"), R"({"a":""})");
+}
+
+TEST(Reader, single_quotes_fold_lines_and_two_of_them_are_one) {
+  EXPECT_EQ(yaml("['', 'it''s''', '''', '\\n ä', 'a\t']"), R"(["","it's'","'","\\n ä","a\t"])");
+  EXPECT_EQ(yaml("a: ' one \n   two\t\n\n  three '\n"), R"({"a":" one two\nthree "})");
+  EXPECT_EQ(yaml("a: 'one\r\n two\r\n\r\n\r\n three'"), R"({"a":"one two\n\nthree"})");
+  EXPECT_EQ(yaml("a: '\n one\n '"), R"({"a":" one "})");
+  EXPECT_EQ(yaml("a: '\n\n one\n\n '"), R"({"a":"\none\n"})");
+  EXPECT_EQ(yaml("a: 'a ''\n '' b'"), R"({"a":"a ' ' b"})");
+  EXPECT_EQ(yaml("'a''b': 1"), R"({"a'b":1})");
+}
+
+TEST(Reader, quotes_in_a_row_cost_no_memory_that_stays) {
+  const std::string text = "a: '" + std::string(40'000, '\'') + "'\n";
+  const auto in_use = [] { return mallinfo2().uordblks; };
+  ASSERT_TRUE(read(text, Format::yaml));
+  const std::size_t before = in_use();
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(read(text, Format::yaml));
+  // Where a sanitizer counts the memory this is zero, and a leak is the sanitizer's to find.
+  EXPECT_LT(in_use(), before + 100'000);
 }
 
 TEST(Reader, every_refusal_says_where) {

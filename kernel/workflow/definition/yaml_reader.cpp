@@ -211,11 +211,14 @@ class TreeBuilder {
     ++nodes_;
     TRV_TRY(check_bounds(node.position, static_cast<int>(open_.size())));
     TRV_TRY(check_properties(scalar.anchor, scalar.tag));
-    const std::string_view text = text_of(scalar.value);
     const fy_scalar_style style = fy_token_scalar_style(scalar.value);
+    const std::string_view text = style == FYSS_SINGLE_QUOTED ? between_marks(scalar.value) : text_of(scalar.value);
     if (style != FYSS_PLAIN) {
       node.kind = Node::Kind::string;
-      node.text = style == FYSS_LITERAL || style == FYSS_FOLDED ? block_text(scalar.value) : std::string(text);
+      const bool is_block = style == FYSS_LITERAL || style == FYSS_FOLDED;
+      node.text = is_block                      ? block_text(scalar.value)
+                  : style == FYSS_SINGLE_QUOTED ? single_quoted(text)
+                                                : std::string(text);
     } else if (text.starts_with(':') || text.starts_with('?')) {
       return refuse(node.position, fmt::format("'{}' begins with '{}', which parsers read in several ways; quote it",
                                                text, text.front()));
@@ -235,6 +238,14 @@ class TreeBuilder {
       }
     }
     return finish(std::move(node), std::string(text_of(scalar.anchor)));
+  }
+
+  /// A token as it is written, without its quotes.
+  [[nodiscard]] std::string_view between_marks(fy_token* token) const {
+    const std::size_t begin = fy_token_start_mark(token)->input_pos;
+    const std::size_t end = fy_token_end_mark(token)->input_pos;
+    TRV_ASSERT(begin <= end && end <= lines_.text().size());
+    return lines_.text().substr(begin, end - begin);
   }
 
   /// The parser ends a block at the end of the text with a line end that the text may not have, or with a NUL.

@@ -68,6 +68,32 @@ std::string floating(std::string_view text) {
 
 }  // namespace
 
+std::string single_quoted(std::string_view between) {
+  constexpr std::string_view blanks = " \t";
+  std::string out;
+  std::size_t breaks = 0;
+  for (bool is_first = true;; is_first = false) {
+    const std::size_t end = between.find_first_of("\r\n");
+    const bool is_last = end == std::string_view::npos;
+    std::string_view line = between.substr(0, end);
+    if (!is_first) line.remove_prefix(std::min(line.find_first_not_of(blanks), line.size()));
+    if (!is_last) line = line.substr(0, line.find_last_not_of(blanks) + 1);
+    if (!line.empty() || is_last) {
+      // One break is a space; of more, the first says nothing.
+      if (breaks == 1) out.push_back(' ');
+      if (breaks > 1) out.append(breaks - 1, '\n');
+      breaks = 0;
+    }
+    for (std::size_t at = 0; at < line.size(); ++at) {
+      out.push_back(line[at]);
+      if (line[at] == '\'') ++at;
+    }
+    if (is_last) return out;
+    ++breaks;
+    between.remove_prefix(end + (between.substr(end).starts_with("\r\n") ? 2 : 1));
+  }
+}
+
 bool resolve_plain(std::string_view text, Node& node) {
   using Kind = Node::Kind;
   if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") {
