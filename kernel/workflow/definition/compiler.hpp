@@ -221,6 +221,8 @@ class Compiler {
 /// The property that makes a task what it is; empty where it has none.
 [[nodiscard]] std::string_view kind_in(const Node& task);
 
+/// `read` of `listen` or of a schedule; nullopt when absent or a problem.
+[[nodiscard]] std::optional<ReadAs> compile_read(Fields& fields);
 /// From `with` of a filter; nullopt where that is missing.
 [[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);
 /// For a type that looks like one of the specification's errors and is none.

@@ -125,8 +125,9 @@ struct RetryPolicy {
   Backoff backoff = Backoff::constant;
   std::optional<Template> jitter_from;
   std::optional<Template> jitter_to;
-  std::optional<std::uint32_t> attempts_max;  ///< retries; the first run is not one
-  std::optional<Template> duration_max;       ///< from the first run's start
+  std::optional<std::uint32_t> attempts_max;     ///< retries; the first run is not one
+  std::optional<Template> duration_max;          ///< from the first run's start
+  std::optional<Template> attempt_duration_max;  ///< of each run, the first too
 };
 
 /// Which errors a catch is meant for; what is absent matches everything.
@@ -136,6 +137,7 @@ struct ErrorFilter {
   std::optional<std::string> instance;
   std::optional<std::string> title;
   std::optional<std::string> detail;
+  std::vector<std::pair<std::string, Template>> computed{};  ///< members that expressions give, by name
 };
 
 struct TryTask {
@@ -226,6 +228,18 @@ enum class ReadAs : std::uint8_t { data, envelope, raw };
 /// A task cannot have more.
 inline constexpr std::size_t listen_filters_max = 64;
 
+struct Schemas;
+
+/// What is done with each event that a task consumes: one after the other, in the order in which they came.
+struct ForEachEvent {
+  std::string item_name = "item";
+  std::string index_name = "index";
+  TaskIndex first = no_task;  ///< none: the event is the output
+  std::optional<Template> output_as;
+  std::optional<Template> export_as;
+  std::shared_ptr<const Schemas> schemas;  ///< of output and context; null: none
+};
+
 struct ListenTask {
   enum class Strategy : std::uint8_t { one, any, all };
   Strategy strategy = Strategy::one;
@@ -234,6 +248,7 @@ struct ListenTask {
   std::optional<Expression> until;  ///< any: of the consumed events
   bool until_all = false;           ///< any: until each of the filters that end it has passed an event, not the first
   ReadAs read = ReadAs::data;
+  std::optional<ForEachEvent> foreach{};
 };
 
 struct EmitTask {
@@ -276,8 +291,9 @@ struct Task {
   }
   /// Whether tasks of its own run in the branch that it is in.
   [[nodiscard]] bool is_scope() const noexcept {
+    const auto* listens = std::get_if<ListenTask>(&body);
     return std::holds_alternative<DoTask>(body) || std::holds_alternative<TryTask>(body) ||
-           std::holds_alternative<ForTask>(body);
+           std::holds_alternative<ForTask>(body) || (listens != nullptr && listens->foreach);
   }
   /// Whether output.as, export.as or its compensation can see the task's input, so that it has to be kept while the
   /// task waits.
@@ -293,10 +309,11 @@ struct Definition {
   Name name;
   std::string title;
   std::string summary;
-  base::Digest digest{};             ///< SHA-256 of the text
-  std::vector<ListenFilter> starts;  ///< schedule.on: any of them starts an instance
-  bool starts_with_all = false;      ///< an event for each of them starts one
-  std::optional<Schedule> schedule;  ///< when it starts by itself
+  base::Digest digest{};                  ///< SHA-256 of the text
+  std::vector<ListenFilter> starts;       ///< schedule.on: any of them starts an instance
+  bool starts_with_all = false;           ///< an event for each of them starts one
+  ReadAs starts_read = ReadAs::envelope;  ///< how its input has the events
+  std::optional<Schedule> schedule;       ///< when it starts by itself
   std::optional<Template> input_from;
   std::optional<Template> output_as;
   std::shared_ptr<const Schemas> schemas;  ///< of the workflow; null: none

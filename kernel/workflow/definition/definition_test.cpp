@@ -156,13 +156,13 @@ TEST(Definition, a_script_that_cannot_be_run_is_refused_where_it_is_wrong) {
 }
 
 TEST(Definition, what_is_not_executed_is_refused_by_name) {
-  EXPECT_EQ(with("do: [{a: {listen: {to: {any: []}}, foreach: {do: []}}}]\n"),
-            "2:36 'foreach' of task 'a' is not supported yet");
   EXPECT_EQ(with("do: [{a: {run: {container: {image: i}}}}]\n"),
             "2:17 'container' of 'run' of task 'a' is not supported yet");
   EXPECT_EQ(with("do: [{a: {call: grpc}}]\n"), "2:17 'call: grpc' is not supported yet");
-  EXPECT_EQ(with("schedule: {on: {one: {with: {type: a}}}, read: raw}\ndo: [{a: {set: {x: 1}}}]\n"),
-            "2:42 'read' of 'schedule' is not supported yet");
+  EXPECT_EQ(with("schedule: {on: {any: [{with: {type: a}}], until: 'true'}}\ndo: [{a: {set: {x: 1}}}]\n"),
+            "2:43 'until' of 'schedule.on' is not supported yet");
+  EXPECT_EQ(with("schedule: {every: PT1H, read: raw}\ndo: [{a: {set: {x: 1}}}]\n"),
+            "2:25 'read' of 'schedule' says how events are read, and goes with 'on' only");
 }
 
 TEST(Definition, variables_are_known_only_where_the_specification_has_them) {

@@ -54,13 +54,58 @@ void compile_until(Compiler& compiler, const Node& node, ListenTask& task) {
   compile_filters(compiler, *all, true, task);
 }
 
+ForEachEvent compile_foreach(Compiler& compiler, const Node& node, const std::string& of, const TaskScope& scope) {
+  ForEachEvent each;
+  Problems& problems = compiler.problems();
+  Fields fields(problems, node, fmt::format("'foreach' of {}", of));
+  const Node* item = fields.get("item", Node::Kind::string);
+  const Node* at = fields.get("at", Node::Kind::string);
+  if (item != nullptr) each.item_name = item->text;
+  if (at != nullptr) each.index_name = at->text;
+  if (each.item_name == each.index_name) {
+    problems.add(node.position, fmt::format("'item' and 'at' of {} must have different names", fields.what()));
+  }
+  compiler.declare(each.item_name, scope.index, 0, item == nullptr ? node.position : item->position);
+  compiler.declare(each.index_name, scope.index, 1, at == nullptr ? node.position : at->position);
+  if (const Node* tasks = fields.get("do")) {
+    each.first = compiler.list(tasks, scope.index, scope.reference + "/foreach/do");
+  }
+  Schemas schemas;
+  if (const Node* output = fields.get("output")) {
+    Fields parts(problems, *output, fmt::format("'output' of {}", fields.what()));
+    schemas.output = compiler.schema(parts);
+    each.output_as = compiler.transformation(parts.get("as"), Site::output_as);
+    parts.finish();
+  }
+  if (const Node* exported = fields.get("export")) {
+    Fields parts(problems, *exported, fmt::format("'export' of {}", fields.what()));
+    schemas.exported = compiler.schema(parts);
+    each.export_as = compiler.transformation(parts.get("as"), Site::export_as);
+    parts.finish();
+  }
+  compiler.leave(2);
+  fields.finish();
+  if (schemas.output || schemas.exported) each.schemas = std::make_shared<const Schemas>(std::move(schemas));
+  return each;
+}
+
 }  // namespace
 
-TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope&) {
+std::optional<ReadAs> compile_read(Fields& fields) {
+  const Node* read = fields.get("read", Node::Kind::string);
+  if (read == nullptr) return std::nullopt;
+  if (read->text == "data") return ReadAs::data;
+  if (read->text == "envelope") return ReadAs::envelope;
+  if (read->text == "raw") return ReadAs::raw;
+  fields.problems().add(read->position, fmt::format("'read' is data, envelope or raw, not '{}'", read->text));
+  return std::nullopt;
+}
+
+TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   using Strategy = ListenTask::Strategy;
   ListenTask task;
   Problems& problems = fields.problems();
-  fields.unsupported("foreach");
+  if (const Node* each = fields.get("foreach")) task.foreach = compile_foreach(compiler, *each, fields.what(), scope);
   const Node* node = fields.require("listen");
   if (node == nullptr) return task;
   Fields parts(problems, *node, fmt::format("'listen' of {}", fields.what()));
@@ -69,13 +114,7 @@ TaskBody compile_listen(Compiler& compiler, Fields& fields, const TaskScope&) {
     misplaced = parts.belongs(name, "in 'to'") != nullptr || misplaced;
   }
   const Node* to = misplaced ? parts.get("to") : parts.require("to");
-  if (const Node* read = parts.get("read", Node::Kind::string)) {
-    if (read->text == "envelope") task.read = ReadAs::envelope;
-    if (read->text == "raw") task.read = ReadAs::raw;
-    if (task.read == ReadAs::data && read->text != "data") {
-      problems.add(read->position, fmt::format("'read' is data, envelope or raw, not '{}'", read->text));
-    }
-  }
+  task.read = compile_read(parts).value_or(ReadAs::data);
   for (const std::string_view name : {"timeout", "foreach", "output", "export"}) {
     (void)parts.belongs(name, "beside 'listen'");
   }

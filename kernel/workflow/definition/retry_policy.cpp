@@ -20,7 +20,7 @@ void compile_limit(Compiler& compiler, const Node& node, const std::string& what
         policy.attempts_max = static_cast<std::uint32_t>(std::stoul(count->text));
       }
     }
-    fields.unsupported("duration");
+    policy.attempt_duration_max = compiler.duration(fields.get("duration"), Site::body);
     fields.finish();
   }
   policy.duration_max = compiler.duration(limit.get("duration"), Site::body);

@@ -168,13 +168,17 @@ void Compiler::schedule(Fields& root) {
   }
   const std::size_t before = problems_.reported();
   Fields fields(problems_, *node, "'schedule'");
-  fields.unsupported("read");
+  const std::optional<ReadAs> read = compile_read(fields);
   const Node* every = fields.get("every");
   const Node* cron = fields.get("cron", Node::Kind::string);
   const Node* after = fields.get("after");
   const Node* on = fields.get("on");
   fields.finish();
   if (on != nullptr) compile_on(*this, *on, definition_);
+  if (read) definition_.starts_read = *read;
+  if (read && on == nullptr) {
+    problems_.add(fields.place_of("read"), "'read' of 'schedule' says how events are read, and goes with 'on' only");
+  }
   const int times = (every != nullptr) + (cron != nullptr) + (after != nullptr);
   if (problems_.reported() == before && (times > 1 || (times == 0 && on == nullptr))) {
     problems_.add(node->position, "'schedule' must have one of 'every', 'cron' and 'after', or 'on', or both");

@@ -7,7 +7,8 @@
 namespace trv::definition {
 namespace {
 
-ErrorFilter compile_filter(Problems& problems, const Node& errors, const std::string& what) {
+ErrorFilter compile_filter(Compiler& compiler, const Node& errors, const std::string& what) {
+  Problems& problems = compiler.problems();
   ErrorFilter filter;
   Fields fields(problems, errors, fmt::format("'catch.errors' of {}", what));
   const Node* with = fields.get("with");
@@ -18,7 +19,8 @@ ErrorFilter compile_filter(Problems& problems, const Node& errors, const std::st
     const Node* node = parts.get(name, Node::Kind::string);
     if (node == nullptr) return std::nullopt;
     if (node->text.find("${") != std::string::npos) {
-      problems.unsupported(node->position, fmt::format("an expression in 'catch.errors.with.{}'", name));
+      filter.computed.emplace_back(name == "details" ? "detail" : name, compiler.value(*node, Site::body));
+      return std::nullopt;
     }
     return node->text;
   };
@@ -29,7 +31,11 @@ ErrorFilter compile_filter(Problems& problems, const Node& errors, const std::st
   filter.detail = text("detail");
   // The schema of 1.0.3 says `details`, its text says `detail`.
   if (auto details = text("details")) filter.detail = std::move(details);
-  if (const Node* status = parts.get("status", Node::Kind::integer)) {
+  const Node* status = with->find("status");
+  if (status != nullptr && status->is_string() && status->text.find("${") != std::string::npos) {
+    (void)parts.get("status");
+    filter.computed.emplace_back("status", compiler.value(*status, Site::body));
+  } else if ((status = parts.get("status", Node::Kind::integer)) != nullptr) {
     if (status->text.size() > 4) {
       problems.add(status->position, "'status' must be an HTTP status");
     } else {
@@ -53,7 +59,7 @@ TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope)
   if (node == nullptr) return task;
   const std::size_t before = problems.reported();
   Fields parts(problems, *node, fmt::format("'catch' of {}", fields.what()));
-  if (const Node* errors = parts.get("errors")) task.errors = compile_filter(problems, *errors, fields.what());
+  if (const Node* errors = parts.get("errors")) task.errors = compile_filter(compiler, *errors, fields.what());
   const Node* as = parts.get("as", Node::Kind::string);
   if (as != nullptr) task.error_name = as->text;
   const Node* then = parts.get("then");

@@ -57,6 +57,12 @@ class PastData final : public InstanceData {
 /// The branch's next task is the one that failed: it gets other data, or is passed over.
 base::Status change(State& state, const definition::Definition& definition, const Past& past, const Retry& command) {
   if (!command.skips && !command.data) return {};
+  if (!state.branches.contains(past.branch)) {
+    return base::fail(ErrorCode::conflict,
+                      fmt::format("'{}' failed while an event was processed, and the task that listens begins anew; it "
+                                  "cannot be skipped or be given another input",
+                                  past.failed));
+  }
   Branch& branch = state.branches.at(past.branch);
   const bool is_next = branch.next != no_task && definition.task(branch.next).reference == past.failed;
   if (!is_next) {

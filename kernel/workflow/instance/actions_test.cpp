@@ -181,6 +181,32 @@ TEST_F(ActionsTest, it_goes_on_in_the_middle_of_loops_and_tries) {
   expect_replay(id);
 }
 
+TEST_F(ActionsTest, a_task_that_failed_while_it_processed_an_event_listens_anew) {
+  const InstanceId id = start(
+      "do: [{l: {listen: {to: {any: [{with: {type: a}}], until: 'length == 1'}}, foreach: {do: [{f: {fork: {branches: "
+      "[{c: {call: 'p.o:1.0.0@default', with: {x: '${ $item }'}}}, {w: {wait: {hours: 1}}}]}}}]}}}]\n");
+  int sent = 0;
+  const auto send = [&](std::string_view data) {
+    DecisionBudget budget;
+    return good(kernel_.run([&](auto& txn, auto& here, auto those) {
+             return receive_event(txn, here, those,
+                                  {.id = std::to_string(++sent), .source = "s", .type = "a", .data = std::string(data)},
+                                  budget);
+           }))
+        .heard.size();
+  };
+  EXPECT_EQ(send("1"), 1U);
+  EXPECT_EQ(send("2"), 1U);
+  ASSERT_TRUE(kernel_.fail(kernel_.pending().front().key, "unavailable"));
+  EXPECT_TRUE(state(id).starts_with("faulted"));
+  EXPECT_EQ(retry(id, {.skips = true}).error().code(), base::ErrorCode::conflict);
+  ASSERT_TRUE(retry(id));
+  EXPECT_TRUE(kernel_.pending().empty());
+  EXPECT_EQ(send("3"), 1U);
+  EXPECT_EQ(kernel_.pending().front().input, R"({"x":3})");
+  expect_replay(id);
+}
+
 TEST_F(ActionsTest, every_branch_of_a_fork_goes_on) {
   const InstanceId id = start(
       "do: [{f: {fork: {branches: [{a: {call: 'p.o:1.0.0@default'}}, {b: {do: [{s: {set: '${ 5 }', export: {as: '{b: "

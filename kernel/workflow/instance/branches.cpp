@@ -65,7 +65,11 @@ bool Execution::is_runnable(const Branch& branch) const {
   if (branch.due_ns != 0) return branch.due_ns <= context_.now.ns() && !has_yielded();
   if (branch.error) return true;
   if (in_call(branch)) return branch.outcome.has_value();
-  if (is_listening(branch)) return branch.frames.back().is_over;
+  if (is_listening(branch)) {
+    const Frame& frame = branch.frames.back();
+    if (!std::get<definition::ListenTask>(definition_.task(frame.task).body).foreach) return frame.is_over;
+    return branch.next != no_task || frame.index < frame.items_count || frame.is_over;
+  }
   if (is_in_run(branch)) return branch.returned.has_value();
   if (!is_in_fork(branch)) return !branch.has_ended();
   const TaskIndex fork = branch.frames.back().task;

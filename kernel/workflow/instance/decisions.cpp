@@ -44,7 +44,7 @@ base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionC
 base::Status wake(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                   const Listeners& listeners, const Value& event, DecisionBudget& budget, bool runs_here,
                   StartedByEvent& out) {
-  for (const auto& [id, branches] : listeners) {
+  for (const auto& [id, tasks] : listeners) {
     TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, id));
     if (opened.loaded.state.status != Status::running) continue;
     DecisionBudget own;
@@ -52,9 +52,10 @@ base::Status wake(const lmdb::Txn& txn, const shard::DecisionContext& context, W
     Execution execution(context, *opened.definition, id, std::move(opened.loaded.state), data,
                         runs_here ? budget : own);
     bool has_heard = false;
-    for (const auto& [branch, filters] : branches) {
-      if (execution.state().status != Status::running || !execution.state().branches.contains(branch)) continue;
-      TRV_TRY_ASSIGN(const bool heard, execution.hear(branch, filters, event, runs_here ? When::now : When::next));
+    for (const auto& [place, filters] : tasks) {
+      if (execution.state().status != Status::running || !execution.state().branches.contains(place.branch)) continue;
+      TRV_TRY_ASSIGN(const bool heard,
+                     execution.hear(place.branch, place.task, filters, event, runs_here ? When::now : When::next));
       has_heard = has_heard || heard;
     }
     if (!has_heard) continue;
@@ -241,6 +242,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
       if (!gathered.events.empty()) budget.gathered.insert(workflow);
       for (record::Draft& draft : gathered.events) out.decision.events.push_back(std::move(draft));
       if (gathered.joined.empty()) continue;
+      for (Value& one : gathered.joined) one = read_as(definition->starts_read, one);
       const Value joined = Value::array(std::move(gathered.joined));
       starts.push_back({std::move(definition),
                         instance,
@@ -265,7 +267,17 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
     if (fuel.used_up()) failure = out_of_fuel(own_fuel);
     if (fuel.used_up() || (!passes && !failure.empty())) {
       out.decision.events.push_back(filter_failed(context, *definition, event.id, failure));
+    } else if (passes && event.large && definition->starts_read != definition::ReadAs::envelope) {
+      out.decision.events.push_back(filter_failed(
+          context, *definition, event.id,
+          fmt::format("its data has {} bytes, and 'schedule.read' keeps at most {} of it: write 'read: envelope', and "
+                      "say with 'input.from' what the workflow needs",
+                      event.large->bytes, data_bytes_max)));
     } else if (passes) {
+      if (definition->starts_read != definition::ReadAs::envelope) {
+        own_input.whole = Value::array({read_as(definition->starts_read, object)});
+        own_input.kept = own_input.whole;
+      }
       starts.push_back({std::move(definition), context.ids.next(context.now), std::move(own_input)});
     }
   }

@@ -254,6 +254,7 @@ const Value* Evaluation::input_of(Frame& frame) {
 Value Evaluation::item_of(BranchId branch, std::size_t depth) {
   Frame& frame = state_.branches.at(branch).frames.at(depth);
   if (frame.index >= frame.items_count) return {};
+  if (const auto fresh = frame.fresh.find(frame.index); fresh != frame.fresh.end()) return fresh->second;
   const bool is_here =
       frame.items && frame.index >= frame.items_first && frame.index - frame.items_first < frame.items->size();
   if (!is_here) {

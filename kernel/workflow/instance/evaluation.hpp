@@ -76,6 +76,8 @@ class Evaluation final : public definition::VariableSource {
   [[nodiscard]] Attempt<std::string> checked_json(const Value& value, std::string_view what) const;
   /// The input of a frame of the branch; null where it was not kept.
   [[nodiscard]] const Value* input_of(Frame& frame);
+  /// The current item of a loop, or the event that foreach is about.
+  [[nodiscard]] Value item_of(BranchId branch, std::size_t depth);
   /// Of the task in scope; empty where there is none.
   [[nodiscard]] std::string_view reference() const;
 
@@ -98,8 +100,6 @@ class Evaluation final : public definition::VariableSource {
   /// $authorization: events have no place for the credential itself.
   [[nodiscard]] Value authorization_value() const;
   [[nodiscard]] Value local_value(const definition::VariableReference& reference);
-  /// The current item of a loop.
-  [[nodiscard]] Value item_of(BranchId branch, std::size_t depth);
   void watch_fuel();
   [[nodiscard]] Raised expression_error(const base::Error& error) const;
 

@@ -31,21 +31,24 @@ Text json(FlatBufferBuilder& builder, const std::optional<json::Value>& value) {
   return value ? text(builder, json::serialize(*value)) : Text();
 }
 
+Offset<schema::workflow::Frame> frame_of(FlatBufferBuilder& builder, const Frame& frame) {
+  const Text input = frame.reported ? Text() : json(builder, frame.input);
+  const Text items = frame.reported ? Text() : json(builder, frame.items);
+  const Text error = json(builder, frame.error);
+  const Text bound = frame.bound.empty() ? Text() : text(builder, frame.bound);
+  const Text child = frame.child.empty() ? Text() : text(builder, frame.child);
+  return schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input, items, frame.index,
+                                       error, frame.deadline_ns, frame.heard, frame.is_over, bound, child,
+                                       static_cast<std::uint32_t>(frame.then.kind), frame.then.target,
+                                       frame.attempt_deadline_ns);
+}
+
 Offset<schema::workflow::Continuation> continuation(FlatBufferBuilder& builder, const Move& move) {
   Offset<flatbuffers::Vector<Offset<schema::workflow::Frame>>> frames;
   if (!move.frames.empty()) {
     std::vector<Offset<schema::workflow::Frame>> offsets;
     offsets.reserve(move.frames.size());
-    for (const Frame& frame : move.frames) {
-      const Text input = frame.reported ? Text() : json(builder, frame.input);
-      const Text items = frame.reported ? Text() : json(builder, frame.items);
-      const Text error = json(builder, frame.error);
-      const Text bound = frame.bound.empty() ? Text() : text(builder, frame.bound);
-      const Text child = frame.child.empty() ? Text() : text(builder, frame.child);
-      offsets.push_back(schema::workflow::CreateFrame(
-          builder, frame.task, frame.attempt, frame.started_ns, input, items, frame.index, error, frame.deadline_ns,
-          frame.heard, frame.is_over, bound, child, static_cast<std::uint32_t>(frame.then.kind), frame.then.target));
-    }
+    for (const Frame& frame : move.frames) offsets.push_back(frame_of(builder, frame));
     frames = builder.CreateVector(offsets);
   }
   const Text data = json(builder, move.data);
@@ -275,6 +278,32 @@ record::Draft EventWriter::task_heard(const StepOf& step, std::uint32_t filter, 
   return shard::draft(
       context_, instance_stream, instance_, task_heard_type,
       record::finish(builder, schema::workflow::CreateTaskHeard(builder, about, filter, id_text, event_text, moved)));
+}
+
+record::Draft EventWriter::task_heard(const StepOf& step, std::uint32_t filter, std::string_view id, const Json& event,
+                                      const Frame& frame, std::size_t depth, const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const auto about = step_of(builder, context_, step);
+  const Text id_text = text(builder, id);
+  const Text event_text = json(builder, event);
+  const auto moved = continuation(builder, move);
+  const auto task = frame_of(builder, frame);
+  return shard::draft(
+      context_, instance_stream, instance_, task_heard_type,
+      record::finish(builder, schema::workflow::CreateTaskHeard(builder, about, filter, id_text, event_text, moved,
+                                                                task, static_cast<std::uint32_t>(depth))));
+}
+
+record::Draft EventWriter::task_processed(const StepOf& step, const Processed& processed, const Move& move) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const auto about = step_of(builder, context_, step);
+  const Text output = json(builder, processed.output);
+  const Text exported = json(builder, processed.context);
+  const auto moved = continuation(builder, move);
+  return shard::draft(
+      context_, instance_stream, instance_, task_processed_type,
+      record::finish(builder, schema::workflow::CreateTaskProcessed(builder, about, processed.item, output, exported,
+                                                                    processed.is_last, moved)));
 }
 
 record::Draft EventWriter::task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,

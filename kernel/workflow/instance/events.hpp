@@ -31,6 +31,7 @@ inline constexpr std::string_view task_forked_type = "trv.task.forked";
 inline constexpr std::string_view task_listening_type = "trv.task.listening";
 inline constexpr std::string_view task_running_type = "trv.task.running";
 inline constexpr std::string_view task_heard_type = "trv.task.heard";
+inline constexpr std::string_view task_processed_type = "trv.task.processed";
 inline constexpr std::string_view task_compensating_type = "trv.task.compensating";
 inline constexpr std::string_view task_completed_type = "trv.task.completed";
 inline constexpr std::string_view task_faulted_type = "trv.task.faulted";
@@ -57,6 +58,14 @@ struct StepOf {
   std::uint32_t attempt = 0;
   std::int64_t started_ns = 0;
   Json seen{};  ///< by a task that completes and can be undone
+};
+
+/// An event of a task with foreach, once its tasks are done.
+struct Processed {
+  std::uint32_t item = 0;
+  Json output;
+  Json context;
+  bool is_last = false;  ///< the task wants no more
 };
 
 /// Drafts of one instance.
@@ -94,6 +103,11 @@ class EventWriter {
   /// `event`: as the task reads it; none: it was not consumed.
   [[nodiscard]] record::Draft task_heard(const StepOf& step, std::uint32_t filter, std::string_view id,
                                          const Json& event, const Move& move) const;
+  /// The same of a task with foreach, whose frame is at this depth.
+  [[nodiscard]] record::Draft task_heard(const StepOf& step, std::uint32_t filter, std::string_view id,
+                                         const Json& event, const Frame& frame, std::size_t depth,
+                                         const Move& move) const;
+  [[nodiscard]] record::Draft task_processed(const StepOf& step, const Processed& processed, const Move& move) const;
   [[nodiscard]] record::Draft task_compensating(const StepOf& step, const Move& move) const;
   [[nodiscard]] record::Draft task_completed(const StepOf& step, bool skipped, const Json& output, const Json& context,
                                              const Move& move) const;

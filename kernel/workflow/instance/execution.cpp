@@ -206,7 +206,8 @@ bool Execution::time_out() {
     fault(make_error(StandardError::timeout, "", "the workflow did not end within its 'timeout'"));
     return true;
   }
-  const auto over = std::ranges::find_if(at_->frames, [&](const Frame& one) { return is_over(one.deadline_ns); });
+  const auto over = std::ranges::find_if(
+      at_->frames, [&](const Frame& one) { return is_over(one.deadline_ns) || is_over(one.attempt_deadline_ns); });
   // What yields goes on when it has its turn again.
   if (over == at_->frames.end() || has_yielded()) return false;
   const TaskIndex index = over->task;
@@ -216,6 +217,10 @@ bool Execution::time_out() {
   remove_branches(branch_);
   at_->error.reset();
   at_->due_ns = 0;
+  if (!is_over(over->deadline_ns)) {
+    end_attempt(at_->depth_of(*over));
+    return true;
+  }
   leave_to(at_->depth_of(*over));
   pop();
   const definition::Task& task = definition_.task(index);

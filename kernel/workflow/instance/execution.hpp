@@ -55,7 +55,7 @@ class Execution final {
   [[nodiscard]] base::Status begin(std::string_view trigger, const Input& input, When runs = When::now);
   /// An event that one of these filters of the task lets pass, where the branch listens: the first that agrees with it
   /// consumes it. With When::next the task ends in a decision of its own. False: nothing has changed. Error: as run().
-  [[nodiscard]] base::Result<bool> hear(BranchId branch, std::span<const std::uint32_t> filters,
+  [[nodiscard]] base::Result<bool> hear(BranchId branch, TaskIndex index, std::span<const std::uint32_t> filters,
                                         const json::Value& event, When runs);
   /// The instance that the branch runs has ended. False where it does not await that one.
   [[nodiscard]] bool take_return(BranchId branch, const InstanceId& child, Returned returned);
@@ -148,9 +148,14 @@ class Execution final {
   [[nodiscard]] bool is_listening(const Branch& branch) const;
   /// Whether the event has what the filter's correlations want; what the first event binds goes into `bound`.
   [[nodiscard]] bool agrees(const definition::ListenTask& task, std::size_t filter, const Value& event, Value& bound);
-  /// What the innermost task has consumed before this decision.
-  [[nodiscard]] Value heard_items();
+  /// What the task at this depth has consumed, the first `count`, without what this decision brought; of foreach what
+  /// has become of it.
+  [[nodiscard]] Value heard_items(std::size_t depth, std::size_t count);
   void end_listening();
+  /// The next of its events is what the tasks of foreach get.
+  void begin_item(Value item);
+  void end_item();
+  void leave_item(TaskIndex index, Value error);
   // run_workflow.cpp
   [[nodiscard]] bool is_in_run(const Branch& branch) const;
   void end_run();
@@ -179,6 +184,10 @@ class Execution final {
   [[nodiscard]] Attempt<bool> catches(const Frame& frame, const definition::TryTask& task);
   [[nodiscard]] Attempt<std::optional<base::Timestamp>> retry_at(const Frame& frame, const definition::TryTask& task);
   void leave_to(std::size_t frame_index);
+  /// When a run of the list that begins then is over; 0: never.
+  [[nodiscard]] Attempt<std::int64_t> attempt_deadline(const definition::TryTask& task, base::Timestamp begins);
+  /// The run of the list in the `try` at this depth is over: that is an error, which the `try` may catch.
+  void end_attempt(std::size_t depth);
 
   // completion.cpp: what follows every task
   void complete(TaskIndex index, const Value& raw_output, const Value& input, definition::Flow flow,

@@ -54,6 +54,7 @@ base::Status fill(Branch& branch, const base::TenantId& tenant, const InstanceId
     frame.bound = from.bound;
     frame.child = from.child;
     frame.then = from.then;
+    frame.attempt_deadline_ns = from.attempt_deadline_ns;
     frame.reported = true;
     TRV_TRY_ASSIGN(frame.error, parse_optional(from.error));
   }

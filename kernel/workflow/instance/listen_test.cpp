@@ -224,5 +224,46 @@ TEST_F(ListenTest, a_replay_listens_for_the_same) {
   EXPECT_EQ(again.detail(id).output, "[1,2,3]");
 }
 
+TEST_F(ListenTest, with_foreach_many_events_wait_for_their_turn_in_rows_of_their_own) {
+  const InstanceId id = start("{any: [{with: {type: a}}], until: 'length == 100'}",
+                              "      foreach: {do: [{c: {call: 'p.o:1.0.0@default', with: {n: '${ $item }'}}}]}\n");
+  for (int i = 0; i < 150; ++i) EXPECT_EQ(send("a", std::to_string(i)).heard.size(), 1U);
+  EXPECT_EQ(rows(kernel_.tables().frames), 1U + 3U) << "its input, and 64 events a row";
+  std::string expected;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_EQ(kernel_.pending().size(), 1U) << i;
+    EXPECT_EQ(kernel_.pending().front().input, fmt::format(R"({{"n":{}}})", i));
+    ASSERT_TRUE(kernel_.succeed(kernel_.pending().front().key, std::to_string(2 * i)));
+    expected += fmt::format("{}{}", i == 0 ? "" : ",", 2 * i);
+  }
+  EXPECT_EQ(output(id), "[" + expected + "]");
+  expect_nothing_left();
+  TestKernel again;
+  again.replay(kernel_);
+  EXPECT_EQ(rows_of(again), rows_of(kernel_));
+}
+
+TEST_F(ListenTest, with_foreach_a_call_under_way_stays_as_it_is_when_an_event_comes) {
+  const InstanceId id = start("{any: [{with: {type: a}}], until: {one: {with: {type: end}}}}",
+                              "      foreach: {do: [{f: {fork: {branches: [{c: {call: 'p.o:1.0.0@default'}}, {w: "
+                              "{wait: {seconds: 1}}}]}}}]}\n");
+  EXPECT_EQ(send("a", "1").heard.size(), 1U);
+  const std::string key = kernel_.pending().front().key;
+  EXPECT_EQ(send("a", "2").heard.size(), 1U);
+  EXPECT_EQ(send("end", "0").heard.size(), 1U);
+  EXPECT_TRUE(send("a", "3").heard.empty());
+  TestKernel again;
+  again.replay(kernel_);
+  EXPECT_EQ(rows_of(again), rows_of(kernel_));
+  ASSERT_TRUE(kernel_.succeed(key, "10"));
+  EXPECT_TRUE(kernel_.fire_timer());
+  ASSERT_EQ(kernel_.pending().size(), 1U);
+  EXPECT_NE(kernel_.pending().front().key, key);
+  ASSERT_TRUE(kernel_.succeed(kernel_.pending().front().key, "20"));
+  EXPECT_TRUE(kernel_.fire_timer());
+  EXPECT_EQ(output(id), "[[10,1],[20,2]]");
+  expect_nothing_left();
+}
+
 }  // namespace
 }  // namespace trv::instance::testing

@@ -35,6 +35,15 @@ std::string correlation_text(const Value& value) {
   return value.is_string() ? std::string(value.as_string()) : json::serialize(value);
 }
 
+Value read_as(definition::ReadAs read, const Value& event) {
+  if (read == definition::ReadAs::envelope) return event;
+  const Value* octets = event.find("data_base64");
+  const Value* data = event.find("data");
+  if (read == definition::ReadAs::data) return data != nullptr ? *data : octets != nullptr ? *octets : Value();
+  if (octets != nullptr) return *octets;
+  return Value(base::to_base64(base::as_bytes(data == nullptr ? std::string() : correlation_text(*data))));
+}
+
 std::uint64_t correlation_of(const std::vector<std::string>& expected) {
   if (expected.empty()) return 0;
   std::string all;
@@ -52,7 +61,7 @@ base::Result<Listeners> listeners_of(const lmdb::Txn& txn, const shard::Decision
     TRV_TRY_ASSIGN(auto entry, cursor.seek(of));
     while (entry && lmdb::begins_with(entry->key, base::as_bytes(of))) {
       const ListenEnd end = listen_end_in(entry->key.subspan(prefix_bytes));
-      found[end.instance][end.branch].push_back(end.filter);
+      found[end.instance][{end.branch, end.task}].push_back(end.filter);
       if (++count > listeners_max) {
         return base::fail(base::ErrorCode::too_large,
                           fmt::format("more than {} instances listen for the event; let them say by 'correlate' which "
@@ -91,8 +100,8 @@ base::Result<Listeners> listeners_of(const lmdb::Txn& txn, const shard::Decision
     }
     if (event_type.empty()) break;
   }
-  for (auto& [instance, branches] : found) {
-    for (auto& [branch, filters] : branches) std::ranges::sort(filters);
+  for (auto& [instance, tasks] : found) {
+    for (auto& [task, filters] : tasks) std::ranges::sort(filters);
   }
   return found;
 }

@@ -373,7 +373,8 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, Branc
                      .deadline_ns = one->deadline_ns(),
                      .child = std::string(text_of(one->child())),
                      .error = std::string(text_of(one->error())),
-                     .then = {.kind = static_cast<definition::Flow::Kind>(one->then()), .target = one->then_task()}};
+                     .then = {.kind = static_cast<definition::Flow::Kind>(one->then()), .target = one->then_task()},
+                     .attempt_deadline_ns = one->attempt_deadline_ns()};
       const std::size_t depth = row.frames.size();
       if (depth < before.size() && before[depth].task == frame.task && before[depth].is_fork == 0) {
         frame.has_input = before[depth].has_input;
@@ -449,7 +450,7 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     const BranchId branch_id = moved == nullptr ? root_branch : moved->branch();
     TRV_TRY_ASSIGN(BranchRow * branch, row_of(txn, branch_id));
     branch->error = {};
-    branch->current = task->reference;
+    if (!task->is_aside) branch->current = task->reference;
     TRV_TRY(move(txn, branch_id, *branch, moved));
     if (moved != nullptr && moved->others_go_on()) row.resumes_ns = event.time().ns();
     if (task->output) branch->data = *task->output;
@@ -473,8 +474,12 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     } else if (type == task_listening_type) {
       TRV_TRY_ASSIGN(const auto* listening, payload_of<wf::TaskListening>(event));
       TRV_TRY(listen(txn, branch_id, branch->frames, *listening));
-    } else if (task->heard) {
-      TRV_TRY(add_item(txn, branch_id, branch->frames, *task->heard));
+    } else if (type == task_heard_type) {
+      TRV_TRY_ASSIGN(const auto* heard, payload_of<wf::TaskHeard>(event));
+      TRV_TRY(add_item(txn, branch_id, branch->frames, *heard));
+    } else if (type == task_processed_type) {
+      TRV_TRY_ASSIGN(const auto* processed, payload_of<wf::TaskProcessed>(event));
+      TRV_TRY(put_item(txn, branch_id, branch->frames, *processed));
     } else if (type == task_compensating_type) {
       TRV_TRY(take_compensation(txn));
     } else if (type == task_forked_type) {

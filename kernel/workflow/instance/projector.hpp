@@ -19,7 +19,9 @@
 namespace trv::schema::workflow {
 struct Frame;
 struct TaskForked;
+struct TaskHeard;
 struct TaskListening;
+struct TaskProcessed;
 }  // namespace trv::schema::workflow
 
 namespace trv::instance {
@@ -32,7 +34,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 14; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 15; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -86,7 +88,10 @@ class WorkflowProjector final : public projection::Projector {
   [[nodiscard]] base::Status listen(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
                                     const schema::workflow::TaskListening& listening);
   [[nodiscard]] base::Status add_item(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
-                                      std::string_view item);
+                                      const schema::workflow::TaskHeard& heard);
+  /// An output takes the place of an event that the innermost task has consumed.
+  [[nodiscard]] base::Status put_item(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
+                                      const schema::workflow::TaskProcessed& processed);
   /// The branches of a fork begin.
   void fork(BranchId parent, const schema::workflow::TaskForked& forked);
   /// A task that can be undone has completed, with the branch's data as its output.

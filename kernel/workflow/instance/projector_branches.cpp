@@ -6,6 +6,8 @@
 
 #include "events/record/payload.hpp"
 #include "events/schema/workflow_generated.h"
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/projector.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -102,10 +104,18 @@ base::Status WorkflowProjector::listen(lmdb::WriteTxn& txn, BranchId branch, std
 }
 
 base::Status WorkflowProjector::add_item(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
-                                         std::string_view item) {
-  if (frames.empty()) return {};
-  FrameRow& frame = frames.back();
-  const std::string key = items_key(branch_key(held_.key, branch), frames.size() - 1, frame.items / items_per_row);
+                                         const wf::TaskHeard& heard) {
+  const std::size_t depth = heard.frame() != nullptr ? heard.depth() : frames.size() - 1;
+  if (depth >= frames.size()) return {};
+  FrameRow& frame = frames[depth];
+  if (heard.frame() != nullptr) {
+    frame.heard = heard.frame()->heard();
+    frame.is_over = heard.frame()->is_over() ? 1 : 0;
+    frame.bound = text_of(heard.frame()->bound());
+  }
+  if (heard.event() == nullptr) return {};
+  const std::string_view item = text_of(heard.event());
+  const std::string key = items_key(branch_key(held_.key, branch), depth, frame.items / items_per_row);
   std::string row = "[";
   if (frame.items % items_per_row != 0) {
     TRV_TRY_ASSIGN(const auto before, tables_.frames.get(txn, key));
@@ -117,6 +127,31 @@ base::Status WorkflowProjector::add_item(lmdb::WriteTxn& txn, BranchId branch, s
   row += ']';
   ++frame.items;
   return tables_.frames.put(txn, key, base::as_bytes(row));
+}
+
+base::Status WorkflowProjector::put_item(lmdb::WriteTxn& txn, BranchId branch, std::vector<FrameRow>& frames,
+                                         const wf::TaskProcessed& processed) {
+  if (frames.empty()) return {};
+  FrameRow& frame = frames.back();
+  const std::string of = branch_key(held_.key, branch);
+  const std::size_t row = processed.item() / items_per_row;
+  const std::string key = items_key(of, frames.size() - 1, row);
+  TRV_TRY_ASSIGN(const auto before, tables_.frames.get(txn, key));
+  const auto items = before ? json::parse(base::as_text(*before)) : base::Result<json::Value>(json::Value());
+  const std::size_t place = processed.item() % items_per_row;
+  auto output = json::parse(text_of(processed.output()));
+  const bool fits = items && items->is_array() && place < items->size() && output;
+  if (!fits) return base::fail(base::ErrorCode::corrupt, "a task lacks what it heard; rebuild the projection");
+  std::vector<json::Value> some;
+  for (std::size_t i = 0; i < items->size(); ++i) some.push_back(i == place ? *output : items->at(i));
+  if (processed.is_last()) {
+    some.resize(place + 1);
+    for (std::size_t first = (row + 1) * items_per_row; first < frame.items; first += items_per_row) {
+      TRV_TRY(tables_.frames.erase(txn, items_key(of, frames.size() - 1, first / items_per_row)));
+    }
+    frame.items = processed.item() + 1;
+  }
+  return tables_.frames.put(txn, key, base::as_bytes(json::serialize(json::Value::array(std::move(some)))));
 }
 
 void WorkflowProjector::fork(BranchId parent, const wf::TaskForked& forked) {

@@ -91,7 +91,7 @@ class Author {
     if (has_functions_ && random_.below(6) == 0) {
       return fmt::format("call: f{}{}", random_.below(2), random_.below(2) == 0 ? "" : ", with: {n: '${ .n? }'}");
     }
-    switch (random_.below(depth > 0 ? 14 : 5)) {
+    switch (random_.below(depth > 0 ? 15 : 5)) {
       case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
       case 1: return "wait: {seconds: 1}";
       case 2: return "call: 'a.b:1.0.0@default', with: {n: '${ .n? }'}";
@@ -100,9 +100,9 @@ class Author {
       case 5: return "do: " + list(depth - 1);
       case 6: return "for: {in: '[1, 2]'}, do: " + list(depth - 1);
       case 7:
-        return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}}}}}}}, do: {}{}}}",
-                           list(depth - 1), random_.below(3), list(depth - 1),
-                           random_.below(3) == 0 ? ", then: exit" : "");
+        return fmt::format("try: {}, catch: {{retry: {{delay: PT1S, limit: {{attempt: {{count: {}{}}}}}}}, do: {}{}}}",
+                           list(depth - 1), random_.below(3), random_.below(3) == 0 ? ", duration: PT2S" : "",
+                           list(depth - 1), random_.below(3) == 0 ? ", then: exit" : "");
       case 8: return "fork: {branches: " + branches(depth - 1) + "}";
       case 9: return "fork: {compete: true, branches: " + branches(depth - 1) + "}";
       case 10: return "listen: {to: {one: {with: {type: go}}}}, timeout: {after: PT3S}";
@@ -111,6 +111,11 @@ class Author {
                                      : "listen: {to: {any: [{with: {type: other}}], until: {all: [{with: {type: go}}, "
                                        "{with: {type: go}}]}}}, timeout: {after: PT3S}";
       case 12: return "emit: {event: {with: {type: went, data: {n: '${ .n? }'}}}}";
+      case 14:
+        return fmt::format(
+            "listen: {{to: {{any: [{{with: {{type: go}}}}], until: 'length > 1'}}}}, foreach: {{do: {}}}, "
+            "timeout: {{after: PT9S}}",
+            list(depth - 1));
       case 13: return "run: {workflow: {namespace: test, name: sub, version: latest, input: {n: '${ .n? }'}}}";
       default: return fmt::format("try: {}, catch: {{errors: {{with: {{status: 418}}}}}}", list(depth - 1));
     }

@@ -38,6 +38,18 @@ std::string path_of(std::string_view reference) {
   return path;
 }
 
+/// Those that the branch has, and theirs.
+void erase_branches(State& state, BranchId parent) {
+  std::vector<BranchId> children;
+  for (const auto& [id, branch] : state.branches) {
+    if (id != root_branch && branch.parent == parent) children.push_back(id);
+  }
+  for (const BranchId child : children) {
+    erase_branches(state, child);
+    state.branches.erase(child);
+  }
+}
+
 }  // namespace
 
 void take_up(State& state, const definition::Definition& definition, std::int64_t started_ns, base::Timestamp now) {
@@ -45,6 +57,21 @@ void take_up(State& state, const definition::Definition& definition, std::int64_
     if (deadline_ns != 0) deadline_ns = now.ns() + std::max<std::int64_t>(deadline_ns - since_ns, 1);
   };
   anew(state.deadline_ns, started_ns);
+  std::vector<BranchId> left;
+  for (auto& [id, branch] : state.branches) {
+    const auto iterates = std::ranges::find_if(branch.frames, [&](const Frame& frame) {
+      const auto* task = std::get_if<definition::ListenTask>(&definition.task(frame.task).body);
+      return task != nullptr && task->foreach;
+    });
+    if (iterates == branch.frames.end()) continue;
+    // What came to it is gone, and so it begins anew as a whole.
+    branch.next = iterates->task;
+    branch.data = iterates->input.value_or(branch.data);
+    branch.due_ns = 0;
+    branch.frames.erase(iterates, branch.frames.end());
+    left.push_back(id);
+  }
+  for (const BranchId parent : left) erase_branches(state, parent);
   for (auto& [id, branch] : state.branches) {
     branch.waits_for.reset();
     if (!branch.frames.empty()) {
@@ -61,6 +88,7 @@ void take_up(State& state, const definition::Definition& definition, std::int64_
     }
     for (Frame& frame : branch.frames) {
       anew(frame.deadline_ns, frame.started_ns);
+      anew(frame.attempt_deadline_ns, frame.started_ns);
       frame.reported = false;
     }
     TRV_ENSURES(!branch.outcome && !branch.returned);

@@ -16,7 +16,7 @@ void write(RowWriter& writer, const BranchRow& row) {
   for (const FrameRow& frame : row.frames) {
     writer << frame.task << frame.attempt << frame.index << frame.started_ns << frame.has_input << frame.items
            << frame.effect << frame.is_parked << frame.is_fork << frame.is_listen << frame.deadline_ns << frame.child
-           << frame.error << static_cast<std::uint8_t>(frame.then.kind);
+           << frame.error << frame.attempt_deadline_ns << static_cast<std::uint8_t>(frame.then.kind);
     if (frame.then.kind == definition::Flow::Kind::jump) writer << frame.then.target;
     if (frame.is_listen != 0) writer << frame.heard << frame.is_over << frame.bound << frame.listens;
   }
@@ -24,12 +24,12 @@ void write(RowWriter& writer, const BranchRow& row) {
 
 base::Status read(RowReader& reader, BranchRow& row) {
   reader >> row.due_ns >> row.next >> row.current;
-  row.frames.resize(reader.count(14));
+  row.frames.resize(reader.count(15));
   for (FrameRow& frame : row.frames) {
     std::uint8_t then = 0;
     reader >> frame.task >> frame.attempt >> frame.index >> frame.started_ns >> frame.has_input >> frame.items >>
         frame.effect >> frame.is_parked >> frame.is_fork >> frame.is_listen >> frame.deadline_ns >> frame.child >>
-        frame.error >> then;
+        frame.error >> frame.attempt_deadline_ns >> then;
     if (then > static_cast<std::uint8_t>(definition::Flow::Kind::jump)) {
       return base::fail(base::ErrorCode::corrupt, "where a task's flow goes is not known; rebuild the projection");
     }
@@ -44,7 +44,9 @@ base::Status read(RowReader& reader, BranchRow& row) {
 
 std::int64_t BranchRow::timer_ns() const noexcept {
   std::int64_t first_ns = due_ns;
-  for (const FrameRow& frame : frames) first_ns = first_of(first_ns, frame.deadline_ns);
+  for (const FrameRow& frame : frames) {
+    first_ns = first_of(first_ns, first_of(frame.deadline_ns, frame.attempt_deadline_ns));
+  }
   return first_ns;
 }
 

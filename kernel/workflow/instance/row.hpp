@@ -35,7 +35,8 @@ struct FrameRow {
   std::int64_t deadline_ns = 0;
   std::string child;  ///< of a run: the instance whose end it awaits
   std::string error;
-  definition::Flow then;  ///< of an extension
+  definition::Flow then;                 ///< of an extension
+  std::int64_t attempt_deadline_ns = 0;  ///< of a try
 };
 
 /// What changes of a branch with its decisions.

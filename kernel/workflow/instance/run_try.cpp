@@ -1,5 +1,7 @@
 // `try`: which errors it catches, when it runs again, and its catch.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "kernel/json/serialize.hpp"
@@ -28,9 +30,32 @@ std::int64_t backoff_ns(Backoff backoff, std::int64_t delay_ns, std::uint32_t re
 }  // namespace
 
 void Execution::run(TaskIndex index, const definition::TryTask& task, const Value& input) {
-  push({.task = index, .started_ns = context_.now.ns(), .has_input = true, .input = input});
+  Frame frame{.task = index, .started_ns = context_.now.ns(), .has_input = true, .input = input};
+  const Attempt<std::int64_t> deadline_ns = attempt_deadline(task, context_.now);
+  if (!deadline_ns) return raise(index, deadline_ns.error().error, context_.now.ns(), 0);
+  frame.attempt_deadline_ns = *deadline_ns;
+  push(std::move(frame));
   set_data(input);
   at_->next = task.first;
+}
+
+Attempt<std::int64_t> Execution::attempt_deadline(const definition::TryTask& task, base::Timestamp begins) {
+  if (!task.retry || !task.retry->attempt_duration_max) return 0;
+  const Attempt<base::Duration> length =
+      evaluation_.evaluate_duration(*task.retry->attempt_duration_max, *evaluation_.scope().input);
+  if (!length) return std::unexpected(length.error());
+  return (begins + std::clamp<base::Duration>(*length, base::Duration(1), timeout_max)).ns();
+}
+
+void Execution::end_attempt(std::size_t depth) {
+  leave_to(depth);
+  Frame& frame = change_top();
+  frame.attempt_deadline_ns = 0;
+  at_->next = no_task;
+  const definition::Task& task = definition_.task(frame.task);
+  at_->error = make_error(
+      StandardError::timeout, task.reference,
+      fmt::format("the tasks that '{}' tries did not end within its 'retry.limit.attempt.duration'", task.name));
 }
 
 void Execution::leave_to(std::size_t frame_index) {
@@ -54,16 +79,18 @@ void Execution::handle_error() {
     const Value input = kept == nullptr ? at_->data : *kept;
     Attempt<bool> caught = false;
     Attempt<std::optional<base::Timestamp>> again = std::optional<base::Timestamp>();
+    Attempt<std::int64_t> deadline_ns = 0;
     {
       const Evaluation::Within within(
           evaluation_, {.task = index, .started_ns = probe.started_ns, .raw_input = &input, .input = &input});
       caught = catches(probe, *task);
       if (caught && *caught && task->retry) again = retry_at(probe, *task);
+      if (again && *again) deadline_ns = attempt_deadline(*task, **again);
     }
     std::swap(outer, at_->frames);
-    if (!caught || !again) {
+    if (!caught || !again || !deadline_ns) {
       // A condition that fails is an error of its own, which an outer `try` can catch.
-      at_->error = !caught ? caught.error().error : again.error().error;
+      at_->error = !caught ? caught.error().error : !again ? again.error().error : deadline_ns.error().error;
       continue;
     }
     if (!*caught) continue;
@@ -74,6 +101,7 @@ void Execution::handle_error() {
     if (again->has_value()) {
       Frame& frame = change_top();
       ++frame.attempt;
+      frame.attempt_deadline_ns = *deadline_ns;
       at_->next = task->first;
       at_->due_ns = **again > context_.now ? (*again)->ns() : 0;
       const StepOf step{index, &definition_.task(index), frame.attempt, frame.started_ns};
@@ -83,6 +111,7 @@ void Execution::handle_error() {
     }
     if (task->catch_first != no_task) {
       change_top().error = error;
+      change_top().attempt_deadline_ns = 0;
       at_->next = task->catch_first;
       return;
     }
@@ -97,7 +126,20 @@ void Execution::handle_error() {
 
 Attempt<bool> Execution::catches(const Frame& frame, const definition::TryTask& task) {
   TRV_EXPECTS(frame.error.has_value() && evaluation_.scope().input != nullptr);
-  if (!matches(task.errors, *frame.error)) return false;
+  definition::ErrorFilter wanted = task.errors;
+  for (const auto& [name, part] : task.errors.computed) {
+    const Attempt<Value> value = evaluation_.evaluate(part, *evaluation_.scope().input);
+    if (!value) return std::unexpected(value.error());
+    // Nothing is like a value that no error can have.
+    const bool fits = name == "status" ? value->is_int() : value->is_string();
+    if (!fits) return false;
+    if (name == "status") wanted.status = value->as_int();
+    if (name == "type") wanted.type = value->as_string();
+    if (name == "instance") wanted.instance = value->as_string();
+    if (name == "title") wanted.title = value->as_string();
+    if (name == "detail") wanted.detail = value->as_string();
+  }
+  if (!matches(wanted, *frame.error)) return false;
   if (task.when) {
     const Attempt<Value> truth = evaluation_.evaluate(*task.when, *evaluation_.scope().input);
     if (!truth) return std::unexpected(truth.error());

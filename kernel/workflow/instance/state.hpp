@@ -39,19 +39,21 @@ struct Frame {
   std::uint32_t attempt = 0;  ///< try: retries so far; call: which run of the task this is
   std::uint32_t index = 0;    ///< for: the current item
   std::int64_t started_ns = 0;
-  bool has_input = false;              ///< transformed input, where something later needs it
-  std::uint32_t items_count = 0;       ///< for: all of them
-  std::optional<json::Value> input{};  ///< absent where it was not read yet
-  std::optional<json::Value> items{};  ///< for: all, or the row that holds the current one
-  std::uint32_t items_first = 0;       ///< the place of the first in `items`
-  std::optional<json::Value> error{};  ///< try: within its catch
-  std::int64_t deadline_ns = 0;        ///< times out at this time; 0 = it does not
-  std::uint64_t heard = 0;             ///< listen: a bit for each filter that has consumed an event
-  bool is_over = false;                ///< listen: it has heard all that it wants
-  std::string bound{};                 ///< listen: JSON object of what events have to agree in
-  std::string child{};                 ///< run: the instance whose end is awaited
-  definition::Flow then{};             ///< extension: where the flow goes after it, as the extended task says
-  bool reported = false;               ///< input and items are in an event already
+  bool has_input = false;                        ///< transformed input, where something later needs it
+  std::uint32_t items_count = 0;                 ///< for: all of them
+  std::optional<json::Value> input{};            ///< absent where it was not read yet
+  std::optional<json::Value> items{};            ///< for: all, or the row that holds the current one
+  std::uint32_t items_first = 0;                 ///< the place of the first in `items`
+  std::optional<json::Value> error{};            ///< try: within its catch
+  std::int64_t deadline_ns = 0;                  ///< times out at this time; 0 = it does not
+  std::uint64_t heard = 0;                       ///< listen: a bit for each filter that has consumed an event
+  bool is_over = false;                          ///< listen: it has heard all that it wants
+  std::string bound{};                           ///< listen: JSON object of what events have to agree in
+  std::string child{};                           ///< run: the instance whose end is awaited
+  definition::Flow then{};                       ///< extension: where the flow goes after it, as the extended task says
+  std::int64_t attempt_deadline_ns = 0;          ///< try: the run of its list is over at this time; 0 = it is not
+  std::map<std::uint32_t, json::Value> fresh{};  ///< foreach: items, or outputs, that this decision has; never stored
+  bool reported = false;                         ///< input and items are in an event already
 };
 
 /// A filter of a task that listens, as it is found by events.
@@ -134,7 +136,9 @@ struct Branch {
   /// Of the task inside of which it is that times out first; 0 = none does.
   [[nodiscard]] std::int64_t deadline_ns() const noexcept {
     std::int64_t first_ns = 0;
-    for (const Frame& frame : frames) first_ns = first_of(first_ns, frame.deadline_ns);
+    for (const Frame& frame : frames) {
+      first_ns = first_of(first_ns, first_of(frame.deadline_ns, frame.attempt_deadline_ns));
+    }
     return first_ns;
   }
   /// Of one of its frames.

@@ -130,6 +130,14 @@ base::Result<std::optional<TaskEvent>> task_event_in(const record::RecordView& e
     TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskHeard>(event));
     TaskEvent out = about("heard", *payload);
     out.heard = optional_text(payload->event());
+    out.is_aside = payload->frame() != nullptr;
+    return out;
+  }
+  if (type == task_processed_type) {
+    TRV_TRY_ASSIGN(const auto* payload, payload_of<wf::TaskProcessed>(event));
+    TaskEvent out = about("processed", *payload);
+    out.processed = optional_text(payload->output());
+    out.context = optional_text(payload->context());
     return out;
   }
   if (type == task_compensating_type) {

@@ -16,8 +16,8 @@ namespace trv::instance {
 
 /// The texts borrow from the event; an absent one is nullopt.
 struct TaskEvent {
-  std::string_view outcome;  ///< started, waiting, listening, heard, running, forked, compensating, completed, skipped,
-                             ///< faulted or retried
+  std::string_view outcome;  ///< started, waiting, listening, heard, processed, running, forked, compensating,
+                             ///< completed, skipped, faulted or retried
   TaskIndex index = no_task;
   std::string_view reference{};
   std::string_view kind{};
@@ -29,10 +29,12 @@ struct TaskEvent {
   std::optional<std::string_view> output{};
   std::optional<std::string_view> context{};
   std::optional<std::string_view> error{};
-  std::string_view child{};                 ///< the instance that the task runs
-  std::optional<std::string_view> heard{};  ///< the event that was consumed
-  TaskIndex compensation = no_task;         ///< what undoes the task that has completed
-  std::optional<std::string_view> seen{};   ///< by that task
+  std::string_view child{};                     ///< the instance that the task runs
+  std::optional<std::string_view> heard{};      ///< the event that was consumed
+  std::optional<std::string_view> processed{};  ///< the output of an event, with foreach
+  bool is_aside = false;             ///< it changes a task that the branch is inside of, and not where the branch is
+  TaskIndex compensation = no_task;  ///< what undoes the task that has completed
+  std::optional<std::string_view> seen{};  ///< by that task
   const schema::workflow::Continuation* continuation = nullptr;
 };
 

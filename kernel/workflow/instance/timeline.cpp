@@ -78,7 +78,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
     out.tries = task->tries;
     if (task->started_ns != 0) out.duration = out.time - base::Timestamp(task->started_ns);
     out.input = task->input ? *task->input : task->heard.value_or("");
-    out.output = task->output.value_or("");
+    out.output = task->output.value_or(task->processed.value_or(""));
     if (!task->child.empty()) out.output = fmt::format(R"({{"instance":"{}"}})", task->child);
     out.error = task->error.value_or("");
   } else if (out.type == shard::effect_parked_type) {
