@@ -8,6 +8,7 @@
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -43,7 +44,17 @@ bool is_usable(const node::Node& node, const tenancy::Token& token) {
   return found && *found && (*found)->hash == token.hash;
 }
 
+/// ?lifecycle=true asks for the events of the workflow language.
+Result<node::View> view_of(const http::Request& request) {
+  const auto lifecycle = request.query("lifecycle");
+  if (!lifecycle || *lifecycle == "false") return node::View::records;
+  if (*lifecycle == "true") return node::View::lifecycle;
+  return fail(ErrorCode::invalid,
+              fmt::format("lifecycle '{}' must be true or false", base::utf8_prefix(*lifecycle, 40)));
+}
+
 base::Status follow(const node::Node& node, Call& call) {
+  TRV_TRY_ASSIGN(const node::View view, view_of(call.request()));
   TRV_TRY_ASSIGN(const log::Lsn after, start_of(call));
   http::EventStream stream = call.responder.stream();
   stream.comment("connected");
@@ -54,7 +65,8 @@ base::Status follow(const node::Node& node, Call& call) {
        .after = after,
        .right = std::move(right),
        .may_follow = [&node, &shard = call.shard,
-                      token = std::move(token)] { return shard.is_serving() && is_usable(node, token); }},
+                      token = std::move(token)] { return shard.is_serving() && is_usable(node, token); },
+       .view = view},
       std::move(stream));
   return {};
 }

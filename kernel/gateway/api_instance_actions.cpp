@@ -1,4 +1,4 @@
-// What operators do to instances: cancel, suspend, resume, retry, skip.
+// What operators do to instances: cancel, suspend, resume, signal, migrate, retry, skip.
 
 #include <fmt/format.h>
 
@@ -7,7 +7,9 @@
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/instances.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/actions.hpp"
+#include "sdk/base/text_check.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -15,21 +17,12 @@ namespace {
 using instance::Acted;
 using instance::InstanceId;
 
-constexpr std::size_t reason_bytes_max = 1'000;
+constexpr std::size_t attribute_characters_max = 1'024;
 
 /// The body may be left out.
 base::Result<Body> body_of(const Call& call, std::initializer_list<std::string_view> known) {
   const std::string_view text = call.request().body();
   return Body::parse(text.empty() ? "{}" : text, known);
-}
-
-/// Who asks is in the record; why is what they say. Error: too_large.
-base::Result<std::string> reason_of(const Body& body, std::string_view otherwise) {
-  TRV_TRY_ASSIGN(auto reason, body.optional_text("reason"));
-  if (!reason) return std::string(otherwise);
-  if (reason->size() <= reason_bytes_max) return *std::move(reason);
-  return fail(ErrorCode::too_large,
-              fmt::format("reason has {} bytes; at most {} are kept", reason->size(), reason_bytes_max));
 }
 
 /// Answers {"id", "status"}.
@@ -51,7 +44,7 @@ base::Status act(Call&& call, const InstanceId& id, const Decide& decide) {
 template <typename Action>
 base::Status act(Call& call, const Body& body, Action action) {
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
-  TRV_TRY_ASSIGN(const std::string reason, reason_of(body, ""));
+  TRV_TRY_ASSIGN(const std::string reason, reason_of(body));
   node::Shard& shard = call.shard;
   return act(std::move(call), id,
              [&shard, id, action, reason](const lmdb::Txn& state, shard::DecisionContext& context) {
@@ -79,12 +72,126 @@ base::Status cancels(Call& call) {
   return act(call, body, undoes ? instance::cancel_and_compensate : instance::cancel);
 }
 
+/// With `input`, of the task that is about to begin.
+base::Status resume(Call& call) {
+  TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
+  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "input"}));
+  TRV_TRY_ASSIGN(const std::string reason, reason_of(body));
+  node::Shard& shard = call.shard;
+  return act(std::move(call), id,
+             [&shard, id, reason, input = body.optional_value("input")](const lmdb::Txn& state,
+                                                                        shard::DecisionContext& context) {
+               const std::string why = reason.empty() ? "asked for by " + context.actor : reason;
+               return instance::resume_with(state, context, shard.decision_state(), id, why, input);
+             });
+}
+
+/// A CloudEvent for one instance: `type` and `data`, and what else an event can have.
+base::Status signal(Call& call) {
+  TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
+  TRV_TRY_ASSIGN(const Body body, body_of(call, {"type", "data", "id", "source", "subject", "reason"}));
+  instance::ReceivedEvent event;
+  TRV_TRY_ASSIGN(event.type, body.text("type"));
+  if (event.type.empty()) return fail(ErrorCode::invalid, "type is empty; say which type of event is meant");
+  TRV_TRY_ASSIGN(auto event_id, body.optional_text("id"));
+  TRV_TRY_ASSIGN(auto source, body.optional_text("source"));
+  TRV_TRY_ASSIGN(auto subject, body.optional_text("subject"));
+  TRV_TRY_ASSIGN(const std::string reason, reason_of(body));
+  for (const auto& [name, text] : {std::pair("type", std::optional(event.type)), std::pair("id", event_id),
+                                   std::pair("source", source), std::pair("subject", subject)}) {
+    if (text) TRV_TRY(base::check_text(name, *text, {.characters_max = attribute_characters_max}));
+  }
+  event.id = std::move(event_id).value_or("");
+  event.source = std::move(source).value_or(fmt::format("/instances/{}/signal", id.to_string()));
+  event.subject = std::move(subject).value_or("");
+  if (const auto data = body.optional_value("data")) {
+    event.data = json::serialize(*data);
+    event.datacontenttype = "application/json";
+  }
+  const auto signalled = std::make_shared<instance::Signalled>();
+  const auto sent = std::make_shared<std::string>();
+  node::Shard& shard = call.shard;
+  return submit(
+      std::move(call),
+      [&shard, id, event, reason, signalled, sent](const lmdb::Txn& state,
+                                                   shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        instance::ReceivedEvent one = event;
+        if (one.id.empty()) one.id = context.ids.next(context.now).to_string();
+        one.time = context.now;
+        *sent = one.id;
+        const std::string why = reason.empty() ? "asked for by " + context.actor : reason;
+        TRV_TRY_ASSIGN(*signalled, instance::signal(state, context, shard.decision_state(), id, one, why));
+        return std::move(signalled->decision);
+      },
+      [id, signalled, sent](const Change&) {
+        json::Value heard = json::Value::array();
+        for (const std::string& task : signalled->heard) heard.push_back(json::Value(task));
+        return http::json(200, {{"id", id.to_string()},
+                                {"status", instance::to_string(signalled->status)},
+                                {"event", *sent},
+                                {"heard", std::move(heard)}});
+      });
+}
+
+/// {"task of the version so far": "task of the other", …}, names or references.
+base::Result<std::vector<instance::TaskMapping>> mapping_of(const Body& body) {
+  std::vector<instance::TaskMapping> mapping;
+  const auto map = body.optional_value("map");
+  if (!map) return mapping;
+  if (!map->is_object()) return fail(ErrorCode::invalid, R"(map must be an object such as {"old-task": "new-task"})");
+  for (const json::Entry& one : map->entries()) {
+    if (!one.value.is_string()) {
+      return fail(ErrorCode::invalid, fmt::format("map: '{}' must be the name of a task or its reference", one.name()));
+    }
+    mapping.push_back({std::string(one.name()), std::string(one.value.as_string())});
+  }
+  return mapping;
+}
+
+base::Status migrate(Call& call) {
+  TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
+  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"version", "map", "dry_run", "reason"}));
+  instance::Migrate command;
+  TRV_TRY_ASSIGN(command.version, body.text("version"));
+  TRV_TRY_ASSIGN(command.mapping, mapping_of(body));
+  TRV_TRY_ASSIGN(command.is_dry_run, body.flag("dry_run"));
+  TRV_TRY_ASSIGN(command.reason, reason_of(body));
+  if (command.version.empty()) return fail(ErrorCode::invalid, "version is empty; say which version is meant");
+  const auto migrated = std::make_shared<instance::Migrated>();
+  node::Shard& shard = call.shard;
+  const bool is_dry_run = command.is_dry_run;
+  return submit(
+      std::move(call),
+      [&shard, id, command, migrated](const lmdb::Txn& state,
+                                      shard::DecisionContext& context) -> base::Result<shard::Decision> {
+        instance::Migrate why = command;
+        if (why.reason.empty()) why.reason = "asked for by " + context.actor;
+        TRV_TRY_ASSIGN(*migrated, instance::migrate(state, context, shard.decision_state(), id, why));
+        return std::move(migrated->decision);
+      },
+      [id, migrated, is_dry_run](const Change&) {
+        json::Value tasks = json::Value::array();
+        for (const instance::MappedTask& one : migrated->tasks) {
+          tasks.push_back(json::Value{{"branch", one.branch}, {"from", one.from}, {"to", one.to}, {"kind", one.kind}});
+        }
+        json::Value problems = json::Value::array();
+        for (const std::string& one : migrated->problems) problems.push_back(json::Value(one));
+        return http::json(200, {{"id", id.to_string()},
+                                {"status", instance::to_string(migrated->status)},
+                                {"from", migrated->from},
+                                {"to", migrated->to},
+                                {"dry_run", is_dry_run},
+                                {"tasks", std::move(tasks)},
+                                {"problems", std::move(problems)}});
+      });
+}
+
 /// The instance's past is read before the command is decided, which then looks whether something came since.
 base::Status go_on(Call& call, bool skips) {
   const std::string_view data = skips ? "output" : "input";
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
   TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "version", data}));
-  TRV_TRY_ASSIGN(std::string reason, reason_of(body, ""));
+  TRV_TRY_ASSIGN(std::string reason, reason_of(body));
   TRV_TRY_ASSIGN(auto version, body.optional_text("version"));
   instance::Retry command{.skips = skips,
                           .data = body.optional_value(data),
@@ -113,7 +220,9 @@ void add_instance_action_routes(http::Router& router, const node::Node& node) {
   };
   router.route("POST", at("cancel"), instances(cancels));
   router.route("POST", at("suspend"), instances(does(instance::suspend)));
-  router.route("POST", at("resume"), instances(does(instance::resume)));
+  router.route("POST", at("resume"), instances(resume));
+  router.route("POST", at("signal"), instances(signal));
+  router.route("POST", at("migrate"), instances(migrate));
   router.route("POST", at("retry"), instances([](Call& call) { return go_on(call, false); }), {.may_wait = true});
   router.route("POST", at("skip"), instances([](Call& call) { return go_on(call, true); }), {.may_wait = true});
 }

@@ -83,6 +83,7 @@ std::string to_json(const InstanceDetail& detail, const std::vector<shard::Parke
 
 std::string to_json(const Call& call, const InstanceStep& step) {
   json::Value object = {{"position", node::position_text(call.tenant, step.shard, step.lsn)},
+                        {"id", step.id.to_string()},
                         {"time", step.time.to_rfc3339()},
                         {"event", step.type},
                         {"task", step.task},
@@ -92,7 +93,9 @@ std::string to_json(const Call& call, const InstanceStep& step) {
                         {"outcome", step.outcome},
                         {"duration_ms", std::chrono::duration_cast<std::chrono::milliseconds>(step.duration).count()},
                         {"attempt", step.attempt},
-                        {"tries", step.tries}};
+                        {"tries", step.tries},
+                        {"actor", step.actor.empty() ? json::Value() : json::Value(step.actor)},
+                        {"reason", step.actor.empty() ? json::Value() : json::Value(step.reason)}};
   // One that is too long for a list is left out; its event has it.
   const bool is_long = step.input.size() > step_data_bytes_max || step.output.size() > step_data_bytes_max;
   object.set("data_left_out", is_long);

@@ -18,6 +18,15 @@ base::Result<instance::InstanceId> instance_of(const http::Request& request) {
   return base::fail(no_instance(request.parameter("id")));
 }
 
+base::Result<std::string> reason_of(const Body& body) {
+  constexpr std::size_t reason_bytes_max = 1'000;
+  TRV_TRY_ASSIGN(auto reason, body.optional_text("reason"));
+  if (!reason) return std::string();
+  if (reason->size() <= reason_bytes_max) return *std::move(reason);
+  return fail(ErrorCode::too_large,
+              fmt::format("reason has {} bytes; at most {} are kept", reason->size(), reason_bytes_max));
+}
+
 base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn) {
   TRV_TRY_ASSIGN(record::Stays stays, call.shard.stays(txn, call.tenant));
   const auto records = std::make_shared<log::RecordLookup>(call.shard.log(), std::move(stays));

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "kernel/gateway/access.hpp"
+#include "kernel/gateway/body.hpp"
 #include "kernel/workflow/instance/store.hpp"
 
 namespace trv::gateway {
@@ -13,5 +14,8 @@ namespace trv::gateway {
 [[nodiscard]] base::Result<instance::InstanceId> instance_of(const http::Request& request);
 /// What instances leave in the log and not in the projection.
 [[nodiscard]] base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn);
+
+/// The body's member `reason`: why an operator does something; empty where it is missing. Error: too_large.
+[[nodiscard]] base::Result<std::string> reason_of(const Body& body);
 
 }  // namespace trv::gateway

@@ -49,7 +49,11 @@ struct EventFeed::Frames {
 
   explicit Frames(const EventPage& page) : more(page.more) {
     for (const Event& event : page.events) {
-      bytes += http::event_frame(event.position, event.type, event.text);
+      if (!event.text.empty()) bytes += http::event_frame(event.position, event.type, event.text);
+      // Only the last part of a record has its position, so that who goes on behind that misses none.
+      for (const PartialEvent& part : event.parts) {
+        bytes += http::event_frame(&part == &event.parts.back() ? event.position : "", part.type, part.text);
+      }
       ends.push_back({event.lsn, bytes.size()});
     }
   }
@@ -108,15 +112,18 @@ void EventFeed::run() {
       if (signal_->stopping) return;
       signal_->raised = false;
       while (!signal_->arrived.empty()) {
-        auto& followers = groups_[signal_->arrived.front().subscription.tenant.value()].followers;
-        followers.splice(followers.end(), signal_->arrived, signal_->arrived.begin());
+        const Subscription& asked = signal_->arrived.front().subscription;
+        Group& group = groups_[{asked.tenant.value(), asked.view}];
+        group.tenant = asked.tenant;
+        group.view = asked.view;
+        group.followers.splice(group.followers.end(), signal_->arrived, signal_->arrived.begin());
       }
     }
     unfinished_ = false;
     rights_.clear();
     std::size_t count = 0;
-    for (auto& [tenant, group] : groups_) {
-      serve(base::TenantId(tenant), group);
+    for (auto& [key, group] : groups_) {
+      serve(group);
       count += group.followers.size();
     }
     std::erase_if(groups_, [](const auto& group) { return group.second.followers.empty(); });
@@ -124,13 +131,13 @@ void EventFeed::run() {
   }
 }
 
-void EventFeed::serve(const base::TenantId& tenant, Group& group) {
+void EventFeed::serve(Group& group) {
   std::erase_if(group.followers, [&](Follower& follower) {
     if (!follower.stream.is_open() || !may_go_on(follower)) return true;
     const bool goes_on = !follower.keeps_up && follower.has_room->exchange(false);
     return goes_on && !catch_up(group, follower);
   });
-  advance(tenant, group);
+  advance(group);
 }
 
 bool EventFeed::may_go_on(Follower& follower) {
@@ -149,7 +156,8 @@ bool EventFeed::catch_up(Group& group, Follower& follower) {
   const auto page = source_(follower.subscription.tenant, {.after = after,
                                                            .up_to = alone ? std::nullopt : std::optional(group.head),
                                                            .count = own_events_max,
-                                                           .bytes_max = own_bytes_max});
+                                                           .bytes_max = own_bytes_max,
+                                                           .view = group.view});
   if (!page) {
     if (follower.subscription.written == 0) follower.stream.comment(page.error().message());
     return false;
@@ -166,10 +174,13 @@ bool EventFeed::catch_up(Group& group, Follower& follower) {
   return true;
 }
 
-void EventFeed::advance(const base::TenantId& tenant, Group& group) {
+void EventFeed::advance(Group& group) {
   if (std::ranges::none_of(group.followers, &Follower::keeps_up)) return;
-  const auto page = source_(
-      tenant, {.after = group.head, .up_to = std::nullopt, .count = shared_events_max, .bytes_max = shared_bytes_max});
+  const auto page = source_(group.tenant, {.after = group.head,
+                                           .up_to = std::nullopt,
+                                           .count = shared_events_max,
+                                           .bytes_max = shared_bytes_max,
+                                           .view = group.view});
   if (!page) {
     std::erase_if(group.followers, [&](Follower& follower) {
       if (follower.keeps_up) follower.stream.comment(page.error().message());

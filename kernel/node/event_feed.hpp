@@ -28,6 +28,7 @@ struct Subscription {
   std::function<bool()> may_follow;
   std::size_t written = 0;  ///< bytes of the event that comes next
   std::uint64_t move = 0;   ///< the last move of the tenant that it has followed
+  View view = View::records;
 };
 
 /// One thread serves all followers. Each sees its tenant's events in log order, without gap, from where it asked.
@@ -64,17 +65,19 @@ class EventFeed {
     std::shared_ptr<std::atomic<bool>> has_room;  ///< set by the stream; a follower that keeps up has room
     bool keeps_up = false;
   };
-  /// The followers of a tenant.
+  /// The followers of a tenant that see the same.
   struct Group {
+    base::TenantId tenant;
+    View view = View::records;
     log::Lsn head;  ///< where those that keep up are
     std::list<Follower> followers;
   };
   struct Frames;
 
   void run();
-  void serve(const base::TenantId& tenant, Group& group);
+  void serve(Group& group);
   [[nodiscard]] bool catch_up(Group& group, Follower& follower);
-  void advance(const base::TenantId& tenant, Group& group);
+  void advance(Group& group);
   void hand_over(Group& group, const MovedTo& moved);
   [[nodiscard]] static bool deliver(Follower& follower, const Frames& frames);
   [[nodiscard]] bool may_go_on(Follower& follower);
@@ -82,9 +85,9 @@ class EventFeed {
   const Source source_;
   const HandOver hand_over_;
   const std::shared_ptr<Signal> signal_;
-  std::map<std::string, Group, std::less<>> groups_;  // of the feed's thread, like what follows
-  std::unordered_map<std::string, bool> rights_;      // asked about in this turn
-  bool unfinished_ = false;                           // somebody can go on at once
+  std::map<std::pair<std::string, View>, Group> groups_;  // of the feed's thread, like what follows
+  std::unordered_map<std::string, bool> rights_;          // asked about in this turn
+  bool unfinished_ = false;                               // somebody can go on at once
   std::atomic<std::size_t> count_ = 0;
   std::thread thread_;
 };

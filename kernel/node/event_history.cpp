@@ -6,6 +6,7 @@
 #include "events/consumer/cloud_event.hpp"
 #include "kernel/json/serialize.hpp"
 #include "kernel/node/position.hpp"
+#include "kernel/workflow/instance/lifecycle.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::node {
@@ -41,6 +42,30 @@ base::Result<std::string> to_cloud_event(const catalog::EventCatalog& catalog, c
   return text.append(",\"data\":").append(data).append("}");
 }
 
+// Each has an id of its own that is the same for ever: the record's, and its place.
+base::Result<std::vector<PartialEvent>> lifecycle_of(const record::RecordView& event, std::string_view position) {
+  TRV_TRY_ASSIGN(const std::vector<instance::LifecycleEvent> lifecycle, instance::lifecycle_in(event));
+  std::vector<PartialEvent> parts;
+  if (lifecycle.empty()) return parts;
+  const consumer::CloudEvent head = consumer::to_cloud_event(event);
+  for (std::size_t place = 0; place < lifecycle.size(); ++place) {
+    const instance::LifecycleEvent& one = lifecycle[place];
+    std::string text;
+    text.reserve(one.data.size() + 480);
+    append_member(text, "specversion", "1.0");
+    append_member(text, "id", fmt::format("{}/{}", head.id, place));
+    append_member(text, "source", head.source);
+    append_member(text, "type", one.type);
+    append_member(text, "subject", head.subject);
+    append_member(text, "time", head.time);
+    append_member(text, "position", position);
+    append_member(text, "tenant", head.tenant);
+    append_member(text, "datacontenttype", "application/json");
+    parts.push_back({std::string(one.type), text.append(",\"data\":").append(one.data).append("}")});
+  }
+  return parts;
+}
+
 }  // namespace
 
 base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Tables& tables,
@@ -68,9 +93,15 @@ base::Result<EventPage> EventHistory::read(const lmdb::Txn& txn, const trail::Ta
                                                               lsn.value(), tenant.value(), record->tenant()));
     }
     std::string position = position_text(tenant, record->shard(), record->lsn());
-    TRV_TRY_ASSIGN(std::string text, to_cloud_event(catalog_, record.view(), position));
-    bytes += text.size();
-    page.events.push_back({lsn, std::move(position), std::string(record->type()), std::move(text)});
+    Event event{.lsn = lsn, .position = std::move(position), .type = std::string(record->type()), .text = {}};
+    if (range.view == View::lifecycle) {
+      TRV_TRY_ASSIGN(event.parts, lifecycle_of(record.view(), event.position));
+      for (const PartialEvent& part : event.parts) bytes += part.text.size();
+    } else {
+      TRV_TRY_ASSIGN(event.text, to_cloud_event(catalog_, record.view(), event.position));
+      bytes += event.text.size();
+    }
+    page.events.push_back(std::move(event));
   }
   TRV_ENSURES(page.events.size() <= range.count);
   return page;

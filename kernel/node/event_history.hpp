@@ -16,11 +16,24 @@
 
 namespace trv::node {
 
+/// How events are shown.
+enum class View : std::uint8_t {
+  records,    ///< each record as a CloudEvent
+  lifecycle,  ///< the lifecycle events of the workflow language that records of instances mean
+};
+
+/// An event that is a part of what a record says.
+struct PartialEvent {
+  std::string type;
+  std::string text;
+};
+
 struct Event {
   log::Lsn lsn;          ///< its place in the tenant's history; see events/record/stays.hpp
   std::string position;  ///< of that, as clients see it
   std::string type;
-  std::string text;  ///< the CloudEvent in JSON, on one line
+  std::string text;                   ///< the CloudEvent in JSON, on one line; empty with View::lifecycle
+  std::vector<PartialEvent> parts{};  ///< with View::lifecycle: what the record means, in order
 };
 
 /// Places in the tenant's history.
@@ -29,6 +42,7 @@ struct EventRange {
   std::optional<log::Lsn> up_to = std::nullopt;
   std::size_t count = 1;      ///< at most so many events, at least 1
   std::size_t bytes_max = 0;  ///< ends behind the event that reaches so many bytes of text
+  View view = View::records;
 };
 
 /// The tenant has left the shard; what comes behind its events there is in another one.

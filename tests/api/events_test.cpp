@@ -7,6 +7,7 @@
 #include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -87,6 +88,37 @@ TEST_F(EventsTest, resuming_with_the_last_id_misses_nothing_and_repeats_nothing)
   // The header says more than the query, which is that of the first request.
   const Followed rest = follow(acme(), "acme", "?after=0", {{"Last-Event-ID", last}}, wanted.size() - 7);
   EXPECT_EQ(rest.ids, std::vector<std::string>(wanted.begin() + 7, wanted.end()));
+}
+
+TEST_F(EventsTest, lifecycle_events_come_from_the_records_and_are_resumed_by_position) {
+  ASSERT_EQ(apply_workflow(acme(), "acme",
+                           "document: {dsl: '1.0.3', namespace: demo, name: cycle, version: '1.0.0'}\n"
+                           "do: [{a: {set: {n: 2}}}]\n")
+                .status,
+            201);
+  const Answer started = call(acme(), "POST", "/v1/tenants/acme/workflows/demo/cycle/instances", "{}");
+  ASSERT_EQ(started.status, 201) << started.body;
+  const Followed all = follow(acme(), "acme", "?after=0&lifecycle=true", {}, 5);
+  ASSERT_EQ(all.data.size(), 5U);
+  const std::string prefix = "io.serverlessworkflow.";
+  std::string types;
+  std::set<std::string> ids;
+  for (const json::value& one : all.data) {
+    types += std::string(one.at("type").as_string()).substr(prefix.size()) + " ";
+    ids.emplace(one.at("id").as_string());
+    EXPECT_EQ(one.at("subject").as_string(), started.text("id"));
+    EXPECT_EQ(one.at("tenant"), "acme");
+  }
+  EXPECT_EQ(types, "workflow.started.v1 task.created.v1 task.started.v1 task.completed.v1 workflow.completed.v1 ");
+  EXPECT_EQ(ids.size(), 5U);
+  EXPECT_EQ(all.data[3].at("data").at("output").at("n"), 2);
+  // The parts of a record share a position, which only the last of them bears as its id.
+  ASSERT_EQ(all.ids.size(), 3U);
+  EXPECT_EQ(all.data[3].at("position").as_string(), all.ids[1]);
+  const Followed rest = follow(acme(), "acme", "?lifecycle=true", {{"Last-Event-ID", all.ids[0]}}, 4);
+  ASSERT_EQ(rest.data.size(), 4U);
+  EXPECT_EQ(rest.data[0], all.data[1]) << "the same event, with the same id, each time it is read";
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/events/stream?lifecycle=yes").status, 400);
 }
 
 TEST_F(EventsTest, a_position_that_this_tenant_was_not_given_is_refused_and_named) {

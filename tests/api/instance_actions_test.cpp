@@ -97,6 +97,111 @@ TEST_F(InstanceActionsTest, a_call_that_failed_goes_out_again) {
   (void)shown_as(id, "faulted");
 }
 
+TEST_F(InstanceActionsTest, the_steps_say_who_did_what_and_why) {
+  const std::string id = start("blame", "do: [{w: {wait: {hours: 1}}}]\n");
+  ASSERT_EQ(act(id, "suspend", R"({"reason":"the warehouse is closed"})").status, 200);
+  ASSERT_EQ(act(id, "resume").status, 200);
+  const json::value steps = call(acme(), "GET", "/v1/tenants/acme/instances/" + id + "/tasks").value();
+  const auto& items = steps.at("items").as_array();
+  ASSERT_EQ(items.size(), 4U);
+  EXPECT_TRUE(items[0].at("actor").is_null());
+  EXPECT_EQ(items[2].at("reason"), "the warehouse is closed");
+  EXPECT_TRUE(items[2].at("actor").as_string().starts_with("token:"));
+  EXPECT_TRUE(items[3].at("reason").as_string().starts_with("asked for by token:"));
+  EXPECT_EQ(act(id, "cancel").status, 200);
+}
+
+TEST_F(InstanceActionsTest, a_state_behind_an_event_is_shown_and_forked) {
+  const std::string id =
+      start("past",
+            "do: [{a: {set: {n: 2}}}, {l: {listen: {to: {one: {with: {type: past.go}}}}}}, {z: {set: "
+            "{got: '${ . }'}}}]\n");
+  ASSERT_EQ(act(id, "signal", R"({"type":"past.go","data":7,"reason":"by hand"})").status, 200);
+  EXPECT_EQ(show(id).at("output").at("got"), json::value({7}));
+  const json::value steps = call(acme(), "GET", "/v1/tenants/acme/instances/" + id + "/tasks").value();
+  const auto& items = steps.at("items").as_array();
+  const auto listening = std::ranges::find_if(items, [](const auto& one) { return one.at("outcome") == "listening"; });
+  ASSERT_NE(listening, items.end());
+  const std::string state = "/v1/tenants/acme/instances/" + id + "/state?at=";
+  const Answer by_event = call(acme(), "GET", state + std::string(listening->at("id").as_string()));
+  ASSERT_EQ(by_event.status, 200) << by_event.body;
+  EXPECT_EQ(by_event.value().at("status"), "running");
+  EXPECT_EQ(by_event.value().at("branches").at(0).at("waits_for"), "event");
+  EXPECT_EQ(by_event.value().at("branches").at(0).at("inside_of").at(0).at("reference"), "/do/1/l");
+  EXPECT_EQ(by_event.value().at("branches").at(0).at("data").at("n"), 2);
+  EXPECT_EQ(by_event.value().at("at").at("position"), listening->at("position"));
+  const Answer by_position = call(acme(), "GET", state + std::string(listening->at("position").as_string()));
+  EXPECT_EQ(by_position.body, by_event.body);
+  const Answer now = call(acme(), "GET", state + "2100-01-01T00:00:00Z");
+  ASSERT_EQ(now.status, 200) << now.body;
+  EXPECT_EQ(now.value().at("status"), "completed");
+  EXPECT_TRUE(now.value().at("branches").as_array().empty());
+
+  EXPECT_EQ(call(acme(), "GET", state + "2000-01-01T00:00:00Z").status, 404);
+  EXPECT_EQ(call(acme(), "GET", state + id).status, 404);
+  EXPECT_EQ(call(acme(), "GET", state + "yesterday").status, 400);
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/instances/" + id + "/state").status, 400);
+
+  const std::string at = R"({"at":")" + std::string(listening->at("id").as_string()) + R"("})";
+  const Answer forked = act(id, "fork", at);
+  ASSERT_EQ(forked.status, 201) << forked.body;
+  EXPECT_EQ(forked.text("status"), "running");
+  EXPECT_EQ(forked.value().at("origin").at("instance").as_string(), id);
+  const std::string other = forked.text("id");
+  EXPECT_EQ(show(other).at("trigger").as_string(), "fork:" + id);
+  EXPECT_EQ(show(id).at("status"), "completed");
+  ASSERT_EQ(act(other, "signal", R"({"type":"past.go","data":8})").status, 200);
+  EXPECT_EQ(show(other).at("output").at("got"), json::value({8}));
+  EXPECT_EQ(act(id, "fork", R"({"at":"2100-01-01T00:00:00Z"})").status, 409);
+  EXPECT_EQ(act(id, "fork").status, 400);
+  EXPECT_EQ(act(id, "fork", R"({"at":5})").status, 400);
+  // Who has no right to the instance learns nothing of it, and a viewer changes nothing.
+  EXPECT_EQ(act("0192f3c1-0000-7000-8000-000000000000", "fork", at).status, 404);
+}
+
+TEST_F(InstanceActionsTest, a_running_instance_goes_on_in_another_version) {
+  const std::string id = start("moves", "do: [{l: {listen: {to: {one: {with: {type: moves.go}}}}}}]\n");
+  ASSERT_EQ(
+      apply_workflow(acme(), "acme",
+                     "document: {dsl: '1.0.3', namespace: demo, name: moves, version: '2.0.0'}\n"
+                     "do: [{x: {set: {n: 0}}}, {l2: {listen: {to: {one: {with: {type: moves.go}}}}}}, {z: {set: {v: "
+                     "2}}}]\n")
+          .status,
+      201);
+  const Answer refused = act(id, "migrate", R"({"version":"2.0.0"})");
+  EXPECT_EQ(refused.status, 409) << refused.body;
+  EXPECT_NE(refused.body.find("'/do/0/l' (listen), perhaps '/do/1/l2'"), std::string::npos) << refused.body;
+  const Answer tried = act(id, "migrate", R"({"version":"2.0.0","dry_run":true})");
+  ASSERT_EQ(tried.status, 200) << tried.body;
+  EXPECT_EQ(tried.value().at("problems").as_array().size(), 1U);
+  EXPECT_EQ(show(id).at("workflow").at("version"), "1.0.0");
+  const Answer moved = act(id, "migrate", R"({"version":"2.0.0","map":{"l":"l2"},"reason":"mended"})");
+  ASSERT_EQ(moved.status, 200) << moved.body;
+  EXPECT_EQ(moved.value().at("tasks").at(0).at("to"), "/do/1/l2");
+  EXPECT_EQ(show(id).at("workflow").at("version"), "2.0.0");
+  ASSERT_EQ(call(acme(), "POST", "/v1/tenants/acme/events",
+                 R"({"specversion":"1.0","id":"m1","source":"/m","type":"moves.go","data":1})")
+                .status,
+            202);
+  EXPECT_EQ(shown_as(id, "completed").at("output").at("v"), 2);
+  EXPECT_EQ(act(id, "migrate", R"({"version":"1.0.0"})").status, 409);
+  EXPECT_EQ(act(id, "migrate", R"({"version":"2.0.0","map":[]})").status, 400);
+  EXPECT_EQ(act(id, "migrate", R"({"version":"2.0.0","map":{"a":1}})").status, 400);
+  EXPECT_EQ(act(id, "migrate").status, 400);
+}
+
+TEST_F(InstanceActionsTest, a_signal_that_nobody_hears_is_refused) {
+  const std::string id = start("deaf", "do: [{w: {wait: {hours: 1}}}]\n");
+  const Answer unheard = act(id, "signal", R"({"type":"go"})");
+  EXPECT_EQ(unheard.status, 409) << unheard.body;
+  EXPECT_EQ(act(id, "signal").status, 400);
+  EXPECT_EQ(act(id, "signal", R"({"type":""})").status, 400);
+  EXPECT_EQ(act(id, "signal", R"({"type":"go","dat":1})").status, 400);
+  EXPECT_EQ(act(id, "resume", R"({"input":1})").status, 409);
+  EXPECT_EQ(act(id, "cancel").status, 200);
+  EXPECT_EQ(act(id, "signal", R"({"type":"go"})").status, 409);
+}
+
 TEST_F(InstanceActionsTest, a_wrong_request_says_what_is_wrong) {
   const std::string id = start("waits", "do: [{w: {wait: {hours: 1}}}]\n");
   EXPECT_EQ(act(id, "retry").status, 409);

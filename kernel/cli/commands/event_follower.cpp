@@ -17,7 +17,9 @@ base::Status EventFollower::connect() {
   TRV_TRY_ASSIGN(HttpClient * client, session_.client(Speaker::member));
   const std::string& last_id = parser_.last_id();
   const std::string after = last_id.empty() ? after_ : last_id;
-  TRV_TRY_ASSIGN(const std::string target, session_.tenant_target("/events/stream" + query_of({{"after", after}})));
+  TRV_TRY_ASSIGN(
+      const std::string target,
+      session_.tenant_target("/events/stream" + query_of({{"after", after}, {"lifecycle", lifecycle_ ? "true" : ""}})));
   HttpRequest request{.target = target, .headers = {"Accept: text/event-stream"}};
   TRV_TRY_ASSIGN(HttpStream stream, client->open(request));
   TRV_TRY_ASSIGN(const HttpResponse head, stream.head(head_timeout));

@@ -16,7 +16,8 @@ class EventFollower {
   static constexpr base::Duration patience = std::chrono::seconds(30);
 
   /// From behind position `after`; empty: from now on. The session must outlive this.
-  EventFollower(Session& session, std::string after) : session_(session), after_(std::move(after)) {}
+  EventFollower(Session& session, std::string after, bool lifecycle = false)
+      : session_(session), after_(std::move(after)), lifecycle_(lifecycle) {}
 
   /// Opens the stream: what happens from here on will be seen. Error: as Session::call.
   [[nodiscard]] base::Status connect();
@@ -29,6 +30,7 @@ class EventFollower {
 
   Session& session_;
   std::string after_;
+  bool lifecycle_;  ///< the events of the workflow language, not the records
   std::optional<HttpStream> stream_;
   SseParser parser_;
 };

@@ -26,6 +26,7 @@ struct EventArguments {
   std::string subject;
   std::string data;
   std::string file;
+  bool lifecycle = false;
 };
 
 constexpr std::size_t events_bytes_max = 25'000'000;
@@ -58,7 +59,7 @@ base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
     TRV_TRY_ASSIGN(left, number_of("--count", arguments.count));
     if (left == 0) return ExitCode::ok;
   }
-  EventFollower events(session, arguments.after);
+  EventFollower events(session, arguments.after, arguments.lifecycle);
   TRV_TRY(events.connect());
   const RunningTable table = table_of(session.style());
   if (!session.as_json()) session.world().out << table.titles() << std::flush;
@@ -148,11 +149,15 @@ base::Result<ExitCode> publish(Session& session, const EventArguments& arguments
 void add_events(CommandTree& tree) {
   Noun noun = tree.noun("events", "Events: everything that happens in a tenant, in order");
   noun.example("trav events tail --after 0                     from the beginning, then on")
+      .example(
+          "trav events tail --lifecycle --output json           what workflows and tasks do, as their language says it")
       .example("trav events tail --type trv.workflow. --output json | jq .data");
   const auto arguments = std::make_shared<EventArguments>();
   noun.verb("tail", "Print events as they happen, until interrupted")
       .option("--after", "POSITION", arguments->after, "Start after this event; 0 is the beginning (default now)")
       .option("--type", "PREFIX", arguments->type, "Only types that begin so")
+      .flag("--lifecycle", arguments->lifecycle,
+            "The lifecycle events of the workflow language, io.serverlessworkflow.…, in place of the records")
       .option("--count", "N", arguments->count, "End after so many")
       .does([arguments](Session& session) { return tail(session, *arguments); });
   noun.verb("publish", "Send an event: it starts workflows and goes to the instances that listen for it")

@@ -6,6 +6,7 @@
 
 #include "kernel/cli/commands/bulk.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/operate.hpp"
 #include "kernel/cli/commands/timeline.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/serialize.hpp"
@@ -15,6 +16,7 @@ namespace {
 
 struct InstanceArguments {
   std::string id;
+  std::string at;
   BulkArguments many;
   std::string limit;
   std::string cursor;
@@ -72,6 +74,7 @@ std::string words_of_error(const json::Value& instance) {
 }
 
 base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments) {
+  if (!arguments.at.empty()) return show_past(session, arguments.id, arguments.at);
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/instances/" + percent_encoded(arguments.id)));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
   if (session.as_json()) return show_json(session, target, response.body);
@@ -183,6 +186,8 @@ void add_instance(CommandTree& tree) {
       });
   noun.verb("show", "Show an instance and its steps")
       .argument("ID", arguments->id, "The instance")
+      .option("--at", "EVENT", arguments->at,
+              "As it was behind this event: its id, its position, or a time such as 2026-01-31T12:00:00Z")
       .does([arguments](Session& session) { return show(session, *arguments); });
   noun.verb("watch", "Show the steps of an instance as they happen, to its end")
       .argument("ID", arguments->id, "The instance")
@@ -203,9 +208,9 @@ void add_instance(CommandTree& tree) {
   acts("suspend", "Let an instance wait: no task of it begins and no timer is due").does([arguments](Session& session) {
     return act(session, *arguments, "suspend", "");
   });
-  acts("resume", "Let a suspended instance go on").does([arguments](Session& session) {
-    return act(session, *arguments, "resume", "");
-  });
+  acts("resume", "Let a suspended instance go on")
+      .option("--input", "JSON", arguments->data, "What the task gets that is about to begin, in place of its input")
+      .does([arguments](Session& session) { return act(session, *arguments, "resume", "input"); });
   acts("retry", "Try the task again that failed, and go on")
       .option("--input", "JSON", arguments->data, "What the task gets in place of its input")
       .option("--version", "VERSION", arguments->version, "Go on with this version of the workflow")
@@ -215,6 +220,7 @@ void add_instance(CommandTree& tree) {
       .option("--result", "JSON", arguments->data, "What follows gets this, as if the task had given it")
       .option("--version", "VERSION", arguments->version, "Go on with this version of the workflow")
       .does([arguments](Session& session) { return act(session, *arguments, "skip", "output"); });
+  add_instance_operations(noun);
 }
 
 }  // namespace trv::cli

@@ -112,6 +112,85 @@ TEST_F(CommandLine, an_instance_is_shown_with_its_steps_also_to_programs) {
   EXPECT_NE(out_.find("output  [\"a\"]\n"), std::string::npos) << out_;
 }
 
+TEST_F(CommandLine, an_instance_shows_who_did_what_to_it_and_why) {
+  const std::string show = "GET /v1/tenants/acme/instances/i-1";
+  server_.script(show, {.body = R"({"id":"i-1","status":"suspended"})"});
+  server_.script(show + "/tasks?limit=500",
+                 {.body = R"({"items":[{"time":"2026-01-31T12:00:00.5Z","task":"",)"
+                          R"("outcome":"suspended","actor":"token:t1","reason":"to\u001blook"},)"
+                          R"({"time":"2026-01-31T12:00:01Z","task":"a","outcome":"completed",)"
+                          R"("actor":null,"reason":null}],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "show", "i-1"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("              by token:t1: to\\x1blook\n"), std::string::npos) << out_;
+  EXPECT_EQ(out_.find("by", out_.find("by token") + 1), std::string::npos) << out_;
+}
+
+TEST_F(CommandLine, a_past_state_is_shown_with_its_branches) {
+  const std::string state =
+      R"({"id":"i-1","workflow":{"namespace":"n","name":"w","version":"1.0.0"},"status":"running",)"
+      R"("at":{"event":"e-1","position":"p-1","time":"2026-01-31T12:00:00Z"},"input":{"n":1},"branches":[{"branch":0,)"
+      R"("inside_of":[{"task":"f","kind":"fork"}],"next":null,"waits_for":"branches","data":5,"ended":false},)"
+      R"({"branch":1,"inside_of":[{"task":"a","kind":"call"}],"next":null,"waits_for":"outcome","data":{"n":2},)"
+      R"("effect":{"key":"acme/i-1/do/0/a/1"},"ended":false}]})";
+  server_.script("GET /v1/tenants/acme/instances/i-1/state?at=p-1", {.body = state});
+  EXPECT_EQ(trav({"instance", "show", "i-1", "--at", "p-1"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("n/w:1.0.0"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("branch 0: in f (fork); waits for branches\n  data: 5\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("branch 1: in a (call); waits for outcome\n  call: acme/i-1/do/0/a/1\n  data: {\"n\":2}\n"),
+            std::string::npos)
+      << out_;
+  EXPECT_EQ(trav({"instance", "show", "i-1", "--at", "p-1", "--output", "json"}), ExitCode::ok);
+  EXPECT_EQ(out_, state + "\n");
+}
+
+TEST_F(CommandLine, an_instance_is_forked_and_signalled) {
+  const std::string instance = "POST /v1/tenants/acme/instances/i-1/";
+  server_.script(instance + "fork", {.status = 201, .body = R"({"id":"i-2","status":"running"})"});
+  EXPECT_EQ(trav({"instance", "fork", "i-1", "--at", "e-1", "--input", "[1]", "--reason", "r", "--version", "2.0.0"}),
+            ExitCode::ok)
+      << err_;
+  EXPECT_EQ(out_, "Instance i-2 goes on from i-1 and is running.\n");
+  EXPECT_EQ(server_.received().back().body, R"({"at":"e-1","input":[1],"version":"2.0.0","reason":"r"})");
+  EXPECT_EQ(trav({"instance", "fork", "i-1"}), ExitCode::usage);
+  EXPECT_EQ(trav({"instance", "fork", "i-1", "--at", "e", "--input", "{"}), ExitCode::usage);
+  const auto file = write("data.json", "{\"by\": \"ada\"}");
+  EXPECT_EQ(trav({"instance", "fork", "i-1", "--at", "e", "--input", "1", "--input-file", file.string()}),
+            ExitCode::usage);
+  EXPECT_EQ(err_, "trav: give --input or --input-file, not both\n");
+
+  server_.script(instance + "signal", {.body = R"({"id":"i-1","status":"running","heard":["/do/0/l","/do/1/m"]})"});
+  EXPECT_EQ(trav({"instance", "signal", "i-1", "--type", "go", "--data-file", file.string()}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "Instance i-1 is running; heard by /do/0/l, /do/1/m.\n");
+  EXPECT_EQ(server_.received().back().body, R"({"type":"go","data":{"by":"ada"}})");
+  EXPECT_EQ(trav({"instance", "signal", "i-1"}), ExitCode::usage);
+  server_.script(instance + "resume", {.body = R"({"id":"i-1","status":"running"})"});
+  EXPECT_EQ(trav({"instance", "resume", "i-1", "--input", "5"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received().back().body, R"({"input":5})");
+}
+
+TEST_F(CommandLine, an_instance_is_migrated_after_a_look_at_what_becomes_of_its_tasks) {
+  const std::string migrate = "POST /v1/tenants/acme/instances/i-1/migrate";
+  const std::string tasks = R"("tasks":[{"branch":0,"from":"/do/0/a","to":"/do/1/b","kind":"call"}])";
+  server_.script(migrate, {.body = R"({"id":"i-1","status":"running",)" + tasks + R"(,"problems":[]})"});
+  EXPECT_EQ(trav({"instance", "migrate", "i-1", "--to", "2.0.0", "--map", "a=b", "--map", "/do/0/c=d"}), ExitCode::ok)
+      << err_;
+  EXPECT_EQ(server_.received().back().body, R"({"version":"2.0.0","map":{"a":"b","/do/0/c":"d"}})");
+  EXPECT_EQ(out_, "branch 0: /do/0/a is /do/1/b (call)\nInstance i-1 goes on in version 2.0.0 and is running.\n");
+  for (const std::string wrong : {"a", "=b", "a="}) {
+    EXPECT_EQ(trav({"instance", "migrate", "i-1", "--to", "2.0.0", "--map", wrong}), ExitCode::usage) << wrong;
+  }
+  EXPECT_EQ(trav({"instance", "migrate", "i-1", "--to", "2.0.0", "--map", "a=b", "--map", "a=c"}), ExitCode::usage);
+  EXPECT_EQ(trav({"instance", "migrate", "i-1"}), ExitCode::usage);
+}
+
+TEST_F(CommandLine, a_migration_that_would_not_do_says_all_that_does_not_fit) {
+  server_.script("POST /v1/tenants/acme/instances/i-1/migrate",
+                 {.body = R"({"id":"i-1","status":"running","tasks":[],"problems":["one","two"]})"});
+  EXPECT_EQ(trav({"instance", "migrate", "i-1", "--to", "2.0.0", "--dry-run"}), ExitCode::refused);
+  EXPECT_EQ(server_.received().back().body, R"({"version":"2.0.0","dry_run":true})");
+  EXPECT_EQ(err_, "trav: one\ntrav: two\n");
+}
+
 TEST_F(CommandLine, an_instance_that_waits_shows_when_it_goes_on) {
   const std::string show = "GET /v1/tenants/acme/instances/i-1";
   server_.script(show, {.body = R"({"id":"i-1","status":"running","due":"2026-01-02T03:04:05Z"})"});

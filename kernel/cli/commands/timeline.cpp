@@ -84,7 +84,11 @@ base::Status Timeline::print_new() {
       // Only the step that starts a call names its operation; the steps after it are about the same one.
       std::string& operation = operations_[member_text(item, "reference")];
       if (const std::string named = member_text(item, "operation"); !named.empty()) operation = named;
-      session_.world().out << table_->row(timeline_row(item, operation)) << std::flush;
+      session_.world().out << table_->row(timeline_row(item, operation));
+      if (const std::string actor = member_text(item, "actor"); !actor.empty()) {
+        session_.print(fmt::format("{:{}}  by {}: {}", "", clock_width, actor, member_text(item, "reason")));
+      }
+      session_.world().out << std::flush;
     }
     const std::string next = member_text(page, "next_cursor");
     if (next.empty()) return {};

@@ -4,9 +4,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernel/workflow/instance/decisions.hpp"
 #include "kernel/workflow/instance/history.hpp"
+#include "kernel/workflow/instance/restore.hpp"
 
 namespace trv::instance {
 
@@ -49,5 +51,71 @@ struct Retry {
 [[nodiscard]] base::Result<Acted> retry(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                         Workflows workflows, const InstanceId& instance, const Past& past,
                                         const Retry& command);
+
+/// The same, and the task that is about to begin gets this. Errors: conflict also where there is none, or more than
+/// one.
+[[nodiscard]] base::Result<Acted> resume_with(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                              Workflows workflows, const InstanceId& instance, std::string_view reason,
+                                              const std::optional<json::Value>& input);
+
+/// What the trigger of an instance begins with that goes on from the state of another; its id follows.
+inline constexpr std::string_view fork_trigger = "fork:";
+
+struct Fork {
+  std::optional<json::Value> input{};  ///< of the task that is about to begin, in place of the one that it had
+  std::string version{};               ///< of the definition from here on; empty: the same
+  std::string reason{};
+};
+struct Forked {
+  shard::Decision decision;
+  InstanceId instance;
+  definition::Name definition;
+  Status status = Status::running;
+};
+/// A new instance goes on from where the other one was. What waited for an outcome, an event or another workflow begins
+/// its task anew, with keys of the new instance; a wait for a time ends when it would have. The origin's record says
+/// so, and its state does not change. `past` is what behind() said. Errors: not_found; conflict where it had ended
+/// then, where an error was on its way, or for the input or version; too_large as for retry().
+[[nodiscard]] base::Result<Forked> fork(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                        Workflows workflows, const InstanceId& origin, const Past& past,
+                                        const Fork& command);
+
+struct Signalled {
+  shard::Decision decision;
+  Status status = Status::running;
+  std::vector<std::string> heard;  ///< references of the tasks that consumed it
+};
+/// A CloudEvent for this instance alone, which is in its records. Errors: not_found; conflict where it has ended, or
+/// nothing of it listens for such an event; invalid or too_large for its data.
+[[nodiscard]] base::Result<Signalled> signal(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                             Workflows workflows, const InstanceId& instance,
+                                             const ReceivedEvent& event, std::string_view reason);
+
+struct Migrate {
+  std::string version{};
+  std::vector<TaskMapping> mapping{};
+  std::string reason{};
+  bool is_dry_run = false;  ///< nothing changes, and problems are not an error
+};
+struct Migrated {
+  shard::Decision decision;
+  Status status = Status::running;
+  std::string from;  ///< the versions
+  std::string to;
+  std::vector<MappedTask> tasks;      ///< that it is in the middle of
+  std::vector<std::string> problems;  ///< of a dry run
+};
+/// A running or suspended instance goes on in another version. What it waits for stays: calls with their keys, timers,
+/// what tasks listen for, and workflows that they run; so does its data. Errors: not_found; conflict where it has
+/// ended, or with all that does not fit.
+[[nodiscard]] base::Result<Migrated> migrate(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                             Workflows workflows, const InstanceId& instance, const Migrate& command);
+
+/// Error: conflict where it has ended.
+[[nodiscard]] base::Status still_runs(const InstanceId& instance, const State& state);
+/// The branch whose next task begins when it goes on; `preferred` where that has one. Error: conflict where there is
+/// none, or more than one.
+[[nodiscard]] base::Result<BranchId> about_to_begin(const State& state, const definition::Definition& definition,
+                                                    BranchId preferred);
 
 }  // namespace trv::instance

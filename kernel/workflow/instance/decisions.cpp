@@ -87,6 +87,28 @@ base::Result<Value> parse_data(std::string_view what, std::string_view json) {
 
 }  // namespace
 
+base::Result<Value> event_object(const ReceivedEvent& event) {
+  Value object = {{"specversion", "1.0"}, {"id", event.id}, {"source", event.source}, {"type", event.type}};
+  if (!event.subject.empty()) object.set("subject", Value(event.subject));
+  if (event.time) object.set("time", Value(event.time->to_rfc3339()));
+  if (!event.datacontenttype.empty()) object.set("datacontenttype", Value(event.datacontenttype));
+  if (!event.dataschema.empty()) object.set("dataschema", Value(event.dataschema));
+  if (!event.extensions.empty()) {
+    TRV_TRY_ASSIGN(const Value extensions, parse_data("the event's extensions", event.extensions));
+    for (const auto& entry : extensions.entries()) object.set(entry.key, entry.value);
+  }
+  if (!event.data.empty()) {
+    TRV_TRY_ASSIGN(Value data, parse_data("the event's data", event.data));
+    object.set("data", std::move(data));
+  }
+  if (event.data_base64.size() > data_bytes_max) {
+    return base::fail(ErrorCode::too_large, fmt::format("the event's data has {} bytes as base64; at most {} are taken",
+                                                        event.data_base64.size(), data_bytes_max));
+  }
+  if (!event.data_base64.empty()) object.set("data_base64", Value(event.data_base64));
+  return object;
+}
+
 std::optional<InstanceId> instance_of_effect(const base::TenantId& tenant, std::string_view key) {
   const std::string& name = tenant.value();
   constexpr std::size_t id_bytes = 36;
@@ -165,24 +187,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
                                            Workflows workflows, const ReceivedEvent& event, DecisionBudget& budget,
                                            std::size_t events_of_request) {
   TRV_EXPECTS(events_of_request >= 1);
-  Value object = {{"specversion", "1.0"}, {"id", event.id}, {"source", event.source}, {"type", event.type}};
-  if (!event.subject.empty()) object.set("subject", Value(event.subject));
-  if (event.time) object.set("time", Value(event.time->to_rfc3339()));
-  if (!event.datacontenttype.empty()) object.set("datacontenttype", Value(event.datacontenttype));
-  if (!event.dataschema.empty()) object.set("dataschema", Value(event.dataschema));
-  if (!event.extensions.empty()) {
-    TRV_TRY_ASSIGN(const Value extensions, parse_data("the event's extensions", event.extensions));
-    for (const auto& entry : extensions.entries()) object.set(entry.key, entry.value);
-  }
-  if (!event.data.empty()) {
-    TRV_TRY_ASSIGN(Value data, parse_data("the event's data", event.data));
-    object.set("data", std::move(data));
-  }
-  if (event.data_base64.size() > data_bytes_max) {
-    return base::fail(ErrorCode::too_large, fmt::format("the event's data has {} bytes as base64; at most {} are taken",
-                                                        event.data_base64.size(), data_bytes_max));
-  }
-  if (!event.data_base64.empty()) object.set("data_base64", Value(event.data_base64));
+  TRV_TRY_ASSIGN(Value object, event_object(event));
   Value kept = object;
   if (event.large) {
     Value blob = {{"sha256", event.large->sha256_hex}, {"bytes", event.large->bytes}};

@@ -94,6 +94,12 @@ Offset<flatbuffers::Vector<std::uint8_t>> digest(FlatBufferBuilder& builder, con
   return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(bytes_of(value).data()), value.size());
 }
 
+auto runs_of(FlatBufferBuilder& builder, const State& state) {
+  std::vector<Offset<schema::workflow::TaskRun>> runs;
+  for (const TaskRuns& one : state.runs) runs.push_back(schema::workflow::CreateTaskRun(builder, one.task, one.runs));
+  return builder.CreateVector(runs);
+}
+
 std::string stream_of(const definition::Name& name) {
   return name.space + "/" + name.name;
 }
@@ -171,16 +177,17 @@ record::Draft EventWriter::suspended(std::string_view reason) const {
                       record::finish(builder, schema::workflow::CreateInstanceSuspended(builder, reason_text)));
 }
 
-record::Draft EventWriter::resumed(std::string_view reason) const {
+record::Draft EventWriter::resumed(std::string_view reason, BranchId branch, const Json& data) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text reason_text = text(builder, reason);
-  return shard::draft(context_, instance_stream, instance_, instance_resumed_type,
-                      record::finish(builder, schema::workflow::CreateInstanceResumed(builder, reason_text)));
+  const Text data_text = json(builder, data);
+  return shard::draft(
+      context_, instance_stream, instance_, instance_resumed_type,
+      record::finish(builder, schema::workflow::CreateInstanceResumed(builder, reason_text, branch, data_text)));
 }
 
 record::Draft EventWriter::restored(const definition::Definition& definition, const State& state,
-                                    std::string_view action, std::string_view reason, std::string_view task,
-                                    std::string_view input) const {
+                                    const Restoration& restoration) const {
   FlatBufferBuilder& builder = record::payload_builder();
   std::vector<Offset<schema::workflow::RestoredBranch>> branches;
   for (const auto& [id, branch] : state.branches) {
@@ -195,21 +202,72 @@ record::Draft EventWriter::restored(const definition::Definition& definition, co
     branches.push_back(
         schema::workflow::CreateRestoredBranch(builder, moved, branch.parent, branch.fork, branch.place, exported));
   }
-  std::vector<Offset<schema::workflow::TaskRun>> runs;
-  for (const TaskRuns& one : state.runs) runs.push_back(schema::workflow::CreateTaskRun(builder, one.task, one.runs));
   const auto branch_list = builder.CreateVector(branches);
-  const auto run_list = builder.CreateVector(runs);
-  const Text reason_text = text(builder, reason);
-  const Text action_text = text(builder, action);
-  const Text task_text = text(builder, task);
+  const auto run_list = runs_of(builder, state);
+  const Text reason_text = text(builder, restoration.reason);
+  const Text action_text = text(builder, restoration.action);
+  const Text task_text = text(builder, restoration.task);
   const Text version = text(builder, definition.name.version);
   const auto sha256 = digest(builder, definition.digest);
-  const Text input_text = text(builder, input);
+  const Text input_text = text(builder, restoration.input);
+  const Text origin = restoration.origin.empty() ? Text() : text(builder, restoration.origin);
+  const Text origin_event = restoration.origin.empty() ? Text() : text(builder, restoration.origin_event);
+  return shard::draft(context_, instance_stream, instance_, instance_restored_type,
+                      record::finish(builder, schema::workflow::CreateInstanceRestored(
+                                                  builder, reason_text, action_text, task_text, version, sha256,
+                                                  input_text, branch_list, state.branches_made, run_list,
+                                                  state.deadline_ns, origin, origin_event)));
+}
+
+record::Draft EventWriter::migrated(const definition::Definition& definition, const State& state,
+                                    const Migration& migration) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  std::vector<Offset<schema::workflow::MigratedBranch>> branches;
+  for (const auto& [id, branch] : state.branches) {
+    std::vector<std::uint32_t> tasks;
+    std::vector<std::uint32_t> then_tasks;
+    for (const Frame& frame : branch.frames) {
+      tasks.push_back(frame.task);
+      then_tasks.push_back(frame.then.target);
+    }
+    const auto task_list = builder.CreateVector(tasks);
+    const auto then_list = builder.CreateVector(then_tasks);
+    branches.push_back(schema::workflow::CreateMigratedBranch(builder, id, branch.fork, branch.place, branch.next,
+                                                              task_list, then_list));
+  }
+  const auto branch_list = builder.CreateVector(branches);
+  const auto run_list = runs_of(builder, state);
+  const auto compensations = builder.CreateVector(migration.compensations);
+  const Text reason = text(builder, migration.reason);
+  const Text from = text(builder, migration.from);
+  const Text version = text(builder, definition.name.version);
+  const auto sha256 = digest(builder, definition.digest);
   return shard::draft(
-      context_, instance_stream, instance_, instance_restored_type,
-      record::finish(builder, schema::workflow::CreateInstanceRestored(
-                                  builder, reason_text, action_text, task_text, version, sha256, input_text,
-                                  branch_list, state.branches_made, run_list, state.deadline_ns)));
+      context_, instance_stream, instance_, instance_migrated_type,
+      record::finish(builder, schema::workflow::CreateInstanceMigrated(builder, reason, from, version, sha256,
+                                                                       branch_list, run_list, compensations)));
+}
+
+record::Draft EventWriter::signalled(std::string_view id, std::string_view type, std::string_view event,
+                                     std::string_view reason) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text reason_text = text(builder, reason);
+  const Text id_text = text(builder, id);
+  const Text type_text = text(builder, type);
+  const Text event_text = text(builder, event);
+  return shard::draft(context_, instance_stream, instance_, instance_signalled_type,
+                      record::finish(builder, schema::workflow::CreateInstanceSignalled(builder, reason_text, id_text,
+                                                                                        type_text, event_text)));
+}
+
+record::Draft EventWriter::forked(const InstanceId& instance, std::string_view event, std::string_view reason) const {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text reason_text = text(builder, reason);
+  const Text instance_text = text(builder, instance.to_string());
+  const Text event_text = text(builder, event);
+  return shard::draft(
+      context_, instance_stream, instance_, instance_forked_type,
+      record::finish(builder, schema::workflow::CreateInstanceForked(builder, reason_text, instance_text, event_text)));
 }
 
 record::Draft EventWriter::requested(const StepOf& step, const shard::Effect& effect, const Move& move) const {

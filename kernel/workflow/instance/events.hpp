@@ -26,6 +26,9 @@ inline constexpr std::string_view instance_compensating_type = "trv.instance.com
 inline constexpr std::string_view instance_suspended_type = "trv.instance.suspended";
 inline constexpr std::string_view instance_resumed_type = "trv.instance.resumed";
 inline constexpr std::string_view instance_restored_type = "trv.instance.restored";
+inline constexpr std::string_view instance_signalled_type = "trv.instance.signalled";
+inline constexpr std::string_view instance_migrated_type = "trv.instance.migrated";
+inline constexpr std::string_view instance_forked_type = "trv.instance.forked";
 inline constexpr std::string_view task_waiting_type = "trv.task.waiting";
 inline constexpr std::string_view task_forked_type = "trv.task.forked";
 inline constexpr std::string_view task_listening_type = "trv.task.listening";
@@ -68,6 +71,23 @@ struct Processed {
   bool is_last = false;  ///< the task wants no more
 };
 
+/// What an operator asks for whose instance goes on from a whole state.
+struct Restoration {
+  std::string_view action;  ///< retry, skip or fork
+  std::string_view reason;
+  std::string_view task;  ///< reference of the task that failed, or that the event behind which it goes on is about
+  std::string input;      ///< JSON, of the instance
+  std::string origin{};   ///< fork: the instance whose state it is, and the event of that one
+  std::string origin_event{};
+};
+
+/// What an instance is in another version of its definition.
+struct Migration {
+  std::string_view reason;
+  std::string_view from;                   ///< the version so far
+  std::vector<TaskIndex> compensations{};  ///< what undoes each completed task that can be undone
+};
+
 /// Drafts of one instance.
 class EventWriter {
  public:
@@ -83,11 +103,19 @@ class EventWriter {
                                         std::span<const std::string> not_compensated = {}) const;
   [[nodiscard]] record::Draft compensating(const Compensating& why, const Move& move) const;
   [[nodiscard]] record::Draft suspended(std::string_view reason) const;
-  [[nodiscard]] record::Draft resumed(std::string_view reason) const;
+  /// `data`: of the branch; none: nothing changes.
+  [[nodiscard]] record::Draft resumed(std::string_view reason, BranchId branch, const Json& data) const;
   /// With the whole state, of which nothing was reported yet.
   [[nodiscard]] record::Draft restored(const definition::Definition& definition, const State& state,
-                                       std::string_view action, std::string_view reason, std::string_view task,
-                                       std::string_view input) const;
+                                       const Restoration& restoration) const;
+  /// `state`: with the tasks of `definition`.
+  [[nodiscard]] record::Draft migrated(const definition::Definition& definition, const State& state,
+                                       const Migration& migration) const;
+  /// `event`: JSON.
+  [[nodiscard]] record::Draft signalled(std::string_view id, std::string_view type, std::string_view event,
+                                        std::string_view reason) const;
+  /// Another instance goes on from where this one was behind the event.
+  [[nodiscard]] record::Draft forked(const InstanceId& instance, std::string_view event, std::string_view reason) const;
   /// A call begins: trv.effect.requested.
   [[nodiscard]] record::Draft requested(const StepOf& step, const shard::Effect& effect, const Move& move) const;
   /// An outcome for which no task waits.

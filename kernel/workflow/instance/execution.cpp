@@ -103,14 +103,55 @@ void Execution::resume(std::string_view reason) {
   TRV_EXPECTS(state_.status == Status::running && state_.is_suspended);
   state_.is_suspended = false;
   ++state_.steps;
-  decision_.events.push_back(writer_.resumed(reason));
+  decision_.events.push_back(writer_.resumed(reason, root_branch, std::nullopt));
 }
 
-base::Status Execution::restore(std::string_view action, std::string_view reason, std::string_view task,
-                                const Value& input) {
+void Execution::resume_with(std::string_view reason, BranchId branch, Value data) {
+  TRV_EXPECTS(state_.status == Status::running && state_.is_suspended && state_.branches.at(branch).next != no_task);
+  state_.is_suspended = false;
+  ++state_.steps;
+  Branch& changed = state_.branches.at(branch);
+  changed.data = std::move(data);
+  changed.is_read = true;
+  decision_.events.push_back(writer_.resumed(reason, branch, json::serialize(changed.data)));
+}
+
+void Execution::signal(std::string_view id, std::string_view type, const Value& event, std::string_view reason) {
+  TRV_EXPECTS(state_.status == Status::running && decision_.events.empty());
+  ++state_.steps;
+  decision_.events.push_back(writer_.signalled(id, type, json::serialize(event), reason));
+}
+
+base::Status Execution::migrate(const Migration& migration) {
+  TRV_EXPECTS(state_.status == Status::running && decision_.events.empty());
+  ++state_.steps;
+  record::Draft event = writer_.migrated(definition_, state_, migration);
+  if (event.payload.size() > payload_bytes_max) {
+    return base::fail(
+        base::ErrorCode::too_large,
+        fmt::format("the places of the instance's {} branches have {} bytes, and one record holds at most {}",
+                    state_.branches.size(), event.payload.size(), payload_bytes_max));
+  }
+  decision_.events.push_back(std::move(event));
+  return {};
+}
+
+base::Status Execution::fork(std::string_view trigger, const Restoration& restoration) {
+  TRV_EXPECTS(decision_.events.empty() && !restoration.origin.empty());
+  State start;
+  start.chain = state_.chain;
+  Move move;
+  move.next = definition_.first;
+  state_.steps = 1;
+  decision_.events.push_back(
+      writer_.started(definition_, base::utf8_prefix(trigger, 256), restoration.input, std::nullopt, start, move, {}));
+  return restore(restoration);
+}
+
+base::Status Execution::restore(const Restoration& restoration) {
   TRV_EXPECTS(state_.status == Status::running && !state_.is_suspended);
   ++state_.steps;
-  record::Draft event = writer_.restored(definition_, state_, action, reason, task, json::serialize(input));
+  record::Draft event = writer_.restored(definition_, state_, restoration);
   if (event.payload.size() > payload_bytes_max) {
     return base::fail(base::ErrorCode::too_large,
                       fmt::format("the instance's state has {} bytes, and one record holds at most {}",

@@ -62,9 +62,16 @@ class Execution final {
   /// An operator lets it wait, or go on.
   void suspend(std::string_view reason);
   void resume(std::string_view reason);
+  /// The same, and the branch's next task gets this.
+  void resume_with(std::string_view reason, BranchId branch, json::Value data);
   /// It goes on from its state, which the event holds. Error: too_large for that.
-  [[nodiscard]] base::Status restore(std::string_view action, std::string_view reason, std::string_view task,
-                                     const json::Value& input);
+  [[nodiscard]] base::Status restore(const Restoration& restoration);
+  /// The same of an instance that begins with this state.
+  [[nodiscard]] base::Status fork(std::string_view trigger, const Restoration& restoration);
+  /// Its state is in the tasks of this definition, which the event says. Error: too_large for that.
+  [[nodiscard]] base::Status migrate(const Migration& migration);
+  /// The events are about this one from an operator; what becomes of it is heard after it.
+  void signal(std::string_view id, std::string_view type, const json::Value& event, std::string_view reason);
   /// It is cancelled: what its completed tasks have done is undone first. With When::next that begins in a decision of
   /// its own.
   void cancel(std::string_view reason, When runs);

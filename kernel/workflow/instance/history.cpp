@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "events/lmdb/env.hpp"
+#include "kernel/json/parse.hpp"
 #include "kernel/shard/timers.hpp"
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/projector.hpp"
@@ -26,6 +27,11 @@ base::Result<lmdb::Env> open_scratch() {
   return lmdb::Env::open(folder.path(), {.map_bytes = std::uint64_t{4} << 30, .sync = lmdb::Sync::none});
 }
 
+base::Error too_many_records(const InstanceId& id) {
+  return {ErrorCode::too_large,
+          fmt::format("the instance {} has more than {} records", id.to_string(), past_records_max)};
+}
+
 /// What ended the instance: the first of the failures that nothing caught.
 struct Failure {
   std::uint64_t place = 0;  ///< of its record
@@ -41,9 +47,7 @@ base::Result<Failure> find_failure(const lmdb::Txn& txn, const InstanceStore& st
   bool in_failure = false;
   const auto look = [&](std::uint64_t place, const record::RecordView& event) -> base::Result<lmdb::Visit> {
     if (++records > past_records_max) {
-      return base::fail(ErrorCode::too_large,
-                        fmt::format("the instance {} has more than {} records; start it anew instead", id.to_string(),
-                                    past_records_max));
+      return base::fail(too_many_records(id));
     }
     if (event.type() == instance_compensating_type) {
       return base::fail(ErrorCode::conflict,
@@ -51,6 +55,7 @@ base::Result<Failure> find_failure(const lmdb::Txn& txn, const InstanceStore& st
                                     "nothing to go on from; start it anew",
                                     id.to_string()));
     }
+    if (event.type() == instance_forked_type) return lmdb::Visit::go_on;
     TRV_TRY_ASSIGN(const auto task, task_event_in(event));
     has_ended = event.type() == instance_faulted_type;
     // Cancelled effects and outcomes that no task takes are between a failure and its instance's end.
@@ -103,6 +108,60 @@ base::Status read_all(const InstanceStore& store, const lmdb::Txn& txn, const ba
   return {};
 }
 
+/// Whether a record belongs to the past that is asked for.
+enum class Part : std::uint8_t { yes, last, no };
+
+/// Projects the instance's records anew, up to the last that `part` takes.
+template <typename PartOf>
+base::Result<Past> project(const lmdb::Txn& txn, const InstanceStore& store, const base::TenantId& tenant,
+                           const InstanceId& id, const RecordAt& record_at, const PartOf& part) {
+  TRV_TRY_ASSIGN(lmdb::Env scratch, open_scratch());
+  std::uint64_t at = 0;
+  std::size_t records = 0;
+  shard::Timers timers;
+  WorkflowProjector projector(timers, [&at](const record::RecordView&) { return record::Lsn(at); });
+  Past past;
+  {
+    TRV_TRY_ASSIGN(lmdb::WriteTxn write, scratch.begin_write());
+    TRV_TRY(timers.open(write));
+    TRV_TRY(projector.open(write));
+    const auto apply = [&](std::uint64_t place, const record::RecordView& event) -> base::Result<lmdb::Visit> {
+      const Part of = part(place, event);
+      if (of == Part::no) return lmdb::Visit::stop;
+      if (++records > past_records_max) return base::fail(too_many_records(id));
+      at = place;
+      TRV_TRY(projector.apply(write, event));
+      TRV_TRY_ASSIGN(const auto task, task_event_in(event));
+      past.task = task ? std::string(task->reference) : std::string();
+      past.branch = task ? branch_of(*task) : root_branch;
+      past.place = record::Lsn(place);
+      past.event = event.event_id();
+      past.time = event.time();
+      return of == Part::last ? lmdb::Visit::stop : lmdb::Visit::go_on;
+    };
+    TRV_TRY(store.each_record(txn, tenant, id, 0, past_records_max + 1, record_at, apply));
+    TRV_TRY(projector.finish(write));
+    TRV_TRY(write.commit());
+  }
+  if (at == 0) return base::fail(ErrorCode::not_found, fmt::format("the instance {} had not started", id.to_string()));
+  TRV_TRY_ASSIGN(const auto read, scratch.begin_read());
+  const InstanceStore then(projector.tables());
+  TRV_TRY_ASSIGN(auto loaded, then.load(read, tenant, id));
+  if (!loaded) return base::fail(ErrorCode::corrupt, "an instance's records do not begin with its start");
+  past.instance = *std::move(loaded);
+  TRV_TRY_ASSIGN(auto detail, then.find(read, tenant, id, record_at));
+  TRV_ASSERT(detail.has_value());
+  past.detail = *std::move(detail);
+  if (past.instance.state.status == Status::running) {
+    TRV_TRY(read_all(then, read, tenant, id, past.instance.state));
+  }
+  TRV_TRY_ASSIGN(past.input, json::parse(past.detail.input));
+  if (!past.instance.state.branches.contains(past.branch)) past.branch = root_branch;
+  TRV_TRY_ASSIGN(const auto now, store.load(txn, tenant, id));
+  if (now) past.steps = now->state.steps;
+  return past;
+}
+
 }  // namespace
 
 base::Result<Past> before_failure(const lmdb::Txn& txn, const Tables& tables, const base::TenantId& tenant,
@@ -111,41 +170,38 @@ base::Result<Past> before_failure(const lmdb::Txn& txn, const Tables& tables, co
   TRV_TRY_ASSIGN(const auto now, store.load(txn, tenant, id));
   if (!now) return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", id.to_string()));
   TRV_TRY_ASSIGN(const Failure failure, find_failure(txn, store, tenant, id, record_at));
-  TRV_TRY_ASSIGN(lmdb::Env scratch, open_scratch());
-  std::uint64_t at = 0;
-  shard::Timers timers;
-  WorkflowProjector projector(timers, [&at](const record::RecordView&) { return record::Lsn(at); });
-  {
-    TRV_TRY_ASSIGN(lmdb::WriteTxn write, scratch.begin_write());
-    TRV_TRY(timers.open(write));
-    TRV_TRY(projector.open(write));
-    const auto apply = [&](std::uint64_t place, const record::RecordView& event) -> base::Result<lmdb::Visit> {
-      if (place == failure.place) return lmdb::Visit::stop;
-      at = place;
-      TRV_TRY(projector.apply(write, event));
-      return lmdb::Visit::go_on;
-    };
-    TRV_TRY(store.each_record(txn, tenant, id, 0, past_records_max, record_at, apply));
-    TRV_TRY(projector.finish(write));
-    TRV_TRY(write.commit());
-  }
-  TRV_TRY_ASSIGN(const auto read, scratch.begin_read());
-  const InstanceStore then(projector.tables());
-  TRV_TRY_ASSIGN(auto loaded, then.load(read, tenant, id));
-  if (!loaded) return base::fail(ErrorCode::corrupt, "an instance's records do not begin with its start");
-  if (loaded->state.root().error) {
+  TRV_TRY_ASSIGN(Past past, project(txn, store, tenant, id, record_at, [&](std::uint64_t place, const auto&) {
+                   return place == failure.place ? Part::no : Part::yes;
+                 }));
+  if (past.instance.state.root().error) {
     return base::fail(
         ErrorCode::conflict,
         fmt::format("the instance {} failed before its first task; start it anew with another input", id.to_string()));
   }
-  Past past;
-  past.instance = *std::move(loaded);
-  TRV_TRY(read_all(then, read, tenant, id, past.instance.state));
-  TRV_TRY_ASSIGN(past.input, then.input(read, tenant, id));
-  past.failed = failure.task;
+  past.task = failure.task;
   past.branch = failure.branch;
-  past.steps = now->state.steps;
   TRV_ENSURES(past.instance.state.status == Status::running && past.instance.state.branches.contains(past.branch));
+  return past;
+}
+
+base::Result<Past> behind(const lmdb::Txn& txn, const Tables& tables, const base::TenantId& tenant,
+                          const InstanceId& id, const At& at, const RecordAt& record_at) {
+  const InstanceStore store(tables);
+  TRV_TRY_ASSIGN(const auto now, store.load(txn, tenant, id));
+  if (!now) return base::fail(ErrorCode::not_found, fmt::format("there is no instance {}", id.to_string()));
+  bool found = false;
+  const auto part = [&](std::uint64_t place, const record::RecordView& event) {
+    if (const auto* last = std::get_if<record::Lsn>(&at)) return place <= last->value() ? Part::yes : Part::no;
+    if (const auto* time = std::get_if<base::Timestamp>(&at)) return event.time() <= *time ? Part::yes : Part::no;
+    found = event.event_id() == std::get<base::Uuid>(at);
+    return found ? Part::last : Part::yes;
+  };
+  TRV_TRY_ASSIGN(Past past, project(txn, store, tenant, id, record_at, part));
+  if (const auto* event = std::get_if<base::Uuid>(&at); event != nullptr && !found) {
+    return base::fail(ErrorCode::not_found,
+                      fmt::format("the instance {} has no event {}", id.to_string(), event->to_string()));
+  }
+  TRV_ENSURES(past.instance.state.branches.contains(past.branch));
   return past;
 }
 

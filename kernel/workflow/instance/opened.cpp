@@ -52,7 +52,10 @@ bool fits(const Branch& branch, const State& state, const definition::Definition
 
 /// Rows are rebuilt from the log at will; one that contradicts its definition is damage, not a state.
 bool fits(const State& state, const definition::Definition& definition) {
-  const auto known = [&](const TaskRuns& runs) { return runs.task < definition.tasks.size() && runs.runs >= 1; };
+  const auto known = [&](const TaskRuns& runs) {
+    const bool is_task = runs.task < definition.tasks.size() || runs.task == no_task;
+    return is_task && runs.runs >= 1;
+  };
   return std::ranges::all_of(state.branches, [&](const auto& one) { return fits(one.second, state, definition); }) &&
          std::ranges::all_of(state.runs, known);
 }

@@ -14,6 +14,9 @@ inline constexpr std::string_view event_trigger = "event:";
 /// The event as expressions see it.
 [[nodiscard]] json::Value with_data(json::Value event, json::Value data, bool is_base64);
 
+/// Without data that a blob holds. Error: invalid or too_large for the data.
+[[nodiscard]] base::Result<json::Value> event_object(const ReceivedEvent& event);
+
 /// The definition, compiled; a decision does not compile where another thread can. Errors: corrupt where it is not
 /// stored; unavailable while it is compiled.
 [[nodiscard]] base::Result<DefinitionPointer> ready(const lmdb::Txn& txn, const shard::DecisionContext& context,

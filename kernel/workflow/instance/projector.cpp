@@ -194,8 +194,14 @@ base::Status WorkflowProjector::apply_to_instance(lmdb::WriteTxn& txn, const rec
   add_position(held_.positions, place_of_(event));
   TRV_TRY_ASSIGN(const auto task, task_event_in(event));
   if (is_effect && !task) return park(txn, event);
+  // When it ended does not change by it.
+  if (event.type() == instance_forked_type) {
+    ++held_.row.steps;
+    return {};
+  }
   const std::int64_t before_ns = std::exchange(held_.row.updated_ns, event.time().ns());
   if (event.type() == instance_restored_type) return restore(txn, event, before_ns);
+  if (event.type() == instance_migrated_type) return migrate(txn, event);
   return change(txn, event, task, held_.row);
 }
 
@@ -504,6 +510,13 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     // Every branch is written again, with the timer that it has from now on.
     TRV_TRY(hold_branches(txn, root_branch));
     row.is_suspended = type == instance_suspended_type ? 1 : 0;
+    if (type == instance_resumed_type) {
+      TRV_TRY_ASSIGN(const auto* resumed, payload_of<wf::InstanceResumed>(event));
+      if (resumed->data() != nullptr) {
+        TRV_TRY_ASSIGN(BranchRow * branch, row_of(txn, resumed->branch()));
+        branch->data = text_of(resumed->data());
+      }
+    }
   }
   if (row.status != Status::running) {
     for (std::size_t depth = 0; depth < row.root.frames.size(); ++depth) {

@@ -74,6 +74,9 @@ class WorkflowProjector final : public projection::Projector {
                                     const std::optional<TaskEvent>& task, InstanceRow& row);
   /// An instance that had ended at this time has the event's state.
   [[nodiscard]] base::Status restore(lmdb::WriteTxn& txn, const record::RecordView& event, std::int64_t ended_ns);
+  /// Every branch has the tasks of another version; what they listen for is found by that.
+  [[nodiscard]] base::Status migrate(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status relist(lmdb::WriteTxn& txn, FrameRow& frame);
   /// Frames that stay, then those of the event, and their rows.
   [[nodiscard]] base::Status move(lmdb::WriteTxn& txn, BranchId branch, BranchRow& row,
                                   const schema::workflow::Continuation* moved);

@@ -196,6 +196,80 @@ base::Status WorkflowProjector::compensate(lmdb::WriteTxn& txn, const record::Re
   return {};
 }
 
+// Timers are found by the branch, and effects by the record that asked for them: they stay as they are.
+base::Status WorkflowProjector::migrate(lmdb::WriteTxn& txn, const record::RecordView& event) {
+  TRV_TRY_ASSIGN(const auto* migrated, record::payload_of<wf::InstanceMigrated>(event));
+  InstanceRow& row = held_.row;
+  ++row.steps;
+  row.version = text_of(migrated->version());
+  row.sha256 = record::digest_of(migrated->sha256());
+  row.runs.clear();
+  if (migrated->runs() != nullptr) {
+    for (const wf::TaskRun* one : *migrated->runs()) row.runs.push_back({one->task(), one->runs()});
+  }
+  const std::size_t undoable = migrated->compensations() == nullptr ? 0 : migrated->compensations()->size();
+  if (undoable != row.compensable) {
+    return base::fail(base::ErrorCode::corrupt,
+                      fmt::format("trv.instance.migrated at lsn {} has {} tasks to undo, {} are known",
+                                  event.lsn().value(), undoable, row.compensable));
+  }
+  for (std::uint32_t number = 0; number < row.compensable; ++number) {
+    const std::string key = compensation_key(held_.key, number);
+    TRV_TRY_ASSIGN(const auto bytes, tables_.compensations.get(txn, key));
+    if (!bytes)
+      return base::fail(base::ErrorCode::corrupt, "an instance lacks a task to compensate; rebuild the projection");
+    const std::string copy(base::as_text(*bytes));
+    TRV_TRY_ASSIGN(CompletedRow completed, decode_completed(base::as_bytes(copy)));
+    completed.compensation = migrated->compensations()->Get(number);
+    encode(completed, encoded_);
+    TRV_TRY(tables_.compensations.put(txn, key, base::as_bytes(encoded_)));
+  }
+  if (migrated->branches() == nullptr) return {};
+  for (const wf::MigratedBranch* one : *migrated->branches()) {
+    TRV_TRY_ASSIGN(BranchRow * branch, row_of(txn, one->branch()));
+    if (one->branch() != root_branch) {
+      ForkedRow& forked = held_.branches.at(one->branch()).row;
+      forked.fork = one->fork();
+      forked.place = one->place();
+    }
+    branch->next = one->next();
+    const std::size_t depth_max = one->tasks() == nullptr ? 0 : one->tasks()->size();
+    if (depth_max != branch->frames.size() || one->then_tasks() == nullptr || one->then_tasks()->size() != depth_max) {
+      return base::fail(base::ErrorCode::corrupt,
+                        fmt::format("trv.instance.migrated at lsn {} has other frames than the instance {}",
+                                    event.lsn().value(), held_.instance.to_string()));
+    }
+    for (std::uint32_t depth = 0; depth < depth_max; ++depth) {
+      FrameRow& frame = branch->frames[depth];
+      frame.task = one->tasks()->Get(depth);
+      frame.then.target = one->then_tasks()->Get(depth);
+      TRV_TRY(relist(txn, frame));
+    }
+  }
+  return {};
+}
+
+// What a task listens for is found by its definition.
+base::Status WorkflowProjector::relist(lmdb::WriteTxn& txn, FrameRow& frame) {
+  std::string listens;
+  for (std::string_view left = frame.listens; !left.empty();) {
+    const std::size_t size = static_cast<unsigned char>(left.front());
+    const std::string prefix = listen_prefix(held_.tenant, left.substr(1, size));
+    const std::string_view before = left.substr(1 + size, listen_end_bytes);
+    ListenEnd end = listen_end_in(base::as_bytes(before));
+    end.definition = held_.row.sha256;
+    end.task = frame.task;
+    const std::string after = listen_end(end);
+    TRV_TRY(tables_.listens.erase(txn, prefix + std::string(before)));
+    TRV_TRY(tables_.listens.put(txn, prefix + after, {}));
+    listens += left.substr(0, 1 + size);
+    listens += after;
+    left.remove_prefix(1 + size + listen_end_bytes);
+  }
+  frame.listens = std::move(listens);
+  return {};
+}
+
 base::Status WorkflowProjector::restore(lmdb::WriteTxn& txn, const record::RecordView& event, std::int64_t ended_ns) {
   TRV_TRY_ASSIGN(const auto* restored, record::payload_of<wf::InstanceRestored>(event));
   TRV_TRY(tables_.ended.erase(txn, ended_key(held_.tenant, ended_ns, held_.instance)));

@@ -168,11 +168,55 @@ void retry(TestKernel& kernel, const InstanceId& id, bool skips) {
   EXPECT_TRUE(done || done.error().code() == base::ErrorCode::conflict);
 }
 
+/// From behind any of its events; nothing goes on from behind its end, or while an error is on its way.
+void fork(TestKernel& kernel, base::SimulatedRandom& random, std::vector<InstanceId>& ids) {
+  const InstanceId id = ids[random.below(ids.size())];
+  const auto steps = kernel.timeline(id);
+  const Past past = [&] {
+    const auto txn = kernel.read();
+    return good(behind(txn, kernel.tables(), base::TenantId(kernel.tenant), id, steps[random.below(steps.size())].id,
+                       kernel.record_at()));
+  }();
+  const auto done =
+      kernel.run([&](auto& txn, auto& here, auto those) { return instance::fork(txn, here, those, id, past, {}); });
+  if (done) ids.push_back(done->instance);
+  EXPECT_TRUE(done || done.error().code() == base::ErrorCode::conflict) << done.error().message();
+}
+
+/// To the version with one task more, or back.
+void migrate(TestKernel& kernel, const InstanceId& id) {
+  const bool is_first = kernel.detail(id).summary.definition.version == "1.0.0";
+  const auto done = kernel.run([&](auto& txn, auto& here, auto those) {
+    return instance::migrate(txn, here, those, id, {.version = is_first ? "2.0.0" : "1.0.0"});
+  });
+  // In its new first task it cannot go back, and while it is undone it goes nowhere.
+  const bool may_refuse = !is_first || kernel.detail(id).summary.status == Status::compensating;
+  EXPECT_TRUE(done || (may_refuse && done.error().code() == base::ErrorCode::conflict)) << done.error().message();
+}
+
+void signal(TestKernel& kernel, const InstanceId& id, int number) {
+  const auto done = kernel.run([&](auto& txn, auto& here, auto those) {
+    return instance::signal(txn, here, those, id,
+                            {.id = std::to_string(number), .source = "/o", .type = "go", .data = R"({"n":4})"},
+                            "a try");
+  });
+  EXPECT_TRUE(done || done.error().code() == base::ErrorCode::conflict) << done.error().message();
+}
+
+/// The same with a task before the others.
+std::string second_version(std::string text) {
+  text.replace(text.find("1.0.0'", text.find("version")), 5, "2.0.0");
+  const std::string_view list = "\ndo: [";
+  return text.insert(text.find(list) + list.size(), "{zero: {set: {n: 9}}}, ");
+}
+
 TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
   int completed = 0;
   int faulted = 0;
   int cancelled = 0;
   int compensated = 0;
+  int forks = 0;
+  int migrations = 0;
   for (std::uint64_t seed = 1; seed <= 600; ++seed) {
     SCOPED_TRACE(fmt::format("seed {}", seed));
     base::SimulatedRandom random(seed * 7919);
@@ -181,20 +225,31 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
     ASSERT_TRUE(compiled) << compiled.error().message() << "\n" << text;
     TestKernel kernel;
     (void)kernel.apply_text(sub_text);
-    const InstanceId id = kernel.start(kernel.apply_text(text), R"({"n":1})");
-    const auto status_now = [&] { return kernel.detail(id).summary.status; };
+    std::vector<InstanceId> ids = {kernel.start(kernel.apply_text(text), R"({"n":1})")};
+    (void)kernel.apply_text(second_version(text));
+    const auto status_of = [&](const InstanceId& id) { return kernel.detail(id).summary.status; };
+    const auto goes_on = [&](const InstanceId& id) {
+      const Status status = status_of(id);
+      return status == Status::running || status == Status::suspended || status == Status::compensating;
+    };
     int retries_left = static_cast<int>(random.below(3));
-    for (int number = 0; number < 2'000; ++number) {
-      const Status now = status_now();
+    int forks_left = static_cast<int>(random.below(3));
+    for (int number = 0; number < 4'000; ++number) {
+      const InstanceId id = ids[random.below(ids.size())];
+      const Status now = status_of(id);
       if (now == Status::faulted && retries_left-- > 0) {
         retry(kernel, id, random.below(2) == 0);
       } else if (now == Status::running && random.below(40) == 0) {
         operate(kernel, id, cancel_and_compensate);
-      } else if (now != Status::running && now != Status::suspended && now != Status::compensating) {
-        break;
-      } else if (now == Status::suspended || random.below(12) == 0) {
+      } else if (now == Status::suspended || (goes_on(id) && random.below(12) == 0)) {
         operate(kernel, id, now == Status::suspended ? resume : suspend);
+      } else if (std::ranges::none_of(ids, goes_on)) {
+        break;
       }
+      if (goes_on(id) && random.below(10) == 0) migrate(kernel, id);
+      if (goes_on(id) && random.below(10) == 0) signal(kernel, id, number);
+      if (random.below(10) == 0 && forks_left-- > 0) fork(kernel, random, ids);
+      migrations += kernel.detail(id).summary.definition.version == "2.0.0" ? 1 : 0;
       step(kernel, random, number);
       // A process that ended here would begin with what the records say.
       if (seed > 60) continue;
@@ -204,20 +259,24 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
       ASSERT_EQ(again.timers(), kernel.timers()) << text;
       ASSERT_EQ(again.pending().size(), kernel.pending().size()) << text;
     }
-    const Status status = status_now();
-    ASSERT_TRUE(status == Status::completed || status == Status::faulted || status == Status::cancelled) << text;
-    ++(status == Status::completed ? completed : status == Status::faulted ? faulted : cancelled);
     const auto is_undone = [](const InstanceStep& one) { return one.outcome == "compensating" && !one.task.empty(); };
-    compensated += std::ranges::any_of(kernel.timeline(id), is_undone) ? 1 : 0;
+    for (const InstanceId& id : ids) {
+      const Status status = status_of(id);
+      ASSERT_TRUE(status == Status::completed || status == Status::faulted || status == Status::cancelled) << text;
+      ++(status == Status::completed ? completed : status == Status::faulted ? faulted : cancelled);
+      compensated += std::ranges::any_of(kernel.timeline(id), is_undone) ? 1 : 0;
+    }
+    forks += static_cast<int>(ids.size()) - 1;
     EXPECT_EQ(kernel.timers(), 0U) << text;
     EXPECT_TRUE(kernel.pending().empty()) << text;
     // One row is left of each instance, and how it went is read from the log.
     const auto rows = rows_of(kernel);
     const auto ended = std::ranges::count_if(rows, [](const auto& row) { return row.first.starts_with("04:"); });
     EXPECT_EQ(std::ranges::count_if(rows, [](const auto& row) { return row.first > "04"; }), ended) << text;
-    const auto timeline = kernel.timeline(id);
-    EXPECT_EQ(timeline.size(), kernel.detail(id).summary.steps) << text;
-    EXPECT_EQ(kernel.detail(id).input, R"({"n":1})");
+    for (const InstanceId& id : ids) {
+      EXPECT_EQ(kernel.timeline(id).size(), kernel.detail(id).summary.steps) << text;
+      EXPECT_EQ(kernel.detail(id).input, R"({"n":1})");
+    }
     TestKernel again;
     again.replay(kernel);
     EXPECT_EQ(rows_of(again), rows);
@@ -226,6 +285,8 @@ TEST(RandomWorkflows, end_without_leftovers_and_replay_to_the_same_rows) {
   EXPECT_GT(faulted, 20);
   EXPECT_GT(cancelled, 20);
   EXPECT_GT(compensated, 10);
+  EXPECT_GT(forks, 50);
+  EXPECT_GT(migrations, 100);
 }
 
 }  // namespace

@@ -71,7 +71,7 @@ struct Returned {
 
 /// How often a call task has run; numbers its effects.
 struct TaskRuns {
-  TaskIndex task = no_task;
+  TaskIndex task = no_task;  ///< no_task: of versions so far, one that this version does not have
   std::uint32_t runs = 0;
 };
 

@@ -133,6 +133,9 @@ struct InstanceStep {
   std::string input;          ///< JSON: of the instance, or what a call hands to its operation; empty where not said
   std::string output;         ///< JSON: of the task or of the instance; empty where not said
   std::string error;          ///< JSON, where there was one
+  base::Uuid id;              ///< of the event
+  std::string actor;          ///< of what an operator did: who; else empty
+  std::string reason;         ///< of what an operator did: why
 };
 
 /// Records by their place in the tenant's history, to read what the projection does not hold twice. Error: not_found

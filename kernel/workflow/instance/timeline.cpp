@@ -31,6 +31,59 @@ void about_effect(InstanceStep& out, std::string_view outcome, const Table& even
   out.outcome = outcome;
 }
 
+/// Who and why, and what it was about.
+base::Status about_action(InstanceStep& out, const record::RecordView& event) {
+  const auto did = [&](const flatbuffers::String* reason) {
+    out.reason = text_of(reason);
+    out.actor = event.actor();
+  };
+  if (out.type == instance_cancelled_type) {
+    TRV_TRY_ASSIGN(const auto* cancelled, payload_of<wf::InstanceCancelled>(event));
+    did(cancelled->reason());
+    if (cancelled->not_compensated() != nullptr) {
+      json::Value tasks = json::Value::array();
+      for (const auto* one : *cancelled->not_compensated()) tasks.push_back(json::Value(text_of(one)));
+      out.error = json::serialize({{"notCompensated", std::move(tasks)}});
+    }
+  } else if (out.type == instance_compensating_type) {
+    TRV_TRY_ASSIGN(const auto* compensating, payload_of<wf::InstanceCompensating>(event));
+    out.error = text_of(compensating->error());
+    if (compensating->cancelled()) did(compensating->reason());
+  } else if (out.type == instance_suspended_type) {
+    TRV_TRY_ASSIGN(const auto* suspended, payload_of<wf::InstanceSuspended>(event));
+    did(suspended->reason());
+  } else if (out.type == instance_resumed_type) {
+    TRV_TRY_ASSIGN(const auto* resumed, payload_of<wf::InstanceResumed>(event));
+    did(resumed->reason());
+    out.input = text_of(resumed->data());
+  } else if (out.type == instance_restored_type) {
+    TRV_TRY_ASSIGN(const auto* restored, payload_of<wf::InstanceRestored>(event));
+    did(restored->reason());
+    out.reference = text_of(restored->task());
+    out.task = name_in(out.reference);
+    out.operation = text_of(restored->action());
+    if (restored->origin() != nullptr) {
+      out.input = fmt::format(R"({{"instance":"{}","event":"{}"}})", text_of(restored->origin()),
+                              text_of(restored->origin_event()));
+    }
+  } else if (out.type == instance_signalled_type) {
+    TRV_TRY_ASSIGN(const auto* signalled, payload_of<wf::InstanceSignalled>(event));
+    did(signalled->reason());
+    out.operation = text_of(signalled->type());
+    out.input = text_of(signalled->event());
+  } else if (out.type == instance_migrated_type) {
+    TRV_TRY_ASSIGN(const auto* migrated, payload_of<wf::InstanceMigrated>(event));
+    did(migrated->reason());
+    out.operation = fmt::format("{} to {}", text_of(migrated->from()), text_of(migrated->version()));
+  } else if (out.type == instance_forked_type) {
+    TRV_TRY_ASSIGN(const auto* forked, payload_of<wf::InstanceForked>(event));
+    did(forked->reason());
+    out.output =
+        fmt::format(R"({{"instance":"{}","event":"{}"}})", text_of(forked->instance()), text_of(forked->event()));
+  }
+  return {};
+}
+
 /// The runs that hold positions from `from` on: the first of them may begin before it.
 base::Result<std::vector<Run>> runs_from(const lmdb::Txn& txn, const Tables& tables, const std::string& key,
                                          std::string_view latest, std::uint64_t from, std::size_t count_max) {
@@ -67,6 +120,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
   out.lsn = event.lsn();
   out.time = event.time();
   out.type = event.type();
+  out.id = event.event_id();
   TRV_TRY_ASSIGN(auto task, task_event_in(event));
   if (task) {
     out.task = name_in(compensated_by(task->reference));
@@ -91,24 +145,7 @@ base::Result<std::optional<InstanceStep>> step_in(const record::RecordView& even
     return std::nullopt;
   } else {
     out.outcome = out.type.substr(out.type.rfind('.') + 1);
-    if (out.type == instance_restored_type) {
-      TRV_TRY_ASSIGN(const auto* restored, payload_of<wf::InstanceRestored>(event));
-      out.reference = text_of(restored->task());
-      out.task = name_in(out.reference);
-      out.operation = text_of(restored->action());
-    }
-    if (out.type == instance_compensating_type) {
-      TRV_TRY_ASSIGN(const auto* compensating, payload_of<wf::InstanceCompensating>(event));
-      out.error = text_of(compensating->error());
-    }
-    if (out.type == instance_cancelled_type) {
-      TRV_TRY_ASSIGN(const auto* cancelled, payload_of<wf::InstanceCancelled>(event));
-      if (cancelled->not_compensated() != nullptr) {
-        json::Value tasks = json::Value::array();
-        for (const auto* one : *cancelled->not_compensated()) tasks.push_back(json::Value(text_of(one)));
-        out.error = json::serialize({{"notCompensated", std::move(tasks)}});
-      }
-    }
+    TRV_TRY(about_action(out, event));
     if (out.type == instance_started_type) {
       TRV_TRY_ASSIGN(out.input, input_in(event));
     } else if (out.type == instance_completed_type) {
