@@ -37,9 +37,10 @@ Offset<schema::workflow::Frame> frame_of(FlatBufferBuilder& builder, const Frame
   const Text error = json(builder, frame.error);
   const Text bound = frame.bound.empty() ? Text() : text(builder, frame.bound);
   const Text child = frame.child.empty() ? Text() : text(builder, frame.child);
+  const bool is_jump = frame.then.kind == definition::Flow::Kind::jump;
   return schema::workflow::CreateFrame(builder, frame.task, frame.attempt, frame.started_ns, input, items, frame.index,
                                        error, frame.deadline_ns, frame.heard, frame.is_over, bound, child,
-                                       static_cast<std::uint32_t>(frame.then.kind), frame.then.target,
+                                       static_cast<std::uint32_t>(frame.then.kind), is_jump ? frame.then.target : 0,
                                        frame.attempt_deadline_ns);
 }
 
@@ -74,8 +75,11 @@ Offset<schema::workflow::TaskCompleted> completed_of(FlatBufferBuilder& builder,
   const Text context_text = json(builder, exported);
   const Text seen = json(builder, step.seen);
   const auto moved = continuation(builder, move);
+  const TaskIndex undone_by = skipped ? no_task : step.task->compensation;
+  // It is a part of the task that it undoes, so it is never the first.
+  TRV_ASSERT(undone_by != 0);
   return schema::workflow::CreateTaskCompleted(builder, about, skipped, output_text, context_text, moved,
-                                               skipped ? no_task : step.task->compensation, seen);
+                                               undone_by == no_task ? 0 : undone_by, seen);
 }
 
 Offset<schema::workflow::TaskFaulted> faulted_of(FlatBufferBuilder& builder, const shard::DecisionContext& context,

@@ -25,6 +25,12 @@ using record::text_of;
 
 namespace {
 
+definition::Flow flow_of(const wf::Frame& frame) {
+  definition::Flow flow{.kind = static_cast<definition::Flow::Kind>(frame.then())};
+  if (flow.kind == definition::Flow::Kind::jump) flow.target = frame.then_task();
+  return flow;
+}
+
 /// Of positions that no longer change.
 constexpr std::size_t runs_per_row = 32;
 
@@ -379,7 +385,7 @@ base::Status WorkflowProjector::move(lmdb::WriteTxn& txn, BranchId branch, Branc
                      .deadline_ns = one->deadline_ns(),
                      .child = std::string(text_of(one->child())),
                      .error = std::string(text_of(one->error())),
-                     .then = {.kind = static_cast<definition::Flow::Kind>(one->then()), .target = one->then_task()},
+                     .then = flow_of(*one),
                      .attempt_deadline_ns = one->attempt_deadline_ns()};
       const std::size_t depth = row.frames.size();
       if (depth < before.size() && before[depth].task == frame.task && before[depth].is_fork == 0) {

@@ -38,7 +38,7 @@ TaskEvent completed(const wf::TaskCompleted& event) {
   TaskEvent out = about(event.skipped() ? "skipped" : "completed", event);
   out.output = optional_text(event.output());
   out.context = optional_text(event.context());
-  out.compensation = event.compensation();
+  if (event.compensation() != 0) out.compensation = event.compensation();
   out.seen = optional_text(event.input());
   return out;
 }
