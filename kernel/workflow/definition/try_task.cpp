@@ -31,11 +31,12 @@ ErrorFilter compile_filter(Compiler& compiler, const Node& errors, const std::st
   filter.detail = text("detail");
   // The schema of 1.0.3 says `details`, its text says `detail`.
   if (auto details = text("details")) filter.detail = std::move(details);
-  const Node* status = with->find("status");
-  if (status != nullptr && status->is_string() && status->text.find("${") != std::string::npos) {
-    (void)parts.get("status");
-    filter.computed.emplace_back("status", compiler.value(*status, Site::body));
-  } else if ((status = parts.get("status", Node::Kind::integer)) != nullptr) {
+  const Node* written = with->find("status");
+  const bool is_computed = written != nullptr && written->is_string() && written->text.contains("${");
+  const Node* status = is_computed ? parts.get("status") : parts.get("status", Node::Kind::integer);
+  if (is_computed) {
+    filter.computed.emplace_back("status", compiler.value(*written, Site::body));
+  } else if (status != nullptr) {
     if (status->text.size() > 4) {
       problems.add(status->position, "'status' must be an HTTP status");
     } else {

@@ -67,7 +67,7 @@ void Execution::next_compensation() {
   emit(writer_.task_compensating({last.compensation, &task, 0, context_.now.ns()}, moved));
 }
 
-void Execution::fail_compensation(Value error) {
+void Execution::fail_compensation(const Value& error) {
   TRV_EXPECTS(state_.compensating.has_value());
   enter(root_branch);
   // Between two of them nothing is left that could fail.
@@ -99,7 +99,7 @@ void Execution::end_compensating() {
   Value error = why.error.value_or(Value::object());
   if (!why.failed.empty()) {
     Value tasks = Value::array();
-    for (std::string& task : why.failed) tasks.push_back(Value(std::move(task)));
+    for (const std::string& task : why.failed) tasks.push_back(Value(task));
     error.set("notCompensated", std::move(tasks));
   }
   state_.status = Status::faulted;

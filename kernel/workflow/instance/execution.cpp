@@ -361,7 +361,7 @@ void Execution::end_of_workflow() {
 
 void Execution::fault(Value error) {
   TRV_EXPECTS(state_.status == Status::running);
-  if (state_.compensating) return fail_compensation(std::move(error));
+  if (state_.compensating) return fail_compensation(error);
   if (can_compensate()) return compensate({.error = std::move(error)}, When::now);
   leave_all();
   state_.status = Status::faulted;

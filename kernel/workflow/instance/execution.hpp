@@ -179,7 +179,7 @@ class Execution final {
   /// Undoes the last completed task that is not undone yet; after the first one the instance ends.
   void next_compensation();
   /// The one that runs, if one does, has failed; the others still run.
-  void fail_compensation(Value error);
+  void fail_compensation(const Value& error);
   void end_compensating();
   [[nodiscard]] bool can_compensate() const noexcept { return state_.compensable > 0 || !state_.completed.empty(); }
   /// The root leaves all that it is inside of, and all branches and effects with it.

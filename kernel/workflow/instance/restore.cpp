@@ -154,7 +154,7 @@ class TaskFinder {
   }
   /// Its path, below what the nearest task around it has become.
   [[nodiscard]] std::string wanted(TaskIndex task) const {
-    const std::string path = path_of(from_.task(task).reference);
+    std::string path = path_of(from_.task(task).reference);
     for (TaskIndex around = from_.task(task).parent; around != no_task; around = from_.task(around).parent) {
       const auto said = said_.find(around);
       if (said == said_.end()) continue;
