@@ -242,7 +242,8 @@ const std::vector<Key>& keys() {
        "network "
        "and files of the host. Empty: none."},
       {"run", "at_once", IntegerKey{&Config::run_at_once, 1, 256}, "processes",
-       "The scripts of workflows under way at a time; others wait. Each process may use 256 MiB."},
+       "The scripts of workflows under way at a time; others wait, and hold up no calls. Each process may use 256 "
+       "MiB."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",

@@ -380,6 +380,7 @@ base::Status Kernel::compose(StartReport& report) {
   logger_->debug("start: keys, secrets and packages are open");
   effects::DispatcherOptions dispatching;
   dispatching.concurrency_max = (config_.effects_concurrency_max + config_.shards - 1) / config_.shards;
+  dispatching.processes_max = config_.run_at_once;
   dispatching.begins_paused = parts.cluster != nullptr;
   dispatching.tries_max = static_cast<std::uint32_t>(config_.effects_tries_max);
   TRV_TRY(make_private_folder(folder / "tries"));
@@ -418,6 +419,7 @@ base::Status Kernel::compose(StartReport& report) {
                              .snapshots = *parts.snapshots,
                              .snapshot_keeper = *parts.snapshot_keeper,
                              .nodes = parts.nodes,
+                             .scripts = *parts.process_calls,
                              .why_not_ready = [&parts]() -> std::string {
                                if (parts.broker_watch && !parts.broker_watch->is_answered())
                                  return "Kafka does not answer";

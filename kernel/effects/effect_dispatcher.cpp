@@ -184,6 +184,7 @@ void EffectDispatcher::forget_all() {
   jobs_.clear();
   ready_.clear();
   under_way_of_.clear();
+  processes_under_way_ = 0;
   suspects_.clear();
   suspect_under_way_ = false;
   alarms_.clear();
@@ -333,7 +334,7 @@ bool EffectDispatcher::is_suspect(const Job& job) const {
 void EffectDispatcher::make_ready(Job& job) {
   job.state = State::ready;
   if (job.deadline != Duration::max()) set_alarm(job, job.deadline);
-  (is_suspect(job) ? suspects_ : ready_[job.effect.tenant]).push_back(job.effect.position);
+  (is_suspect(job) ? suspects_ : ready_[line_of(job.effect)]).push_back(job.effect.position);
 }
 
 void EffectDispatcher::ring_alarms() {
@@ -352,7 +353,7 @@ void EffectDispatcher::ring_alarms() {
   }
 }
 
-// Tenants are served in turn, one try each, so that a tenant with a long queue delays nobody else's next try.
+// Lines are served in turn, one try each, so that a tenant with a long queue delays nobody else's next try.
 void EffectDispatcher::begin_tries() {
   begin_suspect();
   std::size_t skipped = 0;
@@ -364,12 +365,13 @@ void EffectDispatcher::begin_tries() {
   }
 }
 
-bool EffectDispatcher::begin_next_of(const base::TenantId& tenant) {
-  const auto at = ready_.find(tenant);
+bool EffectDispatcher::begin_next_of(const Line& line) {
+  const auto at = ready_.find(line);
   TRV_EXPECTS(at != ready_.end());
-  const auto busy = under_way_of_.find(tenant);
+  const auto busy = under_way_of_.find(line);
   if (busy != under_way_of_.end() && busy->second >= options_.tenant_concurrency_max) return false;
-  if (no_tries_of_.contains(tenant)) return false;
+  if (line.is_process && processes_under_way_ >= options_.processes_max) return false;
+  if (no_tries_of_.contains(line.tenant)) return false;
   Job* const job = take_next(at->second);
   if (at->second.empty()) ready_.erase(at);
   if (job != nullptr) begin_try(*job);
@@ -405,7 +407,9 @@ void EffectDispatcher::begin_try(Job& job) {
   ++job.tries;
   job.state = State::under_way;
   ++under_way_;
-  ++under_way_of_[job.effect.tenant];
+  const Line line = line_of(job.effect);
+  ++under_way_of_[line];
+  if (line.is_process) ++processes_under_way_;
   ++counted_.tries;
   if (job.tries > 1) ++counted_.retries;
   journal_.begin(job.effect.tenant, job.effect.position);
@@ -424,9 +428,10 @@ void EffectDispatcher::end_try(Ended ended) {
   job.cancel = nullptr;
   --under_way_;
   if (is_suspect(job)) suspect_under_way_ = false;
-  const auto tenant = under_way_of_.find(job.effect.tenant);
-  TRV_ASSERT(tenant != under_way_of_.end() && tenant->second > 0);
-  if (--tenant->second == 0) under_way_of_.erase(tenant);
+  const auto line = under_way_of_.find(line_of(job.effect));
+  TRV_ASSERT(line != under_way_of_.end() && line->second > 0);
+  if (line->first.is_process) --processes_under_way_;
+  if (--line->second == 0) under_way_of_.erase(line);
   if (job.cancelled) return drop(job);
   if (!ended.result.outcome.ok && ended.result.retry && !job.effect.is_tried_once && job.tries < options_.tries_max) {
     const Duration next = clock_.monotonic() + std::max(backoff(job.tries), ended.result.retry_after);

@@ -42,6 +42,7 @@ struct DispatcherOptions {
   WindowLimits window = {};                 ///< of effects in memory, waiting outcomes included
   std::size_t concurrency_max = 256;        ///< tries under way
   std::size_t tenant_concurrency_max = 64;  ///< of one tenant
+  std::size_t processes_max = 4;            ///< of them scripts
   std::uint32_t tries_max = 8;              ///< of one effect
   std::uint32_t deaths_max = 3;             ///< during tries of one effect, before it is parked; see PastTries
   bool begins_paused = false;               ///< look_again() is its beginning
@@ -137,6 +138,13 @@ class EffectDispatcher {
     std::size_t outcome_bytes = 0;
   };
   using Jobs = std::unordered_map<std::uint64_t, Job>;  ///< by position
+  /// Effects that wait for each other: a tenant's scripts, of which few run at a time, hold up none of its calls.
+  struct Line {
+    base::TenantId tenant;
+    bool is_process = false;
+    friend auto operator<=>(const Line&, const Line&) = default;
+  };
+  [[nodiscard]] static Line line_of(const shard::Effect& effect) { return {effect.tenant, effect.kind == "process"}; }
   struct Ended {
     std::uint64_t life;
     record::Lsn position;
@@ -186,7 +194,7 @@ class EffectDispatcher {
   void pull();
   void ring_alarms();
   void begin_tries();
-  [[nodiscard]] bool begin_next_of(const base::TenantId& tenant);
+  [[nodiscard]] bool begin_next_of(const Line& line);
   void begin_suspect();
   /// The first job that is ready, or null. One whose time is over fails.
   [[nodiscard]] Job* take_next(std::deque<record::Lsn>& positions);
@@ -217,9 +225,10 @@ class EffectDispatcher {
   Inbox inbox_;  ///< taken from the mailbox, which gets its memory for the next
   OutboxWindow window_;
   Jobs jobs_;
-  std::map<base::TenantId, std::deque<record::Lsn>> ready_;  ///< served in turn; may name jobs that went
-  std::map<base::TenantId, std::size_t> under_way_of_;
-  base::TenantId last_served_;
+  std::map<Line, std::deque<record::Lsn>> ready_;  ///< served in turn; may name jobs that went
+  std::map<Line, std::size_t> under_way_of_;
+  Line last_served_;
+  std::size_t processes_under_way_ = 0;
   std::deque<record::Lsn> suspects_;  ///< ready; one at a time, so that another death names the right one
   bool suspect_under_way_ = false;
   std::set<base::TenantId> no_tries_of_;  ///< the keys of held_

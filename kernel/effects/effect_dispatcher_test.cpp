@@ -150,6 +150,36 @@ TEST(EffectDispatcher, a_tenant_never_has_more_tries_under_way_than_its_share) {
   EXPECT_LE(most, 3U);
 }
 
+TEST(EffectDispatcher, scripts_wait_for_each_other_and_hold_up_no_call) {
+  std::mutex mutex;
+  std::vector<TryDone> scripts;
+  World world(
+      [&](const shard::Effect& effect, auto, auto, auto done) {
+        if (effect.kind != "process") return done(success());
+        const std::scoped_lock lock(mutex);
+        scripts.push_back(std::move(done));
+      },
+      {.tenant_concurrency_max = 3, .processes_max = 2});
+  for (int i = 0; i < 8; ++i) {
+    shard::Effect script = OutboxFixture::effect("acme", "script" + std::to_string(i));
+    script.kind = "process";
+    world.request(std::move(script));
+  }
+  world.request("acme", "call");
+  EXPECT_EQ(world.settled(1).at(0).first, "call");
+  for (std::size_t ended = 0; ended < 8;) {
+    std::vector<TryDone> now;
+    {
+      const std::scoped_lock lock(mutex);
+      EXPECT_LE(scripts.size(), 2U);
+      now.swap(scripts);
+    }
+    for (auto& done : now) done(success());
+    ended += now.size();
+  }
+  EXPECT_EQ(world.settled(9).size(), 9U);
+}
+
 TEST(EffectDispatcher, a_result_that_comes_after_stop_is_dropped_safely) {
   TryDone late;
   {

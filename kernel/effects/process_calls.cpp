@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <ranges>
 #include <utility>
 
@@ -30,7 +31,6 @@ constexpr std::array<Language, 3> languages = {
 // Parts of the host that the sandbox shows.
 constexpr std::array<std::string_view, 3> program_folders = {"/usr/bin", "/bin", "/usr/local/bin"};
 
-constexpr base::Duration time_max = std::chrono::hours(24);
 constexpr std::size_t errors_quoted_max = 500;
 
 base::Result<std::filesystem::path> interpreter_of(const Language& of) {
@@ -140,7 +140,7 @@ struct ProcessCalls::Call {
   base::TenantId tenant;
   std::string language;
   Value input;
-  Steady::time_point deadline;
+  std::optional<Steady::time_point> deadline;
   TryDone done;
   std::stop_source stop{};
 };
@@ -171,9 +171,9 @@ CancelTry ProcessCalls::perform(const shard::Effect& effect, base::Duration left
     done(failure(ErrorCode::invalid, input.error().message()));
     return {};
   }
-  if (left <= base::Duration::zero() || left > time_max) left = time_max;
   const auto call =
-      std::make_shared<Call>(effect.tenant, effect.operation, *std::move(input), Steady::now() + left, std::move(done));
+      std::make_shared<Call>(effect.tenant, effect.operation, *std::move(input), std::nullopt, std::move(done));
+  if (left > base::Duration::zero()) call->deadline = Steady::now() + left;
   {
     const std::scoped_lock lock(mutex_);
     waiting_.push_back(call);
@@ -199,14 +199,19 @@ std::shared_ptr<ProcessCalls::Call> ProcessCalls::next(const std::stop_token& st
 void ProcessCalls::work(const std::stop_token& stop) {
   while (const std::shared_ptr<Call> call = next(stop)) {
     const std::stop_callback ends_with_us(stop, [&call] { call->stop.request_stop(); });
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(call->deadline - Steady::now());
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        call->deadline ? *call->deadline - Steady::now() : process_time_default);
     base::Result<sandbox::Ended> ended = base::fail(ErrorCode::timeout,
                                                     "the process did not begin in time: others "
                                                     "were under way");
     if (left.count() > 0) {
       const Language& of = language(call->language);
+      const std::string wanted = text_at(call->input, "return");
+      const auto gives = [&](std::string_view stream) { return wanted == stream || wanted == "all"; };
       ended = sandbox::run(options_.program, job_of(call->input, of, options_.interpreters.at(call->language)),
-                           text_at(call->input, "stdin"), {.time = left}, call->stop.get_token());
+                           text_at(call->input, "stdin"),
+                           {.time = left, .keeps_whole_output = gives("stdout"), .keeps_whole_errors = gives("stderr")},
+                           call->stop.get_token());
     }
     {
       const std::scoped_lock lock(mutex_);

@@ -17,6 +17,8 @@
 
 namespace trv::effects {
 
+inline constexpr base::Duration process_time_default = std::chrono::seconds(30);
+
 struct ProcessOptions {
   std::filesystem::path program;                              ///< trav-plugin-host, which makes the sandbox
   std::map<std::string, std::filesystem::path> interpreters;  ///< of each language that the operator allows
@@ -35,7 +37,7 @@ struct ProcessOptions {
 /// lines of standard error. Output that is not UTF-8 fails as `invalid`.
 ///
 /// A sandbox reaches nothing that outlives it, so a try may be made again. Calls wait for their turn; the next one is
-/// of the tenant that has the fewest under way. The time of waiting counts.
+/// of the tenant that has the fewest under way.
 class ProcessCalls {
  public:
   explicit ProcessCalls(ProcessOptions options);
@@ -44,7 +46,10 @@ class ProcessCalls {
   ProcessCalls(const ProcessCalls&) = delete;
   ProcessCalls& operator=(const ProcessCalls&) = delete;
 
-  /// Any thread; `done` is called on one of its own, or at once.
+  [[nodiscard]] bool allows(const std::string& language) const { return options_.interpreters.contains(language); }
+
+  /// `left` 0: process_time_default from the start of the process; else that, waiting included. Any thread; `done` is
+  /// called on one of its own, or at once.
   [[nodiscard]] CancelTry perform(const shard::Effect& effect, base::Duration left, TryDone done);
 
  private:

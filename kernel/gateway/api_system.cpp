@@ -67,7 +67,7 @@ http::Router make_router(const Ports& ports) {
   add_token_routes(router, ports.node, ports.random);
   add_connection_routes(router, ports.node, ports.secrets);
   add_plugin_routes(router, ports.node, ports.packages);
-  add_workflow_routes(router, ports.node, ports.packages.host);
+  add_workflow_routes(router, ports.node, ports.packages.host, ports.scripts);
   add_instance_routes(router, ports.node);
   add_instance_action_routes(router, ports.node);
   add_bulk_action_routes(router, ports.node);

@@ -138,10 +138,11 @@ base::Status list(Call& call) {
 
 }  // namespace
 
-void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins) {
+void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
+                         const effects::ProcessCalls& scripts) {
   router.route("POST", "/v1/tenants/{tenant}/workflows",
                guarded(node, Resource::workflows,
-                       [platform = Platform{node, plugins}](Call& call) { return apply(platform, call); },
+                       [platform = Platform{node, plugins, scripts}](Call& call) { return apply(platform, call); },
                        {.body = BodyRule::by_handler}),
                {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/workflows", guarded(node, Resource::workflows, list));

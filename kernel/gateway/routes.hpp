@@ -6,6 +6,7 @@
 
 #include "events/blob/blob_store.hpp"
 #include "events/projection/snapshot_keeper.hpp"
+#include "kernel/effects/process_calls.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/egress/secret_store.hpp"
 #include "kernel/gateway/metrics.hpp"
@@ -56,7 +57,8 @@ void add_tenant_routes(http::Router& router, const node::Node& node, base::Rando
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets);
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
-void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
+void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
+                         const effects::ProcessCalls& scripts);
 void add_instance_routes(http::Router& router, const node::Node& node);
 void add_instance_action_routes(http::Router& router, const node::Node& node);
 void add_bulk_action_routes(http::Router& router, const node::Node& node);
@@ -83,6 +85,7 @@ struct Ports {
   const projection::Snapshots& snapshots;
   projection::SnapshotKeeper& snapshot_keeper;
   const Nodes& nodes;
+  const effects::ProcessCalls& scripts;
   std::function<std::string()> why_not_ready;
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);

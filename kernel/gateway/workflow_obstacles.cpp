@@ -22,6 +22,15 @@ class Obstacles {
     const Node nothing;
     const Node* node = found == nullptr ? &nothing : found;
     if (const auto* called = std::get_if<definition::PluginCall>(&task.body)) return look_at(task, *node, *called);
+    if (const auto* script = std::get_if<definition::ProcessTask>(&task.body)) {
+      if (!platform_.scripts.allows(script->language)) {
+        problems_.warn(place(task, *node, "run"),
+                       fmt::format("task '{}' runs a script in the language {}, which this server does not allow; its "
+                                   "operator allows it with the key run.languages",
+                                   task.name, script->language));
+      }
+      return {};
+    }
     const auto* http = std::get_if<definition::HttpCall>(&task.body);
     if (http == nullptr) return {};
     if (!http->connection.empty()) TRV_TRY(connection(task, *node, http->connection, {}));

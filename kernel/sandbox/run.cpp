@@ -108,7 +108,9 @@ base::Result<pid_t> spawn(const std::filesystem::path& program, const std::array
 // What comes through a pipe until its end.
 struct Stream {
   File file;
+  std::string_view name;
   std::size_t bytes_max;
+  bool keeps_all = true;  ///< else the last of it
   std::string bytes{};
   bool is_too_long = false;
 
@@ -117,9 +119,10 @@ struct Stream {
     const ssize_t size = ::read(file.number(), part.data(), part.size());
     if (size < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (size <= 0) return file.close();
-    const std::size_t room = bytes_max - bytes.size();
-    is_too_long = is_too_long || static_cast<std::size_t>(size) > room;
-    bytes.append(part.data(), std::min(static_cast<std::size_t>(size), room));
+    bytes.append(part.data(), static_cast<std::size_t>(size));
+    if (bytes.size() <= bytes_max) return;
+    is_too_long = keeps_all;
+    bytes.erase(0, bytes.size() - bytes_max);
   }
 };
 
@@ -178,9 +181,10 @@ base::Result<Ended> run(const std::filesystem::path& program, const Job& job, st
   TRV_TRY_ASSIGN(const pid_t child, spawn(program, {input_at.number(), output.write.number(), errors.write.number(),
                                                     job_at.number(), report.write.number()}));
   for (Pipe* pipe : {&output, &errors, &report}) pipe->write.close();
-  std::array<Stream, 3> streams = {Stream{std::move(output.read), patience.output_bytes_max},
-                                   Stream{std::move(errors.read), patience.output_bytes_max},
-                                   Stream{std::move(report.read), report_bytes_max}};
+  std::array<Stream, 3> streams = {
+      Stream{std::move(output.read), "standard output", patience.output_bytes_max, patience.keeps_whole_output},
+      Stream{std::move(errors.read), "standard error", patience.output_bytes_max, patience.keeps_whole_errors},
+      Stream{std::move(report.read), "its report", report_bytes_max}};
   const Why why = read_all(streams, deadline, stop);
   if (why != Why::ended) ::kill(child, SIGKILL);
   while (::waitpid(child, nullptr, 0) < 0) TRV_ASSERT(errno == EINTR);
@@ -191,8 +195,10 @@ base::Result<Ended> run(const std::filesystem::path& program, const Job& job, st
     case Why::stop:
       return base::fail(ErrorCode::cancelled, "the process was killed: its call was cancelled, or travd stops");
     case Why::output:
-      return base::fail(ErrorCode::too_large,
-                        fmt::format("the process wrote more than {} bytes and was killed", patience.output_bytes_max));
+      return base::fail(
+          ErrorCode::too_large,
+          fmt::format("the process wrote more than {} bytes to {} and was killed", patience.output_bytes_max,
+                      std::ranges::find(streams, true, &Stream::is_too_long)->name));
     case Why::ended: break;
   }
   TRV_TRY_ASSIGN(Ended ended, read_report(streams[2].bytes));

@@ -22,6 +22,8 @@ struct Ended {
 struct Patience {
   std::chrono::milliseconds time{30'000};
   std::size_t output_bytes_max = 256 * 1024;  ///< of standard output, and of standard error
+  bool keeps_whole_output = true;             ///< more of it is an error; else the last of it is kept
+  bool keeps_whole_errors = true;             ///< the same of standard error
 };
 
 /// `program`: trav-plugin-host, which makes the sandbox. All that the job has left running is gone when this returns.

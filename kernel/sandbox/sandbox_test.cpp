@@ -207,7 +207,12 @@ TEST_F(SandboxTest, an_output_that_is_too_long_ends_it) {
                              {.output_bytes_max = 1'000});
   ASSERT_FALSE(ended);
   EXPECT_EQ(ended.error().code(), ErrorCode::too_large);
-  EXPECT_THAT(ended.error().message(), HasSubstr("more than 1000 bytes"));
+  EXPECT_THAT(ended.error().message(), HasSubstr("more than 1000 bytes to standard output"));
+
+  const auto last = run_job(shell("seq 100000 >&2"), "", {.output_bytes_max = 1'000, .keeps_whole_errors = false});
+  ASSERT_TRUE(last) << last.error().message();
+  EXPECT_EQ(last->errors.size(), 1'000U);
+  EXPECT_TRUE(last->errors.ends_with("99999\n100000\n"));
 }
 
 }  // namespace

@@ -103,7 +103,8 @@ TEST_F(ScriptTest, what_goes_wrong_is_said) {
   EXPECT_THAT(detail_of("      run: {shell: {command: 'printf \"\\\\377\"'}}\n"), HasSubstr("not UTF-8"));
   EXPECT_THAT(detail_of("      run: {shell: {command: 'sleep 60'}}\n      timeout: {after: {milliseconds: 300}}\n"),
               HasSubstr("timeout"));
-  EXPECT_THAT(detail_of("      run: {shell: {command: 'yes'}}\n"), HasSubstr("more than 262144 bytes"));
+  EXPECT_THAT(detail_of("      run: {shell: {command: 'yes'}}\n"),
+              HasSubstr("more than 262144 bytes to standard output"));
   EXPECT_THAT(detail_of("      run: {script: {language: python, code: 'print(1)'}}\n"), HasSubstr("run.languages"));
 }
 

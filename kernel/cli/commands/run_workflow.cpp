@@ -88,6 +88,9 @@ base::Result<ExitCode> start_batch(Session& session, const RunArguments& argumen
   if (ids == nullptr || !ids->is_array())
     return base::fail(base::ErrorCode::internal, "the server's answer has no ids");
   for (const json::Value& id : ids->items()) session.print(member_text(id, ""));
+  if (const std::string existed = member_text(answer, "existed"); existed != "0") {
+    session.note(fmt::format("{} of {} were started before, with this key", existed, ids->items().size()));
+  }
   return ExitCode::ok;
 }
 

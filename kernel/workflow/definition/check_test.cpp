@@ -242,6 +242,8 @@ TEST(Check, what_cannot_be_compensated_is_reported_where_it_is_written) {
   EXPECT_EQ(found("use: {functions: {undo: {set: {n: 1}, metadata: {compensate: undo}}}}\n"
                   "do: [{a: {set: {x: 1}, metadata: {compensate: undo}}}]\n"),
             "?2:50 'metadata.compensate' says nothing here: what a compensation does is not undone itself\n");
+  EXPECT_EQ(found("do: [{a: {set: {x: 1}, metadata: {compnsate: undo, owner: ada}}}]\n"),
+            "?2:35 nothing reads 'metadata.compnsate'; did you mean 'compensate'?\n");
 }
 
 }  // namespace

@@ -10,10 +10,20 @@
 #include "kernel/json/value.hpp"
 #include "kernel/workflow/definition/advice.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/nearest.hpp"
 #include "sdk/base/version.hpp"
 
 namespace trv::definition {
 namespace {
+
+// Metadata is the author's, and a word of ours that is misspelt would pass for it.
+void warn_of_metadata(Problems& problems, const Entry& property) {
+  static constexpr std::string_view ours[] = {"compensate", "connection"};
+  const std::string_view meant = base::nearest(property.key, ours);
+  if (meant.empty()) return;
+  problems.warn(property.position, fmt::format("nothing reads 'metadata.{}'; did you mean '{}'?", property.key, meant),
+                {.suggestion = std::string(meant)});
+}
 
 constexpr std::size_t task_name_bytes_max = 200;
 
@@ -304,8 +314,14 @@ void Compiler::task(const Node& node, const Entry& entry, TaskIndex index, const
   const Entry* compensate = nullptr;
   if (const Node* metadata = fields.get("metadata", Node::Kind::mapping)) {
     for (const Entry& property : metadata->entries) {
-      if (property.key == "compensate") compensate = &property;
-      if (property.key != "connection") continue;
+      if (property.key == "compensate") {
+        compensate = &property;
+        continue;
+      }
+      if (property.key != "connection") {
+        warn_of_metadata(problems_, property);
+        continue;
+      }
       if (property.value.is_string() && !property.value.text.empty()) {
         connection = property.value.text;
       } else {

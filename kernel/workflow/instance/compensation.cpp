@@ -82,6 +82,27 @@ void Execution::fail_compensation(const Value& error) {
   emit(writer_.task_faulted({frame.task, &task, 0, frame.started_ns}, json, moved));
 }
 
+base::Result<std::vector<std::string>> Execution::not_compensated() const {
+  TRV_EXPECTS(state_.compensating.has_value());
+  std::vector<std::string> names = state_.compensating->failed;
+  std::size_t more = state_.compensating->failures - names.size();
+  const auto add = [&](TaskIndex compensation) {
+    if (names.size() >= compensations_named_max) return void(++more);
+    names.push_back(compensated_by(definition_.task(compensation).reference));
+  };
+  if (!state_.root().frames.empty()) add(state_.root().frames.front().task);
+  for (std::uint32_t left = state_.compensable; left > 0; --left) {
+    if (names.size() >= compensations_named_max) {
+      more += left;
+      break;
+    }
+    TRV_TRY_ASSIGN(const Completed completed, instance_data_.completed(left - 1));
+    add(completed.compensation);
+  }
+  if (more > 0) names.push_back(fmt::format("and {} more", more));
+  return names;
+}
+
 void Execution::end_compensating() {
   TRV_EXPECTS(state_.compensating.has_value());
   leave_all();

@@ -120,13 +120,16 @@ TEST_F(CompensationTest, a_cancelled_instance_names_in_its_last_step_what_was_no
   expect_replay();
 }
 
-TEST_F(CompensationTest, a_plain_cancellation_ends_it_at_once) {
-  const InstanceId id = start("do: [{a: {set: {n: 1}, metadata: {compensate: undo}}}, {w: {wait: {hours: 1}}}]\n");
+TEST_F(CompensationTest, a_plain_cancellation_ends_it_at_once_and_names_what_was_not_undone) {
+  const InstanceId id = start(
+      "do: [{a: {set: {n: 1}, metadata: {compensate: undo}}}, {b: {set: {n: 2}, metadata: {compensate: undo}}}, "
+      "{w: {wait: {hours: 1}}}]\n");
   ASSERT_TRUE(act(id, cancel_and_compensate));
   ASSERT_TRUE(act(id, cancel));
   EXPECT_EQ(state(id), "cancelled ");
   EXPECT_TRUE(kernel_.pending().empty());
   EXPECT_EQ(rows_to_compensate(), 0U);
+  EXPECT_EQ(kernel_.timeline(id).back().error, R"({"notCompensated":["/do/1/b","/do/0/a"]})");
   expect_replay();
 }
 

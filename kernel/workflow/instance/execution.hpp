@@ -75,6 +75,9 @@ class Execution final {
   /// It is cancelled: what its completed tasks have done is undone first. With When::next that begins in a decision of
   /// its own.
   void cancel(std::string_view reason, When runs);
+  /// Of an instance whose completed tasks are being undone: the tasks of which that is not done, the first
+  /// compensations_named_max and how many more.
+  [[nodiscard]] base::Result<std::vector<std::string>> not_compensated() const;
   /// Goes on until it waits or ends. Error: of reading the instance's data only.
   [[nodiscard]] base::Status run();
 

@@ -30,7 +30,8 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   const std::int64_t now_ns = context_.now.ns();
   Attempt<std::string> json = evaluation_.checked_json(arguments, "what is handed to the operation");
   if (!json) return raise(index, std::move(json).error().error, now_ns, 0);
-  effect.timeout = timeout_default;
+  // A script's time begins with it, and not while it waits for its turn.
+  effect.timeout = effect.kind == "process" ? base::Duration::zero() : timeout_default;
   if (task.timeout) {
     const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(*task.timeout, input);
     if (!timeout) return raise(index, timeout.error().error, now_ns, 0);
@@ -42,7 +43,7 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   }
   if (runs == nullptr) runs = &state_.runs.emplace_back(index, 0);
   ++runs->runs;
-  TRV_ASSERT(runs->runs >= 1 && effect.timeout > base::Duration::zero());
+  TRV_ASSERT(runs->runs >= 1 && effect.timeout >= base::Duration::zero());
 
   effect.stream_kind = instance_stream;
   effect.owner = writer_.instance();

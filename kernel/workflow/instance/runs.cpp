@@ -85,7 +85,15 @@ base::Status cancel_all(const lmdb::Txn& txn, const shard::DecisionContext& cont
     execution.cancel(reason, When::next);
     return conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, decision);
   }
-  decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000)));
+  std::vector<std::string> not_compensated;
+  if (loaded->state.compensating) {
+    TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
+    DecisionBudget own;
+    const StoredData data(txn, context, workflows, instance, opened.loaded);
+    const Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, own);
+    TRV_TRY_ASSIGN(not_compensated, execution.not_compensated());
+  }
+  decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000), not_compensated));
   TRV_TRY(schedule_after(txn, context, workflows, loaded->definition, instance, loaded->trigger, decision));
   for (const auto& [id, branch] : loaded->state.branches) {
     if (branch.waits_for) {
