@@ -47,6 +47,18 @@ base::Status change(State& state, const definition::Definition& definition, cons
   return {};
 }
 
+/// The definition in the version that is asked for, to which the state goes over then; the same where none is.
+base::Result<DefinitionPointer> in_version(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                           Workflows workflows, const DefinitionPointer& definition,
+                                           const std::string& version, State& state) {
+  if (version.empty() || version == definition->name.version) return definition;
+  definition::Name other = definition->name;
+  other.version = version;
+  TRV_TRY_ASSIGN(DefinitionPointer to, find_definition(txn, context, workflows, other));
+  TRV_TRY(move_to(state, *definition, *to));
+  return to;
+}
+
 base::Result<Acted> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                            const InstanceId& instance, std::string_view reason, Undo undo) {
   TRV_TRY_ASSIGN(const auto loaded, InstanceStore(workflows.tables).load(txn, context.tenant, instance));
@@ -176,13 +188,7 @@ base::Result<Acted> retry(const lmdb::Txn& txn, const shard::DecisionContext& co
   state.steps = loaded->state.steps;
   take_up(state, *definition, past.instance.started_ns, context.now);
   TRV_TRY(change(state, *definition, past, command));
-  if (!command.version.empty() && command.version != past.instance.definition.version) {
-    definition::Name other = past.instance.definition;
-    other.version = command.version;
-    TRV_TRY_ASSIGN(const DefinitionPointer to, find_definition(txn, context, workflows, other));
-    TRV_TRY(move_to(state, *definition, *to));
-    definition = to;
-  }
+  TRV_TRY_ASSIGN(definition, in_version(txn, context, workflows, definition, command.version, state));
   DecisionBudget budget;
   const PastData data(txn, context, workflows, past, past.instance.started_ns, past.instance.trigger);
   Execution execution(context, *definition, instance, std::move(state), data, budget);
@@ -232,13 +238,7 @@ base::Result<Forked> fork(const lmdb::Txn& txn, const shard::DecisionContext& co
     TRV_TRY_ASSIGN(const BranchId branch, about_to_begin(state, *definition, past.branch));
     state.branches.at(branch).data = *command.input;
   }
-  if (!command.version.empty() && command.version != past.instance.definition.version) {
-    definition::Name other = past.instance.definition;
-    other.version = command.version;
-    TRV_TRY_ASSIGN(const DefinitionPointer to, find_definition(txn, context, workflows, other));
-    TRV_TRY(move_to(state, *definition, *to));
-    definition = to;
-  }
+  TRV_TRY_ASSIGN(definition, in_version(txn, context, workflows, definition, command.version, state));
   Forked out;
   out.instance = context.ids.next(context.now);
   out.definition = definition->name;

@@ -9,7 +9,7 @@
 namespace trv::instance::testing {
 namespace {
 
-class ActionsTest : public ::testing::Test {
+class ActionsTest : public WorkflowTest {
  protected:
   /// Of a workflow of its own.
   InstanceId start(std::string_view rest) {
@@ -20,10 +20,6 @@ class ActionsTest : public ::testing::Test {
   base::Status suspend(const InstanceId& id) { return run(id, instance::suspend); }
   base::Status resume(const InstanceId& id) { return run(id, instance::resume); }
   base::Status cancel(const InstanceId& id) { return run(id, instance::cancel); }
-  std::string state(const InstanceId& id) {
-    const InstanceDetail detail = kernel_.detail(id);
-    return fmt::format("{} {}", to_string(detail.summary.status), detail.output + detail.error);
-  }
 
   base::Status retry(const InstanceId& id, const Retry& command = {}) {
     base::Result<Past> past = [&] {
@@ -41,13 +37,9 @@ class ActionsTest : public ::testing::Test {
     ADD_FAILURE() << "no effect of " << task;
     return {};
   }
-  /// The records alone lead to the same.
+  /// And its steps are counted right.
   void expect_replay(const InstanceId& id) {
-    TestKernel again;
-    again.replay(kernel_);
-    EXPECT_EQ(rows_of(again), rows_of(kernel_));
-    EXPECT_EQ(again.timers(), kernel_.timers());
-    EXPECT_EQ(again.pending().size(), kernel_.pending().size());
+    WorkflowTest::expect_replay();
     EXPECT_EQ(kernel_.timeline(id).size(), kernel_.detail(id).summary.steps);
   }
 
@@ -59,7 +51,6 @@ class ActionsTest : public ::testing::Test {
     return result ? base::Status() : base::fail(result.error());
   }
 
-  TestKernel kernel_;
   int started_ = 0;
 };
 

@@ -10,16 +10,12 @@ namespace {
 
 constexpr std::string_view undo = "use: {functions: {undo: {call: 'p.undo:1.0.0@default', with: {n: '${ .n }'}}}}\n";
 
-class CompensationTest : public ::testing::Test {
+class CompensationTest : public WorkflowTest {
  protected:
   InstanceId start(std::string_view rest) {
     std::string text = document(std::string(undo) + std::string(rest));
     text.replace(text.find("it,"), 2, fmt::format("it{}", ++started_));
     return kernel_.start(kernel_.apply_text(text), "{}");
-  }
-  std::string state(const InstanceId& id) {
-    const InstanceDetail detail = kernel_.detail(id);
-    return fmt::format("{} {}", to_string(detail.summary.status), detail.output + detail.error);
   }
   base::Status act(const InstanceId& id, decltype(&instance::cancel) operation) {
     const auto acted =
@@ -39,13 +35,6 @@ class CompensationTest : public ::testing::Test {
     }
     return out;
   }
-  void expect_replay() {
-    TestKernel again;
-    again.replay(kernel_);
-    EXPECT_EQ(rows_of(again), rows_of(kernel_));
-    EXPECT_EQ(again.timers(), kernel_.timers());
-    EXPECT_EQ(again.pending().size(), kernel_.pending().size());
-  }
   /// Rows that a later decision needs.
   std::size_t rows_to_compensate() {
     const auto rows = rows_of(kernel_);
@@ -53,7 +42,6 @@ class CompensationTest : public ::testing::Test {
         std::ranges::count_if(rows, [](const auto& row) { return row.first.starts_with("11:"); }));
   }
 
-  TestKernel kernel_;
   int started_ = 0;
 };
 

@@ -10,7 +10,7 @@
 namespace trv::instance::testing {
 namespace {
 
-class MigrateTest : public ::testing::Test {
+class MigrateTest : public WorkflowTest {
  protected:
   definition::Name apply(std::string_view version, std::string_view rest) {
     std::string text = document(rest);
@@ -43,18 +43,6 @@ class MigrateTest : public ::testing::Test {
       return receive_event(txn, here, those, {.id = type + data, .source = "/s", .type = type, .data = data}, budget);
     }));
   }
-  std::string state(const InstanceId& id) {
-    const InstanceDetail detail = kernel_.detail(id);
-    return fmt::format("{} {}", to_string(detail.summary.status), detail.output + detail.error);
-  }
-  void expect_replay() {
-    TestKernel again;
-    again.replay(kernel_);
-    EXPECT_EQ(rows_of(again), rows_of(kernel_));
-    EXPECT_EQ(again.timers(), kernel_.timers());
-    EXPECT_EQ(again.pending().size(), kernel_.pending().size());
-  }
-  TestKernel kernel_;
 };
 
 TEST_F(MigrateTest, a_call_under_way_keeps_its_key_and_the_new_version_takes_its_outcome) {

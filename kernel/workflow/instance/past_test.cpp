@@ -8,7 +8,7 @@
 namespace trv::instance::testing {
 namespace {
 
-class PastTest : public ::testing::Test {
+class PastTest : public WorkflowTest {
  protected:
   InstanceId start(std::string_view rest, std::string_view input = R"({"n":1})") {
     std::string text = document(rest);
@@ -37,19 +37,7 @@ class PastTest : public ::testing::Test {
         kernel_.run([&](auto& txn, auto& here, auto those) { return operation(txn, here, those, id, "to look"); });
     return done ? base::Status() : base::fail(done.error());
   }
-  std::string state(const InstanceId& id) {
-    const InstanceDetail detail = kernel_.detail(id);
-    return fmt::format("{} {}", to_string(detail.summary.status), detail.output + detail.error);
-  }
-  void expect_replay() {
-    TestKernel again;
-    again.replay(kernel_);
-    EXPECT_EQ(rows_of(again), rows_of(kernel_));
-    EXPECT_EQ(again.timers(), kernel_.timers());
-    EXPECT_EQ(again.pending().size(), kernel_.pending().size());
-  }
 
-  TestKernel kernel_;
   int started_ = 0;
 };
 
