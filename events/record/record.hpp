@@ -38,7 +38,7 @@ struct Draft {
   std::string stream_id;
   std::string type;
   std::uint16_t schema_version = 1;
-  std::string actor;  ///< "member:ada", "token:…", "plugin:…" or "kernel"
+  std::string actor;  ///< "member:ada", "token:…", "plugin:…", "webhook:…" or "kernel"
   base::Uuid event_id;
   base::Timestamp time;
   std::optional<base::Uuid> causation_id;

@@ -52,6 +52,14 @@ Result<std::set<egress::SecretReference>> secrets_of(const node::Shard& shard,
       }
       if (some.size() < page) break;
     }
+    for (std::string after;;) {
+      TRV_TRY_ASSIGN(const auto some, shard.tenancy().webhooks(state, tenant.id, after, page));
+      for (const tenancy::Webhook& webhook : some) {
+        after = webhook.name;
+        if (!webhook.secret.empty()) named.insert({tenant.id, webhook.secret});
+      }
+      if (some.size() < page) break;
+    }
   }
   return named;
 }
@@ -113,7 +121,7 @@ Status LeftOver::sweep_secrets(const std::stop_token& stop) {
   }
   if (!stores_.may_sweep()) return base::fail(not_now("another process sweeps, or a backup runs"));
   TRV_TRY_ASSIGN(const std::size_t removed, stores_.secrets.remove_unreferenced(named, stores_.clock.now()));
-  if (removed > 0) stores_.report(fmt::format("{} secrets that no connection names were removed", removed));
+  if (removed > 0) stores_.report(fmt::format("{} secrets that no connection or webhook names were removed", removed));
   return {};
 }
 

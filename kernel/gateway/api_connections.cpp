@@ -4,6 +4,7 @@
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/gateway/secret_change.hpp"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/text_check.hpp"
 
@@ -63,41 +64,8 @@ base::Result<Wanted> parse(const http::Request& request) {
   return wanted;
 }
 
-/// What a command does to the secrets of a connection; known once it was decided, which may happen more than once.
-struct SecretChange {
-  bool decided = false;              ///< the last decision was no refusal
-  std::vector<std::string> brought;  ///< stored for this command
-  std::vector<std::string> replaced;
-};
-
-/// References that `before` has and `after` has not.
-std::vector<std::string> no_longer_named(const Connection& before, const Connection& after) {
-  std::vector<std::string> gone;
-  for (const std::string& reference : {before.secret, before.webhook_secret}) {
-    if (!reference.empty() && reference != after.secret && reference != after.webhook_secret) gone.push_back(reference);
-  }
-  return gone;
-}
-
-// What the log named before, and names no longer, goes once that is durable; what a refused command brought goes, too.
-// Where it is not known what became of a decision, both stay for the next start to find out: a connection is never
-// without its secret. What the disk does not remove now goes at the next start as well.
-void settle_secrets(egress::SecretStore& store, const base::TenantId& tenant, const SecretChange& change,
-                    bool took_effect) {
-  if (took_effect) {
-    for (const std::string& reference : change.replaced) (void)store.replace(tenant, reference);
-  } else if (!change.decided) {
-    for (const std::string& reference : change.brought) (void)store.remove(tenant, reference);
-  }
-}
-
-// The record first; then files are removed on the follower's thread, for which no shard waits, and then it is answered.
-void follow(http::Workers& follower, const std::function<void()>& act, const std::function<void()>& answer) {
-  const bool is_taken = follower.run([act, answer] {
-    act();
-    answer();
-  });
-  if (!is_taken) answer();
+std::vector<std::string> references_of(const Connection& connection) {
+  return {connection.secret, connection.webhook_secret};
 }
 
 /// Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
@@ -138,7 +106,8 @@ base::Status apply_connection(const node::Shard& platform, const Secrets& kept_s
     if (before && connection->webhook_secret.empty()) connection->webhook_secret = before->webhook_secret;
     TRV_TRY_ASSIGN(shard::Decision decision,
                    tenancy::decide(tenancy, state, context, tenancy::ApplyConnection{*connection, plugin_installed}));
-    secrets->replaced = before ? no_longer_named(*before, *connection) : std::vector<std::string>();
+    secrets->replaced =
+        before ? no_longer_named(references_of(*before), references_of(*connection)) : std::vector<std::string>();
     secrets->decided = true;
     return decision;
   };
@@ -167,7 +136,7 @@ base::Status remove_connection(const Secrets& secrets, Call& call) {
   command.decide = [&tenancy = shard.tenancy(), remove, named](
                        const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
     TRV_TRY_ASSIGN(const auto before, tenancy.connection(state, context.tenant, remove.name));
-    *named = before ? no_longer_named(*before, {}) : std::vector<std::string>();
+    *named = before ? no_longer_named(references_of(*before), {}) : std::vector<std::string>();
     return tenancy::decide(tenancy, state, context, remove);
   };
   command.done = [secrets, held, named](const base::Result<shard::Applied>& outcome) {

@@ -124,7 +124,7 @@ Result<std::string> text_of(const Value& event, std::string_view name, bool requ
   return std::string(value->as_string());
 }
 
-base::Status read_data(ingest::Received& received, const Value& event) {
+base::Status read_members(ingest::Received& received, const Value& event) {
   const Value* data = event.find("data");
   TRV_TRY_ASSIGN(received.data_base64, text_of(event, "data_base64", false));
   if (data != nullptr && !received.data_base64.empty()) {
@@ -142,7 +142,7 @@ Result<ingest::Received> structured(const Value& event, const base::Digest& body
   const auto attribute = [&event](std::string_view name, bool required) { return text_of(event, name, required); };
   TRV_TRY_ASSIGN(ingest::Received received, received_of(attribute, body_sha256));
   TRV_TRY_ASSIGN(received.datacontenttype, attribute("datacontenttype", false));
-  TRV_TRY(read_data(received, event));
+  TRV_TRY(read_members(received, event));
   TRV_TRY(take_extensions(received, event));
   return received;
 }
@@ -195,23 +195,6 @@ bool is_text(const MediaType& type) {
          type.essence == "application/x-www-form-urlencoded" || type.essence.ends_with("yaml");
 }
 
-/// JSON as it is, text as a JSON string, everything else in base64.
-base::Status read_body(ingest::Received& received, const http::Request& request) {
-  const auto type = media_type_of(request);
-  if (type) received.datacontenttype = *request.header("Content-Type");
-  if (request.body().empty()) return {};
-  if (!type || type->is_json()) {
-    auto data = json::parse(request.body(), {.bytes_max = request.body().size()});
-    if (!data) return fail(std::move(data).error().in("request body"));
-    received.data = json::serialize(*data);
-  } else if (is_text(*type) && type->is_utf8() && base::is_utf8(request.body())) {
-    received.data = json::serialize(Value(request.body()));
-  } else {
-    received.data_base64 = base::to_base64(base::as_bytes(request.body()));
-  }
-  return {};
-}
-
 Result<ingest::Received> binary(const http::Request& request, const base::Digest& body_sha256) {
   TRV_TRY_ASSIGN(const Value attributes, attributes_of(request));
   const auto header = [&attributes](std::string_view name, bool required) -> Result<std::string> {
@@ -221,7 +204,7 @@ Result<ingest::Received> binary(const http::Request& request, const base::Digest
     return std::string();
   };
   TRV_TRY_ASSIGN(ingest::Received received, received_of(header, body_sha256));
-  TRV_TRY(read_body(received, request));
+  TRV_TRY(read_data(received, request));
   for (const std::string_view name : {"datacontenttype", "data", "data_base64"}) {
     if (attributes.find(name) == nullptr) continue;
     return fail(ErrorCode::invalid,
@@ -256,6 +239,27 @@ bool is_binary(const http::Request& request) {
 }
 
 }  // namespace
+
+bool is_cloud_event(const http::Request& request) {
+  const auto type = media_type_of(request);
+  return (type && type->essence.starts_with(structured_type)) || is_binary(request);
+}
+
+base::Status read_data(ingest::Received& received, const http::Request& request) {
+  const auto type = media_type_of(request);
+  if (type) received.datacontenttype = *request.header("Content-Type");
+  if (request.body().empty()) return {};
+  if (!type || type->is_json()) {
+    auto data = json::parse(request.body(), {.bytes_max = request.body().size()});
+    if (!data) return fail(std::move(data).error().in("request body"));
+    received.data = json::serialize(*data);
+  } else if (is_text(*type) && type->is_utf8() && base::is_utf8(request.body())) {
+    received.data = json::serialize(Value(request.body()));
+  } else {
+    received.data_base64 = base::to_base64(base::as_bytes(request.body()));
+  }
+  return {};
+}
 
 std::optional<http::Response> refuse_cloud_event_media(const http::Request& request) {
   if (is_binary(request)) return refuse_encoding(request);

@@ -13,6 +13,14 @@ namespace trv::gateway {
 
 inline constexpr std::size_t batch_events_max = 100;
 
+/// Whether the headers say that the request is one or several of them: by the Content-Type, or in binary mode by an
+/// attribute.
+[[nodiscard]] bool is_cloud_event(const http::Request& request);
+
+/// The body as the data of an event, with its Content-Type: JSON as it is, also where none is said; text as a JSON
+/// string, everything else in base64; no data where it is empty. Error: invalid, for what should be JSON and is not.
+[[nodiscard]] base::Status read_data(ingest::Received& received, const http::Request& request);
+
 /// The 415 for a body that is none of those; nullopt otherwise. In binary mode the body may be of any type.
 [[nodiscard]] std::optional<http::Response> refuse_cloud_event_media(const http::Request& request);
 

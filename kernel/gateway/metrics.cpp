@@ -198,10 +198,19 @@ void add_plugins(Families& families, const std::vector<plugin_host::PluginMetric
   }
 }
 
+void add_deliveries(Families& families, const DeliveryCounts& deliveries) {
+  constexpr auto* name = "travertine_webhook_deliveries_total";
+  constexpr auto* help = "Deliveries to webhooks of tenants by outcome; one whose proof is wrong is refused.";
+  families.counter(name, help, deliveries.taken, {{"outcome", "taken"}});
+  families.counter(name, help, deliveries.duplicate, {{"outcome", "duplicate"}});
+  families.counter(name, help, deliveries.refused, {{"outcome", "refused"}});
+}
+
 }  // namespace
 
 std::string render_metrics(const node::Node& node, Dispatchers effects, const egress::Broker& broker,
-                           const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots) {
+                           const plugin_host::PluginHost& plugins, const projection::Snapshots& snapshots,
+                           const DeliveryCounts& deliveries) {
   Families families;
   add_shards(families, node);
   add_snapshots(families, node, snapshots);
@@ -210,6 +219,7 @@ std::string render_metrics(const node::Node& node, Dispatchers effects, const eg
   add_filter_failures(families, node);
   add_egress(families, broker.metrics());
   add_plugins(families, plugins.metrics());
+  add_deliveries(families, deliveries);
   return prometheus::TextSerializer().Serialize(families.all());
 }
 

@@ -2,6 +2,7 @@
 // The routes of the API, one file per noun. What a function is given must outlive the router.
 
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "events/blob/blob_store.hpp"
@@ -70,6 +71,9 @@ void add_effect_routes(http::Router& router, const node::Node& node);
 void add_event_routes(http::Router& router, const node::Node& node, blob::BlobStore& blobs);
 void add_webhook_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                         egress::SecretStore& secrets, blob::BlobStore& blobs);
+/// Webhooks that tenants declare themselves. `random` is fit for keys; any thread.
+void add_hook_routes(http::Router& router, const node::Node& node, const Secrets& secrets, blob::BlobStore& blobs,
+                     base::Random& random, std::shared_ptr<DeliveryCounts> counts);
 void add_audit_routes(http::Router& router, const node::Node& node, const TrailSigner& signer);
 
 /// What all of them are given together.

@@ -34,9 +34,9 @@ struct Received {
   std::string extensions{};          ///< JSON object of the extension attributes; empty: none
   std::string data;                  ///< JSON; empty: none
   std::string data_base64{};         ///< data that is neither JSON nor text; then `data` is empty
-  std::string channel;               ///< webhook:<plugin>/<name> or api
+  std::string channel;               ///< webhook:<plugin>/<name>, webhook:<name> or api
   std::optional<LargeData> large{};  ///< then `data` and `data_base64` are empty
-  std::string connection{};          ///< of a webhook; empty: the event came by the API
+  std::string connection{};          ///< of a webhook; empty: the id is the source's
   base::Digest body_sha256{};
 };
 

@@ -26,7 +26,7 @@ using Preparation = std::move_only_function<void(const lmdb::Txn& state)>;
 /// Everything that a decision may not fetch for itself. Filled by the shard before it decides.
 struct DecisionContext {
   base::TenantId tenant;
-  std::string actor;      ///< who acts: "member:ada", "token:…", "plugin:…", "kernel"
+  std::string actor;      ///< who acts: "member:ada", "token:…", "plugin:…", "webhook:…", "kernel"
   base::Timestamp now;    ///< the time of everything in this decision
   base::UuidSource& ids;  ///< ids and randomness of this decision
   std::optional<base::Uuid> causation_id;

@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 33> kinds = {{
+constexpr std::array<Kind, 34> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -35,6 +35,7 @@ constexpr std::array<Kind, 33> kinds = {{
     {.name = "tenancy_retention", .is_by_tenant = true},
     {.name = "tenancy_token_hashes"},
     {.name = "tenancy_tokens"},
+    {.name = "tenancy_webhooks"},
     {.name = "workflow_branches"},
     {.name = "workflow_compensations"},
     {.name = "workflow_contexts"},

@@ -104,6 +104,25 @@ struct RemoveConnection {
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RemoveConnection& command);
 
+inline constexpr std::uint32_t delivery_tolerance_s_max = 86'400;
+
+/// Error: invalid where the text to be signed has no {body}, a part twice, or a part that it cannot have.
+[[nodiscard]] base::Status check_signed_text(std::string_view text);
+
+struct DeclareWebhook {
+  Webhook webhook;
+};
+/// Errors: invalid, names the field as the API does.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const DeclareWebhook& command);
+
+struct RemoveWebhook {
+  std::string name;
+};
+/// Error: not_found.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const RemoveWebhook& command);
+
 struct RequestPackage {
   Package package;    ///< plugin, version, digests, size and manifest
   bool runs = false;  ///< on this node, or need not because it was not loaded yet when the request came

@@ -28,4 +28,8 @@ bool allows(Role role, bool system, Resource resource, Verb verb) noexcept {
   return true;
 }
 
+std::string_view to_string(DeliveryProof proof) noexcept {
+  return proof == DeliveryProof::token ? "token" : "hmac-sha256";
+}
+
 }  // namespace trv::tenancy

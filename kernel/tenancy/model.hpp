@@ -90,6 +90,30 @@ struct Connection {
   bool allow_private_network = false;
 };
 
+/// How a sender of deliveries proves that it may send them.
+enum class DeliveryProof {
+  hmac_sha256,  ///< a header has the HMAC-SHA-256 of the body, and what is signed with it
+  token,        ///< the last part of the path is one that cannot be guessed
+};
+[[nodiscard]] std::string_view to_string(DeliveryProof proof) noexcept;  ///< "hmac-sha256" or "token"
+
+/// Where events come in from outside without a plugin: what is delivered there becomes an event of this type.
+struct Webhook {
+  std::string name;
+  std::string type;
+  std::string source;  ///< empty: the path of the webhook
+  DeliveryProof proof = DeliveryProof::hmac_sha256;
+  std::string secret;             ///< reference into the secret store; of hmac_sha256, as the next six
+  std::string header;             ///< name of the one with the signature
+  std::string prefix;             ///< may be before the digest in it
+  std::string encoding;           ///< of the digest: hex or base64
+  std::string signed_text;        ///< with {body}, and {timestamp} and {id} where they are signed too
+  std::string timestamp_header;   ///< empty where signed_text has no {timestamp}
+  std::uint32_t tolerance_s = 0;  ///< how far the time that is signed may be from the time here
+  base::Digest token_sha256{};    ///< of token: of the last part of the path
+  std::string id_header;          ///< the one with the id of a delivery
+};
+
 enum class PackageStatus {
   pending,  ///< the operator gave it; what became of it is not recorded yet
   loaded,

@@ -115,6 +115,27 @@ Result<Connection> connection_of(base::BytesView row) {
   });
 }
 
+Result<Webhook> webhook_of(base::BytesView row) {
+  return row_as<schema::tenancy::WebhookDeclared>(row, [](const record::RecordView&, const auto& event) {
+    Webhook webhook;
+    webhook.name = text_of(event.name());
+    webhook.type = text_of(event.type());
+    webhook.source = text_of(event.source());
+    const bool is_by_token = text_of(event.scheme()) == to_string(DeliveryProof::token);
+    webhook.proof = is_by_token ? DeliveryProof::token : DeliveryProof::hmac_sha256;
+    webhook.secret = text_of(event.secret());
+    webhook.header = text_of(event.header());
+    webhook.prefix = text_of(event.prefix());
+    webhook.encoding = text_of(event.encoding());
+    webhook.signed_text = text_of(event.signed_text());
+    webhook.timestamp_header = text_of(event.timestamp_header());
+    webhook.tolerance_s = event.tolerance_s();
+    if (is_by_token) webhook.token_sha256 = digest_of(event.token_sha256());
+    webhook.id_header = text_of(event.id_header());
+    return webhook;
+  });
+}
+
 Result<Package> requested_package_of(base::BytesView row) {
   return row_as<schema::plugin::PluginRequested>(row, [](const record::RecordView& record, const auto& event) {
     return Package{.plugin = std::string(text_of(event.plugin())),
@@ -206,6 +227,7 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(token_hashes_, txn.create_table("tenancy_token_hashes"));
   TRV_TRY_ASSIGN(owner_tokens_, txn.create_table("tenancy_owner_tokens"));
   TRV_TRY_ASSIGN(connections_, txn.create_table("tenancy_connections"));
+  TRV_TRY_ASSIGN(webhooks_, txn.create_table("tenancy_webhooks"));
   TRV_TRY_ASSIGN(packages_, txn.create_table("tenancy_packages"));
   TRV_TRY_ASSIGN(loaded_packages_, txn.create_table("tenancy_loaded_packages"));
   TRV_TRY_ASSIGN(refused_packages_, txn.create_table("tenancy_refused_packages"));
@@ -245,6 +267,11 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
   if (type == "trv.connection.applied") return connections_.put(txn, key, event.stored());
   if (type == "trv.connection.removed") {
     TRV_TRY(connections_.erase(txn, key));
+    return {};
+  }
+  if (type == "trv.webhook.declared") return webhooks_.put(txn, key, event.stored());
+  if (type == "trv.webhook.removed") {
+    TRV_TRY(webhooks_.erase(txn, key));
     return {};
   }
   if (type == "trv.plugin.requested") {
@@ -420,6 +447,16 @@ Result<std::optional<Connection>> TenancyStore::connection(const lmdb::Txn& txn,
 Result<std::vector<Connection>> TenancyStore::connections(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                           std::string_view after, std::size_t count_max) const {
   return list(txn, connections_, scoped(tenant.value(), ""), after, count_max, connection_of);
+}
+
+Result<std::optional<Webhook>> TenancyStore::webhook(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                     std::string_view name) const {
+  return find(txn, webhooks_, scoped(tenant.value(), name), webhook_of);
+}
+
+Result<std::vector<Webhook>> TenancyStore::webhooks(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                    std::string_view after, std::size_t count_max) const {
+  return list(txn, webhooks_, scoped(tenant.value(), ""), after, count_max, webhook_of);
 }
 
 base::Status TenancyStore::add_outcome(const lmdb::Txn& txn, Package& package) const {

@@ -14,7 +14,7 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 6; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 7; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -50,6 +50,10 @@ class TenancyStore final : public projection::Projector {
                                                                    std::string_view name) const;
   [[nodiscard]] base::Result<std::vector<Connection>> connections(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                                   std::string_view after, std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<Webhook>> webhook(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                             std::string_view name) const;
+  [[nodiscard]] base::Result<std::vector<Webhook>> webhooks(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                            std::string_view after, std::size_t count_max) const;
   /// Also one that was refused, until another request for the same version.
   [[nodiscard]] base::Result<std::optional<Package>> package(const lmdb::Txn& txn, std::string_view plugin,
                                                              std::string_view version) const;
@@ -80,6 +84,7 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table token_hashes_;
   lmdb::Table owner_tokens_;
   lmdb::Table connections_;
+  lmdb::Table webhooks_;
   lmdb::Table packages_;         ///< what was requested, until it is refused
   lmdb::Table loaded_packages_;  ///< of those, what is not pending any more
   lmdb::Table refused_packages_;

@@ -3,18 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <iterator>
 #include <optional>
 
-#include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/secret_input.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/serialize.hpp"
 
 namespace trv::cli {
 namespace {
-
-constexpr std::size_t secret_bytes_max = 65'536;
 
 struct ConnectionArguments {
   std::string name;
@@ -31,31 +28,6 @@ struct ConnectionArguments {
   std::string limit;
   std::string cursor;
 };
-
-// The secret from where it was said to be, without the line end that editors add; nullopt where nothing was said.
-base::Result<std::optional<std::string>> secret_of(Session& session, std::string_view option, const std::string& file,
-                                                   const std::string& variable) {
-  if (file.empty() && variable.empty()) return std::nullopt;
-  if (!file.empty() && !variable.empty()) {
-    return base::fail(base::ErrorCode::invalid, fmt::format("give {0}-file or {0}-env, not both", option));
-  }
-  std::string secret;
-  if (file == "-") {
-    secret.assign(std::istreambuf_iterator<char>(session.world().in), {});
-  } else if (!file.empty()) {
-    TRV_TRY_ASSIGN(secret, read_file(file, secret_bytes_max));
-  } else {
-    const auto value = session.world().variable(variable);
-    if (!value) {
-      return base::fail(base::ErrorCode::invalid, fmt::format("{}-env {}: no such variable is set", option, variable));
-    }
-    secret = *value;
-  }
-  if (secret.ends_with('\n')) secret.pop_back();
-  if (secret.ends_with('\r')) secret.pop_back();
-  if (secret.empty()) return base::fail(base::ErrorCode::invalid, fmt::format("{}: the secret is empty", option));
-  return secret;
-}
 
 base::Result<ExitCode> set(Session& session, const ConnectionArguments& arguments) {
   if (arguments.secret_file == "-" && arguments.webhook_secret_file == "-") {

@@ -16,6 +16,7 @@ void add_run(CommandTree& tree);
 void add_instance(CommandTree& tree);
 void add_effect(CommandTree& tree);
 void add_events(CommandTree& tree);
+void add_webhook(CommandTree& tree);
 void add_audit(CommandTree& tree);
 void add_backup(CommandTree& tree);
 void add_node(CommandTree& tree);

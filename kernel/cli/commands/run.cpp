@@ -19,6 +19,7 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
   add_instance(tree);
   add_effect(tree);
   add_events(tree);
+  add_webhook(tree);
   add_audit(tree);
   add_backup(tree);
   add_node(tree);

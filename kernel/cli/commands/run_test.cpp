@@ -34,7 +34,7 @@ Examples:
 
 TEST_F(CommandLine, every_noun_has_an_example) {
   for (const char* noun : {"login", "tenant", "token", "member", "connection", "plugin", "workflow", "run", "instance",
-                           "events", "audit", "completion", "help"}) {
+                           "webhook", "events", "audit", "completion", "help"}) {
     EXPECT_EQ(trav({"help", noun}), ExitCode::ok);
     EXPECT_NE(out_.find("Examples:\n  "), std::string::npos) << noun;
   }
@@ -170,6 +170,27 @@ TEST_F(CommandLine, secrets_come_from_standard_input_a_file_or_the_environment) 
             ExitCode::usage);
   EXPECT_EQ(trav({"connection", "set", "forge", "--base-url", "u", "--secret-env", "FORGE"}), ExitCode::ok) << err_;
   EXPECT_EQ(server_.received()[2].body, R"({"base_url":"u","auth":{"scheme":"bearer"},"secret":"from env"})");
+}
+
+TEST_F(CommandLine, a_webhook_is_declared_and_its_address_is_printed) {
+  server_.script("PUT /v1/tenants/acme/hooks/orders",
+                 {.body = R"({"name":"orders","type":"a.b","verification":{"scheme":"token"},)"
+                          R"("path":"/v1/tenants/acme/hooks/orders/0af1"})"});
+  EXPECT_EQ(trav({"webhook", "create", "orders", "--type", "a.b", "--verify", "token"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received()[0].body, R"({"type":"a.b","verification":{"scheme":"token"}})");
+  EXPECT_NE(out_.find("/v1/tenants/acme/hooks/orders/0af1\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("shown this once"), std::string::npos) << out_;
+  EXPECT_EQ(trav({"webhook", "create", "orders", "--type", "a.b", "--secret-file", "-", "--signed",
+                  "{timestamp}.{body}", "--tolerance", "60"},
+                 "hush\n"),
+            ExitCode::ok)
+      << err_;
+  EXPECT_EQ(server_.received()[1].body,
+            R"({"type":"a.b","verification":{"scheme":"hmac-sha256","signed":"{timestamp}.{body}","tolerance_s":60},)"
+            R"("secret":"hush"})");
+  EXPECT_EQ(trav({"webhook", "create", "orders", "--type", "a.b", "--tolerance", "soon"}), ExitCode::usage);
+  EXPECT_NE(err_.find("--tolerance: 'soon'"), std::string::npos) << err_;
+  EXPECT_EQ(trav({"webhook", "create", "orders"}), ExitCode::usage);
 }
 
 TEST_F(CommandLine, an_address_that_can_be_no_servers_is_wrong_usage_for_every_verb) {
