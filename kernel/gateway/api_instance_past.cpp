@@ -37,12 +37,12 @@ base::Result<Past> past_of(const Call& call, const InstanceId& id, const instanc
   return instance::behind(txn, call.shard.workflows(), call.tenant, id, at, records);
 }
 
-/// Its definition as it was; versions never change.
-base::Result<definition::Definition> definition_of(const Call& call, const definition::Name& name) {
+/// Its definition as it was, whatever became of the workflow.
+base::Result<definition::Definition> definition_of(const Call& call, const definition::Name& name,
+                                                   const base::Digest& sha256) {
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
-  TRV_TRY_ASSIGN(
-      const auto stored,
-      instance::DefinitionStore(call.shard.workflows()).find(txn, call.tenant, name.space, name.name, name.version));
+  TRV_TRY_ASSIGN(const auto stored,
+                 instance::DefinitionStore(call.shard.workflows()).find_text(txn, call.tenant, name, sha256));
   if (stored) return definition::compile(stored->text, stored->format);
   return base::fail(ErrorCode::not_found,
                     fmt::format("the version {} of {}/{} is not stored any more, so that its tasks "
@@ -79,7 +79,8 @@ base::Status show_state(Call& call) {
   if (!text) return fail(ErrorCode::invalid, "at is missing: the position or the id of an event, or a time");
   TRV_TRY_ASSIGN(const instance::At at, at_of(call, *text));
   TRV_TRY_ASSIGN(const Past past, past_of(call, id, at));
-  TRV_TRY_ASSIGN(const definition::Definition definition, definition_of(call, past.instance.definition));
+  TRV_TRY_ASSIGN(const definition::Definition definition,
+                 definition_of(call, past.instance.definition, past.instance.sha256));
   return call.send(http::json_text(200, to_json(call, past, definition)));
 }
 

@@ -39,6 +39,11 @@ json::Value to_object(const StoredDefinition& stored) {
     shown.set("waiting_events", json::Value(schedule.gathered));
     object.set("schedule", std::move(shown));
   }
+  if (stored.disabled) {
+    object.set("disabled", {{"since", stored.disabled->since.to_rfc3339()},
+                            {"actor", stored.disabled->actor},
+                            {"reason", stored.disabled->reason}});
+  }
   return object;
 }
 
@@ -105,6 +110,7 @@ base::Status apply(const Platform& platform, Call& call) {
                                                          {"sha256", base::to_hex(applied->sha256)},
                                                          {"created", !applied->existed},
                                                          {"applied", change.time.to_rfc3339()},
+                                                         {"disabled", applied->is_disabled},
                                                          {"warnings", warnings},
                                                          {"warning_count", count}});
       });

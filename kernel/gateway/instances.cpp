@@ -18,13 +18,18 @@ base::Result<instance::InstanceId> instance_of(const http::Request& request) {
   return base::fail(no_instance(request.parameter("id")));
 }
 
-base::Result<std::string> reason_of(const Body& body) {
+base::Status check_reason(std::string_view reason) {
   constexpr std::size_t reason_bytes_max = 1'000;
+  if (reason.size() <= reason_bytes_max) return {};
+  return fail(ErrorCode::too_large,
+              fmt::format("reason has {} bytes; at most {} are kept", reason.size(), reason_bytes_max));
+}
+
+base::Result<std::string> reason_of(const Body& body) {
   TRV_TRY_ASSIGN(auto reason, body.optional_text("reason"));
   if (!reason) return std::string();
-  if (reason->size() <= reason_bytes_max) return *std::move(reason);
-  return fail(ErrorCode::too_large,
-              fmt::format("reason has {} bytes; at most {} are kept", reason->size(), reason_bytes_max));
+  TRV_TRY(check_reason(*reason));
+  return *std::move(reason);
 }
 
 base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn) {

@@ -15,7 +15,9 @@ namespace trv::gateway {
 /// What instances leave in the log and not in the projection.
 [[nodiscard]] base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& txn);
 
-/// The body's member `reason`: why an operator does something; empty where it is missing. Error: too_large.
+/// Of why an operator does something: records keep it. Error: too_large.
+[[nodiscard]] base::Status check_reason(std::string_view reason);
+/// The body's member `reason`; empty where it is missing. Error: too_large.
 [[nodiscard]] base::Result<std::string> reason_of(const Body& body);
 
 }  // namespace trv::gateway

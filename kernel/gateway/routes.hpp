@@ -60,6 +60,7 @@ void add_connection_routes(http::Router& router, const node::Node& node, const S
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                          const effects::ProcessCalls& scripts);
+void add_workflow_action_routes(http::Router& router, const node::Node& node);
 void add_instance_routes(http::Router& router, const node::Node& node);
 void add_instance_action_routes(http::Router& router, const node::Node& node);
 void add_bulk_action_routes(http::Router& router, const node::Node& node);

@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 34> kinds = {{
+constexpr std::array<Kind, 36> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -40,6 +40,7 @@ constexpr std::array<Kind, 34> kinds = {{
     {.name = "workflow_compensations"},
     {.name = "workflow_contexts"},
     {.name = "workflow_definitions"},
+    {.name = "workflow_disabled"},
     {.name = "workflow_ended"},
     {.name = "workflow_filter_failures"},
     {.name = "workflow_frames"},
@@ -50,6 +51,7 @@ constexpr std::array<Kind, 34> kinds = {{
     {.name = "workflow_listens"},
     {.name = "workflow_marks"},
     {.name = "workflow_positions"},
+    {.name = "workflow_retired"},
     {.name = "workflow_schedules"},
     {.name = "workflow_start_keys"},
     {.name = "workflow_subscriptions"},

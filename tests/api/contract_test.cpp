@@ -312,7 +312,7 @@ TEST_F(ContractTest, query_parameters_are_refused_exactly_where_their_schema_for
           const bool allowed = schemas_->allows(parameter.at("schema"), value);
           // Only the list that gave it takes a cursor.
           if (name == "cursor" && allowed) continue;
-          const std::string upper = method == "get" ? "GET" : "POST";
+          const std::string upper = method == "get" ? "GET" : method == "delete" ? "DELETE" : "POST";
           const std::string token = token_for(path);
           const Answer answer =
               call(token, upper, path + "?" + name + "=" + percent_encoded(text), upper == "POST" ? "{}" : "",

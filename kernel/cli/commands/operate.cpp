@@ -139,7 +139,7 @@ std::string branch_text(const json::Value& branch) {
     }
   }
   std::string out = fmt::format("branch {}", member_text(branch, "branch"));
-  if (member_text(branch, "ended") == "true") out += ": ended";
+  if (member_text(branch, "ended") == "yes") out += ": ended";
   if (!inside.empty()) out += ": in " + inside;
   if (const std::string next = member_text(branch, "next.reference"); !next.empty()) out += "; next " + next;
   if (const std::string waits = member_text(branch, "waits_for"); !waits.empty()) out += "; waits for " + waits;

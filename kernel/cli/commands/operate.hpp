@@ -9,6 +9,8 @@ namespace trv::cli {
 
 /// Adds the verbs to `trav instance`.
 void add_instance_operations(Noun& noun);
+/// trav workflow disable, enable and delete.
+void add_workflow_operations(Noun& noun);
 
 /// `trav instance show ID --at AT`.
 [[nodiscard]] base::Result<ExitCode> show_past(Session& session, const std::string& instance, const std::string& at);

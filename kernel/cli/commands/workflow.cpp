@@ -10,6 +10,7 @@
 #include "kernel/cli/commands/cases.hpp"
 #include "kernel/cli/commands/language_server.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/operate.hpp"
 #include "kernel/cli/commands/problem_report.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
 #include "kernel/cli/terminal/text.hpp"
@@ -131,6 +132,9 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
   const std::string name = fmt::format("{}/{}:{}", member_text(answer, "namespace"), member_text(answer, "name"),
                                        member_text(answer, "version"));
   session.print(response.status == 201 ? "Applied " + name : "Unchanged " + name);
+  if (member_text(answer, "disabled") == "yes") {
+    session.warn("the workflow is disabled, and so nothing starts it: trav workflow enable NS/NAME");
+  }
   return ExitCode::ok;
 }
 
@@ -193,8 +197,11 @@ void tell_schedule(Session& session, const json::Value& listed) {
   const std::string next = member_text(*schedule, "next");
   const std::string last = member_text(*schedule, "last");
   if (!text.empty()) {
+    const bool is_disabled = listed.find("disabled") != nullptr;
     session.note(fmt::format("schedule: {}; {}{}", text,
-                             next.empty() ? "the end of the run that goes on decides the next one" : "next run " + next,
+                             is_disabled    ? "no next run while the workflow is disabled"
+                             : next.empty() ? "the end of the run that goes on decides the next one"
+                                            : "next run " + next,
                              last.empty() ? "" : ", last " + last));
   }
   if (const std::string missed = member_text(*schedule, "missed"); missed != "0") {
@@ -205,6 +212,14 @@ void tell_schedule(Session& session, const json::Value& listed) {
   }
 }
 
+// That nothing starts it.
+void tell_disabled(Session& session, const json::Value& listed) {
+  const json::Value* disabled = listed.find("disabled");
+  if (disabled == nullptr || !disabled->is_object()) return;
+  session.warn(fmt::format("disabled since {} by {}: {}; nothing starts it", member_text(*disabled, "since"),
+                           member_text(*disabled, "actor"), member_text(*disabled, "reason")));
+}
+
 base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments) {
   TRV_TRY_ASSIGN(WorkflowName name, WorkflowName::parse(arguments.name));
   TRV_TRY_ASSIGN(const json::Value listed, listed_version(session, name));
@@ -213,6 +228,7 @@ base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments
                  session.tenant_target(fmt::format("/workflows/{}/{}/{}", percent_encoded(name.space),
                                                    percent_encoded(name.name), percent_encoded(name.version))));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, {.target = target}));
+  tell_disabled(session, listed);
   tell_filter_failures(session, listed);
   tell_schedule(session, listed);
   // The text as applied, byte by byte, unless a terminal shows it.
@@ -287,12 +303,14 @@ void add_workflow(CommandTree& tree) {
                                    {"VERSION", "version"},
                                    {"APPLIED", "applied", Fit::time},
                                    {"SCHEDULE", "schedule.text"},
-                                   {"NEXT RUN", "schedule.next", Fit::time}},
+                                   {"NEXT RUN", "schedule.next", Fit::time},
+                                   {"DISABLED", "disabled.since", Fit::time}},
                                   "No workflows yet: trav workflow apply FILE");
       });
   noun.verb("show", "Print a definition as it was applied")
       .argument("WORKFLOW", arguments->name, "NS/NAME[:VERSION]; the newest version without one")
       .does([arguments](Session& session) { return show(session, *arguments); });
+  add_workflow_operations(noun);
   const auto cases = std::make_shared<CaseArguments>();
   noun.verb("test",
             "Play cases against workflows, without a server: what comes in, what calls answer, what is expected")

@@ -217,5 +217,23 @@ TEST_F(CommandLine, what_is_said_about_usual_mistakes_is_as_it_was_reviewed) {
   }
 }
 
+TEST_F(CommandLine, a_workflow_is_disabled_enabled_and_deleted_as_a_whole) {
+  server_.script("POST /v1/tenants/acme/workflows/a/b/disable",
+                 {.body = R"({"namespace":"a","name":"b","disabled":true,"changed":true})"});
+  EXPECT_EQ(trav({"workflow", "disable", "a/b", "--reason", "it is broken"}), ExitCode::ok);
+  EXPECT_EQ(out_, "Workflow a/b is disabled: nothing starts it; what runs goes on.\n");
+  EXPECT_EQ(server_.received()[0].body, R"({"reason":"it is broken"})");
+  server_.script("POST /v1/tenants/acme/workflows/a/b/enable",
+                 {.body = R"({"namespace":"a","name":"b","disabled":false,"changed":false})"});
+  EXPECT_EQ(trav({"workflow", "enable", "a/b"}), ExitCode::ok);
+  EXPECT_EQ(out_, "Workflow a/b is enabled already.\n");
+  server_.script("DELETE /v1/tenants/acme/workflows/a/b?reason=old&while_running=true",
+                 {.body = R"({"namespace":"a","name":"b","versions":["1.0.0","1.1.0"],"running":2})"});
+  EXPECT_EQ(trav({"workflow", "delete", "a/b", "--while-running", "--reason", "old"}), ExitCode::ok);
+  EXPECT_EQ(out_, "Workflow a/b is deleted, 2 versions. Instances that go on: 2.\n");
+  EXPECT_EQ(trav({"workflow", "delete", "a/b:1.0.0"}), ExitCode::usage);
+  EXPECT_NE(err_.find("this is about all of them; write a/b"), std::string::npos) << err_;
+}
+
 }  // namespace
 }  // namespace trv::cli

@@ -12,6 +12,7 @@
 #include "kernel/workflow/instance/past_data.hpp"
 #include "kernel/workflow/instance/restore.hpp"
 #include "kernel/workflow/instance/runs.hpp"
+#include "kernel/workflow/instance/workflow_actions.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
 
@@ -223,6 +224,15 @@ base::Result<Forked> fork(const lmdb::Txn& txn, const shard::DecisionContext& co
   }
   TRV_TRY_ASSIGN(DefinitionPointer definition,
                  ready(txn, context, workflows, past.instance.definition, past.instance.sha256));
+  TRV_TRY_ASSIGN(
+      const auto latest,
+      DefinitionStore(workflows.tables).find_head(txn, context.tenant, definition->name.space, definition->name.name));
+  if (!latest) {
+    return base::fail(ErrorCode::conflict,
+                      fmt::format("the workflow {}/{} was deleted, so that nothing starts an instance of it",
+                                  definition->name.space, definition->name.name));
+  }
+  TRV_TRY(check_enabled(txn, workflows.tables, context.tenant, definition->name));
   if (past.instance.state.compensating) {
     return base::fail(ErrorCode::conflict,
                       fmt::format("behind the event {} what the instance {} had done was being undone; name an earlier "

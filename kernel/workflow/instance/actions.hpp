@@ -75,7 +75,8 @@ struct Forked {
 /// A new instance goes on from where the other one was. What waited for an outcome, an event or another workflow begins
 /// its task anew, with keys of the new instance; a wait for a time ends when it would have. The origin's record says
 /// so, and its state does not change. `past` is what behind() said. Errors: not_found; conflict where it had ended
-/// then, where an error was on its way, or for the input or version; too_large as for retry().
+/// then, where an error was on its way, where its workflow is disabled or deleted, or for the input or version;
+/// too_large as for retry().
 [[nodiscard]] base::Result<Forked> fork(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                         Workflows workflows, const InstanceId& origin, const Past& past,
                                         const Fork& command);

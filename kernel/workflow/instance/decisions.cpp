@@ -138,9 +138,15 @@ base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn, const sha
                       name.space, name.name, name.version));
     }
     out.existed = true;
-    return out;
   }
-  TRV_TRY_ASSIGN(const std::int64_t due_ns, first_due(txn, context, workflows, *definition));
+  TRV_TRY_ASSIGN(const auto disabled,
+                 DefinitionStore(workflows.tables).disabled(txn, context.tenant, name.space, name.name));
+  out.is_disabled = disabled.has_value();
+  if (out.existed) return out;
+  std::int64_t due_ns = 0;
+  if (!disabled) {
+    TRV_TRY_ASSIGN(due_ns, first_due(txn, context, workflows, *definition));
+  }
   out.decision.events.push_back(workflow_applied(context, *definition, command.format, command.text, due_ns));
   workflows.cache.put(context.tenant, definition);
   return out;
@@ -165,7 +171,7 @@ base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& 
   }
   out.instance = context.ids.next(context.now);
   TRV_TRY_ASSIGN(const DefinitionPointer definition,
-                 find_definition(txn, context, workflows, {command.space, command.name, command.version}));
+                 find_startable(txn, context, workflows, {command.space, command.name, command.version}));
   Value input = Value::object();
   if (!command.input.empty()) {
     TRV_TRY_ASSIGN(input, parse_data("the input", command.input));
@@ -215,6 +221,9 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
   };
   std::vector<Beginning> starts;
   for (const definition::Name& name : names) {
+    TRV_TRY_ASSIGN(const auto disabled,
+                   DefinitionStore(workflows.tables).disabled(txn, context.tenant, name.space, name.name));
+    if (disabled) continue;
     TRV_TRY_ASSIGN(
         const auto stored,
         DefinitionStore(workflows.tables).find_head(txn, context.tenant, name.space, name.name, name.version));

@@ -42,6 +42,7 @@ struct AppliedDefinition {
   definition::Name name;
   base::Digest sha256{};
   bool existed = false;
+  bool is_disabled = false;  ///< the workflow
 };
 /// Error: conflict where the same version has another text.
 [[nodiscard]] base::Result<AppliedDefinition> apply_definition(const lmdb::Txn& txn,
@@ -64,7 +65,7 @@ struct Started {
   std::string key;  ///< of the instance
   bool existed = false;
 };
-/// Errors: not_found for the definition; invalid or too_large for the input.
+/// Errors: not_found for the definition; conflict where the workflow is disabled; invalid or too_large for the input.
 [[nodiscard]] base::Result<Started> start(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                           Workflows workflows, const Start& command);
 

@@ -78,6 +78,42 @@ base::Result<std::optional<StoredDefinition>> DefinitionStore::find(const lmdb::
   return out;
 }
 
+base::Result<std::optional<StoredDefinition>> DefinitionStore::find_text(const lmdb::Txn& txn,
+                                                                         const base::TenantId& tenant,
+                                                                         const definition::Name& name,
+                                                                         const base::Digest& sha256) const {
+  TRV_EXPECTS(!name.version.empty());
+  TRV_TRY_ASSIGN(auto here, find(txn, tenant, name, true));
+  if (here && here->sha256 == sha256) return here;
+  TRV_TRY_ASSIGN(const auto bytes, tables_.retired.get(txn, retired_key(tenant.value(), sha256)));
+  if (!bytes) return std::nullopt;
+  TRV_TRY_ASSIGN(StoredDefinition out, stored(name, *bytes, true));
+  TRV_ENSURES(out.sha256 == sha256);
+  return out;
+}
+
+base::Result<std::optional<Disabled>> DefinitionStore::disabled(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                std::string_view space, std::string_view name) const {
+  TRV_EXPECTS(!holds_zero(space) && !holds_zero(name));
+  TRV_TRY_ASSIGN(const auto bytes, tables_.disabled.get(txn, latest_key(tenant.value(), space, name)));
+  if (!bytes) return std::nullopt;
+  TRV_TRY_ASSIGN(const DisabledRow row, decode_disabled(*bytes));
+  return Disabled{base::Timestamp(row.since_ns), std::string(row.actor), std::string(row.reason)};
+}
+
+base::Result<std::vector<std::string>> DefinitionStore::versions(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                 std::string_view space, std::string_view name) const {
+  TRV_EXPECTS(!holds_zero(space) && !holds_zero(name));
+  const std::string prefix = latest_key(tenant.value(), space, name) + '\0';
+  std::vector<std::string> out;
+  TRV_TRY(lmdb::scan(txn, tables_.definitions, base::as_bytes(prefix), {}, lmdb::Direction::forward,
+                     [&](base::BytesView key, base::BytesView) -> base::Result<lmdb::Visit> {
+                       out.emplace_back(base::as_text(key.subspan(prefix.size())));
+                       return lmdb::Visit::go_on;
+                     }));
+  return out;
+}
+
 base::Result<std::vector<definition::Name>> DefinitionStore::subscribed(const lmdb::Txn& txn,
                                                                         const base::TenantId& tenant,
                                                                         std::string_view event_type) const {
@@ -136,6 +172,7 @@ base::Result<Page<StoredDefinition>> DefinitionStore::list(const lmdb::Txn& txn,
                                                  std::string(row.reason)};
                        }
                        TRV_TRY_ASSIGN(item.schedule, schedule_of(txn, tables_, tenant, item.name));
+                       TRV_TRY_ASSIGN(item.disabled, disabled(txn, tenant, item.name.space, item.name.name));
                        page.items.push_back(std::move(item));
                        return lmdb::Visit::go_on;
                      }));

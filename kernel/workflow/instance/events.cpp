@@ -434,6 +434,31 @@ record::Draft workflow_applied(const shard::DecisionContext& context, const defi
                                                                                       types, title, schedule, due_ns)));
 }
 
+record::Draft workflow_disabled(const shard::DecisionContext& context, std::string_view workflow,
+                                std::string_view reason) {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text why = text(builder, reason);
+  return shard::draft(context, workflow_stream, std::string(workflow), workflow_disabled_type,
+                      record::finish(builder, schema::workflow::CreateWorkflowDisabled(builder, why)));
+}
+
+record::Draft workflow_enabled(const shard::DecisionContext& context, std::string_view workflow,
+                               std::string_view reason, std::int64_t due_ns) {
+  TRV_EXPECTS(due_ns >= 0);
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text why = text(builder, reason);
+  return shard::draft(context, workflow_stream, std::string(workflow), workflow_enabled_type,
+                      record::finish(builder, schema::workflow::CreateWorkflowEnabled(builder, why, due_ns)));
+}
+
+record::Draft workflow_deleted(const shard::DecisionContext& context, std::string_view workflow,
+                               std::string_view reason, std::uint32_t running) {
+  FlatBufferBuilder& builder = record::payload_builder();
+  const Text why = text(builder, reason);
+  return shard::draft(context, workflow_stream, std::string(workflow), workflow_deleted_type,
+                      record::finish(builder, schema::workflow::CreateWorkflowDeleted(builder, why, running)));
+}
+
 record::Draft workflow_scheduled(const shard::DecisionContext& context, std::string_view stream,
                                  std::string_view version, const ScheduleStep& step) {
   TRV_EXPECTS(step.next_ns == 0 || step.instance.empty());

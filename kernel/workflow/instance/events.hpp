@@ -14,6 +14,9 @@
 namespace trv::instance {
 
 inline constexpr std::string_view workflow_applied_type = "trv.workflow.applied";
+inline constexpr std::string_view workflow_disabled_type = "trv.workflow.disabled";
+inline constexpr std::string_view workflow_enabled_type = "trv.workflow.enabled";
+inline constexpr std::string_view workflow_deleted_type = "trv.workflow.deleted";
 inline constexpr std::string_view workflow_scheduled_type = "trv.workflow.scheduled";
 inline constexpr std::string_view workflow_gathered_type = "trv.workflow.gathered";
 inline constexpr std::string_view workflow_joined_type = "trv.workflow.joined";
@@ -158,6 +161,15 @@ class EventWriter {
 [[nodiscard]] record::Draft workflow_applied(const shard::DecisionContext& context,
                                              const definition::Definition& definition, definition::Format format,
                                              std::string_view text, std::int64_t due_ns);
+
+// `workflow`: namespace/name
+[[nodiscard]] record::Draft workflow_disabled(const shard::DecisionContext& context, std::string_view workflow,
+                                              std::string_view reason);
+[[nodiscard]] record::Draft workflow_enabled(const shard::DecisionContext& context, std::string_view workflow,
+                                             std::string_view reason, std::int64_t due_ns);
+/// `running`: instances that have not ended.
+[[nodiscard]] record::Draft workflow_deleted(const shard::DecisionContext& context, std::string_view workflow,
+                                             std::string_view reason, std::uint32_t running);
 
 /// What a schedule comes to; see the event.
 struct ScheduleStep {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernel/workflow/instance/workflow_actions.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::instance {
@@ -16,8 +17,7 @@ namespace {
 base::Result<DefinitionPointer> compiled(const lmdb::Txn& txn, const base::TenantId& tenant, Workflows workflows,
                                          const definition::Name& name, const base::Digest& sha256) {
   return workflows.cache.get(tenant, sha256, [&]() -> base::Result<definition::Definition> {
-    TRV_TRY_ASSIGN(const auto stored,
-                   DefinitionStore(workflows.tables).find(txn, tenant, name.space, name.name, name.version));
+    TRV_TRY_ASSIGN(const auto stored, DefinitionStore(workflows.tables).find_text(txn, tenant, name, sha256));
     if (!stored) {
       return base::fail(ErrorCode::corrupt,
                         fmt::format("the definition {}/{}:{} of an instance is not stored; rebuild the projection",
@@ -118,6 +118,13 @@ base::Result<DefinitionPointer> find_definition(const lmdb::Txn& txn, const shar
                                                         name.version.empty() ? "" : ":", name.version));
   }
   return ready(txn, context, workflows, stored->name, stored->sha256);
+}
+
+base::Result<DefinitionPointer> find_startable(const lmdb::Txn& txn, const shard::DecisionContext& context,
+                                               Workflows workflows, const definition::Name& name) {
+  TRV_TRY_ASSIGN(DefinitionPointer definition, find_definition(txn, context, workflows, name));
+  TRV_TRY(check_enabled(txn, workflows.tables, context.tenant, definition->name));
+  return definition;
 }
 
 base::Result<Opened> open(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,

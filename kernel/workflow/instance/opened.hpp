@@ -32,6 +32,11 @@ inline constexpr std::string_view event_trigger = "event:";
                                                               const shard::DecisionContext& context,
                                                               Workflows workflows, const definition::Name& name);
 
+/// The same of one that is to start an instance. Error: conflict where it is disabled, too.
+[[nodiscard]] base::Result<DefinitionPointer> find_startable(const lmdb::Txn& txn,
+                                                             const shard::DecisionContext& context, Workflows workflows,
+                                                             const definition::Name& name);
+
 struct Opened {
   InstanceStore::Loaded loaded;
   DefinitionPointer definition;
@@ -50,7 +55,7 @@ class StoredData final : public InstanceData {
   [[nodiscard]] std::int64_t started_ns() const override { return loaded_.started_ns; }
   [[nodiscard]] std::string_view trigger() const override { return loaded_.trigger; }
   [[nodiscard]] base::Result<DefinitionPointer> definition(const definition::Name& name) const override {
-    return find_definition(txn_, context_, workflows_, name);
+    return find_startable(txn_, context_, workflows_, name);
   }
   [[nodiscard]] base::Result<json::Value> input() const override;
   [[nodiscard]] base::Result<json::Value> context(BranchId branch) const override {
@@ -89,7 +94,7 @@ class NewData final : public InstanceData {
   [[nodiscard]] std::int64_t started_ns() const override { return context_.now.ns(); }
   [[nodiscard]] std::string_view trigger() const override { return trigger_; }
   [[nodiscard]] base::Result<DefinitionPointer> definition(const definition::Name& name) const override {
-    return find_definition(txn_, context_, workflows_, name);
+    return find_startable(txn_, context_, workflows_, name);
   }
   [[nodiscard]] base::Result<json::Value> input() const override { return json::Value::object(); }
   [[nodiscard]] base::Result<json::Value> context(BranchId) const override { return json::Value::object(); }

@@ -14,7 +14,6 @@
 #include "kernel/workflow/instance/events.hpp"
 #include "kernel/workflow/instance/search.hpp"
 #include "sdk/base/contract.hpp"
-#include "sdk/base/version.hpp"
 
 namespace trv::instance {
 
@@ -73,6 +72,12 @@ base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordV
     TRV_TRY(event.type() == instance_started_type ? apply_started(txn, event) : apply_to_instance(txn, event));
   } else if (event.type() == workflow_applied_type) {
     TRV_TRY(apply_definition(txn, event));
+  } else if (event.type() == workflow_disabled_type) {
+    TRV_TRY(apply_disabled(txn, event));
+  } else if (event.type() == workflow_enabled_type) {
+    TRV_TRY(apply_enabled(txn, event));
+  } else if (event.type() == workflow_deleted_type) {
+    TRV_TRY(apply_deleted(txn, event));
   } else if (event.type() == workflow_scheduled_type) {
     TRV_TRY(schedules().apply_scheduled(txn, event));
   } else if (event.type() == workflow_gathered_type) {
@@ -85,71 +90,6 @@ base::Status WorkflowProjector::apply(lmdb::WriteTxn& txn, const record::RecordV
     TRV_TRY(forget(txn, event));
   }
   return event.decision_end() ? write_held(txn) : base::Status();
-}
-
-base::Status WorkflowProjector::apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event) {
-  TRV_TRY_ASSIGN(const auto* applied, payload_of<wf::WorkflowApplied>(event));
-  DefinitionRow row;
-  row.sha256 = digest_of(applied->sha256());
-  row.format = text_of(applied->format());
-  row.title = text_of(applied->title());
-  row.applied_ns = event.time().ns();
-  row.text = text_of(applied->text());
-  if (applied->event_types() != nullptr) {
-    for (const auto* type : *applied->event_types()) row.event_types.push_back(text_of(type));
-  }
-  encode(row, encoded_);
-  const std::string_view space = text_of(applied->space());
-  const std::string_view name = text_of(applied->name());
-  const std::string_view version = text_of(applied->version());
-  TRV_TRY(tables_.definitions.put(txn, definition_key(event.tenant(), space, name, version), base::as_bytes(encoded_)));
-
-  const std::string key = latest_key(event.tenant(), space, name);
-  TRV_TRY_ASSIGN(const auto latest, tables_.latest.get(txn, key));
-  if (latest) {
-    const std::string before(base::as_text(*latest));
-    const auto old_version = base::Version::parse(before);
-    const auto new_version = base::Version::parse(version);
-    if (old_version && new_version && *new_version < *old_version) return {};
-    // Only the latest version is started by events.
-    TRV_TRY_ASSIGN(const auto old_bytes,
-                   tables_.definitions.get(txn, definition_key(event.tenant(), space, name, before)));
-    if (old_bytes) {
-      const std::string copy(base::as_text(*old_bytes));
-      TRV_TRY_ASSIGN(const DefinitionRow old_row, decode_definition(base::as_bytes(copy)));
-      for (const std::string_view type : old_row.event_types) {
-        const std::string subscription =
-            subscription_prefix(event.tenant(), type) + key.substr(event.tenant().size() + 1);
-        TRV_TRY(tables_.subscriptions.erase(txn, subscription));
-      }
-    }
-  }
-  TRV_TRY(tables_.latest.put(txn, key, base::as_bytes(version)));
-  for (const std::string_view type : row.event_types) {
-    const std::string subscription = subscription_prefix(event.tenant(), type) + key.substr(event.tenant().size() + 1);
-    TRV_TRY(tables_.subscriptions.put(txn, subscription, base::as_bytes(version)));
-  }
-  return schedules().replace(txn, event);
-}
-
-base::Status WorkflowProjector::apply_filter_failed(lmdb::WriteTxn& txn, const record::RecordView& event) {
-  TRV_TRY_ASSIGN(const auto* failed, payload_of<wf::FilterFailed>(event));
-  const std::string_view workflow = event.stream_id();
-  const std::size_t slash = workflow.find('/');
-  if (slash == std::string_view::npos) {
-    return base::fail(base::ErrorCode::corrupt, fmt::format("the stream '{}' does not name a workflow", workflow));
-  }
-  const std::string key =
-      definition_key(event.tenant(), workflow.substr(0, slash), workflow.substr(slash + 1), text_of(failed->version()));
-  FilterFailuresRow row{
-      .count = 1, .time_ns = event.time().ns(), .event = text_of(failed->event()), .reason = text_of(failed->reason())};
-  TRV_TRY_ASSIGN(const auto before, tables_.filter_failures.get(txn, key));
-  if (before) {
-    TRV_TRY_ASSIGN(const FilterFailuresRow earlier, decode_filter_failures(*before));
-    row.count += earlier.count;
-  }
-  encode(row, encoded_);
-  return tables_.filter_failures.put(txn, key, base::as_bytes(encoded_));
 }
 
 base::Status WorkflowProjector::apply_started(lmdb::WriteTxn& txn, const record::RecordView& event) {

@@ -34,7 +34,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 15; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 16; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -66,6 +66,12 @@ class WorkflowProjector final : public projection::Projector {
   };
 
   [[nodiscard]] base::Status apply_definition(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status apply_disabled(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status apply_enabled(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status apply_deleted(lmdb::WriteTxn& txn, const record::RecordView& event);
+  /// Events do not start this version of the workflow any more, whose key in Tables::latest this is.
+  [[nodiscard]] base::Status unsubscribe(lmdb::WriteTxn& txn, std::string_view tenant, const std::string& key,
+                                         const DefinitionRow& row);
   [[nodiscard]] ScheduleRows schedules() const { return {tables_, timers_}; }
   [[nodiscard]] base::Status apply_filter_failed(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_started(lmdb::WriteTxn& txn, const record::RecordView& event);

@@ -160,6 +160,19 @@ void encode(const FilterFailuresRow& row, std::string& out) {
   RowWriter(out) << row.count << row.time_ns << row.event << row.reason;
 }
 
+void encode(const DisabledRow& row, std::string& out) {
+  TRV_EXPECTS(row.since_ns > 0);
+  RowWriter(out) << row.since_ns << row.actor << row.reason;
+}
+
+base::Result<DisabledRow> decode_disabled(base::BytesView bytes) {
+  RowReader reader(bytes);
+  DisabledRow row;
+  reader >> row.since_ns >> row.actor >> row.reason;
+  TRV_TRY(reader.finish("a disabled workflow"));
+  return row;
+}
+
 void encode(const ScheduleRow& row, std::string& out) {
   RowWriter(out) << row.version << row.text << row.due_ns << row.last_ns << row.missed << row.running << row.gathered
                  << row.gathered_bytes;

@@ -121,6 +121,13 @@ struct FilterFailuresRow {
   std::string_view reason;
 };
 
+/// Nothing starts an instance of the workflow.
+struct DisabledRow {
+  std::int64_t since_ns = 0;
+  std::string_view actor;
+  std::string_view reason;
+};
+
 /// Of the latest version of a workflow.
 struct ScheduleRow {
   std::string version;
@@ -138,6 +145,7 @@ void encode(const ForkedRow& row, std::string& out);
 void encode(const CompletedRow& row, std::string& out);
 void encode(const DefinitionRow& row, std::string& out);
 void encode(const FilterFailuresRow& row, std::string& out);
+void encode(const DisabledRow& row, std::string& out);
 void encode(const ScheduleRow& row, std::string& out);
 
 // Error: corrupt.
@@ -146,6 +154,7 @@ void encode(const ScheduleRow& row, std::string& out);
 [[nodiscard]] base::Result<CompletedRow> decode_completed(base::BytesView bytes);
 [[nodiscard]] base::Result<DefinitionRow> decode_definition(base::BytesView bytes);
 [[nodiscard]] base::Result<FilterFailuresRow> decode_filter_failures(base::BytesView bytes);
+[[nodiscard]] base::Result<DisabledRow> decode_disabled(base::BytesView bytes);
 [[nodiscard]] base::Result<ScheduleRow> decode_schedule(base::BytesView bytes);
 
 }  // namespace trv::instance

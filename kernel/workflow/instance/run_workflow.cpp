@@ -33,7 +33,8 @@ void Execution::run(TaskIndex index, const definition::RunTask& task, const Valu
                  now_ns, 0);
   }
   base::Result<DefinitionPointer> definition = instance_data_.definition(task.workflow);
-  if (!definition && definition.error().code() == base::ErrorCode::not_found) {
+  const auto lacks = [&](base::ErrorCode code) { return !definition && definition.error().code() == code; };
+  if (lacks(base::ErrorCode::not_found) || lacks(base::ErrorCode::conflict)) {
     return raise(index, make_error(StandardError::configuration, reference, definition.error().message()), now_ns, 0);
   }
   if (!definition) {

@@ -68,19 +68,40 @@ base::Status ScheduleRows::set_timer(lmdb::WriteTxn& txn, const record::RecordVi
   return {};
 }
 
+base::Status ScheduleRows::erase_gathered(lmdb::WriteTxn& txn, const std::string& key) const {
+  const std::string prefix = key + '\0';
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, tables_.gathered));
+  TRV_TRY_ASSIGN(auto entry, cursor.seek(prefix));
+  while (entry && lmdb::begins_with(entry->key, base::as_bytes(prefix))) {
+    TRV_TRY(cursor.erase());
+    TRV_TRY_ASSIGN(entry, cursor.seek(prefix));
+  }
+  return {};
+}
+
+base::Status ScheduleRows::erase(lmdb::WriteTxn& txn, const record::RecordView& event, const std::string& key) const {
+  TRV_TRY_ASSIGN(const auto row, find(txn, key));
+  if (!row) return {};
+  if (row->gathered > 0) TRV_TRY(erase_gathered(txn, key));
+  TRV_TRY(set_timer(txn, event, row->due_ns, 0));
+  TRV_TRY(tables_.schedules.erase(txn, key));
+  return {};
+}
+
+base::Status ScheduleRows::set_due(lmdb::WriteTxn& txn, const record::RecordView& event, const std::string& key,
+                                   std::int64_t due_ns) const {
+  TRV_TRY_ASSIGN(auto row, find(txn, key));
+  if (!row || row->due_ns == due_ns) return {};
+  TRV_TRY(set_timer(txn, event, row->due_ns, due_ns));
+  row->due_ns = due_ns;
+  return put(txn, key, *row);
+}
+
 base::Status ScheduleRows::replace(lmdb::WriteTxn& txn, const record::RecordView& event) const {
   TRV_TRY_ASSIGN(const auto* applied, payload_of<wf::WorkflowApplied>(event));
   const std::string key = latest_key(event.tenant(), text_of(applied->space()), text_of(applied->name()));
   TRV_TRY_ASSIGN(const auto before, find(txn, key));
-  if (before && before->gathered > 0) {
-    const std::string prefix = key + '\0';
-    TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, tables_.gathered));
-    TRV_TRY_ASSIGN(auto entry, cursor.seek(prefix));
-    while (entry && lmdb::begins_with(entry->key, base::as_bytes(prefix))) {
-      TRV_TRY(cursor.erase());
-      TRV_TRY_ASSIGN(entry, cursor.seek(prefix));
-    }
-  }
+  if (before && before->gathered > 0) TRV_TRY(erase_gathered(txn, key));
   TRV_TRY(set_timer(txn, event, before ? before->due_ns : 0, applied->due_ns()));
   const std::string_view text = text_of(applied->schedule());
   if (text.empty()) {

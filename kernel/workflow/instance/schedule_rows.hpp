@@ -20,6 +20,11 @@ class ScheduleRows {
 
   /// The newest version was applied: its schedule takes the place of the one before, whose events no longer wait.
   [[nodiscard]] base::Status replace(lmdb::WriteTxn& txn, const record::RecordView& applied) const;
+  /// The workflow, whose key this is, has no schedule any more, nor events that wait.
+  [[nodiscard]] base::Status erase(lmdb::WriteTxn& txn, const record::RecordView& event, const std::string& key) const;
+  /// The next time of the schedule, if it has one; 0 = none.
+  [[nodiscard]] base::Status set_due(lmdb::WriteTxn& txn, const record::RecordView& event, const std::string& key,
+                                     std::int64_t due_ns) const;
   [[nodiscard]] base::Status apply_scheduled(lmdb::WriteTxn& txn, const record::RecordView& event) const;
   [[nodiscard]] base::Status apply_gathered(lmdb::WriteTxn& txn, const record::RecordView& event,
                                             record::Lsn place) const;
@@ -28,6 +33,7 @@ class ScheduleRows {
  private:
   [[nodiscard]] base::Result<std::optional<ScheduleRow>> find(lmdb::WriteTxn& txn, const std::string& key) const;
   [[nodiscard]] base::Status put(lmdb::WriteTxn& txn, const std::string& key, const ScheduleRow& row) const;
+  [[nodiscard]] base::Status erase_gathered(lmdb::WriteTxn& txn, const std::string& key) const;
   [[nodiscard]] base::Status set_timer(lmdb::WriteTxn& txn, const record::RecordView& event, std::int64_t before_ns,
                                        std::int64_t now_ns) const;
 

@@ -120,9 +120,11 @@ base::Status schedule_after(const lmdb::Txn& txn, const shard::DecisionContext& 
   if (!row || row->running != instance.to_string() || !row->text.starts_with(after_text)) return {};
   TRV_TRY_ASSIGN(const definition::CalendarDuration length,
                  definition::duration_of(Value(row->text.substr(after_text.size()))));
+  TRV_TRY_ASSIGN(const auto disabled,
+                 DefinitionStore(workflows.tables).disabled(txn, context.tenant, definition.space, definition.name));
   const auto next = length.after(context.now);
   decision.events.push_back(workflow_scheduled(context, definition.space + "/" + definition.name, row->version,
-                                               {.next_ns = next ? next->ns() : 0}));
+                                               {.next_ns = next && !disabled ? next->ns() : 0}));
   return {};
 }
 

@@ -36,6 +36,13 @@ struct ScheduleState {
   std::uint64_t gathered = 0;           ///< events that wait for those that `all` wants besides
 };
 
+/// Since when nothing starts a workflow, by whom and why.
+struct Disabled {
+  base::Timestamp since;
+  std::string actor;
+  std::string reason;
+};
+
 struct StoredDefinition {
   definition::Name name;
   base::Digest sha256{};
@@ -46,6 +53,7 @@ struct StoredDefinition {
   std::vector<std::string> event_types;
   FilterFailures filter_failures;           ///< in lists only
   std::optional<ScheduleState> schedule{};  ///< in lists only, of the latest version
+  std::optional<Disabled> disabled{};       ///< in lists only
 };
 
 template <typename Item>
@@ -67,6 +75,17 @@ class DefinitionStore {
                                                                         const base::TenantId& tenant,
                                                                         std::string_view space, std::string_view name,
                                                                         std::string_view version = {}) const;
+  /// The one with this text, also where its workflow was deleted since, or has another text under this version.
+  [[nodiscard]] base::Result<std::optional<StoredDefinition>> find_text(const lmdb::Txn& txn,
+                                                                        const base::TenantId& tenant,
+                                                                        const definition::Name& name,
+                                                                        const base::Digest& sha256) const;
+  /// nullopt where the workflow is not disabled. Names are as a definition can have them.
+  [[nodiscard]] base::Result<std::optional<Disabled>> disabled(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                               std::string_view space, std::string_view name) const;
+  /// Of the workflow, by their text.
+  [[nodiscard]] base::Result<std::vector<std::string>> versions(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                std::string_view space, std::string_view name) const;
   /// The latest versions that events of this type may start, with those that any type may start.
   [[nodiscard]] base::Result<std::vector<definition::Name>> subscribed(const lmdb::Txn& txn,
                                                                        const base::TenantId& tenant,

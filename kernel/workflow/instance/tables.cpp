@@ -24,6 +24,8 @@ std::string with_number(std::string_view key, std::uint64_t number, unsigned byt
 base::Status Tables::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(definitions, txn.create_table("workflow_definitions"));
   TRV_TRY_ASSIGN(latest, txn.create_table("workflow_latest"));
+  TRV_TRY_ASSIGN(disabled, txn.create_table("workflow_disabled"));
+  TRV_TRY_ASSIGN(retired, txn.create_table("workflow_retired"));
   TRV_TRY_ASSIGN(subscriptions, txn.create_table("workflow_subscriptions"));
   TRV_TRY_ASSIGN(filter_failures, txn.create_table("workflow_filter_failures"));
   TRV_TRY_ASSIGN(schedules, txn.create_table("workflow_schedules"));
@@ -63,6 +65,12 @@ std::string definition_key(std::string_view tenant, std::string_view space, std:
   std::string key = latest_key(tenant, space, name);
   key.push_back('\0');
   key += version;
+  return key;
+}
+
+std::string retired_key(std::string_view tenant, const base::Digest& sha256) {
+  std::string key = tenant_prefix(tenant);
+  key.append(reinterpret_cast<const char*>(sha256.data()), sha256.size());
   return key;
 }
 

@@ -21,6 +21,8 @@ inline constexpr std::size_t items_per_row = 64;
 struct Tables {
   lmdb::Table definitions;      ///< tenant 0 namespace 0 name 0 version → DefinitionRow
   lmdb::Table latest;           ///< tenant 0 namespace 0 name → version
+  lmdb::Table disabled;         ///< tenant 0 namespace 0 name → DisabledRow
+  lmdb::Table retired;          ///< tenant 0 digest → DefinitionRow, of deleted workflows: their instances go on
   lmdb::Table subscriptions;    ///< tenant 0 event type 0 namespace 0 name → version
   lmdb::Table filter_failures;  ///< tenant 0 namespace 0 name 0 version → FilterFailuresRow
   lmdb::Table schedules;        ///< tenant 0 namespace 0 name → ScheduleRow, of the latest version
@@ -45,6 +47,7 @@ struct Tables {
 [[nodiscard]] std::string definition_key(std::string_view tenant, std::string_view space, std::string_view name,
                                          std::string_view version);
 [[nodiscard]] std::string latest_key(std::string_view tenant, std::string_view space, std::string_view name);
+[[nodiscard]] std::string retired_key(std::string_view tenant, const base::Digest& sha256);
 /// Of the events that came for one filter of a schedule and agree with each other.
 [[nodiscard]] std::string gathered_prefix(std::string_view latest_key, std::string_view correlation,
                                           std::uint32_t filter);
