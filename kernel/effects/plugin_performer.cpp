@@ -13,20 +13,21 @@ TryResult refused(const base::Error& error) {
   return result;
 }
 
-base::Status check_grant(const projection::Projection& projection, const tenancy::TenancyStore& tenancy,
-                         const shard::Effect& effect) {
+/// The version to call: of an effect that names none, the one that is enabled.
+base::Result<std::string> granted_version(const projection::Projection& projection,
+                                          const tenancy::TenancyStore& tenancy, const shard::Effect& effect) {
   TRV_TRY_ASSIGN(const auto txn, projection.begin_read());
   TRV_TRY_ASSIGN(const auto grant, tenancy.grant(txn, effect.tenant, effect.plugin));
   if (!grant) {
     return base::fail(base::ErrorCode::denied,
                       fmt::format("plugin '{}' is not enabled for tenant '{}'", effect.plugin, effect.tenant.value()));
   }
-  if (grant->version != effect.version) {
+  if (!effect.version.empty() && grant->version != effect.version) {
     return base::fail(base::ErrorCode::denied,
                       fmt::format("tenant '{}' has enabled version {} of plugin '{}', not {}", effect.tenant.value(),
                                   grant->version, effect.plugin, effect.version));
   }
-  return {};
+  return grant->version;
 }
 
 }  // namespace
@@ -34,14 +35,15 @@ base::Status check_grant(const projection::Projection& projection, const tenancy
 CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
                               const tenancy::TenancyStore& tenancy, const shard::Effect& effect, base::Duration left,
                               TryDone done) {
-  if (const auto granted = check_grant(projection, tenancy, effect); !granted) {
+  const auto granted = granted_version(projection, tenancy, effect);
+  if (!granted) {
     done(refused(granted.error()));
     return {};
   }
   plugin_host::OperationCall call;
   call.tenant = effect.tenant;
   call.plugin = effect.plugin;
-  call.version = effect.version;
+  call.version = *granted;
   call.operation = effect.operation;
   call.connection = effect.connection;
   call.idempotency_key = effect.key;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/json/serialize.hpp"
 
 namespace trv::gateway {
@@ -21,7 +23,9 @@ class Obstacles {
     const Node* found = definition::at_pointer(root_, std::string_view(task.reference).substr(task.text_at));
     const Node nothing;
     const Node* node = found == nullptr ? &nothing : found;
-    if (const auto* called = std::get_if<definition::PluginCall>(&task.body)) return look_at(task, *node, *called);
+    if (const auto* called = std::get_if<definition::PluginCall>(&task.body)) {
+      return called->version.empty() ? look_at_protocol(task, *node, *called) : look_at(task, *node, *called);
+    }
     if (const auto* script = std::get_if<definition::ProcessTask>(&task.body)) {
       if (!platform_.scripts.allows(script->language)) {
         problems_.warn(place(task, *node, "run"),
@@ -44,6 +48,31 @@ class Obstacles {
   static Position place(const Task& task, const Node& node, std::string_view property) {
     const Node* value = node.find(property);
     return value == nullptr ? task.position : value->position;
+  }
+
+  /// `call: mcp` and `call: a2a`: the language has them where their plugin is.
+  base::Status look_at_protocol(const Task& task, const Node& node, definition::PluginCall called) {
+    TRV_TRY_ASSIGN(const auto granted_now, call_.shard.begin_read());
+    TRV_TRY_ASSIGN(const auto grant, call_.shard.tenancy().grant(granted_now, call_.tenant, called.plugin));
+    if (grant) {
+      called.version = grant->version;
+      return look_at(task, node, called);
+    }
+    TRV_TRY_ASSIGN(const auto installed_now, platform_.node.platform().begin_read());
+    TRV_TRY_ASSIGN(const auto known, platform_.node.platform().tenancy().packages(installed_now, "", plugins_max));
+    const bool is_installed = std::ranges::any_of(known, [&](const tenancy::Package& one) {
+      return one.plugin == called.plugin && one.status == tenancy::PackageStatus::loaded;
+    });
+    problems_.add(place(task, node, "call"),
+                  fmt::format("task '{}' is a 'call: {}', which the plugin '{}' does, and that is not {}", task.name,
+                              called.plugin, called.plugin,
+                              is_installed ? fmt::format("enabled for tenant '{}'; enable it with `trav plugin enable "
+                                                         "{}`",
+                                                         call_.tenant.value(), called.plugin)
+                                           : fmt::format("installed; install it with `trav plugin install "
+                                                         "{}-VERSION.trvp --tenant {}`",
+                                                         called.plugin, call_.tenant.value())));
+    return {};
   }
 
   base::Status look_at(const Task& task, const Node& node, const definition::PluginCall& called) {

@@ -16,7 +16,8 @@ struct Platform {
 };
 
 /// Adds a warning for each call of an operation, and each use of a connection, that is not there, and for each script
-/// in a language that is not allowed. What is missing may come later, so none is an error.
+/// in a language that is not allowed. What is missing may come later, so none of these is an error; a `call: mcp` or
+/// `call: a2a` without its plugin is one, since the language has them only where that is.
 [[nodiscard]] base::Status warn_of_obstacles(const Platform& platform, const Call& call,
                                              const definition::Definition& definition, const definition::Node& root,
                                              definition::Problems& problems);

@@ -89,7 +89,7 @@ EXAMPLES = {
     "call-http-query-headers-expressions": people(headers={"Accept": "application/json"}),
     "call-http-query-parameters": people(),
     "call-http-redirect": people(),
-    "call-mcp": refused("'call: mcp' is not supported yet"),
+    "call-mcp": refused("'stdio' in*is not supported yet"),
     "call-openapi-redirect": findings(),
     "call-openapi": findings(),
     # `customer: .customer` is text: the specification's own example lacks `${ }` there.

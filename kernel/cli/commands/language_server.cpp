@@ -331,7 +331,7 @@ Value LanguageServer::completion(const Document& document, const Place& at) cons
         for (const std::string& name : names) items.push_back(item(name, "a task of this list", kind_value));
       }
     } else if (key->name == "call") {
-      offer({"http", "openapi"});
+      offer({"http", "openapi", "mcp", "a2a"});
       if (const auto root = definition::read(document.text, document.format)) {
         const definition::Node* functions = definition::at_pointer(*root, "/use/functions");
         if (functions != nullptr) {

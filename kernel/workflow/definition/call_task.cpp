@@ -1,4 +1,4 @@
-// `call`: an operation of a plugin as a function of the catalog `default`, http or openapi.
+// `call`: an operation of a plugin as a function of the catalog `default`, http, openapi, mcp or a2a.
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view no_network =
     "nothing is fetched while a workflow is applied, so that its text alone says what it does; copy the function into "
     "'use.functions'";
-constexpr std::string_view other_protocols[] = {"grpc", "asyncapi", "a2a", "mcp"};
+constexpr std::string_view other_protocols[] = {"grpc", "asyncapi"};
 
 bool is_part(std::string_view text) {
   return !text.empty() && text.size() <= 63 && std::all_of(text.begin(), text.end(), [](char c) {
@@ -32,6 +32,8 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   Problems& problems = fields.problems();
   if (function == "http") return compile_http(compiler, fields, scope);
   if (function == "openapi") return compile_openapi(compiler, fields, scope);
+  if (function == "mcp") return compile_mcp(compiler, fields, scope);
+  if (function == "a2a") return compile_a2a(compiler, fields, scope);
   if (std::find(std::begin(other_protocols), std::end(other_protocols), function) != std::end(other_protocols)) {
     problems.unsupported(node->position, fmt::format("'call: {}'", function));
     return call;

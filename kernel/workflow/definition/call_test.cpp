@@ -52,6 +52,50 @@ TEST(CallTask, what_an_http_call_lacks_or_has_too_much_is_named) {
       "with '/' for a task with metadata.connection");
 }
 
+TEST(CallTask, what_calls_of_mcp_and_a2a_lack_or_have_too_much_is_named) {
+  const auto mcp = [](std::string_view with) {
+    return verdict(fmt::format("do: [{{a: {{call: mcp, with: {{{}}}}}}}]", with));
+  };
+  const auto a2a = [](std::string_view with) {
+    return verdict(fmt::format("do: [{{a: {{call: a2a, with: {{{}}}}}}}]", with));
+  };
+  const std::string transport = "transport: {http: {endpoint: 'https://x.org/{id}', headers: {x-a: b}}}";
+  EXPECT_EQ(mcp("method: tools/call, parameters: {name: t}, timeout: PT5S, protocolVersion: '2025-06-18', "
+                "client: {name: c, version: '1'}, " +
+                transport),
+            "compiles");
+  EXPECT_EQ(mcp("method: tools/list, transport: {http: {endpoint: {uri: '${ .server }'}}}"), "compiles");
+  EXPECT_EQ(verdict("do: [{a: {call: mcp}}]"), "task 'a' needs the property 'with'");
+  EXPECT_EQ(mcp("method: tools/list"), "'with' of task 'a' needs the property 'transport'");
+  EXPECT_EQ(mcp("method: tools/cal, " + transport),
+            "'method' of 'with' of task 'a' must be one of tools/list, tools/call, prompts/list, prompts/get, "
+            "resources/list, resources/read, resources/templates/list, not 'tools/cal'; did you mean 'tools/call'?");
+  EXPECT_EQ(
+      mcp("method: tools/list, transport: {stdio: {command: npx}}"),
+      "'stdio' in 'transport' of 'with' of task 'a' (no program is started beside a workflow; name a server that is "
+      "reached by HTTP: 'http: {endpoint: …}') is not supported yet");
+  EXPECT_EQ(mcp("method: tools/list, transport: {http: {endpoint: {uri: 'https://x.org', authentication: {basic: "
+                "{username: u, password: p}}}}}"),
+            "'endpoint' of 'transport.http' of task 'a' cannot have an 'authentication': a plugin gets no credentials "
+            "of a workflow; keep them in a connection of the plugin 'mcp', and name it in 'metadata.connection'");
+  EXPECT_EQ(mcp("method: tools/list, transport: {http: {endpoint: 'https://x.org', headers: {n: 1}}}"),
+            "'n' in 'headers' of 'transport.http' of task 'a' must be a string, not an integer");
+  EXPECT_EQ(mcp("method: tools/list, client: {name: c}, " + transport),
+            "'client' of 'with' of task 'a' needs the property 'version'");
+  EXPECT_EQ(mcp("method: tools/list, parameters: [1], " + transport),
+            "'parameters' of 'with' of task 'a' must be a mapping or an expression, not a sequence");
+
+  EXPECT_EQ(a2a("method: message/send, server: 'https://x.org', parameters: {message: {}}"), "compiles");
+  EXPECT_EQ(a2a("method: tasks/get, agentCard: {name: n, endpoint: 'https://x.org/card'}, parameters: '${ . }'"),
+            "compiles");
+  EXPECT_EQ(a2a("server: 'https://x.org'"), "'with' of task 'a' needs the property 'method'");
+  EXPECT_EQ(a2a("method: tasks/get, agentCard: {name: n}"), "'agentCard' of task 'a' needs the property 'endpoint'");
+  EXPECT_EQ(a2a("method: tasks/get, parameters: {}"),
+            "'parameters' of 'with' of task 'a' must not be empty; leave it out instead");
+  EXPECT_EQ(a2a("method: tasks/get, sever: 'https://x.org'"),
+            "'with' of task 'a' has no property 'sever'; did you mean 'server'?");
+}
+
 TEST(CallTask, what_an_openapi_call_lacks_is_named) {
   const std::string document = "document: {endpoint: 'https://x.org/openapi.json'}";
   EXPECT_EQ(openapi(document + ", operationId: findPets, parameters: {status: '${ .status }'}, redirect: true"),

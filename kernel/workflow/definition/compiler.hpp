@@ -207,6 +207,8 @@ class Compiler {
 [[nodiscard]] TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_openapi(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_mcp(Compiler& compiler, Fields& fields, const TaskScope& scope);
+[[nodiscard]] TaskBody compile_a2a(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_wait(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_raise(Compiler& compiler, Fields& fields, const TaskScope& scope);
 [[nodiscard]] TaskBody compile_try(Compiler& compiler, Fields& fields, const TaskScope& scope);
@@ -223,6 +225,8 @@ class Compiler {
 
 /// `read` of `listen` or of a schedule; nullopt when absent or a problem.
 [[nodiscard]] std::optional<ReadAs> compile_read(Fields& fields);
+/// A URI with {names}, or an expression; `what` is what it is of. `allows_path`: a path may be there instead.
+[[nodiscard]] Endpoint compile_address(Compiler& compiler, const Node& node, const std::string& what, bool allows_path);
 /// From `with` of a filter; nullopt where that is missing.
 [[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);
 /// For a type that looks like one of the specification's errors and is none.

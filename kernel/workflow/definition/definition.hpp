@@ -51,15 +51,6 @@ struct SwitchTask {
   std::vector<SwitchCase> cases;
 };
 
-/// `call: <plugin>.<operation>:<version>@default`
-struct PluginCall {
-  std::string plugin;
-  std::string operation;
-  std::string version;
-  std::string connection;  ///< metadata.connection, else the plugin's id
-  Template input;
-};
-
 /// Text with {name} in it, looked up at the top level of the input; or an expression.
 struct Endpoint {
   struct Part {
@@ -68,6 +59,23 @@ struct Endpoint {
   };
   std::vector<Part> parts;
   std::optional<Template> expression;
+};
+
+/// An address in the input of a call, and the names that lead to its place.
+struct PlacedAddress {
+  std::vector<std::string> path;
+  Endpoint endpoint;
+};
+
+/// `call: <plugin>.<operation>:<version>@default`, `call: mcp` and `call: a2a`
+struct PluginCall {
+  std::string plugin;
+  std::string operation;
+  std::string version;     ///< empty: the one that the tenant has enabled when the call is made
+  std::string connection;  ///< metadata.connection, else the plugin's id
+  Template input;
+  std::vector<PlacedAddress> addresses{};  ///< that the task's input takes part in
+  std::optional<Template> timeout{};       ///< of the call; a shorter one of the task decides
 };
 
 enum class HttpOutput : std::uint8_t { content, response, raw };

@@ -36,28 +36,6 @@ void parse_template(Problems& problems, const Node& node, Endpoint& endpoint) {
   }
 }
 
-Endpoint compile_address(Compiler& compiler, const Node& node, const std::string& what, bool allows_path) {
-  Problems& problems = compiler.problems();
-  Endpoint endpoint;
-  if (!node.is_string()) {
-    problems.add(node.position, fmt::format("{} must be a URI or an expression, not {}", what, describe(node.kind)));
-    return endpoint;
-  }
-  if (node.text.find("${") != std::string::npos) {
-    endpoint.expression = compiler.value(node, Site::body);
-    return endpoint;
-  }
-  const bool is_path = allows_path && node.text.starts_with('/');
-  if (!has_scheme(node.text) && !is_path && !node.text.starts_with('{')) {
-    problems.add(node.position,
-                 fmt::format("{}: '{}' is not an endpoint; write an http or https URI{}", what, node.text,
-                             allows_path ? ", or a path that begins with '/' for a task with metadata.connection"
-                                         : ", for example https://example.com/openapi.json"));
-  }
-  parse_template(problems, node, endpoint);
-  return endpoint;
-}
-
 /// Methods that the registry of IANA has and the broker sends.
 constexpr std::string_view methods[] = {
     "GET",    "HEAD",   "POST",   "PUT",        "PATCH",  "DELETE",     "OPTIONS",        "QUERY",  "ACL",
@@ -142,6 +120,28 @@ void warn_of_credentials(Problems& problems, const Node& with, const std::string
 }
 
 }  // namespace
+
+Endpoint compile_address(Compiler& compiler, const Node& node, const std::string& what, bool allows_path) {
+  Problems& problems = compiler.problems();
+  Endpoint endpoint;
+  if (!node.is_string()) {
+    problems.add(node.position, fmt::format("{} must be a URI or an expression, not {}", what, describe(node.kind)));
+    return endpoint;
+  }
+  if (node.text.find("${") != std::string::npos) {
+    endpoint.expression = compiler.value(node, Site::body);
+    return endpoint;
+  }
+  const bool is_path = allows_path && node.text.starts_with('/');
+  if (!has_scheme(node.text) && !is_path && !node.text.starts_with('{')) {
+    problems.add(node.position,
+                 fmt::format("{}: '{}' is not an endpoint; write an http or https URI{}", what, node.text,
+                             allows_path ? ", or a path that begins with '/' for a task with metadata.connection"
+                                         : ", for example https://example.com/openapi.json"));
+  }
+  parse_template(problems, node, endpoint);
+  return endpoint;
+}
 
 TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   HttpCall call;

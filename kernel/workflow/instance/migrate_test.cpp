@@ -138,6 +138,79 @@ TEST_F(MigrateTest, a_task_of_another_name_is_mapped_with_what_is_below_it) {
   expect_replay();
 }
 
+TEST_F(MigrateTest, events_that_are_processed_one_by_one_go_on_and_those_that_wait_keep_their_turn) {
+  // Version, where the task is there, what it is called there, and what it gives for each event.
+  constexpr std::string_view listens =
+      "listen: {{to: {{any: [{{with: {{type: item}}}}], until: 'length == 3'}}}}, foreach: {{item: it, at: n, do: "
+      "[{{c: "
+      "{{call: 'p.o:1.0.0@default', with: {{v: '${{ $it }}', n: '${{ $n }}'}}}}}}, {{s: {{set: {}}}}}]}}";
+  const auto text = [&](std::string_view given) { return fmt::format(fmt::runtime(listens), given); };
+  const InstanceId id = start(fmt::format("do: [{{l: {{{}}}}}]\n", text("'${ [.] }'")));
+  hear("item", "1");
+  hear("item", "2");
+  const std::string key = kernel_.pending().front().key;
+  EXPECT_EQ(kernel_.pending().front().input, R"({"v":1,"n":0})");
+  (void)apply("2.0.0",
+              fmt::format("do: [{{x: {{set: {{n: 0}}}}}}, {{m: {{{}}}}}, {{z: {{set: {{all: '${{ . }}'}}}}}}]\n",
+                          text("'${ {now: ., event: $it} }'")));
+  EXPECT_EQ(problems(id).size(), 2U) << "neither the task nor the one within it";
+  ASSERT_TRUE(migrate(id, "2.0.0", {{"l", "m"}}));
+  ASSERT_EQ(kernel_.pending().size(), 1U);
+  EXPECT_EQ(kernel_.pending().front().key, key);
+  expect_replay();
+  ASSERT_TRUE(kernel_.succeed(key, "10"));
+  ASSERT_EQ(kernel_.pending().size(), 1U);
+  EXPECT_EQ(kernel_.pending().front().input, R"({"v":2,"n":1})");
+  // And back, with one event processed and one under way.
+  ASSERT_TRUE(migrate(id, "1.0.0", {{"m", "l"}}));
+  ASSERT_TRUE(migrate(id, "2.0.0", {{"l", "m"}}));
+  expect_replay();
+  hear("item", "3");
+  ASSERT_TRUE(kernel_.succeed(kernel_.pending().front().key, "20"));
+  EXPECT_EQ(kernel_.pending().front().input, R"({"v":3,"n":2})");
+  ASSERT_TRUE(kernel_.succeed(kernel_.pending().front().key, "30"));
+  EXPECT_EQ(state(id), R"(completed {"all":[{"now":10,"event":1},{"now":20,"event":2},{"now":30,"event":3}]})");
+  expect_replay();
+}
+
+TEST_F(MigrateTest, a_task_that_listens_between_two_events_hears_in_the_new_version) {
+  constexpr std::string_view listens =
+      "{l: {listen: {to: {any: [{with: {type: item}}], until: {one: {with: {type: end}}}}}, foreach: {do: [{f: {fork: "
+      "{branches: [{c: {call: 'p.o:1.0.0@default', with: {v: '${ $item }'}}}, {w: {wait: {seconds: 1}}}]}}}]}}}";
+  const InstanceId id = start(fmt::format("do: [{}]\n", listens));
+  (void)apply("2.0.0", fmt::format("do: [{{x: {{set: {{n: 0}}}}}}, {}]\n", listens));
+  hear("item", "1");
+  ASSERT_TRUE(kernel_.succeed(kernel_.pending().front().key, "10"));
+  EXPECT_TRUE(kernel_.fire_timer());
+  EXPECT_TRUE(kernel_.pending().empty());
+  ASSERT_TRUE(migrate(id));
+  expect_replay();
+  hear("item", "2");
+  hear("item", "3");
+  ASSERT_TRUE(migrate(id, "1.0.0")) << "with branches within the event, and one that waits";
+  hear("end", "0");
+  ASSERT_TRUE(migrate(id)) << "with no more events to come";
+  expect_replay();
+  for (const char* output : {"20", "30"}) {
+    ASSERT_EQ(kernel_.pending().size(), 1U);
+    ASSERT_TRUE(kernel_.succeed(kernel_.pending().front().key, output));
+    EXPECT_TRUE(kernel_.fire_timer());
+  }
+  EXPECT_EQ(state(id), "completed [[10,1],[20,2],[30,3]]");
+  expect_replay();
+}
+
+TEST_F(MigrateTest, a_task_that_processes_events_does_not_become_one_that_only_hears_them) {
+  constexpr std::string_view to = "listen: {to: {any: [{with: {type: item}}], until: 'length == 3'}}";
+  const InstanceId id = start(fmt::format("do: [{{l: {{{}, foreach: {{do: [{{w: {{wait: PT5S}}}}]}}}}}}]\n", to));
+  (void)apply("2.0.0", fmt::format("do: [{{l: {{{}}}}}]\n", to));
+  EXPECT_EQ(problems(id), std::vector<std::string>{"'/do/0/l' has no 'foreach' in version 2.0.0"});
+  hear("item", "1");
+  EXPECT_EQ(problems(id).size(), 2U) << "what it does with the event is missing, too";
+  EXPECT_TRUE(kernel_.fire_timer());
+  EXPECT_EQ(state(id), "running ");
+}
+
 TEST_F(MigrateTest, all_that_does_not_fit_is_said_at_once) {
   const InstanceId id = start(
       "do: [{f: {fork: {branches: [{a: {call: 'p.o:1.0.0@default'}}, {l: {listen: {to: {one: {with: {type: go}}}}}}, "

@@ -123,9 +123,13 @@ class TaskFinder {
         wrong = fmt::format("'{}' has other branches in version {}, or has them in another order", before.reference,
                             to_.name.version);
       }
-    } else if (std::holds_alternative<definition::ListenTask>(before.body)) {
+    } else if (const auto* listens = std::get_if<definition::ListenTask>(&before.body)) {
+      const bool has_each = std::get<definition::ListenTask>(after.body).foreach.has_value();
       if (text_of(from_, task) != text_of(to_, found)) {
         wrong = fmt::format("'{}' listens for something else in version {}", before.reference, to_.name.version);
+      } else if (listens->foreach.has_value() != has_each) {
+        wrong = fmt::format("'{}' has {} 'foreach' in version {}", before.reference, has_each ? "a" : "no",
+                            to_.name.version);
       }
     } else if (before.in_catch != after.in_catch) {
       wrong = fmt::format("'{}' and '{}' are not both in a 'catch'", before.reference, after.reference);

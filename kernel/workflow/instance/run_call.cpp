@@ -1,5 +1,7 @@
 // `call` of a plugin's operation, and what every call shares: the effect and its key.
 
+#include <span>
+
 #include "kernel/workflow/instance/execution.hpp"
 #include "kernel/workflow/instance/store.hpp"
 #include "sdk/base/contract.hpp"
@@ -10,11 +12,25 @@ namespace {
 constexpr base::Duration timeout_default = std::chrono::seconds(30);
 constexpr base::Duration call_timeout_max = std::chrono::hours(24);
 
+/// The value with another in the place that the names lead to, which is there.
+json::Value with_at(json::Value value, std::span<const std::string> path, const json::Value& put) {
+  if (path.empty()) return put;
+  const json::Value* inner = value.find(std::string_view(path.front()));
+  TRV_ASSERT(inner != nullptr);
+  value.set(path.front(), with_at(*inner, path.subspan(1), put));
+  return value;
+}
+
 }  // namespace
 
 void Execution::run(TaskIndex index, const definition::PluginCall& task, const Value& input) {
   Attempt<Value> arguments = evaluation_.evaluate(task.input, input);
   if (!arguments) return raise(index, std::move(arguments).error().error, context_.now.ns(), 0);
+  for (const definition::PlacedAddress& address : task.addresses) {
+    Attempt<std::string> text = address_of(address.endpoint, input);
+    if (!text) return raise(index, std::move(text).error().error, context_.now.ns(), 0);
+    *arguments = with_at(*arguments, address.path, Value(*text));
+  }
   shard::Effect effect;
   effect.kind = "plugin";
   effect.plugin = task.plugin;
@@ -31,11 +47,16 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   Attempt<std::string> json = evaluation_.checked_json(arguments, "what is handed to the operation");
   if (!json) return raise(index, std::move(json).error().error, now_ns, 0);
   // A script's time begins with it, and not while it waits for its turn.
+  bool has_own = false;
   effect.timeout = effect.kind == "process" ? base::Duration::zero() : timeout_default;
-  if (task.timeout) {
-    const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(*task.timeout, input);
+  const auto* call = std::get_if<definition::PluginCall>(&task.body);
+  for (const std::optional<definition::Template>* part : {call == nullptr ? nullptr : &call->timeout, &task.timeout}) {
+    if (part == nullptr || !*part) continue;
+    const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(**part, input);
     if (!timeout) return raise(index, timeout.error().error, now_ns, 0);
-    effect.timeout = std::clamp<base::Duration>(*timeout, std::chrono::milliseconds(1), call_timeout_max);
+    const auto length = std::clamp<base::Duration>(*timeout, std::chrono::milliseconds(1), call_timeout_max);
+    effect.timeout = has_own ? std::min(effect.timeout, length) : length;
+    has_own = true;
   }
   TaskRuns* runs = nullptr;
   for (TaskRuns& known : state_.runs) {

@@ -116,8 +116,24 @@ std::size_t ApiTest::count_instances(const std::string& token, const std::string
   return answer.status == 200 ? answer.value().at("items").as_array().size() : 0;
 }
 
+namespace {
+
+constexpr std::string_view library_path = "lib/linux-x86_64/plugin.so";
+
+base::Bytes package_of(const std::string& manifest, const std::string& library, std::size_t library_bytes_max) {
+  std::string code = contents_of(std::filesystem::path(TRV_BINARY_DIR) / "test_plugins" / (library + ".so"));
+  EXPECT_FALSE(code.empty()) << library;
+  code.resize(std::min(code.size(), library_bytes_max));
+  std::vector<package::File> files;
+  files.push_back({std::string(library_path), base::Bytes(code.begin(), code.end())});
+  auto bytes = package::assemble(manifest, std::move(files));
+  EXPECT_TRUE(bytes) << bytes.error().message();
+  return bytes ? *std::move(bytes) : base::Bytes();
+}
+
+}  // namespace
+
 base::Bytes tracker_package(const std::string& library, int abi_major, std::size_t library_bytes_max) {
-  const std::string path = "lib/linux-x86_64/plugin.so";
   const std::string manifest = fmt::format(
       R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S","license":"Apache-2.0",
           "abi":{{"major":{},"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
@@ -128,15 +144,18 @@ base::Bytes tracker_package(const std::string& library, int abi_major, std::size
             "verification":{{"scheme":"hmac-sha256","header":"X-Signature","prefix":"sha256=","encoding":"hex"}},
             "delivery_id":".headers[\"x-delivery\"]",
             "event":{{"type":"\"com.tracker.\" + .body.action","source":"\"/tracker\""}}}}]}})",
-      abi_major, path);
-  std::string code = contents_of(std::filesystem::path(TRV_BINARY_DIR) / "test_plugins" / (library + ".so"));
-  EXPECT_FALSE(code.empty()) << library;
-  code.resize(std::min(code.size(), library_bytes_max));
-  std::vector<package::File> files;
-  files.push_back({path, base::Bytes(code.begin(), code.end())});
-  auto bytes = package::assemble(manifest, std::move(files));
-  EXPECT_TRUE(bytes) << bytes.error().message();
-  return bytes ? *std::move(bytes) : base::Bytes();
+      abi_major, library_path);
+  return package_of(manifest, library, library_bytes_max);
+}
+
+base::Bytes mcp_package() {
+  return package_of(
+      fmt::format(
+          R"({{"manifest":1,"id":"mcp","version":"1.2.3","title":"MCP","summary":"S","license":"Apache-2.0",
+              "abi":{{"major":1,"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
+              "operations":[{{"name":"call","title":"Call","idempotent":true,"input":true,"output":true}}]}})",
+          library_path),
+      "mcp", std::string::npos);
 }
 
 std::string signature_of(std::string_view body, std::string_view secret) {

@@ -75,6 +75,8 @@ inline constexpr std::string_view hello_workflow =
 /// "push", signed with X-Signature: sha256=<hex>.
 [[nodiscard]] base::Bytes tracker_package(const std::string& library, int abi_major = 1,
                                           std::size_t library_bytes_max = std::string::npos);
+/// A package of the plugin "mcp" 1.2.3, whose operation "call" gives its input back.
+[[nodiscard]] base::Bytes mcp_package();
 [[nodiscard]] std::string signature_of(std::string_view body, std::string_view secret);
 
 }  // namespace trv::api
