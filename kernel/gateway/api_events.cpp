@@ -132,13 +132,17 @@ void receive_from(Call call, std::shared_ptr<Batch> batch, std::size_t first) {
           json::Value received = json::Value::array();
           json::Value started = json::Value::array();
           json::Value heard = json::Value::array();
+          json::Value duplicates = json::Value::array();
           for (const Receipt& receipt : batch->receipts) {
             received.push_back(receipt.event.to_string());
+            if (receipt.duplicate) duplicates.push_back(receipt.event.to_string());
             for (const base::Uuid& id : receipt.started) started.push_back(id.to_string());
             for (const base::Uuid& id : receipt.heard) heard.push_back(id.to_string());
           }
-          return http::json(
-              202, {{"received", std::move(received)}, {"started", std::move(started)}, {"heard", std::move(heard)}});
+          return http::json(202, {{"received", std::move(received)},
+                                  {"started", std::move(started)},
+                                  {"heard", std::move(heard)},
+                                  {"duplicates", std::move(duplicates)}});
         })(std::move(back), change);
       });
 }

@@ -237,6 +237,8 @@ TEST_F(EventsTest, the_same_event_starts_once_also_within_a_batch) {
   ASSERT_EQ(again.status, 202) << again.body;
   EXPECT_TRUE(again.value().at("started").as_array().empty());
   EXPECT_EQ(again.value().at("received").at(0), batch.value().at("received").at(0));
+  EXPECT_EQ(again.value().at("duplicates"), again.value().at("received"));
+  EXPECT_EQ(batch.value().at("duplicates").as_array().size(), 1U) << "the second of the two";
   const Answer binary =
       call(acme(), "POST", "/v1/tenants/acme/events", R"({"n":2})",
            {{"ce-specversion", "1.0"}, {"ce-id", "2"}, {"ce-source", "/shop"}, {"ce-type", "com.example.placed"}});

@@ -119,6 +119,7 @@ class CommandLine : public testing::Test {
     std::ostringstream err;
     World world{.in = in, .out = out, .err = err, .clock = clock_, .environment = environment_};
     world.out_is_terminal = terminal_;
+    world.err_is_terminal = err_terminal_;
     world.columns = columns_;
     world.out_is_gone = [this] { return gone_; };
     world.watch = [this](const std::vector<std::string>&) -> base::Result<std::function<WatchEnd()>> { return watch_; };
@@ -142,6 +143,7 @@ class CommandLine : public testing::Test {
   std::filesystem::path folder_;
   std::map<std::string, std::string, std::less<>> environment_;
   bool terminal_ = false;
+  bool err_terminal_ = false;
   int columns_ = 0;
   bool gone_ = false;
   std::function<WatchEnd()> watch_ = [] { return WatchEnd::interrupted; };

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <iterator>
+#include <set>
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/event_follower.hpp"
@@ -63,8 +64,14 @@ base::Result<ExitCode> tail(Session& session, const EventArguments& arguments) {
   TRV_TRY(events.connect());
   const RunningTable table = table_of(session.style());
   if (!session.as_json()) session.world().out << table.titles() << std::flush;
+  bool is_waiting_said = !session.world().err_is_terminal;
   for (;;) {
     TRV_TRY_ASSIGN(const std::vector<ServerSentEvent> came, events.next(wait_slice));
+    if (came.empty() && !is_waiting_said) {
+      session.note(fmt::format("waiting for events{}; Ctrl-C ends",
+                               arguments.after.empty() ? ", from now on (--after 0 begins at the first)" : ""));
+    }
+    is_waiting_said = true;
     for (const ServerSentEvent& event : came) {
       if (!event.type.starts_with(arguments.type)) continue;
       if (session.as_json()) {
@@ -138,7 +145,17 @@ base::Result<ExitCode> publish(Session& session, const EventArguments& arguments
     if (list == nullptr || !list->is_array()) return;
     for (const json::Value& one : list->items()) session.print(fmt::format("{} {}", words, member_text(one, "")));
   };
-  each("received", "received");
+  std::set<std::string> known;
+  if (const json::Value* duplicates = answer.find("duplicates"); duplicates != nullptr && duplicates->is_array()) {
+    for (const json::Value& one : duplicates->items()) known.insert(member_text(one, ""));
+  }
+  if (const json::Value* received = answer.find("received"); received != nullptr && received->is_array()) {
+    for (const json::Value& one : received->items()) {
+      const std::string id = member_text(one, "");
+      session.print(fmt::format("received {}{}", id,
+                                known.contains(id) ? ": its source and id were received before; nothing changed" : ""));
+    }
+  }
   each("started", "started instance");
   each("heard", "heard by instance");
   return ExitCode::ok;

@@ -64,8 +64,12 @@ TEST_F(CommandLine, an_action_on_many_says_how_many_asks_and_counts_what_became_
 TEST_F(CommandLine, an_event_is_published_from_its_parts_or_from_a_text) {
   server_.script("POST /v1/tenants/acme/events",
                  {.status = 202, .body = R"({"received":["e-1"],"started":["i-1"],"heard":[]})"});
+  server_.script("POST /v1/tenants/acme/events",
+                 {.status = 202, .body = R"({"received":["e-1","e-2"],"started":[],"heard":[],"duplicates":["e-2"]})"});
   EXPECT_EQ(trav({"events", "publish", "--type", "t", "--data", "{\"n\":1}"}), ExitCode::ok) << err_;
   EXPECT_EQ(out_, "received e-1\nstarted instance i-1\n");
+  EXPECT_EQ(trav({"events", "publish", "--type", "t", "--id", "1"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "received e-1\nreceived e-2: its source and id were received before; nothing changed\n");
   EXPECT_NE(trav({"events", "publish"}), ExitCode::ok);
   EXPECT_NE(err_.find("--type is missing"), std::string::npos) << err_;
   EXPECT_NE(trav({"events", "publish", "--type", "t", "--file", "x"}), ExitCode::ok);

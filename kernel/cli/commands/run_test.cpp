@@ -248,6 +248,15 @@ TEST_F(CommandLine, following_ends_when_nobody_reads) {
   gone_ = true;
   server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
   EXPECT_EQ(trav({"events", "tail"}), ExitCode::ok) << err_;
+  EXPECT_EQ(err_, "");
+  // A person is shown that nothing has come yet, and why.
+  err_terminal_ = true;
+  server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
+  EXPECT_EQ(trav({"events", "tail"}), ExitCode::ok) << err_;
+  EXPECT_NE(err_.find("waiting for events, from now on (--after 0 begins at the first); Ctrl-C ends"),
+            std::string::npos)
+      << err_;
+  err_terminal_ = false;
   server_.script("GET /v1/tenants/acme/instances/i-1", {.body = R"({"id":"i-1","status":"running"})"});
   server_.script("GET /v1/tenants/acme/instances/i-1/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
   EXPECT_EQ(trav({"instance", "watch", "i-1"}), ExitCode::refused) << "how it ends is not known";

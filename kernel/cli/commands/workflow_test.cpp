@@ -85,6 +85,36 @@ TEST_F(CommandLine, results_of_cases_are_written_as_junit_xml) {
   EXPECT_TRUE(xml.ends_with("</testsuites>\n"));
 }
 
+TEST_F(CommandLine, cases_of_which_none_is_chosen_are_an_error_and_no_result) {
+  const std::string cases = write("c.yaml",
+                                  "cases:\n  - name: paid\n    workflow: {do: [{a: {set: {x: 1}}}]}\n"
+                                  "    expect: {output: {x: 1}}\n")
+                                .string();
+  const std::filesystem::path results = folder_ / "none.xml";
+  EXPECT_EQ(trav({"workflow", "test", cases, "--only", "piad", "--junit", results.string()}), ExitCode::refused);
+  EXPECT_NE(err_.find("no case has a name with 'piad' in it; did you mean 'paid'?"), std::string::npos) << err_;
+  EXPECT_FALSE(std::filesystem::exists(results));
+  EXPECT_EQ(trav({"workflow", "test", cases, "--only", "something else"}), ExitCode::refused);
+  EXPECT_NE(err_.find("there is 'paid'"), std::string::npos) << err_;
+}
+
+TEST_F(CommandLine, a_query_of_the_endpoint_is_a_part_of_the_name_of_a_call) {
+  const std::string cases =
+      write("q.yaml",
+            "cases:\n"
+            "  - name: written in the address\n"
+            "    workflow: {do: [{a: {call: http, with: {method: get, endpoint: 'https://a.example/o?page=2'}}}]}\n"
+            "    answers: [{to: 'GET https://a.example/o?page=2', reply: {body: 1}}]\n"
+            "    expect: {output: 1, calls: [{to: 'GET https://a.example/o?page=2'}]}\n"
+            "  - name: given apart\n"
+            "    workflow: {do: [{a: {call: http, with: {method: get, endpoint: 'https://a.example/o', query: {page: "
+            "2}}}}]}\n"
+            "    answers: [{to: GET https://a.example/o, reply: {body: 1}}]\n"
+            "    expect: {output: 1, calls: [{to: GET https://a.example/o, query: {page: 2}}]}\n")
+          .string();
+  EXPECT_EQ(trav({"workflow", "test", cases}), ExitCode::ok) << out_ << err_;
+}
+
 TEST_F(CommandLine, the_schema_for_editors_is_printed) {
   EXPECT_EQ(trav({"workflow", "schema"}), ExitCode::ok);
   EXPECT_TRUE(out_.contains("https://json-schema.org/draft/2020-12/schema")) << out_.substr(0, 200);

@@ -15,6 +15,7 @@ namespace {
 constexpr double gap = 28;           // between steps, for the arrow
 constexpr double padding = 16;       // within a box
 constexpr double title_height = 40;  // of a step's two lines
+constexpr double line_height = 15;
 constexpr double character = 7.2;
 constexpr double width_min = 130;
 constexpr double slope = 12;      // of the sides of a switch
@@ -47,6 +48,14 @@ std::string escaped(std::string_view text) {
 
 std::string second_line(const Step& step) {
   return step.detail.empty() ? step.kind : fmt::format("{} {}", step.kind, step.detail);
+}
+
+std::string third_line(const Step& step) {
+  return step.undone_by.empty() ? std::string() : "↩ undone by " + step.undone_by;
+}
+
+double title_of(const Step& step) {
+  return step.undone_by.empty() ? title_height : title_height + line_height;
 }
 
 double text_width(std::string_view text) {
@@ -93,8 +102,9 @@ class Drawing {
 
  private:
   static Size size_of(const Step& step) {
-    Size size{std::max({width_min, text_width(step.name) + 30, text_width(second_line(step)) + 30}),
-              std::max(title_height, 18 * static_cast<double>(jumps_of(step) + 1))};
+    Size size{std::max({width_min, text_width(step.name) + 30, text_width(second_line(step)) + 30,
+                        text_width(third_line(step)) + 30}),
+              std::max(title_of(step), 18 * static_cast<double>(jumps_of(step) + 1))};
     if (step.lanes.empty()) return size;
     double width = padding;
     double height = 0;
@@ -105,7 +115,7 @@ class Drawing {
       height = step.side_by_side ? std::max(height, framed) : height + framed + padding;
     }
     // Lanes below each other have their room behind them already.
-    return {std::max(size.width, width), title_height + height + (step.side_by_side ? padding : 0)};
+    return {std::max(size.width, width), title_of(step) + height + (step.side_by_side ? padding : 0)};
   }
   static Size size_of(const Lane& lane) {
     Size size{width_min, 0};
@@ -200,11 +210,12 @@ class Drawing {
           fmt::format("<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"{}\"/>\n",
                       step.lanes.empty() ? "step" : "box", box.x, box.y, box.width, box.height, rounded ? 20 : 5);
     }
-    const double lower = step.lanes.empty() ? (box.height - title_height) / 2 : 0;
+    const double lower = step.lanes.empty() ? (box.height - title_of(step)) / 2 : 0;
     text(middle, box.y + 17 + lower, step.name, "name");
     text(middle, box.y + 32 + lower, second_line(step), "kind");
+    if (!step.undone_by.empty()) text(middle, box.y + 32 + line_height + lower, third_line(step), "way");
     double x = box.x + padding;
-    double y = box.y + title_height;
+    double y = box.y + title_of(step);
     double lanes_width = padding * static_cast<double>(step.lanes.size() - (step.lanes.empty() ? 0 : 1));
     for (const Lane& lane : step.lanes) lanes_width += size_of(lane).width;
     if (step.side_by_side) x = middle - lanes_width / 2;

@@ -69,8 +69,14 @@ std::string detail_of(std::string_view kind, const Node& value, const Node& task
 Lane lane_of(const Node* list, std::string title);
 
 Step step_of(const Entry& entry) {
-  Step step{.name = entry.key, .kind = {}, .detail = {}, .position = entry.position, .ways = {}, .lanes = {}};
   const Node& task = entry.value;
+  Step step{.name = entry.key,
+            .kind = {},
+            .detail = {},
+            .undone_by = text_of(below(&task, {"metadata", "compensate"})),
+            .position = entry.position,
+            .ways = {},
+            .lanes = {}};
   for (const std::string_view kind : kinds) {
     const Node* value = task.find(kind);
     if (value == nullptr) continue;
@@ -152,7 +158,7 @@ class Mermaid {
     const std::vector<std::string> ids = declare(lane, 1);
     out_ += fmt::format("  start --> {}\n", ids.empty() ? "finish" : ids.front());
     connect(lane, ids, "finish");
-    return out_ + edges_;
+    return out_ + undoes_ + edges_;
   }
 
  private:
@@ -162,6 +168,10 @@ class Mermaid {
     for (const Step& step : lane.steps) {
       const std::string id = fmt::format("t{}", ++count_);
       ids.push_back(id);
+      if (!step.undone_by.empty()) {
+        edges_ += fmt::format("  {0} -. \"undone by\" .-> {0}_undo\n", id);
+        undoes_ += fmt::format("  {}_undo[/{}/]\n", id, quoted(step.undone_by));
+      }
       if (step.lanes.empty()) {
         const auto [open, close] = step.kind == "switch"                          ? std::pair("{", "}")
                                    : step.kind == "wait" || step.kind == "listen" ? std::pair("([", "])")
@@ -220,6 +230,7 @@ class Mermaid {
 
   std::string out_;
   std::string edges_;
+  std::string undoes_;  ///< what is beside the flow
   int count_ = 0;
 };
 

@@ -18,9 +18,10 @@ struct Way {
 
 struct Step {
   std::string name;
-  std::string kind;    ///< set, call, …
-  std::string detail;  ///< what it calls, waits or listens for; may be empty
-  Position position;   ///< of the name
+  std::string kind;            ///< set, call, …
+  std::string detail;          ///< what it calls, waits or listens for; may be empty
+  std::string undone_by = {};  ///< the function that undoes what the task has done; may be empty
+  Position position;           ///< of the name
   std::vector<Way> ways;
   std::vector<Lane> lanes;    ///< the lists of tasks within it
   bool side_by_side = false;  ///< the lanes run beside each other
