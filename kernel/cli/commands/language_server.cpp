@@ -6,6 +6,8 @@
 #include <charconv>
 #include <set>
 
+#include "kernel/cli/commands/block_yaml.hpp"
+#include "kernel/cli/commands/operation_help.hpp"
 #include "kernel/cli/commands/session.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
@@ -34,60 +36,6 @@ std::string text_at(const Value& value, std::string_view member) {
   return member_text(value, member);
 }
 
-bool is_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
-}
-
-std::size_t indent_of(std::string_view line) {
-  return std::min(line.find_first_not_of(' '), line.size());
-}
-
-/// The key of a line of block YAML, and where it begins; behind "- " where the line is an item.
-struct Key {
-  std::string name;
-  std::size_t column = 0;
-  bool is_item = false;
-};
-
-std::optional<Key> key_of(std::string_view line) {
-  Key key{.name = {}, .column = indent_of(line)};
-  while (line.substr(key.column).starts_with("- ")) {
-    key.is_item = true;
-    key.column += 2;
-    key.column += indent_of(line.substr(key.column));
-  }
-  std::size_t end = key.column;
-  const char quote = end < line.size() && (line[end] == '"' || line[end] == '\'') ? line[end] : '\0';
-  if (quote != '\0') {
-    end = line.find(quote, end + 1);
-    if (end == std::string_view::npos) return std::nullopt;
-    key.name = line.substr(key.column + 1, end - key.column - 1);
-    ++end;
-  } else {
-    end = line.find(':', end);
-    if (end == std::string_view::npos) return std::nullopt;
-    key.name = trimmed(line.substr(key.column, end - key.column));
-  }
-  if (end >= line.size() || line[end] != ':' || line.substr(key.column).starts_with('#')) return std::nullopt;
-  return key;
-}
-
-/// The keys around a place of block YAML, the innermost first, with whether each is the name of a list's item.
-std::vector<Key> around(std::string_view text, int line, std::size_t column) {
-  std::vector<Key> keys;
-  for (int number = line; number >= 1 && column > 0; --number) {
-    const auto key = key_of(line_of(text, number));
-    if (!key || key->column >= column) continue;
-    column = key->is_item ? indent_of(line_of(text, number)) : key->column;
-    keys.push_back(*key);
-    if (key->is_item && column == 0) {
-      // The items of a list may begin below their key.
-      column = 1;
-    }
-  }
-  return keys;
-}
-
 Value item(std::string_view label, std::string_view detail, int kind, std::string_view inserted = {}) {
   Value out = Value::object();
   out.set("label", label);
@@ -97,6 +45,13 @@ Value item(std::string_view label, std::string_view detail, int kind, std::strin
   return out;
 }
 
+Value item_of(const Offer& offer, int kind) {
+  Value out = item(offer.label, offer.documentation, kind, offer.inserted);
+  if (!offer.detail.empty()) out.set("detail", offer.detail);
+  return out;
+}
+
+constexpr int kind_function = 3;
 constexpr int kind_property = 10;
 constexpr int kind_value = 12;
 
@@ -309,7 +264,7 @@ Value LanguageServer::diagnostics(const Document& document) const {
   return all;
 }
 
-Value LanguageServer::completion(const Document& document, const Place& at) const {
+Value LanguageServer::completion(const Document& document, const Place& at) {
   Value items = Value::array();
   const std::string_view line = line_of(document.text, at.line + 1);
   const std::string_view before = line.substr(0, std::min(at.byte, line.size()));
@@ -332,6 +287,7 @@ Value LanguageServer::completion(const Document& document, const Place& at) cons
       }
     } else if (key->name == "call") {
       offer({"http", "openapi", "mcp", "a2a"});
+      for (const Offer& one : calls_offered(operations())) items.push_back(item_of(one, kind_function));
       if (const auto root = definition::read(document.text, document.format)) {
         const definition::Node* functions = definition::at_pointer(*root, "/use/functions");
         if (functions != nullptr) {
@@ -348,6 +304,8 @@ Value LanguageServer::completion(const Document& document, const Place& at) cons
       offer({"data", "envelope", "raw"});
     } else if (key->name == "dsl") {
       offer({"'1.0.3'"});
+    } else if (const auto place = input_place(operations(), document.text, keys)) {
+      for (const Offer& one : values_offered(*place, key->name)) items.push_back(item_of(one, kind_value));
     } else if (key->name == "compete" || key->name == "await" || key->name == "redirect") {
       offer({"true", "false"});
     }
@@ -356,6 +314,10 @@ Value LanguageServer::completion(const Document& document, const Place& at) cons
   const auto start = std::ranges::find_if_not(before.rbegin(), before.rend(), is_name).base();
   const auto column = static_cast<std::size_t>(start - before.begin());
   const auto keys = around(document.text, at.line, column);
+  if (const auto place = input_place(operations(), document.text, keys)) {
+    for (const Offer& one : members_offered(*place)) items.push_back(item_of(one, kind_property));
+    return items;
+  }
   std::string_view parent = keys.empty() ? std::string_view() : std::string_view(keys.front().name);
   // The name of an item of a list of tasks is the task's.
   const bool in_list = keys.size() > 1 && (keys[1].name == "do" || keys[1].name == "try" || keys[1].name == "branches");
@@ -368,7 +330,41 @@ Value LanguageServer::completion(const Document& document, const Place& at) cons
   return items;
 }
 
-Value LanguageServer::hover(const Document& document, const Place& at) const {
+const Operations& LanguageServer::operations() {
+  if (!operations_ && source_) {
+    auto found = source_();
+    if (!found) {
+      Value parameters = {{"type", 2}, {"message", "operations of plugins are not known: " + found.error().message()}};
+      Value out = {{"method", "window/logMessage"}};
+      out.set("params", std::move(parameters));
+      send(std::move(out));
+    }
+    operations_ = found ? *std::move(found) : Operations();
+  }
+  static const Operations none;
+  return operations_ ? *operations_ : none;
+}
+
+std::string LanguageServer::help_of(const Document& document, const Place& at, std::size_t begin,
+                                    std::string_view word) {
+  const std::string_view text = line_of(document.text, at.line + 1);
+  const auto key = key_of(text);
+  const bool is_value = key && begin > key->column + key->name.size();
+  const auto keys = around(document.text, at.line, is_value ? key->column : begin);
+  if (is_value && key->name == "call") {
+    const KnownOperation* operation = find_operation(operations(), value_of(text));
+    if (operation != nullptr) return shown(*operation);
+  }
+  if (const auto place = input_place(operations(), document.text, keys)) {
+    if (std::string help = shown(*place, is_value ? key->name : std::string(word)); !help.empty()) return help;
+  }
+  std::string_view parent = keys.empty() ? std::string_view() : std::string_view(keys.front().name);
+  if (!keys.empty() && keys.front().is_item) parent = "task";
+  const std::string_view sentence = definition::help_for(parent, word);
+  return sentence.empty() ? std::string() : fmt::format("{}: {}", word, sentence);
+}
+
+Value LanguageServer::hover(const Document& document, const Place& at) {
   const std::string_view line = line_of(document.text, at.line + 1);
   std::size_t begin = std::min(at.byte, line.size());
   while (begin > 0 && is_name(line[begin - 1])) --begin;
@@ -376,14 +372,11 @@ Value LanguageServer::hover(const Document& document, const Place& at) const {
   while (end < line.size() && is_name(line[end])) ++end;
   const std::string_view word = line.substr(begin, end - begin);
   if (word.empty()) return {};
-  const auto keys = around(document.text, at.line, begin);
-  std::string_view parent = keys.empty() ? std::string_view() : std::string_view(keys.front().name);
-  if (!keys.empty() && keys.front().is_item) parent = "task";
-  const std::string_view sentence = definition::help_for(parent, word);
-  if (sentence.empty()) return {};
+  const std::string help = help_of(document, at, begin, word);
+  if (help.empty()) return {};
   Value contents = Value::object();
   contents.set("kind", "plaintext");
-  contents.set("value", fmt::format("{}: {}", word, sentence));
+  contents.set("value", help);
   Value out = Value::object();
   out.set("contents", std::move(contents));
   out.set("range", range(document.text, at.line, begin, end - begin));

@@ -1,14 +1,20 @@
 #pragma once
 // The language server for definitions: JSON-RPC 2.0 in frames with Content-Length (Language Server Protocol 3.17), over
-// standard input and output. Texts are kept as the editor sends them; nothing is read from the disk. One thread.
+// standard input and output. Texts are kept as the editor sends them; nothing of them is read from the disk. One
+// thread.
 
+#include <functional>
 #include <istream>
 #include <map>
 #include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
+#include "kernel/cli/commands/block_yaml.hpp"
+#include "kernel/cli/commands/operations.hpp"
 #include "kernel/json/value.hpp"
 #include "kernel/workflow/definition/check.hpp"
 
@@ -16,7 +22,11 @@ namespace trv::cli {
 
 class LanguageServer {
  public:
-  LanguageServer(std::istream& in, std::ostream& out) : in_(in), out_(out) {}
+  /// What operations there are; asked once, when an editor first wants one.
+  using OperationSource = std::function<base::Result<Operations>()>;
+
+  LanguageServer(std::istream& in, std::ostream& out, OperationSource source = {})
+      : in_(in), out_(out), source_(std::move(source)) {}
 
   /// Serves until `exit` or the end of the input; whether it was asked to shut down before.
   bool run();
@@ -44,8 +54,13 @@ class LanguageServer {
 
   [[nodiscard]] json::Value capabilities(const json::Value& parameters);
   [[nodiscard]] json::Value diagnostics(const Document& document) const;
-  [[nodiscard]] json::Value completion(const Document& document, const Place& at) const;
-  [[nodiscard]] json::Value hover(const Document& document, const Place& at) const;
+  [[nodiscard]] json::Value completion(const Document& document, const Place& at);
+  [[nodiscard]] json::Value hover(const Document& document, const Place& at);
+  /// What is shown of a word at a place; which begins at that byte; empty for nothing.
+  [[nodiscard]] std::string help_of(const Document& document, const Place& at, std::size_t begin,
+                                    std::string_view word);
+  /// Empty where they are not known.
+  [[nodiscard]] const Operations& operations();
   [[nodiscard]] json::Value definition_of(const std::string& uri, const Document& document, const Place& at) const;
   [[nodiscard]] json::Value symbols(const Document& document) const;
 
@@ -56,6 +71,8 @@ class LanguageServer {
 
   std::istream& in_;
   std::ostream& out_;
+  OperationSource source_;
+  std::optional<Operations> operations_;
   std::map<std::string, Document, std::less<>> documents_;
   bool is_utf8_ = false;
   bool is_initialized_ = false;

@@ -7,6 +7,7 @@
 #include "kernel/cli/commands/command_line_fixture.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "sdk/package/package.hpp"
 
 namespace trv::cli {
 namespace {
@@ -95,6 +96,103 @@ TEST_F(CommandLine, an_editor_completes_what_can_be_written_there) {
   }
   EXPECT_NE(offered(6, 12).find(R"("label":"openapi")"), std::string::npos);
   EXPECT_NE(offered(13, 12).find(R"("label":"when")"), std::string::npos) << out_;
+}
+
+const std::string calling =
+    "document: {dsl: '1.0.3', namespace: test, name: it, version: '1.0.0'}\n"
+    "do:\n"
+    "  - tell:\n"
+    "      call: chat.post:1.0.0@default  # says it\n"
+    "      with:\n"
+    "        channel: general\n"
+    "        blocks:\n"
+    "          - kind: text\n"
+    "            \n"
+    "        \n"
+    "  - other:\n"
+    "      call: \n"
+    "  - unknown:\n"
+    "      call: chat.nothing:1.0.0@default\n"
+    "      with:\n"
+    "        \n";
+
+constexpr const char* chat_manifest =
+    R"({"manifest":{"id":"chat","version":"1.0.0","operations":[{"name":"post","title":"Post a message",)"
+    R"("summary":"Not idempotent.","input":{"type":"object","required":["text"],"properties":{)"
+    R"("channel":{"type":"string","description":"Id or #name"},"text":{"type":"string"},)"
+    R"("loud":{"type":"boolean"},"format":{"enum":["plain","markdown"]},)"
+    R"("blocks":{"type":"array","items":{"$ref":"#/$defs/block"}}},)"
+    R"("$defs":{"block":{"type":"object","properties":{"kind":{"enum":["text","rule"]},"body":{"type":"string"}}}}}}]}})";
+
+TEST_F(CommandLine, an_editor_completes_operations_of_the_tenant_and_their_input) {
+  const auto said = [&](const std::string& question, const std::string& text = calling) {
+    server_.script("GET /v1/tenants/acme/plugins?limit=500",
+                   {.body = R"({"items":[{"id":"chat","version":"1.0.0"}],"next_cursor":null})"});
+    server_.script("GET /v1/plugins/chat/1.0.0", {.body = chat_manifest});
+    EXPECT_EQ(trav({"workflow", "lsp"}, hello + open(text) + question + question + bye), ExitCode::ok);
+    return bodies(out_);
+  };
+  const std::string calls = said(ask("completion", 11, 12));
+  EXPECT_NE(calls.find(R"("label":"chat.post:1.0.0@default")"), std::string::npos) << calls;
+  EXPECT_NE(calls.find(R"("detail":"Post a message")"), std::string::npos) << calls;
+  EXPECT_NE(calls.find(R"("label":"openapi")"), std::string::npos) << calls;
+  EXPECT_EQ(server_.received().size(), 2U) << "the server is asked once";
+  const std::string members = said(ask("completion", 9, 8));
+  EXPECT_NE(members.find(R"("label":"text")"), std::string::npos) << members;
+  EXPECT_LT(members.find(R"("label":"text")"), members.find(R"("label":"channel")")) << "what must be there is first";
+  EXPECT_NE(members.find("Id or #name"), std::string::npos) << members;
+  EXPECT_EQ(members.find(R"("label":"endpoint")"), std::string::npos) << members;
+  const std::string inner = said(ask("completion", 8, 12));
+  EXPECT_NE(inner.find(R"("label":"body")"), std::string::npos) << inner;
+  EXPECT_EQ(inner.find(R"("label":"channel")"), std::string::npos) << inner;
+  const std::string values = said(ask("completion", 7, 18));
+  EXPECT_NE(values.find(R"("label":"rule")"), std::string::npos) << values;
+  // An operation that is not known has no input to offer: the fields of a call are left.
+  EXPECT_EQ(said(ask("completion", 15, 8)).find(R"("label":"channel")"), std::string::npos) << out_;
+}
+
+TEST_F(CommandLine, an_editor_shows_what_an_operation_does_and_takes) {
+  const auto said = [&](const std::string& question) {
+    server_.script("GET /v1/tenants/acme/plugins?limit=500",
+                   {.body = R"({"items":[{"id":"chat","version":"1.0.0"}],"next_cursor":null})"});
+    server_.script("GET /v1/plugins/chat/1.0.0", {.body = chat_manifest});
+    EXPECT_EQ(trav({"workflow", "lsp"}, hello + open(calling) + question + bye), ExitCode::ok);
+    return bodies(out_);
+  };
+  const std::string call = said(ask("hover", 3, 18));
+  EXPECT_NE(call.find("Post a message\\n\\nNot idempotent.\\n\\nInput:\\n- text (string, required)\\n"
+                      "- channel (string): Id or #name"),
+            std::string::npos)
+      << call;
+  for (const int character : {10, 20}) {
+    EXPECT_NE(said(ask("hover", 5, character)).find("channel (string): Id or #name"), std::string::npos) << out_;
+  }
+  EXPECT_NE(said(ask("hover", 7, 13)).find("kind (one of text, rule)"), std::string::npos) << out_;
+}
+
+TEST_F(CommandLine, an_editor_completes_operations_of_packages_in_a_folder) {
+  const std::filesystem::path packages = folder_ / "packages";
+  std::filesystem::create_directories(packages);
+  const auto packed = package::assemble(
+      R"({"manifest":1,"id":"chat","version":"2.0.0","title":"Chat","summary":"S","license":"Apache-2.0",)"
+      R"("abi":{"major":1,"minor":0},"isolation":"sandboxed","configuration":{"type":"object"},"connections":[],)"
+      R"("operations":[{"name":"post","title":"Post","idempotent":true,"input":{"type":"object"},)"
+      R"("output":{"type":"object"}}],"webhooks":[],)"
+      R"("libraries":{"linux-x86_64":{"path":"lib/linux-x86_64/plugin.so"}}})",
+      {{.path = "lib/linux-x86_64/plugin.so", .bytes = {1, 2, 3}}});
+  ASSERT_TRUE(packed) << packed.error().message();
+  write("packages/chat.trvp", std::string(packed->begin(), packed->end()));
+  EXPECT_EQ(trav({"workflow", "lsp", "--packages", packages.string()},
+                 hello + open(calling) + ask("completion", 11, 12) + bye),
+            ExitCode::ok);
+  EXPECT_TRUE(server_.received().empty());
+  EXPECT_NE(bodies(out_).find(R"("label":"chat.post:2.0.0@default")"), std::string::npos) << out_;
+  EXPECT_EQ(trav({"workflow", "lsp", "--packages", (folder_ / "none").string()},
+                 hello + open(calling) + ask("completion", 11, 12) + bye),
+            ExitCode::ok);
+  const std::string said = bodies(out_);
+  EXPECT_NE(said.find("window/logMessage"), std::string::npos) << said;
+  EXPECT_NE(said.find("openapi"), std::string::npos) << "the rest is served all the same: " << said;
 }
 
 TEST_F(CommandLine, an_editor_explains_fields_goes_to_tasks_and_lists_them) {

@@ -11,6 +11,7 @@
 #include "kernel/cli/commands/language_server.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/operate.hpp"
+#include "kernel/cli/commands/operations.hpp"
 #include "kernel/cli/commands/problem_report.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
 #include "kernel/cli/terminal/text.hpp"
@@ -23,6 +24,7 @@ namespace trv::cli {
 namespace {
 
 struct WorkflowArguments {
+  std::string packages;
   std::string file;
   std::string format;
   std::vector<std::string> files;
@@ -240,6 +242,13 @@ base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments
   return ExitCode::ok;
 }
 
+/// Whom an editor asks for operations: a folder of packages, or the server for which there is a token; else nobody.
+LanguageServer::OperationSource source_of(Session& session, const std::string& packages) {
+  if (!packages.empty()) return [packages] { return operations_in(packages); };
+  if (!session.client(Speaker::member)) return {};
+  return [&session] { return operations_of(session); };
+}
+
 }  // namespace
 
 base::Result<WorkflowName> WorkflowName::parse(std::string_view text) {
@@ -283,8 +292,12 @@ void add_workflow(CommandTree& tree) {
       .does([arguments](Session& session) { return graph(session, *arguments); });
   noun.verb("lsp",
             "Serve editors: problems, completion, help and places of definitions, over standard input and output")
-      .does([](Session& session) -> base::Result<ExitCode> {
-        return LanguageServer(session.world().in, session.world().out).run() ? ExitCode::ok : ExitCode::refused;
+      .option("--packages", "FOLDER", arguments->packages,
+              "Operations of the plugins' packages there (default: those that the tenant has enabled on the server)")
+      .example("trav workflow lsp --packages /usr/share/travertine/packages")
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        LanguageServer server(session.world().in, session.world().out, source_of(session, arguments->packages));
+        return server.run() ? ExitCode::ok : ExitCode::refused;
       });
   noun.verb("schema", "Print the shape of definitions as a JSON Schema, for editors")
       .example("trav workflow schema > travertine-workflow.schema.json")
