@@ -86,6 +86,9 @@ class Compiler {
   [[nodiscard]] std::vector<std::string_view> catalog_names() const;
   [[nodiscard]] const Node* catalog(std::string_view name) const;
 
+  /// A script within its task, after the call that fetches it. Gives the call.
+  [[nodiscard]] TaskIndex fetched(const TaskScope& scope, const Position& source, HttpCall call, ProcessTask script);
+
   /// Call before a part of `use` is compiled where it is used. False after a problem: such parts would make too much of
   /// a short text.
   [[nodiscard]] bool take_copy(const Node& node, const Position& at);
@@ -227,6 +230,12 @@ class Compiler {
 [[nodiscard]] std::optional<ReadAs> compile_read(Fields& fields);
 /// A URI with {names}, or an expression; `what` is what it is of. `allows_path`: a path may be there instead.
 [[nodiscard]] Endpoint compile_address(Compiler& compiler, const Node& node, const std::string& what, bool allows_path);
+struct Resource {
+  Endpoint address;
+  std::optional<CallAuthentication> authentication{};
+};
+/// `{name, endpoint}`: what is fetched from an address; `what` is what it is.
+[[nodiscard]] Resource compile_resource(Compiler& compiler, const Node& node, const std::string& what);
 /// From `with` of a filter; nullopt where that is missing.
 [[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);
 /// For a type that looks like one of the specification's errors and is none.

@@ -18,7 +18,7 @@ std::string_view kind_name(const Task& task) noexcept {
   struct {
     std::string_view operator()(const SetTask&) const { return "set"; }
     std::string_view operator()(const DoTask& task) const {
-      return task.compensates != no_task ? compensate_kind : task.is_function ? "call" : "do";
+      return task.compensates != no_task ? compensate_kind : task.is_function ? "call" : task.is_script ? "run" : "do";
     }
     std::string_view operator()(const SwitchTask&) const { return "switch"; }
     std::string_view operator()(const PluginCall&) const { return "call"; }

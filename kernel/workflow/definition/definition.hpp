@@ -31,10 +31,11 @@ struct SetTask {
 };
 
 /// `do`, and what is compiled to one: a call of a function of use.functions, a task with what an extension puts before
-/// and after it, and what undoes a task that has completed.
+/// and after it, a script with the call that fetches it, and what undoes a task that has completed.
 struct DoTask {
   TaskIndex first = no_task;
   bool is_function = false;
+  bool is_script = false;
   std::optional<Template> arguments{};  ///< of a function: its input; none: the task's own
   TaskIndex extended = no_task;         ///< of an extension: the task itself, which gets the input of this one
   std::optional<Expression> when{};     ///< of an extension; where it is false, the task runs alone
@@ -213,6 +214,7 @@ struct ProcessTask {
   Template input;        ///< what it reads from standard input; null: nothing
   Template arguments;    ///< an array
   Template environment;  ///< an object
+  bool is_fetched = false;  ///< its input is {"code", "data"}: in place of `code`, and the input of the task around it
 };
 
 /// What an event and the instance must agree in.

@@ -143,6 +143,26 @@ Endpoint compile_address(Compiler& compiler, const Node& node, const std::string
   return endpoint;
 }
 
+Resource compile_resource(Compiler& compiler, const Node& node, const std::string& what) {
+  Problems& problems = compiler.problems();
+  Resource out;
+  Fields resource(problems, node, what);
+  (void)resource.get("name", Node::Kind::string);
+  const std::string endpoint_what = fmt::format("'endpoint' of {}", what);
+  if (const Node* endpoint = resource.require("endpoint")) {
+    if (endpoint->is_mapping()) {
+      Fields parts(problems, *endpoint, endpoint_what);
+      out.authentication = compile_authentication(compiler, parts.get("authentication"), endpoint_what);
+      if (const Node* uri = parts.require("uri")) out.address = compile_address(compiler, *uri, endpoint_what, false);
+      parts.finish();
+    } else {
+      out.address = compile_address(compiler, *endpoint, endpoint_what, false);
+    }
+  }
+  resource.finish();
+  return out;
+}
+
 TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   HttpCall call;
   call.connection = scope.connection;

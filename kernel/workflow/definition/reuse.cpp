@@ -89,6 +89,21 @@ TaskIndex Compiler::add_task(const NewTask& from) {
   return index;
 }
 
+TaskIndex Compiler::fetched(const TaskScope& scope, const Position& source, HttpCall call, ProcessTask script) {
+  TRV_EXPECTS(script.is_fetched);
+  const std::string reference = scope.reference + "/run/script";
+  const TaskIndex first = add_task({"source", source, scope.index, false, reference + "/source", text_at_});
+  const TaskIndex then = add_task({"script", source, scope.index, false, reference, text_at_});
+  auto given = expression::compile("{code: ., data: $input}", {{"input"}});
+  TRV_ASSERT(given.has_value());
+  definition_.tasks[first].output_as =
+      Template::from(Expression(*std::move(given), {VariableReference{.variable = Variable::input}}, false));
+  definition_.tasks[first].body = std::move(call);
+  definition_.tasks[first].next = then;
+  definition_.tasks[then].body = std::move(script);
+  return first;
+}
+
 TaskIndex Compiler::declare_task(const Entry& entry, TaskIndex parent, const std::string& reference, bool in_catch,
                                  std::size_t extension, TaskIndex flow_of) {
   const std::string_view kind = kind_in(entry.value);

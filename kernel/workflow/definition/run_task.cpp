@@ -41,12 +41,17 @@ std::string language_of(Fields& of) {
   return {};
 }
 
-ProcessTask process_of(Compiler& compiler, Fields& of, bool is_shell) {
+/// `source`: of a script, or null.
+ProcessTask process_of(Compiler& compiler, Fields& of, bool is_shell, const Node* source) {
   ProcessTask task;
   task.language = is_shell ? "shell" : language_of(of);
-  if (!is_shell) of.unsupported("source");
+  task.is_fetched = source != nullptr;
   const std::string_view code_name = is_shell ? "command" : "code";
-  const Node* code = is_shell || of.get("source") == nullptr ? of.require(code_name, Node::Kind::string) : nullptr;
+  const Node* code = source == nullptr ? of.require(code_name, Node::Kind::string) : of.get(code_name);
+  if (code != nullptr && source != nullptr) {
+    of.problems().add(code->position, fmt::format("{} has 'code' and 'source'; one of them is the script", of.what()));
+    return task;
+  }
   if (code != nullptr) {
     task.code = compiler.value(*code, Site::body);
     if (code->text.empty()) of.problems().add(code->position, fmt::format("'{}' of {} is empty", code_name, of.what()));
@@ -74,7 +79,7 @@ ProcessTask process_of(Compiler& compiler, Fields& of, bool is_shell) {
 
 }  // namespace
 
-TaskBody compile_run(Compiler& compiler, Fields& fields, const TaskScope&) {
+TaskBody compile_run(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   Problems& problems = fields.problems();
   const Node* node = fields.require("run");
   if (node == nullptr) return RunTask();
@@ -116,14 +121,22 @@ TaskBody compile_run(Compiler& compiler, Fields& fields, const TaskScope&) {
   }
   Fields of(problems, shell != nullptr ? *shell : *script,
             fmt::format("'run.{}' of {}", shell != nullptr ? "shell" : "script", fields.what()));
-  ProcessTask task = process_of(compiler, of, shell != nullptr);
+  const Node* source = shell == nullptr ? of.get("source") : nullptr;
+  ProcessTask task = process_of(compiler, of, shell != nullptr, source);
   task.result = result == nullptr ? "stdout" : result->text;
   if (result != nullptr && std::ranges::find(results, result->text) == results.end()) {
     problems.add(result->position,
                  fmt::format("'return' must be stdout, stderr, code, all or none, not '{}'", result->text),
                  {.expected = "stdout, stderr, code, all or none"});
   }
-  return task;
+  if (source == nullptr) return task;
+  HttpCall call;
+  call.method = Template::constant(json::Value("GET"));
+  Resource resource = compile_resource(compiler, *source, fmt::format("'source' of {}", of.what()));
+  call.endpoint = std::move(resource.address);
+  call.authentication = std::move(resource.authentication);
+  return DoTask{.first = compiler.fetched(scope, source->position, std::move(call), std::move(task)),
+                .is_script = true};
 }
 
 }  // namespace trv::definition

@@ -144,6 +144,8 @@ class Execution final {
   void run(TaskIndex index, const definition::ListenTask& task, const Value& input);
   void run(TaskIndex index, const definition::RunTask& task, const Value& input);
   void run(TaskIndex index, const definition::ProcessTask& task, const Value& input);
+  /// Of a script that was fetched: the input of the task around it.
+  [[nodiscard]] static Value fetched_data(const Value& input);
 
   // run_call.cpp, run_http.cpp: effects and their outcomes
   void request(TaskIndex index, const Value& input, shard::Effect&& effect, const Value& arguments);

@@ -94,7 +94,7 @@ class Author {
     switch (random_.below(depth > 0 ? 15 : 5)) {
       case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
       case 1: return "wait: {seconds: 1}";
-      case 2: return "call: 'a.b:1.0.0@default', with: {n: '${ .n? }'}";
+      case 2: return call();
       case 3: return "raise: {error: {type: x, status: 418}}";
       case 4: return "switch: [{a: {when: '(.n? // 0) > 2', then: continue}}, {b: {then: exit}}]";
       case 5: return "do: " + list(depth - 1);
@@ -121,6 +121,19 @@ class Author {
     }
   }
 
+  std::string call() {
+    switch (random_.below(5)) {
+      case 0:
+        return "call: mcp, with: {method: tools/call, parameters: {n: '${ .n? }'}, transport: {http: {endpoint: "
+               "'https://x.example/{n}'}}}";
+      case 1: return "run: {shell: {command: x, stdin: '${ .n? }'}}";
+      case 2:
+        return "run: {script: {language: python, source: {endpoint: 'https://x.example/{n}'}, arguments: ['${ "
+               "$input.n? }']}}";
+      default: return "call: 'a.b:1.0.0@default', with: {n: '${ .n? }'}";
+    }
+  }
+
   base::SimulatedRandom random_;
   int lists_ = 0;
   bool has_functions_ = false;
@@ -135,8 +148,14 @@ void step(TestKernel& kernel, base::SimulatedRandom& random, int number) {
   const auto effects = kernel.pending();
   const std::uint64_t what = random.below(4);
   if (!effects.empty() && what < 2) {
-    const std::string& key = effects[random.below(effects.size())].key;
-    (void)good(random.below(3) == 0 ? kernel.fail(key, "unavailable", 418) : kernel.succeed(key, R"({"n":2})"));
+    const shard::Effect& effect = effects[random.below(effects.size())];
+    if (random.below(3) == 0) {
+      (void)good(kernel.fail(effect.key, "unavailable", 418));
+    } else if (effect.kind == "http") {
+      (void)good(kernel.answer(effect.key, 200, random.below(8) == 0 ? R"({"n":1})" : R"("the code")"));
+    } else {
+      (void)good(kernel.succeed(effect.key, R"({"n":2})"));
+    }
   } else if (what == 2) {
     (void)good(kernel.run([&](auto& txn, auto& here, auto those) {
       DecisionBudget budget;

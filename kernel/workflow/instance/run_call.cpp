@@ -50,9 +50,14 @@ void Execution::request(TaskIndex index, const Value& input, shard::Effect&& eff
   bool has_own = false;
   effect.timeout = effect.kind == "process" ? base::Duration::zero() : timeout_default;
   const auto* call = std::get_if<definition::PluginCall>(&task.body);
-  for (const std::optional<definition::Template>* part : {call == nullptr ? nullptr : &call->timeout, &task.timeout}) {
+  const auto* process = std::get_if<definition::ProcessTask>(&task.body);
+  const bool is_fetched = process != nullptr && process->is_fetched;
+  // What the text has as one task has one timeout.
+  const definition::Task& whole = is_fetched ? definition_.task(task.parent) : task;
+  const Value seen = is_fetched ? fetched_data(input) : input;
+  for (const std::optional<definition::Template>* part : {call == nullptr ? nullptr : &call->timeout, &whole.timeout}) {
     if (part == nullptr || !*part) continue;
-    const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(**part, input);
+    const Attempt<base::Duration> timeout = evaluation_.evaluate_duration(**part, seen);
     if (!timeout) return raise(index, timeout.error().error, now_ns, 0);
     const auto length = std::clamp<base::Duration>(*timeout, std::chrono::milliseconds(1), call_timeout_max);
     effect.timeout = has_own ? std::min(effect.timeout, length) : length;

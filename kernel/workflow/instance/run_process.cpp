@@ -1,10 +1,12 @@
 // `run` of a shell command or a script. The effect's operation is the language; its input is {"code", "arguments",
-// "environment", "stdin", "return"}, without what is not given. Its outcome is what `return` asks for.
+// "environment", "stdin", "return"}, without what is not given. Its outcome is what `return` asks for. A script that
+// was fetched is a part of the task that the text has: what is said of that is evaluated as there.
 
 #include <fmt/format.h>
 
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::instance {
 namespace {
@@ -16,24 +18,46 @@ json::Value as_word(const json::Value& value) {
 
 }  // namespace
 
+json::Value Execution::fetched_data(const Value& input) {
+  const Value* data = input.find("data");
+  return data == nullptr ? Value() : *data;
+}
+
 void Execution::run(TaskIndex index, const definition::ProcessTask& task, const Value& input) {
   const std::int64_t now_ns = context_.now.ns();
+  Evaluation::Scope scope = evaluation_.scope();
+  const Value data = task.is_fetched ? fetched_data(input) : input;
+  if (task.is_fetched) {
+    scope.task = definition_.task(index).parent;
+    scope.raw_input = &data;
+    scope.input = &data;
+  }
+  const Evaluation::Within within(evaluation_, scope);
   const auto fail = [&](std::string_view what, const Value& is, std::string_view should) {
     raise(index,
-          make_error(StandardError::expression, definition_.task(index).reference,
+          make_error(StandardError::expression, evaluation_.reference(),
                      fmt::format("{} must be {}, not {}", what, should, json::to_string(is.kind()))),
           now_ns, 0);
   };
-  const std::string_view code_name = task.language == "shell" ? "'command'" : "'code'";
-  Attempt<Value> code = evaluation_.evaluate(task.code, input);
+  // An operator may have skipped the call, or given another input.
+  if (task.is_fetched && input.find("code") == nullptr) {
+    return raise(index,
+                 make_error(StandardError::expression, evaluation_.reference(),
+                            "the script's input must have 'code', the script, and 'data', the task's input"),
+                 now_ns, 0);
+  }
+  const std::string_view code_name = task.is_fetched            ? "what 'source' leads to"
+                                     : task.language == "shell" ? "'command'"
+                                                                : "'code'";
+  Attempt<Value> code = task.is_fetched ? *input.find("code") : evaluation_.evaluate(task.code, data);
   if (!code) return raise(index, std::move(code).error().error, now_ns, 0);
   if (!code->is_string()) return fail(code_name, *code, "text");
-  Attempt<Value> given = evaluation_.evaluate(task.input, input);
+  Attempt<Value> given = evaluation_.evaluate(task.input, data);
   if (!given) return raise(index, std::move(given).error().error, now_ns, 0);
-  Attempt<Value> arguments = evaluation_.evaluate(task.arguments, input);
+  Attempt<Value> arguments = evaluation_.evaluate(task.arguments, data);
   if (!arguments) return raise(index, std::move(arguments).error().error, now_ns, 0);
   if (!arguments->is_array()) return fail("'arguments'", *arguments, "an array");
-  Attempt<Value> environment = evaluation_.evaluate(task.environment, input);
+  Attempt<Value> environment = evaluation_.evaluate(task.environment, data);
   if (!environment) return raise(index, std::move(environment).error().error, now_ns, 0);
   if (!environment->is_object()) return fail("'environment'", *environment, "an object");
 
