@@ -208,12 +208,12 @@ struct RunTask {
 
 /// A shell's or an interpreter's run of a script, in the sandbox.
 struct ProcessTask {
-  std::string language;  ///< shell, python or javascript
-  std::string result;    ///< what becomes of it: stdout, stderr, code, all or none
-  Template code;         ///< a text
-  Template input;        ///< what it reads from standard input; null: nothing
-  Template arguments;    ///< an array
-  Template environment;  ///< an object
+  std::string language;     ///< shell, python or javascript
+  std::string result;       ///< what becomes of it: stdout, stderr, code, all or none
+  Template code;            ///< a text
+  Template input;           ///< what it reads from standard input; null: nothing
+  Template arguments;       ///< an array
+  Template environment;     ///< an object
   bool is_fetched = false;  ///< its input is {"code", "data"}: in place of `code`, and the input of the task around it
 };
 
@@ -315,15 +315,24 @@ struct Task {
 [[nodiscard]] std::string_view kind_name(const Task& task) noexcept;
 inline constexpr std::string_view compensate_kind = "compensate";
 
+/// `until` of schedule.on: a condition, or filters of `starts` that end it.
+struct StartsUntil {
+  std::optional<Expression> condition;  ///< of the events so far, as the input has them
+  bool all = false;                     ///< each of the filters that end it has passed an event, not the first
+
+  [[nodiscard]] base::Result<bool> holds(const json::Value& events, base::Timestamp now) const;
+};
+
 struct Definition {
   Name name;
   std::string title;
   std::string summary;
-  base::Digest digest{};                  ///< SHA-256 of the text
-  std::vector<ListenFilter> starts;       ///< schedule.on: any of them starts an instance
-  bool starts_with_all = false;           ///< an event for each of them starts one
-  ReadAs starts_read = ReadAs::envelope;  ///< how its input has the events
-  std::optional<Schedule> schedule;       ///< when it starts by itself
+  base::Digest digest{};                    ///< SHA-256 of the text
+  std::vector<ListenFilter> starts;         ///< schedule.on: any of them starts an instance
+  bool starts_with_all = false;             ///< an event for each of them starts one
+  std::optional<StartsUntil> starts_until;  ///< any: events are gathered until then, and start one together
+  ReadAs starts_read = ReadAs::envelope;    ///< how its input has the events
+  std::optional<Schedule> schedule;         ///< when it starts by itself
   std::optional<Template> input_from;
   std::optional<Template> output_as;
   std::shared_ptr<const Schemas> schemas;  ///< of the workflow; null: none
@@ -333,6 +342,8 @@ struct Definition {
   json::Value document;  ///< the whole text as a value: $workflow.definition
 
   [[nodiscard]] const Task& task(TaskIndex index) const;
+  /// Whether events wait until they start an instance together.
+  [[nodiscard]] bool gathers() const noexcept { return starts_with_all || starts_until.has_value(); }
   /// Whether a `try` around the task has a `retry`, which says when the task runs again.
   [[nodiscard]] bool is_retried(TaskIndex index) const;
   /// The task itself: where `index` is an extension's, the task that it extends.

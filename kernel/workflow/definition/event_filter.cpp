@@ -90,6 +90,13 @@ base::Result<json::Value> Correlation::value_in(const json::Value& event, base::
   return from.evaluate(event, none, now);
 }
 
+base::Result<bool> StartsUntil::holds(const json::Value& events, base::Timestamp now) const {
+  if (!condition) return false;
+  NoVariables none;
+  TRV_TRY_ASSIGN(const json::Value value, condition->evaluate(events, none, now));
+  return value.is_truthy();
+}
+
 base::Result<bool> EventFilter::matches(const json::Value& event, base::Timestamp now) const {
   NoVariables none;
   for (const AttributeFilter& attribute : attributes) {

@@ -30,7 +30,7 @@ void compile_correlation(Compiler& compiler, const Entry& entry, ListenFilter& f
   if (from) filter.correlations.push_back({entry.key, *std::move(from), std::move(expect)});
 }
 
-void compile_event(Compiler& compiler, const Node& node, Definition& definition) {
+void compile_event(Compiler& compiler, const Node& node, Definition& definition, bool ends = false) {
   Fields fields(compiler.problems(), node, "an event filter of 'schedule.on'");
   const Node* with = fields.require("with", Node::Kind::mapping);
   const Node* correlate = fields.get("correlate", Node::Kind::mapping);
@@ -39,6 +39,7 @@ void compile_event(Compiler& compiler, const Node& node, Definition& definition)
   if (!event) return;
   ListenFilter& filter = definition.starts.emplace_back();
   filter.event = *std::move(event);
+  filter.ends = ends;
   if (correlate == nullptr) return;
   for (const Entry& entry : correlate->entries) compile_correlation(compiler, entry, filter);
   std::ranges::sort(filter.correlations, {}, &Correlation::name);
@@ -48,6 +49,27 @@ std::vector<std::string_view> names_of(const ListenFilter& filter) {
   std::vector<std::string_view> names;
   for (const Correlation& correlation : filter.correlations) names.push_back(correlation.name);
   return names;
+}
+
+/// Events that start an instance together have to agree in something or in nothing. `nodes`: of the filters.
+void check_names(Problems& problems, const std::vector<const Node*>& nodes, std::string_view of,
+                 const Definition& definition) {
+  // Where there are others, something else is wrong, and has been said.
+  if (nodes.size() != definition.starts.size()) return;
+  for (std::size_t i = 1; i < nodes.size(); ++i) {
+    if (names_of(definition.starts[i]) == names_of(definition.starts.front())) continue;
+    problems.add(nodes[i]->position,
+                 fmt::format("every filter of {} must correlate by the same names; the first one has [{}], this one "
+                             "has [{}]",
+                             of, fmt::join(names_of(definition.starts.front()), ", "),
+                             fmt::join(names_of(definition.starts[i]), ", ")));
+  }
+}
+
+std::vector<const Node*> nodes_of(const Node& list) {
+  std::vector<const Node*> nodes;
+  for (const Node& item : list.items) nodes.push_back(&item);
+  return nodes;
 }
 
 void compile_all(Compiler& compiler, const Node& all, Definition& definition) {
@@ -61,34 +83,69 @@ void compile_all(Compiler& compiler, const Node& all, Definition& definition) {
     problems.add(all.position, fmt::format("'all' has at most {} event filters", listen_filters_max));
   }
   if (problems.reported() != before) return;
-  for (std::size_t i = 1; i < definition.starts.size(); ++i) {
-    if (names_of(definition.starts[i]) == names_of(definition.starts.front())) continue;
-    problems.add(all.items[i].position,
-                 fmt::format("every filter of 'all' must correlate by the same names; the first one has [{}], this one "
-                             "has [{}]",
-                             fmt::join(names_of(definition.starts.front()), ", "),
-                             fmt::join(names_of(definition.starts[i]), ", ")));
+  check_names(problems, nodes_of(all), "'all'", definition);
+}
+
+void compile_any(Compiler& compiler, const Node& any, Definition& definition) {
+  for (const Node& item : any.items) compile_event(compiler, item, definition);
+  // Without a filter every event is meant.
+  if (any.items.empty()) definition.starts.emplace_back();
+}
+
+void compile_until(Compiler& compiler, const Node& any_of, const Node& node, Definition& definition) {
+  Problems& problems = compiler.problems();
+  const std::size_t before = problems.reported();
+  StartsUntil& until = definition.starts_until.emplace();
+  std::vector<const Node*> nodes = any_of.items.empty() ? std::vector{&any_of} : nodes_of(any_of);
+  if (node.is_string()) {
+    until.condition = compiler.expression(&node, Site::event_filter);
+  } else {
+    Fields fields(problems, node, "'until' of 'schedule.on'");
+    const Node* one = fields.get("one");
+    const Node* any = fields.get("any", Node::Kind::sequence);
+    const Node* all = fields.get("all", Node::Kind::sequence);
+    fields.finish();
+    if (problems.reported() == before && (one != nullptr) + (any != nullptr) + (all != nullptr) != 1) {
+      problems.add(node.position, "'until' must be an expression, or have exactly one of 'one', 'any' and 'all'");
+    }
+    until.all = all != nullptr;
+    if (one != nullptr) {
+      compile_event(compiler, *one, definition, true);
+      nodes.push_back(one);
+    }
+    for (const Node* list : {any, all}) {
+      if (list == nullptr) continue;
+      if (list->items.empty()) problems.add(list->position, "'until' needs at least one event filter");
+      for (const Node& item : list->items) {
+        compile_event(compiler, item, definition, true);
+        nodes.push_back(&item);
+      }
+    }
   }
+  if (problems.reported() != before) return;
+  if (definition.starts.size() > listen_filters_max) {
+    problems.add(node.position, fmt::format("'any' and 'until' have at most {} event filters", listen_filters_max));
+  }
+  check_names(problems, nodes, "'any' and 'until'", definition);
 }
 
 void compile_on(Compiler& compiler, const Node& on, Definition& definition) {
   Problems& problems = compiler.problems();
   const std::size_t before = problems.reported();
   Fields strategy(problems, on, "'schedule.on'");
-  strategy.unsupported("until");
   const Node* one = strategy.get("one");
   const Node* any = strategy.get("any", Node::Kind::sequence);
   const Node* all = strategy.get("all", Node::Kind::sequence);
+  const Node* until = strategy.get("until");
   strategy.finish();
   if (problems.reported() == before && (one != nullptr) + (any != nullptr) + (all != nullptr) != 1) {
     problems.add(on.position, "'schedule.on' must have exactly one of 'one', 'any' and 'all'");
     return;
   }
   if (one != nullptr) compile_event(compiler, *one, definition);
-  if (any != nullptr) {
-    if (any->items.empty()) problems.unsupported(any->position, "'any' without a filter");
-    for (const Node& item : any->items) compile_event(compiler, item, definition);
-  }
+  if (until != nullptr && any == nullptr) problems.add(until->position, "'until' goes with 'any' only");
+  if (any != nullptr) compile_any(compiler, *any, definition);
+  if (any != nullptr && until != nullptr) compile_until(compiler, *any, *until, definition);
   if (all != nullptr) compile_all(compiler, *all, definition);
 }
 

@@ -80,6 +80,13 @@ TEST(Schedule, what_cannot_be_is_refused_with_its_place) {
             "2:22 'all' needs two event filters or more; for one write 'one'\n");
   EXPECT_EQ(found("{on: {all: [{with: {type: a}, correlate: {o: {from: .data.o}}}, {with: {type: b}}]}}"),
             "2:75 every filter of 'all' must correlate by the same names; the first one has [o], this one has []\n");
+  EXPECT_EQ(
+      found("{on: {any: [{with: {type: a}, correlate: {o: {from: .data.o}}}], until: {any: [{with: {type: b}}]}}}"),
+      "2:90 every filter of 'any' and 'until' must correlate by the same names; the first one has [o], this one "
+      "has []\n");
+  // What is wrong in one filter leaves fewer of them.
+  EXPECT_NE(found("{on: {any: [{wiht: {type: a}}, {with: {type: b}}], until: {one: {with: {type: c}}}}}"), "");
+  EXPECT_NE(found("{on: {nay: 1, one: {with: {type: a}}, all: [{with: {type: a}}, {with: {type: b}}]}}"), "");
   EXPECT_EQ(found("{on: {one: {with: {type: a}, correlate: {o: {from: .data.o, expect: '${ .x }'}}}}}"),
             "2:71 'expect' in a schedule must be a value: there is no instance yet that an expression could look at\n");
 }

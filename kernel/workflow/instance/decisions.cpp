@@ -233,7 +233,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
     TRV_TRY_ASSIGN(DefinitionPointer definition, ready(txn, context, workflows, name, stored->sha256));
     const std::string workflow = definition->name.space + "/" + definition->name.name;
     // Nor does it show which of them wait for others.
-    out.comes_later = definition->starts_with_all && budget.gathered.contains(workflow);
+    out.comes_later = definition->gathers() && budget.gathered.contains(workflow);
     if (out.comes_later) return out;
     expression::SharedFuel fuel(own_fuel);
     std::string failure;
@@ -245,7 +245,7 @@ base::Result<StartedByEvent> receive_event(const lmdb::Txn& txn, const shard::De
       if (is_meant) out.decision.events.push_back(filter_failed(context, *definition, event.id, too_long_a_chain()));
       continue;
     }
-    if (definition->starts_with_all) {
+    if (definition->gathers()) {
       const InstanceId instance = context.ids.next(context.now);
       const expression::SharedFuel::Scope scope(fuel);
       TRV_TRY_ASSIGN(Gathered gathered, gather(txn, context, workflows, *definition, object, kept, instance));

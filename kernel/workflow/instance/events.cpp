@@ -486,15 +486,16 @@ record::Draft workflow_gathered(const shard::DecisionContext& context, const def
 }
 
 record::Draft workflow_joined(const shard::DecisionContext& context, const definition::Definition& definition,
-                              std::uint32_t filter, std::string_view correlation, const InstanceId& instance) {
+                              std::uint32_t filter, std::string_view correlation, const InstanceId& instance,
+                              bool uses_all) {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text version = text(builder, definition.name.version);
   const auto bytes =
       builder.CreateVector(reinterpret_cast<const std::uint8_t*>(correlation.data()), correlation.size());
   const Text instance_text = text(builder, instance.to_string());
-  return shard::draft(
-      context, workflow_stream, stream_of(definition.name), workflow_joined_type,
-      record::finish(builder, schema::workflow::CreateWorkflowJoined(builder, version, filter, bytes, instance_text)));
+  return shard::draft(context, workflow_stream, stream_of(definition.name), workflow_joined_type,
+                      record::finish(builder, schema::workflow::CreateWorkflowJoined(builder, version, filter, bytes,
+                                                                                     instance_text, uses_all)));
 }
 
 constexpr std::size_t failure_bytes_max = 1'000;

@@ -187,7 +187,8 @@ struct ScheduleStep {
                                               std::string_view event);
 [[nodiscard]] record::Draft workflow_joined(const shard::DecisionContext& context,
                                             const definition::Definition& definition, std::uint32_t filter,
-                                            std::string_view correlation, const InstanceId& instance);
+                                            std::string_view correlation, const InstanceId& instance,
+                                            bool uses_all = false);
 
 /// The definition's event filter failed for this event, or used up its fuel; the event does not start it.
 [[nodiscard]] record::Draft filter_failed(const shard::DecisionContext& context,

@@ -158,14 +158,16 @@ base::Status ScheduleRows::apply_joined(lmdb::WriteTxn& txn, const record::Recor
   if (!row) return base::fail(base::ErrorCode::corrupt, "events were joined that nothing has gathered");
   TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, tables_.gathered));
   for (std::uint32_t filter = 0; filter < definition::listen_filters_max; ++filter) {
-    if (filter == joined->filter()) continue;
+    if (filter == joined->filter() && !joined->uses_all()) continue;
     const std::string prefix = gathered_prefix(key, correlation, filter);
-    TRV_TRY_ASSIGN(const auto oldest, cursor.seek(prefix));
-    if (!oldest || !lmdb::begins_with(oldest->key, base::as_bytes(prefix))) continue;
-    TRV_ASSERT(row->gathered >= 1 && row->gathered_bytes >= oldest->value.size());
-    --row->gathered;
-    row->gathered_bytes -= oldest->value.size();
-    TRV_TRY(cursor.erase());
+    do {
+      TRV_TRY_ASSIGN(const auto oldest, cursor.seek(prefix));
+      if (!oldest || !lmdb::begins_with(oldest->key, base::as_bytes(prefix))) break;
+      TRV_ASSERT(row->gathered >= 1 && row->gathered_bytes >= oldest->value.size());
+      --row->gathered;
+      row->gathered_bytes -= oldest->value.size();
+      TRV_TRY(cursor.erase());
+    } while (joined->uses_all());
   }
   return put(txn, key, *row);
 }

@@ -274,6 +274,54 @@ TEST_F(Schedules, a_workflow_that_starts_itself_by_its_event_ends_after_a_hundre
   expect_replay_equals_live();
 }
 
+constexpr std::string_view any_until_end =
+    "{read: data, on: {any: [{with: {type: reading}, correlate: {room: {from: .data.room}}}], until: {all: [{with: "
+    "{type: left}, correlate: {room: {from: .data.room}}}, {with: {type: locked}, correlate: {room: {from: "
+    ".data.room}}}]}}}";
+
+TEST_F(Schedules, any_gathers_until_all_that_ends_it_has_come_and_nothing_is_left) {
+  apply("1.0.0", any_until_end, "{}", "{set: '${ map(.n) }'}");
+  EXPECT_TRUE(receive("left", "l0", R"({"room":1})").decision.events.empty()) << "there is nothing to end";
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(receive("reading", fmt::format("r{}", i), fmt::format(R"({{"room":1,"n":{}}})", i)).instances.empty());
+  }
+  (void)receive("reading", "other", R"({"room":2,"n":9})");
+  EXPECT_TRUE(receive("locked", "k1", R"({"room":1})").instances.empty());
+  EXPECT_TRUE(receive("locked", "k2", R"({"room":1})").decision.events.empty()) << "one is enough";
+  EXPECT_EQ(state(kernel_, "1.0.0")->gathered, 5U);
+  expect_replay_equals_live();
+  const auto started = receive("left", "l1", R"({"room":1})");
+  ASSERT_EQ(started.instances.size(), 1U);
+  EXPECT_EQ(kernel_.detail(started.instances[0]).output, "[0,1,2]");
+  EXPECT_EQ(state(kernel_, "1.0.0")->gathered, 1U);
+  EXPECT_TRUE(receive("left", "l2", R"({"room":1})").decision.events.empty()) << "it begins anew";
+  (void)receive("left", "l3", R"({"room":2})");
+  EXPECT_EQ(kernel_.detail(receive("locked", "k3", R"({"room":2})").instances.at(0)).output, "[9]");
+  EXPECT_EQ(state(kernel_, "1.0.0")->gathered, 0U);
+  expect_replay_equals_live();
+}
+
+TEST_F(Schedules, what_a_list_of_events_has_no_room_for_is_recorded_and_the_list_stays) {
+  apply("1.0.0", "{on: {any: [{with: {type: a}}], until: {one: {with: {type: end}}}}}", "{}", "{set: '${ length }'}");
+  const std::string large = R"({"text":")" + std::string(100'000, 'x') + "\"}";
+  EXPECT_EQ(receive("a", "1", large).decision.events.at(0).type, "trv.workflow.gathered");
+  EXPECT_EQ(receive("a", "2", large).decision.events.at(0).type, "trv.workflow.gathered");
+  EXPECT_EQ(receive("a", "3", large).decision.events.at(0).type, "trv.filter.failed");
+  EXPECT_EQ(kernel_.detail(receive("end", "4", "1").instances.at(0)).output, "2");
+  expect_replay_equals_live();
+}
+
+TEST_F(Schedules, a_list_of_events_ends_with_its_version) {
+  apply("1.0.0", any_until_end);
+  (void)receive("reading", "r1", R"({"room":1,"n":1})");
+  DecisionBudget shared;
+  EXPECT_FALSE(receive("reading", "r2", R"({"room":1,"n":2})", &shared).comes_later);
+  EXPECT_TRUE(receive("left", "l", R"({"room":1})", &shared).comes_later) << "of the same request";
+  apply("1.1.0", any_until_end);
+  EXPECT_TRUE(receive("left", "l1", R"({"room":1})").decision.events.empty());
+  expect_replay_equals_live();
+}
+
 TEST_F(Schedules, what_cannot_wait_is_recorded) {
   apply("1.0.0", all_of_two);
   const std::string large = R"({"order":1,"text":")" + std::string(200'000, 'x') + "\"}";

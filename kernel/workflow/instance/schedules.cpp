@@ -47,6 +47,33 @@ std::optional<std::string> agreement(const definition::ListenFilter& filter, con
   return std::string(reinterpret_cast<const char*>(digest.data()), gathered_correlation_bytes);
 }
 
+struct GatheredPlace {
+  std::uint32_t filter = 0;
+  std::string agreed;
+};
+
+/// Events that wait, in the order in which they came.
+struct Line {
+  std::vector<Value> events;
+  std::size_t bytes = 0;
+};
+
+base::Result<Line> waiting_in(const lmdb::Txn& txn, Workflows workflows, const std::string& prefix) {
+  Line line;
+  TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, workflows.tables.gathered));
+  TRV_TRY_ASSIGN(auto entry, cursor.seek(prefix));
+  while (entry && lmdb::begins_with(entry->key, base::as_bytes(prefix))) {
+    auto event = json::parse(base::as_text(entry->value));
+    if (!event) {
+      return base::fail(ErrorCode::corrupt, "an event that waits for others is not JSON; rebuild the projection");
+    }
+    line.bytes += entry->value.size();
+    line.events.push_back(*std::move(event));
+    TRV_TRY_ASSIGN(entry, cursor.next());
+  }
+  return line;
+}
+
 base::Result<std::optional<Value>> oldest(const lmdb::Txn& txn, Workflows workflows, const std::string& prefix) {
   TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, workflows.tables.gathered));
   TRV_TRY_ASSIGN(const auto entry, cursor.seek(prefix));
@@ -152,9 +179,109 @@ std::vector<std::string> correlation_names(const definition::ListenFilter& filte
   return names;
 }
 
+namespace {
+
+/// The event waits for others, or it is too large for that, or too many wait already. At most `bytes_max` of it.
+base::Status let_wait(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                      const definition::Definition& definition, const GatheredPlace& place, const Value& kept,
+                      std::size_t bytes_max, Gathered& out) {
+  const std::string key = latest_key(context.tenant.value(), definition.name.space, definition.name.name);
+  const std::string json = json::serialize(kept);
+  TRV_TRY_ASSIGN(const auto row, find_row(txn, workflows, key));
+  if (kept.find("datablob") != nullptr || json.size() > bytes_max) {
+    out.failure = fmt::format("it is larger than {} bytes, and so it cannot wait for the other events of '{}'",
+                              bytes_max, definition.starts_with_all ? "all" : "any");
+  } else if (row && (row->gathered >= gathered_max || row->gathered_bytes + json.size() > gathered_bytes_max)) {
+    out.failure = fmt::format("{} events of {} bytes wait already for the other events of '{}', and no more may",
+                              row->gathered, row->gathered_bytes, definition.starts_with_all ? "all" : "any");
+  } else {
+    const Value* id = kept.find("id");
+    out.events.push_back(workflow_gathered(context, definition, place.filter, place.agreed,
+                                           id != nullptr && id->is_string() ? id->as_string() : std::string_view(),
+                                           json));
+  }
+  return {};
+}
+
+}  // namespace
+
+namespace {
+
+/// Events of `any` wait in one line, in the order in which they came; those that end it in a line for each filter.
+base::Result<Gathered> gather_until(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
+                                    const definition::Definition& definition, const Value& object, const Value& kept,
+                                    const InstanceId& instance) {
+  const definition::StartsUntil& until = *definition.starts_until;
+  const std::string key = latest_key(context.tenant.value(), definition.name.space, definition.name.name);
+  Gathered out;
+  std::optional<std::size_t> filter;
+  std::string agreed;
+  for (std::size_t i = 0; i < definition.starts.size(); ++i) {
+    const auto passed = passes(definition.starts[i], object, context.now);
+    if (!passed) out.failure = passed.error().message();
+    const auto values = passed && *passed ? agreement(definition.starts[i], object, context.now) : std::nullopt;
+    if (!values) continue;
+    // What ends it is not consumed.
+    if (filter && !definition.starts[i].ends) continue;
+    filter = i;
+    agreed = *values;
+    if (definition.starts[i].ends) break;
+  }
+  if (!filter) return out;
+  out.failure.clear();
+  const bool ends = definition.starts[*filter].ends;
+  const std::uint32_t line = ends ? static_cast<std::uint32_t>(*filter) : 0;
+  TRV_TRY_ASSIGN(Line waiting, waiting_in(txn, workflows, gathered_prefix(key, agreed, 0)));
+  // Without an event there is nothing to start with.
+  if (ends && waiting.events.empty()) return out;
+  bool is_over = ends && !until.all;
+  if (ends && until.all) {
+    is_over = true;
+    bool is_known = false;
+    for (std::size_t i = 0; i < definition.starts.size(); ++i) {
+      if (!definition.starts[i].ends) continue;
+      TRV_TRY_ASSIGN(const auto other,
+                     oldest(txn, workflows, gathered_prefix(key, agreed, static_cast<std::uint32_t>(i))));
+      if (i == *filter) is_known = other.has_value();
+      if (i != *filter && !other) is_over = false;
+    }
+    if (is_known) return out;
+  }
+  if (!ends) {
+    waiting.bytes += json::serialize(kept).size();
+    waiting.events.push_back(kept);
+    std::vector<Value> seen;
+    for (const Value& one : waiting.events) seen.push_back(read_as(definition.starts_read, one));
+    const auto holds = until.holds(Value::array(std::move(seen)), context.now);
+    if (!holds) {
+      out.failure = base::Error(holds.error()).in("the condition of 'until'").message();
+      return out;
+    }
+    is_over = *holds;
+  }
+  const bool is_too_large = kept.find("datablob") != nullptr || waiting.bytes > data_bytes_max;
+  if (is_over && !is_too_large) {
+    out.events.push_back(workflow_joined(context, definition, line, agreed, instance, true));
+    out.joined = std::move(waiting.events);
+    out.correlation = correlation_names(definition.starts[*filter], object, context.now);
+    return out;
+  }
+  if (!ends && is_too_large) {
+    out.failure = fmt::format("with it more than {} bytes of events would wait for their 'until', and no more may",
+                              data_bytes_max);
+    return out;
+  }
+  const Value noted = ends ? Value{{"id", object.find("id") == nullptr ? Value() : *object.find("id")}} : kept;
+  TRV_TRY(let_wait(txn, context, workflows, definition, {line, agreed}, noted, data_bytes_max, out));
+  return out;
+}
+
+}  // namespace
+
 base::Result<Gathered> gather(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                               const definition::Definition& definition, const Value& object, const Value& kept,
                               const InstanceId& instance) {
+  if (definition.starts_until) return gather_until(txn, context, workflows, definition, object, kept, instance);
   TRV_EXPECTS(definition.starts_with_all && definition.starts.size() >= 2);
   const std::string key = latest_key(context.tenant.value(), definition.name.space, definition.name.name);
   const auto prefix = [&](const std::string& agreed, std::size_t filter) {
@@ -191,20 +318,8 @@ base::Result<Gathered> gather(const lmdb::Txn& txn, const shard::DecisionContext
     out.correlation = correlation_names(definition.starts[*filter], object, context.now);
     return out;
   }
-  const std::string json = json::serialize(kept);
-  TRV_TRY_ASSIGN(const auto row, find_row(txn, workflows, key));
-  if (kept.find("datablob") != nullptr || json.size() > data_bytes_max / definition.starts.size()) {
-    out.failure = fmt::format("it is larger than {} bytes, and so it cannot wait for the other events of 'all'",
-                              data_bytes_max / definition.starts.size());
-  } else if (row && (row->gathered >= gathered_max || row->gathered_bytes + json.size() > gathered_bytes_max)) {
-    out.failure = fmt::format("{} events of {} bytes wait already for the other events of 'all', and no more may",
-                              row->gathered, row->gathered_bytes);
-  } else {
-    const Value* id = object.find("id");
-    out.events.push_back(workflow_gathered(context, definition, place, agreed,
-                                           id != nullptr && id->is_string() ? id->as_string() : std::string_view(),
-                                           json));
-  }
+  TRV_TRY(let_wait(txn, context, workflows, definition, {place, agreed}, kept,
+                   data_bytes_max / definition.starts.size(), out));
   return out;
 }
 

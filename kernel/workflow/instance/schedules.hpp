@@ -40,11 +40,11 @@ inline constexpr std::uint64_t gathered_bytes_max = 64 * 1024 * 1024;
 [[nodiscard]] std::vector<std::string> correlation_names(const definition::ListenFilter& filter,
                                                          const json::Value& event, base::Timestamp now);
 
-/// What became of an event of a schedule with `all`.
+/// What became of an event of a schedule with `all`, or with `any` and `until`.
 struct Gathered {
   std::string failure{};                   ///< why it cannot wait; empty: it can
   std::vector<record::Draft> events{};     ///< it waits, or the last one has come; none where no filter lets it pass
-  std::vector<json::Value> joined{};       ///< one for each filter: they start `instance`
+  std::vector<json::Value> joined{};       ///< for each filter one, or all so far: they start `instance`
   std::vector<std::string> correlation{};  ///< see Names; where they do
 };
 /// `object`: all of the event; `kept`: as an input has it.
