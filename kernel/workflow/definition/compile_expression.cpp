@@ -287,8 +287,29 @@ Template Compiler::sent_value(const Node& node, Site site) {
   return compiled;
 }
 
+bool Compiler::may_be_expression(const Node& node) const {
+  return node.is_string() && node.text.contains("${");
+}
+
+std::optional<Template> Compiler::loose(const Node& node, Site site) const {
+  if (!is_loose_ || site == Site::event_filter || trimmed(node.text).empty()) return std::nullopt;
+  const auto known = visible(site);
+  std::vector<std::string> names;
+  std::vector<VariableReference> references;
+  for (const std::string_view name : names_in(node.text)) {
+    const auto found = std::ranges::find_if(known, [&](const auto& variable) { return variable.first == name; });
+    if (found == known.end()) continue;
+    names.push_back(found->first);
+    references.push_back(found->second);
+  }
+  auto program = expression::compile(node.text, names);
+  if (!program) return std::nullopt;
+  return Template::loose(Expression(*std::move(program), std::move(references), trimmed(node.text) == "."), node.text);
+}
+
 Template Compiler::text_value(const Node& node, Site site) {
   if (node.text.find("${") == std::string::npos) {
+    if (auto evaluated = loose(node, site)) return *std::move(evaluated);
     const auto meant = site == Site::event_filter ? std::nullopt : expression_meant(node.text);
     if (meant) {
       problems_.warn(

@@ -69,6 +69,7 @@ base::Result<Definition> Compiler::run() {
   Fields root(problems_, root_, "the definition");
   definition_.digest = base::sha256(base::as_bytes(text_));
   document(root);
+  evaluation(root);
   use(root);
   Schemas schemas;
   if (const Node* input = root.get("input")) {
@@ -86,7 +87,6 @@ base::Result<Definition> Compiler::run() {
   if (schemas.input || schemas.output) definition_.schemas = std::make_shared<const Schemas>(std::move(schemas));
   definition_.timeout = timeout(root.get("timeout"), "the workflow", Site::workflow_input);
   schedule(root);
-  unsupported_parts(root);
   definition_.first = list(root.require("do"), no_task, "/do");
   check_unused();
   root.finish();
@@ -181,7 +181,7 @@ void Compiler::use(Fields& root) {
   }
 }
 
-void Compiler::unsupported_parts(Fields& root) {
+void Compiler::evaluation(Fields& root) {
   const Node* evaluate = root.get("evaluate");
   if (evaluate == nullptr) return;
   Fields fields(problems_, *evaluate, "'evaluate'");
@@ -189,8 +189,12 @@ void Compiler::unsupported_parts(Fields& root) {
       language != nullptr && language->text != "jq") {
     problems_.unsupported(language->position, fmt::format("the expression language '{}'", language->text));
   }
-  if (const Node* mode = fields.get("mode", Node::Kind::string); mode != nullptr && mode->text != "strict") {
-    problems_.unsupported(mode->position, fmt::format("the evaluation mode '{}'", mode->text));
+  if (const Node* mode = fields.get("mode", Node::Kind::string)) {
+    is_loose_ = mode->text == "loose";
+    if (!is_loose_ && mode->text != "strict") {
+      problems_.add(mode->position, fmt::format("'mode' of 'evaluate' must be strict or loose, not '{}'", mode->text),
+                    {.expected = "strict or loose"});
+    }
   }
   fields.finish();
 }

@@ -43,6 +43,8 @@ class Compiler {
   /// False where `use` itself is wrong: then a name that it does not have is not reported where it is used.
   [[nodiscard]] bool has_names() const noexcept { return has_names_; }
 
+  /// Whether a value in this place is an expression, as far as its form says.
+  [[nodiscard]] bool may_be_expression(const Node& node) const;
   /// A field that is always an expression, bare or within `${}`. nullopt when absent or a problem.
   [[nodiscard]] std::optional<Expression> expression(const Node* node, Site site);
   /// A field whose strings are text unless they hold `${}`. A problem gives a constant null.
@@ -125,7 +127,7 @@ class Compiler {
   void use_authentications(const Node* secrets);
   void schedule(Fields& root);
   void missed_runs(const Node* metadata);
-  void unsupported_parts(Fields& root);
+  void evaluation(Fields& root);
   void use_extensions(const Node* found);
   void check_unused();
   /// Where a task is; what it does is compiled after it is there.
@@ -172,6 +174,8 @@ class Compiler {
   void add_unsplit(const Node& node, const base::Error& error);
   /// One problem for a definition in the language of another time; whether it is one.
   bool is_other_language();
+  /// evaluate.mode loose: a text that compiles; nullopt for another, and in strict mode.
+  [[nodiscard]] std::optional<Template> loose(const Node& node, Site site) const;
   [[nodiscard]] Template text_value(const Node& node, Site site);
   /// nullopt where the text is not a secret's alone, or after a problem.
   [[nodiscard]] std::optional<Template> secret(std::string_view text, const Position& at);
@@ -183,6 +187,7 @@ class Compiler {
   std::vector<Local> locals_;
   std::vector<PendingFlow> pending_;
   bool has_names_ = true;
+  bool is_loose_ = false;         ///< evaluate.mode
   const Node* missed_ = nullptr;  ///< metadata.missedRuns of the document
   const Node* errors_ = nullptr;
   const Node* retries_ = nullptr;

@@ -58,6 +58,13 @@ Template Template::secret(SecretReference reference) {
   return out;
 }
 
+Template Template::loose(Expression expression, std::string_view text) {
+  Template out = from(std::move(expression));
+  out.is_loose_ = true;
+  out.constant_ = Value(text);
+  return out;
+}
+
 Template Template::concatenation(std::vector<Template> parts) {
   TRV_EXPECTS(parts.size() > 1);
   Template out;
@@ -162,7 +169,12 @@ base::Result<Value> Template::evaluate(const Value& input, VariableSource& sourc
   switch (kind_) {
     case Kind::secret:
     case Kind::constant: return constant_;
-    case Kind::expression: return expression_->evaluate(input, source, now);
+    case Kind::expression: {
+      base::Result<Value> value = expression_->evaluate(input, source, now);
+      // What it may use up is used up.
+      if (!value && is_loose_ && value.error().code() == base::ErrorCode::invalid) return constant_;
+      return value;
+    }
     case Kind::concatenation: {
       std::string text;
       for (const Template& part : parts_) {

@@ -62,6 +62,8 @@ class Template {
  public:
   [[nodiscard]] static Template constant(json::Value value);
   [[nodiscard]] static Template from(Expression expression);
+  /// A text that may be meant as an expression: the text where its evaluation fails.
+  [[nodiscard]] static Template loose(Expression expression, std::string_view text);
   /// Text parts and expressions in turn: results that are strings are written as they are, others as JSON.
   /// Its value is a redaction; secrets() says what belongs in its place.
   [[nodiscard]] static Template secret(SecretReference reference);
@@ -85,6 +87,7 @@ class Template {
   enum class Kind : std::uint8_t { constant, expression, secret, concatenation, array, object };
 
   Kind kind_ = Kind::constant;
+  bool is_loose_ = false;  ///< `constant_` is what it is where its evaluation fails
   json::Value constant_;
   std::optional<Expression> expression_;
   std::shared_ptr<const SecretReference> secret_;

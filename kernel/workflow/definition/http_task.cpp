@@ -73,7 +73,7 @@ void compile_result(Fields& arguments, HttpCall& call) {
 Template compile_mapping(Compiler& compiler, Fields& arguments, std::string_view name, const std::string& of) {
   const Node* node = arguments.get(name);
   if (node == nullptr) return Template::constant(json::Value::object());
-  if (!node->is_mapping() && !(node->is_string() && node->text.find("${") != std::string::npos)) {
+  if (!node->is_mapping() && !compiler.may_be_expression(*node)) {
     compiler.problems().add(node->position, fmt::format("'{}' of {} must be a mapping or an expression, not {}", name,
                                                         of, describe(node->kind)));
   }

@@ -14,7 +14,7 @@ TaskBody compile_set(Compiler& compiler, Fields& fields, const TaskScope&) {
     return task;
   }
   // A text that was cut off behind `set:` must not become what the task returns.
-  if (node->is_string() && !node->text.contains("${")) {
+  if (node->is_string() && !compiler.may_be_expression(*node)) {
     fields.problems().add(node->position,
                           fmt::format("'set' of {} is a plain text; write a mapping, or an expression such as "
                                       "'${{ .order }}'",
