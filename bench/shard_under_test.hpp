@@ -39,7 +39,14 @@ class ShardUnderTest {
       if (hand_over_effects_) return hand_over_effects_(std::move(changes));
       for (const shard::Effect& effect : changes.requested) answer(effect);
     };
-    listeners.timer = [](const shard::Timer&) -> shard::Command { give_up("a timer is due that no benchmark set"); };
+    listeners.timer = [this](const shard::Timer& timer) -> shard::Command {
+      if (!fires_timers_) give_up("a timer is due that no benchmark set");
+      shard::Command command = instance::timer_command(decision_state(), timer);
+      command.done = [](const base::Result<shard::Applied>& outcome) {
+        if (!outcome) give_up(outcome.error().message());
+      };
+      return command;
+    };
     shard::ShardOptions options_of_shard;
     options_of_shard.shard = id;
     shard_ = std::make_unique<shard::ShardProcessor>(options_of_shard, *log_, *stores_.projection, stores_.timers,
@@ -101,6 +108,17 @@ class ShardUnderTest {
   }
   void start_instance(const char* name) {
     start_instance(name, [](const std::string&) {});
+  }
+
+  /// Of instances that compute longer than a decision may, and go on in the next one. Before they start.
+  void fire_timers() { fires_timers_ = true; }
+
+  /// Whether an instance has not ended yet. Any thread.
+  [[nodiscard]] bool is_under_way(const std::string& id) {
+    const auto txn = must(stores_.projection->begin_read());
+    const instance::InstanceStore instances(stores_.workflows.tables());
+    const auto found = must(instances.load(txn, tenant_, *base::Uuid::parse(id)));
+    return !found || found->state.status == instance::Status::running;
   }
 
   /// What every effect is answered with from now on; one that nobody answers stays pending. Only while the shard is
@@ -185,6 +203,7 @@ class ShardUnderTest {
   std::shared_ptr<log::LmdbEventLog> log_;
   node::ShardStores stores_;
   instance::DefinitionCache definitions_;
+  std::atomic<bool> fires_timers_{false};
   std::string answer_;  ///< empty: none
   std::function<void(shard::EffectChanges)> hand_over_effects_;
   std::atomic<std::uint64_t> in_flight_{0};
