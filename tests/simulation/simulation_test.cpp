@@ -153,7 +153,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Planted{Bug::effect_performed_again, "was performed again before its outcome was recorded"},
                     Planted{Bug::effects_outlive_their_instance, "its instance has ended"},
                     Planted{Bug::decision_reads_the_clock, "time runs backwards"},
-                    Planted{Bug::running_instance_is_forgotten, "is forgotten while it runs"}));
+                    Planted{Bug::running_instance_is_forgotten, "is forgotten while it runs"},
+                    Planted{Bug::undoing_is_forgotten, "is compensating for ever"},
+                    Planted{Bug::what_became_due_is_lost, "for ever"}));
 
 }  // namespace
 }  // namespace trv::simulation

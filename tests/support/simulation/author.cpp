@@ -21,6 +21,13 @@ std::string Author::write(const std::string& name, const std::string& version, c
     text += fmt::format("schedule: {{on: {{one: {{with: {{type: {}}}}}}}}}\n", trigger);
     text += "input: {from: '{n: (.[0].data.n? // 0)}'}\n";
   }
+  // What a task has done is undone by a call, which may fail, or at once.
+  can_undo_ = random_.below(2) == 0;
+  if (can_undo_) {
+    text +=
+        "use: {functions: {undo: {call: 'tracker.create:1.0.0@default', with: {n: '${ .n? }'}}, forget: {set: {n: "
+        "0}}}}\n";
+  }
   return text + "do: " + list(2) + "\n";
 }
 
@@ -34,7 +41,7 @@ std::string Author::list(int depth) {
     const std::string then =
         last || random_.below(2) == 0 ? "" : fmt::format(", then: {}{}", prefix, i + 1 + random_.below(count - i - 1));
     const std::string task = body(depth);
-    out += fmt::format("{}{{{}{}: {{{}{}{}}}}}", i == 0 ? "" : ", ", prefix, i, task, then, common());
+    out += fmt::format("{}{{{}{}: {{{}{}{}{}}}}}", i == 0 ? "" : ", ", prefix, i, task, then, common(), undone());
   }
   return out + "]";
 }
@@ -61,8 +68,13 @@ std::string Author::common() {
   }
 }
 
+std::string Author::undone() {
+  if (!can_undo_ || random_.below(3) != 0) return "";
+  return fmt::format(", metadata: {{compensate: {}}}", random_.below(3) == 0 ? "forget" : "undo");
+}
+
 std::string Author::leaf() {
-  switch (random_.below(9)) {
+  switch (random_.below(10)) {
     case 0: return "set: {n: '${ (.n? // 0) + 1 }'}";
     case 1: return fmt::format("wait: {{seconds: {}}}", 1 + random_.below(30));
     case 2:
@@ -73,6 +85,16 @@ std::string Author::leaf() {
     case 7:
       return fmt::format("listen: {{to: {{one: {{with: {{type: sim.go{}}}}}}}}}, timeout: {{after: PT{}S}}",
                          random_.below(3), 1 + random_.below(60));
+    case 8: {
+      const std::string heard = fmt::format("sim.go{}", random_.below(3));
+      const std::string_view last =
+          random_.below(2) == 0 ? "wait: {seconds: 2}" : "call: 'tracker.create:1.0.0@default', with: {n: '${ .n? }'}";
+      ++lists_;
+      return fmt::format(
+          "listen: {{to: {{any: [{{with: {{type: {0}}}}}], until: 'length > 1'}}}}, foreach: {{item: heard, do: "
+          "[{{f{1}_0: {{set: {{n: '${{ $heard.n? // 0 }}'}}}}}}, {{f{1}_1: {{{2}}}}}]}}, timeout: {{after: PT{3}S}}",
+          heard, lists_, last, 1 + random_.below(60));
+    }
     default:
       if (number_ == 0 || random_.below(2) == 0) {
         return "listen: {to: {any: [], until: 'length > 1'}}, timeout: {after: PT20S}";

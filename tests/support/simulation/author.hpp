@@ -23,12 +23,14 @@ class Author {
   std::string list(int depth);
   std::string branches(int depth);
   std::string common();
+  std::string undone();
   std::string leaf();
   std::string body(int depth);
 
   base::Random& random_;
   const Forks forks_;
   int lists_ = 0;
+  bool can_undo_ = false;     ///< the workflow has functions that undo
   std::uint64_t number_ = 0;  ///< of the workflow
 };
 

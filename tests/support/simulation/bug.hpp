@@ -14,6 +14,8 @@ enum class Bug : std::uint8_t {
   effects_outlive_their_instance,  ///< cancelling an instance leaves its effects in the outbox
   decision_reads_the_clock,        ///< decisions take the time from the clock, not from their shard
   running_instance_is_forgotten,   ///< retention takes an instance that is under way
+  undoing_is_forgotten,            ///< an instance is to undo what its tasks have done, and nothing begins to
+  what_became_due_is_lost,         ///< an instance that goes on drops what became due while it was suspended
   // Of several nodes.
   acknowledged_before_settled,  ///< commands are answered before the log has settled their batch
   no_void_rule,                 ///< standbys apply what a former owner appended behind the claim of the next one

@@ -151,12 +151,16 @@ void Checks::tenants(const World& state, const std::vector<std::string>& tenants
 
 void Checks::all_ended(const World& state, const std::vector<std::string>& tenants) const {
   const lmdb::ReadTxn txn = state.read();
+  using instance::Status;
   for (const std::string& of : tenants) {
-    const auto all = good(instance::InstanceStore(state.stores().workflows.tables())
-                              .list(txn, base::TenantId(of), {.status = instance::Status::running}, {}, 1000));
-    for (const auto& one : all.items)
-      history_.fail(
-          fmt::format("instance {} of {} is under way for ever, at {}", one.id.to_string(), of, one.current_task));
+    for (const Status status : {Status::running, Status::suspended, Status::compensating}) {
+      const auto all = good(instance::InstanceStore(state.stores().workflows.tables())
+                                .list(txn, base::TenantId(of), {.status = status}, {}, 1000));
+      for (const auto& one : all.items) {
+        history_.fail(fmt::format("instance {} of {} is {} for ever, at {}", one.id.to_string(), of,
+                                  instance::to_string(status), one.current_task));
+      }
+    }
   }
 }
 

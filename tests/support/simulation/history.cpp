@@ -171,7 +171,9 @@ class Play {
     for (int round = 0; round < 2'000; ++round) {
       world.quiesce();
       unit.performer->perform();
-      if (unit.performer->offer_all()) {
+      std::vector<Request> resumed = requests_.resumed_all(world);
+      for (Request& request : resumed) world.add(request.tenant, std::move(request.decide));
+      if (unit.performer->offer_all() || !resumed.empty()) {
         world.send();
         history_.not_recorded += unit.performer->end_offers();
       } else if (world.timers() == 0) {

@@ -398,7 +398,9 @@ class Play {
     for (int round = 0; round < rounds_to_end && !has_failed(); ++round) {
       one.world->quiesce();
       one.performer->perform();
-      if (one.performer->offer_all()) {
+      std::vector<Request> resumed = requests_.resumed_all(*one.world);
+      for (Request& request : resumed) one.world->add(request.tenant, std::move(request.decide));
+      if (one.performer->offer_all() || !resumed.empty()) {
         one.world->send();
         history_.not_recorded += one.performer->end_offers();
       } else if (one.world->timers() == 0) {

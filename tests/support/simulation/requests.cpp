@@ -20,6 +20,16 @@ T good(base::Result<T> result) {
   return *std::move(result);
 }
 
+/// What an action decides.
+template <typename Action>
+Decide acting(Action action) {
+  return [action](World& here, const lmdb::Txn& state,
+                  const shard::DecisionContext& context) -> base::Result<shard::Decision> {
+    TRV_TRY_ASSIGN(auto acted, action(here, state, context));
+    return std::move(acted.decision);
+  };
+}
+
 }  // namespace
 
 Request Requests::next() {
@@ -28,7 +38,7 @@ Request Requests::next() {
     case 1: return tenancy_request();
     case 2: return definition();
     case 3: return start();
-    case 4: return cancel();
+    case 4: return act();
     default: return any_received();
   }
 }
@@ -134,7 +144,67 @@ Request Requests::received(std::string_view tenant, ingest::Received event) {
           }};
 }
 
-Request Requests::cancel() {
+Request Requests::resumed(std::string_view tenant, const instance::InstanceId& id, Bug bug) {
+  return {std::string(tenant),
+          [id, bug](World& here, const lmdb::Txn& state,
+                    const shard::DecisionContext& context) -> base::Result<shard::Decision> {
+            TRV_TRY_ASSIGN(auto acted, instance::resume(state, context, here.workflows(), id, "enough of it"));
+            if (bug == Bug::what_became_due_is_lost) {
+              acted.decision.events.resize(1);
+              acted.decision.effects.clear();
+            }
+            return std::move(acted.decision);
+          }};
+}
+
+std::vector<Request> Requests::resumed_all(const World& state) const {
+  std::vector<Request> all;
+  const lmdb::ReadTxn txn = state.read();
+  const instance::InstanceStore instances(state.stores().workflows.tables());
+  for (const std::string& tenant : tenants_) {
+    const auto page =
+        good(instances.list(txn, base::TenantId(tenant), {.status = instance::Status::suspended}, {}, 1000));
+    for (const auto& one : page.items) all.push_back(resumed(tenant, one.id, bug_));
+  }
+  return all;
+}
+
+Decide Requests::operated(const instance::InstanceId& id, std::uint64_t action) {
+  using Context = shard::DecisionContext;
+  switch (action) {
+    case 3: {
+      return acting([id, bug = bug_](World& here, const lmdb::Txn& state, const Context& context) {
+        auto acted = instance::cancel_and_compensate(state, context, here.workflows(), id, "the dice said so");
+        if (acted && bug == Bug::undoing_is_forgotten) {
+          acted->decision.events.resize(1);
+          acted->decision.effects.clear();
+        }
+        return acted;
+      });
+    }
+    case 4:
+      return acting([id](World& here, const lmdb::Txn& state, const Context& context) {
+        return instance::suspend(state, context, here.workflows(), id, "to look at it");
+      });
+    case 5: return resumed("", id, bug_).decide;
+    case 6: {
+      const instance::ReceivedEvent event{
+          .id = "signal-" + number(40), .source = "/operator", .type = "sim.go" + number(3), .data = R"({"n":1})"};
+      return acting([id, event](World& here, const lmdb::Txn& state, const Context& context) {
+        return instance::signal(state, context, here.workflows(), id, event, "it was lost");
+      });
+    }
+    default: {
+      const instance::Migrate command{.version = "1.0." + number(3), .mapping = {}, .reason = "a new version"};
+      return acting([id, command](World& here, const lmdb::Txn& state, const Context& context) {
+        return instance::migrate(state, context, here.workflows(), id, command);
+      });
+    }
+  }
+}
+
+// What an operator does to an instance.
+Request Requests::act() {
   const std::string of = tenant();
   World& owner = world_of_(of);
   const lmdb::ReadTxn txn = owner.read();
@@ -144,6 +214,8 @@ Request Requests::cancel() {
   const instance::InstanceId id = page.items[dice_.below(page.items.size())].id;
   // Sometimes somebody else's.
   const std::string by = dice_.below(4) == 0 ? tenant() : of;
+  const std::uint64_t action = dice_.below(8);
+  if (action >= 3) return {by, operated(id, action)};
   if (bug_ == Bug::running_instance_is_forgotten) {
     return {by, [id](World&, const lmdb::Txn&, shard::DecisionContext& context) { return forgetting(context, id); }};
   }

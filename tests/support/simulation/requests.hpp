@@ -34,6 +34,10 @@ class Requests {
   [[nodiscard]] static Request keep_for_a_day(std::string_view tenant);
   /// An event from outside, which is taken once.
   [[nodiscard]] static Request received(std::string_view tenant, ingest::Received event);
+  /// What an operator suspended goes on.
+  [[nodiscard]] static Request resumed(std::string_view tenant, const instance::InstanceId& id, Bug bug);
+  /// All that are suspended in that state.
+  [[nodiscard]] std::vector<Request> resumed_all(const World& state) const;
   [[nodiscard]] Request any_received();
   [[nodiscard]] const std::vector<std::string>& tenants() const noexcept { return tenants_; }
   [[nodiscard]] const std::string& tenant() { return tenants_[dice_.below(tenants_.size())]; }
@@ -43,7 +47,8 @@ class Requests {
   Request tenancy_request();
   Request definition();
   Request start();
-  Request cancel();
+  Request act();
+  Decide operated(const instance::InstanceId& id, std::uint64_t action);
 
   base::Random& dice_;
   const std::vector<std::string> tenants_;
