@@ -33,12 +33,14 @@ Decide acting(Action action) {
 }  // namespace
 
 Request Requests::next() {
-  switch (dice_.below(8)) {
+  switch (dice_.below(10)) {
     case 0:
     case 1: return tenancy_request();
     case 2: return definition();
-    case 3: return start();
-    case 4: return act();
+    case 3:
+    case 4: return start();
+    case 5:
+    case 6: return act();
     default: return any_received();
   }
 }
@@ -208,8 +210,12 @@ Request Requests::act() {
   const std::string of = tenant();
   World& owner = world_of_(of);
   const lmdb::ReadTxn txn = owner.read();
-  const auto page =
-      good(instance::InstanceStore(owner.stores().workflows.tables()).list(txn, base::TenantId(of), {}, {}, 20));
+  const instance::InstanceStore instances(owner.stores().workflows.tables());
+  // Mostly one that is under way: most have ended.
+  std::optional<instance::Status> status;
+  if (dice_.below(4) != 0) status = dice_.below(3) == 0 ? instance::Status::suspended : instance::Status::running;
+  auto page = good(instances.list(txn, base::TenantId(of), {.status = status}, {}, 20));
+  if (page.items.empty()) page = good(instances.list(txn, base::TenantId(of), {}, {}, 20));
   if (page.items.empty()) return start();
   const instance::InstanceId id = page.items[dice_.below(page.items.size())].id;
   // Sometimes somebody else's.
