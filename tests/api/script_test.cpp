@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <atomic>
 #include <filesystem>
 #include <thread>
 
+#include "kernel/http/testing/loopback_server.hpp"
 #include "tests/support/api/api_fixture.hpp"
 
 namespace trv::api {
@@ -18,7 +20,9 @@ class ScriptTest : public testing::Test {
  protected:
   // A host whose users get no namespaces runs no scripts: the daemon says so and does not start.
   void start(const std::string& languages) {
-    auto started = Daemon::start(scratch_, {}, {.variables = {{"TRAV_RUN_LANGUAGES", languages}}});
+    auto started = Daemon::start(
+        scratch_, {},
+        {.variables = {{"TRAV_RUN_LANGUAGES", languages}, {"TRAV_EGRESS_ALLOW_PRIVATE_NETWORK", "true"}}});
     if (!started && started.error().message().find("allows no namespaces") != std::string::npos) {
       GTEST_SKIP() << started.error().message();
     }
@@ -130,6 +134,37 @@ TEST_F(ScriptTest, one_that_was_under_way_when_the_process_ended_runs_again) {
   const json::object shown = ended(id);
   EXPECT_EQ(shown.at("status"), "completed") << json::serialize(shown);
   EXPECT_EQ(shown.at("output"), "done\n");
+}
+
+TEST_F(ScriptTest, code_from_an_address_is_fetched_once_and_runs_again_after_a_crash) {
+  std::atomic<int> fetched = 0;
+  http::LoopbackServer server([&](const std::string& request) {
+    ++fetched;
+    const std::string body = request.starts_with("GET /wait.py ")
+                                 ? "import sys, time\ntime.sleep(1)\nprint(sys.argv[1], end='')\n"
+                                 : "nothing";
+    return "HTTP/1.1 " + std::string(body == "nothing" ? "404 Not Found" : "200 OK") +
+           "\r\nContent-Type: text/x-python\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  });
+  start("python");
+  if (IsSkipped() || HasFatalFailure()) return;
+  const std::string id = begin("      run: {script: {language: python, source: {endpoint: '" + server.url() +
+                                   "/{name}.py'}, arguments: ['${ .word }']}}\n",
+                               R"({"name":"wait","word":"done"})");
+  ASSERT_TRUE(eventually([&] {
+    const std::string steps = ask(*daemon_, owner_, "GET", "/v1/tenants/acme/instances/" + id + "/tasks").body;
+    return steps.find("/do/0/it/run/script\"") != std::string::npos;
+  }));
+  ASSERT_EQ(::kill(daemon_->id(), SIGKILL), 0);
+  ASSERT_TRUE(eventually([&] { return !daemon_->running(); }));
+  daemon_.reset();
+  start("python");
+  const json::object shown = ended(id);
+  EXPECT_EQ(shown.at("status"), "completed") << json::serialize(shown);
+  EXPECT_EQ(shown.at("output"), "done");
+  EXPECT_EQ(fetched, 1) << "its code is recorded";
+  EXPECT_THAT(detail_of("      run: {script: {language: python, source: {endpoint: '" + server.url() + "/no.py'}}}\n"),
+              HasSubstr("/do/0/it/run/script/source"));
 }
 
 TEST_F(ScriptTest, a_cancelled_instance_ends_it) {
