@@ -101,7 +101,7 @@ void act_on_next(Call call, std::shared_ptr<Bulk> bulk) {
 
 base::Result<instance::Search> search_in(const node::Node& node, const Body& body) {
   TRV_TRY_ASSIGN(const auto search, body.optional_object("search", {"status", "workflow", "key", "correlation", "error",
-                                                                    "since", "until"}));
+                                                                    "since", "until", "not_compensated"}));
   if (!search)
     return fail(ErrorCode::invalid,
                 "search is missing: say which instances are meant, for example "
@@ -111,6 +111,8 @@ base::Result<instance::Search> search_in(const node::Node& node, const Body& bod
     TRV_TRY_ASSIGN(auto text, search->optional_text(name));
     if (text) given.emplace(name, *std::move(text));
   }
+  TRV_TRY_ASSIGN(const bool not_compensated, search->flag("not_compensated"));
+  if (not_compensated) given.emplace("not_compensated", "true");
   if (given.empty()) {
     return fail(ErrorCode::invalid, "search is empty, which would be every instance; say which are meant");
   }

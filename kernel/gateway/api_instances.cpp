@@ -39,6 +39,8 @@ json::Value to_object(const InstanceSummary& summary) {
     const std::size_t equals = std::min(one.find('='), one.size());
     correlation.set(one.substr(0, equals), json::Value(one.substr(std::min(equals + 1, one.size()))));
   }
+  json::Value not_compensated = json::Value::array();
+  for (const std::string& task : summary.not_compensated) not_compensated.push_back(json::Value(task));
   return {{"id", summary.id.to_string()},
           {"workflow", workflow_of(summary.definition)},
           {"status", instance::to_string(summary.status)},
@@ -47,6 +49,7 @@ json::Value to_object(const InstanceSummary& summary) {
           {"trigger", summary.trigger},
           {"key", summary.names.key.empty() ? json::Value() : json::Value(summary.names.key)},
           {"correlation", std::move(correlation)},
+          {"not_compensated", std::move(not_compensated)},
           {"steps", summary.steps}};
 }
 

@@ -26,7 +26,8 @@ base::Result<std::optional<instance::Status>> status_in(std::optional<std::strin
   }
   return fail(
       ErrorCode::invalid,
-      fmt::format("status '{}' is not known; use running, suspended, compensating, completed, faulted or cancelled",
+      fmt::format("status '{}' is not known; use running, suspended, compensating, completed, faulted, cancelled, or "
+                  "active for those that have not ended",
                   base::utf8_prefix(*text, shown_bytes_max)));
 }
 
@@ -88,7 +89,17 @@ base::Status check_key(std::string_view name, std::string_view key) {
 
 base::Result<instance::Search> search_of(const node::Node& node, const ParameterOf& parameter) {
   instance::Search search;
-  TRV_TRY_ASSIGN(search.status, status_in(parameter("status")));
+  search.has_not_ended = parameter("status") == "active";
+  if (!search.has_not_ended) {
+    TRV_TRY_ASSIGN(search.status, status_in(parameter("status")));
+  }
+  if (const auto flag = parameter("not_compensated")) {
+    if (*flag != "true" && *flag != "false") {
+      return fail(ErrorCode::invalid, fmt::format("not_compensated must be true or false, not '{}'",
+                                                  base::utf8_prefix(*flag, shown_bytes_max)));
+    }
+    search.not_compensated = *flag == "true";
+  }
   TRV_TRY_ASSIGN(search.workflow, workflow_in(parameter("workflow")));
   TRV_TRY_ASSIGN(search.since, time_in(node, "since", parameter("since")));
   TRV_TRY_ASSIGN(search.until, time_in(node, "until", parameter("until")));
@@ -106,9 +117,9 @@ base::Result<instance::Search> search_of(const node::Node& node, const Parameter
   }
   if (const auto error = parameter("error")) {
     TRV_TRY(check_key("error", *error));
-    if (search.status && *search.status != instance::Status::faulted) {
-      return fail(ErrorCode::invalid, fmt::format("error is of faulted instances only; leave status '{}' out",
-                                                  instance::to_string(*search.status)));
+    if (search.has_not_ended || (search.status && *search.status != instance::Status::faulted)) {
+      return fail(ErrorCode::invalid,
+                  fmt::format("error is of faulted instances only; leave status '{}' out", *parameter("status")));
     }
     search.error = *error;
   }

@@ -18,7 +18,8 @@ constexpr std::size_t named_max = 10;
 json::Value body_of(const BulkArguments& arguments, bool is_dry, const std::string& cursor) {
   json::Value search = json::Value::object();
   for (const auto& [name, value] : arguments.search.filters()) {
-    if (!value.empty()) search.set(name, json::Value(value));
+    if (value.empty()) continue;
+    search.set(name, name == "not_compensated" ? json::Value(true) : json::Value(value));
   }
   json::Value body{{"action", arguments.action}, {"search", std::move(search)}};
   if (is_dry) body.set("dry_run", json::Value(true));
@@ -76,14 +77,20 @@ base::Result<bool> is_agreed(Session& session, const BulkArguments& arguments, s
 }  // namespace
 
 std::vector<std::pair<std::string, std::string>> SearchArguments::filters() const {
-  return {{"status", status},           {"workflow", workflow}, {"error", error}, {"key", key},
-          {"correlation", correlation}, {"since", since},       {"until", until}};
+  return {{"status", status},
+          {"workflow", workflow},
+          {"error", error},
+          {"key", key},
+          {"correlation", correlation},
+          {"since", since},
+          {"until", until},
+          {"not_compensated", not_compensated ? "true" : ""}};
 }
 
 Verb& add_search(Verb& verb, SearchArguments& arguments) {
   return verb
-      .choice("--status", {"running", "suspended", "compensating", "completed", "faulted", "cancelled"},
-              arguments.status, "Only those")
+      .choice("--status", {"active", "running", "suspended", "compensating", "completed", "faulted", "cancelled"},
+              arguments.status, "Only those; active: all that have not ended")
       .option("--workflow", "NS/NAME", arguments.workflow, "Only those of this workflow")
       .option("--error", "TYPE-OR-TEXT", arguments.error,
               "Only those that faulted so: the type of the error, such as timeout, or a text in it")
@@ -91,7 +98,8 @@ Verb& add_search(Verb& verb, SearchArguments& arguments) {
       .option("--correlation", "NAME=VALUE", arguments.correlation, "Only those that an event started with this value")
       .option("--since", "TIME", arguments.since,
               "Only those that started then or later: RFC 3339, or 90s, 15m, 2h, 7d")
-      .option("--until", "TIME", arguments.until, "Only those that started before");
+      .option("--until", "TIME", arguments.until, "Only those that started before")
+      .flag("--not-compensated", arguments.not_compensated, "Only those that a compensation has failed of");
 }
 
 base::Result<ExitCode> act_on_many(Session& session, const BulkArguments& arguments) {

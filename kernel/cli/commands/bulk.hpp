@@ -20,6 +20,7 @@ struct SearchArguments {
   std::string correlation;
   std::string since;
   std::string until;
+  bool not_compensated = false;
 
   [[nodiscard]] std::vector<std::pair<std::string, std::string>> filters() const;
 };

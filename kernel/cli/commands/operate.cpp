@@ -36,17 +36,6 @@ base::Result<HttpResponse> post(Session& session, const std::string& instance, s
       {.method = "POST", .target = target, .content_type = "application/json", .body = json::serialize(body)});
 }
 
-/// Of a member that is a list of texts.
-std::string joined(const json::Value& of, std::string_view member) {
-  const json::Value* list = of.find(member);
-  std::string out;
-  if (list == nullptr || !list->is_array()) return out;
-  for (const json::Value& one : list->items()) {
-    if (one.is_string()) out += fmt::format("{}{}", out.empty() ? "" : ", ", one.as_string());
-  }
-  return out;
-}
-
 base::Result<ExitCode> fork(Session& session, const OperateArguments& arguments) {
   json::Value body = {{"at", arguments.at}};
   TRV_TRY_ASSIGN(const std::string input, json_given(session, "--input", arguments.data, arguments.data_file));

@@ -38,6 +38,16 @@ std::string member_text(const json::Value& value, std::string_view member) {
   return json::serialize(*found);
 }
 
+std::string joined(const json::Value& value, std::string_view member) {
+  const json::Value* list = value.find(member);
+  std::string out;
+  if (list == nullptr || !list->is_array()) return out;
+  for (const json::Value& one : list->items()) {
+    if (one.is_string()) out += fmt::format("{}{}", out.empty() ? "" : ", ", one.as_string());
+  }
+  return out;
+}
+
 std::string field_text(const json::Value& item, std::string_view member) {
   if (member.find('{') == std::string_view::npos) return member_text(item, member);
   std::string text;

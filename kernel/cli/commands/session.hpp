@@ -72,6 +72,9 @@ inline constexpr std::size_t list_requests_max = 1000;
 /// The text of a member for people: strings bare, lists and objects as JSON, null and absent as "".
 [[nodiscard]] std::string member_text(const json::Value& value, std::string_view member);
 
+/// Of a member that is a list of texts, with commas between; empty where it is none.
+[[nodiscard]] std::string joined(const json::Value& value, std::string_view member);
+
 /// The same for a field's member, which may be a text with members in it.
 [[nodiscard]] std::string field_text(const json::Value& item, std::string_view member);
 

@@ -136,6 +136,8 @@ ExitCode Timeline::tell_end(const json::Value& instance) {
       session_.print("output: " + output);
     if (const std::string error = member_text(instance, "error"); !error.empty())
       session_.complain(fault_text(instance));
+    if (const std::string left = joined(instance, "not_compensated"); !left.empty())
+      session_.complain("not compensated: " + left + "; what these tasks have done is not undone");
   }
   return status == "completed" ? ExitCode::ok : status == "faulted" ? ExitCode::faulted : ExitCode::refused;
 }

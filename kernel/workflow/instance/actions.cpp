@@ -76,6 +76,11 @@ base::Result<Acted> cancel(const lmdb::Txn& txn, const shard::DecisionContext& c
 
 }  // namespace
 
+Status shown_status(const State& state) {
+  if (state.status != Status::running) return state.status;
+  return state.is_suspended ? Status::suspended : state.compensating ? Status::compensating : Status::running;
+}
+
 base::Status still_runs(const InstanceId& instance, const State& state) {
   if (state.status == Status::running) return {};
   return base::fail(ErrorCode::conflict,
@@ -121,10 +126,9 @@ base::Result<Acted> cancel_and_compensate(const lmdb::Txn& txn, const shard::Dec
   Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, budget);
   execution.cancel(base::utf8_prefix(reason, reason_bytes_max), When::now);
   TRV_TRY(execution.run());
-  const Status status = execution.state().status;
   shard::Decision decision;
   TRV_TRY(conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, decision));
-  return Acted{std::move(decision), status == Status::running ? Status::compensating : status};
+  return Acted{std::move(decision), shown_status(execution.state())};
 }
 
 base::Result<Acted> cancel(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
@@ -157,7 +161,12 @@ base::Result<Acted> resume_with(const lmdb::Txn& txn, const shard::DecisionConte
   TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
   TRV_TRY(still_runs(instance, opened.loaded.state));
   if (!opened.loaded.state.is_suspended) {
-    return base::fail(ErrorCode::conflict, fmt::format("the instance {} is not suspended", instance.to_string()));
+    return base::fail(ErrorCode::conflict,
+                      fmt::format("the instance {} is {}not suspended{}", instance.to_string(),
+                                  opened.loaded.state.compensating ? "compensating and " : "",
+                                  opened.loaded.state.compensating ? ": it goes on undoing what its tasks have done, "
+                                                                     "and then it ends"
+                                                                   : ""));
   }
   BranchId changed = root_branch;
   if (input) {
@@ -172,7 +181,7 @@ base::Result<Acted> resume_with(const lmdb::Txn& txn, const shard::DecisionConte
   TRV_TRY(execution.run());
   shard::Decision decision;
   TRV_TRY(conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, decision));
-  return Acted{std::move(decision), execution.state().status};
+  return Acted{std::move(decision), shown_status(execution.state())};
 }
 
 base::Result<Acted> retry(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
@@ -321,8 +330,7 @@ base::Result<Signalled> signal(const lmdb::Txn& txn, const shard::DecisionContex
   }
   TRV_TRY(execution.run());
   TRV_TRY(conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, out.decision));
-  out.status = execution.state().is_suspended && execution.state().status == Status::running ? Status::suspended
-                                                                                             : execution.state().status;
+  out.status = shown_status(execution.state());
   return out;
 }
 
@@ -367,7 +375,7 @@ base::Result<Migrated> migrate(const lmdb::Txn& txn, const shard::DecisionContex
     out.problems.push_back(fmt::format("version {} lacks {}", out.to, one));
   }
   for (std::string& one : mapped.problems) out.problems.push_back(std::move(one));
-  out.status = opened.loaded.state.is_suspended ? Status::suspended : Status::running;
+  out.status = shown_status(opened.loaded.state);
   if (command.is_dry_run) return out;
   if (!out.problems.empty()) {
     return base::fail(

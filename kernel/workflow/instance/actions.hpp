@@ -112,6 +112,8 @@ struct Migrated {
 [[nodiscard]] base::Result<Migrated> migrate(const lmdb::Txn& txn, const shard::DecisionContext& context,
                                              Workflows workflows, const InstanceId& instance, const Migrate& command);
 
+/// As lists show it.
+[[nodiscard]] Status shown_status(const State& state);
 /// Error: conflict where it has ended.
 [[nodiscard]] base::Status still_runs(const InstanceId& instance, const State& state);
 /// The branch whose next task begins when it goes on; `preferred` where that has one. Error: conflict where there is

@@ -35,6 +35,15 @@ class CompensationTest : public WorkflowTest {
     }
     return out;
   }
+  std::vector<InstanceId> found(const Search& search) {
+    const auto txn = kernel_.read();
+    std::vector<InstanceId> ids;
+    for (const InstanceSummary& one :
+         good(InstanceStore(kernel_.tables()).list(txn, base::TenantId(kernel_.tenant), search, {}, 100)).items) {
+      ids.push_back(one.id);
+    }
+    return ids;
+  }
   /// Rows that a later decision needs.
   std::size_t rows_to_compensate() {
     const auto rows = rows_of(kernel_);
@@ -174,6 +183,53 @@ TEST_F(CompensationTest, the_last_list_finds_what_compensates) {
   const auto found = good(store.list(txn, base::TenantId(kernel_.tenant), {.status = Status::compensating}, {}, 10));
   ASSERT_EQ(found.items.size(), 1U);
   EXPECT_EQ(found.items.front().id, id);
+}
+
+TEST_F(CompensationTest, what_compensates_is_found_also_while_it_is_suspended_and_says_so_when_it_goes_on) {
+  const InstanceId id = start(two_and_fault);
+  const InstanceId other = start("do: [{w: {wait: {hours: 1}}}]\n");
+  ASSERT_TRUE(act(other, suspend));
+  const auto refused_resume = act(id, resume);
+  EXPECT_EQ(refused_resume.error().message(), fmt::format("the instance {} is not suspended", id.to_string()));
+  ASSERT_TRUE(kernel_.fire_timer());
+  EXPECT_EQ(act(id, resume).error().message(),
+            fmt::format("the instance {} is compensating and not suspended: it goes on undoing what its tasks have "
+                        "done, and then it ends",
+                        id.to_string()));
+  ASSERT_TRUE(act(id, suspend));
+  EXPECT_EQ(found({.status = Status::compensating}), std::vector{id});
+  EXPECT_EQ(found({.status = Status::suspended}), (std::vector{other, id}));
+  EXPECT_EQ(found({.has_not_ended = true}), (std::vector{other, id}));
+  const auto resumed =
+      kernel_.run([&](auto& txn, auto& here, auto those) { return resume(txn, here, those, id, "to go on"); });
+  ASSERT_TRUE(resumed);
+  EXPECT_EQ(resumed->status, Status::compensating);
+  const auto txn = kernel_.read();
+  const auto past = before_failure(txn, kernel_.tables(), base::TenantId(kernel_.tenant), id, kernel_.record_at());
+  ASSERT_FALSE(past);
+  EXPECT_NE(past.error().message().find("is compensating: what its tasks had done is being undone"), std::string::npos)
+      << past.error().message();
+}
+
+TEST_F(CompensationTest, what_was_not_compensated_is_named_and_found_once_it_has_ended) {
+  const InstanceId id = start(two_and_fault);
+  const InstanceId cut_off = start(two_and_fault);
+  (void)start(two_and_fault);
+  ASSERT_TRUE(kernel_.fire_timer());
+  EXPECT_TRUE(found({.not_compensated = true}).empty());
+  ASSERT_TRUE(kernel_.fail(one_pending(), "permanent"));
+  EXPECT_EQ(found({.not_compensated = true}), std::vector{id});
+  ASSERT_TRUE(kernel_.succeed(one_pending(), "1"));
+  EXPECT_EQ(kernel_.detail(id).summary.not_compensated, std::vector<std::string>{"/do/1/b"});
+  ASSERT_TRUE(kernel_.fire_timer());
+  ASSERT_TRUE(act(cut_off, cancel));
+  EXPECT_EQ(kernel_.detail(cut_off).summary.not_compensated, (std::vector<std::string>{"/do/1/b", "/do/0/a"}));
+  ASSERT_TRUE(kernel_.fire_timer());
+  ASSERT_TRUE(kernel_.succeed(one_pending(), "1"));
+  ASSERT_TRUE(kernel_.succeed(one_pending(), "1"));
+  EXPECT_EQ(found({.not_compensated = true}), (std::vector{cut_off, id}));
+  EXPECT_EQ(found({.status = Status::cancelled, .not_compensated = true}), std::vector{cut_off});
+  expect_replay();
 }
 
 }  // namespace

@@ -32,6 +32,21 @@ base::Error too_many_records(const InstanceId& id) {
           fmt::format("the instance {} has more than {} records", id.to_string(), past_records_max)};
 }
 
+/// Why an instance that compensates, or has done so, is not tried again.
+base::Error is_compensated(const lmdb::Txn& txn, const InstanceStore& store, const base::TenantId& tenant,
+                           const InstanceId& id) {
+  const auto loaded = store.load(txn, tenant, id);
+  if (!loaded) return loaded.error();
+  const bool is_under_way = *loaded && (*loaded)->state.compensating;
+  return {ErrorCode::conflict,
+          is_under_way ? fmt::format("the instance {} is compensating: what its tasks had done is being undone, and "
+                                     "then it ends, so that there is nothing to go on from; start it anew",
+                                     id.to_string())
+                       : fmt::format("the instance {} was compensated: what its tasks had done is undone, so there is "
+                                     "nothing to go on from; start it anew",
+                                     id.to_string())};
+}
+
 /// What ended the instance: the first of the failures that nothing caught.
 struct Failure {
   std::uint64_t place = 0;  ///< of its record
@@ -50,10 +65,7 @@ base::Result<Failure> find_failure(const lmdb::Txn& txn, const InstanceStore& st
       return base::fail(too_many_records(id));
     }
     if (event.type() == instance_compensating_type) {
-      return base::fail(ErrorCode::conflict,
-                        fmt::format("the instance {} was compensated: what its tasks had done is undone, so there is "
-                                    "nothing to go on from; start it anew",
-                                    id.to_string()));
+      return base::fail(is_compensated(txn, store, tenant, id));
     }
     if (event.type() == instance_forked_type) return lmdb::Visit::go_on;
     TRV_TRY_ASSIGN(const auto task, task_event_in(event));

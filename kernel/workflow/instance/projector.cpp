@@ -186,6 +186,7 @@ base::Result<bool> WorkflowProjector::hold(lmdb::WriteTxn& txn, const record::Re
   held_.is_stored = true;
   held_.timer_ns = held_.row.timer_ns();
   held_.shown = marked_status(held_.row);
+  held_.is_marked = !held_.row.not_compensated.empty();
   return true;
 }
 
@@ -231,6 +232,9 @@ base::Status WorkflowProjector::write_marks(lmdb::WriteTxn& txn) {
   const InstanceRow& row = held_.row;
   if (!held_.is_stored) {
     for (std::string& mark : lasting_marks(held_.tenant, row)) TRV_TRY(tables_.marks.put(txn, mark.append(id), {}));
+  }
+  if (!held_.is_marked && !row.not_compensated.empty()) {
+    TRV_TRY(tables_.marks.put(txn, mark_prefix(held_.tenant, Mark::not_compensated, {}).append(id), {}));
   }
   const auto status = marked_status(row);
   if (status == held_.shown) return {};
@@ -281,6 +285,7 @@ base::Status WorkflowProjector::forget(lmdb::WriteTxn& txn, std::string_view ten
   TRV_TRY(tables_.ended.erase(txn, ended_key(tenant, row.updated_ns, instance)));
   std::vector<std::string> marks = lasting_marks(tenant, row);
   if (const auto status = marked_status(row)) marks.push_back(status_mark(tenant, *status));
+  if (!row.not_compensated.empty()) marks.push_back(mark_prefix(tenant, Mark::not_compensated, {}));
   const std::string_view id = base::as_text(base::BytesView(instance.bytes()));
   for (std::string& mark : marks) TRV_TRY(tables_.marks.erase(txn, mark.append(id)));
   TRV_TRY(tables_.instances.erase(txn, key));
@@ -448,8 +453,13 @@ base::Status WorkflowProjector::change(lmdb::WriteTxn& txn, const record::Record
     row.root.error = text_of(faulted->error());
     row.status = Status::faulted;
   } else if (type == instance_cancelled_type) {
+    TRV_TRY_ASSIGN(const auto* cancelled, payload_of<wf::InstanceCancelled>(event));
     row.root.error = {};
     row.status = Status::cancelled;
+    row.not_compensated.clear();
+    if (cancelled->not_compensated() != nullptr) {
+      for (const auto* one : *cancelled->not_compensated()) row.not_compensated.emplace_back(text_of(one));
+    }
   } else if (type == instance_compensating_type) {
     TRV_TRY(compensate(txn, event));
   } else if (type == instance_suspended_type || type == instance_resumed_type) {

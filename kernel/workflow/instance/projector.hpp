@@ -34,7 +34,7 @@ class WorkflowProjector final : public projection::Projector {
       : timers_(timers), place_of_(std::move(place_of)) {}
 
   [[nodiscard]] std::string_view name() const override { return "workflow"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 16; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 17; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   void begin() override { held_ = {}; }
   /// An instance is written at the end of its decision: what a decision reads is what all earlier ones left.
@@ -59,6 +59,7 @@ class WorkflowProjector final : public projection::Projector {
     bool is_stored = false;       ///< the tables have it, as it was before
     std::int64_t timer_ns = 0;    ///< of the timer that is set
     std::optional<Status> shown;  ///< the status that the tables have a mark of
+    bool is_marked = false;       ///< they have the mark that something of it was not compensated
     std::vector<Run> positions;
     std::map<BranchId, HeldBranch> branches;
     std::optional<std::string> input;

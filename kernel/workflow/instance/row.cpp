@@ -63,6 +63,8 @@ void encode(const InstanceRow& row, std::string& out) {
          << row.started_ns << row.first_lsn << row.context_lsn << row.positions << row.steps << row.updated_ns
          << row.root.data << row.root.error << row.names.key << row.names.correlation.size();
   for (const std::string& one : row.names.correlation) writer << one;
+  writer << row.not_compensated.size();
+  for (const std::string& task : row.not_compensated) writer << task;
   // Nothing of the rest is left once it has ended.
   if (has_ended) return;
   write(writer, row.root);
@@ -70,8 +72,7 @@ void encode(const InstanceRow& row, std::string& out) {
   for (const TaskRuns& runs : row.runs) writer << runs.task << runs.runs;
   writer << row.compensable << static_cast<std::uint8_t>(row.compensates);
   if (row.compensates == CompensatesFor::nothing) return;
-  writer << row.compensates_why << row.compensation_failures << row.not_compensated.size();
-  for (const std::string& task : row.not_compensated) writer << task;
+  writer << row.compensates_why << row.compensation_failures;
 }
 
 void encode(const ForkedRow& row, std::string& out) {
@@ -95,6 +96,8 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
       row.root.error >> row.names.key;
   row.names.correlation.resize(reader.count(1));
   for (std::string& one : row.names.correlation) reader >> one;
+  row.not_compensated.resize(reader.count(1));
+  for (std::string& task : row.not_compensated) reader >> task;
   const bool known =
       status >= static_cast<std::uint8_t>(Status::running) && status <= static_cast<std::uint8_t>(Status::cancelled);
   if (!known) return base::fail(base::ErrorCode::corrupt, "an instance's status is not known; rebuild the projection");
@@ -112,8 +115,6 @@ base::Result<InstanceRow> decode_instance(base::BytesView bytes) {
     row.compensates = static_cast<CompensatesFor>(compensates);
     if (row.compensates != CompensatesFor::nothing) {
       reader >> row.compensates_why >> row.compensation_failures;
-      row.not_compensated.resize(reader.count(1));
-      for (std::string& task : row.not_compensated) reader >> task;
     }
   }
   TRV_TRY(reader.finish("an instance's row"));

@@ -95,8 +95,8 @@ struct InstanceRow {
   std::uint8_t is_suspended = 0;  ///< 1: no timer of it is set
   std::uint32_t compensable = 0;  ///< rows in Tables::compensations
   CompensatesFor compensates = CompensatesFor::nothing;
-  std::string compensates_why;  ///< the error, or who cancelled it says it
-  std::vector<std::string> not_compensated;
+  std::string compensates_why;               ///< the error, or who cancelled it says it
+  std::vector<std::string> not_compensated;  ///< references of tasks; also once it has ended
   std::uint32_t compensation_failures = 0;
   std::vector<TaskRuns> runs;
 

@@ -45,48 +45,61 @@ std::optional<InstanceId> before(const InstanceId& id) {
   return std::nullopt;
 }
 
-/// Instances in a table whose keys are a prefix and the instance, from a later one to earlier ones.
+/// Instances in a table whose keys are one of several prefixes and the instance, from a later one to earlier ones.
 class Line {
  public:
-  static base::Result<Line> open(const lmdb::Txn& txn, const lmdb::Table& table, std::string prefix) {
+  static base::Result<Line> open(const lmdb::Txn& txn, const lmdb::Table& table, std::vector<std::string> prefixes) {
+    TRV_EXPECTS(!prefixes.empty());
     TRV_TRY_ASSIGN(lmdb::Cursor cursor, lmdb::Cursor::open(txn, table));
-    return Line(std::move(cursor), std::move(prefix));
+    return Line(std::move(cursor), std::move(prefixes));
   }
   /// The last one that is not after `id`.
   base::Result<std::optional<InstanceId>> not_after(const InstanceId& id) {
-    std::string key = prefix_;
-    key.append(base::as_text(base::BytesView(id.bytes())));
-    TRV_TRY_ASSIGN(const auto entry, cursor_.seek_back(key));
-    if (!entry || !lmdb::begins_with(entry->key, base::as_bytes(prefix_))) return std::nullopt;
-    TRV_ASSERT(entry->key.size() == prefix_.size() + id_bytes);
-    return instance_of(entry->key);
+    std::optional<InstanceId> last;
+    for (const std::string& prefix : prefixes_) {
+      std::string key = prefix;
+      key.append(base::as_text(base::BytesView(id.bytes())));
+      TRV_TRY_ASSIGN(const auto entry, cursor_.seek_back(key));
+      if (!entry || !lmdb::begins_with(entry->key, base::as_bytes(prefix))) continue;
+      TRV_ASSERT(entry->key.size() == prefix.size() + id_bytes);
+      last = std::max(last, std::optional(instance_of(entry->key)));
+    }
+    return last;
   }
 
  private:
-  Line(lmdb::Cursor cursor, std::string prefix) : cursor_(std::move(cursor)), prefix_(std::move(prefix)) {}
+  Line(lmdb::Cursor cursor, std::vector<std::string> prefixes)
+      : cursor_(std::move(cursor)), prefixes_(std::move(prefixes)) {}
 
   lmdb::Cursor cursor_;
-  std::string prefix_;
+  std::vector<std::string> prefixes_;
 };
 
 /// An instance is in each of them.
 base::Result<std::vector<Line>> lines_of(const lmdb::Txn& txn, const Tables& tables, const base::TenantId& tenant,
                                          const Search& search) {
-  std::vector<std::string> prefixes;
-  if (!search.key.empty()) prefixes.push_back(mark_prefix(tenant.value(), Mark::key, search.key));
-  if (!search.correlation.empty()) {
-    prefixes.push_back(mark_prefix(tenant.value(), Mark::correlation, search.correlation));
-  }
+  const std::string& of = tenant.value();
+  std::vector<std::vector<std::string>> prefixes;
+  if (!search.key.empty()) prefixes.push_back({mark_prefix(of, Mark::key, search.key)});
+  if (!search.correlation.empty()) prefixes.push_back({mark_prefix(of, Mark::correlation, search.correlation)});
+  if (search.not_compensated) prefixes.push_back({mark_prefix(of, Mark::not_compensated, {})});
   const auto status = search.error.empty() ? search.status : Status::faulted;
-  if (status && *status != Status::completed) prefixes.push_back(status_mark(tenant.value(), *status));
-  if (!search.workflow.empty()) prefixes.push_back(mark_prefix(tenant.value(), Mark::workflow, search.workflow));
+  if (search.has_not_ended) {
+    prefixes.push_back(
+        {status_mark(of, Status::running), status_mark(of, Status::suspended), status_mark(of, Status::compensating)});
+  } else if (status == Status::compensating) {
+    prefixes.push_back({status_mark(of, Status::compensating), status_mark(of, Status::suspended)});
+  } else if (status && *status != Status::completed) {
+    prefixes.push_back({status_mark(of, *status)});
+  }
+  if (!search.workflow.empty()) prefixes.push_back({mark_prefix(of, Mark::workflow, search.workflow)});
   std::vector<Line> lines;
-  for (std::string& prefix : prefixes) {
-    TRV_TRY_ASSIGN(Line line, Line::open(txn, tables.marks, std::move(prefix)));
+  for (std::vector<std::string>& some : prefixes) {
+    TRV_TRY_ASSIGN(Line line, Line::open(txn, tables.marks, std::move(some)));
     lines.push_back(std::move(line));
   }
   if (lines.empty()) {
-    TRV_TRY_ASSIGN(Line line, Line::open(txn, tables.instances, tenant_prefix(tenant.value())));
+    TRV_TRY_ASSIGN(Line line, Line::open(txn, tables.instances, {tenant_prefix(of)}));
     lines.push_back(std::move(line));
   }
   return lines;
@@ -94,7 +107,10 @@ base::Result<std::vector<Line>> lines_of(const lmdb::Txn& txn, const Tables& tab
 
 /// A digest may be that of another value, too.
 bool fits(const Search& search, const InstanceSummary& one) {
-  if (search.status && one.status != *search.status) return false;
+  const bool is_meant =
+      !search.status || one.status == *search.status || (*search.status == Status::compensating && one.is_compensating);
+  if (!is_meant) return false;
+  if (search.not_compensated && one.not_compensated.empty()) return false;
   if (!search.workflow.empty() && search.workflow != one.definition.space + "/" + one.definition.name) return false;
   if (!search.key.empty() && search.key != one.names.key) return false;
   if (!search.correlation.empty() &&
@@ -144,6 +160,8 @@ InstanceSummary summary_of(const InstanceId& id, const InstanceRow& row) {
   out.current_task = row.root.current;
   out.names = row.names;
   if (row.status == Status::faulted) out.error = row.root.error;
+  out.is_compensating = row.compensates != CompensatesFor::nothing;
+  out.not_compensated = row.not_compensated;
   return out;
 }
 

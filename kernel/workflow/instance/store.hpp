@@ -111,12 +111,16 @@ struct InstanceSummary {
   std::uint64_t steps = 0;
   std::string current_task;  ///< reference of the task that the last step was about; empty once ended
   Names names;
-  std::string error;  ///< JSON; faulted only
+  std::string error;                         ///< JSON; faulted only
+  bool is_compensating = false;              ///< also while it is suspended
+  std::vector<std::string> not_compensated;  ///< references of tasks whose compensation failed
 };
 
 /// Which instances are looked for: those that are all of this.
 struct Search {
-  std::optional<Status> status{};
+  std::optional<Status> status{};          ///< compensating: those too that are suspended meanwhile
+  bool has_not_ended = false;              ///< running, suspended or compensating; `status` says nothing then
+  bool not_compensated = false;            ///< the compensation of a task has failed
   std::string workflow{};                  ///< namespace/name
   std::string key{};                       ///< see Names
   std::string correlation{};               ///< one of those in Names

@@ -84,7 +84,7 @@ inline constexpr std::size_t listen_end_bytes = listen_group_bytes + 8 + 16 + 4;
 [[nodiscard]] ListenEnd listen_end_in(base::BytesView end);
 [[nodiscard]] std::string positions_key(std::string_view instance_key, record::Lsn first);
 /// What instances have in common that are looked for together.
-enum class Mark : char { correlation = 'c', key = 'k', status = 's', workflow = 'w' };
+enum class Mark : char { correlation = 'c', key = 'k', not_compensated = 'n', status = 's', workflow = 'w' };
 /// What the keys of Tables::marks begin with: the tenant and a digest of the value. The instance follows, so that those
 /// of one mark are in order of time.
 [[nodiscard]] std::string mark_prefix(std::string_view tenant, Mark mark, std::string_view value);

@@ -83,16 +83,14 @@ base::Result<DeletedWorkflow> delete_workflow(const lmdb::Txn& txn, const shard:
 base::Result<std::size_t> count_running(const lmdb::Txn& txn, const Tables& tables, const base::TenantId& tenant,
                                         std::string_view space, std::string_view name) {
   const InstanceStore instances(tables);
+  const Search search{.has_not_ended = true, .workflow = fmt::format("{}/{}", space, name)};
   std::size_t count = 0;
-  for (const Status status : {Status::running, Status::suspended, Status::compensating}) {
-    const Search search{.status = status, .workflow = fmt::format("{}/{}", space, name)};
-    std::string cursor;
-    do {
-      TRV_TRY_ASSIGN(Page<InstanceSummary> page, instances.list(txn, tenant, search, cursor, running_counted_max));
-      count = std::min(count + page.items.size(), running_counted_max);
-      cursor = std::move(page.next);
-    } while (!cursor.empty() && count < running_counted_max);
-  }
+  std::string cursor;
+  do {
+    TRV_TRY_ASSIGN(Page<InstanceSummary> page, instances.list(txn, tenant, search, cursor, running_counted_max));
+    count = std::min(count + page.items.size(), running_counted_max);
+    cursor = std::move(page.next);
+  } while (!cursor.empty() && count < running_counted_max);
   return count;
 }
 
