@@ -5,6 +5,7 @@
 
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/execution.hpp"
+#include "kernel/workflow/instance/lifecycle.hpp"
 #include "kernel/workflow/instance/task_event.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -32,12 +33,14 @@ void Execution::cancel(std::string_view reason, When runs) {
 
 void Execution::compensate(Compensating why, When runs) {
   TRV_EXPECTS(!state_.compensating && can_compensate());
+  const std::vector<std::string> tasks =
+      why.is_cancelled ? tasks_under_way(state_, definition_) : std::vector<std::string>();
   leave_all();
   state_.deadline_ns = 0;
   state_.compensating = std::move(why);
   if (runs == When::next) at_->due_ns = context_.now.ns();
   const Move moved = move(false);
-  emit(writer_.compensating(*state_.compensating, moved));
+  emit(writer_.compensating(*state_.compensating, tasks, moved));
 }
 
 void Execution::next_compensation() {
@@ -114,7 +117,7 @@ void Execution::end_compensating() {
   state_.completed.clear();
   if (why.is_cancelled) {
     state_.status = Status::cancelled;
-    emit(writer_.cancelled(why.reason, why.failed));
+    emit(writer_.cancelled(why.reason, why.failed, {}));
     return;
   }
   Value error = why.error.value_or(Value::object());

@@ -23,6 +23,14 @@ Text text(FlatBufferBuilder& builder, std::string_view value) {
   return builder.CreateString(value.data(), value.size());
 }
 
+/// Absent where there are none.
+Offset<flatbuffers::Vector<Text>> texts(FlatBufferBuilder& builder, std::span<const std::string> values) {
+  if (values.empty()) return {};
+  std::vector<Text> all;
+  for (const std::string& one : values) all.push_back(text(builder, one));
+  return builder.CreateVector(all);
+}
+
 Text json(FlatBufferBuilder& builder, const Json& value) {
   return value ? text(builder, *value) : Text();
 }
@@ -146,24 +154,27 @@ record::Draft EventWriter::faulted(std::string_view error, std::uint64_t steps) 
                       record::finish(builder, schema::workflow::CreateInstanceFaulted(builder, error_text, steps)));
 }
 
-record::Draft EventWriter::cancelled(std::string_view reason, std::span<const std::string> not_compensated) const {
+record::Draft EventWriter::cancelled(std::string_view reason, std::span<const std::string> not_compensated,
+                                     std::span<const std::string> tasks) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text reason_text = text(builder, reason);
-  std::vector<Text> tasks;
-  for (const std::string& task : not_compensated) tasks.push_back(text(builder, task));
-  const auto list = tasks.empty() ? Offset<flatbuffers::Vector<Text>>() : builder.CreateVector(tasks);
-  return shard::draft(context_, instance_stream, instance_, instance_cancelled_type,
-                      record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text, list)));
+  const auto left = texts(builder, not_compensated);
+  const auto names = texts(builder, tasks);
+  return shard::draft(
+      context_, instance_stream, instance_, instance_cancelled_type,
+      record::finish(builder, schema::workflow::CreateInstanceCancelled(builder, reason_text, left, names)));
 }
 
-record::Draft EventWriter::compensating(const Compensating& why, const Move& move) const {
+record::Draft EventWriter::compensating(const Compensating& why, std::span<const std::string> tasks,
+                                        const Move& move) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text reason = why.reason.empty() ? Text() : text(builder, why.reason);
   const Text error = json(builder, why.error);
   const auto moved = continuation(builder, move);
+  const auto names = texts(builder, tasks);
   return shard::draft(context_, instance_stream, instance_, instance_compensating_type,
-                      record::finish(builder, schema::workflow::CreateInstanceCompensating(builder, why.is_cancelled,
-                                                                                           reason, error, moved)));
+                      record::finish(builder, schema::workflow::CreateInstanceCompensating(
+                                                  builder, why.is_cancelled, reason, error, moved, names)));
 }
 
 record::Draft EventWriter::task_compensating(const StepOf& step, const Move& move) const {
@@ -174,20 +185,23 @@ record::Draft EventWriter::task_compensating(const StepOf& step, const Move& mov
                       record::finish(builder, schema::workflow::CreateTaskCompensating(builder, about, moved)));
 }
 
-record::Draft EventWriter::suspended(std::string_view reason) const {
+record::Draft EventWriter::suspended(std::string_view reason, std::span<const std::string> tasks) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text reason_text = text(builder, reason);
+  const auto names = texts(builder, tasks);
   return shard::draft(context_, instance_stream, instance_, instance_suspended_type,
-                      record::finish(builder, schema::workflow::CreateInstanceSuspended(builder, reason_text)));
+                      record::finish(builder, schema::workflow::CreateInstanceSuspended(builder, reason_text, names)));
 }
 
-record::Draft EventWriter::resumed(std::string_view reason, BranchId branch, const Json& data) const {
+record::Draft EventWriter::resumed(std::string_view reason, BranchId branch, const Json& data,
+                                   std::span<const std::string> tasks) const {
   FlatBufferBuilder& builder = record::payload_builder();
   const Text reason_text = text(builder, reason);
   const Text data_text = json(builder, data);
+  const auto names = texts(builder, tasks);
   return shard::draft(
       context_, instance_stream, instance_, instance_resumed_type,
-      record::finish(builder, schema::workflow::CreateInstanceResumed(builder, reason_text, branch, data_text)));
+      record::finish(builder, schema::workflow::CreateInstanceResumed(builder, reason_text, branch, data_text, names)));
 }
 
 record::Draft EventWriter::restored(const definition::Definition& definition, const State& state,

@@ -102,12 +102,15 @@ class EventWriter {
                                       const Names& names) const;
   [[nodiscard]] record::Draft completed(const Json& output, std::uint64_t steps) const;
   [[nodiscard]] record::Draft faulted(std::string_view error, std::uint64_t steps) const;
-  [[nodiscard]] record::Draft cancelled(std::string_view reason,
-                                        std::span<const std::string> not_compensated = {}) const;
-  [[nodiscard]] record::Draft compensating(const Compensating& why, const Move& move) const;
-  [[nodiscard]] record::Draft suspended(std::string_view reason) const;
+  // `tasks`: see tasks_under_way()
+  [[nodiscard]] record::Draft cancelled(std::string_view reason, std::span<const std::string> not_compensated,
+                                        std::span<const std::string> tasks) const;
+  [[nodiscard]] record::Draft compensating(const Compensating& why, std::span<const std::string> tasks,
+                                           const Move& move) const;
+  [[nodiscard]] record::Draft suspended(std::string_view reason, std::span<const std::string> tasks) const;
   /// `data`: of the branch; none: nothing changes.
-  [[nodiscard]] record::Draft resumed(std::string_view reason, BranchId branch, const Json& data) const;
+  [[nodiscard]] record::Draft resumed(std::string_view reason, BranchId branch, const Json& data,
+                                      std::span<const std::string> tasks) const;
   /// With the whole state, of which nothing was reported yet.
   [[nodiscard]] record::Draft restored(const definition::Definition& definition, const State& state,
                                        const Restoration& restoration) const;

@@ -4,6 +4,7 @@
 
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "kernel/workflow/instance/lifecycle.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
 
@@ -96,14 +97,14 @@ void Execution::suspend(std::string_view reason) {
   TRV_EXPECTS(state_.status == Status::running && !state_.is_suspended);
   state_.is_suspended = true;
   ++state_.steps;
-  decision_.events.push_back(writer_.suspended(reason));
+  decision_.events.push_back(writer_.suspended(reason, tasks_under_way(state_, definition_)));
 }
 
 void Execution::resume(std::string_view reason) {
   TRV_EXPECTS(state_.status == Status::running && state_.is_suspended);
   state_.is_suspended = false;
   ++state_.steps;
-  decision_.events.push_back(writer_.resumed(reason, root_branch, std::nullopt));
+  decision_.events.push_back(writer_.resumed(reason, root_branch, std::nullopt, tasks_under_way(state_, definition_)));
 }
 
 void Execution::resume_with(std::string_view reason, BranchId branch, Value data) {
@@ -113,7 +114,8 @@ void Execution::resume_with(std::string_view reason, BranchId branch, Value data
   Branch& changed = state_.branches.at(branch);
   changed.data = std::move(data);
   changed.is_read = true;
-  decision_.events.push_back(writer_.resumed(reason, branch, json::serialize(changed.data)));
+  decision_.events.push_back(
+      writer_.resumed(reason, branch, json::serialize(changed.data), tasks_under_way(state_, definition_)));
 }
 
 void Execution::signal(std::string_view id, std::string_view type, const Value& event, std::string_view reason) {

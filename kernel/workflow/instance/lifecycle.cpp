@@ -33,7 +33,13 @@ constexpr std::string_view task_created = "io.serverlessworkflow.task.created.v1
 constexpr std::string_view task_started = "io.serverlessworkflow.task.started.v1";
 constexpr std::string_view task_retried = "io.serverlessworkflow.task.retried.v1";
 constexpr std::string_view task_faulted = "io.serverlessworkflow.task.faulted.v1";
+constexpr std::string_view task_suspended = "io.serverlessworkflow.task.suspended.v1";
+constexpr std::string_view task_resumed = "io.serverlessworkflow.task.resumed.v1";
+constexpr std::string_view task_cancelled = "io.serverlessworkflow.task.cancelled.v1";
 constexpr std::string_view task_completed = "io.serverlessworkflow.task.completed.v1";
+
+/// References that a record names.
+constexpr std::size_t references_bytes_max = 200'000;
 
 /// Texts that are JSON already go in as they are.
 LifecycleEvent make(std::string_view type, const Value& attributes, std::string_view json_name = {},
@@ -84,7 +90,33 @@ std::vector<LifecycleEvent> of(const record::RecordView& event, const TaskEvent&
   return out;
 }
 
+/// The same of each task that the record names.
+void add_tasks(const record::RecordView& event,
+               const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* tasks, std::string_view type,
+               std::string_view when, std::vector<LifecycleEvent>& out) {
+  if (tasks == nullptr) return;
+  for (const auto* task : *tasks) {
+    out.push_back(
+        make(type, {{"workflow", event.stream_id()}, {"task", text_of(task)}, {when, event.time().to_rfc3339()}}));
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> tasks_under_way(const State& state, const definition::Definition& definition) {
+  std::vector<std::string> names;
+  std::size_t bytes = 0;
+  for (const auto& [id, branch] : state.branches) {
+    for (const Frame& frame : branch.frames) {
+      const definition::Task& task = definition.task(frame.task);
+      if (!begins_with_record(definition::kind_name(task))) continue;
+      bytes += task.reference.size();
+      if (bytes > references_bytes_max) return names;
+      names.push_back(task.reference);
+    }
+  }
+  return names;
+}
 
 base::Result<std::vector<LifecycleEvent>> lifecycle_in(const record::RecordView& event) {
   std::vector<LifecycleEvent> out;
@@ -106,11 +138,20 @@ base::Result<std::vector<LifecycleEvent>> lifecycle_in(const record::RecordView&
     TRV_TRY_ASSIGN(const auto* faulted, payload_of<wf::InstanceFaulted>(event));
     out.push_back(make(workflow_faulted, of_workflow(event, "faultedAt"), "error", text_of(faulted->error())));
   } else if (type == instance_cancelled_type) {
+    TRV_TRY_ASSIGN(const auto* cancelled, payload_of<wf::InstanceCancelled>(event));
+    add_tasks(event, cancelled->tasks(), task_cancelled, "cancelledAt", out);
     out.push_back(make(workflow_cancelled, of_workflow(event, "cancelledAt")));
+  } else if (type == instance_compensating_type) {
+    TRV_TRY_ASSIGN(const auto* compensating, payload_of<wf::InstanceCompensating>(event));
+    add_tasks(event, compensating->tasks(), task_cancelled, "cancelledAt", out);
   } else if (type == instance_suspended_type) {
+    TRV_TRY_ASSIGN(const auto* suspended, payload_of<wf::InstanceSuspended>(event));
+    add_tasks(event, suspended->tasks(), task_suspended, "suspendedAt", out);
     out.push_back(make(workflow_suspended, of_workflow(event, "suspendedAt")));
   } else if (type == instance_resumed_type) {
+    TRV_TRY_ASSIGN(const auto* resumed, payload_of<wf::InstanceResumed>(event));
     out.push_back(make(workflow_resumed, of_workflow(event, "resumedAt")));
+    add_tasks(event, resumed->tasks(), task_resumed, "resumedAt", out);
   } else if (type == instance_restored_type) {
     TRV_TRY_ASSIGN(const auto* restored, payload_of<wf::InstanceRestored>(event));
     // A fork has just started.

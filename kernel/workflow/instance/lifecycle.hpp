@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "events/record/record.hpp"
+#include "kernel/workflow/definition/definition.hpp"
+#include "kernel/workflow/instance/state.hpp"
 
 namespace trv::instance {
 
@@ -20,5 +22,9 @@ struct LifecycleEvent {
 /// In order; none for most records that are not about instances. The same record gives the same ones for ever. Error:
 /// corrupt.
 [[nodiscard]] base::Result<std::vector<LifecycleEvent>> lifecycle_in(const record::RecordView& event);
+
+/// References of the tasks that an instance is in the middle of and whose beginning is a record of its own, so that a
+/// record can say what becomes of them. A bounded number.
+[[nodiscard]] std::vector<std::string> tasks_under_way(const State& state, const definition::Definition& definition);
 
 }  // namespace trv::instance

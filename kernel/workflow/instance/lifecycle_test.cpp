@@ -55,9 +55,30 @@ TEST(Lifecycle, errors_retries_and_listening_are_said) {
     return signal(txn, here, those, id, {.id = "1", .source = "/s", .type = "go", .data = "5"}, "x");
   }));
   EXPECT_EQ(lifecycle(kernel), so_far +
-                                   "workflow.suspended;workflow.resumed;workflow.correlation-completed;task.completed "
+                                   "task.suspended /do/0/t/catch/do/0/l;workflow.suspended;workflow.resumed;"
+                                   "task.resumed /do/0/t/catch/do/0/l;workflow.correlation-completed;task.completed "
                                    "/do/0/t/catch/do/0/l;task.created /do/0/t;task.started /do/0/t;task.completed "
                                    "/do/0/t;workflow.completed;");
+}
+
+TEST(Lifecycle, tasks_under_way_are_cancelled_with_their_instance_each_once) {
+  const auto cancelled = [](std::string_view text, decltype(&cancel) operation) {
+    TestKernel kernel;
+    const InstanceId id = kernel.start(kernel.apply_text(document(text)));
+    (void)good(kernel.run([&](auto& txn, auto& here, auto those) { return operation(txn, here, those, id, "x"); }));
+    const std::string all = lifecycle(kernel);
+    const std::size_t first = all.find("task.cancelled");
+    return first == std::string::npos ? all : all.substr(first);
+  };
+  EXPECT_EQ(
+      cancelled("do: [{f: {fork: {branches: [{a: {call: 'p.o:1.0.0@default'}}, {w: {wait: {hours: 1}}}]}}}]\n", cancel),
+      "task.cancelled /do/0/f;task.cancelled /do/0/f/fork/branches/0/a;task.cancelled "
+      "/do/0/f/fork/branches/1/w;workflow.cancelled;");
+  EXPECT_EQ(cancelled("use: {functions: {undo: {set: {n: 0}}}}\n"
+                      "do: [{a: {set: {n: 1}, metadata: {compensate: undo}}}, {w: {wait: {hours: 1}}}]\n",
+                      cancel_and_compensate)
+                .substr(0, 25),
+            "task.cancelled /do/1/w;ta");
 }
 
 TEST(Lifecycle, it_has_what_the_specification_names) {

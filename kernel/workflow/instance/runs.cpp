@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel/workflow/instance/error.hpp"
+#include "kernel/workflow/instance/lifecycle.hpp"
 #include "kernel/workflow/instance/opened.hpp"
 #include "kernel/workflow/instance/schedules.hpp"
 
@@ -86,14 +87,20 @@ base::Status cancel_all(const lmdb::Txn& txn, const shard::DecisionContext& cont
     return conclude(txn, context, workflows, instance, opened.loaded.trigger, execution, decision);
   }
   std::vector<std::string> not_compensated;
-  if (loaded->state.compensating) {
+  std::vector<std::string> tasks;
+  if (!loaded->state.compensating) {
+    const auto opened = open(txn, context, workflows, instance);
+    if (!opened && opened.error().code() == base::ErrorCode::unavailable) return base::fail(opened.error());
+    // What cannot be read can be cancelled all the same.
+    if (opened) tasks = tasks_under_way(opened->loaded.state, *opened->definition);
+  } else {
     TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, instance));
     DecisionBudget own;
     const StoredData data(txn, context, workflows, instance, opened.loaded);
     const Execution execution(context, *opened.definition, instance, std::move(opened.loaded.state), data, own);
     TRV_TRY_ASSIGN(not_compensated, execution.not_compensated());
   }
-  decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000), not_compensated));
+  decision.events.push_back(EventWriter(context, instance).cancelled(reason.substr(0, 1'000), not_compensated, tasks));
   TRV_TRY(schedule_after(txn, context, workflows, loaded->definition, instance, loaded->trigger, decision));
   for (const auto& [id, branch] : loaded->state.branches) {
     if (branch.waits_for) {
