@@ -5,19 +5,17 @@
 #include <memory>
 
 #include "kernel/gateway/body.hpp"
+#include "kernel/gateway/instance_commands.hpp"
 #include "kernel/gateway/instances.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/json/serialize.hpp"
 #include "kernel/workflow/instance/actions.hpp"
-#include "sdk/base/text_check.hpp"
 
 namespace trv::gateway {
 namespace {
 
 using instance::Acted;
 using instance::InstanceId;
-
-constexpr std::size_t attribute_characters_max = 1'024;
 
 /// The body may be left out.
 base::Result<Body> body_of(const Call& call, std::initializer_list<std::string_view> known) {
@@ -90,24 +88,9 @@ base::Status resume(Call& call) {
 base::Status signal(Call& call) {
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
   TRV_TRY_ASSIGN(const Body body, body_of(call, {"type", "data", "id", "source", "subject", "reason"}));
-  instance::ReceivedEvent event;
-  TRV_TRY_ASSIGN(event.type, body.text("type"));
-  if (event.type.empty()) return fail(ErrorCode::invalid, "type is empty; say which type of event is meant");
-  TRV_TRY_ASSIGN(auto event_id, body.optional_text("id"));
-  TRV_TRY_ASSIGN(auto source, body.optional_text("source"));
-  TRV_TRY_ASSIGN(auto subject, body.optional_text("subject"));
+  TRV_TRY_ASSIGN(instance::ReceivedEvent event, signal_of(body));
+  if (event.source.empty()) event.source = source_of_signal(id);
   TRV_TRY_ASSIGN(const std::string reason, reason_of(body));
-  for (const auto& [name, text] : {std::pair("type", std::optional(event.type)), std::pair("id", event_id),
-                                   std::pair("source", source), std::pair("subject", subject)}) {
-    if (text) TRV_TRY(base::check_text(name, *text, {.characters_max = attribute_characters_max}));
-  }
-  event.id = std::move(event_id).value_or("");
-  event.source = std::move(source).value_or(fmt::format("/instances/{}/signal", id.to_string()));
-  event.subject = std::move(subject).value_or("");
-  if (const auto data = body.optional_value("data")) {
-    event.data = json::serialize(*data);
-    event.datacontenttype = "application/json";
-  }
   const auto signalled = std::make_shared<instance::Signalled>();
   const auto sent = std::make_shared<std::string>();
   node::Shard& shard = call.shard;
@@ -131,21 +114,6 @@ base::Status signal(Call& call) {
                                 {"event", *sent},
                                 {"heard", std::move(heard)}});
       });
-}
-
-/// {"task of the version so far": "task of the other", …}, names or references.
-base::Result<std::vector<instance::TaskMapping>> mapping_of(const Body& body) {
-  std::vector<instance::TaskMapping> mapping;
-  const auto map = body.optional_value("map");
-  if (!map) return mapping;
-  if (!map->is_object()) return fail(ErrorCode::invalid, R"(map must be an object such as {"old-task": "new-task"})");
-  for (const json::Entry& one : map->entries()) {
-    if (!one.value.is_string()) {
-      return fail(ErrorCode::invalid, fmt::format("map: '{}' must be the name of a task or its reference", one.name()));
-    }
-    mapping.push_back({std::string(one.name()), std::string(one.value.as_string())});
-  }
-  return mapping;
 }
 
 base::Status migrate(Call& call) {

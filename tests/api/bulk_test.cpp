@@ -57,7 +57,7 @@ class BulkTest : public ApiTest {
 TEST_F(BulkTest, what_a_search_finds_is_acted_on_page_by_page_each_with_its_own_record) {
   const auto ids = start("waits", "do: [{w: {wait: {hours: 1}}}]\n", 5);
   const std::string search = R"({"workflow":"bulk/waits"})";
-  EXPECT_EQ(acted("cancel", search, R"(,"dry_run":true,"limit":2)"), each(ids, "found"));
+  EXPECT_EQ(acted("cancel", search, R"(,"dry_run":true,"limit":2)"), each(ids, "possible"));
   EXPECT_EQ(status_of(ids[0]), "running");
   EXPECT_EQ(acted("suspend", search, R"(,"limit":2)"), each(ids, "done"));
   EXPECT_EQ(status_of(ids[4]), "suspended");
@@ -85,12 +85,72 @@ TEST_F(BulkTest, what_has_faulted_is_tried_again_or_skipped_once_in_a_run) {
   EXPECT_EQ(status_of(ids[0]), "completed");
 }
 
+TEST_F(BulkTest, a_dry_run_says_for_each_what_would_become_of_it_or_why_not) {
+  const auto ids = start("dry", "do: [{w: {wait: {hours: 1}}}]\n", 3);
+  ASSERT_EQ(call(acme(), "POST", "/v1/tenants/acme/instances/" + ids[0] + "/cancel").status, 200);
+  ASSERT_EQ(call(acme(), "POST", "/v1/tenants/acme/instances/" + ids[1] + "/suspend").status, 200);
+  // What has ended is not looked for.
+  const json::value active =
+      act(acme(), R"({"action":"suspend","search":{"workflow":"bulk/dry"},"dry_run":true})").value();
+  ASSERT_EQ(active.at("items").as_array().size(), 2U);
+  EXPECT_EQ(active.at("items").at(0).at("outcome"), "refused");
+  EXPECT_NE(active.at("items").at(0).at("detail").as_string().find("is suspended already"), std::string::npos);
+  EXPECT_EQ(active.at("items").at(1).at("outcome"), "possible");
+  EXPECT_EQ(active.at("items").at(1).at("status"), "running");
+  EXPECT_EQ(active.at("items").at(1).at("becomes"), "suspended");
+  EXPECT_EQ(status_of(ids[2]), "running");
+  // Where that is asked for, it is refused in the words of the action itself.
+  const json::value ended =
+      act(acme(), R"({"action":"resume","search":{"workflow":"bulk/dry","status":"cancelled"},"dry_run":true})")
+          .value();
+  EXPECT_NE(ended.at("items").at(0).at("detail").as_string().find("has been cancelled already"), std::string::npos);
+}
+
+TEST_F(BulkTest, many_are_migrated_signalled_and_forked) {
+  const std::string listens = "{l: {listen: {to: {one: {with: {type: bulk.go}}}}}}";
+  const auto ids = start("many", "do: [" + listens + "]\n", 3);
+  ASSERT_EQ(
+      apply_workflow(acme(), "acme",
+                     "document: {dsl: '1.0.3', namespace: bulk, name: many, version: '2.0.0'}\ndo: [{first: {set: "
+                     "{n: 1}}}, " +
+                         listens + ", {z: {set: {got: '${ . }'}}}]\n")
+          .status,
+      201);
+  const std::string search = R"({"workflow":"bulk/many"})";
+  const std::string to = R"(,"version":"2.0.0")";
+  EXPECT_EQ(acted("migrate", search, to + R"(,"dry_run":true)"), each(ids, "possible"));
+  EXPECT_EQ(acted("migrate", search, R"(,"version":"3.0.0","dry_run":true)"), each(ids, "refused"));
+  EXPECT_EQ(acted("migrate", search, to), each(ids, "done"));
+  EXPECT_EQ(acted("migrate", search, to), each(ids, "refused"));
+  EXPECT_EQ(acted("signal", search, R"(,"type":"bulk.other","dry_run":true)"), each(ids, "refused"));
+  EXPECT_EQ(acted("signal", search, R"(,"type":"bulk.go","data":7,"dry_run":true)"), each(ids, "possible"));
+  EXPECT_EQ(status_of(ids[1]), "running");
+  EXPECT_EQ(acted("signal", search, R"(,"type":"bulk.go","data":7)"), each(ids, "done"));
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/instances/" + ids[2]).value().at("output").at("got"),
+            json::value({7}));
+  EXPECT_EQ(acted("signal", search, R"(,"type":"bulk.go")"), std::vector<std::string>{});
+
+  const auto waiting = start("forks", "do: [{w: {wait: {hours: 1}}}]\n", 2);
+  const std::string at = R"(,"at":"2100-01-01T00:00:00Z")";
+  EXPECT_EQ(acted("fork", R"({"workflow":"bulk/forks"})", at + R"(,"dry_run":true)"), each(waiting, "possible"));
+  const Answer forked = act(acme(), R"({"action":"fork","search":{"workflow":"bulk/forks"})" + at + "}");
+  ASSERT_EQ(forked.status, 200) << forked.body;
+  ASSERT_EQ(forked.value().at("items").as_array().size(), 2U);
+  const std::string other(forked.value().at("items").at(0).at("forked").as_string());
+  EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/instances/" + other).text("trigger"), "fork:" + waiting[0]);
+  EXPECT_EQ(acted("fork", R"({"workflow":"bulk/many"})", at + R"(,"dry_run":true)"), each(ids, "refused"));
+}
+
 TEST_F(BulkTest, it_needs_a_search_an_action_and_the_right_to_act) {
   for (const auto& [body, words] : std::vector<std::pair<std::string, std::string>>{
            {R"({"action":"cancel"})", "search is missing"},
            {R"({"action":"cancel","search":{}})", "search is empty"},
-           {R"({"action":"delete","search":{"status":"faulted"}})", "use cancel"},
+           {R"({"action":"delete","search":{"status":"faulted"}})", "use one of cancel"},
            {R"({"action":"cancel","search":{"since":"soon"}})", "is not a time"},
+           {R"({"action":"migrate","search":{"status":"running"}})", "version is missing"},
+           {R"({"action":"cancel","search":{"status":"running"},"map":{}})", "map is of the actions migrate"},
+           {R"({"action":"signal","search":{"status":"running"}})", "type"},
+           {R"({"action":"fork","search":{"status":"running"},"at":"now"})", "is not an RFC 3339 time"},
            {R"({"action":"cancel","search":{"state":"faulted"}})", "state"},
            {R"({"action":"cancel","search":{"status":"faulted"},"limit":0})", "limit"},
            {R"({"action":"cancel","search":{"status":"faulted"},"cursor":"x"})", "cursor"}}) {

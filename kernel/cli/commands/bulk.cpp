@@ -22,6 +22,7 @@ json::Value body_of(const BulkArguments& arguments, bool is_dry, const std::stri
     search.set(name, name == "not_compensated" ? json::Value(true) : json::Value(value));
   }
   json::Value body{{"action", arguments.action}, {"search", std::move(search)}};
+  for (const json::Entry& one : arguments.more.entries()) body.set(one.name(), one.value);
   if (is_dry) body.set("dry_run", json::Value(true));
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (!cursor.empty()) body.set("cursor", json::Value(cursor));
@@ -54,6 +55,36 @@ std::string named(const json::Value& item) {
   return fmt::format("  {}  {}  {}", member_text(item, "id"), member_text(item, "workflow"),
                      member_text(item, "status"));
 }
+
+/// What instances come to, with the first of them.
+struct Tally {
+  std::size_t good = 0;
+  std::size_t refused = 0;
+  std::vector<json::Value> first_good;
+  std::vector<json::Value> first_refused;
+  std::string stopped;  ///< where and why nothing further is tried
+
+  void add(const json::Value& item) {
+    const std::string outcome = member_text(item, "outcome");
+    const bool is_refused = outcome == "refused";
+    if (outcome == "failed") stopped = member_text(item, "id") + ": " + member_text(item, "detail");
+    if (!is_refused && outcome != "possible" && outcome != "done") return;
+    ++(is_refused ? refused : good);
+    std::vector<json::Value>& first = is_refused ? first_refused : first_good;
+    if (first.size() < named_max) first.push_back(item);
+  }
+  void tell_refused(Session& session) const {
+    for (const json::Value& item : first_refused) {
+      session.print(fmt::format("  refused {}: {}", member_text(item, "id"), member_text(item, "detail")));
+    }
+    if (refused > first_refused.size()) session.print(fmt::format("  … and {} more", refused - first_refused.size()));
+  }
+  [[nodiscard]] base::Status is_whole() const {
+    if (stopped.empty()) return {};
+    return base::fail(base::ErrorCode::unavailable,
+                      "stopped at instance " + stopped + "; give the same command again to go on");
+  }
+};
 
 std::string instances(std::size_t count) {
   return count == 1 ? "1 instance" : fmt::format("{} instances", count);
@@ -102,72 +133,86 @@ Verb& add_search(Verb& verb, SearchArguments& arguments) {
       .flag("--not-compensated", arguments.not_compensated, "Only those that a compensation has failed of");
 }
 
+bool SearchArguments::is_given() const {
+  return std::ranges::any_of(filters(), [](const auto& one) { return !one.second.empty(); });
+}
+
+Verb& add_bulk(Verb& verb, BulkArguments& arguments) {
+  return add_search(verb, arguments.search)
+      .flag("--dry-run", arguments.is_dry, "Only say for which of them it is possible, and why not for the others")
+      .flag("--yes", arguments.is_sure, "Do it to all of them without a question");
+}
+
+base::Status check_alone(const BulkArguments& arguments) {
+  if (!arguments.search.is_given() && !arguments.is_dry && !arguments.is_sure) return {};
+  return base::fail(base::ErrorCode::invalid,
+                    "give an instance's ID, or options that find instances such as --status, not both");
+}
+
 base::Result<ExitCode> act_on_many(Session& session, const BulkArguments& arguments) {
-  std::size_t count = 0;
-  std::vector<json::Value> first;
+  if (!arguments.search.is_given()) {
+    return base::fail(base::ErrorCode::invalid,
+                      "which instances? Give an ID, or options that find them, such as --workflow and --status");
+  }
   ProgressLine progress(session.world());
+  Tally found;
   TRV_TRY(each_page(session, arguments, true, [&](std::span<const json::Value> items) {
-    count += items.size();
-    for (const json::Value& item : items) {
-      if (first.size() < named_max) first.push_back(item);
-    }
-    progress.show(fmt::format("{} found", instances(count)));
-    return true;
+    for (const json::Value& item : items) found.add(item);
+    progress.show(fmt::format("{} found", instances(found.good + found.refused)));
+    return found.stopped.empty();
   }));
   progress.clear();
+  TRV_TRY(found.is_whole());
   if (arguments.is_dry && session.as_json()) {
     session.print_json(json::serialize({{"action", arguments.action},
                                         {"dry_run", true},
-                                        {"count", std::uint64_t{count}},
-                                        {"items", json::Value::array(std::move(first))}}));
+                                        {"count", std::uint64_t{found.good}},
+                                        {"refused", std::uint64_t{found.refused}},
+                                        {"items", json::Value::array(std::move(found.first_good))},
+                                        {"refused_items", json::Value::array(std::move(found.first_refused))}}));
     return ExitCode::ok;
   }
   if (!session.as_json()) {
-    for (const json::Value& item : first) session.print(named(item));
-    if (count > first.size()) session.print(fmt::format("  … and {} more", count - first.size()));
+    for (const json::Value& item : found.first_good) session.print(named(item));
+    if (found.good > found.first_good.size())
+      session.print(fmt::format("  … and {} more", found.good - found.first_good.size()));
+    found.tell_refused(session);
   }
-  if (arguments.is_dry || count == 0) {
-    session.print(count == 0 ? "Nothing matches."
-                             : fmt::format("{} would be asked to {}.", instances(count), arguments.action));
+  if (arguments.is_dry || found.good == 0) {
+    session.print(found.good + found.refused == 0 ? "Nothing matches."
+                                                  : fmt::format("{}: possible for {}, not for {}.", arguments.action,
+                                                                instances(found.good), found.refused));
     return ExitCode::ok;
   }
-  TRV_TRY_ASSIGN(const bool agreed, is_agreed(session, arguments, count));
+  TRV_TRY_ASSIGN(const bool agreed, is_agreed(session, arguments, found.good));
   if (!agreed) {
     session.note("Nothing was done.");
     return ExitCode::refused;
   }
-  std::size_t done = 0;
+  Tally done;
   std::vector<json::Value> all;
-  std::vector<std::string> wrong;
-  std::string stopped;
   TRV_TRY(each_page(session, arguments, false, [&](std::span<const json::Value> items) {
     for (const json::Value& item : items) {
+      done.add(item);
       all.push_back(item);
-      const std::string outcome = member_text(item, "outcome");
-      if (outcome == "done") ++done;
-      if (outcome == "refused") wrong.push_back(member_text(item, "id") + ": " + member_text(item, "detail"));
-      if (outcome == "failed") stopped = member_text(item, "id") + ": " + member_text(item, "detail");
     }
-    progress.show(fmt::format("{} of {}", all.size(), count));
-    return stopped.empty();
+    progress.show(fmt::format("{} of {}", all.size(), found.good + found.refused));
+    return done.stopped.empty();
   }));
   progress.clear();
   if (session.as_json()) {
     session.print_json(json::serialize({{"action", arguments.action},
                                         {"dry_run", false},
-                                        {"done", std::uint64_t{done}},
-                                        {"refused", std::uint64_t{wrong.size()}},
+                                        {"done", std::uint64_t{done.good}},
+                                        {"refused", std::uint64_t{done.refused}},
                                         {"items", json::Value::array(std::move(all))}}));
   } else {
-    session.print(fmt::format("{}: done for {}, refused for {}.", arguments.action, instances(done), wrong.size()));
-    for (std::size_t i = 0; i < std::min(wrong.size(), named_max); ++i) session.print("  refused " + wrong[i]);
-    if (wrong.size() > named_max) session.print(fmt::format("  … and {} more", wrong.size() - named_max));
+    session.print(
+        fmt::format("{}: done for {}, refused for {}.", arguments.action, instances(done.good), done.refused));
+    done.tell_refused(session);
   }
-  if (!stopped.empty()) {
-    return base::fail(base::ErrorCode::unavailable,
-                      "stopped at instance " + stopped + "; give the same command again to go on");
-  }
-  return wrong.empty() ? ExitCode::ok : ExitCode::refused;
+  TRV_TRY(done.is_whole());
+  return done.refused == 0 ? ExitCode::ok : ExitCode::refused;
 }
 
 }  // namespace trv::cli

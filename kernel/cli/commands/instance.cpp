@@ -100,29 +100,15 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
   return ExitCode::ok;
 }
 
-bool is_searched(const InstanceArguments& arguments) {
-  return std::ranges::any_of(arguments.many.search.filters(), [](const auto& one) { return !one.second.empty(); });
-}
-
-/// Error: invalid where options for many come with one instance.
-base::Status check_alone(const InstanceArguments& arguments) {
-  if (!is_searched(arguments) && !arguments.many.is_dry) return {};
-  return base::fail(base::ErrorCode::invalid,
-                    "give an instance's ID, or options that find instances such as --status, not both");
-}
-
 base::Result<ExitCode> act_on_found(Session& session, const InstanceArguments& arguments, std::string_view action) {
-  if (!is_searched(arguments)) {
-    return base::fail(base::ErrorCode::invalid,
-                      "which instances? Give an ID, or options that find them, such as --workflow and --status");
-  }
-  if (!arguments.version.empty() || !arguments.data.empty() || arguments.compensates) {
-    return base::fail(base::ErrorCode::invalid,
-                      "--version, --input, --result and --compensate are for one instance; give its ID");
+  if (!arguments.data.empty()) {
+    return base::fail(base::ErrorCode::invalid, "--input and --result are for one instance; give its ID");
   }
   BulkArguments many = arguments.many;
   many.action = action;
   many.reason = arguments.reason;
+  if (!arguments.version.empty()) many.more.set("version", json::Value(arguments.version));
+  if (arguments.compensates) many.more.set("compensate", json::Value(true));
   return act_on_many(session, many);
 }
 
@@ -130,7 +116,7 @@ base::Result<ExitCode> act_on_found(Session& session, const InstanceArguments& a
 base::Result<ExitCode> act(Session& session, const InstanceArguments& arguments, std::string_view action,
                            std::string_view member) {
   if (arguments.id.empty()) return act_on_found(session, arguments, action);
-  TRV_TRY(check_alone(arguments));
+  TRV_TRY(check_alone(arguments.many));
   json::Value body = json::Value::object();
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (!arguments.version.empty()) body.set("version", json::Value(arguments.version));
@@ -196,9 +182,7 @@ void add_instance(CommandTree& tree) {
     Verb made = noun.verb(verb, help);
     made.argument("ID", arguments->id, "The instance; without one, those that the options find", Need::optional)
         .option("--reason", "TEXT", arguments->reason, "Why; the instance's record keeps it");
-    add_search(made, arguments->many.search)
-        .flag("--dry-run", arguments->many.is_dry, "Say how many they are and name the first")
-        .flag("--yes", arguments->many.is_sure, "Do it to all of them without a question");
+    add_bulk(made, arguments->many);
     return made;
   };
   acts("cancel", "Stop an instance; its calls are cancelled")

@@ -36,8 +36,9 @@ TEST_F(CommandLine, a_list_of_instances_says_in_a_few_words_why_one_faulted) {
 TEST_F(CommandLine, an_action_on_many_says_how_many_asks_and_counts_what_became_of_each) {
   const std::string route = "POST /v1/tenants/acme/instance-actions";
   const std::string found =
-      R"({"items":[{"id":"i-2","workflow":"ns/w:1.0.0","status":"faulted","outcome":"found"},)"
-      R"({"id":"i-1","workflow":"ns/w:1.0.0","status":"faulted","outcome":"found"}],"next_cursor":null})";
+      R"({"items":[{"id":"i-2","workflow":"ns/w:1.0.0","status":"faulted","outcome":"possible"},)"
+      R"({"id":"i-1","workflow":"ns/w:1.0.0","status":"faulted","outcome":"possible"},)"
+      R"({"id":"i-0","workflow":"ns/w:1.0.0","status":"faulted","outcome":"refused","detail":"it cannot"}],"next_cursor":null})";
   const std::vector<std::string> command = {"instance", "retry", "--workflow", "ns/w", "--since", "2h"};
   const auto with = [&](const std::string& flag) {
     std::vector<std::string> all = command;
@@ -46,7 +47,10 @@ TEST_F(CommandLine, an_action_on_many_says_how_many_asks_and_counts_what_became_
   };
   server_.script(route, {.body = found});
   EXPECT_EQ(trav(with("--dry-run")), ExitCode::ok) << err_;
-  EXPECT_NE(out_.find("i-1  ns/w:1.0.0  faulted\n2 instances would be asked to retry.\n"), std::string::npos) << out_;
+  EXPECT_NE(
+      out_.find("i-1  ns/w:1.0.0  faulted\n  refused i-0: it cannot\nretry: possible for 2 instances, not for 1.\n"),
+      std::string::npos)
+      << out_;
   EXPECT_NE(trav(command), ExitCode::ok);
   EXPECT_NE(err_.find("this would retry 2 instances; say --yes"), std::string::npos) << err_;
   server_.script(route, {.body = R"({"items":[{"id":"i-2","outcome":"done"}],"next_cursor":"c"})"});

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "kernel/cli/client/files.hpp"
+#include "kernel/cli/commands/bulk.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/serialize.hpp"
@@ -24,8 +25,17 @@ struct OperateArguments {
   std::string version;
   std::string reason;
   std::vector<std::string> map;
-  bool dry_run = false;
+  BulkArguments many;
 };
+
+/// The same of all that the options find.
+base::Result<ExitCode> act_on_found(Session& session, const OperateArguments& arguments, std::string_view action,
+                                    const json::Value& body) {
+  BulkArguments many = arguments.many;
+  many.action = action;
+  many.more = body;
+  return act_on_many(session, many);
+}
 
 base::Result<HttpResponse> post(Session& session, const std::string& instance, std::string_view action,
                                 const json::Value& body) {
@@ -45,6 +55,8 @@ base::Result<ExitCode> fork(Session& session, const OperateArguments& arguments)
   }
   if (!arguments.version.empty()) body.set("version", json::Value(arguments.version));
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
+  if (arguments.id.empty()) return act_on_found(session, arguments, "fork", body);
+  TRV_TRY(check_alone(arguments.many));
   TRV_TRY_ASSIGN(const HttpResponse response, post(session, arguments.id, "fork", body));
   if (session.as_json()) {
     session.print_json(response.body);
@@ -64,6 +76,8 @@ base::Result<ExitCode> signal(Session& session, const OperateArguments& argument
     body.set("data", std::move(value));
   }
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
+  if (arguments.id.empty()) return act_on_found(session, arguments, "signal", body);
+  TRV_TRY(check_alone(arguments.many));
   TRV_TRY_ASSIGN(const HttpResponse response, post(session, arguments.id, "signal", body));
   if (session.as_json()) {
     session.print_json(response.body);
@@ -90,8 +104,11 @@ base::Result<ExitCode> migrate(Session& session, const OperateArguments& argumen
     map.set(one.substr(0, at), json::Value(one.substr(at + 1)));
   }
   if (!arguments.map.empty()) body.set("map", std::move(map));
-  if (arguments.dry_run) body.set("dry_run", json::Value(true));
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
+  if (arguments.id.empty()) return act_on_found(session, arguments, "migrate", body);
+  const bool is_dry = arguments.many.is_dry;
+  if (arguments.many.search.is_given()) TRV_TRY(check_alone(arguments.many));
+  if (is_dry) body.set("dry_run", json::Value(true));
   TRV_TRY_ASSIGN(const HttpResponse response, post(session, arguments.id, "migrate", body));
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   const json::Value* problems = answer.find("problems");
@@ -112,9 +129,9 @@ base::Result<ExitCode> migrate(Session& session, const OperateArguments& argumen
     }
     return ExitCode::refused;
   }
-  session.print(arguments.dry_run ? fmt::format("Instance {} can go on in version {}.", arguments.id, arguments.version)
-                                  : fmt::format("Instance {} goes on in version {} and is {}.", arguments.id,
-                                                arguments.version, member_text(answer, "status")));
+  session.print(is_dry ? fmt::format("Instance {} can go on in version {}.", arguments.id, arguments.version)
+                       : fmt::format("Instance {} goes on in version {} and is {}.", arguments.id, arguments.version,
+                                     member_text(answer, "status")));
   return ExitCode::ok;
 }
 
@@ -191,9 +208,10 @@ base::Result<ExitCode> show_past(Session& session, const std::string& instance, 
 
 void add_instance_operations(Noun& noun) {
   const auto arguments = std::make_shared<OperateArguments>();
-  noun.verb("fork",
-            "Start a new instance that goes on from where this one was; its calls are made again, with new keys")
-      .argument("ID", arguments->id, "The instance")
+  Verb forks = noun.verb(
+      "fork", "Start a new instance that goes on from where this one was; its calls are made again, with new keys");
+  add_bulk(forks, arguments->many)
+      .argument("ID", arguments->id, "The instance; without one, those that the options find", Need::optional)
       .option("--at", "EVENT", arguments->at,
               "Behind which event: its id or position, or a time; `trav instance show ID --output json` has them",
               Need::required)
@@ -203,16 +221,17 @@ void add_instance_operations(Noun& noun) {
       .option("--reason", "TEXT", arguments->reason, "Why; the records of both keep it")
       .example("trav instance fork 0192f3c1-… --at 2026-01-31T12:00:00Z --reason 'with the mended price list'")
       .does([arguments](Session& session) { return fork(session, *arguments); });
-  noun.verb("migrate", "Let a running or suspended instance go on in another version of its workflow")
-      .argument("ID", arguments->id, "The instance")
+  Verb migrates = noun.verb("migrate", "Let a running or suspended instance go on in another version of its workflow");
+  add_bulk(migrates, arguments->many)
+      .argument("ID", arguments->id, "The instance; without one, those that the options find", Need::optional)
       .option("--to", "VERSION", arguments->version, "The version", Need::required)
       .options("--map", "OLD=NEW", arguments->map, "A task that has another name there; names or references")
-      .flag("--dry-run", arguments->dry_run, "Only say which task becomes which, and what does not fit")
       .option("--reason", "TEXT", arguments->reason, "Why; the instance's record keeps it")
       .example("trav instance migrate 0192f3c1-… --to 2.0.0 --map ask-ada=ask-anyone --dry-run")
       .does([arguments](Session& session) { return migrate(session, *arguments); });
-  noun.verb("signal", "Deliver a CloudEvent to this instance alone")
-      .argument("ID", arguments->id, "The instance")
+  Verb signals = noun.verb("signal", "Deliver a CloudEvent to this instance alone");
+  add_bulk(signals, arguments->many)
+      .argument("ID", arguments->id, "The instance; without one, those that the options find", Need::optional)
       .option("--type", "TYPE", arguments->type, "Type of the event", Need::required)
       .option("--data", "JSON", arguments->data, "Data of the event")
       .option("--data-file", "FILE", arguments->data_file, "The same from a file; - is standard input")

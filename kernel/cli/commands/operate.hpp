@@ -1,5 +1,5 @@
 #pragma once
-// What an operator does to one instance beyond letting it wait and go on: its past, forks and signals.
+// What an operator does to instances beyond letting it wait and go on: its past, forks and signals.
 
 #include <string>
 
