@@ -73,5 +73,70 @@ TEST_F(BatchTest, nothing_starts_where_a_line_is_no_input_and_every_such_line_is
   EXPECT_EQ(count_instances(acme(), "acme"), before);
 }
 
+TEST_F(BatchTest, lines_are_held_against_the_schema_of_the_workflow_before_any_starts) {
+  const Answer applied = apply_workflow(
+      acme(), "acme",
+      "document: {dsl: '1.0.3', namespace: batch, name: schema, version: '1.0.0'}\n"
+      "input: {schema: {document: {type: object, required: [n], properties: {n: {type: integer, minimum: 1}}}}}\n"
+      "do: [{a: {set: {n: '${ .n }'}}}]\n");
+  ASSERT_EQ(applied.status, 201) << applied.body;
+  const std::size_t before = count_instances(acme(), "acme");
+  const Answer refused = send(acme(), "schema", "{\"n\":1}\n{\"n\":0}\n{}\n[\n{\"n\":2}\n", "k-schema");
+  EXPECT_EQ(refused.status, 400) << refused.body;
+  const json::value problem = refused.value();
+  ASSERT_EQ(problem.at("error_count"), 3) << refused.body;
+  EXPECT_EQ(problem.at("errors").at(0).at("line"), 2);
+  EXPECT_EQ(problem.at("errors").at(0).at("detail"),
+            "the input does not match its schema: /n: 0 is less than 1, the minimum");
+  EXPECT_EQ(problem.at("errors").at(1).at("line"), 3);
+  EXPECT_EQ(problem.at("errors").at(2).at("line"), 4);
+  // All are counted, and a bounded number is named.
+  std::string many;
+  for (int i = 0; i < 150; ++i) many += "{}\n";
+  const json::value all = send(acme(), "schema", many, "k-schema").value();
+  EXPECT_EQ(all.at("error_count"), 150);
+  EXPECT_EQ(all.at("errors").as_array().size(), 100U);
+  EXPECT_EQ(count_instances(acme(), "acme"), before);
+  EXPECT_EQ(send(acme(), "schema", "{\"n\":1}\n{\"n\":2}\n", "k-schema").status, 201);
+}
+
+TEST_F(BatchTest, a_line_may_have_a_business_key_and_an_idempotency_key_of_its_own) {
+  apply("keys");
+  const std::string path = "/v1/tenants/acme/workflows/batch/keys/batches?lines=starts";
+  const auto start = [&](const std::string& body, const std::string& key = {}) {
+    Headers headers = {{"Content-Type", "application/x-ndjson"}};
+    if (!key.empty()) headers.emplace_back("Idempotency-Key", key);
+    return call(acme(), "POST", path, body, headers);
+  };
+  const std::string two =
+      "{\"input\":{\"n\":1},\"key\":\"ORDER-1\",\"idempotency_key\":\"o-1\"}\n"
+      "{\"input\":{\"n\":2},\"idempotency_key\":\"o-2\"}\n";
+  const Answer first = start(two);
+  ASSERT_EQ(first.status, 201) << first.body;
+  const json::value ids = first.value().at("ids");
+  const json::value found = call(acme(), "GET", "/v1/tenants/acme/instances?key=ORDER-1").value();
+  ASSERT_EQ(found.at("items").as_array().size(), 1U);
+  EXPECT_EQ(found.at("items").at(0).at("id"), ids.at(0));
+  const Answer again = start(two);
+  EXPECT_EQ(again.status, 200) << again.body;
+  EXPECT_EQ(again.value().at("ids"), ids);
+  // It is the key that a single start would give.
+  const Answer single = call(acme(), "POST", "/v1/tenants/acme/workflows/batch/keys/instances", "{\"n\":2}",
+                             {{"Content-Type", "application/json"}, {"Idempotency-Key", "o-2"}});
+  EXPECT_EQ(single.status, 200) << single.body;
+  EXPECT_EQ(single.value().at("id"), ids.at(1));
+
+  const Answer other = start("{\"input\":{\"n\":9},\"idempotency_key\":\"o-2\"}\n");
+  EXPECT_EQ(other.status, 409) << other.body;
+  EXPECT_NE(other.text("detail").find("idempotency_key 'o-2' belongs to another start: line 1"), std::string::npos)
+      << other.body;
+  const Answer refused = start(two + two + "{\"input\":{}}\n{\"key\":7}\n{\"inputs\":{}}\n{}\n");
+  EXPECT_EQ(refused.status, 400) << refused.body;
+  EXPECT_EQ(refused.value().at("error_count"), 6) << refused.body;
+  EXPECT_EQ(refused.value().at("errors").at(0).at("detail"), "it has the idempotency_key of line 1");
+  EXPECT_EQ(start("{}\n{}\n", "k-keys").status, 201);
+  EXPECT_EQ(call(acme(), "POST", path + "x", "{}", {{"Content-Type", "application/x-ndjson"}}).status, 400);
+}
+
 }  // namespace
 }  // namespace trv::api

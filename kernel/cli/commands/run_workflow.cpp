@@ -23,6 +23,7 @@ struct RunArguments {
   std::string idempotency_key;
   std::string key;
   std::string batch;
+  bool starts = false;
   bool wait = false;
 };
 
@@ -48,9 +49,10 @@ base::Result<ExitCode> start_batch(Session& session, const RunArguments& argumen
   if (!arguments.input.empty() || !arguments.input_file.empty() || !arguments.key.empty() || arguments.wait) {
     return base::fail(base::ErrorCode::invalid, "--batch goes without --input, --input-file, --key and --wait");
   }
-  if (arguments.idempotency_key.empty()) {
+  if (arguments.idempotency_key.empty() && !arguments.starts) {
     return base::fail(base::ErrorCode::invalid,
-                      "--batch needs --idempotency-key: given again with it after an error, it starts nothing twice");
+                      "--batch needs --idempotency-key: given again with it after an error, it starts nothing twice; "
+                      "with --starts each line may have its own");
   }
   TRV_TRY_ASSIGN(const WorkflowName name, WorkflowName::parse(arguments.workflow));
   std::string lines;
@@ -62,13 +64,11 @@ base::Result<ExitCode> start_batch(Session& session, const RunArguments& argumen
   TRV_TRY_ASSIGN(const std::string target,
                  session.tenant_target(
                      fmt::format("/workflows/{}/{}/batches", percent_encoded(name.space), percent_encoded(name.name)) +
-                     query_of({{"version", name.version}})));
-  TRV_TRY_ASSIGN(const HttpResponse response,
-                 session.send(Speaker::member, {.method = "POST",
-                                                .target = target,
-                                                .content_type = "application/x-ndjson",
-                                                .body = std::move(lines),
-                                                .headers = {"Idempotency-Key: " + arguments.idempotency_key}}));
+                     query_of({{"version", name.version}, {"lines", arguments.starts ? "starts" : ""}})));
+  HttpRequest request{
+      .method = "POST", .target = target, .content_type = "application/x-ndjson", .body = std::move(lines)};
+  if (!arguments.idempotency_key.empty()) request.headers.push_back("Idempotency-Key: " + arguments.idempotency_key);
+  TRV_TRY_ASSIGN(const HttpResponse response, session.send(Speaker::member, request));
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   if (response.status < 200 || response.status > 299) {
     const json::Value* errors = answer.find("errors");
@@ -131,8 +131,12 @@ void add_run(CommandTree& tree) {
       .example("id=$(trav run support/triage:1.2.0 --input-file ticket.json)")
       .option("--batch", "FILE", arguments->batch,
               "Start one instance for each line, whose input it is; up to 10,000; - is standard input")
+      .flag("--starts", arguments->starts, "With --batch: each line is an object with input, key and idempotency_key")
       .example("trav run sales/order --batch orders.ndjson --idempotency-key orders-of-monday")
-      .does([arguments](Session& session) {
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        if (arguments->batch.empty() && arguments->starts) {
+          return base::fail(base::ErrorCode::invalid, "--starts goes with --batch");
+        }
         return arguments->batch.empty() ? start(session, *arguments) : start_batch(session, *arguments);
       });
 }
