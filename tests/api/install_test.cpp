@@ -71,14 +71,6 @@ class InstallTest : public testing::Test {
     const std::filesystem::directory_iterator folders(daemon_->data() / "plugins");
     return static_cast<std::size_t>(std::distance(begin(folders), end(folders)));
   }
-  template <typename Condition>
-  static bool eventually(Condition condition) {
-    for (int i = 0; i < 1200; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(25ms);
-    }
-    return false;
-  }
 
   ScratchFolder scratch_;
   std::unique_ptr<Daemon> daemon_;

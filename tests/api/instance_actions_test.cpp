@@ -15,14 +15,7 @@ using namespace std::chrono_literals;
 class InstanceActionsTest : public ApiTest {
  protected:
   static std::string start(const std::string& name, const std::string& rest, const std::string& version = "1.0.0") {
-    const Answer applied = apply_workflow(
-        acme(), "acme",
-        fmt::format("document: {{dsl: '1.0.3', namespace: demo, name: {}, version: '{}'}}\n{}", name, version, rest));
-    EXPECT_EQ(applied.status, 201) << applied.body;
-    const Answer started =
-        call(acme(), "POST", fmt::format("/v1/tenants/acme/workflows/demo/{}/instances", name), R"({"n":"x"})");
-    EXPECT_EQ(started.status, 201) << started.body;
-    return started.status == 201 ? started.text("id") : std::string();
+    return begin_workflow(daemon(), acme(), name, rest, R"({"n":"x"})", version);
   }
   static Answer act(const std::string& id, const std::string& action, const std::string& body = {}) {
     return call(acme(), "POST", "/v1/tenants/acme/instances/" + id + "/" + action, body);
@@ -31,13 +24,12 @@ class InstanceActionsTest : public ApiTest {
     return call(acme(), "GET", "/v1/tenants/acme/instances/" + id).value().as_object();
   }
   static json::object shown_as(const std::string& id, std::string_view status) {
-    for (int i = 0; i < 2400; ++i) {
-      const json::object shown = show(id);
-      if (shown.at("status").as_string() == status) return shown;
-      std::this_thread::sleep_for(25ms);
-    }
-    ADD_FAILURE() << "the instance " << id << " is not " << status << ": " << json::serialize(show(id));
-    return {};
+    json::object shown;
+    EXPECT_TRUE(eventually([&] {
+      shown = show(id);
+      return shown.at("status").as_string() == status;
+    })) << json::serialize(shown);
+    return shown;
   }
 };
 

@@ -45,15 +45,6 @@ class PluginTest : public ApiTest {
     EXPECT_EQ(installed(), 0U);
     EXPECT_TRUE(daemon().running());
   }
-  /// What a refused request had stored goes soon after its answer.
-  template <typename Condition>
-  static bool eventually(Condition condition) {
-    for (int i = 0; i < 1'200; ++i) {
-      if (condition()) return true;
-      std::this_thread::sleep_for(std::chrono::milliseconds(25));
-    }
-    return false;
-  }
   static void enable_tracker() {
     ASSERT_EQ(install(tracker_package("good")).status, 201);
     ASSERT_EQ(call(acme(), "PUT", "/v1/tenants/acme/plugins/tracker", R"({"version":"1.2.3"})").status, 200);

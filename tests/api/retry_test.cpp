@@ -35,14 +35,6 @@ class RetryTest : public testing::Test {
     daemon_.reset();
     start();
   }
-  static bool eventually(const std::function<bool()>& holds) {
-    const auto deadline = std::chrono::steady_clock::now() + 60s;
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(10ms);
-    }
-    return true;
-  }
   std::string answer() {
     ++began_;
     while (holds_back_) std::this_thread::sleep_for(5ms);
@@ -51,25 +43,9 @@ class RetryTest : public testing::Test {
 
   /// Begins an instance of a workflow with these tasks; {} in them is the address of the service.
   std::string begin(const std::string& tasks, const std::string& name = "calls", const std::string& use = "") {
-    const Answer applied =
-        ask(*daemon_, owner_, "POST", "/v1/tenants/acme/workflows",
-            fmt::format("document: {{dsl: '1.0.3', namespace: demo, name: {}, version: '1.0.0'}}\n{}do:\n{}", name, use,
-                        tasks),
-            {{"Content-Type", "application/yaml"}});
-    EXPECT_EQ(applied.status, 201) << applied.body;
-    const Answer started =
-        ask(*daemon_, owner_, "POST", fmt::format("/v1/tenants/acme/workflows/demo/{}/instances", name), "{}");
-    EXPECT_EQ(started.status, 201) << started.body;
-    return started.text("id");
+    return begin_workflow(*daemon_, owner_, name, use + "do:\n" + tasks);
   }
-  json::object ended(const std::string& id) {
-    json::object shown;
-    EXPECT_TRUE(eventually([&] {
-      shown = ask(*daemon_, owner_, "GET", "/v1/tenants/acme/instances/" + id).value().as_object();
-      return shown.at("status") != "running";
-    }));
-    return shown;
-  }
+  json::object ended(const std::string& id) { return ended_instance(*daemon_, owner_, id); }
   /// How often a call began, as the steps of the instance say.
   std::size_t calls(const std::string& id) {
     const json::value steps = ask(*daemon_, owner_, "GET", "/v1/tenants/acme/instances/" + id + "/tasks").value();

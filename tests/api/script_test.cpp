@@ -30,36 +30,12 @@ class ScriptTest : public testing::Test {
     daemon_ = *std::move(started);
     if (owner_.empty()) owner_ = create_tenant(*daemon_, "acme");
   }
-  static bool eventually(const std::function<bool()>& holds) {
-    const auto deadline = std::chrono::steady_clock::now() + 60s;
-    while (!holds()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      std::this_thread::sleep_for(10ms);
-    }
-    return true;
-  }
 
   /// Begins an instance of a workflow with this task.
   std::string begin(const std::string& task, const std::string& input = "{}") {
-    const std::string name = "script-" + std::to_string(++count_);
-    const Answer applied =
-        ask(*daemon_, owner_, "POST", "/v1/tenants/acme/workflows",
-            "document: {dsl: '1.0.3', namespace: demo, name: " + name + ", version: '1.0.0'}\ndo:\n  - it:\n" + task,
-            {{"Content-Type", "application/yaml"}});
-    EXPECT_EQ(applied.status, 201) << applied.body;
-    const Answer started =
-        ask(*daemon_, owner_, "POST", "/v1/tenants/acme/workflows/demo/" + name + "/instances", input);
-    EXPECT_EQ(started.status, 201) << started.body;
-    return started.text("id");
+    return begin_workflow(*daemon_, owner_, "script-" + std::to_string(++count_), "do:\n  - it:\n" + task, input);
   }
-  json::object ended(const std::string& id) {
-    json::object shown;
-    EXPECT_TRUE(eventually([&] {
-      shown = ask(*daemon_, owner_, "GET", "/v1/tenants/acme/instances/" + id).value().as_object();
-      return shown.at("status") != "running";
-    })) << json::serialize(shown);
-    return shown;
-  }
+  json::object ended(const std::string& id) { return ended_instance(*daemon_, owner_, id); }
   json::value output_of(const std::string& task, const std::string& input = "{}") {
     const json::object shown = ended(begin(task, input));
     EXPECT_EQ(shown.at("status"), "completed") << json::serialize(shown);

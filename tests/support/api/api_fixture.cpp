@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "sdk/base/digest.hpp"
 #include "sdk/package/package.hpp"
@@ -26,6 +28,36 @@ std::string Answer::text(std::string_view name) const {
   const auto* object = parsed.if_object();
   const auto* member = object == nullptr ? nullptr : object->if_contains(name);
   return member == nullptr || !member->is_string() ? std::string() : std::string(member->as_string());
+}
+
+bool eventually(const std::function<bool()>& holds) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (!holds()) {
+    if (std::chrono::steady_clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return true;
+}
+
+std::string begin_workflow(const Daemon& daemon, const std::string& owner, const std::string& name,
+                           const std::string& rest, const std::string& input, const std::string& version) {
+  const Answer applied =
+      ask(daemon, owner, "POST", "/v1/tenants/acme/workflows",
+          "document: {dsl: '1.0.3', namespace: demo, name: " + name + ", version: '" + version + "'}\n" + rest,
+          {{"Content-Type", "application/yaml"}});
+  EXPECT_EQ(applied.status, 201) << applied.body;
+  const Answer started = ask(daemon, owner, "POST", "/v1/tenants/acme/workflows/demo/" + name + "/instances", input);
+  EXPECT_EQ(started.status, 201) << started.body;
+  return started.status == 201 ? started.text("id") : std::string();
+}
+
+json::object ended_instance(const Daemon& daemon, const std::string& owner, const std::string& id) {
+  json::object shown;
+  EXPECT_TRUE(eventually([&] {
+    shown = ask(daemon, owner, "GET", "/v1/tenants/acme/instances/" + id).value().as_object();
+    return shown.at("status") != "running";
+  })) << json::serialize(shown);
+  return shown;
 }
 
 void ApiTest::SetUpTestSuite() {

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,6 +36,16 @@ struct Answer {
                          const std::string& path, std::string body = {}, Headers headers = {});
 /// Creates a tenant and gives its owner token.
 [[nodiscard]] std::string create_tenant(const Daemon& daemon, const std::string& id);
+
+/// Whether it holds within a minute; asked again and again until then.
+[[nodiscard]] bool eventually(const std::function<bool()>& holds);
+/// Applies demo/<name>:<version> with this text behind its document and starts it. Gives the instance's id; empty, and
+/// the test fails, where that is refused.
+[[nodiscard]] std::string begin_workflow(const Daemon& daemon, const std::string& owner, const std::string& name,
+                                         const std::string& rest, const std::string& input = "{}",
+                                         const std::string& version = "1.0.0");
+/// The instance, shown once it does not run any more; the test fails where it still does.
+[[nodiscard]] json::object ended_instance(const Daemon& daemon, const std::string& owner, const std::string& id);
 
 /// One daemon for all tests of a program run. Tests change what they need in tenants "acme" and "beta".
 class ApiTest : public testing::Test {
