@@ -87,7 +87,7 @@ TEST_F(BatchTest, lines_are_held_against_the_schema_of_the_workflow_before_any_s
   ASSERT_EQ(problem.at("error_count"), 3) << refused.body;
   EXPECT_EQ(problem.at("errors").at(0).at("line"), 2);
   EXPECT_EQ(problem.at("errors").at(0).at("detail"),
-            "the input does not match its schema: /n: 0 is less than 1, the minimum");
+            "the input does not match its schema: /n: 0 is less than the minimum, 1");
   EXPECT_EQ(problem.at("errors").at(1).at("line"), 3);
   EXPECT_EQ(problem.at("errors").at(2).at("line"), 4);
   // All are counted, and a bounded number is named.

@@ -322,6 +322,27 @@ TEST_F(CommandLine, a_fault_is_told_in_words) {
       << err_;
 }
 
+TEST_F(CommandLine, a_run_that_was_not_compensated_names_the_tasks) {
+  server_.script("GET /v1/tenants/acme/events/stream", {.type = "text/event-stream", .body = ": hello\n\n"});
+  server_.script("GET /v1/tenants/acme/instances/i-1/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  server_.script("GET /v1/tenants/acme/instances/i-1",
+                 {.body = R"({"id":"i-1","status":"cancelled","not_compensated":["/do/1/b","/do/0/a"]})"});
+  EXPECT_EQ(trav({"instance", "watch", "i-1"}), ExitCode::refused) << err_;
+  EXPECT_NE(err_.find("not compensated: /do/1/b, /do/0/a; what these tasks have done is not undone"), std::string::npos)
+      << err_;
+}
+
+TEST_F(CommandLine, a_batch_of_starts_needs_no_key_of_its_own) {
+  server_.script("POST /v1/tenants/acme/workflows/a/b/batches?lines=starts",
+                 {.status = 201, .body = R"({"ids":["i-1"],"existed":0})"});
+  const std::string file = write("starts.ndjson", "{\"idempotency_key\":\"k\"}\n").string();
+  EXPECT_EQ(trav({"run", "a/b", "--batch", file, "--starts"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "i-1\n");
+  EXPECT_EQ(server_.received()[0].head.find("Idempotency-Key"), std::string::npos);
+  EXPECT_EQ(trav({"run", "a/b", "--batch", file}), ExitCode::usage);
+  EXPECT_EQ(trav({"run", "a/b", "--starts"}), ExitCode::usage);
+}
+
 TEST_F(CommandLine, events_are_followed_over_a_stream_that_breaks) {
   const auto event = [](int lsn, const std::string& type) {
     return fmt::format("id: p{}\nevent: {}\ndata: {{\"type\":\"{}\",\"n\":{}}}\n\n", lsn, type, type, lsn);
