@@ -202,6 +202,9 @@ TEST_F(WorkflowActionsTest, a_deleted_one_leaves_no_schedule_and_no_subscription
   EXPECT_EQ(remove().error().code(), base::ErrorCode::not_found);
   apply("schedule: {every: {hours: 1}}\ndo: [{s: {set: {n: 1}}}]\n");
   EXPECT_EQ(kernel_.timers(), 1U);
+  EXPECT_TRUE(remove());
+  EXPECT_EQ(kernel_.timers(), 0U);
+  apply("schedule: {every: {hours: 1}}\ndo: [{s: {set: {n: 1}}}]\n");
   disable();
   EXPECT_TRUE(remove());
   EXPECT_EQ(kernel_.timers(), 0U);
