@@ -1,6 +1,7 @@
 #include "kernel/plugin_host/in_process_instance.hpp"
 
 #include "kernel/plugin_host/instance_core.hpp"
+#include "kernel/plugin_host/library_plugin.hpp"
 
 namespace trv::plugin_host {
 
@@ -8,8 +9,9 @@ base::Result<std::unique_ptr<InProcessInstance>> InProcessInstance::start(std::s
                                                                           const std::string& configuration,
                                                                           InstanceServices services) {
   PluginThreads& threads = services.threads;
-  auto core = std::make_shared<InstanceCore>(std::move(library), std::move(services));
-  TRV_TRY(core->activate(configuration));
+  auto core = std::make_shared<InstanceCore>(library->id(), library->version(), std::move(services));
+  TRV_TRY_ASSIGN(std::unique_ptr<LibraryPlugin> plugin, LibraryPlugin::start(std::move(library), configuration, *core));
+  core->begin(std::move(plugin));
   threads.watch(core);
   return std::unique_ptr<InProcessInstance>(new InProcessInstance(std::move(core)));
 }

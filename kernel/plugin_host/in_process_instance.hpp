@@ -3,26 +3,16 @@
 //
 // Calls into the plugin are serial. Where nothing runs, invoke runs the plugin on the caller's thread; otherwise the
 // work waits and a PluginThreads worker does it. Deadlines hold also while the plugin hangs: the caller is answered
-// from another thread. Host services given: trv.call/1, trv.log/1, trv.http/1.
+// from another thread.
 
 #include <memory>
 #include <string>
 
-#include "kernel/egress/broker.hpp"
+#include "kernel/plugin_host/instance_services.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
-#include "kernel/plugin_host/plugin_threads.hpp"
 
 namespace trv::plugin_host {
-
-/// What every instance of a process shares. All outlive the instances.
-struct InstanceServices {
-  PluginThreads& threads;
-  egress::Broker& broker;
-  const base::Clock& clock;
-  LogSink log;
-  bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
-};
 
 class InstanceCore;
 

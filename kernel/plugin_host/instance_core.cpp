@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
@@ -25,49 +24,15 @@ OperationError host_error(ErrorCode code, std::string message, bool may_retry = 
 
 }  // namespace
 
-InstanceCore::InstanceCore(std::shared_ptr<PluginLibrary> library, InstanceServices services)
-    : library_(std::move(library)), services_(std::move(services)) {
-  host_ = {.struct_size = sizeof(trv_host),
-           .abi_major = TRV_ABI_MAJOR,
-           .abi_minor = TRV_ABI_MINOR,
-           .context = this,
-           .get_extension = &InstanceCore::get_extension,
-           .fail_activation = &InstanceCore::fail_activation};
-}
+InstanceCore::InstanceCore(std::string plugin, std::string version, InstanceServices services)
+    : plugin_(std::move(plugin)), version_(std::move(version)), services_(std::move(services)) {}
 
-base::Status InstanceCore::activate(const std::string& configuration) {
-  const std::string name = fmt::format("plugin '{}' {}", library_->id(), library_->version());
-  plugin_ = library_->factory().create(&host_, borrowed(library_->id()));
-  if (plugin_ == nullptr) return base::fail(ErrorCode::invalid, fmt::format("{}: create returned NULL", name));
-  const auto refuse_size = [&](std::string_view what, std::uint32_t size, std::uint32_t size_v1) {
-    return base::fail(ErrorCode::invalid, fmt::format("{}: its {} has {} bytes, ABI {}.0 has at least {}", name, what,
-                                                      size, TRV_ABI_MAJOR, size_v1));
-  };
-  if (plugin_->struct_size < TRV_PLUGIN_SIZE_V1) {
-    return refuse_size("trv_plugin", plugin_->struct_size, TRV_PLUGIN_SIZE_V1);
-  }
-  if (plugin_->activate == nullptr || plugin_->invoke == nullptr || plugin_->cancel == nullptr ||
-      plugin_->deactivate == nullptr || plugin_->destroy == nullptr || plugin_->get_extension == nullptr) {
-    return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin has a null function", name));
-  }
-  const auto* http = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
-  if (http != nullptr) {
-    const std::uint32_t size = http->struct_size;
-    const bool is_whole = size >= TRV_PLUGIN_HTTP_SIZE_V1;
-    if (!is_whole || http->on_response == nullptr || http->on_error == nullptr) {
-      plugin_->destroy(plugin_);
-      if (!is_whole) return refuse_size("trv_plugin_http", size, TRV_PLUGIN_HTTP_SIZE_V1);
-      return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin_http has a null function", name));
-    }
-    plugin_http_ = http;
-  }
-  if (plugin_->activate(plugin_, borrowed_bytes(configuration)) != 0) {
-    plugin_->destroy(plugin_);
-    const OperationError why =
-        activation_error_.value_or(host_error(ErrorCode::internal, "it refused to start without saying why"));
-    return base::fail(why.code, fmt::format("{}: {}", name, why.message));
-  }
-  return {};
+void InstanceCore::begin(std::unique_ptr<PluginSide> side) {
+  TRV_EXPECTS(side != nullptr);
+  std::unique_lock lock(mutex_);
+  TRV_EXPECTS(side_ == nullptr);
+  side_ = std::move(side);
+  leave_strand(lock);
 }
 
 // ---- the strand
@@ -84,10 +49,10 @@ CallId InstanceCore::invoke(CallRequest request, CallCompletion completion) {
     lock.unlock();
     ++failed_;
     completion(std::unexpected(
-        is_full ? host_error(ErrorCode::exhausted,
-                             fmt::format("plugin '{}' has {} open calls", library_->id(), open_calls_max), true)
-                : host_error(ErrorCode::unavailable,
-                             fmt::format("plugin '{}' {} is stopping", library_->id(), library_->version()), true)));
+        is_full
+            ? host_error(ErrorCode::exhausted, fmt::format("plugin '{}' has {} open calls", plugin_, open_calls_max),
+                         true)
+            : host_error(ErrorCode::unavailable, fmt::format("plugin '{}' {} is stopping", plugin_, version_), true)));
     return 0;
   }
   OpenCall& call = calls_.open(std::move(request), std::move(completion), deadline);
@@ -109,7 +74,7 @@ CallId InstanceCore::invoke(CallRequest request, CallCompletion completion) {
   lock.unlock();
   if (is_earliest) services_.threads.tell(deadline);
   if (runs_here) {
-    hand_over(call.request, id, timeout_ms);
+    side_->invoke(call.request, id, timeout_ms);
     lock.lock();
     finish_run(lock, call, place, id);
     leave_strand(lock);
@@ -129,24 +94,10 @@ void InstanceCore::run_queued(OpenCall& call, std::uint32_t place) {
       left_ms = static_cast<std::uint64_t>(
           std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count()));
     }
-    hand_over(call.request, id, left_ms);
+    side_->invoke(call.request, id, left_ms);
     lock.lock();
   }
   finish_run(lock, call, place, id);
-}
-
-void InstanceCore::hand_over(const CallRequest& request, CallId id, std::uint64_t timeout_ms) {
-  const trv_call call = {.struct_size = sizeof(trv_call),
-                         .attempt = request.attempt,
-                         .call_id = id,
-                         .operation = borrowed(request.operation),
-                         .tenant = borrowed(request.tenant.value()),
-                         .connection = borrowed(request.connection),
-                         .idempotency_key = borrowed(request.idempotency_key),
-                         .traceparent = borrowed(request.traceparent),
-                         .timeout_ms = timeout_ms,
-                         .input = borrowed_bytes(request.input)};
-  plugin_->invoke(plugin_, &call);
 }
 
 void InstanceCore::finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call, std::uint32_t place, CallId id) {
@@ -155,7 +106,7 @@ void InstanceCore::finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call
   if (!tell_again) return;
   // A cancel that came before the plugin knew the call went unheard, also that of a deadline that has ended the call.
   lock.unlock();
-  plugin_->cancel(plugin_, id);
+  side_->cancel(id);
   lock.lock();
 }
 
@@ -218,8 +169,7 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by) {
   return true;
 }
 
-void InstanceCore::answer(CallId id, trv_bytes output) noexcept {
-  const std::string_view text = view(output);
+void InstanceCore::answer(CallId id, std::string_view text) noexcept {
   CallOutcome outcome;
   if (text.size() > output_bytes_max) {
     outcome = std::unexpected(host_error(
@@ -233,8 +183,8 @@ void InstanceCore::answer(CallId id, trv_bytes output) noexcept {
   if (!conclude(id, std::move(outcome))) ignore_answer(id);
 }
 
-void InstanceCore::answer_failed(CallId id, const trv_error* error) noexcept {
-  if (!conclude(id, std::unexpected(read_error(error)))) ignore_answer(id);
+void InstanceCore::answer_failed(CallId id, OperationError error) noexcept {
+  if (!conclude(id, std::unexpected(std::move(error)))) ignore_answer(id);
 }
 
 void InstanceCore::ignore_answer(CallId id) {
@@ -265,7 +215,7 @@ void InstanceCore::cancel(CallId id) {
 // cancels_running_ has been raised: the plugin is not destroyed before it falls.
 void InstanceCore::tell_plugin_to_cancel(CallId id) {
   services_.threads.post([alive = shared_from_this(), id] {
-    alive->plugin_->cancel(alive->plugin_, id);
+    alive->side_->cancel(id);
     const std::lock_guard lock(alive->mutex_);
     --alive->cancels_running_;
     alive->notify_if_stopping();
@@ -300,10 +250,9 @@ Duration InstanceCore::expire(Duration now) {
       if (tell_plugin) ++cancels_running_;
       call->cancel_requested = true;
     }
-    OperationError late = host_error(
-        ErrorCode::timeout,
-        fmt::format("plugin '{}' {} did not answer within {} ms", library_->id(), library_->version(), timeout_ms),
-        may_retry);
+    OperationError late =
+        host_error(ErrorCode::timeout,
+                   fmt::format("plugin '{}' {} did not answer within {} ms", plugin_, version_, timeout_ms), may_retry);
     static_cast<void>(conclude(id, std::unexpected(std::move(late)), EndedBy::deadline));
     if (tell_plugin) tell_plugin_to_cancel(id);
   }
@@ -336,14 +285,13 @@ base::Status InstanceCore::stop(Duration grace) {
     lock.lock();
     changed_.wait_for(lock, plugin_answer_grace, [this] { return calls_.size() == 0; });
     lock.unlock();
-    conclude_all(host_error(ErrorCode::cancelled, fmt::format("plugin '{}' has been stopped", library_->id())));
+    conclude_all(host_error(ErrorCode::cancelled, fmt::format("plugin '{}' has been stopped", plugin_)));
     lock.lock();
   }
   if (changed_.wait_for(lock, plugin_answer_grace, [this] { return is_quiet(); })) {
     lock.unlock();
     enqueue([this] {
-      plugin_->deactivate(plugin_);
-      plugin_->destroy(plugin_);
+      side_->end();
       const std::lock_guard inner(mutex_);
       state_ = State::ended;
       kept_.reset();
@@ -355,8 +303,7 @@ base::Status InstanceCore::stop(Duration grace) {
   // The plugin may still call the host; what is left of its work ends it should it come back.
   state_ = State::abandoned;
   kept_ = shared_from_this();
-  return base::fail(ErrorCode::timeout,
-                    fmt::format("plugin '{}' {} hangs and was given up", library_->id(), library_->version()));
+  return base::fail(ErrorCode::timeout, fmt::format("plugin '{}' {} hangs and was given up", plugin_, version_));
 }
 
 InstanceMetrics InstanceCore::metrics() const {

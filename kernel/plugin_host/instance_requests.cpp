@@ -1,0 +1,117 @@
+// What a plugin may ask for: lines in the log, and HTTP as part of a call.
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernel/plugin_host/instance_core.hpp"
+#include "kernel/plugin_host/payload.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+
+constexpr std::size_t http_open_per_call_max = 64;
+constexpr std::size_t log_bytes_max = 4'096;
+
+bool is_safe_method(std::string_view method) noexcept {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
+}
+
+}  // namespace
+
+void InstanceCore::log(LogLevel level, CallId call, std::string_view message) noexcept {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::abandoned) return;
+  }
+  if (!services_.log) return;
+  services_.log({.level = level,
+                 .plugin = plugin_,
+                 .version = version_,
+                 .call = call,
+                 .message = printable(message, log_bytes_max)});
+}
+
+// The lock is not held. Takes a slot of the call, and counts the key as used.
+base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t request_id, egress::Request request) {
+  const std::lock_guard lock(mutex_);
+  OpenCall* call = calls_.find(id);
+  if (call == nullptr || state_ == State::abandoned) {
+    return base::fail(ErrorCode::cancelled, "the call that the request belongs to is not open");
+  }
+  if (call->http.size() >= http_open_per_call_max) {
+    return base::fail(ErrorCode::exhausted,
+                      fmt::format("the call has {} requests under way, its limit", call->http.size()));
+  }
+  request.plugin = plugin_;
+  request.tenant = call->request.tenant;
+  // Taken before the request is sent: its answer may come first, and frees it.
+  call->http.push_back({request_id, egress::RequestId{}});
+  if (call->deadline != base::Duration::max()) {
+    const base::Duration left = call->deadline - services_.clock.monotonic();
+    const auto left_ms = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count());
+    const auto bound = static_cast<std::uint64_t>(left_ms);
+    request.timeout_ms = request.timeout_ms == 0 ? bound : std::min(request.timeout_ms, bound);
+  }
+  if (!is_safe_method(request.method)) {
+    ++call->keys_used;
+    request.idempotency_key = call->keys_used == 1
+                                  ? call->request.idempotency_key
+                                  : fmt::format("{}/{}", call->request.idempotency_key, call->keys_used);
+    if (call->request.idempotency_key.empty()) request.idempotency_key.clear();
+  }
+  return request;
+}
+
+void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept {
+  base::Result<egress::Request> admitted = std::move(request);
+  if (admitted) admitted = admit(id, request_id, *std::move(admitted));
+  ++http_requests_;
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::abandoned) return;
+    ++http_open_;
+  }
+  if (!admitted) return http_arrived(id, request_id, base::fail(std::move(admitted).error()));
+  const egress::RequestId sent = services_.broker.send(
+      *std::move(admitted), [alive = shared_from_this(), id, request_id](base::Result<egress::Response> result) {
+        alive->http_arrived(id, request_id, std::move(result));
+      });
+  bool is_open = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (OpenCall* call = calls_.find(id)) {
+      is_open = true;
+      for (OpenRequest& open : call->http) {
+        if (open.request_id == request_id) open.sent = sent;
+      }
+    }
+  }
+  if (!is_open) services_.broker.cancel(sent);
+}
+
+void InstanceCore::http_arrived(CallId id, std::uint64_t request_id, base::Result<egress::Response> result) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (OpenCall* call = calls_.find(id)) {
+      std::erase_if(call->http, [request_id](const OpenRequest& open) { return open.request_id == request_id; });
+    }
+  }
+  enqueue([this, request_id, answer = std::move(result)] { deliver_http(request_id, answer); });
+}
+
+void InstanceCore::deliver_http(std::uint64_t request_id, const base::Result<egress::Response>& result) {
+  bool is_alive = false;
+  {
+    const std::lock_guard lock(mutex_);
+    is_alive = state_ == State::running || state_ == State::draining;
+  }
+  if (is_alive) side_->http_arrived(request_id, result);
+  const std::lock_guard lock(mutex_);
+  --http_open_;
+  notify_if_stopping();
+}
+
+}  // namespace trv::plugin_host

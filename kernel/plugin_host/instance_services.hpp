@@ -1,0 +1,19 @@
+#pragma once
+// What every instance of a process shares. All outlive the instances.
+
+#include "kernel/egress/broker.hpp"
+#include "kernel/plugin_host/plugin_instance.hpp"
+#include "kernel/plugin_host/plugin_threads.hpp"
+#include "sdk/base/clock.hpp"
+
+namespace trv::plugin_host {
+
+struct InstanceServices {
+  PluginThreads& threads;
+  egress::Broker& broker;
+  const base::Clock& clock;
+  LogSink log;
+  bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
+};
+
+}  // namespace trv::plugin_host

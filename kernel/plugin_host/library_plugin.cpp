@@ -1,0 +1,196 @@
+#include "kernel/plugin_host/library_plugin.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "kernel/plugin_host/payload.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+
+constexpr std::size_t method_bytes_max = 32;
+
+// What the plugin chose; the rest is the host's.
+base::Result<egress::Request> read_request(const trv_http_request* request) {
+  const auto refuse = [](ErrorCode code, std::string_view why) { return base::fail(code, std::string(why)); };
+  if (request == nullptr || request->struct_size < TRV_HTTP_REQUEST_SIZE_V1) {
+    return refuse(ErrorCode::invalid, "trv_http_request is null or too small");
+  }
+  if (request->header_count > egress::request_headers_max || request->body.size > egress::request_body_bytes_max ||
+      request->path.size > egress::url_bytes_max || request->method.size > method_bytes_max) {
+    return refuse(ErrorCode::too_large, "the request's headers, body, path or method are over the limit");
+  }
+  if (request->header_count > 0 && request->headers == nullptr) {
+    return refuse(ErrorCode::invalid, "trv_http_request.headers is null");
+  }
+  egress::Request read;
+  std::size_t header_bytes = 0;
+  for (std::uint32_t i = 0; i < request->header_count; ++i) {
+    const std::string_view name = view(request->headers[i].name);
+    const std::string_view value = view(request->headers[i].value);
+    header_bytes += name.size() + value.size();
+    if (header_bytes > egress::request_header_bytes_max) {
+      return refuse(ErrorCode::too_large, "the request's headers are over the limit");
+    }
+    read.headers.push_back({std::string(name), std::string(value)});
+  }
+  if (base::Status label = base::check_label("connection", view(request->connection)); !label) {
+    return base::fail(std::move(label).error());
+  }
+  read.connection = view(request->connection);
+  read.method = view(request->method);
+  read.path = view(request->path);
+  read.body = view(request->body);
+  read.timeout_ms = request->timeout_ms;
+  return read;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<LibraryPlugin>> LibraryPlugin::start(std::shared_ptr<PluginLibrary> library,
+                                                                  const std::string& configuration, HostSide& host) {
+  std::unique_ptr<LibraryPlugin> plugin(new LibraryPlugin(std::move(library), host));
+  TRV_TRY(plugin->activate(configuration));
+  return plugin;
+}
+
+LibraryPlugin::LibraryPlugin(std::shared_ptr<PluginLibrary> library, HostSide& side)
+    : library_(std::move(library)), side_(side) {
+  host_ = {.struct_size = sizeof(trv_host),
+           .abi_major = TRV_ABI_MAJOR,
+           .abi_minor = TRV_ABI_MINOR,
+           .context = this,
+           .get_extension = &LibraryPlugin::get_extension,
+           .fail_activation = &LibraryPlugin::fail_activation};
+}
+
+base::Status LibraryPlugin::activate(const std::string& configuration) {
+  const std::string name = fmt::format("plugin '{}' {}", library_->id(), library_->version());
+  plugin_ = library_->factory().create(&host_, borrowed(library_->id()));
+  if (plugin_ == nullptr) return base::fail(ErrorCode::invalid, fmt::format("{}: create returned NULL", name));
+  const auto refuse_size = [&](std::string_view what, std::uint32_t size, std::uint32_t size_v1) {
+    return base::fail(ErrorCode::invalid, fmt::format("{}: its {} has {} bytes, ABI {}.0 has at least {}", name, what,
+                                                      size, TRV_ABI_MAJOR, size_v1));
+  };
+  if (plugin_->struct_size < TRV_PLUGIN_SIZE_V1) {
+    return refuse_size("trv_plugin", plugin_->struct_size, TRV_PLUGIN_SIZE_V1);
+  }
+  if (plugin_->activate == nullptr || plugin_->invoke == nullptr || plugin_->cancel == nullptr ||
+      plugin_->deactivate == nullptr || plugin_->destroy == nullptr || plugin_->get_extension == nullptr) {
+    return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin has a null function", name));
+  }
+  const auto* http = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
+  if (http != nullptr) {
+    const std::uint32_t size = http->struct_size;
+    const bool is_whole = size >= TRV_PLUGIN_HTTP_SIZE_V1;
+    if (!is_whole || http->on_response == nullptr || http->on_error == nullptr) {
+      plugin_->destroy(plugin_);
+      if (!is_whole) return refuse_size("trv_plugin_http", size, TRV_PLUGIN_HTTP_SIZE_V1);
+      return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin_http has a null function", name));
+    }
+    plugin_http_ = http;
+  }
+  if (plugin_->activate(plugin_, borrowed_bytes(configuration)) != 0) {
+    plugin_->destroy(plugin_);
+    if (activation_error_) {
+      return base::fail(activation_error_->code, fmt::format("{}: {}", name, activation_error_->message));
+    }
+    return base::fail(ErrorCode::internal, fmt::format("{}: it refused to start without saying why", name));
+  }
+  return {};
+}
+
+void LibraryPlugin::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  const trv_call given = {.struct_size = sizeof(trv_call),
+                          .attempt = request.attempt,
+                          .call_id = call,
+                          .operation = borrowed(request.operation),
+                          .tenant = borrowed(request.tenant.value()),
+                          .connection = borrowed(request.connection),
+                          .idempotency_key = borrowed(request.idempotency_key),
+                          .traceparent = borrowed(request.traceparent),
+                          .timeout_ms = timeout_ms,
+                          .input = borrowed_bytes(request.input)};
+  plugin_->invoke(plugin_, &given);
+}
+
+void LibraryPlugin::cancel(CallId call) {
+  plugin_->cancel(plugin_, call);
+}
+
+void LibraryPlugin::http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) {
+  if (plugin_http_ == nullptr) return;
+  if (!result) {
+    const ErrorCode code = result.error().code();
+    const bool may_retry = code == ErrorCode::unavailable || code == ErrorCode::timeout || code == ErrorCode::exhausted;
+    const trv_error error = {.struct_size = sizeof(trv_error),
+                             .code = to_abi(code),
+                             .retry = may_retry ? TRV_RETRY_SAFE : TRV_RETRY_NEVER,
+                             .status = 0,
+                             .retry_after_ms = 0,
+                             .message = borrowed(result.error().message()),
+                             .detail = {}};
+    plugin_http_->on_error(plugin_, request_id, &error);
+    return;
+  }
+  std::vector<trv_header> headers;
+  headers.reserve(result->headers.size());
+  for (const egress::Header& header : result->headers) {
+    headers.push_back({.name = borrowed(header.name), .value = borrowed(header.value)});
+  }
+  const trv_http_response response = {.struct_size = sizeof(trv_http_response),
+                                      .status = result->status,
+                                      .header_count = static_cast<std::uint32_t>(headers.size()),
+                                      .reserved = 0,
+                                      .headers = headers.data(),
+                                      .body = borrowed_bytes(result->body)};
+  plugin_http_->on_response(plugin_, request_id, &response);
+}
+
+void LibraryPlugin::end() {
+  plugin_->deactivate(plugin_);
+  plugin_->destroy(plugin_);
+}
+
+// ---- what the plugin calls
+
+const trv_host_call LibraryPlugin::call_service = {
+    .struct_size = sizeof(trv_host_call),
+    .complete = [](const trv_host* host, std::uint64_t id,
+                   trv_bytes output) { self(host).side_.answer(id, view(output)); },
+    .fail = [](const trv_host* host, std::uint64_t id,
+               const trv_error* error) { self(host).side_.answer_failed(id, read_error(error)); }};
+
+const trv_host_log LibraryPlugin::log_service = {
+    .struct_size = sizeof(trv_host_log),
+    .write = [](const trv_host* host, std::int32_t level, std::uint64_t id, trv_string message) {
+      self(host).side_.log(static_cast<LogLevel>(std::clamp<std::int32_t>(level, TRV_LOG_DEBUG, TRV_LOG_ERROR)), id,
+                           view(message));
+    }};
+
+const trv_host_http LibraryPlugin::http_service = {
+    .struct_size = sizeof(trv_host_http),
+    .send = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, const trv_http_request* request) {
+      self(host).side_.send_http(id, request_id, read_request(request));
+    }};
+
+const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexcept {
+  if (id == nullptr) return nullptr;
+  if (std::strcmp(id, TRV_EXT_CALL) == 0) return &call_service;
+  if (std::strcmp(id, TRV_EXT_LOG) == 0) return &log_service;
+  if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
+  return nullptr;
+}
+
+void LibraryPlugin::fail_activation(const trv_host* host, const trv_error* error) noexcept {
+  self(host).activation_error_ = read_error(error);
+}
+
+}  // namespace trv::plugin_host

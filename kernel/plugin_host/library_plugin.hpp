@@ -1,0 +1,53 @@
+#pragma once
+// A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
+// Host services given: trv.call/1, trv.log/1, trv.http/1.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kernel/plugin_host/plugin_library.hpp"
+#include "kernel/plugin_host/plugin_side.hpp"
+#include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/log.h"
+#include "sdk/abi/plugin.h"
+
+namespace trv::plugin_host {
+
+class LibraryPlugin final : public PluginSide {
+ public:
+  /// Creates and activates the plugin with `configuration`, a JSON object, on this thread. `host` outlives the plugin.
+  /// Errors: what the plugin said when it refused; invalid (the plugin breaks the ABI).
+  [[nodiscard]] static base::Result<std::unique_ptr<LibraryPlugin>> start(std::shared_ptr<PluginLibrary> library,
+                                                                          const std::string& configuration,
+                                                                          HostSide& host);
+  LibraryPlugin(const LibraryPlugin&) = delete;
+  LibraryPlugin& operator=(const LibraryPlugin&) = delete;
+
+  void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
+  void cancel(CallId call) override;
+  void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
+  void end() override;
+
+ private:
+  LibraryPlugin(std::shared_ptr<PluginLibrary> library, HostSide& side);
+  [[nodiscard]] base::Status activate(const std::string& configuration);
+
+  static LibraryPlugin& self(const trv_host* host) noexcept { return *static_cast<LibraryPlugin*>(host->context); }
+  static const void* get_extension(const trv_host* host, const char* id) noexcept;
+  static void fail_activation(const trv_host* host, const trv_error* error) noexcept;
+
+  static const trv_host_call call_service;
+  static const trv_host_log log_service;
+  static const trv_host_http http_service;
+
+  const std::shared_ptr<PluginLibrary> library_;
+  HostSide& side_;
+  trv_host host_{};
+  const trv_plugin* plugin_ = nullptr;
+  const trv_plugin_http* plugin_http_ = nullptr;
+  std::optional<OperationError> activation_error_;
+};
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,43 @@
+#pragma once
+// The two halves of a running plugin, with the plugin ABI or a socket between them.
+//
+// PluginSide is the plugin's code as the kernel sees it; HostSide is the kernel as the plugin's code sees it. Each
+// function is one message in one direction, so a plugin in this process and one in a process of its own differ in
+// nothing but who carries the messages.
+
+#include <cstdint>
+#include <string_view>
+
+#include "kernel/egress/request.hpp"
+#include "kernel/plugin_host/plugin_instance.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::plugin_host {
+
+/// [main] functions are called one at a time; [any] on any thread at any time. Arguments are borrowed.
+class PluginSide {
+ public:
+  virtual ~PluginSide() = default;
+  /// [main] Begins a call. `timeout_ms` is what is left of its time; 0 = no end.
+  virtual void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) = 0;
+  /// [any] Asks to end a call that invoke has begun.
+  virtual void cancel(CallId call) = 0;
+  /// [main] What became of a request that HostSide::send_http was given.
+  virtual void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) = 0;
+  /// [main] Ends the plugin. Nothing follows.
+  virtual void end() = 0;
+};
+
+/// [any] for every function, also from inside those of PluginSide. None throws or blocks; arguments are borrowed.
+class HostSide {
+ public:
+  virtual ~HostSide() = default;
+  virtual void answer(CallId call, std::string_view output) noexcept = 0;
+  virtual void answer_failed(CallId call, OperationError error) noexcept = 0;
+  virtual void log(LogLevel level, CallId call, std::string_view message) noexcept = 0;
+  /// Connection, method, path, headers, body and timeout_ms of the request are the plugin's; the rest is for the host
+  /// to fill. A request that could not be read carries why. Its end comes through http_arrived, never from inside here.
+  virtual void send_http(CallId call, std::uint64_t request_id, base::Result<egress::Request> request) noexcept = 0;
+};
+
+}  // namespace trv::plugin_host
