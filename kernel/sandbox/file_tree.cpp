@@ -1,7 +1,8 @@
-// The file tree that a job sees: a small file system in memory, in which the host's programs are mounted read-only.
+// The file tree of the sandbox: a small file system in memory, in which the host's programs are mounted read-only.
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,7 +12,7 @@
 #include <cerrno>
 #include <string>
 
-#include "kernel/sandbox/inside.hpp"
+#include "kernel/sandbox/walls.hpp"
 
 namespace trv::sandbox {
 namespace {
@@ -28,8 +29,7 @@ std::string inside(std::string_view path) {
   return std::string(new_root) + std::string(path);
 }
 
-bool attach(const char* path, unsigned long long attributes) {
-  const std::string target = inside(path);
+bool attach(const char* path, const std::string& target, std::uint64_t attributes) {
   if (::mount(path, target.c_str(), nullptr, MS_BIND | MS_REC, nullptr) != 0) return false;
   mount_attr wanted{};
   wanted.attr_set = attributes | MOUNT_ATTR_NOSUID;
@@ -42,7 +42,7 @@ bool make_file(const std::string& path) {
 }
 
 // A link to a folder stays one. What the host does not have is left out.
-bool show(const char* path, unsigned long long attributes) {
+bool show(const char* path, std::uint64_t attributes) {
   struct stat found{};
   if (::lstat(path, &found) != 0) return errno == ENOENT;
   const std::string target = inside(path);
@@ -52,12 +52,12 @@ bool show(const char* path, unsigned long long attributes) {
     return size > 0 && ::symlink(to.data(), target.c_str()) == 0;
   }
   const bool made = S_ISDIR(found.st_mode) ? ::mkdir(target.c_str(), 0755) == 0 : make_file(target);
-  return made && attach(path, attributes);
+  return made && attach(path, target, attributes);
 }
 
 }  // namespace
 
-std::string_view change_root(unsigned long long files_bytes) {
+std::string_view change_root(std::uint64_t files_bytes, const char* shown) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "mounts of its own";
   const std::string size = fmt::format("size={},nr_inodes=16384,mode=0755", files_bytes);
   if (::mount("sandbox", new_root.data(), "tmpfs", MS_NOSUID | MS_NODEV, size.c_str()) != 0) {
@@ -76,10 +76,43 @@ std::string_view change_root(unsigned long long files_bytes) {
   for (const char* path : devices) {
     if (!show(path, MOUNT_ATTR_NOEXEC)) return "the devices of the sandbox";
   }
+  if (shown != nullptr) {
+    const std::string target = inside(shown_folder);
+    if (::mkdir(target.c_str(), 0755) != 0 || !attach(shown, target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)) {
+      return "the folder of the libraries, read-only";
+    }
+  }
   // The old root is put on top of the new one, and taken away.
   if (::chdir(new_root.data()) != 0 || ::syscall(SYS_pivot_root, ".", ".") != 0 || ::umount2(".", MNT_DETACH) != 0 ||
       ::chdir("/") != 0) {
     return "a root of its own";
+  }
+  return {};
+}
+
+const char* reachable_by_all(const char* path) {
+  if (::geteuid() != 0) return path;
+  if (::unshare(CLONE_NEWNS) != 0 || ::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0) return nullptr;
+  // Folders that hosts have and programs do not need.
+  for (const char* place : {"/mnt", "/media", "/srv", "/opt", "/home"}) {
+    if (::mount(path, place, nullptr, MS_BIND, nullptr) == 0) return place;
+  }
+  return nullptr;
+}
+
+std::string_view keep_of_shown(std::string_view name) {
+  constexpr std::string_view problem = "the folder of the library";
+  const std::string wanted = fmt::format("{}/{}", shown_folder, name);
+  const std::string place(job_folder);
+  if (name.empty() || name.front() == '.' || name.find('/') != std::string_view::npos ||
+      ::mount(wanted.c_str(), place.c_str(), nullptr, MS_BIND, nullptr) != 0) {
+    return problem;
+  }
+  mount_attr wanted_attributes{};
+  wanted_attributes.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+  if (::mount_setattr(AT_FDCWD, place.c_str(), 0, &wanted_attributes, sizeof wanted_attributes) != 0 ||
+      ::umount2(std::string(shown_folder).c_str(), MNT_DETACH) != 0) {
+    return problem;
   }
   return {};
 }

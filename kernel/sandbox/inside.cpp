@@ -2,10 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <grp.h>
-#include <sched.h>
 #include <signal.h>
-#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,11 +14,10 @@
 #include <vector>
 
 #include "kernel/sandbox/job.hpp"
+#include "kernel/sandbox/walls.hpp"
 
 namespace trv::sandbox {
 namespace {
-
-constexpr uid_t nobody = 65'534;
 
 [[noreturn]] void report(char letter, std::string_view text) {
   const std::string line = fmt::format("{}{}\n", letter, text);
@@ -61,35 +57,9 @@ void write_file(const char* path, std::string_view text, mode_t mode = 0) {
   must(::close(file) == 0, path);
 }
 
-void end_with_parent() {
-  must(::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0, "the sandbox cannot be tied to travd");
-}
-
-// Nothing of the host belongs to this user.
-void leave_root() {
-  if (::geteuid() != 0) return;
-  must(::setgroups(0, nullptr) == 0 && ::setresgid(nobody, nobody, nobody) == 0 &&
-           ::setresuid(nobody, nobody, nobody) == 0,
-       "the sandbox cannot change its user");
-  // The maps of the next step belong to root else.
-  must(::prctl(PR_SET_DUMPABLE, 1) == 0, "the sandbox cannot change its user");
-}
-
-void enter_namespaces() {
-  const std::string user = fmt::format("{} {} 1", nobody, ::geteuid());
-  const std::string group = fmt::format("{} {} 1", nobody, ::getegid());
-  must(::unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                 CLONE_NEWCGROUP) == 0,
-       "this host allows no namespaces to users (kernel.unprivileged_userns_clone, user.max_user_namespaces or a "
-       "security module)");
-  write_file("/proc/self/setgroups", "deny");
-  write_file("/proc/self/uid_map", user);
-  write_file("/proc/self/gid_map", group);
-}
-
-void limit(__rlimit_resource resource, std::uint64_t value) {
-  const rlimit both{.rlim_cur = value, .rlim_max = value};
-  must(::setrlimit(resource, &both) == 0, "a limit cannot be set");
+// A wall that is not there ends it.
+void must(std::string_view problem) {
+  if (!problem.empty()) give_up(problem);
 }
 
 [[noreturn]] void become(const Job& job) {
@@ -109,28 +79,27 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
   const std::vector<char*> arguments_given = pointers(words);
   const std::vector<char*> environment_given = pointers(environment);
   must(::setsid() >= 0, "a session of its own");
-  must(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0, "privileges cannot be given up");
-  limit(RLIMIT_CORE, 0);
-  limit(RLIMIT_FSIZE, job.limits.files_bytes);
-  limit(RLIMIT_NOFILE, job.limits.open_files);
-  limit(RLIMIT_CPU, job.limits.cpu_seconds);
-  limit(RLIMIT_NPROC, job.limits.processes);
-  limit(RLIMIT_MEMLOCK, 0);
-  limit(RLIMIT_MSGQUEUE, 0);
-  if (const std::string_view problem = forbid_system_calls(); !problem.empty()) give_up(problem);
-  limit(RLIMIT_DATA, job.limits.memory_bytes);
+  must(drop_privileges());
+  must(limit(RLIMIT_CORE, 0));
+  must(limit(RLIMIT_FSIZE, job.limits.files_bytes));
+  must(limit(RLIMIT_NOFILE, job.limits.open_files));
+  must(limit(RLIMIT_CPU, job.limits.cpu_seconds));
+  must(limit(RLIMIT_NPROC, job.limits.processes));
+  must(limit(RLIMIT_MEMLOCK, 0));
+  must(limit(RLIMIT_MSGQUEUE, 0));
+  must(forbid_system_calls(SystemCalls::of_scripts));
+  must(limit(RLIMIT_DATA, job.limits.memory_bytes));
   ::execve(words.front().c_str(), arguments_given.data(), environment_given.data());
   give_up(fmt::format("the interpreter {}", job.interpreter));
 }
 
 // The first process of the namespace: with it, all others there end.
 [[noreturn]] void begin(const Job& job, int say, int hear) {
-  end_with_parent();
+  must(end_with_parent());
   // Who started it may have been killed before that: then nobody says go.
   char word = 'r';
   if (::write(say, &word, 1) != 1 || ::read(hear, &word, 1) != 1) ::_exit(1);
-  must(::sethostname("sandbox", 7) == 0, "a host name of its own");
-  if (const std::string_view problem = change_root(job.limits.files_bytes); !problem.empty()) give_up(problem);
+  must(change_root(job.limits.files_bytes));
   const pid_t child = ::fork();
   must(child >= 0, "no process for the job");
   if (child == 0) become(job);
@@ -149,15 +118,15 @@ void limit(__rlimit_resource resource, std::uint64_t value) {
 void run_inside() {
   errno = 0;
   must(::fcntl(report_file, F_SETFD, FD_CLOEXEC) == 0, "no pipe for the report");
-  leave_root();
-  end_with_parent();
+  must(leave_root());
+  must(end_with_parent());
   const auto job = decode(read_job());
   ::close(job_file);
   if (!job) {
     errno = 0;
     give_up(job.error().message());
   }
-  enter_namespaces();
+  must(enter_namespaces());
   std::array<int, 2> ready{};
   std::array<int, 2> go{};
   must(::pipe2(ready.data(), O_CLOEXEC) == 0 && ::pipe2(go.data(), O_CLOEXEC) == 0, "no way to start the sandbox");

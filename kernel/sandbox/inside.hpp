@@ -1,12 +1,9 @@
 #pragma once
-// The side of the sandbox that gives everything up: called once, at the start of a process that has one thread and
-// nothing to hide. Linux 5.12 or later.
+// The side of the sandbox that gives everything up to run a script: called once, at the start of a process.
 //
 // The job ends up as an unprivileged user of its own user, mount, process, network, IPC and host-name namespaces, with
 // a file tree that holds the host's programs read-only and one folder of its own, with limits, without any way to gain
-// a privilege, and without the system calls that a script has no use for.
-
-#include <string_view>
+// a privilege, and without the system calls that a script has no use for. See walls.hpp.
 
 namespace trv::sandbox {
 
@@ -19,18 +16,8 @@ inline constexpr int report_file = 4;  ///< a pipe, whose first line is the repo
 inline constexpr char report_ended = 'S';
 inline constexpr char report_failed = 'E';
 
-/// The folder of the job in its file tree, and where it begins.
-inline constexpr std::string_view job_folder = "/job";
-
 /// Makes the sandbox, runs the job in it, waits for its end and reports. Everything that the job has left running ends
 /// with it, and with this process. The exit code says nothing.
 [[noreturn]] void run_inside();
-
-/// Leaves the system calls of ordinary programs. Error text, or empty. For the process that becomes the job.
-[[nodiscard]] std::string_view forbid_system_calls();
-
-/// The host's programs read-only, devices that hold no data and `job_folder`, as the new root. Error text, or empty;
-/// errno says more. In a mount namespace of its own, which the process may change.
-[[nodiscard]] std::string_view change_root(unsigned long long files_bytes);
 
 }  // namespace trv::sandbox

@@ -18,6 +18,7 @@
 
 #include "kernel/sandbox/inside.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/open_file.hpp"
 
 namespace trv::sandbox {
 namespace {
@@ -28,44 +29,26 @@ using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds stop_asked_every{50};
 constexpr std::size_t report_bytes_max = 1'024;
 
-class File {
- public:
-  File() = default;
-  explicit File(int number) noexcept : number_(number) {}
-  ~File() { close(); }
-  File(File&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  File& operator=(File&& other) noexcept {
-    std::swap(number_, other.number_);
-    return *this;
-  }
-  void close() noexcept {
-    if (number_ >= 0) ::close(std::exchange(number_, -1));
-  }
-  [[nodiscard]] int number() const noexcept { return number_; }
-  [[nodiscard]] bool is_open() const noexcept { return number_ >= 0; }
-
- private:
-  int number_ = -1;
-};
+using base::OpenFile;
 
 base::Error no_sandbox(std::string_view why) {
   return base::Error(ErrorCode::unavailable, fmt::format("the sandbox cannot be made: {}", why));
 }
 
 struct Pipe {
-  File read;
-  File write;
+  OpenFile read;
+  OpenFile write;
 };
 
 base::Result<Pipe> make_pipe() {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return base::fail(no_sandbox(std::strerror(errno)));
-  return Pipe{File(ends[0]), File(ends[1])};
+  return Pipe{OpenFile(ends[0]), OpenFile(ends[1])};
 }
 
 // At its beginning, for somebody who reads it to its end.
-base::Result<File> file_with(std::string_view bytes) {
-  File file(::memfd_create("travertine", MFD_CLOEXEC));
+base::Result<OpenFile> file_with(std::string_view bytes) {
+  OpenFile file(::memfd_create("travertine", MFD_CLOEXEC));
   if (!file.is_open()) return base::fail(no_sandbox(std::strerror(errno)));
   while (!bytes.empty()) {
     const ssize_t size = ::write(file.number(), bytes.data(), bytes.size());
@@ -107,7 +90,7 @@ base::Result<pid_t> spawn(const std::filesystem::path& program, const std::array
 
 // What comes through a pipe until its end.
 struct Stream {
-  File file;
+  OpenFile file;
   std::string_view name;
   std::size_t bytes_max;
   bool keeps_all = true;  ///< else the last of it
@@ -172,8 +155,8 @@ base::Result<Ended> run(const std::filesystem::path& program, const Job& job, st
                         const Patience& patience, const std::stop_token& stop) {
   TRV_EXPECTS(program.is_absolute() && patience.time.count() > 0 && patience.output_bytes_max > 0);
   TRV_TRY(check(job));
-  TRV_TRY_ASSIGN(File job_at, file_with(encode(job)));
-  TRV_TRY_ASSIGN(File input_at, file_with(input));
+  TRV_TRY_ASSIGN(OpenFile job_at, file_with(encode(job)));
+  TRV_TRY_ASSIGN(OpenFile input_at, file_with(input));
   TRV_TRY_ASSIGN(Pipe output, make_pipe());
   TRV_TRY_ASSIGN(Pipe errors, make_pipe());
   TRV_TRY_ASSIGN(Pipe report, make_pipe());

@@ -1,15 +1,17 @@
-// The system calls that a script has no use for and an attacker has: refused as not permitted, or, where programs know
-// how to do without, as unknown.
+// The system calls that the inside of a sandbox has no use for and an attacker has: refused as not permitted, or, where
+// programs know how to do without, as unknown.
 
 #include <sched.h>
 #include <seccomp.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
 
-#include "kernel/sandbox/inside.hpp"
+#include "kernel/sandbox/walls.hpp"
 
 namespace trv::sandbox {
 namespace {
@@ -71,37 +73,93 @@ constexpr std::array forbidden = {
 constexpr std::array unknown = {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
                                 SCMP_SYS(clone3)};
 
+// Of a process that is its library: no program, process, socket or file of another one.
+constexpr std::array forbidden_to_libraries = {
+    SCMP_SYS(execve),        SCMP_SYS(execveat),      SCMP_SYS(fork),
+    SCMP_SYS(vfork),         SCMP_SYS(socket),        SCMP_SYS(socketpair),
+    SCMP_SYS(bind),          SCMP_SYS(listen),        SCMP_SYS(connect),
+    SCMP_SYS(mknod),         SCMP_SYS(mknodat),       SCMP_SYS(link),
+    SCMP_SYS(linkat),        SCMP_SYS(inotify_init1), SCMP_SYS(timer_create),
+    SCMP_SYS(mq_open),       SCMP_SYS(shmget),        SCMP_SYS(semget),
+    SCMP_SYS(msgget),        SCMP_SYS(setpriority),   SCMP_SYS(sched_setscheduler),
+    SCMP_SYS(sched_setattr), SCMP_SYS(setrlimit)};
+
+// Once the library is loaded.
+constexpr std::array forbidden_to_loaded = {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(openat2), SCMP_SYS(creat),
+                                            SCMP_SYS(pkey_mprotect)};
+
 // Not of the network namespace, or of no use where there is no network.
 constexpr int families[] = {AF_UNIX, AF_INET, AF_INET6};
 
 constexpr std::uint64_t namespaces =
     CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
 
-}  // namespace
+constexpr std::uint32_t not_permitted = SCMP_ACT_ERRNO(EPERM);
 
-std::string_view forbid_system_calls() {
-  constexpr std::string_view problem = "system calls cannot be forbidden";
-  const std::unique_ptr<void, decltype(&::seccomp_release)> filter(::seccomp_init(SCMP_ACT_ALLOW), ::seccomp_release);
-  if (!filter) return problem;
-  bool done = true;
-  for (const int call : forbidden) done = done && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0) == 0;
-  for (const int call : unknown) done = done && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), call, 0) == 0;
+// The rules of one filter; is_whole says whether each was taken.
+class Filter {
+ public:
+  Filter() : filter_(::seccomp_init(SCMP_ACT_ALLOW), ::seccomp_release), is_whole_(filter_ != nullptr) {}
+
+  template <typename... Conditions>
+  void refuse(int call, std::uint32_t action, Conditions... conditions) {
+    is_whole_ = is_whole_ && ::seccomp_rule_add(filter_.get(), action, call,
+                                                static_cast<unsigned>(sizeof...(conditions)), conditions...) == 0;
+  }
+  // For every thread of the process.
+  [[nodiscard]] bool load() {
+    return is_whole_ && ::seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
+           ::seccomp_load(filter_.get()) == 0;
+  }
+
+ private:
+  std::unique_ptr<void, decltype(&::seccomp_release)> filter_;
+  bool is_whole_;
+};
+
+void refuse_of_all(Filter& filter) {
+  for (const int call : forbidden) filter.refuse(call, not_permitted);
+  for (const int call : unknown) filter.refuse(call, SCMP_ACT_ERRNO(ENOSYS));
   // Each flag alone: a call with any of them is refused.
   for (std::uint64_t bit = 1; bit <= namespaces; bit <<= 1) {
-    if ((namespaces & bit) == 0) continue;
-    done = done && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                                      SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit)) == 0;
+    if ((namespaces & bit) != 0) filter.refuse(SCMP_SYS(clone), not_permitted, SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
   }
+}
+
+void refuse_families(Filter& filter) {
   for (int family = 0; family < AF_MAX; ++family) {
-    bool is_allowed = false;
-    for (const int allowed : families) is_allowed = is_allowed || family == allowed;
-    if (is_allowed) continue;
-    done = done && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                      SCMP_A0(SCMP_CMP_EQ, static_cast<std::uint64_t>(family))) == 0;
+    if (std::ranges::find(families, family) != std::end(families)) continue;
+    filter.refuse(SCMP_SYS(socket), SCMP_ACT_ERRNO(EAFNOSUPPORT),
+                  SCMP_A0(SCMP_CMP_EQ, static_cast<std::uint64_t>(family)));
   }
-  done = done && ::seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                    SCMP_A0(SCMP_CMP_GE, static_cast<std::uint64_t>(AF_MAX))) == 0;
-  return done && ::seccomp_load(filter.get()) == 0 ? std::string_view() : problem;
+  filter.refuse(SCMP_SYS(socket), SCMP_ACT_ERRNO(EAFNOSUPPORT),
+                SCMP_A0(SCMP_CMP_GE, static_cast<std::uint64_t>(AF_MAX)));
+}
+
+void refuse_of_libraries(Filter& filter) {
+  for (const int call : forbidden_to_libraries) filter.refuse(call, not_permitted);
+  // Limits may be read.
+  filter.refuse(SCMP_SYS(prlimit64), not_permitted, SCMP_A2(SCMP_CMP_NE, 0));
+  // Threads, and no processes.
+  filter.refuse(SCMP_SYS(clone), not_permitted, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+}
+
+void refuse_of_loaded(Filter& filter) {
+  for (const int call : forbidden_to_loaded) filter.refuse(call, SCMP_ACT_ERRNO(EACCES));
+  for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
+    filter.refuse(call, SCMP_ACT_ERRNO(EACCES), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
+  }
+}
+
+}  // namespace
+
+std::string_view forbid_system_calls(SystemCalls left) {
+  Filter filter;
+  if (left != SystemCalls::of_loaded) refuse_of_all(filter);
+  if (left == SystemCalls::of_scripts) refuse_families(filter);
+  if (left == SystemCalls::of_libraries) refuse_of_libraries(filter);
+  if (left == SystemCalls::of_loaded) refuse_of_loaded(filter);
+  return filter.load() ? std::string_view() : "system calls cannot be forbidden";
 }
 
 }  // namespace trv::sandbox

@@ -35,7 +35,7 @@ NETWORK = {
     "kernel/cli/": "the HTTP client",
     "kernel/http/": "the HTTP server's engine",
     "kernel/node/forwarder.cpp": "sends requests on to other nodes",
-    "kernel/sandbox/system_calls.cpp": "names the families of sockets that it forbids",
+    "kernel/sandbox/": "socket pairs to sandboxed processes; names of the families that it forbids",
     "kernel/node/peer_watch.cpp": "notices that other nodes end",
     "kernel/plugin_host/": "socket pairs to sandboxed children",
 }

@@ -1,0 +1,56 @@
+#pragma once
+// What a process gives up on its way into the sandbox, one wall after the other. For a process that has one thread and
+// nothing to hide. Linux 5.12 or later.
+//
+// Each function returns what went wrong, or an empty text; errno says more. What it returns lives for ever.
+
+#include <cstdint>
+#include <string_view>
+
+namespace trv::sandbox {
+
+/// The folder of the job in its file tree, and where it begins.
+inline constexpr std::string_view job_folder = "/job";
+/// The one folder of the host that a tree may show beside the programs.
+inline constexpr std::string_view shown_folder = "/shown";
+
+/// A path of the folder that every user can follow, in a mount namespace of this process; `path` itself where the
+/// process is not root. Empty: there is none, errno says more.
+[[nodiscard]] const char* reachable_by_all(const char* path);
+
+/// Becomes a user to whom nothing of the host belongs, where it is root.
+[[nodiscard]] std::string_view leave_root();
+
+/// The process is killed when its parent ends.
+[[nodiscard]] std::string_view end_with_parent();
+
+/// User, mount, process, network, IPC, host-name and cgroup namespaces of its own; the next process that it starts is
+/// the first of the process namespace.
+[[nodiscard]] std::string_view enter_namespaces();
+
+/// The host's programs read-only, devices that hold no data and `job_folder`, as the new root. `shown`: a folder of
+/// the host that is shown read-only as `shown_folder`, or nullptr. In a mount namespace of its own.
+[[nodiscard]] std::string_view change_root(std::uint64_t files_bytes, const char* shown = nullptr);
+
+/// Leaves of `shown_folder` only the folder `name`, as `job_folder`.
+[[nodiscard]] std::string_view keep_of_shown(std::string_view name);
+
+/// What a resource costs at most; 0 = none of it.
+[[nodiscard]] std::string_view limit(int resource, std::uint64_t value);
+
+/// No privilege within the namespaces, and no way to gain one.
+[[nodiscard]] std::string_view drop_privileges();
+
+/// The kernel's own rules for files and networks: programs and `job_folder` can be read, nothing else. Where the kernel
+/// has no Landlock nothing happens. Returns its version, 0 = none, below 0 = it failed.
+[[nodiscard]] int restrict_files();
+
+enum class SystemCalls {
+  of_scripts,    ///< those of ordinary programs
+  of_libraries,  ///< besides: no other program, no process, no socket
+  of_loaded,     ///< besides: no file is opened, no memory becomes code
+};
+/// Leaves the process and all its threads the named system calls. May be called again with fewer.
+[[nodiscard]] std::string_view forbid_system_calls(SystemCalls left);
+
+}  // namespace trv::sandbox
