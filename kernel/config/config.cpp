@@ -74,6 +74,11 @@ base::Status check_log_level(std::string_view text) {
   return fail(ErrorCode::invalid, fmt::format("'{}' is not a level; use debug, info, warning or error", text));
 }
 
+base::Status check_isolation(std::string_view text) {
+  if (text == "required" || text == "best-effort" || text == "off") return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not one of required, best-effort and off", text));
+}
+
 base::Status check_origin(std::string_view text) {
   const auto bad = [](char c) { return c <= ' ' || c == '+' || c == 0x7f; };
   if (!text.empty() && text.size() <= 200 && std::ranges::none_of(text, bad)) return {};
@@ -244,6 +249,13 @@ const std::vector<Key>& keys() {
       {"run", "at_once", IntegerKey{&Config::run_at_once, 1, 256}, "processes",
        "The scripts of workflows under way at a time; others wait, and hold up no calls. Each process may use 256 "
        "MiB."},
+      {"plugins", "isolation",
+       TextKey{&Config::plugins_isolation, "`required`, `best-effort` or `off`", check_isolation}, "",
+       "Whether plugins run in processes of their own that reach nothing of the host. `required`: on a host that "
+       "cannot "
+       "do that, none runs. `best-effort`: as many walls as the host has. `off`: all run within travd."},
+      {"plugins", "in_process", TextKey{&Config::plugins_in_process, "ids of plugins, separated by commas", any_text},
+       "", "The plugins that run within travd all the same, with all of its power. Empty: none."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",

@@ -34,6 +34,8 @@ struct Config {
   std::uint64_t effects_tries_max = 8;
   std::string run_languages;  ///< of the scripts of workflows, separated by commas
   std::uint64_t run_at_once = 4;
+  std::string plugins_isolation = "required";
+  std::string plugins_in_process;  ///< ids, separated by commas
   std::string log_level = "info";
   std::uint64_t log_keep_days = 0;
   std::uint64_t snapshots_interval_minutes = 60;

@@ -17,6 +17,7 @@
 #include "kernel/daemon/begin_platform.hpp"
 #include "kernel/daemon/cluster.hpp"
 #include "kernel/daemon/data_folder.hpp"
+#include "kernel/daemon/hosting.hpp"
 #include "kernel/daemon/left_over.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
@@ -42,17 +43,6 @@ namespace {
 constexpr auto stop_grace = std::chrono::seconds(10);
 constexpr std::size_t secrets_followed_max = 65536;  ///< commands whose secrets wait to be removed
 
-plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
-  return [logger = std::move(logger)](const plugin_host::LogLine& line) {
-    using enum plugin_host::LogLevel;
-    const auto level = line.level == debug     ? spdlog::level::debug
-                       : line.level == info    ? spdlog::level::info
-                       : line.level == warning ? spdlog::level::warn
-                                               : spdlog::level::err;
-    logger->log(level, "plugin {} {}: {}", line.plugin, line.version, line.message);
-  };
-}
-
 }  // namespace
 
 /// Members are in the order in which they are built; they go in the other.
@@ -63,6 +53,7 @@ struct Kernel::Parts {
   const base::Clock& clock;
   std::shared_ptr<spdlog::logger> logger;
   std::optional<lmdb::FolderLock> lock;
+  Hosting hosting;
   std::optional<keys::ClusterKey> cluster_key;  ///< where several nodes share the shards
   config::OpenedLog log;
   std::unique_ptr<kafka::BrokerWatch> broker_watch;  ///< null where the log is embedded
@@ -293,6 +284,7 @@ base::Status Kernel::compose(StartReport& report) {
   const std::uint64_t map_bytes = config_.data_map_gib << 30;
   TRV_TRY_ASSIGN(parts.lock, lmdb::FolderLock::acquire(folder));
   logger_->debug("start: {} is locked", folder.string());
+  TRV_TRY_ASSIGN(parts.hosting, begin_hosting(config_, folder / "plugins", clock_, logger_));
   TRV_TRY(backup::take_over(folder));
   TRV_TRY(refuse_unfinished_copy(folder));
   TRV_TRY(config::refuse_two_logs(config_));
@@ -360,12 +352,11 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.archives, open_blobs("packages", package::package_bytes_max,
                                             parts.cluster ? base::left_over_after : base::Duration(0)));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
-  plugin_host::HostConfiguration hosting;
-  TRV_TRY_ASSIGN(hosting.trial_program, beside_this_program("trav-plugin-host"));
+  plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
+  hosting.crashed = crash_recorder(*parts.node, logger_);
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
   if (!scripts) return base::fail(std::move(scripts).error().in("run.languages"));
   parts.process_calls = std::make_unique<effects::ProcessCalls>(*std::move(scripts));
-  hosting.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   TRV_TRY_ASSIGN(parts.plugins, plugin_host::PluginHost::start(hosting, *parts.packages, *parts.broker, clock_,
                                                                plugin_log(parts.logger)));
   parts.follower = std::make_unique<plugin_host::PackageFollower>(plugin_host::FollowedPackages{

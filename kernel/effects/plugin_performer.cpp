@@ -27,6 +27,14 @@ base::Result<std::string> granted_version(const projection::Projection& projecti
                       fmt::format("tenant '{}' has enabled version {} of plugin '{}', not {}", effect.tenant.value(),
                                   grant->version, effect.plugin, effect.version));
   }
+  if (grant->quarantine) {
+    return base::fail(
+        base::ErrorCode::denied,
+        fmt::format("plugin '{}' {} is in quarantine for tenant '{}' since {}: {}. Once that is mended: trav "
+                    "plugin release {}",
+                    effect.plugin, grant->version, effect.tenant.value(), grant->quarantine->since.to_rfc3339(),
+                    grant->quarantine->reason, effect.plugin));
+  }
   return grant->version;
 }
 

@@ -63,7 +63,11 @@ json::Value to_object(const plugin_host::PluginHost& plugins, const Package& pac
 }
 
 json::Value to_object(const Grant& grant) {
-  return {{"id", grant.plugin}, {"version", grant.version}, {"enabled_at", grant.enabled.to_rfc3339()}};
+  json::Value object = {{"id", grant.plugin}, {"version", grant.version}, {"enabled_at", grant.enabled.to_rfc3339()}};
+  if (grant.quarantine) {
+    object.set("quarantine", {{"since", grant.quarantine->since.to_rfc3339()}, {"reason", grant.quarantine->reason}});
+  }
+  return object;
 }
 
 /// How long the sender wants to wait for the outcome: "wait=<seconds>" in Prefer (RFC 7240), at most patience_max.
@@ -170,6 +174,16 @@ base::Status disable(Call& call) {
   return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
 }
 
+// The crashes before are forgotten where the plugin runs: with the tenant's shard, so here.
+base::Status release(const Packages& packages, Call& call) {
+  const tenancy::ReleasePlugin release{std::string(call.request().parameter("id"))};
+  auto forget = [&host = packages.host, plugin = release.plugin, tenant = call.tenant](const shard::Applied&) {
+    host.release(plugin, tenant);
+    return http::empty(204);
+  };
+  return decide(std::move(call), release, std::move(forget));
+}
+
 }  // namespace
 
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages) {
@@ -195,6 +209,8 @@ void add_plugin_routes(http::Router& router, const node::Node& node, const Packa
   router.route("PUT", "/v1/tenants/{tenant}/plugins/{id}",
                guarded(node, Resource::plugins, [&node](Call& call) { return enable(node.platform(), call); }));
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, disable));
+  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}/quarantine",
+               guarded(node, Resource::plugins, [packages](Call& call) { return release(packages, call); }));
 }
 
 }  // namespace trv::gateway

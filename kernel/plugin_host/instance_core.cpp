@@ -27,7 +27,7 @@ OperationError host_error(ErrorCode code, std::string message, bool may_retry = 
 InstanceCore::InstanceCore(std::string plugin, std::string version, InstanceServices services)
     : plugin_(std::move(plugin)), version_(std::move(version)), services_(std::move(services)) {}
 
-void InstanceCore::begin(std::unique_ptr<PluginSide> side) {
+void InstanceCore::begin(std::shared_ptr<PluginSide> side) {
   TRV_EXPECTS(side != nullptr);
   std::unique_lock lock(mutex_);
   TRV_EXPECTS(side_ == nullptr);
@@ -266,6 +266,20 @@ void InstanceCore::conclude_all(const OperationError& why) {
     calls_.for_each([&](const OpenCall& call) { open.push_back(call.id); });
   }
   for (const CallId id : open) static_cast<void>(conclude(id, std::unexpected(why)));
+}
+
+void InstanceCore::lost(const std::string& why) {
+  std::vector<std::pair<CallId, bool>> open;
+  {
+    const std::lock_guard lock(mutex_);
+    state_ = State::ended;
+    calls_.for_each(
+        [&](const OpenCall& call) { open.emplace_back(call.id, call.request.idempotent || !call.is_delivered); });
+    changed_.notify_all();
+  }
+  for (const auto& [id, may_retry] : open) {
+    static_cast<void>(conclude(id, std::unexpected(host_error(ErrorCode::unavailable, why, may_retry))));
+  }
 }
 
 void InstanceCore::notify_if_stopping() noexcept {

@@ -24,14 +24,15 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   InstanceCore(std::string plugin, std::string version, InstanceServices services);
 
   /// The plugin's side, once it can take calls. Until then what is for it waits.
-  void begin(std::unique_ptr<PluginSide> side);
+  void begin(std::shared_ptr<PluginSide> side);
   CallId invoke(CallRequest request, CallCompletion completion);
   void cancel(CallId id);
   [[nodiscard]] base::Status stop(base::Duration grace);
   [[nodiscard]] InstanceMetrics metrics() const;
   [[nodiscard]] base::Duration expire(base::Duration now) override;
-  /// Ends every open call with `why`.
-  void conclude_all(const OperationError& why);
+  /// The plugin's side has ended by itself: no call is taken any more, and the open ones end with unavailable. One that
+  /// is idempotent, or that the plugin never saw, may be made again.
+  void lost(const std::string& why);
 
   void answer(CallId id, std::string_view output) noexcept override;
   void answer_failed(CallId id, OperationError error) noexcept override;
@@ -54,6 +55,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   bool conclude(CallId id, CallOutcome outcome, EndedBy ended_by = EndedBy::answer);
   void ignore_answer(CallId id);
   void tell_plugin_to_cancel(CallId id);
+  void conclude_all(const OperationError& why);
 
   // trv.http/1
   [[nodiscard]] base::Result<egress::Request> admit(CallId id, std::uint64_t request_id, egress::Request request);
@@ -68,7 +70,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   const std::string plugin_;
   const std::string version_;
   const InstanceServices services_;
-  std::unique_ptr<PluginSide> side_;
+  std::shared_ptr<PluginSide> side_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

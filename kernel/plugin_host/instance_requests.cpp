@@ -24,7 +24,7 @@ bool is_safe_method(std::string_view method) noexcept {
 void InstanceCore::log(LogLevel level, CallId call, std::string_view message) noexcept {
   {
     const std::lock_guard lock(mutex_);
-    if (state_ == State::abandoned) return;
+    if (state_ == State::ended || state_ == State::abandoned) return;
   }
   if (!services_.log) return;
   services_.log({.level = level,
@@ -36,6 +36,7 @@ void InstanceCore::log(LogLevel level, CallId call, std::string_view message) no
 
 // The lock is not held. Takes a slot of the call, and counts the key as used.
 base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t request_id, egress::Request request) {
+  TRV_TRY(base::check_label("connection", request.connection));
   const std::lock_guard lock(mutex_);
   OpenCall* call = calls_.find(id);
   if (call == nullptr || state_ == State::abandoned) {

@@ -41,9 +41,6 @@ base::Result<egress::Request> read_request(const trv_http_request* request) {
     }
     read.headers.push_back({std::string(name), std::string(value)});
   }
-  if (base::Status label = base::check_label("connection", view(request->connection)); !label) {
-    return base::fail(std::move(label).error());
-  }
   read.connection = view(request->connection);
   read.method = view(request->method);
   read.path = view(request->path);

@@ -172,6 +172,7 @@ base::Status PackageFollower::load_first(const base::Digest& package_digest, con
                       "that ended it, install the package again");
   }
   TRV_TRY_ASSIGN(const Stored package, followed_.host.examine(package_digest, stop));
+  if (!followed_.host.runs_here(package.manifest)) return followed_.host.load(package, "{}", stop);
   TRV_TRY(followed_.store.begin_first_load(package_digest));
   const base::Status loaded = followed_.host.load(package);
   followed_.store.end_first_load(package_digest);

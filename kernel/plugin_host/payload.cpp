@@ -13,24 +13,7 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr std::size_t message_bytes_max = 4'096;
 constexpr std::size_t detail_bytes_max = 65'536;
-
-ErrorCode from_abi(std::int32_t code) noexcept {
-  switch (code) {
-    case TRV_ERROR_INVALID: return ErrorCode::invalid;
-    case TRV_ERROR_UNAUTHENTICATED: return ErrorCode::unauthenticated;
-    case TRV_ERROR_DENIED: return ErrorCode::denied;
-    case TRV_ERROR_NOT_FOUND: return ErrorCode::not_found;
-    case TRV_ERROR_CONFLICT: return ErrorCode::conflict;
-    case TRV_ERROR_TOO_LARGE: return ErrorCode::too_large;
-    case TRV_ERROR_EXHAUSTED: return ErrorCode::exhausted;
-    case TRV_ERROR_UNAVAILABLE: return ErrorCode::unavailable;
-    case TRV_ERROR_TIMEOUT: return ErrorCode::timeout;
-    case TRV_ERROR_CANCELLED: return ErrorCode::cancelled;
-    default: return ErrorCode::internal;
-  }
-}
 
 }  // namespace
 
@@ -85,6 +68,22 @@ OperationError read_error(const trv_error* error) {
   const std::string_view detail = view(error->detail);
   if (detail.size() <= detail_bytes_max && detail.starts_with('{') && is_json(detail)) read.detail = detail;
   return read;
+}
+
+ErrorCode from_abi(std::int32_t code) noexcept {
+  switch (code) {
+    case TRV_ERROR_INVALID: return ErrorCode::invalid;
+    case TRV_ERROR_UNAUTHENTICATED: return ErrorCode::unauthenticated;
+    case TRV_ERROR_DENIED: return ErrorCode::denied;
+    case TRV_ERROR_NOT_FOUND: return ErrorCode::not_found;
+    case TRV_ERROR_CONFLICT: return ErrorCode::conflict;
+    case TRV_ERROR_TOO_LARGE: return ErrorCode::too_large;
+    case TRV_ERROR_EXHAUSTED: return ErrorCode::exhausted;
+    case TRV_ERROR_UNAVAILABLE: return ErrorCode::unavailable;
+    case TRV_ERROR_TIMEOUT: return ErrorCode::timeout;
+    case TRV_ERROR_CANCELLED: return ErrorCode::cancelled;
+    default: return ErrorCode::internal;
+  }
 }
 
 trv_error_code to_abi(ErrorCode code) noexcept {

@@ -9,6 +9,9 @@
 
 namespace trv::plugin_host {
 
+/// Of a message that a plugin gives to people.
+inline constexpr std::size_t message_bytes_max = 4'096;
+
 /// Whether `text` is one JSON text of at most json_depth_max levels.
 [[nodiscard]] bool is_json(std::string_view text);
 
@@ -32,6 +35,8 @@ namespace trv::plugin_host {
 /// A plugin's error, bounded and printable. `error` may be null or too small: a defect of the plugin, reported as
 /// internal.
 [[nodiscard]] OperationError read_error(const trv_error* error);
+/// Our code for one of the ABI; internal for one that is not.
+[[nodiscard]] base::ErrorCode from_abi(std::int32_t code) noexcept;
 /// The ABI's code for one of ours.
 [[nodiscard]] trv_error_code to_abi(base::ErrorCode code) noexcept;
 

@@ -20,7 +20,8 @@ using base::ErrorCode;
 struct PluginHost::Loaded {
   std::shared_ptr<const package::Manifest> manifest;
   base::Digest package_digest{};
-  std::shared_ptr<PluginInstance> instance;
+  std::shared_ptr<PluginInstances> instances;
+  std::shared_ptr<IsolatedInstances> isolated;  ///< the same, where it is isolated
   std::vector<std::shared_ptr<const WebhookDeclaration>> webhooks;
   ManifestSchemas schemas;
 
@@ -33,6 +34,20 @@ struct PluginHost::Loaded {
 };
 
 namespace {
+
+/// One instance, for all tenants.
+class SharedInstance final : public PluginInstances {
+ public:
+  explicit SharedInstance(std::unique_ptr<PluginInstance> instance) : instance_(std::move(instance)) {}
+  std::expected<std::shared_ptr<PluginInstance>, OperationError> of(const base::TenantId&) override {
+    return instance_;
+  }
+  base::Status stop(base::Duration grace) override { return instance_->stop(grace); }
+  InstanceMetrics metrics() const override { return instance_->metrics(); }
+
+ private:
+  const std::shared_ptr<PluginInstance> instance_;
+};
 
 base::Error no_operation(std::string_view plugin, std::string_view version, std::string_view operation) {
   return {ErrorCode::not_found,
@@ -84,14 +99,59 @@ PluginHost::~PluginHost() {
 
 base::Result<Stored> PluginHost::examine(const base::Digest& package_digest, const std::stop_token& stop) {
   TRV_TRY_ASSIGN(Stored package, store_.open(package_digest));
-  if (!configuration_.trial_program.empty() && !runs(package_digest)) {
+  if (configuration_.isolation == nullptr && !may_run_here(package.manifest)) {
+    const std::string why = configuration_.no_isolation.empty()
+                                ? "it asks for isolation (\"isolation\": \"sandboxed\"), which is off here"
+                                : configuration_.no_isolation;
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("plugin '{}' {}: {}", package.manifest.id, package.manifest.version, why));
+  }
+  if (runs_here(package.manifest) && !configuration_.trial_program.empty() && !runs(package_digest)) {
     TRV_TRY(try_library(configuration_.trial_program, package.library, package.manifest.id, package.manifest.version,
                         stop));
   }
   return package;
 }
 
-base::Status PluginHost::load(const Stored& package, const std::string& configuration) {
+bool PluginHost::runs_here(const package::Manifest& manifest) const {
+  return configuration_.isolation == nullptr || may_run_here(manifest);
+}
+
+bool PluginHost::may_run_here(const package::Manifest& manifest) const {
+  if (manifest.isolation == package::Isolation::sandboxed) return false;
+  if (configuration_.isolation == nullptr && configuration_.no_isolation.empty()) return true;
+  return std::ranges::find(configuration_.in_process, manifest.id) != configuration_.in_process.end();
+}
+
+base::Status PluginHost::start_here(const Stored& package, const std::string& configuration, Loaded& loaded) {
+  TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
+                 PluginLibrary::load(package.library, package.manifest.id, package.manifest.version));
+  TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
+                 InProcessInstance::start(std::move(library), configuration,
+                                          {.threads = *threads_,
+                                           .broker = broker_,
+                                           .clock = clock_,
+                                           .log = log_,
+                                           .run_on_caller = configuration_.run_on_caller}));
+  loaded.instances = std::make_shared<SharedInstance>(std::move(instance));
+  return {};
+}
+
+base::Status PluginHost::start_isolated(const Stored& package, const std::string& configuration, Loaded& loaded,
+                                        const std::stop_token& stop) {
+  ProcessPurpose purpose{.plugin = package.manifest.id,
+                         .version = package.manifest.version,
+                         .folder = package.library.parent_path().filename().string(),
+                         .configuration = configuration};
+  loaded.isolated = std::make_shared<IsolatedInstances>(
+      std::move(purpose),
+      InstanceServices{.threads = *threads_, .broker = broker_, .clock = clock_, .log = log_, .run_on_caller = true},
+      *configuration_.isolation, configuration_.crashed);
+  loaded.instances = loaded.isolated;
+  return loaded.isolated->try_start(stop);
+}
+
+base::Status PluginHost::load(const Stored& package, const std::string& configuration, const std::stop_token& stop) {
   // One at a time: mapping a library runs its constructors.
   const std::lock_guard load_lock(load_mutex_);
   auto loaded = std::make_shared<Loaded>();
@@ -111,16 +171,8 @@ base::Status PluginHost::load(const Stored& package, const std::string& configur
   TRV_TRY(check_against(loaded->schemas.configuration, configuration,
                         fmt::format("the configuration of plugin '{}' {}", manifest.id, manifest.version),
                         Quoting::none));
-  TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
-                 PluginLibrary::load(package.library, manifest.id, manifest.version));
-  TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
-                 InProcessInstance::start(std::move(library), configuration,
-                                          {.threads = *threads_,
-                                           .broker = broker_,
-                                           .clock = clock_,
-                                           .log = log_,
-                                           .run_on_caller = configuration_.run_on_caller}));
-  loaded->instance = std::move(instance);
+  TRV_TRY(runs_here(manifest) ? start_here(package, configuration, *loaded)
+                              : start_isolated(package, configuration, *loaded, stop));
   const std::unique_lock lock(mutex_);
   plugins_[manifest.id].emplace(manifest.version, std::move(loaded));
   failures_.erase({manifest.id, manifest.version});
@@ -161,6 +213,17 @@ base::Error PluginHost::not_loaded(std::string_view plugin, std::string_view ver
                                             version.substr(0, 80), why.empty() ? "" : ": ", why)};
 }
 
+bool PluginHost::release(std::string_view plugin, const base::TenantId& tenant) {
+  const std::shared_lock lock(mutex_);
+  const auto versions = plugins_.find(plugin);
+  if (versions == plugins_.end()) return false;
+  bool was_there = false;
+  for (const auto& [version, loaded] : versions->second) {
+    if (loaded->isolated != nullptr) was_there |= loaded->isolated->release(tenant);
+  }
+  return was_there;
+}
+
 base::Status PluginHost::unload(std::string_view plugin, std::string_view version, base::Duration grace) {
   const std::shared_ptr<Loaded> loaded = find(plugin, version);
   if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
@@ -171,7 +234,7 @@ base::Status PluginHost::unload(std::string_view plugin, std::string_view versio
     if (is_there && versions->second.find(version)->second == loaded) versions->second.erase(loaded->manifest->version);
     if (is_there && versions->second.empty()) plugins_.erase(versions);
   }
-  return loaded->instance->stop(grace);
+  return loaded->instances->stop(grace);
 }
 
 base::Result<std::shared_ptr<const package::Manifest>> PluginHost::manifest(std::string_view plugin,
@@ -212,17 +275,22 @@ CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   }
   if (schemas.output) completion = checked(std::move(completion), *schemas.output, call.operation);
   const std::uint64_t timeout_ms = call.timeout_ms == 0 ? configuration_.call_timeout_ms_default : call.timeout_ms;
-  const CallId id = loaded->instance->invoke({.tenant = std::move(call.tenant),
-                                              .operation = std::move(call.operation),
-                                              .connection = std::move(call.connection),
-                                              .idempotency_key = std::move(call.idempotency_key),
-                                              .traceparent = std::move(call.traceparent),
-                                              .attempt = call.attempt,
-                                              .timeout_ms = std::min(timeout_ms, configuration_.call_timeout_ms_max),
-                                              .idempotent = operation->idempotent,
-                                              .input = std::move(call.input_json)},
-                                             std::move(completion));
-  return {.instance = loaded->instance, .call = id};
+  auto instance = loaded->instances->of(call.tenant);
+  if (!instance) {
+    completion(std::unexpected(std::move(instance).error()));
+    return {};
+  }
+  const CallId id = (*instance)->invoke({.tenant = std::move(call.tenant),
+                                         .operation = std::move(call.operation),
+                                         .connection = std::move(call.connection),
+                                         .idempotency_key = std::move(call.idempotency_key),
+                                         .traceparent = std::move(call.traceparent),
+                                         .attempt = call.attempt,
+                                         .timeout_ms = std::min(timeout_ms, configuration_.call_timeout_ms_max),
+                                         .idempotent = operation->idempotent,
+                                         .input = std::move(call.input_json)},
+                                        std::move(completion));
+  return {.instance = *instance, .call = id};
 }
 
 void PluginHost::cancel(const CallHandle& handle) {
@@ -245,7 +313,7 @@ std::vector<PluginMetrics> PluginHost::metrics() const {
   std::vector<PluginMetrics> all;
   const std::shared_lock lock(mutex_);
   for (const auto& [plugin, versions] : plugins_) {
-    for (const auto& [version, loaded] : versions) all.push_back({plugin, version, loaded->instance->metrics()});
+    for (const auto& [version, loaded] : versions) all.push_back({plugin, version, loaded->instances->metrics()});
   }
   return all;
 }

@@ -16,7 +16,8 @@
 #include <vector>
 
 #include "kernel/egress/broker.hpp"
-#include "kernel/plugin_host/plugin_instance.hpp"
+#include "kernel/plugin_host/isolated_instances.hpp"
+#include "kernel/plugin_host/plugin_instances.hpp"
 #include "kernel/plugin_host/plugin_store.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
 #include "kernel/plugin_host/webhook.hpp"
@@ -29,6 +30,14 @@ struct HostConfiguration {
   /// Whether invoke may run the plugin on the caller's thread where the plugin is idle: the fast path. A plugin that
   /// hangs then holds that thread; the call itself is still answered at its deadline.
   bool run_on_caller = true;
+  /// Where plugins run that may not run in this process; outlives the host. nullptr: each runs in this process.
+  Isolation* isolation = nullptr;
+  /// Why there is no isolation although plugins are to be isolated: none runs but those of in_process. Empty: they may.
+  std::string no_isolation = {};
+  /// The ids of plugins that run in this process where there is isolation: by the operator's choice.
+  std::vector<std::string> in_process = {};
+  /// Hears of each process that ended unasked.
+  CrashSink crashed = {};
   /// trav-plugin-host, which loads each library before this process does. Empty: none, for libraries that are known to
   /// load.
   std::filesystem::path trial_program = {};
@@ -72,20 +81,29 @@ class PluginHost {
   PluginHost(const PluginHost&) = delete;
   PluginHost& operator=(const PluginHost&) = delete;
 
-  /// Takes a package from the store and tries its library in a process of its own, unless it runs already. Errors: as
-  /// PluginStore::open and try_library.
+  /// Takes a package from the store and, where it is to run in this process, tries its library in another one, unless
+  /// it runs already. Errors: as PluginStore::open and try_library; invalid (it must be isolated and cannot be).
   [[nodiscard]] base::Result<Stored> examine(const base::Digest& package_digest, const std::stop_token& stop = {});
 
-  /// Maps and activates an examined package; one that runs already is left alone. `configuration` is a JSON object.
+  /// Whether code of the package runs in this process once it is loaded.
+  [[nodiscard]] bool runs_here(const package::Manifest& manifest) const;
+
+  /// Maps and activates an examined package, or shows in a process of its own that this can be done; one that runs
+  /// already is left alone. `configuration` is a JSON object.
   /// Errors: invalid (the library breaks the ABI; the configuration does not match the manifest's schema), conflict
   /// (another package with this id and version runs), or why the plugin refused to start.
-  [[nodiscard]] base::Status load(const Stored& package, const std::string& configuration = "{}");
+  [[nodiscard]] base::Status load(const Stored& package, const std::string& configuration = "{}",
+                                  const std::stop_token& stop = {});
 
   /// Notes why a plugin that should run does not: its calls fail with that. Running it ends the note.
   void note_failure(const std::string& plugin, const std::string& version, const std::string& why);
   /// nullopt where it runs, or nothing was noted.
   [[nodiscard]] std::optional<std::string> failure(std::string_view plugin, std::string_view version) const;
   [[nodiscard]] bool runs(const base::Digest& package_digest) const;
+
+  /// Ends the quarantine of every version of a plugin for a tenant, and forgets the crashes before it. False where
+  /// there was none.
+  bool release(std::string_view plugin, const base::TenantId& tenant);
 
   /// Refuses new calls, drains for `grace`, ends the plugin. Errors: not_found, timeout (it hangs; given up).
   [[nodiscard]] base::Status unload(std::string_view plugin, std::string_view version, base::Duration grace);
@@ -120,6 +138,10 @@ class PluginHost {
 
   PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker, const base::Clock& clock,
              LogSink log, std::unique_ptr<PluginThreads> threads);
+  [[nodiscard]] bool may_run_here(const package::Manifest& manifest) const;
+  [[nodiscard]] base::Status start_here(const Stored& package, const std::string& configuration, Loaded& loaded);
+  [[nodiscard]] base::Status start_isolated(const Stored& package, const std::string& configuration, Loaded& loaded,
+                                            const std::stop_token& stop);
   [[nodiscard]] std::shared_ptr<Loaded> find(std::string_view plugin, std::string_view version) const;
   [[nodiscard]] base::Error not_loaded(std::string_view plugin, std::string_view version) const;
 

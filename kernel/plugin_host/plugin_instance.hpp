@@ -68,6 +68,16 @@ struct InstanceMetrics {
   std::uint64_t timed_out = 0;
   std::uint64_t answers_ignored = 0;  ///< second, late or unknown
   std::uint64_t http_requests = 0;
+
+  InstanceMetrics& operator+=(const InstanceMetrics& other) noexcept {
+    in_flight += other.in_flight;
+    succeeded += other.succeeded;
+    failed += other.failed;
+    timed_out += other.timed_out;
+    answers_ignored += other.answers_ignored;
+    http_requests += other.http_requests;
+    return *this;
+  }
 };
 
 /// Any thread.

@@ -48,12 +48,15 @@ base::Status check_manifest(const package::Manifest& manifest) {
     return base::fail(ErrorCode::invalid,
                       fmt::format("libraries: the package has no library for {}", package::this_platform()));
   }
-  if (manifest.isolation == package::Isolation::sandboxed) {
-    return base::fail(ErrorCode::invalid,
-                      "isolation: the manifest asks for \"sandboxed\", which this version does not have; it runs every "
-                      "plugin within travd. Write \"in-process\" where that is good enough, and pack the plugin again");
-  }
   for (std::size_t index = 0; index < manifest.webhooks.size(); ++index) TRV_TRY(compile_webhook(manifest, index));
+  return {};
+}
+
+base::Status PluginStore::make_folder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) std::filesystem::permissions(folder, std::filesystem::perms(0755), error);
+  if (error) return base::fail(disk_error("make folder", folder, error));
   return {};
 }
 
@@ -62,8 +65,7 @@ base::Result<std::unique_ptr<PluginStore>> PluginStore::open_folder(std::filesys
   TRV_EXPECTS(archives.bytes_max() >= package::package_bytes_max);
   std::error_code error;
   folder = std::filesystem::absolute(folder, error).lexically_normal();
-  std::filesystem::create_directories(folder, error);
-  if (error) return base::fail(disk_error("make folder", folder, error));
+  TRV_TRY(make_folder(folder));
   return std::unique_ptr<PluginStore>(new PluginStore(std::move(folder), archives));
 }
 
@@ -113,10 +115,11 @@ base::Result<Stored> PluginStore::open(const base::Digest& package_digest) {
   const std::filesystem::path folder = folder_of(package_digest);
   const auto present = base::read_file(folder / library_name, package::package_bytes_max);
   if (!present || base::sha256(*present) != library.sha256) {
-    if (::mkdir(folder.c_str(), 0755) != 0 && errno != EEXIST) {
-      return base::fail(disk_error("make folder", folder, {errno, std::generic_category()}));
-    }
+    TRV_TRY(make_folder(folder));
     TRV_TRY(base::write_file(folder / library_name, ".library", *code, 0444));
+    // Whatever umask travd has: its processes read this as another user.
+    std::error_code ignored;
+    std::filesystem::permissions(folder / library_name, std::filesystem::perms(0444), ignored);
   }
   return describe(*std::move(package), archive->size());
 }

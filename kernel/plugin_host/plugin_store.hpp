@@ -35,13 +35,16 @@ struct Stored {
 };
 
 /// What the daemon asks beyond the package format: the ABI's major version is ours, there is a library for this
-/// platform, this host has the isolation that it asks for, and every webhook expression compiles. Errors: invalid;
+/// platform, and every webhook expression compiles. Errors: invalid;
 /// names the member or both versions.
 [[nodiscard]] base::Status check_manifest(const package::Manifest& manifest);
 
 /// put() and sweep() on any thread; everything else on one thread at a time.
 class PluginStore {
  public:
+  /// Makes a folder that every user can read; the one above it says who gets there. Error: unavailable.
+  [[nodiscard]] static base::Status make_folder(const std::filesystem::path& folder);
+
   /// Makes the folder where it is missing. `archives` outlives the store, holds packages alone, and takes
   /// package::package_bytes_max. Error: unavailable.
   [[nodiscard]] static base::Result<std::unique_ptr<PluginStore>> open_folder(std::filesystem::path folder,

@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 36> kinds = {{
+constexpr std::array<Kind, 37> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -32,6 +32,7 @@ constexpr std::array<Kind, 36> kinds = {{
     {.name = "tenancy_grants"},
     {.name = "tenancy_members"},
     {.name = "tenancy_owner_tokens"},
+    {.name = "tenancy_quarantines"},
     {.name = "tenancy_retention", .is_by_tenant = true},
     {.name = "tenancy_token_hashes"},
     {.name = "tenancy_tokens"},

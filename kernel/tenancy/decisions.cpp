@@ -318,6 +318,32 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
                           record::finish(builder, schema::plugin::CreatePluginDisabled(builder, plugin))));
 }
 
+Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const NoteCrash& command) {
+  TRV_EXPECTS(!command.plugin.empty() && !command.reason.empty());
+  FlatBufferBuilder builder;
+  const auto plugin = builder.CreateString(command.plugin);
+  const auto version = builder.CreateString(command.version);
+  const auto reason = builder.CreateString(command.reason);
+  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.crashed",
+                          record::finish(builder, schema::plugin::CreatePluginCrashed(builder, plugin, version, reason,
+                                                                                      command.quarantined))));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const ReleasePlugin& command) {
+  TRV_TRY_ASSIGN(const auto existing, store.grant(state, context.tenant, command.plugin));
+  if (!existing) return fail(ErrorCode::not_found, fmt::format("plugin '{}' is not enabled", command.plugin));
+  if (!existing->quarantine) {
+    return fail(ErrorCode::conflict,
+                fmt::format("plugin '{}' {} is not in quarantine", command.plugin, existing->version));
+  }
+  FlatBufferBuilder builder;
+  const auto plugin = builder.CreateString(command.plugin);
+  const auto version = builder.CreateString(existing->version);
+  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.released",
+                          record::finish(builder, schema::plugin::CreatePluginReleased(builder, plugin, version))));
+}
+
 Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const DenyAccess& command) {
   TRV_EXPECTS(!context.actor.empty() && !command.reason.empty());
   FlatBufferBuilder builder;

@@ -157,6 +157,22 @@ struct DisablePlugin {
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const DisablePlugin& command);
 
+struct NoteCrash {
+  std::string plugin;
+  std::string version;
+  std::string reason;
+  bool quarantined = false;
+};
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const NoteCrash& command);
+
+struct ReleasePlugin {
+  std::string plugin;
+};
+/// The version that is enabled. Errors: not_found (not enabled), conflict (not in quarantine).
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const ReleasePlugin& command);
+
 struct DenyAccess {
   std::string action;
   std::string target;

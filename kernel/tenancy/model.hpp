@@ -135,11 +135,18 @@ struct Package {
   std::optional<base::Error> refusal = {};  ///< of a refused one: invalid or unavailable, and why
 };
 
+/// The processes of a plugin crashed too often for a tenant: it is not called until it is released.
+struct Quarantine {
+  std::string reason;  ///< of the last crash
+  base::Timestamp since;
+};
+
 /// A tenant's grant of a plugin.
 struct Grant {
   std::string plugin;
   std::string version;
   base::Timestamp enabled;
+  std::optional<Quarantine> quarantine = {};  ///< of this version
 };
 
 }  // namespace trv::tenancy

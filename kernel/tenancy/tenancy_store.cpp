@@ -184,6 +184,17 @@ Result<Grant> grant_of(base::BytesView row) {
   });
 }
 
+/// Of a plugin's key and a version of it.
+std::string quarantine_key(const std::string& plugin, std::string_view version) {
+  return plugin + '\0' + std::string(version);
+}
+
+Result<Quarantine> quarantine_of(base::BytesView row) {
+  return row_as<schema::plugin::PluginCrashed>(row, [](const record::RecordView& record, const auto& event) {
+    return Quarantine{std::string(text_of(event.reason())), record.time()};
+  });
+}
+
 template <typename Value>
 Result<std::optional<Value>> find(const lmdb::Txn& txn, const lmdb::Table& table, const std::string& key,
                                   Result<Value> (*parse)(base::BytesView)) {
@@ -232,6 +243,7 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(loaded_packages_, txn.create_table("tenancy_loaded_packages"));
   TRV_TRY_ASSIGN(refused_packages_, txn.create_table("tenancy_refused_packages"));
   TRV_TRY_ASSIGN(grants_, txn.create_table("tenancy_grants"));
+  TRV_TRY_ASSIGN(quarantines_, txn.create_table("tenancy_quarantines"));
   return {};
 }
 
@@ -294,6 +306,17 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
   if (type == "trv.plugin.enabled") return grants_.put(txn, key, event.stored());
   if (type == "trv.plugin.disabled") {
     TRV_TRY(grants_.erase(txn, key));
+    return {};
+  }
+  if (type == "trv.plugin.crashed") {
+    TRV_TRY_ASSIGN(const auto* crashed, record::payload_of<schema::plugin::PluginCrashed>(event));
+    return crashed->quarantined()
+               ? quarantines_.put(txn, quarantine_key(key, text_of(crashed->version())), event.stored())
+               : base::Status();
+  }
+  if (type == "trv.plugin.released") {
+    TRV_TRY_ASSIGN(const auto* released, record::payload_of<schema::plugin::PluginReleased>(event));
+    TRV_TRY(quarantines_.erase(txn, quarantine_key(key, text_of(released->version()))));
     return {};
   }
   return {};
@@ -492,12 +515,22 @@ Result<std::vector<Package>> TenancyStore::packages(const lmdb::Txn& txn, std::s
 
 Result<std::optional<Grant>> TenancyStore::grant(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                  std::string_view plugin) const {
-  return find(txn, grants_, scoped(tenant.value(), plugin), grant_of);
+  TRV_TRY_ASSIGN(auto grant, find(txn, grants_, scoped(tenant.value(), plugin), grant_of));
+  if (grant) TRV_TRY(add_quarantine(txn, tenant, *grant));
+  return grant;
 }
 
 Result<std::vector<Grant>> TenancyStore::grants(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                 std::string_view after, std::size_t count_max) const {
-  return list(txn, grants_, scoped(tenant.value(), ""), after, count_max, grant_of);
+  TRV_TRY_ASSIGN(auto grants, list(txn, grants_, scoped(tenant.value(), ""), after, count_max, grant_of));
+  for (Grant& grant : grants) TRV_TRY(add_quarantine(txn, tenant, grant));
+  return grants;
+}
+
+base::Status TenancyStore::add_quarantine(const lmdb::Txn& txn, const base::TenantId& tenant, Grant& grant) const {
+  const std::string key = quarantine_key(scoped(tenant.value(), grant.plugin), grant.version);
+  TRV_TRY_ASSIGN(grant.quarantine, find(txn, quarantines_, key, quarantine_of));
+  return {};
 }
 
 }  // namespace trv::tenancy

@@ -14,7 +14,7 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 7; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 8; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -68,6 +68,7 @@ class TenancyStore final : public projection::Projector {
                                                         std::string_view after, std::size_t count_max) const;
 
  private:
+  [[nodiscard]] base::Status add_quarantine(const lmdb::Txn& txn, const base::TenantId& tenant, Grant& grant) const;
   [[nodiscard]] base::Status add_outcome(const lmdb::Txn& txn, Package& package) const;
   [[nodiscard]] base::Status add_placement(const lmdb::Txn& txn, Tenant& tenant) const;
   [[nodiscard]] base::Status add_tenants_in(lmdb::WriteTxn& txn, record::ShardId shard, std::int64_t more);
@@ -89,6 +90,7 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table loaded_packages_;  ///< of those, what is not pending any more
   lmdb::Table refused_packages_;
   lmdb::Table grants_;
+  lmdb::Table quarantines_;
 };
 
 }  // namespace trv::tenancy

@@ -33,7 +33,7 @@ trap clean_up EXIT
 cd "$work"
 mkdir run
 cd run
-env -u TRAV_URL -u TRAV_TOKEN -u TRAV_TENANT PATH="$build/bin:$PATH" TRV_SDK="$root" TRV_PACKAGES="$build/packages" \
+env -u TRAV_URL -u TRAV_TOKEN -u TRAV_TENANT TRAV_PLUGINS_ISOLATION=best-effort PATH="$build/bin:$PATH" TRV_SDK="$root" TRV_PACKAGES="$build/packages" \
   TRAV_CONFIG_DIR="$work/config" TRAV_GUIDES="$root/docs/guides" \
   setsid bash -euo pipefail "$work/script.sh" &
 pid=$!

@@ -178,6 +178,15 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
         if (!session.as_json()) session.print("Plugin " + arguments->id + " is disabled.");
         return ExitCode::ok;
       });
+  noun.verb("release", "Let a plugin run again for the tenant that crashed too often")
+      .argument("ID", arguments->id, "The plugin")
+      .does([arguments](Session& session) -> base::Result<ExitCode> {
+        TRV_TRY_ASSIGN(const std::string target,
+                       session.tenant_target("/plugins/" + percent_encoded(arguments->id) + "/quarantine"));
+        TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
+        if (!session.as_json()) session.print("Plugin " + arguments->id + " is called again.");
+        return ExitCode::ok;
+      });
   noun.verb("list", "List the plugins of the server; with --tenant those that are enabled there")
       .paging(arguments->limit, arguments->cursor)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
@@ -185,7 +194,10 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
         if (const std::string tenant = session.tenant_named(); !tenant.empty() && tenant != "system") {
           TRV_TRY_ASSIGN(request.target, session.tenant_target("/plugins"));
           return session.print_list(Speaker::member, request,
-                                    {{"ID", "id"}, {"VERSION", "version"}, {"ENABLED", "enabled_at", Fit::time}},
+                                    {{"ID", "id"},
+                                     {"VERSION", "version"},
+                                     {"ENABLED", "enabled_at", Fit::time},
+                                     {"QUARANTINE", "quarantine.reason"}},
                                     "No plugin is enabled: trav plugin enable ID");
         }
         return session.print_list(Speaker::anybody, request,

@@ -1,5 +1,5 @@
-// trav-plugin-host: a process of its own for what travd does not trust. It loads a plugin's library and says what came
-// of it, or makes a sandbox and runs a script there.
+// trav-plugin-host: a process of its own for what travd does not trust. It starts the processes that plugins run in,
+// loads a plugin's library and says what came of it, or makes a sandbox and runs a script there.
 
 #include <fmt/format.h>
 #include <signal.h>
@@ -7,11 +7,14 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string_view>
 
 #include "kernel/plugin_host/library_trial.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
+#include "kernel/plugin_host/sandboxed_plugin.hpp"
 #include "kernel/sandbox/inside.hpp"
+#include "kernel/sandbox/zygote_inside.hpp"
 
 namespace {
 
@@ -38,6 +41,12 @@ int try_library(const char* path, std::string_view id, std::string_view version)
 
 int main(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "--run") sandbox::run_inside();
+  if (argc == 5 && std::string_view(argv[1]) == "--zygote") {
+    sandbox::run_zygote({.folder = argv[2],
+                         .ready_count = static_cast<unsigned>(std::atoi(argv[3])),
+                         .needs_namespaces = std::string_view(argv[4]) == "1"},
+                        &plugin_host::live_in_sandbox);
+  }
   if (argc != 5 || std::string_view(argv[1]) != "--try" || argv[2][0] != '/') {
     fmt::print(stderr, "usage: trav-plugin-host --try /PATH/TO/plugin.so ID VERSION\nStarted by travd.\n");
     return 2;

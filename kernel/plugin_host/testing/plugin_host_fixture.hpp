@@ -32,13 +32,14 @@ inline constexpr std::array operation_names{
     "twice",   "never",    "never-slowly", "deaf",  "hang",        "hang-long", "not-json",
     "nothing", "huge",     "log",          "fetch", "post-thrice", "escape",    "fail-200-times"};
 
-inline base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
-                              const std::string& platform = "linux-x86_64",
-                              const std::string& isolation = "in-process") {
+template <typename Names = decltype(operation_names)>
+base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
+                       const std::string& platform = "linux-x86_64", const std::string& isolation = "in-process",
+                       const Names& names = operation_names) {
   std::string operations;
-  for (const char* name : operation_names) {
+  for (const std::string name : names) {
     operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
-                  R"(","title":"T","idempotent":)" + (std::string_view(name) == "never" ? "true" : "false") +
+                  R"(","title":"T","idempotent":)" + (name == "never" ? "true" : "false") +
                   R"(,"input":true,"output":true})";
   }
   const std::string path = "lib/" + platform + "/plugin.so";
@@ -87,13 +88,17 @@ class PluginHostTest : public testing::Test {
     auto broker = egress::Broker::start({}, source_, source_, clock_);
     ASSERT_TRUE(broker);
     broker_ = *std::move(broker);
-    auto host = PluginHost::start({}, *store_, *broker_, clock_, [this](const LogLine& line) {
+    HostConfiguration configuration;
+    prepare(configuration);
+    auto host = PluginHost::start(std::move(configuration), *store_, *broker_, clock_, [this](const LogLine& line) {
       const std::lock_guard lock(log_mutex_);
       log_.push_back(line.message);
     });
     ASSERT_TRUE(host);
     host_ = *std::move(host);
   }
+  /// How the plugins are hosted, once the store is there.
+  virtual void prepare(HostConfiguration&) {}
   void TearDown() override {
     host_.reset();
     broker_.reset();

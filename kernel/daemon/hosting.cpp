@@ -1,0 +1,99 @@
+#include "kernel/daemon/hosting.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <ranges>
+
+#include "kernel/daemon/process.hpp"
+#include "kernel/plugin_host/plugin_store.hpp"
+#include "kernel/tenancy/decisions.hpp"
+
+namespace trv::daemon {
+namespace {
+
+std::vector<std::string> words_of(std::string_view text) {
+  std::vector<std::string> words;
+  for (const auto part : std::views::split(text, ',')) {
+    std::string_view word(part.begin(), part.end());
+    while (word.starts_with(' ')) word.remove_prefix(1);
+    while (word.ends_with(' ')) word.remove_suffix(1);
+    if (!word.empty()) words.emplace_back(word);
+  }
+  return words;
+}
+
+}  // namespace
+
+base::Result<Hosting> begin_hosting(const config::Config& config, const std::filesystem::path& folder,
+                                    const base::Clock& clock, const std::shared_ptr<spdlog::logger>& logger) {
+  Hosting hosting;
+  plugin_host::HostConfiguration& configuration = hosting.configuration;
+  TRV_TRY_ASSIGN(configuration.trial_program, beside_this_program("trav-plugin-host"));
+  configuration.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
+  configuration.in_process = words_of(config.plugins_in_process);
+  if (config.plugins_isolation == "off") {
+    logger->warn("plugins.isolation is off: every plugin has the power of travd");
+    return hosting;
+  }
+  TRV_TRY(plugin_host::PluginStore::make_folder(folder));
+  std::error_code error;
+  const std::filesystem::path absolute = std::filesystem::absolute(folder, error);
+  if (error) return base::fail(base::ErrorCode::unavailable, fmt::format("{}: {}", folder.string(), error.message()));
+  const bool needs_all = config.plugins_isolation == "required";
+  auto isolation = plugin_host::Isolation::start(
+      {.program = configuration.trial_program, .folder = absolute, .needs_namespaces = needs_all}, {}, clock);
+  if (!isolation) {
+    configuration.no_isolation = fmt::format(
+        "{}; an operator may run it in travd's own process (plugins.in_process), or give up this wall for all "
+        "(plugins.isolation = \"best-effort\")",
+        isolation.error().message());
+    logger->warn("{}", isolation.error().message());
+    return hosting;
+  }
+  hosting.isolation = *std::move(isolation);
+  configuration.isolation = hosting.isolation.get();
+  const sandbox::Walls& walls = hosting.isolation->walls();
+  if (!walls.no_namespaces.empty()) {
+    logger->warn("plugins share the namespaces of this host: {}", walls.no_namespaces);
+  }
+  if (walls.landlock_version == 0)
+    logger->info("plugins are isolated without Landlock, which this kernel does not have");
+  logger->debug("plugins are isolated: {}landlock {}, system calls, limits",
+                walls.no_namespaces.empty() ? "namespaces, a file tree of their own, " : "", walls.landlock_version);
+  return hosting;
+}
+
+plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::logger> logger) {
+  return [&node, logger = std::move(logger)](const plugin_host::ProcessCrash& crash) {
+    logger->warn("plugin {} {} failed in its process for tenant {}: {}{}", crash.plugin, crash.version,
+                 crash.tenant.value(), crash.why, crash.quarantined ? "; it is in quarantine" : "");
+    const auto shard = node.shard_of(crash.tenant);
+    if (!shard) return logger->warn("the crash is not recorded: {}", shard.error().message());
+    shard::Command command;
+    command.tenant = crash.tenant;
+    command.actor = "kernel";
+    command.decide = [&tenancy = (*shard)->tenancy(),
+                      note = tenancy::NoteCrash{crash.plugin, crash.version, crash.why, crash.quarantined}](
+                         const lmdb::Txn& state, shard::DecisionContext& context) {
+      return tenancy::decide(tenancy, state, context, note);
+    };
+    command.done = [logger](const base::Result<shard::Applied>& outcome) {
+      if (!outcome) logger->warn("the crash is not recorded: {}", outcome.error().message());
+    };
+    (*shard)->submit(std::move(command));
+  };
+}
+
+plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
+  return [logger = std::move(logger)](const plugin_host::LogLine& line) {
+    using enum plugin_host::LogLevel;
+    const auto level = line.level == debug     ? spdlog::level::debug
+                       : line.level == info    ? spdlog::level::info
+                       : line.level == warning ? spdlog::level::warn
+                                               : spdlog::level::err;
+    logger->log(level, "plugin {} {}: {}", line.plugin, line.version, line.message);
+  };
+}
+
+}  // namespace trv::daemon

@@ -1,0 +1,223 @@
+#include "kernel/plugin_host/frame.hpp"
+
+#include <vector>
+
+#include "kernel/plugin_host/payload.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::BytesView;
+using base::ErrorCode;
+
+constexpr std::size_t kept_bytes_max = 65'536;  // of a builder between two frames
+
+std::string_view view(const flatbuffers::Vector<std::uint8_t>* bytes) noexcept {
+  return bytes == nullptr ? std::string_view()
+                          : std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+}
+
+flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes_of(flatbuffers::FlatBufferBuilder& builder,
+                                                                std::string_view text) {
+  return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
+}
+
+// Of at most egress' limits; false where it is more.
+bool read_headers(const flatbuffers::Vector<flatbuffers::Offset<frames::Header>>* headers, std::size_t count_max,
+                  std::vector<egress::Header>& out) {
+  if (headers == nullptr) return true;
+  if (headers->size() > count_max) return false;
+  for (const frames::Header* header : *headers) {
+    out.push_back({std::string(plugin_host::view(header->name())), std::string(plugin_host::view(header->value()))});
+  }
+  return true;
+}
+
+}  // namespace
+
+template <typename T>
+BytesView FrameWriter::finish(flatbuffers::Offset<T> body) {
+  frames::FinishFrameBuffer(builder_, frames::CreateFrame(builder_, frames::BodyTraits<T>::enum_value, body.Union()));
+  return {builder_.GetBufferPointer(), builder_.GetSize()};
+}
+
+FrameWriter::Headers FrameWriter::headers(const std::vector<egress::Header>& headers) {
+  std::vector<flatbuffers::Offset<frames::Header>> made;
+  made.reserve(headers.size());
+  for (const egress::Header& header : headers) {
+    made.push_back(
+        frames::CreateHeader(builder_, builder_.CreateString(header.name), builder_.CreateString(header.value)));
+  }
+  return builder_.CreateVector(made);
+}
+
+flatbuffers::FlatBufferBuilder& FrameWriter::fresh() {
+  if (builder_.GetSize() > kept_bytes_max) builder_ = flatbuffers::FlatBufferBuilder(1'024);
+  builder_.Clear();
+  return builder_;
+}
+
+BytesView FrameWriter::begin(const ProcessPurpose& purpose) {
+  auto& b = fresh();
+  return finish(frames::CreateBegin(b, b.CreateString(purpose.plugin), b.CreateString(purpose.version),
+                                    b.CreateString(purpose.folder), b.CreateString(purpose.configuration),
+                                    purpose.memory_bytes, purpose.threads, purpose.open_files, purpose.only_load));
+}
+
+BytesView FrameWriter::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  auto& b = fresh();
+  return finish(frames::CreateInvoke(b, call, b.CreateString(request.operation), b.CreateString(request.tenant.value()),
+                                     b.CreateString(request.connection), b.CreateString(request.idempotency_key),
+                                     b.CreateString(request.traceparent), request.attempt, timeout_ms,
+                                     b.CreateString(request.input)));
+}
+
+BytesView FrameWriter::cancel(CallId call) {
+  return finish(frames::CreateCancel(fresh(), call));
+}
+
+BytesView FrameWriter::http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) {
+  auto& b = fresh();
+  if (!result) {
+    return finish(frames::CreateHttpError(b, request_id, to_abi(result.error().code()),
+                                          b.CreateString(result.error().message())));
+  }
+  const Headers made = headers(result->headers);
+  return finish(frames::CreateHttpResponse(b, request_id, result->status, made, bytes_of(b, result->body)));
+}
+
+BytesView FrameWriter::ping(std::uint64_t number) {
+  return finish(frames::CreatePing(fresh(), number));
+}
+
+BytesView FrameWriter::end() {
+  return finish(frames::CreateEnd(fresh()));
+}
+
+BytesView FrameWriter::ready(std::string_view walls) {
+  auto& b = fresh();
+  return finish(frames::CreateReady(b, b.CreateString(walls)));
+}
+
+BytesView FrameWriter::refused(const base::Error& error) {
+  auto& b = fresh();
+  return finish(frames::CreateRefused(b, to_abi(error.code()), b.CreateString(error.message())));
+}
+
+BytesView FrameWriter::answer(CallId call, std::string_view output) {
+  auto& b = fresh();
+  return finish(frames::CreateAnswer(b, call, b.CreateString(output)));
+}
+
+BytesView FrameWriter::failed(CallId call, const OperationError& error) {
+  auto& b = fresh();
+  return finish(frames::CreateFailed(b, call, to_abi(error.code), error.may_retry, error.retry_after_ms,
+                                     static_cast<std::int32_t>(error.status), b.CreateString(error.message),
+                                     b.CreateString(error.detail)));
+}
+
+BytesView FrameWriter::log(LogLevel level, CallId call, std::string_view message) {
+  auto& b = fresh();
+  return finish(frames::CreateLog(b, static_cast<std::int32_t>(level), call, b.CreateString(message)));
+}
+
+BytesView FrameWriter::http_request(CallId call, std::uint64_t request_id,
+                                    const base::Result<egress::Request>& request) {
+  auto& b = fresh();
+  if (!request) {
+    const auto problem = frames::CreateHttpError(b, request_id, to_abi(request.error().code()),
+                                                 b.CreateString(request.error().message()));
+    return finish(frames::CreateHttpRequest(b, call, request_id, 0, 0, 0, 0, 0, 0, problem));
+  }
+  const Headers made = headers(request->headers);
+  return finish(frames::CreateHttpRequest(b, call, request_id, b.CreateString(request->connection),
+                                          b.CreateString(request->method), b.CreateString(request->path), made,
+                                          bytes_of(b, request->body), request->timeout_ms));
+}
+
+BytesView FrameWriter::pong(std::uint64_t number) {
+  return finish(frames::CreatePong(fresh(), number));
+}
+
+// ---- reading
+
+base::Result<const frames::Frame*> read_frame(BytesView bytes) {
+  const std::uint8_t* data = bytes.data();
+  constexpr flatbuffers::uoffset_t depth_max = 8;
+  constexpr flatbuffers::uoffset_t tables_max = 1'000;
+  flatbuffers::Verifier verifier(data, bytes.size(), depth_max, tables_max);
+  if (bytes.size() < 8 || bytes.size() > frame_bytes_max || !frames::VerifyFrameBuffer(verifier)) {
+    return base::fail(ErrorCode::corrupt, "not a frame");
+  }
+  const frames::Frame* frame = frames::GetFrame(data);
+  if (frame->body() == nullptr) return base::fail(ErrorCode::corrupt, "a frame without a body");
+  return frame;
+}
+
+CallRequest read_invoke(const frames::Invoke& frame) {
+  return {.tenant = base::TenantId(std::string(view(frame.tenant()))),
+          .operation = std::string(view(frame.operation())),
+          .connection = std::string(view(frame.connection())),
+          .idempotency_key = std::string(view(frame.idempotency_key())),
+          .traceparent = std::string(view(frame.traceparent())),
+          .attempt = frame.attempt(),
+          .timeout_ms = frame.timeout_ms(),
+          .idempotent = false,
+          .input = std::string(view(frame.input()))};
+}
+
+ProcessPurpose read_begin(const frames::Begin& frame) {
+  return {.plugin = std::string(view(frame.plugin())),
+          .version = std::string(view(frame.version())),
+          .folder = std::string(view(frame.folder())),
+          .configuration = std::string(view(frame.configuration())),
+          .memory_bytes = frame.memory_bytes(),
+          .threads = frame.threads(),
+          .open_files = frame.open_files(),
+          .only_load = frame.only_load()};
+}
+
+OperationError read_failed(const frames::Failed& frame) {
+  const trv_error error = {.struct_size = sizeof(trv_error),
+                           .code = frame.code(),
+                           .retry = frame.may_retry() ? TRV_RETRY_SAFE : TRV_RETRY_NEVER,
+                           .status = frame.status(),
+                           .retry_after_ms = frame.retry_after_ms(),
+                           .message = borrowed(view(frame.message())),
+                           .detail = borrowed_bytes(view(frame.detail()))};
+  return read_error(&error);
+}
+
+base::Error read_refused(const frames::Refused& frame) {
+  return {from_abi(frame.code()), printable(view(frame.message()), message_bytes_max)};
+}
+
+base::Error read_http_error(const frames::HttpError& frame) {
+  return {from_abi(frame.code()), printable(view(frame.message()), message_bytes_max)};
+}
+
+base::Result<egress::Request> read_http_request(const frames::HttpRequest& frame) {
+  if (frame.problem() != nullptr) return base::fail(read_http_error(*frame.problem()));
+  egress::Request request;
+  request.connection = view(frame.connection());
+  request.method = view(frame.method());
+  request.path = view(frame.path());
+  request.body = view(frame.body());
+  request.timeout_ms = frame.timeout_ms();
+  if (!read_headers(frame.headers(), egress::request_headers_max, request.headers)) {
+    return base::fail(ErrorCode::too_large, "the request's headers are over the limit");
+  }
+  return request;
+}
+
+egress::Response read_http_response(const frames::HttpResponse& frame) {
+  egress::Response response;
+  response.status = frame.status();
+  response.body = view(frame.body());
+  const bool is_whole = read_headers(frame.headers(), SIZE_MAX, response.headers);
+  TRV_ENSURES(is_whole);
+  return response;
+}
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,79 @@
+#pragma once
+// The messages between the kernel and a plugin in a process of its own, as bytes: sdk/frames/frames.fbs.
+//
+// A writer's bytes live until its next call. Not thread-safe.
+
+#include <flatbuffers/flatbuffers.h>
+
+#include <cstdint>
+#include <string_view>
+
+#include "kernel/egress/request.hpp"
+#include "kernel/plugin_host/plugin_instance.hpp"
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/frames/frames_generated.h"
+
+namespace trv::plugin_host {
+
+/// A frame is at most this long: the largest body with its headers, and room.
+inline constexpr std::size_t frame_bytes_max = 1'200'000;
+
+/// What a process is for, and what it may use.
+struct ProcessPurpose {
+  std::string plugin;
+  std::string version;
+  std::string folder;  ///< name of the library's folder among those of the store
+  std::string configuration = "{}";
+  std::uint64_t memory_bytes = std::uint64_t{512} << 20;
+  std::uint32_t threads = 32;
+  std::uint32_t open_files = 64;
+  bool only_load = false;  ///< the library is loaded and nothing is activated
+};
+
+class FrameWriter {
+ public:
+  [[nodiscard]] base::BytesView begin(const ProcessPurpose& purpose);
+  [[nodiscard]] base::BytesView invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
+  [[nodiscard]] base::BytesView cancel(CallId call);
+  [[nodiscard]] base::BytesView http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result);
+  [[nodiscard]] base::BytesView ping(std::uint64_t number);
+  [[nodiscard]] base::BytesView end();
+
+  [[nodiscard]] base::BytesView ready(std::string_view walls);
+  [[nodiscard]] base::BytesView refused(const base::Error& error);
+  [[nodiscard]] base::BytesView answer(CallId call, std::string_view output);
+  [[nodiscard]] base::BytesView failed(CallId call, const OperationError& error);
+  [[nodiscard]] base::BytesView log(LogLevel level, CallId call, std::string_view message);
+  [[nodiscard]] base::BytesView http_request(CallId call, std::uint64_t request_id,
+                                             const base::Result<egress::Request>& request);
+  [[nodiscard]] base::BytesView pong(std::uint64_t number);
+
+ private:
+  using Headers = flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<frames::Header>>>;
+  [[nodiscard]] flatbuffers::FlatBufferBuilder& fresh();
+  [[nodiscard]] Headers headers(const std::vector<egress::Header>& headers);
+  template <typename T>
+  [[nodiscard]] base::BytesView finish(flatbuffers::Offset<T> body);
+
+  flatbuffers::FlatBufferBuilder builder_{1'024};
+};
+
+/// The frame in `bytes`, which outlives it. Error: corrupt; nothing of it may be looked at.
+[[nodiscard]] base::Result<const frames::Frame*> read_frame(base::BytesView bytes);
+
+[[nodiscard]] CallRequest read_invoke(const frames::Invoke& frame);
+[[nodiscard]] ProcessPurpose read_begin(const frames::Begin& frame);
+[[nodiscard]] OperationError read_failed(const frames::Failed& frame);
+[[nodiscard]] base::Error read_refused(const frames::Refused& frame);
+/// Within the limits of egress, or why not.
+[[nodiscard]] base::Result<egress::Request> read_http_request(const frames::HttpRequest& frame);
+[[nodiscard]] egress::Response read_http_response(const frames::HttpResponse& frame);
+[[nodiscard]] base::Error read_http_error(const frames::HttpError& frame);
+
+/// A text of a frame; empty where there is none.
+[[nodiscard]] inline std::string_view view(const flatbuffers::String* text) noexcept {
+  return text == nullptr ? std::string_view() : text->string_view();
+}
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,240 @@
+#include "kernel/plugin_host/frame_link.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "sdk/abi/ext/log.h"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::Duration;
+
+std::int64_t seconds(Duration time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time).count();
+}
+
+}  // namespace
+
+FrameLink::FrameLink(LinkLimits limits, const base::Clock& clock, std::weak_ptr<LinkUser> user)
+    : limits_(limits), clock_(clock), user_(std::move(user)), used_(clock.monotonic()) {}
+
+// ---- out
+
+// The lock is held.
+void FrameLink::send(base::BytesView frame) {
+  if (is_gone_) return;
+  const bool is_first = queue_.empty();
+  if (is_connected_ && is_first) {
+    if (send_packet(process_.socket.number(), frame, Waits::no) != Sent::later) return;  // its end is seen by the loop
+  }
+  queue_.emplace_back(frame.begin(), frame.end());
+  if (is_connected_ && is_first) watch(EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+}
+
+// The lock is held.
+void FrameLink::send_waiting() {
+  while (!queue_.empty()) {
+    if (send_packet(process_.socket.number(), queue_.front(), Waits::no) == Sent::later) break;
+    queue_.pop_front();
+  }
+  watch(EPOLL_CTL_MOD, queue_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+}
+
+// A socket that cannot be watched is one whose process has ended.
+void FrameLink::watch(int operation, std::uint32_t events) const {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = static_cast<std::uint64_t>(process_.pid);
+  static_cast<void>(::epoll_ctl(poll_, operation, process_.socket.number(), &event));
+}
+
+void FrameLink::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  const std::lock_guard lock(mutex_);
+  open_[call] = Duration::max();
+  send(writer_.invoke(request, call, timeout_ms));
+}
+
+void FrameLink::cancel(CallId call) {
+  const std::lock_guard lock(mutex_);
+  if (const auto open = open_.find(call); open != open_.end()) {
+    open->second = std::min(open->second, clock_.monotonic());
+    send(writer_.cancel(call));
+  }
+}
+
+void FrameLink::http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) {
+  const std::lock_guard lock(mutex_);
+  send(writer_.http_arrived(request_id, result));
+}
+
+void FrameLink::end() {
+  const std::lock_guard lock(mutex_);
+  end_asked_ = clock_.monotonic();
+  send(writer_.end());
+}
+
+void FrameLink::kill(const std::string& why) {
+  const std::lock_guard lock(mutex_);
+  if (why_killed_.empty()) why_killed_ = why;
+  if (why.empty() && !end_asked_) end_asked_ = clock_.monotonic();
+  signal_kill();
+}
+
+// The lock is held. The process may have ended: the pidfd names no other.
+void FrameLink::signal_kill() const {
+  if (!process_.process.is_open()) return;
+  static_cast<void>(::syscall(SYS_pidfd_send_signal, process_.process.number(), SIGKILL, nullptr, 0));
+}
+
+// ---- the loop's
+
+void FrameLink::connect(sandbox::SandboxedProcess process, const ProcessPurpose& purpose, int poll) {
+  const std::lock_guard lock(mutex_);
+  TRV_EXPECTS(!is_connected_ && process.socket.is_open());
+  process_ = std::move(process);
+  poll_ = poll;
+  connected_ = clock_.monotonic();
+  const base::BytesView begin = writer_.begin(purpose);
+  queue_.emplace_front(begin.begin(), begin.end());
+  is_connected_ = true;
+  watch(EPOLL_CTL_ADD, EPOLLIN);
+  send_waiting();
+}
+
+void FrameLink::flush() {
+  const std::lock_guard lock(mutex_);
+  send_waiting();
+}
+
+bool FrameLink::receive(PacketReader& reader) {
+  const Received received = reader.receive(process_.socket.number(), Waits::no);
+  if (received == Received::none) return true;
+  bool is_whole = received == Received::some;
+  for (const base::BytesView packet : reader.packets()) {
+    const auto frame = read_frame(packet);
+    is_whole = is_whole && frame.has_value();
+    if (!is_whole) break;
+    handle(**frame);
+  }
+  if (is_whole) return true;
+  if (received != Received::gone) kill("it sent what is not a frame");
+  const std::lock_guard lock(mutex_);
+  signal_kill();
+  watch(EPOLL_CTL_DEL, 0);
+  return false;
+}
+
+void FrameLink::answered(CallId call) {
+  const std::lock_guard lock(mutex_);
+  open_.erase(call);
+  used_ = clock_.monotonic();
+}
+
+void FrameLink::handle(const frames::Frame& frame) {
+  const std::shared_ptr<LinkUser> user = user_.lock();
+  if (user == nullptr) return;
+  switch (frame.body_type()) {
+    case frames::Body::Ready: is_ready_ = true; return user->is_ready(view(frame.body_as_Ready()->walls()));
+    case frames::Body::Refused: return user->refused(read_refused(*frame.body_as_Refused()));
+    case frames::Body::Answer: {
+      const frames::Answer& answer = *frame.body_as_Answer();
+      answered(answer.call());
+      return user->host().answer(answer.call(), view(answer.output()));
+    }
+    case frames::Body::Failed: {
+      const frames::Failed& failed = *frame.body_as_Failed();
+      answered(failed.call());
+      return user->host().answer_failed(failed.call(), read_failed(failed));
+    }
+    case frames::Body::Log: return log(*frame.body_as_Log());
+    case frames::Body::HttpRequest: {
+      const frames::HttpRequest& request = *frame.body_as_HttpRequest();
+      return user->host().send_http(request.call(), request.request(), read_http_request(request));
+    }
+    case frames::Body::Pong:
+      if (frame.body_as_Pong()->number() == pings_) pinged_.reset();
+      return;
+    // Of a later version, or the kernel's own.
+    default: return kill("it sent a frame that is not a plugin's");
+  }
+}
+
+void FrameLink::log(const frames::Log& frame) {
+  if (log_lines_ >= limits_.log_lines_per_second) {
+    ++log_lines_dropped_;
+    return;
+  }
+  ++log_lines_;
+  const std::shared_ptr<LinkUser> user = user_.lock();
+  if (user == nullptr) return;
+  const auto level = static_cast<LogLevel>(std::clamp<std::int32_t>(frame.level(), TRV_LOG_DEBUG, TRV_LOG_ERROR));
+  user->host().log(level, frame.call(), view(frame.message()));
+}
+
+// The lock is held.
+std::string FrameLink::overdue(Duration now) const {
+  if (end_asked_ && now - *end_asked_ > limits_.end_within) return "it did not end when it was asked to";
+  if (!is_ready_ && now - connected_ > limits_.start_within) {
+    return fmt::format("it hangs: it did not start within {} s", seconds(limits_.start_within));
+  }
+  if (pinged_ && now - *pinged_ > limits_.hangs_after) {
+    return fmt::format("it did not react for {} s", seconds(limits_.hangs_after));
+  }
+  const auto late = std::ranges::find_if(open_, [&](const auto& call) {
+    return call.second != Duration::max() && now - call.second > limits_.cancel_grace;
+  });
+  if (late != open_.end()) {
+    return fmt::format("it did not end call {} within {} s of its cancel", late->first, seconds(limits_.cancel_grace));
+  }
+  return {};
+}
+
+void FrameLink::tick(Duration now) {
+  log_lines_ = 0;
+  const std::shared_ptr<LinkUser> user = user_.lock();
+  if (const std::uint64_t dropped = std::exchange(log_lines_dropped_, 0); dropped > 0 && user != nullptr) {
+    user->host().log(
+        LogLevel::warning, 0,
+        fmt::format("{} lines of its log were dropped: more than {} a second", dropped, limits_.log_lines_per_second));
+  }
+  std::string why;
+  bool is_idle = false;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!is_connected_ || is_gone_) return;
+    why = overdue(now);
+    if (why.empty() && is_ready_ && !open_.empty() && !pinged_) {
+      pinged_ = now;
+      send(writer_.ping(++pings_));
+    }
+    is_idle = is_ready_ && open_.empty() && !end_asked_ && now - used_ > limits_.idle_after;
+  }
+  if (!why.empty()) kill(why);
+  if (is_idle && user != nullptr) user->is_idle();
+}
+
+void FrameLink::has_ended(const std::string& how) {
+  std::string why;
+  {
+    const std::lock_guard lock(mutex_);
+    is_gone_ = true;
+    queue_.clear();
+    process_.socket.close();  // and is watched no longer
+    if (!why_killed_.empty()) {
+      why = why_killed_;
+    } else if (!end_asked_) {
+      why = how;
+    }
+  }
+  if (const std::shared_ptr<LinkUser> user = user_.lock()) user->ended(why);
+}
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,110 @@
+#pragma once
+// The kernel's end of one plugin process: frames out, at once or in a queue where the socket is full, and frames in.
+//
+// send functions on any thread; everything else on the loop of Isolation. What the process sends is held against what
+// it may send; a process that breaks a rule is killed.
+
+#include <sys/types.h>
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+#include "kernel/plugin_host/frame.hpp"
+#include "kernel/plugin_host/packet.hpp"
+#include "kernel/plugin_host/plugin_side.hpp"
+#include "kernel/sandbox/zygote.hpp"
+#include "sdk/base/clock.hpp"
+
+namespace trv::plugin_host {
+
+/// Who a process works for. On the loop's thread; must not block.
+class LinkUser {
+ public:
+  virtual ~LinkUser() = default;
+  [[nodiscard]] virtual HostSide& host() = 0;
+  /// It takes calls, behind these walls.
+  virtual void is_ready(std::string_view walls) = 0;
+  /// It will not take calls; ended() follows.
+  virtual void refused(const base::Error& why) = 0;
+  /// The last word. `why`: a sentence; empty where the end was asked for.
+  virtual void ended(const std::string& why) = 0;
+  /// It has had nothing to do for the time of LinkLimits.
+  virtual void is_idle() = 0;
+};
+
+struct LinkLimits {
+  base::Duration start_within = std::chrono::seconds(20);
+  base::Duration hangs_after = std::chrono::seconds(10);  ///< without a Pong while a call is open
+  base::Duration cancel_grace = std::chrono::seconds(5);  ///< from a cancel to the end of its call
+  base::Duration end_within = std::chrono::seconds(2);
+  base::Duration idle_after = std::chrono::minutes(10);
+  std::uint32_t log_lines_per_second = 200;
+};
+
+class FrameLink final : public PluginSide {
+ public:
+  FrameLink(LinkLimits limits, const base::Clock& clock, std::weak_ptr<LinkUser> user);
+
+  // [any]
+  void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
+  void cancel(CallId call) override;
+  void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
+  void end() override;
+  /// Ends the process without asking it. `why` as in LinkUser::ended.
+  void kill(const std::string& why);
+
+  // The loop's.
+  /// What was sent before waits until here. The socket is watched by `poll`, under the process number.
+  void connect(sandbox::SandboxedProcess process, const ProcessPurpose& purpose, int poll);
+  [[nodiscard]] pid_t pid() const noexcept { return process_.pid; }
+  /// Frames are there. False: nothing more will come.
+  [[nodiscard]] bool receive(PacketReader& reader);
+  /// Sends what waits, as far as the socket takes it.
+  void flush();
+  /// Holds the process against its limits; about once a second.
+  void tick(base::Duration now);
+  /// The process has ended, or could not be made.
+  void has_ended(const std::string& how);
+
+ private:
+  void send(base::BytesView frame);
+  void send_waiting();
+  void signal_kill() const;
+  void watch(int operation, std::uint32_t events) const;
+  void handle(const frames::Frame& frame);
+  void log(const frames::Log& frame);
+  void answered(CallId call);
+  [[nodiscard]] std::string overdue(base::Duration now) const;
+
+  const LinkLimits limits_;
+  const base::Clock& clock_;
+  const std::weak_ptr<LinkUser> user_;
+  sandbox::SandboxedProcess process_;
+  int poll_ = -1;
+
+  mutable std::mutex mutex_;
+  FrameWriter writer_;
+  std::deque<base::Bytes> queue_;
+  bool is_connected_ = false;
+  bool is_gone_ = false;
+  std::string why_killed_;
+  std::optional<base::Duration> end_asked_;
+  /// Calls that the process has and has not answered; when each was cancelled, or max.
+  std::unordered_map<CallId, base::Duration> open_;
+  base::Duration used_;
+
+  // The loop's.
+  bool is_ready_ = false;
+  base::Duration connected_{};
+  std::uint64_t pings_ = 0;
+  std::optional<base::Duration> pinged_;  ///< the Ping that has no Pong
+  std::uint32_t log_lines_ = 0;           ///< in this second
+  std::uint64_t log_lines_dropped_ = 0;
+};
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,233 @@
+#include "kernel/plugin_host/isolated_instances.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <utility>
+
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+
+using base::Duration;
+using base::ErrorCode;
+
+/// One process. Held by its slot, by the calls that are being made and, weakly, by its link.
+class IsolatedInstances::Process final : public PluginInstance,
+                                         public LinkUser,
+                                         public std::enable_shared_from_this<Process> {
+ public:
+  Process(std::weak_ptr<IsolatedInstances> owner, base::TenantId tenant, const ProcessPurpose& purpose,
+          const InstanceServices& services)
+      : owner_(std::move(owner)),
+        tenant_(std::move(tenant)),
+        name_(fmt::format("plugin '{}' {}", purpose.plugin, purpose.version)),
+        core_(std::make_shared<InstanceCore>(purpose.plugin, purpose.version, services)) {
+    services.threads.watch(core_);
+  }
+  ~Process() override { end_now(); }
+
+  void begin(Isolation& isolation, const ProcessPurpose& purpose) {
+    link_ = isolation.begin(purpose, weak_from_this());
+    core_->begin(link_);
+  }
+  void end_now() {
+    if (link_ != nullptr) link_->kill({});
+  }
+
+  /// Until the process would take calls, or will not.
+  base::Status await_start(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, stop, [this] { return is_ready_ || has_ended_; });
+    if (is_ready_ && !refusal_) return {};
+    if (refusal_) return base::fail(*refusal_);
+    if (!has_ended_) return base::fail(ErrorCode::cancelled, fmt::format("{} was not tried to the end", name_));
+    const bool is_its_fault = link_->pid() != 0;
+    if (!is_its_fault) return base::fail(ErrorCode::unavailable, fmt::format("{} does not start: {}", name_, why_));
+    return base::fail(
+        ErrorCode::invalid,
+        fmt::format("{} does not start: {}. Its library 'plugin.so' is damaged, or its own code fails", name_, why_));
+  }
+
+  // PluginInstance
+  CallId invoke(CallRequest request, CallCompletion completion) override {
+    return core_->invoke(std::move(request), std::move(completion));
+  }
+  void cancel(CallId call) override { core_->cancel(call); }
+  base::Status stop(Duration grace) override { return core_->stop(grace); }
+  InstanceMetrics metrics() const override { return core_->metrics(); }
+
+  // LinkUser
+  HostSide& host() override { return *core_; }
+  void is_ready(std::string_view) override {
+    const std::lock_guard lock(mutex_);
+    is_ready_ = true;
+    changed_.notify_all();
+  }
+  void refused(const base::Error& why) override {
+    const std::lock_guard lock(mutex_);
+    refusal_ = why;
+  }
+  void ended(const std::string& why) override {
+    std::string reason;
+    {
+      const std::lock_guard lock(mutex_);
+      has_ended_ = true;
+      why_ = refusal_ ? refusal_->message() : why;
+      reason = why_;
+      changed_.notify_all();
+    }
+    // First: who has the outcome of a call and makes another one finds another process.
+    const std::shared_ptr<IsolatedInstances> owner = owner_.lock();
+    if (owner != nullptr) owner->ended(tenant_, *this, reason);
+    core_->lost(reason.empty() ? fmt::format("{} has been stopped", name_)
+                               : fmt::format("{} failed in its process: {}", name_, reason));
+    if (owner != nullptr) owner->count(*this);
+  }
+  void is_idle() override {
+    if (const std::shared_ptr<IsolatedInstances> owner = owner_.lock()) owner->end_idle(tenant_, *this);
+  }
+
+ private:
+  const std::weak_ptr<IsolatedInstances> owner_;
+  const base::TenantId tenant_;
+  const std::string name_;
+  const std::shared_ptr<InstanceCore> core_;
+  std::shared_ptr<FrameLink> link_;
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool is_ready_ = false;
+  bool has_ended_ = false;
+  std::optional<base::Error> refusal_;
+  std::string why_;
+};
+
+IsolatedInstances::IsolatedInstances(ProcessPurpose purpose, InstanceServices services, Isolation& isolation,
+                                     CrashSink crashed)
+    : purpose_(std::move(purpose)),
+      services_(std::move(services)),
+      isolation_(isolation),
+      crashed_(std::move(crashed)) {}
+
+IsolatedInstances::~IsolatedInstances() = default;
+
+std::string IsolatedInstances::name() const {
+  return fmt::format("plugin '{}' {}", purpose_.plugin, purpose_.version);
+}
+
+base::Status IsolatedInstances::try_start(const std::stop_token& stop) {
+  const auto trial =
+      std::make_shared<Process>(std::weak_ptr<IsolatedInstances>(), base::TenantId("system"), purpose_, services_);
+  trial->begin(isolation_, purpose_);
+  return trial->await_start(stop);
+}
+
+std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances::of(const base::TenantId& tenant) {
+  const auto refuse = [](std::string message, Duration again) {
+    return std::unexpected(OperationError{
+        .code = ErrorCode::unavailable,
+        .may_retry = again > Duration::zero(),
+        .retry_after_ms = static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(again).count()),
+        .message = std::move(message)});
+  };
+  const std::lock_guard lock(mutex_);
+  if (is_stopped_) return refuse(fmt::format("{} is stopping", name()), restart_delay_min);
+  Slot& slot = slots_[tenant];
+  if (slot.process != nullptr) return slot.process;
+  if (slot.is_quarantined) {
+    return refuse(fmt::format("{} is in quarantine for tenant '{}' after {} crashes: {}. Once that is mended: trav "
+                              "plugin release {}",
+                              name(), tenant.value(), crashes_max, slot.why, purpose_.plugin),
+                  Duration::zero());
+  }
+  const Duration now = services_.clock.monotonic();
+  if (now < slot.not_before) {
+    return refuse(fmt::format("{} starts again in a moment: {}", name(), slot.why), slot.not_before - now);
+  }
+  slot.process = std::make_shared<Process>(weak_from_this(), tenant, purpose_, services_);
+  slot.process->begin(isolation_, purpose_);
+  return slot.process;
+}
+
+void IsolatedInstances::ended(const base::TenantId& tenant, const Process& process, const std::string& why) {
+  ProcessCrash crash{.tenant = tenant, .plugin = purpose_.plugin, .version = purpose_.version, .why = why};
+  {
+    const std::lock_guard lock(mutex_);
+    Slot& slot = slots_[tenant];
+    if (slot.process.get() == &process) ending_.push_back(std::move(slot.process));
+    if (why.empty() || is_stopped_) return;
+    const Duration now = services_.clock.monotonic();
+    std::erase_if(slot.crashes, [now](Duration crashed) { return now - crashed > crashes_within; });
+    slot.crashes.push_back(now);
+    slot.why = why;
+    const auto doubled = std::min<std::size_t>(slot.crashes.size() - 1, 10);
+    slot.not_before = now + std::min(restart_delay_max, restart_delay_min * (1 << doubled));
+    slot.is_quarantined = slot.crashes.size() >= crashes_max;
+    crash.quarantined = slot.is_quarantined;
+  }
+  if (crashed_) crashed_(crash);
+}
+
+void IsolatedInstances::end_idle(const base::TenantId& tenant, const Process& process) {
+  std::shared_ptr<Process> idle;
+  {
+    const std::lock_guard lock(mutex_);
+    Slot& slot = slots_[tenant];
+    if (slot.process.get() != &process) return;
+    idle = std::move(slot.process);
+    ending_.push_back(idle);
+  }
+  // Calls that came in between are answered first.
+  services_.threads.post([idle = std::move(idle)] { static_cast<void>(idle->stop(std::chrono::seconds(1))); });
+}
+
+bool IsolatedInstances::release(const base::TenantId& tenant) {
+  const std::lock_guard lock(mutex_);
+  Slot& slot = slots_[tenant];
+  slot.crashes.clear();
+  slot.not_before = {};
+  return std::exchange(slot.is_quarantined, false);
+}
+
+base::Status IsolatedInstances::stop(Duration grace) {
+  std::vector<std::shared_ptr<Process>> running;
+  {
+    const std::lock_guard lock(mutex_);
+    is_stopped_ = true;
+    for (auto& [tenant, slot] : slots_) {
+      if (slot.process != nullptr) running.push_back(slot.process);
+    }
+  }
+  const Duration end = services_.clock.monotonic() + grace;
+  base::Status worst;
+  for (const std::shared_ptr<Process>& process : running) {
+    const Duration left = std::max(Duration::zero(), end - services_.clock.monotonic());
+    if (base::Status stopped = process->stop(left); !stopped && worst) worst = std::move(stopped);
+    // Nobody waits for it: whatever it still does, it can reach nothing.
+    process->end_now();
+  }
+  return worst;
+}
+
+void IsolatedInstances::count(const Process& process) {
+  std::shared_ptr<Process> gone;  // freed outside the lock
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(ending_, &process, &std::shared_ptr<Process>::get);
+  if (found == ending_.end()) return;
+  gone = std::move(*found);
+  ending_.erase(found);
+  past_ += gone->metrics();
+}
+
+InstanceMetrics IsolatedInstances::metrics() const {
+  const std::lock_guard lock(mutex_);
+  InstanceMetrics all = past_;
+  for (const auto& [tenant, slot] : slots_) {
+    if (slot.process != nullptr) all += slot.process->metrics();
+  }
+  for (const std::shared_ptr<Process>& process : ending_) all += process->metrics();
+  return all;
+}
+
+}  // namespace trv::plugin_host

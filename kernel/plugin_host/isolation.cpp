@@ -1,0 +1,203 @@
+#include "kernel/plugin_host/isolation.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "kernel/plugin_host/sandboxed_plugin.hpp"
+#include "sdk/base/contract.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+using base::OpenFile;
+
+constexpr base::Duration tick_every = std::chrono::seconds(1);
+constexpr int events_at_once = 64;
+// Keys of the poll that are not process numbers.
+constexpr std::uint64_t zygote_key = 0;
+constexpr std::uint64_t wake_key = std::uint64_t{1} << 40;
+
+base::Error no_loop() {
+  return {ErrorCode::unavailable, fmt::format("the plugins' loop cannot be made: {}", std::strerror(errno))};
+}
+
+bool watch(const OpenFile& poll, int number, std::uint64_t key) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = key;
+  return ::epoll_ctl(poll.number(), EPOLL_CTL_ADD, number, &event) == 0;
+}
+
+std::string how_it_ended(int wait_status) {
+  if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL) {
+    return "it was killed: the host has no memory left, or it had closed its socket";
+  }
+  if (WIFSIGNALED(wait_status)) return fmt::format("it crashed ({})", ::strsignal(WTERMSIG(wait_status)));
+  const int code = WEXITSTATUS(wait_status);
+  if (code == aborted_exit_code) return fmt::format("it crashed ({})", ::strsignal(SIGABRT));
+  return fmt::format("it ended by itself, with exit code {}", code);
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Isolation>> Isolation::start(const sandbox::ZygoteConfiguration& configuration,
+                                                          LinkLimits limits, const base::Clock& clock) {
+  TRV_TRY_ASSIGN(std::unique_ptr<sandbox::Zygote> zygote, sandbox::Zygote::start(configuration));
+  if (!zygote->walls().no_namespaces.empty() && configuration.needs_namespaces) {
+    return base::fail(ErrorCode::unavailable,
+                      fmt::format("plugins cannot be isolated: {}", zygote->walls().no_namespaces));
+  }
+  OpenFile poll(::epoll_create1(EPOLL_CLOEXEC));
+  OpenFile wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!poll.is_open() || !wake.is_open() || !watch(poll, zygote->number(), zygote_key) ||
+      !watch(poll, wake.number(), wake_key)) {
+    return base::fail(no_loop());
+  }
+  return std::unique_ptr<Isolation>(new Isolation(std::move(zygote), std::move(poll), std::move(wake), limits, clock));
+}
+
+Isolation::Isolation(std::unique_ptr<sandbox::Zygote> zygote, OpenFile poll, OpenFile wake, LinkLimits limits,
+                     const base::Clock& clock)
+    : zygote_(std::move(zygote)),
+      poll_(std::move(poll)),
+      wake_(std::move(wake)),
+      limits_(limits),
+      clock_(clock),
+      next_tick_(clock.monotonic() + tick_every),
+      loop_([this](const std::stop_token& stop) { run(stop); }) {}
+
+Isolation::~Isolation() {
+  loop_.request_stop();
+  wake();
+  loop_.join();
+  const std::string why = "travd stops";
+  for (auto& [pid, link] : links_) link->kill(why);
+  for (auto& [pid, link] : links_) link->has_ended(why);
+  for (Beginning& beginning : asked_) beginning.link->has_ended(why);
+  for (Beginning& beginning : new_) beginning.link->has_ended(why);
+}
+
+void Isolation::wake() const {
+  const std::uint64_t one = 1;
+  static_cast<void>(!::write(wake_.number(), &one, sizeof one));  // full: it is awake
+}
+
+std::shared_ptr<FrameLink> Isolation::begin(ProcessPurpose purpose, const std::weak_ptr<LinkUser>& user) {
+  auto link = std::make_shared<FrameLink>(limits_, clock_, user);
+  {
+    const std::lock_guard lock(mutex_);
+    new_.push_back({link, std::move(purpose)});
+  }
+  wake();
+  return link;
+}
+
+void Isolation::run(const std::stop_token& stop) {
+  std::array<epoll_event, events_at_once> events;
+  while (!stop.stop_requested()) {
+    const base::Duration left = next_tick_ - clock_.monotonic();
+    const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(std::max(left, base::Duration::zero())).count();
+    const int count = ::epoll_wait(poll_.number(), events.data(), events_at_once, static_cast<int>(wait_ms));
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<std::size_t>(i)];
+      if (event.data.u64 == zygote_key) {
+        hear_zygote();
+      } else if (event.data.u64 == wake_key) {
+        std::uint64_t ignored = 0;
+        static_cast<void>(!::read(wake_.number(), &ignored, sizeof ignored));
+      } else {
+        serve(static_cast<pid_t>(event.data.u64), event.events);
+      }
+    }
+    ask_for_new();
+    if (clock_.monotonic() >= next_tick_) tick();
+  }
+}
+
+void Isolation::ask_for_new() {
+  std::vector<Beginning> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    fresh.swap(new_);
+  }
+  for (Beginning& beginning : fresh) {
+    asked_.push_back(std::move(beginning));
+    if (const base::Status asked = zygote_->ask(); !asked) fail_next(asked.error().message());
+  }
+}
+
+void Isolation::fail_next(const std::string& why) {
+  TRV_EXPECTS(!asked_.empty());
+  const Beginning beginning = std::move(asked_.front());
+  asked_.pop_front();
+  beginning.link->has_ended(fmt::format("its process cannot be started: {}", why));
+}
+
+void Isolation::hear_zygote() {
+  for (;;) {
+    auto news = zygote_->hear();
+    if (!news) {
+      // With it, every process has ended.
+      static_cast<void>(::epoll_ctl(poll_.number(), EPOLL_CTL_DEL, zygote_->number(), nullptr));
+      while (!asked_.empty()) fail_next(news.error().message());
+      for (auto& [pid, link] : std::exchange(links_, {})) link->has_ended(news.error().message());
+      processes_ = 0;
+      return;
+    }
+    if (!*news) return;
+    if (auto* process = std::get_if<sandbox::SandboxedProcess>(&**news)) {
+      connect(std::move(*process));
+    } else if (const auto* none = std::get_if<sandbox::NoProcess>(&**news)) {
+      fail_next(none->why);
+    } else {
+      const auto& ended = std::get<sandbox::ProcessEnded>(**news);
+      const auto found = links_.find(ended.pid);
+      if (found == links_.end()) continue;
+      // What it said last is still there.
+      while (found->second->receive(reader_) && !reader_.packets().empty()) {
+      }
+      // With the link goes the socket, and out of the poll with it.
+      const std::shared_ptr<FrameLink> link = std::move(found->second);
+      links_.erase(found);
+      processes_ = links_.size();
+      link->has_ended(how_it_ended(ended.wait_status));
+    }
+  }
+}
+
+void Isolation::connect(sandbox::SandboxedProcess process) {
+  TRV_EXPECTS(!asked_.empty());
+  Beginning beginning = std::move(asked_.front());
+  asked_.pop_front();
+  const std::shared_ptr<FrameLink>& link = beginning.link;
+  link->connect(std::move(process), beginning.purpose, poll_.number());
+  links_[link->pid()] = link;
+  processes_ = links_.size();
+}
+
+void Isolation::serve(pid_t pid, std::uint32_t events) {
+  const auto found = links_.find(pid);
+  if (found == links_.end()) return;
+  const std::shared_ptr<FrameLink> link = found->second;
+  if ((events & EPOLLOUT) != 0) link->flush();
+  if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) static_cast<void>(link->receive(reader_));
+}
+
+void Isolation::tick() {
+  const base::Duration now = clock_.monotonic();
+  next_tick_ = now + tick_every;
+  for (const auto& [pid, link] : links_) link->tick(now);
+}
+
+}  // namespace trv::plugin_host

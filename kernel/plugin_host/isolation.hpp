@@ -1,0 +1,76 @@
+#pragma once
+// The processes that plugins run in: one zygote, and one thread that carries the frames of all of them.
+//
+// Any thread.
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "kernel/plugin_host/frame_link.hpp"
+#include "kernel/sandbox/zygote.hpp"
+#include "sdk/base/clock.hpp"
+#include "sdk/base/open_file.hpp"
+
+namespace trv::plugin_host {
+
+class Isolation {
+ public:
+  /// Before any secret is read. `clock` outlives this. Error: unavailable.
+  [[nodiscard]] static base::Result<std::unique_ptr<Isolation>> start(const sandbox::ZygoteConfiguration& zygote,
+                                                                      LinkLimits limits, const base::Clock& clock);
+  /// Kills every process.
+  ~Isolation();
+  Isolation(const Isolation&) = delete;
+  Isolation& operator=(const Isolation&) = delete;
+
+  [[nodiscard]] const sandbox::Walls& walls() const noexcept { return zygote_->walls(); }
+
+  /// Begins a process for `purpose`; does not wait for it. What is sent over the link before it is there waits. `user`
+  /// is held weakly and hears of the end once.
+  [[nodiscard]] std::shared_ptr<FrameLink> begin(ProcessPurpose purpose, const std::weak_ptr<LinkUser>& user);
+
+  /// Now.
+  [[nodiscard]] std::size_t processes() const noexcept { return processes_; }
+
+ private:
+  struct Beginning {
+    std::shared_ptr<FrameLink> link;
+    ProcessPurpose purpose;
+  };
+
+  Isolation(std::unique_ptr<sandbox::Zygote> zygote, base::OpenFile poll, base::OpenFile wake, LinkLimits limits,
+            const base::Clock& clock);
+  void run(const std::stop_token& stop);
+  void ask_for_new();
+  void hear_zygote();
+  void connect(sandbox::SandboxedProcess process);
+  void fail_next(const std::string& why);
+  void serve(pid_t pid, std::uint32_t events);
+  void tick();
+  void wake() const;
+
+  const std::unique_ptr<sandbox::Zygote> zygote_;
+  const base::OpenFile poll_;
+  const base::OpenFile wake_;
+  const LinkLimits limits_;
+  const base::Clock& clock_;
+
+  std::mutex mutex_;
+  std::vector<Beginning> new_;
+  std::atomic<std::size_t> processes_ = 0;
+
+  // The loop's.
+  std::deque<Beginning> asked_;
+  std::map<pid_t, std::shared_ptr<FrameLink>> links_;
+  PacketReader reader_;
+  base::Duration next_tick_{};
+  std::jthread loop_;
+};
+
+}  // namespace trv::plugin_host

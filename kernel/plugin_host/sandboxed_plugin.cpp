@@ -1,0 +1,178 @@
+#include "kernel/plugin_host/sandboxed_plugin.hpp"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "kernel/plugin_host/frame.hpp"
+#include "kernel/plugin_host/library_plugin.hpp"
+#include "kernel/plugin_host/packet.hpp"
+#include "kernel/plugin_host/payload.hpp"
+#include "kernel/plugin_host/plugin_library.hpp"
+#include "kernel/plugin_host/plugin_side.hpp"
+#include "kernel/sandbox/walls.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+
+constexpr int lower_priority = 5;  // than travd, which has to react while plugins compute
+
+/// The kernel as the plugin sees it. [any]
+class FramedHost final : public HostSide {
+ public:
+  explicit FramedHost(int socket) : socket_(socket) {}
+
+  void answer(CallId call, std::string_view output) noexcept override {
+    const std::lock_guard lock(mutex_);
+    // A frame holds no more; who reads it says what is wrong.
+    send(writer_.answer(call, output.substr(0, output_bytes_max + 1)));
+  }
+  void answer_failed(CallId call, OperationError error) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.failed(call, error));
+  }
+  void log(LogLevel level, CallId call, std::string_view message) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.log(level, call, message.substr(0, message_bytes_max)));
+  }
+  void send_http(CallId call, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.http_request(call, request_id, request));
+  }
+  void ready(std::string_view walls) {
+    const std::lock_guard lock(mutex_);
+    send(writer_.ready(walls));
+  }
+  [[noreturn]] void refuse(const base::Error& why) {
+    {
+      const std::lock_guard lock(mutex_);
+      send(writer_.refused(why));
+    }
+    ::_exit(0);
+  }
+  void pong(std::uint64_t number) {
+    const std::lock_guard lock(mutex_);
+    send(writer_.pong(number));
+  }
+
+ private:
+  // Waits where the kernel is slow. Without the kernel there is nothing left to do.
+  void send(base::BytesView frame) noexcept {
+    for (;;) {
+      const Sent sent = send_packet(socket_, frame, Waits::yes);
+      if (sent == Sent::done) return;
+      if (sent == Sent::gone) ::_exit(0);
+    }
+  }
+
+  const int socket_;
+  std::mutex mutex_;
+  FrameWriter writer_;
+};
+
+class SandboxedPlugin {
+ public:
+  explicit SandboxedPlugin(const sandbox::Room& room) : room_(room), host_(room.socket) {}
+
+  [[noreturn]] void live() {
+    for (;;) {
+      const Received received = reader_.receive(room_.socket, Waits::yes);
+      if (received != Received::some) ::_exit(0);
+      for (const base::BytesView packet : reader_.packets()) {
+        const auto frame = read_frame(packet);
+        if (!frame) ::_exit(3);
+        handle(**frame);
+      }
+    }
+  }
+
+ private:
+  void handle(const frames::Frame& frame) {
+    if (frame.body_type() == frames::Body::Begin) return begin(read_begin(*frame.body_as_Begin()));
+    if (frame.body_type() == frames::Body::Ping) return host_.pong(frame.body_as_Ping()->number());
+    if (frame.body_type() == frames::Body::End) end();
+    if (plugin_ == nullptr) return;
+    switch (frame.body_type()) {
+      case frames::Body::Invoke: {
+        const frames::Invoke& invoke = *frame.body_as_Invoke();
+        return plugin_->invoke(read_invoke(invoke), invoke.call(), invoke.timeout_ms());
+      }
+      case frames::Body::Cancel: return plugin_->cancel(frame.body_as_Cancel()->call());
+      case frames::Body::HttpResponse: {
+        const frames::HttpResponse& response = *frame.body_as_HttpResponse();
+        return plugin_->http_arrived(response.request(), read_http_response(response));
+      }
+      case frames::Body::HttpError: {
+        const frames::HttpError& error = *frame.body_as_HttpError();
+        return plugin_->http_arrived(error.request(), base::fail(read_http_error(error)));
+      }
+      default: return;  // of a later version
+    }
+  }
+
+  // A wall that is not there ends the process.
+  void must(std::string_view problem) {
+    if (problem.empty()) return;
+    host_.refuse({ErrorCode::unavailable, fmt::format("the sandbox: {}: {}", problem, std::strerror(errno))});
+  }
+
+  void begin(const ProcessPurpose& purpose) {
+    errno = 0;
+    ::signal(SIGABRT, [](int) { ::_exit(aborted_exit_code); });
+    // Before the library is loaded: its constructors run then.
+    if (room_.has_namespaces) must(sandbox::keep_of_shown(purpose.folder));
+    must(sandbox::drop_privileges());
+    must(sandbox::end_with_parent());
+    must(sandbox::limit(RLIMIT_CORE, 0));
+    must(sandbox::limit(RLIMIT_FSIZE, frame_bytes_max * 2));
+    must(sandbox::limit(RLIMIT_NOFILE, purpose.open_files));
+    must(sandbox::limit(RLIMIT_NPROC, purpose.threads));
+    must(sandbox::limit(RLIMIT_MEMLOCK, 0));
+    must(sandbox::limit(RLIMIT_MSGQUEUE, 0));
+    must(sandbox::limit(RLIMIT_DATA, purpose.memory_bytes));
+    if (::setpriority(PRIO_PROCESS, 0, lower_priority) != 0) must("its priority");
+    const int landlock = room_.has_namespaces ? sandbox::restrict_files() : 0;
+    if (landlock < 0) must("the rules for its files");
+    must(sandbox::forbid_system_calls(sandbox::SystemCalls::of_libraries));
+    const std::string path = room_.has_namespaces
+                                 ? fmt::format("{}/plugin.so", sandbox::job_folder)
+                                 : fmt::format("/proc/self/fd/{}/{}/plugin.so", room_.folder, purpose.folder);
+    auto library = PluginLibrary::load(path, purpose.plugin, purpose.version);
+    if (!library) host_.refuse(library.error());
+    if (!purpose.only_load) {
+      auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
+      if (!plugin) host_.refuse(plugin.error());
+      plugin_ = *std::move(plugin);
+    }
+    must(sandbox::forbid_system_calls(sandbox::SystemCalls::of_loaded));
+    host_.ready(fmt::format("{}landlock {}, system calls, limits",
+                            room_.has_namespaces ? "namespaces, file tree, " : "", landlock));
+  }
+
+  [[noreturn]] void end() {
+    if (plugin_ != nullptr) plugin_->end();
+    ::_exit(0);
+  }
+
+  const sandbox::Room room_;
+  FramedHost host_;
+  PacketReader reader_;
+  std::unique_ptr<LibraryPlugin> plugin_;
+};
+
+}  // namespace
+
+void live_in_sandbox(const sandbox::Room& room) {
+  SandboxedPlugin(room).live();
+}
+
+}  // namespace trv::plugin_host
