@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 
 class InstallTest : public testing::Test {
  protected:
-  void start(const std::string& isolation = "required") {
+  void start(const std::string& isolation = "best-effort") {
     auto started = Daemon::start(scratch_, {}, {.variables = {{"TRAV_PLUGINS_ISOLATION", isolation}}});
     ASSERT_TRUE(started) << started.error().message();
     daemon_ = *std::move(started);
