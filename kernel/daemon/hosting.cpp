@@ -32,6 +32,9 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
   TRV_TRY_ASSIGN(configuration.trial_program, beside_this_program("trav-plugin-host"));
   configuration.run_on_caller = false;  // a plugin that hangs must not hold the dispatcher
   configuration.in_process = words_of(config.plugins_in_process);
+  for (const std::string& plugin : configuration.in_process) {
+    logger->warn("plugins.in_process: plugin {} has the power of travd", plugin);
+  }
   if (config.plugins_isolation == "off") {
     logger->warn("plugins.isolation is off: every plugin has the power of travd");
     return hosting;
@@ -66,8 +69,10 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
 
 plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::logger> logger) {
   return [&node, logger = std::move(logger)](const plugin_host::ProcessCrash& crash) {
-    logger->warn("plugin {} {} failed in its process for tenant {}: {}{}", crash.plugin, crash.version,
-                 crash.tenant.value(), crash.why, crash.quarantined ? "; it is in quarantine" : "");
+    logger->warn(
+        "plugin {} {} failed in its process for tenant {}: {}{}", crash.plugin, crash.version, crash.tenant.value(),
+        crash.why,
+        crash.quarantined ? fmt::format("; it is in quarantine until trav plugin release {}", crash.plugin) : "");
     const auto shard = node.shard_of(crash.tenant);
     if (!shard) return logger->warn("the crash is not recorded: {}", shard.error().message());
     shard::Command command;

@@ -115,6 +115,7 @@ void FrameLink::flush() {
 }
 
 bool FrameLink::receive(PacketReader& reader) {
+  if (is_over_) return false;
   const Received received = reader.receive(process_.socket.number(), Waits::no);
   if (received == Received::none) return true;
   bool is_whole = received == Received::some;
@@ -125,6 +126,7 @@ bool FrameLink::receive(PacketReader& reader) {
     handle(**frame);
   }
   if (is_whole) return true;
+  is_over_ = true;
   if (received != Received::gone) kill("it sent what is not a frame");
   const std::lock_guard lock(mutex_);
   signal_kill();
@@ -221,20 +223,33 @@ void FrameLink::tick(Duration now) {
   if (is_idle && user != nullptr) user->is_idle();
 }
 
+// The lock is held.
+void FrameLink::close() {
+  is_gone_ = true;
+  queue_.clear();
+  process_.socket.close();  // and is watched no longer
+}
+
 void FrameLink::has_ended(const std::string& how) {
-  std::string why;
+  ProcessEnd end;
   {
     const std::lock_guard lock(mutex_);
-    is_gone_ = true;
-    queue_.clear();
-    process_.socket.close();  // and is watched no longer
+    close();
     if (!why_killed_.empty()) {
-      why = why_killed_;
+      end = {ProcessEnd::Of::plugin, why_killed_};
     } else if (!end_asked_) {
-      why = how;
+      end = {ProcessEnd::Of::plugin, how};
     }
   }
-  if (const std::shared_ptr<LinkUser> user = user_.lock()) user->ended(why);
+  if (const std::shared_ptr<LinkUser> user = user_.lock()) user->ended(end);
+}
+
+void FrameLink::is_lost(const std::string& why) {
+  {
+    const std::lock_guard lock(mutex_);
+    close();
+  }
+  if (const std::shared_ptr<LinkUser> user = user_.lock()) user->ended({ProcessEnd::Of::host, why});
 }
 
 }  // namespace trv::plugin_host

@@ -22,6 +22,13 @@
 
 namespace trv::plugin_host {
 
+/// Why a process has ended.
+struct ProcessEnd {
+  enum class Of { asked, plugin, host };
+  Of of = Of::asked;  ///< somebody asked for it, the plugin is at fault, or this host could not run it
+  std::string why;    ///< a sentence; empty where it was asked for
+};
+
 /// Who a process works for. On the loop's thread; must not block.
 class LinkUser {
  public:
@@ -31,8 +38,8 @@ class LinkUser {
   virtual void is_ready(std::string_view walls) = 0;
   /// It will not take calls; ended() follows.
   virtual void refused(const base::Error& why) = 0;
-  /// The last word. `why`: a sentence; empty where the end was asked for.
-  virtual void ended(const std::string& why) = 0;
+  /// The last word.
+  virtual void ended(const ProcessEnd& end) = 0;
   /// It has had nothing to do for the time of LinkLimits.
   virtual void is_idle() = 0;
 };
@@ -55,7 +62,7 @@ class FrameLink final : public PluginSide {
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void end() override;
-  /// Ends the process without asking it. `why` as in LinkUser::ended.
+  /// Ends the process without asking it. `why`: what the plugin did; empty: it is asked for.
   void kill(const std::string& why);
 
   // The loop's.
@@ -68,12 +75,15 @@ class FrameLink final : public PluginSide {
   void flush();
   /// Holds the process against its limits; about once a second.
   void tick(base::Duration now);
-  /// The process has ended, or could not be made.
+  /// The process has ended.
   void has_ended(const std::string& how);
+  /// This host could not make the process, or ended it.
+  void is_lost(const std::string& why);
 
  private:
   void send(base::BytesView frame);
   void send_waiting();
+  void close();
   void signal_kill() const;
   void watch(int operation, std::uint32_t events) const;
   void handle(const frames::Frame& frame);
@@ -100,6 +110,7 @@ class FrameLink final : public PluginSide {
 
   // The loop's.
   bool is_ready_ = false;
+  bool is_over_ = false;  ///< nothing that it sends is looked at any more
   base::Duration connected_{};
   std::uint64_t pings_ = 0;
   std::optional<base::Duration> pinged_;  ///< the Ping that has no Pong

@@ -43,11 +43,12 @@ class IsolatedInstances::Process final : public PluginInstance,
     if (is_ready_ && !refusal_) return {};
     if (refusal_) return base::fail(*refusal_);
     if (!has_ended_) return base::fail(ErrorCode::cancelled, fmt::format("{} was not tried to the end", name_));
-    const bool is_its_fault = link_->pid() != 0;
-    if (!is_its_fault) return base::fail(ErrorCode::unavailable, fmt::format("{} does not start: {}", name_, why_));
-    return base::fail(
-        ErrorCode::invalid,
-        fmt::format("{} does not start: {}. Its library 'plugin.so' is damaged, or its own code fails", name_, why_));
+    if (end_.of != ProcessEnd::Of::plugin) {
+      return base::fail(ErrorCode::unavailable, fmt::format("{} does not start: {}", name_, end_.why));
+    }
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("{} does not start: {}. Its library 'plugin.so' is damaged, or its own code fails",
+                                  name_, end_.why));
   }
 
   // PluginInstance
@@ -69,20 +70,20 @@ class IsolatedInstances::Process final : public PluginInstance,
     const std::lock_guard lock(mutex_);
     refusal_ = why;
   }
-  void ended(const std::string& why) override {
-    std::string reason;
+  void ended(const ProcessEnd& how) override {
+    ProcessEnd end = how;
     {
       const std::lock_guard lock(mutex_);
       has_ended_ = true;
-      why_ = refusal_ ? refusal_->message() : why;
-      reason = why_;
+      if (refusal_) end = {ProcessEnd::Of::plugin, refusal_->message()};
+      end_ = end;
       changed_.notify_all();
     }
     // First: who has the outcome of a call and makes another one finds another process.
     const std::shared_ptr<IsolatedInstances> owner = owner_.lock();
-    if (owner != nullptr) owner->ended(tenant_, *this, reason);
-    core_->lost(reason.empty() ? fmt::format("{} has been stopped", name_)
-                               : fmt::format("{} failed in its process: {}", name_, reason));
+    if (owner != nullptr) owner->ended(tenant_, *this, end);
+    core_->lost(end.why.empty() ? fmt::format("{} has been stopped", name_)
+                                : fmt::format("{} failed in its process: {}", name_, end.why));
     if (owner != nullptr) owner->count(*this);
   }
   void is_idle() override {
@@ -100,7 +101,7 @@ class IsolatedInstances::Process final : public PluginInstance,
   bool is_ready_ = false;
   bool has_ended_ = false;
   std::optional<base::Error> refusal_;
-  std::string why_;
+  ProcessEnd end_;
 };
 
 IsolatedInstances::IsolatedInstances(ProcessPurpose purpose, InstanceServices services, Isolation& isolation,
@@ -150,17 +151,19 @@ std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances
   return slot.process;
 }
 
-void IsolatedInstances::ended(const base::TenantId& tenant, const Process& process, const std::string& why) {
-  ProcessCrash crash{.tenant = tenant, .plugin = purpose_.plugin, .version = purpose_.version, .why = why};
+void IsolatedInstances::ended(const base::TenantId& tenant, const Process& process, const ProcessEnd& end) {
+  ProcessCrash crash{.tenant = tenant, .plugin = purpose_.plugin, .version = purpose_.version, .why = end.why};
   {
     const std::lock_guard lock(mutex_);
     Slot& slot = slots_[tenant];
     if (slot.process.get() == &process) ending_.push_back(std::move(slot.process));
-    if (why.empty() || is_stopped_) return;
+    if (end.of == ProcessEnd::Of::asked || is_stopped_) return;
     const Duration now = services_.clock.monotonic();
+    slot.why = end.why;
+    slot.not_before = now + restart_delay_min;
+    if (end.of == ProcessEnd::Of::host) return;
     std::erase_if(slot.crashes, [now](Duration crashed) { return now - crashed > crashes_within; });
     slot.crashes.push_back(now);
-    slot.why = why;
     const auto doubled = std::min<std::size_t>(slot.crashes.size() - 1, 10);
     slot.not_before = now + std::min(restart_delay_max, restart_delay_min * (1 << doubled));
     slot.is_quarantined = slot.crashes.size() >= crashes_max;

@@ -62,8 +62,8 @@ class IsolatedInstances final : public PluginInstances, public std::enable_share
     bool is_quarantined = false;
   };
 
-  /// The process takes no call any more. `why` as in LinkUser::ended.
-  void ended(const base::TenantId& tenant, const Process& process, const std::string& why);
+  /// The process takes no call any more.
+  void ended(const base::TenantId& tenant, const Process& process, const ProcessEnd& end);
   /// Its last call has ended.
   void count(const Process& process);
   void end_idle(const base::TenantId& tenant, const Process& process);

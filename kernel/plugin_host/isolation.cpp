@@ -64,16 +64,19 @@ base::Result<std::unique_ptr<Isolation>> Isolation::start(const sandbox::ZygoteC
       !watch(poll, wake.number(), wake_key)) {
     return base::fail(no_loop());
   }
-  return std::unique_ptr<Isolation>(new Isolation(std::move(zygote), std::move(poll), std::move(wake), limits, clock));
+  return std::unique_ptr<Isolation>(
+      new Isolation(configuration, std::move(zygote), std::move(poll), std::move(wake), limits, clock));
 }
 
-Isolation::Isolation(std::unique_ptr<sandbox::Zygote> zygote, OpenFile poll, OpenFile wake, LinkLimits limits,
-                     const base::Clock& clock)
-    : zygote_(std::move(zygote)),
+Isolation::Isolation(sandbox::ZygoteConfiguration configuration, std::unique_ptr<sandbox::Zygote> zygote, OpenFile poll,
+                     OpenFile wake, LinkLimits limits, const base::Clock& clock)
+    : configuration_(std::move(configuration)),
+      walls_(zygote->walls()),
       poll_(std::move(poll)),
       wake_(std::move(wake)),
       limits_(limits),
       clock_(clock),
+      zygote_(std::move(zygote)),
       next_tick_(clock.monotonic() + tick_every),
       loop_([this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -81,11 +84,17 @@ Isolation::~Isolation() {
   loop_.request_stop();
   wake();
   loop_.join();
-  const std::string why = "travd stops";
-  for (auto& [pid, link] : links_) link->kill(why);
-  for (auto& [pid, link] : links_) link->has_ended(why);
-  for (Beginning& beginning : asked_) beginning.link->has_ended(why);
-  for (Beginning& beginning : new_) beginning.link->has_ended(why);
+  lose_all("travd stops");
+  for (Beginning& beginning : new_) beginning.link->is_lost("travd stops");
+}
+
+void Isolation::lose_all(const std::string& why) {
+  for (auto& [pid, link] : std::exchange(links_, {})) {
+    link->kill({});
+    link->is_lost(why);
+  }
+  processes_ = 0;
+  while (!asked_.empty()) fail_next(why);
 }
 
 void Isolation::wake() const {
@@ -133,27 +142,38 @@ void Isolation::ask_for_new() {
   }
   for (Beginning& beginning : fresh) {
     asked_.push_back(std::move(beginning));
-    if (const base::Status asked = zygote_->ask(); !asked) fail_next(asked.error().message());
+    if (zygote_ == nullptr) {
+      fail_next("what starts them has ended, and does not start again now");
+    } else if (const base::Status asked = zygote_->ask(); !asked) {
+      fail_next("what starts them has ended, and is started anew");
+    }
   }
+}
+
+// Where that fails now, it is tried again at each tick.
+void Isolation::start_zygote() {
+  auto started = sandbox::Zygote::start(configuration_);
+  if (!started) return;
+  zygote_ = *std::move(started);
+  if (!watch(poll_, zygote_->number(), zygote_key)) zygote_.reset();
 }
 
 void Isolation::fail_next(const std::string& why) {
   TRV_EXPECTS(!asked_.empty());
   const Beginning beginning = std::move(asked_.front());
   asked_.pop_front();
-  beginning.link->has_ended(fmt::format("its process cannot be started: {}", why));
+  beginning.link->is_lost(fmt::format("its process cannot be started: {}", why));
 }
 
 void Isolation::hear_zygote() {
   for (;;) {
+    if (zygote_ == nullptr) return;
     auto news = zygote_->hear();
     if (!news) {
       // With it, every process has ended.
-      static_cast<void>(::epoll_ctl(poll_.number(), EPOLL_CTL_DEL, zygote_->number(), nullptr));
-      while (!asked_.empty()) fail_next(news.error().message());
-      for (auto& [pid, link] : std::exchange(links_, {})) link->has_ended(news.error().message());
-      processes_ = 0;
-      return;
+      lose_all("what starts the processes of plugins has ended, and is started anew");
+      zygote_.reset();
+      return start_zygote();
     }
     if (!*news) return;
     if (auto* process = std::get_if<sandbox::SandboxedProcess>(&**news)) {
@@ -197,6 +217,7 @@ void Isolation::serve(pid_t pid, std::uint32_t events) {
 void Isolation::tick() {
   const base::Duration now = clock_.monotonic();
   next_tick_ = now + tick_every;
+  if (zygote_ == nullptr) start_zygote();
   for (const auto& [pid, link] : links_) link->tick(now);
 }
 

@@ -1,5 +1,6 @@
 #pragma once
-// The processes that plugins run in: one zygote, and one thread that carries the frames of all of them.
+// The processes that plugins run in: one zygote, and one thread that carries the frames of all of them. A zygote that
+// ends takes its processes along, and another one is started.
 //
 // Any thread.
 
@@ -29,7 +30,7 @@ class Isolation {
   Isolation(const Isolation&) = delete;
   Isolation& operator=(const Isolation&) = delete;
 
-  [[nodiscard]] const sandbox::Walls& walls() const noexcept { return zygote_->walls(); }
+  [[nodiscard]] const sandbox::Walls& walls() const noexcept { return walls_; }
 
   /// Begins a process for `purpose`; does not wait for it. What is sent over the link before it is there waits. `user`
   /// is held weakly and hears of the end once.
@@ -44,18 +45,21 @@ class Isolation {
     ProcessPurpose purpose;
   };
 
-  Isolation(std::unique_ptr<sandbox::Zygote> zygote, base::OpenFile poll, base::OpenFile wake, LinkLimits limits,
-            const base::Clock& clock);
+  Isolation(sandbox::ZygoteConfiguration configuration, std::unique_ptr<sandbox::Zygote> zygote, base::OpenFile poll,
+            base::OpenFile wake, LinkLimits limits, const base::Clock& clock);
   void run(const std::stop_token& stop);
   void ask_for_new();
   void hear_zygote();
   void connect(sandbox::SandboxedProcess process);
+  void start_zygote();
+  void lose_all(const std::string& why);
   void fail_next(const std::string& why);
   void serve(pid_t pid, std::uint32_t events);
   void tick();
   void wake() const;
 
-  const std::unique_ptr<sandbox::Zygote> zygote_;
+  const sandbox::ZygoteConfiguration configuration_;
+  const sandbox::Walls walls_;
   const base::OpenFile poll_;
   const base::OpenFile wake_;
   const LinkLimits limits_;
@@ -66,6 +70,7 @@ class Isolation {
   std::atomic<std::size_t> processes_ = 0;
 
   // The loop's.
+  std::unique_ptr<sandbox::Zygote> zygote_;  ///< nullptr: it has ended, and is not there again yet
   std::deque<Beginning> asked_;
   std::map<pid_t, std::shared_ptr<FrameLink>> links_;
   PacketReader reader_;

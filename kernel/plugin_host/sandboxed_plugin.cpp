@@ -138,7 +138,9 @@ class SandboxedPlugin {
     must(sandbox::limit(RLIMIT_NPROC, purpose.threads));
     must(sandbox::limit(RLIMIT_MEMLOCK, 0));
     must(sandbox::limit(RLIMIT_MSGQUEUE, 0));
+#ifndef __SANITIZE_ADDRESS__  // which keeps a shadow of all memory
     must(sandbox::limit(RLIMIT_DATA, purpose.memory_bytes));
+#endif
     if (::setpriority(PRIO_PROCESS, 0, lower_priority) != 0) must("its priority");
     const int landlock = room_.has_namespaces ? sandbox::restrict_files() : 0;
     if (landlock < 0) must("the rules for its files");
