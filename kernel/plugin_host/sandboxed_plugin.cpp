@@ -141,7 +141,7 @@ class SandboxedPlugin {
 #ifndef __SANITIZE_ADDRESS__  // which keeps a shadow of all memory
     must(sandbox::limit(RLIMIT_DATA, purpose.memory_bytes));
 #endif
-    if (::setpriority(PRIO_PROCESS, 0, lower_priority) != 0) must("its priority");
+    static_cast<void>(::nice(lower_priority));  // what travd itself gave up is not taken back
     const int landlock = room_.has_namespaces ? sandbox::restrict_files() : 0;
     if (landlock < 0) must("the rules for its files");
     must(sandbox::forbid_system_calls(sandbox::SystemCalls::of_libraries));

@@ -59,10 +59,11 @@ base::Result<std::unique_ptr<Zygote>> Zygote::start(const ZygoteConfiguration& c
   }
   OpenFile ours(ends[0]);
   // Not a number that the child's actions give to another file first.
-  const OpenFile theirs(::fcntl(ends[1], F_DUPFD_CLOEXEC, control_file + 1));
+  OpenFile theirs(::fcntl(ends[1], F_DUPFD_CLOEXEC, control_file + 1));
   ::close(ends[1]);
   if (!theirs.is_open()) return base::fail(gone(fmt::format("has no socket: {}", std::strerror(errno))));
   TRV_TRY_ASSIGN(const pid_t pid, spawn(configuration, theirs.number()));
+  theirs.close();  // else nobody hears that it ended
   std::unique_ptr<Zygote> zygote(new Zygote(pid, std::move(ours)));
   TRV_TRY_ASSIGN(const std::optional<Heard> first, zygote->receive(true));
   if (!first || first->word.kind != ZygoteWord::Kind::walls) return base::fail(gone("says nothing of its walls"));
