@@ -43,6 +43,12 @@ bool says(const json::value& now, const json::value& recorded) {
   return now == recorded;
 }
 
+/// The first of them, as many as were recorded. With the days a daemon has more to say: what is due, it records.
+json::array first_of(json::array events, const json::value& recorded) {
+  if (events.size() > recorded.as_array().size()) events.resize(recorded.as_array().size());
+  return events;
+}
+
 void expect_says(const json::value& now, const json::value& recorded) {
   EXPECT_TRUE(says(now, recorded)) << json::serialize(now) << "\nwas " << json::serialize(recorded);
 }
@@ -244,8 +250,9 @@ TEST_F(RecordedLog, of_every_release_replays_to_what_it_was_and_goes_on) {
     ASSERT_NO_FATAL_FAILURE(start_with(release.path() / "data.mdb"));
     acme_ = expected.at("token").as_string();
     const std::string system = expected.at("operator_token").as_string().c_str();
-    expect_says(events(acme_, "acme"), expected.at("events").at("acme"));
-    expect_says(events(system, "system"), expected.at("events").at("system"));
+    const json::value& recorded = expected.at("events");
+    expect_says(first_of(events(acme_, "acme"), recorded.at("acme")), recorded.at("acme"));
+    expect_says(first_of(events(system, "system"), recorded.at("system")), recorded.at("system"));
     expect_says(instances(), expected.at("instances"));
     const auto& leaves = expected.at("audit_leaves").as_string();
     EXPECT_EQ(audit_leaves(leaves.size() / (2 * sizeof(base::Digest))), std::string_view(leaves))
