@@ -13,6 +13,7 @@
 #include <string>
 
 #include "kernel/sandbox/walls.hpp"
+#include "sdk/base/open_file.hpp"
 
 namespace trv::sandbox {
 namespace {
@@ -59,6 +60,8 @@ bool show(const char* path, std::uint64_t attributes) {
 
 std::string_view change_root(std::uint64_t files_bytes, const char* shown) {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "mounts of its own";
+  // The new root covers what is below its place.
+  const base::OpenFile shown_at(shown == nullptr ? -1 : ::open(shown, O_PATH | O_DIRECTORY | O_CLOEXEC));
   const std::string size = fmt::format("size={},nr_inodes=16384,mode=0755", files_bytes);
   if (::mount("sandbox", new_root.data(), "tmpfs", MS_NOSUID | MS_NODEV, size.c_str()) != 0) {
     return "a file system in memory";
@@ -78,7 +81,8 @@ std::string_view change_root(std::uint64_t files_bytes, const char* shown) {
   }
   if (shown != nullptr) {
     const std::string target = inside(shown_folder);
-    if (::mkdir(target.c_str(), 0755) != 0 || !attach(shown, target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)) {
+    if (::mkdir(target.c_str(), 0755) != 0 || !attach(fmt::format("/proc/self/fd/{}", shown_at.number()).c_str(),
+                                                      target, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV)) {
       return "the folder of the libraries, read-only";
     }
   }
