@@ -17,6 +17,7 @@
 #include "events/lmdb/env.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file_copy.hpp"
+#include "sdk/base/open_file.hpp"
 
 namespace trv::backup {
 namespace {
@@ -34,22 +35,6 @@ constexpr auto progress_interval = std::chrono::milliseconds(200);
 // A reader's map holds whatever size the writer is configured with.
 constexpr std::uint64_t map_bytes = std::uint64_t{16384} << 30;
 
-class Descriptor {
- public:
-  explicit Descriptor(int number) noexcept : number_(number) {}
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
-  Descriptor& operator=(Descriptor&&) = delete;
-  ~Descriptor() {
-    if (number_ >= 0) ::close(number_);
-  }
-  [[nodiscard]] int get() const noexcept { return number_; }
-
- private:
-  int number_;
-};
-
 std::unexpected<base::Error> failed(std::string_view doing, const path& file) {
   const int cause = errno;
   const ErrorCode code = cause == ENOSPC || cause == EDQUOT ? ErrorCode::exhausted : ErrorCode::unavailable;
@@ -64,12 +49,12 @@ struct flock whole_file(short type) {
   return lock;
 }
 
-base::Result<Descriptor> lock_folder(const path& data) {
+base::Result<base::OpenFile> lock_folder(const path& data) {
   const path file = data / lock_file;
-  Descriptor opened(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (opened.get() < 0) return failed("open", file);
+  base::OpenFile opened(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!opened.is_open()) return failed("open", file);
   struct flock lock = whole_file(F_WRLCK);
-  if (::fcntl(opened.get(), F_OFD_SETLK, &lock) == 0) return opened;
+  if (::fcntl(opened.number(), F_OFD_SETLK, &lock) == 0) return opened;
   if (errno != EAGAIN && errno != EACCES) return failed("lock", file);
   return fail(ErrorCode::conflict, fmt::format("another backup of {} is under way; wait for its end", data.string()));
 }
@@ -260,7 +245,7 @@ base::Status check_places(const path& data, const path& to) {
 
 base::Result<Report> create(const path& data, const path& to, const Progress& progress) {
   TRV_TRY(check_places(data, to));
-  TRV_TRY_ASSIGN(const Descriptor lock, lock_folder(data));
+  TRV_TRY_ASSIGN(const base::OpenFile lock, lock_folder(data));
   TRV_ASSERT(is_running(data));
   std::error_code error;
   std::filesystem::create_directories(to, error);
@@ -311,9 +296,9 @@ base::Status take_over(const path& data) {
 }
 
 bool is_running(const path& data) {
-  const Descriptor opened(::open((data / lock_file).c_str(), O_RDONLY | O_CLOEXEC));
+  const base::OpenFile opened(::open((data / lock_file).c_str(), O_RDONLY | O_CLOEXEC));
   struct flock lock = whole_file(F_RDLCK);
-  return opened.get() >= 0 && ::fcntl(opened.get(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+  return opened.is_open() && ::fcntl(opened.number(), F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
 }  // namespace trv::backup

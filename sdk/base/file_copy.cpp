@@ -12,6 +12,7 @@
 #include <openssl/sha.h>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/open_file.hpp"
 
 namespace trv::base {
 namespace {
@@ -27,32 +28,21 @@ std::unexpected<Error> failed(const char* doing, const std::filesystem::path& fi
               fmt::format("cannot {} '{}': {}", doing, file.string(), std::generic_category().message(number)));
 }
 
-class OpenFile {
- public:
-  OpenFile(const std::filesystem::path& file, int flags, mode_t mode = 0)
-      : descriptor_(::open(file.c_str(), flags | O_CLOEXEC, mode)) {}
-  ~OpenFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
-  OpenFile(const OpenFile&) = delete;
-  OpenFile& operator=(const OpenFile&) = delete;
-  [[nodiscard]] int get() const noexcept { return descriptor_; }
-
- private:
-  int descriptor_;
-};
+OpenFile opened_at(const std::filesystem::path& file, int flags, mode_t mode = 0) {
+  return OpenFile(::open(file.c_str(), flags | O_CLOEXEC, mode));
+}
 
 /// Calls `use` with each block of the file.
 template <typename Use>
 Result<FileDigest> read_blocks(const std::filesystem::path& file, const BlockDone& done, const Use& use) {
-  const OpenFile opened(file, O_RDONLY);
-  if (opened.get() < 0) return failed("open", file);
+  const OpenFile opened = opened_at(file, O_RDONLY);
+  if (!opened.is_open()) return failed("open", file);
   SHA256_CTX context;
   TRV_ASSERT(SHA256_Init(&context) == 1);
   FileDigest found;
   Bytes block(block_bytes);
   for (;;) {
-    const ssize_t count = ::read(opened.get(), block.data(), block.size());
+    const ssize_t count = ::read(opened.number(), block.data(), block.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return failed("read", file);
     if (count == 0) break;
@@ -70,14 +60,14 @@ Result<FileDigest> copy_into(const OpenFile& out, const std::filesystem::path& f
                              Sync sync, const BlockDone& done) {
   TRV_TRY_ASSIGN(const FileDigest copied, read_blocks(from, done, [&](BytesView rest) -> Status {
                    while (!rest.empty()) {
-                     const ssize_t count = ::write(out.get(), rest.data(), rest.size());
+                     const ssize_t count = ::write(out.number(), rest.data(), rest.size());
                      if (count < 0 && errno == EINTR) continue;
                      if (count < 0) return failed("write", to);
                      rest = rest.subspan(static_cast<std::size_t>(count));
                    }
                    return {};
                  }));
-  if (sync == Sync::now && ::fsync(out.get()) != 0) return failed("sync", to);
+  if (sync == Sync::now && ::fsync(out.number()) != 0) return failed("sync", to);
   return copied;
 }
 
@@ -90,8 +80,8 @@ Result<FileDigest> digest_file(const std::filesystem::path& file, const BlockDon
 Result<FileDigest> copy_file(const std::filesystem::path& from, const std::filesystem::path& to, mode_t mode, Sync sync,
                              const BlockDone& done) {
   TRV_EXPECTS(from != to);
-  const OpenFile out(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
-  if (out.get() < 0) return failed("create", to);
+  const OpenFile out = opened_at(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+  if (!out.is_open()) return failed("create", to);
   Result<FileDigest> copied = copy_into(out, from, to, sync, done);
   if (!copied) ::unlink(to.c_str());
   return copied;
