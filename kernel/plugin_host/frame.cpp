@@ -62,7 +62,7 @@ BytesView FrameWriter::begin(const ProcessPurpose& purpose) {
   auto& b = fresh();
   return finish(frames::CreateBegin(b, b.CreateString(purpose.plugin), b.CreateString(purpose.version),
                                     b.CreateString(purpose.folder), b.CreateString(purpose.configuration),
-                                    purpose.memory_bytes, purpose.threads, purpose.open_files, purpose.only_load));
+                                    purpose.memory_bytes, purpose.threads, purpose.open_files));
 }
 
 BytesView FrameWriter::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
@@ -174,8 +174,7 @@ ProcessPurpose read_begin(const frames::Begin& frame) {
           .configuration = std::string(view(frame.configuration())),
           .memory_bytes = frame.memory_bytes(),
           .threads = frame.threads(),
-          .open_files = frame.open_files(),
-          .only_load = frame.only_load()};
+          .open_files = frame.open_files()};
 }
 
 OperationError read_failed(const frames::Failed& frame) {

@@ -28,7 +28,6 @@ struct ProcessPurpose {
   std::uint64_t memory_bytes = std::uint64_t{512} << 20;
   std::uint32_t threads = 32;
   std::uint32_t open_files = 64;
-  bool only_load = false;  ///< the library is loaded and nothing is activated
 };
 
 class FrameWriter {

@@ -150,11 +150,9 @@ class SandboxedPlugin {
                                  : fmt::format("/proc/self/fd/{}/{}/plugin.so", room_.folder, purpose.folder);
     auto library = PluginLibrary::load(path, purpose.plugin, purpose.version);
     if (!library) host_.refuse(library.error());
-    if (!purpose.only_load) {
-      auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
-      if (!plugin) host_.refuse(plugin.error());
-      plugin_ = *std::move(plugin);
-    }
+    auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
+    if (!plugin) host_.refuse(plugin.error());
+    plugin_ = *std::move(plugin);
     must(sandbox::forbid_system_calls(sandbox::SystemCalls::of_loaded));
     host_.ready(fmt::format("{}landlock {}, system calls, limits",
                             room_.has_namespaces ? "namespaces, file tree, " : "", landlock));
