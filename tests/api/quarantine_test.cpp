@@ -48,12 +48,7 @@ class QuarantineTest : public testing::Test {
   }
   Answer call(const std::string& token, const std::string& method, const std::string& path, std::string body = {},
               const std::string& type = "application/json") {
-    processes::HttpClient client;
-    const auto answer = client.send({.method = method,
-                                     .url = daemon_->url() + path,
-                                     .headers = {{"Authorization", "Bearer " + token}, {"Content-Type", type}},
-                                     .body = std::move(body)});
-    return answer ? Answer{.status = answer->status, .body = answer->body} : Answer{};
+    return ask(*daemon_, token, method, path, std::move(body), {{"Content-Type", type}});
   }
   /// The instance of a run of the workflow that has ended.
   json::object run(const std::string& workflow) {

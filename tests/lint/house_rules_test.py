@@ -140,7 +140,7 @@ CASES = {
     "machine-paths": (
         {"dev": f"cd {MACHINE}\n"},
         [f"dev:1: machine-paths: {MACHINE} is a path of one machine"],
-        {"dev": "cd $ROOT/work/main; curl https://example.com/home/page\n"},
+        {"dev": "cd $ROOT/work/sources; curl https://example.com/home/page\n"},
     ),
     "shared-paths": (
         {"docs/a.md": f"see {OUTSIDE}\n", "tests/a/a_test.cpp": f"// {OUTSIDE}\n"},
