@@ -13,6 +13,7 @@
 #include <cstring>
 #include <utility>
 
+#include "kernel/plugin_host/patience.hpp"
 #include "kernel/plugin_host/sandboxed_plugin.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -114,10 +115,16 @@ std::shared_ptr<FrameLink> Isolation::begin(ProcessPurpose purpose, const std::w
 
 void Isolation::run(const std::stop_token& stop) {
   std::array<epoll_event, events_at_once> events;
+  Patience patience(clock_);
   while (!stop.stop_requested()) {
     const base::Duration left = next_tick_ - clock_.monotonic();
     const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(std::max(left, base::Duration::zero())).count();
-    const int count = ::epoll_wait(poll_.number(), events.data(), events_at_once, static_cast<int>(wait_ms));
+    int count = 0;
+    const auto wait_for = [&](int timeout_ms) {
+      count = ::epoll_wait(poll_.number(), events.data(), events_at_once, timeout_ms);
+      return count > 0;
+    };
+    patience.wait([&] { return wait_for(0); }, [&] { wait_for(static_cast<int>(wait_ms)); });
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 == zygote_key) {

@@ -14,6 +14,7 @@
 #include "kernel/plugin_host/frame.hpp"
 #include "kernel/plugin_host/library_plugin.hpp"
 #include "kernel/plugin_host/packet.hpp"
+#include "kernel/plugin_host/patience.hpp"
 #include "kernel/plugin_host/payload.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "kernel/plugin_host/plugin_side.hpp"
@@ -85,7 +86,12 @@ class SandboxedPlugin {
 
   [[noreturn]] void live() {
     for (;;) {
-      const Received received = reader_.receive(room_.socket, Waits::yes);
+      Received received = Received::none;
+      const auto receive = [&](Waits waits) {
+        received = reader_.receive(room_.socket, waits);
+        return received != Received::none;
+      };
+      patience_.wait([&] { return receive(Waits::no); }, [&] { receive(Waits::yes); });
       if (received != Received::some) ::_exit(0);
       for (const base::BytesView packet : reader_.packets()) {
         const auto frame = read_frame(packet);
@@ -144,7 +150,7 @@ class SandboxedPlugin {
     static_cast<void>(::nice(lower_priority));  // what travd itself gave up is not taken back
     const int landlock = room_.has_namespaces ? sandbox::restrict_files() : 0;
     if (landlock < 0) must("the rules for its files");
-    must(sandbox::forbid_system_calls(sandbox::SystemCalls::of_libraries));
+    must(room_.while_loading->apply());
     const std::string path = room_.has_namespaces
                                  ? fmt::format("{}/plugin.so", sandbox::job_folder)
                                  : fmt::format("/proc/self/fd/{}/{}/plugin.so", room_.folder, purpose.folder);
@@ -153,7 +159,7 @@ class SandboxedPlugin {
     auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
     if (!plugin) host_.refuse(plugin.error());
     plugin_ = *std::move(plugin);
-    must(sandbox::forbid_system_calls(sandbox::SystemCalls::of_loaded));
+    must(room_.once_loaded->apply());
     host_.ready(fmt::format("{}landlock {}, system calls, limits",
                             room_.has_namespaces ? "namespaces, file tree, " : "", landlock));
   }
@@ -166,6 +172,8 @@ class SandboxedPlugin {
   const sandbox::Room room_;
   FramedHost host_;
   PacketReader reader_;
+  const base::SystemClock clock_;
+  Patience patience_{clock_};
   std::unique_ptr<LibraryPlugin> plugin_;
 };
 

@@ -87,7 +87,7 @@ void must(std::string_view problem) {
   must(limit(RLIMIT_NPROC, job.limits.processes));
   must(limit(RLIMIT_MEMLOCK, 0));
   must(limit(RLIMIT_MSGQUEUE, 0));
-  must(forbid_system_calls(SystemCalls::of_scripts));
+  must(SystemCallFilter(SystemCalls::of_scripts).apply());
   must(limit(RLIMIT_DATA, job.limits.memory_bytes));
   ::execve(words.front().c_str(), arguments_given.data(), environment_given.data());
   give_up(fmt::format("the interpreter {}", job.interpreter));

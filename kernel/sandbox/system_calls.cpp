@@ -1,10 +1,15 @@
 // The system calls that the inside of a sandbox has no use for and an attacker has: refused as not permitted, or, where
 // programs know how to do without, as unknown.
 
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -12,6 +17,7 @@
 #include <memory>
 
 #include "kernel/sandbox/walls.hpp"
+#include "sdk/base/open_file.hpp"
 
 namespace trv::sandbox {
 namespace {
@@ -106,10 +112,17 @@ class Filter {
     is_whole_ = is_whole_ && ::seccomp_rule_add(filter_.get(), action, call,
                                                 static_cast<unsigned>(sizeof...(conditions)), conditions...) == 0;
   }
-  // For every thread of the process.
-  [[nodiscard]] bool load() {
-    return is_whole_ && ::seccomp_attr_set(filter_.get(), SCMP_FLTATR_CTL_TSYNC, 1) == 0 &&
-           ::seccomp_load(filter_.get()) == 0;
+  /// As the kernel reads it; empty where that fails.
+  [[nodiscard]] std::vector<sock_filter> instructions() const {
+    const base::OpenFile file(::memfd_create("filter", MFD_CLOEXEC));
+    struct stat about{};
+    if (!is_whole_ || !file.is_open() || ::seccomp_export_bpf(filter_.get(), file.number()) != 0 ||
+        ::fstat(file.number(), &about) != 0) {
+      return {};
+    }
+    std::vector<sock_filter> read(static_cast<std::size_t>(about.st_size) / sizeof(sock_filter));
+    const ssize_t size = ::pread(file.number(), read.data(), read.size() * sizeof(sock_filter), 0);
+    return size == about.st_size ? read : std::vector<sock_filter>();
   }
 
  private:
@@ -153,13 +166,21 @@ void refuse_of_loaded(Filter& filter) {
 
 }  // namespace
 
-std::string_view forbid_system_calls(SystemCalls left) {
+SystemCallFilter::SystemCallFilter(SystemCalls left) {
   Filter filter;
   if (left != SystemCalls::of_loaded) refuse_of_all(filter);
   if (left == SystemCalls::of_scripts) refuse_families(filter);
   if (left == SystemCalls::of_libraries) refuse_of_libraries(filter);
   if (left == SystemCalls::of_loaded) refuse_of_loaded(filter);
-  return filter.load() ? std::string_view() : "system calls cannot be forbidden";
+  instructions_ = filter.instructions();
+}
+
+std::string_view SystemCallFilter::apply() const {
+  const sock_fprog program{.len = static_cast<unsigned short>(instructions_.size()),
+                           .filter = const_cast<sock_filter*>(instructions_.data())};
+  const bool done = !instructions_.empty() && ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+                    ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
+  return done ? std::string_view() : "system calls cannot be forbidden";
 }
 
 }  // namespace trv::sandbox

@@ -4,8 +4,11 @@
 //
 // Each function returns what went wrong, or an empty text; errno says more. What it returns lives for ever.
 
+#include <linux/filter.h>
+
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace trv::sandbox {
 
@@ -50,7 +53,17 @@ enum class SystemCalls {
   of_libraries,  ///< besides: no other program, no process, no socket
   of_loaded,     ///< besides: no file is opened, no memory becomes code
 };
-/// Leaves the process and all its threads the named system calls. May be called again with fewer.
-[[nodiscard]] std::string_view forbid_system_calls(SystemCalls left);
+
+/// Leaves a process the named system calls. To make a filter takes long and can be done before there is a process.
+class SystemCallFilter {
+ public:
+  /// Where that fails, apply() says so.
+  explicit SystemCallFilter(SystemCalls left);
+  /// For all threads of the process. Another filter with fewer calls may follow.
+  [[nodiscard]] std::string_view apply() const;
+
+ private:
+  std::vector<sock_filter> instructions_;
+};
 
 }  // namespace trv::sandbox

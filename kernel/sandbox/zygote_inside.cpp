@@ -29,6 +29,7 @@ namespace {
 using base::OpenFile;
 
 constexpr std::uint64_t files_bytes = std::uint64_t{1} << 20;  // of the file system in memory, which nothing writes
+constexpr int quiet_ms = 5;
 
 struct Child {
   pid_t pid = 0;
@@ -54,9 +55,8 @@ class Zygote {
     prepare();
     tell_walls();
     for (;;) {
-      const bool is_full = ready_.size() >= options_.ready_count || !problem_.empty();
       std::array<pollfd, 2> waiting{{{control_file, POLLIN, 0}, {signals_.number(), POLLIN, 0}}};
-      const int count = ::poll(waiting.data(), waiting.size(), is_full ? -1 : 0);
+      const int count = ::poll(waiting.data(), waiting.size(), refills_after_ms());
       if (count < 0 && errno != EINTR) ::_exit(1);
       if (count == 0) refill();
       if (waiting[1].revents != 0) reap();
@@ -84,6 +84,13 @@ class Zygote {
     if (problem_.empty()) refill();
     const std::string why = has_namespaces_ ? problem_ : no_namespaces_;
     say(word_of(ZygoteWord::Kind::walls, 0, landlock_version(), why), {});
+  }
+
+  // Below 0: not at all. Who has just got a process needs the processor; half of the ready ones are for those who ask
+  // meanwhile.
+  [[nodiscard]] int refills_after_ms() const {
+    if (ready_.size() >= options_.ready_count || !problem_.empty()) return -1;
+    return ready_.size() * 2 < options_.ready_count ? 0 : quiet_ms;
   }
 
   void refill() {
@@ -155,7 +162,11 @@ class Zygote {
     const bool placed = ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0 && place(socket, report);
     must(placed ? "" : "its files");
     tell_from_place();
-    Room room{.socket = 3, .folder = with_namespaces ? -1 : 5, .has_namespaces = with_namespaces};
+    const Room room{.socket = 3,
+                    .folder = with_namespaces ? -1 : 5,
+                    .has_namespaces = with_namespaces,
+                    .while_loading = &while_loading_,
+                    .once_loaded = &once_loaded_};
     if (with_namespaces) ::close(5);
     live_(room);
     ::_exit(1);
@@ -234,6 +245,8 @@ class Zygote {
 
   const ZygoteOptions options_;
   void (*const live_)(const Room&);
+  const SystemCallFilter while_loading_{SystemCalls::of_libraries};
+  const SystemCallFilter once_loaded_{SystemCalls::of_loaded};
   OpenFile signals_;
   OpenFile folder_;
   const char* shown_ = nullptr;  ///< the folder, where every user finds it

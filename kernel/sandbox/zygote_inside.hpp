@@ -2,6 +2,8 @@
 // The zygote: a process of one thread, started before travd has read a secret, that starts the processes of plugins and
 // is a copy of none of travd's memory. It keeps some ready, each behind its walls, where nothing has run yet.
 
+#include "kernel/sandbox/walls.hpp"
+
 namespace trv::sandbox {
 
 /// Where a process of the zygote finds itself.
@@ -9,6 +11,9 @@ struct Room {
   int socket = 3;              ///< SEQPACKET, to travd
   int folder = -1;             ///< open folder of the libraries, where the file tree does not show it
   bool has_namespaces = true;  ///< and a file tree of its own, with shown_folder
+  // The system calls left to a process that is its library. They live as long as the process.
+  const SystemCallFilter* while_loading = nullptr;
+  const SystemCallFilter* once_loaded = nullptr;
 };
 
 struct ZygoteOptions {
