@@ -27,6 +27,9 @@ using base::Result;
 using base::Status;
 
 constexpr std::string_view manifest_path = "manifest.json";
+constexpr std::string_view signatures_folder = "signatures/";
+constexpr std::string_view publisher_path = "signatures/publisher.note";
+constexpr std::string_view certifier_path = "signatures/certifier.note";
 
 using ReadArchive = std::unique_ptr<archive, base::Frees<archive_read_free>>;
 using WriteArchive = std::unique_ptr<archive, base::Frees<archive_write_free>>;
@@ -169,7 +172,7 @@ Status write_entry(archive* writer, std::string_view path, BytesView bytes) {
   return {};
 }
 
-Result<Bytes> write_archive(std::string_view manifest, const std::vector<File>& files) {
+Result<Bytes> write_archive(std::string_view manifest, const std::vector<File>& files, const Signatures& signatures) {
   Bytes bytes;
   const WriteArchive writer(archive_write_new());
   TRV_ASSERT(writer != nullptr);
@@ -179,9 +182,55 @@ Result<Bytes> write_archive(std::string_view manifest, const std::vector<File>& 
     return base::fail(ErrorCode::internal, fmt::format("package: cannot write: {}", reason(writer.get())));
   TRV_TRY(write_entry(writer.get(), manifest_path, base::as_bytes(manifest)));
   for (const File& file : files) TRV_TRY(write_entry(writer.get(), file.path, file.bytes));
+  if (!signatures.certifier.empty())
+    TRV_TRY(write_entry(writer.get(), certifier_path, base::as_bytes(signatures.certifier)));
+  if (!signatures.publisher.empty())
+    TRV_TRY(write_entry(writer.get(), publisher_path, base::as_bytes(signatures.publisher)));
   if (archive_write_close(writer.get()) != ARCHIVE_OK)
     return base::fail(ErrorCode::internal, fmt::format("package: cannot write: {}", reason(writer.get())));
   return bytes;
+}
+
+Status check_signatures(const Signatures& signatures) {
+  for (const auto& [path, note] :
+       {std::pair(certifier_path, &signatures.certifier), std::pair(publisher_path, &signatures.publisher)}) {
+    if (note->size() > signature_bytes_max)
+      return base::fail(ErrorCode::too_large, fmt::format("package: file \"{}\": {} bytes, more than {}", path,
+                                                          note->size(), signature_bytes_max));
+  }
+  if (!signatures.certifier.empty() && signatures.publisher.empty())
+    return base::fail(ErrorCode::invalid, fmt::format("package: \"{}\" without \"{}\": a certifier signs what a "
+                                                      "publisher has signed",
+                                                      certifier_path, publisher_path));
+  return {};
+}
+
+/// Takes what is below signatures/ out of the files, which are sorted.
+Result<Signatures> take_signatures(std::vector<File>& files) {
+  Signatures signatures;
+  for (const File& file : files) {
+    if (!file.path.starts_with(signatures_folder)) continue;
+    if (file.path != publisher_path && file.path != certifier_path)
+      return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": signatures/ holds publisher.note and "
+                                                        "certifier.note, nothing else",
+                                                        file.path));
+    if (file.bytes.empty())
+      return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is empty", file.path));
+    (file.path == publisher_path ? signatures.publisher : signatures.certifier) = base::as_text(file.bytes);
+  }
+  TRV_TRY(check_signatures(signatures));
+  std::erase_if(files, [](const File& file) { return file.path.starts_with(signatures_folder); });
+  return signatures;
+}
+
+/// Whether the archive is as a packer writes it: only then every byte of it is covered by what its digests cover.
+Status check_written_so(BytesView archive, const Package& package) {
+  TRV_TRY_ASSIGN(const Bytes expected, write_archive(package.manifest.text, package.files, package.signatures));
+  if (std::ranges::equal(expected, archive)) return {};
+  const auto differs = std::ranges::mismatch(expected, archive).in2 - archive.begin();
+  return base::fail(ErrorCode::corrupt, fmt::format("package: byte {} is not as a packer writes it, and a signed "
+                                                    "package has to be; pack and sign it again",
+                                                    differs));
 }
 
 Result<Bytes> read_disk(const filesystem::path& path) {
@@ -264,9 +313,15 @@ Result<Package> read(BytesView archive) {
   TRV_TRY(sort_by_path(files));
   if (std::any_of(files.begin(), files.end(), [](const File& file) { return file.path == manifest_path; }))
     return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": occurs twice");
+  TRV_TRY_ASSIGN(package.signatures, take_signatures(files));
   package.files = std::move(files);
   TRV_TRY(check_digests(package));
   package.digest = base::sha256(archive);
+  package.content = package.digest;
+  if (package.signatures == Signatures()) return package;
+  TRV_TRY(check_written_so(archive, package));
+  TRV_TRY_ASSIGN(const Bytes content, write_archive(package.manifest.text, package.files, {}));
+  package.content = base::sha256(content);
   return package;
 }
 
@@ -275,6 +330,16 @@ Result<Package> read(const filesystem::path& archive) {
   Result<Package> package = read(BytesView(bytes));
   if (!package) return base::fail(std::move(package).error().in(archive.string()));
   return package;
+}
+
+Result<Bytes> with_signatures(BytesView archive, const Signatures& signatures) {
+  TRV_TRY(check_signatures(signatures));
+  TRV_TRY_ASSIGN(const Package package, read(archive));
+  TRV_TRY(check_written_so(archive, package));
+  TRV_TRY_ASSIGN(Bytes signed_archive, write_archive(package.manifest.text, package.files, signatures));
+  TRV_TRY_ASSIGN(const Package again, read(BytesView(signed_archive)));
+  TRV_ENSURES(again.content == package.content && again.signatures == signatures);
+  return signed_archive;
 }
 
 Result<Bytes> assemble(std::string_view source_manifest, std::vector<File> files) {
@@ -288,6 +353,9 @@ Result<Bytes> assemble(std::string_view source_manifest, std::vector<File> files
     TRV_TRY(check_path(file.path));
     if (file.path == manifest_path)
       return base::fail(ErrorCode::invalid, "package: file \"manifest.json\": occurs twice");
+    if (file.path.starts_with(signatures_folder))
+      return base::fail(ErrorCode::invalid,
+                        fmt::format("package: file \"{}\": signatures/ is for signatures", file.path));
     digests[file.path] = base::to_hex(base::sha256(file.bytes));
   }
   json::object manifest = json::parse(source_manifest).get_object();
@@ -298,7 +366,7 @@ Result<Bytes> assemble(std::string_view source_manifest, std::vector<File> files
     manifest["libraries"].get_object()[library.platform].get_object()["sha256"] = digests[library.path];
   }
   manifest["files"] = std::move(digests);
-  TRV_TRY_ASSIGN(Bytes archive, write_archive(json::serialize(manifest), files));
+  TRV_TRY_ASSIGN(Bytes archive, write_archive(json::serialize(manifest), files, {}));
   TRV_TRY(read(BytesView(archive)));
   return archive;
 }

@@ -17,6 +17,7 @@ namespace trv::package {
 inline constexpr std::size_t package_bytes_max = 64 * 1024 * 1024;
 inline constexpr std::size_t entries_max = 1'000;
 inline constexpr std::size_t path_bytes_max = 99;
+inline constexpr std::size_t signature_bytes_max = 4'096;
 
 /// A regular file of a package.
 struct File {
@@ -24,10 +25,19 @@ struct File {
   base::Bytes bytes;
 };
 
+/// The signed notes of a package as they are in it; what they say is not read here. Empty: there is none.
+struct Signatures {
+  std::string publisher;
+  std::string certifier;  ///< only together with the publisher's
+  friend bool operator==(const Signatures&, const Signatures&) = default;
+};
+
 struct Package {
   Manifest manifest;
-  base::Digest digest = {};  ///< SHA-256 of the whole archive: the identity of the package
-  std::vector<File> files;   ///< sorted by path, without manifest.json
+  base::Digest digest = {};   ///< SHA-256 of the whole archive: the identity of the package
+  base::Digest content = {};  ///< SHA-256 of the archive without its signatures
+  std::vector<File> files;    ///< sorted by path, without manifest.json and signatures
+  Signatures signatures;
 
   /// The bytes of a file, or nullptr; borrowed from the package.
   [[nodiscard]] const base::Bytes* find_file(std::string_view path) const noexcept;
@@ -38,6 +48,10 @@ struct Package {
 [[nodiscard]] base::Result<Package> read(base::BytesView archive);
 /// The same for a file of the disk. Further errors: not_found, unavailable (the disk failed).
 [[nodiscard]] base::Result<Package> read(const std::filesystem::path& archive);
+
+/// The package with these signatures in place of those that it has. Errors: those of read(); invalid also where the
+/// archive is not as a packer writes it, and where a certifier's is given without a publisher's.
+[[nodiscard]] base::Result<base::Bytes> with_signatures(base::BytesView archive, const Signatures& signatures);
 
 /// Makes the archive from a source manifest and files; the same input gives the same bytes. `files` holds the library.
 /// Errors: invalid, too_large.

@@ -224,6 +224,65 @@ TEST(Package, flipped_bits_never_change_what_a_file_holds) {
   }
 }
 
+TEST(Package, signatures_change_the_package_and_not_its_content) {
+  const Bytes plain = good_package();
+  const auto signed_once = with_signatures(plain, {.publisher = "by p\n", .certifier = ""});
+  ASSERT_TRUE(signed_once) << signed_once.error().message();
+  const auto package = read(BytesView(*signed_once));
+  ASSERT_TRUE(package) << package.error().message();
+  EXPECT_EQ(package->signatures, (Signatures{"by p\n", ""}));
+  EXPECT_EQ(package->content, base::sha256(plain));
+  EXPECT_EQ(package->digest, base::sha256(*signed_once));
+  EXPECT_EQ(package->files.size(), 2U) << "a signature is not a file of the package";
+  EXPECT_EQ(package->find_file("signatures/publisher.note"), nullptr);
+  const auto signed_twice = with_signatures(*signed_once, {.publisher = "by p\n", .certifier = "by c\n"});
+  ASSERT_TRUE(signed_twice) << signed_twice.error().message();
+  EXPECT_EQ(read(BytesView(*signed_twice))->content, base::sha256(plain));
+  EXPECT_EQ(*with_signatures(*signed_twice, {}), plain) << "what was signed is there again, byte for byte";
+  // A prefix of the archive, so other tools can check it as well.
+  EXPECT_TRUE(std::equal(plain.begin(), plain.end() - 1024, signed_twice->begin()));
+}
+
+TEST(Package, nothing_but_the_two_signatures_is_below_their_folder) {
+  const auto message_of = [](const std::function<void(RawArchive&)>& extra) {
+    const auto package = read(BytesView(with(extra)));
+    return package ? std::string("accepted") : package.error().message();
+  };
+  const auto has = [](const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; };
+  EXPECT_TRUE(has(message_of([](RawArchive& archive) { archive.add("signatures/other.note", "x"); }), "nothing else"));
+  EXPECT_TRUE(has(message_of([](RawArchive& archive) { archive.add("signatures/publisher.note", ""); }), "is empty"));
+  EXPECT_TRUE(has(message_of([](RawArchive& archive) {
+                    archive.add("signatures/publisher.note", "a").add("signatures/publisher.note", "b");
+                  }),
+                  "occurs twice"));
+  EXPECT_TRUE(has(message_of([](RawArchive& archive) { archive.add("signatures/certifier.note", "a"); }),
+                  "a certifier signs what a publisher has signed"));
+  EXPECT_TRUE(has(message_of([](RawArchive& archive) {
+                    archive.add("signatures/publisher.note", std::string(signature_bytes_max + 1, 'a'));
+                  }),
+                  "more than 4096"));
+  EXPECT_TRUE(has(message_of([](RawArchive& archive) { archive.add("signatures/publisher.note", "a"); }),
+                  "is not as a packer writes it"))
+      << "the hand-made archive has it before other files";
+  EXPECT_FALSE(assemble(source_manifest, {{"lib/linux-x86_64/plugin.so", library()},
+                                          {"signatures/publisher.note", base::to_bytes("a")}}));
+}
+
+TEST(Package, a_byte_changed_outside_the_signatures_changes_the_content_or_is_refused) {
+  const Bytes good = *with_signatures(good_package(), {.publisher = "p\n", .certifier = "c\n"});
+  const auto original = read(BytesView(good));
+  for (std::size_t at = 0; at < good.size(); ++at) {
+    Bytes damaged = good;
+    damaged[at] ^= 0x01;
+    const auto package = read(BytesView(damaged));
+    if (!package) continue;
+    ASSERT_TRUE(package->content != original->content || package->signatures != original->signatures) << at;
+  }
+  Bytes longer = good;
+  longer.resize(longer.size() + 512);
+  EXPECT_FALSE(read(BytesView(longer)));
+}
+
 class PackFolder : public testing::Test {
  protected:
   PackFolder() : folder(filesystem::temp_directory_path() / fmt::format("package_test_{}", ::getpid())) {
