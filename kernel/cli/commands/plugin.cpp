@@ -8,6 +8,7 @@
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/plugin_template.hpp"
+#include "kernel/cli/commands/plugin_trust.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/version.hpp"
@@ -221,7 +222,8 @@ void add_plugin(CommandTree& tree) {
   noun.example("trav plugin install forge-1.0.0.trvp --tenant acme")
       .example("trav plugin show forge")
       .example("trav plugin new my-plugin --id my-plugin       the smallest complete plugin, to start from")
-      .example("trav plugin pack my-plugin --library build/libmy_plugin.so --output my-plugin.trvp");
+      .example("trav plugin pack my-plugin --library build/libmy_plugin.so --output my-plugin.trvp")
+      .example("trav plugin sign my-plugin.trvp --key acme.key");
   const auto arguments = std::make_shared<PluginArguments>();
   add_server_verbs(noun, arguments);
   noun.verb("new", "Make the folder of a new plugin")
@@ -239,6 +241,7 @@ void add_plugin(CommandTree& tree) {
       .option("--library", "SO", arguments->library, "The plugin's shared object", Need::required)
       .option("--output", "FILE", arguments->out, "The package to write", Need::required)
       .does([arguments](Session& session) { return pack(session, *arguments); });
+  add_trust_verbs(noun);
 }
 
 }  // namespace trv::cli

@@ -1,0 +1,224 @@
+#include "kernel/cli/commands/plugin_trust.hpp"
+
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "kernel/cli/client/files.hpp"
+#include "kernel/trust/key_file.hpp"
+#include "kernel/trust/roots.hpp"
+#include "kernel/trust/signatures.hpp"
+#include "sdk/package/package.hpp"
+
+namespace trv::cli {
+namespace {
+
+struct TrustArguments {
+  std::string file;
+  std::string name;
+  std::string key;
+  std::string out;
+  std::string level;
+  std::string report;
+  std::string expires;
+  std::string trust;
+};
+
+constexpr std::size_t report_bytes_max = 64 * 1024 * 1024;
+
+base::Result<ExitCode> make_key(Session& session, const TrustArguments& arguments) {
+  base::SystemRandom random;
+  TRV_TRY_ASSIGN(const note::SigningKey key, trust::make_key_file(arguments.out, arguments.name, random));
+  const std::string text = key.verifier().format();
+  const std::string public_file = arguments.out + ".pub";
+  TRV_TRY(replace_file(public_file, text + "\n", FileMode::everybody_reads));
+  if (session.as_json()) {
+    session.print_value({{"file", arguments.out}, {"public_file", public_file}, {"public_key", text}});
+  } else {
+    session.print(fmt::format("{} has the secret key: keep it to yourself. {} has the public key, for trust files:\n{}",
+                              arguments.out, public_file, text));
+  }
+  return ExitCode::ok;
+}
+
+// Whatever is wrong is in the user's files, not in how the command was typed; damage stays damage.
+base::Error about_files(base::Error error) {
+  if (error.code() == base::ErrorCode::invalid) return {base::ErrorCode::denied, error.message()};
+  return error;
+}
+
+base::Result<base::Bytes> read_package(const std::string& file) {
+  TRV_TRY_ASSIGN(const std::string text, read_file(file, package::package_bytes_max));
+  return base::to_bytes(text);
+}
+
+base::Result<ExitCode> write_signed(Session& session, const TrustArguments& arguments,
+                                    const base::Result<base::Bytes>& archive, const note::SigningKey& key) {
+  if (!archive) return base::fail(about_files(archive.error()));
+  const std::string& out = arguments.out.empty() ? arguments.file : arguments.out;
+  TRV_TRY(replace_file(out, base::as_text(*archive), FileMode::everybody_reads));
+  TRV_TRY_ASSIGN(const package::Package package, package::read(*archive));
+  if (session.as_json()) {
+    session.print_value({{"id", package.manifest.id},
+                         {"version", package.manifest.version},
+                         {"file", out},
+                         {"key", key.verifier().format()},
+                         {"package_sha256", base::to_hex(package.digest)},
+                         {"content_sha256", base::to_hex(package.content)}});
+  } else {
+    session.print(fmt::format("{} {} is signed by {} in {} (content SHA-256 {})", package.manifest.id,
+                              package.manifest.version, key.name(), out, base::to_hex(package.content)));
+  }
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> sign(Session& session, const TrustArguments& arguments) {
+  TRV_TRY_ASSIGN(const note::SigningKey key, trust::read_key_file(arguments.key));
+  TRV_TRY_ASSIGN(const base::Bytes archive, read_package(arguments.file));
+  return write_signed(session, arguments, trust::sign(archive, key), key);
+}
+
+base::Result<std::optional<base::Timestamp>> expiry_of(const std::string& text) {
+  if (text == "never") return std::nullopt;
+  const auto time = base::Timestamp::from_rfc3339(text.size() == 10 ? text + "T00:00:00Z" : text);
+  if (time && time->ns() % 1'000'000'000 == 0) return time;
+  return base::fail(
+      base::ErrorCode::invalid,
+      fmt::format("--expires {}: write a day as 2027-11-30, a time as 2027-11-30T12:00:00Z, or never", text));
+}
+
+base::Result<ExitCode> countersign(Session& session, const TrustArguments& arguments) {
+  trust::Finding finding;
+  finding.level = trust::level_of(arguments.level).value();
+  TRV_TRY_ASSIGN(finding.expires, expiry_of(arguments.expires));
+  const bool needs_report = finding.level == trust::Level::core || finding.level == trust::Level::certified;
+  if (arguments.report.empty() && needs_report) {
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("--level {} rests on a report: name its file with --report", arguments.level));
+  }
+  if (!arguments.report.empty()) {
+    TRV_TRY_ASSIGN(const std::string report, read_file(arguments.report, report_bytes_max));
+    finding.report = base::sha256(base::as_bytes(report));
+  }
+  TRV_TRY_ASSIGN(const note::SigningKey key, trust::read_key_file(arguments.key));
+  TRV_TRY_ASSIGN(const base::Bytes archive, read_package(arguments.file));
+  return write_signed(session, arguments, trust::countersign(archive, finding, key), key);
+}
+
+/// What a trust file says of a key, for people.
+std::string said_of(const trust::Roots& roots, const note::VerifierKey& key) {
+  const trust::Root* root = roots.find(key);
+  if (root == nullptr) return "not in the trust file";
+  std::string roles = root->publishes ? "publisher" : "";
+  for (const trust::Level level : root->gives) {
+    roles += fmt::format("{}{}", roles.empty() ? "" : " ", to_string(level));
+  }
+  if (root->revokes) roles += fmt::format("{}revocations", roles.empty() ? "" : " ");
+  return "trusted as " + roles;
+}
+
+json::Value signers_of(const trust::Signers& signers, const std::optional<trust::Roots>& roots, base::Timestamp now) {
+  json::Value object = json::Value::object();
+  if (signers.publisher) {
+    json::Value publisher = {{"key", signers.publisher->format()}};
+    if (roots) publisher.set("trust", said_of(*roots, *signers.publisher));
+    object.set("publisher", std::move(publisher));
+  }
+  if (signers.certificate) {
+    const trust::Finding& finding = signers.certificate->finding;
+    json::Value certifier = {{"key", signers.certificate->key.format()},
+                             {"level", to_string(finding.level)},
+                             {"expires", trust::expiry_text(finding.expires)},
+                             {"expired", finding.expires && now >= *finding.expires}};
+    if (finding.report) certifier.set("report_sha256", base::to_hex(*finding.report));
+    if (roots) certifier.set("trust", said_of(*roots, signers.certificate->key));
+    object.set("certifier", std::move(certifier));
+  }
+  return object;
+}
+
+base::Result<ExitCode> inspect(Session& session, const TrustArguments& arguments) {
+  auto package = package::read(std::filesystem::path(arguments.file));
+  if (!package) return base::fail(about_files(package.error()));
+  const auto signers = trust::verify(*package);
+  if (!signers) return base::fail(base::ErrorCode::corrupt, signers.error().message());
+  std::optional<trust::Roots> roots;
+  if (!arguments.trust.empty()) {
+    TRV_TRY_ASSIGN(roots, trust::Roots::load(arguments.trust));
+  }
+  json::Value object = {{"id", package->manifest.id},
+                        {"version", package->manifest.version},
+                        {"title", package->manifest.title},
+                        {"package_sha256", base::to_hex(package->digest)},
+                        {"content_sha256", base::to_hex(package->content)}};
+  const json::Value said = signers_of(*signers, roots, session.world().clock.now());
+  for (const char* who : {"publisher", "certifier"}) {
+    if (const json::Value* one = said.find(who)) object.set(who, *one);
+  }
+  json::Value files = json::Value::array();
+  for (const package::File& file : package->files) {
+    files.push_back({{"path", file.path},
+                     {"bytes", static_cast<std::uint64_t>(file.bytes.size())},
+                     {"sha256", base::to_hex(base::sha256(file.bytes))}});
+  }
+  object.set("files", files);
+  if (session.as_json()) {
+    session.print_value(object);
+    return ExitCode::ok;
+  }
+  std::vector<std::pair<std::string, std::string>> rows;
+  const std::vector<Field> fields = {{"id", "id"},
+                                     {"version", "version"},
+                                     {"title", "title"},
+                                     {"package SHA-256", "package_sha256"},
+                                     {"content SHA-256", "content_sha256"},
+                                     {"publisher", "publisher.key"},
+                                     {"", "publisher.trust"},
+                                     {"certifier", "certifier.key"},
+                                     {"", "certifier.trust"},
+                                     {"level", "certifier.level"},
+                                     {"report SHA-256", "certifier.report_sha256"},
+                                     {"expires", "certifier.expires"}};
+  for (const Field& field : fields) {
+    if (std::string text = field_text(object, field.member); !text.empty()) rows.emplace_back(field.title, text);
+  }
+  if (!signers->publisher) rows.emplace_back("publisher", "none: it is not signed");
+  if (signers->certificate && member_text(object, "certifier.expired") == "true") rows.emplace_back("", "expired");
+  Table table({{.title = "FILE"}, {.title = "BYTES", .align = Align::right}, {.title = "SHA-256"}});
+  for (const json::Value& file : files.items()) {
+    table.add({member_text(file, "path"), member_text(file, "bytes"), member_text(file, "sha256")});
+  }
+  session.world().out << render_fields(rows, session.style()) << '\n' << table.render(session.style()) << std::flush;
+  return ExitCode::ok;
+}
+
+}  // namespace
+
+void add_trust_verbs(Noun& noun) {
+  const auto arguments = std::make_shared<TrustArguments>();
+  noun.verb("keygen", "Make a key that signs packages: the secret key in a file, its public key in FILE.pub")
+      .argument("NAME", arguments->name, "Who signs with it, for example acme-plugins")
+      .option("--output", "FILE", arguments->out, "The file to make", Need::required)
+      .does([arguments](Session& session) { return make_key(session, *arguments); });
+  noun.verb("sign", "Sign a package as its publisher")
+      .argument("FILE", arguments->file, "A .trvp package")
+      .option("--key", "FILE", arguments->key, "The publisher's key, of trav plugin keygen", Need::required)
+      .option("--output", "FILE", arguments->out, "Where to write it; default in place")
+      .does([arguments](Session& session) { return sign(session, *arguments); });
+  noun.verb("countersign", "Say of a signed package which level it has, as a certifier")
+      .argument("FILE", arguments->file, "A .trvp package that its publisher has signed")
+      .option("--key", "FILE", arguments->key, "The certifier's key, of trav plugin keygen", Need::required)
+      .choice("--level", {"core", "certified", "community", "private", "dev"}, arguments->level, "What is said of it",
+              Need::required)
+      .option("--report", "FILE", arguments->report, "What this rests on, for example the output of trav-plugin-check")
+      .option("--expires", "TIME", arguments->expires, "From when on it is not accepted: 2027-11-30, or never",
+              Need::required)
+      .option("--output", "FILE", arguments->out, "Where to write it; default in place")
+      .does([arguments](Session& session) { return countersign(session, *arguments); });
+  noun.verb("inspect", "Check a package file and show who signed it, its level, digests and files")
+      .argument("FILE", arguments->file, "A .trvp package")
+      .option("--trust", "FILE", arguments->trust, "A trust file: what it says of those who signed")
+      .does([arguments](Session& session) { return inspect(session, *arguments); });
+}
+
+}  // namespace trv::cli

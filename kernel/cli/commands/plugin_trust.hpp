@@ -1,0 +1,10 @@
+#pragma once
+// The verbs of `trav plugin` that need no server: keys, signatures, and what a package says of itself.
+
+#include "kernel/cli/commands/command.hpp"
+
+namespace trv::cli {
+
+void add_trust_verbs(Noun& noun);
+
+}  // namespace trv::cli
