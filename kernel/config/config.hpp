@@ -36,6 +36,8 @@ struct Config {
   std::uint64_t run_at_once = 4;
   std::string plugins_isolation = "required";
   std::string plugins_in_process;  ///< ids, separated by commas
+  std::uint64_t plugins_tenant_memory_mib = 2'048;
+  std::uint64_t plugins_tenant_cpu_percent = 100;
   std::string log_level = "info";
   std::uint64_t log_keep_days = 0;
   std::uint64_t snapshots_interval_minutes = 60;

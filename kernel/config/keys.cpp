@@ -220,6 +220,12 @@ const std::vector<Key>& keys() {
        "do that, none runs. `best-effort`: as many walls as the host has. `off`: all run within travd."},
       {"plugins", "in_process", TextKey{&Config::plugins_in_process, "ids of plugins, separated by commas", any_text},
        "", "The plugins that run within travd all the same, with all of its power. Empty: none."},
+      {"plugins", "tenant_memory_mib", IntegerKey{&Config::plugins_tenant_memory_mib, 64, 16'777'216}, "MiB",
+       "The memory of a tenant's plugins together, on a host with control groups. Each process may use 512 MiB in any "
+       "case."},
+      {"plugins", "tenant_cpu_percent", IntegerKey{&Config::plugins_tenant_cpu_percent, 1, 100'000}, "%",
+       "The part of a processor that a tenant's plugins together may use, on a host with control groups; 200 is two "
+       "processors."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",

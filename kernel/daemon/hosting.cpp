@@ -43,9 +43,20 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(folder, error);
   if (error) return base::fail(base::ErrorCode::unavailable, fmt::format("{}: {}", folder.string(), error.message()));
+  auto groups = sandbox::ControlGroups::open(
+      {.memory_bytes = config.plugins_tenant_memory_mib << 20, .cpu_percent = config.plugins_tenant_cpu_percent},
+      [logger](const std::string& problem) {
+        logger->warn("a plugin's process is not bounded together with its tenant's others: {}", problem);
+      });
+  if (!groups) {
+    logger->info("memory and processor time of a tenant's plugins are bounded for each process, not together: {}",
+                 groups.error().message());
+  }
+  const std::string bounds = groups ? (*groups)->description() : "each process alone";
   const bool needs_all = config.plugins_isolation == "required";
   auto isolation = plugin_host::Isolation::start(
-      {.program = configuration.trial_program, .folder = absolute, .needs_namespaces = needs_all}, {}, clock);
+      {.program = configuration.trial_program, .folder = absolute, .needs_namespaces = needs_all}, {}, clock,
+      groups ? *std::move(groups) : nullptr);
   if (!isolation) {
     configuration.no_isolation = fmt::format(
         "{}; an operator may run it in travd's own process (plugins.in_process), or give up this wall for all "
@@ -62,8 +73,9 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
   }
   if (walls.landlock_version == 0)
     logger->info("plugins are isolated without Landlock, which this kernel does not have");
-  logger->debug("plugins are isolated: {}landlock {}, system calls, limits",
-                walls.no_namespaces.empty() ? "namespaces, a file tree of their own, " : "", walls.landlock_version);
+  logger->debug("plugins are isolated: {}landlock {}, system calls, limits; bounds: {}",
+                walls.no_namespaces.empty() ? "namespaces, a file tree of their own, " : "", walls.landlock_version,
+                bounds);
   return hosting;
 }
 

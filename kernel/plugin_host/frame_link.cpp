@@ -23,8 +23,8 @@ std::int64_t seconds(Duration time) {
 
 }  // namespace
 
-FrameLink::FrameLink(LinkLimits limits, const base::Clock& clock, std::weak_ptr<LinkUser> user)
-    : limits_(limits), clock_(clock), user_(std::move(user)), used_(clock.monotonic()) {}
+FrameLink::FrameLink(LinkLimits limits, const base::Clock& clock, std::string group, std::weak_ptr<LinkUser> user)
+    : limits_(limits), clock_(clock), group_(std::move(group)), user_(std::move(user)), used_(clock.monotonic()) {}
 
 // ---- out
 

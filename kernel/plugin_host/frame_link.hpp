@@ -55,7 +55,8 @@ struct LinkLimits {
 
 class FrameLink final : public PluginSide {
  public:
-  FrameLink(LinkLimits limits, const base::Clock& clock, std::weak_ptr<LinkUser> user);
+  /// `group`: of processes that share bounds.
+  FrameLink(LinkLimits limits, const base::Clock& clock, std::string group, std::weak_ptr<LinkUser> user);
 
   // [any]
   void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
@@ -69,6 +70,8 @@ class FrameLink final : public PluginSide {
   /// What was sent before waits until here. The socket is watched by `poll`, under the process number.
   void connect(sandbox::SandboxedProcess process, const ProcessPurpose& purpose, int poll);
   [[nodiscard]] pid_t pid() const noexcept { return process_.pid; }
+  [[nodiscard]] const base::OpenFile& process() const noexcept { return process_.process; }
+  [[nodiscard]] const std::string& group() const noexcept { return group_; }
   /// Frames are there. False: nothing more will come.
   [[nodiscard]] bool receive(PacketReader& reader);
   /// Sends what waits, as far as the socket takes it.
@@ -93,6 +96,7 @@ class FrameLink final : public PluginSide {
 
   const LinkLimits limits_;
   const base::Clock& clock_;
+  const std::string group_;
   const std::weak_ptr<LinkUser> user_;
   sandbox::SandboxedProcess process_;
   int poll_ = -1;

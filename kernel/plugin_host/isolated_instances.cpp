@@ -29,7 +29,7 @@ class IsolatedInstances::Process final : public PluginInstance,
   ~Process() override { end_now(); }
 
   void begin(Isolation& isolation, const ProcessPurpose& purpose) {
-    link_ = isolation.begin(purpose, weak_from_this());
+    link_ = isolation.begin(purpose, tenant_.value(), weak_from_this());
     core_->begin(link_);
   }
   void end_now() {

@@ -141,6 +141,57 @@ TEST_F(HostilePluginTest, what_it_takes_is_bounded) {
   EXPECT_EQ(answer_to("threads"), "\"bounded\"");
 }
 
+class BoundedTenantTest : public HostilePluginTest {
+ protected:
+  void SetUp() override {
+    auto groups = sandbox::ControlGroups::open({.memory_bytes = std::uint64_t{96} << 20, .cpu_percent = 10},
+                                               [](const std::string& problem) { ADD_FAILURE() << problem; });
+    if (!groups) GTEST_SKIP() << groups.error().message();
+    if ((*groups)->description().find("memory, cpu") == std::string::npos) {
+      GTEST_SKIP() << "this host bounds only " << (*groups)->description();
+    }
+    groups_ = *std::move(groups);
+    HostilePluginTest::SetUp();
+  }
+  /// The process has joined its group: it is not there at once.
+  static std::filesystem::path group_of(const std::string& controller) {
+    std::ifstream file("/proc/self/cgroup");
+    for (std::string line; std::getline(file, line);) {
+      const std::size_t name = line.find(":" + controller + ":");
+      if (name == std::string::npos) continue;
+      return "/sys/fs/cgroup/" + controller + line.substr(name + controller.size() + 2) + "/travd-" +
+             std::to_string(::getpid());
+    }
+    return {};
+  }
+  static std::string text_of(const std::filesystem::path& path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+};
+
+TEST_F(BoundedTenantTest, a_tenants_processes_share_a_bound_of_memory) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer keeps a shadow of all memory";
+#endif
+  EXPECT_EQ(answer_to("echo"), "\"here\"");
+  ASSERT_TRUE(eventually([] { return !text_of(group_of("memory") / "acme/cgroup.procs").empty(); }));
+  EXPECT_THAT(answer_to("memory"), HasSubstr("plugins.tenant_memory_mib"));
+  EXPECT_TRUE(eventually([this] { return attack("echo").has_value(); }));
+}
+
+TEST_F(BoundedTenantTest, a_tenants_processes_share_a_part_of_a_processor) {
+  EXPECT_EQ(answer_to("spin-aside"), "\"spinning\"");
+  EXPECT_TRUE(eventually([] {
+    std::ifstream file(group_of("cpu") / "acme/cpu.stat");
+    std::string name;
+    for (long value = 0; file >> name >> value;) {
+      if (name == "nr_throttled") return value > 0;
+    }
+    return false;
+  }));
+}
+
 TEST_F(HostilePluginTest, what_is_not_a_frame_ends_the_process_that_sent_it) {
   EXPECT_THAT(answer_to("garbage"), HasSubstr("not a frame"));
   EXPECT_TRUE(eventually([this] { return attack("echo").has_value(); }));

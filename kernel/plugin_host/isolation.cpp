@@ -42,7 +42,8 @@ bool watch(const OpenFile& poll, int number, std::uint64_t key) {
 
 std::string how_it_ended(int wait_status) {
   if (WIFSIGNALED(wait_status) && WTERMSIG(wait_status) == SIGKILL) {
-    return "it was killed: the host has no memory left, or it had closed its socket";
+    return "it was killed: the host or its tenant's bound (plugins.tenant_memory_mib) has no memory left, or it had "
+           "closed its socket";
   }
   if (WIFSIGNALED(wait_status)) return fmt::format("it crashed ({})", ::strsignal(WTERMSIG(wait_status)));
   const int code = WEXITSTATUS(wait_status);
@@ -53,7 +54,8 @@ std::string how_it_ended(int wait_status) {
 }  // namespace
 
 base::Result<std::unique_ptr<Isolation>> Isolation::start(const sandbox::ZygoteConfiguration& configuration,
-                                                          LinkLimits limits, const base::Clock& clock) {
+                                                          LinkLimits limits, const base::Clock& clock,
+                                                          std::unique_ptr<sandbox::ControlGroups> groups) {
   TRV_TRY_ASSIGN(std::unique_ptr<sandbox::Zygote> zygote, sandbox::Zygote::start(configuration));
   if (!zygote->walls().no_namespaces.empty() && configuration.needs_namespaces) {
     return base::fail(ErrorCode::unavailable,
@@ -65,18 +67,20 @@ base::Result<std::unique_ptr<Isolation>> Isolation::start(const sandbox::ZygoteC
       !watch(poll, wake.number(), wake_key)) {
     return base::fail(no_loop());
   }
-  return std::unique_ptr<Isolation>(
-      new Isolation(configuration, std::move(zygote), std::move(poll), std::move(wake), limits, clock));
+  return std::unique_ptr<Isolation>(new Isolation(configuration, std::move(zygote), std::move(poll), std::move(wake),
+                                                  limits, clock, std::move(groups)));
 }
 
 Isolation::Isolation(sandbox::ZygoteConfiguration configuration, std::unique_ptr<sandbox::Zygote> zygote, OpenFile poll,
-                     OpenFile wake, LinkLimits limits, const base::Clock& clock)
+                     OpenFile wake, LinkLimits limits, const base::Clock& clock,
+                     std::unique_ptr<sandbox::ControlGroups> groups)
     : configuration_(std::move(configuration)),
       walls_(zygote->walls()),
       poll_(std::move(poll)),
       wake_(std::move(wake)),
       limits_(limits),
       clock_(clock),
+      groups_(std::move(groups)),
       zygote_(std::move(zygote)),
       next_tick_(clock.monotonic() + tick_every),
       loop_([this](const std::stop_token& stop) { run(stop); }) {}
@@ -92,6 +96,7 @@ Isolation::~Isolation() {
 void Isolation::lose_all(const std::string& why) {
   for (auto& [pid, link] : std::exchange(links_, {})) {
     link->kill({});
+    leaves_group(*link);
     link->is_lost(why);
   }
   processes_ = 0;
@@ -103,8 +108,9 @@ void Isolation::wake() const {
   static_cast<void>(!::write(wake_.number(), &one, sizeof one));  // full: it is awake
 }
 
-std::shared_ptr<FrameLink> Isolation::begin(ProcessPurpose purpose, const std::weak_ptr<LinkUser>& user) {
-  auto link = std::make_shared<FrameLink>(limits_, clock_, user);
+std::shared_ptr<FrameLink> Isolation::begin(ProcessPurpose purpose, std::string group,
+                                            const std::weak_ptr<LinkUser>& user) {
+  auto link = std::make_shared<FrameLink>(limits_, clock_, std::move(group), user);
   {
     const std::lock_guard lock(mutex_);
     new_.push_back({link, std::move(purpose)});
@@ -198,6 +204,7 @@ void Isolation::hear_zygote() {
       const std::shared_ptr<FrameLink> link = std::move(found->second);
       links_.erase(found);
       processes_ = links_.size();
+      leaves_group(*link);
       link->has_ended(how_it_ended(ended.wait_status));
     }
   }
@@ -209,8 +216,13 @@ void Isolation::connect(sandbox::SandboxedProcess process) {
   asked_.pop_front();
   const std::shared_ptr<FrameLink>& link = beginning.link;
   link->connect(std::move(process), beginning.purpose, poll_.number());
+  if (groups_ != nullptr) groups_->put(link->group(), link->pid(), link->process());
   links_[link->pid()] = link;
   processes_ = links_.size();
+}
+
+void Isolation::leaves_group(const FrameLink& link) {
+  if (groups_ != nullptr) groups_->left(link.group(), link.process());
 }
 
 void Isolation::serve(pid_t pid, std::uint32_t events) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "kernel/plugin_host/frame_link.hpp"
+#include "kernel/sandbox/control_groups.hpp"
 #include "kernel/sandbox/zygote.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/open_file.hpp"
@@ -23,8 +24,10 @@ namespace trv::plugin_host {
 class Isolation {
  public:
   /// Before any secret is read. `clock` outlives this. Error: unavailable.
-  [[nodiscard]] static base::Result<std::unique_ptr<Isolation>> start(const sandbox::ZygoteConfiguration& zygote,
-                                                                      LinkLimits limits, const base::Clock& clock);
+  /// Processes share bounds by `groups`, where the host has them.
+  [[nodiscard]] static base::Result<std::unique_ptr<Isolation>> start(
+      const sandbox::ZygoteConfiguration& zygote, LinkLimits limits, const base::Clock& clock,
+      std::unique_ptr<sandbox::ControlGroups> groups = nullptr);
   /// Kills every process.
   ~Isolation();
   Isolation(const Isolation&) = delete;
@@ -32,9 +35,10 @@ class Isolation {
 
   [[nodiscard]] const sandbox::Walls& walls() const noexcept { return walls_; }
 
-  /// Begins a process for `purpose`; does not wait for it. What is sent over the link before it is there waits. `user`
-  /// is held weakly and hears of the end once.
-  [[nodiscard]] std::shared_ptr<FrameLink> begin(ProcessPurpose purpose, const std::weak_ptr<LinkUser>& user);
+  /// Begins a process for `purpose`; does not wait for it. What is sent over the link before it is there waits. It
+  /// shares bounds with the others of its `group`, a label. `user` is held weakly and hears of the end once.
+  [[nodiscard]] std::shared_ptr<FrameLink> begin(ProcessPurpose purpose, std::string group,
+                                                 const std::weak_ptr<LinkUser>& user);
 
   /// Now.
   [[nodiscard]] std::size_t processes() const noexcept { return processes_; }
@@ -46,7 +50,8 @@ class Isolation {
   };
 
   Isolation(sandbox::ZygoteConfiguration configuration, std::unique_ptr<sandbox::Zygote> zygote, base::OpenFile poll,
-            base::OpenFile wake, LinkLimits limits, const base::Clock& clock);
+            base::OpenFile wake, LinkLimits limits, const base::Clock& clock,
+            std::unique_ptr<sandbox::ControlGroups> groups);
   void run(const std::stop_token& stop);
   void ask_for_new();
   void hear_zygote();
@@ -54,6 +59,7 @@ class Isolation {
   void start_zygote();
   void lose_all(const std::string& why);
   void fail_next(const std::string& why);
+  void leaves_group(const FrameLink& link);
   void serve(pid_t pid, std::uint32_t events);
   void tick();
   void wake() const;
@@ -64,6 +70,7 @@ class Isolation {
   const base::OpenFile wake_;
   const LinkLimits limits_;
   const base::Clock& clock_;
+  const std::unique_ptr<sandbox::ControlGroups> groups_;
 
   std::mutex mutex_;
   std::vector<Beginning> new_;

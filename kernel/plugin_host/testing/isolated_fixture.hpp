@@ -18,7 +18,8 @@ class IsolatedFixture : public PluginHostTest {
     PluginHostTest::TearDown();
   }
   void prepare(HostConfiguration& configuration) override {
-    auto isolation = Isolation::start({.program = TRV_PLUGIN_HOST, .folder = folder_ / "store"}, limits_, clock_);
+    auto isolation = Isolation::start({.program = TRV_PLUGIN_HOST, .folder = folder_ / "store"}, limits_, clock_,
+                                      std::move(groups_));
     if (!isolation) {
       no_isolation_ = isolation.error().message();
       return;
@@ -36,6 +37,7 @@ class IsolatedFixture : public PluginHostTest {
   }
 
   LinkLimits limits_;
+  std::unique_ptr<sandbox::ControlGroups> groups_;  ///< set before the set-up: bounds that a tenant's processes share
   std::optional<std::string> no_isolation_;
   std::unique_ptr<Isolation> isolation_;
   std::vector<ProcessCrash> crashes_;
