@@ -124,9 +124,13 @@ function(trv_program name folder)
   target_link_libraries(${name} PRIVATE ${ARG_PACKAGES})
 endfunction()
 
-# trv_embed(<folder> <file> <identifier>): the file's bytes as an array, in "<folder>/<identifier>.h" for that module alone.
+# trv_embed(<folder> <file> <identifier> [<target>]): the file's bytes as an array, in "<folder>/<identifier>.h" for that
+# module alone, or for the target that is named.
 function(trv_embed folder file identifier)
   trv_target_name("${folder}" target)
+  if(ARGC GREATER 3)
+    set(target "${ARGV3}")
+  endif()
   set(header "${CMAKE_BINARY_DIR}/embedded/${target}/${folder}/${identifier}.h")
   set(script "${CMAKE_SOURCE_DIR}/cmake/EmbedBytes.cmake")
   add_custom_command(
