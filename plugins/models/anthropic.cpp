@@ -1,4 +1,5 @@
-// Anthropic's Messages (platform.claude.com/docs/en/api/messages), version 2023-06-01.
+// Anthropic's Messages (platform.claude.com/docs/en/api/messages), version 2026-10-21, and 2023-06-01, which takes
+// more.
 
 #include <map>
 #include <string_view>
@@ -228,7 +229,7 @@ class Anthropic final : public Dialect {
     if (!request.stop.empty()) body["stop_sequences"] = json::value_from(request.stop);
     if (provider.stream) body["stream"] = true;
     merge(body, request.extra);
-    return post("/messages").header("anthropic-version", "2023-06-01").json(body);
+    return post("/messages").header("anthropic-version", provider.api_version).json(body);
   }
 
   [[nodiscard]] Read<Answer> read_chat(const Provider& provider, const ChatRequest& request,

@@ -54,7 +54,7 @@ TEST_F(Anthropic, a_streamed_answer_is_collected_with_usage_and_cost) {
              "total_tokens":640},
     "cost":{"currency":"USD","amount":0.00058,"prices_as_of":"2026-11-05"}})"));
   EXPECT_EQ(last().path, "/messages");
-  EXPECT_EQ(last().header("anthropic-version"), "2023-06-01");
+  EXPECT_EQ(last().header("anthropic-version"), "2026-10-21");
   EXPECT_EQ(sent(), json::parse(R"({"model":"claude-haiku-4-5","max_tokens":4096,"stream":true,
     "messages":[{"role":"user","content":[{"type":"text","text":"Hi"}]}]})"));
 }
@@ -72,7 +72,7 @@ TEST_F(Anthropic, an_answer_in_one_piece_reads_the_same) {
 
 TEST_F(Anthropic, every_field_of_a_request_has_its_place_and_turns_alternate) {
   (void)chat(
-      R"({"provider":"anthropic","model":"m","max_tokens":9,"temperature":0.5,"stop":["END"],"tool_choice":"required",
+      R"({"provider":"anthropic","model":"m","max_tokens":9,"stop":["END"],"tool_choice":"required",
     "tools":[{"name":"weather","description":"d","parameters":{"properties":{"city":{}}}}],"extra":{"thinking":{"type":"disabled"}},
     "messages":[
       {"role":"system","content":"one"},{"role":"system","content":"two"},
@@ -82,8 +82,7 @@ TEST_F(Anthropic, every_field_of_a_request_has_its_place_and_turns_alternate) {
       {"role":"tool","tool_call_id":"t2","content":"rain"},
       {"role":"user","content":"and?"}]})",
       {500, ""});
-  EXPECT_EQ(sent(),
-            json::parse(R"({"model":"m","max_tokens":9,"temperature":0.5,"stop_sequences":["END"],"system":"one\n\ntwo",
+  EXPECT_EQ(sent(), json::parse(R"({"model":"m","max_tokens":9,"stop_sequences":["END"],"system":"one\n\ntwo",
     "stream":true,"thinking":{"type":"disabled"},"tool_choice":{"type":"any"},
     "tools":[{"name":"weather","description":"d","input_schema":{"type":"object","properties":{"city":{}}}}],
     "messages":[
@@ -122,6 +121,21 @@ TEST_F(Anthropic, an_overload_within_a_stream_is_one) {
   EXPECT_EQ(outcome.code(), TRV_ERROR_UNAVAILABLE);
   EXPECT_EQ(kind_of(outcome), "overloaded");
   EXPECT_EQ(outcome.error->message, "Anthropic, model claude-haiku-4-5: the answer broke off: Overloaded");
+}
+
+TEST_F(Anthropic, what_the_version_does_not_take_is_refused_by_name_and_a_row_may_have_another_version) {
+  const std::string warm =
+      R"({"provider":"anthropic","model":"m","temperature":0.5,"messages":[{"role":"user","content":"x"}]})";
+  const CallOutcome refused = chat(warm, {});
+  EXPECT_EQ(refused.code(), TRV_ERROR_INVALID);
+  EXPECT_THAT(refused.error->message,
+              ::testing::StartsWith("Anthropic, model m: input: temperature: the provider does not take it"));
+  EXPECT_THAT(host.requests(), ::testing::IsEmpty());
+  host.deactivate();
+  ASSERT_TRUE(host.activate(R"({"providers":{"anthropic":{"api_version":"2023-06-01","unsupported":[]}}})"));
+  (void)chat(warm, {500, ""});
+  EXPECT_EQ(last().header("anthropic-version"), "2023-06-01");
+  EXPECT_EQ(sent().at("temperature"), 0.5);
 }
 
 TEST_F(Anthropic, it_has_no_embeddings) {

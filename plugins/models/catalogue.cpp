@@ -81,6 +81,17 @@ Problem read_renames(const json::object& row, std::map<std::string, std::string,
   return std::nullopt;
 }
 
+Problem read_names(const json::object& row, std::string_view member, std::vector<std::string>& out) {
+  const json::value* names = row.if_contains(member);
+  if (names == nullptr) return std::nullopt;
+  if (!names->is_array()) return std::string(member) + ": must be an array of names";
+  for (const json::value& name : names->get_array()) {
+    if (!name.is_string()) return std::string(member) + ": must hold names";
+    out.emplace_back(name.get_string());
+  }
+  return std::nullopt;
+}
+
 Problem read_row(const json::object& row, Provider& out) {
   static constexpr std::array<std::pair<std::string_view, DialectName>, 3> dialects = {
       {{"openai", DialectName::openai}, {"anthropic", DialectName::anthropic}, {"ollama", DialectName::ollama}}};
@@ -102,6 +113,8 @@ Problem read_row(const json::object& row, Provider& out) {
     if (!tokens->is_int64() || tokens->get_int64() < 1) return "max_tokens_default: must be an integer from 1";
     out.max_tokens_default = tokens->get_int64();
   }
+  if (!text_of(row, "api_version").empty()) out.api_version = text_of(row, "api_version");
+  if (const Problem problem = read_names(row, "unsupported", out.unsupported)) return problem;
   if (const Problem problem = read_renames(row, out.renames)) return problem;
   if (!text_of(row, "currency").empty()) out.currency = text_of(row, "currency");
   out.title = text_of(row, "title").empty() ? std::string_view(out.name) : text_of(row, "title");

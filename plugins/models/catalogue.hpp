@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "sdk/cpp_json/json.hpp"
 
@@ -42,7 +43,10 @@ struct Provider {
   bool stream = true;        ///< asks for the answer in pieces
   bool stream_usage = true;  ///< of the dialect openai: has to be asked for usage in a stream
   bool embeddings = true;
-  std::int64_t max_tokens_default = 0;                           ///< 0 = the provider's own
+  std::int64_t max_tokens_default = 0;     ///< 0 = the provider's own
+  std::string api_version = "2026-10-21";  ///< of the dialect anthropic
+  /// Members of a call's input that the provider does not take.
+  std::vector<std::string> unsupported = {};
   std::map<std::string, std::string, std::less<>> renames = {};  ///< fields of a request: the dialect's name to theirs
   std::string currency = "USD";
   std::map<std::string, Price, std::less<>> prices = {};  ///< by model

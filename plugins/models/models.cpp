@@ -44,6 +44,7 @@ class Models : public Plugin {
     const auto found = provider_of(call, *input);
     if (const auto* failure = std::get_if<Failure>(&found)) co_return *failure;
     const Provider& provider = *std::get<const Provider*>(found);
+    if (auto failure = unsupported(provider, *input)) co_return *failure;
     const auto read = read_chat(*input);
     if (const auto* failure = std::get_if<Failure>(&read)) co_return *failure;
     const auto& request = std::get<ChatRequest>(read);
@@ -65,6 +66,7 @@ class Models : public Plugin {
     const auto found = provider_of(call, *input);
     if (const auto* failure = std::get_if<Failure>(&found)) co_return *failure;
     const Provider& provider = *std::get<const Provider*>(found);
+    if (auto failure = unsupported(provider, *input)) co_return *failure;
     const auto read = read_embed(*input);
     if (const auto* failure = std::get_if<Failure>(&read)) co_return *failure;
     const auto& request = std::get<EmbedRequest>(read);
@@ -84,6 +86,17 @@ class Models : public Plugin {
                            {"embeddings", std::move(embeddings.vectors)}};
     if (embeddings.usage) write_usage(provider, request.model, *embeddings.usage, output);
     co_return json::serialize(output);
+  }
+
+  static std::optional<Failure> unsupported(const Provider& provider, const json::object& input) {
+    for (const std::string& name : provider.unsupported) {
+      if (input.contains(name))
+        return failure_of(Kind::invalid_request, provider, text_of(input, "model"),
+                          "input: " + name +
+                              ": the provider does not take it; leave it out, or change `unsupported` of the row \"" +
+                              provider.name + "\" in the plugin's configuration");
+    }
+    return std::nullopt;
   }
 
   static Failure not_an_object() { return {.code = Code::invalid, .message = "input: must be a JSON object"}; }
