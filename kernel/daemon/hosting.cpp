@@ -7,7 +7,7 @@
 
 #include "kernel/daemon/process.hpp"
 #include "kernel/plugin_host/plugin_store.hpp"
-#include "kernel/tenancy/decisions.hpp"
+#include "kernel/tenancy/plugin_decisions.hpp"
 
 namespace trv::daemon {
 namespace {

@@ -10,8 +10,9 @@
 
 namespace trv::effects {
 
-/// A call of a plugin's operation. The tenant must have enabled this version, or any where the effect names none; else
-/// the outcome is `denied` or `not_found`, and no plugin is asked. Any thread.
+/// A call of a plugin's operation. The tenant must have enabled this version, or one of the line that the effect names
+/// ("1", "1.2"), or any where it names none; else the outcome is `denied` or `not_found`, and no plugin is asked. Any
+/// thread.
 [[nodiscard]] CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
                                             const tenancy::TenancyStore& tenancy, const shard::Effect& effect,
                                             base::Duration left, TryDone done);

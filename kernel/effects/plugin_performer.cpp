@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <vector>
+
 #include "kernel/effects/performers.hpp"
 
 namespace trv::effects {
@@ -13,19 +15,28 @@ TryResult refused(const base::Error& error) {
   return result;
 }
 
-/// The version to call: of an effect that names none, the one that is enabled.
+/// The tenant's versions and what to type, for an effect whose version is none of them.
+base::Error not_granted(const std::vector<tenancy::Grant>& enabled, const shard::Effect& effect) {
+  if (enabled.empty()) {
+    return {base::ErrorCode::denied,
+            fmt::format("plugin '{}' is not enabled for tenant '{}'", effect.plugin, effect.tenant.value())};
+  }
+  std::vector<std::string> names;
+  for (const tenancy::Grant& grant : enabled) names.push_back(grant.version + (grant.is_current ? " (current)" : ""));
+  return {base::ErrorCode::denied,
+          fmt::format("tenant '{}' has enabled {} of plugin '{}', not {}; enable it beside: trav plugin enable {} {}",
+                      effect.tenant.value(), fmt::join(names, ", "), effect.plugin, effect.version, effect.plugin,
+                      effect.version)};
+}
+
+/// The version to call: of an effect that names none, the current one.
 base::Result<std::string> granted_version(const projection::Projection& projection,
                                           const tenancy::TenancyStore& tenancy, const shard::Effect& effect) {
   TRV_TRY_ASSIGN(const auto txn, projection.begin_read());
-  TRV_TRY_ASSIGN(const auto grant, tenancy.grant(txn, effect.tenant, effect.plugin));
+  TRV_TRY_ASSIGN(const auto grant, tenancy.grant(txn, effect.tenant, effect.plugin, effect.version));
   if (!grant) {
-    return base::fail(base::ErrorCode::denied,
-                      fmt::format("plugin '{}' is not enabled for tenant '{}'", effect.plugin, effect.tenant.value()));
-  }
-  if (!effect.version.empty() && grant->version != effect.version) {
-    return base::fail(base::ErrorCode::denied,
-                      fmt::format("tenant '{}' has enabled version {} of plugin '{}', not {}", effect.tenant.value(),
-                                  grant->version, effect.plugin, effect.version));
+    TRV_TRY_ASSIGN(const auto enabled, tenancy.versions(txn, effect.tenant, effect.plugin));
+    return base::fail(not_granted(enabled, effect));
   }
   if (grant->quarantine) {
     return base::fail(

@@ -10,8 +10,8 @@
 #include "kernel/http/responder.hpp"
 #include "kernel/http/router.hpp"
 #include "kernel/node/node.hpp"
-#include "kernel/tenancy/decisions.hpp"
 #include "kernel/tenancy/model.hpp"
+#include "kernel/tenancy/plugin_decisions.hpp"
 
 namespace trv::gateway {
 

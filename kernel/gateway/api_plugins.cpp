@@ -1,17 +1,17 @@
+// Packages of the platform.
+
 #include <algorithm>
 #include <charconv>
 
-#include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/json/parse.hpp"
-#include "kernel/tenancy/decisions.hpp"
+#include "kernel/tenancy/plugin_decisions.hpp"
 
 namespace trv::gateway {
 namespace {
 
-using tenancy::Grant;
 using tenancy::Package;
 using tenancy::PackageStatus;
 using tenancy::Resource;
@@ -59,14 +59,6 @@ json::Value to_object(const plugin_host::PluginHost& plugins, const Package& pac
     }
   }
   object.set("operations", std::move(operations));
-  return object;
-}
-
-json::Value to_object(const Grant& grant) {
-  json::Value object = {{"id", grant.plugin}, {"version", grant.version}, {"enabled_at", grant.enabled.to_rfc3339()}};
-  if (grant.quarantine) {
-    object.set("quarantine", {{"since", grant.quarantine->since.to_rfc3339()}, {"reason", grant.quarantine->reason}});
-  }
   return object;
 }
 
@@ -155,35 +147,6 @@ base::Status show_package(const node::Shard& platform, const Packages& packages,
   return {};
 }
 
-// Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
-base::Status enable(const node::Shard& platform, Call& call) {
-  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"version"}));
-  tenancy::EnablePlugin enable;
-  enable.plugin = call.request().parameter("id");
-  TRV_TRY_ASSIGN(enable.version, body.text("version"));
-  TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
-  TRV_TRY_ASSIGN(const auto package, platform.tenancy().package(txn, enable.plugin, enable.version));
-  if (package && package->status == PackageStatus::loaded) enable.package_sha256 = package->package_sha256;
-  return decide(std::move(call), enable, [enable](const Change& change) {
-    return http::json(200, to_object(Grant{enable.plugin, enable.version, change.time}));
-  });
-}
-
-base::Status disable(Call& call) {
-  const tenancy::DisablePlugin disable{std::string(call.request().parameter("id"))};
-  return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
-}
-
-// The crashes before are forgotten where the plugin runs: with the tenant's shard, so here.
-base::Status release(const Packages& packages, Call& call) {
-  const tenancy::ReleasePlugin release{std::string(call.request().parameter("id"))};
-  auto forget = [&host = packages.host, plugin = release.plugin, tenant = call.tenant](const shard::Applied&) {
-    host.release(plugin, tenant);
-    return http::empty(204);
-  };
-  return decide(std::move(call), release, std::move(forget));
-}
-
 }  // namespace
 
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages) {
@@ -203,14 +166,6 @@ void add_plugin_routes(http::Router& router, const node::Node& node, const Packa
   router.route("GET", "/v1/plugins/{id}/{version}", guarded(node, Resource::packages, [&node, packages](Call& call) {
                  return show_package(node.platform(), packages, call);
                }));
-  router.route(
-      "GET", "/v1/tenants/{tenant}/plugins",
-      guarded(node, Resource::plugins, list_of(&tenancy::TenancyStore::grants, to_object, &tenancy::Grant::plugin)));
-  router.route("PUT", "/v1/tenants/{tenant}/plugins/{id}",
-               guarded(node, Resource::plugins, [&node](Call& call) { return enable(node.platform(), call); }));
-  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, disable));
-  router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}/quarantine",
-               guarded(node, Resource::plugins, [packages](Call& call) { return release(packages, call); }));
 }
 
 }  // namespace trv::gateway

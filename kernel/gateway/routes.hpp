@@ -58,6 +58,7 @@ void add_tenant_routes(http::Router& router, const node::Node& node, base::Rando
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets);
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
+void add_enabled_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                          const effects::ProcessCalls& scripts);
 void add_workflow_action_routes(http::Router& router, const node::Node& node);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "kernel/json/serialize.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -81,7 +82,11 @@ class Obstacles {
         fmt::format("task '{}' calls {}.{}:{}: ", task.name, called.plugin, called.operation, called.version);
     const tenancy::TenancyStore& packages = platform_.node.platform().tenancy();
     TRV_TRY_ASSIGN(const auto installed_now, platform_.node.platform().begin_read());
-    TRV_TRY_ASSIGN(const auto package, packages.package(installed_now, called.plugin, called.version));
+    TRV_TRY_ASSIGN(const auto granted_now, call_.shard.begin_read());
+    TRV_TRY_ASSIGN(const auto grant,
+                   call_.shard.tenancy().grant(granted_now, call_.tenant, called.plugin, called.version));
+    const std::string version = grant ? grant->version : called.version;
+    TRV_TRY_ASSIGN(const auto package, packages.package(installed_now, called.plugin, version));
     if (!package || package->status != tenancy::PackageStatus::loaded) {
       TRV_TRY_ASSIGN(const auto known, packages.packages(installed_now, "", plugins_max));
       std::vector<std::string_view> names;
@@ -91,8 +96,18 @@ class Obstacles {
         names.push_back(one.plugin);
         if (one.plugin == called.plugin) versions.push_back(one.version);
       }
+      const auto line = base::VersionLine::parse(called.version);
+      const auto is_of_line = [&](std::string_view one) {
+        const auto parsed = base::Version::parse(one);
+        return line && parsed && line->contains(*parsed);
+      };
       if (versions.empty()) {
         warn_unknown(at, of + fmt::format("plugin '{}' is not installed", called.plugin), called.plugin, names);
+      } else if (std::ranges::any_of(versions, is_of_line)) {
+        problems_.warn(at, of + fmt::format("tenant '{}' has enabled no version {} of plugin '{}'; there is {}: enable "
+                                            "one with `trav plugin enable {} VERSION`",
+                                            call_.tenant.value(), called.version, called.plugin,
+                                            fmt::join(versions, ", "), called.plugin));
       } else {
         problems_.warn(at,
                        of + fmt::format("version {} of plugin '{}' is not installed; there is {}", called.version,
@@ -101,7 +116,7 @@ class Obstacles {
       }
       return {};
     }
-    const auto manifest = platform_.plugins.manifest(called.plugin, called.version);
+    const auto manifest = platform_.plugins.manifest(called.plugin, version);
     if (!manifest) {
       problems_.warn(at, of + manifest.error().message());
       return {};
@@ -109,25 +124,30 @@ class Obstacles {
     if ((*manifest)->find_operation(called.operation) == nullptr) {
       std::vector<std::string_view> names;
       for (const auto& operation : (*manifest)->operations) names.push_back(operation.name);
-      warn_unknown(at,
-                   of + fmt::format("plugin '{}' version {} has no operation '{}'", called.plugin, called.version,
-                                    called.operation),
-                   called.operation, names);
+      warn_unknown(
+          at,
+          of + fmt::format("plugin '{}' version {} has no operation '{}'", called.plugin, version, called.operation),
+          called.operation, names);
       return {};
     }
-    TRV_TRY_ASSIGN(const auto granted_now, call_.shard.begin_read());
-    TRV_TRY_ASSIGN(const auto grant, call_.shard.tenancy().grant(granted_now, call_.tenant, called.plugin));
     if (!grant) {
-      problems_.warn(
-          at, of + fmt::format("plugin '{}' is not enabled for tenant '{}'", called.plugin, call_.tenant.value()));
-    } else if (grant->version != called.version) {
-      problems_.warn(at,
-                     of + fmt::format("tenant '{}' has enabled version {} of plugin '{}'", call_.tenant.value(),
-                                      grant->version, called.plugin),
-                     {.suggestion = grant->version});
+      TRV_TRY_ASSIGN(const auto enabled, call_.shard.tenancy().versions(granted_now, call_.tenant, called.plugin));
+      std::vector<std::string_view> versions;
+      for (const tenancy::Grant& one : enabled) versions.push_back(one.version);
+      if (versions.empty()) {
+        problems_.warn(
+            at, of + fmt::format("plugin '{}' is not enabled for tenant '{}'", called.plugin, call_.tenant.value()));
+      } else {
+        problems_.warn(at,
+                       of + fmt::format("tenant '{}' has enabled version {} of plugin '{}'; enable {} beside with "
+                                        "`trav plugin enable {} {}`",
+                                        call_.tenant.value(), fmt::join(versions, ", "), called.plugin, called.version,
+                                        called.plugin, called.version),
+                       {.suggestion = std::string(versions.back())});
+      }
     }
     if (called.input.is_constant()) {
-      const auto matches = platform_.plugins.check_input(called.plugin, called.version, called.operation,
+      const auto matches = platform_.plugins.check_input(called.plugin, version, called.operation,
                                                          json::serialize(called.input.constant_value()));
       if (!matches) problems_.warn(place(task, node, "with"), of + matches.error().message());
     }

@@ -18,7 +18,7 @@
 #include "events/projection/projection.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "kernel/shard/command.hpp"
-#include "kernel/tenancy/decisions.hpp"
+#include "kernel/tenancy/plugin_decisions.hpp"
 
 namespace trv::plugin_host {
 

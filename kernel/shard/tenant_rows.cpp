@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 37> kinds = {{
+constexpr std::array<Kind, 39> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -27,8 +27,10 @@ constexpr std::array<Kind, 37> kinds = {{
     {.name = "outbox_parked"},
     {.name = "residence_timers"},
     {.name = "retention_due", .is_by_tenant = true},
+    {.name = "tenancy_configurations"},
     {.name = "tenancy_connections"},
     {.name = "tenancy_created", .is_by_tenant = true},
+    {.name = "tenancy_current_versions"},
     {.name = "tenancy_grants"},
     {.name = "tenancy_members"},
     {.name = "tenancy_owner_tokens"},

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "events/record/payload.hpp"
-#include "events/schema/plugin_generated.h"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/text_check.hpp"
@@ -240,108 +239,6 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const auto name = builder.CreateString(command.name);
   return one(shard::draft(context, "connection", command.name, "trv.connection.removed",
                           record::finish(builder, schema::tenancy::CreateConnectionRemoved(builder, name))));
-}
-
-Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                        const RequestPackage& command) {
-  TRV_EXPECTS(context.tenant == base::system_tenant());
-  const Package& package = command.package;
-  TRV_TRY_ASSIGN(const auto existing, store.package(state, package.plugin, package.version));
-  if (existing && existing->status != PackageStatus::refused) {
-    if (existing->package_sha256 != package.package_sha256) {
-      return fail(ErrorCode::conflict,
-                  fmt::format("plugin '{}' version {} is {} with other content (package SHA-256 {}); give the new "
-                              "content a new version",
-                              package.plugin, package.version, to_string(existing->status),
-                              base::to_hex(existing->package_sha256)));
-    }
-    if (existing->status == PackageStatus::pending || command.runs) return Decision{};
-  }
-  FlatBufferBuilder builder(package.manifest.size() + 512);
-  const auto plugin = builder.CreateString(package.plugin);
-  const auto version = builder.CreateString(package.version);
-  const auto package_sha256 = builder.CreateVector(package.package_sha256.data(), package.package_sha256.size());
-  const auto library_sha256 = builder.CreateVector(package.library_sha256.data(), package.library_sha256.size());
-  const auto manifest = builder.CreateString(package.manifest);
-  const auto root = schema::plugin::CreatePluginRequested(builder, plugin, version, package_sha256,
-                                                          package.package_bytes, library_sha256, manifest);
-  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.requested", record::finish(builder, root)));
-}
-
-Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                        const SettlePackage& command) {
-  TRV_EXPECTS(context.tenant == base::system_tenant());
-  TRV_TRY_ASSIGN(const auto existing, store.package(state, command.plugin, command.version));
-  const bool is_asked = existing && existing->status == PackageStatus::pending;
-  if (!is_asked || existing->package_sha256 != command.package_sha256) return Decision{};
-  context.causation_id = existing->request;
-  FlatBufferBuilder builder;
-  const auto plugin = builder.CreateString(command.plugin);
-  const auto version = builder.CreateString(command.version);
-  const auto sha256 = builder.CreateVector(command.package_sha256.data(), command.package_sha256.size());
-  if (!command.refusal) {
-    return one(
-        shard::draft(context, "plugin", command.plugin, "trv.plugin.loaded",
-                     record::finish(builder, schema::plugin::CreatePluginLoaded(builder, plugin, version, sha256))));
-  }
-  const auto code = builder.CreateString(to_string(command.refusal->code()));
-  const auto reason = builder.CreateString(command.refusal->message());
-  return one(shard::draft(
-      context, "plugin", command.plugin, "trv.plugin.refused",
-      record::finish(builder, schema::plugin::CreatePluginRefused(builder, plugin, version, sha256, code, reason))));
-}
-
-Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                        const EnablePlugin& command) {
-  if (!command.package_sha256) {
-    return fail(ErrorCode::not_found,
-                fmt::format("plugin '{}' version '{}' is not installed", command.plugin, command.version));
-  }
-  TRV_TRY_ASSIGN(const auto existing, store.grant(state, context.tenant, command.plugin));
-  if (existing && existing->version == command.version) return Decision{};
-  FlatBufferBuilder builder;
-  const auto plugin = builder.CreateString(command.plugin);
-  const auto version = builder.CreateString(command.version);
-  const auto sha256 = builder.CreateVector(command.package_sha256->data(), command.package_sha256->size());
-  return one(
-      shard::draft(context, "plugin", command.plugin, "trv.plugin.enabled",
-                   record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version, sha256))));
-}
-
-Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                        const DisablePlugin& command) {
-  TRV_TRY_ASSIGN(const auto existing, store.grant(state, context.tenant, command.plugin));
-  if (!existing) return fail(ErrorCode::not_found, fmt::format("plugin '{}' is not enabled", command.plugin));
-  FlatBufferBuilder builder;
-  const auto plugin = builder.CreateString(command.plugin);
-  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.disabled",
-                          record::finish(builder, schema::plugin::CreatePluginDisabled(builder, plugin))));
-}
-
-Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const NoteCrash& command) {
-  TRV_EXPECTS(!command.plugin.empty() && !command.reason.empty());
-  FlatBufferBuilder builder;
-  const auto plugin = builder.CreateString(command.plugin);
-  const auto version = builder.CreateString(command.version);
-  const auto reason = builder.CreateString(command.reason);
-  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.crashed",
-                          record::finish(builder, schema::plugin::CreatePluginCrashed(builder, plugin, version, reason,
-                                                                                      command.quarantined))));
-}
-
-Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                        const ReleasePlugin& command) {
-  TRV_TRY_ASSIGN(const auto existing, store.grant(state, context.tenant, command.plugin));
-  if (!existing) return fail(ErrorCode::not_found, fmt::format("plugin '{}' is not enabled", command.plugin));
-  if (!existing->quarantine) {
-    return fail(ErrorCode::conflict,
-                fmt::format("plugin '{}' {} is not in quarantine", command.plugin, existing->version));
-  }
-  FlatBufferBuilder builder;
-  const auto plugin = builder.CreateString(command.plugin);
-  const auto version = builder.CreateString(existing->version);
-  return one(shard::draft(context, "plugin", command.plugin, "trv.plugin.released",
-                          record::finish(builder, schema::plugin::CreatePluginReleased(builder, plugin, version))));
 }
 
 Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context, const DenyAccess& command) {

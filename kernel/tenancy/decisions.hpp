@@ -123,56 +123,6 @@ struct RemoveWebhook {
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RemoveWebhook& command);
 
-struct RequestPackage {
-  Package package;    ///< plugin, version, digests, size and manifest
-  bool runs = false;  ///< on this node, or need not because it was not loaded yet when the request came
-};
-/// In the system tenant. A package that is pending, or loaded and runs, is not requested again: no events. Error:
-/// conflict where this version is pending or loaded with other content.
-[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                                      const RequestPackage& command);
-
-struct SettlePackage {
-  std::string plugin;
-  std::string version;
-  base::Digest package_sha256{};
-  std::optional<base::Error> refusal;  ///< nullopt: it was loaded
-};
-/// In the system tenant. A package that is not pending with this content is left alone: no events.
-[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                                      const SettlePackage& command);
-
-struct EnablePlugin {
-  std::string plugin;
-  std::string version;
-  std::optional<base::Digest> package_sha256 = std::nullopt;  ///< of this version; nullopt: it is not loaded
-};
-/// Error: not_found.
-[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                                      const EnablePlugin& command);
-
-struct DisablePlugin {
-  std::string plugin;
-};
-[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                                      const DisablePlugin& command);
-
-struct NoteCrash {
-  std::string plugin;
-  std::string version;
-  std::string reason;
-  bool quarantined = false;
-};
-[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                                      const NoteCrash& command);
-
-struct ReleasePlugin {
-  std::string plugin;
-};
-/// The version that is enabled. Errors: not_found (not enabled), conflict (not in quarantine).
-[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
-                                      const ReleasePlugin& command);
-
 struct DenyAccess {
   std::string action;
   std::string target;

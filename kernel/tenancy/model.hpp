@@ -141,12 +141,26 @@ struct Quarantine {
   base::Timestamp since;
 };
 
-/// A tenant's grant of a plugin.
+/// A version of a plugin that a tenant may call.
 struct Grant {
   std::string plugin;
   std::string version;
   base::Timestamp enabled;
-  std::optional<Quarantine> quarantine = {};  ///< of this version
+  bool is_current = false;  ///< webhooks, and calls that name no exact version, go there
+  std::optional<Quarantine> quarantine = {};
+};
+
+/// The version of a plugin that is the current one in a tenant.
+struct CurrentVersion {
+  std::string version;
+  std::string before;  ///< where a rollback leads; empty: nowhere
+};
+
+/// What a tenant has set for a plugin.
+struct Configuration {
+  std::string version;  ///< the only one that it is for; empty: those that have none of their own
+  std::string json;     ///< an object
+  base::Timestamp set;
 };
 
 }  // namespace trv::tenancy

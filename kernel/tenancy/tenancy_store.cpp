@@ -7,8 +7,8 @@
 
 #include "events/record/payload.hpp"
 #include "events/record/row.hpp"
-#include "events/schema/plugin_generated.h"
 #include "events/schema/tenancy_generated.h"
+#include "kernel/tenancy/rows.hpp"
 #include "sdk/base/big_endian.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -20,15 +20,6 @@ using base::fail;
 using base::Result;
 using record::digest_of;
 using record::text_of;
-
-// tenant ‖ 0 ‖ name: no tenant's rows can be reached with another's prefix.
-std::string scoped(std::string_view tenant, std::string_view name) {
-  TRV_EXPECTS(!tenant.empty());
-  std::string key(tenant);
-  key += '\0';
-  key += name;
-  return key;
-}
 
 // tenant ‖ 0 ‖ expiry, big-endian, the largest for never ‖ token id: the token that lasts longest comes last.
 std::string owner_key(const Token& token) {
@@ -47,19 +38,6 @@ std::string hash_key(const Token& token) {
 
 std::string shard_key(record::ShardId shard) {
   return std::to_string(shard.value());
-}
-
-std::string package_key(std::string_view plugin, std::string_view version) {
-  return fmt::format("{}/{}", plugin, version);
-}
-
-/// A row is the record as stored; what is read from it is what the event said.
-template <typename Table, typename Make>
-auto row_as(base::BytesView row, Make make)
-    -> Result<decltype(make(std::declval<const record::RecordView&>(), std::declval<const Table&>()))> {
-  TRV_TRY_ASSIGN(const record::Record stored, record::Record::decode(row));
-  TRV_TRY_ASSIGN(const Table* event, record::payload_of<Table>(stored.view()));
-  return make(stored.view(), *event);
 }
 
 Result<Tenant> tenant_of(base::BytesView row) {
@@ -136,94 +114,6 @@ Result<Webhook> webhook_of(base::BytesView row) {
   });
 }
 
-Result<Package> requested_package_of(base::BytesView row) {
-  return row_as<schema::plugin::PluginRequested>(row, [](const record::RecordView& record, const auto& event) {
-    return Package{.plugin = std::string(text_of(event.plugin())),
-                   .version = std::string(text_of(event.version())),
-                   .package_sha256 = digest_of(event.package_sha256()),
-                   .status = PackageStatus::pending,
-                   .package_bytes = event.package_bytes(),
-                   .library_sha256 = digest_of(event.library_sha256()),
-                   .manifest = std::string(text_of(event.manifest())),
-                   .request = record.event_id(),
-                   .changed = record.time()};
-  });
-}
-
-/// What an outcome says of a package, which trv.plugin.loaded and trv.plugin.refused say alike.
-template <typename Outcome>
-Package with_outcome(const record::RecordView& record, const Outcome& event, PackageStatus status) {
-  Package package;
-  package.plugin = text_of(event.plugin());
-  package.version = text_of(event.version());
-  package.package_sha256 = digest_of(event.package_sha256());
-  package.status = status;
-  package.changed = record.time();
-  return package;
-}
-
-Result<Package> loaded_package_of(base::BytesView row) {
-  return row_as<schema::plugin::PluginLoaded>(row, [](const record::RecordView& record, const auto& event) {
-    return with_outcome(record, event, PackageStatus::loaded);
-  });
-}
-
-Result<Package> refused_package_of(base::BytesView row) {
-  return row_as<schema::plugin::PluginRefused>(row, [](const record::RecordView& record, const auto& event) {
-    Package package = with_outcome(record, event, PackageStatus::refused);
-    const bool is_at_fault = text_of(event.code()) != to_string(ErrorCode::unavailable);
-    package.refusal =
-        base::Error(is_at_fault ? ErrorCode::invalid : ErrorCode::unavailable, std::string(text_of(event.reason())));
-    return package;
-  });
-}
-
-Result<Grant> grant_of(base::BytesView row) {
-  return row_as<schema::plugin::PluginEnabled>(row, [](const record::RecordView& record, const auto& event) {
-    return Grant{std::string(text_of(event.plugin())), std::string(text_of(event.version())), record.time()};
-  });
-}
-
-/// Of a plugin's key and a version of it.
-std::string quarantine_key(const std::string& plugin, std::string_view version) {
-  return plugin + '\0' + std::string(version);
-}
-
-Result<Quarantine> quarantine_of(base::BytesView row) {
-  return row_as<schema::plugin::PluginCrashed>(row, [](const record::RecordView& record, const auto& event) {
-    return Quarantine{std::string(text_of(event.reason())), record.time()};
-  });
-}
-
-template <typename Value>
-Result<std::optional<Value>> find(const lmdb::Txn& txn, const lmdb::Table& table, const std::string& key,
-                                  Result<Value> (*parse)(base::BytesView)) {
-  if (key.size() > lmdb::key_bytes_max) return std::nullopt;
-  TRV_TRY_ASSIGN(const auto row, table.get(txn, key));
-  if (!row) return std::nullopt;
-  TRV_TRY_ASSIGN(Value value, parse(*row));
-  return std::optional<Value>(std::move(value));
-}
-
-/// Values under `prefix` whose names come after `after`.
-template <typename Value>
-Result<std::vector<Value>> list(const lmdb::Txn& txn, const lmdb::Table& table, const std::string& prefix,
-                                std::string_view after, std::size_t count_max,
-                                Result<Value> (*parse)(base::BytesView)) {
-  TRV_EXPECTS(count_max > 0);
-  std::vector<Value> values;
-  const std::string from = after.empty() ? std::string() : prefix + std::string(after.substr(0, 400)) + '\0';
-  TRV_TRY(lmdb::scan(txn, table, base::as_bytes(prefix), base::as_bytes(from), lmdb::Direction::forward,
-                     [&](base::BytesView, base::BytesView row) -> Result<lmdb::Visit> {
-                       if (values.size() >= count_max) return lmdb::Visit::stop;
-                       TRV_TRY_ASSIGN(Value value, parse(row));
-                       values.push_back(std::move(value));
-                       return lmdb::Visit::go_on;
-                     }));
-  TRV_ENSURES(values.size() <= count_max);
-  return values;
-}
-
 }  // namespace
 
 base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
@@ -243,7 +133,9 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(loaded_packages_, txn.create_table("tenancy_loaded_packages"));
   TRV_TRY_ASSIGN(refused_packages_, txn.create_table("tenancy_refused_packages"));
   TRV_TRY_ASSIGN(grants_, txn.create_table("tenancy_grants"));
+  TRV_TRY_ASSIGN(current_versions_, txn.create_table("tenancy_current_versions"));
   TRV_TRY_ASSIGN(quarantines_, txn.create_table("tenancy_quarantines"));
+  TRV_TRY_ASSIGN(configurations_, txn.create_table("tenancy_configurations"));
   return {};
 }
 
@@ -286,39 +178,7 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
     TRV_TRY(webhooks_.erase(txn, key));
     return {};
   }
-  if (type == "trv.plugin.requested") {
-    TRV_TRY_ASSIGN(const Package package, requested_package_of(event.stored()));
-    const std::string row = package_key(package.plugin, package.version);
-    TRV_TRY(loaded_packages_.erase(txn, row));
-    TRV_TRY(refused_packages_.erase(txn, row));
-    return packages_.put(txn, row, event.stored());
-  }
-  if (type == "trv.plugin.loaded") {
-    TRV_TRY_ASSIGN(const Package package, loaded_package_of(event.stored()));
-    return loaded_packages_.put(txn, package_key(package.plugin, package.version), event.stored());
-  }
-  if (type == "trv.plugin.refused") {
-    TRV_TRY_ASSIGN(const Package package, refused_package_of(event.stored()));
-    const std::string row = package_key(package.plugin, package.version);
-    TRV_TRY(packages_.erase(txn, row));
-    return refused_packages_.put(txn, row, event.stored());
-  }
-  if (type == "trv.plugin.enabled") return grants_.put(txn, key, event.stored());
-  if (type == "trv.plugin.disabled") {
-    TRV_TRY(grants_.erase(txn, key));
-    return {};
-  }
-  if (type == "trv.plugin.crashed") {
-    TRV_TRY_ASSIGN(const auto* crashed, record::payload_of<schema::plugin::PluginCrashed>(event));
-    return crashed->quarantined()
-               ? quarantines_.put(txn, quarantine_key(key, text_of(crashed->version())), event.stored())
-               : base::Status();
-  }
-  if (type == "trv.plugin.released") {
-    TRV_TRY_ASSIGN(const auto* released, record::payload_of<schema::plugin::PluginReleased>(event));
-    TRV_TRY(quarantines_.erase(txn, quarantine_key(key, text_of(released->version()))));
-    return {};
-  }
+  if (event.stream_kind() == "plugin") return apply_plugin(txn, event);
   return {};
 }
 
@@ -480,57 +340,6 @@ Result<std::optional<Webhook>> TenancyStore::webhook(const lmdb::Txn& txn, const
 Result<std::vector<Webhook>> TenancyStore::webhooks(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                     std::string_view after, std::size_t count_max) const {
   return list(txn, webhooks_, scoped(tenant.value(), ""), after, count_max, webhook_of);
-}
-
-base::Status TenancyStore::add_outcome(const lmdb::Txn& txn, Package& package) const {
-  TRV_TRY_ASSIGN(const auto loaded,
-                 find(txn, loaded_packages_, package_key(package.plugin, package.version), loaded_package_of));
-  if (!loaded) return {};
-  TRV_ASSERT(loaded->package_sha256 == package.package_sha256);
-  package.status = loaded->status;
-  package.changed = loaded->changed;
-  return {};
-}
-
-Result<std::optional<Package>> TenancyStore::package(const lmdb::Txn& txn, std::string_view plugin,
-                                                     std::string_view version) const {
-  const std::string row = package_key(plugin, version);
-  TRV_TRY_ASSIGN(auto package, find(txn, packages_, row, requested_package_of));
-  if (!package) return find(txn, refused_packages_, row, refused_package_of);
-  TRV_TRY(add_outcome(txn, *package));
-  return package;
-}
-
-Result<bool> TenancyStore::has_loaded_package(const lmdb::Txn& txn, std::string_view plugin) const {
-  TRV_TRY_ASSIGN(const auto first, list(txn, loaded_packages_, package_key(plugin, ""), "", 1, loaded_package_of));
-  return !first.empty();
-}
-
-Result<std::vector<Package>> TenancyStore::packages(const lmdb::Txn& txn, std::string_view after,
-                                                    std::size_t count_max) const {
-  TRV_TRY_ASSIGN(auto packages, list(txn, packages_, "", after, count_max, requested_package_of));
-  for (Package& package : packages) TRV_TRY(add_outcome(txn, package));
-  return packages;
-}
-
-Result<std::optional<Grant>> TenancyStore::grant(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                 std::string_view plugin) const {
-  TRV_TRY_ASSIGN(auto grant, find(txn, grants_, scoped(tenant.value(), plugin), grant_of));
-  if (grant) TRV_TRY(add_quarantine(txn, tenant, *grant));
-  return grant;
-}
-
-Result<std::vector<Grant>> TenancyStore::grants(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                std::string_view after, std::size_t count_max) const {
-  TRV_TRY_ASSIGN(auto grants, list(txn, grants_, scoped(tenant.value(), ""), after, count_max, grant_of));
-  for (Grant& grant : grants) TRV_TRY(add_quarantine(txn, tenant, grant));
-  return grants;
-}
-
-base::Status TenancyStore::add_quarantine(const lmdb::Txn& txn, const base::TenantId& tenant, Grant& grant) const {
-  const std::string key = quarantine_key(scoped(tenant.value(), grant.plugin), grant.version);
-  TRV_TRY_ASSIGN(grant.quarantine, find(txn, quarantines_, key, quarantine_of));
-  return {};
 }
 
 }  // namespace trv::tenancy

@@ -14,7 +14,7 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 8; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 9; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -62,17 +62,39 @@ class TenancyStore final : public projection::Projector {
   /// Those that are pending or loaded. `after` is "<plugin>/<version>".
   [[nodiscard]] base::Result<std::vector<Package>> packages(const lmdb::Txn& txn, std::string_view after,
                                                             std::size_t count_max) const;
+  /// The version that a call of `version` goes to: that one; of a line ("1", "1.2") the current version where it is of
+  /// it, else the highest that is enabled; the current version where it is empty. nullopt: none is enabled.
   [[nodiscard]] base::Result<std::optional<Grant>> grant(const lmdb::Txn& txn, const base::TenantId& tenant,
-                                                         std::string_view plugin) const;
+                                                         std::string_view plugin, std::string_view version = {}) const;
+  /// What is enabled of a plugin, the lowest version first.
+  [[nodiscard]] base::Result<std::vector<Grant>> versions(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                          std::string_view plugin) const;
+  /// `after` is "<plugin>/<version>".
   [[nodiscard]] base::Result<std::vector<Grant>> grants(const lmdb::Txn& txn, const base::TenantId& tenant,
                                                         std::string_view after, std::size_t count_max) const;
+  [[nodiscard]] base::Result<std::optional<CurrentVersion>> current_version(const lmdb::Txn& txn,
+                                                                            const base::TenantId& tenant,
+                                                                            std::string_view plugin) const;
+  /// That of the version, or else that of the plugin. nullopt: none was set.
+  [[nodiscard]] base::Result<std::optional<Configuration>> configuration(const lmdb::Txn& txn,
+                                                                         const base::TenantId& tenant,
+                                                                         std::string_view plugin,
+                                                                         std::string_view version) const;
 
  private:
-  [[nodiscard]] base::Status add_quarantine(const lmdb::Txn& txn, const base::TenantId& tenant, Grant& grant) const;
+  [[nodiscard]] base::Status add_state(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                       const std::optional<CurrentVersion>& current, Grant& grant) const;
   [[nodiscard]] base::Status add_outcome(const lmdb::Txn& txn, Package& package) const;
   [[nodiscard]] base::Status add_placement(const lmdb::Txn& txn, Tenant& tenant) const;
   [[nodiscard]] base::Status add_tenants_in(lmdb::WriteTxn& txn, record::ShardId shard, std::int64_t more);
   [[nodiscard]] base::Status apply_move(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status apply_plugin(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status apply_plugin_of_tenant(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status put_current(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin,
+                                         const CurrentVersion& current);
+  [[nodiscard]] base::Status erase_grants(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin);
+  [[nodiscard]] base::Status find_next_current(lmdb::WriteTxn& txn, const base::TenantId& tenant,
+                                               std::string_view plugin, std::string_view gone);
 
   lmdb::Table tenants_;
   lmdb::Table tenants_in_;
@@ -89,8 +111,10 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table packages_;         ///< what was requested, until it is refused
   lmdb::Table loaded_packages_;  ///< of those, what is not pending any more
   lmdb::Table refused_packages_;
-  lmdb::Table grants_;
+  lmdb::Table grants_;            ///< this and the next three: by plugin and version
+  lmdb::Table current_versions_;  ///< by plugin
   lmdb::Table quarantines_;
+  lmdb::Table configurations_;  ///< without a version: of those that have none of their own
 };
 
 }  // namespace trv::tenancy

@@ -72,6 +72,16 @@ std::optional<Version> Version::parse(std::string_view text) {
   return version;
 }
 
+std::optional<VersionLine> VersionLine::parse(std::string_view text) {
+  const bool has_minor = text.find('.') != std::string_view::npos;
+  const auto major = number(take(text, '.'));
+  if (!major) return std::nullopt;
+  VersionLine line{.major = *major};
+  if (!has_minor) return line;
+  line.minor = number(text);
+  return line.minor ? std::optional(line) : std::nullopt;
+}
+
 std::strong_ordering operator<=>(const Version& a, const Version& b) {
   if (const auto order = a.major <=> b.major; order != 0) return order;
   if (const auto order = a.minor <=> b.minor; order != 0) return order;

@@ -22,4 +22,15 @@ struct Version {
   friend bool operator==(const Version& a, const Version& b) { return (a <=> b) == 0; }
 };
 
+/// A major version, or a minor version of it: "1" or "1.2".
+struct VersionLine {
+  std::uint32_t major = 0;
+  std::optional<std::uint32_t> minor = std::nullopt;
+
+  [[nodiscard]] static std::optional<VersionLine> parse(std::string_view text);
+  [[nodiscard]] bool contains(const Version& version) const noexcept {
+    return version.major == major && (!minor || version.minor == *minor);
+  }
+};
+
 }  // namespace trv::base

@@ -28,5 +28,19 @@ TEST(Version, only_semantic_versions_are_taken) {
   }
 }
 
+TEST(VersionLine, a_line_is_a_major_version_or_a_minor_version_of_it) {
+  const auto contains = [](std::string_view line, std::string_view version) {
+    return VersionLine::parse(line).value().contains(Version::parse(version).value());
+  };
+  EXPECT_TRUE(contains("1", "1.0.0"));
+  EXPECT_TRUE(contains("1", "1.9.3-dev"));
+  EXPECT_FALSE(contains("1", "10.0.0"));
+  EXPECT_TRUE(contains("1.2", "1.2.9"));
+  EXPECT_FALSE(contains("1.2", "1.20.0"));
+  for (const char* other : {"", "1.", ".1", "01", "1.02", "1.2.3", "1.x", "^1", "v1", "-1", "4294967296"}) {
+    EXPECT_FALSE(VersionLine::parse(other)) << other;
+  }
+}
+
 }  // namespace
 }  // namespace trv::base

@@ -21,6 +21,7 @@ struct PluginArguments {
   std::string file;
   std::string id;
   std::string version;
+  std::string named_version;
   std::string library;
   std::string out;
   std::string limit;
@@ -72,6 +73,15 @@ base::Result<HttpResponse> put_enabled(Session& session, const std::string& id, 
                                         .body = json::serialize({{"version", version}})});
 }
 
+/// How a sentence about a version that was enabled ends.
+std::string aside_of(const json::Value& enabled) {
+  if (member_text(enabled, "current") != "no") return ".";
+  return fmt::format(
+      " beside the current version. Webhooks and calls that name no exact version go on to that; `trav "
+      "plugin upgrade {} --to {}` makes this one current.",
+      member_text(enabled, "id"), member_text(enabled, "version"));
+}
+
 /// The server answers 202 where its trial of the library takes long: goes on asking until the outcome is there.
 base::Result<HttpResponse> await_outcome(Session& session, HttpResponse response) {
   const std::string target(response.header("location"));
@@ -106,13 +116,19 @@ base::Result<ExitCode> install(Session& session, const PluginArguments& argument
   const std::string tenant = session.tenant_named();
   if (tenant.empty() || tenant == "system") return ExitCode::ok;
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-  TRV_TRY(put_enabled(session, member_text(answer, "id"), member_text(answer, "version")));
-  if (!session.as_json()) session.print("Enabled for tenant " + tenant + ".");
+  TRV_TRY_ASSIGN(const HttpResponse enabled,
+                 put_enabled(session, member_text(answer, "id"), member_text(answer, "version")));
+  TRV_TRY_ASSIGN(const json::Value grant, parse_json("the answer", enabled.body));
+  if (!session.as_json()) session.print("Enabled for tenant " + tenant + aside_of(grant));
   return ExitCode::ok;
 }
 
 base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments) {
-  std::string version = arguments.version;
+  std::string version = arguments.version.empty() ? arguments.named_version : arguments.version;
+  if (!arguments.named_version.empty() && version != arguments.named_version) {
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("VERSION is {} and --version is {}: give one", version, arguments.named_version));
+  }
   if (version.empty()) {
     TRV_TRY_ASSIGN(version, newest_version(session, arguments.id));
   }
@@ -120,7 +136,8 @@ base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments
   if (session.as_json()) {
     session.print_json(response.body);
   } else {
-    session.print(fmt::format("Plugin {} {} is enabled.", arguments.id, version));
+    TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
+    session.print(fmt::format("Plugin {} {} is enabled{}", arguments.id, version, aside_of(answer)));
   }
   return ExitCode::ok;
 }
@@ -167,16 +184,22 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
   noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too")
       .argument("FILE", arguments->file, "A .trvp package")
       .does([arguments](Session& session) { return install(session, *arguments); });
-  noun.verb("enable", "Let the tenant's workflows call a plugin")
+  noun.verb("enable", "Let the tenant's workflows call a version of a plugin, beside those that they may call")
       .argument("ID", arguments->id, "The plugin")
-      .option("--version", "VERSION", arguments->version, "Default the newest that is installed")
+      .argument("VERSION", arguments->version, "Default the newest that is installed", Need::optional)
+      .option("--version", "VERSION", arguments->named_version, "The same")
       .does([arguments](Session& session) { return enable(session, *arguments); });
-  noun.verb("disable", "Stop the tenant's workflows from calling a plugin")
+  noun.verb("disable", "Stop the tenant's workflows from calling a plugin, or one version of it")
       .argument("ID", arguments->id, "The plugin")
+      .argument("VERSION", arguments->version, "Default every version", Need::optional)
       .does([arguments](Session& session) -> base::Result<ExitCode> {
-        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins/" + percent_encoded(arguments->id)));
+        TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins/" + percent_encoded(arguments->id) +
+                                                                       query_of({{"version", arguments->version}})));
         TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
-        if (!session.as_json()) session.print("Plugin " + arguments->id + " is disabled.");
+        if (!session.as_json()) {
+          session.print(fmt::format("Plugin {}{}{} is disabled.", arguments->id, arguments->version.empty() ? "" : " ",
+                                    arguments->version));
+        }
         return ExitCode::ok;
       });
   noun.verb("release", "Let a plugin run again for the tenant that crashed too often")
@@ -197,6 +220,7 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
           return session.print_list(Speaker::member, request,
                                     {{"ID", "id"},
                                      {"VERSION", "version"},
+                                     {"CURRENT", "current"},
                                      {"ENABLED", "enabled_at", Fit::time},
                                      {"QUARANTINE", "quarantine.reason"}},
                                     "No plugin is enabled: trav plugin enable ID");

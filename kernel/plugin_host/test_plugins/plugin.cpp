@@ -71,6 +71,7 @@ struct Plugin {
   const trv_host_log* log = nullptr;
   const trv_host_http* http = nullptr;
   std::mutex mutex;
+  std::string configuration;
   std::map<std::uint64_t, std::string> waiting;     // open calls by id, with their operation
   std::map<std::uint64_t, std::uint64_t> requests;  // request id to call id
   std::vector<std::thread> threads;
@@ -102,7 +103,8 @@ std::int32_t activate(const trv_plugin* plugin, trv_bytes config) {
   p.http = static_cast<const trv_host_http*>(p.host->get_extension(p.host, TRV_EXT_HTTP));
   if (p.call == nullptr || p.log == nullptr || p.http == nullptr) return 1;
   if (p.host->get_extension(p.host, "trv.unknown/1") != nullptr) return 2;
-  if (copy(config).find("refuse") != std::string::npos) {
+  p.configuration = copy(config);
+  if (p.configuration.find("refuse") != std::string::npos) {
     const trv_error error{sizeof(trv_error), TRV_ERROR_INVALID, 0, 0, 0, text("the configuration says refuse"), {}};
     p.host->fail_activation(p.host, &error);
     return 3;
@@ -140,6 +142,10 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
                             copy(call->traceparent) + "\",\"attempt\":" + std::to_string(call->attempt) +
                             ",\"timeout\":" + std::to_string(call->timeout_ms) + "}";
     p.call->complete(p.host, id, bytes(out));
+  } else if (operation == "about") {
+    p.call->complete(
+        p.host, id,
+        bytes(std::string(R"({"version":")" PLUGIN_VERSION R"(","configuration":)") + p.configuration + "}"));
   } else if (operation == "serial") {
     std::this_thread::sleep_for(std::chrono::microseconds(200));
     p.call->complete(p.host, id, bytes(alone ? "true" : "false"));

@@ -88,7 +88,8 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
   if (dot == std::string_view::npos) return refuse();
   call.plugin = name.substr(0, dot);
   call.operation = name.substr(dot + 1);
-  if (!is_part(call.plugin) || !is_part(call.operation) || !base::Version::parse(call.version)) return refuse();
+  const bool has_version = base::Version::parse(call.version) || base::VersionLine::parse(call.version);
+  if (!is_part(call.plugin) || !is_part(call.operation) || !has_version) return refuse();
   call.connection = scope.connection.empty() ? call.plugin : scope.connection;
   with = fields.get("with", Node::Kind::mapping);
   call.input = with == nullptr ? Template::constant(json::Value::object()) : compiler.value(*with, Site::body);

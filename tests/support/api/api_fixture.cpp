@@ -165,18 +165,22 @@ base::Bytes package_of(const std::string& manifest, const std::string& library, 
 
 }  // namespace
 
-base::Bytes tracker_package(const std::string& library, int abi_major, std::size_t library_bytes_max) {
+base::Bytes tracker_package(const std::string& library, int abi_major, std::size_t library_bytes_max,
+                            const std::string& version, const std::string& more) {
   const std::string manifest = fmt::format(
-      R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S","license":"Apache-2.0",
+      R"({{"manifest":1,"id":"tracker","version":"{}","title":"Tracker","summary":"S","license":"Apache-2.0",
           "abi":{{"major":{},"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
+          {}
           "operations":[{{"name":"echo","title":"Echo","idempotent":true,"input":true,"output":true}},
+            {{"name":"about","title":"About","idempotent":true,"input":true,"output":true}},
+            {{"name":"too-late","title":"Late","idempotent":false,"input":true,"output":true}},
             {{"name":"die","title":"Die","idempotent":true,"input":true,"output":true}},
             {{"name":"recurse","title":"Recurse","idempotent":true,"input":true,"output":true}}],
           "webhooks":[{{"name":"push","title":"Push",
             "verification":{{"scheme":"hmac-sha256","header":"X-Signature","prefix":"sha256=","encoding":"hex"}},
             "delivery_id":".headers[\"x-delivery\"]",
             "event":{{"type":"\"com.tracker.\" + .body.action","source":"\"/tracker\""}}}}]}})",
-      abi_major, library_path);
+      version, abi_major, library_path, more);
   return package_of(manifest, library, library_bytes_max);
 }
 

@@ -82,10 +82,11 @@ inline constexpr std::string_view hello_workflow =
     "document:\n  dsl: '1.0.3'\n  namespace: demo\n  name: hello\n  version: '1.0.0'\n"
     "do:\n  - greet:\n      set:\n        text: Hello\n";
 
-/// A package of the test plugin "tracker" 1.2.3 with this library (of kernel/plugin_host/test_plugins) and a webhook
-/// "push", signed with X-Signature: sha256=<hex>.
+/// A package of the test plugin "tracker" with this library (of kernel/plugin_host/test_plugins), `more` in its
+/// manifest, and a webhook "push", signed with X-Signature: sha256=<hex>.
 [[nodiscard]] base::Bytes tracker_package(const std::string& library, int abi_major = 1,
-                                          std::size_t library_bytes_max = std::string::npos);
+                                          std::size_t library_bytes_max = std::string::npos,
+                                          const std::string& version = "1.2.3", const std::string& more = "");
 /// A package of the plugin "mcp" 1.2.3, whose operation "call" gives its input back.
 [[nodiscard]] base::Bytes mcp_package();
 [[nodiscard]] std::string signature_of(std::string_view body, std::string_view secret);

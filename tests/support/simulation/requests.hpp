@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernel/tenancy/decisions.hpp"
+#include "kernel/tenancy/plugin_decisions.hpp"
 #include "sdk/base/random.hpp"
 #include "tests/support/simulation/author.hpp"
 #include "tests/support/simulation/bug.hpp"
