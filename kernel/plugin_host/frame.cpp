@@ -62,7 +62,9 @@ BytesView FrameWriter::begin(const ProcessPurpose& purpose) {
   auto& b = fresh();
   return finish(frames::CreateBegin(b, b.CreateString(purpose.plugin), b.CreateString(purpose.version),
                                     b.CreateString(purpose.folder), b.CreateString(purpose.configuration),
-                                    purpose.memory_bytes, purpose.threads, purpose.open_files));
+                                    purpose.memory_bytes, purpose.threads, purpose.open_files,
+                                    purpose.interpreter.empty() ? 0 : b.CreateString(purpose.interpreter),
+                                    purpose.file.empty() ? 0 : b.CreateString(purpose.file)));
 }
 
 BytesView FrameWriter::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
@@ -172,6 +174,8 @@ ProcessPurpose read_begin(const frames::Begin& frame) {
           .version = std::string(view(frame.version())),
           .folder = std::string(view(frame.folder())),
           .configuration = std::string(view(frame.configuration())),
+          .interpreter = std::string(view(frame.interpreter())),
+          .file = std::string(view(frame.file())),
           .memory_bytes = frame.memory_bytes(),
           .threads = frame.threads(),
           .open_files = frame.open_files()};

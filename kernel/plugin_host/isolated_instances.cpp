@@ -23,6 +23,7 @@ class IsolatedInstances::Process final : public PluginInstance,
       : owner_(std::move(owner)),
         tenant_(std::move(tenant)),
         name_(fmt::format("plugin '{}' {}", purpose.plugin, purpose.version)),
+        is_program_(!purpose.interpreter.empty()),
         core_(std::make_shared<InstanceCore>(purpose.plugin, purpose.version, services)) {
     services.threads.watch(core_);
   }
@@ -47,8 +48,10 @@ class IsolatedInstances::Process final : public PluginInstance,
       return base::fail(ErrorCode::unavailable, fmt::format("{} does not start: {}", name_, end_.why));
     }
     return base::fail(ErrorCode::invalid,
-                      fmt::format("{} does not start: {}. Its library 'plugin.so' is damaged, or its own code fails",
-                                  name_, end_.why));
+                      is_program_ ? fmt::format("{} does not start: {}", name_, end_.why)
+                                  : fmt::format("{} does not start: {}. Its library 'plugin.so' is damaged, or its own "
+                                                "code fails",
+                                                name_, end_.why));
   }
 
   // PluginInstance
@@ -94,6 +97,7 @@ class IsolatedInstances::Process final : public PluginInstance,
   const std::weak_ptr<IsolatedInstances> owner_;
   const base::TenantId tenant_;
   const std::string name_;
+  const bool is_program_;
   const std::shared_ptr<InstanceCore> core_;
   std::shared_ptr<FrameLink> link_;
   std::mutex mutex_;

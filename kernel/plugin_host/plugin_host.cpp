@@ -35,6 +35,10 @@ struct PluginHost::Loaded {
 
 namespace {
 
+// An interpreter starts some threads before the program does.
+constexpr std::uint32_t program_threads = 64;
+constexpr std::uint32_t program_open_files = 256;
+
 /// One instance, for all tenants.
 class SharedInstance final : public PluginInstances {
  public:
@@ -141,8 +145,14 @@ base::Status PluginHost::start_isolated(const Stored& package, const std::string
                                         const std::stop_token& stop) {
   ProcessPurpose purpose{.plugin = package.manifest.id,
                          .version = package.manifest.version,
-                         .folder = package.library.parent_path().filename().string(),
+                         .folder = base::to_hex(package.package_digest),
                          .configuration = configuration};
+  if (const auto& program = package.manifest.program) {
+    purpose.interpreter = program->interpreter;
+    purpose.file = program->file;
+    purpose.threads = program_threads;
+    purpose.open_files = program_open_files;
+  }
   loaded.isolated = std::make_shared<IsolatedInstances>(
       std::move(purpose),
       InstanceServices{.threads = *threads_, .broker = broker_, .clock = clock_, .log = log_, .run_on_caller = true},

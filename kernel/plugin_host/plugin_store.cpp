@@ -28,12 +28,28 @@ base::Error disk_error(std::string_view doing, const std::filesystem::path& path
   return {ErrorCode::unavailable, fmt::format("cannot {} '{}': {}", doing, path.string(), error.message())};
 }
 
+/// Of what is started: the library for this platform, or the program's file.
+const std::string& path_of(const package::Manifest& manifest) {
+  return manifest.program ? manifest.program->file : manifest.find_library(package::this_platform())->path;
+}
+
 base::Result<package::Package> read_checked(base::BytesView archive) {
   TRV_TRY_ASSIGN(package::Package package, package::read(archive));
   TRV_TRY(check_manifest(package.manifest));
-  const package::Library& library = *package.manifest.find_library(package::this_platform());
-  if (package.find_file(library.path) != nullptr) return package;
-  return base::fail(ErrorCode::invalid, fmt::format("libraries: the package does not hold '{}'", library.path));
+  const std::string& path = path_of(package.manifest);
+  if (package.find_file(path) != nullptr) return package;
+  return base::fail(ErrorCode::invalid, fmt::format("the package does not hold '{}'", path));
+}
+
+/// Other users, as the processes of plugins are, can read what is there afterwards.
+base::Status write_unless_there(const std::filesystem::path& path, const base::Bytes& bytes) {
+  const auto present = base::read_file(path, package::package_bytes_max);
+  if (present && *present == bytes) return {};
+  TRV_TRY(base::write_file(path, ".unpacked", bytes, 0444));
+  // Whatever umask travd has.
+  std::error_code ignored;
+  std::filesystem::permissions(path, std::filesystem::perms(0444), ignored);
+  return {};
 }
 
 }  // namespace
@@ -44,7 +60,7 @@ base::Status check_manifest(const package::Manifest& manifest) {
                       fmt::format("abi.major: the plugin was built for plugin ABI {}, this host has {}",
                                   manifest.abi_major, abi_major_supported));
   }
-  if (manifest.find_library(package::this_platform()) == nullptr) {
+  if (!manifest.program && manifest.find_library(package::this_platform()) == nullptr) {
     return base::fail(ErrorCode::invalid,
                       fmt::format("libraries: the package has no library for {}", package::this_platform()));
   }
@@ -77,12 +93,15 @@ std::filesystem::path PluginStore::folder_of(const base::Digest& package_digest)
 }
 
 Stored PluginStore::describe(package::Package package, std::size_t bytes) const {
-  const base::Digest library_digest = package.manifest.find_library(package::this_platform())->sha256;
+  const std::string& path = path_of(package.manifest);
+  const base::Digest library_digest = package.manifest.files.at(path);
+  const std::filesystem::path place =
+      folder_of(package.digest) / (package.manifest.program ? std::string_view(path) : library_name);
   return {.manifest = std::move(package.manifest),
           .package_digest = package.digest,
           .library_digest = library_digest,
           .package_bytes = bytes,
-          .library = folder_of(package.digest) / library_name};
+          .library = place};
 }
 
 base::Result<std::shared_ptr<const Stored>> PluginStore::put(base::BytesView archive) {
@@ -109,19 +128,26 @@ base::Result<Stored> PluginStore::open(const base::Digest& package_digest) {
   }
   auto package = read_checked(*archive);
   if (!package) return base::fail(std::move(package).error());
-  const package::Library& library = *package->manifest.find_library(package::this_platform());
-  const base::Bytes* code = package->find_file(library.path);
-  TRV_ASSERT(code != nullptr && package->digest == package_digest);
-  const std::filesystem::path folder = folder_of(package_digest);
-  const auto present = base::read_file(folder / library_name, package::package_bytes_max);
-  if (!present || base::sha256(*present) != library.sha256) {
-    TRV_TRY(make_folder(folder));
-    TRV_TRY(base::write_file(folder / library_name, ".library", *code, 0444));
-    // Whatever umask travd has: its processes read this as another user.
-    std::error_code ignored;
-    std::filesystem::permissions(folder / library_name, std::filesystem::perms(0444), ignored);
-  }
+  TRV_ASSERT(package->digest == package_digest);
+  TRV_TRY(unpack(*package));
   return describe(*std::move(package), archive->size());
+}
+
+base::Status PluginStore::unpack(const package::Package& package) const {
+  const std::filesystem::path folder = folder_of(package.digest);
+  TRV_TRY(make_folder(folder));
+  if (!package.manifest.program) {
+    return write_unless_there(folder / library_name, *package.find_file(path_of(package.manifest)));
+  }
+  for (const package::File& file : package.files) {
+    if (!file.path.starts_with(package::program_folder)) continue;
+    const std::filesystem::path path = folder / file.path;
+    for (std::filesystem::path made = folder; const auto& part : std::filesystem::path(file.path).parent_path()) {
+      TRV_TRY(make_folder(made /= part));
+    }
+    TRV_TRY(write_unless_there(path, file.bytes));
+  }
+  return {};
 }
 
 base::Status PluginStore::begin_first_load(const base::Digest& package_digest) {

@@ -3,6 +3,7 @@
 //
 //   a blob                             the archive as it came, by its SHA-256
 //   <folder>/<package sha256>/plugin.so   its library for this platform; the one path it is ever loaded from
+//   <folder>/<package sha256>/program/…   the files of one that is a program, instead
 //   <folder>/<package sha256>/loading     the library is being loaded for the first time; see begin_first_load()
 //
 // The log names a package by the digest of its archive; the blob store holds every byte against it. The folder holds
@@ -29,9 +30,9 @@ inline constexpr std::uint16_t abi_major_supported = 1;
 struct Stored {
   package::Manifest manifest;
   base::Digest package_digest{};
-  base::Digest library_digest{};
+  base::Digest library_digest{};  ///< of a program: of the file that its interpreter is given
   std::size_t package_bytes = 0;
-  std::filesystem::path library;  ///< of this platform; open() puts it there
+  std::filesystem::path library;  ///< of this platform, or that file; open() puts it there
 };
 
 /// What the daemon asks beyond the package format: the ABI's major version is ours, there is a library for this
@@ -56,7 +57,8 @@ class PluginStore {
   /// from the manifest), unavailable (the disk failed).
   [[nodiscard]] base::Result<std::shared_ptr<const Stored>> put(base::BytesView archive);
 
-  /// Reads a package back, checks it as put() does, and writes its library where it is not there or has changed.
+  /// Reads a package back, checks it as put() does, and writes its library or program where it is not there or has
+  /// changed.
   /// Errors: not_found, corrupt, invalid, unavailable; only those of unavailable name files of the node.
   [[nodiscard]] base::Result<Stored> open(const base::Digest& package_digest);
 
@@ -74,6 +76,7 @@ class PluginStore {
 
  private:
   PluginStore(std::filesystem::path folder, blob::BlobStore& archives);
+  [[nodiscard]] base::Status unpack(const package::Package& package) const;
   [[nodiscard]] std::filesystem::path folder_of(const base::Digest& package_digest) const;
   [[nodiscard]] Stored describe(package::Package package, std::size_t bytes) const;
   [[nodiscard]] base::Status sweep_archives(const std::set<base::Digest>& kept);

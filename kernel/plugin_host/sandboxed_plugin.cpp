@@ -18,6 +18,7 @@
 #include "kernel/plugin_host/payload.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "kernel/plugin_host/plugin_side.hpp"
+#include "kernel/plugin_host/program_plugin.hpp"
 #include "kernel/sandbox/walls.hpp"
 
 namespace trv::plugin_host {
@@ -104,7 +105,7 @@ class SandboxedPlugin {
  private:
   void handle(const frames::Frame& frame) {
     if (frame.body_type() == frames::Body::Begin) return begin(read_begin(*frame.body_as_Begin()));
-    if (frame.body_type() == frames::Body::Ping) return host_.pong(frame.body_as_Ping()->number());
+    if (frame.body_type() == frames::Body::Ping) return react(frame.body_as_Ping()->number());
     if (frame.body_type() == frames::Body::End) end();
     if (plugin_ == nullptr) return;
     switch (frame.body_type()) {
@@ -125,6 +126,12 @@ class SandboxedPlugin {
     }
   }
 
+  // A library reacts by being here; of a program it is the program that has to.
+  void react(std::uint64_t number) {
+    if (program_ == nullptr) return host_.pong(number);
+    program_->react(number);
+  }
+
   // A wall that is not there ends the process.
   void must(std::string_view problem) {
     if (problem.empty()) return;
@@ -141,7 +148,8 @@ class SandboxedPlugin {
     must(sandbox::limit(RLIMIT_CORE, 0));
     must(sandbox::limit(RLIMIT_FSIZE, frame_bytes_max * 2));
     must(sandbox::limit(RLIMIT_NOFILE, purpose.open_files));
-    must(sandbox::limit(RLIMIT_NPROC, purpose.threads));
+    // Those of all processes of its user: without namespaces they are not its own.
+    if (room_.has_namespaces || purpose.interpreter.empty()) must(sandbox::limit(RLIMIT_NPROC, purpose.threads));
     must(sandbox::limit(RLIMIT_MEMLOCK, 0));
     must(sandbox::limit(RLIMIT_MSGQUEUE, 0));
 #ifndef __SANITIZE_ADDRESS__  // which keeps a shadow of all memory
@@ -150,18 +158,39 @@ class SandboxedPlugin {
     static_cast<void>(::nice(lower_priority));  // what travd itself gave up is not taken back
     const int landlock = room_.has_namespaces ? sandbox::restrict_files() : 0;
     if (landlock < 0) must("the rules for its files");
+    if (purpose.interpreter.empty()) {
+      load(purpose);
+    } else {
+      run(purpose);
+    }
+    host_.ready(fmt::format("{}landlock {}, system calls, limits",
+                            room_.has_namespaces ? "namespaces, file tree, " : "", landlock));
+  }
+
+  // Where the folder of the package is shown.
+  [[nodiscard]] std::string place_of(const ProcessPurpose& purpose, std::string_view file) const {
+    return room_.has_namespaces ? fmt::format("{}/{}", sandbox::job_folder, file)
+                                : fmt::format("/proc/self/fd/{}/{}/{}", room_.folder, purpose.folder, file);
+  }
+
+  void load(const ProcessPurpose& purpose) {
     must(room_.while_loading->apply());
-    const std::string path = room_.has_namespaces
-                                 ? fmt::format("{}/plugin.so", sandbox::job_folder)
-                                 : fmt::format("/proc/self/fd/{}/{}/plugin.so", room_.folder, purpose.folder);
-    auto library = PluginLibrary::load(path, purpose.plugin, purpose.version);
+    auto library = PluginLibrary::load(place_of(purpose, "plugin.so"), purpose.plugin, purpose.version);
     if (!library) host_.refuse(library.error());
     auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
     if (!plugin) host_.refuse(plugin.error());
     plugin_ = *std::move(plugin);
     must(room_.once_loaded->apply());
-    host_.ready(fmt::format("{}landlock {}, system calls, limits",
-                            room_.has_namespaces ? "namespaces, file tree, " : "", landlock));
+  }
+
+  void run(const ProcessPurpose& purpose) {
+    must(sandbox::SystemCallFilter(sandbox::SystemCalls::of_scripts).apply());
+    auto program = ProgramPlugin::start(purpose, place_of(purpose, purpose.file), host_,
+                                        {.reacted = [this](std::uint64_t number) { host_.pong(number); },
+                                         .ended = [this](const base::Error& why) { host_.refuse(why); }});
+    if (!program) host_.refuse(program.error());
+    program_ = program->get();
+    plugin_ = *std::move(program);
   }
 
   [[noreturn]] void end() {
@@ -174,7 +203,8 @@ class SandboxedPlugin {
   PacketReader reader_;
   const base::SystemClock clock_;
   Patience patience_{clock_};
-  std::unique_ptr<LibraryPlugin> plugin_;
+  std::unique_ptr<PluginSide> plugin_;
+  ProgramPlugin* program_ = nullptr;  ///< the same, where it is one
 };
 
 }  // namespace

@@ -261,7 +261,7 @@ Status parse_list(Object& manifest, std::string_view name, std::size_t items_max
 Status parse_libraries(Object& object, ManifestForm form, Manifest& manifest) {
   const json::value* libraries = object.find("libraries");
   if (libraries == nullptr) {
-    if (form == ManifestForm::packed) return wrong("libraries", "is missing");
+    if (form == ManifestForm::packed && !manifest.program) return wrong("libraries", "is missing");
     return {};
   }
   if (!libraries->is_object()) return wrong("libraries", "must be an object");
@@ -278,6 +278,39 @@ Status parse_libraries(Object& object, ManifestForm form, Manifest& manifest) {
   return {};
 }
 
+Status parse_program(Object& object, Manifest& manifest) {
+  const json::value* runtime = object.find("runtime");
+  const json::value* given = object.find("program");
+  if (runtime == nullptr && given == nullptr) return {};
+  static constexpr std::array<std::pair<std::string_view, bool>, 2> runtimes = {
+      {{"library", false}, {"process", true}}};
+  std::string name = "library";
+  if (runtime != nullptr) {
+    TRV_TRY_ASSIGN(name, object.text("runtime", 40));
+  }
+  TRV_TRY_ASSIGN(const bool is_process, one_of(name, "runtime", runtimes));
+  if (!is_process) {
+    if (given != nullptr) return wrong("program", "is for \"runtime\": \"process\"");
+    return {};
+  }
+  if (given == nullptr) return wrong("program", "is missing");
+  if (object.find("libraries") != nullptr) return wrong("libraries", "are not for \"runtime\": \"process\"");
+  if (manifest.isolation != Isolation::sandboxed) {
+    return wrong("isolation", "must be \"sandboxed\": a program runs in a process of its own");
+  }
+  TRV_TRY_ASSIGN(Object program, Object::of(*given, "program"));
+  manifest.program.emplace();
+  TRV_TRY_ASSIGN(const std::string interpreter, program.text("interpreter", 40));
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 2> interpreters = {
+      {{"python3", "python3"}, {"node", "node"}}};
+  TRV_TRY_ASSIGN(manifest.program->interpreter, one_of(interpreter, "program.interpreter", interpreters));
+  TRV_TRY_ASSIGN(manifest.program->file, program.text("file", 255));
+  if (!manifest.program->file.starts_with(program_folder)) {
+    return wrong("program.file", fmt::format("must be a file in the folder {}", program_folder));
+  }
+  return program.nothing_else();
+}
+
 Status parse_files(Object& object, ManifestForm form, Manifest& manifest) {
   const json::value* files = object.find("files");
   if (form == ManifestForm::source) {
@@ -289,6 +322,9 @@ Status parse_files(Object& object, ManifestForm form, Manifest& manifest) {
     const std::string path(member.key());
     TRV_TRY_ASSIGN(const base::Digest digest, digest_of(member.value(), member_of("files", path)));
     manifest.files.emplace(path, digest);
+  }
+  if (manifest.program && !manifest.files.contains(manifest.program->file)) {
+    return wrong("program.file", fmt::format("is not in files (\"{}\")", manifest.program->file));
   }
   for (const Library& library : manifest.libraries) {
     const auto file = manifest.files.find(library.path);
@@ -326,6 +362,7 @@ Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
   TRV_TRY(parse_list(object, "connections", connections_max, manifest.connections, &parse_connection));
   TRV_TRY(parse_list(object, "operations", operations_max, manifest.operations, &parse_operation));
   TRV_TRY(parse_list(object, "webhooks", webhooks_max, manifest.webhooks, &parse_webhook));
+  TRV_TRY(parse_program(object, manifest));
   TRV_TRY(parse_libraries(object, form, manifest));
   TRV_TRY(parse_files(object, form, manifest));
   return object.nothing_else();

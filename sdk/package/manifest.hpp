@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,15 @@ struct Library {
   std::string path;          ///< inside the package
   base::Digest sha256 = {};  ///< all zero in a source manifest
   friend bool operator==(const Library&, const Library&) = default;
+};
+
+/// Where all files of a program are in the package.
+inline constexpr std::string_view program_folder = "program/";
+
+/// A plugin that is a program, and not a library.
+struct Program {
+  std::string interpreter;  ///< "python3", "node": the host has it
+  std::string file;         ///< inside the package, in program_folder: what the interpreter is given
 };
 
 enum class Isolation { in_process, sandboxed };
@@ -82,7 +92,8 @@ struct Manifest {
   std::string license;
   std::uint16_t abi_major = 0;
   std::uint16_t abi_minor = 0;
-  std::vector<Library> libraries;
+  std::vector<Library> libraries;  ///< empty where there is a program
+  std::optional<Program> program;
   Isolation isolation = Isolation::sandboxed;
   std::string configuration;  ///< JSON Schema 2020-12 of the object given to activate, JSON text
   std::vector<Connection> connections;

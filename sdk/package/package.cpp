@@ -266,24 +266,35 @@ Result<std::string_view> platform_of(BytesView library, std::string_view name) {
                     fmt::format("package: library {} is for ELF machine {}, which is not supported", name, machine));
 }
 
-/// README.md, LICENSE and everything below docs/, where present.
-Result<std::vector<File>> read_documents(const filesystem::path& folder) {
+// What interpreters leave beside a program.
+bool is_left_over(const filesystem::path& path) {
+  return path.extension() == ".pyc" || std::ranges::find(path, "__pycache__") != path.end();
+}
+
+/// The files below a folder of the package's, where it is present.
+Status list_below(const filesystem::path& folder, std::string_view name, std::vector<std::string>& paths) {
+  std::error_code failure;
+  if (!filesystem::is_directory(folder / name, failure)) return {};
+  for (auto i = filesystem::recursive_directory_iterator(folder / name, failure);
+       !failure && i != filesystem::recursive_directory_iterator(); i.increment(failure)) {
+    const filesystem::path path = i->path().lexically_relative(folder);
+    if (i->is_symlink())
+      return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is a symbolic link", path.string()));
+    if (i->is_regular_file() && !is_left_over(path)) paths.push_back(path.generic_string());
+  }
+  if (!failure) return {};
+  return base::fail(ErrorCode::unavailable,
+                    fmt::format("package: cannot list {}: {}", (folder / name).string(), failure.message()));
+}
+
+/// README.md, LICENSE, everything below docs/, and of a program all of it, where present.
+Result<std::vector<File>> read_documents(const filesystem::path& folder, bool with_program) {
   std::vector<std::string> paths;
   std::error_code failure;
   for (const char* name : {"README.md", "LICENSE"})
     if (filesystem::is_regular_file(folder / name, failure)) paths.emplace_back(name);
-  if (filesystem::is_directory(folder / "docs", failure)) {
-    for (auto i = filesystem::recursive_directory_iterator(folder / "docs", failure);
-         !failure && i != filesystem::recursive_directory_iterator(); i.increment(failure)) {
-      const filesystem::path path = i->path().lexically_relative(folder);
-      if (i->is_symlink())
-        return base::fail(ErrorCode::invalid, fmt::format("package: file \"{}\": is a symbolic link", path.string()));
-      if (i->is_regular_file()) paths.push_back(path.generic_string());
-    }
-    if (failure)
-      return base::fail(ErrorCode::unavailable,
-                        fmt::format("package: cannot list {}: {}", (folder / "docs").string(), failure.message()));
-  }
+  TRV_TRY(list_below(folder, "docs", paths));
+  if (with_program) TRV_TRY(list_below(folder, "program", paths));
   std::vector<File> files;
   for (const std::string& path : paths) {
     TRV_TRY_ASSIGN(Bytes bytes, read_disk(folder / path));
@@ -344,7 +355,9 @@ Result<Bytes> with_signatures(BytesView archive, const Signatures& signatures) {
 
 Result<Bytes> assemble(std::string_view source_manifest, std::vector<File> files) {
   TRV_TRY_ASSIGN(Manifest source, parse_manifest(source_manifest, ManifestForm::source));
-  if (source.libraries.empty()) return base::fail(ErrorCode::invalid, "manifest: libraries: is missing");
+  if (source.libraries.empty() && !source.program) {
+    return base::fail(ErrorCode::invalid, "manifest: libraries: is missing");
+  }
   if (files.size() >= entries_max)
     return base::fail(ErrorCode::too_large, fmt::format("package: would hold more than {} files", entries_max));
   TRV_TRY(sort_by_path(files));
@@ -374,16 +387,20 @@ Result<Bytes> assemble(std::string_view source_manifest, std::vector<File> files
 Result<Package> pack(const filesystem::path& folder, const filesystem::path& library, const filesystem::path& out) {
   TRV_TRY_ASSIGN(const Bytes source_bytes, read_disk(folder / manifest_path));
   TRV_TRY_ASSIGN(const Manifest source, parse_manifest(base::as_text(source_bytes), ManifestForm::source));
-  TRV_TRY_ASSIGN(Bytes library_bytes, read_disk(library));
-  TRV_TRY_ASSIGN(const std::string_view platform, platform_of(library_bytes, library.string()));
-  const Library* declared = source.find_library(platform);
-  const std::string path = declared != nullptr ? declared->path : fmt::format("lib/{}/plugin.so", platform);
-
   json::object manifest = json::parse(base::as_text(source_bytes)).get_object();
-  manifest["libraries"] = json::object{{platform, json::object{{"path", path}}}};
-
-  TRV_TRY_ASSIGN(std::vector<File> files, read_documents(folder));
-  files.push_back({path, std::move(library_bytes)});
+  TRV_TRY_ASSIGN(std::vector<File> files, read_documents(folder, source.program.has_value()));
+  if (source.program) {
+    if (!library.empty())
+      return base::fail(ErrorCode::invalid, "package: a plugin with \"runtime\": \"process\" has no library");
+  } else {
+    if (library.empty()) return base::fail(ErrorCode::invalid, "package: which library? Name the plugin's .so");
+    TRV_TRY_ASSIGN(Bytes library_bytes, read_disk(library));
+    TRV_TRY_ASSIGN(const std::string_view platform, platform_of(library_bytes, library.string()));
+    const Library* declared = source.find_library(platform);
+    const std::string path = declared != nullptr ? declared->path : fmt::format("lib/{}/plugin.so", platform);
+    manifest["libraries"] = json::object{{platform, json::object{{"path", path}}}};
+    files.push_back({path, std::move(library_bytes)});
+  }
   TRV_TRY_ASSIGN(const Bytes archive, assemble(json::serialize(manifest), std::move(files)));
   if (auto written = base::write_file(out, out.filename().string() + ".part", archive, 0644); !written) {
     return base::fail(ErrorCode::unavailable, "package: " + written.error().message());

@@ -411,5 +411,59 @@ TEST(Manifest, a_packed_manifest_needs_its_digests) {
             std::string::npos);
 }
 
+constexpr const char* program_manifest = R"({
+  "manifest": 1, "id": "hello", "version": "1.2.3", "title": "Hello", "summary": "Says hello.", "license": "Apache-2.0",
+  "abi": {"major": 1, "minor": 0}, "isolation": "sandboxed",
+  "runtime": "process", "program": {"interpreter": "python3", "file": "program/main.py"}})";
+
+TEST(ProgramPackageTest, a_program_is_its_files_and_its_interpreter) {
+  const auto packed = assemble(program_manifest, {{"program/main.py", base::to_bytes("print()")},
+                                                  {"program/deep/other.py", base::to_bytes("pass")}});
+  ASSERT_TRUE(packed) << packed.error().message();
+  const auto package = read(BytesView(*packed));
+  ASSERT_TRUE(package) << package.error().message();
+  ASSERT_TRUE(package->manifest.program);
+  EXPECT_EQ(package->manifest.program->interpreter, "python3");
+  EXPECT_EQ(package->manifest.program->file, "program/main.py");
+  EXPECT_TRUE(package->manifest.libraries.empty());
+}
+
+TEST(ProgramPackageTest, what_does_not_fit_a_program_is_refused_by_name) {
+  const auto without = [](std::string_view from, std::string_view to) {
+    std::string text = program_manifest;
+    text.replace(text.find(from), from.size(), to);
+    const auto packed = assemble(text, {{"program/main.py", base::to_bytes("print()")}});
+    return packed ? "taken" : packed.error().message();
+  };
+  for (const auto& [from, to, expected] : std::initializer_list<std::array<std::string_view, 3>>{
+           {"python3", "perl", "program.interpreter: \"perl\" is not one of"},
+           {"program/main.py", "main.py", "program.file: must be a file in the folder program/"},
+           {"program/main.py", "program/none.py", "program.file: is not in files"},
+           {"\"sandboxed\"", "\"in-process\"", "isolation: must be \"sandboxed\""},
+           {"\"process\"", "\"wasm\"", "runtime: \"wasm\" is not one of"},
+           {"\"process\"", "\"library\"", "program: is for \"runtime\": \"process\""},
+           {"\"runtime\"", "\"libraries\": {}, \"runtime\"", "libraries: are not for"},
+           {", \"program\": {\"interpreter\": \"python3\", \"file\": \"program/main.py\"}", "",
+            "program: is missing"}}) {
+    EXPECT_NE(without(from, to).find(expected), std::string::npos) << without(from, to);
+  }
+}
+
+TEST(ProgramPackageTest, a_folder_is_packed_without_what_interpreters_leave) {
+  const filesystem::path folder = filesystem::temp_directory_path() / fmt::format("program_test.{}", ::getpid());
+  filesystem::create_directories(folder / "program/__pycache__");
+  std::ofstream(folder / "manifest.json") << program_manifest;
+  std::ofstream(folder / "program/main.py") << "print()";
+  std::ofstream(folder / "program/__pycache__/main.pyc") << "left over";
+  const auto packed = pack(folder, "", folder / "out.trvp");
+  ASSERT_TRUE(packed) << packed.error().message();
+  ASSERT_EQ(packed->files.size(), 1U);
+  EXPECT_EQ(packed->files[0].path, "program/main.py");
+  const auto with_library = pack(folder, "/x.so", folder / "out.trvp");
+  ASSERT_FALSE(with_library);
+  EXPECT_NE(with_library.error().message().find("has no library"), std::string::npos);
+  filesystem::remove_all(folder);
+}
+
 }  // namespace
 }  // namespace trv::package

@@ -260,9 +260,9 @@ void add_plugin(CommandTree& tree) {
             fmt::format("Made {} with {} files. Its README.md says how to build and pack it.", arguments->file, files));
         return ExitCode::ok;
       });
-  noun.verb("pack", "Make a package of a plugin's folder and its library")
+  noun.verb("pack", "Make a package of a plugin's folder, with its library where it has one")
       .argument("FOLDER", arguments->file, "The folder with manifest.json")
-      .option("--library", "SO", arguments->library, "The plugin's shared object", Need::required)
+      .option("--library", "SO", arguments->library, "The plugin's shared object; not for one that is a program")
       .option("--output", "FILE", arguments->out, "The package to write", Need::required)
       .does([arguments](Session& session) { return pack(session, *arguments); });
   add_trust_verbs(noun);

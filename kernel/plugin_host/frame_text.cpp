@@ -1,0 +1,232 @@
+#include "kernel/plugin_host/frame_text.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <vector>
+
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
+#include "kernel/plugin_host/payload.hpp"
+#include "sdk/base/utf8.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using base::ErrorCode;
+using base::fail;
+using json::Value;
+
+constexpr std::size_t depth_max = 512;
+constexpr std::array codes = {ErrorCode::invalid,   ErrorCode::unauthenticated, ErrorCode::denied,
+                              ErrorCode::not_found, ErrorCode::conflict,        ErrorCode::too_large,
+                              ErrorCode::exhausted, ErrorCode::unavailable,     ErrorCode::timeout,
+                              ErrorCode::cancelled, ErrorCode::internal};
+constexpr std::array<std::pair<std::string_view, LogLevel>, 4> levels = {
+    {{"debug", LogLevel::debug}, {"info", LogLevel::info}, {"warning", LogLevel::warning}, {"error", LogLevel::error}}};
+
+std::string line_of(std::string_view name, const Value& body) {
+  return fmt::format("{{\"{}\":{}}}\n", name, json::serialize(body));
+}
+
+// JSON that was written elsewhere: a line's end in it is white space between its parts.
+std::string on_one_line(std::string_view text) {
+  std::string one(text);
+  std::ranges::replace_if(one, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return one;
+}
+
+std::string line_with(std::string_view name, const Value& body, std::string_view member, std::string_view json_text) {
+  const std::string ready = on_one_line(json_text);
+  return fmt::format("{{\"{}\":{}}}\n", name, json::serialize_with(body, {{member, ready}}));
+}
+
+Value headers_of(const std::vector<egress::Header>& headers) {
+  std::vector<Value> made;
+  made.reserve(headers.size());
+  for (const egress::Header& header : headers) made.push_back(Value::array({Value(header.name), Value(header.value)}));
+  return Value::array(std::move(made));
+}
+
+/// The members of one frame, each asked for by name.
+class Body {
+ public:
+  Body(std::string_view frame, const Value& value) : frame_(frame), value_(value) {}
+
+  base::Result<std::uint64_t> number(std::string_view name, std::optional<std::uint64_t> missing = {}) const {
+    const Value* found = value_.find(name);
+    if (found == nullptr && missing) return *missing;
+    if (found == nullptr) return wrong(name, "is missing");
+    if (!found->is_int() || found->as_int() < 0) return wrong(name, "is not a whole number from 0");
+    return static_cast<std::uint64_t>(found->as_int());
+  }
+  base::Result<std::string> text(std::string_view name, std::optional<std::string> missing = {}) const {
+    const Value* found = value_.find(name);
+    if (found == nullptr && missing) return *missing;
+    if (found == nullptr) return wrong(name, "is missing");
+    if (!found->is_string()) return wrong(name, "is not a text");
+    return std::string(found->as_string());
+  }
+  base::Result<bool> flag(std::string_view name) const {
+    const Value* found = value_.find(name);
+    if (found == nullptr) return false;
+    if (!found->is_bool()) return wrong(name, "is not true or false");
+    return found->as_bool();
+  }
+  [[nodiscard]] const Value* find(std::string_view name) const { return value_.find(name); }
+  [[nodiscard]] std::unexpected<base::Error> wrong(std::string_view name, std::string_view what) const {
+    return fail(ErrorCode::invalid, fmt::format("{}.{} {}", frame_, name, what));
+  }
+
+ private:
+  std::string_view frame_;
+  const Value& value_;
+};
+
+base::Result<ProgramLine> read_answer(const Body& body) {
+  AnswerLine answer;
+  TRV_TRY_ASSIGN(answer.call, body.number("call"));
+  const Value* output = body.find("output");
+  if (output == nullptr) return body.wrong("output", "is missing");
+  answer.output = json::serialize(*output);
+  return answer;
+}
+
+base::Result<ProgramLine> read_failed(const Body& body) {
+  FailedLine failed;
+  TRV_TRY_ASSIGN(failed.call, body.number("call"));
+  TRV_TRY_ASSIGN(const std::string code, body.text("code", "internal"));
+  const auto* const known = std::ranges::find(codes, code, [](ErrorCode one) { return base::to_string(one); });
+  if (known == codes.end()) return body.wrong("code", fmt::format("is not a code: {}", printable(code, 40)));
+  failed.error.code = *known;
+  TRV_TRY_ASSIGN(failed.error.may_retry, body.flag("may_retry"));
+  TRV_TRY_ASSIGN(failed.error.retry_after_ms, body.number("retry_after_ms", 0));
+  TRV_TRY_ASSIGN(const std::uint64_t status, body.number("status", 0));
+  if (status > 999) return body.wrong("status", "is not that of HTTP");
+  failed.error.status = static_cast<std::uint32_t>(status);
+  TRV_TRY_ASSIGN(const std::string message, body.text("message"));
+  failed.error.message = printable(message, message_bytes_max);
+  if (const Value* detail = body.find("detail"); detail != nullptr && !detail->is_null()) {
+    if (!detail->is_object()) return body.wrong("detail", "is not an object");
+    failed.error.detail = json::serialize(*detail);
+  }
+  return failed;
+}
+
+base::Result<ProgramLine> read_log(const Body& body) {
+  LogLineOut log;
+  TRV_TRY_ASSIGN(const std::string level, body.text("level", "info"));
+  const auto* const known = std::ranges::find(levels, level, &std::pair<std::string_view, LogLevel>::first);
+  if (known == levels.end()) return body.wrong("level", "is not debug, info, warning or error");
+  log.level = known->second;
+  TRV_TRY_ASSIGN(log.call, body.number("call", 0));
+  TRV_TRY_ASSIGN(log.message, body.text("message"));
+  return log;
+}
+
+base::Result<egress::Request> read_request(const Body& body) {
+  egress::Request request;
+  TRV_TRY_ASSIGN(request.connection, body.text("connection", ""));
+  TRV_TRY_ASSIGN(request.method, body.text("method", "GET"));
+  TRV_TRY_ASSIGN(request.path, body.text("path"));
+  TRV_TRY_ASSIGN(request.timeout_ms, body.number("timeout_ms", 0));
+  TRV_TRY_ASSIGN(request.body, body.text("body", ""));
+  if (const Value* encoded = body.find("body_base64"); encoded != nullptr) {
+    const auto bytes = encoded->is_string() ? base::from_base64(encoded->as_string()) : std::nullopt;
+    if (!bytes) return body.wrong("body_base64", "is not base64");
+    request.body = base::as_text(*bytes);
+  }
+  const Value* headers = body.find("headers");
+  if (headers == nullptr) return request;
+  if (!headers->is_array() || headers->items().size() > egress::request_headers_max) {
+    return body.wrong("headers", "is not a list of at most as many pairs as a request may have headers");
+  }
+  for (const Value& header : headers->items()) {
+    const bool is_pair = header.is_array() && header.items().size() == 2 && header.items()[0].is_string() &&
+                         header.items()[1].is_string();
+    if (!is_pair) return body.wrong("headers", "holds something that is not a pair of texts");
+    request.headers.push_back({std::string(header.items()[0].as_string()), std::string(header.items()[1].as_string())});
+  }
+  return request;
+}
+
+base::Result<ProgramLine> read_http(const Body& body) {
+  HttpLine http;
+  TRV_TRY_ASSIGN(http.call, body.number("call"));
+  TRV_TRY_ASSIGN(http.request_id, body.number("request"));
+  http.request = read_request(body);
+  return http;
+}
+
+}  // namespace
+
+std::string begin_line(const ProcessPurpose& purpose) {
+  return line_with("begin", Value{{"plugin", purpose.plugin}, {"version", purpose.version}}, "configuration",
+                   purpose.configuration);
+}
+
+std::string invoke_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  const Value body{{"call", call},
+                   {"operation", request.operation},
+                   {"tenant", request.tenant.value()},
+                   {"connection", request.connection},
+                   {"idempotency_key", request.idempotency_key},
+                   {"traceparent", request.traceparent},
+                   {"attempt", request.attempt},
+                   {"timeout_ms", timeout_ms}};
+  return line_with("invoke", body, "input", request.input);
+}
+
+std::string cancel_line(CallId call) {
+  return line_of("cancel", Value{{"call", call}});
+}
+
+std::string http_line(std::uint64_t request_id, const base::Result<egress::Response>& result) {
+  if (!result) {
+    return line_of("http_error", Value{{"request", request_id},
+                                       {"code", base::to_string(result.error().code())},
+                                       {"message", result.error().message()}});
+  }
+  const bool is_text = base::is_utf8(result->body);
+  return line_of("http_response", Value{{"request", request_id},
+                                        {"status", result->status},
+                                        {"headers", headers_of(result->headers)},
+                                        {is_text ? "body" : "body_base64",
+                                         is_text ? result->body : base::to_base64(base::to_bytes(result->body))}});
+}
+
+std::string ping_line(std::uint64_t number) {
+  return line_of("ping", Value{{"number", number}});
+}
+
+std::string end_line() {
+  return line_of("end", Value::object());
+}
+
+base::Result<ProgramLine> read_line(std::string_view line) {
+  auto parsed = json::parse(line, {.bytes_max = line_bytes_max, .depth_max = depth_max});
+  if (!parsed) return fail(ErrorCode::invalid, fmt::format("not JSON: {}", parsed.error().message()));
+  if (!parsed->is_object() || parsed->entries().size() != 1 || !parsed->entries()[0].value.is_object()) {
+    return fail(ErrorCode::invalid, "not an object with one member, which is the frame's name and has an object");
+  }
+  const std::string_view name = parsed->entries()[0].name();
+  const Body body(name, parsed->entries()[0].value);
+  if (name == "ready") return ReadyLine{};
+  if (name == "answer") return read_answer(body);
+  if (name == "failed") return read_failed(body);
+  if (name == "log") return read_log(body);
+  if (name == "http_request") return read_http(body);
+  if (name == "pong") {
+    TRV_TRY_ASSIGN(const std::uint64_t number, body.number("number"));
+    return PongLine{number};
+  }
+  if (name == "refused") {
+    TRV_TRY_ASSIGN(const std::string message, body.text("message"));
+    return RefusedLine{printable(message, message_bytes_max)};
+  }
+  return fail(ErrorCode::invalid, fmt::format("a frame '{}', which there is not", printable(name, 40)));
+}
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,54 @@
+#pragma once
+// Frames as lines of JSON, for plugins that are programs: docs/protocols/plugin-frames.md. Pure; any thread.
+
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "kernel/plugin_host/frame.hpp"
+
+namespace trv::plugin_host {
+
+/// Of a line that a program sends, its end not counted.
+inline constexpr std::size_t line_bytes_max = 4 * output_bytes_max;
+
+// To the program, each with its line's end.
+[[nodiscard]] std::string begin_line(const ProcessPurpose& purpose);
+[[nodiscard]] std::string invoke_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
+[[nodiscard]] std::string cancel_line(CallId call);
+[[nodiscard]] std::string http_line(std::uint64_t request_id, const base::Result<egress::Response>& result);
+[[nodiscard]] std::string ping_line(std::uint64_t number);
+[[nodiscard]] std::string end_line();
+
+// From the program.
+struct ReadyLine {};
+struct RefusedLine {
+  std::string message;
+};
+struct AnswerLine {
+  CallId call = 0;
+  std::string output;  ///< JSON
+};
+struct FailedLine {
+  CallId call = 0;
+  OperationError error;
+};
+struct LogLineOut {
+  LogLevel level = LogLevel::info;
+  CallId call = 0;
+  std::string message;
+};
+struct HttpLine {
+  CallId call = 0;
+  std::uint64_t request_id = 0;
+  base::Result<egress::Request> request;
+};
+struct PongLine {
+  std::uint64_t number = 0;
+};
+using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, FailedLine, LogLineOut, HttpLine, PongLine>;
+
+/// Error: invalid; says what is wrong with the line, and where.
+[[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,79 @@
+#include "kernel/plugin_host/frame_text.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace trv::plugin_host {
+namespace {
+
+using testing::HasSubstr;
+
+std::string problem_of(std::string_view line) {
+  const auto read = read_line(line);
+  return read ? "taken" : read.error().message();
+}
+
+TEST(FrameTextTest, what_goes_to_a_program_is_one_line_each) {
+  EXPECT_EQ(begin_line({.plugin = "p", .version = "1.0.0", .folder = "x", .configuration = "{\n\"a\": 1}"}),
+            "{\"begin\":{\"plugin\":\"p\",\"version\":\"1.0.0\",\"configuration\":{ \"a\": 1}}}\n");
+  EXPECT_EQ(invoke_line({.tenant = base::TenantId("acme"),
+                         .operation = "echo",
+                         .connection = "api",
+                         .idempotency_key = "k",
+                         .traceparent = {},
+                         .attempt = 2,
+                         .timeout_ms = 9,
+                         .idempotent = true,
+                         .input = "[12345678901234567890]"},
+                        7, 1'000),
+            "{\"invoke\":{\"call\":7,\"operation\":\"echo\",\"tenant\":\"acme\",\"connection\":\"api\","
+            "\"idempotency_key\":\"k\",\"traceparent\":\"\",\"attempt\":2,\"timeout_ms\":1000,"
+            "\"input\":[12345678901234567890]}}\n");
+  EXPECT_EQ(cancel_line(7), "{\"cancel\":{\"call\":7}}\n");
+  EXPECT_EQ(ping_line(1), "{\"ping\":{\"number\":1}}\n");
+  EXPECT_EQ(end_line(), "{\"end\":{}}\n");
+  EXPECT_EQ(http_line(3, egress::Response{.status = 200, .headers = {{"a", "b"}}, .body = "é"}),
+            "{\"http_response\":{\"request\":3,\"status\":200,\"headers\":[[\"a\",\"b\"]],\"body\":\"é\"}}\n");
+  EXPECT_EQ(http_line(3, base::fail(base::ErrorCode::timeout, "too late")),
+            "{\"http_error\":{\"request\":3,\"code\":\"timeout\",\"message\":\"too late\"}}\n");
+}
+
+TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
+  EXPECT_TRUE(std::holds_alternative<ReadyLine>(*read_line(R"({"ready":{}})")));
+  EXPECT_EQ(std::get<AnswerLine>(*read_line(R"({"answer":{"call":7,"output":{"b":1,"a":[]}}})")).output,
+            R"({"b":1,"a":[]})");
+  const auto failed = std::get<FailedLine>(*read_line(
+      R"({"failed":{"call":7,"code":"exhausted","message":"m","may_retry":true,"retry_after_ms":9,"status":429}})"));
+  EXPECT_EQ(failed.error.code, base::ErrorCode::exhausted);
+  EXPECT_TRUE(failed.error.may_retry);
+  EXPECT_EQ(failed.error.retry_after_ms, 9U);
+  EXPECT_EQ(failed.error.status, 429U);
+  const auto http = std::get<HttpLine>(*read_line(
+      R"({"http_request":{"call":7,"request":1,"connection":"c","method":"POST","path":"/x","headers":[["a","b"]],)"
+      R"("body_base64":"/wA="}})"));
+  ASSERT_TRUE(http.request);
+  EXPECT_EQ(http.request->method, "POST");
+  EXPECT_EQ(http.request->headers.at(0).value, "b");
+  EXPECT_EQ(http.request->body, std::string("\xff\x00", 2));
+}
+
+TEST(FrameTextTest, what_is_no_frame_is_named) {
+  EXPECT_THAT(problem_of("{"), HasSubstr("not JSON"));
+  EXPECT_THAT(problem_of("[]"), HasSubstr("not an object with one member"));
+  EXPECT_THAT(problem_of("{}"), HasSubstr("not an object with one member"));
+  EXPECT_THAT(problem_of(R"({"ready":{},"pong":{}})"), HasSubstr("not an object with one member"));
+  EXPECT_EQ(problem_of(R"({"invoke":{}})"), "a frame 'invoke', which there is not");
+  EXPECT_EQ(problem_of(R"({"answer":{"call":7}})"), "answer.output is missing");
+  EXPECT_EQ(problem_of(R"({"answer":{"output":1}})"), "answer.call is missing");
+  EXPECT_EQ(problem_of(R"({"answer":{"call":-1,"output":1}})"), "answer.call is not a whole number from 0");
+  EXPECT_EQ(problem_of(R"({"failed":{"call":1,"code":"odd","message":""}})"), "failed.code is not a code: odd");
+  EXPECT_EQ(problem_of(R"({"failed":{"call":1,"message":"","detail":[]}})"), "failed.detail is not an object");
+  EXPECT_EQ(problem_of(R"({"log":{"level":"loud","message":""}})"), "log.level is not debug, info, warning or error");
+  // The call is known: it gets the error as the end of its request.
+  const auto http = read_line(R"({"http_request":{"call":1,"request":2,"path":"/","headers":{}}})");
+  ASSERT_TRUE(http);
+  EXPECT_THAT(std::get<HttpLine>(*http).request.error().message(), HasSubstr("http_request.headers"));
+}
+
+}  // namespace
+}  // namespace trv::plugin_host

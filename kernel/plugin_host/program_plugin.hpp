@@ -1,0 +1,78 @@
+#pragma once
+// A plugin that is a program of its own: frames as lines of JSON on one side, PluginSide and HostSide on the other.
+// Lives in the sandbox, as the parent of the program.
+
+#include <sys/types.h>
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "kernel/plugin_host/plugin_side.hpp"
+#include "sdk/base/open_file.hpp"
+
+namespace trv::plugin_host {
+
+struct ProcessPurpose;
+
+/// What the kernel hears of a program beyond HostSide. On a thread of the plugin's.
+struct ProgramEvents {
+  std::function<void(std::uint64_t number)> reacted;  ///< to react()
+  std::function<void(const base::Error& why)> ended;  ///< by itself; ends this process
+};
+
+class ProgramPlugin final : public PluginSide {
+ public:
+  /// Starts `file` by the interpreter of the purpose and waits until it takes calls. `host` outlives the plugin. Before
+  /// this process has other threads. Errors: what the program said when it refused; invalid (it ended first, or
+  /// the interpreter is missing).
+  [[nodiscard]] static base::Result<std::unique_ptr<ProgramPlugin>> start(const ProcessPurpose& purpose,
+                                                                          const std::string& file, HostSide& host,
+                                                                          ProgramEvents events);
+  /// Kills the program where it has not ended.
+  ~ProgramPlugin() override;
+  ProgramPlugin(const ProgramPlugin&) = delete;
+  ProgramPlugin& operator=(const ProgramPlugin&) = delete;
+
+  // A program that does not read what it is sent holds these up, and is then one that hangs.
+  void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
+  void cancel(CallId call) override;
+  void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
+  /// Returns when the program has ended.
+  void end() override;
+  /// [main] Asks for a sign of life.
+  void react(std::uint64_t number);
+
+ private:
+  ProgramPlugin(pid_t program, base::OpenFile socket, base::OpenFile output, HostSide& host, ProgramEvents events);
+  base::Status await_start();
+  void send(std::string_view line);
+  void listen();
+  void take(std::string& waiting, bool is_output);
+  void handle(std::string_view line);
+  void note_output(std::string_view line);
+  void give_up(const std::string& why);
+  [[nodiscard]] std::string how_it_ended() const;
+
+  const pid_t program_;
+  const base::OpenFile socket_;
+  const base::OpenFile output_;  ///< standard output and standard error
+  HostSide& host_;
+  const ProgramEvents events_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_ready_ = false;
+  bool is_ending_ = false;
+  bool is_over_ = false;
+  std::optional<base::Error> refusal_;
+
+  std::string last_output_;  ///< of the listener
+  std::jthread listener_;
+};
+
+}  // namespace trv::plugin_host

@@ -1,0 +1,207 @@
+// Plugins that are programs: what a program does is a call's outcome, a line of the log or the end of its process, and
+// nothing else.
+
+#include <fmt/format.h>
+
+#include "kernel/http/testing/loopback_server.hpp"
+#include "kernel/plugin_host/testing/isolated_fixture.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+using testing::HasSubstr;
+using namespace std::chrono_literals;
+
+// Frames by hand, without an SDK: what a program has to do is in the protocol's page.
+constexpr std::string_view in_python = R"(
+import json, os, socket, sys, time
+lines = socket.socket(fileno=3).makefile("rw", newline="\n")
+def send(name, **body):
+    lines.write(json.dumps({name: body}) + "\n")
+    lines.flush()
+calls = {}
+for line in lines:
+    (name, body), = json.loads(line).items()
+    if name == "begin":
+        if "refuse" in body["configuration"]:
+            send("refused", message="the word 'refuse' is configured")
+            break
+        send("ready")
+    elif name == "ping":
+        send("pong", number=body["number"])
+    elif name == "end":
+        break
+    elif name == "cancel":
+        send("failed", call=body["call"], code="cancelled", message="stopped")
+    elif name == "http_response":
+        send("answer", call=calls[body["request"]], output=[body["status"], body.get("body"), body.get("body_base64")])
+    elif name == "http_error":
+        send("failed", call=calls[body["request"]], code=body["code"], message=body["message"])
+    elif name == "invoke":
+        call, operation = body["call"], body["operation"]
+        if operation == "echo":
+            send("answer", call=call, output=body["input"])
+        elif operation == "describe":
+            send("answer", call=call, output={k: body[k] for k in ("tenant", "idempotency_key", "attempt")})
+        elif operation == "fail":
+            send("failed", call=call, code="not_found", message="no such issue", status=404, detail={"at": 7})
+        elif operation == "log":
+            print("printed")
+            send("log", level="warning", call=call, message="logged")
+            send("answer", call=call, output=None)
+        elif operation == "fetch":
+            calls[7] = call
+            send("http_request", call=call, request=7, connection="api", path=body["input"]["path"])
+        elif operation == "crash":
+            raise RuntimeError("a defect")
+        elif operation == "garbage":
+            lines.write("not a frame\n")
+            lines.flush()
+        elif operation == "hang":
+            time.sleep(1000)
+        elif operation == "open":
+            try:
+                open("/proc/1/environ").read()
+                send("answer", call=call, output="opened")
+            except OSError as error:
+                send("answer", call=call, output=type(error).__name__)
+        elif operation == "connect":
+            try:
+                socket.create_connection(("127.0.0.1", 22), 1)
+                send("answer", call=call, output="connected")
+            except OSError as error:
+                send("answer", call=call, output="OSError")
+)";
+
+constexpr std::string_view in_javascript = R"(
+const { Socket } = require("node:net");
+const socket = new Socket({ fd: 3 });
+const lines = require("node:readline").createInterface({ input: socket });
+const send = (frame) => socket.write(JSON.stringify(frame) + "\n");
+lines.on("line", (line) => {
+  const [[name, body]] = Object.entries(JSON.parse(line));
+  if (name === "begin") send({ ready: {} });
+  if (name === "ping") send({ pong: body });
+  if (name === "end") process.exit(0);
+  if (name === "invoke") send({ answer: { call: body.call, output: body.input } });
+});
+)";
+
+constexpr std::array operations = {"echo",  "describe", "fail", "log",  "fetch",
+                                   "crash", "garbage",  "hang", "open", "connect"};
+
+class ProgramPluginTest : public IsolatedFixture {
+ protected:
+  void SetUp() override {
+    limits_.hangs_after = 2s;
+    IsolatedFixture::SetUp();
+  }
+  base::Status load_program(std::string_view interpreter, std::string_view file, std::string_view text,
+                            const std::string& configuration = "{}") {
+    std::string names;
+    for (const std::string_view name : operations) {
+      names += fmt::format(R"({}{{"name":"{}","title":"T","idempotent":false,"input":true,"output":true}})",
+                           names.empty() ? "" : ",", name);
+    }
+    const std::string manifest = fmt::format(
+        R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"S","license":"Apache-2.0",)"
+        R"("abi":{{"major":1,"minor":0}},"isolation":"sandboxed","runtime":"process",)"
+        R"("program":{{"interpreter":"{}","file":"{}"}},"operations":[{}]}})",
+        interpreter, file, names);
+    auto packed = package::assemble(manifest, {{std::string(file), base::to_bytes(text)}});
+    EXPECT_TRUE(packed) << packed.error().message();
+    return load(install(*packed).package_digest, configuration);
+  }
+  void load_python() {
+    const base::Status loaded = load_program("python3", "program/main.py", in_python);
+    ASSERT_TRUE(loaded) << loaded.error().message();
+  }
+  std::string answer_to(const std::string& operation, const std::string& input = "{}") {
+    const CallOutcome outcome = run(call(operation, input, 20'000));
+    return outcome ? *outcome : "error: " + outcome.error().message;
+  }
+};
+
+TEST_F(ProgramPluginTest, a_program_is_called_as_a_library_is) {
+  load_python();
+  EXPECT_EQ(answer_to("echo", R"({"title":"å\n","n":[1,2.5,null]})"), R"({"title":"å\n","n":[1,2.5,null]})");
+  EXPECT_EQ(answer_to("describe"), R"({"tenant":"acme","idempotency_key":"key","attempt":1})");
+  const CallOutcome failed = run(call("fail"));
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().code, ErrorCode::not_found);
+  EXPECT_EQ(failed.error().status, 404U);
+  EXPECT_EQ(failed.error().message, "no such issue");
+  EXPECT_EQ(failed.error().detail, R"({"at":7})");
+  const std::string large = '"' + std::string(900'000, 'x') + '"';
+  EXPECT_EQ(answer_to("echo", large), large);
+}
+
+TEST_F(ProgramPluginTest, what_it_prints_and_logs_is_in_the_log) {
+  load_python();
+  EXPECT_EQ(answer_to("log"), "null");
+  EXPECT_TRUE(eventually([this] {
+    const std::lock_guard lock(log_mutex_);
+    return std::ranges::find(log_, "printed") != log_.end() && std::ranges::find(log_, "logged") != log_.end();
+  }));
+}
+
+TEST_F(ProgramPluginTest, it_reaches_the_network_by_its_connections_alone) {
+  http::LoopbackServer server([](const std::string& request) {
+    const bool is_binary = request.find("/binary") != std::string::npos;
+    const std::string body = is_binary ? std::string("\xff\x00", 2) : "text";
+    return "HTTP/1.1 201 Created\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+           body;
+  });
+  source_.connection.base_url = server.url();
+  load_python();
+  EXPECT_EQ(answer_to("fetch", R"({"path":"/text"})"), R"([201,"text",null])");
+  EXPECT_EQ(answer_to("fetch", R"({"path":"/binary"})"), R"([201,null,"/wA="])");
+  EXPECT_EQ(answer_to("connect"), "\"OSError\"");
+  EXPECT_THAT(answer_to("open"), testing::AnyOf("\"PermissionError\"", "\"FileNotFoundError\""));
+}
+
+TEST_F(ProgramPluginTest, one_that_ends_by_itself_says_its_last_words) {
+  load_python();
+  const CallOutcome outcome = run(call("crash"));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::unavailable);
+  EXPECT_THAT(outcome.error().message, AllOf(HasSubstr("ended with exit code 1"), HasSubstr("RuntimeError: a defect")));
+  ASSERT_EQ(crashes().size(), 1U);
+  EXPECT_TRUE(eventually([this] { return run(call("echo")).has_value(); }));
+}
+
+TEST_F(ProgramPluginTest, what_is_not_a_frame_ends_it) {
+  load_python();
+  EXPECT_THAT(answer_to("garbage"), HasSubstr("it sent what is not a frame: not JSON"));
+}
+
+TEST_F(ProgramPluginTest, one_that_does_not_react_is_killed) {
+  load_python();
+  EXPECT_THAT(answer_to("hang"), HasSubstr("it did not react for 2 s"));
+  EXPECT_TRUE(eventually([this] { return run(call("echo")).has_value(); }));
+}
+
+TEST_F(ProgramPluginTest, one_that_does_not_begin_says_why) {
+  for (const auto& [text, why] : std::initializer_list<std::pair<std::string_view, std::string_view>>{
+           {"import nothing_of_that_name", "No module named 'nothing_of_that_name'"},
+           {"def def", "SyntaxError"},
+           {"import sys; sys.exit(3)", "ended with exit code 3"},
+           {"print('{}')", "ended with exit code 0"}}) {
+    const base::Status loaded = load_program("python3", "program/main.py", text);
+    ASSERT_FALSE(loaded) << text;
+    EXPECT_THAT(loaded.error().message(), HasSubstr(why));
+  }
+  const base::Status refused = load_program("python3", "program/main.py", in_python, R"({"refuse":true})");
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("the word 'refuse' is configured"));
+}
+
+TEST_F(ProgramPluginTest, a_program_of_node_is_called_alike) {
+  if (!std::filesystem::exists("/usr/bin/node")) GTEST_SKIP() << "this host has no /usr/bin/node";
+  const base::Status loaded = load_program("node", "program/main.js", in_javascript);
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  EXPECT_EQ(answer_to("echo", R"({"a":[1]})"), R"({"a":[1]})");
+}
+
+}  // namespace
+}  // namespace trv::plugin_host
