@@ -2,95 +2,34 @@
 // and its memory. Prints one JSON object per line; see bench/report.hpp. Times are of the clock, from the call to its
 // answer, with a plugin that answers at once.
 //
-//   isolation_bench [calls] [processes]
+//   isolation_bench [calls] [processes] [tenants]
 
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <future>
-#include <memory>
+#include <functional>
 #include <semaphore>
 #include <string>
 #include <vector>
 
-#include "bench/report.hpp"
-#include "events/blob/in_memory_blob_store.hpp"
-#include "kernel/plugin_host/isolation.hpp"
-#include "kernel/plugin_host/plugin_host.hpp"
-#include "sdk/base/contract.hpp"
-#include "sdk/base/file.hpp"
-#include "sdk/package/package.hpp"
+#include "bench/isolated_host.hpp"
 
 namespace trv::bench {
 namespace {
 
-using Steady = std::chrono::steady_clock;
-
 constexpr int calls_at_once = 256;
-constexpr int not_measured = 77;  // as ctest knows it: this host isolates nothing
 
-struct NoConnections final : egress::ConnectionSource, egress::SecretSource {
-  base::Result<egress::Connection> find(const base::TenantId&, std::string_view) override {
-    return base::fail(base::ErrorCode::not_found, "no such connection");
-  }
-  base::Result<std::string> reveal(const base::TenantId&, std::string_view) override {
-    return base::fail(base::ErrorCode::not_found, "no such secret");
-  }
-};
-
-double microseconds(Steady::duration time) {
-  return std::chrono::duration<double, std::micro>(time).count();
-}
-
-struct Spread {
-  double p50 = 0;
-  double p99 = 0;
-};
-
-Spread spread_of(std::vector<double> times) {
-  std::ranges::sort(times);
-  return {.p50 = times[times.size() / 2], .p99 = times[times.size() * 99 / 100]};
-}
-
-plugin_host::OperationCall call_for(const std::string& tenant) {
-  return {.tenant = base::TenantId(tenant),
-          .plugin = "tracker",
-          .version = "1.2.3",
-          .operation = "echo",
-          .connection = {},
-          .idempotency_key = "acme/instance/task/1",
-          .attempt = 1,
-          .traceparent = {},
-          .timeout_ms = 0,
-          .input_json = R"({"title":"A thing is broken","labels":["bug"]})"};
-}
-
-/// The time of one call whose answer is waited for, in microseconds.
-double round_trip(plugin_host::PluginHost& host, const std::string& tenant) {
-  std::binary_semaphore answered{0};
-  const auto start = Steady::now();
-  Steady::time_point end;
-  host.invoke(call_for(tenant), [&](const plugin_host::CallOutcome& outcome) {
-    end = Steady::now();
-    if (!outcome) give_up(outcome.error().message);
-    answered.release();
-  });
-  answered.acquire();
-  return microseconds(end - start);
-}
-
-double calls_per_second(plugin_host::PluginHost& host, int calls) {
+double calls_per_second(IsolatedHost& host, int calls) {
   std::counting_semaphore<calls_at_once> free{calls_at_once};
   std::atomic<int> answered = 0;
   const auto start = Steady::now();
   for (int i = 0; i < calls; ++i) {
     free.acquire();
-    host.invoke(call_for("acme"), [&](const plugin_host::CallOutcome& outcome) {
+    host.host().invoke(IsolatedHost::call("tracker", "echo", "acme"), [&](const plugin_host::CallOutcome& outcome) {
       if (!outcome) give_up(outcome.error().message);
       ++answered;
       free.release();
@@ -125,41 +64,45 @@ double private_kib_each(std::size_t processes) {
   return sum / static_cast<double>(processes);
 }
 
-int run(int calls, int processes) {
-  const base::SystemClock clock;
-  NoConnections sources;
-  const auto broker = must(egress::Broker::start({}, sources, sources, clock));
-  const std::filesystem::path folder =
-      std::filesystem::temp_directory_path() / fmt::format("isolation_bench.{}", clock.now().ns());
-  blob::InMemoryBlobStore archives(package::package_bytes_max);
-  const auto store = must(plugin_host::PluginStore::open_folder(folder, archives));
-  const std::string manifest =
-      R"({"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"S","license":"Apache-2.0",)"
-      R"("abi":{"major":1,"minor":0},"isolation":"sandboxed","operations":[)"
-      R"({"name":"echo","title":"T","idempotent":true,"input":true,"output":true}],)"
-      R"("libraries":{"linux-x86_64":{"path":"lib/linux-x86_64/plugin.so"}}})";
-  std::vector<package::File> files;
-  files.push_back({"lib/linux-x86_64/plugin.so", must(base::read_file(TRV_TEST_PLUGIN, 64'000'000))});
-  const auto sent = must(store->put(must(package::assemble(manifest, std::move(files)))));
-  const auto installed = must(store->open(sent->package_digest));
-
-  auto started =
-      plugin_host::Isolation::start({.program = TRV_PLUGIN_HOST, .folder = folder, .ready_count = 8}, {}, clock);
-  if (!started) {
-    fmt::print(stderr, "not measured: {}\n", started.error().message());
-    std::filesystem::remove_all(folder);
-    return not_measured;
+/// 3 plugins of each of `tenants`, and what they cost while nothing is asked of them.
+void measure_resident(IsolatedHost& host, int tenants) {
+  const auto start = Steady::now();
+  for (int i = 0; i < tenants; ++i) {
+    for (const char* plugin : {"tracker", "mcp", "somebody"}) {
+      host.round_trip(plugin, fmt::format("resident-{}", i));
+    }
   }
-  const std::unique_ptr<plugin_host::Isolation> isolation = *std::move(started);
-  const auto host = must(plugin_host::PluginHost::start({.isolation = isolation.get()}, *store, *broker, clock, {}));
-  const auto before = Steady::now();
-  if (const base::Status loaded = host->load(installed); !loaded) give_up(loaded.error().message());
-  report({.name = "isolated_load", .value = microseconds(Steady::now() - before) / 1e3, .unit = "ms"});
+  const double began = microseconds(Steady::now() - start) / 1e6;
+  report({.name = "isolated_resident_processes", .value = static_cast<double>(host.processes()), .unit = ""});
+  report({.name = "isolated_resident_begun", .value = began, .unit = "s"});
+  const double cpu = cpu_seconds(CLOCK_PROCESS_CPUTIME_ID);
+  ::sleep(2);
+  report({.name = "isolated_resident_idle",
+          .value = (cpu_seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu) / 2 * 100,
+          .unit = "% of a processor, in travd's part"});
+  std::vector<double> times;
+  for (int i = 0; i < tenants; ++i) times.push_back(host.round_trip("mcp", fmt::format("resident-{}", i)));
+  const Spread spread = spread_of(std::move(times));
+  report({.name = "isolated_resident_call_p50", .value = spread.p50, .unit = "us"});
+  report({.name = "isolated_resident_call_p99", .value = spread.p99, .unit = "us"});
+}
 
-  round_trip(*host, "acme");
+int run(int calls, int processes, int tenants) {
+  const auto before_zygote = Steady::now();
+  IsolatedHost host;
+  if (!host.isolates()) return not_measured;
+  const auto before = Steady::now();
+  host.install("tracker", TRV_TEST_PLUGIN, {"echo"});
+  report({.name = "isolated_load", .value = microseconds(Steady::now() - before) / 1e3, .unit = "ms"});
+  report({.name = "isolated_load_with_the_zygote",
+          .value = microseconds(Steady::now() - before_zygote) / 1e3,
+          .unit = "ms"});
+  const auto round_trip = [&](std::string_view tenant) { return host.round_trip("tracker", tenant); };
+
+  round_trip("acme");
   std::vector<double> times;
   times.reserve(static_cast<std::size_t>(calls));
-  for (int i = 0; i < calls; ++i) times.push_back(round_trip(*host, "acme"));
+  for (int i = 0; i < calls; ++i) times.push_back(round_trip("acme"));
   const Spread calling = spread_of(std::move(times));
   report({.name = "isolated_call_p50", .value = calling.p50, .unit = "us", .floor = at_most(10)});
   report({.name = "isolated_call_p99", .value = calling.p99, .unit = "us"});
@@ -167,11 +110,11 @@ int run(int calls, int processes) {
   times.clear();
   for (int i = 0; i < calls / 20; ++i) {
     ::usleep(1'000);
-    times.push_back(round_trip(*host, "acme"));
+    times.push_back(round_trip("acme"));
   }
   report({.name = "isolated_call_each_ms_p50", .value = spread_of(std::move(times)).p50, .unit = "us"});
   report({.name = "isolated_calls_pipelined",
-          .value = calls_per_second(*host, calls * 10),
+          .value = calls_per_second(host, calls * 10),
           .unit = "calls/s",
           .floor = at_least(200'000)});
 
@@ -179,7 +122,7 @@ int run(int calls, int processes) {
   const auto first_calls = [&](std::string_view name, int count, useconds_t pause_us) {
     std::vector<double> starts;
     for (int i = 0; i < count; ++i) {
-      starts.push_back(round_trip(*host, fmt::format("{}-{}", name, i)) / 1e3);
+      starts.push_back(round_trip(fmt::format("{}-{}", name, i)) / 1e3);
       ::usleep(pause_us);
     }
     const Spread spread = spread_of(std::move(starts));
@@ -194,15 +137,16 @@ int run(int calls, int processes) {
   };
   first_calls("ready", processes, 20'000);
   first_calls("one_after_another", processes, 0);  // faster than the zygote makes them ready
-  report({.name = "isolated_processes", .value = static_cast<double>(isolation->processes()), .unit = ""});
-  if (const double kib = private_kib_each(isolation->processes()); kib > 0) {
+  report({.name = "isolated_processes", .value = static_cast<double>(host.processes()), .unit = ""});
+  if (const double kib = private_kib_each(host.processes()); kib > 0) {
     report({.name = "isolated_memory", .value = kib / 1'024, .unit = "MB", .floor = at_most(2)});
   }
   times.clear();
-  for (int i = 0; i < processes; ++i) times.push_back(round_trip(*host, fmt::format("ready-{}", i)));
+  for (int i = 0; i < processes; ++i) times.push_back(round_trip(fmt::format("ready-{}", i)));
   report({.name = "isolated_call_each_another_process_p50", .value = spread_of(std::move(times)).p50, .unit = "us"});
-  if (const auto stopped = host->stop(std::chrono::seconds(10)); !stopped) give_up(stopped.error().message());
-  std::filesystem::remove_all(folder);
+  host.install("mcp", TRV_TEST_PLUGIN_MCP, {"echo"});
+  host.install("somebody", TRV_TEST_PLUGIN_OTHER, {"echo"});
+  measure_resident(host, tenants);
   return 0;
 }
 
@@ -212,6 +156,9 @@ int run(int calls, int processes) {
 int main(int argc, char** argv) {
   const int calls = argc > 1 ? std::atoi(argv[1]) : 20'000;
   const int processes = argc > 2 ? std::atoi(argv[2]) : 100;
-  if (calls <= 0 || processes <= 0) trv::bench::give_up("usage: isolation_bench [calls] [processes]");
-  return trv::bench::run(calls, processes);
+  const int tenants = argc > 3 ? std::atoi(argv[3]) : 200;
+  if (calls <= 0 || processes <= 0 || tenants <= 0) {
+    trv::bench::give_up("usage: isolation_bench [calls] [processes] [tenants]");
+  }
+  return trv::bench::run(calls, processes, tenants);
 }

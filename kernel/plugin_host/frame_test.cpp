@@ -1,0 +1,112 @@
+// A frame that was cut or changed on its way is refused, or is a frame that is as well formed: nothing outside of it is
+// read.
+
+#include "kernel/plugin_host/frame.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "kernel/plugin_host/payload.hpp"
+
+namespace trv::plugin_host {
+namespace {
+
+/// Memory of exactly this size, so that a sanitizer sees each byte that is read behind it.
+struct Exact {
+  explicit Exact(base::BytesView from, std::size_t size_now)
+      : bytes(std::make_unique<std::uint8_t[]>(size_now)), size(size_now) {
+    std::copy_n(from.data(), size, bytes.get());
+  }
+  [[nodiscard]] base::BytesView view() const { return {bytes.get(), size}; }
+  std::unique_ptr<std::uint8_t[]> bytes;
+  std::size_t size;
+};
+
+std::vector<base::Bytes> one_of_each() {
+  FrameWriter writer;
+  egress::Request request;
+  request.connection = "api";
+  request.method = "POST";
+  request.path = "/issues";
+  request.headers = {{"accept", "text/plain"}, {"x", ""}};
+  request.body = "body";
+  std::vector<base::Bytes> all;
+  const auto add = [&](base::BytesView frame) { all.emplace_back(frame.begin(), frame.end()); };
+  add(writer.ready("all walls"));
+  add(writer.refused({base::ErrorCode::invalid, "why"}));
+  add(writer.answer(7, R"({"a":1})"));
+  add(writer.failed(7, {.code = base::ErrorCode::denied, .status = 403, .message = "no", .detail = "{}"}));
+  add(writer.log(LogLevel::info, 7, "line"));
+  add(writer.http_request(7, 1, request));
+  add(writer.http_request(7, 1, base::fail(base::ErrorCode::invalid, "unreadable")));
+  add(writer.pong(3));
+  return all;
+}
+
+/// Everything that the kernel reads of a frame.
+void read_all(const frames::Frame& frame) {
+  std::size_t bytes = 0;
+  switch (frame.body_type()) {
+    case frames::Body::Ready: bytes = view(frame.body_as_Ready()->walls()).size(); break;
+    case frames::Body::Refused: bytes = read_refused(*frame.body_as_Refused()).message().size(); break;
+    case frames::Body::Answer: bytes = std::string(view(frame.body_as_Answer()->output())).size(); break;
+    case frames::Body::Failed: bytes = read_failed(*frame.body_as_Failed()).message.size(); break;
+    case frames::Body::Log: bytes = std::string(view(frame.body_as_Log()->message())).size(); break;
+    case frames::Body::HttpRequest: {
+      const auto request = read_http_request(*frame.body_as_HttpRequest());
+      bytes = request ? request->body.size() : request.error().message().size();
+      break;
+    }
+    default: break;
+  }
+  EXPECT_LT(bytes, 1'000U);
+}
+
+TEST(FrameTest, a_frame_that_was_cut_is_refused_or_whole) {
+  for (const base::Bytes& frame : one_of_each()) {
+    ASSERT_TRUE(read_frame(Exact(frame, frame.size()).view()));
+    for (std::size_t size = 0; size < frame.size(); ++size) {
+      const Exact cut(frame, size);
+      // What was cut may be filling alone.
+      if (const auto read = read_frame(cut.view())) read_all(**read);
+    }
+  }
+}
+
+TEST(FrameTest, a_frame_with_another_byte_anywhere_is_refused_or_whole) {
+  std::size_t refused = 0;
+  for (const base::Bytes& frame : one_of_each()) {
+    for (std::size_t at = 0; at < frame.size(); ++at) {
+      for (const int flip : {0x01, 0x80, 0xff}) {
+        const Exact changed(frame, frame.size());
+        changed.bytes[at] ^= static_cast<std::uint8_t>(flip);
+        if (const auto read = read_frame(changed.view())) {
+          read_all(**read);
+        } else {
+          ++refused;
+        }
+      }
+    }
+  }
+  EXPECT_GT(refused, 300U);
+}
+
+TEST(FrameTest, what_is_no_frame_is_refused) {
+  EXPECT_FALSE(read_frame({}));
+  const base::Bytes zeros(4'096, 0);
+  EXPECT_FALSE(read_frame(zeros));
+  EXPECT_FALSE(read_frame(base::Bytes(frame_bytes_max + 1, 0)));
+  // Another schema's file identifier.
+  FrameWriter writer;
+  const base::BytesView pong = writer.pong(1);
+  base::Bytes other(pong.begin(), pong.end());
+  other[4] = 'X';
+  EXPECT_FALSE(read_frame(other));
+}
+
+}  // namespace
+}  // namespace trv::plugin_host

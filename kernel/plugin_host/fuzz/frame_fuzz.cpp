@@ -1,0 +1,38 @@
+// What a plugin's process sends, any bytes: a frame that is read whole, or not a frame.
+
+#include <cstring>
+#include <vector>
+
+#include "kernel/plugin_host/frame.hpp"
+#include "kernel/plugin_host/payload.hpp"
+#include "sdk/base/contract.hpp"
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace trv::plugin_host;
+  // Packets arrive aligned.
+  std::vector<std::uint64_t> aligned((size + 7) / 8);
+  if (size > 0) std::memcpy(aligned.data(), data, size);
+  const auto frame = read_frame({reinterpret_cast<const std::uint8_t*>(aligned.data()), size});
+  if (!frame) return 0;
+  switch ((*frame)->body_type()) {
+    case frames::Body::Ready: (void)view((*frame)->body_as_Ready()->walls()).size(); break;
+    case frames::Body::Refused: {
+      const auto why = read_refused(*(*frame)->body_as_Refused());
+      TRV_ASSERT(why.message().size() <= message_bytes_max);
+      break;
+    }
+    case frames::Body::Answer: (void)is_json(view((*frame)->body_as_Answer()->output())); break;
+    case frames::Body::Failed: {
+      const OperationError failed = read_failed(*(*frame)->body_as_Failed());
+      TRV_ASSERT(failed.message.size() <= message_bytes_max);
+      TRV_ASSERT(failed.detail.empty() || is_json(failed.detail));
+      break;
+    }
+    case frames::Body::HttpRequest: (void)read_http_request(*(*frame)->body_as_HttpRequest()); break;
+    case frames::Body::Begin: (void)read_begin(*(*frame)->body_as_Begin()); break;
+    case frames::Body::Invoke: (void)read_invoke(*(*frame)->body_as_Invoke()); break;
+    case frames::Body::HttpError: (void)read_http_error(*(*frame)->body_as_HttpError()); break;
+    default: break;
+  }
+  return 0;
+}
