@@ -181,8 +181,10 @@ base::Status check_needs(const Config& config) {
   const bool is_node = config.shares_shards();
   const bool has_shared_folder = !config.node_shared_folder.empty();
   const bool has_cluster_key = !config.node_cluster_key_file.empty();
-  const std::array<Need, 15> needs = {
-      {{"node.address", is_node, !config.kafka_brokers.empty(), "kafka.brokers"},
+  const bool has_trust = !config.plugins_trust.empty();
+  const std::array<Need, 16> needs = {
+      {{"plugins.require", config.plugins_require != "none", has_trust, "plugins.trust"},
+       {"node.address", is_node, !config.kafka_brokers.empty(), "kafka.brokers"},
        {"node.address", is_node, has_shared_folder, "node.shared_folder"},
        {"node.shared_folder", has_shared_folder, is_node, "node.address"},
        {"node.address", is_node, has_cluster_key, "node.cluster_key_file"},

@@ -38,6 +38,8 @@ struct Config {
   std::string plugins_in_process;  ///< ids, separated by commas
   std::uint64_t plugins_tenant_memory_mib = 2'048;
   std::uint64_t plugins_tenant_cpu_percent = 100;
+  std::string plugins_trust;  ///< the trust file; empty: nobody is trusted
+  std::string plugins_require = "none";
   std::string log_level = "info";
   std::uint64_t log_keep_days = 0;
   std::uint64_t snapshots_interval_minutes = 60;

@@ -49,6 +49,11 @@ base::Status check_log_level(std::string_view text) {
   return fail(ErrorCode::invalid, fmt::format("'{}' is not a level; use debug, info, warning or error", text));
 }
 
+base::Status check_require(std::string_view text) {
+  if (text == "none" || text == "signed" || text == "certified") return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' is not one of none, signed and certified", text));
+}
+
 base::Status check_isolation(std::string_view text) {
   if (text == "required" || text == "best-effort" || text == "off") return {};
   return fail(ErrorCode::invalid, fmt::format("'{}' is not one of required, best-effort and off", text));
@@ -226,6 +231,13 @@ const std::vector<Key>& keys() {
       {"plugins", "tenant_cpu_percent", IntegerKey{&Config::plugins_tenant_cpu_percent, 1, 100'000}, "%",
        "The part of a processor that a tenant's plugins together may use, on a host with control groups; 200 is two "
        "processors."},
+      {"plugins", "trust", TextKey{&Config::plugins_trust, "path", check_optional_path}, "",
+       "The trust file: whose signatures of plugins' packages count here (docs/formats/trust.md). It is read at each "
+       "installation. Empty: nobody's."},
+      {"plugins", "require", TextKey{&Config::plugins_require, "`none`, `signed` or `certified`", check_require}, "",
+       "What a package needs to be installed. `none`: nothing. `signed`: the signature of a publisher that the trust "
+       "file names, or of a certifier; a `-dev` version needs a key that is named for dev. `certified`: a certifier's "
+       "word that it is core, certified or private; `-dev` versions are refused. What is installed stays."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",

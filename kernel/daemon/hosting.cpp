@@ -8,6 +8,7 @@
 #include "kernel/daemon/process.hpp"
 #include "kernel/plugin_host/plugin_store.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
+#include "sdk/base/contract.hpp"
 
 namespace trv::daemon {
 namespace {
@@ -77,6 +78,20 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
                 walls.no_namespaces.empty() ? "namespaces, a file tree of their own, " : "", walls.landlock_version,
                 bounds);
   return hosting;
+}
+
+base::Result<trust::Policy> package_policy(const config::Config& config, spdlog::logger& logger) {
+  const auto require = trust::Policy::require_of(config.plugins_require);
+  TRV_ASSERT(require.has_value());
+  trust::Policy policy{.require = *require, .trust_file = config.plugins_trust};
+  TRV_TRY_ASSIGN(const trust::Roots roots, policy.roots());
+  if (policy.require == trust::Require::none) {
+    logger.info("plugins.require is none: packages are installed signed or not, and -dev versions, too");
+  } else {
+    logger.info("plugins.require is {}: {} names {} keys", config.plugins_require, policy.trust_file,
+                roots.all().size());
+  }
+  return policy;
 }
 
 plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::logger> logger) {

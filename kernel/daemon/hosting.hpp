@@ -11,6 +11,7 @@
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/isolation.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
+#include "kernel/trust/policy.hpp"
 #include "sdk/base/clock.hpp"
 
 namespace trv::daemon {
@@ -27,6 +28,9 @@ struct Hosting {
 [[nodiscard]] base::Result<Hosting> begin_hosting(const config::Config& config, const std::filesystem::path& folder,
                                                   const base::Clock& clock,
                                                   const std::shared_ptr<spdlog::logger>& logger);
+
+/// What a package needs to be installed here, which the log says, too. Errors: those of the trust file.
+[[nodiscard]] base::Result<trust::Policy> package_policy(const config::Config& config, spdlog::logger& logger);
 
 /// Records each crash of a plugin's process where its tenant lives. `node` outlives what is returned.
 [[nodiscard]] plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::logger> logger);

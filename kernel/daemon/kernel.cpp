@@ -72,6 +72,7 @@ struct Kernel::Parts {
   std::unique_ptr<effects::ProcessCalls> process_calls;
   std::unique_ptr<blob::FolderBlobStore> archives;  ///< of packages
   std::unique_ptr<plugin_host::PluginStore> packages;
+  trust::Policy package_policy;  ///< what a package needs to be installed
   std::unique_ptr<plugin_host::PluginHost> plugins;
   std::unique_ptr<plugin_host::PackageFollower> follower;
   // One of each for each shard.
@@ -352,6 +353,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.archives, open_blobs("packages", package::package_bytes_max,
                                             parts.cluster ? base::left_over_after : base::Duration(0)));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
+  TRV_TRY_ASSIGN(parts.package_policy, package_policy(config_, *logger_));
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
   hosting.crashed = crash_recorder(*parts.node, logger_);
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
@@ -400,7 +402,7 @@ base::Status Kernel::compose(StartReport& report) {
   http.threads = config_.http_threads;
   http.body_bytes_max = config_.http_body_bytes_max;
   const gateway::Ports ports{.node = *parts.node,
-                             .packages = {*parts.packages, *parts.plugins, *parts.follower},
+                             .packages = {*parts.packages, *parts.plugins, *parts.follower, parts.package_policy},
                              .secrets = {*parts.secrets, *parts.secret_follower},
                              .blobs = *parts.blobs,
                              .broker = *parts.broker,

@@ -34,6 +34,29 @@ std::string_view name_of_time(PackageStatus status) noexcept {
   return {};
 }
 
+/// The name of a key as audit.md writes keys.
+std::string name_of_key(const std::string& key) {
+  return key.substr(0, key.find('+'));
+}
+
+/// What its signatures said when it was requested. A level that nobody here believes is not the package's level.
+void set_signatures(json::Value& object, const tenancy::PackageSignatures& signatures) {
+  if (signatures.content) object.set("content_sha256", base::to_hex(*signatures.content));
+  if (signatures.publisher_key.empty()) return;
+  object.set("publisher", {{"name", name_of_key(signatures.publisher_key)},
+                           {"key", signatures.publisher_key},
+                           {"trusted", signatures.publisher_trusted}});
+  if (signatures.certifier_key.empty()) return;
+  json::Value certifier = {{"name", name_of_key(signatures.certifier_key)},
+                           {"key", signatures.certifier_key},
+                           {"trusted", signatures.certifier_trusted},
+                           {"level", signatures.level}};
+  if (signatures.report) certifier.set("report_sha256", base::to_hex(*signatures.report));
+  if (signatures.expires) certifier.set("expires", signatures.expires->to_rfc3339());
+  object.set("certifier", std::move(certifier));
+  if (signatures.certifier_trusted) object.set("level", signatures.level);
+}
+
 /// What the log says of it; "failed" where it is loaded by the log, and did not load at this node's start.
 json::Value to_object(const plugin_host::PluginHost& plugins, const Package& package) {
   json::Value object = {{"id", package.plugin},
@@ -48,6 +71,7 @@ json::Value to_object(const plugin_host::PluginHost& plugins, const Package& pac
     object.set("reason", *failure);
   }
   object.set("package_bytes", package.package_bytes);
+  set_signatures(object, package.signatures);
   object.set("library_sha256", base::to_hex(package.library_sha256));
   json::Value operations = json::Value::array();
   if (const auto manifest = manifest_of(package)) {
@@ -96,6 +120,7 @@ base::Status install(const Packages& packages, Call& call) {
   // Looked up before the host is asked: one that is loaded only meanwhile is not one that should run and does not.
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   TRV_TRY_ASSIGN(const auto known, call.shard.tenancy().package(txn, sent.manifest.id, sent.manifest.version));
+  TRV_TRY_ASSIGN(trust::Roots roots, packages.policy.roots());
   const bool should_run = known && known->status == PackageStatus::loaded;
   tenancy::RequestPackage request{.package = {.plugin = sent.manifest.id,
                                               .version = sent.manifest.version,
@@ -103,7 +128,13 @@ base::Status install(const Packages& packages, Call& call) {
                                               .package_bytes = sent.package_bytes,
                                               .library_sha256 = sent.library_digest,
                                               .manifest = sent.manifest.text},
-                                  .runs = !should_run || packages.host.runs(sent.package_digest)};
+                                  .runs = !should_run || packages.host.runs(sent.package_digest),
+                                  .applicant = {.plugin = sent.manifest.id,
+                                                .version = sent.manifest.version,
+                                                .content = sent.content_digest,
+                                                .signers = sent.signers,
+                                                .roots = std::move(roots),
+                                                .policy = packages.policy}};
   const base::Duration patience = patience_of(call.request(), patience_max);
   const Package asked = request.package;
   return decide_then(

@@ -16,6 +16,7 @@
 #include "kernel/node/forwarder.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/package_follower.hpp"
+#include "kernel/trust/policy.hpp"
 
 namespace trv::gateway {
 
@@ -30,6 +31,7 @@ struct Packages {
   plugin_host::PluginStore& store;
   plugin_host::PluginHost& host;
   plugin_host::PackageFollower& follower;
+  const trust::Policy& policy;
 };
 
 /// The secrets of connections, and the thread that removes those that records have replaced.

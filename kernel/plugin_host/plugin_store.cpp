@@ -33,11 +33,19 @@ const std::string& path_of(const package::Manifest& manifest) {
   return manifest.program ? manifest.program->file : manifest.find_library(package::this_platform())->path;
 }
 
-base::Result<package::Package> read_checked(base::BytesView archive) {
+struct Checked {
+  package::Package package;
+  trust::Signers signers;
+};
+
+base::Result<Checked> read_checked(base::BytesView archive) {
   TRV_TRY_ASSIGN(package::Package package, package::read(archive));
+  auto signers = trust::verify(package);
+  // The package is at fault, not the sender.
+  if (!signers) return base::fail(ErrorCode::invalid, signers.error().message());
   TRV_TRY(check_manifest(package.manifest));
   const std::string& path = path_of(package.manifest);
-  if (package.find_file(path) != nullptr) return package;
+  if (package.find_file(path) != nullptr) return Checked{std::move(package), *std::move(signers)};
   return base::fail(ErrorCode::invalid, fmt::format("the package does not hold '{}'", path));
 }
 
@@ -92,7 +100,7 @@ std::filesystem::path PluginStore::folder_of(const base::Digest& package_digest)
   return folder_ / base::to_hex(package_digest);
 }
 
-Stored PluginStore::describe(package::Package package, std::size_t bytes) const {
+Stored PluginStore::describe(package::Package package, trust::Signers signers, std::size_t bytes) const {
   const std::string& path = path_of(package.manifest);
   const base::Digest library_digest = package.manifest.files.at(path);
   const std::filesystem::path place =
@@ -101,13 +109,16 @@ Stored PluginStore::describe(package::Package package, std::size_t bytes) const 
           .package_digest = package.digest,
           .library_digest = library_digest,
           .package_bytes = bytes,
+          .content_digest = package.content,
+          .signers = std::move(signers),
           .library = place};
 }
 
 base::Result<std::shared_ptr<const Stored>> PluginStore::put(base::BytesView archive) {
-  TRV_TRY_ASSIGN(package::Package package, read_checked(archive));
-  TRV_TRY(compile_schemas(package.manifest));
-  auto stored = std::make_shared<const Stored>(describe(std::move(package), archive.size()));
+  TRV_TRY_ASSIGN(Checked checked, read_checked(archive));
+  TRV_TRY(compile_schemas(checked.package.manifest));
+  auto stored =
+      std::make_shared<const Stored>(describe(std::move(checked.package), std::move(checked.signers), archive.size()));
   {
     const std::scoped_lock lock(mutex_);
     std::erase_if(held_, [](const auto& one) { return one.expired(); });
@@ -126,11 +137,10 @@ base::Result<Stored> PluginStore::open(const base::Digest& package_digest) {
                       fmt::format("package {} is {}; install it again", base::to_hex(package_digest),
                                   archive.error().code() == ErrorCode::corrupt ? "damaged" : "missing"));
   }
-  auto package = read_checked(*archive);
-  if (!package) return base::fail(std::move(package).error());
-  TRV_ASSERT(package->digest == package_digest);
-  TRV_TRY(unpack(*package));
-  return describe(*std::move(package), archive->size());
+  TRV_TRY_ASSIGN(Checked checked, read_checked(*archive));
+  TRV_ASSERT(checked.package.digest == package_digest);
+  TRV_TRY(unpack(checked.package));
+  return describe(std::move(checked.package), std::move(checked.signers), archive->size());
 }
 
 base::Status PluginStore::unpack(const package::Package& package) const {

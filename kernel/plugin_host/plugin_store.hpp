@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "events/blob/blob_store.hpp"
+#include "kernel/trust/signatures.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/digest.hpp"
 #include "sdk/base/result.hpp"
@@ -32,6 +33,8 @@ struct Stored {
   base::Digest package_digest{};
   base::Digest library_digest{};  ///< of a program: of the file that its interpreter is given
   std::size_t package_bytes = 0;
+  base::Digest content_digest{};  ///< of the package without signatures
+  trust::Signers signers;
   std::filesystem::path library;  ///< of this platform, or that file; open() puts it there
 };
 
@@ -51,10 +54,10 @@ class PluginStore {
   [[nodiscard]] static base::Result<std::unique_ptr<PluginStore>> open_folder(std::filesystem::path folder,
                                                                               blob::BlobStore& archives);
 
-  /// Checks a package and stores its archive, durable on return. As long as the caller keeps the answer, sweep() leaves
-  /// the archive alone: a record that names it can be on its way. Its schemas have to compile here, and only here: what
-  /// is installed already stays usable. Errors: invalid, too_large, corrupt (a file differs
-  /// from the manifest), unavailable (the disk failed).
+  /// Checks a package and its signatures, of any key, and stores its archive, durable on return. As long as the
+  /// caller keeps the answer, sweep() leaves the archive alone: a record that names it can be on its way. Its schemas
+  /// have to compile here, and only here: what is installed already stays usable. Errors: invalid, too_large, corrupt
+  /// (a file differs from the manifest), unavailable (the disk failed).
   [[nodiscard]] base::Result<std::shared_ptr<const Stored>> put(base::BytesView archive);
 
   /// Reads a package back, checks it as put() does, and writes its library or program where it is not there or has
@@ -78,7 +81,7 @@ class PluginStore {
   PluginStore(std::filesystem::path folder, blob::BlobStore& archives);
   [[nodiscard]] base::Status unpack(const package::Package& package) const;
   [[nodiscard]] std::filesystem::path folder_of(const base::Digest& package_digest) const;
-  [[nodiscard]] Stored describe(package::Package package, std::size_t bytes) const;
+  [[nodiscard]] Stored describe(package::Package package, trust::Signers signers, std::size_t bytes) const;
   [[nodiscard]] base::Status sweep_archives(const std::set<base::Digest>& kept);
   [[nodiscard]] base::Status sweep_libraries(const std::set<base::Digest>& kept);
 

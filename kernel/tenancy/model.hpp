@@ -121,6 +121,18 @@ enum class PackageStatus {
 };
 [[nodiscard]] std::string_view to_string(PackageStatus status) noexcept;
 
+/// What the signatures of a package said when it was requested.
+struct PackageSignatures {
+  std::optional<base::Digest> content = {};  ///< nullopt: requested before signatures were recorded
+  std::string publisher_key = {};            ///< empty: no publisher has signed; so with the certifier's
+  bool publisher_trusted = false;            ///< by the trust file of that time
+  std::string certifier_key = {};
+  bool certifier_trusted = false;  ///< for this level, and not expired then
+  std::string level = {};
+  std::optional<base::Digest> report = {};
+  std::optional<base::Timestamp> expires = {};
+};
+
 /// A package that the operator gave.
 struct Package {
   std::string plugin;
@@ -130,6 +142,7 @@ struct Package {
   std::uint64_t package_bytes = 0;  ///< this and the next two: not of a refused one
   base::Digest library_sha256{};
   std::string manifest{};                   ///< JSON
+  PackageSignatures signatures = {};        ///< not of a refused one
   base::Uuid request{};                     ///< id of the event that asked for it
   base::Timestamp changed{};                ///< when it came to be what `status` says
   std::optional<base::Error> refusal = {};  ///< of a refused one: invalid or unavailable, and why

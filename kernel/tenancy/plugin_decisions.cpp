@@ -8,6 +8,7 @@
 
 #include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
+#include "kernel/tenancy/package_signatures.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/version.hpp"
 
@@ -103,15 +104,10 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
     const bool is_same = existing->package_sha256 == package.package_sha256;
     if (existing->status == PackageStatus::pending || (is_same && command.runs)) return Decision{};
   }
-  FlatBufferBuilder builder(package.manifest.size() + 512);
-  const auto plugin = builder.CreateString(package.plugin);
-  const auto version = builder.CreateString(package.version);
-  const auto package_sha256 = builder.CreateVector(package.package_sha256.data(), package.package_sha256.size());
-  const auto library_sha256 = builder.CreateVector(package.library_sha256.data(), package.library_sha256.size());
-  const auto manifest = builder.CreateString(package.manifest);
-  const auto root = schema::plugin::CreatePluginRequested(builder, plugin, version, package_sha256,
-                                                          package.package_bytes, library_sha256, manifest);
-  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.requested", record::finish(builder, root)));
+  TRV_TRY(trust::admit(command.applicant, context.now));
+  Package requested = package;
+  requested.signatures = signatures_of(command.applicant, context.now);
+  return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.requested", requested_payload(requested)));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,

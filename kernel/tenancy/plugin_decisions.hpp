@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernel/tenancy/decisions.hpp"
+#include "kernel/trust/policy.hpp"
 
 namespace trv::tenancy {
 
@@ -13,11 +14,13 @@ namespace trv::tenancy {
 [[nodiscard]] bool is_development(std::string_view version);
 
 struct RequestPackage {
-  Package package;    ///< plugin, version, digests, size and manifest
-  bool runs = false;  ///< on this node, or need not because it was not loaded yet when the request came
+  Package package;                  ///< plugin, version, digests, size and manifest
+  bool runs = false;                ///< on this node, or need not because it was not loaded yet when the request came
+  trust::Applicant applicant = {};  ///< its signatures, and what the operator asks of them
 };
 /// In the system tenant. A package that is pending, or loaded and runs, is not requested again: no events. Error:
-/// conflict where this version is pending or loaded with other content; a loaded one that is_development is replaced.
+/// conflict where this version is pending or loaded with other content; a loaded one that is_development is replaced;
+/// denied where its signatures are not enough.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RequestPackage& command);
 

@@ -7,6 +7,7 @@
 
 #include "events/record/row.hpp"
 #include "events/schema/plugin_generated.h"
+#include "kernel/tenancy/package_signatures.hpp"
 #include "kernel/tenancy/rows.hpp"
 #include "kernel/tenancy/tenancy_store.hpp"
 #include "sdk/base/version.hpp"
@@ -34,6 +35,7 @@ Result<Package> requested_package_of(base::BytesView row) {
                    .package_bytes = event.package_bytes(),
                    .library_sha256 = digest_of(event.library_sha256()),
                    .manifest = std::string(text_of(event.manifest())),
+                   .signatures = signatures_of(event),
                    .request = record.event_id(),
                    .changed = record.time()};
   });

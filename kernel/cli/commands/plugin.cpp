@@ -37,7 +37,20 @@ const std::vector<Field> package_fields = {{"id", "id"},
                                            {"title", "title"},
                                            {"package SHA-256", "package_sha256"},
                                            {"library SHA-256", "library_sha256"},
+                                           {"content SHA-256", "content_sha256"},
+                                           {"publisher", "publisher.key"},
+                                           {"publisher trusted", "publisher.trusted"},
+                                           {"certifier", "certifier.key"},
+                                           {"certifier trusted", "certifier.trusted"},
+                                           {"level", "certifier.level"},
+                                           {"expires", "certifier.expires"},
                                            {"operations", "operations"}};
+
+// A key's name is chosen by its maker.
+std::string publisher_of(const json::Value& package) {
+  const std::string name = member_text(package, "publisher.name");
+  return name.empty() || member_text(package, "publisher.trusted") == "true" ? name : name + " (not trusted)";
+}
 
 // The highest version of a plugin that the server has.
 base::Result<std::string> newest_version(Session& session, const std::string& id) {
@@ -229,6 +242,8 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
                                   {{"ID", "id"},
                                    {"VERSION", "version"},
                                    {"STATUS", "status"},
+                                   {"PUBLISHER", "publisher.name", Fit::text, publisher_of},
+                                   {"LEVEL", "level"},
                                    {"TITLE", "title"},
                                    {"OPERATIONS", "operations"}},
                                   "No plugin is installed: trav plugin install FILE.trvp");
