@@ -6,12 +6,16 @@
 
 set(TRV_PLUGIN_EXPORTS "${CMAKE_SOURCE_DIR}/sdk/template/plugin.version")
 
-# Boost.JSON for plugins, compiled once.
-function(trv_plugin_json)
-  add_library(plugins_json OBJECT "${CMAKE_SOURCE_DIR}/plugins/json.cpp")
-  set_target_properties(plugins_json PROPERTIES CXX_STANDARD 20)
-  target_link_libraries(plugins_json PUBLIC Boost::headers)
-  target_compile_options(plugins_json PRIVATE -fno-gnu-unique)
+# What plugins share, compiled once: Boost.JSON, and plugins/rest for those that speak to a JSON API.
+function(trv_plugins_shared)
+  file(GLOB rest CONFIGURE_DEPENDS "${CMAKE_SOURCE_DIR}/plugins/rest/*.cpp")
+  add_library(plugins_shared OBJECT "${CMAKE_SOURCE_DIR}/plugins/json.cpp" ${rest})
+  set_target_properties(plugins_shared PROPERTIES CXX_STANDARD 20)
+  target_link_libraries(plugins_shared PUBLIC sdk_cpp sdk_cpp_json Boost::headers)
+  target_compile_options(plugins_shared PRIVATE -fno-gnu-unique)
+  file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/include/plugins_shared/plugins")
+  file(CREATE_LINK "${CMAKE_SOURCE_DIR}/plugins/rest" "${CMAKE_BINARY_DIR}/include/plugins_shared/plugins/rest" SYMBOLIC)
+  target_include_directories(plugins_shared PUBLIC "${CMAKE_BINARY_DIR}/include/plugins_shared")
 endfunction()
 
 function(trv_plugin id)
@@ -28,13 +32,14 @@ function(trv_plugin id)
   set_target_properties(plugin_${id}_objects PROPERTIES CXX_STANDARD 20)
   target_link_libraries(plugin_${id}_objects PUBLIC sdk_cpp sdk_cpp_json Boost::headers)
   target_compile_options(plugin_${id}_objects PRIVATE -fno-gnu-unique)
-  # A plugin sees its own headers, as "plugins/<id>/….hpp", and those of the SDK.
+  # A plugin sees its own headers, as "plugins/<id>/….hpp", plugins/rest, and those of the SDK.
   file(MAKE_DIRECTORY "${CMAKE_BINARY_DIR}/include/plugin_${id}/plugins")
   file(CREATE_LINK "${folder}" "${CMAKE_BINARY_DIR}/include/plugin_${id}/plugins/${id}" SYMBOLIC)
-  target_include_directories(plugin_${id}_objects PRIVATE "${CMAKE_BINARY_DIR}/include/plugin_${id}")
+  target_include_directories(plugin_${id}_objects PRIVATE "${CMAKE_BINARY_DIR}/include/plugin_${id}"
+                             "${CMAKE_BINARY_DIR}/include/plugins_shared")
 
   set(library plugin_${id})
-  add_library(${library} MODULE $<TARGET_OBJECTS:plugin_${id}_objects> $<TARGET_OBJECTS:plugins_json>)
+  add_library(${library} MODULE $<TARGET_OBJECTS:plugin_${id}_objects> $<TARGET_OBJECTS:plugins_shared>)
   set_target_properties(${library} PROPERTIES PREFIX "" OUTPUT_NAME plugin LINKER_LANGUAGE CXX
                         LIBRARY_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}/plugins/${id}"
                         LINK_DEPENDS "${TRV_PLUGIN_EXPORTS}")
@@ -51,7 +56,7 @@ function(trv_plugin id)
   add_custom_target(package_${id} ALL DEPENDS "${package}")
 
   trv_test(plugins_${id}_test SOURCES ${tests} DEPENDS sdk/conformance sdk/cpp sdk/cpp_json LABEL unit)
-  target_sources(plugins_${id}_test PRIVATE $<TARGET_OBJECTS:plugin_${id}_objects> $<TARGET_OBJECTS:plugins_json>)
+  target_sources(plugins_${id}_test PRIVATE $<TARGET_OBJECTS:plugin_${id}_objects> $<TARGET_OBJECTS:plugins_shared>)
   target_link_libraries(plugins_${id}_test PRIVATE Boost::headers)
   target_include_directories(plugins_${id}_test PRIVATE "${CMAKE_BINARY_DIR}/include/plugin_${id}")
   add_test(NAME plugins_${id}_conformance COMMAND trav-plugin-check "${package}")

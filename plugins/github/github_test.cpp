@@ -123,5 +123,80 @@ TEST_F(GithubTest, input_with_a_missing_or_wrong_member_names_it) {
   EXPECT_EQ(outcome.error->message, "input: issue_number: must be an integer");
 }
 
+constexpr const char* two_issues =
+    R"([{"number":1,"html_url":"u1","title":"a","state":"open","body":null,"user":{"login":"ada"},
+  "labels":[{"name":"bug"},{"name":"p1"}]},{"number":2,"html_url":"u2"}])";
+constexpr const char* next_page =
+    R"(<https://api.github.com/repositories/1/issues?page=2>; rel="next", <https://x>; rel="last")";
+
+TEST_F(GithubTest, a_list_is_read_page_by_page_up_to_the_limit) {
+  const CallOutcome outcome = host.call(
+      {.operation = "list-issues",
+       .input = R"({"owner":"o","repo":"r","state":"all","labels":["bug","p 1"],"limit":3})"},
+      {HttpAnswer{200, two_issues, {{"Link", next_page}}}, HttpAnswer{200, two_issues, {{"Link", next_page}}}});
+  ASSERT_TRUE(outcome.succeeded());
+  EXPECT_EQ(host.requests().at(0).path, "/repos/o/r/issues?state=all&labels=bug%2Cp%201&per_page=3");
+  EXPECT_EQ(host.requests().at(1).path, "/repos/o/r/issues?state=all&labels=bug%2Cp%201&per_page=3&page=2");
+  EXPECT_EQ(host.requests().size(), 2U);
+  const json::value output = json::parse(*outcome.output);
+  EXPECT_EQ(output.at("items").as_array().size(), 3U);
+  EXPECT_EQ(output.at("has_more"), true);
+  EXPECT_EQ(output.at("items").at(0),
+            json::parse(R"({"number":1,"url":"u1","title":"a","state":"open","author":"ada","labels":["bug","p1"]})"));
+}
+
+TEST_F(GithubTest, the_last_page_ends_a_list) {
+  const CallOutcome outcome =
+      host.call({.operation = "list-check-runs", .input = R"({"owner":"o","repo":"r","ref":"feature/x"})"},
+                {HttpAnswer{200, R"({"total_count":1,"check_runs":[{"id":4,"name":"lint","status":"queued"}]})"}});
+  EXPECT_EQ(outcome.output, R"({"items":[{"id":4,"name":"lint","status":"queued"}],"has_more":false})");
+  EXPECT_EQ(host.requests().at(0).path, "/repos/o/r/commits/feature%2Fx/check-runs?per_page=30");
+}
+
+TEST_F(GithubTest, a_page_that_fails_ends_the_list) {
+  const CallOutcome outcome = host.call({.operation = "list-issues", .input = R"({"owner":"o","repo":"r","limit":5})"},
+                                        {HttpAnswer{200, two_issues, {{"Link", next_page}}}, HttpAnswer{503, ""}});
+  EXPECT_EQ(outcome.code(), TRV_ERROR_UNAVAILABLE);
+}
+
+TEST_F(GithubTest, a_file_is_written_and_read_as_text) {
+  const CallOutcome written =
+      host.call({.operation = "put-content",
+                 .input = R"({"owner":"o","repo":"r","path":"docs/a b.md","message":"m","content":"Hi\u00e9\n"})"},
+                {HttpAnswer{201, R"({"content":{"sha":"s","html_url":"u"},"commit":{"sha":"c"}})"}});
+  EXPECT_EQ(written.output, R"({"sha":"s","url":"u","commit":"c"})");
+  EXPECT_EQ(host.requests().at(0).method, "PUT");
+  EXPECT_EQ(host.requests().at(0).path, "/repos/o/r/contents/docs/a%20b.md");
+  EXPECT_EQ(json::parse(host.requests().at(0).body), json::parse(R"({"message":"m","content":"SGnDqQo="})"));
+  const auto read = [&](const char* content) {
+    const CallOutcome outcome =
+        host.call({.operation = "get-content", .input = R"({"owner":"o","repo":"r","path":"a","ref":"main"})"},
+                  {HttpAnswer{200, std::string(R"({"sha":"s","content":")") + content + "\"}"}});
+    return outcome.output.value_or("");
+  };
+  EXPECT_EQ(read("SGnD\\nqQo=\\n"),
+            "{\"sha\":\"s\",\"content\":\"Hi\u00e9\\n\",\"content_base64\":\"SGnD\\nqQo=\\n\"}");
+  EXPECT_EQ(read("/w=="), R"({"sha":"s","content_base64":"/w=="})");
+  EXPECT_EQ(read("a"), R"({"sha":"s","content_base64":"a"})");
+}
+
+TEST_F(GithubTest, a_path_of_a_file_stays_in_the_repository) {
+  for (const char* path : {"../secrets", "a/../../b", "a//b", "/a", ""}) {
+    const CallOutcome outcome = host.call(
+        {.operation = "get-content", .input = std::string(R"({"owner":"o","repo":"r","path":")") + path + "\"}"});
+    EXPECT_EQ(outcome.code(), TRV_ERROR_INVALID) << path;
+  }
+  EXPECT_TRUE(host.requests().empty());
+}
+
+TEST_F(GithubTest, an_answer_without_a_body_is_a_success) {
+  const CallOutcome outcome =
+      host.call({.operation = "dispatch-workflow",
+                 .input = R"({"owner":"o","repo":"r","workflow":"build.yml","ref":"main","inputs":{"a":"b"}})"},
+                {HttpAnswer{204, ""}});
+  EXPECT_EQ(outcome.output, "{}");
+  EXPECT_EQ(json::parse(host.requests().at(0).body), json::parse(R"({"ref":"main","inputs":{"a":"b"}})"));
+}
+
 }  // namespace
 }  // namespace github

@@ -5,104 +5,24 @@
 
 Where the official clients are on the path (official_clients.sh), every request that the plugin made is held against their types."""
 
-import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
 import mind
 from stand_in import StandIn
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "plugins"))
+from host import Host  # noqa: E402
+
 BUILD = pathlib.Path()
-WAIT_S = 60
 SCHEMA = {"type": "object", "required": ["kind"], "additionalProperties": False,
           "properties": {"kind": {"enum": ["question", "bug"]}}}
 WEATHER = {"name": "weather", "description": "d", "parameters": {"type": "object", "properties": {"city": {"type": "string"}}}}
 DIALECTS = ("openai", "anthropic", "ollama")
 WARM = {"openai": {"temperature": 0.5, "top_p": 0.5, "seed": 1}, "anthropic": {}, "ollama": {"temperature": 0.5, "top_p": 0.5, "seed": 1}}
-WORKFLOW = """
-document: {{dsl: '1.0.3', namespace: test, name: {name}, version: '1.0.0'}}
-do:
-  - ask:
-      call: models.{operation}:1.0.0@default
-      metadata: {{connection: {connection}}}
-      with: {given}
-"""
-
-
-class Host:
-    """travd with the plugin installed for one tenant, and a connection for each dialect."""
-
-    def __init__(self, folder, urls):
-        self.folder, self.runs = folder, 0
-        self.environment = {"HOME": str(folder), "PATH": f"{BUILD}/bin:{os.environ['PATH']}", "TRAV_CONFIG_DIR": f"{folder}/config",
-                            "LANG": "C.UTF-8", "TRAV_EFFECTS_TRIES_MAX": "2", "KEY_OPENAI": "openai-key", "KEY_ANTHROPIC": "anthropic-key",
-                            **{name: value for name, value in os.environ.items() if name == "TRAV_PLUGINS_ISOLATION"}}
-        self.out = folder / "out"
-        with open(self.out, "wb") as out, open(folder / "log", "wb") as log:
-            self.process = subprocess.Popen([BUILD / "bin/travd", "--data", folder / "data", "--port", "0"], stdout=out, stderr=log,
-                                            stdin=subprocess.DEVNULL, env=self.environment)
-        try:
-            login = self.line("trav login").split()
-            self.environment["TRAV_URL"] = next(word for line in self.out.read_text().splitlines() if "is ready at " in line
-                                                for word in line.split() if word.startswith("http")).rstrip(",.")
-            self.trav(*login[login.index("login"):])
-            self.trav("tenant", "create", "acme", "--name", "Acme")
-            self.trav("plugin", "install", BUILD / "packages/models-1.0.0.trvp", "--tenant", "acme")
-            for name, auth in (("openai", ["--auth", "bearer", "--secret-env", "KEY_OPENAI"]),
-                               ("anthropic", ["--auth", "header", "--header", "x-api-key", "--secret-env", "KEY_ANTHROPIC"]),
-                               ("ollama", [])):
-                self.trav("connection", "set", name, "--tenant", "acme", "--plugin", "models", "--base-url", urls[name],
-                          "--allow-private-network", *auth)
-        except BaseException:
-            self.end()
-            raise
-
-    def line(self, words):
-        until = time.monotonic() + WAIT_S
-        while True:
-            for line in self.out.read_text().splitlines():
-                if words in line:
-                    return line
-            if time.monotonic() > until or self.process.poll() is not None:
-                raise AssertionError("travd does not start: " + (self.folder / "log").read_text()[-2000:])
-            time.sleep(0.02)
-
-    def trav(self, *arguments, may_fail=False):
-        result = subprocess.run([BUILD / "bin/trav", *arguments], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
-                                text=True, timeout=WAIT_S)
-        if result.returncode != 0 and not may_fail:
-            raise AssertionError(f"trav {arguments} ended with {result.returncode}: {result.stderr}{result.stdout}")
-        return result.stdout
-
-    def start(self, connection, operation, given):
-        """The id of the instance that makes this one call."""
-        self.runs += 1
-        file = self.folder / "workflow.yaml"
-        file.write_text(WORKFLOW.format(name=f"run-{self.runs}", operation=operation, connection=connection, given=json.dumps(given)))
-        self.trav("workflow", "apply", file, "--tenant", "acme")
-        return self.trav("run", f"test/run-{self.runs}", "--tenant", "acme").strip()
-
-    def ended(self, instance):
-        until = time.monotonic() + WAIT_S
-        while True:
-            shown = json.loads(self.trav("instance", "show", instance, "--tenant", "acme", "--output", "json"))
-            if shown["status"] != "running":
-                return shown
-            if time.monotonic() > until:
-                raise AssertionError(f"still running: {shown}")
-            time.sleep(0.02)
-
-    def run(self, connection, operation, given):
-        return self.ended(self.start(connection, operation, given))
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait(WAIT_S)
 
 
 class Plugin(unittest.TestCase):
@@ -110,7 +30,16 @@ class Plugin(unittest.TestCase):
     def setUpClass(cls):
         cls.server = StandIn().begin()
         cls.folder = tempfile.TemporaryDirectory()
-        cls.host = Host(pathlib.Path(cls.folder.name), cls.server.urls)
+        cls.host = Host(BUILD, pathlib.Path(cls.folder.name), KEY_OPENAI="openai-key", KEY_ANTHROPIC="anthropic-key")
+        try:
+            cls.host.install("models")
+            for name, auth in (("openai", ["--auth", "bearer", "--secret-env", "KEY_OPENAI"]),
+                               ("anthropic", ["--auth", "header", "--header", "x-api-key", "--secret-env", "KEY_ANTHROPIC"]),
+                               ("ollama", [])):
+                cls.host.connect(name, "models", cls.server.urls[name], *auth)
+        except BaseException:
+            cls.host.end()
+            raise
 
     @classmethod
     def tearDownClass(cls):
@@ -119,8 +48,11 @@ class Plugin(unittest.TestCase):
         cls.server.shutdown()
         cls.server.server_close()
 
+    def run_to_end(self, connection, operation, given):
+        return self.host.ended(self.host.start("models", connection, operation, given))
+
     def ask(self, connection, text="Hi there", model="m", **more):
-        return self.host.run(connection, "chat", {"model": model, "messages": [{"role": "user", "content": text}], **more})
+        return self.run_to_end(connection, "chat", {"model": model, "messages": [{"role": "user", "content": text}], **more})
 
     def output(self, instance):
         self.assertEqual(instance["status"], "completed", instance)
@@ -143,7 +75,7 @@ class Plugin(unittest.TestCase):
                 self.assertEqual((call["name"], call["arguments"]), ("weather", {"city": "Rome"}))
                 messages = [{"role": "user", "content": "Rome"}, output["message"],
                             {"role": "tool", "tool_call_id": call["id"], "content": "sunny"}]
-                output = self.output(self.host.run(name, "chat", {"model": "m", "messages": messages, "tools": [WEATHER]}))
+                output = self.output(self.run_to_end(name, "chat", {"model": "m", "messages": messages, "tools": [WEATHER]}))
                 self.assertEqual(output["message"]["content"], "The tools said: sunny")
 
     def test_json_of_a_schema_comes(self):
@@ -155,7 +87,7 @@ class Plugin(unittest.TestCase):
     def test_vectors_come(self):
         for name in ("openai", "ollama"):
             with self.subTest(name):
-                output = self.output(self.host.run(name, "embed", {"model": "e", "input": ["a", "b"], "dimensions": 4}))
+                output = self.output(self.run_to_end(name, "embed", {"model": "e", "input": ["a", "b"], "dimensions": 4}))
                 self.assertEqual(output["embeddings"], [mind.vector_of("a", 4), mind.vector_of("b", 4)])
 
     def test_the_cost_is_known_where_the_price_is(self):
@@ -170,7 +102,7 @@ class Plugin(unittest.TestCase):
             for model, status in (("missing", 404), ("broken", 500), ("overloaded", 529 if name == "anthropic" else 503),
                                   ("slow-down", 429), ("cut", None), ("torn", None), ("trips", None)):
                 given = {"model": model, "messages": [{"role": "user", "content": "one two three"}]}
-                expected[name, model] = (self.host.start(name, "chat", given), status)
+                expected[name, model] = (self.host.start("models", name, "chat", given), status)
         for (name, model), (instance, status) in expected.items():
             with self.subTest(name, model=model):
                 shown = self.host.ended(instance)
@@ -197,7 +129,7 @@ class Plugin(unittest.TestCase):
             self.ask(name, "Rome", tools=[WEATHER], tool_choice="required", max_tokens=9, stop=["END"],
                      **WARM[name])
             self.ask(name, "bug", output={"schema": SCHEMA, "strict": True})
-            self.host.run(name, "chat", {"model": "m", "messages": [
+            self.run_to_end(name, "chat", {"model": "m", "messages": [
                 {"role": "system", "content": "s"},
                 {"role": "user", "content": [{"type": "text", "text": "x"}, {"type": "image", "media_type": "image/png", "data": "AAAA"}]},
                 {"role": "assistant", "content": "", "tool_calls": [{"id": "t", "name": "weather", "arguments": {"city": "Rome"}}]},
