@@ -209,6 +209,11 @@ Failure refusal(const Service& service, const Response& response, const std::str
   return failure;
 }
 
+std::optional<Failure> refused(const Service& service, const Response& response, const std::string& target) {
+  if (!response.ok()) return refusal(service, response, target);
+  return service.refused == nullptr ? std::nullopt : service.refused(response, target);
+}
+
 Failure unreadable(const Service& service, const std::string& target) {
   return {.code = Code::unavailable,
           .message = std::string(service.name) + " answered for " + target + " with something unexpected"};
@@ -265,7 +270,15 @@ std::optional<json::object> output_of(const Route& route, const json::value& ans
 Request request_of(const Service& service, const Route& route, std::string path, const Input& input) {
   Request out = request(std::string(route.method), std::move(path));
   for (const Header& header : service.headers) out.header(header.name, header.value);
-  if (!route.body.empty() || !route.constant_body.empty()) out.json(body_of(route, input));
+  if (route.body.empty() && route.constant_body.empty()) return out;
+  const bool has_type = std::any_of(service.headers.begin(), service.headers.end(),
+                                    [](const Header& header) { return same_header_name(header.name, "Content-Type"); });
+  std::string body = json::serialize(body_of(route, input));
+  if (has_type) {
+    out.body(std::move(body));
+  } else {
+    out.json(body);
+  }
   return out;
 }
 
@@ -290,7 +303,7 @@ Task run_list(Call& call, const Service& service, const Route& route, Input inpu
     auto response = call.http(request_of(service, route, path + query_of(route, input, page, page_size), input));
     co_await response;
     if (!response) co_return response.failure();
-    if (!response->ok()) co_return refusal(service, *response, target);
+    if (auto failure = refused(service, *response, target)) co_return *failure;
     const auto answer = read_json(response->body);
     const json::array* list = answer ? list_of(route, *answer) : nullptr;
     if (list == nullptr) co_return unreadable(service, target);
@@ -318,7 +331,7 @@ Task run_one(Call& call, const Service& service, const Route& route, Input input
   auto response = call.http(request_of(service, route, path + query_of(route, input, 1, 0), input));
   co_await response;
   if (!response) co_return response.failure();
-  if (!response->ok()) co_return refusal(service, *response, target);
+  if (auto failure = refused(service, *response, target)) co_return *failure;
   // What is not looked at need not be JSON.
   const auto answer =
       route.answer == Answer::nothing ? std::optional<json::value>(json::value()) : read_json(response->body);

@@ -19,6 +19,7 @@
 // reason, and after a used-up rate limit the time to wait.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,10 +74,12 @@ struct Route {
 
 struct Service {
   std::string_view name;
-  std::vector<trv::sdk::Header> headers = {};
+  std::vector<trv::sdk::Header> headers = {};  ///< of every request; Content-Type is application/json unless it is here
   std::vector<Route> routes = {};
   /// Whether the response means a used-up limit although its status is not 429; may be null.
   bool (*is_rate_limited)(const trv::sdk::Response&) = nullptr;
+  /// Of a service that refuses with a status of 2xx, too: the failure, if it is one; may be null.
+  std::optional<trv::sdk::Failure> (*refused)(const trv::sdk::Response&, const std::string& target) = nullptr;
 };
 
 /// Makes the request, or the requests, of the call's operation. The service lives as long as the library.

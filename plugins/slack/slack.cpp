@@ -1,8 +1,8 @@
-// Writes to Slack over its Web API (docs.slack.dev/reference/methods).
+// Slack over its Web API (docs.slack.dev/reference/methods).
 
 #include <algorithm>
 
-#include "sdk/cpp/plugin.hpp"
+#include "plugins/rest/rest.hpp"
 #include "sdk/cpp_json/json.hpp"
 
 namespace slack {
@@ -49,11 +49,16 @@ Code code_of(std::string_view error) {
   return found == std::end(meanings) ? Code::invalid : found->code;
 }
 
-Failure refusal(const Response& response, const json::object& answer, const std::string& channel) {
-  const std::string_view error = text_of(answer, "error");
+/// Nothing where the answer says ok, or is not JSON, which the reader of the output finds.
+std::optional<Failure> refused(const Response& response, const std::string& target) {
+  const auto answer = parse_object(response.body);
+  if (!answer) return std::nullopt;
+  const json::value* accepted = answer->if_contains("ok");
+  if (accepted != nullptr && accepted->is_bool() && accepted->get_bool()) return std::nullopt;
+  const std::string_view error = text_of(*answer, "error");
   Failure failure;
   failure.code = code_of(error);
-  failure.message = "Slack refused the message to " + channel + ": " + std::string(error.empty() ? "no reason" : error);
+  failure.message = "Slack refused " + target + ": " + std::string(error.empty() ? "no reason" : error);
   failure.status = response.status;
   if (failure.code == Code::exhausted || failure.code == Code::unavailable) {
     failure.retry = Retry::safe;
@@ -62,35 +67,96 @@ Failure refusal(const Response& response, const json::object& answer, const std:
   return failure;
 }
 
+const rest::Service& service() {
+  using rest::Need;
+  static const std::vector<rest::Pick> message = {{"channel", "channel"}, {"ts", "ts"}};
+  static const rest::Service slack = {
+      .name = "Slack",
+      .headers = {{"Content-Type", "application/json; charset=utf-8"}},
+      .routes = {{.operation = "post-message",
+                  .method = "POST",
+                  .path = "/chat.postMessage",
+                  .target = "the message to {channel}",
+                  .body = {{"channel", Need::required},
+                           {"text", Need::required},
+                           {"thread_ts"},
+                           {"blocks"},
+                           {"unfurl_links"}},
+                  .output = message},
+                 {.operation = "post-ephemeral",
+                  .method = "POST",
+                  .path = "/chat.postEphemeral",
+                  .target = "the message to {user} in {channel}",
+                  .body = {{"channel", Need::required},
+                           {"user", Need::required},
+                           {"text", Need::required},
+                           {"thread_ts"},
+                           {"blocks"}},
+                  .output = {{"message_ts", "message_ts"}}},
+                 {.operation = "schedule-message",
+                  .method = "POST",
+                  .path = "/chat.scheduleMessage",
+                  .target = "the message to {channel}",
+                  .body = {{"channel", Need::required},
+                           {"text", Need::required},
+                           {"post_at", Need::required},
+                           {"thread_ts"},
+                           {"blocks"}},
+                  .output = {{"scheduled_message_id", "scheduled_message_id"},
+                             {"channel", "channel"},
+                             {"post_at", "post_at"}}},
+                 {.operation = "update-message",
+                  .method = "POST",
+                  .path = "/chat.update",
+                  .target = "the message {ts} in {channel}",
+                  .body = {{"channel", Need::required}, {"ts", Need::required}, {"text", Need::required}, {"blocks"}},
+                  .output = message},
+                 {.operation = "delete-message",
+                  .method = "POST",
+                  .path = "/chat.delete",
+                  .target = "the message {ts} in {channel}",
+                  .body = {{"channel", Need::required}, {"ts", Need::required}},
+                  .output = message},
+                 {.operation = "add-reaction",
+                  .method = "POST",
+                  .path = "/reactions.add",
+                  .target = "the message {timestamp} in {channel}",
+                  .body = {{"channel", Need::required}, {"timestamp", Need::required}, {"name", Need::required}},
+                  .answer = rest::Answer::nothing},
+                 {.operation = "open-view",
+                  .method = "POST",
+                  .path = "/views.open",
+                  .target = "the view",
+                  .body = {{"trigger_id", Need::required}, {"view", Need::required}},
+                  .output = {{"id", "view.id"}, {"hash", "view.hash"}}},
+                 {.operation = "find-user",
+                  .method = "GET",
+                  .path = "/users.lookupByEmail",
+                  .target = "the user {email}",
+                  .query = {{"email", Need::required}},
+                  .output = {{"id", "user.id"},
+                             {"name", "user.name"},
+                             {"real_name", "user.real_name"},
+                             {"tz", "user.tz"}}},
+                 {.operation = "list-channels",
+                  .method = "GET",
+                  .path = "/conversations.list",
+                  .target = "the channels",
+                  .query = {{"types"}, {"exclude_archived"}, {"limit"}, {"cursor"}},
+                  .output = {{"id", "id"}, {"name", "name"}, {"is_private", "is_private"}, {"is_member", "is_member"}},
+                  .answer = rest::Answer::list,
+                  .list_at = "channels",
+                  .next_cursor = "response_metadata.next_cursor"}},
+      .refused = &refused};
+  return slack;
+}
+
 class Slack : public Plugin {
  public:
-  static Operations<Slack> operations() { return {{"post-message", &Slack::post_message}}; }
+  static Operations<Slack> operations() { return rest::operations<Slack>(service(), &Slack::run); }
 
  private:
-  Task post_message(Call& call) {
-    Input input(call.input());
-    const std::string channel = input.text("channel");
-    json::object message = {{"channel", channel}, {"text", input.text("text")}};
-    const std::string thread = input.text_or("thread_ts", "");
-    if (input.failure()) co_return *input.failure();
-    if (!thread.empty()) message["thread_ts"] = thread;
-    if (const json::value* blocks = input.value("blocks")) message["blocks"] = *blocks;
-
-    auto response = call.http(post("/chat.postMessage")
-                                  .header("Content-Type", "application/json; charset=utf-8")
-                                  .body(json::serialize(message)));
-    co_await response;
-    if (!response) co_return response.failure();
-    if (!response->ok())
-      co_return failure_of_status(
-          *response, "Slack answered " + std::to_string(response->status) + " to the message to " + channel);
-    const auto answer = parse_object(response->body);
-    if (!answer) co_return Failure{.code = Code::unavailable, .message = "Slack answered with something unexpected"};
-    const json::value* accepted = answer->if_contains("ok");
-    if (accepted == nullptr || !accepted->is_bool() || !accepted->get_bool())
-      co_return refusal(*response, *answer, channel);
-    co_return json::serialize(json::object{{"channel", text_of(*answer, "channel")}, {"ts", text_of(*answer, "ts")}});
-  }
+  Task run(Call& call) { return rest::run(call, service()); }
 };
 
 }  // namespace

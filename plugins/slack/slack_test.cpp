@@ -78,5 +78,38 @@ TEST_F(SlackTest, a_message_without_text_is_not_sent) {
   EXPECT_TRUE(host.requests().empty());
 }
 
+TEST_F(SlackTest, a_message_is_changed_in_its_place) {
+  const CallOutcome outcome =
+      host.call({.operation = "update-message", .input = R"({"channel":"C1","ts":"1.2","text":"Done"})"},
+                {HttpAnswer{200, R"({"ok":true,"channel":"C1","ts":"1.2","text":"Done"})"}});
+  EXPECT_EQ(outcome.output, R"({"channel":"C1","ts":"1.2"})");
+  EXPECT_EQ(host.requests().at(0).path, "/chat.update");
+  EXPECT_EQ(json::parse(host.requests().at(0).body), json::parse(R"({"channel":"C1","ts":"1.2","text":"Done"})"));
+}
+
+TEST_F(SlackTest, a_list_gives_the_cursor_of_the_next_page_until_the_end) {
+  const auto list = [&](const std::string& cursor) {
+    return host.call(
+        {.operation = "list-channels", .input = R"({"types":"public_channel,private_channel","limit":2})"},
+        {HttpAnswer{
+            200,
+            R"({"ok":true,"channels":[{"id":"C1","name":"a","is_private":false}],"response_metadata":{"next_cursor":")" +
+                cursor + R"("}})"}});
+  };
+  EXPECT_EQ(list("dGVhb==").output, R"({"items":[{"id":"C1","name":"a","is_private":false}],"next_cursor":"dGVhb=="})");
+  EXPECT_EQ(list("").output, R"({"items":[{"id":"C1","name":"a","is_private":false}]})");
+  EXPECT_EQ(host.requests().at(0).method, "GET");
+  EXPECT_EQ(host.requests().at(0).path, "/conversations.list?types=public_channel%2Cprivate_channel&limit=2");
+  EXPECT_EQ(host.requests().at(0).body, "");
+}
+
+TEST_F(SlackTest, a_user_is_found_by_address) {
+  const CallOutcome outcome =
+      host.call({.operation = "find-user", .input = R"({"email":"ada+x@example.com"})"},
+                {HttpAnswer{200, R"({"ok":true,"user":{"id":"U1","name":"ada","tz":"Europe/London"}})"}});
+  EXPECT_EQ(outcome.output, R"({"id":"U1","name":"ada","tz":"Europe/London"})");
+  EXPECT_EQ(host.requests().at(0).path, "/users.lookupByEmail?email=ada%2Bx%40example.com");
+}
+
 }  // namespace
 }  // namespace slack
