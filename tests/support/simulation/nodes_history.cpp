@@ -241,7 +241,10 @@ class Play {
         Script& script = scripts[shard];
         for (const std::size_t node : script.nodes) {
           World& world = *seats_[node][shard].world;
-          if (world.has_commands()) world.send(std::exchange(script.while_held, {}));
+          if (!world.has_commands()) continue;
+          world.send(std::exchange(script.while_held, {}));
+          // A timer of this batch may be due at once: it is in the log before what the next node sends.
+          world.quiesce();
         }
         for (auto& seats : seats_) seats[shard].world->quiesce();
       });
@@ -304,7 +307,9 @@ class Play {
       case 7:  // its answer comes when the next owner has gone on
         its_log.next_settle({.after = [&world = *seats_[other][shard].world, take = rival(other)] {
           take();
-          if (world.has_commands()) world.send();
+          if (!world.has_commands()) return;
+          world.send();
+          world.quiesce();
         }});
         return;
       default: ++history_.answers_lost; its_log.next_settle({.after = rival(other), .answer_is_lost = true});
