@@ -102,6 +102,11 @@ constexpr std::uint64_t namespaces =
 
 constexpr std::uint32_t not_permitted = SCMP_ACT_ERRNO(EPERM);
 
+/// Of an argument, counted from 0; as the library's macros make it, which are C alone.
+constexpr scmp_arg_cmp when(unsigned argument, scmp_compare compare, std::uint64_t a, std::uint64_t b = 0) {
+  return {.arg = argument, .op = compare, .datum_a = a, .datum_b = b};
+}
+
 // The rules of one filter; is_whole says whether each was taken.
 class Filter {
  public:
@@ -135,7 +140,7 @@ void refuse_of_all(Filter& filter) {
   for (const int call : unknown) filter.refuse(call, SCMP_ACT_ERRNO(ENOSYS));
   // Each flag alone: a call with any of them is refused.
   for (std::uint64_t bit = 1; bit <= namespaces; bit <<= 1) {
-    if ((namespaces & bit) != 0) filter.refuse(SCMP_SYS(clone), not_permitted, SCMP_A0(SCMP_CMP_MASKED_EQ, bit, bit));
+    if ((namespaces & bit) != 0) filter.refuse(SCMP_SYS(clone), not_permitted, when(0, SCMP_CMP_MASKED_EQ, bit, bit));
   }
 }
 
@@ -143,24 +148,24 @@ void refuse_families(Filter& filter) {
   for (int family = 0; family < AF_MAX; ++family) {
     if (std::ranges::find(families, family) != std::end(families)) continue;
     filter.refuse(SCMP_SYS(socket), SCMP_ACT_ERRNO(EAFNOSUPPORT),
-                  SCMP_A0(SCMP_CMP_EQ, static_cast<std::uint64_t>(family)));
+                  when(0, SCMP_CMP_EQ, static_cast<std::uint64_t>(family)));
   }
   filter.refuse(SCMP_SYS(socket), SCMP_ACT_ERRNO(EAFNOSUPPORT),
-                SCMP_A0(SCMP_CMP_GE, static_cast<std::uint64_t>(AF_MAX)));
+                when(0, SCMP_CMP_GE, static_cast<std::uint64_t>(AF_MAX)));
 }
 
 void refuse_of_libraries(Filter& filter) {
   for (const int call : forbidden_to_libraries) filter.refuse(call, not_permitted);
   // Limits may be read.
-  filter.refuse(SCMP_SYS(prlimit64), not_permitted, SCMP_A2(SCMP_CMP_NE, 0));
+  filter.refuse(SCMP_SYS(prlimit64), not_permitted, when(2, SCMP_CMP_NE, 0));
   // Threads, and no processes.
-  filter.refuse(SCMP_SYS(clone), not_permitted, SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+  filter.refuse(SCMP_SYS(clone), not_permitted, when(0, SCMP_CMP_MASKED_EQ, CLONE_THREAD));
 }
 
 void refuse_of_loaded(Filter& filter) {
   for (const int call : forbidden_to_loaded) filter.refuse(call, SCMP_ACT_ERRNO(EACCES));
   for (const int call : {SCMP_SYS(mmap), SCMP_SYS(mprotect)}) {
-    filter.refuse(call, SCMP_ACT_ERRNO(EACCES), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
+    filter.refuse(call, SCMP_ACT_ERRNO(EACCES), when(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, PROT_EXEC));
   }
 }
 

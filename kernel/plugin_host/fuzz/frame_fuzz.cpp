@@ -7,8 +7,10 @@
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
 
+namespace frames = trv::frames;
+using namespace trv::plugin_host;
+
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace trv::plugin_host;
   // Packets arrive aligned.
   std::vector<std::uint64_t> aligned((size + 7) / 8);
   if (size > 0) std::memcpy(aligned.data(), data, size);
