@@ -1,0 +1,142 @@
+"""What authors rely on, in a FakeHost: outcomes of calls, requests, logs."""
+
+import unittest
+
+from plugin_under_test import plugin
+from travertine_plugin import Failure, Plugin, Refused
+from travertine_plugin.testing import Answer, Cancel, FakeHost, NoAnswer
+
+
+class HostTest(unittest.TestCase):
+    def setUp(self):
+        self.host = FakeHost(plugin, {"url": "x"})
+        self.addCleanup(self.host.end)
+
+    def failure(self, *arguments, **more):
+        with self.assertRaises(Failure) as raised:
+            self.host.call(*arguments, **more)
+        return raised.exception
+
+    def logged(self):
+        return [line.message for line in self.host.logs]
+
+    def test_what_an_operation_returns_is_the_output(self):
+        for operation in ("echo", "echo-async"):
+            for value in ({"title": "å\n", "n": [1, 2.5, None, True]}, "text", 0, [], {"input": {"a": 1}}):
+                self.assertEqual(self.host.call(operation, value), value)
+
+    def test_a_call_knows_who_calls(self):
+        self.assertEqual(self.host.call("describe", tenant="initech", connection="c", idempotency_key="k", attempt=2),
+                         ["describe", "initech", "c", "k", 2, {"url": "x"}, True, False])
+
+    def test_a_failure_arrives_with_all_that_it_says(self):
+        failure = self.failure("fail")
+        self.assertEqual((failure.message, failure.code, failure.may_retry, failure.retry_after, failure.status,
+                          failure.detail), ("slow down", "exhausted", True, 1.5, 429, {"at": 7}))
+
+    def test_an_exception_is_a_failure_with_its_type_and_its_traceback_is_in_the_log(self):
+        for operation in ("defect", "defect-async"):
+            self.host.logs.clear()
+            failure = self.failure(operation)
+            self.assertEqual((failure.code, failure.message), ("internal", "KeyError: 'missing'"))
+            self.assertEqual(self.logged()[0], "Traceback (most recent call last):")
+            self.assertIn("plugin_under_test.py", self.logged()[1])
+            self.assertEqual(self.logged()[-1], "KeyError: 'missing'")
+            self.assertEqual({line.level for line in self.host.logs}, {"error"})
+
+    def test_no_way_out_of_an_operation_ends_the_program(self):
+        self.assertEqual(self.failure("stop").message, "RuntimeError: StopIteration")
+        for operation in ("exit", "exit-async"):
+            self.assertEqual(self.failure(operation).message,
+                             f"operation '{operation}' called exit(3); raise Failure to fail a call")
+        self.assertEqual(self.host.call("echo", 1), 1)
+
+    def test_an_operation_that_is_not_there_is_named_with_those_that_are(self):
+        failure = self.failure("ecko")
+        self.assertEqual(failure.code, "not_found")
+        self.assertRegex(failure.message, "^the program has no operation 'ecko'; it has: block, .*echo, ")
+
+    def test_an_output_that_is_not_json_says_which_operation_and_where(self):
+        for what, says in (("date", "output['due'][1] is a date, which JSON does not have"),
+                           ("key", "output has the key 1; the keys of JSON are texts"),
+                           ("nan", "output[0] is nan, which JSON does not have"),
+                           ("huge", "output is an integer beyond 2^1023, which JSON does not have"),
+                           ("half", "output['text'] has half a character at 0, which UTF-8 cannot write"),
+                           ("bytes", "output is a bytes, which JSON does not have")):
+            with self.subTest(what):
+                self.assertEqual(self.failure("return", what).message,
+                                 f"operation 'return' returned what is not JSON: {says}")
+        self.assertRegex(self.failure("return", "itself").message, "nested more than 256 levels deep$")
+        large = self.failure("return", "large")
+        self.assertEqual(large.code, "too_large")
+        self.assertIn("'return' returned 1000002 bytes of JSON", large.message)
+
+    def test_lines_of_logging_are_lines_of_the_host(self):
+        self.host.call("log")
+        self.assertEqual([(line.level, line.message[:6]) for line in self.host.logs],
+                         [("warning", "first"), ("warning", "second"), ("error", "xxxxxx")])
+        self.assertEqual(len(self.host.logs[-1].message), 4_000)
+
+    def test_a_request_is_answered_by_the_test(self):
+        answers = [Answer(200, json={"a": 1}, headers={"X": "y"})]
+        self.assertEqual(self.host.call("fetch", {"path": "/x?y=z"}, http=answers),
+                         {"status": 200, "type": "application/json", "json": {"a": 1}})
+        request = self.host.requests[0]
+        self.assertEqual((request.method, request.path, request.connection, request.headers, request.timeout_ms),
+                         ("GET", "/x?y=z", "api", {"X-A": "1"}, 2500))
+
+    def test_requests_are_on_their_way_together(self):
+        bodies = self.host.call("post-async", http=lambda request: Answer(201, request.path))
+        self.assertEqual(bodies, ["/a", "/b"])
+        self.assertEqual([(request.method, request.body) for request in self.host.requests],
+                         [("POST", b'{"n":1}'), ("PUT", b"\xff")])
+        self.assertEqual(self.host.requests[0].json(), {"n": 1})
+
+    def test_a_status_is_a_failure_that_may_be_retried_where_that_is_safe(self):
+        for status, headers, code, may_retry, retry_after in (
+                (404, {}, "not_found", False, 0), (429, {"Retry-After": "7"}, "exhausted", True, 7),
+                (503, {"Retry-After": "Sun, 06 Nov 1994 08:49:47 GMT", "Date": "Sun, 06 Nov 1994 08:49:37 GMT"},
+                 "unavailable", True, 10),
+                (503, {"Retry-After": "soon"}, "unavailable", True, 0), (400, {}, "invalid", False, 0)):
+            with self.subTest(status):
+                failure = self.failure("fetch", {"path": "/x"}, http=[Answer(status, headers=headers)])
+                self.assertEqual((failure.code, failure.status, failure.may_retry, failure.retry_after),
+                                 (code, status, may_retry, retry_after))
+                self.assertEqual(failure.message, f"GET /x was answered with {status}")
+
+    def test_what_comes_instead_of_an_answer_says_what_was_asked(self):
+        failure = self.failure("fetch", {"path": "/x"}, http=[NoAnswer("denied", "no connection 'api'")])
+        self.assertEqual((failure.code, failure.message), ("denied", "GET /x: no connection 'api'"))
+        self.assertIn("the test gives no answer to GET /x", self.failure("fetch", {"path": "/x"}).message)
+        failure = self.failure("fetch", {"path": "/x"}, http=[Answer(200, "<html>")])
+        self.assertRegex(failure.message, "^GET /x was answered with 200 and what is not JSON: ")
+        self.assertRegex(self.failure("misuse").message, "^ValueError: http: the path is 'no-slash'; it begins with")
+
+    def test_a_cancelled_call_ends_where_it_waits(self):
+        for operation in ("fetch", "post-async"):
+            self.assertEqual(self.failure(operation, {"path": "/x"}, http=[Cancel(), Cancel()]).code, "cancelled")
+        self.assertEqual(self.host.call("echo", 1), 1)
+
+    def test_an_exception_of_the_test_s_service_is_the_test_s(self):
+        with self.assertRaises(ZeroDivisionError):
+            self.host.call("fetch", {"path": "/x"}, http=lambda request: 1 / 0)
+
+    def test_a_configuration_can_be_refused(self):
+        with self.assertRaisesRegex(Refused, "the word 'refuse' is configured"):
+            FakeHost(plugin, {"refuse": 1})
+        with self.assertRaisesRegex(Refused, "KeyError: 'url', while it began"):
+            FakeHost(plugin, {"defect": 1})
+
+    def test_a_mistake_in_a_declaration_is_named(self):
+        other = Plugin()
+        with self.assertRaisesRegex(TypeError, r'write @plugin.operation\("name"\)'):
+            other.operation(lambda call: None)
+        other.operation("a")(lambda call: None)
+        with self.assertRaisesRegex(ValueError, "operation 'a' is declared twice"):
+            other.operation("a")
+        with self.assertRaisesRegex(ValueError, "code 'nope' is not one of invalid, "):
+            Failure("x", "nope")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,21 @@
+"""Travertine plugins in Python: operations are functions, and the host does the rest.
+
+    from travertine_plugin import Plugin
+
+    plugin = Plugin()
+
+    @plugin.operation("greet")
+    def greet(call):
+        return {"text": "Hello, " + call.input["name"]}
+
+    if __name__ == "__main__":
+        plugin.run()
+
+The standard library alone, Python 3.9 and later. travertine_plugin.testing has a host for tests.
+"""
+
+from .call import AsyncCall, Call, Response
+from .failure import Cancelled, Failure, Refused
+from .plugin import Plugin
+
+__all__ = ["AsyncCall", "Call", "Cancelled", "Failure", "Plugin", "Refused", "Response"]

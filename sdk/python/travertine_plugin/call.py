@@ -1,0 +1,164 @@
+"""What an operation knows of its call, and what it can ask of the host."""
+
+import base64
+import json as json_module
+import logging
+import time
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+
+from . import json_text
+from .failure import Failure, code_of_status, retry_after_of
+
+BODY_BYTES_MAX = 1_000_000
+Headers = Union[Mapping[str, str], Iterable[Tuple[str, str]]]
+
+
+class Response:
+    """The answer of a service to one request."""
+
+    def __init__(self, asked: str, status: int, headers: List[Tuple[str, str]], body: bytes):
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self._asked = asked
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status <= 299
+
+    def header(self, name: str, missing: Optional[str] = None) -> Optional[str]:
+        """The first header of that name, in any case of letters."""
+        return next((value for known, value in self.headers if known.lower() == name.lower()), missing)
+
+    @property
+    def text(self) -> str:
+        """The body as UTF-8. Raises Failure where it is not."""
+        try:
+            return self.body.decode()
+        except UnicodeDecodeError:
+            raise Failure(f"{self._asked} was answered with {self.status} and what is not text", "invalid",
+                          status=self.status) from None
+
+    def json(self) -> Any:
+        """The body as a value of JSON. Raises Failure where it is not."""
+        try:
+            return json_module.loads(self.text)
+        except (ValueError, RecursionError) as error:
+            raise Failure(f"{self._asked} was answered with {self.status} and what is not JSON: {error}", "invalid",
+                          status=self.status) from None
+
+    def raise_for_status(self, message: str = "") -> "Response":
+        """Raises the Failure that a status outside 2xx means; 408, 429 and 5xx may be retried. Else gives itself."""
+        if self.ok:
+            return self
+        code = code_of_status(self.status)
+        may_retry = code in ("timeout", "exhausted", "unavailable")
+        raise Failure(message or f"{self._asked} was answered with {self.status}", code, status=self.status,
+                      may_retry=may_retry,
+                      retry_after=retry_after_of(self.header("Retry-After"), self.header("Date")) if may_retry else 0)
+
+
+class CallContext:
+    """What both kinds of calls have.
+
+    input            as the manifest's schema lets it in
+    configuration    the plugin's, of this tenant
+    operation, tenant, connection, idempotency_key, traceparent
+    attempt          1 at first; more where the host tries again with the same idempotency key
+    log              a logger of `logging`; its lines are in the host's log, with this call's number
+    """
+
+    def __init__(self, invoke: Dict[str, Any], configuration: Dict[str, Any]):
+        self.input: Any = invoke.get("input")
+        self.configuration = configuration
+        self.operation: str = invoke["operation"]
+        self.tenant: str = invoke.get("tenant", "")
+        self.connection: str = invoke.get("connection", "")
+        self.idempotency_key: str = invoke.get("idempotency_key", "")
+        self.traceparent: str = invoke.get("traceparent", "")
+        self.attempt: int = invoke.get("attempt", 1)
+        self.log = logging.getLogger("plugin")
+        timeout_ms = invoke.get("timeout_ms", 0)
+        self._ends_at = time.monotonic() + timeout_ms / 1000 if timeout_ms else None
+        self._is_cancelled = False
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Nobody waits for the answer any more. A plain operation that works for long looks here."""
+        return self._is_cancelled
+
+    @property
+    def seconds_left(self) -> Optional[float]:
+        """Until the call's time is up, at least 0; None: it has no end."""
+        return None if self._ends_at is None else max(self._ends_at - time.monotonic(), 0.0)
+
+
+class Call(CallContext):
+    """The call of a plain operation, `def`, which runs in a thread of its own and may block."""
+
+    _ask: Callable[[Dict[str, Any]], Response]
+
+    def http(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
+             body: Union[str, bytes, None] = None, json: Any = None, timeout: Optional[float] = None) -> Response:
+        """Asks a service over a connection of the tenant, and waits for the answer, whatever its status.
+
+        connection   as the manifest names it; missing: the one that the workflow's task names
+        json         in place of `body`: any value of JSON, with its Content-Type
+        timeout      seconds
+        Raises Failure where there is no answer, and Cancelled.
+        """
+        return self._ask(request_of(method, path, connection, headers, body, json, timeout))
+
+
+class AsyncCall(CallContext):
+    """The call of an `async def` operation. All of these share one thread: wait with `await`, never block."""
+
+    _ask: Callable[[Dict[str, Any]], Any]
+
+    async def http(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
+                   body: Union[str, bytes, None] = None, json: Any = None,
+                   timeout: Optional[float] = None) -> Response:
+        """As Call.http, with `await`."""
+        return await self._ask(request_of(method, path, connection, headers, body, json, timeout))
+
+
+def request_of(method: str, path: str, connection: str, headers: Optional[Headers], body: Union[str, bytes, None],
+               json: Any, timeout: Optional[float]) -> Dict[str, Any]:
+    """The members of a frame `http_request`. Raises TypeError or ValueError for what cannot be sent."""
+    for name, value in (("method", method), ("path", path), ("connection", connection)):
+        if not isinstance(value, str):
+            raise TypeError(f"http: {name} is {value!r}, which is not a str")
+        json_text.check(value, name)
+    if not path.startswith("/"):
+        raise ValueError(f"http: the path is {path!r}; it begins with '/', as the connection has the rest of the address")
+    if json is not None and body is not None:
+        raise ValueError("http: give body or json, not both")
+    pairs = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    for pair in pairs:
+        if len(pair) != 2 or not all(isinstance(part, str) for part in pair):
+            raise TypeError(f"http: the header {pair!r} is not a pair of str")
+    if json is not None:
+        json_text.check(json, "json")
+        body = json_text.write(json)
+        if not any(name.lower() == "content-type" for name, _ in pairs):
+            pairs.append(("Content-Type", "application/json"))
+    request: Dict[str, Any] = {"method": method, "path": path, "connection": connection, "headers": pairs}
+    json_text.check(pairs, "headers")
+    if isinstance(body, str):
+        body = body.encode()
+    if body is not None:
+        if not isinstance(body, (bytes, bytearray)):
+            raise TypeError(f"http: body is a {type(body).__name__}, which is neither str nor bytes")
+        if len(body) > BODY_BYTES_MAX:
+            raise ValueError(f"http: the body has {len(body)} bytes; at most {BODY_BYTES_MAX} are sent")
+        request["body_base64"] = base64.b64encode(body).decode()
+    if timeout is not None:
+        if not 0 < timeout < 10 ** 9:
+            raise ValueError(f"http: timeout is {timeout!r}, which is not a number of seconds above 0")
+        request["timeout_ms"] = max(int(timeout * 1000), 1)
+    return request
+
+
+def response_of(asked: str, frame: Dict[str, Any]) -> Response:
+    body = base64.b64decode(frame["body_base64"]) if "body_base64" in frame else frame.get("body", "").encode()
+    return Response(asked, frame["status"], [(name, value) for name, value in frame.get("headers", [])], body)

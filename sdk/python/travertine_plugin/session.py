@@ -1,0 +1,289 @@
+"""The frames between a plugin's program and its host; docs/protocols/plugin-frames.md defines them.
+
+A Session belongs to one event loop. `send` is given one frame's name and members, from any thread.
+"""
+
+import asyncio
+import contextvars
+import functools
+import inspect
+import logging
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Callable, Dict, Optional, Tuple, Type
+
+from . import json_text
+from .call import AsyncCall, Call, CallContext, response_of
+from .failure import Cancelled, CODES, Failure, Refused
+
+OUTPUT_BYTES_MAX = 1_000_000
+DETAIL_BYTES_MAX = 16_384
+LOG_BYTES_MAX = 4_000
+THREADS_MAX = 32
+FRAMES_OF_A_TRACEBACK_MAX = 20
+
+Send = Callable[[str, Dict[str, Any]], None]
+call_number: "contextvars.ContextVar[int]" = contextvars.ContextVar("call_number", default=0)
+
+
+class HostLog(logging.Handler):
+    """Sends each line of `logging` to the host, with the number of the call that it is of."""
+
+    def __init__(self, send: Send):
+        super().__init__()
+        self._send_frame = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        level = ("debug" if record.levelno < logging.INFO else "info" if record.levelno < logging.WARNING else
+                 "warning" if record.levelno < logging.ERROR else "error")
+        try:
+            for line in self.format(record).splitlines():
+                body: Dict[str, Any] = {"level": level, "message": json_text.encodable(line, LOG_BYTES_MAX)}
+                if call_number.get():
+                    body["call"] = call_number.get()
+                self._send_frame("log", body)
+        except Exception:  # as every handler does: a line of the log never ends what it is about
+            self.handleError(record)
+
+
+class OpenCall:
+    """A call that is not answered yet."""
+
+    def __init__(self, context: CallContext, task: "asyncio.Task[None]", is_plain: bool):
+        self.context = context
+        self.task = task
+        self.is_plain = is_plain
+        self.requests: Dict[int, "asyncio.Future[Any]"] = {}
+
+
+class Session:
+    def __init__(self, plugin: Any, send: Send):
+        self._plugin = plugin
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="operation")
+        self._calls: Dict[int, OpenCall] = {}
+        self._requests: Dict[int, int] = {}  # the request's number to its call's
+        self._asked: Dict[int, str] = {}
+        self._last_request = 0
+        self._configuration: Dict[str, Any] = {}
+        self.log = HostLog(send)
+        self.is_over = asyncio.Event()
+
+    def take(self, name: str, body: Dict[str, Any]) -> None:
+        """One frame of the host's; those that are not known are for later versions."""
+        frames: Dict[str, Callable[[Dict[str, Any]], None]] = {
+            "begin": lambda body: self._start(self._begin(body)),
+            "invoke": self._invoke,
+            "cancel": self._cancel,
+            "http_response": lambda body: self._answered(body, None),
+            "http_error": lambda body: self._answered(body, host_failure(body)),
+            "ping": lambda body: self._send("pong", {"number": body["number"]}),
+            "end": lambda body: self._start(self._end()),
+        }
+        if name in frames:
+            frames[name](body)
+
+    def _start(self, work: Any) -> "asyncio.Task[None]":
+        task = self._loop.create_task(work)
+        self._last_started = task  # the loop itself holds tasks weakly
+        return task
+
+    # ---- the plugin's life
+
+    async def _begin(self, body: Dict[str, Any]) -> None:
+        self._configuration = body.get("configuration") or {}
+        try:
+            for work in self._plugin.at_begin:
+                await self._run(work, self._configuration)
+        except Refused as refusal:
+            self._refuse(str(refusal))
+        except Exception as error:
+            self._log_traceback(error)
+            self._refuse(f"{one_line(error)}, while it began")
+        else:
+            self._send("ready", {})
+
+    def _refuse(self, message: str) -> None:
+        self._send("refused", {"message": json_text.encodable(message, LOG_BYTES_MAX)})
+        self.is_over.set()
+
+    async def _end(self) -> None:
+        for work in self._plugin.at_end:
+            try:
+                await self._run(work)
+            except Exception as error:
+                self._log_traceback(error)
+        self.is_over.set()
+
+    async def settle(self) -> None:
+        """Until no request waits: threads that were waiting have heard that their calls are cancelled."""
+        for number in list(self._calls):
+            self._cancel({"call": number})
+        while self._requests:
+            await asyncio.sleep(0)
+        for _ in range(3):  # from the request to its task, and from there to the thread
+            await asyncio.sleep(0)
+
+    # ---- calls
+
+    def _invoke(self, body: Dict[str, Any]) -> None:
+        number = body["call"]
+        function = self._plugin.operations.get(body["operation"])
+        if function is None:
+            has = ", ".join(sorted(self._plugin.operations)) or "none"
+            self._fail(number, Failure(f"the program has no operation '{body['operation']}'; it has: {has}", "not_found"))
+            return
+        is_plain = not inspect.iscoroutinefunction(function)
+        kind: Type[Any] = Call if is_plain else AsyncCall
+        call = kind(body, self._configuration)
+        call._ask = functools.partial(self._ask_and_block if is_plain else self._ask, number)
+        context = contextvars.copy_context()
+        context.run(call_number.set, number)
+        task = context.run(self._loop.create_task, self._answer(number, function, call))
+        self._calls[number] = OpenCall(call, task, is_plain)
+        task.add_done_callback(lambda done: self._cancelled_early(number))
+
+    async def _answer(self, number: int, function: Callable[..., Any], call: CallContext) -> None:
+        failure: Optional[Failure] = None
+        try:
+            output = await self._run(function, call)
+            if number in self._calls:
+                self._send("answer", {"call": number, "output": output_of(call.operation, output)})
+        except Failure as error:
+            failure = error
+        except asyncio.CancelledError:
+            failure = Cancelled()
+        except SystemExit as error:
+            failure = Failure(f"operation '{call.operation}' called exit({error.code!r}); raise Failure to fail a call")
+        except Exception as error:
+            self._log_traceback(error)
+            failure = Failure(one_line(error))
+        if failure and number in self._calls:
+            self._fail(number, failure)
+        self._calls.pop(number, None)
+
+    def _cancelled_early(self, number: int) -> None:
+        # A task that is cancelled before it runs answers nothing itself.
+        if self._calls.pop(number, None):
+            self._fail(number, Cancelled())
+
+    async def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        if inspect.iscoroutinefunction(function):
+            return await function(*arguments)
+        context = contextvars.copy_context()
+
+        def run() -> Any:
+            try:
+                return context.run(function, *arguments)
+            except StopIteration as error:  # a future cannot carry it
+                raise RuntimeError("StopIteration") from error
+
+        return await self._loop.run_in_executor(self._threads, run)
+
+    def _fail(self, number: int, failure: Failure) -> None:
+        body: Dict[str, Any] = {"call": number, "code": failure.code,
+                                "message": json_text.encodable(failure.message, LOG_BYTES_MAX)}
+        if failure.may_retry:
+            body["may_retry"] = True
+        if failure.retry_after:
+            body["retry_after_ms"] = int(failure.retry_after * 1000)
+        if failure.status:
+            body["status"] = failure.status
+        if failure.detail is not None:
+            try:
+                json_text.check(failure.detail, "detail")
+                if len(json_text.write(failure.detail).encode()) > DETAIL_BYTES_MAX:
+                    raise json_text.NotJson(f"detail has more than {DETAIL_BYTES_MAX} bytes")
+                body["detail"] = failure.detail
+            except json_text.NotJson as error:
+                logging.getLogger("plugin").warning("the detail of a failure is dropped: %s", error)
+        self._send("failed", body)
+
+    def _cancel(self, body: Dict[str, Any]) -> None:
+        call = self._calls.get(body["call"])
+        if call is None:
+            return
+        call.context._is_cancelled = True
+        if not call.is_plain:
+            call.task.cancel()
+            return
+        # A thread cannot be ended from outside: the call is answered, and what the thread still asks raises Cancelled.
+        del self._calls[body["call"]]
+        self._fail(body["call"], Cancelled())
+        for waiting in call.requests.values():
+            if not waiting.done():
+                waiting.set_exception(Cancelled())
+
+    # ---- requests
+
+    async def _ask(self, number: int, request: Dict[str, Any]) -> Any:
+        call = self._calls.get(number)
+        if call is None:
+            raise Cancelled()
+        self._last_request += 1
+        which = self._last_request
+        answer: "asyncio.Future[Any]" = self._loop.create_future()
+        call.requests[which] = answer
+        self._requests[which] = number
+        self._asked[which] = f"{request['method']} {request['path']}"
+        try:
+            self._send("http_request", {"call": number, "request": which, **request})
+            return await answer
+        finally:
+            del call.requests[which], self._requests[which], self._asked[which]
+
+    def _ask_and_block(self, number: int, request: Dict[str, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(self._ask(number, request), self._loop).result()
+
+    def _answered(self, body: Dict[str, Any], failure: Optional[Failure]) -> None:
+        which = body["request"]
+        call = self._calls.get(self._requests.get(which, 0))
+        answer = call.requests.get(which) if call else None
+        if answer is None or answer.done():
+            return
+        if failure:
+            failure.args = (f"{self._asked[which]}: {failure.message}",)
+            failure.message = failure.args[0]
+            answer.set_exception(failure)
+        else:
+            answer.set_result(response_of(self._asked[which], body))
+
+    def _log_traceback(self, error: BaseException) -> None:
+        # The first frames are those of this file.
+        lines = traceback.format_exception(type(error), error, own_traceback(error), -FRAMES_OF_A_TRACEBACK_MAX)
+        logging.getLogger("plugin").error("%s", "".join(lines).rstrip())
+
+
+def output_of(operation: str, output: Any) -> Any:
+    try:
+        json_text.check(output, "output")
+    except json_text.NotJson as error:
+        raise Failure(f"operation '{operation}' returned what is not JSON: {error}") from None
+    size = len(json_text.write(output).encode())
+    if size > OUTPUT_BYTES_MAX:
+        raise Failure(f"operation '{operation}' returned {size} bytes of JSON; at most {OUTPUT_BYTES_MAX} are taken",
+                      "too_large")
+    return output
+
+
+def host_failure(body: Dict[str, Any]) -> Failure:
+    code = body.get("code", "internal")
+    return Failure(body.get("message", ""), code if code in CODES else "internal",
+                   may_retry=code in ("timeout", "exhausted", "unavailable"))
+
+
+def one_line(error: BaseException) -> str:
+    """An exception as the last line of its traceback says it."""
+    return "".join(traceback.format_exception_only(type(error), error)).strip().splitlines()[-1]
+
+
+def own_traceback(error: BaseException) -> Any:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None and is_of_the_sdk(trace.tb_frame.f_code.co_filename):
+        trace = trace.tb_next
+    return trace
+
+
+def is_of_the_sdk(file: str) -> bool:
+    return file == __file__ or file.endswith("/concurrent/futures/thread.py")

@@ -1,0 +1,203 @@
+"""A host for tests: it calls operations, is the service that they ask, and keeps what they log.
+
+    class GreetTest(unittest.TestCase):
+        def setUp(self):
+            self.host = FakeHost(plugin)
+            self.addCleanup(self.host.end)
+
+        def test_greets(self):
+            self.assertEqual(self.host.call("greet", {"name": "Ada"}), {"text": "Hello, Ada"})
+
+The frames are those of the real host. Inputs and outputs are not held against the manifest's schemas here.
+"""
+
+import asyncio
+import base64
+import dataclasses
+import json
+import logging
+import pathlib
+from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
+
+from . import json_text
+from .call import request_of
+from .failure import CODES, Failure, Refused
+from .session import Session
+
+
+@dataclasses.dataclass
+class Answer:
+    """What the service answers. `json` in place of `body`: any value of JSON."""
+
+    status: int = 200
+    body: Union[str, bytes] = b""
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    json: Any = None
+
+
+@dataclasses.dataclass
+class NoAnswer:
+    """The request comes to nothing: the host says why."""
+
+    code: str = "unavailable"
+    message: str = "the service does not answer"
+
+
+class Cancel:
+    """In place of an answer: the call is cancelled while it waits."""
+
+
+@dataclasses.dataclass
+class Request:
+    """A request that an operation made."""
+
+    method: str
+    path: str
+    connection: str
+    headers: Dict[str, str]
+    body: bytes
+    timeout_ms: int = 0
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclasses.dataclass
+class LogLine:
+    level: str
+    message: str
+
+
+Given = Union[Answer, NoAnswer, Cancel]
+
+
+class FakeHost:
+    """One plugin with its configuration, from begin to end. For one thread. Raises Refused where the plugin refuses."""
+
+    def __init__(self, plugin: Any, configuration: Optional[Dict[str, Any]] = None):
+        self.requests: List[Request] = []
+        self.logs: List[LogLine] = []
+        self._plugin = plugin
+        self._last_call = 0
+        self._waiting: Dict[int, "asyncio.Future[Any]"] = {}
+        self._errors: Dict[int, Exception] = {}
+        self._service: Dict[int, Callable[[Request], Given]] = {}
+        self._loop = asyncio.new_event_loop()
+        self._began: "asyncio.Future[None]" = self._loop.create_future()
+        try:
+            self._session = self._loop.run_until_complete(self._make_session())
+            logging.getLogger().addHandler(self._session.log)
+            self._level = logging.getLogger().level
+            logging.getLogger().setLevel(logging.INFO)
+            self._say("begin", {"plugin": "test", "version": "0.0.0", "configuration": configuration or {}})
+            self._loop.run_until_complete(self._began)
+        except BaseException:
+            self._close()
+            raise
+
+    def __enter__(self) -> "FakeHost":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.end()
+
+    def call(self, operation: str, input: Any = None, *,
+             http: Union[Iterable[Given], Callable[[Request], Given]] = (), tenant: str = "acme", connection: str = "", idempotency_key: str = "acme/instance/task/1",
+             attempt: int = 1, timeout: float = 30) -> Any:
+        """Calls an operation and gives its output; raises Failure as the call fails.
+
+        http   what the service answers: a list, in the order of the requests, or a function of a Request
+        """
+        self._last_call += 1
+        number = self._last_call
+        if callable(http):
+            self._service[number] = http
+        else:
+            given = iter(http)
+            self._service[number] = lambda request: next(given, None) or NoAnswer(
+                message=f"the test gives no answer to {request.method} {request.path}: call(…, http=[Answer(…)])")
+        answer: "asyncio.Future[Any]" = self._loop.create_future()
+        self._waiting[number] = answer
+        self._say("invoke", {"call": number, "operation": operation, "tenant": tenant, "connection": connection,
+                             "idempotency_key": idempotency_key, "traceparent": "", "attempt": attempt,
+                             "timeout_ms": int(timeout * 1000), "input": {} if input is None else input})
+        return self._loop.run_until_complete(answer)
+
+    def check_manifest(self, manifest: Union[str, pathlib.Path]) -> None:
+        """Raises AssertionError where manifest and program do not have the same operations."""
+        declared = {operation["name"] for operation in json.loads(pathlib.Path(manifest).read_text())["operations"]}
+        for name in sorted(declared - set(self._plugin.operations)):
+            raise AssertionError(f"the manifest has the operation '{name}', the program has not")
+        for name in sorted(set(self._plugin.operations) - declared):
+            raise AssertionError(f"the program has the operation '{name}', the manifest has not")
+
+    def end(self) -> None:
+        """As when the host unloads the plugin."""
+        if self._loop.is_closed():
+            return
+        self._say("end", {})
+        self._loop.run_until_complete(self._session.is_over.wait())
+        self._loop.run_until_complete(self._session.settle())
+        self._close()
+
+    def _close(self) -> None:
+        if hasattr(self, "_level"):
+            logging.getLogger().removeHandler(self._session.log)
+            logging.getLogger().setLevel(self._level)
+        self._loop.close()
+
+    async def _make_session(self) -> Session:
+        return Session(self._plugin, self._send)
+
+    def _send(self, name: str, body: Dict[str, Any]) -> None:
+        line = json_text.write({name: body}).encode()
+        self._loop.call_soon_threadsafe(self._take, line)
+
+    def _say(self, name: str, body: Dict[str, Any]) -> None:
+        json_text.check(body, name)
+        (name, body), = json.loads(json_text.write({name: body})).items()
+        self._loop.call_soon(self._session.take, name, body)
+
+    def _take(self, line: bytes) -> None:
+        (name, body), = json.loads(line).items()
+        if name == "ready":
+            self._began.set_result(None)
+        elif name == "refused":
+            self._began.set_exception(Refused(body["message"]))
+        elif name == "answer":
+            self._waiting.pop(body["call"]).set_result(body["output"])
+        elif name == "failed":
+            failure = Failure(body["message"], body["code"], may_retry=body.get("may_retry", False),
+                              retry_after=body.get("retry_after_ms", 0) / 1000, status=body.get("status", 0),
+                              detail=body.get("detail"))
+            self._waiting.pop(body["call"]).set_exception(self._errors.pop(body["call"], failure))
+        elif name == "log":
+            self.logs.append(LogLine(body["level"], body["message"]))
+        elif name == "http_request":
+            self._serve(body)
+
+    def _serve(self, body: Dict[str, Any]) -> None:
+        request = Request(body["method"], body["path"], body["connection"], dict(body["headers"]),
+                          base64.b64decode(body.get("body_base64", "")), body.get("timeout_ms", 0))
+        self.requests.append(request)
+        try:
+            given = self._service[body["call"]](request)
+        except Exception as error:  # of the test's own function: seen where the test waits
+            self._errors[body["call"]] = error
+            given = Cancel()
+        which = {"request": body["request"]}
+        if isinstance(given, Cancel):
+            self._say("cancel", {"call": body["call"]})
+        elif isinstance(given, NoAnswer):
+            assert given.code in CODES, f"NoAnswer: {given.code!r} is not one of {', '.join(CODES)}"
+            self._say("http_error", {**which, "code": given.code, "message": given.message})
+        else:
+            self._say("http_response", {**which, **answer_members(given)})
+
+
+def answer_members(answer: Answer) -> Dict[str, Any]:
+    sent = request_of("GET", "/", "", answer.headers, None if answer.json is not None else answer.body, answer.json, None)
+    return {"status": answer.status, "headers": sent["headers"], "body_base64": sent.get("body_base64", "")}
+
+
+__all__: Tuple[str, ...] = ("Answer", "Cancel", "FakeHost", "LogLine", "NoAnswer", "Request")
