@@ -85,6 +85,21 @@ std::string filled(std::string_view pattern, Input& input, Use use, std::optiona
   return out;
 }
 
+std::string percent_decode(std::string_view text) {
+  const auto digit = [](char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char lower = static_cast<char>(c | 0x20);
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+  };
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_coded = text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
+    out += is_coded ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2])) : text[i];
+    if (is_coded) i += 2;
+  }
+  return out;
+}
+
 std::string text_in_query(const json::value& value) {
   if (value.is_string()) return std::string(value.get_string());
   if (!value.is_array()) return json::serialize(value);
@@ -99,9 +114,15 @@ std::string query_of(const Route& route, const Input& input, std::int64_t page, 
     out += out.empty() ? '?' : '&';
     out += percent_encode(name) + "=" + percent_encode(value);
   };
-  for (const Field& field : route.query)
-    if (const json::value* value = input.value(field.name))
+  for (const Field& field : route.query) {
+    const json::value* value = input.value(field.name);
+    if (value == nullptr) continue;
+    if (const json::object* object = value->if_object()) {
+      for (const auto& member : *object) add(member.key(), text_in_query(member.value()));
+    } else {
       add(field.to.empty() ? field.name : field.to, text_in_query(*value));
+    }
+  }
   if (route.page_size > 0) {
     add("per_page", std::to_string(page_size));
     if (page > 1) add("page", std::to_string(page));
@@ -237,10 +258,28 @@ void pick(const json::value& from, const Pick& pick, json::object& out) {
   if (bytes && is_utf8(*bytes)) out[pick.name] = *bytes;
 }
 
-json::object picked(const Route& route, const json::value& from) {
+constexpr std::string_view header_mark = "header:";
+
+json::object picked(const Route& route, const json::value& from, const Response& response) {
   json::object out;
-  for (const Pick& wanted : route.output) pick(from, wanted, out);
+  for (const Pick& wanted : route.output) {
+    if (!wanted.from.starts_with(header_mark)) {
+      pick(from, wanted, out);
+    } else if (const auto header = response.header(wanted.from.substr(header_mark.size()));
+               header && is_utf8(*header)) {
+      out[wanted.name] = *header;
+    }
+  }
   return out;
+}
+
+/// The cursor itself, or of a link the parameter `cursor`.
+std::string cursor_of(std::string_view text) {
+  static constexpr std::string_view parameter = "cursor=";
+  if (!text.starts_with('/') && !text.starts_with("http")) return std::string(text);
+  const std::size_t begin = text.find(parameter);
+  if (begin == std::string_view::npos) return {};
+  return percent_decode(text.substr(begin + parameter.size(), text.find('&', begin) - begin - parameter.size()));
 }
 
 bool has_next_page(const Response& response) {
@@ -252,7 +291,7 @@ const json::array* list_of(const Route& route, const json::value& answer) {
   return list == nullptr ? nullptr : list->if_array();
 }
 
-std::optional<json::object> output_of(const Route& route, const json::value& answer) {
+std::optional<json::object> output_of(const Route& route, const json::value& answer, const Response& response) {
   if (route.answer == Answer::nothing) return json::object();
   if (route.answer == Answer::texts) {
     const json::array* list = list_of(route, answer);
@@ -262,7 +301,7 @@ std::optional<json::object> output_of(const Route& route, const json::value& ans
       if (const json::value* text = value_at(item, route.output[0].from)) texts.push_back(*text);
     return json::object{{route.output[0].name, std::move(texts)}};
   }
-  json::object out = picked(route, answer);
+  json::object out = picked(route, answer, response);
   const bool is_there = route.output.empty() || out.contains(route.output[0].name);
   return is_there ? std::optional(std::move(out)) : std::nullopt;
 }
@@ -298,7 +337,7 @@ Task run_list(Call& call, const Service& service, const Route& route, Input inpu
   const std::int64_t page_size = std::min<std::int64_t>(limit, route.page_size);
   json::array items;
   bool has_more = true;
-  json::value next_cursor;
+  std::string next_cursor;
   for (std::int64_t page = 1; has_more; ++page) {
     auto response = call.http(request_of(service, route, path + query_of(route, input, page, page_size), input));
     co_await response;
@@ -313,16 +352,15 @@ Task run_list(Call& call, const Service& service, const Route& route, Input inpu
         has_more = true;
         break;
       }
-      items.emplace_back(picked(route, item));
+      items.emplace_back(picked(route, item, *response));
     }
-    if (const json::value* cursor = value_at(*answer, route.next_cursor);
-        cursor != nullptr && !route.next_cursor.empty())
-      next_cursor = *cursor;
+    const json::value* cursor = route.next_cursor.empty() ? nullptr : value_at(*answer, route.next_cursor);
+    if (cursor != nullptr && cursor->is_string()) next_cursor = cursor_of(cursor->get_string());
     if (static_cast<std::int64_t>(items.size()) >= limit || list->empty()) break;
   }
   json::object output = {{"items", std::move(items)}};
   if (route.page_size > 0) output["has_more"] = has_more;
-  if (next_cursor.is_string() && !next_cursor.get_string().empty()) output["next_cursor"] = std::move(next_cursor);
+  if (!next_cursor.empty()) output["next_cursor"] = next_cursor;
   co_return json::serialize(output);
 }
 
@@ -335,7 +373,7 @@ Task run_one(Call& call, const Service& service, const Route& route, Input input
   // What is not looked at need not be JSON.
   const auto answer =
       route.answer == Answer::nothing ? std::optional<json::value>(json::value()) : read_json(response->body);
-  const auto output = answer ? output_of(route, *answer) : std::nullopt;
+  const auto output = answer ? output_of(route, *answer, *response) : std::nullopt;
   if (!output) co_return unreadable(service, target);
   co_return json::serialize(*output);
 }

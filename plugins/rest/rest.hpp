@@ -35,7 +35,7 @@ enum class Coding : std::uint8_t {
   names,   ///< only of a Pick: the `name` of each item of a list
 };
 
-/// A member of the input that goes into the query or the body.
+/// A member of the input that goes into the query or the body. An object in a query is a parameter for each member.
 struct Field {
   std::string_view name;
   Need need = Need::optional;
@@ -46,7 +46,8 @@ struct Field {
 /// A member of the output.
 struct Pick {
   std::string_view name;
-  std::string_view from;  ///< in the answer, "a.b" for b within a; left out of the output where it is missing or null
+  /// In the answer, "a.b" for b within a, or "header:Name"; left out of the output where it is missing or null.
+  std::string_view from;
   Coding coding = Coding::plain;
 };
 
@@ -66,9 +67,10 @@ struct Route {
   std::vector<Field> body = {};
   std::vector<Pick> output = {};
   Answer answer = Answer::object;
-  std::string_view list_at = {};        ///< where the answer has its list; empty = it is one
-  std::uint32_t page_size = 0;          ///< of a list with pages by number and a Link header: at most so many at once
-  std::string_view next_cursor = {};    ///< of a list with cursors: where the answer has the next
+  std::string_view list_at = {};  ///< where the answer has its list; empty = it is one
+  std::uint32_t page_size = 0;    ///< of a list with pages by number and a Link header: at most so many at once
+  std::string_view next_cursor =
+      {};  ///< of a list with cursors: where the answer has the next, or a link with `cursor`
   std::string_view constant_body = {};  ///< JSON object that the fields are put over
 };
 
