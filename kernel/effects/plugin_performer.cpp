@@ -29,9 +29,15 @@ base::Error not_granted(const std::vector<tenancy::Grant>& enabled, const shard:
                       effect.version)};
 }
 
-/// The version to call: of an effect that names none, the current one.
-base::Result<std::string> granted_version(const projection::Projection& projection,
-                                          const tenancy::TenancyStore& tenancy, const shard::Effect& effect) {
+/// Where a call goes, and what the tenant has set there.
+struct Destination {
+  std::string version;
+  std::optional<std::string> configuration;
+};
+
+/// Of an effect that names no version, the current one.
+base::Result<Destination> destination_of(const projection::Projection& projection, const tenancy::TenancyStore& tenancy,
+                                         const shard::Effect& effect) {
   TRV_TRY_ASSIGN(const auto txn, projection.begin_read());
   TRV_TRY_ASSIGN(const auto grant, tenancy.grant(txn, effect.tenant, effect.plugin, effect.version));
   if (!grant) {
@@ -46,7 +52,8 @@ base::Result<std::string> granted_version(const projection::Projection& projecti
                     effect.plugin, grant->version, effect.tenant.value(), grant->quarantine->since.to_rfc3339(),
                     grant->quarantine->reason, effect.plugin));
   }
-  return grant->version;
+  TRV_TRY_ASSIGN(auto configuration, tenancy.configuration(txn, effect.tenant, effect.plugin, grant->version));
+  return Destination{grant->version, configuration ? std::optional(std::move(configuration->json)) : std::nullopt};
 }
 
 }  // namespace
@@ -54,15 +61,16 @@ base::Result<std::string> granted_version(const projection::Projection& projecti
 CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
                               const tenancy::TenancyStore& tenancy, const shard::Effect& effect, base::Duration left,
                               TryDone done) {
-  const auto granted = granted_version(projection, tenancy, effect);
-  if (!granted) {
-    done(refused(granted.error()));
+  auto destination = destination_of(projection, tenancy, effect);
+  if (!destination) {
+    done(refused(destination.error()));
     return {};
   }
   plugin_host::OperationCall call;
   call.tenant = effect.tenant;
   call.plugin = effect.plugin;
-  call.version = *granted;
+  call.version = std::move(destination->version);
+  call.configuration = std::move(destination->configuration);
   call.operation = effect.operation;
   call.connection = effect.connection;
   call.idempotency_key = effect.key;

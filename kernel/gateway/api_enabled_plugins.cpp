@@ -1,7 +1,10 @@
 // What a tenant does with plugins: which versions it has enabled, and which of them is the current one.
 
+#include <fmt/format.h>
+
 #include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
+#include "kernel/gateway/plugin_configuration.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
 
@@ -40,7 +43,7 @@ base::Status answer_grant(Call call, Command command, const std::string& plugin,
 }
 
 // Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
-base::Status enable(const node::Shard& platform, Call& call) {
+base::Result<tenancy::EnablePlugin> version_in_body(const node::Shard& platform, const Call& call) {
   TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"version"}));
   tenancy::EnablePlugin enable;
   enable.plugin = call.request().parameter("id");
@@ -48,6 +51,11 @@ base::Status enable(const node::Shard& platform, Call& call) {
   TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
   TRV_TRY_ASSIGN(const auto package, platform.tenancy().package(txn, enable.plugin, enable.version));
   if (package && package->status == PackageStatus::loaded) enable.package_sha256 = package->package_sha256;
+  return enable;
+}
+
+base::Status enable(const node::Shard& platform, Call& call) {
+  TRV_TRY_ASSIGN(const tenancy::EnablePlugin enable, version_in_body(platform, call));
   return answer_grant(std::move(call), enable, enable.plugin, enable.version);
 }
 
@@ -58,6 +66,30 @@ base::Status disable(Call& call) {
   }
   const tenancy::DisablePlugin disable{std::string(call.request().parameter("id")), std::string(version.value_or(""))};
   return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
+}
+
+// First it is shown that the version starts with what the tenant has set; only then do calls go there.
+base::Status upgrade(const node::Shard& platform, const Packages& packages, Call& call) {
+  TRV_TRY_ASSIGN(const tenancy::EnablePlugin to, version_in_body(platform, call));
+  if (to.package_sha256) {
+    TRV_TRY_ASSIGN(const auto configuration, [&]() -> base::Result<std::optional<tenancy::Configuration>> {
+      TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+      return call.shard.tenancy().configuration(txn, call.tenant, to.plugin, to.version);
+    }());
+    const base::Status starts = packages.host.check_start(
+        to.plugin, to.version, configuration ? std::optional(configuration->json) : std::nullopt);
+    if (!starts) {
+      const base::Error& why = starts.error();
+      return fail(why.code() == ErrorCode::unavailable ? ErrorCode::unavailable : ErrorCode::conflict,
+                  fmt::format("nothing was upgraded: {}", why.message()));
+    }
+  }
+  return answer_grant(std::move(call), tenancy::UpgradePlugin{to}, to.plugin, to.version);
+}
+
+base::Status roll_back(Call& call) {
+  const tenancy::RollBackPlugin back{std::string(call.request().parameter("id"))};
+  return answer_grant(std::move(call), back, back.plugin, {});
 }
 
 // The crashes before are forgotten where the plugin runs: with the tenant's shard, so here.
@@ -85,6 +117,13 @@ void add_enabled_plugin_routes(http::Router& router, const node::Node& node, con
   router.route("PUT", "/v1/tenants/{tenant}/plugins/{id}",
                guarded(node, Resource::plugins, [&node](Call& call) { return enable(node.platform(), call); }));
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, disable));
+  router.route("POST", "/v1/tenants/{tenant}/plugins/{id}/upgrade",
+               guarded(node, Resource::plugins,
+                       [&node, packages](Call& call) { return upgrade(node.platform(), packages, call); }),
+               {.may_wait = true});
+  router.route("POST", "/v1/tenants/{tenant}/plugins/{id}/rollback",
+               guarded(node, Resource::plugins, roll_back, {.body = BodyRule::by_handler}));
+  add_plugin_configuration_routes(router, node, packages);
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}/quarantine",
                guarded(node, Resource::plugins, [packages](Call& call) { return release(packages, call); }));
 }

@@ -178,6 +178,36 @@ base::Status show_package(const node::Shard& platform, const Packages& packages,
   return {};
 }
 
+/// The tenants that have a version enabled, as far as their shards are followed here.
+base::Result<std::vector<std::string>> tenants_with(const node::Node& node, const std::string& plugin,
+                                                    const std::string& version) {
+  constexpr std::size_t page = 500;
+  std::vector<std::string> names;
+  TRV_TRY_ASSIGN(const auto txn, node.platform().begin_read());
+  for (std::string after;;) {
+    TRV_TRY_ASSIGN(const auto tenants, node.platform().tenancy().tenants(txn, after, page));
+    for (const tenancy::Tenant& tenant : tenants) {
+      TRV_TRY_ASSIGN(const node::Shard* shard, node.shard_of(tenant.id));
+      TRV_TRY_ASSIGN(const auto there, shard->begin_read());
+      TRV_TRY_ASSIGN(const auto all, shard->tenancy().versions(there, tenant.id, plugin));
+      if (std::ranges::find(all, version, &tenancy::Grant::version) != all.end()) names.push_back(tenant.id.value());
+    }
+    if (tenants.size() < page) return names;
+    after = tenants.back().id.value();
+  }
+}
+
+// It is recorded here; what ends the plugin and removes its files is the follower.
+base::Status uninstall(const node::Node& node, const Packages& packages, Call& call) {
+  tenancy::UninstallPackage command{.plugin = std::string(call.request().parameter("id")),
+                                    .version = std::string(call.request().parameter("version"))};
+  TRV_TRY_ASSIGN(command.enabled_in, tenants_with(node, command.plugin, command.version));
+  return decide(std::move(call), std::move(command), [packages](const Change&) {
+    packages.follower.wake();
+    return http::empty(204);
+  });
+}
+
 }  // namespace
 
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages) {
@@ -193,6 +223,9 @@ void add_plugin_routes(http::Router& router, const node::Node& node, const Packa
                      },
                      [packages](const auto& one) { return to_object(packages.host, one); },
                      [](const auto& one) { return one.plugin + "/" + one.version; });
+               }));
+  router.route("DELETE", "/v1/plugins/{id}/{version}", guarded(node, Resource::packages, [&node, packages](Call& call) {
+                 return uninstall(node, packages, call);
                }));
   router.route("GET", "/v1/plugins/{id}/{version}", guarded(node, Resource::packages, [&node, packages](Call& call) {
                  return show_package(node.platform(), packages, call);

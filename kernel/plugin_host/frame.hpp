@@ -23,10 +23,10 @@ inline constexpr std::size_t frame_bytes_max = 1'200'000;
 struct ProcessPurpose {
   std::string plugin;
   std::string version;
-  std::string folder;  ///< name of the package's folder among those of the store
-  std::string configuration = "{}";
-  std::string interpreter = {};  ///< of a program; empty: the plugin is a library
-  std::string file = {};         ///< of the program, within the folder
+  std::string folder;                ///< name of the package's folder among those of the store
+  std::string configuration = "{}";  ///< empty: the code is loaded, and the plugin not activated
+  std::string interpreter = {};      ///< of a program; empty: the plugin is a library
+  std::string file = {};             ///< of the program, within the folder
   std::uint64_t memory_bytes = std::uint64_t{512} << 20;
   std::uint32_t threads = 32;
   std::uint32_t open_files = 64;

@@ -88,6 +88,12 @@ void FrameLink::kill(const std::string& why) {
   signal_kill();
 }
 
+void FrameLink::retire() {
+  const std::lock_guard lock(mutex_);
+  is_retired_ = true;
+  used_ = clock_.monotonic();
+}
+
 // The lock is held. The process may have ended: the pidfd names no other.
 void FrameLink::signal_kill() const {
   if (!process_.process.is_open()) return;
@@ -217,7 +223,8 @@ void FrameLink::tick(Duration now) {
       pinged_ = now;
       send(writer_.ping(++pings_));
     }
-    is_idle = is_ready_ && open_.empty() && !end_asked_ && now - used_ > limits_.idle_after;
+    const Duration idle_after = is_retired_ ? limits_.retired_after : limits_.idle_after;
+    is_idle = is_ready_ && open_.empty() && !end_asked_ && now - used_ > idle_after;
   }
   if (!why.empty()) kill(why);
   if (is_idle && user != nullptr) user->is_idle();

@@ -49,6 +49,7 @@ struct LinkLimits {
   base::Duration hangs_after = std::chrono::seconds(10);  ///< without a Pong while a call is open
   base::Duration cancel_grace = std::chrono::seconds(5);  ///< from a cancel to the end of its call
   base::Duration end_within = std::chrono::seconds(2);
+  base::Duration retired_after = std::chrono::seconds(2);  ///< idle_after of one that is retired
   base::Duration idle_after = std::chrono::minutes(10);
   std::uint32_t log_lines_per_second = 200;
 };
@@ -65,6 +66,8 @@ class FrameLink final : public PluginSide {
   void end() override;
   /// Ends the process without asking it. `why`: what the plugin did; empty: it is asked for.
   void kill(const std::string& why);
+  /// No call follows but those that are on their way: it is idle once they have ended.
+  void retire();
 
   // The loop's.
   /// What was sent before waits until here. The socket is watched by `poll`, under the process number.
@@ -111,6 +114,7 @@ class FrameLink final : public PluginSide {
   /// Calls that the process has and has not answered; when each was cancelled, or max.
   std::unordered_map<CallId, base::Duration> open_;
   base::Duration used_;
+  bool is_retired_ = false;
 
   // The loop's.
   bool is_ready_ = false;

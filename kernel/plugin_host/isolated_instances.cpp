@@ -33,6 +33,9 @@ class IsolatedInstances::Process final : public PluginInstance,
     link_ = isolation.begin(purpose, tenant_.value(), weak_from_this());
     core_->begin(link_);
   }
+  void retire() {
+    if (link_ != nullptr) link_->retire();
+  }
   void end_now() {
     if (link_ != nullptr) link_->kill({});
   }
@@ -121,14 +124,17 @@ std::string IsolatedInstances::name() const {
   return fmt::format("plugin '{}' {}", purpose_.plugin, purpose_.version);
 }
 
-base::Status IsolatedInstances::try_start(const std::stop_token& stop) {
+base::Status IsolatedInstances::try_start(const std::string& configuration, const std::stop_token& stop) {
+  ProcessPurpose purpose = purpose_;
+  purpose.configuration = configuration;
   const auto trial =
       std::make_shared<Process>(std::weak_ptr<IsolatedInstances>(), base::TenantId("system"), purpose_, services_);
-  trial->begin(isolation_, purpose_);
+  trial->begin(isolation_, purpose);
   return trial->await_start(stop);
 }
 
-std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances::of(const base::TenantId& tenant) {
+std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances::of(const base::TenantId& tenant,
+                                                                                     const std::string& configuration) {
   const auto refuse = [](std::string message, Duration again) {
     return std::unexpected(OperationError{
         .code = ErrorCode::unavailable,
@@ -138,7 +144,12 @@ std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances
   };
   const std::lock_guard lock(mutex_);
   if (is_stopped_) return refuse(fmt::format("{} is stopping", name()), restart_delay_min);
+  if (is_retired_) return refuse(fmt::format("{} is being replaced", name()), restart_delay_min);
   Slot& slot = slots_[tenant];
+  if (slot.configuration != configuration) {
+    if (slot.process != nullptr) retire(slot);
+    slot.not_before = {};  // what crashed had another configuration
+  }
   if (slot.process != nullptr) return slot.process;
   if (slot.is_quarantined) {
     return refuse(fmt::format("{} is in quarantine for tenant '{}' after {} crashes: {}. Once that is mended: trav "
@@ -151,7 +162,10 @@ std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances
     return refuse(fmt::format("{} starts again in a moment: {}", name(), slot.why), slot.not_before - now);
   }
   slot.process = std::make_shared<Process>(weak_from_this(), tenant, purpose_, services_);
-  slot.process->begin(isolation_, purpose_);
+  slot.configuration = configuration;
+  ProcessPurpose purpose = purpose_;
+  purpose.configuration = configuration;
+  slot.process->begin(isolation_, purpose);
   return slot.process;
 }
 
@@ -181,12 +195,35 @@ void IsolatedInstances::end_idle(const base::TenantId& tenant, const Process& pr
   {
     const std::lock_guard lock(mutex_);
     Slot& slot = slots_[tenant];
-    if (slot.process.get() != &process) return;
-    idle = std::move(slot.process);
-    ending_.push_back(idle);
+    if (slot.process.get() == &process) {
+      idle = std::move(slot.process);
+      ending_.push_back(idle);
+    } else {
+      const auto retired = std::ranges::find(ending_, &process, &std::shared_ptr<Process>::get);
+      if (retired == ending_.end()) return;
+      idle = *retired;
+    }
   }
   // Calls that came in between are answered first.
   services_.threads.post([idle = std::move(idle)] { static_cast<void>(idle->stop(std::chrono::seconds(1))); });
+}
+
+void IsolatedInstances::retire(Slot& slot) {
+  slot.process->retire();
+  ending_.push_back(std::move(slot.process));
+}
+
+void IsolatedInstances::retire() {
+  const std::lock_guard lock(mutex_);
+  is_retired_ = true;
+  for (auto& [tenant, slot] : slots_) {
+    if (slot.process != nullptr) retire(slot);
+  }
+}
+
+bool IsolatedInstances::is_over() const {
+  const std::lock_guard lock(mutex_);
+  return is_retired_ && ending_.empty();
 }
 
 bool IsolatedInstances::release(const base::TenantId& tenant) {
@@ -205,6 +242,7 @@ base::Status IsolatedInstances::stop(Duration grace) {
     for (auto& [tenant, slot] : slots_) {
       if (slot.process != nullptr) running.push_back(slot.process);
     }
+    running.insert(running.end(), ending_.begin(), ending_.end());
   }
   const Duration end = services_.clock.monotonic() + grace;
   base::Status worst;

@@ -40,12 +40,15 @@ class IsolatedInstances final : public PluginInstances, public std::enable_share
   IsolatedInstances(ProcessPurpose purpose, InstanceServices services, Isolation& isolation, CrashSink crashed);
   ~IsolatedInstances() override;
 
-  /// Begins a process, waits until it would take calls, and ends it. Errors: what the plugin said when it refused;
+  /// Begins a process, waits until it would take calls, and ends it. With an empty configuration the library is loaded
+  /// and the plugin not activated. Errors: what the plugin said when it refused;
   /// invalid (it breaks the ABI, crashes or hangs while it starts), unavailable (no process), cancelled.
-  [[nodiscard]] base::Status try_start(const std::stop_token& stop = {});
+  [[nodiscard]] base::Status try_start(const std::string& configuration, const std::stop_token& stop = {});
 
   [[nodiscard]] std::expected<std::shared_ptr<PluginInstance>, OperationError> of(
-      const base::TenantId& tenant) override;
+      const base::TenantId& tenant, const std::string& configuration) override;
+  void retire() override;
+  [[nodiscard]] bool is_over() const override;
   [[nodiscard]] base::Status stop(base::Duration grace) override;
   [[nodiscard]] InstanceMetrics metrics() const override;
 
@@ -56,6 +59,7 @@ class IsolatedInstances final : public PluginInstances, public std::enable_share
   class Process;
   struct Slot {
     std::shared_ptr<Process> process;
+    std::string configuration;           ///< of the process
     std::deque<base::Duration> crashes;  ///< within crashes_within
     base::Duration not_before{};
     std::string why;
@@ -66,6 +70,8 @@ class IsolatedInstances final : public PluginInstances, public std::enable_share
   void ended(const base::TenantId& tenant, const Process& process, const ProcessEnd& end);
   /// Its last call has ended.
   void count(const Process& process);
+  /// The lock is held. No call is made of its process any more.
+  void retire(Slot& slot);
   void end_idle(const base::TenantId& tenant, const Process& process);
   [[nodiscard]] std::string name() const;
 
@@ -79,6 +85,7 @@ class IsolatedInstances final : public PluginInstances, public std::enable_share
   std::vector<std::shared_ptr<Process>> ending_;
   InstanceMetrics past_;  ///< of processes that have ended
   bool is_stopped_ = false;
+  bool is_retired_ = false;
 };
 
 }  // namespace trv::plugin_host

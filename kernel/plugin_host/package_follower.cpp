@@ -96,6 +96,7 @@ void PackageFollower::wake() {
 void PackageFollower::follow(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     const bool is_settled = load_known(stop) && (!followed_.is_owner() || settle_pending(stop));
+    retire_unnamed();
     const bool is_swept = sweep();
     std::unique_lock lock(mutex_);
     const auto woken = [this] { return woken_; };
@@ -119,6 +120,23 @@ bool PackageFollower::load_known(const std::stop_token& stop) {
     if (const base::Status loaded = load(package, stop); !loaded) followed_.report(loaded.error().message());
   }
   return true;
+}
+
+// What was uninstalled, or replaced by a package that was refused then.
+void PackageFollower::retire_unnamed() {
+  const auto packages = named();
+  if (!packages) return;  // reported above
+  std::set<std::pair<std::string, std::string>> names;
+  std::set<base::Digest> digests;
+  for (const Package& package : *packages) {
+    names.emplace(package.plugin, package.version);
+    digests.insert(package.package_sha256);
+  }
+  for (const auto& [name, digest] : followed_.host.running()) {
+    if (!names.contains(name)) followed_.host.retire(name.first, name.second);
+  }
+  // The same package may be installed again.
+  std::erase_if(known_, [&](const base::Digest& digest) { return !digests.contains(digest); });
 }
 
 bool PackageFollower::settle_pending(const std::stop_token& stop) {
@@ -172,7 +190,7 @@ base::Status PackageFollower::load_first(const base::Digest& package_digest, con
                       "that ended it, install the package again");
   }
   TRV_TRY_ASSIGN(const Stored package, followed_.host.examine(package_digest, stop));
-  if (!followed_.host.runs_here(package.manifest)) return followed_.host.load(package, "{}", stop);
+  if (!followed_.host.runs_here(package.manifest)) return followed_.host.load(package, std::nullopt, stop);
   TRV_TRY(followed_.store.begin_first_load(package_digest));
   const base::Status loaded = followed_.host.load(package);
   followed_.store.end_first_load(package_digest);
@@ -206,6 +224,8 @@ bool PackageFollower::sweep() {
     TRV_TRY_ASSIGN(const std::vector<Package> packages, named());
     std::set<base::Digest> digests;
     for (const Package& package : packages) digests.insert(package.package_sha256);
+    // One that is being replaced runs until the other does, and starts processes.
+    for (const auto& [name, digest] : followed_.host.running()) digests.insert(digest);
     return digests;
   });
   if (!swept) followed_.report(fmt::format("packages that are not used were not removed: {}", swept.error().message()));

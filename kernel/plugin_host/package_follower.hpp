@@ -4,7 +4,7 @@
 // A handler stores the archive and records trv.plugin.requested. The follower reads the platform's projection, takes
 // each package that has no outcome, fetches it by its digest, tries its library in a process of its own, loads it, and
 // records trv.plugin.loaded or trv.plugin.refused. Where the process ends in between, the next one takes the package
-// again: it ends loaded or refused. What no record names any more is removed afterwards.
+// again: it ends loaded or refused. What no record names any more ends once its calls have, and is removed.
 
 #include <condition_variable>
 #include <functional>
@@ -75,6 +75,7 @@ class PackageFollower {
   void follow(const std::stop_token& stop);
   [[nodiscard]] bool load_known(const std::stop_token& stop);
   [[nodiscard]] base::Status load(const tenancy::Package& package, const std::stop_token& stop);
+  void retire_unnamed();
   [[nodiscard]] bool settle_pending(const std::stop_token& stop);
   [[nodiscard]] bool settle(const tenancy::Package& package, const std::stop_token& stop);
   [[nodiscard]] base::Status load_first(const base::Digest& package_digest, const std::stop_token& stop);

@@ -4,17 +4,26 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
 #include <utility>
 
-#include "kernel/plugin_host/in_process_instance.hpp"
+#include "kernel/plugin_host/in_process_instances.hpp"
 #include "kernel/plugin_host/library_trial.hpp"
 #include "kernel/plugin_host/manifest_schemas.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
+#include "kernel/tenancy/plugin_decisions.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::plugin_host {
 
 using base::ErrorCode;
+
+namespace {
+
+constexpr std::size_t configurations_kept_max = 1'000;
+constexpr std::string_view nothing_set = "{}";
+
+}  // namespace
 
 /// One version of a plugin that runs.
 struct PluginHost::Loaded {
@@ -24,6 +33,24 @@ struct PluginHost::Loaded {
   std::shared_ptr<IsolatedInstances> isolated;  ///< the same, where it is isolated
   std::vector<std::shared_ptr<const WebhookDeclaration>> webhooks;
   ManifestSchemas schemas;
+  std::mutex mutex;
+  std::set<std::string, std::less<>> matching;  ///< configurations that the schema takes, so that each is checked once
+
+  /// `configuration` is JSON text.
+  [[nodiscard]] base::Status check(std::string_view configuration) {
+    if (!schemas.configuration) return {};
+    {
+      const std::lock_guard lock(mutex);
+      if (matching.contains(configuration)) return {};
+    }
+    TRV_TRY(check_against(schemas.configuration, configuration,
+                          fmt::format("the configuration of plugin '{}' {}", manifest->id, manifest->version),
+                          Quoting::none));
+    const std::lock_guard lock(mutex);
+    if (matching.size() >= configurations_kept_max) matching.clear();
+    matching.emplace(configuration);
+    return {};
+  }
 
   /// `operation` is one of the manifest's.
   [[nodiscard]] const OperationSchemas& schemas_of(const package::Operation& operation) const {
@@ -38,20 +65,6 @@ namespace {
 // An interpreter starts some threads before the program does.
 constexpr std::uint32_t program_threads = 64;
 constexpr std::uint32_t program_open_files = 256;
-
-/// One instance, for all tenants.
-class SharedInstance final : public PluginInstances {
- public:
-  explicit SharedInstance(std::unique_ptr<PluginInstance> instance) : instance_(std::move(instance)) {}
-  std::expected<std::shared_ptr<PluginInstance>, OperationError> of(const base::TenantId&) override {
-    return instance_;
-  }
-  base::Status stop(base::Duration grace) override { return instance_->stop(grace); }
-  InstanceMetrics metrics() const override { return instance_->metrics(); }
-
- private:
-  const std::shared_ptr<PluginInstance> instance_;
-};
 
 base::Error no_operation(std::string_view plugin, std::string_view version, std::string_view operation) {
   return {ErrorCode::not_found,
@@ -130,14 +143,14 @@ bool PluginHost::may_run_here(const package::Manifest& manifest) const {
 base::Status PluginHost::start_here(const Stored& package, const std::string& configuration, Loaded& loaded) {
   TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
                  PluginLibrary::load(package.library, package.manifest.id, package.manifest.version));
-  TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
-                 InProcessInstance::start(std::move(library), configuration,
-                                          {.threads = *threads_,
+  auto instances = std::make_shared<InProcessInstances>(
+      std::move(library), InstanceServices{.threads = *threads_,
                                            .broker = broker_,
                                            .clock = clock_,
                                            .log = log_,
-                                           .run_on_caller = configuration_.run_on_caller}));
-  loaded.instances = std::make_shared<SharedInstance>(std::move(instance));
+                                           .run_on_caller = configuration_.run_on_caller});
+  if (!configuration.empty()) TRV_TRY(instances->start(configuration));
+  loaded.instances = std::move(instances);
   return {};
 }
 
@@ -145,8 +158,7 @@ base::Status PluginHost::start_isolated(const Stored& package, const std::string
                                         const std::stop_token& stop) {
   ProcessPurpose purpose{.plugin = package.manifest.id,
                          .version = package.manifest.version,
-                         .folder = base::to_hex(package.package_digest),
-                         .configuration = configuration};
+                         .folder = base::to_hex(package.package_digest)};
   if (const auto& program = package.manifest.program) {
     purpose.interpreter = program->interpreter;
     purpose.file = program->file;
@@ -158,18 +170,20 @@ base::Status PluginHost::start_isolated(const Stored& package, const std::string
       InstanceServices{.threads = *threads_, .broker = broker_, .clock = clock_, .log = log_, .run_on_caller = true},
       *configuration_.isolation, configuration_.crashed);
   loaded.instances = loaded.isolated;
-  return loaded.isolated->try_start(stop);
+  return loaded.isolated->try_start(configuration, stop);
 }
 
-base::Status PluginHost::load(const Stored& package, const std::string& configuration, const std::stop_token& stop) {
+base::Status PluginHost::load(const Stored& package, const std::optional<std::string>& configuration,
+                              const std::stop_token& stop) {
   // One at a time: mapping a library runs its constructors.
   const std::lock_guard load_lock(load_mutex_);
   auto loaded = std::make_shared<Loaded>();
   loaded->manifest = std::make_shared<const package::Manifest>(package.manifest);
   loaded->package_digest = package.package_digest;
   const package::Manifest& manifest = *loaded->manifest;
-  if (const std::shared_ptr<Loaded> running = find(manifest.id, manifest.version)) {
-    if (running->package_digest == package.package_digest) return {};
+  const std::shared_ptr<Loaded> running = find(manifest.id, manifest.version);
+  if (running != nullptr && running->package_digest == package.package_digest) return {};
+  if (running != nullptr && !tenancy::is_development(manifest.version)) {
     return base::fail(ErrorCode::conflict, fmt::format("plugin '{}' {} runs already, from package {}", manifest.id,
                                                        manifest.version, base::to_hex(running->package_digest)));
   }
@@ -178,13 +192,14 @@ base::Status PluginHost::load(const Stored& package, const std::string& configur
     loaded->webhooks.push_back(std::make_shared<const WebhookDeclaration>(std::move(webhook)));
   }
   loaded->schemas = schemas_that_compile(manifest);
-  TRV_TRY(check_against(loaded->schemas.configuration, configuration,
-                        fmt::format("the configuration of plugin '{}' {}", manifest.id, manifest.version),
-                        Quoting::none));
-  TRV_TRY(runs_here(manifest) ? start_here(package, configuration, *loaded)
-                              : start_isolated(package, configuration, *loaded, stop));
+  const base::Status matches = loaded->check(configuration ? std::string_view(*configuration) : nothing_set);
+  if (!matches && configuration) return matches;
+  // A plugin is never given what its schema refuses: this one waits for its tenants' configurations.
+  const std::string given = configuration ? *configuration : std::string(matches ? nothing_set : std::string_view());
+  TRV_TRY(runs_here(manifest) ? start_here(package, given, *loaded) : start_isolated(package, given, *loaded, stop));
   const std::unique_lock lock(mutex_);
-  plugins_[manifest.id].emplace(manifest.version, std::move(loaded));
+  plugins_[manifest.id][manifest.version] = std::move(loaded);
+  if (running != nullptr) keep_until_over(running);
   failures_.erase({manifest.id, manifest.version});
   return {};
 }
@@ -232,6 +247,50 @@ bool PluginHost::release(std::string_view plugin, const base::TenantId& tenant) 
     if (loaded->isolated != nullptr) was_there |= loaded->isolated->release(tenant);
   }
   return was_there;
+}
+
+// Calls that are open go on in it.
+void PluginHost::keep_until_over(std::shared_ptr<Loaded> retired) {
+  retired->instances->retire();
+  std::erase_if(retired_, [](const std::shared_ptr<Loaded>& one) { return one->instances->is_over(); });
+  retired_.push_back(std::move(retired));
+}
+
+bool PluginHost::retire(std::string_view plugin, std::string_view version) {
+  const std::unique_lock lock(mutex_);
+  const auto versions = plugins_.find(plugin);
+  if (versions == plugins_.end()) return false;
+  const auto loaded = versions->second.find(version);
+  if (loaded == versions->second.end()) return false;
+  keep_until_over(std::move(loaded->second));
+  versions->second.erase(loaded);
+  if (versions->second.empty()) plugins_.erase(versions);
+  return true;
+}
+
+std::map<std::pair<std::string, std::string>, base::Digest> PluginHost::running() const {
+  std::map<std::pair<std::string, std::string>, base::Digest> all;
+  const std::shared_lock lock(mutex_);
+  for (const auto& [plugin, versions] : plugins_) {
+    for (const auto& [version, loaded] : versions) all[{plugin, version}] = loaded->package_digest;
+  }
+  return all;
+}
+
+base::Status PluginHost::check_configuration(std::string_view plugin, std::string_view version,
+                                             std::string_view configuration) const {
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
+  return loaded->check(configuration);
+}
+
+base::Status PluginHost::check_start(std::string_view plugin, std::string_view version,
+                                     const std::optional<std::string>& configuration, const std::stop_token& stop) {
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
+  const std::string given = configuration.value_or(std::string(nothing_set));
+  TRV_TRY(loaded->check(given));
+  return loaded->isolated == nullptr ? base::Status() : loaded->isolated->try_start(given, stop);
 }
 
 base::Status PluginHost::unload(std::string_view plugin, std::string_view version, base::Duration grace) {
@@ -285,7 +344,17 @@ CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   }
   if (schemas.output) completion = checked(std::move(completion), *schemas.output, call.operation);
   const std::uint64_t timeout_ms = call.timeout_ms == 0 ? configuration_.call_timeout_ms_default : call.timeout_ms;
-  auto instance = loaded->instances->of(call.tenant);
+  const std::string configuration = call.configuration.value_or(std::string(nothing_set));
+  if (const base::Status matches = loaded->check(configuration); !matches) {
+    return refuse(
+        {ErrorCode::invalid,
+         fmt::format("plugin '{}' {} {} for tenant '{}'; set it with `trav plugin configure {} --set KEY=VALUE`. "
+                     "{}",
+                     call.plugin, call.version,
+                     call.configuration ? "is configured otherwise than it needs" : "is not configured",
+                     call.tenant.value(), call.plugin, matches.error().message())});
+  }
+  auto instance = loaded->instances->of(call.tenant, configuration);
   if (!instance) {
     completion(std::unexpected(std::move(instance).error()));
     return {};
@@ -330,14 +399,20 @@ std::vector<PluginMetrics> PluginHost::metrics() const {
 
 base::Status PluginHost::stop(base::Duration grace) {
   std::vector<std::pair<std::string, std::string>> names;
+  std::vector<std::shared_ptr<Loaded>> retired;
   {
-    const std::shared_lock lock(mutex_);
+    const std::unique_lock lock(mutex_);
+    retired.swap(retired_);
     for (const auto& [plugin, versions] : plugins_) {
       for (const auto& [version, loaded] : versions) names.emplace_back(plugin, version);
     }
   }
   const base::Duration end = clock_.monotonic() + grace;
   base::Status worst;
+  for (const std::shared_ptr<Loaded>& one : retired) {
+    const base::Duration left = std::max(base::Duration::zero(), end - clock_.monotonic());
+    if (base::Status stopped = one->instances->stop(left); !stopped && worst) worst = std::move(stopped);
+  }
   for (const auto& [plugin, version] : names) {
     const base::Duration left = std::max(base::Duration::zero(), end - clock_.monotonic());
     base::Status stopped = unload(plugin, version, left);

@@ -54,7 +54,8 @@ struct OperationCall {
   std::string idempotency_key;
   std::uint32_t attempt = 1;
   std::string traceparent;
-  std::uint64_t timeout_ms = 0;  ///< 0 = the default
+  std::uint64_t timeout_ms = 0;                             ///< 0 = the default
+  std::optional<std::string> configuration = std::nullopt;  ///< a JSON object that the tenant has set
   std::string input_json;
 };
 
@@ -89,11 +90,24 @@ class PluginHost {
   [[nodiscard]] bool runs_here(const package::Manifest& manifest) const;
 
   /// Maps and activates an examined package, or shows in a process of its own that this can be done; one that runs
-  /// already is left alone. `configuration` is a JSON object.
+  /// already is left alone, and another package of a version in the making (tenancy::is_development) is replaced: its
+  /// open calls end first. `configuration`, a JSON object, is what the plugin is tried with; without it, with an empty
+  /// object where that matches the manifest's schema, else it is loaded and not activated.
   /// Errors: invalid (the library breaks the ABI; the configuration does not match the manifest's schema), conflict
   /// (another package with this id and version runs), or why the plugin refused to start.
-  [[nodiscard]] base::Status load(const Stored& package, const std::string& configuration = "{}",
+  [[nodiscard]] base::Status load(const Stored& package, const std::optional<std::string>& configuration = std::nullopt,
                                   const std::stop_token& stop = {});
+
+  /// Whether a version that runs would take this configuration, a JSON object. Errors: not_found; invalid, with all
+  /// that is wrong with it and nothing of it.
+  [[nodiscard]] base::Status check_configuration(std::string_view plugin, std::string_view version,
+                                                 std::string_view configuration) const;
+
+  /// Whether a version that runs starts with what a tenant has set, shown in a process of its own where it is isolated;
+  /// waits for that. Errors: as load; not_found.
+  [[nodiscard]] base::Status check_start(std::string_view plugin, std::string_view version,
+                                         const std::optional<std::string>& configuration,
+                                         const std::stop_token& stop = {});
 
   /// Notes why a plugin that should run does not: its calls fail with that. Running it ends the note.
   void note_failure(const std::string& plugin, const std::string& version, const std::string& why);
@@ -104,6 +118,12 @@ class PluginHost {
   /// Ends the quarantine of every version of a plugin for a tenant, and forgets the crashes before it. False where
   /// there was none.
   bool release(std::string_view plugin, const base::TenantId& tenant);
+
+  /// Refuses new calls; the plugin ends once the open ones have. Nothing waits for it. False: it did not run.
+  bool retire(std::string_view plugin, std::string_view version);
+
+  /// What runs: by plugin and version, the digest of the package.
+  [[nodiscard]] std::map<std::pair<std::string, std::string>, base::Digest> running() const;
 
   /// Refuses new calls, drains for `grace`, ends the plugin. Errors: not_found, timeout (it hangs; given up).
   [[nodiscard]] base::Status unload(std::string_view plugin, std::string_view version, base::Duration grace);
@@ -117,8 +137,9 @@ class PluginHost {
                                          std::string_view input_json) const;
 
   /// Begins a call. Refusals (no such plugin, version or operation: not_found; input too large; input that does not
-  /// match the operation's schema: invalid) come through the completion too, before invoke returns. An output that does
-  /// not match its schema is a failure of the call (internal). See CallCompletion for its threads.
+  /// match the operation's schema, or a configuration that does not match the plugin's: invalid) come through the
+  /// completion too, before invoke returns. An output that does not match its schema is a failure of the call
+  /// (internal). See CallCompletion for its threads.
   CallHandle invoke(OperationCall call, CallCompletion completion);
   static void cancel(const CallHandle& handle);
 
@@ -142,6 +163,8 @@ class PluginHost {
   [[nodiscard]] base::Status start_here(const Stored& package, const std::string& configuration, Loaded& loaded);
   [[nodiscard]] base::Status start_isolated(const Stored& package, const std::string& configuration, Loaded& loaded,
                                             const std::stop_token& stop);
+  /// The lock is held.
+  void keep_until_over(std::shared_ptr<Loaded> retired);
   [[nodiscard]] std::shared_ptr<Loaded> find(std::string_view plugin, std::string_view version) const;
   [[nodiscard]] base::Error not_loaded(std::string_view plugin, std::string_view version) const;
 
@@ -154,6 +177,7 @@ class PluginHost {
   std::mutex load_mutex_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, Versions, std::less<>> plugins_;
+  std::vector<std::shared_ptr<Loaded>> retired_;
   std::map<std::pair<std::string, std::string>, std::string> failures_;  ///< by plugin and version
 };
 

@@ -160,7 +160,7 @@ class SandboxedPlugin {
     if (landlock < 0) must("the rules for its files");
     if (purpose.interpreter.empty()) {
       load(purpose);
-    } else {
+    } else if (!purpose.configuration.empty()) {
       run(purpose);
     }
     host_.ready(fmt::format("{}landlock {}, system calls, limits",
@@ -177,9 +177,11 @@ class SandboxedPlugin {
     must(room_.while_loading->apply());
     auto library = PluginLibrary::load(place_of(purpose, "plugin.so"), purpose.plugin, purpose.version);
     if (!library) host_.refuse(library.error());
-    auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
-    if (!plugin) host_.refuse(plugin.error());
-    plugin_ = *std::move(plugin);
+    if (!purpose.configuration.empty()) {
+      auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
+      if (!plugin) host_.refuse(plugin.error());
+      plugin_ = *std::move(plugin);
+    }
     must(room_.once_loaded->apply());
   }
 

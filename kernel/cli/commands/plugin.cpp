@@ -265,6 +265,7 @@ void add_plugin(CommandTree& tree) {
       .example("trav plugin sign my-plugin.trvp --key acme.key");
   const auto arguments = std::make_shared<PluginArguments>();
   add_server_verbs(noun, arguments);
+  add_plugin_life(noun);
   noun.verb("new", "Make the folder of a new plugin")
       .argument("FOLDER", arguments->file, "A folder that does not exist")
       .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'", Need::required)

@@ -28,14 +28,14 @@ inline std::filesystem::path library_path(const std::string& name) {
 
 /// A package whose library is one of the test plugins.
 inline constexpr std::array operation_names{
-    "echo",    "describe", "serial",       "fail",  "bad-error",   "later",     "too-late",
-    "twice",   "never",    "never-slowly", "deaf",  "hang",        "hang-long", "not-json",
-    "nothing", "huge",     "log",          "fetch", "post-thrice", "escape",    "fail-200-times"};
+    "about", "echo",  "describe",     "serial",      "fail",   "bad-error",     "later",    "too-late",
+    "twice", "never", "never-slowly", "deaf",        "hang",   "hang-long",     "not-json", "nothing",
+    "huge",  "log",   "fetch",        "post-thrice", "escape", "fail-200-times"};
 
 template <typename Names = decltype(operation_names)>
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
                        const std::string& platform = "linux-x86_64", const std::string& isolation = "in-process",
-                       const Names& names = operation_names) {
+                       const Names& names = operation_names, const std::string& version = "1.2.3") {
   std::string operations;
   for (const std::string name : names) {
     operations += std::string(operations.empty() ? "" : ",") + R"({"name":")" + name +
@@ -43,7 +43,8 @@ base::Bytes package_of(const std::string& library, const std::string& more = "",
                   R"(,"input":true,"output":true})";
   }
   const std::string path = "lib/" + platform + "/plugin.so";
-  const std::string manifest = R"({"manifest":1,"id":"tracker","version":"1.2.3","title":"Tracker","summary":"S",)"
+  const std::string manifest = R"({"manifest":1,"id":"tracker","version":")" + version +
+                               R"(","title":"Tracker","summary":"S",)"
                                R"("license":"Apache-2.0","abi":{"major":)" +
                                std::to_string(abi_major) + R"(,"minor":0},"isolation":")" + isolation +
                                R"(","libraries":{")" + platform + R"(":{"path":")" + path + R"("}},"operations":[)" +
