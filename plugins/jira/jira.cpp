@@ -1,9 +1,9 @@
-// Writes to Jira Cloud over its REST API, version 3 (developer.atlassian.com/cloud/jira/platform/rest/v3).
+// Jira Cloud over its REST API, version 3 (developer.atlassian.com/cloud/jira/platform/rest/v3).
 
 #include <algorithm>
 #include <variant>
 
-#include "sdk/cpp/plugin.hpp"
+#include "plugins/rest/rest.hpp"
 #include "sdk/cpp_json/json.hpp"
 
 namespace jira {
@@ -86,13 +86,103 @@ std::variant<std::string, Failure> find_transition(const Response& response, con
                             "\" in its state; it has " + (offered.empty() ? "none" : offered)};
 }
 
+/// What is one request without a document.
+const rest::Service& service() {
+  using rest::Answer;
+  using rest::Need;
+  static const std::vector<rest::Pick> issue = {{"key", "key"},
+                                                {"id", "id"},
+                                                {"summary", "fields.summary"},
+                                                {"status", "fields.status.name"},
+                                                {"issue_type", "fields.issuetype.name"},
+                                                {"priority", "fields.priority.name"},
+                                                {"assignee", "fields.assignee.displayName"},
+                                                {"assignee_id", "fields.assignee.accountId"},
+                                                {"reporter", "fields.reporter.displayName"},
+                                                {"labels", "fields.labels"},
+                                                {"created", "fields.created"},
+                                                {"updated", "fields.updated"}};
+  static const rest::Service jira = {
+      .name = "Jira",
+      .headers = {{"Accept", "application/json"}},
+      .routes = {
+          {.operation = "get-issue",
+           .method = "GET",
+           .path = "/rest/api/3/issue/{issue}",
+           .target = "{issue}",
+           .output = issue},
+          {.operation = "update-issue",
+           .method = "PUT",
+           .path = "/rest/api/3/issue/{issue}",
+           .target = "{issue}",
+           .body = {{"summary", Need::optional, "fields.summary"},
+                    {"labels", Need::optional, "fields.labels"},
+                    {"priority", Need::optional, "fields.priority.name"},
+                    {"assignee_id", Need::optional, "fields.assignee.accountId"},
+                    {"due_date", Need::optional, "fields.duedate"}},
+           .answer = Answer::nothing},
+          {.operation = "search",
+           .method = "POST",
+           .path = "/rest/api/3/search/jql",
+           .target = "the search",
+           .body = {{"jql", Need::required},
+                    {"limit", Need::optional, "maxResults"},
+                    {"cursor", Need::optional, "nextPageToken"}},
+           .output = issue,
+           .answer = Answer::list,
+           .list_at = "issues",
+           .next_cursor = "nextPageToken",
+           .constant_body =
+               R"({"fields":["summary","status","issuetype","priority","assignee","reporter","labels","created","updated"]})"},
+          {.operation = "list-transitions",
+           .method = "GET",
+           .path = "/rest/api/3/issue/{issue}/transitions",
+           .target = "{issue}",
+           .output = {{"id", "id"}, {"name", "name"}, {"to", "to.name"}},
+           .answer = Answer::list,
+           .list_at = "transitions"},
+          {.operation = "find-users",
+           .method = "GET",
+           .path = "/rest/api/3/user/search",
+           .target = "the users",
+           .query = {{"query", Need::required}, {"limit", Need::optional, "maxResults"}},
+           .output =
+               {{"account_id", "accountId"}, {"name", "displayName"}, {"email", "emailAddress"}, {"active", "active"}},
+           .answer = Answer::list},
+      }};
+  return jira;
+}
+
 class Jira : public Plugin {
  public:
   static Operations<Jira> operations() {
-    return {{"create-issue", &Jira::create_issue}, {"transition-issue", &Jira::transition_issue}};
+    Operations<Jira> out = rest::operations<Jira>(service(), &Jira::run);
+    out.push_back({"create-issue", &Jira::create_issue});
+    out.push_back({"add-comment", &Jira::add_comment});
+    out.push_back({"transition-issue", &Jira::transition_issue});
+    return out;
   }
 
  private:
+  Task run(Call& call) { return rest::run(call, service()); }
+
+  Task add_comment(Call& call) {
+    Input input(call.input());
+    const std::string path = "/rest/api/3/issue/" + input.segment("issue") + "/comment";
+    const std::string issue = input.text("issue");
+    const std::string text = input.text("body");
+    if (input.failure()) co_return *input.failure();
+    const json::object body = {{"body", document(text)}};
+
+    auto response = call.http(post(path).header("Accept", "application/json").json(body));
+    co_await response;
+    if (!response) co_return response.failure();
+    if (response->status != 201) co_return refusal(*response, issue);
+    const auto comment = parse_object(response->body);
+    if (!comment || text_of(*comment, "id").empty()) co_return unreadable(issue);
+    co_return json::serialize(json::object{{"id", text_of(*comment, "id")}, {"self", text_of(*comment, "self")}});
+  }
+
   Task create_issue(Call& call) {
     Input input(call.input());
     const std::string project = input.text("project");

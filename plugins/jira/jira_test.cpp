@@ -103,5 +103,55 @@ TEST_F(JiraTest, busy_services_may_be_asked_again) {
   EXPECT_EQ(broken.error->retry, TRV_RETRY_SAFE);
 }
 
+TEST_F(JiraTest, a_comment_is_a_document) {
+  const CallOutcome outcome =
+      host.call({.operation = "add-comment", .input = R"({"issue":"OPS-1","body":"Thank you."})"},
+                {HttpAnswer{201, R"({"id":"10","self":"https://x/10","body":{}})"}});
+  EXPECT_EQ(outcome.output, R"({"id":"10","self":"https://x/10"})");
+  EXPECT_EQ(host.requests()[0].path, "/rest/api/3/issue/OPS-1/comment");
+  EXPECT_EQ(
+      json::parse(host.requests()[0].body),
+      json::parse(
+          R"({"body":{"type":"doc","version":1,"content":[{"type":"paragraph","content":[{"type":"text","text":"Thank you."}]}]}})"));
+}
+
+TEST_F(JiraTest, an_issue_is_read_with_the_names_of_what_it_refers_to) {
+  const CallOutcome outcome = host.call(
+      {.operation = "get-issue", .input = R"({"issue":"OPS-1"})"},
+      {HttpAnswer{
+          200,
+          R"({"key":"OPS-1","id":"1","fields":{"summary":"s","status":{"name":"Done"},"assignee":null,"labels":["a"],"priority":{"name":"High"}}})"}});
+  EXPECT_EQ(outcome.output,
+            R"({"key":"OPS-1","id":"1","summary":"s","status":"Done","priority":"High","labels":["a"]})");
+}
+
+TEST_F(JiraTest, an_update_sends_only_what_is_given) {
+  const CallOutcome outcome =
+      host.call({.operation = "update-issue", .input = R"({"issue":"OPS-1","summary":"t","priority":"Low"})"},
+                {HttpAnswer{204, ""}});
+  EXPECT_EQ(outcome.output, "{}");
+  EXPECT_EQ(host.requests()[0].method, "PUT");
+  EXPECT_EQ(json::parse(host.requests()[0].body),
+            json::parse(R"({"fields":{"summary":"t","priority":{"name":"Low"}}})"));
+}
+
+TEST_F(JiraTest, a_search_gives_a_page_and_where_it_goes_on) {
+  const CallOutcome outcome =
+      host.call({.operation = "search", .input = R"({"jql":"project = OPS","limit":1})"},
+                {HttpAnswer{200, R"({"issues":[{"key":"OPS-1","fields":{"summary":"s"}}],"nextPageToken":"abc"})"}});
+  EXPECT_EQ(outcome.output, R"({"items":[{"key":"OPS-1","summary":"s"}],"next_cursor":"abc"})");
+  const json::value body = json::parse(host.requests()[0].body);
+  EXPECT_EQ(body.at("jql"), "project = OPS");
+  EXPECT_EQ(body.at("maxResults"), 1);
+  EXPECT_EQ(body.at("fields").at(0), "summary");
+}
+
+TEST_F(JiraTest, reasons_read_the_same_for_every_operation) {
+  const CallOutcome outcome =
+      host.call({.operation = "search", .input = R"({"jql":"x"})"},
+                {HttpAnswer{400, R"({"errorMessages":["Error in the JQL Query"],"warningMessages":[]})"}});
+  EXPECT_EQ(outcome.error->message, "Jira answered 400 for the search: Error in the JQL Query");
+}
+
 }  // namespace
 }  // namespace jira
