@@ -69,18 +69,19 @@ class IsolatedHost {
   [[nodiscard]] plugin_host::PluginHost& host() { return *host_; }
   [[nodiscard]] std::size_t processes() const { return isolation_->processes(); }
 
-  /// Version 1.2.3 of plugin `id`; returns when it would take calls.
-  void install(std::string_view id, const char* library, const std::vector<std::string_view>& operations) {
+  /// A version of plugin `id`; returns when it would take calls. Another `title` is another package.
+  void install(std::string_view id, const char* library, const std::vector<std::string_view>& operations,
+               std::string_view version = "1.2.3", std::string_view title = "T") {
     std::string listed;
     for (const std::string_view name : operations) {
       listed += fmt::format(R"({}{{"name":"{}","title":"T","idempotent":false,"input":true,"output":true}})",
                             listed.empty() ? "" : ",", name);
     }
     const std::string manifest =
-        fmt::format(R"({{"manifest":1,"id":"{}","version":"1.2.3","title":"T","summary":"S","license":"Apache-2.0",)"
+        fmt::format(R"({{"manifest":1,"id":"{}","version":"{}","title":"{}","summary":"S","license":"Apache-2.0",)"
                     R"("abi":{{"major":1,"minor":0}},"isolation":"sandboxed","operations":[{}],)"
                     R"("libraries":{{"linux-x86_64":{{"path":"lib/linux-x86_64/plugin.so"}}}}}})",
-                    id, listed);
+                    id, version, title, listed);
     std::vector<package::File> files;
     files.push_back({"lib/linux-x86_64/plugin.so", must(base::read_file(library, 64'000'000))});
     const auto sent = must(store_->put(must(package::assemble(manifest, std::move(files)))));
