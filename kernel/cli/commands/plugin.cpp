@@ -23,6 +23,7 @@ struct PluginArguments {
   std::string version;
   std::string named_version;
   std::string library;
+  std::string language = "c++";
   std::string out;
   std::string limit;
   std::string cursor;
@@ -193,6 +194,11 @@ base::Result<ExitCode> pack(Session& session, const PluginArguments& arguments) 
   return ExitCode::ok;
 }
 
+std::string folder_name(const std::string& folder) {
+  const auto path = std::filesystem::path(folder).lexically_normal();
+  return (path.has_filename() ? path : path.parent_path()).filename().string();
+}
+
 void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& arguments) {
   noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too")
       .argument("FILE", arguments->file, "A .trvp package")
@@ -260,7 +266,8 @@ void add_plugin(CommandTree& tree) {
   Noun noun = tree.noun("plugin", "Plugins: what workflows can call");
   noun.example("trav plugin install forge-1.0.0.trvp --tenant acme")
       .example("trav plugin show forge")
-      .example("trav plugin new my-plugin --id my-plugin       the smallest complete plugin, to start from")
+      .example("trav plugin new my-plugin       the smallest complete plugin, to start from")
+      .example("trav plugin new my-plugin --language python")
       .example("trav plugin pack my-plugin --library build/libmy_plugin.so --output my-plugin.trvp")
       .example("trav plugin sign my-plugin.trvp --key acme.key");
   const auto arguments = std::make_shared<PluginArguments>();
@@ -268,10 +275,12 @@ void add_plugin(CommandTree& tree) {
   add_plugin_life(noun);
   noun.verb("new", "Make the folder of a new plugin")
       .argument("FOLDER", arguments->file, "A folder that does not exist")
-      .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'", Need::required)
+      .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'; default the folder's name")
+      .option("--language", "LANGUAGE", arguments->language, "c++ (default) or python")
       .does([arguments](Session& session) -> base::Result<ExitCode> {
-        TRV_TRY_ASSIGN(const auto from, find_plugin_template(session.world()));
-        TRV_TRY_ASSIGN(const std::size_t files, copy_plugin_template(from, arguments->file, arguments->id));
+        const std::string id = arguments->id.empty() ? folder_name(arguments->file) : arguments->id;
+        TRV_TRY_ASSIGN(const auto from, find_plugin_template(session.world(), arguments->language));
+        TRV_TRY_ASSIGN(const std::size_t files, copy_plugin_template(from, arguments->file, id));
         session.print(
             fmt::format("Made {} with {} files. Its README.md says how to build and pack it.", arguments->file, files));
         return ExitCode::ok;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <system_error>
 #include <utility>
@@ -56,47 +57,39 @@ std::string replaced(std::string text, const Replacements& replacements) {
   return text;
 }
 
-}  // namespace
+/// What a template of a language is called; `sdk` is empty where the author's compiler finds the SDK elsewhere.
+struct Language {
+  std::string_view name;
+  std::string_view template_folder;
+  std::string_view sdk_folder;
+};
+constexpr std::array languages = {Language{"c++", "template", ""},
+                                  Language{"python", "template_python", "python/travertine_plugin"}};
 
-base::Result<path> find_plugin_template(const World& world) {
+/// The first place that has `folder`: an installation's share/travertine, or sdk/ of the source tree.
+base::Result<path> find_shared(const World& world, std::string_view folder, std::string_view has) {
   std::vector<path> places;
-  if (const auto named = world.variable("TRAV_TEMPLATE_DIR"); named && !named->empty()) {
-    places.emplace_back(*named);
-  } else {
-    if (!world.executable.empty()) {
-      places.push_back(path(world.executable).parent_path().parent_path() / "share" / "travertine" / "template");
-    }
-    places.push_back(path(TRV_SOURCE_DIR) / "sdk" / "template");
+  if (!world.executable.empty()) {
+    places.push_back(path(world.executable).parent_path().parent_path() / "share" / "travertine" / folder);
   }
+  places.push_back(path(TRV_SOURCE_DIR) / "sdk" / folder);
   std::string looked;
   for (const path& place : places) {
     std::error_code error;
-    if (std::filesystem::is_regular_file(place / "manifest.json", error)) return place;
+    if (std::filesystem::is_regular_file(place / has, error)) return place;
     looked += (looked.empty() ? "" : ", ") + place.string();
   }
   return base::fail(ErrorCode::invalid,
                     fmt::format("no plugin template in {}; name its folder in TRAV_TEMPLATE_DIR", looked));
 }
 
-base::Result<std::size_t> copy_plugin_template(const path& from, const path& to, std::string_view id) {
-  TRV_TRY(base::check_label("--id", id));
-  TRV_TRY_ASSIGN(const std::string manifest, read_file(from / "manifest.json", file_bytes_max));
-  TRV_TRY_ASSIGN(const auto parsed, parse_json((from / "manifest.json").string(), manifest));
-  const std::string old_id = member_text(parsed, "id");
-  if (old_id.empty()) {
-    return base::fail(ErrorCode::invalid, fmt::format("{}: the manifest has no id", from.string()));
-  }
-  std::error_code error;
-  if (std::filesystem::exists(to, error)) {
-    return base::fail(ErrorCode::conflict, fmt::format("{} exists already; name a new folder", to.string()));
-  }
-  const Replacements words = {{old_id, std::string(id)},
-                              {with_underscores(old_id), with_underscores(id)},
-                              {camel_case(old_id), camel_case(id)}};
+/// Copies what is below a folder, but what interpreters leave there. Returns the number of files.
+base::Result<std::size_t> copy_files(const path& from, const path& to, const Replacements& words) {
   std::size_t files = 0;
+  std::error_code error;
   std::filesystem::recursive_directory_iterator entry(from, error);
   for (; !error && entry != std::filesystem::recursive_directory_iterator(); entry.increment(error)) {
-    if (!entry->is_regular_file(error)) continue;
+    if (!entry->is_regular_file(error) || entry->path().parent_path().filename() == "__pycache__") continue;
     const path target = to / replaced(entry->path().lexically_relative(from).string(), words);
     TRV_TRY_ASSIGN(const std::string text, read_file(entry->path(), file_bytes_max));
     std::filesystem::create_directories(target.parent_path(), error);
@@ -109,6 +102,51 @@ base::Result<std::size_t> copy_plugin_template(const path& from, const path& to,
                       fmt::format("copying {} to {}: {}", from.string(), to.string(), error.message()));
   }
   return files;
+}
+
+}  // namespace
+
+base::Result<PluginTemplate> find_plugin_template(const World& world, std::string_view language) {
+  const auto* const known = std::ranges::find(languages, language, &Language::name);
+  if (known == languages.end()) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("--language is '{}': the languages of plugins are c++ and python", language));
+  }
+  PluginTemplate found;
+  if (!known->sdk_folder.empty()) {
+    TRV_TRY_ASSIGN(found.sdk, find_shared(world, known->sdk_folder, "__init__.py"));
+  }
+  if (const auto named = world.variable("TRAV_TEMPLATE_DIR"); named && !named->empty()) {
+    found.folder = *named;
+    std::error_code error;
+    if (std::filesystem::is_regular_file(found.folder / "manifest.json", error)) return found;
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("no plugin template in {}, which TRAV_TEMPLATE_DIR names", found.folder.string()));
+  }
+  TRV_TRY_ASSIGN(found.folder, find_shared(world, known->template_folder, "manifest.json"));
+  return found;
+}
+
+base::Result<std::size_t> copy_plugin_template(const PluginTemplate& from, const path& to, std::string_view id) {
+  TRV_TRY(base::check_label("--id", id));
+  const path manifest_file = from.folder / "manifest.json";
+  TRV_TRY_ASSIGN(const std::string manifest, read_file(manifest_file, file_bytes_max));
+  TRV_TRY_ASSIGN(const auto parsed, parse_json(manifest_file.string(), manifest));
+  const std::string old_id = member_text(parsed, "id");
+  if (old_id.empty()) {
+    return base::fail(ErrorCode::invalid, fmt::format("{}: the manifest has no id", from.folder.string()));
+  }
+  std::error_code error;
+  if (std::filesystem::exists(to, error)) {
+    return base::fail(ErrorCode::conflict, fmt::format("{} exists already; name a new folder", to.string()));
+  }
+  TRV_TRY_ASSIGN(std::size_t files, copy_files(from.folder, to,
+                                               {{old_id, std::string(id)},
+                                                {with_underscores(old_id), with_underscores(id)},
+                                                {camel_case(old_id), camel_case(id)}}));
+  if (from.sdk.empty()) return files;
+  TRV_TRY_ASSIGN(const std::size_t of_sdk, copy_files(from.sdk, to / "program" / from.sdk.filename(), {}));
+  return files + of_sdk;
 }
 
 }  // namespace trv::cli

@@ -9,14 +9,20 @@
 
 namespace trv::cli {
 
-/// The template of this installation: TRAV_TEMPLATE_DIR, share/travertine/template beside the program's folder, or the
-/// source tree that the program was built from. Error: invalid where there is none.
-[[nodiscard]] base::Result<std::filesystem::path> find_plugin_template(const World& world);
+/// Where a new plugin comes from.
+struct PluginTemplate {
+  std::filesystem::path folder;
+  std::filesystem::path sdk;  ///< copied as it is to program/<its name>; empty: the plugin brings no SDK
+};
+
+/// The template of this installation for a language, "c++" or "python": TRAV_TEMPLATE_DIR, share/travertine beside the
+/// program's folder, or the source tree that the program was built from. Error: invalid where there is none.
+[[nodiscard]] base::Result<PluginTemplate> find_plugin_template(const World& world, std::string_view language);
 
 /// Copies the template to a folder that does not exist yet, with the template's id replaced by `id` in names and texts,
 /// also where it is written with '_' or in CamelCase. Returns the number of files.
 /// Error: invalid (a bad id), conflict (the folder exists), internal (the disk).
-[[nodiscard]] base::Result<std::size_t> copy_plugin_template(const std::filesystem::path& from,
+[[nodiscard]] base::Result<std::size_t> copy_plugin_template(const PluginTemplate& from,
                                                              const std::filesystem::path& to, std::string_view id);
 
 }  // namespace trv::cli

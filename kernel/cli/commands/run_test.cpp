@@ -370,6 +370,19 @@ TEST_F(CommandLine, a_new_plugin_is_the_template_under_its_own_name) {
   EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--id", "No Label"}), ExitCode::usage);
 }
 
+TEST_F(CommandLine, a_new_plugin_in_python_brings_its_sdk) {
+  const auto made = folder_ / "my-tool";
+  ASSERT_EQ(trav({"plugin", "new", made.string() + "/", "--language", "python"}), ExitCode::ok) << err_;
+  EXPECT_NE(read(made / "manifest.json").find(R"("id": "my-tool")"), std::string::npos);
+  EXPECT_NE(read(made / "program" / "main.py").find("plugin.run()"), std::string::npos);
+  EXPECT_NE(read(made / "program" / "travertine_plugin" / "__init__.py").find("Plugin"), std::string::npos);
+  const std::string package = (folder_ / "my-tool.trvp").string();
+  EXPECT_EQ(trav({"plugin", "pack", made.string(), "--output", package}), ExitCode::ok) << err_;
+  EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--language", "cobol"}), ExitCode::usage);
+  EXPECT_NE(err_.find("the languages of plugins are c++ and python"), std::string::npos) << err_;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "other"));
+}
+
 TEST_F(CommandLine, an_install_waits_for_the_outcome_and_says_why_a_package_is_refused) {
   const std::string package = write("forge.trvp", "package").string();
   const Answer pending{.status = 202,

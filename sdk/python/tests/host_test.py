@@ -86,11 +86,12 @@ class HostTest(unittest.TestCase):
                          ("GET", "/x?y=z", "api", {"X-A": "1"}, 2500))
 
     def test_requests_are_on_their_way_together(self):
-        bodies = self.host.call("post-async", http=lambda request: Answer(201, request.path))
+        bodies = self.host.call("post-async", connection="tracker", http=lambda request: Answer(201, request.path))
         self.assertEqual(bodies, ["/a", "/b"])
         self.assertEqual([(request.method, request.body) for request in self.host.requests],
                          [("POST", b'{"n":1}'), ("PUT", b"\xff")])
         self.assertEqual(self.host.requests[0].json(), {"n": 1})
+        self.assertEqual({request.connection for request in self.host.requests}, {"tracker"})
 
     def test_a_status_is_a_failure_that_may_be_retried_where_that_is_safe(self):
         for status, headers, code, may_retry, retry_after in (

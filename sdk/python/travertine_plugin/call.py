@@ -107,7 +107,7 @@ class Call(CallContext):
         timeout      seconds
         Raises Failure where there is no answer, and Cancelled.
         """
-        return self._ask(request_of(method, path, connection, headers, body, json, timeout))
+        return self._ask(request_of(method, path, connection or self.connection, headers, body, json, timeout))
 
 
 class AsyncCall(CallContext):
@@ -119,7 +119,7 @@ class AsyncCall(CallContext):
                    body: Union[str, bytes, None] = None, json: Any = None,
                    timeout: Optional[float] = None) -> Response:
         """As Call.http, with `await`."""
-        return await self._ask(request_of(method, path, connection, headers, body, json, timeout))
+        return await self._ask(request_of(method, path, connection or self.connection, headers, body, json, timeout))
 
 
 def request_of(method: str, path: str, connection: str, headers: Optional[Headers], body: Union[str, bytes, None],

@@ -102,7 +102,8 @@ class FakeHost:
         self.end()
 
     def call(self, operation: str, input: Any = None, *,
-             http: Union[Iterable[Given], Callable[[Request], Given]] = (), tenant: str = "acme", connection: str = "", idempotency_key: str = "acme/instance/task/1",
+             http: Union[Iterable[Given], Callable[[Request], Given]] = (), tenant: str = "acme",
+             connection: str = "default", idempotency_key: str = "acme/instance/task/1",
              attempt: int = 1, timeout: float = 30) -> Any:
         """Calls an operation and gives its output; raises Failure as the call fails.
 
