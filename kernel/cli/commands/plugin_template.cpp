@@ -62,9 +62,12 @@ struct Language {
   std::string_view name;
   std::string_view template_folder;
   std::string_view sdk_folder;
+  std::string_view sdk_file;  // is there where the SDK is
 };
-constexpr std::array languages = {Language{"c++", "template", ""},
-                                  Language{"python", "template_python", "python/travertine_plugin"}};
+constexpr std::array languages = {
+    Language{"c++", "template", "", ""},
+    Language{"python", "template_python", "python/travertine_plugin", "__init__.py"},
+    Language{"typescript", "template_typescript", "typescript/travertine_plugin", "index.mjs"}};
 
 /// The first place that has `folder`: an installation's share/travertine, or sdk/ of the source tree.
 base::Result<path> find_shared(const World& world, std::string_view folder, std::string_view has) {
@@ -109,12 +112,13 @@ base::Result<std::size_t> copy_files(const path& from, const path& to, const Rep
 base::Result<PluginTemplate> find_plugin_template(const World& world, std::string_view language) {
   const auto* const known = std::ranges::find(languages, language, &Language::name);
   if (known == languages.end()) {
-    return base::fail(ErrorCode::invalid,
-                      fmt::format("--language is '{}': the languages of plugins are c++ and python", language));
+    return base::fail(
+        ErrorCode::invalid,
+        fmt::format("--language is '{}': the languages of plugins are c++, python and typescript", language));
   }
   PluginTemplate found;
   if (!known->sdk_folder.empty()) {
-    TRV_TRY_ASSIGN(found.sdk, find_shared(world, known->sdk_folder, "__init__.py"));
+    TRV_TRY_ASSIGN(found.sdk, find_shared(world, known->sdk_folder, known->sdk_file));
   }
   if (const auto named = world.variable("TRAV_TEMPLATE_DIR"); named && !named->empty()) {
     found.folder = *named;

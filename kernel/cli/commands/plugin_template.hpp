@@ -15,8 +15,9 @@ struct PluginTemplate {
   std::filesystem::path sdk;  ///< copied as it is to program/<its name>; empty: the plugin brings no SDK
 };
 
-/// The template of this installation for a language, "c++" or "python": TRAV_TEMPLATE_DIR, share/travertine beside the
-/// program's folder, or the source tree that the program was built from. Error: invalid where there is none.
+/// The template of this installation for a language, "c++", "python" or "typescript": TRAV_TEMPLATE_DIR,
+/// share/travertine beside the program's folder, or the source tree that the program was built from. Error: invalid
+/// where there is none.
 [[nodiscard]] base::Result<PluginTemplate> find_plugin_template(const World& world, std::string_view language);
 
 /// Copies the template to a folder that does not exist yet, with the template's id replaced by `id` in names and texts,

@@ -370,7 +370,7 @@ TEST_F(CommandLine, a_new_plugin_is_the_template_under_its_own_name) {
   EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--id", "No Label"}), ExitCode::usage);
 }
 
-TEST_F(CommandLine, a_new_plugin_in_python_brings_its_sdk) {
+TEST_F(CommandLine, a_new_plugin_that_is_a_program_brings_its_sdk) {
   const auto made = folder_ / "my-tool";
   ASSERT_EQ(trav({"plugin", "new", made.string() + "/", "--language", "python"}), ExitCode::ok) << err_;
   EXPECT_NE(read(made / "manifest.json").find(R"("id": "my-tool")"), std::string::npos);
@@ -378,8 +378,12 @@ TEST_F(CommandLine, a_new_plugin_in_python_brings_its_sdk) {
   EXPECT_NE(read(made / "program" / "travertine_plugin" / "__init__.py").find("Plugin"), std::string::npos);
   const std::string package = (folder_ / "my-tool.trvp").string();
   EXPECT_EQ(trav({"plugin", "pack", made.string(), "--output", package}), ExitCode::ok) << err_;
+  const auto typescript = folder_ / "typed-tool";
+  ASSERT_EQ(trav({"plugin", "new", typescript.string(), "--language", "typescript"}), ExitCode::ok) << err_;
+  EXPECT_NE(read(typescript / "program" / "main.mts").find("plugin.run()"), std::string::npos);
+  EXPECT_NE(read(typescript / "program" / "travertine_plugin" / "index.d.mts").find("Plugin"), std::string::npos);
   EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--language", "cobol"}), ExitCode::usage);
-  EXPECT_NE(err_.find("the languages of plugins are c++ and python"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("the languages of plugins are c++, python and typescript"), std::string::npos) << err_;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "other"));
 }
 

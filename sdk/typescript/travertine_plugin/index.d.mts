@@ -1,0 +1,92 @@
+/** What fails a call; may be thrown anywhere in an operation. */
+export type Code = 'invalid' | 'unauthenticated' | 'denied' | 'not_found' | 'conflict' | 'too_large' | 'exhausted' |
+  'unavailable' | 'timeout' | 'cancelled' | 'internal'
+
+export interface FailureOptions {
+  /** `internal` where missing. */
+  code?: Code
+  /** The call may be made again with the same idempotency key, without a second effect. */
+  mayRetry?: boolean
+  /** Seconds that the service asks to wait before that. */
+  retryAfter?: number
+  /** Of the service's HTTP answer. */
+  status?: number
+  /** An object for the workflow that reads the failure. */
+  detail?: object
+}
+
+export class Failure extends Error {
+  constructor(message: string, options?: FailureOptions)
+  readonly code: Code
+  readonly mayRetry: boolean
+  readonly retryAfter: number
+  readonly status: number
+  readonly detail: object | undefined
+}
+/** The call was cancelled, or its time is up: what it still asks of the host throws this. */
+export class Cancelled extends Failure {
+  constructor()
+}
+/** Thrown at the begin: the plugin takes no calls with this configuration, and why. */
+export class Refused extends Error {}
+
+export interface RequestOptions {
+  /** As the manifest names it; missing: the one that the workflow's task names. */
+  connection?: string
+  headers?: Record<string, string> | [string, string][]
+  body?: string | Uint8Array
+  /** In place of `body`: any value of JSON, with its Content-Type. */
+  json?: unknown
+  timeoutMs?: number
+}
+
+/** The answer of a service to one request, whatever its status. */
+export interface Response {
+  readonly status: number
+  /** 200 to 299. */
+  readonly ok: boolean
+  readonly headers: [string, string][]
+  readonly body: Uint8Array
+  /** The body as UTF-8. Throws Failure where it is not. */
+  readonly text: string
+  /** The first header of that name, in any case of letters. */
+  header(name: string): string | undefined
+  /** The body as a value of JSON. Throws Failure where it is not. */
+  json(): any
+  /** Throws the Failure that a status outside 2xx means; 408, 429 and 5xx may be retried. */
+  throwForStatus(message?: string): this
+}
+
+export interface Call<Input = any> {
+  readonly input: Input
+  /** The plugin's, of this tenant. */
+  readonly configuration: any
+  readonly operation: string
+  readonly tenant: string
+  readonly connection: string
+  /** The same over every retry. */
+  readonly idempotencyKey: string
+  readonly traceparent: string
+  /** 1 at first. */
+  readonly attempt: number
+  /** 0: no end. */
+  readonly timeoutMs: number
+  /** Aborted when the call is cancelled or its time is up; the call is answered then, and what is returned is dropped. */
+  readonly signal: AbortSignal
+  readonly log: Record<'debug' | 'info' | 'warning' | 'error', (message: string) => void>
+  /** Asks a service over a connection of the tenant. Throws Failure where there is no answer. */
+  http(method: string, path: string, options?: RequestOptions): Promise<Response>
+}
+
+export class Plugin {
+  /** The operation of that name in the manifest. What it returns is the output, and what it throws the failure. All calls
+   * share one thread: never block. */
+  operation<Input = any>(name: string, run: (call: Call<Input>) => unknown): this
+  /** Runs before the first call. Throw Refused to say what is wrong with the configuration. */
+  onBegin(run: (configuration: any) => unknown): this
+  /** Runs after the last call; the process ends within 2 seconds. */
+  onEnd(run: () => unknown): this
+  /** What the program ends with: takes calls of the host. From a shell it runs one operation, to try it. */
+  run(): void
+  readonly operations: ReadonlyMap<string, (call: Call) => unknown>
+}

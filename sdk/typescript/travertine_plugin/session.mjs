@@ -1,0 +1,187 @@
+// The frames between a plugin's program and its host; docs/protocols/plugin-frames.md defines them.
+
+import { Cancelled, codes, Failure, mayRetryCode, Refused } from './failure.mjs'
+import { encodable, toJson } from './json_text.mjs'
+import { requestOf, Response } from './http.mjs'
+
+const outputBytesMax = 1_000_000
+const detailBytesMax = 16_384
+const logLengthMax = 1_000
+
+export class Session {
+  #plugin
+  #send
+  #calls = new Map()
+  #requests = new Map()
+  #lastRequest = 0
+  #configuration = {}
+  #isOver
+  over = new Promise((resolve) => { this.#isOver = resolve })
+
+  /** `send` is given one frame's name and members. */
+  constructor(plugin, send) {
+    this.#plugin = plugin
+    this.#send = send
+  }
+
+  /** One frame of the host's; those that are not known are for later versions. */
+  take(name, body) {
+    switch (name) {
+      case 'begin': return void this.#begin(body)
+      case 'invoke': return void this.#invoke(body)
+      case 'cancel': return this.#calls.get(body.call)?.abort.abort(new Cancelled())
+      case 'http_response': return this.#answered(body.request, (asked) => new Response(asked, body))
+      case 'http_error': return this.#answered(body.request, (asked) => hostFailure(asked, body))
+      case 'ping': return this.#send('pong', { number: body.number })
+      case 'end': return void this.#end()
+    }
+  }
+
+  async #begin(body) {
+    this.#configuration = body.configuration ?? {}
+    try {
+      for (const run of this.#plugin.atBegin) await run(this.#configuration)
+      this.#send('ready', {})
+    } catch (error) {
+      const isMeant = error instanceof Refused
+      if (!isMeant) this.#logError(error)
+      this.#send('refused', { message: encodable(isMeant ? error.message : `${oneLine(error)}, while it began`, 4_000) })
+      this.#isOver()
+    }
+  }
+
+  async #end() {
+    for (const run of this.#plugin.atEnd) {
+      try {
+        await run()
+      } catch (error) {
+        this.#logError(error)
+      }
+    }
+    this.#isOver()
+  }
+
+  async #invoke(body) {
+    const abort = new AbortController()
+    this.#calls.set(body.call, { abort })
+    try {
+      const output = await this.#run(body, abort.signal)
+      this.#send('answer', { call: body.call, output })
+    } catch (error) {
+      this.#fail(body.call, this.#failureOf(error, body.call, abort.signal))
+    } finally {
+      this.#calls.delete(body.call)
+    }
+  }
+
+  async #run(body, signal) {
+    const run = this.#plugin.operations.get(body.operation)
+    if (!run) {
+      const has = [...this.#plugin.operations.keys()].sort().join(', ') || 'none'
+      throw new Failure(`the program has no operation '${body.operation}'; it has: ${has}`, { code: 'not_found' })
+    }
+    const cancelled = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    cancelled.catch(() => {})
+    // An operation that does not look at its signal is not waited for.
+    const output = await Promise.race([Promise.resolve(this.#callOf(body, signal)).then(run), cancelled])
+    let written
+    try {
+      written = toJson(output, 'output')
+    } catch (error) {
+      throw new Failure(`operation '${body.operation}' returned what is not JSON: ${error.message}`)
+    }
+    const size = Buffer.byteLength(JSON.stringify(written))
+    if (size > outputBytesMax) {
+      throw new Failure(`operation '${body.operation}' returned ${size} bytes of JSON; at most ${outputBytesMax} are taken`,
+        { code: 'too_large' })
+    }
+    return written
+  }
+
+  #callOf(body, signal) {
+    const log = (level) => (message) => this.#log(level, message, body.call)
+    return {
+      input: body.input,
+      configuration: this.#configuration,
+      operation: body.operation,
+      tenant: body.tenant,
+      connection: body.connection,
+      idempotencyKey: body.idempotency_key,
+      traceparent: body.traceparent,
+      attempt: body.attempt,
+      timeoutMs: body.timeout_ms,
+      signal,
+      log: { debug: log('debug'), info: log('info'), warning: log('warning'), error: log('error') },
+      http: (method, path, options = {}) => this.#ask(body, signal, method, path, options)
+    }
+  }
+
+  async #ask(body, signal, method, path, options) {
+    const request = requestOf(method, path, { connection: body.connection, ...options })
+    signal.throwIfAborted()
+    const number = ++this.#lastRequest
+    return new Promise((resolve, reject) => {
+      this.#requests.set(number, { asked: `${method} ${path}`, resolve, reject })
+      signal.addEventListener('abort', () => {
+        this.#requests.delete(number)
+        reject(signal.reason)
+      }, { once: true })
+      this.#send('http_request', { call: body.call, request: number, ...request })
+    })
+  }
+
+  #answered(number, make) {
+    const request = this.#requests.get(number)
+    if (!request) return
+    this.#requests.delete(number)
+    const made = make(request.asked)
+    made instanceof Failure ? request.reject(made) : request.resolve(made)
+  }
+
+  #failureOf(error, call, signal) {
+    if (signal.aborted) return new Cancelled()
+    if (error instanceof Failure) return error
+    this.#logError(error, call)
+    return new Failure(oneLine(error))
+  }
+
+  #fail(call, failure) {
+    const body = { call, code: failure.code, message: encodable(failure.message, logLengthMax) }
+    if (failure.mayRetry) body.may_retry = true
+    if (failure.retryAfter) body.retry_after_ms = Math.trunc(failure.retryAfter * 1000)
+    if (failure.status) body.status = failure.status
+    if (failure.detail !== undefined) {
+      try {
+        body.detail = toJson(failure.detail, 'detail')
+        if (Buffer.byteLength(JSON.stringify(body.detail)) > detailBytesMax) throw new TypeError('detail is too large')
+        if (typeof body.detail !== 'object' || Array.isArray(body.detail)) throw new TypeError('detail is not an object')
+      } catch (error) {
+        delete body.detail
+        this.#log('warning', `the detail of a failure is dropped: ${error.message}`, call)
+      }
+    }
+    this.#send('failed', body)
+  }
+
+  #logError(error, call) {
+    this.#log('error', error instanceof Error ? error.stack ?? oneLine(error) : oneLine(error), call)
+  }
+
+  #log(level, message, call) {
+    for (const line of String(message).split(/\r?\n/)) {
+      this.#send('log', { level, message: encodable(line, logLengthMax), ...(call ? { call } : {}) })
+    }
+  }
+}
+
+function hostFailure(asked, body) {
+  const code = codes.includes(body.code) ? body.code : 'internal'
+  return new Failure(`${asked}: ${body.message}`, { code, mayRetry: mayRetryCode(code) })
+}
+
+function oneLine(error) {
+  if (!(error instanceof Error)) {
+    return `the operation threw ${typeof error === 'string' ? `'${error}'` : `a ${typeof error}`}, which is not an Error`
+  }
+  return `${error.name}: ${error.message}`.split('\n')[0]
+}

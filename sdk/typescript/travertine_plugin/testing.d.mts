@@ -1,0 +1,37 @@
+import { Code, Plugin } from './index.mjs'
+
+/** What the service answers, or why nothing does; `cancel`: the call is cancelled while it waits. */
+export type Answer = { status?: number; headers?: Record<string, string>; body?: string | Uint8Array; json?: unknown } |
+  { code: Code; message?: string } | typeof cancel
+export const cancel: unique symbol
+
+export interface Request {
+  method: string
+  path: string
+  connection: string
+  headers: Record<string, string>
+  body: string
+  timeoutMs: number
+}
+
+export interface CallOptions {
+  /** In the order of the requests, or by request. */
+  http?: Answer[] | ((request: Request) => Answer)
+  tenant?: string
+  connection?: string
+  attempt?: number
+  idempotencyKey?: string
+  timeoutMs?: number
+}
+
+/** One plugin with its configuration. Inputs and outputs are not held against the manifest's schemas here. */
+export class FakeHost {
+  constructor(plugin: Plugin, configuration?: object)
+  readonly requests: Request[]
+  readonly logs: { level: 'debug' | 'info' | 'warning' | 'error'; message: string }[]
+  /** Gives the output; throws Failure as the call fails, and Refused where the plugin refuses its configuration. */
+  call(operation: string, input?: unknown, options?: CallOptions): Promise<any>
+  /** Throws where manifest and program do not have the same operations. */
+  checkManifest(file: string | URL): void
+  end(): Promise<void>
+}

@@ -1,0 +1,94 @@
+// A host for tests: it calls operations, is the service that they ask, and keeps what they log. See testing.d.mts.
+
+import { readFileSync } from 'node:fs'
+import { Failure, Refused } from './failure.mjs'
+import { requestOf } from './http.mjs'
+import { Session } from './session.mjs'
+
+export const cancel = Symbol('cancel')
+
+export class FakeHost {
+  requests = []
+  logs = []
+  #plugin
+  #session
+  #calls = new Map()
+  #lastCall = 0
+  #began
+
+  constructor(plugin, configuration = {}) {
+    this.#plugin = plugin
+    this.#session = new Session(plugin, (name, body) => this.#take(name, JSON.parse(JSON.stringify(body))))
+    let settle
+    this.#began = new Promise((resolve, reject) => { settle = { resolve, reject } })
+    this.#began.catch(() => {})
+    this.#calls.set(0, settle)
+    this.#session.take('begin', { plugin: 'test', version: '0.0.0', configuration })
+  }
+
+  async call(operation, input = {}, { http = [], tenant = 'acme', connection = 'default', attempt = 1,
+    idempotencyKey = 'acme/instance/task/1', timeoutMs = 30_000 } = {}) {
+    await this.#began
+    const number = ++this.#lastCall
+    const given = typeof http === 'function' ? http : ((answers) => () => answers.shift())([...http])
+    const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given }))
+    this.#session.take('invoke', JSON.parse(JSON.stringify({ call: number, operation, tenant, connection, attempt, input,
+      idempotency_key: idempotencyKey, traceparent: '', timeout_ms: timeoutMs })))
+    return done
+  }
+
+  checkManifest(file) {
+    const declared = new Set(JSON.parse(readFileSync(file, 'utf8')).operations.map((operation) => operation.name))
+    for (const name of declared) {
+      if (!this.#plugin.operations.has(name)) throw new Error(`the manifest has the operation '${name}', the program has not`)
+    }
+    for (const name of this.#plugin.operations.keys()) {
+      if (!declared.has(name)) throw new Error(`the program has the operation '${name}', the manifest has not`)
+    }
+  }
+
+  async end() {
+    this.#session.take('end', {})
+    await this.#session.over
+  }
+
+  #take(name, body) {
+    switch (name) {
+      case 'ready': return this.#calls.get(0).resolve()
+      case 'refused': return this.#calls.get(0).reject(new Refused(body.message))
+      case 'answer': return this.#calls.get(body.call).resolve(body.output)
+      case 'failed': {
+        const call = this.#calls.get(body.call)
+        return call.reject(call.error ?? new Failure(body.message, { code: body.code, mayRetry: body.may_retry ?? false,
+          retryAfter: (body.retry_after_ms ?? 0) / 1000, status: body.status ?? 0, detail: body.detail }))
+      }
+      case 'log': return void this.logs.push({ level: body.level, message: body.message })
+      case 'http_request': return this.#serve(body)
+    }
+  }
+
+  #serve(body) {
+    const bytes = Buffer.from(body.body_base64 ?? '', 'base64')
+    const request = { method: body.method, path: body.path, connection: body.connection, timeoutMs: body.timeout_ms ?? 0,
+      headers: Object.fromEntries(body.headers), body: bytes.toString() }
+    this.requests.push(request)
+    const call = this.#calls.get(body.call)
+    const which = { request: body.request }
+    let answer
+    try {
+      answer = call.given(request)
+    } catch (error) { // of the test's own function: seen where the test waits
+      call.error = error
+      answer = cancel
+    }
+    queueMicrotask(() => {
+      if (answer === cancel) return this.#session.take('cancel', { call: body.call })
+      answer ??= { code: 'unavailable',
+        message: `the test gives no answer to ${request.method} ${request.path}: call(…, { http: [{ status: 200 }] })` }
+      if ('code' in answer) return this.#session.take('http_error', { ...which, message: '', ...answer })
+      const { status = 200, headers, body: text, json } = answer
+      const sent = requestOf('GET', '/', { connection: '', headers, body: text, json })
+      this.#session.take('http_response', { ...which, status, headers: sent.headers, body_base64: sent.body_base64 ?? '' })
+    })
+  }
+}
