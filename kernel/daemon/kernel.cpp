@@ -413,6 +413,7 @@ base::Status Kernel::compose(StartReport& report) {
                              .snapshot_keeper = *parts.snapshot_keeper,
                              .nodes = parts.nodes,
                              .scripts = *parts.process_calls,
+                             .http_calls = *parts.http_calls,
                              .why_not_ready = [&parts]() -> std::string {
                                if (parts.broker_watch && !parts.broker_watch->is_answered())
                                  return "Kafka does not answer";

@@ -6,6 +6,7 @@
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/routes.hpp"
+#include "kernel/gateway/whole_definition.hpp"
 #include "kernel/gateway/workflow_obstacles.hpp"
 #include "kernel/http/conditional.hpp"
 #include "kernel/workflow/definition/check.hpp"
@@ -73,16 +74,18 @@ json::Value shown(const definition::Findings& findings, bool warnings, std::stri
 }
 
 // Compiled here, on the server's thread: what is wrong is answered without a place in the shard's queue.
-base::Status apply(const Platform& platform, Call& call) {
+base::Status apply(const Platform& platform, FunctionSource& functions, Call& call) {
   const auto format = format_of(call.request());
   if (!format) return call.send(format.error());
   const std::string text(call.request().body());
   base::Status known;
-  definition::Checked checked = definition::check_and_compile(
-      text, *format,
-      [&](const definition::Definition& definition, const definition::Node& root, definition::Problems& problems) {
-        known = warn_of_obstacles(platform, call, definition, root, problems);
-      });
+  TRV_TRY_ASSIGN(WholeDefinition whole,
+                 whole_definition(text, *format, call.tenant, functions,
+                                  [&](const definition::Definition& definition, const definition::Node& root,
+                                      definition::Problems& problems) {
+                                    known = warn_of_obstacles(platform, call, definition, root, problems);
+                                  }));
+  definition::Checked& checked = whole.checked;
   TRV_TRY(known);
   const json::Value warnings = shown(checked.findings, true, text);
   if (checked.error) {
@@ -93,7 +96,11 @@ base::Status apply(const Platform& platform, Call& call) {
   }
   TRV_ASSERT(checked.definition.has_value());
   const instance::ApplyDefinition apply{std::make_shared<const definition::Definition>(*std::move(checked.definition)),
-                                        text, *format};
+                                        std::move(whole.text), *format};
+  json::Value fetched = json::Value::array();
+  for (const definition::FetchedFunction& function : whole.fetched) {
+    fetched.push_back({{"name", function.what.name}, {"address", function.what.address}});
+  }
   auto applied = std::make_shared<instance::AppliedDefinition>();
   node::Shard& shard = call.shard;
   return submit(
@@ -103,7 +110,7 @@ base::Status apply(const Platform& platform, Call& call) {
         TRV_TRY_ASSIGN(*applied, instance::apply_definition(state, context, shard.decision_state(), apply));
         return std::move(applied->decision);
       },
-      [applied, warnings, count = checked.findings.warnings](const Change& change) {
+      [applied, warnings, fetched, count = checked.findings.warnings](const Change& change) {
         return http::json(applied->existed ? 200 : 201, {{"namespace", applied->name.space},
                                                          {"name", applied->name.name},
                                                          {"version", applied->name.version},
@@ -111,6 +118,7 @@ base::Status apply(const Platform& platform, Call& call) {
                                                          {"created", !applied->existed},
                                                          {"applied", change.time.to_rfc3339()},
                                                          {"disabled", applied->is_disabled},
+                                                         {"fetched", fetched},
                                                          {"warnings", warnings},
                                                          {"warning_count", count}});
       });
@@ -145,10 +153,13 @@ base::Status list(Call& call) {
 }  // namespace
 
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
-                         const effects::ProcessCalls& scripts) {
+                         const effects::ProcessCalls& scripts, effects::HttpCalls& http_calls) {
+  const auto functions = std::make_shared<FunctionSource>(http_calls);
   router.route("POST", "/v1/tenants/{tenant}/workflows",
                guarded(node, Resource::workflows,
-                       [platform = Platform{node, plugins, scripts}](Call& call) { return apply(platform, call); },
+                       [platform = Platform{node, plugins, scripts}, functions](Call& call) {
+                         return apply(platform, *functions, call);
+                       },
                        {.body = BodyRule::by_handler}),
                {.may_wait = true});
   router.route("GET", "/v1/tenants/{tenant}/workflows", guarded(node, Resource::workflows, list));

@@ -44,6 +44,7 @@ std::set<std::string> routes() {
                                            nothing,
                                            nothing,
                                            nothing,
+                                           nothing,
                                            {}});
   std::set<std::string> all;
   for (const http::Route* route : router.routes()) {

@@ -7,6 +7,7 @@
 
 #include "events/blob/blob_store.hpp"
 #include "events/projection/snapshot_keeper.hpp"
+#include "kernel/effects/performers.hpp"
 #include "kernel/effects/process_calls.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/egress/secret_store.hpp"
@@ -61,8 +62,9 @@ void add_token_routes(http::Router& router, const node::Node& node, base::Random
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets);
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_enabled_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
+/// `http_calls` fetches functions of catalogs.
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
-                         const effects::ProcessCalls& scripts);
+                         const effects::ProcessCalls& scripts, effects::HttpCalls& http_calls);
 void add_workflow_action_routes(http::Router& router, const node::Node& node);
 void add_instance_routes(http::Router& router, const node::Node& node);
 void add_instance_action_routes(http::Router& router, const node::Node& node);
@@ -94,6 +96,7 @@ struct Ports {
   projection::SnapshotKeeper& snapshot_keeper;
   const Nodes& nodes;
   const effects::ProcessCalls& scripts;
+  effects::HttpCalls& http_calls;
   std::function<std::string()> why_not_ready;
 };
 [[nodiscard]] http::Router make_router(const Ports& ports);

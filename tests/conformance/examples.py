@@ -79,7 +79,10 @@ EXAMPLES = {
     "call-asyncapi-subscribe-consume-forever-foreach": refused("'call: asyncapi' is not supported yet"),
     "call-asyncapi-subscribe-consume-until": refused("'call: asyncapi' is not supported yet"),
     "call-asyncapi-subscribe-consume-while": refused("'call: asyncapi' is not supported yet"),
-    "call-custom-function-cataloged": refused("a call of a function by its address*is not supported yet"),
+    "call-custom-function-cataloged": {
+        "functions": {"https://raw.githubusercontent.com/serverlessworkflow/catalog/main/functions/log/1.0.0/function.yaml":
+                      {"set": {"said": "${ .message }"}}},
+        "expect": {"status": "completed", "that": [".output | has(\"said\")"]}},
     "call-custom-function-inline": {
         "answers": [{"to": f"GET {PETS}/69", "reply": {"body": PET}}],
         "expect": {"status": "completed", "output": PET, "calls": [f"GET {PETS}/69"]}},

@@ -134,6 +134,12 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
   const std::string name = fmt::format("{}/{}:{}", member_text(answer, "namespace"), member_text(answer, "name"),
                                        member_text(answer, "version"));
   session.print(response.status == 201 ? "Applied " + name : "Unchanged " + name);
+  if (const json::Value* fetched = answer.find("fetched"); fetched != nullptr && fetched->is_array()) {
+    for (const json::Value& function : fetched->items()) {
+      session.note(fmt::format("the function {} was fetched from {} and is recorded with the definition",
+                               member_text(function, "name"), member_text(function, "address")));
+    }
+  }
   if (member_text(answer, "disabled") == "yes") {
     session.warn("the workflow is disabled, and so nothing starts it: trav workflow enable NS/NAME");
   }

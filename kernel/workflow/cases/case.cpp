@@ -10,6 +10,7 @@
 #include "kernel/workflow/definition/check.hpp"
 #include "kernel/workflow/definition/compiler.hpp"
 #include "kernel/workflow/definition/duration.hpp"
+#include "kernel/workflow/definition/expansion.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::cases {
@@ -41,6 +42,7 @@ class CaseReader {
     out.name = fields.required_text("name");
     const Node* workflow = fields.require("workflow");
     const Node* others = fields.get("others", Node::Kind::sequence);
+    functions_ = fields.get("functions", Node::Kind::mapping);
     const Node* begins = fields.get("begins", Node::Kind::string);
     const Node* until = fields.get("until");
     const Node* input = fields.get("input");
@@ -168,8 +170,19 @@ class CaseReader {
     if (!text) return problems_.add(node.position, text.error().message());
     workflow.text = *std::move(text);
     workflow.format = node.text.ends_with(".json") ? Format::json : Format::yaml;
-    const definition::Findings findings = definition::check(workflow.text, workflow.format);
+    definition::Findings findings = definition::check(workflow.text, workflow.format);
+    put_functions(workflow, findings);
     workflow.name = findings.name;
+    for (const definition::UnfetchedFunction& function : findings.unfetched) {
+      const std::string message = fmt::format(
+          "cases use no network, and the function '{}' is fetched when the workflow is applied; write what "
+          "it does under this name into 'functions' of the case",
+          function.name);
+      workflow.refusals.push_back(message);
+      if (may_be_refused) continue;
+      problems_.add(node.position, node.text + ": " + message);
+      return;
+    }
     for (const definition::Problem& problem : findings.problems) {
       if (problem.is_warning) continue;
       workflow.refusals.push_back(problem.message);
@@ -177,6 +190,23 @@ class CaseReader {
       problems_.add(node.position, fmt::format("{}:{}:{}: {}", node.text, problem.position.line,
                                                problem.position.column, problem.message));
       return;
+    }
+  }
+
+  /// What a server would fetch, as the case has it.
+  void put_functions(Workflow& workflow, definition::Findings& findings) {
+    std::vector<definition::FetchedFunction> functions;
+    const std::string text = workflow.text;
+    while (functions_ != nullptr && !findings.unfetched.empty()) {
+      for (const definition::UnfetchedFunction& function : findings.unfetched) {
+        if (const Node* body = functions_->find(function.name)) functions.push_back({function, *body});
+      }
+      if (functions.empty()) return;
+      const auto expansion = definition::Expansion::make(text, workflow.format, functions);
+      // Each turn has more of them, or is the last.
+      if (!expansion || expansion->text() == workflow.text) return;
+      workflow.text = expansion->text();
+      findings = definition::check(workflow.text, workflow.format);
     }
   }
 
@@ -277,6 +307,7 @@ class CaseReader {
   }
 
   Problems& problems_;
+  const Node* functions_ = nullptr;  ///< of the case that is being read
   const ReadFile& read_file_;
   int events_ = 0;
 };

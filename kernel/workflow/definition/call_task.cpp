@@ -1,18 +1,16 @@
-// `call`: an operation of a plugin as a function of the catalog `default`, http, openapi, mcp or a2a.
+// `call`: an operation of a plugin as a function of the catalog `default`, a function, http, openapi, mcp or a2a.
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
 #include "kernel/workflow/definition/compiler.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/version.hpp"
 
 namespace trv::definition {
 namespace {
 
-constexpr std::string_view no_network =
-    "nothing is fetched while a workflow is applied, so that its text alone says what it does; copy the function into "
-    "'use.functions'";
 constexpr std::string_view other_protocols[] = {"grpc", "asyncapi"};
 
 bool is_part(std::string_view text) {
@@ -46,8 +44,23 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
     }
     return DoTask{.first = *body, .is_function = true, .arguments = compiler.optional_value(with, Site::body)};
   }
+  const auto fetched_later = [&](std::string address, json::Value authentication) {
+    compiler.fetch_later({.name = function,
+                          .address = std::move(address),
+                          .authentication = std::move(authentication),
+                          .caller = {},
+                          .position = node->position});
+    return DoTask{.first = no_task, .is_function = true, .arguments = compiler.optional_value(with, Site::body)};
+  };
   if (function.find("://") != std::string::npos) {
-    problems.unsupported(node->position, fmt::format("a call of a function by its address ({})", no_network));
+    const std::size_t before = problems.reported();
+    const Endpoint address = compile_address(compiler, *node, fmt::format("'call' of {}", fields.what()), false);
+    const std::optional<std::string> constant = address.constant();
+    if (problems.reported() != before) return call;
+    if (constant) return fetched_later(raw_address(*constant), {});
+    problems.add(node->position, fmt::format("the address of the function that {} calls has a part in braces; write "
+                                             "the whole address, which is fetched when the workflow is applied",
+                                             fields.what()));
     return call;
   }
   const std::size_t at = function.find('@');
@@ -81,7 +94,13 @@ TaskBody compile_call(Compiler& compiler, Fields& fields, const TaskScope& scope
     return call;
   }
   if (catalog != "default") {
-    problems.unsupported(node->position, fmt::format("a function of the catalog '{}' ({})", catalog, no_network));
+    const std::optional<Compiler::Catalog> from = compiler.endpoint_of(catalog);
+    if (!from) return call;
+    const auto named = catalog_function(function);
+    TRV_ASSERT(named.has_value());
+    base::Result<std::string> address = function_address(from->endpoint, *named);
+    if (address) return fetched_later(*std::move(address), from->authentication);
+    problems.add(node->position, address.error().message());
     return call;
   }
   const std::size_t dot = name.find('.');

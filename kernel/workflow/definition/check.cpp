@@ -23,7 +23,7 @@ Checked check_and_compile(std::string_view text, Format format, const MoreChecks
     checked.error = error;
     return checked;
   }
-  Compiler compiler(text, *root);
+  Compiler compiler(text, *root, Compiler::Absent::comes_later);
   base::Result<Definition> compiled = compiler.run();
   Problems& problems = compiler.problems();
   if (compiled && more) more(*compiled, *root, problems);
@@ -32,12 +32,13 @@ Checked check_and_compile(std::string_view text, Format format, const MoreChecks
   findings.warnings = problems.warnings();
   locate(findings.problems, text, &*root);
   if (compiled) findings.name = compiled->name;
-  if (problems.empty()) {
-    checked.definition = *std::move(compiled);
-  } else {
+  findings.unfetched = compiler.unfetched();
+  if (!problems.empty()) {
     checked.error = problems.first();
+  } else if (findings.unfetched.empty()) {
+    checked.definition = *std::move(compiled);
   }
-  TRV_ENSURES(checked.definition.has_value() == (findings.errors == 0));
+  TRV_ENSURES(checked.error.has_value() == (findings.errors > 0));
   return checked;
 }
 

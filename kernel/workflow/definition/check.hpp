@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/workflow/definition/catalog.hpp"
 #include "kernel/workflow/definition/definition.hpp"
 #include "kernel/workflow/definition/problems.hpp"
 
@@ -16,14 +17,16 @@ namespace trv::definition {
 struct Findings {
   /// In the order of the text; at most Problems::kept_max, errors rather than warnings.
   std::vector<Problem> problems;
-  std::size_t errors = 0;    ///< all there are; 0: compile() takes the text
+  std::size_t errors = 0;    ///< all there are; 0 without unfetched functions: compile() takes the text
   std::size_t warnings = 0;  ///< all there are
   Name name;                 ///< where there is no error
+  /// Functions that the text calls and does not have. A warning says so of each.
+  std::vector<UnfetchedFunction> unfetched;
 };
 
 struct Checked {
   Findings findings;
-  std::optional<Definition> definition;  ///< where there is no error
+  std::optional<Definition> definition;  ///< where there is no error and no function to fetch
   std::optional<base::Error> error;      ///< the first, as compile() gives it
 };
 

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernel/workflow/definition/catalog.hpp"
 #include "kernel/workflow/definition/definition.hpp"
 #include "kernel/workflow/definition/problems.hpp"
 #include "sdk/base/contract.hpp"
@@ -34,8 +35,12 @@ class Compiler {
     VariableReference reference;
   };
 
+  /// What a call of a function is that the text does not have: a mistake, or a warning and unfetched().
+  enum class Absent : std::uint8_t { refused, comes_later };
+
   /// `text` is what the tree was read from; both must outlive the compiler.
-  Compiler(std::string_view text, const Node& root) : text_(text), root_(root) {}
+  Compiler(std::string_view text, const Node& root, Absent absent = Absent::refused)
+      : text_(text), root_(root), absent_(absent) {}
 
   [[nodiscard]] base::Result<Definition> run();
 
@@ -87,6 +92,16 @@ class Compiler {
   [[nodiscard]] std::vector<std::string_view> function_names() const;
   [[nodiscard]] std::vector<std::string_view> catalog_names() const;
   [[nodiscard]] const Node* catalog(std::string_view name) const;
+  struct Catalog {
+    std::string endpoint;
+    json::Value authentication;  ///< null: none
+  };
+  /// Of a catalog that is there; nullopt after a problem.
+  [[nodiscard]] std::optional<Catalog> endpoint_of(std::string_view catalog);
+  /// For a call whose function the text does not have.
+  void fetch_later(UnfetchedFunction function);
+  /// Each once. Not empty: the definition is not whole.
+  [[nodiscard]] const std::vector<UnfetchedFunction>& unfetched() const noexcept { return unfetched_; }
 
   /// A script within its task, after the call that fetches it. Gives the call.
   [[nodiscard]] TaskIndex fetched(const TaskScope& scope, const Position& source, HttpCall call, ProcessTask script);
@@ -182,6 +197,7 @@ class Compiler {
 
   std::string_view text_;
   const Node& root_;
+  const Absent absent_;
   Problems problems_;
   Definition definition_;
   std::vector<Local> locals_;
@@ -196,6 +212,7 @@ class Compiler {
   const Node* authentications_ = nullptr;
   const Node* functions_ = nullptr;
   const Node* catalogs_ = nullptr;
+  std::vector<UnfetchedFunction> unfetched_;
   std::vector<Extension> extensions_;
   std::vector<TaskIndex> before_;
   std::vector<std::string_view> called_;   ///< functions that some task calls

@@ -14,6 +14,16 @@ bool Task::needs_input() const noexcept {
   return false;
 }
 
+std::optional<std::string> Endpoint::constant() const {
+  if (expression) return std::nullopt;
+  std::string out;
+  for (const Part& part : parts) {
+    if (part.name) return std::nullopt;
+    out += part.text;
+  }
+  return out;
+}
+
 std::string_view kind_name(const Task& task) noexcept {
   struct {
     std::string_view operator()(const SetTask&) const { return "set"; }

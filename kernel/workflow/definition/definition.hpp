@@ -60,6 +60,9 @@ struct Endpoint {
   };
   std::vector<Part> parts;
   std::optional<Template> expression;
+
+  /// The address, where it is in the text; nullopt where it depends on the input.
+  [[nodiscard]] std::optional<std::string> constant() const;
 };
 
 /// An address in the input of a call, and the names that lead to its place.

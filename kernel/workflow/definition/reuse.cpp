@@ -65,6 +65,60 @@ const Node* Compiler::catalog(std::string_view name) const {
   return catalogs_ == nullptr ? nullptr : catalogs_->find(name);
 }
 
+std::optional<Compiler::Catalog> Compiler::endpoint_of(std::string_view name) {
+  const Node* found = catalog(name);
+  TRV_EXPECTS(found != nullptr);
+  const std::size_t before = problems_.reported();
+  const std::string what = fmt::format("the catalog '{}'", name);
+  const Resource resource = compile_resource(*this, *found, what);
+  if (problems_.reported() != before) return std::nullopt;
+  Catalog out;
+  const std::optional<std::string> address = resource.address.constant();
+  if (!address) {
+    problems_.add(found->position,
+                  fmt::format("'endpoint' of {} has an expression or a part in braces; write the whole "
+                              "address, since its functions are fetched when the workflow is applied",
+                              what));
+    return std::nullopt;
+  }
+  out.endpoint = *address;
+  if (!resource.authentication) return out;
+  const CallAuthentication& authentication = *resource.authentication;
+  out.authentication = {{"scheme", authentication.scheme}};
+  if (!authentication.connection.empty()) {
+    out.authentication.set("use", json::Value(authentication.connection));
+  } else if (!authentication.parameters.is_constant()) {
+    problems_.add(found->position,
+                  fmt::format("'authentication' of {} has an expression, and nothing is evaluated when "
+                              "a workflow is applied; write 'use: <connection>'",
+                              what));
+    return std::nullopt;
+  } else {
+    for (const json::Entry& property : authentication.parameters.constant_value().entries()) {
+      out.authentication.set(property.key, property.value);
+    }
+  }
+  return out;
+}
+
+void Compiler::fetch_later(UnfetchedFunction function) {
+  function.caller = calling_.empty() ? "" : std::string(calling_.back());
+  const std::string from = function.address == function.name ? "" : " from " + function.address;
+  if (absent_ == Absent::refused) {
+    problems_.add(function.position,
+                  fmt::format("the function '{}' is not in 'use.functions'; where the workflow is applied to a server "
+                              "it is fetched{}, and here nothing is fetched",
+                              function.name, from));
+    return;
+  }
+  if (std::ranges::find(unfetched_, function.name, &UnfetchedFunction::name) != unfetched_.end()) return;
+  problems_.warn(function.position,
+                 fmt::format("the function '{}' is not checked: it is fetched{} when the workflow is applied, and a "
+                             "check uses no network",
+                             function.name, from));
+  unfetched_.push_back(std::move(function));
+}
+
 bool Compiler::take_copy(const Node& node, const Position& at) {
   // Once there are too many, no more are counted: that would take its time, too.
   if (copied_nodes_ <= nodes_max) copied_nodes_ += nodes_of(node);
@@ -274,9 +328,7 @@ void Compiler::check_unused() {
   }
   if (catalogs_ != nullptr) {
     for (const Entry& entry : catalogs_->entries) {
-      Fields fields(problems_, entry.value, fmt::format("the catalog '{}'", entry.key));
-      (void)fields.require("endpoint");
-      fields.finish();
+      (void)endpoint_of(entry.key);
     }
   }
   before_.clear();

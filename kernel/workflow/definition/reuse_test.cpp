@@ -96,20 +96,49 @@ TEST(Functions, cannot_make_much_of_a_short_text) {
             std::string::npos);
 }
 
-TEST(Catalogs, are_not_fetched_and_the_message_says_why) {
-  const std::string why =
-      " (nothing is fetched while a workflow is applied, so that its text alone says what it does; "
-      "copy the function into 'use.functions') is not supported yet";
+TEST(Catalogs, functions_that_the_text_does_not_have_are_a_mistake_where_it_is_executed) {
   EXPECT_EQ(problem("use: {catalogs: {shared: {endpoint: 'https://example.com/catalog'}}}\n"
                     "do: [{a: {call: 'log:1.0.0@shared'}}]\n"),
-            "3:17 a function of the catalog 'shared'" + why);
-  EXPECT_EQ(problem("do: [{a: {call: 'https://example.com/f.yaml'}}]\n"),
-            "2:17 a call of a function by its address" + why);
+            "3:17 the function 'log:1.0.0@shared' is not in 'use.functions'; where the workflow is applied to a "
+            "server it is fetched from https://example.com/catalog/functions/log/1.0.0/function.yaml, and here nothing "
+            "is fetched");
+  EXPECT_NE(problem("do: [{a: {call: 'https://example.com/f.yaml'}}]\n").find("2:17 the function 'https://example."),
+            std::string::npos);
+  EXPECT_EQ(
+      problem("use: {catalogs: {shared: {endpoint: 'https://example.com/catalog'}},\n"
+              "      functions: {'log:1.0.0@shared': {set: {x: 1}}, 'https://example.com/f.yaml': {set: {x: 2}}}}\n"
+              "do: [{a: {call: 'log:1.0.0@shared'}}, {b: {call: 'https://example.com/f.yaml'}}]\n"),
+      "compiles")
+      << "what is there is not fetched";
+}
+
+TEST(Catalogs, are_named_where_something_is_wrong_with_them) {
+  const std::string calls = "do: [{a: {call: 'log:1.0.0@shared'}}]\n";
   EXPECT_EQ(
       problem("use: {catalogs: {shared: {endpoint: 'https://example.com'}}}\ndo: [{a: {call: 'log:1.0.0@shard'}}]\n"),
       "3:17 'use.catalogs' has no catalog 'shard'; did you mean 'shared'?");
   EXPECT_EQ(problem("use: {catalogs: {shared: {}}}\ndo: [{a: {set: {x: 1}}}]\n"),
             "2:26 the catalog 'shared' needs the property 'endpoint'");
+  EXPECT_NE(problem("use: {catalogs: {shared: {endpoint: 'https://{where}/catalog'}}}\n" + calls)
+                .find("'endpoint' of the catalog 'shared' has an expression or a part in braces"),
+            std::string::npos);
+  EXPECT_NE(problem("use: {catalogs: {shared: {endpoint: 'https://example.com/?x=1'}}}\n" + calls)
+                .find("has a query or a fragment"),
+            std::string::npos);
+  EXPECT_NE(problem("use: {catalogs: {shared: {endpoint: 'ftp://example.com'}}}\n" + calls), "compiles");
+  for (const std::string name : {"../log:1.0.0", "log:..", "a/b:1.0.0", ":1.0.0", "log:"}) {
+    EXPECT_NE(problem("use: {catalogs: {shared: {endpoint: 'https://example.com'}}}\ndo: [{a: {call: '" + name +
+                      "@shared'}}]\n")
+                  .find("does not name a function of a catalog"),
+              std::string::npos)
+        << name;
+  }
+  EXPECT_NE(
+      problem("use: {catalogs: {shared: {endpoint: {uri: 'https://example.com', authentication: {basic: {username: "
+              "a, password: '${ $secrets.x }'}}}}}}\n" +
+              calls),
+      "compiles");
+  EXPECT_NE(problem("do: [{a: {call: 'https://example.com/{f}.yaml'}}]\n").find("a part in braces"), std::string::npos);
   EXPECT_EQ(problem("do: [{a: {call: 'tracker.open:1.0.0@default'}}]\n"), "compiles");
 }
 

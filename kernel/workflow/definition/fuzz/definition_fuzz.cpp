@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   for (const Format format : {Format::yaml, Format::json}) {
     const bool compiles = trv::definition::compile(text, format).has_value();
-    if (compiles != (trv::definition::check(text, format).errors == 0)) __builtin_trap();
+    const trv::definition::Findings found = trv::definition::check(text, format);
+    if (compiles != (found.errors == 0 && found.unfetched.empty())) __builtin_trap();
   }
   return 0;
 }
