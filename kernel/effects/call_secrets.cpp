@@ -89,7 +89,9 @@ base::Status CallSecrets::put_into(Value& input, const base::TenantId& tenant, e
         continue;
       }
       TRV_TRY_ASSIGN(Known known, reveal(part, tenant, connections, sources));
-      known.where = at->at(0) == Value("authentication") ? Where::authentication : Where::request;
+      known.where = at->at(0) == Value("authentication")           ? Where::authentication
+                    : at->at(0) == Value("documentAuthentication") ? Where::document
+                                                                   : Where::request;
       text += known.text;
       for (std::string form :
            {known.text, base::to_base64(base::as_bytes(known.text)), base::percent_encoded(known.text)}) {

@@ -24,7 +24,7 @@ class CallSecrets {
   [[nodiscard]] base::Status put_into(json::Value& input, const base::TenantId& tenant,
                                       egress::ConnectionSource& connections, egress::SecretSource& sources);
 
-  enum class Where : std::uint8_t { request, authentication };
+  enum class Where : std::uint8_t { request, authentication, document };
   /// Whether what is used there may go to the address: it must be below the base URL of the secret's connection. Error:
   /// denied.
   [[nodiscard]] base::Status may_go_to(std::string_view address, Where where) const;

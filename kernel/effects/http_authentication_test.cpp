@@ -12,6 +12,7 @@
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/digest.hpp"
 
 namespace trv::effects {
 namespace {
@@ -67,7 +68,7 @@ class HttpAuthentication : public testing::Test {
     if (path == "/.well-known/openid-configuration") {
       return reply(200, R"({"issuer":"me","token_endpoint":")" + server_.url() + R"(/token"})");
     }
-    if (path == "/openapi.json") {
+    if (path == "/openapi.json" || path == "/api/openapi.json") {
       return reply(200, R"({"openapi":"3.0.0","paths":{"/api/{id}":{"get":{"operationId":"get","parameters":[)"
                         R"({"name":"id","in":"path"}]}}}})");
     }
@@ -83,8 +84,10 @@ class HttpAuthentication : public testing::Test {
                       const std::string& more = "", base::Duration left = {}) {
     return perform(R"("endpoint":")" + server_.url() + path + "\"" + more, authentication, left);
   }
-  shard::Outcome perform(const std::string& what, const std::string& authentication, base::Duration left = {}) {
+  shard::Outcome perform(const std::string& what, const std::string& authentication, base::Duration left = {},
+                         const std::string& connection = {}) {
     shard::Effect effect;
+    effect.connection = connection;
     effect.tenant = base::TenantId("acme");
     effect.key = "acme/1/do/0/get/1";
     effect.kind = "http";
@@ -104,6 +107,12 @@ class HttpAuthentication : public testing::Test {
     const std::lock_guard lock(mutex_);
     return static_cast<std::size_t>(std::ranges::count_if(requests_, [&](const std::string& one) {
       return one.find(' ' + std::string(path) + " HTTP/1.1") < one.find("\r\n");
+    }));
+  }
+  std::size_t sent_to(std::string_view path, std::string_view text) {
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::size_t>(std::ranges::count_if(requests_, [&](const std::string& one) {
+      return one.find(' ' + std::string(path) + " HTTP/1.1") < one.find("\r\n") && one.contains(text);
     }));
   }
   std::string last() {
@@ -193,6 +202,33 @@ TEST_F(HttpAuthentication, a_token_is_asked_for_once_and_again_where_the_service
   refused_ = "t";
   EXPECT_EQ(call(oauth2()).status, 401U);
   EXPECT_EQ(asked("/oauth2/token"), 4U);
+}
+
+TEST_F(HttpAuthentication, a_client_says_who_it_is_with_a_signed_assertion) {
+  const auto policy = [&](const std::string& client) {
+    return R"({"scheme":"oauth2","authority":")" + server_.url() +
+           R"(","grant":"client_credentials","client":{"id":"me",)" + client + "}}";
+  };
+  EXPECT_TRUE(call(policy(R"("authentication":"private_key_jwt","assertion":"a.b.c")")).ok);
+  const std::string type = "client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+  EXPECT_NE(requests_.front().find("client_id=me&" + type + "&client_assertion=a.b.c"), std::string::npos)
+      << requests_.front();
+  EXPECT_TRUE(call(policy(R"("authentication":"client_secret_jwt","secret":"s3cret")")).ok);
+  const std::string& request = requests_.at(2);
+  const std::size_t at = request.find("client_assertion=");
+  ASSERT_NE(at, std::string::npos) << request;
+  const std::string jwt = request.substr(at + 17);
+  const std::size_t first = jwt.find('.');
+  const std::size_t second = jwt.find('.', first + 1);
+  ASSERT_NE(second, std::string::npos) << jwt;
+  const std::string claims = jwt.substr(first + 1, second - first - 1);
+  const base::Digest signature = base::hmac_sha256(base::as_bytes("s3cret"), base::as_bytes(jwt.substr(0, second)));
+  EXPECT_EQ(jwt.substr(second + 1), base::to_base64url(signature));
+  EXPECT_EQ(jwt.substr(0, first), base::to_base64url(base::as_bytes(R"({"alg":"HS256","typ":"JWT"})")));
+  const std::string begins = R"({"iss":"me","sub":"me","aud":")" + server_.url() + "/oauth2/token\"";
+  const std::string encoded = base::to_base64url(base::as_bytes(begins));
+  EXPECT_EQ(claims.substr(0, encoded.size() / 4 * 4), encoded.substr(0, encoded.size() / 4 * 4));
+  EXPECT_EQ(request.find("s3cret"), std::string::npos);
 }
 
 TEST_F(HttpAuthentication, a_token_that_ends_at_once_is_not_kept) {
@@ -342,9 +378,40 @@ TEST_F(HttpAuthentication, a_document_is_fetched_once_and_its_operation_called) 
     EXPECT_TRUE(sent("GET /api/5 ") && sent("Authorization: Bearer abc")) << last();
   }
   EXPECT_EQ(asked("/openapi.json"), 1U);
+  const std::string own = what + R"(,"documentAuthentication":{"scheme":"basic","username":"ada","password":"s3cret"})";
+  for (int i = 0; i < 2; ++i) {
+    const shard::Outcome outcome = perform(own, R"({"scheme":"bearer","token":"abc"})");
+    EXPECT_TRUE(outcome.ok && outcome.status == 200) << outcome.message;
+    EXPECT_TRUE(sent("GET /api/5 ") && sent("Authorization: Bearer abc")) << last();
+  }
+  EXPECT_EQ(asked("/openapi.json"), 3U) << "what is not for everybody is not kept";
+  EXPECT_EQ(sent_to("/openapi.json", "Authorization: Basic YWRhOnMzY3JldA=="), 2U);
+  const shard::Outcome refused =
+      perform(R"("document":")" + server_.url() + R"(/api/1","operationId":"get","documentAuthentication":{"scheme":)" +
+                  R"("basic","use":"nonesuch"})",
+              "");
+  EXPECT_FALSE(refused.ok);
+  EXPECT_NE(refused.message.find("the OpenAPI document"), std::string::npos) << refused.message;
   const shard::Outcome absent = perform(R"("document":")" + server_.url() + R"(/api/1","operationId":"get")", "");
   EXPECT_EQ(absent.code, "invalid");
   EXPECT_NE(absent.message.find("/api/1 says neither"), std::string::npos) << absent.message;
+}
+
+TEST_F(HttpAuthentication, a_connection_of_an_openapi_call_has_the_credentials_of_document_and_operation) {
+  const std::string rest = R"(","operationId":"get","parameters":{"id":5})";
+  const std::string credential = "Authorization: Basic YWRhOnMzY3JldA==";
+  const shard::Outcome own = perform(R"("document":")" + server_.url() + "/api/openapi.json" + rest, "", {}, "vault");
+  EXPECT_TRUE(own.ok && own.status == 200) << own.message;
+  EXPECT_EQ(sent_to("/api/openapi.json", credential), 1U);
+  EXPECT_EQ(sent_to("/api/5", credential), 1U);
+  const shard::Outcome other = perform(R"("document":")" + server_.url() + "/openapi.json" + rest, "", {}, "vault");
+  EXPECT_TRUE(other.ok && other.status == 200) << other.message;
+  EXPECT_EQ(asked("/openapi.json"), 1U);
+  EXPECT_EQ(sent_to("/openapi.json", credential), 0U) << "it is not below the base URL";
+  EXPECT_EQ(sent_to("/api/5", credential), 2U);
+  sources_.connections["vault"].base_url = server_.url() + "/elsewhere";
+  const shard::Outcome refused = perform(R"("document":")" + server_.url() + "/openapi.json" + rest, "", {}, "vault");
+  EXPECT_EQ(refused.code, "denied") << "the operation is not below the base URL";
 }
 
 }  // namespace

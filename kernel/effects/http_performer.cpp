@@ -11,6 +11,7 @@
 #include "kernel/effects/openapi.hpp"
 #include "kernel/effects/performers.hpp"
 #include "kernel/effects/token_request.hpp"
+#include "kernel/egress/url.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/bytes.hpp"
@@ -90,11 +91,14 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
 
   void cancel() {
     egress::RequestId current = 0;
+    std::shared_ptr<Call> before;
     {
       const std::lock_guard lock(mutex_);
       cancelled_ = true;
       current = current_;
+      before = before_;
     }
+    if (before != nullptr) before->cancel();
     if (current != 0) calls_.broker_.cancel(current);
   }
 
@@ -134,12 +138,73 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
 
   void find_document() {
     document_address_ = text_at(input_, "document");
+    if (input_.find("documentAuthentication") != nullptr) return find_own_document();
+    if (is_below_connection(document_address_)) {
+      is_document_kept_ = false;
+      return fetch_document(request_.connection);
+    }
     if (auto known = calls_.memory_.document(tenant_, document_address_)) return use_document(*known);
+    fetch_document({});
+  }
+
+  /// The credentials of the call's connection go with whatever is below its base URL.
+  bool is_below_connection(const std::string& address) const {
+    if (request_.connection.empty()) return false;
+    const base::Result<egress::Connection> connection = calls_.connections_.find(tenant_, request_.connection);
+    return connection && egress::path_below(connection->base_url, address).has_value();
+  }
+
+  void fetch_document(const std::string& connection) {
     egress::Request request;
     request.url = document_address_;
+    request.connection = connection;
     request.headers.push_back({"Accept", "application/json, application/yaml;q=0.9, */*;q=0.5"});
     send(std::move(request), fmt::format("the OpenAPI document {}", document_address_),
          [this](const egress::Response& response) { take_document(response); });
+  }
+
+  /// A document that is not for everybody is fetched by a call of its own, each time.
+  void find_own_document() {
+    is_document_kept_ = false;
+    if (base::Status may = secrets_.may_go_to(document_address_, CallSecrets::Where::document); !may) {
+      return refuse(may.error());
+    }
+    shard::Effect effect;
+    effect.tenant = tenant_;
+    effect.key = key_;
+    effect.operation = "GET";
+    const base::Duration left =
+        deadline_ == base::Duration::max() ? base::Duration::zero() : deadline_ - calls_.clock_.monotonic();
+    if (left < base::Duration::zero()) return refuse(base::Error(ErrorCode::timeout, "the call's time is over"));
+    auto call = std::make_shared<Call>(calls_, effect, 1, left, [self = shared_from_this()](TryResult result) {
+      self->forget_before();
+      if (!result.outcome.ok) {
+        result.outcome.message =
+            fmt::format("the OpenAPI document {}: {}", self->document_address_, result.outcome.message);
+        return self->finish(std::move(result));
+      }
+      auto bytes = json::parse(result.outcome.output, {.bytes_max = result.outcome.output.size() + 4});
+      egress::Response response{.status = result.outcome.status, .headers = {}, .body = {}};
+      if (bytes && bytes->is_string()) {
+        const auto body = base::from_base64(bytes->as_string());
+        if (body) response.body = std::string(base::as_text(*body));
+      }
+      self->take_document(response);
+    });
+    bool is_cancelled = false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_cancelled = cancelled_;
+      if (!is_cancelled) before_ = call;
+    }
+    if (is_cancelled) return refuse(base::Error(ErrorCode::cancelled, "the call has been cancelled"));
+    call->begin(json::serialize({{"endpoint", document_address_},
+                                 {"authentication", *input_.find("documentAuthentication")},
+                                 {"output", "raw"}}));
+  }
+  void forget_before() {
+    const std::lock_guard lock(mutex_);
+    before_.reset();
   }
 
   void take_document(const egress::Response& response) {
@@ -154,7 +219,9 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     auto document = read_openapi_document(document_address_, response.body);
     if (!document) return refuse(document.error());
     auto kept = std::make_shared<const Value>(*std::move(document));
-    calls_.memory_.keep_document(tenant_, document_address_, kept, response.body.size());
+    if (is_document_kept_) {
+      calls_.memory_.keep_document(tenant_, document_address_, kept, response.body.size());
+    }
     use_document(*kept);
   }
 
@@ -239,7 +306,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     if (base::Status may = secrets_.may_go_to(*endpoint, CallSecrets::Where::authentication); !may) {
       return refuse(may.error());
     }
-    base::Result<egress::Request> request = token_request(policy_, *endpoint);
+    base::Result<egress::Request> request = token_request(policy_, *endpoint, assertion_time());
     if (!request) return refuse(request.error());
     send(*std::move(request), "the token request", [this, endpoint = *endpoint](const egress::Response& response) {
       base::Result<Token> token = read_token(endpoint, response);
@@ -248,6 +315,12 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
       token_is_old_ = false;
       use_token(std::move(token->text));
     });
+  }
+
+  /// Each try of a call asks at another time.
+  AssertionTime assertion_time() const {
+    const base::Timestamp now = calls_.clock_.now();
+    return {now, base::to_hex(base::sha256(base::as_bytes(fmt::format("{} {}", key_, now.ns()))))};
   }
 
   void use_token(std::string token) {
@@ -315,7 +388,8 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
   std::string output_;
   egress::Request request_;
   std::string document_address_;
-  std::string authorization_;  ///< scheme of the credential; empty: there is none
+  bool is_document_kept_ = true;  ///< for later calls: it is for everybody
+  std::string authorization_;     ///< scheme of the credential; empty: there is none
   Value policy_;
   std::string token_name_;
   bool token_is_old_ = false;  ///< it was kept from an earlier call
@@ -323,6 +397,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
   std::mutex mutex_;
   bool cancelled_ = false;
   egress::RequestId current_ = 0;
+  std::shared_ptr<Call> before_;  ///< the one that fetches the document
 };
 
 CancelTry HttpCalls::perform(const shard::Effect& effect, std::uint32_t try_number, base::Duration left, TryDone done) {

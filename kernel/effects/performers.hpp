@@ -19,11 +19,11 @@ namespace trv::effects {
 
 /// HTTP calls of workflows. The effect's operation is the method; its input is {"endpoint", "headers", "query", "body",
 /// "authentication", "output"}: an absolute URL, or a path where the effect names a connection. Or it is {"document",
-/// "operationId", "parameters", "authentication", "output"}: the OpenAPI document is fetched, or known from before, and
-/// says what the request is. What comes back, whatever its status, is as `output` says: the body's content where it is
-/// absent, its bytes as base64 for "raw", and {"request", "statusCode", "headers", "content"} for "response", in whose
-/// request a credential is never. An answer that is not UTF-8 fails as invalid, but for "raw"; with a status of 400 and
-/// more its content is null.
+/// "documentAuthentication", "operationId", "parameters", "authentication", "output"}: the OpenAPI document is fetched,
+/// or known from before, and says what the request is. What comes back, whatever its status, is as `output` says: the
+/// body's content where it is absent, its bytes as base64 for "raw", and {"request", "statusCode", "headers",
+/// "content"} for "response", in whose request a credential is never. An answer that is not UTF-8 fails as invalid, but
+/// for "raw"; with a status of 400 and more its content is null.
 ///
 /// A try is one request, and none asks for another. A second try is made only where the process ended during the first:
 /// a method that is not idempotent then fails as `unavailable`, since what the first did is not known. Tokens of oauth2

@@ -8,6 +8,7 @@
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/bytes.hpp"
+#include "sdk/base/digest.hpp"
 #include "sdk/base/field_text.hpp"
 
 namespace trv::effects {
@@ -22,6 +23,8 @@ constexpr std::string_view json_type = "application/json";
 /// A token is asked for anew so long before it ends, as it has a way to go and clocks differ.
 constexpr std::int64_t margin_s = 30;
 constexpr std::int64_t lifetime_max_s = 24 * 3'600;
+constexpr std::int64_t assertion_lifetime_s = 120;
+constexpr std::string_view jwt_assertion = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 std::string text_at(const Value& value, std::string_view name, std::string_view otherwise = {}) {
   const Value* found = value.find(name);
@@ -46,6 +49,22 @@ void add_token(Parameters& out, std::string_view name, const Value* token) {
   if (token == nullptr) return;
   add_text(out, fmt::format("{}_token", name), *token, "token");
   add_text(out, fmt::format("{}_token_type", name), *token, "type");
+}
+
+/// RFC 7523 §2.2, signed with the client's secret (HS256).
+std::string signed_assertion(const std::string& client, const std::string& secret, const std::string& endpoint,
+                             const AssertionTime& time) {
+  const auto encoded = [](const Value& part) { return base::to_base64url(base::as_bytes(json::serialize(part))); };
+  const std::int64_t now_s = time.now.ms() / 1000;
+  const std::string head_and_claims = encoded({{"alg", "HS256"}, {"typ", "JWT"}}) + '.' +
+                                      encoded({{"iss", client},
+                                               {"sub", client},
+                                               {"aud", endpoint},
+                                               {"jti", time.id},
+                                               {"iat", now_s},
+                                               {"exp", now_s + assertion_lifetime_s}});
+  const base::Digest signature = base::hmac_sha256(base::as_bytes(secret), base::as_bytes(head_and_claims));
+  return head_and_claims + '.' + base::to_base64url(signature);
 }
 
 std::vector<std::string> texts(const Value* list) {
@@ -86,12 +105,12 @@ base::Result<std::string> token_endpoint(const Value& policy) {
   return authority + (path.starts_with('/') ? "" : "/") + path;
 }
 
-base::Result<egress::Request> token_request(const Value& policy, std::string endpoint) {
+base::Result<egress::Request> token_request(const Value& policy, std::string endpoint, const AssertionTime& time) {
   const std::string grant = text_at(policy, "grant");
   if (grant.empty()) return fail(ErrorCode::invalid, "the authentication has no 'grant'");
   egress::Request request;
   request.method = "POST";
-  request.url = std::move(endpoint);
+  request.url = endpoint;
   request.headers.push_back({"Accept", std::string(json_type)});
   Parameters parameters = {{"grant_type", grant}};
   if (const Value* client = policy.find("client")) {
@@ -102,6 +121,16 @@ base::Result<egress::Request> token_request(const Value& policy, std::string end
       // RFC 6749 §2.3.1: both are form-encoded first.
       request.credential = {egress::Credential::Scheme::basic, base::percent_encoded(id),
                             base::percent_encoded(secret)};
+    } else if (how == "client_secret_jwt" || how == "private_key_jwt") {
+      std::string assertion = text_at(*client, "assertion");
+      if (assertion.empty() && how == "private_key_jwt") {
+        return fail(ErrorCode::invalid,
+                    "'client' of the authentication has no 'assertion', which private_key_jwt needs");
+      }
+      if (assertion.empty()) assertion = signed_assertion(id, secret, endpoint, time);
+      parameters.emplace_back("client_id", id);
+      parameters.emplace_back("client_assertion_type", jwt_assertion);
+      parameters.emplace_back("client_assertion", std::move(assertion));
     } else {
       parameters.emplace_back("client_id", id);
       if (how != "none") parameters.emplace_back("client_secret", secret);

@@ -22,8 +22,14 @@ namespace trv::effects {
 /// Of oauth2. Error: invalid.
 [[nodiscard]] base::Result<std::string> token_endpoint(const json::Value& policy);
 
+/// What a signed assertion says of itself (RFC 7523).
+struct AssertionTime {
+  base::Timestamp now;
+  std::string id;  ///< no other assertion has it
+};
 /// Error: invalid, names the property.
-[[nodiscard]] base::Result<egress::Request> token_request(const json::Value& policy, std::string endpoint);
+[[nodiscard]] base::Result<egress::Request> token_request(const json::Value& policy, std::string endpoint,
+                                                          const AssertionTime& time);
 
 struct Token {
   std::string text;

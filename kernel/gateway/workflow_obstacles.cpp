@@ -39,6 +39,9 @@ class Obstacles {
     const auto* http = std::get_if<definition::HttpCall>(&task.body);
     if (http == nullptr) return {};
     if (!http->connection.empty()) TRV_TRY(connection(task, *node, http->connection, {}));
+    const bool has_own = http->operation && http->operation->document_authentication &&
+                         !http->operation->document_authentication->connection.empty();
+    if (has_own) TRV_TRY(connection(task, *node, http->operation->document_authentication->connection, {}));
     if (http->authentication && !http->authentication->connection.empty()) {
       TRV_TRY(connection(task, *node, http->authentication->connection, {}));
     }

@@ -71,11 +71,27 @@ void check_token_policy(Fields& policy, const Node& node, bool is_oidc) {
     Fields fields(problems, *client, fmt::format("'client' of {}", policy.what()));
     client_authentication =
         one_of(fields, "authentication", fields.get("authentication", Node::Kind::string),
-               {"client_secret_post", "client_secret_basic", "none"}, {"client_secret_jwt", "private_key_jwt"});
+               {"client_secret_post", "client_secret_basic", "client_secret_jwt", "private_key_jwt", "none"}, {});
     (void)fields.require("id", Node::Kind::string);
-    (void)(client_authentication == "none" ? fields.get("secret", Node::Kind::string)
-                                           : fields.require("secret", Node::Kind::string));
-    fields.unsupported("assertion");
+    const bool has_assertion = client->find("assertion") != nullptr;
+    if (client_authentication == "private_key_jwt") {
+      // Its key stays where it is: whoever has it makes the assertion.
+      (void)fields.require("assertion", Node::Kind::string);
+      fields.unsupported("secret");
+    } else if (client_authentication == "client_secret_jwt" && has_assertion) {
+      (void)fields.get("assertion", Node::Kind::string);
+      fields.unsupported("secret");
+    } else if (client_authentication == "none") {
+      (void)fields.get("secret", Node::Kind::string);
+    } else {
+      (void)fields.require("secret", Node::Kind::string);
+      if (has_assertion) {
+        (void)fields.get("assertion");
+        problems.add(client->find("assertion")->position,
+                     fmt::format("'assertion' of {} is for the authentications client_secret_jwt and private_key_jwt",
+                                 fields.what()));
+      }
+    }
     fields.finish();
   } else if (grant == "client_credentials") {
     problems.add(node.position, fmt::format("{} needs the property 'client' with 'id' and 'secret'", policy.what()));
@@ -158,7 +174,8 @@ std::optional<CallAuthentication> compile_policy(Compiler& compiler, const Node&
   authentication.parameters = compiler.sent_value(*found, Site::body);
   const Node* client = found->find("client");
   for (const Node* secret :
-       {found->find("password"), found->find("token"), client == nullptr ? nullptr : client->find("secret")}) {
+       {found->find("password"), found->find("token"), client == nullptr ? nullptr : client->find("secret"),
+        client == nullptr ? nullptr : client->find("assertion")}) {
     if (secret == nullptr || secret->text.contains("${")) continue;
     problems.warn(secret->position,
                   fmt::format("{} has a credential in the workflow's text, where everybody who may read workflows and "

@@ -107,12 +107,11 @@ TEST(CallTask, what_an_openapi_call_lacks_is_named) {
             "'with' of task 'a' has no property 'operationid'; did you mean 'operationId'?");
   EXPECT_EQ(openapi(document + ", operationId: a, parameters: [b]"),
             "'parameters' of task 'a' must be a mapping or an expression, not a sequence");
-  EXPECT_EQ(
-      openapi("document: {endpoint: /openapi.json}, operationId: a"),
-      "'document.endpoint' of task 'a': '/openapi.json' is not an endpoint; write an http or https URI, for example "
-      "https://example.com/openapi.json");
+  EXPECT_EQ(openapi("document: {endpoint: /openapi.json}, operationId: a"),
+            "'endpoint' of 'document' of task 'a': '/openapi.json' is not an endpoint; write an http or https URI, for "
+            "example https://example.com/openapi.json");
   EXPECT_EQ(openapi("document: {endpoint: {uri: 'https://x.org', authentication: {use: a}}}, operationId: a"),
-            "'authentication' of 'document.endpoint' of task 'a' is not supported yet");
+            "'use.authentications' has no policy 'a'");
 }
 
 TEST(CallTask, an_authentication_is_checked_when_it_is_applied) {
@@ -135,11 +134,18 @@ TEST(CallTask, an_authentication_is_checked_when_it_is_applied) {
             "the grant 'authorization_code' of 'oauth2' of 'authentication' of task 'a' is not supported yet");
   EXPECT_EQ(authentication("{oauth2: {authority: keycloak, grant: client_credentials, " + client + "}}"),
             "'authority' of 'oauth2' of 'authentication' of task 'a' must be an http or https URI, not 'keycloak'");
-  EXPECT_EQ(
-      authentication("{oauth2: {authority: 'https://x.org', grant: client_credentials, client: {id: a, secret: b, "
-                     "authentication: private_key_jwt}}}"),
-      "the authentication 'private_key_jwt' of 'client' of 'oauth2' of 'authentication' of task 'a' is not supported "
-      "yet");
+  const auto client_of = [](const std::string& rest) {
+    return authentication("{oauth2: {authority: 'https://x.org', grant: client_credentials, client: {id: a, " + rest +
+                          "}}}");
+  };
+  EXPECT_EQ(client_of("secret: b, authentication: client_secret_jwt"), "compiles");
+  EXPECT_EQ(client_of("assertion: '${ .jwt }', authentication: client_secret_jwt"), "compiles");
+  EXPECT_EQ(client_of("assertion: '${ .jwt }', authentication: private_key_jwt"), "compiles");
+  EXPECT_EQ(client_of("secret: b, authentication: private_key_jwt"),
+            "'client' of 'oauth2' of 'authentication' of task 'a' needs the property 'assertion'");
+  EXPECT_EQ(client_of("secret: b, assertion: c"),
+            "'assertion' of 'client' of 'oauth2' of 'authentication' of task 'a' is for the authentications "
+            "client_secret_jwt and private_key_jwt");
   EXPECT_EQ(authentication("{oauth2: {authority: 'https://x.org', grant: password, " + client + "}}"),
             "'oauth2' of 'authentication' of task 'a' needs the property 'username'");
 }

@@ -94,6 +94,7 @@ struct CallAuthentication {
 /// `call: openapi`: what the document says of the operation gives method, address and place of each parameter.
 struct OpenApiOperation {
   Endpoint document;
+  std::optional<CallAuthentication> document_authentication;
   Template id;
   Template parameters;
 };

@@ -1,4 +1,3 @@
-#include "kernel/workflow/definition/check.hpp"
 #include "kernel/workflow/definition/definition.hpp"
 
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "kernel/workflow/definition/check.hpp"
 #include "kernel/workflow/definition/expression_text.hpp"
 
 namespace trv::definition {

@@ -163,6 +163,19 @@ Resource compile_resource(Compiler& compiler, const Node& node, const std::strin
   return out;
 }
 
+namespace {
+
+void refuse_two_credentials(Problems& problems, const Node* authentication, const HttpCall& call,
+                            const std::string& what) {
+  if (authentication == nullptr || call.connection.empty()) return;
+  problems.add(authentication->position,
+               fmt::format("{} has a connection, which brings its own credentials; remove 'authentication' or "
+                           "'metadata.connection'",
+                           what));
+}
+
+}  // namespace
+
 TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope) {
   HttpCall call;
   call.connection = scope.connection;
@@ -186,12 +199,7 @@ TaskBody compile_http(Compiler& compiler, Fields& fields, const TaskScope& scope
       if (const Node* uri = parts.require("uri")) call.endpoint = compile_address(compiler, *uri, what, true);
       const Node* authentication = parts.get("authentication");
       call.authentication = compile_authentication(compiler, authentication, fields.what());
-      if (authentication != nullptr && !call.connection.empty()) {
-        problems.add(authentication->position,
-                     fmt::format("{} has a connection, which brings its own credentials; remove 'authentication' or "
-                                 "'metadata.connection'",
-                                 fields.what()));
-      }
+      refuse_two_credentials(problems, authentication, call, fields.what());
       parts.finish();
     } else {
       call.endpoint = compile_address(compiler, *endpoint, what, true);
@@ -212,26 +220,12 @@ TaskBody compile_openapi(Compiler& compiler, Fields& fields, const TaskScope& sc
   const Node* with = fields.require("with");
   if (with == nullptr) return call;
   Problems& problems = fields.problems();
-  if (!scope.connection.empty()) {
-    problems.unsupported(with->position,
-                         fmt::format("'metadata.connection' of {}, which is a 'call: openapi',", fields.what()));
-  }
+  call.connection = scope.connection;
   Fields arguments(problems, *with, fmt::format("'with' of {}", fields.what()));
   if (const Node* document = arguments.require("document")) {
-    Fields resource(problems, *document, fmt::format("'document' of {}", fields.what()));
-    (void)resource.get("name", Node::Kind::string);
-    const std::string what = fmt::format("'document.endpoint' of {}", fields.what());
-    if (const Node* endpoint = resource.require("endpoint")) {
-      if (endpoint->is_mapping()) {
-        Fields parts(problems, *endpoint, what);
-        parts.unsupported("authentication");
-        if (const Node* uri = parts.require("uri")) operation.document = compile_address(compiler, *uri, what, false);
-        parts.finish();
-      } else {
-        operation.document = compile_address(compiler, *endpoint, what, false);
-      }
-    }
-    resource.finish();
+    Resource resource = compile_resource(compiler, *document, fmt::format("'document' of {}", fields.what()));
+    operation.document = std::move(resource.address);
+    operation.document_authentication = std::move(resource.authentication);
   }
   if (const Node* id = arguments.require("operationId", Node::Kind::string)) {
     operation.id = compiler.value(*id, Site::body);
@@ -240,7 +234,9 @@ TaskBody compile_openapi(Compiler& compiler, Fields& fields, const TaskScope& sc
     }
   }
   operation.parameters = compile_mapping(compiler, arguments, "parameters", fields.what());
-  call.authentication = compile_authentication(compiler, arguments.get("authentication"), fields.what());
+  const Node* authentication = arguments.get("authentication");
+  call.authentication = compile_authentication(compiler, authentication, fields.what());
+  refuse_two_credentials(problems, authentication, call, fields.what());
   compile_result(arguments, call);
   arguments.finish();
   return call;

@@ -1,8 +1,8 @@
 // `call: http` and `call: openapi`. The effect's input is {endpoint, headers, query, body, authentication, output}, or
-// {document, operationId, parameters, authentication, output}; without what is empty and without an `output` of
-// `content`. Where `${ $secrets.name }` belongs, a redaction is in its place and `secrets` says what goes there when
-// the request is sent: [{"at": ["headers", "x-key"], "parts": ["Key ", {"name", "path"}]}]. Its outcome is what the
-// task's `output` asks for, with the status that the service answered.
+// {document, documentAuthentication, operationId, parameters, authentication, output}; without what is empty and
+// without an `output` of `content`. Where `${ $secrets.name }` belongs, a redaction is in its place and `secrets` says
+// what goes there when the request is sent: [{"at": ["headers", "x-key"], "parts": ["Key ", {"name", "path"}]}]. Its
+// outcome is what the task's `output` asks for, with the status that the service answered.
 
 #include <fmt/format.h>
 
@@ -137,12 +137,16 @@ void Execution::run(TaskIndex index, const definition::HttpCall& call, const Val
     add("query", call.query);
     if (call.body) add("body", *call.body);
   }
-  if (call.authentication) add_secrets("authentication", call.authentication->parameters);
-  if (call.authentication && !failed) {
-    Attempt<Value> authentication = authentication_of(*call.authentication, input);
+  const auto add_authentication = [&](std::string_view name,
+                                      const std::optional<definition::CallAuthentication>& given) {
+    if (given) add_secrets(name, given->parameters);
+    if (!given || failed) return;
+    Attempt<Value> authentication = authentication_of(*given, input);
     if (!authentication) return fails(std::move(authentication).error().error);
-    arguments.set("authentication", *std::move(authentication));
-  }
+    arguments.set(name, *std::move(authentication));
+  };
+  if (call.operation) add_authentication("documentAuthentication", call.operation->document_authentication);
+  add_authentication("authentication", call.authentication);
   if (failed) return;
   if (secrets.size() > 0) arguments.set("secrets", std::move(secrets));
   if (call.output != HttpOutput::content) {
