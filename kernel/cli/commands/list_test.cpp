@@ -65,6 +65,34 @@ TEST_F(CommandLine, an_action_on_many_says_how_many_asks_and_counts_what_became_
   EXPECT_NE(err_.find("not both"), std::string::npos) << err_;
 }
 
+TEST_F(CommandLine, an_action_on_many_that_is_cut_off_says_how_far_it_came) {
+  const std::string route = "POST /v1/tenants/acme/instance-actions";
+  server_.script(route, {.body = R"({"items":[{"id":"i-2","outcome":"possible"},{"id":"i-1","outcome":"possible"}]})"});
+  server_.script(route, {.body = R"({"items":[{"id":"i-2","outcome":"done"}],"next_cursor":"c"})"});
+  server_.script(route, {.status = 503, .body = R"({"detail":"away","code":"unavailable"})"});
+  EXPECT_NE(trav({"instance", "cancel", "--workflow", "ns/w", "--yes"}), ExitCode::ok);
+  EXPECT_NE(out_.find("cancel: done for 1 instance, refused for 0.\n"), std::string::npos) << out_;
+  EXPECT_NE(err_.find("cut off after 1 of 2 instances; whether more was done is not known"), std::string::npos) << err_;
+}
+
+TEST_F(CommandLine, a_dry_run_of_one_instance_says_what_it_would_be) {
+  for (const std::string action : {"cancel", "suspend", "resume", "retry", "skip"}) {
+    server_.script("POST /v1/tenants/acme/instances/i-1/" + action,
+                   {.body = R"({"id":"i-1","status":"cancelled","dry_run":true})"});
+    EXPECT_EQ(trav({"instance", action, "i-1", "--dry-run"}), ExitCode::ok) << err_;
+    EXPECT_EQ(server_.received().back().body, R"({"dry_run":true})");
+    EXPECT_EQ(out_, action + ": possible for instance i-1, which would be cancelled.\n");
+  }
+  server_.script("POST /v1/tenants/acme/instances/i-1/fork", {.body = R"({"id":"i-1","status":"running"})"});
+  EXPECT_EQ(trav({"instance", "fork", "i-1", "--at", "e-1", "--dry-run"}), ExitCode::ok) << err_;
+  EXPECT_EQ(server_.received().back().body, R"({"at":"e-1","dry_run":true})");
+  EXPECT_EQ(out_, "fork: possible for instance i-1, which would be running.\n");
+  server_.script("POST /v1/tenants/acme/instances/i-1/signal",
+                 {.body = R"({"id":"i-1","status":"completed","heard":["/do/0/a"]})"});
+  EXPECT_EQ(trav({"instance", "signal", "i-1", "--type", "t", "--dry-run"}), ExitCode::ok) << err_;
+  EXPECT_EQ(out_, "Instance i-1 would be completed; heard by /do/0/a.\n");
+}
+
 TEST_F(CommandLine, an_event_is_published_from_its_parts_or_from_a_text) {
   server_.script("POST /v1/tenants/acme/events",
                  {.status = 202, .body = R"({"received":["e-1"],"started":["i-1"],"heard":[]})"});
@@ -248,9 +276,10 @@ TEST_F(CommandLine, a_workflow_is_shown_with_its_schedule) {
   server_.script("GET /v1/tenants/acme/workflows/ns/w/1.0.0", {.body = "do: []\n"});
   EXPECT_EQ(trav({"workflow", "show", "ns/w"}), ExitCode::ok) << err_;
   EXPECT_EQ(out_, "do: []\n");
-  for (const std::string_view line : {"schedule: every PT1H; next run 2026-01-01T03:00:00Z, last 2026-01-01T02:00:00Z",
-                                      "2 of its times passed without a run",
-                                      "3 events wait until the others that 'schedule.on.all' wants are there"}) {
+  for (const std::string_view line :
+       {"schedule: every PT1H; next run 2026-01-01T03:00:00Z, last 2026-01-01T02:00:00Z",
+        "2 of its times passed without a run",
+        "3 events are gathered for the next run, which 'schedule.on' lets begin once it has all it waits for"}) {
     EXPECT_NE(err_.find(line), std::string::npos) << err_;
   }
 }

@@ -11,6 +11,7 @@
 #include "kernel/cli/commands/language_server.hpp"
 #include "kernel/cli/commands/nouns.hpp"
 #include "kernel/cli/commands/operate.hpp"
+#include "kernel/cli/commands/operation_check.hpp"
 #include "kernel/cli/commands/operations.hpp"
 #include "kernel/cli/commands/problem_report.hpp"
 #include "kernel/cli/commands/workflow_name.hpp"
@@ -34,26 +35,84 @@ struct WorkflowArguments {
   bool watch = false;
 };
 
-ExitCode check_once(Session& session, const std::vector<std::string>& files) {
+/// The operations that calls are held against: of a folder of packages, or else of the server for which there is a
+/// token. They are asked for when the first definition calls one.
+class CheckedOperations {
+ public:
+  CheckedOperations(Session& session, std::string packages) : session_(session), packages_(std::move(packages)) {}
+
+  /// Null: they are not known.
+  const Operations* known() {
+    if (asked_) return known_ ? &*known_ : nullptr;
+    asked_ = true;
+    if (packages_.empty() && !session_.client(Speaker::member)) return nullptr;
+    base::Result<Operations> found = packages_.empty() ? operations_of(session_) : operations_in(packages_);
+    if (found) {
+      known_ = *std::move(found);
+      return &*known_;
+    }
+    why_not_ = found.error().message();
+    return nullptr;
+  }
+  [[nodiscard]] std::string owner() const {
+    return packages_.empty() ? "the plugins that the tenant has enabled" : "the packages in " + packages_;
+  }
+  /// A folder that was named must be one.
+  [[nodiscard]] base::Status status() const {
+    if (packages_.empty() || why_not_.empty()) return {};
+    return base::fail(base::ErrorCode::not_found, why_not_);
+  }
+  /// Said once for all files.
+  void tell_unknown() {
+    session_.note(why_not_.empty() ? "calls of operations were not held against the plugins; name a folder of packages "
+                                     "with --packages FOLDER, or give a token of the tenant"
+                                   : "calls of operations were not held against the plugins: " + why_not_);
+  }
+
+ private:
+  Session& session_;
+  std::string packages_;
+  std::optional<Operations> known_;
+  std::string why_not_;
+  bool asked_ = false;
+};
+
+base::Result<ExitCode> check_once(Session& session, const WorkflowArguments& arguments) {
   ProblemReport report(session);
-  for (const std::string& file : files) {
+  CheckedOperations operations(session, arguments.packages);
+  bool is_unknown = false;
+  for (const std::string& file : arguments.files) {
     const base::Result<DefinitionText> read = read_definition(session, file);
     if (!read) {
       report.add_unreadable(file, read.error());
       continue;
     }
-    const definition::Findings findings = definition::check(read->text, read->format);
+    const definition::Findings findings =
+        definition::check_and_compile(read->text, read->format,
+                                      [&](const definition::Definition& definition, const definition::Node& root,
+                                          definition::Problems& problems) {
+                                        if (!calls_operations(definition)) return;
+                                        const Operations* known = operations.known();
+                                        is_unknown = is_unknown || known == nullptr;
+                                        if (known == nullptr) return;
+                                        check_operations(*known, operations.owner(), definition, root, problems);
+                                      })
+            .findings;
+    TRV_TRY(operations.status());
     report.add(*read, findings);
     if (findings.errors == 0 && !session.as_json()) {
       const definition::Name& name = findings.name;
       session.print(fmt::format("{} is valid: {}/{}:{}", read->name, name.space, name.name, name.version));
     }
   }
-  return report.finish();
+  const ExitCode code = report.finish();
+  if (is_unknown) operations.tell_unknown();
+  return code;
 }
 
 // Checks again whenever a file changes, until the user ends it.
-base::Result<ExitCode> check_and_watch(Session& session, const std::vector<std::string>& files) {
+base::Result<ExitCode> check_and_watch(Session& session, const WorkflowArguments& arguments) {
+  const std::vector<std::string>& files = arguments.files;
   World& world = session.world();
   if (!world.watch) return base::fail(base::ErrorCode::invalid, "--watch cannot be used here");
   if (std::ranges::find(files, "-") != files.end()) {
@@ -63,7 +122,7 @@ base::Result<ExitCode> check_and_watch(Session& session, const std::vector<std::
   TRV_TRY_ASSIGN(const std::function<WatchEnd()> wait, world.watch(files));
   do {
     if (world.out_is_terminal) world.out << "\x1b[H\x1b[2J\x1b[3J";
-    check_once(session, files);
+    TRV_TRY(check_once(session, arguments));
     world.out << std::flush;
     if (session.out_is_gone()) break;
     if (world.out_is_terminal) {
@@ -77,8 +136,7 @@ base::Result<ExitCode> check(Session& session, const WorkflowArguments& argument
   if (arguments.files.empty()) {
     return base::fail(base::ErrorCode::invalid, "which definition? Name a FILE, or - for standard input");
   }
-  if (arguments.watch) return check_and_watch(session, arguments.files);
-  return check_once(session, arguments.files);
+  return arguments.watch ? check_and_watch(session, arguments) : check_once(session, arguments);
 }
 
 // All that the server found wrong with a text, as check() shows it; false where it names no problems.
@@ -141,7 +199,8 @@ base::Result<ExitCode> apply(Session& session, const WorkflowArguments& argument
     }
   }
   if (member_text(answer, "disabled") == "yes") {
-    session.warn("the workflow is disabled, and so nothing starts it: trav workflow enable NS/NAME");
+    session.warn(fmt::format("the workflow is disabled, and so nothing starts it: trav workflow enable {}/{}",
+                             member_text(answer, "namespace"), member_text(answer, "name")));
   }
   return ExitCode::ok;
 }
@@ -216,7 +275,9 @@ void tell_schedule(Session& session, const json::Value& listed) {
     session.warn(fmt::format("{} of its times passed without a run", missed));
   }
   if (const std::string waiting = member_text(*schedule, "waiting_events"); waiting != "0") {
-    session.note(fmt::format("{} events wait until the others that 'schedule.on.all' wants are there", waiting));
+    session.note(fmt::format(
+        "{} events are gathered for the next run, which 'schedule.on' lets begin once it has all it waits for",
+        waiting));
   }
 }
 
@@ -286,9 +347,13 @@ void add_workflow(CommandTree& tree) {
       .does([arguments](Session& session) { return apply(session, *arguments); });
   noun.verb("check", "Report all that is wrong with definitions, without a server")
       .arguments("FILE", arguments->files, "YAML, or JSON in *.json; - is standard input")
+      .option("--packages", "FOLDER", arguments->packages,
+              "Hold calls against the operations of the plugins' packages there (default: those that the tenant has "
+              "enabled, where there is a token)")
       .flag("--watch", arguments->watch, "Check again whenever a file changes, until Ctrl-C; exits 0 then")
       .example("trav workflow check *.yaml")
       .example("trav workflow check --watch triage.yaml")
+      .example("trav workflow check triage.yaml --packages /usr/share/travertine/packages")
       .example("trav workflow check triage.yaml --output json    an array of the problems")
       .does([arguments](Session& session) { return check(session, *arguments); });
   noun.verb("graph", "Draw the flow of a definition, without a server")
