@@ -3,12 +3,14 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <ranges>
 
 #include "kernel/daemon/process.hpp"
 #include "kernel/plugin_host/plugin_store.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/nearest.hpp"
 
 namespace trv::daemon {
 namespace {
@@ -25,6 +27,21 @@ std::vector<std::string> words_of(std::string_view text) {
 }
 
 }  // namespace
+
+std::vector<std::string> unknown_in_process(const config::Config& config,
+                                            const std::vector<tenancy::Package>& installed) {
+  std::vector<std::string_view> known;
+  for (const tenancy::Package& package : installed) known.push_back(package.plugin);
+  std::vector<std::string> out;
+  for (const std::string& id : words_of(config.plugins_in_process)) {
+    if (std::ranges::find(known, id) != known.end()) continue;
+    const std::string_view meant = base::nearest(id, known);
+    out.push_back(fmt::format(
+        "plugins.in_process: no plugin '{}' is installed{}", id,
+        meant.empty() ? "; the word has no effect until one is" : fmt::format("; did you mean '{}'?", meant)));
+  }
+  return out;
+}
 
 base::Result<Hosting> begin_hosting(const config::Config& config, const std::filesystem::path& folder,
                                     const base::Clock& clock, const std::shared_ptr<spdlog::logger>& logger) {

@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernel/config/config.hpp"
 #include "kernel/node/node.hpp"
 #include "kernel/plugin_host/isolation.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
+#include "kernel/tenancy/model.hpp"
 #include "kernel/trust/policy.hpp"
 #include "sdk/base/clock.hpp"
 
@@ -31,6 +33,10 @@ struct Hosting {
 
 /// What a package needs to be installed here, which the log says, too. Errors: those of the trust file.
 [[nodiscard]] base::Result<trust::Policy> package_policy(const config::Config& config, spdlog::logger& logger);
+
+/// A line for each id of plugins.in_process that no installed package has.
+[[nodiscard]] std::vector<std::string> unknown_in_process(const config::Config& config,
+                                                          const std::vector<tenancy::Package>& installed);
 
 /// Records each crash of a plugin's process where its tenant lives. `node` outlives what is returned.
 [[nodiscard]] plugin_host::CrashSink crash_recorder(node::Node& node, std::shared_ptr<spdlog::logger> logger);

@@ -41,6 +41,7 @@ namespace trv::daemon {
 namespace {
 
 constexpr auto stop_grace = std::chrono::seconds(10);
+constexpr std::size_t packages_named_max = 10'000;   ///< of those that words of the configuration may mean
 constexpr std::size_t secrets_followed_max = 65536;  ///< commands whose secrets wait to be removed
 
 }  // namespace
@@ -506,6 +507,11 @@ base::Status Kernel::prepare(const node::Shard& shard, StartReport& report) {
   report.plugins = packages.loaded;
   std::ranges::move(packages.problems, std::back_inserter(report.problems));
   logger_->debug("start: {} plugins are loaded", report.plugins);
+  TRV_TRY_ASSIGN(const auto now, parts.node->platform().begin_read());
+  TRV_TRY_ASSIGN(const auto installed, parts.node->platform().tenancy().packages(now, "", packages_named_max));
+  for (const std::string& problem : unknown_in_process(config_, installed)) {
+    report.problems.push_back(problem);
+  }
   return {};
 }
 

@@ -17,6 +17,9 @@ using base::ErrorCode;
 constexpr auto pull_again = std::chrono::seconds(1);
 /// Deaths after which an effect is tried with no other such effect under way.
 constexpr std::uint32_t suspect_deaths = 2;
+/// Of the plugin's process during tries of one effect. Fewer than what leads to a quarantine: one input alone must not
+/// take the plugin from all others.
+constexpr std::uint32_t plugin_deaths_max = 2;
 constexpr Duration offer_wait_max = std::chrono::seconds(5);
 /// Between two looks at whether a stop has waited long enough, and between two offers meanwhile.
 constexpr Duration stop_look = std::chrono::milliseconds(50);
@@ -433,6 +436,13 @@ void EffectDispatcher::end_try(Ended ended) {
   if (line->first.is_process) --processes_under_way_;
   if (--line->second == 0) under_way_of_.erase(line);
   if (job.cancelled) return drop(job);
+  if (ended.result.plugin_died && ++job.plugin_deaths >= plugin_deaths_max && ended.result.retry) {
+    // Once more would be the plugin's quarantine, which is of all its calls.
+    ended.result.retry = false;
+    ended.result.outcome.message =
+        fmt::format("the plugin's process ended during {} tries of this call, which is not made again: {}",
+                    job.plugin_deaths, ended.result.outcome.message);
+  }
   if (!ended.result.outcome.ok && ended.result.retry && !job.effect.is_tried_once && job.tries < options_.tries_max) {
     const Duration next = clock_.monotonic() + std::max(backoff(job.tries), ended.result.retry_after);
     if (next < job.deadline) {

@@ -32,6 +32,7 @@ namespace trv::effects {
 struct TryResult {
   shard::Outcome outcome;
   bool retry = false;            ///< the same try, with the same key, may be made again
+  bool plugin_died = false;      ///< the plugin's process ended during it
   base::Duration retry_after{};  ///< what the service asked for; 0 = not said
 };
 using TryDone = std::function<void(TryResult)>;
@@ -128,6 +129,7 @@ class EffectDispatcher {
     State state = State::ready;
     std::uint32_t tries = 0;
     std::uint32_t deaths = 0;
+    std::uint32_t plugin_deaths = 0;  ///< ends of the plugin's process during tries
     std::uint32_t offers = 0;
     bool cancelled = false;
     base::Duration deadline = base::Duration::max();

@@ -51,6 +51,24 @@ TEST(EffectDispatcher, a_retryable_failure_is_tried_again_with_the_same_key) {
   EXPECT_EQ(settled[0].second.tries, 3U);
 }
 
+TEST(EffectDispatcher, a_call_that_ends_the_plugins_process_twice_is_not_made_again) {
+  std::atomic<int> tries = 0;
+  World world(
+      [&](const auto&, std::uint32_t number, auto, auto done) {
+        ++tries;
+        TryResult result = failure(true);
+        result.plugin_died = number != 2;  // between, the service was away
+        done(std::move(result));
+      },
+      {.backoff_first = 1ms, .backoff_max = 2ms});
+  world.request("acme", "k1");
+  const auto settled = world.settled(1);
+  EXPECT_FALSE(settled[0].second.ok);
+  EXPECT_EQ(settled[0].second.message,
+            "the plugin's process ended during 2 tries of this call, which is not made again: service is down");
+  EXPECT_EQ(tries, 3);
+}
+
 TEST(EffectDispatcher, a_final_failure_is_not_tried_again) {
   std::atomic<int> tries = 0;
   World world([&](const auto&, auto, auto, auto done) {

@@ -91,6 +91,7 @@ CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection
           result.outcome.message = std::move(error.message);
           result.outcome.detail = std::move(error.detail);
           result.retry = error.may_retry;
+          result.plugin_died = error.has_died;
           result.retry_after = std::chrono::milliseconds(std::min<std::uint64_t>(error.retry_after_ms, 86'400'000));
         }
         done(std::move(result));

@@ -92,6 +92,7 @@ Result<Wanted> parse(const http::Request& request) {
   Webhook& webhook = wanted.webhook;
   webhook.name = request.parameter("name");
   TRV_TRY_ASSIGN(webhook.type, body.text("type"));
+  TRV_TRY(check_own_type(webhook.type));
   TRV_TRY_ASSIGN(const auto source, body.optional_text("source"));
   webhook.source = source.value_or("");
   TRV_TRY_ASSIGN(const auto id_header, body.optional_text("id_header"));

@@ -23,19 +23,29 @@ base::Result<Body> body_of(const Call& call, std::initializer_list<std::string_v
   return Body::parse(text.empty() ? "{}" : text, known);
 }
 
-/// Answers {"id", "status"}.
+/// Whether something is done or only decided, to see what it would come to.
+enum class Run : std::uint8_t { real, dry };
+
+base::Result<Run> run_of(const Body& body) {
+  TRV_TRY_ASSIGN(const bool is_dry, body.flag("dry_run"));
+  return is_dry ? Run::dry : Run::real;
+}
+
+/// Answers {"id", "status", "dry_run"}.
 template <typename Decide>
-base::Status act(Call&& call, const InstanceId& id, const Decide& decide) {
+base::Status act(Call&& call, const InstanceId& id, Run run, const Decide& decide) {
   const auto status = std::make_shared<instance::Status>();
   return submit(
       std::move(call),
-      [decide, status](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      [decide, status, run](const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
         TRV_TRY_ASSIGN(Acted acted, decide(state, context));
         *status = acted.status;
+        if (run == Run::dry) return shard::Decision{};
         return std::move(acted.decision);
       },
-      [id, status](const shard::Applied&) {
-        return http::json(200, {{"id", id.to_string()}, {"status", instance::to_string(*status)}});
+      [id, status, run](const shard::Applied&) {
+        return http::json(
+            200, {{"id", id.to_string()}, {"status", instance::to_string(*status)}, {"dry_run", run == Run::dry}});
       });
 }
 
@@ -43,8 +53,9 @@ template <typename Action>
 base::Status act(Call& call, const Body& body, Action action) {
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
   TRV_TRY_ASSIGN(const std::string reason, reason_of(body));
+  TRV_TRY_ASSIGN(const Run run, run_of(body));
   node::Shard& shard = call.shard;
-  return act(std::move(call), id,
+  return act(std::move(call), id, run,
              [&shard, id, action, reason](const lmdb::Txn& state, shard::DecisionContext& context) {
                const std::string why = reason.empty() ? "asked for by " + context.actor : reason;
                return action(state, context, shard.decision_state(), id, why);
@@ -54,13 +65,13 @@ base::Status act(Call& call, const Body& body, Action action) {
 template <typename Action>
 auto does(Action action) {
   return [action](Call& call) -> base::Status {
-    TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason"}));
+    TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "dry_run"}));
     return act(call, body, action);
   };
 }
 
 base::Status cancels(Call& call) {
-  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "compensate"}));
+  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "compensate", "dry_run"}));
   const auto compensates = body.optional_value("compensate");
   if (compensates && !compensates->is_bool()) {
     return fail(ErrorCode::invalid,
@@ -73,10 +84,11 @@ base::Status cancels(Call& call) {
 /// With `input`, of the task that is about to begin.
 base::Status resume(Call& call) {
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
-  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "input"}));
+  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "input", "dry_run"}));
   TRV_TRY_ASSIGN(const std::string reason, reason_of(body));
+  TRV_TRY_ASSIGN(const Run run, run_of(body));
   node::Shard& shard = call.shard;
-  return act(std::move(call), id,
+  return act(std::move(call), id, run,
              [&shard, id, reason, input = body.optional_value("input")](const lmdb::Txn& state,
                                                                         shard::DecisionContext& context) {
                const std::string why = reason.empty() ? "asked for by " + context.actor : reason;
@@ -87,30 +99,33 @@ base::Status resume(Call& call) {
 /// A CloudEvent for one instance: `type` and `data`, and what else an event can have.
 base::Status signal(Call& call) {
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
-  TRV_TRY_ASSIGN(const Body body, body_of(call, {"type", "data", "id", "source", "subject", "reason"}));
+  TRV_TRY_ASSIGN(const Body body, body_of(call, {"type", "data", "id", "source", "subject", "reason", "dry_run"}));
   TRV_TRY_ASSIGN(instance::ReceivedEvent event, signal_of(body));
   if (event.source.empty()) event.source = source_of_signal(id);
   TRV_TRY_ASSIGN(const std::string reason, reason_of(body));
+  TRV_TRY_ASSIGN(const Run run, run_of(body));
   const auto signalled = std::make_shared<instance::Signalled>();
   const auto sent = std::make_shared<std::string>();
   node::Shard& shard = call.shard;
   return submit(
       std::move(call),
-      [&shard, id, event, reason, signalled, sent](const lmdb::Txn& state,
-                                                   shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      [&shard, id, event, reason, signalled, sent, run](
+          const lmdb::Txn& state, shard::DecisionContext& context) -> base::Result<shard::Decision> {
         instance::ReceivedEvent one = event;
         if (one.id.empty()) one.id = context.ids.next(context.now).to_string();
         one.time = context.now;
         *sent = one.id;
         const std::string why = reason.empty() ? "asked for by " + context.actor : reason;
         TRV_TRY_ASSIGN(*signalled, instance::signal(state, context, shard.decision_state(), id, one, why));
+        if (run == Run::dry) return shard::Decision{};
         return std::move(signalled->decision);
       },
-      [id, signalled, sent](const Change&) {
+      [id, signalled, sent, run](const Change&) {
         json::Value heard = json::Value::array();
         for (const std::string& task : signalled->heard) heard.push_back(json::Value(task));
         return http::json(200, {{"id", id.to_string()},
                                 {"status", instance::to_string(signalled->status)},
+                                {"dry_run", run == Run::dry},
                                 {"event", *sent},
                                 {"heard", std::move(heard)}});
       });
@@ -158,7 +173,8 @@ base::Status migrate(Call& call) {
 base::Status go_on(Call& call, bool skips) {
   const std::string_view data = skips ? "output" : "input";
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
-  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "version", data}));
+  TRV_TRY_ASSIGN(const Body body, body_of(call, {"reason", "version", "dry_run", data}));
+  TRV_TRY_ASSIGN(const Run run, run_of(body));
   TRV_TRY_ASSIGN(std::string reason, reason_of(body));
   TRV_TRY_ASSIGN(auto version, body.optional_text("version"));
   instance::Retry command{.skips = skips,
@@ -172,11 +188,12 @@ base::Status go_on(Call& call, bool skips) {
     TRV_TRY_ASSIGN(*past, instance::before_failure(txn, call.shard.workflows(), call.tenant, id, records));
   }
   node::Shard& shard = call.shard;
-  return act(std::move(call), id, [&shard, id, past, command](const lmdb::Txn& state, shard::DecisionContext& context) {
-    instance::Retry why = command;
-    if (why.reason.empty()) why.reason = "asked for by " + context.actor;
-    return instance::retry(state, context, shard.decision_state(), id, *past, why);
-  });
+  return act(std::move(call), id, run,
+             [&shard, id, past, command](const lmdb::Txn& state, shard::DecisionContext& context) {
+               instance::Retry why = command;
+               if (why.reason.empty()) why.reason = "asked for by " + context.actor;
+               return instance::retry(state, context, shard.decision_state(), id, *past, why);
+             });
 }
 
 }  // namespace

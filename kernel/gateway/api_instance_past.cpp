@@ -63,7 +63,7 @@ std::string to_json(const Call& call, const Past& past, const definition::Defini
         {"time", past.time.to_rfc3339()}}},
       {"status", instance::to_string(detail.summary.status)},
       {"started", detail.summary.started.to_rfc3339()},
-      {"trigger", detail.summary.trigger},
+      {"trigger", shown_trigger(detail.summary.trigger)},
       {"steps", detail.summary.steps},
       {"current_task", detail.summary.current_task},
       {"due", detail.due ? json::Value(detail.due->to_rfc3339()) : json::Value()},
@@ -86,11 +86,12 @@ base::Status show_state(Call& call) {
 
 base::Status fork(Call& call) {
   TRV_TRY_ASSIGN(const InstanceId id, instance_of(call.request()));
-  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"at", "input", "version", "reason"}));
+  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"at", "input", "version", "reason", "dry_run"}));
   TRV_TRY_ASSIGN(const std::string text, body.text("at"));
   TRV_TRY_ASSIGN(auto version, body.optional_text("version"));
   TRV_TRY_ASSIGN(std::string reason, reason_of(body));
   TRV_TRY_ASSIGN(const instance::At at, at_of(call, text));
+  TRV_TRY_ASSIGN(const bool is_dry, body.flag("dry_run"));
   const auto past = std::make_shared<Past>();
   TRV_TRY_ASSIGN(*past, past_of(call, id, at));
   const instance::Fork command{
@@ -100,14 +101,19 @@ base::Status fork(Call& call) {
   const base::TenantId tenant = call.tenant;
   return submit(
       std::move(call),
-      [&shard, id, past, command, forked](const lmdb::Txn& state,
-                                          shard::DecisionContext& context) -> base::Result<shard::Decision> {
+      [&shard, id, past, command, forked, is_dry](const lmdb::Txn& state,
+                                                  shard::DecisionContext& context) -> base::Result<shard::Decision> {
         instance::Fork why = command;
         if (why.reason.empty()) why.reason = "asked for by " + context.actor;
         TRV_TRY_ASSIGN(*forked, instance::fork(state, context, shard.decision_state(), id, *past, why));
+        if (is_dry) return shard::Decision{};
         return std::move(forked->decision);
       },
-      [&shard, id, past, forked, tenant](const Change&) {
+      [&shard, id, past, forked, tenant, is_dry](const Change&) {
+        if (is_dry) {
+          return http::json(
+              200, {{"id", id.to_string()}, {"status", instance::to_string(forked->status)}, {"dry_run", true}});
+        }
         const definition::Name& name = forked->definition;
         return http::json(201,
                           {{"id", forked->instance.to_string()},

@@ -46,7 +46,7 @@ json::Value to_object(const InstanceSummary& summary) {
           {"status", instance::to_string(summary.status)},
           {"started", summary.started.to_rfc3339()},
           {"ended", ended ? json::Value(summary.updated.to_rfc3339()) : json::Value()},
-          {"trigger", summary.trigger},
+          {"trigger", shown_trigger(summary.trigger)},
           {"key", summary.names.key.empty() ? json::Value() : json::Value(summary.names.key)},
           {"correlation", std::move(correlation)},
           {"not_compensated", std::move(not_compensated)},

@@ -267,7 +267,20 @@ std::optional<http::Response> refuse_cloud_event_media(const http::Request& requ
                       {"application/cloudevents+json", "application/cloudevents-batch+json", "application/json"});
 }
 
-Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& request) {
+base::Status check_own_type(std::string_view type) {
+  for (const std::string_view kernels : {"trv.", "io.serverlessworkflow."}) {
+    if (!type.starts_with(kernels)) continue;
+    return fail(ErrorCode::invalid,
+                fmt::format("type '{}' begins with '{}', as events of the platform itself do; give the event a type of "
+                            "your own, for example com.example.order.created",
+                            base::utf8_prefix(type, 80), kernels));
+  }
+  return {};
+}
+
+namespace {
+
+Result<std::vector<ingest::Received>> read_all(const http::Request& request) {
   const base::Digest body_sha256 = base::sha256(base::as_bytes(request.body()));
   std::vector<ingest::Received> events;
   if (is_binary(request)) {
@@ -281,6 +294,19 @@ Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& req
   if (type && type->essence.starts_with(batch_type)) return batch(*body, body_sha256);
   TRV_TRY_ASSIGN(ingest::Received event, structured(*body, body_sha256));
   events.push_back(std::move(event));
+  return events;
+}
+
+}  // namespace
+
+Result<std::vector<ingest::Received>> read_cloud_events(const http::Request& request) {
+  TRV_TRY_ASSIGN(std::vector<ingest::Received> events, read_all(request));
+  for (std::size_t i = 0; i < events.size(); ++i) {
+    base::Status own = check_own_type(events[i].type);
+    if (own) continue;
+    if (events.size() == 1) return fail(std::move(own).error());
+    return fail(std::move(own).error().in(fmt::format("event {}", i + 1)));
+  }
   return events;
 }
 

@@ -24,6 +24,10 @@ inline constexpr std::size_t batch_events_max = 100;
 /// The 415 for a body that is none of those; nullopt otherwise. In binary mode the body may be of any type.
 [[nodiscard]] std::optional<http::Response> refuse_cloud_event_media(const http::Request& request);
 
+/// Whether events from outside may have this type: those of the kernel's own events and of the lifecycle of workflows
+/// would look like what they are not. Error: invalid.
+[[nodiscard]] base::Status check_own_type(std::string_view type);
+
 /// The events of a request that was not refused, in order. Extension attributes and datacontenttype are kept; data that
 /// is not JSON becomes a JSON string where its type says text, else base64. Errors: invalid (with line and column where
 /// it is not JSON; names the attribute, and in a batch which event), too_large for more than batch_events_max.

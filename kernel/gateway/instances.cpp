@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <charconv>
 #include <memory>
 
 #include "events/log/record_lookup.hpp"
@@ -36,6 +37,16 @@ base::Result<instance::RecordAt> records_of(const Call& call, const lmdb::Txn& t
   TRV_TRY_ASSIGN(record::Stays stays, call.shard.stays(txn, call.tenant));
   const auto records = std::make_shared<log::RecordLookup>(call.shard.log(), std::move(stays));
   return [records](record::Lsn place) { return records->at(place); };
+}
+
+std::string shown_trigger(std::string_view trigger) {
+  const std::size_t end = trigger.find('\n');
+  std::uint64_t index = 0;
+  if (end == std::string_view::npos) return std::string(trigger);
+  const std::string_view number = trigger.substr(end + 1);
+  const auto [at, error] = std::from_chars(number.data(), number.data() + number.size(), index);
+  const bool is_number = error == std::errc() && at == number.data() + number.size();
+  return is_number ? fmt::format("{} #{}", trigger.substr(0, end), index + 1) : std::string(trigger);
 }
 
 }  // namespace trv::gateway

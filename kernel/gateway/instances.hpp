@@ -1,6 +1,7 @@
 #pragma once
 // What the handlers about instances share. Any thread.
 
+#include <string>
 #include <string_view>
 
 #include "kernel/gateway/access.hpp"
@@ -19,5 +20,8 @@ namespace trv::gateway {
 [[nodiscard]] base::Status check_reason(std::string_view reason);
 /// The body's member `reason`; empty where it is missing. Error: too_large.
 [[nodiscard]] base::Result<std::string> reason_of(const Body& body);
+
+/// What started an instance, for readers: a line of a batch is recorded by its key and number on two lines.
+[[nodiscard]] std::string shown_trigger(std::string_view trigger);
 
 }  // namespace trv::gateway

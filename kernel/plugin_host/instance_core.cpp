@@ -268,17 +268,25 @@ void InstanceCore::conclude_all(const OperationError& why) {
   for (const CallId id : open) static_cast<void>(conclude(id, std::unexpected(why)));
 }
 
-void InstanceCore::lost(const std::string& why) {
-  std::vector<std::pair<CallId, bool>> open;
+void InstanceCore::lost(const std::string& why, LostBy by) {
+  struct Open {
+    CallId id;
+    bool is_delivered;
+    bool may_retry;
+  };
+  std::vector<Open> open;
   {
     const std::lock_guard lock(mutex_);
     state_ = State::ended;
-    calls_.for_each(
-        [&](const OpenCall& call) { open.emplace_back(call.id, call.request.idempotent || !call.is_delivered); });
+    calls_.for_each([&](const OpenCall& call) {
+      open.push_back({call.id, call.is_delivered, call.request.idempotent || !call.is_delivered});
+    });
     changed_.notify_all();
   }
-  for (const auto& [id, may_retry] : open) {
-    static_cast<void>(conclude(id, std::unexpected(host_error(ErrorCode::unavailable, why, may_retry))));
+  for (const Open& one : open) {
+    OperationError error = host_error(ErrorCode::unavailable, why, one.may_retry);
+    error.has_died = by == LostBy::plugin && one.is_delivered;
+    static_cast<void>(conclude(one.id, std::unexpected(std::move(error))));
   }
 }
 

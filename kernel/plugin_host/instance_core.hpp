@@ -31,8 +31,9 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   [[nodiscard]] InstanceMetrics metrics() const;
   [[nodiscard]] base::Duration expire(base::Duration now) override;
   /// The plugin's side has ended by itself: no call is taken any more, and the open ones end with unavailable. One that
-  /// is idempotent, or that the plugin never saw, may be made again.
-  void lost(const std::string& why);
+  /// is idempotent, or that the plugin never saw, may be made again. `by`: who ended it; see OperationError::has_died.
+  enum class LostBy : std::uint8_t { plugin, host };
+  void lost(const std::string& why, LostBy by);
 
   void answer(CallId id, std::string_view output) noexcept override;
   void answer_failed(CallId id, OperationError error) noexcept override;

@@ -89,7 +89,8 @@ class IsolatedInstances::Process final : public PluginInstance,
     const std::shared_ptr<IsolatedInstances> owner = owner_.lock();
     if (owner != nullptr) owner->ended(tenant_, *this, end);
     core_->lost(end.why.empty() ? fmt::format("{} has been stopped", name_)
-                                : fmt::format("{} failed in its process: {}", name_, end.why));
+                                : fmt::format("{} failed in its process: {}", name_, end.why),
+                end.of == ProcessEnd::Of::plugin ? InstanceCore::LostBy::plugin : InstanceCore::LostBy::host);
     if (owner != nullptr) owner->count(*this);
   }
   void is_idle() override {

@@ -34,6 +34,7 @@ struct CallRequest {
 struct OperationError {
   base::ErrorCode code = base::ErrorCode::internal;
   bool may_retry = false;            ///< the same call, with the same idempotency key, may be made again
+  bool has_died = false;             ///< the plugin's process ended while it had the call
   std::uint64_t retry_after_ms = 0;  ///< 0 = the caller decides
   std::uint32_t status = 0;          ///< HTTP status of the service; 0 = none
   std::string message = {};

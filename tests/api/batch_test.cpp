@@ -39,7 +39,9 @@ TEST_F(BatchTest, each_line_starts_an_instance_once_however_often_the_batch_is_s
   EXPECT_EQ(started.at("existed"), 0);
   for (int i = 0; i < 3; ++i) {
     const std::string id(started.at("ids").at(static_cast<std::size_t>(i)).as_string());
-    EXPECT_EQ(call(acme(), "GET", "/v1/tenants/acme/instances/" + id).value().at("output").at("n"), i);
+    const Answer shown = call(acme(), "GET", "/v1/tenants/acme/instances/" + id);
+    EXPECT_EQ(shown.value().at("output").at("n"), i);
+    EXPECT_EQ(shown.text("trigger"), fmt::format("key:monday #{}", i + 1));
   }
   const Answer again = send(acme(), "once", lines(3), "monday");
   EXPECT_EQ(again.status, 200) << again.body;

@@ -54,6 +54,32 @@ class BulkTest : public ApiTest {
   }
 };
 
+TEST_F(BulkTest, a_dry_run_of_one_instance_says_what_it_would_be_and_records_nothing) {
+  const std::string id =
+      start("alone", "do: [{w: {wait: {hours: 1}}}, {l: {listen: {to: {one: {with: {type: go}}}}}}]\n", 1)[0];
+  const std::string path = "/v1/tenants/acme/instances/" + id;
+  const std::string steps = call(acme(), "GET", path + "/tasks").body;
+  const auto dry = [&](const std::string& action, const std::string& more = "") {
+    return call(acme(), "POST", path + "/" + action, R"({"dry_run":true)" + more + "}");
+  };
+  for (const auto& [action, becomes] : {std::pair("cancel", "cancelled"), std::pair("suspend", "suspended")}) {
+    const Answer answer = dry(action);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    EXPECT_EQ(answer.text("status"), becomes);
+    EXPECT_TRUE(answer.value().at("dry_run").as_bool());
+  }
+  for (const std::string action : {"resume", "retry", "skip"}) EXPECT_EQ(dry(action).status, 409) << action;
+  EXPECT_EQ(dry("signal", R"(,"type":"go")").status, 409) << "nothing listens yet";
+  const Answer forked = dry("fork", R"(,"at":"2100-01-01T00:00:00Z")");
+  EXPECT_EQ(forked.status, 200) << forked.body;
+  EXPECT_EQ(forked.text("id"), id);
+  EXPECT_EQ(status_of(id), "running");
+  EXPECT_EQ(call(acme(), "GET", path + "/tasks").body, steps);
+  EXPECT_EQ(call(acme(), "POST", path + "/suspend", R"({"dry_run":1})").status, 400);
+  EXPECT_EQ(call(acme(), "POST", path + "/cancel", "{}").status, 200);
+  EXPECT_EQ(status_of(id), "cancelled");
+}
+
 TEST_F(BulkTest, what_a_search_finds_is_acted_on_page_by_page_each_with_its_own_record) {
   const auto ids = start("waits", "do: [{w: {wait: {hours: 1}}}]\n", 5);
   const std::string search = R"({"workflow":"bulk/waits"})";

@@ -66,6 +66,24 @@ TEST_F(CloudEventTest, what_was_not_said_is_absent) {
   EXPECT_EQ(event.handed.size(), 4U) << json::serialize(event.handed);
 }
 
+TEST_F(CloudEventTest, the_types_of_the_platforms_own_events_are_refused) {
+  for (const std::string type : {"trv.instance.started", "io.serverlessworkflow.workflow.started.v1"}) {
+    const std::string event = R"({"specversion":"1.0","id":"own","source":"/s","type":")" + type + "\"}";
+    const Answer answer = send(event);
+    EXPECT_EQ(answer.status, 400) << answer.body;
+    EXPECT_NE(answer.text("detail").find("as events of the platform itself do"), std::string::npos) << answer.body;
+    EXPECT_EQ(send_binary("{}", {{"ce-type", type}}).status, 400);
+    const Answer batch = send(R"([{"specversion":"1.0","id":"b1","source":"/s","type":"com.example.x"},)" + event + "]",
+                              {{"Content-Type", "application/cloudevents-batch+json"}});
+    EXPECT_EQ(batch.status, 400);
+    EXPECT_NE(batch.text("detail").find("event 2"), std::string::npos) << batch.body;
+    const Answer hook = call(acme(), "PUT", "/v1/tenants/acme/hooks/own",
+                             R"({"type":")" + type + R"(","verification":{"scheme":"token"}})");
+    EXPECT_EQ(hook.status, 400) << hook.body;
+    EXPECT_NE(hook.text("detail").find("as events of the platform itself do"), std::string::npos) << hook.body;
+  }
+}
+
 TEST_F(CloudEventTest, a_header_that_every_event_has_is_named_where_it_is_missing) {
   const Answer answer = send("{}", {{"ce-id", "1"}, {"ce-source", "/s"}, {"ce-type", "t"}});
   EXPECT_EQ(answer.status, 400);

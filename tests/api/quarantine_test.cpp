@@ -10,6 +10,7 @@
 namespace trv::api {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 std::string calling(const std::string& name, const std::string& operation) {
@@ -74,10 +75,13 @@ class QuarantineTest : public testing::Test {
 
 TEST_F(QuarantineTest, a_plugin_that_crashes_again_and_again_is_in_quarantine_until_it_is_released_and_travd_goes_on) {
   EXPECT_EQ(run("echo").at("status").as_string(), "completed");
-  // The operation is idempotent, so a call that crashed is made again.
+  // The operation is idempotent, so a call that crashed is made again, but not until all calls are refused.
   const json::object crashed = run("die");
   EXPECT_EQ(crashed.at("status").as_string(), "faulted");
-  EXPECT_THAT(error_of(crashed), HasSubstr("it crashed (Aborted)"));
+  EXPECT_THAT(error_of(crashed), AllOf(HasSubstr("it crashed (Aborted)"),
+                                       HasSubstr("during 2 tries of this call, which is not made again")));
+  EXPECT_EQ(run("echo").at("status").as_string(), "completed") << "one input does not take the plugin from others";
+  EXPECT_EQ(run("die").at("status").as_string(), "faulted");
   EXPECT_TRUE(daemon_->running());
   ASSERT_TRUE(eventually([&] { return quarantine().find("it crashed (Aborted)") != std::string::npos; }));
   EXPECT_THAT(error_of(run("echo")), HasSubstr("trav plugin release tracker"));

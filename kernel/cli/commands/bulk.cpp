@@ -144,7 +144,8 @@ Verb& add_bulk(Verb& verb, BulkArguments& arguments) {
 }
 
 base::Status check_alone(const BulkArguments& arguments) {
-  if (!arguments.search.is_given() && !arguments.is_dry && !arguments.is_sure) return {};
+  // One instance is not asked about, so that --yes says nothing new.
+  if (!arguments.search.is_given()) return {};
   return base::fail(base::ErrorCode::invalid,
                     "give an instance's ID, or options that find instances such as --status, not both");
 }
@@ -191,14 +192,14 @@ base::Result<ExitCode> act_on_many(Session& session, const BulkArguments& argume
   }
   Tally done;
   std::vector<json::Value> all;
-  TRV_TRY(each_page(session, arguments, false, [&](std::span<const json::Value> items) {
+  const base::Status ended = each_page(session, arguments, false, [&](std::span<const json::Value> items) {
     for (const json::Value& item : items) {
       done.add(item);
       all.push_back(item);
     }
     progress.show(fmt::format("{} of {}", all.size(), found.good + found.refused));
     return done.stopped.empty();
-  }));
+  });
   progress.clear();
   if (session.as_json()) {
     session.print_json(json::serialize({{"action", arguments.action},
@@ -210,6 +211,12 @@ base::Result<ExitCode> act_on_many(Session& session, const BulkArguments& argume
     session.print(
         fmt::format("{}: done for {}, refused for {}.", arguments.action, instances(done.good), done.refused));
     done.tell_refused(session);
+  }
+  if (!ended) {
+    return base::fail(base::Error(ended.error())
+                          .in(fmt::format("cut off after {} of {}; whether more was done is not known. Give the same "
+                                          "command again to go on",
+                                          all.size(), instances(found.good + found.refused))));
   }
   TRV_TRY(done.is_whole());
   return done.refused == 0 ? ExitCode::ok : ExitCode::refused;

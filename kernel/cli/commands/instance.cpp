@@ -121,6 +121,7 @@ base::Result<ExitCode> act(Session& session, const InstanceArguments& arguments,
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (!arguments.version.empty()) body.set("version", json::Value(arguments.version));
   if (arguments.compensates) body.set("compensate", json::Value(true));
+  if (arguments.many.is_dry) body.set("dry_run", json::Value(true));
   if (!arguments.data.empty()) {
     TRV_TRY_ASSIGN(json::Value data, parse_json(action == "skip" ? "--result" : "--input", arguments.data));
     body.set(member, std::move(data));
@@ -136,8 +137,8 @@ base::Result<ExitCode> act(Session& session, const InstanceArguments& arguments,
     return ExitCode::ok;
   }
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-  const std::string status = member_text(answer, "status");
-  session.print(fmt::format("Instance {} is {}.", arguments.id, status));
+  session.print(arguments.many.is_dry ? possible(action, arguments.id, answer)
+                                      : fmt::format("Instance {} is {}.", arguments.id, member_text(answer, "status")));
   return ExitCode::ok;
 }
 

@@ -57,12 +57,17 @@ base::Result<ExitCode> fork(Session& session, const OperateArguments& arguments)
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (arguments.id.empty()) return act_on_found(session, arguments, "fork", body);
   TRV_TRY(check_alone(arguments.many));
+  if (arguments.many.is_dry) body.set("dry_run", json::Value(true));
   TRV_TRY_ASSIGN(const HttpResponse response, post(session, arguments.id, "fork", body));
   if (session.as_json()) {
     session.print_json(response.body);
     return ExitCode::ok;
   }
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
+  if (arguments.many.is_dry) {
+    session.print(possible("fork", arguments.id, answer));
+    return ExitCode::ok;
+  }
   session.print(fmt::format("Instance {} goes on from {} and is {}.", member_text(answer, "id"), arguments.id,
                             member_text(answer, "status")));
   return ExitCode::ok;
@@ -78,14 +83,15 @@ base::Result<ExitCode> signal(Session& session, const OperateArguments& argument
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (arguments.id.empty()) return act_on_found(session, arguments, "signal", body);
   TRV_TRY(check_alone(arguments.many));
+  if (arguments.many.is_dry) body.set("dry_run", json::Value(true));
   TRV_TRY_ASSIGN(const HttpResponse response, post(session, arguments.id, "signal", body));
   if (session.as_json()) {
     session.print_json(response.body);
     return ExitCode::ok;
   }
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-  session.print(fmt::format("Instance {} is {}; heard by {}.", arguments.id, member_text(answer, "status"),
-                            joined(answer, "heard")));
+  session.print(fmt::format("Instance {} {} {}; heard by {}.", arguments.id, arguments.many.is_dry ? "would be" : "is",
+                            member_text(answer, "status"), joined(answer, "heard")));
   return ExitCode::ok;
 }
 
@@ -107,7 +113,7 @@ base::Result<ExitCode> migrate(Session& session, const OperateArguments& argumen
   if (!arguments.reason.empty()) body.set("reason", json::Value(arguments.reason));
   if (arguments.id.empty()) return act_on_found(session, arguments, "migrate", body);
   const bool is_dry = arguments.many.is_dry;
-  if (arguments.many.search.is_given()) TRV_TRY(check_alone(arguments.many));
+  TRV_TRY(check_alone(arguments.many));
   if (is_dry) body.set("dry_run", json::Value(true));
   TRV_TRY_ASSIGN(const HttpResponse response, post(session, arguments.id, "migrate", body));
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
@@ -158,6 +164,10 @@ std::string branch_text(const json::Value& branch) {
 }
 
 }  // namespace
+
+std::string possible(std::string_view action, const std::string& id, const json::Value& answer) {
+  return fmt::format("{}: possible for instance {}, which would be {}.", action, id, member_text(answer, "status"));
+}
 
 base::Result<std::string> json_given(Session& session, const std::string& option, const std::string& text,
                                      const std::string& file) {

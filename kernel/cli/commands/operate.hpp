@@ -2,8 +2,10 @@
 // What an operator does to instances beyond letting it wait and go on: its past, forks and signals.
 
 #include <string>
+#include <string_view>
 
 #include "kernel/cli/commands/command.hpp"
+#include "kernel/json/value.hpp"
 
 namespace trv::cli {
 
@@ -14,6 +16,9 @@ void add_workflow_operations(Noun& noun);
 
 /// `trav instance show ID --at AT`.
 [[nodiscard]] base::Result<ExitCode> show_past(Session& session, const std::string& instance, const std::string& at);
+
+/// What a dry run with one instance says; `answer` is the server's.
+[[nodiscard]] std::string possible(std::string_view action, const std::string& id, const json::Value& answer);
 
 /// JSON that the command line or a file gives; empty where neither does. Errors: invalid for text that is not JSON, and
 /// where both are given. `option`: "--input"; the file's is that with "-file".

@@ -124,7 +124,8 @@ void add_run(CommandTree& tree) {
       .argument("WORKFLOW", arguments->workflow, "NS/NAME[:VERSION]; the newest version without one")
       .option("--input", "JSON", arguments->input, "The input (default {})")
       .option("--input-file", "FILE", arguments->input_file, "The input from a file; - is standard input")
-      .option("--idempotency-key", "KEY", arguments->idempotency_key, "The same key starts one instance only")
+      .option("--idempotency-key", "KEY", arguments->idempotency_key,
+              "The same key starts one instance only; --batch needs one, unless --starts gives each line its own")
       .option("--key", "KEY", arguments->key, "What the instance is found by: trav instance list --key")
       .flag("--wait", arguments->wait, "Show the steps as they happen; exits 0 completed, 3 faulted")
       .example("trav run support/triage --input '{\"ticket\": 7}' --wait")

@@ -86,7 +86,10 @@ base::Status Timeline::print_new() {
       if (const std::string named = member_text(item, "operation"); !named.empty()) operation = named;
       session_.world().out << table_->row(timeline_row(item, operation));
       if (const std::string actor = member_text(item, "actor"); !actor.empty()) {
-        session_.print(fmt::format("{:{}}  by {}: {}", "", clock_width, actor, member_text(item, "reason")));
+        // What is recorded where nobody gave a reason says the actor only.
+        const std::string reason = member_text(item, "reason");
+        const std::string why = reason == "asked for by " + actor ? "" : ": " + reason;
+        session_.print(fmt::format("{:{}}  by {}{}", "", clock_width, actor, why));
       }
       session_.world().out << std::flush;
     }

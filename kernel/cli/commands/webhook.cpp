@@ -54,6 +54,10 @@ base::Result<json::Value> verification_of(const WebhookArguments& arguments) {
 
 base::Result<ExitCode> create(Session& session, const WebhookArguments& arguments) {
   TRV_TRY_ASSIGN(const auto secret, secret_of(session, "--secret", arguments.secret_file, arguments.secret_env));
+  if (secret && arguments.verify == "token") {
+    return base::fail(base::ErrorCode::invalid,
+                      "--secret-file and --secret-env are for --verify hmac-sha256; with token the path is the secret");
+  }
   TRV_TRY_ASSIGN(const json::Value verification, verification_of(arguments));
   json::Value body = {{"type", arguments.type}};
   if (!arguments.source.empty()) body.set("source", arguments.source);

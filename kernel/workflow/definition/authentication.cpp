@@ -75,7 +75,7 @@ void check_token_policy(Fields& policy, const Node& node, bool is_oidc) {
     (void)fields.require("id", Node::Kind::string);
     const bool has_assertion = client->find("assertion") != nullptr;
     if (client_authentication == "private_key_jwt") {
-      // Its key stays where it is: whoever has it makes the assertion.
+      // The key stays with its owner, who makes the assertion.
       (void)fields.require("assertion", Node::Kind::string);
       fields.unsupported("secret");
     } else if (client_authentication == "client_secret_jwt" && has_assertion) {

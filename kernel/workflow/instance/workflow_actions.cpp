@@ -63,12 +63,13 @@ base::Result<DeletedWorkflow> delete_workflow(const lmdb::Txn& txn, const shard:
   if (command.running > 0 && !command.while_running) {
     return base::fail(
         ErrorCode::conflict,
-        fmt::format("{} of {}/{} {} not ended; wait for them, cancel them, or delete it with 'while_running', with "
-                    "which they go on as they are. Disabled, it starts no more of them",
-                    command.running == 1                     ? "1 instance"
-                    : command.running >= running_counted_max ? fmt::format("{} or more instances", command.running)
-                                                             : fmt::format("{} instances", command.running),
-                    command.space, command.name, command.running == 1 ? "has" : "have"));
+        fmt::format(
+            "{} of {}/{} {} not ended; wait for them, cancel them, or delete it all the same, and they go on as they "
+            "are: 'while_running' over HTTP, --while-running of trav. Disabled, it starts no more of them",
+            command.running == 1                     ? "1 instance"
+            : command.running >= running_counted_max ? fmt::format("{} or more instances", command.running)
+                                                     : fmt::format("{} instances", command.running),
+            command.space, command.name, command.running == 1 ? "has" : "have"));
   }
   DeletedWorkflow out;
   TRV_TRY_ASSIGN(out.versions,
