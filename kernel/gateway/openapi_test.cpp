@@ -33,7 +33,7 @@ struct alignas(std::max_align_t) Nothing {
 std::set<std::string> routes() {
   static Nothing nothing;
   const http::Router router = make_router({nothing,
-                                           {nothing, nothing, nothing},
+                                           {nothing, nothing, nothing, nothing},
                                            {nothing, nothing},
                                            nothing,
                                            nothing,
