@@ -105,7 +105,8 @@ base::Result<std::string> token_endpoint(const Value& policy) {
   return authority + (path.starts_with('/') ? "" : "/") + path;
 }
 
-base::Result<egress::Request> token_request(const Value& policy, std::string endpoint, const AssertionTime& time) {
+base::Result<egress::Request> token_request(const Value& policy, const std::string& endpoint,
+                                            const AssertionTime& time) {
   const std::string grant = text_at(policy, "grant");
   if (grant.empty()) return fail(ErrorCode::invalid, "the authentication has no 'grant'");
   egress::Request request;

@@ -28,7 +28,7 @@ struct AssertionTime {
   std::string id;  ///< no other assertion has it
 };
 /// Error: invalid, names the property.
-[[nodiscard]] base::Result<egress::Request> token_request(const json::Value& policy, std::string endpoint,
+[[nodiscard]] base::Result<egress::Request> token_request(const json::Value& policy, const std::string& endpoint,
                                                           const AssertionTime& time);
 
 struct Token {

@@ -201,6 +201,7 @@ base::Result<ExitCode> act_on_many(Session& session, const BulkArguments& argume
     return done.stopped.empty();
   });
   progress.clear();
+  const std::size_t tried = all.size();
   if (session.as_json()) {
     session.print_json(json::serialize({{"action", arguments.action},
                                         {"dry_run", false},
@@ -216,7 +217,7 @@ base::Result<ExitCode> act_on_many(Session& session, const BulkArguments& argume
     return base::fail(base::Error(ended.error())
                           .in(fmt::format("cut off after {} of {}; whether more was done is not known. Give the same "
                                           "command again to go on",
-                                          all.size(), instances(found.good + found.refused))));
+                                          tried, instances(found.good + found.refused))));
   }
   TRV_TRY(done.is_whole());
   return done.refused == 0 ? ExitCode::ok : ExitCode::refused;
