@@ -141,7 +141,10 @@ plugin_host::LogSink plugin_log(std::shared_ptr<spdlog::logger> logger) {
                        : line.level == info    ? spdlog::level::info
                        : line.level == warning ? spdlog::level::warn
                                                : spdlog::level::err;
-    logger->log(level, "plugin {} {}: {}", line.plugin, line.version, line.message);
+    const std::string about = line.key.empty()
+                                  ? std::string()
+                                  : fmt::format(" (tenant {}, call {}, {})", line.tenant.value(), line.call, line.key);
+    logger->log(level, "plugin {} {}{}: {}", line.plugin, line.version, about, line.message);
   };
 }
 

@@ -22,16 +22,24 @@ bool is_safe_method(std::string_view method) noexcept {
 }  // namespace
 
 void InstanceCore::log(LogLevel level, CallId call, std::string_view message) noexcept {
+  base::TenantId tenant;
+  std::string key;
   {
     const std::lock_guard lock(mutex_);
     if (state_ == State::ended || state_ == State::abandoned) return;
+    if (const OpenCall* open = calls_.find(call)) {
+      tenant = open->request.tenant;
+      key = open->request.idempotency_key;
+    }
   }
   if (!services_.log) return;
   services_.log({.level = level,
                  .plugin = plugin_,
                  .version = version_,
                  .call = call,
-                 .message = printable(message, log_bytes_max)});
+                 .message = printable(message, log_bytes_max),
+                 .tenant = std::move(tenant),
+                 .key = std::move(key)});
 }
 
 // The lock is not held. Takes a slot of the call, and counts the key as used.

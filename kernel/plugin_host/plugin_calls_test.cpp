@@ -222,6 +222,9 @@ TEST_P(PluginCallsTest, log_lines_are_bounded_and_escaped) {
   ASSERT_TRUE(run(call("log")));
   const std::lock_guard lock(log_mutex_);
   ASSERT_EQ(log_.size(), 2U);
+  // That of the call says whose it is.
+  EXPECT_EQ(about_.at(0), "acme key");
+  EXPECT_EQ(about_.at(1), " ");
   EXPECT_EQ(log_[0], "one\\ntwo\\x1b[31m \\xff \xc3\xa9");
   EXPECT_EQ(log_[1].size(), 4'096U);
 }

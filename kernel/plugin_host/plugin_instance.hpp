@@ -57,6 +57,8 @@ struct LogLine {
   std::string_view version;
   CallId call = 0;  ///< 0 = not about a call
   std::string message = {};
+  base::TenantId tenant = {};  ///< of the call; empty where there is none, or it has ended
+  std::string key = {};        ///< idempotency key of the call, which names its instance and task
 };
 /// Any thread; must not block for long and must not throw.
 using LogSink = std::function<void(const LogLine&)>;

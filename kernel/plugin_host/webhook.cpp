@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "kernel/json/parse.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/digest.hpp"
@@ -123,6 +125,16 @@ base::Status verify_webhook(const WebhookDeclaration& webhook, const std::vector
 base::Result<WebhookEvent> map_webhook(const WebhookDeclaration& webhook, const std::vector<egress::Header>& headers,
                                        std::string_view body, base::Timestamp now) {
   TRV_TRY(check_bounds(headers, body.size()));
+  for (const std::string& required : webhook.manifest.required_headers) {
+    const bool is_there = std::ranges::any_of(headers, [&](const egress::Header& header) {
+      return base::lower(header.name) == required && !header.value.empty();
+    });
+    if (is_there) continue;
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("header '{}' is missing; a delivery to the webhook '{}' of plugin "
+                                  "'{}' has it",
+                                  required, webhook.manifest.name, webhook.plugin));
+  }
   auto parsed = json::parse(body, {.bytes_max = webhook_body_bytes_max, .depth_max = 100});
   if (!parsed) return base::fail(std::move(parsed).error().in("body"));
   Value names = Value::object();

@@ -121,6 +121,21 @@ TEST(MapWebhook, what_gives_no_text_is_invalid_and_names_the_member) {
   EXPECT_FALSE(map_webhook(webhook, headers, std::string(5'000, '['), {}));
 }
 
+TEST(MapWebhook, a_delivery_without_a_required_header_is_invalid) {
+  package::Manifest of = manifest();
+  of.webhooks[0].required_headers = {"x-event"};
+  const auto now = base::Timestamp(1);
+  EXPECT_TRUE(map_webhook(declaration(of), {{"X-Event", "opened"}, {"X-Delivery", "d"}}, body, now));
+  for (const std::vector<egress::Header>& headers :
+       {std::vector<egress::Header>{{"X-Delivery", "d"}}, {{"X-Event", ""}, {"X-Delivery", "d"}}}) {
+    const auto refused = map_webhook(declaration(of), headers, body, now);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code(), ErrorCode::invalid);
+    EXPECT_THAT(refused.error().message(),
+                HasSubstr("header 'x-event' is missing; a delivery to the webhook 'events'"));
+  }
+}
+
 TEST(MapWebhook, a_costly_expression_ends_at_its_budget) {
   package::Manifest of = manifest();
   of.webhooks[0].event_type = "[range(1e9)] | length | tostring";

@@ -207,6 +207,12 @@ Result<Operation> parse_operation(const json::value& value, std::string where) {
   return operation;
 }
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return out;
+}
+
 Result<Verification> parse_verification(const json::value& value, std::string where) {
   TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
   Verification verification;
@@ -217,7 +223,7 @@ Result<Verification> parse_verification(const json::value& value, std::string wh
   if (verification.scheme == VerificationScheme::hmac_sha256) {
     TRV_TRY_ASSIGN(verification.header, object.text("header", 100));
     if (verification.header.empty()) return wrong(object.where("header"), "is empty");
-    for (char& c : verification.header) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    verification.header = lower(verification.header);
     TRV_TRY_ASSIGN(verification.prefix, object.text_or_empty("prefix", 100));
     TRV_TRY_ASSIGN(const std::string encoding, object.text("encoding", 40));
     static constexpr std::array<std::pair<std::string_view, DigestEncoding>, 2> encodings = {
@@ -235,6 +241,14 @@ Result<Webhook> parse_webhook(const json::value& value, std::string where) {
   TRV_TRY_ASSIGN(webhook.title, object.text("title", 120));
   TRV_TRY_ASSIGN(const json::value* verification, object.require("verification"));
   TRV_TRY_ASSIGN(webhook.verification, parse_verification(*verification, object.where("verification")));
+  TRV_TRY_ASSIGN(const json::array* headers, object.array_or_null("required_headers", required_headers_max));
+  if (headers != nullptr) {
+    for (const json::value& header : *headers) {
+      const bool is_name = header.is_string() && !header.get_string().empty() && header.get_string().size() <= 100;
+      if (!is_name) return wrong(object.where("required_headers"), "must hold names of headers, of 1 to 100 bytes");
+      webhook.required_headers.push_back(lower(header.get_string()));
+    }
+  }
   TRV_TRY_ASSIGN(webhook.delivery_id, object.text_or_empty("delivery_id", expression_bytes_max));
   TRV_TRY_ASSIGN(const json::value* event_value, object.require("event"));
   TRV_TRY_ASSIGN(Object event, Object::of(*event_value, object.where("event")));

@@ -23,6 +23,7 @@ inline constexpr std::size_t operations_max = 256;
 inline constexpr std::size_t connections_max = 32;
 inline constexpr std::size_t webhooks_max = 32;
 inline constexpr std::size_t libraries_max = 8;
+inline constexpr std::size_t required_headers_max = 16;
 
 /// A library of the plugin for one platform.
 struct Library {
@@ -78,6 +79,7 @@ struct Webhook {
   std::string name;
   std::string title;
   Verification verification;
+  std::vector<std::string> required_headers;  ///< lower-case names; a delivery without one of them is refused
   std::string delivery_id;    ///< gives a string; the same one means the same delivery. Empty = no de-duplication
   std::string event_type;     ///< gives a string
   std::string event_source;   ///< gives a string

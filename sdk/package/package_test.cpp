@@ -30,6 +30,7 @@ constexpr const char* source_manifest = R"({
   "operations": [{"name": "greet", "title": "Greet", "idempotent": true, "input": {"type": "object"}, "output": true}],
   "webhooks": [{"name": "in", "title": "In",
     "verification": {"scheme": "hmac-sha256", "header": "X-Signature", "prefix": "v1=", "encoding": "base64"},
+    "required_headers": ["X-Event"],
     "delivery_id": ".headers.id", "event": {"type": "\"t\"", "source": "\"s\""}}]
 })";
 
@@ -350,6 +351,7 @@ TEST(Manifest, every_member_is_read) {
   ASSERT_NE(webhook, nullptr);
   EXPECT_EQ(webhook->verification.header, "x-signature");
   EXPECT_EQ(webhook->verification.prefix, "v1=");
+  EXPECT_EQ(webhook->required_headers, std::vector<std::string>{"x-event"});
   EXPECT_EQ(webhook->verification.encoding, DigestEncoding::base64);
   EXPECT_EQ(webhook->event_type, "\"t\"");
   EXPECT_EQ(webhook->event_subject, "");
@@ -378,6 +380,7 @@ TEST(Manifest, an_error_names_the_member) {
       {R"(https://example.com)", "http://example.com", "connections[0].base_url:"},
       {R"(["bearer", "none"])", "[]", "connections[0].auth: must name at least one scheme"},
       {R"("bearer", )", "\"oauth9\", ", "connections[0].auth: \"oauth9\" is not one of"},
+      {R"(["X-Event"])", R"([""])", "webhooks[0].required_headers: must hold names of headers"},
       {R"("encoding": "base64")", R"("encoding": "rot13")", "webhooks[0].verification.encoding: \"rot13\""},
       {R"("event": {"type": "\"t\"", )", R"("event": {)", "webhooks[0].event.type: is missing"},
       {R"("linux-x86_64": {)", R"("windows": {)", "libraries.windows: is not a known platform"},

@@ -94,6 +94,7 @@ class PluginHostTest : public testing::Test {
     auto host = PluginHost::start(std::move(configuration), *store_, *broker_, clock_, [this](const LogLine& line) {
       const std::lock_guard lock(log_mutex_);
       log_.push_back(line.message);
+      about_.push_back(line.tenant.value() + " " + line.key);
     });
     ASSERT_TRUE(host);
     host_ = *std::move(host);
@@ -165,6 +166,7 @@ class PluginHostTest : public testing::Test {
   OneConnection source_;
   std::mutex log_mutex_;
   std::vector<std::string> log_;
+  std::vector<std::string> about_;  ///< of each line, the tenant and the key of its call
   blob::InMemoryBlobStore archives_{package::package_bytes_max};
   std::unique_ptr<PluginStore> store_;
   std::unique_ptr<egress::Broker> broker_;
