@@ -22,6 +22,12 @@ struct OpenRequest {
   egress::RequestId sent = 0;    ///< the broker's
 };
 
+/// A timer of a call whose time has not come.
+struct OpenTimer {
+  std::uint64_t timer_id = 0;  ///< the plugin's
+  base::Duration due{};
+};
+
 struct OpenCall {
   CallId id = 0;  ///< 0 = ended
   CallRequest request;
@@ -32,6 +38,7 @@ struct OpenCall {
   bool is_delivered = false;    ///< the plugin knows the call
   bool cancel_requested = false;
   std::vector<OpenRequest> http;
+  std::vector<OpenTimer> timers;
 };
 
 class CallTable {
@@ -76,6 +83,7 @@ class CallTable {
     const auto place = static_cast<std::uint32_t>(call.id & place_mask);
     call.id = 0;
     call.http.clear();
+    call.timers.clear();
     --size_;
     if (call.pins == 0) release(call, place);
     return rest;

@@ -89,6 +89,14 @@ BytesView FrameWriter::http_arrived(std::uint64_t request_id, const base::Result
   return finish(frames::CreateHttpResponse(b, request_id, result->status, made, bytes_of(b, result->body)));
 }
 
+BytesView FrameWriter::time_came(std::uint64_t timer) {
+  return finish(frames::CreateTimeCame(fresh(), timer));
+}
+
+BytesView FrameWriter::set_timer(CallId call, std::uint64_t timer, std::uint64_t after_ms) {
+  return finish(frames::CreateSetTimer(fresh(), call, timer, after_ms));
+}
+
 BytesView FrameWriter::ping(std::uint64_t number) {
   return finish(frames::CreatePing(fresh(), number));
 }

@@ -38,6 +38,7 @@ class FrameWriter {
   [[nodiscard]] base::BytesView invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
   [[nodiscard]] base::BytesView cancel(CallId call);
   [[nodiscard]] base::BytesView http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result);
+  [[nodiscard]] base::BytesView time_came(std::uint64_t timer);
   [[nodiscard]] base::BytesView ping(std::uint64_t number);
   [[nodiscard]] base::BytesView end();
 
@@ -48,6 +49,7 @@ class FrameWriter {
   [[nodiscard]] base::BytesView log(LogLevel level, CallId call, std::string_view message);
   [[nodiscard]] base::BytesView http_request(CallId call, std::uint64_t request_id,
                                              const base::Result<egress::Request>& request);
+  [[nodiscard]] base::BytesView set_timer(CallId call, std::uint64_t timer, std::uint64_t after_ms);
   [[nodiscard]] base::BytesView pong(std::uint64_t number);
 
  private:

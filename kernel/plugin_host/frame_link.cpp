@@ -75,6 +75,11 @@ void FrameLink::http_arrived(std::uint64_t request_id, const base::Result<egress
   send(writer_.http_arrived(request_id, result));
 }
 
+void FrameLink::time_came(std::uint64_t timer_id) {
+  const std::lock_guard lock(mutex_);
+  send(writer_.time_came(timer_id));
+}
+
 void FrameLink::end() {
   const std::lock_guard lock(mutex_);
   end_asked_ = clock_.monotonic();
@@ -166,6 +171,10 @@ void FrameLink::handle(const frames::Frame& frame) {
     case frames::Body::HttpRequest: {
       const frames::HttpRequest& request = *frame.body_as_HttpRequest();
       return user->host().send_http(request.call(), request.request(), read_http_request(request));
+    }
+    case frames::Body::SetTimer: {
+      const frames::SetTimer& timer = *frame.body_as_SetTimer();
+      return user->host().set_timer(timer.call(), timer.timer(), timer.after_ms());
     }
     case frames::Body::Pong:
       if (frame.body_as_Pong()->number() == pings_) pinged_.reset();

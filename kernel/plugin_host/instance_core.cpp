@@ -224,7 +224,7 @@ void InstanceCore::tell_plugin_to_cancel(CallId id) {
 
 Duration InstanceCore::expire(Duration now) {
   std::vector<CallId> due;
-  Duration next = Duration::max();
+  Duration next = fire_timers(now);
   {
     const std::lock_guard lock(mutex_);
     calls_.for_each([&](const OpenCall& call) {

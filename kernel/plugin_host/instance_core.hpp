@@ -39,6 +39,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void answer_failed(CallId id, OperationError error) noexcept override;
   void log(LogLevel level, CallId call, std::string_view message) noexcept override;
   void send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override;
+  void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;
 
  private:
   enum class State { running, draining, ended, abandoned };
@@ -62,6 +63,11 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   [[nodiscard]] base::Result<egress::Request> admit(CallId id, std::uint64_t request_id, egress::Request request);
   void http_arrived(CallId id, std::uint64_t request_id, base::Result<egress::Response> result);
   void deliver_http(std::uint64_t request_id, const base::Result<egress::Response>& result);
+
+  // trv.timer/1
+  [[nodiscard]] base::Duration fire_timers(base::Duration now);
+  void deliver_time(CallId id, std::uint64_t timer_id);
+
   /// The lock is held. Whether stop() has nothing left to wait for.
   [[nodiscard]] bool is_quiet() const noexcept {
     return calls_.size() == 0 && http_open_ == 0 && cancels_running_ == 0;

@@ -10,9 +10,11 @@
 namespace trv::plugin_host {
 namespace {
 
+using base::Duration;
 using base::ErrorCode;
 
 constexpr std::size_t http_open_per_call_max = 64;
+constexpr std::size_t timers_open_per_call_max = 64;
 constexpr std::size_t log_bytes_max = 4'096;
 
 bool is_safe_method(std::string_view method) noexcept {
@@ -121,6 +123,61 @@ void InstanceCore::deliver_http(std::uint64_t request_id, const base::Result<egr
   const std::lock_guard lock(mutex_);
   --http_open_;
   notify_if_stopping();
+}
+
+void InstanceCore::set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept {
+  constexpr std::uint64_t after_ms_max = std::uint64_t{1} << 40;  // no call lives so long
+  const Duration due = services_.clock.monotonic() +
+                       std::chrono::milliseconds(static_cast<std::int64_t>(std::min(after_ms, after_ms_max)));
+  bool is_too_many = false;
+  bool is_earliest = false;
+  {
+    const std::lock_guard lock(mutex_);
+    OpenCall* call = calls_.find(id);
+    if (call == nullptr || state_ == State::abandoned) return;
+    is_too_many = call->timers.size() >= timers_open_per_call_max;
+    if (!is_too_many) {
+      call->timers.push_back({timer_id, due});
+      is_earliest = due < told_deadline_;
+      if (is_earliest) told_deadline_ = due;
+    }
+  }
+  if (is_earliest) services_.threads.tell(due);
+  if (!is_too_many) return;
+  log(LogLevel::warning, id,
+      fmt::format("more than {} timers of one call: this one waits no time", timers_open_per_call_max));
+  enqueue([this, id, timer_id] { deliver_time(id, timer_id); });
+}
+
+// Returns when the next one is due.
+Duration InstanceCore::fire_timers(Duration now) {
+  std::vector<std::pair<CallId, std::uint64_t>> due;
+  Duration next = Duration::max();
+  {
+    const std::lock_guard lock(mutex_);
+    calls_.for_each([&](OpenCall& call) {
+      std::erase_if(call.timers, [&](const OpenTimer& timer) {
+        if (timer.due <= now) {
+          due.emplace_back(call.id, timer.timer_id);
+          return true;
+        }
+        next = std::min(next, timer.due);
+        return false;
+      });
+    });
+  }
+  for (const auto& [id, timer_id] : due) {
+    enqueue([this, id, timer_id] { deliver_time(id, timer_id); });
+  }
+  return next;
+}
+
+void InstanceCore::deliver_time(CallId id, std::uint64_t timer_id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (calls_.find(id) == nullptr || (state_ != State::running && state_ != State::draining)) return;
+  }
+  side_->time_came(timer_id);
 }
 
 }  // namespace trv::plugin_host

@@ -94,6 +94,17 @@ base::Status LibraryPlugin::activate(const std::string& configuration) {
     }
     plugin_http_ = http;
   }
+  const auto* timer = static_cast<const trv_plugin_timer*>(plugin_->get_extension(plugin_, TRV_EXT_TIMER));
+  if (timer != nullptr) {
+    const std::uint32_t size = timer->struct_size;
+    const bool is_whole = size >= TRV_PLUGIN_TIMER_SIZE_V1;
+    if (!is_whole || timer->on_time == nullptr) {
+      plugin_->destroy(plugin_);
+      if (!is_whole) return refuse_size("trv_plugin_timer", size, TRV_PLUGIN_TIMER_SIZE_V1);
+      return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin_timer has a null function", name));
+    }
+    plugin_timer_ = timer;
+  }
   if (plugin_->activate(plugin_, borrowed_bytes(configuration)) != 0) {
     plugin_->destroy(plugin_);
     if (activation_error_) {
@@ -151,6 +162,10 @@ void LibraryPlugin::http_arrived(std::uint64_t request_id, const base::Result<eg
   plugin_http_->on_response(plugin_, request_id, &response);
 }
 
+void LibraryPlugin::time_came(std::uint64_t timer_id) {
+  if (plugin_timer_ != nullptr) plugin_timer_->on_time(plugin_, timer_id);
+}
+
 void LibraryPlugin::end() {
   plugin_->deactivate(plugin_);
   plugin_->destroy(plugin_);
@@ -178,11 +193,18 @@ const trv_host_http LibraryPlugin::http_service = {
       self(host).side_.send_http(id, request_id, read_request(request));
     }};
 
+const trv_host_timer LibraryPlugin::timer_service = {
+    .struct_size = sizeof(trv_host_timer),
+    .set = [](const trv_host* host, std::uint64_t id, std::uint64_t timer_id, std::uint64_t after_ms) {
+      self(host).side_.set_timer(id, timer_id, after_ms);
+    }};
+
 const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexcept {
   if (id == nullptr) return nullptr;
   if (std::strcmp(id, TRV_EXT_CALL) == 0) return &call_service;
   if (std::strcmp(id, TRV_EXT_LOG) == 0) return &log_service;
   if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
+  if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &timer_service;
   return nullptr;
 }
 

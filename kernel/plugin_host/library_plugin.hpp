@@ -1,6 +1,6 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
-// Host services given: trv.call/1, trv.log/1, trv.http/1.
+// Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1.
 
 #include <memory>
 #include <optional>
@@ -11,6 +11,7 @@
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 
 namespace trv::plugin_host {
@@ -28,6 +29,7 @@ class LibraryPlugin final : public PluginSide {
   void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
+  void time_came(std::uint64_t timer_id) override;
   void end() override;
 
  private:
@@ -41,12 +43,14 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_call call_service;
   static const trv_host_log log_service;
   static const trv_host_http http_service;
+  static const trv_host_timer timer_service;
 
   const std::shared_ptr<PluginLibrary> library_;
   HostSide& side_;
   trv_host host_{};
   const trv_plugin* plugin_ = nullptr;
   const trv_plugin_http* plugin_http_ = nullptr;
+  const trv_plugin_timer* plugin_timer_ = nullptr;
   std::optional<OperationError> activation_error_;
 };
 

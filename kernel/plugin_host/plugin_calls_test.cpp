@@ -302,5 +302,31 @@ TEST_P(PluginCallsTest, unloading_drains_then_cancels_and_the_plugin_can_come_ba
   EXPECT_EQ(run(call("echo", "3")).value(), "3");
 }
 
+// ---- time
+
+TEST_P(PluginCallsTest, a_timer_of_a_call_comes_when_its_time_has_come) {
+  load_good();
+  const base::Duration began = clock_.monotonic();
+  EXPECT_EQ(run(call("wait")).value(), "0");
+  EXPECT_GE(clock_.monotonic() - began, 50ms);
+}
+
+TEST_P(PluginCallsTest, timers_end_with_their_call) {
+  load_good();
+  OperationCall late = call("wait");
+  late.timeout_ms = 10;
+  EXPECT_EQ(run(std::move(late)).error().code, ErrorCode::timeout);
+  std::this_thread::sleep_for(60ms);
+  EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]");
+  EXPECT_EQ(metrics().answers_ignored, 0U) << "nobody was called for the ended call";
+}
+
+TEST_P(PluginCallsTest, a_call_has_so_many_timers_and_the_next_waits_no_time) {
+  load_good();
+  EXPECT_EQ(run(call("wait-100-times")).value(), "64");
+  const std::lock_guard lock(log_mutex_);
+  EXPECT_THAT(log_, testing::Contains(HasSubstr("more than 64 timers")));
+}
+
 }  // namespace
 }  // namespace trv::plugin_host

@@ -24,6 +24,8 @@ class PluginSide {
   virtual void cancel(CallId call) = 0;
   /// [main] What became of a request that HostSide::send_http was given.
   virtual void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) = 0;
+  /// [main] The time of a timer that HostSide::set_timer was given has come.
+  virtual void time_came(std::uint64_t timer_id) = 0;
   /// [main] Ends the plugin. Nothing follows.
   virtual void end() = 0;
 };
@@ -38,6 +40,8 @@ class HostSide {
   /// Connection, method, path, headers, body and timeout_ms of the request are the plugin's; the rest is for the host
   /// to fill. A request that could not be read carries why. Its end comes through http_arrived, never from inside here.
   virtual void send_http(CallId call, std::uint64_t request_id, base::Result<egress::Request> request) noexcept = 0;
+  /// Its end comes through time_came, never from inside here, and not after the call has ended.
+  virtual void set_timer(CallId call, std::uint64_t timer_id, std::uint64_t after_ms) noexcept = 0;
 };
 
 }  // namespace trv::plugin_host

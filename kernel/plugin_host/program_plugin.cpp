@@ -124,6 +124,9 @@ void ProgramPlugin::http_arrived(std::uint64_t request_id, const base::Result<eg
   send(http_line(request_id, result));
 }
 
+// A program waits by itself, and sets none.
+void ProgramPlugin::time_came(std::uint64_t) {}
+
 void ProgramPlugin::react(std::uint64_t number) {
   send(ping_line(number));
 }

@@ -42,6 +42,7 @@ class ProgramPlugin final : public PluginSide {
   void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
+  void time_came(std::uint64_t timer_id) override;
   /// Returns when the program has ended.
   void end() override;
   /// [main] Asks for a sign of life.

@@ -50,6 +50,10 @@ class FramedHost final : public HostSide {
     const std::lock_guard lock(mutex_);
     send(writer_.http_request(call, request_id, request));
   }
+  void set_timer(CallId call, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.set_timer(call, timer_id, after_ms));
+  }
   void ready(std::string_view walls) {
     const std::lock_guard lock(mutex_);
     send(writer_.ready(walls));
@@ -122,6 +126,7 @@ class SandboxedPlugin {
         const frames::HttpError& error = *frame.body_as_HttpError();
         return plugin_->http_arrived(error.request(), base::fail(read_http_error(error)));
       }
+      case frames::Body::TimeCame: return plugin_->time_came(frame.body_as_TimeCame()->timer());
       default: return;  // of a later version
     }
   }

@@ -63,6 +63,12 @@ struct SentRequest {
   [[nodiscard]] std::optional<std::string> header(std::string_view name) const { return find_header(headers, name); }
 };
 
+struct SetTimer {
+  std::uint64_t call_id = 0;
+  std::uint64_t timer_id = 0;
+  std::uint64_t after_ms = 0;
+};
+
 struct CallFacts {
   std::string operation = {};
   std::string input = "{}";

@@ -26,6 +26,7 @@
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
 
@@ -88,12 +89,13 @@ class LentBytes {
   std::vector<Block> lent_;
 };
 
-/// What a host offers. A plugin must cope with a host that has no trv.http/1 or trv.log/1, and with one of a later
-/// minor version, whose structs are larger. It refuses a struct that is smaller than version 1.
+/// What a host offers. A plugin must cope with a host that has no trv.http/1, trv.log/1 or trv.timer/1, and with one of
+/// a later minor version, whose structs are larger. It refuses a struct that is smaller than version 1.
 struct HostShape {
   enum class Struct { none, host, host_call, host_log, host_http, call, response, error };
   bool offers_http = true;
   bool offers_log = true;
+  bool offers_timer = true;
   bool is_of_later_minor = false;
   Struct too_small = Struct::none;
 
@@ -123,6 +125,9 @@ class FakeHost {
         .struct_size = shape.size_of<trv_host_http>(host_http),
         .send = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
                    const trv_http_request* request) { of(h).on_send(call_id, request_id, request); }};
+    timer_service_ = {.struct_size = sizeof(trv_host_timer),
+                      .set = [](const trv_host* h, std::uint64_t call_id, std::uint64_t timer_id,
+                                std::uint64_t after_ms) { of(h).on_set(call_id, timer_id, after_ms); }};
     extended_host_.known = {
         .struct_size = shape.size_of<trv_host>(HostShape::Struct::host),
         .abi_major = TRV_ABI_MAJOR,
@@ -151,6 +156,7 @@ class FakeHost {
     if (plugin_->struct_size < TRV_PLUGIN_SIZE_V1) note("trv_plugin is too short");
     http_ = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
     if (http_ != nullptr && http_->struct_size < TRV_PLUGIN_HTTP_SIZE_V1) note("trv_plugin_http is too short");
+    plugin_timer_ = static_cast<const trv_plugin_timer*>(plugin_->get_extension(plugin_, TRV_EXT_TIMER));
     retired_.push_back(std::move(lent));
   }
 
@@ -231,6 +237,32 @@ class FakeHost {
   [[nodiscard]] std::vector<SentRequest> requests() const {
     const std::lock_guard lock(mutex_);
     return requests_;
+  }
+
+  /// Timers of open calls whose time has not come, in the order they were set.
+  [[nodiscard]] std::vector<SetTimer> timers() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<SetTimer> open;
+    for (const SetTimer& timer : timers_) {
+      const auto call = calls_.find(timer.call_id);
+      if (call != calls_.end() && !call->second.outcome) open.push_back(timer);
+    }
+    return open;
+  }
+
+  /// The time of a timer has come. Ignored where it is not open.
+  void time_comes(std::uint64_t timer_id) {
+    bool is_open = false;
+    for (const SetTimer& timer : timers()) is_open = is_open || timer.timer_id == timer_id;
+    if (!is_open || plugin_timer_ == nullptr) return;
+    {
+      const std::lock_guard lock(mutex_);
+      std::erase_if(timers_, [&](const SetTimer& timer) { return timer.timer_id == timer_id; });
+    }
+    on_main([&](LentBytes&) {
+      plugin_timer_->on_time(plugin_, timer_id);
+      return 0;
+    });
   }
 
   void answer(std::uint64_t request_id, const HttpStep& step) {
@@ -354,6 +386,7 @@ class FakeHost {
     if (id == TRV_EXT_CALL) return &extended_call_.known;
     if (id == TRV_EXT_LOG && shape_.offers_log) return &extended_log_.known;
     if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
+    if (id == TRV_EXT_TIMER && shape_.offers_timer) return &timer_service_;
     return nullptr;
   }
 
@@ -403,6 +436,17 @@ class FakeHost {
     if (stage_ == Stage::destroyed) faults_.push_back("a log line was written after destroy");
     if (level < TRV_LOG_DEBUG || level > TRV_LOG_ERROR) faults_.push_back("a log line has an unknown level");
     log_.push_back({level, call_id, text_of(message)});
+  }
+
+  void on_set(std::uint64_t call_id, std::uint64_t timer_id, std::uint64_t after_ms) {
+    const std::lock_guard lock(mutex_);
+    const std::string name = "timer " + std::to_string(timer_id);
+    if (stage_ == Stage::destroyed) faults_.push_back(name + " was set after destroy");
+    if (plugin_timer_ == nullptr) faults_.push_back(name + " was set by a plugin without trv.timer/1");
+    const auto call = calls_.find(call_id);
+    if (call == calls_.end() || call->second.outcome)
+      faults_.push_back(name + " was set for call " + std::to_string(call_id) + ", which is not open");
+    timers_.push_back({.call_id = call_id, .timer_id = timer_id, .after_ms = after_ms});
   }
 
   void on_send(std::uint64_t call_id, std::uint64_t request_id, const trv_http_request* raw) {
@@ -484,6 +528,8 @@ class FakeHost {
   Extended<trv_host_http> extended_http_ = {};
   const trv_plugin* plugin_ = nullptr;
   const trv_plugin_http* http_ = nullptr;
+  trv_host_timer timer_service_ = {};
+  const trv_plugin_timer* plugin_timer_ = nullptr;
   bool initialised_ = false;
   std::atomic<Stage> stage_ = Stage::created;
   std::optional<CallError> activation_error_;
@@ -493,6 +539,7 @@ class FakeHost {
   mutable std::mutex mutex_;
   std::map<std::uint64_t, OpenCall> calls_;
   std::vector<SentRequest> requests_;
+  std::vector<SetTimer> timers_;
   std::vector<LogLine> log_;
   std::vector<std::string> faults_;
 };

@@ -2,6 +2,7 @@
 // One call of an operation, as the plugin author sees it. C++20.
 
 #include <atomic>
+#include <chrono>
 #include <coroutine>
 #include <cstdint>
 #include <optional>
@@ -21,6 +22,8 @@ class CallServices {
  public:
   /// Sends at once; returns the id of the request.
   virtual std::uint64_t send(std::uint64_t call_id, const Request& request) = 0;
+  /// Begins to wait at once; the answer, once the time has come, is an empty one.
+  virtual std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) = 0;
   virtual bool arrived(std::uint64_t request_id) const noexcept = 0;
   virtual void await(std::uint64_t request_id, std::coroutine_handle<> waiter) noexcept = 0;
   /// Only after it arrived.
@@ -120,6 +123,17 @@ class Call {
 
   /// Sends a request now. See Exchange for the answer.
   Exchange http(const Request& request) { return {services_, services_.send(facts_.id, request)}; }
+
+  /// Lets time pass without holding a thread; the time begins now:
+  ///
+  ///   auto pause = call.wait(std::chrono::seconds(2));
+  ///   co_await pause;
+  ///
+  /// Without time to wait on this host (trv.timer/1) the pause has a failure.
+  Exchange wait(std::chrono::milliseconds time) {
+    const auto after_ms = time.count() > 0 ? static_cast<std::uint64_t>(time.count()) : 0;
+    return {services_, services_.wait(facts_.id, after_ms)};
+  }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.
   void log(Level level, std::string_view text) const noexcept { services_.write_log(level, facts_.id, text); }

@@ -46,6 +46,7 @@ class Sample : public Plugin {
             {"refuse", &Sample::refuse},
             {"huge", &Sample::huge},
             {"abandon", &Sample::abandon},
+            {"rest", &Sample::rest},
             {"never-ends", &Sample::loop},
             {"throw-part", &Sample::throw_part},
             {"too-early", &Sample::too_early},
@@ -100,6 +101,13 @@ class Sample : public Plugin {
     co_await first;
     co_await second;
     co_return first->body + second->body;
+  }
+
+  Task rest(Call& call) {
+    auto pause = call.wait(std::chrono::seconds(2));
+    co_await pause;
+    if (!pause) co_return pause.failure();
+    co_return std::string("\"rested\"");
   }
 
   Task abandon(Call& call) {
@@ -206,6 +214,15 @@ TEST_F(SdkTest, a_request_carries_what_the_author_wrote_and_its_answer_resumes_t
   EXPECT_EQ(requests[0].header("accept"), large_text('a'));
   EXPECT_EQ(requests[0].header("x-second"), "2");
   EXPECT_EQ(requests[0].idempotency_key, "acme/i1/t1/1");
+}
+
+TEST_F(SdkTest, a_call_waits_without_holding_a_thread) {
+  const std::uint64_t id = host.begin({.operation = "rest"});
+  ASSERT_EQ(host.timers().size(), 1U);
+  EXPECT_EQ(host.timers()[0].after_ms, 2'000U);
+  EXPECT_FALSE(host.outcome(id));
+  host.time_comes(host.timers()[0].timer_id);
+  EXPECT_EQ(host.outcome(id)->output, "\"rested\"");
 }
 
 TEST_F(SdkTest, a_request_can_be_built_in_steps_and_sent_again) {
@@ -368,9 +385,10 @@ TEST(Sdk, activation_that_fails_or_throws_says_why) {
   EXPECT_THAT(threw.faults(), testing::IsEmpty());
 }
 
-TEST(Sdk, a_host_without_http_or_log_is_coped_with) {
-  FakeHost host(trv_entry_v1, {}, {.offers_http = false, .offers_log = false});
+TEST(Sdk, a_host_without_http_log_or_time_is_coped_with) {
+  FakeHost host(trv_entry_v1, {}, {.offers_http = false, .offers_log = false, .offers_timer = false});
   ASSERT_TRUE(host.activate());
+  EXPECT_EQ(host.call({.operation = "rest"}).code(), TRV_ERROR_DENIED);
   EXPECT_EQ(host.call({.operation = "fetch"}).code(), TRV_ERROR_DENIED);
 }
 

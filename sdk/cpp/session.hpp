@@ -18,6 +18,7 @@
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/cpp/call.hpp"
 #include "sdk/cpp/task.hpp"
@@ -92,6 +93,18 @@ class Session : public CallServices {
     return request_id;
   }
 
+  std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) final {
+    const std::uint64_t timer_id = ++last_request_id_;
+    Waiting& waiting = requests_[timer_id];
+    waiting.call_id = call_id;
+    if (timer_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host offers no time to wait (trv.timer/1)"};
+    } else {
+      timer_->set(host_, call_id, timer_id, after_ms);
+    }
+    return timer_id;
+  }
+
   bool arrived(std::uint64_t request_id) const noexcept final {
     const auto found = requests_.find(request_id);
     return found == requests_.end() || found->second.result.has_value();
@@ -161,6 +174,10 @@ class Session : public CallServices {
                           const trv_http_response* response) noexcept { of(p).on_response(request_id, *response); },
         .on_error = [](const trv_plugin* p, std::uint64_t request_id,
                        const trv_error* error) noexcept { of(p).on_error(request_id, *error); }};
+    static constexpr trv_plugin_timer timer = {
+        .struct_size = sizeof(trv_plugin_timer),
+        .on_time = [](const trv_plugin* p, std::uint64_t timer_id) noexcept { of(p).deliver(timer_id, Response{}); }};
+    if (std::string_view(id) == TRV_EXT_TIMER) return &timer;
     return std::string_view(id) == TRV_EXT_HTTP ? &http : nullptr;
   }
 
@@ -175,6 +192,7 @@ class Session : public CallServices {
     call_ = service<trv_host_call>(TRV_EXT_CALL, TRV_HOST_CALL_SIZE_V1);
     log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
+    timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
     std::optional<Failure> failure;
     if (call_ == nullptr) {
       failure.emplace();
@@ -382,6 +400,7 @@ class Session : public CallServices {
   const trv_host_call* call_ = nullptr;
   const trv_host_log* log_ = nullptr;
   const trv_host_http* http_ = nullptr;
+  const trv_host_timer* timer_ = nullptr;
 
   std::uint64_t last_request_id_ = 0;                    // [main]
   std::unordered_map<std::uint64_t, Waiting> requests_;  // [main]

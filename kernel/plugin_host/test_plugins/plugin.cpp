@@ -15,6 +15,7 @@
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/timer.h"
 
 #ifndef ENTRY_NAME
 #define ENTRY_NAME trv_entry_v1
@@ -70,6 +71,7 @@ struct Plugin {
   const trv_host_call* call = nullptr;
   const trv_host_log* log = nullptr;
   const trv_host_http* http = nullptr;
+  const trv_host_timer* timer = nullptr;
   std::mutex mutex;
   std::string configuration;
   std::map<std::uint64_t, std::string> waiting;     // open calls by id, with their operation
@@ -101,7 +103,8 @@ std::int32_t activate(const trv_plugin* plugin, trv_bytes config) {
   p.call = static_cast<const trv_host_call*>(p.host->get_extension(p.host, TRV_EXT_CALL));
   p.log = static_cast<const trv_host_log*>(p.host->get_extension(p.host, TRV_EXT_LOG));
   p.http = static_cast<const trv_host_http*>(p.host->get_extension(p.host, TRV_EXT_HTTP));
-  if (p.call == nullptr || p.log == nullptr || p.http == nullptr) return 1;
+  p.timer = static_cast<const trv_host_timer*>(p.host->get_extension(p.host, TRV_EXT_TIMER));
+  if (p.call == nullptr || p.log == nullptr || p.http == nullptr || p.timer == nullptr) return 1;
   if (p.host->get_extension(p.host, "trv.unknown/1") != nullptr) return 2;
   p.configuration = copy(config);
   if (p.configuration.find("refuse") != std::string::npos) {
@@ -197,6 +200,10 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     send(p, id, id * 10, copy(call->connection), "GET", "/items?q=1");
   } else if (operation == "post-thrice") {
     send(p, id, id * 10 + 1, copy(call->connection), "POST", "/one");
+  } else if (operation == "wait") {
+    p.timer->set(p.host, id, id * 1'000, 50);
+  } else if (operation == "wait-100-times") {
+    for (std::uint64_t i = 0; i < 100; ++i) p.timer->set(p.host, id, id * 1'000 + i, 60'000);
   } else if (operation == "die") {
     std::abort();
   } else if (operation == "recurse") {
@@ -250,6 +257,12 @@ void on_error(const trv_plugin* plugin, std::uint64_t request_id, const trv_erro
   p.call->fail(p.host, id, error);
 }
 
+void on_time(const trv_plugin* plugin, std::uint64_t timer_id) {
+  Plugin& p = self(plugin);
+  p.call->complete(p.host, timer_id / 1'000, bytes(std::to_string(timer_id % 1'000)));
+}
+
+const trv_plugin_timer plugin_timer{sizeof(trv_plugin_timer), on_time};
 const trv_plugin_http plugin_http{sizeof(trv_plugin_http), on_response, on_error};
 
 const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
@@ -272,6 +285,7 @@ const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
                                          },
                                          [](const trv_plugin* plugin) { delete &self(plugin); },
                                          [](const trv_plugin*, const char* id) -> const void* {
+                                           if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &plugin_timer;
                                            return std::strcmp(id, TRV_EXT_HTTP) == 0 ? &plugin_http : nullptr;
                                          }};
                             return &p->plugin;

@@ -28,9 +28,9 @@ inline std::filesystem::path library_path(const std::string& name) {
 
 /// A package whose library is one of the test plugins.
 inline constexpr std::array operation_names{
-    "about", "echo",  "describe",     "serial",      "fail",   "bad-error",     "later",    "too-late",
-    "twice", "never", "never-slowly", "deaf",        "hang",   "hang-long",     "not-json", "nothing",
-    "huge",  "log",   "fetch",        "post-thrice", "escape", "fail-200-times"};
+    "about", "echo",  "describe",     "serial",      "fail",   "bad-error",      "later",    "too-late",
+    "twice", "never", "never-slowly", "deaf",        "hang",   "hang-long",      "not-json", "nothing",
+    "huge",  "log",   "fetch",        "post-thrice", "escape", "fail-200-times", "wait",     "wait-100-times"};
 
 template <typename Names = decltype(operation_names)>
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
