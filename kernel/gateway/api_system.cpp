@@ -68,6 +68,7 @@ http::Router make_router(const Ports& ports) {
   add_token_routes(router, ports.node, ports.random);
   add_connection_routes(router, ports.node, ports.secrets);
   add_plugin_routes(router, ports.node, ports.packages);
+  add_revocation_routes(router, ports.node, ports.packages);
   add_enabled_plugin_routes(router, ports.node, ports.packages);
   add_workflow_routes(router, ports.node, ports.packages.host, ports.scripts, ports.http_calls);
   add_workflow_action_routes(router, ports.node);

@@ -60,6 +60,7 @@ void add_system_routes(http::Router& router, const node::Node& node, std::functi
 void add_tenant_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_token_routes(http::Router& router, const node::Node& node, base::Random& random);
 void add_connection_routes(http::Router& router, const node::Node& node, const Secrets& secrets);
+void add_revocation_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_enabled_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 /// `http_calls` fetches functions of catalogs.

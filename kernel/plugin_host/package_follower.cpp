@@ -7,6 +7,7 @@
 #include <set>
 
 #include "kernel/plugin_host/payload.hpp"
+#include "kernel/tenancy/revocations.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::plugin_host {
@@ -51,8 +52,9 @@ base::Result<PackageFollower::Started> PackageFollower::start() {
   Started started;
   static_cast<void>(sweep());
   TRV_TRY_ASSIGN(const std::vector<Package> packages, named());
+  TRV_TRY(stop_revoked(packages));
   for (const Package& package : packages) {
-    if (package.status != PackageStatus::loaded) continue;
+    if (package.status != PackageStatus::loaded || revoked_.contains(package.package_sha256)) continue;
     const base::Status loaded = load(package, {});
     if (loaded) ++started.loaded;
     if (!loaded) started.problems.push_back(loaded.error().message());
@@ -114,6 +116,10 @@ bool PackageFollower::load_known(const std::stop_token& stop) {
   const auto packages = named();
   if (!packages) followed_.report(fmt::format("packages cannot be followed: {}", packages.error().message()));
   if (!packages) return false;
+  if (const base::Status stopped = stop_revoked(*packages); !stopped) {
+    followed_.report(fmt::format("revocations cannot be followed: {}", stopped.error().message()));
+    return false;
+  }
   for (const Package& package : *packages) {
     const bool is_new = package.status == PackageStatus::loaded && !known_.contains(package.package_sha256);
     if (!is_new || stop.stop_requested()) continue;
@@ -139,6 +145,28 @@ void PackageFollower::retire_unnamed() {
   std::erase_if(known_, [&](const base::Digest& digest) { return !digests.contains(digest); });
 }
 
+// What is revoked by no list any more is as new: it is loaded again.
+base::Status PackageFollower::stop_revoked(const std::vector<Package>& packages) {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, followed_.platform.begin_read());
+  TRV_TRY_ASSIGN(const auto lists, tenancy::revocation_lists(followed_.tenancy, txn, "", page));
+  for (const Package& package : packages) {
+    const base::Digest& digest = package.package_sha256;
+    const auto reason = tenancy::reason_for(lists, package);
+    if (!reason && revoked_.erase(digest) > 0) known_.erase(digest);
+    if (!reason || !revoked_.emplace(digest, *reason).second) continue;
+    followed_.report(fmt::format("{} is stopped: {}", name_of(package), *reason));
+    if (package.status != PackageStatus::loaded) continue;
+    known_.insert(digest);
+    // Whatever runs under this name: a -dev version may not be replaced here yet.
+    if (followed_.host.manifest(package.plugin, package.version)) {
+      const base::Status stopped = followed_.host.unload(package.plugin, package.version, base::Duration::zero());
+      if (!stopped) followed_.report(fmt::format("{}: {}", name_of(package), stopped.error().message()));
+    }
+    followed_.host.note_failure(package.plugin, package.version, *reason);
+  }
+  return {};
+}
+
 bool PackageFollower::settle_pending(const std::stop_token& stop) {
   const auto packages = named();
   if (!packages) followed_.report(fmt::format("packages cannot be followed: {}", packages.error().message()));
@@ -156,7 +184,9 @@ bool PackageFollower::settle(const Package& package, const std::stop_token& stop
     const std::scoped_lock lock(mutex_);
     in_hand_ = package.package_sha256;
   }
-  const base::Status loaded = load_first(package.package_sha256, stop);
+  const auto revoked = revoked_.find(package.package_sha256);
+  const base::Status loaded = revoked == revoked_.end() ? load_first(package.package_sha256, stop)
+                                                        : base::fail(ErrorCode::invalid, revoked->second);
   known_.insert(package.package_sha256);
   const bool is_node_at_fault = !loaded && loaded.error().code() == ErrorCode::unavailable;
   if (!loaded) followed_.report(fmt::format("{} did not load: {}", name_of(package), loaded.error().message()));

@@ -3,8 +3,9 @@
 //
 // A handler stores the archive and records trv.plugin.requested. The follower reads the platform's projection, takes
 // each package that has no outcome, fetches it by its digest, tries its library in a process of its own, loads it, and
-// records trv.plugin.loaded or trv.plugin.refused. Where the process ends in between, the next one takes the package
-// again: it ends loaded or refused. What no record names any more ends once its calls have, and is removed.
+// records trv.plugin.loaded or trv.plugin.refused. What a revocation list names is stopped. Where the process ends in
+// between, the next one takes the package again: it ends loaded or refused. What no record names any more ends once its
+// calls have, and is removed.
 
 #include <condition_variable>
 #include <functional>
@@ -74,6 +75,7 @@ class PackageFollower {
 
   void follow(const std::stop_token& stop);
   [[nodiscard]] bool load_known(const std::stop_token& stop);
+  [[nodiscard]] base::Status stop_revoked(const std::vector<tenancy::Package>& packages);
   [[nodiscard]] base::Status load(const tenancy::Package& package, const std::stop_token& stop);
   void retire_unnamed();
   [[nodiscard]] bool settle_pending(const std::stop_token& stop);
@@ -90,7 +92,8 @@ class PackageFollower {
   const FollowedPackages followed_;
   // Of start(), then of the following thread.
   std::map<base::Digest, int> failed_tries_;
-  std::set<base::Digest> known_;  ///< packages whose library was loaded, or did not load
+  std::set<base::Digest> known_;                 ///< packages whose library was loaded, or did not load, or may not
+  std::map<base::Digest, std::string> revoked_;  ///< and why
   std::mutex mutex_;
   std::condition_variable_any wake_;
   bool woken_ = false;

@@ -9,6 +9,7 @@
 #include "events/record/payload.hpp"
 #include "events/schema/plugin_generated.h"
 #include "kernel/tenancy/package_signatures.hpp"
+#include "kernel/tenancy/revocations.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/version.hpp"
 
@@ -107,6 +108,7 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   TRV_TRY(trust::admit(command.applicant, context.now));
   Package requested = package;
   requested.signatures = signatures_of(command.applicant, context.now);
+  TRV_TRY(check_not_revoked(store, state, requested));
   return one(shard::draft(context, "plugin", package.plugin, "trv.plugin.requested", requested_payload(requested)));
 }
 

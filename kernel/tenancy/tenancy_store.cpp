@@ -132,6 +132,7 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(packages_, txn.create_table("tenancy_packages"));
   TRV_TRY_ASSIGN(loaded_packages_, txn.create_table("tenancy_loaded_packages"));
   TRV_TRY_ASSIGN(refused_packages_, txn.create_table("tenancy_refused_packages"));
+  TRV_TRY_ASSIGN(revocations_, txn.create_table("tenancy_revocations"));
   TRV_TRY_ASSIGN(grants_, txn.create_table("tenancy_grants"));
   TRV_TRY_ASSIGN(current_versions_, txn.create_table("tenancy_current_versions"));
   TRV_TRY_ASSIGN(quarantines_, txn.create_table("tenancy_quarantines"));
@@ -179,6 +180,7 @@ base::Status TenancyStore::apply(lmdb::WriteTxn& txn, const record::RecordView& 
     return {};
   }
   if (event.stream_kind() == "plugin") return apply_plugin(txn, event);
+  if (event.stream_kind() == "revocations") return apply_revocations(txn, event);
   return {};
 }
 

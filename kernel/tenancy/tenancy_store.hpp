@@ -14,7 +14,7 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 9; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 10; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -62,6 +62,8 @@ class TenancyStore final : public projection::Projector {
   /// Those that are pending or loaded. `after` is "<plugin>/<version>".
   [[nodiscard]] base::Result<std::vector<Package>> packages(const lmdb::Txn& txn, std::string_view after,
                                                             std::size_t count_max) const;
+  /// Of revocations.hpp: by the key that signed.
+  [[nodiscard]] const lmdb::Table& revocations() const noexcept { return revocations_; }
   /// The version that a call of `version` goes to: that one; of a line ("1", "1.2") the current version where it is of
   /// it, else the highest that is enabled; the current version where it is empty. nullopt: none is enabled.
   [[nodiscard]] base::Result<std::optional<Grant>> grant(const lmdb::Txn& txn, const base::TenantId& tenant,
@@ -89,6 +91,7 @@ class TenancyStore final : public projection::Projector {
   [[nodiscard]] base::Status add_tenants_in(lmdb::WriteTxn& txn, record::ShardId shard, std::int64_t more);
   [[nodiscard]] base::Status apply_move(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_plugin(lmdb::WriteTxn& txn, const record::RecordView& event);
+  [[nodiscard]] base::Status apply_revocations(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status apply_plugin_of_tenant(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status put_current(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin,
                                          const CurrentVersion& current);
@@ -111,6 +114,7 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table packages_;         ///< what was requested, until it is refused
   lmdb::Table loaded_packages_;  ///< of those, what is not pending any more
   lmdb::Table refused_packages_;
+  lmdb::Table revocations_;
   lmdb::Table grants_;            ///< this and the next three: by plugin and version
   lmdb::Table current_versions_;  ///< by plugin
   lmdb::Table quarantines_;

@@ -2,8 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <fstream>
+#include <functional>
+#include <thread>
 
+#include "kernel/trust/revocations.hpp"
 #include "kernel/trust/signatures.hpp"
 #include "tests/support/api/api_fixture.hpp"
 
@@ -23,11 +27,26 @@ class SignedPackage : public testing::Test {
         {.variables = {{"TRAV_PLUGINS_REQUIRE", require}, {"TRAV_PLUGINS_TRUST", trust_file().string()}}});
     ASSERT_TRUE(started) << started.error().message();
     daemon_ = *std::move(started);
+    token_ = daemon_->operator_token();
+  }
+  void restart() {
+    ASSERT_EQ(daemon_->stop(), 0);
+    daemon_.reset();
+    auto started = Daemon::start(scratch_, {}, {.variables = {{"TRAV_PLUGINS_TRUST", trust_file().string()}}});
+    ASSERT_TRUE(started) << started.error().message();
+    daemon_ = *std::move(started);
+  }
+  static bool comes_to_be(const std::function<bool()>& is_so) {
+    for (int i = 0; i < 6'000; ++i) {
+      if (is_so()) return true;
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    return false;
   }
   std::filesystem::path trust_file() const { return scratch_.path() / "trust.keys"; }
   void trust(const std::string& lines) { std::ofstream(trust_file()) << lines; }
   Answer call(const std::string& method, const std::string& path, std::string body = {}, Headers headers = {}) {
-    headers.emplace_back("Authorization", "Bearer " + daemon_->operator_token());
+    headers.emplace_back("Authorization", "Bearer " + token_);
     processes::HttpClient client;
     const auto answer = client.send({.method = method,
                                      .url = daemon_->url() + path,
@@ -52,6 +71,7 @@ class SignedPackage : public testing::Test {
 
   ScratchFolder scratch_;
   std::unique_ptr<Daemon> daemon_;
+  std::string token_;
 };
 
 TEST_F(SignedPackage, an_unsigned_package_and_an_unknown_publisher_are_refused_and_leave_no_record) {
@@ -113,6 +133,51 @@ TEST_F(SignedPackage, the_outcome_is_in_the_record_and_in_what_is_shown) {
     EXPECT_EQ(event.at("data").at("certifier_key").as_string(), key_of("certifier").verifier().format());
   }
   EXPECT_TRUE(is_recorded);
+}
+
+std::string list_of(std::uint64_t counter, trust::Revocations list) {
+  list.counter = counter;
+  return trust::sign_revocations(list, key_of("operations")).value();
+}
+
+TEST_F(SignedPackage, a_revocation_stops_what_runs_and_is_followed_after_a_restart_too) {
+  start("none");
+  trust(key_of("operations").verifier().format() + " revocations\n");
+  ASSERT_EQ(install(published()).status, 201);
+  const base::Digest content = package::read(base::BytesView(published()))->content;
+  const std::string second = list_of(2, {.counter = 1, .contents = {{content, "reads files"}}, .signers = {}});
+  const auto import = [this](const std::string& list) {
+    return call("POST", "/v1/revocations", list, {{"Content-Type", "application/octet-stream"}});
+  };
+  const Answer foreign = import(trust::sign_revocations({}, key_of("acme")).value());
+  EXPECT_EQ(foreign.status, 403) << foreign.body;
+  EXPECT_NE(foreign.text("detail").find(" revocations`"), std::string::npos) << foreign.body;
+  const Answer imported = import(second);
+  ASSERT_EQ(imported.status, 201) << imported.body;
+  const auto status = [this] { return call("GET", "/v1/plugins/tracker/1.2.3"); };
+  ASSERT_TRUE(comes_to_be([&] { return status().text("status") == "failed"; })) << status().body;
+  EXPECT_NE(status().text("reason").find("its content is revoked: reads files (list 2 of operations)"),
+            std::string::npos)
+      << status().body;
+  EXPECT_EQ(import(second).status, 200) << "the very same list again";
+  EXPECT_EQ(import(list_of(2, {})).status, 409);
+  EXPECT_EQ(import(list_of(1, {})).status, 409) << "an older list brings nothing back";
+  const Answer again = install(published());
+  EXPECT_EQ(again.status, 403) << again.body;
+  EXPECT_NE(again.text("detail").find("is revoked: reads files"), std::string::npos) << again.body;
+  EXPECT_EQ(call("GET", "/v1/revocations").value().at("items").at(0).at("counter").to_number<int>(), 2);
+
+  restart();
+  EXPECT_EQ(status().text("status"), "failed") << status().body;
+  // A newer list that does not name it any more.
+  ASSERT_EQ(import(list_of(3, {})).status, 201);
+  EXPECT_TRUE(comes_to_be([&] { return status().text("status") == "loaded"; })) << status().body;
+  // By the key of its publisher.
+  const Answer by_key =
+      import(list_of(4, {.counter = 1, .contents = {}, .signers = {{key_of("acme").verifier(), "stolen"}}}));
+  ASSERT_EQ(by_key.status, 201) << by_key.body;
+  EXPECT_TRUE(comes_to_be([&] { return status().text("status") == "failed"; })) << status().body;
+  EXPECT_NE(status().text("reason").find("the key of its publisher acme is revoked: stolen"), std::string::npos);
 }
 
 TEST(SignedPackageStart, a_policy_without_a_trust_file_is_refused_at_the_start) {

@@ -25,6 +25,7 @@ void add_node(CommandTree& tree);
 void add_snapshot(CommandTree& tree);
 void add_cluster(CommandTree& tree);
 void add_log(CommandTree& tree);
+void add_mirror(CommandTree& tree);
 /// version, completion, help
 void add_program(CommandTree& tree);
 

@@ -6,6 +6,7 @@
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/trust/key_file.hpp"
+#include "kernel/trust/revocations.hpp"
 #include "kernel/trust/roots.hpp"
 #include "kernel/trust/signatures.hpp"
 #include "sdk/package/package.hpp"
@@ -22,6 +23,10 @@ struct TrustArguments {
   std::string report;
   std::string expires;
   std::string trust;
+  std::string list;
+  std::string publisher;
+  std::string reason;
+  std::vector<std::string> packages;
 };
 
 constexpr std::size_t report_bytes_max = 64 * 1024 * 1024;
@@ -192,6 +197,71 @@ base::Result<ExitCode> inspect(Session& session, const TrustArguments& arguments
   return ExitCode::ok;
 }
 
+/// The list as it is in the file, with the next counter; an empty one where there is no file.
+base::Result<trust::Revocations> next_list(const TrustArguments& arguments, const note::SigningKey& key) {
+  std::error_code error;
+  if (!std::filesystem::exists(arguments.list, error)) return trust::Revocations();
+  TRV_TRY_ASSIGN(const std::string text, read_file(arguments.list, trust::revocations_bytes_max));
+  auto opened = trust::open_revocations(text);
+  if (!opened) return base::fail(about_files(std::move(opened).error().in(arguments.list)));
+  if (opened->key != key.verifier()) {
+    return base::fail(base::ErrorCode::denied,
+                      fmt::format("{} is the list of {}; sign it with that key, or begin a list of your own",
+                                  arguments.list, opened->key.format()));
+  }
+  ++opened->list.counter;
+  return std::move(opened->list);
+}
+
+base::Result<ExitCode> revoke(Session& session, const TrustArguments& arguments) {
+  if (arguments.packages.empty() && arguments.publisher.empty()) {
+    return base::fail(base::ErrorCode::invalid, "name packages, or a key with --signer");
+  }
+  TRV_TRY_ASSIGN(const note::SigningKey key, trust::read_key_file(arguments.key));
+  TRV_TRY_ASSIGN(trust::Revocations list, next_list(arguments, key));
+  for (const std::string& file : arguments.packages) {
+    auto package = package::read(std::filesystem::path(file));
+    if (!package) return base::fail(about_files(package.error()));
+    list.contents.push_back({package->content, arguments.reason});
+  }
+  if (!arguments.publisher.empty()) {
+    TRV_TRY_ASSIGN(note::VerifierKey signer, note::VerifierKey::parse(arguments.publisher));
+    list.signers.push_back({std::move(signer), arguments.reason});
+  }
+  TRV_TRY_ASSIGN(const std::string note, trust::sign_revocations(list, key));
+  TRV_TRY(replace_file(arguments.list, note, FileMode::everybody_reads));
+  session.print(
+      fmt::format("{} is list {} of {}: {} packages and {} keys. `trav plugin revocations {}` gives it to a "
+                  "server.",
+                  arguments.list, list.counter, key.name(), list.contents.size(), list.signers.size(), arguments.list));
+  return ExitCode::ok;
+}
+
+base::Result<ExitCode> revocations(Session& session, const TrustArguments& arguments) {
+  if (arguments.file.empty()) {
+    return session.print_list(Speaker::operator_, {.target = "/v1/revocations"},
+                              {{"ISSUER", "name"},
+                               {"LIST", "counter"},
+                               {"IMPORTED", "imported", Fit::time},
+                               {"PACKAGES", "contents"},
+                               {"KEYS", "signers"}},
+                              "Nothing is revoked: trav plugin revocations FILE");
+  }
+  TRV_TRY_ASSIGN(std::string list, read_file(arguments.file, trust::revocations_bytes_max));
+  TRV_TRY_ASSIGN(const HttpResponse response,
+                 session.call(Speaker::operator_, {.method = "POST",
+                                                   .target = "/v1/revocations",
+                                                   .content_type = "application/octet-stream",
+                                                   .body = std::move(list)}));
+  session.print_object(response, {{"issuer", "name"},
+                                  {"key", "key"},
+                                  {"list", "counter"},
+                                  {"imported", "imported"},
+                                  {"packages", "contents"},
+                                  {"keys", "signers"}});
+  return ExitCode::ok;
+}
+
 }  // namespace
 
 void add_trust_verbs(Noun& noun) {
@@ -219,6 +289,16 @@ void add_trust_verbs(Noun& noun) {
       .argument("FILE", arguments->file, "A .trvp package")
       .option("--trust", "FILE", arguments->trust, "A trust file: what it says of those who signed")
       .does([arguments](Session& session) { return inspect(session, *arguments); });
+  noun.verb("revoke", "Add packages, or all that a key signed, to a signed revocation list")
+      .arguments("PACKAGE", arguments->packages, "Packages that must not run any more")
+      .option("--list", "FILE", arguments->list, "The list; made where it is missing", Need::required)
+      .option("--key", "FILE", arguments->key, "The key of the list's issuer, of trav plugin keygen", Need::required)
+      .option("--reason", "TEXT", arguments->reason, "Why, in one line", Need::required)
+      .option("--signer", "PUBLIC_KEY", arguments->publisher, "A key: what it has signed is revoked")
+      .does([arguments](Session& session) { return revoke(session, *arguments); });
+  noun.verb("revocations", "Give a revocation list to the server (operator); without FILE list those that it has")
+      .argument("FILE", arguments->file, "A list of trav plugin revoke", Need::optional)
+      .does([arguments](Session& session) { return revocations(session, *arguments); });
 }
 
 }  // namespace trv::cli

@@ -1,5 +1,5 @@
 #pragma once
-// The verbs of `trav plugin` that need no server: keys, signatures, and what a package says of itself.
+// The verbs of `trav plugin` about trust: keys, signatures, revocations, and what a package says of itself.
 
 #include "kernel/cli/commands/command.hpp"
 

@@ -85,6 +85,32 @@ TEST_F(PluginTrust, a_changed_package_is_named_as_damaged) {
   EXPECT_TRUE(err_has("signatures/publisher.note")) << err_;
 }
 
+TEST_F(PluginTrust, a_revocation_list_grows_and_counts_up) {
+  ASSERT_EQ(trav({"plugin", "keygen", "operations", "--output", path("o.key")}), ExitCode::ok) << err_;
+  ASSERT_EQ(trav({"plugin", "keygen", "thief", "--output", path("t.key")}), ExitCode::ok) << err_;
+  const std::vector<std::string> common = {"--list", path("revoked"), "--key", path("o.key")};
+  const auto revoke = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"plugin", "revoke"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    arguments.insert(arguments.end(), common.begin(), common.end());
+    return trav(arguments);
+  };
+  EXPECT_EQ(revoke({"--reason", "why"}), ExitCode::usage);
+  ASSERT_EQ(revoke({package_, "--reason", "reads files"}), ExitCode::ok) << err_;
+  const std::string thief = text("t.key.pub").substr(0, text("t.key.pub").size() - 1);
+  ASSERT_EQ(revoke({"--signer", thief, "--reason", "stolen"}), ExitCode::ok) << err_;
+  EXPECT_TRUE(out_has("is list 2 of operations: 1 packages and 1 keys")) << out_;
+  const std::string list = text("revoked");
+  EXPECT_NE(list.find("content " + base::to_hex(base::sha256(base::as_bytes(plain_))) + " reads files\n"),
+            std::string::npos);
+  EXPECT_NE(list.find("signer " + thief + " stolen\n"), std::string::npos);
+  EXPECT_NE(revoke({package_, "--reason", "again"}), ExitCode::ok) << "it is in the list already";
+  EXPECT_EQ(text("revoked"), list);
+  EXPECT_NE(trav({"plugin", "revoke", package_, "--reason", "why", "--list", path("revoked"), "--key", path("t.key")}),
+            ExitCode::ok)
+      << "another key's list";
+}
+
 TEST_F(PluginTrust, what_cannot_sign_is_named) {
   EXPECT_NE(trav({"plugin", "sign", package_, "--key", path("none.key")}), ExitCode::ok);
   EXPECT_TRUE(err_has("none.key")) << err_;

@@ -26,6 +26,7 @@ ExitCode run(const std::vector<std::string>& arguments, World& world) {
   add_snapshot(tree);
   add_cluster(tree);
   add_log(tree);
+  add_mirror(tree);
   add_program(tree);
 
   Session session(world, tree.globals());
