@@ -411,6 +411,7 @@ TEST(TenantRows, every_table_of_a_projection_moves_with_its_tenants_or_is_known_
                                        "tenancy_packages",
                                        "tenancy_placements",
                                        "tenancy_refused_packages",
+                                       "tenancy_revocations",
                                        "tenancy_tenants",
                                        "tenancy_tenants_in",
                                        "timers"};
