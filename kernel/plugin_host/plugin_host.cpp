@@ -11,8 +11,8 @@
 #include "kernel/plugin_host/library_trial.hpp"
 #include "kernel/plugin_host/manifest_schemas.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
-#include "kernel/tenancy/plugin_decisions.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::plugin_host {
 
@@ -183,7 +183,7 @@ base::Status PluginHost::load(const Stored& package, const std::optional<std::st
   const package::Manifest& manifest = *loaded->manifest;
   const std::shared_ptr<Loaded> running = find(manifest.id, manifest.version);
   if (running != nullptr && running->package_digest == package.package_digest) return {};
-  if (running != nullptr && !tenancy::is_development(manifest.version)) {
+  if (running != nullptr && !base::is_development(manifest.version)) {
     return base::fail(ErrorCode::conflict, fmt::format("plugin '{}' {} runs already, from package {}", manifest.id,
                                                        manifest.version, base::to_hex(running->package_digest)));
   }

@@ -90,7 +90,7 @@ class PluginHost {
   [[nodiscard]] bool runs_here(const package::Manifest& manifest) const;
 
   /// Maps and activates an examined package, or shows in a process of its own that this can be done; one that runs
-  /// already is left alone, and another package of a version in the making (tenancy::is_development) is replaced: its
+  /// already is left alone, and another package of a version in the making (base::is_development) is replaced: its
   /// open calls end first. `configuration`, a JSON object, is what the plugin is tried with; without it, with an empty
   /// object where that matches the manifest's schema, else it is loaded and not activated.
   /// Errors: invalid (the library breaks the ABI; the configuration does not match the manifest's schema), conflict

@@ -83,18 +83,13 @@ Result<bool> is_enabled(const TenancyStore& store, const lmdb::Txn& state, const
 
 }  // namespace
 
-bool is_development(std::string_view version) {
-  const auto parsed = base::Version::parse(version);
-  return parsed && (parsed->prerelease == "dev" || parsed->prerelease.starts_with("dev."));
-}
-
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const RequestPackage& command) {
   TRV_EXPECTS(context.tenant == base::system_tenant());
   const Package& package = command.package;
   TRV_TRY_ASSIGN(const auto existing, store.package(state, package.plugin, package.version));
   if (existing && existing->status != PackageStatus::refused) {
-    const bool is_replaced = existing->status == PackageStatus::loaded && is_development(package.version);
+    const bool is_replaced = existing->status == PackageStatus::loaded && base::is_development(package.version);
     if (existing->package_sha256 != package.package_sha256 && !is_replaced) {
       return fail(ErrorCode::conflict,
                   fmt::format("plugin '{}' version {} is {} with other content (package SHA-256 {}); give the new "

@@ -10,17 +10,14 @@
 
 namespace trv::tenancy {
 
-/// Whether it is a version in the making ("1.2.0-dev", "1.2.0-dev.3"), whose content may change.
-[[nodiscard]] bool is_development(std::string_view version);
-
 struct RequestPackage {
   Package package;                  ///< plugin, version, digests, size and manifest
   bool runs = false;                ///< on this node, or need not because it was not loaded yet when the request came
   trust::Applicant applicant = {};  ///< its signatures, and what the operator asks of them
 };
 /// In the system tenant. A package that is pending, or loaded and runs, is not requested again: no events. Error:
-/// conflict where this version is pending or loaded with other content; a loaded one that is_development is replaced;
-/// denied where its signatures are not enough.
+/// conflict where this version is pending or loaded with other content; a loaded one that base::is_development is
+/// replaced; denied where its signatures are not enough.
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RequestPackage& command);
 

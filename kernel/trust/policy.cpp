@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "sdk/base/contract.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::trust {
 namespace {
@@ -16,15 +17,6 @@ std::string_view word_of(Require require) noexcept {
     case Require::certified: return "certified";
   }
   return {};
-}
-
-/// A version that its author replaces while trying it out: `1.0.0-dev`, `1.0.0-dev.3`.
-bool is_for_development(std::string_view version) {
-  const std::string_view release = version.substr(0, version.find('+'));
-  const std::size_t dash = release.find('-');
-  if (dash == std::string_view::npos) return false;
-  const std::string_view prerelease = release.substr(dash + 1);
-  return prerelease.substr(0, prerelease.find('.')) == "dev";
 }
 
 bool is_expired(const Finding& finding, base::Timestamp now) {
@@ -129,13 +121,13 @@ base::Status admit(const Applicant& applicant, base::Timestamp now) {
   const bool is_certified = level == Level::core || level == Level::certified || level == Level::private_;
   if (require == Require::certified) {
     if (!is_certified) return base::fail(why_certifier_does_not_count(applicant, now));
-    if (is_for_development(applicant.version)) {
+    if (base::is_development(applicant.version)) {
       return base::fail(
           refused(applicant, "is a -dev version, which can be replaced by other content: install a release"));
     }
     return {};
   }
-  if (is_for_development(applicant.version)) {
+  if (base::is_development(applicant.version)) {
     if (has_word_for_development(applicant, standing)) return {};
     return base::fail(
         refused(applicant, fmt::format("is a -dev version, which can be replaced by other content, and none "

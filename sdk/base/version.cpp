@@ -82,6 +82,11 @@ std::optional<VersionLine> VersionLine::parse(std::string_view text) {
   return line.minor ? std::optional(line) : std::nullopt;
 }
 
+bool is_development(std::string_view version) {
+  const auto parsed = Version::parse(version);
+  return parsed && (parsed->prerelease == "dev" || parsed->prerelease.starts_with("dev."));
+}
+
 std::strong_ordering operator<=>(const Version& a, const Version& b) {
   if (const auto order = a.major <=> b.major; order != 0) return order;
   if (const auto order = a.minor <=> b.minor; order != 0) return order;

@@ -22,6 +22,9 @@ struct Version {
   friend bool operator==(const Version& a, const Version& b) { return (a <=> b) == 0; }
 };
 
+/// Whether it is a version in the making ("1.2.0-dev", "1.2.0-dev.3"), whose content may change.
+[[nodiscard]] bool is_development(std::string_view version);
+
 /// A major version, or a minor version of it: "1" or "1.2".
 struct VersionLine {
   std::uint32_t major = 0;

@@ -28,6 +28,14 @@ TEST(Version, only_semantic_versions_are_taken) {
   }
 }
 
+TEST(Version, one_in_the_making_says_so) {
+  for (const char* version : {"1.2.0-dev", "1.2.0-dev.3", "1.2.0-dev+7"})
+    EXPECT_TRUE(is_development(version)) << version;
+  for (const char* version : {"1.2.0", "1.2.0-device", "1.2.0-rc.dev", "1.2.0+dev", "dev"}) {
+    EXPECT_FALSE(is_development(version)) << version;
+  }
+}
+
 TEST(VersionLine, a_line_is_a_major_version_or_a_minor_version_of_it) {
   const auto contains = [](std::string_view line, std::string_view version) {
     return VersionLine::parse(line).value().contains(Version::parse(version).value());
