@@ -140,9 +140,13 @@ function(trv_embed folder file identifier)
     VERBATIM)
   target_sources(${target} PRIVATE "${header}")
   target_include_directories(${target} PRIVATE "${CMAKE_BINARY_DIR}/embedded/${target}")
+  # What reads the sources without building them needs it, too.
+  add_custom_target(${target}_${identifier} DEPENDS "${header}")
+  set_property(GLOBAL APPEND PROPERTY TRV_EMBEDDED ${target}_${identifier})
 endfunction()
 
-# The module rules as one target: `module_rules` compiles every public header alone and links every library whole.
+# The module rules as one target: `module_rules` compiles every public header alone, links every library whole and writes
+# every embedded file.
 # `unit_tests` builds every test program with the label unit, and nothing that only other tests need.
 function(trv_finish_modules)
   get_property(unit_tests GLOBAL PROPERTY TRV_UNIT_TESTS)
@@ -150,7 +154,8 @@ function(trv_finish_modules)
   get_property(link_tests GLOBAL PROPERTY TRV_LINK_TESTS)
   get_property(modules GLOBAL PROPERTY TRV_MODULES)
   add_custom_target(module_rules)
-  add_dependencies(module_rules ${link_tests})
+  get_property(embedded GLOBAL PROPERTY TRV_EMBEDDED)
+  add_dependencies(module_rules ${link_tests} ${embedded})
   foreach(module IN LISTS modules)
     if(TARGET ${module}_verify_interface_header_sets)
       add_dependencies(module_rules ${module}_verify_interface_header_sets)

@@ -100,8 +100,8 @@ Problem read_row(const json::object& row, Provider& out) {
        {"json_object", StructuredOutput::object},
        {"tool", StructuredOutput::tool}}};
   if (!row.contains("dialect")) return "dialect: is missing";
-  if (const Problem problem = read_choice(row, "dialect", dialects, out.dialect)) return problem;
-  if (const Problem problem = read_choice(row, "structured_output", structured, out.structured_output)) return problem;
+  if (Problem problem = read_choice(row, "dialect", dialects, out.dialect)) return problem;
+  if (Problem problem = read_choice(row, "structured_output", structured, out.structured_output)) return problem;
   if (out.dialect == DialectName::ollama && out.structured_output == StructuredOutput::tool)
     return "structured_output: \"tool\" needs a choice of tools, which the dialect ollama has not; use \"schema\"";
   if (const Problem problem = read_bool(row, "stream", out.stream)) return problem;
