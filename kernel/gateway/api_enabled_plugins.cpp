@@ -68,27 +68,35 @@ base::Status disable(Call& call) {
   return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
 }
 
-// First it is shown that the version starts with what the tenant has set; only then do calls go there.
+/// Whether the version starts with what the tenant has set: only then do calls go there.
+base::Status check_starts(const Packages& packages, const Call& call, const std::string& plugin,
+                          const std::string& version) {
+  TRV_TRY_ASSIGN(const auto configuration, [&]() -> base::Result<std::optional<tenancy::Configuration>> {
+    TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+    return call.shard.tenancy().configuration(txn, call.tenant, plugin, version);
+  }());
+  const base::Status starts =
+      packages.host.check_start(plugin, version, configuration ? std::optional(configuration->json) : std::nullopt);
+  if (starts) return {};
+  const base::Error& why = starts.error();
+  return fail(why.code() == ErrorCode::unavailable ? ErrorCode::unavailable : ErrorCode::conflict,
+              fmt::format("nothing was changed: {}", why.message()));
+}
+
 base::Status upgrade(const node::Shard& platform, const Packages& packages, Call& call) {
   TRV_TRY_ASSIGN(const tenancy::EnablePlugin to, version_in_body(platform, call));
-  if (to.package_sha256) {
-    TRV_TRY_ASSIGN(const auto configuration, [&]() -> base::Result<std::optional<tenancy::Configuration>> {
-      TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
-      return call.shard.tenancy().configuration(txn, call.tenant, to.plugin, to.version);
-    }());
-    const base::Status starts = packages.host.check_start(
-        to.plugin, to.version, configuration ? std::optional(configuration->json) : std::nullopt);
-    if (!starts) {
-      const base::Error& why = starts.error();
-      return fail(why.code() == ErrorCode::unavailable ? ErrorCode::unavailable : ErrorCode::conflict,
-                  fmt::format("nothing was upgraded: {}", why.message()));
-    }
-  }
+  if (to.package_sha256) TRV_TRY(check_starts(packages, call, to.plugin, to.version));
   return answer_grant(std::move(call), tenancy::UpgradePlugin{to}, to.plugin, to.version);
 }
 
-base::Status roll_back(Call& call) {
+// The version before may have been revoked since.
+base::Status roll_back(const Packages& packages, Call& call) {
   const tenancy::RollBackPlugin back{std::string(call.request().parameter("id"))};
+  TRV_TRY_ASSIGN(const auto current, [&]() -> base::Result<std::optional<tenancy::CurrentVersion>> {
+    TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+    return call.shard.tenancy().current_version(txn, call.tenant, back.plugin);
+  }());
+  if (current && !current->before.empty()) TRV_TRY(check_starts(packages, call, back.plugin, current->before));
   return answer_grant(std::move(call), back, back.plugin, {});
 }
 
@@ -122,7 +130,9 @@ void add_enabled_plugin_routes(http::Router& router, const node::Node& node, con
                        [&node, packages](Call& call) { return upgrade(node.platform(), packages, call); }),
                {.may_wait = true});
   router.route("POST", "/v1/tenants/{tenant}/plugins/{id}/rollback",
-               guarded(node, Resource::plugins, roll_back, {.body = BodyRule::by_handler}));
+               guarded(node, Resource::plugins, [packages](Call& call) { return roll_back(packages, call); },
+                       {.body = BodyRule::by_handler}),
+               {.may_wait = true});
   add_plugin_configuration_routes(router, node, packages);
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}/quarantine",
                guarded(node, Resource::plugins, [packages](Call& call) { return release(packages, call); }));

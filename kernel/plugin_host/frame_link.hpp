@@ -24,9 +24,11 @@ namespace trv::plugin_host {
 
 /// Why a process has ended.
 struct ProcessEnd {
-  enum class Of { asked, plugin, host };
-  Of of = Of::asked;  ///< somebody asked for it, the plugin is at fault, or this host could not run it
-  std::string why;    ///< a sentence; empty where it was asked for
+  /// Somebody asked for it, the plugin is at fault, it did not start with its configuration, or this host could not run
+  /// it.
+  enum class Of { asked, plugin, refused, host };
+  Of of = Of::asked;
+  std::string why;  ///< a sentence; empty where it was asked for
 };
 
 /// Who a process works for. On the loop's thread; must not block.

@@ -81,16 +81,19 @@ class IsolatedInstances::Process final : public PluginInstance,
     {
       const std::lock_guard lock(mutex_);
       has_ended_ = true;
-      if (refusal_) end = {ProcessEnd::Of::plugin, refusal_->message()};
+      if (refusal_) end = {is_ready_ ? ProcessEnd::Of::plugin : ProcessEnd::Of::refused, refusal_->message()};
       end_ = end;
       changed_.notify_all();
     }
     // First: who has the outcome of a call and makes another one finds another process.
     const std::shared_ptr<IsolatedInstances> owner = owner_.lock();
     if (owner != nullptr) owner->ended(tenant_, *this, end);
-    core_->lost(end.why.empty() ? fmt::format("{} has been stopped", name_)
-                                : fmt::format("{} failed in its process: {}", name_, end.why),
-                end.of == ProcessEnd::Of::plugin ? InstanceCore::LostBy::plugin : InstanceCore::LostBy::host);
+    core_->lost(
+        end.why.empty()
+            ? fmt::format("{} has been stopped", name_)
+            : fmt::format("{} {}: {}", name_,
+                          end.of == ProcessEnd::Of::refused ? "does not start" : "failed in its process", end.why),
+        end.of == ProcessEnd::Of::plugin ? InstanceCore::LostBy::plugin : InstanceCore::LostBy::host);
     if (owner != nullptr) owner->count(*this);
   }
   void is_idle() override {
@@ -180,7 +183,8 @@ void IsolatedInstances::ended(const base::TenantId& tenant, const Process& proce
     const Duration now = services_.clock.monotonic();
     slot.why = end.why;
     slot.not_before = now + restart_delay_min;
-    if (end.of == ProcessEnd::Of::host) return;
+    // Who refuses a configuration has not crashed.
+    if (end.of == ProcessEnd::Of::host || end.of == ProcessEnd::Of::refused) return;
     std::erase_if(slot.crashes, [now](Duration crashed) { return now - crashed > crashes_within; });
     slot.crashes.push_back(now);
     const auto doubled = std::min<std::size_t>(slot.crashes.size() - 1, 10);

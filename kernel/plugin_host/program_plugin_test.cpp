@@ -196,6 +196,21 @@ TEST_F(ProgramPluginTest, one_that_does_not_begin_says_why) {
   EXPECT_THAT(refused.error().message(), HasSubstr("the word 'refuse' is configured"));
 }
 
+TEST_F(ProgramPluginTest, to_refuse_a_tenants_configuration_is_not_a_crash) {
+  load_python();
+  for (int i = 0; i < 4; ++i) {
+    OperationCall refused = call("echo");
+    refused.configuration = R"({"refuse":true})";
+    const CallOutcome outcome = run(std::move(refused));
+    ASSERT_FALSE(outcome);
+    EXPECT_THAT(outcome.error().message,
+                AllOf(HasSubstr("the word 'refuse' is configured"), Not(HasSubstr("quarantine"))));
+    std::this_thread::sleep_for(restart_delay_min);
+  }
+  EXPECT_TRUE(crashes().empty());
+  EXPECT_TRUE(eventually([this] { return run(call("echo")).has_value(); })) << "once it is mended";
+}
+
 TEST_F(ProgramPluginTest, a_program_of_node_is_called_alike) {
   if (!std::filesystem::exists("/usr/bin/node")) GTEST_SKIP() << "this host has no /usr/bin/node";
   const base::Status loaded = load_program("node", "program/main.js", in_javascript);

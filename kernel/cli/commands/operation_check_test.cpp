@@ -42,6 +42,9 @@ TEST_F(OperationCheck, unknown_operations_and_wrong_inputs_are_found_in_packages
   EXPECT_TRUE(says("with an input that its schema refuses: /text")) << out_;
   EXPECT_EQ(check("call: 'chat.post:2.0.0@default', with: {text: '${ .n }'}"), ExitCode::ok);
   EXPECT_FALSE(says("refuses")) << "what an expression gives is not known: " << out_;
+  EXPECT_EQ(check("call: 'chat.post:2@default', with: {text: 7}"), ExitCode::ok);
+  EXPECT_FALSE(says("is not an operation")) << "2 is a line of versions: " << out_;
+  EXPECT_TRUE(says("with an input that its schema refuses: /text")) << out_;
   EXPECT_TRUE(server_.received().empty());
   EXPECT_EQ(trav({"workflow", "check", "-", "--packages", (folder_ / "none").string()},
                  calling("call: 'chat.post:2.0.0@default'")),

@@ -7,6 +7,7 @@
 
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/line_of.hpp"
+#include "sdk/base/version.hpp"
 
 namespace trv::cli {
 namespace {
@@ -69,11 +70,37 @@ std::string words_of(const Value& schema, std::string_view member) {
   return fmt::format("{}{}{}", type, !type.empty() && !need.empty() ? ", " : "", need);
 }
 
+struct CallParts {
+  std::string_view name;  ///< "chat.post"
+  std::string_view version;
+};
+
+std::optional<CallParts> parts_of(std::string_view call) {
+  const std::size_t colon = call.find(':');
+  const std::size_t at = call.find('@', colon == std::string_view::npos ? 0 : colon);
+  if (colon == std::string_view::npos || at == std::string_view::npos) return std::nullopt;
+  return CallParts{.name = call.substr(0, colon), .version = call.substr(colon + 1, at - colon - 1)};
+}
+
 }  // namespace
 
 const KnownOperation* find_operation(const Operations& operations, std::string_view call) {
   const auto found = std::ranges::find(operations, call, &KnownOperation::call);
-  return found == operations.end() ? nullptr : &*found;
+  if (found != operations.end()) return &*found;
+  const auto parts = parts_of(call);
+  const auto line = parts ? base::VersionLine::parse(parts->version) : std::nullopt;
+  if (!line) return nullptr;
+  const KnownOperation* best = nullptr;
+  std::optional<base::Version> best_version;
+  for (const KnownOperation& one : operations) {
+    const auto its = parts_of(one.call);
+    const auto version = its ? base::Version::parse(its->version) : std::nullopt;
+    if (!version || its->name != parts->name || !line->contains(*version)) continue;
+    if (best_version && *version < *best_version) continue;
+    best = &one;
+    best_version = version;
+  }
+  return best;
 }
 
 std::vector<Offer> calls_offered(const Operations& operations) {

@@ -40,7 +40,7 @@ struct InputPlace {
 /// A member of the input: what it takes and what it is for; empty where the schema does not have it.
 [[nodiscard]] std::string shown(const InputPlace& place, std::string_view member);
 
-/// The operation of this name, or nullptr.
+/// The operation of this name; for a line of versions ("chat.post:1@default") that of the highest one. Or nullptr.
 [[nodiscard]] const KnownOperation* find_operation(const Operations& operations, std::string_view call);
 
 }  // namespace trv::cli

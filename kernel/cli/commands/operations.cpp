@@ -44,7 +44,7 @@ base::Result<Operations> operations_in(const std::filesystem::path& folder) {
   Operations all;
   for (const std::filesystem::path& file : files) {
     const auto package = package::read(file);
-    if (!package) return base::fail(base::Error(package.error()).in(file.string()));
+    if (!package) return base::fail(package.error());  // which names the file
     TRV_TRY_ASSIGN(const json::Value manifest, json::parse(package->manifest.text));
     add(all, package->manifest.id, package->manifest.version, manifest);
   }

@@ -50,7 +50,7 @@ const std::vector<Field> package_fields = {{"id", "id"},
 // A key's name is chosen by its maker.
 std::string publisher_of(const json::Value& package) {
   const std::string name = member_text(package, "publisher.name");
-  return name.empty() || member_text(package, "publisher.trusted") == "true" ? name : name + " (not trusted)";
+  return name.empty() || member_text(package, "publisher.trusted") == "yes" ? name : name + " (not trusted)";
 }
 
 // The highest version of a plugin that the server has.
@@ -137,6 +137,18 @@ base::Result<ExitCode> install(Session& session, const PluginArguments& argument
   return ExitCode::ok;
 }
 
+// Where calls go that name no version, or a line of them.
+base::Status say_current(Session& session, const std::string& id) {
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins?limit=500"));
+  TRV_TRY_ASSIGN(const json::Value page, session.call_json(Speaker::member, {.target = target}));
+  TRV_TRY_ASSIGN(const auto items, items_of(page));
+  for (const json::Value& grant : items) {
+    if (member_text(grant, "id") != id || member_text(grant, "current") != "yes") continue;
+    session.print(fmt::format("The current version is {}.", member_text(grant, "version")));
+  }
+  return {};
+}
+
 base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments) {
   std::string version = arguments.version.empty() ? arguments.named_version : arguments.version;
   if (!arguments.named_version.empty() && version != arguments.named_version) {
@@ -218,6 +230,7 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
         if (!session.as_json()) {
           session.print(fmt::format("Plugin {}{}{} is disabled.", arguments->id, arguments->version.empty() ? "" : " ",
                                     arguments->version));
+          if (!arguments->version.empty()) TRV_TRY(say_current(session, arguments->id));
         }
         return ExitCode::ok;
       });

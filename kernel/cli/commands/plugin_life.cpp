@@ -70,7 +70,12 @@ base::Result<ExitCode> configure(Session& session, const LifeArguments& argument
       return base::fail(base::ErrorCode::invalid, "--clear is given alone, without --set and --file");
     }
     TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
-    if (!session.as_json()) session.print(fmt::format("Plugin {} has no configuration any more.", arguments.id));
+    if (!session.as_json()) {
+      session.print(
+          arguments.version.empty()
+              ? fmt::format("Plugin {} has no configuration for all its versions any more.", arguments.id)
+              : fmt::format("Plugin {} {} has no configuration of its own any more.", arguments.id, arguments.version));
+    }
     return ExitCode::ok;
   }
   HttpRequest request{.target = target};
