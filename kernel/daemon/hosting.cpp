@@ -67,8 +67,9 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
         logger->warn("a plugin's process is not bounded together with its tenant's others: {}", problem);
       });
   if (!groups) {
-    logger->info("memory and processor time of a tenant's plugins are bounded for each process, not together: {}",
-                 groups.error().message());
+    hosting.remarks.push_back(
+        fmt::format("memory and processor time of a tenant's plugins are bounded for each process, not together: {}",
+                    groups.error().message()));
   }
   const std::string bounds = groups ? (*groups)->description() : "each process alone";
   const bool needs_all = config.plugins_isolation == "required";
@@ -90,23 +91,23 @@ base::Result<Hosting> begin_hosting(const config::Config& config, const std::fil
     logger->warn("plugins share the namespaces of this host: {}", walls.no_namespaces);
   }
   if (walls.landlock_version == 0)
-    logger->info("plugins are isolated without Landlock, which this kernel does not have");
+    hosting.remarks.emplace_back("plugins are isolated without Landlock, which this kernel does not have");
   logger->debug("plugins are isolated: {}landlock {}, system calls, limits; bounds: {}",
                 walls.no_namespaces.empty() ? "namespaces, a file tree of their own, " : "", walls.landlock_version,
                 bounds);
   return hosting;
 }
 
-base::Result<trust::Policy> package_policy(const config::Config& config, spdlog::logger& logger) {
+base::Result<trust::Policy> package_policy(const config::Config& config, std::vector<std::string>& remarks) {
   const auto require = trust::Policy::require_of(config.plugins_require);
   TRV_ASSERT(require.has_value());
   trust::Policy policy{.require = *require, .trust_file = config.plugins_trust};
   TRV_TRY_ASSIGN(const trust::Roots roots, policy.roots());
   if (policy.require == trust::Require::none) {
-    logger.info("plugins.require is none: packages are installed signed or not, and -dev versions, too");
+    remarks.emplace_back("plugins.require is none: packages are installed signed or not, and -dev versions, too");
   } else {
-    logger.info("plugins.require is {}: {} names {} keys", config.plugins_require, policy.trust_file,
-                roots.all().size());
+    remarks.push_back(fmt::format("plugins.require is {}: {} names {} keys", config.plugins_require, policy.trust_file,
+                                  roots.all().size()));
   }
   return policy;
 }

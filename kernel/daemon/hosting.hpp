@@ -22,6 +22,7 @@ namespace trv::daemon {
 struct Hosting {
   std::unique_ptr<plugin_host::Isolation> isolation;
   plugin_host::HostConfiguration configuration;
+  std::vector<std::string> remarks;  ///< for the log once the start has succeeded: one that fails says one line
 };
 
 /// Starts the zygote, where plugins are to be isolated: before any secret is read. Says in the log which walls this
@@ -31,8 +32,9 @@ struct Hosting {
                                                   const base::Clock& clock,
                                                   const std::shared_ptr<spdlog::logger>& logger);
 
-/// What a package needs to be installed here, which the log says, too. Errors: those of the trust file.
-[[nodiscard]] base::Result<trust::Policy> package_policy(const config::Config& config, spdlog::logger& logger);
+/// What a package needs to be installed here; says it in `remarks`, too. Errors: those of the trust file.
+[[nodiscard]] base::Result<trust::Policy> package_policy(const config::Config& config,
+                                                         std::vector<std::string>& remarks);
 
 /// A line for each id of plugins.in_process that no installed package has.
 [[nodiscard]] std::vector<std::string> unknown_in_process(const config::Config& config,

@@ -354,7 +354,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.archives, open_blobs("packages", package::package_bytes_max,
                                             parts.cluster ? base::left_over_after : base::Duration(0)));
   TRV_TRY_ASSIGN(parts.packages, plugin_host::PluginStore::open_folder(folder / "plugins", *parts.archives));
-  TRV_TRY_ASSIGN(parts.package_policy, package_policy(config_, *logger_));
+  TRV_TRY_ASSIGN(parts.package_policy, package_policy(config_, parts.hosting.remarks));
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
   hosting.crashed = crash_recorder(*parts.node, logger_);
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
@@ -425,6 +425,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY(parts.server->start());
   report.port = parts.server->port();
   logger_->debug("start: listening on {} port {}", config_.http_address, report.port);
+  for (const std::string& remark : parts.hosting.remarks) logger_->info("{}", remark);
   if (parts.cluster) {
     TRV_TRY_ASSIGN(http, parts.cluster->for_nodes(std::move(http)));
     parts.node_server =

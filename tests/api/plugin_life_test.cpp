@@ -137,7 +137,7 @@ TEST_F(PluginLifeTest, a_version_that_does_not_start_is_not_upgraded_to) {
   install_dev(configured);
   const Answer refused = upgrade("1.3.0-dev");
   EXPECT_EQ(refused.status, 409) << refused.body;
-  EXPECT_THAT(refused.text("detail"), AllOf(HasSubstr("nothing was upgraded"), HasSubstr("region")));
+  EXPECT_THAT(refused.text("detail"), AllOf(HasSubstr("nothing was changed"), HasSubstr("region")));
   EXPECT_EQ(version_called("1"), "1.2.3");
   EXPECT_EQ(upgrade("7.0.0").status, 404);
   ASSERT_EQ(call("PUT", "/tracker/configuration?version=1.3.0-dev", R"({"region":"eu"})").status, 200);
