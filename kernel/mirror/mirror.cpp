@@ -72,6 +72,10 @@ Result<What> what_of(const filesystem::path& folder, const std::string& path, By
     return base::fail(present.error());
   }
   if (std::ranges::equal(*present, bytes)) return What::keep;
+  if (const Status is_whole = check_place(path, *present); !is_whole) {
+    return base::fail(ErrorCode::corrupt, fmt::format("{} is damaged; remove it, and do this again: {}",
+                                                      (folder / path).string(), is_whole.error().message()));
+  }
   if (!path.starts_with("revocations/")) {
     return base::fail(ErrorCode::conflict,
                       fmt::format("mirror: {} is there with other content; a version of a package never changes: give "

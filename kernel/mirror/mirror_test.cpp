@@ -203,5 +203,21 @@ TEST_F(Mirror, an_import_that_is_killed_anywhere_is_repeated_and_then_whole) {
   EXPECT_GT(cut_off, 0);
 }
 
+TEST_F(Mirror, a_damaged_file_of_the_folder_is_named) {
+  ASSERT_TRUE(add(path("here"), {write("hello.trvp", package_of("hello"))}));
+  ASSERT_TRUE(export_to(path("here"), path("today.trvm")));
+  ASSERT_TRUE(import_from(path("today.trvm"), path("there")));
+  const std::string place =
+      "there/packages/" + filesystem::directory_iterator(path("there/packages"))->path().filename().string();
+  Bytes bytes = read(place);
+  bytes[bytes.size() / 2] ^= 1;
+  write(place, bytes);
+  const auto again = import_from(path("today.trvm"), path("there"));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code(), ErrorCode::corrupt);
+  EXPECT_NE(again.error().message().find(path(place).string() + " is damaged; remove it"), std::string::npos)
+      << again.error().message();
+}
+
 }  // namespace
 }  // namespace trv::mirror

@@ -48,6 +48,10 @@ base::Error why_publisher_does_not_count(const Applicant& applicant) {
                                         add_line(applicant, *applicant.signers.publisher, "publisher")));
 }
 
+bool is_certified_level(Level level) {
+  return level == Level::core || level == Level::certified || level == Level::private_;
+}
+
 /// Why the certifier's signature does not do. Contract: it does not.
 base::Error why_certifier_does_not_count(const Applicant& applicant, base::Timestamp now) {
   if (!applicant.signers.certificate) {
@@ -57,6 +61,8 @@ base::Error why_certifier_does_not_count(const Applicant& applicant, base::Times
   }
   const Certificate& certificate = *applicant.signers.certificate;
   const std::string_view level = to_string(certificate.finding.level);
+  const bool is_enough = applicant.policy.require == Require::signed_ || is_certified_level(certificate.finding.level);
+  if (!is_enough) return refused(applicant, fmt::format("has level {}: core, certified or private is needed", level));
   const Root* root = applicant.roots.find(certificate.key);
   if (root == nullptr || !root->may_give(certificate.finding.level)) {
     return refused(applicant,
@@ -118,7 +124,7 @@ base::Status admit(const Applicant& applicant, base::Timestamp now) {
   const Standing standing = standing_of(applicant, now);
   const Level level =
       standing.certifier_trusted ? applicant.signers.certificate->finding.level : Level::dev;  // dev: nothing is said
-  const bool is_certified = level == Level::core || level == Level::certified || level == Level::private_;
+  const bool is_certified = is_certified_level(level);
   if (require == Require::certified) {
     if (!is_certified) return base::fail(why_certifier_does_not_count(applicant, now));
     if (base::is_development(applicant.version)) {

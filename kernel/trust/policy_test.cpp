@@ -80,6 +80,10 @@ TEST_F(Admission, a_certifier_gives_the_levels_that_its_line_names) {
   publish("acme");
   certify("certifier", Level::certified);
   EXPECT_TRUE(refused_with(fmt::format("add the line `{} certified`", key_of("certifier").format()))) << refusal();
+  certify("certifier", Level::community);
+  EXPECT_TRUE(refused_with("has level community: core, certified or private is needed"))
+      << "no line of the trust file changes that: " << refusal();
+  certify("certifier", Level::certified);
   trust("certifier", "core community");
   EXPECT_TRUE(refused_with("does not let give it: where you trust it, add `certified` to its line")) << refusal();
   file_.clear();

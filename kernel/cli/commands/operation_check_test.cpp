@@ -52,6 +52,13 @@ TEST_F(OperationCheck, unknown_operations_and_wrong_inputs_are_found_in_packages
   EXPECT_NE(err_.find("folder of packages"), std::string::npos) << err_;
 }
 
+TEST_F(OperationCheck, a_damaged_package_is_named_and_the_others_are_used) {
+  const auto damaged = write("packages/a-broken.trvp", "half a download");
+  EXPECT_EQ(check("call: 'chat.pots:2.0.0@default', with: {text: hello}"), ExitCode::refused);
+  EXPECT_NE(err_.find(damaged.string()), std::string::npos) << err_;
+  EXPECT_TRUE(says("did you mean 'chat.post:2.0.0@default'?")) << out_;
+}
+
 TEST_F(OperationCheck, without_packages_the_tenants_plugins_are_asked_for_once_and_only_where_there_is_a_call) {
   EXPECT_EQ(trav({"workflow", "check", "-"}, calling("set: {x: 1}")), ExitCode::ok);
   EXPECT_TRUE(server_.received().empty());

@@ -29,7 +29,7 @@ void add(Operations& all, std::string_view plugin, std::string_view version, con
 
 }  // namespace
 
-base::Result<Operations> operations_in(const std::filesystem::path& folder) {
+base::Result<Operations> operations_in(const std::filesystem::path& folder, std::vector<std::string>& unreadable) {
   std::error_code failed;
   std::vector<std::filesystem::path> files;
   for (auto entry = std::filesystem::recursive_directory_iterator(folder, failed);
@@ -44,9 +44,13 @@ base::Result<Operations> operations_in(const std::filesystem::path& folder) {
   Operations all;
   for (const std::filesystem::path& file : files) {
     const auto package = package::read(file);
-    if (!package) return base::fail(package.error());  // which names the file
-    TRV_TRY_ASSIGN(const json::Value manifest, json::parse(package->manifest.text));
-    add(all, package->manifest.id, package->manifest.version, manifest);
+    const auto manifest = package ? json::parse(package->manifest.text) : base::fail(package.error());
+    if (!manifest) {
+      const std::string& why = manifest.error().message();
+      unreadable.push_back(why.contains(file.string()) ? why : fmt::format("{}: {}", file.string(), why));
+      continue;
+    }
+    add(all, package->manifest.id, package->manifest.version, *manifest);
   }
   return all;
 }

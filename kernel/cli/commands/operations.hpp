@@ -20,9 +20,10 @@ struct KnownOperation {
 
 using Operations = std::vector<KnownOperation>;
 
-/// Of every *.trvp in the folder and in those within it, by name. Errors: not_found for no such folder; invalid,
-/// corrupt and so on for a file that is not a package, with its path.
-[[nodiscard]] base::Result<Operations> operations_in(const std::filesystem::path& folder);
+/// Of every *.trvp in the folder and in those within it, by name. A file that is not a whole package is left out and
+/// `unreadable` says which and why. Error: not_found for no such folder.
+[[nodiscard]] base::Result<Operations> operations_in(const std::filesystem::path& folder,
+                                                     std::vector<std::string>& unreadable);
 
 /// Of the plugins that the session's tenant has enabled. Errors: as Session::call; invalid where the session has no
 /// token.

@@ -53,30 +53,46 @@ std::string publisher_of(const json::Value& package) {
   return name.empty() || member_text(package, "publisher.trusted") == "yes" ? name : name + " (not trusted)";
 }
 
-// The highest version of a plugin that the server has.
-base::Result<std::string> newest_version(Session& session, const std::string& id) {
+/// A plugin as the server has it.
+struct Versions {
+  std::vector<json::Value> all;
+  std::string newest;  ///< the highest that is not pending
+};
+
+base::Result<Versions> versions_of(Session& session, const std::string& id) {
   std::string cursor;
   std::optional<base::Version> best;
-  std::string newest;
+  Versions versions;
   do {
     TRV_TRY_ASSIGN(const json::Value page,
                    session.call_json(Speaker::anybody,
                                      {.target = "/v1/plugins" + query_of({{"limit", "500"}, {"cursor", cursor}})}));
     TRV_TRY_ASSIGN(const auto items, items_of(page));
     for (const json::Value& item : items) {
+      if (member_text(item, "id") != id) continue;
+      versions.all.push_back(item);
       const auto version = base::Version::parse(member_text(item, "version"));
-      if (member_text(item, "status") == "pending") continue;
-      if (member_text(item, "id") != id || !version || (best && !(*version > *best))) continue;
+      if (member_text(item, "status") == "pending" || !version || (best && !(*version > *best))) continue;
       best = version;
-      newest = member_text(item, "version");
+      versions.newest = member_text(item, "version");
     }
     cursor = member_text(page, "next_cursor");
   } while (!cursor.empty());
-  if (newest.empty()) {
+  if (versions.newest.empty()) {
     return base::fail(base::ErrorCode::not_found,
                       fmt::format("no plugin '{}' is installed: `trav plugin list` shows what there is", id));
   }
-  return newest;
+  return versions;
+}
+
+/// VERSION as an argument, or --version.
+base::Result<std::string> chosen_version(const PluginArguments& arguments) {
+  if (arguments.named_version.empty()) return arguments.version;
+  if (!arguments.version.empty() && arguments.version != arguments.named_version) {
+    return base::fail(base::ErrorCode::invalid, fmt::format("VERSION is {} and --version is {}: give one",
+                                                            arguments.version, arguments.named_version));
+  }
+  return arguments.named_version;
 }
 
 base::Result<HttpResponse> put_enabled(Session& session, const std::string& id, const std::string& version) {
@@ -150,28 +166,35 @@ base::Status say_current(Session& session, const std::string& id) {
 }
 
 base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments) {
-  std::string version = arguments.version.empty() ? arguments.named_version : arguments.version;
-  if (!arguments.named_version.empty() && version != arguments.named_version) {
-    return base::fail(base::ErrorCode::invalid,
-                      fmt::format("VERSION is {} and --version is {}: give one", version, arguments.named_version));
-  }
+  TRV_TRY_ASSIGN(std::string version, chosen_version(arguments));
   if (version.empty()) {
-    TRV_TRY_ASSIGN(version, newest_version(session, arguments.id));
+    TRV_TRY_ASSIGN(Versions versions, versions_of(session, arguments.id));
+    version = std::move(versions.newest);
   }
   TRV_TRY_ASSIGN(const HttpResponse response, put_enabled(session, arguments.id, version));
   if (session.as_json()) {
     session.print_json(response.body);
   } else {
     TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-    session.print(fmt::format("Plugin {} {} is enabled{}", arguments.id, version, aside_of(answer)));
+    TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
+    session.print(
+        fmt::format("Plugin {} {} is enabled for tenant {}{}", arguments.id, version, tenant, aside_of(answer)));
   }
   return ExitCode::ok;
 }
 
 base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) {
-  std::string version = arguments.version;
+  TRV_TRY_ASSIGN(std::string version, chosen_version(arguments));
   if (version.empty()) {
-    TRV_TRY_ASSIGN(version, newest_version(session, arguments.id));
+    TRV_TRY_ASSIGN(Versions versions, versions_of(session, arguments.id));
+    version = std::move(versions.newest);
+    if (!session.as_json() && versions.all.size() > 1) {
+      Table table({{.title = "VERSION"}, {.title = "STATUS"}, {.title = "REASON"}});
+      for (const json::Value& one : versions.all) {
+        table.add({member_text(one, "version"), member_text(one, "status"), member_text(one, "reason")});
+      }
+      session.world().out << table.render(session.style()) << '\n';
+    }
   }
   const std::string target = fmt::format("/v1/plugins/{}/{}", percent_encoded(arguments.id), percent_encoded(version));
   TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::anybody, {.target = target}));
@@ -228,8 +251,9 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
                                                                        query_of({{"version", arguments->version}})));
         TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
         if (!session.as_json()) {
-          session.print(fmt::format("Plugin {}{}{} is disabled.", arguments->id, arguments->version.empty() ? "" : " ",
-                                    arguments->version));
+          TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
+          session.print(fmt::format("Plugin {}{}{} is disabled for tenant {}.", arguments->id,
+                                    arguments->version.empty() ? "" : " ", arguments->version, tenant));
           if (!arguments->version.empty()) TRV_TRY(say_current(session, arguments->id));
         }
         return ExitCode::ok;
@@ -240,7 +264,9 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
         TRV_TRY_ASSIGN(const std::string target,
                        session.tenant_target("/plugins/" + percent_encoded(arguments->id) + "/quarantine"));
         TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
-        if (!session.as_json()) session.print("Plugin " + arguments->id + " is called again.");
+        if (session.as_json()) return ExitCode::ok;
+        TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
+        session.print(fmt::format("Plugin {} is called again for tenant {}.", arguments->id, tenant));
         return ExitCode::ok;
       });
   noun.verb("list", "List the plugins of the server; with --tenant those that are enabled there")
@@ -264,12 +290,14 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
                                    {"PUBLISHER", "publisher.name", Fit::text, publisher_of},
                                    {"LEVEL", "level"},
                                    {"TITLE", "title"},
-                                   {"OPERATIONS", "operations"}},
+                                   {"OPERATIONS", "operations"},
+                                   {"REASON", "reason"}},
                                   "No plugin is installed: trav plugin install FILE.trvp");
       });
-  noun.verb("show", "Show a plugin and its operations")
+  noun.verb("show", "Show the versions of a plugin, and one of them with its operations")
       .argument("ID", arguments->id, "The plugin")
-      .option("--version", "VERSION", arguments->version, "Default the newest that is installed")
+      .argument("VERSION", arguments->version, "Default the newest that is installed", Need::optional)
+      .option("--version", "VERSION", arguments->named_version, "The same")
       .does([arguments](Session& session) { return show(session, *arguments); });
 }
 

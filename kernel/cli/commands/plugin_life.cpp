@@ -70,12 +70,13 @@ base::Result<ExitCode> configure(Session& session, const LifeArguments& argument
       return base::fail(base::ErrorCode::invalid, "--clear is given alone, without --set and --file");
     }
     TRV_TRY(session.call(Speaker::member, {.method = "DELETE", .target = target}));
-    if (!session.as_json()) {
-      session.print(
-          arguments.version.empty()
-              ? fmt::format("Plugin {} has no configuration for all its versions any more.", arguments.id)
-              : fmt::format("Plugin {} {} has no configuration of its own any more.", arguments.id, arguments.version));
-    }
+    if (session.as_json()) return ExitCode::ok;
+    TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
+    session.print(arguments.version.empty()
+                      ? fmt::format("Plugin {} has no configuration for all its versions any more for tenant {}.",
+                                    arguments.id, tenant)
+                      : fmt::format("Plugin {} {} has no configuration of its own any more for tenant {}.",
+                                    arguments.id, arguments.version, tenant));
     return ExitCode::ok;
   }
   HttpRequest request{.target = target};
@@ -89,7 +90,17 @@ base::Result<ExitCode> configure(Session& session, const LifeArguments& argument
     return ExitCode::ok;
   }
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-  session.print(fmt::format("Plugin {} is configured: {}", arguments.id, member_text(answer, "configuration")));
+  TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
+  // What is asked for one version may be what is set for all.
+  const std::string version = member_text(answer, "version");
+  const std::string which =
+      version.empty() ? fmt::format(
+                            "{} is configured for tenant {}, in every version that has no configuration of its "
+                            "own (--version VERSION sets one)",
+                            arguments.id, tenant)
+                      : fmt::format("{} {} is configured for tenant {}, apart from its other versions", arguments.id,
+                                    version, tenant);
+  session.print(fmt::format("Plugin {}: {}", which, member_text(answer, "configuration")));
   return ExitCode::ok;
 }
 
@@ -106,8 +117,10 @@ base::Result<ExitCode> switch_version(Session& session, const LifeArguments& arg
     return ExitCode::ok;
   }
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-  session.print(fmt::format("Plugin {} {} is the current version. Workflows that name another version go on with it.",
-                            arguments.id, member_text(answer, "version")));
+  TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
+  session.print(fmt::format(
+      "Plugin {} {} is the current version for tenant {}. Workflows that name another version go on with it.",
+      arguments.id, member_text(answer, "version"), tenant));
   return ExitCode::ok;
 }
 

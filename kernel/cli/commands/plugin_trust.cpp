@@ -80,7 +80,14 @@ base::Result<ExitCode> write_signed(Session& session, const TrustArguments& argu
 base::Result<ExitCode> sign(Session& session, const TrustArguments& arguments) {
   TRV_TRY_ASSIGN(const note::SigningKey key, trust::read_key_file(arguments.key));
   TRV_TRY_ASSIGN(const base::Bytes archive, read_package(arguments.file));
-  return write_signed(session, arguments, trust::sign(archive, key), key);
+  TRV_TRY_ASSIGN(const package::Package before, package::read(archive));
+  const auto signed_archive = trust::sign(archive, key);
+  TRV_TRY_ASSIGN(const ExitCode code, write_signed(session, arguments, signed_archive, key));
+  TRV_TRY_ASSIGN(const package::Package after, package::read(*signed_archive));
+  if (!before.signatures.certifier.empty() && after.signatures.certifier.empty()) {
+    session.warn("the certifier's signature was about another publisher's and is gone: have it countersigned again");
+  }
+  return code;
 }
 
 base::Result<std::optional<base::Timestamp>> expiry_of(const std::string& text) {
@@ -96,6 +103,12 @@ base::Result<ExitCode> countersign(Session& session, const TrustArguments& argum
   trust::Finding finding;
   finding.level = trust::level_of(arguments.level).value();
   TRV_TRY_ASSIGN(finding.expires, expiry_of(arguments.expires));
+  if (finding.expires && *finding.expires <= session.world().clock.now()) {
+    return base::fail(base::ErrorCode::invalid,
+                      fmt::format("--expires {}: that is over, and no server would accept the signature; name a time "
+                                  "to come, or never",
+                                  arguments.expires));
+  }
   const bool needs_report = finding.level == trust::Level::core || finding.level == trust::Level::certified;
   if (arguments.report.empty() && needs_report) {
     return base::fail(base::ErrorCode::invalid,
@@ -213,6 +226,23 @@ base::Result<trust::Revocations> next_list(const TrustArguments& arguments, cons
   return std::move(opened->list);
 }
 
+/// A public key as text, or the file of trav plugin keygen that has it.
+base::Result<note::VerifierKey> key_or_file(const std::string& key) {
+  auto parsed = note::VerifierKey::parse(key);
+  std::error_code error;
+  if (parsed) return parsed;
+  if (!std::filesystem::is_regular_file(key, error)) {
+    return base::fail(
+        base::ErrorCode::invalid,
+        fmt::format("--signer {}: it is neither a public key ({}) nor a file with one", key, parsed.error().message()));
+  }
+  TRV_TRY_ASSIGN(std::string text, read_file(key, report_bytes_max));
+  while (text.ends_with('\n')) text.pop_back();
+  parsed = note::VerifierKey::parse(text);
+  if (!parsed) return base::fail(about_files(std::move(parsed).error().in(key)));
+  return parsed;
+}
+
 base::Result<ExitCode> revoke(Session& session, const TrustArguments& arguments) {
   if (arguments.packages.empty() && arguments.publisher.empty()) {
     return base::fail(base::ErrorCode::invalid, "name packages, or a key with --signer");
@@ -225,7 +255,7 @@ base::Result<ExitCode> revoke(Session& session, const TrustArguments& arguments)
     list.contents.push_back({package->content, arguments.reason});
   }
   if (!arguments.publisher.empty()) {
-    TRV_TRY_ASSIGN(note::VerifierKey signer, note::VerifierKey::parse(arguments.publisher));
+    TRV_TRY_ASSIGN(note::VerifierKey signer, key_or_file(arguments.publisher));
     list.signers.push_back({std::move(signer), arguments.reason});
   }
   TRV_TRY_ASSIGN(const std::string note, trust::sign_revocations(list, key));
@@ -294,7 +324,7 @@ void add_trust_verbs(Noun& noun) {
       .option("--list", "FILE", arguments->list, "The list; made where it is missing", Need::required)
       .option("--key", "FILE", arguments->key, "The key of the list's issuer, of trav plugin keygen", Need::required)
       .option("--reason", "TEXT", arguments->reason, "Why, in one line", Need::required)
-      .option("--signer", "PUBLIC_KEY", arguments->publisher, "A key: what it has signed is revoked")
+      .option("--signer", "KEY", arguments->publisher, "A public key, or its file: what it has signed is revoked")
       .does([arguments](Session& session) { return revoke(session, *arguments); });
   noun.verb("revocations", "Give a revocation list to the server (operator); without FILE list those that it has")
       .argument("FILE", arguments->file, "A list of trav plugin revoke", Need::optional)

@@ -53,12 +53,16 @@ TEST_F(PluginTrust, a_package_is_signed_countersigned_and_shown) {
   EXPECT_TRUE(err_has("`trav plugin sign` comes first")) << err_;
   ASSERT_EQ(trav({"plugin", "sign", package_, "--key", path("acme.key")}), ExitCode::ok) << err_;
   EXPECT_EQ(trav({"plugin", "countersign", package_, "--key", path("certifier.key"), "--level", "certified",
-                  "--expires", "2027-11-30"}),
+                  "--expires", "2199-11-30"}),
             ExitCode::usage);
   EXPECT_TRUE(err_has("--report")) << err_;
   const std::string report = write("report.txt", "all promises kept\n").string();
+  EXPECT_EQ(trav({"plugin", "countersign", package_, "--key", path("certifier.key"), "--level", "dev", "--expires",
+                  "2020-01-01"}),
+            ExitCode::usage);
+  EXPECT_TRUE(err_has("--expires 2020-01-01: that is over")) << err_;
   ASSERT_EQ(trav({"plugin", "countersign", package_, "--key", path("certifier.key"), "--level", "certified", "--report",
-                  report, "--expires", "2027-11-30", "--output", path("certified.trvp")}),
+                  report, "--expires", "2199-11-30", "--output", path("certified.trvp")}),
             ExitCode::ok)
       << err_;
 
@@ -66,12 +70,17 @@ TEST_F(PluginTrust, a_package_is_signed_countersigned_and_shown) {
   ASSERT_EQ(trav({"plugin", "inspect", path("certified.trvp"), "--trust", path("trust.keys")}), ExitCode::ok) << err_;
   EXPECT_TRUE(out_has("trusted as publisher")) << out_;
   EXPECT_TRUE(out_has("not in the trust file")) << out_;
-  EXPECT_TRUE(out_has("2027-11-30T00:00:00Z")) << out_;
+  EXPECT_TRUE(out_has("2199-11-30T00:00:00Z")) << out_;
   EXPECT_TRUE(out_has("lib/linux-x86_64/plugin.so")) << out_;
   ASSERT_EQ(trav({"plugin", "inspect", path("certified.trvp"), "--output", "json"}), ExitCode::ok) << err_;
   EXPECT_TRUE(out_has(R"("level":"certified")")) << out_;
   EXPECT_TRUE(out_has(base::to_hex(base::sha256(base::as_bytes(plain_)))))
       << "the content is that of the package before";
+
+  ASSERT_EQ(trav({"plugin", "sign", path("certified.trvp"), "--key", path("acme.key")}), ExitCode::ok) << err_;
+  EXPECT_EQ(err_, "") << "the same signature again leaves the certifier's";
+  ASSERT_EQ(trav({"plugin", "sign", path("certified.trvp"), "--key", path("certifier.key")}), ExitCode::ok) << err_;
+  EXPECT_TRUE(err_has("the certifier's signature was about another publisher's and is gone")) << err_;
 }
 
 TEST_F(PluginTrust, a_changed_package_is_named_as_damaged) {
@@ -101,6 +110,13 @@ TEST_F(PluginTrust, a_revocation_list_grows_and_counts_up) {
   ASSERT_EQ(revoke({"--signer", thief, "--reason", "stolen"}), ExitCode::ok) << err_;
   EXPECT_TRUE(out_has("is list 2 of operations: 1 packages and 1 keys")) << out_;
   const std::string list = text("revoked");
+  EXPECT_EQ(revoke({"--signer", path("none.pub"), "--reason", "stolen"}), ExitCode::usage);
+  EXPECT_TRUE(err_has("neither a public key")) << err_;
+  ASSERT_EQ(trav({"plugin", "revoke", "--signer", path("t.key.pub"), "--reason", "stolen", "--list", path("other"),
+                  "--key", path("o.key")}),
+            ExitCode::ok)
+      << err_;
+  EXPECT_NE(text("other").find("signer " + thief + " stolen\n"), std::string::npos);
   EXPECT_NE(list.find("content " + base::to_hex(base::sha256(base::as_bytes(plain_))) + " reads files\n"),
             std::string::npos);
   EXPECT_NE(list.find("signer " + thief + " stolen\n"), std::string::npos);

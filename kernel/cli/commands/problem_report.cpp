@@ -22,6 +22,16 @@ std::string_view severity_of(const definition::Problem& problem) {
   return problem.is_warning ? "warning" : "error";
 }
 
+// A line of a message never looks like one of ours.
+std::string indented(std::string_view message) {
+  std::string shown;
+  for (const char c : printable(message, LineEnds::kept)) {
+    shown += c;
+    if (c == '\n') shown += "    ";
+  }
+  return shown;
+}
+
 // "file:line:column: error: message", and below it the line with carets; without the last line end.
 std::string shown_problem(const Session& session, const DefinitionText& read, const definition::Problem& problem) {
   const int columns = session.style().columns;
@@ -29,7 +39,7 @@ std::string shown_problem(const Session& session, const DefinitionText& read, co
   const definition::Position& at = problem.position;
   const std::string place = at.line > 0 ? fmt::format(":{}:{}", at.line, at.column) : std::string();
   std::string shown =
-      fmt::format("{}{}: {}: {}\n{}", printable(read.name), place, severity_of(problem), printable(problem.message),
+      fmt::format("{}{}: {}: {}\n{}", printable(read.name), place, severity_of(problem), indented(problem.message),
                   excerpt(read.text, at.line, at.column, problem.length, width));
   shown.pop_back();
   return shown;

@@ -439,6 +439,47 @@ TEST_F(CommandLine, the_newest_version_of_a_plugin_is_enabled) {
   EXPECT_EQ(trav({"plugin", "enable", "gone"}), ExitCode::refused);
 }
 
+TEST_F(CommandLine, every_version_of_a_plugin_is_shown_with_why_it_failed) {
+  server_.script("GET /v1/plugins?limit=500",
+                 {.body = R"({"items":[{"id":"forge","version":"1.10.0","status":"loaded"},)"
+                          R"({"id":"forge","version":"1.9.0","status":"failed","reason":"it has no key"}],)"
+                          R"("next_cursor":null})"});
+  server_.script("GET /v1/plugins/forge/1.10.0", {.body = R"({"id":"forge","version":"1.10.0","title":"Ten"})"});
+  server_.script("GET /v1/plugins/forge/1.9.0", {.body = R"({"id":"forge","version":"1.9.0","title":"Nine"})"});
+  EXPECT_EQ(trav({"plugin", "show", "forge"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("it has no key"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("Ten"), std::string::npos) << out_;
+  EXPECT_EQ(trav({"plugin", "show", "forge", "1.9.0"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("Nine"), std::string::npos) << out_;
+  EXPECT_EQ(out_.find("it has no key"), std::string::npos) << "that one alone: " << out_;
+  EXPECT_EQ(trav({"plugin", "show", "forge", "1.9.0", "--version", "1.10.0"}), ExitCode::usage);
+  environment_["TRAV_TENANT"] = "system";
+  server_.script("GET /v1/plugins", {.body = R"({"items":[{"id":"forge","version":"1.9.0","status":"failed",)"
+                                             R"("reason":"it has no key"}],"next_cursor":null})"});
+  EXPECT_EQ(trav({"plugin", "list"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("it has no key"), std::string::npos) << out_;
+}
+
+TEST_F(CommandLine, what_is_done_to_a_plugin_names_the_tenant) {
+  const std::string grant = R"({"id":"forge","version":"1.1.0","configuration":{"region":"eu"}})";
+  for (const char* line : {"PUT /v1/tenants/system/plugins/forge", "POST /v1/tenants/system/plugins/forge/upgrade",
+                           "GET /v1/tenants/system/plugins/forge/configuration?version=1.1.0",
+                           "GET /v1/tenants/system/plugins/forge/configuration"}) {
+    server_.script(line, {.body = grant});
+  }
+  environment_["TRAV_TENANT"] = "system";
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"enable", "forge", "1.1.0"}, "is enabled for tenant system"},
+      {{"upgrade", "forge", "--to", "1.1.0"}, "is the current version for tenant system"},
+      {{"configure", "forge", "--version", "1.1.0"}, "forge 1.1.0 is configured for tenant system"}};
+  for (const auto& [words, said] : cases) {
+    std::vector<std::string> arguments = {"plugin"};
+    arguments.insert(arguments.end(), words.begin(), words.end());
+    EXPECT_EQ(trav(arguments), ExitCode::ok) << err_;
+    EXPECT_NE(out_.find(said), std::string::npos) << out_;
+  }
+}
+
 // The words that bash would offer.
 std::string completed(const std::filesystem::path& script, const std::string& line) {
   const std::string command = fmt::format(

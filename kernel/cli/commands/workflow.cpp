@@ -46,7 +46,9 @@ class CheckedOperations {
     if (asked_) return known_ ? &*known_ : nullptr;
     asked_ = true;
     if (packages_.empty() && !session_.client(Speaker::member)) return nullptr;
-    base::Result<Operations> found = packages_.empty() ? operations_of(session_) : operations_in(packages_);
+    base::Result<Operations> found =
+        packages_.empty() ? operations_of(session_) : operations_in(packages_, unreadable_);
+    for (const std::string& one : unreadable_) session_.complain(one);
     if (found) {
       known_ = *std::move(found);
       return &*known_;
@@ -62,6 +64,8 @@ class CheckedOperations {
     if (packages_.empty() || why_not_.empty()) return {};
     return base::fail(base::ErrorCode::not_found, why_not_);
   }
+  /// Packages that were left out.
+  [[nodiscard]] bool lacks_packages() const { return !unreadable_.empty(); }
   /// Said once for all files.
   void tell_unknown() {
     session_.note(why_not_.empty() ? "calls of operations were not held against the plugins; name a folder of packages "
@@ -73,6 +77,7 @@ class CheckedOperations {
   Session& session_;
   std::string packages_;
   std::optional<Operations> known_;
+  std::vector<std::string> unreadable_;
   std::string why_not_;
   bool asked_ = false;
 };
@@ -107,7 +112,7 @@ base::Result<ExitCode> check_once(Session& session, const WorkflowArguments& arg
   }
   const ExitCode code = report.finish();
   if (is_unknown) operations.tell_unknown();
-  return code;
+  return code == ExitCode::ok && operations.lacks_packages() ? ExitCode::refused : code;
 }
 
 // Checks again whenever a file changes, until the user ends it.
@@ -311,7 +316,11 @@ base::Result<ExitCode> show(Session& session, const WorkflowArguments& arguments
 
 /// Whom an editor asks for operations: a folder of packages, or the server for which there is a token; else nobody.
 LanguageServer::OperationSource source_of(Session& session, const std::string& packages) {
-  if (!packages.empty()) return [packages] { return operations_in(packages); };
+  if (!packages.empty())
+    return [packages] {
+      std::vector<std::string> unreadable;  // an editor goes on with the others
+      return operations_in(packages, unreadable);
+    };
   if (!session.client(Speaker::member)) return {};
   return [&session] { return operations_of(session); };
 }

@@ -57,7 +57,7 @@ TEST_F(CommandLine, warnings_about_a_definition_are_reported_and_it_is_applied) 
   const auto file = write("b.yaml", "do: []\n").string();
   EXPECT_EQ(trav({"workflow", "apply", file}), ExitCode::ok);
   EXPECT_EQ(out_, "Applied a/b:1.0.0\n");
-  EXPECT_EQ(err_, file + ": warning: line\\nbreak \\x1b[2J\n" + file +
+  EXPECT_EQ(err_, file + ": warning: line\n    break \\x1b[2J\n" + file +
                       ":1:5: warning: no plugin 'nope'\n  do: []\n      ^^\n0 errors, 2 warnings in 1 file\n");
   EXPECT_EQ(trav({"workflow", "apply", file, "--output", "json"}), ExitCode::ok);
   EXPECT_EQ(out_, body + "\n");
