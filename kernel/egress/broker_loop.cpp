@@ -354,10 +354,20 @@ base::Result<std::string> Broker::Loop::credential(Pending& pending) {
   return line;
 }
 
+// The path as it is sent: the base URL's, then the request's.
+base::Status Broker::Loop::check_permitted(const Pending& pending) {
+  if (!pending.request.permits) return {};
+  TRV_TRY_ASSIGN(const std::string path, path_of(pending.url));
+  return pending.request.permits(pending.request.method, pending.url.host, path);
+}
+
 void Broker::Loop::launch(RequestId id) {
   const auto found = pending_.find(id);
   if (found == pending_.end()) return;
   Pending& pending = found->second;
+  if (base::Status permitted = check_permitted(pending); !permitted) {
+    return conclude(id, base::fail(std::move(permitted).error().in(pending.name)));
+  }
   base::Result<std::string> secret_line = credential(pending);
   if (!secret_line) return conclude(id, base::fail(std::move(secret_line).error().in(pending.name)));
   auto transfer = Transfer::make(pending.name, std::move(pending.url), std::move(pending.request),

@@ -75,6 +75,7 @@ class Broker::Loop {
   /// The header line with the request's credentials; empty where it has none, or for digest, whose user and password
   /// are in the request then.
   [[nodiscard]] base::Result<std::string> credential(Pending& pending);
+  [[nodiscard]] static base::Status check_permitted(const Pending& pending);
   void launch(RequestId id);
   void collect_finished();
   void expire();

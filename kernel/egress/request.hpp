@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +48,9 @@ struct Request {
   std::string body;
   std::uint64_t timeout_ms = 0;  ///< from send to the last byte, time in line included; 0 = the limit
   std::string idempotency_key;   ///< sent as Idempotency-Key where not empty
+  /// Whether the request may be sent: by method, host and path. Asked on the broker's thread, right before
+  /// it is sent; must be quick. Empty: it may.
+  std::function<base::Status(std::string_view method, std::string_view host, std::string_view path)> permits = {};
 };
 
 struct Response {

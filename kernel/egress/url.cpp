@@ -66,6 +66,13 @@ base::Result<Url> parse_base_url(std::string_view text) {
   return url;
 }
 
+base::Result<std::string> path_of(const Url& url) {
+  std::string path = part(url.handle.get(), CURLUPART_PATH);
+  // One is always there.
+  if (path.empty()) return base::fail(ErrorCode::unavailable, "out of memory for a URL");
+  return path;
+}
+
 base::Result<std::string> path_below(std::string_view base_url, std::string_view address) {
   TRV_TRY_ASSIGN(const Url base, parse_base_url(base_url));
   TRV_TRY_ASSIGN(const Url url, parse_absolute_url("the URL", address));

@@ -30,6 +30,9 @@ struct Url {
 /// Errors: invalid, too_large.
 [[nodiscard]] base::Result<Url> append_path(std::string_view base_url, std::string_view path);
 
+/// Its path, as it is sent, without the query.
+[[nodiscard]] base::Result<std::string> path_of(const Url& url);
+
 /// What append_path needs to make `address` of the base URL. Errors: invalid or too_large for the address; denied where
 /// it is not below the base URL.
 [[nodiscard]] base::Result<std::string> path_below(std::string_view base_url, std::string_view address);

@@ -59,6 +59,9 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void tell_plugin_to_cancel(CallId id);
   void conclude_all(const OperationError& why);
 
+  /// Whether the plugin may do this for the tenant now: Permissions::check. Every service asks it each time.
+  [[nodiscard]] base::Status permits(const base::TenantId& tenant, const package::Permission& wanted) const;
+
   // trv.http/1
   [[nodiscard]] base::Result<egress::Request> admit(CallId id, std::uint64_t request_id, egress::Request request);
   void http_arrived(CallId id, std::uint64_t request_id, base::Result<egress::Response> result);

@@ -44,6 +44,10 @@ void InstanceCore::log(LogLevel level, CallId call, std::string_view message) no
                  .key = std::move(key)});
 }
 
+base::Status InstanceCore::permits(const base::TenantId& tenant, const package::Permission& wanted) const {
+  return services_.permissions == nullptr ? base::Status() : services_.permissions->check(tenant, wanted);
+}
+
 // The lock is not held. Takes a slot of the call, and counts the key as used.
 base::Result<egress::Request> InstanceCore::admit(CallId id, std::uint64_t request_id, egress::Request request) {
   TRV_TRY(base::check_label("connection", request.connection));
@@ -86,6 +90,11 @@ void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<e
     ++http_open_;
   }
   if (!admitted) return http_arrived(id, request_id, base::fail(std::move(admitted).error()));
+  // Where it goes is known once the connection is.
+  admitted->permits = [alive = shared_from_this(), tenant = admitted->tenant](
+                          std::string_view method, std::string_view host, std::string_view path) {
+    return alive->permits(tenant, package::permission_of_request(method, host, path));
+  };
   const egress::RequestId sent = services_.broker.send(
       *std::move(admitted), [alive = shared_from_this(), id, request_id](base::Result<egress::Response> result) {
         alive->http_arrived(id, request_id, std::move(result));

@@ -1,7 +1,10 @@
 #pragma once
 // What every instance of a process shares. All outlive the instances.
 
+#include <memory>
+
 #include "kernel/egress/broker.hpp"
+#include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
 #include "sdk/base/clock.hpp"
@@ -13,6 +16,7 @@ struct InstanceServices {
   egress::Broker& broker;
   const base::Clock& clock;
   LogSink log;
+  std::shared_ptr<const Permissions> permissions = {};  ///< of this version; nullptr: it may do everything
   bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
 };
 

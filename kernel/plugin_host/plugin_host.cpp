@@ -140,15 +140,21 @@ bool PluginHost::may_run_here(const package::Manifest& manifest) const {
   return std::ranges::find(configuration_.in_process, manifest.id) != configuration_.in_process.end();
 }
 
+InstanceServices PluginHost::services_for(const package::Manifest& manifest, bool run_on_caller) const {
+  return {
+      .threads = *threads_,
+      .broker = broker_,
+      .clock = clock_,
+      .log = log_,
+      .permissions = std::make_shared<const Permissions>(manifest, configuration_.permissions, configuration_.consents),
+      .run_on_caller = run_on_caller};
+}
+
 base::Status PluginHost::start_here(const Stored& package, const std::string& configuration, Loaded& loaded) {
   TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
                  PluginLibrary::load(package.library, package.manifest.id, package.manifest.version));
-  auto instances = std::make_shared<InProcessInstances>(
-      std::move(library), InstanceServices{.threads = *threads_,
-                                           .broker = broker_,
-                                           .clock = clock_,
-                                           .log = log_,
-                                           .run_on_caller = configuration_.run_on_caller});
+  auto instances = std::make_shared<InProcessInstances>(std::move(library),
+                                                        services_for(package.manifest, configuration_.run_on_caller));
   if (!configuration.empty()) TRV_TRY(instances->start(configuration));
   loaded.instances = std::move(instances);
   return {};
@@ -165,10 +171,8 @@ base::Status PluginHost::start_isolated(const Stored& package, const std::string
     purpose.threads = program_threads;
     purpose.open_files = program_open_files;
   }
-  loaded.isolated = std::make_shared<IsolatedInstances>(
-      std::move(purpose),
-      InstanceServices{.threads = *threads_, .broker = broker_, .clock = clock_, .log = log_, .run_on_caller = true},
-      *configuration_.isolation, configuration_.crashed);
+  loaded.isolated = std::make_shared<IsolatedInstances>(std::move(purpose), services_for(package.manifest, true),
+                                                        *configuration_.isolation, configuration_.crashed);
   loaded.instances = loaded.isolated;
   return loaded.isolated->try_start(configuration, stop);
 }

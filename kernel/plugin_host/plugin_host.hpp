@@ -17,6 +17,7 @@
 
 #include "kernel/egress/broker.hpp"
 #include "kernel/plugin_host/isolated_instances.hpp"
+#include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instances.hpp"
 #include "kernel/plugin_host/plugin_store.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
@@ -41,6 +42,10 @@ struct HostConfiguration {
   /// trav-plugin-host, which loads each library before this process does. Empty: none, for libraries that are known to
   /// load.
   std::filesystem::path trial_program = {};
+  /// What plugins may have here at most: `plugins.permissions`.
+  std::vector<package::Permission> permissions = package::permissions_there_are();
+  /// What tenants have granted; outlives the host. nullptr: they grant all that is asked for.
+  const ConsentSource* consents = nullptr;
   std::uint64_t call_timeout_ms_default = 60'000;  ///< for calls that state none
   std::uint64_t call_timeout_ms_max = 3'600'000;
 };
@@ -160,6 +165,7 @@ class PluginHost {
   PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker, const base::Clock& clock,
              LogSink log, std::unique_ptr<PluginThreads> threads);
   [[nodiscard]] bool may_run_here(const package::Manifest& manifest) const;
+  [[nodiscard]] InstanceServices services_for(const package::Manifest& manifest, bool run_on_caller) const;
   [[nodiscard]] base::Status start_here(const Stored& package, const std::string& configuration, Loaded& loaded);
   [[nodiscard]] base::Status start_isolated(const Stored& package, const std::string& configuration, Loaded& loaded,
                                             const std::stop_token& stop);

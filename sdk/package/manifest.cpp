@@ -272,6 +272,34 @@ Status parse_list(Object& manifest, std::string_view name, std::size_t items_max
   return unique_names(out, name);
 }
 
+// What is declared and not asked for would be refused each time.
+Status parse_permissions(Object& object, Manifest& manifest) {
+  TRV_TRY_ASSIGN(const json::array* items, object.array_or_null("permissions", permissions_max));
+  if (items == nullptr) return {};
+  std::vector<Permission> permissions;
+  for (std::size_t i = 0; i < items->size(); ++i) {
+    const std::string where = fmt::format("permissions[{}]", i);
+    if (!(*items)[i].is_string()) return wrong(where, "must be a string");
+    auto one = Permission::parse(std::string_view((*items)[i].get_string()));
+    if (!one) return wrong(where, one.error().message());
+    if (std::ranges::find(permissions, *one) != permissions.end()) {
+      return wrong(where, fmt::format("\"{}\" is there twice", one->text()));
+    }
+    permissions.push_back(*std::move(one));
+  }
+  const auto asks_for = [&](Permission::Kind kind) {
+    return std::ranges::find(permissions, kind, &Permission::kind) != permissions.end();
+  };
+  if (!manifest.webhooks.empty() && !asks_for(Permission::Kind::webhooks)) {
+    return wrong("permissions", "must have \"webhooks\", since the manifest declares webhooks");
+  }
+  if (!manifest.connections.empty() && !asks_for(Permission::Kind::http) && !asks_for(Permission::Kind::http_read)) {
+    return wrong("permissions", "must have an \"http\" or \"http-read\", since the manifest declares connections");
+  }
+  manifest.permissions = std::move(permissions);
+  return {};
+}
+
 Status parse_libraries(Object& object, ManifestForm form, Manifest& manifest) {
   const json::value* libraries = object.find("libraries");
   if (libraries == nullptr) {
@@ -376,6 +404,7 @@ Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
   TRV_TRY(parse_list(object, "connections", connections_max, manifest.connections, &parse_connection));
   TRV_TRY(parse_list(object, "operations", operations_max, manifest.operations, &parse_operation));
   TRV_TRY(parse_list(object, "webhooks", webhooks_max, manifest.webhooks, &parse_webhook));
+  TRV_TRY(parse_permissions(object, manifest));
   TRV_TRY(parse_program(object, manifest));
   TRV_TRY(parse_libraries(object, form, manifest));
   TRV_TRY(parse_files(object, form, manifest));
@@ -390,6 +419,9 @@ const T* find_by_name(const std::vector<T>& items, std::string_view name) noexce
 
 }  // namespace
 
+const std::vector<Permission>& Manifest::requested() const noexcept {
+  return permissions ? *permissions : permissions_unless_said();
+}
 const Operation* Manifest::find_operation(std::string_view name) const noexcept {
   return find_by_name(operations, name);
 }

@@ -15,6 +15,7 @@
 
 #include "sdk/base/digest.hpp"
 #include "sdk/base/result.hpp"
+#include "sdk/package/permission.hpp"
 
 namespace trv::package {
 
@@ -101,9 +102,12 @@ struct Manifest {
   std::vector<Connection> connections;
   std::vector<Operation> operations;
   std::vector<Webhook> webhooks;
+  std::optional<std::vector<Permission>> permissions;      ///< nullopt: it does not say
   std::map<std::string, base::Digest, std::less<>> files;  ///< every other file of the package
   std::string text;                                        ///< the manifest as read
 
+  /// What the plugin asks for: `permissions`, else permissions_unless_said().
+  [[nodiscard]] const std::vector<Permission>& requested() const noexcept;
   /// The operation of that name, or nullptr; borrowed from the manifest.
   [[nodiscard]] const Operation* find_operation(std::string_view name) const noexcept;
   [[nodiscard]] const Connection* find_connection(std::string_view name) const noexcept;

@@ -383,6 +383,12 @@ TEST(Manifest, an_error_names_the_member) {
       {R"(["X-Event"])", R"([""])", "webhooks[0].required_headers: must hold names of headers"},
       {R"("encoding": "base64")", R"("encoding": "rot13")", "webhooks[0].verification.encoding: \"rot13\""},
       {R"("event": {"type": "\"t\"", )", R"("event": {)", "webhooks[0].event.type: is missing"},
+      {R"("webhooks": [{)", R"("permissions": ["http"], "webhooks": [{)", "must have \"webhooks\", since"},
+      {R"("webhooks": [{)", R"("permissions": ["webhooks"], "webhooks": [{)", "must have an \"http\" or"},
+      {R"("webhooks": [{)", R"("permissions": ["http", "all"], "webhooks": [{)",
+       "permissions[1]: permission \"all\" is"},
+      {R"("webhooks": [{)", R"("permissions": ["http", "http"], "webhooks": [{)", "permissions[1]: \"http\" is there"},
+      {R"("webhooks": [{)", R"("permissions": [1], "webhooks": [{)", "permissions[0]: must be a string"},
       {R"("linux-x86_64": {)", R"("windows": {)", "libraries.windows: is not a known platform"},
   };
   for (const Case& c : cases) {
@@ -393,6 +399,15 @@ TEST(Manifest, an_error_names_the_member) {
     ASSERT_FALSE(manifest) << c.message;
     EXPECT_NE(manifest.error().message().find(c.message), std::string::npos) << manifest.error().message();
   }
+}
+
+TEST(Manifest, what_does_not_say_asks_for_what_plugins_could_do_before) {
+  std::string text = source_manifest;
+  EXPECT_EQ(texts_of(parse_manifest(text, ManifestForm::source)->requested()),
+            (std::vector<std::string>{"http", "webhooks"}));
+  text.insert(1, R"("permissions": ["http:example.com", "webhooks", "kv"],)");
+  EXPECT_EQ(texts_of(parse_manifest(text, ManifestForm::source)->requested()),
+            (std::vector<std::string>{"http:example.com", "webhooks", "kv"}));
 }
 
 TEST(Manifest, hostile_text_is_refused) {
