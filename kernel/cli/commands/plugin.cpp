@@ -7,6 +7,7 @@
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/plugin_requests.hpp"
 #include "kernel/cli/commands/plugin_template.hpp"
 #include "kernel/cli/commands/plugin_trust.hpp"
 #include "kernel/cli/terminal/text.hpp"
@@ -28,8 +29,6 @@ struct PluginArguments {
   std::string limit;
   std::string cursor;
 };
-
-constexpr int asked_max = 60;
 
 const std::vector<Field> package_fields = {{"id", "id"},
                                            {"version", "version"},
@@ -95,14 +94,6 @@ base::Result<std::string> chosen_version(const PluginArguments& arguments) {
   return arguments.named_version;
 }
 
-base::Result<HttpResponse> put_enabled(Session& session, const std::string& id, const std::string& version) {
-  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins/" + percent_encoded(id)));
-  return session.call(Speaker::member, {.method = "PUT",
-                                        .target = target,
-                                        .content_type = "application/json",
-                                        .body = json::serialize({{"version", version}})});
-}
-
 /// How a sentence about a version that was enabled ends.
 std::string aside_of(const json::Value& enabled) {
   if (member_text(enabled, "current") != "no") return ".";
@@ -112,42 +103,15 @@ std::string aside_of(const json::Value& enabled) {
       member_text(enabled, "id"), member_text(enabled, "version"));
 }
 
-/// The server answers 202 where its trial of the library takes long: goes on asking until the outcome is there.
-base::Result<HttpResponse> await_outcome(Session& session, HttpResponse response) {
-  const std::string target(response.header("location"));
-  for (int asked = 0; response.status == 202 || asked > 0; ++asked) {
-    TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-    const std::string name = fmt::format("plugin {} {}", member_text(answer, "id"), member_text(answer, "version"));
-    const std::string status = member_text(answer, "status");
-    if (status == "refused") {
-      return base::fail(base::ErrorCode::denied, fmt::format("{} is refused: {}", name, member_text(answer, "reason")));
-    }
-    if (status != "pending") break;
-    if (asked == asked_max) {
-      return base::fail(base::ErrorCode::denied, fmt::format("{} is still pending: `trav plugin list` shows what "
-                                                             "becomes of it",
-                                                             name));
-    }
-    if (asked == 0) session.note(name + " is stored; the server tries its library…");
-    TRV_TRY_ASSIGN(response, session.call(Speaker::operator_, {.target = target, .headers = {"Prefer: wait=10"}}));
-  }
-  return response;
-}
-
 base::Result<ExitCode> install(Session& session, const PluginArguments& arguments) {
   TRV_TRY_ASSIGN(std::string bytes, read_file(arguments.file, package::package_bytes_max));
-  TRV_TRY_ASSIGN(const HttpResponse first, session.call(Speaker::operator_, {.method = "POST",
-                                                                             .target = "/v1/plugins",
-                                                                             .content_type = "application/octet-stream",
-                                                                             .body = std::move(bytes),
-                                                                             .headers = {"Prefer: wait=2"}}));
-  TRV_TRY_ASSIGN(const HttpResponse response, await_outcome(session, first));
+  TRV_TRY_ASSIGN(const HttpResponse response, install_package(session, std::move(bytes)));
   session.print_object(response, package_fields);
   const std::string tenant = session.tenant_named();
   if (tenant.empty() || tenant == "system") return ExitCode::ok;
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   TRV_TRY_ASSIGN(const HttpResponse enabled,
-                 put_enabled(session, member_text(answer, "id"), member_text(answer, "version")));
+                 enable_plugin(session, member_text(answer, "id"), member_text(answer, "version")));
   TRV_TRY_ASSIGN(const json::Value grant, parse_json("the answer", enabled.body));
   if (!session.as_json()) session.print("Enabled for tenant " + tenant + aside_of(grant));
   return ExitCode::ok;
@@ -171,7 +135,7 @@ base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments
     TRV_TRY_ASSIGN(Versions versions, versions_of(session, arguments.id));
     version = std::move(versions.newest);
   }
-  TRV_TRY_ASSIGN(const HttpResponse response, put_enabled(session, arguments.id, version));
+  TRV_TRY_ASSIGN(const HttpResponse response, enable_plugin(session, arguments.id, version));
   if (session.as_json()) {
     session.print_json(response.body);
   } else {
