@@ -56,7 +56,7 @@ PRODUCT_FREE = ("kernel/", "events/", "audit/", "sdk/base/", "sdk/abi/")
 DATA_FOLDERS = {"golden", "corpus", "testdata"}
 
 CODE_SUFFIXES = {".cpp", ".hpp", ".h", ".c"}
-LENGTH_SUFFIXES = CODE_SUFFIXES | {".py", ".sh", ".fbs", ".cmake", ".go", ".ts"}
+LENGTH_SUFFIXES = CODE_SUFFIXES | {".rs", ".py", ".sh", ".fbs", ".cmake", ".go", ".ts"}
 TEXT_SUFFIXES = LENGTH_SUFFIXES | {".md", ".txt", ".json", ".yaml", ".yml", ".toml", ".html", ".svg", ".css", ".js", ""}
 
 

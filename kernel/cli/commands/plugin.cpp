@@ -281,7 +281,7 @@ void add_plugin(CommandTree& tree) {
   noun.verb("new", "Make the folder of a new plugin")
       .argument("FOLDER", arguments->file, "A folder that does not exist")
       .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'; default the folder's name")
-      .option("--language", "LANGUAGE", arguments->language, "c++ (default), python or typescript")
+      .option("--language", "LANGUAGE", arguments->language, "c++ (default), python, rust or typescript")
       .does([arguments](Session& session) -> base::Result<ExitCode> {
         const std::string id = arguments->id.empty() ? folder_name(arguments->file) : arguments->id;
         TRV_TRY_ASSIGN(const auto from, find_plugin_template(session.world(), arguments->language));

@@ -62,12 +62,14 @@ struct Language {
   std::string_view name;
   std::string_view template_folder;
   std::string_view sdk_folder;
-  std::string_view sdk_file;  // is there where the SDK is
+  std::string_view sdk_file;    // is there where the SDK is
+  std::string_view sdk_beside;  // the folder of the plugin that the SDK is copied into; empty: the plugin's own
 };
 constexpr std::array languages = {
-    Language{"c++", "template", "", ""},
-    Language{"python", "template_python", "python/travertine_plugin", "__init__.py"},
-    Language{"typescript", "template_typescript", "typescript/travertine_plugin", "index.mjs"}};
+    Language{"c++", "template", "", "", ""},
+    Language{"python", "template_python", "python/travertine_plugin", "__init__.py", "program"},
+    Language{"typescript", "template_typescript", "typescript/travertine_plugin", "index.mjs", "program"},
+    Language{"rust", "template_rust", "rust/travertine-plugin", "Cargo.toml", ""}};
 
 /// The first place that has `folder`: an installation's share/travertine, or sdk/ of the source tree.
 base::Result<path> find_shared(const World& world, std::string_view folder, std::string_view has) {
@@ -114,11 +116,12 @@ base::Result<PluginTemplate> find_plugin_template(const World& world, std::strin
   if (known == languages.end()) {
     return base::fail(
         ErrorCode::invalid,
-        fmt::format("--language is '{}': the languages of plugins are c++, python and typescript", language));
+        fmt::format("--language is '{}': the languages of plugins are c++, python, rust and typescript", language));
   }
   PluginTemplate found;
   if (!known->sdk_folder.empty()) {
     TRV_TRY_ASSIGN(found.sdk, find_shared(world, known->sdk_folder, known->sdk_file));
+    found.sdk_beside = known->sdk_beside;
   }
   if (const auto named = world.variable("TRAV_TEMPLATE_DIR"); named && !named->empty()) {
     found.folder = *named;
@@ -149,7 +152,7 @@ base::Result<std::size_t> copy_plugin_template(const PluginTemplate& from, const
                                                 {with_underscores(old_id), with_underscores(id)},
                                                 {camel_case(old_id), camel_case(id)}}));
   if (from.sdk.empty()) return files;
-  TRV_TRY_ASSIGN(const std::size_t of_sdk, copy_files(from.sdk, to / "program" / from.sdk.filename(), {}));
+  TRV_TRY_ASSIGN(const std::size_t of_sdk, copy_files(from.sdk, to / from.sdk_beside / from.sdk.filename(), {}));
   return files + of_sdk;
 }
 

@@ -12,10 +12,12 @@ namespace trv::cli {
 /// Where a new plugin comes from.
 struct PluginTemplate {
   std::filesystem::path folder;
-  std::filesystem::path sdk;  ///< copied as it is to program/<its name>; empty: the plugin brings no SDK
+  std::filesystem::path sdk;  ///< copied as it is; empty: the plugin brings no SDK
+  std::filesystem::path
+      sdk_beside;  ///< the folder of the plugin that gets it, below its own name; empty: the plugin's own
 };
 
-/// The template of this installation for a language, "c++", "python" or "typescript": TRAV_TEMPLATE_DIR,
+/// The template of this installation for a language, "c++", "python", "rust" or "typescript": TRAV_TEMPLATE_DIR,
 /// share/travertine beside the program's folder, or the source tree that the program was built from. Error: invalid
 /// where there is none.
 [[nodiscard]] base::Result<PluginTemplate> find_plugin_template(const World& world, std::string_view language);

@@ -382,8 +382,14 @@ TEST_F(CommandLine, a_new_plugin_that_is_a_program_brings_its_sdk) {
   ASSERT_EQ(trav({"plugin", "new", typescript.string(), "--language", "typescript"}), ExitCode::ok) << err_;
   EXPECT_NE(read(typescript / "program" / "main.mts").find("plugin.run()"), std::string::npos);
   EXPECT_NE(read(typescript / "program" / "travertine_plugin" / "index.d.mts").find("Plugin"), std::string::npos);
+  const auto rust = folder_ / "hard-tool";
+  ASSERT_EQ(trav({"plugin", "new", rust.string(), "--language", "rust"}), ExitCode::ok) << err_;
+  EXPECT_NE(read(rust / "src" / "lib.rs").find("export!(\"hard-tool\""), std::string::npos);
+  EXPECT_NE(read(rust / "tests" / "operations.rs").find("use hard_tool::trv_entry_v1"), std::string::npos);
+  EXPECT_NE(read(rust / "Cargo.lock").find("name = \"hard-tool\""), std::string::npos);
+  EXPECT_NE(read(rust / "travertine-plugin" / "src" / "lib.rs").find("pub use plugin::Plugin"), std::string::npos);
   EXPECT_EQ(trav({"plugin", "new", (folder_ / "other").string(), "--language", "cobol"}), ExitCode::usage);
-  EXPECT_NE(err_.find("the languages of plugins are c++, python and typescript"), std::string::npos) << err_;
+  EXPECT_NE(err_.find("the languages of plugins are c++, python, rust and typescript"), std::string::npos) << err_;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "other"));
 }
 

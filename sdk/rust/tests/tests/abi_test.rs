@@ -1,0 +1,120 @@
+//! The bindings against the headers: a C program prints every size, offset and constant, and so does this.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use travertine_plugin::abi::*;
+
+macro_rules! layout {
+    ($($name:ident { $($field:ident),* })*) => {{
+        let mut facts: BTreeMap<String, u64> = BTreeMap::new();
+        let mut c = String::new();
+        $(
+            facts.insert(stringify!($name).to_string(), std::mem::size_of::<$name>() as u64);
+            c += concat!("  PRINT(", stringify!($name), ", sizeof(", stringify!($name), "));\n");
+            $({
+                let whole = std::mem::MaybeUninit::<$name>::uninit();
+                let base = whole.as_ptr();
+                let at = unsafe { std::ptr::addr_of!((*base).$field) } as usize - base as usize;
+                facts.insert(concat!(stringify!($name), ".", stringify!($field)).to_string(), at as u64);
+                c += concat!("  PRINT(", stringify!($name), ".", stringify!($field), ", offsetof(", stringify!($name), ", ",
+                             stringify!($field), "));\n");
+            })*
+        )*
+        (facts, c)
+    }};
+}
+
+macro_rules! numbers {
+    ($facts:ident, $c:ident, $($name:ident)*) => {$(
+        $facts.insert(stringify!($name).to_string(), $name as u64);
+        $c += concat!("  PRINT(", stringify!($name), ", (", stringify!($name), "));\n");
+    )*};
+}
+
+#[test]
+fn the_bindings_are_those_of_the_headers() {
+    let (mut facts, mut c) = layout! {
+        trv_bytes { data, size }
+        trv_string { data, size }
+        trv_header { name, value }
+        trv_error { struct_size, code, retry, status, retry_after_ms, message, detail }
+        trv_host { struct_size, abi_major, abi_minor, context, get_extension, fail_activation }
+        trv_call {
+            struct_size, attempt, call_id, operation, tenant, connection, idempotency_key, traceparent, timeout_ms, input
+        }
+        trv_plugin { struct_size, instance, activate, invoke, cancel, deactivate, destroy, get_extension }
+        trv_descriptor { struct_size, id, version }
+        trv_factory { struct_size, count, describe, create }
+        trv_entry { struct_size, abi_major, abi_minor, init, deinit, get_factory }
+        trv_host_call { struct_size, complete, fail }
+        trv_http_request { struct_size, header_count, headers, connection, method, path, body, timeout_ms }
+        trv_http_response { struct_size, status, header_count, reserved, headers, body }
+        trv_host_http { struct_size, send }
+        trv_plugin_http { struct_size, on_response, on_error }
+        trv_host_log { struct_size, write }
+        trv_host_timer { struct_size, set }
+        trv_plugin_timer { struct_size, on_time }
+    };
+    numbers!(facts, c, TRV_ABI_MAJOR TRV_ABI_MINOR
+        TRV_ERROR_INVALID TRV_ERROR_UNAUTHENTICATED TRV_ERROR_DENIED TRV_ERROR_NOT_FOUND TRV_ERROR_CONFLICT
+        TRV_ERROR_TOO_LARGE TRV_ERROR_EXHAUSTED TRV_ERROR_UNAVAILABLE TRV_ERROR_TIMEOUT TRV_ERROR_CANCELLED
+        TRV_ERROR_INTERNAL TRV_RETRY_NEVER TRV_RETRY_SAFE
+        TRV_LOG_DEBUG TRV_LOG_INFO TRV_LOG_WARNING TRV_LOG_ERROR
+        TRV_HOST_SIZE_V1 TRV_CALL_SIZE_V1 TRV_ERROR_SIZE_V1 TRV_HOST_CALL_SIZE_V1 TRV_HOST_LOG_SIZE_V1
+        TRV_HOST_HTTP_SIZE_V1 TRV_HOST_TIMER_SIZE_V1 TRV_HTTP_REQUEST_SIZE_V1 TRV_HTTP_RESPONSE_SIZE_V1);
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (source, program) = (folder.join("layout.c"), folder.join("layout"));
+    // The texts of ids differ from C only by their NUL.
+    let texts = [
+        ("TRV_FACTORY_ID", TRV_FACTORY_ID),
+        ("TRV_EXT_CALL", TRV_EXT_CALL.trim_end_matches('\0')),
+        ("TRV_EXT_HTTP", TRV_EXT_HTTP.trim_end_matches('\0')),
+        ("TRV_EXT_LOG", TRV_EXT_LOG.trim_end_matches('\0')),
+        ("TRV_EXT_TIMER", TRV_EXT_TIMER.trim_end_matches('\0')),
+    ];
+    for (name, _) in texts {
+        c += &format!("  printf(\"{name}=%s\\n\", {name});\n");
+    }
+    let text = format!(
+        "#include <stddef.h>\n#include <stdio.h>\n#include \"sdk/abi/plugin.h\"\n#include \"sdk/abi/ext/call.h\"\n\
+         #include \"sdk/abi/ext/http.h\"\n#include \"sdk/abi/ext/log.h\"\n#include \"sdk/abi/ext/timer.h\"\n\
+         #define PRINT(name, value) printf(\"%s=%llu\\n\", #name, (unsigned long long)(value))\n\
+         int main(void) {{\n{c}  return 0;\n}}\n"
+    );
+    std::fs::write(&source, text).unwrap();
+    let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_string());
+    let built =
+        Command::new(compiler).arg("-std=c11").arg("-I").arg(&root).arg(&source).arg("-o").arg(&program).status();
+    assert!(built.expect("a C compiler as cc, or in CC").success());
+    let printed = String::from_utf8(Command::new(&program).output().unwrap().stdout).unwrap();
+    let mut theirs: BTreeMap<&str, &str> = printed.lines().filter_map(|line| line.split_once('=')).collect();
+    for (name, text) in texts {
+        assert_eq!(theirs.remove(name), Some(text), "{name}");
+    }
+    let ours: BTreeMap<String, String> = facts.into_iter().map(|(name, number)| (name, number.to_string())).collect();
+    let theirs: BTreeMap<String, String> = theirs.into_iter().map(|(a, b)| (a.to_string(), b.to_string())).collect();
+    assert_eq!(ours, theirs);
+}
+
+/// What the bindings do not have would not be missed above.
+#[test]
+fn every_struct_of_the_headers_is_bound() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../..");
+    let bindings = std::fs::read_to_string(root.join("sdk/rust/travertine-plugin/src/abi.rs")).unwrap();
+    let folders = ["sdk/abi", "sdk/abi/ext"];
+    let headers = folders.iter().flat_map(|folder| std::fs::read_dir(root.join(folder)).unwrap());
+    let mut structs = 0;
+    for header in
+        headers.map(|entry| entry.unwrap().path()).filter(|path| path.extension().map_or(false, |end| end == "h"))
+    {
+        for line in std::fs::read_to_string(&header).unwrap().lines() {
+            if let Some(name) = line.strip_prefix("typedef struct ").and_then(|rest| rest.strip_suffix(" {")) {
+                assert!(bindings.contains(&format!("pub struct {name} {{")), "{name} of {}", header.display());
+                structs += 1;
+            }
+        }
+    }
+    assert!(structs >= 18, "{structs}");
+}

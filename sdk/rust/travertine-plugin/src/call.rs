@@ -1,0 +1,198 @@
+use crate::abi;
+use crate::failure::{milliseconds, Failure};
+use crate::host::{Answer, Shared};
+use crate::http::{Request, Response};
+use crate::task::Life;
+use serde_json::Value;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// How much a line of the log matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Level {
+    Debug = abi::TRV_LOG_DEBUG,
+    Info = abi::TRV_LOG_INFO,
+    Warning = abi::TRV_LOG_WARNING,
+    Error = abi::TRV_LOG_ERROR,
+}
+
+struct Facts {
+    id: u64,
+    attempt: u32,
+    timeout_ms: u64,
+    operation: String,
+    tenant: String,
+    connection: String,
+    idempotency_key: String,
+    traceparent: String,
+    input: Value,
+    configuration: Arc<Value>,
+    life: Arc<Life>,
+    shared: Arc<Shared>,
+}
+
+/// One call of an operation. Clones are handles of the same call, for any thread; once the call has ended, what they ask
+/// of the host fails.
+#[derive(Clone)]
+pub struct Call(Arc<Facts>);
+
+impl Call {
+    /// # Safety
+    /// `raw` is a call as the ABI describes it, at least of version 1.
+    pub(crate) unsafe fn copy(raw: &abi::trv_call, input: Value, shared: &Arc<Shared>, life: Arc<Life>) -> Call {
+        Call(Arc::new(Facts {
+            id: raw.call_id,
+            attempt: raw.attempt,
+            timeout_ms: raw.timeout_ms,
+            operation: raw.operation.to_text(),
+            tenant: raw.tenant.to_text(),
+            connection: raw.connection.to_text(),
+            idempotency_key: raw.idempotency_key.to_text(),
+            traceparent: raw.traceparent.to_text(),
+            input,
+            configuration: shared.configuration(),
+            life,
+            shared: shared.clone(),
+        }))
+    }
+
+    /// Valid for the operation's input schema where a kernel is the host.
+    pub fn input(&self) -> &Value {
+        &self.0.input
+    }
+
+    /// The member of the input that has to be text.
+    pub fn text(&self, name: &str) -> Result<&str, Failure> {
+        match self.0.input.get(name) {
+            Some(Value::String(text)) => Ok(text),
+            Some(_) => Err(Failure::invalid(format!("the input's {name} is not text"))),
+            None => Err(Failure::invalid(format!("the input has no {name}"))),
+        }
+    }
+
+    /// What the tenant has set for this plugin, a JSON object.
+    pub fn configuration(&self) -> &Value {
+        &self.0.configuration
+    }
+    pub fn operation(&self) -> &str {
+        &self.0.operation
+    }
+    /// Who the call is for.
+    pub fn tenant(&self) -> &str {
+        &self.0.tenant
+    }
+    /// The tenant's connection that the operation is to use; may be empty.
+    pub fn connection(&self) -> &str {
+        &self.0.connection
+    }
+    /// The same over every retry and restart.
+    pub fn idempotency_key(&self) -> &str {
+        &self.0.idempotency_key
+    }
+    /// From 1; grows with each retry of the same effect.
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+    /// W3C trace context; may be empty.
+    pub fn traceparent(&self) -> &str {
+        &self.0.traceparent
+    }
+    /// The time that was left when the call began. The host watches it, the plugin need not.
+    pub fn timeout(&self) -> Option<Duration> {
+        (self.0.timeout_ms != 0).then(|| Duration::from_millis(self.0.timeout_ms))
+    }
+    /// Whether the host asked to stop. A call that waits is ended without being asked; only one that computes for long
+    /// has to look.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.life.is_cancelled.load(Ordering::SeqCst)
+    }
+
+    fn has_ended(&self) -> bool {
+        self.0.life.has_ended.load(Ordering::SeqCst)
+    }
+
+    /// Sends a request now, through the tenant's connection; the answer is there after `await`, whatever its status.
+    /// Several may be on their way at the same time; dropping one means that its answer is not wanted.
+    pub fn http(&self, request: Request) -> Exchange {
+        if self.has_ended() {
+            return Exchange(Waiting { shared: self.0.shared.clone(), id: None });
+        }
+        let connection = request.connection.as_deref().unwrap_or(&self.0.connection);
+        let id = self.0.shared.send(self.0.id, &request, connection);
+        Exchange(Waiting { shared: self.0.shared.clone(), id: Some(id) })
+    }
+
+    /// Lets time pass without holding a thread; the time begins now.
+    pub fn wait(&self, time: Duration) -> Pause {
+        if self.has_ended() {
+            return Pause(Waiting { shared: self.0.shared.clone(), id: None });
+        }
+        // Never earlier than asked for.
+        let after_ms = milliseconds(time).saturating_add(u64::from(time.subsec_nanos() % 1_000_000 != 0));
+        let id = self.0.shared.set_timer(self.0.id, after_ms);
+        Pause(Waiting { shared: self.0.shared.clone(), id: Some(id) })
+    }
+
+    /// One line for the operator's log. Never secrets or personal data.
+    pub fn log(&self, level: Level, text: impl AsRef<str>) {
+        let call_id = if self.has_ended() { 0 } else { self.0.id };
+        self.0.shared.write_log(level, call_id, text.as_ref());
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Call({} of {})", self.0.id, self.0.operation)
+    }
+}
+
+struct Waiting {
+    shared: Arc<Shared>,
+    /// None where the call had ended.
+    id: Option<u64>,
+}
+
+impl Waiting {
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Answer> {
+        match self.id {
+            None => Poll::Ready(Err(Failure::cancelled())),
+            Some(id) => self.shared.take(id, context.waker()).map_or(Poll::Pending, Poll::Ready),
+        }
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            self.shared.forget(id);
+        }
+    }
+}
+
+/// A request that was sent; `await` gives the answer.
+#[must_use = "the answer is dropped; await it"]
+pub struct Exchange(Waiting);
+
+impl Future for Exchange {
+    type Output = Result<Response, Failure>;
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(context)
+    }
+}
+
+/// A time that passes; `await` ends when it has come, and fails where this host has no timers.
+#[must_use = "no time passes; await it"]
+pub struct Pause(Waiting);
+
+impl Future for Pause {
+    type Output = Result<(), Failure>;
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(context).map(|answer| answer.map(|_| ()))
+    }
+}

@@ -1,0 +1,279 @@
+//! The host as one instance sees it, and what the instance waits for. Any thread.
+
+use crate::abi;
+use crate::call::Level;
+use crate::failure::{milliseconds, Failure};
+use crate::guard::lock;
+use crate::http::{Request, Response};
+use crate::task::Task;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::os::raw::c_char;
+use std::ptr;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Waker;
+
+pub(crate) type Answer = Result<Response, Failure>;
+
+/// One answer or one time that has not been taken yet.
+struct Wait {
+    call_id: u64,
+    answer: Option<Answer>,
+    waker: Option<Waker>,
+    /// Nobody takes it: it only brings the instance back to [main].
+    is_summons: bool,
+}
+
+/// What the calls of one instance share. A call may be kept by a thread for longer than the instance lives: then the
+/// gate to the host is closed.
+pub(crate) struct Shared {
+    host: *const abi::trv_host,
+    call: AtomicPtr<abi::trv_host_call>,
+    http: AtomicPtr<abi::trv_host_http>,
+    log: AtomicPtr<abi::trv_host_log>,
+    timer: AtomicPtr<abi::trv_host_timer>,
+    is_closed: AtomicBool,
+    inside: AtomicUsize,
+    last_id: AtomicU64,
+    waits: Mutex<HashMap<u64, Wait>>,
+    tasks: Mutex<HashMap<u64, Arc<Task>>>,
+    configuration: Mutex<Arc<Value>>,
+}
+
+// The host and its tables may be used from any thread, and only while the gate is open.
+unsafe impl Send for Shared {}
+unsafe impl Sync for Shared {}
+
+struct Inside<'a>(&'a Shared);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.inside.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// The host's table, or null where it has none or one that is smaller than version 1.
+unsafe fn service<T>(host: *const abi::trv_host, id: &'static str, size_v1: u32) -> *mut T {
+    debug_assert!(id.ends_with('\0'));
+    let table = ((*host).get_extension)(host, id.as_ptr() as *const c_char);
+    // Every table begins with its size.
+    if table.is_null() || *(table as *const u32) < size_v1 {
+        return ptr::null_mut();
+    }
+    table as *mut T
+}
+
+impl Shared {
+    pub(crate) fn new(host: *const abi::trv_host) -> Shared {
+        Shared {
+            host,
+            call: AtomicPtr::default(),
+            http: AtomicPtr::default(),
+            log: AtomicPtr::default(),
+            timer: AtomicPtr::default(),
+            is_closed: AtomicBool::new(false),
+            inside: AtomicUsize::new(0),
+            last_id: AtomicU64::new(0),
+            waits: Mutex::new(HashMap::new()),
+            tasks: Mutex::new(HashMap::new()),
+            configuration: Mutex::new(Arc::new(Value::Null)),
+        }
+    }
+
+    /// Asks the host for its services. False without trv.call/1.
+    pub(crate) fn open(&self) -> bool {
+        unsafe {
+            self.call.store(service(self.host, abi::TRV_EXT_CALL, abi::TRV_HOST_CALL_SIZE_V1), Ordering::SeqCst);
+            self.http.store(service(self.host, abi::TRV_EXT_HTTP, abi::TRV_HOST_HTTP_SIZE_V1), Ordering::SeqCst);
+            self.log.store(service(self.host, abi::TRV_EXT_LOG, abi::TRV_HOST_LOG_SIZE_V1), Ordering::SeqCst);
+            self.timer.store(service(self.host, abi::TRV_EXT_TIMER, abi::TRV_HOST_TIMER_SIZE_V1), Ordering::SeqCst);
+        }
+        !self.call.load(Ordering::SeqCst).is_null()
+    }
+
+    /// The host is not called any more once this returns. The gate is a count and not a lock, because the host may call
+    /// back from inside.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::SeqCst);
+        while self.inside.load(Ordering::SeqCst) != 0 {
+            std::thread::yield_now();
+        }
+    }
+
+    fn enter(&self) -> Option<Inside<'_>> {
+        self.inside.fetch_add(1, Ordering::SeqCst);
+        let inside = Inside(self);
+        (!self.is_closed.load(Ordering::SeqCst)).then_some(inside)
+    }
+
+    /// The table while the gate is held open.
+    fn table<T>(&self, table: &AtomicPtr<T>) -> Option<(Inside<'_>, &T)> {
+        let inside = self.enter()?;
+        let table = unsafe { table.load(Ordering::SeqCst).as_ref() }?;
+        Some((inside, table))
+    }
+
+    pub(crate) fn configuration(&self) -> Arc<Value> {
+        lock(&self.configuration).clone()
+    }
+    pub(crate) fn configure(&self, configuration: Value) {
+        *lock(&self.configuration) = Arc::new(configuration);
+    }
+
+    pub(crate) fn fail_activation(&self, failure: &Failure) {
+        failure.lend(|error| unsafe { ((*self.host).fail_activation)(self.host, error) });
+    }
+
+    pub(crate) fn write_log(&self, level: Level, call_id: u64, text: &str) {
+        if let Some((_inside, log)) = self.table(&self.log) {
+            unsafe { (log.write)(self.host, level as i32, call_id, abi::trv_string::borrow(text)) };
+        }
+    }
+
+    pub(crate) fn answer(&self, call_id: u64, outcome: &Result<String, Failure>) {
+        if let Some((_inside, call)) = self.table(&self.call) {
+            match outcome {
+                Ok(output) => unsafe { (call.complete)(self.host, call_id, abi::trv_bytes::borrow(output.as_bytes())) },
+                Err(failure) => failure.lend(|error| unsafe { (call.fail)(self.host, call_id, error) }),
+            }
+        }
+    }
+
+    fn add_wait(&self, call_id: u64, is_summons: bool) -> u64 {
+        let id = self.last_id.fetch_add(1, Ordering::SeqCst) + 1;
+        lock(&self.waits).insert(id, Wait { call_id, answer: None, waker: None, is_summons });
+        id
+    }
+
+    fn refuse(&self, id: u64, failure: Failure) {
+        if let Some(wait) = lock(&self.waits).get_mut(&id) {
+            wait.answer = Some(Err(failure));
+        }
+    }
+
+    /// Sends at once; returns the id of what is waited for.
+    pub(crate) fn send(&self, call_id: u64, request: &Request, connection: &str) -> u64 {
+        let id = self.add_wait(call_id, false);
+        let headers: Vec<abi::trv_header> = request
+            .headers
+            .iter()
+            .map(|(name, value)| abi::trv_header {
+                name: abi::trv_string::borrow(name),
+                value: abi::trv_string::borrow(value),
+            })
+            .collect();
+        let raw = abi::trv_http_request {
+            struct_size: abi::size_of::<abi::trv_http_request>(),
+            header_count: headers.len() as u32,
+            headers: headers.as_ptr(),
+            connection: abi::trv_string::borrow(connection),
+            method: abi::trv_string::borrow(&request.method),
+            path: abi::trv_string::borrow(&request.path),
+            body: abi::trv_bytes::borrow(&request.body),
+            // 0 is what is left of the call's time: a shorter one than 1 ms is 1 ms.
+            timeout_ms: request.timeout.map(|time| milliseconds(time).max(1)).unwrap_or(0),
+        };
+        match self.table(&self.http) {
+            Some((_inside, http)) => unsafe { (http.send)(self.host, call_id, id, &raw) },
+            None => self.refuse(id, Failure::new(crate::Code::Denied, "this host offers no HTTP (trv.http/1)")),
+        }
+        id
+    }
+
+    pub(crate) fn set_timer(&self, call_id: u64, after_ms: u64) -> u64 {
+        let id = self.add_wait(call_id, false);
+        match self.table(&self.timer) {
+            Some((_inside, timer)) => unsafe { (timer.set)(self.host, call_id, id, after_ms) },
+            None => {
+                self.refuse(id, Failure::new(crate::Code::Denied, "this host offers no time to wait (trv.timer/1)"))
+            }
+        }
+        id
+    }
+
+    /// Has the host call the instance on [main]. False where it offers no timer.
+    pub(crate) fn summon(&self, call_id: u64) -> bool {
+        match self.table(&self.timer) {
+            Some((_inside, timer)) => {
+                let id = self.add_wait(call_id, true);
+                unsafe { (timer.set)(self.host, call_id, id, 0) };
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The answer where it is there; otherwise `waker` is woken when it is.
+    pub(crate) fn take(&self, id: u64, waker: &Waker) -> Option<Answer> {
+        let mut waits = lock(&self.waits);
+        match waits.get_mut(&id) {
+            None => Some(Err(Failure::internal("an answer was awaited twice"))),
+            Some(wait) if wait.answer.is_none() => {
+                wait.waker = Some(waker.clone());
+                None
+            }
+            Some(_) => waits.remove(&id).and_then(|wait| wait.answer),
+        }
+    }
+
+    /// The answer is not wanted any more.
+    pub(crate) fn forget(&self, id: u64) {
+        // Dropped after the lock: it holds a waker.
+        let _wait = lock(&self.waits).remove(&id);
+    }
+
+    pub(crate) fn deliver(&self, id: u64, answer: Answer) {
+        let (call_id, waker) = {
+            let mut waits = lock(&self.waits);
+            match waits.get_mut(&id) {
+                None => return,
+                Some(wait) if wait.is_summons => {
+                    let call_id = wait.call_id;
+                    waits.remove(&id);
+                    (call_id, None)
+                }
+                Some(wait) => {
+                    if wait.answer.is_some() {
+                        return;
+                    }
+                    wait.answer = Some(answer);
+                    (wait.call_id, wait.waker.take())
+                }
+            }
+        };
+        let task = lock(&self.tasks).get(&call_id).cloned();
+        if let Some(task) = task {
+            task.wake_and_run(waker);
+        }
+    }
+
+    /// False where a call of that id is open.
+    pub(crate) fn add_task(&self, task: &Arc<Task>) -> bool {
+        let mut tasks = lock(&self.tasks);
+        if tasks.contains_key(&task.call_id()) {
+            return false;
+        }
+        tasks.insert(task.call_id(), task.clone());
+        true
+    }
+    pub(crate) fn task(&self, call_id: u64) -> Option<Arc<Task>> {
+        lock(&self.tasks).get(&call_id).cloned()
+    }
+    pub(crate) fn remove_task(&self, call_id: u64) {
+        let summons: Vec<Wait> = {
+            let mut waits = lock(&self.waits);
+            let ids: Vec<u64> = waits
+                .iter()
+                .filter(|(_, wait)| wait.is_summons && wait.call_id == call_id)
+                .map(|(id, _)| *id)
+                .collect();
+            ids.iter().filter_map(|id| waits.remove(id)).collect()
+        };
+        drop(summons);
+        let _task = lock(&self.tasks).remove(&call_id);
+    }
+    pub(crate) fn all_tasks(&self) -> Vec<Arc<Task>> {
+        lock(&self.tasks).values().cloned().collect()
+    }
+}

@@ -1,0 +1,202 @@
+//! One instance between the ABI and the author's Plugin.
+
+use crate::abi;
+use crate::call::{Call, Level};
+use crate::failure::{Code, Failure};
+use crate::guard::catch;
+use crate::host::Shared;
+use crate::http::Response;
+use crate::plugin::Plugin;
+use crate::task::{Life, Task};
+use serde_json::Value;
+use std::ffi::CStr;
+use std::os::raw::{c_char, c_void};
+use std::ptr;
+use std::sync::Arc;
+
+pub(crate) struct Instance {
+    raw: abi::trv_plugin,
+    shared: Arc<Shared>,
+    plugin: Plugin,
+}
+
+impl Instance {
+    /// The instance is freed by the table's destroy.
+    pub(crate) fn create(host: *const abi::trv_host, plugin: Plugin) -> *const abi::trv_plugin {
+        let instance = Box::into_raw(Box::new(Instance {
+            raw: abi::trv_plugin {
+                struct_size: abi::size_of::<abi::trv_plugin>(),
+                instance: ptr::null_mut(),
+                activate,
+                invoke,
+                cancel,
+                deactivate,
+                destroy,
+                get_extension,
+            },
+            shared: Arc::new(Shared::new(host)),
+            plugin,
+        }));
+        unsafe {
+            (*instance).raw.instance = instance as *mut c_void;
+            ptr::addr_of!((*instance).raw)
+        }
+    }
+
+    fn begin(&self, configuration: &[u8]) -> Result<(), Failure> {
+        if !self.shared.open() {
+            return Err(Failure::internal("this host offers no trv.call/1"));
+        }
+        let configuration: Value = if configuration.is_empty() {
+            Value::Object(serde_json::Map::new())
+        } else {
+            serde_json::from_slice(configuration)
+                .map_err(|error| Failure::invalid(format!("the configuration is not JSON: {error}")))?
+        };
+        if !configuration.is_object() {
+            return Err(Failure::invalid("the configuration is not a JSON object"));
+        }
+        catch(|| self.plugin.begin(&configuration)).and_then(|result| result)?;
+        self.shared.configure(configuration);
+        Ok(())
+    }
+
+    unsafe fn invoke(&self, raw: *const abi::trv_call) {
+        if raw.is_null() || ptr::addr_of!((*raw).struct_size).read() < abi::TRV_CALL_SIZE_V1 {
+            let message = "the host's trv_call is too short";
+            return self.shared.write_log(Level::Error, 0, message);
+        }
+        let raw = &*raw;
+        let call_id = raw.call_id;
+        let operation = raw.operation.to_text();
+        let life = Arc::new(Life::default());
+        let task = Task::new(call_id, &self.shared, life.clone());
+        if !self.shared.add_task(&task) {
+            let message = "the host used the id of an open call again; the second is ignored";
+            return self.shared.write_log(Level::Error, call_id, message);
+        }
+        let refusal = if !self.plugin.has(&operation) {
+            Err(Failure::new(Code::NotFound, format!("no operation \"{operation}\"")))
+        } else {
+            serde_json::from_slice::<Value>(raw.input.as_slice())
+                .map_err(|error| Failure::invalid(format!("the input is not JSON: {error}")))
+        };
+        match refusal {
+            Err(failure) => task.refuse(failure),
+            Ok(input) => {
+                let call = Call::copy(raw, input, &self.shared, life);
+                task.begin(|| self.plugin.start(call));
+            }
+        }
+    }
+
+    fn end_all_calls(&self) {
+        for task in self.shared.all_tasks() {
+            task.cancel();
+        }
+    }
+}
+
+unsafe fn of<'a>(plugin: *const abi::trv_plugin) -> &'a Instance {
+    &*((*plugin).instance as *const Instance)
+}
+
+/// The last net: what the layer itself does wrong is logged, and does not cross the ABI.
+fn run(instance: &Instance, body: impl FnOnce()) {
+    if let Err(failure) = catch(body) {
+        let _ = catch(|| instance.shared.write_log(Level::Error, 0, &failure.message));
+    }
+}
+
+unsafe extern "C" fn activate(plugin: *const abi::trv_plugin, config: abi::trv_bytes) -> i32 {
+    let instance = of(plugin);
+    let begun = catch(|| instance.begin(config.as_slice())).and_then(|result| result);
+    match begun {
+        Ok(()) => 0,
+        Err(failure) => {
+            run(instance, || instance.shared.fail_activation(&failure));
+            1
+        }
+    }
+}
+
+unsafe extern "C" fn invoke(plugin: *const abi::trv_plugin, call: *const abi::trv_call) {
+    let instance = of(plugin);
+    run(instance, || instance.invoke(call));
+}
+
+unsafe extern "C" fn cancel(plugin: *const abi::trv_plugin, call_id: u64) {
+    let instance = of(plugin);
+    run(instance, || {
+        if let Some(task) = instance.shared.task(call_id) {
+            task.cancel();
+        }
+    });
+}
+
+unsafe extern "C" fn deactivate(plugin: *const abi::trv_plugin) {
+    let instance = of(plugin);
+    run(instance, || {
+        instance.end_all_calls();
+        instance.plugin.end();
+    });
+}
+
+unsafe extern "C" fn destroy(plugin: *const abi::trv_plugin) {
+    let instance = Box::from_raw((*plugin).instance as *mut Instance);
+    run(&instance, || instance.end_all_calls());
+    instance.shared.close();
+    // The captures of operations are the author's.
+    let _ = catch(|| drop(instance));
+}
+
+unsafe extern "C" fn get_extension(_plugin: *const abi::trv_plugin, id: *const c_char) -> *const c_void {
+    static HTTP: abi::trv_plugin_http =
+        abi::trv_plugin_http { struct_size: abi::size_of::<abi::trv_plugin_http>(), on_response, on_error };
+    static TIMER: abi::trv_plugin_timer =
+        abi::trv_plugin_timer { struct_size: abi::size_of::<abi::trv_plugin_timer>(), on_time };
+    if id.is_null() {
+        return ptr::null();
+    }
+    match CStr::from_ptr(id).to_bytes_with_nul() {
+        id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
+        _ => ptr::null(),
+    }
+}
+
+unsafe extern "C" fn on_response(
+    plugin: *const abi::trv_plugin,
+    request_id: u64,
+    response: *const abi::trv_http_response,
+) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.deliver(request_id, copy_response(response)));
+}
+
+unsafe fn copy_response(raw: *const abi::trv_http_response) -> Result<Response, Failure> {
+    if raw.is_null() || ptr::addr_of!((*raw).struct_size).read() < abi::TRV_HTTP_RESPONSE_SIZE_V1 {
+        return Err(Failure::internal("the host's trv_http_response is too short"));
+    }
+    let raw = &*raw;
+    let headers: &[abi::trv_header] = if raw.header_count == 0 || raw.headers.is_null() {
+        &[]
+    } else {
+        std::slice::from_raw_parts(raw.headers, raw.header_count as usize)
+    };
+    Ok(Response {
+        status: u16::try_from(raw.status).unwrap_or(0),
+        headers: headers.iter().map(|header| (header.name.to_text(), header.value.to_text())).collect(),
+        body: raw.body.as_slice().to_vec(),
+    })
+}
+
+unsafe extern "C" fn on_error(plugin: *const abi::trv_plugin, request_id: u64, error: *const abi::trv_error) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.deliver(request_id, Err(Failure::copy(error))));
+}
+
+unsafe extern "C" fn on_time(plugin: *const abi::trv_plugin, timer_id: u64) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.deliver(timer_id, Ok(Response::default())));
+}
