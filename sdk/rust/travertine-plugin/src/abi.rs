@@ -13,6 +13,17 @@ pub const TRV_EXT_HTTP: &str = "trv.http/1\0";
 pub const TRV_EXT_LOG: &str = "trv.log/1\0";
 pub const TRV_EXT_TIMER: &str = "trv.timer/1\0";
 
+pub const TRV_EXT_KV: &str = "trv.kv/1\0";
+pub const TRV_EXT_SECRET: &str = "trv.secret/1\0";
+pub const TRV_EXT_EVENT: &str = "trv.event/1\0";
+
+pub const TRV_KV_ABSENT: u64 = 0;
+pub const TRV_KV_ANY: u64 = u64::MAX;
+
+pub const TRV_SIGNATURE_HMAC_SHA256: i32 = 1;
+pub const TRV_SIGNATURE_ED25519: i32 = 2;
+pub const TRV_SIGNATURE_RSA_SHA256: i32 = 3;
+
 pub const TRV_ERROR_INVALID: i32 = 1;
 pub const TRV_ERROR_UNAUTHENTICATED: i32 = 2;
 pub const TRV_ERROR_DENIED: i32 = 3;
@@ -196,6 +207,95 @@ pub struct trv_host_timer {
 pub struct trv_plugin_timer {
     pub struct_size: u32,
     pub on_time: unsafe extern "C" fn(plugin: *const trv_plugin, timer_id: u64),
+}
+
+#[repr(C)]
+pub struct trv_kv_entry {
+    pub key: trv_string,
+    pub value: trv_bytes,
+    pub revision: u64,
+}
+
+#[repr(C)]
+pub struct trv_kv_answer {
+    pub struct_size: u32,
+    pub entry_count: u32,
+    pub entries: *const trv_kv_entry,
+    pub has_more: u32,
+    pub reserved: u32,
+}
+
+#[repr(C)]
+pub struct trv_host_kv {
+    pub struct_size: u32,
+    pub get: unsafe extern "C" fn(host: *const trv_host, call_id: u64, request_id: u64, key: trv_string),
+    pub put: unsafe extern "C" fn(
+        host: *const trv_host,
+        call_id: u64,
+        request_id: u64,
+        key: trv_string,
+        value: trv_bytes,
+        expected: u64,
+    ),
+    pub erase:
+        unsafe extern "C" fn(host: *const trv_host, call_id: u64, request_id: u64, key: trv_string, expected: u64),
+    pub list: unsafe extern "C" fn(
+        host: *const trv_host,
+        call_id: u64,
+        request_id: u64,
+        prefix: trv_string,
+        after: trv_string,
+        count_max: u32,
+    ),
+}
+
+#[repr(C)]
+pub struct trv_plugin_kv {
+    pub struct_size: u32,
+    pub on_answer: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, answer: *const trv_kv_answer),
+    pub on_error: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, error: *const trv_error),
+}
+
+#[repr(C)]
+pub struct trv_host_secret {
+    pub struct_size: u32,
+    pub sign: unsafe extern "C" fn(
+        host: *const trv_host,
+        call_id: u64,
+        request_id: u64,
+        secret: trv_string,
+        signature: i32,
+        data: trv_bytes,
+    ),
+}
+
+#[repr(C)]
+pub struct trv_plugin_secret {
+    pub struct_size: u32,
+    pub on_signature: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, signature: trv_bytes),
+    pub on_error: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, error: *const trv_error),
+}
+
+#[repr(C)]
+pub struct trv_event {
+    pub struct_size: u32,
+    pub reserved: u32,
+    pub type_: trv_string,
+    pub subject: trv_string,
+    pub data: trv_bytes,
+}
+
+#[repr(C)]
+pub struct trv_host_event {
+    pub struct_size: u32,
+    pub emit: unsafe extern "C" fn(host: *const trv_host, call_id: u64, request_id: u64, event: *const trv_event),
+}
+
+#[repr(C)]
+pub struct trv_plugin_event {
+    pub struct_size: u32,
+    pub on_emitted: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, id: trv_string),
+    pub on_error: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, error: *const trv_error),
 }
 
 /// A struct's size as the ABI writes it.
