@@ -152,6 +152,15 @@ Advice unknown_variable(std::string_view text, std::size_t at, const std::vector
     advice.message = "$error exists only within a 'catch'";
   } else if (name == "output") {
     advice.message = "$output exists only in 'export.as'; here the output of the task before is '.'";
+  } else if (name == "secret") {
+    advice.message = "there is no variable $secret; secrets are in $secrets, by the names in 'use.secrets'";
+    advice.suggestion = "$secrets";
+    return advice;
+  } else if (variables.empty()) {
+    advice.message = fmt::format(
+        "${} does not exist in what chooses events: '.' is all that it sees; to compare an event with the data of an "
+        "instance, write 'correlate' with 'expect'",
+        name);
   } else if (name == "input") {
     advice.message = "$input does not exist here; the input is '.'";
   } else if (const std::string_view meant = base::nearest(name, variables); !meant.empty()) {

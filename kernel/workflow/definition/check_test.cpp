@@ -215,6 +215,28 @@ TEST(Check, a_name_in_an_address_that_nothing_gives_is_warned_of) {
   }
 }
 
+TEST(Check, what_was_written_for_a_preview_of_the_language_is_read_with_a_warning) {
+  const auto of = [](std::string_view dsl) {
+    return fmt::format(R"({{"document": {{"dsl": "{}", "namespace": "a", "name": "b", "version": "1.0.0"}},)"
+                       R"( "do": [{{"a": {{"set": {{"x": 1}}}}}}]}})",
+                       dsl);
+  };
+  EXPECT_EQ(found(of("1.0.0-alpha5"), Format::json),
+            "?1:22 '1.0.0-alpha5' was a preview of the language, and is read as 1.0.0; write '1.0.3'\n");
+  EXPECT_EQ(found(of("1.0.0"), Format::json), "");
+}
+
+TEST(Check, variables_that_other_places_have_are_named_with_what_to_write_instead) {
+  EXPECT_EQ(found("do: [{a: {listen: {to: {one: {with: {type: t, data: '${ .celsius > $input.limit }'}}}}}}]\n"),
+            "2:68 in the expression '.celsius > $input.limit': $input does not exist in what chooses events: '.' is "
+            "all that it sees; to compare an event with the data of an instance, write 'correlate' with 'expect'\n");
+  EXPECT_EQ(
+      found("use: {secrets: [shop]}\n"
+            "do: [{a: {set: {x: '${ $secret.shop }'}}}]\n"),
+      "3:24 in the expression '$secret.shop': there is no variable $secret; secrets are in $secrets, by the names "
+      "in 'use.secrets'\n");
+}
+
 TEST(Check, what_cannot_be_compensated_is_reported_where_it_is_written) {
   const std::string undo = "use: {functions: {undo: {set: {n: '${ $compensated.input }'}}}}\n";
   EXPECT_EQ(found(undo + "do: [{a: {set: {x: 1}, metadata: {compensate: undo}}}]\n"), "");

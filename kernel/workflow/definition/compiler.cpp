@@ -107,7 +107,15 @@ void Compiler::document(Fields& root) {
   const Node* dsl = fields.require("dsl", Node::Kind::string);
   if (dsl != nullptr) {
     static constexpr std::string_view supported[] = {"1.0.0", "1.0.1", "1.0.2", "1.0.3"};
-    if (std::ranges::find(supported, dsl->text) == std::end(supported)) {
+    // What was written for a preview of 1.0.0 differs in no task.
+    static constexpr std::string_view previews = "1.0.0-alpha";
+    const bool is_preview = dsl->text.starts_with(previews) && dsl->text.size() == previews.size() + 1 &&
+                            dsl->text.back() >= '1' && dsl->text.back() <= '5';
+    if (is_preview) {
+      problems_.warn(dsl->position,
+                     fmt::format("'{}' was a preview of the language, and is read as 1.0.0; write '1.0.3'", dsl->text),
+                     {.suggestion = "1.0.3"});
+    } else if (std::ranges::find(supported, dsl->text) == std::end(supported)) {
       problems_.add(dsl->position,
                     fmt::format("'dsl' is the version of the language, and '{}' is not supported; write one of {}",
                                 dsl->text, fmt::join(supported, ", ")));

@@ -67,16 +67,18 @@ TEST(Definition, a_problem_is_reported_with_its_place_and_what_is_allowed) {
       "1:37 ");
 }
 
-TEST(Definition, exactly_the_released_versions_of_the_language_are_taken) {
+TEST(Definition, exactly_the_released_versions_of_the_language_and_its_previews_are_taken) {
   const auto dsl = [](std::string_view version) {
     return verdict(
         fmt::format("document: {{dsl: '{}', namespace: a, name: b, version: '1.0.0'}}\n"
                     "do: [{{a: {{set: {{x: 1}}}}}}]",
                     version));
   };
-  for (const std::string_view taken : {"1.0.0", "1.0.1", "1.0.2", "1.0.3"}) EXPECT_EQ(dsl(taken), "compiles");
+  for (const std::string_view taken : {"1.0.0", "1.0.1", "1.0.2", "1.0.3", "1.0.0-alpha1", "1.0.0-alpha5"})
+    EXPECT_EQ(dsl(taken), "compiles");
   for (const std::string_view refused :
-       {"1.0.4", "1.0.9", "1.0", "1", "1.1.0", "0.9.0", "1.0.3-rc1", "1.0.03", "v1.0.3"}) {
+       {"1.0.4", "1.0.9", "1.0", "1", "1.1.0", "0.9.0", "1.0.3-rc1", "1.0.03", "v1.0.3", "1.0.0-alpha", "1.0.0-alpha0",
+        "1.0.0-alpha6", "1.0.0-alpha10", "1.0.1-alpha1"}) {
     EXPECT_NE(dsl(refused).find("write one of 1.0.0, 1.0.1, 1.0.2, 1.0.3"), std::string::npos) << refused;
   }
 }
