@@ -19,6 +19,7 @@
 #include "bench/shard_under_test.hpp"
 #include "kernel/effects/outcome_recorder.hpp"
 #include "kernel/effects/performers.hpp"
+#include "kernel/egress/broker.hpp"
 
 namespace trv::bench {
 namespace {

@@ -12,6 +12,7 @@
 
 #include "bench/report.hpp"
 #include "events/blob/in_memory_blob_store.hpp"
+#include "kernel/egress/broker.hpp"
 #include "kernel/plugin_host/isolation.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/base/contract.hpp"

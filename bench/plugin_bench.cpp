@@ -19,6 +19,7 @@
 
 #include "bench/report.hpp"
 #include "events/blob/in_memory_blob_store.hpp"
+#include "kernel/egress/broker.hpp"
 #include "kernel/plugin_host/in_process_instance.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/abi/ext/call.h"

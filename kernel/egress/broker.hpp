@@ -15,7 +15,7 @@
 #include <string>
 
 #include "kernel/egress/connection.hpp"
-#include "kernel/egress/request.hpp"
+#include "kernel/egress/http_sender.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/result.hpp"
 
@@ -51,29 +51,17 @@ struct BrokerMetrics {
   std::uint64_t connections_opened = 0;
 };
 
-using RequestId = std::uint64_t;  ///< never 0
-
-/// Called exactly once for each send. Errors: invalid, denied, not_found (no such connection), too_large, exhausted,
-/// unavailable (name, connect, TLS, reset), timeout, cancelled, corrupt (the secret's file).
-using Completion = std::move_only_function<void(base::Result<Response>)>;
-
-class Broker {
+class Broker final : public HttpSender {
  public:
   /// The sources and the clock outlive the broker. Errors: invalid (configuration), unavailable (no thread, no memory).
   [[nodiscard]] static base::Result<std::unique_ptr<Broker>> start(BrokerConfiguration configuration,
                                                                    ConnectionSource& connections, SecretSource& secrets,
                                                                    const base::Clock& clock);
   /// Stops first.
-  ~Broker();
-  Broker(const Broker&) = delete;
-  Broker& operator=(const Broker&) = delete;
+  ~Broker() override;
 
-  /// Any thread. The completion runs on the broker's thread, never inside send, and must not block; after stop() it
-  /// runs here, with cancelled.
-  RequestId send(Request request, Completion completion);
-
-  /// Any thread. The completion is called with cancelled; an id that is unknown or done is ignored.
-  void cancel(RequestId id);
+  RequestId send(Request request, Completion completion) override;
+  void cancel(RequestId id) override;
 
   /// Any thread but the broker's. Ends every request with cancelled and joins the thread. May be called again.
   void stop();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "events/lmdb/table.hpp"
+#include "kernel/egress/broker.hpp"
 #include "kernel/workflow/instance/row.hpp"
 #include "sdk/base/contract.hpp"
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/egress/broker.hpp"
+#include "kernel/egress/http_sender.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -19,7 +19,7 @@ namespace trv::plugin_host {
 /// An HTTP request of a call that has not been answered.
 struct OpenRequest {
   std::uint64_t request_id = 0;  ///< the plugin's
-  egress::RequestId sent = 0;    ///< the broker's
+  egress::RequestId sent = 0;    ///< the sender's
 };
 
 /// A timer of a call whose time has not come.

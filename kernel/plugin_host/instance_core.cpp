@@ -164,7 +164,7 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by) {
   // Counted first: who has the outcome finds it in the metrics.
   ++(outcome ? succeeded_ : failed_);
   if (ended_by == EndedBy::deadline) ++timed_out_;
-  for (const OpenRequest& request : rest.second) services_.broker.cancel(request.sent);
+  for (const OpenRequest& request : rest.second) services_.http.cancel(request.sent);
   rest.first(std::move(outcome));
   return true;
 }

@@ -95,7 +95,7 @@ void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<e
                           std::string_view method, std::string_view host, std::string_view path) {
     return alive->permits(tenant, package::permission_of_request(method, host, path));
   };
-  const egress::RequestId sent = services_.broker.send(
+  const egress::RequestId sent = services_.http.send(
       *std::move(admitted), [alive = shared_from_this(), id, request_id](base::Result<egress::Response> result) {
         alive->http_arrived(id, request_id, std::move(result));
       });
@@ -109,7 +109,7 @@ void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<e
       }
     }
   }
-  if (!is_open) services_.broker.cancel(sent);
+  if (!is_open) services_.http.cancel(sent);
 }
 
 void InstanceCore::http_arrived(CallId id, std::uint64_t request_id, base::Result<egress::Response> result) {

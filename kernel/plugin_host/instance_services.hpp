@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "kernel/egress/broker.hpp"
+#include "kernel/egress/http_sender.hpp"
 #include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
@@ -13,7 +13,7 @@ namespace trv::plugin_host {
 
 struct InstanceServices {
   PluginThreads& threads;
-  egress::Broker& broker;
+  egress::HttpSender& http;
   const base::Clock& clock;
   LogSink log;
   std::shared_ptr<const Permissions> permissions = {};  ///< of this version; nullptr: it may do everything

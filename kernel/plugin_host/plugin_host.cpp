@@ -90,7 +90,7 @@ CallCompletion checked(CallCompletion completion, const json_schema::Schema& out
 }  // namespace
 
 base::Result<std::unique_ptr<PluginHost>> PluginHost::start(HostConfiguration configuration, PluginStore& store,
-                                                            egress::Broker& broker, const base::Clock& clock,
+                                                            egress::HttpSender& http, const base::Clock& clock,
                                                             LogSink log) {
   if (configuration.worker_threads == 0 || configuration.worker_threads > PluginThreads::workers_max) {
     return base::fail(ErrorCode::invalid, fmt::format("worker_threads must be 1 to {}, not {}",
@@ -98,14 +98,14 @@ base::Result<std::unique_ptr<PluginHost>> PluginHost::start(HostConfiguration co
   }
   TRV_TRY_ASSIGN(std::unique_ptr<PluginThreads> threads, PluginThreads::start(configuration.worker_threads, clock));
   return std::unique_ptr<PluginHost>(
-      new PluginHost(std::move(configuration), store, broker, clock, std::move(log), std::move(threads)));
+      new PluginHost(std::move(configuration), store, http, clock, std::move(log), std::move(threads)));
 }
 
-PluginHost::PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker,
+PluginHost::PluginHost(HostConfiguration configuration, PluginStore& store, egress::HttpSender& http,
                        const base::Clock& clock, LogSink log, std::unique_ptr<PluginThreads> threads)
     : configuration_(std::move(configuration)),
       store_(store),
-      broker_(broker),
+      http_(http),
       clock_(clock),
       log_(std::move(log)),
       threads_(std::move(threads)) {}
@@ -143,7 +143,7 @@ bool PluginHost::may_run_here(const package::Manifest& manifest) const {
 InstanceServices PluginHost::services_for(const package::Manifest& manifest, bool run_on_caller) const {
   return {
       .threads = *threads_,
-      .broker = broker_,
+      .http = http_,
       .clock = clock_,
       .log = log_,
       .permissions = std::make_shared<const Permissions>(manifest, configuration_.permissions, configuration_.consents),

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/egress/broker.hpp"
+#include "kernel/egress/http_sender.hpp"
 #include "kernel/plugin_host/isolated_instances.hpp"
 #include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instances.hpp"
@@ -78,9 +78,9 @@ struct PluginMetrics {
 
 class PluginHost {
  public:
-  /// Store, broker and clock outlive the host. Error: unavailable (no thread).
+  /// Store, HTTP and clock outlive the host. Error: unavailable (no thread).
   [[nodiscard]] static base::Result<std::unique_ptr<PluginHost>> start(HostConfiguration configuration,
-                                                                       PluginStore& store, egress::Broker& broker,
+                                                                       PluginStore& store, egress::HttpSender& http,
                                                                        const base::Clock& clock, LogSink log);
   /// Stops every plugin without grace.
   ~PluginHost();
@@ -162,7 +162,7 @@ class PluginHost {
   struct Loaded;
   using Versions = std::map<std::string, std::shared_ptr<Loaded>, std::less<>>;
 
-  PluginHost(HostConfiguration configuration, PluginStore& store, egress::Broker& broker, const base::Clock& clock,
+  PluginHost(HostConfiguration configuration, PluginStore& store, egress::HttpSender& http, const base::Clock& clock,
              LogSink log, std::unique_ptr<PluginThreads> threads);
   [[nodiscard]] bool may_run_here(const package::Manifest& manifest) const;
   [[nodiscard]] InstanceServices services_for(const package::Manifest& manifest, bool run_on_caller) const;
@@ -176,7 +176,7 @@ class PluginHost {
 
   const HostConfiguration configuration_;
   PluginStore& store_;
-  egress::Broker& broker_;
+  egress::HttpSender& http_;
   const base::Clock& clock_;
   const LogSink log_;
   std::unique_ptr<PluginThreads> threads_;

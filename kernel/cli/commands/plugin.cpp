@@ -7,6 +7,7 @@
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/plugin_package.hpp"
 #include "kernel/cli/commands/plugin_requests.hpp"
 #include "kernel/cli/commands/plugin_template.hpp"
 #include "kernel/cli/commands/plugin_trust.hpp"
@@ -177,17 +178,15 @@ base::Result<ExitCode> show(Session& session, const PluginArguments& arguments) 
 }
 
 base::Result<ExitCode> pack(Session& session, const PluginArguments& arguments) {
-  auto packed = package::pack(arguments.file, arguments.library, arguments.out);
-  // Whatever is wrong is in the user's folder, not in how the command was typed.
-  if (!packed) return base::fail(base::ErrorCode::denied, packed.error().message());
-  const std::string digest = base::to_hex(packed->digest);
+  TRV_TRY_ASSIGN(const package::Package packed, pack_checked(arguments.file, arguments.library, arguments.out));
+  const std::string digest = base::to_hex(packed.digest);
   if (session.as_json()) {
-    session.print_value({{"id", packed->manifest.id},
-                         {"version", packed->manifest.version},
+    session.print_value({{"id", packed.manifest.id},
+                         {"version", packed.manifest.version},
                          {"file", arguments.out},
                          {"package_sha256", digest}});
   } else {
-    session.print(fmt::format("Packed {} {} into {} (SHA-256 {})", packed->manifest.id, packed->manifest.version,
+    session.print(fmt::format("Packed {} {} into {} (SHA-256 {})", packed.manifest.id, packed.manifest.version,
                               arguments.out, digest));
   }
   return ExitCode::ok;
@@ -295,6 +294,7 @@ void add_plugin(CommandTree& tree) {
       .option("--library", "SO", arguments->library, "The plugin's shared object; not for one that is a program")
       .option("--output", "FILE", arguments->out, "The package to write", Need::required)
       .does([arguments](Session& session) { return pack(session, *arguments); });
+  add_plugin_run(noun);
   add_trust_verbs(noun);
 }
 

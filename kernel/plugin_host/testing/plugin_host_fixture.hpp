@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "events/blob/in_memory_blob_store.hpp"
+#include "kernel/egress/broker.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/base/file.hpp"
 #include "sdk/base/random.hpp"

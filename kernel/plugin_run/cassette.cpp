@@ -1,0 +1,278 @@
+#include "kernel/plugin_run/cassette.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "kernel/json/parse.hpp"
+#include "kernel/json/serialize.hpp"
+#include "sdk/base/bytes.hpp"
+#include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
+
+namespace trv::plugin_run {
+namespace {
+
+using base::ErrorCode;
+using base::Result;
+using json::Value;
+
+constexpr std::string_view redacted = "[redacted]";
+constexpr std::array<std::string_view, 7> secret_words = {"auth",     "cookie", "token",    "secret",
+                                                          "password", "key",    "signature"};
+constexpr std::size_t path_shown_max = 200;
+
+bool may_be_secret(std::string_view name) {
+  std::string lower(name);
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return std::ranges::any_of(secret_words, [&](std::string_view word) { return lower.contains(word); });
+}
+
+Value headers_value(const std::vector<egress::Header>& headers) {
+  Value list = Value::array();
+  for (const egress::Header& header : headers) {
+    const std::string_view value = may_be_secret(header.name) ? redacted : std::string_view(header.value);
+    list.push_back(Value::array({base::to_valid_utf8(header.name), base::to_valid_utf8(value)}));
+  }
+  return list;
+}
+
+void set_body(Value& object, const std::string& body) {
+  if (body.empty()) return;
+  const bool is_text = base::is_utf8(body);
+  object.set(is_text ? "body" : "body_base64", is_text ? body : base::to_base64(base::as_bytes(body)));
+}
+
+Value exchange_value(const Exchange& exchange) {
+  Value request = {{"connection", exchange.request.connection},
+                   {"method", exchange.request.method},
+                   {"path", exchange.request.path},
+                   {"headers", headers_value(exchange.request.headers)}};
+  set_body(request, exchange.request.body);
+  Value line = {{"request", std::move(request)}};
+  if (!exchange.answer) {
+    return line.with("error", {{"code", base::to_string(exchange.answer.error().code())},
+                               {"message", exchange.answer.error().message()}});
+  }
+  Value response = {{"status", static_cast<std::int64_t>(exchange.answer->status)},
+                    {"headers", headers_value(exchange.answer->headers)}};
+  set_body(response, exchange.answer->body);
+  return line.with("response", std::move(response));
+}
+
+// ---- reading
+
+std::unexpected<base::Error> wrong(std::string_view member, std::string_view what) {
+  return base::fail(ErrorCode::invalid, fmt::format("{}: {}", member, what));
+}
+
+Result<std::string> text_of(const Value& object, std::string_view member) {
+  const Value* found = object.find(member);
+  if (found == nullptr) return std::string();
+  if (!found->is_string()) return wrong(member, "is not a text");
+  return std::string(found->as_string());
+}
+
+Result<std::vector<egress::Header>> headers_of(const Value& object) {
+  std::vector<egress::Header> headers;
+  const Value* found = object.find("headers");
+  if (found == nullptr) return headers;
+  if (!found->is_array()) return wrong("headers", "is not a list of pairs");
+  for (const Value& pair : found->items()) {
+    const bool is_pair = pair.is_array() && pair.items().size() == 2 &&
+                         std::ranges::all_of(pair.items(), [](const Value& part) { return part.is_string(); });
+    if (!is_pair) return wrong("headers", "is not a list of pairs of texts");
+    headers.push_back({std::string(pair.items()[0].as_string()), std::string(pair.items()[1].as_string())});
+  }
+  return headers;
+}
+
+Result<std::string> body_of(const Value& object) {
+  TRV_TRY_ASSIGN(const std::string encoded, text_of(object, "body_base64"));
+  if (encoded.empty()) return text_of(object, "body");
+  const auto bytes = base::from_base64(encoded);
+  if (!bytes) return wrong("body_base64", "is not base64");
+  return std::string(base::as_text(*bytes));
+}
+
+Result<egress::Request> request_of(const Value& object) {
+  egress::Request request;
+  TRV_TRY_ASSIGN(request.connection, text_of(object, "connection"));
+  TRV_TRY_ASSIGN(request.method, text_of(object, "method"));
+  TRV_TRY_ASSIGN(request.path, text_of(object, "path"));
+  TRV_TRY_ASSIGN(request.headers, headers_of(object));
+  TRV_TRY_ASSIGN(request.body, body_of(object));
+  if (request.method.empty()) return wrong("method", "is missing");
+  if (request.path.empty()) return wrong("path", "is missing");
+  return request;
+}
+
+Result<egress::Response> response_of(const Value& object) {
+  egress::Response response;
+  const Value* status = object.find("status");
+  if (status == nullptr || !status->is_int() || status->as_int() < 100 || status->as_int() > 599) {
+    return wrong("status", "is not a number from 100 to 599");
+  }
+  response.status = static_cast<std::uint32_t>(status->as_int());
+  TRV_TRY_ASSIGN(response.headers, headers_of(object));
+  TRV_TRY_ASSIGN(response.body, body_of(object));
+  return response;
+}
+
+Result<base::Error> error_of(const Value& object) {
+  TRV_TRY_ASSIGN(const std::string name, text_of(object, "code"));
+  TRV_TRY_ASSIGN(std::string message, text_of(object, "message"));
+  for (int code = 0; code <= static_cast<int>(ErrorCode::internal); ++code) {
+    if (base::to_string(static_cast<ErrorCode>(code)) == name) {
+      return base::Error(static_cast<ErrorCode>(code), std::move(message));
+    }
+  }
+  return wrong("code", fmt::format("'{}' is not an error code", name.substr(0, 40)));
+}
+
+Result<Exchange> exchange_of(std::string_view line) {
+  TRV_TRY_ASSIGN(const Value object, json::parse(line));
+  const Value* request = object.find("request");
+  const Value* response = object.find("response");
+  const Value* error = object.find("error");
+  if (request == nullptr || !request->is_object()) return wrong("request", "is missing");
+  if ((response == nullptr) == (error == nullptr)) return wrong("response", "either this or error has to be there");
+  Exchange exchange;
+  TRV_TRY_ASSIGN(exchange.request, request_of(*request));
+  if (response != nullptr) {
+    TRV_TRY_ASSIGN(exchange.answer, response_of(*response));
+    return exchange;
+  }
+  TRV_TRY_ASSIGN(base::Error kept, error_of(*error));
+  exchange.answer = base::fail(std::move(kept));
+  return exchange;
+}
+
+bool is_same(const egress::Request& a, const egress::Request& b) {
+  return a.connection == b.connection && a.method == b.method && a.path == b.path && a.body == b.body;
+}
+
+}  // namespace
+
+Result<Cassette> read_cassette(std::string_view text) {
+  if (text.size() > cassette_bytes_max) {
+    return base::fail(ErrorCode::too_large,
+                      fmt::format("a cassette has at most {} bytes, this one has {}", cassette_bytes_max, text.size()));
+  }
+  Cassette cassette;
+  for (std::size_t number = 1; !text.empty(); ++number) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (number == 1) {
+      const auto head = json::parse(line);
+      const Value* version = head ? head->find("cassette") : nullptr;
+      if (version != nullptr && version->is_int() && version->as_int() == 1) continue;
+      return base::fail(ErrorCode::invalid, R"(line 1: not a cassette; its first line is {"cassette":1})");
+    }
+    if (line.empty()) continue;
+    auto exchange = exchange_of(line);
+    if (!exchange) return base::fail(std::move(exchange).error().in(fmt::format("line {}", number)));
+    cassette.exchanges.push_back(*std::move(exchange));
+  }
+  return cassette;
+}
+
+std::string to_text(const Cassette& cassette) {
+  std::string text = "{\"cassette\":1}\n";
+  for (const Exchange& exchange : cassette.exchanges) text += json::serialize(exchange_value(exchange)) + "\n";
+  return text;
+}
+
+// ---- recording
+
+egress::RequestId CassetteRecorder::send(egress::Request request, egress::Completion completion) {
+  TRV_EXPECTS(completion);
+  Exchange exchange;
+  exchange.request.connection = request.connection;
+  exchange.request.method = request.method;
+  exchange.request.path = request.path;
+  exchange.request.headers = request.headers;
+  exchange.request.body = request.body;
+  return network_.send(std::move(request), [this, exchange = std::move(exchange), completion = std::move(completion)](
+                                               Result<egress::Response> answer) mutable {
+    exchange.answer = answer;
+    {
+      const std::lock_guard lock(mutex_);
+      cassette_.exchanges.push_back(std::move(exchange));
+    }
+    completion(std::move(answer));
+  });
+}
+
+Cassette CassetteRecorder::recorded() const {
+  const std::lock_guard lock(mutex_);
+  return cassette_;
+}
+
+// ---- playing
+
+CassettePlayer::CassettePlayer(Cassette cassette)
+    : cassette_(std::move(cassette)),
+      used_(cassette_.exchanges.size()),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+CassettePlayer::~CassettePlayer() {
+  thread_ = {};
+  for (Waiting& one : waiting_) one.completion(base::fail(ErrorCode::cancelled, "nothing is played any more"));
+}
+
+Result<egress::Response> CassettePlayer::answer_of(const egress::Request& request) {
+  bool was_there = false;
+  for (std::size_t index = 0; index < used_.size(); ++index) {
+    if (!is_same(cassette_.exchanges[index].request, request)) continue;
+    was_there = true;
+    if (used_[index]) continue;
+    used_[index] = true;
+    return cassette_.exchanges[index].answer;
+  }
+  missing_.push_back(fmt::format(
+      "{} {} over connection '{}'{} has no {}recording", request.method, request.path.substr(0, path_shown_max),
+      request.connection, request.body.empty() ? "" : fmt::format(" with this body of {} bytes", request.body.size()),
+      was_there ? "further " : ""));
+  return base::fail(ErrorCode::not_found, missing_.back());
+}
+
+egress::RequestId CassettePlayer::send(egress::Request request, egress::Completion completion) {
+  TRV_EXPECTS(completion);
+  const std::lock_guard lock(mutex_);
+  auto answer = answer_of(request);
+  waiting_.push_back({++last_id_, std::move(completion), std::move(answer)});
+  changed_.notify_one();
+  return last_id_;
+}
+
+void CassettePlayer::cancel(egress::RequestId id) {
+  const std::lock_guard lock(mutex_);
+  const auto found = std::ranges::find(waiting_, id, &Waiting::id);
+  if (found != waiting_.end()) found->answer = base::fail(ErrorCode::cancelled, "the request was cancelled");
+}
+
+std::vector<std::string> CassettePlayer::missing() const {
+  const std::lock_guard lock(mutex_);
+  return missing_;
+}
+
+std::size_t CassettePlayer::unused() const {
+  const std::lock_guard lock(mutex_);
+  return static_cast<std::size_t>(std::ranges::count(used_, false));
+}
+
+void CassettePlayer::run(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (changed_.wait(lock, stop, [this] { return !waiting_.empty(); })) {
+    Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    lock.unlock();
+    next.completion(std::move(next.answer));
+    lock.lock();
+  }
+}
+
+}  // namespace trv::plugin_run

@@ -1,0 +1,87 @@
+#pragma once
+// HTTP that was sent once, in a file, and answered from there again. docs/formats/cassette.md.
+
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "kernel/egress/http_sender.hpp"
+
+namespace trv::plugin_run {
+
+inline constexpr std::size_t cassette_bytes_max = 64 * 1024 * 1024;
+
+/// A request of a plugin, and what came of it. Of the request: connection, method, path, headers and body.
+struct Exchange {
+  egress::Request request;
+  base::Result<egress::Response> answer = egress::Response{};
+};
+
+/// In the order in which the answers came.
+struct Cassette {
+  std::vector<Exchange> exchanges;
+};
+
+/// Errors: invalid (names the line), too_large.
+[[nodiscard]] base::Result<Cassette> read_cassette(std::string_view text);
+
+/// The values of headers that may be secrets are not in it.
+[[nodiscard]] std::string to_text(const Cassette& cassette);
+
+/// Passes on to another sender, and keeps what was sent and came.
+class CassetteRecorder final : public egress::HttpSender {
+ public:
+  /// `network` outlives this; whatever was sent is answered before this ends.
+  explicit CassetteRecorder(egress::HttpSender& network) : network_(network) {}
+
+  egress::RequestId send(egress::Request request, egress::Completion completion) override;
+  void cancel(egress::RequestId id) override { network_.cancel(id); }
+
+  /// Any thread. What was answered until now.
+  [[nodiscard]] Cassette recorded() const;
+
+ private:
+  egress::HttpSender& network_;
+  mutable std::mutex mutex_;
+  Cassette cassette_;
+};
+
+/// Answers from a cassette; nothing is sent. A recording answers the request of the same connection, method, path and
+/// body, once; several of one request in their order. Owns one thread, which runs the completions.
+class CassettePlayer final : public egress::HttpSender {
+ public:
+  explicit CassettePlayer(Cassette cassette);
+  ~CassettePlayer() override;
+
+  egress::RequestId send(egress::Request request, egress::Completion completion) override;
+  void cancel(egress::RequestId id) override;
+
+  /// Any thread. Requests that no recording answered, as sentences.
+  [[nodiscard]] std::vector<std::string> missing() const;
+  /// Any thread. How many recordings answered nothing.
+  [[nodiscard]] std::size_t unused() const;
+
+ private:
+  struct Waiting {
+    egress::RequestId id = 0;
+    egress::Completion completion;
+    base::Result<egress::Response> answer;
+  };
+  [[nodiscard]] base::Result<egress::Response> answer_of(const egress::Request& request);
+  void run(const std::stop_token& stop);
+
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  Cassette cassette_;
+  std::vector<bool> used_;
+  std::vector<std::string> missing_;
+  std::deque<Waiting> waiting_;
+  egress::RequestId last_id_ = 0;
+  std::jthread thread_;
+};
+
+}  // namespace trv::plugin_run
