@@ -19,6 +19,7 @@
 #include "kernel/daemon/data_folder.hpp"
 #include "kernel/daemon/hosting.hpp"
 #include "kernel/daemon/left_over.hpp"
+#include "kernel/daemon/plugin_services.hpp"
 #include "kernel/daemon/process.hpp"
 #include "kernel/daemon/room.hpp"
 #include "kernel/daemon/sources.hpp"
@@ -357,6 +358,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.package_policy, package_policy(config_, parts.hosting.remarks));
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
   hosting.crashed = crash_recorder(*parts.node, logger_);
+  hosting.serve = plugin_services(*parts.node);
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
   if (!scripts) return base::fail(std::move(scripts).error().in("run.languages"));
   parts.process_calls = std::make_unique<effects::ProcessCalls>(*std::move(scripts));

@@ -92,6 +92,7 @@ class Shard {
   /// Error: internal or corrupt; never one that a client could be blamed for, or is shown.
   [[nodiscard]] base::Result<lmdb::ReadTxn> begin_read() const;
   [[nodiscard]] const tenancy::TenancyStore& tenancy() const noexcept { return stores_.tenancy; }
+  [[nodiscard]] const tenancy::PluginData& plugin_data() const noexcept { return stores_.plugin_data; }
   [[nodiscard]] const ingest::IngestStore& ingest() const noexcept { return stores_.ingest; }
   [[nodiscard]] const instance::Tables& workflows() const noexcept { return stores_.workflows.tables(); }
   [[nodiscard]] const trail::Tables& trail() const noexcept { return stores_.trail.tables(); }

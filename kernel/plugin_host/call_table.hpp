@@ -39,6 +39,8 @@ struct OpenCall {
   bool cancel_requested = false;
   std::vector<OpenRequest> http;
   std::vector<OpenTimer> timers;
+  std::uint32_t asked = 0;    ///< requests of services that have no answer yet
+  std::uint32_t written = 0;  ///< requests of services that changed something, or wanted to
 };
 
 class CallTable {
@@ -63,6 +65,8 @@ class CallTable {
     call.deadline = deadline;
     call.pins = 1;
     call.keys_used = 0;
+    call.asked = 0;
+    call.written = 0;
     call.is_delivered = false;
     call.cancel_requested = false;
     ++size_;

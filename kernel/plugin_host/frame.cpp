@@ -146,6 +146,45 @@ BytesView FrameWriter::http_request(CallId call, std::uint64_t request_id,
                                           bytes_of(b, request->body), request->timeout_ms));
 }
 
+BytesView FrameWriter::served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
+  auto& b = fresh();
+  if (!answer) {
+    return finish(frames::CreateRequestFailed(b, static_cast<frames::Service>(service), request_id,
+                                              to_abi(answer.error().code()), b.CreateString(answer.error().message())));
+  }
+  const auto& values = std::get<StoredValues>(*answer);
+  std::vector<flatbuffers::Offset<frames::StoreEntry>> entries;
+  entries.reserve(values.entries.size());
+  for (const StoredValue& one : values.entries) {
+    entries.push_back(frames::CreateStoreEntry(b, b.CreateString(one.key), b.CreateString(one.value), one.revision));
+  }
+  return finish(frames::CreateStoreAnswer(b, request_id, b.CreateVector(entries), values.has_more));
+}
+
+BytesView FrameWriter::ask(CallId call, std::uint64_t request_id, Service service,
+                           const base::Result<ServiceRequest>& request) {
+  auto& b = fresh();
+  using enum frames::StoreAction;
+  if (!request) {
+    const auto problem =
+        frames::CreateRequestFailed(b, static_cast<frames::Service>(service), request_id,
+                                    to_abi(request.error().code()), b.CreateString(request.error().message()));
+    return finish(frames::CreateStoreRequest(b, call, request_id, get, 0, 0, any_revision, 0, 0, problem));
+  }
+  if (const auto* put = std::get_if<PutValue>(&*request)) {
+    return finish(frames::CreateStoreRequest(b, call, request_id, frames::StoreAction::put, b.CreateString(put->key),
+                                             b.CreateString(put->value), put->expected));
+  }
+  if (const auto* gone = std::get_if<EraseValue>(&*request)) {
+    return finish(frames::CreateStoreRequest(b, call, request_id, erase, b.CreateString(gone->key), 0, gone->expected));
+  }
+  if (const auto* listed = std::get_if<ListValues>(&*request)) {
+    return finish(frames::CreateStoreRequest(b, call, request_id, list, b.CreateString(listed->prefix), 0, any_revision,
+                                             b.CreateString(listed->after), listed->count_max));
+  }
+  return finish(frames::CreateStoreRequest(b, call, request_id, get, b.CreateString(std::get<GetValue>(*request).key)));
+}
+
 BytesView FrameWriter::pong(std::uint64_t number) {
   return finish(frames::CreatePong(fresh(), number));
 }
@@ -220,6 +259,40 @@ base::Result<egress::Request> read_http_request(const frames::HttpRequest& frame
     return base::fail(ErrorCode::too_large, "the request's headers are over the limit");
   }
   return request;
+}
+
+base::Error read_request_failed(const frames::RequestFailed& frame) {
+  return {from_abi(frame.code()), printable(view(frame.message()), message_bytes_max)};
+}
+
+std::optional<Service> service_of(frames::Service service) noexcept {
+  return service == frames::Service::store ? std::optional(Service::store) : std::nullopt;
+}
+
+base::Result<ServiceRequest> read_store_request(const frames::StoreRequest& frame) {
+  if (frame.problem() != nullptr) return base::fail(read_request_failed(*frame.problem()));
+  std::string key(view(frame.key()));
+  switch (frame.action()) {
+    case frames::StoreAction::get: return GetValue{std::move(key)};
+    case frames::StoreAction::put:
+      return PutValue{.key = std::move(key), .value = std::string(view(frame.value())), .expected = frame.expected()};
+    case frames::StoreAction::erase: return EraseValue{.key = std::move(key), .expected = frame.expected()};
+    case frames::StoreAction::list:
+      return ListValues{
+          .prefix = std::move(key), .after = std::string(view(frame.after())), .count_max = frame.count_max()};
+  }
+  return base::fail(ErrorCode::invalid, "an action of the store that this version does not have");
+}
+
+StoredValues read_store_answer(const frames::StoreAnswer& frame) {
+  StoredValues values{.entries = {}, .has_more = frame.has_more()};
+  if (frame.entries() == nullptr) return values;
+  for (const frames::StoreEntry* entry : *frame.entries()) {
+    values.entries.push_back({.key = std::string(view(entry->key())),
+                              .value = std::string(view(entry->value())),
+                              .revision = entry->revision()});
+  }
+  return values;
 }
 
 egress::Response read_http_response(const frames::HttpResponse& frame) {

@@ -6,10 +6,12 @@
 #include <flatbuffers/flatbuffers.h>
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "kernel/egress/request.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
+#include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/frames/frames_generated.h"
@@ -39,6 +41,8 @@ class FrameWriter {
   [[nodiscard]] base::BytesView cancel(CallId call);
   [[nodiscard]] base::BytesView http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result);
   [[nodiscard]] base::BytesView time_came(std::uint64_t timer);
+  [[nodiscard]] base::BytesView served(Service service, std::uint64_t request_id,
+                                       const base::Result<ServiceAnswer>& answer);
   [[nodiscard]] base::BytesView ping(std::uint64_t number);
   [[nodiscard]] base::BytesView end();
 
@@ -50,6 +54,8 @@ class FrameWriter {
   [[nodiscard]] base::BytesView http_request(CallId call, std::uint64_t request_id,
                                              const base::Result<egress::Request>& request);
   [[nodiscard]] base::BytesView set_timer(CallId call, std::uint64_t timer, std::uint64_t after_ms);
+  [[nodiscard]] base::BytesView ask(CallId call, std::uint64_t request_id, Service service,
+                                    const base::Result<ServiceRequest>& request);
   [[nodiscard]] base::BytesView pong(std::uint64_t number);
 
  private:
@@ -73,6 +79,12 @@ class FrameWriter {
 [[nodiscard]] base::Result<egress::Request> read_http_request(const frames::HttpRequest& frame);
 [[nodiscard]] egress::Response read_http_response(const frames::HttpResponse& frame);
 [[nodiscard]] base::Error read_http_error(const frames::HttpError& frame);
+/// The kernel looks at the limits (check_request).
+[[nodiscard]] base::Result<ServiceRequest> read_store_request(const frames::StoreRequest& frame);
+[[nodiscard]] StoredValues read_store_answer(const frames::StoreAnswer& frame);
+[[nodiscard]] base::Error read_request_failed(const frames::RequestFailed& frame);
+/// nullopt for one of a later version.
+[[nodiscard]] std::optional<Service> service_of(frames::Service service) noexcept;
 
 /// A text of a frame; empty where there is none.
 [[nodiscard]] inline std::string_view view(const flatbuffers::String* text) noexcept {

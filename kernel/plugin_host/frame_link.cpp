@@ -80,6 +80,11 @@ void FrameLink::time_came(std::uint64_t timer_id) {
   send(writer_.time_came(timer_id));
 }
 
+void FrameLink::served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
+  const std::lock_guard lock(mutex_);
+  send(writer_.served(service, request_id, answer));
+}
+
 void FrameLink::end() {
   const std::lock_guard lock(mutex_);
   end_asked_ = clock_.monotonic();
@@ -175,6 +180,10 @@ void FrameLink::handle(const frames::Frame& frame) {
     case frames::Body::SetTimer: {
       const frames::SetTimer& timer = *frame.body_as_SetTimer();
       return user->host().set_timer(timer.call(), timer.timer(), timer.after_ms());
+    }
+    case frames::Body::StoreRequest: {
+      const frames::StoreRequest& request = *frame.body_as_StoreRequest();
+      return user->host().ask(request.call(), request.request(), Service::store, read_store_request(request));
     }
     case frames::Body::Pong:
       if (frame.body_as_Pong()->number() == pings_) pinged_.reset();

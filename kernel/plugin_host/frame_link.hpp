@@ -66,6 +66,7 @@ class FrameLink final : public PluginSide {
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
+  void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
   void end() override;
   /// Ends the process without asking it. `why`: what the plugin did; empty: it is asked for.
   void kill(const std::string& why);

@@ -43,6 +43,9 @@ std::vector<base::Bytes> one_of_each() {
   add(writer.log(LogLevel::info, 7, "line"));
   add(writer.http_request(7, 1, request));
   add(writer.http_request(7, 1, base::fail(base::ErrorCode::invalid, "unreadable")));
+  add(writer.ask(7, 1, Service::store, PutValue{.key = "cursor", .value = "[1]", .expected = 3}));
+  add(writer.ask(7, 1, Service::store, ListValues{.prefix = "a", .after = "ab", .count_max = 10}));
+  add(writer.ask(7, 1, Service::store, base::fail(base::ErrorCode::invalid, "unreadable")));
   add(writer.pong(3));
   return all;
 }
@@ -59,6 +62,11 @@ void read_all(const frames::Frame& frame) {
     case frames::Body::HttpRequest: {
       const auto request = read_http_request(*frame.body_as_HttpRequest());
       bytes = request ? request->body.size() : request.error().message().size();
+      break;
+    }
+    case frames::Body::StoreRequest: {
+      const auto request = read_store_request(*frame.body_as_StoreRequest());
+      bytes = request ? request->index() : request.error().message().size();
       break;
     }
     default: break;

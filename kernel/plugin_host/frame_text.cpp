@@ -160,6 +160,34 @@ base::Result<ProgramLine> read_http(const Body& body) {
   return http;
 }
 
+base::Result<ServiceRequest> read_store(const Body& body) {
+  TRV_TRY_ASSIGN(const std::string action, body.text("action"));
+  TRV_TRY_ASSIGN(std::string key, body.text("key", ""));
+  TRV_TRY_ASSIGN(const std::uint64_t expected, body.number("expected", any_revision));
+  if (action == "get") return GetValue{std::move(key)};
+  if (action == "erase") return EraseValue{.key = std::move(key), .expected = expected};
+  if (action == "put") {
+    const Value* value = body.find("value");
+    if (value == nullptr) return body.wrong("value", "is missing");
+    return PutValue{.key = std::move(key), .value = json::serialize(*value), .expected = expected};
+  }
+  if (action != "list") return body.wrong("action", "is not get, put, erase or list");
+  ListValues list{.prefix = std::move(key), .after = {}, .count_max = store_list_count_max};
+  TRV_TRY_ASSIGN(list.after, body.text("after", ""));
+  TRV_TRY_ASSIGN(const std::uint64_t count_max, body.number("count_max", store_list_count_max));
+  list.count_max = static_cast<std::uint32_t>(std::min<std::uint64_t>(count_max, store_list_count_max + 1));
+  return list;
+}
+
+base::Result<ProgramLine> read_service(const Body& body, Service service) {
+  ServiceLine line;
+  line.service = service;
+  TRV_TRY_ASSIGN(line.call, body.number("call"));
+  TRV_TRY_ASSIGN(line.request_id, body.number("request"));
+  line.request = read_store(body);
+  return line;
+}
+
 }  // namespace
 
 std::string begin_line(const ProcessPurpose& purpose) {
@@ -197,6 +225,24 @@ std::string http_line(std::uint64_t request_id, const base::Result<egress::Respo
                                          is_text ? result->body : base::to_base64(base::to_bytes(result->body))}});
 }
 
+std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
+  if (!answer) {
+    return line_of("request_failed", Value{{"request", request_id},
+                                           {"code", base::to_string(answer.error().code())},
+                                           {"message", answer.error().message()}});
+  }
+  const auto& values = std::get<StoredValues>(*answer);
+  std::string entries;
+  for (const StoredValue& one : values.entries) {
+    const Value entry{{"key", one.key}, {"revision", one.revision}};
+    if (!entries.empty()) entries += ',';
+    entries +=
+        one.value.empty() ? json::serialize(entry) : json::serialize_with(entry, {{"value", on_one_line(one.value)}});
+  }
+  return line_with("store_answer", Value{{"request", request_id}, {"has_more", values.has_more}}, "entries",
+                   "[" + entries + "]");
+}
+
 std::string ping_line(std::uint64_t number) {
   return line_of("ping", Value{{"number", number}});
 }
@@ -218,6 +264,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "failed") return read_failed(body);
   if (name == "log") return read_log(body);
   if (name == "http_request") return read_http(body);
+  if (name == "store_request") return read_service(body, Service::store);
   if (name == "pong") {
     TRV_TRY_ASSIGN(const std::uint64_t number, body.number("number"));
     return PongLine{number};

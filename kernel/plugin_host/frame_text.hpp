@@ -17,6 +17,7 @@ inline constexpr std::size_t line_bytes_max = 4 * output_bytes_max;
 [[nodiscard]] std::string invoke_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
 [[nodiscard]] std::string cancel_line(CallId call);
 [[nodiscard]] std::string http_line(std::uint64_t request_id, const base::Result<egress::Response>& result);
+[[nodiscard]] std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnswer>& answer);
 [[nodiscard]] std::string ping_line(std::uint64_t number);
 [[nodiscard]] std::string end_line();
 
@@ -43,10 +44,17 @@ struct HttpLine {
   std::uint64_t request_id = 0;
   base::Result<egress::Request> request;
 };
+struct ServiceLine {
+  CallId call = 0;
+  std::uint64_t request_id = 0;
+  Service service = Service::store;
+  base::Result<ServiceRequest> request;
+};
 struct PongLine {
   std::uint64_t number = 0;
 };
-using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, FailedLine, LogLineOut, HttpLine, PongLine>;
+using ProgramLine =
+    std::variant<ReadyLine, RefusedLine, AnswerLine, FailedLine, LogLineOut, HttpLine, ServiceLine, PongLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

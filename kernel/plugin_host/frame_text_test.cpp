@@ -36,6 +36,11 @@ TEST(FrameTextTest, what_goes_to_a_program_is_one_line_each) {
             "{\"http_response\":{\"request\":3,\"status\":200,\"headers\":[[\"a\",\"b\"]],\"body\":\"é\"}}\n");
   EXPECT_EQ(http_line(3, base::fail(base::ErrorCode::timeout, "too late")),
             "{\"http_error\":{\"request\":3,\"code\":\"timeout\",\"message\":\"too late\"}}\n");
+  EXPECT_EQ(served_line(3, StoredValues{.entries = {{"a", "[1,\n2]", 9}, {"b", "", 10}}, .has_more = true}),
+            "{\"store_answer\":{\"request\":3,\"has_more\":true,\"entries\":[{\"key\":\"a\",\"revision\":9,"
+            "\"value\":[1, 2]},{\"key\":\"b\",\"revision\":10}]}}\n");
+  EXPECT_EQ(served_line(3, base::fail(base::ErrorCode::conflict, "another")),
+            "{\"request_failed\":{\"request\":3,\"code\":\"conflict\",\"message\":\"another\"}}\n");
 }
 
 TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
@@ -55,6 +60,12 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_EQ(http.request->method, "POST");
   EXPECT_EQ(http.request->headers.at(0).value, "b");
   EXPECT_EQ(http.request->body, std::string("\xff\x00", 2));
+  const auto put = std::get<ServiceLine>(
+      *read_line(R"({"store_request":{"call":7,"request":1,"action":"put","key":"a","value":{"b":1},"expected":3}})"));
+  EXPECT_EQ(std::get<PutValue>(*put.request).value, R"({"b":1})");
+  EXPECT_EQ(std::get<PutValue>(*put.request).expected, 3U);
+  const auto list = std::get<ServiceLine>(*read_line(R"({"store_request":{"call":7,"request":1,"action":"list"}})"));
+  EXPECT_EQ(std::get<ListValues>(*list.request).count_max, 100U);
 }
 
 TEST(FrameTextTest, what_is_no_frame_is_named) {
@@ -73,6 +84,10 @@ TEST(FrameTextTest, what_is_no_frame_is_named) {
   const auto http = read_line(R"({"http_request":{"call":1,"request":2,"path":"/","headers":{}}})");
   ASSERT_TRUE(http);
   EXPECT_THAT(std::get<HttpLine>(*http).request.error().message(), HasSubstr("http_request.headers"));
+  const auto store = read_line(R"({"store_request":{"call":1,"request":2,"action":"burn"}})");
+  ASSERT_TRUE(store);
+  EXPECT_EQ(std::get<ServiceLine>(*store).request.error().message(),
+            "store_request.action is not get, put, erase or list");
 }
 
 }  // namespace

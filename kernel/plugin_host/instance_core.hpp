@@ -40,6 +40,8 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void log(LogLevel level, CallId call, std::string_view message) noexcept override;
   void send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override;
   void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;
+  void ask(CallId id, std::uint64_t request_id, Service service,
+           base::Result<ServiceRequest> request) noexcept override;
 
  private:
   enum class State { running, draining, ended, abandoned };
@@ -71,9 +73,13 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   [[nodiscard]] base::Duration fire_timers(base::Duration now);
   void deliver_time(CallId id, std::uint64_t timer_id);
 
+  // trv.kv/1
+  [[nodiscard]] base::Result<ServiceCall> admit(CallId id, ServiceRequest request);
+  void answer_arrived(CallId id, std::uint64_t request_id, Service service, base::Result<ServiceAnswer> answer);
+
   /// The lock is held. Whether stop() has nothing left to wait for.
   [[nodiscard]] bool is_quiet() const noexcept {
-    return calls_.size() == 0 && http_open_ == 0 && cancels_running_ == 0;
+    return calls_.size() == 0 && requests_open_ == 0 && cancels_running_ == 0;
   }
   void notify_if_stopping() noexcept;
 
@@ -89,7 +95,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   std::deque<Work> queue_;
   CallTable calls_;
   base::Duration told_deadline_ = base::Duration::max();
-  std::size_t http_open_ = 0;
+  std::size_t requests_open_ = 0;
   std::size_t cancels_running_ = 0;
   std::shared_ptr<InstanceCore> kept_;  ///< itself, while a plugin that was given up may still call
 

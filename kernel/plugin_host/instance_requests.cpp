@@ -1,4 +1,4 @@
-// What a plugin may ask for: lines in the log, and HTTP as part of a call.
+// What a plugin may ask for: lines in the log and, as part of a call, HTTP, time and what services give.
 
 #include <fmt/format.h>
 
@@ -15,6 +15,8 @@ using base::ErrorCode;
 
 constexpr std::size_t http_open_per_call_max = 64;
 constexpr std::size_t timers_open_per_call_max = 64;
+constexpr std::uint32_t asked_per_call_max = 64;
+constexpr std::uint32_t written_per_call_max = 1'000;
 constexpr std::size_t log_bytes_max = 4'096;
 
 bool is_safe_method(std::string_view method) noexcept {
@@ -87,7 +89,7 @@ void InstanceCore::send_http(CallId id, std::uint64_t request_id, base::Result<e
   {
     const std::lock_guard lock(mutex_);
     if (state_ == State::abandoned) return;
-    ++http_open_;
+    ++requests_open_;
   }
   if (!admitted) return http_arrived(id, request_id, base::fail(std::move(admitted).error()));
   // Where it goes is known once the connection is.
@@ -130,7 +132,7 @@ void InstanceCore::deliver_http(std::uint64_t request_id, const base::Result<egr
   }
   if (is_alive) side_->http_arrived(request_id, result);
   const std::lock_guard lock(mutex_);
-  --http_open_;
+  --requests_open_;
   notify_if_stopping();
 }
 
@@ -187,6 +189,76 @@ void InstanceCore::deliver_time(CallId id, std::uint64_t timer_id) {
     if (calls_.find(id) == nullptr || (state_ != State::running && state_ != State::draining)) return;
   }
   side_->time_came(timer_id);
+}
+
+// The lock is not held. Takes a slot of the call.
+base::Result<ServiceCall> InstanceCore::admit(CallId id, ServiceRequest request) {
+  TRV_TRY(check_request(request));
+  if (!services_.serve) return base::fail(ErrorCode::denied, "this host does not offer that");
+  const auto not_open = [] {
+    return base::fail(ErrorCode::cancelled, "the call that the request belongs to is not open");
+  };
+  base::TenantId tenant;
+  {
+    const std::lock_guard lock(mutex_);
+    const OpenCall* call = calls_.find(id);
+    if (call == nullptr) return not_open();
+    tenant = call->request.tenant;
+  }
+  TRV_TRY(permits(tenant, permission_for(request)));
+  const std::lock_guard lock(mutex_);
+  OpenCall* call = calls_.find(id);
+  if (call == nullptr || state_ == State::abandoned) return not_open();
+  if (call->asked >= asked_per_call_max) {
+    return base::fail(ErrorCode::exhausted, fmt::format("the call has {} requests under way, its limit", call->asked));
+  }
+  if (is_write(request) && ++call->written > written_per_call_max) {
+    return base::fail(ErrorCode::exhausted,
+                      fmt::format("the call has written {} times, its limit", written_per_call_max));
+  }
+  ++call->asked;
+  return ServiceCall{.tenant = std::move(tenant),
+                     .plugin = plugin_,
+                     .version = version_,
+                     .key = call->request.idempotency_key,
+                     .traceparent = call->request.traceparent,
+                     .request = std::move(request)};
+}
+
+void InstanceCore::ask(CallId id, std::uint64_t request_id, Service service,
+                       base::Result<ServiceRequest> request) noexcept {
+  base::Result<ServiceCall> admitted =
+      request ? admit(id, *std::move(request)) : base::fail(std::move(request).error());
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_ == State::abandoned) return;
+    ++requests_open_;
+  }
+  if (!admitted) return answer_arrived(0, request_id, service, base::fail(std::move(admitted).error()));
+  services_.serve(*std::move(admitted),
+                  [alive = shared_from_this(), id, request_id, service](base::Result<ServiceAnswer> answer) {
+                    alive->answer_arrived(id, request_id, service, std::move(answer));
+                  });
+}
+
+// `id` 0: no slot of a call was taken.
+void InstanceCore::answer_arrived(CallId id, std::uint64_t request_id, Service service,
+                                  base::Result<ServiceAnswer> answer) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (OpenCall* call = calls_.find(id)) --call->asked;
+  }
+  enqueue([this, request_id, service, answer = std::move(answer)] {
+    bool is_alive = false;
+    {
+      const std::lock_guard lock(mutex_);
+      is_alive = state_ == State::running || state_ == State::draining;
+    }
+    if (is_alive) side_->served(service, request_id, answer);
+    const std::lock_guard lock(mutex_);
+    --requests_open_;
+    notify_if_stopping();
+  });
 }
 
 }  // namespace trv::plugin_host

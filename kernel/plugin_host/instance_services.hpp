@@ -7,6 +7,7 @@
 #include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
+#include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/clock.hpp"
 
 namespace trv::plugin_host {
@@ -17,6 +18,7 @@ struct InstanceServices {
   const base::Clock& clock;
   LogSink log;
   std::shared_ptr<const Permissions> permissions = {};  ///< of this version; nullptr: it may do everything
+  ServeRequest serve = {};                              ///< empty: nothing is served
   bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
 };
 

@@ -49,6 +49,51 @@ base::Result<egress::Request> read_request(const trv_http_request* request) {
   return read;
 }
 
+/// Borrowed from the error.
+trv_error borrowed_error(const base::Error& error) {
+  const ErrorCode code = error.code();
+  const bool may_retry = code == ErrorCode::unavailable || code == ErrorCode::timeout || code == ErrorCode::exhausted;
+  return {.struct_size = sizeof(trv_error),
+          .code = to_abi(code),
+          .retry = may_retry ? TRV_RETRY_SAFE : TRV_RETRY_NEVER,
+          .status = 0,
+          .retry_after_ms = 0,
+          .message = borrowed(error.message()),
+          .detail = {}};
+}
+
+// What is over its limit is not copied.
+base::Result<std::string> text_of(std::string_view what, std::string_view text, std::size_t bytes_max) {
+  if (text.size() <= bytes_max) return std::string(text);
+  return base::fail(ErrorCode::too_large,
+                    fmt::format("{} has {} bytes, at most {} are allowed", what, text.size(), bytes_max));
+}
+
+base::Result<ServiceRequest> read_get(trv_string key) {
+  TRV_TRY_ASSIGN(std::string read, text_of("the key of the store", view(key), store_key_bytes_max));
+  return GetValue{std::move(read)};
+}
+
+base::Result<ServiceRequest> read_put(trv_string key, trv_bytes value, std::uint64_t expected) {
+  PutValue put{.key = {}, .value = {}, .expected = expected};
+  TRV_TRY_ASSIGN(put.key, text_of("the key of the store", view(key), store_key_bytes_max));
+  TRV_TRY_ASSIGN(put.value, text_of(fmt::format("the value of \"{}\"", put.key), view(value), store_value_bytes_max));
+  return put;
+}
+
+base::Result<ServiceRequest> read_erase(trv_string key, std::uint64_t expected) {
+  EraseValue erase{.key = {}, .expected = expected};
+  TRV_TRY_ASSIGN(erase.key, text_of("the key of the store", view(key), store_key_bytes_max));
+  return erase;
+}
+
+base::Result<ServiceRequest> read_list(trv_string prefix, trv_string after, std::uint32_t count_max) {
+  ListValues list{.prefix = {}, .after = {}, .count_max = count_max};
+  TRV_TRY_ASSIGN(list.prefix, text_of("the prefix of the store", view(prefix), store_key_bytes_max));
+  TRV_TRY_ASSIGN(list.after, text_of("the key before a list of the store", view(after), store_key_bytes_max));
+  return list;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<LibraryPlugin>> LibraryPlugin::start(std::shared_ptr<PluginLibrary> library,
@@ -72,38 +117,17 @@ base::Status LibraryPlugin::activate(const std::string& configuration) {
   const std::string name = fmt::format("plugin '{}' {}", library_->id(), library_->version());
   plugin_ = library_->factory().create(&host_, borrowed(library_->id()));
   if (plugin_ == nullptr) return base::fail(ErrorCode::invalid, fmt::format("{}: create returned NULL", name));
-  const auto refuse_size = [&](std::string_view what, std::uint32_t size, std::uint32_t size_v1) {
-    return base::fail(ErrorCode::invalid, fmt::format("{}: its {} has {} bytes, ABI {}.0 has at least {}", name, what,
-                                                      size, TRV_ABI_MAJOR, size_v1));
-  };
   if (plugin_->struct_size < TRV_PLUGIN_SIZE_V1) {
-    return refuse_size("trv_plugin", plugin_->struct_size, TRV_PLUGIN_SIZE_V1);
+    return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin has {} bytes, ABI {}.0 has at least {}", name,
+                                                      plugin_->struct_size, TRV_ABI_MAJOR, TRV_PLUGIN_SIZE_V1));
   }
   if (plugin_->activate == nullptr || plugin_->invoke == nullptr || plugin_->cancel == nullptr ||
       plugin_->deactivate == nullptr || plugin_->destroy == nullptr || plugin_->get_extension == nullptr) {
     return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin has a null function", name));
   }
-  const auto* http = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
-  if (http != nullptr) {
-    const std::uint32_t size = http->struct_size;
-    const bool is_whole = size >= TRV_PLUGIN_HTTP_SIZE_V1;
-    if (!is_whole || http->on_response == nullptr || http->on_error == nullptr) {
-      plugin_->destroy(plugin_);
-      if (!is_whole) return refuse_size("trv_plugin_http", size, TRV_PLUGIN_HTTP_SIZE_V1);
-      return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin_http has a null function", name));
-    }
-    plugin_http_ = http;
-  }
-  const auto* timer = static_cast<const trv_plugin_timer*>(plugin_->get_extension(plugin_, TRV_EXT_TIMER));
-  if (timer != nullptr) {
-    const std::uint32_t size = timer->struct_size;
-    const bool is_whole = size >= TRV_PLUGIN_TIMER_SIZE_V1;
-    if (!is_whole || timer->on_time == nullptr) {
-      plugin_->destroy(plugin_);
-      if (!is_whole) return refuse_size("trv_plugin_timer", size, TRV_PLUGIN_TIMER_SIZE_V1);
-      return base::fail(ErrorCode::invalid, fmt::format("{}: its trv_plugin_timer has a null function", name));
-    }
-    plugin_timer_ = timer;
+  if (base::Status found = find_extensions(); !found) {
+    plugin_->destroy(plugin_);
+    return base::fail(std::move(found).error().in(name));
   }
   if (plugin_->activate(plugin_, borrowed_bytes(configuration)) != 0) {
     plugin_->destroy(plugin_);
@@ -112,6 +136,34 @@ base::Status LibraryPlugin::activate(const std::string& configuration) {
     }
     return base::fail(ErrorCode::internal, fmt::format("{}: it refused to start without saying why", name));
   }
+  return {};
+}
+
+template <typename T, typename IsWhole>
+base::Result<const T*> LibraryPlugin::find_extension(const char* id, std::string_view name, std::uint32_t size_v1,
+                                                     IsWhole is_whole) const {
+  const auto* found = static_cast<const T*>(plugin_->get_extension(plugin_, id));
+  if (found == nullptr) return found;
+  if (found->struct_size < size_v1) {
+    return base::fail(ErrorCode::invalid, fmt::format("its {} has {} bytes, ABI {}.0 has at least {}", name,
+                                                      found->struct_size, TRV_ABI_MAJOR, size_v1));
+  }
+  if (!is_whole(*found)) return base::fail(ErrorCode::invalid, fmt::format("its {} has a null function", name));
+  return found;
+}
+
+base::Status LibraryPlugin::find_extensions() {
+  TRV_TRY_ASSIGN(plugin_http_, find_extension<trv_plugin_http>(
+                                   TRV_EXT_HTTP, "trv_plugin_http", TRV_PLUGIN_HTTP_SIZE_V1, [](const auto& http) {
+                                     return http.on_response != nullptr && http.on_error != nullptr;
+                                   }));
+  TRV_TRY_ASSIGN(plugin_timer_,
+                 find_extension<trv_plugin_timer>(TRV_EXT_TIMER, "trv_plugin_timer", TRV_PLUGIN_TIMER_SIZE_V1,
+                                                  [](const auto& timer) { return timer.on_time != nullptr; }));
+  TRV_TRY_ASSIGN(plugin_kv_,
+                 find_extension<trv_plugin_kv>(TRV_EXT_KV, "trv_plugin_kv", TRV_PLUGIN_KV_SIZE_V1, [](const auto& kv) {
+                   return kv.on_answer != nullptr && kv.on_error != nullptr;
+                 }));
   return {};
 }
 
@@ -136,15 +188,7 @@ void LibraryPlugin::cancel(CallId call) {
 void LibraryPlugin::http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) {
   if (plugin_http_ == nullptr) return;
   if (!result) {
-    const ErrorCode code = result.error().code();
-    const bool may_retry = code == ErrorCode::unavailable || code == ErrorCode::timeout || code == ErrorCode::exhausted;
-    const trv_error error = {.struct_size = sizeof(trv_error),
-                             .code = to_abi(code),
-                             .retry = may_retry ? TRV_RETRY_SAFE : TRV_RETRY_NEVER,
-                             .status = 0,
-                             .retry_after_ms = 0,
-                             .message = borrowed(result.error().message()),
-                             .detail = {}};
+    const trv_error error = borrowed_error(result.error());
     plugin_http_->on_error(plugin_, request_id, &error);
     return;
   }
@@ -164,6 +208,27 @@ void LibraryPlugin::http_arrived(std::uint64_t request_id, const base::Result<eg
 
 void LibraryPlugin::time_came(std::uint64_t timer_id) {
   if (plugin_timer_ != nullptr) plugin_timer_->on_time(plugin_, timer_id);
+}
+
+void LibraryPlugin::served(Service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
+  if (plugin_kv_ == nullptr) return;
+  if (!answer) {
+    const trv_error error = borrowed_error(answer.error());
+    plugin_kv_->on_error(plugin_, request_id, &error);
+    return;
+  }
+  const auto& values = std::get<StoredValues>(*answer);
+  std::vector<trv_kv_entry> entries;
+  entries.reserve(values.entries.size());
+  for (const StoredValue& one : values.entries) {
+    entries.push_back({.key = borrowed(one.key), .value = borrowed_bytes(one.value), .revision = one.revision});
+  }
+  const trv_kv_answer given = {.struct_size = sizeof(trv_kv_answer),
+                               .entry_count = static_cast<std::uint32_t>(entries.size()),
+                               .entries = entries.data(),
+                               .has_more = values.has_more ? 1U : 0U,
+                               .reserved = 0};
+  plugin_kv_->on_answer(plugin_, request_id, &given);
 }
 
 void LibraryPlugin::end() {
@@ -199,12 +264,32 @@ const trv_host_timer LibraryPlugin::timer_service = {
       self(host).side_.set_timer(id, timer_id, after_ms);
     }};
 
+const trv_host_kv LibraryPlugin::kv_service = {
+    .struct_size = sizeof(trv_host_kv),
+    .get = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id,
+              trv_string key) { self(host).side_.ask(id, request_id, Service::store, read_get(key)); },
+    .put =
+        [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, trv_string key, trv_bytes value,
+           std::uint64_t expected) {
+          self(host).side_.ask(id, request_id, Service::store, read_put(key, value, expected));
+        },
+    .erase =
+        [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, trv_string key, std::uint64_t expected) {
+          self(host).side_.ask(id, request_id, Service::store, read_erase(key, expected));
+        },
+    .list =
+        [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, trv_string prefix, trv_string after,
+           std::uint32_t count_max) {
+          self(host).side_.ask(id, request_id, Service::store, read_list(prefix, after, count_max));
+        }};
+
 const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexcept {
   if (id == nullptr) return nullptr;
   if (std::strcmp(id, TRV_EXT_CALL) == 0) return &call_service;
   if (std::strcmp(id, TRV_EXT_LOG) == 0) return &log_service;
   if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
   if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &timer_service;
+  if (std::strcmp(id, TRV_EXT_KV) == 0) return &kv_service;
   return nullptr;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
-// Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1.
+// Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1.
 
 #include <memory>
 #include <optional>
@@ -10,6 +10,7 @@
 #include "kernel/plugin_host/plugin_side.hpp"
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
@@ -30,11 +31,16 @@ class LibraryPlugin final : public PluginSide {
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
+  void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
   void end() override;
 
  private:
   LibraryPlugin(std::shared_ptr<PluginLibrary> library, HostSide& side);
   [[nodiscard]] base::Status activate(const std::string& configuration);
+  [[nodiscard]] base::Status find_extensions();
+  template <typename T, typename IsWhole>
+  [[nodiscard]] base::Result<const T*> find_extension(const char* id, std::string_view name, std::uint32_t size_v1,
+                                                      IsWhole is_whole) const;
 
   static LibraryPlugin& self(const trv_host* host) noexcept { return *static_cast<LibraryPlugin*>(host->context); }
   static const void* get_extension(const trv_host* host, const char* id) noexcept;
@@ -44,6 +50,7 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_log log_service;
   static const trv_host_http http_service;
   static const trv_host_timer timer_service;
+  static const trv_host_kv kv_service;
 
   const std::shared_ptr<PluginLibrary> library_;
   HostSide& side_;
@@ -51,6 +58,7 @@ class LibraryPlugin final : public PluginSide {
   const trv_plugin* plugin_ = nullptr;
   const trv_plugin_http* plugin_http_ = nullptr;
   const trv_plugin_timer* plugin_timer_ = nullptr;
+  const trv_plugin_kv* plugin_kv_ = nullptr;
   std::optional<OperationError> activation_error_;
 };
 

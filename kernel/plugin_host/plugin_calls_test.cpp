@@ -328,5 +328,63 @@ TEST_P(PluginCallsTest, a_call_has_so_many_timers_and_the_next_waits_no_time) {
   EXPECT_THAT(log_, testing::Contains(HasSubstr("more than 64 timers")));
 }
 
+// ---- the store
+
+TEST_P(PluginCallsTest, what_a_call_puts_into_the_store_a_later_call_finds) {
+  load_good();
+  EXPECT_EQ(run(call("kept")).value(), "[false]");
+  EXPECT_EQ(run(call("keep", R"({"page":3})")).value(), R"([["cursor",null,1],false])");
+  EXPECT_EQ(run(call("kept")).value(), R"([["cursor",{"page":3},1],false])");
+  EXPECT_EQ(run(call("kept-all")).value(), R"([["cursor",{"page":3},1],false])");
+  EXPECT_EQ(run(call("forget")).value(), "[false]");
+  EXPECT_EQ(run(call("kept")).value(), "[false]");
+}
+
+TEST_P(PluginCallsTest, a_store_is_that_of_the_tenant) {
+  load_good();
+  EXPECT_TRUE(run(call("keep", "1")));
+  OperationCall foreign = call("kept");
+  foreign.tenant = TenantId("other");
+  EXPECT_EQ(run(std::move(foreign)).value(), "[false]");
+}
+
+TEST_P(PluginCallsTest, a_plugin_that_does_not_ask_for_a_store_has_none) {
+  ASSERT_TRUE(load(install(package_of("good")).package_digest));
+  const CallOutcome refused = run(call("keep", "1"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::denied);
+  EXPECT_THAT(refused.error().message, HasSubstr("may not use 'kv': its manifest does not ask for it"));
+}
+
+TEST_P(PluginCallsTest, another_revision_in_the_store_is_a_conflict) {
+  load_good();
+  EXPECT_TRUE(run(call("keep-first", "1")));
+  const CallOutcome second = run(call("keep-first", "2"));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().code, ErrorCode::conflict);
+  EXPECT_EQ(run(call("kept")).value(), R"([["cursor",1,1],false])");
+}
+
+TEST_P(PluginCallsTest, a_call_writes_so_often_and_no_more) {
+  load_good();
+  const CallOutcome outcome = run(call("keep-for-ever", "{}", 60'000));
+  ASSERT_FALSE(outcome);
+  EXPECT_EQ(outcome.error().code, ErrorCode::exhausted);
+  EXPECT_EQ(outcome.error().message, "the call has written 1000 times, its limit");
+}
+
+TEST_P(PluginCallsTest, what_is_over_the_limits_of_the_store_is_refused_and_the_plugin_lives) {
+  load_good();
+  const CallOutcome large = run(call("keep-large"));
+  ASSERT_FALSE(large);
+  EXPECT_EQ(large.error().code, ErrorCode::too_large);
+  EXPECT_THAT(large.error().message, HasSubstr("has 2000002 bytes, at most 65536"));
+  const CallOutcome bad = run(call("kept-badly"));
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, ErrorCode::invalid);
+  EXPECT_THAT(bad.error().message, HasSubstr(R"("cur\nsor", has control characters)"));
+  EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]");
+}
+
 }  // namespace
 }  // namespace trv::plugin_host

@@ -147,6 +147,7 @@ InstanceServices PluginHost::services_for(const package::Manifest& manifest, boo
       .clock = clock_,
       .log = log_,
       .permissions = std::make_shared<const Permissions>(manifest, configuration_.permissions, configuration_.consents),
+      .serve = configuration_.serve,
       .run_on_caller = run_on_caller};
 }
 

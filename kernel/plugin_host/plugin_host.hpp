@@ -39,6 +39,8 @@ struct HostConfiguration {
   std::vector<std::string> in_process = {};
   /// Hears of each process that ended unasked.
   CrashSink crashed = {};
+  /// What plugins ask for beyond HTTP and time; what it needs outlives the host. Empty: they get none of it.
+  ServeRequest serve = {};
   /// trav-plugin-host, which loads each library before this process does. Empty: none, for libraries that are known to
   /// load.
   std::filesystem::path trial_program = {};

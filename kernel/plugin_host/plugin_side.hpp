@@ -10,6 +10,7 @@
 
 #include "kernel/egress/request.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
+#include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/result.hpp"
 
 namespace trv::plugin_host {
@@ -26,6 +27,8 @@ class PluginSide {
   virtual void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) = 0;
   /// [main] The time of a timer that HostSide::set_timer was given has come.
   virtual void time_came(std::uint64_t timer_id) = 0;
+  /// [main] What became of a request that HostSide::ask was given.
+  virtual void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) = 0;
   /// [main] Ends the plugin. Nothing follows.
   virtual void end() = 0;
 };
@@ -42,6 +45,9 @@ class HostSide {
   virtual void send_http(CallId call, std::uint64_t request_id, base::Result<egress::Request> request) noexcept = 0;
   /// Its end comes through time_came, never from inside here, and not after the call has ended.
   virtual void set_timer(CallId call, std::uint64_t timer_id, std::uint64_t after_ms) noexcept = 0;
+  /// A request that could not be read carries why. Its end comes through served, never from inside here.
+  virtual void ask(CallId call, std::uint64_t request_id, Service service,
+                   base::Result<ServiceRequest> request) noexcept = 0;
 };
 
 }  // namespace trv::plugin_host

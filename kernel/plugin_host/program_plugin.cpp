@@ -127,6 +127,10 @@ void ProgramPlugin::http_arrived(std::uint64_t request_id, const base::Result<eg
 // A program waits by itself, and sets none.
 void ProgramPlugin::time_came(std::uint64_t) {}
 
+void ProgramPlugin::served(Service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
+  send(served_line(request_id, answer));
+}
+
 void ProgramPlugin::react(std::uint64_t number) {
   send(ping_line(number));
 }
@@ -197,6 +201,9 @@ void ProgramPlugin::handle(std::string_view line) {
   if (auto* log = std::get_if<LogLineOut>(&*read)) return host_.log(log->level, log->call, log->message);
   if (auto* http = std::get_if<HttpLine>(&*read)) {
     return host_.send_http(http->call, http->request_id, std::move(http->request));
+  }
+  if (auto* service = std::get_if<ServiceLine>(&*read)) {
+    return host_.ask(service->call, service->request_id, service->service, std::move(service->request));
   }
   if (const auto* pong = std::get_if<PongLine>(&*read)) return events_.reacted(pong->number);
   const std::lock_guard lock(mutex_);

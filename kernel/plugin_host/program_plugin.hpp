@@ -43,6 +43,7 @@ class ProgramPlugin final : public PluginSide {
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
+  void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
   /// Returns when the program has ended.
   void end() override;
   /// [main] Asks for a sign of life.

@@ -35,7 +35,9 @@ for line in lines:
         send("failed", call=body["call"], code="cancelled", message="stopped")
     elif name == "http_response":
         send("answer", call=calls[body["request"]], output=[body["status"], body.get("body"), body.get("body_base64")])
-    elif name == "http_error":
+    elif name == "store_answer":
+        send("answer", call=calls[body["request"]], output=body["entries"])
+    elif name in ("http_error", "request_failed"):
         send("failed", call=calls[body["request"]], code=body["code"], message=body["message"])
     elif name == "invoke":
         call, operation = body["call"], body["operation"]
@@ -52,6 +54,12 @@ for line in lines:
         elif operation == "fetch":
             calls[7] = call
             send("http_request", call=call, request=7, connection="api", path=body["input"]["path"])
+        elif operation == "keep":
+            calls[8] = call
+            send("store_request", call=call, request=8, action="put", key="cursor", value=body["input"], expected=0)
+        elif operation == "kept":
+            calls[8] = call
+            send("store_request", call=call, request=8, action="list", key="cur")
         elif operation == "crash":
             raise RuntimeError("a defect")
         elif operation == "garbage":
@@ -87,8 +95,8 @@ lines.on("line", (line) => {
 });
 )";
 
-constexpr std::array operations = {"echo",  "describe", "fail", "log",  "fetch",
-                                   "crash", "garbage",  "hang", "open", "connect"};
+constexpr std::array operations = {"keep",  "kept",  "echo",    "describe", "fail", "log",
+                                   "fetch", "crash", "garbage", "hang",     "open", "connect"};
 
 class ProgramPluginTest : public IsolatedFixture {
  protected:
@@ -105,7 +113,7 @@ class ProgramPluginTest : public IsolatedFixture {
     }
     const std::string manifest = fmt::format(
         R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"S","license":"Apache-2.0",)"
-        R"("abi":{{"major":1,"minor":0}},"isolation":"sandboxed","runtime":"process",)"
+        R"("abi":{{"major":1,"minor":0}},"isolation":"sandboxed","runtime":"process","permissions":["http","kv"],)"
         R"("program":{{"interpreter":"{}","file":"{}"}},"operations":[{}]}})",
         interpreter, file, names);
     auto packed = package::assemble(manifest, {{std::string(file), base::to_bytes(text)}});
@@ -158,6 +166,15 @@ TEST_F(ProgramPluginTest, it_reaches_the_network_by_its_connections_alone) {
   EXPECT_EQ(answer_to("fetch", R"({"path":"/binary"})"), R"([201,null,"/wA="])");
   EXPECT_EQ(answer_to("connect"), "\"OSError\"");
   EXPECT_THAT(answer_to("open"), testing::AnyOf("\"PermissionError\"", "\"FileNotFoundError\""));
+}
+
+TEST_F(ProgramPluginTest, it_keeps_values_in_its_store) {
+  load_python();
+  EXPECT_EQ(answer_to("keep", R"({"page":3})"), R"([{"key":"cursor","revision":1}])");
+  EXPECT_EQ(answer_to("kept"), R"([{"key":"cursor","revision":1,"value":{"page":3}}])");
+  const CallOutcome again = run(call("keep", "4", 20'000));
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().code, ErrorCode::conflict);
 }
 
 TEST_F(ProgramPluginTest, one_that_ends_by_itself_says_its_last_words) {

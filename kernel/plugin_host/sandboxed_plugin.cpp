@@ -54,6 +54,15 @@ class FramedHost final : public HostSide {
     const std::lock_guard lock(mutex_);
     send(writer_.set_timer(call, timer_id, after_ms));
   }
+  void ask(CallId call, std::uint64_t request_id, Service service,
+           base::Result<ServiceRequest> request) noexcept override {
+    // What is over its limit may be over that of a frame.
+    if (request) {
+      if (base::Status status = check_request(*request); !status) request = base::fail(std::move(status).error());
+    }
+    const std::lock_guard lock(mutex_);
+    send(writer_.ask(call, request_id, service, request));
+  }
   void ready(std::string_view walls) {
     const std::lock_guard lock(mutex_);
     send(writer_.ready(walls));
@@ -127,6 +136,16 @@ class SandboxedPlugin {
         return plugin_->http_arrived(error.request(), base::fail(read_http_error(error)));
       }
       case frames::Body::TimeCame: return plugin_->time_came(frame.body_as_TimeCame()->timer());
+      case frames::Body::StoreAnswer: {
+        const frames::StoreAnswer& answer = *frame.body_as_StoreAnswer();
+        return plugin_->served(Service::store, answer.request(), read_store_answer(answer));
+      }
+      case frames::Body::RequestFailed: {
+        const frames::RequestFailed& failed = *frame.body_as_RequestFailed();
+        const auto service = service_of(failed.service());
+        if (service) plugin_->served(*service, failed.request(), base::fail(read_request_failed(failed)));
+        return;
+      }
       default: return;  // of a later version
     }
   }

@@ -2,10 +2,10 @@
 // A host for one plugin instance in a test: it makes calls, answers requests as the test says, and notes what the
 // plugin does against the ABI. Header-only; C++20 and the standard library.
 //
-// Fault model. Nothing happens by itself: a request stays open until respond(), fail() or the end of its call, and time
-// does not pass. Bytes lent to the plugin are overwritten as soon as the call that lent them returns. Services of the
-// host may be used from any thread; everything else is for the one thread that owns the fake, but cancel(), which is
-// for any.
+// Fault model. A request of HTTP stays open until respond(), fail() or the end of its call, and time does not pass. The
+// store answers by itself, in the order in which it was asked, once the [main] function that asked has returned. Bytes
+// lent to the plugin are overwritten as soon as the call that lent them returns. Services of the host may be used from
+// any thread; everything else is for the one thread that owns the fake, but cancel(), which is for any.
 //
 // faults() is empty for a plugin that keeps the ABI. Noted are: a second answer to a call, an answer to an unknown
 // call, a request for a call that is not open, an id of an open request used again, a header that is the host's, a path
@@ -14,9 +14,8 @@
 
 #include <atomic>
 #include <cstdint>
-#include <cstring>
+#include <deque>
 #include <map>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -25,77 +24,24 @@
 
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
+#include "sdk/conformance/fake_store.hpp"
+#include "sdk/conformance/lent_bytes.hpp"
 
 namespace trv::conformance {
 
-/// A struct of the ABI with what a later minor version adds behind it.
-template <typename T>
-struct Extended {
-  T known;
-  unsigned char later[64];
-};
-
-/// Bytes lent to the plugin; overwritten on withdraw() and kept mapped, so that a plugin that still looks sees garbage.
-class LentBytes {
- public:
-  trv_string text(std::string_view text) {
-    auto copy = std::make_unique<char[]>(text.size() + 1);
-    std::memcpy(copy.get(), text.data(), text.size());
-    lent_.push_back({std::move(copy), text.size() + 1});
-    return {lent_.back().bytes.get(), text.size()};
-  }
-  trv_bytes bytes(std::string_view content) {
-    const trv_string copy = text(content);
-    return {reinterpret_cast<const std::uint8_t*>(copy.data), copy.size};
-  }
-  /// Memory for `count` of T, which has no destructor.
-  template <typename T>
-  T* array(std::size_t count) {
-    auto memory = std::make_unique<char[]>(sizeof(T) * count + 1);
-    lent_.push_back({std::move(memory), sizeof(T) * count});
-    return reinterpret_cast<T*>(lent_.back().bytes.get());
-  }
-  /// A struct with room behind it for what a later minor version adds: garbage, as far as version 1 knows.
-  template <typename T>
-  T* extended() {
-    auto* memory = array<Extended<T>>(1);
-    std::memset(memory->later, 0xee, sizeof memory->later);
-    return &memory->known;
-  }
-  trv_error* error(const CallError& error, std::uint32_t struct_size) {
-    auto* raw = extended<trv_error>();
-    *raw = {.struct_size = struct_size,
-            .code = error.code,
-            .retry = error.retry,
-            .status = error.status,
-            .retry_after_ms = error.retry_after_ms,
-            .message = text(error.message),
-            .detail = bytes(error.detail)};
-    return raw;
-  }
-  void withdraw() noexcept {
-    for (Block& block : lent_) std::memset(block.bytes.get(), 0xdd, block.size);
-  }
-
- private:
-  struct Block {
-    std::unique_ptr<char[]> bytes;
-    std::size_t size;
-  };
-  std::vector<Block> lent_;
-};
-
-/// What a host offers. A plugin must cope with a host that has no trv.http/1, trv.log/1 or trv.timer/1, and with one of
-/// a later minor version, whose structs are larger. It refuses a struct that is smaller than version 1.
+/// What a host offers. A plugin must cope with a host that has no trv.http/1, trv.log/1, trv.timer/1 or trv.kv/1, and
+/// with one of a later minor version, whose structs are larger. It refuses a struct that is smaller than version 1.
 struct HostShape {
   enum class Struct { none, host, host_call, host_log, host_http, call, response, error };
   bool offers_http = true;
   bool offers_log = true;
   bool offers_timer = true;
+  bool offers_kv = true;
   bool is_of_later_minor = false;
   Struct too_small = Struct::none;
 
@@ -128,6 +74,26 @@ class FakeHost {
     timer_service_ = {.struct_size = sizeof(trv_host_timer),
                       .set = [](const trv_host* h, std::uint64_t call_id, std::uint64_t timer_id,
                                 std::uint64_t after_ms) { of(h).on_set(call_id, timer_id, after_ms); }};
+    kv_service_ = {
+        .struct_size = sizeof(trv_host_kv),
+        .get = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
+                  trv_string key) { of(h).on_ask({call_id, request_id, StoreAction::get, text_of(key)}); },
+        .put =
+            [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string key, trv_bytes value,
+               std::uint64_t expected) {
+              of(h).on_ask({call_id, request_id, StoreAction::put, text_of(key), text_of(value), expected});
+            },
+        .erase =
+            [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string key,
+               std::uint64_t expected) {
+              of(h).on_ask({call_id, request_id, StoreAction::erase, text_of(key), {}, expected});
+            },
+        .list =
+            [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string prefix, trv_string after,
+               std::uint32_t count_max) {
+              of(h).on_ask(
+                  {call_id, request_id, StoreAction::list, text_of(prefix), {}, TRV_KV_ANY, text_of(after), count_max});
+            }};
     extended_host_.known = {
         .struct_size = shape.size_of<trv_host>(HostShape::Struct::host),
         .abi_major = TRV_ABI_MAJOR,
@@ -157,6 +123,8 @@ class FakeHost {
     http_ = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
     if (http_ != nullptr && http_->struct_size < TRV_PLUGIN_HTTP_SIZE_V1) note("trv_plugin_http is too short");
     plugin_timer_ = static_cast<const trv_plugin_timer*>(plugin_->get_extension(plugin_, TRV_EXT_TIMER));
+    plugin_kv_ = static_cast<const trv_plugin_kv*>(plugin_->get_extension(plugin_, TRV_EXT_KV));
+    if (plugin_kv_ != nullptr && plugin_kv_->struct_size < TRV_PLUGIN_KV_SIZE_V1) note("trv_plugin_kv is too short");
     retired_.push_back(std::move(lent));
   }
 
@@ -301,8 +269,13 @@ class FakeHost {
   /// Any thread. What the plugin may do about it, it does when its next [main] function runs.
   void cancel(std::uint64_t call_id) { plugin_->cancel(plugin_, call_id); }
 
-  /// Requests of ended calls end as cancelled, as with a real host. Runs after every [main] function too.
+  /// What the plugin has in its stores, and why they fail where a test wants that.
+  [[nodiscard]] FakeStore& store() noexcept { return store_; }
+
+  /// The store answers, and requests of ended calls end as cancelled, as with a real host. Runs after every [main]
+  /// function too.
   void settle() {
+    while (const std::optional<StoreAsked> asked = next_asked()) serve(*asked);
     while (const std::optional<std::uint64_t> orphan = first_orphan()) {
       if (!close_request(*orphan)) continue;
       run([&](LentBytes& lent) {
@@ -387,6 +360,7 @@ class FakeHost {
     if (id == TRV_EXT_LOG && shape_.offers_log) return &extended_log_.known;
     if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
     if (id == TRV_EXT_TIMER && shape_.offers_timer) return &timer_service_;
+    if (id == TRV_EXT_KV && shape_.offers_kv) return &kv_service_;
     return nullptr;
   }
 
@@ -436,6 +410,52 @@ class FakeHost {
     if (stage_ == Stage::destroyed) faults_.push_back("a log line was written after destroy");
     if (level < TRV_LOG_DEBUG || level > TRV_LOG_ERROR) faults_.push_back("a log line has an unknown level");
     log_.push_back({level, call_id, text_of(message)});
+  }
+
+  void on_ask(StoreAsked asked) {
+    const std::lock_guard lock(mutex_);
+    const std::string name = "request " + std::to_string(asked.request_id);
+    if (stage_ == Stage::destroyed) faults_.push_back(name + " was made after destroy");
+    if (plugin_kv_ == nullptr) faults_.push_back(name + " was made by a plugin without trv.kv/1");
+    const auto call = calls_.find(asked.call_id);
+    if (call == calls_.end() || call->second.outcome) {
+      faults_.push_back(name + " was made for call " + std::to_string(asked.call_id) + ", which is not open");
+    } else {
+      asked.tenant = call->second.facts.tenant;
+    }
+    for (std::string& fault : FakeStore::faults_of(asked)) faults_.push_back(name + ": " + fault);
+    asked_.push_back(std::move(asked));
+  }
+
+  std::optional<StoreAsked> next_asked() {
+    const std::lock_guard lock(mutex_);
+    if (asked_.empty()) return std::nullopt;
+    StoreAsked asked = std::move(asked_.front());
+    asked_.pop_front();
+    return asked;
+  }
+
+  void serve(const StoreAsked& asked) {
+    if (plugin_kv_ == nullptr) return;
+    const StoreAnswer answer = store_.answer(asked);
+    run([&](LentBytes& lent) {
+      if (answer.error) {
+        plugin_kv_->on_error(plugin_, asked.request_id, lent.error(*answer.error, error_size()));
+        return 0;
+      }
+      auto* entries = lent.array<trv_kv_entry>(answer.entries.size());
+      for (std::size_t i = 0; i < answer.entries.size(); ++i)
+        entries[i] = {lent.text(answer.entries[i].key), lent.bytes(answer.entries[i].value),
+                      answer.entries[i].revision};
+      auto* raw = lent.extended<trv_kv_answer>();
+      *raw = {.struct_size = sizeof(trv_kv_answer),
+              .entry_count = static_cast<std::uint32_t>(answer.entries.size()),
+              .entries = entries,
+              .has_more = answer.has_more ? 1U : 0U,
+              .reserved = 0};
+      plugin_kv_->on_answer(plugin_, asked.request_id, raw);
+      return 0;
+    });
   }
 
   void on_set(std::uint64_t call_id, std::uint64_t timer_id, std::uint64_t after_ms) {
@@ -529,17 +549,21 @@ class FakeHost {
   const trv_plugin* plugin_ = nullptr;
   const trv_plugin_http* http_ = nullptr;
   trv_host_timer timer_service_ = {};
+  trv_host_kv kv_service_ = {};
+  const trv_plugin_kv* plugin_kv_ = nullptr;
   const trv_plugin_timer* plugin_timer_ = nullptr;
   bool initialised_ = false;
   std::atomic<Stage> stage_ = Stage::created;
   std::optional<CallError> activation_error_;
   std::uint64_t last_call_id_ = 0;
   std::vector<LentBytes> retired_;
+  FakeStore store_;
 
   mutable std::mutex mutex_;
   std::map<std::uint64_t, OpenCall> calls_;
   std::vector<SentRequest> requests_;
   std::vector<SetTimer> timers_;
+  std::deque<StoreAsked> asked_;
   std::vector<LogLine> log_;
   std::vector<std::string> faults_;
 };

@@ -8,14 +8,27 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 
+#include "sdk/abi/ext/kv.h"
 #include "sdk/cpp/values.hpp"
 
 namespace trv::sdk {
 
 enum class Level : std::int32_t { debug = 0, info = 1, warning = 2, error = 3 };
+
+/// A request to the plugin's store. Borrowed texts.
+struct StoreRequest {
+  enum class Action { get, put, erase, list };
+  Action action = Action::get;
+  std::string_view key = {};  ///< of list: the prefix
+  std::string_view value = {};
+  std::uint64_t expected = TRV_KV_ANY;
+  std::string_view after = {};
+  std::uint32_t count_max = 0;
+};
 
 /// What a Call needs of the instance that it runs in; Session implements it.
 class CallServices {
@@ -24,10 +37,11 @@ class CallServices {
   virtual std::uint64_t send(std::uint64_t call_id, const Request& request) = 0;
   /// Begins to wait at once; the answer, once the time has come, is an empty one.
   virtual std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) = 0;
+  virtual std::uint64_t ask(std::uint64_t call_id, const StoreRequest& request) = 0;
   virtual bool arrived(std::uint64_t request_id) const noexcept = 0;
   virtual void await(std::uint64_t request_id, std::coroutine_handle<> waiter) noexcept = 0;
   /// Only after it arrived.
-  virtual HttpResult take(std::uint64_t request_id) = 0;
+  virtual Arrival take(std::uint64_t request_id) = 0;
   /// The answer is not wanted any more.
   virtual void forget(std::uint64_t request_id) noexcept = 0;
   virtual void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept = 0;
@@ -42,50 +56,102 @@ class CallServices {
 ///   co_await sent;
 ///   if (!sent) co_return sent.failure();
 ///
-/// co_await takes a named Exchange only and gives nothing back, so that it is always a statement of its own: g++ 12
+/// co_await takes a named Asked only and gives nothing back, so that it is always a statement of its own: g++ 12
 /// destroys temporaries of a larger expression twice. Several may be on their way at the same time; dropping one means
 /// that its answer is not wanted. Lives in a coroutine of the call that sent it.
-class [[nodiscard]] Exchange {
+template <typename T>
+class [[nodiscard]] Asked {
  public:
-  Exchange(CallServices& services, std::uint64_t request_id) noexcept : services_(services), request_id_(request_id) {}
-  Exchange(const Exchange&) = delete;
-  Exchange& operator=(const Exchange&) = delete;
-  ~Exchange() { services_.forget(request_id_); }
+  Asked(CallServices& services, std::uint64_t request_id) noexcept : services_(services), request_id_(request_id) {}
+  Asked(const Asked&) = delete;
+  Asked& operator=(const Asked&) = delete;
+  ~Asked() { services_.forget(request_id_); }
 
-  /// Whether a response arrived, whatever its status; false before co_await.
-  [[nodiscard]] explicit operator bool() const noexcept { return std::holds_alternative<Response>(result_); }
-  /// Only where a response arrived; throws std::bad_variant_access otherwise, which ends the call as internal.
-  [[nodiscard]] const Response& operator*() const { return std::get<Response>(result_); }
-  [[nodiscard]] const Response* operator->() const { return &std::get<Response>(result_); }
+  /// Whether an answer arrived, for HTTP whatever its status; false before co_await.
+  [[nodiscard]] explicit operator bool() const noexcept { return std::holds_alternative<T>(result_); }
+  /// Only where an answer arrived; throws std::bad_variant_access otherwise, which ends the call as internal.
+  [[nodiscard]] const T& operator*() const { return std::get<T>(result_); }
+  [[nodiscard]] const T* operator->() const { return &std::get<T>(result_); }
   /// Only where none arrived. Before co_await: internal.
   [[nodiscard]] const Failure& failure() const { return std::get<Failure>(result_); }
 
  private:
-  friend class ExchangeAwaiter;
+  template <typename>
+  friend class Awaiter;
   CallServices& services_;
   std::uint64_t request_id_;
   bool is_taken_ = false;
-  HttpResult result_ = Failure{.message = "the answer was read before co_await"};
+  std::variant<T, Failure> result_ = Failure{.message = "the answer was read before co_await"};
 };
 
-/// Waits for an answer and puts it into the exchange, which outlives it. A second wait ends at once.
-class ExchangeAwaiter {
+/// Of HTTP.
+using Exchange = Asked<Response>;
+
+/// Waits for an answer and puts it where it was asked for, which outlives it. A second wait ends at once.
+template <typename T>
+class Awaiter {
  public:
-  explicit ExchangeAwaiter(Exchange& exchange) noexcept : exchange_(&exchange) {}
-  bool await_ready() const noexcept {
-    return exchange_->is_taken_ || exchange_->services_.arrived(exchange_->request_id_);
-  }
-  void await_suspend(std::coroutine_handle<> waiter) noexcept {
-    exchange_->services_.await(exchange_->request_id_, waiter);
-  }
+  explicit Awaiter(Asked<T>& asked) noexcept : asked_(&asked) {}
+  bool await_ready() const noexcept { return asked_->is_taken_ || asked_->services_.arrived(asked_->request_id_); }
+  void await_suspend(std::coroutine_handle<> waiter) noexcept { asked_->services_.await(asked_->request_id_, waiter); }
   void await_resume() {
-    if (exchange_->is_taken_) return;
-    exchange_->result_ = exchange_->services_.take(exchange_->request_id_);
-    exchange_->is_taken_ = true;
+    if (asked_->is_taken_) return;
+    Arrival arrived = asked_->services_.take(asked_->request_id_);
+    if (auto* answer = std::get_if<T>(&arrived)) {
+      asked_->result_ = std::move(*answer);
+    } else if (auto* failure = std::get_if<Failure>(&arrived)) {
+      asked_->result_ = std::move(*failure);
+    } else {
+      asked_->result_ = Failure{.message = "the host answered something else than was asked for"};
+    }
+    asked_->is_taken_ = true;
   }
 
  private:
-  Exchange* exchange_;
+  Asked<T>* asked_;
+};
+using ExchangeAwaiter = Awaiter<Response>;
+
+/// The plugin's store of the call's tenant (trv.kv/1): what is put there outlives calls, processes and versions.
+///
+///   auto cursor = call.kv().get("cursor");
+///   co_await cursor;
+///   if (!cursor) co_return cursor.failure();
+///   auto kept = call.kv().put("cursor", next, cursor->revision());
+///   co_await kept;
+///
+/// A key has at most 256 bytes, a value 65,536 bytes of JSON, a store 10 MiB in 10,000 entries. A call may be made
+/// again after it was answered: put what is right to put twice, or expect the revision that was read. Each asks now;
+/// see Asked for the answer.
+class Kv {
+ public:
+  Kv(CallServices& services, std::uint64_t call_id) noexcept : services_(services), call_id_(call_id) {}
+
+  Asked<Stored> get(std::string_view key) { return ask({.action = StoreRequest::Action::get, .key = key}); }
+  /// `value` is JSON text, or a value of a library whose serialize(value) gives it. `expected`: the revision that was
+  /// read, or TRV_KV_ABSENT; where another is there, the failure is Code::conflict and nothing is changed.
+  template <typename V>
+  Asked<Stored> put(std::string_view key, const V& value, std::uint64_t expected = TRV_KV_ANY) {
+    if constexpr (std::is_convertible_v<const V&, std::string_view>) {
+      return ask({.action = StoreRequest::Action::put, .key = key, .value = value, .expected = expected});
+    } else {
+      const std::string text = serialize(value);
+      return ask({.action = StoreRequest::Action::put, .key = key, .value = text, .expected = expected});
+    }
+  }
+  Asked<Stored> erase(std::string_view key, std::uint64_t expected = TRV_KV_ANY) {
+    return ask({.action = StoreRequest::Action::erase, .key = key, .expected = expected});
+  }
+  /// Keys that begin with `prefix` and come behind `after`, in their order, at most 100.
+  Asked<Stored> list(std::string_view prefix, std::string_view after = {}, std::uint32_t count_max = 100) {
+    return ask({.action = StoreRequest::Action::list, .key = prefix, .after = after, .count_max = count_max});
+  }
+
+ private:
+  Asked<Stored> ask(const StoreRequest& request) { return {services_, services_.ask(call_id_, request)}; }
+
+  CallServices& services_;
+  std::uint64_t call_id_;
 };
 
 /// Lives until the operation's coroutine has ended; the texts too. Only from that coroutine, but for cancelled().
@@ -134,6 +200,9 @@ class Call {
     const auto after_ms = time.count() > 0 ? static_cast<std::uint64_t>(time.count()) : 0;
     return {services_, services_.wait(facts_.id, after_ms)};
   }
+
+  /// What the plugin keeps between calls. Without it on this host (trv.kv/1) what is asked of it has a failure.
+  [[nodiscard]] Kv kv() noexcept { return {services_, facts_.id}; }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.
   void log(Level level, std::string_view text) const noexcept { services_.write_log(level, facts_.id, text); }

@@ -47,6 +47,8 @@ class Sample : public Plugin {
             {"huge", &Sample::huge},
             {"abandon", &Sample::abandon},
             {"rest", &Sample::rest},
+            {"count", &Sample::count},
+            {"pages", &Sample::pages},
             {"never-ends", &Sample::loop},
             {"throw-part", &Sample::throw_part},
             {"too-early", &Sample::too_early},
@@ -108,6 +110,34 @@ class Sample : public Plugin {
     co_await pause;
     if (!pause) co_return pause.failure();
     co_return std::string("\"rested\"");
+  }
+
+  // One more with each call, also where others count.
+  Task count(Call& call) {
+    auto before = call.kv().get("count");
+    co_await before;
+    if (!before) co_return before.failure();
+    const std::string next = std::to_string(before->empty() ? 1 : std::stoi(std::string(before->value())) + 1);
+    auto kept = call.kv().put("count", next, before->revision());
+    co_await kept;
+    if (!kept) co_return kept.failure();
+    co_return next;
+  }
+
+  Task pages(Call& call) {
+    std::string keys;
+    std::string after;
+    for (bool goes_on = true; goes_on;) {
+      auto page = call.kv().list("item/", after, 2);
+      co_await page;
+      if (!page) co_return page.failure();
+      for (const Stored::Entry& entry : page->entries) keys += entry.key + " ";
+      goes_on = page->has_more;
+      if (goes_on) after = page->entries.back().key;
+    }
+    auto gone = call.kv().erase("item/1");
+    co_await gone;
+    co_return keys;
   }
 
   Task abandon(Call& call) {
@@ -223,6 +253,24 @@ TEST_F(SdkTest, a_call_waits_without_holding_a_thread) {
   EXPECT_FALSE(host.outcome(id));
   host.time_comes(host.timers()[0].timer_id);
   EXPECT_EQ(host.outcome(id)->output, "\"rested\"");
+}
+
+TEST_F(SdkTest, a_call_finds_what_an_earlier_call_kept) {
+  EXPECT_EQ(host.call({.operation = "count"}).output, "1");
+  EXPECT_EQ(host.call({.operation = "count"}).output, "2");
+  EXPECT_EQ(host.store().find("count"), "2");
+  EXPECT_EQ(host.call({.operation = "count", .tenant = "other"}).output, "1");
+}
+
+TEST_F(SdkTest, a_store_that_refuses_is_a_failure_that_the_call_sees) {
+  host.store().fail_with(conformance::CallError{.code = TRV_ERROR_EXHAUSTED, .message = "the store is full"});
+  EXPECT_EQ(host.call({.operation = "count"}).code(), TRV_ERROR_EXHAUSTED);
+}
+
+TEST_F(SdkTest, keys_are_listed_page_by_page) {
+  for (const char* key : {"item/3", "item/1", "other", "item/2"}) host.store().put(key, "null");
+  EXPECT_EQ(host.call({.operation = "pages"}).output, "item/1 item/2 item/3 ");
+  EXPECT_FALSE(host.store().find("item/1"));
 }
 
 TEST_F(SdkTest, a_request_can_be_built_in_steps_and_sent_again) {
@@ -386,8 +434,10 @@ TEST(Sdk, activation_that_fails_or_throws_says_why) {
 }
 
 TEST(Sdk, a_host_without_http_log_or_time_is_coped_with) {
-  FakeHost host(trv_entry_v1, {}, {.offers_http = false, .offers_log = false, .offers_timer = false});
+  FakeHost host(trv_entry_v1, {},
+                {.offers_http = false, .offers_log = false, .offers_timer = false, .offers_kv = false});
   ASSERT_TRUE(host.activate());
+  EXPECT_EQ(host.call({.operation = "count"}).code(), TRV_ERROR_DENIED);
   EXPECT_EQ(host.call({.operation = "rest"}).code(), TRV_ERROR_DENIED);
   EXPECT_EQ(host.call({.operation = "fetch"}).code(), TRV_ERROR_DENIED);
 }

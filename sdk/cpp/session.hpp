@@ -17,6 +17,7 @@
 
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
@@ -105,6 +106,28 @@ class Session : public CallServices {
     return timer_id;
   }
 
+  std::uint64_t ask(std::uint64_t call_id, const StoreRequest& request) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (kv_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host offers no store (trv.kv/1)"};
+      return request_id;
+    }
+    const trv_string key = borrow(request.key);
+    switch (request.action) {
+      case StoreRequest::Action::get: kv_->get(host_, call_id, request_id, key); break;
+      case StoreRequest::Action::put:
+        kv_->put(host_, call_id, request_id, key, borrow_bytes(request.value), request.expected);
+        break;
+      case StoreRequest::Action::erase: kv_->erase(host_, call_id, request_id, key, request.expected); break;
+      case StoreRequest::Action::list:
+        kv_->list(host_, call_id, request_id, key, borrow(request.after), request.count_max);
+        break;
+    }
+    return request_id;
+  }
+
   bool arrived(std::uint64_t request_id) const noexcept final {
     const auto found = requests_.find(request_id);
     return found == requests_.end() || found->second.result.has_value();
@@ -114,10 +137,10 @@ class Session : public CallServices {
     requests_.find(request_id)->second.waiter = waiter;
   }
 
-  HttpResult take(std::uint64_t request_id) final {
+  Arrival take(std::uint64_t request_id) final {
     const auto found = requests_.find(request_id);
     if (found == requests_.end()) return Failure{.message = "a response was awaited twice"};
-    HttpResult result = std::move(*found->second.result);
+    Arrival result = std::move(*found->second.result);
     requests_.erase(found);
     return result;
   }
@@ -162,7 +185,7 @@ class Session : public CallServices {
   struct Waiting {
     std::uint64_t call_id = 0;
     std::coroutine_handle<> waiter = nullptr;
-    std::optional<HttpResult> result = std::nullopt;
+    std::optional<Arrival> result = std::nullopt;
   };
 
   static Session& of(const trv_plugin* plugin) noexcept { return *static_cast<Session*>(plugin->instance); }
@@ -177,7 +200,13 @@ class Session : public CallServices {
     static constexpr trv_plugin_timer timer = {
         .struct_size = sizeof(trv_plugin_timer),
         .on_time = [](const trv_plugin* p, std::uint64_t timer_id) noexcept { of(p).deliver(timer_id, Response{}); }};
+    static constexpr trv_plugin_kv kv = {
+        .struct_size = sizeof(trv_plugin_kv),
+        .on_answer = [](const trv_plugin* p, std::uint64_t request_id,
+                        const trv_kv_answer* answer) noexcept { of(p).on_answer(request_id, *answer); },
+        .on_error = http.on_error};
     if (std::string_view(id) == TRV_EXT_TIMER) return &timer;
+    if (std::string_view(id) == TRV_EXT_KV) return &kv;
     return std::string_view(id) == TRV_EXT_HTTP ? &http : nullptr;
   }
 
@@ -193,6 +222,7 @@ class Session : public CallServices {
     log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
     timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
+    kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
     std::optional<Failure> failure;
     if (call_ == nullptr) {
       failure.emplace();
@@ -267,6 +297,22 @@ class Session : public CallServices {
     }
   }
 
+  void on_answer(std::uint64_t request_id, const trv_kv_answer& raw) noexcept {
+    try {
+      if (raw.struct_size < TRV_KV_ANSWER_SIZE_V1)
+        return deliver(request_id, Failure{.message = "the host's trv_kv_answer is too short"});
+      Stored stored;
+      for (std::uint32_t i = 0; i < raw.entry_count; ++i) {
+        const trv_kv_entry& entry = raw.entries[i];
+        stored.entries.push_back({std::string(view(entry.key)), std::string(view(entry.value)), entry.revision});
+      }
+      stored.has_more = raw.has_more != 0;
+      deliver(request_id, std::move(stored));
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
   void on_error(std::uint64_t request_id, const trv_error& raw) noexcept {
     try {
       deliver(request_id, copy(raw));
@@ -275,7 +321,7 @@ class Session : public CallServices {
     }
   }
 
-  void deliver(std::uint64_t request_id, HttpResult result) noexcept {
+  void deliver(std::uint64_t request_id, Arrival result) noexcept {
     destroy_cancelled();
     const auto found = requests_.find(request_id);
     if (found == requests_.end() || found->second.result) return;
@@ -401,6 +447,7 @@ class Session : public CallServices {
   const trv_host_log* log_ = nullptr;
   const trv_host_http* http_ = nullptr;
   const trv_host_timer* timer_ = nullptr;
+  const trv_host_kv* kv_ = nullptr;
 
   std::uint64_t last_request_id_ = 0;                    // [main]
   std::unordered_map<std::uint64_t, Waiting> requests_;  // [main]

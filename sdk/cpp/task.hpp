@@ -21,14 +21,18 @@ class Async;
 template <typename T>
 class PartAwaiter;
 
-/// What co_await takes: an Exchange or an Async that has a name.
+/// What co_await takes: an Asked, as an Exchange is, or an Async that has a name.
 struct AwaitsNamed {
-  ExchangeAwaiter await_transform(Exchange& sent) noexcept { return ExchangeAwaiter(sent); }
+  template <typename T>
+  Awaiter<T> await_transform(Asked<T>& asked) noexcept {
+    return Awaiter<T>(asked);
+  }
   template <typename T>
   PartAwaiter<T> await_transform(Async<T>& part) noexcept {
     return PartAwaiter<T>(part);
   }
-  void await_transform(Exchange&&) = delete;  // name it first: `auto sent = call.http(…); co_await sent;`
+  template <typename T>
+  void await_transform(Asked<T>&&) = delete;  // name it first: `auto sent = call.http(…); co_await sent;`
   template <typename T>
   void await_transform(Async<T>&&) = delete;  // name it first: `auto part = f(…); co_await part;`
 };

@@ -154,7 +154,27 @@ struct Response {
   }
 };
 
-/// A response, whatever its status, or the reason why none arrived.
-using HttpResult = std::variant<Response, Failure>;
+/// What a plugin's store of the tenant answers: to get one entry or none, to put the entry without its value, to erase
+/// none, to list those of the page.
+struct Stored {
+  struct Entry {
+    std::string key;
+    std::string value;  ///< JSON
+    std::uint64_t revision = 0;
+  };
+  std::vector<Entry> entries = {};
+  bool has_more = false;  ///< list: behind the last entry
+
+  [[nodiscard]] bool empty() const noexcept { return entries.empty(); }
+  /// Of the first entry; empty where there is none.
+  [[nodiscard]] std::string_view value() const noexcept {
+    return entries.empty() ? std::string_view() : std::string_view(entries.front().value);
+  }
+  /// Of the first entry; 0 where there is none, so that it can be expected of a put.
+  [[nodiscard]] std::uint64_t revision() const noexcept { return entries.empty() ? 0 : entries.front().revision; }
+};
+
+/// What arrives for a plugin that waits.
+using Arrival = std::variant<Response, Stored, Failure>;
 
 }  // namespace trv::sdk

@@ -34,6 +34,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case frames::Body::Begin: (void)read_begin(*(*frame)->body_as_Begin()); break;
     case frames::Body::Invoke: (void)read_invoke(*(*frame)->body_as_Invoke()); break;
     case frames::Body::HttpError: (void)read_http_error(*(*frame)->body_as_HttpError()); break;
+    case frames::Body::StoreRequest: {
+      const auto request = read_store_request(*(*frame)->body_as_StoreRequest());
+      if (request) (void)check_request(*request).has_value();
+      break;
+    }
+    case frames::Body::StoreAnswer: (void)read_store_answer(*(*frame)->body_as_StoreAnswer()); break;
+    case frames::Body::RequestFailed: (void)read_request_failed(*(*frame)->body_as_RequestFailed()); break;
     default: break;
   }
   return 0;

@@ -13,5 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     TRV_ASSERT(failed->error.message.size() <= message_bytes_max);
     TRV_ASSERT(failed->error.detail.empty() || is_json(failed->error.detail));
   }
+  const auto* service = std::get_if<ServiceLine>(&*line);
+  if (service != nullptr && service->request) (void)check_request(*service->request).has_value();
   return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/timer.h"
 
@@ -72,6 +73,7 @@ struct Plugin {
   const trv_host_log* log = nullptr;
   const trv_host_http* http = nullptr;
   const trv_host_timer* timer = nullptr;
+  const trv_host_kv* kv = nullptr;
   std::mutex mutex;
   std::string configuration;
   std::map<std::uint64_t, std::string> waiting;     // open calls by id, with their operation
@@ -104,6 +106,8 @@ std::int32_t activate(const trv_plugin* plugin, trv_bytes config) {
   p.log = static_cast<const trv_host_log*>(p.host->get_extension(p.host, TRV_EXT_LOG));
   p.http = static_cast<const trv_host_http*>(p.host->get_extension(p.host, TRV_EXT_HTTP));
   p.timer = static_cast<const trv_host_timer*>(p.host->get_extension(p.host, TRV_EXT_TIMER));
+  p.kv = static_cast<const trv_host_kv*>(p.host->get_extension(p.host, TRV_EXT_KV));
+  if (p.kv == nullptr) return 1;
   if (p.call == nullptr || p.log == nullptr || p.http == nullptr || p.timer == nullptr) return 1;
   if (p.host->get_extension(p.host, "trv.unknown/1") != nullptr) return 2;
   p.configuration = copy(config);
@@ -125,6 +129,14 @@ void send(Plugin& p, std::uint64_t call_id, std::uint64_t request_id, const std:
   const trv_http_request request{
       sizeof(trv_http_request), 1, &header, {connection.data(), connection.size()}, text(method), text(path), {}, 0};
   p.http->send(p.host, call_id, request_id, &request);
+}
+
+void keep_again(Plugin& p, std::uint64_t call_id, std::uint64_t request_id) {
+  {
+    const std::lock_guard lock(p.mutex);
+    p.requests[request_id] = call_id;
+  }
+  p.kv->put(p.host, call_id, request_id, text("cursor"), bytes(std::to_string(request_id)), TRV_KV_ANY);
 }
 
 void invoke(const trv_plugin* plugin, const trv_call* call) {
@@ -204,6 +216,23 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     p.timer->set(p.host, id, id * 1'000, 50);
   } else if (operation == "wait-100-times") {
     for (std::uint64_t i = 0; i < 100; ++i) p.timer->set(p.host, id, id * 1'000 + i, 60'000);
+  } else if (operation == "keep") {
+    p.kv->put(p.host, id, id, text("cursor"), call->input, TRV_KV_ANY);
+  } else if (operation == "keep-first") {
+    p.kv->put(p.host, id, id, text("cursor"), call->input, TRV_KV_ABSENT);
+  } else if (operation == "keep-large") {
+    const std::string large = "\"" + std::string(2'000'000, 'x') + "\"";
+    p.kv->put(p.host, id, id, text("cursor"), bytes(large), TRV_KV_ANY);
+  } else if (operation == "keep-for-ever") {
+    keep_again(p, id, id * 10'000);
+  } else if (operation == "kept") {
+    p.kv->get(p.host, id, id, text("cursor"));
+  } else if (operation == "kept-badly") {
+    p.kv->get(p.host, id, id, text("cur\nsor"));
+  } else if (operation == "kept-all") {
+    p.kv->list(p.host, id, id, {nullptr, 0}, {nullptr, 0}, 1);
+  } else if (operation == "forget") {
+    p.kv->erase(p.host, id, id, text("cursor"), TRV_KV_ANY);
   } else if (operation == "die") {
     std::abort();
   } else if (operation == "recurse") {
@@ -262,6 +291,26 @@ void on_time(const trv_plugin* plugin, std::uint64_t timer_id) {
   p.call->complete(p.host, timer_id / 1'000, bytes(std::to_string(timer_id % 1'000)));
 }
 
+// [[key, value, revision], …], and whether there is more.
+void on_answer(const trv_plugin* plugin, std::uint64_t request_id, const trv_kv_answer* answer) {
+  Plugin& p = self(plugin);
+  if (const std::uint64_t id = take_request(p, request_id)) return keep_again(p, id, request_id + 1);
+  std::string out = "[";
+  for (std::uint32_t i = 0; i < answer->entry_count; ++i) {
+    const trv_kv_entry& entry = answer->entries[i];
+    out += "[\"" + copy(entry.key) + "\"," + (entry.value.size == 0 ? "null" : copy(entry.value)) + "," +
+           std::to_string(entry.revision) + "],";
+  }
+  p.call->complete(p.host, request_id, bytes(out + (answer->has_more != 0 ? "true]" : "false]")));
+}
+
+void on_refusal(const trv_plugin* plugin, std::uint64_t request_id, const trv_error* error) {
+  Plugin& p = self(plugin);
+  const std::uint64_t id = take_request(p, request_id);
+  p.call->fail(p.host, id == 0 ? request_id : id, error);
+}
+
+const trv_plugin_kv plugin_kv{sizeof(trv_plugin_kv), on_answer, on_refusal};
 const trv_plugin_timer plugin_timer{sizeof(trv_plugin_timer), on_time};
 const trv_plugin_http plugin_http{sizeof(trv_plugin_http), on_response, on_error};
 
@@ -286,6 +335,7 @@ const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
                                          [](const trv_plugin* plugin) { delete &self(plugin); },
                                          [](const trv_plugin*, const char* id) -> const void* {
                                            if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &plugin_timer;
+                                           if (std::strcmp(id, TRV_EXT_KV) == 0) return &plugin_kv;
                                            return std::strcmp(id, TRV_EXT_HTTP) == 0 ? &plugin_http : nullptr;
                                          }};
                             return &p->plugin;

@@ -14,6 +14,7 @@
 #include "events/blob/in_memory_blob_store.hpp"
 #include "kernel/egress/broker.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
+#include "kernel/plugin_host/testing/in_memory_store.hpp"
 #include "sdk/base/file.hpp"
 #include "sdk/base/random.hpp"
 #include "sdk/package/package.hpp"
@@ -29,9 +30,10 @@ inline std::filesystem::path library_path(const std::string& name) {
 
 /// A package whose library is one of the test plugins.
 inline constexpr std::array operation_names{
-    "about", "echo",  "describe",     "serial",      "fail",   "bad-error",      "later",    "too-late",
-    "twice", "never", "never-slowly", "deaf",        "hang",   "hang-long",      "not-json", "nothing",
-    "huge",  "log",   "fetch",        "post-thrice", "escape", "fail-200-times", "wait",     "wait-100-times"};
+    "about", "echo",       "describe",     "serial",        "fail",   "bad-error",      "later",    "too-late",
+    "twice", "never",      "never-slowly", "deaf",          "hang",   "hang-long",      "not-json", "nothing",
+    "huge",  "log",        "fetch",        "post-thrice",   "escape", "fail-200-times", "wait",     "wait-100-times",
+    "keep",  "keep-first", "keep-large",   "keep-for-ever", "kept",   "kept-badly",     "kept-all", "forget"};
 
 template <typename Names = decltype(operation_names)>
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
@@ -91,6 +93,7 @@ class PluginHostTest : public testing::Test {
     ASSERT_TRUE(broker);
     broker_ = *std::move(broker);
     HostConfiguration configuration;
+    configuration.serve = store_of_plugins_.serve();
     prepare(configuration);
     auto host = PluginHost::start(std::move(configuration), *store_, *broker_, clock_, [this](const LogLine& line) {
       const std::lock_guard lock(log_mutex_);
@@ -119,7 +122,8 @@ class PluginHostTest : public testing::Test {
     return examined ? host_->load(*examined, configuration) : base::fail(examined.error());
   }
   void load_good() {
-    const base::Status loaded = load(install(package_of("good")).package_digest);
+    const base::Bytes package = package_of("good", R"(,"permissions":["http","kv"])");
+    const base::Status loaded = load(install(package).package_digest);
     ASSERT_TRUE(loaded) << loaded.error().message();
   }
   static OperationCall call(std::string operation, std::string input = "{}", std::uint64_t timeout_ms = 5'000) {
@@ -165,6 +169,7 @@ class PluginHostTest : public testing::Test {
   base::SystemRandom random_;
   std::filesystem::path folder_;
   OneConnection source_;
+  InMemoryStore store_of_plugins_;
   std::mutex log_mutex_;
   std::vector<std::string> log_;
   std::vector<std::string> about_;  ///< of each line, the tenant and the key of its call

@@ -77,6 +77,28 @@ class HostTest(unittest.TestCase):
                          [("warning", "first"), ("warning", "second"), ("error", "xxxxxx")])
         self.assertEqual(len(self.host.logs[-1].message), 4_000)
 
+    def test_a_call_finds_what_an_earlier_call_kept(self):
+        self.assertEqual([self.host.call("count"), self.host.call("count")], [1, 2])
+        self.assertEqual(self.host.call("count", tenant="initech"), 1)
+        self.assertEqual(self.host.store.values(), {"count": 2})
+
+    def test_a_store_that_refuses_fails_the_call(self):
+        self.host.store.fail_with("exhausted", "the store is full")
+        failure = self.failure("count")
+        self.assertEqual((failure.code, failure.message), ("exhausted", "the store's get 'count': the store is full"))
+
+    def test_keys_are_listed_page_by_page(self):
+        for key in ("item/3", "item/1", "other", "item/2"):
+            self.host.store.put(key, None)
+        self.assertEqual(self.host.call("pages"), ["item/1", "item/2", "item/3"])
+        self.assertEqual(sorted(self.host.store.values()), ["item/2", "item/3", "other"])
+
+    def test_what_cannot_be_kept_is_named(self):
+        for what, says in (("key", "ValueError: kv: key is 'a\\nb'; it has at most 256 bytes and no control characters"),
+                           ("large", "ValueError: kv: the value of 'a' has 65538 bytes of JSON; at most 65536 are kept"),
+                           ("set", "travertine_plugin.json_text.NotJson: value is a set, which JSON does not have")):
+            self.assertEqual(self.failure("misuse-store", what).message, says)
+
     def test_a_request_is_answered_by_the_test(self):
         answers = [Answer(200, json={"a": 1}, headers={"X": "y"})]
         self.assertEqual(self.host.call("fetch", {"path": "/x?y=z"}, http=answers),

@@ -39,6 +39,36 @@ async def echo_async(call):
     return call.input
 
 
+@plugin.operation("count")
+def count(call):
+    before = call.kv.get("count")
+    number = before.value + 1 if before else 1
+    call.kv.put("count", number, expected=before.revision if before else 0)
+    return number
+
+
+@plugin.operation("pages")
+async def pages(call):
+    keys, after = [], ""
+    while True:
+        page = await call.kv.list("item/", after=after, count_max=2)
+        keys += [entry.key for entry in page.entries]
+        if not page.has_more:
+            await call.kv.erase("item/1")
+            return keys
+        after = keys[-1]
+
+
+@plugin.operation("misuse-store")
+def misuse_store(call):
+    if call.input == "key":
+        call.kv.get("a\nb")
+    elif call.input == "large":
+        call.kv.put("a", "x" * 65_536)
+    else:
+        call.kv.put("a", {1, 2})
+
+
 @plugin.operation("describe")
 def describe(call):
     return [call.operation, call.tenant, call.connection, call.idempotency_key, call.attempt, call.configuration,

@@ -16,6 +16,7 @@ The standard library alone, Python 3.9 and later. travertine_plugin.testing has 
 
 from .call import AsyncCall, Call, Response
 from .failure import Cancelled, Failure, Refused
+from .kv import Entry, Kv, Page
 from .plugin import Plugin
 
-__all__ = ["AsyncCall", "Call", "Cancelled", "Failure", "Plugin", "Refused", "Response"]
+__all__ = ["AsyncCall", "Call", "Cancelled", "Entry", "Failure", "Kv", "Page", "Plugin", "Refused", "Response"]

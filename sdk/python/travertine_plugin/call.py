@@ -8,6 +8,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 
 from . import json_text
 from .failure import Failure, code_of_status, retry_after_of
+from .kv import Kv
 
 BODY_BYTES_MAX = 1_000_000
 Headers = Union[Mapping[str, str], Iterable[Tuple[str, str]]]
@@ -66,7 +67,10 @@ class CallContext:
     operation, tenant, connection, idempotency_key, traceparent
     attempt          1 at first; more where the host tries again with the same idempotency key
     log              a logger of `logging`; its lines are in the host's log, with this call's number
+    kv               the plugin's store of this tenant, see Kv
     """
+
+    _ask: Callable[..., Any]
 
     def __init__(self, invoke: Dict[str, Any], configuration: Dict[str, Any]):
         self.input: Any = invoke.get("input")
@@ -83,6 +87,10 @@ class CallContext:
         self._is_cancelled = False
 
     @property
+    def kv(self) -> Kv:
+        return Kv(self._ask)
+
+    @property
     def is_cancelled(self) -> bool:
         """Nobody waits for the answer any more. A plain operation that works for long looks here."""
         return self._is_cancelled
@@ -96,8 +104,6 @@ class CallContext:
 class Call(CallContext):
     """The call of a plain operation, `def`, which runs in a thread of its own and may block."""
 
-    _ask: Callable[[Dict[str, Any]], Response]
-
     def http(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
              body: Union[str, bytes, None] = None, json: Any = None, timeout: Optional[float] = None) -> Response:
         """Asks a service over a connection of the tenant, and waits for the answer, whatever its status.
@@ -107,19 +113,19 @@ class Call(CallContext):
         timeout      seconds
         Raises Failure where there is no answer, and Cancelled.
         """
-        return self._ask(request_of(method, path, connection or self.connection, headers, body, json, timeout))
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
+        return self._ask("http_request", request, f"{method} {path}", response_of)
 
 
 class AsyncCall(CallContext):
     """The call of an `async def` operation. All of these share one thread: wait with `await`, never block."""
 
-    _ask: Callable[[Dict[str, Any]], Any]
-
     async def http(self, method: str, path: str, *, connection: str = "", headers: Optional[Headers] = None,
                    body: Union[str, bytes, None] = None, json: Any = None,
                    timeout: Optional[float] = None) -> Response:
         """As Call.http, with `await`."""
-        return await self._ask(request_of(method, path, connection or self.connection, headers, body, json, timeout))
+        request = request_of(method, path, connection or self.connection, headers, body, json, timeout)
+        return await self._ask("http_request", request, f"{method} {path}", response_of)
 
 
 def request_of(method: str, path: str, connection: str, headers: Optional[Headers], body: Union[str, bytes, None],

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Callable, Dict, Optional, Tuple, Type
 
 from . import json_text
-from .call import AsyncCall, Call, CallContext, response_of
+from .call import AsyncCall, Call, CallContext
 from .failure import Cancelled, CODES, Failure, Refused
 
 OUTPUT_BYTES_MAX = 1_000_000
@@ -64,7 +64,7 @@ class Session:
         self._threads = ThreadPoolExecutor(THREADS_MAX, thread_name_prefix="operation")
         self._calls: Dict[int, OpenCall] = {}
         self._requests: Dict[int, int] = {}  # the request's number to its call's
-        self._asked: Dict[int, str] = {}
+        self._asked: Dict[int, Tuple[str, Callable[[str, Dict[str, Any]], Any]]] = {}  # what, and how to read the answer
         self._last_request = 0
         self._configuration: Dict[str, Any] = {}
         self.log = HostLog(send)
@@ -78,6 +78,8 @@ class Session:
             "cancel": self._cancel,
             "http_response": lambda body: self._answered(body, None),
             "http_error": lambda body: self._answered(body, host_failure(body)),
+            "store_answer": lambda body: self._answered(body, None),
+            "request_failed": lambda body: self._answered(body, host_failure(body)),
             "ping": lambda body: self._send("pong", {"number": body["number"]}),
             "end": lambda body: self._start(self._end()),
         }
@@ -217,7 +219,8 @@ class Session:
 
     # ---- requests
 
-    async def _ask(self, number: int, request: Dict[str, Any]) -> Any:
+    async def _ask(self, number: int, frame: str, request: Dict[str, Any], asked: str,
+                   read: Callable[[str, Dict[str, Any]], Any]) -> Any:
         call = self._calls.get(number)
         if call is None:
             raise Cancelled()
@@ -226,15 +229,15 @@ class Session:
         answer: "asyncio.Future[Any]" = self._loop.create_future()
         call.requests[which] = answer
         self._requests[which] = number
-        self._asked[which] = f"{request['method']} {request['path']}"
+        self._asked[which] = (asked, read)
         try:
-            self._send("http_request", {"call": number, "request": which, **request})
+            self._send(frame, {"call": number, "request": which, **request})
             return await answer
         finally:
             del call.requests[which], self._requests[which], self._asked[which]
 
-    def _ask_and_block(self, number: int, request: Dict[str, Any]) -> Any:
-        return asyncio.run_coroutine_threadsafe(self._ask(number, request), self._loop).result()
+    def _ask_and_block(self, number: int, *request: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(self._ask(number, *request), self._loop).result()
 
     def _answered(self, body: Dict[str, Any], failure: Optional[Failure]) -> None:
         which = body["request"]
@@ -242,12 +245,13 @@ class Session:
         answer = call.requests.get(which) if call else None
         if answer is None or answer.done():
             return
+        asked, read = self._asked[which]
         if failure:
-            failure.args = (f"{self._asked[which]}: {failure.message}",)
+            failure.args = (f"{asked}: {failure.message}",)
             failure.message = failure.args[0]
             answer.set_exception(failure)
         else:
-            answer.set_result(response_of(self._asked[which], body))
+            answer.set_result(read(asked, body))
 
     def _log_traceback(self, error: BaseException) -> None:
         # The first frames are those of this file.

@@ -22,6 +22,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 from . import json_text
 from .call import request_of
 from .failure import CODES, Failure, Refused
+from .fake_store import FakeStore
 from .session import Session
 
 
@@ -77,6 +78,8 @@ class FakeHost:
     def __init__(self, plugin: Any, configuration: Optional[Dict[str, Any]] = None):
         self.requests: List[Request] = []
         self.logs: List[LogLine] = []
+        self.store = FakeStore()
+        self._tenants: Dict[int, str] = {}
         self._plugin = plugin
         self._last_call = 0
         self._waiting: Dict[int, "asyncio.Future[Any]"] = {}
@@ -119,6 +122,7 @@ class FakeHost:
                 message=f"the test gives no answer to {request.method} {request.path}: call(…, http=[Answer(…)])")
         answer: "asyncio.Future[Any]" = self._loop.create_future()
         self._waiting[number] = answer
+        self._tenants[number] = tenant
         self._say("invoke", {"call": number, "operation": operation, "tenant": tenant, "connection": connection,
                              "idempotency_key": idempotency_key, "traceparent": "", "attempt": attempt,
                              "timeout_ms": int(timeout * 1000), "input": {} if input is None else input})
@@ -176,6 +180,9 @@ class FakeHost:
             self.logs.append(LogLine(body["level"], body["message"]))
         elif name == "http_request":
             self._serve(body)
+        elif name == "store_request":
+            frame, members = self.store.answer(self._tenants[body["call"]], body)
+            self._say(frame, {"request": body["request"], **members})
 
     def _serve(self, body: Dict[str, Any]) -> None:
         request = Request(body["method"], body["path"], body["connection"], dict(body["headers"]),
@@ -201,4 +208,4 @@ def answer_members(answer: Answer) -> Dict[str, Any]:
     return {"status": answer.status, "headers": sent["headers"], "body_base64": sent.get("body_base64", "")}
 
 
-__all__: Tuple[str, ...] = ("Answer", "Cancel", "FakeHost", "LogLine", "NoAnswer", "Request")
+__all__: Tuple[str, ...] = ("Answer", "Cancel", "FakeHost", "FakeStore", "LogLine", "NoAnswer", "Request")

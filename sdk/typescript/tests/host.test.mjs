@@ -33,7 +33,7 @@ test('an exception is a failure with its type, and its stack is in the log', asy
   await assert.rejects(one.call('defect'), { code: 'internal', message: /^TypeError: Cannot read prop/ })
   assert.match(one.logs[1].message, /plugin_under_test/)
   assert.equal((await failure('throw')).message, "the operation threw 'text', which is not an Error")
-  assert.match((await failure('ecko')).message, /^the program has no operation 'ecko'; it has: date, /)
+  assert.match((await failure('ecko')).message, /^the program has no operation 'ecko'; it has: count, date, /)
 })
 
 test('an output that is not JSON says which operation and where', async () => {
@@ -45,6 +45,27 @@ test('an output that is not JSON says which operation and where', async () => {
   }
   assert.match((await failure('return', 'itself')).message, /nested more than 256 levels deep$/)
   assert.equal((await failure('return', 'large')).code, 'too_large')
+})
+
+test('a call finds what an earlier call kept', async () => {
+  const one = host()
+  assert.deepEqual([await one.call('count'), await one.call('count')], [1, 2])
+  assert.equal(await one.call('count', {}, { tenant: 'initech' }), 1)
+  assert.deepEqual(one.store.values(), { count: 2 })
+  one.store.failWith('exhausted', 'the store is full')
+  await assert.rejects(one.call('count'), { code: 'exhausted', message: "the store's get 'count': the store is full" })
+})
+
+test('keys are listed page by page', async () => {
+  const one = host()
+  for (const key of ['item/3', 'item/1', 'other', 'item/2']) one.store.put(key, null)
+  assert.deepEqual(await one.call('pages'), ['item/1', 'item/2', 'item/3'])
+  assert.deepEqual(Object.keys(one.store.values()).sort(), ['item/2', 'item/3', 'other'])
+})
+
+test('what cannot be kept is named', async () => {
+  assert.match((await failure('misuse-store', 'key')).message, /^RangeError: kv: key is "a\\nb"; it has at most 256 bytes/)
+  assert.match((await failure('misuse-store', 'large')).message, /the value of 'a' has 65538 bytes of JSON/)
 })
 
 test('requests are answered by the test', async () => {

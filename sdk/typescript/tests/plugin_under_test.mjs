@@ -17,6 +17,23 @@ export const plugin = new Plugin()
   })
   .operation('echo', (call) => call.input)
   .operation('describe', async (call) => [call.operation, call.tenant, call.idempotencyKey, call.attempt, call.configuration])
+  .operation('count', async (call) => {
+    const before = await call.kv.get('count')
+    const number = (before?.value ?? 0) + 1
+    await call.kv.put('count', number, { expected: before?.revision ?? 0 })
+    return number
+  })
+  .operation('pages', async (call) => {
+    const keys = []
+    for (let hasMore = true; hasMore;) {
+      const page = await call.kv.list('item/', { after: keys.at(-1) ?? '', countMax: 2 })
+      keys.push(...page.entries.map((entry) => entry.key))
+      hasMore = page.hasMore
+    }
+    await call.kv.erase('item/1')
+    return keys
+  })
+  .operation('misuse-store', (call) => call.input === 'key' ? call.kv.get('a\nb') : call.kv.put('a', 'x'.repeat(65_536)))
   .operation('nothing', () => {})
   .operation('date', () => ({ at: new Date(0), gone: undefined }))
   .operation('fail', () => {

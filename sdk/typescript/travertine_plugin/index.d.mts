@@ -57,6 +57,27 @@ export interface Response {
   throwForStatus(message?: string): this
 }
 
+/** A key with its value. The revision grows with each put into the store. */
+export interface Entry {
+  readonly key: string
+  readonly value: any
+  readonly revision: number
+}
+
+/** The plugin's store of the call's tenant: what is put there outlives calls, processes and versions of the plugin. Each
+ * throws Failure where the store refuses. A call may be made again after it was answered: put what is right to put
+ * twice, or expect the revision that was read (0: there is none yet); where another is there, the failure's code is
+ * `conflict` and nothing is changed. */
+export interface Kv {
+  get(key: string): Promise<Entry | undefined>
+  /** Keeps any value of JSON, at most 65,536 bytes, and gives its revision. */
+  put(key: string, value: unknown, options?: { expected?: number }): Promise<number>
+  /** What is not there is erased, unless a revision is expected. */
+  erase(key: string, options?: { expected?: number }): Promise<void>
+  /** The keys that begin with `prefix` and come behind `after`, in their order; at most 100. */
+  list(prefix?: string, options?: { after?: string; countMax?: number }): Promise<{ entries: Entry[]; hasMore: boolean }>
+}
+
 export interface Call<Input = any> {
   readonly input: Input
   /** The plugin's, of this tenant. */
@@ -76,6 +97,7 @@ export interface Call<Input = any> {
   readonly log: Record<'debug' | 'info' | 'warning' | 'error', (message: string) => void>
   /** Asks a service over a connection of the tenant. Throws Failure where there is no answer. */
   http(method: string, path: string, options?: RequestOptions): Promise<Response>
+  readonly kv: Kv
 }
 
 export class Plugin {

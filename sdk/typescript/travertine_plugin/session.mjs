@@ -3,6 +3,7 @@
 import { Cancelled, codes, Failure, mayRetryCode, Refused } from './failure.mjs'
 import { encodable, toJson } from './json_text.mjs'
 import { requestOf, Response } from './http.mjs'
+import { storeOf } from './kv.mjs'
 
 const outputBytesMax = 1_000_000
 const detailBytesMax = 16_384
@@ -30,8 +31,10 @@ export class Session {
       case 'begin': return void this.#begin(body)
       case 'invoke': return void this.#invoke(body)
       case 'cancel': return this.#calls.get(body.call)?.abort.abort(new Cancelled())
-      case 'http_response': return this.#answered(body.request, (asked) => new Response(asked, body))
-      case 'http_error': return this.#answered(body.request, (asked) => hostFailure(asked, body))
+      case 'http_response':
+      case 'store_answer': return this.#answered(body.request, (asked, read) => read(asked, body))
+      case 'http_error':
+      case 'request_failed': return this.#answered(body.request, (asked) => hostFailure(asked, body))
       case 'ping': return this.#send('pong', { number: body.number })
       case 'end': return void this.#end()
     }
@@ -99,6 +102,7 @@ export class Session {
   }
 
   #callOf(body, signal) {
+    const ask = (...request) => this.#ask(body.call, signal, ...request)
     const log = (level) => (message) => this.#log(level, message, body.call)
     return {
       input: body.input,
@@ -112,21 +116,23 @@ export class Session {
       timeoutMs: body.timeout_ms,
       signal,
       log: { debug: log('debug'), info: log('info'), warning: log('warning'), error: log('error') },
-      http: (method, path, options = {}) => this.#ask(body, signal, method, path, options)
+      http: async (method, path, options = {}) => ask('http_request',
+        requestOf(method, path, { connection: body.connection, ...options }), `${method} ${path}`,
+        (asked, frame) => new Response(asked, frame)),
+      kv: storeOf(ask)
     }
   }
 
-  async #ask(body, signal, method, path, options) {
-    const request = requestOf(method, path, { connection: body.connection, ...options })
+  async #ask(call, signal, frame, request, asked, read) {
     signal.throwIfAborted()
     const number = ++this.#lastRequest
     return new Promise((resolve, reject) => {
-      this.#requests.set(number, { asked: `${method} ${path}`, resolve, reject })
+      this.#requests.set(number, { asked, read, resolve, reject })
       signal.addEventListener('abort', () => {
         this.#requests.delete(number)
         reject(signal.reason)
       }, { once: true })
-      this.#send('http_request', { call: body.call, request: number, ...request })
+      this.#send(frame, { call, request: number, ...request })
     })
   }
 
@@ -134,7 +140,7 @@ export class Session {
     const request = this.#requests.get(number)
     if (!request) return
     this.#requests.delete(number)
-    const made = make(request.asked)
+    const made = make(request.asked, request.read)
     made instanceof Failure ? request.reject(made) : request.resolve(made)
   }
 

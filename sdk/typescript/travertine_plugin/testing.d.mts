@@ -24,11 +24,21 @@ export interface CallOptions {
   timeoutMs?: number
 }
 
+/** The stores of the plugin, one for each tenant. */
+export class FakeStore {
+  /** What is kept, by key. */
+  values(tenant?: string): Record<string, unknown>
+  put(key: string, value: unknown, tenant?: string): number
+  /** From here on every request fails; without a code none does. */
+  failWith(code?: Code, message?: string): void
+}
+
 /** One plugin with its configuration. Inputs and outputs are not held against the manifest's schemas here. */
 export class FakeHost {
   constructor(plugin: Plugin, configuration?: object)
   readonly requests: Request[]
   readonly logs: { level: 'debug' | 'info' | 'warning' | 'error'; message: string }[]
+  readonly store: FakeStore
   /** Gives the output; throws Failure as the call fails, and Refused where the plugin refuses its configuration. */
   call(operation: string, input?: unknown, options?: CallOptions): Promise<any>
   /** Throws where manifest and program do not have the same operations. */

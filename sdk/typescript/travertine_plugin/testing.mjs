@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs'
 import { Failure, Refused } from './failure.mjs'
+import { FakeStore } from './fake_store.mjs'
 import { requestOf } from './http.mjs'
 import { Session } from './session.mjs'
 
@@ -10,6 +11,7 @@ export const cancel = Symbol('cancel')
 export class FakeHost {
   requests = []
   logs = []
+  store = new FakeStore()
   #plugin
   #session
   #calls = new Map()
@@ -31,7 +33,7 @@ export class FakeHost {
     await this.#began
     const number = ++this.#lastCall
     const given = typeof http === 'function' ? http : ((answers) => () => answers.shift())([...http])
-    const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given }))
+    const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given, tenant }))
     this.#session.take('invoke', JSON.parse(JSON.stringify({ call: number, operation, tenant, connection, attempt, input,
       idempotency_key: idempotencyKey, traceparent: '', timeout_ms: timeoutMs })))
     return done
@@ -64,6 +66,11 @@ export class FakeHost {
       }
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)
+      case 'store_request': {
+        const [frame, members] = this.store.answer(this.#calls.get(body.call).tenant, body)
+        return queueMicrotask(() => this.#session.take(frame,
+          JSON.parse(JSON.stringify({ request: body.request, ...members }))))
+      }
     }
   }
 

@@ -1,0 +1,80 @@
+#pragma once
+// What a plugin asks of the kernel as part of a call, beyond HTTP and time: sdk/abi/ext/kv.h.
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "kernel/plugin_host/plugin_instance.hpp"
+#include "sdk/base/identity.hpp"
+#include "sdk/base/result.hpp"
+#include "sdk/package/permission.hpp"
+
+namespace trv::plugin_host {
+
+inline constexpr std::size_t store_key_bytes_max = 256;
+inline constexpr std::size_t store_value_bytes_max = 65'536;
+inline constexpr std::uint32_t store_list_count_max = 100;
+inline constexpr std::size_t store_answer_bytes_max = 1'000'000;
+
+/// Whatever revision there is, or none.
+inline constexpr std::uint64_t any_revision = std::numeric_limits<std::uint64_t>::max();
+
+/// Who serves it.
+enum class Service : std::uint8_t { store };
+
+struct GetValue {
+  std::string key;
+};
+struct PutValue {
+  std::string key;
+  std::string value;  ///< JSON
+  std::uint64_t expected = any_revision;
+};
+struct EraseValue {
+  std::string key;
+  std::uint64_t expected = any_revision;
+};
+struct ListValues {
+  std::string prefix;
+  std::string after;
+  std::uint32_t count_max = store_list_count_max;
+};
+using ServiceRequest = std::variant<GetValue, PutValue, EraseValue, ListValues>;
+
+struct StoredValue {
+  std::string key;
+  std::string value;  ///< JSON; empty in the answer to a PutValue
+  std::uint64_t revision = 0;
+};
+struct StoredValues {
+  std::vector<StoredValue> entries;
+  bool has_more = false;
+};
+using ServiceAnswer = std::variant<StoredValues>;
+
+/// A request with who makes it.
+struct ServiceCall {
+  base::TenantId tenant;
+  std::string plugin;
+  std::string version;
+  std::string key;  ///< idempotency key of the call
+  std::string traceparent;
+  ServiceRequest request;
+};
+/// Called exactly once, on any thread, possibly at once. Must not block.
+using ServiceDone = std::move_only_function<void(base::Result<ServiceAnswer>)>;
+/// Serves requests that check_request lets pass. Any thread; must not block for long.
+using ServeRequest = std::function<void(ServiceCall call, ServiceDone done)>;
+
+/// Whether it is within the limits of the ABI. Errors: invalid, too_large.
+[[nodiscard]] base::Status check_request(const ServiceRequest& request);
+/// What a plugin must be permitted that makes it.
+[[nodiscard]] package::Permission permission_for(const ServiceRequest& request);
+/// Whether it changes something.
+[[nodiscard]] bool is_write(const ServiceRequest& request) noexcept;
+
+}  // namespace trv::plugin_host
