@@ -15,6 +15,8 @@ void add_plugin(CommandTree& tree);
 void add_plugin_life(Noun& noun);
 /// trav plugin run.
 void add_plugin_run(Noun& noun);
+/// trav plugin dev.
+void add_plugin_dev(Noun& noun);
 void add_workflow(CommandTree& tree);
 void add_run(CommandTree& tree);
 void add_instance(CommandTree& tree);

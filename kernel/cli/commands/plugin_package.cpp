@@ -69,6 +69,20 @@ base::Status check_folder(const path& folder) {
   return check_python(folder / package::program_folder);
 }
 
+/// Where the templates' builds put it; empty where it is not there.
+path built_library(const path& folder) {
+  std::error_code error;
+  if (path built = folder / "build" / "plugin.so"; std::filesystem::is_regular_file(built, error)) return built;
+  path found;
+  auto entry = std::filesystem::directory_iterator(folder / "target" / "release", error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    if (entry->path().extension() != ".so") continue;
+    if (!found.empty()) return {};  // which one is not known
+    found = entry->path();
+  }
+  return found;
+}
+
 }  // namespace
 
 base::Result<package::Package> pack_checked(const path& folder, const path& library, const path& out) {
@@ -82,9 +96,8 @@ base::Result<base::Bytes> package_of(const path& source, const path& library, co
   path file = source;
   std::error_code error;
   if (std::filesystem::is_directory(source, error)) {
-    path built = library;
     const path usual = source / "build" / "plugin.so";
-    if (built.empty() && std::filesystem::is_regular_file(usual, error)) built = usual;
+    const path built = library.empty() ? built_library(source) : library;
     file = scratch / "plugin.trvp";
     auto packed = pack_checked(source, built, file);
     if (!packed && built.empty() && packed.error().message().contains("which library")) {
@@ -100,8 +113,7 @@ base::Result<base::Bytes> package_of(const path& source, const path& library, co
 
 base::Result<path> plugin_host_program(const World& world) {
   const auto named = world.variable("TRAV_PLUGIN_HOST");
-  const path program =
-      named && !named->empty() ? path(*named) : path(world.executable).parent_path() / "trav-plugin-host";
+  path program = named && !named->empty() ? path(*named) : path(world.executable).parent_path() / "trav-plugin-host";
   std::error_code error;
   if (program.is_absolute() && std::filesystem::is_regular_file(program, error)) return program;
   return base::fail(ErrorCode::not_found,

@@ -17,7 +17,7 @@ namespace trv::cli {
                                                           const std::filesystem::path& out);
 
 /// Of a .trvp file, or of a plugin's folder packed in `scratch`; `library` as for package::pack, default
-/// build/plugin.so in the folder. Errors: those of reading and packing.
+/// where the templates' builds put it. Errors: those of reading and packing.
 [[nodiscard]] base::Result<base::Bytes> package_of(const std::filesystem::path& source,
                                                    const std::filesystem::path& library,
                                                    const std::filesystem::path& scratch);

@@ -169,7 +169,7 @@ void add_plugin_run(Noun& noun) {
                "Where requests over a connection go; the first is the one that the call names")
       .options("--secret-env", "NAME=VARIABLE", arguments->secrets,
                "Environment variable with a connection's secret, sent as bearer token")
-      .option("--library", "SO", arguments->library, "Of a folder: the shared object; default build/plugin.so in it")
+      .option("--library", "SO", arguments->library, "Of a folder: the shared object; default where its build puts it")
       .option("--timeout", "SECONDS", arguments->seconds, "How long the call may take (default 60)")
       .option("--record", "FILE", arguments->record, "Keep the requests and their answers there")
       .option("--replay", "FILE", arguments->replay, "Answer requests from there; nothing is sent")
