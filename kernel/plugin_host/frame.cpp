@@ -64,7 +64,8 @@ BytesView FrameWriter::begin(const ProcessPurpose& purpose) {
                                     b.CreateString(purpose.folder), b.CreateString(purpose.configuration),
                                     purpose.memory_bytes, purpose.threads, purpose.open_files,
                                     purpose.interpreter.empty() ? 0 : b.CreateString(purpose.interpreter),
-                                    purpose.file.empty() ? 0 : b.CreateString(purpose.file)));
+                                    purpose.file.empty() ? 0 : b.CreateString(purpose.file),
+                                    purpose.operations ? b.CreateVectorOfStrings(*purpose.operations) : 0));
 }
 
 BytesView FrameWriter::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
@@ -217,6 +218,11 @@ CallRequest read_invoke(const frames::Invoke& frame) {
 }
 
 ProcessPurpose read_begin(const frames::Begin& frame) {
+  std::optional<std::vector<std::string>> operations;
+  if (const auto* named = frame.operations(); named != nullptr) {
+    operations.emplace();
+    for (const flatbuffers::String* one : *named) operations->emplace_back(view(one));
+  }
   return {.plugin = std::string(view(frame.plugin())),
           .version = std::string(view(frame.version())),
           .folder = std::string(view(frame.folder())),
@@ -225,7 +231,8 @@ ProcessPurpose read_begin(const frames::Begin& frame) {
           .file = std::string(view(frame.file())),
           .memory_bytes = frame.memory_bytes(),
           .threads = frame.threads(),
-          .open_files = frame.open_files()};
+          .open_files = frame.open_files(),
+          .operations = std::move(operations)};
 }
 
 OperationError read_failed(const frames::Failed& frame) {

@@ -32,6 +32,9 @@ struct ProcessPurpose {
   std::uint64_t memory_bytes = std::uint64_t{512} << 20;
   std::uint32_t threads = 32;
   std::uint32_t open_files = 64;
+  /// Of the manifest: a trial, which refuses code that has others. A program is then begun without a configuration,
+  /// too.
+  std::optional<std::vector<std::string>> operations = std::nullopt;
 };
 
 class FrameWriter {

@@ -188,11 +188,26 @@ base::Result<ProgramLine> read_service(const Body& body, Service service) {
   return line;
 }
 
+base::Result<ProgramLine> read_ready(const Body& body) {
+  ReadyLine ready;
+  const Value* named = body.find("operations");
+  if (named == nullptr) return ready;
+  if (!named->is_array()) return body.wrong("operations", "is not a list of texts");
+  ready.operations.emplace();
+  for (const Value& one : named->items()) {
+    if (!one.is_string()) return body.wrong("operations", "is not a list of texts");
+    ready.operations->emplace_back(one.as_string());
+  }
+  return ready;
+}
+
 }  // namespace
 
 std::string begin_line(const ProcessPurpose& purpose) {
-  return line_with("begin", Value{{"plugin", purpose.plugin}, {"version", purpose.version}}, "configuration",
-                   purpose.configuration);
+  Value body{{"plugin", purpose.plugin}, {"version", purpose.version}};
+  // There is no configuration to begin it with; it can show what it has.
+  if (purpose.operations && purpose.configuration.empty()) body.set("trial", true);
+  return line_with("begin", body, "configuration", purpose.configuration.empty() ? "{}" : purpose.configuration);
 }
 
 std::string invoke_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
@@ -259,7 +274,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   }
   const std::string_view name = parsed->entries()[0].name();
   const Body body(name, parsed->entries()[0].value);
-  if (name == "ready") return ReadyLine{};
+  if (name == "ready") return read_ready(body);
   if (name == "answer") return read_answer(body);
   if (name == "failed") return read_failed(body);
   if (name == "log") return read_log(body);

@@ -22,7 +22,9 @@ inline constexpr std::size_t line_bytes_max = 4 * output_bytes_max;
 [[nodiscard]] std::string end_line();
 
 // From the program.
-struct ReadyLine {};
+struct ReadyLine {
+  std::optional<std::vector<std::string>> operations = std::nullopt;  ///< that it has, where it says so
+};
 struct RefusedLine {
   std::string message;
 };

@@ -128,9 +128,11 @@ std::string IsolatedInstances::name() const {
   return fmt::format("plugin '{}' {}", purpose_.plugin, purpose_.version);
 }
 
-base::Status IsolatedInstances::try_start(const std::string& configuration, const std::stop_token& stop) {
+base::Status IsolatedInstances::try_start(const std::string& configuration, const std::stop_token& stop,
+                                          std::optional<std::vector<std::string>> operations) {
   ProcessPurpose purpose = purpose_;
   purpose.configuration = configuration;
+  purpose.operations = std::move(operations);
   const auto trial =
       std::make_shared<Process>(std::weak_ptr<IsolatedInstances>(), base::TenantId("system"), purpose_, services_);
   trial->begin(isolation_, purpose);

@@ -43,7 +43,9 @@ class IsolatedInstances final : public PluginInstances, public std::enable_share
   /// Begins a process, waits until it would take calls, and ends it. With an empty configuration the library is loaded
   /// and the plugin not activated. Errors: what the plugin said when it refused;
   /// invalid (it breaks the ABI, crashes or hangs while it starts), unavailable (no process), cancelled.
-  [[nodiscard]] base::Status try_start(const std::string& configuration, const std::stop_token& stop = {});
+  /// With `operations`, those of the manifest, also invalid where the code has others.
+  [[nodiscard]] base::Status try_start(const std::string& configuration, const std::stop_token& stop = {},
+                                       std::optional<std::vector<std::string>> operations = std::nullopt);
 
   [[nodiscard]] std::expected<std::shared_ptr<PluginInstance>, OperationError> of(
       const base::TenantId& tenant, const std::string& configuration) override;

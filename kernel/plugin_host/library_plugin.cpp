@@ -16,6 +16,7 @@ namespace {
 using base::ErrorCode;
 
 constexpr std::size_t method_bytes_max = 32;
+constexpr std::uint32_t operations_asked_max = 1'000;  // more than a manifest has
 
 // What the plugin chose; the rest is the host's.
 base::Result<egress::Request> read_request(const trv_http_request* request) {
@@ -101,6 +102,31 @@ base::Result<std::unique_ptr<LibraryPlugin>> LibraryPlugin::start(std::shared_pt
   std::unique_ptr<LibraryPlugin> plugin(new LibraryPlugin(std::move(library), host));
   TRV_TRY(plugin->activate(configuration));
   return plugin;
+}
+
+std::optional<std::vector<std::string>> LibraryPlugin::operations_of(const PluginLibrary& library) {
+  const trv_host host = {.struct_size = sizeof(trv_host),
+                         .abi_major = TRV_ABI_MAJOR,
+                         .abi_minor = TRV_ABI_MINOR,
+                         .context = nullptr,
+                         .get_extension = [](const trv_host*, const char*) noexcept -> const void* { return nullptr; },
+                         .fail_activation = [](const trv_host*, const trv_error*) noexcept {}};
+  const trv_plugin* plugin = library.factory().create(&host, borrowed(library.id()));
+  // What breaks the ABI is found where the plugin starts.
+  if (plugin == nullptr || plugin->struct_size < TRV_PLUGIN_SIZE_V1 || plugin->get_extension == nullptr ||
+      plugin->destroy == nullptr) {
+    return std::nullopt;
+  }
+  std::optional<std::vector<std::string>> names;
+  const auto* named = static_cast<const trv_plugin_operation*>(plugin->get_extension(plugin, TRV_EXT_OPERATION));
+  if (named != nullptr && named->struct_size >= TRV_PLUGIN_OPERATION_SIZE_V1 && named->count != nullptr &&
+      named->name != nullptr) {
+    names.emplace();
+    const std::uint32_t count = std::min<std::uint32_t>(named->count(plugin), operations_asked_max);
+    for (std::uint32_t index = 0; index < count; ++index) names->emplace_back(view(named->name(plugin, index)));
+  }
+  plugin->destroy(plugin);
+  return names;
 }
 
 LibraryPlugin::LibraryPlugin(std::shared_ptr<PluginLibrary> library, HostSide& side)

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "kernel/plugin_host/plugin_side.hpp"
@@ -12,6 +13,7 @@
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/operation.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 
@@ -24,6 +26,9 @@ class LibraryPlugin final : public PluginSide {
   [[nodiscard]] static base::Result<std::unique_ptr<LibraryPlugin>> start(std::shared_ptr<PluginLibrary> library,
                                                                           const std::string& configuration,
                                                                           HostSide& host);
+  /// The operations that the code says it has; nullopt where it does not say. Creates a plugin on this thread, which is
+  /// not activated, and destroys it.
+  [[nodiscard]] static std::optional<std::vector<std::string>> operations_of(const PluginLibrary& library);
   LibraryPlugin(const LibraryPlugin&) = delete;
   LibraryPlugin& operator=(const LibraryPlugin&) = delete;
 

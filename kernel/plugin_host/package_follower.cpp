@@ -220,9 +220,10 @@ base::Status PackageFollower::load_first(const base::Digest& package_digest, con
                       "that ended it, install the package again");
   }
   TRV_TRY_ASSIGN(const Stored package, followed_.host.examine(package_digest, stop));
-  if (!followed_.host.runs_here(package.manifest)) return followed_.host.load(package, std::nullopt, stop);
+  constexpr auto known = PluginHost::Known::from_now;
+  if (!followed_.host.runs_here(package.manifest)) return followed_.host.load(package, std::nullopt, stop, known);
   TRV_TRY(followed_.store.begin_first_load(package_digest));
-  const base::Status loaded = followed_.host.load(package);
+  const base::Status loaded = followed_.host.load(package, std::nullopt, {}, known);
   followed_.store.end_first_load(package_digest);
   // Whatever the plugin itself calls it: the same package would say it again.
   if (!loaded) return base::fail(ErrorCode::invalid, loaded.error().message());

@@ -8,8 +8,10 @@
 #include <utility>
 
 #include "kernel/plugin_host/in_process_instances.hpp"
+#include "kernel/plugin_host/library_plugin.hpp"
 #include "kernel/plugin_host/library_trial.hpp"
 #include "kernel/plugin_host/manifest_schemas.hpp"
+#include "kernel/plugin_host/operation_names.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/version.hpp"
@@ -65,6 +67,12 @@ namespace {
 // An interpreter starts some threads before the program does.
 constexpr std::uint32_t program_threads = 64;
 constexpr std::uint32_t program_open_files = 256;
+
+std::vector<std::string> operation_names(const package::Manifest& manifest) {
+  std::vector<std::string> names;
+  for (const package::Operation& one : manifest.operations) names.push_back(one.name);
+  return names;
+}
 
 base::Error no_operation(std::string_view plugin, std::string_view version, std::string_view operation) {
   return {ErrorCode::not_found,
@@ -151,9 +159,17 @@ InstanceServices PluginHost::services_for(const package::Manifest& manifest, boo
       .run_on_caller = run_on_caller};
 }
 
-base::Status PluginHost::start_here(const Stored& package, const std::string& configuration, Loaded& loaded) {
+base::Status PluginHost::start_here(const Stored& package, const std::string& configuration, Loaded& loaded,
+                                    Known known) {
   TRV_TRY_ASSIGN(std::shared_ptr<PluginLibrary> library,
                  PluginLibrary::load(package.library, package.manifest.id, package.manifest.version));
+  if (known == Known::from_now) {
+    auto names = LibraryPlugin::operations_of(*library);
+    const package::Manifest& manifest = package.manifest;
+    if (names) {
+      TRV_TRY(compare_operations(manifest.id, manifest.version, operation_names(manifest), *std::move(names)));
+    }
+  }
   auto instances = std::make_shared<InProcessInstances>(std::move(library),
                                                         services_for(package.manifest, configuration_.run_on_caller));
   if (!configuration.empty()) TRV_TRY(instances->start(configuration));
@@ -162,7 +178,7 @@ base::Status PluginHost::start_here(const Stored& package, const std::string& co
 }
 
 base::Status PluginHost::start_isolated(const Stored& package, const std::string& configuration, Loaded& loaded,
-                                        const std::stop_token& stop) {
+                                        const std::stop_token& stop, Known known) {
   ProcessPurpose purpose{.plugin = package.manifest.id,
                          .version = package.manifest.version,
                          .folder = base::to_hex(package.package_digest)};
@@ -175,11 +191,12 @@ base::Status PluginHost::start_isolated(const Stored& package, const std::string
   loaded.isolated = std::make_shared<IsolatedInstances>(std::move(purpose), services_for(package.manifest, true),
                                                         *configuration_.isolation, configuration_.crashed);
   loaded.instances = loaded.isolated;
-  return loaded.isolated->try_start(configuration, stop);
+  return loaded.isolated->try_start(
+      configuration, stop, known == Known::from_now ? std::optional(operation_names(package.manifest)) : std::nullopt);
 }
 
 base::Status PluginHost::load(const Stored& package, const std::optional<std::string>& configuration,
-                              const std::stop_token& stop) {
+                              const std::stop_token& stop, Known known) {
   // One at a time: mapping a library runs its constructors.
   const std::lock_guard load_lock(load_mutex_);
   auto loaded = std::make_shared<Loaded>();
@@ -201,7 +218,8 @@ base::Status PluginHost::load(const Stored& package, const std::optional<std::st
   if (!matches && configuration) return matches;
   // A plugin is never given what its schema refuses: this one waits for its tenants' configurations.
   const std::string given = configuration ? *configuration : std::string(matches ? nothing_set : std::string_view());
-  TRV_TRY(runs_here(manifest) ? start_here(package, given, *loaded) : start_isolated(package, given, *loaded, stop));
+  TRV_TRY(runs_here(manifest) ? start_here(package, given, *loaded, known)
+                              : start_isolated(package, given, *loaded, stop, known));
   const std::unique_lock lock(mutex_);
   plugins_[manifest.id][manifest.version] = std::move(loaded);
   if (running != nullptr) keep_until_over(running);

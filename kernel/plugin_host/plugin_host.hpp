@@ -102,8 +102,10 @@ class PluginHost {
   /// object where that matches the manifest's schema, else it is loaded and not activated.
   /// Errors: invalid (the library breaks the ABI; the configuration does not match the manifest's schema), conflict
   /// (another package with this id and version runs), or why the plugin refused to start.
+  /// Of one that is installed now its operations are asked for, too: invalid where they are not those of the manifest.
+  enum class Known : std::uint8_t { before, from_now };
   [[nodiscard]] base::Status load(const Stored& package, const std::optional<std::string>& configuration = std::nullopt,
-                                  const std::stop_token& stop = {});
+                                  const std::stop_token& stop = {}, Known known = Known::before);
 
   /// Whether a version that runs would take this configuration, a JSON object. Errors: not_found; invalid, with all
   /// that is wrong with it and nothing of it.
@@ -168,9 +170,10 @@ class PluginHost {
              LogSink log, std::unique_ptr<PluginThreads> threads);
   [[nodiscard]] bool may_run_here(const package::Manifest& manifest) const;
   [[nodiscard]] InstanceServices services_for(const package::Manifest& manifest, bool run_on_caller) const;
-  [[nodiscard]] base::Status start_here(const Stored& package, const std::string& configuration, Loaded& loaded);
+  [[nodiscard]] base::Status start_here(const Stored& package, const std::string& configuration, Loaded& loaded,
+                                        Known known);
   [[nodiscard]] base::Status start_isolated(const Stored& package, const std::string& configuration, Loaded& loaded,
-                                            const std::stop_token& stop);
+                                            const std::stop_token& stop, Known known);
   /// The lock is held.
   void keep_until_over(std::shared_ptr<Loaded> retired);
   [[nodiscard]] std::shared_ptr<Loaded> find(std::string_view plugin, std::string_view version) const;

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "kernel/plugin_host/frame_text.hpp"
+#include "kernel/plugin_host/operation_names.hpp"
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -75,19 +76,24 @@ base::Result<std::unique_ptr<ProgramPlugin>> ProgramPlugin::start(const ProcessP
   theirs.close();
   say.close();
   std::unique_ptr<ProgramPlugin> plugin(
-      new ProgramPlugin(program, std::move(ours), std::move(hear), host, std::move(events)));
+      new ProgramPlugin(program, std::move(ours), std::move(hear), host, std::move(events), purpose));
   plugin->send(begin_line(purpose));
   plugin->listener_ = std::jthread([self = plugin.get()] { self->listen(); });
   TRV_TRY(plugin->await_start());
   return plugin;
 }
 
-ProgramPlugin::ProgramPlugin(pid_t program, OpenFile socket, OpenFile output, HostSide& host, ProgramEvents events)
+ProgramPlugin::ProgramPlugin(pid_t program, OpenFile socket, OpenFile output, HostSide& host, ProgramEvents events,
+                             const ProcessPurpose& purpose)
     : program_(program),
       socket_(std::move(socket)),
       output_(std::move(output)),
       host_(host),
-      events_(std::move(events)) {}
+      events_(std::move(events)),
+      name_(purpose.plugin),
+      version_(purpose.version),
+      wanted_(purpose.operations),
+      needs_configuration_(purpose.configuration.empty()) {}
 
 ProgramPlugin::~ProgramPlugin() {
   const std::lock_guard lock(mutex_);
@@ -207,12 +213,26 @@ void ProgramPlugin::handle(std::string_view line) {
   }
   if (const auto* pong = std::get_if<PongLine>(&*read)) return events_.reacted(pong->number);
   const std::lock_guard lock(mutex_);
-  if (const auto* refused = std::get_if<RefusedLine>(&*read)) {
-    refusal_ = {ErrorCode::invalid, refused->message};
-  } else {
+  auto* refused = std::get_if<RefusedLine>(&*read);
+  if (refused == nullptr) {
+    began(std::move(std::get<ReadyLine>(*read).operations));
+  } else if (wanted_ && needs_configuration_) {
+    // It was begun without what it needs: it runs, and more cannot be seen. It ends by itself now.
+    is_ending_ = true;
     is_ready_ = true;
+  } else {
+    refusal_ = {ErrorCode::invalid, refused->message};
   }
   changed_.notify_all();
+}
+
+// The lock is held.
+void ProgramPlugin::began(std::optional<std::vector<std::string>> operations) {
+  if (wanted_ && operations) {
+    const base::Status same = compare_operations(name_, version_, *wanted_, *std::move(operations));
+    if (!same) refusal_ = same.error();
+  }
+  is_ready_ = true;
 }
 
 std::string ProgramPlugin::how_it_ended() const {

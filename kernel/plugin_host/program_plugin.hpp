@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "kernel/plugin_host/plugin_side.hpp"
 #include "sdk/base/open_file.hpp"
@@ -50,13 +51,15 @@ class ProgramPlugin final : public PluginSide {
   void react(std::uint64_t number);
 
  private:
-  ProgramPlugin(pid_t program, base::OpenFile socket, base::OpenFile output, HostSide& host, ProgramEvents events);
+  ProgramPlugin(pid_t program, base::OpenFile socket, base::OpenFile output, HostSide& host, ProgramEvents events,
+                const ProcessPurpose& purpose);
   base::Status await_start();
   void send(std::string_view line);
   void listen();
   void take(std::string& waiting, bool is_output);
   void handle(std::string_view line);
   void note_output(std::string_view line);
+  void began(std::optional<std::vector<std::string>> operations);
   void give_up(const std::string& why);
   [[nodiscard]] std::string how_it_ended() const;
 
@@ -65,6 +68,10 @@ class ProgramPlugin final : public PluginSide {
   const base::OpenFile output_;  ///< standard output and standard error
   HostSide& host_;
   const ProgramEvents events_;
+  const std::string name_;
+  const std::string version_;
+  const std::optional<std::vector<std::string>> wanted_;  ///< operations of the manifest, in a trial
+  const bool needs_configuration_;                        ///< a trial that could not give one
 
   std::mutex mutex_;
   std::condition_variable changed_;

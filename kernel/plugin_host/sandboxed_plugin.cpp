@@ -13,6 +13,7 @@
 
 #include "kernel/plugin_host/frame.hpp"
 #include "kernel/plugin_host/library_plugin.hpp"
+#include "kernel/plugin_host/operation_names.hpp"
 #include "kernel/plugin_host/packet.hpp"
 #include "kernel/plugin_host/patience.hpp"
 #include "kernel/plugin_host/payload.hpp"
@@ -184,7 +185,7 @@ class SandboxedPlugin {
     if (landlock < 0) must("the rules for its files");
     if (purpose.interpreter.empty()) {
       load(purpose);
-    } else if (!purpose.configuration.empty()) {
+    } else if (!purpose.configuration.empty() || purpose.operations) {
       run(purpose);
     }
     host_.ready(fmt::format("{}landlock {}, system calls, limits",
@@ -201,6 +202,14 @@ class SandboxedPlugin {
     must(room_.while_loading->apply());
     auto library = PluginLibrary::load(place_of(purpose, "plugin.so"), purpose.plugin, purpose.version);
     if (!library) host_.refuse(library.error());
+    if (purpose.operations) {
+      auto names = LibraryPlugin::operations_of(**library);
+      if (names) {
+        const base::Status same =
+            compare_operations(purpose.plugin, purpose.version, *purpose.operations, *std::move(names));
+        if (!same) host_.refuse(same.error());
+      }
+    }
     if (!purpose.configuration.empty()) {
       auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
       if (!plugin) host_.refuse(plugin.error());

@@ -135,7 +135,7 @@ Result<RunOutcome> run_operation(base::BytesView package, const OperationRun& ru
   TRV_TRY_ASSIGN(const auto host, plugin_host::PluginHost::start(std::move(configuration), *store, senders.first(),
                                                                  clock, std::move(setup.log)));
   TRV_TRY_ASSIGN(const plugin_host::Stored examined, host->examine(stored->package_digest));
-  TRV_TRY(host->load(examined, run.configuration));
+  TRV_TRY(host->load(examined, run.configuration, {}, plugin_host::PluginHost::Known::from_now));
   TRV_TRY(check_run(*host, manifest, run));
 
   std::promise<plugin_host::CallOutcome> ended;

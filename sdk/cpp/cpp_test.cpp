@@ -225,6 +225,16 @@ class SdkTest : public testing::Test {
   FakeHost host;
 };
 
+TEST_F(SdkTest, a_host_can_ask_for_the_operations) {
+  const auto* operations =
+      static_cast<const trv_plugin_operation*>(host.plugin()->get_extension(host.plugin(), TRV_EXT_OPERATION));
+  ASSERT_NE(operations, nullptr);
+  ASSERT_EQ(operations->count(host.plugin()), Sample::operations().size());
+  const trv_string first = operations->name(host.plugin(), 0);
+  EXPECT_EQ(std::string_view(first.data, first.size), "echo");
+  EXPECT_EQ(operations->name(host.plugin(), 999).size, 0U);
+}
+
 TEST_F(SdkTest, an_operation_that_returns_at_once_is_answered_inside_invoke) {
   const CallOutcome outcome = host.call({.operation = "echo", .input = R"({"a":1})"});
   EXPECT_EQ(outcome.output, R"({"a":1})");

@@ -86,6 +86,10 @@ class PluginSession final : public Session {
       if (operation.name == call.operation()) return (plugin_.*operation.run)(call);
     return std::nullopt;
   }
+  std::uint32_t operation_count() const noexcept override { return static_cast<std::uint32_t>(operations_.size()); }
+  std::string_view operation_name(std::uint32_t index) const noexcept override {
+    return index < operations_.size() ? operations_[index].name : std::string_view();
+  }
 
  private:
   Plugin& base() noexcept { return plugin_; }

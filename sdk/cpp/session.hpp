@@ -19,6 +19,7 @@
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/operation.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/cpp/call.hpp"
@@ -173,6 +174,9 @@ class Session : public CallServices {
   virtual void on_deactivate() = 0;
   /// The coroutine of the operation, not yet running; nullopt for an unknown operation.
   virtual std::optional<Task> start(Call& call) = 0;
+  /// Does not throw.
+  virtual std::uint32_t operation_count() const noexcept = 0;
+  virtual std::string_view operation_name(std::uint32_t index) const noexcept = 0;
 
  private:
   struct OpenCall {
@@ -197,6 +201,10 @@ class Session : public CallServices {
                           const trv_http_response* response) noexcept { of(p).on_response(request_id, *response); },
         .on_error = [](const trv_plugin* p, std::uint64_t request_id,
                        const trv_error* error) noexcept { of(p).on_error(request_id, *error); }};
+    static constexpr trv_plugin_operation operation = {
+        .struct_size = sizeof(trv_plugin_operation),
+        .count = [](const trv_plugin* p) noexcept { return of(p).operation_count(); },
+        .name = [](const trv_plugin* p, std::uint32_t index) noexcept { return borrow(of(p).operation_name(index)); }};
     static constexpr trv_plugin_timer timer = {
         .struct_size = sizeof(trv_plugin_timer),
         .on_time = [](const trv_plugin* p, std::uint64_t timer_id) noexcept { of(p).deliver(timer_id, Response{}); }};
@@ -206,6 +214,7 @@ class Session : public CallServices {
                         const trv_kv_answer* answer) noexcept { of(p).on_answer(request_id, *answer); },
         .on_error = http.on_error};
     if (std::string_view(id) == TRV_EXT_TIMER) return &timer;
+    if (std::string_view(id) == TRV_EXT_OPERATION) return &operation;
     if (std::string_view(id) == TRV_EXT_KV) return &kv;
     return std::string_view(id) == TRV_EXT_HTTP ? &http : nullptr;
   }

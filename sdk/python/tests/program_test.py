@@ -13,7 +13,7 @@ PATIENCE_S = 60
 
 
 class ProgramTest(unittest.TestCase):
-    def start(self, configuration=None):
+    def start(self, configuration=None, **more):
         ours, theirs = socket.socketpair()
         # The program's file 3, whatever number it has here.
         self.process = subprocess.Popen(
@@ -24,7 +24,7 @@ class ProgramTest(unittest.TestCase):
         ours.settimeout(PATIENCE_S)
         self.socket = ours
         self.lines = ours.makefile("rb")
-        self.say("begin", plugin="p", version="1.0.0", configuration=configuration or {})
+        self.say("begin", plugin="p", version="1.0.0", configuration=configuration or {}, **more)
 
     def clean_up(self):
         self.process.kill()
@@ -50,7 +50,9 @@ class ProgramTest(unittest.TestCase):
 
     def test_from_begin_to_end(self):
         self.start()
-        self.assertEqual(self.hear("ready", "refused"), ("ready", {}))
+        name, body = self.hear("ready", "refused")
+        self.assertEqual(name, "ready")
+        self.assertEqual(body["operations"][:3], ["echo", "echo-async", "count"])
         self.invoke(7, "log")
         self.assertEqual(self.hear("log"), ("log", {"level": "warning", "message": "first", "call": 7}))
         self.assertEqual(self.hear("answer"), ("answer", {"call": 7, "output": None}))
@@ -62,6 +64,10 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual(self.hear("log")[1]["message"], "ended")
         self.assertEqual(self.process.wait(PATIENCE_S), 0)
         self.assertEqual(self.process.stdout.read(), "printed\n")
+
+    def test_a_trial_shows_the_operations_without_a_configuration(self):
+        self.start({"refuse": True}, trial=True)
+        self.assertIn("echo", self.hear("ready", "refused")[1]["operations"])
 
     def test_a_refusal_says_why_and_ends_the_program(self):
         self.start({"refuse": True})

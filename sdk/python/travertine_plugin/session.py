@@ -95,6 +95,9 @@ class Session:
 
     async def _begin(self, body: Dict[str, Any]) -> None:
         self._configuration = body.get("configuration") or {}
+        ready = {"operations": list(self._plugin.operations)}
+        if body.get("trial"):
+            return self._send("ready", ready)  # there is no configuration to begin with
         try:
             for work in self._plugin.at_begin:
                 await self._run(work, self._configuration)
@@ -104,7 +107,7 @@ class Session:
             self._log_traceback(error)
             self._refuse(f"{one_line(error)}, while it began")
         else:
-            self._send("ready", {})
+            self._send("ready", ready)
 
     def _refuse(self, message: str) -> None:
         self._send("refused", {"message": json_text.encodable(message, LOG_BYTES_MAX)})

@@ -9,19 +9,27 @@ import { fileURLToPath } from 'node:url'
 
 const program = fileURLToPath(new URL('plugin_under_test.mjs', import.meta.url))
 
-function start(configuration = {}) {
+function start(configuration = {}, more = {}) {
   const child = spawn(process.execPath, [program], { stdio: ['ignore', 'ignore', 'inherit', 'pipe'] })
   const frames = createInterface({ input: child.stdio[3] })[Symbol.asyncIterator]()
   const say = (name, body) => child.stdio[3].write(JSON.stringify({ [name]: body }) + '\n')
   const hear = async () => JSON.parse((await frames.next()).value)
   const invoke = (call, operation, input) => say('invoke', { call, operation, input, attempt: 1, connection: '', timeout_ms: 0 })
-  say('begin', { plugin: 'p', version: '1.0.0', configuration })
+  say('begin', { plugin: 'p', version: '1.0.0', configuration, ...more })
   return { child, say, hear, invoke, ended: once(child, 'exit') }
 }
 
+test('a trial shows the operations without a configuration', async () => {
+  const { say, hear, ended } = start({ refuse: true }, { trial: true })
+  assert.ok((await hear()).ready.operations.includes('echo'))
+  say('end', {})
+  await ended
+})
+
 test('from begin to end', async () => {
   const { say, hear, invoke, ended } = start()
-  assert.deepEqual(await hear(), { ready: {} })
+  const { operations } = (await hear()).ready
+  assert.deepEqual(operations.slice(0, 3), ['echo', 'describe', 'count'])
   invoke(7, 'log')
   assert.deepEqual(await hear(), { log: { level: 'warning', message: 'first', call: 7 } })
   assert.deepEqual(await hear(), { log: { level: 'warning', message: 'second', call: 7 } })

@@ -42,9 +42,12 @@ export class Session {
 
   async #begin(body) {
     this.#configuration = body.configuration ?? {}
+    const ready = { operations: [...this.#plugin.operations.keys()] }
+    // There is no configuration to begin with.
+    if (body.trial) return this.#send('ready', ready)
     try {
       for (const run of this.#plugin.atBegin) await run(this.#configuration)
-      this.#send('ready', {})
+      this.#send('ready', ready)
     } catch (error) {
       const isMeant = error instanceof Refused
       if (!isMeant) this.#logError(error)
