@@ -358,7 +358,7 @@ base::Status Kernel::compose(StartReport& report) {
   TRV_TRY_ASSIGN(parts.package_policy, package_policy(config_, parts.hosting.remarks));
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
   hosting.crashed = crash_recorder(*parts.node, logger_);
-  hosting.serve = plugin_services(*parts.node);
+  hosting.serve = plugin_services({*parts.node, *parts.connections, *parts.secrets, logger_});
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
   if (!scripts) return base::fail(std::move(scripts).error().in("run.languages"));
   parts.process_calls = std::make_unique<effects::ProcessCalls>(*std::move(scripts));

@@ -5,8 +5,10 @@
 #include <condition_variable>
 #include <mutex>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "kernel/tenancy/plugin_data.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::daemon {
@@ -103,8 +105,45 @@ Status LeftOver::sweep(const std::stop_token& stop) {
   TRV_TRY(stores_.blobs.remove_unfinished());
   TRV_TRY(stores_.archives.remove_unfinished());
   TRV_TRY(stores_.snapshots.remove_left_over());
+  TRV_TRY(sweep_plugin_data(stop));
   TRV_TRY(sweep_secrets(stop));
   return sweep_blobs(stop);
+}
+
+// Of the shards that are owned here; those of other nodes go when this node owns them and sweeps.
+Status LeftOver::sweep_plugin_data(const std::stop_token& stop) {
+  TRV_TRY(await_log_ends(stores_.node, stop));
+  TRV_TRY_ASSIGN(const std::vector<tenancy::Tenant> tenants, stores_.node.tenants());
+  for (const tenancy::Tenant& tenant : tenants) {
+    node::Shard& shard = *stores_.node.shards()[tenant.shard.value()];
+    if (!shard.is_owned()) continue;
+    TRV_TRY_ASSIGN(const std::vector<std::string> gone, uninstalled_with_data(shard, tenant.id));
+    for (const std::string& plugin : gone) {
+      TRV_TRY(shard.decide_and_wait(tenant.id, [&](const lmdb::Txn& state, shard::DecisionContext& context) {
+        return tenancy::decide(shard.plugin_data(), state, context, tenancy::ErasePluginData{.plugin = plugin});
+      }));
+      stores_.report(fmt::format("what plugin '{}' kept for tenant '{}' was erased: it is not installed any more",
+                                 plugin, tenant.id.value()));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> LeftOver::uninstalled_with_data(const node::Shard& shard,
+                                                                 const base::TenantId& tenant) const {
+  TRV_TRY_ASSIGN(const auto state, shard.begin_read());
+  TRV_TRY_ASSIGN(std::vector<std::string> plugins, shard.plugin_data().plugins(state, tenant));
+  const node::Shard& platform = stores_.node.platform();
+  TRV_TRY_ASSIGN(const auto installed, platform.begin_read());
+  std::vector<std::string> gone;
+  for (std::string& plugin : plugins) {
+    TRV_TRY_ASSIGN(const auto enabled, shard.tenancy().current_version(state, tenant, plugin));
+    // Also one that is pending: a version in the making is replaced.
+    TRV_TRY_ASSIGN(const auto packages, platform.tenancy().packages(installed, plugin + "/", 1));
+    const bool is_there = enabled || (!packages.empty() && packages.front().plugin == plugin);
+    if (!is_there) gone.push_back(std::move(plugin));
+  }
+  return gone;
 }
 
 // Twice, because a tenant may move meanwhile from a shard that is read later to one that was read before. Of every

@@ -48,6 +48,9 @@ class LeftOver {
  private:
   void run(const std::stop_token& stop);
   [[nodiscard]] base::Status sweep(const std::stop_token& stop);
+  [[nodiscard]] base::Status sweep_plugin_data(const std::stop_token& stop);
+  [[nodiscard]] base::Result<std::vector<std::string>> uninstalled_with_data(const node::Shard& shard,
+                                                                             const base::TenantId& tenant) const;
   [[nodiscard]] base::Status sweep_secrets(const std::stop_token& stop);
   [[nodiscard]] base::Status sweep_blobs(const std::stop_token& stop);
   [[nodiscard]] base::Result<bool> is_named(const base::Digest& blob) const;

@@ -1,8 +1,16 @@
 #include "kernel/daemon/plugin_services.hpp"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
 #include <memory>
 #include <utility>
 
+#include "kernel/egress/signature.hpp"
+#include "kernel/gateway/plugin_configuration.hpp"
+#include "kernel/gateway/receive.hpp"
+#include "kernel/json/parse.hpp"
 #include "kernel/tenancy/plugin_data.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -25,8 +33,50 @@ shard::Command command_of(const ServiceCall& call) {
   return command;
 }
 
+/// Whether the tenant's configuration of the plugin gives this name in a field that the manifest marks as a secret.
+base::Status check_named(const node::Node& node, const node::Shard& shard, const ServiceCall& call,
+                         const std::string& secret) {
+  TRV_TRY_ASSIGN(const auto txn, shard.begin_read());
+  TRV_TRY_ASSIGN(const auto set, shard.tenancy().configuration(txn, call.tenant, call.plugin, call.version));
+  TRV_TRY_ASSIGN(const auto installed, node.platform().begin_read());
+  TRV_TRY_ASSIGN(const auto package, node.platform().tenancy().package(installed, call.plugin, call.version));
+  if (set && package) {
+    TRV_TRY_ASSIGN(const json::Value manifest, json::parse(package->manifest));
+    TRV_TRY_ASSIGN(const json::Value configuration, json::parse(set->json));
+    const json::Value* schema = manifest.find("configuration");
+    if (schema != nullptr) {
+      const auto named = gateway::named_secrets(*schema, configuration);
+      if (std::ranges::find(named, secret, &gateway::NamedSecret::name) != named.end()) return {};
+    }
+  }
+  return base::fail(base::ErrorCode::denied,
+                    fmt::format("the configuration of plugin '{}' {} in tenant '{}' names no secret '{}'; its author "
+                                "marks the field with \"secret\": true, and the tenant sets it: trav plugin configure "
+                                "{} --set FIELD=NAME",
+                                call.plugin, call.version, call.tenant.value(), secret, call.plugin));
+}
+
+/// The signature of a call, by a secret that nobody but this function sees.
+base::Result<ServiceAnswer> signed_by(const ServiceSources& sources, const node::Shard& shard, const ServiceCall& call,
+                                      const plugin_host::SignData& sign) {
+  TRV_TRY(check_named(sources.node, shard, call, sign.secret));
+  TRV_TRY_ASSIGN(const egress::Connection connection, sources.connections.find(call.tenant, sign.secret));
+  const std::string& reference = connection.authentication.secret_reference;
+  if ((!connection.plugin.empty() && connection.plugin != call.plugin) || reference.empty()) {
+    return base::fail(base::ErrorCode::denied,
+                      fmt::format("connection '{}' has no secret that plugin '{}' may use", sign.secret, call.plugin));
+  }
+  TRV_TRY_ASSIGN(const std::string secret, sources.secrets.reveal(call.tenant, reference));
+  auto made = egress::sign(sign.kind, secret, sign.data);
+  if (!made) return base::fail(std::move(made).error().in(fmt::format("secret '{}'", sign.secret)));
+  sources.logger->info("plugin {} {} (tenant {}, {}) signed {} bytes by the secret '{}'", call.plugin, call.version,
+                       call.tenant.value(), call.key, sign.data.size(), sign.secret);
+  return plugin_host::Signature{*std::move(made)};
+}
+
 /// One request, in the shard of its tenant.
 struct Serve {
+  const ServiceSources& sources;
   node::Shard& shard;
   const ServiceCall& call;
   ServiceDone done;
@@ -70,6 +120,15 @@ struct Serve {
     shard.submit(std::move(command));
   }
 
+  void operator()(const plugin_host::SignData& sign) { done(signed_by(sources, shard, call, sign)); }
+
+  void operator()(const plugin_host::EmitEvent& event) {
+    gateway::emit_plugin_event(shard, call, event, [done = std::move(done)](base::Result<std::string> id) mutable {
+      if (!id) return done(base::fail(std::move(id).error()));
+      done(plugin_host::EmittedEvent{*std::move(id)});
+    });
+  }
+
   void operator()(const plugin_host::EraseValue& erase) {
     shard::Command command = command_of(call);
     command.frees_room = true;
@@ -88,12 +147,12 @@ struct Serve {
 
 }  // namespace
 
-plugin_host::ServeRequest plugin_services(node::Node& node) {
-  return [&node](const ServiceCall& call, ServiceDone done) {
+plugin_host::ServeRequest plugin_services(ServiceSources sources) {
+  return [sources = std::move(sources)](const ServiceCall& call, ServiceDone done) {
     TRV_EXPECTS(!call.tenant.empty() && !call.plugin.empty());
-    const auto shard = node.shard_of(call.tenant);
+    const auto shard = sources.node.shard_of(call.tenant);
     if (!shard) return done(base::fail(shard.error()));
-    std::visit(Serve{.shard = **shard, .call = call, .done = std::move(done)}, call.request);
+    std::visit(Serve{.sources = sources, .shard = **shard, .call = call, .done = std::move(done)}, call.request);
   };
 }
 

@@ -1,5 +1,7 @@
 #include "kernel/gateway/receive.hpp"
 
+#include <fmt/format.h>
+
 #include "kernel/gateway/cloud_event.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/workflow/instance/state.hpp"
@@ -60,6 +62,12 @@ base::Result<shard::Decision> receive(const ingest::IngestStore& ingest, instanc
   std::uint32_t chain = 0;
   if (channel.starts_with(workflow_channel)) {
     TRV_TRY_ASSIGN(chain, instance::event_chain(state, context, workflows, channel.substr(workflow_channel.size())));
+  } else if (channel.starts_with(plugin_channel)) {
+    // So that a workflow which calls what starts it ends.
+    const auto caller = instance::instance_of_effect(context.tenant, event.id);
+    if (caller) {
+      TRV_TRY_ASSIGN(chain, instance::event_chain(state, context, workflows, caller->to_string()));
+    }
   }
   const instance::ReceivedEvent received{.id = event.id,
                                          .source = event.source,
@@ -98,6 +106,39 @@ base::Result<shard::Decision> receive_emitted(const ingest::IngestStore& ingest,
   if (!settled && settled.error().code() != base::ErrorCode::not_found) return base::fail(settled.error());
   if (settled) decision.append(std::move(settled->decision));
   return decision;
+}
+
+void emit_plugin_event(node::Shard& shard, const plugin_host::ServiceCall& call, const plugin_host::EmitEvent& event,
+                       std::move_only_function<void(base::Result<std::string> id)> done) {
+  TRV_EXPECTS(call.emitted > 0);
+  if (call.key.empty()) {
+    return done(base::fail(base::ErrorCode::invalid, "a call without an idempotency key emits no events"));
+  }
+  ingest::Received received;
+  received.id = fmt::format("{}/{}", call.key, call.emitted);
+  received.source = "/plugins/" + call.plugin;
+  received.type = event.type;
+  received.subject = event.subject;
+  received.datacontenttype = event.data.empty() ? "" : "application/json";
+  received.data = event.data;
+  received.channel = std::string(plugin_channel) + call.plugin;
+  received.body_sha256 = base::sha256(base::as_bytes(event.data));
+  shard::Command command;
+  command.tenant = call.tenant;
+  command.actor = "plugin:" + call.plugin;
+  command.traceparent = call.traceparent;
+  const std::string id = received.id;
+  command.decide = [&shard, received = std::move(received)](const lmdb::Txn& state, shard::DecisionContext& context) {
+    ingest::Received now = received;
+    now.time = context.now;
+    Receipt receipt;
+    instance::DecisionBudget budget;
+    return receive(shard.ingest(), shard.decision_state(), state, context, now, receipt, budget);
+  };
+  command.done = [id, done = std::move(done)](const base::Result<shard::Applied>& applied) mutable {
+    done(applied ? base::Result<std::string>(id) : base::fail(applied.error()));
+  };
+  shard.submit(std::move(command));
 }
 
 effects::CancelTry emit_event(node::Shard& shard, const shard::Effect& effect, effects::TryDone done) {

@@ -1,12 +1,15 @@
 #pragma once
 // From an event that came in, or that a workflow emits, to the workflows that it starts: one decision.
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "events/blob/blob_store.hpp"
 #include "kernel/effects/effect_dispatcher.hpp"
 #include "kernel/node/node.hpp"
+#include "kernel/plugin_host/service_request.hpp"
 
 namespace trv::gateway {
 
@@ -43,6 +46,15 @@ struct Receipt {
                                                             shard::DecisionContext& context,
                                                             const ingest::Received& event, std::string_view key,
                                                             const shard::Outcome& outcome);
+
+/// The channel of events that a plugin emits within a call; the plugin's id follows. Their ids are the call's
+/// idempotency key, '/' and a number.
+inline constexpr std::string_view plugin_channel = "plugin:";
+
+/// Takes an event that a call of a plugin emits, once however often that call is made. Any thread; `done` is called
+/// once, with the event's id. Errors: invalid (its attributes), as a command's refusal.
+void emit_plugin_event(node::Shard& shard, const plugin_host::ServiceCall& call, const plugin_host::EmitEvent& event,
+                       std::move_only_function<void(base::Result<std::string> id)> done);
 
 /// Takes the event of an effect of the kind "event", once however often it is tried. The outcome is the event. Any
 /// thread.

@@ -40,6 +40,7 @@ struct OpenCall {
   std::vector<OpenRequest> http;
   std::vector<OpenTimer> timers;
   std::uint32_t asked = 0;    ///< requests of services that have no answer yet
+  std::uint32_t emitted = 0;  ///< events
   std::uint32_t written = 0;  ///< requests of services that changed something, or wanted to
 };
 
@@ -67,6 +68,7 @@ class CallTable {
     call.keys_used = 0;
     call.asked = 0;
     call.written = 0;
+    call.emitted = 0;
     call.is_delivered = false;
     call.cancel_requested = false;
     ++size_;

@@ -153,6 +153,12 @@ BytesView FrameWriter::served(Service service, std::uint64_t request_id, const b
     return finish(frames::CreateRequestFailed(b, static_cast<frames::Service>(service), request_id,
                                               to_abi(answer.error().code()), b.CreateString(answer.error().message())));
   }
+  if (const auto* made = std::get_if<Signature>(&*answer)) {
+    return finish(frames::CreateSigned(b, request_id, bytes_of(b, made->bytes)));
+  }
+  if (const auto* event = std::get_if<EmittedEvent>(&*answer)) {
+    return finish(frames::CreateEmitted(b, request_id, b.CreateString(event->id)));
+  }
   const auto& values = std::get<StoredValues>(*answer);
   std::vector<flatbuffers::Offset<frames::StoreEntry>> entries;
   entries.reserve(values.entries.size());
@@ -166,11 +172,14 @@ BytesView FrameWriter::ask(CallId call, std::uint64_t request_id, Service servic
                            const base::Result<ServiceRequest>& request) {
   auto& b = fresh();
   using enum frames::StoreAction;
-  if (!request) {
-    const auto problem =
-        frames::CreateRequestFailed(b, static_cast<frames::Service>(service), request_id,
-                                    to_abi(request.error().code()), b.CreateString(request.error().message()));
-    return finish(frames::CreateStoreRequest(b, call, request_id, get, 0, 0, any_revision, 0, 0, problem));
+  if (!request) return served(service, request_id, base::fail(request.error()));
+  if (const auto* sign = std::get_if<SignData>(&*request)) {
+    return finish(frames::CreateSignRequest(b, call, request_id, b.CreateString(sign->secret),
+                                            static_cast<std::int32_t>(sign->kind), bytes_of(b, sign->data)));
+  }
+  if (const auto* event = std::get_if<EmitEvent>(&*request)) {
+    return finish(frames::CreateEmitRequest(b, call, request_id, b.CreateString(event->type),
+                                            b.CreateString(event->subject), b.CreateString(event->data)));
   }
   if (const auto* put = std::get_if<PutValue>(&*request)) {
     return finish(frames::CreateStoreRequest(b, call, request_id, frames::StoreAction::put, b.CreateString(put->key),
@@ -273,11 +282,12 @@ base::Error read_request_failed(const frames::RequestFailed& frame) {
 }
 
 std::optional<Service> service_of(frames::Service service) noexcept {
-  return service == frames::Service::store ? std::optional(Service::store) : std::nullopt;
+  const auto number = static_cast<std::uint8_t>(service);
+  return number <= static_cast<std::uint8_t>(Service::event) ? std::optional(static_cast<Service>(number))
+                                                             : std::nullopt;
 }
 
 base::Result<ServiceRequest> read_store_request(const frames::StoreRequest& frame) {
-  if (frame.problem() != nullptr) return base::fail(read_request_failed(*frame.problem()));
   std::string key(view(frame.key()));
   switch (frame.action()) {
     case frames::StoreAction::get: return GetValue{std::move(key)};
@@ -289,6 +299,21 @@ base::Result<ServiceRequest> read_store_request(const frames::StoreRequest& fram
           .prefix = std::move(key), .after = std::string(view(frame.after())), .count_max = frame.count_max()};
   }
   return base::fail(ErrorCode::invalid, "an action of the store that this version does not have");
+}
+
+base::Result<ServiceRequest> read_sign_request(const frames::SignRequest& frame) {
+  TRV_TRY_ASSIGN(const egress::SignatureKind kind, egress::signature_kind_of(frame.signature()));
+  return SignData{.secret = std::string(view(frame.secret())), .kind = kind, .data = std::string(view(frame.data()))};
+}
+
+EmitEvent read_emit_request(const frames::EmitRequest& frame) {
+  return {.type = std::string(view(frame.type())),
+          .subject = std::string(view(frame.subject())),
+          .data = std::string(view(frame.data()))};
+}
+
+Signature read_signed(const frames::Signed& frame) {
+  return {.bytes = std::string(view(frame.signature()))};
 }
 
 StoredValues read_store_answer(const frames::StoreAnswer& frame) {

@@ -84,8 +84,11 @@ class FrameWriter {
 [[nodiscard]] base::Error read_http_error(const frames::HttpError& frame);
 /// The kernel looks at the limits (check_request).
 [[nodiscard]] base::Result<ServiceRequest> read_store_request(const frames::StoreRequest& frame);
+[[nodiscard]] base::Result<ServiceRequest> read_sign_request(const frames::SignRequest& frame);
+[[nodiscard]] EmitEvent read_emit_request(const frames::EmitRequest& frame);
 [[nodiscard]] StoredValues read_store_answer(const frames::StoreAnswer& frame);
 [[nodiscard]] base::Error read_request_failed(const frames::RequestFailed& frame);
+[[nodiscard]] Signature read_signed(const frames::Signed& frame);
 /// nullopt for one of a later version.
 [[nodiscard]] std::optional<Service> service_of(frames::Service service) noexcept;
 

@@ -185,6 +185,20 @@ void FrameLink::handle(const frames::Frame& frame) {
       const frames::StoreRequest& request = *frame.body_as_StoreRequest();
       return user->host().ask(request.call(), request.request(), Service::store, read_store_request(request));
     }
+    case frames::Body::SignRequest: {
+      const frames::SignRequest& request = *frame.body_as_SignRequest();
+      return user->host().ask(request.call(), request.request(), Service::secret, read_sign_request(request));
+    }
+    case frames::Body::EmitRequest: {
+      const frames::EmitRequest& request = *frame.body_as_EmitRequest();
+      return user->host().ask(request.call(), request.request(), Service::event, read_emit_request(request));
+    }
+    case frames::Body::RequestFailed: {
+      const frames::RequestFailed& failed = *frame.body_as_RequestFailed();
+      const auto service = service_of(failed.service());
+      if (!service) return kill("it sent a frame that is not a plugin's");
+      return user->host().ask(0, failed.request(), *service, base::fail(read_request_failed(failed)));
+    }
     case frames::Body::Pong:
       if (frame.body_as_Pong()->number() == pings_) pinged_.reset();
       return;

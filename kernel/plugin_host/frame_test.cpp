@@ -45,6 +45,8 @@ std::vector<base::Bytes> one_of_each() {
   add(writer.http_request(7, 1, base::fail(base::ErrorCode::invalid, "unreadable")));
   add(writer.ask(7, 1, Service::store, PutValue{.key = "cursor", .value = "[1]", .expected = 3}));
   add(writer.ask(7, 1, Service::store, ListValues{.prefix = "a", .after = "ab", .count_max = 10}));
+  add(writer.ask(7, 1, Service::secret, SignData{.secret = "vault", .data = "bytes"}));
+  add(writer.ask(7, 1, Service::event, EmitEvent{.type = "com.tracker.made", .subject = {}, .data = "[1]"}));
   add(writer.ask(7, 1, Service::store, base::fail(base::ErrorCode::invalid, "unreadable")));
   add(writer.pong(3));
   return all;
@@ -64,6 +66,15 @@ void read_all(const frames::Frame& frame) {
       bytes = request ? request->body.size() : request.error().message().size();
       break;
     }
+    case frames::Body::SignRequest: {
+      const auto request = read_sign_request(*frame.body_as_SignRequest());
+      bytes = request ? std::get<SignData>(*request).data.size() : request.error().message().size();
+      break;
+    }
+    case frames::Body::EmitRequest: bytes = read_emit_request(*frame.body_as_EmitRequest()).data.size(); break;
+    case frames::Body::RequestFailed:
+      bytes = read_request_failed(*frame.body_as_RequestFailed()).message().size();
+      break;
     case frames::Body::StoreRequest: {
       const auto request = read_store_request(*frame.body_as_StoreRequest());
       bytes = request ? request->index() : request.error().message().size();

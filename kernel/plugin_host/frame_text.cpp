@@ -179,12 +179,36 @@ base::Result<ServiceRequest> read_store(const Body& body) {
   return list;
 }
 
+base::Result<ServiceRequest> read_sign(const Body& body) {
+  SignData sign;
+  TRV_TRY_ASSIGN(sign.secret, body.text("secret"));
+  TRV_TRY_ASSIGN(const std::string kind, body.text("signature"));
+  const auto known = egress::signature_kind_of(kind);
+  if (!known) return body.wrong("signature", "is not hmac-sha256, ed25519 or rsa-sha256");
+  sign.kind = *known;
+  TRV_TRY_ASSIGN(const std::string encoded, body.text("data_base64"));
+  const auto bytes = base::from_base64(encoded);
+  if (!bytes) return body.wrong("data_base64", "is not base64");
+  sign.data = base::as_text(*bytes);
+  return sign;
+}
+
+base::Result<ServiceRequest> read_emit(const Body& body) {
+  EmitEvent event;
+  TRV_TRY_ASSIGN(event.type, body.text("type"));
+  TRV_TRY_ASSIGN(event.subject, body.text("subject", ""));
+  if (const Value* data = body.find("data"); data != nullptr) event.data = json::serialize(*data);
+  return event;
+}
+
 base::Result<ProgramLine> read_service(const Body& body, Service service) {
   ServiceLine line;
   line.service = service;
   TRV_TRY_ASSIGN(line.call, body.number("call"));
   TRV_TRY_ASSIGN(line.request_id, body.number("request"));
-  line.request = read_store(body);
+  line.request = service == Service::store    ? read_store(body)
+                 : service == Service::secret ? read_sign(body)
+                                              : read_emit(body);
   return line;
 }
 
@@ -246,6 +270,13 @@ std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnsw
                                            {"code", base::to_string(answer.error().code())},
                                            {"message", answer.error().message()}});
   }
+  if (const auto* made = std::get_if<Signature>(&*answer)) {
+    return line_of("signed",
+                   Value{{"request", request_id}, {"signature_base64", base::to_base64(base::as_bytes(made->bytes))}});
+  }
+  if (const auto* event = std::get_if<EmittedEvent>(&*answer)) {
+    return line_of("emitted", Value{{"request", request_id}, {"id", event->id}});
+  }
   const auto& values = std::get<StoredValues>(*answer);
   std::string entries;
   for (const StoredValue& one : values.entries) {
@@ -280,6 +311,8 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "log") return read_log(body);
   if (name == "http_request") return read_http(body);
   if (name == "store_request") return read_service(body, Service::store);
+  if (name == "sign_request") return read_service(body, Service::secret);
+  if (name == "emit_request") return read_service(body, Service::event);
   if (name == "pong") {
     TRV_TRY_ASSIGN(const std::uint64_t number, body.number("number"));
     return PongLine{number};

@@ -64,6 +64,12 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
       *read_line(R"({"store_request":{"call":7,"request":1,"action":"put","key":"a","value":{"b":1},"expected":3}})"));
   EXPECT_EQ(std::get<PutValue>(*put.request).value, R"({"b":1})");
   EXPECT_EQ(std::get<PutValue>(*put.request).expected, 3U);
+  const auto sign = std::get<ServiceLine>(
+      *read_line(R"({"sign_request":{"call":7,"request":1,"secret":"v","signature":"ed25519","data_base64":"/wA="}})"));
+  EXPECT_EQ(std::get<SignData>(*sign.request).data, std::string("\xff\x00", 2));
+  const auto emit =
+      std::get<ServiceLine>(*read_line(R"({"emit_request":{"call":7,"request":1,"type":"com.a.b","data":[1]}})"));
+  EXPECT_EQ(std::get<EmitEvent>(*emit.request).data, "[1]");
   const auto list = std::get<ServiceLine>(*read_line(R"({"store_request":{"call":7,"request":1,"action":"list"}})"));
   EXPECT_EQ(std::get<ListValues>(*list.request).count_max, 100U);
 }

@@ -205,6 +205,14 @@ base::Result<ServiceCall> InstanceCore::admit(CallId id, ServiceRequest request)
     if (call == nullptr) return not_open();
     tenant = call->request.tenant;
   }
+  const auto* event = std::get_if<EmitEvent>(&request);
+  const std::string own = fmt::format("com.{}.", plugin_);
+  if (event != nullptr && (!event->type.starts_with(own) || event->type.size() == own.size())) {
+    return base::fail(ErrorCode::invalid,
+                      fmt::format("the event's type is \"{}\"; plugin '{}' emits events whose types "
+                                  "begin with \"{}\"",
+                                  printable(event->type, 80), plugin_, own));
+  }
   TRV_TRY(permits(tenant, permission_for(request)));
   const std::lock_guard lock(mutex_);
   OpenCall* call = calls_.find(id);
@@ -217,11 +225,13 @@ base::Result<ServiceCall> InstanceCore::admit(CallId id, ServiceRequest request)
                       fmt::format("the call has written {} times, its limit", written_per_call_max));
   }
   ++call->asked;
+  if (event != nullptr) ++call->emitted;
   return ServiceCall{.tenant = std::move(tenant),
                      .plugin = plugin_,
                      .version = version_,
                      .key = call->request.idempotency_key,
                      .traceparent = call->request.traceparent,
+                     .emitted = call->emitted,
                      .request = std::move(request)};
 }
 

@@ -95,6 +95,25 @@ base::Result<ServiceRequest> read_list(trv_string prefix, trv_string after, std:
   return list;
 }
 
+base::Result<ServiceRequest> read_sign(trv_string secret, std::int32_t kind, trv_bytes data) {
+  SignData sign;
+  TRV_TRY_ASSIGN(sign.secret, text_of("the name of the secret", view(secret), secret_name_bytes_max));
+  TRV_TRY_ASSIGN(sign.kind, egress::signature_kind_of(kind));
+  TRV_TRY_ASSIGN(sign.data, text_of("what is to be signed", view(data), signed_bytes_max));
+  return sign;
+}
+
+base::Result<ServiceRequest> read_emit(const trv_event* event) {
+  if (event == nullptr || event->struct_size < TRV_EVENT_SIZE_V1) {
+    return base::fail(ErrorCode::invalid, "trv_event is null or too small");
+  }
+  EmitEvent emit;
+  TRV_TRY_ASSIGN(emit.type, text_of("the event's type", view(event->type), event_text_bytes_max));
+  TRV_TRY_ASSIGN(emit.subject, text_of("the event's subject", view(event->subject), event_text_bytes_max));
+  TRV_TRY_ASSIGN(emit.data, text_of("the event's data", view(event->data), event_data_bytes_max));
+  return emit;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<LibraryPlugin>> LibraryPlugin::start(std::shared_ptr<PluginLibrary> library,
@@ -190,6 +209,14 @@ base::Status LibraryPlugin::find_extensions() {
                  find_extension<trv_plugin_kv>(TRV_EXT_KV, "trv_plugin_kv", TRV_PLUGIN_KV_SIZE_V1, [](const auto& kv) {
                    return kv.on_answer != nullptr && kv.on_error != nullptr;
                  }));
+  TRV_TRY_ASSIGN(plugin_secret_,
+                 find_extension<trv_plugin_secret>(
+                     TRV_EXT_SECRET, "trv_plugin_secret", TRV_PLUGIN_SECRET_SIZE_V1,
+                     [](const auto& secret) { return secret.on_signature != nullptr && secret.on_error != nullptr; }));
+  TRV_TRY_ASSIGN(plugin_event_, find_extension<trv_plugin_event>(
+                                    TRV_EXT_EVENT, "trv_plugin_event", TRV_PLUGIN_EVENT_SIZE_V1, [](const auto& event) {
+                                      return event.on_emitted != nullptr && event.on_error != nullptr;
+                                    }));
   return {};
 }
 
@@ -236,14 +263,28 @@ void LibraryPlugin::time_came(std::uint64_t timer_id) {
   if (plugin_timer_ != nullptr) plugin_timer_->on_time(plugin_, timer_id);
 }
 
-void LibraryPlugin::served(Service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
-  if (plugin_kv_ == nullptr) return;
-  if (!answer) {
+void LibraryPlugin::served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
+  const auto fails = [&](const auto* extension) {
+    if (extension == nullptr) return true;
+    if (answer) return false;
     const trv_error error = borrowed_error(answer.error());
-    plugin_kv_->on_error(plugin_, request_id, &error);
-    return;
+    extension->on_error(plugin_, request_id, &error);
+    return true;
+  };
+  switch (service) {
+    case Service::store:
+      if (!fails(plugin_kv_)) answer_kv(request_id, std::get<StoredValues>(*answer));
+      return;
+    case Service::secret:
+      if (fails(plugin_secret_)) return;
+      return plugin_secret_->on_signature(plugin_, request_id, borrowed_bytes(std::get<Signature>(*answer).bytes));
+    case Service::event:
+      if (fails(plugin_event_)) return;
+      return plugin_event_->on_emitted(plugin_, request_id, borrowed(std::get<EmittedEvent>(*answer).id));
   }
-  const auto& values = std::get<StoredValues>(*answer);
+}
+
+void LibraryPlugin::answer_kv(std::uint64_t request_id, const StoredValues& values) {
   std::vector<trv_kv_entry> entries;
   entries.reserve(values.entries.size());
   for (const StoredValue& one : values.entries) {
@@ -309,6 +350,19 @@ const trv_host_kv LibraryPlugin::kv_service = {
           self(host).side_.ask(id, request_id, Service::store, read_list(prefix, after, count_max));
         }};
 
+const trv_host_secret LibraryPlugin::secret_service = {
+    .struct_size = sizeof(trv_host_secret),
+    .sign = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, trv_string secret,
+               std::int32_t signature, trv_bytes data) {
+      self(host).side_.ask(id, request_id, Service::secret, read_sign(secret, signature, data));
+    }};
+
+const trv_host_event LibraryPlugin::event_service = {
+    .struct_size = sizeof(trv_host_event),
+    .emit = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, const trv_event* event) {
+      self(host).side_.ask(id, request_id, Service::event, read_emit(event));
+    }};
+
 const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexcept {
   if (id == nullptr) return nullptr;
   if (std::strcmp(id, TRV_EXT_CALL) == 0) return &call_service;
@@ -316,6 +370,8 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
   if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &timer_service;
   if (std::strcmp(id, TRV_EXT_KV) == 0) return &kv_service;
+  if (std::strcmp(id, TRV_EXT_SECRET) == 0) return &secret_service;
+  if (std::strcmp(id, TRV_EXT_EVENT) == 0) return &event_service;
   return nullptr;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
-// Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1.
+// Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
+// trv.event/1.
 
 #include <memory>
 #include <optional>
@@ -10,10 +11,12 @@
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "kernel/plugin_host/plugin_side.hpp"
 #include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/operation.h"
+#include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 
@@ -56,6 +59,10 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_http http_service;
   static const trv_host_timer timer_service;
   static const trv_host_kv kv_service;
+  static const trv_host_secret secret_service;
+  static const trv_host_event event_service;
+
+  void answer_kv(std::uint64_t request_id, const StoredValues& values);
 
   const std::shared_ptr<PluginLibrary> library_;
   HostSide& side_;
@@ -64,6 +71,8 @@ class LibraryPlugin final : public PluginSide {
   const trv_plugin_http* plugin_http_ = nullptr;
   const trv_plugin_timer* plugin_timer_ = nullptr;
   const trv_plugin_kv* plugin_kv_ = nullptr;
+  const trv_plugin_secret* plugin_secret_ = nullptr;
+  const trv_plugin_event* plugin_event_ = nullptr;
   std::optional<OperationError> activation_error_;
 };
 

@@ -386,5 +386,32 @@ TEST_P(PluginCallsTest, what_is_over_the_limits_of_the_store_is_refused_and_the_
   EXPECT_EQ(run(call("echo", "[1]")).value(), "[1]");
 }
 
+// ---- secrets and events
+
+TEST_P(PluginCallsTest, a_call_has_bytes_signed_by_a_secret_that_it_never_sees) {
+  load_good();
+  const base::Digest expected = base::hmac_sha256(base::as_bytes("s3cr3t"), base::as_bytes("[1]"));
+  EXPECT_EQ(run(call("sign", "[1]")).value(), '"' + base::to_hex(expected) + '"');
+  const CallOutcome odd = run(call("sign-oddly"));
+  ASSERT_FALSE(odd);
+  EXPECT_EQ(odd.error().code, ErrorCode::invalid);
+  EXPECT_THAT(odd.error().message, HasSubstr("99 is not the number of a signature"));
+}
+
+TEST_P(PluginCallsTest, a_call_emits_events_of_its_plugins_own_types) {
+  load_good();
+  EXPECT_EQ(run(call("emit", "{}")).value(), "\"com.tracker.made/key/1\"");
+  const CallOutcome foreign = run(call("emit-foreign", "{}"));
+  ASSERT_FALSE(foreign);
+  EXPECT_EQ(foreign.error().code, ErrorCode::invalid);
+  EXPECT_THAT(foreign.error().message, HasSubstr("emits events whose types begin with \"com.tracker.\""));
+}
+
+TEST_P(PluginCallsTest, what_was_not_asked_for_is_neither_signed_nor_emitted) {
+  ASSERT_TRUE(load(install(package_of("good")).package_digest));
+  EXPECT_THAT(run(call("sign", "[1]")).error().message, HasSubstr("may not use 'secrets'"));
+  EXPECT_THAT(run(call("emit", "[1]")).error().message, HasSubstr("may not use 'events:com.tracker.made'"));
+}
+
 }  // namespace
 }  // namespace trv::plugin_host

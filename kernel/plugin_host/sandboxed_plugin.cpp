@@ -141,6 +141,14 @@ class SandboxedPlugin {
         const frames::StoreAnswer& answer = *frame.body_as_StoreAnswer();
         return plugin_->served(Service::store, answer.request(), read_store_answer(answer));
       }
+      case frames::Body::Signed: {
+        const frames::Signed& answer = *frame.body_as_Signed();
+        return plugin_->served(Service::secret, answer.request(), read_signed(answer));
+      }
+      case frames::Body::Emitted: {
+        const frames::Emitted& answer = *frame.body_as_Emitted();
+        return plugin_->served(Service::event, answer.request(), EmittedEvent{std::string(view(answer.id()))});
+      }
       case frames::Body::RequestFailed: {
         const frames::RequestFailed& failed = *frame.body_as_RequestFailed();
         const auto service = service_of(failed.service());

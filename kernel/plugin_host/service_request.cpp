@@ -51,6 +51,28 @@ struct Check {
     return fail(ErrorCode::invalid,
                 fmt::format("a list of the store is of 1 to {} entries, not {}", store_list_count_max, list.count_max));
   }
+  base::Status operator()(const SignData& sign) const {
+    if (sign.data.size() > signed_bytes_max) {
+      return fail(ErrorCode::too_large,
+                  fmt::format("{} bytes are to be signed, at most {} are", sign.data.size(), signed_bytes_max));
+    }
+    if (sign.secret.empty()) return fail(ErrorCode::invalid, "the name of the secret is empty");
+    if (sign.secret.size() <= secret_name_bytes_max) return {};
+    return fail(ErrorCode::too_large, fmt::format("the name of the secret has {} bytes, at most {} are allowed",
+                                                  sign.secret.size(), secret_name_bytes_max));
+  }
+  base::Status operator()(const EmitEvent& event) const {
+    if (event.type.size() > event_text_bytes_max || event.subject.size() > event_text_bytes_max) {
+      return fail(ErrorCode::too_large,
+                  fmt::format("type or subject of the event has more than {} bytes", event_text_bytes_max));
+    }
+    if (event.data.size() > event_data_bytes_max) {
+      return fail(ErrorCode::too_large, fmt::format("the event's data has {} bytes, at most {} are allowed",
+                                                    event.data.size(), event_data_bytes_max));
+    }
+    if (event.data.empty() || is_json(event.data)) return {};
+    return fail(ErrorCode::invalid, "the event's data is not JSON");
+  }
 };
 
 }  // namespace
@@ -59,12 +81,20 @@ base::Status check_request(const ServiceRequest& request) {
   return std::visit(Check{}, request);
 }
 
-package::Permission permission_for(const ServiceRequest&) {
-  return {.kind = package::Permission::Kind::kv};
+Service service_of(const ServiceRequest& request) noexcept {
+  if (std::holds_alternative<SignData>(request)) return Service::secret;
+  return std::holds_alternative<EmitEvent>(request) ? Service::event : Service::store;
+}
+
+package::Permission permission_for(const ServiceRequest& request) {
+  using enum package::Permission::Kind;
+  if (const auto* event = std::get_if<EmitEvent>(&request)) return {.kind = events, .scope = event->type};
+  return {.kind = std::holds_alternative<SignData>(request) ? secrets : kv, .scope = {}};
 }
 
 bool is_write(const ServiceRequest& request) noexcept {
-  return std::holds_alternative<PutValue>(request) || std::holds_alternative<EraseValue>(request);
+  return std::holds_alternative<PutValue>(request) || std::holds_alternative<EraseValue>(request) ||
+         std::holds_alternative<EmitEvent>(request);
 }
 
 }  // namespace trv::plugin_host

@@ -1,5 +1,6 @@
 #pragma once
-// What a plugin asks of the kernel as part of a call, beyond HTTP and time: sdk/abi/ext/kv.h.
+// What a plugin asks of the kernel as part of a call, beyond HTTP and time: sdk/abi/ext/kv.h, secret.h and
+// event.h.
 
 #include <cstdint>
 #include <functional>
@@ -8,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include "kernel/egress/signature.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
@@ -19,12 +21,16 @@ inline constexpr std::size_t store_key_bytes_max = 256;
 inline constexpr std::size_t store_value_bytes_max = 65'536;
 inline constexpr std::uint32_t store_list_count_max = 100;
 inline constexpr std::size_t store_answer_bytes_max = 1'000'000;
+inline constexpr std::size_t signed_bytes_max = 65'536;
+inline constexpr std::size_t secret_name_bytes_max = 256;
+inline constexpr std::size_t event_data_bytes_max = 262'144;
+inline constexpr std::size_t event_text_bytes_max = 1'024;  ///< of type and subject
 
 /// Whatever revision there is, or none.
 inline constexpr std::uint64_t any_revision = std::numeric_limits<std::uint64_t>::max();
 
 /// Who serves it.
-enum class Service : std::uint8_t { store };
+enum class Service : std::uint8_t { store, secret, event };
 
 struct GetValue {
   std::string key;
@@ -43,7 +49,17 @@ struct ListValues {
   std::string after;
   std::uint32_t count_max = store_list_count_max;
 };
-using ServiceRequest = std::variant<GetValue, PutValue, EraseValue, ListValues>;
+struct SignData {
+  std::string secret;  ///< a name that the configuration gives
+  egress::SignatureKind kind = egress::SignatureKind::hmac_sha256;
+  std::string data;
+};
+struct EmitEvent {
+  std::string type;
+  std::string subject;
+  std::string data;  ///< JSON; empty: none
+};
+using ServiceRequest = std::variant<GetValue, PutValue, EraseValue, ListValues, SignData, EmitEvent>;
 
 struct StoredValue {
   std::string key;
@@ -54,7 +70,13 @@ struct StoredValues {
   std::vector<StoredValue> entries;
   bool has_more = false;
 };
-using ServiceAnswer = std::variant<StoredValues>;
+struct Signature {
+  std::string bytes;
+};
+struct EmittedEvent {
+  std::string id;
+};
+using ServiceAnswer = std::variant<StoredValues, Signature, EmittedEvent>;
 
 /// A request with who makes it.
 struct ServiceCall {
@@ -63,6 +85,7 @@ struct ServiceCall {
   std::string version;
   std::string key;  ///< idempotency key of the call
   std::string traceparent;
+  std::uint32_t emitted = 0;  ///< events that the call has emitted, this one included
   ServiceRequest request;
 };
 /// Called exactly once, on any thread, possibly at once. Must not block.
@@ -72,6 +95,8 @@ using ServeRequest = std::function<void(ServiceCall call, ServiceDone done)>;
 
 /// Whether it is within the limits of the ABI. Errors: invalid, too_large.
 [[nodiscard]] base::Status check_request(const ServiceRequest& request);
+/// Who serves it.
+[[nodiscard]] Service service_of(const ServiceRequest& request) noexcept;
 /// What a plugin must be permitted that makes it.
 [[nodiscard]] package::Permission permission_for(const ServiceRequest& request);
 /// Whether it changes something.

@@ -63,10 +63,42 @@ struct SentRequest {
   [[nodiscard]] std::optional<std::string> header(std::string_view name) const { return find_header(headers, name); }
 };
 
+/// What no host sends; each is the end of a sentence that begins with the request.
+[[nodiscard]] inline std::vector<std::string> faults_of(const SentRequest& request) {
+  std::vector<std::string> faults;
+  if (request.method.empty()) faults.emplace_back(" has no method");
+  if (!request.path.starts_with('/')) faults.push_back(": the path \"" + request.path + "\" has no '/' first");
+  if (request.body.size() > 1'000'000) faults.emplace_back(": the body is over 1,000,000 bytes");
+  for (const char* own : {"authorization", "cookie", "host", "content-length", "transfer-encoding", "idempotency-key"})
+    if (request.header(own)) faults.push_back(std::string(": the header ") + own + " is the host's");
+  for (const auto& [key, value] : request.headers)
+    if (key.empty() || (key + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
+      faults.emplace_back(": a header is empty or has a line break");
+  if (request.path.find_first_of(std::string_view(" \r\n\0", 4)) != std::string::npos)
+    faults.emplace_back(": the path has a blank or a line break");
+  return faults;
+}
+
 struct SetTimer {
   std::uint64_t call_id = 0;
   std::uint64_t timer_id = 0;
   std::uint64_t after_ms = 0;
+};
+
+/// What a plugin had signed.
+struct SignAsked {
+  std::uint64_t call_id = 0;
+  std::string secret = {};
+  std::int32_t kind = 0;  ///< a trv_signature
+  std::string data = {};
+};
+
+struct EmittedEvent {
+  std::uint64_t call_id = 0;
+  std::string id = {};
+  std::string type = {};
+  std::string subject = {};
+  std::string data = {};
 };
 
 struct CallFacts {

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -23,35 +24,19 @@
 #include <vector>
 
 #include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
 #include "sdk/conformance/fake_store.hpp"
+#include "sdk/conformance/host_shape.hpp"
 #include "sdk/conformance/lent_bytes.hpp"
 
 namespace trv::conformance {
-
-/// What a host offers. A plugin must cope with a host that has no trv.http/1, trv.log/1, trv.timer/1 or trv.kv/1, and
-/// with one of a later minor version, whose structs are larger. It refuses a struct that is smaller than version 1.
-struct HostShape {
-  enum class Struct { none, host, host_call, host_log, host_http, call, response, error };
-  bool offers_http = true;
-  bool offers_log = true;
-  bool offers_timer = true;
-  bool offers_kv = true;
-  bool is_of_later_minor = false;
-  Struct too_small = Struct::none;
-
-  /// What the host writes into struct_size.
-  template <typename T>
-  [[nodiscard]] std::uint32_t size_of(Struct which) const noexcept {
-    if (which == too_small) return sizeof(T) - 1;
-    return is_of_later_minor ? sizeof(Extended<T>) : sizeof(T);
-  }
-};
 
 class FakeHost {
  public:
@@ -74,26 +59,15 @@ class FakeHost {
     timer_service_ = {.struct_size = sizeof(trv_host_timer),
                       .set = [](const trv_host* h, std::uint64_t call_id, std::uint64_t timer_id,
                                 std::uint64_t after_ms) { of(h).on_set(call_id, timer_id, after_ms); }};
-    kv_service_ = {
-        .struct_size = sizeof(trv_host_kv),
-        .get = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
-                  trv_string key) { of(h).on_ask({call_id, request_id, StoreAction::get, text_of(key)}); },
-        .put =
-            [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string key, trv_bytes value,
-               std::uint64_t expected) {
-              of(h).on_ask({call_id, request_id, StoreAction::put, text_of(key), text_of(value), expected});
-            },
-        .erase =
-            [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string key,
-               std::uint64_t expected) {
-              of(h).on_ask({call_id, request_id, StoreAction::erase, text_of(key), {}, expected});
-            },
-        .list =
-            [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string prefix, trv_string after,
-               std::uint32_t count_max) {
-              of(h).on_ask(
-                  {call_id, request_id, StoreAction::list, text_of(prefix), {}, TRV_KV_ANY, text_of(after), count_max});
-            }};
+    kv_service_ = store_service<[](const trv_host* h, StoreAsked asked) { of(h).on_ask(std::move(asked)); }>();
+    secret_service_ = {.struct_size = sizeof(trv_host_secret),
+                       .sign = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string secret,
+                                  std::int32_t kind, trv_bytes data) {
+                         of(h).on_sign(request_id, {call_id, text_of(secret), kind, text_of(data)});
+                       }};
+    event_service_ = {.struct_size = sizeof(trv_host_event),
+                      .emit = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
+                                 const trv_event* event) { of(h).on_emit(call_id, request_id, event); }};
     extended_host_.known = {
         .struct_size = shape.size_of<trv_host>(HostShape::Struct::host),
         .abi_major = TRV_ABI_MAJOR,
@@ -125,6 +99,8 @@ class FakeHost {
     plugin_timer_ = static_cast<const trv_plugin_timer*>(plugin_->get_extension(plugin_, TRV_EXT_TIMER));
     plugin_kv_ = static_cast<const trv_plugin_kv*>(plugin_->get_extension(plugin_, TRV_EXT_KV));
     if (plugin_kv_ != nullptr && plugin_kv_->struct_size < TRV_PLUGIN_KV_SIZE_V1) note("trv_plugin_kv is too short");
+    plugin_secret_ = static_cast<const trv_plugin_secret*>(plugin_->get_extension(plugin_, TRV_EXT_SECRET));
+    plugin_event_ = static_cast<const trv_plugin_event*>(plugin_->get_extension(plugin_, TRV_EXT_EVENT));
     retired_.push_back(std::move(lent));
   }
 
@@ -269,13 +245,26 @@ class FakeHost {
   /// Any thread. What the plugin may do about it, it does when its next [main] function runs.
   void cancel(std::uint64_t call_id) { plugin_->cancel(plugin_, call_id); }
 
+  /// What the plugin had signed, in that order. The signature is the text "signed".
+  [[nodiscard]] std::vector<SignAsked> signatures() const {
+    const std::lock_guard lock(mutex_);
+    return signatures_;
+  }
+  /// What the plugin emitted, in that order. Its id is the call's idempotency key, '/' and how many the call emitted.
+  [[nodiscard]] std::vector<EmittedEvent> events() const {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
+
+  /// From here on store, signatures and events fail with this; nullopt: none does.
+  void refuse_services(std::optional<CallError> error) { store_.fail_with(std::move(error)); }
   /// What the plugin has in its stores, and why they fail where a test wants that.
   [[nodiscard]] FakeStore& store() noexcept { return store_; }
 
   /// The store answers, and requests of ended calls end as cancelled, as with a real host. Runs after every [main]
   /// function too.
   void settle() {
-    while (const std::optional<StoreAsked> asked = next_asked()) serve(*asked);
+    while (const std::function<void()> answer = next_answer()) answer();
     while (const std::optional<std::uint64_t> orphan = first_orphan()) {
       if (!close_request(*orphan)) continue;
       run([&](LentBytes& lent) {
@@ -322,15 +311,10 @@ class FakeHost {
     CallFacts facts = {};
     std::optional<CallOutcome> outcome = std::nullopt;
     std::uint32_t writes = 0;
+    std::uint32_t events = 0;
   };
 
   static FakeHost& of(const trv_host* host) { return *static_cast<FakeHost*>(host->context); }
-  static std::string text_of(trv_string text) {
-    return text.size == 0 ? std::string() : std::string(text.data, text.size);
-  }
-  static std::string text_of(trv_bytes bytes) {
-    return bytes.size == 0 ? std::string() : std::string(reinterpret_cast<const char*>(bytes.data), bytes.size);
-  }
 
   void note(std::string fault) {
     const std::lock_guard lock(mutex_);
@@ -361,6 +345,8 @@ class FakeHost {
     if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
     if (id == TRV_EXT_TIMER && shape_.offers_timer) return &timer_service_;
     if (id == TRV_EXT_KV && shape_.offers_kv) return &kv_service_;
+    if (id == TRV_EXT_SECRET && shape_.offers_secret) return &secret_service_;
+    if (id == TRV_EXT_EVENT && shape_.offers_event) return &event_service_;
     return nullptr;
   }
 
@@ -412,27 +398,69 @@ class FakeHost {
     log_.push_back({level, call_id, text_of(message)});
   }
 
-  void on_ask(StoreAsked asked) {
-    const std::lock_guard lock(mutex_);
-    const std::string name = "request " + std::to_string(asked.request_id);
+  /// The open call that a request is of; nullptr and a fault where there is none. The lock is held.
+  OpenCall* check_asked(std::uint64_t call_id, std::uint64_t request_id, const char* extension, bool is_heard) {
+    const std::string name = "request " + std::to_string(request_id);
     if (stage_ == Stage::destroyed) faults_.push_back(name + " was made after destroy");
-    if (plugin_kv_ == nullptr) faults_.push_back(name + " was made by a plugin without trv.kv/1");
-    const auto call = calls_.find(asked.call_id);
-    if (call == calls_.end() || call->second.outcome) {
-      faults_.push_back(name + " was made for call " + std::to_string(asked.call_id) + ", which is not open");
-    } else {
-      asked.tenant = call->second.facts.tenant;
-    }
-    for (std::string& fault : FakeStore::faults_of(asked)) faults_.push_back(name + ": " + fault);
-    asked_.push_back(std::move(asked));
+    if (!is_heard) faults_.push_back(name + " was made by a plugin without " + extension);
+    const auto call = calls_.find(call_id);
+    if (call != calls_.end() && !call->second.outcome) return &call->second;
+    faults_.push_back(name + " was made for call " + std::to_string(call_id) + ", which is not open");
+    return nullptr;
   }
 
-  std::optional<StoreAsked> next_asked() {
+  void on_ask(StoreAsked asked) {
     const std::lock_guard lock(mutex_);
-    if (asked_.empty()) return std::nullopt;
-    StoreAsked asked = std::move(asked_.front());
-    asked_.pop_front();
-    return asked;
+    const OpenCall* call = check_asked(asked.call_id, asked.request_id, TRV_EXT_KV, plugin_kv_ != nullptr);
+    if (call != nullptr) asked.tenant = call->facts.tenant;
+    for (const std::string& fault : FakeStore::faults_of(asked))
+      faults_.push_back("request " + std::to_string(asked.request_id) + ": " + fault);
+    answers_.emplace_back([this, asked = std::move(asked)] { serve(asked); });
+  }
+
+  void on_sign(std::uint64_t request_id, SignAsked asked) {
+    const std::lock_guard lock(mutex_);
+    (void)check_asked(asked.call_id, request_id, TRV_EXT_SECRET, plugin_secret_ != nullptr);
+    signatures_.push_back(std::move(asked));
+    answers_.emplace_back([this, request_id] {
+      give(plugin_secret_, request_id,
+           [&](LentBytes& lent) { plugin_secret_->on_signature(plugin_, request_id, lent.bytes("signed")); });
+    });
+  }
+
+  void on_emit(std::uint64_t call_id, std::uint64_t request_id, const trv_event* raw) {
+    const std::lock_guard lock(mutex_);
+    if (raw == nullptr || raw->struct_size < TRV_EVENT_SIZE_V1) {
+      faults_.push_back("request " + std::to_string(request_id) + ": trv_event is too short");
+      return;
+    }
+    EmittedEvent event = {call_id, {}, text_of(raw->type), text_of(raw->subject), text_of(raw->data)};
+    if (OpenCall* call = check_asked(call_id, request_id, TRV_EXT_EVENT, plugin_event_ != nullptr))
+      event.id = call->facts.idempotency_key + "/" + std::to_string(++call->events);
+    if (!event.type.starts_with("com.")) faults_.push_back("an event's type does not begin with com.<plugin>.");
+    answers_.emplace_back([this, request_id, id = event.id] {
+      give(plugin_event_, request_id,
+           [&](LentBytes& lent) { plugin_event_->on_emitted(plugin_, request_id, lent.text(id)); });
+    });
+    events_.push_back(std::move(event));
+  }
+
+  /// What a service answers, or why it refuses.
+  template <typename Extension, typename Answer>
+  void give(const Extension* extension, std::uint64_t request_id, Answer&& answer) {
+    if (extension == nullptr) return;
+    run([&](LentBytes& lent) {
+      if (!store_.failure()) return answer(lent), 0;
+      return extension->on_error(plugin_, request_id, lent.error(*store_.failure(), error_size())), 0;
+    });
+  }
+
+  std::function<void()> next_answer() {
+    const std::lock_guard lock(mutex_);
+    if (answers_.empty()) return nullptr;
+    std::function<void()> answer = std::move(answers_.front());
+    answers_.pop_front();
+    return answer;
   }
 
   void serve(const StoreAsked& asked) {
@@ -499,18 +527,7 @@ class FakeHost {
 
   void check(const SentRequest& request, const std::string& name) {
     if (http_ == nullptr) faults_.push_back(name + " was sent by a plugin without trv.http/1");
-    if (request.method.empty()) faults_.push_back(name + " has no method");
-    if (!request.path.starts_with('/'))
-      faults_.push_back(name + ": the path \"" + request.path + "\" has no '/' first");
-    if (request.body.size() > 1'000'000) faults_.push_back(name + ": the body is over 1,000,000 bytes");
-    for (const char* own :
-         {"authorization", "cookie", "host", "content-length", "transfer-encoding", "idempotency-key"})
-      if (request.header(own)) faults_.push_back(name + ": the header " + own + " is the host's");
-    for (const auto& [key, value] : request.headers)
-      if (key.empty() || (key + value).find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos)
-        faults_.push_back(name + ": a header is empty or has a line break");
-    if (request.path.find_first_of(std::string_view(" \r\n\0", 4)) != std::string::npos)
-      faults_.push_back(name + ": the path has a blank or a line break");
+    for (const std::string& fault : faults_of(request)) faults_.push_back(name + fault);
     for (const SentRequest& other : requests_)
       if (other.open && other.request_id == request.request_id) faults_.push_back(name + ": the id is in use");
   }
@@ -551,6 +568,10 @@ class FakeHost {
   trv_host_timer timer_service_ = {};
   trv_host_kv kv_service_ = {};
   const trv_plugin_kv* plugin_kv_ = nullptr;
+  trv_host_secret secret_service_ = {};
+  const trv_plugin_secret* plugin_secret_ = nullptr;
+  trv_host_event event_service_ = {};
+  const trv_plugin_event* plugin_event_ = nullptr;
   const trv_plugin_timer* plugin_timer_ = nullptr;
   bool initialised_ = false;
   std::atomic<Stage> stage_ = Stage::created;
@@ -563,7 +584,9 @@ class FakeHost {
   std::map<std::uint64_t, OpenCall> calls_;
   std::vector<SentRequest> requests_;
   std::vector<SetTimer> timers_;
-  std::deque<StoreAsked> asked_;
+  std::deque<std::function<void()>> answers_;
+  std::vector<SignAsked> signatures_;
+  std::vector<EmittedEvent> events_;
   std::vector<LogLine> log_;
   std::vector<std::string> faults_;
 };

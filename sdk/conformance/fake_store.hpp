@@ -12,6 +12,7 @@
 
 #include "sdk/abi/ext/kv.h"
 #include "sdk/conformance/exchange.hpp"
+#include "sdk/conformance/lent_bytes.hpp"
 
 namespace trv::conformance {
 
@@ -41,6 +42,31 @@ struct StoreAnswer {
   std::optional<CallError> error = std::nullopt;
 };
 
+/// The functions of trv.kv/1 that give what they are asked to `take`, which is called as take(host, StoreAsked).
+template <auto take>
+trv_host_kv store_service() {
+  return {
+      .struct_size = sizeof(trv_host_kv),
+      .get = [](const trv_host* host, std::uint64_t call_id, std::uint64_t request_id,
+                trv_string key) { take(host, {call_id, request_id, StoreAction::get, text_of(key)}); },
+      .put =
+          [](const trv_host* host, std::uint64_t call_id, std::uint64_t request_id, trv_string key, trv_bytes value,
+             std::uint64_t expected) {
+            take(host, {call_id, request_id, StoreAction::put, text_of(key), text_of(value), expected});
+          },
+      .erase =
+          [](const trv_host* host, std::uint64_t call_id, std::uint64_t request_id, trv_string key,
+             std::uint64_t expected) {
+            take(host, {call_id, request_id, StoreAction::erase, text_of(key), {}, expected});
+          },
+      .list =
+          [](const trv_host* host, std::uint64_t call_id, std::uint64_t request_id, trv_string prefix, trv_string after,
+             std::uint32_t count_max) {
+            take(host,
+                 {call_id, request_id, StoreAction::list, text_of(prefix), {}, TRV_KV_ANY, text_of(after), count_max});
+          }};
+}
+
 class FakeStore {
  public:
   /// The JSON of a key; nullopt where there is none.
@@ -55,6 +81,7 @@ class FakeStore {
   }
   /// Every request ends with this until another word, as where a store is full; nullopt: none does.
   void fail_with(std::optional<CallError> error) { error_ = std::move(error); }
+  [[nodiscard]] const std::optional<CallError>& failure() const noexcept { return error_; }
 
   /// What a plugin should not ask.
   [[nodiscard]] static std::vector<std::string> faults_of(const StoreAsked& asked) {

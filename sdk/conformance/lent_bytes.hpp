@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -11,6 +12,13 @@
 #include "sdk/conformance/exchange.hpp"
 
 namespace trv::conformance {
+
+[[nodiscard]] inline std::string text_of(trv_string text) {
+  return text.size == 0 ? std::string() : std::string(text.data, text.size);
+}
+[[nodiscard]] inline std::string text_of(trv_bytes bytes) {
+  return bytes.size == 0 ? std::string() : std::string(reinterpret_cast<const char*>(bytes.data), bytes.size);
+}
 
 /// A struct of the ABI with what a later minor version adds behind it.
 template <typename T>

@@ -13,6 +13,7 @@
 #include <variant>
 
 #include "sdk/abi/ext/kv.h"
+#include "sdk/abi/ext/secret.h"
 #include "sdk/cpp/values.hpp"
 
 namespace trv::sdk {
@@ -30,6 +31,12 @@ struct StoreRequest {
   std::uint32_t count_max = 0;
 };
 
+enum class SignatureKind : std::int32_t {
+  hmac_sha256 = TRV_SIGNATURE_HMAC_SHA256,
+  ed25519 = TRV_SIGNATURE_ED25519,
+  rsa_sha256 = TRV_SIGNATURE_RSA_SHA256,
+};
+
 /// What a Call needs of the instance that it runs in; Session implements it.
 class CallServices {
  public:
@@ -38,6 +45,10 @@ class CallServices {
   /// Begins to wait at once; the answer, once the time has come, is an empty one.
   virtual std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) = 0;
   virtual std::uint64_t ask(std::uint64_t call_id, const StoreRequest& request) = 0;
+  virtual std::uint64_t sign(std::uint64_t call_id, std::string_view secret, SignatureKind kind,
+                             std::string_view data) = 0;
+  virtual std::uint64_t emit(std::uint64_t call_id, std::string_view type, std::string_view subject,
+                             std::string_view data) = 0;
   virtual bool arrived(std::uint64_t request_id) const noexcept = 0;
   virtual void await(std::uint64_t request_id, std::coroutine_handle<> waiter) noexcept = 0;
   /// Only after it arrived.
@@ -203,6 +214,28 @@ class Call {
 
   /// What the plugin keeps between calls. Without it on this host (trv.kv/1) what is asked of it has a failure.
   [[nodiscard]] Kv kv() noexcept { return {services_, facts_.id}; }
+
+  /// Has the host sign at most 65,536 bytes by a secret that the plugin never sees (trv.secret/1). `secret` is the name
+  /// that the configuration gives in a field which its schema marks with "secret": true.
+  ///
+  ///   auto made = call.sign(secret_name, SignatureKind::hmac_sha256, text);
+  ///   co_await made;
+  Asked<Signature> sign(std::string_view secret, SignatureKind kind, std::string_view data) {
+    return {services_, services_.sign(facts_.id, secret, kind, data)};
+  }
+
+  /// Emits an event of the tenant, which starts and wakes workflows (trv.event/1). The type begins with
+  /// "com.<plugin>.", `data` is JSON text or a value of a library whose serialize(value) gives it. A call that is made
+  /// again does not double what it emits in the same order.
+  template <typename V>
+  Asked<Emitted> emit(std::string_view type, const V& data, std::string_view subject = {}) {
+    if constexpr (std::is_convertible_v<const V&, std::string_view>) {
+      return {services_, services_.emit(facts_.id, type, subject, data)};
+    } else {
+      const std::string text = serialize(data);
+      return {services_, services_.emit(facts_.id, type, subject, text)};
+    }
+  }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.
   void log(Level level, std::string_view text) const noexcept { services_.write_log(level, facts_.id, text); }

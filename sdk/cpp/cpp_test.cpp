@@ -49,6 +49,8 @@ class Sample : public Plugin {
             {"rest", &Sample::rest},
             {"count", &Sample::count},
             {"pages", &Sample::pages},
+            {"sign", &Sample::sign},
+            {"tell", &Sample::tell},
             {"never-ends", &Sample::loop},
             {"throw-part", &Sample::throw_part},
             {"too-early", &Sample::too_early},
@@ -138,6 +140,22 @@ class Sample : public Plugin {
     auto gone = call.kv().erase("item/1");
     co_await gone;
     co_return keys;
+  }
+
+  Task sign(Call& call) {
+    auto made = call.sign("vault", SignatureKind::ed25519, call.input());
+    co_await made;
+    if (!made) co_return made.failure();
+    co_return made->bytes;
+  }
+
+  Task tell(Call& call) {
+    auto first = call.emit("com.sample.reported", call.input(), "first");
+    auto second = call.emit("com.sample.reported", call.input());
+    co_await first;
+    co_await second;
+    if (!first) co_return first.failure();
+    co_return first->id + " " + second->id;
   }
 
   Task abandon(Call& call) {
@@ -272,15 +290,33 @@ TEST_F(SdkTest, a_call_finds_what_an_earlier_call_kept) {
   EXPECT_EQ(host.call({.operation = "count", .tenant = "other"}).output, "1");
 }
 
-TEST_F(SdkTest, a_store_that_refuses_is_a_failure_that_the_call_sees) {
-  host.store().fail_with(conformance::CallError{.code = TRV_ERROR_EXHAUSTED, .message = "the store is full"});
-  EXPECT_EQ(host.call({.operation = "count"}).code(), TRV_ERROR_EXHAUSTED);
+TEST_F(SdkTest, services_that_refuse_are_failures_that_the_call_sees) {
+  host.refuse_services(conformance::CallError{.code = TRV_ERROR_EXHAUSTED, .message = "the store is full"});
+  for (const char* operation : {"count", "sign", "tell"})
+    EXPECT_EQ(host.call({.operation = operation}).code(), TRV_ERROR_EXHAUSTED) << operation;
 }
 
 TEST_F(SdkTest, keys_are_listed_page_by_page) {
   for (const char* key : {"item/3", "item/1", "other", "item/2"}) host.store().put(key, "null");
   EXPECT_EQ(host.call({.operation = "pages"}).output, "item/1 item/2 item/3 ");
   EXPECT_FALSE(host.store().find("item/1"));
+}
+
+TEST_F(SdkTest, a_call_has_bytes_signed_by_a_secret_of_its_configuration) {
+  EXPECT_EQ(host.call({.operation = "sign", .input = "[1]"}).output, "signed");
+  ASSERT_EQ(host.signatures().size(), 1U);
+  EXPECT_EQ(host.signatures()[0].secret, "vault");
+  EXPECT_EQ(host.signatures()[0].kind, TRV_SIGNATURE_ED25519);
+  EXPECT_EQ(host.signatures()[0].data, "[1]");
+}
+
+TEST_F(SdkTest, a_call_emits_events_whose_ids_are_the_same_when_it_is_made_again) {
+  EXPECT_EQ(host.call({.operation = "tell", .input = "[1]"}).output, "acme/i1/t1/1/1 acme/i1/t1/1/2");
+  EXPECT_EQ(host.call({.operation = "tell", .input = "[1]"}).output, "acme/i1/t1/1/1 acme/i1/t1/1/2");
+  ASSERT_EQ(host.events().size(), 4U);
+  EXPECT_EQ(host.events()[0].type, "com.sample.reported");
+  EXPECT_EQ(host.events()[0].subject, "first");
+  EXPECT_EQ(host.events()[1].data, "[1]");
 }
 
 TEST_F(SdkTest, a_request_can_be_built_in_steps_and_sent_again) {
@@ -445,9 +481,15 @@ TEST(Sdk, activation_that_fails_or_throws_says_why) {
 
 TEST(Sdk, a_host_without_http_log_or_time_is_coped_with) {
   FakeHost host(trv_entry_v1, {},
-                {.offers_http = false, .offers_log = false, .offers_timer = false, .offers_kv = false});
+                {.offers_http = false,
+                 .offers_log = false,
+                 .offers_timer = false,
+                 .offers_kv = false,
+                 .offers_secret = false,
+                 .offers_event = false});
   ASSERT_TRUE(host.activate());
-  EXPECT_EQ(host.call({.operation = "count"}).code(), TRV_ERROR_DENIED);
+  for (const char* operation : {"count", "sign", "tell"})
+    EXPECT_EQ(host.call({.operation = operation}).code(), TRV_ERROR_DENIED) << operation;
   EXPECT_EQ(host.call({.operation = "rest"}).code(), TRV_ERROR_DENIED);
   EXPECT_EQ(host.call({.operation = "fetch"}).code(), TRV_ERROR_DENIED);
 }

@@ -16,10 +16,12 @@
 #include <vector>
 
 #include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/operation.h"
+#include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/cpp/call.hpp"
@@ -129,6 +131,36 @@ class Session : public CallServices {
     return request_id;
   }
 
+  std::uint64_t sign(std::uint64_t call_id, std::string_view secret, SignatureKind kind, std::string_view data) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (secret_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host signs nothing (trv.secret/1)"};
+    } else {
+      secret_->sign(host_, call_id, request_id, borrow(secret), static_cast<std::int32_t>(kind), borrow_bytes(data));
+    }
+    return request_id;
+  }
+
+  std::uint64_t emit(std::uint64_t call_id, std::string_view type, std::string_view subject,
+                     std::string_view data) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (event_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host takes no events (trv.event/1)"};
+      return request_id;
+    }
+    const trv_event raw = {.struct_size = sizeof(trv_event),
+                           .reserved = 0,
+                           .type = borrow(type),
+                           .subject = borrow(subject),
+                           .data = borrow_bytes(data)};
+    event_->emit(host_, call_id, request_id, &raw);
+    return request_id;
+  }
+
   bool arrived(std::uint64_t request_id) const noexcept final {
     const auto found = requests_.find(request_id);
     return found == requests_.end() || found->second.result.has_value();
@@ -213,6 +245,18 @@ class Session : public CallServices {
         .on_answer = [](const trv_plugin* p, std::uint64_t request_id,
                         const trv_kv_answer* answer) noexcept { of(p).on_answer(request_id, *answer); },
         .on_error = http.on_error};
+    static constexpr trv_plugin_secret secret = {
+        .struct_size = sizeof(trv_plugin_secret),
+        .on_signature = [](const trv_plugin* p, std::uint64_t request_id,
+                           trv_bytes bytes) noexcept { of(p).on_text<Signature>(request_id, view(bytes)); },
+        .on_error = http.on_error};
+    static constexpr trv_plugin_event event = {
+        .struct_size = sizeof(trv_plugin_event),
+        .on_emitted = [](const trv_plugin* p, std::uint64_t request_id,
+                         trv_string text) noexcept { of(p).on_text<Emitted>(request_id, view(text)); },
+        .on_error = http.on_error};
+    if (std::string_view(id) == TRV_EXT_SECRET) return &secret;
+    if (std::string_view(id) == TRV_EXT_EVENT) return &event;
     if (std::string_view(id) == TRV_EXT_TIMER) return &timer;
     if (std::string_view(id) == TRV_EXT_OPERATION) return &operation;
     if (std::string_view(id) == TRV_EXT_KV) return &kv;
@@ -232,6 +276,8 @@ class Session : public CallServices {
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
     timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
     kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
+    secret_ = service<trv_host_secret>(TRV_EXT_SECRET, TRV_HOST_SECRET_SIZE_V1);
+    event_ = service<trv_host_event>(TRV_EXT_EVENT, TRV_HOST_EVENT_SIZE_V1);
     std::optional<Failure> failure;
     if (call_ == nullptr) {
       failure.emplace();
@@ -317,6 +363,15 @@ class Session : public CallServices {
       }
       stored.has_more = raw.has_more != 0;
       deliver(request_id, std::move(stored));
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  template <typename Answer>
+  void on_text(std::uint64_t request_id, std::string_view text) noexcept {
+    try {
+      deliver(request_id, Answer{std::string(text)});
     } catch (...) {
       deliver(request_id, failure_of_current_exception());
     }
@@ -457,6 +512,8 @@ class Session : public CallServices {
   const trv_host_http* http_ = nullptr;
   const trv_host_timer* timer_ = nullptr;
   const trv_host_kv* kv_ = nullptr;
+  const trv_host_secret* secret_ = nullptr;
+  const trv_host_event* event_ = nullptr;
 
   std::uint64_t last_request_id_ = 0;                    // [main]
   std::unordered_map<std::uint64_t, Waiting> requests_;  // [main]

@@ -174,7 +174,17 @@ struct Stored {
   [[nodiscard]] std::uint64_t revision() const noexcept { return entries.empty() ? 0 : entries.front().revision; }
 };
 
+/// The bytes of a signature.
+struct Signature {
+  std::string bytes;
+};
+
+/// An event that was recorded.
+struct Emitted {
+  std::string id;
+};
+
 /// What arrives for a plugin that waits.
-using Arrival = std::variant<Response, Stored, Failure>;
+using Arrival = std::variant<Response, Stored, Signature, Emitted, Failure>;
 
 }  // namespace trv::sdk

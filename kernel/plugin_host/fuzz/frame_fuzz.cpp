@@ -39,6 +39,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (request) (void)check_request(*request).has_value();
       break;
     }
+    case frames::Body::SignRequest: {
+      const auto request = read_sign_request(*(*frame)->body_as_SignRequest());
+      if (request) (void)check_request(*request).has_value();
+      break;
+    }
+    case frames::Body::EmitRequest:
+      (void)check_request(read_emit_request(*(*frame)->body_as_EmitRequest())).has_value();
+      break;
     case frames::Body::StoreAnswer: (void)read_store_answer(*(*frame)->body_as_StoreAnswer()); break;
     case frames::Body::RequestFailed: (void)read_request_failed(*(*frame)->body_as_RequestFailed()); break;
     default: break;

@@ -13,9 +13,11 @@
 #include <vector>
 
 #include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/timer.h"
 
 #ifndef ENTRY_NAME
@@ -74,6 +76,8 @@ struct Plugin {
   const trv_host_http* http = nullptr;
   const trv_host_timer* timer = nullptr;
   const trv_host_kv* kv = nullptr;
+  const trv_host_secret* secret = nullptr;
+  const trv_host_event* event = nullptr;
   std::mutex mutex;
   std::string configuration;
   std::map<std::uint64_t, std::string> waiting;     // open calls by id, with their operation
@@ -107,7 +111,9 @@ std::int32_t activate(const trv_plugin* plugin, trv_bytes config) {
   p.http = static_cast<const trv_host_http*>(p.host->get_extension(p.host, TRV_EXT_HTTP));
   p.timer = static_cast<const trv_host_timer*>(p.host->get_extension(p.host, TRV_EXT_TIMER));
   p.kv = static_cast<const trv_host_kv*>(p.host->get_extension(p.host, TRV_EXT_KV));
-  if (p.kv == nullptr) return 1;
+  p.secret = static_cast<const trv_host_secret*>(p.host->get_extension(p.host, TRV_EXT_SECRET));
+  p.event = static_cast<const trv_host_event*>(p.host->get_extension(p.host, TRV_EXT_EVENT));
+  if (p.kv == nullptr || p.secret == nullptr || p.event == nullptr) return 1;
   if (p.call == nullptr || p.log == nullptr || p.http == nullptr || p.timer == nullptr) return 1;
   if (p.host->get_extension(p.host, "trv.unknown/1") != nullptr) return 2;
   p.configuration = copy(config);
@@ -231,6 +237,14 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     p.kv->get(p.host, id, id, text("cur\nsor"));
   } else if (operation == "kept-all") {
     p.kv->list(p.host, id, id, {nullptr, 0}, {nullptr, 0}, 1);
+  } else if (operation == "sign") {
+    p.secret->sign(p.host, id, id, text("vault"), TRV_SIGNATURE_HMAC_SHA256, call->input);
+  } else if (operation == "sign-oddly") {
+    p.secret->sign(p.host, id, id, text("vault"), 99, call->input);
+  } else if (operation == "emit" || operation == "emit-foreign") {
+    const char* type = operation == "emit" ? "com." PLUGIN_ID ".made" : "com.other.made";
+    const trv_event event{sizeof(trv_event), 0, text(type), text("subject"), call->input};
+    p.event->emit(p.host, id, id, &event);
   } else if (operation == "forget") {
     p.kv->erase(p.host, id, id, text("cursor"), TRV_KV_ANY);
   } else if (operation == "die") {
@@ -310,6 +324,23 @@ void on_refusal(const trv_plugin* plugin, std::uint64_t request_id, const trv_er
   p.call->fail(p.host, id == 0 ? request_id : id, error);
 }
 
+const trv_plugin_secret plugin_secret{sizeof(trv_plugin_secret),
+                                      [](const trv_plugin* plugin, std::uint64_t request_id, trv_bytes signature) {
+                                        Plugin& p = self(plugin);
+                                        std::string hex = "\"";
+                                        for (std::uint64_t i = 0; i < signature.size; ++i) {
+                                          hex += "0123456789abcdef"[signature.data[i] >> 4];
+                                          hex += "0123456789abcdef"[signature.data[i] & 15];
+                                        }
+                                        p.call->complete(p.host, request_id, bytes(hex + "\""));
+                                      },
+                                      on_refusal};
+const trv_plugin_event plugin_event{sizeof(trv_plugin_event),
+                                    [](const trv_plugin* plugin, std::uint64_t request_id, trv_string id) {
+                                      Plugin& p = self(plugin);
+                                      p.call->complete(p.host, request_id, bytes("\"" + copy(id) + "\""));
+                                    },
+                                    on_refusal};
 const trv_plugin_kv plugin_kv{sizeof(trv_plugin_kv), on_answer, on_refusal};
 const trv_plugin_timer plugin_timer{sizeof(trv_plugin_timer), on_time};
 const trv_plugin_http plugin_http{sizeof(trv_plugin_http), on_response, on_error};
@@ -336,6 +367,8 @@ const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
                                          [](const trv_plugin*, const char* id) -> const void* {
                                            if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &plugin_timer;
                                            if (std::strcmp(id, TRV_EXT_KV) == 0) return &plugin_kv;
+                                           if (std::strcmp(id, TRV_EXT_SECRET) == 0) return &plugin_secret;
+                                           if (std::strcmp(id, TRV_EXT_EVENT) == 0) return &plugin_event;
                                            return std::strcmp(id, TRV_EXT_HTTP) == 0 ? &plugin_http : nullptr;
                                          }};
                             return &p->plugin;

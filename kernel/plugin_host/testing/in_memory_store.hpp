@@ -1,6 +1,7 @@
 #pragma once
-// The stores of plugins (trv.kv/1) in memory. Fault model: an answer comes at once, on the caller's thread; nothing is
-// ever full.
+// The services of plugins in memory: stores (trv.kv/1), one secret "vault" whose text is "s3cr3t" (trv.secret/1), and
+// events that go nowhere (trv.event/1). Fault model: an answer comes at once, on the caller's thread; nothing is ever
+// full.
 
 #include <algorithm>
 #include <map>
@@ -19,6 +20,14 @@ class InMemoryStore {
     return [this](ServiceCall call, ServiceDone done) {
       base::Result<ServiceAnswer> answer = [&]() -> base::Result<ServiceAnswer> {
         const std::lock_guard lock(mutex_);
+        if (const auto* event = std::get_if<EmitEvent>(&call.request)) {
+          return ServiceAnswer(EmittedEvent{event->type + "/" + call.key + "/" + std::to_string(call.emitted)});
+        }
+        if (const auto* data = std::get_if<SignData>(&call.request)) {
+          if (data->secret != "vault") return base::fail(base::ErrorCode::denied, "no such secret");
+          TRV_TRY_ASSIGN(std::string made, egress::sign(data->kind, "s3cr3t", data->data));
+          return ServiceAnswer(Signature{std::move(made)});
+        }
         const Of of{*this, values_[{call.tenant, call.plugin}]};
         TRV_TRY_ASSIGN(StoredValues values, std::visit(of, call.request));
         return ServiceAnswer(std::move(values));
@@ -38,6 +47,10 @@ class InMemoryStore {
       const std::uint64_t revision = found == values.end() ? 0 : found->second.revision;
       if (expected == any_revision || expected == revision) return {};
       return base::fail(base::ErrorCode::conflict, "another revision of " + key);
+    }
+    template <typename Other>
+    base::Result<StoredValues> operator()(const Other&) const {
+      return base::fail(base::ErrorCode::internal, "not of the store");
     }
     base::Result<StoredValues> operator()(const GetValue& get) const {
       const auto found = values.find(get.key);

@@ -33,7 +33,8 @@ inline constexpr std::array operation_names{
     "about", "echo",       "describe",     "serial",        "fail",   "bad-error",      "later",    "too-late",
     "twice", "never",      "never-slowly", "deaf",          "hang",   "hang-long",      "not-json", "nothing",
     "huge",  "log",        "fetch",        "post-thrice",   "escape", "fail-200-times", "wait",     "wait-100-times",
-    "keep",  "keep-first", "keep-large",   "keep-for-ever", "kept",   "kept-badly",     "kept-all", "forget"};
+    "keep",  "keep-first", "keep-large",   "keep-for-ever", "kept",   "kept-badly",     "kept-all", "forget",
+    "sign",  "sign-oddly", "emit",         "emit-foreign"};
 
 template <typename Names = decltype(operation_names)>
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
@@ -122,7 +123,7 @@ class PluginHostTest : public testing::Test {
     return examined ? host_->load(*examined, configuration) : base::fail(examined.error());
   }
   void load_good() {
-    const base::Bytes package = package_of("good", R"(,"permissions":["http","kv"])");
+    const base::Bytes package = package_of("good", R"(,"permissions":["http","kv","secrets","events:com.tracker.*"])");
     const base::Status loaded = load(install(package).package_digest);
     ASSERT_TRUE(loaded) << loaded.error().message();
   }

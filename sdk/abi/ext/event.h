@@ -13,9 +13,9 @@ extern "C" {
 typedef struct trv_event {
   uint32_t struct_size;
   uint32_t reserved;
-  trv_string type;    /* one of the manifest's events, or below the plugin's own: com.<plugin>. */
+  trv_string type;    /* below the plugin's own name: com.<plugin>.<…> */
   trv_string subject; /* may be empty */
-  trv_bytes data;     /* JSON, at most 1,000,000 bytes; may be empty */
+  trv_bytes data;     /* JSON, at most 262,144 bytes; may be empty */
 } trv_event;
 #define TRV_EVENT_SIZE_V1 56
 TRV_ABI_SIZE(trv_event, TRV_EVENT_SIZE_V1);

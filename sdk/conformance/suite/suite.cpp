@@ -317,6 +317,21 @@ void a_bad_answer_at_every_request_ends_the_call(Bench& bench) {
   }
 }
 
+void services_that_refuse_end_the_call(Bench& bench) {
+  for (const Example& example : bench.examples()) {
+    for (const int code : {TRV_ERROR_CONFLICT, TRV_ERROR_EXHAUSTED, TRV_ERROR_DENIED, TRV_ERROR_UNAVAILABLE}) {
+      bench.with_host([&](FakeHost& host) {
+        host.refuse_services(CallError{.code = code, .message = "the host refuses", .retry = TRV_RETRY_NEVER});
+        const auto call = host.begin({.operation = example.operation, .input = example.input});
+        (void)bench.answer_good(host, call, example, requests_max);
+        bench.expect_ended(host, call,
+                           fmt::format("operation {}, where store, signatures and events are refused with error {}",
+                                       example.operation, code));
+      });
+    }
+  }
+}
+
 void many_open_calls_do_not_mix(Bench& bench) {
   for (const Example& example : bench.examples()) {
     bench.with_host([&](FakeHost& host) {
@@ -342,7 +357,13 @@ void an_instance_with_open_calls_can_be_destroyed(Bench& bench) {
 }
 
 void a_host_without_optional_services_is_coped_with(Bench& bench) {
-  FakeHost host(bench.entry, bench.manifest.id, {.offers_http = false, .offers_log = false});
+  FakeHost host(bench.entry, bench.manifest.id,
+                {.offers_http = false,
+                 .offers_log = false,
+                 .offers_timer = false,
+                 .offers_kv = false,
+                 .offers_secret = false,
+                 .offers_event = false});
   if (!host.activate(bench.options.configuration)) return;
   for (const Example& example : bench.examples()) {
     const auto call = host.begin({.operation = example.operation, .input = example.input});
@@ -390,6 +411,7 @@ constexpr std::pair<std::string_view, CheckFunction> all_checks[] = {
     TRV_CHECK(cancel_may_come_from_another_thread),
     TRV_CHECK(a_deadline_ends_the_call),
     TRV_CHECK(a_bad_answer_at_every_request_ends_the_call),
+    TRV_CHECK(services_that_refuse_end_the_call),
     TRV_CHECK(many_open_calls_do_not_mix),
     TRV_CHECK(an_instance_with_open_calls_can_be_destroyed),
     TRV_CHECK(a_host_without_optional_services_is_coped_with),

@@ -4,7 +4,7 @@ import unittest
 
 from plugin_under_test import plugin
 from travertine_plugin import Failure, Plugin, Refused
-from travertine_plugin.testing import Answer, Cancel, FakeHost, NoAnswer
+from travertine_plugin.testing import Answer, Cancel, Event, FakeHost, NoAnswer, Signed
 
 
 class HostTest(unittest.TestCase):
@@ -92,6 +92,16 @@ class HostTest(unittest.TestCase):
             self.host.store.put(key, None)
         self.assertEqual(self.host.call("pages"), ["item/1", "item/2", "item/3"])
         self.assertEqual(sorted(self.host.store.values()), ["item/2", "item/3", "other"])
+
+    def test_a_call_has_bytes_signed_by_a_secret_that_it_never_sees(self):
+        self.assertEqual(self.host.call("sign", "text"), "signed")
+        self.assertEqual(self.host.signed, [Signed("vault", "ed25519", b"text")])
+
+    def test_a_call_emits_events_whose_ids_are_the_same_when_it_is_made_again(self):
+        ids = ["acme/instance/task/1/1", "acme/instance/task/1/2"]
+        self.assertEqual([self.host.call("tell", [1]), self.host.call("tell", [1])], [ids, ids])
+        self.assertEqual(self.host.events[:2], [Event(ids[0], "com.sample.reported", [1], "first"),
+                                                Event(ids[1], "com.sample.reported")])
 
     def test_what_cannot_be_kept_is_named(self):
         for what, says in (("key", "ValueError: kv: key is 'a\\nb'; it has at most 256 bytes and no control characters"),

@@ -59,6 +59,16 @@ async def pages(call):
         after = keys[-1]
 
 
+@plugin.operation("sign")
+def sign(call):
+    return call.sign("vault", call.input, "ed25519").decode()
+
+
+@plugin.operation("tell")
+async def tell(call):
+    return [await call.emit("com.sample.reported", call.input, subject="first"), await call.emit("com.sample.reported")]
+
+
 @plugin.operation("misuse-store")
 def misuse_store(call):
     if call.input == "key":

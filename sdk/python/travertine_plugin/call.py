@@ -6,7 +6,7 @@ import logging
 import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
-from . import json_text
+from . import json_text, services
 from .failure import Failure, code_of_status, retry_after_of
 from .kv import Kv
 
@@ -89,6 +89,18 @@ class CallContext:
     @property
     def kv(self) -> Kv:
         return Kv(self._ask)
+
+    def sign(self, secret: str, data: Union[str, bytes], signature: str = "hmac-sha256") -> Any:
+        """The bytes of a signature, by a secret that the plugin never sees: `secret` is the name that the configuration
+        gives in a field which its schema marks with "secret": true. signature: also "ed25519" and "rsa-sha256". Awaited
+        in an `async def` operation. Raises Failure where the host refuses."""
+        return services.sign(self._ask, secret, data, signature)
+
+    def emit(self, type: str, data: Any = None, *, subject: str = "") -> Any:
+        """Emits an event of the tenant, which starts and wakes workflows, and gives its id. `type` begins with
+        "com.<plugin>.". A call that is made again does not double what it emits in the same order. Awaited in an
+        `async def` operation. Raises Failure where the host refuses."""
+        return services.emit(self._ask, type, data, subject)
 
     @property
     def is_cancelled(self) -> bool:

@@ -64,6 +64,25 @@ class Request:
 
 
 @dataclasses.dataclass
+class Signed:
+    """What an operation had signed; the signature is b"signed"."""
+
+    secret: str
+    signature: str
+    data: bytes
+
+
+@dataclasses.dataclass
+class Event:
+    """What an operation emitted."""
+
+    id: str
+    type: str
+    data: Any = None
+    subject: str = ""
+
+
+@dataclasses.dataclass
 class LogLine:
     level: str
     message: str
@@ -79,7 +98,10 @@ class FakeHost:
         self.requests: List[Request] = []
         self.logs: List[LogLine] = []
         self.store = FakeStore()
+        self.signed: List[Signed] = []
+        self.events: List[Event] = []
         self._tenants: Dict[int, str] = {}
+        self._keys: Dict[int, str] = {}
         self._plugin = plugin
         self._last_call = 0
         self._waiting: Dict[int, "asyncio.Future[Any]"] = {}
@@ -123,6 +145,8 @@ class FakeHost:
         answer: "asyncio.Future[Any]" = self._loop.create_future()
         self._waiting[number] = answer
         self._tenants[number] = tenant
+        self._keys[number] = idempotency_key
+        self._emitted = 0
         self._say("invoke", {"call": number, "operation": operation, "tenant": tenant, "connection": connection,
                              "idempotency_key": idempotency_key, "traceparent": "", "attempt": attempt,
                              "timeout_ms": int(timeout * 1000), "input": {} if input is None else input})
@@ -183,6 +207,14 @@ class FakeHost:
         elif name == "store_request":
             frame, members = self.store.answer(self._tenants[body["call"]], body)
             self._say(frame, {"request": body["request"], **members})
+        elif name == "sign_request":
+            self.signed.append(Signed(body["secret"], body["signature"], base64.b64decode(body["data_base64"])))
+            self._say("signed", {"request": body["request"], "signature_base64": base64.b64encode(b"signed").decode()})
+        elif name == "emit_request":
+            self._emitted += 1
+            event = Event(f"{self._keys[body['call']]}/{self._emitted}", body["type"], body.get("data"), body["subject"])
+            self.events.append(event)
+            self._say("emitted", {"request": body["request"], "id": event.id})
 
     def _serve(self, body: Dict[str, Any]) -> None:
         request = Request(body["method"], body["path"], body["connection"], dict(body["headers"]),
@@ -208,4 +240,4 @@ def answer_members(answer: Answer) -> Dict[str, Any]:
     return {"status": answer.status, "headers": sent["headers"], "body_base64": sent.get("body_base64", "")}
 
 
-__all__: Tuple[str, ...] = ("Answer", "Cancel", "FakeHost", "FakeStore", "LogLine", "NoAnswer", "Request")
+__all__: Tuple[str, ...] = ("Answer", "Cancel", "Event", "FakeHost", "FakeStore", "LogLine", "NoAnswer", "Request", "Signed")

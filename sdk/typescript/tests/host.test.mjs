@@ -63,6 +63,15 @@ test('keys are listed page by page', async () => {
   assert.deepEqual(Object.keys(one.store.values()).sort(), ['item/2', 'item/3', 'other'])
 })
 
+test('a call has bytes signed and emits events', async () => {
+  const one = host()
+  assert.equal(await one.call('sign', 'text'), 'signed')
+  assert.deepEqual(one.signed, [{ secret: 'vault', signature: 'ed25519', data: 'text' }])
+  const ids = ['acme/instance/task/1/1', 'acme/instance/task/1/2']
+  assert.deepEqual([await one.call('tell', [1]), await one.call('tell', [1])], [ids, ids])
+  assert.deepEqual(one.events[0], { id: ids[0], type: 'com.sample.reported', subject: 'first', data: [1] })
+})
+
 test('what cannot be kept is named', async () => {
   assert.match((await failure('misuse-store', 'key')).message, /^RangeError: kv: key is "a\\nb"; it has at most 256 bytes/)
   assert.match((await failure('misuse-store', 'large')).message, /the value of 'a' has 65538 bytes of JSON/)

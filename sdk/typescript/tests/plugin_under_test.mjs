@@ -33,6 +33,9 @@ export const plugin = new Plugin()
     await call.kv.erase('item/1')
     return keys
   })
+  .operation('sign', async (call) => String(await call.sign('vault', call.input, { signature: 'ed25519' })))
+  .operation('tell', async (call) => [await call.emit('com.sample.reported', call.input, { subject: 'first' }),
+    await call.emit('com.sample.reported')])
   .operation('misuse-store', (call) => call.input === 'key' ? call.kv.get('a\nb') : call.kv.put('a', 'x'.repeat(65_536)))
   .operation('nothing', () => {})
   .operation('date', () => ({ at: new Date(0), gone: undefined }))

@@ -98,6 +98,13 @@ export interface Call<Input = any> {
   /** Asks a service over a connection of the tenant. Throws Failure where there is no answer. */
   http(method: string, path: string, options?: RequestOptions): Promise<Response>
   readonly kv: Kv
+  /** The bytes of a signature, by a secret that the plugin never sees: `secret` is the name that the configuration gives in
+   * a field which its schema marks with "secret": true. `hmac-sha256` where missing. */
+  sign(secret: string, data: string | Uint8Array,
+    options?: { signature?: 'hmac-sha256' | 'ed25519' | 'rsa-sha256' }): Promise<Uint8Array>
+  /** Emits an event of the tenant, which starts and wakes workflows, and gives its id. `type` begins with
+   * "com.<plugin>.". A call that is made again does not double what it emits in the same order. */
+  emit(type: string, data?: unknown, options?: { subject?: string }): Promise<string>
 }
 
 export class Plugin {

@@ -4,6 +4,7 @@ import { Cancelled, codes, Failure, mayRetryCode, Refused } from './failure.mjs'
 import { encodable, toJson } from './json_text.mjs'
 import { requestOf, Response } from './http.mjs'
 import { storeOf } from './kv.mjs'
+import { emit, sign } from './services.mjs'
 
 const outputBytesMax = 1_000_000
 const detailBytesMax = 16_384
@@ -32,7 +33,9 @@ export class Session {
       case 'invoke': return void this.#invoke(body)
       case 'cancel': return this.#calls.get(body.call)?.abort.abort(new Cancelled())
       case 'http_response':
-      case 'store_answer': return this.#answered(body.request, (asked, read) => read(asked, body))
+      case 'store_answer':
+      case 'signed':
+      case 'emitted': return this.#answered(body.request, (asked, read) => read(asked, body))
       case 'http_error':
       case 'request_failed': return this.#answered(body.request, (asked) => hostFailure(asked, body))
       case 'ping': return this.#send('pong', { number: body.number })
@@ -122,7 +125,9 @@ export class Session {
       http: async (method, path, options = {}) => ask('http_request',
         requestOf(method, path, { connection: body.connection, ...options }), `${method} ${path}`,
         (asked, frame) => new Response(asked, frame)),
-      kv: storeOf(ask)
+      kv: storeOf(ask),
+      sign: (...request) => sign(ask, ...request),
+      emit: (...request) => emit(ask, ...request)
     }
   }
 

@@ -39,6 +39,9 @@ export class FakeHost {
   readonly requests: Request[]
   readonly logs: { level: 'debug' | 'info' | 'warning' | 'error'; message: string }[]
   readonly store: FakeStore
+  /** What operations had signed; the signature is the text "signed". */
+  readonly signed: { secret: string; signature: string; data: string }[]
+  readonly events: { id: string; type: string; subject: string; data: unknown }[]
   /** Gives the output; throws Failure as the call fails, and Refused where the plugin refuses its configuration. */
   call(operation: string, input?: unknown, options?: CallOptions): Promise<any>
   /** Throws where manifest and program do not have the same operations. */

@@ -11,6 +11,8 @@ export const cancel = Symbol('cancel')
 export class FakeHost {
   requests = []
   logs = []
+  signed = []
+  events = []
   store = new FakeStore()
   #plugin
   #session
@@ -33,7 +35,8 @@ export class FakeHost {
     await this.#began
     const number = ++this.#lastCall
     const given = typeof http === 'function' ? http : ((answers) => () => answers.shift())([...http])
-    const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given, tenant }))
+    const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given, tenant,
+      idempotencyKey, emitted: 0 }))
     this.#session.take('invoke', JSON.parse(JSON.stringify({ call: number, operation, tenant, connection, attempt, input,
       idempotency_key: idempotencyKey, traceparent: '', timeout_ms: timeoutMs })))
     return done
@@ -66,6 +69,17 @@ export class FakeHost {
       }
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)
+      case 'sign_request':
+        this.signed.push({ secret: body.secret, signature: body.signature,
+          data: Buffer.from(body.data_base64, 'base64').toString() })
+        return queueMicrotask(() => this.#session.take('signed', { request: body.request,
+          signature_base64: Buffer.from('signed').toString('base64') }))
+      case 'emit_request': {
+        const call = this.#calls.get(body.call)
+        const id = `${call.idempotencyKey}/${++call.emitted}`
+        this.events.push({ id, type: body.type, subject: body.subject, data: body.data })
+        return queueMicrotask(() => this.#session.take('emitted', { request: body.request, id }))
+      }
       case 'store_request': {
         const [frame, members] = this.store.answer(this.#calls.get(body.call).tenant, body)
         return queueMicrotask(() => this.#session.take(frame,

@@ -169,13 +169,15 @@ base::Bytes tracker_package(const std::string& library, int abi_major, std::size
                             const std::string& version, const std::string& more) {
   const std::string manifest = fmt::format(
       R"({{"manifest":1,"id":"tracker","version":"{}","title":"Tracker","summary":"S","license":"Apache-2.0",
-          "abi":{{"major":{},"minor":0}},"isolation":"in-process","permissions":["http","webhooks","kv"],
+          "abi":{{"major":{},"minor":0}},"isolation":"in-process","permissions":["http","webhooks","kv","secrets","events"],
           "libraries":{{"linux-x86_64":{{"path":"{}"}}}},
           {}
           "operations":[{{"name":"echo","title":"Echo","idempotent":true,"input":true,"output":true}},
             {{"name":"about","title":"About","idempotent":true,"input":true,"output":true}},
             {{"name":"keep","title":"Keep","idempotent":true,"input":true,"output":true}},
             {{"name":"kept","title":"Kept","idempotent":true,"input":true,"output":true}},
+            {{"name":"sign","title":"Sign","idempotent":true,"input":true,"output":true}},
+            {{"name":"emit","title":"Emit","idempotent":true,"input":true,"output":true}},
             {{"name":"too-late","title":"Late","idempotent":false,"input":true,"output":true}},
             {{"name":"die","title":"Die","idempotent":true,"input":true,"output":true}},
             {{"name":"recurse","title":"Recurse","idempotent":true,"input":true,"output":true}}],
