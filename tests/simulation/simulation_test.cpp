@@ -25,6 +25,27 @@ class Simulation : public SimulationTest {
   HistoryOptions options(std::uint64_t seed) const { return {.seed = seed, .folder = folder_}; }
 };
 
+/// Every kind of task, and all that an operator can do.
+void expect_everything_often(const History& sum) {
+  static constexpr std::uint64_t often = 5;
+  const auto expect = [](const std::map<std::string, std::uint64_t>& counts, std::string_view what) {
+    const auto found = counts.find(std::string(what));
+    const std::uint64_t times = found == counts.end() ? 0 : found->second;
+    EXPECT_GE(times, often) << what;
+    fmt::print("{} {}\n", times, what);
+  };
+  for (const std::string_view kind :
+       {"set", "wait",   "call", "http", "shell", "script", "mcp",     "function", "raise",    "emit",     "switch",
+        "do",  "listen", "for",  "fork", "try",   "heard",  "compete", "foreach",  "workflow", "extension"})
+    expect(sum.tasks_of, kind);
+  for (const std::string_view type :
+       {"trv.instance.suspended", "trv.instance.resumed", "trv.instance.cancelled", "trv.instance.compensating",
+        "trv.instance.restored", "trv.instance.forked", "trv.instance.migrated", "trv.instance.signalled",
+        "trv.task.retried", "trv.task.compensating", "trv.workflow.disabled", "trv.workflow.enabled",
+        "trv.workflow.deleted", "trv.workflow.scheduled"})
+    expect(sum.records_of, type);
+}
+
 /// Runs all histories, in which nothing may fail.
 class Histories : public Simulation, public testing::WithParamInterface<std::uint32_t> {};
 
@@ -35,6 +56,7 @@ TEST_P(Histories, replay_equals_live_through_random_histories_with_faults) {
   for (std::uint64_t seed = first_seed; seed < first_seed + count; ++seed) {
     HistoryOptions wanted = options(seed);
     wanted.shards = GetParam();
+    wanted.steps = 100;
     const History history = run_history(wanted);
     ASSERT_TRUE(history.failures.empty())
         << "simulation_test --histories 1 --seed " << seed << ", " << GetParam() << " shards" << all(history.failures);
@@ -52,7 +74,10 @@ TEST_P(Histories, replay_equals_live_through_random_histories_with_faults) {
     sum.clock_set_back += history.clock_set_back;
     sum.instances_forgotten += history.instances_forgotten;
     sum.events_forgotten += history.events_forgotten;
+    for (const auto& [type, times] : history.records_of) sum.records_of[type] += times;
+    for (const auto& [kind, times] : history.tasks_of) sum.tasks_of[kind] += times;
   }
+  if (histories >= 15 && GetParam() == 1) expect_everything_often(sum);
   EXPECT_TRUE(histories < 15 || (sum.torn > 0 && sum.not_recorded > 0 && sum.clock_set_back > 0))
       << "a fault never happened";
   EXPECT_TRUE(histories < 15 || (sum.instances_forgotten > 0 && sum.events_forgotten > 0)) << "nothing was forgotten";
@@ -154,7 +179,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Planted{Bug::effects_outlive_their_instance, "its instance has ended"},
                     Planted{Bug::decision_reads_the_clock, "time runs backwards"},
                     Planted{Bug::running_instance_is_forgotten, "is forgotten while it runs"},
-                    Planted{Bug::undoing_is_forgotten, "is compensating for ever"},
+                    Planted{Bug::undoing_is_forgotten, "for ever"}, Planted{Bug::retry_goes_nowhere, "for ever"},
                     Planted{Bug::what_became_due_is_lost, "for ever"}));
 
 }  // namespace

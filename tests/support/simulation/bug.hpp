@@ -16,6 +16,7 @@ enum class Bug : std::uint8_t {
   running_instance_is_forgotten,   ///< retention takes an instance that is under way
   undoing_is_forgotten,            ///< an instance is to undo what its tasks have done, and nothing begins to
   what_became_due_is_lost,         ///< an instance that goes on drops what became due while it was suspended
+  retry_goes_nowhere,              ///< an instance that is retried is restored, and none of its tasks begins
   // Of several nodes.
   acknowledged_before_settled,  ///< commands are answered before the log has settled their batch
   no_void_rule,                 ///< standbys apply what a former owner appended behind the claim of the next one

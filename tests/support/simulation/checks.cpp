@@ -46,6 +46,22 @@ void Checks::replay(log::ShardId shard, const Taken* from, const base::Digest& w
   if (good(replayed.projection->content_digest()) != wanted) history_.fail(what + " gives another state");
 }
 
+void Checks::count(const catalog::EventCatalog& catalog, const record::RecordView& event) const {
+  ++history_.records_of[std::string(event.type())];
+  // A call is counted when it begins: its outcome names the call, not the task.
+  const bool begins_call = event.type() == shard::effect_requested_type;
+  const bool ends_task = event.type() == "trv.task.completed" || event.type() == "trv.task.faulted";
+  if (!begins_call && !ends_task) return;
+  const std::string payload = good(catalog.to_json(event.type(), event.payload()));
+  const std::string_view field = begins_call ? "\"task\":\"" : "\"reference\":\"";
+  const std::size_t begin = payload.find(field);
+  if (begin == std::string::npos) return;
+  const std::string_view reference = std::string_view(payload).substr(
+      begin + field.size(), payload.find('"', begin + field.size()) - begin - field.size());
+  const std::string_view name = reference.substr(reference.rfind('/') + 1);
+  ++history_.tasks_of[std::string(name.substr(0, name.find_first_of("0123456789_")))];
+}
+
 LogSays Checks::log(const World& state, const std::vector<const World*>& asked) const {
   const log::ShardId shard = state.shard();
   LogSays says;
@@ -93,6 +109,7 @@ LogSays Checks::log(const World& state, const std::vector<const World*>& asked) 
       says.received[fmt::format("{} {}", source, record::text_of((*received)->id()))].push_back(event.lsn());
     }
     forgotten.take(event);
+    count(catalog, event);
     if (event.type() == "trv.instance.started") ++history_.instances;
     if (is_requested) ++history_.effects;
     ++history_.records;

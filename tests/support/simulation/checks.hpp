@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "events/catalog/event_catalog.hpp"
 #include "events/log/in_memory_event_log.hpp"
 #include "events/projection/projector.hpp"
 #include "tests/support/simulation/bug.hpp"
@@ -45,6 +46,7 @@ class Checks {
  private:
   struct Seen;
   void answer(const Sent& sent, const Seen& seen) const;
+  void count(const catalog::EventCatalog& catalog, const record::RecordView& event) const;
   template <typename T>
   T good(base::Result<T> result) const {
     if (!result) history_.fail(result.error().message());

@@ -168,6 +168,8 @@ class Play {
   // Every effect gets its outcome and every timer its time: then nothing may be left under way.
   void drain(Unit& unit) {
     World& world = *unit.world;
+    for (Request& request : requests_.disabled_all()) world.add(request.tenant, std::move(request.decide));
+    world.send();
     for (int round = 0; round < 2'000; ++round) {
       world.quiesce();
       unit.performer->perform();

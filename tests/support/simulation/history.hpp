@@ -5,9 +5,11 @@
 // is torn anywhere; a projection that cannot be committed; outcomes that cannot be recorded; clocks that are set ahead
 // and back; and restarts of a shard. What is checked: replay_equals_live and its siblings in `failures`.
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -46,10 +48,13 @@ struct History {
   std::uint64_t clock_set_back = 0;
   std::uint64_t instances_forgotten = 0;
   std::uint64_t events_forgotten = 0;
-  std::vector<std::string> failures;  ///< the first of them; empty: every property held
+  std::map<std::string, std::uint64_t> records_of;  ///< by type
+  std::map<std::string, std::uint64_t> tasks_of;    ///< that ended, and calls that began, by what they are
+  std::vector<std::string> failures;                ///< the first of them, each once; empty: every property held
 
   void fail(std::string what) {
-    if (failures.size() < 20) failures.push_back(std::move(what));
+    const bool is_known = std::find(failures.begin(), failures.end(), what) != failures.end();
+    if (!is_known && failures.size() < 20) failures.push_back(std::move(what));
   }
 };
 

@@ -41,8 +41,8 @@ class Play {
         dice_(options.seed),
         requests_(
             dice_, tenants, options.bug,
-            // With forks the same seed does not always give the same history of several nodes.
-            [this](std::string_view of) -> World& { return *owner_of(shard_of(of)).world; }, Author::Forks::none),
+            // With all kinds the same seed does not always give the same history of several nodes.
+            [this](std::string_view of) -> World& { return *owner_of(shard_of(of)).world; }, Author::Kinds::some),
         checks_(log_, options.bug, options.folder, {}, history_),
         clients_(dice_, tenants, [this](Request request) -> const Sent& { return ask(std::move(request)); }),
         directory_(options.shards),

@@ -38,23 +38,30 @@ class Performer {
   struct Performed {
     std::string tenant;
     std::string key;
+    std::string kind;
     shard::Outcome outcome;
     int times = 0;
     std::vector<const Sent*> offers;  ///< of the outcome, in the batch in hand
   };
 
-  void perform(const std::string& of, const std::string& key);
+  void perform(const std::string& of, const std::string& key, const std::string& kind);
   void offer(Performed& performed);
   Sent& settle(const std::string& of, const std::string& key, const shard::Outcome& outcome);
-  shard::Outcome some_outcome();
+  /// `kind` of the effect; empty: a key that nobody knows.
+  shard::Outcome some_outcome(const std::string& kind);
 
   World& world_;
   base::Random& dice_;
   const Bug bug_;
   const std::function<void(std::string)> fail_;
-  std::map<std::string, Performed> performed_;             ///< by key
-  std::vector<std::pair<std::string, std::string>> keys_;  ///< tenant and key of every effect seen
-  std::set<std::string> known_;                            ///< the same keys
+  std::map<std::string, Performed> performed_;  ///< by key
+  struct Key {
+    std::string tenant;
+    std::string key;
+    std::string kind;
+  };
+  std::vector<Key> keys_;        ///< of every effect seen
+  std::set<std::string> known_;  ///< the same keys
 };
 
 }  // namespace trv::simulation

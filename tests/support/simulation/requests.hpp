@@ -2,6 +2,7 @@
 // Random commands of clients: of tenants, members, packages, definitions, events and instances.
 
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,8 +26,13 @@ class Requests {
  public:
   /// `world_of` gives the world whose state is read for a request of the tenant.
   Requests(base::Random& dice, std::vector<std::string> tenants, Bug bug,
-           std::function<World&(std::string_view tenant)> world_of, Author::Forks forks = Author::Forks::some)
-      : dice_(dice), tenants_(std::move(tenants)), bug_(bug), world_of_(std::move(world_of)), author_(dice, forks) {}
+           std::function<World&(std::string_view tenant)> world_of, Author::Kinds kinds = Author::Kinds::all)
+      : dice_(dice),
+        tenants_(std::move(tenants)),
+        bug_(bug),
+        world_of_(std::move(world_of)),
+        kinds_(kinds),
+        author_(dice, kinds) {}
 
   /// Anything but the outcome of an effect.
   [[nodiscard]] Request next();
@@ -38,6 +44,8 @@ class Requests {
   [[nodiscard]] static Request resumed(std::string_view tenant, const instance::InstanceId& id, Bug bug);
   /// All that are suspended in that state.
   [[nodiscard]] std::vector<Request> resumed_all(const World& state) const;
+  /// No schedule has a next time.
+  [[nodiscard]] std::vector<Request> disabled_all() const;
   [[nodiscard]] Request any_received();
   [[nodiscard]] const std::vector<std::string>& tenants() const noexcept { return tenants_; }
   [[nodiscard]] const std::string& tenant() { return tenants_[dice_.below(tenants_.size())]; }
@@ -47,14 +55,23 @@ class Requests {
   Request tenancy_request();
   Request definition();
   Request start();
+  Request switched();
   Request act();
-  Decide operated(const instance::InstanceId& id, std::uint64_t action);
+  /// `one` of `some`.
+  Decide operated(const std::string& tenant, const std::vector<instance::InstanceSummary>& some,
+                  const instance::InstanceSummary& one, std::uint64_t action);
+  /// From an earlier state of the instance, which is read here. What cannot be is suspended instead.
+  Decide anew(World& owner, const lmdb::Txn& state, const std::string& tenant, const instance::InstanceId& id);
 
   base::Random& dice_;
   const std::vector<std::string> tenants_;
   const Bug bug_;
   const std::function<World&(std::string_view)> world_of_;
+  const Author::Kinds kinds_;
   Author author_;
+  std::map<std::string, std::string> texts_;                   ///< that was written last, by "tenant/name"
+  std::map<std::string, std::vector<std::string>> versions_;   ///< that were asked for, by "tenant/name"
+  std::vector<std::pair<std::string, std::string>> disabled_;  ///< tenant and name
 };
 
 }  // namespace trv::simulation
