@@ -77,9 +77,9 @@ Status read_signature(const Body& verification, Webhook& webhook) {
   }
   webhook.timestamp_header = timestamp_header.value_or(std::string(default_timestamp_header));
   const std::int64_t tolerated = tolerance_s.value_or(default_tolerance_s);
-  if (tolerated < 1 || tolerated > tenancy::delivery_tolerance_s_max) {
+  if (tolerated < 1 || tolerated > base::delivery_tolerance_s_max) {
     return fail(ErrorCode::invalid, fmt::format("verification.tolerance_s is {}; expected 1 to {} (a day)", tolerated,
-                                                tenancy::delivery_tolerance_s_max));
+                                                base::delivery_tolerance_s_max));
   }
   webhook.tolerance_s = static_cast<std::uint32_t>(tolerated);
   return {};

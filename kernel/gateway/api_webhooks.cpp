@@ -7,8 +7,8 @@
 #include "kernel/gateway/media.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/gateway/routes.hpp"
-#include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "sdk/base/contract.hpp"
 #include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
@@ -94,23 +94,19 @@ void refuse(node::Shard& shard, http::Responder responder, base::Error error) {
   shard.submit(std::move(command));
 }
 
-Result<ingest::Received> read_delivery(base::Timestamp now, const http::Request& request, const Endpoint& endpoint,
-                                       const std::vector<egress::Header>& headers) {
-  const base::Digest body_sha256 = base::sha256(base::as_bytes(request.body()));
-  auto body = json::parse(request.body(), {.bytes_max = event_body_bytes_max});
-  if (!body) return fail(std::move(body).error().in("request body"));
-  TRV_TRY_ASSIGN(const plugin_host::WebhookEvent event,
-                 plugin_host::map_webhook(*endpoint.declaration, headers, request.body(), now));
+ingest::Received received_of(const plugin_host::WebhookEvent& event, base::Timestamp now, const http::Request& request,
+                             const Endpoint& endpoint) {
+  TRV_EXPECTS(!event.challenge);
   ingest::Received received;
   received.id = event.delivery_id.empty() ? endpoint.shard.new_id().to_string() : event.delivery_id;
   received.source = event.source;
   received.type = event.type;
   received.subject = event.subject;
   received.time = now;
-  received.data = json::serialize(*body);
+  received.data = json::serialize(event.data);
   received.channel = channel_of(request);
   received.connection = endpoint.connection;
-  received.body_sha256 = body_sha256;
+  received.body_sha256 = base::sha256(base::as_bytes(request.body()));
   return received;
 }
 
@@ -120,14 +116,21 @@ void deliver(const Door& door, http::Responder responder) {
   if (!endpoint) return responder.fail(endpoint.error());
   const auto headers = headers_of(request);
   if (auto verified = plugin_host::verify_webhook(*endpoint->declaration, headers, base::as_bytes(request.body()),
-                                                  endpoint->secret);
+                                                  endpoint->secret, door.node.now());
       !verified) {
     return refuse(endpoint->shard, std::move(responder), std::move(verified).error());
   }
-  if (auto refused = refuse_media(request, {"application/json"})) return responder.send(*std::move(refused));
-  auto received = read_delivery(door.node.now(), request, *endpoint, headers);
-  if (!received) return responder.fail(received.error());
-  if (auto kept = keep_large_data(door.blobs, *received); !kept) return responder.fail_storing(kept.error());
+  const package::Webhook& webhook = endpoint->declaration->manifest;
+  const bool is_form = webhook.body == package::WebhookBody::form;
+  if (auto refused = refuse_media(request, {is_form ? "application/x-www-form-urlencoded" : "application/json"})) {
+    return responder.send(*std::move(refused));
+  }
+  const base::Timestamp now = door.node.now();
+  const auto event = plugin_host::map_webhook(*endpoint->declaration, headers, request.body(), now);
+  if (!event) return responder.fail(event.error());
+  if (event->challenge) return responder.send(http::text(200, *event->challenge));
+  ingest::Received received = received_of(*event, now, request, *endpoint);
+  if (auto kept = keep_large_data(door.blobs, received); !kept) return responder.fail_storing(kept.error());
 
   auto receipt = std::make_shared<Receipt>();
   shard::Command command;
@@ -135,14 +138,15 @@ void deliver(const Door& door, http::Responder responder) {
   command.actor = "plugin:" + std::string(request.parameter("plugin"));
   command.correlation_id = endpoint->shard.new_id();
   command.traceparent = traceparent_of(request);
-  command.decide = [&shard = endpoint->shard, received = *received, receipt](const lmdb::Txn& state,
-                                                                             shard::DecisionContext& context) {
+  command.decide = [&shard = endpoint->shard, received = std::move(received), receipt](
+                       const lmdb::Txn& state, shard::DecisionContext& context) {
     instance::DecisionBudget budget;
     return receive(shard.ingest(), shard.decision_state(), state, context, received, *receipt, budget);
   };
   auto held = std::make_shared<http::Responder>(std::move(responder));
-  command.done = [held, receipt](const Result<shard::Applied>& outcome) {
+  command.done = [held, receipt, answer = webhook.answer](const Result<shard::Applied>& outcome) {
     if (!outcome) return held->fail(outcome.error());
+    if (answer == package::WebhookAnswer::empty) return held->send(http::empty(200));
     json::Value started = json::Value::array();
     json::Value heard = json::Value::array();
     for (const base::Uuid& id : receipt->started) started.push_back(id.to_string());

@@ -12,6 +12,7 @@
 
 #include "kernel/egress/request.hpp"
 #include "kernel/expression/program.hpp"
+#include "kernel/json/value.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/package/manifest.hpp"
@@ -31,6 +32,7 @@ struct WebhookDeclaration {
   expression::Program event_source;
   std::optional<expression::Program> event_subject;
   std::optional<expression::Program> delivery_id;
+  std::optional<expression::Program> challenge;
 };
 
 /// What a delivery becomes; the daemon makes the CloudEvent of it.
@@ -39,18 +41,22 @@ struct WebhookEvent {
   std::string source;
   std::string subject;      ///< empty = none
   std::string delivery_id;  ///< empty = no de-duplication
+  json::Value data;         ///< the parsed body
+  /// Set where the sender only asks whether somebody is there: this text is the answer, and there is no event.
+  std::optional<std::string> challenge;
 };
 
 /// Compiles the expressions of webhooks[index]. Error: invalid, names the member of the manifest, with line and column.
 [[nodiscard]] base::Result<WebhookDeclaration> compile_webhook(const package::Manifest& manifest, std::size_t index);
 
-/// Whether the sender knew the secret: HMAC-SHA-256 of the raw body, compared in constant time. Scheme none passes.
+/// Whether the sender knew the secret, by the scheme of the manifest (sdk/base/delivery_proof.hpp). None passes.
 /// Errors: unauthenticated (says which header and what is wrong with it, never the digest expected), too_large.
 [[nodiscard]] base::Status verify_webhook(const WebhookDeclaration& webhook, const std::vector<egress::Header>& headers,
-                                          base::BytesView body, std::string_view secret);
+                                          base::BytesView body, std::string_view secret, base::Timestamp now);
 
 /// Evaluates the declaration's expressions on {"headers": {<lower-case name>: <value>}, "body": <parsed body>}; of
-/// headers with one name the last counts. Errors: invalid (body is not JSON; an expression failed or gave no string;
+/// headers with one name the last counts. Where a time is signed and the manifest has no delivery_id, the digest of
+/// what was signed is the id. Errors: invalid (body is not JSON or not a form; an expression failed or gave no string;
 /// names the member), too_large.
 [[nodiscard]] base::Result<WebhookEvent> map_webhook(const WebhookDeclaration& webhook,
                                                      const std::vector<egress::Header>& headers, std::string_view body,

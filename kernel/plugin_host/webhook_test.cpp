@@ -17,8 +17,9 @@ package::Manifest manifest() {
   manifest.version = "1.2.3";
   package::Webhook webhook;
   webhook.name = "events";
-  webhook.verification = {package::VerificationScheme::hmac_sha256, "x-signature",
-                          "sha256=", package::DigestEncoding::hex};
+  webhook.verification.scheme = package::VerificationScheme::hmac_sha256;
+  webhook.verification.signature.header = "x-signature";
+  webhook.verification.signature.prefix = "sha256=";
   webhook.delivery_id = ".headers[\"x-delivery\"]";
   webhook.event_type = "\"example.\" + .headers[\"x-event\"]";
   webhook.event_source = ".body.repository.url";
@@ -37,21 +38,22 @@ std::string signature(std::string_view body, std::string_view secret) {
   return "sha256=" + base::to_hex(base::hmac_sha256(base::as_bytes(secret), base::as_bytes(body)));
 }
 
+constexpr base::Timestamp now = base::Timestamp(1);
 constexpr std::string_view body = R"({"repository":{"url":"https://example.com/r"},"number":7})";
 
 TEST(VerifyWebhook, the_sender_who_knows_the_secret_passes) {
   const std::vector<egress::Header> headers = {{"X-Signature", signature(body, "secret")}};
-  EXPECT_TRUE(verify_webhook(declaration(), headers, base::as_bytes(body), "secret"));
+  EXPECT_TRUE(verify_webhook(declaration(), headers, base::as_bytes(body), "secret", now));
 }
 
 TEST(VerifyWebhook, base64_and_no_prefix_pass_too) {
   package::Manifest of = manifest();
-  of.webhooks[0].verification = {package::VerificationScheme::hmac_sha256, "x-signature", "",
-                                 package::DigestEncoding::base64};
+  of.webhooks[0].verification.signature.prefix = "";
+  of.webhooks[0].verification.signature.encoding = base::SignatureEncoding::base64;
   const std::string digest = base::to_base64(base::hmac_sha256(base::as_bytes("secret"), base::as_bytes(body)));
-  EXPECT_TRUE(verify_webhook(declaration(of), {{"x-signature", digest}}, base::as_bytes(body), "secret"));
-  EXPECT_FALSE(
-      verify_webhook(declaration(of), {{"x-signature", signature(body, "secret")}}, base::as_bytes(body), "secret"));
+  EXPECT_TRUE(verify_webhook(declaration(of), {{"x-signature", digest}}, base::as_bytes(body), "secret", now));
+  EXPECT_FALSE(verify_webhook(declaration(of), {{"x-signature", signature(body, "secret")}}, base::as_bytes(body),
+                              "secret", now));
 }
 
 TEST(VerifyWebhook, everybody_else_is_unauthenticated) {
@@ -74,24 +76,25 @@ TEST(VerifyWebhook, everybody_else_is_unauthenticated) {
       {{"X-Signature", signature("{}", "secret")}},
   };
   for (const auto& headers : wrong) {
-    const base::Status status = verify_webhook(declaration(), headers, base::as_bytes(body), "secret");
+    const base::Status status = verify_webhook(declaration(), headers, base::as_bytes(body), "secret", now);
     ASSERT_FALSE(status);
     EXPECT_EQ(status.error().code(), ErrorCode::unauthenticated);
     EXPECT_THAT(status.error().message(), Not(HasSubstr(good.substr(7))));
   }
-  EXPECT_EQ(
-      verify_webhook(declaration(), {{"X-Signature", signature(body, "")}}, base::as_bytes(body), "").error().code(),
-      ErrorCode::unauthenticated);
+  EXPECT_EQ(verify_webhook(declaration(), {{"X-Signature", signature(body, "")}}, base::as_bytes(body), "", now)
+                .error()
+                .code(),
+            ErrorCode::unauthenticated);
 }
 
 TEST(VerifyWebhook, scheme_none_passes_and_bounds_hold) {
   package::Manifest of = manifest();
   of.webhooks[0].verification = {};
-  EXPECT_TRUE(verify_webhook(declaration(of), {}, base::as_bytes(body), ""));
+  EXPECT_TRUE(verify_webhook(declaration(of), {}, base::as_bytes(body), "", now));
   const base::Bytes big(webhook_body_bytes_max + 1);
-  EXPECT_EQ(verify_webhook(declaration(of), {}, big, "").error().code(), ErrorCode::too_large);
+  EXPECT_EQ(verify_webhook(declaration(of), {}, big, "", now).error().code(), ErrorCode::too_large);
   const std::vector<egress::Header> many(webhook_headers_max + 1, {"a", "b"});
-  EXPECT_EQ(verify_webhook(declaration(of), many, base::as_bytes(body), "").error().code(), ErrorCode::too_large);
+  EXPECT_EQ(verify_webhook(declaration(of), many, base::as_bytes(body), "", now).error().code(), ErrorCode::too_large);
 }
 
 TEST(MapWebhook, a_delivery_becomes_an_event) {
@@ -124,7 +127,6 @@ TEST(MapWebhook, what_gives_no_text_is_invalid_and_names_the_member) {
 TEST(MapWebhook, a_delivery_without_a_required_header_is_invalid) {
   package::Manifest of = manifest();
   of.webhooks[0].required_headers = {"x-event"};
-  const auto now = base::Timestamp(1);
   EXPECT_TRUE(map_webhook(declaration(of), {{"X-Event", "opened"}, {"X-Delivery", "d"}}, body, now));
   for (const std::vector<egress::Header>& headers :
        {std::vector<egress::Header>{{"X-Delivery", "d"}}, {{"X-Event", ""}, {"X-Delivery", "d"}}}) {

@@ -104,11 +104,6 @@ struct RemoveConnection {
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RemoveConnection& command);
 
-inline constexpr std::uint32_t delivery_tolerance_s_max = 86'400;
-
-/// Error: invalid where the text to be signed has no {body}, a part twice, or a part that it cannot have.
-[[nodiscard]] base::Status check_signed_text(std::string_view text);
-
 struct DeclareWebhook {
   Webhook webhook;
 };

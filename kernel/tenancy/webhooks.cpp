@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
-#include <array>
-
 #include "events/record/payload.hpp"
 #include "events/schema/tenancy_generated.h"
 #include "kernel/tenancy/decisions.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/delivery_proof.hpp"
 #include "sdk/base/field_text.hpp"
 #include "sdk/base/text_check.hpp"
 
@@ -16,7 +15,6 @@ using base::ErrorCode;
 using base::fail;
 
 constexpr std::size_t header_name_bytes_max = 100;
-constexpr std::array<std::string_view, 3> signed_parts = {"{body}", "{timestamp}", "{id}"};
 
 Decision one(record::Draft event) {
   Decision decision;
@@ -45,32 +43,15 @@ base::Status check_signature(const Webhook& webhook) {
     return fail(ErrorCode::invalid,
                 fmt::format("verification.encoding '{}' is not known; use hex or base64", webhook.encoding));
   }
-  TRV_TRY(check_signed_text(webhook.signed_text));
+  TRV_TRY(base::check_signed_text("verification.signed", webhook.signed_text));
   if (!has_part(webhook.signed_text, "{timestamp}")) return {};
   TRV_TRY(check_header("verification.timestamp_header", webhook.timestamp_header));
-  if (webhook.tolerance_s >= 1 && webhook.tolerance_s <= delivery_tolerance_s_max) return {};
+  if (webhook.tolerance_s >= 1 && webhook.tolerance_s <= base::delivery_tolerance_s_max) return {};
   return fail(ErrorCode::invalid, fmt::format("verification.tolerance_s is {}; expected 1 to {} (a day)",
-                                              webhook.tolerance_s, delivery_tolerance_s_max));
+                                              webhook.tolerance_s, base::delivery_tolerance_s_max));
 }
 
 }  // namespace
-
-base::Status check_signed_text(std::string_view text) {
-  TRV_TRY(base::check_text("verification.signed", text, {.characters_max = 200}));
-  const auto refuse = [&](std::string_view why) {
-    return fail(ErrorCode::invalid, fmt::format("verification.signed '{}' {}; expected {{body}}, and {{timestamp}} or "
-                                                "{{id}} where they are signed too, such as {{timestamp}}.{{body}}",
-                                                text, why));
-  };
-  if (!has_part(text, "{body}")) return refuse("has no {body}");
-  std::string rest(text);
-  for (const std::string_view part : signed_parts) {
-    if (const std::size_t at = rest.find(part); at != std::string::npos) rest.replace(at, part.size(), " ");
-    if (has_part(rest, part)) return refuse(fmt::format("has {} twice", part));
-  }
-  if (rest.find_first_of("{}") != std::string::npos) return refuse("has a part that is not known");
-  return {};
-}
 
 Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& context,
                         const DeclareWebhook& command) {

@@ -213,25 +213,77 @@ std::string lower(std::string_view text) {
   return out;
 }
 
+Result<std::string> header_name(Object& object, std::string_view member) {
+  TRV_TRY_ASSIGN(const std::string name, object.text(member, 100));
+  if (name.empty()) return wrong(object.where(member), "is empty");
+  return lower(name);
+}
+
+Result<base::DeliverySignature> parse_signature(Object& object) {
+  base::DeliverySignature signature;
+  TRV_TRY_ASSIGN(signature.header, header_name(object, "header"));
+  TRV_TRY_ASSIGN(signature.prefix, object.text_or_empty("prefix", 100));
+  TRV_TRY_ASSIGN(const std::string encoding, object.text("encoding", 40));
+  using base::SignatureEncoding;
+  static constexpr std::array<std::pair<std::string_view, SignatureEncoding>, 2> encodings = {
+      {{"hex", SignatureEncoding::hex}, {"base64", SignatureEncoding::base64}}};
+  TRV_TRY_ASSIGN(signature.encoding, one_of(encoding, object.where("encoding"), encodings));
+  TRV_TRY_ASSIGN(const std::string signed_text, object.text_or_empty("signed", 200));
+  if (!signed_text.empty()) {
+    TRV_TRY(base::check_signed_text(object.where("signed"), signed_text));
+    signature.signed_text = signed_text;
+  }
+  if (signature.signed_text.find("{id}") != std::string::npos) {
+    TRV_TRY_ASSIGN(signature.id_header, header_name(object, "id_header"));
+  }
+  if (!base::signs_time(signature)) return signature;
+  TRV_TRY_ASSIGN(signature.timestamp_header, header_name(object, "timestamp_header"));
+  TRV_TRY_ASSIGN(const json::value* tolerance, object.require("tolerance_s"));
+  const bool is_time = tolerance->is_int64() && tolerance->get_int64() >= 1 &&
+                       tolerance->get_int64() <= std::int64_t{base::delivery_tolerance_s_max};
+  if (!is_time) return wrong(object.where("tolerance_s"), "must be 1 to 86400 seconds");
+  signature.tolerance_s = static_cast<std::uint32_t>(tolerance->get_int64());
+  return signature;
+}
+
 Result<Verification> parse_verification(const json::value& value, std::string where) {
   TRV_TRY_ASSIGN(Object object, Object::of(value, std::move(where)));
   Verification verification;
   TRV_TRY_ASSIGN(const std::string scheme, object.text("scheme", 40));
-  static constexpr std::array<std::pair<std::string_view, VerificationScheme>, 2> schemes = {
-      {{"none", VerificationScheme::none}, {"hmac-sha256", VerificationScheme::hmac_sha256}}};
+  static constexpr std::array<std::pair<std::string_view, VerificationScheme>, 3> schemes = {
+      {{"none", VerificationScheme::none},
+       {"hmac-sha256", VerificationScheme::hmac_sha256},
+       {"token", VerificationScheme::token}}};
   TRV_TRY_ASSIGN(verification.scheme, one_of(scheme, object.where("scheme"), schemes));
   if (verification.scheme == VerificationScheme::hmac_sha256) {
-    TRV_TRY_ASSIGN(verification.header, object.text("header", 100));
-    if (verification.header.empty()) return wrong(object.where("header"), "is empty");
-    verification.header = lower(verification.header);
-    TRV_TRY_ASSIGN(verification.prefix, object.text_or_empty("prefix", 100));
-    TRV_TRY_ASSIGN(const std::string encoding, object.text("encoding", 40));
-    static constexpr std::array<std::pair<std::string_view, DigestEncoding>, 2> encodings = {
-        {{"hex", DigestEncoding::hex}, {"base64", DigestEncoding::base64}}};
-    TRV_TRY_ASSIGN(verification.encoding, one_of(encoding, object.where("encoding"), encodings));
+    TRV_TRY_ASSIGN(verification.signature, parse_signature(object));
+  }
+  if (verification.scheme == VerificationScheme::token) {
+    TRV_TRY_ASSIGN(verification.token_header, header_name(object, "header"));
   }
   TRV_TRY(object.nothing_else());
   return verification;
+}
+
+/// How the body is read, and what is answered.
+Status parse_exchange(Object& object, Webhook& webhook) {
+  TRV_TRY_ASSIGN(const std::string body, object.text_or_empty("body", 40));
+  static constexpr std::array<std::pair<std::string_view, WebhookBody>, 2> bodies = {
+      {{"json", WebhookBody::json}, {"form", WebhookBody::form}}};
+  if (!body.empty()) {
+    TRV_TRY_ASSIGN(webhook.body, one_of(body, object.where("body"), bodies));
+  }
+  if (webhook.body == WebhookBody::form) {
+    TRV_TRY_ASSIGN(webhook.json_field, object.text_or_empty("json_field", 100));
+  }
+  TRV_TRY_ASSIGN(const std::string answer, object.text_or_empty("answer", 40));
+  static constexpr std::array<std::pair<std::string_view, WebhookAnswer>, 2> answers = {
+      {{"receipt", WebhookAnswer::receipt}, {"empty", WebhookAnswer::empty}}};
+  if (!answer.empty()) {
+    TRV_TRY_ASSIGN(webhook.answer, one_of(answer, object.where("answer"), answers));
+  }
+  TRV_TRY_ASSIGN(webhook.challenge, object.text_or_empty("challenge", expression_bytes_max));
+  return {};
 }
 
 Result<Webhook> parse_webhook(const json::value& value, std::string where) {
@@ -249,6 +301,7 @@ Result<Webhook> parse_webhook(const json::value& value, std::string where) {
       webhook.required_headers.push_back(lower(header.get_string()));
     }
   }
+  TRV_TRY(parse_exchange(object, webhook));
   TRV_TRY_ASSIGN(webhook.delivery_id, object.text_or_empty("delivery_id", expression_bytes_max));
   TRV_TRY_ASSIGN(const json::value* event_value, object.require("event"));
   TRV_TRY_ASSIGN(Object event, Object::of(*event_value, object.where("event")));

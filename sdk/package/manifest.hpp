@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sdk/base/delivery_proof.hpp"
 #include "sdk/base/digest.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/package/permission.hpp"
@@ -45,7 +46,6 @@ struct Program {
 
 enum class Isolation { in_process, sandboxed };
 enum class AuthScheme { none, bearer, basic, header };
-enum class DigestEncoding { hex, base64 };
 
 /// A named endpoint that a tenant fills with a base URL and credentials.
 struct Connection {
@@ -65,21 +65,28 @@ struct Operation {
   std::string output;       ///< JSON Schema 2020-12, JSON text
 };
 
-enum class VerificationScheme { none, hmac_sha256 };
+enum class VerificationScheme { none, hmac_sha256, token };
 
-/// How a webhook's sender proves that it knows the shared secret.
+/// How a webhook's sender proves that it knows the shared secret. Names of headers are in lower case.
 struct Verification {
   VerificationScheme scheme = VerificationScheme::none;
-  std::string header;  ///< lower-case name of the header with the digest of the raw body
-  std::string prefix;  ///< comes before the digest in the header, for example "sha256="
-  DigestEncoding encoding = DigestEncoding::hex;
+  base::DeliverySignature signature = {};  ///< of hmac_sha256
+  std::string token_header = {};           ///< of token: has the secret itself
 };
 
-/// jq expressions on {"headers": {<lower-case name>: <value>}, "body": <parsed JSON>}.
+enum class WebhookBody { json, form };
+/// What a sender that was believed is answered.
+enum class WebhookAnswer { receipt, empty };
+
+/// jq expressions on {"headers": {<lower-case name>: <value>}, "body": <parsed body>}.
 struct Webhook {
   std::string name;
   std::string title;
   Verification verification;
+  WebhookBody body = WebhookBody::json;
+  std::string json_field;  ///< of a form: the field whose JSON is the body; empty = the fields are
+  WebhookAnswer answer = WebhookAnswer::receipt;
+  std::string challenge;  ///< gives the text of the answer to a delivery that is not an event, or null; empty = never
   std::vector<std::string> required_headers;  ///< lower-case names; a delivery without one of them is refused
   std::string delivery_id;    ///< gives a string; the same one means the same delivery. Empty = no de-duplication
   std::string event_type;     ///< gives a string

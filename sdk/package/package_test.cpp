@@ -349,10 +349,10 @@ TEST(Manifest, every_member_is_read) {
   EXPECT_EQ(operation->output, "true");
   const Webhook* webhook = manifest->find_webhook("in");
   ASSERT_NE(webhook, nullptr);
-  EXPECT_EQ(webhook->verification.header, "x-signature");
-  EXPECT_EQ(webhook->verification.prefix, "v1=");
+  EXPECT_EQ(webhook->verification.signature.header, "x-signature");
+  EXPECT_EQ(webhook->verification.signature.prefix, "v1=");
   EXPECT_EQ(webhook->required_headers, std::vector<std::string>{"x-event"});
-  EXPECT_EQ(webhook->verification.encoding, DigestEncoding::base64);
+  EXPECT_EQ(webhook->verification.signature.encoding, base::SignatureEncoding::base64);
   EXPECT_EQ(webhook->event_type, "\"t\"");
   EXPECT_EQ(webhook->event_subject, "");
   EXPECT_EQ(manifest->find_operation("other"), nullptr);
@@ -382,6 +382,19 @@ TEST(Manifest, an_error_names_the_member) {
       {R"("bearer", )", "\"oauth9\", ", "connections[0].auth: \"oauth9\" is not one of"},
       {R"(["X-Event"])", R"([""])", "webhooks[0].required_headers: must hold names of headers"},
       {R"("encoding": "base64")", R"("encoding": "rot13")", "webhooks[0].verification.encoding: \"rot13\""},
+      {R"("encoding": "base64")", R"("encoding": "hex", "signed": "{timestamp}")",
+       "webhooks[0].verification.signed '{timestamp}' has no {body}"},
+      {R"("encoding": "base64")", R"("encoding": "hex", "signed": "{body}{time}")", "a part that is not known"},
+      {R"("encoding": "base64")", R"("encoding": "hex", "signed": "{timestamp}.{body}")",
+       "webhooks[0].verification.timestamp_header: is missing"},
+      {R"("encoding": "base64")",
+       R"("encoding": "hex", "signed": "{timestamp}.{body}", "timestamp_header": "T", "tolerance_s": 0)",
+       "webhooks[0].verification.tolerance_s: must be 1 to 86400"},
+      {R"("encoding": "base64")", R"("encoding": "hex", "tolerance_s": 5)", "tolerance_s: is not a member"},
+      {R"("scheme": "hmac-sha256")", R"("scheme": "token")", "webhooks[0].verification.prefix: is not a member"},
+      {R"("delivery_id")", R"("body": "xml", "delivery_id")", "webhooks[0].body: \"xml\""},
+      {R"("delivery_id")", R"("json_field": "p", "delivery_id")", "webhooks[0].json_field: is not a member"},
+      {R"("delivery_id")", R"("answer": "yes", "delivery_id")", "webhooks[0].answer: \"yes\""},
       {R"("event": {"type": "\"t\"", )", R"("event": {)", "webhooks[0].event.type: is missing"},
       {R"("webhooks": [{)", R"("permissions": ["http"], "webhooks": [{)", "must have \"webhooks\", since"},
       {R"("webhooks": [{)", R"("permissions": ["webhooks"], "webhooks": [{)", "must have an \"http\" or"},

@@ -219,6 +219,54 @@ TEST_F(PluginTest, what_a_delivery_is_encoded_as_is_asked_after_its_signature) {
   EXPECT_EQ(count_instances(acme(), "acme"), 0U);
 }
 
+TEST_F(PluginTest, a_form_that_is_signed_with_its_time_is_taken_once_and_not_when_it_is_old) {
+  enable_tracker();
+  const auto send = [](const std::string& body, std::chrono::seconds age, std::string_view secret,
+                       bool is_whole = true) {
+    const auto now = std::chrono::system_clock::now().time_since_epoch();
+    const std::string time = std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now - age).count());
+    Headers headers = {{"Content-Type", "application/x-www-form-urlencoded"},
+                       {"X-Time", time},
+                       {"X-Signature", signature_of("v0:" + time + ":" + body, secret)}};
+    if (is_whole) headers.emplace_back("X-Kind", "command");
+    return std::pair(headers, call("", "POST", "/v1/tenants/acme/webhooks/tracker/command", body, headers));
+  };
+  const auto [headers, first] = send("action=opened&text=a+b%21", std::chrono::seconds(0), "hush");
+  EXPECT_EQ(first.status, 200) << first.body;
+  EXPECT_EQ(first.body, "");
+  EXPECT_EQ(count_instances(acme(), "acme"), 1U);
+  const Answer copy =
+      call("", "POST", "/v1/tenants/acme/webhooks/tracker/command", "action=opened&text=a+b%21", headers);
+  EXPECT_EQ(copy.status, 200) << copy.body;
+  EXPECT_EQ(count_instances(acme(), "acme"), 1U) << "a copy starts nothing";
+
+  EXPECT_EQ(send("action=opened", std::chrono::seconds(0), "guess").second.status, 401);
+  EXPECT_EQ(send("action=opened", std::chrono::seconds(400), "hush").second.status, 401);
+  EXPECT_EQ(send("action=opened", std::chrono::seconds(-400), "hush").second.status, 401);
+  EXPECT_EQ(send("action=opened", std::chrono::seconds(0), "hush", false).second.status, 400) << "a header is missing";
+  EXPECT_EQ(send("action=%zz", std::chrono::seconds(0), "hush").second.status, 400);
+  const Answer challenge = send("hello=3eZbrw", std::chrono::seconds(0), "hush").second;
+  EXPECT_EQ(challenge.status, 200);
+  EXPECT_EQ(challenge.body, "3eZbrw");
+  EXPECT_EQ(send("hello=3eZbrw", std::chrono::seconds(0), "guess").second.status, 401) << "also of a challenge";
+  EXPECT_EQ(count_events(acme(), "acme", "trv.event.received"), 1U);
+  EXPECT_EQ(count_events(acme(), "acme", "trv.webhook.refused"), 4U);
+}
+
+TEST_F(PluginTest, a_token_in_a_header_is_the_secret_or_the_delivery_is_refused) {
+  enable_tracker();
+  const auto send = [](Headers headers) {
+    return call("", "POST", "/v1/tenants/acme/webhooks/tracker/hook", R"({"action":"opened"})", std::move(headers));
+  };
+  EXPECT_EQ(send({{"X-Token", "hush"}}).status, 202);
+  for (const Headers& headers :
+       {Headers{}, Headers{{"X-Token", "hus"}}, Headers{{"X-Token", "hush"}, {"X-Token", "hush"}}}) {
+    EXPECT_EQ(send(headers).status, 401);
+  }
+  EXPECT_EQ(count_events(acme(), "acme", "trv.webhook.refused"), 3U);
+  EXPECT_EQ(count_instances(acme(), "acme"), 1U);
+}
+
 TEST_F(PluginTest, webhooks_that_are_not_there_answer_alike) {
   enable_tracker();
   for (const char* path : {"/v1/tenants/beta/webhooks/tracker/push", "/v1/tenants/nobody/webhooks/tracker/push",

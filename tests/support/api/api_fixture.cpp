@@ -184,6 +184,14 @@ base::Bytes tracker_package(const std::string& library, int abi_major, std::size
           "webhooks":[{{"name":"push","title":"Push",
             "verification":{{"scheme":"hmac-sha256","header":"X-Signature","prefix":"sha256=","encoding":"hex"}},
             "delivery_id":".headers[\"x-delivery\"]",
+            "event":{{"type":"\"com.tracker.\" + .body.action","source":"\"/tracker\""}}}},
+           {{"name":"command","title":"Command","body":"form","answer":"empty",
+            "verification":{{"scheme":"hmac-sha256","header":"X-Signature","prefix":"sha256=","encoding":"hex",
+              "signed":"v0:{{timestamp}}:{{body}}","timestamp_header":"X-Time","tolerance_s":300}},
+            "required_headers":["X-Kind"],
+            "challenge":"if .body.hello then .body.hello else null end",
+            "event":{{"type":"\"com.tracker.\" + .body.action","source":"\"/tracker\""}}}},
+           {{"name":"hook","title":"Hook","verification":{{"scheme":"token","header":"X-Token"}},
             "event":{{"type":"\"com.tracker.\" + .body.action","source":"\"/tracker\""}}}}]}})",
       version, abi_major, library_path, more);
   return package_of(manifest, library, library_bytes_max);

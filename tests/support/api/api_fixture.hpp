@@ -83,7 +83,8 @@ inline constexpr std::string_view hello_workflow =
     "do:\n  - greet:\n      set:\n        text: Hello\n";
 
 /// A package of the test plugin "tracker" with this library (of kernel/plugin_host/test_plugins), `more` in its
-/// manifest, and a webhook "push", signed with X-Signature: sha256=<hex>.
+/// manifest, and a webhook "push", signed with X-Signature: sha256=<hex>,
+/// "command", a form that is signed with its time, and "hook", whose header X-Token is the secret.
 [[nodiscard]] base::Bytes tracker_package(const std::string& library, int abi_major = 1,
                                           std::size_t library_bytes_max = std::string::npos,
                                           const std::string& version = "1.2.3", const std::string& more = "");
