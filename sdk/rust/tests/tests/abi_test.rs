@@ -6,7 +6,7 @@ use std::process::Command;
 use travertine_plugin::abi::*;
 
 /// What is bound; a header that comes later is bound with what uses it.
-const HEADERS: [&str; 10] = [
+const HEADERS: [&str; 11] = [
     "types.h",
     "host.h",
     "plugin.h",
@@ -17,6 +17,7 @@ const HEADERS: [&str; 10] = [
     "ext/kv.h",
     "ext/secret.h",
     "ext/event.h",
+    "ext/operation.h",
 ];
 
 /// Names that C has and Rust cannot have.
@@ -82,6 +83,7 @@ fn the_bindings_are_those_of_the_headers() {
         trv_plugin_secret { struct_size, on_signature, on_error }
         trv_event { struct_size, reserved, type_, subject, data }
         trv_host_event { struct_size, emit }
+        trv_plugin_operation { struct_size, count, name }
         trv_plugin_event { struct_size, on_emitted, on_error }
     };
     numbers!(facts, c, TRV_ABI_MAJOR TRV_ABI_MINOR
@@ -102,6 +104,7 @@ fn the_bindings_are_those_of_the_headers() {
         ("TRV_EXT_HTTP", TRV_EXT_HTTP.trim_end_matches('\0')),
         ("TRV_EXT_LOG", TRV_EXT_LOG.trim_end_matches('\0')),
         ("TRV_EXT_TIMER", TRV_EXT_TIMER.trim_end_matches('\0')),
+        ("TRV_EXT_OPERATION", TRV_EXT_OPERATION.trim_end_matches('\0')),
         ("TRV_EXT_KV", TRV_EXT_KV.trim_end_matches('\0')),
         ("TRV_EXT_SECRET", TRV_EXT_SECRET.trim_end_matches('\0')),
         ("TRV_EXT_EVENT", TRV_EXT_EVENT.trim_end_matches('\0')),

@@ -209,6 +209,13 @@ fn what_is_not_json_and_what_is_unknown_is_refused() {
 }
 
 #[test]
+fn the_operations_are_listed_for_the_host() {
+    let names = host().operations();
+    assert_eq!(names.len(), 13);
+    assert_eq!((names[0].as_str(), names[12].as_str()), ("ask-the-kept", "yields"));
+}
+
+#[test]
 fn an_output_over_the_limit_is_refused() {
     assert_eq!(host().call("large", json!({}), &[]).unwrap_err().code, Code::TooLarge);
 }

@@ -13,6 +13,7 @@ pub const TRV_EXT_HTTP: &str = "trv.http/1\0";
 pub const TRV_EXT_LOG: &str = "trv.log/1\0";
 pub const TRV_EXT_TIMER: &str = "trv.timer/1\0";
 
+pub const TRV_EXT_OPERATION: &str = "trv.operation/1\0";
 pub const TRV_EXT_KV: &str = "trv.kv/1\0";
 pub const TRV_EXT_SECRET: &str = "trv.secret/1\0";
 pub const TRV_EXT_EVENT: &str = "trv.event/1\0";
@@ -296,6 +297,13 @@ pub struct trv_plugin_event {
     pub struct_size: u32,
     pub on_emitted: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, id: trv_string),
     pub on_error: unsafe extern "C" fn(plugin: *const trv_plugin, request_id: u64, error: *const trv_error),
+}
+
+#[repr(C)]
+pub struct trv_plugin_operation {
+    pub struct_size: u32,
+    pub count: unsafe extern "C" fn(plugin: *const trv_plugin) -> u32,
+    pub name: unsafe extern "C" fn(plugin: *const trv_plugin, index: u32) -> trv_string,
 }
 
 /// A struct's size as the ABI writes it.

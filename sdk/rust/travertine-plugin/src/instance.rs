@@ -155,14 +155,28 @@ unsafe extern "C" fn get_extension(_plugin: *const abi::trv_plugin, id: *const c
         abi::trv_plugin_http { struct_size: abi::size_of::<abi::trv_plugin_http>(), on_response, on_error };
     static TIMER: abi::trv_plugin_timer =
         abi::trv_plugin_timer { struct_size: abi::size_of::<abi::trv_plugin_timer>(), on_time };
+    static OPERATION: abi::trv_plugin_operation = abi::trv_plugin_operation {
+        struct_size: abi::size_of::<abi::trv_plugin_operation>(),
+        count: operation_count,
+        name: operation_name,
+    };
     if id.is_null() {
         return ptr::null();
     }
     match CStr::from_ptr(id).to_bytes_with_nul() {
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
         id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_OPERATION.as_bytes() => &OPERATION as *const _ as *const c_void,
         _ => ptr::null(),
     }
+}
+
+unsafe extern "C" fn operation_count(plugin: *const abi::trv_plugin) -> u32 {
+    of(plugin).plugin.names().len() as u32
+}
+
+unsafe extern "C" fn operation_name(plugin: *const abi::trv_plugin, index: u32) -> abi::trv_string {
+    abi::trv_string::borrow(of(plugin).plugin.names().get(index as usize).copied().unwrap_or(""))
 }
 
 unsafe extern "C" fn on_response(

@@ -58,6 +58,12 @@ impl Plugin {
             run();
         }
     }
+    /// In the order of the alphabet.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self.operations.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names
+    }
     pub(crate) fn has(&self, name: &str) -> bool {
         self.operations.contains_key(name)
     }
