@@ -238,6 +238,11 @@ const std::vector<Key>& keys() {
        "What a package needs to be installed. `none`: nothing. `signed`: the signature of a publisher that the trust "
        "file names, or of a certifier; a `-dev` version needs a key that is named for dev. `certified`: a certifier's "
        "word that it is core, certified or private; `-dev` versions are refused. What is installed stays."},
+      {"plugins", "permissions", TextKey{&Config::plugins_permissions, "permissions, separated by commas", any_text},
+       "",
+       "What plugins may have here at most (docs/formats/package.md, Permissions), whatever their manifests ask for "
+       "and "
+       "tenants grant; for example `http:api.example.com, http-read, webhooks`. Empty: nothing."},
       {"log", "level", TextKey{&Config::log_level, "`debug`, `info`, `warning` or `error`", check_log_level}, "",
        "The least severe messages that are written to standard error. SIGHUP reads this key again."},
       {"log", "keep_days", IntegerKey{&Config::log_keep_days, 0, 36'500}, "days",

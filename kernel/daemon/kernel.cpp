@@ -75,6 +75,7 @@ struct Kernel::Parts {
   std::unique_ptr<blob::FolderBlobStore> archives;  ///< of packages
   std::unique_ptr<plugin_host::PluginStore> packages;
   trust::Policy package_policy;  ///< what a package needs to be installed
+  std::unique_ptr<ProjectedConsents> consents;
   std::unique_ptr<plugin_host::PluginHost> plugins;
   std::unique_ptr<plugin_host::PackageFollower> follower;
   // One of each for each shard.
@@ -359,6 +360,8 @@ base::Status Kernel::compose(StartReport& report) {
   plugin_host::HostConfiguration& hosting = parts.hosting.configuration;
   hosting.crashed = crash_recorder(*parts.node, logger_);
   hosting.serve = plugin_services({*parts.node, *parts.connections, *parts.secrets, logger_});
+  parts.consents = std::make_unique<ProjectedConsents>(*parts.node);
+  hosting.consents = parts.consents.get();
   auto scripts = effects::process_options(config_.run_languages, hosting.trial_program, config_.run_at_once);
   if (!scripts) return base::fail(std::move(scripts).error().in("run.languages"));
   parts.process_calls = std::make_unique<effects::ProcessCalls>(*std::move(scripts));

@@ -41,4 +41,15 @@ base::Result<egress::Connection> ProjectedConnections::read(const base::TenantId
   return connection;
 }
 
+base::Result<std::vector<package::Permission>> ProjectedConsents::granted(const base::TenantId& tenant,
+                                                                          std::string_view plugin) const {
+  const auto found = [&]() -> base::Result<std::vector<package::Permission>> {
+    TRV_TRY_ASSIGN(const node::Shard* shard, node_.shard_of(tenant));
+    TRV_TRY_ASSIGN(const auto txn, shard->begin_read());
+    return shard->tenancy().permissions(txn, tenant, plugin);
+  }();
+  if (found || found.error().code() != base::ErrorCode::internal) return found;
+  return base::fail(base::ErrorCode::unavailable, "what the tenant has granted cannot be read now");
+}
+
 }  // namespace trv::daemon

@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "kernel/gateway/body.hpp"
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/plugin_configuration.hpp"
+#include "kernel/gateway/plugin_permissions.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
 
@@ -15,11 +15,35 @@ using tenancy::Grant;
 using tenancy::PackageStatus;
 using tenancy::Resource;
 
-json::Value to_object(const Grant& grant) {
+/// A version, and what the tenant lets the plugin do.
+struct EnabledVersion {
+  Grant grant;
+  AskedFor permissions;
+};
+
+base::Result<std::vector<EnabledVersion>> with_permissions(const Call& call, const lmdb::Txn& txn,
+                                                           std::vector<Grant> grants) {
+  std::vector<EnabledVersion> all;
+  for (Grant& one : grants) {
+    // Versions of a plugin are behind each other.
+    if (!all.empty() && all.back().grant.plugin == one.plugin) {
+      AskedFor same = all.back().permissions;
+      all.push_back({std::move(one), std::move(same)});
+      continue;
+    }
+    TRV_TRY_ASSIGN(AskedFor granted, call.shard.tenancy().permissions(txn, call.tenant, one.plugin));
+    all.push_back({std::move(one), std::move(granted)});
+  }
+  return all;
+}
+
+json::Value to_object(const EnabledVersion& version) {
+  const Grant& grant = version.grant;
   json::Value object = {{"id", grant.plugin},
                         {"version", grant.version},
                         {"current", grant.is_current},
-                        {"enabled_at", grant.enabled.to_rfc3339()}};
+                        {"enabled_at", grant.enabled.to_rfc3339()},
+                        {"permissions", listed(version.permissions)}};
   if (grant.quarantine) {
     object.set("quarantine", {{"since", grant.quarantine->since.to_rfc3339()}, {"reason", grant.quarantine->reason}});
   }
@@ -28,35 +52,49 @@ json::Value to_object(const Grant& grant) {
 
 /// Answers with the version as it is enabled once the command took effect.
 template <typename Command>
-base::Status answer_grant(Call call, Command command, const std::string& plugin, const std::string& version) {
-  auto then = [plugin, version](Call decided, const Result<Change>& change) {
-    if (!change) return decided.responder.fail(change.error());
-    const auto found = [&]() -> base::Result<std::optional<Grant>> {
+base::Status answer_grant(Call call, Command command, const tenancy::EnablePlugin& of) {
+  auto then = [of](Call decided, const Result<Change>& change) {
+    if (!change) {
+      // What the tenant has yet to grant is a part of the answer.
+      if (change.error().code() != ErrorCode::conflict) return decided.responder.fail(change.error());
+      return decided.responder.send(refusal_of(decided, change.error(), of));
+    }
+    const auto found = [&]() -> base::Result<std::optional<EnabledVersion>> {
       TRV_TRY_ASSIGN(const auto txn, decided.shard.begin_read());
-      return decided.shard.tenancy().grant(txn, decided.tenant, plugin, version);
+      TRV_TRY_ASSIGN(auto grant, decided.shard.tenancy().grant(txn, decided.tenant, of.plugin, of.version));
+      if (!grant) return std::nullopt;
+      TRV_TRY_ASSIGN(auto versions, with_permissions(decided, txn, {*std::move(grant)}));
+      return std::move(versions.front());
     }();
     // Another request may have disabled it since.
-    const Grant grant = found && *found ? **found : Grant{plugin, version, change->time};
-    decided.responder.send(with_position(decided, *change, http::json(200, to_object(grant))));
+    const EnabledVersion version =
+        found && *found ? **found : EnabledVersion{Grant{of.plugin, of.version, change->time}, {}};
+    decided.responder.send(with_position(decided, *change, http::json(200, to_object(version))));
   };
   return decide_then(std::move(call), std::move(command), std::move(then));
 }
 
 // Packages are the platform's: what a tenant's decision must know of them is read there and goes along.
-base::Result<tenancy::EnablePlugin> version_in_body(const node::Shard& platform, const Call& call) {
-  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"version"}));
+base::Result<tenancy::EnablePlugin> version_in_body(const node::Shard& platform, const Packages& packages,
+                                                    const Call& call) {
+  TRV_TRY_ASSIGN(const Body body, Body::parse(call.request().body(), {"version", "permissions"}));
   tenancy::EnablePlugin enable;
   enable.plugin = call.request().parameter("id");
   TRV_TRY_ASSIGN(enable.version, body.text("version"));
   TRV_TRY_ASSIGN(const auto txn, platform.begin_read());
   TRV_TRY_ASSIGN(const auto package, platform.tenancy().package(txn, enable.plugin, enable.version));
-  if (package && package->status == PackageStatus::loaded) enable.package_sha256 = package->package_sha256;
+  TRV_TRY_ASSIGN(enable.granted, permissions_in(body, "permissions"));
+  if (!package || package->status != PackageStatus::loaded) return enable;
+  enable.package_sha256 = package->package_sha256;
+  TRV_TRY_ASSIGN(PackageAsks asks, asks_of(packages.host, *package));
+  enable.asked = std::move(asks.allowed);
+  enable.says_so = asks.says_so;
   return enable;
 }
 
-base::Status enable(const node::Shard& platform, Call& call) {
-  TRV_TRY_ASSIGN(const tenancy::EnablePlugin enable, version_in_body(platform, call));
-  return answer_grant(std::move(call), enable, enable.plugin, enable.version);
+base::Status enable(const node::Shard& platform, const Packages& packages, Call& call) {
+  TRV_TRY_ASSIGN(const tenancy::EnablePlugin enable, version_in_body(platform, packages, call));
+  return answer_grant(std::move(call), enable, enable);
 }
 
 base::Status disable(Call& call) {
@@ -84,9 +122,9 @@ base::Status check_starts(const Packages& packages, const Call& call, const std:
 }
 
 base::Status upgrade(const node::Shard& platform, const Packages& packages, Call& call) {
-  TRV_TRY_ASSIGN(const tenancy::EnablePlugin to, version_in_body(platform, call));
+  TRV_TRY_ASSIGN(const tenancy::EnablePlugin to, version_in_body(platform, packages, call));
   if (to.package_sha256) TRV_TRY(check_starts(packages, call, to.plugin, to.version));
-  return answer_grant(std::move(call), tenancy::UpgradePlugin{to}, to.plugin, to.version);
+  return answer_grant(std::move(call), tenancy::UpgradePlugin{to}, to);
 }
 
 // The version before may have been revoked since.
@@ -97,7 +135,7 @@ base::Status roll_back(const Packages& packages, Call& call) {
     return call.shard.tenancy().current_version(txn, call.tenant, back.plugin);
   }());
   if (current && !current->before.empty()) TRV_TRY(check_starts(packages, call, back.plugin, current->before));
-  return answer_grant(std::move(call), back, back.plugin, {});
+  return answer_grant(std::move(call), back, {.plugin = back.plugin, .version = {}});
 }
 
 // The crashes before are forgotten where the plugin runs: with the tenant's shard, so here.
@@ -116,14 +154,17 @@ void add_enabled_plugin_routes(http::Router& router, const node::Node& node, con
   router.route("GET", "/v1/tenants/{tenant}/plugins", guarded(node, Resource::plugins, [](Call& call) {
                  return answer_list(
                      call.shard, call,
-                     [&call](const lmdb::Txn& txn, const std::string& after, std::size_t count) {
-                       return call.shard.tenancy().grants(txn, call.tenant, after, count);
+                     [&call](const lmdb::Txn& txn, const std::string& after,
+                             std::size_t count) -> base::Result<std::vector<EnabledVersion>> {
+                       TRV_TRY_ASSIGN(auto grants, call.shard.tenancy().grants(txn, call.tenant, after, count));
+                       return with_permissions(call, txn, std::move(grants));
                      },
-                     [](const Grant& one) { return to_object(one); },
-                     [](const Grant& one) { return one.plugin + "/" + one.version; });
+                     [](const EnabledVersion& one) { return to_object(one); },
+                     [](const EnabledVersion& one) { return one.grant.plugin + "/" + one.grant.version; });
                }));
   router.route("PUT", "/v1/tenants/{tenant}/plugins/{id}",
-               guarded(node, Resource::plugins, [&node](Call& call) { return enable(node.platform(), call); }));
+               guarded(node, Resource::plugins,
+                       [&node, packages](Call& call) { return enable(node.platform(), packages, call); }));
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}", guarded(node, Resource::plugins, disable));
   router.route("POST", "/v1/tenants/{tenant}/plugins/{id}/upgrade",
                guarded(node, Resource::plugins,
@@ -134,6 +175,7 @@ void add_enabled_plugin_routes(http::Router& router, const node::Node& node, con
                        {.body = BodyRule::by_handler}),
                {.may_wait = true});
   add_plugin_configuration_routes(router, node, packages);
+  add_plugin_permission_routes(router, node, packages);
   router.route("DELETE", "/v1/tenants/{tenant}/plugins/{id}/quarantine",
                guarded(node, Resource::plugins, [packages](Call& call) { return release(packages, call); }));
 }

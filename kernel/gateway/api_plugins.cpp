@@ -5,6 +5,7 @@
 
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/media.hpp"
+#include "kernel/gateway/plugin_permissions.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
@@ -83,6 +84,10 @@ json::Value to_object(const plugin_host::PluginHost& plugins, const Package& pac
     }
   }
   object.set("operations", std::move(operations));
+  if (const auto asks = asks_of(plugins, package)) {
+    object.set("permissions", listed(asks->requested));
+    object.set("permissions_allowed", listed(asks->allowed));
+  }
   return object;
 }
 

@@ -26,6 +26,7 @@ struct Door {
 struct Endpoint {
   node::Shard& shard;
   std::shared_ptr<const plugin_host::WebhookDeclaration> declaration;
+  std::string version;     ///< of the plugin
   std::string connection;  ///< its name
   std::string secret;
 };
@@ -48,8 +49,11 @@ Result<Endpoint> find_endpoint(const Door& door, const http::Request& request) {
   // The connection is the one named in ?connection=, by default the one named like the plugin.
   const std::string_view name = request.query("connection").value_or(plugin);
   if (!base::check_label("connection", name)) return fail(not_found());
-  Endpoint endpoint{
-      .shard = *shard, .declaration = *std::move(declaration), .connection = std::string(name), .secret = {}};
+  Endpoint endpoint{.shard = *shard,
+                    .declaration = *std::move(declaration),
+                    .version = grant->version,
+                    .connection = std::string(name),
+                    .secret = {}};
   if (endpoint.declaration->manifest.verification.scheme == package::VerificationScheme::none) return endpoint;
   TRV_TRY_ASSIGN(const auto connection, shard->tenancy().connection(txn, tenant, name));
   if (!connection || connection->plugin != plugin || connection->webhook_secret.empty()) return fail(not_found());
@@ -119,6 +123,13 @@ void deliver(const Door& door, http::Responder responder) {
                                                   endpoint->secret, door.node.now());
       !verified) {
     return refuse(endpoint->shard, std::move(responder), std::move(verified).error());
+  }
+  // Only a sender that is believed learns of it.
+  if (auto permitted = door.plugins.check_permission(request.parameter("plugin"), endpoint->version,
+                                                     base::TenantId(request.parameter("tenant")),
+                                                     {.kind = package::Permission::Kind::webhooks});
+      !permitted) {
+    return refuse(endpoint->shard, std::move(responder), std::move(permitted).error());
   }
   const package::Webhook& webhook = endpoint->declaration->manifest;
   const bool is_form = webhook.body == package::WebhookBody::form;

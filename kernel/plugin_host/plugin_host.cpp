@@ -35,6 +35,7 @@ struct PluginHost::Loaded {
   std::shared_ptr<IsolatedInstances> isolated;  ///< the same, where it is isolated
   std::vector<std::shared_ptr<const WebhookDeclaration>> webhooks;
   ManifestSchemas schemas;
+  std::shared_ptr<const Permissions> permissions;
   std::mutex mutex;
   std::set<std::string, std::less<>> matching;  ///< configurations that the schema takes, so that each is checked once
 
@@ -148,15 +149,14 @@ bool PluginHost::may_run_here(const package::Manifest& manifest) const {
   return std::ranges::find(configuration_.in_process, manifest.id) != configuration_.in_process.end();
 }
 
-InstanceServices PluginHost::services_for(const package::Manifest& manifest, bool run_on_caller) const {
-  return {
-      .threads = *threads_,
-      .http = http_,
-      .clock = clock_,
-      .log = log_,
-      .permissions = std::make_shared<const Permissions>(manifest, configuration_.permissions, configuration_.consents),
-      .serve = configuration_.serve,
-      .run_on_caller = run_on_caller};
+InstanceServices PluginHost::services_for(const Loaded& loaded, bool run_on_caller) const {
+  return {.threads = *threads_,
+          .http = http_,
+          .clock = clock_,
+          .log = log_,
+          .permissions = loaded.permissions,
+          .serve = configuration_.serve,
+          .run_on_caller = run_on_caller};
 }
 
 base::Status PluginHost::start_here(const Stored& package, const std::string& configuration, Loaded& loaded,
@@ -170,8 +170,8 @@ base::Status PluginHost::start_here(const Stored& package, const std::string& co
       TRV_TRY(compare_operations(manifest.id, manifest.version, operation_names(manifest), *std::move(names)));
     }
   }
-  auto instances = std::make_shared<InProcessInstances>(std::move(library),
-                                                        services_for(package.manifest, configuration_.run_on_caller));
+  auto instances =
+      std::make_shared<InProcessInstances>(std::move(library), services_for(loaded, configuration_.run_on_caller));
   if (!configuration.empty()) TRV_TRY(instances->start(configuration));
   loaded.instances = std::move(instances);
   return {};
@@ -188,7 +188,7 @@ base::Status PluginHost::start_isolated(const Stored& package, const std::string
     purpose.threads = program_threads;
     purpose.open_files = program_open_files;
   }
-  loaded.isolated = std::make_shared<IsolatedInstances>(std::move(purpose), services_for(package.manifest, true),
+  loaded.isolated = std::make_shared<IsolatedInstances>(std::move(purpose), services_for(loaded, true),
                                                         *configuration_.isolation, configuration_.crashed);
   loaded.instances = loaded.isolated;
   return loaded.isolated->try_start(
@@ -214,6 +214,8 @@ base::Status PluginHost::load(const Stored& package, const std::optional<std::st
     loaded->webhooks.push_back(std::make_shared<const WebhookDeclaration>(std::move(webhook)));
   }
   loaded->schemas = schemas_that_compile(manifest);
+  loaded->permissions =
+      std::make_shared<const Permissions>(manifest, configuration_.permissions, configuration_.consents);
   const base::Status matches = loaded->check(configuration ? std::string_view(*configuration) : nothing_set);
   if (!matches && configuration) return matches;
   // A plugin is never given what its schema refuses: this one waits for its tenants' configurations.
@@ -305,6 +307,13 @@ base::Status PluginHost::check_configuration(std::string_view plugin, std::strin
   const std::shared_ptr<Loaded> loaded = find(plugin, version);
   if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
   return loaded->check(configuration);
+}
+
+base::Status PluginHost::check_permission(std::string_view plugin, std::string_view version,
+                                          const base::TenantId& tenant, const package::Permission& wanted) const {
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
+  return loaded->permissions->check(tenant, wanted);
 }
 
 base::Status PluginHost::check_start(std::string_view plugin, std::string_view version,

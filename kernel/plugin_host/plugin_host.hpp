@@ -118,6 +118,14 @@ class PluginHost {
                                          const std::optional<std::string>& configuration,
                                          const std::stop_token& stop = {});
 
+  /// What plugins may have here at most.
+  [[nodiscard]] const std::vector<package::Permission>& operator_allows() const noexcept {
+    return configuration_.permissions;
+  }
+  /// Permissions::check of a version that runs. Error: not_found too.
+  [[nodiscard]] base::Status check_permission(std::string_view plugin, std::string_view version,
+                                              const base::TenantId& tenant, const package::Permission& wanted) const;
+
   /// Notes why a plugin that should run does not: its calls fail with that. Running it ends the note.
   void note_failure(const std::string& plugin, const std::string& version, const std::string& why);
   /// nullopt where it runs, or nothing was noted.
@@ -169,7 +177,7 @@ class PluginHost {
   PluginHost(HostConfiguration configuration, PluginStore& store, egress::HttpSender& http, const base::Clock& clock,
              LogSink log, std::unique_ptr<PluginThreads> threads);
   [[nodiscard]] bool may_run_here(const package::Manifest& manifest) const;
-  [[nodiscard]] InstanceServices services_for(const package::Manifest& manifest, bool run_on_caller) const;
+  [[nodiscard]] InstanceServices services_for(const Loaded& loaded, bool run_on_caller) const;
   [[nodiscard]] base::Status start_here(const Stored& package, const std::string& configuration, Loaded& loaded,
                                         Known known);
   [[nodiscard]] base::Status start_isolated(const Stored& package, const std::string& configuration, Loaded& loaded,

@@ -18,7 +18,7 @@ struct Kind {
 };
 
 /// In the order in which they are copied; they are erased in the other. The outbox is empty when a tenant moves.
-constexpr std::array<Kind, 41> kinds = {{
+constexpr std::array<Kind, 42> kinds = {{
     {.name = "audit_nodes"},
     {.name = "audit_places"},
     {.name = "audit_size", .is_by_tenant = true},
@@ -31,6 +31,7 @@ constexpr std::array<Kind, 41> kinds = {{
     {.name = "retention_due", .is_by_tenant = true},
     {.name = "tenancy_configurations"},
     {.name = "tenancy_connections"},
+    {.name = "tenancy_consents"},
     {.name = "tenancy_created", .is_by_tenant = true},
     {.name = "tenancy_current_versions"},
     {.name = "tenancy_grants"},

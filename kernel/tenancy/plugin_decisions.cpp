@@ -41,15 +41,87 @@ base::Error not_enabled(const DecisionContext& context, std::string_view plugin,
                                             version, plugin, context.tenant.value(), fmt::join(names, ", "))};
 }
 
-record::Draft enabled(DecisionContext& context, const EnablePlugin& command) {
+using Permissions = std::vector<package::Permission>;
+
+std::string listed(const Permissions& permissions) {
+  return fmt::format("{}", fmt::join(package::texts_of(permissions), ", "));
+}
+
+/// Those of `wanted` that `granted` does not include.
+Permissions missing_of(const Permissions& granted, const Permissions& wanted) {
+  Permissions missing;
+  for (const auto& one : wanted) {
+    if (!package::covers(granted, one)) missing.push_back(one);
+  }
+  return missing;
+}
+
+/// Each wider one in the place of those that it includes. Error: exhausted.
+Result<Permissions> with_granted(Permissions granted, const Permissions& more) {
+  for (const auto& one : more) {
+    if (package::covers(granted, one)) continue;
+    std::erase_if(granted, [&](const auto& narrow) { return package::covers(one, narrow); });
+    granted.push_back(one);
+  }
+  if (granted.size() <= package::permissions_max) return granted;
+  return fail(ErrorCode::exhausted, fmt::format("a plugin has at most {} permissions; withdraw those it does not need",
+                                                package::permissions_max));
+}
+
+base::Status check_asked(std::string_view plugin, const Permissions& asked, const Permissions& granted) {
+  const Permissions more = missing_of(asked, granted);
+  if (more.empty()) return {};
+  return fail(ErrorCode::invalid, fmt::format("'{}' cannot be granted: plugin '{}' may ask for {}", listed(more),
+                                              plugin, asked.empty() ? std::string("nothing here") : listed(asked)));
+}
+
+/// What the tenant grants from here on where this version is enabled, or made the current one.
+Result<Permissions> consent_to(const TenancyStore& store, const lmdb::Txn& state, const DecisionContext& context,
+                               const EnablePlugin& command) {
+  TRV_TRY_ASSIGN(auto granted, store.permissions(state, context.tenant, command.plugin));
+  if (command.granted) {
+    TRV_TRY(check_asked(command.plugin, command.asked, *command.granted));
+    return with_granted(std::move(granted), *command.granted);
+  }
+  const Permissions missing = missing_of(granted, command.asked);
+  if (missing.empty()) return granted;
+  TRV_TRY_ASSIGN(const auto current, store.current_version(state, context.tenant, command.plugin));
+  if (!command.says_so && !current) return with_granted(std::move(granted), command.asked);
+  return fail(ErrorCode::conflict,
+              fmt::format("plugin '{}' {} asks for what tenant '{}' has not granted: {}. Nothing was changed. Grant it "
+                          "with --yes, or some of it with --grant; in the API, with \"permissions\"",
+                          command.plugin, command.version, context.tenant.value(), listed(missing)));
+}
+
+record::Draft permissions_changed(DecisionContext& context, const std::string& plugin, const Permissions& before,
+                                  const Permissions& after) {
+  FlatBufferBuilder builder;
+  const auto id = builder.CreateString(plugin);
+  const auto all = builder.CreateVectorOfStrings(package::texts_of(after));
+  const auto granted = builder.CreateVectorOfStrings(package::texts_of(missing_of(before, after)));
+  const auto withdrawn = builder.CreateVectorOfStrings(package::texts_of(missing_of(after, before)));
+  return shard::draft(
+      context, "plugin", plugin, "trv.plugin.permissions_changed",
+      record::finish(builder, schema::plugin::CreatePluginPermissionsChanged(builder, id, all, granted, withdrawn)));
+}
+
+/// No events where nothing changes.
+Result<Decision> with_permissions(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                  const std::string& plugin, const Permissions& after) {
+  TRV_TRY_ASSIGN(const auto before, store.permissions(state, context.tenant, plugin));
+  return before == after ? Decision{} : one(permissions_changed(context, plugin, before, after));
+}
+
+record::Draft enabled(DecisionContext& context, const EnablePlugin& command, const Permissions& permissions) {
   FlatBufferBuilder builder;
   const auto plugin = builder.CreateString(command.plugin);
   const auto version = builder.CreateString(command.version);
   const auto sha256 = builder.CreateVector(command.package_sha256->data(), command.package_sha256->size());
   constexpr bool beside = true;
+  const auto granted = builder.CreateVectorOfStrings(package::texts_of(permissions));
   return shard::draft(
       context, "plugin", command.plugin, "trv.plugin.enabled",
-      record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version, sha256, beside)));
+      record::finish(builder, schema::plugin::CreatePluginEnabled(builder, plugin, version, sha256, beside, granted)));
 }
 
 enum class Direction { forward, back };
@@ -166,7 +238,9 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                         const EnablePlugin& command) {
   TRV_TRY_ASSIGN(const bool is_there, is_enabled(store, state, context, command));
-  return is_there ? Decision{} : one(enabled(context, command));
+  TRV_TRY_ASSIGN(const Permissions permissions, consent_to(store, state, context, command));
+  return is_there ? with_permissions(store, state, context, command.plugin, permissions)
+                  : one(enabled(context, command, permissions));
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
@@ -188,9 +262,14 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
   const std::string& plugin = command.to.plugin;
   TRV_TRY_ASSIGN(const auto current, store.current_version(state, context.tenant, plugin));
   if (!current) return fail(not_enabled(context, plugin, {}, {}));
+  TRV_TRY_ASSIGN(const Permissions permissions, consent_to(store, state, context, command.to));
   Decision decision;
+  if (is_there) {
+    TRV_TRY_ASSIGN(decision, with_permissions(store, state, context, plugin, permissions));
+  } else {
+    decision.events.push_back(enabled(context, command.to, permissions));
+  }
   if (current->version == command.to.version) return decision;
-  if (!is_there) decision.events.push_back(enabled(context, command.to));
   decision.events.push_back(switched(context, plugin, current->version, command.to.version, Direction::forward));
   return decision;
 }
@@ -206,6 +285,29 @@ Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, Decis
                             command.plugin, current->version, command.plugin));
   }
   return one(switched(context, command.plugin, current->version, current->before, Direction::back));
+}
+
+Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                        const ChangePermissions& command) {
+  TRV_TRY_ASSIGN(const auto current, store.current_version(state, context.tenant, command.plugin));
+  if (!current) return fail(not_enabled(context, command.plugin, {}, {}));
+  TRV_TRY(check_asked(command.plugin, command.asked, command.grant));
+  TRV_TRY_ASSIGN(const auto before, store.permissions(state, context.tenant, command.plugin));
+  Permissions after = before;
+  for (const auto& gone : command.withdraw) {
+    if (std::erase_if(after, [&](const auto& narrow) { return package::covers(gone, narrow); }) > 0) continue;
+    const auto wider = std::ranges::find_if(after, [&](const auto& wide) { return package::covers(wide, gone); });
+    if (wider == after.end()) {
+      return fail(ErrorCode::not_found,
+                  fmt::format("'{}' is not granted to plugin '{}'; it has {}", gone.text(), command.plugin,
+                              before.empty() ? std::string("nothing") : listed(before)));
+    }
+    return fail(ErrorCode::conflict,
+                fmt::format("'{}' is a part of '{}', which is granted: withdraw that, and grant what is left of it",
+                            gone.text(), wider->text()));
+  }
+  TRV_TRY_ASSIGN(after, with_granted(std::move(after), command.grant));
+  return with_permissions(store, state, context, command.plugin, after);
 }
 
 Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,

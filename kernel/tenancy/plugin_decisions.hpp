@@ -44,8 +44,13 @@ struct EnablePlugin {
   std::string plugin;
   std::string version;
   std::optional<base::Digest> package_sha256 = std::nullopt;  ///< of this version; nullopt: it is not loaded
+  std::vector<package::Permission> asked = {};                ///< by its manifest, and the operator allows it
+  bool says_so = true;                                        ///< the manifest has a member "permissions"
+  std::optional<std::vector<package::Permission>> granted = std::nullopt;  ///< of `asked`; nullopt: nothing was said
 };
-/// Beside the versions that are enabled. Errors: not_found, exhausted.
+/// Beside the versions that are enabled. Where more is asked for than the tenant has granted, `granted` has to be
+/// there: it may be less. A manifest that does not say what it asks for needs none where the plugin was not enabled at
+/// all. Errors: not_found, exhausted; conflict (more is asked for; names it); invalid (`granted` is not asked for).
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const EnablePlugin& command);
 
@@ -72,6 +77,17 @@ struct RollBackPlugin {
 /// none).
 [[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
                                       const RollBackPlugin& command);
+
+struct ChangePermissions {
+  std::string plugin;
+  std::vector<package::Permission> grant = {};
+  std::vector<package::Permission> withdraw = {};  ///< with everything that it includes
+  std::vector<package::Permission> asked = {};     ///< by the versions that are enabled, and the operator allows it
+};
+/// The same again: no events. Errors: not_found (not enabled, or what is withdrawn was not granted); invalid (what is
+/// granted is not asked for); conflict (what is withdrawn is a part of what was granted); exhausted.
+[[nodiscard]] Result<Decision> decide(const TenancyStore& store, const lmdb::Txn& state, DecisionContext& context,
+                                      const ChangePermissions& command);
 
 struct ConfigurePlugin {
   std::string plugin;

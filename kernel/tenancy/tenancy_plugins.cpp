@@ -75,6 +75,13 @@ Result<Grant> grant_of(base::BytesView row) {
   });
 }
 
+std::vector<std::string_view> texts_of(const flatbuffers::Vector<flatbuffers::Offset<flatbuffers::String>>* stored) {
+  std::vector<std::string_view> texts;
+  if (stored == nullptr) return texts;
+  for (const auto* text : *stored) texts.push_back(text_of(text));
+  return texts;
+}
+
 /// tenant ‖ 0 ‖ plugin/version: versions of a plugin are beside each other.
 std::string version_key(const base::TenantId& tenant, std::string_view plugin, std::string_view version) {
   return scoped(tenant.value(), package_key(plugin, version));
@@ -133,6 +140,8 @@ base::Status TenancyStore::apply_plugin_of_tenant(lmdb::WriteTxn& txn, const rec
     const std::string version(text_of(enabled->version()));
     if (!enabled->beside()) TRV_TRY(erase_grants(txn, tenant, plugin));
     TRV_TRY(grants_.put(txn, version_key(tenant, plugin, version), event.stored()));
+    if (enabled->permissions() != nullptr)
+      TRV_TRY(put_permissions(txn, tenant, plugin, texts_of(enabled->permissions())));
     TRV_TRY_ASSIGN(const auto current, current_version(txn, tenant, plugin));
     return current ? base::Status() : put_current(txn, tenant, plugin, {.version = version, .before = {}});
   }
@@ -148,6 +157,10 @@ base::Status TenancyStore::apply_plugin_of_tenant(lmdb::WriteTxn& txn, const rec
     return put_current(txn, tenant, plugin,
                        {.version = std::string(text_of(switched->to())),
                         .before = switched->back() ? std::string() : std::string(text_of(switched->from()))});
+  }
+  if (type == "trv.plugin.permissions_changed") {
+    TRV_TRY_ASSIGN(const auto* changed, record::payload_of<schema::plugin::PluginPermissionsChanged>(event));
+    return put_permissions(txn, tenant, plugin, texts_of(changed->permissions()));
   }
   if (type == "trv.plugin.configured") {
     TRV_TRY_ASSIGN(const auto* configured, record::payload_of<schema::plugin::PluginConfigured>(event));
@@ -168,6 +181,37 @@ base::Status TenancyStore::apply_plugin_of_tenant(lmdb::WriteTxn& txn, const rec
     return {};
   }
   return {};
+}
+
+// ---- what they may do
+
+base::Status TenancyStore::put_permissions(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin,
+                                           const std::vector<std::string_view>& texts) {
+  std::string row;
+  record::RowWriter writer(row);
+  writer << texts.size();
+  for (const std::string_view text : texts) writer << text;
+  return consents_.put(txn, scoped(tenant.value(), plugin), base::as_bytes(row));
+}
+
+Result<std::vector<package::Permission>> TenancyStore::permissions(const lmdb::Txn& txn, const base::TenantId& tenant,
+                                                                   std::string_view plugin) const {
+  const std::string key = scoped(tenant.value(), plugin);
+  if (key.size() > lmdb::key_bytes_max) return std::vector<package::Permission>();
+  TRV_TRY_ASSIGN(const auto row, consents_.get(txn, key));
+  if (!row) {
+    TRV_TRY_ASSIGN(const auto current, current_version(txn, tenant, plugin));
+    return current ? package::permissions_unless_said() : std::vector<package::Permission>();
+  }
+  std::vector<package::Permission> permissions;
+  record::RowReader reader(*row);
+  for (std::size_t left = reader.count(1); left > 0; --left) {
+    std::string_view text;
+    reader >> text;
+    if (auto one = package::Permission::parse(text)) permissions.push_back(*std::move(one));
+  }
+  TRV_TRY(reader.finish("the permissions of a plugin"));
+  return permissions;
 }
 
 // ---- which version
@@ -197,6 +241,7 @@ base::Status TenancyStore::erase_grants(lmdb::WriteTxn& txn, const base::TenantI
   TRV_TRY_ASSIGN(const auto all, versions(txn, tenant, plugin));
   for (const Grant& one : all) TRV_TRY(grants_.erase(txn, version_key(tenant, plugin, one.version)));
   TRV_TRY(current_versions_.erase(txn, scoped(tenant.value(), plugin)));
+  TRV_TRY(consents_.erase(txn, scoped(tenant.value(), plugin)));
   return {};
 }
 
@@ -213,6 +258,7 @@ base::Status TenancyStore::find_next_current(lmdb::WriteTxn& txn, const base::Te
   TRV_TRY_ASSIGN(const auto left, versions(txn, tenant, plugin));
   if (left.empty()) {
     TRV_TRY(current_versions_.erase(txn, scoped(tenant.value(), plugin)));
+    TRV_TRY(consents_.erase(txn, scoped(tenant.value(), plugin)));
     return {};
   }
   const bool has_before = std::ranges::find(left, current->before, &Grant::version) != left.end();

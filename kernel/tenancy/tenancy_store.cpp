@@ -136,6 +136,7 @@ base::Status TenancyStore::open(lmdb::WriteTxn& txn) {
   TRV_TRY_ASSIGN(grants_, txn.create_table("tenancy_grants"));
   TRV_TRY_ASSIGN(current_versions_, txn.create_table("tenancy_current_versions"));
   TRV_TRY_ASSIGN(quarantines_, txn.create_table("tenancy_quarantines"));
+  TRV_TRY_ASSIGN(consents_, txn.create_table("tenancy_consents"));
   TRV_TRY_ASSIGN(configurations_, txn.create_table("tenancy_configurations"));
   return {};
 }

@@ -6,6 +6,7 @@
 #include "events/lmdb/table.hpp"
 #include "events/projection/projector.hpp"
 #include "kernel/tenancy/model.hpp"
+#include "sdk/package/permission.hpp"
 
 namespace trv::tenancy {
 
@@ -14,7 +15,7 @@ namespace trv::tenancy {
 class TenancyStore final : public projection::Projector {
  public:
   [[nodiscard]] std::string_view name() const override { return "tenancy"; }
-  [[nodiscard]] std::uint32_t layout_version() const override { return 10; }
+  [[nodiscard]] std::uint32_t layout_version() const override { return 11; }
   [[nodiscard]] base::Status open(lmdb::WriteTxn& txn) override;
   [[nodiscard]] base::Status apply(lmdb::WriteTxn& txn, const record::RecordView& event) override;
 
@@ -77,6 +78,10 @@ class TenancyStore final : public projection::Projector {
   [[nodiscard]] base::Result<std::optional<CurrentVersion>> current_version(const lmdb::Txn& txn,
                                                                             const base::TenantId& tenant,
                                                                             std::string_view plugin) const;
+  /// What the tenant has granted the plugin, all of its versions. Words that this release does not know are left out.
+  [[nodiscard]] base::Result<std::vector<package::Permission>> permissions(const lmdb::Txn& txn,
+                                                                           const base::TenantId& tenant,
+                                                                           std::string_view plugin) const;
   /// That of the version, or else that of the plugin. nullopt: none was set.
   [[nodiscard]] base::Result<std::optional<Configuration>> configuration(const lmdb::Txn& txn,
                                                                          const base::TenantId& tenant,
@@ -95,6 +100,8 @@ class TenancyStore final : public projection::Projector {
   [[nodiscard]] base::Status apply_plugin_of_tenant(lmdb::WriteTxn& txn, const record::RecordView& event);
   [[nodiscard]] base::Status put_current(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin,
                                          const CurrentVersion& current);
+  [[nodiscard]] base::Status put_permissions(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin,
+                                             const std::vector<std::string_view>& texts);
   [[nodiscard]] base::Status erase_grants(lmdb::WriteTxn& txn, const base::TenantId& tenant, std::string_view plugin);
   [[nodiscard]] base::Status find_next_current(lmdb::WriteTxn& txn, const base::TenantId& tenant,
                                                std::string_view plugin, std::string_view gone);
@@ -117,6 +124,7 @@ class TenancyStore final : public projection::Projector {
   lmdb::Table revocations_;
   lmdb::Table grants_;            ///< this and the next three: by plugin and version
   lmdb::Table current_versions_;  ///< by plugin
+  lmdb::Table consents_;          ///< by plugin: what was granted; none in logs of before there were permissions
   lmdb::Table quarantines_;
   lmdb::Table configurations_;  ///< without a version: of those that have none of their own
 };

@@ -145,6 +145,46 @@ bool covers(const std::vector<Permission>& wide, const Permission& narrow) noexc
   return std::ranges::any_of(wide, [&](const Permission& one) { return covers(one, narrow); });
 }
 
+namespace {
+
+/// The narrower of two texts that are one in the other; nullopt: neither is. Empty is everything.
+std::optional<std::string> narrower(std::string_view one, std::string_view other,
+                                    bool (*is_wider)(std::string_view, std::string_view)) {
+  if (one.empty() || (!other.empty() && is_wider(one, other))) return std::string(other);
+  if (other.empty() || is_wider(other, one)) return std::string(one);
+  return std::nullopt;
+}
+
+std::optional<Permission> common_of(const Permission& one, const Permission& other) {
+  if (one.kind != other.kind && !(is_http(one.kind) && is_http(other.kind))) return std::nullopt;
+  const Kind kind = one.kind == other.kind ? one.kind : Kind::http_read;
+  if (!is_http(kind)) {
+    const auto scope = narrower(one.scope, other.scope, text_covers);
+    return scope ? std::optional(Permission{.kind = kind, .scope = *scope}) : std::nullopt;
+  }
+  const auto [one_host, one_path] = parts_of(one.scope);
+  const auto [other_host, other_path] = parts_of(other.scope);
+  const auto host = narrower(one_host, other_host, host_covers);
+  const auto path = narrower(one_path, other_path, text_covers);
+  if (!host || !path) return std::nullopt;
+  return Permission{.kind = kind, .scope = *host + *path};
+}
+
+}  // namespace
+
+std::vector<Permission> common(const std::vector<Permission>& one, const std::vector<Permission>& other) {
+  std::vector<Permission> all;
+  for (const Permission& left : one) {
+    for (const Permission& right : other) {
+      auto both = common_of(left, right);
+      if (!both || covers(all, *both)) continue;
+      std::erase_if(all, [&](const Permission& narrow) { return covers(*both, narrow); });
+      all.push_back(*std::move(both));
+    }
+  }
+  return all;
+}
+
 Permission permission_of_request(std::string_view method, std::string_view host, std::string_view path) {
   const bool reads = method == "GET" || method == "HEAD" || method == "OPTIONS";
   std::string where(host);

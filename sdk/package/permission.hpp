@@ -40,6 +40,9 @@ struct Permission {
 /// One of `wide` does.
 [[nodiscard]] bool covers(const std::vector<Permission>& wide, const Permission& narrow) noexcept;
 
+/// What is in both: everything that is permitted by one of `one` and one of `other`.
+[[nodiscard]] std::vector<Permission> common(const std::vector<Permission>& one, const std::vector<Permission>& other);
+
 /// What a request needs, by its method, host and path; a query may follow the path.
 [[nodiscard]] Permission permission_of_request(std::string_view method, std::string_view host, std::string_view path);
 

@@ -78,6 +78,23 @@ TEST(PermissionTest, a_request_needs_its_method_host_and_path) {
   EXPECT_FALSE(lets("webhooks", "GET", "a.com", "/"));
 }
 
+TEST(PermissionTest, what_is_in_both_is_what_each_of_them_permits) {
+  const auto both = [](const std::vector<std::string>& one, const std::vector<std::string>& other) {
+    const auto left = texts_of(common(*parse_permissions(one), *parse_permissions(other)));
+    EXPECT_THAT(texts_of(common(*parse_permissions(other), *parse_permissions(one))),
+                testing::UnorderedElementsAreArray(left));
+    return left;
+  };
+  using Texts = std::vector<std::string>;
+  EXPECT_EQ(both({"http", "kv"}, {"http", "webhooks"}), (Texts{"http"}));
+  EXPECT_EQ(both({"http-read"}, {"http:a.com"}), (Texts{"http-read:a.com"}));
+  EXPECT_EQ(both({"http:*.a.com"}, {"http-read:b.a.com/x/*", "http:c.com"}), (Texts{"http-read:b.a.com/x/*"}));
+  EXPECT_EQ(both({"http:*/x/*"}, {"http:a.com"}), (Texts{"http:a.com/x/*"}));
+  EXPECT_EQ(both({"events:a.*"}, {"events:a.b", "events:b"}), (Texts{"events:a.b"}));
+  EXPECT_EQ(both({"http:a.com", "http-read:a.com"}, {"http"}), (Texts{"http:a.com"}));
+  EXPECT_EQ(both({}, {"http"}), (Texts{}));
+}
+
 TEST(PermissionTest, lists_hold_each_once_and_not_too_many) {
   EXPECT_EQ(texts_of(*parse_permissions({"kv", "kv", "http"})), (std::vector<std::string>{"kv", "http"}));
   EXPECT_FALSE(parse_permissions({"kv", "nothing"}));

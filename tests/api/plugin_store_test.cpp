@@ -14,6 +14,16 @@ using testing::HasSubstr;
 
 class PluginStoreTest : public PluginFixture {
  protected:
+  /// Version 1.3.0-dev, which asks for all that is used here, and is granted it.
+  void enable_with_all(const std::string& more = "") {
+    const std::string permissions = R"(["http","webhooks","kv","secrets","events"])";
+    const Answer installed = install(tracker_package("good_dev", 1, std::string::npos, "1.3.0-dev",
+                                                     fmt::format(R"("permissions":{},{})", permissions, more)));
+    ASSERT_EQ(installed.status, 201) << installed.body;
+    const Answer enabled =
+        call("PUT", "/tracker", fmt::format(R"({{"version":"1.3.0-dev","permissions":{}}})", permissions));
+    ASSERT_EQ(enabled.status, 200) << enabled.body;
+  }
   /// The output of a workflow with one call.
   std::string output(const std::string& operation, const std::string& with = "") {
     const std::string id =
@@ -24,7 +34,7 @@ class PluginStoreTest : public PluginFixture {
 };
 
 TEST_F(PluginStoreTest, what_a_call_keeps_is_recorded_and_outlives_travd_and_versions) {
-  ASSERT_TRUE(is_enabled("1.2.3"));
+  enable_with_all();
   EXPECT_EQ(output("kept"), "[false]");
   EXPECT_EQ(output("keep", "      with: {page: 3}\n"), R"([["cursor",null,1],false])");
   EXPECT_EQ(output("kept"), R"([["cursor",{"page":3},1],false])");
@@ -40,10 +50,10 @@ TEST_F(PluginStoreTest, what_a_call_keeps_is_recorded_and_outlives_travd_and_ver
 }
 
 TEST_F(PluginStoreTest, what_an_uninstalled_plugin_kept_is_erased) {
-  ASSERT_TRUE(is_enabled("1.2.3"));
+  enable_with_all();
   EXPECT_EQ(output("keep", "      with: {page: 3}\n"), R"([["cursor",null,1],false])");
   ASSERT_EQ(call("DELETE", "/tracker").status, 204);
-  for (const char* version : {"1.2.3", "2.0.0"}) {
+  for (const char* version : {"1.2.3", "1.3.0-dev", "2.0.0"}) {
     ASSERT_EQ(as_operator("DELETE", fmt::format("/v1/plugins/tracker/{}", version)).status, 204);
   }
   // A sweep is at each start.
@@ -59,8 +69,7 @@ TEST_F(PluginStoreTest, what_an_uninstalled_plugin_kept_is_erased) {
 
 TEST_F(PluginStoreTest, what_the_configuration_names_signs_and_nothing_else) {
   const std::string more = R"("configuration":{"type":"object","properties":{"key":{"type":"string","secret":true}}},)";
-  ASSERT_EQ(install(tracker_package("good_dev", 1, std::string::npos, "1.3.0-dev", more)).status, 201);
-  ASSERT_TRUE(is_enabled("1.3.0-dev"));
+  enable_with_all(more);
   const Answer connection =
       ask(*daemon_, acme_, "PUT", "/v1/tenants/acme/connections/vault",
           R"({"plugin":"tracker","base_url":"http://h","auth":{"scheme":"bearer"},"secret":"s3cr3t"})",
@@ -74,7 +83,7 @@ TEST_F(PluginStoreTest, what_the_configuration_names_signs_and_nothing_else) {
 }
 
 TEST_F(PluginStoreTest, what_a_call_emits_starts_the_workflows_that_wait_for_it) {
-  ASSERT_TRUE(is_enabled("1.2.3"));
+  enable_with_all();
   const Answer applied =
       ask(*daemon_, acme_, "POST", "/v1/tenants/acme/workflows",
           "document: {dsl: '1.0.3', namespace: demo, name: heard, version: '1.0.0'}\n"

@@ -7,6 +7,7 @@
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/plugin_consent.hpp"
 #include "kernel/cli/commands/plugin_package.hpp"
 #include "kernel/cli/commands/plugin_requests.hpp"
 #include "kernel/cli/commands/plugin_template.hpp"
@@ -45,7 +46,9 @@ const std::vector<Field> package_fields = {{"id", "id"},
                                            {"certifier trusted", "certifier.trusted"},
                                            {"level", "certifier.level"},
                                            {"expires", "certifier.expires"},
-                                           {"operations", "operations"}};
+                                           {"operations", "operations"},
+                                           {"asks for", "permissions"},
+                                           {"allowed here", "permissions_allowed"}};
 
 // A key's name is chosen by its maker.
 std::string publisher_of(const json::Value& package) {
@@ -104,7 +107,7 @@ std::string aside_of(const json::Value& enabled) {
       member_text(enabled, "id"), member_text(enabled, "version"));
 }
 
-base::Result<ExitCode> install(Session& session, const PluginArguments& arguments) {
+base::Result<ExitCode> install(Session& session, const PluginArguments& arguments, const ConsentArguments& consent) {
   TRV_TRY_ASSIGN(std::string bytes, read_file(arguments.file, package::package_bytes_max));
   TRV_TRY_ASSIGN(const HttpResponse response, install_package(session, std::move(bytes)));
   session.print_object(response, package_fields);
@@ -112,7 +115,7 @@ base::Result<ExitCode> install(Session& session, const PluginArguments& argument
   if (tenant.empty() || tenant == "system") return ExitCode::ok;
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
   TRV_TRY_ASSIGN(const HttpResponse enabled,
-                 enable_plugin(session, member_text(answer, "id"), member_text(answer, "version")));
+                 enable_plugin(session, member_text(answer, "id"), member_text(answer, "version"), consent));
   TRV_TRY_ASSIGN(const json::Value grant, parse_json("the answer", enabled.body));
   if (!session.as_json()) session.print("Enabled for tenant " + tenant + aside_of(grant));
   return ExitCode::ok;
@@ -130,13 +133,13 @@ base::Status say_current(Session& session, const std::string& id) {
   return {};
 }
 
-base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments) {
+base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments, const ConsentArguments& consent) {
   TRV_TRY_ASSIGN(std::string version, chosen_version(arguments));
   if (version.empty()) {
     TRV_TRY_ASSIGN(Versions versions, versions_of(session, arguments.id));
     version = std::move(versions.newest);
   }
-  TRV_TRY_ASSIGN(const HttpResponse response, enable_plugin(session, arguments.id, version));
+  TRV_TRY_ASSIGN(const HttpResponse response, enable_plugin(session, arguments.id, version, consent));
   if (session.as_json()) {
     session.print_json(response.body);
   } else {
@@ -198,14 +201,18 @@ std::string folder_name(const std::string& folder) {
 }
 
 void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& arguments) {
-  noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too")
-      .argument("FILE", arguments->file, "A .trvp package")
-      .does([arguments](Session& session) { return install(session, *arguments); });
-  noun.verb("enable", "Let the tenant's workflows call a version of a plugin, beside those that they may call")
-      .argument("ID", arguments->id, "The plugin")
-      .argument("VERSION", arguments->version, "Default the newest that is installed", Need::optional)
-      .option("--version", "VERSION", arguments->named_version, "The same")
-      .does([arguments](Session& session) { return enable(session, *arguments); });
+  const auto consent = std::make_shared<ConsentArguments>();
+  Verb& to_install = noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too")
+                         .argument("FILE", arguments->file, "A .trvp package");
+  add_consent_options(to_install, consent);
+  to_install.does([arguments, consent](Session& session) { return install(session, *arguments, *consent); });
+  Verb& to_enable =
+      noun.verb("enable", "Let the tenant's workflows call a version of a plugin, beside those that they may call")
+          .argument("ID", arguments->id, "The plugin")
+          .argument("VERSION", arguments->version, "Default the newest that is installed", Need::optional)
+          .option("--version", "VERSION", arguments->named_version, "The same");
+  add_consent_options(to_enable, consent);
+  to_enable.does([arguments, consent](Session& session) { return enable(session, *arguments, *consent); });
   noun.verb("disable", "Stop the tenant's workflows from calling a plugin, or one version of it")
       .argument("ID", arguments->id, "The plugin")
       .argument("VERSION", arguments->version, "Default every version", Need::optional)
@@ -243,6 +250,7 @@ void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& argume
                                      {"VERSION", "version"},
                                      {"CURRENT", "current"},
                                      {"ENABLED", "enabled_at", Fit::time},
+                                     {"MAY DO", "permissions"},
                                      {"QUARANTINE", "quarantine.reason"}},
                                     "No plugin is enabled: trav plugin enable ID");
         }
@@ -277,6 +285,7 @@ void add_plugin(CommandTree& tree) {
   const auto arguments = std::make_shared<PluginArguments>();
   add_server_verbs(noun, arguments);
   add_plugin_life(noun);
+  add_permission_verbs(noun);
   noun.verb("new", "Make the folder of a new plugin")
       .argument("FOLDER", arguments->file, "A folder that does not exist")
       .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'; default the folder's name")

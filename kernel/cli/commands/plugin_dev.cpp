@@ -100,7 +100,7 @@ base::Status do_once(Session& session, const DevArguments& arguments, const file
   const std::string id = member_text(installed, "id");
   const std::string version = member_text(installed, "version");
   TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
-  if (tenant != "system") TRV_TRY(enable_plugin(session, id, version));
+  if (tenant != "system") TRV_TRY(enable_plugin(session, id, version, {.grant = {}, .is_sure = true}));
   session.print(fmt::format("{} {} is installed{}.", id, version,
                             tenant == "system" ? "" : fmt::format(" and enabled for tenant {}", tenant)));
   return arguments.then.empty() ? base::Status() : run_in(".", arguments.then);

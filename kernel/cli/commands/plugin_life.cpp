@@ -6,6 +6,7 @@
 
 #include "kernel/cli/client/files.hpp"
 #include "kernel/cli/commands/nouns.hpp"
+#include "kernel/cli/commands/plugin_consent.hpp"
 #include "kernel/cli/terminal/text.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
@@ -104,14 +105,13 @@ base::Result<ExitCode> configure(Session& session, const LifeArguments& argument
   return ExitCode::ok;
 }
 
-base::Result<ExitCode> switch_version(Session& session, const LifeArguments& arguments, std::string_view verb) {
+base::Result<ExitCode> switch_version(Session& session, const LifeArguments& arguments, std::string_view verb,
+                                      const ConsentArguments& consent = {}) {
   TRV_TRY_ASSIGN(const std::string target, plugin_target(session, arguments, fmt::format("/{}", verb)));
-  HttpRequest request{.method = "POST", .target = target};
-  if (!arguments.version.empty()) {
-    request.content_type = "application/json";
-    request.body = json::serialize({{"version", arguments.version}});
-  }
-  TRV_TRY_ASSIGN(const HttpResponse response, session.call(Speaker::member, request));
+  const HttpRequest request{.method = "POST", .target = target};
+  TRV_TRY_ASSIGN(const HttpResponse response, arguments.version.empty()
+                                                  ? session.call(Speaker::member, request)
+                                                  : send_with_consent(session, request, arguments.version, consent));
   if (session.as_json()) {
     session.print_json(response.body);
     return ExitCode::ok;
@@ -144,10 +144,14 @@ void add_plugin_life(Noun& noun) {
       .flag("--clear", arguments->clear, "Remove the configuration")
       .example("trav plugin configure forge --set region=eu --set retries=3")
       .does([arguments](Session& session) { return configure(session, *arguments); });
-  noun.verb("upgrade", "Make a version the current one, once it has shown that it starts")
-      .argument("ID", arguments->id, "The plugin")
-      .option("--to", "VERSION", arguments->version, "The version; it is enabled where it is not", Need::required)
-      .does([arguments](Session& session) { return switch_version(session, *arguments, "upgrade"); });
+  const auto consent = std::make_shared<ConsentArguments>();
+  Verb& upgrade =
+      noun.verb("upgrade", "Make a version the current one, once it has shown that it starts")
+          .argument("ID", arguments->id, "The plugin")
+          .option("--to", "VERSION", arguments->version, "The version; it is enabled where it is not", Need::required);
+  add_consent_options(upgrade, consent);
+  upgrade.does(
+      [arguments, consent](Session& session) { return switch_version(session, *arguments, "upgrade", *consent); });
   noun.verb("rollback", "Make the version before the last upgrade the current one again")
       .argument("ID", arguments->id, "The plugin")
       .does([arguments](Session& session) { return switch_version(session, *arguments, "rollback"); });

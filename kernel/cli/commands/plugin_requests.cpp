@@ -43,12 +43,10 @@ base::Result<HttpResponse> install_package(Session& session, std::string bytes) 
   return await_outcome(session, std::move(first));
 }
 
-base::Result<HttpResponse> enable_plugin(Session& session, const std::string& id, const std::string& version) {
+base::Result<HttpResponse> enable_plugin(Session& session, const std::string& id, const std::string& version,
+                                         const ConsentArguments& consent) {
   TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins/" + percent_encoded(id)));
-  return session.call(Speaker::member, {.method = "PUT",
-                                        .target = target,
-                                        .content_type = "application/json",
-                                        .body = json::serialize({{"version", version}})});
+  return send_with_consent(session, {.method = "PUT", .target = target}, version, consent);
 }
 
 }  // namespace trv::cli

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "kernel/cli/commands/plugin_consent.hpp"
 #include "kernel/cli/commands/session.hpp"
 
 namespace trv::cli {
@@ -12,7 +13,8 @@ namespace trv::cli {
 [[nodiscard]] base::Result<HttpResponse> install_package(Session& session, std::string bytes);
 
 /// Enables a version for the session's tenant. The answer is the version as it is enabled.
+/// Error: as send_with_consent.
 [[nodiscard]] base::Result<HttpResponse> enable_plugin(Session& session, const std::string& id,
-                                                       const std::string& version);
+                                                       const std::string& version, const ConsentArguments& consent);
 
 }  // namespace trv::cli

@@ -169,7 +169,7 @@ base::Bytes tracker_package(const std::string& library, int abi_major, std::size
                             const std::string& version, const std::string& more) {
   const std::string manifest = fmt::format(
       R"({{"manifest":1,"id":"tracker","version":"{}","title":"Tracker","summary":"S","license":"Apache-2.0",
-          "abi":{{"major":{},"minor":0}},"isolation":"in-process","permissions":["http","webhooks","kv","secrets","events"],
+          "abi":{{"major":{},"minor":0}},"isolation":"in-process",
           "libraries":{{"linux-x86_64":{{"path":"{}"}}}},
           {}
           "operations":[{{"name":"echo","title":"Echo","idempotent":true,"input":true,"output":true}},
