@@ -277,6 +277,7 @@ Result<std::vector<Listed>> search(const filesystem::path& folder, std::string_v
                      .summary = manifest.summary,
                      .publisher = signers.publisher ? signers.publisher->name() : "",
                      .level = signers.certificate ? std::string(to_string(signers.certificate->finding.level)) : "",
+                     .content_sha256 = base::to_hex(package.content),
                      .file = folder / path});
   }
   return found;

@@ -22,8 +22,9 @@ struct Listed {
   std::string version;
   std::string title;
   std::string summary;
-  std::string publisher;  ///< name of the key; empty: nobody signed
-  std::string level;      ///< as the certifier says; empty: no certifier
+  std::string publisher;       ///< name of the key; empty: nobody signed
+  std::string level;           ///< as the certifier says; empty: no certifier
+  std::string content_sha256;  ///< hexadecimal; of the package without its signatures
   std::filesystem::path file;
 };
 

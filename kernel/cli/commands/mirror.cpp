@@ -54,6 +54,7 @@ base::Result<ExitCode> search(Session& session, const MirrorArguments& arguments
                     {"summary", one.summary},
                     {"publisher", one.publisher},
                     {"level", one.level},
+                    {"content_sha256", one.content_sha256},
                     {"file", one.file.string()}});
   }
   if (session.as_json()) {

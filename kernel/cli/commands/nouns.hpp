@@ -17,6 +17,8 @@ void add_plugin_life(Noun& noun);
 void add_plugin_run(Noun& noun);
 /// trav plugin dev.
 void add_plugin_dev(Noun& noun);
+/// Those that write what a tenant has enabled into a file, and make such a file true.
+void add_plugin_lock(Noun& noun);
 void add_workflow(CommandTree& tree);
 void add_run(CommandTree& tree);
 void add_instance(CommandTree& tree);

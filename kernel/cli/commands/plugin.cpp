@@ -286,6 +286,7 @@ void add_plugin(CommandTree& tree) {
   add_server_verbs(noun, arguments);
   add_plugin_life(noun);
   add_permission_verbs(noun);
+  add_plugin_lock(noun);
   noun.verb("new", "Make the folder of a new plugin")
       .argument("FOLDER", arguments->file, "A folder that does not exist")
       .option("--id", "ID", arguments->id, "The plugin's id: a-z, 0-9 and '-'; default the folder's name")
