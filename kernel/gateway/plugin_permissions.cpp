@@ -119,7 +119,7 @@ base::Result<std::optional<AskedFor>> permissions_in(const Body& body, std::stri
 
 json::Value listed(const AskedFor& permissions) {
   json::Value texts = json::Value::array();
-  for (std::string& text : package::texts_of(permissions)) texts.push_back(std::move(text));
+  for (const std::string& text : package::texts_of(permissions)) texts.push_back(text);
   return texts;
 }
 

@@ -222,7 +222,9 @@ struct Missing {
 /// Of the packages that the server lacks. Error: denied where the server or the mirror has another content, or none.
 base::Result<std::vector<Missing>> missing_packages(Session& session, const std::vector<Locked>& wanted,
                                                     const std::string& folder) {
-  const auto refuse = [](std::string why) { return base::fail(ErrorCode::denied, "nothing was changed: " + why); };
+  const auto refuse = [](const std::string& why) {
+    return base::fail(ErrorCode::denied, "nothing was changed: " + why);
+  };
   std::vector<Missing> missing;
   std::vector<mirror::Listed> offered;
   for (const Locked& plugin : wanted) {
