@@ -197,7 +197,14 @@ std::optional<Expression> Compiler::compile_text(std::string_view text, std::siz
     problems_.warn(at, fmt::format("in the expression '{}': {}", shown(text), advice->message),
                    {.expected = std::move(advice->expected), .suggestion = std::move(advice->suggestion)});
   }
-  return Expression(*std::move(program), std::move(references), trimmed(text) == ".");
+  return Expression(*std::move(program), std::move(references), trimmed(text) == ".", place_of(node, text));
+}
+
+std::shared_ptr<const ExpressionPlace> Compiler::place_of(const Node& node, std::string_view text) {
+  auto place = std::make_shared<ExpressionPlace>(ExpressionPlace{
+      .text = std::string(shown(text)), .field = {}, .line = node.position.line, .offset = node.position.offset});
+  places_.push_back(place);
+  return place;
 }
 
 std::optional<Expression> Compiler::expression(const Node* node, Site site) {

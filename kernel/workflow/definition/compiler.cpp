@@ -9,6 +9,7 @@
 
 #include "kernel/json/value.hpp"
 #include "kernel/workflow/definition/advice.hpp"
+#include "kernel/workflow/definition/places.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/nearest.hpp"
 #include "sdk/base/version.hpp"
@@ -95,6 +96,7 @@ base::Result<Definition> Compiler::run() {
   // Every scope was left, and every flow leads to a task.
   TRV_ENSURES(definition_.first < definition_.tasks.size());
   TRV_ENSURES(locals_.empty() && pending_.empty());
+  name_fields(places_, root_);
   definition_.document = constant(root_);
   if (!problems_.empty()) return base::fail(problems_.first());
   return std::move(definition_);

@@ -187,6 +187,8 @@ class Compiler {
   void add_advice(const Node& node, std::string_view text, std::size_t offset, Advice advice);
   /// What split_expressions() found wrong.
   void add_unsplit(const Node& node, const base::Error& error);
+  /// Its field is named once all are known.
+  [[nodiscard]] std::shared_ptr<const ExpressionPlace> place_of(const Node& node, std::string_view text);
   /// One problem for a definition in the language of another time; whether it is one.
   bool is_other_language();
   /// evaluate.mode loose: a text that compiles; nullopt for another, and in strict mode.
@@ -199,6 +201,7 @@ class Compiler {
   const Node& root_;
   const Absent absent_;
   Problems problems_;
+  std::vector<std::shared_ptr<ExpressionPlace>> places_;
   Definition definition_;
   std::vector<Local> locals_;
   std::vector<PendingFlow> pending_;

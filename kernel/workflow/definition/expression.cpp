@@ -1,5 +1,7 @@
 #include "kernel/workflow/definition/expression.hpp"
 
+#include <fmt/format.h>
+
 #include "kernel/json/serialize.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -24,9 +26,13 @@ base::Result<Value> Expression::evaluate(const Value& input, VariableSource& sou
   std::vector<Value> values;
   values.reserve(variables_.size());
   for (const VariableReference& reference : variables_) values.push_back(source.variable(reference));
-  TRV_TRY_ASSIGN(std::optional<Value> first,
-                 expression::evaluate_first(program_, input, {.variables = values, .now = now}, expression_budget));
-  return first ? *std::move(first) : Value();
+  base::Result<std::optional<Value>> first =
+      expression::evaluate_first(program_, input, {.variables = values, .now = now}, expression_budget);
+  if (first) return *first ? **std::move(first) : Value();
+  if (place_ == nullptr) return base::fail(std::move(first).error());
+  return base::fail(first.error().code(),
+                    fmt::format("{}; in the expression '{}' at {}, line {}", first.error().message(), place_->text,
+                                place_->field, place_->line));
 }
 
 bool Expression::names(Variable variable) const noexcept {

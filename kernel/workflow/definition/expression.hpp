@@ -33,13 +33,23 @@ class VariableSource {
   [[nodiscard]] virtual json::Value variable(const VariableReference& reference) = 0;
 };
 
+/// Where an expression is written, for who reads of its failure.
+struct ExpressionPlace {
+  std::string text;        ///< trimmed, its first 200 bytes
+  std::string field;       ///< JSON pointer of the value that it is in, for example /do/0/greet/set/name
+  int line = 0;            ///< of that value, from 1
+  std::size_t offset = 0;  ///< of that value in the definition's text, in bytes
+};
+
 /// One jq program with the variables that it names.
 class Expression {
  public:
-  Expression(expression::Program program, std::vector<VariableReference> variables, bool identity)
-      : program_(std::move(program)), variables_(std::move(variables)), identity_(identity) {}
+  /// `place`: null for one that the kernel has written.
+  Expression(expression::Program program, std::vector<VariableReference> variables, bool identity,
+             std::shared_ptr<const ExpressionPlace> place = nullptr)
+      : program_(std::move(program)), variables_(std::move(variables)), identity_(identity), place_(std::move(place)) {}
 
-  /// The first output; null where there is none. Error: invalid or too_large from the evaluator.
+  /// The first output; null where there is none. Error: invalid or too_large from the evaluator, with the place.
   [[nodiscard]] base::Result<json::Value> evaluate(const json::Value& input, VariableSource& source,
                                                    base::Timestamp now) const;
   [[nodiscard]] bool names(Variable variable) const noexcept;
@@ -49,6 +59,7 @@ class Expression {
   expression::Program program_;
   std::vector<VariableReference> variables_;
   bool identity_;  ///< the program is `.`
+  std::shared_ptr<const ExpressionPlace> place_;
 };
 
 /// `${ $secrets.name.property }`: what is put in when the request is sent, and in no event.

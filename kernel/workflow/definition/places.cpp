@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <tuple>
 
 #include "sdk/base/contract.hpp"
 #include "sdk/base/line_of.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::definition {
 
@@ -14,6 +16,7 @@ using base::line_of;
 
 namespace {
 
+constexpr std::size_t field_bytes_max = 400;  // of an expression's
 constexpr std::size_t no_parent = static_cast<std::size_t>(-1);
 
 /// A value or a property's name, and what is written there.
@@ -65,6 +68,27 @@ std::string pointer_to(const std::vector<Place>& places, std::size_t at) {
     pointer += next;
   }
   return pointer;
+}
+
+/// In the order of the tree, which is that of the text where nothing is an alias; `pointer` leads to the node.
+void name_fields_in(const Node& node, std::string& pointer, const std::map<std::size_t, ExpressionPlace*>& first,
+                    std::size_t& left) {
+  if (left == 0) return;
+  if (node.is_string()) {
+    const auto found = first.find(node.position.offset);
+    if (found == first.end() || !found->second->field.empty()) return;
+    found->second->field = base::utf8_prefix(pointer, field_bytes_max);
+    --left;
+    return;
+  }
+  const std::size_t length = pointer.size();
+  const auto within = [&](const std::string& part, const Node& value) {
+    pointer += "/" + part;
+    name_fields_in(value, pointer, first, left);
+    pointer.resize(length);
+  };
+  for (std::size_t i = 0; i < node.items.size(); ++i) within(std::to_string(i), node.items[i]);
+  for (const Entry& entry : node.entries) within(pointer_part(entry.key), entry.value);
 }
 
 bool is_word(char c) {
@@ -126,6 +150,18 @@ void locate(std::vector<Problem>& problems, std::string_view text, const Node* r
     const auto at = first == last || !problem.is_missing ? last : first + 1;
     if (at != sorted.begin()) problem.pointer = pointer_to(places, *(at - 1));
     TRV_ENSURES(problem.length >= 1);
+  }
+}
+
+void name_fields(std::vector<std::shared_ptr<ExpressionPlace>>& places, const Node& root) {
+  // Several may be in one text.
+  std::map<std::size_t, ExpressionPlace*> first;
+  for (const auto& place : places) first.emplace(place->offset, place.get());
+  std::size_t left = first.size();
+  std::string pointer;
+  name_fields_in(root, pointer, first, left);
+  for (const auto& place : places) {
+    if (place->field.empty()) place->field = first.at(place->offset)->field;
   }
 }
 
