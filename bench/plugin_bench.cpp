@@ -135,7 +135,7 @@ int run(int calls) {
   const auto take = [&answered](plugin_host::CallOutcome outcome) { answered += outcome ? 1 : 0; };
   {
     const auto instance = must(plugin_host::InProcessInstance::start(
-        library, "{}", {.threads = *threads, .broker = *broker, .clock = clock, .log = {}}));
+        library, "{}", {.threads = *threads, .http = *broker, .clock = clock, .log = {}}));
     const double ns = measure(calls, [&] {
       instance->invoke({.tenant = base::TenantId("acme"),
                         .operation = "echo",
