@@ -209,8 +209,8 @@ base::Result<ExitCode> lock(Session& session, const LockArguments& arguments) {
   TRV_TRY_ASSIGN(const std::vector<Locked> enabled, enabled_of(session, true));
   TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
   TRV_TRY(replace_file(arguments.file, lock_text(enabled), FileMode::everybody_reads));
-  session.print(
-      fmt::format("{} has the {} versions that tenant {} has enabled.", arguments.file, enabled.size(), tenant));
+  session.print(fmt::format("{} has what tenant {} has enabled: {} version{}.", arguments.file, tenant, enabled.size(),
+                            enabled.size() == 1 ? "" : "s"));
   return ExitCode::ok;
 }
 
