@@ -191,6 +191,8 @@ base::Status ShardProcessor::decide(Pending& pending, Batch& batch, projection::
     pending.outcome = fail(std::move(decision).error());
     return {};
   }
+  // What was decided without it is decided, and must not be decided again once it is there.
+  pending.preparation = {};
   if (!decision->events.empty()) decision->events.back().decision_end = true;
   // Whole before any of it is applied: what cannot be stored is refused alone.
   const std::size_t begin = batch.records.size();

@@ -3,6 +3,7 @@
 #include "kernel/shard/shard_processor.hpp"
 
 #include <algorithm>
+#include <atomic>
 
 #include "kernel/shard/testing/shard_fixture.hpp"
 
@@ -114,6 +115,27 @@ TEST_F(ShardTest, a_timer_whose_decision_lacks_something_is_asked_for_once_and_w
   ASSERT_TRUE(submit(event_command("acme", "", "b")).get());
   EXPECT_EQ(timers_asked_, 1);
   EXPECT_EQ(waiting.size(), 1U);
+}
+
+TEST_F(ShardTest, what_was_decided_without_what_is_prepared_is_decided_once) {
+  std::atomic<int> prepared = 0;
+  prepare_ = [&](Command command, const Preparation&) {
+    ++prepared;
+    shard_->submit(std::move(command));
+  };
+  start();
+  int decided = 0;
+  Command command = event_command("acme", "test.event", "a");
+  command.decide = [&decided, decide = std::move(command.decide)](const lmdb::Txn& txn,
+                                                                  DecisionContext& context) mutable {
+    ++decided;
+    *context.prepare = [](const lmdb::Txn&) {};
+    return decide(txn, context);
+  };
+  ASSERT_TRUE(submit(std::move(command)).get());
+  ASSERT_TRUE(submit(event_command("acme", "", "b")).get());
+  EXPECT_EQ(decided, 1);
+  EXPECT_EQ(prepared, 0);
 }
 
 TEST_F(ShardTest, time_never_runs_backwards_not_even_over_a_restart) {
