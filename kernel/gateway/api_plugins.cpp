@@ -122,18 +122,15 @@ base::Status install(const Packages& packages, Call& call) {
     return {};
   }
   const plugin_host::Stored& sent = **stored;
-  // Looked up before the host is asked: one that is loaded only meanwhile is not one that should run and does not.
-  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
-  TRV_TRY_ASSIGN(const auto known, call.shard.tenancy().package(txn, sent.manifest.id, sent.manifest.version));
+  TRV_TRY_ASSIGN(const bool runs, packages.follower.runs_as_recorded(sent.manifest, sent.package_digest));
   TRV_TRY_ASSIGN(trust::Roots roots, packages.policy.roots());
-  const bool should_run = known && known->status == PackageStatus::loaded;
   tenancy::RequestPackage request{.package = {.plugin = sent.manifest.id,
                                               .version = sent.manifest.version,
                                               .package_sha256 = sent.package_digest,
                                               .package_bytes = sent.package_bytes,
                                               .library_sha256 = sent.library_digest,
                                               .manifest = sent.manifest.text},
-                                  .runs = !should_run || packages.host.runs(sent.package_digest),
+                                  .runs = runs,
                                   .applicant = {.plugin = sent.manifest.id,
                                                 .version = sent.manifest.version,
                                                 .content = sent.content_digest,

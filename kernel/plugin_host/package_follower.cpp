@@ -263,6 +263,15 @@ bool PackageFollower::sweep() {
   return !swept || *swept;
 }
 
+// Looked up before the host is asked: one that is loaded only meanwhile is not one that should run and does not.
+base::Result<bool> PackageFollower::runs_as_recorded(const package::Manifest& manifest,
+                                                     const base::Digest& package_sha256) const {
+  TRV_TRY_ASSIGN(const lmdb::ReadTxn txn, followed_.platform.begin_read());
+  TRV_TRY_ASSIGN(const auto known, followed_.tenancy.package(txn, manifest.id, manifest.version));
+  const bool should_run = known && known->status == PackageStatus::loaded;
+  return !should_run || followed_.host.runs(package_sha256);
+}
+
 void PackageFollower::await(const Package& package, base::Duration patience, Answer answer_one) {
   TRV_EXPECTS(answer_one != nullptr && patience >= base::Duration::zero());
   std::vector<Waiting> over;

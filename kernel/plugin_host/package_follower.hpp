@@ -60,6 +60,11 @@ class PackageFollower {
   /// another node, or this one owns it now.
   void wake();
 
+  /// What tenancy::RequestPackage::runs says of this package. False only where the log calls this version loaded and
+  /// its package does not run here, so that a request brings it back. Error: the projection cannot be read.
+  [[nodiscard]] base::Result<bool> runs_as_recorded(const package::Manifest& manifest,
+                                                    const base::Digest& package_sha256) const;
+
   using Answer = std::move_only_function<void(base::Result<tenancy::Package>)>;
   /// Calls `answer` once with the package as it is when its outcome is recorded, or when `patience` is over. Contract:
   /// the package was requested.

@@ -83,7 +83,9 @@ class PackageFollowerTest : public PluginHostTest {
                           .package_bytes = held->package_bytes,
                           .library_sha256 = held->library_digest,
                           .manifest = held->manifest.text};
-    EXPECT_TRUE(decide(tenancy::RequestPackage{package, host_->runs(held->package_digest)}));
+    const auto runs = follower_->runs_as_recorded(held->manifest, held->package_digest);
+    EXPECT_TRUE(runs);
+    EXPECT_TRUE(decide(tenancy::RequestPackage{package, runs.value_or(true)}));
     follower_->wake();
     return package;
   }
