@@ -70,8 +70,8 @@ echo "   logged in as the operator"
 quietly trav tenant create acme --name "Acme"
 echo "   tenant acme created"
 for plugin in github jira slack; do
-  quietly trav plugin install "$build/packages/$plugin-1.0.0.trvp" --tenant acme
-  echo "   plugin $plugin 1.0.0 installed and enabled"
+  quietly trav plugin install "$build/packages/$plugin-1.0.0.trvp" --tenant acme --yes
+  echo "   plugin $plugin 1.0.0 installed; the tenant grants it $(trav plugin permissions "$plugin" --tenant acme | sed -n "1s/.*: //p")"
 done
 connect() { quietly trav connection set "$1" --tenant acme --plugin "$1" --base-url "$(service "$1")" --allow-private-network "${@:2}"; }
 printf '%s' "$webhook_secret" >"$work/webhook-secret"

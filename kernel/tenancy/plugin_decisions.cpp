@@ -88,8 +88,8 @@ Result<Permissions> consent_to(const TenancyStore& store, const lmdb::Txn& state
   TRV_TRY_ASSIGN(const auto current, store.current_version(state, context.tenant, command.plugin));
   if (!command.says_so && !current) return with_granted(std::move(granted), command.asked);
   return fail(ErrorCode::conflict,
-              fmt::format("plugin '{}' {} asks for what tenant '{}' has not granted: {}. Nothing was changed. Grant it "
-                          "with --yes, or some of it with --grant; in the API, with \"permissions\"",
+              fmt::format("plugin '{}' {} asks for what tenant '{}' has not granted: {}. For this tenant nothing was "
+                          "changed. Grant it with --yes, or some of it with --grant; in the API, with \"permissions\"",
                           command.plugin, command.version, context.tenant.value(), listed(missing)));
 }
 

@@ -51,8 +51,9 @@ class PluginPermissionsTest : public PluginsFixture {
 };
 
 TEST_F(PluginPermissionsTest, what_asks_is_enabled_with_the_tenants_word_only) {
-  EXPECT_THAT(refusal(asking("1.0.0", {"http:a.com", "kv"})),
-              HasSubstr("asks for what tenant 'acme' has not granted: http:a.com, kv. Nothing was changed"));
+  EXPECT_THAT(
+      refusal(asking("1.0.0", {"http:a.com", "kv"})),
+      HasSubstr("asks for what tenant 'acme' has not granted: http:a.com, kv. For this tenant nothing was changed"));
   EXPECT_EQ(called(""), "none");
   must(granting("1.0.0", {"http:a.com", "kv"}, {"http:a.com", "kv"}));
   EXPECT_EQ(granted(), "http:a.com kv");
@@ -82,7 +83,7 @@ TEST_F(PluginPermissionsTest, an_upgrade_that_asks_for_the_same_or_less_is_not_a
 TEST_F(PluginPermissionsTest, an_upgrade_that_asks_for_more_waits_for_consent) {
   must(granting("1.0.0", {"kv"}, {"kv"}));
   EXPECT_THAT(refusal(UpgradePlugin{asking("1.1.0", {"kv", "secrets"})}),
-              HasSubstr("has not granted: secrets. Nothing was changed"));
+              HasSubstr("has not granted: secrets. For this tenant nothing was changed"));
   EXPECT_EQ(called(""), "1.0.0");
   EXPECT_EQ(called("1.1.0"), "none");
   must(UpgradePlugin{granting("1.1.0", {"kv", "secrets"}, {"kv", "secrets"})});

@@ -37,7 +37,7 @@ class Host:
             raise
 
     def install(self, plugin):
-        self.trav("plugin", "install", self.build / f"packages/{plugin}-1.0.0.trvp", "--tenant", "acme")
+        self.trav("plugin", "install", self.build / f"packages/{plugin}-1.0.0.trvp", "--tenant", "acme", "--yes")
 
     def connect(self, name, plugin, base_url, *auth):
         self.trav("connection", "set", name, "--tenant", "acme", "--plugin", plugin, "--base-url", base_url, "--allow-private-network", *auth)

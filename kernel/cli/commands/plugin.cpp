@@ -114,10 +114,19 @@ base::Result<ExitCode> install(Session& session, const PluginArguments& argument
   const std::string tenant = session.tenant_named();
   if (tenant.empty() || tenant == "system") return ExitCode::ok;
   TRV_TRY_ASSIGN(const json::Value answer, parse_json("the answer", response.body));
-  TRV_TRY_ASSIGN(const HttpResponse enabled,
-                 enable_plugin(session, member_text(answer, "id"), member_text(answer, "version"), consent));
-  TRV_TRY_ASSIGN(const json::Value grant, parse_json("the answer", enabled.body));
-  if (!session.as_json()) session.print("Enabled for tenant " + tenant + aside_of(grant));
+  const std::string id = member_text(answer, "id");
+  const std::string version = member_text(answer, "version");
+  const auto enabled = enable_plugin(session, id, version, consent);
+  if (!enabled) {
+    const base::Error& why = enabled.error();
+    return base::fail(why.code(), fmt::format("plugin {} {} is installed, but not enabled for tenant {}: {}\n"
+                                              "To enable it: trav plugin enable {} {} --tenant {}",
+                                              id, version, tenant, why.message(), id, version, tenant));
+  }
+  if (session.as_json()) return ExitCode::ok;
+  TRV_TRY_ASSIGN(const json::Value grant, parse_json("the answer", enabled->body));
+  session.print("Enabled for tenant " + tenant + aside_of(grant));
+  TRV_TRY(say_what_was_left_out(session, id, version, consent));
   return ExitCode::ok;
 }
 
@@ -147,6 +156,7 @@ base::Result<ExitCode> enable(Session& session, const PluginArguments& arguments
     TRV_TRY_ASSIGN(const std::string tenant, session.tenant());
     session.print(
         fmt::format("Plugin {} {} is enabled for tenant {}{}", arguments.id, version, tenant, aside_of(answer)));
+    TRV_TRY(say_what_was_left_out(session, arguments.id, version, consent));
   }
   return ExitCode::ok;
 }

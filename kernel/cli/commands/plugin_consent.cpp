@@ -100,10 +100,28 @@ base::Result<HttpResponse> send_with_consent(Session& session, HttpRequest reque
   if (!arguments.is_sure) {
     const auto agreed = is_agreed(session, *problem);
     if (!agreed) return base::fail(refusal);
-    if (!*agreed) return base::fail(base::ErrorCode::denied, "nothing was granted, and nothing was changed");
+    if (!*agreed) return base::fail(base::ErrorCode::denied, "nothing was granted, so nothing was enabled");
   }
   body.set("permissions", *asked);
   return session.call(Speaker::member, with_body(std::move(request), body));
+}
+
+base::Status say_what_was_left_out(Session& session, const std::string& id, const std::string& version,
+                                   const ConsentArguments& arguments) {
+  if (arguments.grant.empty()) return {};
+  TRV_TRY_ASSIGN(const std::string target, session.tenant_target("/plugins/" + percent_encoded(id) + "/permissions"));
+  TRV_TRY_ASSIGN(const json::Value answer, session.call_json(Speaker::member, {.target = target}));
+  const json::Value* versions = answer.find("versions");
+  if (versions == nullptr || !versions->is_array()) return {};
+  for (const json::Value& one : versions->items()) {
+    const std::string missing = joined(one, "missing");
+    if (member_text(one, "version") != version || missing.empty()) continue;
+    session.print(
+        fmt::format("It also asks for {}, which is not granted: what needs it fails. `trav plugin grant {} PERMISSION` "
+                    "grants it later.",
+                    missing, id));
+  }
+  return {};
 }
 
 void add_permission_verbs(Noun& noun) {

@@ -20,6 +20,10 @@ void add_consent_options(Verb& verb, const std::shared_ptr<ConsentArguments>& ar
                                                            const std::string& version,
                                                            const ConsentArguments& arguments);
 
+/// After --grant: prints what the version asks for beyond that, if anything. Errors as Session::call.
+[[nodiscard]] base::Status say_what_was_left_out(Session& session, const std::string& id, const std::string& version,
+                                                 const ConsentArguments& arguments);
+
 /// trav plugin grant, withdraw and permissions.
 void add_permission_verbs(Noun& noun);
 

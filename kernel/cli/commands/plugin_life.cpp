@@ -121,6 +121,7 @@ base::Result<ExitCode> switch_version(Session& session, const LifeArguments& arg
   session.print(fmt::format(
       "Plugin {} {} is the current version for tenant {}. Workflows that name another version go on with it.",
       arguments.id, member_text(answer, "version"), tenant));
+  TRV_TRY(say_what_was_left_out(session, arguments.id, member_text(answer, "version"), consent));
   return ExitCode::ok;
 }
 

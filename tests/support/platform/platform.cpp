@@ -143,7 +143,8 @@ base::Result<std::vector<boost::json::value>> Platform::list(std::string_view pa
 base::Status Platform::use_plugin(std::string_view id, std::string_view connection) {
   TRV_TRY_ASSIGN(std::string package, read_file(options_.build / fmt::format("packages/{}-1.0.0.trvp", id)));
   TRV_TRY(ask("POST", "/v1/plugins", std::move(package), "application/octet-stream"));
-  TRV_TRY(ask("PUT", fmt::format("/v1/tenants/{}/plugins/{}", tenant, id), R"({"version":"1.0.0"})"));
+  TRV_TRY(ask("PUT", fmt::format("/v1/tenants/{}/plugins/{}", tenant, id),
+              R"({"version":"1.0.0","permissions":["http","webhooks"]})"));
   TRV_TRY(ask("PUT", fmt::format("/v1/tenants/{}/connections/{}", tenant, id), std::string(connection)));
   return {};
 }
