@@ -62,7 +62,7 @@ class HttpAuthentication : public testing::Test {
     if (path == "/token" || path == "/oauth2/token") {
       if (token_status_ != 200)
         return reply(token_status_, R"({"error":"invalid_client","error_description":"s3cret"})");
-      return reply(200, R"({"access_token":"t)" + std::to_string(++tokens_) +
+      return reply(200, R"({"access_token":")" + token_prefix_ + std::to_string(++tokens_) +
                             R"(","token_type":"bearer","expires_in":)" + std::to_string(expires_in_) + "}");
     }
     if (path == "/.well-known/openid-configuration") {
@@ -125,6 +125,7 @@ class HttpAuthentication : public testing::Test {
   Sources sources_;
   std::mutex mutex_;
   std::vector<std::string> requests_;
+  std::string token_prefix_ = "t";  ///< of the tokens that are given out
   int tokens_ = 0;
   int token_status_ = 200;
   int expires_in_ = 3'600;
@@ -264,6 +265,31 @@ TEST_F(HttpAuthentication, oidc_finds_the_token_endpoint_and_holds_the_issuer) {
   EXPECT_NE(requests_.at(1).find(R"({"grant_type":"client_credentials"})"), std::string::npos) << requests_.at(1);
   EXPECT_TRUE(call(oidc(R"(,"issuers":["me"])")).ok);
   EXPECT_EQ(call(oidc(R"(,"issuers":["you"])")).code, "unauthenticated");
+}
+
+TEST_F(HttpAuthentication, a_token_of_another_issuer_is_not_used) {
+  const auto token_of = [](std::string_view claims) {
+    return "eyJhbGciOiJub25lIn0." + base::to_base64url(base::as_bytes(claims)) + ".s3cret";
+  };
+  const std::string issuers = R"(,"issuers":["https://a.example","https://b.example/~?>"])";
+  token_prefix_ = token_of(R"({"iss":"https://b.example/~?>"})");
+  EXPECT_TRUE(call(oauth2(issuers)).ok);
+  token_prefix_ = token_of(R"({"iss":"https://evil.example"})");
+  const std::string others = R"(,"issuers":["https://a.example"])";
+  const shard::Outcome refused = call(oauth2(others));
+  EXPECT_EQ(refused.code, "unauthenticated");
+  EXPECT_NE(refused.message.find("was issued by 'https://evil.example', which 'issuers' does not have"),
+            std::string::npos)
+      << refused.message;
+  EXPECT_EQ(refused.message.find("s3cret"), std::string::npos);
+  for (const std::string& odd : {std::string("opaque"), std::string("a.b"), std::string("a.!.c"), token_of("[1]"),
+                                 token_of("{}"), token_of(R"({"iss":7})"), token_of("x")}) {
+    token_prefix_ = odd;
+    const shard::Outcome silent = call(oauth2(others));
+    EXPECT_EQ(silent.code, "unauthenticated") << odd;
+    EXPECT_NE(silent.message.find("does not say who issued it"), std::string::npos) << silent.message;
+  }
+  EXPECT_EQ(asked("/api/1"), 1U);
 }
 
 TEST_F(HttpAuthentication, a_policy_that_a_connection_keeps_is_used_below_its_base_url) {

@@ -309,7 +309,7 @@ class HttpCalls::Call : public std::enable_shared_from_this<Call> {
     base::Result<egress::Request> request = token_request(policy_, *endpoint, assertion_time());
     if (!request) return refuse(request.error());
     send(*std::move(request), "the token request", [this, endpoint = *endpoint](const egress::Response& response) {
-      base::Result<Token> token = read_token(endpoint, response);
+      base::Result<Token> token = read_token(policy_, endpoint, response);
       if (!token) return finish(result_of(token.error()));
       calls_.memory_.keep_token(token_name_, token->text, token->lifetime);
       token_is_old_ = false;

@@ -76,6 +76,37 @@ std::vector<std::string> texts(const Value* list) {
   return out;
 }
 
+/// Whom the claims of a JSON Web Token (RFC 7519 §4.1.1) name; empty for any other token. Its signature is for the
+/// service that takes it: here it has come from the authority itself.
+std::string issuer_of(std::string_view token) {
+  const std::size_t first = token.find('.');
+  const std::size_t second = first == std::string_view::npos ? first : token.find('.', first + 1);
+  if (second == std::string_view::npos) return {};
+  std::string claims(token.substr(first + 1, second - first - 1));
+  std::ranges::replace(claims, '-', '+');
+  std::ranges::replace(claims, '_', '/');
+  claims.append((4 - claims.size() % 4) % 4, '=');
+  const std::optional<base::Bytes> bytes = base::from_base64(claims);
+  const auto read = json::parse(bytes ? base::as_text(*bytes) : std::string_view());
+  return read && read->is_object() ? text_at(*read, "iss") : std::string();
+}
+
+base::Status check_issuer(const Value& policy, std::string_view endpoint, std::string_view token) {
+  const std::vector<std::string> issuers = texts(policy.find("issuers"));
+  // An authority of OpenID Connect has said whom it issues tokens for.
+  if (issuers.empty() || text_at(policy, "scheme") == "oidc") return {};
+  const std::string issuer = issuer_of(token);
+  if (std::ranges::find(issuers, issuer) != issuers.end()) return {};
+  if (issuer.empty()) {
+    return fail(
+        ErrorCode::unauthenticated,
+        fmt::format("the token of {} does not say who issued it; leave 'issuers' out for such tokens", endpoint));
+  }
+  return fail(ErrorCode::unauthenticated,
+              fmt::format("the token of {} was issued by '{}', which 'issuers' does not have", endpoint,
+                          base::is_field_value(issuer) ? issuer.substr(0, 200) : "?"));
+}
+
 }  // namespace
 
 base::Result<std::string> discovery_address(const Value& policy) {
@@ -167,7 +198,7 @@ base::Result<egress::Request> token_request(const Value& policy, const std::stri
   return request;
 }
 
-base::Result<Token> read_token(std::string_view endpoint, const egress::Response& response) {
+base::Result<Token> read_token(const Value& policy, std::string_view endpoint, const egress::Response& response) {
   const auto parsed = json::parse(response.body);
   const Value answer = parsed && parsed->is_object() ? *parsed : Value::object();
   if (response.status == 429 || response.status >= 500) {
@@ -186,6 +217,7 @@ base::Result<Token> read_token(std::string_view endpoint, const egress::Response
   if (token.text.empty() || !base::is_field_value(token.text)) {
     return fail(ErrorCode::unauthenticated, fmt::format("the answer of {} has no usable 'access_token'", endpoint));
   }
+  TRV_TRY(check_issuer(policy, endpoint, token.text));
   const std::string type = text_at(answer, "token_type", "Bearer");
   if (!base::equal_ignoring_case(type, "bearer")) {
     return fail(ErrorCode::unauthenticated,

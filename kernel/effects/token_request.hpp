@@ -35,8 +35,9 @@ struct Token {
   std::string text;
   base::Duration lifetime{};  ///< 0: it says nothing, or too little to keep it
 };
-/// Errors: unauthenticated with the status and the service's error code, never with a credential; unavailable for a
-/// status from 500 on and 429.
-[[nodiscard]] base::Result<Token> read_token(std::string_view endpoint, const egress::Response& response);
+/// Errors: unauthenticated with the status and the service's error code, never with a credential, or where oauth2 has
+/// `issuers` and the token is not a JSON Web Token of one of them; unavailable for a status from 500 on and 429.
+[[nodiscard]] base::Result<Token> read_token(const json::Value& policy, std::string_view endpoint,
+                                             const egress::Response& response);
 
 }  // namespace trv::effects

@@ -158,9 +158,7 @@ Advice unknown_variable(std::string_view text, std::size_t at, const std::vector
     return advice;
   } else if (variables.empty()) {
     advice.message = fmt::format(
-        "${} does not exist in what chooses events: '.' is all that it sees; to compare an event with the data of an "
-        "instance, write 'correlate' with 'expect'",
-        name);
+        "${} does not exist in what starts a workflow, of which no instance exists yet: '.' is all that it sees", name);
   } else if (name == "input") {
     advice.message = "$input does not exist here; the input is '.'";
   } else if (const std::string_view meant = base::nearest(name, variables); !meant.empty()) {

@@ -102,10 +102,8 @@ void check_token_policy(Fields& policy, const Node& node, bool is_oidc) {
                  {"application/x-www-form-urlencoded", "application/json"}, {});
     fields.finish();
   }
-  if (is_oidc) {
-    check_texts(policy, "issuers");
-  } else {
-    policy.unsupported("issuers");
+  check_texts(policy, "issuers");
+  if (!is_oidc) {
     if (const Node* endpoints = policy.get("endpoints", Node::Kind::mapping)) {
       Fields fields(problems, *endpoints, fmt::format("'endpoints' of {}", policy.what()));
       for (const std::string_view name : {"token", "revocation", "introspection"}) {

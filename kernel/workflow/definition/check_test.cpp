@@ -227,9 +227,13 @@ TEST(Check, what_was_written_for_a_preview_of_the_language_is_read_with_a_warnin
 }
 
 TEST(Check, variables_that_other_places_have_are_named_with_what_to_write_instead) {
-  EXPECT_EQ(found("do: [{a: {listen: {to: {one: {with: {type: t, data: '${ .celsius > $input.limit }'}}}}}}]\n"),
-            "2:68 in the expression '.celsius > $input.limit': $input does not exist in what chooses events: '.' is "
-            "all that it sees; to compare an event with the data of an instance, write 'correlate' with 'expect'\n");
+  EXPECT_EQ(found("schedule: {on: {one: {with: {type: t, data: '${ .celsius > $input.limit }'}}}}\n"
+                  "do: [{a: {set: {x: 1}}}]\n"),
+            "2:60 in the expression '.celsius > $input.limit': $input does not exist in what starts a workflow, of "
+            "which no instance exists yet: '.' is all that it sees\n");
+  EXPECT_EQ(found("do: [{a: {listen: {to: {one: {with: {type: t, data: '${ .celsius > $output.limit }'}}}}}}]\n"),
+            "2:68 in the expression '.celsius > $output.limit': $output exists only in 'export.as'; here the output of "
+            "the task before is '.' (here there are $workflow, $runtime, $context, $task, $input, $authorization)\n");
   EXPECT_EQ(
       found("use: {secrets: [shop]}\n"
             "do: [{a: {set: {x: '${ $secret.shop }'}}}]\n"),

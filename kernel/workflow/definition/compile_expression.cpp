@@ -36,6 +36,11 @@ std::vector<std::string_view> names_in(std::string_view text) {
   return names;
 }
 
+// There `.` is an attribute or an event, and a text is a text or a regular expression.
+bool chooses_events(Site site) {
+  return site == Site::event_filter || site == Site::listen;
+}
+
 }  // namespace
 
 std::vector<std::pair<std::string, VariableReference>> Compiler::visible(Site site) const {
@@ -299,7 +304,7 @@ bool Compiler::may_be_expression(const Node& node) const {
 }
 
 std::optional<Template> Compiler::loose(const Node& node, Site site) const {
-  if (!is_loose_ || site == Site::event_filter || trimmed(node.text).empty()) return std::nullopt;
+  if (!is_loose_ || chooses_events(site) || trimmed(node.text).empty()) return std::nullopt;
   const auto known = visible(site);
   std::vector<std::string> names;
   std::vector<VariableReference> references;
@@ -317,7 +322,7 @@ std::optional<Template> Compiler::loose(const Node& node, Site site) const {
 Template Compiler::text_value(const Node& node, Site site) {
   if (node.text.find("${") == std::string::npos) {
     if (auto evaluated = loose(node, site)) return *std::move(evaluated);
-    const auto meant = site == Site::event_filter ? std::nullopt : expression_meant(node.text);
+    const auto meant = chooses_events(site) ? std::nullopt : expression_meant(node.text);
     if (meant) {
       problems_.warn(
           node.position,

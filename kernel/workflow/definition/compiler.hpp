@@ -17,7 +17,16 @@ namespace trv::definition {
 struct Advice;
 
 /// Where an expression is; decides which variables it may name (specification, "Data Flow").
-enum class Site { workflow_input, task_input, body, output_as, export_as, workflow_output, event_filter };
+enum class Site {
+  workflow_input,
+  task_input,
+  body,
+  output_as,
+  export_as,
+  workflow_output,
+  listen,        ///< of an instance, for events
+  event_filter,  ///< for events, before there is an instance
+};
 
 /// The task that is being compiled.
 struct TaskScope {
@@ -262,7 +271,7 @@ struct Resource {
 /// `{name, endpoint}`: what is fetched from an address; `what` is what it is.
 [[nodiscard]] Resource compile_resource(Compiler& compiler, const Node& node, const std::string& what);
 /// From `with` of a filter; nullopt where that is missing.
-[[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with);
+[[nodiscard]] std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with, Site site);
 /// For a type that looks like one of the specification's errors and is none.
 void warn_of_error_type(Problems& problems, const Node& type);
 /// An error of `raise` or of use.errors.

@@ -1,13 +1,33 @@
 #include "kernel/workflow/definition/definition.hpp"
 
+#include <algorithm>
+
 #include "sdk/base/contract.hpp"
 
 namespace trv::definition {
 
 using json::Value;
 
+bool ListenFilter::correlates_alone() const noexcept {
+  return std::ranges::all_of(correlations, [](const Correlation& one) { return one.from.variables().empty(); });
+}
+
+bool ListenFilter::names(Variable variable) const noexcept {
+  const auto named = [&](const Expression& one) { return one.names(variable); };
+  return std::ranges::any_of(event.attributes,
+                             [&](const auto& one) { return one.expression && named(*one.expression); }) ||
+         std::ranges::any_of(correlations, [&](const Correlation& one) { return named(one.from); });
+}
+
 bool Task::needs_input() const noexcept {
   if (compensation != no_task) return true;
+  if (const auto* listens = std::get_if<ListenTask>(&body)) {
+    for (const Variable variable : {Variable::input, Variable::task}) {
+      if (listens->until && listens->until->names(variable)) return true;
+      if (std::ranges::any_of(listens->filters, [&](const ListenFilter& one) { return one.names(variable); }))
+        return true;
+    }
+  }
   for (const std::optional<Template>* part : {&output_as, &export_as}) {
     if (*part && ((*part)->names(Variable::input) || (*part)->names(Variable::task))) return true;
   }

@@ -181,7 +181,13 @@ struct ForkTask {
 struct AttributeFilter {
   std::string name;
   std::optional<json::Value> literal;
-  std::optional<Expression> expression;  ///< true for the attribute's value as `.`
+  std::optional<Expression> expression;  ///< of the attribute's value as `.`
+
+  /// Whether its expression looks at the instance that listens.
+  [[nodiscard]] bool is_of_instance() const noexcept { return expression && !expression->variables().empty(); }
+  /// Whether an attribute of the value `found` passes an expression that gives `result`: a text is what an attribute
+  /// other than data has to be; anything else passes unless it is false or null.
+  [[nodiscard]] bool agrees(const json::Value& found, const json::Value& result) const;
 };
 
 /// Longer ones cannot be subscribed to.
@@ -191,7 +197,8 @@ struct EventFilter {
   std::string type;  ///< literal type; empty = any, the attributes decide
   std::vector<AttributeFilter> attributes;
 
-  /// Whether a CloudEvent, as an object of its attributes and `data`, passes. Error: of an expression.
+  /// Whether a CloudEvent, as an object of its attributes and `data`, passes, as far as no instance is asked: what
+  /// is_of_instance() passes here. Error: of an expression.
   [[nodiscard]] base::Result<bool> matches(const json::Value& event, base::Timestamp now) const;
 };
 
@@ -224,7 +231,7 @@ struct ProcessTask {
 /// What an event and the instance must agree in.
 struct Correlation {
   std::string name;
-  Expression from;                 ///< of the event
+  Expression from;                 ///< of the event; of the instance too where it names variables
   std::optional<Template> expect;  ///< of the instance, when it begins to listen; none: what the first event has
 
   [[nodiscard]] base::Result<json::Value> value_in(const json::Value& event, base::Timestamp now) const;
@@ -234,6 +241,10 @@ struct ListenFilter {
   EventFilter event;
   std::vector<Correlation> correlations;
   bool ends = false;  ///< of `until`: the event is not consumed, and ends the listening
+
+  /// Whether the values of an event that correlate are known without the instance.
+  [[nodiscard]] bool correlates_alone() const noexcept;
+  [[nodiscard]] bool names(Variable variable) const noexcept;
 };
 
 /// How consumed events are given out: their data, all of the event, or the data's bytes as base64.

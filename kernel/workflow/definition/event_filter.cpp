@@ -12,15 +12,15 @@ namespace {
 
 constexpr std::string_view regex_characters = "^$*+?()[]{}|\\";
 
-AttributeFilter compile_attribute(Compiler& compiler, const Entry& entry) {
+AttributeFilter compile_attribute(Compiler& compiler, const Entry& entry, Site site) {
   AttributeFilter filter;
   filter.name = entry.key;
   const Node& node = entry.value;
   if (node.is_string() && node.text.find("${") != std::string::npos) {
-    filter.expression = compiler.expression(&node, Site::event_filter);
+    filter.expression = compiler.expression(&node, site);
     return filter;
   }
-  const Template value = compiler.value(node, Site::event_filter);
+  const Template value = compiler.value(node, site);
   if (!value.is_constant()) {
     compiler.problems().unsupported(node.position, fmt::format("an expression within the filter '{}'", entry.key));
     return filter;
@@ -37,7 +37,7 @@ AttributeFilter compile_attribute(Compiler& compiler, const Entry& entry) {
 
 }  // namespace
 
-std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with) {
+std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* with, Site site) {
   if (with == nullptr) return std::nullopt;
   if (with->entries.empty()) {
     compiler.problems().add(with->position, "'with' of an event filter needs at least one attribute, for example type");
@@ -62,7 +62,7 @@ std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* 
                                 entry.key, meant),
                     {.suggestion = std::string(meant)});
     }
-    AttributeFilter attribute = compile_attribute(compiler, entry);
+    AttributeFilter attribute = compile_attribute(compiler, entry, site);
     if (entry.key == "type" && attribute.literal && !attribute.expression && attribute.literal->is_string()) {
       filter.type = attribute.literal->as_string();
       if (filter.type.size() > event_type_bytes_max) {
@@ -77,7 +77,7 @@ std::optional<EventFilter> compile_event_filter(Compiler& compiler, const Node* 
 
 namespace {
 
-/// Filters see nothing but the attribute.
+/// Without an instance there is nothing but the attribute.
 class NoVariables final : public VariableSource {
  public:
   json::Value variable(const VariableReference&) override { return {}; }
@@ -97,16 +97,23 @@ base::Result<bool> StartsUntil::holds(const json::Value& events, base::Timestamp
   return value.is_truthy();
 }
 
+bool AttributeFilter::agrees(const json::Value& found, const json::Value& result) const {
+  // What gives the text that an attribute is to have is not a condition.
+  if (result.is_string() && found.is_string() && name != "data") return result == found;
+  return result.is_truthy();
+}
+
 base::Result<bool> EventFilter::matches(const json::Value& event, base::Timestamp now) const {
   NoVariables none;
   for (const AttributeFilter& attribute : attributes) {
     const json::Value* found = event.find(std::string_view(attribute.name));
     if (found == nullptr) return false;
+    if (attribute.is_of_instance()) continue;
     if (attribute.literal && *found == *attribute.literal) continue;
     if (!attribute.expression) return false;
     const auto result = attribute.expression->evaluate(*found, none, now);
     if (!result) return base::fail(base::Error(result.error()).in(fmt::format("the filter of '{}'", attribute.name)));
-    if (!result->is_truthy()) return false;
+    if (!attribute.agrees(*found, *result)) return false;
   }
   return true;
 }

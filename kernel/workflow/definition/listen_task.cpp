@@ -11,7 +11,7 @@ void compile_filter(Compiler& compiler, const Node& node, bool ends, ListenTask&
   const Node* with = fields.require("with", Node::Kind::mapping);
   const Node* correlate = fields.get("correlate", Node::Kind::mapping);
   fields.finish();
-  auto event = compile_event_filter(compiler, with);
+  auto event = compile_event_filter(compiler, with, Site::listen);
   if (!event) return;
   ListenFilter& filter = task.filters.emplace_back();
   filter.event = *std::move(event);
@@ -19,7 +19,7 @@ void compile_filter(Compiler& compiler, const Node& node, bool ends, ListenTask&
   if (correlate == nullptr) return;
   for (const Entry& entry : correlate->entries) {
     Fields parts(problems, entry.value, fmt::format("'{}' of 'correlate'", entry.key));
-    auto from = compiler.expression(parts.require("from", Node::Kind::string), Site::event_filter);
+    auto from = compiler.expression(parts.require("from", Node::Kind::string), Site::listen);
     auto expect = compiler.optional_value(parts.get("expect"), Site::body);
     parts.finish();
     if (from) filter.correlations.push_back({entry.key, *std::move(from), std::move(expect)});
@@ -33,7 +33,7 @@ void compile_filters(Compiler& compiler, const Node& list, bool ends, ListenTask
 void compile_until(Compiler& compiler, const Node& node, ListenTask& task) {
   task.goes_on = true;
   if (node.is_string()) {
-    task.until = compiler.expression(&node, Site::event_filter);
+    task.until = compiler.expression(&node, Site::listen);
     return;
   }
   const std::size_t before = compiler.problems().reported();

@@ -35,7 +35,7 @@ void compile_event(Compiler& compiler, const Node& node, Definition& definition,
   const Node* with = fields.require("with", Node::Kind::mapping);
   const Node* correlate = fields.get("correlate", Node::Kind::mapping);
   fields.finish();
-  auto event = compile_event_filter(compiler, with);
+  auto event = compile_event_filter(compiler, with, Site::event_filter);
   if (!event) return;
   ListenFilter& filter = definition.starts.emplace_back();
   filter.event = *std::move(event);

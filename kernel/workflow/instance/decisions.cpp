@@ -44,6 +44,7 @@ base::Result<shard::Decision> go_on(const lmdb::Txn& txn, const shard::DecisionC
 base::Status wake(const lmdb::Txn& txn, const shard::DecisionContext& context, Workflows workflows,
                   const Listeners& listeners, const Value& event, DecisionBudget& budget, bool runs_here,
                   StartedByEvent& out) {
+  std::uint64_t chosen_with = 0;
   for (const auto& [id, tasks] : listeners) {
     TRV_TRY_ASSIGN(Opened && opened, open(txn, context, workflows, id));
     if (opened.loaded.state.status != Status::running) continue;
@@ -57,6 +58,14 @@ base::Status wake(const lmdb::Txn& txn, const shard::DecisionContext& context, W
       TRV_TRY_ASSIGN(const bool heard,
                      execution.hear(place.branch, place.task, filters, event, runs_here ? When::now : When::next));
       has_heard = has_heard || heard;
+    }
+    chosen_with += std::exchange((runs_here ? budget : own).chosen_with, 0);
+    if (chosen_with > fuel_per_listeners_max) {
+      return base::fail(
+          ErrorCode::too_large,
+          fmt::format("whether the {} instances that listen for the event are meant by it needs more than {} units of "
+                      "fuel; let them say by 'correlate' with 'expect' which events are theirs",
+                      listeners.size(), fuel_per_listeners_max));
     }
     if (!has_heard) continue;
     out.heard.push_back(id);

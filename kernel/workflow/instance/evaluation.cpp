@@ -96,6 +96,15 @@ Attempt<Value> Evaluation::evaluate(const definition::Expression& part, const Va
   return *std::move(result);
 }
 
+std::optional<Value> Evaluation::choose(const definition::Expression& part, const Value& input) {
+  expression::SharedFuel fuel(fuel_per_listener_max);
+  const expression::SharedFuel::Scope scope(fuel);
+  base::Result<Value> result = part.evaluate(input, *this, context_.now);
+  budget_.chosen_with += fuel.given() - fuel.left();
+  if (!result || fuel.used_up()) return std::nullopt;
+  return *std::move(result);
+}
+
 Attempt<Value> Evaluation::secrets_of(const definition::Template& part, const Value& at, const Value& input,
                                       Value out) {
   const expression::SharedFuel::Scope scope(budget_.fuel);

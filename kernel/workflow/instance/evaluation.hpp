@@ -64,6 +64,9 @@ class Evaluation final : public definition::VariableSource {
 
   [[nodiscard]] Attempt<Value> evaluate(const definition::Template& part, const Value& input);
   [[nodiscard]] Attempt<Value> evaluate(const definition::Expression& part, const Value& input);
+  /// Of what decides whether the instance hears an event, which costs the instance nothing: at most
+  /// fuel_per_listener_max, counted apart in the budget. Nothing where it fails.
+  [[nodiscard]] std::optional<Value> choose(const definition::Expression& part, const Value& input);
   /// Where secrets belong in the value of a part, whose place is `at`: appended to `out`, see Template::secrets.
   [[nodiscard]] Attempt<Value> secrets_of(const definition::Template& part, const Value& at, const Value& input,
                                           Value out);

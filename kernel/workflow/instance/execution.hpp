@@ -158,7 +158,7 @@ class Execution final {
                                                        std::string_view reference);
   // run_listen.cpp
   [[nodiscard]] bool is_listening(const Branch& branch) const;
-  /// Whether the event has what the filter's correlations want; what the first event binds goes into `bound`.
+  /// Whether the event has what the filter wants of this instance; what the first event binds goes into `bound`.
   [[nodiscard]] bool agrees(const definition::ListenTask& task, std::size_t filter, const Value& event, Value& bound);
   /// What the task at this depth has consumed, the first `count`, without what this decision brought; of foreach what
   /// has become of it.

@@ -156,6 +156,37 @@ TEST_F(ListenTest, what_no_event_could_agree_with_is_an_error_at_once) {
   expect_nothing_left();
 }
 
+TEST_F(ListenTest, an_event_that_instances_choose_by_their_data_goes_to_those_that_it_fits) {
+  const InstanceId seven = start("{one: {with: {type: a, data: '${ .order == $input.order }'}}}");
+  const InstanceId eight =
+      kernel_.start(kernel_.apply_text(document("do:\n  - l:\n      listen:\n        to: {one: {with: {type: a, "
+                                                "data: '${ .order == $input.order }'}}}\n")),
+                    R"({"order":8})");
+  EXPECT_TRUE(send("a", R"({"order":9})").heard.empty());
+  EXPECT_EQ(send("a", R"({"order":8})").heard, std::vector{eight});
+  EXPECT_EQ(output(seven), "running");
+  EXPECT_EQ(send("a", R"({"order":7})").heard, std::vector{seven});
+  EXPECT_EQ(output(eight), R"([{"order":8}])");
+  EXPECT_EQ(output(seven), R"([{"order":7}])");
+  expect_nothing_left();
+}
+
+TEST_F(ListenTest, an_event_that_needs_too_much_fuel_to_find_its_instances_is_refused) {
+  const std::string to = "{one: {with: {type: a, data: '${ . == $input.n or ([range(9000)] | length) == 0 }'}}}";
+  const InstanceId first = start(to, "", R"({"n":1})");
+  EXPECT_TRUE(send("a", "0").heard.empty());
+  for (int i = 0; i < 400; ++i) start(to, "", R"({"n":1})");
+  DecisionBudget own;
+  const auto refused = kernel_.run([&](auto& txn, auto& here, auto those) {
+    return receive_event(txn, here, those, {.id = "costly", .source = "/s", .type = "a", .data = "0"}, own);
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), base::ErrorCode::too_large);
+  EXPECT_NE(refused.error().message().find("whether the 401 instances"), std::string::npos)
+      << refused.error().message();
+  EXPECT_EQ(output(first), "running");
+}
+
 TEST_F(ListenTest, several_that_listen_for_one_event_each_go_on) {
   const definition::Name name =
       kernel_.apply_text(document("do: [{l: {listen: {to: {one: {with: {type: a}}}}}}, {s: {set: '${ .[0] }'}}]\n"));

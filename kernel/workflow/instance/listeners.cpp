@@ -18,8 +18,9 @@ const definition::ListenFilter* filter_at(const definition::Definition& definiti
   return task == nullptr || end.filter >= task->filters.size() ? nullptr : &task->filters[end.filter];
 }
 
-/// What listeners that know what they expect are found by; 0 where the event lacks a value.
+/// What listeners that know what they expect are found by; 0 where the event lacks a value, or the instance is asked.
 std::uint64_t correlation_in(const definition::ListenFilter& filter, const Value& event, base::Timestamp now) {
+  if (!filter.correlates_alone()) return 0;
   std::vector<std::string> values;
   for (const definition::Correlation& correlation : filter.correlations) {
     const base::Result<Value> value = correlation.value_in(event, now);

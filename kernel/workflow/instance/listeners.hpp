@@ -19,8 +19,6 @@ namespace trv::instance {
 
 /// An event that more of them listen for is refused: it would hold the shard for too long.
 inline constexpr std::size_t listeners_max = 10'000;
-/// Of the filter of one task.
-inline constexpr std::uint64_t fuel_per_listener_max = 100'000;
 
 /// A task that listens. Within a foreach several of a branch may.
 struct Listening {

@@ -45,7 +45,7 @@ void Execution::run(TaskIndex index, const ListenTask& task, const Value& input)
       expected.push_back(correlation_text(*value));
       bound.set(bound_name(i, correlation), Value(expected.back()));
     }
-    const bool is_known = expected.size() == filter.correlations.size();
+    const bool is_known = expected.size() == filter.correlations.size() && filter.correlates_alone();
     subscriptions.push_back({.filter = static_cast<std::uint32_t>(i),
                              .type = filter.event.type,
                              .correlation = is_known ? correlation_of(expected) : 0});
@@ -67,8 +67,15 @@ bool Execution::is_listening(const Branch& branch) const {
 }
 
 bool Execution::agrees(const ListenTask& task, std::size_t index, const Value& event, Value& bound) {
+  for (const definition::AttributeFilter& attribute : task.filters[index].event.attributes) {
+    if (!attribute.is_of_instance()) continue;
+    const Value* found = event.find(std::string_view(attribute.name));
+    if (found == nullptr) return false;
+    const std::optional<Value> result = evaluation_.choose(*attribute.expression, *found);
+    if (!result || !attribute.agrees(*found, *result)) return false;
+  }
   for (const definition::Correlation& correlation : task.filters[index].correlations) {
-    const Attempt<Value> value = evaluation_.evaluate(correlation.from, event);
+    const std::optional<Value> value = evaluation_.choose(correlation.from, event);
     // What has no such value is another conversation's.
     if (!value || value->is_null()) return false;
     const std::string name = bound_name(index, correlation);
@@ -119,7 +126,11 @@ base::Result<bool> Execution::hear(BranchId branch, TaskIndex index, std::span<c
   TRV_ASSERT(task.foreach || is_innermost);
   // Nothing is done with an earlier event.
   const bool is_idle = is_innermost && at_->next == no_task && listening->index == listening->items_count;
-  const Evaluation::Within within(evaluation_, {.task = index, .started_ns = started_ns});
+  const bool sees_input = definition_.task(index).needs_input();
+  const Value* kept_input = sees_input ? evaluation_.input_of(*listening) : nullptr;
+  const Value input = !sees_input ? Value() : kept_input == nullptr ? at_->data : *kept_input;
+  const Evaluation::Within within(evaluation_,
+                                  {.task = index, .started_ns = started_ns, .raw_input = &input, .input = &input});
   Value bound = json::parse(listening->bound).value_or(Value::object());
   const auto takes = [&](std::uint32_t filter) {
     const bool once = task.strategy == ListenTask::Strategy::all || (task.until_all && task.filters[filter].ends);

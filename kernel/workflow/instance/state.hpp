@@ -196,6 +196,11 @@ inline constexpr std::uint64_t fuel_per_decision_max = 5'000'000;
 /// Of the event filter of one workflow: a decision's fuel in equal parts for the filters and events of a request.
 inline constexpr std::uint64_t fuel_per_filter_max = 1'000'000;
 inline constexpr std::uint64_t fuel_per_filter_min = 20'000;
+/// Of the filter of one task that listens, for one event.
+inline constexpr std::uint64_t fuel_per_listener_max = 100'000;
+/// Of the filters that instances are asked about for one event: an event that needs more is refused, for it would hold
+/// the shard for too long.
+inline constexpr std::uint64_t fuel_per_listeners_max = 10'000'000;
 /// With less than that left a decision yields, so that each task can have as much.
 inline constexpr std::uint64_t fuel_per_task_max = 4'000'000;
 /// After events of so many bytes a decision yields as it does after its last step.
