@@ -35,8 +35,9 @@ void expect_everything_often(const History& sum) {
     fmt::print("{} {}\n", times, what);
   };
   for (const std::string_view kind :
-       {"set", "wait",   "call", "http", "shell", "script", "mcp",     "function", "raise",    "emit",     "switch",
-        "do",  "listen", "for",  "fork", "try",   "heard",  "compete", "foreach",  "workflow", "extension"})
+       {"set",   "wait",     "call",  "http",    "shell",   "script",   "mcp",      "openapi",
+        "agent", "function", "raise", "emit",    "switch",  "do",       "listen",   "for",
+        "fork",  "try",      "heard", "compete", "foreach", "workflow", "extension"})
     expect(sum.tasks_of, kind);
   for (const std::string_view type :
        {"trv.instance.suspended", "trv.instance.resumed", "trv.instance.cancelled", "trv.instance.compensating",

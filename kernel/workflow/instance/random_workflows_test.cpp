@@ -105,7 +105,10 @@ class Author {
                            list(depth - 1), random_.below(3) == 0 ? ", then: exit" : "");
       case 8: return "fork: {branches: " + branches(depth - 1) + "}";
       case 9: return "fork: {compete: true, branches: " + branches(depth - 1) + "}";
-      case 10: return "listen: {to: {one: {with: {type: go}}}}, timeout: {after: PT3S}";
+      case 10:
+        return random_.below(2) == 0 ? "listen: {to: {one: {with: {type: go}}}}, timeout: {after: PT3S}"
+                                     : "listen: {to: {one: {with: {type: go, data: '${ .n? == $input.n? or true "
+                                       "}'}}}}, timeout: {after: PT3S}";
       case 11:
         return random_.below(2) == 0 ? "listen: {to: {any: [], until: '( . | length ) > 1'}}, timeout: {after: PT3S}"
                                      : "listen: {to: {any: [{with: {type: other}}], until: {all: [{with: {type: go}}, "
@@ -209,7 +212,7 @@ void migrate(TestKernel& kernel, const InstanceId& id) {
     return instance::migrate(txn, here, those, id, {.version = is_first ? "2.0.0" : "1.0.0"});
   });
   // In its new first task it cannot go back, and while it is undone it goes nowhere.
-  const bool may_refuse = !is_first || kernel.detail(id).summary.status == Status::compensating;
+  const bool may_refuse = !is_first || kernel.detail(id).summary.is_compensating;
   EXPECT_TRUE(done || (may_refuse && done.error().code() == base::ErrorCode::conflict)) << done.error().message();
 }
 

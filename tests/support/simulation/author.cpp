@@ -120,7 +120,7 @@ Author::Task Author::leaf() {
 }
 
 Author::Task Author::call() {
-  switch (random_.below(8)) {
+  switch (random_.below(10)) {
     case 0:
     case 1: return {"http", "call: http, with: {method: get, endpoint: 'https://x.example/{n}'}"};
     case 2: return {"shell", "run: {shell: {command: x, stdin: '${ .n? }'}}"};
@@ -130,6 +130,13 @@ Author::Task Author::call() {
               "call: mcp, with: {method: tools/call, parameters: {n: '${ .n? }'}, transport: {http: {endpoint: "
               "'https://x.example'}}}"};
     case 5:
+      return {
+          "openapi",
+          "call: openapi, with: {document: {endpoint: 'https://x.example/api.json'}, operationId: find, parameters: "
+          "{n: '${ .n? }'}}"};
+    case 6:
+      return {"agent", "call: a2a, with: {method: message/send, server: 'https://x.example', parameters: '${ . }'}"};
+    case 7:
       if (can_undo_) return {"function", random_.below(2) == 0 ? "call: undo" : "call: forget"};
       [[fallthrough]];
     default: return {"call", "call: 'tracker.create:1.0.0@default', with: {n: '${ .n? }'}"};
@@ -138,7 +145,7 @@ Author::Task Author::call() {
 
 Author::Task Author::listening() {
   const std::string heard = fmt::format("sim.go{}", random_.below(3));
-  switch (random_.below(6)) {
+  switch (random_.below(7)) {
     case 0: return {"listen", fmt::format("listen: {{to: {{one: {{with: {{type: {}}}}}}}}}", heard) + patience()};
     case 1: return {"listen", "listen: {to: {any: [], until: 'length > 1'}}, timeout: {after: PT20S}"};
     case 2: return {"listen", "listen: {to: {all: [{with: {type: sim.go0}}, {with: {type: sim.go1}}]}}" + patience()};
@@ -146,6 +153,11 @@ Author::Task Author::listening() {
       return {"listen",
               fmt::format("listen: {{to: {{one: {{with: {{type: {}}}, correlate: {{n: {{from: .data.n, expect: "
                           "'${{ .n? }}'}}}}}}}}}}",
+                          heard) +
+                  patience()};
+    case 4:
+      return {"listen",
+              fmt::format("listen: {{to: {{one: {{with: {{type: {}, data: '${{ .n? == ($input.n? // .n?) }}'}}}}}}}}",
                           heard) +
                   patience()};
     default: {
