@@ -13,6 +13,8 @@ void add_connection(CommandTree& tree);
 void add_plugin(CommandTree& tree);
 /// The verbs of trav plugin that configure, upgrade and uninstall.
 void add_plugin_life(Noun& noun);
+/// trav plugin generate.
+void add_plugin_generate(Noun& noun);
 /// trav plugin run.
 void add_plugin_run(Noun& noun);
 /// trav plugin dev.

@@ -314,6 +314,7 @@ void add_plugin(CommandTree& tree) {
       .option("--library", "SO", arguments->library, "The plugin's shared object; not for one that is a program")
       .option("--output", "FILE", arguments->out, "The package to write", Need::required)
       .does([arguments](Session& session) { return pack(session, *arguments); });
+  add_plugin_generate(noun);
   add_plugin_run(noun);
   add_plugin_dev(noun);
   add_trust_verbs(noun);
