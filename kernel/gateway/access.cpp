@@ -183,8 +183,10 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
     if (options.body == BodyRule::json && (request.method() == "POST" || request.method() == "PUT")) {
       if (auto refused = refuse_media(request, {"application/json"})) return call.responder.send(*std::move(refused));
     }
-    if (const base::Status known = check_query(request); !known) return call.responder.fail(known.error());
-    if (const base::Status fresh = check_freshness(call); !fresh) return call.responder.fail(fresh.error());
+    if (options.query == QueryRule::declared) {
+      if (const base::Status known = check_query(request); !known) return call.responder.fail(known.error());
+      if (const base::Status fresh = check_freshness(call); !fresh) return call.responder.fail(fresh.error());
+    }
     if (const base::Status handled = handle(call); !handled) call.responder.fail(handled.error());
   };
   return options.where == Where::owner ? at_owner(node, std::move(checked)) : checked;

@@ -62,6 +62,11 @@ enum class BodyRule {
   json,
   by_handler,  ///< the handler looks itself
 };
+/// What the query may be.
+enum class QueryRule {
+  declared,    ///< parameters that the operation has
+  by_handler,  ///< it is another's; the answer is always that of the owner
+};
 /// Which node answers.
 enum class Where {
   owner,  ///< of the tenant's shard
@@ -71,6 +76,7 @@ struct GuardOptions {
   Reach reach = Reach::own_tenant;
   BodyRule body = BodyRule::json;
   Where where = Where::owner;
+  QueryRule query = QueryRule::declared;
 };
 
 /// Wraps a handler with the checks: no or unknown token → 401; a tenant that does not exist or is not the token's → the

@@ -56,7 +56,9 @@ bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::
 
 bool is_fresh_enough(const node::Shard& shard, const http::Request& request) {
   const auto position = request.query(freshness_parameter);
-  const bool is_read = request.method() == "GET" || request.method() == "HEAD";
+  // The query of what a plugin serves is the plugin's.
+  const bool is_read = (request.method() == "GET" || request.method() == "HEAD") &&
+                       request.route().find("/serve") == std::string_view::npos;
   if (!position || !is_read || !shard.is_serving()) return false;
   if (request.route().find("{tenant}") == std::string_view::npos) return false;
   const std::string_view tenant = request.parameter("tenant");

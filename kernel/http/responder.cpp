@@ -22,6 +22,11 @@ const Request& Responder::request() const noexcept {
   return exchange_->request();
 }
 
+void Responder::when_gone(std::move_only_function<void()> tell) {
+  TRV_EXPECTS(pending() && tell);
+  exchange_->when_gone(std::move(tell));
+}
+
 void Responder::send(Response response) {
   TRV_EXPECTS(pending());
   std::exchange(exchange_, nullptr)->answer(std::move(response));

@@ -1,6 +1,7 @@
 #pragma once
 // The duty to answer one request.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,6 +20,9 @@ class Exchange {
  public:
   virtual ~Exchange() = default;
   [[nodiscard]] virtual const Request& request() const noexcept = 0;
+  /// Calls `tell`, which must not block, once where the client goes before the answer is there; on any thread, also at
+  /// once. One that has ended its side of the connection counts as gone.
+  virtual void when_gone(std::move_only_function<void()> tell) { static_cast<void>(tell); }
   virtual void answer(Response response) = 0;
   [[nodiscard]] virtual std::shared_ptr<StreamQueue> open_stream(Response head) = 0;
   /// The responder was destroyed unanswered: answer 500 and log.
@@ -41,7 +45,8 @@ class Responder {
   /// The request in question. Contract: pending().
   [[nodiscard]] const Request& request() const noexcept;
 
-  /// Contract: pending(), also for the four below.
+  /// Of what becomes of the client while it waits: Exchange::when_gone. Contract: pending(), also for those below.
+  void when_gone(std::move_only_function<void()> tell);
   void send(Response response);
   /// Sends problem_of(error); logs the message of internal and corrupt errors under the request's id.
   void fail(const base::Error& error);

@@ -48,6 +48,7 @@ Session::~Session() {
 }
 
 std::span<char> Session::input() {
+  input_is_lent_ = true;
   if (input_begin_ == input_end_) {
     input_begin_ = input_end_ = 0;
   } else if (input_begin_ > 0) {
@@ -62,6 +63,7 @@ std::span<char> Session::input() {
 
 void Session::input_arrived(std::size_t size) {
   TRV_EXPECTS(size <= input_.size() - input_end_);
+  input_is_lent_ = false;
   input_end_ += size;
   if (input_begin_ == 0 && input_end_ == input_.size() && input_.size() < input_bytes_max) {
     input_.resize(input_.size() * 2);
@@ -73,8 +75,10 @@ void Session::input_ended() {
 }
 
 bool Session::wants_input() const noexcept {
-  return !input_is_over_ &&
-         (phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body || phase_ == Phase::streaming);
+  // What a client sends ahead of an answer is kept within bounds.
+  const bool watches = phase_ == Phase::handling && watches_client_.load() && unparsed().size() < input_bytes_max;
+  return !input_is_over_ && (phase_ == Phase::idle || phase_ == Phase::head || phase_ == Phase::body ||
+                             phase_ == Phase::streaming || watches);
 }
 
 void Session::consume(std::size_t size) noexcept {
@@ -99,7 +103,10 @@ bool Session::advance() {
       case Phase::idle:
       case Phase::head: progress = read_head(); break;
       case Phase::body: progress = read_body(); break;
-      case Phase::handling: progress = take_answer(); break;
+      case Phase::handling:
+        progress = take_answer();
+        if (!progress && input_is_over_) tell_gone();
+        break;
       case Phase::streaming: return pump_stream();
       case Phase::closing: return false;
     }
@@ -250,6 +257,28 @@ void Session::call_handler() noexcept {
   }
 }
 
+void Session::when_gone(std::move_only_function<void()> tell) {
+  bool has_gone = false;
+  {
+    const std::lock_guard lock(mutex_);
+    TRV_ASSERT(!gone_);
+    has_gone = abandoned_;
+    gone_ = std::move(tell);
+  }
+  if (has_gone) return tell_gone();
+  watches_client_.store(true);
+  wake();
+}
+
+void Session::tell_gone() {
+  std::move_only_function<void()> tell;
+  {
+    const std::lock_guard lock(mutex_);
+    tell = std::exchange(gone_, nullptr);
+  }
+  if (tell) tell();
+}
+
 void Session::answer(Response response) {
   {
     const std::lock_guard lock(mutex_);
@@ -294,7 +323,9 @@ bool Session::take_answer() {
     if (!answer_) return false;
     response = std::exchange(answer_, std::nullopt);
     stream_ = std::exchange(opened_stream_, nullptr);
+    gone_ = nullptr;
   }
+  watches_client_.store(false);
   if (draining_) keep_alive_ = false;
   write_answer(*response);
   if (stream_) {
@@ -324,7 +355,7 @@ void Session::begin_next() {
   empty_lines_ = 0;
   phase_ = Phase::idle;
   phase_began_ = environment_.now;
-  if (input_begin_ == input_end_ && input_.size() > input_bytes_initial) {
+  if (input_begin_ == input_end_ && input_.size() > input_bytes_initial && !input_is_lent_) {
     input_begin_ = input_end_ = 0;
     input_ = std::vector<char>(input_bytes_initial);
   }
@@ -422,6 +453,7 @@ void Session::abandon() {
     opened = std::exchange(opened_stream_, nullptr);
   }
   if (opened) opened->finish();
+  tell_gone();
   if (stream_) std::exchange(stream_, nullptr)->finish();
   phase_ = Phase::closing;
 }

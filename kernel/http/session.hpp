@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -79,6 +80,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
 
   // Exchange: any thread.
   [[nodiscard]] const Request& request() const noexcept override { return request_; }
+  void when_gone(std::move_only_function<void()> tell) override;
   void answer(Response response) override;
   [[nodiscard]] std::shared_ptr<StreamQueue> open_stream(Response head) override;
   void drop() noexcept override;
@@ -95,6 +97,7 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   void dispatch();
   void call_handler() noexcept;
   [[nodiscard]] bool take_answer();
+  void tell_gone();
   [[nodiscard]] bool pump_stream();
   void refuse(int status, std::string_view code, std::string_view detail);
   void choose_id();
@@ -119,7 +122,8 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   std::size_t input_begin_ = 0;
   std::size_t input_end_ = 0;
   bool input_is_over_ = false;
-  int empty_lines_ = 0;  ///< read over before the request that is awaited
+  bool input_is_lent_ = false;  ///< a read may put bytes into it at any time
+  int empty_lines_ = 0;         ///< read over before the request that is awaited
   std::string output_;
   std::size_t output_begin_ = 0;
 
@@ -140,6 +144,9 @@ class Session : public Exchange, public Waker, public std::enable_shared_from_th
   std::optional<Response> answer_;
   std::shared_ptr<StreamQueue> opened_stream_;
   bool abandoned_ = false;
+  std::move_only_function<void()> gone_;  ///< to be called where the client goes
+
+  std::atomic<bool> watches_client_ = false;  ///< while a handler works, too
 };
 
 /// True where the head of `response` can be sent as it is; see Response.

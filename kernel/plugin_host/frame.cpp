@@ -1,5 +1,7 @@
 #include "kernel/plugin_host/frame.hpp"
 
+#include <fmt/format.h>
+
 #include <vector>
 
 #include "kernel/plugin_host/payload.hpp"
@@ -23,12 +25,16 @@ flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes_of(flatbuffers::Fla
   return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
 }
 
-// Of at most egress' limits; false where it is more.
+// False where there are more. A frame of a million bytes can name one long text many times: counted before it is
+// copied.
 bool read_headers(const flatbuffers::Vector<flatbuffers::Offset<frames::Header>>* headers, std::size_t count_max,
                   std::vector<egress::Header>& out) {
   if (headers == nullptr) return true;
   if (headers->size() > count_max) return false;
+  std::size_t bytes = 0;
   for (const frames::Header* header : *headers) {
+    bytes += plugin_host::view(header->name()).size() + plugin_host::view(header->value()).size();
+    if (bytes > frame_bytes_max) return false;
     out.push_back({std::string(plugin_host::view(header->name())), std::string(plugin_host::view(header->value()))});
   }
   return true;
@@ -76,6 +82,18 @@ BytesView FrameWriter::invoke(const CallRequest& request, CallId call, std::uint
                                      b.CreateString(request.input)));
 }
 
+BytesView FrameWriter::serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  TRV_EXPECTS(request.web != nullptr);
+  auto& b = fresh();
+  const WebRequest& web = request.web->request;
+  const Headers made = headers(web.headers);
+  return finish(frames::CreateServe(b, call, b.CreateString(request.tenant.value()), b.CreateString(web.principal),
+                                    b.CreateString(web.principal_name), b.CreateString(web.role),
+                                    b.CreateString(web.method), b.CreateString(web.path), b.CreateString(web.query),
+                                    made, bytes_of(b, web.body), b.CreateString(request.idempotency_key),
+                                    b.CreateString(request.traceparent), timeout_ms));
+}
+
 BytesView FrameWriter::cancel(CallId call) {
   return finish(frames::CreateCancel(fresh(), call));
 }
@@ -119,6 +137,12 @@ BytesView FrameWriter::refused(const base::Error& error) {
 BytesView FrameWriter::answer(CallId call, std::string_view output) {
   auto& b = fresh();
   return finish(frames::CreateAnswer(b, call, b.CreateString(output)));
+}
+
+BytesView FrameWriter::respond(CallId call, const WebResponse& response) {
+  auto& b = fresh();
+  const Headers made = headers(response.headers);
+  return finish(frames::CreateRespond(b, call, response.status, made, bytes_of(b, response.body)));
 }
 
 BytesView FrameWriter::failed(CallId call, const OperationError& error) {
@@ -224,6 +248,39 @@ CallRequest read_invoke(const frames::Invoke& frame) {
           .timeout_ms = frame.timeout_ms(),
           .idempotent = false,
           .input = std::string(view(frame.input()))};
+}
+
+base::Result<CallRequest> read_serve(const frames::Serve& frame) {
+  auto web = std::make_shared<WebExchange>();
+  web->request = {.principal = std::string(view(frame.principal())),
+                  .principal_name = std::string(view(frame.principal_name())),
+                  .role = std::string(view(frame.role())),
+                  .method = std::string(view(frame.method())),
+                  .path = std::string(view(frame.path())),
+                  .query = std::string(view(frame.query())),
+                  .headers = {},
+                  .body = std::string(view(frame.body()))};
+  if (!read_headers(frame.headers(), egress::request_headers_max, web->request.headers)) {
+    return base::fail(ErrorCode::too_large, "the request's headers are over the limit");
+  }
+  return CallRequest{.tenant = base::TenantId(std::string(view(frame.tenant()))),
+                     .operation = {},
+                     .connection = {},
+                     .idempotency_key = std::string(view(frame.idempotency_key())),
+                     .traceparent = std::string(view(frame.traceparent())),
+                     .attempt = 1,
+                     .timeout_ms = frame.timeout_ms(),
+                     .idempotent = false,
+                     .input = {},
+                     .web = std::move(web)};
+}
+
+base::Result<WebResponse> read_respond(const frames::Respond& frame) {
+  WebResponse response{.status = frame.status(), .headers = {}, .body = std::string(view(frame.body()))};
+  if (!read_headers(frame.headers(), web_headers_max, response.headers)) {
+    return base::fail(ErrorCode::too_large, fmt::format("more than {} headers", web_headers_max));
+  }
+  return response;
 }
 
 ProcessPurpose read_begin(const frames::Begin& frame) {

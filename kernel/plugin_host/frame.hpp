@@ -41,6 +41,7 @@ class FrameWriter {
  public:
   [[nodiscard]] base::BytesView begin(const ProcessPurpose& purpose);
   [[nodiscard]] base::BytesView invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
+  [[nodiscard]] base::BytesView serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
   [[nodiscard]] base::BytesView cancel(CallId call);
   [[nodiscard]] base::BytesView http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result);
   [[nodiscard]] base::BytesView time_came(std::uint64_t timer);
@@ -52,6 +53,7 @@ class FrameWriter {
   [[nodiscard]] base::BytesView ready(std::string_view walls);
   [[nodiscard]] base::BytesView refused(const base::Error& error);
   [[nodiscard]] base::BytesView answer(CallId call, std::string_view output);
+  [[nodiscard]] base::BytesView respond(CallId call, const WebResponse& response);
   [[nodiscard]] base::BytesView failed(CallId call, const OperationError& error);
   [[nodiscard]] base::BytesView log(LogLevel level, CallId call, std::string_view message);
   [[nodiscard]] base::BytesView http_request(CallId call, std::uint64_t request_id,
@@ -75,6 +77,10 @@ class FrameWriter {
 [[nodiscard]] base::Result<const frames::Frame*> read_frame(base::BytesView bytes);
 
 [[nodiscard]] CallRequest read_invoke(const frames::Invoke& frame);
+/// Error: too_large, for more headers than a request has.
+[[nodiscard]] base::Result<CallRequest> read_serve(const frames::Serve& frame);
+/// The kernel looks at the limits (check_response). Error: too_large, for more headers than that allows.
+[[nodiscard]] base::Result<WebResponse> read_respond(const frames::Respond& frame);
 [[nodiscard]] ProcessPurpose read_begin(const frames::Begin& frame);
 [[nodiscard]] OperationError read_failed(const frames::Failed& frame);
 [[nodiscard]] base::Error read_refused(const frames::Refused& frame);

@@ -62,6 +62,12 @@ void FrameLink::invoke(const CallRequest& request, CallId call, std::uint64_t ti
   send(writer_.invoke(request, call, timeout_ms));
 }
 
+void FrameLink::serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  const std::lock_guard lock(mutex_);
+  open_[call] = Duration::max();
+  send(writer_.serve(request, call, timeout_ms));
+}
+
 void FrameLink::cancel(CallId call) {
   const std::lock_guard lock(mutex_);
   if (const auto open = open_.find(call); open != open_.end()) {
@@ -171,6 +177,11 @@ void FrameLink::handle(const frames::Frame& frame) {
       const frames::Failed& failed = *frame.body_as_Failed();
       answered(failed.call());
       return user->host().answer_failed(failed.call(), read_failed(failed));
+    }
+    case frames::Body::Respond: {
+      const frames::Respond& response = *frame.body_as_Respond();
+      answered(response.call());
+      return user->host().respond(response.call(), read_respond(response));
     }
     case frames::Body::Log: return log(*frame.body_as_Log());
     case frames::Body::HttpRequest: {

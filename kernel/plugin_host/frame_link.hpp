@@ -63,6 +63,7 @@ class FrameLink final : public PluginSide {
 
   // [any]
   void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
+  void serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;

@@ -48,6 +48,7 @@ std::vector<base::Bytes> one_of_each() {
   add(writer.ask(7, 1, Service::secret, SignData{.secret = "vault", .data = "bytes"}));
   add(writer.ask(7, 1, Service::event, EmitEvent{.type = "com.tracker.made", .subject = {}, .data = "[1]"}));
   add(writer.ask(7, 1, Service::store, base::fail(base::ErrorCode::invalid, "unreadable")));
+  add(writer.respond(7, {.status = 201, .headers = {{"etag", "1"}, {"content-type", ""}}, .body = "body"}));
   add(writer.pong(3));
   return all;
 }
@@ -72,6 +73,11 @@ void read_all(const frames::Frame& frame) {
       break;
     }
     case frames::Body::EmitRequest: bytes = read_emit_request(*frame.body_as_EmitRequest()).data.size(); break;
+    case frames::Body::Respond: {
+      auto response = read_respond(*frame.body_as_Respond());
+      bytes = response && check_response(*response) ? response->body.size() : 0;
+      break;
+    }
     case frames::Body::RequestFailed:
       bytes = read_request_failed(*frame.body_as_RequestFailed()).message().size();
       break;

@@ -50,6 +50,12 @@ Value headers_of(const std::vector<egress::Header>& headers) {
   return Value::array(std::move(made));
 }
 
+/// A member with bytes: text where they are.
+std::pair<std::string_view, std::string> bytes_of(const std::string& bytes) {
+  if (base::is_utf8(bytes)) return {"body", bytes};
+  return {"body_base64", base::to_base64(base::as_bytes(bytes))};
+}
+
 /// The members of one frame, each asked for by name.
 class Body {
  public:
@@ -126,20 +132,18 @@ base::Result<ProgramLine> read_log(const Body& body) {
   return log;
 }
 
-base::Result<egress::Request> read_request(const Body& body) {
-  egress::Request request;
-  TRV_TRY_ASSIGN(request.connection, body.text("connection", ""));
-  TRV_TRY_ASSIGN(request.method, body.text("method", "GET"));
-  TRV_TRY_ASSIGN(request.path, body.text("path"));
-  TRV_TRY_ASSIGN(request.timeout_ms, body.number("timeout_ms", 0));
-  TRV_TRY_ASSIGN(request.body, body.text("body", ""));
-  if (const Value* encoded = body.find("body_base64"); encoded != nullptr) {
-    const auto bytes = encoded->is_string() ? base::from_base64(encoded->as_string()) : std::nullopt;
-    if (!bytes) return body.wrong("body_base64", "is not base64");
-    request.body = base::as_text(*bytes);
-  }
+base::Result<std::string> read_bytes(const Body& body) {
+  const Value* encoded = body.find("body_base64");
+  if (encoded == nullptr) return body.text("body", "");
+  const auto bytes = encoded->is_string() ? base::from_base64(encoded->as_string()) : std::nullopt;
+  if (!bytes) return body.wrong("body_base64", "is not base64");
+  return std::string(base::as_text(*bytes));
+}
+
+base::Result<std::vector<egress::Header>> read_headers(const Body& body) {
+  std::vector<egress::Header> read;
   const Value* headers = body.find("headers");
-  if (headers == nullptr) return request;
+  if (headers == nullptr) return read;
   if (!headers->is_array() || headers->items().size() > egress::request_headers_max) {
     return body.wrong("headers", "is not a list of at most as many pairs as a request may have headers");
   }
@@ -147,9 +151,31 @@ base::Result<egress::Request> read_request(const Body& body) {
     const bool is_pair = header.is_array() && header.items().size() == 2 && header.items()[0].is_string() &&
                          header.items()[1].is_string();
     if (!is_pair) return body.wrong("headers", "holds something that is not a pair of texts");
-    request.headers.push_back({std::string(header.items()[0].as_string()), std::string(header.items()[1].as_string())});
+    read.push_back({std::string(header.items()[0].as_string()), std::string(header.items()[1].as_string())});
   }
+  return read;
+}
+
+base::Result<egress::Request> read_request(const Body& body) {
+  egress::Request request;
+  TRV_TRY_ASSIGN(request.connection, body.text("connection", ""));
+  TRV_TRY_ASSIGN(request.method, body.text("method", "GET"));
+  TRV_TRY_ASSIGN(request.path, body.text("path"));
+  TRV_TRY_ASSIGN(request.timeout_ms, body.number("timeout_ms", 0));
+  TRV_TRY_ASSIGN(request.body, read_bytes(body));
+  TRV_TRY_ASSIGN(request.headers, read_headers(body));
   return request;
+}
+
+base::Result<ProgramLine> read_respond(const Body& body) {
+  RespondLine line;
+  TRV_TRY_ASSIGN(line.call, body.number("call"));
+  TRV_TRY_ASSIGN(const std::uint64_t status, body.number("status", 200));
+  if (status > 999) return body.wrong("status", "is not that of HTTP");
+  line.response.status = static_cast<std::uint32_t>(status);
+  TRV_TRY_ASSIGN(line.response.body, read_bytes(body));
+  TRV_TRY_ASSIGN(line.response.headers, read_headers(body));
+  return line;
 }
 
 base::Result<ProgramLine> read_http(const Body& body) {
@@ -246,6 +272,24 @@ std::string invoke_line(const CallRequest& request, CallId call, std::uint64_t t
   return line_with("invoke", body, "input", request.input);
 }
 
+std::string serve_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  const WebRequest& web = request.web->request;
+  const auto [name, body] = bytes_of(web.body);
+  return line_of("serve", Value{{"call", call},
+                                {"tenant", request.tenant.value()},
+                                {"principal", web.principal},
+                                {"principal_name", web.principal_name},
+                                {"role", web.role},
+                                {"method", web.method},
+                                {"path", web.path},
+                                {"query", web.query},
+                                {"headers", headers_of(web.headers)},
+                                {"idempotency_key", request.idempotency_key},
+                                {"traceparent", request.traceparent},
+                                {"timeout_ms", timeout_ms},
+                                {name, body}});
+}
+
 std::string cancel_line(CallId call) {
   return line_of("cancel", Value{{"call", call}});
 }
@@ -256,12 +300,11 @@ std::string http_line(std::uint64_t request_id, const base::Result<egress::Respo
                                        {"code", base::to_string(result.error().code())},
                                        {"message", result.error().message()}});
   }
-  const bool is_text = base::is_utf8(result->body);
-  return line_of("http_response", Value{{"request", request_id},
-                                        {"status", result->status},
-                                        {"headers", headers_of(result->headers)},
-                                        {is_text ? "body" : "body_base64",
-                                         is_text ? result->body : base::to_base64(base::to_bytes(result->body))}});
+  const auto [name, body] = bytes_of(result->body);
+  return line_of(
+      "http_response",
+      Value{
+          {"request", request_id}, {"status", result->status}, {"headers", headers_of(result->headers)}, {name, body}});
 }
 
 std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) {
@@ -307,6 +350,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   const Body body(name, parsed->entries()[0].value);
   if (name == "ready") return read_ready(body);
   if (name == "answer") return read_answer(body);
+  if (name == "respond") return read_respond(body);
   if (name == "failed") return read_failed(body);
   if (name == "log") return read_log(body);
   if (name == "http_request") return read_http(body);

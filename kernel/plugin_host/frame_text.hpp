@@ -15,6 +15,7 @@ inline constexpr std::size_t line_bytes_max = 4 * output_bytes_max;
 // To the program, each with its line's end.
 [[nodiscard]] std::string begin_line(const ProcessPurpose& purpose);
 [[nodiscard]] std::string invoke_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
+[[nodiscard]] std::string serve_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms);
 [[nodiscard]] std::string cancel_line(CallId call);
 [[nodiscard]] std::string http_line(std::uint64_t request_id, const base::Result<egress::Response>& result);
 [[nodiscard]] std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnswer>& answer);
@@ -31,6 +32,10 @@ struct RefusedLine {
 struct AnswerLine {
   CallId call = 0;
   std::string output;  ///< JSON
+};
+struct RespondLine {
+  CallId call = 0;
+  WebResponse response;
 };
 struct FailedLine {
   CallId call = 0;
@@ -55,8 +60,8 @@ struct ServiceLine {
 struct PongLine {
   std::uint64_t number = 0;
 };
-using ProgramLine =
-    std::variant<ReadyLine, RefusedLine, AnswerLine, FailedLine, LogLineOut, HttpLine, ServiceLine, PongLine>;
+using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
+                                 ServiceLine, PongLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

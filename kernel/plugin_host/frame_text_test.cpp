@@ -29,6 +29,28 @@ TEST(FrameTextTest, what_goes_to_a_program_is_one_line_each) {
             "{\"invoke\":{\"call\":7,\"operation\":\"echo\",\"tenant\":\"acme\",\"connection\":\"api\","
             "\"idempotency_key\":\"k\",\"traceparent\":\"\",\"attempt\":2,\"timeout_ms\":1000,"
             "\"input\":[12345678901234567890]}}\n");
+  const auto web = std::make_shared<WebExchange>();
+  web->request = {.principal = "token:t",
+                  .principal_name = "Ada",
+                  .role = "viewer",
+                  .method = "GET",
+                  .path = "/a",
+                  .query = "b=1",
+                  .headers = {{"accept", "*/*"}},
+                  .body = "\xff"};
+  EXPECT_EQ(serve_line({.tenant = base::TenantId("acme"),
+                        .operation = {},
+                        .connection = {},
+                        .idempotency_key = "k",
+                        .traceparent = {},
+                        .input = {},
+                        .web = web},
+                       7, 1'000),
+            "{\"serve\":{\"call\":7,\"tenant\":\"acme\",\"principal\":\"token:t\",\"principal_name\":\"Ada\",\"role\":"
+            "\"viewer\","
+            "\"method\":\"GET\",\"path\":\"/a\",\"query\":\"b=1\",\"headers\":[[\"accept\",\"*/"
+            "*\"]],\"idempotency_key\":\"k\","
+            "\"traceparent\":\"\",\"timeout_ms\":1000,\"body_base64\":\"/w==\"}}\n");
   EXPECT_EQ(cancel_line(7), "{\"cancel\":{\"call\":7}}\n");
   EXPECT_EQ(ping_line(1), "{\"ping\":{\"number\":1}}\n");
   EXPECT_EQ(end_line(), "{\"end\":{}}\n");
@@ -60,6 +82,13 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_EQ(http.request->method, "POST");
   EXPECT_EQ(http.request->headers.at(0).value, "b");
   EXPECT_EQ(http.request->body, std::string("\xff\x00", 2));
+  const auto web = std::get<RespondLine>(
+      *read_line(R"({"respond":{"call":7,"status":201,"headers":[["etag","1"]],"body_base64":"/wA="}})"));
+  EXPECT_EQ(web.call, 7U);
+  EXPECT_EQ(web.response.status, 201U);
+  EXPECT_EQ(web.response.headers.at(0).value, "1");
+  EXPECT_EQ(web.response.body, std::string("\xff\x00", 2));
+  EXPECT_EQ(std::get<RespondLine>(*read_line(R"({"respond":{"call":7}})")).response.status, 200U);
   const auto put = std::get<ServiceLine>(
       *read_line(R"({"store_request":{"call":7,"request":1,"action":"put","key":"a","value":{"b":1},"expected":3}})"));
   EXPECT_EQ(std::get<PutValue>(*put.request).value, R"({"b":1})");
@@ -86,6 +115,8 @@ TEST(FrameTextTest, what_is_no_frame_is_named) {
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"code":"odd","message":""}})"), "failed.code is not a code: odd");
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"message":"","detail":[]}})"), "failed.detail is not an object");
   EXPECT_EQ(problem_of(R"({"log":{"level":"loud","message":""}})"), "log.level is not debug, info, warning or error");
+  EXPECT_EQ(problem_of(R"({"respond":{"call":1,"status":1000}})"), "respond.status is not that of HTTP");
+  EXPECT_EQ(problem_of(R"({"respond":{"call":1,"body_base64":1}})"), "respond.body_base64 is not base64");
   // The call is known: it gets the error as the end of its request.
   const auto http = read_line(R"({"http_request":{"call":1,"request":2,"path":"/","headers":{}}})");
   ASSERT_TRUE(http);

@@ -60,7 +60,8 @@ CallId InstanceCore::invoke(CallRequest request, CallCompletion completion) {
   const std::uint32_t place = CallTable::place_of(id);
   const bool is_earliest = deadline < told_deadline_;
   if (is_earliest) told_deadline_ = deadline;
-  const bool runs_here = services_.run_on_caller && !strand_is_busy_;
+  // The thread of a client's connection is not the plugin's.
+  const bool runs_here = services_.run_on_caller && !strand_is_busy_ && call.request.web == nullptr;
   if (runs_here) {
     strand_is_busy_ = true;
     call.is_delivered = true;
@@ -94,10 +95,14 @@ void InstanceCore::run_queued(OpenCall& call, std::uint32_t place) {
       left_ms = static_cast<std::uint64_t>(
           std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::milliseconds>(left).count()));
     }
-    side_->invoke(call.request, id, left_ms);
+    hand_over(call.request, id, left_ms);
     lock.lock();
   }
   finish_run(lock, call, place, id);
+}
+
+void InstanceCore::hand_over(const CallRequest& request, CallId id, std::uint64_t left_ms) {
+  request.web == nullptr ? side_->invoke(request, id, left_ms) : side_->serve(request, id, left_ms);
 }
 
 void InstanceCore::finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call, std::uint32_t place, CallId id) {
@@ -152,12 +157,13 @@ void InstanceCore::enqueue(Work work) {
 
 // ---- ends of calls
 
-bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by) {
+bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, WebResponse response) {
   std::pair<CallCompletion, std::vector<OpenRequest>> rest;
   {
     const std::lock_guard lock(mutex_);
     OpenCall* call = calls_.find(id);
     if (call == nullptr) return false;
+    if (call->request.web != nullptr) call->request.web->response = std::move(response);
     rest = calls_.end(*call);
     notify_if_stopping();
   }
@@ -175,12 +181,38 @@ void InstanceCore::answer(CallId id, std::string_view text) noexcept {
     outcome = std::unexpected(host_error(
         ErrorCode::internal,
         fmt::format("the plugin's output has {} bytes, at most {} are allowed", text.size(), output_bytes_max)));
+  } else if (is_web(id)) {
+    outcome = std::unexpected(
+        host_error(ErrorCode::internal,
+                   "the plugin answered a request over HTTP as an operation; trv.serve/1 has what answers it"));
   } else if (!is_json(text)) {
     outcome = std::unexpected(host_error(ErrorCode::internal, "the plugin's output is not JSON"));
   } else {
     outcome = std::string(text);
   }
   if (!conclude(id, std::move(outcome))) ignore_answer(id);
+}
+
+bool InstanceCore::is_web(CallId id) {
+  const std::lock_guard lock(mutex_);
+  const OpenCall* call = calls_.find(id);
+  return call != nullptr && call->request.web != nullptr;
+}
+
+void InstanceCore::respond(CallId id, base::Result<WebResponse> response) noexcept {
+  base::Status fits;
+  if (!response) {
+    fits = base::fail(response.error());
+  } else if (!is_web(id)) {
+    fits = base::fail(ErrorCode::internal, "trv.serve/1 answered a call of an operation");
+  } else {
+    fits = check_response(*response);
+  }
+  const bool is_open =
+      fits ? conclude(id, std::string(), EndedBy::answer, *std::move(response))
+           : conclude(id, std::unexpected(host_error(
+                              ErrorCode::internal, "the plugin's response cannot be sent: " + fits.error().message())));
+  if (!is_open) ignore_answer(id);
 }
 
 void InstanceCore::answer_failed(CallId id, OperationError error) noexcept {

@@ -37,6 +37,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
 
   void answer(CallId id, std::string_view output) noexcept override;
   void answer_failed(CallId id, OperationError error) noexcept override;
+  void respond(CallId id, base::Result<WebResponse> response) noexcept override;
   void log(LogLevel level, CallId call, std::string_view message) noexcept override;
   void send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override;
   void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;
@@ -53,10 +54,12 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void drain();
   void leave_strand(std::unique_lock<std::mutex>& lock);
   void run_queued(OpenCall& call, std::uint32_t place);
+  void hand_over(const CallRequest& request, CallId id, std::uint64_t left_ms);
   void finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call, std::uint32_t place, CallId id);
 
   // Ends of calls.
-  bool conclude(CallId id, CallOutcome outcome, EndedBy ended_by = EndedBy::answer);
+  bool conclude(CallId id, CallOutcome outcome, EndedBy ended_by = EndedBy::answer, WebResponse response = {});
+  [[nodiscard]] bool is_web(CallId id);
   void ignore_answer(CallId id);
   void tell_plugin_to_cancel(CallId id);
   void conclude_all(const OperationError& why);

@@ -217,6 +217,9 @@ base::Status LibraryPlugin::find_extensions() {
                                     TRV_EXT_EVENT, "trv_plugin_event", TRV_PLUGIN_EVENT_SIZE_V1, [](const auto& event) {
                                       return event.on_emitted != nullptr && event.on_error != nullptr;
                                     }));
+  TRV_TRY_ASSIGN(plugin_serve_,
+                 find_extension<trv_plugin_serve>(TRV_EXT_SERVE, "trv_plugin_serve", TRV_PLUGIN_SERVE_SIZE_V1,
+                                                  [](const auto& serve) { return serve.serve != nullptr; }));
   return {};
 }
 
@@ -372,6 +375,7 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (std::strcmp(id, TRV_EXT_KV) == 0) return &kv_service;
   if (std::strcmp(id, TRV_EXT_SECRET) == 0) return &secret_service;
   if (std::strcmp(id, TRV_EXT_EVENT) == 0) return &event_service;
+  if (std::strcmp(id, TRV_EXT_SERVE) == 0) return &serve_service;
   return nullptr;
 }
 

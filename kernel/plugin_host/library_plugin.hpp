@@ -1,7 +1,7 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
 // Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
-// trv.event/1.
+// trv.event/1, trv.serve/1.
 
 #include <memory>
 #include <optional>
@@ -17,6 +17,7 @@
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/operation.h"
 #include "sdk/abi/ext/secret.h"
+#include "sdk/abi/ext/serve.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 
@@ -36,6 +37,7 @@ class LibraryPlugin final : public PluginSide {
   LibraryPlugin& operator=(const LibraryPlugin&) = delete;
 
   void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
+  void serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
@@ -61,6 +63,7 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_kv kv_service;
   static const trv_host_secret secret_service;
   static const trv_host_event event_service;
+  static const trv_host_serve serve_service;
 
   void answer_kv(std::uint64_t request_id, const StoredValues& values);
 
@@ -73,6 +76,7 @@ class LibraryPlugin final : public PluginSide {
   const trv_plugin_kv* plugin_kv_ = nullptr;
   const trv_plugin_secret* plugin_secret_ = nullptr;
   const trv_plugin_event* plugin_event_ = nullptr;
+  const trv_plugin_serve* plugin_serve_ = nullptr;
   std::optional<OperationError> activation_error_;
 };
 

@@ -354,6 +354,23 @@ base::Status PluginHost::check_input(std::string_view plugin, std::string_view v
   return check_against(loaded->schemas_of(*found).input, input_json, fmt::format("the input of '{}'", operation));
 }
 
+PluginHost::InstanceFor PluginHost::instance_for(Loaded& loaded, const base::TenantId& tenant,
+                                                 const std::optional<std::string>& given) {
+  const std::string configuration = given.value_or(std::string(nothing_set));
+  const package::Manifest& manifest = *loaded.manifest;
+  if (const base::Status matches = loaded.check(configuration); !matches) {
+    return std::unexpected(OperationError{
+        .code = ErrorCode::invalid,
+        .message = fmt::format("plugin '{}' {} {} for tenant '{}'; set it with `trav plugin configure {} --set "
+                               "KEY=VALUE`. {}",
+                               manifest.id, manifest.version,
+                               given ? "is configured otherwise than it needs" : "is not configured", tenant.value(),
+                               manifest.id, matches.error().message()),
+        .detail = {}});
+  }
+  return loaded.instances->of(tenant, configuration);
+}
+
 CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   TRV_EXPECTS(completion);
   const auto refuse = [&](const base::Error& error) {
@@ -376,17 +393,7 @@ CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   }
   if (schemas.output) completion = checked(std::move(completion), *schemas.output, call.operation);
   const std::uint64_t timeout_ms = call.timeout_ms == 0 ? configuration_.call_timeout_ms_default : call.timeout_ms;
-  const std::string configuration = call.configuration.value_or(std::string(nothing_set));
-  if (const base::Status matches = loaded->check(configuration); !matches) {
-    return refuse(
-        {ErrorCode::invalid,
-         fmt::format("plugin '{}' {} {} for tenant '{}'; set it with `trav plugin configure {} --set KEY=VALUE`. "
-                     "{}",
-                     call.plugin, call.version,
-                     call.configuration ? "is configured otherwise than it needs" : "is not configured",
-                     call.tenant.value(), call.plugin, matches.error().message())});
-  }
-  auto instance = loaded->instances->of(call.tenant, configuration);
+  auto instance = instance_for(*loaded, call.tenant, call.configuration);
   if (!instance) {
     completion(std::unexpected(std::move(instance).error()));
     return {};
@@ -401,6 +408,52 @@ CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
                                          .idempotent = operation->idempotent,
                                          .input = std::move(call.input_json)},
                                         std::move(completion));
+  return {.instance = *instance, .call = id};
+}
+
+CallHandle PluginHost::serve(WebCall call, WebCompletion completion) {
+  TRV_EXPECTS(completion);
+  const auto refuse = [&](const base::Error& error) {
+    completion(std::unexpected(OperationError{.code = error.code(), .message = error.message(), .detail = {}}));
+    return CallHandle{};
+  };
+  const std::shared_ptr<Loaded> loaded = find(call.plugin, call.version);
+  if (loaded == nullptr) return refuse(not_loaded(call.plugin, call.version));
+  const package::Permission wanted{.kind = package::Permission::Kind::serve};
+  if (!package::covers(loaded->manifest->requested(), wanted)) {
+    return refuse({ErrorCode::not_found, fmt::format("plugin '{}' {} serves nothing: its manifest does not ask for the "
+                                                     "permission \"serve\"",
+                                                     call.plugin, call.version)});
+  }
+  if (const base::Status may = loaded->permissions->check(call.tenant, wanted); !may) return refuse(may.error());
+  auto instance = instance_for(*loaded, call.tenant, call.configuration);
+  if (!instance) {
+    completion(std::unexpected(std::move(instance).error()));
+    return {};
+  }
+  const WebSlots::Of of(call.tenant, call.plugin);
+  if (!web_slots_->take(of)) {
+    return refuse({ErrorCode::exhausted, fmt::format("plugin '{}' has {} requests of tenant '{}' that it has not "
+                                                     "answered; ask again in a moment",
+                                                     call.plugin, web_open_max, call.tenant.value())});
+  }
+  const auto web = std::make_shared<WebExchange>(WebExchange{.request = std::move(call.request)});
+  const bool is_safe = web->request.method == "GET" || web->request.method == "HEAD";
+  const CallId id = (*instance)->invoke(
+      {.tenant = std::move(call.tenant),
+       .operation = {},
+       .connection = {},
+       .idempotency_key = std::move(call.idempotency_key),
+       .traceparent = std::move(call.traceparent),
+       .attempt = 1,
+       .timeout_ms = std::min(call.timeout_ms, configuration_.call_timeout_ms_max),
+       .idempotent = is_safe,
+       .input = {},
+       .web = web},
+      [web, of, slots = web_slots_, completion = std::move(completion)](CallOutcome outcome) mutable {
+        slots->give_back(of);
+        completion(outcome ? WebOutcome(std::move(web->response)) : std::unexpected(std::move(outcome).error()));
+      });
   return {.instance = *instance, .call = id};
 }
 

@@ -21,6 +21,7 @@
 #include "kernel/plugin_host/plugin_instances.hpp"
 #include "kernel/plugin_host/plugin_store.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
+#include "kernel/plugin_host/web_slots.hpp"
 #include "kernel/plugin_host/webhook.hpp"
 #include "sdk/base/clock.hpp"
 
@@ -65,6 +66,21 @@ struct OperationCall {
   std::optional<std::string> configuration = std::nullopt;  ///< a JSON object that the tenant has set
   std::string input_json;
 };
+
+/// A request over HTTP for a plugin.
+struct WebCall {
+  base::TenantId tenant;
+  std::string plugin;
+  std::string version;
+  std::string idempotency_key;
+  std::string traceparent;
+  std::uint64_t timeout_ms = 30'000;
+  std::optional<std::string> configuration = std::nullopt;  ///< a JSON object that the tenant has set
+  WebRequest request;
+};
+using WebOutcome = std::expected<WebResponse, OperationError>;
+/// As CallCompletion.
+using WebCompletion = std::move_only_function<void(WebOutcome)>;
 
 /// Names an open call for cancel. Empty where the call was refused.
 struct CallHandle {
@@ -158,6 +174,9 @@ class PluginHost {
   /// completion too, before invoke returns. An output that does not match its schema is a failure of the call
   /// (internal). See CallCompletion for its threads.
   CallHandle invoke(OperationCall call, CallCompletion completion);
+  /// Begins a request over HTTP. Refusals come as in invoke: not_found (also of a plugin that does not serve), denied,
+  /// invalid, exhausted (web_open_max). A response is one that check_response lets pass.
+  CallHandle serve(WebCall call, WebCompletion completion);
   static void cancel(const CallHandle& handle);
 
   /// Error: not_found.
@@ -185,6 +204,9 @@ class PluginHost {
   /// The lock is held.
   void keep_until_over(std::shared_ptr<Loaded> retired);
   [[nodiscard]] std::shared_ptr<Loaded> find(std::string_view plugin, std::string_view version) const;
+  using InstanceFor = std::expected<std::shared_ptr<PluginInstance>, OperationError>;
+  [[nodiscard]] static InstanceFor instance_for(Loaded& loaded, const base::TenantId& tenant,
+                                                const std::optional<std::string>& configuration);
   [[nodiscard]] base::Error not_loaded(std::string_view plugin, std::string_view version) const;
 
   const HostConfiguration configuration_;
@@ -197,6 +219,7 @@ class PluginHost {
   mutable std::shared_mutex mutex_;
   std::map<std::string, Versions, std::less<>> plugins_;
   std::vector<std::shared_ptr<Loaded>> retired_;
+  std::shared_ptr<WebSlots> web_slots_ = std::make_shared<WebSlots>();   ///< of completions, too
   std::map<std::pair<std::string, std::string>, std::string> failures_;  ///< by plugin and version
 };
 

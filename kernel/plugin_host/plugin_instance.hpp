@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
+#include "kernel/plugin_host/web_request.hpp"
 #include "sdk/base/clock.hpp"
 #include "sdk/base/identity.hpp"
 #include "sdk/base/result.hpp"
@@ -17,7 +19,7 @@ inline constexpr std::size_t input_bytes_max = 1'000'000;
 inline constexpr std::size_t output_bytes_max = 1'000'000;
 inline constexpr std::size_t json_depth_max = 100;
 
-/// One call of an operation. Input is JSON that has been held against the operation's schema.
+/// One call of an operation, or a request over HTTP. Input is JSON that has been held against the operation's schema.
 struct CallRequest {
   base::TenantId tenant;
   std::string operation;
@@ -28,6 +30,9 @@ struct CallRequest {
   std::uint64_t timeout_ms = 0;  ///< 0 = none
   bool idempotent = false;       ///< a call that timed out may be made again
   std::string input;
+  /// A request that the plugin serves, instead of an operation with its input; the outcome is then an empty text, and
+  /// the response here.
+  std::shared_ptr<WebExchange> web = nullptr;
 };
 
 /// Why a call failed, as the plugin or the host said it.

@@ -21,7 +21,9 @@ class PluginSide {
   virtual ~PluginSide() = default;
   /// [main] Begins a call. `timeout_ms` is what is left of its time; 0 = no end.
   virtual void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) = 0;
-  /// [any] Asks to end a call that invoke has begun.
+  /// [main] Begins a call that is a request over HTTP: `request.web`.
+  virtual void serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) = 0;
+  /// [any] Asks to end a call that invoke or serve has begun.
   virtual void cancel(CallId call) = 0;
   /// [main] What became of a request that HostSide::send_http was given.
   virtual void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) = 0;
@@ -39,6 +41,8 @@ class HostSide {
   virtual ~HostSide() = default;
   virtual void answer(CallId call, std::string_view output) noexcept = 0;
   virtual void answer_failed(CallId call, OperationError error) noexcept = 0;
+  /// Ends a call that serve has begun. A response that could not be read carries why.
+  virtual void respond(CallId call, base::Result<WebResponse> response) noexcept = 0;
   virtual void log(LogLevel level, CallId call, std::string_view message) noexcept = 0;
   /// Connection, method, path, headers, body and timeout_ms of the request are the plugin's; the rest is for the host
   /// to fill. A request that could not be read carries why. Its end comes through http_arrived, never from inside here.

@@ -122,6 +122,10 @@ void ProgramPlugin::invoke(const CallRequest& request, CallId call, std::uint64_
   send(invoke_line(request, call, timeout_ms));
 }
 
+void ProgramPlugin::serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
+  send(serve_line(request, call, timeout_ms));
+}
+
 void ProgramPlugin::cancel(CallId call) {
   send(cancel_line(call));
 }
@@ -202,6 +206,7 @@ void ProgramPlugin::handle(std::string_view line) {
   auto read = read_line(line);
   if (!read) return give_up(fmt::format("it sent what is not a frame: {}", read.error().message()));
   if (auto* answer = std::get_if<AnswerLine>(&*read)) return host_.answer(answer->call, answer->output);
+  if (auto* web = std::get_if<RespondLine>(&*read)) return host_.respond(web->call, std::move(web->response));
   if (auto* failed = std::get_if<FailedLine>(&*read))
     return host_.answer_failed(failed->call, std::move(failed->error));
   if (auto* log = std::get_if<LogLineOut>(&*read)) return host_.log(log->level, log->call, log->message);

@@ -41,6 +41,7 @@ class ProgramPlugin final : public PluginSide {
 
   // A program that does not read what it is sent holds these up, and is then one that hangs.
   void invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
+  void serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) override;
   void cancel(CallId call) override;
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;

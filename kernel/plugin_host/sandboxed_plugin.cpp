@@ -43,6 +43,14 @@ class FramedHost final : public HostSide {
     const std::lock_guard lock(mutex_);
     send(writer_.failed(call, error));
   }
+  void respond(CallId call, base::Result<WebResponse> response) noexcept override {
+    // What is over its limit may be over that of a frame.
+    base::Status fits = response ? check_response(*response) : base::fail(response.error());
+    const std::lock_guard lock(mutex_);
+    if (fits) return send(writer_.respond(call, *response));
+    send(writer_.failed(call, {.code = ErrorCode::internal,
+                               .message = "the plugin's response cannot be sent: " + fits.error().message()}));
+  }
   void log(LogLevel level, CallId call, std::string_view message) noexcept override {
     const std::lock_guard lock(mutex_);
     send(writer_.log(level, call, message.substr(0, message_bytes_max)));
@@ -126,6 +134,12 @@ class SandboxedPlugin {
       case frames::Body::Invoke: {
         const frames::Invoke& invoke = *frame.body_as_Invoke();
         return plugin_->invoke(read_invoke(invoke), invoke.call(), invoke.timeout_ms());
+      }
+      case frames::Body::Serve: {
+        const frames::Serve& serve = *frame.body_as_Serve();
+        const auto request = read_serve(serve);
+        if (!request) return host_.answer_failed(serve.call(), {.message = request.error().message()});
+        return plugin_->serve(*request, serve.call(), serve.timeout_ms());
       }
       case frames::Body::Cancel: return plugin_->cancel(frame.body_as_Cancel()->call());
       case frames::Body::HttpResponse: {

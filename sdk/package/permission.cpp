@@ -18,12 +18,13 @@ using base::Result;
 using base::Status;
 using Kind = Permission::Kind;
 
-constexpr std::array<std::pair<std::string_view, Kind>, 6> kinds = {{{"http", Kind::http},
+constexpr std::array<std::pair<std::string_view, Kind>, 7> kinds = {{{"http", Kind::http},
                                                                      {"http-read", Kind::http_read},
                                                                      {"webhooks", Kind::webhooks},
                                                                      {"kv", Kind::kv},
                                                                      {"events", Kind::events},
-                                                                     {"secrets", Kind::secrets}}};
+                                                                     {"secrets", Kind::secrets},
+                                                                     {"serve", Kind::serve}}};
 
 bool is_http(Kind kind) noexcept {
   return kind == Kind::http || kind == Kind::http_read;
@@ -110,7 +111,8 @@ Result<Permission> Permission::parse(std::string_view text) {
   const std::size_t colon = std::min(text.find(':'), text.size());
   const auto* kind = std::ranges::find(kinds, text.substr(0, colon), &std::pair<std::string_view, Kind>::first);
   if (kind == kinds.end()) {
-    return wrong("is not known: it is http, http-read, webhooks, kv, events or secrets, such as http:api.example.com");
+    return wrong(
+        "is not known: it is http, http-read, webhooks, kv, events, secrets or serve, such as http:api.example.com");
   }
   Permission permission{.kind = kind->second, .scope = {}};
   if (colon == text.size()) return permission;

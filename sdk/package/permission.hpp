@@ -22,6 +22,7 @@ struct Permission {
     kv,         ///< trv.kv/1
     events,     ///< trv.event/1
     secrets,    ///< trv.secret/1
+    serve,      ///< trv.serve/1
   };
   Kind kind = Kind::http;
   /// What of it; empty: all of it. Of http: a host or "*.<domain>", then a path, or "/…*" for all that begin so. Of

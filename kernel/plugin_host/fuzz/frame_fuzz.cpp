@@ -47,6 +47,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case frames::Body::EmitRequest:
       (void)check_request(read_emit_request(*(*frame)->body_as_EmitRequest())).has_value();
       break;
+    case frames::Body::Serve: (void)read_serve(*(*frame)->body_as_Serve()).has_value(); break;
+    case frames::Body::Respond: {
+      auto response = read_respond(*(*frame)->body_as_Respond());
+      if (!response || !check_response(*response)) break;
+      TRV_ASSERT(response->status >= 200 && response->status <= 599 && response->body.size() <= web_body_bytes_max);
+      for (const auto& header : response->headers) TRV_ASSERT(header.value.find_first_of("\r\n") == std::string::npos);
+      break;
+    }
     case frames::Body::StoreAnswer: (void)read_store_answer(*(*frame)->body_as_StoreAnswer()); break;
     case frames::Body::RequestFailed: (void)read_request_failed(*(*frame)->body_as_RequestFailed()); break;
     default: break;

@@ -13,6 +13,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     TRV_ASSERT(failed->error.message.size() <= message_bytes_max);
     TRV_ASSERT(failed->error.detail.empty() || is_json(failed->error.detail));
   }
+  if (const auto* web = std::get_if<RespondLine>(&*line)) {
+    WebResponse response = web->response;
+    if (check_response(response)) TRV_ASSERT(response.body.size() <= web_body_bytes_max);
+  }
   const auto* service = std::get_if<ServiceLine>(&*line);
   if (service != nullptr && service->request) (void)check_request(*service->request).has_value();
   return 0;

@@ -18,6 +18,7 @@
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/secret.h"
+#include "sdk/abi/ext/serve.h"
 #include "sdk/abi/ext/timer.h"
 
 #ifndef ENTRY_NAME
@@ -78,6 +79,7 @@ struct Plugin {
   const trv_host_kv* kv = nullptr;
   const trv_host_secret* secret = nullptr;
   const trv_host_event* event = nullptr;
+  const trv_host_serve* serve = nullptr;
   std::mutex mutex;
   std::string configuration;
   std::map<std::uint64_t, std::string> waiting;     // open calls by id, with their operation
@@ -113,7 +115,8 @@ std::int32_t activate(const trv_plugin* plugin, trv_bytes config) {
   p.kv = static_cast<const trv_host_kv*>(p.host->get_extension(p.host, TRV_EXT_KV));
   p.secret = static_cast<const trv_host_secret*>(p.host->get_extension(p.host, TRV_EXT_SECRET));
   p.event = static_cast<const trv_host_event*>(p.host->get_extension(p.host, TRV_EXT_EVENT));
-  if (p.kv == nullptr || p.secret == nullptr || p.event == nullptr) return 1;
+  p.serve = static_cast<const trv_host_serve*>(p.host->get_extension(p.host, TRV_EXT_SERVE));
+  if (p.kv == nullptr || p.secret == nullptr || p.event == nullptr || p.serve == nullptr) return 1;
   if (p.call == nullptr || p.log == nullptr || p.http == nullptr || p.timer == nullptr) return 1;
   if (p.host->get_extension(p.host, "trv.unknown/1") != nullptr) return 2;
   p.configuration = copy(config);
@@ -245,6 +248,9 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     const char* type = operation == "emit" ? "com." PLUGIN_ID ".made" : "com.other.made";
     const trv_event event{sizeof(trv_event), 0, text(type), text("subject"), call->input};
     p.event->emit(p.host, id, id, &event);
+  } else if (operation == "respond") {
+    const trv_serve_response response{sizeof(trv_serve_response), 200, 0, 0, nullptr, {}};
+    p.serve->respond(p.host, id, &response);
   } else if (operation == "forget") {
     p.kv->erase(p.host, id, id, text("cursor"), TRV_KV_ANY);
   } else if (operation == "die") {
@@ -305,6 +311,9 @@ void on_time(const trv_plugin* plugin, std::uint64_t timer_id) {
   p.call->complete(p.host, timer_id / 1'000, bytes(std::to_string(timer_id % 1'000)));
 }
 
+void respond(Plugin& p, std::uint64_t id, std::uint32_t status, const char* name, const char* value,
+             const std::string& body);
+
 // [[key, value, revision], …], and whether there is more.
 void on_answer(const trv_plugin* plugin, std::uint64_t request_id, const trv_kv_answer* answer) {
   Plugin& p = self(plugin);
@@ -315,7 +324,12 @@ void on_answer(const trv_plugin* plugin, std::uint64_t request_id, const trv_kv_
     out += "[\"" + copy(entry.key) + "\"," + (entry.value.size == 0 ? "null" : copy(entry.value)) + "," +
            std::to_string(entry.revision) + "],";
   }
-  p.call->complete(p.host, request_id, bytes(out + (answer->has_more != 0 ? "true]" : "false]")));
+  out += answer->has_more != 0 ? "true]" : "false]";
+  {
+    const std::lock_guard lock(p.mutex);
+    if (p.waiting.erase(request_id) == 0) return p.call->complete(p.host, request_id, bytes(out));
+  }
+  respond(p, request_id, 200, "Content-Type", "application/json", out);
 }
 
 void on_refusal(const trv_plugin* plugin, std::uint64_t request_id, const trv_error* error) {
@@ -342,6 +356,70 @@ const trv_plugin_event plugin_event{sizeof(trv_plugin_event),
                                     },
                                     on_refusal};
 const trv_plugin_kv plugin_kv{sizeof(trv_plugin_kv), on_answer, on_refusal};
+void respond(Plugin& p, std::uint64_t id, std::uint32_t status, const char* name, const char* value,
+             const std::string& body) {
+  const trv_header header{text(name), text(value)};
+  const trv_serve_response response{sizeof(trv_serve_response), status, 1, 0, &header, bytes(body)};
+  p.serve->respond(p.host, id, &response);
+}
+
+// What the path says.
+void serve(const trv_plugin* plugin, const trv_serve_request* request) {
+  Plugin& p = self(plugin);
+  const std::uint64_t id = request->call_id;
+  const std::string path = copy(request->path);
+  if (path == "/echo") {
+    std::string out = copy(request->method) + " " + path + "?" + copy(request->query) + "\n" + copy(request->tenant) +
+                      " " + copy(request->principal) + " " + copy(request->principal_name) + " " + copy(request->role) +
+                      "\n" + copy(request->idempotency_key) + "\n";
+    for (std::uint32_t i = 0; i < request->header_count; ++i) {
+      out += copy(request->headers[i].name) + ": " + copy(request->headers[i].value) + "\n";
+    }
+    respond(p, id, 200, "Content-Type", "text/plain", out + "\n" + copy(request->body));
+  } else if (path == "/made") {
+    respond(p, id, 201, "ETag", "\"7\"", "made");
+  } else if (path == "/cookie") {
+    respond(p, id, 200, "Set-Cookie", "a=b", "");
+  } else if (path == "/two-lines") {
+    respond(p, id, 200, "ETag", "a\r\nSet-Cookie: b", "");
+  } else if (path == "/status-of-a-stranger") {
+    respond(p, id, 101, "Content-Type", "text/plain", "");
+  } else if (path == "/full") {
+    respond(p, id, 200, "Content-Type", "application/octet-stream", std::string(1'000'000, '\xff'));
+  } else if (path == "/too-full") {
+    respond(p, id, 200, "Content-Type", "text/plain", std::string(10'000'000, 'x'));
+  } else if (path == "/many-headers") {
+    const trv_header header{text("etag"), text("1")};
+    const std::vector<trv_header> headers(100'000, header);
+    const trv_serve_response response{sizeof(trv_serve_response), 200, 100'000, 0, headers.data(), {}};
+    p.serve->respond(p.host, id, &response);
+  } else if (path == "/nothing") {
+    p.serve->respond(p.host, id, nullptr);
+  } else if (path == "/twice") {
+    respond(p, id, 200, "Content-Type", "text/plain", "one");
+    respond(p, id, 200, "Content-Type", "text/plain", "two");
+    p.call->complete(p.host, id, bytes("3"));
+  } else if (path == "/as-an-operation") {
+    p.call->complete(p.host, id, bytes("3"));
+  } else if (path == "/gone") {
+    fail(p, id, TRV_ERROR_NOT_FOUND, "there is no such thing");
+  } else if (path == "/never" || path == "/deaf") {
+    const std::lock_guard lock(p.mutex);
+    p.waiting[id] = path.substr(1);
+  } else if (path == "/kept") {
+    p.kv->get(p.host, id, id, text("cursor"));
+    const std::lock_guard lock(p.mutex);
+    p.waiting[id] = "kept over HTTP";
+  } else if (path == "/hang") {
+    std::this_thread::sleep_for(std::chrono::hours(1));
+  } else if (path == "/die") {
+    std::abort();
+  } else {
+    respond(p, id, 404, "Content-Type", "text/plain", "not here");
+  }
+}
+
+const trv_plugin_serve plugin_serve{sizeof(trv_plugin_serve), serve};
 const trv_plugin_timer plugin_timer{sizeof(trv_plugin_timer), on_time};
 const trv_plugin_http plugin_http{sizeof(trv_plugin_http), on_response, on_error};
 
@@ -366,6 +444,7 @@ const trv_factory factory{sizeof(trv_factory), [] { return std::uint32_t{1}; },
                                          [](const trv_plugin* plugin) { delete &self(plugin); },
                                          [](const trv_plugin*, const char* id) -> const void* {
                                            if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &plugin_timer;
+                                           if (std::strcmp(id, TRV_EXT_SERVE) == 0) return &plugin_serve;
                                            if (std::strcmp(id, TRV_EXT_KV) == 0) return &plugin_kv;
                                            if (std::strcmp(id, TRV_EXT_SECRET) == 0) return &plugin_secret;
                                            if (std::strcmp(id, TRV_EXT_EVENT) == 0) return &plugin_event;

@@ -34,7 +34,7 @@ inline constexpr std::array operation_names{
     "twice", "never",      "never-slowly", "deaf",          "hang",   "hang-long",      "not-json", "nothing",
     "huge",  "log",        "fetch",        "post-thrice",   "escape", "fail-200-times", "wait",     "wait-100-times",
     "keep",  "keep-first", "keep-large",   "keep-for-ever", "kept",   "kept-badly",     "kept-all", "forget",
-    "sign",  "sign-oddly", "emit",         "emit-foreign"};
+    "sign",  "sign-oddly", "emit",         "emit-foreign",  "respond"};
 
 template <typename Names = decltype(operation_names)>
 base::Bytes package_of(const std::string& library, const std::string& more = "", int abi_major = 1,
@@ -123,7 +123,8 @@ class PluginHostTest : public testing::Test {
     return examined ? host_->load(*examined, configuration) : base::fail(examined.error());
   }
   void load_good() {
-    const base::Bytes package = package_of("good", R"(,"permissions":["http","kv","secrets","events:com.tracker.*"])");
+    const base::Bytes package =
+        package_of("good", R"(,"permissions":["http","kv","secrets","serve","events:com.tracker.*"])");
     const base::Status loaded = load(install(package).package_digest);
     ASSERT_TRUE(loaded) << loaded.error().message();
   }
@@ -144,6 +145,32 @@ class PluginHostTest : public testing::Test {
     auto future = promise->get_future();
     const CallHandle given =
         host_->invoke(std::move(request), [promise](CallOutcome outcome) { promise->set_value(std::move(outcome)); });
+    if (handle != nullptr) *handle = given;
+    return future;
+  }
+  static WebCall request(std::string method, std::string path, std::string body = {}, std::uint64_t timeout_ms = 60'000,
+                         const std::string& tenant = "acme") {
+    WebCall web;
+    web.tenant = TenantId(tenant);
+    web.plugin = "tracker";
+    web.version = "1.2.3";
+    web.idempotency_key = "key";
+    web.timeout_ms = timeout_ms;
+    web.request = {.principal = "token:t1",
+                   .principal_name = "Ada",
+                   .role = "owner",
+                   .method = std::move(method),
+                   .path = std::move(path),
+                   .query = "a=1",
+                   .headers = {{"accept", "text/plain"}},
+                   .body = std::move(body)};
+    return web;
+  }
+  std::future<WebOutcome> serve(WebCall web, CallHandle* handle = nullptr) {
+    auto promise = std::make_shared<std::promise<WebOutcome>>();
+    auto future = promise->get_future();
+    const CallHandle given =
+        host_->serve(std::move(web), [promise](WebOutcome outcome) { promise->set_value(std::move(outcome)); });
     if (handle != nullptr) *handle = given;
     return future;
   }

@@ -1,0 +1,51 @@
+#pragma once
+// HTTP that a plugin serves: sdk/abi/ext/serve.h. Values and pure functions; any thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/egress/request.hpp"
+#include "sdk/base/result.hpp"
+
+namespace trv::plugin_host {
+
+inline constexpr std::size_t web_body_bytes_max = 1'000'000;  ///< of a request and of a response
+inline constexpr std::size_t web_headers_max = 32;            ///< of a response
+inline constexpr std::size_t web_header_bytes_max = 4'096;    ///< of one value of a response
+
+/// Of a client that the kernel knows.
+struct WebRequest {
+  std::string principal;
+  std::string principal_name;
+  std::string role;
+  std::string method;
+  std::string path;  ///< below the prefix; begins with '/'
+  std::string query;
+  std::vector<egress::Header> headers;  ///< those that pass, see passes_to_plugin
+  std::string body;
+};
+
+struct WebResponse {
+  std::uint32_t status = 200;
+  std::vector<egress::Header> headers;
+  std::string body;
+};
+
+/// A request that is a call, and its answer once the call has ended well.
+struct WebExchange {
+  WebRequest request;
+  WebResponse response = {};
+};
+
+/// Whether a header of a client is shown to plugins. `name` in small letters. None that says who the client is, none of
+/// the connection, none with state of a browser.
+[[nodiscard]] bool passes_to_plugin(std::string_view name) noexcept;
+
+/// Whether a plugin may answer with this, and the names of its headers in small letters: what decides about the
+/// client's security, its cookies and the connection is the kernel's. Errors: invalid, too_large; name the header.
+[[nodiscard]] base::Status check_response(WebResponse& response);
+
+}  // namespace trv::plugin_host
