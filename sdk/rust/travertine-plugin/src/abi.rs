@@ -52,6 +52,11 @@ pub const TRV_HOST_CALL_SIZE_V1: u32 = 24;
 pub const TRV_HOST_LOG_SIZE_V1: u32 = 16;
 pub const TRV_HOST_HTTP_SIZE_V1: u32 = 16;
 pub const TRV_HOST_TIMER_SIZE_V1: u32 = 16;
+pub const TRV_HOST_KV_SIZE_V1: u32 = 40;
+pub const TRV_HOST_SECRET_SIZE_V1: u32 = 16;
+pub const TRV_HOST_EVENT_SIZE_V1: u32 = 16;
+pub const TRV_KV_ANSWER_SIZE_V1: u32 = 24;
+pub const TRV_EVENT_SIZE_V1: u32 = 56;
 pub const TRV_HTTP_REQUEST_SIZE_V1: u32 = 88;
 pub const TRV_HTTP_RESPONSE_SIZE_V1: u32 = 40;
 

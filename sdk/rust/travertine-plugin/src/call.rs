@@ -1,7 +1,8 @@
 use crate::abi;
 use crate::failure::{milliseconds, Failure};
-use crate::host::{Answer, Shared};
+use crate::host::{Answer, Arrival, Shared};
 use crate::http::{Request, Response};
+use crate::services::{Asked, Event, Kv, SignatureKind};
 use crate::task::Life;
 use serde_json::Value;
 use std::fmt;
@@ -139,6 +140,36 @@ impl Call {
         Pause(Waiting { shared: self.0.shared.clone(), id: Some(id) })
     }
 
+    /// Asks through `ask`, which gives the id of what is waited for.
+    pub(crate) fn ask<T>(&self, read: fn(Arrival) -> Option<T>, ask: impl FnOnce(&Shared, u64) -> u64) -> Asked<T> {
+        let id = (!self.has_ended()).then(|| ask(&self.0.shared, self.0.id));
+        Asked::new(Waiting { shared: self.0.shared.clone(), id }, read)
+    }
+
+    /// What the plugin keeps between calls: a store of JSON that the tenant has for it (trv.kv/1). The manifest asks for
+    /// it: `"permissions": ["kv"]`.
+    pub fn kv(&self) -> Kv<'_> {
+        Kv::new(self)
+    }
+
+    /// Has the host sign at most 65,536 bytes, now, by a secret that the plugin never sees (trv.secret/1). `secret` is
+    /// what the configuration gives in a field that its schema marks with `"secret": true`.
+    pub fn sign(&self, secret: &str, kind: SignatureKind, data: impl AsRef<[u8]>) -> Asked<Vec<u8>> {
+        self.ask(
+            |arrival| if let Arrival::Signature(bytes) = arrival { Some(bytes) } else { None },
+            |shared, call_id| shared.sign(call_id, secret, kind, data.as_ref()),
+        )
+    }
+
+    /// Emits an event of the tenant now, which starts and wakes workflows (trv.event/1); its id is there after `await`. A
+    /// call that is made again does not double what it emits in the same order.
+    pub fn emit(&self, event: Event) -> Asked<String> {
+        self.ask(
+            |arrival| if let Arrival::Emitted(id) = arrival { Some(id) } else { None },
+            |shared, call_id| shared.emit(call_id, &event),
+        )
+    }
+
     /// One line for the operator's log. Never secrets or personal data.
     pub fn log(&self, level: Level, text: impl AsRef<str>) {
         let call_id = if self.has_ended() { 0 } else { self.0.id };
@@ -152,14 +183,14 @@ impl fmt::Debug for Call {
     }
 }
 
-struct Waiting {
+pub(crate) struct Waiting {
     shared: Arc<Shared>,
     /// None where the call had ended.
     id: Option<u64>,
 }
 
 impl Waiting {
-    fn poll(&self, context: &mut Context<'_>) -> Poll<Answer> {
+    pub(crate) fn poll(&self, context: &mut Context<'_>) -> Poll<Answer> {
         match self.id {
             None => Poll::Ready(Err(Failure::cancelled())),
             Some(id) => self.shared.take(id, context.waker()).map_or(Poll::Pending, Poll::Ready),
@@ -182,8 +213,15 @@ pub struct Exchange(Waiting);
 impl Future for Exchange {
     type Output = Result<Response, Failure>;
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(context)
+        self.0.poll(context).map(|answer| match answer? {
+            Arrival::Response(response) => Ok(response),
+            _ => Err(other_answer()),
+        })
     }
+}
+
+pub(crate) fn other_answer() -> Failure {
+    Failure::internal("the host answered something else than was asked for")
 }
 
 /// A time that passes; `await` ends when it has come, and fails where this host has no timers.

@@ -5,6 +5,7 @@ use crate::call::Level;
 use crate::failure::{milliseconds, Failure};
 use crate::guard::lock;
 use crate::http::{Request, Response};
+use crate::services::{Event, Page, SignatureKind, StoreRequest};
 use crate::task::Task;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -14,7 +15,16 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering}
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 
-pub(crate) type Answer = Result<Response, Failure>;
+/// What the host answers to what it was asked for.
+pub(crate) enum Arrival {
+    Response(Response),
+    Time,
+    Store(Page),
+    Signature(Vec<u8>),
+    Emitted(String),
+}
+
+pub(crate) type Answer = Result<Arrival, Failure>;
 
 /// One answer or one time that has not been taken yet.
 struct Wait {
@@ -33,6 +43,9 @@ pub(crate) struct Shared {
     http: AtomicPtr<abi::trv_host_http>,
     log: AtomicPtr<abi::trv_host_log>,
     timer: AtomicPtr<abi::trv_host_timer>,
+    kv: AtomicPtr<abi::trv_host_kv>,
+    secret: AtomicPtr<abi::trv_host_secret>,
+    event: AtomicPtr<abi::trv_host_event>,
     is_closed: AtomicBool,
     inside: AtomicUsize,
     last_id: AtomicU64,
@@ -72,6 +85,9 @@ impl Shared {
             http: AtomicPtr::default(),
             log: AtomicPtr::default(),
             timer: AtomicPtr::default(),
+            kv: AtomicPtr::default(),
+            secret: AtomicPtr::default(),
+            event: AtomicPtr::default(),
             is_closed: AtomicBool::new(false),
             inside: AtomicUsize::new(0),
             last_id: AtomicU64::new(0),
@@ -88,6 +104,9 @@ impl Shared {
             self.http.store(service(self.host, abi::TRV_EXT_HTTP, abi::TRV_HOST_HTTP_SIZE_V1), Ordering::SeqCst);
             self.log.store(service(self.host, abi::TRV_EXT_LOG, abi::TRV_HOST_LOG_SIZE_V1), Ordering::SeqCst);
             self.timer.store(service(self.host, abi::TRV_EXT_TIMER, abi::TRV_HOST_TIMER_SIZE_V1), Ordering::SeqCst);
+            self.kv.store(service(self.host, abi::TRV_EXT_KV, abi::TRV_HOST_KV_SIZE_V1), Ordering::SeqCst);
+            self.secret.store(service(self.host, abi::TRV_EXT_SECRET, abi::TRV_HOST_SECRET_SIZE_V1), Ordering::SeqCst);
+            self.event.store(service(self.host, abi::TRV_EXT_EVENT, abi::TRV_HOST_EVENT_SIZE_V1), Ordering::SeqCst);
         }
         !self.call.load(Ordering::SeqCst).is_null()
     }
@@ -188,6 +207,62 @@ impl Shared {
             None => {
                 self.refuse(id, Failure::new(crate::Code::Denied, "this host offers no time to wait (trv.timer/1)"))
             }
+        }
+        id
+    }
+
+    /// Asks the plugin's store.
+    pub(crate) fn ask(&self, call_id: u64, request: &StoreRequest<'_>) -> u64 {
+        let id = self.add_wait(call_id, false);
+        let kv = match self.table(&self.kv) {
+            Some(kv) => kv,
+            None => {
+                self.refuse(id, Failure::new(crate::Code::Denied, "this host offers no store (trv.kv/1)"));
+                return id;
+            }
+        };
+        let (_inside, kv) = kv;
+        let text = abi::trv_string::borrow;
+        unsafe {
+            match *request {
+                StoreRequest::Get { key } => (kv.get)(self.host, call_id, id, text(key)),
+                StoreRequest::Put { key, value, expected } => {
+                    (kv.put)(self.host, call_id, id, text(key), abi::trv_bytes::borrow(value.as_bytes()), expected)
+                }
+                StoreRequest::Erase { key, expected } => (kv.erase)(self.host, call_id, id, text(key), expected),
+                StoreRequest::List { prefix, after, count_max } => {
+                    (kv.list)(self.host, call_id, id, text(prefix), text(after), count_max)
+                }
+            }
+        }
+        id
+    }
+
+    pub(crate) fn sign(&self, call_id: u64, secret: &str, kind: SignatureKind, data: &[u8]) -> u64 {
+        let id = self.add_wait(call_id, false);
+        match self.table(&self.secret) {
+            Some((_inside, table)) => unsafe {
+                let name = abi::trv_string::borrow(secret);
+                (table.sign)(self.host, call_id, id, name, kind as i32, abi::trv_bytes::borrow(data))
+            },
+            None => self.refuse(id, Failure::new(crate::Code::Denied, "this host signs nothing (trv.secret/1)")),
+        }
+        id
+    }
+
+    pub(crate) fn emit(&self, call_id: u64, event: &Event) -> u64 {
+        let id = self.add_wait(call_id, false);
+        let data = event.data.to_string();
+        let raw = abi::trv_event {
+            struct_size: abi::size_of::<abi::trv_event>(),
+            reserved: 0,
+            type_: abi::trv_string::borrow(&event.kind),
+            subject: abi::trv_string::borrow(&event.subject),
+            data: abi::trv_bytes::borrow(data.as_bytes()),
+        };
+        match self.table(&self.event) {
+            Some((_inside, table)) => unsafe { (table.emit)(self.host, call_id, id, &raw) },
+            None => self.refuse(id, Failure::new(crate::Code::Denied, "this host takes no events (trv.event/1)")),
         }
         id
     }

@@ -4,9 +4,10 @@ use crate::abi;
 use crate::call::{Call, Level};
 use crate::failure::{Code, Failure};
 use crate::guard::catch;
-use crate::host::Shared;
+use crate::host::{Answer, Arrival, Shared};
 use crate::http::Response;
 use crate::plugin::Plugin;
+use crate::services::{Entry, Page};
 use crate::task::{Life, Task};
 use serde_json::Value;
 use std::ffi::CStr;
@@ -160,12 +161,21 @@ unsafe extern "C" fn get_extension(_plugin: *const abi::trv_plugin, id: *const c
         count: operation_count,
         name: operation_name,
     };
+    static KV: abi::trv_plugin_kv =
+        abi::trv_plugin_kv { struct_size: abi::size_of::<abi::trv_plugin_kv>(), on_answer, on_error };
+    static SECRET: abi::trv_plugin_secret =
+        abi::trv_plugin_secret { struct_size: abi::size_of::<abi::trv_plugin_secret>(), on_signature, on_error };
+    static EVENT: abi::trv_plugin_event =
+        abi::trv_plugin_event { struct_size: abi::size_of::<abi::trv_plugin_event>(), on_emitted, on_error };
     if id.is_null() {
         return ptr::null();
     }
     match CStr::from_ptr(id).to_bytes_with_nul() {
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
         id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_KV.as_bytes() => &KV as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_OPERATION.as_bytes() => &OPERATION as *const _ as *const c_void,
         _ => ptr::null(),
     }
@@ -188,7 +198,7 @@ unsafe extern "C" fn on_response(
     run(instance, || instance.shared.deliver(request_id, copy_response(response)));
 }
 
-unsafe fn copy_response(raw: *const abi::trv_http_response) -> Result<Response, Failure> {
+unsafe fn copy_response(raw: *const abi::trv_http_response) -> Answer {
     if raw.is_null() || ptr::addr_of!((*raw).struct_size).read() < abi::TRV_HTTP_RESPONSE_SIZE_V1 {
         return Err(Failure::internal("the host's trv_http_response is too short"));
     }
@@ -198,11 +208,11 @@ unsafe fn copy_response(raw: *const abi::trv_http_response) -> Result<Response, 
     } else {
         std::slice::from_raw_parts(raw.headers, raw.header_count as usize)
     };
-    Ok(Response {
+    Ok(Arrival::Response(Response {
         status: u16::try_from(raw.status).unwrap_or(0),
         headers: headers.iter().map(|header| (header.name.to_text(), header.value.to_text())).collect(),
         body: raw.body.as_slice().to_vec(),
-    })
+    }))
 }
 
 unsafe extern "C" fn on_error(plugin: *const abi::trv_plugin, request_id: u64, error: *const abi::trv_error) {
@@ -212,5 +222,45 @@ unsafe extern "C" fn on_error(plugin: *const abi::trv_plugin, request_id: u64, e
 
 unsafe extern "C" fn on_time(plugin: *const abi::trv_plugin, timer_id: u64) {
     let instance = of(plugin);
-    run(instance, || instance.shared.deliver(timer_id, Ok(Response::default())));
+    run(instance, || instance.shared.deliver(timer_id, Ok(Arrival::Time)));
+}
+
+unsafe extern "C" fn on_answer(plugin: *const abi::trv_plugin, request_id: u64, answer: *const abi::trv_kv_answer) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.deliver(request_id, copy_page(answer)));
+}
+
+unsafe fn copy_page(raw: *const abi::trv_kv_answer) -> Answer {
+    if raw.is_null() || ptr::addr_of!((*raw).struct_size).read() < abi::TRV_KV_ANSWER_SIZE_V1 {
+        return Err(Failure::internal("the host's trv_kv_answer is too short"));
+    }
+    let raw = &*raw;
+    let entries: &[abi::trv_kv_entry] = if raw.entry_count == 0 || raw.entries.is_null() {
+        &[]
+    } else {
+        std::slice::from_raw_parts(raw.entries, raw.entry_count as usize)
+    };
+    let mut page = Page { entries: Vec::with_capacity(entries.len()), has_more: raw.has_more != 0 };
+    for entry in entries {
+        let text = entry.value.as_slice();
+        // The answer to put has no value.
+        let value = if text.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(text) };
+        let key = entry.key.to_text();
+        let value = value.map_err(|error| Failure::internal(format!("the store's {key} is not JSON: {error}")))?;
+        page.entries.push(Entry { key, value, revision: entry.revision });
+    }
+    Ok(Arrival::Store(page))
+}
+
+unsafe extern "C" fn on_signature(plugin: *const abi::trv_plugin, request_id: u64, signature: abi::trv_bytes) {
+    let instance = of(plugin);
+    run(instance, || {
+        let bytes = signature.as_slice().to_vec();
+        instance.shared.deliver(request_id, Ok(Arrival::Signature(bytes)));
+    });
+}
+
+unsafe extern "C" fn on_emitted(plugin: *const abi::trv_plugin, request_id: u64, id: abi::trv_string) {
+    let instance = of(plugin);
+    run(instance, || instance.shared.deliver(request_id, Ok(Arrival::Emitted(id.to_text()))));
 }

@@ -32,6 +32,7 @@ mod host;
 mod http;
 mod instance;
 mod plugin;
+mod services;
 mod task;
 pub mod testing;
 
@@ -40,3 +41,4 @@ pub use failure::{Code, Failure};
 pub use http::{path_segment, percent_encode, Request, Response};
 pub use plugin::Plugin;
 pub use serde_json::{self, json, Value};
+pub use services::{Asked, Entry, Event, Kv, Page, SignatureKind};

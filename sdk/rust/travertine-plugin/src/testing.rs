@@ -7,14 +7,20 @@
 //! assert_eq!(host.requests()[0].path, "/x");
 //! ```
 //!
+//! The plugin's store is a map in memory, one for the host; a signature is the bytes `"<secret>:<data>"`, so that a test
+//! can compare them; events are kept. `refuse_services` has all three fail.
+//!
 //! Time is not real: a call that waits for a time goes on at once, and `waited` says for how long it would have waited.
+
+mod services;
 
 use crate::abi;
 use crate::call::Level;
 use crate::failure::Failure;
 use crate::guard::lock;
 use serde_json::Value;
-use std::collections::{HashMap, VecDeque};
+use services::{Reply, EVENT, KV, SECRET};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ffi::CStr;
 use std::os::raw::{c_char, c_void};
 use std::path::Path;
@@ -81,8 +87,22 @@ impl Default for Facts {
     }
 }
 
+/// An event as the plugin emitted it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emitted {
+    pub kind: String,
+    pub subject: String,
+    pub data: Value,
+}
+
 #[derive(Default)]
 struct State {
+    store: BTreeMap<String, (String, u64)>,
+    last_revision: u64,
+    events: Vec<Emitted>,
+    refusal_of_services: Option<Failure>,
+    /// Asked and not answered.
+    replies: VecDeque<(u64, Reply)>,
     last_call_id: u64,
     now_ms: u64,
     outcomes: HashMap<u64, Result<Value, Failure>>,
@@ -201,6 +221,9 @@ unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_cha
     static LOG: abi::trv_host_log = abi::trv_host_log { struct_size: abi::TRV_HOST_LOG_SIZE_V1, write };
     static TIMER: abi::trv_host_timer = abi::trv_host_timer { struct_size: abi::TRV_HOST_TIMER_SIZE_V1, set };
     match CStr::from_ptr(id).to_bytes_with_nul() {
+        id if id == abi::TRV_EXT_KV.as_bytes() => &KV as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL.as_bytes() => &CALL as *const _ as *const c_void,
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
         id if id == abi::TRV_EXT_LOG.as_bytes() => &LOG as *const _ as *const c_void,
@@ -299,6 +322,9 @@ impl Host {
             if let Some(outcome) = self.outcome(call_id) {
                 return outcome;
             }
+            if self.answer_service() {
+                continue;
+            }
             if self.has_open_request() {
                 let answer =
                     answers.next().unwrap_or_else(|| panic!("the test has no answer to {:?}", self.last_sent()));
@@ -307,6 +333,21 @@ impl Host {
                 self.await_change(call_id);
             }
         }
+    }
+
+    /// From here on store, signatures and events fail with this; `None`: none does.
+    pub fn refuse_services(&self, failure: Option<Failure>) {
+        lock(&self.inner().state).refusal_of_services = failure;
+    }
+    /// What the plugin's store has.
+    pub fn store(&self) -> BTreeMap<String, Value> {
+        let state = lock(&self.inner().state);
+        let read = |text: &String| serde_json::from_str(text).expect("it was JSON when it was put");
+        state.store.iter().map(|(key, (value, _))| (key.clone(), read(value))).collect()
+    }
+    /// All events, the oldest first.
+    pub fn events(&self) -> Vec<Emitted> {
+        lock(&self.inner().state).events.clone()
     }
 
     fn has_open_request(&self) -> bool {
@@ -320,7 +361,10 @@ impl Host {
     fn await_change(&self, call_id: u64) {
         let inner = self.inner();
         let idle = |state: &mut State| {
-            state.open.is_empty() && state.timers.is_empty() && !state.outcomes.contains_key(&call_id)
+            state.open.is_empty()
+                && state.replies.is_empty()
+                && state.timers.is_empty()
+                && !state.outcomes.contains_key(&call_id)
         };
         let (_state, waited) = inner
             .changed
