@@ -33,6 +33,11 @@ for line in lines:
         break
     elif name == "cancel":
         send("failed", call=body["call"], code="cancelled", message="stopped")
+    elif name == "serve" and body["path"] == "/cookie":
+        send("respond", call=body["call"], headers=[["set-cookie", "a=b"]])
+    elif name == "serve":
+        text = " ".join([body["method"], body["path"], body["query"], body["tenant"], body["principal_name"], body["body"]])
+        send("respond", call=body["call"], status=201, headers=[["etag", "7"]], body=text)
     elif name == "http_response":
         send("answer", call=calls[body["request"]], output=[body["status"], body.get("body"), body.get("body_base64")])
     elif name == "store_answer":
@@ -113,7 +118,7 @@ class ProgramPluginTest : public IsolatedFixture {
     }
     const std::string manifest = fmt::format(
         R"({{"manifest":1,"id":"tracker","version":"1.2.3","title":"T","summary":"S","license":"Apache-2.0",)"
-        R"("abi":{{"major":1,"minor":0}},"isolation":"sandboxed","runtime":"process","permissions":["http","kv"],)"
+        R"("abi":{{"major":1,"minor":0}},"isolation":"sandboxed","runtime":"process","permissions":["http","kv","serve"],)"
         R"("program":{{"interpreter":"{}","file":"{}"}},"operations":[{}]}})",
         interpreter, file, names);
     auto packed = package::assemble(manifest, {{std::string(file), base::to_bytes(text)}});
@@ -129,6 +134,19 @@ class ProgramPluginTest : public IsolatedFixture {
     return outcome ? *outcome : "error: " + outcome.error().message;
   }
 };
+
+TEST_F(ProgramPluginTest, a_program_serves_as_a_library_does) {
+  const base::Status loaded = load_program("python3", "program/main.py", in_python);
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  const WebOutcome made = serve(request("POST", "/a", "body")).get();
+  ASSERT_TRUE(made) << made.error().message;
+  EXPECT_EQ(made->status, 201U);
+  EXPECT_EQ(made->body, "POST /a a=1 acme Ada body");
+  EXPECT_EQ(made->headers.at(0), (egress::Header{"etag", "7"}));
+  const WebOutcome refused = serve(request("GET", "/cookie")).get();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("the header 'set-cookie'"));
+}
 
 TEST_F(ProgramPluginTest, a_program_is_called_as_a_library_is) {
   load_python();

@@ -112,12 +112,13 @@ struct CallFacts {
   std::uint64_t timeout_ms = 30'000;
 };
 
-/// How a call ended: with an output, or with an error.
+/// How a call ended: with an output, with an error, or, where it was a request, with the response to it.
 struct CallOutcome {
   std::optional<std::string> output = std::nullopt;
+  std::optional<HttpAnswer> response = std::nullopt;
   std::optional<CallError> error = std::nullopt;
 
-  [[nodiscard]] bool succeeded() const noexcept { return output.has_value(); }
+  [[nodiscard]] bool succeeded() const noexcept { return output.has_value() || response.has_value(); }
   [[nodiscard]] std::int32_t code() const noexcept { return error ? error->code : 0; }
 };
 

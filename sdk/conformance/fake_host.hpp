@@ -29,12 +29,14 @@
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/secret.h"
+#include "sdk/abi/ext/serve.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
 #include "sdk/conformance/fake_store.hpp"
 #include "sdk/conformance/host_shape.hpp"
 #include "sdk/conformance/lent_bytes.hpp"
+#include "sdk/conformance/web_exchange.hpp"
 
 namespace trv::conformance {
 
@@ -68,6 +70,10 @@ class FakeHost {
     event_service_ = {.struct_size = sizeof(trv_host_event),
                       .emit = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
                                  const trv_event* event) { of(h).on_emit(call_id, request_id, event); }};
+    serve_service_ = {.struct_size = sizeof(trv_host_serve),
+                      .respond = [](const trv_host* h, std::uint64_t call_id, const trv_serve_response* response) {
+                        of(h).on_respond(call_id, response);
+                      }};
     extended_host_.known = {
         .struct_size = shape.size_of<trv_host>(HostShape::Struct::host),
         .abi_major = TRV_ABI_MAJOR,
@@ -101,6 +107,7 @@ class FakeHost {
     if (plugin_kv_ != nullptr && plugin_kv_->struct_size < TRV_PLUGIN_KV_SIZE_V1) note("trv_plugin_kv is too short");
     plugin_secret_ = static_cast<const trv_plugin_secret*>(plugin_->get_extension(plugin_, TRV_EXT_SECRET));
     plugin_event_ = static_cast<const trv_plugin_event*>(plugin_->get_extension(plugin_, TRV_EXT_EVENT));
+    plugin_serve_ = static_cast<const trv_plugin_serve*>(plugin_->get_extension(plugin_, TRV_EXT_SERVE));
     retired_.push_back(std::move(lent));
   }
 
@@ -134,33 +141,37 @@ class FakeHost {
       calls_[call_id].facts = facts;
     }
     on_main([&](LentBytes& lent) {
-      auto* call = lent.extended<trv_call>();
-      *call = {.struct_size = shape_.size_of<trv_call>(HostShape::Struct::call),
-               .attempt = facts.attempt,
-               .call_id = call_id,
-               .operation = lent.text(facts.operation),
-               .tenant = lent.text(facts.tenant),
-               .connection = lent.text(facts.connection),
-               .idempotency_key = lent.text(facts.idempotency_key),
-               .traceparent = lent.text(facts.traceparent),
-               .timeout_ms = facts.timeout_ms,
-               .input = lent.bytes(facts.input)};
-      plugin_->invoke(plugin_, call);
+      plugin_->invoke(plugin_, lend(lent, call_id, facts, shape_.size_of<trv_call>(HostShape::Struct::call)));
       return 0;
     });
     return call_id;
   }
 
+  /// Whether the plugin has trv.serve/1.
+  [[nodiscard]] bool serves() const noexcept { return plugin_serve_ != nullptr; }
+  /// Begins a request over HTTP; returns the id of its call. Only while active, and where serves().
+  std::uint64_t begin_request(const WebFacts& facts) {
+    const std::uint64_t call_id = ++last_call_id_;
+    {
+      const std::lock_guard lock(mutex_);
+      calls_[call_id].facts = facts.call;
+      calls_[call_id].is_request = true;
+    }
+    on_main([&](LentBytes& lent) {
+      plugin_serve_->serve(plugin_, lend(lent, call_id, facts));
+      return 0;
+    });
+    return call_id;
+  }
+  /// Makes a request, and answers those that the plugin makes for it as call() does.
+  CallOutcome request(const WebFacts& facts, const std::vector<HttpStep>& steps = {}) {
+    return answer_all(begin_request(facts), steps);
+  }
+
   /// Makes a call and answers its requests, in the order they were sent, with `steps`. The outcome is empty where the
   /// plugin still waits when the steps are used up, or where it waits without an open request.
   CallOutcome call(const CallFacts& facts, const std::vector<HttpStep>& steps = {}) {
-    const std::uint64_t call_id = begin(facts);
-    for (const HttpStep& step : steps) {
-      const std::optional<std::uint64_t> request = first_open_request(call_id);
-      if (!request) break;
-      answer(*request, step);
-    }
-    return outcome(call_id).value_or(CallOutcome{});
+    return answer_all(begin(facts), steps);
   }
 
   /// How the call ended; nullopt while it is open.
@@ -218,17 +229,8 @@ class FakeHost {
   void respond(std::uint64_t request_id, const HttpAnswer& answer) {
     if (!close_request(request_id)) return;
     on_main([&](LentBytes& lent) {
-      auto* headers = lent.array<trv_header>(answer.headers.size());
-      for (std::size_t i = 0; i < answer.headers.size(); ++i)
-        headers[i] = {lent.text(answer.headers[i].first), lent.text(answer.headers[i].second)};
-      auto* response = lent.extended<trv_http_response>();
-      *response = {.struct_size = shape_.size_of<trv_http_response>(HostShape::Struct::response),
-                   .status = static_cast<std::uint32_t>(answer.status),
-                   .header_count = static_cast<std::uint32_t>(answer.headers.size()),
-                   .reserved = 0,
-                   .headers = headers,
-                   .body = lent.bytes(answer.body)};
-      http_->on_response(plugin_, request_id, response);
+      http_->on_response(plugin_, request_id,
+                         lend(lent, answer, shape_.size_of<trv_http_response>(HostShape::Struct::response)));
       return 0;
     });
   }
@@ -312,6 +314,7 @@ class FakeHost {
     std::optional<CallOutcome> outcome = std::nullopt;
     std::uint32_t writes = 0;
     std::uint32_t events = 0;
+    bool is_request = false;
   };
 
   static FakeHost& of(const trv_host* host) { return *static_cast<FakeHost*>(host->context); }
@@ -319,6 +322,12 @@ class FakeHost {
   void note(std::string fault) {
     const std::lock_guard lock(mutex_);
     faults_.push_back(std::move(fault));
+  }
+
+  CallOutcome answer_all(std::uint64_t call_id, const std::vector<HttpStep>& steps) {
+    for (const HttpStep& step : steps)
+      if (const auto open = first_open_request(call_id)) answer(*open, step);
+    return outcome(call_id).value_or(CallOutcome{});
   }
 
   template <typename F>
@@ -347,23 +356,15 @@ class FakeHost {
     if (id == TRV_EXT_KV && shape_.offers_kv) return &kv_service_;
     if (id == TRV_EXT_SECRET && shape_.offers_secret) return &secret_service_;
     if (id == TRV_EXT_EVENT && shape_.offers_event) return &event_service_;
+    if (id == TRV_EXT_SERVE) return &serve_service_;
     return nullptr;
   }
 
   CallError copy(const trv_error* error) {
-    if (error == nullptr || error->struct_size < TRV_ERROR_SIZE_V1) {
-      note("a trv_error is missing or too short");
-      return {.code = 0, .message = {}};
-    }
-    if (error->code < TRV_ERROR_INVALID || error->code > TRV_ERROR_INTERNAL)
-      note("a trv_error has the unknown code " + std::to_string(error->code));
-    if (error->message.size == 0) note("a trv_error has no message");
-    return {.code = error->code,
-            .message = text_of(error->message),
-            .retry = error->retry,
-            .retry_after_ms = error->retry_after_ms,
-            .status = error->status,
-            .detail = text_of(error->detail)};
+    std::vector<std::string> faults;
+    CallError read = read_error(error, faults);
+    for (std::string& fault : faults) note(std::move(fault));
+    return read;
   }
 
   void on_fail_activation(const trv_error* error) {
@@ -374,6 +375,12 @@ class FakeHost {
   void on_complete(std::uint64_t call_id, trv_bytes output) {
     if (output.size > 1'000'000) note("an output is over 1,000,000 bytes");
     end(call_id, {.output = text_of(output)});
+  }
+  void on_respond(std::uint64_t call_id, const trv_serve_response* raw) {
+    std::vector<std::string> faults;
+    CallOutcome outcome = {.response = read_response(raw, faults)};
+    for (std::string& fault : faults) note(std::move(fault));
+    end(call_id, std::move(outcome));
   }
   void on_fail(std::uint64_t call_id, const trv_error* error) { end(call_id, {.error = copy(error)}); }
 
@@ -387,6 +394,9 @@ class FakeHost {
     } else if (found->second.outcome) {
       faults_.push_back(name + " was answered twice");
     } else {
+      if (!outcome.error && outcome.response.has_value() != found->second.is_request)
+        faults_.push_back(name + (found->second.is_request ? " is a request, and was answered as an operation"
+                                                           : " is of an operation, and was answered as a request"));
       found->second.outcome = std::move(outcome);
     }
   }
@@ -505,15 +515,7 @@ class FakeHost {
       faults_.push_back(name + ": trv_http_request is too short");
       return;
     }
-    SentRequest request = {.call_id = call_id,
-                           .request_id = request_id,
-                           .connection = text_of(raw->connection),
-                           .method = text_of(raw->method),
-                           .path = text_of(raw->path),
-                           .body = text_of(raw->body),
-                           .timeout_ms = raw->timeout_ms};
-    for (std::uint32_t i = 0; i < raw->header_count; ++i)
-      request.headers.emplace_back(text_of(raw->headers[i].name), text_of(raw->headers[i].value));
+    SentRequest request = read_request(call_id, request_id, *raw);
     check(request, name);
     const auto call = calls_.find(call_id);
     if (call == calls_.end() || call->second.outcome) {
@@ -571,6 +573,8 @@ class FakeHost {
   trv_host_secret secret_service_ = {};
   const trv_plugin_secret* plugin_secret_ = nullptr;
   trv_host_event event_service_ = {};
+  trv_host_serve serve_service_ = {};
+  const trv_plugin_serve* plugin_serve_ = nullptr;
   const trv_plugin_event* plugin_event_ = nullptr;
   const trv_plugin_timer* plugin_timer_ = nullptr;
   bool initialised_ = false;

@@ -15,6 +15,7 @@
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/secret.h"
 #include "sdk/cpp/values.hpp"
+#include "sdk/cpp/web.hpp"
 
 namespace trv::sdk {
 
@@ -178,6 +179,7 @@ class Call {
     std::string idempotency_key = {};
     std::string traceparent = {};
     std::string input = {};
+    WebRequest request = {};
   };
 
   Call(CallServices& services, Facts facts) : services_(services), facts_(std::move(facts)) {}
@@ -197,6 +199,9 @@ class Call {
   [[nodiscard]] const std::string& traceparent() const noexcept { return facts_.traceparent; }
   /// JSON text, valid for the operation's input schema where a kernel is the host.
   [[nodiscard]] const std::string& input() const noexcept { return facts_.input; }
+
+  /// What serve() answers; an empty one in an operation.
+  [[nodiscard]] const WebRequest& request() const noexcept { return facts_.request; }
 
   /// Sends a request now. See Exchange for the answer.
   Exchange http(const Request& request) { return {services_, services_.send(facts_.id, request)}; }

@@ -20,6 +20,7 @@
 // coroutine returns, as cancelled where the host stops it while it waits, or as internal where it throws. A coroutine
 // that is stopped is destroyed where it waits, with all that lives in it; it is not resumed.
 
+#include <concepts>
 #include <optional>
 #include <string_view>
 #include <type_traits>
@@ -58,6 +59,13 @@ class Plugin {
   const CallServices* services_ = nullptr;
 };
 
+/// Whether the author's class has `Task serve(Call&)`, public: it then answers HTTP below the plugin's path, see
+/// web.hpp.
+template <typename P>
+concept Serves = requires(P& plugin, Call& call) {
+  { plugin.serve(call) } -> std::same_as<Task>;
+};
+
 template <typename P>
 struct Operation {
   std::string_view name;  ///< as in the manifest; a literal
@@ -86,6 +94,11 @@ class PluginSession final : public Session {
       if (operation.name == call.operation()) return (plugin_.*operation.run)(call);
     return std::nullopt;
   }
+  std::optional<Task> start_serving(Call& call) override {
+    if constexpr (Serves<P>) return plugin_.serve(call);
+    return std::nullopt;
+  }
+  bool serves() const noexcept override { return Serves<P>; }
   std::uint32_t operation_count() const noexcept override { return static_cast<std::uint32_t>(operations_.size()); }
   std::string_view operation_name(std::uint32_t index) const noexcept override {
     return index < operations_.size() ? operations_[index].name : std::string_view();

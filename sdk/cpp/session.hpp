@@ -22,8 +22,10 @@
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/operation.h"
 #include "sdk/abi/ext/secret.h"
+#include "sdk/abi/ext/serve.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
+#include "sdk/cpp/abi_values.hpp"
 #include "sdk/cpp/call.hpp"
 #include "sdk/cpp/task.hpp"
 #include "sdk/cpp/values.hpp"
@@ -31,39 +33,6 @@
 namespace trv::sdk {
 
 inline constexpr std::size_t output_bytes_max = 1'000'000;
-
-[[nodiscard]] inline trv_string borrow(std::string_view text) noexcept {
-  return {text.data(), text.size()};
-}
-[[nodiscard]] inline trv_bytes borrow_bytes(std::string_view text) noexcept {
-  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
-}
-[[nodiscard]] inline std::string_view view(trv_string text) noexcept {
-  return text.size == 0 ? std::string_view() : std::string_view(text.data, text.size);
-}
-[[nodiscard]] inline std::string_view view(trv_bytes bytes) noexcept {
-  return bytes.size == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(bytes.data), bytes.size);
-}
-/// Borrowed from the failure.
-[[nodiscard]] inline trv_error borrow(const Failure& failure) noexcept {
-  return {.struct_size = sizeof(trv_error),
-          .code = static_cast<std::int32_t>(failure.code),
-          .retry = static_cast<std::int32_t>(failure.retry),
-          .status = failure.status,
-          .retry_after_ms = failure.retry_after_ms,
-          .message = borrow(std::string_view(failure.message)),
-          .detail = borrow_bytes(failure.detail)};
-}
-[[nodiscard]] inline Failure copy(const trv_error& error) {
-  if (error.struct_size < TRV_ERROR_SIZE_V1) return {.message = "the host reported an error without saying which"};
-  const bool known = error.code >= TRV_ERROR_INVALID && error.code <= TRV_ERROR_INTERNAL;
-  return {.code = known ? static_cast<Code>(error.code) : Code::internal,
-          .message = std::string(view(error.message)),
-          .retry = error.retry == TRV_RETRY_SAFE ? Retry::safe : Retry::never,
-          .retry_after_ms = error.retry_after_ms,
-          .status = error.status,
-          .detail = std::string(view(error.detail))};
-}
 
 class Session : public CallServices {
  public:
@@ -198,7 +167,7 @@ class Session : public CallServices {
                      session->end_all_calls();
                      delete session;
                    },
-               .get_extension = [](const trv_plugin*, const char* id) noexcept { return extension(id); }};
+               .get_extension = [](const trv_plugin* p, const char* id) noexcept { return of(p).extension(id); }};
   }
 
   /// The author's side. All may throw.
@@ -206,7 +175,10 @@ class Session : public CallServices {
   virtual void on_deactivate() = 0;
   /// The coroutine of the operation, not yet running; nullopt for an unknown operation.
   virtual std::optional<Task> start(Call& call) = 0;
-  /// Does not throw.
+  /// The same for a request over HTTP; nullopt where the author's class serves none.
+  virtual std::optional<Task> start_serving(Call& call) = 0;
+  /// Does not throw; nor the next two.
+  virtual bool serves() const noexcept = 0;
   virtual std::uint32_t operation_count() const noexcept = 0;
   virtual std::string_view operation_name(std::uint32_t index) const noexcept = 0;
 
@@ -226,7 +198,7 @@ class Session : public CallServices {
 
   static Session& of(const trv_plugin* plugin) noexcept { return *static_cast<Session*>(plugin->instance); }
 
-  static const void* extension(const char* id) noexcept {
+  const void* extension(const char* id) const noexcept {
     static constexpr trv_plugin_http http = {
         .struct_size = sizeof(trv_plugin_http),
         .on_response = [](const trv_plugin* p, std::uint64_t request_id,
@@ -255,6 +227,10 @@ class Session : public CallServices {
         .on_emitted = [](const trv_plugin* p, std::uint64_t request_id,
                          trv_string text) noexcept { of(p).on_text<Emitted>(request_id, view(text)); },
         .on_error = http.on_error};
+    static constexpr trv_plugin_serve serve = {
+        .struct_size = sizeof(trv_plugin_serve),
+        .serve = [](const trv_plugin* p, const trv_serve_request* request) noexcept { of(p).serve(*request); }};
+    if (std::string_view(id) == TRV_EXT_SERVE) return serves() ? &serve : nullptr;
     if (std::string_view(id) == TRV_EXT_SECRET) return &secret;
     if (std::string_view(id) == TRV_EXT_EVENT) return &event;
     if (std::string_view(id) == TRV_EXT_TIMER) return &timer;
@@ -278,6 +254,7 @@ class Session : public CallServices {
     kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
     secret_ = service<trv_host_secret>(TRV_EXT_SECRET, TRV_HOST_SECRET_SIZE_V1);
     event_ = service<trv_host_event>(TRV_EXT_EVENT, TRV_HOST_EVENT_SIZE_V1);
+    serve_ = service<trv_host_serve>(TRV_EXT_SERVE, TRV_HOST_SERVE_SIZE_V1);
     std::optional<Failure> failure;
     if (call_ == nullptr) {
       failure.emplace();
@@ -296,17 +273,33 @@ class Session : public CallServices {
   }
 
   void invoke(const trv_call& raw) noexcept {
+    if (raw.struct_size < TRV_CALL_SIZE_V1) return too_short(raw.call_id, "trv_call");
+    run(raw.call_id, [&] { return facts_of(raw); }, [this](Call& call) { return start(call); });
+  }
+
+  void serve(const trv_serve_request& raw) noexcept {
+    if (raw.struct_size < TRV_SERVE_REQUEST_SIZE_V1) return too_short(raw.call_id, "trv_serve_request");
+    run(raw.call_id, [&] { return facts_of(raw); }, [this](Call& call) { return start_serving(call); });
+  }
+
+  void too_short(std::uint64_t call_id, const char* what) noexcept {
+    if (call_ == nullptr) return;
+    Failure failure;
+    failure.message.assign("the host's ").append(what).append(" is too short");
+    fail(call_id, failure);
+  }
+
+  template <typename Facts, typename Start>
+  void run(std::uint64_t call_id, Facts facts, Start start_call) noexcept {
     destroy_cancelled();
     if (call_ == nullptr) return;
-    const std::uint64_t call_id = raw.call_id;
     std::unique_ptr<OpenCall> open;
     try {
-      if (raw.struct_size < TRV_CALL_SIZE_V1) return fail(call_id, {.message = "the host's trv_call is too short"});
-      open = std::make_unique<OpenCall>(*this, facts_of(raw));
+      open = std::make_unique<OpenCall>(*this, facts());
       OpenCall& call = *open;
       if (!insert(call_id, open))
         return write_log(Level::error, call_id, "the host used the id of an open call again; the second is ignored");
-      call.task = start(call.call);
+      call.task = start_call(call.call);
       if (call.task) return resume(call, call.task->frame());
       open = release(call_id);
       fail(call_id, {.code = Code::not_found, .message = "no operation \"" + call.call.operation() + "\""});
@@ -461,6 +454,7 @@ class Session : public CallServices {
 
   void answer(std::uint64_t call_id, Outcome outcome) noexcept {
     if (auto* failure = std::get_if<Failure>(&outcome)) return fail(call_id, *failure);
+    if (auto* response = std::get_if<Response>(&outcome)) return respond(call_id, *response);
     const std::string& output = std::get<std::string>(outcome);
     if (output.size() > output_bytes_max) {
       Failure failure;
@@ -469,6 +463,23 @@ class Session : public CallServices {
       return fail(call_id, failure);
     }
     call_->complete(host_, call_id, borrow_bytes(output));
+  }
+
+  void respond(std::uint64_t call_id, const Response& response) noexcept {
+    try {
+      if (serve_ == nullptr) return fail(call_id, {.message = "this host takes no responses (trv.serve/1)"});
+      std::vector<trv_header> headers;
+      for (const Header& header : response.headers) headers.push_back({borrow(header.name), borrow(header.value)});
+      const trv_serve_response raw = {.struct_size = sizeof(trv_serve_response),
+                                      .status = static_cast<std::uint32_t>(response.status),
+                                      .header_count = static_cast<std::uint32_t>(headers.size()),
+                                      .reserved = 0,
+                                      .headers = headers.data(),
+                                      .body = borrow_bytes(response.body)};
+      serve_->respond(host_, call_id, &raw);
+    } catch (...) {
+      fail(call_id, failure_of_current_exception());
+    }
   }
 
   void fail(std::uint64_t call_id, const Failure& failure) noexcept {
@@ -505,6 +516,27 @@ class Session : public CallServices {
             .input = std::string(view(raw.input))};
   }
 
+  static Call::Facts facts_of(const trv_serve_request& raw) {
+    Call::Facts facts;
+    facts.id = raw.call_id;
+    facts.timeout_ms = raw.timeout_ms;
+    facts.tenant = view(raw.tenant);
+    facts.idempotency_key = view(raw.idempotency_key);
+    facts.traceparent = view(raw.traceparent);
+    facts.request = {.principal = std::string(view(raw.principal)),
+                     .principal_name = std::string(view(raw.principal_name)),
+                     .role = std::string(view(raw.role)),
+                     .method = std::string(view(raw.method)),
+                     .path = std::string(view(raw.path)),
+                     .query = std::string(view(raw.query)),
+                     .headers = {},
+                     .body = std::string(view(raw.body))};
+    for (std::uint32_t i = 0; i < raw.header_count; ++i)
+      facts.request.headers.push_back(
+          {std::string(view(raw.headers[i].name)), std::string(view(raw.headers[i].value))});
+    return facts;
+  }
+
   trv_plugin plugin_ = {};
   const trv_host* host_;
   const trv_host_call* call_ = nullptr;
@@ -514,6 +546,7 @@ class Session : public CallServices {
   const trv_host_kv* kv_ = nullptr;
   const trv_host_secret* secret_ = nullptr;
   const trv_host_event* event_ = nullptr;
+  const trv_host_serve* serve_ = nullptr;
 
   std::uint64_t last_request_id_ = 0;                    // [main]
   std::unordered_map<std::uint64_t, Waiting> requests_;  // [main]

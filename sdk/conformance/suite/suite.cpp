@@ -93,7 +93,7 @@ struct Bench {
     expect(outcome->code() != TRV_ERROR_INTERNAL,
            fmt::format("{}: failed as internal, which means a defect of the plugin: {}", where,
                        outcome->error ? outcome->error->message : ""));
-    if (outcome->succeeded()) expect(is_json(*outcome->output), where + ": the output is not JSON");
+    if (outcome->output) expect(is_json(*outcome->output), where + ": the output is not JSON");
   }
 };
 
@@ -332,6 +332,37 @@ void services_that_refuse_end_the_call(Bench& bench) {
   }
 }
 
+void requests_over_http_end_with_what_may_be_sent(Bench& bench) {
+  const bool asks = package::covers(bench.manifest.requested(), {.kind = package::Permission::Kind::serve});
+  bench.with_host([&](FakeHost& host) {
+    bench.expect(!asks || host.serves(), "the manifest asks for the permission serve, the library has no trv.serve/1");
+    bench.expect(asks || !host.serves(),
+                 "the library has trv.serve/1, the manifest does not ask for the permission serve");
+    if (!host.serves()) return;
+    const std::vector<WebFacts> requests = {
+        {},
+        {.path = "/%ff%00%2f..%2f", .query = "%&=&&a=%zz"},
+        {.method = "HEAD", .path = "/" + std::string(8'000, 'a')},
+        {.method = "POST", .headers = {{"content-type", "application/json"}}, .body = "{"},
+        {.method = "PUT", .body = std::string("\xff\0\xfe", 3)},
+        {.method = "PATCH", .headers = {{"content-type", "\x80"}, {"accept", ""}}, .body = std::string(100'000, '[')},
+        {.method = "DELETE", .query = std::string(8'000, '&'), .principal_name = "", .role = "viewer"},
+        {.method = "POST", .path = "/a/b/c", .body = std::string(1'000'000, 'x')}};
+    for (const WebFacts& facts : requests) {
+      const std::string where =
+          fmt::format("{} {} with {} bytes", facts.method, facts.path.substr(0, 40), facts.body.size());
+      const auto call = host.begin_request(facts);
+      for (std::size_t i = 0; i < requests_max && !host.outcome(call); ++i) {
+        const auto open = host.first_open_request(call);
+        if (!open) break;
+        host.answer(*open, HttpAnswer{});
+      }
+      host.cancel(call);  // one that waits for time, or for ever
+      bench.expect_ended(host, call, where);
+    }
+  });
+}
+
 void many_open_calls_do_not_mix(Bench& bench) {
   for (const Example& example : bench.examples()) {
     bench.with_host([&](FakeHost& host) {
@@ -412,6 +443,7 @@ constexpr std::pair<std::string_view, CheckFunction> all_checks[] = {
     TRV_CHECK(a_deadline_ends_the_call),
     TRV_CHECK(a_bad_answer_at_every_request_ends_the_call),
     TRV_CHECK(services_that_refuse_end_the_call),
+    TRV_CHECK(requests_over_http_end_with_what_may_be_sent),
     TRV_CHECK(many_open_calls_do_not_mix),
     TRV_CHECK(an_instance_with_open_calls_can_be_destroyed),
     TRV_CHECK(a_host_without_optional_services_is_coped_with),

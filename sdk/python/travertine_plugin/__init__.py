@@ -18,5 +18,7 @@ from .call import AsyncCall, Call, Response
 from .failure import Cancelled, Failure, Refused
 from .kv import Entry, Kv, Page
 from .plugin import Plugin
+from .web import WebRequest, WebResponse
 
-__all__ = ["AsyncCall", "Call", "Cancelled", "Entry", "Failure", "Kv", "Page", "Plugin", "Refused", "Response"]
+__all__ = ["AsyncCall", "Call", "Cancelled", "Entry", "Failure", "Kv", "Page", "Plugin", "Refused", "Response",
+           "WebRequest", "WebResponse"]

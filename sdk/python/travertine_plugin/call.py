@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple
 from . import json_text, services
 from .failure import Failure, code_of_status, retry_after_of
 from .kv import Kv
+from .web import WebRequest
 
 BODY_BYTES_MAX = 1_000_000
 Headers = Union[Mapping[str, str], Iterable[Tuple[str, str]]]
@@ -67,6 +68,7 @@ class CallContext:
     operation, tenant, connection, idempotency_key, traceparent
     attempt          1 at first; more where the host tries again with the same idempotency key
     log              a logger of `logging`; its lines are in the host's log, with this call's number
+    request          a WebRequest, where the call is one
     kv               the plugin's store of this tenant, see Kv
     """
 
@@ -75,7 +77,8 @@ class CallContext:
     def __init__(self, invoke: Dict[str, Any], configuration: Dict[str, Any]):
         self.input: Any = invoke.get("input")
         self.configuration = configuration
-        self.operation: str = invoke["operation"]
+        self.request: Optional[WebRequest] = WebRequest(invoke) if "path" in invoke else None
+        self.operation: str = invoke.get("operation", "")
         self.tenant: str = invoke.get("tenant", "")
         self.connection: str = invoke.get("connection", "")
         self.idempotency_key: str = invoke.get("idempotency_key", "")

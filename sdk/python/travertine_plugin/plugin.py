@@ -8,7 +8,7 @@ import socket
 import stat
 import sys
 import threading
-from typing import Any, Callable, Dict, List, TypeVar
+from typing import Any, Callable, Dict, List, Optional, TypeVar
 
 from . import json_text
 from .session import Session
@@ -21,6 +21,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 class Plugin:
     def __init__(self) -> None:
         self.operations: Dict[str, Callable[..., Any]] = {}
+        self.serves: Optional[Callable[..., Any]] = None
         self.at_begin: List[Callable[..., Any]] = []
         self.at_end: List[Callable[..., Any]] = []
 
@@ -38,6 +39,15 @@ class Plugin:
             return function
 
         return declare
+
+    def serve(self, function: Function) -> Function:
+        """The function below answers HTTP below the plugin's path; the manifest asks for the permission `serve`. It is
+        given a call with `call.request`, a WebRequest, and returns a WebResponse, a text, bytes, None (204) or any value
+        of JSON. A Failure that it raises is answered by its code. Plain or `async def`, as an operation."""
+        if self.serves is not None:
+            raise ValueError("what serves is declared twice")
+        self.serves = function
+        return function
 
     def on_begin(self, function: Function) -> Function:
         """Runs before the first call, with the configuration. Raise Refused to say what is wrong with it."""

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, Optional, Tuple, Type
 from . import json_text
 from .call import AsyncCall, Call, CallContext
 from .failure import Cancelled, CODES, Failure, Refused
+from .web import response_members
 
 OUTPUT_BYTES_MAX = 1_000_000
 DETAIL_BYTES_MAX = 16_384
@@ -75,6 +76,7 @@ class Session:
         frames: Dict[str, Callable[[Dict[str, Any]], None]] = {
             "begin": lambda body: self._start(self._begin(body)),
             "invoke": self._invoke,
+            "serve": self._serve,
             "cancel": self._cancel,
             "http_response": lambda body: self._answered(body, None),
             "http_error": lambda body: self._answered(body, host_failure(body)),
@@ -141,6 +143,15 @@ class Session:
             has = ", ".join(sorted(self._plugin.operations)) or "none"
             self._fail(number, Failure(f"the program has no operation '{body['operation']}'; it has: {has}", "not_found"))
             return
+        self._begin_call(number, function, body)
+
+    def _serve(self, body: Dict[str, Any]) -> None:
+        if self._plugin.serves is None:
+            self._fail(body["call"], Failure("the program serves nothing", "not_found"))
+            return
+        self._begin_call(body["call"], self._plugin.serves, body)
+
+    def _begin_call(self, number: int, function: Callable[..., Any], body: Dict[str, Any]) -> None:
         is_plain = not inspect.iscoroutinefunction(function)
         kind: Type[Any] = Call if is_plain else AsyncCall
         call = kind(body, self._configuration)
@@ -156,7 +167,10 @@ class Session:
         try:
             output = await self._run(function, call)
             if number in self._calls:
-                self._send("answer", {"call": number, "output": output_of(call.operation, output)})
+                if call.request is None:
+                    self._send("answer", {"call": number, "output": output_of(call.operation, output)})
+                else:
+                    self._send("respond", {"call": number, **response_members(output)})
         except Failure as error:
             failure = error
         except asyncio.CancelledError:

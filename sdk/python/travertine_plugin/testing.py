@@ -64,6 +64,18 @@ class Request:
 
 
 @dataclasses.dataclass
+class Served:
+    """What the plugin answered a client."""
+
+    status: int
+    headers: Dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclasses.dataclass
 class Signed:
     """What an operation had signed; the signature is b"signed"."""
 
@@ -134,6 +146,12 @@ class FakeHost:
 
         http   what the service answers: a list, in the order of the requests, or a function of a Request
         """
+        return self._begin("invoke", {"operation": operation, "tenant": tenant, "connection": connection,
+                                      "idempotency_key": idempotency_key, "traceparent": "", "attempt": attempt,
+                                      "timeout_ms": int(timeout * 1000), "input": {} if input is None else input}, http)
+
+    def _begin(self, frame: str, body: Dict[str, Any],
+               http: Union[Iterable[Given], Callable[[Request], Given]]) -> Any:
         self._last_call += 1
         number = self._last_call
         if callable(http):
@@ -144,13 +162,24 @@ class FakeHost:
                 message=f"the test gives no answer to {request.method} {request.path}: call(…, http=[Answer(…)])")
         answer: "asyncio.Future[Any]" = self._loop.create_future()
         self._waiting[number] = answer
-        self._tenants[number] = tenant
-        self._keys[number] = idempotency_key
+        self._tenants[number] = body["tenant"]
+        self._keys[number] = body["idempotency_key"]
         self._emitted = 0
-        self._say("invoke", {"call": number, "operation": operation, "tenant": tenant, "connection": connection,
-                             "idempotency_key": idempotency_key, "traceparent": "", "attempt": attempt,
-                             "timeout_ms": int(timeout * 1000), "input": {} if input is None else input})
+        self._say(frame, {"call": number, **body})
         return self._loop.run_until_complete(answer)
+
+    def serve(self, method: str, path: str, *, query: str = "", body: Union[str, bytes] = b"",
+              headers: Optional[Mapping[str, str]] = None, tenant: str = "acme", principal_name: str = "test",
+              role: str = "owner", http: Union[Iterable[Given], Callable[[Request], Given]] = (),
+              timeout: float = 30) -> Served:
+        """Asks what the plugin serves; raises Failure as the call fails. The headers are not held against the host's list."""
+        raw = body.encode() if isinstance(body, str) else body
+        return self._begin("serve", {"method": method, "path": path, "query": query, "tenant": tenant,
+                                     "principal": "token:test", "principal_name": principal_name, "role": role,
+                                     "headers": [[name.lower(), value] for name, value in (headers or {}).items()],
+                                     "idempotency_key": "serve/test", "traceparent": "",
+                                     "body_base64": base64.b64encode(raw).decode(),
+                                     "timeout_ms": int(timeout * 1000)}, http)
 
     def check_manifest(self, manifest: Union[str, pathlib.Path]) -> None:
         """Raises AssertionError where manifest and program do not have the same operations."""
@@ -195,6 +224,10 @@ class FakeHost:
             self._began.set_exception(Refused(body["message"]))
         elif name == "answer":
             self._waiting.pop(body["call"]).set_result(body["output"])
+        elif name == "respond":
+            headers = {key.lower(): value for key, value in body.get("headers", [])}
+            served = Served(body.get("status", 200), headers, base64.b64decode(body.get("body_base64", "")))
+            self._waiting.pop(body["call"]).set_result(served)
         elif name == "failed":
             failure = Failure(body["message"], body["code"], may_retry=body.get("may_retry", False),
                               retry_after=body.get("retry_after_ms", 0) / 1000, status=body.get("status", 0),
@@ -240,4 +273,5 @@ def answer_members(answer: Answer) -> Dict[str, Any]:
     return {"status": answer.status, "headers": sent["headers"], "body_base64": sent.get("body_base64", "")}
 
 
-__all__: Tuple[str, ...] = ("Answer", "Cancel", "Event", "FakeHost", "FakeStore", "LogLine", "NoAnswer", "Request", "Signed")
+__all__: Tuple[str, ...] = ("Answer", "Cancel", "Event", "FakeHost", "FakeStore", "LogLine", "NoAnswer", "Request", "Served",
+                            "Signed")

@@ -78,6 +78,37 @@ export interface Kv {
   list(prefix?: string, options?: { after?: string; countMax?: number }): Promise<{ entries: Entry[]; hasMore: boolean }>
 }
 
+/** A request of a client that the host knows and lets in. GET and HEAD must change nothing. */
+export interface WebRequest {
+  readonly method: string
+  /** Below the prefix, decoded; begins with '/'. */
+  readonly path: string
+  /** As they came, percent-encoded. */
+  readonly rawPath: string
+  readonly query: string
+  readonly parameters: URLSearchParams
+  /** Those that the host lets through, names in small letters. */
+  readonly headers: [string, string][]
+  readonly body: Uint8Array
+  /** Who asks: `token:<id>`, and a name for people. */
+  readonly principal: string
+  readonly principalName: string
+  readonly role: string
+  /** The first header of that name, in any case of letters. */
+  header(name: string): string | undefined
+  /** The body as a value of JSON. Throws Failure, a 400, where it is not. */
+  json(): any
+}
+
+/** A text; nothing, which is a 204; or an object, with a type by its body where no header says one. */
+export type WebResponse = string | void |
+  { status?: number; headers?: Record<string, string>; body?: string | Uint8Array; json?: unknown }
+
+/** A request over HTTP; input, operation and connection are empty. */
+export interface WebCall extends Call {
+  readonly request: WebRequest
+}
+
 export interface Call<Input = any> {
   readonly input: Input
   /** The plugin's, of this tenant. */
@@ -111,6 +142,9 @@ export class Plugin {
   /** The operation of that name in the manifest. What it returns is the output, and what it throws the failure. All calls
    * share one thread: never block. */
   operation<Input = any>(name: string, run: (call: Call<Input>) => unknown): this
+  /** Answers HTTP below the plugin's path; the manifest asks for the permission `serve`. A Failure that it throws is
+   * answered by its code. */
+  serve(run: (call: WebCall) => WebResponse | Promise<WebResponse>): this
   /** Runs before the first call. Throw Refused to say what is wrong with the configuration. */
   onBegin(run: (configuration: any) => unknown): this
   /** Runs after the last call; the process ends within 2 seconds. */

@@ -12,6 +12,7 @@ const hostFile = 3
 
 export class Plugin {
   operations = new Map()
+  serves = undefined
   atBegin = []
   atEnd = []
 
@@ -21,6 +22,13 @@ export class Plugin {
     }
     if (this.operations.has(name)) throw new Error(`operation '${name}' is declared twice`)
     this.operations.set(name, run)
+    return this
+  }
+
+  serve(run) {
+    if (typeof run !== 'function') throw new TypeError('write plugin.serve(async (call) => …)')
+    if (this.serves) throw new Error('what serves is declared twice')
+    this.serves = run
     return this
   }
 

@@ -5,6 +5,7 @@ import { encodable, toJson } from './json_text.mjs'
 import { requestOf, Response } from './http.mjs'
 import { storeOf } from './kv.mjs'
 import { emit, sign } from './services.mjs'
+import { responseOf, WebRequest } from './web.mjs'
 
 const outputBytesMax = 1_000_000
 const detailBytesMax = 16_384
@@ -31,6 +32,7 @@ export class Session {
     switch (name) {
       case 'begin': return void this.#begin(body)
       case 'invoke': return void this.#invoke(body)
+      case 'serve': return void this.#serve(body)
       case 'cancel': return this.#calls.get(body.call)?.abort.abort(new Cancelled())
       case 'http_response':
       case 'store_answer':
@@ -70,17 +72,35 @@ export class Session {
     this.#isOver()
   }
 
-  async #invoke(body) {
+  #invoke(body) {
+    return this.#answer(body, async (signal) => this.#send('answer', { call: body.call, output: await this.#run(body, signal) }))
+  }
+
+  #serve(body) {
+    return this.#answer(body, async (signal) => {
+      if (!this.#plugin.serves) throw new Failure('the program serves nothing', { code: 'not_found' })
+      const made = responseOf(await this.#race(body, signal, this.#plugin.serves))
+      this.#send('respond', { call: body.call, ...made })
+    })
+  }
+
+  async #answer(body, work) {
     const abort = new AbortController()
     this.#calls.set(body.call, { abort })
     try {
-      const output = await this.#run(body, abort.signal)
-      this.#send('answer', { call: body.call, output })
+      await work(abort.signal)
     } catch (error) {
       this.#fail(body.call, this.#failureOf(error, body.call, abort.signal))
     } finally {
       this.#calls.delete(body.call)
     }
+  }
+
+  /** What `run` gives; one that does not look at its signal is not waited for. */
+  #race(body, signal, run) {
+    const cancelled = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    cancelled.catch(() => {})
+    return Promise.race([Promise.resolve(this.#callOf(body, signal)).then(run), cancelled])
   }
 
   async #run(body, signal) {
@@ -89,10 +109,7 @@ export class Session {
       const has = [...this.#plugin.operations.keys()].sort().join(', ') || 'none'
       throw new Failure(`the program has no operation '${body.operation}'; it has: ${has}`, { code: 'not_found' })
     }
-    const cancelled = new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    cancelled.catch(() => {})
-    // An operation that does not look at its signal is not waited for.
-    const output = await Promise.race([Promise.resolve(this.#callOf(body, signal)).then(run), cancelled])
+    const output = await this.#race(body, signal, run)
     let written
     try {
       written = toJson(output, 'output')
@@ -112,18 +129,19 @@ export class Session {
     const log = (level) => (message) => this.#log(level, message, body.call)
     return {
       input: body.input,
+      request: 'path' in body ? new WebRequest(body) : undefined,
       configuration: this.#configuration,
-      operation: body.operation,
+      operation: body.operation ?? '',
       tenant: body.tenant,
-      connection: body.connection,
+      connection: body.connection ?? '',
       idempotencyKey: body.idempotency_key,
       traceparent: body.traceparent,
-      attempt: body.attempt,
+      attempt: body.attempt ?? 1,
       timeoutMs: body.timeout_ms,
       signal,
       log: { debug: log('debug'), info: log('info'), warning: log('warning'), error: log('error') },
       http: async (method, path, options = {}) => ask('http_request',
-        requestOf(method, path, { connection: body.connection, ...options }), `${method} ${path}`,
+        requestOf(method, path, { connection: body.connection ?? '', ...options }), `${method} ${path}`,
         (asked, frame) => new Response(asked, frame)),
       kv: storeOf(ask),
       sign: (...request) => sign(ask, ...request),

@@ -24,6 +24,17 @@ export interface CallOptions {
   timeoutMs?: number
 }
 
+export interface ServeOptions {
+  query?: string
+  headers?: Record<string, string>
+  body?: string | Uint8Array
+  tenant?: string
+  principalName?: string
+  role?: string
+  http?: CallOptions['http']
+  timeoutMs?: number
+}
+
 /** The stores of the plugin, one for each tenant. */
 export class FakeStore {
   /** What is kept, by key. */
@@ -44,6 +55,9 @@ export class FakeHost {
   readonly events: { id: string; type: string; subject: string; data: unknown }[]
   /** Gives the output; throws Failure as the call fails, and Refused where the plugin refuses its configuration. */
   call(operation: string, input?: unknown, options?: CallOptions): Promise<any>
+  /** Asks what the plugin serves; throws Failure as the call fails. The headers are not held against the host's list. */
+  serve(method: string, path: string, options?: ServeOptions):
+    Promise<{ status: number; headers: Record<string, string>; body: Buffer }>
   /** Throws where manifest and program do not have the same operations. */
   checkManifest(file: string | URL): void
   end(): Promise<void>

@@ -32,13 +32,24 @@ export class FakeHost {
 
   async call(operation, input = {}, { http = [], tenant = 'acme', connection = 'default', attempt = 1,
     idempotencyKey = 'acme/instance/task/1', timeoutMs = 30_000 } = {}) {
+    return this.#begin('invoke', { operation, tenant, connection, attempt, input, idempotency_key: idempotencyKey,
+      traceparent: '', timeout_ms: timeoutMs }, http)
+  }
+
+  async serve(method, path, { query = '', headers = {}, body = '', tenant = 'acme', principalName = 'test', role = 'owner',
+    http = [], timeoutMs = 30_000 } = {}) {
+    return this.#begin('serve', { method, path, query, tenant, principal: 'token:test', principal_name: principalName, role,
+      headers: Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]), idempotency_key: 'serve/test',
+      traceparent: '', body_base64: Buffer.from(body).toString('base64'), timeout_ms: timeoutMs }, http)
+  }
+
+  async #begin(frame, body, http) {
     await this.#began
     const number = ++this.#lastCall
     const given = typeof http === 'function' ? http : ((answers) => () => answers.shift())([...http])
-    const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given, tenant,
-      idempotencyKey, emitted: 0 }))
-    this.#session.take('invoke', JSON.parse(JSON.stringify({ call: number, operation, tenant, connection, attempt, input,
-      idempotency_key: idempotencyKey, traceparent: '', timeout_ms: timeoutMs })))
+    const done = new Promise((resolve, reject) => this.#calls.set(number, { resolve, reject, given, tenant: body.tenant,
+      idempotencyKey: body.idempotency_key, emitted: 0 }))
+    this.#session.take(frame, JSON.parse(JSON.stringify({ call: number, ...body })))
     return done
   }
 
@@ -62,6 +73,9 @@ export class FakeHost {
       case 'ready': return this.#calls.get(0).resolve()
       case 'refused': return this.#calls.get(0).reject(new Refused(body.message))
       case 'answer': return this.#calls.get(body.call).resolve(body.output)
+      case 'respond': return this.#calls.get(body.call).resolve({ status: body.status,
+        headers: Object.fromEntries((body.headers ?? []).map(([name, value]) => [name.toLowerCase(), value])),
+        body: Buffer.from(body.body_base64 ?? '', 'base64') })
       case 'failed': {
         const call = this.#calls.get(body.call)
         return call.reject(call.error ?? new Failure(body.message, { code: body.code, mayRetry: body.may_retry ?? false,

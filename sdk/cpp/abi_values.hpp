@@ -1,0 +1,46 @@
+#pragma once
+// Values of the layer as structs of the ABI, which borrow them, and back. C++20; any thread.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "sdk/abi/types.h"
+#include "sdk/cpp/values.hpp"
+
+namespace trv::sdk {
+
+[[nodiscard]] inline trv_string borrow(std::string_view text) noexcept {
+  return {text.data(), text.size()};
+}
+[[nodiscard]] inline trv_bytes borrow_bytes(std::string_view text) noexcept {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+[[nodiscard]] inline std::string_view view(trv_string text) noexcept {
+  return text.size == 0 ? std::string_view() : std::string_view(text.data, text.size);
+}
+[[nodiscard]] inline std::string_view view(trv_bytes bytes) noexcept {
+  return bytes.size == 0 ? std::string_view() : std::string_view(reinterpret_cast<const char*>(bytes.data), bytes.size);
+}
+/// Borrowed from the failure.
+[[nodiscard]] inline trv_error borrow(const Failure& failure) noexcept {
+  return {.struct_size = sizeof(trv_error),
+          .code = static_cast<std::int32_t>(failure.code),
+          .retry = static_cast<std::int32_t>(failure.retry),
+          .status = failure.status,
+          .retry_after_ms = failure.retry_after_ms,
+          .message = borrow(std::string_view(failure.message)),
+          .detail = borrow_bytes(failure.detail)};
+}
+[[nodiscard]] inline Failure copy(const trv_error& error) {
+  if (error.struct_size < TRV_ERROR_SIZE_V1) return {.message = "the host reported an error without saying which"};
+  const bool known = error.code >= TRV_ERROR_INVALID && error.code <= TRV_ERROR_INTERNAL;
+  return {.code = known ? static_cast<Code>(error.code) : Code::internal,
+          .message = std::string(view(error.message)),
+          .retry = error.retry == TRV_RETRY_SAFE ? Retry::safe : Retry::never,
+          .retry_after_ms = error.retry_after_ms,
+          .status = error.status,
+          .detail = std::string(view(error.detail))};
+}
+
+}  // namespace trv::sdk
