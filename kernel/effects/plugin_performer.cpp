@@ -1,5 +1,9 @@
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <utility>
 #include <vector>
 
 #include "kernel/effects/performers.hpp"
@@ -56,12 +60,15 @@ base::Result<Destination> destination_of(const projection::Projection& projectio
   return Destination{grant->version, configuration ? std::optional(std::move(configuration->json)) : std::nullopt};
 }
 
-}  // namespace
+/// Where calls are begun.
+struct Place {
+  plugin_host::PluginHost& plugins;
+  const projection::Projection& projection;
+  const tenancy::TenancyStore& tenancy;
+};
 
-CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
-                              const tenancy::TenancyStore& tenancy, const shard::Effect& effect, base::Duration left,
-                              TryDone done) {
-  auto destination = destination_of(projection, tenancy, effect);
+CancelTry begin_call(const Place& place, const shard::Effect& effect, base::Duration left, TryDone done) {
+  auto destination = destination_of(place.projection, place.tenancy, effect);
   if (!destination) {
     done(refused(destination.error()));
     return {};
@@ -79,7 +86,7 @@ CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection
   call.timeout_ms = static_cast<std::uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(left).count());
   call.input_json = effect.input;
   plugin_host::CallHandle handle =
-      plugins.invoke(std::move(call), [done = std::move(done)](plugin_host::CallOutcome outcome) {
+      place.plugins.invoke(std::move(call), [done = std::move(done)](plugin_host::CallOutcome outcome) {
         TryResult result;
         if (outcome) {
           result.outcome.ok = true;
@@ -97,6 +104,57 @@ CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection
         done(std::move(result));
       });
   return [handle = std::move(handle)] { plugin_host::PluginHost::cancel(handle); };
+}
+
+/// A call that waits for its plugin's switch to another version, and then asks which one it goes to.
+class WaitingCall : public std::enable_shared_from_this<WaitingCall> {
+ public:
+  WaitingCall(const Place& place, shard::Effect effect, base::Duration left, TryDone done)
+      : place_(place), effect_(std::move(effect)), left_(left), done_(std::move(done)) {}
+
+  void wait() {
+    place_.plugins.gate().when_open(effect_.tenant, effect_.plugin,
+                                    [alive = shared_from_this()](base::Duration waited) { alive->begin(waited); });
+  }
+  void cancel() {
+    const std::lock_guard lock(mutex_);
+    is_cancelled_ = true;
+    if (cancel_) return cancel_();
+    if (done_) done_(refused({base::ErrorCode::cancelled, "cancelled before it began"}));
+    done_ = nullptr;
+  }
+
+ private:
+  // The lock is held throughout: where the call is cancelled its place may be gone.
+  void begin(base::Duration waited) {
+    const std::lock_guard lock(mutex_);
+    if (is_cancelled_) return;
+    if (left_ > base::Duration::zero()) left_ = std::max<base::Duration>(left_ - waited, std::chrono::milliseconds(1));
+    const plugin_host::CallGate::Pass pass(place_.plugins.gate(), effect_.tenant, effect_.plugin);
+    if (!pass.is_open()) return wait();
+    cancel_ = begin_call(place_, effect_, left_, std::exchange(done_, nullptr));
+  }
+
+  const Place place_;
+  const shard::Effect effect_;
+  base::Duration left_;
+  std::mutex mutex_;
+  TryDone done_;
+  CancelTry cancel_;
+  bool is_cancelled_ = false;
+};
+
+}  // namespace
+
+CancelTry perform_plugin_call(plugin_host::PluginHost& plugins, const projection::Projection& projection,
+                              const tenancy::TenancyStore& tenancy, const shard::Effect& effect, base::Duration left,
+                              TryDone done) {
+  const Place place{.plugins = plugins, .projection = projection, .tenancy = tenancy};
+  const plugin_host::CallGate::Pass pass(plugins.gate(), effect.tenant, effect.plugin);
+  if (pass.is_open()) return begin_call(place, effect, left, std::move(done));
+  const auto waiting = std::make_shared<WaitingCall>(place, effect, left, std::move(done));
+  waiting->wait();
+  return [waiting] { waiting->cancel(); };
 }
 
 }  // namespace trv::effects

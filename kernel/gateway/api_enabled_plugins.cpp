@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <memory>
+
 #include "kernel/gateway/list.hpp"
 #include "kernel/gateway/plugin_configuration.hpp"
 #include "kernel/gateway/plugin_permissions.hpp"
@@ -50,10 +52,14 @@ json::Value to_object(const EnabledVersion& version) {
   return object;
 }
 
-/// Answers with the version as it is enabled once the command took effect.
+/// Answers with the version as it is enabled once the command took effect. `handover`: where the version before had a
+/// state.
 template <typename Command>
-base::Status answer_grant(Call call, Command command, const tenancy::EnablePlugin& of) {
-  auto then = [of](Call decided, const Result<Change>& change) {
+base::Status answer_grant(Call call, Command command, const tenancy::EnablePlugin& of,
+                          std::shared_ptr<plugin_host::Handover> handover = nullptr) {
+  auto then = [of, handover = std::move(handover)](Call decided, const Result<Change>& change) mutable {
+    if (change && handover != nullptr) handover->succeed();
+    handover = nullptr;
     if (!change) {
       // What the tenant has yet to grant is a part of the answer.
       if (change.error().code() != ErrorCode::conflict) return decided.responder.fail(change.error());
@@ -106,36 +112,59 @@ base::Status disable(Call& call) {
   return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
 }
 
-/// Whether the version starts with what the tenant has set: only then do calls go there.
-base::Status check_starts(const Packages& packages, const Call& call, const std::string& plugin,
-                          const std::string& version) {
+/// Shows that the version starts with what the tenant has set and is well: only then do calls go there. Where the
+/// version before keeps a state, calls wait from here on, and it is handed over.
+base::Result<std::shared_ptr<plugin_host::Handover>> prepare_switch(const Packages& packages, const Call& call,
+                                                                    const tenancy::CurrentVersion& current,
+                                                                    const std::string& plugin, const std::string& to) {
   TRV_TRY_ASSIGN(const auto configuration, [&]() -> base::Result<std::optional<tenancy::Configuration>> {
     TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
-    return call.shard.tenancy().configuration(txn, call.tenant, plugin, version);
+    return call.shard.tenancy().configuration(txn, call.tenant, plugin, to);
   }());
-  const base::Status starts =
-      packages.host.check_start(plugin, version, configuration ? std::optional(configuration->json) : std::nullopt);
-  if (starts) return {};
-  const base::Error& why = starts.error();
+  const auto given = configuration ? std::optional(configuration->json) : std::nullopt;
+  const std::optional<std::string_view> state = call.request().query("state");
+  if (state && *state != "discard") {
+    return fail(ErrorCode::invalid, fmt::format("state is \"{}\"; it can be \"discard\", or be left out", *state));
+  }
+  const auto prepared = [&]() -> base::Result<std::shared_ptr<plugin_host::Handover>> {
+    if (!state && !current.version.empty() && current.version != to) {
+      return packages.host.hand_over(
+          {.tenant = call.tenant, .plugin = plugin, .from = current.version, .to = to, .configuration = given});
+    }
+    TRV_TRY(packages.host.check_start(plugin, to, given));
+    return nullptr;
+  }();
+  if (prepared) return *prepared;
+  const base::Error& why = prepared.error();
   return fail(why.code() == ErrorCode::unavailable ? ErrorCode::unavailable : ErrorCode::conflict,
               fmt::format("nothing was changed: {}", why.message()));
 }
 
+base::Result<tenancy::CurrentVersion> current_of(const Call& call, const std::string& plugin) {
+  TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
+  TRV_TRY_ASSIGN(auto current, call.shard.tenancy().current_version(txn, call.tenant, plugin));
+  return std::move(current).value_or(tenancy::CurrentVersion{});
+}
+
 base::Status upgrade(const node::Shard& platform, const Packages& packages, Call& call) {
   TRV_TRY_ASSIGN(const tenancy::EnablePlugin to, version_in_body(platform, packages, call));
-  if (to.package_sha256) TRV_TRY(check_starts(packages, call, to.plugin, to.version));
-  return answer_grant(std::move(call), tenancy::UpgradePlugin{to}, to);
+  TRV_TRY_ASSIGN(const tenancy::CurrentVersion current, current_of(call, to.plugin));
+  std::shared_ptr<plugin_host::Handover> handover;
+  if (to.package_sha256) {
+    TRV_TRY_ASSIGN(handover, prepare_switch(packages, call, current, to.plugin, to.version));
+  }
+  return answer_grant(std::move(call), tenancy::UpgradePlugin{to}, to, std::move(handover));
 }
 
 // The version before may have been revoked since.
 base::Status roll_back(const Packages& packages, Call& call) {
   const tenancy::RollBackPlugin back{std::string(call.request().parameter("id"))};
-  TRV_TRY_ASSIGN(const auto current, [&]() -> base::Result<std::optional<tenancy::CurrentVersion>> {
-    TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
-    return call.shard.tenancy().current_version(txn, call.tenant, back.plugin);
-  }());
-  if (current && !current->before.empty()) TRV_TRY(check_starts(packages, call, back.plugin, current->before));
-  return answer_grant(std::move(call), back, {.plugin = back.plugin, .version = {}});
+  TRV_TRY_ASSIGN(const tenancy::CurrentVersion current, current_of(call, back.plugin));
+  std::shared_ptr<plugin_host::Handover> handover;
+  if (!current.before.empty()) {
+    TRV_TRY_ASSIGN(handover, prepare_switch(packages, call, current, back.plugin, current.before));
+  }
+  return answer_grant(std::move(call), back, {.plugin = back.plugin, .version = {}}, std::move(handover));
 }
 
 // The crashes before are forgotten where the plugin runs: with the tenant's shard, so here.

@@ -66,12 +66,14 @@ flatbuffers::FlatBufferBuilder& FrameWriter::fresh() {
 
 BytesView FrameWriter::begin(const ProcessPurpose& purpose) {
   auto& b = fresh();
-  return finish(frames::CreateBegin(b, b.CreateString(purpose.plugin), b.CreateString(purpose.version),
-                                    b.CreateString(purpose.folder), b.CreateString(purpose.configuration),
-                                    purpose.memory_bytes, purpose.threads, purpose.open_files,
-                                    purpose.interpreter.empty() ? 0 : b.CreateString(purpose.interpreter),
-                                    purpose.file.empty() ? 0 : b.CreateString(purpose.file),
-                                    purpose.operations ? b.CreateVectorOfStrings(*purpose.operations) : 0));
+  return finish(frames::CreateBegin(
+      b, b.CreateString(purpose.plugin), b.CreateString(purpose.version), b.CreateString(purpose.folder),
+      b.CreateString(purpose.configuration), purpose.memory_bytes, purpose.threads, purpose.open_files,
+      purpose.interpreter.empty() ? 0 : b.CreateString(purpose.interpreter),
+      purpose.file.empty() ? 0 : b.CreateString(purpose.file),
+      purpose.operations ? b.CreateVectorOfStrings(*purpose.operations) : 0, purpose.with.checks_health,
+      purpose.with.state ? b.CreateString(purpose.with.state->version) : 0,
+      purpose.with.state ? bytes_of(b, purpose.with.state->bytes) : 0));
 }
 
 BytesView FrameWriter::invoke(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
@@ -124,9 +126,19 @@ BytesView FrameWriter::end() {
   return finish(frames::CreateEnd(fresh()));
 }
 
-BytesView FrameWriter::ready(std::string_view walls) {
+BytesView FrameWriter::save() {
+  return finish(frames::CreateSave(fresh()));
+}
+
+BytesView FrameWriter::ready(std::string_view walls, bool keeps_state) {
   auto& b = fresh();
-  return finish(frames::CreateReady(b, b.CreateString(walls)));
+  return finish(frames::CreateReady(b, b.CreateString(walls), keeps_state));
+}
+
+BytesView FrameWriter::saved(const base::Result<std::string>& state) {
+  auto& b = fresh();
+  if (!state) return finish(frames::CreateSaved(b, 0, b.CreateString(state.error().message())));
+  return finish(frames::CreateSaved(b, bytes_of(b, *state)));
 }
 
 BytesView FrameWriter::refused(const base::Error& error) {
@@ -289,6 +301,10 @@ ProcessPurpose read_begin(const frames::Begin& frame) {
     operations.emplace();
     for (const flatbuffers::String* one : *named) operations->emplace_back(view(one));
   }
+  StartWith with{.state = std::nullopt, .checks_health = frame.checks_health()};
+  if (frame.saved_by() != nullptr) {
+    with.state = {.version = std::string(view(frame.saved_by())), .bytes = std::string(view(frame.state()))};
+  }
   return {.plugin = std::string(view(frame.plugin())),
           .version = std::string(view(frame.version())),
           .folder = std::string(view(frame.folder())),
@@ -298,7 +314,8 @@ ProcessPurpose read_begin(const frames::Begin& frame) {
           .memory_bytes = frame.memory_bytes(),
           .threads = frame.threads(),
           .open_files = frame.open_files(),
-          .operations = std::move(operations)};
+          .operations = std::move(operations),
+          .with = std::move(with)};
 }
 
 OperationError read_failed(const frames::Failed& frame) {
@@ -367,6 +384,11 @@ EmitEvent read_emit_request(const frames::EmitRequest& frame) {
   return {.type = std::string(view(frame.type())),
           .subject = std::string(view(frame.subject())),
           .data = std::string(view(frame.data()))};
+}
+
+base::Result<std::string> read_saved(const frames::Saved& frame) {
+  if (frame.problem() == nullptr) return std::string(view(frame.state()));
+  return base::fail(ErrorCode::internal, printable(view(frame.problem()), message_bytes_max));
 }
 
 Signature read_signed(const frames::Signed& frame) {

@@ -35,6 +35,7 @@ struct ProcessPurpose {
   /// Of the manifest: a trial, which refuses code that has others. A program is then begun without a configuration,
   /// too.
   std::optional<std::vector<std::string>> operations = std::nullopt;
+  StartWith with = {};
 };
 
 class FrameWriter {
@@ -48,9 +49,11 @@ class FrameWriter {
   [[nodiscard]] base::BytesView served(Service service, std::uint64_t request_id,
                                        const base::Result<ServiceAnswer>& answer);
   [[nodiscard]] base::BytesView ping(std::uint64_t number);
+  [[nodiscard]] base::BytesView save();
   [[nodiscard]] base::BytesView end();
 
-  [[nodiscard]] base::BytesView ready(std::string_view walls);
+  [[nodiscard]] base::BytesView ready(std::string_view walls, bool keeps_state);
+  [[nodiscard]] base::BytesView saved(const base::Result<std::string>& state);
   [[nodiscard]] base::BytesView refused(const base::Error& error);
   [[nodiscard]] base::BytesView answer(CallId call, std::string_view output);
   [[nodiscard]] base::BytesView respond(CallId call, const WebResponse& response);
@@ -95,6 +98,7 @@ class FrameWriter {
 [[nodiscard]] StoredValues read_store_answer(const frames::StoreAnswer& frame);
 [[nodiscard]] base::Error read_request_failed(const frames::RequestFailed& frame);
 [[nodiscard]] Signature read_signed(const frames::Signed& frame);
+[[nodiscard]] base::Result<std::string> read_saved(const frames::Saved& frame);
 /// nullopt for one of a later version.
 [[nodiscard]] std::optional<Service> service_of(frames::Service service) noexcept;
 

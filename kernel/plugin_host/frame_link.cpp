@@ -91,6 +91,12 @@ void FrameLink::served(Service service, std::uint64_t request_id, const base::Re
   send(writer_.served(service, request_id, answer));
 }
 
+void FrameLink::save() {
+  const std::lock_guard lock(mutex_);
+  save_asked_ = clock_.monotonic();
+  send(writer_.save());
+}
+
 void FrameLink::end() {
   const std::lock_guard lock(mutex_);
   end_asked_ = clock_.monotonic();
@@ -162,11 +168,24 @@ void FrameLink::answered(CallId call) {
   used_ = clock_.monotonic();
 }
 
+// Once.
+bool FrameLink::is_asked_to_save() {
+  const std::lock_guard lock(mutex_);
+  used_ = clock_.monotonic();
+  return std::exchange(save_asked_, std::nullopt).has_value();
+}
+
 void FrameLink::handle(const frames::Frame& frame) {
   const std::shared_ptr<LinkUser> user = user_.lock();
   if (user == nullptr) return;
   switch (frame.body_type()) {
-    case frames::Body::Ready: is_ready_ = true; return user->is_ready(view(frame.body_as_Ready()->walls()));
+    case frames::Body::Ready:
+      is_ready_ = true;
+      keeps_state_ = frame.body_as_Ready()->keeps_state();
+      return user->is_ready(view(frame.body_as_Ready()->walls()));
+    case frames::Body::Saved:
+      if (!is_asked_to_save()) return;
+      return user->host().saved(read_saved(*frame.body_as_Saved()));
     case frames::Body::Refused: return user->refused(read_refused(*frame.body_as_Refused()));
     case frames::Body::Answer: {
       const frames::Answer& answer = *frame.body_as_Answer();
@@ -236,6 +255,9 @@ std::string FrameLink::overdue(Duration now) const {
   if (!is_ready_ && now - connected_ > limits_.start_within) {
     return fmt::format("it hangs: it did not start within {} s", seconds(limits_.start_within));
   }
+  if (save_asked_ && now - *save_asked_ > limits_.hangs_after) {
+    return fmt::format("it did not save its state within {} s", seconds(limits_.hangs_after));
+  }
   if (pinged_ && now - *pinged_ > limits_.hangs_after) {
     return fmt::format("it did not react for {} s", seconds(limits_.hangs_after));
   }
@@ -267,7 +289,7 @@ void FrameLink::tick(Duration now) {
       send(writer_.ping(++pings_));
     }
     const Duration idle_after = is_retired_ ? limits_.retired_after : limits_.idle_after;
-    is_idle = is_ready_ && open_.empty() && !end_asked_ && now - used_ > idle_after;
+    is_idle = is_ready_ && open_.empty() && !end_asked_ && !save_asked_ && now - used_ > idle_after;
   }
   if (!why.empty()) kill(why);
   if (is_idle && user != nullptr) user->is_idle();

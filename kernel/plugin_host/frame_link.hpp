@@ -68,6 +68,8 @@ class FrameLink final : public PluginSide {
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
   void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
+  [[nodiscard]] bool keeps_state() const override { return keeps_state_; }
+  void save() override;
   void end() override;
   /// Ends the process without asking it. `why`: what the plugin did; empty: it is asked for.
   void kill(const std::string& why);
@@ -100,6 +102,7 @@ class FrameLink final : public PluginSide {
   void handle(const frames::Frame& frame);
   void log(const frames::Log& frame);
   void answered(CallId call);
+  [[nodiscard]] bool is_asked_to_save();
   [[nodiscard]] std::string overdue(base::Duration now) const;
 
   const LinkLimits limits_;
@@ -116,10 +119,13 @@ class FrameLink final : public PluginSide {
   bool is_gone_ = false;
   std::string why_killed_;
   std::optional<base::Duration> end_asked_;
+  std::optional<base::Duration> save_asked_;
   /// Calls that the process has and has not answered; when each was cancelled, or max.
   std::unordered_map<CallId, base::Duration> open_;
   base::Duration used_;
   bool is_retired_ = false;
+
+  std::atomic<bool> keeps_state_ = false;
 
   // The loop's.
   bool is_ready_ = false;

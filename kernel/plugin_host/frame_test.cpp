@@ -36,7 +36,9 @@ std::vector<base::Bytes> one_of_each() {
   request.body = "body";
   std::vector<base::Bytes> all;
   const auto add = [&](base::BytesView frame) { all.emplace_back(frame.begin(), frame.end()); };
-  add(writer.ready("all walls"));
+  add(writer.ready("all walls", true));
+  add(writer.saved("\x01bytes"));
+  add(writer.saved(base::fail(base::ErrorCode::internal, "why there is none")));
   add(writer.refused({base::ErrorCode::invalid, "why"}));
   add(writer.answer(7, R"({"a":1})"));
   add(writer.failed(7, {.code = base::ErrorCode::denied, .status = 403, .message = "no", .detail = "{}"}));
@@ -76,6 +78,11 @@ void read_all(const frames::Frame& frame) {
     case frames::Body::Respond: {
       auto response = read_respond(*frame.body_as_Respond());
       bytes = response && check_response(*response) ? response->body.size() : 0;
+      break;
+    }
+    case frames::Body::Saved: {
+      const auto state = read_saved(*frame.body_as_Saved());
+      bytes = state ? state->size() : state.error().message().size();
       break;
     }
     case frames::Body::RequestFailed:

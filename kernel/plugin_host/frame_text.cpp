@@ -240,6 +240,7 @@ base::Result<ProgramLine> read_service(const Body& body, Service service) {
 
 base::Result<ProgramLine> read_ready(const Body& body) {
   ReadyLine ready;
+  TRV_TRY_ASSIGN(ready.keeps_state, body.flag("keeps_state"));
   const Value* named = body.find("operations");
   if (named == nullptr) return ready;
   if (!named->is_array()) return body.wrong("operations", "is not a list of texts");
@@ -251,12 +252,32 @@ base::Result<ProgramLine> read_ready(const Body& body) {
   return ready;
 }
 
+base::Result<ProgramLine> read_saved(const Body& body) {
+  TRV_TRY_ASSIGN(const std::string problem, body.text("problem", ""));
+  if (!problem.empty()) {
+    return SavedLine{base::fail(ErrorCode::internal, printable(problem, message_bytes_max))};
+  }
+  TRV_TRY_ASSIGN(const std::string encoded, body.text("state_base64"));
+  const auto bytes = base::from_base64(encoded);
+  if (!bytes) return body.wrong("state_base64", "is not base64");
+  if (bytes->size() > state_bytes_max) {
+    return SavedLine{base::fail(ErrorCode::too_large, fmt::format("it has {} bytes, at most {} are handed over",
+                                                                  bytes->size(), state_bytes_max))};
+  }
+  return SavedLine{std::string(base::as_text(*bytes))};
+}
+
 }  // namespace
 
 std::string begin_line(const ProcessPurpose& purpose) {
   Value body{{"plugin", purpose.plugin}, {"version", purpose.version}};
   // There is no configuration to begin it with; it can show what it has.
   if (purpose.operations && purpose.configuration.empty()) body.set("trial", true);
+  if (purpose.with.checks_health) body.set("checks_health", true);
+  if (const auto& state = purpose.with.state) {
+    body.set("saved_by", state->version);
+    body.set("state_base64", base::to_base64(base::as_bytes(state->bytes)));
+  }
   return line_with("begin", body, "configuration", purpose.configuration.empty() ? "{}" : purpose.configuration);
 }
 
@@ -332,6 +353,10 @@ std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnsw
                    "[" + entries + "]");
 }
 
+std::string save_line() {
+  return line_of("save", Value::object());
+}
+
 std::string ping_line(std::uint64_t number) {
   return line_of("ping", Value{{"number", number}});
 }
@@ -357,6 +382,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "store_request") return read_service(body, Service::store);
   if (name == "sign_request") return read_service(body, Service::secret);
   if (name == "emit_request") return read_service(body, Service::event);
+  if (name == "saved") return read_saved(body);
   if (name == "pong") {
     TRV_TRY_ASSIGN(const std::uint64_t number, body.number("number"));
     return PongLine{number};

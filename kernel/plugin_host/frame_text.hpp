@@ -19,12 +19,17 @@ inline constexpr std::size_t line_bytes_max = 4 * output_bytes_max;
 [[nodiscard]] std::string cancel_line(CallId call);
 [[nodiscard]] std::string http_line(std::uint64_t request_id, const base::Result<egress::Response>& result);
 [[nodiscard]] std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnswer>& answer);
+[[nodiscard]] std::string save_line();
 [[nodiscard]] std::string ping_line(std::uint64_t number);
 [[nodiscard]] std::string end_line();
 
 // From the program.
 struct ReadyLine {
   std::optional<std::vector<std::string>> operations = std::nullopt;  ///< that it has, where it says so
+  bool keeps_state = false;
+};
+struct SavedLine {
+  base::Result<std::string> state;
 };
 struct RefusedLine {
   std::string message;
@@ -61,7 +66,7 @@ struct PongLine {
   std::uint64_t number = 0;
 };
 using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
-                                 ServiceLine, PongLine>;
+                                 ServiceLine, PongLine, SavedLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

@@ -16,6 +16,13 @@ std::string problem_of(std::string_view line) {
 TEST(FrameTextTest, what_goes_to_a_program_is_one_line_each) {
   EXPECT_EQ(begin_line({.plugin = "p", .version = "1.0.0", .folder = "x", .configuration = "{\n\"a\": 1}"}),
             "{\"begin\":{\"plugin\":\"p\",\"version\":\"1.0.0\",\"configuration\":{ \"a\": 1}}}\n");
+  EXPECT_EQ(begin_line({.plugin = "p",
+                        .version = "1.0.0",
+                        .folder = "x",
+                        .with = {.state = SavedState{"0.9.0", std::string("\xff\x00", 2)}, .checks_health = true}}),
+            "{\"begin\":{\"plugin\":\"p\",\"version\":\"1.0.0\",\"checks_health\":true,\"saved_by\":\"0.9.0\","
+            "\"state_base64\":\"/wA=\",\"configuration\":{}}}\n");
+  EXPECT_EQ(save_line(), "{\"save\":{}}\n");
   EXPECT_EQ(invoke_line({.tenant = base::TenantId("acme"),
                          .operation = "echo",
                          .connection = "api",
@@ -66,7 +73,11 @@ TEST(FrameTextTest, what_goes_to_a_program_is_one_line_each) {
 }
 
 TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
-  EXPECT_TRUE(std::holds_alternative<ReadyLine>(*read_line(R"({"ready":{}})")));
+  EXPECT_FALSE(std::get<ReadyLine>(*read_line(R"({"ready":{}})")).keeps_state);
+  EXPECT_TRUE(std::get<ReadyLine>(*read_line(R"({"ready":{"keeps_state":true,"operations":[]}})")).keeps_state);
+  EXPECT_EQ(std::get<SavedLine>(*read_line(R"({"saved":{"state_base64":"/wA="}})")).state.value(),
+            std::string("\xff\x00", 2));
+  EXPECT_EQ(std::get<SavedLine>(*read_line(R"({"saved":{"problem":"no"}})")).state.error().message(), "no");
   EXPECT_EQ(std::get<AnswerLine>(*read_line(R"({"answer":{"call":7,"output":{"b":1,"a":[]}}})")).output,
             R"({"b":1,"a":[]})");
   const auto failed = std::get<FailedLine>(*read_line(
@@ -114,6 +125,7 @@ TEST(FrameTextTest, what_is_no_frame_is_named) {
   EXPECT_EQ(problem_of(R"({"answer":{"call":-1,"output":1}})"), "answer.call is not a whole number from 0");
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"code":"odd","message":""}})"), "failed.code is not a code: odd");
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"message":"","detail":[]}})"), "failed.detail is not an object");
+  EXPECT_EQ(problem_of(R"({"saved":{}})"), "saved.state_base64 is missing");
   EXPECT_EQ(problem_of(R"({"log":{"level":"loud","message":""}})"), "log.level is not debug, info, warning or error");
   EXPECT_EQ(problem_of(R"({"respond":{"call":1,"status":1000}})"), "respond.status is not that of HTTP");
   EXPECT_EQ(problem_of(R"({"respond":{"call":1,"body_base64":1}})"), "respond.body_base64 is not base64");

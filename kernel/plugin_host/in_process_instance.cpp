@@ -7,10 +7,12 @@ namespace trv::plugin_host {
 
 base::Result<std::unique_ptr<InProcessInstance>> InProcessInstance::start(std::shared_ptr<PluginLibrary> library,
                                                                           const std::string& configuration,
-                                                                          InstanceServices services) {
+                                                                          InstanceServices services,
+                                                                          const StartWith& with) {
   PluginThreads& threads = services.threads;
   auto core = std::make_shared<InstanceCore>(library->id(), library->version(), std::move(services));
-  TRV_TRY_ASSIGN(std::unique_ptr<LibraryPlugin> plugin, LibraryPlugin::start(std::move(library), configuration, *core));
+  TRV_TRY_ASSIGN(std::unique_ptr<LibraryPlugin> plugin,
+                 LibraryPlugin::start(std::move(library), configuration, *core, with));
   core->begin(std::move(plugin));
   threads.watch(core);
   return std::unique_ptr<InProcessInstance>(new InProcessInstance(std::move(core)));
@@ -30,6 +32,12 @@ void InProcessInstance::cancel(CallId call) {
 }
 base::Status InProcessInstance::stop(base::Duration grace) {
   return core_->stop(grace);
+}
+bool InProcessInstance::keeps_state() {
+  return core_->keeps_state();
+}
+base::Result<std::string> InProcessInstance::save(base::Duration grace) {
+  return core_->save(grace);
 }
 InstanceMetrics InProcessInstance::metrics() const {
   return core_->metrics();

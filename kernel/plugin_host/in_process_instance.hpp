@@ -19,16 +19,19 @@ class InstanceCore;
 class InProcessInstance final : public PluginInstance {
  public:
   /// Creates and activates the plugin with `configuration`, a JSON object, on this thread.
-  /// Errors: what the plugin said when it refused; invalid (the plugin breaks the ABI).
+  /// Errors: as LibraryPlugin::start.
   [[nodiscard]] static base::Result<std::unique_ptr<InProcessInstance>> start(std::shared_ptr<PluginLibrary> library,
                                                                               const std::string& configuration,
-                                                                              InstanceServices services);
+                                                                              InstanceServices services,
+                                                                              const StartWith& with = {});
   /// Stops without grace where stop was not called.
   ~InProcessInstance() override;
 
   CallId invoke(CallRequest request, CallCompletion completion) override;
   void cancel(CallId call) override;
   [[nodiscard]] base::Status stop(base::Duration grace) override;
+  [[nodiscard]] bool keeps_state() override;
+  [[nodiscard]] base::Result<std::string> save(base::Duration grace) override;
   [[nodiscard]] InstanceMetrics metrics() const override;
 
  private:

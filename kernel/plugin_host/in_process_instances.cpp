@@ -17,18 +17,23 @@ InProcessInstances::InProcessInstances(std::shared_ptr<PluginLibrary> library, I
 
 InProcessInstances::~InProcessInstances() = default;
 
-base::Result<InProcessInstances::Started*> InProcessInstances::find_or_start(const std::string& configuration) {
-  const auto found = started_.find(configuration);
+base::Result<InProcessInstances::Started*> InProcessInstances::find_or_start(const Key& key) {
+  const auto found = started_.find(key);
   if (found != started_.end()) return &found->second;
-  TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance,
-                 InProcessInstance::start(library_, configuration, services_));
-  return &started_.emplace(configuration, Started{std::move(instance)}).first->second;
+  TRV_TRY_ASSIGN(std::unique_ptr<InProcessInstance> instance, InProcessInstance::start(library_, key.first, services_));
+  keeps_state_ = instance->keeps_state();
+  return &started_.emplace(key, Started{std::move(instance)}).first->second;
 }
 
 base::Status InProcessInstances::start(const std::string& configuration) {
   const std::lock_guard lock(mutex_);
-  TRV_TRY(find_or_start(configuration));
+  TRV_TRY(find_or_start({configuration, {}}));
   return {};
+}
+
+InProcessInstances::Key InProcessInstances::key_of(const base::TenantId& tenant,
+                                                   const std::string& configuration) const {
+  return {configuration, keeps_state_ ? tenant : base::TenantId()};
 }
 
 std::expected<std::shared_ptr<PluginInstance>, OperationError> InProcessInstances::of(
@@ -41,19 +46,59 @@ std::expected<std::shared_ptr<PluginInstance>, OperationError> InProcessInstance
     return refuse(base::ErrorCode::unavailable,
                   fmt::format("plugin '{}' {} is being replaced", library_->id(), library_->version()), true);
   }
-  const auto started = find_or_start(configuration);
+  auto started = find_or_start(key_of(tenant, configuration));
+  // The first one has shown whether tenants share it.
+  if (started) started = find_or_start(key_of(tenant, configuration));
   if (!started) return refuse(started.error().code(), started.error().message(), false);
-  const auto [before, is_new] = configurations_.try_emplace(tenant, configuration);
-  if (is_new || before->second != configuration) {
-    ++(*started)->tenants;
-    if (!is_new) leave(std::exchange(before->second, configuration));
-  }
+  belongs(tenant, key_of(tenant, configuration));
   return (*started)->instance;
 }
 
+// The lock is held; an instance of this key is started.
+void InProcessInstances::belongs(const base::TenantId& tenant, const Key& key) {
+  const auto [before, is_new] = keys_.try_emplace(tenant, key);
+  if (!is_new && before->second == key) return;
+  ++started_.at(key).tenants;
+  if (!is_new) leave(std::exchange(before->second, key));
+}
+
+base::Result<bool> InProcessInstances::try_health(const std::string& configuration, const std::stop_token&) {
+  TRV_TRY_ASSIGN(const auto trial, InProcessInstance::start(library_, configuration, services_,
+                                                            {.state = std::nullopt, .checks_health = true}));
+  return trial->keeps_state();
+}
+
+std::shared_ptr<PluginInstance> InProcessInstances::running(const base::TenantId& tenant) const {
+  const std::lock_guard lock(mutex_);
+  const auto key = keys_.find(tenant);
+  if (key == keys_.end()) return nullptr;
+  const auto started = started_.find(key->second);
+  return started == started_.end() ? nullptr : started->second.instance;
+}
+
+base::Result<std::shared_ptr<PluginInstance>> InProcessInstances::begin_with(const base::TenantId&,
+                                                                             const std::string& configuration,
+                                                                             SavedState state, const std::stop_token&) {
+  TRV_TRY_ASSIGN(auto instance, InProcessInstance::start(library_, configuration, services_,
+                                                         {.state = std::move(state), .checks_health = true}));
+  return std::shared_ptr<PluginInstance>(std::move(instance));
+}
+
+void InProcessInstances::adopt(const base::TenantId& tenant, const std::string& configuration,
+                               std::shared_ptr<PluginInstance> instance) {
+  const std::lock_guard lock(mutex_);
+  if (is_retired_) return;
+  keeps_state_ = true;
+  const Key key = key_of(tenant, configuration);
+  Started& place = started_[key];
+  if (place.instance != nullptr) drain(std::move(place.instance));
+  place.instance = std::move(instance);
+  belongs(tenant, key);
+}
+
 // The lock is held.
-void InProcessInstances::leave(const std::string& configuration) {
-  const auto left = started_.find(configuration);
+void InProcessInstances::leave(const Key& key) {
+  const auto left = started_.find(key);
   if (left == started_.end() || --left->second.tenants > 0) return;
   drain(std::move(left->second.instance));
   started_.erase(left);
@@ -73,7 +118,7 @@ void InProcessInstances::drain(std::shared_ptr<PluginInstance> instance) {
 void InProcessInstances::retire() {
   const std::lock_guard lock(mutex_);
   is_retired_ = true;
-  for (auto& [configuration, started] : started_) drain(std::move(started.instance));
+  for (auto& [key, started] : started_) drain(std::move(started.instance));
   started_.clear();
 }
 
@@ -88,7 +133,7 @@ base::Status InProcessInstances::stop(base::Duration grace) {
     const std::lock_guard lock(mutex_);
     is_retired_ = true;
     all = draining_;
-    for (const auto& [configuration, started] : started_) all.push_back(started.instance);
+    for (const auto& [key, started] : started_) all.push_back(started.instance);
   }
   const base::Duration end = services_.clock.monotonic() + grace;
   base::Status worst;
@@ -102,7 +147,7 @@ base::Status InProcessInstances::stop(base::Duration grace) {
 InstanceMetrics InProcessInstances::metrics() const {
   const std::lock_guard lock(mutex_);
   InstanceMetrics all = past_;
-  for (const auto& [configuration, started] : started_) all += started.instance->metrics();
+  for (const auto& [key, started] : started_) all += started.instance->metrics();
   for (const std::shared_ptr<PluginInstance>& one : draining_) all += one->metrics();
   return all;
 }

@@ -16,6 +16,7 @@ using base::ErrorCode;
 
 constexpr Duration plugin_answer_grace = std::chrono::seconds(1);
 constexpr Duration end_grace = std::chrono::seconds(1);
+constexpr Duration save_within = std::chrono::seconds(20);  // an isolated plugin that hangs is killed before
 constexpr int works_per_turn = 64;
 
 OperationError host_error(ErrorCode code, std::string message, bool may_retry = false) {
@@ -310,6 +311,7 @@ void InstanceCore::lost(const std::string& why, LostBy by) {
   {
     const std::lock_guard lock(mutex_);
     state_ = State::ended;
+    why_lost_ = why;
     calls_.for_each([&](const OpenCall& call) {
       open.push_back({call.id, call.is_delivered, call.request.idempotent || !call.is_delivered});
     });
@@ -323,7 +325,7 @@ void InstanceCore::lost(const std::string& why, LostBy by) {
 }
 
 void InstanceCore::notify_if_stopping() noexcept {
-  if (state_ != State::running) changed_.notify_all();
+  if (state_ != State::running || saving_ != Saving::no) changed_.notify_all();
 }
 
 base::Status InstanceCore::stop(Duration grace) {
@@ -358,6 +360,63 @@ base::Status InstanceCore::stop(Duration grace) {
   state_ = State::abandoned;
   kept_ = shared_from_this();
   return base::fail(ErrorCode::timeout, fmt::format("plugin '{}' {} hangs and was given up", plugin_, version_));
+}
+
+// ---- trv.state/1
+
+bool InstanceCore::keeps_state() const {
+  std::shared_ptr<PluginSide> side;
+  {
+    const std::lock_guard lock(mutex_);
+    side = side_;
+  }
+  return side != nullptr && side->keeps_state();
+}
+
+base::Result<std::string> InstanceCore::save(Duration grace) {
+  const std::string name = fmt::format("plugin '{}' {}", plugin_, version_);
+  std::unique_lock lock(mutex_);
+  if (saving_ != Saving::no) return base::fail(ErrorCode::conflict, fmt::format("{} is being saved already", name));
+  const auto has_ended = [this] { return state_ != State::running; };
+  const auto over = [&](base::Result<std::string> result) {
+    saving_ = Saving::no;
+    return result;
+  };
+  const auto lost = [&] {
+    return base::fail(ErrorCode::unavailable, why_lost_.empty() ? fmt::format("{} is stopping", name) : why_lost_);
+  };
+  saving_ = Saving::waits_for_calls;
+  changed_.wait_for(lock, grace, [&] { return has_ended() || is_quiet(); });
+  if (has_ended()) return over(lost());
+  if (!is_quiet()) {
+    return over(
+        base::fail(ErrorCode::conflict, fmt::format("{} calls of {} are still open after {} s", calls_.size(), name,
+                                                    std::chrono::duration_cast<std::chrono::seconds>(grace).count())));
+  }
+  saving_ = Saving::asked;
+  saved_.reset();
+  lock.unlock();
+  enqueue([this] { side_->save(); });
+  lock.lock();
+  changed_.wait_for(lock, save_within, [&] { return saved_.has_value() || has_ended(); });
+  if (saved_) {
+    base::Result<std::string> state = *std::exchange(saved_, std::nullopt);
+    if (!state) return over(base::fail(std::move(state).error().in(fmt::format("{} cannot save its state", name))));
+    if (state->size() <= state_bytes_max) return over(std::move(state));
+    return over(base::fail(ErrorCode::too_large, fmt::format("{}: its state has {} bytes, at most {} are handed over",
+                                                             name, state->size(), state_bytes_max)));
+  }
+  if (has_ended()) return over(lost());
+  return over(base::fail(ErrorCode::unavailable,
+                         fmt::format("{} did not save its state within {} s", name,
+                                     std::chrono::duration_cast<std::chrono::seconds>(save_within).count())));
+}
+
+void InstanceCore::saved(base::Result<std::string> state) noexcept {
+  const std::lock_guard lock(mutex_);
+  if (saving_ != Saving::asked || saved_) return;
+  saved_ = std::move(state);
+  changed_.notify_all();
 }
 
 InstanceMetrics InstanceCore::metrics() const {

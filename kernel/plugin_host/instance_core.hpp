@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "kernel/plugin_host/call_table.hpp"
@@ -28,6 +29,8 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   CallId invoke(CallRequest request, CallCompletion completion);
   void cancel(CallId id);
   [[nodiscard]] base::Status stop(base::Duration grace);
+  [[nodiscard]] bool keeps_state() const;
+  [[nodiscard]] base::Result<std::string> save(base::Duration grace);
   [[nodiscard]] InstanceMetrics metrics() const;
   [[nodiscard]] base::Duration expire(base::Duration now) override;
   /// The plugin's side has ended by itself: no call is taken any more, and the open ones end with unavailable. One that
@@ -43,6 +46,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;
   void ask(CallId id, std::uint64_t request_id, Service service,
            base::Result<ServiceRequest> request) noexcept override;
+  void saved(base::Result<std::string> state) noexcept override;
 
  private:
   enum class State { running, draining, ended, abandoned };
@@ -100,6 +104,10 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   base::Duration told_deadline_ = base::Duration::max();
   std::size_t requests_open_ = 0;
   std::size_t cancels_running_ = 0;
+  enum class Saving : std::uint8_t { no, waits_for_calls, asked };
+  Saving saving_ = Saving::no;
+  std::optional<base::Result<std::string>> saved_;  ///< what the plugin answered to save()
+  std::string why_lost_;
   std::shared_ptr<InstanceCore> kept_;  ///< itself, while a plugin that was given up may still call
 
   std::atomic<std::uint64_t> succeeded_ = 0;

@@ -63,6 +63,8 @@ class IsolatedInstances::Process final : public PluginInstance,
   }
   void cancel(CallId call) override { core_->cancel(call); }
   base::Status stop(Duration grace) override { return core_->stop(grace); }
+  bool keeps_state() override { return await_start({}) && core_->keeps_state(); }
+  base::Result<std::string> save(Duration grace) override { return core_->save(grace); }
   InstanceMetrics metrics() const override { return core_->metrics(); }
 
   // LinkUser
@@ -137,6 +139,48 @@ base::Status IsolatedInstances::try_start(const std::string& configuration, cons
       std::make_shared<Process>(std::weak_ptr<IsolatedInstances>(), base::TenantId("system"), purpose_, services_);
   trial->begin(isolation_, purpose);
   return trial->await_start(stop);
+}
+
+base::Result<bool> IsolatedInstances::try_health(const std::string& configuration, const std::stop_token& stop) {
+  ProcessPurpose purpose = purpose_;
+  purpose.configuration = configuration;
+  purpose.with.checks_health = true;
+  const auto trial =
+      std::make_shared<Process>(std::weak_ptr<IsolatedInstances>(), base::TenantId("system"), purpose_, services_);
+  trial->begin(isolation_, purpose);
+  TRV_TRY(trial->await_start(stop));
+  return trial->keeps_state();
+}
+
+std::shared_ptr<PluginInstance> IsolatedInstances::running(const base::TenantId& tenant) const {
+  const std::lock_guard lock(mutex_);
+  const auto slot = slots_.find(tenant);
+  return slot == slots_.end() ? nullptr : slot->second.process;
+}
+
+base::Result<std::shared_ptr<PluginInstance>> IsolatedInstances::begin_with(const base::TenantId& tenant,
+                                                                            const std::string& configuration,
+                                                                            SavedState state,
+                                                                            const std::stop_token& stop) {
+  ProcessPurpose purpose = purpose_;
+  purpose.configuration = configuration;
+  purpose.with = {.state = std::move(state), .checks_health = true};
+  auto process = std::make_shared<Process>(weak_from_this(), tenant, purpose_, services_);
+  process->begin(isolation_, purpose);
+  TRV_TRY(process->await_start(stop));
+  return process;
+}
+
+void IsolatedInstances::adopt(const base::TenantId& tenant, const std::string& configuration,
+                              std::shared_ptr<PluginInstance> instance) {
+  auto process = std::dynamic_pointer_cast<Process>(std::move(instance));
+  TRV_EXPECTS(process != nullptr);
+  const std::lock_guard lock(mutex_);
+  if (is_stopped_ || is_retired_) return;
+  Slot& slot = slots_[tenant];
+  if (slot.process != nullptr) retire(slot);
+  slot.process = std::move(process);
+  slot.configuration = configuration;
 }
 
 std::expected<std::shared_ptr<PluginInstance>, OperationError> IsolatedInstances::of(const base::TenantId& tenant,

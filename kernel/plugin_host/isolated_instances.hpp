@@ -49,6 +49,14 @@ class IsolatedInstances final : public PluginInstances, public std::enable_share
 
   [[nodiscard]] std::expected<std::shared_ptr<PluginInstance>, OperationError> of(
       const base::TenantId& tenant, const std::string& configuration) override;
+  [[nodiscard]] base::Result<bool> try_health(const std::string& configuration, const std::stop_token& stop) override;
+  [[nodiscard]] std::shared_ptr<PluginInstance> running(const base::TenantId& tenant) const override;
+  [[nodiscard]] base::Result<std::shared_ptr<PluginInstance>> begin_with(const base::TenantId& tenant,
+                                                                         const std::string& configuration,
+                                                                         SavedState state,
+                                                                         const std::stop_token& stop) override;
+  void adopt(const base::TenantId& tenant, const std::string& configuration,
+             std::shared_ptr<PluginInstance> instance) override;
   void retire() override;
   [[nodiscard]] bool is_over() const override;
   [[nodiscard]] base::Status stop(base::Duration grace) override;

@@ -117,10 +117,33 @@ base::Result<ServiceRequest> read_emit(const trv_event* event) {
 }  // namespace
 
 base::Result<std::unique_ptr<LibraryPlugin>> LibraryPlugin::start(std::shared_ptr<PluginLibrary> library,
-                                                                  const std::string& configuration, HostSide& host) {
+                                                                  const std::string& configuration, HostSide& host,
+                                                                  const StartWith& with) {
   std::unique_ptr<LibraryPlugin> plugin(new LibraryPlugin(std::move(library), host));
   TRV_TRY(plugin->activate(configuration));
+  if (base::Status begun = plugin->begin_with(with); !begun) {
+    plugin->end();
+    return base::fail(std::move(begun).error());
+  }
   return plugin;
+}
+
+base::Status LibraryPlugin::begin_with(const StartWith& with) {
+  const auto refuse = [&](std::string_view what, trv_string problem) {
+    return base::fail(ErrorCode::invalid, fmt::format("plugin '{}' {} {}: {}", library_->id(), library_->version(),
+                                                      what, printable(view(problem), message_bytes_max)));
+  };
+  if (with.state && plugin_state_ == nullptr) return refuse("takes no state", borrowed("it has no trv.state/1"));
+  if (with.state) {
+    const trv_string problem =
+        plugin_state_->restore(plugin_, borrowed(with.state->version), borrowed_bytes(with.state->bytes));
+    if (problem.size > 0) {
+      return refuse(fmt::format("does not take the state that {} saved", with.state->version), problem);
+    }
+  }
+  if (!with.checks_health || plugin_health_ == nullptr) return {};
+  const trv_string problem = plugin_health_->check(plugin_);
+  return problem.size == 0 ? base::Status() : refuse("is not well", problem);
 }
 
 std::optional<std::vector<std::string>> LibraryPlugin::operations_of(const PluginLibrary& library) {
@@ -220,6 +243,13 @@ base::Status LibraryPlugin::find_extensions() {
   TRV_TRY_ASSIGN(plugin_serve_,
                  find_extension<trv_plugin_serve>(TRV_EXT_SERVE, "trv_plugin_serve", TRV_PLUGIN_SERVE_SIZE_V1,
                                                   [](const auto& serve) { return serve.serve != nullptr; }));
+  TRV_TRY_ASSIGN(plugin_state_, find_extension<trv_plugin_state>(
+                                    TRV_EXT_STATE, "trv_plugin_state", TRV_PLUGIN_STATE_SIZE_V1, [](const auto& state) {
+                                      return state.save != nullptr && state.restore != nullptr;
+                                    }));
+  TRV_TRY_ASSIGN(plugin_health_,
+                 find_extension<trv_plugin_health>(TRV_EXT_HEALTH, "trv_plugin_health", TRV_PLUGIN_HEALTH_SIZE_V1,
+                                                   [](const auto& health) { return health.check != nullptr; }));
   return {};
 }
 
@@ -299,6 +329,20 @@ void LibraryPlugin::answer_kv(std::uint64_t request_id, const StoredValues& valu
                                .has_more = values.has_more ? 1U : 0U,
                                .reserved = 0};
   plugin_kv_->on_answer(plugin_, request_id, &given);
+}
+
+void LibraryPlugin::save() {
+  if (plugin_state_ == nullptr) return side_.saved(base::fail(ErrorCode::invalid, "it has no trv.state/1"));
+  trv_bytes state = {};
+  const trv_string problem = plugin_state_->save(plugin_, &state);
+  if (problem.size > 0) {
+    return side_.saved(base::fail(ErrorCode::internal, printable(view(problem), message_bytes_max)));
+  }
+  if (state.size > state_bytes_max) {
+    return side_.saved(base::fail(
+        ErrorCode::too_large, fmt::format("it has {} bytes, at most {} are handed over", state.size, state_bytes_max)));
+  }
+  side_.saved(std::string(view(state)));
 }
 
 void LibraryPlugin::end() {

@@ -1,7 +1,7 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
 // Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
-// trv.event/1, trv.serve/1.
+// trv.event/1, trv.serve/1. Of the plugin's side also trv.state/1 and trv.health/1.
 
 #include <memory>
 #include <optional>
@@ -12,12 +12,14 @@
 #include "kernel/plugin_host/plugin_side.hpp"
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/event.h"
+#include "sdk/abi/ext/health.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/operation.h"
 #include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/serve.h"
+#include "sdk/abi/ext/state.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 
@@ -26,10 +28,11 @@ namespace trv::plugin_host {
 class LibraryPlugin final : public PluginSide {
  public:
   /// Creates and activates the plugin with `configuration`, a JSON object, on this thread. `host` outlives the plugin.
-  /// Errors: what the plugin said when it refused; invalid (the plugin breaks the ABI).
+  /// Errors: what the plugin said when it refused, also the state, or that it is not well; invalid (the plugin breaks
+  /// the ABI).
   [[nodiscard]] static base::Result<std::unique_ptr<LibraryPlugin>> start(std::shared_ptr<PluginLibrary> library,
                                                                           const std::string& configuration,
-                                                                          HostSide& host);
+                                                                          HostSide& host, const StartWith& with = {});
   /// The operations that the code says it has; nullopt where it does not say. Creates a plugin on this thread, which is
   /// not activated, and destroys it.
   [[nodiscard]] static std::optional<std::vector<std::string>> operations_of(const PluginLibrary& library);
@@ -42,11 +45,14 @@ class LibraryPlugin final : public PluginSide {
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
   void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
+  [[nodiscard]] bool keeps_state() const override { return plugin_state_ != nullptr; }
+  void save() override;
   void end() override;
 
  private:
   LibraryPlugin(std::shared_ptr<PluginLibrary> library, HostSide& side);
   [[nodiscard]] base::Status activate(const std::string& configuration);
+  [[nodiscard]] base::Status begin_with(const StartWith& with);
   [[nodiscard]] base::Status find_extensions();
   template <typename T, typename IsWhole>
   [[nodiscard]] base::Result<const T*> find_extension(const char* id, std::string_view name, std::uint32_t size_v1,
@@ -77,6 +83,8 @@ class LibraryPlugin final : public PluginSide {
   const trv_plugin_secret* plugin_secret_ = nullptr;
   const trv_plugin_event* plugin_event_ = nullptr;
   const trv_plugin_serve* plugin_serve_ = nullptr;
+  const trv_plugin_state* plugin_state_ = nullptr;
+  const trv_plugin_health* plugin_health_ = nullptr;
   std::optional<OperationError> activation_error_;
 };
 

@@ -117,7 +117,8 @@ PluginHost::PluginHost(HostConfiguration configuration, PluginStore& store, egre
       http_(http),
       clock_(clock),
       log_(std::move(log)),
-      threads_(std::move(threads)) {}
+      threads_(std::move(threads)),
+      gate_(*threads_, clock) {}
 
 PluginHost::~PluginHost() {
   static_cast<void>(stop(base::Duration::zero()));
@@ -316,13 +317,42 @@ base::Status PluginHost::check_permission(std::string_view plugin, std::string_v
   return loaded->permissions->check(tenant, wanted);
 }
 
-base::Status PluginHost::check_start(std::string_view plugin, std::string_view version,
-                                     const std::optional<std::string>& configuration, const std::stop_token& stop) {
+base::Result<bool> PluginHost::check_start(std::string_view plugin, std::string_view version,
+                                           const std::optional<std::string>& configuration,
+                                           const std::stop_token& stop) {
   const std::shared_ptr<Loaded> loaded = find(plugin, version);
   if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
   const std::string given = configuration.value_or(std::string(nothing_set));
   TRV_TRY(loaded->check(given));
-  return loaded->isolated == nullptr ? base::Status() : loaded->isolated->try_start(given, stop);
+  return loaded->instances->try_health(given, stop);
+}
+
+base::Result<std::unique_ptr<Handover>> PluginHost::hand_over(const VersionSwitch& asked, const std::stop_token& stop) {
+  TRV_EXPECTS(asked.from != asked.to);
+  TRV_TRY_ASSIGN(const bool takes_state, check_start(asked.plugin, asked.to, asked.configuration, stop));
+  const std::shared_ptr<Loaded> from = find(asked.plugin, asked.from);
+  const std::shared_ptr<Loaded> to = find(asked.plugin, asked.to);
+  if (!takes_state || from == nullptr || to == nullptr) return nullptr;
+  TRV_TRY(gate_.close(asked.tenant, asked.plugin, asked.grace));
+  auto handover = std::make_unique<Handover>(gate_, asked.tenant, asked.plugin);
+  // Looked for behind the gate: else a first call could begin it now, and its memory would be left behind.
+  const std::shared_ptr<PluginInstance> running = from->instances->running(asked.tenant);
+  if (running == nullptr) return handover;
+  if (!running->keeps_state()) return nullptr;
+  TRV_TRY_ASSIGN(std::string bytes, running->save(asked.grace));
+  const std::size_t size = bytes.size();
+  const std::string given = asked.configuration.value_or(std::string(nothing_set));
+  TRV_TRY_ASSIGN(auto instance, to->instances->begin_with(asked.tenant, given,
+                                                          {.version = asked.from, .bytes = std::move(bytes)}, stop));
+  handover->prepare(to->instances, given, std::move(instance));
+  if (log_) {
+    log_({.level = LogLevel::info,
+          .plugin = asked.plugin,
+          .version = asked.to,
+          .message =
+              fmt::format("has the state of {}, {} bytes, for tenant {}", asked.from, size, asked.tenant.value())});
+  }
+  return handover;
 }
 
 base::Status PluginHost::unload(std::string_view plugin, std::string_view version, base::Duration grace) {

@@ -16,6 +16,8 @@
 #include <vector>
 
 #include "kernel/egress/http_sender.hpp"
+#include "kernel/plugin_host/call_gate.hpp"
+#include "kernel/plugin_host/handover.hpp"
 #include "kernel/plugin_host/isolated_instances.hpp"
 #include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instances.hpp"
@@ -88,6 +90,16 @@ struct CallHandle {
   CallId call = 0;
 };
 
+/// A tenant's switch from one version to another one.
+struct VersionSwitch {
+  base::TenantId tenant;
+  std::string plugin;
+  std::string from;
+  std::string to;
+  std::optional<std::string> configuration = std::nullopt;  ///< of `to`: a JSON object that the tenant has set
+  base::Duration grace = std::chrono::seconds(10);          ///< for open calls to end
+};
+
 struct PluginMetrics {
   std::string plugin;
   std::string version;
@@ -128,11 +140,22 @@ class PluginHost {
   [[nodiscard]] base::Status check_configuration(std::string_view plugin, std::string_view version,
                                                  std::string_view configuration) const;
 
-  /// Whether a version that runs starts with what a tenant has set, shown in a process of its own where it is isolated;
-  /// waits for that. Errors: as load; not_found.
-  [[nodiscard]] base::Status check_start(std::string_view plugin, std::string_view version,
-                                         const std::optional<std::string>& configuration,
-                                         const std::stop_token& stop = {});
+  /// Whether a version that runs starts with what a tenant has set and says that it is well, shown by an instance that
+  /// is ended again; waits for that. Whether it has trv.state/1. Errors: as load; not_found.
+  [[nodiscard]] base::Result<bool> check_start(std::string_view plugin, std::string_view version,
+                                               const std::optional<std::string>& configuration,
+                                               const std::stop_token& stop = {});
+
+  /// check_start of `to`, and where both versions have trv.state/1: holds the tenant's calls of the plugin back, waits
+  /// until none is open, has the running instance of `from` saved and begins one of `to` with that. The caller records
+  /// the switch, says so to the result (Handover::succeed) and lets it go. nullptr: a version has no trv.state/1.
+  /// Errors: as check_start; conflict (calls do not end in time, or another switch is under way); why the state is not
+  /// saved or not taken. After an error all is as it was.
+  [[nodiscard]] base::Result<std::unique_ptr<Handover>> hand_over(const VersionSwitch& asked,
+                                                                  const std::stop_token& stop = {});
+
+  /// Who begins calls passes here first.
+  [[nodiscard]] CallGate& gate() noexcept { return gate_; }
 
   /// What plugins may have here at most.
   [[nodiscard]] const std::vector<package::Permission>& operator_allows() const noexcept {
@@ -215,6 +238,7 @@ class PluginHost {
   const base::Clock& clock_;
   const LogSink log_;
   std::unique_ptr<PluginThreads> threads_;
+  CallGate gate_;
   std::mutex load_mutex_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, Versions, std::less<>> plugins_;

@@ -5,6 +5,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,7 @@ namespace trv::plugin_host {
 inline constexpr std::size_t input_bytes_max = 1'000'000;
 inline constexpr std::size_t output_bytes_max = 1'000'000;
 inline constexpr std::size_t json_depth_max = 100;
+inline constexpr std::size_t state_bytes_max = 1'000'000;
 
 /// One call of an operation, or a request over HTTP. Input is JSON that has been held against the operation's schema.
 struct CallRequest {
@@ -68,6 +70,18 @@ struct LogLine {
 /// Any thread; must not block for long and must not throw.
 using LogSink = std::function<void(const LogLine&)>;
 
+/// What an instance kept in memory (trv.state/1).
+struct SavedState {
+  std::string version;  ///< of the plugin that saved it
+  std::string bytes;    ///< at most state_bytes_max
+};
+
+/// How an instance begins, beyond its configuration.
+struct StartWith {
+  std::optional<SavedState> state = std::nullopt;
+  bool checks_health = false;  ///< it has to say that it is well (trv.health/1)
+};
+
 /// Counters since the start, but for in_flight.
 struct InstanceMetrics {
   std::uint64_t in_flight = 0;
@@ -103,6 +117,12 @@ class PluginInstance {
   /// Refuses new calls, waits for open ones until `grace` has passed, cancels the rest, and ends the plugin. The second
   /// call does nothing. Error: timeout (the plugin hangs; its memory is given up, the process is well).
   [[nodiscard]] virtual base::Status stop(base::Duration grace) = 0;
+
+  /// Whether it has trv.state/1; waits until it takes calls.
+  [[nodiscard]] virtual bool keeps_state() = 0;
+  /// What it keeps in memory, once no call is open. The caller sees to it that none begins. Errors: conflict (calls are
+  /// open after `grace`); internal, with the plugin's sentence; unavailable (it crashed or hangs, or is stopping).
+  [[nodiscard]] virtual base::Result<std::string> save(base::Duration grace) = 0;
 
   [[nodiscard]] virtual InstanceMetrics metrics() const = 0;
 };

@@ -31,6 +31,10 @@ class PluginSide {
   virtual void time_came(std::uint64_t timer_id) = 0;
   /// [main] What became of a request that HostSide::ask was given.
   virtual void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) = 0;
+  /// [any] Whether it has trv.state/1. Known once it takes calls.
+  [[nodiscard]] virtual bool keeps_state() const = 0;
+  /// [main] Asks for what it keeps in memory. Answered once through HostSide::saved, perhaps from inside here.
+  virtual void save() = 0;
   /// [main] Ends the plugin. Nothing follows.
   virtual void end() = 0;
 };
@@ -52,6 +56,8 @@ class HostSide {
   /// A request that could not be read carries why. Its end comes through served, never from inside here.
   virtual void ask(CallId call, std::uint64_t request_id, Service service,
                    base::Result<ServiceRequest> request) noexcept = 0;
+  /// The answer to PluginSide::save: the bytes, or the plugin's sentence why there are none.
+  virtual void saved(base::Result<std::string> state) noexcept = 0;
 };
 
 }  // namespace trv::plugin_host

@@ -93,7 +93,8 @@ ProgramPlugin::ProgramPlugin(pid_t program, OpenFile socket, OpenFile output, Ho
       name_(purpose.plugin),
       version_(purpose.version),
       wanted_(purpose.operations),
-      needs_configuration_(purpose.configuration.empty()) {}
+      needs_configuration_(purpose.configuration.empty()),
+      has_state_(purpose.with.state.has_value()) {}
 
 ProgramPlugin::~ProgramPlugin() {
   const std::lock_guard lock(mutex_);
@@ -143,6 +144,10 @@ void ProgramPlugin::served(Service, std::uint64_t request_id, const base::Result
 
 void ProgramPlugin::react(std::uint64_t number) {
   send(ping_line(number));
+}
+
+void ProgramPlugin::save() {
+  send(save_line());
 }
 
 void ProgramPlugin::end() {
@@ -216,11 +221,12 @@ void ProgramPlugin::handle(std::string_view line) {
   if (auto* service = std::get_if<ServiceLine>(&*read)) {
     return host_.ask(service->call, service->request_id, service->service, std::move(service->request));
   }
+  if (auto* saved = std::get_if<SavedLine>(&*read)) return host_.saved(std::move(saved->state));
   if (const auto* pong = std::get_if<PongLine>(&*read)) return events_.reacted(pong->number);
   const std::lock_guard lock(mutex_);
   auto* refused = std::get_if<RefusedLine>(&*read);
   if (refused == nullptr) {
-    began(std::move(std::get<ReadyLine>(*read).operations));
+    began(std::get<ReadyLine>(*std::move(read)));
   } else if (wanted_ && needs_configuration_) {
     // It was begun without what it needs: it runs, and more cannot be seen. It ends by itself now.
     is_ending_ = true;
@@ -232,11 +238,15 @@ void ProgramPlugin::handle(std::string_view line) {
 }
 
 // The lock is held.
-void ProgramPlugin::began(std::optional<std::vector<std::string>> operations) {
-  if (wanted_ && operations) {
-    const base::Status same = compare_operations(name_, version_, *wanted_, *std::move(operations));
+void ProgramPlugin::began(ReadyLine ready) {
+  if (wanted_ && ready.operations) {
+    const base::Status same = compare_operations(name_, version_, *wanted_, *std::move(ready.operations));
     if (!same) refusal_ = same.error();
   }
+  if (has_state_ && !ready.keeps_state) {
+    refusal_ = {ErrorCode::invalid, fmt::format("plugin '{}' {} takes no state", name_, version_)};
+  }
+  keeps_state_ = ready.keeps_state;
   is_ready_ = true;
 }
 

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <memory>
@@ -19,6 +20,7 @@
 namespace trv::plugin_host {
 
 struct ProcessPurpose;
+struct ReadyLine;
 
 /// What the kernel hears of a program beyond HostSide. On a thread of the plugin's.
 struct ProgramEvents {
@@ -46,6 +48,8 @@ class ProgramPlugin final : public PluginSide {
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
   void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
+  [[nodiscard]] bool keeps_state() const override { return keeps_state_; }
+  void save() override;
   /// Returns when the program has ended.
   void end() override;
   /// [main] Asks for a sign of life.
@@ -60,7 +64,7 @@ class ProgramPlugin final : public PluginSide {
   void take(std::string& waiting, bool is_output);
   void handle(std::string_view line);
   void note_output(std::string_view line);
-  void began(std::optional<std::vector<std::string>> operations);
+  void began(ReadyLine ready);
   void give_up(const std::string& why);
   [[nodiscard]] std::string how_it_ended() const;
 
@@ -73,9 +77,11 @@ class ProgramPlugin final : public PluginSide {
   const std::string version_;
   const std::optional<std::vector<std::string>> wanted_;  ///< operations of the manifest, in a trial
   const bool needs_configuration_;                        ///< a trial that could not give one
+  const bool has_state_;                                  ///< it was begun with one
 
   std::mutex mutex_;
   std::condition_variable changed_;
+  std::atomic<bool> keeps_state_ = false;
   bool is_ready_ = false;
   bool is_ending_ = false;
   bool is_over_ = false;

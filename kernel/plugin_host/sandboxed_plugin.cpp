@@ -72,9 +72,13 @@ class FramedHost final : public HostSide {
     const std::lock_guard lock(mutex_);
     send(writer_.ask(call, request_id, service, request));
   }
-  void ready(std::string_view walls) {
+  void saved(base::Result<std::string> state) noexcept override {
     const std::lock_guard lock(mutex_);
-    send(writer_.ready(walls));
+    send(writer_.saved(state));
+  }
+  void ready(std::string_view walls, bool keeps_state) {
+    const std::lock_guard lock(mutex_);
+    send(writer_.ready(walls, keeps_state));
   }
   [[noreturn]] void refuse(const base::Error& why) {
     {
@@ -150,6 +154,7 @@ class SandboxedPlugin {
         const frames::HttpError& error = *frame.body_as_HttpError();
         return plugin_->http_arrived(error.request(), base::fail(read_http_error(error)));
       }
+      case frames::Body::Save: return plugin_->save();
       case frames::Body::TimeCame: return plugin_->time_came(frame.body_as_TimeCame()->timer());
       case frames::Body::StoreAnswer: {
         const frames::StoreAnswer& answer = *frame.body_as_StoreAnswer();
@@ -211,7 +216,8 @@ class SandboxedPlugin {
       run(purpose);
     }
     host_.ready(fmt::format("{}landlock {}, system calls, limits",
-                            room_.has_namespaces ? "namespaces, file tree, " : "", landlock));
+                            room_.has_namespaces ? "namespaces, file tree, " : "", landlock),
+                plugin_ != nullptr && plugin_->keeps_state());
   }
 
   // Where the folder of the package is shown.
@@ -233,7 +239,7 @@ class SandboxedPlugin {
       }
     }
     if (!purpose.configuration.empty()) {
-      auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_);
+      auto plugin = LibraryPlugin::start(*std::move(library), purpose.configuration, host_, purpose.with);
       if (!plugin) host_.refuse(plugin.error());
       plugin_ = *std::move(plugin);
     }

@@ -5,6 +5,8 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/kv.h"
 #include "sdk/abi/types.h"
 #include "sdk/cpp/values.hpp"
 
@@ -41,6 +43,24 @@ namespace trv::sdk {
           .retry_after_ms = error.retry_after_ms,
           .status = error.status,
           .detail = std::string(view(error.detail))};
+}
+
+[[nodiscard]] inline Response copy(const trv_http_response& raw) {
+  Response response;
+  response.status = static_cast<int>(raw.status);
+  for (std::uint32_t i = 0; i < raw.header_count; ++i)
+    response.headers.push_back({std::string(view(raw.headers[i].name)), std::string(view(raw.headers[i].value))});
+  response.body = view(raw.body);
+  return response;
+}
+[[nodiscard]] inline Stored copy(const trv_kv_answer& raw) {
+  Stored stored;
+  for (std::uint32_t i = 0; i < raw.entry_count; ++i) {
+    const trv_kv_entry& entry = raw.entries[i];
+    stored.entries.push_back({std::string(view(entry.key)), std::string(view(entry.value)), entry.revision});
+  }
+  stored.has_more = raw.has_more != 0;
+  return stored;
 }
 
 }  // namespace trv::sdk

@@ -47,6 +47,19 @@ class Plugin {
   /// After the last call.
   virtual void deactivate() {}
 
+  /// Overridden together, these two hand what the plugin keeps in memory over to the version that its tenant switches
+  /// to (trv.state/1). The instance then serves one tenant. At most 1,000,000 bytes; no call is open.
+  virtual Outcome save_state() { return std::string(); }
+  /// Before the first call. `version` is that of the plugin which saved, older or newer; both are borrowed. A Failure
+  /// stops the switch: that version goes on.
+  virtual std::optional<Failure> restore_state(std::string_view version, std::string_view state) {
+    (void)version;
+    (void)state;
+    return std::nullopt;
+  }
+  /// Overridden: why the plugin would not do its work, asked before a tenant switches to it (trv.health/1).
+  virtual std::optional<Failure> check_health() { return std::nullopt; }
+
  protected:
   /// One line for the operator's log that is about no call. Never secrets or personal data. Any thread.
   void log(Level level, std::string_view text) const noexcept {
@@ -79,6 +92,13 @@ template <typename P>
 class PluginSession final : public Session {
  public:
   static_assert(std::is_base_of_v<Plugin, P>);
+  // What is inherited from Plugin has its type.
+  static constexpr bool saves = !std::is_same_v<decltype(&P::save_state), Outcome (Plugin::*)()>;
+  static constexpr bool restores =
+      !std::is_same_v<decltype(&P::restore_state),
+                      std::optional<Failure> (Plugin::*)(std::string_view, std::string_view)>;
+  static constexpr bool has_health = !std::is_same_v<decltype(&P::check_health), std::optional<Failure> (Plugin::*)()>;
+  static_assert(saves == restores, "save_state and restore_state are overridden together");
 
   explicit PluginSession(const trv_host* host) : Session(host), operations_(P::operations()) {}
   ~PluginSession() override = default;
@@ -89,6 +109,13 @@ class PluginSession final : public Session {
     return base().activate(configuration);
   }
   void on_deactivate() override { base().deactivate(); }
+  bool keeps_state() const noexcept override { return saves; }
+  bool checks_health() const noexcept override { return has_health; }
+  Outcome on_save() override { return base().save_state(); }
+  std::optional<Failure> on_restore(std::string_view version, std::string_view state) override {
+    return base().restore_state(version, state);
+  }
+  std::optional<Failure> on_check() override { return base().check_health(); }
   std::optional<Task> start(Call& call) override {
     for (const Operation<P>& operation : operations_)
       if (operation.name == call.operation()) return (plugin_.*operation.run)(call);

@@ -17,12 +17,14 @@
 
 #include "sdk/abi/ext/call.h"
 #include "sdk/abi/ext/event.h"
+#include "sdk/abi/ext/health.h"
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
 #include "sdk/abi/ext/operation.h"
 #include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/serve.h"
+#include "sdk/abi/ext/state.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/cpp/abi_values.hpp"
@@ -173,12 +175,17 @@ class Session : public CallServices {
   /// The author's side. All may throw.
   virtual std::optional<Failure> on_activate(std::string_view configuration) = 0;
   virtual void on_deactivate() = 0;
+  virtual Outcome on_save() = 0;
+  virtual std::optional<Failure> on_restore(std::string_view version, std::string_view state) = 0;
+  virtual std::optional<Failure> on_check() = 0;
   /// The coroutine of the operation, not yet running; nullopt for an unknown operation.
   virtual std::optional<Task> start(Call& call) = 0;
   /// The same for a request over HTTP; nullopt where the author's class serves none.
   virtual std::optional<Task> start_serving(Call& call) = 0;
-  /// Does not throw; nor the next two.
+  /// What follows does not throw. Whether the class has trv.serve/1, trv.state/1, trv.health/1.
   virtual bool serves() const noexcept = 0;
+  virtual bool keeps_state() const noexcept = 0;
+  virtual bool checks_health() const noexcept = 0;
   virtual std::uint32_t operation_count() const noexcept = 0;
   virtual std::string_view operation_name(std::uint32_t index) const noexcept = 0;
 
@@ -230,6 +237,18 @@ class Session : public CallServices {
     static constexpr trv_plugin_serve serve = {
         .struct_size = sizeof(trv_plugin_serve),
         .serve = [](const trv_plugin* p, const trv_serve_request* request) noexcept { of(p).serve(*request); }};
+    static constexpr trv_plugin_state state = {
+        .struct_size = sizeof(trv_plugin_state),
+        .save = [](const trv_plugin* p, trv_bytes* bytes) noexcept { return of(p).save(bytes); },
+        .restore =
+            [](const trv_plugin* p, trv_string version, trv_bytes bytes) noexcept {
+              return of(p).said([&](Session& s) { return s.on_restore(view(version), view(bytes)); });
+            }};
+    static constexpr trv_plugin_health health = {
+        .struct_size = sizeof(trv_plugin_health),
+        .check = [](const trv_plugin* p) noexcept { return of(p).said([](Session& s) { return s.on_check(); }); }};
+    if (std::string_view(id) == TRV_EXT_STATE) return keeps_state() ? &state : nullptr;
+    if (std::string_view(id) == TRV_EXT_HEALTH) return checks_health() ? &health : nullptr;
     if (std::string_view(id) == TRV_EXT_SERVE) return serves() ? &serve : nullptr;
     if (std::string_view(id) == TRV_EXT_SECRET) return &secret;
     if (std::string_view(id) == TRV_EXT_EVENT) return &event;
@@ -237,6 +256,33 @@ class Session : public CallServices {
     if (std::string_view(id) == TRV_EXT_OPERATION) return &operation;
     if (std::string_view(id) == TRV_EXT_KV) return &kv;
     return std::string_view(id) == TRV_EXT_HTTP ? &http : nullptr;
+  }
+
+  /// What the author's side says is wrong, kept for the host; empty: nothing.
+  template <typename Ask>
+  trv_string said(Ask ask) noexcept {
+    destroy_cancelled();
+    std::optional<Failure> failure;
+    try {
+      failure = ask(*this);
+    } catch (...) {
+      failure = failure_of_current_exception();
+    }
+    lent_.clear();
+    if (failure) lent_ = failure->message.empty() ? "it does not say why" : std::move(failure->message);
+    return borrow(std::string_view(lent_));
+  }
+
+  trv_string save(trv_bytes* bytes) noexcept {
+    state_.clear();
+    const trv_string problem = said([this](Session& s) -> std::optional<Failure> {
+      Outcome outcome = s.on_save();
+      if (auto* failure = std::get_if<Failure>(&outcome)) return std::move(*failure);
+      state_ = std::move(std::get<std::string>(outcome));
+      return std::nullopt;
+    });
+    *bytes = borrow_bytes(state_);
+    return problem;
   }
 
   /// nullptr where the host does not have it, or has it smaller than version 1.
@@ -334,12 +380,7 @@ class Session : public CallServices {
     try {
       if (raw.struct_size < TRV_HTTP_RESPONSE_SIZE_V1)
         return deliver(request_id, Failure{.message = "the host's trv_http_response is too short"});
-      Response response;
-      response.status = static_cast<int>(raw.status);
-      for (std::uint32_t i = 0; i < raw.header_count; ++i)
-        response.headers.push_back({std::string(view(raw.headers[i].name)), std::string(view(raw.headers[i].value))});
-      response.body = view(raw.body);
-      deliver(request_id, std::move(response));
+      deliver(request_id, copy(raw));
     } catch (...) {
       deliver(request_id, failure_of_current_exception());
     }
@@ -349,13 +390,7 @@ class Session : public CallServices {
     try {
       if (raw.struct_size < TRV_KV_ANSWER_SIZE_V1)
         return deliver(request_id, Failure{.message = "the host's trv_kv_answer is too short"});
-      Stored stored;
-      for (std::uint32_t i = 0; i < raw.entry_count; ++i) {
-        const trv_kv_entry& entry = raw.entries[i];
-        stored.entries.push_back({std::string(view(entry.key)), std::string(view(entry.value)), entry.revision});
-      }
-      stored.has_more = raw.has_more != 0;
-      deliver(request_id, std::move(stored));
+      deliver(request_id, copy(raw));
     } catch (...) {
       deliver(request_id, failure_of_current_exception());
     }
@@ -547,6 +582,9 @@ class Session : public CallServices {
   const trv_host_secret* secret_ = nullptr;
   const trv_host_event* event_ = nullptr;
   const trv_host_serve* serve_ = nullptr;
+
+  std::string lent_;   // [main] what the host has borrowed
+  std::string state_;  // [main] the same
 
   std::uint64_t last_request_id_ = 0;                    // [main]
   std::unordered_map<std::uint64_t, Waiting> requests_;  // [main]

@@ -132,6 +132,38 @@ TEST_F(PluginLifeTest, an_upgrade_under_load_loses_no_call_and_a_rollback_leads_
   EXPECT_THAT(versions, testing::ElementsAre("1.2.3", "1.3.0-dev"));
 }
 
+TEST_F(PluginLifeTest, what_is_counted_in_memory_goes_with_upgrade_and_rollback_under_load) {
+  for (const char* version : {"4.1.0", "4.2.0"}) {
+    const Answer installed = install(counter_package(version));
+    ASSERT_EQ(installed.status, 201) << installed.body;
+  }
+  ASSERT_TRUE(is_enabled("4.1.0"));
+  std::atomic<bool> is_over = false;
+  std::vector<std::string> instances;
+  std::thread load([&] {
+    const std::string text = "do:\n  - one:\n      call: tracker.count:4@default\n";
+    for (int i = 0; !is_over; ++i) {
+      instances.push_back(begin_workflow(*daemon_, acme_, fmt::format("count-{}", i), text));
+    }
+  });
+  for (int i = 0; i < 3; ++i) {
+    const Answer upgraded = upgrade("4.2.0");
+    EXPECT_EQ(upgraded.status, 200) << upgraded.body;
+    const Answer back = call("POST", "/tracker/rollback");
+    EXPECT_EQ(back.status, 200) << back.body;
+  }
+  is_over = true;
+  load.join();
+  std::set<std::string> counted;
+  for (const std::string& id : instances) counted.insert(ended(id));
+  EXPECT_EQ(counted.size(), instances.size()) << "each has a number of its own";
+  const std::string after =
+      ended(begin_workflow(*daemon_, acme_, "after", "do:\n  - one:\n      call: tracker.count:4@default\n"));
+  EXPECT_EQ(after, std::to_string(instances.size() + 1));
+  EXPECT_EQ(call("POST", "/tracker/upgrade?state=burn", R"({"version":"4.2.0"})").status, 400);
+  EXPECT_EQ(call("POST", "/tracker/upgrade?state=discard", R"({"version":"4.2.0"})").status, 200);
+}
+
 TEST_F(PluginLifeTest, a_version_that_does_not_start_is_not_upgraded_to) {
   ASSERT_TRUE(is_enabled("1.2.3"));
   install_dev(configured);

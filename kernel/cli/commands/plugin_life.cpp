@@ -22,6 +22,7 @@ struct LifeArguments {
   std::string file;
   std::vector<std::string> settings;
   bool clear = false;
+  bool without_state = false;
 };
 
 base::Result<std::string> plugin_target(Session& session, const LifeArguments& arguments, std::string_view rest) {
@@ -107,7 +108,9 @@ base::Result<ExitCode> configure(Session& session, const LifeArguments& argument
 
 base::Result<ExitCode> switch_version(Session& session, const LifeArguments& arguments, std::string_view verb,
                                       const ConsentArguments& consent = {}) {
-  TRV_TRY_ASSIGN(const std::string target, plugin_target(session, arguments, fmt::format("/{}", verb)));
+  TRV_TRY_ASSIGN(
+      const std::string target,
+      plugin_target(session, arguments, fmt::format("/{}{}", verb, arguments.without_state ? "?state=discard" : "")));
   const HttpRequest request{.method = "POST", .target = target};
   TRV_TRY_ASSIGN(const HttpResponse response, arguments.version.empty()
                                                   ? session.call(Speaker::member, request)
@@ -153,8 +156,12 @@ void add_plugin_life(Noun& noun) {
   add_consent_options(upgrade, consent);
   upgrade.does(
       [arguments, consent](Session& session) { return switch_version(session, *arguments, "upgrade", *consent); });
+  constexpr const char* without_state =
+      "What the version before keeps in memory is not handed over, and calls do not wait";
+  upgrade.flag("--without-state", arguments->without_state, without_state);
   noun.verb("rollback", "Make the version before the last upgrade the current one again")
       .argument("ID", arguments->id, "The plugin")
+      .flag("--without-state", arguments->without_state, without_state)
       .does([arguments](Session& session) { return switch_version(session, *arguments, "rollback"); });
   noun.verb("uninstall", "Remove a version from the server (operator); refused while a tenant has it enabled")
       .argument("ID", arguments->id, "The plugin")

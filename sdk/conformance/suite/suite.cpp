@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "sdk/abi/ext/health.h"
+#include "sdk/abi/ext/state.h"
 #include "sdk/base/contract.hpp"
 #include "sdk/conformance/fake_host.hpp"
 
@@ -422,6 +424,68 @@ void a_host_of_a_later_minor_version_is_coped_with(Bench& bench) {
   for (const std::string& fault : host.faults()) bench.expect(false, fault);
 }
 
+template <typename T>
+const T* extension_of(FakeHost& host, const char* id) {
+  return static_cast<const T*>(host.plugin()->get_extension(host.plugin(), id));
+}
+
+/// Gives the state to an active instance, which hears nothing else of it. Its sentence; empty: it is taken.
+std::string restore(FakeHost& host, std::string_view version, std::string_view state) {
+  LentBytes lent;
+  const auto* extension = extension_of<trv_plugin_state>(host, TRV_EXT_STATE);
+  std::string problem = text_of(extension->restore(host.plugin(), lent.text(version), lent.bytes(state)));
+  lent.withdraw();
+  return problem;
+}
+
+void what_is_kept_in_memory_goes_to_another_instance(Bench& bench) {
+  bench.with_host([&](FakeHost& host) {
+    const auto* extension = extension_of<trv_plugin_state>(host, TRV_EXT_STATE);
+    if (extension == nullptr) return;
+    bench.expect(extension->struct_size >= TRV_PLUGIN_STATE_SIZE_V1, "trv_plugin_state is too short");
+    for (const Example& example : bench.examples()) {
+      const auto call = host.begin({.operation = example.operation, .input = example.input});
+      (void)bench.answer_good(host, call, example, requests_max);
+    }
+    trv_bytes bytes = {};
+    const std::string problem = text_of(extension->save(host.plugin(), &bytes));
+    const std::string state = text_of(bytes);
+    bench.expect(problem.empty(), "it cannot save its state after its examples: " + problem);
+    bench.expect(state.size() <= TRV_STATE_BYTES_MAX, fmt::format("its state has {} bytes", state.size()));
+    bench.with_host([&](FakeHost& next) {
+      const std::string refusal = restore(next, bench.manifest.version, state);
+      bench.expect(refusal.empty(), "it does not take what it saved itself: " + refusal);
+      trv_bytes again = {};
+      const auto* saves = extension_of<trv_plugin_state>(next, TRV_EXT_STATE);
+      const std::string unsaved = text_of(saves->save(next.plugin(), &again));
+      bench.expect(unsaved.empty(), "it cannot save the state that it has just taken: " + unsaved);
+      bench.expect(next.call({.operation = "conformance-unknown"}).code() == TRV_ERROR_NOT_FOUND,
+                   "after it has taken a state it does not answer calls");
+    });
+  });
+}
+
+void a_state_that_is_garbage_is_refused_or_taken(Bench& bench) {
+  for (const std::string& state :
+       {std::string(), std::string("{"), std::string("\xff\0x", 3), std::string(100'000, '[')}) {
+    bench.with_host([&](FakeHost& host) {
+      if (extension_of<trv_plugin_state>(host, TRV_EXT_STATE) == nullptr) return;
+      bench.expect(restore(host, "0.0.0-conformance", state).size() < 100'000,
+                   fmt::format("what it says of a state of {} bytes is not a sentence", state.size()));
+    });
+  }
+}
+
+void it_is_well_with_the_configuration_that_it_is_checked_with(Bench& bench) {
+  bench.with_host([&](FakeHost& host) {
+    const auto* extension = extension_of<trv_plugin_health>(host, TRV_EXT_HEALTH);
+    if (extension == nullptr) return;
+    bench.expect(extension->struct_size >= TRV_PLUGIN_HEALTH_SIZE_V1, "trv_plugin_health is too short");
+    const std::string problem = text_of(extension->check(host.plugin()));
+    bench.expect(problem.empty(), "it is not well: " + problem);
+  });
+}
+
 void a_host_that_is_smaller_than_version_1_is_refused(Bench& bench) {
   FakeHost host(bench.entry, bench.manifest.id, {.too_small = HostShape::Struct::host});
   bench.expect(host.plugin() == nullptr, "create made an instance for a trv_host that is smaller than version 1");
@@ -449,6 +513,9 @@ constexpr std::pair<std::string_view, CheckFunction> all_checks[] = {
     TRV_CHECK(a_host_without_optional_services_is_coped_with),
     TRV_CHECK(a_host_of_a_later_minor_version_is_coped_with),
     TRV_CHECK(a_host_that_is_smaller_than_version_1_is_refused),
+    TRV_CHECK(what_is_kept_in_memory_goes_to_another_instance),
+    TRV_CHECK(a_state_that_is_garbage_is_refused_or_taken),
+    TRV_CHECK(it_is_well_with_the_configuration_that_it_is_checked_with),
 };
 #undef TRV_CHECK
 

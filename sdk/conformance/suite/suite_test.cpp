@@ -11,7 +11,9 @@
 #include <string>
 
 #include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/health.h"
 #include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/state.h"
 #include "sdk/abi/plugin.h"
 
 namespace trv::conformance::suite {
@@ -31,6 +33,9 @@ enum class Defect {
   fails_silently,
   accepts_a_small_host,
   refuses_a_large_host,
+  refuses_its_own_state,
+  cannot_save,
+  is_unwell,
 };
 
 Defect defect = Defect::none;
@@ -127,6 +132,21 @@ void cancel(const trv_plugin* plugin, std::uint64_t call) {
     }
 }
 
+trv_string said(const char* text) {
+  return {text, std::strlen(text)};
+}
+
+trv_string save(const trv_plugin*, trv_bytes* state) {
+  static constexpr std::uint8_t kept[] = {'k'};
+  *state = {kept, sizeof kept};
+  return said(defect == Defect::cannot_save ? "it is not to be had" : "");
+}
+
+trv_string restore(const trv_plugin*, trv_string, trv_bytes state) {
+  const bool is_own = state.size == 1 && *state.data == 'k';
+  return said(!is_own || defect == Defect::refuses_its_own_state ? "what is this" : "");
+}
+
 const trv_plugin* create(const trv_host* host, trv_string id) {
   if (std::string_view(id.data, id.size) != "sample") return nullptr;
   if (host->struct_size < TRV_HOST_SIZE_V1 && defect != Defect::accepts_a_small_host) return nullptr;
@@ -149,6 +169,13 @@ const trv_plugin* create(const trv_host* host, trv_string id) {
                   .deactivate = [](const trv_plugin*) {},
                   .destroy = [](const trv_plugin* p) { delete &of(p); },
                   .get_extension = [](const trv_plugin*, const char* name) -> const void* {
+                    static constexpr trv_plugin_state state = {
+                        .struct_size = sizeof(trv_plugin_state), .save = &save, .restore = &restore};
+                    static constexpr trv_plugin_health health = {
+                        .struct_size = sizeof(trv_plugin_health),
+                        .check = [](const trv_plugin*) { return said(defect == Defect::is_unwell ? "a cold" : ""); }};
+                    if (std::strcmp(name, TRV_EXT_STATE) == 0) return &state;
+                    if (std::strcmp(name, TRV_EXT_HEALTH) == 0) return &health;
                     return std::strcmp(name, TRV_EXT_HTTP) == 0 ? &http : nullptr;
                   }};
   return &self->plugin;
@@ -227,6 +254,12 @@ TEST(Suite, every_planted_defect_is_found) {
               Contains(HasSubstr("smaller than version 1")));
   EXPECT_THAT(run(Defect::refuses_a_large_host, "a_host_of_a_later_minor_version_is_coped_with"),
               Contains(HasSubstr("whose structs are larger was refused")));
+  constexpr std::string_view round_trip = "what_is_kept_in_memory_goes_to_another_instance";
+  EXPECT_THAT(run(Defect::cannot_save, round_trip), Contains(HasSubstr("after its examples: it is not to be had")));
+  EXPECT_THAT(run(Defect::refuses_its_own_state, round_trip),
+              Contains(HasSubstr("what it saved itself: what is this")));
+  EXPECT_THAT(run(Defect::is_unwell, "it_is_well_with_the_configuration_that_it_is_checked_with"),
+              Contains("it is not well: a cold"));
 }
 
 TEST(Suite, a_plugin_may_wait_for_its_request_to_end_before_it_answers_a_cancelled_call) {

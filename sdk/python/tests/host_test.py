@@ -7,6 +7,66 @@ from travertine_plugin import Failure, Plugin, Refused
 from travertine_plugin.testing import Answer, Cancel, Event, FakeHost, NoAnswer, Signed
 
 
+def counter():
+    plugin = Plugin()
+    kept = {"count": 0}
+
+    @plugin.operation("count")
+    def count(call):
+        kept["count"] += 1
+        return kept["count"]
+
+    @plugin.on_save
+    def save():
+        if kept["count"] > 2:
+            raise Refused("too many")
+        return str(kept["count"])
+
+    @plugin.on_restore
+    def restore(version, state):
+        if version == "9.0.0":
+            raise Refused("it is from the future")
+        kept["count"] = int(state)
+
+    @plugin.on_check
+    async def check():
+        if kept["count"] == 13:
+            raise Refused("it is unlucky")
+
+    return plugin
+
+
+class StateTest(unittest.TestCase):
+    def refusal(self, *state):
+        with self.assertRaises(Refused) as raised:
+            FakeHost(counter(), state=state)
+        return str(raised.exception)
+
+    def test_what_the_plugin_keeps_in_memory_is_handed_over(self):
+        with FakeHost(counter()) as old:
+            old.call("count")
+            state = old.save()
+            with FakeHost(counter(), state=("1.0.0", state)) as new:
+                self.assertEqual(new.call("count"), 2)
+
+    def test_a_state_that_is_not_taken_says_why(self):
+        self.assertEqual(self.refusal("9.0.0", "1"),
+                         "plugin 'test' 0.0.0 does not take the state that 9.0.0 saved: it is from the future")
+        self.assertEqual(self.refusal("1.0.0", "13"), "plugin 'test' 0.0.0 is not well: it is unlucky")
+        self.assertEqual(self.refusal("1.0.0", "x"),
+                         "ValueError: invalid literal for int() with base 10: b'x', while it began")
+
+    def test_a_state_that_is_not_saved_says_why(self):
+        with FakeHost(counter()) as host:
+            for _ in range(3):
+                host.call("count")
+            with self.assertRaisesRegex(Refused, "^too many$"):
+                host.save()
+        with FakeHost(Plugin()) as host:
+            with self.assertRaisesRegex(Refused, "^it has no on_save$"):
+                host.save()
+
+
 class HostTest(unittest.TestCase):
     def setUp(self):
         self.host = FakeHost(plugin, {"url": "x"})

@@ -24,6 +24,9 @@ class Plugin:
         self.serves: Optional[Callable[..., Any]] = None
         self.at_begin: List[Callable[..., Any]] = []
         self.at_end: List[Callable[..., Any]] = []
+        self.save: Optional[Callable[..., Any]] = None
+        self.restore: Optional[Callable[..., Any]] = None
+        self.check: Optional[Callable[..., Any]] = None
 
     def operation(self, name: str) -> Callable[[Function], Function]:
         """The function below is the operation of that name in the manifest. It is given the call; what it returns is
@@ -57,6 +60,23 @@ class Plugin:
     def on_end(self, function: Function) -> Function:
         """Runs after the last call; the process ends within 2 seconds."""
         self.at_end.append(function)
+        return function
+
+    def on_save(self, function: Function) -> Function:
+        """Returns what the plugin keeps in memory, bytes or text of at most 1,000,000 bytes, for the version that the
+        tenant switches to. No call is open. Raise Refused to stop the switch. Declared together with on_restore."""
+        self.save = function
+        return function
+
+    def on_restore(self, function: Function) -> Function:
+        """Runs before the first call with the version that saved, older or newer, and its bytes. Raise Refused to say
+        why they are not taken: that version goes on."""
+        self.restore = function
+        return function
+
+    def on_check(self, function: Function) -> Function:
+        """Runs before a tenant switches to this version. Raise Refused to say why the plugin would not do its work."""
+        self.check = function
         return function
 
     def run(self) -> None:

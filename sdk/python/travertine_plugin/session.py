@@ -4,6 +4,7 @@ A Session belongs to one event loop. `send` is given one frame's name and member
 """
 
 import asyncio
+import base64
 import contextvars
 import functools
 import inspect
@@ -19,6 +20,7 @@ from .web import response_members
 
 OUTPUT_BYTES_MAX = 1_000_000
 DETAIL_BYTES_MAX = 16_384
+STATE_BYTES_MAX = 1_000_000
 LOG_BYTES_MAX = 4_000
 THREADS_MAX = 32
 FRAMES_OF_A_TRACEBACK_MAX = 20
@@ -84,6 +86,7 @@ class Session:
             "signed": lambda body: self._answered(body, None),
             "emitted": lambda body: self._answered(body, None),
             "request_failed": lambda body: self._answered(body, host_failure(body)),
+            "save": lambda body: self._start(self._save()),
             "ping": lambda body: self._send("pong", {"number": body["number"]}),
             "end": lambda body: self._start(self._end()),
         }
@@ -99,14 +102,23 @@ class Session:
 
     async def _begin(self, body: Dict[str, Any]) -> None:
         self._configuration = body.get("configuration") or {}
-        ready = {"operations": list(self._plugin.operations)}
+        ready: Dict[str, Any] = {"operations": list(self._plugin.operations)}
+        if self._plugin.save and self._plugin.restore:
+            ready["keeps_state"] = True
         if body.get("trial"):
             return self._send("ready", ready)  # there is no configuration to begin with
+        doing = ""
         try:
             for work in self._plugin.at_begin:
                 await self._run(work, self._configuration)
+            if "saved_by" in body and self._plugin.restore:
+                doing = f"does not take the state that {body['saved_by']} saved: "
+                await self._run(self._plugin.restore, body["saved_by"], base64.b64decode(body["state_base64"]))
+            if body.get("checks_health") and self._plugin.check:
+                doing = "is not well: "
+                await self._run(self._plugin.check)
         except Refused as refusal:
-            self._refuse(str(refusal))
+            self._refuse(f"plugin '{body['plugin']}' {body['version']} {doing}{refusal}" if doing else str(refusal))
         except Exception as error:
             self._log_traceback(error)
             self._refuse(f"{one_line(error)}, while it began")
@@ -116,6 +128,21 @@ class Session:
     def _refuse(self, message: str) -> None:
         self._send("refused", {"message": json_text.encodable(message, LOG_BYTES_MAX)})
         self.is_over.set()
+
+    async def _save(self) -> None:
+        try:
+            if self._plugin.save is None:
+                raise Refused("it has no on_save")
+            state = await self._run(self._plugin.save)
+            given = state.encode() if isinstance(state, str) else bytes(memoryview(state))
+            if len(given) > STATE_BYTES_MAX:
+                raise Refused(f"it has {len(given)} bytes, at most {STATE_BYTES_MAX} are handed over")
+            self._send("saved", {"state_base64": base64.b64encode(given).decode()})
+        except Refused as refusal:
+            self._send("saved", {"problem": json_text.encodable(str(refusal), LOG_BYTES_MAX) or "it does not say why"})
+        except Exception as error:
+            self._log_traceback(error)
+            self._send("saved", {"problem": json_text.encodable(one_line(error), LOG_BYTES_MAX)})
 
     async def _end(self) -> None:
         for work in self._plugin.at_end:

@@ -106,7 +106,9 @@ Given = Union[Answer, NoAnswer, Cancel]
 class FakeHost:
     """One plugin with its configuration, from begin to end. For one thread. Raises Refused where the plugin refuses."""
 
-    def __init__(self, plugin: Any, configuration: Optional[Dict[str, Any]] = None):
+    def __init__(self, plugin: Any, configuration: Optional[Dict[str, Any]] = None,
+                 state: Optional[Tuple[str, Union[str, bytes]]] = None):
+        """state: what another version saved, as (its version, what host.save() gave). The plugin's health is checked."""
         self.requests: List[Request] = []
         self.logs: List[LogLine] = []
         self.store = FakeStore()
@@ -126,7 +128,12 @@ class FakeHost:
             logging.getLogger().addHandler(self._session.log)
             self._level = logging.getLogger().level
             logging.getLogger().setLevel(logging.INFO)
-            self._say("begin", {"plugin": "test", "version": "0.0.0", "configuration": configuration or {}})
+            begin: Dict[str, Any] = {"plugin": "test", "version": "0.0.0", "configuration": configuration or {},
+                                     "checks_health": True}
+            if state is not None:
+                given = state[1].encode() if isinstance(state[1], str) else state[1]
+                begin.update(saved_by=state[0], state_base64=base64.b64encode(given).decode())
+            self._say("begin", begin)
             self._loop.run_until_complete(self._began)
         except BaseException:
             self._close()
@@ -181,6 +188,12 @@ class FakeHost:
                                      "body_base64": base64.b64encode(raw).decode(),
                                      "timeout_ms": int(timeout * 1000)}, http)
 
+    def save(self) -> bytes:
+        """What the plugin keeps in memory, as when its tenant switches to another version. Raises Refused."""
+        self._saved: "asyncio.Future[bytes]" = self._loop.create_future()
+        self._say("save", {})
+        return self._loop.run_until_complete(self._saved)
+
     def check_manifest(self, manifest: Union[str, pathlib.Path]) -> None:
         """Raises AssertionError where manifest and program do not have the same operations."""
         declared = {operation["name"] for operation in json.loads(pathlib.Path(manifest).read_text())["operations"]}
@@ -233,6 +246,10 @@ class FakeHost:
                               retry_after=body.get("retry_after_ms", 0) / 1000, status=body.get("status", 0),
                               detail=body.get("detail"))
             self._waiting.pop(body["call"]).set_exception(self._errors.pop(body["call"], failure))
+        elif name == "saved" and "problem" in body:
+            self._saved.set_exception(Refused(body["problem"]))
+        elif name == "saved":
+            self._saved.set_result(base64.b64decode(body["state_base64"]))
         elif name == "log":
             self.logs.append(LogLine(body["level"], body["message"]))
         elif name == "http_request":

@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Failure, Plugin } from '../travertine_plugin/index.mjs'
+import { Failure, Plugin, Refused } from '../travertine_plugin/index.mjs'
 import { cancel, FakeHost } from '../travertine_plugin/testing.mjs'
 import { plugin } from './plugin_under_test.mjs'
 
@@ -12,6 +12,30 @@ const failure = async (...call) => {
   assert.ok(caught instanceof Failure, caught)
   return caught
 }
+
+test('what the plugin keeps in memory is handed over, or why not', async () => {
+  const counter = () => {
+    let count = 0
+    return new Plugin().operation('count', () => ++count)
+      .onSave(() => count > 2 ? Promise.reject(new Refused('too many')) : String(count))
+      .onRestore((version, state) => {
+        if (version === '9.0.0') throw new Refused('it is from the future')
+        count = Number(state)
+      })
+      .onCheck(() => { if (count === 13) throw new Refused('it is unlucky') })
+  }
+  const old = new FakeHost(counter())
+  await old.call('count')
+  const bytes = await old.save()
+  assert.equal(await new FakeHost(counter(), {}, { version: '1.0.0', bytes }).call('count'), 2)
+  const refused = (version, text) => new FakeHost(counter(), {}, { version, bytes: text }).call('count')
+  await assert.rejects(refused('9.0.0', '1'), { message: "plugin 'test' 0.0.0 does not take the state that 9.0.0 saved: it is from the future" })
+  await assert.rejects(refused('1.0.0', '13'), { message: "plugin 'test' 0.0.0 is not well: it is unlucky" })
+  await old.call('count')
+  await old.call('count')
+  await assert.rejects(old.save(), { message: 'too many' })
+  await assert.rejects(new FakeHost(new Plugin()).save(), { message: 'it has no onSave' })
+})
 
 test('what an operation returns is the output', async () => {
   for (const value of [{ title: 'å\n', n: [1, 2.5, null, true] }, 'text', 0, []]) {

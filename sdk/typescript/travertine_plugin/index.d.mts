@@ -149,6 +149,14 @@ export class Plugin {
   onBegin(run: (configuration: any) => unknown): this
   /** Runs after the last call; the process ends within 2 seconds. */
   onEnd(run: () => unknown): this
+  /** Gives what the plugin keeps in memory, at most 1,000,000 bytes, for the version that the tenant switches to. No call is
+   * open. Throw Refused to stop the switch. Declared together with onRestore. */
+  onSave(run: () => string | Uint8Array | Promise<string | Uint8Array>): this
+  /** Runs before the first call with the version that saved, older or newer, and its bytes. Throw Refused to say why they
+   * are not taken: that version goes on. */
+  onRestore(run: (version: string, state: Buffer) => unknown): this
+  /** Runs before a tenant switches to this version. Throw Refused to say why the plugin would not do its work. */
+  onCheck(run: () => unknown): this
   /** What the program ends with: takes calls of the host. From a shell it runs one operation, to try it. */
   run(): void
   readonly operations: ReadonlyMap<string, (call: Call) => unknown>

@@ -15,6 +15,9 @@ export class Plugin {
   serves = undefined
   atBegin = []
   atEnd = []
+  save
+  restore
+  check
 
   operation(name, run) {
     if (typeof name !== 'string' || typeof run !== 'function') {
@@ -39,6 +42,21 @@ export class Plugin {
 
   onEnd(run) {
     this.atEnd.push(run)
+    return this
+  }
+
+  onSave(run) {
+    this.save = run
+    return this
+  }
+
+  onRestore(run) {
+    this.restore = run
+    return this
+  }
+
+  onCheck(run) {
+    this.check = run
     return this
   }
 

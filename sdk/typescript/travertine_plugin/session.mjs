@@ -10,6 +10,7 @@ import { responseOf, WebRequest } from './web.mjs'
 const outputBytesMax = 1_000_000
 const detailBytesMax = 16_384
 const logLengthMax = 1_000
+const stateBytesMax = 1_000_000
 
 export class Session {
   #plugin
@@ -40,6 +41,7 @@ export class Session {
       case 'emitted': return this.#answered(body.request, (asked, read) => read(asked, body))
       case 'http_error':
       case 'request_failed': return this.#answered(body.request, (asked) => hostFailure(asked, body))
+      case 'save': return void this.#save()
       case 'ping': return this.#send('pong', { number: body.number })
       case 'end': return void this.#end()
     }
@@ -49,15 +51,42 @@ export class Session {
     this.#configuration = body.configuration ?? {}
     const ready = { operations: [...this.#plugin.operations.keys()] }
     // There is no configuration to begin with.
+    const { save, restore, check } = this.#plugin
+    if (save && restore) ready.keeps_state = true
     if (body.trial) return this.#send('ready', ready)
+    let doing = ''
     try {
       for (const run of this.#plugin.atBegin) await run(this.#configuration)
+      if ('saved_by' in body && restore) {
+        doing = `does not take the state that ${body.saved_by} saved: `
+        await restore(body.saved_by, Buffer.from(body.state_base64, 'base64'))
+      }
+      if (body.checks_health && check) {
+        doing = 'is not well: '
+        await check()
+      }
       this.#send('ready', ready)
     } catch (error) {
       const isMeant = error instanceof Refused
       if (!isMeant) this.#logError(error)
-      this.#send('refused', { message: encodable(isMeant ? error.message : `${oneLine(error)}, while it began`, 4_000) })
+      const said = doing ? `plugin '${body.plugin}' ${body.version} ${doing}${error.message}` : error.message
+      this.#send('refused', { message: encodable(isMeant ? said : `${oneLine(error)}, while it began`, 4_000) })
       this.#isOver()
+    }
+  }
+
+  async #save() {
+    try {
+      if (!this.#plugin.save) throw new Refused('it has no onSave')
+      const state = Buffer.from(await this.#plugin.save())
+      if (state.length > stateBytesMax) {
+        throw new Refused(`it has ${state.length} bytes, at most ${stateBytesMax} are handed over`)
+      }
+      this.#send('saved', { state_base64: state.toString('base64') })
+    } catch (error) {
+      const isMeant = error instanceof Refused
+      if (!isMeant) this.#logError(error)
+      this.#send('saved', { problem: encodable(isMeant ? error.message : oneLine(error), 4_000) || 'it does not say why' })
     }
   }
 

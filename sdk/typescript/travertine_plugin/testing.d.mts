@@ -46,7 +46,8 @@ export class FakeStore {
 
 /** One plugin with its configuration. Inputs and outputs are not held against the manifest's schemas here. */
 export class FakeHost {
-  constructor(plugin: Plugin, configuration?: object)
+  /** `state`: what another version saved. The plugin's health is checked. */
+  constructor(plugin: Plugin, configuration?: object, state?: { version: string; bytes: string | Uint8Array })
   readonly requests: Request[]
   readonly logs: { level: 'debug' | 'info' | 'warning' | 'error'; message: string }[]
   readonly store: FakeStore
@@ -60,5 +61,7 @@ export class FakeHost {
     Promise<{ status: number; headers: Record<string, string>; body: Buffer }>
   /** Throws where manifest and program do not have the same operations. */
   checkManifest(file: string | URL): void
+  /** What the plugin keeps in memory, as when its tenant switches to another version. Throws Refused. */
+  save(): Promise<Buffer>
   end(): Promise<void>
 }

@@ -20,14 +20,17 @@ export class FakeHost {
   #lastCall = 0
   #began
 
-  constructor(plugin, configuration = {}) {
+  #saved
+
+  constructor(plugin, configuration = {}, state = undefined) {
     this.#plugin = plugin
     this.#session = new Session(plugin, (name, body) => this.#take(name, JSON.parse(JSON.stringify(body))))
     let settle
     this.#began = new Promise((resolve, reject) => { settle = { resolve, reject } })
     this.#began.catch(() => {})
     this.#calls.set(0, settle)
-    this.#session.take('begin', { plugin: 'test', version: '0.0.0', configuration })
+    this.#session.take('begin', { plugin: 'test', version: '0.0.0', configuration, checks_health: true,
+      ...(state && { saved_by: state.version, state_base64: Buffer.from(state.bytes).toString('base64') }) })
   }
 
   async call(operation, input = {}, { http = [], tenant = 'acme', connection = 'default', attempt = 1,
@@ -51,6 +54,13 @@ export class FakeHost {
       idempotencyKey: body.idempotency_key, emitted: 0 }))
     this.#session.take(frame, JSON.parse(JSON.stringify({ call: number, ...body })))
     return done
+  }
+
+  async save() {
+    await this.#began
+    const saved = new Promise((resolve, reject) => { this.#saved = { resolve, reject } })
+    this.#session.take('save', {})
+    return saved
   }
 
   checkManifest(file) {
@@ -81,6 +91,9 @@ export class FakeHost {
         return call.reject(call.error ?? new Failure(body.message, { code: body.code, mayRetry: body.may_retry ?? false,
           retryAfter: (body.retry_after_ms ?? 0) / 1000, status: body.status ?? 0, detail: body.detail }))
       }
+      case 'saved':
+        if ('problem' in body) return this.#saved.reject(new Refused(body.problem))
+        return this.#saved.resolve(Buffer.from(body.state_base64, 'base64'))
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)
       case 'sign_request':

@@ -197,6 +197,18 @@ base::Bytes tracker_package(const std::string& library, int abi_major, std::size
   return package_of(manifest, library, library_bytes_max);
 }
 
+base::Bytes counter_package(const std::string& version) {
+  return package_of(
+      fmt::format(
+          R"({{"manifest":1,"id":"tracker","version":"{}","title":"Counter","summary":"S","license":"Apache-2.0",
+              "abi":{{"major":1,"minor":0}},"isolation":"in-process","libraries":{{"linux-x86_64":{{"path":"{}"}}}},
+              "operations":[{{"name":"count","title":"Count","idempotent":true,"input":true,"output":true}},
+                {{"name":"count-later","title":"Later","idempotent":true,"input":true,"output":true}},
+                {{"name":"about","title":"About","idempotent":true,"input":true,"output":true}}]}})",
+          version, library_path),
+      "counter_" + version, std::string::npos);
+}
+
 base::Bytes mcp_package() {
   return package_of(
       fmt::format(

@@ -88,6 +88,8 @@ inline constexpr std::string_view hello_workflow =
 [[nodiscard]] base::Bytes tracker_package(const std::string& library, int abi_major = 1,
                                           std::size_t library_bytes_max = std::string::npos,
                                           const std::string& version = "1.2.3", const std::string& more = "");
+/// A package of the plugin "tracker" that counts in memory: 4.1.0 or 4.2.0, whose count each hands over.
+[[nodiscard]] base::Bytes counter_package(const std::string& version);
 /// A package of the plugin "mcp" 1.2.3, whose operation "call" gives its input back.
 [[nodiscard]] base::Bytes mcp_package();
 [[nodiscard]] std::string signature_of(std::string_view body, std::string_view secret);

@@ -155,6 +155,8 @@ async fn large(_call: Call) -> Result<Value, Failure> {
 }
 
 fn plugin() -> Plugin {
+    let seen = Arc::new(AtomicU32::new(0));
+    let (counts, saves, takes, checks) = (seen.clone(), seen.clone(), seen.clone(), seen);
     let kept: Arc<Mutex<Option<Call>>> = Arc::default();
     let (keeps, asks) = (kept.clone(), kept);
     Plugin::new()
@@ -174,6 +176,26 @@ fn plugin() -> Plugin {
         .operation("thread", thread)
         .operation("yields", yields)
         .operation("large", large)
+        .operation("count", move |_call| {
+            let count = counts.fetch_add(1, Ordering::SeqCst) + 1;
+            async move { Ok(json!(count)) }
+        })
+        .keeps_state(
+            move || match saves.load(Ordering::SeqCst) {
+                13 => panic!("unlucky"),
+                count => Ok(count.to_string().into_bytes()),
+            },
+            move |version, state| {
+                let text = std::str::from_utf8(state).map_err(|error| Failure::invalid(error.to_string()))?;
+                let count = text.parse().map_err(|_| Failure::invalid(format!("{version} has not saved a number")))?;
+                takes.store(count, Ordering::SeqCst);
+                Ok(())
+            },
+        )
+        .on_check(move || match checks.load(Ordering::SeqCst) {
+            13 => Err(Failure::internal("it is unlucky")),
+            _ => Ok(()),
+        })
         .operation("keep", move |call| {
             *keeps.lock().unwrap() = Some(call);
             async { Ok(Value::Null) }

@@ -6,7 +6,7 @@ use std::process::Command;
 use travertine_plugin::abi::*;
 
 /// What is bound; a header that comes later is bound with what uses it.
-const HEADERS: [&str; 11] = [
+const HEADERS: [&str; 13] = [
     "types.h",
     "host.h",
     "plugin.h",
@@ -18,6 +18,8 @@ const HEADERS: [&str; 11] = [
     "ext/secret.h",
     "ext/event.h",
     "ext/operation.h",
+    "ext/state.h",
+    "ext/health.h",
 ];
 
 /// Names that C has and Rust cannot have.
@@ -84,10 +86,12 @@ fn the_bindings_are_those_of_the_headers() {
         trv_event { struct_size, reserved, type_, subject, data }
         trv_host_event { struct_size, emit }
         trv_plugin_operation { struct_size, count, name }
+        trv_plugin_state { struct_size, save, restore }
+        trv_plugin_health { struct_size, check }
         trv_plugin_event { struct_size, on_emitted, on_error }
     };
     numbers!(facts, c, TRV_ABI_MAJOR TRV_ABI_MINOR
-        TRV_KV_ABSENT TRV_KV_ANY TRV_SIGNATURE_HMAC_SHA256 TRV_SIGNATURE_ED25519 TRV_SIGNATURE_RSA_SHA256
+        TRV_STATE_BYTES_MAX TRV_KV_ABSENT TRV_KV_ANY TRV_SIGNATURE_HMAC_SHA256 TRV_SIGNATURE_ED25519 TRV_SIGNATURE_RSA_SHA256
         TRV_ERROR_INVALID TRV_ERROR_UNAUTHENTICATED TRV_ERROR_DENIED TRV_ERROR_NOT_FOUND TRV_ERROR_CONFLICT
         TRV_ERROR_TOO_LARGE TRV_ERROR_EXHAUSTED TRV_ERROR_UNAVAILABLE TRV_ERROR_TIMEOUT TRV_ERROR_CANCELLED
         TRV_ERROR_INTERNAL TRV_RETRY_NEVER TRV_RETRY_SAFE
@@ -106,6 +110,8 @@ fn the_bindings_are_those_of_the_headers() {
         ("TRV_EXT_LOG", TRV_EXT_LOG.trim_end_matches('\0')),
         ("TRV_EXT_TIMER", TRV_EXT_TIMER.trim_end_matches('\0')),
         ("TRV_EXT_OPERATION", TRV_EXT_OPERATION.trim_end_matches('\0')),
+        ("TRV_EXT_STATE", TRV_EXT_STATE.trim_end_matches('\0')),
+        ("TRV_EXT_HEALTH", TRV_EXT_HEALTH.trim_end_matches('\0')),
         ("TRV_EXT_KV", TRV_EXT_KV.trim_end_matches('\0')),
         ("TRV_EXT_SECRET", TRV_EXT_SECRET.trim_end_matches('\0')),
         ("TRV_EXT_EVENT", TRV_EXT_EVENT.trim_end_matches('\0')),

@@ -211,8 +211,23 @@ fn what_is_not_json_and_what_is_unknown_is_refused() {
 #[test]
 fn the_operations_are_listed_for_the_host() {
     let names = host().operations();
-    assert_eq!(names.len(), 13);
-    assert_eq!((names[0].as_str(), names[12].as_str()), ("ask-the-kept", "yields"));
+    assert_eq!(names.len(), 14);
+    assert_eq!((names[0].as_str(), names[13].as_str()), ("ask-the-kept", "yields"));
+}
+
+#[test]
+fn what_the_plugin_keeps_in_memory_goes_to_another_instance() {
+    let old = host();
+    assert_eq!(old.call("count", json!({}), &[]), Ok(json!(1)));
+    let state = old.save().unwrap();
+    let new = host();
+    assert_eq!(new.restore("1.2.2", &state), Ok(()));
+    assert_eq!(new.check(), Ok(()));
+    assert_eq!(new.call("count", json!({}), &[]), Ok(json!(2)));
+    assert_eq!(new.restore("9.0.0", b"x").unwrap_err(), "9.0.0 has not saved a number");
+    assert_eq!(new.restore("9.0.0", b"13"), Ok(()));
+    assert_eq!(new.check().unwrap_err(), "it is unlucky");
+    assert!(new.save().unwrap_err().ends_with(": unlucky"));
 }
 
 #[test]

@@ -18,6 +18,11 @@ pub const TRV_EXT_KV: &str = "trv.kv/1\0";
 pub const TRV_EXT_SECRET: &str = "trv.secret/1\0";
 pub const TRV_EXT_EVENT: &str = "trv.event/1\0";
 
+pub const TRV_EXT_STATE: &str = "trv.state/1\0";
+pub const TRV_EXT_HEALTH: &str = "trv.health/1\0";
+
+pub const TRV_STATE_BYTES_MAX: u64 = 1_000_000;
+
 pub const TRV_KV_ABSENT: u64 = 0;
 pub const TRV_KV_ANY: u64 = u64::MAX;
 
@@ -309,6 +314,19 @@ pub struct trv_plugin_operation {
     pub struct_size: u32,
     pub count: unsafe extern "C" fn(plugin: *const trv_plugin) -> u32,
     pub name: unsafe extern "C" fn(plugin: *const trv_plugin, index: u32) -> trv_string,
+}
+
+#[repr(C)]
+pub struct trv_plugin_state {
+    pub struct_size: u32,
+    pub save: unsafe extern "C" fn(plugin: *const trv_plugin, state: *mut trv_bytes) -> trv_string,
+    pub restore: unsafe extern "C" fn(plugin: *const trv_plugin, version: trv_string, state: trv_bytes) -> trv_string,
+}
+
+#[repr(C)]
+pub struct trv_plugin_health {
+    pub struct_size: u32,
+    pub check: unsafe extern "C" fn(plugin: *const trv_plugin) -> trv_string,
 }
 
 /// A struct's size as the ABI writes it.

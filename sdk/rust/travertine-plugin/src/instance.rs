@@ -8,6 +8,7 @@ use crate::host::{Answer, Arrival, Shared};
 use crate::http::Response;
 use crate::plugin::Plugin;
 use crate::services::{Entry, Page};
+use crate::state::{Lent, HEALTH, STATE};
 use crate::task::{Life, Task};
 use serde_json::Value;
 use std::ffi::CStr;
@@ -19,6 +20,7 @@ pub(crate) struct Instance {
     raw: abi::trv_plugin,
     shared: Arc<Shared>,
     plugin: Plugin,
+    lent: Lent,
 }
 
 impl Instance {
@@ -37,11 +39,19 @@ impl Instance {
             },
             shared: Arc::new(Shared::new(host)),
             plugin,
+            lent: Lent::default(),
         }));
         unsafe {
             (*instance).raw.instance = instance as *mut c_void;
             ptr::addr_of!((*instance).raw)
         }
+    }
+
+    pub(crate) fn plugin(&self) -> &Plugin {
+        &self.plugin
+    }
+    pub(crate) fn lent(&self) -> &Lent {
+        &self.lent
     }
 
     fn begin(&self, configuration: &[u8]) -> Result<(), Failure> {
@@ -98,7 +108,7 @@ impl Instance {
     }
 }
 
-unsafe fn of<'a>(plugin: *const abi::trv_plugin) -> &'a Instance {
+pub(crate) unsafe fn of<'a>(plugin: *const abi::trv_plugin) -> &'a Instance {
     &*((*plugin).instance as *const Instance)
 }
 
@@ -151,7 +161,7 @@ unsafe extern "C" fn destroy(plugin: *const abi::trv_plugin) {
     let _ = catch(|| drop(instance));
 }
 
-unsafe extern "C" fn get_extension(_plugin: *const abi::trv_plugin, id: *const c_char) -> *const c_void {
+unsafe extern "C" fn get_extension(plugin: *const abi::trv_plugin, id: *const c_char) -> *const c_void {
     static HTTP: abi::trv_plugin_http =
         abi::trv_plugin_http { struct_size: abi::size_of::<abi::trv_plugin_http>(), on_response, on_error };
     static TIMER: abi::trv_plugin_timer =
@@ -177,6 +187,12 @@ unsafe extern "C" fn get_extension(_plugin: *const abi::trv_plugin, id: *const c
         id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
         id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_OPERATION.as_bytes() => &OPERATION as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_STATE.as_bytes() && of(plugin).plugin.has_state() => {
+            &STATE as *const _ as *const c_void
+        }
+        id if id == abi::TRV_EXT_HEALTH.as_bytes() && of(plugin).plugin.has_check() => {
+            &HEALTH as *const _ as *const c_void
+        }
         _ => ptr::null(),
     }
 }

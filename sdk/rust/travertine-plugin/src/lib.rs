@@ -33,6 +33,7 @@ mod http;
 mod instance;
 mod plugin;
 mod services;
+mod state;
 mod task;
 pub mod testing;
 

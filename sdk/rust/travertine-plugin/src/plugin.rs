@@ -8,6 +8,9 @@ use std::future::Future;
 type Operation = Box<dyn Fn(Call) -> Running + Send + Sync>;
 type Begin = Box<dyn Fn(&Value) -> Result<(), Failure> + Send + Sync>;
 type End = Box<dyn Fn() + Send + Sync>;
+type Save = Box<dyn Fn() -> Result<Vec<u8>, Failure> + Send + Sync>;
+type Restore = Box<dyn Fn(&str, &[u8]) -> Result<(), Failure> + Send + Sync>;
+type Check = Box<dyn Fn() -> Result<(), Failure> + Send + Sync>;
 
 /// The operations of one instance. See the crate's page for a whole plugin.
 #[derive(Default)]
@@ -15,6 +18,8 @@ pub struct Plugin {
     operations: HashMap<String, Operation>,
     begin: Option<Begin>,
     end: Option<End>,
+    state: Option<(Save, Restore)>,
+    check: Option<Check>,
 }
 
 impl Plugin {
@@ -50,6 +55,41 @@ impl Plugin {
         self
     }
 
+    /// What the plugin keeps in memory goes with its tenant to another version: `save` gives at most 1,000,000 bytes
+    /// while no call is open; `restore` takes them before the first call, with the version that saved them, older or
+    /// newer, or says why not: that version goes on. An instance then serves one tenant.
+    #[must_use]
+    pub fn keeps_state(
+        mut self,
+        save: impl Fn() -> Result<Vec<u8>, Failure> + Send + Sync + 'static,
+        restore: impl Fn(&str, &[u8]) -> Result<(), Failure> + Send + Sync + 'static,
+    ) -> Plugin {
+        self.state = Some((Box::new(save), Box::new(restore)));
+        self
+    }
+
+    /// Before a tenant switches to this version: a failure says why the plugin would not do its work.
+    #[must_use]
+    pub fn on_check(mut self, run: impl Fn() -> Result<(), Failure> + Send + Sync + 'static) -> Plugin {
+        self.check = Some(Box::new(run));
+        self
+    }
+
+    pub(crate) fn has_state(&self) -> bool {
+        self.state.is_some()
+    }
+    pub(crate) fn has_check(&self) -> bool {
+        self.check.is_some()
+    }
+    pub(crate) fn save(&self) -> Result<Vec<u8>, Failure> {
+        self.state.as_ref().map_or(Ok(Vec::new()), |(save, _)| save())
+    }
+    pub(crate) fn restore(&self, version: &str, state: &[u8]) -> Result<(), Failure> {
+        self.state.as_ref().map_or(Ok(()), |(_, restore)| restore(version, state))
+    }
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        self.check.as_ref().map_or(Ok(()), |run| run())
+    }
     pub(crate) fn begin(&self, configuration: &Value) -> Result<(), Failure> {
         self.begin.as_ref().map_or(Ok(()), |run| run(configuration))
     }
