@@ -8,9 +8,9 @@
 #include <utility>
 
 #include "kernel/egress/signature.hpp"
-#include "kernel/gateway/plugin_configuration.hpp"
 #include "kernel/gateway/receive.hpp"
 #include "kernel/json/parse.hpp"
+#include "kernel/plugin_host/named_secrets.hpp"
 #include "kernel/tenancy/plugin_data.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -45,8 +45,8 @@ base::Status check_named(const node::Node& node, const node::Shard& shard, const
     TRV_TRY_ASSIGN(const json::Value configuration, json::parse(set->json));
     const json::Value* schema = manifest.find("configuration");
     if (schema != nullptr) {
-      const auto named = gateway::named_secrets(*schema, configuration);
-      if (std::ranges::find(named, secret, &gateway::NamedSecret::name) != named.end()) return {};
+      const auto named = plugin_host::named_secrets(*schema, configuration);
+      if (std::ranges::find(named, secret, &plugin_host::NamedSecret::name) != named.end()) return {};
     }
   }
   return base::fail(base::ErrorCode::denied,

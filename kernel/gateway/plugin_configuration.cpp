@@ -7,6 +7,7 @@
 #include "kernel/gateway/access.hpp"
 #include "kernel/json/parse.hpp"
 #include "kernel/json/serialize.hpp"
+#include "kernel/plugin_host/named_secrets.hpp"
 #include "sdk/base/version.hpp"
 
 namespace trv::gateway {
@@ -15,24 +16,6 @@ namespace {
 constexpr std::size_t plugins_max = 500;
 constexpr std::size_t configuration_bytes_max = 65'536;
 constexpr int depth_max = 64;
-
-void find_secrets(const json::Value& schema, const json::Value& value, const std::string& pointer, int depth,
-                  std::vector<NamedSecret>& found) {
-  if (!schema.is_object() || depth > depth_max) return;
-  const json::Value* mark = schema.find("secret");
-  if (mark != nullptr && mark->is_bool() && mark->as_bool() && value.is_string()) {
-    found.push_back({pointer, std::string(value.as_string())});
-    return;
-  }
-  const json::Value* properties = schema.find("properties");
-  if (properties == nullptr || !properties->is_object() || !value.is_object()) return;
-  for (const auto& [name, member] : properties->entries()) {
-    const json::Value* given = value.find(name);
-    if (given != nullptr) {
-      find_secrets(member, *given, fmt::format("{}/{}", pointer, name.as_string()), depth + 1, found);
-    }
-  }
-}
 
 /// Who is to take a configuration.
 struct Taker {
@@ -75,7 +58,7 @@ base::Status check_secrets(const Call& call, const Taker& taker, const json::Val
                            const json::Value& configuration) {
   std::string problems;
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
-  for (const NamedSecret& one : named_secrets(schema, configuration)) {
+  for (const auto& one : plugin_host::named_secrets(schema, configuration)) {
     TRV_TRY_ASSIGN(const auto connection, call.shard.tenancy().connection(txn, call.tenant, one.name));
     const bool is_theirs = connection && (connection->plugin.empty() || connection->plugin == taker.plugin);
     if (is_theirs && !connection->secret.empty()) continue;
@@ -144,12 +127,6 @@ base::Status show(Call& call) {
 }
 
 }  // namespace
-
-std::vector<NamedSecret> named_secrets(const json::Value& schema, const json::Value& configuration) {
-  std::vector<NamedSecret> found;
-  find_secrets(schema, configuration, "", 0, found);
-  return found;
-}
 
 void add_plugin_configuration_routes(http::Router& router, const node::Node& node, const Packages& packages) {
   constexpr const char* path = "/v1/tenants/{tenant}/plugins/{id}/configuration";

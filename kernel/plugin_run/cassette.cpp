@@ -150,6 +150,23 @@ Result<Exchange> exchange_of(std::string_view line) {
   return exchange;
 }
 
+/// The first line.
+Result<Cassette> head_of(std::string_view line) {
+  const auto head = json::parse(line);
+  const Value* version = head ? head->find("cassette") : nullptr;
+  if (version == nullptr || !version->is_int() || version->as_int() != 1) {
+    return base::fail(ErrorCode::invalid, R"(not a cassette; its first line is {"cassette":1})");
+  }
+  Cassette cassette;
+  TRV_TRY_ASSIGN(cassette.idempotency_key, text_of(*head, "idempotency_key"));
+  if (const Value* store = head->find("store")) {
+    auto values = read_store(json::serialize(*store));
+    if (!values) return base::fail(std::move(values).error().in("store"));
+    cassette.store = *std::move(values);
+  }
+  return cassette;
+}
+
 bool is_same(const egress::Request& a, const egress::Request& b) {
   return a.connection == b.connection && a.method == b.method && a.path == b.path && a.body == b.body;
 }
@@ -166,10 +183,10 @@ Result<Cassette> read_cassette(std::string_view text) {
     const std::string_view line = text.substr(0, text.find('\n'));
     text.remove_prefix(std::min(line.size() + 1, text.size()));
     if (number == 1) {
-      const auto head = json::parse(line);
-      const Value* version = head ? head->find("cassette") : nullptr;
-      if (version != nullptr && version->is_int() && version->as_int() == 1) continue;
-      return base::fail(ErrorCode::invalid, R"(line 1: not a cassette; its first line is {"cassette":1})");
+      auto head = head_of(line);
+      if (!head) return base::fail(std::move(head).error().in("line 1"));
+      cassette = *std::move(head);
+      continue;
     }
     if (line.empty()) continue;
     auto exchange = exchange_of(line);
@@ -180,7 +197,14 @@ Result<Cassette> read_cassette(std::string_view text) {
 }
 
 std::string to_text(const Cassette& cassette) {
-  std::string text = "{\"cassette\":1}\n";
+  Value head = {{"cassette", 1}};
+  if (!cassette.idempotency_key.empty()) head.set("idempotency_key", cassette.idempotency_key);
+  if (!cassette.store.empty()) {
+    Value store = Value::object();
+    for (const auto& [key, value] : cassette.store) store.set(key, json::parse(value).value());
+    head.set("store", std::move(store));
+  }
+  std::string text = json::serialize(head) + "\n";
   for (const Exchange& exchange : cassette.exchanges) text += json::serialize(exchange_value(exchange)) + "\n";
   return text;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernel/egress/http_sender.hpp"
+#include "kernel/plugin_run/local_services.hpp"
 
 namespace trv::plugin_run {
 
@@ -23,7 +24,9 @@ struct Exchange {
 
 /// In the order in which the answers came.
 struct Cassette {
-  std::vector<Exchange> exchanges;
+  std::string idempotency_key = {};  ///< of the call; empty in a recording of before
+  StoreValues store = {};            ///< of the plugin, when the call began
+  std::vector<Exchange> exchanges = {};
 };
 
 /// Errors: invalid (names the line), too_large.

@@ -10,6 +10,7 @@
 #include "kernel/json/parse.hpp"
 #include "kernel/plugin_host/isolation.hpp"
 #include "kernel/plugin_host/manifest_schemas.hpp"
+#include "kernel/plugin_host/named_secrets.hpp"
 #include "kernel/plugin_host/plugin_host.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/random.hpp"
@@ -83,6 +84,16 @@ base::Status check_run(const plugin_host::PluginHost& host, const package::Manif
                     fmt::format("{}; give it with --configuration FILE", matches.error().message()));
 }
 
+/// What the configuration names of secrets.
+std::vector<std::string> named_in(const package::Manifest& manifest, const std::optional<std::string>& configuration) {
+  std::vector<std::string> names;
+  const auto schema = json::parse(manifest.configuration, {.depth_max = 512});
+  const auto value = json::parse(configuration.value_or("{}"));
+  if (!schema || !value) return names;
+  for (auto& one : plugin_host::named_secrets(*schema, *value)) names.push_back(std::move(one.name));
+  return names;
+}
+
 std::string operation_names(const package::Manifest& manifest) {
   std::string names;
   for (const package::Operation& one : manifest.operations) names += (names.empty() ? "" : ", ") + one.name;
@@ -106,8 +117,18 @@ Result<RunOutcome> run_operation(base::BytesView package, const OperationRun& ru
                                                         manifest.version, run.operation, operation_names(manifest)));
   }
 
-  RunOutcome outcome{.call = {}, .recorded = {}, .missing = {}, .unused = 0, .remarks = {}};
-  plugin_host::HostConfiguration configuration{.run_on_caller = false, .trial_program = setup.program};
+  RunOutcome outcome{.call = {}, .recorded = {}, .missing = {}, .unused = 0, .store = {}, .events = {}, .remarks = {}};
+  LocalServices services({.store = setup.replay ? setup.replay->store : std::move(setup.store),
+                          .secrets = std::move(setup.secrets),
+                          .named = named_in(manifest, run.configuration)});
+  std::string key = setup.replay ? setup.replay->idempotency_key : std::string();
+  if (key.empty()) key = "local/" + base::Uuid::v7(clock.now(), random).to_string();
+  const StoreValues store_before = services.stored();
+  plugin_host::HostConfiguration configuration{
+      .run_on_caller = false,
+      .serve = [&services](const plugin_host::ServiceCall& call,
+                           plugin_host::ServiceDone done) { done(services.answer(call)); },
+      .trial_program = setup.program};
   std::unique_ptr<plugin_host::Isolation> isolation;
   auto isolated = plugin_host::Isolation::start(
       {.program = setup.program, .folder = setup.scratch / "plugins", .ready_count = 1, .needs_namespaces = false}, {},
@@ -144,7 +165,7 @@ Result<RunOutcome> run_operation(base::BytesView package, const OperationRun& ru
                 .version = manifest.version,
                 .operation = run.operation,
                 .connection = run.connection,
-                .idempotency_key = "local/" + base::Uuid::v7(clock.now(), random).to_string(),
+                .idempotency_key = key,
                 .traceparent = {},
                 .timeout_ms = run.timeout_ms,
                 .configuration = run.configuration,
@@ -154,7 +175,13 @@ Result<RunOutcome> run_operation(base::BytesView package, const OperationRun& ru
   // Nothing is written to the log after this, and no answer is under way.
   if (const base::Status stopped = host->stop(grace); !stopped) outcome.remarks.push_back(stopped.error().message());
   if (senders.network != nullptr) senders.network->stop();
-  if (senders.recorder != nullptr) outcome.recorded = senders.recorder->recorded();
+  if (senders.recorder != nullptr) {
+    outcome.recorded = senders.recorder->recorded();
+    outcome.recorded.idempotency_key = key;
+    outcome.recorded.store = store_before;
+  }
+  outcome.store = services.stored();
+  outcome.events = services.events();
   if (senders.player != nullptr) {
     outcome.missing = senders.player->missing();
     outcome.unused = senders.player->unused();

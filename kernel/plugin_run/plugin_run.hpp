@@ -31,6 +31,8 @@ struct RunSetup {
   std::vector<OfferedConnection> connections = {};
   std::optional<Cassette> replay = std::nullopt;  ///< answers in place of the network
   bool record = false;
+  StoreValues store = {};         ///< what the plugin has kept; a replay begins with that of the recording
+  Secrets secrets = {};           ///< by which it may have something signed, where its configuration names them
   plugin_host::LogSink log = {};  ///< what the plugin writes
 };
 
@@ -47,6 +49,8 @@ struct RunOutcome {
   Cassette recorded;                 ///< where it was asked for
   std::vector<std::string> missing;  ///< requests that the replay has no recording of
   std::size_t unused = 0;            ///< recordings of the replay that were not asked for
+  StoreValues store;                 ///< what the plugin keeps now
+  std::vector<LocalEvent> events;    ///< what it emitted
   std::vector<std::string> remarks;  ///< what is otherwise than with travd
 };
 

@@ -27,6 +27,8 @@ struct RunArguments {
   std::string library;
   std::string record;
   std::string replay;
+  std::string store;
+  std::string secrets_file;
   std::string seconds;
   std::vector<std::string> connections;
   std::vector<std::string> secrets;
@@ -90,6 +92,24 @@ base::Result<plugin_run::RunSetup> setup_of(Session& session, const RunArguments
   TRV_TRY_ASSIGN(auto connections, offered(session.world(), arguments));
   plugin_run::RunSetup setup{.program = {}, .scratch = scratch, .connections = std::move(connections), .log = {}};
   TRV_TRY_ASSIGN(setup.program, plugin_host_program(session.world()));
+  if (!arguments.store.empty()) {
+    if (!arguments.replay.empty()) {
+      return base::fail(base::ErrorCode::invalid, "--replay begins with the store of the recording: leave --kv out");
+    }
+    std::error_code error;
+    if (std::filesystem::exists(arguments.store, error)) {
+      TRV_TRY_ASSIGN(const std::string text, read_file(arguments.store, plugin_run::store_text_bytes_max));
+      auto values = plugin_run::read_store(text);
+      if (!values) return base::fail(std::move(values).error().in(arguments.store));
+      setup.store = *std::move(values);
+    }
+  }
+  if (!arguments.secrets_file.empty()) {
+    TRV_TRY_ASSIGN(const std::string text, read_file(arguments.secrets_file, plugin_run::secrets_text_bytes_max));
+    auto secrets = plugin_run::read_secrets(text);
+    if (!secrets) return base::fail(std::move(secrets).error().in(arguments.secrets_file));
+    setup.secrets = *std::move(secrets);
+  }
   setup.record = !arguments.record.empty();
   if (!arguments.replay.empty()) {
     TRV_TRY_ASSIGN(const std::string text, read_file(arguments.replay, plugin_run::cassette_bytes_max));
@@ -147,6 +167,13 @@ base::Result<ExitCode> run(Session& session, const RunArguments& arguments) {
     TRV_TRY(replace_file(arguments.record, plugin_run::to_text(outcome->recorded), FileMode::owner_only));
     session.note(fmt::format("{} has {} recordings.", arguments.record, outcome->recorded.exchanges.size()));
   }
+  if (!arguments.store.empty()) {
+    TRV_TRY(replace_file(arguments.store, plugin_run::to_text(outcome->store), FileMode::owner_only));
+  }
+  for (const plugin_run::LocalEvent& event : outcome->events) {
+    session.note(fmt::format("event {}{}{}: {}", event.type, event.subject.empty() ? "" : " about ", event.subject,
+                             event.data.empty() ? "no data" : event.data));
+  }
   for (const std::string& one : outcome->missing) session.complain(fmt::format("{}: {}", arguments.replay, one));
   if (outcome->unused > 0) {
     session.note(fmt::format("{}: {} recordings were not asked for.", arguments.replay, outcome->unused));
@@ -169,6 +196,10 @@ void add_plugin_run(Noun& noun) {
                "Where requests over a connection go; the first is the one that the call names")
       .options("--secret-env", "NAME=VARIABLE", arguments->secrets,
                "Environment variable with a connection's secret, sent as bearer token")
+      .option("--kv", "FILE", arguments->store,
+              "The plugin's store, a JSON object, read before and written after; without it the store is empty")
+      .option("--secrets", "FILE", arguments->secrets_file,
+              "A JSON object of secrets by the names that the configuration gives; they sign, and are not shown")
       .option("--library", "SO", arguments->library, "Of a folder: the shared object; default where its build puts it")
       .option("--timeout", "SECONDS", arguments->seconds, "How long the call may take (default 60)")
       .option("--record", "FILE", arguments->record, "Keep the requests and their answers there")

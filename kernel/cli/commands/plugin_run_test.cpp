@@ -57,6 +57,29 @@ TEST_F(PluginRunCommand, an_operation_of_a_folder_is_run_recorded_and_replayed) 
   EXPECT_NE(server_.received().back().head.find("Authorization: Bearer s3cr3t"), std::string::npos);
 }
 
+TEST_F(PluginRunCommand, a_store_and_secrets_are_read_from_files) {
+  const std::string kv = (folder_ / "kv.json").string();
+  const std::vector<std::string> echo = {"echo", "--input", R"({"text":"hello"})"};
+  const auto with = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> all = echo;
+    all.insert(all.end(), more.begin(), more.end());
+    return run_plugin(all);
+  };
+  ASSERT_EQ(with({"--kv", kv}), ExitCode::ok) << err_;
+  EXPECT_EQ(read(kv), "{}\n") << "what is not there is empty";
+  write("kv.json", R"({"b":1,"a":[2]})");
+  ASSERT_EQ(with({"--kv", kv}), ExitCode::ok) << err_;
+  EXPECT_EQ(read(kv), "{\n  \"a\": [2],\n  \"b\": 1\n}\n");
+  write("kv.json", "[1]");
+  EXPECT_EQ(with({"--kv", kv}), ExitCode::usage);
+  EXPECT_TRUE(err_has("kv.json: a store must be a JSON object")) << err_;
+  EXPECT_EQ(read(kv), "[1]") << "and is kept as it was";
+  EXPECT_EQ(with({"--kv", kv, "--replay", write("run.jsonl", "{\"cassette\":1}\n").string()}), ExitCode::usage);
+  EXPECT_TRUE(err_has("leave --kv out")) << err_;
+  EXPECT_EQ(with({"--secrets", write("secrets.json", R"({"vault":7})").string()}), ExitCode::usage);
+  EXPECT_TRUE(err_has("secrets.json: must be a JSON object of texts")) << err_;
+}
+
 TEST_F(PluginRunCommand, a_failure_says_its_code_and_a_missing_host_program_is_named) {
   EXPECT_EQ(run_plugin({"fetch", "--input", R"({"page":"gone"})", "--connection", "service=" + server_.url()}),
             ExitCode::faulted);
