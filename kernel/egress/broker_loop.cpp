@@ -12,6 +12,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "kernel/egress/mail.hpp"
 #include "sdk/base/bytes.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
@@ -299,6 +300,11 @@ base::Status Broker::Loop::prepare_connection(Request& request, Pending& pending
   pending.url = *std::move(url);
   pending.name = fmt::format("{} (host {})", pending.name, pending.url.host);
   pending.line = fmt::format("{} connection {}", request.tenant.value(), request.connection);
+  if (pending.url.is_mail) {
+    if (base::Status mail = check_mail(request, found->authentication); !mail) {
+      return base::fail(std::move(mail).error().in(pending.name));
+    }
+  }
   limits = found->limits;
   pending.rules.allow_private_network = found->allow_private_network;
   if (!request.credential.secret.empty()) return {};
@@ -334,7 +340,8 @@ base::Result<std::string> Broker::Loop::credential(Pending& pending) {
   if (!base::is_field_value(secret)) {
     return base::fail(ErrorCode::invalid, "the secret holds a control character; set it again without line breaks");
   }
-  if (own.scheme == Credential::Scheme::digest) {
+  // libcurl says these itself.
+  if (own.scheme == Credential::Scheme::digest || pending.url.is_mail) {
     own.user = authentication.user;
     own.secret = secret;
     return std::string();

@@ -5,9 +5,12 @@
 #include <openssl/crypto.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstring>
 
 #include "kernel/egress/address.hpp"
+#include "kernel/egress/mail.hpp"
 #include "sdk/base/contract.hpp"
 #include "sdk/base/field_text.hpp"
 
@@ -46,18 +49,18 @@ CURL* Handles::take() {
   const auto set = [handle](CURLoption option, auto value) {
     return curl_easy_setopt(handle, option, value) == CURLE_OK;
   };
-  bool ok = set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_PATH_AS_IS, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https") &&
-            set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
-            set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
-            // A proxy named in the environment would connect on our behalf, past the address check.
-            set(CURLOPT_PROXY, "") && set(CURLOPT_NOPROXY, "*") &&
-            // Without it, dropping a request whose name is still being resolved would wait for the resolver.
-            set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_TCP_KEEPALIVE, 1L) && set(CURLOPT_HTTP09_ALLOWED, 0L) &&
-            set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) && set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
-            set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) &&
-            set(CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close) &&
-            set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets_)) &&
-            set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected);
+  bool ok =
+      set(CURLOPT_NOSIGNAL, 1L) && set(CURLOPT_PATH_AS_IS, 1L) && set(CURLOPT_PROTOCOLS_STR, "http,https,smtp,smtps") &&
+      set(CURLOPT_FOLLOWLOCATION, 0L) && set(CURLOPT_SSL_VERIFYPEER, 1L) && set(CURLOPT_SSL_VERIFYHOST, 2L) &&
+      set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2)) &&
+      // A proxy named in the environment would connect on our behalf, past the address check.
+      set(CURLOPT_PROXY, "") && set(CURLOPT_NOPROXY, "*") &&
+      // Without it, dropping a request whose name is still being resolved would wait for the resolver.
+      set(CURLOPT_QUICK_EXIT, 1L) && set(CURLOPT_TCP_KEEPALIVE, 1L) && set(CURLOPT_HTTP09_ALLOWED, 0L) &&
+      set(CURLOPT_HEADERFUNCTION, &Transfer::on_header) && set(CURLOPT_WRITEFUNCTION, &Transfer::on_body) &&
+      set(CURLOPT_OPENSOCKETFUNCTION, &Transfer::on_socket) && set(CURLOPT_CLOSESOCKETFUNCTION, &Transfer::on_close) &&
+      set(CURLOPT_CLOSESOCKETDATA, static_cast<void*>(&sockets_)) &&
+      set(CURLOPT_PREREQFUNCTION, &Transfer::on_connected);
   if (ok && !certificate_file_.empty()) ok = set(CURLOPT_CAINFO, certificate_file_.c_str());
   if (ok) return handle;
   curl_easy_cleanup(handle);
@@ -88,8 +91,8 @@ Transfer::Transfer(std::string name, Url url, Request request, TransferRules rul
 }
 
 Transfer::~Transfer() {
-  if (uses_digest_ && handle_ != nullptr) {
-    curl_easy_cleanup(handle_);  // it remembers user, password and what the service asked for
+  if (is_once_ && handle_ != nullptr) {
+    curl_easy_cleanup(handle_);
   } else {
     rules_.handles->give_back(handle_);
   }
@@ -115,9 +118,10 @@ bool Transfer::set_up(std::string credential) {
   bool ok = set(CURLOPT_CURLU, url_.handle.get()) && set(CURLOPT_PRIVATE, self) &&
             set(CURLOPT_ERRORBUFFER, static_cast<char*>(error_text_)) && set(CURLOPT_HEADERDATA, self) &&
             set(CURLOPT_WRITEDATA, self) && set(CURLOPT_OPENSOCKETDATA, self) && set(CURLOPT_PREREQDATA, self);
+  if (url_.is_mail) return ok && set_up_mail();
   ok = ok && set_up_method();
-  uses_digest_ = request_.credential.scheme == Credential::Scheme::digest;
-  if (uses_digest_) {
+  if (request_.credential.scheme == Credential::Scheme::digest) {
+    is_once_ = true;
     ok = ok && set(CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_DIGEST)) &&
          set(CURLOPT_USERNAME, request_.credential.user.c_str()) &&
          set(CURLOPT_PASSWORD, request_.credential.secret.c_str());
@@ -163,6 +167,57 @@ bool Transfer::set_up_method() {
     return false;
   }
   return set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+}
+
+bool Transfer::set_up_mail() {
+  const auto set = [this](CURLoption option, auto value) {
+    return curl_easy_setopt(handle_, option, value) == CURLE_OK;
+  };
+  is_once_ = true;
+  const base::Result<Envelope> envelope = envelope_of(request_);
+  TRV_ASSERT(envelope);
+  for (const std::string& address : envelope->to) {
+    if (!add_header_line(address)) return false;
+  }
+  // What the path is to libcurl: the name that is said to the server, which is not the node's own here.
+  const std::string says = envelope->from.substr(envelope->from.find('@') + 1);
+  bool ok = curl_url_set(url_.handle.get(), CURLUPART_PATH, ("/" + says).c_str(), 0) == CURLUE_OK;
+  ok = ok && set(CURLOPT_UPLOAD, 1L) && set(CURLOPT_MAIL_FROM, envelope->from.c_str()) &&
+       set(CURLOPT_MAIL_RCPT, header_lines_) && set(CURLOPT_READFUNCTION, &Transfer::on_message) &&
+       set(CURLOPT_READDATA, static_cast<void*>(this)) &&
+       set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request_.body.size())) &&
+       set(CURLOPT_HEADERFUNCTION, &Transfer::on_reply) && set(CURLOPT_FORBID_REUSE, 1L) &&
+       set(CURLOPT_FRESH_CONNECT, 1L);
+  const bool has_credential = !request_.credential.secret.empty();
+  ok = ok && set(CURLOPT_USE_SSL, static_cast<long>(has_credential ? CURLUSESSL_ALL : CURLUSESSL_TRY));
+  if (!has_credential) return ok;
+  return ok && set(CURLOPT_USERNAME, request_.credential.user.c_str()) &&
+         set(CURLOPT_PASSWORD, request_.credential.secret.c_str());
+}
+
+std::size_t Transfer::on_message(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  const std::string_view rest = std::string_view(transfer.request_.body).substr(transfer.message_at_);
+  const std::size_t bytes = std::min(size * count, rest.size());
+  std::memcpy(data, rest.data(), bytes);
+  transfer.message_at_ += bytes;
+  return bytes;
+}
+
+// Every reply comes here, a code and four bytes on its text; the last one counts, unless it is the server's goodbye.
+std::size_t Transfer::on_reply(char* data, std::size_t size, std::size_t count, void* self) {
+  auto& transfer = *static_cast<Transfer*>(self);
+  std::string_view line(data, size * count);
+  transfer.header_bytes_ += line.size();
+  if (transfer.header_bytes_ > transfer.rules_.response_header_bytes_max) {
+    transfer.refusal_ = Refusal::headers_too_large;
+    return 0;
+  }
+  if (line.size() < 4 || line.starts_with("221")) return size * count;
+  transfer.response_.status = 0;
+  std::from_chars(line.data(), line.data() + 3, transfer.response_.status);
+  transfer.response_.body = base::trimmed(line.substr(4));
+  return size * count;
 }
 
 std::size_t Transfer::on_header(char* data, std::size_t size, std::size_t count, void* self) {
@@ -249,9 +304,11 @@ base::Result<Response> Transfer::finish(CURLcode code) {
     case Refusal::header_malformed:
       return base::fail(ErrorCode::unavailable, fmt::format("{}: the response has a malformed header", name_));
   }
-  if (code == CURLE_OK) {
-    long status = 0;
-    curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+  long status = response_.status;
+  if (!url_.is_mail) curl_easy_getinfo(handle_, CURLINFO_RESPONSE_CODE, &status);
+  // A mail server that refuses has answered, too.
+  const bool is_refused_mail = url_.is_mail && code != CURLE_OPERATION_TIMEDOUT && status >= 400 && status <= 599;
+  if (code == CURLE_OK || is_refused_mail) {
     if (status < 100 || status > 599) {
       return base::fail(ErrorCode::unavailable, fmt::format("{}: the response has the status {}", name_, status));
     }

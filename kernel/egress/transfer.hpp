@@ -76,11 +76,14 @@ class Transfer {
   Transfer(std::string name, Url url, Request request, TransferRules rules);
   bool set_up(std::string credential);
   bool set_up_method();
+  bool set_up_mail();
   bool add_header_line(const std::string& line);
 
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* self);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* self);
   static curl_socket_t on_socket(void* self, curlsocktype purpose, curl_sockaddr* address);
+  static std::size_t on_message(char* data, std::size_t size, std::size_t count, void* self);
+  static std::size_t on_reply(char* data, std::size_t size, std::size_t count, void* self);
   static int on_close(void* sockets, curl_socket_t socket);
   static int on_connected(void* self, char* remote, char* local, int remote_port, int local_port);
   bool take_header(std::string_view line);
@@ -90,11 +93,12 @@ class Transfer {
   Request request_;
   TransferRules rules_;
   CURL* handle_ = nullptr;
-  curl_slist* header_lines_ = nullptr;
+  curl_slist* header_lines_ = nullptr;  ///< of a mail: its recipients
+  std::size_t message_at_ = 0;          ///< of a mail: bytes of the body that are sent
   Response response_;
   std::uint64_t header_bytes_ = 0;
   std::uint32_t sockets_opened_ = 0;
-  bool uses_digest_ = false;
+  bool is_once_ = false;  ///< the handle is not used again: it remembers what no other request may have
   Refusal refusal_ = Refusal::none;
   char error_text_[CURL_ERROR_SIZE] = {};
 };

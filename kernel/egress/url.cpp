@@ -20,9 +20,7 @@ std::string part(CURLU* url, CURLUPart which, unsigned flags = 0) {
   return {owned.get()};
 }
 
-}  // namespace
-
-base::Result<Url> parse_absolute_url(std::string_view what, std::string_view text) {
+base::Result<Url> parse(std::string_view what, std::string_view text, bool may_be_mail) {
   if (text.size() > url_bytes_max) {
     return base::fail(ErrorCode::too_large,
                       fmt::format("{} has {} bytes, at most {} are allowed", what, text.size(), url_bytes_max));
@@ -48,9 +46,10 @@ base::Result<Url> parse_absolute_url(std::string_view what, std::string_view tex
     return base::fail(ErrorCode::invalid, fmt::format("{} is not an absolute URL: {}", what, curl_url_strerror(code)));
   }
   const std::string scheme = part(url.handle.get(), CURLUPART_SCHEME);
-  if (scheme != "http" && scheme != "https") {
-    return base::fail(ErrorCode::invalid,
-                      fmt::format("{} has the scheme '{}'; http and https are allowed", what, scheme));
+  url.is_mail = may_be_mail && (scheme == "smtp" || scheme == "smtps");
+  if (scheme != "http" && scheme != "https" && !url.is_mail) {
+    return base::fail(ErrorCode::invalid, fmt::format("{} has the scheme '{}'; http and https are allowed{}", what,
+                                                      scheme, may_be_mail ? ", and smtp and smtps for mail" : ""));
   }
   url.host = part(url.handle.get(), CURLUPART_HOST);
   if (url.host.empty()) return base::fail(ErrorCode::invalid, fmt::format("{} has no host", what));
@@ -58,10 +57,20 @@ base::Result<Url> parse_absolute_url(std::string_view what, std::string_view tex
   return url;
 }
 
+}  // namespace
+
+base::Result<Url> parse_absolute_url(std::string_view what, std::string_view text) {
+  return parse(what, text, false);
+}
+
 base::Result<Url> parse_base_url(std::string_view text) {
-  TRV_TRY_ASSIGN(Url url, parse_absolute_url("base_url", text));
+  TRV_TRY_ASSIGN(Url url, parse("base_url", text, true));
   if (text.find_first_of("?#") != std::string_view::npos) {
     return base::fail(ErrorCode::invalid, "base_url must not have a query or fragment");
+  }
+  const std::string path = part(url.handle.get(), CURLUPART_PATH);
+  if (url.is_mail && !path.empty() && path != "/") {
+    return base::fail(ErrorCode::invalid, "base_url of a mail server must not have a path");
   }
   return url;
 }
@@ -97,7 +106,7 @@ base::Result<std::string> path_below(std::string_view base_url, std::string_view
 base::Result<Url> append_path(std::string_view base_url, std::string_view path) {
   TRV_TRY_ASSIGN(const Url base, parse_base_url(base_url));
   while (base_url.ends_with('/')) base_url.remove_suffix(1);
-  TRV_TRY_ASSIGN(Url url, parse_absolute_url("the URL", fmt::format("{}{}", base_url, path)));
+  TRV_TRY_ASSIGN(Url url, parse("the URL", fmt::format("{}{}", base_url, path), base.is_mail));
   if (url.origin != base.origin) {
     return base::fail(ErrorCode::invalid, fmt::format("path '{}' leaves the base URL's host", path.substr(0, 200)));
   }

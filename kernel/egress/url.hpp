@@ -16,14 +16,16 @@ using UrlHandle = std::unique_ptr<CURLU, base::Frees<curl_url_cleanup>>;
 
 struct Url {
   UrlHandle handle;
-  std::string host;    ///< without port; IPv6 in brackets
-  std::string origin;  ///< scheme://host:port
+  std::string host;      ///< without port; IPv6 in brackets
+  std::string origin;    ///< scheme://host:port
+  bool is_mail = false;  ///< smtp or smtps
 };
 
 /// An absolute http or https URL without user. `what` names it in the message. Errors: invalid, too_large.
 [[nodiscard]] base::Result<Url> parse_absolute_url(std::string_view what, std::string_view text);
 
-/// A base URL: the above without query and fragment. Errors: invalid, too_large.
+/// A base URL: the above without query and fragment; or smtp://host or smtps://host, with or without a port. Errors:
+/// invalid, too_large.
 [[nodiscard]] base::Result<Url> parse_base_url(std::string_view text);
 
 /// The base URL's path, then `path`, which has passed check_path. Fails where the result leaves the base URL's origin.

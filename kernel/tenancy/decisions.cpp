@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "events/record/payload.hpp"
 #include "events/schema/tenancy_generated.h"
 #include "sdk/base/contract.hpp"
@@ -22,13 +24,16 @@ Decision one(record::Draft event) {
 
 base::Status check_base_url(std::string_view url) {
   TRV_TRY(base::check_text("base_url", url, {.characters_max = 2000}));
-  const bool http = url.starts_with("https://") || url.starts_with("http://");
-  const std::string_view rest = http ? url.substr(url.find("//") + 2) : std::string_view();
+  static constexpr std::string_view schemes[] = {"https://", "http://", "smtps://", "smtp://"};
+  const bool is_known = std::ranges::any_of(schemes, [&](std::string_view one) { return url.starts_with(one); });
+  const std::string_view rest = is_known ? url.substr(url.find("//") + 2) : std::string_view();
   const std::string_view authority = rest.substr(0, rest.find('/'));
-  if (!http || authority.empty() || rest.find_first_of("?#@ \\") != std::string_view::npos) {
+  if (!is_known || authority.empty() || rest.find_first_of("?#@ \\") != std::string_view::npos) {
     return fail(
         ErrorCode::invalid,
-        fmt::format("base_url '{}' must be http:// or https:// with a host, and no user, query or fragment", url));
+        fmt::format("base_url '{}' must be http:// or https://, or for mail smtp:// or smtps://, with a host, and no "
+                    "user, query or fragment",
+                    url));
   }
   return {};
 }
