@@ -11,7 +11,7 @@ namespace {
 
 using base::ErrorCode;
 
-/// One address and nothing else, whoever reads it: printable ASCII, one '@' with text on both sides.
+/// One address and nothing else, for every reader: printable ASCII, one '@' with text on both sides.
 bool is_address(std::string_view text) {
   if (text.empty() || text.size() > mail_address_bytes_max) return false;
   static constexpr std::string_view never = "<>()[]:;,\\\"";
