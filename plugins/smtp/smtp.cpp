@@ -134,7 +134,8 @@ class Smtp : public Plugin {
     co_await sent;
     if (!sent) co_return sent.failure();
     if (sent->status >= 400) co_return failure_of(*sent);
-    const json::object out = {{"message_id", message_id(message)}, {"recipients", recipients}, {"reply", text_of_reply(*sent)}};
+    const json::object out = {
+        {"message_id", message_id(message)}, {"recipients", recipients}, {"reply", text_of_reply(*sent)}};
     co_return serialize(out);
   }
 };

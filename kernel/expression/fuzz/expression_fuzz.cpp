@@ -1,4 +1,4 @@
-// A program and its input, split at the first zero byte. Built where TRV_FUZZ is on.
+// A program and its input, split at the first zero byte.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +10,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace trv::expression;
+  namespace json = trv::json;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   const std::size_t split = text.find('\0');
   const auto program = compile(text.substr(0, split));

@@ -6,6 +6,7 @@
 
 #include "kernel/http/router.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace trv::http;
@@ -27,10 +28,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (std::size_t i = 0; i < request.target().segment_count(); ++i) {
     const std::string_view segment = request.target().segment(i);
-    TRV_ASSERT(base::is_utf8(segment) && segment != "." && segment != ".." &&
+    TRV_ASSERT(trv::base::is_utf8(segment) && segment != "." && segment != ".." &&
                segment.find('\0') == std::string_view::npos);
   }
-  TRV_ASSERT(base::is_utf8(request.query("a").value_or("")));
+  TRV_ASSERT(trv::base::is_utf8(request.query("a").value_or("")));
   const Router::Match match = router.match(request);
   TRV_ASSERT(match.route == nullptr || request.route() == match.route->pattern);
   if (request.route() == "/v1/{a}/b") TRV_ASSERT(!request.parameter("a").empty());

@@ -3,9 +3,9 @@
  * credential.
  *
  * A connection whose base URL is smtp://host or smtps://host sends mail (RFC 5321): the method is "MAIL", the path "/",
- * the headers are one Mail-From and a Rcpt-To for each recipient, and the body is the message (RFC 5322), whose lines end
- * with CR LF. The answer's status is the server's reply code, 250 where it took the message, and its body the text of
- * that reply. */
+ * the headers are one Mail-From and a Rcpt-To for each recipient, and the body is the message (RFC 5322), whose lines
+ * end with CR LF. The answer's status is the server's reply code, 250 where it took the message, and its body the text
+ * of that reply. */
 #ifndef TRV_ABI_EXT_HTTP_H
 #define TRV_ABI_EXT_HTTP_H
 
