@@ -36,7 +36,7 @@ Result<tenancy::Token> authenticate(const node::Node& node, const http::Request&
   if (!request.header("Authorization")) {
     return fail(ErrorCode::unauthenticated, "send a token: Authorization: Bearer trv_…");
   }
-  const std::string_view text = token_of(request);
+  const std::string text = token_of(request);
   if (text.empty()) return fail(ErrorCode::unauthenticated, "the Authorization header must be: Bearer trv_…");
   // A tenant that does not exist and a token that does not exist are the same answer.
   const base::Error unknown(ErrorCode::unauthenticated, "the token is not known, was revoked or has expired");
@@ -82,6 +82,13 @@ void record_refusal(Call call, base::Error error) {
   (void)decide_then(std::move(call), denial, [error = std::move(error)](Call refused, const Result<Change>& change) {
     refused.responder.fail(change ? error : change.error());
   });
+}
+
+// A browser that opens a page asks its user, who gives the token as the password.
+void refuse_unknown(const http::Request& request, http::Responder responder, const base::Error& error) {
+  if (error.code() != ErrorCode::unauthenticated || !is_for_page(request)) return responder.fail(error);
+  responder.send(
+      http::problem_of(error).with("WWW-Authenticate", "Basic realm=\"Travertine: the token is the password\""));
 }
 
 /// Who reaches into a tenant of others finds only what exists.
@@ -155,7 +162,7 @@ http::Handler guarded(const node::Node& node, Resource resource, Handle handle, 
       if (asks_home && home && *home != nullptr && !(*home)->is_owned()) {
         return node.forward(**home, std::move(responder), true);
       }
-      return responder.fail(token.error());
+      return refuse_unknown(request, std::move(responder), token.error());
     }
     // The event of a refused call belongs to the tenant of the caller.
     const base::TenantId own = token->tenant;

@@ -177,7 +177,7 @@ base::Status serve(plugin_host::PluginHost& plugins, Call& call) {
 void add_serve_routes(http::Router& router, const node::Node& node, const Packages& packages) {
   for (const char* method : {"GET", "POST", "PUT", "PATCH", "DELETE"}) {
     for (const char* path :
-         {"/v1/tenants/{tenant}/plugins/{id}/serve", "/v1/tenants/{tenant}/plugins/{id}/serve/{path...}"}) {
+         {"/v1/tenants/{tenant}/plugins/{id}/serve/", "/v1/tenants/{tenant}/plugins/{id}/serve/{path...}"}) {
       router.route(
           method, path,
           guarded(node, Resource::plugins, [&plugins = packages.host](Call& call) { return serve(plugins, call); },

@@ -71,6 +71,7 @@ http::Router make_router(const Ports& ports) {
   add_revocation_routes(router, ports.node, ports.packages);
   add_enabled_plugin_routes(router, ports.node, ports.packages);
   add_serve_routes(router, ports.node, ports.packages);
+  add_page_routes(router, ports.node, ports.packages);
   add_workflow_routes(router, ports.node, ports.packages.host, ports.scripts, ports.http_calls);
   add_workflow_action_routes(router, ports.node);
   add_instance_routes(router, ports.node);

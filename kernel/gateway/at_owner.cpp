@@ -43,11 +43,25 @@ std::optional<base::TenantId> tenant_of_token(std::string_view token) {
   return base::TenantId(tenant);
 }
 
-std::string_view token_of(const http::Request& request) {
-  constexpr std::string_view scheme = "Bearer ";
-  const std::string_view header = request.header("Authorization").value_or("");
-  if (header.size() <= scheme.size() || !base::equal_ignoring_case(header.substr(0, scheme.size()), scheme)) return {};
-  return header.substr(scheme.size());
+bool is_for_page(const http::Request& request) noexcept {
+  const bool is_read = request.method() == "GET" || request.method() == "HEAD";
+  const std::string_view route = request.route();
+  return is_read && (route.ends_with("/pages") || route.ends_with("/pages/") || route.ends_with("/pages/{path...}"));
+}
+
+std::string token_of(const http::Request& request) {
+  const auto behind = [header = request.header("Authorization").value_or("")](std::string_view scheme) {
+    const bool is_so =
+        header.size() > scheme.size() && base::equal_ignoring_case(header.substr(0, scheme.size()), scheme);
+    return is_so ? header.substr(scheme.size()) : std::string_view();
+  };
+  if (const std::string_view token = behind("Bearer "); !token.empty()) return std::string(token);
+  if (!is_for_page(request)) return {};
+  const auto pair = base::from_base64(behind("Basic "));
+  if (!pair) return {};
+  const std::string_view text = base::as_text(*pair);
+  const std::size_t colon = text.find(':');
+  return colon == std::string_view::npos ? std::string() : std::string(text.substr(colon + 1));
 }
 
 bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::Request& request) {

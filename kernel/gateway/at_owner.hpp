@@ -9,8 +9,12 @@ namespace trv::gateway {
 /// The tenant that the text of a token names; nullopt for what cannot be a token of ours.
 [[nodiscard]] std::optional<base::TenantId> tenant_of_token(std::string_view token);
 
-/// The token of the Authorization header; empty where there is none.
-[[nodiscard]] std::string_view token_of(const http::Request& request);
+/// Whether it is for a page of a plugin, which a browser opens by itself.
+[[nodiscard]] bool is_for_page(const http::Request& request) noexcept;
+
+/// The token of the Authorization header; empty where there is none. Of a page it may be the password of Basic, which a
+/// browser asks for.
+[[nodiscard]] std::string token_of(const http::Request& request);
 
 /// Whether another node is to answer: it owns the shard, and has not sent the request here to be answered.
 [[nodiscard]] bool is_elsewhere(const node::Node& node, const node::Shard& shard, const http::Request& request);

@@ -64,6 +64,7 @@ void add_revocation_routes(http::Router& router, const node::Node& node, const P
 void add_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_enabled_plugin_routes(http::Router& router, const node::Node& node, const Packages& packages);
 void add_serve_routes(http::Router& router, const node::Node& node, const Packages& packages);
+void add_page_routes(http::Router& router, const node::Node& node, const Packages& packages);
 /// `http_calls` fetches functions of catalogs.
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                          const effects::ProcessCalls& scripts, effects::HttpCalls& http_calls);

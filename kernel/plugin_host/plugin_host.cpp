@@ -14,7 +14,9 @@
 #include "kernel/plugin_host/operation_names.hpp"
 #include "kernel/plugin_host/plugin_library.hpp"
 #include "sdk/base/contract.hpp"
+#include "sdk/base/utf8.hpp"
 #include "sdk/base/version.hpp"
+#include "sdk/package/pages.hpp"
 
 namespace trv::plugin_host {
 
@@ -485,6 +487,26 @@ CallHandle PluginHost::serve(WebCall call, WebCompletion completion) {
         completion(outcome ? WebOutcome(std::move(web->response)) : std::unexpected(std::move(outcome).error()));
       });
   return {.instance = *instance, .call = id};
+}
+
+base::Result<Page> PluginHost::page(std::string_view plugin, std::string_view version, const base::TenantId& tenant,
+                                    std::string_view path) const {
+  const std::shared_ptr<Loaded> loaded = find(plugin, version);
+  if (loaded == nullptr) return base::fail(not_loaded(plugin, version));
+  const package::Manifest& manifest = *loaded->manifest;
+  if (manifest.pages.empty()) {
+    return base::fail(ErrorCode::not_found, fmt::format("plugin '{}' {} brings no pages", plugin, version));
+  }
+  TRV_TRY(loaded->permissions->check(tenant, {.kind = package::Permission::Kind::serve}));
+  const std::string file = fmt::format("{}{}", manifest.pages, path.empty() ? "index.html" : path);
+  // What the manifest does not list is not there, whatever the path would mean to a file system.
+  const auto listed = manifest.files.find(file);
+  if (listed == manifest.files.end()) {
+    return base::fail(ErrorCode::not_found,
+                      fmt::format("plugin '{}' {} has no page '{}'", plugin, version, base::utf8_prefix(path, 200)));
+  }
+  TRV_TRY_ASSIGN(base::Bytes bytes, store_.read_page(loaded->package_digest, file, listed->second));
+  return Page{.bytes = std::move(bytes), .sha256 = listed->second, .type = package::type_of_page(file)};
 }
 
 void PluginHost::cancel(const CallHandle& handle) {

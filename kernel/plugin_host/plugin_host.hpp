@@ -80,6 +80,12 @@ struct WebCall {
   std::optional<std::string> configuration = std::nullopt;  ///< a JSON object that the tenant has set
   WebRequest request;
 };
+/// A page of a plugin, with what a browser learns about it.
+struct Page {
+  base::Bytes bytes;
+  base::Digest sha256{};
+  std::string_view type;  ///< of media; for ever
+};
 using WebOutcome = std::expected<WebResponse, OperationError>;
 /// As CallCompletion.
 using WebCompletion = std::move_only_function<void(WebOutcome)>;
@@ -200,6 +206,10 @@ class PluginHost {
   /// Begins a request over HTTP. Refusals come as in invoke: not_found (also of a plugin that does not serve), denied,
   /// invalid, exhausted (web_open_max). A response is one that check_response lets pass.
   CallHandle serve(WebCall call, WebCompletion completion);
+  /// A page by its path within the plugin's pages; an empty one is index.html. Reads a
+  /// file. Errors: not_found (also of a plugin without pages), denied, as PluginStore::read_page.
+  [[nodiscard]] base::Result<Page> page(std::string_view plugin, std::string_view version, const base::TenantId& tenant,
+                                        std::string_view path) const;
   static void cancel(const CallHandle& handle);
 
   /// Error: not_found.

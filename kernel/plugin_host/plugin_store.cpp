@@ -14,6 +14,7 @@
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
 #include "sdk/package/package.hpp"
+#include "sdk/package/pages.hpp"
 
 namespace trv::plugin_host {
 namespace {
@@ -146,11 +147,12 @@ base::Result<Stored> PluginStore::open(const base::Digest& package_digest) {
 base::Status PluginStore::unpack(const package::Package& package) const {
   const std::filesystem::path folder = folder_of(package.digest);
   TRV_TRY(make_folder(folder));
-  if (!package.manifest.program) {
-    return write_unless_there(folder / library_name, *package.find_file(path_of(package.manifest)));
-  }
+  const package::Manifest& manifest = package.manifest;
+  if (!manifest.program) TRV_TRY(write_unless_there(folder / library_name, *package.find_file(path_of(manifest))));
   for (const package::File& file : package.files) {
-    if (!file.path.starts_with(package::program_folder)) continue;
+    const bool is_program = manifest.program && file.path.starts_with(package::program_folder);
+    const bool is_page = !manifest.pages.empty() && file.path.starts_with(manifest.pages);
+    if (!is_program && !is_page) continue;
     const std::filesystem::path path = folder / file.path;
     for (std::filesystem::path made = folder; const auto& part : std::filesystem::path(file.path).parent_path()) {
       TRV_TRY(make_folder(made /= part));
@@ -158,6 +160,15 @@ base::Status PluginStore::unpack(const package::Package& package) const {
     TRV_TRY(write_unless_there(path, file.bytes));
   }
   return {};
+}
+
+base::Result<base::Bytes> PluginStore::read_page(const base::Digest& package_digest, const std::string& path,
+                                                 const base::Digest& sha256) const {
+  auto bytes = base::read_file(folder_of(package_digest) / path, package::page_bytes_max);
+  if (bytes && base::sha256(*bytes) == sha256) return bytes;
+  return base::fail(bytes ? ErrorCode::corrupt : ErrorCode::unavailable,
+                    fmt::format("page {} of package {} {}; it is written again when this process starts", path,
+                                base::to_hex(package_digest), bytes ? "has changed" : "cannot be read"));
 }
 
 base::Status PluginStore::begin_first_load(const base::Digest& package_digest) {

@@ -4,6 +4,7 @@
 //   a blob                             the archive as it came, by its SHA-256
 //   <folder>/<package sha256>/plugin.so   its library for this platform; the one path it is ever loaded from
 //   <folder>/<package sha256>/program/…   the files of one that is a program, instead
+//   <folder>/<package sha256>/<pages>/…   the pages that it brings, in the folder of its manifest
 //   <folder>/<package sha256>/loading     the library is being loaded for the first time; see begin_first_load()
 //
 // The log names a package by the digest of its archive; the blob store holds every byte against it. The folder holds
@@ -43,7 +44,7 @@ struct Stored {
 /// names the member or both versions.
 [[nodiscard]] base::Status check_manifest(const package::Manifest& manifest);
 
-/// put() and sweep() on any thread; everything else on one thread at a time.
+/// put(), read_page() and sweep() on any thread; everything else on one thread at a time.
 class PluginStore {
  public:
   /// Makes a folder that every user can read; the one above it says who gets there. Error: unavailable.
@@ -64,6 +65,11 @@ class PluginStore {
   /// changed.
   /// Errors: not_found, corrupt, invalid, unavailable; only those of unavailable name files of the node.
   [[nodiscard]] base::Result<Stored> open(const base::Digest& package_digest);
+
+  /// The bytes of a page of an opened package: a path of its manifest, and its digest there. Errors: corrupt (it has
+  /// changed), unavailable (it cannot be read).
+  [[nodiscard]] base::Result<base::Bytes> read_page(const base::Digest& package_digest, const std::string& path,
+                                                    const base::Digest& sha256) const;
 
   /// Between the two, code of the library runs in this process for the first time. Where the process ends there,
   /// ended_in_first_load() tells the next one. Error: unavailable.

@@ -14,6 +14,7 @@
 
 #include "sdk/base/identity.hpp"
 #include "sdk/base/version.hpp"
+#include "sdk/package/pages.hpp"
 
 namespace trv::package {
 namespace {
@@ -353,6 +354,14 @@ Status parse_permissions(Object& object, Manifest& manifest) {
   return {};
 }
 
+Status parse_pages(Object& object, Manifest& manifest) {
+  if (object.find("pages") == nullptr) return {};
+  TRV_TRY_ASSIGN(manifest.pages, object.text("pages", 40));
+  if (const Status fits = check_pages_folder(manifest.pages); !fits) return wrong("pages", fits.error().message());
+  if (covers(manifest.requested(), {.kind = Permission::Kind::serve})) return {};
+  return wrong("permissions", "must have \"serve\", since the manifest has pages");
+}
+
 Status parse_libraries(Object& object, ManifestForm form, Manifest& manifest) {
   const json::value* libraries = object.find("libraries");
   if (libraries == nullptr) {
@@ -458,6 +467,7 @@ Status parse_members(Object& object, ManifestForm form, Manifest& manifest) {
   TRV_TRY(parse_list(object, "operations", operations_max, manifest.operations, &parse_operation));
   TRV_TRY(parse_list(object, "webhooks", webhooks_max, manifest.webhooks, &parse_webhook));
   TRV_TRY(parse_permissions(object, manifest));
+  TRV_TRY(parse_pages(object, manifest));
   TRV_TRY(parse_program(object, manifest));
   TRV_TRY(parse_libraries(object, form, manifest));
   TRV_TRY(parse_files(object, form, manifest));

@@ -109,6 +109,7 @@ struct Manifest {
   std::vector<Connection> connections;
   std::vector<Operation> operations;
   std::vector<Webhook> webhooks;
+  std::string pages;                                       ///< folder of the pages, with '/'; empty: it brings none
   std::optional<std::vector<Permission>> permissions;      ///< nullopt: it does not say
   std::map<std::string, base::Digest, std::less<>> files;  ///< every other file of the package
   std::string text;                                        ///< the manifest as read

@@ -14,6 +14,7 @@
 #include "sdk/base/contract.hpp"
 #include "sdk/base/file.hpp"
 #include "sdk/base/frees.hpp"
+#include "sdk/package/pages.hpp"
 
 namespace trv::package {
 namespace {
@@ -287,14 +288,17 @@ Status list_below(const filesystem::path& folder, std::string_view name, std::ve
                     fmt::format("package: cannot list {}: {}", (folder / name).string(), failure.message()));
 }
 
-/// README.md, LICENSE, everything below docs/, and of a program all of it, where present.
-Result<std::vector<File>> read_documents(const filesystem::path& folder, bool with_program) {
+/// README.md, LICENSE, everything below docs/, the pages, and of a program all of it, where present.
+Result<std::vector<File>> read_documents(const filesystem::path& folder, const Manifest& source) {
   std::vector<std::string> paths;
   std::error_code failure;
   for (const char* name : {"README.md", "LICENSE"})
     if (filesystem::is_regular_file(folder / name, failure)) paths.emplace_back(name);
   TRV_TRY(list_below(folder, "docs", paths));
-  if (with_program) TRV_TRY(list_below(folder, "program", paths));
+  if (source.program) TRV_TRY(list_below(folder, "program", paths));
+  if (!source.pages.empty()) {
+    TRV_TRY(list_below(folder, std::string_view(source.pages).substr(0, source.pages.size() - 1), paths));
+  }
   std::vector<File> files;
   for (const std::string& path : paths) {
     TRV_TRY_ASSIGN(Bytes bytes, read_disk(folder / path));
@@ -327,6 +331,7 @@ Result<Package> read(BytesView archive) {
   TRV_TRY_ASSIGN(package.signatures, take_signatures(files));
   package.files = std::move(files);
   TRV_TRY(check_digests(package));
+  TRV_TRY(check_pages(package.manifest, package.files));
   package.digest = base::sha256(archive);
   package.content = package.digest;
   if (package.signatures == Signatures()) return package;
@@ -388,7 +393,7 @@ Result<Package> pack(const filesystem::path& folder, const filesystem::path& lib
   TRV_TRY_ASSIGN(const Bytes source_bytes, read_disk(folder / manifest_path));
   TRV_TRY_ASSIGN(const Manifest source, parse_manifest(base::as_text(source_bytes), ManifestForm::source));
   json::object manifest = json::parse(base::as_text(source_bytes)).get_object();
-  TRV_TRY_ASSIGN(std::vector<File> files, read_documents(folder, source.program.has_value()));
+  TRV_TRY_ASSIGN(std::vector<File> files, read_documents(folder, source));
   if (source.program) {
     if (!library.empty())
       return base::fail(ErrorCode::invalid, "package: a plugin with \"runtime\": \"process\" has no library");

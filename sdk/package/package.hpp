@@ -57,10 +57,10 @@ struct Package {
 /// Errors: invalid, too_large.
 [[nodiscard]] base::Result<base::Bytes> assemble(std::string_view source_manifest, std::vector<File> files);
 
-/// Packs a plugin's folder (manifest.json, and README.md, LICENSE and docs/ where present) with its library, or with
-/// program/ where the plugin is a program and `library` is empty, into `out`, which is replaced whole or not at all.
-/// The library's platform is read from its ELF header. Returns what was packed.
-/// Errors: not_found (names the file), invalid, too_large, unavailable (the disk failed).
+/// Packs a plugin's folder (manifest.json, and README.md, LICENSE, docs/ and the folder of pages where present) with
+/// its library, or with program/ where the plugin is a program and `library` is empty, into `out`, which is replaced
+/// whole or not at all. The library's platform is read from its ELF header. Returns what was packed. Errors: not_found
+/// (names the file), invalid, too_large, unavailable (the disk failed).
 [[nodiscard]] base::Result<Package> pack(const std::filesystem::path& folder, const std::filesystem::path& library,
                                          const std::filesystem::path& out);
 

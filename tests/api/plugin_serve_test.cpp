@@ -71,7 +71,8 @@ TEST_F(PluginServeTest, a_request_goes_through_to_the_plugin_without_what_is_the
   EXPECT_EQ(made.headers.at("etag"), "\"7\"");
   EXPECT_EQ(raw("HEAD", "/made").status, 201);
   EXPECT_EQ(raw("DELETE", "/nowhere").status, 404);
-  EXPECT_THAT(raw("GET", "").body, HasSubstr("not here")) << "the prefix itself is the plugin's, too";
+  EXPECT_EQ(raw("GET", "/").body, "not here") << "the root is the plugin's, too";
+  EXPECT_THAT(raw("GET", "/a/").body, HasSubstr("nothing is served at this path")) << "no part of a path is empty";
 }
 
 TEST_F(PluginServeTest, one_key_of_a_client_is_one_key_of_the_plugin) {
