@@ -72,11 +72,28 @@ json::Value listed(const InstanceSummary& summary) {
   return object;
 }
 
-std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked) {
+/// What the plugins say of the calls that it waits for.
+json::Value progress_of(const plugin_host::PluginHost& plugins, const base::TenantId& tenant,
+                        const InstanceDetail& detail) {
+  json::Value all = json::Value::array();
+  for (const shard::EffectPlace& effect : detail.waits_for) {
+    const auto said = plugins.progress(tenant, effect.key);
+    if (!said) continue;
+    all.push_back({{"effect", shard::effect_id(effect.key)},
+                   {"fraction", said->fraction ? json::Value(*said->fraction) : json::Value()},
+                   {"text", said->text},
+                   {"time", said->time.to_rfc3339()}});
+  }
+  return all;
+}
+
+std::string to_json(const InstanceDetail& detail, const std::vector<shard::ParkedEffect>& parked,
+                    json::Value progress) {
   json::Value object = to_object(detail.summary);
   json::Value effects = json::Value::array();
   for (const shard::ParkedEffect& one : parked) effects.push_back(parked_object(one));
   object.set("parked_effects", std::move(effects));
+  object.set("progress", std::move(progress));
   object.set("current_task", detail.summary.current_task);
   object.set("due", detail.due ? json::Value(detail.due->to_rfc3339()) : json::Value());
   return json::serialize_with(
@@ -183,7 +200,7 @@ base::Status start(Call& call) {
       });
 }
 
-base::Status show(Call& call) {
+base::Status show(const plugin_host::PluginHost& plugins, Call& call) {
   TRV_TRY_ASSIGN(const instance::InstanceId id, instance_of(call.request()));
   TRV_TRY_ASSIGN(const auto txn, call.shard.begin_read());
   const instance::InstanceStore store(call.shard.workflows());
@@ -195,7 +212,7 @@ base::Status show(Call& call) {
     TRV_TRY_ASSIGN(auto one, call.shard.outbox().find_parked(txn, call.tenant, shard::effect_id(effect.key)));
     if (one) parked.push_back(*std::move(one));
   }
-  return call.send(http::json_text(200, to_json(*found, parked)));
+  return call.send(http::json_text(200, to_json(*found, parked, progress_of(plugins, call.tenant, *found))));
 }
 
 base::Status list(const node::Node& node, Call& call) {
@@ -222,12 +239,13 @@ base::Status tasks(Call& call) {
 
 }  // namespace
 
-void add_instance_routes(http::Router& router, const node::Node& node) {
+void add_instance_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins) {
   const auto instances = [&node](const Handle& handle) { return guarded(node, Resource::instances, handle); };
   router.route("POST", "/v1/tenants/{tenant}/workflows/{namespace}/{name}/instances", instances(start));
   router.route("GET", "/v1/tenants/{tenant}/instances", instances([&node](Call& call) { return list(node, call); }),
                {.may_wait = true});
-  router.route("GET", "/v1/tenants/{tenant}/instances/{id}", instances(show));
+  router.route("GET", "/v1/tenants/{tenant}/instances/{id}",
+               instances([&plugins](Call& call) { return show(plugins, call); }));
   router.route("GET", "/v1/tenants/{tenant}/instances/{id}/tasks", instances(tasks), {.may_wait = true});
 }
 

@@ -163,6 +163,13 @@ class Departure {
 };
 
 base::Status serve(plugin_host::PluginHost& plugins, Call& call) {
+  // Until the request is begun: else its plugin could be switched to another version in between.
+  const std::string plugin(call.request().parameter("id"));
+  const plugin_host::CallGate::Pass pass(plugins.gate(), call.tenant, plugin);
+  if (!pass.is_open()) {
+    return fail(ErrorCode::unavailable,
+                fmt::format("plugin '{}' is just being switched to another version; ask again in a moment", plugin));
+  }
   TRV_TRY_ASSIGN(WebCall web, call_of(call));
   const auto departure = std::make_shared<Departure>();
   call.responder.when_gone([departure] { departure->gone(); });

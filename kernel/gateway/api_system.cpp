@@ -74,7 +74,7 @@ http::Router make_router(const Ports& ports) {
   add_page_routes(router, ports.node, ports.packages);
   add_workflow_routes(router, ports.node, ports.packages.host, ports.scripts, ports.http_calls);
   add_workflow_action_routes(router, ports.node);
-  add_instance_routes(router, ports.node);
+  add_instance_routes(router, ports.node, ports.packages.host);
   add_instance_action_routes(router, ports.node);
   add_bulk_action_routes(router, ports.node);
   add_batch_routes(router, ports.node);

@@ -69,7 +69,7 @@ void add_page_routes(http::Router& router, const node::Node& node, const Package
 void add_workflow_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins,
                          const effects::ProcessCalls& scripts, effects::HttpCalls& http_calls);
 void add_workflow_action_routes(http::Router& router, const node::Node& node);
-void add_instance_routes(http::Router& router, const node::Node& node);
+void add_instance_routes(http::Router& router, const node::Node& node, const plugin_host::PluginHost& plugins);
 void add_instance_action_routes(http::Router& router, const node::Node& node);
 void add_bulk_action_routes(http::Router& router, const node::Node& node);
 void add_batch_routes(http::Router& router, const node::Node& node);

@@ -37,6 +37,7 @@ struct OpenCall {
   std::uint32_t keys_used = 0;  ///< requests of this call that carried an idempotency key
   bool is_delivered = false;    ///< the plugin knows the call
   bool cancel_requested = false;
+  bool has_progress = false;  ///< the board has it
   std::vector<OpenRequest> http;
   std::vector<OpenTimer> timers;
   std::uint32_t asked = 0;    ///< requests of services that have no answer yet
@@ -71,6 +72,7 @@ class CallTable {
     call.emitted = 0;
     call.is_delivered = false;
     call.cancel_requested = false;
+    call.has_progress = false;
     ++size_;
     return call;
   }

@@ -135,6 +135,11 @@ BytesView FrameWriter::ready(std::string_view walls, bool keeps_state) {
   return finish(frames::CreateReady(b, b.CreateString(walls), keeps_state));
 }
 
+BytesView FrameWriter::progress(CallId call, double fraction, std::string_view text) {
+  auto& b = fresh();
+  return finish(frames::CreateProgress(b, call, fraction, b.CreateString(text)));
+}
+
 BytesView FrameWriter::saved(const base::Result<std::string>& state) {
   auto& b = fresh();
   if (!state) return finish(frames::CreateSaved(b, 0, b.CreateString(state.error().message())));

@@ -53,6 +53,7 @@ class FrameWriter {
   [[nodiscard]] base::BytesView end();
 
   [[nodiscard]] base::BytesView ready(std::string_view walls, bool keeps_state);
+  [[nodiscard]] base::BytesView progress(CallId call, double fraction, std::string_view text);
   [[nodiscard]] base::BytesView saved(const base::Result<std::string>& state);
   [[nodiscard]] base::BytesView refused(const base::Error& error);
   [[nodiscard]] base::BytesView answer(CallId call, std::string_view output);

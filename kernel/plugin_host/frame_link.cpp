@@ -183,6 +183,11 @@ void FrameLink::handle(const frames::Frame& frame) {
       is_ready_ = true;
       keeps_state_ = frame.body_as_Ready()->keeps_state();
       return user->is_ready(view(frame.body_as_Ready()->walls()));
+    case frames::Body::Progress: {
+      if (++progress_frames_ > limits_.progress_per_second) return;
+      const frames::Progress& progress = *frame.body_as_Progress();
+      return user->host().progress(progress.call(), progress.fraction(), view(progress.text()));
+    }
     case frames::Body::Saved:
       if (!is_asked_to_save()) return;
       return user->host().saved(read_saved(*frame.body_as_Saved()));
@@ -272,6 +277,7 @@ std::string FrameLink::overdue(Duration now) const {
 
 void FrameLink::tick(Duration now) {
   log_lines_ = 0;
+  progress_frames_ = 0;
   const std::shared_ptr<LinkUser> user = user_.lock();
   if (const std::uint64_t dropped = std::exchange(log_lines_dropped_, 0); dropped > 0 && user != nullptr) {
     user->host().log(

@@ -54,6 +54,7 @@ struct LinkLimits {
   base::Duration retired_after = std::chrono::seconds(2);  ///< idle_after of one that is retired
   base::Duration idle_after = std::chrono::minutes(10);
   std::uint32_t log_lines_per_second = 200;
+  std::uint32_t progress_per_second = 200;
 };
 
 class FrameLink final : public PluginSide {
@@ -135,6 +136,7 @@ class FrameLink final : public PluginSide {
   std::optional<base::Duration> pinged_;  ///< the Ping that has no Pong
   std::uint32_t log_lines_ = 0;           ///< in this second
   std::uint64_t log_lines_dropped_ = 0;
+  std::uint32_t progress_frames_ = 0;  ///< in this second
 };
 
 }  // namespace trv::plugin_host

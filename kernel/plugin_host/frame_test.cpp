@@ -37,6 +37,7 @@ std::vector<base::Bytes> one_of_each() {
   std::vector<base::Bytes> all;
   const auto add = [&](base::BytesView frame) { all.emplace_back(frame.begin(), frame.end()); };
   add(writer.ready("all walls", true));
+  add(writer.progress(7, 0.5, "half"));
   add(writer.saved("\x01bytes"));
   add(writer.saved(base::fail(base::ErrorCode::internal, "why there is none")));
   add(writer.refused({base::ErrorCode::invalid, "why"}));
@@ -80,6 +81,7 @@ void read_all(const frames::Frame& frame) {
       bytes = response && check_response(*response) ? response->body.size() : 0;
       break;
     }
+    case frames::Body::Progress: bytes = std::string(view(frame.body_as_Progress()->text())).size(); break;
     case frames::Body::Saved: {
       const auto state = read_saved(*frame.body_as_Saved());
       bytes = state ? state->size() : state.error().message().size();

@@ -252,6 +252,17 @@ base::Result<ProgramLine> read_ready(const Body& body) {
   return ready;
 }
 
+base::Result<ProgramLine> read_progress(const Body& body) {
+  ProgressLine progress;
+  TRV_TRY_ASSIGN(progress.call, body.number("call"));
+  TRV_TRY_ASSIGN(progress.text, body.text("text", ""));
+  if (const Value* fraction = body.find("fraction"); fraction != nullptr && !fraction->is_null()) {
+    if (!fraction->is_number()) return body.wrong("fraction", "is not a number");
+    progress.fraction = fraction->as_double();
+  }
+  return progress;
+}
+
 base::Result<ProgramLine> read_saved(const Body& body) {
   TRV_TRY_ASSIGN(const std::string problem, body.text("problem", ""));
   if (!problem.empty()) {
@@ -382,6 +393,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "store_request") return read_service(body, Service::store);
   if (name == "sign_request") return read_service(body, Service::secret);
   if (name == "emit_request") return read_service(body, Service::event);
+  if (name == "progress") return read_progress(body);
   if (name == "saved") return read_saved(body);
   if (name == "pong") {
     TRV_TRY_ASSIGN(const std::uint64_t number, body.number("number"));

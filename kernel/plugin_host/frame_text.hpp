@@ -28,6 +28,11 @@ struct ReadyLine {
   std::optional<std::vector<std::string>> operations = std::nullopt;  ///< that it has, where it says so
   bool keeps_state = false;
 };
+struct ProgressLine {
+  CallId call = 0;
+  double fraction = -1;
+  std::string text;
+};
 struct SavedLine {
   base::Result<std::string> state;
 };
@@ -66,7 +71,7 @@ struct PongLine {
   std::uint64_t number = 0;
 };
 using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
-                                 ServiceLine, PongLine, SavedLine>;
+                                 ServiceLine, PongLine, SavedLine, ProgressLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

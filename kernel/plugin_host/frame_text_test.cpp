@@ -77,6 +77,9 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_TRUE(std::get<ReadyLine>(*read_line(R"({"ready":{"keeps_state":true,"operations":[]}})")).keeps_state);
   EXPECT_EQ(std::get<SavedLine>(*read_line(R"({"saved":{"state_base64":"/wA="}})")).state.value(),
             std::string("\xff\x00", 2));
+  const auto progress = std::get<ProgressLine>(*read_line(R"({"progress":{"call":7,"fraction":1,"text":"a"}})"));
+  EXPECT_EQ(progress.fraction, 1.0);
+  EXPECT_EQ(std::get<ProgressLine>(*read_line(R"({"progress":{"call":7,"fraction":null}})")).fraction, -1.0);
   EXPECT_EQ(std::get<SavedLine>(*read_line(R"({"saved":{"problem":"no"}})")).state.error().message(), "no");
   EXPECT_EQ(std::get<AnswerLine>(*read_line(R"({"answer":{"call":7,"output":{"b":1,"a":[]}}})")).output,
             R"({"b":1,"a":[]})");
@@ -125,6 +128,7 @@ TEST(FrameTextTest, what_is_no_frame_is_named) {
   EXPECT_EQ(problem_of(R"({"answer":{"call":-1,"output":1}})"), "answer.call is not a whole number from 0");
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"code":"odd","message":""}})"), "failed.code is not a code: odd");
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"message":"","detail":[]}})"), "failed.detail is not an object");
+  EXPECT_EQ(problem_of(R"({"progress":{"call":7,"fraction":"half"}})"), "progress.fraction is not a number");
   EXPECT_EQ(problem_of(R"({"saved":{}})"), "saved.state_base64 is missing");
   EXPECT_EQ(problem_of(R"({"log":{"level":"loud","message":""}})"), "log.level is not debug, info, warning or error");
   EXPECT_EQ(problem_of(R"({"respond":{"call":1,"status":1000}})"), "respond.status is not that of HTTP");

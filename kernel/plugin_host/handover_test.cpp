@@ -24,7 +24,7 @@ class HandoverTest : public Fixture {
     load("counter_4.2.0", "4.2.0");
   }
   void load(const std::string& library, const std::string& version) {
-    constexpr std::array names = {"count", "count-later", "about"};
+    constexpr std::array names = {"count", "count-later", "about", "hold"};
     const base::Status loaded = Fixture::load(
         this->install(package_of(library, "", 1, "linux-x86_64", "in-process", names, version)).package_digest);
     ASSERT_TRUE(loaded) << loaded.error().message();
@@ -207,6 +207,19 @@ TYPED_TEST(HandoverTest, the_count_is_of_each_tenant) {
   handover->reset();
   EXPECT_EQ(this->answer("count", "4.2.0", "other"), "1");
   EXPECT_EQ(this->answer("count", "4.2.0", "acme"), "3");
+}
+
+TYPED_TEST(HandoverTest, what_a_call_says_of_itself_is_known_until_it_ends) {
+  const auto said = [this] { return this->host_->progress(TenantId("acme"), "key"); };
+  CallHandle handle;
+  auto held = this->invoke(this->call_of("hold", "4.1.0"), &handle);
+  ASSERT_TRUE(this->eventually([&] { return said() && said()->fraction; }));
+  EXPECT_EQ(said()->fraction, 0.25);
+  EXPECT_EQ(said()->text, "a quarter\\n");
+  EXPECT_FALSE(this->host_->progress(TenantId("other"), "key"));
+  PluginHost::cancel(handle);
+  EXPECT_FALSE(held.get());
+  EXPECT_FALSE(said());
 }
 
 class CrashingHandoverTest : public HandoverTest<IsolatedFixture> {

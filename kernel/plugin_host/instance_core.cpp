@@ -165,6 +165,7 @@ bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, We
     OpenCall* call = calls_.find(id);
     if (call == nullptr) return false;
     if (call->request.web != nullptr) call->request.web->response = std::move(response);
+    if (call->has_progress) services_.progress->erase(call->request.tenant, call->request.idempotency_key);
     rest = calls_.end(*call);
     notify_if_stopping();
   }

@@ -46,6 +46,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;
   void ask(CallId id, std::uint64_t request_id, Service service,
            base::Result<ServiceRequest> request) noexcept override;
+  void progress(CallId call, double fraction, std::string_view text) noexcept override;
   void saved(base::Result<std::string> state) noexcept override;
 
  private:

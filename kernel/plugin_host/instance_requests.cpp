@@ -46,6 +46,18 @@ void InstanceCore::log(LogLevel level, CallId call, std::string_view message) no
                  .key = std::move(key)});
 }
 
+void InstanceCore::progress(CallId id, double fraction, std::string_view text) noexcept {
+  if (services_.progress == nullptr) return;
+  Progress said{
+      .fraction = std::nullopt, .text = printable(text, progress_text_bytes_max), .time = services_.clock.now()};
+  if (fraction >= 0 && fraction <= 1) said.fraction = fraction;
+  const std::lock_guard lock(mutex_);
+  OpenCall* call = calls_.find(id);
+  if (call == nullptr || call->request.idempotency_key.empty()) return;
+  call->has_progress = true;
+  services_.progress->put(call->request.tenant, call->request.idempotency_key, std::move(said));
+}
+
 base::Status InstanceCore::permits(const base::TenantId& tenant, const package::Permission& wanted) const {
   return services_.permissions == nullptr ? base::Status() : services_.permissions->check(tenant, wanted);
 }

@@ -7,6 +7,7 @@
 #include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
+#include "kernel/plugin_host/progress_board.hpp"
 #include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/clock.hpp"
 
@@ -19,6 +20,7 @@ struct InstanceServices {
   LogSink log;
   std::shared_ptr<const Permissions> permissions = {};  ///< of this version; nullptr: it may do everything
   ServeRequest serve = {};                              ///< empty: nothing is served
+  ProgressBoard* progress = nullptr;                    ///< nullptr: nobody looks
   bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
 };
 

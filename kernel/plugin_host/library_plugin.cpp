@@ -359,6 +359,14 @@ const trv_host_call LibraryPlugin::call_service = {
     .fail = [](const trv_host* host, std::uint64_t id,
                const trv_error* error) { self(host).side_.answer_failed(id, read_error(error)); }};
 
+const trv_host_call_2 LibraryPlugin::call_2_service = {
+    .struct_size = sizeof(trv_host_call_2),
+    .complete = call_service.complete,
+    .fail = call_service.fail,
+    .progress = [](const trv_host* host, std::uint64_t id, double fraction, trv_string text) {
+      self(host).side_.progress(id, fraction, view(text));
+    }};
+
 const trv_host_log LibraryPlugin::log_service = {
     .struct_size = sizeof(trv_host_log),
     .write = [](const trv_host* host, std::int32_t level, std::uint64_t id, trv_string message) {
@@ -413,6 +421,7 @@ const trv_host_event LibraryPlugin::event_service = {
 const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexcept {
   if (id == nullptr) return nullptr;
   if (std::strcmp(id, TRV_EXT_CALL) == 0) return &call_service;
+  if (std::strcmp(id, TRV_EXT_CALL_2) == 0) return &call_2_service;
   if (std::strcmp(id, TRV_EXT_LOG) == 0) return &log_service;
   if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
   if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &timer_service;

@@ -1,6 +1,6 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
-// Host services given: trv.call/1, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
+// Host services given: trv.call/1 and /2, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
 // trv.event/1, trv.serve/1. Of the plugin's side also trv.state/1 and trv.health/1.
 
 #include <memory>
@@ -63,6 +63,7 @@ class LibraryPlugin final : public PluginSide {
   static void fail_activation(const trv_host* host, const trv_error* error) noexcept;
 
   static const trv_host_call call_service;
+  static const trv_host_call_2 call_2_service;
   static const trv_host_log log_service;
   static const trv_host_http http_service;
   static const trv_host_timer timer_service;

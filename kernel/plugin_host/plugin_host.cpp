@@ -159,6 +159,7 @@ InstanceServices PluginHost::services_for(const Loaded& loaded, bool run_on_call
           .log = log_,
           .permissions = loaded.permissions,
           .serve = configuration_.serve,
+          .progress = &progress_,
           .run_on_caller = run_on_caller};
 }
 

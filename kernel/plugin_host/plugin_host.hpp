@@ -160,6 +160,11 @@ class PluginHost {
   [[nodiscard]] base::Result<std::unique_ptr<Handover>> hand_over(const VersionSwitch& asked,
                                                                   const std::stop_token& stop = {});
 
+  /// The last word of the call that is open under this idempotency key.
+  [[nodiscard]] std::optional<Progress> progress(const base::TenantId& tenant, const std::string& key) const {
+    return progress_.of(tenant, key);
+  }
+
   /// Who begins calls passes here first.
   [[nodiscard]] CallGate& gate() noexcept { return gate_; }
 
@@ -247,6 +252,7 @@ class PluginHost {
   egress::HttpSender& http_;
   const base::Clock& clock_;
   const LogSink log_;
+  mutable ProgressBoard progress_;
   std::unique_ptr<PluginThreads> threads_;
   CallGate gate_;
   std::mutex load_mutex_;

@@ -56,6 +56,8 @@ class HostSide {
   /// A request that could not be read carries why. Its end comes through served, never from inside here.
   virtual void ask(CallId call, std::uint64_t request_id, Service service,
                    base::Result<ServiceRequest> request) noexcept = 0;
+  /// How far an open call is; `fraction` outside 0 to 1: not known.
+  virtual void progress(CallId call, double fraction, std::string_view text) noexcept = 0;
   /// The answer to PluginSide::save: the bytes, or the plugin's sentence why there are none.
   virtual void saved(base::Result<std::string> state) noexcept = 0;
 };

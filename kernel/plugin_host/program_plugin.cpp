@@ -221,6 +221,9 @@ void ProgramPlugin::handle(std::string_view line) {
   if (auto* service = std::get_if<ServiceLine>(&*read)) {
     return host_.ask(service->call, service->request_id, service->service, std::move(service->request));
   }
+  if (const auto* progress = std::get_if<ProgressLine>(&*read)) {
+    return host_.progress(progress->call, progress->fraction, progress->text);
+  }
   if (auto* saved = std::get_if<SavedLine>(&*read)) return host_.saved(std::move(saved->state));
   if (const auto* pong = std::get_if<PongLine>(&*read)) return events_.reacted(pong->number);
   const std::lock_guard lock(mutex_);

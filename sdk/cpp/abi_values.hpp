@@ -34,6 +34,16 @@ namespace trv::sdk {
           .message = borrow(std::string_view(failure.message)),
           .detail = borrow_bytes(failure.detail)};
 }
+/// Without an allocation, which may fail.
+[[nodiscard]] inline trv_error cancelled_error() noexcept {
+  return {.struct_size = sizeof(trv_error),
+          .code = TRV_ERROR_CANCELLED,
+          .retry = TRV_RETRY_NEVER,
+          .status = 0,
+          .retry_after_ms = 0,
+          .message = borrow(std::string_view("the call was cancelled")),
+          .detail = {}};
+}
 [[nodiscard]] inline Failure copy(const trv_error& error) {
   if (error.struct_size < TRV_ERROR_SIZE_V1) return {.message = "the host reported an error without saying which"};
   const bool known = error.code >= TRV_ERROR_INVALID && error.code <= TRV_ERROR_INTERNAL;

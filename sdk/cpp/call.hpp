@@ -56,6 +56,7 @@ class CallServices {
   virtual Arrival take(std::uint64_t request_id) = 0;
   /// The answer is not wanted any more.
   virtual void forget(std::uint64_t request_id) noexcept = 0;
+  virtual void progress(std::uint64_t call_id, double fraction, std::string_view text) const noexcept = 0;
   virtual void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept = 0;
 
  protected:
@@ -240,6 +241,12 @@ class Call {
       const std::string text = serialize(data);
       return {services_, services_.emit(facts_.id, type, subject, text)};
     }
+  }
+
+  /// Says how far the call is, for people who look at its workflow: from 0 to 1, anything else: not known. The last
+  /// word counts, and nothing waits for it. Ignored where the host does not have trv.call/2. Any thread.
+  void progress(double fraction, std::string_view text = {}) const noexcept {
+    services_.progress(facts_.id, fraction, text);
   }
 
   /// One line for the operator's log. Never secrets or personal data. Any thread.

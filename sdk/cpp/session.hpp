@@ -151,6 +151,10 @@ class Session : public CallServices {
 
   void forget(std::uint64_t request_id) noexcept final { requests_.erase(request_id); }
 
+  void progress(std::uint64_t call_id, double fraction, std::string_view text) const noexcept final {
+    if (call_2_ != nullptr) call_2_->progress(host_, call_id, fraction, borrow(text));
+  }
+
   void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept final {
     if (log_ != nullptr) log_->write(host_, static_cast<std::int32_t>(level), call_id, borrow(text));
   }
@@ -294,6 +298,7 @@ class Session : public CallServices {
 
   std::int32_t activate(trv_bytes configuration) noexcept {
     call_ = service<trv_host_call>(TRV_EXT_CALL, TRV_HOST_CALL_SIZE_V1);
+    call_2_ = service<trv_host_call_2>(TRV_EXT_CALL_2, TRV_HOST_CALL_2_SIZE_V1);
     log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
     timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
@@ -523,13 +528,7 @@ class Session : public CallServices {
   }
 
   void fail_cancelled(std::uint64_t call_id) noexcept {
-    const trv_error error = {.struct_size = sizeof(trv_error),
-                             .code = TRV_ERROR_CANCELLED,
-                             .retry = TRV_RETRY_NEVER,
-                             .status = 0,
-                             .retry_after_ms = 0,
-                             .message = borrow(std::string_view("the call was cancelled")),
-                             .detail = {}};
+    const trv_error error = cancelled_error();
     call_->fail(host_, call_id, &error);
   }
 
@@ -575,6 +574,7 @@ class Session : public CallServices {
   trv_plugin plugin_ = {};
   const trv_host* host_;
   const trv_host_call* call_ = nullptr;
+  const trv_host_call_2* call_2_ = nullptr;
   const trv_host_log* log_ = nullptr;
   const trv_host_http* http_ = nullptr;
   const trv_host_timer* timer_ = nullptr;

@@ -164,6 +164,19 @@ TEST_F(PluginLifeTest, what_is_counted_in_memory_goes_with_upgrade_and_rollback_
   EXPECT_EQ(call("POST", "/tracker/upgrade?state=discard", R"({"version":"4.2.0"})").status, 200);
 }
 
+TEST_F(PluginLifeTest, how_far_a_call_is_can_be_seen_with_its_instance) {
+  ASSERT_EQ(install(counter_package("4.1.0")).status, 201);
+  ASSERT_TRUE(is_enabled("4.1.0"));
+  const std::string id =
+      begin_workflow(*daemon_, acme_, "holds", "do:\n  - one:\n      call: tracker.hold:4@default\n");
+  const std::string path = "/v1/tenants/acme/instances/" + id;
+  const auto said = [&] { return ask(*daemon_, acme_, "GET", path).body; };
+  EXPECT_TRUE(eventually([&] { return said().find(R"("fraction":0.25)") != std::string::npos; })) << said();
+  EXPECT_THAT(said(), HasSubstr(R"("text":"a quarter\\n")"));
+  EXPECT_EQ(ask(*daemon_, acme_, "POST", path + "/cancel", "{}", {{"Content-Type", "application/json"}}).status, 200);
+  EXPECT_TRUE(eventually([&] { return said().find(R"("progress":[])") != std::string::npos; })) << said();
+}
+
 TEST_F(PluginLifeTest, a_version_that_does_not_start_is_not_upgraded_to) {
   ASSERT_TRUE(is_enabled("1.2.3"));
   install_dev(configured);

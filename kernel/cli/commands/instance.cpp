@@ -60,6 +60,19 @@ void print_parked(Session& session, const json::Value& instance) {
   }
 }
 
+/// What plugins say of the calls that are under way.
+void print_progress(Session& session, const json::Value& instance) {
+  const json::Value* progress = instance.find("progress");
+  if (progress == nullptr || !progress->is_array()) return;
+  for (const json::Value& one : progress->items()) {
+    const json::Value* fraction = one.find("fraction");
+    const bool is_known = fraction != nullptr && fraction->is_number();
+    session.world().out << fmt::format(
+        "\nUnder way: {}{}{} (said {})\n", is_known ? fmt::format("{:.0f} %", fraction->as_double() * 100) : "",
+        is_known && !member_text(one, "text").empty() ? ", " : "", member_text(one, "text"), member_text(one, "time"));
+  }
+}
+
 /// The last part of the error's type, its status, and what it says.
 std::string words_of_error(const json::Value& instance) {
   const json::Value* error = instance.find("error");
@@ -95,6 +108,7 @@ base::Result<ExitCode> show(Session& session, const InstanceArguments& arguments
                                   {"error", "error"}});
   TRV_TRY_ASSIGN(const json::Value instance, parse_json("the answer", response.body));
   print_parked(session, instance);
+  print_progress(session, instance);
   session.world().out << '\n';
   TRV_TRY(Timeline(session, arguments.id).print_new());
   return ExitCode::ok;

@@ -247,6 +247,17 @@ TEST_F(CommandLine, an_instance_that_a_parked_call_holds_up_says_how_it_goes_on)
       << out_;
 }
 
+TEST_F(CommandLine, an_instance_shows_how_far_its_calls_are) {
+  const std::string show = "GET /v1/tenants/acme/instances/i-1";
+  server_.script(show, {.body = R"({"id":"i-1","status":"running","progress":[{"effect":"5f0c","fraction":0.256,)"
+                                R"("text":"page 3","time":"2026-01-02T03:04:05Z"},{"effect":"5f0d","fraction":null,)"
+                                R"("text":"asking","time":"2026-01-02T03:04:06Z"}]})"});
+  server_.script(show + "/tasks?limit=500", {.body = R"({"items":[],"next_cursor":null})"});
+  EXPECT_EQ(trav({"instance", "show", "i-1"}), ExitCode::ok) << err_;
+  EXPECT_NE(out_.find("Under way: 26 %, page 3 (said 2026-01-02T03:04:05Z)\n"), std::string::npos) << out_;
+  EXPECT_NE(out_.find("Under way: asking (said 2026-01-02T03:04:06Z)\n"), std::string::npos) << out_;
+}
+
 TEST_F(CommandLine, a_workflow_is_shown_with_the_events_that_its_filter_failed_for) {
   server_.script("GET /v1/tenants/acme/workflows?limit=500",
                  {.body = R"({"items":[{"namespace":"ns","name":"w","version":"1.9.0"},{"namespace":"ns","name":"w",)"

@@ -16,7 +16,10 @@ using namespace trv::sdk;
 class Counter : public Plugin {
  public:
   static Operations<Counter> operations() {
-    return {{"count", &Counter::count}, {"count-later", &Counter::count_later}, {"about", &Counter::about}};
+    return {{"count", &Counter::count},
+            {"count-later", &Counter::count_later},
+            {"about", &Counter::about},
+            {"hold", &Counter::hold}};
   }
 
   std::optional<Failure> activate(std::string_view configuration) override {
@@ -56,6 +59,13 @@ class Counter : public Plugin {
     auto waited = call.wait(std::chrono::milliseconds(300));
     co_await waited;
     co_return std::to_string(++count_);
+  }
+  Task hold(Call& call) {
+    call.progress(2, "not begun");
+    call.progress(0.25, "a quarter\n");
+    auto waited = call.wait(std::chrono::minutes(1));
+    co_await waited;
+    co_return "null";
   }
   Task about(Call&) {
     co_return R"({"version":")" PLUGIN_VERSION R"(","restored":")" + restored_ + R"(","count":)" +

@@ -21,6 +21,23 @@ typedef struct trv_host_call {
 #define TRV_HOST_CALL_SIZE_V1 24
 TRV_ABI_SIZE(trv_host_call, TRV_HOST_CALL_SIZE_V1);
 
+/* trv.call/2 (host): the same, and how far a call is. A host that does not have it has trv.call/1. */
+#define TRV_EXT_CALL_2 "trv.call/2"
+
+typedef struct trv_host_call_2 {
+  uint32_t struct_size;
+  /* [any] As in trv.call/1. */
+  void (*complete)(const trv_host* host, uint64_t call_id, trv_bytes output);
+  /* [any] As in trv.call/1. */
+  void (*fail)(const trv_host* host, uint64_t call_id, const trv_error* error);
+  /* [any] Says how far an open call is, for people who look: `fraction` from 0 to 1, anything else: not known; `text`
+   * at most 256 bytes (the rest is cut), may be empty. The last word counts; it is kept in memory until the call ends,
+   * and extends no time. Of more than 200 a second some are dropped. */
+  void (*progress)(const trv_host* host, uint64_t call_id, double fraction, trv_string text);
+} trv_host_call_2;
+#define TRV_HOST_CALL_2_SIZE_V1 32
+TRV_ABI_SIZE(trv_host_call_2, TRV_HOST_CALL_2_SIZE_V1);
+
 #ifdef __cplusplus
 }
 #endif

@@ -36,6 +36,23 @@ def counter():
     return plugin
 
 
+class ProgressTest(unittest.TestCase):
+    def test_how_far_a_call_is_can_be_said(self):
+        plugin = Plugin()
+
+        @plugin.operation("copy")
+        def copy(call):
+            call.progress(0.5, "half")
+            call.progress(text="å" * 300)
+            call.progress(2)
+
+        with FakeHost(plugin) as host:
+            with self.assertRaisesRegex(Failure, "^ValueError: progress: fraction is 2"):
+                host.call("copy")
+            self.assertEqual(host.progress[0], (0.5, "half"))
+            self.assertIsNone(host.progress[1][0])
+
+
 class StateTest(unittest.TestCase):
     def refusal(self, *state):
         with self.assertRaises(Refused) as raised:

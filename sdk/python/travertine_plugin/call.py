@@ -73,6 +73,7 @@ class CallContext:
     """
 
     _ask: Callable[..., Any]
+    _tell: Callable[[str, Dict[str, Any]], None]
 
     def __init__(self, invoke: Dict[str, Any], configuration: Dict[str, Any]):
         self.input: Any = invoke.get("input")
@@ -92,6 +93,13 @@ class CallContext:
     @property
     def kv(self) -> Kv:
         return Kv(self._ask)
+
+    def progress(self, fraction: Optional[float] = None, text: str = "") -> None:
+        """Says how far the call is, for people who look at its workflow: from 0 to 1, None: not known. The last word
+        counts, and nothing waits for it. From any thread."""
+        if fraction is not None and not 0 <= fraction <= 1:
+            raise ValueError(f"progress: fraction is {fraction!r}, which is not from 0 to 1")
+        self._tell("progress", {"fraction": fraction, "text": json_text.encodable(text, 256)})
 
     def sign(self, secret: str, data: Union[str, bytes], signature: str = "hmac-sha256") -> Any:
         """The bytes of a signature, by a secret that the plugin never sees: `secret` is the name that the configuration

@@ -183,6 +183,7 @@ class Session:
         kind: Type[Any] = Call if is_plain else AsyncCall
         call = kind(body, self._configuration)
         call._ask = functools.partial(self._ask_and_block if is_plain else self._ask, number)
+        call._tell = lambda name, body: self._send(name, {"call": number, **body})
         context = contextvars.copy_context()
         context.run(call_number.set, number)
         task = context.run(self._loop.create_task, self._answer(number, function, call))

@@ -111,6 +111,7 @@ class FakeHost:
         """state: what another version saved, as (its version, what host.save() gave). The plugin's health is checked."""
         self.requests: List[Request] = []
         self.logs: List[LogLine] = []
+        self.progress: List[Tuple[Optional[float], str]] = []
         self.store = FakeStore()
         self.signed: List[Signed] = []
         self.events: List[Event] = []
@@ -250,6 +251,8 @@ class FakeHost:
             self._saved.set_exception(Refused(body["problem"]))
         elif name == "saved":
             self._saved.set_result(base64.b64decode(body["state_base64"]))
+        elif name == "progress":
+            self.progress.append((body["fraction"], body["text"]))
         elif name == "log":
             self.logs.append(LogLine(body["level"], body["message"]))
         elif name == "http_request":

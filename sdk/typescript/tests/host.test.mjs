@@ -13,6 +13,15 @@ const failure = async (...call) => {
   return caught
 }
 
+test('how far a call is can be said', async () => {
+  const one = new FakeHost(new Plugin().operation('copy', (call) => {
+    call.progress(0.5, 'half')
+    call.progress(undefined, 'on')
+  }))
+  await one.call('copy')
+  assert.deepEqual(one.progress, [[0.5, 'half'], [undefined, 'on']])
+})
+
 test('what the plugin keeps in memory is handed over, or why not', async () => {
   const counter = () => {
     let count = 0

@@ -129,6 +129,9 @@ export interface Call<Input = any> {
   /** Asks a service over a connection of the tenant. Throws Failure where there is no answer. */
   http(method: string, path: string, options?: RequestOptions): Promise<Response>
   readonly kv: Kv
+  /** Says how far the call is, for people who look at its workflow: from 0 to 1, undefined: not known; at most 64
+   * characters. The last word counts, and nothing waits for it. */
+  progress(fraction?: number, text?: string): void
   /** The bytes of a signature, by a secret that the plugin never sees: `secret` is the name that the configuration gives in
    * a field which its schema marks with "secret": true. `hmac-sha256` where missing. */
   sign(secret: string, data: string | Uint8Array,

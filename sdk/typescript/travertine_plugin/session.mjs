@@ -173,6 +173,7 @@ export class Session {
         requestOf(method, path, { connection: body.connection ?? '', ...options }), `${method} ${path}`,
         (asked, frame) => new Response(asked, frame)),
       kv: storeOf(ask),
+      progress: (fraction, text = '') => this.#send('progress', { call: body.call, fraction, text: encodable(text, 64) }),
       sign: (...request) => sign(ask, ...request),
       emit: (...request) => emit(ask, ...request)
     }

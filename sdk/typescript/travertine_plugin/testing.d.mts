@@ -50,6 +50,8 @@ export class FakeHost {
   constructor(plugin: Plugin, configuration?: object, state?: { version: string; bytes: string | Uint8Array })
   readonly requests: Request[]
   readonly logs: { level: 'debug' | 'info' | 'warning' | 'error'; message: string }[]
+  /** What operations said of how far they are. */
+  readonly progress: [number | undefined, string][]
   readonly store: FakeStore
   /** What operations had signed; the signature is the text "signed". */
   readonly signed: { secret: string; signature: string; data: string }[]

@@ -11,6 +11,7 @@ export const cancel = Symbol('cancel')
 export class FakeHost {
   requests = []
   logs = []
+  progress = []
   signed = []
   events = []
   store = new FakeStore()
@@ -94,6 +95,7 @@ export class FakeHost {
       case 'saved':
         if ('problem' in body) return this.#saved.reject(new Refused(body.problem))
         return this.#saved.resolve(Buffer.from(body.state_base64, 'base64'))
+      case 'progress': return void this.progress.push([body.fraction, body.text])
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)
       case 'sign_request':

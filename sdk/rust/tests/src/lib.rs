@@ -146,6 +146,8 @@ async fn thread(call: Call) -> Result<Value, Failure> {
 }
 
 async fn yields(call: Call) -> Result<Value, Failure> {
+    call.progress(Some(0.5), "half");
+    call.progress(None, "on");
     Yields(1000).await;
     Ok(json!(call.is_cancelled()))
 }

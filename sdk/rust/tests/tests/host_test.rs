@@ -231,6 +231,13 @@ fn what_the_plugin_keeps_in_memory_goes_to_another_instance() {
 }
 
 #[test]
+fn how_far_a_call_is_can_be_said() {
+    let host = host();
+    assert_eq!(host.call("yields", json!({}), &[]), Ok(json!(false)));
+    assert_eq!(host.progress(), [(0.5, "half".to_string()), (-1.0, "on".to_string())]);
+}
+
+#[test]
 fn an_output_over_the_limit_is_refused() {
     assert_eq!(host().call("large", json!({}), &[]).unwrap_err().code, Code::TooLarge);
 }

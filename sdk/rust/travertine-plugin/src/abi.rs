@@ -9,6 +9,7 @@ pub const TRV_ABI_MINOR: u16 = 0;
 
 pub const TRV_FACTORY_ID: &str = "trv.factory/1";
 pub const TRV_EXT_CALL: &str = "trv.call/1\0";
+pub const TRV_EXT_CALL_2: &str = "trv.call/2\0";
 pub const TRV_EXT_HTTP: &str = "trv.http/1\0";
 pub const TRV_EXT_LOG: &str = "trv.log/1\0";
 pub const TRV_EXT_TIMER: &str = "trv.timer/1\0";
@@ -54,6 +55,7 @@ pub const TRV_HOST_SIZE_V1: u32 = 32;
 pub const TRV_CALL_SIZE_V1: u32 = 120;
 pub const TRV_ERROR_SIZE_V1: u32 = 56;
 pub const TRV_HOST_CALL_SIZE_V1: u32 = 24;
+pub const TRV_HOST_CALL_2_SIZE_V1: u32 = 32;
 pub const TRV_HOST_LOG_SIZE_V1: u32 = 16;
 pub const TRV_HOST_HTTP_SIZE_V1: u32 = 16;
 pub const TRV_HOST_TIMER_SIZE_V1: u32 = 16;
@@ -163,6 +165,14 @@ pub struct trv_host_call {
     pub struct_size: u32,
     pub complete: unsafe extern "C" fn(host: *const trv_host, call_id: u64, output: trv_bytes),
     pub fail: unsafe extern "C" fn(host: *const trv_host, call_id: u64, error: *const trv_error),
+}
+
+#[repr(C)]
+pub struct trv_host_call_2 {
+    pub struct_size: u32,
+    pub complete: unsafe extern "C" fn(host: *const trv_host, call_id: u64, output: trv_bytes),
+    pub fail: unsafe extern "C" fn(host: *const trv_host, call_id: u64, error: *const trv_error),
+    pub progress: unsafe extern "C" fn(host: *const trv_host, call_id: u64, fraction: f64, text: trv_string),
 }
 
 #[repr(C)]

@@ -170,6 +170,14 @@ impl Call {
         )
     }
 
+    /// Says how far the call is, for people who look at its workflow: from 0 to 1; `None`: not known. The last word
+    /// counts, and nothing waits for it.
+    pub fn progress(&self, fraction: Option<f64>, text: impl AsRef<str>) {
+        if !self.has_ended() {
+            self.0.shared.progress(self.0.id, fraction.unwrap_or(-1.0), text.as_ref());
+        }
+    }
+
     /// One line for the operator's log. Never secrets or personal data.
     pub fn log(&self, level: Level, text: impl AsRef<str>) {
         let call_id = if self.has_ended() { 0 } else { self.0.id };

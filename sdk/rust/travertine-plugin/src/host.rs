@@ -40,6 +40,7 @@ struct Wait {
 pub(crate) struct Shared {
     host: *const abi::trv_host,
     call: AtomicPtr<abi::trv_host_call>,
+    call_2: AtomicPtr<abi::trv_host_call_2>,
     http: AtomicPtr<abi::trv_host_http>,
     log: AtomicPtr<abi::trv_host_log>,
     timer: AtomicPtr<abi::trv_host_timer>,
@@ -82,6 +83,7 @@ impl Shared {
         Shared {
             host,
             call: AtomicPtr::default(),
+            call_2: AtomicPtr::default(),
             http: AtomicPtr::default(),
             log: AtomicPtr::default(),
             timer: AtomicPtr::default(),
@@ -101,6 +103,7 @@ impl Shared {
     pub(crate) fn open(&self) -> bool {
         unsafe {
             self.call.store(service(self.host, abi::TRV_EXT_CALL, abi::TRV_HOST_CALL_SIZE_V1), Ordering::SeqCst);
+            self.call_2.store(service(self.host, abi::TRV_EXT_CALL_2, abi::TRV_HOST_CALL_2_SIZE_V1), Ordering::SeqCst);
             self.http.store(service(self.host, abi::TRV_EXT_HTTP, abi::TRV_HOST_HTTP_SIZE_V1), Ordering::SeqCst);
             self.log.store(service(self.host, abi::TRV_EXT_LOG, abi::TRV_HOST_LOG_SIZE_V1), Ordering::SeqCst);
             self.timer.store(service(self.host, abi::TRV_EXT_TIMER, abi::TRV_HOST_TIMER_SIZE_V1), Ordering::SeqCst);
@@ -142,6 +145,12 @@ impl Shared {
 
     pub(crate) fn fail_activation(&self, failure: &Failure) {
         failure.lend(|error| unsafe { ((*self.host).fail_activation)(self.host, error) });
+    }
+
+    pub(crate) fn progress(&self, call_id: u64, fraction: f64, text: &str) {
+        if let Some((_inside, call)) = self.table(&self.call_2) {
+            unsafe { (call.progress)(self.host, call_id, fraction, abi::trv_string::borrow(text)) };
+        }
     }
 
     pub(crate) fn write_log(&self, level: Level, call_id: u64, text: &str) {

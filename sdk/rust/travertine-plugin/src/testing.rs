@@ -112,6 +112,7 @@ struct State {
     /// (due, id)
     timers: Vec<(u64, u64)>,
     log: Vec<(Level, String)>,
+    progress: Vec<(f64, String)>,
     faults: Vec<String>,
     refusal: Option<Failure>,
 }
@@ -215,8 +216,14 @@ unsafe extern "C" fn write(host: *const abi::trv_host, level: i32, _call_id: u64
     lock(&of(host).state).log.push((level, message.to_text()));
 }
 
+unsafe extern "C" fn progress(host: *const abi::trv_host, _call_id: u64, fraction: f64, text: abi::trv_string) {
+    lock(&of(host).state).progress.push((fraction, text.to_text()));
+}
+
 unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_char) -> *const c_void {
     static CALL: abi::trv_host_call = abi::trv_host_call { struct_size: abi::TRV_HOST_CALL_SIZE_V1, complete, fail };
+    static CALL_2: abi::trv_host_call_2 =
+        abi::trv_host_call_2 { struct_size: abi::TRV_HOST_CALL_2_SIZE_V1, complete, fail, progress };
     static HTTP: abi::trv_host_http = abi::trv_host_http { struct_size: abi::TRV_HOST_HTTP_SIZE_V1, send };
     static LOG: abi::trv_host_log = abi::trv_host_log { struct_size: abi::TRV_HOST_LOG_SIZE_V1, write };
     static TIMER: abi::trv_host_timer = abi::trv_host_timer { struct_size: abi::TRV_HOST_TIMER_SIZE_V1, set };
@@ -225,6 +232,7 @@ unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_cha
         id if id == abi::TRV_EXT_SECRET.as_bytes() => &SECRET as *const _ as *const c_void,
         id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL.as_bytes() => &CALL as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_CALL_2.as_bytes() => &CALL_2 as *const _ as *const c_void,
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
         id if id == abi::TRV_EXT_LOG.as_bytes() => &LOG as *const _ as *const c_void,
         id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
@@ -462,6 +470,10 @@ impl Host {
     }
     pub fn log(&self) -> Vec<(Level, String)> {
         lock(&self.inner().state).log.clone()
+    }
+    /// What calls said of how far they are, the oldest first; -1: not known.
+    pub fn progress(&self) -> Vec<(f64, String)> {
+        lock(&self.inner().state).progress.clone()
     }
     /// How much time came in `let_time_come`, over all calls.
     pub fn waited(&self) -> Duration {
