@@ -73,7 +73,7 @@ void CallGate::release(const Key& key) {
   // Each is short: it begins a call.
   const base::Duration now = clock_.monotonic();
   for (auto& [since, work] : place.waiting) {
-    threads_.post([waited = now - since, work = std::move(work)]() mutable { work(waited); });
+    threads_.post([waited = now - since, begin = std::move(work)]() mutable { begin(waited); });
   }
   place.waiting.clear();
   if (place.inside == 0) places_.erase(key);
