@@ -132,7 +132,7 @@ Result<base::Error> error_of(const Value& object) {
   return wrong("code", fmt::format("'{}' is not an error code", name.substr(0, 40)));
 }
 
-Result<Exchange> exchange_of(std::string_view line) {
+Result<Exchange> read_exchange(std::string_view line) {
   TRV_TRY_ASSIGN(const Value object, json::parse(line));
   const Value* request = object.find("request");
   const Value* response = object.find("response");
@@ -189,7 +189,7 @@ Result<Cassette> read_cassette(std::string_view text) {
       continue;
     }
     if (line.empty()) continue;
-    auto exchange = exchange_of(line);
+    auto exchange = read_exchange(line);
     if (!exchange) return base::fail(std::move(exchange).error().in(fmt::format("line {}", number)));
     cassette.exchanges.push_back(*std::move(exchange));
   }
@@ -209,16 +209,22 @@ std::string to_text(const Cassette& cassette) {
   return text;
 }
 
-// ---- recording
-
-egress::RequestId CassetteRecorder::send(egress::Request request, egress::Completion completion) {
-  TRV_EXPECTS(completion);
+Exchange exchange_of(const egress::Request& request, Result<egress::Response> answer) {
   Exchange exchange;
   exchange.request.connection = request.connection;
   exchange.request.method = request.method;
   exchange.request.path = request.path;
   exchange.request.headers = request.headers;
   exchange.request.body = request.body;
+  exchange.answer = std::move(answer);
+  return exchange;
+}
+
+// ---- recording
+
+egress::RequestId CassetteRecorder::send(egress::Request request, egress::Completion completion) {
+  TRV_EXPECTS(completion);
+  Exchange exchange = exchange_of(request, egress::Response{});
   return network_.send(std::move(request), [this, exchange = std::move(exchange), completion = std::move(completion)](
                                                Result<egress::Response> answer) mutable {
     exchange.answer = answer;
@@ -237,17 +243,9 @@ Cassette CassetteRecorder::recorded() const {
 
 // ---- playing
 
-CassettePlayer::CassettePlayer(Cassette cassette)
-    : cassette_(std::move(cassette)),
-      used_(cassette_.exchanges.size()),
-      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+CassettePlayer::CassettePlayer(Cassette cassette) : cassette_(std::move(cassette)), used_(cassette_.exchanges.size()) {}
 
-CassettePlayer::~CassettePlayer() {
-  thread_ = {};
-  for (Waiting& one : waiting_) one.completion(base::fail(ErrorCode::cancelled, "nothing is played any more"));
-}
-
-Result<egress::Response> CassettePlayer::answer_of(const egress::Request& request) {
+Result<egress::Response> CassettePlayer::answer_to(const egress::Request& request) {
   bool was_there = false;
   for (std::size_t index = 0; index < used_.size(); ++index) {
     if (!is_same(cassette_.exchanges[index].request, request)) continue;
@@ -263,40 +261,14 @@ Result<egress::Response> CassettePlayer::answer_of(const egress::Request& reques
   return base::fail(ErrorCode::not_found, missing_.back());
 }
 
-egress::RequestId CassettePlayer::send(egress::Request request, egress::Completion completion) {
-  TRV_EXPECTS(completion);
-  const std::lock_guard lock(mutex_);
-  auto answer = answer_of(request);
-  waiting_.push_back({++last_id_, std::move(completion), std::move(answer)});
-  changed_.notify_one();
-  return last_id_;
-}
-
-void CassettePlayer::cancel(egress::RequestId id) {
-  const std::lock_guard lock(mutex_);
-  const auto found = std::ranges::find(waiting_, id, &Waiting::id);
-  if (found != waiting_.end()) found->answer = base::fail(ErrorCode::cancelled, "the request was cancelled");
-}
-
 std::vector<std::string> CassettePlayer::missing() const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex());
   return missing_;
 }
 
 std::size_t CassettePlayer::unused() const {
-  const std::lock_guard lock(mutex_);
+  const std::lock_guard lock(mutex());
   return static_cast<std::size_t>(std::ranges::count(used_, false));
-}
-
-void CassettePlayer::run(const std::stop_token& stop) {
-  std::unique_lock lock(mutex_);
-  while (changed_.wait(lock, stop, [this] { return !waiting_.empty(); })) {
-    Waiting next = std::move(waiting_.front());
-    waiting_.pop_front();
-    lock.unlock();
-    next.completion(std::move(next.answer));
-    lock.lock();
-  }
 }
 
 }  // namespace trv::plugin_run

@@ -1,15 +1,13 @@
 #pragma once
 // HTTP that was sent once, in a file, and answered from there again. docs/formats/cassette.md.
 
-#include <condition_variable>
-#include <deque>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <thread>
 #include <vector>
 
 #include "kernel/egress/http_sender.hpp"
+#include "kernel/plugin_run/local_sender.hpp"
 #include "kernel/plugin_run/local_services.hpp"
 
 namespace trv::plugin_run {
@@ -21,6 +19,9 @@ struct Exchange {
   egress::Request request;
   base::Result<egress::Response> answer = egress::Response{};
 };
+
+/// With that of the request which is kept.
+[[nodiscard]] Exchange exchange_of(const egress::Request& request, base::Result<egress::Response> answer);
 
 /// In the order in which the answers came.
 struct Cassette {
@@ -54,37 +55,23 @@ class CassetteRecorder final : public egress::HttpSender {
 };
 
 /// Answers from a cassette; nothing is sent. A recording answers the request of the same connection, method, path and
-/// body, once; several of one request in their order. Owns one thread, which runs the completions.
-class CassettePlayer final : public egress::HttpSender {
+/// body, once; several of one request in their order.
+class CassettePlayer final : public LocalSender {
  public:
   explicit CassettePlayer(Cassette cassette);
-  ~CassettePlayer() override;
-
-  egress::RequestId send(egress::Request request, egress::Completion completion) override;
-  void cancel(egress::RequestId id) override;
 
   /// Any thread. Requests that no recording answered, as sentences.
   [[nodiscard]] std::vector<std::string> missing() const;
   /// Any thread. How many recordings answered nothing.
   [[nodiscard]] std::size_t unused() const;
 
- private:
-  struct Waiting {
-    egress::RequestId id = 0;
-    egress::Completion completion;
-    base::Result<egress::Response> answer;
-  };
-  [[nodiscard]] base::Result<egress::Response> answer_of(const egress::Request& request);
-  void run(const std::stop_token& stop);
+ protected:
+  [[nodiscard]] base::Result<egress::Response> answer_to(const egress::Request& request) override;
 
-  mutable std::mutex mutex_;
-  std::condition_variable_any changed_;
+ private:
   Cassette cassette_;
   std::vector<bool> used_;
   std::vector<std::string> missing_;
-  std::deque<Waiting> waiting_;
-  egress::RequestId last_id_ = 0;
-  std::jthread thread_;
 };
 
 }  // namespace trv::plugin_run

@@ -15,6 +15,8 @@ void add_plugin(CommandTree& tree);
 void add_plugin_life(Noun& noun);
 /// trav plugin generate.
 void add_plugin_generate(Noun& noun);
+/// trav plugin fuzz.
+void add_plugin_fuzz(Noun& noun);
 /// trav plugin run.
 void add_plugin_run(Noun& noun);
 /// trav plugin dev.

@@ -316,6 +316,7 @@ void add_plugin(CommandTree& tree) {
       .does([arguments](Session& session) { return pack(session, *arguments); });
   add_plugin_generate(noun);
   add_plugin_run(noun);
+  add_plugin_fuzz(noun);
   add_plugin_dev(noun);
   add_trust_verbs(noun);
 }

@@ -23,6 +23,7 @@ struct RunArguments {
   std::string source;
   std::string operation;
   std::string input;
+  std::string input_file;
   std::string configuration;
   std::string library;
   std::string record;
@@ -35,6 +36,7 @@ struct RunArguments {
 };
 
 constexpr std::size_t configuration_bytes_max = 65'536;
+constexpr std::size_t input_bytes_max = 16'000'000;
 constexpr std::uint64_t seconds_max = 3'600;
 
 base::Result<std::pair<std::string, std::string>> pair_of(const std::string& option, const std::string& text) {
@@ -66,7 +68,13 @@ base::Result<std::vector<plugin_run::OfferedConnection>> offered(const World& wo
 }
 
 base::Result<plugin_run::OperationRun> operation_of(const RunArguments& arguments) {
+  if (arguments.input.empty() == arguments.input_file.empty()) {
+    return base::fail(base::ErrorCode::invalid, "the operation's input: give --input JSON or --input-file FILE");
+  }
   plugin_run::OperationRun run{.operation = arguments.operation, .input = arguments.input};
+  if (!arguments.input_file.empty()) {
+    TRV_TRY_ASSIGN(run.input, read_file(arguments.input_file, input_bytes_max));
+  }
   if (!arguments.configuration.empty()) {
     TRV_TRY_ASSIGN(run.configuration, read_file(arguments.configuration, configuration_bytes_max));
   }
@@ -190,7 +198,8 @@ void add_plugin_run(Noun& noun) {
   noun.verb("run", "Run one operation of a plugin here, without a server")
       .argument("PACKAGE", arguments->source, "A .trvp package, or a plugin's folder")
       .argument("OPERATION", arguments->operation, "As the manifest names it")
-      .option("--input", "JSON", arguments->input, "The operation's input", Need::required)
+      .option("--input", "JSON", arguments->input, "The operation's input")
+      .option("--input-file", "FILE", arguments->input_file, "The same from a file")
       .option("--configuration", "FILE", arguments->configuration, "The plugin's configuration, a JSON object")
       .options("--connection", "NAME=URL", arguments->connections,
                "Where requests over a connection go; the first is the one that the call names")

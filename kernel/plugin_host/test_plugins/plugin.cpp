@@ -253,6 +253,9 @@ void invoke(const trv_plugin* plugin, const trv_call* call) {
     p.serve->respond(p.host, id, &response);
   } else if (operation == "forget") {
     p.kv->erase(p.host, id, id, text("cursor"), TRV_KV_ANY);
+  } else if (operation == "brittle") {
+    if (copy(call->input).find("\xf0\x9f\x98\x80") != std::string::npos) std::abort();
+    p.call->complete(p.host, id, call->input);
   } else if (operation == "die") {
     std::abort();
   } else if (operation == "recurse") {
