@@ -212,15 +212,15 @@ std::string folder_name(const std::string& folder) {
 
 void add_server_verbs(Noun& noun, const std::shared_ptr<PluginArguments>& arguments) {
   const auto consent = std::make_shared<ConsentArguments>();
-  Verb& to_install = noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too")
-                         .argument("FILE", arguments->file, "A .trvp package");
+  Verb to_install = noun.verb("install", "Give a package to the server (operator); with --tenant enable it there, too");
+  to_install.argument("FILE", arguments->file, "A .trvp package");
   add_consent_options(to_install, consent);
   to_install.does([arguments, consent](Session& session) { return install(session, *arguments, *consent); });
-  Verb& to_enable =
-      noun.verb("enable", "Let the tenant's workflows call a version of a plugin, beside those that they may call")
-          .argument("ID", arguments->id, "The plugin")
-          .argument("VERSION", arguments->version, "Default the newest that is installed", Need::optional)
-          .option("--version", "VERSION", arguments->named_version, "The same");
+  Verb to_enable =
+      noun.verb("enable", "Let the tenant's workflows call a version of a plugin, beside those that they may call");
+  to_enable.argument("ID", arguments->id, "The plugin")
+      .argument("VERSION", arguments->version, "Default the newest that is installed", Need::optional)
+      .option("--version", "VERSION", arguments->named_version, "The same");
   add_consent_options(to_enable, consent);
   to_enable.does([arguments, consent](Session& session) { return enable(session, *arguments, *consent); });
   noun.verb("disable", "Stop the tenant's workflows from calling a plugin, or one version of it")

@@ -149,10 +149,9 @@ void add_plugin_life(Noun& noun) {
       .example("trav plugin configure forge --set region=eu --set retries=3")
       .does([arguments](Session& session) { return configure(session, *arguments); });
   const auto consent = std::make_shared<ConsentArguments>();
-  Verb& upgrade =
-      noun.verb("upgrade", "Make a version the current one, once it has shown that it starts")
-          .argument("ID", arguments->id, "The plugin")
-          .option("--to", "VERSION", arguments->version, "The version; it is enabled where it is not", Need::required);
+  Verb upgrade = noun.verb("upgrade", "Make a version the current one, once it has shown that it starts");
+  upgrade.argument("ID", arguments->id, "The plugin")
+      .option("--to", "VERSION", arguments->version, "The version; it is enabled where it is not", Need::required);
   add_consent_options(upgrade, consent);
   upgrade.does(
       [arguments, consent](Session& session) { return switch_version(session, *arguments, "upgrade", *consent); });
