@@ -9,6 +9,7 @@
 #include "kernel/gateway/plugin_permissions.hpp"
 #include "kernel/gateway/routes.hpp"
 #include "kernel/tenancy/plugin_decisions.hpp"
+#include "sdk/base/utf8.hpp"
 
 namespace trv::gateway {
 namespace {
@@ -112,6 +113,14 @@ base::Status disable(Call& call) {
   return decide(std::move(call), disable, [](const shard::Applied&) { return http::empty(204); });
 }
 
+/// Before anything is looked up: a parameter that is wrong is wrong for every plugin.
+base::Status check_state(const Call& call) {
+  const std::optional<std::string_view> state = call.request().query("state");
+  if (!state || *state == "discard") return {};
+  return fail(ErrorCode::invalid,
+              fmt::format("state is \"{}\"; it can be \"discard\", or be left out", base::utf8_prefix(*state, 80)));
+}
+
 /// Shows that the version starts with what the tenant has set and is well: only then do calls go there. Where the
 /// version before keeps a state, calls wait from here on, and it is handed over.
 base::Result<std::shared_ptr<plugin_host::Handover>> prepare_switch(const Packages& packages, const Call& call,
@@ -122,12 +131,9 @@ base::Result<std::shared_ptr<plugin_host::Handover>> prepare_switch(const Packag
     return call.shard.tenancy().configuration(txn, call.tenant, plugin, to);
   }());
   const auto given = configuration ? std::optional(configuration->json) : std::nullopt;
-  const std::optional<std::string_view> state = call.request().query("state");
-  if (state && *state != "discard") {
-    return fail(ErrorCode::invalid, fmt::format("state is \"{}\"; it can be \"discard\", or be left out", *state));
-  }
+  const bool hands_over = !call.request().query("state");
   const auto prepared = [&]() -> base::Result<std::shared_ptr<plugin_host::Handover>> {
-    if (!state && !current.version.empty() && current.version != to) {
+    if (hands_over && !current.version.empty() && current.version != to) {
       return packages.host.hand_over(
           {.tenant = call.tenant, .plugin = plugin, .from = current.version, .to = to, .configuration = given});
     }
@@ -147,6 +153,7 @@ base::Result<tenancy::CurrentVersion> current_of(const Call& call, const std::st
 }
 
 base::Status upgrade(const node::Shard& platform, const Packages& packages, Call& call) {
+  TRV_TRY(check_state(call));
   TRV_TRY_ASSIGN(const tenancy::EnablePlugin to, version_in_body(platform, packages, call));
   TRV_TRY_ASSIGN(const tenancy::CurrentVersion current, current_of(call, to.plugin));
   std::shared_ptr<plugin_host::Handover> handover;
@@ -158,6 +165,7 @@ base::Status upgrade(const node::Shard& platform, const Packages& packages, Call
 
 // The version before may have been revoked since.
 base::Status roll_back(const Packages& packages, Call& call) {
+  TRV_TRY(check_state(call));
   const tenancy::RollBackPlugin back{std::string(call.request().parameter("id"))};
   TRV_TRY_ASSIGN(const tenancy::CurrentVersion current, current_of(call, back.plugin));
   std::shared_ptr<plugin_host::Handover> handover;
