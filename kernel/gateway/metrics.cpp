@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <vector>
 
 #include "events/lmdb/table.hpp"
@@ -37,7 +38,6 @@ class Families {
   }
   [[nodiscard]] const std::vector<MetricFamily>& all() const { return families_; }
 
- private:
   void add(std::string name, std::string help, MetricType type, ClientMetric metric) {
     if (families_.empty() || families_.back().name != name) {
       families_.push_back({.name = std::move(name), .help = std::move(help), .type = type, .metric = {}});
@@ -45,6 +45,8 @@ class Families {
     TRV_ASSERT(families_.back().type == type);
     families_.back().metric.push_back(std::move(metric));
   }
+
+ private:
   std::vector<MetricFamily> families_;
 };
 
@@ -199,6 +201,40 @@ void add_plugins(Families& families, const std::vector<plugin_host::PluginMetric
   }
 }
 
+// Of each plugin its own, in families of ours: a plugin's name cannot become that of another family.
+void add_numbers_of_plugins(Families& families, const std::vector<plugin_host::PluginMetrics>& plugins) {
+  using plugin_host::MetricKind;
+  const auto each = [&](MetricKind kind, auto add) {
+    for (const auto& plugin : plugins) {
+      for (const plugin_host::MetricSeries& series : plugin.own) {
+        if (series.kind != kind) continue;
+        Labels labels = {{"plugin", plugin.plugin}, {"version", plugin.version}, {"name", series.name}};
+        for (const auto& [name, value] : series.labels) labels.push_back({name, value});
+        ClientMetric metric;
+        metric.label = std::move(labels);
+        add(series, std::move(metric));
+      }
+    }
+  };
+  each(MetricKind::counter, [&](const plugin_host::MetricSeries& series, ClientMetric metric) {
+    metric.counter.value = series.value;
+    families.add("travertine_plugin_counter_total", "What plugins count.", MetricType::Counter, std::move(metric));
+  });
+  each(MetricKind::gauge, [&](const plugin_host::MetricSeries& series, ClientMetric metric) {
+    metric.gauge.value = series.value;
+    families.add("travertine_plugin_gauge", "What plugins measure.", MetricType::Gauge, std::move(metric));
+  });
+  each(MetricKind::histogram, [&](const plugin_host::MetricSeries& series, ClientMetric metric) {
+    metric.histogram.sample_count = series.observed;
+    metric.histogram.sample_sum = series.value;
+    for (std::size_t i = 0; i < series.buckets.size(); ++i) {
+      metric.histogram.bucket.push_back({series.buckets[i], plugin_host::metric_buckets[i]});
+    }
+    metric.histogram.bucket.push_back({series.observed, std::numeric_limits<double>::infinity()});
+    families.add("travertine_plugin_histogram", "What plugins observe.", MetricType::Histogram, std::move(metric));
+  });
+}
+
 void add_deliveries(Families& families, const DeliveryCounts& deliveries) {
   constexpr auto* name = "travertine_webhook_deliveries_total";
   constexpr auto* help = "Deliveries to webhooks of tenants by outcome; one whose proof is wrong is refused.";
@@ -219,7 +255,9 @@ std::string render_metrics(const node::Node& node, Dispatchers effects, const eg
   add_outboxes(families, node);
   add_filter_failures(families, node);
   add_egress(families, broker.metrics());
-  add_plugins(families, plugins.metrics());
+  const auto of_plugins = plugins.metrics();
+  add_plugins(families, of_plugins);
+  add_numbers_of_plugins(families, of_plugins);
   add_deliveries(families, deliveries);
   return prometheus::TextSerializer().Serialize(families.all());
 }

@@ -135,6 +135,15 @@ BytesView FrameWriter::ready(std::string_view walls, bool keeps_state) {
   return finish(frames::CreateReady(b, b.CreateString(walls), keeps_state));
 }
 
+BytesView FrameWriter::measure(const Measurement& measurement) {
+  auto& b = fresh();
+  std::vector<egress::Header> labels;
+  for (const auto& [name, value] : measurement.labels) labels.push_back({name, value});
+  const Headers made = headers(labels);
+  return finish(frames::CreateMeasure(b, static_cast<std::int32_t>(measurement.kind), b.CreateString(measurement.name),
+                                      measurement.value, made));
+}
+
 BytesView FrameWriter::progress(CallId call, double fraction, std::string_view text) {
   auto& b = fresh();
   return finish(frames::CreateProgress(b, call, fraction, b.CreateString(text)));
@@ -389,6 +398,24 @@ EmitEvent read_emit_request(const frames::EmitRequest& frame) {
   return {.type = std::string(view(frame.type())),
           .subject = std::string(view(frame.subject())),
           .data = std::string(view(frame.data()))};
+}
+
+base::Result<MetricKind> metric_kind_of(std::int32_t metric) {
+  if (metric >= 1 && metric <= 3) return static_cast<MetricKind>(metric);
+  return base::fail(ErrorCode::invalid, "a kind of metric that this version does not have");
+}
+
+base::Result<Measurement> read_measure(const frames::Measure& frame) {
+  Measurement measurement;
+  TRV_TRY_ASSIGN(measurement.kind, metric_kind_of(frame.metric()));
+  measurement.name = view(frame.name()).substr(0, metric_name_bytes_max + 1);
+  measurement.value = frame.value();
+  std::vector<egress::Header> labels;
+  if (!read_headers(frame.labels(), metric_labels_max, labels)) {
+    return base::fail(ErrorCode::invalid, fmt::format("a metric with more than {} labels", metric_labels_max));
+  }
+  for (egress::Header& label : labels) measurement.labels.emplace_back(std::move(label.name), std::move(label.value));
+  return measurement;
 }
 
 base::Result<std::string> read_saved(const frames::Saved& frame) {

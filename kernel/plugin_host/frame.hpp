@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "kernel/egress/request.hpp"
+#include "kernel/plugin_host/metric_table.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/bytes.hpp"
@@ -53,6 +54,7 @@ class FrameWriter {
   [[nodiscard]] base::BytesView end();
 
   [[nodiscard]] base::BytesView ready(std::string_view walls, bool keeps_state);
+  [[nodiscard]] base::BytesView measure(const Measurement& measurement);
   [[nodiscard]] base::BytesView progress(CallId call, double fraction, std::string_view text);
   [[nodiscard]] base::BytesView saved(const base::Result<std::string>& state);
   [[nodiscard]] base::BytesView refused(const base::Error& error);
@@ -99,6 +101,9 @@ class FrameWriter {
 [[nodiscard]] StoredValues read_store_answer(const frames::StoreAnswer& frame);
 [[nodiscard]] base::Error read_request_failed(const frames::RequestFailed& frame);
 [[nodiscard]] Signature read_signed(const frames::Signed& frame);
+[[nodiscard]] base::Result<Measurement> read_measure(const frames::Measure& frame);
+/// Error: invalid.
+[[nodiscard]] base::Result<MetricKind> metric_kind_of(std::int32_t metric);
 [[nodiscard]] base::Result<std::string> read_saved(const frames::Saved& frame);
 /// nullopt for one of a later version.
 [[nodiscard]] std::optional<Service> service_of(frames::Service service) noexcept;

@@ -183,6 +183,9 @@ void FrameLink::handle(const frames::Frame& frame) {
       is_ready_ = true;
       keeps_state_ = frame.body_as_Ready()->keeps_state();
       return user->is_ready(view(frame.body_as_Ready()->walls()));
+    case frames::Body::Measure:
+      if (++measurements_ > limits_.measurements_per_second) return;
+      return user->host().measure(read_measure(*frame.body_as_Measure()));
     case frames::Body::Progress: {
       if (++progress_frames_ > limits_.progress_per_second) return;
       const frames::Progress& progress = *frame.body_as_Progress();
@@ -278,6 +281,7 @@ std::string FrameLink::overdue(Duration now) const {
 void FrameLink::tick(Duration now) {
   log_lines_ = 0;
   progress_frames_ = 0;
+  measurements_ = 0;
   const std::shared_ptr<LinkUser> user = user_.lock();
   if (const std::uint64_t dropped = std::exchange(log_lines_dropped_, 0); dropped > 0 && user != nullptr) {
     user->host().log(

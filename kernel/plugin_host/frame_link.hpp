@@ -55,6 +55,7 @@ struct LinkLimits {
   base::Duration idle_after = std::chrono::minutes(10);
   std::uint32_t log_lines_per_second = 200;
   std::uint32_t progress_per_second = 200;
+  std::uint32_t measurements_per_second = 10'000;
 };
 
 class FrameLink final : public PluginSide {
@@ -137,6 +138,7 @@ class FrameLink final : public PluginSide {
   std::uint32_t log_lines_ = 0;           ///< in this second
   std::uint64_t log_lines_dropped_ = 0;
   std::uint32_t progress_frames_ = 0;  ///< in this second
+  std::uint32_t measurements_ = 0;     ///< the same
 };
 
 }  // namespace trv::plugin_host

@@ -37,6 +37,7 @@ std::vector<base::Bytes> one_of_each() {
   std::vector<base::Bytes> all;
   const auto add = [&](base::BytesView frame) { all.emplace_back(frame.begin(), frame.end()); };
   add(writer.ready("all walls", true));
+  add(writer.measure({.name = "a", .value = 1, .labels = {{"b", "c"}}}));
   add(writer.progress(7, 0.5, "half"));
   add(writer.saved("\x01bytes"));
   add(writer.saved(base::fail(base::ErrorCode::internal, "why there is none")));
@@ -79,6 +80,11 @@ void read_all(const frames::Frame& frame) {
     case frames::Body::Respond: {
       auto response = read_respond(*frame.body_as_Respond());
       bytes = response && check_response(*response) ? response->body.size() : 0;
+      break;
+    }
+    case frames::Body::Measure: {
+      const auto measurement = read_measure(*frame.body_as_Measure());
+      bytes = measurement ? measurement->name.size() : measurement.error().message().size();
       break;
     }
     case frames::Body::Progress: bytes = std::string(view(frame.body_as_Progress()->text())).size(); break;

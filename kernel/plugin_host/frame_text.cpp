@@ -263,6 +263,29 @@ base::Result<ProgramLine> read_progress(const Body& body) {
   return progress;
 }
 
+base::Result<ProgramLine> read_measure(const Body& body) {
+  constexpr std::array<std::string_view, 3> kinds = {"counter", "gauge", "histogram"};
+  MeasureLine line;
+  TRV_TRY_ASSIGN(const std::string kind, body.text("metric"));
+  const auto* const known = std::ranges::find(kinds, kind);
+  if (known == kinds.end()) return body.wrong("metric", "is not counter, gauge or histogram");
+  line.measurement.kind = static_cast<MetricKind>(known - kinds.begin() + 1);
+  TRV_TRY_ASSIGN(line.measurement.name, body.text("name"));
+  const Value* value = body.find("value");
+  if (value == nullptr || !value->is_number()) return body.wrong("value", "is not a number");
+  line.measurement.value = value->as_double();
+  const Value* labels = body.find("labels");
+  if (labels == nullptr) return line;
+  if (!labels->is_object() || labels->entries().size() > metric_labels_max) {
+    return body.wrong("labels", fmt::format("is not an object of at most {} texts", metric_labels_max));
+  }
+  for (const auto& label : labels->entries()) {
+    if (!label.value.is_string()) return body.wrong("labels", "holds something that is not a text");
+    line.measurement.labels.emplace_back(label.name(), label.value.as_string());
+  }
+  return line;
+}
+
 base::Result<ProgramLine> read_saved(const Body& body) {
   TRV_TRY_ASSIGN(const std::string problem, body.text("problem", ""));
   if (!problem.empty()) {
@@ -393,6 +416,7 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "store_request") return read_service(body, Service::store);
   if (name == "sign_request") return read_service(body, Service::secret);
   if (name == "emit_request") return read_service(body, Service::event);
+  if (name == "measure") return read_measure(body);
   if (name == "progress") return read_progress(body);
   if (name == "saved") return read_saved(body);
   if (name == "pong") {

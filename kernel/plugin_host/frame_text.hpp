@@ -33,6 +33,9 @@ struct ProgressLine {
   double fraction = -1;
   std::string text;
 };
+struct MeasureLine {
+  Measurement measurement;
+};
 struct SavedLine {
   base::Result<std::string> state;
 };
@@ -71,7 +74,7 @@ struct PongLine {
   std::uint64_t number = 0;
 };
 using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
-                                 ServiceLine, PongLine, SavedLine, ProgressLine>;
+                                 ServiceLine, PongLine, SavedLine, ProgressLine, MeasureLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

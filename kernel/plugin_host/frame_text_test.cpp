@@ -77,6 +77,10 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_TRUE(std::get<ReadyLine>(*read_line(R"({"ready":{"keeps_state":true,"operations":[]}})")).keeps_state);
   EXPECT_EQ(std::get<SavedLine>(*read_line(R"({"saved":{"state_base64":"/wA="}})")).state.value(),
             std::string("\xff\x00", 2));
+  const auto measure = std::get<MeasureLine>(
+      *read_line(R"({"measure":{"metric":"histogram","name":"a","value":0.5,"labels":{"b":"c"}}})"));
+  EXPECT_EQ(measure.measurement.kind, MetricKind::histogram);
+  EXPECT_EQ(measure.measurement.labels, (MetricLabels{{"b", "c"}}));
   const auto progress = std::get<ProgressLine>(*read_line(R"({"progress":{"call":7,"fraction":1,"text":"a"}})"));
   EXPECT_EQ(progress.fraction, 1.0);
   EXPECT_EQ(std::get<ProgressLine>(*read_line(R"({"progress":{"call":7,"fraction":null}})")).fraction, -1.0);
@@ -128,6 +132,8 @@ TEST(FrameTextTest, what_is_no_frame_is_named) {
   EXPECT_EQ(problem_of(R"({"answer":{"call":-1,"output":1}})"), "answer.call is not a whole number from 0");
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"code":"odd","message":""}})"), "failed.code is not a code: odd");
   EXPECT_EQ(problem_of(R"({"failed":{"call":1,"message":"","detail":[]}})"), "failed.detail is not an object");
+  EXPECT_EQ(problem_of(R"({"measure":{"metric":"x"}})"), "measure.metric is not counter, gauge or histogram");
+  EXPECT_EQ(problem_of(R"({"measure":{"metric":"gauge","name":"a"}})"), "measure.value is not a number");
   EXPECT_EQ(problem_of(R"({"progress":{"call":7,"fraction":"half"}})"), "progress.fraction is not a number");
   EXPECT_EQ(problem_of(R"({"saved":{}})"), "saved.state_base64 is missing");
   EXPECT_EQ(problem_of(R"({"log":{"level":"loud","message":""}})"), "log.level is not debug, info, warning or error");

@@ -1,5 +1,6 @@
 // What a plugin keeps in memory goes with its tenant from version to version, and no call of the tenant is lost by it.
 
+#include <algorithm>
 #include <atomic>
 #include <set>
 
@@ -207,6 +208,20 @@ TYPED_TEST(HandoverTest, the_count_is_of_each_tenant) {
   handover->reset();
   EXPECT_EQ(this->answer("count", "4.2.0", "other"), "1");
   EXPECT_EQ(this->answer("count", "4.2.0", "acme"), "3");
+}
+
+TYPED_TEST(HandoverTest, what_a_plugin_counts_is_among_its_metrics) {
+  EXPECT_EQ(this->answer("count", "4.1.0", "acme"), "1");
+  EXPECT_EQ(this->answer("count", "4.1.0", "other"), "1");
+  const auto own = [this] { return this->host_->metrics().at(0).own; };
+  ASSERT_TRUE(this->eventually([&] { return own().size() == 2 && own()[0].value == 2 && own()[1].observed == 2; }));
+  EXPECT_EQ(own()[0].name, "counted");
+  EXPECT_EQ(own()[0].labels, (MetricLabels{{"kind", "plain"}}));
+  EXPECT_TRUE(this->eventually([&] {
+    const std::lock_guard lock(this->log_mutex_);
+    return std::ranges::any_of(this->log_,
+                               [](const auto& line) { return line.find("Not a name") != std::string::npos; });
+  }));
 }
 
 TYPED_TEST(HandoverTest, what_a_call_says_of_itself_is_known_until_it_ends) {

@@ -46,6 +46,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;
   void ask(CallId id, std::uint64_t request_id, Service service,
            base::Result<ServiceRequest> request) noexcept override;
+  void measure(base::Result<Measurement> measurement) noexcept override;
   void progress(CallId call, double fraction, std::string_view text) noexcept override;
   void saved(base::Result<std::string> state) noexcept override;
 
@@ -115,6 +116,7 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   std::atomic<std::uint64_t> failed_ = 0;
   std::atomic<std::uint64_t> timed_out_ = 0;
   std::atomic<std::uint64_t> answers_ignored_ = 0;
+  std::atomic<std::uint64_t> measurements_dropped_ = 0;
   std::atomic<std::uint64_t> http_requests_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 #include "kernel/plugin_host/instance_core.hpp"
 #include "kernel/plugin_host/payload.hpp"
@@ -44,6 +45,17 @@ void InstanceCore::log(LogLevel level, CallId call, std::string_view message) no
                  .message = printable(message, log_bytes_max),
                  .tenant = std::move(tenant),
                  .key = std::move(key)});
+}
+
+void InstanceCore::measure(base::Result<Measurement> measurement) noexcept {
+  if (services_.metrics == nullptr) return;
+  const base::Status recorded =
+      measurement ? services_.metrics->record(*std::move(measurement)) : base::fail(std::move(measurement).error());
+  if (recorded) return;
+  const std::uint64_t count = ++measurements_dropped_;
+  // Powers of two: a plugin that is wrong for ever does not fill the log.
+  if (!std::has_single_bit(count)) return;
+  log(LogLevel::warning, 0, fmt::format("a number was dropped ({} so far): {}", count, recorded.error().message()));
 }
 
 void InstanceCore::progress(CallId id, double fraction, std::string_view text) noexcept {

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "kernel/egress/http_sender.hpp"
+#include "kernel/plugin_host/metric_table.hpp"
 #include "kernel/plugin_host/permissions.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/plugin_threads.hpp"
@@ -20,6 +21,7 @@ struct InstanceServices {
   LogSink log;
   std::shared_ptr<const Permissions> permissions = {};  ///< of this version; nullptr: it may do everything
   ServeRequest serve = {};                              ///< empty: nothing is served
+  std::shared_ptr<MetricTable> metrics = {};            ///< of this version; nullptr: nobody looks
   ProgressBoard* progress = nullptr;                    ///< nullptr: nobody looks
   bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
 };

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernel/plugin_host/frame.hpp"
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -101,6 +102,24 @@ base::Result<ServiceRequest> read_sign(trv_string secret, std::int32_t kind, trv
   TRV_TRY_ASSIGN(sign.kind, egress::signature_kind_of(kind));
   TRV_TRY_ASSIGN(sign.data, text_of("what is to be signed", view(data), signed_bytes_max));
   return sign;
+}
+
+// What is too long is cut, and refused where it is held against the limits.
+base::Result<Measurement> read_metric(std::int32_t metric, trv_string name, double value, const trv_header* labels,
+                                      std::uint32_t count) {
+  Measurement measurement;
+  TRV_TRY_ASSIGN(measurement.kind, metric_kind_of(metric));
+  measurement.name = view(name).substr(0, metric_name_bytes_max + 1);
+  measurement.value = value;
+  if (count > metric_labels_max || (count > 0 && labels == nullptr)) {
+    return base::fail(ErrorCode::invalid, fmt::format("metric '{}' has {} labels, at most {} are taken",
+                                                      printable(measurement.name, 80), count, metric_labels_max));
+  }
+  for (std::uint32_t i = 0; i < count; ++i) {
+    measurement.labels.emplace_back(view(labels[i].name).substr(0, metric_name_bytes_max + 1),
+                                    view(labels[i].value).substr(0, metric_name_bytes_max + 1));
+  }
+  return measurement;
 }
 
 base::Result<ServiceRequest> read_emit(const trv_event* event) {
@@ -374,6 +393,11 @@ const trv_host_log LibraryPlugin::log_service = {
                            view(message));
     }};
 
+const trv_host_metrics LibraryPlugin::metrics_service = {
+    .struct_size = sizeof(trv_host_metrics),
+    .record = [](const trv_host* host, std::int32_t metric, trv_string name, double value, const trv_header* labels,
+                 std::uint32_t count) { self(host).side_.measure(read_metric(metric, name, value, labels, count)); }};
+
 const trv_host_http LibraryPlugin::http_service = {
     .struct_size = sizeof(trv_host_http),
     .send = [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, const trv_http_request* request) {
@@ -423,6 +447,7 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (std::strcmp(id, TRV_EXT_CALL) == 0) return &call_service;
   if (std::strcmp(id, TRV_EXT_CALL_2) == 0) return &call_2_service;
   if (std::strcmp(id, TRV_EXT_LOG) == 0) return &log_service;
+  if (std::strcmp(id, TRV_EXT_METRICS) == 0) return &metrics_service;
   if (std::strcmp(id, TRV_EXT_HTTP) == 0) return &http_service;
   if (std::strcmp(id, TRV_EXT_TIMER) == 0) return &timer_service;
   if (std::strcmp(id, TRV_EXT_KV) == 0) return &kv_service;

@@ -16,6 +16,7 @@
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/metrics.h"
 #include "sdk/abi/ext/operation.h"
 #include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/serve.h"
@@ -65,6 +66,7 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_call call_service;
   static const trv_host_call_2 call_2_service;
   static const trv_host_log log_service;
+  static const trv_host_metrics metrics_service;
   static const trv_host_http http_service;
   static const trv_host_timer timer_service;
   static const trv_host_kv kv_service;

@@ -38,6 +38,7 @@ struct PluginHost::Loaded {
   std::vector<std::shared_ptr<const WebhookDeclaration>> webhooks;
   ManifestSchemas schemas;
   std::shared_ptr<const Permissions> permissions;
+  std::shared_ptr<MetricTable> numbers = std::make_shared<MetricTable>();
   std::mutex mutex;
   std::set<std::string, std::less<>> matching;  ///< configurations that the schema takes, so that each is checked once
 
@@ -159,6 +160,7 @@ InstanceServices PluginHost::services_for(const Loaded& loaded, bool run_on_call
           .log = log_,
           .permissions = loaded.permissions,
           .serve = configuration_.serve,
+          .metrics = loaded.numbers,
           .progress = &progress_,
           .run_on_caller = run_on_caller};
 }
@@ -530,7 +532,9 @@ std::vector<PluginMetrics> PluginHost::metrics() const {
   std::vector<PluginMetrics> all;
   const std::shared_lock lock(mutex_);
   for (const auto& [plugin, versions] : plugins_) {
-    for (const auto& [version, loaded] : versions) all.push_back({plugin, version, loaded->instances->metrics()});
+    for (const auto& [version, loaded] : versions) {
+      all.push_back({plugin, version, loaded->instances->metrics(), loaded->numbers->all()});
+    }
   }
   return all;
 }

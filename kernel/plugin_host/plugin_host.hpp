@@ -110,6 +110,7 @@ struct PluginMetrics {
   std::string plugin;
   std::string version;
   InstanceMetrics instance;
+  std::vector<MetricSeries> own;  ///< that the plugin records
 };
 
 class PluginHost {

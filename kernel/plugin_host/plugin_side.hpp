@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "kernel/egress/request.hpp"
+#include "kernel/plugin_host/metric_table.hpp"
 #include "kernel/plugin_host/plugin_instance.hpp"
 #include "kernel/plugin_host/service_request.hpp"
 #include "sdk/base/result.hpp"
@@ -56,6 +57,8 @@ class HostSide {
   /// A request that could not be read carries why. Its end comes through served, never from inside here.
   virtual void ask(CallId call, std::uint64_t request_id, Service service,
                    base::Result<ServiceRequest> request) noexcept = 0;
+  /// A number that is recorded. One that could not be read carries why.
+  virtual void measure(base::Result<Measurement> measurement) noexcept = 0;
   /// How far an open call is; `fraction` outside 0 to 1: not known.
   virtual void progress(CallId call, double fraction, std::string_view text) noexcept = 0;
   /// The answer to PluginSide::save: the bytes, or the plugin's sentence why there are none.

@@ -221,6 +221,7 @@ void ProgramPlugin::handle(std::string_view line) {
   if (auto* service = std::get_if<ServiceLine>(&*read)) {
     return host_.ask(service->call, service->request_id, service->service, std::move(service->request));
   }
+  if (auto* measure = std::get_if<MeasureLine>(&*read)) return host_.measure(std::move(measure->measurement));
   if (const auto* progress = std::get_if<ProgressLine>(&*read)) {
     return host_.progress(progress->call, progress->fraction, progress->text);
   }

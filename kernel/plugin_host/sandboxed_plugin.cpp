@@ -72,6 +72,11 @@ class FramedHost final : public HostSide {
     const std::lock_guard lock(mutex_);
     send(writer_.ask(call, request_id, service, request));
   }
+  void measure(base::Result<Measurement> measurement) noexcept override {
+    if (!measurement) return;
+    const std::lock_guard lock(mutex_);
+    send(writer_.measure(*measurement));
+  }
   void progress(CallId call, double fraction, std::string_view text) noexcept override {
     const std::lock_guard lock(mutex_);
     send(writer_.progress(call, fraction, text.substr(0, message_bytes_max)));

@@ -11,9 +11,13 @@
 #include <type_traits>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "sdk/abi/ext/kv.h"
+#include "sdk/abi/ext/metrics.h"
 #include "sdk/abi/ext/secret.h"
+#include "sdk/abi/plugin.h"
+#include "sdk/cpp/abi_values.hpp"
 #include "sdk/cpp/values.hpp"
 #include "sdk/cpp/web.hpp"
 
@@ -38,6 +42,9 @@ enum class SignatureKind : std::int32_t {
   rsa_sha256 = TRV_SIGNATURE_RSA_SHA256,
 };
 
+/// At most 4, as name and value.
+using Labels = std::vector<std::pair<std::string_view, std::string_view>>;
+
 /// What a Call needs of the instance that it runs in; Session implements it.
 class CallServices {
  public:
@@ -56,6 +63,7 @@ class CallServices {
   virtual Arrival take(std::uint64_t request_id) = 0;
   /// The answer is not wanted any more.
   virtual void forget(std::uint64_t request_id) noexcept = 0;
+  virtual void record(trv_metric metric, std::string_view name, double value, const Labels& labels) const noexcept = 0;
   virtual void progress(std::uint64_t call_id, double fraction, std::string_view text) const noexcept = 0;
   virtual void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept = 0;
 
@@ -243,6 +251,19 @@ class Call {
     }
   }
 
+  /// Numbers of the plugin among those of the host, of all tenants together (trv.metrics/1): `count` adds, `gauge`
+  /// takes the place of the value before, `observe` is for times in seconds. Names are of a-z, 0-9 and _; few labels
+  /// with few values, and nothing personal. Ignored where the host does not have it. Any thread.
+  void count(std::string_view name, double by = 1, const Labels& labels = {}) const noexcept {
+    services_.record(TRV_METRIC_COUNTER, name, by, labels);
+  }
+  void gauge(std::string_view name, double value, const Labels& labels = {}) const noexcept {
+    services_.record(TRV_METRIC_GAUGE, name, value, labels);
+  }
+  void observe(std::string_view name, double value, const Labels& labels = {}) const noexcept {
+    services_.record(TRV_METRIC_HISTOGRAM, name, value, labels);
+  }
+
   /// Says how far the call is, for people who look at its workflow: from 0 to 1, anything else: not known. The last
   /// word counts, and nothing waits for it. Ignored where the host does not have trv.call/2. Any thread.
   void progress(double fraction, std::string_view text = {}) const noexcept {
@@ -262,5 +283,17 @@ class Call {
   Facts facts_;
   std::atomic<bool> cancelled_ = false;
 };
+
+[[nodiscard]] inline Call::Facts facts_of(const trv_call& raw) {
+  return {.id = raw.call_id,
+          .attempt = raw.attempt,
+          .timeout_ms = raw.timeout_ms,
+          .operation = std::string(view(raw.operation)),
+          .tenant = std::string(view(raw.tenant)),
+          .connection = std::string(view(raw.connection)),
+          .idempotency_key = std::string(view(raw.idempotency_key)),
+          .traceparent = std::string(view(raw.traceparent)),
+          .input = std::string(view(raw.input))};
+}
 
 }  // namespace trv::sdk

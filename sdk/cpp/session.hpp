@@ -5,6 +5,8 @@
 // Threads: as the ABI says. Everything runs serially on [main] but cancel(), which comes from any thread and touches
 // only what mutex_ guards. The host is never called with the mutex held. Frames are destroyed on [main] only.
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -150,6 +152,14 @@ class Session : public CallServices {
   }
 
   void forget(std::uint64_t request_id) noexcept final { requests_.erase(request_id); }
+
+  void record(trv_metric metric, std::string_view name, double value, const Labels& labels) const noexcept final {
+    if (metrics_ == nullptr) return;
+    std::array<trv_header, 5> raw{};
+    const std::size_t count = std::min(labels.size(), raw.size());
+    for (std::size_t i = 0; i < count; ++i) raw[i] = {borrow(labels[i].first), borrow(labels[i].second)};
+    metrics_->record(host_, metric, borrow(name), value, raw.data(), static_cast<std::uint32_t>(count));
+  }
 
   void progress(std::uint64_t call_id, double fraction, std::string_view text) const noexcept final {
     if (call_2_ != nullptr) call_2_->progress(host_, call_id, fraction, borrow(text));
@@ -300,6 +310,7 @@ class Session : public CallServices {
     call_ = service<trv_host_call>(TRV_EXT_CALL, TRV_HOST_CALL_SIZE_V1);
     call_2_ = service<trv_host_call_2>(TRV_EXT_CALL_2, TRV_HOST_CALL_2_SIZE_V1);
     log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
+    metrics_ = service<trv_host_metrics>(TRV_EXT_METRICS, TRV_HOST_METRICS_SIZE_V1);
     http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
     timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
     kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
@@ -325,7 +336,7 @@ class Session : public CallServices {
 
   void invoke(const trv_call& raw) noexcept {
     if (raw.struct_size < TRV_CALL_SIZE_V1) return too_short(raw.call_id, "trv_call");
-    run(raw.call_id, [&] { return facts_of(raw); }, [this](Call& call) { return start(call); });
+    run(raw.call_id, [&] { return sdk::facts_of(raw); }, [this](Call& call) { return start(call); });
   }
 
   void serve(const trv_serve_request& raw) noexcept {
@@ -538,18 +549,6 @@ class Session : public CallServices {
     return found == calls_.end() ? std::string_view() : std::string_view(found->second->call.connection());
   }
 
-  static Call::Facts facts_of(const trv_call& raw) {
-    return {.id = raw.call_id,
-            .attempt = raw.attempt,
-            .timeout_ms = raw.timeout_ms,
-            .operation = std::string(view(raw.operation)),
-            .tenant = std::string(view(raw.tenant)),
-            .connection = std::string(view(raw.connection)),
-            .idempotency_key = std::string(view(raw.idempotency_key)),
-            .traceparent = std::string(view(raw.traceparent)),
-            .input = std::string(view(raw.input))};
-  }
-
   static Call::Facts facts_of(const trv_serve_request& raw) {
     Call::Facts facts;
     facts.id = raw.call_id;
@@ -576,6 +575,7 @@ class Session : public CallServices {
   const trv_host_call* call_ = nullptr;
   const trv_host_call_2* call_2_ = nullptr;
   const trv_host_log* log_ = nullptr;
+  const trv_host_metrics* metrics_ = nullptr;
   const trv_host_http* http_ = nullptr;
   const trv_host_timer* timer_ = nullptr;
   const trv_host_kv* kv_ = nullptr;

@@ -160,6 +160,14 @@ TEST_F(PluginLifeTest, what_is_counted_in_memory_goes_with_upgrade_and_rollback_
   const std::string after =
       ended(begin_workflow(*daemon_, acme_, "after", "do:\n  - one:\n      call: tracker.count:4@default\n"));
   EXPECT_EQ(after, std::to_string(instances.size() + 1));
+  EXPECT_TRUE(eventually([&] {
+    const std::string numbers = ask(*daemon_, "", "GET", "/metrics").body;
+    constexpr const char* counter =
+        R"(travertine_plugin_counter_total{plugin="tracker",version="4.1.0",name="counted",kind="plain"})";
+    constexpr const char* observed =
+        R"(travertine_plugin_histogram_bucket{plugin="tracker",version="4.1.0",name="seconds",le="0.25"})";
+    return numbers.find(counter) != std::string::npos && numbers.find(observed) != std::string::npos;
+  })) << ask(*daemon_, "", "GET", "/metrics").body;
   EXPECT_EQ(call("POST", "/tracker/upgrade?state=burn", R"({"version":"4.2.0"})").status, 400);
   EXPECT_EQ(call("POST", "/tracker/upgrade?state=discard", R"({"version":"4.2.0"})").status, 200);
 }

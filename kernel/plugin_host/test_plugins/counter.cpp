@@ -54,7 +54,12 @@ class Counter : public Plugin {
  private:
   [[nodiscard]] bool is_to(const char* what) const { return configuration_.find(what) != std::string::npos; }
 
-  Task count(Call&) { co_return std::to_string(++count_); }
+  Task count(Call& call) {
+    call.count("counted", 1, {{"kind", "plain"}});
+    call.observe("seconds", 0.2);
+    call.gauge("Not a name", 1);
+    co_return std::to_string(++count_);
+  }
   Task count_later(Call& call) {
     auto waited = call.wait(std::chrono::milliseconds(300));
     co_await waited;

@@ -42,6 +42,8 @@ class ProgressTest(unittest.TestCase):
 
         @plugin.operation("copy")
         def copy(call):
+            call.count("pages", 2, kind="x")
+            call.observe("seconds", 0.25)
             call.progress(0.5, "half")
             call.progress(text="å" * 300)
             call.progress(2)
@@ -49,6 +51,7 @@ class ProgressTest(unittest.TestCase):
         with FakeHost(plugin) as host:
             with self.assertRaisesRegex(Failure, "^ValueError: progress: fraction is 2"):
                 host.call("copy")
+            self.assertEqual(host.measured, [("counter", "pages", 2, {"kind": "x"}), ("histogram", "seconds", 0.25, {})])
             self.assertEqual(host.progress[0], (0.5, "half"))
             self.assertIsNone(host.progress[1][0])
 

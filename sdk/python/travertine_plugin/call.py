@@ -3,6 +3,7 @@
 import base64
 import json as json_module
 import logging
+import math
 import time
 from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Tuple, Union
 
@@ -12,6 +13,7 @@ from .kv import Kv
 from .web import WebRequest
 
 BODY_BYTES_MAX = 1_000_000
+LABELS_MAX = 4
 Headers = Union[Mapping[str, str], Iterable[Tuple[str, str]]]
 
 
@@ -93,6 +95,28 @@ class CallContext:
     @property
     def kv(self) -> Kv:
         return Kv(self._ask)
+
+    def count(self, name: str, by: float = 1, **labels: str) -> None:
+        """Adds to a number of the plugin among those of the host, of all tenants together. Names are of a-z, 0-9 and _;
+        at most 4 labels with few values, and nothing personal. From any thread."""
+        self._measure("counter", name, by, labels)
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """As count; takes the place of the value before."""
+        self._measure("gauge", name, value, labels)
+
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """As count; for times in seconds."""
+        self._measure("histogram", name, value, labels)
+
+    def _measure(self, metric: str, name: str, value: float, labels: Dict[str, str]) -> None:
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise ValueError(f"{metric} '{name}': {value!r} is not a number")
+        if len(labels) > LABELS_MAX:
+            raise ValueError(f"{metric} '{name}' has {len(labels)} labels; at most {LABELS_MAX} are taken")
+        body = {"metric": metric, "name": name, "value": value, "labels": {key: str(one) for key, one in labels.items()}}
+        json_text.check(body, metric)
+        self._tell("measure", body)
 
     def progress(self, fraction: Optional[float] = None, text: str = "") -> None:
         """Says how far the call is, for people who look at its workflow: from 0 to 1, None: not known. The last word

@@ -111,6 +111,7 @@ class FakeHost:
         """state: what another version saved, as (its version, what host.save() gave). The plugin's health is checked."""
         self.requests: List[Request] = []
         self.logs: List[LogLine] = []
+        self.measured: List[Tuple[str, str, float, Dict[str, str]]] = []
         self.progress: List[Tuple[Optional[float], str]] = []
         self.store = FakeStore()
         self.signed: List[Signed] = []
@@ -251,6 +252,8 @@ class FakeHost:
             self._saved.set_exception(Refused(body["problem"]))
         elif name == "saved":
             self._saved.set_result(base64.b64decode(body["state_base64"]))
+        elif name == "measure":
+            self.measured.append((body["metric"], body["name"], body["value"], body["labels"]))
         elif name == "progress":
             self.progress.append((body["fraction"], body["text"]))
         elif name == "log":

@@ -17,8 +17,11 @@ test('how far a call is can be said', async () => {
   const one = new FakeHost(new Plugin().operation('copy', (call) => {
     call.progress(0.5, 'half')
     call.progress(undefined, 'on')
+    call.count('pages', 2, { kind: 'x' })
+    call.observe('seconds', NaN)
   }))
-  await one.call('copy')
+  await assert.rejects(one.call('copy'), { message: "TypeError: histogram 'seconds': NaN is not a number" })
+  assert.deepEqual(one.measured, [['counter', 'pages', 2, { kind: 'x' }]])
   assert.deepEqual(one.progress, [[0.5, 'half'], [undefined, 'on']])
 })
 

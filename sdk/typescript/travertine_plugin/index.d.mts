@@ -129,6 +129,12 @@ export interface Call<Input = any> {
   /** Asks a service over a connection of the tenant. Throws Failure where there is no answer. */
   http(method: string, path: string, options?: RequestOptions): Promise<Response>
   readonly kv: Kv
+  /** Numbers of the plugin among those of the host, of all tenants together: `count` adds, `gauge` takes the place of the
+   * value before, `observe` is for times in seconds. Names are of a-z, 0-9 and _; at most 4 labels with few values, and
+   * nothing personal. */
+  count(name: string, by?: number, labels?: Record<string, string>): void
+  gauge(name: string, value: number, labels?: Record<string, string>): void
+  observe(name: string, value: number, labels?: Record<string, string>): void
   /** Says how far the call is, for people who look at its workflow: from 0 to 1, undefined: not known; at most 64
    * characters. The last word counts, and nothing waits for it. */
   progress(fraction?: number, text?: string): void

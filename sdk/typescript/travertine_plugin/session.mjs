@@ -75,6 +75,13 @@ export class Session {
     }
   }
 
+  #measure(metric, name, value, labels) {
+    if (!Number.isFinite(value)) throw new TypeError(`${metric} '${name}': ${value} is not a number`)
+    const texts = Object.entries(labels).map(([label, text]) => [label, encodable(String(text), 64)])
+    if (texts.length > 4) throw new TypeError(`${metric} '${name}' has ${texts.length} labels; at most 4 are taken`)
+    this.#send('measure', { metric, name: encodable(String(name), 64), value, labels: Object.fromEntries(texts) })
+  }
+
   async #save() {
     try {
       if (!this.#plugin.save) throw new Refused('it has no onSave')
@@ -173,6 +180,9 @@ export class Session {
         requestOf(method, path, { connection: body.connection ?? '', ...options }), `${method} ${path}`,
         (asked, frame) => new Response(asked, frame)),
       kv: storeOf(ask),
+      count: (name, by = 1, labels = {}) => this.#measure('counter', name, by, labels),
+      gauge: (name, value, labels = {}) => this.#measure('gauge', name, value, labels),
+      observe: (name, value, labels = {}) => this.#measure('histogram', name, value, labels),
       progress: (fraction, text = '') => this.#send('progress', { call: body.call, fraction, text: encodable(text, 64) }),
       sign: (...request) => sign(ask, ...request),
       emit: (...request) => emit(ask, ...request)

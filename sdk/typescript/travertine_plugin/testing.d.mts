@@ -50,6 +50,8 @@ export class FakeHost {
   constructor(plugin: Plugin, configuration?: object, state?: { version: string; bytes: string | Uint8Array })
   readonly requests: Request[]
   readonly logs: { level: 'debug' | 'info' | 'warning' | 'error'; message: string }[]
+  /** Numbers that operations recorded: kind, name, value, labels. */
+  readonly measured: [string, string, number, Record<string, string>][]
   /** What operations said of how far they are. */
   readonly progress: [number | undefined, string][]
   readonly store: FakeStore

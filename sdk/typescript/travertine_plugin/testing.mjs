@@ -12,6 +12,7 @@ export class FakeHost {
   requests = []
   logs = []
   progress = []
+  measured = []
   signed = []
   events = []
   store = new FakeStore()
@@ -95,6 +96,7 @@ export class FakeHost {
       case 'saved':
         if ('problem' in body) return this.#saved.reject(new Refused(body.problem))
         return this.#saved.resolve(Buffer.from(body.state_base64, 'base64'))
+      case 'measure': return void this.measured.push([body.metric, body.name, body.value, body.labels])
       case 'progress': return void this.progress.push([body.fraction, body.text])
       case 'log': return void this.logs.push({ level: body.level, message: body.message })
       case 'http_request': return this.#serve(body)

@@ -146,6 +146,7 @@ async fn thread(call: Call) -> Result<Value, Failure> {
 }
 
 async fn yields(call: Call) -> Result<Value, Failure> {
+    call.count("yields", 2.0, &[("kind", "plain")]);
     call.progress(Some(0.5), "half");
     call.progress(None, "on");
     Yields(1000).await;

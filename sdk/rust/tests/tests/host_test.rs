@@ -234,6 +234,7 @@ fn what_the_plugin_keeps_in_memory_goes_to_another_instance() {
 fn how_far_a_call_is_can_be_said() {
     let host = host();
     assert_eq!(host.call("yields", json!({}), &[]), Ok(json!(false)));
+    assert_eq!(host.measured(), [(1, "yields".to_string(), 2.0)]);
     assert_eq!(host.progress(), [(0.5, "half".to_string()), (-1.0, "on".to_string())]);
 }
 

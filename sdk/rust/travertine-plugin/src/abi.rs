@@ -10,6 +10,7 @@ pub const TRV_ABI_MINOR: u16 = 0;
 pub const TRV_FACTORY_ID: &str = "trv.factory/1";
 pub const TRV_EXT_CALL: &str = "trv.call/1\0";
 pub const TRV_EXT_CALL_2: &str = "trv.call/2\0";
+pub const TRV_EXT_METRICS: &str = "trv.metrics/1\0";
 pub const TRV_EXT_HTTP: &str = "trv.http/1\0";
 pub const TRV_EXT_LOG: &str = "trv.log/1\0";
 pub const TRV_EXT_TIMER: &str = "trv.timer/1\0";
@@ -56,6 +57,11 @@ pub const TRV_CALL_SIZE_V1: u32 = 120;
 pub const TRV_ERROR_SIZE_V1: u32 = 56;
 pub const TRV_HOST_CALL_SIZE_V1: u32 = 24;
 pub const TRV_HOST_CALL_2_SIZE_V1: u32 = 32;
+pub const TRV_METRIC_COUNTER: i32 = 1;
+pub const TRV_METRIC_GAUGE: i32 = 2;
+pub const TRV_METRIC_HISTOGRAM: i32 = 3;
+
+pub const TRV_HOST_METRICS_SIZE_V1: u32 = 16;
 pub const TRV_HOST_LOG_SIZE_V1: u32 = 16;
 pub const TRV_HOST_HTTP_SIZE_V1: u32 = 16;
 pub const TRV_HOST_TIMER_SIZE_V1: u32 = 16;
@@ -324,6 +330,19 @@ pub struct trv_plugin_operation {
     pub struct_size: u32,
     pub count: unsafe extern "C" fn(plugin: *const trv_plugin) -> u32,
     pub name: unsafe extern "C" fn(plugin: *const trv_plugin, index: u32) -> trv_string,
+}
+
+#[repr(C)]
+pub struct trv_host_metrics {
+    pub struct_size: u32,
+    pub record: unsafe extern "C" fn(
+        host: *const trv_host,
+        metric: i32,
+        name: trv_string,
+        value: f64,
+        labels: *const trv_header,
+        label_count: u32,
+    ),
 }
 
 #[repr(C)]

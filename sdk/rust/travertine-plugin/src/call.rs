@@ -170,6 +170,20 @@ impl Call {
         )
     }
 
+    /// Adds to a number of the plugin among those of the host, of all tenants together. Names are of a-z, 0-9 and _; at
+    /// most 4 labels with few values, and nothing personal.
+    pub fn count(&self, name: &str, by: f64, labels: &[(&str, &str)]) {
+        self.0.shared.record(crate::abi::TRV_METRIC_COUNTER, name, by, labels);
+    }
+    /// As `count`; takes the place of the value before.
+    pub fn gauge(&self, name: &str, value: f64, labels: &[(&str, &str)]) {
+        self.0.shared.record(crate::abi::TRV_METRIC_GAUGE, name, value, labels);
+    }
+    /// As `count`; for times in seconds.
+    pub fn observe(&self, name: &str, value: f64, labels: &[(&str, &str)]) {
+        self.0.shared.record(crate::abi::TRV_METRIC_HISTOGRAM, name, value, labels);
+    }
+
     /// Says how far the call is, for people who look at its workflow: from 0 to 1; `None`: not known. The last word
     /// counts, and nothing waits for it.
     pub fn progress(&self, fraction: Option<f64>, text: impl AsRef<str>) {

@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     host: *const abi::trv_host,
     call: AtomicPtr<abi::trv_host_call>,
     call_2: AtomicPtr<abi::trv_host_call_2>,
+    metrics: AtomicPtr<abi::trv_host_metrics>,
     http: AtomicPtr<abi::trv_host_http>,
     log: AtomicPtr<abi::trv_host_log>,
     timer: AtomicPtr<abi::trv_host_timer>,
@@ -84,6 +85,7 @@ impl Shared {
             host,
             call: AtomicPtr::default(),
             call_2: AtomicPtr::default(),
+            metrics: AtomicPtr::default(),
             http: AtomicPtr::default(),
             log: AtomicPtr::default(),
             timer: AtomicPtr::default(),
@@ -104,6 +106,8 @@ impl Shared {
         unsafe {
             self.call.store(service(self.host, abi::TRV_EXT_CALL, abi::TRV_HOST_CALL_SIZE_V1), Ordering::SeqCst);
             self.call_2.store(service(self.host, abi::TRV_EXT_CALL_2, abi::TRV_HOST_CALL_2_SIZE_V1), Ordering::SeqCst);
+            self.metrics
+                .store(service(self.host, abi::TRV_EXT_METRICS, abi::TRV_HOST_METRICS_SIZE_V1), Ordering::SeqCst);
             self.http.store(service(self.host, abi::TRV_EXT_HTTP, abi::TRV_HOST_HTTP_SIZE_V1), Ordering::SeqCst);
             self.log.store(service(self.host, abi::TRV_EXT_LOG, abi::TRV_HOST_LOG_SIZE_V1), Ordering::SeqCst);
             self.timer.store(service(self.host, abi::TRV_EXT_TIMER, abi::TRV_HOST_TIMER_SIZE_V1), Ordering::SeqCst);
@@ -145,6 +149,20 @@ impl Shared {
 
     pub(crate) fn fail_activation(&self, failure: &Failure) {
         failure.lend(|error| unsafe { ((*self.host).fail_activation)(self.host, error) });
+    }
+
+    pub(crate) fn record(&self, metric: i32, name: &str, value: f64, labels: &[(&str, &str)]) {
+        if let Some((_inside, metrics)) = self.table(&self.metrics) {
+            let raw: Vec<abi::trv_header> = labels
+                .iter()
+                .map(|(name, value)| abi::trv_header {
+                    name: abi::trv_string::borrow(name),
+                    value: abi::trv_string::borrow(value),
+                })
+                .collect();
+            let name = abi::trv_string::borrow(name);
+            unsafe { (metrics.record)(self.host, metric, name, value, raw.as_ptr(), raw.len() as u32) };
+        }
     }
 
     pub(crate) fn progress(&self, call_id: u64, fraction: f64, text: &str) {

@@ -113,6 +113,7 @@ struct State {
     timers: Vec<(u64, u64)>,
     log: Vec<(Level, String)>,
     progress: Vec<(f64, String)>,
+    measured: Vec<(i32, String, f64)>,
     faults: Vec<String>,
     refusal: Option<Failure>,
 }
@@ -216,6 +217,17 @@ unsafe extern "C" fn write(host: *const abi::trv_host, level: i32, _call_id: u64
     lock(&of(host).state).log.push((level, message.to_text()));
 }
 
+unsafe extern "C" fn record(
+    host: *const abi::trv_host,
+    metric: i32,
+    name: abi::trv_string,
+    value: f64,
+    _labels: *const abi::trv_header,
+    _count: u32,
+) {
+    lock(&of(host).state).measured.push((metric, name.to_text(), value));
+}
+
 unsafe extern "C" fn progress(host: *const abi::trv_host, _call_id: u64, fraction: f64, text: abi::trv_string) {
     lock(&of(host).state).progress.push((fraction, text.to_text()));
 }
@@ -224,6 +236,8 @@ unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_cha
     static CALL: abi::trv_host_call = abi::trv_host_call { struct_size: abi::TRV_HOST_CALL_SIZE_V1, complete, fail };
     static CALL_2: abi::trv_host_call_2 =
         abi::trv_host_call_2 { struct_size: abi::TRV_HOST_CALL_2_SIZE_V1, complete, fail, progress };
+    static METRICS: abi::trv_host_metrics =
+        abi::trv_host_metrics { struct_size: abi::TRV_HOST_METRICS_SIZE_V1, record };
     static HTTP: abi::trv_host_http = abi::trv_host_http { struct_size: abi::TRV_HOST_HTTP_SIZE_V1, send };
     static LOG: abi::trv_host_log = abi::trv_host_log { struct_size: abi::TRV_HOST_LOG_SIZE_V1, write };
     static TIMER: abi::trv_host_timer = abi::trv_host_timer { struct_size: abi::TRV_HOST_TIMER_SIZE_V1, set };
@@ -233,6 +247,7 @@ unsafe extern "C" fn get_extension(_host: *const abi::trv_host, id: *const c_cha
         id if id == abi::TRV_EXT_EVENT.as_bytes() => &EVENT as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL.as_bytes() => &CALL as *const _ as *const c_void,
         id if id == abi::TRV_EXT_CALL_2.as_bytes() => &CALL_2 as *const _ as *const c_void,
+        id if id == abi::TRV_EXT_METRICS.as_bytes() => &METRICS as *const _ as *const c_void,
         id if id == abi::TRV_EXT_HTTP.as_bytes() => &HTTP as *const _ as *const c_void,
         id if id == abi::TRV_EXT_LOG.as_bytes() => &LOG as *const _ as *const c_void,
         id if id == abi::TRV_EXT_TIMER.as_bytes() => &TIMER as *const _ as *const c_void,
@@ -470,6 +485,10 @@ impl Host {
     }
     pub fn log(&self) -> Vec<(Level, String)> {
         lock(&self.inner().state).log.clone()
+    }
+    /// Numbers that calls recorded, the oldest first: a kind of `abi::TRV_METRIC_…`, name and value.
+    pub fn measured(&self) -> Vec<(i32, String, f64)> {
+        lock(&self.inner().state).measured.clone()
     }
     /// What calls said of how far they are, the oldest first; -1: not known.
     pub fn progress(&self) -> Vec<(f64, String)> {
