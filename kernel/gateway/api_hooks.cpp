@@ -34,6 +34,7 @@ json::Value verification_of(const Webhook& webhook) {
   verification.set("header", webhook.header);
   verification.set("prefix", webhook.prefix);
   verification.set("encoding", webhook.encoding);
+  verification.set("secret_encoding", webhook.secret_encoding);
   verification.set("signed", webhook.signed_text);
   if (webhook.timestamp_header.empty()) return verification;
   verification.set("timestamp_header", webhook.timestamp_header);
@@ -62,12 +63,14 @@ Status read_signature(const Body& verification, Webhook& webhook) {
   TRV_TRY_ASSIGN(const auto header, verification.optional_text("header"));
   TRV_TRY_ASSIGN(const auto prefix, verification.optional_text("prefix"));
   TRV_TRY_ASSIGN(const auto encoding, verification.optional_text("encoding"));
+  TRV_TRY_ASSIGN(const auto secret_encoding, verification.optional_text("secret_encoding"));
   TRV_TRY_ASSIGN(const auto signed_text, verification.optional_text("signed"));
   TRV_TRY_ASSIGN(const auto timestamp_header, verification.optional_text("timestamp_header"));
   TRV_TRY_ASSIGN(const auto tolerance_s, verification.optional_integer("tolerance_s"));
   webhook.header = header.value_or(std::string(default_header));
   webhook.prefix = prefix.value_or(std::string(default_prefix));
   webhook.encoding = encoding.value_or("hex");
+  webhook.secret_encoding = secret_encoding.value_or("text");
   webhook.signed_text = signed_text.value_or("{body}");
   if (webhook.signed_text.find("{timestamp}") == std::string::npos) {
     if (!timestamp_header && !tolerance_s) return {};
@@ -100,8 +103,8 @@ Result<Wanted> parse(const http::Request& request) {
   TRV_TRY_ASSIGN(wanted.secret, body.optional_text("secret"));
   TRV_TRY_ASSIGN(wanted.is_new_token, body.flag("new_token"));
   TRV_TRY_ASSIGN(const auto verification,
-                 body.optional_object("verification", {"scheme", "header", "prefix", "encoding", "signed",
-                                                       "timestamp_header", "tolerance_s"}));
+                 body.optional_object("verification", {"scheme", "header", "prefix", "encoding", "secret_encoding",
+                                                       "signed", "timestamp_header", "tolerance_s"}));
   std::string scheme(to_string(DeliveryProof::hmac_sha256));
   if (verification) {
     TRV_TRY_ASSIGN(scheme, verification->text("scheme"));
@@ -120,6 +123,9 @@ Result<Wanted> parse(const http::Request& request) {
   if (wanted.is_new_token) return fail(ErrorCode::invalid, "'new_token' is for verification.scheme token");
   static const Body nothing = *Body::parse("{}", {});
   TRV_TRY(read_signature(verification ? *verification : nothing, webhook));
+  if (wanted.secret && webhook.secret_encoding == "base64") {
+    TRV_TRY(base::signing_key(base::SecretEncoding::base64, *wanted.secret));
+  }
   return wanted;
 }
 

@@ -24,6 +24,8 @@ base::DeliverySignature signature_of(const Webhook& webhook) {
           .prefix = webhook.prefix,
           .prefix_rule = base::SignaturePrefix::may_be_missing,
           .encoding = webhook.encoding == "base64" ? base::SignatureEncoding::base64 : base::SignatureEncoding::hex,
+          .secret_encoding =
+              webhook.secret_encoding == "base64" ? base::SecretEncoding::base64 : base::SecretEncoding::text,
           .signed_text = webhook.signed_text,
           .timestamp_header = webhook.timestamp_header,
           .id_header = webhook.id_header,

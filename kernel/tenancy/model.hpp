@@ -103,15 +103,16 @@ struct Webhook {
   std::string type;
   std::string source;  ///< empty: the path of the webhook
   DeliveryProof proof = DeliveryProof::hmac_sha256;
-  std::string secret;             ///< reference into the secret store; of hmac_sha256, as the next six
-  std::string header;             ///< name of the one with the signature
-  std::string prefix;             ///< may be before the digest in it
-  std::string encoding;           ///< of the digest: hex or base64
-  std::string signed_text;        ///< with {body}, and {timestamp} and {id} where they are signed too
-  std::string timestamp_header;   ///< empty where signed_text has no {timestamp}
-  std::uint32_t tolerance_s = 0;  ///< how far the time that is signed may be from the time here
-  base::Digest token_sha256{};    ///< of token: of the last part of the path
-  std::string id_header;          ///< the one with the id of a delivery
+  std::string secret;                    ///< reference into the secret store; of hmac_sha256, as the next seven
+  std::string header;                    ///< name of the one with the signature
+  std::string prefix;                    ///< may be before the digest in it
+  std::string encoding;                  ///< of the digest: hex or base64
+  std::string secret_encoding = "text";  ///< or base64: of the key
+  std::string signed_text;               ///< with {body}, and {timestamp} and {id} where they are signed too
+  std::string timestamp_header;          ///< empty where signed_text has no {timestamp}
+  std::uint32_t tolerance_s = 0;         ///< how far the time that is signed may be from the time here
+  base::Digest token_sha256{};           ///< of token: of the last part of the path
+  std::string id_header;                 ///< the one with the id of a delivery
 };
 
 enum class PackageStatus {

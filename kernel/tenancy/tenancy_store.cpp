@@ -105,6 +105,7 @@ Result<Webhook> webhook_of(base::BytesView row) {
     webhook.header = text_of(event.header());
     webhook.prefix = text_of(event.prefix());
     webhook.encoding = text_of(event.encoding());
+    if (event.secret_encoding() != nullptr) webhook.secret_encoding = text_of(event.secret_encoding());
     webhook.signed_text = text_of(event.signed_text());
     webhook.timestamp_header = text_of(event.timestamp_header());
     webhook.tolerance_s = event.tolerance_s();

@@ -43,6 +43,10 @@ base::Status check_signature(const Webhook& webhook) {
     return fail(ErrorCode::invalid,
                 fmt::format("verification.encoding '{}' is not known; use hex or base64", webhook.encoding));
   }
+  if (webhook.secret_encoding != "text" && webhook.secret_encoding != "base64") {
+    return fail(ErrorCode::invalid, fmt::format("verification.secret_encoding '{}' is not known; use text or base64",
+                                                webhook.secret_encoding));
+  }
   TRV_TRY(base::check_signed_text("verification.signed", webhook.signed_text));
   if (!has_part(webhook.signed_text, "{timestamp}")) return {};
   TRV_TRY(check_header("verification.timestamp_header", webhook.timestamp_header));
@@ -73,7 +77,8 @@ Result<Decision> decide(const TenancyStore&, const lmdb::Txn&, DecisionContext& 
   const auto root = schema::tenancy::CreateWebhookDeclared(
       builder, text(webhook.name), text(webhook.type), text(webhook.source), text(to_string(webhook.proof)),
       text(webhook.secret), text(webhook.header), text(webhook.prefix), text(webhook.encoding),
-      text(webhook.signed_text), text(webhook.timestamp_header), webhook.tolerance_s, token, text(webhook.id_header));
+      text(webhook.signed_text), text(webhook.timestamp_header), webhook.tolerance_s, token, text(webhook.id_header),
+      webhook.secret_encoding == "text" ? Text() : text(webhook.secret_encoding));
   return one(shard::draft(context, "webhook", webhook.name, "trv.webhook.declared", record::finish(builder, root)));
 }
 

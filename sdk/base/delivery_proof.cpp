@@ -122,17 +122,34 @@ Result<std::string> signed_message(const DeliverySignature& signature, const Del
   return message;
 }
 
-Status check_signature(const DeliverySignature& signature, const Delivery& delivery, std::string_view key,
+Result<Bytes> signing_key(SecretEncoding encoding, std::string_view secret) {
+  if (encoding == SecretEncoding::text) return to_bytes(secret);
+  // As Standard Webhooks give it out.
+  if (secret.starts_with("whsec_")) secret.remove_prefix(6);
+  std::optional<Bytes> key = from_base64(secret);
+  if (key && !key->empty()) return *std::move(key);
+  return fail(ErrorCode::invalid, "the secret is not base64, which its encoding says");
+}
+
+Status check_signature(const DeliverySignature& signature, const Delivery& delivery, std::string_view secret,
                        Timestamp now) {
-  TRV_EXPECTS(!key.empty());
+  TRV_EXPECTS(!secret.empty());
+  const Result<Bytes> key = signing_key(signature.secret_encoding, secret);
+  if (!key) return fail(ErrorCode::unauthenticated, key.error().message());
   TRV_TRY_ASSIGN(std::string_view signatures, only_header(delivery, signature.header));
   TRV_TRY_ASSIGN(const std::string message, signed_message(signature, delivery));
-  const Digest expected = hmac_sha256(as_bytes(key), as_bytes(message));
+  const Digest expected = hmac_sha256(*key, as_bytes(message));
   Status checked = fail(wrong(signature.header, "is missing"));
-  for (std::size_t count = 0; count < signatures_max && !signatures.empty(); ++count) {
-    const std::size_t end = std::min(signatures.find(' '), signatures.size());
-    checked = check_one(signature, signatures.substr(0, end), expected);
-    if (checked) break;
+  std::string between = " ,";
+  std::erase_if(between, [&](char c) { return signature.prefix.contains(c); });
+  std::size_t count = 0;
+  while (count < signatures_max && !signatures.empty()) {
+    const std::size_t end = std::min(signatures.find_first_of(between), signatures.size());
+    if (end > 0) {
+      ++count;
+      checked = check_one(signature, signatures.substr(0, end), expected);
+      if (checked) break;
+    }
     signatures.remove_prefix(std::min(end + 1, signatures.size()));
   }
   if (!checked || !signs_time(signature)) return checked;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "sdk/base/bytes.hpp"
 #include "sdk/base/digest.hpp"
 #include "sdk/base/result.hpp"
 #include "sdk/base/timestamp.hpp"
@@ -20,12 +21,15 @@ inline constexpr std::uint32_t delivery_tolerance_s_max = 86'400;
 
 enum class SignaturePrefix { may_be_missing, required };
 enum class SignatureEncoding { hex, base64 };
+enum class SecretEncoding { text, base64 };
 
 struct DeliverySignature {
-  std::string header;  ///< has the signature, or several with a space between while a secret is changed
+  std::string header;  ///< has the signature, or several while a secret is changed, with a space or a comma between:
+                       ///< the one that the prefix does not have
   std::string prefix;  ///< before the digest
   SignaturePrefix prefix_rule = SignaturePrefix::required;
   SignatureEncoding encoding = SignatureEncoding::hex;
+  SecretEncoding secret_encoding = SecretEncoding::text;
   std::string signed_text = "{body}";  ///< check_signed_text holds
   std::string timestamp_header;        ///< seconds since 1970; empty where signed_text has no {timestamp}
   std::string id_header;               ///< empty where signed_text has no {id}
@@ -52,10 +56,14 @@ struct Delivery {
 /// The bytes that the sender signs. Error: unauthenticated, where a header that is signed is missing or occurs twice.
 [[nodiscard]] Result<std::string> signed_message(const DeliverySignature& signature, const Delivery& delivery);
 
-/// Whether the delivery has the signature, and the time that it signs is near `now`. `key` is not empty.
+/// The key that a secret means: its bytes, or what they are the base64 of, behind `whsec_` where the secret begins so.
+/// Error: invalid; never names the secret.
+[[nodiscard]] Result<Bytes> signing_key(SecretEncoding encoding, std::string_view secret);
+
+/// Whether the delivery has the signature, and the time that it signs is near `now`. `secret` is not empty.
 /// Error: unauthenticated; says which header and what is wrong with it, never what was expected.
-[[nodiscard]] Status check_signature(const DeliverySignature& signature, const Delivery& delivery, std::string_view key,
-                                     Timestamp now);
+[[nodiscard]] Status check_signature(const DeliverySignature& signature, const Delivery& delivery,
+                                     std::string_view secret, Timestamp now);
 
 /// Whether the header is the secret itself, which is not empty. Error: unauthenticated, as above.
 [[nodiscard]] Status check_secret_header(std::string_view header, const Delivery& delivery, std::string_view secret);

@@ -229,6 +229,13 @@ Result<base::DeliverySignature> parse_signature(Object& object) {
   static constexpr std::array<std::pair<std::string_view, SignatureEncoding>, 2> encodings = {
       {{"hex", SignatureEncoding::hex}, {"base64", SignatureEncoding::base64}}};
   TRV_TRY_ASSIGN(signature.encoding, one_of(encoding, object.where("encoding"), encodings));
+  if (object.find("secret_encoding") != nullptr) {
+    using base::SecretEncoding;
+    static constexpr std::array<std::pair<std::string_view, SecretEncoding>, 2> of_secrets = {
+        {{"text", SecretEncoding::text}, {"base64", SecretEncoding::base64}}};
+    TRV_TRY_ASSIGN(const std::string of_secret, object.text("secret_encoding", 40));
+    TRV_TRY_ASSIGN(signature.secret_encoding, one_of(of_secret, object.where("secret_encoding"), of_secrets));
+  }
   TRV_TRY_ASSIGN(const std::string signed_text, object.text_or_empty("signed", 200));
   if (!signed_text.empty()) {
     TRV_TRY(base::check_signed_text(object.where("signed"), signed_text));

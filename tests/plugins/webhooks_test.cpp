@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "kernel/json/serialize.hpp"
 #include "kernel/plugin_host/webhook.hpp"
+#include "sdk/base/delivery_proof.hpp"
 #include "sdk/base/digest.hpp"
 #include "sdk/package/manifest.hpp"
 
@@ -211,6 +213,78 @@ TEST(GitHubWebhooks, the_documented_signature_is_believed) {
   const Headers headers = {
       {"X-Hub-Signature-256", "sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17"}};
   EXPECT_EQ(refusal(declared("github", "events"), headers, "Hello, World!", "It's a Secret to Everybody"), "");
+}
+
+// CircleCI's own examples: "Validate webhooks".
+TEST(CircleCiWebhooks, the_documented_signatures_are_believed_among_others) {
+  const WebhookDeclaration webhook = declared("circleci", "events");
+  const std::vector<std::array<std::string, 3>> documented = {
+      {"hello world", "secret", "734cc62f32841568f45715aeb9f4d7891324e6d948e4c6c60c0621cdac48623a"},
+      {"lalala", "another-secret", "daa220016c8f29a8b214fbfc3671aeec2145cfb1e6790184ffb38b6d0425fa00"},
+      {"an-important-request-payload", "hunter123",
+       "9be2242094a9a8c00c64306f382a7f9d691de910b4a266f67bd314ef18ac49fa"}};
+  for (const auto& [body, secret, signature] : documented) {
+    for (const std::string& header :
+         {"v1=" + signature, "v1=" + signature + ",v2=00,v3=abc", "v0=00, v1=" + signature}) {
+      EXPECT_EQ(refusal(webhook, {{"circleci-signature", header}}, body, secret), "") << header;
+    }
+    EXPECT_THAT(refusal(webhook, {{"circleci-signature", "v2=" + signature}}, body, secret),
+                HasSubstr("does not begin with 'v1='"));
+    EXPECT_THAT(refusal(webhook, {{"circleci-signature", "v1=" + signature}}, body + ".", secret),
+                HasSubstr("does not match"));
+    EXPECT_THAT(refusal(webhook, {{"circleci-signature", ",, "}}, body, secret), HasSubstr("is missing"));
+  }
+}
+
+// The key is what the security token is the base64 of.
+TEST(TeamsWebhooks, a_message_is_believed_by_the_security_token) {
+  const WebhookDeclaration webhook = declared("teams", "messages");
+  const std::string key(32, '\x9c');
+  const std::string token = base::to_base64(base::as_bytes(key));
+  const std::string body =
+      R"({"type":"message","id":"1485983408511","text":"<at>build</at> hello","from":{"name":"Ada"},"channelData":{"team":{"id":"19:712c@thread.skype"}}})";
+  const auto signed_by = [&](std::string_view by) {
+    return "HMAC " + base::to_base64(base::hmac_sha256(base::as_bytes(by), base::as_bytes(body)));
+  };
+  EXPECT_EQ(refusal(webhook, {{"Authorization", signed_by(key)}}, body, token), "");
+  EXPECT_THAT(refusal(webhook, {{"Authorization", signed_by(token)}}, body, token), HasSubstr("does not match"));
+  EXPECT_THAT(refusal(webhook, {{"Authorization", signed_by(key).substr(5)}}, body, token),
+              HasSubstr("does not begin with 'HMAC '"));
+  const std::string no_base64 = "not base64!";
+  const std::string wrong = refusal(webhook, {{"Authorization", signed_by(key)}}, body, no_base64);
+  EXPECT_THAT(wrong, HasSubstr("is not base64"));
+  EXPECT_THAT(wrong, testing::Not(HasSubstr(no_base64)));
+  const auto event = event_of(webhook, {{"Authorization", "x"}}, body);
+  EXPECT_EQ(event.type, "com.microsoft.teams.message");
+  EXPECT_EQ(event.source, "https://teams.microsoft.com/19%3A712c%40thread.skype");
+  EXPECT_EQ(event.subject, "messages/1485983408511");
+  EXPECT_EQ(event.delivery_id, "1485983408511");
+}
+
+// The example of the reference implementations of Standard Webhooks.
+TEST(StandardWebhooks, the_example_of_the_specification_is_believed) {
+  const base::DeliverySignature signature{.header = "webhook-signature",
+                                          .prefix = "v1,",
+                                          .encoding = base::SignatureEncoding::base64,
+                                          .secret_encoding = base::SecretEncoding::base64,
+                                          .signed_text = "{id}.{timestamp}.{body}",
+                                          .timestamp_header = "webhook-timestamp",
+                                          .id_header = "webhook-id",
+                                          .tolerance_s = 300};
+  const std::string body = R"({"test": 2432232314})";
+  const auto check = [&](std::string_view signatures, std::string_view secret, std::int64_t now_s) {
+    const std::vector<base::DeliveryHeader> headers = {{"webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"},
+                                                       {"webhook-timestamp", "1614265330"},
+                                                       {"webhook-signature", signatures}};
+    return base::check_signature(signature, {.headers = headers, .body = body}, secret, seconds(now_s)).has_value();
+  };
+  constexpr std::string_view secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+  constexpr std::string_view good = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
+  EXPECT_TRUE(check(good, secret, 1614265330));
+  EXPECT_TRUE(check(good, secret.substr(6), 1614265330));
+  EXPECT_TRUE(check("v1,Y2hhbmdlZA== v2,x " + std::string(good), secret, 1614265330));
+  EXPECT_FALSE(check(good, secret, 1614265330 + 301));
+  EXPECT_FALSE(check(good, "whsec_", 1614265330));
 }
 
 }  // namespace

@@ -22,6 +22,7 @@ struct WebhookArguments {
   std::string header;
   std::string prefix;
   std::string encoding;
+  std::string secret_encoding;
   std::string signed_text;
   std::string timestamp_header;
   std::string tolerance_s;
@@ -39,6 +40,7 @@ base::Result<json::Value> verification_of(const WebhookArguments& arguments) {
   add("header", arguments.header);
   add("prefix", arguments.prefix);
   add("encoding", arguments.encoding);
+  add("secret_encoding", arguments.secret_encoding);
   add("signed", arguments.signed_text);
   add("timestamp_header", arguments.timestamp_header);
   if (!arguments.tolerance_s.empty()) {
@@ -108,6 +110,8 @@ void add_webhook(CommandTree& tree) {
       .option("--header", "NAME", arguments->header, "The one with the signature (default X-Signature-256)")
       .option("--prefix", "TEXT", arguments->prefix, "May be before the digest in it (default sha256=)")
       .choice("--encoding", {"hex", "base64"}, arguments->encoding, "Of the digest (default hex)")
+      .choice("--secret-encoding", {"text", "base64"}, arguments->secret_encoding,
+              "What the secret is: the key itself (default), or its base64, with whsec_ before it or without")
       .option("--signed", "TEXT", arguments->signed_text,
               "What is signed (default {body}); {timestamp} and {id} may be beside it")
       .option("--timestamp-header", "NAME", arguments->timestamp_header,
