@@ -147,7 +147,7 @@ std::string attachment_part(const Attachment& attachment) {
 std::string parts(std::string_view kind, const std::string& boundary, const std::vector<std::string>& all) {
   if (all.size() == 1) return all.front();
   std::string out = "Content-Type: multipart/" + std::string(kind) + ";\r\n boundary=\"" + boundary + "\"\r\n\r\n";
-  for (const std::string& part : all) out += "--" + boundary + "\r\n" + part;
+  for (const std::string& part : all) out.append("--").append(boundary).append(end_of_line).append(part);
   return out + "--" + boundary + "--\r\n";
 }
 
