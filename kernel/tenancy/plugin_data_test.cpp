@@ -5,13 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <optional>
 #include <string>
 
-#include "events/lmdb/env.hpp"
-#include "events/record/record.hpp"
-#include "sdk/base/random.hpp"
+#include "kernel/tenancy/testing/store_fixture.hpp"
 
 namespace trv::tenancy {
 namespace {
@@ -19,38 +16,10 @@ namespace {
 using base::ErrorCode;
 using testing::HasSubstr;
 
-class PluginDataTest : public testing::Test {
+class PluginDataTest : public StoreFixture<PluginData> {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "plugindataXXXXXX";
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder_ = pattern;
-    auto env = lmdb::Env::open(folder_, {.map_bytes = std::uint64_t{1} << 27, .sync = lmdb::Sync::none});
-    ASSERT_TRUE(env) << env.error().message();
-    env_.emplace(*std::move(env));
-    auto txn = env_->begin_write();
-    ASSERT_TRUE(txn);
-    ASSERT_TRUE(store_.open(*txn));
-    ASSERT_TRUE(txn->commit());
-  }
-  void TearDown() override {
-    env_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
   base::Result<std::size_t> run(const auto& decide_it, const std::string& tenant) {
-    TRV_TRY_ASSIGN(auto txn, env_->begin_write());
-    shard::DecisionContext context{
-        base::TenantId(tenant), "plugin:tracker", base::Timestamp(1'000), ids_, std::nullopt, std::nullopt, ""};
-    TRV_TRY_ASSIGN(const Decision decision, decide_it(txn, context));
-    for (const record::Draft& draft : decision.events) {
-      TRV_TRY_ASSIGN(
-          const record::RecordView record,
-          encoder_.encode(draft, {.shard = record::ShardId(0), .lsn = record::Lsn(++lsn_), .epoch = record::Epoch(1)}));
-      TRV_TRY(store_.apply(txn, record));
-    }
-    TRV_TRY(txn.commit());
-    return decision.events.size();
+    return decided(decide_it, tenant, "plugin:tracker");
   }
   /// The revision.
   base::Result<std::uint64_t> put(const std::string& key, const std::string& value,
@@ -89,14 +58,6 @@ class PluginDataTest : public testing::Test {
     return keys + (page->has_more ? "…" : ".");
   }
   PluginDataUse use() { return *store_.use(*env_->begin_read(), base::TenantId("acme"), "tracker"); }
-
-  std::filesystem::path folder_;
-  std::optional<lmdb::Env> env_;
-  PluginData store_;
-  base::SystemRandom random_;
-  base::UuidSource ids_{random_};
-  record::RecordEncoder encoder_;
-  std::uint64_t lsn_ = 0;
 };
 
 TEST_F(PluginDataTest, what_was_put_is_there_until_it_is_erased) {
