@@ -72,7 +72,7 @@ Status read_signature(const Body& verification, Webhook& webhook) {
   webhook.encoding = encoding.value_or("hex");
   webhook.secret_encoding = secret_encoding.value_or("text");
   webhook.signed_text = signed_text.value_or("{body}");
-  if (webhook.signed_text.find("{timestamp}") == std::string::npos) {
+  if (!base::signs_time(webhook.signed_text)) {
     if (!timestamp_header && !tolerance_s) return {};
     return fail(ErrorCode::invalid,
                 "verification.timestamp_header and verification.tolerance_s are for a time that is signed; set "

@@ -50,7 +50,7 @@ Result<std::string> delivery_id(const Webhook& webhook, const http::Request& req
   }
   if (webhook.proof != DeliveryProof::hmac_sha256) return std::string();
   const base::DeliverySignature signature = signature_of(webhook);
-  if (!base::signs_time(signature)) return std::string();
+  if (!base::signs_time(signature.signed_text)) return std::string();
   const std::vector<base::DeliveryHeader> headers = headers_of(request);
   TRV_TRY_ASSIGN(const std::string message, base::signed_message(signature, {headers, request.body()}));
   return "sha256:" + base::to_hex(base::sha256(base::as_bytes(message)));

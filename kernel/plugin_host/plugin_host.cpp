@@ -83,6 +83,12 @@ base::Error no_operation(std::string_view plugin, std::string_view version, std:
           fmt::format("plugin '{}' {} has no operation '{}'", plugin, version, operation.substr(0, 80))};
 }
 
+/// Of a call that does not begin.
+CallHandle refused(auto& completion, const base::Error& error) {
+  completion(std::unexpected(OperationError{.code = error.code(), .message = error.message(), .detail = {}}));
+  return {};
+}
+
 /// Holds what the plugin answers against the operation's schema. The effect has happened: a call whose answer is wrong
 /// is not made again.
 CallCompletion checked(CallCompletion completion, const json_schema::Schema& output, std::string operation) {
@@ -408,10 +414,7 @@ PluginHost::InstanceFor PluginHost::instance_for(Loaded& loaded, const base::Ten
 
 CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
   TRV_EXPECTS(completion);
-  const auto refuse = [&](const base::Error& error) {
-    completion(std::unexpected(OperationError{.code = error.code(), .message = error.message(), .detail = {}}));
-    return CallHandle{};
-  };
+  const auto refuse = [&](const base::Error& error) { return refused(completion, error); };
   const std::shared_ptr<Loaded> loaded = find(call.plugin, call.version);
   if (loaded == nullptr) return refuse(not_loaded(call.plugin, call.version));
   const package::Operation* operation = loaded->manifest->find_operation(call.operation);
@@ -448,10 +451,7 @@ CallHandle PluginHost::invoke(OperationCall call, CallCompletion completion) {
 
 CallHandle PluginHost::serve(WebCall call, WebCompletion completion) {
   TRV_EXPECTS(completion);
-  const auto refuse = [&](const base::Error& error) {
-    completion(std::unexpected(OperationError{.code = error.code(), .message = error.message(), .detail = {}}));
-    return CallHandle{};
-  };
+  const auto refuse = [&](const base::Error& error) { return refused(completion, error); };
   const std::shared_ptr<Loaded> loaded = find(call.plugin, call.version);
   if (loaded == nullptr) return refuse(not_loaded(call.plugin, call.version));
   const package::Permission wanted{.kind = package::Permission::Kind::serve};

@@ -217,7 +217,7 @@ base::Result<WebhookEvent> map_webhook(const WebhookDeclaration& webhook, const 
   // A copy within the tolerance is a duplicate.
   const package::Verification& verification = webhook.manifest.verification;
   if (verification.scheme != package::VerificationScheme::hmac_sha256) return event;
-  if (!base::signs_time(verification.signature)) return event;
+  if (!base::signs_time(verification.signature.signed_text)) return event;
   const std::vector<base::DeliveryHeader> fields = fields_of(headers);
   TRV_TRY_ASSIGN(const std::string message, base::signed_message(verification.signature, {fields, body}));
   event.delivery_id = "sha256:" + base::to_hex(base::sha256(base::as_bytes(message)));

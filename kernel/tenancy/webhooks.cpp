@@ -29,10 +29,6 @@ base::Status check_header(std::string_view field, std::string_view name) {
                                               field, name, header_name_bytes_max));
 }
 
-bool has_part(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
 base::Status check_signature(const Webhook& webhook) {
   if (webhook.secret.empty()) {
     return fail(ErrorCode::invalid, "verification.scheme hmac-sha256 needs a secret, with which the sender signs");
@@ -48,7 +44,7 @@ base::Status check_signature(const Webhook& webhook) {
                                                 webhook.secret_encoding));
   }
   TRV_TRY(base::check_signed_text("verification.signed", webhook.signed_text));
-  if (!has_part(webhook.signed_text, "{timestamp}")) return {};
+  if (!base::signs_time(webhook.signed_text)) return {};
   TRV_TRY(check_header("verification.timestamp_header", webhook.timestamp_header));
   if (webhook.tolerance_s >= 1 && webhook.tolerance_s <= base::delivery_tolerance_s_max) return {};
   return fail(ErrorCode::invalid, fmt::format("verification.tolerance_s is {}; expected 1 to {} (a day)",

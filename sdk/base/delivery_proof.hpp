@@ -51,7 +51,8 @@ struct Delivery {
 /// Error: invalid; begins with `field`.
 [[nodiscard]] Status check_signed_text(std::string_view field, std::string_view text);
 
-[[nodiscard]] bool signs_time(const DeliverySignature& signature) noexcept;
+/// Whether {timestamp} is in it: then a header has the time.
+[[nodiscard]] bool signs_time(std::string_view signed_text) noexcept;
 
 /// The bytes that the sender signs. Error: unauthenticated, where a header that is signed is missing or occurs twice.
 [[nodiscard]] Result<std::string> signed_message(const DeliverySignature& signature, const Delivery& delivery);

@@ -244,7 +244,7 @@ Result<base::DeliverySignature> parse_signature(Object& object) {
   if (signature.signed_text.find("{id}") != std::string::npos) {
     TRV_TRY_ASSIGN(signature.id_header, header_name(object, "id_header"));
   }
-  if (!base::signs_time(signature)) return signature;
+  if (!base::signs_time(signature.signed_text)) return signature;
   TRV_TRY_ASSIGN(signature.timestamp_header, header_name(object, "timestamp_header"));
   TRV_TRY_ASSIGN(const json::value* tolerance, object.require("tolerance_s"));
   const bool is_time = tolerance->is_int64() && tolerance->get_int64() >= 1 &&
