@@ -1,0 +1,300 @@
+#pragma once
+// What the calls of one plugin instance ask of the host: requests that are open, and the answers that arrive for them.
+// Authors do not use it; they write a Plugin (plugin.hpp). C++20.
+//
+// Threads: [main], but for what writes to the log, to the metrics and of progress.
+
+#include <algorithm>
+#include <array>
+#include <coroutine>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "sdk/abi/ext/call.h"
+#include "sdk/abi/ext/event.h"
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/kv.h"
+#include "sdk/abi/ext/log.h"
+#include "sdk/abi/ext/metrics.h"
+#include "sdk/abi/ext/secret.h"
+#include "sdk/abi/ext/timer.h"
+#include "sdk/abi/plugin.h"
+#include "sdk/cpp/abi_values.hpp"
+#include "sdk/cpp/call.hpp"
+#include "sdk/cpp/task.hpp"
+#include "sdk/cpp/values.hpp"
+
+namespace trv::sdk {
+
+class Requests : public CallServices {
+ public:
+  Requests(const Requests&) = delete;
+  Requests& operator=(const Requests&) = delete;
+
+  std::uint64_t send(std::uint64_t call_id, const Request& request) final {
+    std::vector<trv_header> headers;
+    for (const Header& header : request.headers()) headers.push_back({borrow(header.name), borrow(header.value)});
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (http_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host offers no HTTP (trv.http/1)"};
+      return request_id;
+    }
+    const std::string_view own_connection = request.connection();
+    const std::string_view connection = own_connection.empty() ? connection_of(call_id) : own_connection;
+    const trv_http_request raw = {.struct_size = sizeof(trv_http_request),
+                                  .header_count = static_cast<std::uint32_t>(headers.size()),
+                                  .headers = headers.data(),
+                                  .connection = borrow(connection),
+                                  .method = borrow(request.method()),
+                                  .path = borrow(request.path()),
+                                  .body = borrow_bytes(request.body()),
+                                  .timeout_ms = request.timeout_ms()};
+    http_->send(host_, call_id, request_id, &raw);
+    return request_id;
+  }
+
+  std::uint64_t wait(std::uint64_t call_id, std::uint64_t after_ms) final {
+    const std::uint64_t timer_id = ++last_request_id_;
+    Waiting& waiting = requests_[timer_id];
+    waiting.call_id = call_id;
+    if (timer_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host offers no time to wait (trv.timer/1)"};
+    } else {
+      timer_->set(host_, call_id, timer_id, after_ms);
+    }
+    return timer_id;
+  }
+
+  std::uint64_t ask(std::uint64_t call_id, const StoreRequest& request) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (kv_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host offers no store (trv.kv/1)"};
+      return request_id;
+    }
+    const trv_string key = borrow(request.key);
+    switch (request.action) {
+      case StoreRequest::Action::get: kv_->get(host_, call_id, request_id, key); break;
+      case StoreRequest::Action::put:
+        kv_->put(host_, call_id, request_id, key, borrow_bytes(request.value), request.expected);
+        break;
+      case StoreRequest::Action::erase: kv_->erase(host_, call_id, request_id, key, request.expected); break;
+      case StoreRequest::Action::list:
+        kv_->list(host_, call_id, request_id, key, borrow(request.after), request.count_max);
+        break;
+    }
+    return request_id;
+  }
+
+  std::uint64_t sign(std::uint64_t call_id, std::string_view secret, SignatureKind kind, std::string_view data) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (secret_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host signs nothing (trv.secret/1)"};
+    } else {
+      secret_->sign(host_, call_id, request_id, borrow(secret), static_cast<std::int32_t>(kind), borrow_bytes(data));
+    }
+    return request_id;
+  }
+
+  std::uint64_t emit(std::uint64_t call_id, std::string_view type, std::string_view subject,
+                     std::string_view data) final {
+    const std::uint64_t request_id = ++last_request_id_;
+    Waiting& waiting = requests_[request_id];
+    waiting.call_id = call_id;
+    if (event_ == nullptr) {
+      waiting.result = Failure{.code = Code::denied, .message = "this host takes no events (trv.event/1)"};
+      return request_id;
+    }
+    const trv_event raw = {.struct_size = sizeof(trv_event),
+                           .reserved = 0,
+                           .type = borrow(type),
+                           .subject = borrow(subject),
+                           .data = borrow_bytes(data)};
+    event_->emit(host_, call_id, request_id, &raw);
+    return request_id;
+  }
+
+  bool arrived(std::uint64_t request_id) const noexcept final {
+    const auto found = requests_.find(request_id);
+    return found == requests_.end() || found->second.result.has_value();
+  }
+
+  void await(std::uint64_t request_id, std::coroutine_handle<> waiter) noexcept final {
+    requests_.find(request_id)->second.waiter = waiter;
+  }
+
+  Arrival take(std::uint64_t request_id) final {
+    const auto found = requests_.find(request_id);
+    if (found == requests_.end()) return Failure{.message = "a response was awaited twice"};
+    Arrival result = std::move(*found->second.result);
+    requests_.erase(found);
+    return result;
+  }
+
+  void forget(std::uint64_t request_id) noexcept final { requests_.erase(request_id); }
+
+  void record(trv_metric metric, std::string_view name, double value, const Labels& labels) const noexcept final {
+    if (metrics_ == nullptr) return;
+    std::array<trv_header, 5> raw{};
+    const std::size_t count = std::min(labels.size(), raw.size());
+    for (std::size_t i = 0; i < count; ++i) raw[i] = {borrow(labels[i].first), borrow(labels[i].second)};
+    metrics_->record(host_, metric, borrow(name), value, raw.data(), static_cast<std::uint32_t>(count));
+  }
+
+  void progress(std::uint64_t call_id, double fraction, std::string_view text) const noexcept final {
+    if (call_2_ != nullptr) call_2_->progress(host_, call_id, fraction, borrow(text));
+  }
+
+  void write_log(Level level, std::uint64_t call_id, std::string_view text) const noexcept final {
+    if (log_ != nullptr) log_->write(host_, static_cast<std::int32_t>(level), call_id, borrow(text));
+  }
+
+ protected:
+  explicit Requests(const trv_host* host) noexcept : host_(host) {}
+  ~Requests() = default;
+
+  /// Begins every function of [main] that brings an answer.
+  virtual void before_main() noexcept = 0;
+  /// An answer is there for a coroutine of the call, which goes on now; not where the call has ended.
+  virtual void wake(std::uint64_t call_id, std::coroutine_handle<> waiter) noexcept = 0;
+  /// That of the call; borrowed, empty where it has ended.
+  virtual std::string_view connection_of(std::uint64_t call_id) noexcept = 0;
+
+  /// The plugin's side of what answers requests; nullptr for any other id. trv_plugin.instance is this.
+  static const void* answers_extension(std::string_view id) noexcept {
+    static constexpr trv_plugin_http http = {
+        .struct_size = sizeof(trv_plugin_http),
+        .on_response =
+            [](const trv_plugin* p, std::uint64_t request_id, const trv_http_response* response) noexcept {
+              requests_of(p).on_response(request_id, *response);
+            },
+        .on_error = [](const trv_plugin* p, std::uint64_t request_id,
+                       const trv_error* error) noexcept { requests_of(p).on_error(request_id, *error); }};
+    static constexpr trv_plugin_timer timer = {.struct_size = sizeof(trv_plugin_timer),
+                                               .on_time = [](const trv_plugin* p, std::uint64_t timer_id) noexcept {
+                                                 requests_of(p).deliver(timer_id, Response{});
+                                               }};
+    static constexpr trv_plugin_kv kv = {
+        .struct_size = sizeof(trv_plugin_kv),
+        .on_answer = [](const trv_plugin* p, std::uint64_t request_id,
+                        const trv_kv_answer* answer) noexcept { requests_of(p).on_answer(request_id, *answer); },
+        .on_error = http.on_error};
+    static constexpr trv_plugin_secret secret = {
+        .struct_size = sizeof(trv_plugin_secret),
+        .on_signature = [](const trv_plugin* p, std::uint64_t request_id,
+                           trv_bytes bytes) noexcept { requests_of(p).on_text<Signature>(request_id, view(bytes)); },
+        .on_error = http.on_error};
+    static constexpr trv_plugin_event event = {
+        .struct_size = sizeof(trv_plugin_event),
+        .on_emitted = [](const trv_plugin* p, std::uint64_t request_id,
+                         trv_string text) noexcept { requests_of(p).on_text<Emitted>(request_id, view(text)); },
+        .on_error = http.on_error};
+    if (id == TRV_EXT_SECRET) return &secret;
+    if (id == TRV_EXT_EVENT) return &event;
+    if (id == TRV_EXT_TIMER) return &timer;
+    if (id == TRV_EXT_KV) return &kv;
+    return id == TRV_EXT_HTTP ? &http : nullptr;
+  }
+
+  /// From activate on.
+  void bind_services() noexcept {
+    call_2_ = service<trv_host_call_2>(TRV_EXT_CALL_2, TRV_HOST_CALL_2_SIZE_V1);
+    log_ = service<trv_host_log>(TRV_EXT_LOG, TRV_HOST_LOG_SIZE_V1);
+    metrics_ = service<trv_host_metrics>(TRV_EXT_METRICS, TRV_HOST_METRICS_SIZE_V1);
+    http_ = service<trv_host_http>(TRV_EXT_HTTP, TRV_HOST_HTTP_SIZE_V1);
+    timer_ = service<trv_host_timer>(TRV_EXT_TIMER, TRV_HOST_TIMER_SIZE_V1);
+    kv_ = service<trv_host_kv>(TRV_EXT_KV, TRV_HOST_KV_SIZE_V1);
+    secret_ = service<trv_host_secret>(TRV_EXT_SECRET, TRV_HOST_SECRET_SIZE_V1);
+    event_ = service<trv_host_event>(TRV_EXT_EVENT, TRV_HOST_EVENT_SIZE_V1);
+  }
+
+  /// nullptr where the host does not have it, or has it smaller than version 1.
+  template <typename T>
+  const T* service(const char* id, std::uint32_t size_v1) const noexcept {
+    const auto* table = static_cast<const T*>(host_->get_extension(host_, id));
+    return table != nullptr && table->struct_size >= size_v1 ? table : nullptr;
+  }
+
+  const trv_host* host() const noexcept { return host_; }
+
+ private:
+  struct Waiting {
+    std::uint64_t call_id = 0;
+    std::coroutine_handle<> waiter = nullptr;
+    std::optional<Arrival> result = std::nullopt;
+  };
+
+  static Requests& requests_of(const trv_plugin* plugin) noexcept { return *static_cast<Requests*>(plugin->instance); }
+
+  void on_response(std::uint64_t request_id, const trv_http_response& raw) noexcept {
+    try {
+      if (raw.struct_size < TRV_HTTP_RESPONSE_SIZE_V1)
+        return deliver(request_id, Failure{.message = "the host's trv_http_response is too short"});
+      deliver(request_id, copy(raw));
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  void on_answer(std::uint64_t request_id, const trv_kv_answer& raw) noexcept {
+    try {
+      if (raw.struct_size < TRV_KV_ANSWER_SIZE_V1)
+        return deliver(request_id, Failure{.message = "the host's trv_kv_answer is too short"});
+      deliver(request_id, copy(raw));
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  template <typename Answer>
+  void on_text(std::uint64_t request_id, std::string_view text) noexcept {
+    try {
+      deliver(request_id, Answer{std::string(text)});
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  void on_error(std::uint64_t request_id, const trv_error& raw) noexcept {
+    try {
+      deliver(request_id, copy(raw));
+    } catch (...) {
+      deliver(request_id, failure_of_current_exception());
+    }
+  }
+
+  void deliver(std::uint64_t request_id, Arrival result) noexcept {
+    before_main();
+    const auto found = requests_.find(request_id);
+    if (found == requests_.end() || found->second.result) return;
+    found->second.result = std::move(result);
+    const std::coroutine_handle<> waiter = found->second.waiter;
+    if (!waiter) return;
+    wake(found->second.call_id, waiter);
+  }
+
+  const trv_host* host_;
+  const trv_host_call_2* call_2_ = nullptr;
+  const trv_host_log* log_ = nullptr;
+  const trv_host_metrics* metrics_ = nullptr;
+  const trv_host_http* http_ = nullptr;
+  const trv_host_timer* timer_ = nullptr;
+  const trv_host_kv* kv_ = nullptr;
+  const trv_host_secret* secret_ = nullptr;
+  const trv_host_event* event_ = nullptr;
+
+  std::uint64_t last_request_id_ = 0;
+  std::unordered_map<std::uint64_t, Waiting> requests_;
+};
+
+}  // namespace trv::sdk
