@@ -1,0 +1,65 @@
+/* trv.stream/1: bytes in parts, where a body is long or comes over time: the answers to requests of trv.http/1, and
+ * what is answered to those of trv.serve/1. A stream has one direction, belongs to an open call and ends with it. Its
+ * number is the plugin's own choice, unique among its open requests (that of a request whose answer comes in parts is
+ * its request_id).
+ *
+ * Who receives says how much: the first 262,144 bytes of a stream need no leave; each byte behind them has to be taken
+ * by the receiver first. So neither side holds more than that of a stream, however long it is. */
+#ifndef TRV_ABI_EXT_STREAM_H
+#define TRV_ABI_EXT_STREAM_H
+
+#include "sdk/abi/ext/http.h"
+#include "sdk/abi/ext/serve.h"
+#include "sdk/abi/plugin.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define TRV_EXT_STREAM "trv.stream/1"
+
+#define TRV_STREAM_ROOM_BYTES 262144 /* of a new stream */
+#define TRV_STREAM_PART_BYTES 65536  /* at most in one part */
+
+/* Host side. */
+typedef struct trv_host_stream {
+  uint32_t struct_size;
+  /* [any] Answers a request of trv.serve/1 in parts, instead of trv_host_serve.respond: status and headers go out at
+   * once, with the body as the first part, which may be empty and counts against the room. The call stays open until
+   * `end`; where it fails before, the client's connection is cut, so that it cannot take a part for the whole. */
+  void (*respond)(const trv_host* host, uint64_t call_id, uint64_t stream_id, const trv_serve_response* head);
+  /* [any] The next part of what `respond` began. What is over the room of the stream ends the call as exhausted. */
+  void (*write)(const trv_host* host, uint64_t call_id, uint64_t stream_id, trv_bytes part);
+  /* [any] What `respond` began is whole. Ends the call. */
+  void (*end)(const trv_host* host, uint64_t call_id, uint64_t stream_id);
+  /* [any] As trv_host_http.send, but the answer comes in parts: trv_plugin_http.on_response brings its head, without a
+   * body, and what follows of the stream request_id its body. No answer at all comes through trv_plugin_http.on_error,
+   * as there. timeout_ms is the time until the head; the body has what is left of the call's. */
+  void (*send)(const trv_host* host, uint64_t call_id, uint64_t request_id, const trv_http_request* request);
+  /* [any] So many bytes more may come. */
+  void (*take)(const trv_host* host, uint64_t call_id, uint64_t stream_id, uint64_t byte_count);
+  /* [any] What is left of an answer is not wanted. Nothing follows. */
+  void (*drop)(const trv_host* host, uint64_t call_id, uint64_t stream_id);
+} trv_host_stream;
+#define TRV_HOST_STREAM_SIZE_V1 56
+TRV_ABI_SIZE(trv_host_stream, TRV_HOST_STREAM_SIZE_V1);
+
+/* Plugin side, from trv_plugin.get_extension with the same id. */
+typedef struct trv_plugin_stream {
+  uint32_t struct_size;
+  /* [main] The next part of an answer; not empty. */
+  void (*on_part)(const trv_plugin* plugin, uint64_t stream_id, trv_bytes part);
+  /* [main] The answer is whole. Nothing follows. */
+  void (*on_end)(const trv_plugin* plugin, uint64_t stream_id);
+  /* [main] The rest of the answer will not come: the connection broke, a limit, the call has ended. Nothing follows. */
+  void (*on_error)(const trv_plugin* plugin, uint64_t stream_id, const trv_error* error);
+  /* [main] The client has taken so many bytes of what the plugin writes: they may be written again. */
+  void (*on_room)(const trv_plugin* plugin, uint64_t stream_id, uint64_t byte_count);
+} trv_plugin_stream;
+#define TRV_PLUGIN_STREAM_SIZE_V1 40
+TRV_ABI_SIZE(trv_plugin_stream, TRV_PLUGIN_STREAM_SIZE_V1);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
