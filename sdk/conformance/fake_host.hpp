@@ -14,9 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -24,27 +22,23 @@
 #include <vector>
 
 #include "sdk/abi/ext/call.h"
-#include "sdk/abi/ext/event.h"
 #include "sdk/abi/ext/http.h"
-#include "sdk/abi/ext/kv.h"
 #include "sdk/abi/ext/log.h"
-#include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/serve.h"
-#include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 #include "sdk/conformance/exchange.hpp"
-#include "sdk/conformance/fake_store.hpp"
+#include "sdk/conformance/fake_services.hpp"
 #include "sdk/conformance/host_shape.hpp"
 #include "sdk/conformance/lent_bytes.hpp"
 #include "sdk/conformance/web_exchange.hpp"
 
 namespace trv::conformance {
 
-class FakeHost {
+class FakeHost final : public FakeServices {
  public:
   /// Makes an instance of the plugin `id`, or of the first that the library describes.
   explicit FakeHost(const trv_entry& entry, std::string_view id = {}, HostShape shape = {})
-      : entry_(entry), shape_(shape) {
+      : FakeServices(shape), entry_(entry) {
     using enum HostShape::Struct;
     extended_call_.known = {
         .struct_size = shape.size_of<trv_host_call>(host_call),
@@ -58,18 +52,6 @@ class FakeHost {
         .struct_size = shape.size_of<trv_host_http>(host_http),
         .send = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
                    const trv_http_request* request) { of(h).on_send(call_id, request_id, request); }};
-    timer_service_ = {.struct_size = sizeof(trv_host_timer),
-                      .set = [](const trv_host* h, std::uint64_t call_id, std::uint64_t timer_id,
-                                std::uint64_t after_ms) { of(h).on_set(call_id, timer_id, after_ms); }};
-    kv_service_ = store_service<[](const trv_host* h, StoreAsked asked) { of(h).on_ask(std::move(asked)); }>();
-    secret_service_ = {.struct_size = sizeof(trv_host_secret),
-                       .sign = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id, trv_string secret,
-                                  std::int32_t kind, trv_bytes data) {
-                         of(h).on_sign(request_id, {call_id, text_of(secret), kind, text_of(data)});
-                       }};
-    event_service_ = {.struct_size = sizeof(trv_host_event),
-                      .emit = [](const trv_host* h, std::uint64_t call_id, std::uint64_t request_id,
-                                 const trv_event* event) { of(h).on_emit(call_id, request_id, event); }};
     serve_service_ = {.struct_size = sizeof(trv_host_serve),
                       .respond = [](const trv_host* h, std::uint64_t call_id, const trv_serve_response* response) {
                         of(h).on_respond(call_id, response);
@@ -78,7 +60,7 @@ class FakeHost {
         .struct_size = shape.size_of<trv_host>(HostShape::Struct::host),
         .abi_major = TRV_ABI_MAJOR,
         .abi_minor = static_cast<std::uint16_t>(TRV_ABI_MINOR + (shape.is_of_later_minor ? 1 : 0)),
-        .context = this,
+        .context = static_cast<FakeCalls*>(this),
         .get_extension = [](const trv_host* h, const char* name) { return of(h).get_extension(name); },
         .fail_activation = [](const trv_host* h, const trv_error* e) { of(h).on_fail_activation(e); }};
     if (entry_.init() != 0) {
@@ -102,13 +84,9 @@ class FakeHost {
     if (plugin_->struct_size < TRV_PLUGIN_SIZE_V1) note("trv_plugin is too short");
     http_ = static_cast<const trv_plugin_http*>(plugin_->get_extension(plugin_, TRV_EXT_HTTP));
     if (http_ != nullptr && http_->struct_size < TRV_PLUGIN_HTTP_SIZE_V1) note("trv_plugin_http is too short");
-    plugin_timer_ = static_cast<const trv_plugin_timer*>(plugin_->get_extension(plugin_, TRV_EXT_TIMER));
-    plugin_kv_ = static_cast<const trv_plugin_kv*>(plugin_->get_extension(plugin_, TRV_EXT_KV));
-    if (plugin_kv_ != nullptr && plugin_kv_->struct_size < TRV_PLUGIN_KV_SIZE_V1) note("trv_plugin_kv is too short");
-    plugin_secret_ = static_cast<const trv_plugin_secret*>(plugin_->get_extension(plugin_, TRV_EXT_SECRET));
-    plugin_event_ = static_cast<const trv_plugin_event*>(plugin_->get_extension(plugin_, TRV_EXT_EVENT));
+    find_services();
     plugin_serve_ = static_cast<const trv_plugin_serve*>(plugin_->get_extension(plugin_, TRV_EXT_SERVE));
-    retired_.push_back(std::move(lent));
+    retire(std::move(lent));
   }
 
   FakeHost(const FakeHost&) = delete;
@@ -194,32 +172,6 @@ class FakeHost {
     return requests_;
   }
 
-  /// Timers of open calls whose time has not come, in the order they were set.
-  [[nodiscard]] std::vector<SetTimer> timers() const {
-    const std::lock_guard lock(mutex_);
-    std::vector<SetTimer> open;
-    for (const SetTimer& timer : timers_) {
-      const auto call = calls_.find(timer.call_id);
-      if (call != calls_.end() && !call->second.outcome) open.push_back(timer);
-    }
-    return open;
-  }
-
-  /// The time of a timer has come. Ignored where it is not open.
-  void time_comes(std::uint64_t timer_id) {
-    bool is_open = false;
-    for (const SetTimer& timer : timers()) is_open = is_open || timer.timer_id == timer_id;
-    if (!is_open || plugin_timer_ == nullptr) return;
-    {
-      const std::lock_guard lock(mutex_);
-      std::erase_if(timers_, [&](const SetTimer& timer) { return timer.timer_id == timer_id; });
-    }
-    on_main([&](LentBytes&) {
-      plugin_timer_->on_time(plugin_, timer_id);
-      return 0;
-    });
-  }
-
   void answer(std::uint64_t request_id, const HttpStep& step) {
     if (const auto* response = std::get_if<HttpAnswer>(&step)) return respond(request_id, *response);
     fail(request_id, std::get<CallError>(step));
@@ -247,26 +199,10 @@ class FakeHost {
   /// Any thread. What the plugin may do about it, it does when its next [main] function runs.
   void cancel(std::uint64_t call_id) { plugin_->cancel(plugin_, call_id); }
 
-  /// What the plugin had signed, in that order. The signature is the text "signed".
-  [[nodiscard]] std::vector<SignAsked> signatures() const {
-    const std::lock_guard lock(mutex_);
-    return signatures_;
-  }
-  /// What the plugin emitted, in that order. Its id is the call's idempotency key, '/' and how many the call emitted.
-  [[nodiscard]] std::vector<EmittedEvent> events() const {
-    const std::lock_guard lock(mutex_);
-    return events_;
-  }
-
-  /// From here on store, signatures and events fail with this; nullopt: none does.
-  void refuse_services(std::optional<CallError> error) { store_.fail_with(std::move(error)); }
-  /// What the plugin has in its stores, and why they fail where a test wants that.
-  [[nodiscard]] FakeStore& store() noexcept { return store_; }
-
   /// The store answers, and requests of ended calls end as cancelled, as with a real host. Runs after every [main]
   /// function too.
-  void settle() {
-    while (const std::function<void()> answer = next_answer()) answer();
+  void settle() override {
+    answer_services();
     while (const std::optional<std::uint64_t> orphan = first_orphan()) {
       if (!close_request(*orphan)) continue;
       run([&](LentBytes& lent) {
@@ -301,48 +237,14 @@ class FakeHost {
     const std::lock_guard lock(mutex_);
     return log_;
   }
-  /// What the plugin did against the ABI; empty is good.
-  [[nodiscard]] std::vector<std::string> faults() const {
-    const std::lock_guard lock(mutex_);
-    return faults_;
-  }
 
  private:
-  enum class Stage { created, activating, active, destroyed };
-  struct OpenCall {
-    CallFacts facts = {};
-    std::optional<CallOutcome> outcome = std::nullopt;
-    std::uint32_t writes = 0;
-    std::uint32_t events = 0;
-    bool is_request = false;
-  };
-
-  static FakeHost& of(const trv_host* host) { return *static_cast<FakeHost*>(host->context); }
-
-  void note(std::string fault) {
-    const std::lock_guard lock(mutex_);
-    faults_.push_back(std::move(fault));
-  }
+  static FakeHost& of(const trv_host* host) { return static_cast<FakeHost&>(*static_cast<FakeCalls*>(host->context)); }
 
   CallOutcome answer_all(std::uint64_t call_id, const std::vector<HttpStep>& steps) {
     for (const HttpStep& step : steps)
       if (const auto open = first_open_request(call_id)) answer(*open, step);
     return outcome(call_id).value_or(CallOutcome{});
-  }
-
-  template <typename F>
-  std::int32_t run(F&& main_function) {
-    LentBytes lent;
-    const std::int32_t status = main_function(lent);
-    lent.withdraw();
-    retired_.push_back(std::move(lent));
-    return status;
-  }
-  template <typename F>
-  std::int32_t on_main(F&& main_function) {
-    const std::int32_t status = run(main_function);
-    settle();
-    return status;
   }
 
   const void* get_extension(const char* name) {
@@ -352,12 +254,8 @@ class FakeHost {
     if (id == TRV_EXT_CALL) return &extended_call_.known;
     if (id == TRV_EXT_LOG && shape_.offers_log) return &extended_log_.known;
     if (id == TRV_EXT_HTTP && shape_.offers_http) return &extended_http_.known;
-    if (id == TRV_EXT_TIMER && shape_.offers_timer) return &timer_service_;
-    if (id == TRV_EXT_KV && shape_.offers_kv) return &kv_service_;
-    if (id == TRV_EXT_SECRET && shape_.offers_secret) return &secret_service_;
-    if (id == TRV_EXT_EVENT && shape_.offers_event) return &event_service_;
     if (id == TRV_EXT_SERVE) return &serve_service_;
-    return nullptr;
+    return service(id);
   }
 
   CallError copy(const trv_error* error) {
@@ -408,105 +306,6 @@ class FakeHost {
     log_.push_back({level, call_id, text_of(message)});
   }
 
-  /// The open call that a request is of; nullptr and a fault where there is none. The lock is held.
-  OpenCall* check_asked(std::uint64_t call_id, std::uint64_t request_id, const char* extension, bool is_heard) {
-    const std::string name = "request " + std::to_string(request_id);
-    if (stage_ == Stage::destroyed) faults_.push_back(name + " was made after destroy");
-    if (!is_heard) faults_.push_back(name + " was made by a plugin without " + extension);
-    const auto call = calls_.find(call_id);
-    if (call != calls_.end() && !call->second.outcome) return &call->second;
-    faults_.push_back(name + " was made for call " + std::to_string(call_id) + ", which is not open");
-    return nullptr;
-  }
-
-  void on_ask(StoreAsked asked) {
-    const std::lock_guard lock(mutex_);
-    const OpenCall* call = check_asked(asked.call_id, asked.request_id, TRV_EXT_KV, plugin_kv_ != nullptr);
-    if (call != nullptr) asked.tenant = call->facts.tenant;
-    for (const std::string& fault : FakeStore::faults_of(asked))
-      faults_.push_back("request " + std::to_string(asked.request_id) + ": " + fault);
-    answers_.emplace_back([this, asked = std::move(asked)] { serve(asked); });
-  }
-
-  void on_sign(std::uint64_t request_id, SignAsked asked) {
-    const std::lock_guard lock(mutex_);
-    (void)check_asked(asked.call_id, request_id, TRV_EXT_SECRET, plugin_secret_ != nullptr);
-    signatures_.push_back(std::move(asked));
-    answers_.emplace_back([this, request_id] {
-      give(plugin_secret_, request_id,
-           [&](LentBytes& lent) { plugin_secret_->on_signature(plugin_, request_id, lent.bytes("signed")); });
-    });
-  }
-
-  void on_emit(std::uint64_t call_id, std::uint64_t request_id, const trv_event* raw) {
-    const std::lock_guard lock(mutex_);
-    if (raw == nullptr || raw->struct_size < TRV_EVENT_SIZE_V1) {
-      faults_.push_back("request " + std::to_string(request_id) + ": trv_event is too short");
-      return;
-    }
-    EmittedEvent event = {call_id, {}, text_of(raw->type), text_of(raw->subject), text_of(raw->data)};
-    if (OpenCall* call = check_asked(call_id, request_id, TRV_EXT_EVENT, plugin_event_ != nullptr))
-      event.id = call->facts.idempotency_key + "/" + std::to_string(++call->events);
-    if (!event.type.starts_with("com.")) faults_.push_back("an event's type does not begin with com.<plugin>.");
-    answers_.emplace_back([this, request_id, id = event.id] {
-      give(plugin_event_, request_id,
-           [&](LentBytes& lent) { plugin_event_->on_emitted(plugin_, request_id, lent.text(id)); });
-    });
-    events_.push_back(std::move(event));
-  }
-
-  /// What a service answers, or why it refuses.
-  template <typename Extension, typename Answer>
-  void give(const Extension* extension, std::uint64_t request_id, Answer&& answer) {
-    if (extension == nullptr) return;
-    run([&](LentBytes& lent) {
-      if (!store_.failure()) return answer(lent), 0;
-      return extension->on_error(plugin_, request_id, lent.error(*store_.failure(), error_size())), 0;
-    });
-  }
-
-  std::function<void()> next_answer() {
-    const std::lock_guard lock(mutex_);
-    if (answers_.empty()) return nullptr;
-    std::function<void()> answer = std::move(answers_.front());
-    answers_.pop_front();
-    return answer;
-  }
-
-  void serve(const StoreAsked& asked) {
-    if (plugin_kv_ == nullptr) return;
-    const StoreAnswer answer = store_.answer(asked);
-    run([&](LentBytes& lent) {
-      if (answer.error) {
-        plugin_kv_->on_error(plugin_, asked.request_id, lent.error(*answer.error, error_size()));
-        return 0;
-      }
-      auto* entries = lent.array<trv_kv_entry>(answer.entries.size());
-      for (std::size_t i = 0; i < answer.entries.size(); ++i)
-        entries[i] = {lent.text(answer.entries[i].key), lent.bytes(answer.entries[i].value),
-                      answer.entries[i].revision};
-      auto* raw = lent.extended<trv_kv_answer>();
-      *raw = {.struct_size = sizeof(trv_kv_answer),
-              .entry_count = static_cast<std::uint32_t>(answer.entries.size()),
-              .entries = entries,
-              .has_more = answer.has_more ? 1U : 0U,
-              .reserved = 0};
-      plugin_kv_->on_answer(plugin_, asked.request_id, raw);
-      return 0;
-    });
-  }
-
-  void on_set(std::uint64_t call_id, std::uint64_t timer_id, std::uint64_t after_ms) {
-    const std::lock_guard lock(mutex_);
-    const std::string name = "timer " + std::to_string(timer_id);
-    if (stage_ == Stage::destroyed) faults_.push_back(name + " was set after destroy");
-    if (plugin_timer_ == nullptr) faults_.push_back(name + " was set by a plugin without trv.timer/1");
-    const auto call = calls_.find(call_id);
-    if (call == calls_.end() || call->second.outcome)
-      faults_.push_back(name + " was set for call " + std::to_string(call_id) + ", which is not open");
-    timers_.push_back({.call_id = call_id, .timer_id = timer_id, .after_ms = after_ms});
-  }
-
   void on_send(std::uint64_t call_id, std::uint64_t request_id, const trv_http_request* raw) {
     const std::lock_guard lock(mutex_);
     const std::string name = "request " + std::to_string(request_id);
@@ -554,45 +353,21 @@ class FakeHost {
     return std::nullopt;
   }
 
-  [[nodiscard]] std::uint32_t error_size() const noexcept {
-    return shape_.size_of<trv_error>(HostShape::Struct::error);
-  }
-
   const trv_entry& entry_;
-  const HostShape shape_;
   // Each with room behind it: where the host says that it is of a later minor version, its structs are larger.
   Extended<trv_host> extended_host_ = {};
   Extended<trv_host_call> extended_call_ = {};
   Extended<trv_host_log> extended_log_ = {};
   Extended<trv_host_http> extended_http_ = {};
-  const trv_plugin* plugin_ = nullptr;
   const trv_plugin_http* http_ = nullptr;
-  trv_host_timer timer_service_ = {};
-  trv_host_kv kv_service_ = {};
-  const trv_plugin_kv* plugin_kv_ = nullptr;
-  trv_host_secret secret_service_ = {};
-  const trv_plugin_secret* plugin_secret_ = nullptr;
-  trv_host_event event_service_ = {};
   trv_host_serve serve_service_ = {};
   const trv_plugin_serve* plugin_serve_ = nullptr;
-  const trv_plugin_event* plugin_event_ = nullptr;
-  const trv_plugin_timer* plugin_timer_ = nullptr;
   bool initialised_ = false;
-  std::atomic<Stage> stage_ = Stage::created;
   std::optional<CallError> activation_error_;
   std::uint64_t last_call_id_ = 0;
-  std::vector<LentBytes> retired_;
-  FakeStore store_;
 
-  mutable std::mutex mutex_;
-  std::map<std::uint64_t, OpenCall> calls_;
   std::vector<SentRequest> requests_;
-  std::vector<SetTimer> timers_;
-  std::deque<std::function<void()>> answers_;
-  std::vector<SignAsked> signatures_;
-  std::vector<EmittedEvent> events_;
   std::vector<LogLine> log_;
-  std::vector<std::string> faults_;
 };
 
 }  // namespace trv::conformance
