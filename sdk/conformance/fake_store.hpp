@@ -2,6 +2,7 @@
 // The stores of plugins (trv.kv/1) for a fake host: one for each tenant, without bounds in all. Header-only; C++20 and
 // the standard library.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -83,6 +84,9 @@ class FakeStore {
   void fail_with(std::optional<CallError> error) { error_ = std::move(error); }
   [[nodiscard]] const std::optional<CallError>& failure() const noexcept { return error_; }
 
+  /// How often it was asked.
+  [[nodiscard]] std::size_t asked() const noexcept { return asked_; }
+
   /// What a plugin should not ask.
   [[nodiscard]] static std::vector<std::string> faults_of(const StoreAsked& asked) {
     std::vector<std::string> faults;
@@ -102,6 +106,7 @@ class FakeStore {
   }
 
   StoreAnswer answer(const StoreAsked& asked) {
+    ++asked_;
     if (error_) return {.error = error_};
     if (!faults_of(asked).empty()) return refused(TRV_ERROR_INVALID, "it is not within the limits of trv.kv/1");
     Values& values = values_[asked.tenant];
@@ -142,6 +147,7 @@ class FakeStore {
 
   std::map<std::string, Values> values_;  // by tenant
   std::uint64_t revision_ = 0;
+  std::size_t asked_ = 0;
   std::optional<CallError> error_;
 };
 

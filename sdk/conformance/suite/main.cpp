@@ -1,11 +1,10 @@
 // trav-plugin-check: runs the conformance suite against a package, or against a library with its manifest. Each check
-// runs in a child process under a time limit; a crash or a hang is a finding of that check. Exit code 0 = all hold.
+// runs in a child process under a time limit; a crash or a hang is a finding of that check, with the call that it was
+// in. Exit code 0 = all hold.
 
 #include <CLI/CLI.hpp>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "sdk/conformance/suite/apart.hpp"
 #include "sdk/conformance/suite/library.hpp"
 #include "sdk/conformance/suite/suite.hpp"
 #include "sdk/package/package.hpp"
@@ -25,7 +25,7 @@ namespace filesystem = std::filesystem;
 namespace package = trv::package;
 namespace suite = trv::conformance::suite;
 
-constexpr unsigned check_s_max = 30;
+constexpr std::chrono::seconds check_time_max(30);
 
 /// A folder for the library of a package, removed at the end.
 class ScratchFolder {
@@ -74,38 +74,26 @@ base::Result<Subject> subject_of_library(const filesystem::path& library, const 
   return Subject{std::move(parsed), library};
 }
 
-/// In the child: prints what is wrong and returns the exit code.
-int run_here(std::string_view check, const Subject& subject, const suite::Options& options) {
-  const auto entry = suite::load_library(subject.library);
-  if (!entry) {
-    std::printf("     %s\n", entry.error().message().c_str());
-    return 1;
-  }
-  const auto findings = suite::run_check(check, **entry, subject.manifest, options);
-  for (const std::string& finding : findings) std::printf("     %s\n", finding.c_str());
-  return findings.empty() ? 0 : 1;
-}
-
 /// Whether the check holds.
-bool run_apart(std::string_view check, const Subject& subject, const suite::Options& options) {
+bool run_apart(std::string_view check, const Subject& subject, suite::Options options) {
   std::fflush(stdout);
-  const pid_t child = ::fork();
-  if (child < 0) {
-    std::perror("trav-plugin-check: fork");
-    return false;
-  }
-  if (child == 0) {
-    ::alarm(check_s_max);
-    std::exit(run_here(check, subject, options));
-  }
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  const bool good = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-    std::printf("     did not end within %u s\n", check_s_max);
-  else if (WIFSIGNALED(status))
-    std::printf("     crashed with signal %d\n", WTERMSIG(status));
+  const suite::ApartOutcome outcome = suite::run_apart(
+      [&](const suite::Doing& doing) {
+        options.doing = doing;
+        doing("load the library");
+        const auto entry = suite::load_library(subject.library);
+        if (!entry) return entry.error().message() + "\n";
+        std::string findings;
+        for (const std::string& finding : suite::run_check(check, **entry, subject.manifest, options))
+          findings += finding + "\n";
+        return findings;
+      },
+      check_time_max);
+  std::string_view rest = outcome.output;
+  for (std::size_t end = 0; (end = rest.find('\n')) != std::string_view::npos; rest.remove_prefix(end + 1))
+    std::printf("     %.*s\n", static_cast<int>(end), rest.data());
+  if (!outcome.trouble.empty()) std::printf("     %s\n", outcome.trouble.c_str());
+  const bool good = outcome.output.empty() && outcome.trouble.empty();
   std::printf("%s %.*s\n", good ? "ok  " : "FAIL", static_cast<int>(check.size()), check.data());
   return good;
 }

@@ -1,11 +1,9 @@
 #include "sdk/conformance/suite/suite.hpp"
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <iterator>
 #include <thread>
 #include <utility>
@@ -14,90 +12,10 @@
 #include "sdk/abi/ext/state.h"
 #include "sdk/base/contract.hpp"
 #include "sdk/conformance/fake_host.hpp"
+#include "sdk/conformance/suite/bench.hpp"
 
 namespace trv::conformance::suite {
 namespace {
-
-namespace json = boost::json;
-
-constexpr std::size_t requests_max = 32;  // of one call; more is taken for a call that never ends
-
-bool is_json(std::string_view text) {
-  boost::system::error_code failure;
-  (void)json::parse(text, failure);
-  return !failure;
-}
-
-/// An operation with one of its examples.
-struct Example {
-  std::string operation;
-  std::string input;
-};
-
-/// What a check works with, and where it puts what it found.
-struct Bench {
-  const trv_entry& entry;
-  const package::Manifest& manifest;
-  const Options& options;
-  std::vector<std::string> findings = {};
-
-  void expect(bool holds, std::string finding) {
-    if (!holds && std::find(findings.begin(), findings.end(), finding) == findings.end())
-      findings.push_back(std::move(finding));
-  }
-
-  /// Runs `use` with an activated instance, ends the instance, and takes over what the host noted.
-  void with_host(const std::function<void(FakeHost&)>& use) {
-    FakeHost host(entry, manifest.id);
-    if (host.activate(options.configuration)) {
-      use(host);
-    } else {
-      expect(false, fmt::format("cannot be activated with {}: {}", options.configuration,
-                                host.activation_error() ? host.activation_error()->message : "no reason given"));
-    }
-    host.deactivate();
-    host.destroy();
-    for (const std::string& fault : host.faults()) expect(false, fault);
-  }
-
-  std::vector<Example> examples() const {
-    std::vector<Example> all;
-    for (const package::Operation& operation : manifest.operations) {
-      const json::value schema = json::parse(operation.input);
-      const json::value* list = schema.is_object() ? schema.get_object().if_contains("examples") : nullptr;
-      if (list == nullptr || !list->is_array()) continue;
-      for (const json::value& input : list->get_array()) all.push_back({operation.name, json::serialize(input)});
-    }
-    return all;
-  }
-
-  /// The answer to request `index` of an example that shall go well.
-  HttpStep good_answer(const Example& example, std::size_t index) const {
-    const auto known = options.answers.find(example.operation);
-    if (known != options.answers.end() && index < known->second.size()) return known->second[index];
-    return HttpAnswer{};
-  }
-
-  /// Answers up to `count` requests of an open call as in the good case; whether the call is still open.
-  bool answer_good(FakeHost& host, std::uint64_t call, const Example& example, std::size_t count) const {
-    for (std::size_t i = 0; i < count; ++i) {
-      if (host.outcome(call)) return false;
-      const auto request = host.first_open_request(call);
-      if (!request) break;
-      host.answer(*request, good_answer(example, i));
-    }
-    return !host.outcome(call);
-  }
-
-  void expect_ended(const FakeHost& host, std::uint64_t call, const std::string& where) {
-    const auto outcome = host.outcome(call);
-    if (!outcome) return expect(false, where + ": the call was not answered");
-    expect(outcome->code() != TRV_ERROR_INTERNAL,
-           fmt::format("{}: failed as internal, which means a defect of the plugin: {}", where,
-                       outcome->error ? outcome->error->message : ""));
-    if (outcome->output) expect(is_json(*outcome->output), where + ": the output is not JSON");
-  }
-};
 
 std::string describe(const HttpStep& step) {
   if (const auto* answer = std::get_if<HttpAnswer>(&step))
@@ -128,6 +46,7 @@ void describes_itself_as_the_manifest_says(Bench& bench) {
   bench.expect(bench.entry.abi_major == bench.manifest.abi_major && bench.entry.abi_minor == bench.manifest.abi_minor,
                fmt::format("the library is of ABI {}.{}, the manifest says {}.{}", bench.entry.abi_major,
                            bench.entry.abi_minor, bench.manifest.abi_major, bench.manifest.abi_minor));
+  bench.doing("init, and what the library says of itself");
   if (bench.entry.init() != 0) return bench.expect(false, "init did not return 0");
   bench.expect(bench.entry.get_factory("trv.conformance.unknown/1") == nullptr, "an unknown factory is not NULL");
   const auto* factory = static_cast<const trv_factory*>(bench.entry.get_factory(TRV_FACTORY_ID));
@@ -157,6 +76,7 @@ void describes_itself_as_the_manifest_says(Bench& bench) {
 }
 
 void init_and_deinit_are_counted(Bench& bench) {
+  bench.doing("init and deinit, several times");
   bench.expect(bench.entry.init() == 0, "the first init failed");
   bench.expect(bench.entry.init() == 0, "the second init failed");
   bench.entry.deinit();
@@ -177,6 +97,7 @@ void two_instances_live_side_by_side(Bench& bench) {
 void garbage_configuration_is_refused_with_a_reason_or_ignored(Bench& bench) {
   for (const std::string& text : {std::string(), std::string("{"), std::string("null"), std::string("\xff"),
                                   std::string(100'000, '['), std::string(R"({"conformance":{"unknown":[1]}})")}) {
+    bench.doing(fmt::format("activate with garbage of {} bytes", text.size()));
     FakeHost host(bench.entry, bench.manifest.id);
     if (!host.activate(text) && host.activation_error())
       bench.expect(host.activation_error()->code != TRV_ERROR_INTERNAL,
@@ -190,6 +111,7 @@ void garbage_configuration_is_refused_with_a_reason_or_ignored(Bench& bench) {
 void an_unknown_operation_is_not_found(Bench& bench) {
   bench.with_host([&](FakeHost& host) {
     for (const char* name : {"conformance-unknown", "", "\xff"}) {
+      bench.doing("a call of an unknown operation");
       const CallOutcome outcome = host.call({.operation = name});
       bench.expect(outcome.code() == TRV_ERROR_NOT_FOUND, fmt::format("operation \"{}\" gave code {}, not not_found",
                                                                       is_json(name) ? name : "?", outcome.code()));
@@ -200,7 +122,7 @@ void an_unknown_operation_is_not_found(Bench& bench) {
 void every_operation_of_the_manifest_is_known(Bench& bench) {
   bench.with_host([&](FakeHost& host) {
     for (const package::Operation& operation : bench.manifest.operations) {
-      const auto call = host.begin({.operation = operation.name});
+      const auto call = bench.begin(host, CallFacts{.operation = operation.name}, "operation " + operation.name);
       const auto outcome = host.outcome(call);
       bench.expect(!outcome || outcome->code() != TRV_ERROR_NOT_FOUND,
                    fmt::format("operation {} is in the manifest but not in the library", operation.name));
@@ -217,7 +139,7 @@ void garbage_input_is_invalid(Bench& bench) {
     bench.with_host([&](FakeHost& host) {
       const auto try_input = [&](const std::string& input, bool must_fail) {
         const std::string where = fmt::format("operation {}, garbage input of {} bytes", operation.name, input.size());
-        const auto call = host.begin({.operation = operation.name, .input = input});
+        const auto call = bench.begin(host, Example{operation.name, input}, where);
         (void)bench.answer_good(host, call, {operation.name, input}, requests_max);
         bench.expect_ended(host, call, where);
         const CallOutcome outcome = host.outcome(call).value_or(CallOutcome{});
@@ -232,9 +154,10 @@ void garbage_input_is_invalid(Bench& bench) {
 void examples_are_answered(Bench& bench) {
   for (const Example& example : bench.examples()) {
     bench.with_host([&](FakeHost& host) {
-      const auto call = host.begin({.operation = example.operation, .input = example.input});
+      const std::string where = "operation " + example.operation;
+      const auto call = bench.begin(host, example, where);
       (void)bench.answer_good(host, call, example, requests_max);
-      bench.expect_ended(host, call, "operation " + example.operation);
+      bench.expect_ended(host, call, where);
       const CallOutcome outcome = host.outcome(call).value_or(CallOutcome{});
       if (bench.options.answers.contains(example.operation))
         bench.expect(outcome.succeeded(), fmt::format("operation {} failed with its own answers: {}", example.operation,
@@ -246,20 +169,48 @@ void examples_are_answered(Bench& bench) {
   }
 }
 
+void what_it_asks_for_is_in_its_manifest(Bench& bench) {
+  using enum package::Permission::Kind;
+  const auto& requested = bench.manifest.requested();
+  const auto asks_for = [&](package::Permission::Kind kind) {
+    return std::ranges::any_of(requested, [&](const package::Permission& one) { return one.kind == kind; });
+  };
+  for (const Example& example : bench.examples()) {
+    bench.with_host([&](FakeHost& host) {
+      const std::string where = "operation " + example.operation;
+      (void)bench.answer_good(host, bench.begin(host, example, where), example, requests_max);
+      for (const SentRequest& request : host.requests()) {
+        const bool reads = request.method == "GET" || request.method == "HEAD" || request.method == "OPTIONS";
+        bench.expect(asks_for(http) || (reads && asks_for(http_read)),
+                     fmt::format("{}: sends {}, and the manifest does not ask for the permission {}", where,
+                                 request.method, reads ? "http-read" : "http"));
+      }
+      bench.expect(host.store().asked() == 0 || asks_for(kv),
+                   where + ": uses its store, and the manifest does not ask for the permission kv");
+      bench.expect(host.signatures().empty() || asks_for(secrets),
+                   where + ": has something signed, and the manifest does not ask for the permission secrets");
+      for (const EmittedEvent& event : host.events())
+        bench.expect(package::covers(requested, {events, event.type}),
+                     fmt::format("{}: emits {}, and no permission of the manifest covers events:{}", where, event.type,
+                                 event.type));
+    });
+  }
+}
+
 void a_call_can_be_cancelled_at_every_await(Bench& bench) {
   for (const Example& example : bench.examples()) {
     for (std::size_t awaits = 0; awaits < requests_max; ++awaits) {
       bool open = false;
       bench.with_host([&](FakeHost& host) {
-        const auto call = host.begin({.operation = example.operation, .input = example.input});
+        const std::string where = fmt::format("operation {}, cancelled at await {}", example.operation, awaits + 1);
+        const auto call = bench.begin(host, example, where);
         open = bench.answer_good(host, call, example, awaits);
         host.cancel(call);
         host.cancel(call);
         if (!host.outcome(call))
           while (const auto request = host.first_open_request(call))
             host.fail(*request, {.code = TRV_ERROR_CANCELLED, .message = "cancelled", .retry = TRV_RETRY_NEVER});
-        bench.expect_ended(host, call,
-                           fmt::format("operation {}, cancelled at await {}", example.operation, awaits + 1));
+        bench.expect_ended(host, call, where);
         const auto other = host.call({.operation = "conformance-unknown"});
         bench.expect(other.code() == TRV_ERROR_NOT_FOUND, "after a cancelled call the plugin does not answer others");
         host.cancel(call);
@@ -274,12 +225,13 @@ void cancel_may_come_from_another_thread(Bench& bench) {
   for (const Example& example : bench.examples()) {
     bench.with_host([&](FakeHost& host) {
       for (int i = 0; i < 50; ++i) {
-        const auto call = host.begin({.operation = example.operation, .input = example.input});
+        const std::string where = fmt::format("operation {}, cancelled from another thread", example.operation);
+        const auto call = bench.begin(host, example, where);
         std::thread canceller([&] { host.cancel(call); });
         (void)bench.answer_good(host, call, example, requests_max);
         canceller.join();
         host.settle();
-        bench.expect_ended(host, call, fmt::format("operation {}, cancelled from another thread", example.operation));
+        bench.expect_ended(host, call, where);
       }
     });
   }
@@ -288,11 +240,13 @@ void cancel_may_come_from_another_thread(Bench& bench) {
 void a_deadline_ends_the_call(Bench& bench) {
   for (const Example& example : bench.examples()) {
     bench.with_host([&](FakeHost& host) {
-      const auto call = host.begin({.operation = example.operation, .input = example.input, .timeout_ms = 1});
+      const std::string where = fmt::format("operation {}, at its deadline", example.operation);
+      const auto call =
+          bench.begin(host, CallFacts{.operation = example.operation, .input = example.input, .timeout_ms = 1}, where);
       for (std::size_t i = 0; i < requests_max && !host.outcome(call); ++i)
         if (const auto request = host.first_open_request(call))
           host.fail(*request, {.code = TRV_ERROR_TIMEOUT, .message = "the call's time is up"});
-      bench.expect_ended(host, call, fmt::format("operation {}, at its deadline", example.operation));
+      bench.expect_ended(host, call, where);
     });
   }
 }
@@ -303,15 +257,17 @@ void a_bad_answer_at_every_request_ends_the_call(Bench& bench) {
       bool reached = false;
       for (const HttpStep& step : bad_answers()) {
         bench.with_host([&](FakeHost& host) {
-          const auto call = host.begin({.operation = example.operation, .input = example.input});
+          const std::string where =
+              fmt::format("operation {}, request {}, {}", example.operation, good + 1, describe(step));
+          const auto call = bench.begin(host, example, where);
           if (!bench.answer_good(host, call, example, good)) return;
           const auto request = host.first_open_request(call);
           if (!request) return;
           reached = true;
+          bench.doing(where);
           host.answer(*request, step);
           (void)bench.answer_good(host, call, example, requests_max);
-          bench.expect_ended(host, call,
-                             fmt::format("operation {}, request {}, {}", example.operation, good + 1, describe(step)));
+          bench.expect_ended(host, call, where);
         });
       }
       if (!reached) break;
@@ -324,11 +280,11 @@ void services_that_refuse_end_the_call(Bench& bench) {
     for (const int code : {TRV_ERROR_CONFLICT, TRV_ERROR_EXHAUSTED, TRV_ERROR_DENIED, TRV_ERROR_UNAVAILABLE}) {
       bench.with_host([&](FakeHost& host) {
         host.refuse_services(CallError{.code = code, .message = "the host refuses", .retry = TRV_RETRY_NEVER});
-        const auto call = host.begin({.operation = example.operation, .input = example.input});
+        const std::string where = fmt::format(
+            "operation {}, where store, signatures and events are refused with error {}", example.operation, code);
+        const auto call = bench.begin(host, example, where);
         (void)bench.answer_good(host, call, example, requests_max);
-        bench.expect_ended(host, call,
-                           fmt::format("operation {}, where store, signatures and events are refused with error {}",
-                                       example.operation, code));
+        bench.expect_ended(host, call, where);
       });
     }
   }
@@ -353,6 +309,7 @@ void requests_over_http_end_with_what_may_be_sent(Bench& bench) {
     for (const WebFacts& facts : requests) {
       const std::string where =
           fmt::format("{} {} with {} bytes", facts.method, facts.path.substr(0, 40), facts.body.size());
+      bench.doing("the request " + where);
       const auto call = host.begin_request(facts);
       for (std::size_t i = 0; i < requests_max && !host.outcome(call); ++i) {
         const auto open = host.first_open_request(call);
@@ -368,12 +325,12 @@ void requests_over_http_end_with_what_may_be_sent(Bench& bench) {
 void many_open_calls_do_not_mix(Bench& bench) {
   for (const Example& example : bench.examples()) {
     bench.with_host([&](FakeHost& host) {
+      const std::string where = fmt::format("operation {}, one of 100 open calls", example.operation);
       std::vector<std::uint64_t> calls;
-      for (int i = 0; i < 100; ++i)
-        calls.push_back(host.begin({.operation = example.operation, .input = example.input}));
+      for (int i = 0; i < 100; ++i) calls.push_back(bench.begin(host, example, where));
       for (auto call = calls.rbegin(); call != calls.rend(); ++call) {
         (void)bench.answer_good(host, *call, example, requests_max);
-        bench.expect_ended(host, *call, fmt::format("operation {}, one of 100 open calls", example.operation));
+        bench.expect_ended(host, *call, where);
       }
     });
   }
@@ -383,7 +340,9 @@ void an_instance_with_open_calls_can_be_destroyed(Bench& bench) {
   for (const Example& example : bench.examples()) {
     FakeHost host(bench.entry, bench.manifest.id);
     if (!host.activate(bench.options.configuration)) continue;
-    for (int i = 0; i < 10; ++i) (void)host.begin({.operation = example.operation, .input = example.input});
+    for (int i = 0; i < 10; ++i)
+      (void)bench.begin(host, example, fmt::format("operation {}, one of 10 open calls", example.operation));
+    bench.doing_after("then destroy");
     host.destroy();
     for (const std::string& fault : host.faults()) bench.expect(false, fault);
   }
@@ -399,8 +358,8 @@ void a_host_without_optional_services_is_coped_with(Bench& bench) {
                  .offers_event = false});
   if (!host.activate(bench.options.configuration)) return;
   for (const Example& example : bench.examples()) {
-    const auto call = host.begin({.operation = example.operation, .input = example.input});
-    bench.expect_ended(host, call, fmt::format("operation {}, without trv.http/1", example.operation));
+    const std::string where = fmt::format("operation {}, without trv.http/1", example.operation);
+    bench.expect_ended(host, bench.begin(host, example, where), where);
   }
   host.deactivate();
   host.destroy();
@@ -412,9 +371,10 @@ void a_host_of_a_later_minor_version_is_coped_with(Bench& bench) {
   bench.expect(host.activate(bench.options.configuration), "a host whose structs are larger was refused");
   if (host.plugin() == nullptr) return;
   for (const Example& example : bench.examples()) {
-    const auto call = host.begin({.operation = example.operation, .input = example.input});
+    const std::string where = fmt::format("operation {}, with larger structs", example.operation);
+    const auto call = bench.begin(host, example, where);
     (void)bench.answer_good(host, call, example, requests_max);
-    bench.expect_ended(host, call, fmt::format("operation {}, with larger structs", example.operation));
+    bench.expect_ended(host, call, where);
     const CallOutcome outcome = host.outcome(call).value_or(CallOutcome{});
     bench.expect(outcome.succeeded() || !bench.options.answers.contains(example.operation),
                  fmt::format("operation {} failed where the host's structs are larger", example.operation));
@@ -444,15 +404,17 @@ void what_is_kept_in_memory_goes_to_another_instance(Bench& bench) {
     if (extension == nullptr) return;
     bench.expect(extension->struct_size >= TRV_PLUGIN_STATE_SIZE_V1, "trv_plugin_state is too short");
     for (const Example& example : bench.examples()) {
-      const auto call = host.begin({.operation = example.operation, .input = example.input});
+      const auto call = bench.begin(host, example, "operation " + example.operation);
       (void)bench.answer_good(host, call, example, requests_max);
     }
+    bench.doing_after("then save its state");
     trv_bytes bytes = {};
     const std::string problem = text_of(extension->save(host.plugin(), &bytes));
     const std::string state = text_of(bytes);
     bench.expect(problem.empty(), "it cannot save its state after its examples: " + problem);
     bench.expect(state.size() <= TRV_STATE_BYTES_MAX, fmt::format("its state has {} bytes", state.size()));
     bench.with_host([&](FakeHost& next) {
+      bench.doing("take the state that it saved");
       const std::string refusal = restore(next, bench.manifest.version, state);
       bench.expect(refusal.empty(), "it does not take what it saved itself: " + refusal);
       trv_bytes again = {};
@@ -470,6 +432,7 @@ void a_state_that_is_garbage_is_refused_or_taken(Bench& bench) {
        {std::string(), std::string("{"), std::string("\xff\0x", 3), std::string(100'000, '[')}) {
     bench.with_host([&](FakeHost& host) {
       if (extension_of<trv_plugin_state>(host, TRV_EXT_STATE) == nullptr) return;
+      bench.doing(fmt::format("take a state that is garbage of {} bytes", state.size()));
       bench.expect(restore(host, "0.0.0-conformance", state).size() < 100'000,
                    fmt::format("what it says of a state of {} bytes is not a sentence", state.size()));
     });
@@ -481,12 +444,14 @@ void it_is_well_with_the_configuration_that_it_is_checked_with(Bench& bench) {
     const auto* extension = extension_of<trv_plugin_health>(host, TRV_EXT_HEALTH);
     if (extension == nullptr) return;
     bench.expect(extension->struct_size >= TRV_PLUGIN_HEALTH_SIZE_V1, "trv_plugin_health is too short");
+    bench.doing("say whether it is well");
     const std::string problem = text_of(extension->check(host.plugin()));
     bench.expect(problem.empty(), "it is not well: " + problem);
   });
 }
 
 void a_host_that_is_smaller_than_version_1_is_refused(Bench& bench) {
+  bench.doing("create with a host that is smaller than version 1");
   FakeHost host(bench.entry, bench.manifest.id, {.too_small = HostShape::Struct::host});
   bench.expect(host.plugin() == nullptr, "create made an instance for a trv_host that is smaller than version 1");
 }
@@ -502,6 +467,7 @@ constexpr std::pair<std::string_view, CheckFunction> all_checks[] = {
     TRV_CHECK(every_operation_of_the_manifest_is_known),
     TRV_CHECK(garbage_input_is_invalid),
     TRV_CHECK(examples_are_answered),
+    TRV_CHECK(what_it_asks_for_is_in_its_manifest),
     TRV_CHECK(a_call_can_be_cancelled_at_every_await),
     TRV_CHECK(cancel_may_come_from_another_thread),
     TRV_CHECK(a_deadline_ends_the_call),

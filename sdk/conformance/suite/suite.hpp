@@ -8,6 +8,7 @@
 // Each check makes its own instance; the library is initialised and deinitialised again and again. One thread, but for
 // the check of cancel(), which the ABI allows from any.
 
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -24,6 +25,9 @@ struct Options {
   /// By operation: answers of the service that make each example a success. Without them every request of an example is
   /// answered with 200 and {}, and the example need not succeed.
   std::map<std::string, std::vector<HttpStep>, std::less<>> answers = {};
+  /// Hears of each step before it is taken: "operation echo, cancelled at await 1". Where the process ends or hangs, it
+  /// was in the last one.
+  std::function<void(std::string_view)> doing = {};
 };
 
 /// The names of the checks, in the order in which they are best run.

@@ -5,7 +5,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <string>
@@ -15,6 +17,7 @@
 #include "sdk/abi/ext/http.h"
 #include "sdk/abi/ext/state.h"
 #include "sdk/abi/plugin.h"
+#include "sdk/conformance/suite/apart.hpp"
 
 namespace trv::conformance::suite {
 namespace {
@@ -36,6 +39,9 @@ enum class Defect {
   refuses_its_own_state,
   cannot_save,
   is_unwell,
+  crashes_in_its_second_request,
+  hangs_when_cancelled,
+  exits,
 };
 
 Defect defect = Defect::none;
@@ -91,6 +97,7 @@ void send(Instance& self, std::uint64_t call) {
 void invoke(const trv_plugin* plugin, const trv_call* call) {
   Instance& self = of(plugin);
   const std::string operation(call->operation.data, call->operation.size);
+  if (defect == Defect::exits) std::exit(0);
   if (operation != "work")
     return fail(self, call->call_id,
                 defect == Defect::unknown_operation_is_invalid ? TRV_ERROR_INVALID : TRV_ERROR_NOT_FOUND);
@@ -108,6 +115,7 @@ void on_response(const trv_plugin* plugin, std::uint64_t request, const trv_http
   if (found == self.open.end()) return;
   const std::uint64_t call = found->second;
   self.open.erase(found);
+  if (defect == Defect::crashes_in_its_second_request && request == 2) std::abort();
   if (response->status >= 300) return fail(self, call, TRV_ERROR_UNAVAILABLE);
   succeed(self, call);
   if (defect == Defect::requests_after_the_end) send(self, call);
@@ -124,6 +132,7 @@ void on_error(const trv_plugin* plugin, std::uint64_t request, const trv_error* 
 
 void cancel(const trv_plugin* plugin, std::uint64_t call) {
   Instance& self = of(plugin);
+  while (defect == Defect::hangs_when_cancelled) ::pause();
   if (defect == Defect::ignores_cancel || defect == Defect::ignores_errors) return;
   for (auto i = self.open.begin(); i != self.open.end(); ++i)
     if (i->second == call) {
@@ -202,8 +211,8 @@ const trv_entry entry = {.struct_size = sizeof(trv_entry),
                            return std::strcmp(id, TRV_FACTORY_ID) == 0 ? &factory : nullptr;
                          }};
 
-package::Manifest manifest() {
-  const auto parsed = package::parse_manifest(R"({
+package::Manifest manifest(const std::string& permissions = R"("http")") {
+  const auto parsed = package::parse_manifest(R"({"permissions": [)" + permissions + R"(],
     "manifest": 1, "id": "sample", "version": "1.0.0", "title": "Sample", "summary": "", "license": "Apache-2.0",
     "abi": {"major": 1, "minor": 0}, "isolation": "in-process",
     "operations": [{"name": "work", "title": "Work", "idempotent": true, "output": true,
@@ -260,6 +269,52 @@ TEST(Suite, every_planted_defect_is_found) {
               Contains(HasSubstr("what it saved itself: what is this")));
   EXPECT_THAT(run(Defect::is_unwell, "it_is_well_with_the_configuration_that_it_is_checked_with"),
               Contains("it is not well: a cold"));
+}
+
+/// Of a check in a process of its own: why that did not end well.
+std::string trouble(Defect chosen, std::string_view check, std::chrono::milliseconds limit = std::chrono::seconds(60)) {
+  defect = chosen;
+  const ApartOutcome outcome = run_apart(
+      [&](const Doing& doing) {
+        Options options;
+        options.doing = doing;
+        std::string all;
+        for (const std::string& finding : run_check(check, entry, manifest(), options)) all += finding;
+        return all;
+      },
+      limit);
+  EXPECT_EQ(outcome.output, "");
+  return outcome.trouble;
+}
+
+TEST(Suite, a_request_that_the_manifest_does_not_announce_is_found) {
+  defect = Defect::none;
+  const auto findings = [](const std::string& permissions) {
+    return run_check("what_it_asks_for_is_in_its_manifest", entry, manifest(permissions));
+  };
+  EXPECT_THAT(findings(""), Contains(HasSubstr("operation work: sends GET, and the manifest does not ask for")));
+  EXPECT_THAT(findings(R"("http-read")"), IsEmpty());
+  EXPECT_THAT(findings(R"("http:api.example.com")"), IsEmpty());
+}
+
+TEST(Suite, a_crash_and_a_hang_name_the_call_that_they_were_in) {
+  constexpr std::string_view many = "many_open_calls_do_not_mix";
+  constexpr std::string_view cancelled = "a_call_can_be_cancelled_at_every_await";
+  EXPECT_EQ(trouble(Defect::none, many), "");
+  EXPECT_EQ(trouble(Defect::crashes_in_its_second_request, many),
+            "operation work, one of 100 open calls, the answer to request 1: crashed with signal 6 (Aborted)");
+  EXPECT_EQ(trouble(Defect::hangs_when_cancelled, cancelled, std::chrono::seconds(1)),
+            "operation work, cancelled at await 1: did not end within 1 s");
+  EXPECT_EQ(trouble(Defect::exits, "examples_are_answered"), "operation work: the process ended before it was done");
+}
+
+TEST(Suite, what_a_child_found_arrives_whole_however_much_it_is) {
+  const std::string large(1'000'000, 'x');
+  const ApartOutcome outcome = run_apart([&](const Doing&) { return large; }, std::chrono::seconds(60));
+  EXPECT_EQ(outcome.output, large);
+  EXPECT_EQ(outcome.trouble, "");
+  const ApartOutcome failed = run_apart([](const Doing&) -> std::string { ::_exit(7); }, std::chrono::seconds(60));
+  EXPECT_EQ(failed.trouble, "the process ended with exit code 7");
 }
 
 TEST(Suite, a_plugin_may_wait_for_its_request_to_end_before_it_answers_a_cancelled_call) {
