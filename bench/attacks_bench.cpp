@@ -1,7 +1,7 @@
 // What a tenant's calls of its plugin take while another tenant's plugin attacks the host, beside what they take
 // while nobody does. Prints one JSON object per line; see bench/report.hpp.
 //
-//   attacks_bench [ms of each attack]
+//   attacks_bench [ms of each attack] [an attack alone]
 
 #include <unistd.h>
 
@@ -69,7 +69,7 @@ class Attacker {
   std::jthread thread_;
 };
 
-int run(int time_ms) {
+int run(int time_ms, std::string_view alone) {
   IsolatedHost host(true);
   if (!host.isolates()) return not_measured;
   if (!host.has_groups()) progress("this host has no control groups: each process is bounded, a tenant is not");
@@ -84,6 +84,7 @@ int run(int time_ms) {
   report({.name = "calls_in_peace_p50", .value = calm.p50, .unit = "us"});
   report({.name = "calls_in_peace_p99", .value = calm.p99, .unit = "us"});
   for (const std::string_view attack : attacks) {
+    if (!alone.empty() && attack != alone) continue;
     Spread spread;
     {
       const Attacker attacker(host, attack);
@@ -105,6 +106,6 @@ int run(int time_ms) {
 
 int main(int argc, char** argv) {
   const int time_ms = argc > 1 ? std::atoi(argv[1]) : 2'000;
-  if (time_ms <= 0) trv::bench::give_up("usage: attacks_bench [ms of each attack]");
-  return trv::bench::run(time_ms);
+  if (time_ms <= 0) trv::bench::give_up("usage: attacks_bench [ms of each attack] [an attack alone]");
+  return trv::bench::run(time_ms, argc > 2 ? argv[2] : "");
 }

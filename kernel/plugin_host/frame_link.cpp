@@ -36,7 +36,7 @@ void FrameLink::send(base::BytesView frame) {
     if (send_packet(process_.socket.number(), frame, Waits::no) != Sent::later) return;  // its end is seen by the loop
   }
   queue_.emplace_back(frame.begin(), frame.end());
-  if (is_connected_ && is_first) watch(EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
+  if (is_connected_ && is_first) watch(EPOLL_CTL_MOD);
 }
 
 // The lock is held.
@@ -45,13 +45,14 @@ void FrameLink::send_waiting() {
     if (send_packet(process_.socket.number(), queue_.front(), Waits::no) == Sent::later) break;
     queue_.pop_front();
   }
-  watch(EPOLL_CTL_MOD, queue_.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+  watch(EPOLL_CTL_MOD);
 }
 
-// A socket that cannot be watched is one whose process has ended.
-void FrameLink::watch(int operation, std::uint32_t events) const {
+// The lock is held. A socket that cannot be watched is one whose process has ended.
+void FrameLink::watch(int operation) const {
   epoll_event event{};
-  event.events = events;
+  if (!is_held_) event.events |= EPOLLIN;
+  if (!queue_.empty()) event.events |= EPOLLOUT;
   event.data.u64 = static_cast<std::uint64_t>(process_.pid);
   static_cast<void>(::epoll_ctl(poll_, operation, process_.socket.number(), &event));
 }
@@ -133,7 +134,7 @@ void FrameLink::connect(sandbox::SandboxedProcess process, const ProcessPurpose&
   const base::BytesView begin = writer_.begin(purpose);
   queue_.emplace_front(begin.begin(), begin.end());
   is_connected_ = true;
-  watch(EPOLL_CTL_ADD, EPOLLIN);
+  watch(EPOLL_CTL_ADD);
   send_waiting();
 }
 
@@ -153,13 +154,32 @@ bool FrameLink::receive(PacketReader& reader) {
     if (!is_whole) break;
     handle(**frame);
   }
-  if (is_whole) return true;
+  if (is_whole) {
+    if (dropped_ > limits_.dropped_per_second) hold(true);
+    return true;
+  }
   is_over_ = true;
   if (received != Received::gone) kill("it sent what is not a frame");
   const std::lock_guard lock(mutex_);
   signal_kill();
-  watch(EPOLL_CTL_DEL, 0);
+  watch(EPOLL_CTL_DEL);
   return false;
+}
+
+// What a process sends too much of costs the loop more to drop than the process to send; so it is not read on before
+// the next second. The process waits where it sends, and its own calls with it.
+void FrameLink::hold(bool is_held) {
+  const std::lock_guard lock(mutex_);
+  if (is_held_ == is_held) return;
+  is_held_ = is_held;
+  watch(EPOLL_CTL_MOD);
+}
+
+// Whether a frame is one too many of this second, and dropped.
+bool FrameLink::is_over(std::uint32_t& count, std::uint32_t limit) {
+  if (++count <= limit) return false;
+  ++dropped_;
+  return true;
 }
 
 void FrameLink::answered(CallId call) {
@@ -184,10 +204,10 @@ void FrameLink::handle(const frames::Frame& frame) {
       keeps_state_ = frame.body_as_Ready()->keeps_state();
       return user->is_ready(view(frame.body_as_Ready()->walls()));
     case frames::Body::Measure:
-      if (++measurements_ > limits_.measurements_per_second) return;
+      if (is_over(measurements_, limits_.measurements_per_second)) return;
       return user->host().measure(read_measure(*frame.body_as_Measure()));
     case frames::Body::Progress: {
-      if (++progress_frames_ > limits_.progress_per_second) return;
+      if (is_over(progress_frames_, limits_.progress_per_second)) return;
       const frames::Progress& progress = *frame.body_as_Progress();
       return user->host().progress(progress.call(), progress.fraction(), view(progress.text()));
     }
@@ -246,11 +266,7 @@ void FrameLink::handle(const frames::Frame& frame) {
 }
 
 void FrameLink::log(const frames::Log& frame) {
-  if (log_lines_ >= limits_.log_lines_per_second) {
-    ++log_lines_dropped_;
-    return;
-  }
-  ++log_lines_;
+  if (is_over(log_lines_, limits_.log_lines_per_second)) return;
   const std::shared_ptr<LinkUser> user = user_.lock();
   if (user == nullptr) return;
   const auto level = static_cast<LogLevel>(std::clamp<std::int32_t>(frame.level(), TRV_LOG_DEBUG, TRV_LOG_ERROR));
@@ -279,14 +295,20 @@ std::string FrameLink::overdue(Duration now) const {
 }
 
 void FrameLink::tick(Duration now) {
-  log_lines_ = 0;
+  const std::uint32_t lines = std::exchange(log_lines_, 0);
   progress_frames_ = 0;
   measurements_ = 0;
+  const bool was_held = std::exchange(dropped_, 0) > limits_.dropped_per_second;
   const std::shared_ptr<LinkUser> user = user_.lock();
-  if (const std::uint64_t dropped = std::exchange(log_lines_dropped_, 0); dropped > 0 && user != nullptr) {
+  if (lines > limits_.log_lines_per_second && user != nullptr) {
     user->host().log(
         LogLevel::warning, 0,
-        fmt::format("{} lines of its log were dropped: more than {} a second", dropped, limits_.log_lines_per_second));
+        fmt::format("{} lines of its log were dropped: more than {} a second{}", lines - limits_.log_lines_per_second,
+                    limits_.log_lines_per_second, was_held ? "; it was not read on until this second was over" : ""));
+  }
+  if (was_held) {
+    if (pinged_) pinged_ = now;  // its answer may wait unread
+    hold(false);
   }
   std::string why;
   bool is_idle = false;

@@ -56,6 +56,7 @@ struct LinkLimits {
   std::uint32_t log_lines_per_second = 200;
   std::uint32_t progress_per_second = 200;
   std::uint32_t measurements_per_second = 10'000;
+  std::uint32_t dropped_per_second = 2'000;  ///< of all that is over these; then it is not read on in this second
 };
 
 class FrameLink final : public PluginSide {
@@ -100,7 +101,9 @@ class FrameLink final : public PluginSide {
   void send_waiting();
   void close();
   void signal_kill() const;
-  void watch(int operation, std::uint32_t events) const;
+  void watch(int operation) const;
+  void hold(bool is_held);
+  [[nodiscard]] bool is_over(std::uint32_t& count, std::uint32_t limit);
   void handle(const frames::Frame& frame);
   void log(const frames::Log& frame);
   void answered(CallId call);
@@ -126,6 +129,7 @@ class FrameLink final : public PluginSide {
   std::unordered_map<CallId, base::Duration> open_;
   base::Duration used_;
   bool is_retired_ = false;
+  bool is_held_ = false;  ///< it sent too much, and is not read on
 
   std::atomic<bool> keeps_state_ = false;
 
@@ -136,9 +140,9 @@ class FrameLink final : public PluginSide {
   std::uint64_t pings_ = 0;
   std::optional<base::Duration> pinged_;  ///< the Ping that has no Pong
   std::uint32_t log_lines_ = 0;           ///< in this second
-  std::uint64_t log_lines_dropped_ = 0;
-  std::uint32_t progress_frames_ = 0;  ///< in this second
-  std::uint32_t measurements_ = 0;     ///< the same
+  std::uint32_t progress_frames_ = 0;     ///< the same
+  std::uint32_t measurements_ = 0;        ///< the same
+  std::uint32_t dropped_ = 0;             ///< the same
 };
 
 }  // namespace trv::plugin_host
