@@ -15,11 +15,6 @@ using base::ErrorCode;
 
 constexpr std::size_t kept_bytes_max = 65'536;  // of a builder between two frames
 
-std::string_view view(const flatbuffers::Vector<std::uint8_t>* bytes) noexcept {
-  return bytes == nullptr ? std::string_view()
-                          : std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size());
-}
-
 flatbuffers::Offset<flatbuffers::Vector<std::uint8_t>> bytes_of(flatbuffers::FlatBufferBuilder& builder,
                                                                 std::string_view text) {
   return builder.CreateVector(reinterpret_cast<const std::uint8_t*>(text.data()), text.size());
@@ -171,6 +166,45 @@ BytesView FrameWriter::respond(CallId call, const WebResponse& response) {
   return finish(frames::CreateRespond(b, call, response.status, made, bytes_of(b, response.body)));
 }
 
+BytesView FrameWriter::respond_in_parts(CallId call, std::uint64_t stream, const WebResponse& head) {
+  auto& b = fresh();
+  const Headers made = headers(head.headers);
+  return finish(frames::CreateRespondInParts(b, call, stream, head.status, made, bytes_of(b, head.body)));
+}
+
+BytesView FrameWriter::write(CallId call, std::uint64_t stream, std::string_view part) {
+  auto& b = fresh();
+  return finish(frames::CreateWrite(b, call, stream, bytes_of(b, part)));
+}
+
+BytesView FrameWriter::end_stream(CallId call, std::uint64_t stream) {
+  return finish(frames::CreateEndStream(fresh(), call, stream));
+}
+
+BytesView FrameWriter::take(CallId call, std::uint64_t stream, std::uint64_t bytes) {
+  return finish(frames::CreateTake(fresh(), call, stream, bytes));
+}
+
+BytesView FrameWriter::drop(CallId call, std::uint64_t stream) {
+  return finish(frames::CreateDrop(fresh(), call, stream));
+}
+
+BytesView FrameWriter::part(std::uint64_t stream, std::string_view bytes) {
+  auto& b = fresh();
+  return finish(frames::CreatePart(b, stream, bytes_of(b, bytes)));
+}
+
+BytesView FrameWriter::stream_ended(std::uint64_t stream, const base::Status& end) {
+  auto& b = fresh();
+  if (end) return finish(frames::CreateStreamEnded(b, stream));
+  return finish(
+      frames::CreateStreamEnded(b, stream, true, to_abi(end.error().code()), b.CreateString(end.error().message())));
+}
+
+BytesView FrameWriter::room(std::uint64_t stream, std::uint64_t bytes) {
+  return finish(frames::CreateRoom(fresh(), stream, bytes));
+}
+
 BytesView FrameWriter::failed(CallId call, const OperationError& error) {
   auto& b = fresh();
   return finish(frames::CreateFailed(b, call, to_abi(error.code), error.may_retry, error.retry_after_ms,
@@ -307,6 +341,19 @@ base::Result<WebResponse> read_respond(const frames::Respond& frame) {
     return base::fail(ErrorCode::too_large, fmt::format("more than {} headers", web_headers_max));
   }
   return response;
+}
+
+base::Result<WebResponse> read_respond_in_parts(const frames::RespondInParts& frame) {
+  WebResponse head{.status = frame.status(), .headers = {}, .body = std::string(view(frame.body()))};
+  if (!read_headers(frame.headers(), web_headers_max, head.headers)) {
+    return base::fail(ErrorCode::too_large, fmt::format("more than {} headers", web_headers_max));
+  }
+  return head;
+}
+
+base::Status read_stream_ended(const frames::StreamEnded& frame) {
+  if (!frame.broke()) return {};
+  return base::fail(from_abi(frame.code()), printable(view(frame.message()), message_bytes_max));
 }
 
 ProcessPurpose read_begin(const frames::Begin& frame) {

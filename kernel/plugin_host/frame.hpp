@@ -49,6 +49,9 @@ class FrameWriter {
   [[nodiscard]] base::BytesView time_came(std::uint64_t timer);
   [[nodiscard]] base::BytesView served(Service service, std::uint64_t request_id,
                                        const base::Result<ServiceAnswer>& answer);
+  [[nodiscard]] base::BytesView part(std::uint64_t stream, std::string_view bytes);
+  [[nodiscard]] base::BytesView stream_ended(std::uint64_t stream, const base::Status& end);
+  [[nodiscard]] base::BytesView room(std::uint64_t stream, std::uint64_t bytes);
   [[nodiscard]] base::BytesView ping(std::uint64_t number);
   [[nodiscard]] base::BytesView save();
   [[nodiscard]] base::BytesView end();
@@ -60,6 +63,11 @@ class FrameWriter {
   [[nodiscard]] base::BytesView refused(const base::Error& error);
   [[nodiscard]] base::BytesView answer(CallId call, std::string_view output);
   [[nodiscard]] base::BytesView respond(CallId call, const WebResponse& response);
+  [[nodiscard]] base::BytesView respond_in_parts(CallId call, std::uint64_t stream, const WebResponse& head);
+  [[nodiscard]] base::BytesView write(CallId call, std::uint64_t stream, std::string_view part);
+  [[nodiscard]] base::BytesView end_stream(CallId call, std::uint64_t stream);
+  [[nodiscard]] base::BytesView take(CallId call, std::uint64_t stream, std::uint64_t bytes);
+  [[nodiscard]] base::BytesView drop(CallId call, std::uint64_t stream);
   [[nodiscard]] base::BytesView failed(CallId call, const OperationError& error);
   [[nodiscard]] base::BytesView log(LogLevel level, CallId call, std::string_view message);
   [[nodiscard]] base::BytesView http_request(CallId call, std::uint64_t request_id,
@@ -87,6 +95,8 @@ class FrameWriter {
 [[nodiscard]] base::Result<CallRequest> read_serve(const frames::Serve& frame);
 /// The kernel looks at the limits (check_response). Error: too_large, for more headers than that allows.
 [[nodiscard]] base::Result<WebResponse> read_respond(const frames::Respond& frame);
+[[nodiscard]] base::Result<WebResponse> read_respond_in_parts(const frames::RespondInParts& frame);
+[[nodiscard]] base::Status read_stream_ended(const frames::StreamEnded& frame);
 [[nodiscard]] ProcessPurpose read_begin(const frames::Begin& frame);
 [[nodiscard]] OperationError read_failed(const frames::Failed& frame);
 [[nodiscard]] base::Error read_refused(const frames::Refused& frame);
@@ -108,6 +118,11 @@ class FrameWriter {
 /// nullopt for one of a later version.
 [[nodiscard]] std::optional<Service> service_of(frames::Service service) noexcept;
 
+/// Bytes of a frame; empty where there are none.
+[[nodiscard]] inline std::string_view view(const flatbuffers::Vector<std::uint8_t>* bytes) noexcept {
+  return bytes == nullptr ? std::string_view()
+                          : std::string_view(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+}
 /// A text of a frame; empty where there is none.
 [[nodiscard]] inline std::string_view view(const flatbuffers::String* text) noexcept {
   return text == nullptr ? std::string_view() : text->string_view();

@@ -92,6 +92,21 @@ void FrameLink::served(Service service, std::uint64_t request_id, const base::Re
   send(writer_.served(service, request_id, answer));
 }
 
+void FrameLink::part_arrived(std::uint64_t stream_id, std::string_view part) {
+  const std::lock_guard lock(mutex_);
+  send(writer_.part(stream_id, part));
+}
+
+void FrameLink::stream_ended(std::uint64_t stream_id, const base::Status& end) {
+  const std::lock_guard lock(mutex_);
+  send(writer_.stream_ended(stream_id, end));
+}
+
+void FrameLink::room(std::uint64_t stream_id, std::uint64_t byte_count) {
+  const std::lock_guard lock(mutex_);
+  send(writer_.room(stream_id, byte_count));
+}
+
 void FrameLink::save() {
   const std::lock_guard lock(mutex_);
   save_asked_ = clock_.monotonic();
@@ -230,6 +245,24 @@ void FrameLink::handle(const frames::Frame& frame) {
       answered(response.call());
       return user->host().respond(response.call(), read_respond(response));
     }
+    case frames::Body::RespondInParts: {
+      const frames::RespondInParts& head = *frame.body_as_RespondInParts();
+      return user->host().respond_in_parts(head.call(), head.stream(), read_respond_in_parts(head));
+    }
+    case frames::Body::Write: {
+      const frames::Write& part = *frame.body_as_Write();
+      return user->host().write(part.call(), part.stream(), view(part.bytes()));
+    }
+    case frames::Body::EndStream: {
+      const frames::EndStream& end = *frame.body_as_EndStream();
+      answered(end.call());
+      return user->host().end_stream(end.call(), end.stream());
+    }
+    case frames::Body::Take: {
+      const frames::Take& take = *frame.body_as_Take();
+      return user->host().take(take.call(), take.stream(), take.bytes());
+    }
+    case frames::Body::Drop: return user->host().drop(frame.body_as_Drop()->call(), frame.body_as_Drop()->stream());
     case frames::Body::Log: return log(*frame.body_as_Log());
     case frames::Body::HttpRequest: {
       const frames::HttpRequest& request = *frame.body_as_HttpRequest();

@@ -71,6 +71,9 @@ class FrameLink final : public PluginSide {
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
   void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
+  void part_arrived(std::uint64_t stream_id, std::string_view part) override;
+  void stream_ended(std::uint64_t stream_id, const base::Status& end) override;
+  void room(std::uint64_t stream_id, std::uint64_t byte_count) override;
   [[nodiscard]] bool keeps_state() const override { return keeps_state_; }
   void save() override;
   void end() override;

@@ -53,6 +53,15 @@ std::vector<base::Bytes> one_of_each() {
   add(writer.ask(7, 1, Service::event, EmitEvent{.type = "com.tracker.made", .subject = {}, .data = "[1]"}));
   add(writer.ask(7, 1, Service::store, base::fail(base::ErrorCode::invalid, "unreadable")));
   add(writer.respond(7, {.status = 201, .headers = {{"etag", "1"}, {"content-type", ""}}, .body = "body"}));
+  add(writer.respond_in_parts(7, 9, {.status = 200, .headers = {{"etag", "1"}}, .body = "first"}));
+  add(writer.write(7, 9, "next"));
+  add(writer.end_stream(7, 9));
+  add(writer.take(7, 9, 65'536));
+  add(writer.drop(7, 9));
+  add(writer.part(9, "next"));
+  add(writer.stream_ended(9, {}));
+  add(writer.stream_ended(9, base::fail(base::ErrorCode::unavailable, "it broke")));
+  add(writer.room(9, 65'536));
   add(writer.pong(3));
   return all;
 }
@@ -80,6 +89,18 @@ void read_all(const frames::Frame& frame) {
     case frames::Body::Respond: {
       auto response = read_respond(*frame.body_as_Respond());
       bytes = response && check_response(*response) ? response->body.size() : 0;
+      break;
+    }
+    case frames::Body::RespondInParts: {
+      auto head = read_respond_in_parts(*frame.body_as_RespondInParts());
+      bytes = head && check_response(*head) ? head->body.size() : 0;
+      break;
+    }
+    case frames::Body::Write: bytes = std::string(view(frame.body_as_Write()->bytes())).size(); break;
+    case frames::Body::Part: bytes = std::string(view(frame.body_as_Part()->bytes())).size(); break;
+    case frames::Body::StreamEnded: {
+      const base::Status end = read_stream_ended(*frame.body_as_StreamEnded());
+      bytes = end ? 0 : end.error().message().size();
       break;
     }
     case frames::Body::Measure: {

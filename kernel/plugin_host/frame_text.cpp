@@ -50,10 +50,18 @@ Value headers_of(const std::vector<egress::Header>& headers) {
   return Value::array(std::move(made));
 }
 
+/// A member with bytes has one name where they are text, and one where they are not.
+struct BytesNames {
+  std::string_view text;
+  std::string_view base64;
+};
+constexpr BytesNames of_bodies = {.text = "body", .base64 = "body_base64"};
+constexpr BytesNames of_parts = {.text = "text", .base64 = "base64"};
+
 /// A member with bytes: text where they are.
-std::pair<std::string_view, std::string> bytes_of(const std::string& bytes) {
-  if (base::is_utf8(bytes)) return {"body", bytes};
-  return {"body_base64", base::to_base64(base::as_bytes(bytes))};
+std::pair<std::string_view, std::string> bytes_of(std::string_view bytes, const BytesNames& names) {
+  if (base::is_utf8(bytes)) return {names.text, std::string(bytes)};
+  return {names.base64, base::to_base64(base::as_bytes(bytes))};
 }
 
 /// The members of one frame, each asked for by name.
@@ -132,11 +140,11 @@ base::Result<ProgramLine> read_log(const Body& body) {
   return log;
 }
 
-base::Result<std::string> read_bytes(const Body& body) {
-  const Value* encoded = body.find("body_base64");
-  if (encoded == nullptr) return body.text("body", "");
+base::Result<std::string> read_bytes(const Body& body, const BytesNames& names) {
+  const Value* encoded = body.find(names.base64);
+  if (encoded == nullptr) return body.text(names.text, "");
   const auto bytes = encoded->is_string() ? base::from_base64(encoded->as_string()) : std::nullopt;
-  if (!bytes) return body.wrong("body_base64", "is not base64");
+  if (!bytes) return body.wrong(names.base64, "is not base64");
   return std::string(base::as_text(*bytes));
 }
 
@@ -162,19 +170,53 @@ base::Result<egress::Request> read_request(const Body& body) {
   TRV_TRY_ASSIGN(request.method, body.text("method", "GET"));
   TRV_TRY_ASSIGN(request.path, body.text("path"));
   TRV_TRY_ASSIGN(request.timeout_ms, body.number("timeout_ms", 0));
-  TRV_TRY_ASSIGN(request.body, read_bytes(body));
+  TRV_TRY_ASSIGN(request.body, read_bytes(body, of_bodies));
   TRV_TRY_ASSIGN(request.headers, read_headers(body));
   return request;
+}
+
+base::Result<WebResponse> read_response(const Body& body, const BytesNames& names) {
+  WebResponse response;
+  TRV_TRY_ASSIGN(const std::uint64_t status, body.number("status", 200));
+  if (status > 999) return body.wrong("status", "is not that of HTTP");
+  response.status = static_cast<std::uint32_t>(status);
+  TRV_TRY_ASSIGN(response.body, read_bytes(body, names));
+  TRV_TRY_ASSIGN(response.headers, read_headers(body));
+  return response;
 }
 
 base::Result<ProgramLine> read_respond(const Body& body) {
   RespondLine line;
   TRV_TRY_ASSIGN(line.call, body.number("call"));
-  TRV_TRY_ASSIGN(const std::uint64_t status, body.number("status", 200));
-  if (status > 999) return body.wrong("status", "is not that of HTTP");
-  line.response.status = static_cast<std::uint32_t>(status);
-  TRV_TRY_ASSIGN(line.response.body, read_bytes(body));
-  TRV_TRY_ASSIGN(line.response.headers, read_headers(body));
+  TRV_TRY_ASSIGN(line.response, read_response(body, of_bodies));
+  return line;
+}
+
+// Call and stream, which every line of trv.stream/1 names.
+template <typename Line>
+base::Result<Line> read_stream(const Body& body) {
+  Line line;
+  TRV_TRY_ASSIGN(line.call, body.number("call"));
+  TRV_TRY_ASSIGN(line.stream, body.number("stream"));
+  return line;
+}
+
+base::Result<ProgramLine> read_respond_in_parts(const Body& body) {
+  TRV_TRY_ASSIGN(auto line, read_stream<RespondInPartsLine>(body));
+  TRV_TRY_ASSIGN(line.head, read_response(body, of_parts));
+  return line;
+}
+
+base::Result<ProgramLine> read_write(const Body& body) {
+  TRV_TRY_ASSIGN(auto line, read_stream<WriteLine>(body));
+  if (body.find("text") == nullptr && body.find("base64") == nullptr) return body.wrong("text", "is missing");
+  TRV_TRY_ASSIGN(line.part, read_bytes(body, of_parts));
+  return line;
+}
+
+base::Result<ProgramLine> read_take(const Body& body) {
+  TRV_TRY_ASSIGN(auto line, read_stream<TakeLine>(body));
+  TRV_TRY_ASSIGN(line.byte_count, body.number("bytes"));
   return line;
 }
 
@@ -329,7 +371,7 @@ std::string invoke_line(const CallRequest& request, CallId call, std::uint64_t t
 
 std::string serve_line(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
   const WebRequest& web = request.web->request;
-  const auto [name, body] = bytes_of(web.body);
+  const auto [name, body] = bytes_of(web.body, of_bodies);
   return line_of("serve", Value{{"call", call},
                                 {"tenant", request.tenant.value()},
                                 {"principal", web.principal},
@@ -355,7 +397,7 @@ std::string http_line(std::uint64_t request_id, const base::Result<egress::Respo
                                        {"code", base::to_string(result.error().code())},
                                        {"message", result.error().message()}});
   }
-  const auto [name, body] = bytes_of(result->body);
+  const auto [name, body] = bytes_of(result->body, of_bodies);
   return line_of(
       "http_response",
       Value{
@@ -387,6 +429,24 @@ std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnsw
                    "[" + entries + "]");
 }
 
+std::string part_line(std::uint64_t stream_id, std::string_view part) {
+  const auto [name, bytes] = bytes_of(part, of_parts);
+  return line_of("part", Value{{"stream", stream_id}, {name, bytes}});
+}
+
+std::string stream_ended_line(std::uint64_t stream_id, const base::Status& end) {
+  Value body{{"stream", stream_id}};
+  if (!end) {
+    body.set("code", base::to_string(end.error().code()));
+    body.set("message", end.error().message());
+  }
+  return line_of("stream_ended", body);
+}
+
+std::string room_line(std::uint64_t stream_id, std::uint64_t byte_count) {
+  return line_of("room", Value{{"stream", stream_id}, {"bytes", byte_count}});
+}
+
 std::string save_line() {
   return line_of("save", Value::object());
 }
@@ -410,6 +470,11 @@ base::Result<ProgramLine> read_line(std::string_view line) {
   if (name == "ready") return read_ready(body);
   if (name == "answer") return read_answer(body);
   if (name == "respond") return read_respond(body);
+  if (name == "respond_in_parts") return read_respond_in_parts(body);
+  if (name == "write") return read_write(body);
+  if (name == "end_stream") return read_stream<EndStreamLine>(body);
+  if (name == "take") return read_take(body);
+  if (name == "drop") return read_stream<DropLine>(body);
   if (name == "failed") return read_failed(body);
   if (name == "log") return read_log(body);
   if (name == "http_request") return read_http(body);

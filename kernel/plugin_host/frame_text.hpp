@@ -19,6 +19,9 @@ inline constexpr std::size_t line_bytes_max = 4 * output_bytes_max;
 [[nodiscard]] std::string cancel_line(CallId call);
 [[nodiscard]] std::string http_line(std::uint64_t request_id, const base::Result<egress::Response>& result);
 [[nodiscard]] std::string served_line(std::uint64_t request_id, const base::Result<ServiceAnswer>& answer);
+[[nodiscard]] std::string part_line(std::uint64_t stream_id, std::string_view part);
+[[nodiscard]] std::string stream_ended_line(std::uint64_t stream_id, const base::Status& end);
+[[nodiscard]] std::string room_line(std::uint64_t stream_id, std::uint64_t byte_count);
 [[nodiscard]] std::string save_line();
 [[nodiscard]] std::string ping_line(std::uint64_t number);
 [[nodiscard]] std::string end_line();
@@ -50,6 +53,29 @@ struct RespondLine {
   CallId call = 0;
   WebResponse response;
 };
+struct RespondInPartsLine {
+  CallId call = 0;
+  std::uint64_t stream = 0;
+  WebResponse head;
+};
+struct WriteLine {
+  CallId call = 0;
+  std::uint64_t stream = 0;
+  std::string part;
+};
+struct EndStreamLine {
+  CallId call = 0;
+  std::uint64_t stream = 0;
+};
+struct TakeLine {
+  CallId call = 0;
+  std::uint64_t stream = 0;
+  std::uint64_t byte_count = 0;
+};
+struct DropLine {
+  CallId call = 0;
+  std::uint64_t stream = 0;
+};
 struct FailedLine {
   CallId call = 0;
   OperationError error;
@@ -74,7 +100,8 @@ struct PongLine {
   std::uint64_t number = 0;
 };
 using ProgramLine = std::variant<ReadyLine, RefusedLine, AnswerLine, RespondLine, FailedLine, LogLineOut, HttpLine,
-                                 ServiceLine, PongLine, SavedLine, ProgressLine, MeasureLine>;
+                                 ServiceLine, PongLine, SavedLine, ProgressLine, MeasureLine, RespondInPartsLine,
+                                 WriteLine, EndStreamLine, TakeLine, DropLine>;
 
 /// Error: invalid; says what is wrong with the line, and where.
 [[nodiscard]] base::Result<ProgramLine> read_line(std::string_view line);

@@ -121,6 +121,35 @@ TEST(FrameTextTest, what_a_program_sends_is_read_whole) {
   EXPECT_EQ(std::get<ListValues>(*list.request).count_max, 100U);
 }
 
+TEST(FrameTextTest, streams_are_lines_too) {
+  EXPECT_EQ(part_line(9, "é"), "{\"part\":{\"stream\":9,\"text\":\"é\"}}\n");
+  EXPECT_EQ(part_line(9, "\xff"), "{\"part\":{\"stream\":9,\"base64\":\"/w==\"}}\n");
+  EXPECT_EQ(stream_ended_line(9, {}), "{\"stream_ended\":{\"stream\":9}}\n");
+  EXPECT_EQ(stream_ended_line(9, base::fail(base::ErrorCode::unavailable, "it broke")),
+            "{\"stream_ended\":{\"stream\":9,\"code\":\"unavailable\",\"message\":\"it broke\"}}\n");
+  EXPECT_EQ(room_line(9, 5), "{\"room\":{\"stream\":9,\"bytes\":5}}\n");
+
+  const auto head = std::get<RespondInPartsLine>(
+      *read_line(R"({"respond_in_parts":{"call":7,"stream":9,"headers":[["etag","1"]],"text":"first"}})"));
+  EXPECT_EQ(head.call, 7U);
+  EXPECT_EQ(head.stream, 9U);
+  EXPECT_EQ(head.head.status, 200U);
+  EXPECT_EQ(head.head.headers.at(0).value, "1");
+  EXPECT_EQ(head.head.body, "first");
+  const auto part = std::get<WriteLine>(*read_line(R"({"write":{"call":7,"stream":9,"base64":"/wA="}})"));
+  EXPECT_EQ(part.stream, 9U);
+  EXPECT_EQ(part.part, std::string("\xff\x00", 2));
+  EXPECT_EQ(std::get<EndStreamLine>(*read_line(R"({"end_stream":{"call":7,"stream":9}})")).stream, 9U);
+  EXPECT_EQ(std::get<TakeLine>(*read_line(R"({"take":{"call":7,"stream":9,"bytes":5}})")).byte_count, 5U);
+  EXPECT_EQ(std::get<DropLine>(*read_line(R"({"drop":{"call":7,"stream":9}})")).call, 7U);
+  EXPECT_EQ(problem_of(R"({"write":{"call":7,"stream":9}})"), "write.text is missing");
+  EXPECT_EQ(problem_of(R"({"write":{"call":7,"text":""}})"), "write.stream is missing");
+  EXPECT_EQ(problem_of(R"({"write":{"call":7,"stream":9,"base64":"*"}})"), "write.base64 is not base64");
+  EXPECT_EQ(problem_of(R"({"take":{"call":7,"stream":9}})"), "take.bytes is missing");
+  EXPECT_EQ(problem_of(R"({"respond_in_parts":{"call":7,"stream":9,"status":1000}})"),
+            "respond_in_parts.status is not that of HTTP");
+}
+
 TEST(FrameTextTest, what_is_no_frame_is_named) {
   EXPECT_THAT(problem_of("{"), HasSubstr("not JSON"));
   EXPECT_THAT(problem_of("[]"), HasSubstr("not an object with one member"));

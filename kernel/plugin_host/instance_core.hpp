@@ -41,6 +41,11 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void answer(CallId id, std::string_view output) noexcept override;
   void answer_failed(CallId id, OperationError error) noexcept override;
   void respond(CallId id, base::Result<WebResponse> response) noexcept override;
+  void respond_in_parts(CallId id, std::uint64_t stream_id, base::Result<WebResponse> head) noexcept override;
+  void write(CallId id, std::uint64_t stream_id, std::string_view part) noexcept override;
+  void end_stream(CallId id, std::uint64_t stream_id) noexcept override;
+  void take(CallId id, std::uint64_t stream_id, std::uint64_t byte_count) noexcept override;
+  void drop(CallId id, std::uint64_t stream_id) noexcept override;
   void log(LogLevel level, CallId call, std::string_view message) noexcept override;
   void send_http(CallId id, std::uint64_t request_id, base::Result<egress::Request> request) noexcept override;
   void set_timer(CallId id, std::uint64_t timer_id, std::uint64_t after_ms) noexcept override;

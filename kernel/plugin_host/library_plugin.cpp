@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernel/plugin_host/frame.hpp"
+#include "kernel/plugin_host/library_values.hpp"
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
 
@@ -16,53 +17,7 @@ namespace {
 
 using base::ErrorCode;
 
-constexpr std::size_t method_bytes_max = 32;
 constexpr std::uint32_t operations_asked_max = 1'000;  // more than a manifest has
-
-// What the plugin chose; the rest is the host's.
-base::Result<egress::Request> read_request(const trv_http_request* request) {
-  const auto refuse = [](ErrorCode code, std::string_view why) { return base::fail(code, std::string(why)); };
-  if (request == nullptr || request->struct_size < TRV_HTTP_REQUEST_SIZE_V1) {
-    return refuse(ErrorCode::invalid, "trv_http_request is null or too small");
-  }
-  if (request->header_count > egress::request_headers_max || request->body.size > egress::request_body_bytes_max ||
-      request->path.size > egress::url_bytes_max || request->method.size > method_bytes_max) {
-    return refuse(ErrorCode::too_large, "the request's headers, body, path or method are over the limit");
-  }
-  if (request->header_count > 0 && request->headers == nullptr) {
-    return refuse(ErrorCode::invalid, "trv_http_request.headers is null");
-  }
-  egress::Request read;
-  std::size_t header_bytes = 0;
-  for (std::uint32_t i = 0; i < request->header_count; ++i) {
-    const std::string_view name = view(request->headers[i].name);
-    const std::string_view value = view(request->headers[i].value);
-    header_bytes += name.size() + value.size();
-    if (header_bytes > egress::request_header_bytes_max) {
-      return refuse(ErrorCode::too_large, "the request's headers are over the limit");
-    }
-    read.headers.push_back({std::string(name), std::string(value)});
-  }
-  read.connection = view(request->connection);
-  read.method = view(request->method);
-  read.path = view(request->path);
-  read.body = view(request->body);
-  read.timeout_ms = request->timeout_ms;
-  return read;
-}
-
-/// Borrowed from the error.
-trv_error borrowed_error(const base::Error& error) {
-  const ErrorCode code = error.code();
-  const bool may_retry = code == ErrorCode::unavailable || code == ErrorCode::timeout || code == ErrorCode::exhausted;
-  return {.struct_size = sizeof(trv_error),
-          .code = to_abi(code),
-          .retry = may_retry ? TRV_RETRY_SAFE : TRV_RETRY_NEVER,
-          .status = 0,
-          .retry_after_ms = 0,
-          .message = borrowed(error.message()),
-          .detail = {}};
-}
 
 // What is over its limit is not copied.
 base::Result<std::string> text_of(std::string_view what, std::string_view text, std::size_t bytes_max) {
@@ -262,6 +217,13 @@ base::Status LibraryPlugin::find_extensions() {
   TRV_TRY_ASSIGN(plugin_serve_,
                  find_extension<trv_plugin_serve>(TRV_EXT_SERVE, "trv_plugin_serve", TRV_PLUGIN_SERVE_SIZE_V1,
                                                   [](const auto& serve) { return serve.serve != nullptr; }));
+  TRV_TRY_ASSIGN(plugin_stream_, find_extension<trv_plugin_stream>(TRV_EXT_STREAM, "trv_plugin_stream",
+                                                                   TRV_PLUGIN_STREAM_SIZE_V1, [](const auto& stream) {
+                                                                     return stream.on_part != nullptr &&
+                                                                            stream.on_end != nullptr &&
+                                                                            stream.on_error != nullptr &&
+                                                                            stream.on_room != nullptr;
+                                                                   }));
   TRV_TRY_ASSIGN(plugin_state_, find_extension<trv_plugin_state>(
                                     TRV_EXT_STATE, "trv_plugin_state", TRV_PLUGIN_STATE_SIZE_V1, [](const auto& state) {
                                       return state.save != nullptr && state.restore != nullptr;
@@ -454,6 +416,7 @@ const void* LibraryPlugin::get_extension(const trv_host*, const char* id) noexce
   if (std::strcmp(id, TRV_EXT_SECRET) == 0) return &secret_service;
   if (std::strcmp(id, TRV_EXT_EVENT) == 0) return &event_service;
   if (std::strcmp(id, TRV_EXT_SERVE) == 0) return &serve_service;
+  if (std::strcmp(id, TRV_EXT_STREAM) == 0) return &stream_service;
   return nullptr;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 // A plugin whose library is mapped into this process: the C ABI on one side, PluginSide and HostSide on the other.
 // Host services given: trv.call/1 and /2, trv.log/1, trv.http/1, trv.timer/1, trv.kv/1, trv.secret/1,
-// trv.event/1, trv.serve/1. Of the plugin's side also trv.state/1 and trv.health/1.
+// trv.event/1, trv.serve/1, trv.stream/1. Of the plugin's side also trv.state/1 and trv.health/1.
 
 #include <memory>
 #include <optional>
@@ -21,6 +21,7 @@
 #include "sdk/abi/ext/secret.h"
 #include "sdk/abi/ext/serve.h"
 #include "sdk/abi/ext/state.h"
+#include "sdk/abi/ext/stream.h"
 #include "sdk/abi/ext/timer.h"
 #include "sdk/abi/plugin.h"
 
@@ -46,6 +47,9 @@ class LibraryPlugin final : public PluginSide {
   void http_arrived(std::uint64_t request_id, const base::Result<egress::Response>& result) override;
   void time_came(std::uint64_t timer_id) override;
   void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) override;
+  void part_arrived(std::uint64_t stream_id, std::string_view part) override;
+  void stream_ended(std::uint64_t stream_id, const base::Status& end) override;
+  void room(std::uint64_t stream_id, std::uint64_t byte_count) override;
   [[nodiscard]] bool keeps_state() const override { return plugin_state_ != nullptr; }
   void save() override;
   void end() override;
@@ -73,6 +77,7 @@ class LibraryPlugin final : public PluginSide {
   static const trv_host_secret secret_service;
   static const trv_host_event event_service;
   static const trv_host_serve serve_service;
+  static const trv_host_stream stream_service;
 
   void answer_kv(std::uint64_t request_id, const StoredValues& values);
 
@@ -86,6 +91,7 @@ class LibraryPlugin final : public PluginSide {
   const trv_plugin_secret* plugin_secret_ = nullptr;
   const trv_plugin_event* plugin_event_ = nullptr;
   const trv_plugin_serve* plugin_serve_ = nullptr;
+  const trv_plugin_stream* plugin_stream_ = nullptr;
   const trv_plugin_state* plugin_state_ = nullptr;
   const trv_plugin_health* plugin_health_ = nullptr;
   std::optional<OperationError> activation_error_;

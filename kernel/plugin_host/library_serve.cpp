@@ -5,42 +5,13 @@
 #include <vector>
 
 #include "kernel/plugin_host/library_plugin.hpp"
+#include "kernel/plugin_host/library_values.hpp"
 #include "kernel/plugin_host/payload.hpp"
 #include "sdk/base/contract.hpp"
 
 namespace trv::plugin_host {
-namespace {
 
 using base::ErrorCode;
-
-base::Result<WebResponse> read_response(const trv_serve_response* response) {
-  if (response == nullptr || response->struct_size < TRV_SERVE_RESPONSE_SIZE_V1) {
-    return base::fail(ErrorCode::invalid, "trv_serve_response is null or too small");
-  }
-  // What is over its limit is not copied.
-  if (response->header_count > web_headers_max) {
-    return base::fail(ErrorCode::too_large, fmt::format("more than {} headers", web_headers_max));
-  }
-  if (response->header_count > 0 && response->headers == nullptr) {
-    return base::fail(ErrorCode::invalid, "trv_serve_response.headers is null");
-  }
-  if (response->body.size > web_body_bytes_max) {
-    return base::fail(ErrorCode::too_large, fmt::format("the body has {} bytes, at most {} are sent",
-                                                        response->body.size, web_body_bytes_max));
-  }
-  WebResponse read{.status = response->status, .headers = {}, .body = std::string(view(response->body))};
-  for (std::uint32_t i = 0; i < response->header_count; ++i) {
-    const std::string_view name = view(response->headers[i].name);
-    const std::string_view value = view(response->headers[i].value);
-    if (name.size() > web_header_bytes_max || value.size() > web_header_bytes_max) {
-      return base::fail(ErrorCode::too_large, fmt::format("a header has more than {} bytes", web_header_bytes_max));
-    }
-    read.headers.push_back({std::string(name), std::string(value)});
-  }
-  return read;
-}
-
-}  // namespace
 
 void LibraryPlugin::serve(const CallRequest& request, CallId call, std::uint64_t timeout_ms) {
   TRV_EXPECTS(request.web != nullptr);

@@ -32,6 +32,14 @@ class PluginSide {
   virtual void time_came(std::uint64_t timer_id) = 0;
   /// [main] What became of a request that HostSide::ask was given.
   virtual void served(Service service, std::uint64_t request_id, const base::Result<ServiceAnswer>& answer) = 0;
+  // trv.stream/1
+  /// [main] The next part of an answer that comes in parts.
+  virtual void part_arrived(std::uint64_t stream_id, std::string_view part) = 0;
+  /// [main] A stream has ended: an answer is whole, or why the rest of it, or of what the plugin writes, is not
+  /// carried.
+  virtual void stream_ended(std::uint64_t stream_id, const base::Status& end) = 0;
+  /// [main] So many bytes of what the plugin writes were taken.
+  virtual void room(std::uint64_t stream_id, std::uint64_t byte_count) = 0;
   /// [any] Whether it has trv.state/1. Known once it takes calls.
   [[nodiscard]] virtual bool keeps_state() const = 0;
   /// [main] Asks for what it keeps in memory. Answered once through HostSide::saved, perhaps from inside here.
@@ -48,6 +56,17 @@ class HostSide {
   virtual void answer_failed(CallId call, OperationError error) noexcept = 0;
   /// Ends a call that serve has begun. A response that could not be read carries why.
   virtual void respond(CallId call, base::Result<WebResponse> response) noexcept = 0;
+  // trv.stream/1
+  /// Answers a call that serve has begun; the body of `head` is the first part. write and end_stream follow. A head
+  /// that could not be read carries why.
+  virtual void respond_in_parts(CallId call, std::uint64_t stream_id, base::Result<WebResponse> head) noexcept = 0;
+  virtual void write(CallId call, std::uint64_t stream_id, std::string_view part) noexcept = 0;
+  /// What respond_in_parts began is whole. Ends the call.
+  virtual void end_stream(CallId call, std::uint64_t stream_id) noexcept = 0;
+  /// So many bytes more of an answer in parts may come.
+  virtual void take(CallId call, std::uint64_t stream_id, std::uint64_t byte_count) noexcept = 0;
+  /// The rest of an answer in parts is not wanted.
+  virtual void drop(CallId call, std::uint64_t stream_id) noexcept = 0;
   virtual void log(LogLevel level, CallId call, std::string_view message) noexcept = 0;
   /// Connection, method, path, headers, body and timeout_ms of the request are the plugin's; the rest is for the host
   /// to fill. A request that could not be read carries why. Its end comes through http_arrived, never from inside here.

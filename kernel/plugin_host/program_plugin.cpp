@@ -142,6 +142,18 @@ void ProgramPlugin::served(Service, std::uint64_t request_id, const base::Result
   send(served_line(request_id, answer));
 }
 
+void ProgramPlugin::part_arrived(std::uint64_t stream_id, std::string_view part) {
+  send(part_line(stream_id, part));
+}
+
+void ProgramPlugin::stream_ended(std::uint64_t stream_id, const base::Status& end) {
+  send(stream_ended_line(stream_id, end));
+}
+
+void ProgramPlugin::room(std::uint64_t stream_id, std::uint64_t byte_count) {
+  send(room_line(stream_id, byte_count));
+}
+
 void ProgramPlugin::react(std::uint64_t number) {
   send(ping_line(number));
 }
@@ -212,6 +224,13 @@ void ProgramPlugin::handle(std::string_view line) {
   if (!read) return give_up(fmt::format("it sent what is not a frame: {}", read.error().message()));
   if (auto* answer = std::get_if<AnswerLine>(&*read)) return host_.answer(answer->call, answer->output);
   if (auto* web = std::get_if<RespondLine>(&*read)) return host_.respond(web->call, std::move(web->response));
+  if (auto* head = std::get_if<RespondInPartsLine>(&*read)) {
+    return host_.respond_in_parts(head->call, head->stream, std::move(head->head));
+  }
+  if (const auto* part = std::get_if<WriteLine>(&*read)) return host_.write(part->call, part->stream, part->part);
+  if (const auto* end = std::get_if<EndStreamLine>(&*read)) return host_.end_stream(end->call, end->stream);
+  if (const auto* take = std::get_if<TakeLine>(&*read)) return host_.take(take->call, take->stream, take->byte_count);
+  if (const auto* drop = std::get_if<DropLine>(&*read)) return host_.drop(drop->call, drop->stream);
   if (auto* failed = std::get_if<FailedLine>(&*read))
     return host_.answer_failed(failed->call, std::move(failed->error));
   if (auto* log = std::get_if<LogLineOut>(&*read)) return host_.log(log->level, log->call, log->message);

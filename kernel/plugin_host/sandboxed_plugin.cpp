@@ -51,6 +51,30 @@ class FramedHost final : public HostSide {
     send(writer_.failed(call, {.code = ErrorCode::internal,
                                .message = "the plugin's response cannot be sent: " + fits.error().message()}));
   }
+  void respond_in_parts(CallId call, std::uint64_t stream_id, base::Result<WebResponse> head) noexcept override {
+    base::Status fits = head ? check_response(*head) : base::fail(head.error());
+    const std::lock_guard lock(mutex_);
+    if (fits) return send(writer_.respond_in_parts(call, stream_id, *head));
+    send(writer_.failed(call, {.code = ErrorCode::internal,
+                               .message = "the plugin's response cannot be sent: " + fits.error().message()}));
+  }
+  void write(CallId call, std::uint64_t stream_id, std::string_view part) noexcept override {
+    const std::lock_guard lock(mutex_);
+    // A frame holds no more; who reads it says what is wrong.
+    send(writer_.write(call, stream_id, part.substr(0, stream_part_bytes_max + 1)));
+  }
+  void end_stream(CallId call, std::uint64_t stream_id) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.end_stream(call, stream_id));
+  }
+  void take(CallId call, std::uint64_t stream_id, std::uint64_t byte_count) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.take(call, stream_id, byte_count));
+  }
+  void drop(CallId call, std::uint64_t stream_id) noexcept override {
+    const std::lock_guard lock(mutex_);
+    send(writer_.drop(call, stream_id));
+  }
   void log(LogLevel level, CallId call, std::string_view message) noexcept override {
     const std::lock_guard lock(mutex_);
     send(writer_.log(level, call, message.substr(0, message_bytes_max)));
@@ -177,6 +201,13 @@ class SandboxedPlugin {
         const frames::Emitted& answer = *frame.body_as_Emitted();
         return plugin_->served(Service::event, answer.request(), EmittedEvent{std::string(view(answer.id()))});
       }
+      case frames::Body::Part:
+        return plugin_->part_arrived(frame.body_as_Part()->stream(), view(frame.body_as_Part()->bytes()));
+      case frames::Body::StreamEnded: {
+        const frames::StreamEnded& ended = *frame.body_as_StreamEnded();
+        return plugin_->stream_ended(ended.stream(), read_stream_ended(ended));
+      }
+      case frames::Body::Room: return plugin_->room(frame.body_as_Room()->stream(), frame.body_as_Room()->bytes());
       case frames::Body::RequestFailed: {
         const frames::RequestFailed& failed = *frame.body_as_RequestFailed();
         const auto service = service_of(failed.service());

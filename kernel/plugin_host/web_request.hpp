@@ -16,6 +16,9 @@ inline constexpr std::size_t web_body_bytes_max = 1'000'000;  ///< of a request 
 inline constexpr std::size_t web_headers_max = 32;            ///< of a response
 inline constexpr std::size_t web_header_bytes_max = 4'096;    ///< of one value of a response
 
+inline constexpr std::size_t stream_room_bytes = 262'144;     ///< of a body in parts: TRV_STREAM_ROOM_BYTES
+inline constexpr std::size_t stream_part_bytes_max = 65'536;  ///< of one part: TRV_STREAM_PART_BYTES
+
 /// Of a client that the kernel knows.
 struct WebRequest {
   std::string principal;

@@ -55,6 +55,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       for (const auto& header : response->headers) TRV_ASSERT(header.value.find_first_of("\r\n") == std::string::npos);
       break;
     }
+    case frames::Body::RespondInParts: {
+      auto head = read_respond_in_parts(*(*frame)->body_as_RespondInParts());
+      if (head) (void)check_response(*head).has_value();
+      break;
+    }
+    case frames::Body::Write: (void)std::string(view((*frame)->body_as_Write()->bytes())); break;
+    case frames::Body::Part: (void)std::string(view((*frame)->body_as_Part()->bytes())); break;
+    case frames::Body::StreamEnded: (void)read_stream_ended(*(*frame)->body_as_StreamEnded()).has_value(); break;
     case frames::Body::StoreAnswer: (void)read_store_answer(*(*frame)->body_as_StoreAnswer()); break;
     case frames::Body::RequestFailed: (void)read_request_failed(*(*frame)->body_as_RequestFailed()); break;
     default: break;

@@ -1,0 +1,46 @@
+// trv.stream/1 of a library.
+
+#include "kernel/plugin_host/library_plugin.hpp"
+#include "kernel/plugin_host/library_values.hpp"
+#include "kernel/plugin_host/payload.hpp"
+
+namespace trv::plugin_host {
+
+static_assert(stream_room_bytes == TRV_STREAM_ROOM_BYTES && stream_part_bytes_max == TRV_STREAM_PART_BYTES);
+
+void LibraryPlugin::part_arrived(std::uint64_t stream_id, std::string_view part) {
+  if (plugin_stream_ != nullptr) plugin_stream_->on_part(plugin_, stream_id, borrowed_bytes(part));
+}
+
+void LibraryPlugin::stream_ended(std::uint64_t stream_id, const base::Status& end) {
+  if (plugin_stream_ == nullptr) return;
+  if (end) return plugin_stream_->on_end(plugin_, stream_id);
+  const trv_error error = borrowed_error(end.error());
+  plugin_stream_->on_error(plugin_, stream_id, &error);
+}
+
+void LibraryPlugin::room(std::uint64_t stream_id, std::uint64_t byte_count) {
+  if (plugin_stream_ != nullptr) plugin_stream_->on_room(plugin_, stream_id, byte_count);
+}
+
+const trv_host_stream LibraryPlugin::stream_service = {
+    .struct_size = sizeof(trv_host_stream),
+    .respond =
+        [](const trv_host* host, std::uint64_t id, std::uint64_t stream_id, const trv_serve_response* head) {
+          self(host).side_.respond_in_parts(id, stream_id, read_response(head));
+        },
+    .write = [](const trv_host* host, std::uint64_t id, std::uint64_t stream_id,
+                trv_bytes part) { self(host).side_.write(id, stream_id, view(part)); },
+    .end = [](const trv_host* host, std::uint64_t id,
+              std::uint64_t stream_id) { self(host).side_.end_stream(id, stream_id); },
+    .send =
+        [](const trv_host* host, std::uint64_t id, std::uint64_t request_id, const trv_http_request*) {
+          self(host).side_.send_http(id, request_id,
+                                     base::fail(base::ErrorCode::denied, "this host offers no answers in parts yet"));
+        },
+    .take = [](const trv_host* host, std::uint64_t id, std::uint64_t stream_id,
+               std::uint64_t byte_count) { self(host).side_.take(id, stream_id, byte_count); },
+    .drop = [](const trv_host* host, std::uint64_t id,
+               std::uint64_t stream_id) { self(host).side_.drop(id, stream_id); }};
+
+}  // namespace trv::plugin_host
