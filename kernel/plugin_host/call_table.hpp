@@ -28,6 +28,15 @@ struct OpenTimer {
   base::Duration due{};
 };
 
+/// What a call answers in parts.
+struct OpenAnswer {
+  std::uint64_t stream_id = 0;  ///< the plugin's
+  base::Duration began{};
+  std::size_t waiting = 0;     ///< bytes that the client has not taken
+  std::size_t unreported = 0;  ///< bytes that it has taken, and the plugin does not know it
+  std::uint64_t written = 0;   ///< bytes in all
+};
+
 struct OpenCall {
   CallId id = 0;  ///< 0 = ended
   CallRequest request;
@@ -40,6 +49,7 @@ struct OpenCall {
   bool has_progress = false;  ///< the board has it
   std::vector<OpenRequest> http;
   std::vector<OpenTimer> timers;
+  std::optional<OpenAnswer> answer;
   std::uint32_t asked = 0;    ///< requests of services that have no answer yet
   std::uint32_t emitted = 0;  ///< events
   std::uint32_t written = 0;  ///< requests of services that changed something, or wanted to
@@ -73,6 +83,7 @@ class CallTable {
     call.is_delivered = false;
     call.cancel_requested = false;
     call.has_progress = false;
+    call.answer.reset();
     ++size_;
     return call;
   }

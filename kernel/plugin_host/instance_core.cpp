@@ -160,6 +160,10 @@ void InstanceCore::enqueue(Work work) {
 
 bool InstanceCore::conclude(CallId id, CallOutcome outcome, EndedBy ended_by, WebResponse response) {
   std::pair<CallCompletion, std::vector<OpenRequest>> rest;
+  if (!outcome && outcome.error().code != ErrorCode::cancelled && answers_in_parts(id)) {
+    // The client sees no more than that it was cut.
+    log(LogLevel::warning, id, "an answer in parts was broken off: " + outcome.error().message);
+  }
   {
     const std::lock_guard lock(mutex_);
     OpenCall* call = calls_.find(id);
@@ -201,12 +205,20 @@ bool InstanceCore::is_web(CallId id) {
   return call != nullptr && call->request.web != nullptr;
 }
 
+bool InstanceCore::answers_in_parts(CallId id) {
+  const std::lock_guard lock(mutex_);
+  const OpenCall* call = calls_.find(id);
+  return call != nullptr && call->answer.has_value();
+}
+
 void InstanceCore::respond(CallId id, base::Result<WebResponse> response) noexcept {
   base::Status fits;
   if (!response) {
     fits = base::fail(response.error());
   } else if (!is_web(id)) {
     fits = base::fail(ErrorCode::internal, "trv.serve/1 answered a call of an operation");
+  } else if (answers_in_parts(id)) {
+    fits = base::fail(ErrorCode::internal, "it has begun to answer in parts");
   } else {
     fits = check_response(*response);
   }
@@ -231,6 +243,7 @@ void InstanceCore::ignore_answer(CallId id) {
 
 void InstanceCore::cancel(CallId id) {
   bool is_delivered = false;
+  std::optional<std::uint64_t> stream_id;
   {
     const std::lock_guard lock(mutex_);
     OpenCall* call = calls_.find(id);
@@ -238,7 +251,9 @@ void InstanceCore::cancel(CallId id) {
     call->cancel_requested = true;
     is_delivered = call->is_delivered;
     if (is_delivered) ++cancels_running_;
+    if (call->answer) stream_id = call->answer->stream_id;
   }
+  if (stream_id) end_answer(*stream_id, {ErrorCode::cancelled, "the client has gone, or the plugin is to stop"});
   if (is_delivered) {
     tell_plugin_to_cancel(id);
   } else {
@@ -261,8 +276,8 @@ Duration InstanceCore::expire(Duration now) {
   Duration next = fire_timers(now);
   {
     const std::lock_guard lock(mutex_);
-    calls_.for_each([&](const OpenCall& call) {
-      if (call.deadline <= now) {
+    calls_.for_each([&](OpenCall& call) {
+      if (call.deadline <= now && !waits_for_client(call, now)) {
         due.push_back(call.id);
       } else {
         next = std::min(next, call.deadline);
@@ -272,22 +287,23 @@ Duration InstanceCore::expire(Duration now) {
   }
   for (const CallId id : due) {
     bool tell_plugin = false;
-    std::uint64_t timeout_ms = 0;
+    std::string why;
     bool may_retry = false;
+    std::optional<std::uint64_t> stream_id;
     {
       const std::lock_guard lock(mutex_);
       OpenCall* call = calls_.find(id);
       if (call == nullptr) continue;
-      timeout_ms = call->request.timeout_ms;
-      may_retry = call->request.idempotent;
+      why = why_late(*call, now);
+      may_retry = call->request.idempotent && !call->answer;
+      if (call->answer) stream_id = call->answer->stream_id;
       tell_plugin = call->is_delivered && state_ != State::abandoned;
       if (tell_plugin) ++cancels_running_;
       call->cancel_requested = true;
     }
-    OperationError late =
-        host_error(ErrorCode::timeout,
-                   fmt::format("plugin '{}' {} did not answer within {} ms", plugin_, version_, timeout_ms), may_retry);
-    static_cast<void>(conclude(id, std::unexpected(std::move(late)), EndedBy::deadline));
+    if (stream_id) end_answer(*stream_id, {ErrorCode::timeout, why});
+    static_cast<void>(
+        conclude(id, std::unexpected(host_error(ErrorCode::timeout, std::move(why), may_retry)), EndedBy::deadline));
     if (tell_plugin) tell_plugin_to_cancel(id);
   }
   return next;

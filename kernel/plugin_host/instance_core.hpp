@@ -68,9 +68,22 @@ class InstanceCore final : public HostSide, public Expiring, public std::enable_
   void hand_over(const CallRequest& request, CallId id, std::uint64_t left_ms);
   void finish_run(std::unique_lock<std::mutex>& lock, OpenCall& call, std::uint32_t place, CallId id);
 
+  // trv.stream/1
+  [[nodiscard]] base::Status begin_answer(CallId id, std::uint64_t stream_id, WebResponse& head,
+                                          std::shared_ptr<PartReceiver>& receiver);
+  [[nodiscard]] base::Result<std::shared_ptr<PartReceiver>> admit_part(OpenCall& call, std::uint64_t stream_id,
+                                                                       std::size_t byte_count);
+  void taken(CallId id, std::size_t byte_count);
+  void break_off(CallId id, const base::Error& why);
+  void end_answer(std::uint64_t stream_id, base::Error why);
+  void renew_deadline(OpenCall& call) const;
+  [[nodiscard]] bool waits_for_client(OpenCall& call, base::Duration now) const;
+  [[nodiscard]] std::string why_late(const OpenCall& call, base::Duration now) const;
+
   // Ends of calls.
   bool conclude(CallId id, CallOutcome outcome, EndedBy ended_by = EndedBy::answer, WebResponse response = {});
   [[nodiscard]] bool is_web(CallId id);
+  [[nodiscard]] bool answers_in_parts(CallId id);
   void ignore_answer(CallId id);
   void tell_plugin_to_cancel(CallId id);
   void conclude_all(const OperationError& why);

@@ -23,6 +23,7 @@ struct InstanceServices {
   ServeRequest serve = {};                              ///< empty: nothing is served
   std::shared_ptr<MetricTable> metrics = {};            ///< of this version; nullptr: nobody looks
   ProgressBoard* progress = nullptr;                    ///< nullptr: nobody looks
+  StreamLimits streams = {};
   bool run_on_caller = true;  ///< false: invoke never runs plugin code on the caller's thread, so a hang cannot hold it
 };
 

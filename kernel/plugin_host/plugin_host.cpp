@@ -168,6 +168,7 @@ InstanceServices PluginHost::services_for(const Loaded& loaded, bool run_on_call
           .serve = configuration_.serve,
           .metrics = loaded.numbers,
           .progress = &progress_,
+          .streams = configuration_.streams,
           .run_on_caller = run_on_caller};
 }
 
@@ -472,7 +473,8 @@ CallHandle PluginHost::serve(WebCall call, WebCompletion completion) {
                                                      "answered; ask again in a moment",
                                                      call.plugin, web_open_max, call.tenant.value())});
   }
-  const auto web = std::make_shared<WebExchange>(WebExchange{.request = std::move(call.request)});
+  const auto web = std::make_shared<WebExchange>(
+      WebExchange{.request = std::move(call.request), .response = {}, .receiver = std::move(call.receiver)});
   const bool is_safe = web->request.method == "GET" || web->request.method == "HEAD";
   const CallId id = (*instance)->invoke(
       {.tenant = std::move(call.tenant),

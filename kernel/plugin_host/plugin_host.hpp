@@ -51,6 +51,7 @@ struct HostConfiguration {
   std::vector<package::Permission> permissions = package::permissions_there_are();
   /// What tenants have granted; outlives the host. nullptr: they grant all that is asked for.
   const ConsentSource* consents = nullptr;
+  StreamLimits streams = {};
   std::uint64_t call_timeout_ms_default = 60'000;  ///< for calls that state none
   std::uint64_t call_timeout_ms_max = 3'600'000;
 };
@@ -79,6 +80,7 @@ struct WebCall {
   std::uint64_t timeout_ms = 30'000;
   std::optional<std::string> configuration = std::nullopt;  ///< a JSON object that the tenant has set
   WebRequest request;
+  std::shared_ptr<PartReceiver> receiver = nullptr;  ///< of an answer in parts; nullptr: such an answer is a failure
 };
 /// A page of a plugin, with what a browser learns about it.
 struct Page {
@@ -86,6 +88,7 @@ struct Page {
   base::Digest sha256{};
   std::string_view type;  ///< of media; for ever
 };
+/// Where the answer came in parts, an empty response: all of them have come.
 using WebOutcome = std::expected<WebResponse, OperationError>;
 /// As CallCompletion.
 using WebCompletion = std::move_only_function<void(WebOutcome)>;

@@ -21,6 +21,13 @@ inline constexpr std::size_t output_bytes_max = 1'000'000;
 inline constexpr std::size_t json_depth_max = 100;
 inline constexpr std::size_t state_bytes_max = 1'000'000;
 
+/// Of answers in parts.
+struct StreamLimits {
+  base::Duration silence = std::chrono::seconds(30);  ///< without a part, while nothing waits for the client
+  base::Duration whole = std::chrono::hours(1);
+  std::uint64_t bytes_max = std::uint64_t{1} << 30;
+};
+
 /// One call of an operation, or a request over HTTP. Input is JSON that has been held against the operation's schema.
 struct CallRequest {
   base::TenantId tenant;

@@ -52,7 +52,7 @@ class FramedHost final : public HostSide {
                                .message = "the plugin's response cannot be sent: " + fits.error().message()}));
   }
   void respond_in_parts(CallId call, std::uint64_t stream_id, base::Result<WebResponse> head) noexcept override {
-    base::Status fits = head ? check_response(*head) : base::fail(head.error());
+    base::Status fits = head ? check_head(*head) : base::fail(head.error());
     const std::lock_guard lock(mutex_);
     if (fits) return send(writer_.respond_in_parts(call, stream_id, *head));
     send(writer_.failed(call, {.code = ErrorCode::internal,

@@ -63,4 +63,15 @@ base::Status check_response(WebResponse& response) {
   return {};
 }
 
+base::Status check_head(WebResponse& head) {
+  TRV_TRY(check_response(head));
+  if (head.status == 204 || head.status == 304) {
+    return fail(ErrorCode::invalid,
+                fmt::format("an answer of status {} has no body that could come in parts", head.status));
+  }
+  if (head.body.size() <= stream_part_bytes_max) return {};
+  return fail(ErrorCode::too_large, fmt::format("the first part has {} bytes, at most {} are in one", head.body.size(),
+                                                stream_part_bytes_max));
+}
+
 }  // namespace trv::plugin_host

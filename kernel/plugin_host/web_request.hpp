@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,10 +39,25 @@ struct WebResponse {
   std::string body;
 };
 
+/// Takes an answer in parts on behalf of a client. Any thread; no function blocks. The call's outcome says whether what
+/// was taken is whole.
+class PartReceiver {
+ public:
+  /// So many bytes have gone to the client. Any thread, also from inside begin and part, and after the call has ended.
+  using Taken = std::function<void(std::size_t byte_count)>;
+
+  virtual ~PartReceiver() = default;
+  /// Once, before the parts; the body of `head` is the first.
+  virtual void begin(WebResponse head, Taken taken) = 0;
+  /// At most stream_part_bytes_max; what was not taken is at most stream_room_bytes.
+  virtual void part(std::string_view part) = 0;
+};
+
 /// A request that is a call, and its answer once the call has ended well.
 struct WebExchange {
   WebRequest request;
-  WebResponse response = {};
+  WebResponse response = {};                         ///< empty where it came in parts
+  std::shared_ptr<PartReceiver> receiver = nullptr;  ///< nullptr: nobody takes parts
 };
 
 /// Whether a header of a client is shown to plugins. `name` in small letters. None that says who the client is, none of
@@ -50,5 +67,7 @@ struct WebExchange {
 /// Whether a plugin may answer with this, and the names of its headers in small letters: what decides about the
 /// client's security, its cookies and the connection is the kernel's. Errors: invalid, too_large; name the header.
 [[nodiscard]] base::Status check_response(WebResponse& response);
+/// The same for the head of an answer in parts, with the first part as its body.
+[[nodiscard]] base::Status check_head(WebResponse& head);
 
 }  // namespace trv::plugin_host
